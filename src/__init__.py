@@ -1,0 +1,1 @@
+"""Event-driven order flow for food delivery."""

@@ -1,0 +1,61 @@
+"""The ordered log's vocabulary: an event's address, its record, and positions by bucket."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from zlib import crc32
+
+from attrs import field, frozen
+
+from ..domain.events import OrderEvent
+
+BUCKETS = 256
+"""How many buckets a new database gets; fixed from then on."""
+
+Positions = Mapping[int, int]
+"""Bucket to position; a bucket that is not named stands at 0, before its first event."""
+
+
+def bucket_of(order_id: str, buckets: int = BUCKETS) -> int:
+    """The bucket of an order: CRC-32 (IEEE) of its id in UTF-8, modulo ``buckets``. All its events share it."""
+    return crc32(order_id.encode()) % buckets
+
+
+@frozen(kw_only=True)
+class LogRecord:
+    """One event as the log keeps it: its address, what must be known without opening it, and its bytes.
+
+    ``position`` is dense from 1 within ``bucket``, in commit order; ``sequence`` is dense from 1 within the order.
+    ``body`` are the exact bytes of the record's value on the topic.
+    """
+
+    bucket: int
+    position: int
+    order_id: str
+    sequence: int
+    type: str
+    event_id: str
+    occurred_at: datetime
+    body: bytes = field(repr=False)
+    correlation_id: str = ""
+    traceparent: str = ""
+
+
+@frozen
+class Delivery:
+    """A record together with the event that its bytes say."""
+
+    record: LogRecord
+    event: OrderEvent
+
+
+@frozen(kw_only=True)
+class Foreign:
+    """A record on the topic that is none of ours: no address, or bytes that are no event. Set aside, never lost."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes = field(repr=False)
+    value: bytes = field(repr=False)
+    headers: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+    problem: str = ""

@@ -1,0 +1,268 @@
+"""Everything that orderflow refuses or fails at, as one tree.
+
+::
+
+    OrderFlowError
+    ├── InvalidInput            a value is outside what is allowed; names the field
+    │   └── UndecodableEvent    bytes that are no event of a known version; names the field
+    ├── NotFound
+    │   └── OrderNotFound
+    ├── CommandRefused          the order says no; names guard, unlock and what is allowed now
+    │   ├── IllegalTransition   the state table has no such arrow
+    │   ├── NotPermitted        this actor may not
+    │   └── GuardFailed         something is missing first (a shipper, a reason, ...)
+    ├── Conflict
+    │   ├── OrderExists         the same id with other content
+    │   ├── ConcurrentChange    somebody saved a newer version meanwhile
+    │   ├── VersionMismatch     the caller expected another version
+    │   ├── RequestRunning      the same idempotency key is being answered right now
+    │   └── KeyReused           the same idempotency key with another request
+    ├── CorruptHistory          events that cannot be the history of an order
+    ├── StaleCursor             another reader has moved this cursor
+    ├── LogGap                  events are missing between the cursor and what arrived
+    ├── LogBehindTopic          the topic is ahead of the log: the database was restored
+    ├── TopicMismatch           a topic exists with other settings than asked for
+    ├── NotConfigured           a setting or an installation extra is missing
+    └── Unavailable             a backend does not answer; asking again is safe
+        ├── StorageUnavailable
+        ├── StreamUnavailable
+        ├── GatewayUnavailable
+        └── ChannelUnavailable
+
+Each class has a stable ``code`` and carries its data as attributes. None knows an HTTP status or an exit
+code: each door owns one table for that.
+"""
+
+from typing import ClassVar
+
+from attrs import define
+
+
+class OrderFlowError(Exception):
+    """The root of all errors that orderflow raises on purpose."""
+
+    code: ClassVar[str] = "error"
+
+    def context(self) -> dict[str, object]:
+        """The error's data by attribute name, for problem documents and logs."""
+        return {a.name: getattr(self, a.name) for a in getattr(self, "__attrs_attrs__", ())}
+
+
+@define(eq=False, slots=False)
+class InvalidInput(OrderFlowError):
+    """``field`` is a path as the caller wrote it (``orderDetails/0/price``)."""
+
+    code: ClassVar[str] = "invalid_input"
+    field: str
+    problem: str
+    allowed: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.problem}; allowed: {self.allowed}"
+
+
+@define(eq=False, slots=False)
+class UndecodableEvent(InvalidInput):
+    code: ClassVar[str] = "undecodable_event"
+
+
+@define(eq=False, slots=False)
+class NotFound(OrderFlowError):
+    code: ClassVar[str] = "not_found"
+    kind: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"there is no {self.kind} {self.id!r}"
+
+
+class OrderNotFound(NotFound):
+    code: ClassVar[str] = "order_not_found"
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(kind="order", id=order_id)
+
+    def __reduce__(self) -> tuple[type["OrderNotFound"], tuple[str]]:
+        return type(self), (self.id,)
+
+
+@define(eq=False, slots=False, kw_only=True)
+class CommandRefused(OrderFlowError):
+    """``allowed`` are the next states of the order's table row; ``unlock`` says what would help."""
+
+    code: ClassVar[str] = "command_refused"
+    order_id: str
+    action: str
+    state: str
+    allowed: tuple[str, ...]
+    guard: str
+    unlock: str
+
+    def __str__(self) -> str:
+        allowed = ", ".join(self.allowed) or "none, the state is final"
+        return (
+            f"order {self.order_id!r} in state {self.state} refuses {self.action}: {self.guard}; "
+            f"{self.unlock}; next states from {self.state}: {allowed}"
+        )
+
+
+class IllegalTransition(CommandRefused):
+    code: ClassVar[str] = "illegal_transition"
+
+
+class NotPermitted(CommandRefused):
+    code: ClassVar[str] = "not_permitted"
+
+
+class GuardFailed(CommandRefused):
+    code: ClassVar[str] = "guard_failed"
+
+
+class Conflict(OrderFlowError):
+    code: ClassVar[str] = "conflict"
+
+
+@define(eq=False, slots=False)
+class OrderExists(Conflict):
+    code: ClassVar[str] = "order_exists"
+    order_id: str
+    differs: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"order {self.order_id!r} exists with other content ({', '.join(self.differs) or 'see the order'})"
+
+
+@define(eq=False, slots=False)
+class ConcurrentChange(Conflict):
+    code: ClassVar[str] = "concurrent_change"
+    order_id: str
+    version: int
+
+    def __str__(self) -> str:
+        return f"order {self.order_id!r} was changed by somebody else after version {self.version}"
+
+
+@define(eq=False, slots=False)
+class VersionMismatch(Conflict):
+    code: ClassVar[str] = "version_mismatch"
+    order_id: str
+    expected: int
+    actual: int
+
+    def __str__(self) -> str:
+        return f"order {self.order_id!r} is at version {self.actual}, not at the expected {self.expected}"
+
+
+@define(eq=False, slots=False)
+class RequestRunning(Conflict):
+    code: ClassVar[str] = "request_running"
+    key: str
+
+    def __str__(self) -> str:
+        return f"a request with idempotency key {self.key!r} is still running; ask again shortly"
+
+
+@define(eq=False, slots=False)
+class KeyReused(Conflict):
+    code: ClassVar[str] = "key_reused"
+    key: str
+
+    def __str__(self) -> str:
+        return f"idempotency key {self.key!r} was used for another request; use a new key for a new request"
+
+
+@define(eq=False, slots=False)
+class CorruptHistory(OrderFlowError):
+    code: ClassVar[str] = "corrupt_history"
+    order_id: str
+    sequence: int
+    problem: str
+
+    def __str__(self) -> str:
+        return f"order {self.order_id!r}, event {self.sequence}: {self.problem}"
+
+
+@define(eq=False, slots=False)
+class StaleCursor(OrderFlowError):
+    code: ClassVar[str] = "stale_cursor"
+    reader: str
+    bucket: int
+    expected: int
+
+    def __str__(self) -> str:
+        return f"{self.reader}: the cursor of bucket {self.bucket} left {self.expected}; another reader moved it"
+
+
+@define(eq=False, slots=False)
+class LogGap(OrderFlowError):
+    code: ClassVar[str] = "log_gap"
+    reader: str
+    bucket: int
+    cursor: int
+    position: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.reader}: bucket {self.bucket} goes from position {self.cursor} to {self.position}; "
+            f"{self.position - self.cursor - 1} events are missing, so nothing after them is handled"
+        )
+
+
+@define(eq=False, slots=False)
+class LogBehindTopic(OrderFlowError):
+    code: ClassVar[str] = "log_behind_topic"
+    bucket: int
+    log: int
+    topic: int
+
+    def __str__(self) -> str:
+        return (
+            f"bucket {self.bucket}: the topic is at position {self.topic}, the log only at {self.log}; "
+            "the database was restored to an earlier point, or this is another database; nothing is published"
+        )
+
+
+@define(eq=False, slots=False)
+class TopicMismatch(OrderFlowError):
+    code: ClassVar[str] = "topic_mismatch"
+    topic: str
+    differences: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"topic {self.topic!r} exists with other settings: {'; '.join(self.differences)}"
+
+
+@define(eq=False, slots=False)
+class NotConfigured(OrderFlowError):
+    code: ClassVar[str] = "not_configured"
+    what: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.mend}"
+
+
+@define(eq=False, slots=False)
+class Unavailable(OrderFlowError):
+    code: ClassVar[str] = "unavailable"
+    backend: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.backend} does not answer: {self.problem}"
+
+
+class StorageUnavailable(Unavailable):
+    code: ClassVar[str] = "storage_unavailable"
+
+
+class StreamUnavailable(Unavailable):
+    code: ClassVar[str] = "stream_unavailable"
+
+
+class GatewayUnavailable(Unavailable):
+    code: ClassVar[str] = "gateway_unavailable"
+
+
+class ChannelUnavailable(Unavailable):
+    code: ClassVar[str] = "channel_unavailable"

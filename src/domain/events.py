@@ -1,0 +1,111 @@
+"""The six facts that an order leaves behind, in the order in which one command may yield them."""
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID, uuid5
+
+from attrs import frozen
+
+from .lifecycle import OrderState, PaymentMethod, PaymentStatus
+from .money import Money
+
+EVENT_NAMESPACE = UUID("8f14e45f-ceea-567a-9f36-dedd4bea2543")
+"""The UUIDv5 namespace of event ids; a constant of the wire contract."""
+
+
+def event_id(order_id: str, sequence: int) -> str:
+    """UUIDv5 of (order, sequence): making the same event twice makes the same id."""
+    return str(uuid5(EVENT_NAMESPACE, f"{order_id}/{sequence}"))
+
+
+@frozen(kw_only=True)
+class OrderLine:
+    """One food on the order; its total is ``price * quantity - discount``."""
+
+    food_id: str
+    food_name: str
+    price: Money
+    quantity: int
+    discount: Money
+
+    @property
+    def total(self) -> Money:
+        return self.price * self.quantity - self.discount
+
+
+@frozen(kw_only=True)
+class OrderEvent:
+    """``sequence`` numbers the events of one order from 1; ``customer_id`` is the order's customer."""
+
+    type: ClassVar[str]
+    order_id: str
+    customer_id: str
+    sequence: int
+    occurred_at: datetime
+
+    @property
+    def id(self) -> str:
+        return event_id(self.order_id, self.sequence)
+
+
+@frozen(kw_only=True)
+class OrderCreated(OrderEvent):
+    type: ClassVar[str] = "order.created"
+    restaurant_id: str
+    total: Money
+    lines: tuple[OrderLine, ...]
+
+
+@frozen(kw_only=True)
+class ShipperAssigned(OrderEvent):
+    type: ClassVar[str] = "order.shipper_assigned"
+    shipper_id: str
+    by: str
+
+
+@frozen(kw_only=True)
+class StateChanged(OrderEvent):
+    type: ClassVar[str] = "order.state_changed"
+    old: OrderState
+    new: OrderState
+    by: str
+
+
+@frozen(kw_only=True)
+class PaymentProcessed(OrderEvent):
+    """``success`` tells whether the attempt did what it was for; a refund that went through is a success."""
+
+    type: ClassVar[str] = "order.payment_processed"
+    status: PaymentStatus
+    method: PaymentMethod
+    amount: Money
+    success: bool
+
+
+@frozen(kw_only=True)
+class OrderCancelled(OrderEvent):
+    """``shipper_id`` is who had been assigned, so that they can be told; the order no longer has them."""
+
+    type: ClassVar[str] = "order.cancelled"
+    reason: str
+    by: str
+    shipper_id: str | None = None
+
+
+@frozen(kw_only=True)
+class OrderDelivered(OrderEvent):
+    """``minutes`` are whole minutes since the order was created."""
+
+    type: ClassVar[str] = "order.delivered"
+    shipper_id: str
+    minutes: int
+
+
+EVENT_TYPES: tuple[type[OrderEvent], ...] = (
+    OrderCreated,
+    ShipperAssigned,
+    StateChanged,
+    PaymentProcessed,
+    OrderCancelled,
+    OrderDelivered,
+)

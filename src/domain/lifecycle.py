@@ -1,0 +1,154 @@
+"""The states of an order, who may move it, and the one transition table that everything else is read from."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Self
+
+from attrs import frozen
+
+from .errors import InvalidInput
+from .identifiers import identifier
+
+
+class OrderState(StrEnum):
+    WAITING_FOR_SHIPPER = "waiting_for_shipper"
+    PREPARING = "preparing"
+    ON_THE_WAY = "on_the_way"
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+
+    @classmethod
+    def parse(cls, text: str, *, field: str = "state") -> Self:
+        """The state of that name; ``cancel`` is another name of ``cancelled``. Raises InvalidInput."""
+        try:
+            return cls("cancelled" if text == "cancel" else text)
+        except ValueError:
+            raise InvalidInput(field, f"{text!r} is no order state", ", ".join(cls)) from None
+
+    @property
+    def terminal(self) -> bool:
+        return not next_states(self)
+
+
+class Role(StrEnum):
+    CUSTOMER = "customer"
+    RESTAURANT = "restaurant"
+    SHIPPER = "shipper"
+    ADMIN = "admin"
+
+
+@frozen
+class Actor:
+    """Who asks: a role and the identifier within it."""
+
+    role: Role
+    id: str
+
+    def __attrs_post_init__(self) -> None:
+        identifier(self.id, field="actor")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From ``role:id`` (``restaurant:R7``). Raises InvalidInput."""
+        role, _, id_ = text.partition(":")
+        try:
+            return cls(Role(role), id_)
+        except ValueError:
+            raise InvalidInput(
+                "actor", f"{text!r} names no role", f"ROLE:ID, where ROLE is {', '.join(Role)}"
+            ) from None
+
+    def __str__(self) -> str:
+        return f"{self.role}:{self.id}"
+
+
+class Tie(StrEnum):
+    """How an actor must belong to the order before it may act."""
+
+    ANY = "any"
+    OWN = "own"
+    ASSIGNED = "assigned"
+
+
+class Need(StrEnum):
+    SHIPPER = "shipper assigned"
+    REASON = "reason given"
+
+
+@frozen
+class Transition:
+    source: OrderState
+    target: OrderState
+    by: Mapping[Role, Tie]
+    need: Need | None = None
+
+
+_W, _P, _O, _D, _C = OrderState
+_CANCEL = {Role.RESTAURANT: Tie.OWN, Role.ADMIN: Tie.ANY}
+
+TRANSITIONS: tuple[Transition, ...] = (
+    Transition(_W, _P, {Role.RESTAURANT: Tie.OWN, Role.ADMIN: Tie.ANY}),
+    Transition(_P, _O, {Role.SHIPPER: Tie.ASSIGNED, Role.ADMIN: Tie.ANY}, Need.SHIPPER),
+    Transition(_O, _D, {Role.SHIPPER: Tie.ASSIGNED, Role.ADMIN: Tie.ANY}),
+    Transition(_W, _C, {Role.CUSTOMER: Tie.OWN, **_CANCEL}, Need.REASON),
+    Transition(_P, _C, {Role.CUSTOMER: Tie.OWN, **_CANCEL}, Need.REASON),
+    Transition(_O, _C, _CANCEL, Need.REASON),
+)
+
+ASSIGNABLE = (_W, _P)
+"""A shipper may be assigned or replaced in these states; assigning in the first moves the order on."""
+ASSIGNERS: Mapping[Role, Tie] = {Role.RESTAURANT: Tie.OWN, Role.SHIPPER: Tie.ASSIGNED, Role.ADMIN: Tie.ANY}
+"""A shipper assigns itself, and only where nobody else is assigned."""
+
+_TABLE = {(t.source, t.target): t for t in TRANSITIONS}
+
+
+def transition(source: OrderState, target: OrderState) -> Transition | None:
+    """The table's arrow from one state to another, or None where there is none."""
+    return _TABLE.get((source, target))
+
+
+def next_states(source: OrderState) -> tuple[OrderState, ...]:
+    return tuple(t.target for t in TRANSITIONS if t.source is source)
+
+
+class PaymentMethod(StrEnum):
+    CASH = "cash"
+    CREDIT_CARD = "credit_card"
+    DEBIT_CARD = "debit_card"
+
+    @classmethod
+    def parse(cls, text: str, *, field: str = "paymentMethod") -> Self:
+        """The method of that name; ``card`` is another name of ``credit_card``. Raises InvalidInput."""
+        try:
+            return cls("credit_card" if text == "card" else text)
+        except ValueError:
+            raise InvalidInput(field, f"{text!r} is no payment method", ", ".join([*cls, "card"])) from None
+
+
+class PaymentStatus(StrEnum):
+    PENDING = "pending"
+    PAID = "paid"
+    FAILED = "failed"
+    REFUNDED = "refunded"
+
+
+PAYMENT_PATHS: Mapping[PaymentStatus, tuple[PaymentStatus, ...]] = {
+    PaymentStatus.PENDING: (PaymentStatus.PAID, PaymentStatus.FAILED),
+    PaymentStatus.FAILED: (PaymentStatus.PAID, PaymentStatus.FAILED),
+    PaymentStatus.PAID: (PaymentStatus.REFUNDED,),
+    PaymentStatus.REFUNDED: (),
+}
+
+
+def state_diagram() -> str:
+    """The transition table as a Mermaid state diagram; the documentation's copy is checked against it."""
+    lines = ["stateDiagram-v2", f"    [*] --> {OrderState.WAITING_FOR_SHIPPER}"]
+    for t in TRANSITIONS:
+        who = ", ".join(role if tie is Tie.ANY else f"{tie} {role}" for role, tie in t.by.items())
+        label = who + (f" [{t.need}]" if t.need else "")
+        if (t.source, t.target) == (_W, _P):
+            label += ", or by assigning a shipper"
+        lines.append(f"    {t.source} --> {t.target}: {label}")
+    lines += [f"    {state} --> [*]" for state in OrderState if state.terminal]
+    return "\n".join(lines) + "\n"

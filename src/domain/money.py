@@ -1,0 +1,77 @@
+"""Exact amounts with a currency. A float never becomes money."""
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+from typing import Self
+
+from attrs import frozen
+
+from .errors import InvalidInput
+
+MAX_DECIMALS = 4
+"""Enough for every ISO 4217 currency (the widest in use, CLF, has four)."""
+MAX_AMOUNT = Decimal(10) ** 12
+_CURRENCY = re.compile(r"[A-Z]{3}\Z")
+
+
+def exact(value: object, *, field: str) -> Decimal:
+    """A finite decimal of at most four places below 10^12, from Decimal, int or text.
+
+    Raises InvalidInput: for a float (it has already lost the amount), NaN, infinity, or too many digits.
+    """
+    if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
+        raise InvalidInput(field, f"{value!r} is a {type(value).__name__}", "an exact decimal: Decimal, int or text")
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        raise InvalidInput(field, f"{value!r} is no number", "a decimal number such as 12.50") from None
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < -MAX_DECIMALS or abs(amount) >= MAX_AMOUNT:
+        raise InvalidInput(field, f"{value!s} is out of range", f"at most {MAX_DECIMALS} decimals, below 10^12")
+    return amount if exponent <= 0 else amount.quantize(Decimal(1))
+
+
+@frozen(order=False)
+class Money:
+    """``amount`` in units of ``currency`` (ISO 4217 code); compares by value, so 25.5 equals 25.50."""
+
+    amount: Decimal
+    currency: str
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.currency, str) or not _CURRENCY.match(self.currency):
+            raise InvalidInput("currency", f"{self.currency!r} is no currency code", "three capital letters (ISO 4217)")
+        object.__setattr__(self, "amount", exact(self.amount, field="amount"))
+
+    @classmethod
+    def zero(cls, currency: str) -> Self:
+        return cls(Decimal(0), currency)
+
+    def __add__(self, other: "Money") -> "Money":
+        return Money(self.amount + self._same(other), self.currency)
+
+    def __sub__(self, other: "Money") -> "Money":
+        return Money(self.amount - self._same(other), self.currency)
+
+    def __mul__(self, times: int) -> "Money":
+        return Money(self.amount * times, self.currency)
+
+    def __lt__(self, other: "Money") -> bool:
+        return self.amount < self._same(other)
+
+    def __le__(self, other: "Money") -> bool:
+        return self.amount <= self._same(other)
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}"
+
+    def _same(self, other: "Money") -> Decimal:
+        if other.currency != self.currency:
+            raise InvalidInput("currency", f"{other.currency} does not mix with {self.currency}", self.currency)
+        return other.amount
+
+
+def total_of(amounts: Iterable[Money], currency: str) -> Money:
+    """The sum of ``amounts``; zero of ``currency`` when there are none. Raises InvalidInput on a mix."""
+    return sum(amounts, start=Money.zero(currency))
