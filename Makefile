@@ -1,0 +1,58 @@
+# Python 3.11 or newer and make are all that a target needs; each does its own set-up in .venv.
+#
+#   make demo    the order flow from end to end, on this machine
+#   make test    the linters, then every test (ARGS="-k name" for some)
+#   make lint    formatting, lint, types and import walls
+#   make bench   the measurements
+#   make lock    requirements.txt anew, from pyproject.toml
+#   make clean   remove all that was made here, .venv included
+
+PYTHON ?= python3
+PYTHONS = $(PYTHON) python3.14 python3.13 python3.12 python3.11
+BIN := .venv/bin
+READY := .venv/.ready
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+
+.PHONY: demo test lint bench lock clean
+.DEFAULT_GOAL := test
+
+demo: $(READY)
+	$(BIN)/orderflow demo
+
+test: lint
+	$(BIN)/pytest $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict src
+	$(BIN)/mypy --strict --disable-error-code import-untyped tests/support
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python -m bench $(ARGS)
+
+lock: $(READY)
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" --all-extras --group dev pyproject.toml -o requirements.txt
+
+clean:
+	rm -rf .venv build dist *.egg-info src/*.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is written last: a set-up that was cut off, or whose inputs changed, is done again.
+$(READY): requirements.txt pyproject.toml setup.py
+	@if ! { $(BIN)/python -c '$(NEW_ENOUGH)' && $(BIN)/python -m pip --version; } >/dev/null 2>&1; then \
+		for python in $(PYTHONS) none; do \
+			if [ "$$python" != none ] && "$$python" -c '$(NEW_ENOUGH)' 2>/dev/null; then break; fi; \
+		done; \
+		if [ "$$python" = none ]; then \
+			echo "orderflow needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3" >&2; exit 1; \
+		fi; \
+		"$$python" -m venv --clear .venv || { \
+			echo "'$$python -m venv' failed. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
+	fi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@

@@ -1,0 +1,7 @@
+"""A real Apache Kafka for tests: one that was given, one in a container, or one started here from Maven's jars."""
+
+from .broker import KafkaBroker, needs_real_kafka
+from .local import LocalKafka
+from .sources import find_kafka
+
+__all__ = ["KafkaBroker", "LocalKafka", "find_kafka", "needs_real_kafka"]

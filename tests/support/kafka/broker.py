@@ -1,0 +1,146 @@
+"""What every source of Kafka gives to a test."""
+
+import logging
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+import pytest
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic  # type: ignore[attr-defined]
+
+from ..servers import not_ours
+from ..waiting import eventually
+from . import distribution
+
+_quiet = logging.Logger("kafka-for-tests", logging.CRITICAL)
+
+
+class KafkaBroker:
+    """An Apache Kafka that answers at ``bootstrap_servers``, of ``nodes`` nodes.
+
+    This class is a Kafka that was given to the tests.
+    What a subclass owns it can also start, stop and kill; a test that asks that of a given one is skipped by name.
+    ``real`` is false for a stand-in: see :func:`needs_real_kafka`.
+    """
+
+    real = True
+
+    def __init__(self, bootstrap_servers: str, *, nodes: int = 1) -> None:
+        self.bootstrap_servers = bootstrap_servers
+        self.node_count = nodes
+
+    def start(self) -> None:
+        """Run, and return when it answers; with the data that it had when it was stopped or killed."""
+        self.wait_ready()
+
+    def stop(self) -> None:
+        """End in order, keeping address and data for :meth:`start`."""
+        not_ours("Kafka", "stop")
+
+    def kill(self) -> None:
+        """End at once (SIGKILL), keeping address and data for :meth:`start`."""
+        not_ours("Kafka", "kill")
+
+    def close(self) -> None:
+        """Give back all that was made for the tests."""
+
+    @contextmanager
+    def down(self, *, kill: bool = False) -> Iterator[None]:
+        """Kafka is away inside the block, stopped or killed, and there again after it."""
+        if kill:
+            self.kill()
+        else:
+            self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    def wait_ready(self, *, deadline: float = 60.0) -> None:
+        """Return when every node answers a metadata request.
+
+        :raises AssertionError: at the deadline, in seconds.
+        """
+        admin = self._admin()
+
+        def every_node_answers() -> bool:
+            self._still_running()
+            metadata = _metadata(admin)
+            return metadata is not None and len(metadata.brokers) >= self.node_count
+
+        eventually(every_node_answers, deadline=deadline, that=f"Kafka answers at {self.bootstrap_servers}")
+
+    def create_topic(self, name: str, *, partitions: int = 3, config: dict[str, str] | None = None) -> None:
+        """Make a topic and return when each partition has a leader.
+
+        :raises KafkaException: when Kafka refuses, such as a topic that is there already.
+        """
+        admin = self._admin()
+        topic = NewTopic(name, num_partitions=partitions, config=config or {})
+        admin.create_topics([topic], operation_timeout=20)[name].result(30)
+
+        def every_partition_is_led() -> bool:
+            metadata = _metadata(admin)
+            made = metadata.topics.get(name) if metadata else None
+            return (
+                made is not None
+                and len(made.partitions) == partitions
+                and all(partition.leader >= 0 for partition in made.partitions.values())
+            )
+
+        eventually(every_partition_is_led, deadline=30, that=f"every partition of {name} has a leader")
+
+    def tool(self, main: str, *arguments: str, deadline: float = 60.0) -> str:
+        """What a command-line tool of Kafka prints, by its main class.
+
+        ``--bootstrap-server`` is the caller's to give, as not every tool takes it. Such classes are
+        ``org.apache.kafka.tools.consumer.group.ConsumerGroupCommand``, ``org.apache.kafka.tools.TopicCommand``,
+        ``org.apache.kafka.tools.consumer.ConsoleConsumer`` and ``kafka.tools.DumpLogSegments``.
+
+        :raises AssertionError: when it fails, with what it said.
+        :raises subprocess.TimeoutExpired: at the deadline, in seconds.
+        :raises MissingServer: when this machine lacks Java or the jars.
+        """
+        done = subprocess.run(
+            distribution.command(main, *arguments, heap="128m"),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=deadline,
+        )
+        assert done.returncode == 0, f"{main} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _still_running(self) -> None:
+        """Raise RuntimeError when a process that should run has ended."""
+
+    def _admin(self) -> AdminClient:
+        return AdminClient(
+            {"bootstrap.servers": self.bootstrap_servers, "log_level": 0, "reconnect.backoff.max.ms": 250},
+            logger=_quiet,
+        )
+
+
+def needs_real_kafka(broker: KafkaBroker, what: str) -> None:
+    """Skip a test that shows something the stand-in cannot: ``what``, in words."""
+    if not broker.real:
+        pytest.skip(f"librdkafka's mock cluster cannot show: {what}. {distribution.REMEDY}")
+
+
+def _metadata(admin: AdminClient) -> ClusterMetadata | None:
+    try:
+        return admin.list_topics(timeout=2)
+    except KafkaException:
+        return None

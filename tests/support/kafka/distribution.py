@@ -1,0 +1,95 @@
+"""Apache Kafka's jars and a Java that runs them, without an installation of Kafka."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+from xml.etree import ElementTree
+
+from ..servers import MissingServer
+
+POM = Path(__file__).with_name("pom.xml")
+LOGGING = Path(__file__).with_name("log4j2.properties")
+OLDEST_JAVA = 17
+REMEDY = (
+    "Install Java 17 and Maven (Debian: apt-get install openjdk-17-jre-headless maven), start Docker, "
+    "or set ORDERFLOW_TEST_KAFKA=host:port"
+)
+
+
+def version() -> str:
+    """The version of Kafka that ``pom.xml`` names."""
+    named = ElementTree.parse(POM).getroot().findtext("{*}version")
+    assert named
+    return named
+
+
+@cache
+def java() -> str:
+    """A Java of version 17 or newer: of ``JAVA_HOME``, of the path, or of the system.
+
+    :raises MissingServer: when there is none.
+    """
+    candidates = [shutil.which("java") or "", *map(str, sorted(Path("/usr/lib/jvm").glob("*/bin/java")))]
+    if home := os.environ.get("JAVA_HOME"):
+        candidates.insert(0, str(Path(home) / "bin" / "java"))
+    for candidate in candidates:
+        if candidate and os.access(candidate, os.X_OK) and _java_version(candidate) >= OLDEST_JAVA:
+            return candidate
+    raise MissingServer("Apache Kafka", [f"no Java {OLDEST_JAVA} on this machine"], REMEDY)
+
+
+def jars() -> Path:
+    """The folder with Kafka's jars, fetched by Maven once and kept in the user's cache.
+
+    :raises MissingServer: when they are not there and Maven cannot fetch them.
+    """
+    cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    kept = cache_home / "orderflow" / f"kafka-{version()}"
+    if kept.is_dir():
+        return kept
+    if shutil.which("mvn") is None:
+        raise MissingServer("Apache Kafka", ["its jars are not in the cache and Maven is not here"], REMEDY)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept.parent, prefix="fetching-") as fetching:
+        fetched = Path(fetching) / "jars"
+        maven = subprocess.run(
+            ["mvn", "--batch-mode", "--quiet", "dependency:copy-dependencies", f"-DoutputDirectory={fetched}"],
+            cwd=POM.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if maven.returncode != 0:
+            raise MissingServer("Apache Kafka", [f"Maven fetched no jars: {maven.stdout[-2000:]}"], REMEDY)
+        try:
+            fetched.rename(kept)  # complete or not at all
+        except OSError:
+            if not kept.is_dir():  # otherwise somebody else was faster, with the same jars
+                raise
+    return kept
+
+
+def command(main: str, *arguments: str, heap: str = "256m") -> list[str]:
+    """The command line that runs a main class of Kafka."""
+    return [
+        java(),
+        f"-Xms{heap}",
+        f"-Xmx{heap}",
+        "-XX:+UseSerialGC",
+        "-XX:+ExitOnOutOfMemoryError",
+        f"-Dlog4j2.configurationFile={LOGGING}",
+        "-cp",
+        f"{jars()}/*",
+        main,
+        *arguments,
+    ]
+
+
+def _java_version(program: str) -> int:
+    answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(?:1\.)?(\d+)', answer)
+    return int(found.group(1)) if found else 0

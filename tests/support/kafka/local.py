@@ -1,0 +1,146 @@
+"""Apache Kafka in KRaft mode on this machine's Java, in a temporary folder on loopback ports."""
+
+import base64
+import shutil
+import subprocess
+import tempfile
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from attrs import frozen
+
+from ..process import OwnProcess
+from ..servers import free_port
+from . import distribution
+from .broker import KafkaBroker
+
+
+@frozen
+class KafkaNode:
+    """One node, broker and controller at once; ``process`` can be stopped, killed, paused and resumed by itself."""
+
+    number: int
+    port: int
+    controller_port: int
+    folder: Path
+    process: OwnProcess
+
+
+class LocalKafka(KafkaBroker):
+    """One node, or a cluster of three, each about 250 MB; ports and data outlive :meth:`stop` and :meth:`kill`.
+
+    ``members`` are the nodes, for a test that stops, kills or pauses one of them; :meth:`start` brings back
+    every node that is down.
+
+    :raises MissingServer: when this machine lacks Java or the jars.
+    """
+
+    def __init__(self, nodes: int = 1, *, heap: str = "256m") -> None:
+        distribution.command("")  # nothing is made when Java or the jars are missing
+        self._home = Path(tempfile.mkdtemp(prefix="orderflow-kafka-"))
+        self._heap = heap
+        self._formatted = False
+        self.members = tuple(self._member(number) for number in range(1, nodes + 1))
+        super().__init__(",".join(f"127.0.0.1:{member.port}" for member in self.members), nodes=nodes)
+
+    def start(self) -> None:
+        if not self._formatted:
+            self._format()
+            self._formatted = True
+        for member in self.members:
+            member.process.start()
+        self.wait_ready()
+
+    def stop(self) -> None:
+        # All at once: a node that leaves in order asks the others to take over, who must not be gone.
+        with ThreadPoolExecutor(len(self.members)) as threads:
+            list(threads.map(lambda member: member.process.stop(), self.members))
+
+    def kill(self) -> None:
+        for member in self.members:
+            member.process.kill()
+
+    def close(self) -> None:
+        self.kill()  # nothing of it is kept, so there is nothing to end in order
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def _member(self, number: int) -> KafkaNode:
+        folder = self._home / f"node-{number}"
+        folder.mkdir()
+        command = distribution.command("kafka.Kafka", str(folder / "server.properties"), heap=self._heap)
+        process = OwnProcess(command, log=folder / "server.log")
+        return KafkaNode(number, free_port(), free_port(), folder, process)
+
+    def _format(self) -> None:
+        cluster_id = _cluster_id()
+        for member in self.members:
+            settings = properties(member, self.members)
+            path = member.folder / "server.properties"
+            path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+            kind = ["--standalone"] if len(self.members) == 1 else []
+            subprocess.run(
+                distribution.command(
+                    "kafka.tools.StorageTool", "format", *kind, "-t", cluster_id, "-c", str(path), heap="128m"
+                ),
+                check=True,
+                capture_output=True,
+            )
+
+    def _still_running(self) -> None:
+        for member in self.members:
+            if not member.process.running:
+                raise RuntimeError(f"Kafka node {member.number} has ended:\n{member.process.last_words()}")
+
+
+def properties(node: KafkaNode, members: tuple[KafkaNode, ...]) -> dict[str, str]:
+    """The configuration of one node of a cluster."""
+    one = len(members) == 1
+    quorum = (
+        {"controller.quorum.bootstrap.servers": f"127.0.0.1:{node.controller_port}"}
+        if one
+        else {
+            "controller.quorum.voters": ",".join(f"{each.number}@127.0.0.1:{each.controller_port}" for each in members)
+        }
+    )
+    return {
+        "process.roles": "broker,controller",
+        "node.id": str(node.number),
+        "listeners": f"PLAINTEXT://127.0.0.1:{node.port},CONTROLLER://127.0.0.1:{node.controller_port}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{node.port}",
+        "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": str(node.folder / "data"),
+        **quorum,
+        **tuning(replicas=min(3, len(members))),
+    }
+
+
+def tuning(*, replicas: int) -> dict[str, str]:
+    """What makes a small cluster start fast, stay small, and refuse topics that nobody made."""
+    in_sync = "1" if replicas == 1 else "2"
+    return {
+        "auto.create.topics.enable": "false",
+        "group.initial.rebalance.delay.ms": "0",
+        "default.replication.factor": str(replicas),
+        "min.insync.replicas": in_sync,
+        "offsets.topic.num.partitions": "3",
+        "offsets.topic.replication.factor": str(replicas),
+        "transaction.state.log.num.partitions": "3",
+        "transaction.state.log.replication.factor": str(replicas),
+        "transaction.state.log.min.isr": in_sync,
+        "share.coordinator.state.topic.replication.factor": str(replicas),
+        "share.coordinator.state.topic.min.isr": in_sync,
+        # A killed broker is let in again when its old session has ended: by default after 9 s.
+        "broker.session.timeout.ms": "4000",
+        "broker.heartbeat.interval.ms": "1000",
+        # The default takes 128 MiB of a small heap.
+        "log.cleaner.dedupe.buffer.size": "4194304",
+    }
+
+
+def _cluster_id() -> str:
+    """16 bytes in unpadded base64url; a leading dash would look like an option to Kafka's tools."""
+    while (cluster_id := base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()).startswith("-"):
+        pass
+    return cluster_id

@@ -1,0 +1,68 @@
+"""What the test servers share: where they may come from, and what a missing one means."""
+
+import os
+import socket
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+from docker import from_env
+from docker.errors import DockerException
+
+T = TypeVar("T")
+
+
+class MissingServer(Exception):
+    """A real server that this machine does not have, with every place that was tried.
+
+    ``name`` is the server, ``tried`` says for each source why it gave none, ``remedy`` is how to get one.
+    """
+
+    def __init__(self, name: str, tried: list[str], remedy: str) -> None:
+        super().__init__(f"no {name} for the tests ({'; '.join(tried)}). {remedy}")
+        self.name = name
+        self.tried = tried
+        self.remedy = remedy
+
+
+def servers_required() -> bool:
+    """Whether a missing server is a failure: in CI, or by ``ORDERFLOW_TEST_REQUIRE_SERVERS=1``."""
+    return any(
+        os.environ.get(name, "").lower() in {"1", "true", "yes"} for name in ("CI", "ORDERFLOW_TEST_REQUIRE_SERVERS")
+    )
+
+
+def obtain(find: Callable[[], T]) -> T:
+    """The server that ``find`` finds; without one the test fails where servers are required, else is skipped."""
+    try:
+        return find()
+    except MissingServer as missing:
+        if servers_required():
+            pytest.fail(str(missing), pytrace=False)
+        pytest.skip(str(missing))
+
+
+def not_ours(name: str, verb: str) -> None:
+    """Skip a test that would stop a server which was only given to the tests, by name."""
+    pytest.skip(f"{name} was given to the tests, which may not {verb} it")
+
+
+def docker_answers() -> bool:
+    """Whether a Docker engine can be asked for containers."""
+    try:
+        client = from_env(timeout=3)
+    except DockerException:
+        return False
+    try:
+        return bool(client.ping())
+    except (DockerException, OSError):
+        return False
+    finally:
+        client.close()
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
