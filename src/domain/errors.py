@@ -16,6 +16,7 @@
     │   ├── ConcurrentChange    somebody saved a newer version meanwhile
     │   ├── VersionMismatch     the caller expected another version
     │   ├── RequestRunning      the same idempotency key is being answered right now
+    │   ├── RequestAnswered     the same idempotency key has an answer already; nothing was done again
     │   └── KeyReused           the same idempotency key with another request
     ├── CorruptHistory          events that cannot be the history of an order
     ├── StaleCursor             another reader has moved this cursor
@@ -160,6 +161,15 @@ class RequestRunning(Conflict):
 
     def __str__(self) -> str:
         return f"a request with idempotency key {self.key!r} is still running; ask again shortly"
+
+
+@define(eq=False, slots=False)
+class RequestAnswered(Conflict):
+    code: ClassVar[str] = "request_answered"
+    key: str
+
+    def __str__(self) -> str:
+        return f"the request with idempotency key {self.key!r} was answered already"
 
 
 @define(eq=False, slots=False)

@@ -1,0 +1,71 @@
+"""What a consumer is, and the transaction that its effects and its cursor share."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import frozen
+
+from ..domain.errors import LogGap
+from .log import Delivery
+
+if TYPE_CHECKING:
+    from .ports_of_consumers import AnalyticsBook, DeadLetterBook, NotificationBook, ReservationBook
+
+
+class ConsumerWork(Protocol):
+    """One transaction of a consumer: effects and cursors commit together, or not at all."""
+
+    @property
+    def notifications(self) -> "NotificationBook": ...
+
+    @property
+    def analytics(self) -> "AnalyticsBook": ...
+
+    @property
+    def reservations(self) -> "ReservationBook": ...
+
+    @property
+    def dead_letters(self) -> "DeadLetterBook": ...
+
+    async def advance(self, moves: Mapping[int, tuple[int, int]]) -> None:
+        """Move this consumer's cursor of each bucket from the first position to the second.
+
+        Raises StaleCursor where a cursor is not at the first position; then nothing of this transaction stays.
+        """
+        ...
+
+
+class ConsumerStore(Protocol):
+    def __call__(self, consumer: str) -> AbstractAsyncContextManager[ConsumerWork]:
+        """A transaction of ``consumer``; commits at its end. Raises StaleCursor, StorageUnavailable."""
+        ...
+
+
+class Consumer(Protocol):
+    """What is done about events. ``name`` is its reader name in the cursors and its Kafka group."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+        """The effects of ``deliveries`` within ``work``, all or none; each order's events come in sequence."""
+        ...
+
+    async def settle(self) -> int:
+        """Do what earlier effects asked for outside the transaction (send, cancel); how much was done.
+
+        Called after every batch and when idle; each piece of work is idempotent and noted when done.
+        """
+        ...
+
+
+@frozen(kw_only=True)
+class Handled:
+    """What came of one batch. ``gaps`` are buckets that wait for events that did not come."""
+
+    events: int = 0
+    duplicates: int = 0
+    parked: int = 0
+    foreign: int = 0
+    gaps: tuple[LogGap, ...] = ()
