@@ -64,7 +64,6 @@ class OrderView:
 
 def view(order: Order, reader: Actor) -> OrderView:
     """``order`` as ``reader`` sees it."""
-    address = order.address
     return OrderView(
         order_id=order.id,
         version=order.version,

@@ -1,0 +1,7 @@
+"""Every port in RAM: for tests, trials and embedding; held to the same contracts as the other adapters."""
+
+from .storage import MemoryStorage
+from .topic import MemoryTopic
+from .wakeup import LocalWakeup
+
+__all__ = ["LocalWakeup", "MemoryStorage", "MemoryTopic"]

@@ -1,0 +1,257 @@
+"""Orders, the ordered log and all that the core keeps, in dictionaries.
+
+Nothing awaits between the first check and the last change of a commit, so on one event loop a commit is atomic.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from attrs import define, field, frozen
+
+from ...application.log import BUCKETS, LogRecord, Positions, bucket_of
+from ...application.payments import AttemptKind, AttemptStatus, PaymentAttempt
+from ...application.reading import Answer, OrderPage, OrderQuery
+from ...application.write_set import WriteSet
+from ...domain.errors import ConcurrentChange, OrderNotFound, RequestAnswered
+from ...domain.lifecycle import Actor
+from ...domain.order import Order
+from .. import wire
+from ..paging import after_cursor, cursor_of
+
+
+def _quiet() -> None:
+    """Nobody is waiting."""
+
+
+@define(kw_only=True)
+class MemoryStorage:
+    """The whole storage of one installation in one process; gone with it."""
+
+    buckets: int = BUCKETS
+    on_commit: Callable[[], None] = _quiet
+    _orders: dict[str, Order] = field(factory=dict, init=False)
+    _log: dict[int, list[LogRecord]] = field(factory=lambda: defaultdict(list), init=False)
+    _histories: dict[str, list[LogRecord]] = field(factory=lambda: defaultdict(list), init=False)
+    _attempts: dict[str, PaymentAttempt] = field(factory=dict, init=False)
+    _answers: dict[tuple[str, str], tuple[Answer, datetime]] = field(factory=dict, init=False)
+    _cursors: dict[str, dict[int, int]] = field(factory=lambda: defaultdict(dict), init=False)
+    _tokens: dict[str, Actor] = field(factory=dict, init=False)
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    async def ping(self) -> None:
+        """Always there."""
+
+    @property
+    def committer(self) -> "MemoryCommitter":
+        return MemoryCommitter(self)
+
+    @property
+    def views(self) -> "MemoryOrderViews":
+        return MemoryOrderViews(self)
+
+    @property
+    def log(self) -> "MemoryEventLog":
+        return MemoryEventLog(self)
+
+    @property
+    def cursors(self) -> "MemoryCursors":
+        return MemoryCursors(self)
+
+    @property
+    def answers(self) -> "MemoryAnswers":
+        return MemoryAnswers(self)
+
+    @property
+    def attempts(self) -> "MemoryPaymentAttempts":
+        return MemoryPaymentAttempts(self)
+
+    @property
+    def tokens(self) -> "MemoryTokens":
+        return MemoryTokens(self)
+
+    def orders(self, writes: WriteSet) -> "MemoryOrderRepository":
+        """The orders of one unit of work."""
+        return MemoryOrderRepository(self, writes)
+
+
+@frozen
+class MemoryOrderRepository:
+    storage: MemoryStorage
+    writes: WriteSet
+
+    async def get(self, order_id: str) -> Order:
+        order = await self.storage.views.get(order_id)
+        self.writes.loaded(order)
+        return order
+
+    def save(self, order: Order) -> None:
+        self.writes.save(order)
+
+
+@frozen
+class MemoryCommitter:
+    storage: MemoryStorage
+
+    async def commit(self, writes: WriteSet) -> None:
+        storage, key = self.storage, writes.request.idempotency
+        if key is not None and (key.caller, key.key) in storage._answers:
+            raise RequestAnswered(key.key)
+        for order_id in writes.orders:
+            there = storage._orders.get(order_id)
+            if (there.version if there else 0) != writes.expected[order_id]:
+                raise ConcurrentChange(order_id, writes.expected[order_id])
+        records = self._addressed(writes)
+        answer = writes.answer
+        if key is not None and answer is not None:
+            order = list(writes.orders.values())[-1]
+            stored = Answer(fingerprint=key.fingerprint, body=answer, order_id=order.id)
+            storage._answers[key.caller, key.key] = (stored, order.updated_at)
+        storage._orders.update(writes.orders)
+        storage._attempts.update(writes.attempts)
+        for record in records:
+            storage._log[record.bucket].append(record)
+            storage._histories[record.order_id].append(record)
+        if records:
+            storage.on_commit()
+
+    def _addressed(self, writes: WriteSet) -> list[LogRecord]:
+        heads: dict[int, int] = {}
+        records = []
+        for event in writes.events:
+            bucket = bucket_of(event.order_id, self.storage.buckets)
+            heads[bucket] = heads.get(bucket, len(self.storage._log[bucket])) + 1
+            records.append(
+                wire.record(
+                    event,
+                    bucket=bucket,
+                    position=heads[bucket],
+                    correlation_id=writes.request.correlation_id,
+                    traceparent=writes.request.traceparent,
+                )
+            )
+        return records
+
+
+@frozen
+class MemoryOrderViews:
+    storage: MemoryStorage
+
+    async def get(self, order_id: str) -> Order:
+        try:
+            return self.storage._orders[order_id]
+        except KeyError:
+            raise OrderNotFound(order_id) from None
+
+    async def list(self, query: OrderQuery) -> OrderPage:
+        after = after_cursor(query.cursor) if query.cursor is not None else None
+        found = sorted(
+            (o for o in self.storage._orders.values() if _matches(o, query)),
+            key=lambda o: (o.created_at, o.id),
+            reverse=True,
+        )
+        if after is not None:
+            found = [o for o in found if (o.created_at, o.id) < after]
+        page = tuple(found[: query.limit])
+        more = len(found) > query.limit
+        return OrderPage(page, cursor_of(page[-1].created_at, page[-1].id) if more else None)
+
+
+def _matches(order: Order, query: OrderQuery) -> bool:
+    return (
+        query.customer_id in (None, order.customer_id)
+        and query.restaurant_id in (None, order.restaurant_id)
+        and (query.shipper_id is None or query.shipper_id == order.shipper_id)
+        and query.state in (None, order.state)
+        and (query.created_from is None or query.created_from <= order.created_at)
+        and (query.created_until is None or order.created_at < query.created_until)
+    )
+
+
+@frozen
+class MemoryEventLog:
+    storage: MemoryStorage
+
+    async def heads(self) -> Positions:
+        return {bucket: len(records) for bucket, records in self.storage._log.items() if records}
+
+    async def read(self, after: Positions, *, limit: int) -> Sequence[LogRecord]:
+        log = self.storage._log
+        news = {bucket: at for bucket, at in after.items() if bucket in log and len(log[bucket]) > at}
+        share = max(1, limit // max(1, len(news)))
+        records: list[LogRecord] = []
+        for bucket, at in news.items():
+            records += log[bucket][at : at + share]
+            if len(records) >= limit:
+                break
+        return records[:limit]
+
+    async def history(self, order_id: str) -> Sequence[LogRecord]:
+        return tuple(self.storage._histories.get(order_id, ()))
+
+
+@frozen
+class MemoryCursors:
+    storage: MemoryStorage
+
+    async def positions(self, reader: str) -> Positions:
+        return dict(self.storage._cursors.get(reader, {}))
+
+    async def put(self, reader: str, positions: Positions) -> None:
+        cursors = self.storage._cursors[reader]
+        for bucket, position in positions.items():
+            cursors[bucket] = max(position, cursors.get(bucket, 0))
+
+    async def readers(self) -> Sequence[str]:
+        return sorted(reader for reader, cursors in self.storage._cursors.items() if cursors)
+
+
+@frozen
+class MemoryAnswers:
+    storage: MemoryStorage
+
+    async def find(self, caller: str, key: str) -> Answer | None:
+        stored = self.storage._answers.get((caller, key))
+        return stored[0] if stored else None
+
+    async def forget_before(self, moment: datetime) -> int:
+        old = [key for key, (_, at) in self.storage._answers.items() if at < moment]
+        for key in old:
+            del self.storage._answers[key]
+        return len(old)
+
+
+@frozen
+class MemoryPaymentAttempts:
+    storage: MemoryStorage
+
+    async def of_order(self, order_id: str) -> Sequence[PaymentAttempt]:
+        attempts = [a for a in self.storage._attempts.values() if a.order_id == order_id]
+        return sorted(attempts, key=lambda a: a.asked_at)
+
+    async def unsettled_refunds(self, limit: int = 100) -> Sequence[PaymentAttempt]:
+        open_refunds = [
+            a
+            for a in self.storage._attempts.values()
+            if a.kind is AttemptKind.REFUND and a.status is AttemptStatus.ASKED
+        ]
+        return sorted(open_refunds, key=lambda a: a.asked_at)[:limit]
+
+
+@frozen
+class MemoryTokens:
+    storage: MemoryStorage
+
+    async def add(self, digest: str, actor: Actor, *, label: str, at: datetime) -> None:
+        self.storage._tokens[digest] = actor
+
+    async def find(self, digest: str) -> Actor | None:
+        return self.storage._tokens.get(digest)
+
+    async def any(self) -> bool:
+        return bool(self.storage._tokens)
