@@ -1,0 +1,5 @@
+"""Payment gateways."""
+
+from .sandbox import SandboxGateway
+
+__all__ = ["SandboxGateway"]

@@ -1,0 +1,230 @@
+"""All settings: frozen, read from a TOML file and from the environment, which wins.
+
+A setting ``database_url`` is ``ORDERFLOW_DATABASE_URL`` in the environment and ``database_url`` in the table
+``[orderflow]`` of the file that ``ORDERFLOW_SETTINGS`` or ``--settings`` names. ``ORDERFLOW_KAFKA_*`` names without a
+setting of their own are librdkafka properties with underscores for dots (``ORDERFLOW_KAFKA_SECURITY_PROTOCOL``); in
+the file they stand in ``[orderflow.kafka]``.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import typed_settings as ts
+from attrs import fields, frozen
+from attrs import validators as v
+from typed_settings.converters import TSConverter
+from typed_settings.exceptions import TsError
+from typed_settings.loaders import DictLoader
+
+from ..domain.errors import InvalidInput
+
+PREFIX = "ORDERFLOW_"
+SECTION = "orderflow"
+FILE_VARIABLE = f"{PREFIX}SETTINGS"
+KAFKA_PREFIX = f"{PREFIX}KAFKA_"
+_MASK = "********"
+
+_DATABASES = ("postgresql://", "sqlite:///", "memory://")
+
+
+def _database_url(_: object, __: object, value: str) -> None:
+    if not value.startswith(_DATABASES):
+        raise ValueError("no database URL")
+
+
+def _channels(_: object, __: object, value: tuple[str, ...]) -> None:
+    if not set(value) <= {"email", "log"}:
+        raise ValueError("an unknown channel")
+
+
+def _between(low: float, high: float) -> list[Any]:
+    return [v.ge(low), v.le(high)]
+
+
+@frozen(kw_only=True)
+class Settings:
+    """The help of each setting says what is allowed, with the unit where it has one."""
+
+    database_url: str = ts.option(
+        default="sqlite:///orderflow.db",
+        validator=_database_url,
+        repr=lambda url: repr(masked_url(url)),
+        help="postgresql://user:password@host:port/name, sqlite:///file or memory://",
+    )
+    database_pool_size: int = ts.option(default=10, validator=_between(1, 1000), help="connections, 1 to 1000")
+    kafka_bootstrap_servers: str = ts.option(
+        default="", help="host:port, comma separated; empty: no Kafka, consumers read straight from the log"
+    )
+    topic: str = ts.option(
+        default="order-events",
+        validator=v.matches_re(r"[A-Za-z0-9._-]{1,249}"),
+        help="a Kafka topic name: letters, digits, '.', '_', '-', at most 249",
+    )
+    topic_partitions: int = ts.option(default=3, validator=_between(1, 256), help="partitions, 1 to 256")
+    topic_replication: int = ts.option(default=1, validator=_between(1, 32), help="copies of each partition, 1 to 32")
+    topic_retention_hours: int = ts.option(
+        default=-1, validator=v.ge(-1), help="hours that the topic keeps events; -1: for ever"
+    )
+    publishing: str = ts.option(
+        default="log",
+        validator=v.in_(("log", "direct")),
+        help="log: by the relay, exactly once; direct: after commit, straight to Kafka, lost when Kafka fails",
+    )
+    event_source: str = ts.option(default="/orderflow", help="ce_source of every event: a URI reference")
+    currency: str = ts.option(
+        default="USD", validator=v.matches_re(r"[A-Z]{3}"), help="ISO 4217 code of orders that name none"
+    )
+    estimate_minutes: int = ts.option(
+        default=30, validator=_between(1, 1440), help="minutes a shipper is expected to be on the way, 1 to 1440"
+    )
+    http_host: str = ts.option(
+        default="127.0.0.1", help="address to listen on; without any token only a loopback address is taken"
+    )
+    http_port: int = ts.option(default=8080, validator=_between(0, 65535), help="port, 0 (any free) to 65535")
+    http_max_body_bytes: int = ts.option(
+        default=1_000_000, validator=_between(1000, 100_000_000), help="bytes, 1000 to 100000000"
+    )
+    relay_batch: int = ts.option(default=1000, validator=_between(1, 10_000), help="events a transaction, 1 to 10000")
+    consumer_batch: int = ts.option(default=500, validator=_between(1, 10_000), help="events a batch, 1 to 10000")
+    consumer_attempts: int = ts.option(
+        default=3, validator=_between(1, 100), help="attempts before an order is parked, 1 to 100"
+    )
+    poll_seconds: float = ts.option(
+        default=0.25, validator=_between(0.01, 60), help="seconds between looks for news, 0.01 to 60"
+    )
+    notification_channels: tuple[str, ...] = ts.option(
+        default=("log",), validator=_channels, help="email and log, comma separated"
+    )
+    smtp_host: str = ts.option(default="localhost", help="host name of the mail server")
+    smtp_port: int = ts.option(default=25, validator=_between(1, 65535), help="port, 1 to 65535")
+    smtp_sender: str = ts.option(default="orders@localhost", help="address that mail comes from")
+    smtp_username: str = ts.option(default="", help="user at the mail server; empty: no login")
+    smtp_password: str = ts.secret(default="", help="password at the mail server")
+    smtp_starttls: bool = ts.option(default=False, help="true or false")
+    log_level: str = ts.option(
+        default="info", validator=v.in_(("debug", "info", "warning", "error")), help="debug, info, warning or error"
+    )
+    log_format: str = ts.option(
+        default="auto", validator=v.in_(("auto", "json", "console")), help="json, console, or auto (by terminal)"
+    )
+    kafka: dict[str, str] = ts.option(factory=dict, help="librdkafka properties", repr=False)
+
+    @property
+    def uses_kafka(self) -> bool:
+        return bool(self.kafka_bootstrap_servers)
+
+
+def load_settings(
+    file: Path | None = None, *, environment: Mapping[str, str] | None = None, **given: object
+) -> Settings:
+    """The settings from file and environment, ``given`` winning over both.
+
+    Raises InvalidInput that names the setting as it was given and what is allowed, also for an unknown name.
+    """
+    environment = os.environ if environment is None else environment
+    path = file or (Path(environment[FILE_VARIABLE]) if environment.get(FILE_VARIABLE) else None)
+    names = {a.name: a for a in fields(Settings)}
+    values: dict[str, Any] = {}
+    said: dict[str, str] = {}
+    kafka: dict[str, str] = {}
+    for name, value in _from_file(path).items():
+        where = f"{name} in {path}"
+        if name == "kafka" and isinstance(value, dict):
+            kafka |= {key: str(v) for key, v in _flat(value)}
+        elif name not in names:
+            raise InvalidInput(where, "there is no such setting", ", ".join(names))
+        else:
+            values[name], said[name] = value, where
+    for variable, value in environment.items():
+        name = variable.removeprefix(PREFIX).lower()
+        if not variable.startswith(PREFIX) or variable == FILE_VARIABLE or variable.startswith(f"{PREFIX}TEST_"):
+            continue
+        if name in names and name != "kafka":
+            values[name], said[name] = value, variable
+        elif variable.startswith(KAFKA_PREFIX):
+            kafka[variable.removeprefix(KAFKA_PREFIX).lower().replace("_", ".")] = value
+        else:
+            raise InvalidInput(variable, "there is no such setting", ", ".join(PREFIX + n.upper() for n in names))
+    values |= given
+    said |= {name: name for name in given}
+    return _converted(values | ({"kafka": kafka} if kafka else {}), said)
+
+
+def described(settings: Settings) -> dict[str, object]:
+    """Every setting's value by name, secrets masked, also a password inside a URL."""
+    shown: dict[str, object] = {}
+    for a in fields(Settings):
+        value = getattr(settings, a.name)
+        if a.name == "database_url":
+            value = masked_url(value)
+        elif a.name == "smtp_password":
+            value = _MASK if value else ""
+        elif isinstance(value, tuple):
+            value = ",".join(value)
+        elif a.name == "kafka":
+            value = {key: _MASK if _is_secret(key) else text for key, text in value.items()}
+        shown[a.name] = value
+    return shown
+
+
+def masked_url(url: str) -> str:
+    """``url`` with its password masked."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:{_MASK}@{host}"))
+
+
+def _is_secret(key: str) -> bool:
+    return any(word in key for word in ("password", "secret", "key.pem", "jaas", "oauthbearer.config", "ssl.key"))
+
+
+def _from_file(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise InvalidInput(str(path), f"cannot be read: {e.strerror}", "a readable TOML file") from e
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise InvalidInput(str(path), f"is no TOML: {e}", f"a TOML file with a table [{SECTION}]") from e
+    section = content.get(SECTION, {})
+    if not isinstance(section, dict):
+        raise InvalidInput(f"{SECTION} in {path}", "is no table", f"a table [{SECTION}]")
+    return section
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """``[orderflow.kafka] security.protocol = ...`` nests in TOML; here it is one dotted name again."""
+    found: list[tuple[str, Any]] = []
+    for key, value in table.items():
+        found += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
+    return found
+
+
+def _converted(values: dict[str, Any], said: Mapping[str, str]) -> Settings:
+    try:
+        return _load(values)
+    except TsError:
+        for name, value in values.items():
+            try:
+                _load({name: value})
+            except TsError as e:
+                help_text = getattr(fields(Settings), name).metadata["typed-settings"]["help"]
+                raise InvalidInput(said.get(name, name), f"{_shown(name, value)} is not allowed", help_text) from e
+        raise
+
+
+def _load(values: dict[str, Any]) -> Settings:
+    return ts.load_settings(Settings, [DictLoader(values)], converter=TSConverter(strlist_sep=","))
+
+
+def _shown(name: str, value: object) -> str:
+    if name in ("smtp_password", "kafka"):
+        return _MASK
+    return repr(masked_url(value) if name == "database_url" and isinstance(value, str) else value)
