@@ -20,15 +20,16 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from docker.errors import DockerException
-from testcontainers.postgres import PostgresContainer
+from testcontainers.core.container import DockerContainer
 
 from .process import Account, OwnProcess
-from .servers import MissingServer, docker_answers, free_port, not_ours
+from .servers import MissingServer, docker_answers, free_port, not_ours, started
 from .waiting import eventually
 
 T = TypeVar("T")
 
 IMAGE = "postgres:17-alpine"
+DEBIANS_VERSIONS = Path("/usr/lib/postgresql")
 USER = "orderflow"
 REMEDY = (
     "Install it (Debian: apt-get install postgresql), start Docker, "
@@ -82,8 +83,7 @@ class PostgresServer:
         self._made.clear()
 
     def __enter__(self) -> Self:
-        self.start()
-        return self
+        return started(self)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -96,8 +96,8 @@ class ContainerPostgres(PostgresServer):
 
     def __init__(self) -> None:
         port = free_port()
-        self._container = PostgresContainer(
-            IMAGE, username=USER, password=USER, dbname="postgres", driver=None
+        self._container = DockerContainer(
+            IMAGE, env={"POSTGRES_USER": USER, "POSTGRES_PASSWORD": USER, "POSTGRES_DB": "postgres"}
         ).with_bind_ports(5432, port)
         super().__init__(f"postgresql://{USER}:{USER}@127.0.0.1:{port}/postgres")
         self._made_container = False
@@ -117,8 +117,7 @@ class ContainerPostgres(PostgresServer):
         self._container.get_wrapped_container().kill()
 
     def close(self) -> None:
-        if self._made_container:
-            self._container.stop()
+        self._container.stop()
 
 
 class LocalPostgres(PostgresServer):
@@ -212,22 +211,17 @@ def find_postgres() -> PostgresServer:
         return PostgresServer(url)
     tried = ["ORDERFLOW_TEST_DATABASE_URL is not set"]
     if docker_answers():
-        container = ContainerPostgres()
         try:
-            container.start()
+            return started(ContainerPostgres())
         except DockerException as refusal:
-            container.close()
             tried.append(f"Docker has no {IMAGE}: {refusal}")
-        else:
-            return container
     else:
         tried.append("no Docker engine answers")
     try:
         local = LocalPostgres()
     except MissingServer as missing:
         raise MissingServer("PostgreSQL", tried + missing.tried, REMEDY) from missing
-    local.start()
-    return local
+    return started(local)
 
 
 def newest_programs() -> Path:
@@ -235,7 +229,7 @@ def newest_programs() -> Path:
 
     :raises MissingServer: when there is none.
     """
-    folders = {path.resolve() for path in Path("/usr/lib/postgresql").glob("*/bin")}
+    folders = {path.resolve() for path in DEBIANS_VERSIONS.glob("*/bin")}
     if on_path := shutil.which("postgres"):
         folders.add(Path(on_path).resolve().parent)
     complete = [folder for folder in folders if all((folder / it).exists() for it in ("initdb", "postgres"))]

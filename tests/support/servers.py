@@ -3,13 +3,23 @@
 import os
 import socket
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 import pytest
 from docker import from_env
 from docker.errors import DockerException
 
 T = TypeVar("T")
+
+
+class Startable(Protocol):
+    """A server that can be started, and closed in any state."""
+
+    def start(self) -> None: ...
+    def close(self) -> None: ...
+
+
+S = TypeVar("S", bound=Startable)
 
 
 class MissingServer(Exception):
@@ -42,7 +52,17 @@ def obtain(find: Callable[[], T]) -> T:
         pytest.skip(str(missing))
 
 
-def not_ours(name: str, verb: str) -> None:
+def started(server: S) -> S:
+    """The server, running; one that does not start leaves nothing behind."""
+    try:
+        server.start()
+    except BaseException:
+        server.close()
+        raise
+    return server
+
+
+def not_ours(name: str, verb: str) -> NoReturn:
     """Skip a test that would stop a server which was only given to the tests, by name."""
     pytest.skip(f"{name} was given to the tests, which may not {verb} it")
 

@@ -9,7 +9,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from attrs import frozen
 
-from .servers import free_port
+from .servers import free_port, started
 
 
 @frozen
@@ -52,8 +52,7 @@ class SmtpServer:
         self._controller.stop(no_assert=True)
 
     def __enter__(self) -> Self:
-        self.start()
-        return self
+        return started(self)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

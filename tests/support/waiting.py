@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 
@@ -26,6 +26,14 @@ def eventually(condition: Callable[[], T], *, deadline: float = 10.0, every: flo
         time.sleep(max(0.0, min(every, end - time.monotonic())))
 
 
+@overload
+async def eventually_async(
+    condition: Callable[[], Awaitable[T]], *, deadline: float = 10.0, every: float = 0.02, that: str = ""
+) -> T: ...
+@overload
+async def eventually_async(
+    condition: Callable[[], T], *, deadline: float = 10.0, every: float = 0.02, that: str = ""
+) -> T: ...
 async def eventually_async(
     condition: Callable[[], Awaitable[T] | T], *, deadline: float = 10.0, every: float = 0.02, that: str = ""
 ) -> T:

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic  # type: ignore[attr-defined]
 
-from ..servers import not_ours
+from ..servers import not_ours, started
 from ..waiting import eventually
 from . import distribution
 
@@ -115,8 +115,7 @@ class KafkaBroker:
         return done.stdout
 
     def __enter__(self) -> Self:
-        self.start()
-        return self
+        return started(self)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -7,6 +7,8 @@ from .broker import KafkaBroker
 from .distribution import version
 from .local import tuning
 
+IMAGE = f"apache/kafka:{version()}"
+
 
 class ContainerKafka(KafkaBroker):
     """One node in a container of its own, on a fixed port so that a restart keeps the address."""
@@ -23,9 +25,8 @@ class ContainerKafka(KafkaBroker):
             "controller.quorum.voters": "1@localhost:9093",
             **tuning(replicas=1),
         }
-        self.image = f"apache/kafka:{version()}"
         self._container = DockerContainer(
-            self.image,
+            IMAGE,
             env={f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in settings.items()},
         ).with_bind_ports(9092, port)
         self._made = False
@@ -46,5 +47,4 @@ class ContainerKafka(KafkaBroker):
         self._container.get_wrapped_container().kill()
 
     def close(self) -> None:
-        if self._made:
-            self._container.stop()
+        self._container.stop()

@@ -4,9 +4,9 @@ import os
 
 from docker.errors import DockerException
 
-from ..servers import MissingServer, docker_answers, servers_required
+from ..servers import MissingServer, docker_answers, servers_required, started
 from .broker import KafkaBroker
-from .container import ContainerKafka
+from .container import IMAGE, ContainerKafka
 from .distribution import REMEDY
 from .local import LocalKafka
 from .mock import MockKafka
@@ -18,19 +18,13 @@ def find_kafka() -> KafkaBroker:
     :raises MissingServer: when servers are required and no real one is to be had.
     """
     if given := os.environ.get("ORDERFLOW_TEST_KAFKA"):
-        broker = KafkaBroker(given)
-        broker.wait_ready()
-        return broker
+        return started(KafkaBroker(given))
     tried = ["ORDERFLOW_TEST_KAFKA is not set"]
     if docker_answers():
-        container = ContainerKafka()
         try:
-            container.start()
+            return started(ContainerKafka())
         except DockerException as refusal:
-            container.close()
-            tried.append(f"Docker has no {container.image}: {refusal}")
-        else:
-            return container
+            tried.append(f"Docker has no {IMAGE}: {refusal}")
     else:
         tried.append("no Docker engine answers")
     try:
@@ -38,8 +32,5 @@ def find_kafka() -> KafkaBroker:
     except MissingServer as missing:
         if servers_required():
             raise MissingServer("Apache Kafka", tried + missing.tried, REMEDY) from missing
-        stand_in = MockKafka()
-        stand_in.start()
-        return stand_in
-    local.start()
-    return local
+        return started(MockKafka())
+    return started(local)
