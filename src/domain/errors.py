@@ -48,6 +48,14 @@ class OrderFlowError(Exception):
         """The error's data by attribute name, for problem documents and logs."""
         return {a.name: getattr(self, a.name) for a in getattr(self, "__attrs_attrs__", ())}
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled as it stands: the usual way calls the class with ``args``, which keyword-only data refuses."""
+        return _remade, (type(self), self.args), self.__dict__
+
+
+def _remade(kind: type[OrderFlowError], args: tuple[object, ...]) -> OrderFlowError:
+    return kind.__new__(kind, *args)
+
 
 @define(eq=False, slots=False)
 class InvalidInput(OrderFlowError):
@@ -82,9 +90,6 @@ class OrderNotFound(NotFound):
 
     def __init__(self, order_id: str) -> None:
         super().__init__(kind="order", id=order_id)
-
-    def __reduce__(self) -> tuple[type["OrderNotFound"], tuple[str]]:
-        return type(self), (self.id,)
 
 
 @define(eq=False, slots=False, kw_only=True)
