@@ -2,17 +2,22 @@
 
 import re
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal
 from typing import Self
 
 from attrs import frozen
 
 from .errors import InvalidInput
+from .identifiers import shown
 
 MAX_DECIMALS = 4
 """Enough for every ISO 4217 currency (the widest in use, CLF, has four)."""
 MAX_AMOUNT = Decimal(10) ** 12
+_RANGE = f"at most {MAX_DECIMALS} decimals, below 10^12"
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\Z")
+_EXACT = Context(prec=60)
+"""Wide enough for every product here: what an application around us sets for its own decimals must not round ours."""
 
 
 def exact(value: object, *, field: str) -> Decimal:
@@ -21,15 +26,21 @@ def exact(value: object, *, field: str) -> Decimal:
     Raises InvalidInput: for a float (it has already lost the amount), NaN, infinity, or too many digits.
     """
     if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
-        raise InvalidInput(field, f"{value!r} is a {type(value).__name__}", "an exact decimal: Decimal, int or text")
+        raise InvalidInput(
+            field, f"{shown(value)} is a {type(value).__name__}", "an exact decimal: Decimal, int or text"
+        )
+    if isinstance(value, str) and not _NUMBER.match(value):
+        raise InvalidInput(field, f"{shown(value)} is no number", "a decimal number such as 12.50")
     try:
         amount = Decimal(value)
-    except InvalidOperation:
-        raise InvalidInput(field, f"{value!r} is no number", "a decimal number such as 12.50") from None
+    except ArithmeticError:
+        raise InvalidInput(field, f"{shown(value)} is out of range", _RANGE) from None
     exponent = amount.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < -MAX_DECIMALS or abs(amount) >= MAX_AMOUNT:
-        raise InvalidInput(field, f"{value!s} is out of range", f"at most {MAX_DECIMALS} decimals, below 10^12")
-    return amount if exponent <= 0 else amount.quantize(Decimal(1))
+    if not isinstance(exponent, int) or exponent < -MAX_DECIMALS or amount.copy_abs() >= MAX_AMOUNT:
+        raise InvalidInput(field, f"{shown(amount)} is out of range", _RANGE)
+    if not amount:
+        amount = amount.copy_abs()
+    return amount if exponent <= 0 else amount.quantize(Decimal(1), context=_EXACT)
 
 
 @frozen(order=False)
@@ -41,7 +52,9 @@ class Money:
 
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.currency, str) or not _CURRENCY.match(self.currency):
-            raise InvalidInput("currency", f"{self.currency!r} is no currency code", "three capital letters (ISO 4217)")
+            raise InvalidInput(
+                "currency", f"{shown(self.currency)} is no currency code", "three capital letters (ISO 4217)"
+            )
         object.__setattr__(self, "amount", exact(self.amount, field="amount"))
 
     @classmethod
@@ -49,13 +62,13 @@ class Money:
         return cls(Decimal(0), currency)
 
     def __add__(self, other: "Money") -> "Money":
-        return Money(self.amount + self._same(other), self.currency)
+        return Money(_EXACT.add(self.amount, self._same(other)), self.currency)
 
     def __sub__(self, other: "Money") -> "Money":
-        return Money(self.amount - self._same(other), self.currency)
+        return Money(_EXACT.subtract(self.amount, self._same(other)), self.currency)
 
     def __mul__(self, times: int) -> "Money":
-        return Money(self.amount * times, self.currency)
+        return Money(_EXACT.multiply(self.amount, times), self.currency)
 
     def __lt__(self, other: "Money") -> bool:
         return self.amount < self._same(other)
