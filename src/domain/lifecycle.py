@@ -7,7 +7,7 @@ from typing import Self
 from attrs import frozen
 
 from .errors import InvalidInput
-from .identifiers import identifier
+from .identifiers import identifier, shown
 
 
 class OrderState(StrEnum):
@@ -23,7 +23,7 @@ class OrderState(StrEnum):
         try:
             return cls("cancelled" if text == "cancel" else text)
         except ValueError:
-            raise InvalidInput(field, f"{text!r} is no order state", ", ".join(cls)) from None
+            raise InvalidInput(field, f"{shown(text)} is no order state", ", ".join([*cls, "cancel"])) from None
 
     @property
     def terminal(self) -> bool:
@@ -55,7 +55,7 @@ class Actor:
             return cls(Role(role), id_)
         except ValueError:
             raise InvalidInput(
-                "actor", f"{text!r} names no role", f"ROLE:ID, where ROLE is {', '.join(Role)}"
+                "actor", f"{shown(text)} names no role", f"ROLE:ID, where ROLE is {', '.join(Role)}"
             ) from None
 
     def __str__(self) -> str:
@@ -95,6 +95,9 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(_O, _C, _CANCEL, Need.REASON),
 )
 
+PLACERS: Mapping[Role, Tie] = {Role.CUSTOMER: Tie.OWN, Role.RESTAURANT: Tie.OWN, Role.ADMIN: Tie.ANY}
+"""Who may place an order, and so who may repeat that it is waiting: a restaurant takes orders by telephone."""
+
 ASSIGNABLE = (_W, _P)
 """A shipper may be assigned or replaced in these states; assigning in the first moves the order on."""
 ASSIGNERS: Mapping[Role, Tie] = {Role.RESTAURANT: Tie.OWN, Role.SHIPPER: Tie.ASSIGNED, Role.ADMIN: Tie.ANY}
@@ -123,7 +126,7 @@ class PaymentMethod(StrEnum):
         try:
             return cls("credit_card" if text == "card" else text)
         except ValueError:
-            raise InvalidInput(field, f"{text!r} is no payment method", ", ".join([*cls, "card"])) from None
+            raise InvalidInput(field, f"{shown(text)} is no payment method", ", ".join([*cls, "card"])) from None
 
 
 class PaymentStatus(StrEnum):

@@ -8,7 +8,7 @@ from attrs import field, frozen
 from . import permissions, refusals
 from .errors import InvalidInput
 from .events import OrderCancelled, OrderCreated, OrderDelivered, OrderLine
-from .identifiers import identifier, text
+from .identifiers import identifier, shown, text
 from .lifecycle import (
     ASSIGNABLE,
     ASSIGNERS,
@@ -23,7 +23,7 @@ from .lifecycle import (
 )
 from .money import Money, total_of
 from .permissions import Action
-from .placing import MAX_LINES, MAX_NAME, MAX_QUANTITY, Address, check_lines
+from .placing import MAX_LINES, MAX_NAME, MAX_QUANTITY, Address, check_card, check_lines, delivery_fee
 from .story import Change, Story, utc
 
 __all__ = [
@@ -98,24 +98,16 @@ class Order:
         identifier(id, field="orderId")
         identifier(customer_id, field="userId")
         identifier(restaurant_id, field="restaurantId")
-        check_lines(lines)
-        goods = total_of((line.total for line in lines), currency)
-        fee = Money.zero(currency) if total is None else total - goods
-        if fee < Money.zero(currency):
-            raise InvalidInput("totalPrice", f"{total} is below the lines' {goods}", f"at least {goods}")
-        if not Money.zero(currency) < goods + fee:
-            raise InvalidInput("totalPrice", "the order's total is 0", "more than 0")
-        if payment_method is PaymentMethod.CASH:
-            if card_token is not None:
-                raise InvalidInput("cardToken", "a card token with cash", "none, or a card method")
-        else:
-            identifier(card_token, field="cardToken")
+        lines = tuple(lines)
+        check_lines(lines, currency)
+        fee = delivery_fee(lines, currency, total)
+        check_card(payment_method, card_token)
         at = utc(at)
         order = cls(
             id=id,
             customer_id=customer_id,
             restaurant_id=restaurant_id,
-            lines=tuple(lines),
+            lines=lines,
             delivery_fee=fee,
             payment=Payment(method=payment_method, card_token=card_token),
             address=address,
@@ -159,6 +151,7 @@ class Order:
     ) -> Change:
         """To ``target`` by the transition table; the behaviours below are its named forms.
 
+        ``shipper_id`` assigns a shipper on the way to preparing or on_the_way; ``reason`` is for cancelling.
         Raises CommandRefused (IllegalTransition, NotPermitted, GuardFailed), InvalidInput.
         """
         if target is OrderState.CANCELLED:
@@ -166,13 +159,20 @@ class Order:
         if target is OrderState.ON_THE_WAY:
             return self.send_out(by=by, at=at, shipper_id=shipper_id, estimate=estimate)
         if target is OrderState.DELIVERED:
-            return self.deliver(by=by, at=at)
+            change = self.deliver(by=by, at=at)
+            if shipper_id not in (None, change.order.shipper_id):
+                raise InvalidInput("shipperId", f"{shown(shipper_id)} is not who brings the order", "none, or who does")
+            return change
         if target is OrderState.PREPARING:
-            return self.prepare(by=by, at=at)
+            return self.prepare(by=by, at=at, shipper_id=shipper_id)
+        if self._settled(target, by):
+            return Change(self)
         raise refusals.no_arrow(self, target)
 
-    def prepare(self, *, by: Actor, at: datetime) -> Change:
-        """The restaurant starts to cook."""
+    def prepare(self, *, by: Actor, at: datetime, shipper_id: str | None = None) -> Change:
+        """The restaurant starts to cook; ``shipper_id`` assigns a shipper, which does the same."""
+        if shipper_id is not None and self.state in ASSIGNABLE:
+            return self.assign_shipper(shipper_id, by=by, at=at)
         if self._settled(OrderState.PREPARING, by):
             return Change(self)
         story = Story(self, at)
@@ -213,30 +213,30 @@ class Order:
         story = Story(self, at)
         if shipper_id is not None and shipper_id != self.shipper_id and transition(self.state, OrderState.ON_THE_WAY):
             if by.role is Role.SHIPPER and (shipper_id != by.id or self.shipper_id is not None):
-                raise refusals.assigned_to_other(self, by)
+                raise refusals.assigned_to_other(self, by, OrderState.ON_THE_WAY)
             if by.role in (Role.SHIPPER, Role.ADMIN):
                 story.assign(shipper_id, by)
         story.move(OrderState.ON_THE_WAY, by)
-        story.set(estimated_at=utc(at) + estimate)
+        story.set(estimated_at=story.at + estimate)
         return story.change()
 
     def deliver(self, *, by: Actor, at: datetime) -> Change:
-        """The shipper hands the food over; cash changes hands now."""
+        """The shipper hands the food over; cash that nobody has recorded yet changes hands now."""
         if self._settled(OrderState.DELIVERED, by):
             return Change(self)
         story = Story(self, at)
         story.move(OrderState.DELIVERED, by)
-        if self.payment.method is PaymentMethod.CASH and PaymentStatus.PAID in PAYMENT_PATHS[self.payment.status]:
+        if self.payment.method is PaymentMethod.CASH and self.payment.status is PaymentStatus.PENDING:
             story.pay(PaymentStatus.PAID)
-        minutes = max(0, int((utc(at) - self.created_at).total_seconds() // 60))
-        story.set(delivered_at=utc(at), delivery_minutes=minutes)
+        minutes = (story.at - self.created_at) // timedelta(minutes=1)
+        story.set(delivered_at=story.at, delivery_minutes=minutes)
         story.tell(OrderDelivered, shipper_id=self.shipper_id, minutes=minutes)
         return story.change()
 
     def cancel(self, reason: str, *, by: Actor, at: datetime) -> Change:
         """Nobody gets anything: a paid order is refunded, and its shipper is told and set free."""
-        if reason:
-            reason = text(reason, field="reason", at_least=1, at_most=MAX_REASON)
+        if reason.strip():
+            text(reason, field="reason", at_least=1, at_most=MAX_REASON)
         if self._settled(OrderState.CANCELLED, by, same=reason == self.cancel_reason):
             return Change(self)
         story = Story(self, at)
@@ -248,7 +248,10 @@ class Order:
         return story.change()
 
     def check_may_pay(self, *, by: Actor) -> None:
-        """Raises NotPermitted or GuardFailed when ``by`` cannot have a payment attempted now."""
+        """Raises NotPermitted or GuardFailed when ``by`` cannot have a payment attempted now.
+
+        A paid order passes, for recording it again is no fault: look before a card is charged a second time.
+        """
         if not permissions.may_pay(self, by):
             raise refusals.may_not_pay(self, by)
         if self.state is OrderState.CANCELLED:

@@ -8,6 +8,7 @@ from .lifecycle import (
     ASSIGNABLE,
     ASSIGNERS,
     PAYMENT_PATHS,
+    PLACERS,
     TRANSITIONS,
     Actor,
     Need,
@@ -49,11 +50,11 @@ def may_pay(order: "Order", actor: Actor) -> bool:
 
 
 def may_have_moved(order: "Order", actor: Actor, target: OrderState) -> bool:
-    """Whether the table lets ``actor`` bring this order to ``target`` from some state.
-
-    A cancelled order has let its shipper go, so only the lasting ties can be asked for.
-    """
-    ties = [t.by[actor.role] for t in TRANSITIONS if t.target is target and actor.role in t.by]
+    """Whether ``actor`` may be who brought this order to ``target``: by the table, or by placing it."""
+    roads = [t.by for t in TRANSITIONS if t.target is target]
+    if target is OrderState.WAITING_FOR_SHIPPER:
+        roads.append(PLACERS)
+    ties = [by[actor.role] for by in roads if actor.role in by]
     return any(tied(order, actor, tie) for tie in ties)
 
 

@@ -1,13 +1,15 @@
 """What may be asked for when an order is placed, and its limits."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from attrs import frozen
 
 from .errors import InvalidInput
 from .events import OrderLine
-from .identifiers import identifier, text
-from .money import Money
+from .identifiers import identifier, shown, text
+from .lifecycle import PaymentMethod
+from .money import Money, total_of
 
 MAX_LINES = 100
 MAX_QUANTITY = 999
@@ -30,7 +32,9 @@ class Address:
         text(self.note, field="address/note", at_most=500)
 
 
-def check_lines(lines: Sequence[OrderLine]) -> None:
+def check_lines(lines: Sequence[OrderLine], currency: str) -> None:
+    """Raises InvalidInput that names the field of the line that is out of bounds, or in another currency."""
+    zero = Money.zero(currency)
     if not 1 <= len(lines) <= MAX_LINES:
         raise InvalidInput("orderDetails", f"{len(lines)} lines", f"1 to {MAX_LINES} lines")
     for index, line in enumerate(lines):
@@ -38,11 +42,50 @@ def check_lines(lines: Sequence[OrderLine]) -> None:
         identifier(line.food_id, field=f"{at}/foodId")
         text(line.food_name, field=f"{at}/foodName", at_least=1, at_most=MAX_NAME)
         if isinstance(line.quantity, bool) or not isinstance(line.quantity, int):
-            raise InvalidInput(f"{at}/quantity", f"{line.quantity!r}", f"a whole number, 1 to {MAX_QUANTITY}")
+            raise InvalidInput(f"{at}/quantity", shown(line.quantity), f"a whole number, 1 to {MAX_QUANTITY}")
         if not 1 <= line.quantity <= MAX_QUANTITY:
-            raise InvalidInput(f"{at}/quantity", f"{line.quantity}", f"1 to {MAX_QUANTITY}")
-        zero = Money.zero(line.price.currency)
+            raise InvalidInput(f"{at}/quantity", shown(line.quantity), f"1 to {MAX_QUANTITY}")
+        for amount, name in ((line.price, "price"), (line.discount, "discount")):
+            if amount.currency != currency:
+                raise InvalidInput(f"{at}/{name}", f"it is in {amount.currency}", f"an amount in {currency}")
         if line.price < zero:
             raise InvalidInput(f"{at}/price", f"{line.price}", "0 or more")
-        if not zero <= line.discount <= line.price * line.quantity:
-            raise InvalidInput(f"{at}/discount", f"{line.discount}", f"0 to {line.price * line.quantity}")
+        with _named(f"{at}/price"):
+            cost = line.price * line.quantity
+        if not zero <= line.discount <= cost:
+            raise InvalidInput(f"{at}/discount", f"{line.discount}", f"0 to {cost}")
+
+
+def delivery_fee(lines: Sequence[OrderLine], currency: str, total: Money | None) -> Money:
+    """What ``total`` exceeds the lines by; zero without a total. Raises InvalidInput that names totalPrice."""
+    with _named("totalPrice"):
+        goods = total_of((line.total for line in lines), currency)
+        fee = Money.zero(currency) if total is None else total - goods
+    if fee < Money.zero(currency):
+        raise InvalidInput("totalPrice", f"{total} is below the lines' {goods}", f"at least {goods}")
+    if not Money.zero(currency) < goods + fee:
+        raise InvalidInput("totalPrice", "the order's total is 0", "more than 0")
+    return fee
+
+
+def check_card(method: PaymentMethod, token: str | None) -> None:
+    """A card method needs a token, cash has none. Raises InvalidInput, which never repeats the token."""
+    if method is PaymentMethod.CASH:
+        if token is not None:
+            raise InvalidInput("cardToken", "a card token with cash", "none, or a card method")
+        return
+    if not token:
+        raise InvalidInput("cardToken", f"{method} without a card token", "the gateway's token for the card")
+    try:
+        identifier(token, field="cardToken")
+    except InvalidInput as error:
+        raise InvalidInput("cardToken", "it is no token", error.allowed) from None
+
+
+@contextmanager
+def _named(field: str) -> Iterator[None]:
+    """Arithmetic that is refused inside is the fault of ``field``."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(field, error.problem, error.allowed) from error

@@ -56,12 +56,15 @@ def no_reason(order: "Order", target: OrderState) -> CommandRefused:
 
 
 def may_not_assign(order: "Order", by: Actor) -> CommandRefused:
-    return _refuse(NotPermitted, order, "assign_shipper", f"{by} may not", f"{_who(ASSIGNERS)} may")
+    unlock = f"{_who(ASSIGNERS)} may"
+    if by.role is Role.SHIPPER:
+        unlock = "a shipper may take an order for itself; the order's restaurant or an admin may assign any shipper"
+    return _refuse(NotPermitted, order, "assign_shipper", f"{by} may not", unlock)
 
 
-def assigned_to_other(order: "Order", by: Actor) -> CommandRefused:
+def assigned_to_other(order: "Order", by: Actor, action: str = "assign_shipper") -> CommandRefused:
     guard = f"{by} may not take it from another shipper, nor give it to one"
-    return _refuse(NotPermitted, order, "assign_shipper", guard, "the restaurant or an admin may replace the shipper")
+    return _refuse(NotPermitted, order, action, guard, "the order's restaurant or an admin may replace the shipper")
 
 
 def not_assignable(order: "Order") -> CommandRefused:

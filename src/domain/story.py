@@ -34,11 +34,15 @@ class Change:
 
 
 class Story:
-    """An order on its way through one command: what it becomes, and the events told so far."""
+    """An order on its way through one command: what it becomes, and the events told so far.
 
-    def __init__(self, order: Order, at: datetime) -> None:
+    All events of a command have one time. It never lies before the order's last event, whatever the clocks of two
+    servers say: what an order was at a time is then always told by its first events.
+    """
+
+    def __init__(self, order: "Order", at: datetime) -> None:
         self.order = order
-        self.at = utc(at)
+        self.at = max(utc(at), order.updated_at)
         self.events: list[OrderEvent] = []
 
     def set(self, **changes: object) -> None:
@@ -95,6 +99,7 @@ class Story:
 
 
 def utc(at: datetime) -> datetime:
-    if at.tzinfo is None:
+    """``at`` in UTC. Raises InvalidInput for a time without a zone."""
+    if at.utcoffset() is None:
         raise InvalidInput("at", "a time without a zone", "an aware datetime")
     return at.astimezone(UTC)
