@@ -1,0 +1,119 @@
+"""The published shape of an event: the envelope, and the data of each type. The JSON Schemas come from here."""
+
+from collections.abc import Mapping
+from typing import Annotated, Generic, Literal, TypeVar
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from ...domain.lifecycle import OrderState, PaymentMethod, PaymentStatus
+from ...domain.placing import MAX_LINES
+from .fields import Currency, Customer, FoodName, Identifier, Minutes, Price, Quantity, Reason, Time
+
+EventType = Literal[
+    "order.created",
+    "order.shipper_assigned",
+    "order.state_changed",
+    "order.payment_processed",
+    "order.cancelled",
+    "order.delivered",
+]
+Version = Literal["1.0"]
+
+
+class OrderDetail(Struct, rename="camel", frozen=True):
+    """One food on the order; it costs price * quantity - discount."""
+
+    food_id: Identifier
+    food_name: FoodName
+    price: Price
+    quantity: Quantity
+    discount: Price
+
+
+OrderDetails = Annotated[
+    tuple[OrderDetail, ...],
+    Meta(min_length=1, max_length=MAX_LINES, description=f"an array of 1 to {MAX_LINES} objects"),
+]
+
+
+class CreatedData(Struct, rename="camel", frozen=True):
+    """What was ordered. totalPrice is the sum of the lines and the delivery fee, in units of currency."""
+
+    restaurant_id: Identifier
+    total_price: Price
+    order_details: OrderDetails
+    created_at: Time
+    currency: Currency | UnsetType = UNSET
+
+
+class ShipperAssignedData(Struct, rename="camel", frozen=True):
+    """Who brings the order, or takes it over from another."""
+
+    shipper_id: Identifier
+    assigned_by: Identifier
+    assigned_at: Time
+
+
+class StateChangedData(Struct, rename="camel", frozen=True):
+    """One step of the order's life."""
+
+    old_state: OrderState
+    new_state: OrderState
+    updated_by: Identifier
+    changed_at: Time
+
+
+class PaymentProcessedData(Struct, rename="camel", frozen=True):
+    """An attempt to pay, or a refund; success tells whether it did what it was for."""
+
+    payment_status: PaymentStatus
+    payment_method: PaymentMethod
+    amount: Price
+    success: bool
+    processed_at: Time
+    currency: Currency | UnsetType = UNSET
+
+
+class CancelledData(Struct, rename="camel", frozen=True):
+    """Why and by whom. shipperId is who had been assigned, when somebody had."""
+
+    reason: Reason
+    cancelled_by: Identifier
+    cancelled_at: Time
+    shipper_id: Identifier | UnsetType = UNSET
+
+
+class DeliveredData(Struct, rename="camel", frozen=True):
+    """deliveryTime are the whole minutes since the order was created."""
+
+    shipper_id: Identifier
+    delivery_time: Minutes
+    delivered_at: Time
+
+
+EventData = CreatedData | ShipperAssignedData | StateChangedData | PaymentProcessedData | CancelledData | DeliveredData
+DATA: Mapping[str, type[EventData]] = {
+    "order.created": CreatedData,
+    "order.shipper_assigned": ShipperAssignedData,
+    "order.state_changed": StateChangedData,
+    "order.payment_processed": PaymentProcessedData,
+    "order.cancelled": CancelledData,
+    "order.delivered": DeliveredData,
+}
+
+D = TypeVar("D")
+
+
+class EnvelopeOf(Struct, Generic[D], rename="camel", frozen=True, kw_only=True):
+    """What every event says about itself, around the data of its type. userId is the order's customer."""
+
+    id: Identifier
+    type: EventType
+    order_id: Identifier
+    user_id: Customer | UnsetType = UNSET
+    data: D
+    occurred_at: Time
+    version: Version
+
+
+Envelope = EnvelopeOf[EventData]

@@ -1,0 +1,185 @@
+"""What is wrong with the bytes of an event: every fault that can be found, each by the path of its field."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from attrs import frozen
+from msgspec import MsgspecError, Raw, Struct, UnsetType
+from msgspec.json import Decoder
+from msgspec.structs import FieldInfo, fields
+
+from ...domain.errors import UndecodableEvent
+from .envelope import DATA, CreatedData, EnvelopeOf, OrderDetail, OrderDetails
+from .fields import decoder, utc
+
+UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError)
+"""All that decoding JSON raises, whatever the bytes."""
+WHOLE = "value"
+"""The path of a fault that no field can be blamed for: Kafka's name for a record's bytes."""
+_AN_OBJECT = "a JSON object in UTF-8"
+_SHOWN = 80
+
+
+@frozen
+class Problem:
+    """``path`` leads to the field (``data/orderDetails/0/price``); ``allowed`` is what may stand there."""
+
+    path: str
+    problem: str
+    allowed: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}; allowed: {self.allowed}"
+
+    def error(self) -> UndecodableEvent:
+        return UndecodableEvent(self.path, self.problem, self.allowed)
+
+
+def problems_in(body: bytes | None) -> Sequence[Problem]:
+    """Every field of the envelope and of its data that is missing or outside what is allowed.
+
+    Of another version only that is said: what an event of it must have is not known here.
+    """
+    if not body:
+        return [Problem(WHOLE, "it is missing" if body is None else "it is empty", _AN_OBJECT)]
+    try:
+        body.decode()
+        given = _decoder(dict[str, Raw]).decode(body)
+    except UNREADABLE as error:
+        return [Problem(WHOLE, _malformed(body, error), _AN_OBJECT)]
+    found = _in_fields(given, EnvelopeOf[Raw], "")
+    found.sort(key=lambda problem: problem.path != "type")
+    other_version = [problem for problem in found if problem.path == "version" and "version" in given]
+    if other_version:
+        return other_version
+    if "data" in given and not any(problem.path == "type" for problem in found):
+        data = DATA[_decoder(str).decode(given["type"])]
+        found += _in_struct(given["data"], data, "data/")
+        if not found and data is CreatedData:
+            found += contradictions(_decoder(CreatedData).decode(given["data"]))
+    return found
+
+
+def contradictions(data: CreatedData) -> list[Problem]:
+    """Amounts that cannot stand together: a discount above its line, a total below the lines."""
+    found = []
+    goods = Decimal(0)
+    for index, line in enumerate(data.order_details):
+        worth = line.price * line.quantity
+        if line.discount > worth:
+            found.append(Problem(f"data/orderDetails/{index}/discount", f"it is {line.discount}", f"0 to {worth}"))
+        goods += worth - line.discount
+    if data.total_price < goods:
+        found.append(Problem("data/totalPrice", f"it is {data.total_price}", f"at least the lines' {goods}"))
+    return found
+
+
+def undecodable(body: bytes, error: Exception) -> UndecodableEvent:
+    """The error for a body that could not be decoded: its first fault; ``error`` says it where none is found."""
+    for problem in problems_in(body):
+        return problem.error()
+    # A field that is given twice: the reader stumbles over the first, problems_in looks at the last.
+    said, _, path = str(error).partition(" - at `$.")
+    field = re.sub(r"\[(\d+)\]", r"/\1", path.rstrip("`")).replace(".", "/")
+    return UndecodableEvent(field or WHOLE, said, "what the contract says, and every field once")
+
+
+def _in_struct(raw: Raw, kind: type[Struct], path: str) -> list[Problem]:
+    try:
+        given = _decoder(dict[str, Raw]).decode(raw)
+    except UNREADABLE:
+        return [Problem(path.rstrip("/"), _it_is(raw), "an object")]
+    return _in_fields(given, kind, path)
+
+
+def _in_fields(given: dict[str, Raw], kind: type[Struct], path: str) -> list[Problem]:
+    found: list[Problem] = []
+    for field in _fields(kind):
+        name = field.encode_name
+        if name in given:
+            found += _in_value(given[name], field.type, path + name)
+        elif field.required:
+            found.append(Problem(path + name, "it is missing", _allowed(field.type)))
+    return found
+
+
+def _in_value(raw: Raw, kind: Any, path: str) -> list[Problem]:
+    found: list[Problem] = []
+    for index, line in enumerate(_lines(raw) if kind == OrderDetails else ()):
+        found += _in_struct(line, OrderDetail, f"{path}/{index}/")
+    if found:
+        return found
+    try:
+        value = _decoder(kind).decode(raw)
+        if isinstance(value, datetime):
+            utc(value)
+    except (*UNREADABLE, OverflowError):
+        return [Problem(path, _it_is(raw), _allowed(kind))]
+    return []
+
+
+def _lines(raw: Raw) -> Sequence[Raw]:
+    try:
+        lines: list[Raw] = _decoder(list[Raw]).decode(raw)
+    except UNREADABLE:
+        return ()
+    return lines
+
+
+def _malformed(body: bytes, error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not UTF-8"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    said = str(error)
+    return "it is " + _kind(body.lstrip()[:1]) if "Expected `object`" in said else said
+
+
+def _it_is(raw: Raw) -> str:
+    return f"it is {_shown(raw)}"
+
+
+def _shown(raw: Raw) -> str:
+    """A JSON value as it stands; of a long one its beginning, of an array or object only that it is one."""
+    said = bytes(raw).strip().decode(errors="replace")
+    if said[:1] in ("{", "["):
+        return _kind(said[:1].encode())
+    return said if len(said) <= _SHOWN else said[:_SHOWN] + "..."
+
+
+def _kind(first: bytes) -> str:
+    kinds = {b"{": "an object", b"[": "an array", b'"': "text", b"t": "true", b"f": "false", b"n": "null"}
+    return kinds.get(first, "a number")
+
+
+@cache
+def _decoder(kind: Any) -> Decoder[Any]:
+    return decoder(kind)
+
+
+@cache
+def _fields(kind: type[Struct]) -> tuple[FieldInfo, ...]:
+    return fields(kind)
+
+
+@cache
+def _allowed(kind: Any) -> str:
+    """What may stand in a field of this type, in words."""
+    if get_origin(kind) in (Union, UnionType):
+        known = [_allowed(one) for one in get_args(kind) if one is not UnsetType]
+        return f"{' or '.join(known)}, or no such field"
+    if get_origin(kind) is Annotated:
+        return str(get_args(kind)[1].description)
+    if get_origin(kind) is Literal:
+        return ", ".join(get_args(kind))
+    if kind is bool:
+        return "true or false"
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return ", ".join(kind)
+    return "an object"

@@ -1,0 +1,201 @@
+"""The headers of a record: CloudEvents in binary mode, the trace, and the event's address in the log."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from msgspec.json import encode
+
+from ...application.log import LogRecord
+from ...domain.errors import InvalidInput, UndecodableEvent
+from ...domain.identifiers import identifier
+from .envelope import DATA, Envelope
+from .faults import UNREADABLE, WHOLE, Problem
+from .fields import Time, decoder, utc
+
+Headers = Sequence[tuple[str, bytes | None]]
+"""As Kafka's clients give them: a header may stand there without a value."""
+Given = Mapping[str, bytes | None]
+
+SPECIFICATION = b"1.0"
+CONTENT_TYPE = b"application/json"
+_DIGITS = 18
+_SHOWN = 80
+_TIME = decoder(Time)
+
+
+def headers(record: LogRecord, *, source: str) -> list[tuple[str, bytes]]:
+    """The headers of ``record``; ``source`` is the CloudEvents source, a URI reference that names this service."""
+    named = [
+        ("ce_specversion", SPECIFICATION),
+        ("ce_id", record.event_id.encode()),
+        ("ce_source", source.encode()),
+        ("ce_type", record.type.encode()),
+        ("ce_subject", record.order_id.encode()),
+        ("ce_time", encode(utc(record.occurred_at))[1:-1]),
+        ("content-type", CONTENT_TYPE),
+        ("bucket", b"%d" % record.bucket),
+        ("position", b"%d" % record.position),
+        ("sequence", b"%d" % record.sequence),
+    ]
+    if record.correlation_id:
+        named.append(("correlation-id", record.correlation_id.encode()))
+    if record.traceparent:
+        named.append(("traceparent", record.traceparent.encode()))
+    return named
+
+
+def record_from(*, key: bytes | None, value: bytes | None, headers: Headers | None) -> LogRecord:
+    """The record that these headers belong to; of a header given twice the last counts, as in Kafka.
+
+    The body is not opened. Raises UndecodableEvent that names ``headers/NAME``, ``key`` or ``value``.
+    """
+    given = dict(headers or ())
+    order_id = _identifier(given, "ce_subject")
+    for problem in key_problems(key, order_id):
+        raise problem.error()
+    if value is None:
+        raise UndecodableEvent(WHOLE, "it is missing", "an event; no record of this topic deletes another")
+    return LogRecord(
+        bucket=_number(given, "bucket"),
+        position=_positive(given, "position"),
+        order_id=order_id,
+        sequence=_positive(given, "sequence"),
+        type=_type(given, "ce_type"),
+        event_id=_identifier(given, "ce_id"),
+        occurred_at=_time(given, "ce_time"),
+        body=value,
+        correlation_id=_text(given, "correlation-id"),
+        traceparent=_text(given, "traceparent"),
+    )
+
+
+def header_problems(headers: Headers) -> list[Problem]:
+    """Every header of ours that is missing, or outside what is allowed."""
+    given = dict(headers)
+    found = []
+    for name, read in _READERS.items():
+        try:
+            read(given, name)
+        except UndecodableEvent as error:
+            found.append(Problem(error.field, error.problem, error.allowed))
+    return found
+
+
+def disagreements(headers: Headers, envelope: Envelope) -> list[Problem]:
+    """Headers that say something else than the body."""
+    given = dict(headers)
+    told = {"ce_id": envelope.id, "ce_type": envelope.type, "ce_subject": envelope.order_id}
+    found = [
+        Problem(f"headers/{name}", f"it is {_shown(said)}", f"{body_says}, as the body says")
+        for name, body_says in told.items()
+        if (said := given.get(name)) is not None and said != body_says.encode()
+    ]
+    try:
+        at = _time(given, "ce_time")
+    except UndecodableEvent:
+        return found
+    if at != envelope.occurred_at:
+        allowed = f"{envelope.occurred_at.isoformat()}, as the body says"
+        found.append(Problem("headers/ce_time", f"it is {at.isoformat()}", allowed))
+    return found
+
+
+def order_of(headers: Headers) -> str | None:
+    """The order that the headers name; None where they name none."""
+    try:
+        return _identifier(dict(headers), "ce_subject")
+    except UndecodableEvent:
+        return None
+
+
+def key_problems(key: bytes | None, order_id: str | None) -> list[Problem]:
+    """What is wrong with the key of a record about that order; where it is not known, only whether there is one."""
+    if key is not None and order_id in (None, key.decode("ascii", "replace")):
+        return []
+    said = "it is missing" if key is None else f"it is {_shown(key)}"
+    return [Problem("key", said, f"the order's id{', ' + order_id if order_id else ''}")]
+
+
+def _number(given: Given, name: str) -> int:
+    said = given.get(name)
+    if said is None or not said.isdigit() or len(said) > _DIGITS:
+        raise _wrong(name, said, "a whole number of 0 or more, in decimal digits")
+    return int(said)
+
+
+def _positive(given: Given, name: str) -> int:
+    said = given.get(name)
+    if said is None or not said.isdigit() or len(said) > _DIGITS or not (number := int(said)):
+        raise _wrong(name, said, "a whole number of 1 or more, in decimal digits")
+    return number
+
+
+def _identifier(given: Given, name: str) -> str:
+    said = given.get(name)
+    try:
+        return identifier(said and said.decode("ascii", "replace"), field=name)
+    except InvalidInput as error:
+        raise _wrong(name, said, error.allowed) from error
+
+
+def _type(given: Given, name: str) -> str:
+    said = given.get(name)
+    kind = said.decode("ascii", "replace") if said else ""
+    if kind not in DATA:
+        raise _wrong(name, said, ", ".join(DATA))
+    return kind
+
+
+def _time(given: Given, name: str) -> datetime:
+    said = given.get(name)
+    try:
+        return utc(_TIME.decode(b'"%s"' % (said or b"")))
+    except (*UNREADABLE, OverflowError) as error:
+        raise _wrong(name, said, "an RFC 3339 time with its zone, such as 2024-01-01T12:00:00Z") from error
+
+
+def _text(given: Given, name: str) -> str:
+    try:
+        return (given.get(name) or b"").decode()
+    except UnicodeDecodeError as error:
+        raise _wrong(name, given[name], "text in UTF-8, or no such header") from error
+
+
+def _exactly(wanted: bytes) -> Callable[[Given, str], bytes]:
+    def read(given: Given, name: str) -> bytes:
+        if given.get(name) != wanted:
+            raise _wrong(name, given.get(name), wanted.decode())
+        return wanted
+
+    return read
+
+
+def _source(given: Given, name: str) -> str:
+    if not given.get(name):
+        raise _wrong(name, given.get(name), "a URI reference that names the producer")
+    return _text(given, name)
+
+
+def _wrong(name: str, said: bytes | None, allowed: str) -> UndecodableEvent:
+    return UndecodableEvent(f"headers/{name}", "it is missing" if said is None else f"it is {_shown(said)}", allowed)
+
+
+def _shown(said: bytes) -> str:
+    text = said.decode(errors="backslashreplace")
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+
+
+_READERS: Mapping[str, Callable[[Given, str], object]] = {
+    "ce_specversion": _exactly(SPECIFICATION),
+    "ce_id": _identifier,
+    "ce_source": _source,
+    "ce_type": _type,
+    "ce_subject": _identifier,
+    "ce_time": _time,
+    "content-type": _exactly(CONTENT_TYPE),
+    "bucket": _number,
+    "position": _positive,
+    "sequence": _positive,
+    "correlation-id": _text,
+    "traceparent": _text,
+}

@@ -1,0 +1,24 @@
+"""Writes the shipped JSON Schemas anew: ``python -m orderflow.adapters.wire.schema``."""
+
+import json
+from pathlib import Path
+
+from .json_schema import schemas
+
+FOLDER = Path(__file__).parent / "schemas"
+
+
+def texts() -> dict[str, str]:
+    """The text of every schema file, by the file's name."""
+    return {f"{name}.json": json.dumps(schema, indent=2) + "\n" for name, schema in schemas().items()}
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in texts().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+        print(FOLDER / name)
+
+
+if __name__ == "__main__":
+    main()

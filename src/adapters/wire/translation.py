@@ -1,0 +1,165 @@
+"""The domain's events in the contract's words, and back. Address, card and contact have no word there."""
+
+from datetime import datetime
+from typing import TypedDict, assert_never
+
+from msgspec import UNSET, UnsetType
+
+from ...domain.events import (
+    OrderCancelled,
+    OrderCreated,
+    OrderDelivered,
+    OrderEvent,
+    OrderLine,
+    PaymentProcessed,
+    ShipperAssigned,
+    StateChanged,
+)
+from ...domain.money import Money
+from .envelope import (
+    CancelledData,
+    CreatedData,
+    DeliveredData,
+    EventData,
+    EventType,
+    OrderDetail,
+    PaymentProcessedData,
+    ShipperAssignedData,
+    StateChangedData,
+)
+from .fields import utc
+
+NO_CURRENCY = "XXX"
+"""ISO 4217's code for "no currency": amounts without one are read as this, and this is never written."""
+
+
+def data_of(event: OrderEvent) -> tuple[EventType, EventData]:
+    """The type of ``event`` and what its envelope carries."""
+    at = utc(event.occurred_at)
+    match event:
+        case OrderCreated():
+            return "order.created", CreatedData(
+                restaurant_id=event.restaurant_id,
+                total_price=event.total.amount,
+                order_details=tuple(map(_detail, event.lines)),
+                created_at=at,
+                currency=_written(event.total),
+            )
+        case StateChanged():
+            return "order.state_changed", StateChangedData(
+                old_state=event.old, new_state=event.new, updated_by=event.by, changed_at=at
+            )
+        case PaymentProcessed():
+            return "order.payment_processed", PaymentProcessedData(
+                payment_status=event.status,
+                payment_method=event.method,
+                amount=event.amount.amount,
+                success=event.success,
+                processed_at=at,
+                currency=_written(event.amount),
+            )
+        case ShipperAssigned():
+            return "order.shipper_assigned", ShipperAssignedData(
+                shipper_id=event.shipper_id, assigned_by=event.by, assigned_at=at
+            )
+        case OrderCancelled():
+            return "order.cancelled", CancelledData(
+                reason=event.reason,
+                cancelled_by=event.by,
+                cancelled_at=at,
+                shipper_id=UNSET if event.shipper_id is None else event.shipper_id,
+            )
+        case OrderDelivered():
+            return "order.delivered", DeliveredData(
+                shipper_id=event.shipper_id, delivery_time=event.minutes, delivered_at=at
+            )
+        case _:
+            raise TypeError(f"{type(event).__name__} has no place in the contract")
+
+
+class Common(TypedDict):
+    """What the envelope, and not its data, says of an event."""
+
+    order_id: str
+    customer_id: str
+    sequence: int
+    occurred_at: datetime
+
+
+def event_of(data: EventData, said: Common) -> OrderEvent:
+    """The event that an envelope with ``data`` tells. Its time is occurredAt; the one in ``data`` repeats it."""
+    match data:
+        case CreatedData():
+            currency = _read(data.currency)
+            return OrderCreated(
+                **said,
+                restaurant_id=data.restaurant_id,
+                total=Money(data.total_price, currency),
+                lines=tuple(_line(detail, currency) for detail in data.order_details),
+            )
+        case StateChangedData():
+            return StateChanged(**said, old=data.old_state, new=data.new_state, by=data.updated_by)
+        case PaymentProcessedData():
+            return PaymentProcessed(
+                **said,
+                status=data.payment_status,
+                method=data.payment_method,
+                amount=Money(data.amount, _read(data.currency)),
+                success=data.success,
+            )
+        case ShipperAssignedData():
+            return ShipperAssigned(**said, shipper_id=data.shipper_id, by=data.assigned_by)
+        case CancelledData():
+            shipper_id = None if data.shipper_id is UNSET else data.shipper_id
+            return OrderCancelled(**said, reason=data.reason, by=data.cancelled_by, shipper_id=shipper_id)
+        case DeliveredData():
+            return OrderDelivered(**said, shipper_id=data.shipper_id, minutes=data.delivery_time)
+        case _:
+            assert_never(data)
+
+
+def told_at(data: EventData) -> datetime:
+    """The time that ``data`` itself says."""
+    match data:
+        case CreatedData():
+            return data.created_at
+        case StateChangedData():
+            return data.changed_at
+        case PaymentProcessedData():
+            return data.processed_at
+        case ShipperAssignedData():
+            return data.assigned_at
+        case CancelledData():
+            return data.cancelled_at
+        case DeliveredData():
+            return data.delivered_at
+        case _:
+            assert_never(data)
+
+
+def _detail(line: OrderLine) -> OrderDetail:
+    return OrderDetail(
+        food_id=line.food_id,
+        food_name=line.food_name,
+        price=line.price.amount,
+        quantity=line.quantity,
+        discount=line.discount.amount,
+    )
+
+
+def _line(detail: OrderDetail, currency: str) -> OrderLine:
+    return OrderLine(
+        food_id=detail.food_id,
+        food_name=detail.food_name,
+        price=Money(detail.price, currency),
+        quantity=detail.quantity,
+        discount=Money(detail.discount, currency),
+    )
+
+
+def _written(amount: Money) -> str | UnsetType:
+    return UNSET if amount.currency == NO_CURRENCY else amount.currency
+
+
+def _read(currency: str | UnsetType) -> str:
+    return NO_CURRENCY if currency is UNSET else currency
