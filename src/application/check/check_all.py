@@ -1,0 +1,33 @@
+"""One check of a whole installation."""
+
+from attrs import frozen
+
+from ..ports import EventLog
+from .effects import CheckEffects
+from .orders_and_log import CheckOrdersAndLog
+from .report import Report
+from .topic import CheckTopic
+
+
+@frozen
+class CheckAll:
+    """Compares orders, log, topic (where there is one) and the consumers' effects.
+
+    Raises StorageUnavailable, StreamUnavailable.
+    """
+
+    log: EventLog
+    orders_and_log: CheckOrdersAndLog
+    effects: CheckEffects
+    topic: CheckTopic | None
+
+    async def __call__(self) -> Report:
+        report = Report()
+        heads = dict(await self.log.heads())
+        folded = await self.orders_and_log(report, heads)
+        if self.topic is None:
+            report.skip("the topic holds the log's events", "no Kafka is configured; consumers read from the log")
+        else:
+            await self.topic(report, folded, heads)
+        await self.effects(report, heads)
+        return report

@@ -1,0 +1,158 @@
+"""The orders table against the fold of each order's events, and the log's own density, a bucket at a time."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from attrs import field, fields, frozen
+
+from ...domain.errors import CorruptHistory, UndecodableEvent
+from ...domain.events import OrderEvent, event_id
+from ...domain.history import OrderFacts, apply, facts
+from ...domain.order import Order
+from ..log import LogRecord, Positions, bucket_of
+from ..ports import Decode, EventLog
+from .report import Comparison, Report
+
+PAGE = 1000
+
+
+class OrderAudit(Protocol):
+    """The orders table as the checker sees it."""
+
+    async def many(self, order_ids: Sequence[str]) -> Mapping[str, Order]:
+        """Those of ``order_ids`` that are there."""
+        ...
+
+    async def count(self) -> int: ...
+
+
+@frozen
+class CheckOrdersAndLog:
+    """Positions dense per bucket, versions dense per order, legal paths only, row = fold(log), money conserved.
+
+    Returns the facts by order, folded from the log. Orders may go on changing meanwhile: only the log up to the
+    heads at the start is looked at, and an order with later events is compared on those events alone.
+    """
+
+    log: EventLog
+    orders: OrderAudit
+    decode: Decode
+    buckets: int
+
+    async def __call__(self, report: Report, heads: Positions) -> "FoldedLog":
+        checks = _Checks(
+            report.start("positions are dense in each bucket", "events"),
+            report.start("versions are dense and paths legal in each order", "events"),
+            report.start("row = fold(log)", "orders"),
+            report.start("money is conserved", "orders"),
+        )
+        folded = FoldedLog()
+        seen = 0
+        for bucket, head in sorted(heads.items()):
+            histories = await self._histories(bucket, head, checks, folded)
+            seen += await self._compare_rows(bucket, histories, checks, folded)
+        rows, later = await self.orders.count(), await self.log.heads()
+        for bucket, order_id, version, told in checks.ahead:
+            if later[bucket] == heads[bucket]:
+                checks.rows.differ(f"order {order_id}", f"the row is at version {version}, the log ends at {told}")
+        if rows < seen or (rows > seen and later == heads):
+            checks.rows.differ("orders", f"{rows} rows, but the log tells of {seen} orders")
+        return folded
+
+    async def _histories(
+        self, bucket: int, head: int, checks: "_Checks", folded: "FoldedLog"
+    ) -> dict[str, list[OrderEvent]]:
+        histories: dict[str, list[OrderEvent]] = defaultdict(list)
+        at = 0
+        while at < head:
+            records = await self.log.read({bucket: at}, limit=min(PAGE, head - at))
+            if not records:
+                checks.positions.differ(f"bucket {bucket}", f"ends at {at}, but its counter says {head}")
+                break
+            for record in records:
+                checks.positions.compared += 1
+                if record.position != at + 1:
+                    checks.positions.differ(f"bucket {bucket}", f"position {record.position} follows {at}")
+                at = record.position
+                self._look_at(record, checks)
+                folded.digests[record.bucket, record.position] = digest(record)
+                try:
+                    histories[record.order_id].append(self.decode(record))
+                except UndecodableEvent as e:
+                    checks.paths.differ(f"order {record.order_id}, event {record.sequence}", str(e))
+        return histories
+
+    def _look_at(self, record: LogRecord, checks: "_Checks") -> None:
+        where = f"order {record.order_id}, event {record.sequence}"
+        if record.bucket != bucket_of(record.order_id, self.buckets):
+            checks.positions.differ(where, f"stands in bucket {record.bucket}, not in its order's")
+        if record.event_id != event_id(record.order_id, record.sequence):
+            checks.paths.differ(where, f"its id {record.event_id} is not the one of its order and number")
+
+    async def _compare_rows(
+        self, bucket: int, histories: Mapping[str, list[OrderEvent]], checks: "_Checks", folded: "FoldedLog"
+    ) -> int:
+        rows: dict[str, Order] = {}
+        ids = list(histories)
+        for start in range(0, len(ids), PAGE):
+            rows |= await self.orders.many(ids[start : start + PAGE])
+        for order_id, events in histories.items():
+            told = _fold(order_id, events, checks.paths)
+            folded.facts[order_id] = told
+            row = rows.get(order_id)
+            checks.rows.compared += 1
+            if row is None:
+                checks.rows.differ(f"order {order_id}", "is told of in the log, but there is no row")
+                continue
+            if told is None:
+                continue
+            if row.version > told.version:
+                checks.ahead.append((bucket, order_id, row.version, told.version))
+                continue
+            for name, ours, theirs in differing(facts(row), told):
+                checks.rows.differ(f"order {order_id}", f"{name}: the row says {ours}, the log {theirs}")
+            checks.money.compared += 1
+            if row.total != told.total:
+                checks.money.differ(f"order {order_id}", f"the row's total is {row.total}, the log's {told.total}")
+        return len(histories)
+
+
+@frozen
+class FoldedLog:
+    """``facts`` by order, None where the history is damaged; ``digests`` of the records by (bucket, position)."""
+
+    facts: dict[str, OrderFacts | None] = field(factory=dict)
+    digests: dict[tuple[int, int], int] = field(factory=dict)
+
+
+def digest(record: LogRecord) -> int:
+    """What must be the same of one record in the log and on the topic, in one number."""
+    return hash((record.order_id, record.sequence, record.type, record.event_id, record.body))
+
+
+@frozen
+class _Checks:
+    positions: Comparison
+    paths: Comparison
+    rows: Comparison
+    money: Comparison
+    ahead: list[tuple[int, str, int, int]] = field(factory=list)
+
+
+def differing(ours: OrderFacts, theirs: OrderFacts) -> list[tuple[str, object, object]]:
+    """(name, ours, theirs) of every fact in which the two are not equal."""
+    pairs = [(a.name, getattr(ours, a.name), getattr(theirs, a.name)) for a in fields(OrderFacts)]
+    return [(name, one, other) for name, one, other in pairs if one != other]
+
+
+def _fold(order_id: str, events: Sequence[OrderEvent], paths: Comparison) -> OrderFacts | None:
+    told: OrderFacts | None = None
+    for event in events:
+        paths.compared += 1
+        try:
+            told = apply(told, event)
+        except CorruptHistory as e:
+            paths.differ(f"order {order_id}, event {event.sequence}", e.problem)
+            return None
+    return told

@@ -1,0 +1,79 @@
+"""The topic against the log: each event there once, in order, with the same bytes, and nothing else."""
+
+from attrs import define, field, frozen
+
+from ...domain.errors import CorruptHistory, UndecodableEvent
+from ...domain.history import OrderFacts, apply
+from ..log import Foreign, LogRecord, Positions
+from ..ports import Decode, EventLog, TopicReader
+from .orders_and_log import FoldedLog, differing, digest
+from .report import Comparison, Report
+
+PAGE = 1000
+
+
+@frozen
+class CheckTopic:
+    """Reads the whole topic, read committed, and compares it with what was folded from the log up to ``heads``.
+
+    Events that the relay has not brought there yet are no difference but a note; a hole before a later event is one.
+    """
+
+    topic: TopicReader
+    log: EventLog
+    decode: Decode
+
+    async def __call__(self, report: Report, folded: FoldedLog, heads: Positions) -> None:
+        seen = _Seen(report.start("the topic holds the log's events, each once and in order", "records"))
+        async with self.topic.scan() as scan:
+            while records := await scan.read(PAGE):
+                for record in records:
+                    self._look_at(record, seen, folded, heads)
+        later = await self.log.heads()
+        for bucket, position in seen.at.items():
+            if position > later.get(bucket, 0):
+                seen.once.differ(f"bucket {bucket}", f"position {position}, but the log ends at {later.get(bucket, 0)}")
+        waiting = sum(max(0, head - seen.at.get(bucket, 0)) for bucket, head in heads.items())
+        if waiting:
+            report.notes.append(f"{waiting} events of the log are not on the topic yet")
+        same = report.start("fold(log) = fold(topic)", "orders")
+        for order_id, ours in folded.facts.items():
+            theirs = seen.told.get(order_id)
+            same.compared += 1
+            if ours is not None and theirs is not None and theirs.version >= ours.version:
+                for name, one, other in differing(ours, theirs):
+                    same.differ(f"order {order_id}", f"{name}: the log says {one}, the topic {other}")
+            elif not waiting:
+                same.differ(f"order {order_id}", "the log and the topic do not both tell all of it")
+        for order_id in seen.told.keys() - folded.facts.keys():
+            same.differ(f"order {order_id}", "is told of on the topic only")
+
+    def _look_at(self, record: LogRecord | Foreign, seen: "_Seen", folded: FoldedLog, heads: Positions) -> None:
+        seen.once.compared += 1
+        if isinstance(record, Foreign):
+            where = f"{record.topic} partition {record.partition} offset {record.offset}"
+            seen.once.differ(where, f"is no event of the log: {record.problem}")
+            return
+        where = f"bucket {record.bucket}, position {record.position} (order {record.order_id}, event {record.sequence})"
+        at = seen.at.get(record.bucket, 0)
+        if record.position <= at:
+            seen.once.differ(where, f"comes again, after position {at}")
+            return
+        if record.position > at + 1:
+            seen.once.differ(where, f"follows position {at}; {record.position - at - 1} events are missing")
+        seen.at[record.bucket] = record.position
+        if record.position > heads.get(record.bucket, 0):
+            return
+        if folded.digests.get((record.bucket, record.position)) != digest(record):
+            seen.once.differ(where, "is not what the log holds at this address")
+        try:
+            seen.told[record.order_id] = apply(seen.told.get(record.order_id), self.decode(record))
+        except (CorruptHistory, UndecodableEvent) as e:
+            seen.once.differ(where, str(e))
+
+
+@define
+class _Seen:
+    once: Comparison
+    at: dict[int, int] = field(factory=dict)
+    told: dict[str, OrderFacts] = field(factory=dict)
