@@ -4,10 +4,10 @@ from attrs import frozen
 
 from ..domain.errors import GuardFailed, NotPermitted, OrderNotFound
 from ..domain.lifecycle import Actor, PaymentMethod, Role
-from ..domain.order import Order
+from ..domain.order import Change, Order
 from .change_order import ChangeOrder
 from .payments import AttemptKind, AttemptStatus, PaymentAttempt
-from .ports import Clock, OrderViews, PaymentAttempts, PaymentGateway, UnitOfWork
+from .ports import Clock, OrderViews, PaymentAttempts, PaymentGateway, UnitOfWork, Work
 from .settle_refunds import SettleRefunds
 
 
@@ -43,37 +43,58 @@ class RecordPayment:
             return await self._charge(order, by, expected_version)
         return await self._record(order_id, paid is not False, by, expected_version)
 
-    async def _record(self, order_id: str, paid: bool, by: Actor, expected_version: int | None) -> Order:
+    async def _record(
+        self, order_id: str, paid: bool, by: Actor, expected_version: int | None, *attempts: PaymentAttempt
+    ) -> Order:
+        def keep(work: Work, _: Change) -> None:
+            for attempt in attempts:
+                work.payments.record(attempt)
+
         change = await self.change_order(
             order_id,
             lambda order: order.record_payment(paid=paid, by=by, at=self.clock()),
             by=by,
             expected_version=expected_version,
+            also=keep,
         )
         return change.order
 
     async def _charge(self, order: Order, by: Actor, expected_version: int | None) -> Order:
-        attempts = await self.attempts.of_order(order.id)
-        number = max((a.number for a in attempts), default=0)
-        if number == 0 or any(a.number == number and a.status is AttemptStatus.DECLINED for a in attempts):
-            number += 1
-        known = {a.kind: a for a in attempts if a.number == number}
-        outcome = await self._attempt(order, number, AttemptKind.AUTHORIZE, known)
-        if outcome.status is AttemptStatus.SUCCEEDED:
-            known[AttemptKind.AUTHORIZE] = outcome
-            outcome = await self._attempt(order, number, AttemptKind.CAPTURE, known)
-        captured = outcome.status is AttemptStatus.SUCCEEDED
+        """Each answer is kept together with what is asked next; the last one together with the order."""
+        known, number = await self._round(order)
+        authorization = known.get(AttemptKind.AUTHORIZE) or self._asked(order, AttemptKind.AUTHORIZE, number)
+        if authorization.status is AttemptStatus.ASKED:
+            await self._keep(authorization)
+            token = order.payment.card_token or ""
+            answer = await self.gateway.authorize(card_token=token, amount=order.total, key=authorization.key)
+            authorization = authorization.settled(answer, self.clock())
+        if authorization.status is AttemptStatus.DECLINED:
+            return await self._record(order.id, False, by, expected_version, authorization)
+        capture = known.get(AttemptKind.CAPTURE) or self._asked(order, AttemptKind.CAPTURE, number)
+        if capture.status is AttemptStatus.ASKED:
+            await self._keep(authorization, capture)
+            answer = await self.gateway.capture(
+                authorization=authorization.reference, amount=order.total, key=capture.key
+            )
+            capture = capture.settled(answer, self.clock())
         try:
-            return await self._record(order.id, captured, by, expected_version if not captured else None)
+            # The money has moved, so what the caller saw of the order's version no longer matters.
+            return await self._record(order.id, capture.status is AttemptStatus.SUCCEEDED, by, None, capture)
         except GuardFailed:
-            if captured:
-                await self._give_back(order, number)
+            await self._keep(capture, self._asked(order, AttemptKind.REFUND, number))
+            await self.settle_refunds(order.id)
             raise
 
-    async def _attempt(
-        self, order: Order, number: int, kind: AttemptKind, known: dict[AttemptKind, PaymentAttempt]
-    ) -> PaymentAttempt:
-        attempt = known.get(kind) or PaymentAttempt(
+    async def _round(self, order: Order) -> tuple[dict[AttemptKind, PaymentAttempt], int]:
+        """The attempts of the round that is still open, if one is, and the number of the round."""
+        attempts = await self.attempts.of_order(order.id)
+        number = max((a.number for a in attempts), default=1)
+        if any(a.number == number and a.status is AttemptStatus.DECLINED for a in attempts):
+            number += 1
+        return {a.kind: a for a in attempts if a.number == number}, number
+
+    def _asked(self, order: Order, kind: AttemptKind, number: int) -> PaymentAttempt:
+        return PaymentAttempt(
             key=f"{order.id}:{kind}:{number}",
             order_id=order.id,
             number=number,
@@ -81,35 +102,11 @@ class RecordPayment:
             amount=order.total,
             asked_at=self.clock(),
         )
-        if attempt.status is not AttemptStatus.ASKED:
-            return attempt
-        await self._keep(attempt)
-        if kind is AttemptKind.AUTHORIZE:
-            token = order.payment.card_token or ""
-            answer = await self.gateway.authorize(card_token=token, amount=order.total, key=attempt.key)
-        else:
-            reference = known[AttemptKind.AUTHORIZE].reference
-            answer = await self.gateway.capture(authorization=reference, amount=order.total, key=attempt.key)
-        settled = attempt.settled(answer, self.clock())
-        await self._keep(settled)
-        return settled
 
-    async def _give_back(self, order: Order, number: int) -> None:
-        await self._keep(
-            PaymentAttempt(
-                key=f"{order.id}:{AttemptKind.REFUND}:{number}",
-                order_id=order.id,
-                number=number,
-                kind=AttemptKind.REFUND,
-                amount=order.total,
-                asked_at=self.clock(),
-            )
-        )
-        await self.settle_refunds(order.id)
-
-    async def _keep(self, attempt: PaymentAttempt) -> None:
+    async def _keep(self, *attempts: PaymentAttempt) -> None:
         async with self.unit_of_work() as work:
-            work.payments.record(attempt)
+            for attempt in attempts:
+                work.payments.record(attempt)
 
 
 def _only_an_admin(order: Order, by: Actor) -> NotPermitted:
