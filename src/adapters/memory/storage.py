@@ -4,7 +4,7 @@ Nothing awaits between the first check and the last change of a commit, so on on
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from attrs import define, field, frozen
@@ -70,6 +70,10 @@ class MemoryStorage:
     @property
     def attempts(self) -> "MemoryPaymentAttempts":
         return MemoryPaymentAttempts(self)
+
+    @property
+    def audit(self) -> "MemoryOrderAudit":
+        return MemoryOrderAudit(self)
 
     @property
     def tokens(self) -> "MemoryTokens":
@@ -241,6 +245,18 @@ class MemoryPaymentAttempts:
             if a.kind is AttemptKind.REFUND and a.status is AttemptStatus.ASKED
         ]
         return sorted(open_refunds, key=lambda a: a.asked_at)[:limit]
+
+
+@frozen
+class MemoryOrderAudit:
+    storage: MemoryStorage
+
+    async def many(self, order_ids: Sequence[str]) -> Mapping[str, Order]:
+        orders = self.storage._orders
+        return {order_id: orders[order_id] for order_id in order_ids if order_id in orders}
+
+    async def count(self) -> int:
+        return len(self.storage._orders)
 
 
 @frozen
