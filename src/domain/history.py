@@ -19,6 +19,7 @@ from .events import (
 from .lifecycle import ASSIGNABLE, PAYMENT_PATHS, OrderState, PaymentMethod, PaymentStatus, transition
 from .money import Money, total_of
 from .order import Order
+from .placing import check_lines
 
 
 @frozen(kw_only=True)
@@ -104,9 +105,10 @@ def apply(told: OrderFacts | None, event: OrderEvent) -> OrderFacts:
 def _begin(event: OrderCreated) -> OrderFacts:
     currency = event.total.currency
     try:
+        check_lines(event.lines, currency)
         goods = total_of((line.total for line in event.lines), currency)
     except InvalidInput as error:
-        raise _corrupt(event, f"its lines have no sum in {currency}: {error}") from error
+        raise _corrupt(event, f"no order has such a line: {error}") from error
     if event.total < goods or not Money.zero(currency) < event.total:
         raise _corrupt(event, f"the total {event.total} is 0 or below the lines' {goods}")
     return OrderFacts(

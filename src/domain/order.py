@@ -172,7 +172,7 @@ class Order:
     def prepare(self, *, by: Actor, at: datetime, shipper_id: str | None = None) -> Change:
         """The restaurant starts to cook; ``shipper_id`` assigns a shipper, which does the same."""
         if shipper_id is not None and self.state in ASSIGNABLE:
-            return self.assign_shipper(shipper_id, by=by, at=at)
+            return self._assigned(shipper_id, by, at, asked=OrderState.PREPARING)
         if self._settled(OrderState.PREPARING, by):
             return Change(self)
         story = Story(self, at)
@@ -181,14 +181,17 @@ class Order:
 
     def assign_shipper(self, shipper_id: str, *, by: Actor, at: datetime) -> Change:
         """A shipper takes the order, or takes it over; a waiting order begins to be prepared."""
+        return self._assigned(shipper_id, by, at, asked="assign_shipper")
+
+    def _assigned(self, shipper_id: str, by: Actor, at: datetime, *, asked: str) -> Change:
         identifier(shipper_id, field="shipperId")
         tie = ASSIGNERS.get(by.role)
         if tie is None or not permissions.tied(self, by, tie, shipper_id):
-            raise refusals.may_not_assign(self, by)
+            raise refusals.may_not_assign(self, by, asked)
         if self.shipper_id == shipper_id:
             return Change(self)
         if by.role is Role.SHIPPER and self.shipper_id is not None:
-            raise refusals.assigned_to_other(self, by)
+            raise refusals.assigned_to_other(self, by, asked)
         if self.state not in ASSIGNABLE:
             raise refusals.not_assignable(self)
         story = Story(self, at)

@@ -55,14 +55,14 @@ def no_reason(order: "Order", target: OrderState) -> CommandRefused:
     return _refuse(GuardFailed, order, target, "no reason is given", "give a non-empty reason")
 
 
-def may_not_assign(order: "Order", by: Actor) -> CommandRefused:
+def may_not_assign(order: "Order", by: Actor, action: str) -> CommandRefused:
     unlock = f"{_who(ASSIGNERS)} may"
     if by.role is Role.SHIPPER:
         unlock = "a shipper may take an order for itself; the order's restaurant or an admin may assign any shipper"
-    return _refuse(NotPermitted, order, "assign_shipper", f"{by} may not", unlock)
+    return _refuse(NotPermitted, order, action, f"{by} may not", unlock)
 
 
-def assigned_to_other(order: "Order", by: Actor, action: str = "assign_shipper") -> CommandRefused:
+def assigned_to_other(order: "Order", by: Actor, action: str) -> CommandRefused:
     guard = f"{by} may not take it from another shipper, nor give it to one"
     return _refuse(NotPermitted, order, action, guard, "the order's restaurant or an admin may replace the shipper")
 

@@ -1,0 +1,126 @@
+"""Who plays in the domain's tests, and orders brought to every situation by the commands themselves."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from orderflow.domain.events import OrderEvent
+from orderflow.domain.lifecycle import Actor, OrderState, PaymentMethod, Role
+from orderflow.domain.money import Money
+from orderflow.domain.order import Change, Order, OrderLine
+
+AT = datetime(2024, 1, 1, 12, 0, tzinfo=UTC)
+
+CUSTOMER, OTHER_CUSTOMER = Actor(Role.CUSTOMER, "C1"), Actor(Role.CUSTOMER, "C2")
+RESTAURANT, OTHER_RESTAURANT = Actor(Role.RESTAURANT, "R1"), Actor(Role.RESTAURANT, "R2")
+SHIPPER, OTHER_SHIPPER = Actor(Role.SHIPPER, "S1"), Actor(Role.SHIPPER, "S2")
+ADMIN = Actor(Role.ADMIN, "A1")
+
+ACTORS = (CUSTOMER, OTHER_CUSTOMER, RESTAURANT, OTHER_RESTAURANT, SHIPPER, OTHER_SHIPPER, ADMIN)
+"""Every role, own and foreign; S1 is the shipper of every order that has one."""
+
+REASON = "changed my mind"
+
+
+def eur(amount: str) -> Money:
+    return Money(Decimal(amount), "EUR")
+
+
+def line(price: str = "12.50", quantity: int = 2, discount: str = "0", food_id: str = "food-001") -> OrderLine:
+    return OrderLine(
+        food_id=food_id, food_name="Pizza Margherita", price=eur(price), quantity=quantity, discount=eur(discount)
+    )
+
+
+def place(method: PaymentMethod = PaymentMethod.CASH, **asked: object) -> Change:
+    """A new order of C1 at R1, at AT, over 25.50 EUR with its fee; ``asked`` overrides what Order.place takes."""
+    defaults: dict[str, object] = {
+        "id": "O1",
+        "customer_id": "C1",
+        "restaurant_id": "R1",
+        "lines": (line(),),
+        "payment_method": method,
+        "card_token": None if method is PaymentMethod.CASH else "tok_visa",
+        "at": AT,
+        "currency": "EUR",
+        "total": eur("25.50"),
+    }
+    return Order.place(**(defaults | asked))  # type: ignore[arg-type]
+
+
+class Tale:
+    """An order with all of its events; each command comes a minute after the one before."""
+
+    def __init__(self, placed: Change) -> None:
+        self.order = placed.order
+        self.events: tuple[OrderEvent, ...] = placed.events
+
+    @property
+    def now(self) -> datetime:
+        return self.order.updated_at + timedelta(minutes=1)
+
+    def then(self, command: Callable[[Order, datetime], Change]) -> "Tale":
+        change = command(self.order, self.now)
+        self.order, self.events = change.order, self.events + change.events
+        return self
+
+    def prepared(self) -> "Tale":
+        return self.then(lambda order, at: order.prepare(by=RESTAURANT, at=at))
+
+    def assigned(self, shipper_id: str = "S1") -> "Tale":
+        return self.then(lambda order, at: order.assign_shipper(shipper_id, by=RESTAURANT, at=at))
+
+    def sent_out(self) -> "Tale":
+        return self.then(lambda order, at: order.send_out(by=SHIPPER, at=at))
+
+    def delivered(self) -> "Tale":
+        return self.then(lambda order, at: order.deliver(by=SHIPPER, at=at))
+
+    def cancelled(self) -> "Tale":
+        return self.then(lambda order, at: order.cancel(REASON, by=ADMIN, at=at))
+
+    def paid(self) -> "Tale":
+        return self.then(lambda order, at: order.record_payment(paid=True, by=ADMIN, at=at))
+
+    def declined(self) -> "Tale":
+        return self.then(lambda order, at: order.record_payment(paid=False, by=ADMIN, at=at))
+
+
+SITUATIONS: Mapping[str, Callable[[Tale], Tale]] = {
+    "waiting": lambda tale: tale,
+    "preparing": lambda tale: tale.prepared(),
+    "preparing S1": lambda tale: tale.assigned(),
+    "on_the_way S1": lambda tale: tale.assigned().sent_out(),
+    "delivered S1": lambda tale: tale.assigned().sent_out().delivered(),
+    "cancelled at once": lambda tale: tale.cancelled(),
+    "cancelled on the way": lambda tale: tale.assigned().sent_out().cancelled(),
+}
+"""Every state, with the shipper assigned that it can have."""
+
+PAYMENTS: Mapping[str, Callable[[], Tale]] = {
+    "cash pending": lambda: Tale(place()),
+    "cash failed": lambda: Tale(place()).declined(),
+    "cash paid": lambda: Tale(place()).paid(),
+    "card pending": lambda: Tale(place(PaymentMethod.CREDIT_CARD)),
+    "card failed": lambda: Tale(place(PaymentMethod.CREDIT_CARD)).declined(),
+    "card paid": lambda: Tale(place(PaymentMethod.DEBIT_CARD)).paid(),
+}
+"""Every way to pay and how far it is when the situation begins."""
+
+
+def tale(situation: str, payment: str = "cash pending") -> Tale:
+    return SITUATIONS[situation](PAYMENTS[payment]())
+
+
+def order_in(situation: str, payment: str = "cash pending") -> Order:
+    return tale(situation, payment).order
+
+
+NEXT: Mapping[OrderState, tuple[str, ...]] = {
+    OrderState.WAITING_FOR_SHIPPER: ("preparing", "cancelled"),
+    OrderState.PREPARING: ("on_the_way", "cancelled"),
+    OrderState.ON_THE_WAY: ("delivered", "cancelled"),
+    OrderState.DELIVERED: (),
+    OrderState.CANCELLED: (),
+}
+"""The next states by the design's table, written out again."""
