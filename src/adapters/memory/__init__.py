@@ -1,7 +1,8 @@
 """Every port in RAM: for tests, trials and embedding; held to the same contracts as the other adapters."""
 
+from .effects import MemoryEffects
 from .storage import MemoryStorage
 from .topic import MemoryTopic
 from .wakeup import LocalWakeup
 
-__all__ = ["LocalWakeup", "MemoryStorage", "MemoryTopic"]
+__all__ = ["LocalWakeup", "MemoryEffects", "MemoryStorage", "MemoryTopic"]

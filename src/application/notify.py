@@ -1,0 +1,160 @@
+"""The consumer *notifications*: everybody concerned is told, once by every channel that reaches them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from attrs import evolve, field, frozen
+
+from ..domain.errors import ChannelUnavailable, CorruptHistory
+from ..domain.events import (
+    OrderCancelled,
+    OrderCreated,
+    OrderDelivered,
+    OrderEvent,
+    PaymentProcessed,
+    ShipperAssigned,
+    StateChanged,
+)
+from ..domain.lifecycle import PaymentStatus, Role
+from .consuming import ConsumerWork
+from .log import Delivery
+from .notices import NO_CHANNEL, Contact, Notification, NotificationStatus, Parties
+from .ports import Clock
+from .ports_of_consumers import Notifications, Notifier, Wording
+from .wording_values import values_of
+
+_C, _R, _S = Role.CUSTOMER, Role.RESTAURANT, Role.SHIPPER
+RECIPIENTS: Mapping[type[OrderEvent], Callable[[OrderEvent], tuple[Role, ...]]] = {
+    OrderCreated: lambda _: (_C, _R),
+    StateChanged: lambda _: (_C, _R, _S),
+    ShipperAssigned: lambda _: (_C, _R, _S),
+    PaymentProcessed: lambda event: (_C, _R, _S) if _paid(event) else (_C,),
+    OrderCancelled: lambda _: (_C, _R, _S),
+    OrderDelivered: lambda _: (_C, _R),
+}
+"""Which roles an event concerns; a shipper only where one is, or had been, assigned."""
+
+SENT_AT_ONCE = 100
+LEASE = timedelta(minutes=5)
+"""How long claimed notifications are one process's own. When it dies, they are sent again after this, same key."""
+FIRST_PAUSE = timedelta(seconds=1)
+LONGEST_PAUSE = timedelta(minutes=5)
+
+
+@frozen
+class Notify:
+    """In the transaction each notification is recorded: pending for every channel that reaches the recipient.
+
+    Where none does, one is recorded as unreachable. ``settle`` sends what is pending, under a key that is always
+    the same for one event and recipient; a channel that does not answer is tried again later, ever less often.
+    """
+
+    channels: Sequence[Notifier]
+    wording: Wording
+    outbox: Notifications
+    clock: Clock
+    name: str = "notifications"
+    _by_name: dict[str, Notifier] = field(init=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", {channel.name: channel for channel in self.channels})
+
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+        """Raises CorruptHistory when an order's beginning is missing."""
+        known = await work.notifications.parties({delivery.record.order_id for delivery in deliveries})
+        told = dict(known)
+        concerned: list[tuple[OrderEvent, Parties, Role, str]] = []
+        for delivery in deliveries:
+            event = delivery.event
+            before = told.get(event.order_id)
+            if before is not None and event.sequence <= before.sequence:
+                continue
+            told[event.order_id] = parties = follow_parties(before, event)
+            concerned += ((event, parties, role, party) for role, party in recipients(event, parties))
+        contacts = await work.notifications.contacts({party for *_, party in concerned})
+        now = self.clock()
+        await work.notifications.record([n for it in concerned for n in self._notifications(*it, contacts, now)])
+        await work.notifications.keep_parties([p for order_id, p in told.items() if p is not known.get(order_id)])
+
+    async def settle(self) -> int:
+        """Send what is due; how many notifications found their end."""
+        now = self.clock()
+        claimed = await self.outbox.claim(self._by_name.keys(), now=now, until=now + LEASE, limit=SENT_AT_ONCE)
+        ended: list[Notification] = []
+        down: dict[str, str] = {}
+        try:
+            for notification in claimed:
+                ended.append(await self._send(notification, down))
+        finally:
+            await self.outbox.keep(ended)
+        return sum(notification.status is not NotificationStatus.PENDING for notification in ended)
+
+    async def _send(self, notification: Notification, down: dict[str, str]) -> Notification:
+        """What became of it. Once a channel is ``down``, the others of this turn are put off untried."""
+        channel = notification.channel
+        if channel not in down:
+            try:
+                receipt = await self._by_name[channel].send(notification.message)
+            except ChannelUnavailable as e:
+                down[channel] = str(e)
+                return notification.postponed(self.clock() + _pause(notification.attempts), down[channel])
+            return notification.settled(receipt, self.clock())
+        return evolve(notification, due_at=self.clock() + FIRST_PAUSE, detail=down[channel])
+
+    def _notifications(
+        self,
+        event: OrderEvent,
+        parties: Parties,
+        role: Role,
+        party: str,
+        contacts: Mapping[str, Contact],
+        now: datetime,
+    ) -> Iterator[Notification]:
+        plain = Notification(
+            order_id=event.order_id,
+            sequence=event.sequence,
+            recipient=party,
+            channel=NO_CHANNEL,
+            event_type=event.type,
+            recorded_at=now,
+            due_at=now,
+        )
+        addresses = {name: it.address(party, contacts.get(party)) for name, it in self._by_name.items()}
+        reached = {name: address for name, address in addresses.items() if address is not None}
+        if not reached:
+            yield evolve(plain, status=NotificationStatus.UNREACHABLE, detail="no contact")
+            return
+        letter = self.wording(role, values_of(event, parties), event_type=event.type)
+        for name, address in reached.items():
+            yield evolve(plain, channel=name, address=address, subject=letter.subject, text=letter.text)
+
+
+def recipients(event: OrderEvent, parties: Parties) -> tuple[tuple[Role, str], ...]:
+    """Who is told of ``event``: roles with their party; a role that nobody has is left out."""
+    parts = ((role, parties.party(role)) for role in RECIPIENTS[type(event)](event))
+    return tuple((role, party) for role, party in parts if party is not None)
+
+
+def follow_parties(parties: Parties | None, event: OrderEvent) -> Parties:
+    if parties is None:
+        if not isinstance(event, OrderCreated):
+            raise CorruptHistory(event.order_id, event.sequence, "no order.created came before it")
+        return Parties(
+            order_id=event.order_id,
+            customer_id=event.customer_id,
+            restaurant_id=event.restaurant_id,
+            sequence=event.sequence,
+        )
+    shipper_id = parties.shipper_id
+    if isinstance(event, ShipperAssigned | OrderCancelled) and event.shipper_id is not None:
+        shipper_id = event.shipper_id
+    return evolve(parties, sequence=event.sequence, shipper_id=shipper_id)
+
+
+def _paid(event: OrderEvent) -> bool:
+    return isinstance(event, PaymentProcessed) and event.status is PaymentStatus.PAID
+
+
+def _pause(attempts: int) -> timedelta:
+    """How long to wait after that many tries in vain: twice as long each time."""
+    return min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(attempts, 10)))
