@@ -1,7 +1,7 @@
 """A day lived on paper: who does what with which order, to the second.
 
-- The customer places the order at its placement time. The restaurant starts to prepare it a minute later, or as
-  soon as it is ready or cancelled, whichever comes first.
+- The customer places the order at its placement time, and in the same second pays if it is by card.
+- The restaurant starts to prepare it a minute later, or as soon as it is ready or cancelled, if that comes first.
 - When it is ready, the nearest courier (straight to the restaurant, among equals the least id) who is on shift and
   free takes it, goes there, picks it up, leaves, and hands it over. Then they are free again, where they are.
 - Where nobody is free it waits: first ready first, then first placed, then the least id.
@@ -14,6 +14,8 @@ A way takes its length at the day's speed, a part of a second counting as a whol
 
 import heapq
 import math
+from collections import Counter
+from collections.abc import Container
 from enum import IntEnum, StrEnum
 from operator import attrgetter
 
@@ -35,6 +37,7 @@ class StepAction(StrEnum):
     """What is done with an order. Behind each stands a behaviour of ``domain.order.Order``."""
 
     PLACE = "place"
+    PAY = "pay"
     PREPARE = "prepare"
     ASSIGN = "assign"
     SEND_OUT = "send_out"
@@ -58,12 +61,13 @@ class Step:
     reason: str | None = None
 
 
-def plan_day(day: Day) -> tuple[Step, ...]:
+def plan_day(day: Day, *, cards: Container[str] = frozenset()) -> tuple[Step, ...]:
     """Every step of ``day`` by time, then order, then number. Every order ends delivered or cancelled.
 
+    ``cards`` are the ids of the day's orders that are paid by card; the others have no step for paying.
     The same day gives the same plan. With n orders and couriers it takes about n log n.
     """
-    steps = _Dispatch(day).run()
+    steps = _Dispatch(day, cards).run()
     return tuple(sorted(steps, key=attrgetter("at", "order_id", "number")))
 
 
@@ -90,7 +94,8 @@ _Happening = tuple[int, _Kind, str, float, float]
 class _Dispatch:
     """The couriers and orders of one day at the current second."""
 
-    def __init__(self, day: Day) -> None:
+    def __init__(self, day: Day, cards: Container[str]) -> None:
+        self._cards = cards
         self._parameters = day.parameters
         self._orders = {order.id: order for order in day.orders}
         self._couriers = {courier.id: courier for courier in day.couriers}
@@ -103,6 +108,7 @@ class _Dispatch:
         self._open = set(self._orders)
         self._ahead: list[_Happening] = []
         self._steps: list[Step] = []
+        self._numbers = Counter[str]()
 
     def run(self) -> list[Step]:
         for order in self._orders.values():
@@ -121,9 +127,12 @@ class _Dispatch:
     def _begin(self, order: DayOrder) -> None:
         placed, ready = seconds(order.placed_at), seconds(order.ready_at)
         too_late = placed + self._patience
-        self._step(order, 1, placed, StepAction.PLACE, Actor(Role.CUSTOMER, customer_of(order)))
+        customer = Actor(Role.CUSTOMER, customer_of(order))
+        self._step(order, placed, StepAction.PLACE, customer)
+        if order.id in self._cards:
+            self._step(order, placed, StepAction.PAY, customer)
         accepted = min(placed + ACCEPTANCE_SECONDS, ready, too_late)
-        self._step(order, 2, accepted, StepAction.PREPARE, Actor(Role.RESTAURANT, order.restaurant))
+        self._step(order, accepted, StepAction.PREPARE, Actor(Role.RESTAURANT, order.restaurant))
         self._ahead.append((too_late, _Kind.TOO_LATE, order.id, 0, 0))
         self._ahead.append((ready, _Kind.READY, order.id, 0, 0))
 
@@ -140,7 +149,7 @@ class _Dispatch:
                 heapq.heappush(self._waiting, (now, seconds(order.placed_at), who))
             else:
                 self._open.discard(who)
-                self._step(order, 3, now, StepAction.CANCEL, DISPATCH, reason=NO_COURIER)
+                self._step(order, now, StepAction.CANCEL, DISPATCH, reason=NO_COURIER)
 
     def _hand_out(self, now: int) -> None:
         while self._waiting:
@@ -159,9 +168,9 @@ class _Dispatch:
         leaves = now + travel_seconds(self._free.where(courier.id), counter, speed) + self._pickup
         hands_over = leaves + travel_seconds(counter, door, speed) + self._dropoff
         actor = Actor(Role.SHIPPER, courier.id)
-        self._step(order, 3, now, StepAction.ASSIGN, actor, shipper_id=courier.id)
-        self._step(order, 4, leaves, StepAction.SEND_OUT, actor, shipper_id=courier.id)
-        self._step(order, 5, hands_over, StepAction.DELIVER, actor, shipper_id=courier.id)
+        self._step(order, now, StepAction.ASSIGN, actor, shipper_id=courier.id)
+        self._step(order, leaves, StepAction.SEND_OUT, actor, shipper_id=courier.id)
+        self._step(order, hands_over, StepAction.DELIVER, actor, shipper_id=courier.id)
         self._open.discard(order.id)
         self._free.drop(courier.id)
         heapq.heappush(self._ahead, (hands_over, _Kind.FREE, courier.id, *door))
@@ -169,7 +178,6 @@ class _Dispatch:
     def _step(
         self,
         order: DayOrder,
-        number: int,
         at: int,
         action: StepAction,
         actor: Actor,
@@ -177,6 +185,8 @@ class _Dispatch:
         shipper_id: str | None = None,
         reason: str | None = None,
     ) -> None:
+        self._numbers[order.id] += 1
+        number = self._numbers[order.id]
         step = Step(
             at=at, order_id=order.id, number=number, action=action, actor=actor, shipper_id=shipper_id, reason=reason
         )
