@@ -96,14 +96,16 @@ def _envelope(event: OrderEvent) -> Envelope:
 
 def _open(body: bytes) -> tuple[EnvelopeOf[Raw], EventData, datetime]:
     """The envelope, its data, and its time in UTC."""
+    path = ""
     try:
         body.decode()  # msgspec passes over bytes that are no UTF-8 where it passes over a field.
         envelope = _OUTER.decode(body)
+        path = "data"
         data: EventData = _DATA[envelope.type].decode(envelope.data)
         at = utc(envelope.occurred_at)
         utc(told_at(data))
     except (*UNREADABLE, OverflowError) as error:
-        raise undecodable(body, error) from error
+        raise undecodable(body, error, path) from error
     if isinstance(data, CreatedData):
         for problem in contradictions(data):
             raise problem.error()

@@ -60,9 +60,7 @@ def problems_in(body: bytes | None) -> Sequence[Problem]:
         return other_version
     if "data" in given and not any(problem.path == "type" for problem in found):
         data = DATA[_decoder(str).decode(given["type"])]
-        found += _in_struct(given["data"], data, "data/")
-        if not found and data is CreatedData:
-            found += contradictions(_decoder(CreatedData).decode(given["data"]))
+        found += _in_struct(given["data"], data, "data/") or _in_whole(given["data"], data)
     return found
 
 
@@ -80,14 +78,18 @@ def contradictions(data: CreatedData) -> list[Problem]:
     return found
 
 
-def undecodable(body: bytes, error: Exception) -> UndecodableEvent:
-    """The error for a body that could not be decoded: its first fault; ``error`` says it where none is found."""
+def undecodable(body: bytes, error: Exception, path: str) -> UndecodableEvent:
+    """The error for a body whose decoding at ``path`` raised ``error``: its first fault, by name."""
     for problem in problems_in(body):
         return problem.error()
-    # A field that is given twice: the reader stumbles over the first, problems_in looks at the last.
-    said, _, path = str(error).partition(" - at `$.")
-    field = re.sub(r"\[(\d+)\]", r"/\1", path.rstrip("`")).replace(".", "/")
-    return UndecodableEvent(field or WHOLE, said, "what the contract says, and every field once")
+    return _said_twice(error, path).error()
+
+
+def _said_twice(error: Exception, path: str) -> Problem:
+    """A field that stands there twice, once wrong: decoding stumbles over either, problems_in sees the last."""
+    said, _, deeper = str(error).partition(" - at `$")
+    steps = [path, *re.findall(r"\w+", deeper)]
+    return Problem("/".join(filter(None, steps)) or WHOLE, said, "what the contract says, and every field once")
 
 
 def _in_struct(raw: Raw, kind: type[Struct], path: str) -> list[Problem]:
@@ -96,6 +98,15 @@ def _in_struct(raw: Raw, kind: type[Struct], path: str) -> list[Problem]:
     except UNREADABLE:
         return [Problem(path.rstrip("/"), _it_is(raw), "an object")]
     return _in_fields(given, kind, path)
+
+
+def _in_whole(raw: Raw, kind: type[Struct]) -> list[Problem]:
+    """What is wrong with data whose every field is right."""
+    try:
+        data = _decoder(kind).decode(raw)
+    except UNREADABLE as error:
+        return [_said_twice(error, "data")]
+    return contradictions(data) if isinstance(data, CreatedData) else []
 
 
 def _in_fields(given: dict[str, Raw], kind: type[Struct], path: str) -> list[Problem]:
@@ -119,7 +130,9 @@ def _in_value(raw: Raw, kind: Any, path: str) -> list[Problem]:
         value = _decoder(kind).decode(raw)
         if isinstance(value, datetime):
             utc(value)
-    except (*UNREADABLE, OverflowError):
+    except (*UNREADABLE, OverflowError) as error:
+        if " - at `$[" in str(error):
+            return [_said_twice(error, path)]
         return [Problem(path, _it_is(raw), _allowed(kind))]
     return []
 

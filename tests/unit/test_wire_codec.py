@@ -1,0 +1,205 @@
+"""Events become the bytes of the published contract, and are read back from them."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import get_args
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from orderflow.adapters import wire
+from orderflow.adapters.wire.envelope import DATA, EventType
+from orderflow.application.log import LogRecord
+from orderflow.domain.errors import InvalidInput, UndecodableEvent
+from orderflow.domain.events import EVENT_TYPES, OrderCancelled, OrderCreated, OrderEvent
+from orderflow.domain.money import Money
+
+from tests.wire import ORDER_CREATED, ORDER_STATE_CHANGED
+from tests.wire.any_event import AN_HOUR, cancelled, events, records
+
+
+def without_white_space(text: bytes) -> bytes:
+    """JSON without the white space between its words; that within its texts stays."""
+    kept = bytearray()
+    in_text = False
+    for char in text:
+        in_text ^= char == ord('"')
+        if in_text or not chr(char).isspace():
+            kept.append(char)
+    return bytes(kept)
+
+
+def changed(body: bytes, **fields: object) -> bytes:
+    """The envelope with other fields; None takes a field away."""
+    said = json.loads(body, parse_float=Decimal) | fields
+    return json.dumps({name: value for name, value in said.items() if value is not None}, default=float).encode()
+
+
+@pytest.mark.parametrize("sample", [ORDER_CREATED, ORDER_STATE_CHANGED], ids=["created", "state changed"])
+def test_a_published_sample_is_written_again_as_it_was_read(sample: bytes) -> None:
+    envelope = wire.read_envelope(sample)
+
+    written = wire.write_envelope(envelope)
+
+    assert written == without_white_space(sample)
+
+
+@given(events())
+def test_an_event_is_read_back_as_it_was_written_to_the_last_digit(event: OrderEvent) -> None:
+    body = wire.encode(event)
+
+    read = wire.decode(body, sequence=event.sequence)
+
+    assert repr(read) == repr(event)
+
+
+@given(events())
+def test_an_envelope_is_written_again_to_the_same_bytes(event: OrderEvent) -> None:
+    body = wire.encode(event)
+
+    again = wire.write_envelope(wire.read_envelope(body))
+
+    assert again == body
+
+
+def test_the_envelope_has_the_fields_of_the_contract_in_their_order() -> None:
+    event = cancelled(shipper_id="S1")
+
+    said = json.loads(wire.encode(event))
+
+    assert list(said) == ["id", "type", "orderId", "userId", "data", "occurredAt", "version"]
+    assert said["id"] == event.id
+    assert (said["type"], said["orderId"], said["userId"]) == ("order.cancelled", "order-123", "user-456")
+    assert (said["occurredAt"], said["version"]) == ("2024-01-01T12:00:00Z", "1.0")
+
+
+def test_the_contract_has_the_domains_events() -> None:
+    in_the_domain = {event.type for event in EVENT_TYPES}
+
+    on_the_wire = set(get_args(EventType))
+
+    assert on_the_wire == in_the_domain == set(DATA)
+
+
+def test_fields_of_a_later_contract_are_passed_over() -> None:
+    said = json.loads(ORDER_STATE_CHANGED)
+    said["data"]["kitchen"] = {"temperature": [1.5, None]}
+    said["mood"] = "good"
+
+    event = wire.decode(json.dumps(said).encode(), sequence=2)
+
+    assert event == wire.decode(ORDER_STATE_CHANGED, sequence=2)
+
+
+def test_an_absent_customer_stays_absent() -> None:
+    body = changed(ORDER_STATE_CHANGED, userId=None)
+
+    written = wire.write_envelope(wire.read_envelope(body))
+
+    assert b"userId" not in written
+    assert wire.decode(body, sequence=2).customer_id == ""
+
+
+def test_an_absent_currency_is_no_currency() -> None:
+    event = wire.decode(ORDER_CREATED, sequence=1)
+
+    written = json.loads(wire.encode(event))
+
+    assert isinstance(event, OrderCreated)
+    assert event.total == Money(Decimal("25.50"), "XXX")
+    assert "currency" not in written["data"]
+
+
+def test_a_known_currency_is_written() -> None:
+    event = wire.decode(ORDER_CREATED, sequence=1)
+    assert isinstance(event, OrderCreated)
+    euros = tuple(evolve(line, price=Money("12.50", "EUR"), discount=Money("0", "EUR")) for line in event.lines)
+
+    written = json.loads(wire.encode(evolve(event, total=Money("25.50", "EUR"), lines=euros)))
+
+    assert written["data"]["currency"] == "EUR"
+
+
+@pytest.mark.parametrize(("shipper_id", "said"), [("S1", {"shipperId": "S1"}), (None, {})])
+def test_a_cancellation_names_the_shipper_that_had_been_assigned(shipper_id: str | None, said: dict[str, str]) -> None:
+    event = cancelled(shipper_id=shipper_id)
+
+    body = wire.encode(event)
+
+    data = json.loads(body)["data"]
+    assert {name: data[name] for name in data if name == "shipperId"} == said
+    assert wire.decode(body, sequence=4) == event
+
+
+def test_times_are_written_in_utc() -> None:
+    in_kathmandu = AN_HOUR.astimezone(timezone(timedelta(hours=5, minutes=45)))
+
+    said = json.loads(wire.encode(evolve(cancelled(shipper_id=None), occurred_at=in_kathmandu)))
+
+    assert said["occurredAt"] == said["data"]["cancelledAt"] == "2024-01-01T12:00:00Z"
+
+
+def test_times_of_another_zone_are_read_as_utc() -> None:
+    body = changed(ORDER_STATE_CHANGED, occurredAt="2024-01-01T17:50:00.25+05:45")
+
+    event = wire.decode(body, sequence=2)
+
+    assert event.occurred_at == datetime(2024, 1, 1, 12, 5, 0, 250_000, tzinfo=UTC)
+    assert event.occurred_at.tzinfo is UTC
+
+
+def test_a_time_without_a_zone_is_not_written() -> None:
+    event = evolve(cancelled(shipper_id=None), occurred_at=datetime(2024, 1, 1))  # noqa: DTZ001
+
+    with pytest.raises(InvalidInput, match="without a zone"):
+        wire.encode(event)
+
+
+def test_an_event_of_another_application_has_no_place_in_the_contract() -> None:
+    event = OrderEvent(order_id="o", customer_id="c", sequence=1, occurred_at=AN_HOUR)
+
+    with pytest.raises(TypeError, match="OrderEvent has no place"):
+        wire.encode(event)
+
+
+@given(records)
+def test_a_record_carries_its_event(record: LogRecord) -> None:
+    event = wire.decode_record(record)
+
+    again = wire.record(
+        event,
+        bucket=record.bucket,
+        position=record.position,
+        correlation_id=record.correlation_id,
+        traceparent=record.traceparent,
+    )
+
+    assert again == record
+
+
+@pytest.mark.parametrize(
+    ("record_says", "field"),
+    [
+        ({"order_id": "order-9"}, "orderId"),
+        ({"type": "order.delivered"}, "type"),
+        ({"event_id": "e1"}, "id"),
+    ],
+)
+def test_a_body_that_contradicts_its_record_is_refused(record_says: dict[str, str], field: str) -> None:
+    record = wire.record(cancelled(shipper_id=None), bucket=0, position=1)
+
+    with pytest.raises(UndecodableEvent) as refused:
+        wire.decode_record(evolve(record, **record_says))
+
+    assert refused.value.field == field
+    assert next(iter(record_says.values())) in refused.value.allowed
+
+
+def test_the_event_of_a_record_is_numbered_by_the_record() -> None:
+    record = wire.record(cancelled(shipper_id=None), bucket=0, position=1)
+
+    event = wire.decode_record(evolve(record, sequence=17))
+
+    assert isinstance(event, OrderCancelled)
+    assert event.sequence == 17

@@ -1,0 +1,137 @@
+"""A record's headers say what its body must not, and give the record back."""
+
+import re
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from orderflow.adapters import wire
+from orderflow.application.log import LogRecord
+from orderflow.domain.errors import UndecodableEvent
+
+from tests.wire.any_event import cancelled, records
+
+RECORD = wire.record(
+    cancelled(shipper_id="S1"), bucket=7, position=42, correlation_id="request-1", traceparent="00-4bf92f-00f067-01"
+)
+SOURCE = "/kitchens/berlin"
+
+
+def with_header(name: str, said: bytes | None) -> list[tuple[str, bytes | None]]:
+    """The record's headers with another value of one; None takes it away."""
+    kept: list[tuple[str, bytes | None]] = [h for h in wire.headers(RECORD, source=SOURCE) if h[0] != name]
+    return kept if said is None else [*kept, (name, said)]
+
+
+def test_the_headers_are_those_of_the_contract() -> None:
+    record = RECORD
+
+    headers = wire.headers(record, source=SOURCE)
+
+    assert dict(headers) == {
+        "ce_specversion": b"1.0",
+        "ce_id": record.event_id.encode(),
+        "ce_source": b"/kitchens/berlin",
+        "ce_type": b"order.cancelled",
+        "ce_subject": b"order-123",
+        "ce_time": b"2024-01-01T12:00:00Z",
+        "content-type": b"application/json",
+        "bucket": b"7",
+        "position": b"42",
+        "sequence": b"4",
+        "correlation-id": b"request-1",
+        "traceparent": b"00-4bf92f-00f067-01",
+    }
+
+
+def test_what_there_is_not_makes_no_header() -> None:
+    record = evolve(RECORD, correlation_id="", traceparent="")
+
+    headers = wire.headers(record, source=SOURCE)
+
+    assert {"correlation-id", "traceparent"}.isdisjoint(dict(headers))
+
+
+@given(records)
+def test_headers_key_and_value_give_the_record_back(record: LogRecord) -> None:
+    headers = wire.headers(record, source=SOURCE)
+
+    again = wire.record_from(key=record.order_id.encode(), value=record.body, headers=[*headers])
+
+    assert again == record
+
+
+def test_headers_of_others_are_passed_over() -> None:
+    headers = [("mirrored-from", None), *wire.headers(RECORD, source=SOURCE), ("x-proxy", b"\xff")]
+
+    again = wire.record_from(key=b"order-123", value=RECORD.body, headers=headers)
+
+    assert again == RECORD
+
+
+@pytest.mark.parametrize("name", ["bucket", "position", "sequence", "ce_id", "ce_type", "ce_subject", "ce_time"])
+def test_a_missing_header_is_named(name: str) -> None:
+    headers = with_header(name, None)
+
+    with pytest.raises(UndecodableEvent) as refused:
+        wire.record_from(key=b"order-123", value=RECORD.body, headers=headers)
+
+    assert (refused.value.field, refused.value.problem) == (f"headers/{name}", "it is missing")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("bucket", b"-1"),
+        ("bucket", b""),
+        ("position", b"0"),
+        ("position", b"4.2"),
+        ("position", b"+4"),
+        ("position", b"4_2"),
+        ("position", b" 4"),
+        ("position", "٤".encode()),
+        ("position", b"9" * 19),
+        ("sequence", b"first"),
+        ("ce_id", b""),
+        ("ce_id", b"a b"),
+        ("ce_id", b"\xff"),
+        ("ce_type", b"order.eaten"),
+        ("ce_subject", b"order-123\n"),
+        ("ce_time", b"noon"),
+        ("ce_time", b"2024-01-01T12:00:00"),
+        ("ce_time", b'"'),
+        ("ce_time", b"\xff"),
+        ("ce_time", b"0001-01-01T00:00:00+14:00"),
+        ("correlation-id", b"\xff"),
+        ("traceparent", b"\xff"),
+    ],
+)
+def test_a_header_outside_what_is_allowed_is_named_and_shown(name: str, said: bytes) -> None:
+    headers = with_header(name, said)
+
+    with pytest.raises(UndecodableEvent, match=f"^headers/{re.escape(name)}: it is '.*'; allowed: ."):
+        wire.record_from(key=b"order-123", value=RECORD.body, headers=headers)
+
+
+@pytest.mark.parametrize("headers", [None, []])
+def test_a_record_without_headers_is_refused(headers: list[tuple[str, bytes]] | None) -> None:
+    with pytest.raises(UndecodableEvent, match=r"^headers/\w+: it is missing"):
+        wire.record_from(key=b"order-123", value=RECORD.body, headers=headers)
+
+
+@pytest.mark.parametrize(("key", "problem"), [(None, "it is missing"), (b"order-9", "it is 'order-9'")])
+def test_a_key_that_is_not_the_orders_id_is_refused(key: bytes | None, problem: str) -> None:
+    headers = wire.headers(RECORD, source=SOURCE)
+
+    with pytest.raises(UndecodableEvent) as refused:
+        wire.record_from(key=key, value=RECORD.body, headers=[*headers])
+
+    assert (refused.value.field, refused.value.problem) == ("key", problem)
+    assert "order-123" in refused.value.allowed
+
+
+def test_a_tombstone_is_refused() -> None:
+    headers = wire.headers(RECORD, source=SOURCE)
+
+    with pytest.raises(UndecodableEvent, match=r"^value: it is missing"):
+        wire.record_from(key=b"order-123", value=None, headers=[*headers])

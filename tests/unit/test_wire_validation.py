@@ -1,0 +1,206 @@
+"""Checking events that somebody wrote: everything that is wrong, and where."""
+
+import json
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from orderflow.adapters import wire
+from orderflow.application.log import LogRecord
+
+from tests.wire import ORDER_CREATED, ORDER_STATE_CHANGED
+from tests.wire.any_event import cancelled, records
+
+SOURCE = "/orderflow"
+RECORD = wire.record(cancelled(shipper_id="S1"), bucket=7, position=42)
+
+
+def one_line(body: bytes, **fields: object) -> bytes:
+    return json.dumps(json.loads(body) | fields).encode() + b"\n"
+
+
+GOOD = [one_line(ORDER_CREATED), one_line(ORDER_STATE_CHANGED)]
+
+
+def paths(problems: Iterable[wire.Problem]) -> list[str]:
+    return [problem.path for problem in problems]
+
+
+@given(records)
+def test_what_is_written_has_no_problem(record: LogRecord) -> None:
+    headers = wire.headers(record, source=SOURCE)
+
+    problems = wire.check_record(record.body, key=record.order_id.encode(), headers=[*headers])
+
+    assert problems == []
+
+
+def test_every_fault_of_a_record_is_found() -> None:
+    body = b"""{"id": "a b", "type": "order.created", "orderId": "", "occurredAt": "2024", "version": "1.0", "data": {
+        "restaurantId": 1, "totalPrice": "12", "createdAt": "noon",
+        "orderDetails": [{"foodId": "f", "foodName": "", "price": -1, "quantity": 0}, 3, {"foodId": "g"}]}}"""
+
+    problems = wire.check_record(body)
+
+    assert paths(problems) == [
+        "id",
+        "orderId",
+        "occurredAt",
+        "data/restaurantId",
+        "data/totalPrice",
+        "data/orderDetails/0/foodName",
+        "data/orderDetails/0/price",
+        "data/orderDetails/0/quantity",
+        "data/orderDetails/0/discount",
+        "data/orderDetails/1",
+        "data/orderDetails/2/foodName",
+        "data/orderDetails/2/price",
+        "data/orderDetails/2/quantity",
+        "data/orderDetails/2/discount",
+        "data/createdAt",
+    ]
+
+
+def test_every_amount_that_cannot_stand_beside_the_others_is_found() -> None:
+    said = json.loads(ORDER_CREATED)
+    said["data"]["totalPrice"] = 1
+    said["data"]["orderDetails"] += [{**said["data"]["orderDetails"][0], "discount": 25.01}]
+
+    problems = wire.check_record(json.dumps(said).encode())
+
+    assert paths(problems) == ["data/orderDetails/1/discount", "data/totalPrice"]
+
+
+def test_a_problem_reads_as_a_sentence() -> None:
+    body = one_line(ORDER_CREATED, version="2.0")
+
+    problems = wire.check_record(body)
+
+    assert [str(problem) for problem in problems] == ['version: it is "2.0"; allowed: 1.0']
+
+
+def test_every_faulty_header_is_found() -> None:
+    headers = [("position", b"0"), ("ce_type", b"\xff"), ("ce_specversion", b"0.3"), ("ce_source", b"")]
+
+    problems = wire.check_record(RECORD.body, key=b"order-123", headers=headers)
+
+    named = {path.removeprefix("headers/") for path in paths(problems)}
+    assert named == {
+        *("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_subject", "ce_time", "content-type"),
+        *("bucket", "position", "sequence"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ce_id", b"another"),
+        ("ce_type", b"order.delivered"),
+        ("ce_subject", b"order-9"),
+        ("ce_time", b"2024-01-01T12:00:01Z"),
+    ],
+)
+def test_a_header_that_contradicts_the_body_is_found(name: str, said: bytes) -> None:
+    headers = [*wire.headers(RECORD, source=SOURCE), (name, said)]
+
+    problems = wire.check_record(RECORD.body, key=b"order-123", headers=headers)
+
+    assert paths(problems) == [f"headers/{name}"]
+    assert problems[0].allowed.endswith(", as the body says")
+
+
+@pytest.mark.parametrize("key", [None, b"order-9", b"\xff"])
+def test_a_record_of_the_topic_must_have_its_key(key: bytes | None) -> None:
+    headers = wire.headers(RECORD, source=SOURCE)
+
+    problems = wire.check_record(RECORD.body, key=key, headers=[*headers])
+
+    assert paths(problems) == ["key"]
+
+
+def test_the_key_is_compared_with_the_headers_where_the_body_cannot_be_read() -> None:
+    headers = wire.headers(RECORD, source=SOURCE)
+
+    problems = wire.check_record(b"{", key=b"order-9", headers=[*headers])
+
+    assert paths(problems) == ["value", "key"]
+
+
+def test_a_tombstone_is_a_problem() -> None:
+    headers = wire.headers(RECORD, source=SOURCE)
+
+    problems = wire.check_record(None, key=b"order-123", headers=[*headers])
+
+    assert [(problem.path, problem.problem) for problem in problems] == [("value", "it is missing")]
+
+
+def test_good_lines_are_counted_by_type() -> None:
+    lines = [GOOD[0], b"\n", GOOD[1], GOOD[1].replace(b"\n", b"\r\n"), b"  \n"]
+
+    report = wire.check_lines(lines, name="day.jsonl")
+
+    assert report == wire.Report(3, {"order.created": 1, "order.state_changed": 2}, ())
+
+
+def test_a_faulty_line_is_told_with_its_number() -> None:
+    lines = [GOOD[0], b"\n", b"not json\n", GOOD[1], one_line(ORDER_CREATED, type="order.eaten", id="")]
+
+    report = wire.check_lines(lines, name="day.jsonl")
+
+    assert [(fault.where, paths(fault.problems)) for fault in report.faults] == [
+        ("day.jsonl:3", ["value"]),
+        ("day.jsonl:5", ["type", "id"]),
+    ]
+    assert (report.checked, report.by_type["unknown"]) == (4, 2)
+
+
+def test_a_faulty_first_line_does_not_hide_the_others() -> None:
+    lines = [b'{"id": \n', *GOOD]
+
+    report = wire.check_lines(lines, name="day.jsonl")
+
+    assert [fault.where for fault in report.faults] == ["day.jsonl:1"]
+    assert report.checked == 3
+
+
+def test_a_document_over_many_lines_is_one_record() -> None:
+    lines = ORDER_CREATED.splitlines(keepends=True)
+
+    report = wire.check_lines(lines, name="order_created.json")
+
+    assert report == wire.Report(1, {"order.created": 1}, ())
+
+
+def test_a_fault_of_a_document_is_told_with_its_name() -> None:
+    lines = ORDER_CREATED.replace(b'"quantity": 2', b'"quantity": 0').splitlines(keepends=True)
+
+    report = wire.check_lines(lines, name="order_created.json")
+
+    assert [(fault.where, paths(fault.problems)) for fault in report.faults] == [
+        ("order_created.json", ["data/orderDetails/0/quantity"])
+    ]
+
+
+def test_a_document_that_is_no_json_is_told_with_the_line_that_breaks_it() -> None:
+    lines = ORDER_CREATED.replace(b'"order-123",', b'"order-123"').splitlines(keepends=True)
+
+    report = wire.check_lines(lines, name="order_created.json")
+
+    assert [(fault.where, paths(fault.problems)) for fault in report.faults] == [("order_created.json:5", ["value"])]
+
+
+@pytest.mark.parametrize("ends", [b"", b"\n"], ids=["on one line", "on many lines"])
+def test_an_array_holds_a_record_an_element(ends: bytes) -> None:
+    array = b"[" + ends + b",".join([ORDER_CREATED.replace(b"\n", b" "), b"12", GOOD[1].strip()]) + ends + b"]"
+
+    report = wire.check_lines(array.splitlines(keepends=True), name="day.json")
+
+    assert [(fault.where, paths(fault.problems)) for fault in report.faults] == [("day.json/1", ["value"])]
+    assert report.checked == 3
+
+
+@pytest.mark.parametrize("lines", [[], [b""], [b"\n", b"  \n"]])
+def test_in_an_empty_file_nothing_is_checked(lines: list[bytes]) -> None:
+    report = wire.check_lines(lines, name="empty.jsonl")
+
+    assert report == wire.Report(0, {}, ())

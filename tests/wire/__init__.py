@@ -1,0 +1,7 @@
+"""The published sample events, and any event there can be, for the tests of the wire."""
+
+from pathlib import Path
+
+SAMPLES = Path(__file__).parent
+ORDER_CREATED = (SAMPLES / "order_created.json").read_bytes()
+ORDER_STATE_CHANGED = (SAMPLES / "order_state_changed.json").read_bytes()
