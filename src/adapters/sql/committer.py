@@ -1,0 +1,73 @@
+"""The one place where write sets become durable."""
+
+from collections.abc import Callable, Sequence
+
+from attrs import frozen
+
+from ...application.write_set import WriteSet
+from ...domain.errors import ConcurrentChange, Conflict, StorageUnavailable
+from . import write_postgresql, write_sqlite
+from .batch import Batch
+from .database import POSTGRESQL, Database
+from .failures import lost_race
+from .losers import Losers
+
+
+class _NotCommitted(Exception):
+    """Takes a transaction back because of its losers; never leaves this file."""
+
+    def __init__(self, losers: Losers) -> None:
+        self.losers = losers
+
+
+@frozen
+class SqlCommitter:
+    """One transaction a write set. Saved orders that did not change are neither written nor looked at again."""
+
+    database: Database
+    on_commit: Callable[[], None]
+
+    async def commit(self, writes: WriteSet) -> None:
+        refusals = await self.commit_together([writes])
+        if (refusal := refusals[0]) is not None:
+            raise refusal
+
+    async def commit_together(self, sets: Sequence[WriteSet]) -> list[Conflict | None]:
+        """All sets in one transaction, or none where one is refused; for each why it was, None where it was not.
+
+        The sets touch each order and each idempotency key once. Whoever puts several together commits those that
+        were not refused again without the others. Raises StorageUnavailable.
+        """
+        batch = Batch.of(sets, self.database.known_buckets())
+        if not batch:
+            return [None] * len(sets)
+        try:
+            await self._write(batch)
+        except _NotCommitted as outcome:
+            return [outcome.losers.refusal(writes) for writes in sets]
+        except Exception as error:
+            if lost_race(error):
+                return [_raced(writes, error) for writes in sets]
+            raise
+        if batch.events:
+            self.on_commit()
+        return [None] * len(sets)
+
+    async def _write(self, batch: Batch) -> None:
+        if self.database.backend == POSTGRESQL:
+            async with write_postgresql.transaction(self.database) as driver:
+                losers = await write_postgresql.write(driver, batch)
+                if losers:
+                    raise _NotCommitted(losers)
+        else:
+            async with self.database.writing() as connection:
+                losers = await write_sqlite.write(connection, batch)
+                if losers:
+                    raise _NotCommitted(losers)
+
+
+def _raced(writes: WriteSet, error: Exception) -> Conflict:
+    """PostgreSQL let somebody else's transaction go through instead. Raises StorageUnavailable without an order."""
+    for order_id in [*writes.expected, *(attempt.order_id for attempt in writes.attempts.values())]:
+        return ConcurrentChange(order_id, writes.expected.get(order_id, 0))
+    raise StorageUnavailable(POSTGRESQL, f"the transaction lost a race: {error}") from error

@@ -1,0 +1,44 @@
+"""How far each reader of the log has come."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from attrs import frozen
+from sqlalchemy import bindparam, select, text
+
+from ...application.log import Positions
+from .database import Database
+from .tables import cursors
+
+_POSITIONS = select(cursors.c.bucket, cursors.c.position).where(cursors.c.reader == bindparam("reader"))
+_PUT = text(
+    "INSERT INTO cursors (reader, bucket, position, updated_at) VALUES (:reader, :bucket, :position, :updated_at) "
+    "ON CONFLICT (reader, bucket) DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at "
+    "WHERE cursors.position < excluded.position"
+).bindparams(bindparam("updated_at", type_=cursors.c.updated_at.type))
+
+
+@frozen
+class SqlCursors:
+    database: Database
+
+    async def positions(self, reader: str) -> Positions:
+        async with self.database.reading() as connection:
+            found = await connection.execute(_POSITIONS, {"reader": reader})
+            return {row.bucket: row.position for row in found}
+
+    async def put(self, reader: str, positions: Positions) -> None:
+        if not positions:
+            return
+        now = datetime.now(UTC)
+        # In ascending order, so that two that put at once wait for each other instead of locking each other out.
+        rows = [
+            {"reader": reader, "bucket": bucket, "position": position, "updated_at": now}
+            for bucket, position in sorted(positions.items())
+        ]
+        async with self.database.writing() as connection:
+            await connection.execute(_PUT, rows)
+
+    async def readers(self) -> Sequence[str]:
+        async with self.database.reading() as connection:
+            return list(await connection.scalars(select(cursors.c.reader).distinct().order_by(cursors.c.reader)))

@@ -1,0 +1,67 @@
+"""What drivers raise, as the errors that the ports promise. Messages never carry the database's address or password."""
+
+import sqlite3
+from asyncio import CancelledError
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
+
+from ...domain.errors import OrderFlowError, StorageUnavailable
+
+LOST_RACES = ("40001", "40P01")
+"""serialization_failure and deadlock_detected: somebody else's transaction went through instead."""
+# https://www.postgresql.org/docs/current/errcodes-appendix.html: connection, authorization, no such database,
+# transaction state (idle too long, read only), resources, object in use (lock_timeout), operator, system, internal.
+_UNAVAILABLE_CLASSES = ("08", "28", "3D", "25", "53", "55", "57", "58", "XX")
+
+
+def driver_error(error: BaseException) -> BaseException:
+    """The driver's own error below SQLAlchemy's."""
+    if isinstance(error, DBAPIError):
+        return error.driver_exception or error.orig or error
+    return error
+
+
+def sqlstate(error: BaseException) -> str:
+    """PostgreSQL's code of ``error``; empty where it has none."""
+    return getattr(driver_error(error), "sqlstate", None) or ""
+
+
+def lost_race(error: BaseException) -> bool:
+    return sqlstate(error) in LOST_RACES
+
+
+def unavailable(error: BaseException, backend: str) -> StorageUnavailable | None:
+    """``error`` as StorageUnavailable, where it says that the backend does not answer now; else None."""
+    cause = driver_error(error)
+    if isinstance(cause, NoFreeConnection):
+        return StorageUnavailable(backend, "all its connections are busy")
+    if isinstance(cause, TimeoutError):
+        return StorageUnavailable(backend, "no answer in time")
+    code = sqlstate(cause)
+    if code:
+        return StorageUnavailable(backend, str(cause)) if code.startswith(_UNAVAILABLE_CLASSES) else None
+    if isinstance(cause, sqlite3.Error):
+        # SQLITE_ERROR is a wrong statement, SQLITE_CONSTRAINT wrong data; all else is file, disk or lock.
+        name = getattr(cause, "sqlite_errorname", "SQLITE_CLOSED")
+        wrong = name.startswith(("SQLITE_ERROR", "SQLITE_CONSTRAINT", "SQLITE_MISMATCH", "SQLITE_RANGE"))
+        return None if wrong else StorageUnavailable(backend, str(cause))
+    closed = type(cause).__name__ in ("InterfaceError", "InternalClientError", "ConnectionDoesNotExistError")
+    if isinstance(cause, OSError) or closed:
+        return StorageUnavailable(backend, str(cause) or type(cause).__name__)
+    return None
+
+
+@contextmanager
+def translated(backend: str) -> Iterator[None]:
+    """Inside, what says that the backend does not answer is raised as StorageUnavailable; all else as it is."""
+    try:
+        yield
+    except (OrderFlowError, CancelledError):
+        raise
+    except Exception as error:
+        if (told := unavailable(error, backend)) is not None:
+            raise told from error
+        raise

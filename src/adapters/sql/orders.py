@@ -1,0 +1,87 @@
+"""Orders as rows: one for a unit of work, and pages of them for reading."""
+
+from typing import Any
+
+from attrs import frozen
+from sqlalchemy import Select, bindparam, literal, select, tuple_
+
+from ...application.reading import OrderPage, OrderQuery
+from ...application.write_set import WriteSet
+from ...domain.errors import InvalidInput, OrderNotFound
+from ...domain.identifiers import identifier
+from ...domain.order import Order
+from ..paging import after_cursor, cursor_of
+from .database import Database
+from .rows import order_of
+from .tables import Moment, orders
+
+_ONE = select(orders).where(orders.c.id == bindparam("order_id"))
+
+
+@frozen
+class SqlOrderRepository:
+    """The orders of one unit of work: reads what is committed, and gathers what is saved."""
+
+    views: "SqlOrderViews"
+    writes: WriteSet
+
+    async def get(self, order_id: str) -> Order:
+        order = await self.views.get(order_id)
+        self.writes.loaded(order)
+        return order
+
+    def save(self, order: Order) -> None:
+        self.writes.save(order)
+
+
+@frozen
+class SqlOrderViews:
+    database: Database
+
+    async def get(self, order_id: str) -> Order:
+        _check_possible(order_id)
+        async with self.database.reading() as connection:
+            result = await connection.execute(_ONE, {"order_id": order_id})
+            row = result.mappings().first()
+        if row is None:
+            raise OrderNotFound(order_id)
+        return order_of(row)
+
+    async def list(self, query: OrderQuery) -> OrderPage:
+        async with self.database.reading() as connection:
+            result = await connection.execute(_page(query))
+            found = [order_of(row) for row in result.mappings()]
+        page = tuple(found[: query.limit])
+        more = len(found) > query.limit
+        return OrderPage(page, cursor_of(page[-1].created_at, page[-1].id) if more else None)
+
+
+def _check_possible(order_id: str) -> None:
+    """What cannot be an identifier is not there, and not every database could be asked for it."""
+    try:
+        identifier(order_id, field="orderId")
+    except InvalidInput:
+        raise OrderNotFound(order_id) from None
+
+
+def _page(query: OrderQuery) -> Select[Any]:
+    """One row more than the page holds, which tells whether another page follows."""
+    newest_first = (orders.c.created_at.desc(), orders.c.id.desc())
+    page = select(orders).order_by(*newest_first).limit(query.limit + 1)
+    for column, wanted in (
+        (orders.c.customer_id, query.customer_id),
+        (orders.c.restaurant_id, query.restaurant_id),
+        (orders.c.shipper_id, query.shipper_id),
+        (orders.c.state, query.state.value if query.state is not None else None),
+    ):
+        if wanted is not None:
+            page = page.where(column == wanted)
+    if query.created_from is not None:
+        page = page.where(orders.c.created_at >= query.created_from)
+    if query.created_until is not None:
+        page = page.where(orders.c.created_at < query.created_until)
+    if query.cursor is not None:
+        at, order_id = after_cursor(query.cursor)
+        place = tuple_(literal(at, Moment()), literal(order_id, orders.c.id.type))
+        page = page.where(tuple_(orders.c.created_at, orders.c.id) < place)
+    return page

@@ -1,0 +1,63 @@
+"""Attempts to move money. They are written by the committer."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import frozen
+from sqlalchemy import RowMapping, Select, select
+
+from ...application.payments import AttemptKind, AttemptStatus, PaymentAttempt
+from ...domain.money import Money
+from .database import Database
+from .tables import UNSETTLED, payment_attempts
+
+_IN_ORDER = (payment_attempts.c.asked_at, payment_attempts.c.entry)
+
+
+@frozen
+class SqlPaymentAttempts:
+    database: Database
+
+    async def of_order(self, order_id: str) -> Sequence[PaymentAttempt]:
+        return await self._find(
+            select(payment_attempts).where(payment_attempts.c.order_id == order_id).order_by(*_IN_ORDER)
+        )
+
+    async def unsettled_refunds(self, limit: int = 100) -> Sequence[PaymentAttempt]:
+        return await self._find(select(payment_attempts).where(UNSETTLED).order_by(*_IN_ORDER).limit(limit))
+
+    async def _find(self, query: Select[Any]) -> Sequence[PaymentAttempt]:
+        async with self.database.reading() as connection:
+            return [_attempt(row) for row in (await connection.execute(query)).mappings()]
+
+
+def row_of(attempt: PaymentAttempt) -> dict[str, Any]:
+    """The values of the ``payment_attempts`` row, by column."""
+    return {
+        "key": attempt.key,
+        "order_id": attempt.order_id,
+        "number": attempt.number,
+        "kind": attempt.kind.value,
+        "amount": attempt.amount.amount,
+        "currency": attempt.amount.currency,
+        "asked_at": attempt.asked_at,
+        "status": attempt.status.value,
+        "reference": attempt.reference,
+        "detail": attempt.detail,
+        "settled_at": attempt.settled_at,
+    }
+
+
+def _attempt(row: RowMapping) -> PaymentAttempt:
+    return PaymentAttempt(
+        key=row["key"],
+        order_id=row["order_id"],
+        number=row["number"],
+        kind=AttemptKind(row["kind"]),
+        amount=Money(row["amount"], row["currency"]),
+        asked_at=row["asked_at"],
+        status=AttemptStatus(row["status"]),
+        reference=row["reference"],
+        detail=row["detail"],
+        settled_at=row["settled_at"],
+    )

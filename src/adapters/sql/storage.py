@@ -1,0 +1,89 @@
+"""The SQL storage of one installation: every core port on one PostgreSQL or SQLite database."""
+
+from collections.abc import Callable
+from typing import Self
+
+from attrs import define
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ...application.write_set import WriteSet
+from . import schema
+from .answers import SqlAnswers
+from .audit import SqlOrderAudit
+from .committer import SqlCommitter
+from .cursors import SqlCursors
+from .database import Database
+from .log import SqlEventLog
+from .orders import SqlOrderRepository, SqlOrderViews
+from .payments import SqlPaymentAttempts
+from .tables import log_heads
+from .tokens import SqlTokens
+
+POOL_SIZE = 16
+
+
+def _quiet() -> None:
+    """Nobody is waiting."""
+
+
+@define(eq=False)
+class SqlStorage:
+    """Made by :meth:`at`; open it before use and close it after. ``on_commit`` tells of commits with events."""
+
+    database: Database
+    committer: SqlCommitter
+    views: SqlOrderViews
+    log: SqlEventLog
+    cursors: SqlCursors
+    answers: SqlAnswers
+    attempts: SqlPaymentAttempts
+    tokens: SqlTokens
+    audit: SqlOrderAudit
+
+    @classmethod
+    def at(cls, url: str, *, pool_size: int = POOL_SIZE, on_commit: Callable[[], None] = _quiet) -> Self:
+        """The storage at ``postgresql://...`` or ``sqlite:///file``; nothing is connected yet.
+
+        ``pool_size`` is how many connections it opens at most. Raises InvalidInput, NotConfigured.
+        """
+        database = Database.at(url, pool_size=pool_size)
+        return cls(
+            database=database,
+            committer=SqlCommitter(database, on_commit),
+            views=SqlOrderViews(database),
+            log=SqlEventLog(database),
+            cursors=SqlCursors(database),
+            answers=SqlAnswers(database),
+            attempts=SqlPaymentAttempts(database),
+            tokens=SqlTokens(database),
+            audit=SqlOrderAudit(database),
+        )
+
+    @property
+    def engine(self) -> AsyncEngine:
+        return self.database.engine
+
+    @property
+    def buckets(self) -> int:
+        """How many buckets the log has. Raises NotConfigured before the storage is open."""
+        return self.database.known_buckets()
+
+    def orders(self, writes: WriteSet) -> SqlOrderRepository:
+        """The orders of one unit of work."""
+        return SqlOrderRepository(self.views, writes)
+
+    async def open(self) -> None:
+        """Raises NotConfigured when the schema is not at the newest version, StorageUnavailable."""
+        await schema.check(self.database)
+        async with self.database.reading() as connection:
+            self.database.buckets = await connection.scalar(select(func.count()).select_from(log_heads)) or 0
+
+    async def close(self) -> None:
+        """Give back all connections; what was committed stays."""
+        await self.database.close()
+
+    async def ping(self) -> None:
+        """Raises StorageUnavailable when the database does not answer."""
+        async with self.database.reading() as connection:
+            await connection.execute(text("SELECT 1"))

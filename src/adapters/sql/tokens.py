@@ -1,0 +1,36 @@
+"""Bearer tokens, known by their hash alone."""
+
+from datetime import datetime
+
+from attrs import frozen
+from sqlalchemy import bindparam, select, text
+
+from ...domain.lifecycle import Actor, Role
+from .database import Database
+from .tables import tokens
+
+_ADD = text(
+    "INSERT INTO tokens (digest, role, actor_id, label, created_at) "
+    "VALUES (:digest, :role, :actor_id, :label, :created_at) "
+    "ON CONFLICT (digest) DO UPDATE SET role = excluded.role, actor_id = excluded.actor_id, label = excluded.label"
+).bindparams(bindparam("created_at", type_=tokens.c.created_at.type))
+_FIND = select(tokens.c.role, tokens.c.actor_id).where(tokens.c.digest == bindparam("digest"))
+
+
+@frozen
+class SqlTokens:
+    database: Database
+
+    async def add(self, digest: str, actor: Actor, *, label: str, at: datetime) -> None:
+        row = {"digest": digest, "role": actor.role.value, "actor_id": actor.id, "label": label, "created_at": at}
+        async with self.database.writing() as connection:
+            await connection.execute(_ADD, row)
+
+    async def find(self, digest: str) -> Actor | None:
+        async with self.database.reading() as connection:
+            row = (await connection.execute(_FIND, {"digest": digest})).first()
+        return Actor(Role(row.role), row.actor_id) if row is not None else None
+
+    async def any(self) -> bool:
+        async with self.database.reading() as connection:
+            return (await connection.execute(select(tokens.c.digest).limit(1))).first() is not None

@@ -1,0 +1,57 @@
+"""A batch in one SQLite transaction, row by row: there is one writer at a time, and no network between."""
+
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, text, update
+from sqlalchemy.dialects.sqlite import insert as insert_or
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from .batch import Batch, Expected
+from .losers import Losers
+from .tables import idempotency_keys, log_heads, order_events, orders, payment_attempts
+
+_TAKE_KEY = insert_or(idempotency_keys).on_conflict_do_nothing()
+_CREATE_ORDER = insert_or(orders).on_conflict_do_nothing()
+_CHANGE_ORDER = update(orders).where(orders.c.id == bindparam("order_id"), orders.c.version == bindparam("expected"))
+_KEEP_ATTEMPT = insert_or(payment_attempts)
+_KEEP_ATTEMPT = _KEEP_ATTEMPT.on_conflict_do_update(
+    index_elements=["key"],
+    set_={c.name: _KEEP_ATTEMPT.excluded[c.name] for c in payment_attempts.columns if c.name not in ("entry", "key")},
+)
+_HEADS = select(log_heads.c.bucket, log_heads.c.position).where(
+    log_heads.c.bucket.in_(bindparam("buckets", expanding=True))
+)
+_MOVE_HEAD = text("UPDATE log_heads SET position = position + :many WHERE bucket = :bucket")
+_APPEND_EVENT = insert(order_events)
+
+
+async def write(connection: AsyncConnection, batch: Batch) -> Losers:
+    """All rows of ``batch``, events last; where there are losers, the transaction must not commit."""
+    lost_keys = {(key["caller"], key["key"]) for key in batch.keys if not await _done(connection, _TAKE_KEY, key)}
+    if lost_keys:
+        return Losers(keys=lost_keys)
+    late = {o.order_id for o in batch.created if not await _done(connection, _CREATE_ORDER, o.row)}
+    late |= {o.order_id for o in batch.changed if not await _done(connection, _CHANGE_ORDER, _change(o))}
+    if late:
+        return Losers(orders=late)
+    if batch.attempts:
+        await connection.execute(_KEEP_ATTEMPT, list(batch.attempts))
+    if batch.events:
+        heads: dict[int, int] = {}
+        for bucket, position in await connection.execute(_HEADS, {"buckets": list(batch.taken)}):
+            heads[bucket] = position
+        await connection.execute(_MOVE_HEAD, [{"bucket": b, "many": many} for b, many in batch.taken.items()])
+        await connection.execute(_APPEND_EVENT, [_appended(event, heads) for event in batch.events])
+    return Losers()
+
+
+async def _done(connection: AsyncConnection, statement: Any, row: dict[str, Any]) -> bool:
+    return (await connection.execute(statement, row)).rowcount == 1
+
+
+def _change(order: Expected) -> dict[str, Any]:
+    return {**order.row, "order_id": order.order_id, "expected": order.version}
+
+
+def _appended(event: dict[str, Any], heads: dict[int, int]) -> dict[str, Any]:
+    return {**event, "position": heads[event["bucket"]] + event.pop("ahead")}
