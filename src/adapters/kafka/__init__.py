@@ -1,0 +1,32 @@
+"""Apache Kafka: the relay's way onto the topic, the consumers' way off it, and the topic itself.
+
+Importing this package without its client raises NotConfigured, which says what to install.
+"""
+
+from ...domain.errors import NotConfigured
+
+try:
+    import confluent_kafka as _client  # noqa: F401
+except ImportError as missing:
+    raise NotConfigured("the Kafka client is not installed", "pip install 'orderflow[kafka]'") from missing
+
+from .direct import DirectPublishing, KafkaEventPublisher
+from .lag import GroupLag, PartitionLag
+from .reader import KafkaTopicReader
+from .relay_topic import KafkaRelayTopic
+from .settings import KafkaSettings
+from .source import KafkaEventSource
+from .topics import TopicAdmin, TopicDescription
+
+__all__ = [
+    "DirectPublishing",
+    "GroupLag",
+    "KafkaEventPublisher",
+    "KafkaEventSource",
+    "KafkaRelayTopic",
+    "KafkaSettings",
+    "KafkaTopicReader",
+    "PartitionLag",
+    "TopicAdmin",
+    "TopicDescription",
+]

@@ -1,0 +1,98 @@
+"""librdkafka's clients with our properties, their log lines in our log, each driven from one thread."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+import structlog
+from attrs import define, field, frozen
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+
+from ...domain.errors import InvalidInput, StreamUnavailable
+from .settings import KafkaSettings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+BACKEND = "Kafka"
+_PREFERRED = {"client.id": "orderflow", "log_level": "5", "reconnect.backoff.max.ms": "1000"}
+
+
+@frozen
+class ClientLog:
+    """What librdkafka says, as our log lines. It writes them to standard error otherwise."""
+
+    _logger: Any = field(factory=lambda: structlog.get_logger("orderflow.kafka"))
+
+    def log(self, level: int, _format: str, facility: str, client: str, line: str) -> None:
+        if facility == "CONFWARN" and "will be ignored by this" in line:
+            return  # one property list serves producers and consumers
+        self._logger.log(level, "kafka client", facility=facility, client=client, line=line)
+
+
+def producer(settings: KafkaSettings, ours: Mapping[str, str], preferred: Mapping[str, str]) -> Producer:
+    """Raises InvalidInput for a property that librdkafka does not take."""
+    return _built(Producer, settings, ours, preferred)
+
+
+def consumer(settings: KafkaSettings, ours: Mapping[str, Any], preferred: Mapping[str, str] | None = None) -> Consumer:
+    """A read-committed consumer that commits nothing by itself. Raises InvalidInput as ``producer``."""
+    always = {"isolation.level": "read_committed", "enable.auto.commit": "false", "enable.auto.offset.store": "false"}
+    return _built(Consumer, settings, {**always, **ours}, preferred or {})
+
+
+def admin(settings: KafkaSettings) -> AdminClient:
+    return _built(AdminClient, settings, {}, {})
+
+
+def _built(kind: Callable[..., T], settings: KafkaSettings, ours: Mapping[str, Any], preferred: Mapping[str, str]) -> T:
+    properties = {
+        **_PREFERRED,
+        **preferred,
+        **settings.properties,
+        "bootstrap.servers": settings.bootstrap_servers,
+        **ours,
+    }
+    try:
+        return kind(properties, logger=ClientLog())
+    except KafkaException as error:
+        raise InvalidInput("kafka", said(error), "librdkafka's properties and their values") from error
+
+
+def said(error: KafkaException) -> str:
+    """What Kafka's client complains of, with the name by which it can be looked up."""
+    complaint = error.args[0]
+    if isinstance(complaint, KafkaError):
+        return f"{complaint.str()} ({complaint.name()})"
+    return str(complaint)
+
+
+def unavailable(doing: str, error: KafkaException | KafkaError) -> StreamUnavailable:
+    """``error`` in our words; ``doing`` says what could not be done."""
+    return StreamUnavailable(
+        BACKEND, f"{doing}: {said(error if isinstance(error, Exception) else KafkaException(error))}"
+    )
+
+
+@define(eq=False)
+class OneThread:
+    """Runs blocking calls one after the other on a thread of its own, away from the event loop.
+
+    A call whose caller was cancelled runs to its end all the same, before the next one.
+    """
+
+    name: str
+    _pool: ThreadPoolExecutor = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix=self.name)
+
+    async def __call__(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(call, *args, **kwargs))
+
+    def close(self) -> None:
+        """After the calls that run or wait."""
+        self._pool.shutdown(wait=False)

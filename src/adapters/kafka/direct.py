@@ -1,0 +1,141 @@
+"""Publishing straight to Kafka after the commit, without a relay: at most once, and no order ever fails by it."""
+
+import asyncio
+from contextlib import suppress
+from threading import Event, Thread
+from typing import Any
+
+import structlog
+from attrs import define, field, frozen
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from ...application.log import BUCKETS, LogRecord, bucket_of
+from ...application.write_set import WriteSet
+from ...domain.events import OrderEvent
+from .. import wire
+from .client import producer, said
+from .settings import KafkaSettings
+
+_ADDRESS = frozenset({"bucket", "position"})
+_PREFERRED = {"compression.type": "lz4", "linger.ms": "2"}
+_MARGIN = 1.0
+_UNKNOWN = "Kafka's answer did not come in time"
+
+_log = structlog.get_logger("orderflow.kafka")
+
+
+@frozen
+class KafkaEventPublisher:
+    """Appends to the history, as every publisher does, and sends to Kafka once that is committed."""
+
+    direct: "DirectPublishing"
+    writes: WriteSet
+
+    def publish(self, *events: OrderEvent) -> None:
+        if events and not self.writes.events:
+            self.writes.after_commit.append(self._send)
+        self.writes.events.extend(events)
+
+    async def _send(self) -> None:
+        await self.direct.send(self.writes)
+
+
+@define(eq=False)
+class DirectPublishing:
+    """The topic as it is written without a relay; ``publisher`` is what a unit of work takes as its ``events``.
+
+    An event is delivered within ``patience`` seconds or given up: then ``failed`` has gone up by one, an error log
+    names event and order, and the history still has it. ``sent`` counts what Kafka has acknowledged. Events of an
+    order that two processes change at once may overtake each other. The records have every header except the address
+    in the log (``bucket``, ``position``), which only a relay reads; so consumers of ours read the log, not the topic.
+    """
+
+    settings: KafkaSettings
+    patience: float = 2.0
+    sent: int = field(default=0, init=False)
+    failed: int = field(default=0, init=False)
+    _producer: Producer | None = field(default=None, init=False)
+    _reports: Thread | None = field(default=None, init=False)
+    _closing: Event = field(factory=Event, init=False)
+
+    def publisher(self, writes: WriteSet) -> KafkaEventPublisher:
+        """The publisher of one unit of work."""
+        return KafkaEventPublisher(self, writes)
+
+    async def send(self, writes: WriteSet) -> None:
+        """Send the events of a committed unit of work; each is delivered or given up when this returns."""
+        records = [
+            wire.record(
+                event,
+                bucket=bucket_of(event.order_id, BUCKETS),
+                position=0,
+                correlation_id=writes.request.correlation_id,
+                traceparent=writes.request.traceparent,
+            )
+            for event in writes.events
+        ]
+        await asyncio.gather(*[self._outcome(record, self._handed_over(record)) for record in records])
+
+    async def close(self) -> None:
+        """Send what is still on its way, for at most ``patience`` seconds and one."""
+        if self._producer is not None and self._reports is not None:
+            await asyncio.to_thread(self._producer.flush, self.patience + _MARGIN)
+            self._closing.set()
+            await asyncio.to_thread(self._reports.join)
+            self._producer = self._reports = None
+
+    def _handed_over(self, record: LogRecord) -> "asyncio.Future[str]":
+        """What is wrong with the delivery of ``record``, once that is known; nothing when it stands on the topic."""
+        loop = asyncio.get_running_loop()
+        problem: asyncio.Future[str] = loop.create_future()
+
+        def settle(said: str) -> None:
+            if not problem.done():
+                problem.set_result(said)
+
+        def reported(error: KafkaError | None, _: Message) -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits for this any more
+                loop.call_soon_threadsafe(settle, said(KafkaException(error)) if error is not None else "")
+
+        headers: Any = [
+            header for header in wire.headers(record, source=self.settings.source) if header[0] not in _ADDRESS
+        ]
+        try:
+            self._client().produce(
+                self.settings.topic, record.body, record.order_id, headers=headers, on_delivery=reported
+            )
+        except (BufferError, KafkaException) as error:
+            settle(said(error) if isinstance(error, KafkaException) else str(error))
+        return problem
+
+    async def _outcome(self, record: LogRecord, delivery: "asyncio.Future[str]") -> None:
+        try:
+            problem = await asyncio.wait_for(delivery, self.patience + _MARGIN)
+        except TimeoutError:
+            problem = _UNKNOWN
+        if not problem:
+            self.sent += 1
+            return
+        self.failed += 1
+        _log.error(
+            "event not published", event_id=record.event_id, order_id=record.order_id, type=record.type, problem=problem
+        )
+
+    def _client(self) -> Producer:
+        if self._producer is None:
+            self._closing.clear()
+            timeout = str(max(1, int(self.patience * 1000)))
+            self._producer = producer(
+                self.settings, {"enable.idempotence": "true", "message.timeout.ms": timeout}, _PREFERRED
+            )
+            self._reports = Thread(
+                target=_serve, args=(self._producer, self._closing), name="direct-publishing", daemon=True
+            )
+            self._reports.start()
+        return self._producer
+
+
+def _serve(client: Producer, closing: Event) -> None:
+    """Delivery reports are called back from here."""
+    while not closing.is_set():
+        client.poll(0.2)

@@ -1,0 +1,77 @@
+"""The lag that Kafka itself knows: what each consumer group has committed, beside the end of each partition."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from attrs import define, field, frozen
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined,unused-ignore]
+
+from .client import OneThread, admin, unavailable
+from .settings import KafkaSettings
+
+
+@frozen
+class PartitionLag:
+    """``committed`` is None where the group has committed nothing; ``end`` is the first offset not yet readable."""
+
+    partition: int
+    committed: int | None
+    end: int
+
+    @property
+    def lag(self) -> int:
+        """How many offsets lie between; the markers of transactions count too."""
+        return max(0, self.end - (self.committed or 0))
+
+
+@define(eq=False)
+class GroupLag:
+    """``timeout`` bounds, in seconds, each thing that is asked of Kafka."""
+
+    settings: KafkaSettings
+    timeout: float = 10.0
+    _thread: OneThread = field(factory=lambda: OneThread("lag"), init=False)
+    _client: AdminClient | None = field(default=None, init=False)
+
+    async def of(self, groups: Iterable[str]) -> Mapping[str, Sequence[PartitionLag]]:
+        """Each group's lag on the topic by partition, as far as it can be read now. Raises StreamUnavailable."""
+        return await self._thread(self._of, tuple(groups))
+
+    async def close(self) -> None:
+        self._thread.close()
+
+    def _of(self, groups: Sequence[str]) -> Mapping[str, Sequence[PartitionLag]]:
+        if self._client is None:
+            self._client = admin(self.settings)
+        try:
+            ends = self._ends(self._client)
+            return {
+                group: [PartitionLag(p, committed.get(p), end) for p, end in sorted(ends.items())]
+                for group in groups
+                for committed in [self._committed(self._client, group, ends)]
+            }
+        except KafkaException as error:
+            raise unavailable("asking for the groups' lag", error) from error
+
+    def _ends(self, client: AdminClient) -> Mapping[int, int]:
+        topic = self.settings.topic
+        described = client.list_topics(topic, timeout=self.timeout).topics[topic]
+        if described.error is not None:
+            raise KafkaException(described.error)
+        latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call,unused-ignore]
+        asked = {TopicPartition(topic, partition): latest for partition in described.partitions}
+        answers = client.list_offsets(
+            asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=self.timeout
+        )
+        return {each.partition: answer.result(self.timeout + 1).offset for each, answer in answers.items()}
+
+    def _committed(self, client: AdminClient, group: str, ends: Mapping[int, int]) -> Mapping[int, int]:
+        asked = ConsumerGroupTopicPartitions(group, [TopicPartition(self.settings.topic, p) for p in ends])
+        try:
+            answer = client.list_consumer_group_offsets([asked], request_timeout=self.timeout)[group]
+            offsets = answer.result(self.timeout + 1).topic_partitions
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return {}
+            raise
+        return {each.partition: each.offset for each in offsets if each.offset >= 0}

@@ -1,0 +1,134 @@
+"""The topic as any read-committed consumer sees it, without a consumer group."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+
+from attrs import define, field, frozen
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from ...application.log import Foreign, LogRecord
+from .client import OneThread, consumer, unavailable
+from .messages import record_of
+from .settings import KafkaSettings
+
+_OURS = {"group.id": "orderflow-reader", "enable.partition.eof": "true", "auto.offset.reset": "earliest"}
+_PREFERRED = {"fetch.wait.max.ms": "100"}
+_WAIT = 0.25
+
+
+@frozen
+class KafkaTopicReader:
+    """Reads all of the topic and leaves no trace: no membership, no offsets.
+
+    ``timeout`` bounds, in seconds, what is asked of Kafka, and how long a scan waits for the next record.
+    """
+
+    settings: KafkaSettings
+    timeout: float = 15.0
+
+    @asynccontextmanager
+    async def scan(self) -> AsyncIterator["KafkaTopicScan"]:
+        """What can be read when the scan begins. Raises StreamUnavailable."""
+        async with self._client() as (thread, client):
+            yield KafkaTopicScan(thread, client, await thread(self._spans, client), self.timeout)
+
+    async def tail(self, *, from_beginning: bool = False) -> AsyncIterator[LogRecord | Foreign]:
+        """Every record from the beginning, or from now on, without end; partitions that are added later are not seen.
+
+        Raises StreamUnavailable.
+        """
+        async with self._client() as (thread, client):
+            spans = await thread(self._spans, client)
+            starts = [TopicPartition(s.topic, s.partition, s.start if from_beginning else OFFSET_END) for s in spans]
+            await thread(client.assign, starts)
+            while True:
+                for message in await thread(_some, client, 500, _WAIT):
+                    if message.error() is None:
+                        yield record_of(message)
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[tuple[OneThread, Consumer]]:
+        thread = OneThread("topic-reader")
+        client = consumer(self.settings, _OURS, _PREFERRED)
+        try:
+            yield thread, client
+        finally:
+            await thread(client.close)
+            thread.close()
+
+    def _spans(self, client: Consumer) -> list["_Span"]:
+        topic = self.settings.topic
+        try:
+            described = client.list_topics(topic, timeout=self.timeout).topics[topic]
+            if described.error is not None:
+                raise KafkaException(described.error)
+            spans = []
+            for partition in sorted(described.partitions):
+                # Of a read-committed client, the end is where the first open transaction begins.
+                start, end = client.get_watermark_offsets(TopicPartition(topic, partition), self.timeout)
+                spans.append(_Span(topic, partition, start, end))
+        except KafkaException as error:
+            raise unavailable(f"looking at topic {topic!r}", error) from error
+        return spans
+
+
+@frozen
+class _Span:
+    topic: str
+    partition: int
+    start: int
+    end: int
+
+
+@define(eq=False)
+class KafkaTopicScan:
+    """One partition after the other, each from its beginning to where it ended when the scan began."""
+
+    _thread: OneThread
+    _client: Consumer
+    _spans: list[_Span]
+    _timeout: float
+    _current: _Span | None = field(default=None, init=False)
+
+    async def read(self, limit: int) -> Sequence[LogRecord | Foreign]:
+        """The next records, at most ``limit``; empty at the end. Raises StreamUnavailable."""
+        return await self._thread(self._read, limit)
+
+    def _read(self, limit: int) -> Sequence[LogRecord | Foreign]:
+        while span := self._current or self._next_span():
+            messages = _some(self._client, limit, self._timeout)
+            if not messages:
+                raise unavailable("reading the topic", KafkaError(KafkaError._TIMED_OUT))
+            records = [record_of(each) for each in messages if each.error() is None and _offset(each) < span.end]
+            if _offset(messages[-1]) + (messages[-1].error() is None) >= span.end:
+                self._current = None
+            if records:
+                return records
+        return ()
+
+    def _next_span(self) -> _Span | None:
+        while self._spans:
+            span = self._spans.pop(0)
+            if span.start < span.end:
+                self._current = span
+                self._client.assign([TopicPartition(span.topic, span.partition, span.start)])
+                return span
+        return None
+
+
+def _some(client: Consumer, limit: int, wait: float) -> list[Message]:
+    """What is there, after waiting for the first. Raises StreamUnavailable."""
+    first = client.poll(wait)
+    messages = [] if first is None else [first, *(client.consume(limit - 1, 0) if limit > 1 else ())]
+    for error in _errors(messages):
+        raise unavailable("reading the topic", error)
+    return messages
+
+
+def _errors(messages: Iterable[Message]) -> list[KafkaError]:
+    found = (message.error() for message in messages)
+    return [error for error in found if error is not None and error.code() != KafkaError._PARTITION_EOF]
+
+
+def _offset(message: Message) -> int:
+    return message.offset() or 0

@@ -1,0 +1,124 @@
+"""The relay's transactional producer: records and offsets stand on the topic together, or not at all."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from attrs import define, field
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from ...application.log import LogRecord
+from .. import wire
+from .client import producer, said, unavailable
+from .settings import KafkaSettings
+
+_PREFERRED = {
+    "compression.type": "lz4",
+    "linger.ms": "0",
+    "retry.backoff.ms": "5",  # librdkafka's 100 would cost every small transaction 100 ms
+    "transaction.timeout.ms": "10000",
+}
+_ABORT_WITHIN = 3.0
+
+_log = structlog.get_logger("orderflow.kafka")
+
+
+@define(eq=False)
+class RelayProducer:
+    """For one thread. After an error it begins anew under another transactional id."""
+
+    settings: KafkaSettings
+    timeout: float
+    _producer: Producer | None = field(default=None, init=False)
+
+    def publish(
+        self,
+        records: Sequence[tuple[int, LogRecord]],
+        notes: Mapping[int, str],
+        membership: bytes,
+        *,
+        ends: Mapping[int, int],
+    ) -> None:
+        """Records, each with its partition, and the offset note of each partition, in one transaction.
+
+        ``membership`` fences: nothing commits when the group has moved on since it was taken. A partition's offset
+        is committed at its end, which ``ends`` names where no record is sent, so that tools show no lag.
+        Raises StreamUnavailable; then the transaction was aborted, or Kafka aborts or commits it by itself.
+        """
+        try:
+            producer = self._ready()
+            producer.begin_transaction()
+            reached = {**ends, **self._send(producer, records)}
+            offsets = [TopicPartition(self.settings.topic, p, reached[p], note) for p, note in notes.items()]
+            producer.send_offsets_to_transaction(offsets, membership, self.timeout)
+            producer.commit_transaction(self.timeout)
+        except KafkaException as error:
+            self._abandon(error)
+            raise unavailable(f"publishing {len(records)} records", error) from error
+
+    def close(self) -> None:
+        """Drop the producer; a transaction that is open is left to Kafka to abort."""
+        if self._producer is not None:
+            self._producer.purge()
+            self._producer = None
+
+    def _ready(self) -> Producer:
+        if self._producer is None:
+            name = f"{self.settings.relay_group}-{uuid4()}"
+            fresh = producer(self.settings, {"transactional.id": name}, _PREFERRED)
+            fresh.init_transactions(self.timeout)
+            self._producer = fresh
+        return self._producer
+
+    def _send(self, producer: Producer, records: Sequence[tuple[int, LogRecord]]) -> Mapping[int, int]:
+        """Deliver ``records``; the end of each partition once the transaction's own marker stands there too."""
+        last = {partition: at for at, (partition, _) in enumerate(records)}
+        ends: dict[int, int] = {}
+        failed: list[KafkaError] = []
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            partition, offset = message.partition(), message.offset()
+            if error is not None:
+                failed.append(error)
+            elif partition is not None and offset is not None:
+                ends[partition] = offset + 2
+
+        source, produce = self.settings.source, partial(_produce, producer, self.settings.topic)
+        for at, (partition, record) in enumerate(records):
+            produce(
+                record.body,
+                record.order_id,
+                partition,
+                headers=wire.headers(record, source=source),
+                **({"on_delivery": delivered} if last[partition] == at else {}),
+            )
+        until = monotonic() + self.timeout
+        while len(ends) < len(last):  # not flush(), which looks only every 10 ms
+            producer.poll(max(0.0, until - monotonic()))
+            if failed or monotonic() > until:
+                raise KafkaException(failed[0] if failed else KafkaError(KafkaError._MSG_TIMED_OUT))
+        return ends
+
+    def _abandon(self, error: KafkaException) -> None:
+        """Abort what can be aborted, so that nobody has to wait for it to time out."""
+        if self._producer is None:
+            return
+        complaint = error.args[0]
+        if not (isinstance(complaint, KafkaError) and complaint.fatal()):
+            try:
+                self._producer.abort_transaction(_ABORT_WITHIN)
+            except KafkaException as refusal:
+                _log.info("transaction left to time out", reason=said(refusal), after=said(error))
+        self.close()
+
+
+def _produce(producer: Producer, *arguments: Any, **options: Any) -> None:
+    """Hand a record to the client; while its queue is full, wait: it empties within ``message.timeout.ms``."""
+    while True:
+        try:
+            return producer.produce(*arguments, **options)
+        except BufferError:
+            producer.poll(0.1)

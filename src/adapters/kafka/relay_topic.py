@@ -1,0 +1,165 @@
+"""The topic as a relay writes it: an exactly-once process in the sense of KIP-447.
+
+Kafka does the coordinating. Relays form a consumer group on the topic itself; a partition that is assigned means the
+buckets ``bucket % partitions``. A batch and the new cursors of its buckets, in the metadata of the group's committed
+offset, are one transaction, and the group's generation fences a relay that has lost its partitions.
+
+When a topic grows, buckets move to other partitions, and two relays must not share them out by different numbers
+in the same generation. So every partition's note names the number that its relay goes by; a relay first seals its
+partitions with the number it sees, and publishes only when all partitions are sealed with that number.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from attrs import define, field, frozen
+
+from ...application.log import BUCKETS, LogRecord
+from ...domain.errors import LogGap, StreamUnavailable
+from .client import BACKEND, OneThread
+from .relay_group import RelayGroup
+from .relay_note import Note
+from .relay_producer import RelayProducer
+from .settings import KafkaSettings
+
+READER = "relay"
+_WAIT = 0.1
+
+
+@frozen
+class Term:
+    """What this relay knows in one generation of its group. ``carried`` is what each own partition's note will say."""
+
+    generation: bytes
+    own: frozenset[int]
+    partitions: int
+    carried: dict[int, dict[int, int]]
+    cursors: dict[int, int | None]
+
+
+@define(eq=False)
+class KafkaRelayTopic:
+    """One relay. ``timeout`` bounds, in seconds, each thing that is asked of Kafka."""
+
+    settings: KafkaSettings
+    buckets: int = BUCKETS
+    timeout: float = 10.0
+    _thread: OneThread = field(factory=lambda: OneThread("relay"), init=False)
+    _group: RelayGroup | None = field(default=None, init=False)
+    _producer: RelayProducer = field(init=False)
+    _term: Term | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._producer = RelayProducer(self.settings, self.timeout)
+
+    async def cursors(self) -> Mapping[int, int | None]:
+        """The buckets that are this relay's now. Serves the group's rebalances, so it has to be called regularly."""
+        return await self._thread(self._cursors)
+
+    async def publish(self, records: Sequence[LogRecord]) -> None:
+        """``records`` stand on the topic once, in order, and the cursors have moved with them.
+
+        Raises StreamUnavailable; LogGap for a record that does not follow its bucket's cursor.
+        """
+        if records:
+            await self._thread(self._publish, records)
+
+    async def close(self) -> None:
+        """Leave the group, so that the others take over at once."""
+        await self._thread(self._leave)
+        self._thread.close()
+
+    # All below runs on the one thread.
+
+    def _cursors(self) -> Mapping[int, int | None]:
+        if self._group is None:
+            self._group = RelayGroup.join(self.settings, buckets=self.buckets, timeout=self.timeout)
+        own = self._group.serve(0.0 if self._term is not None else _WAIT)
+        generation = self._group.generation
+        if self._term is None or (self._term.generation, self._term.own) != (generation, own):
+            self._term = None
+            self._term = self._begin(self._group, generation, own)
+        return dict(self._term.cursors) if self._term is not None else {}
+
+    def _begin(self, group: RelayGroup, generation: bytes, own: frozenset[int]) -> Term | None:
+        """The term of this generation; None while it cannot begin.
+
+        The generation was taken before anything is read: what a later one changes, publishing finds out.
+        """
+        partitions = group.partitions()
+        if not own:
+            return None
+        notes = dict(group.notes(own))
+        known = all(note and note.published and note.partitions == partitions for note in notes.values())
+        if not known and not self._agreed(group, generation, notes, partitions):
+            return None
+        reached: dict[int, int] = {}
+        for note in notes.values():
+            for bucket, position in note.positions.items() if note else ():
+                reached[bucket] = max(position, reached.get(bucket, 0))
+        cursors = {bucket: reached.get(bucket) for bucket in range(self.buckets) if bucket % partitions in own}
+        carried = {partition: dict(note.positions) for partition, note in notes.items() if note and partition in own}
+        for bucket in cursors.keys() & reached.keys():
+            carried[bucket % partitions][bucket] = reached[bucket]
+        return Term(generation, own, partitions, carried, cursors)
+
+    def _agreed(self, group: RelayGroup, generation: bytes, notes: dict[int, Note | None], partitions: int) -> bool:
+        """Whether all relays share the buckets out by ``partitions``; own partitions are sealed with it first.
+
+        ``notes`` become those of all partitions.
+        """
+        unsealed = [partition for partition, note in notes.items() if note is None or note.partitions < partitions]
+        if unsealed:
+            seals = {}
+            for partition in unsealed:
+                note = notes[partition]
+                seals[partition] = Note(partitions, published=False, positions=note.positions if note else {})
+            self._producer.publish((), self._texts(seals), generation, ends=group.ends(seals))
+        notes.update(group.notes(range(partitions)))
+        newest = max(note.partitions if note else 0 for note in notes.values())
+        if newest > partitions:
+            raise StreamUnavailable(
+                BACKEND,
+                f"topic {self.settings.topic!r} shows {partitions} partitions, and cursors were committed for {newest}",
+            )
+        return all(note is not None and note.partitions == partitions for note in notes.values())
+
+    def _publish(self, records: Sequence[LogRecord]) -> None:
+        term, group = self._term, self._group
+        if term is None or group is None or group.generation != term.generation:
+            self._term = None
+            raise StreamUnavailable(BACKEND, "the relays' group has changed; the cursors have to be read again")
+        moved = _moved(term.cursors, records)
+        carried = {partition: dict(term.carried[partition]) for partition in {b % term.partitions for b in moved}}
+        for bucket, position in moved.items():
+            carried[bucket % term.partitions][bucket] = position
+        notes = {p: Note(term.partitions, published=True, positions=at) for p, at in carried.items()}
+        self._term = None  # not known until it is published
+        placed = [(record.bucket % term.partitions, record) for record in records]
+        self._producer.publish(placed, self._texts(notes), term.generation, ends={})
+        term.carried.update(carried)
+        term.cursors.update(moved)
+        self._term = term
+
+    def _texts(self, notes: Mapping[int, Note]) -> Mapping[int, str]:
+        return {partition: note.text(self.buckets) for partition, note in notes.items()}
+
+    def _leave(self) -> None:
+        self._term = None
+        self._producer.close()
+        if self._group is not None:
+            self._group.leave()
+            self._group = None
+
+
+def _moved(cursors: Mapping[int, int | None], records: Sequence[LogRecord]) -> dict[int, int]:
+    """Where the cursors stand after ``records``. Raises LogGap, and StreamUnavailable for a bucket of another relay."""
+    moved: dict[int, int] = {}
+    for record in records:
+        bucket = record.bucket
+        if bucket not in cursors:
+            raise StreamUnavailable(BACKEND, f"bucket {bucket} is another relay's now")
+        before = moved.get(bucket, cursors[bucket])
+        if before is not None and record.position != before + 1:
+            raise LogGap(READER, bucket, before, record.position)
+        moved[bucket] = record.position
+    return moved

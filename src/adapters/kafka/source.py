@@ -1,0 +1,184 @@
+"""A consumer's records from the topic, as a member of its consumer group."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import structlog
+from attrs import define, field
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from ...application.log import Foreign, LogRecord
+from .client import OneThread, consumer, said, unavailable
+from .messages import record_of
+from .settings import KafkaSettings
+
+_PREFERRED = {
+    "fetch.wait.max.ms": "100",
+    "heartbeat.interval.ms": "1000",
+    "session.timeout.ms": "6000",
+    "topic.metadata.refresh.interval.ms": "10000",
+}
+_log = structlog.get_logger("orderflow.kafka")
+
+
+@define(eq=False)
+class KafkaEventSource:
+    """One member of the group of ``consumer`` (``<topic>-<consumer>`` unless ``group`` says otherwise).
+
+    Reads what is committed, each partition in order. The group's offsets follow what is done, for the tools that
+    show lag and for where a new member begins; what is a duplicate, the cursors in the database decide.
+    ``poll_interval`` is how many seconds an idle ``read`` waits for news; ``timeout`` bounds, in seconds, what else is
+    asked of Kafka.
+    """
+
+    settings: KafkaSettings
+    consumer: str
+    group: str = field(kw_only=True, default="")
+    poll_interval: float = field(kw_only=True, default=0.25)
+    timeout: float = field(kw_only=True, default=10.0)
+    commit_failures: int = field(default=0, init=False)
+    _thread: OneThread = field(init=False)
+    _consumer: Consumer | None = field(default=None, init=False)
+    _read: dict[int, int] = field(factory=dict, init=False)
+    _done: dict[int, int] = field(factory=dict, init=False)
+    _rewound: bool = field(default=False, init=False)
+    _trouble: KafkaError | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.group = self.group or self.settings.consumer_group(self.consumer)
+        self._thread = OneThread(f"consumer-{self.consumer}")
+
+    async def read(self, limit: int) -> Sequence[LogRecord | Foreign]:
+        """The next records, at most ``limit``; empty when there is no news for a while.
+
+        Serves the group's rebalances, so it has to be called at least every five minutes (``max.poll.interval.ms``).
+        Raises StreamUnavailable; no record is passed over by that.
+        """
+        return await self._thread(self._next, limit)
+
+    async def done(self) -> None:
+        """All that was read is handled. Tells the group without waiting; a failure of that is counted and logged."""
+        await self._thread(self._tell, asynchronous=True)
+
+    async def rewind(self) -> None:
+        """Read again what is not done; when asked a second time with nothing done between, from the beginning.
+
+        Raises StreamUnavailable.
+        """
+        await self._thread(self._go_back)
+
+    async def close(self) -> None:
+        """Tell the group what is done, and leave it."""
+        await self._thread(self._leave)
+        self._thread.close()
+
+    # All below runs on the one thread.
+
+    def _next(self, limit: int) -> Sequence[LogRecord | Foreign]:
+        if self._consumer is None:
+            self._consumer = self._joined()
+        trouble, self._trouble = self._trouble, None
+        if trouble is not None:
+            raise unavailable(f"group {self.group}", trouble)
+        first = self._consumer.poll(self.poll_interval)  # consume() would wait until it has all
+        messages = [first, *self._consumer.consume(limit - 1, 0)] if first is not None and limit > 1 else [first]
+        return self._taken(message for message in messages if message is not None)
+
+    def _taken(self, messages: Iterable[Message]) -> Sequence[LogRecord | Foreign]:
+        """Records, and how far they reach. An error among them is told next time: what came before it counts."""
+        records = []
+        for message in messages:
+            error, partition, offset = message.error(), message.partition(), message.offset()
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                self._trouble = error
+            elif partition in self._read and offset is not None:
+                if error is not None:  # the end, with the transactions' markers that stand before it
+                    self._read[partition] = offset
+                    continue
+                self._read[partition] = offset + 1
+                records.append(record_of(message))
+        return records
+
+    def _tell(self, *, asynchronous: bool) -> None:
+        news = {p: at for p, at in self._read.items() if at >= 0 and at != self._done.get(p)}
+        if not news or self._consumer is None:
+            return
+        self._done.update(news)
+        self._rewound = False
+        self._commit(self._consumer, news, asynchronous=asynchronous)
+
+    def _commit(self, consumer: Consumer, offsets: dict[int, int], *, asynchronous: bool) -> None:
+        told = [TopicPartition(self.settings.topic, p, at) for p, at in offsets.items()]
+        try:
+            if asynchronous:
+                consumer.commit(offsets=told, asynchronous=True)
+            else:
+                consumer.commit(offsets=told, asynchronous=False)
+        except KafkaException as error:
+            self._untold(error)
+
+    def _untold(self, error: KafkaException) -> None:
+        self.commit_failures += 1
+        _log.warning("group offsets not committed", group=self.group, problem=said(error))
+
+    def _go_back(self) -> None:
+        if self._consumer is None:
+            return
+        partitions = [TopicPartition(self.settings.topic, p) for p in self._read]
+        starts = dict.fromkeys(self._read, OFFSET_BEGINNING) if self._rewound else dict(self._done)
+        try:
+            if unknown := [each for each in partitions if each.partition not in starts]:
+                for answer in self._consumer.committed(unknown, timeout=self.timeout):
+                    starts[answer.partition] = answer.offset if answer.offset >= 0 else OFFSET_BEGINNING
+            for each in partitions:
+                each.offset = starts[each.partition]
+            # Assigned anew, for seek() is refused as long as a partition's fetching has not begun.
+            self._consumer.incremental_unassign(partitions)
+            self._consumer.incremental_assign(partitions)
+        except KafkaException as error:
+            raise unavailable("reading again", error) from error
+        self._read = dict.fromkeys(self._read, -1)
+        self._rewound = True
+
+    def _joined(self) -> Consumer:
+        ours: dict[str, Any] = {
+            "auto.offset.reset": "earliest",
+            "enable.partition.eof": "true",
+            "error_cb": self._noted,
+            "group.id": self.group,
+            "on_commit": self._committed,
+            "partition.assignment.strategy": "cooperative-sticky",
+        }
+        joined = consumer(self.settings, ours, _PREFERRED)
+        joined.subscribe([self.settings.topic], on_assign=self._gained, on_revoke=self._gives_up, on_lost=self._lost)
+        return joined
+
+    def _leave(self) -> None:
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+
+    # Called by librdkafka within ``poll``, ``consume`` and ``close``, on the thread that calls them.
+
+    def _gained(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._read.update({each.partition: -1 for each in partitions})
+        consumer.incremental_assign(partitions)
+
+    def _gives_up(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        given = {each.partition for each in partitions}
+        if told := {p: at for p, at in self._done.items() if p in given}:
+            self._commit(consumer, told, asynchronous=False)
+        self._lost(consumer, partitions)
+
+    def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        for each in partitions:
+            self._read.pop(each.partition, None)
+            self._done.pop(each.partition, None)
+        consumer.incremental_unassign(partitions)
+
+    def _noted(self, error: KafkaError) -> None:
+        self._trouble = error
+
+    def _committed(self, error: KafkaError | None, _: list[TopicPartition]) -> None:
+        if error is not None and error.code() != KafkaError._NO_OFFSET:
+            self._untold(KafkaException(error))

@@ -1,0 +1,50 @@
+"""How long the long-running loops wait, and that they stop waiting when they are asked to stop."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from random import random
+
+from attrs import define, field
+
+
+@define
+class Backoff:
+    """Pauses after failures: each about twice the last, from ``first`` to ``longest`` seconds, half of it by chance.
+
+    The chance keeps those who failed together from asking again together.
+    """
+
+    first: float = 0.05
+    longest: float = 5.0
+    chance: Callable[[], float] = random
+    _next: float = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._next = self.first
+
+    def pause(self) -> float:
+        """Seconds to wait before asking again."""
+        pause, self._next = self._next, min(self.longest, self._next * 2)
+        return pause * (0.5 + self.chance() / 2)
+
+    def reset(self) -> None:
+        """It works again."""
+        self._next = self.first
+
+
+async def unless_stopped(stop: asyncio.Event, waiting: Awaitable[object]) -> None:
+    """Wait for ``waiting``, but no longer than until ``stop`` is set; then ``waiting`` is cancelled."""
+    tasks = {asyncio.ensure_future(waiting), asyncio.ensure_future(stop.wait())}
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def pause(stop: asyncio.Event, seconds: float) -> None:
+    """Wait ``seconds``, or until ``stop`` is set."""
+    await unless_stopped(stop, asyncio.sleep(seconds))

@@ -1,0 +1,102 @@
+"""A consumer at work: reads, handles and settles until it is asked to stop."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
+
+from attrs import define, field
+
+from ..domain.errors import Unavailable
+from .consuming import Consumer, Handled
+from .log import Foreign, LogRecord
+from .pausing import Backoff, pause
+from .ports import EventSource
+
+BATCH = 500
+
+logger = logging.getLogger("orderflow.consumer")
+
+
+def _patience() -> Backoff:
+    return Backoff(first=1.0, longest=60.0)
+
+
+@define(eq=False, kw_only=True)
+class RunConsumer:
+    """Reads a batch, handles it, tells the source, settles what the effects asked for; and again.
+
+    A backend that does not answer is asked again, ever more slowly, with the same batch. A bucket in which events are
+    missing waits while the others go on; what is not done is read again after a second, and while something is still
+    missing, ever more seldom. ``handled`` counts events, ``gaps`` how often a bucket was found to lack some,
+    ``failures`` how often a backend did not answer.
+    """
+
+    source: EventSource
+    handle_batch: Callable[[Sequence[LogRecord | Foreign]], Awaitable[Handled]]
+    consumer: Consumer
+    batch: int = BATCH
+    backoff: Backoff = field(factory=Backoff)
+    patience: Backoff = field(factory=_patience)
+    handled: int = field(default=0, init=False)
+    gaps: int = field(default=0, init=False)
+    failures: int = field(default=0, init=False)
+    _in_hand: Sequence[LogRecord | Foreign] | None = field(default=None, init=False)
+    _read_again_at: float | None = field(default=None, init=False)
+
+    async def __call__(self, stop: asyncio.Event) -> None:
+        """Run until ``stop`` is set; the batch in hand is finished first, unless a backend does not answer."""
+        try:
+            while not stop.is_set():
+                try:
+                    await self._step()
+                except Unavailable as error:
+                    await self._back_off(error, stop)
+                else:
+                    self.backoff.reset()
+        finally:
+            await self.source.close()
+
+    async def _step(self) -> None:
+        if self._in_hand is None:
+            self._in_hand = await self.source.read(self.batch)
+        if self._in_hand:
+            handled = await self.handle_batch(self._in_hand)
+            if handled == Handled():
+                return  # another handler has moved a cursor meanwhile, so the same again
+            self._account(handled)
+        elif self._read_again_at is None:
+            self.patience.reset()
+        self._in_hand = None
+        if self._read_again_at is None:
+            await self.source.done()
+        elif monotonic() >= self._read_again_at:
+            await self.source.rewind()
+            self._read_again_at = None
+        await self.consumer.settle()
+
+    def _account(self, handled: Handled) -> None:
+        self.handled += handled.events
+        self.gaps += len(handled.gaps)
+        if handled.gaps and self._read_again_at is None:
+            seconds = self.patience.pause()
+            self._read_again_at = monotonic() + seconds
+            gap = handled.gaps[0]
+            logger.error(
+                "%s; %d more buckets wait; reading again in %.1f s",
+                gap,
+                len(handled.gaps) - 1,
+                seconds,
+                extra={**gap.context(), "buckets": len(handled.gaps)},
+            )
+
+    async def _back_off(self, error: Unavailable, stop: asyncio.Event) -> None:
+        self.failures += 1
+        seconds = self.backoff.pause()
+        logger.warning(
+            "%s waits: %s",
+            self.consumer.name,
+            error,
+            extra={"consumer": self.consumer.name, "error": error.code, "failures": self.failures, "seconds": seconds},
+        )
+        await pause(stop, seconds)
