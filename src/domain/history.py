@@ -109,7 +109,7 @@ def _begin(event: OrderCreated) -> OrderFacts:
         goods = total_of((line.total for line in event.lines), currency)
     except InvalidInput as error:
         raise _corrupt(event, f"no order has such a line: {error}") from error
-    if event.total < goods or not Money.zero(currency) < event.total:
+    if event.total < goods or event.total.amount <= 0:
         raise _corrupt(event, f"the total {event.total} is 0 or below the lines' {goods}")
     return OrderFacts(
         order_id=event.order_id,

@@ -25,7 +25,7 @@ def exact(value: object, *, field: str) -> Decimal:
 
     Raises InvalidInput: for a float (it has already lost the amount), NaN, infinity, or too many digits.
     """
-    if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
+    if isinstance(value, bool) or not isinstance(value, (Decimal, int, str)):
         raise InvalidInput(
             field, f"{shown(value)} is a {type(value).__name__}", "an exact decimal: Decimal, int or text"
         )
@@ -62,13 +62,15 @@ class Money:
         return cls(Decimal(0), currency)
 
     def __add__(self, other: "Money") -> "Money":
-        return Money(_EXACT.add(self.amount, self._same(other)), self.currency)
+        return self._of(_EXACT.add(self.amount, self._same(other)))
 
     def __sub__(self, other: "Money") -> "Money":
-        return Money(_EXACT.subtract(self.amount, self._same(other)), self.currency)
+        return self._of(_EXACT.subtract(self.amount, self._same(other)))
 
     def __mul__(self, times: int) -> "Money":
-        return Money(_EXACT.multiply(self.amount, times), self.currency)
+        if not isinstance(times, int):
+            return NotImplemented
+        return self._of(_EXACT.multiply(self.amount, times))
 
     def __lt__(self, other: "Money") -> bool:
         return self.amount < self._same(other)
@@ -78,6 +80,15 @@ class Money:
 
     def __str__(self) -> str:
         return f"{self.amount} {self.currency}"
+
+    def _of(self, amount: Decimal) -> "Money":
+        """A result in the same currency; reckoning with checked amounts can break no rule but the bound."""
+        if amount.copy_abs() >= MAX_AMOUNT:
+            raise InvalidInput("amount", f"{shown(amount)} is out of range", _RANGE)
+        result = object.__new__(Money)
+        object.__setattr__(result, "amount", amount or amount.copy_abs())
+        object.__setattr__(result, "currency", self.currency)
+        return result
 
     def _same(self, other: "Money") -> Decimal:
         if other.currency != self.currency:

@@ -34,7 +34,6 @@ class Address:
 
 def check_lines(lines: Sequence[OrderLine], currency: str) -> None:
     """Raises InvalidInput that names the field of the line that is out of bounds, or in another currency."""
-    zero = Money.zero(currency)
     if not 1 <= len(lines) <= MAX_LINES:
         raise InvalidInput("orderDetails", f"{len(lines)} lines", f"1 to {MAX_LINES} lines")
     for index, line in enumerate(lines):
@@ -48,11 +47,11 @@ def check_lines(lines: Sequence[OrderLine], currency: str) -> None:
         for amount, name in ((line.price, "price"), (line.discount, "discount")):
             if amount.currency != currency:
                 raise InvalidInput(f"{at}/{name}", f"it is in {amount.currency}", f"an amount in {currency}")
-        if line.price < zero:
+        if line.price.amount < 0:
             raise InvalidInput(f"{at}/price", f"{line.price}", "0 or more")
         with _named(f"{at}/price"):
             cost = line.price * line.quantity
-        if not zero <= line.discount <= cost:
+        if not 0 <= line.discount.amount <= cost.amount:
             raise InvalidInput(f"{at}/discount", f"{line.discount}", f"0 to {cost}")
 
 
@@ -61,9 +60,9 @@ def delivery_fee(lines: Sequence[OrderLine], currency: str, total: Money | None)
     with _named("totalPrice"):
         goods = total_of((line.total for line in lines), currency)
         fee = Money.zero(currency) if total is None else total - goods
-    if fee < Money.zero(currency):
+    if fee.amount < 0:
         raise InvalidInput("totalPrice", f"{total} is below the lines' {goods}", f"at least {goods}")
-    if not Money.zero(currency) < goods + fee:
+    if not (goods.amount or fee.amount):
         raise InvalidInput("totalPrice", "the order's total is 0", "more than 0")
     return fee
 

@@ -1,0 +1,354 @@
+"""An order told by its events alone; and no history passes that no order could have had."""
+
+from datetime import timedelta
+
+import pytest
+from attrs import evolve
+from hypothesis import event as note
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from orderflow.domain.errors import CorruptHistory
+from orderflow.domain.events import (
+    OrderCancelled,
+    OrderCreated,
+    OrderDelivered,
+    OrderEvent,
+    PaymentProcessed,
+    ShipperAssigned,
+    StateChanged,
+)
+from orderflow.domain.history import OrderFacts, apply, facts, fold
+from orderflow.domain.lifecycle import OrderState, PaymentMethod, PaymentStatus
+from orderflow.domain.money import Money
+from orderflow.domain.order import Change, Order
+
+from tests.unit.domain.cast import ADMIN, AT, PAYMENTS, REASON, SITUATIONS, Tale, eur, line, place, tale
+
+Events = tuple[OrderEvent, ...]
+
+LIVES: dict[str, Tale] = {f"{s}, {p}": tale(s, p) for s in SITUATIONS for p in PAYMENTS} | {
+    "many shippers": Tale(place()).prepared().assigned().assigned("S2").assigned().sent_out().delivered(),
+    "paid late": Tale(place(PaymentMethod.DEBIT_CARD)).assigned().sent_out().delivered().declined().paid(),
+    "cash after all": Tale(place()).declined().assigned().sent_out().delivered().declined().paid(),
+}
+every_life = pytest.mark.parametrize("life", LIVES.values(), ids=LIVES.keys())
+LONG = tale("delivered S1", "card paid").events
+CANCELLED = tale("cancelled on the way", "card paid").events
+CASH = tale("delivered S1", "cash pending").events
+
+
+def renumbered(events: Events) -> Events:
+    return tuple(evolve(event, sequence=number) for number, event in enumerate(events, 1))
+
+
+def altered(events: Events, kind: type[OrderEvent], **values: object) -> Events:
+    """The events with the last of that kind altered."""
+    at = max(i for i, event in enumerate(events) if isinstance(event, kind))
+    return (*events[:at], evolve(events[at], **values), *events[at + 1 :])
+
+
+def without(events: Events, *indexes: int) -> Events:
+    return tuple(event for i, event in enumerate(events) if i not in indexes)
+
+
+# what is told
+
+
+@every_life
+def test_the_fold_of_an_orders_events_are_the_orders_facts(life: Tale) -> None:
+    assert fold(life.events) == facts(life.order)
+
+
+@every_life
+def test_the_facts_grow_event_by_event_and_count_them(life: Tale) -> None:
+    told: OrderFacts | None = None
+
+    for number, event in enumerate(life.events, 1):
+        told = apply(told, event)
+        assert (told.version, told.updated_at) == (number, event.occurred_at)
+
+    assert told == facts(life.order)
+
+
+def test_the_facts_read_like_the_order() -> None:
+    told = fold(CANCELLED)
+
+    assert (told.order_id, told.customer_id, told.restaurant_id) == ("O1", "C1", "R1")
+    assert (told.lines, told.total) == ((line(),), eur("25.50"))
+    assert (told.state, told.shipper_id) == (OrderState.CANCELLED, None)
+    assert (told.cancel_reason, told.cancelled_by) == (REASON, "A1")
+    assert (told.payment_status, told.payment_method) == (PaymentStatus.REFUNDED, PaymentMethod.DEBIT_CARD)
+    assert (told.created_at, told.version) == (AT, 8)
+
+
+def test_a_reader_takes_events_without_a_customer() -> None:
+    nameless = (LONG[0], *(evolve(event, customer_id="") for event in LONG[1:]))
+
+    assert fold(nameless) == fold(LONG)
+
+
+# what is refused
+
+
+def test_no_events_are_no_history() -> None:
+    with pytest.raises(CorruptHistory, match="no events"):
+        fold([])
+
+
+@every_life
+def test_a_history_with_an_event_missing_is_refused(life: Tale) -> None:
+    for index in range(len(life.events) - 1):
+        with pytest.raises(CorruptHistory):
+            fold(without(life.events, index))
+
+
+@every_life
+def test_a_history_that_ends_inside_a_command_is_refused(life: Tale) -> None:
+    for length in range(1, len(life.events)):
+        begun = life.events[:length]
+        inside = begun[-1].occurred_at == life.events[length].occurred_at
+        if inside:
+            with pytest.raises(CorruptHistory, match="the history ends where"):
+                fold(begun)
+        else:
+            assert fold(begun).version == length
+
+
+@every_life
+def test_a_history_with_an_event_twice_is_refused(life: Tale) -> None:
+    for index, event in enumerate(life.events):
+        twice = (*life.events[: index + 1], event, *life.events[index + 1 :])
+        with pytest.raises(CorruptHistory):
+            fold(twice)
+
+
+@every_life
+def test_a_history_with_two_events_exchanged_is_refused(life: Tale) -> None:
+    for index in range(len(life.events) - 1):
+        before, (one, two), after = life.events[:index], life.events[index : index + 2], life.events[index + 2 :]
+        with pytest.raises(CorruptHistory):
+            fold((*before, two, one, *after))
+
+
+@pytest.mark.parametrize(
+    ("damaged", "problem"),
+    [
+        (LONG[1:], "a history begins with order.created as number 1"),
+        (altered(LONG, OrderCreated, sequence=2), "a history begins with order.created as number 1"),
+        (renumbered((LONG[0], *LONG)), "order.created cannot follow"),
+        (altered(LONG, OrderCreated, total=eur("24.99")), "is 0 or below the lines'"),
+        (altered(LONG, OrderCreated, total=eur("0"), lines=(line("0"),)), "is 0 or below the lines'"),
+        (altered(LONG, OrderCreated, total=Money(eur("26").amount, "USD")), "no order has such a line"),
+        (altered(LONG, OrderCreated, lines=(line(quantity=0),)), "no order has such a line"),
+        (altered(LONG, OrderCreated, lines=()), "no order has such a line"),
+        (altered(LONG, StateChanged, order_id="O2"), "it follows events of order 'O1'"),
+        (altered(LONG, StateChanged, customer_id="C2"), "customer 'C2' is not the order's 'C1'"),
+        (altered(LONG, StateChanged, sequence=99), "it follows number"),
+        (altered(LONG, StateChanged, occurred_at=AT), "before number"),
+        (altered(LONG, StateChanged, old=OrderState.PREPARING), "it leaves preparing, but the order is on_the_way"),
+        (altered(LONG, StateChanged, new=OrderState.PREPARING), "there is no way from on_the_way to preparing"),
+        (renumbered(without(LONG, 2, 3)), "there is no way from waiting_for_shipper to on_the_way|it leaves preparing"),
+        (altered(LONG, PaymentProcessed, amount=eur("25.49")), "25.49 EUR was processed"),
+        (altered(LONG, PaymentProcessed, success=False), "paid with success False"),
+        (altered(LONG, PaymentProcessed, status=PaymentStatus.REFUNDED), "pending became refunded"),
+        (altered(LONG, PaymentProcessed, status=PaymentStatus.PENDING), "pending became pending"),
+        (altered(CANCELLED, PaymentProcessed, method=PaymentMethod.CASH), "by cash, but before by debit_card"),
+        (altered(CANCELLED, PaymentProcessed, status=PaymentStatus.PAID), "paid became paid"),
+        (renumbered(without(CANCELLED, 6)), "order.payment_processed of the same time is due"),
+        (renumbered(CANCELLED[:5] + CANCELLED[6:7]), "refunded while on_the_way"),
+        (altered(CANCELLED, OrderCancelled, shipper_id="S2"), "it names shipper S2, assigned was S1"),
+        (altered(CANCELLED, OrderCancelled, shipper_id=None), "it names shipper None, assigned was S1"),
+        (altered(CANCELLED, OrderCancelled, reason=" "), "it has no reason"),
+        (altered(CANCELLED, OrderCancelled, occurred_at=AT + timedelta(days=1)), "of the same time is due"),
+        (renumbered((*CANCELLED, CANCELLED[-1])), "order.cancelled while cancelled"),
+        (renumbered((*CANCELLED, evolve(LONG[1], occurred_at=AT + timedelta(days=1)))), "refunded became paid"),
+        (altered(LONG, OrderDelivered, shipper_id="S2"), "delivered by S2, assigned was S1"),
+        (altered(LONG, OrderDelivered, minutes=0), "it says 0 minutes, but took"),
+        (renumbered((*LONG, LONG[-1])), "order.delivered while delivered"),
+        (altered(CASH, PaymentProcessed, method=PaymentMethod.CREDIT_CARD), "paid by the delivery itself"),
+        (altered(CASH, PaymentProcessed, status=PaymentStatus.FAILED, success=False), "paid by the delivery itself"),
+        (
+            renumbered((*without(CASH, 5), evolve(CASH[5], occurred_at=AT + timedelta(days=1)))),
+            "paid by the delivery itself",
+        ),
+    ],
+)
+def test_a_damaged_history_says_what_is_wrong(damaged: Events, problem: str) -> None:
+    with pytest.raises(CorruptHistory, match=problem) as refused:
+        fold(damaged)
+
+    assert refused.value.order_id in ("O1", "O2")
+
+
+def test_the_sequence_of_the_damage_is_named() -> None:
+    with pytest.raises(CorruptHistory) as refused:
+        fold(altered(CANCELLED, OrderCancelled, shipper_id="S2"))
+
+    assert (refused.value.order_id, refused.value.sequence) == ("O1", 8)
+
+
+def shipper_assigned(life: Tale, shipper_id: str) -> OrderEvent:
+    return ShipperAssigned(
+        order_id="O1",
+        customer_id="C1",
+        sequence=life.order.version + 1,
+        occurred_at=life.now,
+        shipper_id=shipper_id,
+        by="A1",
+    )
+
+
+def payment_processed(life: Tale, status: PaymentStatus) -> OrderEvent:
+    return PaymentProcessed(
+        order_id="O1",
+        customer_id="C1",
+        sequence=life.order.version + 1,
+        occurred_at=life.now,
+        status=status,
+        method=PaymentMethod.DEBIT_CARD,
+        amount=eur("25.50"),
+        success=status is not PaymentStatus.FAILED,
+    )
+
+
+@pytest.mark.parametrize("situation", [s for s in SITUATIONS if s not in ("waiting", "preparing", "preparing S1")])
+def test_no_shipper_is_assigned_after_the_food_has_left(situation: str) -> None:
+    life = tale(situation)
+
+    with pytest.raises(CorruptHistory, match="a shipper was assigned while"):
+        fold((*life.events, shipper_assigned(life, "S9")))
+
+
+def test_nobody_is_assigned_who_is_assigned_already() -> None:
+    life = tale("preparing S1")
+
+    with pytest.raises(CorruptHistory, match="'S1' is assigned already"):
+        fold((*life.events, shipper_assigned(life, "S1")))
+
+
+@pytest.mark.parametrize("status", [PaymentStatus.PAID, PaymentStatus.FAILED])
+@pytest.mark.parametrize("situation", ["cancelled at once", "cancelled on the way"])
+def test_no_payment_follows_a_cancellation(situation: str, status: PaymentStatus) -> None:
+    life = tale(situation, "card failed")
+
+    with pytest.raises(CorruptHistory, match="while cancelled"):
+        fold((*life.events, evolve(payment_processed(life, status), method=PaymentMethod.CREDIT_CARD)))
+
+
+@pytest.mark.parametrize("situation", [s for s in SITUATIONS if not s.startswith("cancelled")])
+def test_nothing_is_refunded_without_a_cancellation(situation: str) -> None:
+    life = tale(situation, "card paid")
+
+    with pytest.raises(CorruptHistory, match="refunded while"):
+        fold((*life.events, payment_processed(life, PaymentStatus.REFUNDED)))
+
+
+# random damage against an independent judge: the order itself, given the commands that the events tell of
+
+
+def relived(events: Events) -> Events:
+    """What an order tells when it is given the commands that ``events`` seem to tell of."""
+    created = events[0]
+    assert isinstance(created, OrderCreated)
+    order, lived = _placed_again(created, events)
+    while len(lived) < len(events):
+        change = _command(order, events, len(lived))
+        assert change.events, f"{events[len(lived)]} changes nothing"
+        order, lived = change.order, lived + change.events
+    return lived
+
+
+def _placed_again(created: OrderCreated, events: Events) -> tuple[Order, Events]:
+    methods = [event.method for event in events if isinstance(event, PaymentProcessed)]
+    delivered = any(isinstance(event, OrderDelivered) for event in events)
+    method = methods[0] if methods else PaymentMethod.DEBIT_CARD if delivered else PaymentMethod.CASH
+    change = place(
+        method,
+        id=created.order_id,
+        customer_id=created.customer_id or "C1",
+        restaurant_id=created.restaurant_id,
+        lines=created.lines,
+        total=created.total,
+        at=created.occurred_at,
+    )
+    return change.order, change.events
+
+
+def _command(order: Order, events: Events, index: int) -> Change:
+    event = events[index]
+    how = {"by": ADMIN, "at": event.occurred_at}
+    match event:
+        case ShipperAssigned(shipper_id=shipper_id):
+            return order.assign_shipper(shipper_id, **how)
+        case StateChanged(new=OrderState.CANCELLED):
+            reason = next((e.reason for e in events[index:] if isinstance(e, OrderCancelled)), "")
+            return order.cancel(reason, **how)
+        case StateChanged(new=new):
+            return order.move(new, **how)
+        case PaymentProcessed(status=status):
+            return order.record_payment(paid=status is PaymentStatus.PAID, **how)
+    raise AssertionError(f"no command begins with {event.type}")
+
+
+def anonymous(events: Events) -> Events:
+    """Without who did it: the fold does not judge who may."""
+    return tuple(evolve(event, customer_id="C1", **({"by": "?"} if hasattr(event, "by") else {})) for event in events)
+
+
+VALUES: dict[str, st.SearchStrategy[object]] = {
+    "order_id": st.sampled_from(["O1", "O2"]),
+    "customer_id": st.sampled_from(["C1", "C2", ""]),
+    "sequence": st.integers(0, 9),
+    "occurred_at": st.integers(0, 9).map(lambda minutes: AT + timedelta(minutes=minutes)),
+    "restaurant_id": st.sampled_from(["R1", "R2"]),
+    "total": st.sampled_from(["0", "24.99", "25", "25.5", "26"]).map(eur),
+    "amount": st.sampled_from(["0", "25", "25.5", "26"]).map(eur),
+    "lines": st.sampled_from([(), (line(),), (line(), line()), (line("1"),), (line("-1"),)]),
+    "shipper_id": st.sampled_from(["S1", "S2", None]),
+    "by": st.sampled_from(["A1", "R1"]),
+    "old": st.sampled_from(OrderState),
+    "new": st.sampled_from(OrderState),
+    "status": st.sampled_from(PaymentStatus),
+    "method": st.sampled_from(PaymentMethod),
+    "success": st.booleans(),
+    "reason": st.sampled_from([REASON, "out_of_stock", ""]),
+    "minutes": st.integers(0, 9),
+}
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> Events:
+    """The events of a life with one to three damages, numbered densely again more often than not."""
+    events = list(draw(st.sampled_from(list(LIVES.values()))).events)
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(events) - 1))
+        match draw(st.sampled_from(["drop", "twice", "swap", "alter", "alter", "graft"])):
+            case "drop" if len(events) > 1:
+                del events[at]
+            case "twice":
+                events.insert(at, events[at])
+            case "swap":
+                other = draw(st.integers(0, len(events) - 1))
+                events[at], events[other] = events[other], events[at]
+            case "graft":
+                foreign = draw(st.sampled_from(list(LIVES.values()))).events
+                events.insert(at, draw(st.sampled_from(foreign)))
+            case _:
+                field = draw(st.sampled_from([a.name for a in type(events[at]).__attrs_attrs__]))  # type: ignore[attr-defined]
+                value = draw(VALUES[field])
+                if not (field == "shipper_id" and value is None and not isinstance(events[at], OrderCancelled)):
+                    events[at] = evolve(events[at], **{field: value})
+    return renumbered(tuple(events)) if draw(st.integers(0, 3)) else tuple(events)
+
+
+@settings(deadline=None, max_examples=300)
+@given(damaged())
+def test_a_damaged_history_passes_only_if_an_order_could_have_had_it(events: Events) -> None:
+    try:
+        fold(events)
+    except CorruptHistory:
+        note("refused")
+        return
+    note("legal all the same")
+
+    assert anonymous(relived(events)) == anonymous(events)
