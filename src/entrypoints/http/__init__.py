@@ -1,0 +1,79 @@
+"""The HTTP door: orders under ``/v1``, for people's apps and for other programs. It needs ``orderflow[http]``."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from ...application.ports import Tokens
+from ...application.use_cases import UseCases
+from ...domain.errors import NotConfigured
+from .auth import new_token
+
+if TYPE_CHECKING:
+    from litestar import Litestar
+
+__all__ = ["create_app", "new_token", "serve"]
+
+MAX_BODY_BYTES = 1_000_000
+_EXTRA = ("litestar", "uvicorn", "msgspec", "swagger_ui_bundle")
+
+
+def create_app(
+    use_cases: UseCases,
+    *,
+    tokens: Tokens,
+    checks: Mapping[str, Callable[[], Awaitable[None]]],
+    trust_actor_header: bool,
+    currency: str = "USD",
+    max_body_bytes: int = MAX_BODY_BYTES,
+    on_startup: Sequence[Callable[[], Awaitable[None]]] = (),
+    on_shutdown: Sequence[Callable[[], Awaitable[None]]] = (),
+) -> "Litestar":
+    """The ASGI application.
+
+    ``checks`` are the dependencies that ``/readyz`` asks, by name; one that raises is not ready. With
+    ``trust_actor_header`` and no token made yet, callers say who they are in ``X-Actor``. ``currency`` is that of
+    orders that name none. Raises NotConfigured without the extra ``http``.
+    """
+    app = _with_extra(".app")
+    built: Litestar = app.build(
+        use_cases,
+        tokens=tokens,
+        checks=checks,
+        trust_actor_header=trust_actor_header,
+        currency=currency,
+        max_body_bytes=max_body_bytes,
+        on_startup=on_startup,
+        on_shutdown=on_shutdown,
+    )
+    return built
+
+
+async def serve(
+    app: "Litestar",
+    *,
+    host: str,
+    port: int,
+    stop: asyncio.Event | None = None,
+    on_ready: Callable[[str, int], None] | None = None,
+    grace_seconds: int = 10,
+) -> None:
+    """Answer requests on ``host`` and ``port`` (0: any free one) until ``stop`` is set or this task is cancelled.
+
+    ``on_ready`` is called with the host and the port taken, once requests are answered. At the end live streams are
+    closed and requests under way get ``grace_seconds`` to finish. Signals are the caller's to handle. Raises
+    NotConfigured when the address cannot be taken or the extra ``http`` is missing.
+    """
+    server = _with_extra(".server")
+    await server.serve(app, host=host, port=port, stop=stop, on_ready=on_ready, grace_seconds=grace_seconds)
+
+
+def _with_extra(module: str) -> ModuleType:
+    try:
+        return import_module(module, __name__)
+    except ModuleNotFoundError as e:
+        if e.name is None or e.name.partition(".")[0] not in _EXTRA:
+            raise
+        raise NotConfigured(f"the HTTP door needs {e.name}", "pip install 'orderflow[http]'") from e

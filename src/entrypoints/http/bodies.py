@@ -1,0 +1,228 @@
+"""What callers may send: exact to the last digit, and nothing that is not known."""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
+
+from msgspec import Meta, MsgspecError, Struct, ValidationError
+from msgspec.json import Decoder
+from msgspec.structs import fields
+
+from ...application.create_order import NewOrder
+from ...domain.errors import InvalidInput
+from ...domain.events import OrderLine
+from ...domain.identifiers import MAX_IDENTIFIER
+from ...domain.lifecycle import OrderState, PaymentMethod
+from ...domain.money import MAX_AMOUNT, MAX_DECIMALS, Money, exact
+from ...domain.order import MAX_REASON
+from ...domain.placing import MAX_LINES, MAX_NAME, MAX_QUANTITY, Address
+
+if TYPE_CHECKING:
+    Amount = Decimal
+else:
+
+    class _ExactNumber(type):
+        def __instancecheck__(cls, value: object) -> bool:
+            return type(value) is Decimal
+
+    class Amount(metaclass=_ExactNumber):
+        """A Decimal that was a JSON number; where Decimal itself is asked for, msgspec takes JSON text as well."""
+
+
+IDENTIFIER = rf"^[!-~]{{1,{MAX_IDENTIFIER}}}$"
+
+
+def _told(description: str, *examples: object, **schema: object) -> Meta:
+    """For the documentation alone: the domain decides, and says it better than a pattern."""
+    return Meta(description=description, examples=list(examples) or None, extra_json_schema=schema)
+
+
+def _identifier(of: str, example: str) -> Meta:
+    allowed = f"1 to {MAX_IDENTIFIER} printable ASCII characters without spaces"
+    return _told(f"{of}: {allowed}", example, pattern=IDENTIFIER)
+
+
+def _text(of: str, example: str, at_most: int, at_least: int = 0) -> Meta:
+    allowed = f"{at_least} to {at_most} characters, without control characters"
+    return _told(f"{of}: {allowed}", example, minLength=at_least, maxLength=at_most)
+
+
+def _amount(of: str, example: float) -> Meta:
+    allowed = f"0 or more, at most {MAX_DECIMALS} decimals"
+    return _told(f"{of}: {allowed}", example, minimum=0, exclusiveMaximum=int(MAX_AMOUNT))
+
+
+class Body(Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """An object whose fields are all known."""
+
+
+class LineBody(Body):
+    """One food; it costs price * quantity - discount."""
+
+    food_id: Annotated[str, _identifier("the food", "F1")]
+    food_name: Annotated[str, _text("what it is called", "Pizza Margherita", MAX_NAME, 1)]
+    price: Annotated[Amount, _amount("of one", 12.5)]
+    quantity: Annotated[int, _told(f"1 to {MAX_QUANTITY}", 2, minimum=1, maximum=MAX_QUANTITY)]
+    discount: Annotated[Amount, _amount("on the whole line, at most price * quantity", 0)] = Decimal(0)
+
+
+class AddressBody(Body):
+    """Where to. It is kept with the order and never enters an event."""
+
+    street: Annotated[str, _text("street and number", "Main Street 1", 200, 1)]
+    city: Annotated[str, _text("city", "Springfield", 100, 1)]
+    postal_code: Annotated[str, _text("postal code", "12345", 20)] = ""
+    note: Annotated[str, _text("for the shipper", "second floor", 500)] = ""
+
+
+class PlaceOrder(Body):
+    """A new order. What totalPrice exceeds the lines by is the delivery fee."""
+
+    user_id: Annotated[str, _identifier("the customer", "C1")]
+    restaurant_id: Annotated[str, _identifier("the restaurant", "R7")]
+    order_details: Annotated[list[LineBody], _told(f"1 to {MAX_LINES} lines", minItems=1, maxItems=MAX_LINES)]
+    payment_method: Annotated[str, _told("how it is paid", "cash", enum=[*PaymentMethod, "card"])]
+    order_id: Annotated[str, _identifier("the order, where the caller names it", "O-2024-1")] | None = None
+    total_price: Annotated[Amount, _amount("at least the sum of the lines", 28)] | None = None
+    currency: Annotated[str, _told("ISO 4217 code", "USD", pattern="^[A-Z]{3}$")] | None = None
+    card_token: Annotated[str, _identifier("the card at the gateway; with a card method only", "tok_ok")] | None = None
+    address: AddressBody | None = None
+
+    def order(self, currency: str) -> NewOrder:
+        """The order asked for; ``currency`` where it names none. Raises InvalidInput."""
+        currency = currency if self.currency is None else self.currency
+        Money.zero(currency)
+        total = self.total_price
+        return NewOrder(
+            order_id=self.order_id,
+            customer_id=self.user_id,
+            restaurant_id=self.restaurant_id,
+            lines=[
+                OrderLine(
+                    food_id=line.food_id,
+                    food_name=line.food_name,
+                    price=_money(line.price, currency, f"orderDetails/{index}/price"),
+                    quantity=line.quantity,
+                    discount=_money(line.discount, currency, f"orderDetails/{index}/discount"),
+                )
+                for index, line in enumerate(self.order_details)
+            ],
+            total=None if total is None else _money(total, currency, "totalPrice"),
+            currency=currency,
+            payment_method=PaymentMethod.parse(self.payment_method),
+            card_token=self.card_token,
+            address=None if self.address is None else _address(self.address),
+        )
+
+
+class ChangeState(Body):
+    """Where the order shall go. A reason is needed to cancel, a shipper to be on the way."""
+
+    state: Annotated[str, _told("the next state", "preparing", enum=[*OrderState, "cancel"])]
+    reason: Annotated[str, _text("why it is cancelled", "out of stock", MAX_REASON)] | None = None
+    shipper_id: Annotated[str, _identifier("the shipper that takes it", "S3")] | None = None
+
+
+class AssignShipperBody(Body):
+    """Who brings the order."""
+
+    shipper_id: Annotated[str, _identifier("the shipper", "S3")]
+
+
+class RecordPaymentBody(Body):
+    """Without ``paid`` a card is charged and cash noted as received; with it, how the payment ended elsewhere."""
+
+    paid: bool | None = None
+
+
+class CancelOrderBody(Body):
+    """Why."""
+
+    reason: Annotated[str, _text("why", "changed my mind", MAX_REASON, 1)]
+
+
+BODIES = (PlaceOrder, ChangeState, AssignShipperBody, RecordPaymentBody, CancelOrderBody)
+
+B = TypeVar("B", bound=Body)
+_PATH = re.compile(r" - at `\$(?P<path>.*)`\Z")
+_NAMED = re.compile(r"Object (?P<said>missing required|contains unknown) field `(?P<name>.*)`\Z", re.DOTALL)
+_EXPECTED = re.compile(r"Expected `(?P<wanted>.*)`, got `(?P<got>.*)`\Z")
+_JSON_KINDS: Mapping[type, str] = {str: "str", bool: "bool", list: "array", type(None): "null"}
+_IN_WORDS: Mapping[str, str] = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number with decimals",
+    "number": "a number",
+    "bool": "true or false",
+    "object": "an object",
+    "array": "an array",
+}
+
+
+def read(body: bytes, kind: type[B]) -> B:
+    """``body`` as ``kind``; amounts never pass through a float. Raises InvalidInput that names the field."""
+    try:
+        decoded: B = _decoder(kind).decode(body)
+        return decoded
+    except ValidationError as e:
+        raise _invalid(str(e), kind) from e
+    except (MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError) as e:
+        raise InvalidInput("", f"it is no JSON: {e}", "a JSON object in UTF-8") from e
+
+
+@cache
+def _decoder(kind: type[B]) -> Decoder[B]:
+    return Decoder(kind, dec_hook=_exact_number, float_hook=Decimal)
+
+
+def _exact_number(kind: type, value: object) -> Decimal:
+    if kind is Amount and type(value) is int:
+        return Decimal(value)
+    if kind is Amount and type(value) is Decimal:
+        return value
+    raise ValueError(f"Expected `number`, got `{_JSON_KINDS.get(type(value), 'object')}`")
+
+
+def _invalid(said: str, kind: type[Body]) -> InvalidInput:
+    """msgspec's words, with the field's path as our errors write it."""
+    at = _PATH.search(said)
+    path = [] if at is None else re.findall(r"[^.\[\]]+", at["path"])
+    said = said if at is None else said[: at.start()]
+    if named := _NAMED.match(said):
+        known = ", ".join(field.encode_name for field in fields(_at(kind, path)))
+        field = "/".join([*path, named["name"].replace("~", "~0").replace("/", "~1")])
+        if named["said"] == "missing required":
+            return InvalidInput(field, "it is missing", "a value")
+        return InvalidInput(field, "there is no such field", f"the fields {known}")
+    if expected := _EXPECTED.match(said):
+        return InvalidInput("/".join(path), f"it is {_words(expected['got'])}", _words(expected["wanted"]))
+    return InvalidInput("/".join(path), said, "see /openapi.json")
+
+
+def _words(kinds: str) -> str:
+    return " or ".join(_IN_WORDS.get(kind, kind) for kind in kinds.split(" | "))
+
+
+def _at(kind: Any, path: list[str]) -> Any:
+    """The body that stands at ``path`` within ``kind``."""
+    for name in path:
+        if not name.isdigit():
+            kind = next(field.type for field in fields(kind) if field.encode_name == name)
+            kind = next((body for body in _bodies(kind)), kind)
+    return kind
+
+
+def _bodies(kind: Any) -> list[Any]:
+    if isinstance(kind, type) and issubclass(kind, Body):
+        return [kind]
+    return [body for part in get_args(kind) for body in _bodies(part)]
+
+
+def _money(amount: Decimal, currency: str, field: str) -> Money:
+    return Money(exact(amount, field=field), currency)
+
+
+def _address(body: AddressBody) -> Address:
+    return Address(street=body.street, city=body.city, postal_code=body.postal_code, note=body.note)

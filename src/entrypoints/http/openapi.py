@@ -1,0 +1,201 @@
+"""The OpenAPI document: Litestar writes it from the handlers; here is what it cannot know."""
+
+from copy import deepcopy
+from decimal import Decimal
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from attrs import NOTHING, fields, frozen
+from litestar import Request
+from litestar.datastructures import ResponseHeader
+from litestar.openapi import OpenAPIConfig, ResponseSpec
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, License, Schema, SecurityScheme, Server, Tag
+from litestar.openapi.spec.enums import OpenAPIType
+from litestar.plugins import OpenAPISchemaPlugin
+from litestar.plugins.attrs import AttrsSchemaPlugin
+from litestar.typing import FieldDefinition
+from msgspec.json import schema_components
+
+from .answers import camel, render
+from .auth import ACTOR_HEADER
+from .bodies import BODIES, IDENTIFIER, Amount
+from .errors import TITLES
+from .problems import MEDIA_TYPE
+
+if TYPE_CHECKING:
+    from litestar._openapi.schema_generation import SchemaCreator
+
+PATH = "/openapi.json"
+
+EXAMPLE = {
+    "orderId": "O-2024-1",
+    "version": 3,
+    "state": "preparing",
+    "userId": "C1",
+    "restaurantId": "R7",
+    "shipperId": "S3",
+    "orderDetails": [{"foodId": "F1", "foodName": "Pizza Margherita", "price": 12.5, "quantity": 2, "discount": 0}],
+    "totalPrice": 28,
+    "deliveryFee": 3,
+    "currency": "USD",
+    "paymentMethod": "cash",
+    "paymentStatus": "pending",
+    "address": {"street": "Main Street 1", "city": "Springfield", "postalCode": "12345", "note": "second floor"},
+    "createdAt": "2024-01-01T12:00:00Z",
+    "updatedAt": "2024-01-01T12:04:00Z",
+    "estimatedAt": None,
+    "deliveredAt": None,
+    "deliveryMinutes": None,
+    "cancelReason": None,
+    "cancelledBy": None,
+    "allowedActions": [{"name": "cancelled", "needs": ["reason"]}],
+}
+"""An order that is being prepared, as its customer reads it."""
+
+
+def _header(name: str, description: str) -> ResponseHeader:
+    return ResponseHeader(name=name, description=description, documentation_only=True, value="")
+
+
+ETAG = _header("ETag", "the order's version, for If-Match and If-None-Match")
+LOCATION = _header("Location", "where the order is read")
+REPLAYED = _header("Idempotent-Replayed", "true, where this key was answered before and nothing was done now")
+CORRELATION = _header("X-Correlation-ID", "the caller's own, or a new one: it joins everything that the request caused")
+
+
+@frozen(kw_only=True)
+class Fault:
+    """One thing wrong with the input, and where: a JSON pointer into the body, a parameter or a header."""
+
+    problem: str
+    allowed: str
+    pointer: str | None = None
+    parameter: str | None = None
+    header: str | None = None
+
+
+@frozen(kw_only=True)
+class Problem:
+    """Why a request was refused (RFC 9457). ``code`` is stable; ``errors`` are there when the input is at fault.
+
+    When the order refuses a command, ``guard`` says which condition failed, ``unlock`` what would help, and
+    ``allowed`` the next states from ``state``.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    errors: tuple[Fault, ...] = ()
+    action: str | None = None
+    state: str | None = None
+    allowed: tuple[str, ...] | None = None
+    guard: str | None = None
+    unlock: str | None = None
+
+
+def problems(*statuses: int) -> dict[int, ResponseSpec]:
+    """How the refusals with these statuses are documented."""
+    return {
+        status: ResponseSpec(Problem, generate_examples=False, description=TITLES[status], media_type=MEDIA_TYPE)
+        for status in statuses
+    }
+
+
+NOT_MODIFIED = {304: ResponseSpec(None, generate_examples=False, description="The caller has this version already")}
+
+
+class CamelViews(AttrsSchemaPlugin):
+    """Views are answered in camelCase."""
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: "SchemaCreator") -> Schema:
+        hints = field_definition.get_type_hints(include_extras=True, resolve_generics=True)
+        known = fields(field_definition.annotation)
+        return schema_creator.create_component_schema(
+            field_definition,
+            required=sorted(camel(field.name) for field in known if field.default is NOTHING),
+            property_fields={
+                camel(field.name): FieldDefinition.from_kwarg(hints[field.name], camel(field.name)) for field in known
+            },
+        )
+
+
+class ExactNumbers(OpenAPISchemaPlugin):
+    """Amounts are JSON numbers."""
+
+    def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
+        return field_definition.annotation is Decimal
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: "SchemaCreator") -> Schema:
+        return Schema(type=OpenAPIType.NUMBER)
+
+
+class Document(JsonRenderPlugin):
+    """The document as it is answered."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        return render(finished(openapi_schema))
+
+
+def finished(document: dict[str, Any]) -> dict[str, Any]:
+    """What Litestar wrote, with the bodies as msgspec reads them, and parameters that are no null."""
+    document = deepcopy(document)
+    _, bodies = schema_components(BODIES, schema_hook=_number, ref_template="#/components/schemas/{name}")
+    schemas = document["components"]["schemas"]
+    schemas.update(bodies)
+    schemas["OrderView"]["examples"] = [EXAMPLE]
+    for path in document["paths"].values():
+        for operation in path.values():
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"] = _parameter(parameter)
+    return document
+
+
+def _parameter(parameter: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter, which is there or not, but never null."""
+    if parameter["in"] == "path":
+        return {"type": "string", "pattern": IDENTIFIER}
+    schema = parameter["schema"]
+    given = {name: value for name, value in schema.items() if name not in ("oneOf", "description")}
+    return {**schema.get("oneOf", [{}])[0], **given}
+
+
+def _number(kind: type) -> dict[str, Any]:
+    if kind is Amount:
+        return {"type": "number"}
+    raise NotImplementedError
+
+
+def openapi_config(*, trust_actor_header: bool) -> OpenAPIConfig:
+    schemes: dict[str, Any] = {
+        "token": SecurityScheme(
+            type="http", scheme="bearer", description="made by: orderflow tokens make --role ROLE --id ID"
+        )
+    }
+    if trust_actor_header:
+        schemes["actor"] = SecurityScheme(
+            type="apiKey",
+            name=ACTOR_HEADER,
+            security_scheme_in="header",
+            description="role:id, such as admin:me; only until the first token is made",
+        )
+    return OpenAPIConfig(
+        title="orderflow",
+        version=version("orderflow"),
+        summary="Orders of a food delivery",
+        description=(
+            "Amounts are exact decimals in the order's currency, times are UTC. Every write takes an "
+            "`Idempotency-Key` and `If-Match`. Refusals are problem documents (RFC 9457) with a stable `code`."
+        ),
+        license=License(name="Apache-2.0", identifier="Apache-2.0"),
+        servers=[Server(url="/")],
+        tags=[Tag(name="orders"), Tag(name="analytics"), Tag(name="health")],
+        path=PATH,
+        render_plugins=[Document(path="/")],
+        use_handler_docstrings=True,
+        components=Components(security_schemes=schemes),
+        security=[{name: []} for name in schemes],
+    )

@@ -1,0 +1,102 @@
+"""Errors as RFC 9457 problem documents."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from ...application.request import current_request
+from ...domain.errors import CommandRefused, InvalidInput, OrderFlowError, Unavailable
+from .answers import render
+from .auth import Unauthenticated
+from .errors import CODES, TITLES, retry_after, status_of
+
+MEDIA_TYPE = "application/problem+json"
+TYPE = "urn:orderflow:problem:"
+_HEADERS = ("If-Match", "If-None-Match", "Idempotency-Key", "Last-Event-ID")
+_SHOWN = 300
+
+log = structlog.get_logger(__name__)
+
+
+def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The problem document of ``error``. Of a fault of our own it says no more than the correlation id."""
+    status = error.status_code if isinstance(error, HTTPException) else status_of(type(error))
+    headers: dict[str, str] = {}
+    document: dict[str, object] = {}
+    if status == 500:
+        log.error("a request failed", method=request.method, path=request.url.path, exc_info=error)
+        detail = f"the log tells more under correlation id {current_request().correlation_id}"
+    else:
+        detail, headers, document = _told(request, error)
+    code = error.code if isinstance(error, OrderFlowError) else CODES.get(status, f"http_{status}")
+    return Response(
+        render(
+            {
+                "type": TYPE + code,
+                "title": TITLES.get(status, "The request is refused"),
+                "status": status,
+                "detail": detail,
+                "instance": request.url.path,
+                "code": code,
+                **document,
+            }
+        ),
+        status_code=status,
+        media_type=MEDIA_TYPE,
+        headers=headers,
+    )
+
+
+def _told(request: Request[Any, Any, Any], error: Exception) -> tuple[str, dict[str, str], dict[str, object]]:
+    """What a caller may know: the detail, and the members and headers that only this error has."""
+    wait = retry_after(type(error))
+    headers = {} if wait is None else {"Retry-After": str(wait)}
+    match error:
+        case InvalidInput():
+            fault = _fault(request, error.field, error.problem, error.allowed)
+            return _short(f"{error.field or 'the body'}: {error.problem}"), headers, {"errors": [fault]}
+        case CommandRefused():
+            return str(error), headers, {"action": error.action, **_refusal(error)}
+        case Unavailable():
+            log.warning("a backend does not answer", backend=error.backend, problem=error.problem)
+            return f"{error.backend} does not answer; asking again is safe", headers, {}
+        case Unauthenticated():
+            return str(error), {"WWW-Authenticate": error.challenge}, {}
+        case ValidationException():
+            faults = [_unparsed(request, fault) for fault in error.extra or [] if isinstance(fault, Mapping)]
+            return "a parameter is not understood", headers, {"errors": faults}
+        case HTTPException():
+            return error.detail, dict(error.headers or {}), {}
+        case _:
+            return str(error), headers, {}
+
+
+def _refusal(error: CommandRefused) -> dict[str, object]:
+    return {"state": error.state, "allowed": error.allowed, "guard": error.guard, "unlock": error.unlock}
+
+
+def _fault(request: Request[Any, Any, Any], field: str, problem: str, allowed: str) -> dict[str, str]:
+    return {**_place(request, field), "problem": _short(problem), "allowed": _short(allowed)}
+
+
+def _place(request: Request[Any, Any, Any], field: str) -> dict[str, str]:
+    """Where the fault stands: a JSON pointer into the body, or the name of a header or parameter."""
+    if field in _HEADERS:
+        return {"header": field}
+    if request.method == "GET":
+        return {"parameter": field}
+    return {"pointer": f"/{field}" if field else ""}
+
+
+def _unparsed(request: Request[Any, Any, Any], fault: Mapping[str, Any]) -> dict[str, str]:
+    field = str(fault.get("key", ""))
+    if field == "data":
+        return _fault(request, "", "there is no body", "a JSON object")
+    return _fault(request, field, str(fault.get("message", "")), "see /openapi.json")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

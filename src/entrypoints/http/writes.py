@@ -1,0 +1,197 @@
+"""Routes that change an order. Each reads its body, asks one use-case, and answers the order as it is now."""
+
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from attrs import frozen
+from litestar import Request, Response, patch, post, put
+from litestar.di import Provide
+from litestar.params import Parameter
+from msgspec import Struct
+from msgspec.json import decode
+
+from ...application.once import Once
+from ...application.order_view import OrderView, view
+from ...application.request import IdempotencyKey
+from ...application.use_cases import UseCases
+from ...domain.lifecycle import Actor, OrderState
+from ...domain.order import Order
+from .answers import render
+from .bodies import AssignShipperBody, CancelOrderBody, ChangeState, PlaceOrder, RecordPaymentBody
+from .conditions import etag, expected_version
+from .exact_body import ExactBody
+from .openapi import CORRELATION, ETAG, LOCATION, REPLAYED, problems
+
+Command = Callable[[], Awaitable[Order]]
+
+
+@frozen
+class House:
+    """What holds for all orders of this installation."""
+
+    currency: str
+
+
+class _Said(Struct, rename="camel"):
+    """What the headers of an answer need of its body, also of one that was stored."""
+
+    order_id: str
+    version: int
+
+
+@frozen
+class Asked:
+    """One write as it was asked: by whom, under which idempotency key if any, and what identifies it."""
+
+    by: Actor
+    key: str | None
+    fingerprint: str
+    once: Once
+
+    async def answer(self, command: Command, *, status: int = 200) -> Response[Any]:
+        """The order that ``command`` gives, rendered; under a key, the first answer's bytes for ever after."""
+        if self.key is None:
+            body, replayed = self._render(await command()), False
+        else:
+            key = IdempotencyKey(caller=str(self.by), key=self.key, fingerprint=self.fingerprint, answer=self._render)
+            body, replayed = await self.once(key, command)
+        said = decode(body, type=_Said)
+        headers = {"ETag": etag(said.version)}
+        if status == 201:
+            headers["Location"] = f"/v1/orders/{quote(said.order_id, safe='')}"
+        if replayed:
+            headers["Idempotent-Replayed"] = "true"
+        return Response(body, status_code=status, media_type="application/json", headers=headers)
+
+    def _render(self, order: Order) -> bytes:
+        return render(view(order, self.by))
+
+
+async def provide_asked(
+    request: Request[Actor, Any, Any],
+    use_cases: UseCases,
+    idempotency_key: Annotated[
+        str | None,
+        Parameter(
+            header="Idempotency-Key",
+            required=False,
+            description="1 to 255 printable ASCII characters: the same key and body is done once, "
+            "and answered the same ever after",
+        ),
+    ] = None,
+) -> Asked:
+    body = await request.body()
+    fingerprint = sha256(b"\n".join([request.method.encode(), request.scope["path"].encode(), body])).hexdigest()
+    return Asked(by=request.user, key=idempotency_key, fingerprint=fingerprint, once=use_cases.once)
+
+
+async def provide_version(
+    if_match: Annotated[
+        str | None,
+        Parameter(header="If-Match", required=False, description='the ETag that was decided upon, such as "3", or *'),
+    ] = None,
+) -> int | None:
+    return expected_version(if_match)
+
+
+WRITES = {"asked": Provide(provide_asked)}
+CHANGES = {**WRITES, "version": Provide(provide_version)}
+HEADERS = [ETAG, REPLAYED, CORRELATION]
+REFUSALS = problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 500, 503)
+
+
+@post(
+    "/orders",
+    dto=ExactBody[PlaceOrder],
+    return_dto=None,
+    dependencies=WRITES,
+    response_headers=[ETAG, LOCATION, REPLAYED, CORRELATION],
+    responses=problems(400, 401, 403, 409, 413, 415, 422, 500, 503),
+    operation_id="placeOrder",
+    summary="Place an order",
+)
+async def place_order(data: PlaceOrder, asked: Asked, use_cases: UseCases, house: House) -> Response[OrderView]:
+    """With an orderId of the caller's own, asking again with the same content answers the same order."""
+    new = data.order(house.currency)
+    return await asked.answer(lambda: use_cases.create_order(new, by=asked.by), status=201)
+
+
+@patch(
+    "/orders/{order_id:str}/state",
+    dto=ExactBody[ChangeState],
+    return_dto=None,
+    dependencies=CHANGES,
+    response_headers=HEADERS,
+    responses=REFUSALS,
+    operation_id="changeState",
+    summary="Move an order to its next state",
+)
+async def change_state(
+    data: ChangeState, order: str, asked: Asked, version: int | None, use_cases: UseCases
+) -> Response[OrderView]:
+    """By the transition table; a refusal says which guard failed and what would unlock it."""
+    state = OrderState.parse(data.state)
+    return await asked.answer(
+        lambda: use_cases.transition_order_state(
+            order, state, by=asked.by, shipper_id=data.shipper_id, reason=data.reason, expected_version=version
+        )
+    )
+
+
+@put(
+    "/orders/{order_id:str}/shipper",
+    dto=ExactBody[AssignShipperBody],
+    return_dto=None,
+    dependencies=CHANGES,
+    response_headers=HEADERS,
+    responses=REFUSALS,
+    operation_id="assignShipper",
+    summary="Assign or replace the shipper",
+)
+async def assign_shipper(
+    data: AssignShipperBody, order: str, asked: Asked, version: int | None, use_cases: UseCases
+) -> Response[OrderView]:
+    """While the order waits for a shipper or is prepared; a waiting order begins to be prepared."""
+    return await asked.answer(
+        lambda: use_cases.assign_shipper(order, data.shipper_id, by=asked.by, expected_version=version)
+    )
+
+
+@post(
+    "/orders/{order_id:str}/payment",
+    status_code=200,
+    dto=ExactBody[RecordPaymentBody],
+    return_dto=None,
+    dependencies=CHANGES,
+    response_headers=HEADERS,
+    responses=REFUSALS,
+    operation_id="recordPayment",
+    summary="Charge the card, or record a payment",
+)
+async def record_payment(
+    data: RecordPaymentBody, order: str, asked: Asked, version: int | None, use_cases: UseCases
+) -> Response[OrderView]:
+    """A declined card is an answer, not an error: the order comes back with payment ``failed``."""
+    return await asked.answer(
+        lambda: use_cases.record_payment(order, by=asked.by, paid=data.paid, expected_version=version)
+    )
+
+
+@post(
+    "/orders/{order_id:str}/cancel",
+    status_code=200,
+    dto=ExactBody[CancelOrderBody],
+    return_dto=None,
+    dependencies=CHANGES,
+    response_headers=HEADERS,
+    responses=REFUSALS,
+    operation_id="cancelOrder",
+    summary="Cancel an order",
+)
+async def cancel_order(
+    data: CancelOrderBody, order: str, asked: Asked, version: int | None, use_cases: UseCases
+) -> Response[OrderView]:
+    """What was paid by card is given back."""
+    return await asked.answer(lambda: use_cases.cancel_order(order, data.reason, by=asked.by, expected_version=version))

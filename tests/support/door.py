@@ -1,0 +1,117 @@
+"""The HTTP door in front of the real use-cases on memory, and ways to call it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uuid_utils
+from attrs import define, field
+from httpx import AsyncClient, Response
+from litestar import Litestar
+from litestar.testing import AsyncTestClient
+from orderflow.adapters import wire
+from orderflow.adapters.gateway import SandboxGateway
+from orderflow.adapters.memory import MemoryStorage
+from orderflow.application.assign_shipper import AssignShipper
+from orderflow.application.cancel_order import CancelOrder
+from orderflow.application.change_order import ChangeOrder
+from orderflow.application.create_order import CreateOrder
+from orderflow.application.once import Once
+from orderflow.application.read_orders import GetOrder, ListOrders, OrderAsOf, OrderTimeline
+from orderflow.application.record_payment import RecordPayment
+from orderflow.application.settle_refunds import SettleRefunds
+from orderflow.application.transition_order_state import TransitionOrderState
+from orderflow.application.use_cases import UseCases
+from orderflow.application.write_set import GatheringUnitOfWork
+from orderflow.entrypoints.http import create_app, new_token
+
+from tests.support.shop import HandClock
+
+CUSTOMER, RESTAURANT, SHIPPER, BOSS = "customer:C1", "restaurant:R7", "shipper:S3", "admin:boss"
+
+
+@define
+class Installation:
+    """Everything behind the door, on memory; time stands still unless ``clock`` is moved."""
+
+    clock: HandClock = field(factory=HandClock)
+    storage: MemoryStorage = field(factory=MemoryStorage)
+    gateway: SandboxGateway = field(factory=SandboxGateway)
+    use_cases: UseCases = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.use_cases = use_cases_on(self.storage, self.gateway, self.clock)
+
+    def app(
+        self,
+        *,
+        checks: Mapping[str, Callable[[], Awaitable[None]]] | None = None,
+        trust_actor_header: bool = True,
+        **options: Any,
+    ) -> Litestar:
+        checks = {"database": self.storage.ping} if checks is None else checks
+        return create_app(
+            self.use_cases,
+            tokens=self.storage.tokens,
+            checks=checks,
+            trust_actor_header=trust_actor_header,
+            **options,
+        )
+
+    async def token(self, actor: str) -> str:
+        """A new token of ``actor``."""
+        from orderflow.domain.lifecycle import Actor
+
+        secret, digest = new_token()
+        await self.storage.tokens.add(digest, Actor.parse(actor), label="test", at=self.clock())
+        return secret
+
+
+def use_cases_on(storage: MemoryStorage, gateway: SandboxGateway, clock: HandClock) -> UseCases:
+    work = GatheringUnitOfWork(committer=storage.committer, orders=storage.orders)
+    change = ChangeOrder(work)
+    refunds = SettleRefunds(storage.attempts, gateway, work, clock)
+    cancel = CancelOrder(change, refunds, clock)
+    get_order = GetOrder(storage.views)
+    timeline = OrderTimeline(get_order, storage.log, wire.decode_record)
+    return UseCases(
+        create_order=CreateOrder(work, clock, lambda: str(uuid_utils.uuid7())),
+        get_order=get_order,
+        list_orders=ListOrders(storage.views),
+        timeline=timeline,
+        as_of=OrderAsOf(timeline),
+        change_order=change,
+        transition_order_state=TransitionOrderState(change, cancel, clock),
+        assign_shipper=AssignShipper(change, clock),
+        record_payment=RecordPayment(change, storage.views, storage.attempts, gateway, refunds, work, clock),
+        cancel_order=cancel,
+        settle_refunds=refunds,
+        once=Once(storage.answers),
+    )
+
+
+@asynccontextmanager
+async def calling(app: Litestar, actor: str = BOSS) -> AsyncIterator[AsyncClient]:
+    """A client that says it is ``actor``; a server error is an answer, not an exception."""
+    async with AsyncTestClient(app, raise_server_exceptions=False, timeout=10) as client:
+        client.headers["X-Actor"] = actor
+        yield client
+
+
+def an_order(**changes: Any) -> dict[str, Any]:
+    """The body of an order of two pizzas for 25.00; a change to None leaves the field out."""
+    body: dict[str, Any] = {
+        "userId": "C1",
+        "restaurantId": "R7",
+        "orderDetails": [{"foodId": "F1", "foodName": "Pizza", "price": 12.5, "quantity": 2, "discount": 0}],
+        "paymentMethod": "cash",
+        **changes,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+async def placed(client: AsyncClient, order_id: str = "O1", **changes: Any) -> Response:
+    """An order that is there now."""
+    answer = await client.post("/v1/orders", json=an_order(orderId=order_id, **changes))
+    assert answer.status_code == 201, answer.text
+    return answer
