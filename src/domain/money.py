@@ -43,6 +43,12 @@ def exact(value: object, *, field: str) -> Decimal:
     return amount if exponent <= 0 else amount.quantize(Decimal(1), context=_EXACT)
 
 
+def check_currency(code: object) -> None:
+    """Raises InvalidInput that names ``currency``."""
+    if not isinstance(code, str) or not _CURRENCY.match(code):
+        raise InvalidInput("currency", f"{shown(code)} is no currency code", "three capital letters (ISO 4217)")
+
+
 @frozen(order=False)
 class Money:
     """``amount`` in units of ``currency`` (ISO 4217 code); compares by value, so 25.5 equals 25.50."""
@@ -51,10 +57,7 @@ class Money:
     currency: str
 
     def __attrs_post_init__(self) -> None:
-        if not isinstance(self.currency, str) or not _CURRENCY.match(self.currency):
-            raise InvalidInput(
-                "currency", f"{shown(self.currency)} is no currency code", "three capital letters (ISO 4217)"
-            )
+        check_currency(self.currency)
         object.__setattr__(self, "amount", exact(self.amount, field="amount"))
 
     @classmethod

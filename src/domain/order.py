@@ -21,7 +21,7 @@ from .lifecycle import (
     Tie,
     transition,
 )
-from .money import Money, total_of
+from .money import Money, check_currency, total_of
 from .permissions import Action
 from .placing import MAX_LINES, MAX_NAME, MAX_QUANTITY, Address, check_card, check_lines, delivery_fee
 from .story import Change, Story, utc
@@ -98,6 +98,7 @@ class Order:
         identifier(id, field="orderId")
         identifier(customer_id, field="userId")
         identifier(restaurant_id, field="restaurantId")
+        check_currency(currency)
         lines = tuple(lines)
         check_lines(lines, currency)
         fee = delivery_fee(lines, currency, total)
