@@ -1,5 +1,6 @@
 """A consumer's records straight from the log, where no Kafka stands between."""
 
+import asyncio
 from collections.abc import Sequence
 
 from attrs import define, field
@@ -10,13 +11,17 @@ from ..application.ports import Cursors, EventLog, Wakeup
 
 @define(eq=False)
 class LogEventSource:
-    """Reads on from the consumer's own cursors; waits for news of commits, at most ``poll_interval`` seconds."""
+    """Reads on from the consumer's own cursors; waits for news of commits, at most ``poll_interval`` seconds.
+
+    After news it waits ``linger`` seconds more, so that what is committed close together is handled together.
+    """
 
     log: EventLog
     committed: Cursors
     consumer: str
     wakeup: Wakeup
     poll_interval: float = 0.25
+    linger: float = 0.0
     _positions: dict[int, int] | None = field(default=None, init=False)
 
     async def read(self, limit: int) -> Sequence[LogRecord | Foreign]:
@@ -25,6 +30,7 @@ class LogEventSource:
         records = await self._news(limit)
         if not records:
             await self.wakeup.wait(self.poll_interval)
+            await asyncio.sleep(self.linger)
             records = await self._news(limit)
         for record in records:
             self._positions[record.bucket] = record.position

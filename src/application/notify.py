@@ -136,6 +136,7 @@ def recipients(event: OrderEvent, parties: Parties) -> tuple[tuple[Role, str], .
 
 
 def follow_parties(parties: Parties | None, event: OrderEvent) -> Parties:
+    """Who takes part after ``event``. Raises CorruptHistory when none of the order's events came before it."""
     if parties is None:
         if not isinstance(event, OrderCreated):
             raise CorruptHistory(event.order_id, event.sequence, "no order.created came before it")

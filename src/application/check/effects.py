@@ -65,7 +65,7 @@ class CheckEffects:
                 now = (await self.cursors.positions(consumer)).get(bucket, 0)
                 if now == at and at <= head:
                     break
-                head = max(head, now)  # noqa: PLW2901: the log went on, and the consumer with it
+                head = max(head, now)  # noqa: PLW2901  # the log went on, and the consumer with it
             else:
                 moving += 1
                 continue

@@ -1,0 +1,79 @@
+"""``orderflow analytics``: what the analytics consumer has counted."""
+
+from datetime import UTC, datetime, timedelta
+
+from cyclopts import App
+
+from .orders import time
+from .session import rows, session
+
+app = App(name="analytics", help="Orders and revenue, states, cancellations and delivery times.")
+
+
+@app.command
+async def minutes(*, start: str | None = None, end: str | None = None) -> None:
+    """Orders and revenue per minute, by currency; by default the last hour. Times are RFC 3339."""
+    until = time(end, "end") or datetime.now(UTC)
+    since = time(start, "start") or until - timedelta(hours=1)
+    async with session().opened() as container:
+        found = await container.effects().analytics.per_minute(since, until)
+    table = rows(
+        "minute",
+        "currency",
+        "orders",
+        "cancelled",
+        "gross revenue",
+        "net revenue",
+        of=((m.minute, m.currency, m.orders, m.cancelled, m.gross_revenue, m.net_revenue) for m in found),
+    )
+    session().show(found, table)
+
+
+@app.command
+async def restaurants() -> None:
+    """Orders and revenue per restaurant, by currency."""
+    async with session().opened() as container:
+        found = await container.effects().analytics.per_restaurant()
+    table = rows(
+        "restaurant",
+        "currency",
+        "orders",
+        "cancelled",
+        "gross revenue",
+        "net revenue",
+        of=((r.restaurant_id, r.currency, r.orders, r.cancelled, r.gross_revenue, r.net_revenue) for r in found),
+    )
+    session().show(found, table)
+
+
+@app.command
+async def states() -> None:
+    """How many orders are in each state now, and how long they stay in it, in seconds."""
+    async with session().opened() as container:
+        counts = await container.effects().analytics.by_state()
+        times = {t.state: t for t in await container.effects().analytics.time_in_states()}
+    found = [
+        {"state": state, "orders": count, "left": t.orders, "mean": t.mean, "median": t.median, "p90": t.p90}
+        if (t := times.get(state))
+        else {"state": state, "orders": count, "left": 0, "mean": None, "median": None, "p90": None}
+        for state, count in counts.items()
+    ]
+    session().show(
+        found,
+        rows("state", "orders now", "orders that left it", "mean", "median", "p90", of=(f.values() for f in found)),
+    )
+
+
+@app.command
+async def cancellations() -> None:
+    """Cancelled orders by reason."""
+    async with session().opened() as container:
+        found = await container.effects().analytics.cancellations()
+    session().show(found, rows("reason", "orders", of=found.items()))
+
+
+@app.command
+async def deliveries() -> None:
+    """Percentiles of the whole minutes from creation to delivery."""
+    async with session().opened() as container:
+        session().show(await container.effects().analytics.delivery_times())

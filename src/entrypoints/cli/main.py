@@ -1,0 +1,89 @@
+"""``orderflow``: data on standard output, talk on standard error, and an exit code that says what came of it."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+
+from ...domain.errors import CommandRefused, Conflict, InvalidInput, NotFound, OrderFlowError, Unavailable
+from ..logs import configure_logs
+from ..settings import load_settings
+from . import day, events, figures, letters, operate, orders, people
+from .session import begin
+
+EXIT_CODES: tuple[tuple[type[OrderFlowError], int], ...] = (
+    (InvalidInput, 2),
+    (NotFound, 3),
+    (CommandRefused, 4),
+    (Conflict, 4),
+    (Unavailable, 5),
+    (OrderFlowError, 1),
+)
+"""The first class that an error belongs to decides: 1 failure, 2 usage, 3 not found, 4 conflict, 5 unavailable."""
+
+app = App(name="orderflow", help="Event-driven order flow for food delivery.", version_flags=["--version"])
+for command in (
+    operate.serve,
+    operate.relay,
+    operate.consume,
+    operate.lag,
+    operate.check,
+    operate.config,
+    day.replay,
+    day.simulate,
+    day.demo,
+):
+    app.command(command)
+for group in (
+    orders.app,
+    events.app,
+    operate.db,
+    operate.topics,
+    people.contacts,
+    people.tokens,
+    people.stock,
+    figures.app,
+    letters.app,
+):
+    app.command(group)
+
+
+@app.meta.default
+def launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    json: Annotated[bool, Parameter(negative=(), help="answer with one JSON document")] = False,
+    settings: Annotated[Path | None, Parameter(help="a TOML file of settings; the environment wins over it")] = None,
+) -> int | None:
+    """Event-driven order flow for food delivery."""
+    loaded = load_settings(settings)
+    configure_logs(loaded)
+    begin(loaded, json=json)
+    outcome: int | None = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    return outcome
+
+
+def main() -> None:
+    """Run the command that the program's arguments name, and exit with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """The exit code of one command line."""
+    talk = Console(stderr=True, soft_wrap=True)
+    try:
+        return app.meta(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
+    except CycloptsError as e:
+        talk.print(f"orderflow: {e}", style="red", highlight=False, markup=False)
+        talk.print("`orderflow --help` shows what there is", highlight=False, markup=False)
+        return 2
+    except OrderFlowError as e:
+        talk.print(f"orderflow: {e}", style="red", highlight=False, markup=False)
+        return exit_code(e)
+    except KeyboardInterrupt:
+        return 130
+
+
+def exit_code(error: OrderFlowError) -> int:
+    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))

@@ -1,0 +1,187 @@
+"""``serve``, ``relay``, ``consume``, ``db``, ``topics``, ``lag``, ``check`` and ``config``: running an installation."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+from rich.table import Table
+
+from ...application.check import Report
+from ...application.publish_pending import FLOOR
+from ...domain.errors import InvalidInput, NotConfigured
+from ..container import CONSUMERS, container_for
+from ..processes import run, until_signalled
+from ..settings import PREFIX, described
+from .session import rows, session
+
+db = App(name="db", help="The database schema.")
+topics = App(name="topics", help="The topic on Kafka.")
+
+
+async def serve(
+    *,
+    api: Annotated[bool, Parameter(help="answer HTTP requests")] = True,
+    relay: Annotated[bool | None, Parameter(help="publish to Kafka (default: where Kafka is configured)")] = None,
+    consumers: Annotated[bool, Parameter(help="run the three consumers")] = True,
+) -> None:
+    """API, relay and consumers in one process; switch off what runs elsewhere (--no-relay, --no-consumers)."""
+    settings = session().settings
+    with_relay = settings.uses_kafka and settings.publishing == "log" if relay is None else relay
+    async with until_signalled() as stop:
+        await run(
+            container_for(settings), api=api, relay=with_relay, consumers=CONSUMERS if consumers else (), stop=stop
+        )
+
+
+async def relay() -> None:
+    """Bring events from the log to Kafka, exactly once and in order, until stopped."""
+    async with until_signalled() as stop:
+        await run(container_for(session().settings), relay=True, stop=stop)
+
+
+async def consume(*names: str) -> None:
+    """Run the named consumers until stopped: notifications, analytics, inventory; without names, all."""
+    async with until_signalled() as stop:
+        await run(container_for(session().settings), consumers=names or CONSUMERS, stop=stop)
+
+
+def config() -> None:
+    """All settings as they are, secrets masked; each is an environment variable ORDERFLOW_NAME."""
+    shown = described(session().settings)
+    session().show(shown, rows("setting", "value", of=((PREFIX + k.upper(), v) for k, v in shown.items())))
+
+
+@db.command
+async def upgrade() -> None:
+    """Make the schema, or bring it to the newest migration."""
+    from ...adapters.sql import schema
+
+    url = session().settings.database_url
+    await schema.upgrade(url)
+    session().show({"schema": await schema.current(url), "newest": schema.newest()})
+
+
+@db.command
+async def current() -> None:
+    """The schema's migration, and the newest there is."""
+    from ...adapters.sql import schema
+
+    session().show({"schema": await schema.current(session().settings.database_url), "newest": schema.newest()})
+
+
+@topics.command
+async def create() -> None:
+    """Make the topic with the partitions, replication and retention of the settings.
+
+    One that is there with other settings is refused.
+    """
+    settings = session().settings
+    admin = _admin()
+    retention = settings.topic_retention_hours
+    made = await admin.create(
+        partitions=settings.topic_partitions,
+        replication=settings.topic_replication,
+        retention_ms=-1 if retention == -1 else retention * 3_600_000,
+    )
+    session().say(f"topic {settings.topic} {'made' if made else 'was there, as asked for'}")
+    session().show(await admin.describe())
+
+
+@topics.command
+async def describe() -> None:
+    """The topic's partitions, replication and settings."""
+    session().show(await _admin().describe())
+
+
+def _admin() -> Any:
+    admin = container_for(session().settings).topic_admin()
+    if admin is None:
+        raise NotConfigured("no Kafka is configured", "set ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS")
+    return admin
+
+
+async def lag(*, wait: float | None = None) -> int:
+    """Events of the log that each reader has yet to come to; beside it Kafka's own group lag.
+
+    --wait SECONDS: until there is none, at most so long; exit 1 when some is left.
+    """
+    async with session().opened() as container:
+        found = await caught_up(container, wait or 0)
+        groups = await group_lags(container)
+    data = [{"reader": name, "events": events, "kafkaGroup": groups.get(name)} for name, events in found.items()]
+    session().show(data, rows("reader", "events to come", "Kafka's group lag", of=(d.values() for d in data)))
+    return 1 if wait is not None and any(found.values()) else 0
+
+
+async def caught_up(container: Any, seconds: float) -> dict[str, int]:
+    """What relay and consumers have yet to come to, as soon as that is nothing, or after so many seconds."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        found = await lags(container)
+        if not any(found.values()) or asyncio.get_running_loop().time() >= deadline:
+            return found
+        await asyncio.sleep(0.1)
+
+
+async def lags(container: Any) -> dict[str, int]:
+    storage = container.storage()
+    positions = {name: dict(await storage.cursors.positions(name)) for name in await _readers(container)}
+    heads: Mapping[int, int] = await storage.log.heads()
+    return {
+        name: sum(max(0, head - at.get(bucket, 0)) for bucket, head in heads.items()) for name, at in positions.items()
+    }
+
+
+async def _readers(container: Any) -> list[str]:
+    ours = [FLOOR, *CONSUMERS] if container.settings().uses_kafka else list(CONSUMERS)
+    return [*ours, *(name for name in await container.storage().cursors.readers() if name not in ours)]
+
+
+async def group_lags(container: Any) -> Mapping[str, int]:
+    if container.kafka() is None:
+        return {}
+    from ...adapters.kafka import GroupLag
+
+    asked = GroupLag(container.kafka())
+    groups = {container.kafka().consumer_group(name): name for name in CONSUMERS}
+    try:
+        found = await asked.of(groups)
+    finally:
+        await asked.close()
+    return {groups[group]: sum(part.lag for part in parts) for group, parts in found.items()}
+
+
+async def check(*, wait: float = 0.0) -> int:
+    """Compare orders, log, topic and effects; print what was compared and every difference, exit 1 on any.
+
+    --wait SECONDS: first let relay and consumers catch up, at most so long.
+    """
+    if wait < 0:
+        raise InvalidInput("wait", str(wait), "seconds, 0 or more")
+    async with session().opened() as container:
+        await caught_up(container, wait)
+        report = await container.check()()
+    session().show({"clean": report.clean, "report": report}, check_table(report))
+    for comparison in report.comparisons:
+        for difference in comparison.differences:
+            session().say(f"{comparison.name}: {difference.where}: {difference.problem}")
+        if comparison.found > len(comparison.differences):
+            session().say(f"{comparison.name}: {comparison.found - len(comparison.differences)} more")
+    for note in report.notes:
+        session().say(f"note: {note}")
+    session().say("clean" if report.clean else f"{report.found} differences")
+    return 0 if report.clean else 1
+
+
+def check_table(report: Report) -> Table:
+    """What was compared, with how many differences."""
+    return rows(
+        "compared",
+        "how much",
+        "differences",
+        of=(
+            (c.name, "skipped: " + c.skipped if c.skipped else f"{c.compared} {c.unit}", "" if c.skipped else c.found)
+            for c in report.comparisons
+        ),
+    )

@@ -1,0 +1,209 @@
+"""``OrderFlow``: the door for other applications, and for their tests."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Self
+
+from ..application.create_order import NewOrder
+from ..application.handlers import Handler, HandlerConsumer, event_types
+from ..application.log import Delivery
+from ..application.reading import OrderPage, OrderQuery
+from ..application.run_consumer import RunConsumer
+from ..application.use_cases import UseCases
+from ..domain.errors import InvalidInput
+from ..domain.events import OrderLine
+from ..domain.history import OrderFacts
+from ..domain.identifiers import identifier
+from ..domain.lifecycle import Actor, OrderState, PaymentMethod
+from ..domain.money import Money
+from ..domain.order import Address, Order
+from .container import CONSUMERS, container_for
+from .lifespan import opened
+from .processes import consumer_loop
+from .settings import Settings, load_settings
+
+SYSTEM = Actor.parse("admin:embedded")
+"""Who acts where the embedding application names nobody: it is trusted."""
+
+
+class OrderFlow:
+    """An order service inside an application. Get one from ``open`` or ``in_memory``; it is ready inside their block.
+
+    Every method raises the errors of its use-case (``orderflow.application``); all derive from OrderFlowError.
+    """
+
+    def __init__(self, container: Any) -> None:
+        """For ``open``; ``container`` is built and not yet opened."""
+        self._container = container
+        self._handlers: list[HandlerConsumer] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._consumers: tuple[str, ...] = ()
+        self._stop = asyncio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, settings: Settings | str | None = None, *, consumers: Sequence[str] = (), **given: Any
+    ) -> AsyncIterator[Self]:
+        """Open by settings, a database URL, or the environment; ``given`` are single settings.
+
+        ``consumers`` of the shipped ones (``notifications``, ``analytics``, ``inventory``) run in this process.
+        A SQLite database is made and migrated as needed; PostgreSQL is migrated by ``orderflow db upgrade``.
+        Raises InvalidInput, NotConfigured, StorageUnavailable.
+        """
+        if isinstance(settings, str):
+            given["database_url"] = settings
+        if not isinstance(settings, Settings):
+            settings = load_settings(**given)
+        for name in consumers:
+            if name not in CONSUMERS:
+                raise InvalidInput("consumers", f"{name!r} is none", ", ".join(CONSUMERS))
+        flow = cls(container_for(settings))
+        flow._consumers = tuple(consumers)
+        async with opened(flow._container):
+            try:
+                for name in consumers:
+                    flow._start(name, consumer_loop(flow._container, name))
+                yield flow
+            finally:
+                await flow._close()
+
+    @classmethod
+    @asynccontextmanager
+    async def in_memory(cls, *, consumers: Sequence[str] = CONSUMERS) -> AsyncIterator[Self]:
+        """Everything in RAM, all consumers running: for tests and trials. Ignores the environment."""
+        async with cls.open(Settings(database_url="memory://", poll_seconds=0.01), consumers=consumers) as flow:
+            yield flow
+
+    @property
+    def use_cases(self) -> UseCases:
+        """The use-cases themselves, with every argument."""
+        use_cases: UseCases = self._container.use_cases()
+        return use_cases
+
+    @property
+    def container(self) -> Any:
+        """The container behind this flow, for doors and tools."""
+        return self._container
+
+    async def create_order(
+        self,
+        *,
+        customer_id: str,
+        restaurant_id: str,
+        lines: Sequence[OrderLine],
+        payment_method: PaymentMethod | str = PaymentMethod.CASH,
+        card_token: str | None = None,
+        total: Money | None = None,
+        address: Address | None = None,
+        order_id: str | None = None,
+        currency: str | None = None,
+        by: Actor = SYSTEM,
+    ) -> Order:
+        """A new order, or the same one again where ``order_id`` has this content already."""
+        new = NewOrder(
+            customer_id=customer_id,
+            restaurant_id=restaurant_id,
+            lines=lines,
+            payment_method=PaymentMethod.parse(payment_method),
+            card_token=card_token,
+            total=total,
+            address=address,
+            order_id=order_id,
+            currency=currency or self._container.settings().currency,
+        )
+        return await self.use_cases.create_order(new, by=by)
+
+    async def get_order(self, order_id: str, *, by: Actor = SYSTEM) -> Order:
+        return await self.use_cases.get_order(order_id, by=by)
+
+    async def list_orders(self, query: OrderQuery | None = None, *, by: Actor = SYSTEM) -> OrderPage:
+        return await self.use_cases.list_orders(query or OrderQuery(), by=by)
+
+    async def timeline(self, order_id: str, *, by: Actor = SYSTEM) -> Sequence[Delivery]:
+        return await self.use_cases.timeline(order_id, by=by)
+
+    async def order_as_of(self, order_id: str, moment: datetime, *, by: Actor = SYSTEM) -> OrderFacts:
+        return await self.use_cases.as_of(order_id, moment, by=by)
+
+    async def transition_order_state(
+        self,
+        order_id: str,
+        state: OrderState | str,
+        *,
+        shipper_id: str | None = None,
+        reason: str | None = None,
+        by: Actor = SYSTEM,
+    ) -> Order:
+        return await self.use_cases.transition_order_state(
+            order_id, OrderState.parse(state), by=by, shipper_id=shipper_id, reason=reason
+        )
+
+    async def assign_shipper(self, order_id: str, shipper_id: str, *, by: Actor = SYSTEM) -> Order:
+        return await self.use_cases.assign_shipper(order_id, shipper_id, by=by)
+
+    async def record_payment(self, order_id: str, *, paid: bool | None = None, by: Actor = SYSTEM) -> Order:
+        return await self.use_cases.record_payment(order_id, by=by, paid=paid)
+
+    async def cancel_order(self, order_id: str, reason: str, *, by: Actor = SYSTEM) -> Order:
+        return await self.use_cases.cancel_order(order_id, reason, by=by)
+
+    def on(self, *types: str, name: str | None = None) -> Callable[[Handler], Handler]:
+        """Have an ``async def handler(event)`` called for each event of ``types`` (all, where none is named).
+
+        In order, at least once, from the first event of the log on; how far it has come is kept under ``name`` (by
+        default the function's qualified name), so it goes on there after a restart. Events come from the log itself,
+        whatever the profile. Raises InvalidInput for an unknown type or a name that is taken.
+        """
+        asked = event_types(*types)
+
+        def register(handler: Handler) -> Handler:
+            reader = identifier(name or f"{handler.__module__}.{handler.__qualname__}"[-64:], field="name")
+            if reader in self._tasks or reader in CONSUMERS:
+                raise InvalidInput("name", f"{reader!r} is taken", "a name of its own for each handler")
+            consumer = HandlerConsumer(reader, asked, handler)
+            loop = RunConsumer(
+                source=self._container.log_source()(reader),
+                handle_batch=self._container.handle_batch(consumer),
+                consumer=consumer,
+                batch=1,
+            )
+            self._start(reader, loop)
+            return handler
+
+        return register
+
+    async def settled(self, timeout: float = 10.0) -> None:
+        """Wait until handlers and consumers of this flow have handled all that is in the log. For tests.
+
+        Raises TimeoutError after ``timeout`` seconds, and what a consumer failed with.
+        """
+        async with asyncio.timeout(timeout):
+            while not await self._is_settled():
+                for task in self._tasks.values():
+                    if task.done():
+                        await task
+                await asyncio.sleep(0.005)
+
+    async def _is_settled(self) -> bool:
+        storage = self._container.storage()
+        before = dict(await storage.log.heads())
+        for name in self._tasks:
+            if dict(await storage.cursors.positions(name)) != before:
+                return False
+        if "inventory" in self._tasks and await self._container.effects().shortages.unsettled(1):
+            return False
+        return dict(await storage.log.heads()) == before
+
+    def _start(self, name: str, loop: RunConsumer) -> None:
+        self._tasks[name] = asyncio.get_running_loop().create_task(loop(self._stop), name=name)
+
+    async def _close(self) -> None:
+        self._stop.set()
+        self._container.news().notify()
+        outcomes = await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+        if failures:
+            raise failures[0]

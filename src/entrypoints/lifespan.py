@@ -1,0 +1,30 @@
+"""Opening and closing what a container built: the one lifespan of every process."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from ..adapters.sql import schema
+
+
+@asynccontextmanager
+async def opened(container: Any) -> AsyncIterator[None]:
+    """The adapters of ``container``, opened; closed at the end.
+
+    A SQLite database is made and migrated as needed, for nobody else is there to do it.
+    """
+    storage = container.storage()
+    url: str = container.settings().database_url
+    if url.startswith("sqlite:") and await schema.current(url) != schema.newest():
+        await schema.upgrade(url)
+    await storage.open()
+    try:
+        yield
+    finally:
+        closing: list[Callable[[], Awaitable[None]]] = []
+        if (direct := container.direct()) is not None:
+            closing.append(direct.close)
+        closing += [channel.close for channel in container.channels() if hasattr(channel, "close")]
+        closing.append(storage.close)
+        for close in closing:
+            await close()

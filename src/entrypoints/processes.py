@@ -1,0 +1,153 @@
+"""Long-running processes: API, relay and consumers, alone or together, until asked to stop."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from ..application.run_consumer import RunConsumer
+from ..application.run_relay import RunRelay
+from ..domain.errors import InvalidInput, NotConfigured, Unavailable
+from .container import CONSUMERS
+from .lifespan import opened
+from .settings import Settings
+
+HOUSEKEEPING_SECONDS = 5.0
+ANSWERS_KEPT = timedelta(hours=24)
+"""How long an idempotency key answers; after that it is new again."""
+
+logger = logging.getLogger("orderflow.processes")
+
+Part = Callable[[asyncio.Event], Awaitable[None]]
+"""Runs until the event is set."""
+
+
+@asynccontextmanager
+async def until_signalled() -> AsyncIterator[asyncio.Event]:
+    """An event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def run(
+    container: Any, *, api: bool = False, relay: bool = False, consumers: Sequence[str] = (), stop: asyncio.Event
+) -> None:
+    """Open ``container`` and run what is asked for in this process, as ``run_parts`` does."""
+    async with opened(container):
+        await run_parts(container, api=api, relay=relay, consumers=consumers, stop=stop)
+
+
+async def run_parts(
+    container: Any, *, api: bool = False, relay: bool = False, consumers: Sequence[str] = (), stop: asyncio.Event
+) -> None:
+    """Run these on an open container until ``stop``, or until one fails: then all stop, and its failure is raised."""
+    for name in consumers:
+        if name not in CONSUMERS:
+            raise InvalidInput("consumer", f"{name!r} is none", ", ".join(CONSUMERS))
+    parts: dict[str, Part] = {}
+    if relay:
+        parts["relay"] = _relay(container)
+    for name in consumers:
+        parts[name] = consumer_loop(container, name)
+    if api:
+        parts["api"] = partial(_api, container)
+    if api or "inventory" in consumers:
+        parts["housekeeping"] = partial(_housekeeping, container)
+
+    async def guarded(name: str, part: Part) -> None:
+        logger.info("started", extra={"part": name})
+        try:
+            await part(stop)
+        finally:
+            stop.set()
+            container.news().notify()
+        logger.info("stopped", extra={"part": name})
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for name, part in parts.items():
+                group.create_task(guarded(name, part), name=name)
+    except* Exception as failures:  # noqa: BLE001  # nothing is swallowed: the first failure speaks for all
+        raise failures.exceptions[0] from None
+
+
+def _relay(container: Any) -> RunRelay:
+    settings: Settings = container.settings()
+    if not settings.uses_kafka:
+        raise NotConfigured("a relay needs Kafka", "set ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS; without, none is needed")
+    if settings.publishing == "direct":
+        raise NotConfigured("publishing is direct, so a relay would publish again", "set ORDERFLOW_PUBLISHING=log")
+    return RunRelay(container.publish_pending(), container.news().listener(), poll_interval=settings.poll_seconds)
+
+
+def consumer_loop(container: Any, name: str) -> RunConsumer:
+    """The loop of one shipped consumer on an open container."""
+    consumer = container.consumers()[name]
+    return RunConsumer(
+        source=container.source()(name),
+        handle_batch=container.handle_batch(consumer),
+        consumer=consumer,
+        batch=container.settings().consumer_batch,
+    )
+
+
+async def _api(container: Any, stop: asyncio.Event) -> None:
+    from .http import create_app, serve
+
+    settings: Settings = container.settings()
+    loopback = settings.http_host in ("127.0.0.1", "::1", "localhost")
+    if not await container.storage().tokens.any():
+        if not loopback:
+            raise NotConfigured(
+                f"no token is configured, so {settings.http_host} would be open to everybody",
+                "make one with `orderflow tokens make`, or listen on 127.0.0.1",
+            )
+        logger.warning("no token is configured: callers name themselves in X-Actor, on loopback only")
+    app = create_app(
+        container.use_cases(),
+        tokens=container.storage().tokens,
+        checks=checks(container),
+        currency=settings.currency,
+        trust_actor_header=loopback,
+        max_body_bytes=settings.http_max_body_bytes,
+    )
+    await serve(
+        app,
+        host=settings.http_host,
+        port=settings.http_port,
+        stop=stop,
+        on_ready=lambda host, port: logger.info("listening", extra={"url": f"http://{host}:{port}"}),
+    )
+
+
+def checks(container: Any) -> dict[str, Callable[[], Awaitable[None]]]:
+    """What readiness asks, by dependency."""
+    asked: dict[str, Callable[[], Awaitable[None]]] = {"database": container.storage().ping}
+    if (admin := container.topic_admin()) is not None:
+        asked["kafka"] = admin.ping
+    return asked
+
+
+async def _housekeeping(container: Any, stop: asyncio.Event) -> None:
+    """Ask for promised refunds that found no answer yet, and forget idempotency keys of the day before."""
+    while not stop.is_set():
+        try:
+            await container.use_cases().settle_refunds()
+            await container.storage().answers.forget_before(container.clock()() - ANSWERS_KEPT)
+        except Unavailable as e:
+            logger.warning("housekeeping waits", extra={"error": e.code, "detail": str(e)})
+        try:
+            await asyncio.wait_for(stop.wait(), HOUSEKEEPING_SECONDS)
+        except TimeoutError:
+            continue
