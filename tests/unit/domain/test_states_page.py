@@ -1,0 +1,61 @@
+"""The documentation's page about the states shows what the code does."""
+
+import re
+from pathlib import Path
+
+from orderflow.domain.lifecycle import PAYMENT_PATHS, TRANSITIONS, Need, Role, Tie, state_diagram
+
+PAGE = Path(__file__).parents[3] / "docs" / "states.md"
+
+WHO = {
+    (Role.CUSTOMER, Tie.OWN): "the order's customer",
+    (Role.RESTAURANT, Tie.OWN): "the order's restaurant",
+    (Role.SHIPPER, Tie.ASSIGNED): "the assigned shipper",
+    (Role.ADMIN, Tie.ANY): "an admin",
+}
+NEEDS = {None: "", Need.SHIPPER: "a shipper is assigned", Need.REASON: "a non-empty reason"}
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the table under a heading, without its head."""
+    section = PAGE.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    table = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:]]
+
+
+def test_the_diagram_is_the_one_that_the_table_draws() -> None:
+    shown = re.findall(r"```mermaid\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+    assert shown == [state_diagram()], f"docs/states.md must show:\n\n```mermaid\n{state_diagram()}```\n"
+
+
+def test_the_diagram_draws_every_arrow_with_who_and_what_it_needs() -> None:
+    drawn = state_diagram().splitlines()
+
+    assert drawn == [
+        "stateDiagram-v2",
+        "    [*] --> waiting_for_shipper",
+        "    waiting_for_shipper --> preparing: own restaurant, admin, or by assigning a shipper",
+        "    preparing --> on_the_way: assigned shipper, admin [shipper assigned]",
+        "    on_the_way --> delivered: assigned shipper, admin",
+        "    waiting_for_shipper --> cancelled: own customer, own restaurant, admin [reason given]",
+        "    preparing --> cancelled: own customer, own restaurant, admin [reason given]",
+        "    on_the_way --> cancelled: own restaurant, admin [reason given]",
+        "    delivered --> [*]",
+        "    cancelled --> [*]",
+    ]
+
+
+def test_the_table_in_words_says_the_same() -> None:
+    told = [(row[0], row[1], row[2].split(";")[0], row[3].split(";")[0]) for row in rows("Who may do what")]
+
+    assert told == [
+        (f"`{t.source}`", f"`{t.target}`", ", ".join(WHO[role, tie] for role, tie in t.by.items()), NEEDS[t.need])
+        for t in TRANSITIONS
+    ]
+
+
+def test_the_payment_table_says_the_same() -> None:
+    told = {(source.strip("` "), row[1].strip("`")) for row in rows("Payment") for source in row[0].split(",")}
+
+    assert told == {(str(source), str(target)) for source, targets in PAYMENT_PATHS.items() for target in targets}
