@@ -1,0 +1,66 @@
+"""Many rows by one statement: an array a column for PostgreSQL, many executions in one call for SQLite."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+from sqlalchemy import ARRAY, ColumnElement, Table, any_, bindparam, column, func, literal, select
+from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
+from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+Into = TypeVar("Into", SqliteInsert, PostgresInsert)
+
+
+def among(connection: AsyncConnection, it: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
+    """Whether ``it`` is one of ``values``: one bound value however many they are, so one statement to prepare."""
+    if connection.dialect.name == "sqlite":
+        each = func.json_each(literal(json.dumps(list(values)))).table_valued(column("value", it.type))
+        return it.in_(select(each.c.value))
+    return it == any_(literal(list(values), ARRAY(it.type, dimensions=1)))
+
+
+async def put(
+    connection: AsyncConnection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    replace: bool = True,
+) -> None:
+    """Insert ``rows``, which name every column. One whose key is there replaces it, or else is left out.
+
+    With ``replace`` no key may come twice.
+    """
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
+        await connection.execute(_one_by_one(table, replace), rows)
+    else:
+        columns = {f"all_{name}": [row[name] for row in rows] for name in _names(table)}
+        await connection.execute(_all_at_once(table, replace), columns)
+
+
+@cache
+def _one_by_one(table: Table, replace: bool) -> SqliteInsert:
+    return _on_conflict(SqliteInsert(table), table, replace)
+
+
+@cache
+def _all_at_once(table: Table, replace: bool) -> PostgresInsert:
+    arrays = [
+        func.unnest(bindparam(f"all_{it.name}", type_=ARRAY(it.type, dimensions=1)), type_=it.type) for it in table.c
+    ]
+    return _on_conflict(PostgresInsert(table).from_select(list(table.c), select(*arrays)), table, replace)
+
+
+def _on_conflict(insert: Into, table: Table, replace: bool) -> Into:
+    key = table.primary_key.columns.keys()
+    changed = {name: insert.excluded[name] for name in _names(table) if name not in key}
+    if replace and changed:
+        return insert.on_conflict_do_update(index_elements=key, set_=changed)
+    return insert.on_conflict_do_nothing(index_elements=key)
+
+
+def _names(table: Table) -> list[str]:
+    return [it.name for it in table.c]

@@ -1,0 +1,155 @@
+"""What the consumers keep, as it is seen and settled outside of their transactions."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import evolve, frozen
+from sqlalchemy import Select, and_, delete, func, select, update
+
+from ...application.dead_letters import DeadLetter, ForeignLetter
+from ...application.notices import Contact, Notification
+from ...application.stockroom import Reservation, StockItem, check_stock
+from .bulk import among, put
+from .database import Database
+from .effects_rows import foreign_of, letter_of, notification_of, reservation_of, row_of_notification
+from .effects_tables import contacts, dead_letters, foreign_records, notifications, reservations, stock
+
+
+@frozen
+class SqlContacts:
+    _database: Database
+
+    async def set(self, contact: Contact) -> None:
+        async with self._database.writing() as connection:
+            if contact.email is None:
+                await connection.execute(delete(contacts).where(contacts.c.party == contact.party))
+            else:
+                await put(connection, contacts, [{"party": contact.party, "email": contact.email}])
+
+    async def get(self, party: str) -> Contact | None:
+        rows = await _all(self._database, select(contacts).where(contacts.c.party == party))
+        return Contact(**rows[0]) if rows else None
+
+    async def list(self) -> Sequence[Contact]:
+        return [Contact(**row) for row in await _all(self._database, select(contacts).order_by(contacts.c.party))]
+
+
+@frozen
+class SqlNotifications:
+    _database: Database
+
+    async def claim(
+        self, channels: Collection[str], *, now: datetime, until: datetime, limit: int
+    ) -> Sequence[Notification]:
+        it = notifications.c
+        # An idle look takes no lock, and on SQLite no turn among the writers.
+        async with self._database.reading() as connection:
+            pending = (it.status == "pending", it.due_at <= now, among(connection, it.channel, channels))
+            due = select(notifications).where(*pending).order_by(it.due_at, it.order_id, it.sequence).limit(limit)
+            if (await connection.execute(due.limit(1))).first() is None:
+                return []
+        async with self._database.writing() as connection:
+            found = await connection.execute(due.with_for_update(skip_locked=True))
+            claimed = [notification_of(row) for row in found.mappings()]
+            await put(connection, notifications, [row_of_notification(evolve(n, due_at=until)) for n in claimed])
+        return claimed
+
+    async def keep(self, notifications_: Sequence[Notification]) -> None:
+        if notifications_:
+            async with self._database.writing() as connection:
+                await put(connection, notifications, [row_of_notification(it) for it in notifications_])
+
+    async def of_orders(self, order_ids: Collection[str]) -> Sequence[Notification]:
+        async with self._database.reading() as connection:
+            found = await connection.execute(
+                select(notifications)
+                .where(among(connection, notifications.c.order_id, order_ids))
+                .order_by(*notifications.primary_key.columns)
+            )
+            return [notification_of(row) for row in found.mappings()]
+
+
+@frozen
+class SqlStock:
+    _database: Database
+
+    async def set(self, restaurant_id: str, food_id: str, quantity: int | None) -> None:
+        check_stock(restaurant_id, food_id, quantity)
+        row = {"restaurant_id": restaurant_id, "food_id": food_id, "quantity": quantity}
+        async with self._database.writing() as connection:
+            if quantity is None:
+                here = and_(stock.c.restaurant_id == restaurant_id, stock.c.food_id == food_id)
+                await connection.execute(delete(stock).where(here))
+            else:
+                await put(connection, stock, [row])
+
+    async def get(self, restaurant_id: str, food_id: str) -> int | None:
+        here = and_(stock.c.restaurant_id == restaurant_id, stock.c.food_id == food_id)
+        rows = await _all(self._database, select(stock).where(here))
+        return rows[0]["quantity"] if rows else None
+
+    async def list(self, restaurant_id: str | None = None) -> Sequence[StockItem]:
+        items = select(stock).order_by(stock.c.restaurant_id, stock.c.food_id)
+        if restaurant_id is not None:
+            items = items.where(stock.c.restaurant_id == restaurant_id)
+        return [StockItem(**row) for row in await _all(self._database, items)]
+
+
+@frozen
+class SqlShortages:
+    _database: Database
+
+    async def unsettled(self, limit: int) -> Sequence[Reservation]:
+        short = and_(reservations.c.status == "short", reservations.c.outcome == "")
+        found = select(reservations).where(short).order_by(reservations.c.order_id).limit(limit)
+        return [reservation_of(row) for row in await _all(self._database, found)]
+
+    async def settle(self, order_id: str, outcome: str, at: datetime) -> None:
+        async with self._database.writing() as connection:
+            await connection.execute(
+                update(reservations).where(reservations.c.order_id == order_id).values(outcome=outcome, settled_at=at)
+            )
+
+    async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, Reservation]:
+        async with self._database.reading() as connection:
+            here = among(connection, reservations.c.order_id, order_ids)
+            found = await connection.execute(select(reservations).where(here))
+            return {row["order_id"]: reservation_of(row) for row in found.mappings()}
+
+
+@frozen
+class SqlDeadLetters:
+    _database: Database
+
+    async def blocking(self, consumer: str | None = None, *, error: str | None = None) -> Sequence[DeadLetter]:
+        it = dead_letters.c
+        first = (
+            select(it.consumer, it.order_id, func.min(it.sequence).label("sequence"))
+            .group_by(it.consumer, it.order_id)
+            .subquery()
+        )
+        same = and_(it.consumer == first.c.consumer, it.order_id == first.c.order_id, it.sequence == first.c.sequence)
+        letters = select(dead_letters).join(first, same).order_by(it.consumer, it.order_id)
+        if consumer is not None:
+            letters = letters.where(it.consumer == consumer)
+        if error is not None:
+            letters = letters.where(it.error == error)
+        return [letter_of(row) for row in await _all(self._database, letters)]
+
+    async def of_order(self, consumer: str, order_id: str) -> Sequence[DeadLetter]:
+        it = dead_letters.c
+        letters = select(dead_letters).where(it.consumer == consumer, it.order_id == order_id).order_by(it.sequence)
+        return [letter_of(row) for row in await _all(self._database, letters)]
+
+    async def foreign(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[ForeignLetter]:
+        letters = select(foreign_records).order_by(*foreign_records.primary_key.columns).limit(limit)
+        if consumer is not None:
+            letters = letters.where(foreign_records.c.consumer == consumer)
+        return [foreign_of(row) for row in await _all(self._database, letters)]
+
+
+async def _all(database: Database, query: Select[Any]) -> Sequence[Any]:
+    async with database.reading() as connection:
+        found = await connection.execute(query)
+        return list(found.mappings())

@@ -1,0 +1,303 @@
+"""What every place that keeps consumers' effects promises."""
+
+from datetime import timedelta
+
+import pytest
+from attrs import evolve
+from orderflow.application.dead_letters import DeadLetter, ForeignLetter
+from orderflow.application.log import Foreign, LogRecord
+from orderflow.application.notices import Contact, Notification, NotificationStatus, Parties, Receipt
+from orderflow.application.stockroom import Reservation, ReservationStatus, StockItem
+from orderflow.domain.errors import InvalidInput, StaleCursor
+
+from tests.support.effects import World
+from tests.support.shop import Shop
+
+
+class ConsumerStoreContract:
+    """Subclassed with a fixture ``world``."""
+
+    async def test_effects_and_cursors_commit_together(self, world: World) -> None:
+        parties = Parties(order_id="o1", customer_id="C1", restaurant_id="R1")
+
+        async with world.effects.store("notifications") as work:
+            await work.advance({7: (0, 3)})
+            await work.notifications.keep_parties([parties])
+
+        assert await world.storage.cursors.positions("notifications") == {7: 3}
+        async with world.effects.store("notifications") as work:
+            assert await work.notifications.parties(["o1", "o2"]) == {"o1": parties}
+
+    async def test_a_failure_inside_leaves_neither_effects_nor_cursors(self, world: World) -> None:
+        async def fail() -> None:
+            async with world.effects.store("notifications") as work:
+                await work.advance({7: (0, 3)})
+                await work.notifications.keep_parties([Parties(order_id="o1", customer_id="C", restaurant_id="R")])
+                await work.notifications.record([_notification(world)])
+                await work.reservations.keep([_reservation("o1")])
+                await work.dead_letters.keep([_letter(world, await _record("o1"))])
+                raise RuntimeError("broken")
+
+        with pytest.raises(RuntimeError, match="broken"):
+            await fail()
+
+        assert await world.storage.cursors.positions("notifications") == {}
+        assert await world.effects.notifications.of_orders(["o1"]) == []
+        assert await world.effects.shortages.of_orders(["o1"]) == {}
+        assert await world.effects.dead_letters.blocking() == []
+        async with world.effects.store("notifications") as work:
+            assert await work.notifications.parties(["o1"]) == {}
+
+    async def test_a_cursor_that_somebody_else_moved_is_not_moved_again(self, world: World) -> None:
+        async with world.effects.store("analytics") as work:
+            await work.advance({1: (0, 5), 2: (0, 1)})
+
+        with pytest.raises(StaleCursor) as refused:
+            async with world.effects.store("analytics") as work:
+                await work.advance({2: (1, 2), 1: (0, 5)})
+
+        assert (refused.value.bucket, refused.value.expected) == (1, 0)
+        assert await world.storage.cursors.positions("analytics") == {1: 5, 2: 1}
+
+    async def test_a_cursor_cannot_be_moved_from_where_it_never_was(self, world: World) -> None:
+        with pytest.raises(StaleCursor):
+            async with world.effects.store("analytics") as work:
+                await work.advance({1: (3, 4)})
+
+        assert (await world.storage.cursors.positions("analytics")).get(1, 0) == 0
+
+    async def test_consumers_have_cursors_of_their_own(self, world: World) -> None:
+        async with world.effects.store("analytics") as work:
+            await work.advance({1: (0, 5)})
+
+        async with world.effects.store("inventory") as work:
+            await work.advance({1: (0, 2)})
+
+        assert await world.storage.cursors.positions("analytics") == {1: 5}
+        assert await world.storage.cursors.positions("inventory") == {1: 2}
+
+    async def test_a_notification_is_recorded_once_and_stays_as_it_is(self, world: World) -> None:
+        first = _notification(world)
+        await _record_all(world, first)
+
+        await _record_all(world, evolve(first, subject="another"), evolve(first, channel="log"))
+
+        kept = await world.effects.notifications.of_orders(["o1"])
+        assert [(it.channel, it.subject) for it in kept] == [("email", "hello"), ("log", "hello")]
+
+    async def test_claimed_notifications_are_nobody_elses_until_the_lease_ends(self, world: World) -> None:
+        await _record_all(world, *(evolve(_notification(world), sequence=n) for n in (3, 1, 2)))
+        now = world.clock()
+        until = now + timedelta(minutes=1)
+
+        claimed = await world.effects.notifications.claim(["email"], now=now, until=until, limit=2)
+        others = await world.effects.notifications.claim(["email"], now=now, until=until, limit=9)
+        later = await world.effects.notifications.claim(["email"], now=until, until=until, limit=9)
+
+        assert [it.sequence for it in claimed] == [1, 2]
+        assert [it.sequence for it in others] == [3]
+        assert [it.sequence for it in later] == [1, 2, 3]
+
+    async def test_only_what_is_pending_and_of_the_asked_channels_is_claimed(self, world: World) -> None:
+        there = _notification(world)
+        sent = evolve(there, sequence=2)
+        await _record_all(
+            world,
+            there,
+            sent,
+            evolve(there, sequence=3, channel="none", status=NotificationStatus.UNREACHABLE),
+            evolve(there, sequence=4, channel="log"),
+        )
+        await world.effects.notifications.keep([sent.settled(Receipt(accepted=True, detail="ok"), world.clock())])
+
+        claimed = await world.effects.notifications.claim(
+            {"email", "none"}, now=world.clock(), until=world.clock() + timedelta(1), limit=9
+        )
+
+        assert claimed == [there]
+        kept = await world.effects.notifications.of_orders(["o1"])
+        assert [(it.status, it.attempts, it.sent_at, it.detail) for it in kept][1] == (
+            NotificationStatus.SENT,
+            1,
+            world.clock(),
+            "ok",
+        )
+
+    async def test_contacts_are_set_listed_and_forgotten(self, world: World) -> None:
+        contacts = world.effects.contacts
+        await contacts.set(Contact(party="shipper:S1", email="s1@example.org"))
+        await contacts.set(Contact(party="customer:C1", email="old@example.org"))
+        await contacts.set(Contact(party="customer:C1", email="c1@example.org"))
+
+        await contacts.set(Contact(party="shipper:S1"))
+
+        assert await contacts.get("shipper:S1") is None
+        assert await contacts.list() == [Contact(party="customer:C1", email="c1@example.org")]
+        async with world.effects.store("notifications") as work:
+            known = await work.notifications.contacts(["customer:C1", "shipper:S1"])
+        assert known == {"customer:C1": Contact(party="customer:C1", email="c1@example.org")}
+
+    async def test_stock_is_set_listed_and_no_longer_counted(self, world: World) -> None:
+        stock = world.effects.stock
+        await stock.set("R2", "F1", 5)
+        await stock.set("R1", "F2", 1)
+        await stock.set("R1", "F1", 0)
+        await stock.set("R1", "F2", 7)
+
+        await stock.set("R2", "F1", None)
+
+        assert await stock.get("R2", "F1") is None
+        assert await stock.get("R1", "F2") == 7
+        assert await stock.list("R1") == [
+            StockItem(restaurant_id="R1", food_id="F1", quantity=0),
+            StockItem(restaurant_id="R1", food_id="F2", quantity=7),
+        ]
+        assert await stock.list("R2") == []
+
+    @pytest.mark.parametrize("quantity", [-1, 10**9 + 1, True, 1.5])
+    async def test_stock_refuses_what_is_no_quantity(self, world: World, quantity: int) -> None:
+        with pytest.raises(InvalidInput, match="quantity"):
+            await world.effects.stock.set("R1", "F1", quantity)
+
+        assert await world.effects.stock.get("R1", "F1") is None
+
+    async def test_only_the_stock_of_counted_foods_is_told(self, world: World) -> None:
+        for food in (("R1", "F1"), ("R1", "F2"), ("R2", "F2")):
+            await world.effects.stock.set(*food, 4)
+
+        async with world.effects.store("inventory") as work:
+            found = await work.reservations.stock({("R1", "F1"), ("R2", "F2"), ("R2", "F9")})
+            await work.reservations.put_stock({("R1", "F1"): 1})
+
+        assert found == {("R1", "F1"): 4, ("R2", "F2"): 4}
+        assert [it.quantity for it in await world.effects.stock.list()] == [1, 4, 4]
+
+    async def test_a_short_order_is_unsettled_until_its_outcome_is_noted(self, world: World) -> None:
+        short = Reservation(order_id="o2", restaurant_id="R1", status=ReservationStatus.SHORT, missing=("F1", "F2"))
+        async with world.effects.store("inventory") as work:
+            await work.reservations.keep([_reservation("o1"), short, evolve(short, order_id="o3")])
+        unsettled = await world.effects.shortages.unsettled(1)
+
+        await world.effects.shortages.settle("o2", "cancelled", world.clock())
+
+        assert unsettled == [short]
+        assert [it.order_id for it in await world.effects.shortages.unsettled(9)] == ["o3"]
+        assert await world.effects.shortages.of_orders(["o1", "o2", "o9"]) == {
+            "o1": _reservation("o1"),
+            "o2": evolve(short, outcome="cancelled", settled_at=world.clock()),
+        }
+
+    async def test_an_order_is_parked_while_it_has_letters(self, world: World) -> None:
+        first, second = _letter(world, await _record("o1")), _letter(world, await _record("o1", 2))
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep([second, first, _letter(world, await _record("o2"))])
+
+        async with world.effects.store("analytics") as work:
+            assert set(await work.dead_letters.parked(["o1", "o3"])) == {"o1"}
+            assert await work.dead_letters.first("o1") == first
+            assert not await work.dead_letters.remove(first)
+            assert await work.dead_letters.first("o1") == second
+            assert await work.dead_letters.remove(second)
+            assert await work.dead_letters.first("o1") is None
+            assert not await work.dead_letters.parked(["o1"])
+
+        assert [it.record.order_id for it in await world.effects.dead_letters.blocking()] == ["o2"]
+
+    async def test_letters_belong_to_one_consumer(self, world: World) -> None:
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep([_letter(world, await _record("o1"))])
+
+        async with world.effects.store("inventory") as work:
+            assert not await work.dead_letters.parked(["o1"])
+            assert await work.dead_letters.first("o1") is None
+
+        assert await world.effects.dead_letters.blocking("inventory") == []
+        assert not await world.effects.dead_letters.of_order("inventory", "o1")
+
+    async def test_a_letter_tells_all_about_its_event_and_its_failures(self, world: World) -> None:
+        letter = _letter(world, await _record("o1"))
+        try:
+            raise ValueError("wrong \0 \ud800")
+        except ValueError as failure:
+            failed = letter.failed_again(failure, world.clock() + timedelta(seconds=1))
+
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep([letter])
+            await work.dead_letters.keep([failed])
+
+        [kept] = await world.effects.dead_letters.of_order("analytics", "o1")
+        assert kept.record == letter.record
+        assert (kept.error, kept.attempts) == ("ValueError", 1)
+        assert kept.message.startswith("wrong ")
+        assert "ValueError" in kept.trace
+        assert kept.last_failed_at - kept.first_failed_at == timedelta(seconds=1)
+
+    async def test_blocking_letters_are_found_by_the_error_of_the_first(self, world: World) -> None:
+        first, second = _letter(world, await _record("o1")), _letter(world, await _record("o1", 2))
+        other = _letter(world, await _record("o2"))
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep(
+                [evolve(first, error="KeyError"), evolve(second, error="ValueError"), evolve(other, error="ValueError")]
+            )
+
+        of_value_error = await world.effects.dead_letters.blocking("analytics", error="ValueError")
+
+        assert [it.record.order_id for it in of_value_error] == ["o2"]
+
+    async def test_a_foreign_record_is_set_aside_once_with_its_exact_bytes(self, world: World) -> None:
+        record = Foreign(
+            topic="t",
+            partition=1,
+            offset=7,
+            key=b"\0k",
+            value=b"\xff\0",
+            headers=(("a", b"\xfe"), ("a", b"")),
+            problem="no address \0",
+        )
+        letter = ForeignLetter(consumer="analytics", record=record, found_at=world.clock())
+
+        for again in (letter, evolve(letter, found_at=world.clock() + timedelta(1))):
+            async with world.effects.store("analytics") as work:
+                await work.dead_letters.set_aside([again])
+
+        [kept] = await world.effects.dead_letters.foreign("analytics")
+        assert evolve(kept.record, problem="") == evolve(record, problem="")
+        assert kept.found_at == world.clock()
+        assert await world.effects.dead_letters.foreign("inventory") == []
+
+
+def _notification(world: World) -> Notification:
+    return Notification(
+        order_id="o1",
+        sequence=1,
+        recipient="customer:C1",
+        channel="email",
+        event_type="order.created",
+        address="c1@example.org",
+        subject="hello",
+        text="there",
+        recorded_at=world.clock(),
+        due_at=world.clock(),
+    )
+
+
+async def _record_all(world: World, *notifications: Notification) -> None:
+    async with world.effects.store("notifications") as work:
+        await work.notifications.record(notifications)
+
+
+def _reservation(order_id: str) -> Reservation:
+    return Reservation(
+        order_id=order_id, restaurant_id="R1", status=ReservationStatus.RESERVED, taken={"F1": 2, "F2": 1}
+    )
+
+
+async def _record(order_id: str, sequence: int = 1) -> LogRecord:
+    shop = Shop()
+    await shop.live(order_id)
+    return (await shop.records())[sequence - 1]
+
+
+def _letter(world: World, record: LogRecord) -> DeadLetter:
+    now = world.clock()
+    return DeadLetter(consumer="analytics", record=record, first_failed_at=now, last_failed_at=now)

@@ -1,0 +1,117 @@
+"""Orders that live through the real use-cases on the memory adapter, for tests that need a log of events."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from attrs import define, field
+from orderflow.adapters.gateway import SandboxGateway
+from orderflow.adapters.memory import MemoryStorage
+from orderflow.application.assign_shipper import AssignShipper
+from orderflow.application.cancel_order import CancelOrder
+from orderflow.application.change_order import ChangeOrder
+from orderflow.application.create_order import CreateOrder, NewOrder
+from orderflow.application.log import LogRecord
+from orderflow.application.settle_refunds import SettleRefunds
+from orderflow.application.write_set import GatheringUnitOfWork
+from orderflow.domain.events import OrderLine
+from orderflow.domain.lifecycle import Actor, OrderState, PaymentMethod, Role
+from orderflow.domain.money import Money
+from orderflow.domain.order import Order
+
+ADMIN = Actor(Role.ADMIN, "boss")
+
+
+@define
+class HandClock:
+    """A clock that goes on only when it is told to."""
+
+    now: datetime = datetime(2024, 5, 17, 11, 30, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **time: float) -> None:
+        """By so much, as ``timedelta`` takes it (``seconds=3``)."""
+        self.now += timedelta(**time)
+
+
+@define
+class Shop:
+    """One installation on memory. Every command happens one second after the one before, on ``clock``."""
+
+    clock: HandClock = field(factory=HandClock)
+    storage: MemoryStorage = field(factory=MemoryStorage)
+
+    @property
+    def change(self) -> ChangeOrder:
+        return ChangeOrder(GatheringUnitOfWork(committer=self.storage.committer, orders=self.storage.orders))
+
+    @property
+    def cancel(self) -> CancelOrder:
+        work = self.change.unit_of_work
+        return CancelOrder(
+            self.change, SettleRefunds(self.storage.attempts, SandboxGateway(), work, self.clock), self.clock
+        )
+
+    async def order(
+        self,
+        order_id: str,
+        foods: Mapping[str, int] | None = None,
+        *,
+        restaurant_id: str = "R1",
+        customer_id: str = "C1",
+        price: str = "10.00",
+        currency: str = "EUR",
+    ) -> Order:
+        """Place one in cash; ``foods`` are quantities by food."""
+        lines = [
+            OrderLine(
+                food_id=food_id,
+                food_name=f"Dish {food_id}",
+                price=Money(Decimal(price), currency),
+                quantity=quantity,
+                discount=Money.zero(currency),
+            )
+            for food_id, quantity in (foods or {"F1": 1}).items()
+        ]
+        self.clock.forward(seconds=1)
+        create = CreateOrder(self.change.unit_of_work, self.clock, lambda: order_id)
+        new = NewOrder(
+            customer_id=customer_id,
+            restaurant_id=restaurant_id,
+            lines=lines,
+            payment_method=PaymentMethod.CASH,
+            currency=currency,
+            order_id=order_id,
+        )
+        return await create(new, by=ADMIN)
+
+    async def assign(self, order_id: str, shipper_id: str = "S1") -> Order:
+        self.clock.forward(seconds=1)
+        return await AssignShipper(self.change, self.clock)(order_id, shipper_id, by=ADMIN)
+
+    async def move(self, order_id: str, state: OrderState) -> Order:
+        self.clock.forward(seconds=1)
+        change = await self.change(order_id, lambda order: order.move(state, by=ADMIN, at=self.clock()), by=ADMIN)
+        return change.order
+
+    async def call_off(self, order_id: str, reason: str = "changed my mind") -> Order:
+        self.clock.forward(seconds=1)
+        return await self.cancel(order_id, reason, by=ADMIN)
+
+    async def live(self, order_id: str, shipper_id: str = "S1", **order: str) -> None:
+        """A whole life: ordered, assigned, sent out, delivered and paid in cash. Seven events."""
+        await self.order(order_id, **order)
+        await self.assign(order_id, shipper_id)
+        await self.move(order_id, OrderState.ON_THE_WAY)
+        await self.move(order_id, OrderState.DELIVERED)
+
+    async def records(self) -> Sequence[LogRecord]:
+        """The whole log in the order in which it came about."""
+        heads = await self.storage.log.heads()
+        records = await self.storage.log.read(dict.fromkeys(heads, 0), limit=100_000)
+        return sorted(records, key=lambda record: (record.occurred_at, record.order_id, record.sequence))
+
+    async def records_of(self, *order_ids: str) -> Sequence[LogRecord]:
+        return [record for record in await self.records() if record.order_id in order_ids]
