@@ -186,10 +186,20 @@ def _handle_batch(
     )
 
 
-class EmbeddedContainer(containers.DeclarativeContainer):
-    """Any database or memory; consumers read straight from the log. Production overrides the Kafka part."""
+def _profile(settings: Settings) -> str:
+    return "production" if settings.uses_kafka else "embedded"
+
+
+def _where_kafka_is(profile: providers.Provider[str], provider: providers.Provider[Any]) -> providers.Provider[Any]:
+    """``provider`` in the production profile; None in the embedded one."""
+    return providers.Selector(profile, embedded=providers.Object(None), production=provider)
+
+
+class Container(containers.DeclarativeContainer):
+    """Both profiles; what they differ in is chosen by ``profile``, so their attributes are the same."""
 
     settings = providers.Dependency(instance_of=Settings)
+    profile = providers.Callable(_profile, settings)
     clock: providers.Provider[Any] = providers.Object(utc_now)
     new_id: providers.Provider[Any] = providers.Object(new_id)
     decode: providers.Provider[Any] = providers.Object(wire.decode_record)
@@ -199,12 +209,14 @@ class EmbeddedContainer(containers.DeclarativeContainer):
     effects: providers.Provider[Any] = providers.Singleton(_effects, storage)
     gateway: providers.Provider[Any] = providers.Singleton(SandboxGateway)
 
-    kafka: providers.Provider[Any] = providers.Object(None)
-    relay_topic: providers.Provider[Any] = providers.Object(None)
-    topic_reader: providers.Provider[Any] = providers.Object(None)
-    topic_admin: providers.Provider[Any] = providers.Object(None)
     log_source: providers.Provider[Any] = providers.Singleton(_from_log, storage, news, settings)
-    source: providers.Provider[Any] = log_source
+    kafka = _where_kafka_is(profile, providers.Singleton(_kafka_settings, settings))
+    relay_topic = _where_kafka_is(profile, providers.Singleton(_relay_topic, kafka))
+    topic_reader = _where_kafka_is(profile, providers.Factory(_topic_reader, kafka))
+    topic_admin = _where_kafka_is(profile, providers.Singleton(_topic_admin, kafka))
+    source: providers.Provider[Any] = providers.Selector(
+        profile, embedded=log_source, production=providers.Singleton(_from_kafka, kafka, settings)
+    )
 
     direct: providers.Provider[Any] = providers.Singleton(_direct, settings, kafka)
     unit_of_work = providers.Singleton(
@@ -302,25 +314,12 @@ class EmbeddedContainer(containers.DeclarativeContainer):
     )
 
 
-@containers.copy(EmbeddedContainer)
-class ProductionContainer(EmbeddedContainer):
-    """Events go to Kafka through the relay (or directly, by setting), and consumers read them there."""
-
-    settings = providers.Dependency(instance_of=Settings)
-    kafka: providers.Provider[Any] = providers.Singleton(_kafka_settings, settings)
-    relay_topic: providers.Provider[Any] = providers.Singleton(_relay_topic, kafka)
-    topic_reader: providers.Provider[Any] = providers.Factory(_topic_reader, kafka)
-    topic_admin: providers.Provider[Any] = providers.Singleton(_topic_admin, kafka)
-    source: providers.Provider[Any] = providers.Singleton(_from_kafka, kafka, settings)
-
-
 def container_for(settings: Settings, *, clock: Callable[[], datetime] | None = None) -> Any:
     """The container of the profile that ``settings`` ask for: production where Kafka is named.
 
     ``clock`` stands in for the system's, where a day is lived faster than it passed.
     """
-    profile = ProductionContainer if settings.uses_kafka else EmbeddedContainer
-    container = profile(settings=settings)
+    container = Container(settings=settings)
     if clock is not None:
         container.clock.override(providers.Object(clock))
     return container
