@@ -104,7 +104,7 @@ def _open(body: bytes) -> tuple[EnvelopeOf[Raw], EventData, datetime]:
         data: EventData = _DATA[envelope.type].decode(envelope.data)
         at = utc(envelope.occurred_at)
         utc(told_at(data))
-    except (*UNREADABLE, OverflowError) as error:
+    except UNREADABLE as error:
         raise undecodable(body, error, path) from error
     if isinstance(data, CreatedData):
         for problem in contradictions(data):

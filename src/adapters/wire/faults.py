@@ -19,7 +19,7 @@ from .envelope import DATA, CreatedData, EnvelopeOf, OrderDetail, OrderDetails
 from .fields import decoder, utc
 
 UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError)
-"""All that decoding JSON raises, whatever the bytes."""
+"""All that decoding JSON raises, whatever the bytes; a time that is outside the calendar in UTC is arithmetic."""
 WHOLE = "value"
 """The path of a fault that no field can be blamed for: Kafka's name for a record's bytes."""
 _AN_OBJECT = "a JSON object in UTF-8"
@@ -130,7 +130,7 @@ def _in_value(raw: Raw, kind: Any, path: str) -> list[Problem]:
         value = _decoder(kind).decode(raw)
         if isinstance(value, datetime):
             utc(value)
-    except (*UNREADABLE, OverflowError) as error:
+    except UNREADABLE as error:
         if " - at `$[" in str(error):
             return [_said_twice(error, path)]
         return [Problem(path, _it_is(raw), _allowed(kind))]

@@ -150,7 +150,7 @@ def _time(given: Given, name: str) -> datetime:
     said = given.get(name)
     try:
         return utc(_TIME.decode(b'"%s"' % (said or b"")))
-    except (*UNREADABLE, OverflowError) as error:
+    except UNREADABLE as error:
         raise _wrong(name, said, "an RFC 3339 time with its zone, such as 2024-01-01T12:00:00Z") from error
 
 
