@@ -82,17 +82,19 @@ class OneThread:
     """Runs blocking calls one after the other on a thread of its own, away from the event loop.
 
     A call whose caller was cancelled runs to its end all the same, before the next one.
+    The thread begins with the first call, also with the first after ``close``.
     """
 
     name: str
-    _pool: ThreadPoolExecutor = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix=self.name)
+    _pool: ThreadPoolExecutor | None = field(default=None, init=False)
 
     async def __call__(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix=self.name)
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(call, *args, **kwargs))
 
     def close(self) -> None:
-        """After the calls that run or wait."""
-        self._pool.shutdown(wait=False)
+        """End the thread after the calls that run or wait."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False)
+            self._pool = None

@@ -12,7 +12,7 @@ from .settings import KafkaSettings
 
 @frozen
 class PartitionLag:
-    """``committed`` is None where the group has committed nothing; ``end`` is the first offset not yet readable."""
+    """``committed`` is None where the group has committed nothing; ``end`` is its high watermark."""
 
     partition: int
     committed: int | None
@@ -34,7 +34,7 @@ class GroupLag:
     _client: AdminClient | None = field(default=None, init=False)
 
     async def of(self, groups: Iterable[str]) -> Mapping[str, Sequence[PartitionLag]]:
-        """Each group's lag on the topic by partition, as far as it can be read now. Raises StreamUnavailable."""
+        """Each group's lag on the topic by partition. Raises StreamUnavailable, also when there is no such topic."""
         return await self._thread(self._of, tuple(groups))
 
     async def close(self) -> None:
@@ -58,12 +58,7 @@ class GroupLag:
         described = client.list_topics(topic, timeout=self.timeout).topics[topic]
         if described.error is not None:
             raise KafkaException(described.error)
-        latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call,unused-ignore]
-        asked = {TopicPartition(topic, partition): latest for partition in described.partitions}
-        answers = client.list_offsets(
-            asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=self.timeout
-        )
-        return {each.partition: answer.result(self.timeout + 1).offset for each, answer in answers.items()}
+        return high_watermarks(client, topic, described.partitions, self.timeout)
 
     def _committed(self, client: AdminClient, group: str, ends: Mapping[int, int]) -> Mapping[int, int]:
         asked = ConsumerGroupTopicPartitions(group, [TopicPartition(self.settings.topic, p) for p in ends])
@@ -75,3 +70,11 @@ class GroupLag:
                 return {}
             raise
         return {each.partition: each.offset for each in offsets if each.offset >= 0}
+
+
+def high_watermarks(client: AdminClient, topic: str, partitions: Iterable[int], timeout: float) -> Mapping[int, int]:
+    """The offset after the last record of each partition, committed or not. Raises KafkaException."""
+    latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call,unused-ignore]
+    asked = {TopicPartition(topic, partition): latest for partition in partitions}
+    answers = client.list_offsets(asked, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=timeout)
+    return {each.partition: answer.result(timeout + 1).offset for each, answer in answers.items()}

@@ -7,7 +7,8 @@ from attrs import define, field, frozen
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from ...application.log import Foreign, LogRecord
-from .client import OneThread, consumer, unavailable
+from .client import OneThread, admin, consumer, unavailable
+from .lag import high_watermarks
 from .messages import record_of
 from .settings import KafkaSettings
 
@@ -20,15 +21,19 @@ _WAIT = 0.25
 class KafkaTopicReader:
     """Reads all of the topic and leaves no trace: no membership, no offsets.
 
-    ``timeout`` bounds, in seconds, what is asked of Kafka, and how long a scan waits for the next record.
+    ``timeout`` bounds, in seconds, each thing that is asked of Kafka, and how long a scan waits for the next record,
+    so also for a transaction that is open: Kafka aborts one that its producer left within 20 seconds.
     """
 
     settings: KafkaSettings
-    timeout: float = 15.0
+    timeout: float = 30.0
 
     @asynccontextmanager
     async def scan(self) -> AsyncIterator["KafkaTopicScan"]:
-        """What can be read when the scan begins. Raises StreamUnavailable."""
+        """What stands on the topic when the scan begins; of open transactions, what comes of them.
+
+        Raises StreamUnavailable.
+        """
         async with self._client() as (thread, client):
             yield KafkaTopicScan(thread, client, await thread(self._spans, client), self.timeout)
 
@@ -62,11 +67,11 @@ class KafkaTopicReader:
             described = client.list_topics(topic, timeout=self.timeout).topics[topic]
             if described.error is not None:
                 raise KafkaException(described.error)
+            ends = high_watermarks(admin(self.settings), topic, described.partitions, self.timeout)
             spans = []
             for partition in sorted(described.partitions):
-                # Of a read-committed client, the end is where the first open transaction begins.
-                start, end = client.get_watermark_offsets(TopicPartition(topic, partition), self.timeout)
-                spans.append(_Span(topic, partition, start, end))
+                start, _ = client.get_watermark_offsets(TopicPartition(topic, partition), self.timeout)
+                spans.append(_Span(topic, partition, start, ends[partition]))
         except KafkaException as error:
             raise unavailable(f"looking at topic {topic!r}", error) from error
         return spans

@@ -1,0 +1,66 @@
+"""A topic of the test's own, and everything on it as a client that is not ours sees it."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+from attrs import frozen
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+from orderflow.adapters.kafka import KafkaSettings
+
+from tests.support.kafka import KafkaBroker
+
+
+@frozen
+class Seen:
+    """One record on the topic."""
+
+    partition: int
+    offset: int
+    key: str
+    value: bytes
+    headers: Mapping[str, str]
+
+    @property
+    def address(self) -> tuple[int, int]:
+        return int(self.headers["bucket"]), int(self.headers["position"])
+
+
+def on_topic(settings: KafkaSettings) -> Sequence[Seen]:
+    """Every committed record, partition by partition, read by a bare client; open transactions are waited for."""
+    properties = {"bootstrap.servers": settings.bootstrap_servers, "group.id": "anybody", "log_level": 0}
+    uncommitted = Consumer({**properties, "isolation.level": "read_uncommitted"})
+    consumer = Consumer({**properties, "isolation.level": "read_committed", "enable.partition.eof": True})
+    seen = []
+    try:
+        for partition in sorted(consumer.list_topics(settings.topic, timeout=10).topics[settings.topic].partitions):
+            _, end = uncommitted.get_watermark_offsets(TopicPartition(settings.topic, partition), 10)
+            consumer.assign([TopicPartition(settings.topic, partition, 0)])
+            at = 0
+            while at < end:
+                message = consumer.poll(30)
+                assert message is not None, f"partition {partition} can be read up to {end}, not only to {at}"
+                at = message.offset() or 0
+                if (error := message.error()) is not None:
+                    assert error.code() == KafkaError._PARTITION_EOF, error
+                    continue
+                at += 1
+                headers = {name: bytes(said or b"").decode() for name, said in message.headers() or ()}
+                key, value = message.key() or b"", message.value() or b""
+                seen.append(Seen(partition, at - 1, key.decode(), value, headers))
+    finally:
+        consumer.close()
+        uncommitted.close()
+    return seen
+
+
+@pytest.fixture
+def kafka_settings(kafka: KafkaBroker, topic_name: str) -> KafkaSettings:
+    """An empty topic with three partitions (four on the stand-in)."""
+    kafka.create_topic(topic_name)
+    return KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name)
+
+
+@pytest.fixture
+def topic_now(kafka_settings: KafkaSettings) -> Callable[[], Sequence[Seen]]:
+    """What stands committed on the test's topic, each time it is asked."""
+    return lambda: on_topic(kafka_settings)

@@ -1,0 +1,348 @@
+"""Every event of the log stands on the topic exactly once and in order, whatever happens to relays and broker."""
+
+import asyncio
+import sys
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
+from orderflow.adapters import wire
+from orderflow.adapters.kafka import GroupLag, KafkaRelayTopic, KafkaSettings
+from orderflow.adapters.kafka.relay_producer import RelayProducer
+from orderflow.adapters.memory import LocalWakeup, MemoryStorage
+from orderflow.application.log import LogRecord, bucket_of
+from orderflow.application.publish_pending import FLOOR, PublishPending
+from orderflow.application.run_relay import RunRelay
+from orderflow.domain.errors import LogBehindTopic, LogGap, StreamUnavailable
+
+from tests.support.kafka import KafkaBroker, needs_real_kafka
+from tests.support.process import OwnProcess
+from tests.support.waiting import eventually, eventually_async
+
+from .conftest import Seen
+from .relay_program import EVENTS_PER_ORDER, add_orders
+
+Topic = Callable[[], Sequence[Seen]]
+PROGRAM = Path(__file__).with_name("relay_program.py")
+
+
+@pytest.fixture(autouse=True)
+def transactions(kafka: KafkaBroker) -> None:
+    needs_real_kafka(kafka, "cursors that ride in the producer's transaction")
+
+
+@pytest.fixture
+async def storage() -> MemoryStorage:
+    """A log of fifty orders."""
+    storage = MemoryStorage()
+    await add_orders(storage, range(50))
+    return storage
+
+
+@pytest.fixture
+async def relay(kafka_settings: KafkaSettings) -> AsyncIterator[KafkaRelayTopic]:
+    relay = KafkaRelayTopic(kafka_settings)
+    yield relay
+    await relay.close()
+
+
+async def published(storage: MemoryStorage, relay: KafkaRelayTopic, *, events: int) -> None:
+    """Publish until so many events are."""
+    pending, count = PublishPending(storage.log, relay, storage.cursors), 0
+    while count < events:
+        count += await eventually_async(pending, deadline=60, that="a batch is published")
+    await pending.note_floor()
+
+
+async def records_of(storage: MemoryStorage) -> list[LogRecord]:
+    heads = await storage.log.heads()
+    return list(await storage.log.read(dict.fromkeys(heads, 0), limit=10_000_000))
+
+
+def each_once_and_in_order(seen: Sequence[Seen], *, events: int) -> bool:
+    """Whether positions are dense from 1 in each bucket, and sequences in each order, as they stand on the topic."""
+    positions, sequences = defaultdict(list), defaultdict(list)
+    for record in seen:
+        bucket, position = record.address
+        positions[bucket].append(position)
+        sequences[record.key].append(int(record.headers["sequence"]))
+    return len(seen) == events and all(
+        numbers == list(range(1, len(numbers) + 1)) for numbers in (*positions.values(), *sequences.values())
+    )
+
+
+def in_order(seen: Sequence[Seen]) -> bool:
+    """Whether each bucket's positions ascend without a gap, wherever they begin."""
+    positions = defaultdict(list)
+    for record in seen:
+        bucket, position = record.address
+        positions[bucket].append(position)
+    return all(numbers == list(range(numbers[0], numbers[-1] + 1)) for numbers in positions.values())
+
+
+class TestOneRelay:
+    async def test_publishes_each_record_as_it_stands_in_the_log(
+        self, storage: MemoryStorage, relay: KafkaRelayTopic, topic_now: Topic, kafka_settings: KafkaSettings
+    ) -> None:
+        records = {(r.bucket, r.position): r for r in await records_of(storage)}
+
+        await published(storage, relay, events=200)
+
+        seen = topic_now()
+        assert each_once_and_in_order(seen, events=200)
+        for each in seen:
+            record = records[each.address]
+            assert (each.key, each.value) == (record.order_id, record.body)
+            assert each.headers == {n: said.decode() for n, said in wire.headers(record, source=kafka_settings.source)}
+            assert each.partition == record.bucket % 3
+
+    async def test_goes_on_where_the_last_one_ended(
+        self, storage: MemoryStorage, kafka_settings: KafkaSettings, relay: KafkaRelayTopic, topic_now: Topic
+    ) -> None:
+        await published(storage, relay, events=200)
+        await relay.close()
+        await add_orders(storage, range(50, 60))
+        successor = KafkaRelayTopic(kafka_settings)
+
+        await published(storage, successor, events=40)
+
+        await successor.close()
+        assert each_once_and_in_order(topic_now(), events=240)
+
+    async def test_is_not_behind_by_kafkas_own_measure(
+        self, storage: MemoryStorage, relay: KafkaRelayTopic, kafka_settings: KafkaSettings
+    ) -> None:
+        await published(storage, relay, events=200)
+
+        group, lag = kafka_settings.relay_group, GroupLag(kafka_settings)
+
+        async def at_the_end() -> bool:
+            known = (await lag.of([group]))[group]
+            return sum(each.end for each in known) > 200 and all(each.committed == each.end for each in known)
+
+        await eventually_async(at_the_end, that="the group has committed the end of each partition")
+        await lag.close()
+
+    async def test_refuses_a_record_that_leaves_some_out(self, storage: MemoryStorage, relay: KafkaRelayTopic) -> None:
+        first, _, third, *_ = [r for r in await records_of(storage) if r.bucket == bucket_of("order-0")]
+        await eventually_async(relay.cursors, deadline=30)
+        await relay.publish([first])
+
+        with pytest.raises(LogGap) as refused:
+            await relay.publish([third])
+
+        assert (refused.value.bucket, refused.value.cursor, refused.value.position) == (first.bucket, 1, 3)
+
+    async def test_publishes_a_batch_whole_or_not_at_all(
+        self, storage: MemoryStorage, relay: KafkaRelayTopic, kafka_settings: KafkaSettings, topic_now: Topic
+    ) -> None:
+        before = await eventually_async(relay.cursors, deadline=30)
+        records = await records_of(storage)
+        too_long = evolve(records[-1], body=b"x" * 1_100_000)  # a broker takes 1,048,588 bytes by default
+
+        with pytest.raises(StreamUnavailable, match="MSG_SIZE_TOO_LARGE"):
+            await relay.publish([*records[:-1], too_long])
+
+        assert topic_now() == []
+        assert await eventually_async(relay.cursors) == before
+
+
+class TestCursors:
+    async def test_of_a_new_topic_are_unknown_and_the_floor_says_where_to_go_on(
+        self, storage: MemoryStorage, relay: KafkaRelayTopic, topic_now: Topic
+    ) -> None:
+        floor = {bucket: head - 1 for bucket, head in (await storage.log.heads()).items()}
+        await storage.cursors.put(FLOOR, floor)
+
+        await published(storage, relay, events=len(floor))
+
+        assert {each.address for each in topic_now()} == {(bucket, at + 1) for bucket, at in floor.items()}
+
+    async def test_are_gone_with_the_topic_and_the_floor_says_where_to_go_on(
+        self, storage: MemoryStorage, kafka: KafkaBroker, kafka_settings: KafkaSettings, topic_now: Topic
+    ) -> None:
+        first = KafkaRelayTopic(kafka_settings)
+        await published(storage, first, events=200)
+        await first.close()
+        admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+        admin.delete_topics([kafka_settings.topic], operation_timeout=20)[kafka_settings.topic].result(30)
+        eventually(lambda: kafka_settings.topic not in admin.list_topics(timeout=5).topics, deadline=30)
+        kafka.create_topic(kafka_settings.topic)
+        await add_orders(storage, range(50, 60))
+        second = KafkaRelayTopic(kafka_settings)
+
+        await published(storage, second, events=40)
+
+        await second.close()
+        assert {each.key for each in topic_now()} == {f"order-{number}" for number in range(50, 60)}
+
+    async def test_ahead_of_the_log_stop_the_relay(
+        self, storage: MemoryStorage, relay: KafkaRelayTopic, topic_now: Topic
+    ) -> None:
+        await published(storage, relay, events=200)
+        restored = MemoryStorage()
+        await add_orders(restored, range(40))
+
+        with pytest.raises(LogBehindTopic):
+            await eventually_async(PublishPending(restored.log, relay, restored.cursors))
+
+        assert len(topic_now()) == 200
+
+    async def test_of_a_bucket_without_events_stay_unknown(
+        self, storage: MemoryStorage, relay: KafkaRelayTopic, kafka_settings: KafkaSettings
+    ) -> None:
+        await published(storage, relay, events=200)
+        await relay.close()
+        successor = KafkaRelayTopic(kafka_settings)
+
+        cursors = await eventually_async(successor.cursors, deadline=30)
+
+        await successor.close()
+        assert cursors == {bucket: (await storage.log.heads()).get(bucket) for bucket in range(256)}
+
+    async def test_of_one_partition_fit_whatever_the_positions(
+        self, kafka: KafkaBroker, topic_name: str, storage: MemoryStorage
+    ) -> None:
+        kafka.create_topic(topic_name, partitions=1)
+        settings = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name)
+        relay, last = KafkaRelayTopic(settings), 2**63 - 1
+        await eventually_async(relay.cursors, deadline=30)
+        (record, *_) = await records_of(storage)
+
+        await relay.publish([evolve(record, bucket=b, position=last) for b in range(256)])
+        await relay.close()
+
+        successor = KafkaRelayTopic(settings)
+        cursors = await eventually_async(successor.cursors, deadline=30)
+        await successor.close()
+        assert cursors == dict.fromkeys(range(256), last)
+
+
+class TestSeveralRelays:
+    async def test_share_the_buckets_and_one_that_leaves_hands_its_own_over(
+        self, kafka_settings: KafkaSettings, topic_now: Topic, storage: MemoryStorage
+    ) -> None:
+        relays = [KafkaRelayTopic(kafka_settings) for _ in range(3)]
+
+        async def all_have_some() -> bool:
+            shares = await asyncio.gather(*[relay.cursors() for relay in relays])
+            return all(shares) and sorted(b for share in shares for b in share) == list(range(256))
+
+        await eventually_async(all_have_some, deadline=30, that="every relay has its share")
+        for relay in relays[1:]:
+            await relay.close()
+
+        await published(storage, relays[0], events=200)
+
+        await relays[0].close()
+        assert each_once_and_in_order(topic_now(), events=200)
+
+    async def test_one_whose_partitions_moved_meanwhile_publishes_nothing(
+        self, kafka_settings: KafkaSettings, topic_now: Topic, storage: MemoryStorage, relay: KafkaRelayTopic
+    ) -> None:
+        own = await eventually_async(relay.cursors, deadline=30)
+        records = [record for record in await records_of(storage) if record.bucket in own]
+        membership = relay._group.generation if relay._group else b""
+        newcomer = KafkaRelayTopic(kafka_settings)
+
+        async def shared() -> bool:
+            return all(await asyncio.gather(newcomer.cursors(), relay.cursors()))
+
+        await eventually_async(shared, deadline=30)
+        zombie = RelayProducer(kafka_settings, 10)
+        with pytest.raises(StreamUnavailable, match="ILLEGAL_GENERATION"):
+            await asyncio.to_thread(
+                zombie.publish, [(r.bucket % 3, r) for r in records], {0: "1;3;p;"}, membership, ends={0: 0}
+            )
+
+        await newcomer.close()
+        zombie.close()
+        assert topic_now() == []
+
+    async def test_publish_each_once_while_one_is_paused_past_its_session_and_one_is_killed(
+        self, kafka_settings: KafkaSettings, topic_now: Topic, tmp_path: Path
+    ) -> None:
+        orders = 1500
+        arguments = [kafka_settings.bootstrap_servers, kafka_settings.topic, str(orders), "10"]
+        relays = [OwnProcess([sys.executable, str(PROGRAM), *arguments], tmp_path / f"relay-{n}.log") for n in range(3)]
+        paused, killed, _ = relays
+
+        def count() -> int:
+            return len(topic_now())
+
+        try:
+            for relay in relays:
+                relay.start()
+            eventually(lambda: count() > 300, deadline=60, every=0.2, that="publishing has begun")
+            paused.pause()
+            killed.kill()
+            eventually(
+                lambda: each_once_and_in_order(topic_now(), events=orders * EVENTS_PER_ORDER), deadline=120, every=1
+            )
+            paused.resume()
+            eventually(lambda: "relay waits" in paused.last_words(500), deadline=30)
+        finally:
+            for relay in relays:
+                print(relay.last_words(8))
+                relay.stop()
+
+        assert each_once_and_in_order(topic_now(), events=orders * EVENTS_PER_ORDER)
+
+
+class TestFaults:
+    async def test_a_broker_that_goes_away_delays_events_and_loses_none(
+        self, kafka: KafkaBroker, kafka_settings: KafkaSettings, topic_now: Topic, storage: MemoryStorage
+    ) -> None:
+        stop, relay = asyncio.Event(), KafkaRelayTopic(kafka_settings)
+        pending = PublishPending(storage.log, relay, storage.cursors, batch=10)
+        run = RunRelay(pending, LocalWakeup().listener(), poll_interval=0.05)
+        running = asyncio.create_task(run(stop))
+        await eventually_async(lambda: run.published, deadline=30)
+
+        await asyncio.to_thread(kafka.kill)
+        await add_orders(storage, range(50, 100))
+        await eventually_async(lambda: run.failures, deadline=60)
+        await asyncio.to_thread(kafka.start)
+
+        await eventually_async(lambda: run.published >= 400, deadline=90)
+        stop.set()
+        await running
+        assert each_once_and_in_order(topic_now(), events=400)
+        assert dict(await storage.cursors.positions(FLOOR)) == dict(await storage.log.heads())
+
+
+class TestGrowth:
+    async def test_buckets_move_to_new_partitions_without_a_loss_or_a_double(
+        self, kafka: KafkaBroker, kafka_settings: KafkaSettings, topic_now: Topic, storage: MemoryStorage
+    ) -> None:
+        soon = KafkaSettings(
+            bootstrap_servers=kafka_settings.bootstrap_servers,
+            topic=kafka_settings.topic,
+            properties={"topic.metadata.refresh.interval.ms": "500"},
+        )
+        stop = asyncio.Event()
+        relays = [KafkaRelayTopic(soon) for _ in range(2)]
+        runs = [
+            RunRelay(PublishPending(storage.log, relay, storage.cursors, batch=20), LocalWakeup().listener(), 0.05)
+            for relay in relays
+        ]
+        running = [asyncio.create_task(run(stop)) for run in runs]
+        await eventually_async(lambda: sum(run.published for run in runs) == 200, deadline=60)
+
+        admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+        admin.create_partitions([NewPartitions(kafka_settings.topic, 5)])[kafka_settings.topic].result(30)
+        for wave in range(10):
+            await add_orders(storage, range(50 + 50 * wave, 100 + 50 * wave))
+            await eventually_async(lambda n=wave: sum(run.published for run in runs) >= 400 + 200 * n, deadline=60)
+        stop.set()
+        await asyncio.gather(*running)
+        seen = topic_now()
+        assert {each.partition for each in seen} == {0, 1, 2, 3, 4}
+        assert sorted(each.address for each in seen) == sorted(
+            (r.bucket, r.position) for r in await records_of(storage)
+        )
+        for partition in range(5):
+            assert in_order([each for each in seen if each.partition == partition])
