@@ -10,14 +10,6 @@ from . import write_postgresql, write_sqlite
 from .batch import Batch
 from .database import POSTGRESQL, Database
 from .failures import lost_race
-from .losers import Losers
-
-
-class _NotCommitted(Exception):
-    """Takes a transaction back because of its losers; never leaves this file."""
-
-    def __init__(self, losers: Losers) -> None:
-        self.losers = losers
 
 
 @frozen
@@ -41,29 +33,18 @@ class SqlCommitter:
         batch = Batch.of(sets, self.database.known_buckets())
         if not batch:
             return [None] * len(sets)
+        write = write_postgresql.write if self.database.backend == POSTGRESQL else write_sqlite.write
         try:
-            await self._write(batch)
-        except _NotCommitted as outcome:
-            return [outcome.losers.refusal(writes) for writes in sets]
+            losers = await write(self.database, batch)
         except Exception as error:
             if lost_race(error):
                 return [_raced(writes, error) for writes in sets]
             raise
+        if losers:
+            return [losers.refusal(writes) for writes in sets]
         if batch.events:
             self.on_commit()
         return [None] * len(sets)
-
-    async def _write(self, batch: Batch) -> None:
-        if self.database.backend == POSTGRESQL:
-            async with write_postgresql.transaction(self.database) as driver:
-                losers = await write_postgresql.write(driver, batch)
-                if losers:
-                    raise _NotCommitted(losers)
-        else:
-            async with self.database.writing() as connection:
-                losers = await write_sqlite.write(connection, batch)
-                if losers:
-                    raise _NotCommitted(losers)
 
 
 def _raced(writes: WriteSet, error: Exception) -> Conflict:

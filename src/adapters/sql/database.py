@@ -1,8 +1,8 @@
 """One database behind a pool of connections: how to reach it, how to read, and how a transaction runs."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from ...domain.errors import InvalidInput, NotConfigured, StorageUnavailable
-from .failures import translated, unavailable
+from .failures import translated, unanswered, unavailable
 
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
 ALLOWED_URLS = "postgresql://user:password@host:port/database, sqlite:///relative.db or sqlite:////absolute.db"
@@ -84,19 +84,17 @@ class Database:
         return self.buckets
 
 
-class committing:
-    """Around a COMMIT: when its answer does not come, nobody knows whether it happened, and the error says so."""
-
-    def __init__(self, backend: str) -> None:
-        self.backend = backend
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Exception) and (told := unavailable(error, self.backend)) is not None:
-            problem = f"{told.problem}; it broke during COMMIT, so whether it was committed is not known"
-            raise StorageUnavailable(self.backend, problem) from error
+@contextmanager
+def committing(backend: str) -> Iterator[None]:
+    """Around a commit: when no answer comes, nobody knows whether it happened, and the error says so."""
+    try:
+        yield
+    except Exception as error:
+        told = unavailable(error, backend)
+        if told is None or not unanswered(error):
+            raise
+        problem = f"{told.problem}; it broke during the commit, so whether that happened is not known"
+        raise StorageUnavailable(backend, problem) from error
 
 
 def _json(value: object) -> str:
@@ -112,6 +110,7 @@ def _postgresql(url: str, pool_size: int) -> AsyncEngine:
         "application_name": "orderflow",
         "lock_timeout": f"{LOCK_SECONDS}s",
         "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
+        "jit": "off",  # which pays for statements of seconds only
     }
     asked = parse_qs(urlsplit(url).query)
     settings = {name: value for name, value in settings.items() if name not in asked}

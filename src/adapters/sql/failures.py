@@ -33,6 +33,11 @@ def lost_race(error: BaseException) -> bool:
     return sqlstate(error) in LOST_RACES
 
 
+def unanswered(error: BaseException) -> bool:
+    """Whether ``error`` leaves open what the backend did: the connection broke, or no answer came."""
+    return not sqlstate(error) or sqlstate(error).startswith(("08", "57P"))
+
+
 def unavailable(error: BaseException, backend: str) -> StorageUnavailable | None:
     """``error`` as StorageUnavailable, where it says that the backend does not answer now; else None."""
     cause = driver_error(error)

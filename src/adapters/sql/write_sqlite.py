@@ -7,6 +7,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .batch import Batch, Expected
+from .database import Database
 from .losers import Losers
 from .tables import idempotency_keys, log_heads, order_events, orders, payment_attempts
 
@@ -25,8 +26,26 @@ _MOVE_HEAD = text("UPDATE log_heads SET position = position + :many WHERE bucket
 _APPEND_EVENT = insert(order_events)
 
 
-async def write(connection: AsyncConnection, batch: Batch) -> Losers:
-    """All rows of ``batch``, events last; where there are losers, the transaction must not commit."""
+class _NotCommitted(Exception):
+    """Takes the transaction back because of its losers; never leaves this file."""
+
+    def __init__(self, losers: Losers) -> None:
+        self.losers = losers
+
+
+async def write(database: Database, batch: Batch) -> Losers:
+    """All rows of ``batch``, committed, or none where there are losers. Raises StorageUnavailable."""
+    try:
+        async with database.writing() as connection:
+            if losers := await _write(connection, batch):
+                raise _NotCommitted(losers)
+    except _NotCommitted as outcome:
+        return outcome.losers
+    return Losers()
+
+
+async def _write(connection: AsyncConnection, batch: Batch) -> Losers:
+    """Keys, orders, attempts, and events last."""
     lost_keys = {(key["caller"], key["key"]) for key in batch.keys if not await _done(connection, _TAKE_KEY, key)}
     if lost_keys:
         return Losers(keys=lost_keys)

@@ -19,6 +19,7 @@ def upgrade() -> None:
     _orders()
     _log()
     _beside()
+    _refusal()
 
 
 def _orders() -> None:
@@ -141,6 +142,15 @@ def _beside() -> None:
         sa.Column("created_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("digest", name="tokens_pk"),
     )
+
+
+def _refusal() -> None:
+    """How a statement of several parts takes itself back, telling which parts could have been written."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("""
+            CREATE FUNCTION orderflow_refuse(told json) RETURNS json LANGUAGE plpgsql AS $$
+            BEGIN RAISE EXCEPTION 'refused, nothing is written' USING ERRCODE = 'OF001', DETAIL = told::text; END $$
+        """)
 
 
 def downgrade() -> None:
