@@ -9,7 +9,7 @@ from orderflow.adapters import wire
 from orderflow.application.log import LogRecord
 from orderflow.domain.errors import UndecodableEvent
 
-from tests.wire.any_event import cancelled, records
+from tests.wire.any_event import cancelled, patiently, records
 
 RECORD = wire.record(
     cancelled(shipper_id="S1"), bucket=7, position=42, correlation_id="request-1", traceparent="00-4bf92f-00f067-01"
@@ -52,6 +52,7 @@ def test_what_there_is_not_makes_no_header() -> None:
     assert {"correlation-id", "traceparent"}.isdisjoint(dict(headers))
 
 
+@patiently
 @given(records)
 def test_headers_key_and_value_give_the_record_back(record: LogRecord) -> None:
     headers = wire.headers(record, source=SOURCE)

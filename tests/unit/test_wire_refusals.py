@@ -12,7 +12,7 @@ from orderflow.domain.errors import UndecodableEvent
 from orderflow.domain.events import OrderEvent
 
 from tests.wire import ORDER_CREATED, ORDER_STATE_CHANGED
-from tests.wire.any_event import events
+from tests.wire.any_event import events, patiently
 
 GONE = object()
 
@@ -212,6 +212,7 @@ def test_a_field_that_is_said_twice_and_once_wrong_is_named(field: str, twice: b
     assert [problem.path for problem in wire.check_record(body)] == [field]
 
 
+@patiently
 @given(st.binary(max_size=300))
 def test_no_bytes_raise_anything_else(body: bytes) -> None:
     with suppress(UndecodableEvent):
@@ -241,12 +242,14 @@ def damaged_events(draw: st.DrawFn) -> bytes:
     return body[:at] + noise + body[at + len(noise) :]
 
 
+@patiently
 @given(damaged_events())
 def test_a_damaged_event_is_read_or_refused_and_nothing_else(body: bytes) -> None:
     with suppress(UndecodableEvent):
         assert isinstance(wire.decode(body, sequence=1), OrderEvent)
 
 
+@patiently
 @given(damaged_events())
 def test_what_is_refused_is_what_checking_finds(body: bytes) -> None:
     refused = []

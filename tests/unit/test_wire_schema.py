@@ -14,7 +14,7 @@ from orderflow.adapters.wire import schema
 from orderflow.domain.events import OrderEvent
 
 from tests.wire import ORDER_CREATED, ORDER_STATE_CHANGED
-from tests.wire.any_event import events
+from tests.wire.any_event import events, patiently
 
 SCHEMAS = wire.schemas()
 ENVELOPE = Draft202012Validator(SCHEMAS["envelope"])
@@ -74,6 +74,7 @@ def test_the_published_samples_keep_the_schema(sample: bytes) -> None:
     assert errors == []
 
 
+@patiently
 @given(events())
 def test_all_that_is_written_keeps_the_schema(event: OrderEvent) -> None:
     said = json.loads(wire.encode(event), parse_float=Decimal)

@@ -9,7 +9,7 @@ from orderflow.adapters import wire
 from orderflow.application.log import LogRecord
 
 from tests.wire import ORDER_CREATED, ORDER_STATE_CHANGED
-from tests.wire.any_event import cancelled, records
+from tests.wire.any_event import cancelled, patiently, records
 
 SOURCE = "/orderflow"
 RECORD = wire.record(cancelled(shipper_id="S1"), bucket=7, position=42)
@@ -26,6 +26,7 @@ def paths(problems: Iterable[wire.Problem]) -> list[str]:
     return [problem.path for problem in problems]
 
 
+@patiently
 @given(records)
 def test_what_is_written_has_no_problem(record: LogRecord) -> None:
     headers = wire.headers(record, source=SOURCE)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from orderflow.adapters import wire
 from orderflow.application.log import LogRecord
@@ -18,6 +19,9 @@ from orderflow.domain.events import (
 )
 from orderflow.domain.lifecycle import OrderState, PaymentMethod, PaymentStatus
 from orderflow.domain.money import Money
+
+patiently = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For property tests on a machine that has other work to do."""
 
 identifiers = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=64)
 times = st.datetimes(timezones=st.just(UTC)).map(lambda time: time.replace(fold=0))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import Enum
 from functools import cache
 from types import UnionType
@@ -24,6 +24,8 @@ WHOLE = "value"
 """The path of a fault that no field can be blamed for: Kafka's name for a record's bytes."""
 _AN_OBJECT = "a JSON object in UTF-8"
 _SHOWN = 80
+_EXACT = Context(prec=60)
+"""Wide enough for every amount here, whatever an application around us sets for its own decimals."""
 
 
 @frozen
@@ -69,10 +71,10 @@ def contradictions(data: CreatedData) -> list[Problem]:
     found = []
     goods = Decimal(0)
     for index, line in enumerate(data.order_details):
-        worth = line.price * line.quantity
+        worth = _EXACT.multiply(line.price, line.quantity)
         if line.discount > worth:
             found.append(Problem(f"data/orderDetails/{index}/discount", f"it is {line.discount}", f"0 to {worth}"))
-        goods += worth - line.discount
+        goods = _EXACT.add(goods, _EXACT.subtract(worth, line.discount))
     if data.total_price < goods:
         found.append(Problem("data/totalPrice", f"it is {data.total_price}", f"at least the lines' {goods}"))
     return found
