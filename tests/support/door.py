@@ -12,10 +12,13 @@ from litestar.testing import AsyncTestClient
 from orderflow.adapters import wire
 from orderflow.adapters.gateway import SandboxGateway
 from orderflow.adapters.memory import MemoryStorage
+from orderflow.adapters.memory.effects import MemoryEffects
+from orderflow.application.analyse import Analyse
 from orderflow.application.assign_shipper import AssignShipper
 from orderflow.application.cancel_order import CancelOrder
 from orderflow.application.change_order import ChangeOrder
 from orderflow.application.create_order import CreateOrder
+from orderflow.application.log import Delivery
 from orderflow.application.once import Once
 from orderflow.application.read_orders import GetOrder, ListOrders, OrderAsOf, OrderTimeline
 from orderflow.application.record_payment import RecordPayment
@@ -23,6 +26,7 @@ from orderflow.application.settle_refunds import SettleRefunds
 from orderflow.application.transition_order_state import TransitionOrderState
 from orderflow.application.use_cases import UseCases
 from orderflow.application.write_set import GatheringUnitOfWork
+from orderflow.domain.lifecycle import Actor
 from orderflow.entrypoints.http import create_app, new_token
 
 from tests.support.shop import HandClock
@@ -38,8 +42,10 @@ class Installation:
     storage: MemoryStorage = field(factory=MemoryStorage)
     gateway: SandboxGateway = field(factory=SandboxGateway)
     use_cases: UseCases = field(init=False)
+    effects: MemoryEffects = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.effects = MemoryEffects(self.storage.cursors)
         self.use_cases = use_cases_on(self.storage, self.gateway, self.clock)
 
     def app(
@@ -54,17 +60,23 @@ class Installation:
             self.use_cases,
             tokens=self.storage.tokens,
             checks=checks,
+            analytics=self.effects.analytics,
             trust_actor_header=trust_actor_header,
             **options,
         )
 
     async def token(self, actor: str) -> str:
         """A new token of ``actor``."""
-        from orderflow.domain.lifecycle import Actor
-
         secret, digest = new_token()
         await self.storage.tokens.add(digest, Actor.parse(actor), label="test", at=self.clock())
         return secret
+
+    async def analyse(self) -> None:
+        """The consumer analytics handles all events so far, once."""
+        heads = await self.storage.log.heads()
+        records = await self.storage.log.read(dict.fromkeys(heads, 0), limit=10_000)
+        async with self.effects.store("analytics") as work:
+            await Analyse().handle([Delivery(record, wire.decode_record(record)) for record in records], work)
 
 
 def use_cases_on(storage: MemoryStorage, gateway: SandboxGateway, clock: HandClock) -> UseCases:

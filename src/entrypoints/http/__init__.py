@@ -14,10 +14,12 @@ from .auth import new_token
 if TYPE_CHECKING:
     from litestar import Litestar
 
+    from ...application.ports_of_consumers import AnalyticsViews
+
 __all__ = ["create_app", "new_token", "serve"]
 
 MAX_BODY_BYTES = 1_000_000
-_EXTRA = ("litestar", "uvicorn", "msgspec", "swagger_ui_bundle")
+_EXTRA = ("litestar", "uvicorn", "swagger_ui_bundle")
 
 
 def create_app(
@@ -26,6 +28,7 @@ def create_app(
     tokens: Tokens,
     checks: Mapping[str, Callable[[], Awaitable[None]]],
     trust_actor_header: bool,
+    analytics: "AnalyticsViews | None" = None,
     currency: str = "USD",
     max_body_bytes: int = MAX_BODY_BYTES,
     on_startup: Sequence[Callable[[], Awaitable[None]]] = (),
@@ -33,15 +36,17 @@ def create_app(
 ) -> "Litestar":
     """The ASGI application.
 
-    ``checks`` are the dependencies that ``/readyz`` asks, by name; one that raises is not ready. With
-    ``trust_actor_header`` and no token made yet, callers say who they are in ``X-Actor``. ``currency`` is that of
-    orders that name none. Raises NotConfigured without the extra ``http``.
+    ``checks`` are the dependencies that ``/readyz`` asks, by name; one that raises is not ready. ``analytics`` adds
+    its figures under ``/v1/analytics``. With ``trust_actor_header``, and as long as no token was made, callers say
+    who they are in ``X-Actor``. ``currency`` is that of orders that name none. A body larger than ``max_body_bytes``
+    is refused. Raises NotConfigured without the extra ``http``.
     """
     app = _with_extra(".app")
     built: Litestar = app.build(
         use_cases,
         tokens=tokens,
         checks=checks,
+        analytics=analytics,
         trust_actor_header=trust_actor_header,
         currency=currency,
         max_body_bytes=max_body_bytes,

@@ -11,12 +11,15 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath
 
 from ...application.ports import Tokens
+from ...application.ports_of_consumers import AnalyticsViews
 from ...application.use_cases import UseCases
 from ...domain.errors import InvalidInput, OrderNotFound
 from ...domain.identifiers import identifier
 from ...domain.lifecycle import Actor
+from . import analytics as figures
 from . import problems, reads, stream, writes
 from .auth import Callers
 from .correlation import CorrelatedApp
@@ -32,6 +35,7 @@ def build(
     *,
     tokens: Tokens,
     checks: Mapping[str, Hook],
+    analytics: AnalyticsViews | None,
     trust_actor_header: bool,
     currency: str,
     max_body_bytes: int,
@@ -68,9 +72,24 @@ def build(
         },
         tags=["orders"],
     )
+    routes = [orders]
+    if analytics is not None:
+        routes.append(
+            Router(
+                "/v1/analytics",
+                route_handlers=figures.ROUTES,
+                guards=[known, understood],
+                dependencies={
+                    "by": Provide(_caller, sync_to_thread=False),
+                    "views": _given(analytics),
+                    "figures": Provide(figures.provide_figures),
+                },
+                tags=["analytics"],
+            )
+        )
     health = Router("/", route_handlers=[livez, readyz], dependencies={"checks": _given(Checks(checks))}, security=[{}])
     return CorrelatedApp(
-        route_handlers=[orders, health, docs_router()],
+        route_handlers=[*routes, health, docs_router()],
         exception_handlers={Exception: problems.answer},
         openapi_config=openapi_config(trust_actor_header=trust_actor_header),
         plugins=[CamelViews(), ExactNumbers()],
@@ -106,7 +125,7 @@ def _caller(request: Request[Actor, Any, Any]) -> Actor:
     return request.user
 
 
-def _order(order_id: str) -> str:
+def _order(order_id: FromPath[str]) -> str:
     """The order's id as it was before it became part of a path. What can be no identifier names no order."""
     asked = unquote(order_id)
     try:

@@ -64,6 +64,7 @@ TITLES: Mapping[int, str] = {
 CODES: Mapping[int, str] = {
     400: "invalid_input",
     401: "unauthenticated",
+    403: "not_permitted",
     404: "not_found",
     405: "method_not_allowed",
     413: "body_too_large",

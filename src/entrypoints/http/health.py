@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 from attrs import frozen
 from litestar import Response, get
+from litestar.di import NamedDependency as Given
 
 from ...domain.errors import OrderFlowError
 from .answers import render
@@ -54,7 +55,7 @@ async def livez() -> dict[str, str]:
 
 
 @get("/readyz", operation_id="readyz", tags=["health"], summary="Is everything there that orders need?")
-async def readyz(checks: Checks) -> Response[dict[str, object]]:
+async def readyz(checks: Given[Checks]) -> Response[dict[str, object]]:
     """503 while a dependency does not answer; the body says which, and why."""
     outcomes = await checks()
     ready = all(outcome == "ok" for outcome in outcomes.values())

@@ -69,9 +69,21 @@ def _told(request: Request[Any, Any, Any], error: Exception) -> tuple[str, dict[
             faults = [_unparsed(request, fault) for fault in error.extra or [] if isinstance(fault, Mapping)]
             return "a parameter is not understood", headers, {"errors": faults}
         case HTTPException():
-            return error.detail, dict(error.headers or {}), {}
+            return _detail(request, error), dict(error.headers or {}), {}
         case _:
             return str(error), headers, {}
+
+
+def _detail(request: Request[Any, Any, Any], error: HTTPException) -> str:
+    match error.status_code:
+        case 404:
+            return f"there is nothing at {_short(request.url.path)}; /openapi.json lists what there is"
+        case 405:
+            return f"{request.method} is not offered here; {(error.headers or {}).get('allow', 'other methods')} is"
+        case 413:
+            return f"a body has at most {request.app.request_max_body_size} bytes"
+        case _:
+            return error.detail
 
 
 def _refusal(error: CommandRefused) -> dict[str, object]:

@@ -8,8 +8,8 @@ from typing import Annotated
 import structlog
 from attrs import frozen
 from litestar import Response, get
+from litestar.di import NamedDependency as Given
 from litestar.openapi import ResponseSpec
-from litestar.params import Parameter
 from litestar.response import Stream
 
 from ...application.log import Delivery
@@ -17,6 +17,7 @@ from ...application.use_cases import UseCases
 from ...domain.errors import InvalidInput, Unavailable
 from ...domain.lifecycle import Actor
 from .openapi import CORRELATION, problems
+from .parameters import header
 
 FIRST_LOOK = 0.1
 LAST_LOOK = 1.0
@@ -83,13 +84,11 @@ def _event(delivery: Delivery) -> bytes:
     opt={"query": set()},
 )
 async def stream(
-    order: str,
-    by: Actor,
-    use_cases: UseCases,
-    following: Following,
-    last_event_id: Annotated[
-        str | None, Parameter(header="Last-Event-ID", required=False, description="the number of the last event seen")
-    ] = None,
+    order: Given[str],
+    by: Given[Actor],
+    use_cases: Given[UseCases],
+    following: Given[Following],
+    last_event_id: Annotated[str | None, header("Last-Event-ID", "the number of the last event seen")] = None,
 ) -> Stream:
     """Server-sent events: id is the event's number, event its type, data the event itself. Ends with the order."""
     seen = _number(last_event_id)

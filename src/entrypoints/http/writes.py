@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 from attrs import frozen
 from litestar import Request, Response, patch, post, put
+from litestar.di import NamedDependency as Given
 from litestar.di import Provide
-from litestar.params import Parameter
+from litestar.params import JSONBody
 from msgspec import Struct
 from msgspec.json import decode
 
@@ -23,6 +24,7 @@ from .bodies import AssignShipperBody, CancelOrderBody, ChangeState, PlaceOrder,
 from .conditions import etag, expected_version
 from .exact_body import ExactBody
 from .openapi import CORRELATION, ETAG, LOCATION, REPLAYED, problems
+from .parameters import header
 
 Command = Callable[[], Awaitable[Order]]
 
@@ -71,14 +73,12 @@ class Asked:
 
 async def provide_asked(
     request: Request[Actor, Any, Any],
-    use_cases: UseCases,
+    use_cases: Given[UseCases],
     idempotency_key: Annotated[
         str | None,
-        Parameter(
-            header="Idempotency-Key",
-            required=False,
-            description="1 to 255 printable ASCII characters: the same key and body is done once, "
-            "and answered the same ever after",
+        header(
+            "Idempotency-Key",
+            "1 to 255 printable ASCII characters: the same key and body is done once, and answered the same ever after",
         ),
     ] = None,
 ) -> Asked:
@@ -90,7 +90,7 @@ async def provide_asked(
 async def provide_version(
     if_match: Annotated[
         str | None,
-        Parameter(header="If-Match", required=False, description='the ETag that was decided upon, such as "3", or *'),
+        header("If-Match", 'the ETag that was decided upon, such as "3", or *'),
     ] = None,
 ) -> int | None:
     return expected_version(if_match)
@@ -112,7 +112,9 @@ REFUSALS = problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 500, 503)
     operation_id="placeOrder",
     summary="Place an order",
 )
-async def place_order(data: PlaceOrder, asked: Asked, use_cases: UseCases, house: House) -> Response[OrderView]:
+async def place_order(
+    data: JSONBody[PlaceOrder], asked: Given[Asked], use_cases: Given[UseCases], house: Given[House]
+) -> Response[OrderView]:
     """With an orderId of the caller's own, asking again with the same content answers the same order."""
     new = data.order(house.currency)
     return await asked.answer(lambda: use_cases.create_order(new, by=asked.by), status=201)
@@ -129,7 +131,11 @@ async def place_order(data: PlaceOrder, asked: Asked, use_cases: UseCases, house
     summary="Move an order to its next state",
 )
 async def change_state(
-    data: ChangeState, order: str, asked: Asked, version: int | None, use_cases: UseCases
+    data: JSONBody[ChangeState],
+    order: Given[str],
+    asked: Given[Asked],
+    version: Given[int | None],
+    use_cases: Given[UseCases],
 ) -> Response[OrderView]:
     """By the transition table; a refusal says which guard failed and what would unlock it."""
     state = OrderState.parse(data.state)
@@ -151,7 +157,11 @@ async def change_state(
     summary="Assign or replace the shipper",
 )
 async def assign_shipper(
-    data: AssignShipperBody, order: str, asked: Asked, version: int | None, use_cases: UseCases
+    data: JSONBody[AssignShipperBody],
+    order: Given[str],
+    asked: Given[Asked],
+    version: Given[int | None],
+    use_cases: Given[UseCases],
 ) -> Response[OrderView]:
     """While the order waits for a shipper or is prepared; a waiting order begins to be prepared."""
     return await asked.answer(
@@ -171,7 +181,11 @@ async def assign_shipper(
     summary="Charge the card, or record a payment",
 )
 async def record_payment(
-    data: RecordPaymentBody, order: str, asked: Asked, version: int | None, use_cases: UseCases
+    data: JSONBody[RecordPaymentBody],
+    order: Given[str],
+    asked: Given[Asked],
+    version: Given[int | None],
+    use_cases: Given[UseCases],
 ) -> Response[OrderView]:
     """A declined card is an answer, not an error: the order comes back with payment ``failed``."""
     return await asked.answer(
@@ -191,7 +205,11 @@ async def record_payment(
     summary="Cancel an order",
 )
 async def cancel_order(
-    data: CancelOrderBody, order: str, asked: Asked, version: int | None, use_cases: UseCases
+    data: JSONBody[CancelOrderBody],
+    order: Given[str],
+    asked: Given[Asked],
+    version: Given[int | None],
+    use_cases: Given[UseCases],
 ) -> Response[OrderView]:
     """What was paid by card is given back."""
     return await asked.answer(lambda: use_cases.cancel_order(order, data.reason, by=asked.by, expected_version=version))

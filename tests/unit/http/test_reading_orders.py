@@ -1,0 +1,135 @@
+"""Looking at one order, at many, and at what happened."""
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from httpx import AsyncClient
+
+from tests.support.door import CUSTOMER, SHIPPER, Installation, placed
+
+
+async def the_ids(client: AsyncClient, query: str, **options: Any) -> list[str]:
+    answer = await client.get(f"/v1/orders?{query}", **options)
+    assert answer.status_code == 200, answer.text
+    return [order["orderId"] for order in answer.json()["orders"]]
+
+
+@pytest.fixture
+async def three(installation: Installation, boss: AsyncClient) -> AsyncClient:
+    """O1 to O3, a minute apart; O2 is another customer's and prepared by shipper S3, O3 is another restaurant's."""
+    await placed(boss, "O1")
+    installation.clock.forward(minutes=1)
+    await placed(boss, "O2", userId="C2")
+    await boss.put("/v1/orders/O2/shipper", json={"shipperId": "S3"})
+    installation.clock.forward(minutes=1)
+    await placed(boss, "O3", restaurantId="R8")
+    return boss
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["O3", "O2", "O1"]),
+        ("customerId=C1", ["O3", "O1"]),
+        ("userId=C2", ["O2"]),
+        ("customerId=C2&userId=C2", ["O2"]),
+        ("restaurantId=R8", ["O3"]),
+        ("shipperId=S3", ["O2"]),
+        ("state=preparing", ["O2"]),
+        ("state=waiting_for_shipper&restaurantId=R7", ["O1"]),
+        ("createdFrom=2024-05-17T11:31:00Z", ["O3", "O2"]),
+        ("createdUntil=2024-05-17T11:31:00Z", ["O1"]),
+        ("createdFrom=" + quote("2024-05-17T13:32:00+02:00"), ["O3"]),
+        ("limit=1", ["O3"]),
+    ],
+)
+async def test_orders_are_listed_newest_first_by_every_condition_given(
+    three: AsyncClient, query: str, expected: list[str]
+) -> None:
+    found = await the_ids(three, query)
+
+    assert found == expected
+
+
+async def test_pages_follow_each_other_without_loss(three: AsyncClient) -> None:
+    first = (await three.get("/v1/orders?limit=2")).json()
+
+    second = (await three.get("/v1/orders", params={"limit": 2, "cursor": first["nextCursor"]})).json()
+
+    assert [order["orderId"] for page in (first, second) for order in page["orders"]] == ["O3", "O2", "O1"]
+    assert second["nextCursor"] is None
+
+
+async def test_everybody_but_an_admin_sees_only_their_own(three: AsyncClient) -> None:
+    found = await the_ids(three, "", headers={"X-Actor": SHIPPER})
+
+    assert found == ["O2"]
+
+
+async def test_an_order_lists_what_its_reader_may_do_now(three: AsyncClient) -> None:
+    answer = await three.get("/v1/orders/O1", headers={"X-Actor": CUSTOMER})
+
+    assert answer.json()["allowedActions"] == [{"name": "cancelled", "needs": ["reason"]}]
+
+
+async def test_no_cache_may_answer_one_reader_for_another(three: AsyncClient) -> None:
+    answer = await three.get("/v1/orders/O1")
+
+    assert answer.headers["vary"] == "Authorization, X-Actor"
+    assert answer.headers["cache-control"] == "private, no-cache"
+
+
+async def test_the_timeline_tells_every_event_as_it_stands_on_the_topic(three: AsyncClient) -> None:
+    answer = await three.get("/v1/orders/O2/timeline", headers={"X-Actor": "customer:C2"})
+
+    told = answer.json()
+    assert told["orderId"] == "O2"
+    assert [(one["sequence"], one["event"]["type"]) for one in told["events"]] == [
+        (1, "order.created"),
+        (2, "order.shipper_assigned"),
+        (3, "order.state_changed"),
+    ]
+    assert set(told["events"][0]) == {"sequence", "bucket", "position", "correlationId", "event"}
+
+
+async def test_an_order_is_read_as_it_was(installation: Installation, three: AsyncClient) -> None:
+    installation.clock.forward(minutes=1)
+    await three.patch("/v1/orders/O3/state", json={"state": "preparing"})
+
+    answer = await three.get("/v1/orders/O3?asOf=2024-05-17T11:32:30Z")
+
+    assert (answer.json()["state"], answer.json()["version"]) == ("waiting_for_shipper", 1)
+
+
+async def test_before_its_creation_there_is_no_order(three: AsyncClient) -> None:
+    answer = await three.get("/v1/orders/O3?asOf=2024-05-17T11:00:00Z")
+
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "parameter"),
+    [
+        ("/v1/orders?limit=0", "limit"),
+        ("/v1/orders?limit=201", "limit"),
+        ("/v1/orders?limit=ten", "limit"),
+        ("/v1/orders?state=cooked", "state"),
+        ("/v1/orders?createdFrom=yesterday", "createdFrom"),
+        ("/v1/orders?createdFrom=2024-05-17T11:31:00", "createdFrom"),
+        ("/v1/orders?createdUntil=1715945460", "createdUntil"),
+        ("/v1/orders?createdUntil=0001-01-01T00:00:00%2B23:59", "createdUntil"),
+        ("/v1/orders?cursor=nonsense", "cursor"),
+        ("/v1/orders?customerId=%00", "customerId"),
+        ("/v1/orders?customerId=C1&userId=C2", "userId"),
+        ("/v1/orders?customer=C1", "customer"),
+        ("/v1/orders/O1?asof=2024-05-17T11:31:00Z", "asof"),
+        ("/v1/orders/O1?asOf=noon", "asOf"),
+        ("/v1/orders/O1/timeline?limit=1", "limit"),
+    ],
+)
+async def test_a_parameter_that_is_not_understood_is_named(three: AsyncClient, path: str, parameter: str) -> None:
+    answer = await three.get(path)
+
+    assert answer.status_code == 400
+    assert [fault["parameter"] for fault in answer.json()["errors"]] == [parameter]

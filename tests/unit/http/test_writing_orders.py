@@ -1,0 +1,175 @@
+"""Placing an order and moving it on."""
+
+import json
+from decimal import Decimal
+
+from httpx import AsyncClient
+from orderflow.adapters.gateway.sandbox import DECLINE, SUCCESS, TIME_OUT
+
+from tests.support.door import CUSTOMER, RESTAURANT, SHIPPER, Installation, an_order, calling, placed
+
+
+async def test_a_placed_order_is_answered_whole_with_its_place_and_version(boss: AsyncClient) -> None:
+    body = an_order(
+        orderId="O1",
+        totalPrice=28,
+        currency="EUR",
+        paymentMethod="card",
+        cardToken=SUCCESS,
+        address={"street": "Main Street 1", "city": "Springfield"},
+    )
+
+    answer = await boss.post("/v1/orders", json=body)
+
+    assert (answer.status_code, answer.headers["location"], answer.headers["etag"]) == (201, "/v1/orders/O1", '"1"')
+    assert answer.json() == {
+        "orderId": "O1",
+        "version": 1,
+        "state": "waiting_for_shipper",
+        "userId": "C1",
+        "restaurantId": "R7",
+        "shipperId": None,
+        "orderDetails": [{"foodId": "F1", "foodName": "Pizza", "price": 12.5, "quantity": 2, "discount": 0}],
+        "totalPrice": 28,
+        "deliveryFee": 3,
+        "currency": "EUR",
+        "paymentMethod": "credit_card",
+        "paymentStatus": "pending",
+        "address": {"street": "Main Street 1", "city": "Springfield", "postalCode": "", "note": ""},
+        "createdAt": "2024-05-17T11:30:00Z",
+        "updatedAt": "2024-05-17T11:30:00Z",
+        "estimatedAt": None,
+        "deliveredAt": None,
+        "deliveryMinutes": None,
+        "cancelReason": None,
+        "cancelledBy": None,
+        "allowedActions": [
+            {"name": "preparing", "needs": []},
+            {"name": "cancelled", "needs": ["reason"]},
+            {"name": "assign_shipper", "needs": ["shipperId"]},
+            {"name": "record_payment", "needs": []},
+        ],
+    }
+
+
+async def test_an_order_without_an_id_gets_one_and_its_location_leads_to_it(boss: AsyncClient) -> None:
+    answer = await boss.post("/v1/orders", json=an_order())
+
+    found = await boss.get(answer.headers["location"])
+
+    assert found.json() == answer.json()
+
+
+async def test_an_order_that_names_no_currency_is_in_the_installations(installation: Installation) -> None:
+    async with calling(installation.app(currency="CHF")) as client:
+        answer = await placed(client)
+
+    assert answer.json()["currency"] == "CHF"
+
+
+async def test_amounts_are_kept_to_the_last_digit(boss: AsyncClient) -> None:
+    line = '{"foodId":"F1","foodName":"Gold","price":123456789012.3457,"quantity":1}'
+    body = f'{{"orderId":"O1","userId":"C1","restaurantId":"R7","paymentMethod":"cash","orderDetails":[{line}]}}'
+
+    answer = await boss.post("/v1/orders", content=body, headers={"Content-Type": "application/json"})
+
+    assert json.loads(answer.text, parse_float=Decimal)["totalPrice"] == Decimal("123456789012.3457")
+
+
+async def test_an_order_id_may_hold_slashes_and_percent_signs(boss: AsyncClient) -> None:
+    answer = await placed(boss, "2024/5%2F17?#")
+
+    moved = await boss.patch(answer.headers["location"] + "/state", json={"state": "preparing"})
+
+    assert (moved.json()["orderId"], moved.json()["state"]) == ("2024/5%2F17?#", "preparing")
+
+
+async def test_the_same_order_placed_again_is_answered_again_without_a_second_event(boss: AsyncClient) -> None:
+    first = await placed(boss)
+
+    again = await placed(boss)
+
+    assert (again.json(), again.headers["etag"]) == (first.json(), '"1"')
+
+
+async def test_an_order_goes_from_kitchen_to_door(installation: Installation) -> None:
+    async with calling(installation.app()) as client:
+        await placed(client)
+
+        async def take(actor: str, method: str, path: str, body: dict[str, object]) -> str:
+            answer = await client.request(method, f"/v1/orders/O1/{path}", json=body, headers={"X-Actor": actor})
+            assert answer.status_code == 200, answer.text
+            return str(answer.json()["state"])
+
+        states = [
+            await take(RESTAURANT, "PATCH", "state", {"state": "preparing"}),
+            await take(RESTAURANT, "PUT", "shipper", {"shipperId": "S3"}),
+            await take(SHIPPER, "PATCH", "state", {"state": "on_the_way"}),
+            await take(SHIPPER, "PATCH", "state", {"state": "delivered"}),
+        ]
+
+    assert states == ["preparing", "preparing", "on_the_way", "delivered"]
+
+
+async def test_a_shipper_may_be_given_with_the_state(boss: AsyncClient) -> None:
+    await placed(boss)
+    await boss.patch("/v1/orders/O1/state", json={"state": "preparing"})
+
+    answer = await boss.patch("/v1/orders/O1/state", json={"state": "on_the_way", "shipperId": "S3"})
+
+    assert (answer.json()["state"], answer.json()["shipperId"]) == ("on_the_way", "S3")
+
+
+async def test_an_order_is_cancelled_with_a_reason(boss: AsyncClient) -> None:
+    await placed(boss)
+
+    answer = await boss.post("/v1/orders/O1/cancel", json={"reason": "too late"}, headers={"X-Actor": CUSTOMER})
+
+    assert answer.status_code == 200
+    assert (answer.json()["state"], answer.json()["cancelReason"], answer.json()["cancelledBy"]) == (
+        "cancelled",
+        "too late",
+        "C1",
+    )
+
+
+async def test_cancelling_is_also_a_change_of_state(boss: AsyncClient) -> None:
+    await placed(boss)
+
+    answer = await boss.patch("/v1/orders/O1/state", json={"state": "cancel", "reason": "too late"})
+
+    assert answer.json()["state"] == "cancelled"
+
+
+async def test_a_card_is_charged(installation: Installation, boss: AsyncClient) -> None:
+    await placed(boss, paymentMethod="credit_card", cardToken=SUCCESS)
+
+    answer = await boss.post("/v1/orders/O1/payment", json={})
+
+    assert (answer.status_code, answer.json()["paymentStatus"]) == (200, "paid")
+    assert [str(amount) for amount in installation.gateway.moved.values()] == ["25.0 USD", "25.0 USD"]
+
+
+async def test_a_declined_card_is_an_answer_and_no_error(boss: AsyncClient) -> None:
+    await placed(boss, paymentMethod="credit_card", cardToken=DECLINE)
+
+    answer = await boss.post("/v1/orders/O1/payment", json={})
+
+    assert (answer.status_code, answer.json()["paymentStatus"]) == (200, "failed")
+
+
+async def test_cash_is_noted_as_received(boss: AsyncClient) -> None:
+    await placed(boss)
+
+    answer = await boss.post("/v1/orders/O1/payment", json={"paid": True})
+
+    assert answer.json()["paymentStatus"] == "paid"
+
+
+async def test_a_gateway_that_does_not_answer_is_no_fault_of_the_caller(boss: AsyncClient) -> None:
+    await placed(boss, paymentMethod="credit_card", cardToken=TIME_OUT)
+
+    answer = await boss.post("/v1/orders/O1/payment", json={})
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "gateway_unavailable")
+    assert answer.headers["retry-after"] == "5"
