@@ -1,8 +1,9 @@
 """Every port in RAM: for tests, trials and embedding; held to the same contracts as the other adapters."""
 
+from .channel import MemoryChannel
 from .effects import MemoryEffects
 from .storage import MemoryStorage
 from .topic import MemoryTopic
 from .wakeup import LocalWakeup
 
-__all__ = ["LocalWakeup", "MemoryEffects", "MemoryStorage", "MemoryTopic"]
+__all__ = ["LocalWakeup", "MemoryChannel", "MemoryEffects", "MemoryStorage", "MemoryTopic"]

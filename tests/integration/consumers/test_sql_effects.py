@@ -1,7 +1,25 @@
 """SQLite and PostgreSQL keep consumers' effects as promised."""
 
 from tests.contracts.consumer_store import ConsumerStoreContract
+from tests.contracts.consumers import AnalyticsContract, InventoryContract, NotificationsContract
+from tests.contracts.handling import HandlingContract
 
 
 class TestSqlEffects(ConsumerStoreContract):
+    """On the ``world`` of each database."""
+
+
+class TestHandlingInSql(HandlingContract):
+    """On the ``world`` of each database."""
+
+
+class TestNotificationsInSql(NotificationsContract):
+    """On the ``world`` of each database."""
+
+
+class TestInventoryInSql(InventoryContract):
+    """On the ``world`` of each database."""
+
+
+class TestAnalyticsInSql(AnalyticsContract):
     """On the ``world`` of each database."""

@@ -3,10 +3,36 @@
 import pytest
 
 from tests.contracts.consumer_store import ConsumerStoreContract
+from tests.contracts.consumers import AnalyticsContract, InventoryContract, NotificationsContract
+from tests.contracts.handling import HandlingContract
 from tests.support.effects import World, memory_world
 
 
 class TestMemoryEffects(ConsumerStoreContract):
+    @pytest.fixture
+    def world(self) -> World:
+        return memory_world()
+
+
+class TestHandlingInMemory(HandlingContract):
+    @pytest.fixture
+    def world(self) -> World:
+        return memory_world()
+
+
+class TestNotificationsInMemory(NotificationsContract):
+    @pytest.fixture
+    def world(self) -> World:
+        return memory_world()
+
+
+class TestInventoryInMemory(InventoryContract):
+    @pytest.fixture
+    def world(self) -> World:
+        return memory_world()
+
+
+class TestAnalyticsInMemory(AnalyticsContract):
     @pytest.fixture
     def world(self) -> World:
         return memory_world()

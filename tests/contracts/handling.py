@@ -1,0 +1,260 @@
+"""What handling batches promises, wherever the effects are kept."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from attrs import define, evolve, field
+
+from orderflow.application.analyse import Analyse
+from orderflow.application.consuming import ConsumerWork, Handled
+from orderflow.application.log import Delivery, Foreign, LogRecord
+from orderflow.domain.errors import LogGap, StorageUnavailable
+from tests.support.effects import World
+from tests.support.shop import Shop
+
+
+@define
+class Stumbling(Analyse):
+    """Analytics that fails at the events of ``poison``, given as order and sequence, until it is mended."""
+
+    poison: set[tuple[str, int]] = field(factory=set)
+    failure: Exception = field(factory=lambda: ValueError("poison"))
+    tries: list[tuple[str, int]] = field(factory=list)
+
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+        await super().handle(deliveries, work)  # so that there are effects to undo
+        for delivery in deliveries:
+            event = (delivery.record.order_id, delivery.record.sequence)
+            if event in self.poison:
+                self.tries.append(event)
+                raise self.failure
+
+
+class HandlingContract:
+    """Subclassed with a fixture ``world``."""
+
+    async def test_a_batch_is_handled_whole(self, world: World) -> None:
+        records = await _lives("o1", "o2")
+
+        handled = await world.handling()(records)
+
+        assert handled == Handled(events=14)
+        assert await _events(world, "o1", "o2") == {"o1": 7, "o2": 7}
+        assert await world.storage.cursors.positions("analytics") == {r.bucket: r.position for r in records}
+
+    async def test_what_is_delivered_again_changes_nothing(self, world: World) -> None:
+        records = await _lives("o1", "o2")
+        handle = world.handling()
+        await handle(records[:9])
+
+        again = await handle(records)
+        restarted = await world.handling()(records)
+
+        assert again == Handled(events=5, duplicates=9)
+        assert restarted == Handled(duplicates=14)
+        assert await _events(world, "o1", "o2") == {"o1": 7, "o2": 7}
+
+    async def test_a_record_twice_in_one_batch_is_handled_once(self, world: World) -> None:
+        records = await _lives("o1")
+
+        handled = await world.handling()([*records[:3], *records[1:]])
+
+        assert handled == Handled(events=7, duplicates=2)
+
+    async def test_a_bucket_with_a_gap_waits_and_the_others_flow_on(self, world: World) -> None:
+        records = await _lives("o1", "o2")
+        missing = next(r for r in records if r.order_id == "o1" and r.sequence == 3)
+        handle = world.handling()
+
+        handled = await handle([r for r in records if r is not missing])
+        mended = await handle(records)
+
+        gap = LogGap("analytics", missing.bucket, cursor=2, position=4)
+        assert (handled.events, [it.context() for it in handled.gaps]) == (9, [gap.context()])
+        assert mended == Handled(events=5, duplicates=9)
+
+    async def test_of_two_handlers_with_the_same_records_one_handles_them(self, world: World) -> None:
+        records = await _lives("o1", "o2")
+        one, other = world.handling(), world.handling()
+        await one([])
+        await other([])
+
+        outcomes = await asyncio.gather(one(records), other(records))
+
+        assert sorted(outcome.events for outcome in outcomes) == [0, 14]
+        assert await _events(world, "o1", "o2") == {"o1": 7, "o2": 7}
+
+    async def test_a_handler_that_was_overtaken_goes_on_from_the_cursors(self, world: World) -> None:
+        records = await _lives("o1")
+        zombie = world.handling()
+        await zombie(records[:2])
+        await world.handling()(records[:5])
+
+        overtaken = await zombie(records[2:])
+        again = await zombie(records[2:])
+
+        assert overtaken == Handled()
+        assert again == Handled(events=2, duplicates=3)
+        assert await _events(world, "o1") == {"o1": 7}
+
+    async def test_an_event_that_keeps_failing_parks_its_order_and_no_other(self, world: World) -> None:
+        records = await _lives("o1", "o2", "o3")
+        consumer = Stumbling(poison={("o2", 3)})
+
+        handled = await world.handling(consumer, attempts=4)(records)
+
+        assert handled == Handled(events=16, parked=5)
+        assert await _events(world, "o1", "o2", "o3") == {"o1": 7, "o2": 2, "o3": 7}
+        letters = await world.effects.dead_letters.of_order("analytics", "o2")
+        assert [letter.record for letter in letters] == [r for r in records if r.order_id == "o2"][2:]
+        assert [(it.error, it.message, it.attempts) for it in letters][0] == ("ValueError", "poison", 4)
+        assert {(it.error, it.attempts) for it in letters[1:]} == {("", 0)}
+
+    async def test_later_batches_of_a_parked_order_follow_it_in_order(self, world: World) -> None:
+        records = await _lives("o1")
+        await world.handling(Stumbling(poison={("o1", 3)}))(records[:4])
+
+        handled = await world.handling(Stumbling())(records[4:])
+
+        assert handled == Handled(events=0, parked=3)
+        letters = await world.effects.dead_letters.of_order("analytics", "o1")
+        assert [letter.record.sequence for letter in letters] == [3, 4, 5, 6, 7]
+
+    async def test_a_failure_that_passes_parks_nothing(self, world: World) -> None:
+        records = await _lives("o1")
+
+        class Mending(Stumbling):
+            async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+                try:
+                    await super().handle(deliveries, work)
+                finally:
+                    if len(deliveries) == 1:
+                        self.poison.clear()
+
+        consumer = Mending(poison={("o1", 3)})
+        handled = await world.handling(consumer)(records)
+
+        assert handled == Handled(events=7)
+        assert await _events(world, "o1") == {"o1": 7}
+
+    async def test_bytes_that_say_nothing_park_their_order_at_once(self, world: World) -> None:
+        records = await _lives("o1", "o2")
+        broken = [evolve(r, body=b"{}") if (r.order_id, r.sequence) == ("o1", 2) else r for r in records]
+
+        handled = await world.handling()(broken)
+
+        assert handled == Handled(events=8, parked=6)
+        [letter] = await world.effects.dead_letters.blocking("analytics")
+        assert (letter.error, letter.attempts, letter.record.body) == ("UndecodableEvent", 1, b"{}")
+        assert "missing" in letter.message
+
+    async def test_a_record_of_the_topic_that_is_none_of_ours_is_set_aside_once(self, world: World) -> None:
+        foreign = Foreign(topic="t", partition=0, offset=5, key=b"k", value=b"junk", problem="no address")
+        records = await _lives("o1")
+        handle = world.handling()
+
+        handled = await handle([foreign, *records])
+        await handle([foreign])
+
+        assert handled == Handled(events=7, foreign=1)
+        assert [it.record for it in await world.effects.dead_letters.foreign("analytics")] == [foreign]
+
+    async def test_a_backend_that_does_not_answer_parks_nothing_and_loses_nothing(self, world: World) -> None:
+        records = await _lives("o1")
+        handle = world.handling(
+            consumer := Stumbling(poison={("o1", 3)}, failure=StorageUnavailable("database", "it is away"))
+        )
+
+        with pytest.raises(StorageUnavailable):
+            await handle(records)
+        consumer.poison.clear()
+        handled = await handle(records)
+
+        assert len(consumer.tries) == 1
+        assert handled == Handled(events=7)
+
+    async def test_redrive_handles_a_parked_order_to_its_end(self, world: World) -> None:
+        records = await _lives("o1", "o2")
+        consumer = Stumbling(poison={("o1", 3)})
+        await world.handling(consumer)(records)
+        consumer.poison.clear()
+
+        done = await world.redrive(consumer)("o1")
+
+        assert (done.events, done.unparked, done.stopped) == (5, ("o1",), ())
+        assert await _events(world, "o1", "o2") == {"o1": 7, "o2": 7}
+        assert await world.effects.dead_letters.blocking() == []
+
+    async def test_redrive_stops_where_an_event_fails_again(self, world: World) -> None:
+        records = await _lives("o1", "o2")
+        consumer = Stumbling(poison={("o1", 3), ("o2", 7)})
+        await world.handling(consumer)(records)
+        world.clock.forward(minutes=1)
+
+        done = await world.redrive(Stumbling(poison={("o1", 5)}, failure=KeyError("another")))()
+
+        assert (done.events, done.unparked) == (3, ("o2",))
+        [stopped] = done.stopped
+        assert (stopped.record.sequence, stopped.error, stopped.attempts) == (5, "KeyError", 1)
+        assert stopped.last_failed_at == world.clock()
+        assert await world.effects.dead_letters.blocking() == [stopped]
+        assert await _events(world, "o1", "o2") == {"o1": 4, "o2": 7}
+
+    async def test_redrive_can_be_of_one_kind_of_failure(self, world: World) -> None:
+        records = await _lives("o1", "o2")
+        await world.handling(Stumbling(poison={("o1", 3)}))([r for r in records if r.order_id == "o1"])
+        other = Stumbling(poison={("o2", 3)}, failure=KeyError("other"))
+        await world.handling(other)([r for r in records if r.order_id == "o2"])
+
+        done = await world.redrive(Analyse())(error="KeyError")
+
+        assert done.unparked == ("o2",)
+        assert [it.record.order_id for it in await world.effects.dead_letters.blocking()] == ["o1"]
+
+    async def test_an_order_goes_on_in_the_stream_once_it_is_unparked(self, world: World) -> None:
+        records = await _lives("o1")
+        consumer = Stumbling(poison={("o1", 2)})
+        handle = world.handling(consumer)
+        await handle(records[:4])
+        consumer.poison.clear()
+        await world.redrive(consumer)()
+
+        handled = await handle(records[4:])
+
+        assert handled == Handled(events=3)
+        assert await _events(world, "o1") == {"o1": 7}
+
+    async def test_events_that_come_while_their_order_is_redriven_never_overtake(self, world: World) -> None:
+        records = await _lives("o1", "o2", "o3", "o4")
+        consumer = Stumbling(poison={(order_id, 1) for order_id in ("o1", "o2", "o3", "o4")})
+        handle = world.handling(consumer)
+        await handle([r for r in records if r.sequence <= 3])
+        consumer.poison.clear()
+        later = [r for r in records if r.sequence > 3]
+
+        async def stream() -> None:
+            for at in range(0, len(later), 2):
+                await handle(later[at : at + 2])
+
+        # Events out of order would raise CorruptHistory, be parked, and show here.
+        done, _ = await asyncio.gather(world.redrive(consumer)(), stream())
+
+        assert done.stopped == ()
+        await world.redrive(consumer)()
+        assert await _events(world, "o1", "o2", "o3", "o4") == dict.fromkeys(("o1", "o2", "o3", "o4"), 7)
+        assert await world.effects.dead_letters.blocking() == []
+
+
+async def _lives(*order_ids: str) -> Sequence[LogRecord]:
+    """The events of whole lives, seven of each order, one order's among the others'."""
+    shop = Shop()
+    for order_id in order_ids:
+        await shop.live(order_id)
+    records = await shop.records()
+    return sorted(records, key=lambda record: (record.sequence, record.order_id))
+
+
+async def _events(world: World, *order_ids: str) -> dict[str, int]:
+    courses = await world.effects.analytics.of_orders(order_ids)
+    return {order_id: course.events for order_id, course in sorted(courses.items())}
