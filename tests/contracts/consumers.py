@@ -6,7 +6,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 from attrs import evolve
-
 from orderflow.adapters.memory import MemoryChannel
 from orderflow.adapters.notify.wording import TemplateWording
 from orderflow.application.analyse import Analyse
@@ -16,6 +15,7 @@ from orderflow.application.notices import Contact, NotificationStatus
 from orderflow.application.notify import LEASE, Notify
 from orderflow.application.stockroom import ReservationStatus
 from orderflow.domain.lifecycle import OrderState
+
 from tests.support.effects import World
 from tests.support.shop import Shop
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import pytest
 from attrs import define, evolve, field
-
 from orderflow.application.analyse import Analyse
 from orderflow.application.consuming import ConsumerWork, Handled
 from orderflow.application.log import Delivery, Foreign, LogRecord
 from orderflow.domain.errors import LogGap, StorageUnavailable
+
 from tests.support.effects import World
 from tests.support.shop import Shop
 
@@ -108,7 +108,8 @@ class HandlingContract:
         assert await _events(world, "o1", "o2", "o3") == {"o1": 7, "o2": 2, "o3": 7}
         letters = await world.effects.dead_letters.of_order("analytics", "o2")
         assert [letter.record for letter in letters] == [r for r in records if r.order_id == "o2"][2:]
-        assert [(it.error, it.message, it.attempts) for it in letters][0] == ("ValueError", "poison", 4)
+        first = letters[0]
+        assert (first.error, first.message, first.attempts) == ("ValueError", "poison", 4)
         assert {(it.error, it.attempts) for it in letters[1:]} == {("", 0)}
 
     async def test_later_batches_of_a_parked_order_follow_it_in_order(self, world: World) -> None:

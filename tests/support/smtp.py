@@ -29,10 +29,12 @@ class SmtpServer:
 
     host = "127.0.0.1"
 
-    def __init__(self) -> None:
-        self.port = free_port()
+    def __init__(self, port: int | None = None) -> None:
+        """At a free port, or at the one of a server that was closed before."""
+        self.port = free_port() if port is None else port
         self.mails: list[Mail] = []
         self.refusal: str | None = None
+        self._listening = False
         self._controller = Controller(self, hostname=self.host, port=self.port)
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
@@ -47,9 +49,13 @@ class SmtpServer:
     def start(self) -> None:
         """Listen; returns when the server answers."""
         self._controller.start()
+        self._listening = True
 
     def close(self) -> None:
-        self._controller.stop(no_assert=True)
+        """Listen no more; nothing happens when it does not."""
+        if self._listening:
+            self._listening = False
+            self._controller.stop(no_assert=True)
 
     def __enter__(self) -> Self:
         return started(self)

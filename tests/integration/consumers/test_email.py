@@ -1,0 +1,126 @@
+"""Email to a real SMTP server."""
+
+from collections.abc import AsyncIterator
+from email.utils import parsedate_to_datetime
+
+import pytest
+from aiosmtplib import SMTP
+from orderflow.adapters.notify.email import EmailChannel
+from orderflow.adapters.notify.wording import TemplateWording
+from orderflow.application.notices import Contact, Message, NotificationStatus
+from orderflow.application.notify import Notify
+from orderflow.domain.errors import ChannelUnavailable
+
+from tests.support.effects import World, memory_world
+from tests.support.shop import HandClock, Shop
+from tests.support.smtp import SmtpServer
+
+MESSAGE = Message(
+    key="0b1f",
+    recipient="customer:C1",
+    address="c1@example.org",
+    subject="Your order o1 has arrived",
+    text="Enjoy your crème brûlée!\n",
+    order_id="o1",
+    sequence=7,
+    event_type="order.delivered",
+)
+
+
+@pytest.fixture
+async def channel(smtp: SmtpServer) -> AsyncIterator[EmailChannel]:
+    client = SMTP(hostname=smtp.host, port=smtp.port, timeout=5)
+    channel = EmailChannel(client, "Orderflow <orders@shop.example>", HandClock())
+    yield channel
+    await channel.close()
+
+
+async def test_a_message_arrives_as_it_was_written(smtp: SmtpServer, channel: EmailChannel) -> None:
+    receipt = await channel.send(MESSAGE)
+
+    assert receipt.accepted
+    [mail] = smtp.mails
+    assert (mail.sender, mail.recipients) == ("orders@shop.example", ("c1@example.org",))
+    headers = mail.message
+    assert headers["From"] == "Orderflow <orders@shop.example>"
+    assert headers["To"] == "c1@example.org"
+    assert headers["Subject"] == "Your order o1 has arrived"
+    assert headers["Message-ID"] == "<0b1f@shop.example>"
+    assert headers["Auto-Submitted"] == "auto-generated"
+    assert parsedate_to_datetime(headers["Date"]) == HandClock().now
+    assert headers.get_content().replace("\r\n", "\n") == "Enjoy your crème brûlée!\n"
+
+
+async def test_one_connection_carries_many_messages(smtp: SmtpServer, channel: EmailChannel) -> None:
+    for _ in range(3):
+        await channel.send(MESSAGE)
+
+    assert len(smtp.mails) == 3
+    assert {mail.message["Message-ID"] for mail in smtp.mails} == {"<0b1f@shop.example>"}
+
+
+async def test_a_refusal_for_good_says_what_the_server_said(smtp: SmtpServer, channel: EmailChannel) -> None:
+    smtp.refusal = "554 we do not like it"
+
+    receipt = await channel.send(MESSAGE)
+    smtp.refusal = None
+    next_one = await channel.send(MESSAGE)
+
+    assert (receipt.accepted, receipt.detail) == (False, "554 we do not like it")
+    assert next_one.accepted
+
+
+async def test_a_refusal_for_now_may_be_tried_again(smtp: SmtpServer, channel: EmailChannel) -> None:
+    smtp.refusal = "451 try again later"
+
+    with pytest.raises(ChannelUnavailable, match="try again later"):
+        await channel.send(MESSAGE)
+    smtp.refusal = None
+    again = await channel.send(MESSAGE)
+
+    assert again.accepted
+    assert len(smtp.mails) == 1
+
+
+async def test_a_server_that_is_away_is_unavailable(smtp: SmtpServer, channel: EmailChannel) -> None:
+    smtp.close()
+
+    with pytest.raises(ChannelUnavailable, match="email"):
+        await channel.send(MESSAGE)
+
+
+async def test_who_has_no_address_is_not_reached(channel: EmailChannel) -> None:
+    assert channel.address("customer:C1", None) is None
+    assert channel.address("customer:C1", Contact(party="customer:C1", email="c1@example.org")) == "c1@example.org"
+
+
+async def test_each_event_arrives_once_also_when_the_server_was_away_for_a_while(smtp: SmtpServer) -> None:
+    world = memory_world()
+    notify, channel = await _notify(world, smtp)
+    shop = Shop()
+    await shop.live("o1")
+    smtp.close()
+    handle = world.handling(notify)
+    await handle(await shop.records())
+    while_away = await notify.settle()
+
+    with SmtpServer(smtp.port) as back:
+        world.clock.forward(seconds=2)
+        settled = await notify.settle()
+        await handle(await shop.records())
+        await notify.settle()
+        await channel.close()
+
+    assert (while_away, settled) == (0, 7)
+    assert len({mail.message["Message-ID"] for mail in back.mails}) == len(back.mails) == 7
+    assert {mail.recipients for mail in back.mails} == {("c1@example.org",)}
+    told = await world.effects.notifications.of_orders(["o1"])
+    assert {it.status for it in told if it.channel == "email"} == {NotificationStatus.SENT}
+
+
+async def _notify(world: World, smtp: SmtpServer) -> tuple[Notify, EmailChannel]:
+    """Notifications by email, with a contact of the customer alone."""
+    await world.effects.contacts.set(Contact(party="customer:C1", email="c1@example.org"))
+    client = SMTP(hostname=smtp.host, port=smtp.port, timeout=5)
+    channel = EmailChannel(client, "orders@shop.example", world.clock)
+    return Notify([channel], TemplateWording(), world.effects.notifications, world.clock), channel

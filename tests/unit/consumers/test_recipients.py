@@ -1,0 +1,130 @@
+"""Who is told of what: the table of the issue, written out cell by cell."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from orderflow.adapters.notify.wording import TemplateWording
+from orderflow.application.notices import Contact, Parties
+from orderflow.application.notify import RECIPIENTS, follow_parties, recipients
+from orderflow.application.wording_values import values_of
+from orderflow.domain.errors import CorruptHistory, InvalidInput
+from orderflow.domain.events import (
+    EVENT_TYPES,
+    OrderCancelled,
+    OrderCreated,
+    OrderDelivered,
+    OrderEvent,
+    OrderLine,
+    PaymentProcessed,
+    ShipperAssigned,
+    StateChanged,
+)
+from orderflow.domain.lifecycle import OrderState, PaymentMethod, PaymentStatus, Role
+from orderflow.domain.money import Money
+
+WHO = {"order_id": "o1", "customer_id": "C1", "sequence": 2, "occurred_at": datetime(2024, 5, 17, tzinfo=UTC)}
+TEN = Money(Decimal("10.00"), "EUR")
+LINE = OrderLine(food_id="F1", food_name="Soup", price=TEN, quantity=1, discount=Money.zero("EUR"))
+UNASSIGNED = Parties(order_id="o1", customer_id="C1", restaurant_id="R1")
+ASSIGNED = Parties(order_id="o1", customer_id="C1", restaurant_id="R1", shipper_id="S1")
+C, R, S = "customer:C1", "restaurant:R1", "shipper:S1"
+
+
+def payment(status: PaymentStatus) -> PaymentProcessed:
+    return PaymentProcessed(**WHO, status=status, method=PaymentMethod.CASH, amount=TEN, success=True)
+
+
+CREATED = OrderCreated(**{**WHO, "sequence": 1}, restaurant_id="R1", total=TEN, lines=(LINE,))
+MOVED = StateChanged(**WHO, old=OrderState.WAITING_FOR_SHIPPER, new=OrderState.PREPARING, by="R1")
+GIVEN = ShipperAssigned(**WHO, shipper_id="S1", by="R1")
+CANCELLED = OrderCancelled(**WHO, reason="out_of_stock", by="inventory", shipper_id="S1")
+CANCELLED_UNASSIGNED = OrderCancelled(**WHO, reason="no time", by="C1")
+DELIVERED = OrderDelivered(**WHO, shipper_id="S1", minutes=12)
+
+TABLE: list[tuple[OrderEvent, Parties | None, list[str]]] = [
+    (CREATED, None, [C, R]),
+    (MOVED, UNASSIGNED, [C, R]),
+    (MOVED, ASSIGNED, [C, R, S]),
+    (GIVEN, UNASSIGNED, [C, R, S]),
+    (payment(PaymentStatus.PAID), UNASSIGNED, [C, R]),
+    (payment(PaymentStatus.PAID), ASSIGNED, [C, R, S]),
+    (payment(PaymentStatus.FAILED), ASSIGNED, [C]),
+    (payment(PaymentStatus.REFUNDED), ASSIGNED, [C]),
+    (payment(PaymentStatus.PENDING), ASSIGNED, [C]),
+    (CANCELLED, ASSIGNED, [C, R, S]),
+    (CANCELLED, UNASSIGNED, [C, R, S]),
+    (CANCELLED_UNASSIGNED, UNASSIGNED, [C, R]),
+    (DELIVERED, ASSIGNED, [C, R]),
+]
+
+
+def test_the_table_speaks_of_every_event_and_every_outcome_of_a_payment() -> None:
+    spoken_of = {type(event) for event, _, _ in TABLE}
+    outcomes = {event.status for event, _, _ in TABLE if isinstance(event, PaymentProcessed)}
+
+    assert spoken_of == set(EVENT_TYPES) == set(RECIPIENTS)
+    assert outcomes == set(PaymentStatus)
+
+
+@pytest.mark.parametrize(("event", "before", "told"), TABLE)
+def test_exactly_those_concerned_are_told(event: OrderEvent, before: Parties | None, told: list[str]) -> None:
+    parties = follow_parties(before, event)
+
+    assert [party for _, party in recipients(event, parties)] == told
+
+
+def test_a_new_shipper_is_told_in_place_of_the_one_before() -> None:
+    replaced = follow_parties(ASSIGNED, ShipperAssigned(**WHO, shipper_id="S2", by="R1"))
+
+    assert [party for _, party in recipients(MOVED, replaced)] == [C, R, "shipper:S2"]
+
+
+def test_an_order_whose_beginning_is_missing_is_told_to_nobody() -> None:
+    with pytest.raises(CorruptHistory, match=r"no order.created"):
+        follow_parties(None, MOVED)
+
+
+@pytest.mark.parametrize("role", [Role.CUSTOMER, Role.RESTAURANT, Role.SHIPPER])
+@pytest.mark.parametrize("event", [event for event, _, _ in TABLE])
+def test_there_is_a_letter_for_each_event_and_role(event: OrderEvent, role: Role) -> None:
+    wanted = role in RECIPIENTS[type(event)](event)
+
+    try:
+        letter = TemplateWording()(role, values_of(event, ASSIGNED), event_type=event.type)
+    except LookupError:
+        assert not wanted
+        return
+
+    assert "o1" in letter.subject
+    assert "\n" not in letter.subject
+    assert letter.text.endswith("\n")
+    assert "$" not in letter.subject + letter.text
+
+
+def test_a_letter_says_what_happened_in_words_that_people_use() -> None:
+    wording = TemplateWording()
+
+    cancelled = wording(Role.CUSTOMER, values_of(CANCELLED, ASSIGNED), event_type=CANCELLED.type)
+    delivered = wording(Role.RESTAURANT, values_of(DELIVERED, ASSIGNED), event_type=DELIVERED.type)
+    paid = wording(Role.SHIPPER, values_of(payment(PaymentStatus.PAID), ASSIGNED), event_type=PaymentProcessed.type)
+    created = wording(Role.CUSTOMER, values_of(CREATED, UNASSIGNED), event_type=CREATED.type)
+
+    assert "Reason: something on it is out of stock" in cancelled.text
+    assert "12 minutes after it was placed" in delivered.text
+    assert paid.subject == "Order o1: the payment was received"
+    assert "1 x Soup, 10.00 EUR" in created.text
+
+
+@pytest.mark.parametrize(
+    "email", ["", "c1", "@example.org", "c1@", "a b@example.org", "a@b@c", "c1@example.org\nBcc: x"]
+)
+def test_what_is_no_address_is_refused(email: str) -> None:
+    with pytest.raises(InvalidInput, match="email"):
+        Contact(party="customer:C1", email=email)
+
+
+@pytest.mark.parametrize("party", ["", "C1", "customer", "customer:", "waiter:W1", "customer:C 1"])
+def test_what_is_no_party_is_refused(party: str) -> None:
+    with pytest.raises(InvalidInput):
+        Contact(party=party, email="c1@example.org")
