@@ -1,0 +1,52 @@
+"""What every place that keeps readers' cursors promises."""
+
+import asyncio
+from typing import Any
+
+
+class CursorsContract:
+    """Subclassed with a fixture ``storage``, empty and open."""
+
+    async def test_a_new_reader_stands_nowhere(self, storage: Any) -> None:
+        assert await storage.cursors.positions("relay") == {}
+        assert list(await storage.cursors.readers()) == []
+
+    async def test_positions_are_kept_by_reader_and_bucket(self, storage: Any) -> None:
+        await storage.cursors.put("relay", {0: 5, 255: 2**40})
+        await storage.cursors.put("analytics", {0: 3})
+
+        assert await storage.cursors.positions("relay") == {0: 5, 255: 2**40}
+        assert await storage.cursors.positions("analytics") == {0: 3}
+        assert list(await storage.cursors.readers()) == ["analytics", "relay"]
+
+    async def test_a_cursor_goes_on_and_leaves_others_where_they_are(self, storage: Any) -> None:
+        await storage.cursors.put("relay", {1: 5, 2: 5})
+
+        await storage.cursors.put("relay", {2: 6, 3: 1})
+
+        assert await storage.cursors.positions("relay") == {1: 5, 2: 6, 3: 1}
+
+    async def test_a_cursor_never_goes_back(self, storage: Any) -> None:
+        await storage.cursors.put("relay", {1: 5, 2: 5})
+
+        await storage.cursors.put("relay", {1: 4, 2: 6})
+
+        assert await storage.cursors.positions("relay") == {1: 5, 2: 6}
+
+    async def test_putting_nothing_is_no_reader(self, storage: Any) -> None:
+        await storage.cursors.put("relay", {})
+
+        assert list(await storage.cursors.readers()) == []
+
+    async def test_of_many_who_put_at_once_the_farthest_stands(self, storage: Any) -> None:
+        buckets = range(16)
+
+        await asyncio.gather(
+            *(
+                storage.cursors.put("relay", {bucket: (7 * number + bucket) % 12 for bucket in order})
+                for number in range(12)
+                for order in (buckets, reversed(buckets))
+            )
+        )
+
+        assert await storage.cursors.positions("relay") == dict.fromkeys(buckets, 11)

@@ -1,0 +1,112 @@
+"""What every committer promises about idempotency keys, and every place that keeps their answers."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from orderflow.application.payments import AttemptKind, PaymentAttempt
+from orderflow.application.reading import Answer
+from orderflow.application.request import IdempotencyKey, Request, answering
+from orderflow.domain.errors import ConcurrentChange, OrderNotFound, RequestAnswered
+from orderflow.domain.order import Order
+
+from tests.contracts.orders import placed, unit_of_work
+from tests.unit.domain.cast import AT, place
+
+
+class IdempotencyContract:
+    """Subclassed with a fixture ``storage``, empty and open."""
+
+    async def test_the_answer_is_kept_with_the_order(self, storage: Any) -> None:
+        with _request("k1"):
+            await placed(storage)
+
+        answer = await storage.answers.find("customer:C1", "k1")
+
+        assert answer == Answer(fingerprint="print", body=b"O1 at 1\x00", order_id="O1")
+
+    async def test_a_key_that_was_not_used_has_no_answer(self, storage: Any) -> None:
+        await placed(storage)
+
+        assert await storage.answers.find("customer:C1", "k1") is None
+
+    async def test_a_key_is_answered_once_and_nothing_of_the_second_stays(self, storage: Any) -> None:
+        with _request("k1"):
+            await placed(storage, "O1")
+
+            with pytest.raises(RequestAnswered) as refused:
+                await placed(storage, "O2")
+
+        assert refused.value.key == "k1"
+        with pytest.raises(OrderNotFound):
+            await storage.views.get("O2")
+        assert await storage.log.history("O2") in ((), [])
+        assert (await storage.answers.find("customer:C1", "k1")).order_id == "O1"
+
+    async def test_a_key_belongs_to_its_caller(self, storage: Any) -> None:
+        for caller, order_id in (("customer:C1", "O1"), ("customer:C2", "O2")):
+            with _request("k1", caller):
+                await placed(storage, order_id)
+
+        assert (await storage.answers.find("customer:C2", "k1")).order_id == "O2"
+
+    async def test_a_refused_change_leaves_its_key_free(self, storage: Any) -> None:
+        await placed(storage)
+
+        with _request("k1"), pytest.raises(ConcurrentChange):
+            await placed(storage)
+
+        assert await storage.answers.find("customer:C1", "k1") is None
+        with _request("k1"):
+            await placed(storage, "O2")
+
+    async def test_an_order_that_did_not_change_is_answered_too(self, storage: Any) -> None:
+        await placed(storage)
+
+        with _request("k1"):
+            async with unit_of_work(storage)() as work:
+                work.orders.save(await work.orders.get("O1"))
+
+        assert (await storage.answers.find("customer:C1", "k1")).body == b"O1 at 1\x00"
+
+    async def test_what_a_request_settles_after_its_answer_still_commits(self, storage: Any) -> None:
+        order = place().order
+        refund = PaymentAttempt(
+            key="O1:refund", order_id="O1", number=0, kind=AttemptKind.REFUND, amount=order.total, asked_at=AT
+        )
+
+        with _request("k1"):
+            await placed(storage)
+            async with unit_of_work(storage)() as work:
+                work.payments.record(refund)
+
+        assert await storage.attempts.of_order("O1") == [refund]
+
+    async def test_of_two_that_race_with_one_key_one_commits(self, storage: Any) -> None:
+        async def asked(order_id: str) -> None:
+            with _request("k1"):
+                await placed(storage, order_id)
+
+        outcomes = await asyncio.gather(*(asked(f"O{n}") for n in range(6)), return_exceptions=True)
+
+        assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType"] + ["RequestAnswered"] * 5
+        assert sum((await storage.log.heads()).values()) == 1
+
+    async def test_old_answers_are_forgotten(self, storage: Any) -> None:
+        for number in range(3):
+            with _request(f"k{number}"):
+                await placed(storage, f"O{number}", at=AT + timedelta(hours=number))
+
+        forgotten = await storage.answers.forget_before(AT + timedelta(hours=2))
+
+        assert forgotten == 2
+        assert await storage.answers.find("customer:C1", "k1") is None
+        assert await storage.answers.find("customer:C1", "k2") is not None
+
+
+def _request(key: str, caller: str = "customer:C1") -> Any:
+    def answer(order: Order) -> bytes:
+        return f"{order.id} at {order.version}\0".encode()
+
+    return answering(Request(idempotency=IdempotencyKey(caller=caller, key=key, fingerprint="print", answer=answer)))

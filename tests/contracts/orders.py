@@ -1,0 +1,41 @@
+"""Orders for the contracts of storage, and how they get into it."""
+
+from typing import Any
+
+from orderflow.application.change_order import ChangeOrder
+from orderflow.application.write_set import GatheringUnitOfWork
+from orderflow.domain.order import Change, Order
+
+from tests.unit.domain.cast import ADMIN, AT, place
+
+
+def unit_of_work(storage: Any) -> GatheringUnitOfWork:
+    return GatheringUnitOfWork(committer=storage.committer, orders=storage.orders)
+
+
+async def commit(storage: Any, *changes: Change) -> None:
+    """All ``changes`` in one unit of work, as orders that were not read in it."""
+    async with unit_of_work(storage)() as work:
+        for change in changes:
+            work.orders.save(change.order)
+            work.events.publish(*change.events)
+
+
+async def placed(storage: Any, order_id: str = "O1", **asked: object) -> Order:
+    """A new order of C1 at R1, committed; ``asked`` overrides what Order.place takes."""
+    change = place(id=order_id, **asked)
+    await commit(storage, change)
+    return change.order
+
+
+async def assigned(storage: Any, order_id: str, shipper_id: str) -> Order:
+    """The order as it is now with that shipper, committed; asked again when somebody else was faster."""
+    changing = ChangeOrder(unit_of_work(storage))
+    return (await changing(order_id, lambda o: o.assign_shipper(shipper_id, by=ADMIN, at=AT), by=ADMIN)).order
+
+
+async def failed_payments(storage: Any, order_id: str, times: int) -> None:
+    """So many events more in the order's bucket, each in a commit of its own."""
+    changing = ChangeOrder(unit_of_work(storage))
+    for _ in range(times):
+        await changing(order_id, lambda o: o.record_payment(paid=False, by=ADMIN, at=AT), by=ADMIN)

@@ -1,0 +1,23 @@
+"""All that the core asks of a storage, suite by suite; each adapter's runner subclasses this once."""
+
+from tests.contracts.cursors import CursorsContract
+from tests.contracts.event_log import EventLogContract
+from tests.contracts.idempotency import IdempotencyContract
+from tests.contracts.order_repository import OrderRepositoryContract
+from tests.contracts.order_views import OrderViewsContract
+from tests.contracts.payment_attempts import PaymentAttemptsContract
+from tests.contracts.tokens import TokensContract
+from tests.contracts.unit_of_work import UnitOfWorkContract
+
+
+class StorageContract(
+    OrderRepositoryContract,
+    UnitOfWorkContract,
+    IdempotencyContract,
+    OrderViewsContract,
+    EventLogContract,
+    CursorsContract,
+    PaymentAttemptsContract,
+    TokensContract,
+):
+    """Subclassed with ``storage``, empty and open, and ``commits``, a list that grows when it tells of a commit."""

@@ -1,0 +1,16 @@
+"""The memory adapter keeps what every storage promises."""
+
+import pytest
+from orderflow.adapters.memory import MemoryStorage
+
+from tests.contracts.storage import StorageContract
+
+
+class TestMemoryStorage(StorageContract):
+    @pytest.fixture
+    def commits(self) -> list[None]:
+        return []
+
+    @pytest.fixture
+    def storage(self, commits: list[None]) -> MemoryStorage:
+        return MemoryStorage(on_commit=lambda: commits.append(None))
