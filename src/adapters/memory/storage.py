@@ -103,15 +103,14 @@ class MemoryCommitter:
     storage: MemoryStorage
 
     async def commit(self, writes: WriteSet) -> None:
-        storage, key = self.storage, writes.request.idempotency
-        if key is not None and (key.caller, key.key) in storage._answers:
+        storage, key, answer = self.storage, writes.request.idempotency, writes.answer
+        if key is not None and answer is not None and (key.caller, key.key) in storage._answers:
             raise RequestAnswered(key.key)
         for order_id in writes.orders:
             there = storage._orders.get(order_id)
             if (there.version if there else 0) != writes.expected[order_id]:
                 raise ConcurrentChange(order_id, writes.expected[order_id])
         records = self._addressed(writes)
-        answer = writes.answer
         if key is not None and answer is not None:
             order = list(writes.orders.values())[-1]
             stored = Answer(fingerprint=key.fingerprint, body=answer, order_id=order.id)
