@@ -18,6 +18,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 BACKEND = "Kafka"
+_LEADERLESS = frozenset(
+    {
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+    }
+)
 _PREFERRED = {"client.id": "orderflow", "log_level": "5", "reconnect.backoff.max.ms": "1000"}
 
 
@@ -75,6 +84,11 @@ def unavailable(doing: str, error: KafkaException | KafkaError) -> StreamUnavail
     return StreamUnavailable(
         BACKEND, f"{doing}: {said(error if isinstance(error, Exception) else KafkaException(error))}"
     )
+
+
+def leaderless(error: Exception) -> bool:
+    """Whether ``error`` says only that a partition has just been made, or its leader is changing."""
+    return isinstance(error, KafkaException) and error.args[0].code() in _LEADERLESS
 
 
 @define(eq=False)

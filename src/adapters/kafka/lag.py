@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import stamina
 from attrs import define, field, frozen
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined,unused-ignore]
 
-from .client import OneThread, admin, unavailable
+from .client import OneThread, admin, leaderless, unavailable
 from .settings import KafkaSettings
 
 
@@ -72,6 +73,7 @@ class GroupLag:
         return {each.partition: each.offset for each in offsets if each.offset >= 0}
 
 
+@stamina.retry(on=leaderless, attempts=20, timeout=10.0, wait_initial=0.05, wait_max=1.0)
 def high_watermarks(client: AdminClient, topic: str, partitions: Iterable[int], timeout: float) -> Mapping[int, int]:
     """The offset after the last record of each partition, committed or not. Raises KafkaException."""
     latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call,unused-ignore]

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from attrs import define, field, frozen
-from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from ...application.log import Foreign, LogRecord
 from .client import OneThread, admin, consumer, unavailable
@@ -44,8 +44,8 @@ class KafkaTopicReader:
         """
         async with self._client() as (thread, client):
             spans = await thread(self._spans, client)
-            starts = [TopicPartition(s.topic, s.partition, s.start if from_beginning else OFFSET_END) for s in spans]
-            await thread(client.assign, starts)
+            start = OFFSET_BEGINNING if from_beginning else OFFSET_END
+            await thread(client.assign, [TopicPartition(span.topic, span.partition, start) for span in spans])
             while True:
                 for message in await thread(_some, client, 500, _WAIT):
                     if message.error() is None:
@@ -68,20 +68,15 @@ class KafkaTopicReader:
             if described.error is not None:
                 raise KafkaException(described.error)
             ends = high_watermarks(admin(self.settings), topic, described.partitions, self.timeout)
-            spans = []
-            for partition in sorted(described.partitions):
-                start, _ = client.get_watermark_offsets(TopicPartition(topic, partition), self.timeout)
-                spans.append(_Span(topic, partition, start, ends[partition]))
         except KafkaException as error:
             raise unavailable(f"looking at topic {topic!r}", error) from error
-        return spans
+        return [_Span(topic, partition, end) for partition, end in sorted(ends.items())]
 
 
 @frozen
 class _Span:
     topic: str
     partition: int
-    start: int
     end: int
 
 
@@ -114,9 +109,9 @@ class KafkaTopicScan:
     def _next_span(self) -> _Span | None:
         while self._spans:
             span = self._spans.pop(0)
-            if span.start < span.end:
+            if span.end:
                 self._current = span
-                self._client.assign([TopicPartition(span.topic, span.partition, span.start)])
+                self._client.assign([TopicPartition(span.topic, span.partition, OFFSET_BEGINNING)])
                 return span
         return None
 

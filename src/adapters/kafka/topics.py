@@ -1,8 +1,9 @@
 """Making the topic, and looking at it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
+import stamina
 from attrs import define, field, frozen
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
@@ -13,7 +14,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
 )
 
 from ...domain.errors import NotFound, TopicMismatch
-from .client import OneThread, admin, unavailable
+from .client import OneThread, admin, leaderless, unavailable
 from .settings import KafkaSettings
 
 FOREVER = -1
@@ -85,8 +86,24 @@ class TopicAdmin:
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise unavailable(f"creating topic {self.settings.topic!r}", error) from error
-        else:
-            return True
+            return self._same_as(wanted)
+        try:
+            self._await_leaders(wanted["partitions"])
+        except KafkaException as error:
+            raise unavailable(f"waiting for the leaders of topic {self.settings.topic!r}", error) from error
+        return True
+
+    def _await_leaders(self, partitions: int) -> None:
+        """A new topic is shown at once, and is of use a moment later."""
+        for attempt in stamina.retry_context(
+            on=leaderless, attempts=None, timeout=self.timeout, wait_initial=0.05, wait_max=0.5
+        ):
+            with attempt:
+                there = self._admin().list_topics(self.settings.topic, timeout=self.timeout).topics[self.settings.topic]
+                if sum(each.leader >= 0 for each in there.partitions.values()) < partitions:
+                    raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
+
+    def _same_as(self, wanted: Mapping[str, Any]) -> Literal[False]:
         there = self._describe()
         differences = tuple(
             f"{name.replace('_', ' ')} is {getattr(there, name)}, asked for {value}"

@@ -1,0 +1,83 @@
+"""Publishing straight to Kafka after the commit: the order is kept in any case, and what Kafka missed is counted."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import structlog
+from orderflow.adapters import wire
+from orderflow.adapters.kafka import DirectPublishing, KafkaSettings
+from orderflow.adapters.memory import MemoryStorage
+from orderflow.application.write_set import GatheringUnitOfWork
+from orderflow.domain.events import event_id
+
+from tests.support.servers import free_port
+
+from .conftest import on_topic
+from .relay_program import life
+
+
+@pytest.fixture
+async def direct(kafka_settings: KafkaSettings) -> AsyncIterator[DirectPublishing]:
+    direct = DirectPublishing(kafka_settings, patience=20.0)
+    yield direct
+    await direct.close()
+
+
+def unit_of_work(storage: MemoryStorage, direct: DirectPublishing) -> GatheringUnitOfWork:
+    return GatheringUnitOfWork(committer=storage.committer, orders=storage.orders, events=direct.publisher)
+
+
+async def test_events_stand_on_the_topic_when_the_command_returns(
+    direct: DirectPublishing, kafka_settings: KafkaSettings
+) -> None:
+    events = life(1)
+
+    async with unit_of_work(MemoryStorage(), direct)() as work:
+        work.events.publish(*events[:3])
+        work.events.publish(events[3])
+
+    seen = on_topic(kafka_settings)
+    assert [(each.key, each.value) for each in seen] == [("order-1", wire.encode(event)) for event in events]
+    assert [each.headers["sequence"] for each in seen] == ["1", "2", "3", "4"]
+    assert (direct.sent, direct.failed) == (4, 0)
+
+
+async def test_they_have_every_header_but_the_address_in_the_log(
+    direct: DirectPublishing, kafka_settings: KafkaSettings
+) -> None:
+    async with unit_of_work(MemoryStorage(), direct)() as work:
+        work.events.publish(*life(1)[:1])
+
+    (seen,) = on_topic(kafka_settings)
+
+    names = {name for name, _ in wire.headers(wire.record(life(1)[0], bucket=1, position=1), source="/")}
+    assert set(seen.headers) == names - {"bucket", "position"}
+
+
+async def test_nothing_is_sent_of_what_is_not_committed(
+    direct: DirectPublishing, kafka_settings: KafkaSettings
+) -> None:
+    async def fails_after_publishing() -> None:
+        async with unit_of_work(MemoryStorage(), direct)() as work:
+            work.events.publish(*life(1))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fails_after_publishing()
+
+    assert on_topic(kafka_settings) == []
+
+
+async def test_without_kafka_the_order_is_kept_and_the_loss_is_counted_and_named() -> None:
+    nowhere = KafkaSettings(bootstrap_servers=f"127.0.0.1:{free_port()}")
+    storage, direct = MemoryStorage(), DirectPublishing(nowhere, patience=0.3)
+
+    with structlog.testing.capture_logs() as logs:
+        async with unit_of_work(storage, direct)() as work:
+            work.events.publish(*life(1))
+
+    assert len(await storage.log.history("order-1")) == 4
+    assert (direct.sent, direct.failed) == (0, 4)
+    errors = [(line["order_id"], line["event_id"]) for line in logs if line["event"] == "event not published"]
+    assert sorted(errors) == sorted(("order-1", event_id("order-1", n)) for n in (1, 2, 3, 4))
+    await direct.close()
