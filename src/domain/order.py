@@ -130,7 +130,7 @@ class Order:
 
     def visible_to(self, actor: Actor) -> bool:
         """Whether ``actor`` may read this order: an admin, or somebody who takes part in it."""
-        return actor.role is Role.ADMIN or permissions.tied(self, actor, Tie.OWN)
+        return permissions.tied(self, actor, Tie.OWN)
 
     def differences(self, other: "Order") -> tuple[str, ...]:
         """The names of what was asked for differently in two placements of one id."""
@@ -263,12 +263,10 @@ class Order:
 
     def record_payment(self, *, paid: bool, by: Actor, at: datetime) -> Change:
         """An attempt to pay went through or failed. An order that is paid stays paid, without an event."""
-        if self.payment.status is PaymentStatus.PAID and paid:
-            if not permissions.may_pay(self, by):
-                raise refusals.may_not_pay(self, by)
-            return Change(self)
         self.check_may_pay(by=by)
         outcome = PaymentStatus.PAID if paid else PaymentStatus.FAILED
+        if outcome is self.payment.status is PaymentStatus.PAID:
+            return Change(self)
         if outcome not in PAYMENT_PATHS[self.payment.status]:
             raise refusals.payment_settled(self, outcome)
         story = Story(self, at)

@@ -89,7 +89,8 @@ class RandomLives(RuleBasedStateMachine):
         if not allowed:
             return
         action = allowed[which % len(allowed)]
-        shipper_id = by.id if by.role is Role.SHIPPER else "S3"
+        someone_else = "S3" if tale.order.shipper_id != "S3" else "S4"
+        shipper_id = by.id if by.role is Role.SHIPPER else someone_else
 
         def command(order: Order, at: object) -> Change:
             how = {"by": by, "at": at}
