@@ -26,7 +26,7 @@ class CheckAll:
         heads = dict(await self.log.heads())
         folded = await self.orders_and_log(report, heads)
         if self.topic is None:
-            report.skip("the topic holds the log's events", "no Kafka is configured; consumers read from the log")
+            report.skip("the topic holds the log's events", "no relay writes one here; consumers read from the log")
         else:
             await self.topic(report, folded, heads)
         await self.effects(report, heads)

@@ -1,10 +1,11 @@
 """What the consumers did, against what the log says they had to do up to their cursors."""
 
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from attrs import frozen
 
+from ...domain.errors import CorruptHistory, UndecodableEvent
 from ...domain.events import OrderCancelled, OrderCreated, OrderEvent
 from ..figures import OrderCourse, follow
 from ..log import Positions
@@ -13,11 +14,11 @@ from ..notify import follow_parties, recipients
 from ..ports import Cursors, Decode, EventLog
 from ..ports_of_consumers import AnalyticsViews, DeadLetters, Notifications, Shortages
 from ..stockroom import ReservationStatus
+from .buckets import groups, read_until
 from .report import Comparison, Report
 
-PAGE = 1000
 TRIES = 5
-"""How often a bucket is looked at again while its consumer moves on."""
+"""How often buckets are looked at again while their consumer moves on."""
 
 Histories = Mapping[str, Sequence[OrderEvent]]
 Look = Callable[[Histories, Comparison], Awaitable[None]]
@@ -57,19 +58,17 @@ class CheckEffects:
     ) -> None:
         parked = {letter.record.order_id for letter in await self.dead_letters.blocking(consumer)}
         waiting = moving = 0
-        for bucket, head in sorted(heads.items()):
+        for group in groups(heads):
             for _ in range(TRIES):
-                at = (await self.cursors.positions(consumer)).get(bucket, 0)
+                at = await self._positions(consumer, group)
                 trial = Comparison(comparison.name, comparison.unit)
-                await look(await self._histories(bucket, min(at, head), parked, trial), trial)
-                now = (await self.cursors.positions(consumer)).get(bucket, 0)
-                if now == at and at <= head:
+                await look(await self._histories(at, parked, trial), trial)
+                if await self._positions(consumer, group) == at:
                     break
-                head = max(head, now)  # noqa: PLW2901  # the log went on, and the consumer with it
             else:
-                moving += 1
+                moving += len(group)
                 continue
-            waiting += head - at
+            waiting += sum(max(0, head - at[bucket]) for bucket, head in group.items())
             comparison.compared += trial.compared
             for difference in trial.differences:
                 comparison.differ(difference.where, difference.problem)
@@ -80,15 +79,20 @@ class CheckEffects:
         if moving:
             report.notes.append(f"{consumer}: {moving} buckets would not hold still and are not compared")
 
-    async def _histories(self, bucket: int, until: int, parked: set[str], comparison: Comparison) -> Histories:
+    async def _positions(self, consumer: str, buckets: Iterable[int]) -> dict[int, int]:
+        positions = await self.cursors.positions(consumer)
+        return {bucket: positions.get(bucket, 0) for bucket in buckets}
+
+    async def _histories(self, until: Positions, parked: set[str], comparison: Comparison) -> Histories:
         histories: dict[str, list[OrderEvent]] = defaultdict(list)
-        at = 0
-        while at < until and (records := await self.log.read({bucket: at}, limit=min(PAGE, until - at))):
-            for record in records:
-                if record.order_id not in parked:
-                    comparison.compared += 1
-                    histories[record.order_id].append(self.decode(record))
-            at = records[-1].position
+        for record in await read_until(self.log, until):
+            if record.order_id in parked:
+                continue
+            comparison.compared += 1
+            try:
+                histories[record.order_id].append(self.decode(record))
+            except UndecodableEvent as e:
+                comparison.differ(f"order {record.order_id}, event {record.sequence}", str(e))
         return histories
 
     async def _notifications(self, histories: Histories, comparison: Comparison) -> None:
@@ -97,11 +101,11 @@ class CheckEffects:
             effect = (notification.sequence, notification.recipient, notification.channel)
             told[notification.order_id][effect] += 1
         for order_id, events in histories.items():
-            parties: Parties | None = None
-            wanted: set[tuple[int, str]] = set()
-            for event in events:
-                parties = follow_parties(parties, event)
-                wanted |= {(event.sequence, party) for _, party in recipients(event, parties)}
+            try:
+                wanted = _to_be_told(events)
+            except CorruptHistory as e:
+                comparison.differ(f"order {order_id}, event {e.sequence}", e.problem)
+                continue
             found = {(sequence, recipient) for sequence, recipient, _ in told[order_id]}
             for sequence, recipient in sorted(wanted - found):
                 comparison.differ(f"order {order_id}, event {sequence}", f"{recipient} was never told")
@@ -115,8 +119,12 @@ class CheckEffects:
         courses = await self.analytics.of_orders(set(histories))
         for order_id, events in histories.items():
             wanted: OrderCourse | None = None
-            for event in events:
-                wanted = follow(wanted, event)
+            try:
+                for event in events:
+                    wanted = follow(wanted, event)
+            except CorruptHistory as e:
+                comparison.differ(f"order {order_id}, event {e.sequence}", e.problem)
+                continue
             found = courses.get(order_id)
             if found is None:
                 comparison.differ(f"order {order_id}", "analytics knows nothing of it")
@@ -140,3 +148,13 @@ class CheckEffects:
             for food_id, quantity in found.taken.items():
                 if quantity != wanted[food_id]:
                     comparison.differ(f"order {order_id}", f"took {quantity} of {food_id}, ordered {wanted[food_id]}")
+
+
+def _to_be_told(events: Sequence[OrderEvent]) -> set[tuple[int, str]]:
+    """(sequence, recipient) of all that ``events`` of one order ask for. Raises CorruptHistory."""
+    parties: Parties | None = None
+    wanted: set[tuple[int, str]] = set()
+    for event in events:
+        parties = follow_parties(parties, event)
+        wanted |= {(event.sequence, party) for _, party in recipients(event, parties)}
+    return wanted

@@ -1,4 +1,4 @@
-"""The orders table against the fold of each order's events, and the log's own density, a bucket at a time."""
+"""The orders table against the fold of each order's events, and the log's own density."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,7 @@ from ...domain.history import OrderFacts, apply, facts
 from ...domain.order import Order
 from ..log import LogRecord, Positions, bucket_of
 from ..ports import Decode, EventLog
+from .buckets import groups, read_until
 from .report import Comparison, Report
 
 PAGE = 1000
@@ -49,9 +50,9 @@ class CheckOrdersAndLog:
         )
         folded = FoldedLog()
         seen = 0
-        for bucket, head in sorted(heads.items()):
-            histories = await self._histories(bucket, head, checks, folded)
-            seen += await self._compare_rows(bucket, histories, checks, folded)
+        for group in groups(heads):
+            histories = self._histories(await read_until(self.log, group), group, checks, folded)
+            seen += await self._compare_rows(histories, checks, folded)
         rows, later = await self.orders.count(), await self.log.heads()
         for bucket, order_id, version, told in checks.ahead:
             if later[bucket] == heads[bucket]:
@@ -60,27 +61,26 @@ class CheckOrdersAndLog:
             checks.rows.differ("orders", f"{rows} rows, but the log tells of {seen} orders")
         return folded
 
-    async def _histories(
-        self, bucket: int, head: int, checks: "_Checks", folded: "FoldedLog"
+    def _histories(
+        self, records: Sequence[LogRecord], heads: Positions, checks: "_Checks", folded: "FoldedLog"
     ) -> dict[str, list[OrderEvent]]:
         histories: dict[str, list[OrderEvent]] = defaultdict(list)
-        at = 0
-        while at < head:
-            records = await self.log.read({bucket: at}, limit=min(PAGE, head - at))
-            if not records:
-                checks.positions.differ(f"bucket {bucket}", f"ends at {at}, but its counter says {head}")
-                break
-            for record in records:
-                checks.positions.compared += 1
-                if record.position != at + 1:
-                    checks.positions.differ(f"bucket {bucket}", f"position {record.position} follows {at}")
-                at = record.position
-                self._look_at(record, checks)
-                folded.digests[record.bucket, record.position] = digest(record)
-                try:
-                    histories[record.order_id].append(self.decode(record))
-                except UndecodableEvent as e:
-                    checks.paths.differ(f"order {record.order_id}, event {record.sequence}", str(e))
+        at = dict.fromkeys(heads, 0)
+        for record in records:
+            bucket = record.bucket
+            checks.positions.compared += 1
+            if record.position != at[bucket] + 1:
+                checks.positions.differ(f"bucket {bucket}", f"position {record.position} follows {at[bucket]}")
+            at[bucket] = record.position
+            self._look_at(record, checks)
+            folded.digests[bucket, record.position] = digest(record)
+            try:
+                histories[record.order_id].append(self.decode(record))
+            except UndecodableEvent as e:
+                checks.paths.differ(f"order {record.order_id}, event {record.sequence}", str(e))
+        for bucket, head in heads.items():
+            if at[bucket] != head:
+                checks.positions.differ(f"bucket {bucket}", f"ends at {at[bucket]}, but its counter says {head}")
         return histories
 
     def _look_at(self, record: LogRecord, checks: "_Checks") -> None:
@@ -91,7 +91,7 @@ class CheckOrdersAndLog:
             checks.paths.differ(where, f"its id {record.event_id} is not the one of its order and number")
 
     async def _compare_rows(
-        self, bucket: int, histories: Mapping[str, list[OrderEvent]], checks: "_Checks", folded: "FoldedLog"
+        self, histories: Mapping[str, list[OrderEvent]], checks: "_Checks", folded: "FoldedLog"
     ) -> int:
         rows: dict[str, Order] = {}
         ids = list(histories)
@@ -108,7 +108,7 @@ class CheckOrdersAndLog:
             if told is None:
                 continue
             if row.version > told.version:
-                checks.ahead.append((bucket, order_id, row.version, told.version))
+                checks.ahead.append((bucket_of(order_id, self.buckets), order_id, row.version, told.version))
                 continue
             for name, ours, theirs in differing(facts(row), told):
                 checks.rows.differ(f"order {order_id}", f"{name}: the row says {ours}, the log {theirs}")

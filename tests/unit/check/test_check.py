@@ -1,0 +1,266 @@
+"""The checker: clean on a day that was lived, and every damage is seen by the comparison that is there for it."""
+
+import asyncio
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from orderflow.adapters.memory import MemoryTopic
+from orderflow.adapters.wire import decode_record
+from orderflow.application.check import Report
+from orderflow.application.check.topic import CheckTopic
+from orderflow.application.day.clock import VirtualClock
+from orderflow.application.day.live import LiveDay, UseCaseDoor, VirtualPace
+from orderflow.application.day.synthetic import synthesise
+from orderflow.application.log import Foreign, LogRecord
+from orderflow.application.publish_pending import PublishPending
+from orderflow.entrypoints.container import CONSUMERS, container_for
+from orderflow.entrypoints.lifespan import opened
+from orderflow.entrypoints.processes import run_parts
+from orderflow.entrypoints.settings import Settings
+
+from tests.support.waiting import eventually_async
+
+POSITIONS = "positions are dense in each bucket"
+PATHS = "versions are dense and paths legal in each order"
+ROWS = "row = fold(log)"
+MONEY = "money is conserved"
+TOPIC = "the topic holds the log's events, each once and in order"
+FOLDS = "fold(log) = fold(topic)"
+NOTIFICATIONS = "notifications: each event told once to each recipient and channel"
+ANALYTICS = "analytics: each order's course tells of each event once, and of its money"
+INVENTORY = "inventory: each order's reservation follows its events once"
+
+ONE_DELIVERED = "SELECT id FROM orders WHERE state = 'delivered' ORDER BY id LIMIT 1"
+ONE_CANCELLED = "SELECT id FROM orders WHERE state = 'cancelled' ORDER BY id LIMIT 1"
+A_LATER_EVENT = f"order_id = ({ONE_DELIVERED}) AND sequence = 3"
+
+
+def _settings(database: Path) -> Settings:
+    return Settings(database_url=f"sqlite:///{database}", poll_seconds=0.01)
+
+
+async def _live(database: Path) -> list[LogRecord]:
+    clock = VirtualClock()
+    container = container_for(_settings(database), clock=clock)
+    async with opened(container):
+        storage, stop = container.storage(), asyncio.Event()
+        running = asyncio.create_task(run_parts(container, consumers=CONSUMERS, stop=stop))
+        day = synthesise(30, 5)
+        await LiveDay(UseCaseDoor(container.use_cases()), VirtualPace(clock))(day)
+        heads = dict(await storage.log.heads())
+
+        async def caught_up() -> bool:
+            return all([dict(await storage.cursors.positions(name)) == heads for name in CONSUMERS])
+
+        await eventually_async(caught_up, deadline=60, that="the consumers caught up")
+        stop.set()
+        await running
+        topic = MemoryTopic()
+        publish = PublishPending(storage.log, topic, storage.cursors)
+        while await publish():
+            pass
+        return topic.records
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[LogRecord]]:
+    database = tmp_path_factory.mktemp("lived") / "day.db"
+    return database, asyncio.run(_live(database))
+
+
+@pytest.fixture
+def day(lived: tuple[Path, list[LogRecord]], tmp_path: Path) -> tuple[Path, MemoryTopic]:
+    original, records = lived
+    database = tmp_path / "day.db"
+    shutil.copy(original, database)
+    topic = MemoryTopic()
+    topic.records = list(records)
+    return database, topic
+
+
+async def _check(database: Path, topic: MemoryTopic) -> Report:
+    container = container_for(_settings(database))
+    async with opened(container):
+        log = container.storage().log
+        report: Report = await evolve(container.check(), topic=CheckTopic(topic, log, decode_record))()
+        return report
+
+
+def _found(report: Report) -> set[str]:
+    return {comparison.name for comparison in report.comparisons if comparison.found}
+
+
+async def test_a_day_that_was_lived_is_clean_and_everything_was_compared(day: tuple[Path, MemoryTopic]) -> None:
+    database, topic = day
+
+    report = await _check(database, topic)
+
+    assert report.clean, [c.differences[:3] for c in report.comparisons if c.found]
+    assert {c.name for c in report.comparisons} == {
+        POSITIONS, PATHS, ROWS, MONEY, TOPIC, FOLDS, NOTIFICATIONS, ANALYTICS, INVENTORY
+    }  # fmt: skip
+    assert all(c.compared >= 20 for c in report.comparisons)
+    assert not any(c.skipped for c in report.comparisons)
+    assert report.notes == []
+
+
+DAMAGES: dict[str, tuple[str, str]] = {
+    "an order's state was changed behind the log's back": (
+        ROWS,
+        f"UPDATE orders SET state = 'cancelled' WHERE id = ({ONE_DELIVERED})",
+    ),
+    "an order's version was raised": (ROWS, f"UPDATE orders SET version = version + 1 WHERE id = ({ONE_DELIVERED})"),
+    "an order's row was deleted": (ROWS, f"DELETE FROM orders WHERE id = ({ONE_DELIVERED})"),
+    "an order has a row and no events": (
+        ROWS,
+        "INSERT INTO orders SELECT 'ghost', version, state, customer_id, restaurant_id, shipper_id, lines,"
+        " delivery_fee, currency, payment_method, payment_status, card_token, address, created_at, updated_at,"
+        " estimated_at,"
+        f" delivered_at, delivery_minutes, cancel_reason, cancelled_by FROM orders WHERE id = ({ONE_DELIVERED})",
+    ),
+    "an order's delivery fee was changed": (
+        MONEY,
+        f"UPDATE orders SET delivery_fee = '99.00' WHERE id = ({ONE_DELIVERED})",
+    ),
+    "an event of the log was deleted": (POSITIONS, f"DELETE FROM order_events WHERE {A_LATER_EVENT}"),
+    "an event's position was moved": (
+        POSITIONS,
+        f"UPDATE order_events SET position = position + 1000 WHERE {A_LATER_EVENT}",
+    ),
+    "an event's number within its order was changed": (
+        PATHS,
+        f"UPDATE order_events SET sequence = sequence + 100 WHERE {A_LATER_EVENT}",
+    ),
+    "a log counter ran ahead": (POSITIONS, "UPDATE log_heads SET position = position + 1 WHERE position > 0"),
+    "an illegal path was written into the log": (
+        PATHS,
+        'UPDATE order_events SET body = CAST(replace(CAST(body AS TEXT), \'"newState":"preparing"\','
+        " '\"newState\":\"delivered\"') AS BLOB) WHERE type = 'order.state_changed'",
+    ),
+    "a notification was lost": (
+        NOTIFICATIONS,
+        f"DELETE FROM notifications WHERE {A_LATER_EVENT} AND recipient LIKE 'customer:%'",
+    ),
+    "somebody was told who is not concerned": (
+        NOTIFICATIONS,
+        f"UPDATE notifications SET recipient = 'customer:stranger' WHERE {A_LATER_EVENT}"
+        " AND recipient LIKE 'customer:%'",
+    ),
+    "analytics counted an event twice": (
+        ANALYTICS,
+        f"UPDATE order_courses SET events = events + 1 WHERE order_id = ({ONE_DELIVERED})",
+    ),
+    "analytics has other money": (
+        ANALYTICS,
+        f"UPDATE order_courses SET total = '1.00' WHERE order_id = ({ONE_DELIVERED})",
+    ),
+    "analytics forgot an order": (ANALYTICS, f"DELETE FROM order_courses WHERE order_id = ({ONE_DELIVERED})"),
+    "a reservation was released for a delivered order": (
+        INVENTORY,
+        f"UPDATE reservations SET status = 'released' WHERE order_id = ({ONE_DELIVERED})",
+    ),
+    "a cancelled order still holds its stock": (
+        INVENTORY,
+        f"UPDATE reservations SET status = 'reserved' WHERE order_id = ({ONE_CANCELLED})",
+    ),
+    "a reservation was lost": (INVENTORY, f"DELETE FROM reservations WHERE order_id = ({ONE_DELIVERED})"),
+}
+
+
+@pytest.mark.parametrize(("comparison", "damage"), DAMAGES.values(), ids=DAMAGES.keys())
+async def test_damage_in_the_database_is_seen(day: tuple[Path, MemoryTopic], comparison: str, damage: str) -> None:
+    database, topic = day
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute(damage).rowcount > 0
+        connection.commit()
+
+    report = await _check(database, topic)
+
+    assert comparison in _found(report), _found(report)
+
+
+def _drop(records: list[LogRecord]) -> None:
+    del records[len(records) // 3]
+
+
+def _drop_the_last_of_a_bucket(records: list[LogRecord]) -> None:
+    records.remove(max(records, key=lambda r: (r.position, r.bucket)))
+
+
+def _double(records: list[LogRecord]) -> None:
+    records.append(records[7])
+
+
+def _swap(records: list[LogRecord]) -> None:
+    bucket = max(records, key=lambda r: r.position).bucket
+    first, second, *_ = [i for i, r in enumerate(records) if r.bucket == bucket]
+    records[first], records[second] = records[second], records[first]
+
+
+def _change(records: list[LogRecord]) -> None:
+    index = next(i for i, r in enumerate(records) if r.type == "order.created")
+    body = json.loads(records[index].body)
+    body["data"]["restaurantId"] = "elsewhere"
+    records[index] = evolve(records[index], body=json.dumps(body).encode())
+
+
+def _invent(records: list[LogRecord]) -> None:
+    last = max(records, key=lambda r: r.position)
+    records.append(evolve(last, position=last.position + 1, order_id="ghost", sequence=1))
+
+
+def _add_a_stranger(records: list[LogRecord]) -> None:
+    stranger = Foreign(topic="order-events", partition=0, offset=3, key=b"", value=b"{}", problem="no address")
+    records.append(stranger)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("damage", "comparison"),
+    [
+        (_drop, TOPIC),
+        (_double, TOPIC),
+        (_swap, TOPIC),
+        (_change, TOPIC),
+        (_change, FOLDS),
+        (_invent, TOPIC),
+        (_add_a_stranger, TOPIC),
+    ],
+)
+async def test_damage_on_the_topic_is_seen(
+    day: tuple[Path, MemoryTopic], damage: Callable[[list[LogRecord]], None], comparison: str
+) -> None:
+    database, topic = day
+    damage(topic.records)
+
+    report = await _check(database, topic)
+
+    assert comparison in _found(report), _found(report)
+
+
+async def test_events_that_are_not_published_yet_are_a_note_and_no_difference(day: tuple[Path, MemoryTopic]) -> None:
+    database, topic = day
+    _drop_the_last_of_a_bucket(topic.records)
+
+    report = await _check(database, topic)
+
+    assert report.clean
+    assert report.notes == ["1 events of the log are not on the topic yet"]
+
+
+async def test_events_that_a_consumer_has_not_come_to_are_a_note(day: tuple[Path, MemoryTopic]) -> None:
+    database, topic = day
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("UPDATE cursors SET position = 0 WHERE reader = 'analytics'")
+        connection.execute("DELETE FROM order_courses")
+        connection.commit()
+
+    report = await _check(database, topic)
+
+    assert report.clean
+    assert [note.split(" has ")[0] for note in report.notes] == ["analytics"]
