@@ -124,7 +124,11 @@ def _kafka_settings(settings: Settings) -> Any:
     )
 
 
-def _from_kafka(kafka: Any, settings: Settings) -> Callable[[str], EventSource]:
+def _source(kafka: Any, settings: Settings, from_log: Callable[[str], EventSource]) -> Callable[[str], EventSource]:
+    """Consumers read the topic where a relay writes it. One that is written directly may lack events: then the log."""
+    if kafka is None or settings.publishing == "direct":
+        return from_log
+
     def source(consumer: str) -> EventSource:
         from ..adapters.kafka.source import KafkaEventSource
 
@@ -169,8 +173,9 @@ def _publisher(direct: Any) -> Any:
     return LogPublisher if direct is None else direct.publisher
 
 
-def _check_topic(topic: Any, log: Any) -> CheckTopic | None:
-    return None if topic is None else CheckTopic(topic, log, wire.decode_record)
+def _check_topic(topic: Any, log: Any, settings: Settings) -> CheckTopic | None:
+    """Only a topic that a relay writes can be held to the log."""
+    return None if topic is None or settings.publishing == "direct" else CheckTopic(topic, log, wire.decode_record)
 
 
 def _handle_batch(
@@ -214,9 +219,7 @@ class Container(containers.DeclarativeContainer):
     relay_topic = _where_kafka_is(profile, providers.Singleton(_relay_topic, kafka))
     topic_reader = _where_kafka_is(profile, providers.Factory(_topic_reader, kafka))
     topic_admin = _where_kafka_is(profile, providers.Singleton(_topic_admin, kafka))
-    source: providers.Provider[Any] = providers.Selector(
-        profile, embedded=log_source, production=providers.Singleton(_from_kafka, kafka, settings)
-    )
+    source: providers.Provider[Any] = providers.Singleton(_source, kafka, settings, log_source)
 
     direct: providers.Provider[Any] = providers.Singleton(_direct, settings, kafka)
     unit_of_work = providers.Singleton(
@@ -310,7 +313,7 @@ class Container(containers.DeclarativeContainer):
             shortages=effects.provided.shortages,
             dead_letters=effects.provided.dead_letters,
         ),
-        topic=providers.Callable(_check_topic, topic_reader, storage.provided.log),
+        topic=providers.Callable(_check_topic, topic_reader, storage.provided.log, settings),
     )
 
 

@@ -11,9 +11,10 @@ from ..adapters.sql import schema
 async def opened(container: Any) -> AsyncIterator[None]:
     """The adapters of ``container``, opened; closed at the end.
 
-    A SQLite database is made and migrated as needed, for nobody else is there to do it.
+    A SQLite database is made and migrated as needed, for nobody else is there to do it. Raises NotConfigured and
+    InvalidInput before anything is opened, for an extra that is not installed or a setting that is refused.
     """
-    storage = container.storage()
+    storage, direct, channels = container.storage(), container.direct(), container.channels()
     url: str = container.settings().database_url
     if url.startswith("sqlite:") and await schema.current(url) != schema.newest():
         await schema.upgrade(url)
@@ -22,9 +23,9 @@ async def opened(container: Any) -> AsyncIterator[None]:
         yield
     finally:
         closing: list[Callable[[], Awaitable[None]]] = []
-        if (direct := container.direct()) is not None:
+        if direct is not None:
             closing.append(direct.close)
-        closing += [channel.close for channel in container.channels() if hasattr(channel, "close")]
+        closing += [channel.close for channel in channels if hasattr(channel, "close")]
         closing.append(storage.close)
         for close in closing:
             await close()

@@ -12,7 +12,7 @@ from ...application.publish_pending import FLOOR
 from ...domain.errors import InvalidInput, NotConfigured
 from ..container import CONSUMERS, container_for
 from ..processes import run, until_signalled
-from ..settings import PREFIX, described
+from ..settings import PREFIX, Settings, described
 from .session import rows, session
 
 db = App(name="db", help="The database schema.")
@@ -134,7 +134,9 @@ async def lags(container: Any) -> dict[str, int]:
 
 
 async def _readers(container: Any) -> list[str]:
-    ours = [FLOOR, *CONSUMERS] if container.settings().uses_kafka else list(CONSUMERS)
+    settings: Settings = container.settings()
+    with_relay = settings.uses_kafka and settings.publishing == "log"
+    ours = [FLOOR, *CONSUMERS] if with_relay else list(CONSUMERS)
     return [*ours, *(name for name in await container.storage().cursors.readers() if name not in ours)]
 
 
