@@ -1,0 +1,209 @@
+"""Settings come from environment and file, and one that is wrong names itself and what is allowed."""
+
+import re
+from pathlib import Path
+
+import pytest
+from attrs import fields
+from attrs.exceptions import FrozenInstanceError
+from orderflow import InvalidInput, Settings, load_settings
+from orderflow.entrypoints.container import container_for
+from orderflow.entrypoints.settings import described
+
+
+def a_file(folder: Path, text: str) -> Path:
+    file = folder / "orderflow.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_without_anything_the_embedded_defaults_hold() -> None:
+    settings = load_settings(environment={})
+
+    assert settings == Settings()
+    assert settings.database_url == "sqlite:///orderflow.db"
+    assert not settings.uses_kafka
+
+
+def test_the_environment_is_read_and_converted() -> None:
+    environment = {
+        "ORDERFLOW_HTTP_PORT": "9000",
+        "ORDERFLOW_POLL_SECONDS": "0.5",
+        "ORDERFLOW_SMTP_STARTTLS": "true",
+        "ORDERFLOW_NOTIFICATION_CHANNELS": "email,log",
+        "PATH": "/usr/bin",
+    }
+
+    settings = load_settings(environment=environment)
+
+    assert (settings.http_port, settings.poll_seconds, settings.smtp_starttls) == (9000, 0.5, True)
+    assert settings.notification_channels == ("email", "log")
+
+
+def test_a_file_is_read_from_its_own_table(tmp_path: Path) -> None:
+    file = a_file(tmp_path, '[orderflow]\ncurrency = "EUR"\nhttp_port = 9000\n\n[other]\ncurrency = "SEK"\n')
+
+    settings = load_settings(file, environment={})
+
+    assert (settings.currency, settings.http_port) == ("EUR", 9000)
+
+
+def test_the_environment_may_name_the_file(tmp_path: Path) -> None:
+    file = a_file(tmp_path, '[orderflow]\ncurrency = "EUR"\n')
+
+    settings = load_settings(environment={"ORDERFLOW_SETTINGS": str(file)})
+
+    assert settings.currency == "EUR"
+
+
+def test_the_environment_wins_over_the_file_and_the_caller_over_both(tmp_path: Path) -> None:
+    file = a_file(tmp_path, '[orderflow]\ncurrency = "EUR"\nhttp_port = 1\nsmtp_port = 1\n')
+    environment = {"ORDERFLOW_HTTP_PORT": "2", "ORDERFLOW_SMTP_PORT": "2"}
+
+    settings = load_settings(file, environment=environment, smtp_port=3)
+
+    assert (settings.currency, settings.http_port, settings.smtp_port) == ("EUR", 2, 3)
+
+
+WRONG = {
+    "ORDERFLOW_DATABASE_URL": "mysql://db",
+    "ORDERFLOW_DATABASE_POOL_SIZE": "0",
+    "ORDERFLOW_TOPIC": "order events",
+    "ORDERFLOW_TOPIC_PARTITIONS": "257",
+    "ORDERFLOW_TOPIC_REPLICATION": "0",
+    "ORDERFLOW_TOPIC_RETENTION_HOURS": "-2",
+    "ORDERFLOW_PUBLISHING": "both",
+    "ORDERFLOW_CURRENCY": "euro",
+    "ORDERFLOW_ESTIMATE_MINUTES": "soon",
+    "ORDERFLOW_HTTP_PORT": "65536",
+    "ORDERFLOW_HTTP_MAX_BODY_BYTES": "10",
+    "ORDERFLOW_RELAY_BATCH": "1.5",
+    "ORDERFLOW_CONSUMER_BATCH": "0",
+    "ORDERFLOW_CONSUMER_ATTEMPTS": "0",
+    "ORDERFLOW_POLL_SECONDS": "0",
+    "ORDERFLOW_NOTIFICATION_CHANNELS": "email,pigeon",
+    "ORDERFLOW_SMTP_PORT": "0",
+    "ORDERFLOW_SMTP_STARTTLS": "perhaps",
+    "ORDERFLOW_LOG_LEVEL": "loud",
+    "ORDERFLOW_LOG_FORMAT": "xml",
+}
+
+
+@pytest.mark.parametrize("variable", WRONG)
+def test_a_wrong_value_names_its_setting_and_what_is_allowed(variable: str) -> None:
+    name = variable.removeprefix("ORDERFLOW_").lower()
+    allowed = getattr(fields(Settings), name).metadata["typed-settings"]["help"]
+
+    with pytest.raises(InvalidInput) as refused:
+        load_settings(environment={variable: WRONG[variable]})
+
+    assert refused.value.field == variable
+    assert repr(WRONG[variable]) in refused.value.problem
+    assert refused.value.allowed == allowed
+
+
+def test_a_wrong_value_in_the_file_names_the_file(tmp_path: Path) -> None:
+    file = a_file(tmp_path, "[orderflow]\nhttp_port = 70000\n")
+
+    with pytest.raises(InvalidInput, match=re.escape(f"http_port in {file}: 70000 is not allowed")):
+        load_settings(file, environment={})
+
+
+def test_a_wrong_address_is_told_without_its_password() -> None:
+    environment = {"ORDERFLOW_DATABASE_URL": "mysql://shop:hunter2@db/shop"}
+
+    with pytest.raises(InvalidInput) as refused:
+        load_settings(environment=environment)
+
+    assert "hunter2" not in str(refused.value)
+
+
+def test_an_unknown_variable_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InvalidInput, match="ORDERFLOW_DATABSE_URL: there is no such setting") as refused:
+        load_settings(environment={"ORDERFLOW_DATABSE_URL": "memory://"})
+
+    assert "ORDERFLOW_DATABASE_URL" in refused.value.allowed
+
+
+def test_an_unknown_name_in_the_file_is_refused(tmp_path: Path) -> None:
+    file = a_file(tmp_path, '[orderflow]\ntopics = "order-events"\n')
+
+    with pytest.raises(InvalidInput, match=r"topics in .*: there is no such setting"):
+        load_settings(file, environment={})
+
+
+@pytest.mark.parametrize(("text", "problem"), [("[orderflow", "is no TOML"), ("orderflow = 1\n", "is no table")])
+def test_a_broken_file_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    file = a_file(tmp_path, text)
+
+    with pytest.raises(InvalidInput, match=problem):
+        load_settings(file, environment={})
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        load_settings(tmp_path / "none.toml", environment={})
+
+
+def test_what_tests_set_for_themselves_is_passed_over() -> None:
+    settings = load_settings(environment={"ORDERFLOW_TEST_KAFKA": "kafka:9092"})
+
+    assert settings == Settings()
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings = load_settings(environment={})
+
+    with pytest.raises(FrozenInstanceError):
+        settings.http_port = 1  # type: ignore[misc]
+
+
+def test_librdkafka_properties_pass_through_from_the_environment() -> None:
+    environment = {
+        "ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",
+        "ORDERFLOW_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "ORDERFLOW_KAFKA_SASL_MECHANISM": "PLAIN",
+    }
+
+    settings = load_settings(environment=environment)
+
+    assert settings.kafka_bootstrap_servers == "kafka:9092"
+    assert settings.kafka == {"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN"}
+
+
+def test_librdkafka_properties_stand_in_a_table_of_the_file(tmp_path: Path) -> None:
+    file = a_file(tmp_path, '[orderflow.kafka]\nsecurity.protocol = "SSL"\n"linger.ms" = 5\n')
+
+    settings = load_settings(file, environment={"ORDERFLOW_KAFKA_LINGER_MS": "7"})
+
+    assert settings.kafka == {"security.protocol": "SSL", "linger.ms": "7"}
+
+
+@pytest.mark.parametrize("variable", ["ORDERFLOW_KAFKA_ACKS", "ORDERFLOW_KAFKA_TRANSACTIONAL_ID"])
+def test_a_property_that_the_promises_rest_on_is_refused(variable: str) -> None:
+    settings = load_settings(environment={"ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS": "kafka:9092", variable: "1"})
+
+    with pytest.raises(InvalidInput, match="promises rest on this property"):
+        container_for(settings).kafka()
+
+
+def test_secrets_are_masked_wherever_settings_are_shown() -> None:
+    environment = {
+        "ORDERFLOW_DATABASE_URL": "postgresql://shop:hunter2@db/shop",
+        "ORDERFLOW_SMTP_PASSWORD": "hunter2",
+        "ORDERFLOW_KAFKA_SASL_PASSWORD": "hunter2",
+        "ORDERFLOW_KAFKA_SSL_KEY_PEM": "hunter2",
+        "ORDERFLOW_KAFKA_SASL_USERNAME": "shop",
+    }
+
+    settings = load_settings(environment=environment)
+
+    assert "hunter2" not in f"{described(settings)} {settings!r} {settings}"
+    assert described(settings)["database_url"] == "postgresql://shop:********@db/shop"
+    assert "'sasl.username': 'shop'" in str(described(settings)["kafka"])
+
+
+def test_every_setting_is_shown() -> None:
+    shown = described(Settings())
+
+    assert list(shown) == [a.name for a in fields(Settings)]
