@@ -1,0 +1,38 @@
+"""What may be said to Kafka's client, and what may not."""
+
+import pytest
+from orderflow.adapters.kafka import KafkaSettings
+from orderflow.adapters.kafka.client import producer
+from orderflow.adapters.kafka.settings import OURS
+from orderflow.domain.errors import InvalidInput
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_properties_that_the_promises_rest_on_are_refused_by_name(name: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        KafkaSettings(bootstrap_servers="kafka:9092", properties={"linger.ms": "5", name: "0"})
+
+    assert refused.value.field == f"kafka.{name}"
+
+
+def test_the_refused_properties_are_told_where_they_are_set() -> None:
+    assert {name for name in OURS if f"``{name}``" not in (KafkaSettings.__doc__ or "")} == set()
+
+
+def test_any_other_property_passes() -> None:
+    settings = KafkaSettings(bootstrap_servers="kafka:9092", properties={"security.protocol": "SASL_SSL"})
+
+    assert settings.properties["security.protocol"] == "SASL_SSL"
+
+
+def test_a_property_that_the_client_does_not_know_is_named() -> None:
+    settings = KafkaSettings(bootstrap_servers="127.0.0.1:1", properties={"lingering.ms": "5"})
+
+    with pytest.raises(InvalidInput, match=r"lingering\.ms"):
+        producer(settings, {}, {})
+
+
+def test_relays_share_one_group_and_each_consumer_has_its_own() -> None:
+    settings = KafkaSettings(bootstrap_servers="kafka:9092", topic="orders")
+
+    assert (settings.relay_group, settings.consumer_group("analytics")) == ("orders-relay", "orders-analytics")

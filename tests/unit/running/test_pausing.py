@@ -1,0 +1,45 @@
+"""Pauses grow, stay bounded, and end when somebody asks to stop."""
+
+import asyncio
+
+import pytest
+from orderflow.application.pausing import Backoff, pause, unless_stopped
+
+
+def test_each_pause_is_twice_the_last_up_to_the_longest() -> None:
+    backoff = Backoff(first=0.1, longest=0.5, chance=lambda: 1.0)
+
+    pauses = [backoff.pause() for _ in range(5)]
+
+    assert pauses == pytest.approx([0.1, 0.2, 0.4, 0.5, 0.5])
+
+
+def test_half_of_a_pause_is_chance() -> None:
+    assert Backoff(first=0.1, longest=0.5, chance=lambda: 0.0).pause() == pytest.approx(0.05)
+
+
+def test_after_a_success_pauses_begin_small_again() -> None:
+    backoff = Backoff(first=0.1, longest=0.5, chance=lambda: 1.0)
+    for _ in range(4):
+        backoff.pause()
+
+    backoff.reset()
+
+    assert backoff.pause() == pytest.approx(0.1)
+
+
+async def test_a_stop_ends_a_pause() -> None:
+    stop = asyncio.Event()
+    pausing = asyncio.create_task(pause(stop, 3600))
+
+    stop.set()
+
+    await asyncio.wait_for(pausing, 5)
+
+
+async def test_what_was_waited_for_may_fail() -> None:
+    async def failing() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await unless_stopped(asyncio.Event(), failing())
