@@ -42,7 +42,7 @@ class Database:
         scheme = url.partition(":")[0]
         if scheme in ("postgresql", "postgres"):
             return cls(_postgresql(url, pool_size), POSTGRESQL)
-        if scheme == "sqlite" and urlsplit(url).netloc == "" and urlsplit(url).path.strip("/"):
+        if scheme == "sqlite" and not urlsplit(url).netloc and urlsplit(url).path not in ("", "/", "/:memory:"):
             return cls(_sqlite(url, pool_size), SQLITE)
         raise InvalidInput("database url", f"it begins with {scheme!r}", ALLOWED_URLS)
 

@@ -1,11 +1,16 @@
 """Migrated databases, made once a session."""
 
+import shutil
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from orderflow.adapters.sql import SqlStorage
 
-from tests.support.databases import migrated
+from tests.support.databases import empty, migrated
 from tests.support.postgres import PostgresServer
+
+Connect = Callable[..., SqlStorage]
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +28,42 @@ def migrated_url(postgres: PostgresServer) -> str:
 
 
 @pytest.fixture
+def sqlite_url(migrated_file: Path, tmp_path: Path) -> str:
+    """A SQLite file of the test's own."""
+    return f"sqlite:///{shutil.copy(migrated_file, tmp_path)}"
+
+
+@pytest.fixture
+async def postgresql_url(migrated_url: str) -> str:
+    """A PostgreSQL database that is the test's own while it runs."""
+    storage = SqlStorage.at(migrated_url)
+    await storage.open()
+    await empty(storage)
+    await storage.close()
+    return migrated_url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """Each database in turn, migrated and empty."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
 def commits() -> list[None]:
     """Grows when the test's storage tells of a commit."""
     return []
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Connect]:
+    """Makes storages, which are closed after the test."""
+    made: list[SqlStorage] = []
+
+    def connect(url: str, **settings: object) -> SqlStorage:
+        made.append(SqlStorage.at(url, **settings))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield connect
+    for storage in made:
+        await storage.close()

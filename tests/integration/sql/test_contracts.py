@@ -1,0 +1,23 @@
+"""SQLite and PostgreSQL keep what every storage promises."""
+
+import pytest
+from orderflow.adapters.sql import SqlStorage
+
+from tests.contracts.storage import StorageContract
+from tests.integration.sql.conftest import Connect
+
+
+class TestSqliteStorage(StorageContract):
+    @pytest.fixture
+    async def storage(self, sqlite_url: str, connect: Connect, commits: list[None]) -> SqlStorage:
+        storage = connect(sqlite_url, on_commit=lambda: commits.append(None))
+        await storage.open()
+        return storage
+
+
+class TestPostgresqlStorage(StorageContract):
+    @pytest.fixture
+    async def storage(self, postgresql_url: str, connect: Connect, commits: list[None]) -> SqlStorage:
+        storage = connect(postgresql_url, on_commit=lambda: commits.append(None))
+        await storage.open()
+        return storage

@@ -1,0 +1,103 @@
+"""The schema is made by its migrations alone, once, whoever asks for it."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from orderflow.adapters.sql import current, effects_tables, newest, upgrade
+from orderflow.adapters.sql.tables import metadata
+from orderflow.domain.errors import NotConfigured
+from sqlalchemy import Connection, text
+
+from tests.contracts.orders import placed
+from tests.integration.sql.conftest import Connect
+
+MIGRATE = "import asyncio, sys; from orderflow.adapters.sql import upgrade; print(asyncio.run(upgrade(sys.argv[1])))"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database with nothing in it."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'new.db'}"
+    else:
+        yield request.getfixturevalue("database_url")
+
+
+async def test_an_empty_database_is_brought_to_the_newest_version(new_url: str, connect: Connect) -> None:
+    before = await current(new_url)
+
+    after = await upgrade(new_url)
+
+    assert (before, after) == (None, newest())
+    assert await current(new_url) == newest()
+    storage = connect(new_url)
+    await storage.open()
+    assert storage.database.buckets == 256
+
+
+async def test_migrating_again_changes_nothing(url: str, connect: Connect) -> None:
+    storage = connect(url)
+    await storage.open()
+    await placed(storage)
+
+    await upgrade(url)
+
+    assert sum((await storage.log.heads()).values()) == 1
+
+
+async def test_the_migrations_make_what_the_tables_say(url: str, connect: Connect) -> None:
+    assert effects_tables.metadata is metadata
+
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+    async with connect(url).database.reading() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_two_processes_may_migrate_at_once(database_url: str) -> None:
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", MIGRATE, database_url, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        for _ in range(3)
+    ]
+
+    outcomes = await asyncio.gather(*(process.communicate() for process in processes))
+
+    assert [(out.decode().strip(), error.decode()) for out, error in outcomes] == [(newest(), "")] * 3
+    assert await current(database_url) == newest()
+
+
+async def test_a_storage_without_schema_says_how_to_make_it(new_url: str, connect: Connect) -> None:
+    with pytest.raises(NotConfigured) as refused:
+        await connect(new_url).open()
+
+    assert str(refused.value) == (f"database schema is at nothing, newest is {newest()}; run `orderflow db upgrade`")
+
+
+async def test_a_schema_of_a_later_orderflow_is_neither_used_nor_touched(url: str, connect: Connect) -> None:
+    storage = connect(url)
+    await _stamp(storage, "9999")
+
+    with pytest.raises(NotConfigured, match="is at 9999, newest known is"):
+        await storage.open()
+    with pytest.raises(NotConfigured, match="is at 9999, newest known is"):
+        await upgrade(url)
+
+    await _stamp(storage, newest())
+
+
+async def test_a_storage_that_is_not_open_commits_nothing(url: str, connect: Connect) -> None:
+    with pytest.raises(NotConfigured, match="the storage is not open"):
+        await placed(connect(url))
+
+
+async def _stamp(storage: object, version: str) -> None:
+    async with storage.database.writing() as connection:  # type: ignore[attr-defined]
+        await connection.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})

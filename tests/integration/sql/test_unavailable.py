@@ -1,0 +1,190 @@
+"""A database that does not answer is told as that, and is used again when it answers."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import asyncpg
+import pytest
+from orderflow.adapters.sql import SqlStorage, upgrade
+from orderflow.application.log import bucket_of
+from orderflow.application.reading import OrderQuery
+from orderflow.domain.errors import OrderNotFound, StorageUnavailable
+
+from tests.contracts.orders import placed
+from tests.integration.sql.conftest import Connect
+from tests.support.postgres import PostgresServer
+from tests.support.waiting import eventually_async
+
+
+async def test_a_stopped_server_is_told_and_a_started_one_is_used_again(
+    postgres: PostgresServer, postgresql_url: str, connect: Connect
+) -> None:
+    storage = connect(postgresql_url)
+    await storage.open()
+    await asyncio.gather(*(placed(storage, f"O{number}") for number in range(8)))
+
+    postgres.stop()
+    try:
+        for asking in (
+            storage.ping(),
+            storage.views.get("O1"),
+            storage.views.list(OrderQuery()),
+            storage.log.heads(),
+            storage.cursors.put("relay", {1: 1}),
+            placed(storage, "O9"),
+        ):
+            with pytest.raises(StorageUnavailable) as told:
+                await asking
+            assert told.value.backend == "postgresql"
+    finally:
+        postgres.start()
+
+    await storage.ping()
+    await asyncio.gather(*(placed(storage, f"P{number}") for number in range(8)))
+    assert sum((await storage.log.heads()).values()) == 16
+
+
+async def test_a_commit_that_waits_too_long_for_a_lock_is_told_and_leaves_nothing(
+    postgresql_url: str, connect: Connect
+) -> None:
+    storage = connect(f"{postgresql_url}?lock_timeout=100ms")
+    await storage.open()
+
+    async with _locked_bucket(postgresql_url, "O1"):
+        with pytest.raises(StorageUnavailable, match="lock timeout") as told:
+            await placed(storage)
+
+    assert "not known" not in told.value.problem
+    await _is_not_there(storage, "O1")
+    await placed(storage)
+
+
+async def test_a_connection_that_breaks_during_a_commit_leaves_its_outcome_open(
+    postgresql_url: str, connect: Connect
+) -> None:
+    storage = connect(f"{postgresql_url}?application_name=victim")
+    await storage.open()
+
+    async with _locked_bucket(postgresql_url, "O1") as other:
+        commit = asyncio.create_task(placed(storage))
+        await _waiting(other, "victim")
+        await other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'victim'")
+        with pytest.raises(StorageUnavailable, match="not known"):
+            await commit
+
+    await _is_not_there(storage, "O1")
+    await placed(storage)
+
+
+async def test_a_caller_that_gives_up_leaves_nothing_behind(postgresql_url: str, connect: Connect) -> None:
+    storage = connect(f"{postgresql_url}?application_name=impatient", pool_size=1)
+    await storage.open()
+
+    async with _locked_bucket(postgresql_url, "O1") as other:
+        commit = asyncio.create_task(placed(storage))
+        await _waiting(other, "impatient")
+        commit.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await commit
+
+    await _is_not_there(storage, "O1")
+    await placed(storage)
+
+
+async def test_a_server_that_is_not_there_is_told_without_the_password(connect: Connect) -> None:
+    storage = connect("postgresql://somebody:s3cret@127.0.0.1:1/orders")
+
+    with pytest.raises(StorageUnavailable) as told:
+        await storage.open()
+
+    assert "s3cret" not in f"{told.value}{told.value!r}{told.value.__cause__!r}"
+
+
+async def test_a_database_that_is_not_there_is_told(postgres: PostgresServer, connect: Connect) -> None:
+    storage = connect(postgres.url.replace("/postgres", "/nowhere"))
+
+    with pytest.raises(StorageUnavailable, match='database "nowhere" does not exist'):
+        await storage.ping()
+
+
+async def test_a_pool_without_a_free_connection_is_told(
+    postgresql_url: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orderflow.adapters.sql.database.POOL_SECONDS", 0.05)
+    storage = connect(postgresql_url, pool_size=1)
+    await storage.open()
+
+    async with storage.database.reading():
+        with pytest.raises(StorageUnavailable, match="busy"):
+            await storage.ping()
+
+
+async def test_a_file_that_somebody_else_keeps_locked_is_told(
+    sqlite_url: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orderflow.adapters.sql.database.LOCK_SECONDS", 0.05)
+    storage = connect(sqlite_url)
+    await storage.open()
+    other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(StorageUnavailable, match="database is locked"):
+        await placed(storage)
+
+    other.rollback()
+    other.close()
+    await placed(storage)
+
+
+async def test_a_file_in_no_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StorageUnavailable, match="unable to open database file"):
+        await upgrade(f"sqlite:///{tmp_path / 'no' / 'folder' / 'orders.db'}")
+
+
+async def test_a_file_that_is_no_database_is_told(tmp_path: Path, connect: Connect) -> None:
+    file = tmp_path / "orders.db"
+    file.write_text("this is a letter, not a database, " * 100)
+
+    with pytest.raises(StorageUnavailable, match="not a database"):
+        await connect(f"sqlite:///{file}").open()
+
+
+async def test_an_error_in_a_statement_is_not_told_as_a_missing_database(url: str, connect: Connect) -> None:
+    storage = connect(url)
+
+    with pytest.raises(Exception, match="nothing_of_the_kind") as told:
+        async with storage.database.reading() as connection:
+            await connection.exec_driver_sql("SELECT * FROM nothing_of_the_kind")
+
+    assert not isinstance(told.value, StorageUnavailable)
+
+
+class _locked_bucket:
+    """Somebody else's transaction that holds the counter row of an order's bucket."""
+
+    def __init__(self, url: str, order_id: str) -> None:
+        self.url = url
+        self.bucket = bucket_of(order_id)
+
+    async def __aenter__(self) -> asyncpg.Connection:
+        self.connection = await asyncpg.connect(self.url)
+        await self.connection.execute("BEGIN")
+        await self.connection.execute("SELECT * FROM log_heads WHERE bucket = $1 FOR UPDATE", self.bucket)
+        return self.connection
+
+    async def __aexit__(self, *raised: object) -> None:
+        await self.connection.execute("ROLLBACK")
+        await self.connection.close()
+
+
+async def _waiting(connection: asyncpg.Connection, application: str) -> None:
+    """Until a statement of that application waits for a lock."""
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'"
+    await eventually_async(lambda: connection.fetchval(sql, application), that=f"{application} waits for a lock")
+
+
+async def _is_not_there(storage: SqlStorage, order_id: str) -> None:
+    with pytest.raises(OrderNotFound):
+        await storage.views.get(order_id)
+    assert bucket_of(order_id) not in await storage.log.heads()

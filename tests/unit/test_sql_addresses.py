@@ -1,0 +1,53 @@
+"""Which database addresses are taken, and what is said of others."""
+
+import sys
+
+import pytest
+from orderflow.adapters.sql import SqlStorage
+from orderflow.domain.errors import InvalidInput, NotConfigured
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:password@host:5432/orders",
+        "postgres://host/orders?sslmode=require",
+        "sqlite:///orders.db",
+        "sqlite:////var/lib/orders.db",
+    ],
+)
+async def test_an_address_of_a_known_kind_is_taken_without_connecting(url: str) -> None:
+    storage = SqlStorage.at(url)
+
+    assert storage.database.backend == url[:6].replace("postgr", "postgresql")
+    await storage.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "orders.db",
+        "mysql://root:s3cret@host/orders",
+        "postgresql+psycopg://u:s3cret@host/orders",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite://orders.db",
+        "sqlite:///:memory:",
+    ],
+)
+def test_any_other_address_is_refused_with_what_is_allowed_and_without_its_secrets(url: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        SqlStorage.at(url)
+
+    assert "postgresql://" in refused.value.allowed
+    assert "s3cret" not in str(refused.value)
+
+
+def test_postgresql_without_its_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+
+    with pytest.raises(NotConfigured) as refused:
+        SqlStorage.at("postgresql://host/orders")
+
+    assert refused.value.mend == "pip install 'orderflow[postgres]'"
