@@ -1,6 +1,8 @@
 """Every event of the log stands on the topic exactly once and in order, whatever happens to relays and broker."""
 
 import asyncio
+import shutil
+import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -83,6 +85,11 @@ def in_order(seen: Sequence[Seen]) -> bool:
     return all(numbers == list(range(numbers[0], numbers[-1] + 1)) for numbers in positions.values())
 
 
+def shown_by_kcat(settings: KafkaSettings) -> str:
+    program = ["kcat", "-C", "-e", "-q", "-b", settings.bootstrap_servers, "-t", settings.topic, "-f", "%k %h %s\n"]
+    return subprocess.run(program, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
 class TestOneRelay:
     async def test_publishes_each_record_as_it_stands_in_the_log(
         self, storage: MemoryStorage, relay: KafkaRelayTopic, topic_now: Topic, kafka_settings: KafkaSettings
@@ -98,6 +105,20 @@ class TestOneRelay:
             assert (each.key, each.value) == (record.order_id, record.body)
             assert each.headers == {n: said.decode() for n, said in wire.headers(record, source=kafka_settings.source)}
             assert each.partition == record.bucket % 3
+
+    @pytest.mark.skipif(shutil.which("kcat") is None, reason="kcat is not installed")
+    async def test_is_plain_to_see_with_kcat(
+        self, storage: MemoryStorage, relay: KafkaRelayTopic, topic_now: Topic, kafka_settings: KafkaSettings
+    ) -> None:
+        await published(storage, relay, events=200)
+        expected = {
+            f"{each.key} {','.join(f'{name}={said}' for name, said in each.headers.items())} {each.value.decode()}"
+            for each in topic_now()
+        }
+
+        shown = await asyncio.to_thread(shown_by_kcat, kafka_settings)
+
+        assert set(shown.splitlines()) == expected
 
     async def test_goes_on_where_the_last_one_ended(
         self, storage: MemoryStorage, kafka_settings: KafkaSettings, relay: KafkaRelayTopic, topic_now: Topic
