@@ -11,7 +11,7 @@ from ...domain.errors import InvalidInput
 from ...domain.identifiers import identifier
 from .files import DayFile
 
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?\Z", re.ASCII)
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?\Z")
 _SHOWN = 60
 
 
@@ -114,9 +114,11 @@ def _check_width(file: DayFile, line: int, cells: list[str]) -> None:
     there, wanted = len(cells), len(file.columns)
     if there == wanted:
         return
+    allowed = f"{wanted} columns with a tab between them"
+    if cells == [""]:
+        raise InvalidInput(_where(file.name, line, file.columns[0]), "the line is empty", allowed)
     column = file.columns[there] if there < wanted else f"column {wanted + 1}"
-    problem = "the line is empty" if cells == [""] else f"the row has {there} of {wanted} columns"
-    raise InvalidInput(_where(file.name, line, column), problem, f"{wanted} columns with a tab between them")
+    raise InvalidInput(_where(file.name, line, column), f"the row has {there} of {wanted} columns", allowed)
 
 
 def _where(file: str, line: int, column: str) -> str:
