@@ -135,11 +135,12 @@ def _nearest(day: Day, jobs: list[Job]) -> list[str]:
     """Nobody who was free stood nearer. Within one second the orders are served in their turn."""
     restaurants = {restaurant.id: (restaurant.x, restaurant.y) for restaurant in day.restaurants}
     own_jobs = _by_courier(jobs)
+    shifts = _shifts(day)
     wrong = []
     for job in jobs:
         its = (_squared(job.start, restaurants[job.order.restaurant]), job.courier.id)
-        for courier in day.couriers:
-            if courier == job.courier or not _seconds(courier.on) <= job.taken < _seconds(courier.off):
+        for courier, on, off in shifts:
+            if courier is job.courier or not on <= job.taken < off:
                 continue
             own = own_jobs[courier.id]
             before = own[: bisect_left(own, job.turn, key=attrgetter("turn"))]
@@ -151,8 +152,14 @@ def _nearest(day: Day, jobs: list[Job]) -> list[str]:
     return wrong
 
 
-def _squared(start: tuple[float, float], end: tuple[float, float]) -> Fraction:
-    return (Fraction(start[0]) - Fraction(end[0])) ** 2 + (Fraction(start[1]) - Fraction(end[1])) ** 2
+def _squared(start: tuple[float, float], end: tuple[float, float]) -> Fraction | int:
+    return (_exact(start[0]) - _exact(end[0])) ** 2 + (_exact(start[1]) - _exact(end[1])) ** 2
+
+
+@cache
+def _exact(metres: float) -> Fraction | int:
+    """The number without a rounding in what is done with it; whole ones stay quick."""
+    return int(metres) if metres == int(metres) else Fraction(metres)
 
 
 def _by_courier(jobs: list[Job]) -> dict[str, list[Job]]:
@@ -167,6 +174,7 @@ def _waiting(day: Day, steps: tuple[Step, ...], jobs: list[Job]) -> list[str]:
     patience = _seconds(day.parameters.maximum_click_to_door)
     taken = {job.order.id: job.taken for job in jobs}
     own_jobs = _by_courier(jobs)
+    shifts = _shifts(day)
     cancelled = {step.order_id: step.at for step in steps if step.action is StepAction.CANCEL}
     wrong = []
     for order in day.orders:
@@ -178,13 +186,14 @@ def _waiting(day: Day, steps: tuple[Step, ...], jobs: list[Job]) -> list[str]:
             wrong.append(f"{order.id} is taken at {until}, not from {ready} to before {last}")
         wrong += [
             f"{courier.id} was free for {order.id} from {start}, but it waited until {until}"
-            for courier in day.couriers
-            if (start := _free_before(courier, own_jobs[courier.id], ready, until)) is not None
+            for courier, on, off in shifts
+            if (begin := max(ready, on)) < (end := min(until, off))
+            and (start := _free_before(own_jobs[courier.id], begin, end)) is not None
         ]
         wrong += [
             f"{job.order.id} is taken before {order.id}, which was ready first"
             for job in jobs
-            if ready <= job.taken < until and _queue(order) < _queue(job.order)
+            if ready <= job.taken < until and _queue(order) < job.turn[1]
         ]
     return wrong
 
@@ -193,10 +202,13 @@ def _queue(order: DayOrder) -> tuple[int, int, str]:
     return _seconds(order.ready_at), _seconds(order.placed_at), order.id
 
 
-def _free_before(courier: Courier, own: list[Job], since: int, until: int) -> int | None:
-    """The first second from ``since`` and before ``until`` at whose end the courier has nothing to do, if any."""
-    since, until = max(since, _seconds(courier.on)), min(until, _seconds(courier.off))
+def _free_before(own: list[Job], since: int, until: int) -> int | None:
+    """The first second from ``since`` and before ``until`` at whose end somebody with those jobs is free, if any."""
     for job in own:
         if job.taken <= since < job.done:
             since = job.done
     return since if since < until else None
+
+
+def _shifts(day: Day) -> list[tuple[Courier, int, int]]:
+    return [(courier, _seconds(courier.on), _seconds(courier.off)) for courier in day.couriers]

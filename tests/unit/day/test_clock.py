@@ -1,0 +1,96 @@
+"""A clock that each task sets for itself."""
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pytest
+from orderflow.application.day.clock import VirtualClock, moment
+from orderflow.domain.errors import InvalidInput
+
+NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
+
+
+def test_a_moment_is_so_many_seconds_after_midnight_utc():
+    at = moment(date(2024, 5, 6), 12 * 3600 + 61)
+
+    assert at == datetime(2024, 5, 6, 12, 1, 1, tzinfo=UTC)
+    assert at.utcoffset() == timedelta(0)
+
+
+def test_a_moment_past_midnight_is_on_the_next_date():
+    at = moment(date(2024, 12, 31), 24 * 3600 + 5)
+
+    assert at == datetime(2025, 1, 1, 0, 0, 5, tzinfo=UTC)
+
+
+def test_a_clock_that_nobody_set_stands_at_midnight_of_the_first_of_january():
+    clock = VirtualClock()
+
+    assert clock() == datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def test_a_clock_begins_where_it_is_told_to():
+    clock = VirtualClock(NOON)
+
+    assert clock() == NOON
+
+
+def test_a_clock_stands_where_it_was_set():
+    clock = VirtualClock()
+
+    clock.set(NOON)
+
+    assert clock() == clock() == NOON
+
+
+def test_a_clock_tells_utc_whatever_zone_it_is_set_in():
+    clock = VirtualClock()
+
+    clock.set(NOON.astimezone(timezone(timedelta(hours=7))))
+
+    assert clock().isoformat() == "2024-05-06T12:00:00+00:00"
+
+
+def test_a_time_without_a_zone_is_refused():
+    clock = VirtualClock(NOON)
+
+    with pytest.raises(InvalidInput, match="aware datetime"):
+        clock.set(datetime(2024, 5, 6))  # noqa: DTZ001
+    with pytest.raises(InvalidInput, match="aware datetime"):
+        VirtualClock(datetime(2024, 5, 6))  # noqa: DTZ001
+    assert clock() == NOON
+
+
+async def test_each_task_lives_in_its_own_time():
+    clock = VirtualClock(NOON)
+    both_set = asyncio.Barrier(2)
+
+    async def live(minutes: int) -> datetime:
+        clock.set(NOON + timedelta(minutes=minutes))
+        await both_set.wait()
+        return clock()
+
+    times = await asyncio.gather(live(1), live(2))
+
+    assert times == [NOON + timedelta(minutes=1), NOON + timedelta(minutes=2)]
+    assert clock() == NOON
+
+
+async def test_a_task_begins_with_the_time_of_who_made_it():
+    clock = VirtualClock()
+    clock.set(NOON)
+
+    async def look() -> datetime:
+        return clock()
+
+    seen = await asyncio.create_task(look())
+
+    assert seen == NOON
+
+
+def test_two_clocks_do_not_know_of_each_other():
+    one, other = VirtualClock(), VirtualClock(NOON)
+
+    one.set(NOON + timedelta(days=1))
+
+    assert other() == NOON
