@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from attrs import evolve, field, frozen
 
@@ -34,7 +35,7 @@ RECIPIENTS: Mapping[type[OrderEvent], Callable[[OrderEvent], tuple[Role, ...]]] 
 }
 """Which roles an event concerns; a shipper only where one is, or had been, assigned."""
 
-SENT_AT_ONCE = 100
+SENT_AT_ONCE = 500
 LEASE = timedelta(minutes=5)
 """How long claimed notifications are one process's own. When it dies, they are sent again after this, same key."""
 FIRST_PAUSE = timedelta(seconds=1)
@@ -78,28 +79,32 @@ class Notify:
 
     async def settle(self) -> int:
         """Send what is due; how many notifications found their end."""
-        now = self.clock()
-        claimed = await self.outbox.claim(self._by_name.keys(), now=now, until=now + LEASE, limit=SENT_AT_ONCE)
+        began = self.clock()
+        claimed = await self.outbox.claim(self._by_name.keys(), now=began, until=began + LEASE, limit=SENT_AT_ONCE)
         ended: list[Notification] = []
         down: dict[str, str] = {}
         try:
             for notification in claimed:
+                if self.clock() - began > LEASE / 2:
+                    break  # what is left is sent by whoever claims it next
                 ended.append(await self._send(notification, down))
         finally:
-            await self.outbox.keep(ended)
+            await self.outbox.keep([*ended, *claimed[len(ended) :]])
         return sum(notification.status is not NotificationStatus.PENDING for notification in ended)
 
     async def _send(self, notification: Notification, down: dict[str, str]) -> Notification:
         """What became of it. Once a channel is ``down``, the others of this turn are put off untried."""
         channel = notification.channel
-        if channel not in down:
-            try:
-                receipt = await self._by_name[channel].send(notification.message)
-            except ChannelUnavailable as e:
-                down[channel] = str(e)
-                return notification.postponed(self.clock() + _pause(notification.attempts), down[channel])
-            return notification.settled(receipt, self.clock())
-        return evolve(notification, due_at=self.clock() + FIRST_PAUSE, detail=down[channel])
+        if channel in down:
+            return evolve(notification, due_at=self.clock() + FIRST_PAUSE, detail=down[channel])
+        try:
+            receipt = await self._by_name[channel].send(notification.message)
+        except Exception as failure:  # noqa: BLE001 - one that cannot be sent must not hold up the others
+            if isinstance(failure, ChannelUnavailable):
+                down[channel] = str(failure)
+            problem = down.get(channel) or f"{type(failure).__name__}: {failure}"
+            return notification.postponed(self.clock() + _pause(notification.attempts), problem)
+        return notification.settled(receipt, self.clock())
 
     def _notifications(
         self,
@@ -110,23 +115,26 @@ class Notify:
         contacts: Mapping[str, Contact],
         now: datetime,
     ) -> Iterator[Notification]:
-        plain = Notification(
-            order_id=event.order_id,
-            sequence=event.sequence,
-            recipient=party,
-            channel=NO_CHANNEL,
-            event_type=event.type,
-            recorded_at=now,
-            due_at=now,
-        )
+        def notification(channel: str, **rest: Any) -> Notification:
+            return Notification(
+                order_id=event.order_id,
+                sequence=event.sequence,
+                recipient=party,
+                channel=channel,
+                event_type=event.type,
+                recorded_at=now,
+                due_at=now,
+                **rest,
+            )
+
         addresses = {name: it.address(party, contacts.get(party)) for name, it in self._by_name.items()}
         reached = {name: address for name, address in addresses.items() if address is not None}
         if not reached:
-            yield evolve(plain, status=NotificationStatus.UNREACHABLE, detail="no contact")
+            yield notification(NO_CHANNEL, status=NotificationStatus.UNREACHABLE, detail="no contact")
             return
         letter = self.wording(role, values_of(event, parties), event_type=event.type)
         for name, address in reached.items():
-            yield evolve(plain, channel=name, address=address, subject=letter.subject, text=letter.text)
+            yield notification(name, address=address, subject=letter.subject, text=letter.text)
 
 
 def recipients(event: OrderEvent, parties: Parties) -> tuple[tuple[Role, str], ...]:

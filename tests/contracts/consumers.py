@@ -11,7 +11,7 @@ from orderflow.adapters.notify.wording import TemplateWording
 from orderflow.application.analyse import Analyse
 from orderflow.application.figures import DeliveryTimes, MinuteSales, RestaurantSales
 from orderflow.application.keep_stock import KeepStock
-from orderflow.application.notices import Contact, NotificationStatus
+from orderflow.application.notices import Contact, Message, NotificationStatus, Receipt
 from orderflow.application.notify import LEASE, Notify
 from orderflow.application.stockroom import ReservationStatus
 from orderflow.domain.lifecycle import OrderState
@@ -133,6 +133,40 @@ class NotificationsContract:
             "550 no such mailbox",
             None,
         )
+
+    async def test_one_that_cannot_be_sent_does_not_hold_up_the_others(self, world: World) -> None:
+        shop = Shop()
+        await shop.order("o1")
+        notify, channel = await _notify(world)
+        await world.handling(notify)(await shop.records())
+
+        class Choosy(MemoryChannel):
+            async def send(self, message: Message) -> Receipt:
+                if message.recipient == "customer:C1":
+                    raise ValueError("unheard of")
+                return await channel.send(message)
+
+        settled = await evolve(notify, channels=[Choosy()]).settle()
+
+        assert settled == 1
+        stuck, _ = await world.effects.notifications.of_orders(["o1"])
+        assert (stuck.status, stuck.attempts, stuck.detail) == ("pending", 1, "ValueError: unheard of")
+
+    async def test_a_slow_channel_leaves_the_rest_before_its_lease_ends(self, world: World) -> None:
+        shop = Shop()
+        await shop.order("o1")
+        notify, channel = await _notify(world)
+        await world.handling(notify)(await shop.records())
+
+        class Slow(MemoryChannel):
+            async def send(self, message: Message) -> Receipt:
+                world.clock.forward(seconds=LEASE.total_seconds() * 0.6)
+                return await channel.send(message)
+
+        slow = evolve(notify, channels=[Slow()])
+
+        assert [await slow.settle(), await slow.settle()] == [1, 1]
+        assert len(channel.sent) == 2
 
     async def test_who_has_no_contact_is_recorded_as_unreachable(self, world: World) -> None:
         shop = Shop()

@@ -5,7 +5,20 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import ARRAY, ColumnElement, Table, any_, bindparam, column, func, literal, select
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Table,
+    Update,
+    any_,
+    bindparam,
+    column,
+    func,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -41,6 +54,34 @@ async def put(
         await connection.execute(_all_at_once(table, replace), columns)
 
 
+async def change(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Update the columns that ``rows`` name, all the same ones, in the rows with their keys."""
+    if not rows:
+        return
+    names = tuple(rows[0])
+    if connection.dialect.name == "sqlite":
+        one = _change_one_by_one(table, names)
+        await connection.execute(one, [{f"all_{name}": row[name] for name in names} for row in rows])
+    else:
+        columns = {f"all_{name}": [row[name] for row in rows] for name in names}
+        await connection.execute(_change_all_at_once(table, names), columns)
+
+
+@cache
+def _change_one_by_one(table: Table, names: Sequence[str]) -> Update:
+    key = table.primary_key.columns.keys()
+    here = [table.c[name] == bindparam(f"all_{name}") for name in key]
+    return update(table).where(*here).values({name: bindparam(f"all_{name}") for name in names if name not in key})
+
+
+@cache
+def _change_all_at_once(table: Table, names: Sequence[str]) -> Update:
+    key = table.primary_key.columns.keys()
+    new = select(*(_unnested(table.c[name]).label(name) for name in names)).subquery("new")
+    here = [table.c[name] == new.c[name] for name in key]
+    return update(table).where(*here).values({name: new.c[name] for name in names if name not in key})
+
+
 @cache
 def _one_by_one(table: Table, replace: bool) -> SqliteInsert:
     return _on_conflict(SqliteInsert(table), table, replace)
@@ -48,10 +89,12 @@ def _one_by_one(table: Table, replace: bool) -> SqliteInsert:
 
 @cache
 def _all_at_once(table: Table, replace: bool) -> PostgresInsert:
-    arrays = [
-        func.unnest(bindparam(f"all_{it.name}", type_=ARRAY(it.type, dimensions=1)), type_=it.type) for it in table.c
-    ]
-    return _on_conflict(PostgresInsert(table).from_select(list(table.c), select(*arrays)), table, replace)
+    arrays = select(*(_unnested(it) for it in table.c))
+    return _on_conflict(PostgresInsert(table).from_select(list(table.c), arrays), table, replace)
+
+
+def _unnested(it: Column[Any]) -> ColumnElement[Any]:
+    return func.unnest(bindparam(f"all_{it.name}", type_=ARRAY(it.type, dimensions=1)), type_=it.type)
 
 
 def _on_conflict(insert: Into, table: Table, replace: bool) -> Into:

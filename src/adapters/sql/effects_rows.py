@@ -3,6 +3,7 @@
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any
 
 from attrs import asdict, fields_dict
@@ -20,14 +21,33 @@ _US = timedelta(microseconds=1)
 SPENT = {state: f"{state}_us" for state in OrderState if not state.terminal}
 """The column with the time spent in each state that can be left."""
 _RECORD = tuple(fields_dict(LogRecord))
+_NOTIFICATION = tuple(fields_dict(Notification))
+_values_of_notification = attrgetter(*_NOTIFICATION)
 
 
-def row_of_parties(parties: Parties) -> dict[str, Any]:
-    return asdict(parties)
+def row_of_parties(it: Parties) -> dict[str, Any]:
+    return asdict(it, recurse=False)
 
 
 def row_of_notification(it: Notification) -> dict[str, Any]:
-    return {**asdict(it), "status": it.status.value}
+    row = dict(zip(_NOTIFICATION, _values_of_notification(it), strict=True))
+    row["status"] = it.status.value
+    return row
+
+
+def row_of_outcome(it: Notification) -> dict[str, Any]:
+    """What may change of a notification, with its key."""
+    return {
+        "order_id": it.order_id,
+        "sequence": it.sequence,
+        "recipient": it.recipient,
+        "channel": it.channel,
+        "status": it.status.value,
+        "attempts": it.attempts,
+        "due_at": it.due_at,
+        "sent_at": it.sent_at,
+        "detail": it.detail,
+    }
 
 
 def notification_of(row: Row) -> Notification:

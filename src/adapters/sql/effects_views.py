@@ -10,9 +10,9 @@ from sqlalchemy import Select, and_, delete, func, select, update
 from ...application.dead_letters import DeadLetter, ForeignLetter
 from ...application.notices import Contact, Notification
 from ...application.stockroom import Reservation, StockItem, check_stock
-from .bulk import among, put
+from .bulk import among, change, put
 from .database import Database
-from .effects_rows import foreign_of, letter_of, notification_of, reservation_of, row_of_notification
+from .effects_rows import foreign_of, letter_of, notification_of, reservation_of, row_of_outcome
 from .effects_tables import contacts, dead_letters, foreign_records, notifications, reservations, stock
 
 
@@ -52,13 +52,13 @@ class SqlNotifications:
         async with self._database.writing() as connection:
             found = await connection.execute(due.with_for_update(skip_locked=True))
             claimed = [notification_of(row) for row in found.mappings()]
-            await put(connection, notifications, [row_of_notification(evolve(n, due_at=until)) for n in claimed])
+            await change(connection, notifications, [row_of_outcome(evolve(it, due_at=until)) for it in claimed])
         return claimed
 
     async def keep(self, notifications_: Sequence[Notification]) -> None:
         if notifications_:
             async with self._database.writing() as connection:
-                await put(connection, notifications, [row_of_notification(it) for it in notifications_])
+                await change(connection, notifications, [row_of_outcome(it) for it in notifications_])
 
     async def of_orders(self, order_ids: Collection[str]) -> Sequence[Notification]:
         async with self._database.reading() as connection:
