@@ -1,10 +1,9 @@
-"""A batch in one SQLite transaction, row by row: there is one writer at a time, and no network between."""
+"""A batch in one SQLite transaction, row by row, on the writing thread: there is no network between."""
 
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, text, update
+from sqlalchemy import Connection, Executable, bindparam, insert, select, text, update
 from sqlalchemy.dialects.sqlite import insert as insert_or
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .batch import Batch, Expected
 from .database import Database
@@ -36,36 +35,31 @@ class _NotCommitted(Exception):
 async def write(database: Database, batch: Batch) -> Losers:
     """All rows of ``batch``, committed, or none where there are losers. Raises StorageUnavailable."""
     try:
-        async with database.writing() as connection:
-            if losers := await _write(connection, batch):
-                raise _NotCommitted(losers)
+        await database.in_one_go(lambda connection: _write(connection, batch))
     except _NotCommitted as outcome:
         return outcome.losers
     return Losers()
 
 
-async def _write(connection: AsyncConnection, batch: Batch) -> Losers:
+def _write(connection: Connection, batch: Batch) -> None:
     """Keys, orders, attempts, and events last."""
-    lost_keys = {(key["caller"], key["key"]) for key in batch.keys if not await _done(connection, _TAKE_KEY, key)}
-    if lost_keys:
-        return Losers(keys=lost_keys)
-    late = {o.order_id for o in batch.created if not await _done(connection, _CREATE_ORDER, o.row)}
-    late |= {o.order_id for o in batch.changed if not await _done(connection, _CHANGE_ORDER, _change(o))}
+    if lost_keys := {(k["caller"], k["key"]) for k in batch.keys if not _done(connection, _TAKE_KEY, k)}:
+        raise _NotCommitted(Losers(keys=lost_keys))
+    late = {o.order_id for o in batch.created if not _done(connection, _CREATE_ORDER, o.row)}
+    late |= {o.order_id for o in batch.changed if not _done(connection, _CHANGE_ORDER, _change(o))}
     if late:
-        return Losers(orders=late)
+        raise _NotCommitted(Losers(orders=late))
     if batch.attempts:
-        await connection.execute(_KEEP_ATTEMPT, list(batch.attempts))
+        connection.execute(_KEEP_ATTEMPT, list(batch.attempts))
     if batch.events:
-        heads: dict[int, int] = {}
-        for bucket, position in await connection.execute(_HEADS, {"buckets": list(batch.taken)}):
-            heads[bucket] = position
-        await connection.execute(_MOVE_HEAD, [{"bucket": b, "many": many} for b, many in batch.taken.items()])
-        await connection.execute(_APPEND_EVENT, [_appended(event, heads) for event in batch.events])
-    return Losers()
+        found = connection.execute(_HEADS, {"buckets": list(batch.taken)})
+        heads = {row.bucket: row.position for row in found}
+        connection.execute(_MOVE_HEAD, [{"bucket": b, "many": many} for b, many in batch.taken.items()])
+        connection.execute(_APPEND_EVENT, [_appended(event, heads) for event in batch.events])
 
 
-async def _done(connection: AsyncConnection, statement: Any, row: dict[str, Any]) -> bool:
-    return (await connection.execute(statement, row)).rowcount == 1
+def _done(connection: Connection, statement: Executable, row: dict[str, Any]) -> bool:
+    return connection.execute(statement, row).rowcount == 1
 
 
 def _change(order: Expected) -> dict[str, Any]:
@@ -73,4 +67,6 @@ def _change(order: Expected) -> dict[str, Any]:
 
 
 def _appended(event: dict[str, Any], heads: dict[int, int]) -> dict[str, Any]:
-    return {**event, "position": heads[event["bucket"]] + event.pop("ahead")}
+    row = {**event, "position": heads[event["bucket"]] + event["ahead"]}
+    del row["ahead"]
+    return row

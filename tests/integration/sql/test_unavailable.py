@@ -111,7 +111,7 @@ async def test_a_database_that_is_not_there_is_told(postgres: PostgresServer, co
 async def test_a_pool_without_a_free_connection_is_told(
     postgresql_url: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orderflow.adapters.sql.database.POOL_SECONDS", 0.05)
+    monkeypatch.setattr("orderflow.adapters.sql.engines.POOL_SECONDS", 0.05)
     storage = connect(postgresql_url, pool_size=1)
     await storage.open()
 
@@ -123,7 +123,7 @@ async def test_a_pool_without_a_free_connection_is_told(
 async def test_a_file_that_somebody_else_keeps_locked_is_told(
     sqlite_url: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orderflow.adapters.sql.database.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("orderflow.adapters.sql.engines.LOCK_SECONDS", 0.05)
     storage = connect(sqlite_url)
     await storage.open()
     other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
