@@ -13,7 +13,7 @@ from .messages import record_of
 from .settings import KafkaSettings
 
 _OURS = {"group.id": "orderflow-reader", "enable.partition.eof": "true", "auto.offset.reset": "earliest"}
-_PREFERRED = {"fetch.wait.max.ms": "100"}
+_PREFERRED = {"fetch.wait.max.ms": "100", "queued.max.messages.kbytes": "16384", "queued.min.messages": "10000"}
 _WAIT = 0.25
 
 

@@ -53,7 +53,6 @@ class RelayGroup:
             raise unavailable(f"group {self.settings.relay_group}", error)
         return frozenset(self._own)
 
-    @property
     def generation(self) -> bytes:
         """This membership in the group's present generation; equal as long as nothing has changed in the group."""
         membership: bytes = self._consumer.consumer_group_metadata()

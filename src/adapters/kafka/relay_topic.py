@@ -74,7 +74,7 @@ class KafkaRelayTopic:
         if self._group is None:
             self._group = RelayGroup.join(self.settings, buckets=self.buckets, timeout=self.timeout)
         own = self._group.serve(0.0 if self._term is not None else _WAIT)
-        generation = self._group.generation
+        generation = self._group.generation()
         if self._term is None or (self._term.generation, self._term.own) != (generation, own):
             self._term = None
             self._term = self._begin(self._group, generation, own)
@@ -125,7 +125,7 @@ class KafkaRelayTopic:
 
     def _publish(self, records: Sequence[LogRecord]) -> None:
         term, group = self._term, self._group
-        if term is None or group is None or group.generation != term.generation:
+        if term is None or group is None or group.generation() != term.generation:
             self._term = None
             raise StreamUnavailable(BACKEND, "the relays' group has changed; the cursors have to be read again")
         moved = _moved(term.cursors, records)

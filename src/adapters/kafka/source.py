@@ -15,6 +15,8 @@ from .settings import KafkaSettings
 _PREFERRED = {
     "fetch.wait.max.ms": "100",
     "heartbeat.interval.ms": "1000",
+    "queued.max.messages.kbytes": "16384",  # librdkafka would hold 64 MB of a backlog
+    "queued.min.messages": "10000",
     "session.timeout.ms": "6000",
     "topic.metadata.refresh.interval.ms": "10000",
 }

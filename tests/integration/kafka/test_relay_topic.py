@@ -266,7 +266,7 @@ class TestSeveralRelays:
     ) -> None:
         own = await eventually_async(relay.cursors, deadline=30)
         records = [record for record in await records_of(storage) if record.bucket in own]
-        membership = relay._group.generation if relay._group else b""
+        membership = relay._group.generation() if relay._group else b""
         newcomer = KafkaRelayTopic(kafka_settings)
 
         async def shared() -> bool:

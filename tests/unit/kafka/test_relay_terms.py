@@ -1,0 +1,145 @@
+"""How relays agree on which buckets are whose when a topic grows; Kafka's part is played by its clients' doubles."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import pytest
+from attrs import define, field
+from orderflow.adapters.kafka import KafkaRelayTopic, KafkaSettings
+from orderflow.adapters.kafka.relay_group import RelayGroup
+from orderflow.adapters.kafka.relay_note import Note
+from orderflow.adapters.kafka.relay_producer import RelayProducer
+from orderflow.application.log import LogRecord
+from orderflow.domain.errors import StreamUnavailable
+from pytest_mock import MockerFixture
+
+BUCKETS = 8
+
+
+@define
+class Cluster:
+    """What the group has committed; ``seen`` is how many partitions this relay is told of."""
+
+    seen: int
+    notes: dict[int, Note | None] = field(factory=dict)
+    generation: bytes = b"7"
+
+    def note(self, partition: int) -> Note:
+        note = self.notes[partition]
+        assert note is not None
+        return note
+
+
+def relay_of(mocker: MockerFixture, cluster: Cluster, own: set[int]) -> KafkaRelayTopic:
+    """A relay to which those partitions are assigned."""
+    group = mocker.create_autospec(RelayGroup, instance=True)
+    group.serve.side_effect = lambda wait: frozenset(own)
+    group.generation.side_effect = lambda: cluster.generation
+    group.partitions.side_effect = lambda: cluster.seen
+    group.notes.side_effect = lambda partitions: {p: cluster.notes.get(p) for p in partitions}
+    group.ends.side_effect = lambda partitions: dict.fromkeys(partitions, 0)
+
+    def publish(
+        records: Sequence[tuple[int, LogRecord]],
+        notes: Mapping[int, str],
+        membership: bytes,
+        *,
+        ends: Mapping[int, int],
+    ) -> None:
+        if membership != cluster.generation:
+            raise StreamUnavailable("Kafka", "fenced")
+        cluster.notes.update({p: Note.read(text, BUCKETS) for p, text in notes.items()})
+
+    producer = mocker.create_autospec(RelayProducer, instance=True)
+    producer.publish.side_effect = publish
+    mocker.patch.object(RelayGroup, "join", side_effect=[group])
+    relay = KafkaRelayTopic(KafkaSettings(bootstrap_servers="nowhere"), buckets=BUCKETS)
+    relay._producer = producer
+    return relay
+
+
+def record(bucket: int, position: int) -> LogRecord:
+    return LogRecord(
+        bucket=bucket,
+        position=position,
+        order_id="A",
+        sequence=1,
+        type="order.created",
+        event_id="E",
+        occurred_at=datetime(2024, 5, 17, tzinfo=UTC),
+        body=b"{}",
+    )
+
+
+async def test_a_relay_waits_until_every_partition_is_sealed_with_the_number_it_sees(mocker: MockerFixture) -> None:
+    cluster = Cluster(seen=3, notes={0: Note(2, True, {0: 5, 2: 6}), 1: Note(2, True, {1: 9})})
+    relay = relay_of(mocker, cluster, {0, 2})
+
+    assert await relay.cursors() == {}
+
+    assert (cluster.note(0).partitions, cluster.note(2).partitions) == (3, 3)
+    cluster.notes[1] = Note(3, False, {1: 9})
+    assert await relay.cursors() == {0: 5, 3: None, 6: None, 2: 6, 5: None}
+
+
+async def test_a_relay_that_sees_an_older_number_does_not_go_back_to_it(mocker: MockerFixture) -> None:
+    cluster = Cluster(seen=2, notes={0: Note(3, False, {0: 5}), 1: Note(2, True, {1: 9})})
+    relay = relay_of(mocker, cluster, {0, 1})
+
+    with pytest.raises(StreamUnavailable, match="shows 2 partitions, and cursors were committed for 3"):
+        await relay.cursors()
+
+    assert cluster.note(0).partitions == 3
+
+
+async def test_a_bucket_that_moved_is_found_where_it_was_published_before(mocker: MockerFixture) -> None:
+    cluster = Cluster(seen=2, notes={0: Note(1, True, {0: 5, 1: 8})})
+    first = relay_of(mocker, cluster, {0})
+    await first.cursors()
+    cluster.notes[1] = Note(2, False, {})
+    assert await first.cursors() == {0: 5, 2: None, 4: None, 6: None}
+
+    await first.publish([record(0, 6)])
+
+    second = relay_of(mocker, cluster, {1})
+    assert (await second.cursors())[1] == 8
+
+
+async def test_published_notes_alone_tell_where_a_partitions_buckets_are(mocker: MockerFixture) -> None:
+    cluster = Cluster(seen=2, notes={0: Note(2, True, {0: 5}), 1: None})
+    relay = relay_of(mocker, cluster, {0})
+
+    assert (await relay.cursors())[0] == 5
+
+
+async def test_a_new_generation_publishes_nothing_on_the_knowledge_of_the_last(mocker: MockerFixture) -> None:
+    cluster = Cluster(seen=1)
+    relay = relay_of(mocker, cluster, {0})
+    await relay.cursors()
+    before = cluster.note(0)
+    cluster.generation = b"8"
+
+    with pytest.raises(StreamUnavailable, match="group has changed"):
+        await relay.publish([record(0, 1)])
+
+    assert cluster.note(0) == before
+
+
+async def test_after_a_failure_the_cursors_are_read_again(mocker: MockerFixture) -> None:
+    cluster = Cluster(seen=1)
+    relay = relay_of(mocker, cluster, {0})
+    await relay.cursors()
+    mocker.patch.object(relay._producer, "publish", side_effect=StreamUnavailable("Kafka", "no answer in time"))
+    with pytest.raises(StreamUnavailable):
+        await relay.publish([record(0, 1)])
+    cluster.notes[0] = Note(1, True, {0: 1})  # it was committed all the same
+
+    assert (await relay.cursors())[0] == 1
+
+
+async def test_a_record_of_another_relays_bucket_is_refused(mocker: MockerFixture) -> None:
+    relay = relay_of(mocker, Cluster(seen=2, notes={0: Note(2, True, {}), 1: Note(2, True, {})}), {0})
+    await relay.cursors()
+
+    with pytest.raises(StreamUnavailable, match="bucket 1 is another relay's"):
+        await relay.publish([record(1, 1)])
