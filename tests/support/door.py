@@ -6,9 +6,8 @@ from typing import Any
 
 import uuid_utils
 from attrs import define, field
-from httpx import AsyncClient, Response
+from httpx import ASGITransport, AsyncClient, Response
 from litestar import Litestar
-from litestar.testing import AsyncTestClient
 from orderflow.adapters import wire
 from orderflow.adapters.gateway import SandboxGateway
 from orderflow.adapters.memory import MemoryStorage
@@ -105,7 +104,8 @@ def use_cases_on(storage: MemoryStorage, gateway: SandboxGateway, clock: HandClo
 @asynccontextmanager
 async def calling(app: Litestar, actor: str = BOSS) -> AsyncIterator[AsyncClient]:
     """A client that says it is ``actor``; a server error is an answer, not an exception."""
-    async with AsyncTestClient(app, raise_server_exceptions=False, timeout=10) as client:
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    async with AsyncClient(transport=transport, base_url="http://door", timeout=10) as client:
         client.headers["X-Actor"] = actor
         yield client
 

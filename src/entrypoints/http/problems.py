@@ -99,8 +99,8 @@ def _place(request: Request[Any, Any, Any], field: str) -> dict[str, str]:
     if field in _HEADERS:
         return {"header": field}
     if request.method == "GET":
-        return {"parameter": field}
-    return {"pointer": f"/{field}" if field else ""}
+        return {"parameter": _short(field)}
+    return {"pointer": _short(f"/{field}") if field else ""}
 
 
 def _unparsed(request: Request[Any, Any, Any], fault: Mapping[str, Any]) -> dict[str, str]:

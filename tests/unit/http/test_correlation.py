@@ -1,0 +1,65 @@
+"""One id joins a request, its log lines and its events."""
+
+from uuid import UUID
+
+import pytest
+from httpx import AsyncClient
+
+from tests.support.door import Installation, placed
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize("header", ["X-Correlation-ID", "correlation-id"])
+async def test_the_callers_own_id_is_answered_and_stands_on_the_events(
+    installation: Installation, boss: AsyncClient, header: str
+) -> None:
+    boss.headers[header] = "K1"
+    answer = await placed(boss)
+
+    (record,) = await installation.storage.log.history("O1")
+
+    assert (answer.headers["x-correlation-id"], record.correlation_id) == ("K1", "K1")
+
+
+async def test_without_one_an_id_is_made_that_sorts_by_time(boss: AsyncClient) -> None:
+    first, second = [(await boss.get("/livez")).headers["x-correlation-id"] for _ in range(2)]
+
+    assert first < second
+    assert UUID(first).version == 7
+
+
+@pytest.mark.parametrize("unusable", ["", "two words", "x" * 129, "caf\u00e9"])
+async def test_an_id_that_cannot_be_used_is_replaced(boss: AsyncClient, unusable: str) -> None:
+    answer = await boss.get("/livez", headers={"X-Correlation-ID": unusable.encode("latin-1")})
+
+    assert UUID(answer.headers["x-correlation-id"]).version == 7
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/v1/orders/none", "/v1/orders?limit=0"])
+async def test_refusals_carry_it_too(boss: AsyncClient, path: str) -> None:
+    answer = await boss.get(path, headers={"X-Correlation-ID": "K1"})
+
+    assert answer.headers["x-correlation-id"] == "K1"
+
+
+async def test_the_trace_goes_on_in_the_log(installation: Installation, boss: AsyncClient) -> None:
+    boss.headers["traceparent"] = TRACE
+    await placed(boss)
+
+    (record,) = await installation.storage.log.history("O1")
+
+    assert record.traceparent == TRACE
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    ["", "00-0-0-01", TRACE.upper(), TRACE.replace("00-4", "ff-4"), "00-" + "0" * 32 + TRACE[35:], TRACE + "-x"],
+)
+async def test_a_malformed_trace_is_left_out(installation: Installation, boss: AsyncClient, malformed: str) -> None:
+    boss.headers["traceparent"] = malformed
+    await placed(boss)
+
+    (record,) = await installation.storage.log.history("O1")
+
+    assert record.traceparent == ""

@@ -1,0 +1,278 @@
+"""Every refusal is a problem document that says what was wrong, where, and what would be right."""
+
+import json
+import pkgutil
+from importlib import import_module
+from typing import Any
+
+import orderflow
+import pytest
+import structlog
+from httpx import AsyncClient, Response
+from orderflow.domain.errors import CorruptHistory, OrderFlowError, StorageUnavailable, UndecodableEvent
+from orderflow.entrypoints.http.errors import STATUS, TITLES, status_of
+
+from tests.support.door import CUSTOMER, RESTAURANT, Installation, an_order, calling, placed
+
+
+def every_error(root: type[OrderFlowError] = OrderFlowError) -> list[type[OrderFlowError]]:
+    for module in pkgutil.walk_packages(orderflow.__path__, "orderflow."):
+        if ".domain." in module.name or ".application." in module.name:
+            import_module(module.name)
+    return [root, *(error for kind in root.__subclasses__() for error in every_error(kind))]
+
+
+def problem(answer: Response, status: int, code: str) -> dict[str, Any]:
+    """The document, after all that holds for every problem was checked."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    document: dict[str, Any] = answer.json()
+    assert (answer.status_code, document["status"], document["code"]) == (status, status, code), document
+    assert document["type"] == f"urn:orderflow:problem:{code}"
+    assert document["title"] == TITLES[status]
+    assert document["detail"]
+    assert document["instance"].startswith("/")
+    return document
+
+
+def test_every_error_of_the_tree_has_a_status_through_the_table() -> None:
+    errors = every_error()
+
+    missing = [error.__name__ for error in errors[1:] if not any(kind in STATUS for kind in error.__mro__)]
+
+    assert len(errors) > 20
+    assert missing == []
+
+
+def test_an_event_that_cannot_be_read_is_our_fault_and_not_the_callers() -> None:
+    assert status_of(UndecodableEvent) == 500
+
+
+def test_every_status_of_the_table_has_a_title() -> None:
+    assert set(STATUS.values()) <= set(TITLES)
+
+
+LINE = {"foodId": "F1", "foodName": "Pizza", "price": 12.5, "quantity": 2}
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (an_order(userId=7), "/userId"),
+        (an_order(userId="two words"), "/userId"),
+        (an_order(userId=None), "/userId"),
+        (an_order(orderId=""), "/orderId"),
+        (an_order(orderDetails=[]), "/orderDetails"),
+        (an_order(orderDetails=[{**LINE, "price": -1}]), "/orderDetails/0/price"),
+        (an_order(orderDetails=[{**LINE, "price": "12.50"}]), "/orderDetails/0/price"),
+        (an_order(orderDetails=[{**LINE, "price": True}]), "/orderDetails/0/price"),
+        (an_order(orderDetails=[{**LINE, "price": 1.00001}]), "/orderDetails/0/price"),
+        (an_order(orderDetails=[LINE, {**LINE, "quantity": 1.5}]), "/orderDetails/1/quantity"),
+        (an_order(orderDetails=[LINE, {**LINE, "quantity": 1000}]), "/orderDetails/1/quantity"),
+        (an_order(orderDetails=[{**LINE, "discount": 26}]), "/orderDetails/0/discount"),
+        (an_order(orderDetails=[{"foodId": "F1", "foodName": "Pizza", "price": 1}]), "/orderDetails/0/quantity"),
+        (an_order(orderDetails=[{**LINE, "qty": 2}]), "/orderDetails/0/qty"),
+        (an_order(totalPrice=24.99), "/totalPrice"),
+        (an_order(totalprice=28), "/totalprice"),
+        (an_order(**{"a/b~c": 1}), "/a~1b~0c"),
+        (an_order(currency="dollars"), "/currency"),
+        (an_order(paymentMethod="shells"), "/paymentMethod"),
+        (an_order(paymentMethod="card"), "/cardToken"),
+        (an_order(cardToken="tok_success"), "/cardToken"),
+        (an_order(address={"street": "Main Street 1"}), "/address/city"),
+        (an_order(address={"street": "Main Street 1", "city": "S", "zip": "1"}), "/address/zip"),
+        ([], ""),
+    ],
+)
+async def test_a_body_that_is_not_understood_is_answered_with_a_pointer(
+    boss: AsyncClient, body: object, pointer: str
+) -> None:
+    answer = await boss.post("/v1/orders", json=body)
+
+    (fault,) = problem(answer, 400, "invalid_input")["errors"]
+    assert fault["pointer"] == pointer
+    assert fault["problem"]
+    assert fault["allowed"]
+
+
+async def test_a_misspelt_field_is_told_the_fields_that_there_are(boss: AsyncClient) -> None:
+    answer = await boss.post("/v1/orders", json=an_order(orderDetails=[{**LINE, "qty": 2}]))
+
+    (fault,) = answer.json()["errors"]
+    assert fault["allowed"] == "the fields foodId, foodName, price, quantity, discount"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{",
+        b"\xff",
+        b'{"userId": NaN}',
+        b'{"userId":' + b"[" * 5000,
+        b'{"totalPrice": 1e99999999999999999999}',
+        b"null",
+    ],
+)
+async def test_what_is_no_json_object_is_refused(boss: AsyncClient, content: bytes) -> None:
+    answer = await boss.post("/v1/orders", content=content, headers={"Content-Type": "application/json"})
+
+    problem(answer, 400, "invalid_input")
+
+
+async def test_a_missing_body_is_said_to_be_missing(boss: AsyncClient) -> None:
+    answer = await boss.post("/v1/orders")
+
+    (fault,) = problem(answer, 400, "invalid_input")["errors"]
+    assert fault == {"pointer": "", "problem": "there is no body", "allowed": "a JSON object"}
+
+
+async def test_a_long_value_is_not_sent_back_in_full(boss: AsyncClient) -> None:
+    answer = await boss.post("/v1/orders", json=an_order(**{"x" * 100_000: 1}))
+
+    assert len(answer.content) < 2_000
+
+
+async def test_an_order_that_refuses_says_why_and_what_would_help(boss: AsyncClient) -> None:
+    await placed(boss)
+    await boss.patch("/v1/orders/O1/state", json={"state": "preparing"})
+
+    answer = await boss.patch("/v1/orders/O1/state", json={"state": "on_the_way"})
+
+    refusal = problem(answer, 409, "guard_failed")
+    assert {name: refusal[name] for name in ("action", "state", "allowed", "guard", "unlock")} == {
+        "action": "on_the_way",
+        "state": "preparing",
+        "allowed": ["on_the_way", "cancelled"],
+        "guard": "no shipper is assigned",
+        "unlock": "assign a shipper first, or give a shipper in the same request",
+    }
+
+
+@pytest.mark.parametrize(
+    ("actor", "method", "path", "body", "status", "code"),
+    [
+        (RESTAURANT, "PATCH", "O1/state", {"state": "delivered"}, 409, "illegal_transition"),
+        (CUSTOMER, "PATCH", "O1/state", {"state": "preparing"}, 403, "not_permitted"),
+        (CUSTOMER, "PUT", "O1/shipper", {"shipperId": "S3"}, 403, "not_permitted"),
+        (CUSTOMER, "POST", "O1/payment", {}, 403, "not_permitted"),
+        (CUSTOMER, "POST", "O1/cancel", {"reason": ""}, 409, "guard_failed"),
+        ("customer:C2", "POST", "O1/cancel", {"reason": "mine"}, 404, "order_not_found"),
+        ("customer:C2", "GET", "O1", None, 404, "order_not_found"),
+        ("customer:C2", "GET", "O1/timeline", None, 404, "order_not_found"),
+        ("customer:C2", "GET", "O1/stream", None, 404, "order_not_found"),
+        (CUSTOMER, "GET", "O2", None, 404, "order_not_found"),
+        (CUSTOMER, "GET", "two%20words", None, 404, "order_not_found"),
+        (CUSTOMER, "GET", "%00", None, 404, "order_not_found"),
+        (RESTAURANT, "PATCH", "O1/state", {"state": "cooked"}, 400, "invalid_input"),
+        (RESTAURANT, "PUT", "O1/shipper", {"shipperId": ""}, 400, "invalid_input"),
+        (RESTAURANT, "PUT", "O1/shipper", {}, 400, "invalid_input"),
+        (RESTAURANT, "POST", "O1/payment", {"paid": "yes"}, 400, "invalid_input"),
+        (RESTAURANT, "POST", "O1/cancel", {}, 400, "invalid_input"),
+    ],
+)
+async def test_each_route_refuses_with_its_own_code(
+    boss: AsyncClient, actor: str, method: str, path: str, body: object, status: int, code: str
+) -> None:
+    await placed(boss)
+
+    answer = await boss.request(method, f"/v1/orders/{path}", json=body, headers={"X-Actor": actor})
+
+    problem(answer, status, code)
+
+
+async def test_an_id_that_is_taken_by_another_order_is_a_conflict(boss: AsyncClient) -> None:
+    await placed(boss)
+
+    answer = await boss.post("/v1/orders", json=an_order(orderId="O1", userId="C2"))
+
+    problem(answer, 409, "order_exists")
+
+
+async def test_who_may_not_order_for_somebody_else_is_told(boss: AsyncClient) -> None:
+    answer = await boss.post("/v1/orders", json=an_order(userId="C2"), headers={"X-Actor": CUSTOMER})
+
+    problem(answer, 403, "not_permitted")
+
+
+async def test_an_unknown_place_is_no_page_but_a_problem(boss: AsyncClient) -> None:
+    answers = [await boss.get(path) for path in ("/", "/nowhere", "/v1/orders/O1/nowhere", "/openapi.yaml")]
+
+    for answer in answers:
+        problem(answer, 404, "not_found")
+
+
+async def test_a_method_that_is_not_offered_is_told_those_that_are(boss: AsyncClient) -> None:
+    answer = await boss.delete("/v1/orders")
+
+    problem(answer, 405, "method_not_allowed")
+    assert {"GET", "POST"} <= set(answer.headers["allow"].split(", "))
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonp"])
+async def test_a_body_that_does_not_say_that_it_is_json_is_not_read(boss: AsyncClient, media_type: str) -> None:
+    answer = await boss.post("/v1/orders", content=json.dumps(an_order()), headers={"Content-Type": media_type})
+
+    problem(answer, 415, "unsupported_media_type")
+
+
+async def test_the_charset_of_json_may_be_named(boss: AsyncClient) -> None:
+    headers = {"Content-Type": "application/json; charset=utf-8"}
+
+    answer = await boss.post("/v1/orders", content=json.dumps(an_order()), headers=headers)
+
+    assert answer.status_code == 201
+
+
+async def test_a_body_that_is_too_large_is_refused_by_its_length(installation: Installation) -> None:
+    async with calling(installation.app(max_body_bytes=1000)) as client:
+        answer = await client.post("/v1/orders", json=an_order(address={"street": "x" * 1000, "city": "y"}))
+
+    assert problem(answer, 413, "body_too_large")["detail"] == "a body has at most 1000 bytes"
+
+
+async def test_a_body_without_a_length_is_refused_when_it_becomes_too_large(installation: Installation) -> None:
+    async def endless() -> Any:
+        for _ in range(100):
+            yield b" " * 100
+
+    async with calling(installation.app(max_body_bytes=1000)) as client:
+        answer = await client.post("/v1/orders", content=endless(), headers={"Content-Type": "application/json"})
+
+    problem(answer, 413, "body_too_large")
+
+
+async def test_storage_that_does_not_answer_may_be_asked_again_and_its_address_stays_with_us(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise StorageUnavailable("database", "connection to db.internal:5432 refused")
+
+    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderViews.get", away)
+    async with calling(installation.app()) as client:
+        answer = await client.get("/v1/orders/O1")
+
+    assert "internal" not in problem(answer, 503, "storage_unavailable")["detail"]
+    assert answer.headers["retry-after"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (RuntimeError("the secret is 42"), "internal_error"),
+        (CorruptHistory("O1", 3, "the secret is 42"), "corrupt_history"),
+        (UndecodableEvent("data", "the secret is 42", "nothing"), "undecodable_event"),
+    ],
+)
+async def test_a_fault_of_ours_tells_the_log_all_and_the_caller_only_where_to_look(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
+) -> None:
+    async def broken(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderViews.get", broken)
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+        async with calling(installation.app()) as client:
+            answer = await client.get("/v1/orders/O1", headers={"X-Correlation-ID": "K1"})
+
+    assert "K1" in problem(answer, 500, code)["detail"]
+    assert "42" not in answer.text
+    assert [(log["correlation_id"], log["exc_info"]) for log in logs if log["log_level"] == "error"] == [("K1", error)]
