@@ -1,0 +1,302 @@
+"""``OrderFlow`` inside another application: orders, handlers and consumers of one flow."""
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from orderflow import (
+    Actor,
+    InvalidInput,
+    Money,
+    NotPermitted,
+    OrderEvent,
+    OrderFlow,
+    OrderLine,
+    OrderNotFound,
+    OrderQuery,
+    OrderState,
+    PaymentStatus,
+    VersionMismatch,
+)
+from orderflow.adapters.log_source import LogEventSource
+from pytest_mock import MockerFixture
+
+LIFE = [
+    "order.created",
+    "order.shipper_assigned",
+    "order.state_changed",
+    "order.state_changed",
+    "order.state_changed",
+    "order.payment_processed",
+    "order.delivered",
+]
+
+
+def pizzas(quantity: int = 2, price: str = "12.50") -> list[OrderLine]:
+    return [
+        OrderLine(
+            food_id="F1",
+            food_name="Pizza",
+            price=Money(Decimal(price), "EUR"),
+            quantity=quantity,
+            discount=Money.zero("EUR"),
+        )
+    ]
+
+
+async def placed(flow: OrderFlow, order_id: str | None = None, **more: Any) -> str:
+    given = {"customer_id": "C1", "restaurant_id": "R7", "lines": pizzas(), "currency": "EUR", **more}
+    return (await flow.create_order(order_id=order_id, **given)).id
+
+
+async def lived(flow: OrderFlow, order_id: str) -> None:
+    """A whole life of seven events."""
+    await placed(flow, order_id)
+    await flow.assign_shipper(order_id, "S3")
+    await flow.transition_order_state(order_id, "on_the_way")
+    await flow.transition_order_state(order_id, "delivered")
+
+
+async def test_an_order_lives_from_creation_to_delivery() -> None:
+    async with OrderFlow.in_memory() as flow:
+        await lived(flow, "O1")
+
+        order = await flow.get_order("O1")
+        assert (order.state, order.payment.status, order.version) == (OrderState.DELIVERED, PaymentStatus.PAID, 7)
+        assert [told.event.type for told in await flow.timeline("O1")] == LIFE
+
+
+async def test_a_card_is_charged_and_given_back() -> None:
+    async with OrderFlow.in_memory() as flow:
+        await placed(flow, "O1", payment_method="card", card_token="tok_success")
+
+        paid = await flow.record_payment("O1")
+        cancelled = await flow.cancel_order("O1", "changed my mind")
+
+        assert (paid.payment.status, cancelled.payment.status) == (PaymentStatus.PAID, PaymentStatus.REFUNDED)
+        assert flow.container.gateway().moved.keys() == {"O1:authorize:1", "O1:capture:1", "O1:refund"}
+
+
+async def test_orders_are_listed_and_seen_as_they_were() -> None:
+    async with OrderFlow.in_memory() as flow:
+        await lived(flow, "O1")
+        await placed(flow, "O2")
+        created = (await flow.get_order("O1")).created_at
+
+        page = await flow.list_orders(OrderQuery(state=OrderState.DELIVERED))
+        then = await flow.order_as_of("O1", created)
+
+        assert [order.id for order in page.orders] == ["O1"]
+        assert then.state is OrderState.WAITING_FOR_SHIPPER
+
+
+async def test_an_application_may_name_who_acts() -> None:
+    async with OrderFlow.in_memory() as flow:
+        await placed(flow, "O1")
+
+        with pytest.raises(NotPermitted):
+            await flow.transition_order_state("O1", "preparing", by=Actor.parse("customer:C1"))
+        with pytest.raises(OrderNotFound):
+            await flow.get_order("O1", by=Actor.parse("customer:C2"))
+
+
+async def test_the_use_cases_themselves_take_every_argument() -> None:
+    async with OrderFlow.in_memory() as flow:
+        await placed(flow, "O1")
+
+        with pytest.raises(VersionMismatch):
+            await flow.use_cases.assign_shipper("O1", "S3", by=Actor.parse("admin:A1"), expected_version=7)
+
+
+async def test_a_handler_is_told_of_each_event_once_and_in_order() -> None:
+    told: list[tuple[str, int]] = []
+    async with OrderFlow.in_memory() as flow:
+
+        @flow.on()
+        async def note(event: OrderEvent) -> None:
+            told.append((event.order_id, event.sequence))
+
+        await lived(flow, "O1")
+        await lived(flow, "O2")
+        await flow.settled()
+
+    assert sorted(told) == [(order, sequence) for order in ("O1", "O2") for sequence in range(1, 8)]
+    assert [at for at in told if at[0] == "O1"] == [("O1", sequence) for sequence in range(1, 8)]
+
+
+async def test_a_handler_is_told_of_the_types_that_it_named() -> None:
+    told: list[str] = []
+    async with OrderFlow.in_memory(consumers=()) as flow:
+
+        @flow.on("order.created", "order.delivered")
+        async def note(event: OrderEvent) -> None:
+            told.append(event.type)
+
+        await lived(flow, "O1")
+        await flow.settled()
+
+    assert told == ["order.created", "order.delivered"]
+
+
+async def test_a_handler_that_comes_later_begins_with_the_first_event() -> None:
+    told: list[int] = []
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        await lived(flow, "O1")
+
+        @flow.on()
+        async def note(event: OrderEvent) -> None:
+            told.append(event.sequence)
+
+        await flow.settled()
+
+    assert told == [1, 2, 3, 4, 5, 6, 7]
+
+
+async def test_a_handler_that_keeps_failing_parks_its_order_alone() -> None:
+    told: list[str] = []
+    async with OrderFlow.in_memory(consumers=()) as flow:
+
+        @flow.on(name="fragile")
+        async def fragile(event: OrderEvent) -> None:
+            if event.order_id == "O1":
+                raise RuntimeError("no paper")
+            told.append(event.order_id)
+
+        await lived(flow, "O1")
+        await placed(flow, "O2")
+        await flow.settled()
+
+        letters = await flow.container.effects().dead_letters.of_order("fragile", "O1")
+        assert [(letter.record.sequence, letter.error, letter.attempts) for letter in letters] == [
+            (1, "RuntimeError", 3),
+            *((sequence, "", 0) for sequence in range(2, 8)),
+        ]
+        assert letters[0].message == "no paper"
+        assert told == ["O2"]
+
+
+async def test_a_handler_that_fails_once_is_asked_again() -> None:
+    tries: list[int] = []
+    async with OrderFlow.in_memory(consumers=()) as flow:
+
+        @flow.on(name="moody")
+        async def moody(event: OrderEvent) -> None:
+            tries.append(event.sequence)
+            if len(tries) == 1:
+                raise RuntimeError("not now")
+
+        await placed(flow, "O1")
+        await flow.settled()
+
+        assert tries == [1, 1]
+        assert await flow.container.effects().dead_letters.blocking("moody") == []
+
+
+async def test_the_shipped_consumers_act_within_the_flow() -> None:
+    async with OrderFlow.in_memory() as flow:
+        effects = flow.container.effects()
+        await effects.stock.set("R7", "F1", 3)
+
+        await placed(flow, "enough")
+        await flow.settled()
+        await placed(flow, "short")
+        await flow.settled()
+
+        assert await effects.stock.get("R7", "F1") == 1
+        assert (await flow.get_order("short")).cancel_reason == "out_of_stock"
+        counts = await effects.analytics.by_state()
+        assert (counts[OrderState.WAITING_FOR_SHIPPER], counts[OrderState.CANCELLED]) == (1, 1)
+        told = await effects.notifications.of_orders(["enough"])
+        assert {notification.recipient for notification in told} == {"customer:C1", "restaurant:R7"}
+
+
+async def test_sqlite_keeps_orders_and_how_far_a_handler_came(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/shop.db"
+    told: list[str] = []
+
+    async def note(event: OrderEvent) -> None:
+        told.append(event.order_id)
+
+    async with OrderFlow.open(url) as flow:
+        flow.on("order.created", name="note")(note)
+        await placed(flow, "O1")
+        await flow.settled()
+
+    async with OrderFlow.open(url) as flow:
+        flow.on("order.created", name="note")(note)
+        await placed(flow, "O2")
+        await flow.settled()
+        orders = [order.id for order in (await flow.list_orders()).orders]
+
+    assert told == ["O1", "O2"]
+    assert orders == ["O2", "O1"]
+
+
+async def test_given_settings_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERFLOW_DATABASE_URL", "memory://")
+    monkeypatch.setenv("ORDERFLOW_CURRENCY", "SEK")
+
+    async with OrderFlow.open(currency="EUR") as flow:
+        assert (flow.container.settings().database_url, flow.container.settings().currency) == ("memory://", "EUR")
+
+
+async def test_in_memory_ignores_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERFLOW_DATABASE_URL", "mysql://nonsense")
+
+    async with OrderFlow.in_memory() as flow:
+        assert flow.container.settings().database_url == "memory://"
+
+
+@pytest.mark.parametrize("names", [["inventory", "kitchen"], ["Analytics"]])
+async def test_an_unknown_consumer_is_refused(names: list[str]) -> None:
+    with pytest.raises(InvalidInput, match="is none; allowed: notifications, analytics, inventory"):
+        async with OrderFlow.in_memory(consumers=names):
+            pytest.fail("it opened")
+
+
+@pytest.mark.parametrize("name", ["analytics", "mine"])
+async def test_a_name_that_is_taken_is_refused(name: str) -> None:
+    async def note(event: OrderEvent) -> None: ...
+
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        flow.on(name="mine")(note)
+
+        with pytest.raises(InvalidInput, match=f"'{name}' is taken"):
+            flow.on(name=name)(note)
+
+
+async def test_an_unknown_event_type_is_refused() -> None:
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        with pytest.raises(InvalidInput, match=r"'order\.eaten' is none"):
+            flow.on("order.eaten")
+
+
+async def test_what_a_consumer_breaks_at_surfaces_while_waiting_and_at_the_end(mocker: MockerFixture) -> None:
+    mocker.patch.object(LogEventSource, "read", autospec=True, side_effect=RuntimeError("the pipe broke"))
+
+    opened = OrderFlow.in_memory(consumers=["analytics"])
+
+    flow = await opened.__aenter__()
+    await placed(flow, "O1")
+
+    with pytest.raises(RuntimeError, match="the pipe broke"):
+        await flow.settled()
+    with pytest.raises(RuntimeError, match="the pipe broke"):
+        await opened.__aexit__(None, None, None)
+
+
+async def test_waiting_ends_at_its_deadline() -> None:
+    release = asyncio.Event()
+    async with OrderFlow.in_memory(consumers=()) as flow:
+
+        @flow.on(name="slow")
+        async def slow(event: OrderEvent) -> None:
+            await release.wait()
+
+        await placed(flow, "O1")
+
+        with pytest.raises(TimeoutError):
+            await flow.settled(timeout=0.05)
+        release.set()

@@ -1,0 +1,84 @@
+"""An application's own functions as a consumer."""
+
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+from orderflow import InvalidInput, OrderEvent
+from orderflow.application.consuming import ConsumerWork
+from orderflow.application.handlers import HandlerConsumer, event_types
+from orderflow.application.log import Delivery, LogRecord
+from orderflow.domain.events import EVENT_TYPES, OrderCancelled, OrderDelivered
+
+NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
+NO_WORK = cast(ConsumerWork, None)
+"""A handler has no part in the consumer's transaction."""
+
+
+def delivered(order_id: str, sequence: int = 5) -> Delivery:
+    return _delivery(
+        OrderDelivered(
+            order_id=order_id, customer_id="C1", sequence=sequence, occurred_at=NOON, shipper_id="S1", minutes=30
+        )
+    )
+
+
+def cancelled(order_id: str, sequence: int = 3) -> Delivery:
+    return _delivery(
+        OrderCancelled(order_id=order_id, customer_id="C1", sequence=sequence, occurred_at=NOON, reason="rain", by="C1")
+    )
+
+
+def _delivery(event: OrderEvent) -> Delivery:
+    record: dict[str, Any] = {"bucket": 0, "position": 1, "body": b"{}", "type": event.type, "event_id": event.id}
+    return Delivery(
+        LogRecord(order_id=event.order_id, sequence=event.sequence, occurred_at=event.occurred_at, **record), event
+    )
+
+
+def test_without_a_name_all_types_are_meant() -> None:
+    types = event_types()
+
+    assert types == {event.type for event in EVENT_TYPES}
+
+
+def test_named_types_are_meant_alone() -> None:
+    types = event_types("order.created", "order.cancelled")
+
+    assert types == {"order.created", "order.cancelled"}
+
+
+def test_an_unknown_type_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InvalidInput, match=r"'order\.eaten' is none; allowed: .*order\.delivered"):
+        event_types("order.created", "order.eaten")
+
+
+async def test_the_handler_is_called_for_its_types_alone_and_in_order() -> None:
+    told: list[OrderEvent] = []
+
+    async def handler(event: OrderEvent) -> None:
+        told.append(event)
+
+    consumer = HandlerConsumer("mine", event_types("order.delivered"), handler)
+
+    await consumer.handle([delivered("O1"), cancelled("O2"), delivered("O3")], NO_WORK)
+
+    assert [event.order_id for event in told] == ["O1", "O3"]
+
+
+async def test_what_the_handler_raises_is_not_swallowed() -> None:
+    async def handler(event: OrderEvent) -> None:
+        raise ValueError(event.order_id)
+
+    consumer = HandlerConsumer("mine", event_types(), handler)
+
+    with pytest.raises(ValueError, match="O1"):
+        await consumer.handle([delivered("O1")], NO_WORK)
+
+
+async def test_a_handler_leaves_nothing_to_settle() -> None:
+    async def handler(event: OrderEvent) -> None: ...
+
+    settled = await HandlerConsumer("mine", event_types(), handler).settle()
+
+    assert settled == 0
