@@ -51,7 +51,7 @@ async def _live(database: Path) -> list[LogRecord]:
     async with opened(container):
         storage, stop = container.storage(), asyncio.Event()
         running = asyncio.create_task(run_parts(container, consumers=CONSUMERS, stop=stop))
-        day = synthesise(30, 5)
+        day = synthesise(30, 7)
         await LiveDay(UseCaseDoor(container.use_cases()), VirtualPace(clock))(day)
         heads = dict(await storage.log.heads())
 
