@@ -43,11 +43,13 @@ class HandleBatch:
     _positions: dict[int, int] | None = field(default=None, init=False)
 
     async def __call__(self, records: Sequence[LogRecord | Foreign]) -> Handled:
-        positions = self._positions
-        self._positions = None  # whatever ends this early leaves the cursors unknown
-        if positions is None:
-            positions = dict(await self.cursors.positions(self.consumer.name))
+        known, self._positions = self._positions, None  # whatever ends this early leaves the cursors unknown
+        positions = await self._read_cursors() if known is None else known
         batch = _sort(records, positions, self.consumer.name)
+        if known is not None and (batch.gaps or batch.duplicates):
+            # Another handler may have had these buckets for a while.
+            positions = await self._read_cursors()
+            batch = _sort(records, positions, self.consumer.name)
         handled = Handled(duplicates=batch.duplicates, foreign=len(batch.foreign), gaps=batch.gaps)
         try:
             if batch.foreign:
@@ -60,6 +62,9 @@ class HandleBatch:
         positions.update({record.bucket: record.position for record in batch.news})
         self._positions = positions
         return handled
+
+    async def _read_cursors(self) -> dict[int, int]:
+        return dict(await self.cursors.positions(self.consumer.name))
 
     async def _handle(self, records: Sequence[LogRecord]) -> int:
         """Bring the cursors past ``records``; how many of them went to the dead letters."""

@@ -98,6 +98,16 @@ class HandlingContract:
         assert again == Handled(events=2, duplicates=3)
         assert await _events(world, "o1") == {"o1": 7}
 
+    async def test_a_bucket_that_another_handler_had_for_a_while_has_no_gap(self, world: World) -> None:
+        records = await _lives("o1")
+        handle, other = world.handling(), world.handling()
+        await handle(records[:2])
+        await other(records[2:5])
+
+        handled = await handle(records[5:])
+
+        assert handled == Handled(events=2)
+
     async def test_an_event_that_keeps_failing_parks_its_order_and_no_other(self, world: World) -> None:
         records = await _lives("o1", "o2", "o3")
         consumer = Stumbling(poison={("o2", 3)})

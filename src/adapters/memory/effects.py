@@ -60,7 +60,7 @@ class MemoryEffects:
 
     @property
     def notifications(self) -> MemoryNotifications:
-        return MemoryNotifications(self._notices, self._pending)
+        return MemoryNotifications(self._notices, self._pending, self._lock)
 
     @property
     def analytics(self) -> MemoryAnalyticsViews:

@@ -49,17 +49,23 @@ class MemoryContacts:
 class MemoryNotifications:
     _notices: dict[str, Mapping[NoticeKey, Notification]]
     _pending: dict[tuple[str, NoticeKey], None]
+    _lock: asyncio.Lock
 
     async def claim(
         self, channels: Collection[str], *, now: datetime, until: datetime, limit: int
     ) -> Sequence[Notification]:
-        pending = (self._notices[order_id][key] for order_id, key in self._pending)
-        due = [it for it in pending if it.due_at <= now and it.channel in channels]
-        claimed = sorted(due, key=lambda it: (it.due_at, it.order_id, notice_key(it)))[:limit]
-        await self.keep([evolve(it, due_at=until) for it in claimed])
+        async with self._lock:
+            pending = (self._notices[order_id][key] for order_id, key in self._pending)
+            due = [it for it in pending if it.due_at <= now and it.channel in channels]
+            claimed = sorted(due, key=lambda it: (it.due_at, it.order_id, notice_key(it)))[:limit]
+            self._put([evolve(it, due_at=until) for it in claimed])
         return claimed
 
     async def keep(self, notifications: Sequence[Notification]) -> None:
+        async with self._lock:
+            self._put(notifications)
+
+    def _put(self, notifications: Sequence[Notification]) -> None:
         for it in notifications:
             key = notice_key(it)
             self._notices[it.order_id] = {**self._notices[it.order_id], key: it}

@@ -1,0 +1,136 @@
+"""Two processes at the same rows: the second waits in PostgreSQL, and then sees what the first decided."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from attrs import frozen
+from orderflow.application.analyse import Analyse
+from orderflow.application.consuming import ConsumerWork
+from orderflow.application.dead_letters import DeadLetter
+from orderflow.application.log import Delivery, LogRecord
+from orderflow.domain.errors import StaleCursor
+from sqlalchemy import text
+
+from tests.support.effects import World
+from tests.support.shop import Shop
+from tests.support.waiting import eventually_async
+
+
+@pytest.fixture(params=["postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue("migrated_database_url"))
+
+
+@pytest.fixture
+async def records() -> Sequence[LogRecord]:
+    """The seven events of one order."""
+    shop = Shop()
+    await shop.live("o1")
+    return await shop.records()
+
+
+async def test_a_second_handler_waits_for_the_cursors_and_then_gives_up(world: World) -> None:
+    async def zombie() -> None:
+        async with world.effects.store("analytics") as work:
+            await work.advance({1: (0, 9), 2: (0, 9)})
+
+    async with world.effects.store("analytics") as work:
+        await work.advance({2: (0, 3)})
+        other = asyncio.create_task(zombie())
+        await _until_somebody_waits(world)
+
+    with pytest.raises(StaleCursor):
+        await other
+    assert await world.storage.cursors.positions("analytics") == {2: 3}
+
+
+async def test_a_letter_that_comes_while_the_last_is_redriven_keeps_its_order_parked(
+    world: World, records: Sequence[LogRecord]
+) -> None:
+    first, second = (_letter(world, record) for record in records[:2])
+    async with world.effects.store("analytics") as work:
+        await work.dead_letters.keep([first])
+
+    async def redrive() -> bool:
+        async with world.effects.store("analytics") as work:
+            assert await work.dead_letters.first("o1") == first
+            return bool(await work.dead_letters.remove(first))
+
+    async with world.effects.store("analytics") as work:
+        await work.dead_letters.keep([second])
+        redriving = asyncio.create_task(redrive())
+        await _until_somebody_waits(world)
+
+    assert not await redriving
+    assert await world.effects.dead_letters.blocking() == [second]
+    async with world.effects.store("analytics") as work:
+        assert set(await work.dead_letters.parked(["o1"])) == {"o1"}
+
+
+async def test_an_event_that_comes_while_its_order_is_unparked_is_handled_after_it(
+    world: World, records: Sequence[LogRecord]
+) -> None:
+    handle = world.handling()
+    async with world.effects.store("analytics") as work:
+        await work.advance({records[0].bucket: (0, 1)})
+        await work.dead_letters.keep([_letter(world, records[0])])
+    redrive = world.redrive(Slow(started := asyncio.Event(), go_on := asyncio.Event()))
+
+    redriving = asyncio.create_task(redrive())
+    await started.wait()
+    handling = asyncio.create_task(handle(records[1:]))
+    await _until_somebody_waits(world)
+    go_on.set()
+
+    assert (await redriving).unparked == ("o1",)
+    assert (await handling).events == 6
+    assert await world.effects.dead_letters.blocking() == []
+    [course] = (await world.effects.analytics.of_orders(["o1"])).values()
+    assert course.events == 7
+
+
+async def test_stock_is_not_set_in_the_middle_of_a_reservation(world: World) -> None:
+    await world.effects.stock.set("R1", "F1", 5)
+
+    async with world.effects.store("inventory") as work:
+        left = await work.reservations.stock([("R1", "F1")])
+        setting = asyncio.create_task(world.effects.stock.set("R1", "F1", 100))
+        await _until_somebody_waits(world)
+        await work.reservations.put_stock({("R1", "F1"): left["R1", "F1"] - 2})
+
+    await setting
+    assert await world.effects.stock.get("R1", "F1") == 100
+
+
+@frozen
+class Slow:
+    """Analytics that holds its transaction open until it is told to go on."""
+
+    started: asyncio.Event
+    go_on: asyncio.Event
+    name: str = "analytics"
+
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+        await Analyse().handle(deliveries, work)
+        self.started.set()
+        await self.go_on.wait()
+
+    async def settle(self) -> int:
+        return 0
+
+
+def _letter(world: World, record: LogRecord) -> DeadLetter:
+    now = world.clock()
+    return DeadLetter(consumer="analytics", record=record, first_failed_at=now, last_failed_at=now)
+
+
+async def _until_somebody_waits(world: World) -> None:
+    async def waiting() -> bool:
+        async with world.storage.database.reading() as connection:
+            found = await connection.execute(
+                text("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+            )
+            return found.first() is not None
+
+    await eventually_async(waiting, that="a session waits for a lock")
