@@ -148,6 +148,10 @@ def test_a_history_with_two_events_exchanged_is_refused(life: Tale) -> None:
         (altered(LONG, StateChanged, old=OrderState.PREPARING), "it leaves preparing, but the order is on_the_way"),
         (altered(LONG, StateChanged, new=OrderState.PREPARING), "there is no way from on_the_way to preparing"),
         (renumbered(without(LONG, 2, 3)), "there is no way from waiting_for_shipper to on_the_way|it leaves preparing"),
+        (
+            altered(tale("preparing S1").events, StateChanged, new=OrderState.CANCELLED),
+            "assigning a shipper leads to preparing, not to cancelled",
+        ),
         (altered(LONG, PaymentProcessed, amount=eur("25.49")), "25.49 EUR was processed"),
         (altered(LONG, PaymentProcessed, success=False), "paid with success False"),
         (altered(LONG, PaymentProcessed, status=PaymentStatus.REFUNDED), "pending became refunded"),
