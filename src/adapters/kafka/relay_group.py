@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Self
 
+import stamina
 from attrs import define, field
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from ...domain.errors import StreamUnavailable
-from .client import BACKEND, consumer, unavailable
+from .client import BACKEND, consumer, leaderless, unavailable
 from .relay_note import Note
 from .settings import KafkaSettings
 
@@ -83,18 +84,18 @@ class RelayGroup:
 
     def ends(self, partitions: Iterable[int]) -> Mapping[int, int]:
         """The offset after the last record of each partition. Raises StreamUnavailable."""
-        topic = self.settings.topic
         try:
-            return {
-                partition: self._consumer.get_watermark_offsets(TopicPartition(topic, partition), self.timeout)[1]
-                for partition in partitions
-            }
+            return {partition: self._end(partition) for partition in partitions}
         except KafkaException as error:
             raise unavailable("asking for the ends of the partitions", error) from error
 
     def leave(self) -> None:
         """The others take over at once."""
         self._consumer.close()
+
+    @stamina.retry(on=leaderless, attempts=20, timeout=10.0, wait_initial=0.05, wait_max=1.0)
+    def _end(self, partition: int) -> int:
+        return self._consumer.get_watermark_offsets(TopicPartition(self.settings.topic, partition), self.timeout)[1]
 
     def _note(self, answer: TopicPartition) -> Note | None:
         if answer.error is not None:

