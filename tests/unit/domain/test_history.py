@@ -91,8 +91,10 @@ def test_a_reader_takes_events_without_a_customer() -> None:
 
 
 def test_no_events_are_no_history() -> None:
-    with pytest.raises(CorruptHistory, match="no events"):
+    with pytest.raises(CorruptHistory, match="no events") as refused:
         fold([])
+
+    assert (refused.value.order_id, refused.value.sequence) == ("", 0)
 
 
 @every_life
@@ -108,8 +110,9 @@ def test_a_history_that_ends_inside_a_command_is_refused(life: Tale) -> None:
         begun = life.events[:length]
         inside = begun[-1].occurred_at == life.events[length].occurred_at
         if inside:
-            with pytest.raises(CorruptHistory, match="the history ends where"):
+            with pytest.raises(CorruptHistory, match="the history ends where") as refused:
                 fold(begun)
+            assert refused.value.sequence == length + 1
         else:
             assert fold(begun).version == length
 
