@@ -7,7 +7,7 @@ from orderflow.adapters import wire
 from orderflow.application.log import LogRecord, bucket_of
 from orderflow.application.request import Request, answering
 
-from tests.contracts.orders import assigned, commit, failed_payments, placed
+from tests.contracts.orders import assigned, commit, failed_payments, in_bucket, placed
 from tests.support.waiting import eventually_async
 from tests.unit.domain.cast import place
 
@@ -40,7 +40,7 @@ class EventLogContract:
         assert await storage.log.heads() == {bucket_of("O1"): 1, bucket_of("O2"): 3}
 
     async def test_the_history_of_an_order_is_its_own_by_sequence(self, storage: Any) -> None:
-        mates = _of_one_bucket(2)
+        mates = in_bucket(7, 2)
         for order_id in mates:
             await placed(storage, order_id)
         await failed_payments(storage, mates[0], 3)
@@ -147,8 +147,3 @@ async def _three_buckets(storage: Any) -> list[int]:
         await placed(storage, order_id)
         await failed_payments(storage, order_id, more)
     return [bucket_of(order_id) for order_id in ("O1", "O2", "O3")]
-
-
-def _of_one_bucket(many: int) -> list[str]:
-    names = (f"M{number}" for number in range(100_000))
-    return [name for name in names if bucket_of(name) == 7][:many]

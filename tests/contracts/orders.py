@@ -3,10 +3,17 @@
 from typing import Any
 
 from orderflow.application.change_order import ChangeOrder
+from orderflow.application.log import bucket_of
 from orderflow.application.write_set import GatheringUnitOfWork
 from orderflow.domain.order import Change, Order
 
 from tests.unit.domain.cast import ADMIN, AT, place
+
+
+def in_bucket(bucket: int, many: int) -> list[str]:
+    """The ids of so many orders that share that bucket."""
+    names = (f"M{number}" for number in range(100_000))
+    return [name for name in names if bucket_of(name) == bucket][:many]
 
 
 def unit_of_work(storage: Any) -> GatheringUnitOfWork:

@@ -3,6 +3,7 @@
 from tests.contracts.cursors import CursorsContract
 from tests.contracts.event_log import EventLogContract
 from tests.contracts.idempotency import IdempotencyContract
+from tests.contracts.order_audit import OrderAuditContract
 from tests.contracts.order_repository import OrderRepositoryContract
 from tests.contracts.order_views import OrderViewsContract
 from tests.contracts.payment_attempts import PaymentAttemptsContract
@@ -16,6 +17,7 @@ class StorageContract(
     IdempotencyContract,
     OrderViewsContract,
     EventLogContract,
+    OrderAuditContract,
     CursorsContract,
     PaymentAttemptsContract,
     TokensContract,

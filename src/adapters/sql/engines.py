@@ -97,8 +97,6 @@ def _listen(engine: Engine) -> None:
 
 
 def _prepare_sqlite(dbapi_connection: Any, record: object) -> None:
-    # Without this the driver begins transactions by itself, late and deferred.
-    dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={LOCK_SECONDS * 1000}"):
         cursor.execute(f"PRAGMA {pragma}")

@@ -39,7 +39,8 @@ class SqlOrderViews:
     database: Database
 
     async def get(self, order_id: str) -> Order:
-        _check_possible(order_id)
+        if not _possible(order_id):
+            raise OrderNotFound(order_id)
         async with self.database.reading() as connection:
             result = await connection.execute(_ONE, {"order_id": order_id})
             row = result.mappings().first()
@@ -48,6 +49,8 @@ class SqlOrderViews:
         return order_of(row)
 
     async def list(self, query: OrderQuery) -> OrderPage:
+        if not all(map(_possible, filter(None, (query.customer_id, query.restaurant_id, query.shipper_id)))):
+            return OrderPage(())
         async with self.database.reading() as connection:
             result = await connection.execute(_page(query))
             found = [order_of(row) for row in result.mappings()]
@@ -56,12 +59,13 @@ class SqlOrderViews:
         return OrderPage(page, cursor_of(page[-1].created_at, page[-1].id) if more else None)
 
 
-def _check_possible(order_id: str) -> None:
+def _possible(text: str) -> bool:
     """What cannot be an identifier is not there, and not every database could be asked for it."""
     try:
-        identifier(order_id, field="orderId")
+        identifier(text, field="id")
     except InvalidInput:
-        raise OrderNotFound(order_id) from None
+        return False
+    return True
 
 
 def _page(query: OrderQuery) -> Select[Any]:

@@ -9,7 +9,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from orderflow.adapters.sql import current, effects_tables, newest, upgrade
-from orderflow.adapters.sql.tables import metadata
+from orderflow.adapters.sql.tables import Identifier, metadata
 from orderflow.domain.errors import NotConfigured
 from sqlalchemy import Connection, text
 
@@ -58,6 +58,17 @@ async def test_the_migrations_make_what_the_tables_say(url: str, connect: Connec
 
     async with connect(url).database.reading() as connection:
         assert await connection.run_sync(differences) == []
+
+
+async def test_identifiers_sort_by_their_bytes_whatever_the_locale(postgresql_url: str, connect: Connect) -> None:
+    identifiers = {(t.name, c.name) for t in metadata.sorted_tables for c in t.columns if c.type is Identifier}
+    sql = "SELECT table_name, column_name FROM information_schema.columns WHERE collation_name = 'C'"
+
+    async with connect(postgresql_url).database.reading() as connection:
+        by_bytes = {(row.table_name, row.column_name) for row in await connection.execute(text(sql))}
+
+    assert identifiers <= by_bytes
+    assert ("orders", "id") in identifiers
 
 
 async def test_two_processes_may_migrate_at_once(database_url: str) -> None:

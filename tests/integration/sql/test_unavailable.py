@@ -45,6 +45,19 @@ async def test_a_stopped_server_is_told_and_a_started_one_is_used_again(
     assert sum((await storage.log.heads()).values()) == 16
 
 
+async def test_connections_that_a_restart_broke_are_not_used_again(
+    postgres: PostgresServer, postgresql_url: str, connect: Connect
+) -> None:
+    storage = connect(postgresql_url)
+    await storage.open()
+    await asyncio.gather(*(placed(storage, f"O{number}") for number in range(8)))
+
+    await asyncio.to_thread(postgres.restart)
+
+    await asyncio.gather(*(placed(storage, f"P{number}") for number in range(8)))
+    assert sum((await storage.log.heads()).values()) == 16
+
+
 async def test_a_commit_that_waits_too_long_for_a_lock_is_told_and_leaves_nothing(
     postgresql_url: str, connect: Connect
 ) -> None:

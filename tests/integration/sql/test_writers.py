@@ -4,15 +4,17 @@ import asyncio
 from collections import Counter
 
 from orderflow.adapters.sql import SqlStorage
+from orderflow.adapters.sql.tables import tokens
 from orderflow.application.write_set import WriteSet
 from orderflow.domain.errors import ConcurrentChange
+from sqlalchemy import delete, select
 
 from tests.contracts.event_log import Follower
-from tests.contracts.orders import failed_payments, placed
+from tests.contracts.orders import failed_payments, in_bucket, placed
 from tests.integration.sql.conftest import Connect
 from tests.unit.domain.cast import place
 
-HOT_ORDERS = [f"H{number}" for number in range(20)]
+HOT_ORDERS = [*in_bucket(7, 10), *in_bucket(8, 10)]
 
 
 async def test_a_reader_misses_nothing_of_sixteen_writers_on_twenty_hot_orders(
@@ -45,6 +47,24 @@ async def test_two_storages_on_one_sqlite_file_wait_for_each_other(sqlite_url: s
     while await follower.step():
         pass
     assert (follower.seen, follower.faults) == (20, [])
+
+
+async def test_a_sqlite_transaction_that_reads_before_it_writes_has_the_lock_from_the_beginning(
+    sqlite_url: str, connect: Connect
+) -> None:
+    ours, theirs = connect(sqlite_url), connect(sqlite_url)
+    await ours.open()
+    await theirs.open()
+
+    async with ours.database.writing() as connection:
+        await connection.execute(select(tokens))
+        other = asyncio.create_task(placed(theirs))
+        await asyncio.wait({other}, timeout=0.2)
+        there_already = other.done()
+        await connection.execute(delete(tokens))
+
+    await other
+    assert not there_already
 
 
 async def test_write_sets_can_share_a_transaction(url: str, connect: Connect) -> None:
