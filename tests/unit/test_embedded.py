@@ -18,6 +18,7 @@ from orderflow import (
     OrderQuery,
     OrderState,
     PaymentStatus,
+    Unavailable,
     VersionMismatch,
 )
 from orderflow.adapters.log_source import LogEventSource
@@ -77,6 +78,20 @@ async def test_a_card_is_charged_and_given_back() -> None:
 
         assert (paid.payment.status, cancelled.payment.status) == (PaymentStatus.PAID, PaymentStatus.REFUNDED)
         assert flow.container.gateway().moved.keys() == {"O1:authorize:1", "O1:capture:1", "O1:refund"}
+
+
+async def test_a_card_is_charged_once_although_the_first_answer_was_lost() -> None:
+    async with OrderFlow.in_memory() as flow:
+        await placed(flow, "O1", payment_method="card", card_token="tok_timeout_once")
+
+        with pytest.raises(Unavailable):
+            await flow.record_payment("O1")
+        stored = await flow.container.storage().attempts.of_order("O1")
+        paid = await flow.record_payment("O1")
+
+        assert [(attempt.key, attempt.status) for attempt in stored] == [("O1:authorize:1", "asked")]
+        assert paid.payment.status is PaymentStatus.PAID
+        assert flow.container.gateway().moved.keys() == {"O1:authorize:1", "O1:capture:1"}
 
 
 async def test_orders_are_listed_and_seen_as_they_were() -> None:
