@@ -1,5 +1,6 @@
 """The HTTP door in front of the real use-cases on memory, and ways to call it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -26,7 +27,7 @@ from orderflow.application.transition_order_state import TransitionOrderState
 from orderflow.application.use_cases import UseCases
 from orderflow.application.write_set import GatheringUnitOfWork
 from orderflow.domain.lifecycle import Actor
-from orderflow.entrypoints.http import create_app, new_token
+from orderflow.entrypoints.http import create_app, new_token, serve
 
 from tests.support.shop import HandClock
 
@@ -55,11 +56,11 @@ class Installation:
         **options: Any,
     ) -> Litestar:
         checks = {"database": self.storage.ping} if checks is None else checks
+        options = {"analytics": self.effects.analytics, **options}
         return create_app(
             self.use_cases,
             tokens=self.storage.tokens,
             checks=checks,
-            analytics=self.effects.analytics,
             trust_actor_header=trust_actor_header,
             **options,
         )
@@ -108,6 +109,40 @@ async def calling(app: Litestar, actor: str = BOSS) -> AsyncIterator[AsyncClient
     async with AsyncClient(transport=transport, base_url="http://door", timeout=10) as client:
         client.headers["X-Actor"] = actor
         yield client
+
+
+@define
+class Served:
+    """A server that answers; ``stop`` it, and wait for ``task``."""
+
+    url: str
+    stop: asyncio.Event
+    task: asyncio.Task[None] = field(repr=False)
+
+
+@asynccontextmanager
+async def served(app: Litestar) -> AsyncIterator[Served]:
+    stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(
+        serve(
+            app,
+            host="127.0.0.1",
+            port=0,
+            stop=stop,
+            on_ready=lambda host, port: ready.set_result(f"http://{host}:{port}"),
+            grace_seconds=5,
+        )
+    )
+    try:
+        async with asyncio.timeout(20):
+            await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+            url = ready.result() if ready.done() else await task
+            assert url is not None
+        yield Served(url, stop, task)
+    finally:
+        stop.set()
+        async with asyncio.timeout(20):
+            await asyncio.wait({task})
 
 
 def an_order(**changes: Any) -> dict[str, Any]:

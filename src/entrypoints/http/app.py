@@ -9,6 +9,7 @@ from litestar import Litestar, Request, Router
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.events import BaseEventEmitterBackend
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
@@ -78,12 +79,8 @@ def build(
             Router(
                 "/v1/analytics",
                 route_handlers=figures.ROUTES,
-                guards=[known, understood],
-                dependencies={
-                    "by": Provide(_caller, sync_to_thread=False),
-                    "views": _given(analytics),
-                    "figures": Provide(figures.provide_figures),
-                },
+                guards=[known, figures.admins_only, understood],
+                dependencies={"figures": _given(figures.Figures(analytics))},
                 tags=["analytics"],
             )
         )
@@ -95,11 +92,22 @@ def build(
         plugins=[CamelViews(), ExactNumbers()],
         request_max_body_size=max_body_bytes,
         logging_config=None,
+        event_emitter_backend=NoEmitter,
         on_startup=list(on_startup),
         on_shutdown=[end.set, *on_shutdown],
         state=State({"closing": end}),
         debug=False,
     )
+
+
+class NoEmitter(BaseEventEmitterBackend):
+    """Litestar's own events are not used here; its emitter would wrap what a start-up hook raises."""
+
+    def emit(self, event_id: str, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError
+
+    async def __aexit__(self, *_: object) -> None:
+        return
 
 
 def closing(app: Litestar) -> asyncio.Event:

@@ -28,7 +28,18 @@ if TYPE_CHECKING:
 
 PATH = "/openapi.json"
 
-EXAMPLE = {
+PLACED = {
+    "userId": "C1",
+    "restaurantId": "R7",
+    "orderDetails": [{"foodId": "F1", "foodName": "Pizza Margherita", "price": 12.5, "quantity": 2}],
+    "totalPrice": 28,
+    "currency": "USD",
+    "paymentMethod": "cash",
+    "address": {"street": "Main Street 1", "city": "Springfield", "postalCode": "12345", "note": "second floor"},
+}
+"""An order as its customer places it."""
+
+PREPARING = {
     "orderId": "O-2024-1",
     "version": 3,
     "state": "preparing",
@@ -51,7 +62,7 @@ EXAMPLE = {
     "cancelledBy": None,
     "allowedActions": [{"name": "cancelled", "needs": ["reason"]}],
 }
-"""An order that is being prepared, as its customer reads it."""
+"""The same order a little later, as its customer reads it."""
 
 
 def _header(name: str, description: str) -> ResponseHeader:
@@ -146,7 +157,8 @@ def finished(document: dict[str, Any]) -> dict[str, Any]:
     _, bodies = schema_components(BODIES, schema_hook=_number, ref_template="#/components/schemas/{name}")
     schemas = document["components"]["schemas"]
     schemas.update(bodies)
-    schemas["OrderView"]["examples"] = [EXAMPLE]
+    schemas["PlaceOrder"]["examples"] = [PLACED]
+    schemas["OrderView"]["examples"] = [PREPARING]
     for path in document["paths"].values():
         for operation in path.values():
             for parameter in operation.get("parameters", ()):

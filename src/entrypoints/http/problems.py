@@ -16,6 +16,8 @@ from .errors import CODES, TITLES, retry_after, status_of
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:orderflow:problem:"
 _HEADERS = ("If-Match", "If-None-Match", "Idempotency-Key", "Last-Event-ID")
+_UNREAD = (401, 413, 415)
+"""Refused before the body was read: the connection ends, or its sender could go on for ever."""
 _SHOWN = 300
 
 log = structlog.get_logger(__name__)
@@ -31,6 +33,8 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
         detail = f"the log tells more under correlation id {current_request().correlation_id}"
     else:
         detail, headers, document = _told(request, error)
+    if status in _UNREAD and request.method != "GET":
+        headers["Connection"] = "close"
     code = error.code if isinstance(error, OrderFlowError) else CODES.get(status, f"http_{status}")
     return Response(
         render(

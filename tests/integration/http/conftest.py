@@ -1,0 +1,25 @@
+"""The door on a real socket."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from httpx import AsyncClient
+
+from tests.support.door import BOSS, Installation
+
+
+@pytest.fixture
+def installation() -> Installation:
+    return Installation()
+
+
+@pytest.fixture
+async def server(installation: Installation) -> AsyncIterator[Served]:
+    async with served(installation.app()) as running:
+        yield running
+
+
+@pytest.fixture
+async def boss(server: Served) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient(base_url=server.url, headers={"X-Actor": BOSS}, timeout=20) as client:
+        yield client

@@ -1,0 +1,154 @@
+"""An order's events as they happen."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import pytest
+from httpx import AsyncClient
+from orderflow.domain.errors import StorageUnavailable
+from orderflow.domain.lifecycle import Actor
+from orderflow.entrypoints.http import stream
+from orderflow.entrypoints.http.stream import Following
+
+from tests.support.door import BOSS, Installation, placed
+
+DEADLINE = 5.0
+
+
+@pytest.fixture
+def closing() -> asyncio.Event:
+    return asyncio.Event()
+
+
+@pytest.fixture
+async def told(installation: Installation, closing: asyncio.Event) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The stream of O1 from its beginning."""
+    async with aclosing(Following(installation.use_cases, closing)("O1", 0, Actor.parse(BOSS))) as following:
+        yield following
+
+
+async def next_of(told: AsyncIterator[bytes]) -> dict[str, str]:
+    """The next message, by the names of its lines."""
+    async with asyncio.timeout(DEADLINE):
+        message = await anext(told)
+    assert message.endswith(b"\n\n")
+    return dict(line.split(": ", 1) for line in message.decode().splitlines() if line)
+
+
+async def rest_of(told: AsyncIterator[bytes]) -> list[bytes]:
+    async with asyncio.timeout(DEADLINE):
+        return [message async for message in told]
+
+
+async def test_what_happened_is_told_first_and_then_what_happens(boss: AsyncClient, told: AsyncIterator[bytes]) -> None:
+    await placed(boss)
+    past = await next_of(told)
+
+    await boss.patch("/v1/orders/O1/state", json={"state": "preparing"})
+    present = await next_of(told)
+
+    assert (past["id"], past["event"]) == ("1", "order.created")
+    assert (present["id"], present["event"]) == ("2", "order.state_changed")
+
+
+async def test_a_message_carries_the_event_as_it_stands_on_the_topic(
+    installation: Installation, boss: AsyncClient, told: AsyncIterator[bytes]
+) -> None:
+    await placed(boss)
+
+    message = await next_of(told)
+
+    (record,) = await installation.storage.log.history("O1")
+    assert message["data"].encode() == record.body
+
+
+async def test_the_stream_ends_with_the_order(boss: AsyncClient, told: AsyncIterator[bytes]) -> None:
+    await placed(boss)
+    await next_of(told)
+
+    await boss.post("/v1/orders/O1/cancel", json={"reason": "too late"})
+    rest = await rest_of(told)
+
+    assert [message.split(b"\n")[1] for message in rest] == [b"event: order.state_changed", b"event: order.cancelled"]
+
+
+async def test_the_stream_ends_when_the_server_closes(
+    boss: AsyncClient, told: AsyncIterator[bytes], closing: asyncio.Event
+) -> None:
+    await placed(boss)
+    await next_of(told)
+
+    closing.set()
+    rest = await rest_of(told)
+
+    assert rest == []
+
+
+async def test_the_stream_ends_when_storage_fails_so_that_the_caller_asks_again(
+    boss: AsyncClient, told: AsyncIterator[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise StorageUnavailable("database", "gone")
+
+    await placed(boss)
+    await next_of(told)
+
+    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderViews.get", away)
+    rest = await rest_of(told)
+
+    assert rest == []
+
+
+async def test_silence_is_broken_by_comments(
+    boss: AsyncClient, told: AsyncIterator[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "HEARTBEAT", 0.0)
+    await placed(boss)
+    await next_of(told)
+
+    async with asyncio.timeout(DEADLINE):
+        message = await anext(told)
+
+    assert message == b":\n\n"
+
+
+async def delivered(client: AsyncClient) -> None:
+    await placed(client)
+    for body in ({"state": "preparing"}, {"state": "on_the_way", "shipperId": "S3"}, {"state": "delivered"}):
+        assert (await client.patch("/v1/orders/O1/state", json=body)).status_code == 200
+
+
+async def test_over_http_a_finished_order_is_told_whole(boss: AsyncClient) -> None:
+    await delivered(boss)
+
+    answer = await boss.get("/v1/orders/O1/stream")
+
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert [line for line in answer.text.splitlines() if line.startswith("id:")] == [f"id: {n}" for n in range(1, 8)]
+
+
+async def test_a_caller_goes_on_after_the_last_event_that_it_saw(boss: AsyncClient) -> None:
+    await delivered(boss)
+
+    answer = await boss.get("/v1/orders/O1/stream", headers={"Last-Event-ID": "5"})
+
+    assert [line for line in answer.text.splitlines() if line.startswith("id:")] == ["id: 6", "id: 7"]
+
+
+async def test_a_caller_that_saw_everything_is_told_not_to_ask_again(boss: AsyncClient) -> None:
+    await delivered(boss)
+
+    answer = await boss.get("/v1/orders/O1/stream", headers={"Last-Event-ID": "7"})
+
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+@pytest.mark.parametrize("seen", ["one", "-1", "1.5", "9" * 10])
+async def test_a_last_event_that_is_no_number_is_named(boss: AsyncClient, seen: str) -> None:
+    await placed(boss)
+
+    answer = await boss.get("/v1/orders/O1/stream", headers={"Last-Event-ID": seen})
+
+    assert answer.status_code == 400
+    assert [fault["header"] for fault in answer.json()["errors"]] == ["Last-Event-ID"]

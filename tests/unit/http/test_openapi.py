@@ -1,0 +1,196 @@
+"""The document says what the door does, and the door does what it says."""
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+import schemathesis
+from httpx import AsyncClient
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.strategies import booleans
+from jsonschema import Draft202012Validator
+from schemathesis import checks
+
+from tests.support.door import BOSS, Installation, calling, placed
+
+PROMISES = [
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+    checks.negative_data_rejection,
+    checks.unsupported_method,
+]
+
+
+@pytest.fixture
+async def document(boss: AsyncClient) -> dict[str, Any]:
+    answer = await boss.get("/openapi.json")
+    assert answer.headers["content-type"] == "application/vnd.oai.openapi+json"
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        f"{method.upper()} {path}": operation
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    }
+
+
+def test_every_route_is_in_the_document_and_no_other(installation: Installation, document: dict[str, Any]) -> None:
+    app = installation.app()
+    routes = {
+        f"{method} {re.sub(r':str', '', route.path)}"
+        for route in app.routes
+        for method in route.methods
+        if route.path.startswith(("/v1", "/livez", "/readyz")) and method != "OPTIONS"
+    }
+
+    assert set(operations(document)) == routes
+    assert len(routes) == 16
+
+
+def test_it_is_openapi_3_1_with_both_ways_to_say_who_calls(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    assert document["components"]["securitySchemes"]["token"] == {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "made by: orderflow tokens make --role ROLE --id ID",
+    }
+    assert document["components"]["securitySchemes"]["actor"]["name"] == "X-Actor"
+
+
+async def test_where_the_header_is_not_believed_it_is_not_offered(installation: Installation) -> None:
+    async with calling(installation.app(trust_actor_header=False)) as client:
+        document = (await client.get("/openapi.json")).json()
+
+    assert list(document["components"]["securitySchemes"]) == ["token"]
+
+
+def test_every_operation_has_words_and_its_refusals(document: dict[str, Any]) -> None:
+    for name, operation in operations(document).items():
+        assert operation["summary"], name
+        assert operation["description"], name
+        if "/v1/" in name:
+            problem = operation["responses"]["401"]["content"]["application/problem+json"]["schema"]
+            assert problem == {"$ref": "#/components/schemas/Problem"}, name
+
+
+def test_every_write_takes_a_key_and_every_change_a_version(document: dict[str, Any]) -> None:
+    for name, operation in operations(document).items():
+        headers = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "header"}
+        if not name.startswith("GET"):
+            expected = {"Idempotency-Key"} if name == "POST /v1/orders" else {"Idempotency-Key", "If-Match"}
+            assert headers == expected, name
+
+
+async def test_the_examples_are_what_they_are_examples_of(boss: AsyncClient, document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+
+    (order,) = schemas["PlaceOrder"]["examples"]
+    answer = await boss.post("/v1/orders", json=order)
+
+    assert answer.status_code == 201, answer.text
+    (example,) = schemas["OrderView"]["examples"]
+    assert set(example) == set(answer.json()) == set(schemas["OrderView"]["required"])
+    Draft202012Validator({**document, "$ref": "#/components/schemas/OrderView"}).validate(example)
+
+
+def test_bodies_allow_no_unknown_fields(document: dict[str, Any]) -> None:
+    bodies = {
+        operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        for operation in operations(document).values()
+        if "requestBody" in operation
+    }
+
+    assert len(bodies) == 5
+    for name in bodies | {"LineBody", "AddressBody"}:
+        assert document["components"]["schemas"][name]["additionalProperties"] is False, name
+
+
+def test_amounts_are_numbers(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+
+    assert schemas["LineBody"]["properties"]["price"]["type"] == "number"
+    assert schemas["OrderView"]["properties"]["totalPrice"]["type"] == "number"
+    assert schemas["MinuteSales"]["properties"]["grossRevenue"]["type"] == "number"
+
+
+@pytest.fixture(scope="module")
+def api() -> Any:
+    """What schemathesis makes of the document, with an app behind it that has order O1, which waits."""
+    app = Installation().app()
+
+    async def furnish() -> dict[str, Any]:
+        async with calling(app) as client:
+            await placed(client)
+            return operation_by_operation((await client.get("/openapi.json")).json())
+
+    schema = schemathesis.openapi.from_dict(asyncio.run(furnish()))
+    schema.app = app
+    return {result.ok().label: result.ok() for result in schema.get_all_operations()}
+
+
+def operation_by_operation(document: dict[str, Any]) -> dict[str, Any]:
+    """The document without its security: who calls is promised elsewhere, and here every call gets to the point."""
+    for operation in operations(document).values():
+        operation.pop("security", None)
+    document.pop("security")
+    return document
+
+
+OPERATIONS = [
+    "GET /v1/orders",
+    "POST /v1/orders",
+    "GET /v1/orders/{order_id}",
+    "PATCH /v1/orders/{order_id}/state",
+    "PUT /v1/orders/{order_id}/shipper",
+    "POST /v1/orders/{order_id}/payment",
+    "POST /v1/orders/{order_id}/cancel",
+    "GET /v1/orders/{order_id}/timeline",
+    "GET /v1/orders/{order_id}/stream",
+    "GET /v1/analytics/minutes",
+    "GET /v1/analytics/states",
+    "GET /readyz",
+]
+
+
+def bounded(examples: int) -> settings:
+    """So many examples, the same ones every time."""
+    return settings(
+        max_examples=examples,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+def test_whatever_is_asked_the_answer_is_as_documented(api: Any, label: str) -> None:
+    @bounded(20)
+    @given(case=api[label].as_strategy(), there=booleans())
+    def ask(case: schemathesis.Case, there: bool) -> None:
+        if there and case.method != "GET" and "order_id" in case.path_parameters:
+            case.path_parameters["order_id"] = "O1"
+        response = case.call(headers={"X-Actor": BOSS})
+        case.validate_response(response, checks=PROMISES)
+
+    ask()
+
+
+def test_nothing_that_the_document_forbids_is_accepted(api: Any) -> None:
+    wrong = api["POST /v1/orders"].as_strategy(generation_mode=schemathesis.GenerationMode.NEGATIVE)
+
+    @bounded(12)
+    @given(case=wrong)
+    def ask(case: schemathesis.Case) -> None:
+        response = case.call(headers={"X-Actor": BOSS})
+        case.validate_response(response, checks=PROMISES)
+
+    ask()
