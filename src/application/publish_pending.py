@@ -3,6 +3,7 @@
 from attrs import field, frozen
 
 from ..domain.errors import LogBehindTopic
+from .log import Positions
 from .ports import Cursors, EventLog, RelayTopic
 
 BATCH = 1000
@@ -23,6 +24,7 @@ class PublishPending:
     topic: RelayTopic
     cursors: Cursors
     batch: int = BATCH
+    _known: dict[int, int] = field(factory=dict, init=False, eq=False)
     _reached: dict[int, int] = field(factory=dict, init=False, eq=False)
 
     async def __call__(self) -> int:
@@ -30,7 +32,9 @@ class PublishPending:
         if not own:
             return 0
         heads = await self.log.heads()
-        floor = await self.cursors.positions(FLOOR) if None in own.values() else {}
+        self._seen({bucket: at for bucket, at in own.items() if at is not None})
+        unknown = any(at is None and heads.get(bucket, 0) for bucket, at in own.items())
+        floor = await self.cursors.positions(FLOOR) if unknown else {}
         after = {bucket: floor.get(bucket, 0) if at is None else at for bucket, at in own.items()}
         for bucket, position in after.items():
             if position > heads.get(bucket, 0):
@@ -40,8 +44,14 @@ class PublishPending:
             return 0
         records = await self.log.read(behind, limit=self.batch)
         await self.topic.publish(records)
-        self._reached.update({record.bucket: record.position for record in records})
+        self._seen({record.bucket: record.position for record in records})
         return len(records)
+
+    def _seen(self, positions: Positions) -> None:
+        """Positions that stand on the topic, also those that another relay brought there and did not note."""
+        for bucket, position in positions.items():
+            if position > self._known.get(bucket, 0):
+                self._known[bucket] = self._reached[bucket] = position
 
     async def note_floor(self) -> None:
         """Write the cursors reached since the last time to the database, where they are the floor."""

@@ -18,6 +18,7 @@ logger = logging.getLogger("orderflow.relay")
 class RunRelay:
     """Publishes batch after batch; when nothing is pending, waits for news, at most ``poll_interval`` seconds.
 
+    After a batch that was not full it gathers for ``gather`` seconds, so that a transaction carries more than one.
     A backend that does not answer is asked again, ever more slowly; ``failures`` counts, and nothing is skipped.
     The cursors are noted in the database every ``floor_interval`` seconds, and at the end. ``published`` counts
     events. Raises LogBehindTopic, and whatever else asking again cannot mend; also then the group is left in order.
@@ -27,6 +28,7 @@ class RunRelay:
     wakeup: Wakeup
     poll_interval: float = 0.25
     floor_interval: float = 1.0
+    gather: float = 0.02
     backoff: Backoff = field(factory=Backoff)
     published: int = field(default=0, init=False)
     failures: int = field(default=0, init=False)
@@ -45,6 +47,8 @@ class RunRelay:
                 self.backoff.reset()
                 if not news:
                     await unless_stopped(stop, self.wakeup.wait(self.poll_interval))
+                elif news < self.publish_pending.batch:
+                    await pause(stop, self.gather)
         except LogBehindTopic as error:
             logger.critical("relay refuses to publish: %s", error, extra=error.context())
             raise
