@@ -17,7 +17,7 @@ class LogChannel:
         return party
 
     async def send(self, message: Message) -> Receipt:
-        await self.logger.ainfo(
+        self.logger.info(
             "notification",
             to=message.recipient,
             subject=message.subject,
