@@ -48,7 +48,7 @@ from .settings import Settings
 
 CONSUMERS = ("notifications", "analytics", "inventory")
 """The consumers that ship, by name."""
-LINGER_SECONDS = 0.05
+LINGER_SECONDS = 0.25
 """How long a consumer of the log gathers news, so that a transaction is not spent on every single event."""
 
 
