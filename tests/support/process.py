@@ -5,7 +5,7 @@ import os
 import pwd
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -40,12 +40,14 @@ class Account:
 class OwnProcess:
     """One server: its command line and log file, and the process while it runs.
 
-    Output goes to ``log``, so that a server which does not start can be explained.
+    ``environment`` stands in for this process's own. Output goes to ``log``, so that a server which does not start
+    can be explained.
     """
 
     command: Sequence[str]
     log: Path
     account: Account | None = None
+    environment: Mapping[str, str] | None = None
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -73,6 +75,7 @@ class OwnProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.log.parent,
+                env=self.environment,
                 # A Ctrl-C in the terminal is for the tests, which then stop their servers in order.
                 start_new_session=True,
                 user=self.account.uid if self.account else None,

@@ -1,0 +1,66 @@
+"""A day of deliveries through a production stack: every order ends, and every event is accounted for."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from orderflow.adapters.sql import SqlStorage
+
+from tests.support.kafka import KafkaBroker, needs_real_kafka
+from tests.support.stack import PARTS, Stack, production
+from tests.support.waiting import eventually
+
+ORDERS = 150
+AN_EVENTFUL_DAY = ORDERS * 7
+
+
+@pytest.fixture
+def day(tmp_path: Path) -> Path:
+    return tmp_path / "day"
+
+
+def _events(stack: Stack) -> int:
+    """How many events are in the log now."""
+
+    async def count() -> int:
+        storage = SqlStorage.at(stack.database_url, pool_size=1)
+        try:
+            return sum((await storage.log.heads()).values())
+        finally:
+            await storage.close()
+
+    return asyncio.run(count())
+
+
+def _reached(stack: Stack, share: float) -> None:
+    """Wait until about this share of the day's events is in the log."""
+    eventually(lambda: _events(stack) >= share * AN_EVENTFUL_DAY * 0.9, deadline=120, every=0.2, that=f"{share:.0%}")
+
+
+def test_a_day_goes_on_while_kafka_stops_and_relay_and_consumers_are_killed(
+    tmp_path: Path, database_url: str, kafka: KafkaBroker, topic_name: str, day: Path
+) -> None:
+    needs_real_kafka(kafka, "a broker that stops and comes back with its data")
+    with production(tmp_path, database_url, kafka.bootstrap_servers, topic_name) as stack:
+        stack.run("simulate", str(day), "--orders", str(ORDERS), "--seed", "3")
+
+        replay = stack.begin("replay", str(day), "--speed", "max", "--wait", "120")
+        for share in (0.1, 0.25, 0.4):
+            _reached(stack, share)
+            for part in PARTS:
+                stack.kill(part)
+        _reached(stack, 0.5)
+        with kafka.down():
+            _reached(stack, 0.7)
+        outcome = replay.wait(timeout=300)
+
+        assert outcome == 0, (tmp_path / "replay.out").read_text()
+        checked = stack.run("check", "--wait", "120", within=240)
+        assert checked["clean"]
+        assert [c["name"] for c in checked["report"]["comparisons"] if c["skipped"]] == []
+        assert checked["report"]["notes"] == []
+        orders = stack.run("orders", "list", "--limit", "200")["orders"]
+        assert len(orders) == ORDERS
+        assert {order["state"] for order in orders} <= {"delivered", "cancelled"}
+        lags = stack.run("lag", "--wait", "60")
+        assert {lag["reader"]: lag["events"] for lag in lags} == dict.fromkeys(PARTS, 0)

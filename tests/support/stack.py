@@ -1,0 +1,91 @@
+"""A production stack for tests: orderflow's processes as users start them, on a real PostgreSQL and a real Kafka."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+
+from tests.support.process import OwnProcess
+
+PROGRAM = (sys.executable, "-c", "from orderflow.entrypoints.cli import main; main()")
+PARTS: Mapping[str, Sequence[str]] = {
+    "relay": ("relay",),
+    "notifications": ("consume", "notifications"),
+    "analytics": ("consume", "analytics"),
+    "inventory": ("consume", "inventory"),
+}
+"""Relay and consumers, each a process of its own."""
+
+
+@define
+class Stack:
+    """``folder`` gets the logs. Schema and topic are made when the stack is entered; all processes end with it."""
+
+    folder: Path
+    database_url: str
+    bootstrap_servers: str
+    topic: str
+    processes: dict[str, OwnProcess] = field(factory=dict, init=False)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ORDERFLOW_")}
+        kept.pop("PYTHONDONTWRITEBYTECODE", None)
+        return kept | {
+            "ORDERFLOW_DATABASE_URL": self.database_url,
+            "ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
+            "ORDERFLOW_TOPIC": self.topic,
+            "ORDERFLOW_LOG_LEVEL": "warning",
+            "ORDERFLOW_LOG_FORMAT": "json",
+        }
+
+    def start(self, part: str) -> None:
+        """Start a part that does not run."""
+        process = self.processes.get(part) or OwnProcess(
+            (*PROGRAM, *PARTS[part]), self.folder / f"{part}.log", environment=self.environment
+        )
+        self.processes[part] = process
+        process.start()
+
+    def kill(self, part: str) -> None:
+        """SIGKILL, and start it again."""
+        self.processes[part].kill()
+        self.start(part)
+
+    def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """A command line of its own, in the background; its output goes to the folder."""
+        with (
+            (self.folder / f"{arguments[0]}.out").open("wb") as out,
+            (self.folder / f"{arguments[0]}.err").open("wb") as err,
+        ):
+            return subprocess.Popen((*PROGRAM, *arguments), stdout=out, stderr=err, env=self.environment)
+
+    def run(self, *arguments: str, within: float = 120) -> Any:
+        """What the command answers with ``--json``. An exit code other than 0 fails, with all that it said."""
+        done = subprocess.run(
+            (*PROGRAM, "--json", *arguments), capture_output=True, env=self.environment, timeout=within, check=False
+        )
+        said = f"{' '.join(arguments)} ended with {done.returncode}:\n{done.stdout.decode()}\n{done.stderr.decode()}"
+        assert done.returncode == 0, said
+        return json.loads(done.stdout)
+
+
+@contextmanager
+def production(folder: Path, database_url: str, bootstrap_servers: str, topic: str) -> Iterator[Stack]:
+    """A migrated database, a topic, and relay and consumers running on them."""
+    stack = Stack(folder, database_url, bootstrap_servers, topic)
+    stack.run("db", "upgrade")
+    stack.run("topics", "create")
+    try:
+        for part in PARTS:
+            stack.start(part)
+        yield stack
+    finally:
+        for process in stack.processes.values():
+            process.stop()
