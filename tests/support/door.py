@@ -57,16 +57,18 @@ class Installation:
     ) -> Litestar:
         checks = {"database": self.storage.ping} if checks is None else checks
         options = {"analytics": self.effects.analytics, **options}
-        return create_app(
+        app: Litestar = create_app(
             self.use_cases,
             tokens=self.storage.tokens,
             checks=checks,
             trust_actor_header=trust_actor_header,
             **options,
         )
+        return app
 
     async def token(self, actor: str) -> str:
         """A new token of ``actor``."""
+        secret: str
         secret, digest = new_token()
         await self.storage.tokens.add(digest, Actor.parse(actor), label="test", at=self.clock())
         return secret
@@ -105,7 +107,8 @@ def use_cases_on(storage: MemoryStorage, gateway: SandboxGateway, clock: HandClo
 @asynccontextmanager
 async def calling(app: Litestar, actor: str = BOSS) -> AsyncIterator[AsyncClient]:
     """A client that says it is ``actor``; a server error is an answer, not an exception."""
-    transport = ASGITransport(app, raise_app_exceptions=False)
+    asgi: Any = app
+    transport = ASGITransport(asgi, raise_app_exceptions=False)
     async with AsyncClient(transport=transport, base_url="http://door", timeout=10) as client:
         client.headers["X-Actor"] = actor
         yield client

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from httpx import AsyncClient
 
-from tests.support.door import BOSS, Installation
+from tests.support.door import BOSS, Installation, Served, served
 
 
 @pytest.fixture
