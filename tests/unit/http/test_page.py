@@ -1,0 +1,41 @@
+"""The page of the API in words agrees with the door."""
+
+import re
+from pathlib import Path
+
+from httpx import AsyncClient
+from orderflow.domain import errors
+from orderflow.domain.errors import OrderFlowError
+from orderflow.entrypoints.http.errors import CODES, status_of
+
+PAGE = (Path(__file__).parents[3] / "docs" / "http.md").read_text(encoding="utf-8")
+
+
+async def test_the_page_lists_every_request(boss: AsyncClient) -> None:
+    document = (await boss.get("/openapi.json")).json()
+
+    told = {f"{method} {path}" for method, path in re.findall(r"^\| `([A-Z]+) (/\S+)` \|", PAGE, flags=re.MULTILINE)}
+
+    assert told == {f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item}
+
+
+async def test_the_page_names_every_parameter_of_a_list(boss: AsyncClient) -> None:
+    document = (await boss.get("/openapi.json")).json()
+
+    names = [parameter["name"] for parameter in document["paths"]["/v1/orders"]["get"]["parameters"]]
+
+    assert [name for name in names if f"`{name}`" not in PAGE] == []
+
+
+def test_the_page_gives_every_code_its_status() -> None:
+    rows = re.findall(r"^\| (\d{3}) \| (.*?) \|", PAGE, flags=re.MULTILINE)
+    told = {(int(status), code) for status, codes in rows for code in re.findall(r"`(\w+)`", codes)}
+
+    known = {(status_of(kind), kind.code) for kind in vars(errors).values() if is_error(kind)}
+
+    assert told <= known | {(status, code) for status, code in CODES.items()}
+    assert {status for status, _ in known | set(CODES.items())} == {status for status, _ in told}
+
+
+def is_error(thing: object) -> bool:
+    return isinstance(thing, type) and issubclass(thing, OrderFlowError)
