@@ -9,6 +9,7 @@ from attrs import evolve
 from orderflow.adapters.memory import MemoryChannel
 from orderflow.adapters.notify.wording import TemplateWording
 from orderflow.application.analyse import Analyse
+from orderflow.application.consuming import Handled
 from orderflow.application.figures import DeliveryTimes, MinuteSales, RestaurantSales
 from orderflow.application.keep_stock import KeepStock
 from orderflow.application.notices import Contact, Message, NotificationStatus, Receipt
@@ -42,15 +43,19 @@ class NotificationsContract:
         await shop.order("o2")
         await shop.assign("o2", "S1")
         await shop.assign("o2", "S2")
+        await shop.order("o3")
+        await shop.move("o3", OrderState.PREPARING)
+        await shop.assign("o3", "S1")
+        orders = ["o1", "o2", "o3"]
         notify, _ = await _notify(world)
         await world.handling(notify)(await shop.records())
-        told = await world.effects.notifications.of_orders(["o1", "o2"])
+        told = await world.effects.notifications.of_orders(orders)
         world.clock.forward(hours=1)
 
         # A reader of another name begins at the beginning, over the same effects.
         await world.handling(evolve(notify, name="replay"))(await shop.records())
 
-        assert await world.effects.notifications.of_orders(["o1", "o2"]) == told
+        assert await world.effects.notifications.of_orders(orders) == told
 
     async def test_what_is_pending_is_sent_once(self, world: World) -> None:
         shop = Shop()
@@ -408,7 +413,7 @@ class AnalyticsContract:
 
     async def test_the_time_in_each_state_is_counted_when_it_is_left(self, world: World) -> None:
         shop = Shop()
-        for number, seconds in enumerate((0.5, 10, 20, 100)):
+        for number, seconds in enumerate((0.5, 10, 10.25, 20, 100)):
             await shop.order(f"o{number}")
             shop.clock.forward(seconds=seconds)
             await shop.assign(f"o{number}")
@@ -416,8 +421,8 @@ class AnalyticsContract:
         await world.handling()(await shop.records())
 
         [waiting] = await world.effects.analytics.time_in_states()
-        assert (waiting.state, waiting.orders, waiting.median, waiting.p90) == ("waiting_for_shipper", 4, 11, 101)
-        assert waiting.mean == (1.5 + 11 + 21 + 101) / 4
+        assert (waiting.state, waiting.orders, waiting.median, waiting.p90) == ("waiting_for_shipper", 5, 11, 101)
+        assert waiting.mean == (1.5 + 11 + 11.25 + 21 + 101) / 5
 
     async def test_delivery_times_are_by_nearest_rank(self, world: World) -> None:
         shop = Shop()
@@ -443,8 +448,9 @@ class AnalyticsContract:
             await handle([record])
         piecewise = await world.effects.analytics.of_orders(["o1"])
 
-        await world.handling(Analyse(name="replay"))(await shop.records())
+        handled = await world.handling(Analyse(name="replay"))(await shop.records())
 
+        assert handled == Handled(events=7)
         [course] = piecewise.values()
         assert (course.events, course.state, course.delivery_minutes) == (7, OrderState.DELIVERED, 0)
         assert course.spent == dict.fromkeys(list(OrderState)[:3], timedelta(seconds=1))
