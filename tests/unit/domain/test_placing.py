@@ -140,6 +140,14 @@ def test_a_refused_card_token_is_not_repeated() -> None:
     assert refused.value.__suppress_context__
 
 
+@pytest.mark.parametrize("token", [None, ""])
+def test_a_card_method_says_that_it_needs_a_token(token: str | None) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        place(PaymentMethod.CREDIT_CARD, card_token=token)
+
+    assert refused.value.problem == "credit_card without a card token"
+
+
 @pytest.mark.parametrize("method", [PaymentMethod.CREDIT_CARD, PaymentMethod.DEBIT_CARD])
 def test_a_card_method_with_a_token_is_taken(method: PaymentMethod) -> None:
     payment = place(method, card_token="tok_visa").order.payment
@@ -164,6 +172,19 @@ def test_an_address_out_of_bounds_names_its_field(address: dict[str, str], field
         Address(**address)
 
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        {"street": "1", "city": "Y"},
+        {"street": "x" * 200, "city": "x" * 100, "postal_code": "1" * 20, "note": "x" * 500},
+    ],
+)
+def test_an_address_at_the_edge_of_what_is_allowed_is_taken(address: dict[str, str]) -> None:
+    order = place(address=Address(**address)).order
+
+    assert order.address == Address(**address)
 
 
 def test_no_event_tells_the_address_or_the_card() -> None:
