@@ -4,6 +4,7 @@ Two profiles with the same attributes: embedded (SQLite or memory; events are re
 production (a database and Kafka). Building a container opens nothing.
 """
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -76,8 +77,17 @@ def _effects(storage: MemoryStorage | SqlStorage) -> MemoryEffects | SqlEffects:
 def _channels(settings: Settings, clock: Callable[[], datetime]) -> list[Any]:
     channels: list[Any] = []
     for name in settings.notification_channels:
-        channels.append(_email(settings, clock) if name == "email" else LogChannel(structlog.get_logger("notify")))
+        channels.append(_email(settings, clock) if name == "email" else LogChannel(_notices()))
     return channels
+
+
+def _notices() -> Any:
+    """The standard library's logger ``orderflow.notify``: the application around us decides what is shown of it."""
+    return structlog.wrap_logger(
+        logging.getLogger("orderflow.notify"),
+        processors=[structlog.stdlib.render_to_log_kwargs],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
 
 
 def _email(settings: Settings, clock: Callable[[], datetime]) -> Any:

@@ -1,6 +1,7 @@
 """``OrderFlow`` inside another application: orders, handlers and consumers of one flow."""
 
 import asyncio
+import logging
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from orderflow import (
 )
 from orderflow.adapters.log_source import LogEventSource
 from pytest_mock import MockerFixture
+
+from tests.support.waiting import eventually_async
 
 LIFE = [
     "order.created",
@@ -225,6 +228,19 @@ async def test_the_shipped_consumers_act_within_the_flow() -> None:
         assert (counts[OrderState.WAITING_FOR_SHIPPER], counts[OrderState.CANCELLED]) == (1, 1)
         told = await effects.notifications.of_orders(["enough"])
         assert {notification.recipient for notification in told} == {"customer:C1", "restaurant:R7"}
+
+
+async def test_notifications_go_to_the_log_of_the_application_and_not_to_its_output(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.INFO, logger="orderflow.notify")
+    async with OrderFlow.in_memory(consumers=["notifications"]) as flow:
+        await placed(flow, "O1")
+        await flow.settled()
+        await eventually_async(lambda: len(caplog.records) == 2, that="customer and restaurant are told")
+
+    assert {(record.name, record.getMessage()) for record in caplog.records} == {("orderflow.notify", "notification")}
+    assert capfd.readouterr().out == ""
 
 
 async def test_sqlite_keeps_orders_and_how_far_a_handler_came(tmp_path: Path) -> None:

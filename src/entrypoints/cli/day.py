@@ -1,10 +1,11 @@
 """``orderflow replay``, ``simulate`` and ``demo``: a day of meal delivery, lived."""
 
 import asyncio
+import logging
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -108,7 +109,8 @@ async def demo(*, orders: int = DEMO_ORDERS, seed: int = DEMO_SEED) -> int:
         )
         day = synthesise(orders, seed)
         session().say(f"a day of {len(day.orders)} orders and {len(day.couriers)} couriers, on {settings.database_url}")
-        report = await _here(settings, day, None, DAY_DATE, 1, None, True, 60.0)
+        with _quiet():
+            report = await _here(settings, day, None, DAY_DATE, 1, None, True, 60.0)
         async with _container(settings) as container:
             checked = await container.check()()
     if session().json:
@@ -118,6 +120,18 @@ async def demo(*, orders: int = DEMO_ORDERS, seed: int = DEMO_SEED) -> int:
         session().show(None, check_table(checked))
     session().say("the check is clean" if checked.clean else f"the check found {checked.found} differences")
     return 0 if checked.clean and not report.figures.unfinished else 1
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the thousands of notifications that would hide what the progress bar and the tables tell."""
+    logger = logging.getLogger("orderflow")
+    level = logger.level
+    logger.setLevel(max(logging.WARNING, logger.getEffectiveLevel()))
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _speed(speed: str) -> float | None:
