@@ -36,7 +36,7 @@ def events(servers: str, topic: str, group: str, seen: dict[str, int]) -> Iterat
             if (error := message.error()) is not None:
                 raise KafkaException(error)
             event = json.loads(message.value() or b"", parse_float=Decimal)
-            sequence = int(dict(message.headers() or ())["sequence"])
+            sequence = int(dict(message.headers() or ())["sequence"] or 0)
             if sequence > seen.get(event["orderId"], 0):
                 yield event
                 seen[event["orderId"]] = sequence

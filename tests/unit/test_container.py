@@ -85,19 +85,24 @@ async def test_a_topic_that_is_written_directly_is_not_held_to_the_log() -> None
 
 
 async def test_direct_publishing_without_kafka_is_told_at_the_opening() -> None:
-    container = container_for(Settings(database_url="memory://", publishing="direct"))
+    container, reached = container_for(Settings(database_url="memory://", publishing="direct")), []
 
     with pytest.raises(NotConfigured, match="direct publishing needs Kafka; set ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS"):
         async with opened(container):
-            pytest.fail("it opened")
+            reached.append("open")
+
+    assert reached == []
 
 
 async def test_a_refused_kafka_property_is_told_at_the_opening() -> None:
     settings = Settings(database_url="memory://", kafka_bootstrap_servers=NOBODY, kafka={"acks": "1"})
+    container, reached = container_for(settings), []
 
     with pytest.raises(InvalidInput, match=r"kafka\.acks"):
-        async with opened(container_for(settings)):
-            pytest.fail("it opened")
+        async with opened(container):
+            reached.append("open")
+
+    assert reached == []
 
 
 def test_every_profile_has_instances_of_its_own() -> None:
