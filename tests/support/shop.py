@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from attrs import define, field
 from orderflow.adapters.gateway import SandboxGateway
@@ -100,7 +101,7 @@ class Shop:
         self.clock.forward(seconds=1)
         return await self.cancel(order_id, reason, by=ADMIN)
 
-    async def live(self, order_id: str, shipper_id: str = "S1", **order: str) -> None:
+    async def live(self, order_id: str, shipper_id: str = "S1", **order: Any) -> None:
         """A whole life: ordered, assigned, sent out, delivered and paid in cash. Seven events."""
         await self.order(order_id, **order)
         await self.assign(order_id, shipper_id)

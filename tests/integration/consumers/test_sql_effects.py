@@ -1,8 +1,10 @@
 """SQLite and PostgreSQL keep consumers' effects as promised."""
 
+from tests.contracts.analytics import AnalyticsContract
 from tests.contracts.consumer_store import ConsumerStoreContract
-from tests.contracts.consumers import AnalyticsContract, InventoryContract, NotificationsContract
 from tests.contracts.handling import HandlingContract
+from tests.contracts.inventory import InventoryContract
+from tests.contracts.notifications import NotificationsContract
 
 
 class TestSqlEffects(ConsumerStoreContract):

@@ -2,9 +2,11 @@
 
 import pytest
 
+from tests.contracts.analytics import AnalyticsContract
 from tests.contracts.consumer_store import ConsumerStoreContract
-from tests.contracts.consumers import AnalyticsContract, InventoryContract, NotificationsContract
 from tests.contracts.handling import HandlingContract
+from tests.contracts.inventory import InventoryContract
+from tests.contracts.notifications import NotificationsContract
 from tests.support.effects import World, memory_world
 
 

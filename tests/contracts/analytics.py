@@ -1,0 +1,137 @@
+"""What the consumer of analytics does, wherever the effects are kept."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from orderflow.application.analyse import Analyse
+from orderflow.application.consuming import Handled
+from orderflow.application.figures import DeliveryTimes, MinuteSales, RestaurantSales
+from orderflow.domain.lifecycle import OrderState
+
+from tests.support.effects import World
+from tests.support.shop import Shop
+
+
+class AnalyticsContract:
+    """Subclassed with a fixture ``world``."""
+
+    async def test_the_figures_add_up(self, world: World) -> None:
+        shop = Shop()
+        shop.clock.now = shop.clock.now.replace(minute=0, second=50)
+        await shop.order("o1", {"F1": 3}, price="0.10")
+        await shop.order("o2", {"F1": 1}, price="2.0005", restaurant_id="R2")
+        shop.clock.forward(minutes=1)
+        await shop.order("o3", {"F1": 1}, price="7.00", restaurant_id="R2")
+        await shop.order("o4", {"F1": 1}, price="500", currency="JPY")
+        await shop.call_off("o3", "no time")
+        await world.handling()(await shop.records())
+        views = world.effects.analytics
+        start = shop.clock.now.replace(minute=0, second=59)
+
+        by_minute = await views.per_minute(start, start + timedelta(minutes=2))
+        first_minute = await views.per_minute(start, start + timedelta(minutes=1))
+        by_restaurant = await views.per_restaurant()
+
+        minute = start.replace(second=0)
+        assert by_minute == [
+            _minute(minute, "EUR", 2, 0, "2.3005", "2.3005"),
+            _minute(minute + timedelta(minutes=1), "EUR", 1, 1, "7.00", "0"),
+            _minute(minute + timedelta(minutes=1), "JPY", 1, 0, "500", "500"),
+        ]
+        assert first_minute == by_minute[:1]
+        assert by_restaurant == [
+            _restaurant("R1", "EUR", 1, 0, "0.30", "0.30"),
+            _restaurant("R1", "JPY", 1, 0, "500", "500"),
+            _restaurant("R2", "EUR", 2, 1, "9.0005", "2.0005"),
+        ]
+        assert all(isinstance(it.gross_revenue, Decimal) for it in by_minute)
+
+    async def test_orders_are_counted_by_the_state_that_they_are_in_now(self, world: World) -> None:
+        shop = Shop()
+        await shop.live("o1")
+        await shop.order("o2")
+        await shop.assign("o2")
+        for order_id, reason in (("o3", "no time"), ("o4", "out_of_stock"), ("o5", "out_of_stock")):
+            await shop.order(order_id)
+            await shop.call_off(order_id, reason)
+
+        await world.handling()(await shop.records())
+
+        assert await world.effects.analytics.by_state() == {
+            "waiting_for_shipper": 0,
+            "preparing": 1,
+            "on_the_way": 0,
+            "delivered": 1,
+            "cancelled": 3,
+        }
+        assert list((await world.effects.analytics.cancellations()).items()) == [("out_of_stock", 2), ("no time", 1)]
+
+    async def test_the_time_in_each_state_is_counted_when_it_is_left(self, world: World) -> None:
+        shop = Shop()
+        for number, seconds in enumerate((0.5, 10, 10.25, 20, 100)):
+            await shop.order(f"o{number}")
+            shop.clock.forward(seconds=seconds)
+            await shop.assign(f"o{number}")
+
+        await world.handling()(await shop.records())
+
+        [waiting] = await world.effects.analytics.time_in_states()
+        assert (waiting.state, waiting.orders, waiting.median, waiting.p90) == ("waiting_for_shipper", 5, 11, 101)
+        assert waiting.mean == (1.5 + 11 + 11.25 + 21 + 101) / 5
+
+    async def test_delivery_times_are_by_nearest_rank(self, world: World) -> None:
+        shop = Shop()
+        for minutes in range(1, 11):
+            order_id = f"o{minutes}"
+            await shop.order(order_id)
+            await shop.assign(order_id)
+            await shop.move(order_id, OrderState.ON_THE_WAY)
+            shop.clock.forward(minutes=minutes)
+            await shop.move(order_id, OrderState.DELIVERED)
+        nothing_yet = await world.effects.analytics.delivery_times()
+
+        await world.handling()(await shop.records())
+
+        assert nothing_yet == DeliveryTimes(orders=0, p50=None, p90=None, p99=None)
+        assert await world.effects.analytics.delivery_times() == DeliveryTimes(orders=10, p50=5, p90=9, p99=10)
+
+    async def test_an_order_in_many_batches_has_the_course_that_it_has_in_one(self, world: World) -> None:
+        shop = Shop()
+        await shop.live("o1", price="25.50")
+        handle = world.handling()
+        for record in await shop.records():
+            await handle([record])
+        piecewise = await world.effects.analytics.of_orders(["o1"])
+
+        handled = await world.handling(Analyse(name="replay"))(await shop.records())
+
+        assert handled == Handled(events=7)
+        [course] = piecewise.values()
+        assert (course.events, course.state, course.delivery_minutes) == (7, OrderState.DELIVERED, 0)
+        assert course.spent == dict.fromkeys(list(OrderState)[:3], timedelta(seconds=1))
+        assert str(course.total) == "25.50 EUR"
+        assert await world.effects.analytics.of_orders(["o1"]) == piecewise
+
+
+def _minute(minute: datetime, currency: str, orders: int, cancelled: int, gross: str, net: str) -> MinuteSales:
+    return MinuteSales(
+        minute=minute,
+        currency=currency,
+        orders=orders,
+        cancelled=cancelled,
+        gross_revenue=Decimal(gross),
+        net_revenue=Decimal(net),
+    )
+
+
+def _restaurant(
+    restaurant_id: str, currency: str, orders: int, cancelled: int, gross: str, net: str
+) -> RestaurantSales:
+    return RestaurantSales(
+        restaurant_id=restaurant_id,
+        currency=currency,
+        orders=orders,
+        cancelled=cancelled,
+        gross_revenue=Decimal(gross),
+        net_revenue=Decimal(net),
+    )

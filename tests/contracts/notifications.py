@@ -1,0 +1,216 @@
+"""What the consumer of notifications does, wherever the effects are kept."""
+
+import asyncio
+from collections import Counter
+
+from attrs import evolve
+from orderflow.adapters.memory import MemoryChannel
+from orderflow.adapters.notify.wording import TemplateWording
+from orderflow.application.notices import Contact, Message, NotificationStatus, Receipt
+from orderflow.application.notify import LEASE, Notify
+from orderflow.domain.lifecycle import OrderState
+
+from tests.support.effects import World
+from tests.support.shop import Shop
+
+
+class NotificationsContract:
+    """Subclassed with a fixture ``world``."""
+
+    async def test_everybody_concerned_is_told_of_each_event_once(self, world: World) -> None:
+        shop = Shop()
+        await shop.live("o1")
+        notify, _ = await _notify(world)
+
+        await world.handling(notify)(await shop.records())
+
+        told = Counter((it.sequence, it.recipient) for it in await world.effects.notifications.of_orders(["o1"]))
+        c, r, s = "customer:C1", "restaurant:R1", "shipper:S1"
+        assert told == Counter(
+            [(1, c), (1, r)] + [(n, party) for n in (2, 3, 4, 5, 6) for party in (c, r, s)] + [(7, c), (7, r)]
+        )
+
+    async def test_replaying_all_history_tells_nobody_anything_again(self, world: World) -> None:
+        shop = Shop()
+        await shop.live("o1")
+        await shop.order("o2")
+        await shop.assign("o2", "S1")
+        await shop.assign("o2", "S2")
+        await shop.order("o3")
+        await shop.move("o3", OrderState.PREPARING)
+        await shop.assign("o3", "S1")
+        orders = ["o1", "o2", "o3"]
+        notify, _ = await _notify(world)
+        await world.handling(notify)(await shop.records())
+        told = await world.effects.notifications.of_orders(orders)
+        world.clock.forward(hours=1)
+
+        # A reader of another name begins at the beginning, over the same effects.
+        await world.handling(evolve(notify, name="replay"))(await shop.records())
+
+        assert await world.effects.notifications.of_orders(orders) == told
+
+    async def test_what_is_pending_is_sent_once(self, world: World) -> None:
+        shop = Shop()
+        await shop.live("o1")
+        notify, channel = await _notify(world)
+        await world.handling(notify)(await shop.records())
+
+        settled = await notify.settle()
+        again = await notify.settle()
+
+        assert (settled, again) == (19, 0)
+        assert len({(message.key) for message in channel.sent}) == 19
+        kept = await world.effects.notifications.of_orders(["o1"])
+        assert {(it.status, it.attempts, it.sent_at) for it in kept} == {(NotificationStatus.SENT, 1, world.clock())}
+
+    async def test_two_processes_that_settle_at_once_send_nothing_twice(self, world: World) -> None:
+        shop = Shop()
+        await shop.live("o1")
+        notify, channel = await _notify(world)
+        await world.handling(notify)(await shop.records())
+
+        await asyncio.gather(notify.settle(), notify.settle())
+
+        assert Counter(message.key for message in channel.sent).most_common(1)[0][1] == 1
+        assert len(channel.sent) == 19
+
+    async def test_a_channel_that_is_down_leaves_them_pending_for_ever_later_tries(self, world: World) -> None:
+        shop = Shop()
+        await shop.order("o1")
+        notify, channel = await _notify(world)
+        await world.handling(notify)(await shop.records())
+        channel.problem = "no route to host"
+
+        in_vain = await notify.settle()
+        too_early = await notify.settle()
+        kept = await world.effects.notifications.of_orders(["o1"])
+        channel.problem = ""
+        world.clock.forward(seconds=1)
+        later = await notify.settle()
+
+        assert (in_vain, too_early, later) == (0, 0, 2)
+        assert {it.status for it in kept} == {NotificationStatus.PENDING}
+        assert sorted(it.attempts for it in kept) == [0, 1]
+        assert all("no route to host" in it.detail for it in kept)
+        assert all(it.due_at == world.clock() for it in kept)
+
+    async def test_each_try_in_vain_doubles_the_pause(self, world: World) -> None:
+        shop = Shop()
+        await shop.order("o1")
+        notify, channel = await _notify(world, "customer:C1")
+        await world.handling(notify)(await shop.records())
+        channel.problem = "down"
+        pauses = []
+
+        for _ in range(11):
+            await notify.settle()
+            [it] = [n for n in await world.effects.notifications.of_orders(["o1"]) if n.channel == "email"]
+            pauses.append((it.due_at - world.clock()).total_seconds())
+            world.clock.now = it.due_at
+
+        assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+
+    async def test_a_refusal_is_for_good_and_says_why(self, world: World) -> None:
+        shop = Shop()
+        await shop.order("o1")
+        notify, channel = await _notify(world)
+        channel.refused.add("restaurant:R1")
+        await world.handling(notify)(await shop.records())
+
+        await notify.settle()
+        world.clock.forward(days=1)
+        again = await notify.settle()
+
+        assert again == 0
+        kept = {it.recipient: it for it in await world.effects.notifications.of_orders(["o1"])}
+        assert kept["customer:C1"].status is NotificationStatus.SENT
+        refused = kept["restaurant:R1"]
+        assert (refused.status, refused.detail, refused.sent_at) == (
+            NotificationStatus.FAILED,
+            "550 no such mailbox",
+            None,
+        )
+
+    async def test_one_that_cannot_be_sent_does_not_hold_up_the_others(self, world: World) -> None:
+        shop = Shop()
+        await shop.order("o1")
+        notify, channel = await _notify(world)
+        await world.handling(notify)(await shop.records())
+
+        class Choosy(MemoryChannel):
+            async def send(self, message: Message) -> Receipt:
+                if message.recipient == "customer:C1":
+                    raise ValueError("unheard of")
+                return await channel.send(message)
+
+        settled = await evolve(notify, channels=[Choosy()]).settle()
+
+        assert settled == 1
+        stuck, _ = await world.effects.notifications.of_orders(["o1"])
+        assert (stuck.status, stuck.attempts, stuck.detail) == ("pending", 1, "ValueError: unheard of")
+
+    async def test_a_slow_channel_leaves_the_rest_before_its_lease_ends(self, world: World) -> None:
+        shop = Shop()
+        await shop.order("o1")
+        notify, channel = await _notify(world)
+        await world.handling(notify)(await shop.records())
+
+        class Slow(MemoryChannel):
+            async def send(self, message: Message) -> Receipt:
+                world.clock.forward(seconds=LEASE.total_seconds() * 0.6)
+                return await channel.send(message)
+
+        slow = evolve(notify, channels=[Slow()])
+
+        assert [await slow.settle(), await slow.settle()] == [1, 1]
+        assert len(channel.sent) == 2
+
+    async def test_who_has_no_contact_is_recorded_as_unreachable(self, world: World) -> None:
+        shop = Shop()
+        await shop.order("o1")
+        notify, channel = await _notify(world, "customer:C1")
+        await world.handling(notify)(await shop.records())
+
+        await notify.settle()
+
+        kept = {it.recipient: (it.channel, it.status) for it in await world.effects.notifications.of_orders(["o1"])}
+        assert kept == {
+            "customer:C1": ("email", NotificationStatus.SENT),
+            "restaurant:R1": ("none", NotificationStatus.UNREACHABLE),
+        }
+        assert [message.recipient for message in channel.sent] == ["customer:C1"]
+
+    async def test_every_channel_that_reaches_the_recipient_is_used(self, world: World) -> None:
+        shop = Shop()
+        await shop.order("o1")
+        notify, _ = await _notify(world, "customer:C1")
+        log = MemoryChannel("log", everybody=True)
+        both = evolve(notify, channels=[*notify.channels, log])
+
+        await world.handling(both)(await shop.records())
+
+        kept = [(it.recipient, it.channel) for it in await world.effects.notifications.of_orders(["o1"])]
+        assert kept == [("customer:C1", "email"), ("customer:C1", "log"), ("restaurant:R1", "log")]
+
+    async def test_what_a_dead_process_had_claimed_is_sent_after_its_lease(self, world: World) -> None:
+        shop = Shop()
+        await shop.order("o1")
+        notify, _ = await _notify(world)
+        await world.handling(notify)(await shop.records())
+        now = world.clock()
+        await world.effects.notifications.claim(["email"], now=now, until=now + LEASE, limit=9)
+
+        at_once = await notify.settle()
+        world.clock.forward(seconds=LEASE.total_seconds())
+        later = await notify.settle()
+
+        assert (at_once, later) == (0, 2)
+
+
+async def _notify(world: World, *reachable: str) -> tuple[Notify, MemoryChannel]:
+    """The consumer with one channel that reaches these parties; the usual three where none is named."""
+    for party in reachable or ("customer:C1", "restaurant:R1", "shipper:S1", "shipper:S2"):
+        await world.effects.contacts.set(Contact(party=party, email=f"{party.replace(':', '.')}@example.org"))
+    channel = MemoryChannel()
+    return Notify([channel], TemplateWording(), world.effects.notifications, world.clock), channel
