@@ -118,6 +118,7 @@ async def _api(container: Any, stop: asyncio.Event) -> None:
         container.use_cases(),
         tokens=container.storage().tokens,
         checks=checks(container),
+        analytics=container.effects().analytics,
         currency=settings.currency,
         trust_actor_header=loopback,
         max_body_bytes=settings.http_max_body_bytes,
