@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from httpx import AsyncClient
+from orderflow.adapters.gateway.sandbox import SUCCESS
 from orderflow.adapters.memory.storage import MemoryCommitter
 from orderflow.application.write_set import WriteSet
 
@@ -138,3 +139,13 @@ async def test_a_key_that_is_none_is_named(boss: AsyncClient, key: str) -> None:
 
     assert answer.status_code == 400
     assert [fault["header"] for fault in answer.json()["errors"]] == ["Idempotency-Key"]
+
+
+async def test_a_card_is_charged_once_under_a_key(installation: Installation, boss: AsyncClient) -> None:
+    await placed(boss, paymentMethod="card", cardToken=SUCCESS)
+
+    answers = [await boss.post("/v1/orders/O1/payment", json={}, headers={"Idempotency-Key": "K1"}) for _ in range(2)]
+
+    assert [answer.json()["paymentStatus"] for answer in answers] == ["paid", "paid"]
+    assert answers[1].headers["idempotent-replayed"] == "true"
+    assert sorted(installation.gateway.moved) == ["O1:authorize:1", "O1:capture:1"]
