@@ -116,6 +116,14 @@ def order_in(situation: str, payment: str = "cash pending") -> Order:
     return tale(situation, payment).order
 
 
+LIVES: dict[str, Tale] = {f"{s}, {p}": tale(s, p) for s in SITUATIONS for p in PAYMENTS} | {
+    "many shippers": Tale(place()).prepared().assigned().assigned("S2").assigned().sent_out().delivered(),
+    "paid late": Tale(place(PaymentMethod.DEBIT_CARD)).assigned().sent_out().delivered().declined().paid(),
+    "cash after all": Tale(place()).declined().assigned().sent_out().delivered().declined().paid(),
+}
+"""Whole lives: every situation with every payment, and some that take longer."""
+
+
 NEXT: Mapping[OrderState, tuple[str, ...]] = {
     OrderState.WAITING_FOR_SHIPPER: ("preparing", "cancelled"),
     OrderState.PREPARING: ("on_the_way", "cancelled"),
