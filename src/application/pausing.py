@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from random import random
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 
 @define
@@ -30,6 +30,21 @@ class Backoff:
     def reset(self) -> None:
         """It works again."""
         self._next = self.first
+
+
+@frozen
+class Gathering:
+    """How long to let news gather after a batch that was not full, so that transactions carry more than one event.
+
+    So long that the work takes about ``share`` of the time, at most ``longest`` seconds: quick work is done at once.
+    """
+
+    share: float
+    longest: float
+
+    def after(self, taken: float) -> float:
+        """Seconds to wait after work that took ``taken`` seconds."""
+        return min(self.longest, taken * (1 / self.share - 1))
 
 
 async def unless_stopped(stop: asyncio.Event, waiting: Awaitable[object]) -> None:

@@ -7,7 +7,7 @@ from time import monotonic
 from attrs import define, field
 
 from ..domain.errors import LogBehindTopic, Unavailable
-from .pausing import Backoff, pause, unless_stopped
+from .pausing import Backoff, Gathering, pause, unless_stopped
 from .ports import Wakeup
 from .publish_pending import PublishPending
 
@@ -18,7 +18,7 @@ logger = logging.getLogger("orderflow.relay")
 class RunRelay:
     """Publishes batch after batch; when nothing is pending, waits for news, at most ``poll_interval`` seconds.
 
-    After a batch that was not full it gathers for ``gather`` seconds, so that a transaction carries more than one.
+    After a batch that was not full it lets news gather.
     A backend that does not answer is asked again, ever more slowly; ``failures`` counts, and nothing is skipped.
     The cursors are noted in the database every ``floor_interval`` seconds, and at the end. ``published`` counts
     events. Raises LogBehindTopic, and whatever else asking again cannot mend; also then the group is left in order.
@@ -28,7 +28,7 @@ class RunRelay:
     wakeup: Wakeup
     poll_interval: float = 0.25
     floor_interval: float = 1.0
-    gather: float = 0.02
+    gathering: Gathering = field(factory=lambda: Gathering(share=0.2, longest=0.25))
     backoff: Backoff = field(factory=Backoff)
     published: int = field(default=0, init=False)
     failures: int = field(default=0, init=False)
@@ -38,6 +38,7 @@ class RunRelay:
         """Run until ``stop`` is set; the batch in hand is finished first."""
         try:
             while not stop.is_set():
+                began = monotonic()
                 try:
                     news = await self._publish()
                     await self._note_floor()
@@ -48,7 +49,7 @@ class RunRelay:
                 if not news:
                     await unless_stopped(stop, self.wakeup.wait(self.poll_interval))
                 elif news < self.publish_pending.batch:
-                    await pause(stop, self.gather)
+                    await pause(stop, self.gathering.after(monotonic() - began))
         except LogBehindTopic as error:
             logger.critical("relay refuses to publish: %s", error, extra=error.context())
             raise

@@ -49,8 +49,6 @@ from .settings import Settings
 
 CONSUMERS = ("notifications", "analytics", "inventory")
 """The consumers that ship, by name."""
-LINGER_SECONDS = 0.25
-"""How long a consumer of the log gathers news, so that a transaction is not spent on every single event."""
 
 
 def utc_now() -> datetime:
@@ -117,7 +115,6 @@ def _from_log(
             consumer,
             news.listener(),
             poll_interval=settings.poll_seconds,
-            linger=min(LINGER_SECONDS, settings.poll_seconds),
         )
 
     return source
