@@ -38,7 +38,7 @@ lock: $(READY)
 
 clean:
 	rm -rf .venv build dist *.egg-info src/*.egg-info
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last: a set-up that was cut off, or whose inputs changed, is done again.
