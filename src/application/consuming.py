@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from attrs import frozen
 
@@ -57,6 +57,18 @@ class Consumer(Protocol):
 
         Called after every batch and when idle; each piece of work is idempotent and noted when done.
         """
+        ...
+
+
+@runtime_checkable
+class OutsideConsumer(Consumer, Protocol):
+    """A consumer that does something outside of every transaction: it may take long, and write to the storage itself.
+
+    What it does so, it does at least once for each event, before ``handle`` notes that.
+    """
+
+    async def tell(self, deliveries: Sequence[Delivery]) -> None:
+        """Do it for ``deliveries``, none of whose orders is parked; each order's events come in sequence."""
         ...
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from attrs import define, evolve, field, frozen
 
 from ..domain.errors import LogGap, StaleCursor, Unavailable, UndecodableEvent
-from .consuming import Consumer, ConsumerStore, ConsumerWork, Handled
+from .consuming import Consumer, ConsumerStore, ConsumerWork, Handled, OutsideConsumer
 from .dead_letters import DeadLetter, ForeignLetter
 from .log import Delivery, Foreign, LogRecord
 from .ports import Clock, Cursors, Decode
@@ -98,16 +98,29 @@ class HandleBatch:
     async def _commit(self, records: Sequence[LogRecord]) -> int:
         """One transaction; the events of parked orders wait behind those that parked them."""
         opened = [Delivery(record, self.decode(record)) for record in records]
+        untold = await self._tell(self.consumer, opened) if isinstance(self.consumer, OutsideConsumer) else []
         async with self.store(self.consumer.name) as work:
             # The cursors first: they decide, and of two handlers with the same batch the later one waits here.
             await work.advance(_moves(records))
             parked = await work.dead_letters.parked({record.order_id for record in records})
             free = [delivery for delivery in opened if delivery.record.order_id not in parked]
+            if untold and (missed := [delivery.record for delivery in free if delivery in untold]):
+                # Its order was redriven to its end meanwhile: nothing of this stays, and the same is given again.
+                raise StaleCursor(self.consumer.name, missed[0].bucket, missed[0].position - 1)
             if free:
                 await self.consumer.handle(free, work)
             if len(free) < len(records):
                 await self._wait_behind(work, [record for record in records if record.order_id in parked])
         return len(records) - len(free)
+
+    async def _tell(self, consumer: OutsideConsumer, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """What is done outside, before the transaction; which deliveries were left out, their orders being parked."""
+        async with self.store(consumer.name) as work:
+            parked = await work.dead_letters.parked({delivery.record.order_id for delivery in deliveries})
+        free = [delivery for delivery in deliveries if delivery.record.order_id not in parked]
+        if free:
+            await consumer.tell(free)
+        return [delivery for delivery in deliveries if delivery.record.order_id in parked]
 
     async def _wait_behind(self, work: ConsumerWork, records: Sequence[LogRecord]) -> None:
         now = self.clock()

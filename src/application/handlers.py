@@ -16,18 +16,22 @@ Handler = Callable[[OrderEvent], Awaitable[None]]
 class HandlerConsumer:
     """Calls ``handler`` with the events of ``types``; one event a batch, so that none is told twice without need.
 
-    A handler that raises is asked again a bounded number of times; then the order is parked. After a crash between
-    the handler's end and the cursor's move it is told once more: (order id, sequence) is the key to recognise it by.
+    It is called outside of any transaction, so it may use the use-cases and take its time. A handler that raises is
+    asked again a bounded number of times; then the order is parked. After a crash between the handler's end and the
+    cursor's move it is told once more: (order id, sequence) is the key to recognise it by.
     """
 
     name: str
     types: frozenset[str]
     handler: Handler
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+    async def tell(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             if delivery.event.type in self.types:
                 await self.handler(delivery.event)
+
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+        """All is done already."""
 
     async def settle(self) -> int:
         return 0

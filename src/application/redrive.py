@@ -3,7 +3,7 @@
 from attrs import frozen
 
 from ..domain.errors import Unavailable
-from .consuming import Consumer, ConsumerStore
+from .consuming import Consumer, ConsumerStore, OutsideConsumer
 from .dead_letters import DeadLetter
 from .log import Delivery
 from .ports import Clock, Decode
@@ -53,11 +53,20 @@ class Redrive:
         while True:
             letter: DeadLetter | None = None
             try:
+                if isinstance(self.consumer, OutsideConsumer):
+                    async with self.store(self.consumer.name) as work:
+                        letter = await work.dead_letters.first(order_id)
+                    if letter is None:
+                        return handled, None
+                    await self.consumer.tell([self._opened(letter)])
+                told = letter
                 async with self.store(self.consumer.name) as work:
                     letter = await work.dead_letters.first(order_id)
                     if letter is None:
                         return handled, None
-                    await self.consumer.handle([Delivery(letter.record, self.decode(letter.record))], work)
+                    if told is not None and told.record != letter.record:
+                        continue  # another redrive was here; this letter is told next
+                    await self.consumer.handle([self._opened(letter)], work)
                     last = await work.dead_letters.remove(letter)
             except Unavailable:
                 raise
@@ -68,6 +77,9 @@ class Redrive:
             handled += 1
             if last:
                 return handled, None
+
+    def _opened(self, letter: DeadLetter) -> Delivery:
+        return Delivery(letter.record, self.decode(letter.record))
 
     async def _failed(self, letter: DeadLetter) -> DeadLetter:
         async with self.store(self.consumer.name) as work:

@@ -31,6 +31,29 @@ class Stumbling(Analyse):
                 raise self.failure
 
 
+@define
+class Telling:
+    """Writes down what it is told, in the stock: which would wait for ever inside a transaction of its own."""
+
+    world: World
+    name: str = "telling"
+    told: list[tuple[str, int]] = field(factory=list)
+    poison: set[tuple[str, int]] = field(factory=set)
+
+    async def tell(self, deliveries: Sequence[Delivery]) -> None:
+        for record in (delivery.record for delivery in deliveries):
+            await self.world.effects.stock.set(record.order_id, "told", record.sequence)
+            if (record.order_id, record.sequence) in self.poison:
+                raise ValueError("poison")
+            self.told.append((record.order_id, record.sequence))
+
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+        """All is done already."""
+
+    async def settle(self) -> int:
+        return 0
+
+
 class HandlingContract:
     """Subclassed with a fixture ``world``."""
 
@@ -235,6 +258,43 @@ class HandlingContract:
 
         assert handled == Handled(events=3)
         assert await _events(world, "o1") == {"o1": 7}
+
+    async def test_what_is_done_outside_may_write_to_the_storage_itself(self, world: World) -> None:
+        records = await _lives("o1", "o2")
+        consumer = Telling(world)
+        handle = world.handling(consumer)
+
+        handled = await handle(records)
+        await handle(records)
+
+        assert handled == Handled(events=14)
+        assert consumer.told == [(r.order_id, r.sequence) for r in records]
+        assert await world.effects.stock.get("o1", "told") == 7
+
+    async def test_what_is_done_outside_waits_behind_a_failure_and_is_redriven_in_order(self, world: World) -> None:
+        records = await _lives("o1")
+        consumer = Telling(world, poison={("o1", 3)})
+        handle = world.handling(consumer)
+        for record in records[:5]:
+            await handle([record])
+        consumer.poison.clear()
+
+        done = await world.redrive(consumer)()
+        handled = await handle(records[5:])
+
+        assert (done.events, done.unparked, handled) == (3, ("o1",), Handled(events=2))
+        assert consumer.told == [("o1", sequence) for sequence in range(1, 8)]
+
+    async def test_what_is_done_outside_stops_where_it_fails_again(self, world: World) -> None:
+        records = await _lives("o1")
+        consumer = Telling(world, poison={("o1", 3)})
+        for record in records:
+            await world.handling(consumer)([record])
+
+        done = await world.redrive(consumer)()
+
+        [stopped] = done.stopped
+        assert (done.events, stopped.record.sequence, stopped.attempts) == (0, 3, 4)
 
     async def test_events_that_come_while_their_order_is_redriven_never_overtake(self, world: World) -> None:
         records = await _lives("o1", "o2", "o3", "o4")

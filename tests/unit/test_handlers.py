@@ -1,18 +1,15 @@
 """An application's own functions as a consumer."""
 
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from orderflow import InvalidInput, OrderEvent
-from orderflow.application.consuming import ConsumerWork
 from orderflow.application.handlers import HandlerConsumer, event_types
 from orderflow.application.log import Delivery, LogRecord
 from orderflow.domain.events import EVENT_TYPES, OrderCancelled, OrderDelivered
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
-NO_WORK = cast(ConsumerWork, None)
-"""A handler has no part in the consumer's transaction."""
 
 
 def delivered(order_id: str, sequence: int = 5) -> Delivery:
@@ -61,7 +58,7 @@ async def test_the_handler_is_called_for_its_types_alone_and_in_order() -> None:
 
     consumer = HandlerConsumer("mine", event_types("order.delivered"), handler)
 
-    await consumer.handle([delivered("O1"), cancelled("O2"), delivered("O3")], NO_WORK)
+    await consumer.tell([delivered("O1"), cancelled("O2"), delivered("O3")])
 
     assert [event.order_id for event in told] == ["O1", "O3"]
 
@@ -73,7 +70,7 @@ async def test_what_the_handler_raises_is_not_swallowed() -> None:
     consumer = HandlerConsumer("mine", event_types(), handler)
 
     with pytest.raises(ValueError, match="O1"):
-        await consumer.handle([delivered("O1")], NO_WORK)
+        await consumer.tell([delivered("O1")])
 
 
 async def test_a_handler_leaves_nothing_to_settle() -> None:
