@@ -81,7 +81,7 @@ class TopicAdmin:
             config["min.insync.replicas"] = str(wanted["min_insync"])
         topic = NewTopic(self.settings.topic, wanted["partitions"], wanted.get("replication", -1), config=config)
         try:
-            made = self._admin().create_topics([topic], operation_timeout=self.timeout)
+            made = self._admin().create_topics([topic], operation_timeout=self.timeout, request_timeout=self.timeout)
             made[self.settings.topic].result(self.timeout + 1)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
