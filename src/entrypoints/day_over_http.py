@@ -40,7 +40,7 @@ class HttpDayDoor:
             answer = await self._client.request(method, path, content=_encoder.encode(body), headers=headers)
         except self._httpx.TransportError as e:
             raise Unavailable(str(self._client.base_url), repr(e)) from e
-        said = answer.json()
+        said = self._said(answer)
         if answer.is_success:
             return OrderState(said["state"])
         if said.get("code") == IllegalTransition.code:
@@ -55,6 +55,17 @@ class HttpDayDoor:
         if answer.status_code >= 500:
             raise Unavailable(str(self._client.base_url), str(said.get("detail", answer.status_code)))
         raise InvalidInput(f"{method} {path}", str(said.get("detail", said)), "see the service's answer")
+
+    def _said(self, answer: Any) -> dict[str, Any]:
+        """The JSON object of an answer. Raises Unavailable: without one it is not orderflow that answers."""
+        try:
+            said = answer.json()
+        except ValueError:
+            said = None
+        if not isinstance(said, dict):
+            kind = answer.headers.get("Content-Type", "no content type")
+            raise Unavailable(str(self._client.base_url), f"it is no orderflow: {answer.status_code}, {kind}")
+        return said
 
 
 def _request(step: Step, order: NewOrder) -> tuple[str, str, dict[str, Any]]:
