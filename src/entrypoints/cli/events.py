@@ -4,7 +4,6 @@ import json
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 from cyclopts import App
@@ -12,7 +11,7 @@ from cyclopts import App
 from ...adapters import wire
 from ...application.log import Foreign, LogRecord
 from ...domain.errors import InvalidInput, NotConfigured
-from .session import rows, session
+from .session import InputFile, rows, session
 
 app = App(name="events", help="Look at the events on the topic, and check what claims to be one.")
 
@@ -22,6 +21,8 @@ PAGE = 500
 @app.command
 async def tail(*, from_beginning: bool = False, follow: bool = True, limit: int | None = None) -> None:
     """Events as they come, one JSON object a line; without Kafka, from the log itself."""
+    if limit is not None and limit < 1:
+        raise InvalidInput("limit", str(limit), "1 or more")
     async with session().opened() as container:
         seen = 0
         async for record in _records(container, from_beginning, follow):
@@ -33,7 +34,7 @@ async def tail(*, from_beginning: bool = False, follow: bool = True, limit: int 
 
 
 @app.command
-async def validate(file: Path | None = None, /, *, topic: bool = False) -> int:
+async def validate(file: InputFile | None = None, /, *, topic: bool = False) -> int:
     """Check events in FILE (JSON lines, one event, or an array of them; '-' is standard input), or the --topic.
 
     Says what was checked, and what is wrong where; exit 1 when anything is.

@@ -2,7 +2,7 @@
 
 from cyclopts import App
 
-from ...domain.errors import InvalidInput
+from ...domain.errors import InvalidInput, NotFound
 from ..container import CONSUMERS
 from .session import rows, session
 
@@ -32,7 +32,10 @@ async def list_(consumer: str | None = None, /, *, error: str | None = None) -> 
 async def show(consumer: str, order_id: str, /) -> None:
     """All letters of an order, in sequence."""
     async with session().opened() as container:
-        session().show(await container.effects().dead_letters.of_order(consumer, order_id))
+        letters = await container.effects().dead_letters.of_order(consumer, order_id)
+    if not letters:
+        raise NotFound(f"dead letter of {consumer} for order", order_id)
+    session().show(letters)
 
 
 @app.command

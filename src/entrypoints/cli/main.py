@@ -1,5 +1,6 @@
 """``orderflow``: data on standard output, talk on standard error, and an exit code that says what came of it."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -83,6 +84,9 @@ def run(arguments: list[str]) -> int:
         return exit_code(e)
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # who read our data has enough of it, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 def exit_code(error: OrderFlowError) -> int:

@@ -106,12 +106,18 @@ async def lag(*, wait: float | None = None) -> int:
 
     --wait SECONDS: until there is none, at most so long; exit 1 when some is left.
     """
+    _seconds(wait or 0)
     async with session().opened() as container:
         found = await caught_up(container, wait or 0)
         groups = await group_lags(container)
     data = [{"reader": name, "events": events, "kafkaGroup": groups.get(name)} for name, events in found.items()]
     session().show(data, rows("reader", "events to come", "Kafka's group lag", of=(d.values() for d in data)))
     return 1 if wait is not None and any(found.values()) else 0
+
+
+def _seconds(wait: float) -> None:
+    if not 0 <= wait < float("inf"):
+        raise InvalidInput("wait", str(wait), "seconds, 0 or more")
 
 
 async def caught_up(container: Any, seconds: float) -> dict[str, int]:
@@ -159,8 +165,7 @@ async def check(*, wait: float = 0.0) -> int:
 
     --wait SECONDS: first let relay and consumers catch up, at most so long.
     """
-    if wait < 0:
-        raise InvalidInput("wait", str(wait), "seconds, 0 or more")
+    _seconds(wait)
     async with session().opened() as container:
         await caught_up(container, wait)
         report = await container.check()()

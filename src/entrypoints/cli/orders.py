@@ -13,7 +13,7 @@ from ...domain.errors import InvalidInput
 from ...domain.lifecycle import Actor, OrderState
 from ...domain.order import Order
 from ..http.bodies import PlaceOrder, read
-from .session import rows, session
+from .session import InputFile, rows, session
 
 app = App(name="orders", help="Create orders, look at them and move them on.")
 
@@ -26,7 +26,7 @@ def _show(order: Order, actor: Actor) -> None:
 
 
 @app.command
-async def create(file: Path, /, *, as_: As = OPERATOR) -> None:
+async def create(file: InputFile, /, *, as_: As = OPERATOR) -> None:
     """Create the order that FILE describes, with the JSON that POST /v1/orders takes ('-': standard input)."""
     actor = Actor.parse(as_)
     body = sys.stdin.buffer.read() if str(file) == "-" else _read(file)

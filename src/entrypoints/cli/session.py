@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 from attrs import AttrsInstance, asdict, frozen, has
+from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
@@ -20,6 +22,9 @@ from ..lifespan import opened
 from ..settings import Settings
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
+
+InputFile = Annotated[Path, Parameter(allow_leading_hyphen=True)]
+"""A file, or '-' for standard input, which would be taken for an option otherwise."""
 
 
 @frozen

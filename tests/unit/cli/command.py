@@ -1,0 +1,99 @@
+"""Command lines as a person types them, run in this process."""
+
+import io
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+from orderflow.entrypoints.cli.main import run
+
+
+@frozen
+class Answer:
+    """What a command left behind: its exit code, its data, and its talk."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """The one JSON document on standard output."""
+        return json.loads(self.out)
+
+
+@frozen
+class CommandLine:
+    """``orderflow`` on one database; nothing of this machine's own settings reaches it."""
+
+    database_url: str
+    more: Mapping[str, str] = {}
+
+    @property
+    def file(self) -> Path:
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+    def __call__(self, *arguments: str | Path, stdin: str = "") -> Answer:
+        """How the command ended, whatever came of it."""
+        out, err = io.StringIO(), io.StringIO()
+        with self._environment(), logging_kept(), redirect_stdout(out), redirect_stderr(err):
+            before, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(stdin.encode()))
+            try:
+                code = run([str(argument) for argument in arguments])
+            finally:
+                sys.stdin = before
+        return Answer(code, out.getvalue(), err.getvalue())
+
+    def json(self, *arguments: str | Path, stdin: str = "") -> Any:
+        """The answer of a command that succeeds, asked for with --json."""
+        answer = self("--json", *arguments, stdin=stdin)
+        assert answer.code == 0, answer
+        return answer.data
+
+    @contextmanager
+    def _environment(self) -> Iterator[None]:
+        settings = {
+            "ORDERFLOW_DATABASE_URL": self.database_url,
+            "ORDERFLOW_LOG_LEVEL": "warning",
+            "ORDERFLOW_LOG_FORMAT": "json",
+            "ORDERFLOW_POLL_SECONDS": "0.05",
+            **self.more,
+        }
+        with pytest.MonkeyPatch.context() as patch:
+            for name in [name for name in os.environ if name.startswith("ORDERFLOW_")]:
+                patch.delenv(name)
+            for name, value in settings.items():
+                patch.setenv(name, value)
+            yield
+
+
+@contextmanager
+def logging_kept() -> Iterator[None]:
+    """The root logger is afterwards as it was: every command configures it anew."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
+def order_json(order_id: str = "o1", **changes: object) -> str:
+    """What ``orders create`` takes: one pizza for cash."""
+    body: dict[str, object] = {
+        "orderId": order_id,
+        "userId": "C1",
+        "restaurantId": "R7",
+        "orderDetails": [{"foodId": "F1", "foodName": "Pizza", "price": 12.50, "quantity": 2}],
+        "paymentMethod": "cash",
+        **changes,
+    }
+    return json.dumps(body)

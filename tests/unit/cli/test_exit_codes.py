@@ -1,0 +1,166 @@
+"""The exit code says what came of a command: 1 failure, 2 usage, 3 not found, 4 conflict, 5 backend unavailable."""
+
+import sqlite3
+from functools import partial
+from pathlib import Path
+
+import pytest
+from orderflow.adapters.kafka import reader, topics
+
+from tests.support.servers import free_port
+from tests.unit.cli.command import CommandLine, order_json
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["fly"], "fly"),
+        (["orders", "fly"], "fly"),
+        (["orders", "show"], "ORDER_ID"),
+        (["check", "--loudly"], "--loudly"),
+        (["simulate", "day", "--orders", "many"], "--orders"),
+        (["simulate", "day", "--orders", "0"], "orders"),
+        (["replay", "nowhere"], "nowhere"),
+        (["orders", "list", "--state", "lost"], "lost"),
+        (["orders", "list", "--limit", "0"], "limit"),
+        (["orders", "list", "--cursor", "nonsense"], "cursor"),
+        (["orders", "list", "--created-from", "noon"], "created-from"),
+        (["orders", "show", "o1", "--as", "king:1"], "king"),
+        (["orders", "create", "nowhere.json"], "nowhere.json"),
+        (["orders", "pay", "o1", "--outcome", "maybe"], "outcome"),
+        (["events", "validate"], "--topic"),
+        (["events", "validate", "nowhere.json"], "nowhere.json"),
+        (["events", "tail", "--no-follow", "--limit", "0"], "limit"),
+        (["lag", "--wait", "-1"], "wait"),
+        (["check", "--wait", "-1"], "wait"),
+        (["consume", "gossip"], "gossip"),
+        (["dead-letters", "redrive", "gossip"], "gossip"),
+        (["stock", "set", "R7", "F1", "some"], "quantity"),
+        (["tokens", "make", "--role", "king", "--id", "K1"], "king"),
+        (["contacts", "set", "nobody", "--email", "a@example.org"], "nobody"),
+        (["--settings", "nowhere.toml", "config"], "nowhere.toml"),
+    ],
+)
+def test_a_command_that_is_not_understood_exits_2_and_names_what_is_wrong(
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], named: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    answer = cli(*arguments)
+
+    assert (answer.code, answer.out) == (2, "")
+    assert named.casefold() in answer.err.casefold()
+
+
+def test_a_wrong_setting_exits_2_and_names_itself_and_what_is_allowed(cli: CommandLine) -> None:
+    answer = CommandLine(cli.database_url, {"ORDERFLOW_HTTP_PORT": "99999"})("config")
+
+    assert (answer.code, answer.out) == (2, "")
+    assert "ORDERFLOW_HTTP_PORT" in answer.err
+    assert "0 (any free) to 65535" in answer.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["orders", "show", "nobodys"],
+        ["orders", "transition", "nobodys", "preparing"],
+        ["orders", "assign", "nobodys", "S1"],
+        ["orders", "cancel", "nobodys", "--reason", "late"],
+        ["orders", "pay", "nobodys"],
+        ["orders", "timeline", "nobodys"],
+        ["orders", "timeline", "nobodys", "--as-of", "2024-01-01T12:00:00Z"],
+        ["contacts", "show", "customer:nobodys"],
+        ["dead-letters", "show", "analytics", "nobodys"],
+    ],
+)
+def test_what_is_not_there_exits_3(cli: CommandLine, arguments: list[str]) -> None:
+    answer = cli(*arguments)
+
+    assert (answer.code, answer.out) == (3, "")
+    assert "nobodys" in answer.err
+
+
+def test_an_illegal_transition_exits_4_and_names_the_allowed_ones(cli: CommandLine) -> None:
+    cli.json("orders", "create", "-", stdin=order_json())
+
+    answer = cli("orders", "transition", "o1", "delivered")
+
+    assert (answer.code, answer.out) == (4, "")
+    assert all(word in answer.err for word in ("waiting_for_shipper", "delivered", "preparing", "cancelled"))
+
+
+def test_an_order_id_given_again_with_other_content_exits_4(cli: CommandLine) -> None:
+    cli.json("orders", "create", "-", stdin=order_json())
+
+    same = cli("orders", "create", "-", stdin=order_json())
+    other = cli("orders", "create", "-", stdin=order_json(userId="C2"))
+
+    assert same.code == 0
+    assert (other.code, other.out) == (4, "")
+
+
+def test_a_version_that_the_order_has_left_exits_4(cli: CommandLine) -> None:
+    cli.json("orders", "create", "-", stdin=order_json())
+    cli.json("orders", "transition", "o1", "preparing", "--version", "1")
+
+    answer = cli("orders", "cancel", "o1", "--reason", "late", "--as", "customer:C1")
+    stale = cli("orders", "transition", "o1", "cancelled", "--reason", "late", "--version", "1")
+
+    assert answer.code == 0
+    assert (stale.code, stale.out) == (4, "")
+
+
+@pytest.mark.parametrize("arguments", [["orders", "list"], ["db", "upgrade"], ["db", "current"], ["check"], ["lag"]])
+def test_a_database_that_cannot_be_reached_exits_5(arguments: list[str]) -> None:
+    nobody = CommandLine(f"postgresql://someone:secret@127.0.0.1:{free_port()}/orders")
+
+    answer = nobody(*arguments)
+
+    assert (answer.code, answer.out) == (5, "")
+    assert "Traceback" not in answer.err
+    assert "secret" not in answer.err
+
+
+@pytest.mark.parametrize("arguments", [["topics", "create"], ["topics", "describe"], ["events", "validate", "--topic"]])
+def test_a_kafka_that_cannot_be_reached_exits_5(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.setattr(topics, "TopicAdmin", partial(topics.TopicAdmin, timeout=1))
+    monkeypatch.setattr(reader, "KafkaTopicReader", partial(reader.KafkaTopicReader, timeout=1))
+    nobody = CommandLine(cli.database_url, {"ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"})
+
+    answer = nobody(*arguments)
+
+    assert (answer.code, answer.out) == (5, "")
+    assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["relay"], ["topics", "create"], ["topics", "describe"], ["events", "validate", "--topic"]]
+)
+def test_what_needs_kafka_exits_1_without_it_and_names_the_setting(cli: CommandLine, arguments: list[str]) -> None:
+    answer = cli(*arguments)
+
+    assert (answer.code, answer.out) == (1, "")
+    assert "ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("damage", "seen"),
+    [
+        ("DELETE FROM order_events WHERE rowid = (SELECT max(rowid) FROM order_events)", "position"),
+        ("UPDATE orders SET state = 'preparing' WHERE id = 'small-o1'", "row = fold(log)"),
+        ("DELETE FROM notifications WHERE rowid = (SELECT min(rowid) FROM notifications)", "notifications"),
+    ],
+)
+def test_a_check_that_finds_a_difference_exits_1_and_says_where(lived: CommandLine, damage: str, seen: str) -> None:
+    with sqlite3.connect(lived.file) as database:
+        database.execute(damage)
+    database.close()
+
+    answer = lived("--json", "check")
+
+    assert answer.code == 1
+    assert answer.data["clean"] is False
+    assert seen in answer.err

@@ -1,0 +1,101 @@
+"""``orderflow orders``: what an operator does with orders."""
+
+from pathlib import Path
+
+from tests.unit.cli.command import CommandLine, order_json
+
+
+def test_an_order_is_created_from_a_file_and_shown_with_its_exact_price(cli: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "order.json"
+    file.write_text(order_json(totalPrice=28.50))
+
+    created = cli("--json", "orders", "create", file)
+
+    assert created.code == 0
+    assert '"totalPrice":28.5' in created.out
+    assert cli.json("orders", "show", "o1") == created.data
+    assert created.data["state"] == "waiting_for_shipper"
+
+
+def test_an_order_is_created_from_standard_input(cli: CommandLine) -> None:
+    created = cli.json("orders", "create", "-", stdin=order_json("from-stdin"))
+
+    assert created["orderId"] == "from-stdin"
+    assert [order["orderId"] for order in cli.json("orders", "list")["orders"]] == ["from-stdin"]
+
+
+def test_what_is_wrong_with_an_order_is_named_by_its_place(cli: CommandLine) -> None:
+    answer = cli("orders", "create", "-", stdin=order_json(orderDetails=[]))
+
+    assert (answer.code, answer.out) == (2, "")
+    assert "orderDetails" in answer.err
+
+
+def test_an_order_is_led_to_its_end(cli: CommandLine) -> None:
+    cli.json("orders", "create", "-", stdin=order_json(paymentMethod="card", cardToken="tok_ok"))
+
+    paid = cli.json("orders", "pay", "o1")
+    assigned = cli.json("orders", "assign", "o1", "S3", "--as", "shipper:S3")
+    sent = cli.json("orders", "transition", "o1", "on_the_way", "--as", "shipper:S3")
+    done = cli.json("orders", "transition", "o1", "delivered", "--as", "shipper:S3")
+
+    assert paid["paymentStatus"] == "paid"
+    assert [order["state"] for order in (assigned, sent, done)] == ["preparing", "on_the_way", "delivered"]
+    assert cli.json("check")["clean"] is True
+
+
+def test_a_cancelled_order_keeps_its_reason(cli: CommandLine) -> None:
+    cli.json("orders", "create", "-", stdin=order_json())
+
+    cli.json("orders", "cancel", "o1", "--reason", "changed my mind", "--as", "customer:C1")
+
+    shown = cli("orders", "show", "o1")
+    assert "changed my mind" in shown.out
+
+
+def test_a_list_is_read_to_its_end_page_by_page(lived_once: CommandLine) -> None:
+    pages = [lived_once.json("orders", "list", "--limit", "4")]
+    while cursor := pages[-1]["nextCursor"]:
+        pages.append(lived_once.json("orders", "list", "--limit", "4", "--cursor", cursor))
+
+    assert [len(page["orders"]) for page in pages] == [4, 4, 2]
+    ids = [order["orderId"] for page in pages for order in page["orders"]]
+    assert sorted(ids) == sorted(f"small-o{number}" for number in range(1, 11))
+
+
+def test_a_table_is_followed_by_the_cursor_of_the_next_page_as_talk(lived_once: CommandLine) -> None:
+    answer = lived_once("orders", "list", "--limit", "4")
+
+    assert "--cursor" in answer.err
+    assert "--cursor" not in answer.out
+    assert answer.out.count("small-o") == 4
+
+
+def test_a_list_keeps_to_every_condition_given(cli: CommandLine) -> None:
+    for order_id, customer in (("o1", "C1"), ("o2", "C1"), ("o3", "C2")):
+        cli.json("orders", "create", "-", stdin=order_json(order_id, userId=customer))
+    cli.json("orders", "transition", "o2", "preparing")
+
+    found = cli.json("orders", "list", "--customer", "C1", "--state", "preparing", "--restaurant", "R7")
+
+    assert [order["orderId"] for order in found["orders"]] == ["o2"]
+    assert cli.json("orders", "list", "--created-until", "2024-01-01T12:00:00Z")["orders"] == []
+
+
+def test_a_timeline_tells_every_event_with_its_address_in_the_log(lived_once: CommandLine) -> None:
+    told = lived_once.json("orders", "timeline", "small-o1")
+
+    assert [event["sequence"] for event in told] == list(range(1, len(told) + 1))
+    assert told[0]["type"] == "order.created"
+    assert len({event["bucket"] for event in told}) == 1
+    assert [event["position"] for event in told] == sorted(event["position"] for event in told)
+
+
+def test_a_timeline_as_of_a_time_shows_the_order_as_it_was_then(lived_once: CommandLine) -> None:
+    placed, *_, last = lived_once.json("orders", "timeline", "small-o1")
+
+    then = lived_once.json("orders", "timeline", "small-o1", "--as-of", placed["occurredAt"])
+    at_last = lived_once.json("orders", "timeline", "small-o1", "--as-of", last["occurredAt"])
+
+    assert then["state"] == "waiting_for_shipper"
+    assert at_last["state"] == lived_once.json("orders", "show", "small-o1")["state"]
