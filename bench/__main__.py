@@ -1,0 +1,86 @@
+"""``python -m bench [NAME...]``: measure, print the ratios, and exit 1 where a promise is not kept."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from time import perf_counter
+
+from orderflow.entrypoints.logs import configure_logs
+from orderflow.entrypoints.settings import Settings
+from tests.support.servers import MissingServer
+
+from . import consuming, creating, days, memory, relaying
+from .finding import Effort, Finding, table
+from .servers import Servers
+
+Measure = Callable[[Servers, Effort], Awaitable[list[Finding]]]
+
+MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
+    "create": (creating.measure, "orders created by 128 callers, against the ORM with a commit each (PostgreSQL)"),
+    "relay": (relaying.measure, "log to topic, against the bare idempotent producer (PostgreSQL, Kafka)"),
+    "consumer": (consuming.measure, "topic to effects, against a commit per message and bare (PostgreSQL, Kafka)"),
+    "day": (days.measure, "a day step by step, against bare transactions (SQLite, PostgreSQL)"),
+    "day-sqlite": (days.on_sqlite, "the same on SQLite alone, which needs no server; part of day"),
+    "memory": (memory.measure, "resident memory of each process after one day and after two (PostgreSQL, Kafka)"),
+}
+ALL = ("create", "relay", "consumer", "day", "memory")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when all that was promised is kept, 1 when not, or when a server was missing."""
+    asked = _parser().parse_args(arguments)
+    if asked.list:
+        for name, (_, says) in MEASUREMENTS.items():
+            print(f"{name:<12}{says}")
+        return 0
+    effort = Effort(pairs=asked.pairs, scale=asked.scale)
+    found: list[Finding] = []
+    missing: list[str] = []
+    with Servers() as servers:
+        for name in dict.fromkeys(asked.names or ALL):
+            began = perf_counter()
+            print(f"{name} ...", file=sys.stderr, end="", flush=True)
+            try:
+                found += asyncio.run(_measured(MEASUREMENTS[name][0], servers, effort))
+            except MissingServer as error:
+                missing.append(f"{name}: not measured: {error}")
+            print(f" {perf_counter() - began:.0f} s", file=sys.stderr)
+    print(table(found))
+    missed = [f"missed: {each.what.strip()}: {each.median:.2f}, promised {each.bound}" for each in found if each.missed]
+    for line in (*missing, *missed):
+        print(line)
+    return 1 if (missing or missed) and not asked.no_floors else 0
+
+
+async def _measured(measure: Measure, servers: Servers, effort: Effort) -> list[Finding]:
+    return await measure(servers, effort)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure orderflow. See docs/benchmarks.md.")
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *MEASUREMENTS], help=", ".join(MEASUREMENTS))
+    parser.add_argument("--list", action="store_true", help="say what each measures, and end")
+    parser.add_argument("--no-floors", action="store_true", help="only print: exit 0 whatever was found")
+    parser.add_argument("--pairs", type=_at_least_one, default=Effort().pairs, help="turns that each side gets")
+    parser.add_argument("--scale", type=_above_zero, default=1.0, help="so many times the usual amount of work")
+    return parser
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _above_zero(text: str) -> float:
+    number = float(text)
+    if not 0 < number < 1000:
+        raise ValueError(text)
+    return number
+
+
+if __name__ == "__main__":
+    configure_logs(Settings(log_level="error"))
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""``consumer``: a consumer of the topic with effects on PostgreSQL, against a bare one, and one commit a message."""
+
+import asyncio
+from collections.abc import Sequence
+from time import perf_counter
+from uuid import uuid4
+
+from attrs import define, field
+from confluent_kafka import Consumer, Producer
+from orderflow.adapters import wire
+from orderflow.adapters.kafka import KafkaEventSource, KafkaSettings
+from orderflow.adapters.sql import SqlStorage
+from orderflow.adapters.sql.effects import SqlEffects
+from orderflow.application.analyse import Analyse
+from orderflow.application.consuming import Handled
+from orderflow.application.handle_batch import HandleBatch
+from orderflow.application.log import Foreign, LogRecord
+from orderflow.application.run_consumer import RunConsumer
+from orderflow.entrypoints.container import utc_now
+from tests.support.databases import empty
+
+from .finding import Effort, Finding, in_turn, rates, ratios
+from .history import lived, records
+from .servers import Servers
+
+ORDERS = 1000
+BATCH = 500
+SHARE_ONE_BY_ONE = 0.08
+"""How much of the topic is read where every message has its commit; the rest would only take longer."""
+FLOOR = 10.0
+
+
+async def measure(servers: Servers, effort: Effort) -> list[Finding]:
+    given = await records(await lived(effort.of(ORDERS)))
+    topic = servers.topic()
+    _publish(topic, given)
+    storage = SqlStorage.at(servers.database())
+    await storage.open()
+    try:
+
+        async def batches() -> float:
+            return await _consumed(storage, topic, BATCH, len(given))
+
+        async def one_by_one() -> float:
+            return await _consumed(storage, topic, 1, max(1, round(len(given) * SHARE_ONE_BY_ONE)))
+
+        async def bare() -> float:
+            return await asyncio.to_thread(_read, topic, len(given))
+
+        in_batches, one, alone = await in_turn(effort, batches, one_by_one, bare)
+    finally:
+        await storage.close()
+    return [
+        Finding(
+            what="consumer / a commit per message",
+            values=ratios(in_batches, one),
+            floor=FLOOR,
+            aside=rates("events", **{f"batches of {BATCH}": in_batches, "of 1": one}),
+        ),
+        Finding(
+            what="consumer / bare consumer, no effects",
+            values=ratios(in_batches, alone),
+            aside=rates("events", orderflow=in_batches, bare=alone),
+        ),
+    ]
+
+
+def _publish(topic: KafkaSettings, given: Sequence[LogRecord]) -> None:
+    producer = Producer({"bootstrap.servers": topic.bootstrap_servers, "compression.type": "lz4"})
+    for record in given:
+        headers = [*wire.headers(record, source=topic.source)]
+        producer.produce(topic.topic, record.body, record.order_id, record.bucket % 3, headers=headers)
+    if left := producer.flush(60):
+        raise RuntimeError(f"{left} events were not published")
+
+
+@define
+class _Watched:
+    """Handles batches, from the first until so many events are handled; then the consumer is to stop."""
+
+    handle: HandleBatch
+    many: int
+    stop: asyncio.Event
+    handled: int = 0
+    began: float = field(default=0.0)
+    ended: float = field(default=0.0)
+
+    async def __call__(self, given: Sequence[LogRecord | Foreign]) -> Handled:
+        self.began = self.began or perf_counter()
+        done = await self.handle(given)
+        self.handled += done.events
+        if done.parked or done.foreign or done.gaps:
+            raise RuntimeError(f"the topic cannot be consumed as it is: {done}")
+        if self.handled >= self.many and not self.stop.is_set():
+            self.ended = perf_counter()
+            self.stop.set()
+        return done
+
+
+async def _consumed(storage: SqlStorage, topic: KafkaSettings, batch: int, many: int) -> float:
+    """Events a second, from the first batch in hand until the commit of the last; a new group on empty tables."""
+    await empty(storage)
+    handle = HandleBatch(
+        consumer=Analyse(),
+        store=SqlEffects(storage).store,
+        cursors=storage.cursors,
+        decode=wire.decode_record,
+        clock=utc_now,
+    )
+    watched = _Watched(handle, many, asyncio.Event())
+    source = KafkaEventSource(topic, "analytics", group=str(uuid4()))
+    await RunConsumer(source=source, handle_batch=watched, consumer=handle.consumer, batch=batch)(watched.stop)
+    return watched.handled / (watched.ended - watched.began)
+
+
+def _read(topic: KafkaSettings, many: int) -> float:
+    """Events a second whose envelope was decoded, from the first batch in hand."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": topic.bootstrap_servers,
+            "group.id": str(uuid4()),
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": "false",
+            "isolation.level": "read_committed",
+        }
+    )
+    consumer.subscribe([topic.topic])
+    try:
+        read, began = 0, 0.0
+        while read < many:
+            first = consumer.poll(1.0)  # consume() would wait until it has all
+            for message in [first, *consumer.consume(BATCH - 1, 0)] if first is not None else ():
+                if message.error() is not None:
+                    raise RuntimeError(f"the bare consumer was told: {message.error()}")
+                began = began or perf_counter()
+                wire.read_envelope(message.value() or b"")
+                read += 1
+        return read / (perf_counter() - began)
+    finally:
+        consumer.close()

@@ -1,0 +1,101 @@
+"""What a measurement found, and whether it is as good as was promised."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from statistics import median
+
+from attrs import field, frozen
+
+Turn = Callable[[], Awaitable[float]]
+"""Does the work once; how much of it was done a second."""
+
+
+@frozen(kw_only=True)
+class Finding:
+    """``values`` are one ratio a pair, or other figures of ``unit``; their median is held to the floor or ceiling.
+
+    ``aside`` says what is good to know and promises nothing, such as absolute rates.
+    """
+
+    what: str
+    values: Sequence[float] = field(validator=lambda _, __, values: _some(values))
+    unit: str = "x"
+    floor: float | None = None
+    ceiling: float | None = None
+    aside: str = ""
+
+    @property
+    def median(self) -> float:
+        return median(self.values)
+
+    @property
+    def missed(self) -> bool:
+        """Whether the median is below the floor or above the ceiling."""
+        return (self.floor is not None and self.median < self.floor) or (
+            self.ceiling is not None and self.median > self.ceiling
+        )
+
+    @property
+    def bound(self) -> str:
+        """The promise in words; empty where none is made."""
+        if self.floor is not None:
+            return f">= {self.floor:g} {self.unit}"
+        return "" if self.ceiling is None else f"<= {self.ceiling:g} {self.unit}"
+
+
+def _some(values: Sequence[float]) -> None:
+    if not values:
+        raise ValueError("a finding needs at least one value")
+
+
+@frozen(kw_only=True)
+class Effort:
+    """How much is measured: ``pairs`` turns of each side, and ``scale`` times the usual amounts."""
+
+    pairs: int = 5
+    scale: float = 1.0
+
+    def of(self, amount: int, *, least: int = 1) -> int:
+        """``amount`` at this scale."""
+        return max(least, round(amount * self.scale))
+
+
+async def in_turn(effort: Effort, *sides: Turn) -> list[list[float]]:
+    """The rates of each side, measured A B A B ...; before that each has one turn that does not count.
+
+    What else the machine does meanwhile hits both sides of a pair alike.
+    """
+    rates: list[list[float]] = [[] for _ in sides]
+    for pair in range(effort.pairs + 1):
+        for side, seen in zip(sides, rates, strict=True):
+            rate = await side()
+            if pair:
+                seen.append(rate)
+    return rates
+
+
+def ratios(ours: Sequence[float], peers: Sequence[float]) -> list[float]:
+    """Pair by pair."""
+    return [our / peer for our, peer in zip(ours, peers, strict=True)]
+
+
+def rates(unit: str, **sides: Sequence[float]) -> str:
+    """The median rate of each side, in words."""
+    return ", ".join(f"{name} {median(seen):,.0f}" for name, seen in sides.items()) + f" {unit}/s"
+
+
+def table(findings: Sequence[Finding]) -> str:
+    """The findings as text, a line each under a heading."""
+    rows = [("", "median", "min", "max", "promised", "", "")]
+    for each in findings:
+        figures = [f"{value:.2f} {each.unit}" for value in (each.median, min(each.values), max(each.values))]
+        verdict = ("MISSED" if each.missed else "kept") if each.bound else ""
+        rows.append((each.what, figures[0], figures[1], figures[2], each.bound, verdict, each.aside))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [
+            text.rjust(width) if 1 <= n <= 3 else text.ljust(width)
+            for n, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,31 @@
+"""A day's events, as a log has them: what relay and consumers are measured with."""
+
+from collections.abc import Sequence
+
+from orderflow.adapters.memory import MemoryStorage
+from orderflow.application.day.clock import VirtualClock
+from orderflow.application.day.live import LiveDay, UseCaseDoor, VirtualPace
+from orderflow.application.day.synthetic import synthesise
+from orderflow.application.log import LogRecord
+from orderflow.entrypoints.container import container_for
+from orderflow.entrypoints.lifespan import opened
+from orderflow.entrypoints.settings import Settings
+
+SEED = 1
+
+
+async def lived(orders: int) -> MemoryStorage:
+    """A storage in which a day of so many orders was lived: about seven events each."""
+    clock = VirtualClock()
+    container = container_for(Settings(database_url="memory://"), clock=clock)
+    async with opened(container):
+        await LiveDay(UseCaseDoor(container.use_cases()), VirtualPace(clock))(synthesise(orders, SEED))
+        storage = container.storage()
+        assert isinstance(storage, MemoryStorage)
+        return storage
+
+
+async def records(storage: MemoryStorage) -> Sequence[LogRecord]:
+    """All that is in the log, in the order in which it came about; each bucket's in the order of its positions."""
+    found = await storage.log.read(dict.fromkeys(await storage.log.heads(), 0), limit=10_000_000)
+    return sorted(found, key=lambda record: record.occurred_at)

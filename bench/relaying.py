@@ -1,0 +1,92 @@
+"""``relay``: the log brought to the topic exactly once, against the bare idempotent producer with the same bytes."""
+
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+from confluent_kafka import Producer
+from orderflow.adapters import wire
+from orderflow.adapters.kafka import KafkaRelayTopic, KafkaSettings
+from orderflow.adapters.sql import SqlStorage
+from orderflow.application.log import LogRecord
+from orderflow.application.publish_pending import PublishPending
+from orderflow.application.write_set import WriteSet
+from tests.support.waiting import eventually_async
+
+from .finding import Effort, Finding, in_turn, rates, ratios
+from .history import lived, records
+from .servers import Servers
+
+ORDERS = 2500
+BATCH = 1000
+FLOOR = 0.40
+
+
+async def measure(servers: Servers, effort: Effort) -> list[Finding]:
+    memory = await lived(effort.of(ORDERS))
+    given = await records(memory)
+    database = SqlStorage.at(servers.database())
+    await database.open()
+    try:
+        for start in range(0, len(given), BATCH):
+            events = [wire.decode_record(record) for record in given[start : start + BATCH]]
+            await database.committer.commit(WriteSet(events=events))
+
+        async def from_memory() -> float:
+            return await _relayed(memory, servers.topic(), len(given))
+
+        async def from_postgresql() -> float:
+            return await _relayed(database, servers.topic(), len(given))
+
+        async def bare() -> float:
+            return _produced(servers.topic(), given)
+
+        in_ram, on_disk, peer = await in_turn(effort, from_memory, from_postgresql, bare)
+    finally:
+        await database.close()
+    aside = rates("events", relay=on_disk, producer=peer) + f"; batches of {BATCH:,}"
+    return [
+        Finding(what="relay of PostgreSQL / producer", values=ratios(on_disk, peer), floor=FLOOR, aside=aside),
+        Finding(
+            what="relay of a log in memory / producer",
+            values=ratios(in_ram, peer),
+            floor=FLOOR,
+            aside=rates("events", relay=in_ram, producer=peer),
+        ),
+    ]
+
+
+async def _relayed(storage: Any, topic: KafkaSettings, many: int) -> float:
+    """Events a second, from when the relay has its buckets until the last transaction is committed."""
+    relay = KafkaRelayTopic(topic)
+    try:
+        await eventually_async(relay.cursors, deadline=60, that="the relay has its buckets")
+        pending, published = PublishPending(storage.log, relay, storage.cursors, batch=BATCH), 0
+        began = perf_counter()
+        while published < many:
+            published += await pending()
+        return many / (perf_counter() - began)
+    finally:
+        await relay.close()
+
+
+def _produced(topic: KafkaSettings, given: Sequence[LogRecord]) -> float:
+    """Events a second, from the first until the last is acknowledged. Keys and headers are made outside the clock."""
+    messages = [(r.body, r.order_id, r.bucket % 3, [*wire.headers(r, source=topic.source)]) for r in given]
+    producer = Producer(
+        {
+            "bootstrap.servers": topic.bootstrap_servers,
+            "enable.idempotence": "true",
+            "compression.type": "lz4",
+            "queue.buffering.max.messages": "1000000",
+        }
+    )
+    producer.list_topics(topic.topic, timeout=30)  # the connection stands
+    began = perf_counter()
+    for value, key, partition, headers in messages:
+        producer.produce(topic.topic, value, key, partition, headers=headers)
+    left = producer.flush(60)
+    seconds = perf_counter() - began
+    if left:
+        raise RuntimeError(f"the bare producer left {left} events unsent")
+    return len(given) / seconds

@@ -1,0 +1,74 @@
+"""The measurements can be asked for, and tell kept promises from missed ones. Their figures are for a quiet machine."""
+
+import asyncio
+
+import pytest
+from bench.__main__ import ALL, MEASUREMENTS, main
+from bench.days import on_sqlite
+from bench.finding import Effort, Finding, in_turn, ratios, table
+from bench.servers import Servers
+
+
+def test_list_names_every_measurement(capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["--list"])
+
+    assert code == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(MEASUREMENTS)
+    assert set(ALL) <= set(MEASUREMENTS)
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(["weather"])
+
+    assert refused.value.code == 2
+
+
+async def test_sides_are_measured_in_turn_and_the_first_turn_does_not_count() -> None:
+    turns: list[str] = []
+
+    async def side(name: str, rate: float) -> float:
+        turns.append(name)
+        return rate * len(turns)
+
+    ours, peers = await in_turn(Effort(pairs=2), lambda: side("A", 1), lambda: side("B", 2))
+
+    assert turns == ["A", "B"] * 3
+    assert (ours, peers) == ([3, 5], [8, 12])
+    assert ratios(ours, peers) == [3 / 8, 5 / 12]
+
+
+@pytest.mark.parametrize(
+    ("promised", "missed"),
+    [({}, False), ({"floor": 0.4}, False), ({"floor": 0.6}, True), ({"ceiling": 0.6}, False), ({"ceiling": 0.4}, True)],
+)
+def test_the_median_is_held_to_the_promise(promised: dict[str, float], missed: bool) -> None:
+    finding = Finding(what="relay", values=[0.1, 0.5, 0.9], **promised)
+
+    told = table([finding])
+
+    assert finding.missed is missed
+    assert ("MISSED" in told, "kept" in told) == (missed, bool(promised) and not missed)
+    assert "0.50 x" in told
+
+
+def test_a_missed_floor_ends_with_1_and_no_floors_with_0(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(servers: Servers, effort: Effort) -> list[Finding]:
+        return [Finding(what="slow", values=[0.1], floor=1.0)]
+
+    monkeypatch.setitem(MEASUREMENTS, "day", (slow, ""))  # type: ignore[arg-type]
+
+    codes = main(["day"]), main(["day", "--no-floors"])
+
+    assert codes == (1, 0)
+    assert "missed: slow: 0.10, promised >= 1 x" in capsys.readouterr().out
+
+
+def test_a_tiny_day_on_sqlite_is_measured() -> None:
+    with Servers() as servers:
+        (finding,) = asyncio.run(on_sqlite(servers, Effort(pairs=1, scale=0.02)))
+
+    assert finding.median > 0
+    assert "steps/s" in finding.aside
