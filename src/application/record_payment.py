@@ -10,6 +10,9 @@ from .payments import AttemptKind, AttemptStatus, PaymentAttempt
 from .ports import Clock, OrderViews, PaymentAttempts, PaymentGateway, UnitOfWork, Work
 from .settle_refunds import SettleRefunds
 
+CASHIER = Actor(Role.ADMIN, "payments")
+"""Who tells how a charge ended that somebody was permitted to ask for."""
+
 
 @frozen
 class RecordPayment:
@@ -40,7 +43,7 @@ class RecordPayment:
         if paid is not None and card and by.role is not Role.ADMIN:
             raise _only_an_admin(order, by)
         if card and paid is None and order.record_payment(paid=True, by=by, at=self.clock()).events:
-            return await self._charge(order, by, expected_version)
+            return await self._charge(order, expected_version)
         return await self._record(order_id, paid is not False, by, expected_version)
 
     async def _record(
@@ -59,7 +62,7 @@ class RecordPayment:
         )
         return change.order
 
-    async def _charge(self, order: Order, by: Actor, expected_version: int | None) -> Order:
+    async def _charge(self, order: Order, expected_version: int | None) -> Order:
         """Each answer is kept together with what is asked next; the last one together with the order."""
         known, number = await self._round(order)
         authorization = known.get(AttemptKind.AUTHORIZE) or self._asked(order, AttemptKind.AUTHORIZE, number)
@@ -69,7 +72,7 @@ class RecordPayment:
             answer = await self.gateway.authorize(card_token=token, amount=order.total, key=authorization.key)
             authorization = authorization.settled(answer, self.clock())
         if authorization.status is AttemptStatus.DECLINED:
-            return await self._record(order.id, False, by, expected_version, authorization)
+            return await self._record(order.id, False, CASHIER, expected_version, authorization)
         capture = known.get(AttemptKind.CAPTURE) or self._asked(order, AttemptKind.CAPTURE, number)
         if capture.status is AttemptStatus.ASKED:
             await self._keep(authorization, capture)
@@ -78,8 +81,8 @@ class RecordPayment:
             )
             capture = capture.settled(answer, self.clock())
         try:
-            # The money has moved, so what the caller saw of the order's version no longer matters.
-            return await self._record(order.id, capture.status is AttemptStatus.SUCCEEDED, by, None, capture)
+            # The money has moved: it is told whatever the caller saw, or may do by now.
+            return await self._record(order.id, capture.status is AttemptStatus.SUCCEEDED, CASHIER, None, capture)
         except GuardFailed:
             await self._keep(capture, self._asked(order, AttemptKind.REFUND, number))
             await self.settle_refunds(order.id)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import datetime
 
 from attrs import field, frozen
 
@@ -16,6 +17,7 @@ class IdempotencyKey:
     caller: str
     key: str
     fingerprint: str
+    asked_at: datetime = field(eq=False)
     answer: Callable[[Order], bytes] = field(repr=False, eq=False)
 
 

@@ -1,7 +1,7 @@
 """What every committer promises about idempotency keys, and every place that keeps their answers."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -95,8 +95,8 @@ class IdempotencyContract:
 
     async def test_old_answers_are_forgotten(self, storage: Any) -> None:
         for number in range(3):
-            with _request(f"k{number}"):
-                await placed(storage, f"O{number}", at=AT + timedelta(hours=number))
+            with _request(f"k{number}", at=AT + timedelta(hours=number)):
+                await placed(storage, f"O{number}")
 
         forgotten = await storage.answers.forget_before(AT + timedelta(hours=2))
 
@@ -105,8 +105,9 @@ class IdempotencyContract:
         assert await storage.answers.find("customer:C1", "k2") is not None
 
 
-def _request(key: str, caller: str = "customer:C1") -> Any:
+def _request(key: str, caller: str = "customer:C1", at: datetime = AT) -> Any:
     def answer(order: Order) -> bytes:
         return f"{order.id} at {order.version}\0".encode()
 
-    return answering(Request(idempotency=IdempotencyKey(caller=caller, key=key, fingerprint="print", answer=answer)))
+    asked = IdempotencyKey(caller=caller, key=key, fingerprint="print", asked_at=at, answer=answer)
+    return answering(Request(idempotency=asked))

@@ -114,7 +114,7 @@ class MemoryCommitter:
         if key is not None and answer is not None:
             order = list(writes.orders.values())[-1]
             stored = Answer(fingerprint=key.fingerprint, body=answer, order_id=order.id)
-            storage._answers[key.caller, key.key] = (stored, order.updated_at)
+            storage._answers[key.caller, key.key] = (stored, key.asked_at)
         storage._orders.update(writes.orders)
         storage._attempts.update(writes.attempts)
         for record in records:

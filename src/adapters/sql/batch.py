@@ -78,7 +78,7 @@ def _keys(sets: Sequence[WriteSet]) -> list[dict[str, Any]]:
                     "fingerprint": key.fingerprint,
                     "order_id": order.id,
                     "answer": answer,
-                    "created_at": order.updated_at,
+                    "created_at": key.asked_at,
                 }
             )
     return found

@@ -8,7 +8,7 @@ from attrs import field, fields, frozen
 
 from ...domain.errors import CorruptHistory, UndecodableEvent
 from ...domain.events import OrderEvent, event_id
-from ...domain.history import OrderFacts, apply, facts
+from ...domain.history import OrderFacts, facts, fold
 from ...domain.order import Order
 from ..log import LogRecord, Positions, bucket_of
 from ..ports import Decode, EventLog
@@ -147,12 +147,9 @@ def differing(ours: OrderFacts, theirs: OrderFacts) -> list[tuple[str, object, o
 
 
 def _fold(order_id: str, events: Sequence[OrderEvent], paths: Comparison) -> OrderFacts | None:
-    told: OrderFacts | None = None
-    for event in events:
-        paths.compared += 1
-        try:
-            told = apply(told, event)
-        except CorruptHistory as e:
-            paths.differ(f"order {order_id}, event {event.sequence}", e.problem)
-            return None
-    return told
+    paths.compared += len(events)
+    try:
+        return fold(events)
+    except CorruptHistory as e:
+        paths.differ(f"order {order_id}, event {e.sequence}", e.problem)
+        return None

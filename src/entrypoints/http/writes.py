@@ -1,6 +1,7 @@
 """Routes that change an order. Each reads its body, asks one use-case, and answers the order as it is now."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -57,7 +58,13 @@ class Asked:
         if self.key is None:
             body, replayed = self._render(await command()), False
         else:
-            key = IdempotencyKey(caller=str(self.by), key=self.key, fingerprint=self.fingerprint, answer=self._render)
+            key = IdempotencyKey(
+                caller=str(self.by),
+                key=self.key,
+                fingerprint=self.fingerprint,
+                asked_at=datetime.now(UTC),
+                answer=self._render,
+            )
             body, replayed = await self.once(key, command)
         said = decode(body, type=_Said)
         headers = {"ETag": etag(said.version)}

@@ -241,7 +241,11 @@ class TestOnce:
 
     def _key(self, **changes: str) -> IdempotencyKey:
         key = IdempotencyKey(
-            caller="customer:C1", key="k1", fingerprint="f1", answer=lambda order: f"v{order.version}".encode()
+            caller="customer:C1",
+            key="k1",
+            fingerprint="f1",
+            asked_at=NOW,
+            answer=lambda order: f"v{order.version}".encode(),
         )
         return evolve(key, **changes)
 

@@ -153,6 +153,24 @@ async def test_money_captured_for_an_order_that_was_cancelled_meanwhile_is_given
     assert (await till.ask.get_order("O1", by=ADMIN)).payment.status is PaymentStatus.PENDING
 
 
+async def test_a_charge_is_told_although_its_asker_may_not_any_more(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await till.order()
+    await till.ask.assign_shipper("O1", "S1", by=ADMIN)
+    capture = SandboxGateway.capture
+
+    async def replace_the_shipper_first(gateway: SandboxGateway, **asked: object) -> GatewayAnswer:
+        await till.ask.assign_shipper("O1", "S2", by=ADMIN)
+        return await capture(gateway, **asked)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(SandboxGateway, "capture", replace_the_shipper_first)
+
+    paid = await till.ask.record_payment("O1", by=Actor.parse("shipper:S1"))
+
+    assert paid.payment.status is PaymentStatus.PAID
+
+
 async def test_an_order_paid_outside_has_nothing_to_refund_at_the_gateway(till: Till) -> None:
     await till.order()
     await till.ask.record_payment("O1", by=ADMIN, paid=True)
