@@ -28,7 +28,7 @@ from ..day_over_http import HttpDayDoor
 from ..lifespan import opened
 from ..processes import run_parts
 from ..settings import Settings
-from .operate import caught_up, check_table
+from .operate import caught_up, check_table, refuse_negative
 from .session import rows, session
 
 DEMO_ORDERS = 300
@@ -73,6 +73,7 @@ async def replay(
     pace = _speed(speed)
     if workers < 1:
         raise InvalidInput("workers", str(workers), "1 or more")
+    refuse_negative(wait)
     try:
         midnight = date.fromisoformat(on)
     except ValueError:
@@ -90,7 +91,12 @@ def simulate(folder: Path, /, *, orders: int = 500, seed: int = 1) -> None:
     if orders < 1:
         raise InvalidInput("orders", str(orders), "1 or more")
     day = synthesise(orders, seed)
-    write_day(day, folder)
+    try:
+        write_day(day, folder)
+    except OSError as e:
+        raise InvalidInput(
+            str(folder), f"cannot be written: {e.strerror}", "a folder that is there, or can be made"
+        ) from e
     session().show(
         {"folder": str(folder), "orders": len(day.orders), "couriers": len(day.couriers)},
         f"{folder}: {len(day.orders)} orders, {len(day.couriers)} couriers, {len(day.restaurants)} restaurants",

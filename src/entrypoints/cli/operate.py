@@ -106,7 +106,7 @@ async def lag(*, wait: float | None = None) -> int:
 
     --wait SECONDS: until there is none, at most so long; exit 1 when some is left.
     """
-    _seconds(wait or 0)
+    refuse_negative(wait or 0)
     async with session().opened() as container:
         found = await caught_up(container, wait or 0)
         groups = await group_lags(container)
@@ -115,7 +115,8 @@ async def lag(*, wait: float | None = None) -> int:
     return 1 if wait is not None and any(found.values()) else 0
 
 
-def _seconds(wait: float) -> None:
+def refuse_negative(wait: float) -> None:
+    """Raises InvalidInput for what is no time to wait, in seconds."""
     if not 0 <= wait < float("inf"):
         raise InvalidInput("wait", str(wait), "seconds, 0 or more")
 
@@ -165,7 +166,7 @@ async def check(*, wait: float = 0.0) -> int:
 
     --wait SECONDS: first let relay and consumers catch up, at most so long.
     """
-    _seconds(wait)
+    refuse_negative(wait)
     async with session().opened() as container:
         await caught_up(container, wait)
         report = await container.check()()

@@ -1,0 +1,63 @@
+"""``config``, ``--settings`` and ``tokens``: secrets are shown once or never."""
+
+import sqlite3
+from contextlib import closing
+from hashlib import sha256
+from pathlib import Path
+
+from tests.unit.cli.command import CommandLine
+
+
+def test_config_shows_every_setting_with_its_secrets_masked() -> None:
+    cli = CommandLine(
+        "postgresql://keeper:hunter2@db.example.org/orders",
+        {"ORDERFLOW_SMTP_PASSWORD": "hunter3", "ORDERFLOW_KAFKA_SASL_PASSWORD": "hunter4"},
+    )
+
+    as_json, as_table = cli("--json", "config"), cli("config")
+
+    assert as_json.data["database_url"] == "postgresql://keeper:********@db.example.org/orders"
+    assert as_json.data["smtp_password"] == "********"
+    assert "ORDERFLOW_DATABASE_URL" in as_table.out
+    assert "hunter" not in as_json.out + as_table.out
+
+
+def test_a_file_of_settings_is_read_and_the_environment_wins_over_it(cli: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "orderflow.toml"
+    file.write_text('[orderflow]\ncurrency = "EUR"\ndatabase_url = "memory://"\n')
+
+    shown = cli.json("--settings", file, "config")
+
+    assert shown["currency"] == "EUR"
+    assert shown["database_url"] == cli.database_url
+
+
+def test_a_wrong_name_in_a_file_of_settings_exits_2_and_names_file_and_name(cli: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "orderflow.toml"
+    file.write_text('[orderflow]\ncurency = "EUR"\n')
+
+    answer = cli("--settings", file, "config")
+
+    assert (answer.code, answer.out) == (2, "")
+    assert "curency" in answer.err
+    assert "orderflow.toml" in answer.err
+
+
+def test_a_token_is_shown_once_and_only_its_hash_is_kept(cli: CommandLine) -> None:
+    made = cli("tokens", "make", "--role", "restaurant", "--id", "R7", "--label", "till")
+
+    secret = made.out.strip()
+    with closing(sqlite3.connect(cli.file)) as database:
+        kept = database.execute("SELECT digest, role, actor_id, label FROM tokens").fetchall()
+    assert made.code == 0
+    assert secret.startswith("of_")
+    assert secret not in made.err
+    assert kept == [(sha256(secret.encode()).hexdigest(), "restaurant", "R7", "till")]
+    assert secret.encode() not in cli.file.read_bytes()
+
+
+def test_two_tokens_are_never_the_same(cli: CommandLine) -> None:
+    made = [cli.json("tokens", "make", "--role", "admin", "--id", "A1") for _ in range(2)]
+
+    assert made[0]["actor"] == made[1]["actor"] == "admin:A1"
+    assert made[0]["token"] != made[1]["token"]
