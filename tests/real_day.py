@@ -1,4 +1,4 @@
-"""Lives a whole day on a real PostgreSQL and a real Kafka, relay and consumers as processes of their own, and checks it.
+"""Lives a whole day on a real PostgreSQL and a real Kafka, with relay and consumers as processes, and checks it.
 
 ``python -m tests.real_day FOLDER``; exits 1 when an order did not end, something waits, or the check finds anything.
 """
