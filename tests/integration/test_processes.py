@@ -1,0 +1,273 @@
+"""orderflow's processes as users start them: what each takes on, and how it ends when it is asked to."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from attrs import define, field, frozen
+
+from tests.support.servers import free_port
+from tests.support.stack import PROGRAM, Stack
+from tests.support.waiting import eventually
+
+BOSS = {"X-Actor": "admin:boss"}
+CUSTOMER = {"X-Actor": "customer:C1"}
+
+
+@frozen
+class Running:
+    """One process, and what it has said on standard error so far."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def line(self, event: str) -> Mapping[str, Any]:
+        """The first log line whose event begins so, waited for."""
+
+        def found() -> Mapping[str, Any] | None:
+            assert self.process.poll() is None, f"ended with {self.process.returncode}: {self.said()}"
+            lines = (json.loads(line) for line in self.said().splitlines(keepends=True) if line.endswith("}\n"))
+            return next((line for line in lines if line["event"].startswith(event)), None)
+
+        line = eventually(found, deadline=60, that=f"{event!r} in the log")
+        assert line is not None
+        return line
+
+    @property
+    def url(self) -> str:
+        """Where it answers, as soon as it does."""
+        return str(self.line("listening")["url"])
+
+    def exit_code(self, how: signal.Signals | None = None, *, within: float = 30) -> int:
+        """How it ends, by itself or after that signal."""
+        if how is not None:
+            self.process.send_signal(how)
+        return self.process.wait(within)
+
+
+@define
+class Installation:
+    """``orderflow`` on one database, its processes and its commands. All processes end with the test."""
+
+    stack: Stack
+    started: list[Running] = field(factory=list)
+
+    @property
+    def file(self) -> str:
+        return self.stack.database_url.removeprefix("sqlite:///")
+
+    def start(self, *arguments: str, **settings: str) -> Running:
+        """A process with these settings besides the installation's own, such as ``HTTP_HOST``."""
+        log = self.stack.folder / f"{len(self.started)}-{arguments[0]}.log"
+        environment = self.stack.environment | {
+            "ORDERFLOW_LOG_LEVEL": "info",
+            "ORDERFLOW_HTTP_PORT": "0",
+            "ORDERFLOW_POLL_SECONDS": "0.05",
+            **{f"ORDERFLOW_{name}": value for name, value in settings.items()},
+        }
+        with log.open("wb") as said:
+            process = subprocess.Popen((*PROGRAM, *arguments), stdout=said, stderr=said, env=environment)
+        self.started.append(Running(process, log))
+        return self.started[-1]
+
+    def run(self, *arguments: str) -> Any:
+        return self.stack.run(*arguments)
+
+    def count(self, table: str) -> int:
+        with closing(sqlite3.connect(self.file)) as database:
+            return int(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+@pytest.fixture
+def orderflow(tmp_path: Path) -> Iterator[Installation]:
+    """An installation on a SQLite file, without Kafka."""
+    here = Installation(Stack(tmp_path, f"sqlite:///{tmp_path}/orderflow.db", "", "orders"))
+    yield here
+    for running in here.started:
+        if running.process.poll() is None:
+            running.process.kill()
+            running.process.wait()
+
+
+@pytest.fixture
+def asking() -> Iterator[httpx.Client]:
+    with httpx.Client(timeout=20) as client:
+        yield client
+
+
+Ordering = Callable[[str, str], httpx.Response]
+
+
+@pytest.fixture
+def order(asking: httpx.Client) -> Ordering:
+    """Place an order of that id by HTTP, as its customer."""
+
+    def place(url: str, order_id: str) -> httpx.Response:
+        body = {
+            "orderId": order_id,
+            "userId": "C1",
+            "restaurantId": "R7",
+            "orderDetails": [{"foodId": "F1", "foodName": "Pizza", "price": 12.5, "quantity": 1}],
+            "paymentMethod": "cash",
+        }
+        return asking.post(f"{url}/v1/orders", json=body, headers=CUSTOMER)
+
+    return place
+
+
+def test_one_process_answers_notifies_and_analyses_and_ends_at_once_with_nothing_lost(
+    orderflow: Installation, asking: httpx.Client, order: Ordering
+) -> None:
+    service = orderflow.start("serve")
+    healthy = [asking.get(f"{service.url}/{path}").status_code for path in ("livez", "readyz")]
+
+    placed = [order(service.url, f"o{number}").status_code for number in range(5)]
+    eventually(lambda: orderflow.count("notifications") == 10 and orderflow.count("order_courses") == 5, deadline=30)
+    last = order(service.url, "last").status_code
+    ended = service.exit_code(signal.SIGTERM, within=15)
+
+    assert healthy == [200, 200]
+    assert [*placed, last] == [201] * 6
+    assert ended == 0
+    assert "no token is configured" in service.said()
+    assert "Traceback" not in service.said()
+    orderflow.start("serve", "--no-api")
+    assert orderflow.run("lag", "--wait", "30")
+    checked = orderflow.run("check")
+    assert checked["clean"]
+    assert len(orderflow.run("orders", "list")["orders"]) == 6
+
+
+def test_an_interrupt_ends_it_as_a_termination_does(orderflow: Installation) -> None:
+    service = orderflow.start("serve")
+
+    assert service.url
+    assert service.exit_code(signal.SIGINT, within=15) == 0
+
+
+def test_an_api_alone_leaves_the_events_to_a_consumer_of_its_own(orderflow: Installation, order: Ordering) -> None:
+    service = orderflow.start("serve", "--no-consumers", "--no-relay")
+    order(service.url, "o1")
+    before = orderflow.count("order_courses")
+
+    consumer = orderflow.start("consume", "analytics")
+    eventually(lambda: orderflow.count("order_courses") == 1, deadline=30)
+
+    lags = {lag["reader"]: lag["events"] for lag in orderflow.run("lag")}
+    assert before == 0
+    assert lags == {"notifications": 1, "analytics": 0, "inventory": 1}
+    assert consumer.exit_code(signal.SIGTERM, within=15) == 0
+    assert service.exit_code(signal.SIGTERM, within=15) == 0
+
+
+def test_a_port_that_is_taken_is_a_failure_that_names_it(orderflow: Installation) -> None:
+    first = orderflow.start("serve", "--no-consumers")
+    port = first.url.rpartition(":")[2]
+
+    second = orderflow.start("serve", HTTP_PORT=port)
+
+    assert second.exit_code() == 1
+    assert port in second.said()
+    assert "Traceback" not in second.said()
+
+
+def test_an_open_address_is_refused_as_long_as_there_is_no_token(orderflow: Installation) -> None:
+    service = orderflow.start("serve", HTTP_HOST="0.0.0.0")
+
+    assert service.exit_code() == 1
+    assert "0.0.0.0 would be open to everybody" in service.said()
+    assert "orderflow tokens make" in service.said()
+
+
+def test_with_a_token_callers_are_who_their_token_says_and_no_other(
+    orderflow: Installation, asking: httpx.Client
+) -> None:
+    token = orderflow.run("tokens", "make", "--role", "restaurant", "--id", "R7")["token"]
+    service = orderflow.start("serve", "--no-consumers", HTTP_HOST="0.0.0.0")
+    orders = service.url.replace("0.0.0.0", "127.0.0.1") + "/v1/orders"
+
+    with_token = asking.get(orders, headers={"Authorization": f"Bearer {token}", **BOSS})
+    with_header = asking.get(orders, headers=BOSS)
+    with_another = asking.get(orders, headers={"Authorization": "Bearer of_guessed"})
+
+    assert [with_token.status_code, with_header.status_code, with_another.status_code] == [200, 401, 401]
+
+
+def test_a_token_made_while_it_runs_ends_the_trust_in_the_header(orderflow: Installation, asking: httpx.Client) -> None:
+    service = orderflow.start("serve", "--no-consumers")
+    before = asking.get(f"{service.url}/v1/orders", headers=BOSS).status_code
+
+    orderflow.run("tokens", "make", "--role", "admin", "--id", "A1")
+
+    assert before == 200
+    assert asking.get(f"{service.url}/v1/orders", headers=BOSS).status_code == 401
+
+
+def test_a_day_through_http_ends_every_order(orderflow: Installation, tmp_path: Path) -> None:
+    service = orderflow.start("serve")
+    orderflow.run("simulate", str(tmp_path / "day"), "--orders", "10", "--seed", "5")
+
+    report = orderflow.run("replay", str(tmp_path / "day"), "--url", service.url, "--workers", "2")
+
+    assert report["figures"]["orders"] == 10
+    assert report["figures"]["unfinished"] == 0
+    assert orderflow.run("check", "--wait", "30")["clean"]
+    assert service.exit_code(signal.SIGTERM, within=15) == 0
+
+
+def test_a_relay_without_kafka_is_a_failure_that_names_the_setting(orderflow: Installation) -> None:
+    relay = orderflow.start("relay")
+
+    assert relay.exit_code() == 1
+    assert "ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS" in relay.said()
+
+
+def test_orders_are_taken_while_kafka_cannot_be_reached(
+    orderflow: Installation, asking: httpx.Client, order: Ordering
+) -> None:
+    orderflow.stack.bootstrap_servers = f"127.0.0.1:{free_port()}"
+    service = orderflow.start("serve")
+
+    placed = order(service.url, "o1")
+    ready = asking.get(f"{service.url}/readyz")
+    relay = service.line("relay waits")
+
+    assert placed.status_code == 201
+    assert ready.status_code == 503
+    assert relay["level"] == "warning"
+    assert asking.get(f"{service.url}/v1/orders/o1", headers=CUSTOMER).status_code == 200
+    assert service.exit_code(signal.SIGTERM) == 0
+
+
+def test_a_command_whose_data_nobody_reads_any_more_ends_without_a_word(
+    orderflow: Installation, tmp_path: Path
+) -> None:
+    day = str(tmp_path / "day")
+    orderflow.run("simulate", day, "--orders", "3")
+    tail = subprocess.Popen(
+        (*PROGRAM, "events", "tail", "--from-beginning"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=orderflow.stack.environment,
+    )
+    assert tail.stdout is not None
+    orderflow.run("replay", day)
+    assert json.loads(tail.stdout.readline())["type"] == "order.created"
+
+    tail.stdout.close()
+    orderflow.run("replay", day, "--prefix", "more-")
+
+    assert tail.wait(30) == 141
+    assert tail.stderr is not None
+    assert tail.stderr.read() == b""
+    tail.stderr.close()
