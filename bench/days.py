@@ -19,7 +19,7 @@ from .finding import Effort, Finding, in_turn, rates, ratios
 from .history import SEED
 from .servers import Servers
 
-ORDERS = 150
+ORDERS = 100
 BODY = b"x" * 400
 """About as long as an event."""
 MAKE = "CREATE TABLE bare (id {} PRIMARY KEY, body {} NOT NULL)"
@@ -53,7 +53,7 @@ async def _on(database: str, url: str, bare: Callable[[str, int], Awaitable[floa
             if unfinished:
                 raise RuntimeError(f"{unfinished} orders of the day did not end")
             steps = lived.steps
-            return steps / seconds
+            return float(steps / seconds)
 
         async def peers() -> float:
             return await bare(url, steps)

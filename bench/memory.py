@@ -13,19 +13,17 @@ from tests.support.waiting import eventually
 
 from .finding import Effort, Finding
 from .history import SEED
-from .servers import Servers
+from .servers import Servers, new_topic
 
-ORDERS = 300
+ORDERS = 200
 WORKERS = 8
 MEGABYTES = 200.0
 GROWTH = 1.05
 
 
 async def measure(servers: Servers, effort: Effort) -> list[Finding]:
-    topic = servers.topic()
-    return await asyncio.to_thread(
-        _measure, servers.folder(), servers.empty_database(), topic.bootstrap_servers, topic.topic, effort
-    )
+    bootstrap_servers, database_url = servers.kafka.bootstrap_servers, servers.empty_database()
+    return await asyncio.to_thread(_measure, servers.folder(), database_url, bootstrap_servers, new_topic(), effort)
 
 
 def _measure(folder: Path, database_url: str, bootstrap_servers: str, topic: str, effort: Effort) -> list[Finding]:

@@ -16,6 +16,11 @@ from tests.support.postgres import PostgresServer, find_postgres
 from tests.support.servers import MissingServer
 
 
+def new_topic() -> str:
+    """A name that no topic has."""
+    return f"orders-{uuid.uuid4().hex[:12]}"
+
+
 @define
 class Servers:
     """One PostgreSQL, one Kafka and one folder for a run; all are gone at its end."""
@@ -53,12 +58,13 @@ class Servers:
 
     def topic(self) -> KafkaSettings:
         """A new topic with three partitions. Raises MissingServer, also where only a stand-in is to be had."""
-        topic = f"orders-{uuid.uuid4().hex[:12]}"
+        topic = new_topic()
         self.kafka.create_topic(topic)
         return KafkaSettings(bootstrap_servers=self.kafka.bootstrap_servers, topic=topic)
 
     @property
     def kafka(self) -> KafkaBroker:
+        """The broker. Raises MissingServer as ``topic``."""
         if self._kafka is None:
             self._kafka = find_kafka()
             self._closing.callback(self._kafka.close)
