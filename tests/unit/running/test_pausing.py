@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from orderflow.application.pausing import Backoff, pause, unless_stopped
+from orderflow.application.pausing import Backoff, Gathering, pause, unless_stopped
 
 
 def test_each_pause_is_twice_the_last_up_to_the_longest() -> None:
@@ -43,3 +43,11 @@ async def test_what_was_waited_for_may_fail() -> None:
 
     with pytest.raises(ZeroDivisionError):
         await unless_stopped(asyncio.Event(), failing())
+
+
+def test_news_gathers_in_proportion_to_the_work_and_never_longer_than_allowed() -> None:
+    gathering = Gathering(share=0.2, longest=0.25)
+
+    assert gathering.after(0.01) == pytest.approx(0.04)
+    assert gathering.after(10.0) == 0.25
+    assert gathering.after(0.0) == 0.0
