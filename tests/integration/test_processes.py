@@ -13,8 +13,10 @@ import httpx
 import pytest
 from attrs import define, field, frozen
 
+from tests.support.commands import CommandLine
+from tests.support.kafka import KafkaBroker
 from tests.support.servers import free_port
-from tests.support.stack import PROGRAM, Stack
+from tests.support.stack import PARTS, PROGRAM, Stack
 from tests.support.waiting import eventually
 
 BOSS = {"X-Actor": "admin:boss"}
@@ -81,7 +83,10 @@ class Installation:
         return self.started[-1]
 
     def run(self, *arguments: str) -> Any:
-        return self.stack.run(*arguments)
+        """What a command answers; it runs in this process, where that is not what the test is about."""
+        kafka = {"KAFKA_BOOTSTRAP_SERVERS": self.stack.bootstrap_servers, "TOPIC": self.stack.topic}
+        settings = {f"ORDERFLOW_{name}": value for name, value in kafka.items()}
+        return CommandLine(self.stack.database_url, settings).json(*arguments)
 
     def count(self, table: str) -> int:
         with closing(sqlite3.connect(self.file)) as database:
@@ -230,6 +235,37 @@ def test_a_relay_without_kafka_is_a_failure_that_names_the_setting(orderflow: In
 
     assert relay.exit_code() == 1
     assert "ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS" in relay.said()
+
+
+def test_one_process_does_all_on_kafka_and_ends_in_order(
+    orderflow: Installation, order: Ordering, kafka: KafkaBroker, topic_name: str
+) -> None:
+    orderflow.stack.bootstrap_servers, orderflow.stack.topic = kafka.bootstrap_servers, topic_name
+    orderflow.run("topics", "create")
+    service = orderflow.start("serve")
+
+    placed = order(service.url, "o1")
+    eventually(lambda: orderflow.count("notifications") == 2 and orderflow.count("order_courses") == 1, deadline=60)
+
+    assert placed.status_code == 201
+    assert {lag["reader"]: lag["events"] for lag in orderflow.run("lag", "--wait", "20")} == dict.fromkeys(PARTS, 0)
+    assert service.exit_code(signal.SIGTERM) == 0
+    assert "Traceback" not in service.said()
+
+
+def test_relay_and_consumers_of_their_own_end_in_order(
+    orderflow: Installation, kafka: KafkaBroker, topic_name: str
+) -> None:
+    orderflow.stack.bootstrap_servers, orderflow.stack.topic = kafka.bootstrap_servers, topic_name
+    orderflow.run("topics", "create")
+    parts = [orderflow.start("relay"), orderflow.start("consume", "notifications", "analytics")]
+    for part in parts:
+        part.line("started")
+
+    ended = [part.exit_code(signal.SIGTERM) for part in parts]
+
+    assert ended == [0, 0]
+    assert "Traceback" not in "".join(part.said() for part in parts)
 
 
 def test_orders_are_taken_while_kafka_cannot_be_reached(

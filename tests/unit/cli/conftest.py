@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.command import CommandLine
+from tests.support.commands import CommandLine
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,14 @@ import shutil
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from tests.support.commands import CommandLine
 from tests.support.servers import free_port
-from tests.unit.cli.command import CommandLine
 
 ORDERS = 10
 
@@ -152,6 +154,30 @@ def test_a_service_that_does_not_answer_is_unavailable(cli: CommandLine, small_d
     answer = cli("replay", small_day, "--url", f"http://127.0.0.1:{free_port()}")
 
     assert (answer.code, answer.out) == (5, "")
+
+
+class _Proxy(BaseHTTPRequestHandler):
+    """A server in front of nothing, with a page for people."""
+
+    def do_POST(self) -> None:
+        self.send_response(502)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<h1>Bad gateway</h1>")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Not a word."""
+
+
+def test_a_url_where_something_else_answers_is_unavailable_and_says_so(cli: CommandLine, small_day: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Proxy) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+
+        answer = cli("replay", small_day, "--url", f"http://127.0.0.1:{server.server_port}")
+
+        server.shutdown()
+    assert (answer.code, answer.out) == (5, "")
+    assert "no orderflow: 502, text/html" in answer.err
 
 
 def test_a_demo_lives_a_day_and_ends_with_a_clean_check(cli: CommandLine) -> None:

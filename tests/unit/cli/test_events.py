@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.command import CommandLine
+from tests.support.commands import CommandLine
 
 _SAMPLES = Path(__file__).parents[2] / "wire"
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.unit.cli.command import CommandLine
+from tests.support.commands import CommandLine
 
 LOOKING = [
     ["lag"],

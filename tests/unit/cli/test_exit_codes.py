@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from orderflow.adapters.kafka import reader, topics
 
+from tests.support.commands import CommandLine, order_json
 from tests.support.servers import free_port
-from tests.unit.cli.command import CommandLine, order_json
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.unit.cli.command import CommandLine, order_json
+from tests.support.commands import CommandLine, order_json
 
 
 def test_an_order_is_created_from_a_file_and_shown_with_its_exact_price(cli: CommandLine, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
-from tests.unit.cli.command import CommandLine
+from tests.support.commands import CommandLine
 
 
 def test_config_shows_every_setting_with_its_secrets_masked() -> None:
