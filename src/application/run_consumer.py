@@ -49,24 +49,25 @@ class RunConsumer:
         try:
             while not stop.is_set():
                 try:
-                    await self._step()
+                    if await self._step():
+                        self.backoff.reset()
                 except Unavailable as error:
                     await self._back_off(error, stop)
-                else:
-                    self.backoff.reset()
         finally:
             await self.source.close()
 
-    async def _step(self) -> None:
+    async def _step(self) -> bool:
+        """Whether a batch was handled. A source that is away may answer with nothing now and then."""
         if self._in_hand is None:
             self._in_hand = await self.source.read(self.batch)
         if self._in_hand:
             handled = await self.handle_batch(self._in_hand)
             if handled == Handled():
-                return  # another handler has moved a cursor meanwhile, so the same again
+                return False  # another handler has moved a cursor meanwhile, so the same again
             self._account(handled)
         elif self._read_again_at is None:
             self.patience.reset()
+        worked = bool(self._in_hand)
         self._in_hand = None
         if self._read_again_at is None:
             await self.source.done()
@@ -74,6 +75,7 @@ class RunConsumer:
             await self.source.rewind()
             self._read_again_at = None
         await self.consumer.settle()
+        return worked
 
     def _account(self, handled: Handled) -> None:
         self.handled += handled.events

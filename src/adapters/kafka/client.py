@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from math import inf
+from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 
 import structlog
-from attrs import define, field, frozen
+from attrs import define, field
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
@@ -30,16 +32,27 @@ _LEADERLESS = frozenset(
 _PREFERRED = {"client.id": "orderflow", "log_level": "5", "reconnect.backoff.max.ms": "1000"}
 
 
-@frozen
+@define
 class ClientLog:
-    """What librdkafka says, as our log lines. It writes them to standard error otherwise."""
+    """What librdkafka says, as our log lines. It writes them to standard error otherwise.
 
+    A client that goes on about one matter (an unreachable broker, many times a second) is quoted every ``every``
+    seconds; ``more`` counts what it said in between.
+    """
+
+    every: float = 10.0
     _logger: Any = field(factory=lambda: structlog.get_logger("orderflow.kafka"))
+    _said: dict[tuple[str, str], tuple[float, int]] = field(factory=dict, init=False)
 
     def log(self, level: int, _format: str, facility: str, client: str, line: str) -> None:
         if facility == "CONFWARN" and "will be ignored by this" in line:
             return  # one property list serves producers and consumers
-        self._logger.log(level, "kafka client", facility=facility, client=client, line=line)
+        last, more = self._said.get((facility, client), (-inf, 0))
+        if monotonic() - last < self.every:
+            self._said[facility, client] = (last, more + 1)
+            return
+        self._said[facility, client] = (monotonic(), 0)
+        self._logger.log(level, "kafka client", facility=facility, client=client, line=line, more=more)
 
 
 def producer(settings: KafkaSettings, ours: Mapping[str, str], preferred: Mapping[str, str]) -> Producer:

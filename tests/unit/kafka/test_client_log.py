@@ -1,0 +1,18 @@
+"""librdkafka's lines in our log: each matter is told, and none floods."""
+
+from orderflow.adapters.kafka.client import ClientLog
+from structlog.testing import capture_logs
+
+
+def test_what_a_client_repeats_is_told_once_in_a_while_and_counted() -> None:
+    with capture_logs() as lines:
+        log = ClientLog(every=0.0)
+        log.log(30, "%s", "FAIL", "c1", "connection refused")
+        log.every = 60.0
+        for _ in range(5):
+            log.log(30, "%s", "FAIL", "c1", "connection refused")
+        log.log(30, "%s", "FAIL", "c2", "connection refused")
+        log.every = 0.0
+        log.log(30, "%s", "FAIL", "c1", "connection refused")
+
+    assert [(line["client"], line["more"]) for line in lines] == [("c1", 0), ("c2", 0), ("c1", 5)]
