@@ -6,8 +6,11 @@ from .assign_shipper import AssignShipper
 from .cancel_order import CancelOrder
 from .change_order import ChangeOrder
 from .create_order import CreateOrder
+from .get_order import GetOrder
+from .list_orders import ListOrders
 from .once import Once
-from .read_orders import GetOrder, ListOrders, OrderAsOf, OrderTimeline
+from .order_as_of import OrderAsOf
+from .order_timeline import OrderTimeline
 from .record_payment import RecordPayment
 from .settle_refunds import SettleRefunds
 from .transition_order_state import TransitionOrderState

@@ -31,13 +31,16 @@ from ..application.check.orders_and_log import CheckOrdersAndLog
 from ..application.check.topic import CheckTopic
 from ..application.consuming import Consumer
 from ..application.create_order import CreateOrder
+from ..application.get_order import GetOrder
 from ..application.handle_batch import HandleBatch
 from ..application.keep_stock import KeepStock
+from ..application.list_orders import ListOrders
 from ..application.notify import Notify
 from ..application.once import Once
+from ..application.order_as_of import OrderAsOf
+from ..application.order_timeline import OrderTimeline
 from ..application.ports import EventSource
 from ..application.publish_pending import PublishPending
-from ..application.read_orders import GetOrder, ListOrders, OrderAsOf, OrderTimeline
 from ..application.record_payment import RecordPayment
 from ..application.redrive import Redrive
 from ..application.settle_refunds import SettleRefunds

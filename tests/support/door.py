@@ -18,9 +18,12 @@ from orderflow.application.assign_shipper import AssignShipper
 from orderflow.application.cancel_order import CancelOrder
 from orderflow.application.change_order import ChangeOrder
 from orderflow.application.create_order import CreateOrder
+from orderflow.application.get_order import GetOrder
+from orderflow.application.list_orders import ListOrders
 from orderflow.application.log import Delivery
 from orderflow.application.once import Once
-from orderflow.application.read_orders import GetOrder, ListOrders, OrderAsOf, OrderTimeline
+from orderflow.application.order_as_of import OrderAsOf
+from orderflow.application.order_timeline import OrderTimeline
 from orderflow.application.record_payment import RecordPayment
 from orderflow.application.settle_refunds import SettleRefunds
 from orderflow.application.transition_order_state import TransitionOrderState
