@@ -62,5 +62,11 @@ def test_a_day_goes_on_while_kafka_stops_and_relay_and_consumers_are_killed(
         orders = stack.run("orders", "list", "--limit", "200")["orders"]
         assert len(orders) == ORDERS
         assert {order["state"] for order in orders} <= {"delivered", "cancelled"}
+        validated = stack.run("events", "validate", "--topic")
+        assert validated["checked"] == sum(validated["byType"].values()) == _events(stack)
+        assert validated["faults"] == []
+        assert stack.run("topics", "describe")["partitions"] == 3
+        first = stack.run("events", "tail", "--from-beginning", "--no-follow", "--limit", "1")
+        assert set(first) == {"id", "type", "orderId", "userId", "data", "occurredAt", "version"}
         lags = stack.run("lag", "--wait", "60")
         assert {lag["reader"]: lag["events"] for lag in lags} == dict.fromkeys(PARTS, 0)

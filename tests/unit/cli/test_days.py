@@ -86,6 +86,14 @@ def test_many_workers_make_the_same_events_in_each_order(
     assert told(cli) == told(lived_once)
 
 
+def test_a_day_lived_at_a_speed_takes_its_time_and_ends_every_order(cli: CommandLine, small_day: Path) -> None:
+    report = cli.json("replay", small_day, "--speed", "30000")
+
+    assert report["figures"]["unfinished"] == 0
+    assert report["figures"]["orders"] == ORDERS
+    assert report["seconds"] > 0.5
+
+
 def test_the_same_day_is_refused_a_second_time_in_one_database(lived: CommandLine, small_day: Path) -> None:
     before = told(lived)
 
