@@ -9,7 +9,7 @@ from orderflow.adapters import wire
 from orderflow.adapters.kafka import KafkaRelayTopic, KafkaSettings
 from orderflow.adapters.sql import SqlStorage
 from orderflow.application.log import LogRecord
-from orderflow.application.publish_pending import PublishPending
+from orderflow.application.publish_pending import BATCH, PublishPending
 from orderflow.application.write_set import WriteSet
 from tests.support.waiting import eventually_async
 
@@ -18,7 +18,6 @@ from .history import lived, records
 from .servers import Servers
 
 ORDERS = 2500
-BATCH = 1000
 FLOOR = 0.40
 
 

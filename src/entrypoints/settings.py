@@ -20,6 +20,7 @@ from typed_settings.converters import TSConverter
 from typed_settings.exceptions import TsError
 from typed_settings.loaders import DictLoader
 
+from ..application.publish_pending import BATCH
 from ..domain.errors import InvalidInput
 
 PREFIX = "ORDERFLOW_"
@@ -88,7 +89,7 @@ class Settings:
     http_max_body_bytes: int = ts.option(
         default=1_000_000, validator=_between(1000, 100_000_000), help="bytes, 1000 to 100000000"
     )
-    relay_batch: int = ts.option(default=1000, validator=_between(1, 10_000), help="events a transaction, 1 to 10000")
+    relay_batch: int = ts.option(default=BATCH, validator=_between(1, 10_000), help="events a transaction, 1 to 10000")
     consumer_batch: int = ts.option(default=500, validator=_between(1, 10_000), help="events a batch, 1 to 10000")
     consumer_attempts: int = ts.option(
         default=3, validator=_between(1, 100), help="attempts before an order is parked, 1 to 100"

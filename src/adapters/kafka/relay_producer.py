@@ -17,7 +17,7 @@ from .settings import KafkaSettings
 
 _PREFERRED = {
     "compression.type": "lz4",
-    "linger.ms": "0",
+    "linger.ms": "2",  # with 0 the first records of a batch go one by one, and the others wait behind them
     "retry.backoff.ms": "5",  # librdkafka's 100 would cost every small transaction 100 ms
     "transaction.timeout.ms": "10000",
 }
