@@ -11,6 +11,7 @@ from ...application.log import LogRecord, Positions
 from .database import POSTGRESQL, Database
 from .tables import log_heads, order_events
 
+_NAMES = tuple(column.name for column in order_events.columns)
 _COLUMNS = ", ".join(f"e.{column.name}" for column in order_events.columns)
 # LATERAL with LIMIT keeps PostgreSQL on the primary key whatever it guesses about the size of the log;
 # CROSS JOIN does the same for SQLite, which never reorders around it.
@@ -80,4 +81,4 @@ def shares(after: Positions, heads: Positions, limit: int) -> list[tuple[int, in
 
 
 def _record(row: Row[Any]) -> LogRecord:
-    return LogRecord(**row._mapping)
+    return LogRecord(**dict(zip(_NAMES, row, strict=True)))
