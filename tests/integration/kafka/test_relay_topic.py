@@ -322,14 +322,14 @@ class TestFaults:
         pending = PublishPending(storage.log, relay, storage.cursors, batch=10)
         run = RunRelay(pending, LocalWakeup().listener(), poll_interval=0.05)
         running = asyncio.create_task(run(stop))
-        await eventually_async(lambda: run.published, deadline=30)
+        await eventually_async(lambda: run.published, deadline=60)
 
         await asyncio.to_thread(kafka.kill)
         await add_orders(storage, range(50, 100))
-        await eventually_async(lambda: run.failures, deadline=60)
+        await eventually_async(lambda: run.failures, deadline=120)
         await asyncio.to_thread(kafka.start)
 
-        await eventually_async(lambda: run.published >= 400, deadline=90)
+        await eventually_async(lambda: run.published >= 400, deadline=240)
         stop.set()
         await running
         assert each_once_and_in_order(topic_now(), events=400)
