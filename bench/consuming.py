@@ -16,7 +16,7 @@ from orderflow.application.consuming import Handled
 from orderflow.application.handle_batch import HandleBatch
 from orderflow.application.log import Foreign, LogRecord
 from orderflow.application.run_consumer import RunConsumer
-from orderflow.entrypoints.container import utc_now
+from orderflow.entrypoints.building import utc_now
 from tests.support.databases import empty
 
 from .finding import Effort, Finding, in_turn, rates, ratios

@@ -18,7 +18,8 @@ from orderflow.domain.events import OrderLine
 from orderflow.domain.lifecycle import Actor, PaymentMethod, Role
 from orderflow.domain.money import Money
 from orderflow.domain.order import Order
-from orderflow.entrypoints.container import container_for, utc_now
+from orderflow.entrypoints.building import utc_now
+from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.lifespan import opened
 from orderflow.entrypoints.settings import Settings
 from sqlalchemy import BigInteger, Column, Identity, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint

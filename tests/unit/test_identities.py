@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from orderflow.application.log import BUCKETS, bucket_of
-from orderflow.entrypoints.container import new_id
+from orderflow.entrypoints.building import new_id
 
 
 def test_the_bucket_is_the_crc_32_of_the_id() -> None:

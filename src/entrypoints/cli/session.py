@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ...application.request import Request, answering
-from ..container import container_for, new_id
+from ..building import new_id
+from ..container import container_for
 from ..embedded import OrderFlow
 from ..lifespan import opened
 from ..settings import Settings

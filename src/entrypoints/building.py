@@ -1,0 +1,177 @@
+"""What the container builds that takes more than one constructor: each adapter as the settings ask for it.
+
+Extras are imported when they are asked for, so that a base install does without them.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+import uuid_utils
+
+from ..adapters import wire
+from ..adapters.log_source import LogEventSource
+from ..adapters.memory import LocalWakeup, MemoryEffects, MemoryStorage
+from ..adapters.notify.log import LogChannel
+from ..adapters.sql.effects import SqlEffects
+from ..adapters.sql.storage import SqlStorage
+from ..application.check.topic import CheckTopic
+from ..application.consuming import Consumer
+from ..application.handle_batch import HandleBatch
+from ..application.ports import EventSource
+from ..application.write_set import LogPublisher
+from ..domain.errors import NotConfigured
+from .settings import Settings
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """UUIDv7: ids that sort by the time they were made, to the millisecond."""
+    return str(uuid_utils.uuid7())
+
+
+def storage(settings: Settings, news: LocalWakeup) -> MemoryStorage | SqlStorage:
+    if settings.database_url.startswith("memory:"):
+        return MemoryStorage(on_commit=news.notify)
+    return SqlStorage.at(settings.database_url, pool_size=settings.database_pool_size, on_commit=news.notify)
+
+
+def effects(storage: MemoryStorage | SqlStorage) -> MemoryEffects | SqlEffects:
+    if isinstance(storage, MemoryStorage):
+        return MemoryEffects(storage.cursors)
+    return SqlEffects(storage)
+
+
+def channels(settings: Settings, clock: Callable[[], datetime]) -> list[Any]:
+    channels: list[Any] = []
+    for name in settings.notification_channels:
+        channels.append(_email(settings, clock) if name == "email" else LogChannel(_notices()))
+    return channels
+
+
+def _notices() -> Any:
+    """The standard library's logger ``orderflow.notify``: the application around us decides what is shown of it."""
+    return structlog.wrap_logger(
+        logging.getLogger("orderflow.notify"),
+        processors=[structlog.stdlib.render_to_log_kwargs],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
+def _email(settings: Settings, clock: Callable[[], datetime]) -> Any:
+    try:
+        from aiosmtplib import SMTP
+
+        from ..adapters.notify.email import EmailChannel
+    except ModuleNotFoundError as e:
+        raise NotConfigured("email needs aiosmtplib", "pip install 'orderflow[email]'") from e
+    client = SMTP(
+        hostname=settings.smtp_host,
+        port=settings.smtp_port,
+        username=settings.smtp_username or None,
+        password=settings.smtp_password or None,
+        start_tls=settings.smtp_starttls,
+    )
+    return EmailChannel(client=client, sender=settings.smtp_sender, clock=clock)
+
+
+def from_log(
+    storage: MemoryStorage | SqlStorage, news: LocalWakeup, settings: Settings
+) -> Callable[[str], EventSource]:
+    def source(consumer: str) -> EventSource:
+        return LogEventSource(
+            storage.log,
+            storage.cursors,
+            consumer,
+            news.listener(),
+            poll_interval=settings.poll_seconds,
+        )
+
+    return source
+
+
+def kafka_settings(settings: Settings) -> Any:
+    from ..adapters.kafka.settings import KafkaSettings
+
+    return KafkaSettings(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        topic=settings.topic,
+        source=settings.event_source,
+        properties=settings.kafka,
+    )
+
+
+def source(kafka: Any, settings: Settings, from_log: Callable[[str], EventSource]) -> Callable[[str], EventSource]:
+    """Consumers read the topic where a relay writes it. One that is written directly may lack events: then the log."""
+    if kafka is None or settings.publishing == "direct":
+        return from_log
+
+    def source(consumer: str) -> EventSource:
+        from ..adapters.kafka.source import KafkaEventSource
+
+        built: EventSource = KafkaEventSource(kafka, consumer)
+        return built
+
+    return source
+
+
+def relay_topic(kafka: Any) -> Any:
+    from ..adapters.kafka.relay_topic import KafkaRelayTopic
+
+    return KafkaRelayTopic(kafka)
+
+
+def topic_reader(kafka: Any) -> Any:
+    from ..adapters.kafka.reader import KafkaTopicReader
+
+    return KafkaTopicReader(kafka)
+
+
+def topic_admin(kafka: Any) -> Any:
+    from ..adapters.kafka.topics import TopicAdmin
+
+    return TopicAdmin(kafka)
+
+
+def direct(settings: Settings, kafka: Any) -> Any:
+    """The direct publisher, or None where events go through the log."""
+    if settings.publishing == "log":
+        return None
+    if kafka is None:
+        raise NotConfigured(
+            "direct publishing needs Kafka", "set ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS, or ORDERFLOW_PUBLISHING=log"
+        )
+    from ..adapters.kafka.direct import DirectPublishing
+
+    return DirectPublishing(kafka)
+
+
+def publisher(direct: Any) -> Any:
+    return LogPublisher if direct is None else direct.publisher
+
+
+def check_topic(topic: Any, log: Any, settings: Settings) -> CheckTopic | None:
+    """Only a topic that a relay writes can be held to the log."""
+    return None if topic is None or settings.publishing == "direct" else CheckTopic(topic, log, wire.decode_record)
+
+
+def handle_batch(
+    consumer: Consumer, effects: Any, storage: Any, clock: Callable[[], datetime], settings: Settings
+) -> HandleBatch:
+    return HandleBatch(
+        consumer=consumer,
+        store=effects.store,
+        cursors=storage.cursors,
+        decode=wire.decode_record,
+        clock=clock,
+        attempts=settings.consumer_attempts,
+    )
+
+
+def profile(settings: Settings) -> str:
+    return "production" if settings.uses_kafka else "embedded"
