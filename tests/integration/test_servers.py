@@ -1,5 +1,6 @@
 """The servers that the other tests stand on keep what they promise."""
 
+import json
 import smtplib
 from collections.abc import Callable
 from email.message import EmailMessage
@@ -7,12 +8,15 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import yaml
 from confluent_kafka import Consumer, Producer
+from prometheus_client import start_http_server
 
 from tests.support import postgres as postgres_support
 from tests.support.kafka import KafkaBroker, LocalKafka, distribution, find_kafka, needs_real_kafka
 from tests.support.postgres import PostgresServer, find_postgres
-from tests.support.servers import MissingServer, obtain
+from tests.support.prometheus import LocalPrometheus, Target, hurried
+from tests.support.servers import MissingServer, free_port, obtain, started
 from tests.support.smtp import SmtpServer
 from tests.support.waiting import eventually
 
@@ -216,3 +220,47 @@ class TestMissingServers:
     def test_name_the_jars_when_maven_is_missing_too(self) -> None:
         with pytest.raises(MissingServer, match="jars are not in the cache and Maven is not here"):
             distribution.jars()
+
+
+class TestPrometheus:
+    def test_an_alert_fires_while_it_is_so_and_is_clear_afterwards(self) -> None:
+        port = free_port()
+        rules = json.dumps({"groups": [{"name": "g", "rules": [{"alert": "Gone", "expr": "up == 0"}]}]})
+
+        with obtain(lambda: started(LocalPrometheus(rules, [Target(f"127.0.0.1:{port}", {"part": "relay"})]))) as here:
+            here.wait_firing("Gone", part="relay")
+            unhealthy = here.unhealthy()
+            server, thread = start_http_server(port, "127.0.0.1")
+            here.wait_clear("Gone")
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+        assert list(unhealthy) == [f"http://127.0.0.1:{port}/metrics"]
+
+    def test_rules_are_hurried_in_their_lengths_and_limits_alone(self) -> None:
+        slow = """
+groups:
+- name: limits
+  rules:
+  - {record: "limit:lag", expr: "60"}
+- name: alerts
+  rules:
+  - alert: Late
+    expr: max_over_time(lag[10m] offset 1w) > on() limit:lag + lag:rate5m
+    for: 5m
+    annotations: {summary: later than 5m}
+"""
+        fast = hurried(slow, lengths={"10m": "2s", "1w": "1m", "5m": "1s"}, limits={"limit:lag": 3})
+
+        assert yaml.safe_load(fast) == yaml.safe_load(
+            slow.replace("[10m] offset 1w", "[2s] offset 1m").replace("for: 5m", "for: 1s").replace('"60"', '"3"')
+        )
+
+    def test_a_length_or_limit_that_is_not_known_is_named(self) -> None:
+        rules = 'groups: [{name: g, rules: [{record: a, expr: "rate(b[7m])"}]}]'
+
+        with pytest.raises(KeyError, match="7m"):
+            hurried(rules, lengths={}, limits={})
+        with pytest.raises(KeyError, match="no rule records c"):
+            hurried(rules, lengths={"7m": "7s"}, limits={"c": 1})

@@ -1,0 +1,228 @@
+"""A real Prometheus for tests: this machine's own program, in a temporary folder on a free loopback port."""
+
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import yaml
+from attrs import frozen
+
+from .process import OwnProcess
+from .servers import MissingServer, free_port, started
+from .waiting import eventually
+
+REMEDY = "Install it (Debian: apt-get install prometheus)"
+DURATION = re.compile(r"(?P<before>[\[:]|offset )(?P<length>\d+(?:ms|[smhdwy]))\b")
+"""Every place in an expression where a length of time stands: in brackets, or behind ``offset``."""
+
+
+@frozen
+class Alert:
+    """One alert that is ``pending`` or ``firing``, with the labels that it goes out with."""
+
+    name: str
+    state: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+
+@frozen
+class Target:
+    """Whom to scrape, and the labels that its metrics get."""
+
+    address: str
+    labels: Mapping[str, str]
+
+
+class LocalPrometheus:
+    """A Prometheus that scrapes ``targets`` every second as the job ``orderflow``, by the rules of ``rules``.
+
+    :raises MissingServer: when this machine has no Prometheus.
+    """
+
+    def __init__(self, rules: str, targets: Sequence[Target]) -> None:
+        self._program = program("prometheus")
+        self._rules = rules
+        self._targets = targets
+        self._home: Path | None = None
+        self._process: OwnProcess | None = None
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._client = httpx.Client(base_url=self.url, timeout=10)
+
+    def start(self) -> None:
+        """Run, and return when it answers."""
+        self._home = Path(tempfile.mkdtemp(prefix="orderflow-prometheus-"))
+        process = self._process = self._prepare(self._home)
+        process.start()
+
+        def ready() -> bool:
+            if not process.running:
+                raise RuntimeError(f"Prometheus ended while it started:\n{process.last_words()}")
+            try:
+                return self._client.get("/-/ready").is_success
+            except httpx.TransportError:
+                return False
+
+        eventually(ready, deadline=60, that="Prometheus answers")
+
+    def close(self) -> None:
+        """End it, and forget all that it has seen."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+        if self._home is not None:
+            shutil.rmtree(self._home, ignore_errors=True)
+            self._home = None
+
+    def alerts(self) -> Sequence[Alert]:
+        """Those that are pending or firing now."""
+        return [
+            Alert(found["labels"]["alertname"], found["state"], found["labels"], found["annotations"])
+            for found in self._answer("/api/v1/alerts")["alerts"]
+        ]
+
+    def firing(self, **labels: str) -> set[str]:
+        """The names of the alerts that fire now and have at least these labels."""
+        return {
+            alert.name for alert in self.alerts() if alert.state == "firing" and labels.items() <= alert.labels.items()
+        }
+
+    def wait_firing(self, name: str, *, deadline: float = 30.0, **labels: str) -> None:
+        """Return when that alert fires with at least these labels.
+
+        :raises AssertionError: at the deadline, in seconds, with all alerts that there were instead.
+        """
+        self._wait(lambda: name in self.firing(**labels), f"{name} {dict(labels)} fires", deadline)
+
+    def wait_clear(self, *names: str, deadline: float = 30.0) -> None:
+        """Return when none of them fires; without names, when nothing does."""
+
+        def clear() -> bool:
+            firing = self.firing()
+            return not (firing & set(names) if names else firing)
+
+        self._wait(clear, f"{', '.join(names) or 'no alert'} fires no more", deadline)
+
+    def query(self, expression: str) -> Mapping[tuple[tuple[str, str], ...], float]:
+        """What an instant query gives now: values by their labels, sorted."""
+        result = self._answer("/api/v1/query", query=expression)["result"]
+        return {tuple(sorted(found["metric"].items())): float(found["value"][1]) for found in result}
+
+    def formatted(self, expression: str) -> str:
+        """The expression as Prometheus itself writes it, after it has parsed it.
+
+        :raises ValueError: with Prometheus' own words where it does not understand it.
+        """
+        answer = self._client.get("/api/v1/format_query", params={"query": expression}).json()
+        if answer["status"] != "success":
+            raise ValueError(f"{expression}: {answer['error']}")
+        return str(answer["data"])
+
+    def unhealthy(self) -> Mapping[str, str]:
+        """Rules that cannot be evaluated, and targets that cannot be scraped, with Prometheus' words about each."""
+        groups = self._answer("/api/v1/rules")["groups"]
+        rules = {
+            rule["name"]: rule["lastError"] for group in groups for rule in group["rules"] if rule.get("lastError")
+        }
+        targets = self._answer("/api/v1/targets")["activeTargets"]
+        return rules | {target["scrapeUrl"]: target["lastError"] for target in targets if target["lastError"]}
+
+    def __enter__(self) -> Self:
+        return started(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _wait(self, condition: Any, that: str, deadline: float) -> None:
+        try:
+            eventually(condition, deadline=deadline, every=0.1, that=that)
+        except AssertionError as e:
+            seen = "\n".join(f"{alert.state} {dict(alert.labels)}" for alert in self.alerts())
+            raise AssertionError(f"{e}\nalerts:\n{seen or '(none)'}\nunhealthy: {dict(self.unhealthy())}") from None
+
+    def _answer(self, path: str, **parameters: str) -> Any:
+        answer = self._client.get(path, params=parameters)
+        assert answer.is_success, f"{path} {parameters} was answered {answer.status_code}: {answer.text}"
+        return answer.json()["data"]
+
+    def _prepare(self, home: Path) -> OwnProcess:
+        (home / "rules.yml").write_text(self._rules, encoding="utf-8")
+        config = {
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+            "rule_files": ["rules.yml"],
+            "scrape_configs": [
+                {
+                    "job_name": "orderflow",
+                    "static_configs": [
+                        {"targets": [target.address], "labels": dict(target.labels)} for target in self._targets
+                    ],
+                }
+            ],
+        }
+        (home / "prometheus.yml").write_text(json.dumps(config), encoding="utf-8")  # YAML reads JSON
+        return OwnProcess(
+            [
+                self._program,
+                f"--config.file={home / 'prometheus.yml'}",
+                f"--storage.tsdb.path={home / 'data'}",
+                f"--web.listen-address={self.url.removeprefix('http://')}",
+                "--query.lookback-delta=5s",
+                "--rules.alert.resend-delay=1s",
+            ],
+            log=home / "server.log",
+        )
+
+
+def promtool(*arguments: str | Path) -> str:
+    """What promtool says to this.
+
+    :raises AssertionError: when it finds a fault, with all that it said.
+    :raises MissingServer: when this machine has none.
+    """
+    done = subprocess.run(
+        [program("promtool"), *map(str, arguments)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, f"promtool {arguments[0]} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def program(name: str) -> str:
+    """Where this machine has ``prometheus`` or ``promtool``.
+
+    :raises MissingServer: when it has not.
+    """
+    found = shutil.which(name)
+    if found is None:
+        raise MissingServer("Prometheus", [f"no {name} on this machine"], REMEDY)
+    return found
+
+
+def hurried(rules: str, *, lengths: Mapping[str, str], limits: Mapping[str, float]) -> str:
+    """The text of a rules file in which all goes faster, and nothing else is changed.
+
+    :param lengths: what each length of time (``for``, ``[5m]``, ``offset 1w``) becomes.
+    :param limits: new values of the recording rules that are one number, by name.
+    :raises KeyError: for a length that ``lengths`` does not have, or a limit that no rule records.
+    """
+
+    def shorter(text: str) -> str:
+        return DURATION.sub(lambda found: found["before"] + lengths[found["length"]], text)
+
+    document = yaml.safe_load(rules)
+    every = [rule for group in document["groups"] for rule in group["rules"]]
+    for rule in every:
+        rule["expr"] = str(limits.get(rule.get("record"), shorter(rule["expr"])))
+        rule |= {name: lengths[rule[name]] for name in ("for", "keep_firing_for") if name in rule}
+    if unknown := limits.keys() - {rule.get("record") for rule in every}:
+        raise KeyError(f"no rule records {', '.join(sorted(unknown))}")
+    return str(yaml.safe_dump(document, sort_keys=False))
