@@ -18,6 +18,7 @@ from ...domain.lifecycle import Actor
 from ...domain.order import Order
 from .. import wire
 from ..paging import after_cursor, cursor_of
+from .registry import MemoryProcessRegistry
 
 
 def _quiet() -> None:
@@ -37,6 +38,7 @@ class MemoryStorage:
     _answers: dict[tuple[str, str], tuple[Answer, datetime]] = field(factory=dict, init=False)
     _cursors: dict[str, dict[int, int]] = field(factory=lambda: defaultdict(dict), init=False)
     _tokens: dict[str, Actor] = field(factory=dict, init=False)
+    processes: MemoryProcessRegistry = field(factory=MemoryProcessRegistry, init=False)
 
     async def open(self) -> None:
         """Nothing to open."""

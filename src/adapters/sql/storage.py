@@ -17,6 +17,8 @@ from .database import Database
 from .log import SqlEventLog
 from .orders import SqlOrderRepository, SqlOrderViews
 from .payments import SqlPaymentAttempts
+from .rollout import SqlRollout
+from .registry import SqlProcessRegistry
 from .tables import log_heads
 from .tokens import SqlTokens
 
@@ -40,6 +42,8 @@ class SqlStorage:
     attempts: SqlPaymentAttempts
     tokens: SqlTokens
     audit: SqlOrderAudit
+    rollout: SqlRollout
+    processes: SqlProcessRegistry
 
     @classmethod
     def at(cls, url: str, *, pool_size: int = POOL_SIZE, on_commit: Callable[[], None] = _quiet) -> Self:
@@ -58,6 +62,8 @@ class SqlStorage:
             attempts=SqlPaymentAttempts(database),
             tokens=SqlTokens(database),
             audit=SqlOrderAudit(database),
+            rollout=SqlRollout(database),
+            processes=SqlProcessRegistry(database),
         )
 
     @property

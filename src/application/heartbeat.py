@@ -1,0 +1,73 @@
+"""A process tells the others that it lives, whatever happens to the database meanwhile."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from attrs import define, field
+
+from ..domain.errors import Unavailable
+from .pausing import pause
+from .ports import Clock
+from .registry import BEAT_SECONDS, FORGOTTEN_AFTER, Process, ProcessRegistry
+
+TIDYING = 12
+"""After so many beats those who went silent long ago are forgotten."""
+
+logger = logging.getLogger("orderflow.registry")
+
+
+@define(eq=False, kw_only=True)
+class Heartbeat:
+    """Beats every ``every`` seconds; a beat that gets no answer within ``patience`` seconds is given up.
+
+    A failure is counted, logged when the failing begins and when it ends, and ends nothing: the next beat comes at
+    its time. ``beats`` and ``failures`` count.
+    """
+
+    registry: ProcessRegistry
+    describe: Callable[[], Process]
+    clock: Clock
+    every: float = BEAT_SECONDS
+    patience: float = BEAT_SECONDS
+    beats: int = field(default=0, init=False)
+    failures: int = field(default=0, init=False)
+    _failing: bool = field(default=False, init=False)
+
+    async def __call__(self, stop: asyncio.Event) -> None:
+        """Beat at once, and then again and again until ``stop`` is set."""
+        while not stop.is_set():
+            await self.beat()
+            await pause(stop, self.every)
+
+    async def beat(self) -> bool:
+        """Whether it was noted."""
+        try:
+            async with asyncio.timeout(self.patience):
+                await self.registry.beat(self.describe(), self.clock())
+                if self.beats % TIDYING == 0:
+                    await self.registry.forget(FORGOTTEN_AFTER)
+        except (Unavailable, TimeoutError) as error:
+            self._failed(error)
+            return False
+        self.beats += 1
+        if self._failing:
+            self._failing = False
+            logger.info("the registry answers again", extra={"failures": self.failures})
+        return True
+
+    async def leave(self) -> None:
+        """The process ends in order; without an answer it is shown as gone in a while."""
+        try:
+            async with asyncio.timeout(self.patience):
+                await self.registry.leave(self.describe().id)
+        except (Unavailable, TimeoutError) as error:
+            self._failed(error)
+
+    def _failed(self, error: Unavailable | TimeoutError) -> None:
+        self.failures += 1
+        if not self._failing:
+            self._failing = True
+            detail = str(error) or f"no answer within {self.patience:g} s"
+            code = error.code if isinstance(error, Unavailable) else "timeout"
+            logger.warning("this process could not be noted: %s", detail, extra={"error": code})
