@@ -14,6 +14,7 @@ from ..adapters import wire
 from ..adapters.gateway import SandboxGateway
 from ..adapters.memory import LocalWakeup
 from ..adapters.notify.wording import TemplateWording
+from ..adapters.telemetry import Instruments
 from ..application.analyse import Analyse
 from ..application.assign_shipper import AssignShipper
 from ..application.cancel_order import CancelOrder
@@ -57,6 +58,7 @@ class Container(containers.DeclarativeContainer):
     new_id: providers.Provider[Any] = providers.Object(build.new_id)
     decode: providers.Provider[Any] = providers.Object(wire.decode_record)
 
+    instruments = providers.Singleton(Instruments)
     news = providers.Singleton(LocalWakeup)
     storage: providers.Provider[Any] = providers.Singleton(build.storage, settings, news)
     effects: providers.Provider[Any] = providers.Singleton(build.effects, storage)

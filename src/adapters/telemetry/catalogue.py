@@ -1,0 +1,256 @@
+"""The one list of all metrics: what each counts, its labels, and its buckets.
+
+To add a metric: write it here as a constant and put it into CATALOGUE; count it where it happens through
+``Instruments`` (``instruments.add(COMMANDS, command="create_order", outcome="ok")``, ``observe`` for a histogram,
+``set`` for a gauge), which every watched wrapper of this folder is given by the container; or, where ``asked``, yield
+it from ``States`` when somebody scrapes. A label that is not in ``labels.py`` needs all its values, or a pattern and a
+bound. Then ``python -m orderflow.adapters.telemetry.page`` writes the table of docs/metrics.md anew, and
+tests/integration/telemetry has to make the metric move. Names are ``orderflow_``, base units, ``_total`` on counters.
+"""
+
+from enum import StrEnum
+
+from attrs import field, frozen
+
+from . import labels as of
+from .labels import OTHER, Label
+
+
+class Kind(StrEnum):
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@frozen
+class Metric:
+    """``buckets`` are a histogram's upper bounds, in its unit.
+
+    ``asked``: a state of the whole installation or of this process, asked for when somebody scrapes; every process
+    tells the same of the installation, so it is not to be summed over processes. ``merged`` says how the gauges of
+    several workers of one process become one.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[Label, ...] = ()
+    buckets: tuple[float, ...] = ()
+    asked: bool = field(kw_only=True, default=False)
+    merged: str = field(kw_only=True, default="livesum")
+
+
+def _counter(name: str, help: str, *labels: Label) -> Metric:
+    return Metric(name, Kind.COUNTER, help, labels)
+
+
+def _histogram(name: str, help: str, buckets: tuple[float, ...], *labels: Label) -> Metric:
+    return Metric(name, Kind.HISTOGRAM, help, labels, buckets)
+
+
+def _gauge(name: str, help: str, *labels: Label, merged: str = "livesum") -> Metric:
+    return Metric(name, Kind.GAUGE, help, labels, merged=merged)
+
+
+def _state(name: str, help: str, *labels: Label) -> Metric:
+    return Metric(name, Kind.GAUGE, help, labels, asked=True)
+
+
+QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Seconds of what a caller waits for."""
+EACH = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
+"""Seconds of one event out of a batch."""
+BATCH = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 4000.0, 10000.0)
+LIFE = (30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1200.0, 1800.0, 2700.0, 3600.0, 5400.0, 7200.0, 14400.0, 86400.0)
+"""Seconds in the life of an order."""
+
+COMMAND = Label(
+    "command",
+    ("create_order", "transition_order_state", "assign_shipper", "record_payment", "cancel_order", "settle_refunds"),
+)
+VIA = Label("via", ("relay", "direct"))
+SENT = Label("outcome", ("ok", "failed"))
+DEALT = Label("outcome", ("handled", "duplicate", "parked", "foreign"))
+ROUTE = Label(
+    "route", says="the route templates of the API, such as /v1/orders/{order_id}; unmatched", pattern=r"[\w/{}:.-]+"
+)
+METHOD = Label("method", ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OTHER))
+STATUS = Label("status", says="HTTP status codes", pattern=r"[1-5]\d\d")
+
+# Orders.
+COMMANDS = _counter(
+    "orderflow_commands_total", "Commands that orders were given, by how they ended.", COMMAND, of.ERROR_OUTCOME
+)
+COMMAND_SECONDS = _histogram(
+    "orderflow_command_duration_seconds", "From asking for a command until its commit or refusal.", QUICK, COMMAND
+)
+ORDERS = _state("orderflow_orders_open", "Orders that are in a state which is not final.", of.STATE)
+ORDERS_OLDEST = _state(
+    "orderflow_orders_untouched_seconds",
+    "Since anything happened to the order in this state that nothing has happened to for longest; 0 without any.",
+    of.STATE,
+)
+
+# Business: counted by the consumer analytics, once for each event, when its effects are committed.
+CREATED = _counter("orderflow_orders_created_total", "Orders placed; its rate over a minute is orders a minute.")
+ENDED = _counter("orderflow_orders_ended_total", "Orders that came to a final state.", of.STATE)
+REVENUE = _counter("orderflow_revenue_total", "The totals of all orders placed, in units of the currency.", of.CURRENCY)
+REVENUE_LOST = _counter(
+    "orderflow_revenue_cancelled_total", "The totals of those of them that were cancelled.", of.CURRENCY
+)
+CANCELLATIONS = _counter("orderflow_cancellations_total", "Cancelled orders by reason.", of.REASON)
+DELIVERY = _histogram(
+    "orderflow_order_delivery_seconds", "From placing to delivery: the event's whole minutes, times 60.", LIFE
+)
+PROCESSING = _histogram(
+    "orderflow_order_processing_seconds", "From placing an order until its final state.", LIFE, of.STATE
+)
+IN_STATE = _histogram(
+    "orderflow_order_state_seconds", "That an order was in a state, told when it leaves it.", LIFE, of.STATE
+)
+
+# The log, and its way to Kafka.
+LOG_EVENTS = _state("orderflow_log_events", "Events in the log.")
+LOG_WAITING = _state("orderflow_log_waiting_events", "Events in the log that the relay has not yet published.")
+LOG_WAITING_AGE = _state(
+    "orderflow_log_waiting_seconds", "Age of the oldest event that the relay has not yet published; 0 without any."
+)
+SENT_MESSAGES = _counter(
+    "orderflow_messaging_client_sent_messages_total",
+    "Events handed to Kafka; those of a failed transaction are tried again, and count again.",
+    of.TYPE,
+    VIA,
+    SENT,
+)
+SEND_SECONDS = _histogram(
+    "orderflow_messaging_client_operation_duration_seconds",
+    "Until Kafka had a batch of events for good, or it failed: a transaction of the relay, or a direct publishing.",
+    QUICK,
+    VIA,
+    SENT,
+)
+SEND_BATCH = _histogram("orderflow_messaging_batch_message_count", "Events that went to Kafka together.", BATCH, VIA)
+PARTITION_EVENTS = _state(
+    "orderflow_partition_events", "Events in the log by the partition they belong to.", of.PARTITION
+)
+PARTITION_SKEW = _state(
+    "orderflow_partition_skew_ratio", "Events of the fullest partition over their mean; 1 is even, 0 is no events."
+)
+
+# Consumers.
+CONSUMED = _counter(
+    "orderflow_messaging_client_consumed_messages_total",
+    "Records that consumers were given, by what came of them.",
+    of.CONSUMER,
+    DEALT,
+)
+PROCESSED = _counter(
+    "orderflow_messaging_processed_messages_total",
+    "Events that a handler took: ok when its effects were committed, failed at each try that raised.",
+    of.CONSUMER,
+    of.TYPE,
+    SENT,
+)
+PROCESS_SECONDS = _histogram(
+    "orderflow_messaging_process_duration_seconds",
+    "In a handler for one event: the time of its batch shared evenly, observed once for each type in it.",
+    EACH,
+    of.CONSUMER,
+    of.TYPE,
+    SENT,
+)
+BATCH_SECONDS = _histogram(
+    "orderflow_consumer_batch_duration_seconds",
+    "For a whole batch: decoding, handling and the commit of effects and cursors, whatever came of it.",
+    QUICK,
+    of.CONSUMER,
+)
+BATCH_EVENTS = _histogram(
+    "orderflow_consumer_batch_message_count", "Records that a consumer got together.", BATCH, of.CONSUMER
+)
+GAPS = _counter("orderflow_consumer_gaps_total", "Times that a bucket was found to lack events.", of.CONSUMER)
+LAG = _state("orderflow_consumer_lag_events", "Events of the log that a consumer has yet to handle.", of.CONSUMER)
+LAG_SECONDS = _state(
+    "orderflow_consumer_lag_seconds", "Age of the oldest event that a consumer has yet to handle.", of.CONSUMER
+)
+PARKED = _state("orderflow_parked_orders", "Orders that wait for an event which cannot be handled.", of.CONSUMER)
+DEAD_LETTERS = _state("orderflow_dead_letters", "Events that are set aside, also those that only wait.", of.CONSUMER)
+FOREIGN = _state("orderflow_foreign_records", "Records of the topic that are none of ours.", of.CONSUMER)
+NOTIFIED = _histogram(
+    "orderflow_notification_duration_seconds",
+    "Until a channel took a message, refused it for good, or did not answer.",
+    QUICK,
+    Label("channel", ("email", "log", OTHER)),
+    Label("outcome", ("sent", "refused", "unavailable", "failed")),
+)
+
+# HTTP.
+HTTP_SECONDS = _histogram(
+    "orderflow_http_server_request_duration_seconds",
+    "From a request until its answer begins: live streams count until their first byte.",
+    QUICK,
+    ROUTE,
+    METHOD,
+    STATUS,
+)
+HTTP_ACTIVE = _gauge("orderflow_http_server_active_requests", "Requests being answered, live streams among them.")
+
+# Database.
+COMMIT_SECONDS = _histogram(
+    "orderflow_db_commit_duration_seconds",
+    "Until a unit of work of the orders was durable, or refused.",
+    QUICK,
+    of.ERROR_OUTCOME,
+)
+STATEMENT_SECONDS = _histogram(
+    "orderflow_db_client_operation_duration_seconds",
+    "Until the database had done a statement.",
+    QUICK,
+    Label("operation", ("select", "insert", "update", "delete", "with", OTHER)),
+)
+STATEMENT_ERRORS = _counter(
+    "orderflow_db_client_errors_total", "Statements that the database refused or did not answer."
+)
+POOL = _gauge("orderflow_db_client_connections", "Connections of the pool.", Label("state", ("used", "idle")))
+POOL_MAX = _gauge("orderflow_db_client_connections_max", "Connections that the pool may open.")
+DATABASE_UP = _state("orderflow_db_up", "Whether the database answered this scrape: 1 or 0.")
+SCRAPE_ERRORS = _counter(
+    "orderflow_scrape_errors_total",
+    "Scrapes that had to leave states out, for somebody did not answer.",
+    Label("backend", ("database", "kafka")),
+)
+
+# librdkafka's own statistics, every five seconds (statistics.interval.ms).
+BROKER_ROUND_TRIP = _gauge(
+    "orderflow_kafka_broker_round_trip_seconds",
+    "Of requests to a broker, over the last interval.",
+    of.CLIENT,
+    of.BROKER,
+    Label("quantile", ("0.5", "0.99")),
+    merged="livemax",
+)
+BROKER_UP = _gauge(
+    "orderflow_kafka_broker_up",
+    "Whether a client's connection to a broker stands: 1 or 0.",
+    of.CLIENT,
+    of.BROKER,
+    merged="livemin",
+)
+BROKER_ERRORS = _counter(
+    "orderflow_kafka_broker_errors_total",
+    "Requests to a broker that failed or timed out, and answers that failed.",
+    of.CLIENT,
+    of.BROKER,
+)
+QUEUE_MESSAGES = _gauge(
+    "orderflow_kafka_queue_messages", "Messages in the client: to be sent, or fetched and not yet read.", of.CLIENT
+)
+QUEUE_BYTES = _gauge("orderflow_kafka_queue_bytes", "The same in bytes.", of.CLIENT)
+TRANSACTION_ERRORS = _counter(
+    "orderflow_kafka_transaction_errors_total",
+    "Transactions of the relay that were given up, by librdkafka's error.",
+    Label("error", says="librdkafka's names of errors", pattern=r"_?[A-Z][A-Z0-9_]{1,60}", most=50),
+)
+
+CATALOGUE: tuple[Metric, ...] = tuple(thing for thing in globals().values() if isinstance(thing, Metric))
+"""Every metric of this page, in its order."""
