@@ -48,6 +48,7 @@ class Notify:
 
     Where none does, one is recorded as unreachable. ``settle`` sends what is pending, under a key that is always
     the same for one event and recipient; a channel that does not answer is tried again later, ever less often.
+    Once ``stopping`` says so, no further one is sent: the next process does that.
     """
 
     channels: Sequence[Notifier]
@@ -55,6 +56,7 @@ class Notify:
     outbox: Notifications
     clock: Clock
     name: str = "notifications"
+    stopping: Callable[[], bool] = lambda: False
     _by_name: dict[str, Notifier] = field(init=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -85,7 +87,7 @@ class Notify:
         down: dict[str, str] = {}
         try:
             for notification in claimed:
-                if self.clock() - began > LEASE / 2:
+                if self.stopping() or self.clock() - began > LEASE / 2:
                     break  # what is left is sent by whoever claims it next
                 ended.append(await self._send(notification, down))
         finally:

@@ -22,8 +22,9 @@ from ..application.consuming import Consumer
 from ..application.handle_batch import HandleBatch
 from ..application.ports import EventSource
 from ..application.write_set import LogPublisher
-from ..domain.errors import NotConfigured
+from ..domain.errors import InvalidInput, NotConfigured
 from .settings import Settings
+from .stopping import Stopping
 
 
 def utc_now() -> datetime:
@@ -33,6 +34,17 @@ def utc_now() -> datetime:
 def new_id() -> str:
     """UUIDv7: ids that sort by the time they were made, to the millisecond."""
     return str(uuid_utils.uuid7())
+
+
+def stopping(settings: Settings) -> Stopping:
+    """Raises InvalidInput when the grace would take all the time that there is."""
+    if settings.stop_grace_seconds >= settings.stop_seconds:
+        raise InvalidInput(
+            "ORDERFLOW_STOP_GRACE_SECONDS",
+            f"{settings.stop_grace_seconds:g} leaves nothing of {settings.stop_seconds:g} to end in",
+            "less than ORDERFLOW_STOP_SECONDS",
+        )
+    return Stopping(settings.stop_seconds, settings.stop_grace_seconds)
 
 
 def storage(settings: Settings, news: LocalWakeup) -> MemoryStorage | SqlStorage:

@@ -54,6 +54,7 @@ class Container(containers.DeclarativeContainer):
 
     settings = providers.Dependency(instance_of=Settings)
     profile = providers.Callable(build.profile, settings)
+    stopping = providers.Singleton(build.stopping, settings)
     clock: providers.Provider[Any] = providers.Object(build.utc_now)
     new_id: providers.Provider[Any] = providers.Object(build.new_id)
     decode: providers.Provider[Any] = providers.Object(wire.decode_record)
@@ -124,6 +125,7 @@ class Container(containers.DeclarativeContainer):
             wording=providers.Singleton(TemplateWording),
             outbox=effects.provided.notifications,
             clock=clock,
+            stopping=stopping.provided.stop.is_set,
         ),
         analytics=providers.Singleton(Analyse),
         inventory=providers.Singleton(KeepStock, effects.provided.shortages, cancel_order, clock),

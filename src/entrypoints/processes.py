@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -24,20 +22,6 @@ logger = logging.getLogger("orderflow.processes")
 
 Part = Callable[[asyncio.Event], Awaitable[None]]
 """Runs until the event is set."""
-
-
-@asynccontextmanager
-async def until_signalled() -> AsyncIterator[asyncio.Event]:
-    """An event that SIGTERM and SIGINT set."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield stop
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
 
 
 async def run(
@@ -65,12 +49,17 @@ async def run_parts(
     if api or "inventory" in consumers:
         parts["housekeeping"] = partial(_housekeeping, container)
 
+    running = set(parts)
+    container.stopping().watch(lambda: tuple(running))
+
     async def guarded(name: str, part: Part) -> None:
         logger.info("started", extra={"part": name})
         try:
             await part(stop)
         finally:
+            running.discard(name)
             stop.set()
+            container.stopping().begin(asyncio.get_running_loop())
             container.news().notify()
         logger.info("stopped", extra={"part": name})
 
@@ -122,6 +111,7 @@ async def _api(container: Any, stop: asyncio.Event) -> None:
         currency=settings.currency,
         trust_actor_header=loopback,
         max_body_bytes=settings.http_max_body_bytes,
+        stopping=container.stopping().begun,
     )
     await serve(
         app,
@@ -129,6 +119,8 @@ async def _api(container: Any, stop: asyncio.Event) -> None:
         port=settings.http_port,
         stop=stop,
         on_ready=lambda host, port: logger.info("listening", extra={"url": f"http://{host}:{port}"}),
+        stopping=container.stopping(),
+        grace_seconds=None,  # the deadline is the process's
     )
 
 

@@ -112,6 +112,16 @@ class Settings:
     log_format: str = ts.option(
         default="auto", validator=v.in_(("auto", "json", "console")), help="json, console, or auto (by terminal)"
     )
+    stop_seconds: float = ts.option(
+        default=20.0,
+        validator=_between(1, 3600),
+        help="seconds from SIGTERM on in which a process ends in order; then it is cut off and exits 1; 1 to 3600",
+    )
+    stop_grace_seconds: float = ts.option(
+        default=3.0,
+        validator=_between(0, 600),
+        help="seconds of these that the API still answers while /readyz says that it is stopping, 0 to 600",
+    )
     kafka: dict[str, str] = ts.option(factory=dict, help="librdkafka properties", repr=False)
 
     @property

@@ -75,6 +75,7 @@ class Installation:
             "ORDERFLOW_LOG_LEVEL": "info",
             "ORDERFLOW_HTTP_PORT": "0",
             "ORDERFLOW_POLL_SECONDS": "0.05",
+            "ORDERFLOW_STOP_GRACE_SECONDS": "0",
             **{f"ORDERFLOW_{name}": value for name, value in settings.items()},
         }
         with log.open("wb") as said:

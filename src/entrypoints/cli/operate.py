@@ -11,8 +11,9 @@ from ...application.check import Report
 from ...application.publish_pending import FLOOR
 from ...domain.errors import InvalidInput, NotConfigured
 from ..container import CONSUMERS, container_for
-from ..processes import run, until_signalled
+from ..processes import run
 from ..settings import PREFIX, Settings, described
+from ..stopping import until_signalled
 from .session import rows, session
 
 db = App(name="db", help="The database schema.")
@@ -28,22 +29,23 @@ async def serve(
     """API, relay and consumers in one process; switch off what runs elsewhere (--no-relay, --no-consumers)."""
     settings = session().settings
     with_relay = settings.uses_kafka and settings.publishing == "log" if relay is None else relay
-    async with until_signalled() as stop:
-        await run(
-            container_for(settings), api=api, relay=with_relay, consumers=CONSUMERS if consumers else (), stop=stop
-        )
+    container = container_for(settings)
+    async with until_signalled(container.stopping(), with_grace=api) as stop:
+        await run(container, api=api, relay=with_relay, consumers=CONSUMERS if consumers else (), stop=stop)
 
 
 async def relay() -> None:
     """Bring events from the log to Kafka, exactly once and in order, until stopped."""
-    async with until_signalled() as stop:
-        await run(container_for(session().settings), relay=True, stop=stop)
+    container = container_for(session().settings)
+    async with until_signalled(container.stopping()) as stop:
+        await run(container, relay=True, stop=stop)
 
 
 async def consume(*names: str) -> None:
     """Run the named consumers until stopped: notifications, analytics, inventory; without names, all."""
-    async with until_signalled() as stop:
-        await run(container_for(session().settings), consumers=names or CONSUMERS, stop=stop)
+    container = container_for(session().settings)
+    async with until_signalled(container.stopping()) as stop:
+        await run(container, consumers=names or CONSUMERS, stop=stop)
 
 
 def config() -> None:

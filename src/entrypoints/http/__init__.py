@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from litestar import Litestar
 
     from ...application.ports_of_consumers import AnalyticsViews
+    from ..stopping import Stopping
 
 __all__ = ["create_app", "new_token", "serve"]
 
@@ -33,13 +34,14 @@ def create_app(
     max_body_bytes: int = MAX_BODY_BYTES,
     on_startup: Sequence[Callable[[], Awaitable[None]]] = (),
     on_shutdown: Sequence[Callable[[], Awaitable[None]]] = (),
+    stopping: Callable[[], bool] = lambda: False,
 ) -> "Litestar":
     """The ASGI application.
 
     ``checks`` are the dependencies that ``/readyz`` asks, by name; one that raises is not ready. ``analytics`` adds
     its figures under ``/v1/analytics``. With ``trust_actor_header``, and as long as no token was made, callers say
     who they are in ``X-Actor``. ``currency`` is that of orders that name none. A body larger than ``max_body_bytes``
-    is refused. Raises NotConfigured without the extra ``http``.
+    is refused. ``/readyz`` answers 503 once ``stopping`` says so. Raises NotConfigured without the extra ``http``.
     """
     app = _with_extra(".app")
     built: Litestar = app.build(
@@ -52,6 +54,7 @@ def create_app(
         max_body_bytes=max_body_bytes,
         on_startup=on_startup,
         on_shutdown=on_shutdown,
+        stopping=stopping,
     )
     return built
 
@@ -63,16 +66,21 @@ async def serve(
     port: int,
     stop: asyncio.Event | None = None,
     on_ready: Callable[[str, int], None] | None = None,
-    grace_seconds: int = 10,
+    grace_seconds: int | None = 10,
+    stopping: "Stopping | None" = None,
 ) -> None:
     """Answer requests on ``host`` and ``port`` (0: any free one) until ``stop`` is set or this task is cancelled.
 
     ``on_ready`` is called with the host and the port taken, once requests are answered. At the end live streams are
-    closed and requests under way get ``grace_seconds`` to finish. Signals are the caller's to handle. Raises
-    NotConfigured when the address cannot be taken or the extra ``http`` is missing.
+    closed and requests under way get ``grace_seconds`` to finish (None: all the time they take). As soon as
+    ``stopping`` has begun, each answer closes its connection, so that the caller's next request goes elsewhere; and it
+    is told what is under way. Signals are the caller's to handle. Raises NotConfigured when the address cannot be
+    taken or the extra ``http`` is missing.
     """
     server = _with_extra(".server")
-    await server.serve(app, host=host, port=port, stop=stop, on_ready=on_ready, grace_seconds=grace_seconds)
+    await server.serve(
+        app, host=host, port=port, stop=stop, on_ready=on_ready, grace_seconds=grace_seconds, stopping=stopping
+    )
 
 
 def _with_extra(module: str) -> ModuleType:

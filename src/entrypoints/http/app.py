@@ -42,6 +42,7 @@ def build(
     max_body_bytes: int,
     on_startup: Sequence[Hook],
     on_shutdown: Sequence[Hook],
+    stopping: Callable[[], bool],
 ) -> Litestar:
     """What ``orderflow.entrypoints.http.create_app`` promises."""
     callers = Callers(tokens, trust_actor_header)
@@ -84,7 +85,9 @@ def build(
                 tags=["analytics"],
             )
         )
-    health = Router("/", route_handlers=[livez, readyz], dependencies={"checks": _given(Checks(checks))}, security=[{}])
+    health = Router(
+        "/", route_handlers=[livez, readyz], dependencies={"checks": _given(Checks(checks, stopping))}, security=[{}]
+    )
     return CorrelatedApp(
         route_handlers=[*routes, health, docs_router()],
         exception_handlers={Exception: problems.answer},

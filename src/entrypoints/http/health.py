@@ -14,18 +14,25 @@ from .answers import render
 PATIENCE = 2.0
 """Seconds that one dependency has to answer."""
 
+STOPPING = "stopping"
 Check = Callable[[], Awaitable[None]]
 log = structlog.get_logger(__name__)
 
 
 @frozen
 class Checks:
-    """The dependencies by name. Named so that it can be injected as one thing."""
+    """The dependencies by name. Named so that it can be injected as one thing.
+
+    Once ``stopping`` says so, the process itself is what is not ready; nothing else is asked then.
+    """
 
     by_name: Mapping[str, Check]
+    stopping: Callable[[], bool] = lambda: False
 
     async def __call__(self) -> dict[str, str]:
         """``ok`` or the reason why not, by name; all are asked at once, each for at most PATIENCE seconds."""
+        if self.stopping():
+            return {"process": STOPPING}
         names = list(self.by_name)
         outcomes = await asyncio.gather(
             *(asyncio.wait_for(self.by_name[name](), PATIENCE) for name in names), return_exceptions=True
@@ -56,10 +63,11 @@ async def livez() -> dict[str, str]:
 
 @get("/readyz", operation_id="readyz", tags=["health"], summary="Is everything there that orders need?")
 async def readyz(checks: Given[Checks]) -> Response[dict[str, object]]:
-    """503 while a dependency does not answer; the body says which, and why."""
+    """503 while a dependency does not answer, or once the process is stopping; the body says which, and why."""
     outcomes = await checks()
     ready = all(outcome == "ok" for outcome in outcomes.values())
-    body = render({"status": "ready" if ready else "not ready", "checks": outcomes})
+    status = STOPPING if checks.stopping() else "ready" if ready else "not ready"
+    body = render({"status": status, "checks": outcomes})
     return Response(
         body,  # type: ignore[arg-type]
         status_code=200 if ready else 503,

@@ -4,11 +4,14 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import uvicorn
+from attrs import define, field
 from litestar import Litestar
 
 from ...domain.errors import NotConfigured
+from ..stopping import Stopping
 from .app import closing
 
 
@@ -27,6 +30,27 @@ class _Server(uvicorn.Server):
         self._ready()
 
 
+@define(eq=False)
+class _LettingGo:
+    """``app``, with what it is answering by name; once ``stopping``, each answer closes its connection."""
+
+    app: Any
+    stopping: Callable[[], bool]
+    under_way: dict[int, str] = field(factory=dict, init=False)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def sent(message: Any) -> None:
+            if message["type"] == "http.response.start" and self.stopping():
+                message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+            await send(message)
+
+        self.under_way[id(scope)] = f"{scope.get('method', '')} {scope.get('path', '')}"
+        try:
+            await self.app(scope, receive, sent)
+        finally:
+            del self.under_way[id(scope)]
+
+
 async def serve(
     app: Litestar,
     *,
@@ -34,14 +58,18 @@ async def serve(
     port: int,
     stop: asyncio.Event | None,
     on_ready: Callable[[str, int], None] | None,
-    grace_seconds: int,
+    grace_seconds: int | None,
+    stopping: Stopping | None,
 ) -> None:
     """What ``orderflow.entrypoints.http.serve`` promises."""
+    stopping = stopping or Stopping()
+    answering = _LettingGo(app, stopping.begun)
+    stopping.watch(lambda: tuple(answering.under_way.values()))
     listening = _listen(host, port)
     taken = listening.getsockname()[1]
     server = _Server(
         uvicorn.Config(
-            app,
+            answering,
             log_config=None,
             access_log=False,
             server_header=False,
