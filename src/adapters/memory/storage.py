@@ -19,6 +19,7 @@ from ...domain.order import Order
 from .. import wire
 from ..paging import after_cursor, cursor_of
 from .registry import MemoryProcessRegistry
+from .rollout import MemoryRollout
 
 
 def _quiet() -> None:
@@ -38,6 +39,7 @@ class MemoryStorage:
     _answers: dict[tuple[str, str], tuple[Answer, datetime]] = field(factory=dict, init=False)
     _cursors: dict[str, dict[int, int]] = field(factory=lambda: defaultdict(dict), init=False)
     _tokens: dict[str, Actor] = field(factory=dict, init=False)
+    rollout: MemoryRollout = field(factory=MemoryRollout, init=False)
     processes: MemoryProcessRegistry = field(factory=MemoryProcessRegistry, init=False)
 
     async def open(self) -> None:

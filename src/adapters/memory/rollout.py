@@ -1,0 +1,45 @@
+"""The rollout in dictionaries."""
+
+from collections.abc import Sequence
+
+from attrs import define, field
+
+from ...application.rollout import ChangeKind, InForce, RolloutChange, Word
+
+
+@define(eq=False)
+class MemoryRollout:
+    _in_force: InForce = field(factory=InForce, init=False)
+    _changes: list[RolloutChange] = field(factory=list, init=False)
+
+    async def in_force(self) -> InForce:
+        return self._in_force
+
+    async def set_share(self, percent: int, word: Word) -> RolloutChange | None:
+        before = self._in_force.percent
+        if before == percent:
+            return None
+        self._in_force = InForce(percent, self._in_force.paused)
+        return self._noted(RolloutChange(kind=ChangeKind.SHARE, word=word, before=before, after=percent))
+
+    async def pause(self, consumer: str, word: Word) -> RolloutChange | None:
+        paused = self._in_force.paused
+        if consumer in paused:
+            return None
+        self._in_force = InForce(self._in_force.percent, {**paused, consumer: word})
+        return self._noted(RolloutChange(kind=ChangeKind.PAUSE, word=word, consumer=consumer))
+
+    async def resume(self, consumer: str, word: Word) -> RolloutChange | None:
+        paused = dict(self._in_force.paused)
+        if paused.pop(consumer, None) is None:
+            return None
+        self._in_force = InForce(self._in_force.percent, paused)
+        return self._noted(RolloutChange(kind=ChangeKind.RESUME, word=word, consumer=consumer))
+
+    async def history(self, *, limit: int, kind: ChangeKind | None = None) -> Sequence[RolloutChange]:
+        wanted = [change for change in reversed(self._changes) if kind in (None, change.kind)]
+        return wanted[:limit]
+
+    def _noted(self, change: RolloutChange) -> RolloutChange:
+        self._changes.append(change)
+        return change

@@ -1,0 +1,48 @@
+"""What is in force now, for those who have to know before every batch."""
+
+from asyncio import Lock
+from collections.abc import Callable
+from time import monotonic
+
+from attrs import define, field
+
+from .rollout import InForce, Rollout
+
+LOOK_AGAIN_SECONDS = 0.4
+"""So that a change is seen well within a second."""
+
+
+@define(eq=False)
+class RolloutInForce:
+    """Asks the storage at most every ``every`` seconds, however often it is asked: one small query a process.
+
+    A change is seen after ``every`` seconds and the time of that query. Raises StorageUnavailable.
+    """
+
+    rollout: Rollout
+    buckets: Callable[[], int]
+    every: float = LOOK_AGAIN_SECONDS
+    clock: Callable[[], float] = monotonic
+    _known: InForce = field(factory=InForce, init=False)
+    _until: float | None = field(default=None, init=False)
+    _turn: Lock = field(factory=Lock, init=False)
+
+    async def __call__(self) -> InForce:
+        if self._is_old():
+            async with self._turn:
+                if self._is_old():  # and nobody has asked while this one waited for its turn
+                    asked_at = self.clock()
+                    self._known = await self.rollout.in_force()
+                    self._until = asked_at + self.every
+        return self._known
+
+    def _is_old(self) -> bool:
+        return self._until is None or self.clock() >= self._until
+
+    async def published_buckets(self) -> int:
+        """How many buckets, from 0 on, are published now."""
+        return (await self()).published_buckets(self.buckets())
+
+    async def pauses(self, consumer: str) -> bool:
+        """Whether ``consumer`` stands still now."""
+        return consumer in (await self()).paused
