@@ -20,12 +20,13 @@ def bucket_of(order_id: str, buckets: int = BUCKETS) -> int:
     return crc32(order_id.encode()) % buckets
 
 
-@frozen(kw_only=True)
+@frozen
 class LogRecord:
     """One event as the log keeps it: its address, what must be known without opening it, and its bytes.
 
     ``position`` is dense from 1 within ``bucket``, in commit order; ``sequence`` is dense from 1 within the order.
-    ``body`` are the exact bytes of the record's value on the topic.
+    ``body`` are the exact bytes of the record's value on the topic. Logs read millions of them, so that adapters give
+    the attributes by their order here; elsewhere they are named.
     """
 
     bucket: int
@@ -38,6 +39,23 @@ class LogRecord:
     body: bytes = field(repr=False)
     correlation_id: str = ""
     traceparent: str = ""
+
+
+def shares(after: Positions, heads: Positions, limit: int) -> list[tuple[int, int, int]]:
+    """(bucket, position to read after, how many) for at most ``limit`` records in all.
+
+    Every bucket with news gets an equal share and what others leave of theirs; where there are more such buckets
+    than ``limit``, those farthest behind come first, so that one that waits is served in the end.
+    """
+    behind = {bucket: heads.get(bucket, 0) - at for bucket, at in after.items() if heads.get(bucket, 0) > at}
+    served = sorted(behind, key=lambda bucket: (-behind[bucket], bucket))[:limit]
+    found = []
+    left = limit
+    for waiting, bucket in zip(range(len(served), 0, -1), reversed(served), strict=True):
+        share = min(behind[bucket], left // waiting)
+        left -= share
+        found.append((bucket, after[bucket], share))
+    return found
 
 
 @frozen

@@ -2,7 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from orderflow.adapters.sql.log import shares
+from orderflow.application.log import shares
 
 POSITIONS = st.dictionaries(st.integers(0, 9), st.integers(0, 50))
 

@@ -1,9 +1,7 @@
 """The relay's transactional producer: records and offsets stand on the topic together, or not at all."""
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
-from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -86,15 +84,17 @@ class RelayProducer:
             elif partition is not None and offset is not None:
                 ends[partition] = offset + 2
 
-        source, produce = self.settings.source, partial(_produce, producer, self.settings.topic)
+        produce: Callable[..., None] = producer.produce
+        topic, source, lasts = self.settings.topic, self.settings.source, set(last.values())
         for at, (partition, record) in enumerate(records):
-            produce(
-                record.body,
-                record.order_id,
-                partition,
-                headers=wire.headers(record, source=source),
-                **({"on_delivery": delivered} if last[partition] == at else {}),
-            )
+            headers = wire.headers(record, source=source)
+            tell = delivered if at in lasts else None
+            while True:
+                try:
+                    produce(topic, record.body, record.order_id, partition, on_delivery=tell, headers=headers)
+                    break
+                except BufferError:  # the client's queue is full; it empties within message.timeout.ms
+                    producer.poll(0.1)
         until = monotonic() + self.timeout
         while len(ends) < len(last):  # not flush(), which looks only every 10 ms
             producer.poll(max(0.0, until - monotonic()))
@@ -113,12 +113,3 @@ class RelayProducer:
             except KafkaException as refusal:
                 _log.info("transaction left to time out", reason=said(refusal), after=said(error))
         self.close()
-
-
-def _produce(producer: Producer, *arguments: Any, **options: Any) -> None:
-    """Hand a record to the client; while its queue is full, wait: it empties within ``message.timeout.ms``."""
-    while True:
-        try:
-            return producer.produce(*arguments, **options)
-        except BufferError:
-            producer.poll(0.1)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from attrs import define, field, frozen
 
-from ...application.log import BUCKETS, LogRecord, Positions, bucket_of
+from ...application.log import BUCKETS, LogRecord, Positions, bucket_of, shares
 from ...application.payments import AttemptKind, AttemptStatus, PaymentAttempt
 from ...application.reading import Answer, OrderPage, OrderQuery
 from ...application.write_set import WriteSet
@@ -188,15 +188,8 @@ class MemoryEventLog:
         return {bucket: len(records) for bucket, records in self.storage._log.items() if records}
 
     async def read(self, after: Positions, *, limit: int) -> Sequence[LogRecord]:
-        log = self.storage._log
-        news = {bucket: at for bucket, at in after.items() if bucket in log and len(log[bucket]) > at}
-        share = max(1, limit // max(1, len(news)))
-        records: list[LogRecord] = []
-        for bucket, at in news.items():
-            records += log[bucket][at : at + share]
-            if len(records) >= limit:
-                break
-        return records[:limit]
+        wanted = shares(after, await self.heads(), limit)
+        return [record for bucket, at, share in wanted for record in self.storage._log[bucket][at : at + share]]
 
     async def history(self, order_id: str) -> Sequence[LogRecord]:
         return tuple(self.storage._histories.get(order_id, ()))

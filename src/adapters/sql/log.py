@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from itertools import starmap
 
 from attrs import frozen
-from sqlalchemy import Row, bindparam, select, text
+from sqlalchemy import bindparam, select, text
 
-from ...application.log import LogRecord, Positions
+from ...application.log import LogRecord, Positions, shares
 from .database import POSTGRESQL, Database
 from .tables import log_heads, order_events
 
-_NAMES = tuple(column.name for column in order_events.columns)
+# The columns stand in the order of LogRecord's attributes.
 _COLUMNS = ", ".join(f"e.{column.name}" for column in order_events.columns)
 # LATERAL with LIMIT keeps PostgreSQL on the primary key whatever it guesses about the size of the log;
 # CROSS JOIN does the same for SQLite, which never reorders around it.
@@ -21,7 +21,7 @@ _READ_POSTGRESQL = text(
     "SELECT * FROM order_events WHERE bucket = wanted.bucket AND position > wanted.after "
     "AND position <= wanted.after + wanted.share ORDER BY position LIMIT wanted.share) AS e "
     "ORDER BY e.bucket, e.position"
-).columns(*order_events.columns)
+)  # as asyncpg gives them: bytes, and times in UTC
 _READ_SQLITE = text(
     f"SELECT {_COLUMNS} FROM json_each(:wanted) AS wanted CROSS JOIN order_events AS e "
     "WHERE e.bucket = json_extract(wanted.value, '$[0]') AND e.position > json_extract(wanted.value, '$[1]') "
@@ -54,31 +54,11 @@ class SqlEventLog:
                 result = await connection.execute(_READ_POSTGRESQL, names)
             else:
                 result = await connection.execute(_READ_SQLITE, {"wanted": json.dumps(wanted)})
-            return [_record(row) for row in result]
+            return [*starmap(LogRecord, result.fetchall())]
 
     async def history(self, order_id: str) -> Sequence[LogRecord]:
         if "\0" in order_id:  # which no order id has, and PostgreSQL cannot be asked for
             return ()
         async with self.database.reading() as connection:
-            return [_record(row) for row in await connection.execute(_HISTORY, {"order_id": order_id})]
-
-
-def shares(after: Positions, heads: Positions, limit: int) -> list[tuple[int, int, int]]:
-    """(bucket, position to read after, how many) for at most ``limit`` records in all.
-
-    Every bucket with news gets an equal share and what others leave of theirs; where there are more such buckets
-    than ``limit``, those farthest behind come first, so that one that waits is served in the end.
-    """
-    behind = {bucket: heads.get(bucket, 0) - at for bucket, at in after.items() if heads.get(bucket, 0) > at}
-    served = sorted(behind, key=lambda bucket: (-behind[bucket], bucket))[:limit]
-    found = []
-    left = limit
-    for waiting, bucket in zip(range(len(served), 0, -1), reversed(served), strict=True):
-        share = min(behind[bucket], left // waiting)
-        left -= share
-        found.append((bucket, after[bucket], share))
-    return found
-
-
-def _record(row: Row[Any]) -> LogRecord:
-    return LogRecord(**dict(zip(_NAMES, row, strict=True)))
+            result = await connection.execute(_HISTORY, {"order_id": order_id})
+            return [*starmap(LogRecord, result.fetchall())]

@@ -11,6 +11,7 @@ from ...domain.identifiers import identifier
 from .envelope import DATA, Envelope
 from .faults import UNREADABLE, WHOLE, Problem
 from .fields import Time, decoder, utc
+from .header_shapes import NUMBER, POSITIVE
 
 Headers = Sequence[tuple[str, bytes | None]]
 """As Kafka's clients give them: a header may stand there without a value."""
@@ -18,6 +19,8 @@ Given = Mapping[str, bytes | None]
 
 SPECIFICATION = b"1.0"
 CONTENT_TYPE = b"application/json"
+_SPECIFIED = ("ce_specversion", SPECIFICATION)
+_CONTENT = ("content-type", CONTENT_TYPE)
 _DIGITS = 18
 _SHOWN = 80
 _TIME = decoder(Time)
@@ -26,13 +29,13 @@ _TIME = decoder(Time)
 def headers(record: LogRecord, *, source: str) -> list[tuple[str, bytes]]:
     """The headers of ``record``; ``source`` is the CloudEvents source, a URI reference that names this service."""
     named = [
-        ("ce_specversion", SPECIFICATION),
+        _SPECIFIED,
         ("ce_id", record.event_id.encode()),
         ("ce_source", source.encode()),
         ("ce_type", record.type.encode()),
         ("ce_subject", record.order_id.encode()),
         ("ce_time", encode(utc(record.occurred_at))[1:-1]),
-        ("content-type", CONTENT_TYPE),
+        _CONTENT,
         ("bucket", b"%d" % record.bucket),
         ("position", b"%d" % record.position),
         ("sequence", b"%d" % record.sequence),
@@ -119,14 +122,14 @@ def key_problems(key: bytes | None, order_id: str | None) -> list[Problem]:
 def _number(given: Given, name: str) -> int:
     said = given.get(name)
     if said is None or not said.isdigit() or len(said) > _DIGITS:
-        raise _wrong(name, said, "a whole number of 0 or more, in decimal digits")
+        raise _wrong(name, said, NUMBER)
     return int(said)
 
 
 def _positive(given: Given, name: str) -> int:
     said = given.get(name)
     if said is None or not said.isdigit() or len(said) > _DIGITS or not (number := int(said)):
-        raise _wrong(name, said, "a whole number of 1 or more, in decimal digits")
+        raise _wrong(name, said, POSITIVE)
     return number
 
 

@@ -8,13 +8,14 @@ from types import TracebackType
 from typing import Self
 
 import pytest
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic  # type: ignore[attr-defined]
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic, OffsetSpec  # type: ignore[attr-defined]
 
 from ..servers import not_ours, started
 from ..waiting import eventually
 from . import distribution
 
+_NOT_YET = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART}
 _quiet = logging.Logger("kafka-for-tests", logging.CRITICAL)
 
 
@@ -74,7 +75,7 @@ class KafkaBroker:
         eventually(every_node_answers, deadline=deadline, that=f"Kafka answers at {self.bootstrap_servers}")
 
     def create_topic(self, name: str, *, partitions: int = 3, config: dict[str, str] | None = None) -> None:
-        """Make a topic and return when each partition has a leader.
+        """Make a topic and return when each partition has a leader that answers for it.
 
         :raises KafkaException: when Kafka refuses, such as a topic that is there already.
         """
@@ -91,7 +92,18 @@ class KafkaBroker:
                 and all(partition.leader >= 0 for partition in made.partitions.values())
             )
 
+        def every_leader_answers() -> bool:
+            latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+            ends = admin.list_offsets({TopicPartition(name, p): latest for p in range(partitions)})
+            try:
+                return all(end.result(10).offset >= 0 for end in ends.values())
+            except KafkaException as error:
+                if error.args[0].code() in _NOT_YET:
+                    return False
+                raise
+
         eventually(every_partition_is_led, deadline=30, that=f"every partition of {name} has a leader")
+        eventually(every_leader_answers, deadline=30, that=f"the leader of every partition of {name} answers")
 
     def tool(self, main: str, *arguments: str, deadline: float = 60.0) -> str:
         """What a command-line tool of Kafka prints, by its main class.

@@ -1,9 +1,16 @@
 """One batch of the relay: from Kafka's cursors, or the floor, and never past what the log holds."""
 
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 from orderflow.adapters.memory import MemoryTopic
+from orderflow.application.log import BUCKETS, LogRecord, Positions
+from orderflow.application.ports import EventLog, RelayTopic
 from orderflow.application.publish_pending import FLOOR, PublishPending
-from orderflow.domain.errors import LogBehindTopic
+from orderflow.domain.errors import LogBehindTopic, StorageUnavailable, StreamUnavailable
+from pytest_mock import MockerFixture
 
 from tests.support.shop import Shop
 
@@ -64,3 +71,83 @@ async def test_a_batch_is_no_larger_than_asked_for() -> None:
     batches = [await pending() for _ in range(4)]
 
     assert batches == [3, 3, 1, 0]
+
+
+class TestReadingAhead:
+    """A full batch has more behind it, which is read while the batch is published."""
+
+    async def test_the_next_batch_is_read_while_one_is_published(self, mocker: MockerFixture) -> None:
+        shop, topic = await _shop_with(4), _topic(mocker)
+        log, read_ahead = mocker.create_autospec(EventLog, instance=True, spec_set=True), asyncio.Event()
+        log.heads.side_effect = shop.storage.log.heads
+
+        async def read(after: Positions, *, limit: int) -> Sequence[LogRecord]:
+            if log.read.call_count == 2:
+                read_ahead.set()
+            return await shop.storage.log.read(after, limit=limit)
+
+        async def publish(_: Sequence[LogRecord]) -> None:
+            await asyncio.wait_for(read_ahead.wait(), 10)
+
+        log.read.side_effect, topic.publish.side_effect = read, publish
+
+        published = await PublishPending(log, topic, shop.storage.cursors, batch=2)()
+
+        assert published == 2
+        assert read_ahead.is_set()
+
+    async def test_what_was_read_ahead_is_dropped_where_the_topic_was_made_anew(self, mocker: MockerFixture) -> None:
+        shop, topic = await _shop_with(4), _topic(mocker)
+        pending = PublishPending(shop.storage.log, topic, shop.storage.cursors, batch=2)
+
+        await pending()
+        await pending()
+
+        first, second = (call.args[0] for call in topic.publish.call_args_list)
+        assert first == second
+
+    async def test_a_batch_that_could_not_be_published_is_published_the_next_time(self, mocker: MockerFixture) -> None:
+        shop, topic = await _shop_with(6), MemoryTopic()
+        kept, lost = topic.publish, iter([None, StreamUnavailable("Kafka", "it is away"), None, None])
+
+        async def publish(records: Sequence[LogRecord]) -> None:
+            if error := next(lost):
+                raise error
+            await kept(records)
+
+        mocker.patch.object(MemoryTopic, "publish", side_effect=publish)
+        pending = PublishPending(shop.storage.log, topic, shop.storage.cursors, batch=2)
+        await pending()
+
+        with pytest.raises(StreamUnavailable):
+            await pending()
+        after = [await pending() for _ in range(3)]
+
+        assert after == [2, 2, 0]
+        assert sorted(record.order_id for record in topic.records) == [f"O{number}" for number in range(6)]
+
+    async def test_a_database_that_is_away_while_reading_ahead_is_asked_again(self, mocker: MockerFixture) -> None:
+        shop, topic = await _shop_with(4), MemoryTopic()
+        log, away = mocker.create_autospec(EventLog, instance=True, spec_set=True), {2}
+        log.heads.side_effect = shop.storage.log.heads
+
+        async def read(after: Positions, *, limit: int) -> Sequence[LogRecord]:
+            if log.read.call_count in away:
+                raise StorageUnavailable("PostgreSQL", "it is away")
+            return await shop.storage.log.read(after, limit=limit)
+
+        log.read.side_effect = read
+        pending = PublishPending(log, topic, shop.storage.cursors, batch=2)
+
+        published = [await pending() for _ in range(3)]
+
+        assert published == [2, 2, 0]
+        assert len({record.event_id for record in topic.records}) == len(topic.records) == 4
+
+
+def _topic(mocker: MockerFixture) -> Any:
+    """A topic that takes what it is given and has no cursors."""
+    topic = mocker.create_autospec(RelayTopic, instance=True, spec_set=True)
+    topic.cursors.return_value = dict.fromkeys(range(BUCKETS))
+    topic.publish.return_value = None
+    return topic
