@@ -1,10 +1,10 @@
 """Events that a consumer could not handle, and records that are none of ours: set aside, never lost."""
 
-import traceback
 from datetime import datetime
 
 from attrs import evolve, field, frozen
 
+from .discreet import told, traceback_of
 from .log import Foreign, LogRecord
 
 MAX_MESSAGE = 2_000
@@ -17,6 +17,7 @@ class DeadLetter:
     """One event set aside for ``consumer``. While an order has any, its later events follow it here, in order.
 
     ``error`` is the class that failed; empty for an event that only waits behind a failed one, untried.
+    ``message`` and ``trace`` are what may be told of it (``application.discreet``).
     ``attempts`` counts the tries that failed, from ``first_failed_at`` to ``last_failed_at``.
     """
 
@@ -34,8 +35,8 @@ class DeadLetter:
         return evolve(
             self,
             error=type(failure).__name__,
-            message=str(failure)[:MAX_MESSAGE],
-            trace="".join(traceback.format_exception(failure))[-MAX_TRACE:],
+            message=told(failure)[:MAX_MESSAGE],
+            trace=traceback_of(failure)[-MAX_TRACE:],
             attempts=self.attempts + 1,
             last_failed_at=at,
         )

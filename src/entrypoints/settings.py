@@ -177,7 +177,7 @@ def described(settings: Settings) -> dict[str, object]:
         elif isinstance(value, tuple):
             value = ",".join(value)
         elif a.name == "kafka":
-            value = {key: _MASK if _is_secret(key) else text for key, text in value.items()}
+            value = {key: _MASK if is_secret(key) else text for key, text in value.items()}
         shown[a.name] = value
     return shown
 
@@ -191,7 +191,8 @@ def masked_url(url: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{parts.username}:{_MASK}@{host}"))
 
 
-def _is_secret(key: str) -> bool:
+def is_secret(key: str) -> bool:
+    """Whether the value of this librdkafka property is for nobody to read."""
     return any(word in key for word in ("password", "secret", "key.pem", "jaas", "oauthbearer.config", "ssl.key"))
 
 
