@@ -97,6 +97,14 @@ class DeadLetters(Protocol):
         """All letters of an order, by sequence."""
         ...
 
+    async def parked(self) -> Mapping[str, int]:
+        """How many orders each consumer has parked; one that has none is not named."""
+        ...
+
+    async def latest(self, limit: int) -> Sequence[DeadLetter]:
+        """The letters of events that failed, not of those that wait behind them, the last failure first."""
+        ...
+
     async def foreign(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[ForeignLetter]:
         """Records that are none of ours, by their place on the topic."""
         ...

@@ -244,6 +244,31 @@ class ConsumerStoreContract:
 
         assert [it.record.order_id for it in of_value_error] == ["o2"]
 
+    async def test_parked_orders_are_counted_by_consumer(self, world: World) -> None:
+        first, second = _letter(world, await _record("o1")), _letter(world, await _record("o1", 2))
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep([first, second, _letter(world, await _record("o2"))])
+        async with world.effects.store("inventory") as work:
+            await work.dead_letters.keep([evolve(first, consumer="inventory")])
+            await work.dead_letters.remove(evolve(first, consumer="inventory"))
+
+        assert await world.effects.dead_letters.parked() == {"analytics": 2}
+
+    async def test_the_latest_failures_come_first_and_what_waits_is_none(self, world: World) -> None:
+        now = world.clock()
+        failed = [
+            evolve(_letter(world, await _record(f"o{n}")), error="KeyError", last_failed_at=now + timedelta(seconds=n))
+            for n in range(1, 5)
+        ]
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep([failed[2], failed[0], failed[3], failed[1]])
+            await work.dead_letters.keep([_letter(world, await _record("o1", 2))])
+
+        latest = await world.effects.dead_letters.latest(3)
+
+        assert [it.record.order_id for it in latest] == ["o4", "o3", "o2"]
+        assert {it.error for it in await world.effects.dead_letters.latest(10)} == {"KeyError"}
+
     async def test_a_foreign_record_is_set_aside_once_with_its_exact_bytes(self, world: World) -> None:
         record = Foreign(
             topic="t",

@@ -134,6 +134,13 @@ class MemoryDeadLetters:
     async def of_order(self, consumer: str, order_id: str) -> Sequence[DeadLetter]:
         return self._letters.get((consumer, order_id), ())
 
+    async def parked(self) -> Mapping[str, int]:
+        return Counter(consumer for consumer, _ in self._letters)
+
+    async def latest(self, limit: int) -> Sequence[DeadLetter]:
+        failed = [it for letters in self._letters.values() for it in letters if it.error]
+        return sorted(failed, key=lambda it: it.last_failed_at, reverse=True)[:limit]
+
     async def foreign(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[ForeignLetter]:
         letters = (self._foreign[place] for place in sorted(self._foreign))
         return [it for it in letters if consumer in (None, it.consumer)][:limit]

@@ -13,7 +13,15 @@ from ...application.stockroom import Reservation, StockItem, check_stock
 from .bulk import among, change, put
 from .database import Database
 from .effects_rows import foreign_of, letter_of, notification_of, reservation_of, row_of_outcome
-from .effects_tables import contacts, dead_letters, foreign_records, notifications, reservations, stock
+from .effects_tables import (
+    contacts,
+    dead_letters,
+    foreign_records,
+    notifications,
+    parked_orders,
+    reservations,
+    stock,
+)
 
 
 @frozen
@@ -140,6 +148,16 @@ class SqlDeadLetters:
     async def of_order(self, consumer: str, order_id: str) -> Sequence[DeadLetter]:
         it = dead_letters.c
         letters = select(dead_letters).where(it.consumer == consumer, it.order_id == order_id).order_by(it.sequence)
+        return [letter_of(row) for row in await _all(self._database, letters)]
+
+    async def parked(self) -> Mapping[str, int]:
+        it = parked_orders.c.consumer
+        counted = select(it, func.count().label("orders")).group_by(it)
+        return {row["consumer"]: row["orders"] for row in await _all(self._database, counted)}
+
+    async def latest(self, limit: int) -> Sequence[DeadLetter]:
+        it = dead_letters.c
+        letters = select(dead_letters).where(it.error != "").order_by(it.last_failed_at.desc()).limit(limit)
         return [letter_of(row) for row in await _all(self._database, letters)]
 
     async def foreign(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[ForeignLetter]:
