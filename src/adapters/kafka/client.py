@@ -66,11 +66,18 @@ def consumer(settings: KafkaSettings, ours: Mapping[str, Any], preferred: Mappin
     return _built(Consumer, settings, {**always, **ours}, preferred or {})
 
 
-def admin(settings: KafkaSettings) -> AdminClient:
-    return _built(AdminClient, settings, {}, {})
+def admin(settings: KafkaSettings, ours: Mapping[str, Any] | None = None, *, log: Any = None) -> AdminClient:
+    """``log`` hears what librdkafka says, instead of our log. Raises InvalidInput as ``producer``."""
+    return _built(AdminClient, settings, ours or {}, {}, log)
 
 
-def _built(kind: Callable[..., T], settings: KafkaSettings, ours: Mapping[str, Any], preferred: Mapping[str, str]) -> T:
+def _built(
+    kind: Callable[..., T],
+    settings: KafkaSettings,
+    ours: Mapping[str, Any],
+    preferred: Mapping[str, str],
+    log: Any = None,
+) -> T:
     properties = {
         **_PREFERRED,
         **preferred,
@@ -79,7 +86,7 @@ def _built(kind: Callable[..., T], settings: KafkaSettings, ours: Mapping[str, A
         **ours,
     }
     try:
-        return kind(properties, logger=ClientLog())
+        return kind(properties, logger=log or ClientLog())
     except KafkaException as error:
         raise InvalidInput("kafka", said(error), "librdkafka's properties and their values") from error
 

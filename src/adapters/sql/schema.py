@@ -1,5 +1,6 @@
 """The schema's version: which one is newest, which one a database has, and how it gets there."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from alembic import command
@@ -7,6 +8,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...domain.errors import NotConfigured
 from .database import POSTGRESQL, Database
@@ -61,15 +63,20 @@ async def check(database: Database) -> None:
     raise NotConfigured(f"database schema is at {at or 'nothing'}, newest is {wanted}", "run `orderflow db upgrade`")
 
 
-def known() -> set[str]:
-    """All versions that this orderflow knows."""
-    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+def known() -> Sequence[str]:
+    """All versions that this orderflow knows, the oldest first."""
+    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
 
 
 async def current_of(database: Database) -> str | None:
     """As :func:`current`, of a database that is there already."""
     async with database.reading() as connection:
-        return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+        return await current_on(connection)
+
+
+async def current_on(connection: AsyncConnection) -> str | None:
+    """As :func:`current`, of the database of ``connection``."""
+    return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
 
 
 def _upgrade(connection: Connection) -> None:

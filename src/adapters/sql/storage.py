@@ -17,8 +17,8 @@ from .database import Database
 from .log import SqlEventLog
 from .orders import SqlOrderRepository, SqlOrderViews
 from .payments import SqlPaymentAttempts
-from .rollout import SqlRollout
 from .registry import SqlProcessRegistry
+from .rollout import SqlRollout
 from .tables import log_heads
 from .tokens import SqlTokens
 

@@ -1,0 +1,207 @@
+"""What Kafka says of itself, of the topic and of our groups, and why it does not answer where it does not."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+
+from attrs import define, field
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
+    AdminClient,
+    ClusterMetadata,
+    ConfigResource,
+    OffsetSpec,
+    ResourceType,
+)
+
+from ...application.installation.facts import Cause, ClockOffset, GroupFacts, StreamFacts, TopicFacts, Trouble
+from .broker_clock import broker_clock
+from .client import OneThread, admin, said
+from .settings import KafkaSettings
+
+_CODES = {
+    KafkaError._RESOLVE: Cause.NO_SUCH_HOST,
+    KafkaError._AUTHENTICATION: Cause.AUTHENTICATION,
+    KafkaError.SASL_AUTHENTICATION_FAILED: Cause.AUTHENTICATION,
+    KafkaError._SSL: Cause.TLS,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: Cause.NOT_ALLOWED,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: Cause.NOT_ALLOWED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED: Cause.NOT_ALLOWED,
+}
+_WORDS = (
+    ("SSL", Cause.TLS),
+    ("ssl://", Cause.TLS),
+    ("Connection refused", Cause.REFUSED),
+    ("timed out", Cause.TIMEOUT),
+    ("Disconnected", Cause.DROPPED),
+)
+"""What librdkafka's texts say where its codes are all 'transport failure'. The first that fits is meant."""
+_TELLING = (
+    Cause.AUTHENTICATION,
+    Cause.TLS,
+    Cause.NO_SUCH_HOST,
+    Cause.NOT_ALLOWED,
+    Cause.REFUSED,
+    Cause.DROPPED,
+    Cause.TIMEOUT,
+)
+"""Of several complaints the most telling one comes first."""
+_EARLIEST: Any = OffsetSpec.earliest()  # type: ignore[no-untyped-call,unused-ignore]
+_LATEST: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call,unused-ignore]
+_CONFIGS = ("cleanup.policy", "min.insync.replicas", "retention.bytes", "retention.ms")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@define(eq=False)
+class _Complaints:
+    """What a client complained of since the last look: its errors, and its log lines, which say more."""
+
+    heard: list[tuple[Cause, str]] = field(factory=list)
+
+    def error(self, error: KafkaError) -> None:
+        self.heard.append((_cause(error.code(), error.str()), error.str()))
+
+    def log(self, _level: int, _format: str, _facility: str, _client: str, line: str) -> None:
+        self.heard.append((_cause(0, line), line))
+
+    def trouble(self, last: KafkaException) -> Trouble:
+        """The most telling of all, ``last`` included."""
+        complaint = last.args[0]
+        code = complaint.code() if isinstance(complaint, KafkaError) else 0
+        heard = [*self.heard, (_cause(code, said(last)), said(last))]
+        for cause in _TELLING:
+            for each, text in heard:
+                if each is cause:
+                    return Trouble(cause, text)
+        return Trouble(Cause.OTHER, said(last))
+
+
+@define(eq=False)
+class KafkaWatch:
+    """``readers`` are those whose groups are looked at. ``patience`` bounds a look, in seconds.
+
+    ``clock`` is this machine's.
+    """
+
+    settings: KafkaSettings
+    readers: Mapping[str, str]
+    patience: float = 4.0
+    clock: Callable[[], datetime] = _now
+    _thread: OneThread = field(factory=lambda: OneThread("kafka-watch"), init=False)
+    _client: AdminClient | None = field(default=None, init=False)
+    _complaints: _Complaints = field(factory=_Complaints, init=False)
+
+    async def look(self, *, clock: bool) -> StreamFacts | Trouble:
+        return await self._thread(self._look, clock)
+
+    async def close(self) -> None:
+        self._thread.close()
+
+    # All below runs on the one thread.
+
+    def _look(self, clock: bool) -> StreamFacts | Trouble:
+        self._complaints.heard.clear()
+        if self._client is None:
+            ours = {"error_cb": self._complaints.error, "socket.connection.setup.timeout.ms": "2000"}
+            self._client = admin(self.settings, ours, log=self._complaints)
+        client, until = self._client, monotonic() + self.patience
+        try:
+            client.list_topics(timeout=self.patience / 2)
+            began = monotonic()
+            there = client.list_topics(timeout=_left(until))
+            took = monotonic() - began
+            topic = self._topic(client, there, until)
+            return StreamFacts(
+                cluster=there.cluster_id or "",
+                brokers=tuple(f"{each.host}:{each.port}" for _, each in sorted(there.brokers.items())),
+                took=took,
+                topic=topic,
+                groups=self._groups(client, topic, until),
+                clock=self._clock(client, there, until) if clock and topic is not None else None,
+            )
+        except KafkaException as error:
+            client.poll(0)
+            self._client = None
+            return self._complaints.trouble(error)
+
+    def _topic(self, client: AdminClient, there: ClusterMetadata, until: float) -> TopicFacts | None:
+        name = self.settings.topic
+        if name not in there.topics:
+            return None
+        if (error := there.topics[name].error) is not None:
+            raise KafkaException(error)
+        partitions = there.topics[name].partitions
+        resource = ConfigResource(ResourceType.TOPIC, name)
+        config = client.describe_configs([resource], request_timeout=_left(until))[resource].result(_left(until))
+        policy, min_insync, retained_bytes, retained_ms = (config[each].value for each in _CONFIGS)
+        return TopicFacts(
+            name=name,
+            partitions=len(partitions),
+            replication=min(len(each.replicas) for each in partitions.values()),
+            min_insync=int(min_insync),
+            retention_ms=int(retained_ms),
+            retention_bytes=int(retained_bytes),
+            cleanup_policy=policy,
+            leaderless=tuple(sorted(number for number, each in partitions.items() if each.leader < 0)),
+            under_replicated=tuple(
+                sorted(number for number, each in partitions.items() if len(each.isrs) < len(each.replicas))
+            ),
+            starts=self._offsets(client, partitions, _EARLIEST, until),
+            ends=self._offsets(client, partitions, _LATEST, until),
+        )
+
+    def _offsets(self, client: AdminClient, partitions: Any, spec: Any, until: float) -> Mapping[int, int]:
+        """Of the partitions that have a leader to ask."""
+        led = [number for number, each in partitions.items() if each.leader >= 0]
+        asked = {TopicPartition(self.settings.topic, number): spec for number in led}
+        answers = client.list_offsets(asked, request_timeout=_left(until)) if asked else {}
+        return {each.partition: answer.result(_left(until)).offset for each, answer in answers.items()}
+
+    def _groups(self, client: AdminClient, topic: TopicFacts | None, until: float) -> Mapping[str, GroupFacts]:
+        if topic is None or not self.readers:
+            return {}
+        names = list(self.readers.values())
+        described = client.describe_consumer_groups(names, request_timeout=_left(until))
+        return {
+            reader: GroupFacts(
+                name=group,
+                members=len(described[group].result(_left(until)).members),
+                committed=self._committed(client, group, topic, until),
+            )
+            for reader, group in self.readers.items()
+        }
+
+    def _committed(self, client: AdminClient, group: str, topic: TopicFacts, until: float) -> Mapping[int, int]:
+        partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+        asked = ConsumerGroupTopicPartitions(group, partitions)
+        try:
+            answer = client.list_consumer_group_offsets([asked], request_timeout=_left(until))[group]
+            offsets: Sequence[TopicPartition] = answer.result(_left(until)).topic_partitions
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return {}
+            raise
+        return {each.partition: each.offset for each in offsets if each.offset >= 0}
+
+    def _clock(self, client: AdminClient, there: ClusterMetadata, until: float) -> ClockOffset | None:
+        """None where it is not told us: what else is known of Kafka is worth more than that."""
+        try:
+            return broker_clock(client, there, self.settings.topic, clock=self.clock, timeout=_left(until))
+        except KafkaException as error:
+            self._complaints.log(4, "", "", "", said(error))
+            return None
+
+
+def _left(until: float) -> float:
+    """Seconds to ``until``, a few at least, so that what is asked last is still asked."""
+    return max(0.3, until - monotonic())
+
+
+def _cause(code: int, text: str) -> Cause:
+    if code in _CODES:
+        return _CODES[code]
+    return next((cause for word, cause in _WORDS if word in text), Cause.OTHER)
