@@ -48,6 +48,9 @@ class LogEventSource:
     async def rewind(self) -> None:
         self._positions = None
 
+    async def stand_by(self) -> None:
+        """Its place is its own."""
+
     async def close(self) -> None:
         """Nothing is held."""
 

@@ -9,7 +9,7 @@ from ..domain.events import OrderEvent
 from ..domain.lifecycle import Actor
 from ..domain.money import Money
 from ..domain.order import Order
-from .log import Foreign, LogRecord, Positions
+from .log import CursorAt, EventTimes, Foreign, LogRecord, Positions
 from .payments import GatewayAnswer, PaymentAttempt
 from .reading import Answer, OrderPage, OrderQuery
 
@@ -155,6 +155,10 @@ class EventLog(Protocol):
         """All records of one order by sequence; empty when there is no such order."""
         ...
 
+    async def times(self, order_id: str) -> Sequence[EventTimes]:
+        """When each event of one order was asked for and appended, by sequence."""
+        ...
+
 
 class Cursors(Protocol):
     """How far each reader of the log has come, a position per bucket."""
@@ -166,6 +170,10 @@ class Cursors(Protocol):
         ...
 
     async def readers(self) -> Sequence[str]: ...
+
+    async def at(self, bucket: int) -> Sequence[CursorAt]:
+        """Where every reader that has come to ``bucket`` stands in it, and since when, by reader."""
+        ...
 
 
 class Wakeup(Protocol):
@@ -212,6 +220,13 @@ class EventSource(Protocol):
 
     async def rewind(self) -> None:
         """Read again from the committed cursors: what was read was not handled, or something is missing."""
+        ...
+
+    async def stand_by(self) -> None:
+        """Take nothing, and keep the place among other readers; to be called again and again while that lasts.
+
+        The next ``read`` goes on where the last one ended. Raises StreamUnavailable.
+        """
         ...
 
     async def close(self) -> None: ...

@@ -14,6 +14,8 @@ from .pausing import Backoff, pause
 from .ports import EventSource
 
 BATCH = 500
+STAND_BY_SECONDS = 0.25
+"""How often a paused consumer looks whether it may go on, and keeps its place in the meantime."""
 
 logger = logging.getLogger("orderflow.consumer")
 
@@ -22,19 +24,24 @@ def _patience() -> Backoff:
     return Backoff(first=1.0, longest=60.0)
 
 
+async def _never() -> bool:
+    return False
+
+
 @define(eq=False, kw_only=True)
 class RunConsumer:
     """Reads a batch, handles it, tells the source, settles what the effects asked for; and again.
 
     A backend that does not answer is asked again, ever more slowly, with the same batch. A bucket in which events are
     missing waits while the others go on; what is not done is read again after a second, and while something is still
-    missing, ever more seldom. ``handled`` counts events, ``gaps`` how often a bucket was found to lack some,
-    ``failures`` how often a backend did not answer.
+    missing, ever more seldom. While it is ``paused`` it handles and settles nothing. ``handled`` counts events,
+    ``gaps`` how often a bucket was found to lack some, ``failures`` how often a backend did not answer.
     """
 
     source: EventSource
     handle_batch: Callable[[Sequence[LogRecord | Foreign]], Awaitable[Handled]]
     consumer: Consumer
+    paused: Callable[[], Awaitable[bool]] = _never
     batch: int = BATCH
     backoff: Backoff = field(factory=Backoff)
     patience: Backoff = field(factory=_patience)
@@ -43,13 +50,17 @@ class RunConsumer:
     failures: int = field(default=0, init=False)
     _in_hand: Sequence[LogRecord | Foreign] | None = field(default=None, init=False)
     _read_again_at: float | None = field(default=None, init=False)
+    _stands_by: bool = field(default=False, init=False)
 
     async def __call__(self, stop: asyncio.Event) -> None:
         """Run until ``stop`` is set; the batch in hand is finished first, unless a backend does not answer."""
         try:
             while not stop.is_set():
                 try:
-                    if await self._step():
+                    if await self._is_paused():
+                        await self.source.stand_by()
+                        await pause(stop, STAND_BY_SECONDS)
+                    elif await self._step():
                         self.backoff.reset()
                 except Unavailable as error:
                     await self._back_off(error, stop)
@@ -60,6 +71,8 @@ class RunConsumer:
         """Whether a batch was handled. A source that is away may answer with nothing now and then."""
         if self._in_hand is None:
             self._in_hand = await self.source.read(self.batch)
+            if self._in_hand and await self.paused():
+                return False  # it may have waited long for these
         if self._in_hand:
             handled = await self.handle_batch(self._in_hand)
             if handled == Handled():
@@ -76,6 +89,14 @@ class RunConsumer:
             self._read_again_at = None
         await self.consumer.settle()
         return worked
+
+    async def _is_paused(self) -> bool:
+        stands_by = await self.paused()
+        if stands_by is not self._stands_by:
+            self._stands_by = stands_by
+            said = "stands still" if stands_by else "goes on"
+            logger.info("%s %s", self.consumer.name, said, extra={"consumer": self.consumer.name, "paused": stands_by})
+        return stands_by
 
     def _account(self, handled: Handled) -> None:
         self.handled += handled.events

@@ -44,6 +44,8 @@ class KafkaEventSource:
     _read: dict[int, int] = field(factory=dict, init=False)
     _done: dict[int, int] = field(factory=dict, init=False)
     _rewound: bool = field(default=False, init=False)
+    _stands_by: bool = field(default=False, init=False)
+    _early: list[Message] = field(factory=list, init=False)
     _trouble: KafkaError | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -69,6 +71,13 @@ class KafkaEventSource:
         """
         await self._thread(self._go_back)
 
+    async def stand_by(self) -> None:
+        """Stay a member of the group, with the partitions that are ours, and fetch nothing.
+
+        Serves the group's rebalances as ``read`` does. Raises StreamUnavailable.
+        """
+        await self._thread(self._keep_the_place)
+
     async def close(self) -> None:
         """Tell the group what is done, and leave it."""
         await self._thread(self._leave)
@@ -77,14 +86,36 @@ class KafkaEventSource:
     # All below runs on the one thread.
 
     def _next(self, limit: int) -> Sequence[LogRecord | Foreign]:
+        joined = self._member()
+        if self._stands_by:
+            self._stands_by = False
+            joined.resume(self._partitions())
+        if self._early:
+            early, self._early = self._early, []
+            return self._taken(early)
+        first = joined.poll(self.poll_interval)  # consume() would wait until it has all
+        messages = [first, *joined.consume(limit - 1, 0)] if first is not None and limit > 1 else [first]
+        return self._taken(message for message in messages if message is not None)
+
+    def _keep_the_place(self) -> None:
+        joined = self._member()
+        if not self._stands_by:
+            self._stands_by = True
+            joined.pause(self._partitions())
+        if (message := joined.poll(0)) is not None:
+            self._early.append(message)  # it was on its way already
+
+    def _member(self) -> Consumer:
+        """Ourselves in the group. Raises StreamUnavailable for what went wrong since the last time."""
         if self._consumer is None:
             self._consumer = self._joined()
         trouble, self._trouble = self._trouble, None
         if trouble is not None:
             raise unavailable(f"group {self.group}", trouble)
-        first = self._consumer.poll(self.poll_interval)  # consume() would wait until it has all
-        messages = [first, *self._consumer.consume(limit - 1, 0)] if first is not None and limit > 1 else [first]
-        return self._taken(message for message in messages if message is not None)
+        return self._consumer
+
+    def _partitions(self) -> list[TopicPartition]:
+        return [TopicPartition(self.settings.topic, partition) for partition in self._read]
 
     def _taken(self, messages: Iterable[Message]) -> Sequence[LogRecord | Foreign]:
         """Records, and how far they reach. An error among them is told next time: what came before it counts."""
@@ -159,12 +190,15 @@ class KafkaEventSource:
         if self._consumer is not None:
             self._consumer.close()
             self._consumer = None
+            self._early = []
 
     # Called by librdkafka within ``poll``, ``consume`` and ``close``, on the thread that calls them.
 
     def _gained(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._read.update({each.partition: -1 for each in partitions})
         consumer.incremental_assign(partitions)
+        if self._stands_by:
+            consumer.pause(partitions)
 
     def _gives_up(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         given = {each.partition for each in partitions}
@@ -176,6 +210,7 @@ class KafkaEventSource:
         for each in partitions:
             self._read.pop(each.partition, None)
             self._done.pop(each.partition, None)
+        self._early = [message for message in self._early if message.partition() in self._read]
         consumer.incremental_unassign(partitions)
 
     def _noted(self, error: KafkaError) -> None:

@@ -222,6 +222,51 @@ class TestRewinding:
         await successor.close()
 
 
+class TestStandingBy:
+    async def test_takes_nothing_and_goes_on_where_the_last_read_ended(
+        self, source: KafkaEventSource, kafka_settings: KafkaSettings
+    ) -> None:
+        sent = await records(40)
+        send(kafka_settings, sent[:40])
+        got = await read(source, 40)
+        await source.stand_by()
+        send(kafka_settings, sent[40:])
+        for _ in range(5):
+            await source.stand_by()
+
+        got += await read(source, len(sent) - 40)
+
+        assert by_address(got) == by_address(sent)
+        assert len(got) == len(sent)
+
+    async def test_joins_the_group_and_a_rebalance_passes_nothing_over(
+        self, source: KafkaEventSource, kafka: KafkaBroker, kafka_settings: KafkaSettings
+    ) -> None:
+        needs_real_kafka(kafka, "a cooperative rebalance")
+        sent = await records(40)
+        send(kafka_settings, sent)
+        newcomer = KafkaEventSource(kafka_settings, "analytics")
+
+        async def both_have_some() -> bool:
+            for member in (source, newcomer):
+                await member.stand_by()
+            return bool(source._read) and bool(newcomer._read) and len(source._read) + len(newcomer._read) == 3
+
+        await eventually_async(both_have_some, deadline=30)
+        got: list[LogRecord | Foreign] = []
+
+        async def all_read() -> bool:
+            for member in (source, newcomer):
+                got.extend(await member.read(100))
+                await member.done()
+            return len(got) >= len(sent)
+
+        await eventually_async(all_read, deadline=30)
+        await newcomer.close()
+
+        assert by_address(got) == by_address(sent)
+
+
 class TestTwoMembers:
     async def test_share_the_partitions_and_one_takes_over_what_the_other_leaves(
         self, source: KafkaEventSource, kafka: KafkaBroker, kafka_settings: KafkaSettings

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from attrs import define, evolve, field
@@ -33,6 +34,7 @@ class Tape:
     at: int = 0
     done_at: int = 0
     rewinds: int = 0
+    stood_by: int = 0
     closed: bool = False
 
     async def read(self, limit: int) -> Sequence[Record]:
@@ -52,6 +54,9 @@ class Tape:
     async def rewind(self) -> None:
         self.at = self.done_at
         self.rewinds += 1
+
+    async def stand_by(self) -> None:
+        self.stood_by += 1
 
     async def close(self) -> None:
         self.closed = True
@@ -77,9 +82,11 @@ class Handling:
         return await self.world.handling(Analyse())(records)
 
 
-def consumer(tape: Tape, handling: Handling) -> RunConsumer:
+def consumer(tape: Tape, handling: Handling, **settings: Any) -> RunConsumer:
     quick = Backoff(first=0.001, longest=0.01)
-    return RunConsumer(source=tape, handle_batch=handling, consumer=Analyse(), backoff=quick, patience=evolve(quick))
+    return RunConsumer(
+        source=tape, handle_batch=handling, consumer=Analyse(), backoff=quick, patience=evolve(quick), **settings
+    )
 
 
 async def running(run: RunConsumer, until: int) -> None:
@@ -204,3 +211,66 @@ async def test_a_stop_finishes_the_batch_in_hand(world: World, records: Sequence
 
     assert await reached(world) == [10]
     assert (tape.done_at, tape.closed) == (1, True)
+
+
+class Switch:
+    """Whether the consumer is paused, as somebody says it."""
+
+    def __init__(self, *, paused: bool) -> None:
+        self.paused = paused
+
+    async def __call__(self) -> bool:
+        return self.paused
+
+
+async def test_a_paused_consumer_keeps_its_place_and_handles_nothing(
+    world: World, records: Sequence[LogRecord]
+) -> None:
+    tape, stop, switch = Tape([records]), asyncio.Event(), Switch(paused=True)
+    run = consumer(tape, Handling(world), paused=switch)
+    task = asyncio.create_task(run(stop))
+
+    await eventually_async(lambda: tape.stood_by >= 2)
+
+    assert (tape.at, run.handled) == (0, 0)
+    stop.set()
+    await task
+
+
+async def test_a_consumer_that_is_resumed_goes_on_where_it_stood(world: World, records: Sequence[LogRecord]) -> None:
+    tape, stop, switch = Tape([records[:4], records[4:]]), asyncio.Event(), Switch(paused=True)
+    run = consumer(tape, Handling(world), paused=switch)
+    task = asyncio.create_task(run(stop))
+    await eventually_async(lambda: tape.stood_by >= 1)
+
+    switch.paused = False
+    await eventually_async(lambda: run.handled == 10 or task.done())
+
+    stop.set()
+    await task
+    assert await reached(world) == [10]
+    assert tape.rewinds == 0
+
+
+async def test_what_was_read_while_the_pause_began_is_handled_only_after_it(
+    world: World, records: Sequence[LogRecord]
+) -> None:
+    switch, stop = Switch(paused=False), asyncio.Event()
+
+    class PausedMeanwhile(Tape):
+        async def read(self, limit: int) -> Sequence[Record]:
+            switch.paused = True
+            return await super().read(limit)
+
+    tape, handling = PausedMeanwhile([records]), Handling(world)
+    run = consumer(tape, handling, paused=switch)
+    task = asyncio.create_task(run(stop))
+    await eventually_async(lambda: tape.stood_by >= 1)
+    before = list(handling.given)
+
+    switch.paused = False
+    await eventually_async(lambda: run.handled == 10 or task.done())
+
+    stop.set()
+    await task
+    assert (before, handling.given) == ([], [records])
