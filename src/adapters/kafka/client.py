@@ -29,6 +29,7 @@ _LEADERLESS = frozenset(
         KafkaError.OFFSET_NOT_AVAILABLE,
     }
 )
+STATISTICS_MS = "5000"
 _PREFERRED = {"client.id": "orderflow", "log_level": "5", "reconnect.backoff.max.ms": "1000"}
 
 
@@ -55,15 +56,26 @@ class ClientLog:
         self._logger.log(level, "kafka client", facility=facility, client=client, line=line, more=more)
 
 
-def producer(settings: KafkaSettings, ours: Mapping[str, str], preferred: Mapping[str, str]) -> Producer:
-    """Raises InvalidInput for a property that librdkafka does not take."""
-    return _built(Producer, settings, ours, preferred)
+def producer(
+    settings: KafkaSettings, ours: Mapping[str, str], preferred: Mapping[str, str], *, watched_as: str = ""
+) -> Producer:
+    """A client that is ``watched_as`` something tells its statistics, whenever it is polled.
+
+    Raises InvalidInput for a property that librdkafka does not take.
+    """
+    return _built(Producer, settings, ours, preferred, watched_as=watched_as)
 
 
-def consumer(settings: KafkaSettings, ours: Mapping[str, Any], preferred: Mapping[str, str] | None = None) -> Consumer:
-    """A read-committed consumer that commits nothing by itself. Raises InvalidInput as ``producer``."""
+def consumer(
+    settings: KafkaSettings,
+    ours: Mapping[str, Any],
+    preferred: Mapping[str, str] | None = None,
+    *,
+    watched_as: str = "",
+) -> Consumer:
+    """A read-committed consumer that commits nothing by itself. ``watched_as``, and raises, as ``producer``."""
     always = {"isolation.level": "read_committed", "enable.auto.commit": "false", "enable.auto.offset.store": "false"}
-    return _built(Consumer, settings, {**always, **ours}, preferred or {})
+    return _built(Consumer, settings, {**always, **ours}, preferred or {}, watched_as=watched_as)
 
 
 def admin(settings: KafkaSettings, ours: Mapping[str, Any] | None = None, *, log: Any = None) -> AdminClient:
@@ -77,13 +89,17 @@ def _built(
     ours: Mapping[str, Any],
     preferred: Mapping[str, str],
     log: Any = None,
+    watched_as: str = "",
 ) -> T:
+    watch = settings.watch if watched_as else None
     properties = {
         **_PREFERRED,
+        **({"statistics.interval.ms": STATISTICS_MS} if watch else {}),
         **preferred,
         **settings.properties,
         "bootstrap.servers": settings.bootstrap_servers,
         **ours,
+        **({"stats_cb": partial(watch.statistics, watched_as)} if watch else {}),
     }
     try:
         return kind(properties, logger=log or ClientLog())

@@ -1,8 +1,10 @@
 """Publishing straight to Kafka after the commit, without a relay: at most once, and no order ever fails by it."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Event, Thread
+from time import perf_counter
 from typing import Any
 
 import structlog
@@ -48,10 +50,12 @@ class DirectPublishing:
     names event and order, and the history still has it. ``sent`` counts what Kafka has acknowledged. Events of an
     order that two processes change at once may overtake each other. The records have every header except the address
     in the log (``bucket``, ``position``), which only a relay reads; so consumers of ours read the log, not the topic.
+    ``told`` hears of each unit of work its records, for each whether Kafka has it, and the seconds that took.
     """
 
     settings: KafkaSettings
     patience: float = 2.0
+    told: Callable[[Sequence[LogRecord], Sequence[bool], float], None] | None = None
     sent: int = field(default=0, init=False)
     failed: int = field(default=0, init=False)
     _producer: Producer | None = field(default=None, init=False)
@@ -74,7 +78,10 @@ class DirectPublishing:
             )
             for event in writes.events
         ]
-        await asyncio.gather(*[self._outcome(record, self._handed_over(record)) for record in records])
+        began = perf_counter()
+        delivered = await asyncio.gather(*[self._outcome(record, self._handed_over(record)) for record in records])
+        if self.told is not None and records:
+            self.told(records, delivered, perf_counter() - began)
 
     async def close(self) -> None:
         """Send what is still on its way, for at most ``patience`` seconds and one."""
@@ -108,25 +115,30 @@ class DirectPublishing:
             settle(said(error) if isinstance(error, KafkaException) else str(error))
         return problem
 
-    async def _outcome(self, record: LogRecord, delivery: "asyncio.Future[str]") -> None:
+    async def _outcome(self, record: LogRecord, delivery: "asyncio.Future[str]") -> bool:
+        """Whether Kafka has it."""
         try:
             problem = await asyncio.wait_for(delivery, self.patience + _MARGIN)
         except TimeoutError:
             problem = _UNKNOWN
         if not problem:
             self.sent += 1
-            return
+            return True
         self.failed += 1
         _log.error(
             "event not published", event_id=record.event_id, order_id=record.order_id, type=record.type, problem=problem
         )
+        return False
 
     def _client(self) -> Producer:
         if self._producer is None:
             self._closing.clear()
             timeout = str(max(1, int(self.patience * 1000)))
             self._producer = producer(
-                self.settings, {"enable.idempotence": "true", "message.timeout.ms": timeout}, _PREFERRED
+                self.settings,
+                {"enable.idempotence": "true", "message.timeout.ms": timeout},
+                _PREFERRED,
+                watched_as="direct",
             )
             self._reports = Thread(
                 target=_serve, args=(self._producer, self._closing), name="direct-publishing", daemon=True

@@ -57,6 +57,11 @@ class RelayProducer:
             self._abandon(error)
             raise unavailable(f"publishing {len(records)} records", error) from error
 
+    def serve(self) -> None:
+        """Hear what the client has to tell; while nothing is published it would pile up."""
+        if self._producer is not None:
+            self._producer.poll(0)
+
     def close(self) -> None:
         """Drop the producer; a transaction that is open is left to Kafka to abort."""
         if self._producer is not None:
@@ -66,7 +71,7 @@ class RelayProducer:
     def _ready(self) -> Producer:
         if self._producer is None:
             name = f"{self.settings.relay_group}-{uuid4()}"
-            fresh = producer(self.settings, {"transactional.id": name}, _PREFERRED)
+            fresh = producer(self.settings, {"transactional.id": name}, _PREFERRED, watched_as="relay")
             fresh.init_transactions(self.timeout)
             self._producer = fresh
         return self._producer
@@ -107,6 +112,8 @@ class RelayProducer:
         if self._producer is None:
             return
         complaint = error.args[0]
+        if self.settings.watch is not None:
+            self.settings.watch.transaction_failed(complaint.name() if isinstance(complaint, KafkaError) else "")
         if not (isinstance(complaint, KafkaError) and complaint.fatal()):
             try:
                 self._producer.abort_transaction(_ABORT_WITHIN)

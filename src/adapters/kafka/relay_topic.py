@@ -73,6 +73,7 @@ class KafkaRelayTopic:
     def _cursors(self) -> Mapping[int, int | None]:
         if self._group is None:
             self._group = RelayGroup.join(self.settings, buckets=self.buckets, timeout=self.timeout)
+        self._producer.serve()
         own = self._group.serve(0.0 if self._term is not None else _WAIT)
         generation = self._group.generation()
         if self._term is None or (self._term.generation, self._term.own) != (generation, own):

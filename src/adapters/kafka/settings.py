@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Protocol
 
 from attrs import Attribute, field, frozen
 
@@ -33,6 +34,18 @@ OURS = frozenset(
     }
 )
 """The properties on which the promises rest, each with its other names."""
+
+
+class ClientWatch(Protocol):
+    """Told by every client of this process, each from its own thread; it must not raise."""
+
+    def statistics(self, client: str, said: str) -> None:
+        """librdkafka's statistics (JSON) about the client that is called so here, every few seconds."""
+        ...
+
+    def transaction_failed(self, error: str) -> None:
+        """A transaction of the relay was given up; ``error`` is librdkafka's name of why."""
+        ...
 
 
 def _passable(_: object, __: "Attribute[Mapping[str, str]]", properties: Mapping[str, str]) -> None:
@@ -67,6 +80,7 @@ class KafkaSettings:
     topic: str = "order-events"
     source: str = "/orderflow"
     properties: Mapping[str, str] = field(factory=dict, converter=_sealed, validator=_passable)
+    watch: ClientWatch | None = field(default=None, eq=False, repr=False)
 
     @property
     def relay_group(self) -> str:

@@ -182,7 +182,7 @@ class KafkaEventSource:
             "on_commit": self._committed,
             "partition.assignment.strategy": "cooperative-sticky",
         }
-        joined = consumer(self.settings, ours, _PREFERRED)
+        joined = consumer(self.settings, ours, _PREFERRED, watched_as=self.consumer)
         joined.subscribe([self.settings.topic], on_assign=self._gained, on_revoke=self._gives_up, on_lost=self._lost)
         return joined
 
