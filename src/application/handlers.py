@@ -8,6 +8,7 @@ from ..domain.errors import InvalidInput
 from ..domain.events import EVENT_TYPES, OrderEvent
 from .consuming import ConsumerWork
 from .log import Delivery
+from .request import answering, caused_by_record
 
 Handler = Callable[[OrderEvent], Awaitable[None]]
 
@@ -17,7 +18,8 @@ class HandlerConsumer:
     """Calls ``handler`` with the events of ``types``; one event a batch, so that none is told twice without need.
 
     It is called outside of any transaction, so it may use the use-cases and take its time. A handler that raises is
-    asked again a bounded number of times; then the order is parked. After a crash between the handler's end and the
+    asked again a bounded number of times; then the order is parked. What it asks the use-cases for carries the event's
+    correlation id. After a crash between the handler's end and the
     cursor's move it is told once more: (order id, sequence) is the key to recognise it by.
     """
 
@@ -28,7 +30,8 @@ class HandlerConsumer:
     async def tell(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             if delivery.event.type in self.types:
-                await self.handler(delivery.event)
+                with answering(caused_by_record(delivery.record)):
+                    await self.handler(delivery.event)
 
     async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
         """All is done already."""

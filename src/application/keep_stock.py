@@ -9,9 +9,10 @@ from ..domain.errors import CommandRefused, ConcurrentChange, OrderNotFound
 from ..domain.events import OrderCancelled, OrderCreated
 from ..domain.lifecycle import Actor, Role
 from .consuming import ConsumerWork
-from .log import Delivery
+from .log import Delivery, LogRecord
 from .ports import Clock
 from .ports_of_consumers import CancelShort, Shortages
+from .request import answering, caused_by
 from .stockroom import Food, Reservation, ReservationStatus
 
 OUT_OF_STOCK = "out_of_stock"
@@ -23,7 +24,8 @@ SETTLED_AT_ONCE = 100
 class KeepStock:
     """A created order takes what it wants of the foods that are counted, or nothing at all when one is short.
 
-    A cancelled order gives back what it took. A short order is cancelled through ``cancel``.
+    A cancelled order gives back what it took. A short order is cancelled through ``cancel``, which carries the
+    correlation id of the event that found it short.
     """
 
     shortages: Shortages
@@ -32,7 +34,8 @@ class KeepStock:
     name: str = "inventory"
 
     async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
-        events = [d.event for d in deliveries if isinstance(d.event, OrderCreated | OrderCancelled)]
+        concerned = [d for d in deliveries if isinstance(d.event, OrderCreated | OrderCancelled)]
+        events = [d.event for d in concerned]
         if not events:
             return
         before = await work.reservations.reservations({event.order_id for event in events})
@@ -42,10 +45,11 @@ class KeepStock:
         foods |= {food for e in events if isinstance(e, OrderCancelled) for food in _taken(before.get(e.order_id))}
         found = await work.reservations.stock(foods)
         left = dict(found)
-        for event in events:
+        for delivery in concerned:
+            event = delivery.event
             there = decided.get(event.order_id)
             if isinstance(event, OrderCreated) and there is None:
-                decided[event.order_id] = _reserve(event, left)
+                decided[event.order_id] = _reserve(event, left, delivery.record)
             elif isinstance(event, OrderCancelled) and there and there.status is ReservationStatus.RESERVED:
                 decided[event.order_id] = _release(there, left)
         await work.reservations.put_stock({food: left[food] for food in left if left[food] != found[food]})
@@ -57,7 +61,8 @@ class KeepStock:
         settled = 0
         for reservation in short:
             try:
-                await self.cancel(reservation.order_id, OUT_OF_STOCK, by=INVENTORY)
+                with answering(caused_by(reservation.correlation_id, reservation.traceparent)):
+                    await self.cancel(reservation.order_id, OUT_OF_STOCK, by=INVENTORY)
                 outcome = "cancelled"
             except (CommandRefused, OrderNotFound) as refusal:
                 outcome = f"refused: {refusal}"
@@ -68,7 +73,7 @@ class KeepStock:
         return settled
 
 
-def _reserve(event: OrderCreated, left: dict[Food, int]) -> Reservation:
+def _reserve(event: OrderCreated, left: dict[Food, int], record: LogRecord) -> Reservation:
     """Take from ``left``, or nothing; foods that are not counted there are always enough."""
     wanted = {food: quantity for food, quantity in _wanted(event).items() if food in left}
     missing = sorted(
@@ -80,6 +85,8 @@ def _reserve(event: OrderCreated, left: dict[Food, int]) -> Reservation:
             restaurant_id=event.restaurant_id,
             status=ReservationStatus.SHORT,
             missing=tuple(missing),
+            correlation_id=record.correlation_id,
+            traceparent=record.traceparent,
         )
     for food, quantity in wanted.items():
         left[food] -= quantity
@@ -88,6 +95,8 @@ def _reserve(event: OrderCreated, left: dict[Food, int]) -> Reservation:
         restaurant_id=event.restaurant_id,
         status=ReservationStatus.RESERVED,
         taken={food_id: quantity for (_, food_id), quantity in wanted.items()},
+        correlation_id=record.correlation_id,
+        traceparent=record.traceparent,
     )
 
 

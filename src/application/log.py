@@ -41,6 +41,28 @@ class LogRecord:
     traceparent: str = ""
 
 
+@frozen
+class EventTimes:
+    """When a door heard of the command that an event of an order came of, and when the event was appended to the log.
+
+    The first is by the clock of the process that was asked, the second by the database's, just before its commit.
+    None of an event that was not asked for at a door, or was written before these were kept.
+    """
+
+    sequence: int
+    asked_at: datetime | None
+    committed_at: datetime | None
+
+
+@frozen
+class CursorAt:
+    """A reader's position in one bucket, and when it came there, by the clock of the process that moved it."""
+
+    reader: str
+    position: int
+    moved_at: datetime
+
+
 def shares(after: Positions, heads: Positions, limit: int) -> list[tuple[int, int, int]]:
     """(bucket, position to read after, how many) for at most ``limit`` records in all.
 

@@ -91,7 +91,7 @@ class Notification:
     """One event told to one recipient by one channel; there is never a second one of these.
 
     ``recipient`` is a party, ``attempts`` counts the tries that ended, ``due_at`` is when the next may begin, and
-    ``detail`` is what was said at the last.
+    ``detail`` is what was said at the last. ``correlation_id`` and ``traceparent`` are the event's.
     """
 
     order_id: str
@@ -108,6 +108,8 @@ class Notification:
     due_at: datetime
     sent_at: datetime | None = None
     detail: str = ""
+    correlation_id: str = field(default="", repr=False)
+    traceparent: str = field(default="", repr=False)
 
     @property
     def key(self) -> str:

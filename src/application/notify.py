@@ -18,10 +18,12 @@ from ..domain.events import (
 )
 from ..domain.lifecycle import PaymentStatus, Role
 from .consuming import ConsumerWork
+from .discreet import told
 from .log import Delivery
 from .notices import NO_CHANNEL, Contact, Notification, NotificationStatus, Parties
 from .ports import Clock
 from .ports_of_consumers import Notifications, Notifier, Wording
+from .request import answering, caused_by
 from .wording_values import values_of
 
 _C, _R, _S = Role.CUSTOMER, Role.RESTAURANT, Role.SHIPPER
@@ -65,19 +67,19 @@ class Notify:
     async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
         """Raises CorruptHistory when an order's beginning is missing."""
         known = await work.notifications.parties({delivery.record.order_id for delivery in deliveries})
-        told = dict(known)
-        concerned: list[tuple[OrderEvent, Parties, Role, str]] = []
+        after = dict(known)
+        concerned: list[tuple[Delivery, Parties, Role, str]] = []
         for delivery in deliveries:
             event = delivery.event
-            before = told.get(event.order_id)
+            before = after.get(event.order_id)
             if before is not None and event.sequence <= before.sequence:
                 continue
-            told[event.order_id] = parties = follow_parties(before, event)
-            concerned += ((event, parties, role, party) for role, party in recipients(event, parties))
+            after[event.order_id] = parties = follow_parties(before, event)
+            concerned += ((delivery, parties, role, party) for role, party in recipients(event, parties))
         contacts = await work.notifications.contacts({party for *_, party in concerned})
         now = self.clock()
         await work.notifications.record([n for it in concerned for n in self._notifications(*it, contacts, now)])
-        await work.notifications.keep_parties([p for order_id, p in told.items() if p is not known.get(order_id)])
+        await work.notifications.keep_parties([p for order_id, p in after.items() if p is not known.get(order_id)])
 
     async def settle(self) -> int:
         """Send what is due; how many notifications found their end."""
@@ -100,23 +102,26 @@ class Notify:
         if channel in down:
             return evolve(notification, due_at=self.clock() + FIRST_PAUSE, detail=down[channel])
         try:
-            receipt = await self._by_name[channel].send(notification.message)
+            with answering(caused_by(notification.correlation_id, notification.traceparent)):
+                receipt = await self._by_name[channel].send(notification.message)
         except Exception as failure:  # noqa: BLE001 - one that cannot be sent must not hold up the others
             if isinstance(failure, ChannelUnavailable):
-                down[channel] = str(failure)
-            problem = down.get(channel) or f"{type(failure).__name__}: {failure}"
+                down[channel] = told(failure)
+            problem = down.get(channel) or f"{type(failure).__name__}: {told(failure)}"
             return notification.postponed(self.clock() + _pause(notification.attempts), problem)
         return notification.settled(receipt, self.clock())
 
     def _notifications(
         self,
-        event: OrderEvent,
+        delivery: Delivery,
         parties: Parties,
         role: Role,
         party: str,
         contacts: Mapping[str, Contact],
         now: datetime,
     ) -> Iterator[Notification]:
+        event = delivery.event
+
         def notification(channel: str, **rest: Any) -> Notification:
             return Notification(
                 order_id=event.order_id,
@@ -126,6 +131,8 @@ class Notify:
                 event_type=event.type,
                 recorded_at=now,
                 due_at=now,
+                correlation_id=delivery.record.correlation_id,
+                traceparent=delivery.record.traceparent,
                 **rest,
             )
 

@@ -43,7 +43,8 @@ class Reservation:
     """What an order took from the stock: ``taken`` is the quantity by food, of the foods that are counted.
 
     A ``short`` order took nothing; ``missing`` are the foods there was too little of. ``outcome`` says how asking
-    for its cancellation ended; empty while that is to be done.
+    for its cancellation ended; empty while that is to be done. ``correlation_id`` and ``traceparent`` are those of the
+    event that it was decided for.
     """
 
     order_id: str
@@ -53,3 +54,5 @@ class Reservation:
     missing: tuple[str, ...] = ()
     outcome: str = ""
     settled_at: datetime | None = None
+    correlation_id: str = ""
+    traceparent: str = ""

@@ -1,6 +1,7 @@
 """What every place that keeps readers' cursors promises."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -32,6 +33,20 @@ class CursorsContract:
         await storage.cursors.put("relay", {1: 4, 2: 6})
 
         assert await storage.cursors.positions("relay") == {1: 5, 2: 6}
+
+    async def test_where_readers_stand_in_a_bucket_and_since_when(self, storage: Any) -> None:
+        before = datetime.now(UTC)
+        await storage.cursors.put("relay", {1: 5, 2: 5})
+        await storage.cursors.put("analytics", {1: 3})
+        moved = [at.moved_at for at in await storage.cursors.at(1)]
+
+        await storage.cursors.put("relay", {1: 4})
+
+        found = await storage.cursors.at(1)
+        assert [(at.reader, at.position) for at in found] == [("analytics", 3), ("relay", 5)]
+        assert [at.moved_at for at in found] == moved
+        assert all(before <= moment <= datetime.now(UTC) for moment in moved)
+        assert list(await storage.cursors.at(3)) == []
 
     async def test_putting_nothing_is_no_reader(self, storage: Any) -> None:
         await storage.cursors.put("relay", {})

@@ -1,6 +1,7 @@
 """What every reading of the ordered log promises."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 from orderflow.adapters import wire
@@ -31,6 +32,20 @@ class EventLogContract:
             change.events[0], bucket=bucket_of("O1"), position=1, correlation_id="corr-1", traceparent="00-ab-cd-01"
         )
         assert wire.decode_record(record) == change.events[0]
+
+    async def test_the_times_of_an_event_are_kept_beside_it(self, storage: Any) -> None:
+        asked = datetime.now(UTC)
+        with answering(Request(asked_at=asked)):
+            await placed(storage, "O1")
+        await assigned(storage, "O1", "S1")
+        after = datetime.now(UTC)
+
+        first, second, third = await storage.log.times("O1")
+
+        assert (first.sequence, first.asked_at) == (1, asked)
+        assert (second.sequence, second.asked_at, third.sequence) == (2, None, 3)
+        assert asked <= first.committed_at <= second.committed_at <= third.committed_at <= after
+        assert list(await storage.log.times("none")) == []
 
     async def test_heads_are_the_last_positions(self, storage: Any) -> None:
         await placed(storage, "O1")

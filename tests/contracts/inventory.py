@@ -4,11 +4,14 @@ import asyncio
 
 from attrs import evolve
 from orderflow.application.keep_stock import KeepStock
+from orderflow.application.request import Request, answering
 from orderflow.application.stockroom import ReservationStatus
 from orderflow.domain.lifecycle import OrderState
 
 from tests.support.effects import World
 from tests.support.shop import Shop
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 class InventoryContract:
@@ -52,6 +55,19 @@ class InventoryContract:
         assert [it.quantity for it in await world.effects.stock.list()] == [5, 1]
         [short] = await world.effects.shortages.unsettled(9)
         assert (short.order_id, short.taken, short.missing) == ("o1", {}, ("F2",))
+
+    async def test_the_cancellation_carries_what_the_order_was_asked_with(self, world: World) -> None:
+        shop = Shop()
+        await world.effects.stock.set("R1", "F1", 0)
+        with answering(Request(correlation_id="K1", traceparent=TRACE)):
+            await shop.order("o1")
+        await world.handling(_stock(world, shop))(await shop.records())
+
+        await _stock(world, shop).settle()
+
+        *_, cancelled = await shop.storage.log.history("o1")
+        assert cancelled.type == "order.cancelled"
+        assert (cancelled.correlation_id, cancelled.traceparent) == ("K1", TRACE)
 
     async def test_orders_of_one_batch_are_served_in_order(self, world: World) -> None:
         shop = Shop()

@@ -3,15 +3,33 @@
 import asyncio
 from collections import Counter
 
-from attrs import evolve
+from attrs import define, evolve, field
 from orderflow.adapters.memory import MemoryChannel
 from orderflow.adapters.notify.wording import TemplateWording
 from orderflow.application.notices import Contact, Message, NotificationStatus, Receipt
 from orderflow.application.notify import LEASE, Notify
+from orderflow.application.request import Request, answering, current_request
 from orderflow.domain.lifecycle import OrderState
 
 from tests.support.effects import World
 from tests.support.shop import Shop
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@define
+class Asking:
+    """A channel that notes which request each message is part of."""
+
+    seen: dict[Message, Request] = field(factory=dict)
+    name: str = "log"
+
+    def address(self, party: str, contact: Contact | None) -> str | None:
+        return party
+
+    async def send(self, message: Message) -> Receipt:
+        self.seen[message] = current_request()
+        return Receipt(accepted=True)
 
 
 class NotificationsContract:
@@ -63,6 +81,23 @@ class NotificationsContract:
         assert len({(message.key) for message in channel.sent}) == 19
         kept = await world.effects.notifications.of_orders(["o1"])
         assert {(it.status, it.attempts, it.sent_at) for it in kept} == {(NotificationStatus.SENT, 1, world.clock())}
+
+    async def test_each_is_sent_as_part_of_what_its_event_was_asked_with(self, world: World) -> None:
+        shop = Shop()
+        for order_id in ("o1", "o2"):
+            with answering(Request(correlation_id=f"K-{order_id}", traceparent=TRACE)):
+                await shop.order(order_id)
+        notify, _ = await _notify(world)
+        asking = Asking()
+        await world.handling(evolve(notify, channels=[asking]))(await shop.records())
+
+        await evolve(notify, channels=[asking]).settle()
+
+        assert {(it.correlation_id, it.traceparent) for it in asking.seen.values()} == {
+            ("K-o1", TRACE),
+            ("K-o2", TRACE),
+        }
+        assert all(it.correlation_id == f"K-{message.order_id}" for message, it in asking.seen.items())
 
     async def test_two_processes_that_settle_at_once_send_nothing_twice(self, world: World) -> None:
         shop = Shop()

@@ -5,11 +5,11 @@ Nothing awaits between the first check and the last change of a commit, so on on
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from attrs import define, field, frozen
 
-from ...application.log import BUCKETS, LogRecord, Positions, bucket_of, shares
+from ...application.log import BUCKETS, CursorAt, EventTimes, LogRecord, Positions, bucket_of, shares
 from ...application.payments import AttemptKind, AttemptStatus, PaymentAttempt
 from ...application.reading import Answer, OrderPage, OrderQuery
 from ...application.write_set import WriteSet
@@ -35,9 +35,11 @@ class MemoryStorage:
     _orders: dict[str, Order] = field(factory=dict, init=False)
     _log: dict[int, list[LogRecord]] = field(factory=lambda: defaultdict(list), init=False)
     _histories: dict[str, list[LogRecord]] = field(factory=lambda: defaultdict(list), init=False)
+    _times: dict[str, list[EventTimes]] = field(factory=lambda: defaultdict(list), init=False)
     _attempts: dict[str, PaymentAttempt] = field(factory=dict, init=False)
     _answers: dict[tuple[str, str], tuple[Answer, datetime]] = field(factory=dict, init=False)
     _cursors: dict[str, dict[int, int]] = field(factory=lambda: defaultdict(dict), init=False)
+    _moved: dict[tuple[str, int], datetime] = field(factory=dict, init=False)
     _tokens: dict[str, Actor] = field(factory=dict, init=False)
     rollout: MemoryRollout = field(factory=MemoryRollout, init=False)
     processes: MemoryProcessRegistry = field(factory=MemoryProcessRegistry, init=False)
@@ -121,9 +123,11 @@ class MemoryCommitter:
             storage._answers[key.caller, key.key] = (stored, key.asked_at)
         storage._orders.update(writes.orders)
         storage._attempts.update(writes.attempts)
+        now = datetime.now(UTC)
         for record in records:
             storage._log[record.bucket].append(record)
             storage._histories[record.order_id].append(record)
+            storage._times[record.order_id].append(EventTimes(record.sequence, writes.request.asked_at, now))
         if records:
             storage.on_commit()
 
@@ -194,6 +198,9 @@ class MemoryEventLog:
     async def history(self, order_id: str) -> Sequence[LogRecord]:
         return tuple(self.storage._histories.get(order_id, ()))
 
+    async def times(self, order_id: str) -> Sequence[EventTimes]:
+        return tuple(self.storage._times.get(order_id, ()))
+
 
 @frozen
 class MemoryCursors:
@@ -205,10 +212,19 @@ class MemoryCursors:
     async def put(self, reader: str, positions: Positions) -> None:
         cursors = self.storage._cursors[reader]
         for bucket, position in positions.items():
-            cursors[bucket] = max(position, cursors.get(bucket, 0))
+            if position > cursors.get(bucket, -1):
+                cursors[bucket] = position
+                self.storage._moved[reader, bucket] = datetime.now(UTC)
 
     async def readers(self) -> Sequence[str]:
         return sorted(reader for reader, cursors in self.storage._cursors.items() if cursors)
+
+    async def at(self, bucket: int) -> Sequence[CursorAt]:
+        return [
+            CursorAt(reader, self.storage._cursors[reader][bucket], self.storage._moved[reader, bucket])
+            for reader in await self.readers()
+            if bucket in self.storage._cursors[reader]
+        ]
 
 
 @frozen

@@ -103,6 +103,7 @@ def _events(sets: Sequence[WriteSet], buckets: int) -> tuple[list[dict[str, Any]
                     "body": wire.encode(event),
                     "correlation_id": writes.request.correlation_id,
                     "traceparent": writes.request.traceparent,
+                    "asked_at": writes.request.asked_at,
                 }
             )
     return rows, taken

@@ -6,11 +6,16 @@ from datetime import UTC, datetime
 from attrs import frozen
 from sqlalchemy import bindparam, select, text
 
-from ...application.log import Positions
+from ...application.log import CursorAt, Positions
 from .database import Database
 from .tables import cursors
 
 _POSITIONS = select(cursors.c.bucket, cursors.c.position).where(cursors.c.reader == bindparam("reader"))
+_AT = (
+    select(cursors.c.reader, cursors.c.position, cursors.c.updated_at)
+    .where(cursors.c.bucket == bindparam("bucket"))
+    .order_by(cursors.c.reader)
+)
 _PUT = text(
     "INSERT INTO cursors (reader, bucket, position, updated_at) VALUES (:reader, :bucket, :position, :updated_at) "
     "ON CONFLICT (reader, bucket) DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at "
@@ -42,3 +47,7 @@ class SqlCursors:
     async def readers(self) -> Sequence[str]:
         async with self.database.reading() as connection:
             return list(await connection.scalars(select(cursors.c.reader).distinct().order_by(cursors.c.reader)))
+
+    async def at(self, bucket: int) -> Sequence[CursorAt]:
+        async with self.database.reading() as connection:
+            return [CursorAt(*row) for row in await connection.execute(_AT, {"bucket": bucket})]

@@ -96,6 +96,8 @@ def row_of_reservation(it: Reservation) -> dict[str, Any]:
         "missing": list(it.missing),
         "outcome": it.outcome,
         "settled_at": it.settled_at,
+        "correlation_id": it.correlation_id,
+        "traceparent": it.traceparent,
     }
 
 

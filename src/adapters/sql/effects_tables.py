@@ -57,6 +57,8 @@ notifications = Table(
     Column("due_at", Moment, nullable=False),
     Column("sent_at", Moment),
     Column("detail", Text, nullable=False),
+    Column("correlation_id", Text, nullable=False, server_default=""),
+    Column("traceparent", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("order_id", "sequence", "recipient", "channel"),
 )
 PENDING = text("status = 'pending'")
@@ -116,6 +118,8 @@ reservations = Table(
     Column("missing", JSON, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("settled_at", Moment),
+    Column("correlation_id", Text, nullable=False, server_default=""),
+    Column("traceparent", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("order_id"),
 )
 UNSETTLED_SHORT = text("status = 'short' AND outcome = ''")

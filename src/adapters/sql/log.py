@@ -4,15 +4,16 @@ import json
 from collections.abc import Sequence
 from itertools import starmap
 
-from attrs import frozen
+from attrs import fields_dict, frozen
 from sqlalchemy import bindparam, select, text
 
-from ...application.log import LogRecord, Positions, shares
+from ...application.log import EventTimes, LogRecord, Positions, shares
 from .database import POSTGRESQL, Database
 from .tables import log_heads, order_events
 
-# The columns stand in the order of LogRecord's attributes.
-_COLUMNS = ", ".join(f"e.{column.name}" for column in order_events.columns)
+# In the order of LogRecord's attributes.
+_RECORD = [order_events.c[name] for name in fields_dict(LogRecord)]
+_COLUMNS = ", ".join(f"e.{column.name}" for column in _RECORD)
 # LATERAL with LIMIT keeps PostgreSQL on the primary key whatever it guesses about the size of the log;
 # CROSS JOIN does the same for SQLite, which never reorders around it.
 _READ_POSTGRESQL = text(
@@ -27,10 +28,14 @@ _READ_SQLITE = text(
     "WHERE e.bucket = json_extract(wanted.value, '$[0]') AND e.position > json_extract(wanted.value, '$[1]') "
     "AND e.position <= json_extract(wanted.value, '$[1]') + json_extract(wanted.value, '$[2]') "
     "ORDER BY e.bucket, e.position"
-).columns(*order_events.columns)
+).columns(*_RECORD)
 _HEADS = select(log_heads.c.bucket, log_heads.c.position).where(log_heads.c.position > 0)
-_HISTORY = (
-    select(order_events).where(order_events.c.order_id == bindparam("order_id")).order_by(order_events.c.sequence)
+_OF_ORDER = order_events.c.order_id == bindparam("order_id")
+_HISTORY = select(*_RECORD).where(_OF_ORDER).order_by(order_events.c.sequence)
+_TIMES = (
+    select(order_events.c.sequence, order_events.c.asked_at, order_events.c.committed_at)
+    .where(_OF_ORDER)
+    .order_by(order_events.c.sequence)
 )
 
 
@@ -62,3 +67,9 @@ class SqlEventLog:
         async with self.database.reading() as connection:
             result = await connection.execute(_HISTORY, {"order_id": order_id})
             return [*starmap(LogRecord, result.fetchall())]
+
+    async def times(self, order_id: str) -> Sequence[EventTimes]:
+        if "\0" in order_id:
+            return ()
+        async with self.database.reading() as connection:
+            return [*starmap(EventTimes, await connection.execute(_TIMES, {"order_id": order_id}))]

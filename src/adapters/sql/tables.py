@@ -128,6 +128,9 @@ order_events = Table(
     Column("body", LargeBinary, nullable=False),
     Column("correlation_id", Text, nullable=False),
     Column("traceparent", Text, nullable=False),
+    # Not part of what is read on: when a door heard of it, and when it was appended, just before the commit.
+    Column("asked_at", Moment),
+    Column("committed_at", Moment),
     PrimaryKeyConstraint("bucket", "position"),
     UniqueConstraint("order_id", "sequence"),
 )

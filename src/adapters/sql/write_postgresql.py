@@ -47,7 +47,7 @@ _KEY = [column.name for column in idempotency_keys.columns]
 _ORDER = [column.name for column in orders.columns]
 _CHANGE = [*_ORDER, "expected"]
 _ATTEMPT = [column.name for column in payment_attempts.columns if column.name != "entry"]
-_EVENT = [column.name for column in order_events.columns if column.name not in ("bucket", "position")]
+_EVENT = [column.name for column in order_events.columns if column.name not in ("bucket", "position", "committed_at")]
 _TAKEN = ["bucket", "many"]
 _NEWS = ["bucket", "ahead", *_EVENT]
 

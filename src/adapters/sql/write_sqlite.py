@@ -1,5 +1,6 @@
 """A batch in one SQLite transaction, row by row, on the writing thread: there is no network between."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Executable, bindparam, insert, select, text, update
@@ -55,7 +56,8 @@ def _write(connection: Connection, batch: Batch) -> None:
         found = connection.execute(_HEADS, {"buckets": list(batch.taken)})
         heads = {row.bucket: row.position for row in found}
         connection.execute(_MOVE_HEAD, [{"bucket": b, "many": many} for b, many in batch.taken.items()])
-        connection.execute(_APPEND_EVENT, [_appended(event, heads) for event in batch.events])
+        now = datetime.now(UTC)
+        connection.execute(_APPEND_EVENT, [_appended(event, heads, now) for event in batch.events])
 
 
 def _done(connection: Connection, statement: Executable, row: dict[str, Any]) -> bool:
@@ -66,7 +68,7 @@ def _change(order: Expected) -> dict[str, Any]:
     return {**order.row, "order_id": order.order_id, "expected": order.version}
 
 
-def _appended(event: dict[str, Any], heads: dict[int, int]) -> dict[str, Any]:
-    row = {**event, "position": heads[event["bucket"]] + event["ahead"]}
+def _appended(event: dict[str, Any], heads: dict[int, int], now: datetime) -> dict[str, Any]:
+    row = {**event, "position": heads[event["bucket"]] + event["ahead"], "committed_at": now}
     del row["ahead"]
     return row
