@@ -6,12 +6,12 @@ from ..domain.errors import (
     LogBehindTopic,
     LogGap,
     NotConfigured,
-    OrderFlowError,
     StaleCursor,
     StorageUnavailable,
     StreamUnavailable,
     TopicMismatch,
 )
+from .discreet import code_of, told
 from .ports import Clock
 from .registry import Failure
 
@@ -39,7 +39,6 @@ class Failures:
 
     def note(self, part: str, error: BaseException) -> None:
         """``error`` happened in ``part``: its code, and its message where that can be nobody's data."""
-        code = error.code if isinstance(error, OrderFlowError) else type(error).__name__
-        message = str(error)[:MAX_MESSAGE] if isinstance(error, _OF_THE_INSTALLATION) else ""
+        message = told(error)[:MAX_MESSAGE] if isinstance(error, _OF_THE_INSTALLATION) else ""
         self.count += 1
-        self.last = Failure(part=part, code=code, message=message, at=self.clock())
+        self.last = Failure(part=part, code=code_of(error), message=message, at=self.clock())

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from time import monotonic
 
 from attrs import define, field
 
@@ -14,37 +15,43 @@ from .registry import BEAT_SECONDS, FORGOTTEN_AFTER, Process, ProcessRegistry
 TIDYING = 12
 """After so many beats those who went silent long ago are forgotten."""
 
+_LOOK_SECONDS = 1.0
+
 logger = logging.getLogger("orderflow.registry")
 
 
 @define(eq=False, kw_only=True)
 class Heartbeat:
-    """Beats every ``every`` seconds; a beat that gets no answer within ``patience`` seconds is given up.
+    """Beats every ``every`` seconds, and within a second when something has changed in what it says of itself.
 
-    A failure is counted, logged when the failing begins and when it ends, and ends nothing: the next beat comes at
-    its time. ``beats`` and ``failures`` count.
+    A beat that gets no answer within ``patience`` seconds is given up. A failure is counted, logged when the failing
+    begins and when it ends, and ends nothing: the next beat comes at its time. ``beats`` and ``failures`` count.
     """
 
     registry: ProcessRegistry
     describe: Callable[[], Process]
     clock: Clock
     every: float = BEAT_SECONDS
-    patience: float = BEAT_SECONDS
+    patience: float = 2.0
     beats: int = field(default=0, init=False)
     failures: int = field(default=0, init=False)
     _failing: bool = field(default=False, init=False)
+    _said: Process | None = field(default=None, init=False)
+    _at: float = field(default=0.0, init=False)
 
     async def __call__(self, stop: asyncio.Event) -> None:
         """Beat at once, and then again and again until ``stop`` is set."""
         while not stop.is_set():
-            await self.beat()
-            await pause(stop, self.every)
+            if self.describe() != self._said or monotonic() - self._at >= self.every:
+                await self.beat()
+            await pause(stop, min(self.every, _LOOK_SECONDS))
 
     async def beat(self) -> bool:
         """Whether it was noted."""
+        self._said, self._at = self.describe(), monotonic()
         try:
             async with asyncio.timeout(self.patience):
-                await self.registry.beat(self.describe(), self.clock())
+                await self.registry.beat(self._said, self.clock())
                 if self.beats % TIDYING == 0:
                     await self.registry.forget(FORGOTTEN_AFTER)
         except (Unavailable, TimeoutError) as error:

@@ -28,6 +28,10 @@ async def _never() -> bool:
     return False
 
 
+def _nobody_asks(error: Exception) -> None:
+    """It is logged."""
+
+
 @define(eq=False, kw_only=True)
 class RunConsumer:
     """Reads a batch, handles it, tells the source, settles what the effects asked for; and again.
@@ -35,7 +39,8 @@ class RunConsumer:
     A backend that does not answer is asked again, ever more slowly, with the same batch. A bucket in which events are
     missing waits while the others go on; what is not done is read again after a second, and while something is still
     missing, ever more seldom. While it is ``paused`` it handles and settles nothing. ``handled`` counts events,
-    ``gaps`` how often a bucket was found to lack some, ``failures`` how often a backend did not answer.
+    ``gaps`` how often a bucket was found to lack some, ``failures`` how often a backend did not answer; ``failed`` is
+    told of either.
     """
 
     source: EventSource
@@ -45,6 +50,7 @@ class RunConsumer:
     batch: int = BATCH
     backoff: Backoff = field(factory=Backoff)
     patience: Backoff = field(factory=_patience)
+    failed: Callable[[Exception], None] = _nobody_asks
     handled: int = field(default=0, init=False)
     gaps: int = field(default=0, init=False)
     failures: int = field(default=0, init=False)
@@ -105,6 +111,7 @@ class RunConsumer:
             seconds = self.patience.pause()
             self._read_again_at = monotonic() + seconds
             gap = handled.gaps[0]
+            self.failed(gap)
             logger.error(
                 "%s; %d more buckets wait; reading again in %.1f s",
                 gap,
@@ -115,6 +122,7 @@ class RunConsumer:
 
     async def _back_off(self, error: Unavailable, stop: asyncio.Event) -> None:
         self.failures += 1
+        self.failed(error)
         seconds = self.backoff.pause()
         logger.warning(
             "%s waits: %s",

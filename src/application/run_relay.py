@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from time import monotonic
 
 from attrs import define, field
@@ -14,12 +15,17 @@ from .publish_pending import PublishPending
 logger = logging.getLogger("orderflow.relay")
 
 
+def _nobody_asks(error: Exception) -> None:
+    """It is logged."""
+
+
 @define(eq=False)
 class RunRelay:
     """Publishes batch after batch; when nothing is pending, waits for news, at most ``poll_interval`` seconds.
 
     After a batch that was not full it lets news gather.
-    A backend that does not answer is asked again, ever more slowly; ``failures`` counts, and nothing is skipped.
+    A backend that does not answer is asked again, ever more slowly; ``failures`` counts, ``failed`` is told, and
+    nothing is skipped.
     The cursors are noted in the database every ``floor_interval`` seconds, and at the end. ``published`` counts
     events. Raises LogBehindTopic, and whatever else asking again cannot mend; also then the group is left in order.
     """
@@ -30,6 +36,7 @@ class RunRelay:
     floor_interval: float = 1.0
     gathering: Gathering = field(factory=lambda: Gathering(share=0.2, longest=0.25))
     backoff: Backoff = field(factory=Backoff)
+    failed: Callable[[Exception], None] = _nobody_asks
     published: int = field(default=0, init=False)
     failures: int = field(default=0, init=False)
     _noted_at: float = field(default=0.0, init=False)
@@ -68,6 +75,7 @@ class RunRelay:
 
     async def _back_off(self, error: Unavailable, stop: asyncio.Event) -> None:
         self.failures += 1
+        self.failed(error)
         seconds = self.backoff.pause()
         logger.warning(
             "relay waits: %s", error, extra={"error": error.code, "failures": self.failures, "seconds": seconds}

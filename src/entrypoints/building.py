@@ -19,10 +19,12 @@ from ..adapters.sql.effects import SqlEffects
 from ..adapters.sql.storage import SqlStorage
 from ..application.check.topic import CheckTopic
 from ..application.consuming import Consumer
+from ..application.failures import Failures
 from ..application.handle_batch import HandleBatch
 from ..application.ports import EventSource
 from ..application.write_set import LogPublisher
 from ..domain.errors import InvalidInput, NotConfigured
+from .presence import Presence
 from .settings import Settings
 from .stopping import Stopping
 
@@ -45,6 +47,11 @@ def stopping(settings: Settings) -> Stopping:
             "less than ORDERFLOW_STOP_SECONDS",
         )
     return Stopping(settings.stop_seconds, settings.stop_grace_seconds)
+
+
+def presence(process_id: str) -> Presence:
+    """This process among the others, by the clock on the wall, also where a day is lived faster."""
+    return Presence(Failures(utc_now), utc_now, process_id)
 
 
 def storage(settings: Settings, news: LocalWakeup) -> MemoryStorage | SqlStorage:

@@ -59,6 +59,7 @@ class Container(containers.DeclarativeContainer):
     new_id: providers.Provider[Any] = providers.Object(build.new_id)
     decode: providers.Provider[Any] = providers.Object(wire.decode_record)
 
+    presence = providers.Singleton(build.presence, providers.Callable(build.new_id))
     instruments = providers.Singleton(Instruments)
     news = providers.Singleton(LocalWakeup)
     storage: providers.Provider[Any] = providers.Singleton(build.storage, settings, news)

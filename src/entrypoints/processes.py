@@ -49,6 +49,10 @@ async def run_parts(
     if api or "inventory" in consumers:
         parts["housekeeping"] = partial(_housekeeping, container)
 
+    presence = container.presence()
+    for name, part in parts.items():
+        if name != "housekeeping":
+            presence.runs(name, _works_on(container, part))
     running = set(parts)
     container.stopping().watch(lambda: tuple(running))
 
@@ -63,12 +67,20 @@ async def run_parts(
             container.news().notify()
         logger.info("stopped", extra={"part": name})
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for name, part in parts.items():
-                group.create_task(guarded(name, part), name=name)
-    except* Exception as failures:  # noqa: BLE001  # nothing is swallowed: the first failure speaks for all
-        raise failures.exceptions[0] from None
+    async with presence.noted(container.storage().processes):
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, part in parts.items():
+                    group.create_task(guarded(name, part), name=name)
+        except* Exception as failures:  # noqa: BLE001  # nothing is swallowed: the first failure speaks for all
+            raise failures.exceptions[0] from None
+
+
+def _works_on(container: Any, part: Part) -> object:
+    """What shares partitions with other processes, where ``part`` does."""
+    if isinstance(part, RunRelay):
+        return container.relay_topic()
+    return part.source if isinstance(part, RunConsumer) else None
 
 
 def _relay(container: Any) -> RunRelay:
@@ -77,7 +89,12 @@ def _relay(container: Any) -> RunRelay:
         raise NotConfigured("a relay needs Kafka", "set ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS; without, none is needed")
     if settings.publishing == "direct":
         raise NotConfigured("publishing is direct, so a relay would publish again", "set ORDERFLOW_PUBLISHING=log")
-    return RunRelay(container.publish_pending(), container.news().listener(), poll_interval=settings.poll_seconds)
+    return RunRelay(
+        container.publish_pending(),
+        container.news().listener(),
+        poll_interval=settings.poll_seconds,
+        failed=partial(container.presence().failures.note, "relay"),
+    )
 
 
 def consumer_loop(container: Any, name: str) -> RunConsumer:
@@ -88,6 +105,7 @@ def consumer_loop(container: Any, name: str) -> RunConsumer:
         handle_batch=container.handle_batch(consumer),
         consumer=consumer,
         batch=container.settings().consumer_batch,
+        failed=partial(container.presence().failures.note, name),
     )
 
 
@@ -113,12 +131,18 @@ async def _api(container: Any, stop: asyncio.Event) -> None:
         max_body_bytes=settings.http_max_body_bytes,
         stopping=container.stopping().begun,
     )
+
+    def ready(host: str, port: int) -> None:
+        url = f"http://{host}:{port}"
+        container.presence().listens(url)
+        logger.info("listening", extra={"url": url})
+
     await serve(
         app,
         host=settings.http_host,
         port=settings.http_port,
         stop=stop,
-        on_ready=lambda host, port: logger.info("listening", extra={"url": f"http://{host}:{port}"}),
+        on_ready=ready,
         stopping=container.stopping(),
         grace_seconds=None,  # the deadline is the process's
     )
@@ -139,6 +163,7 @@ async def _housekeeping(container: Any, stop: asyncio.Event) -> None:
             await container.use_cases().settle_refunds()
             await container.storage().answers.forget_before(container.clock()() - ANSWERS_KEPT)
         except Unavailable as e:
+            container.presence().failures.note("housekeeping", e)
             logger.warning("housekeeping waits", extra={"error": e.code, "detail": str(e)})
         try:
             await asyncio.wait_for(stop.wait(), HOUSEKEEPING_SECONDS)

@@ -51,6 +51,12 @@ class KafkaRelayTopic:
     def __attrs_post_init__(self) -> None:
         self._producer = RelayProducer(self.settings, self.timeout)
 
+    @property
+    def partitions(self) -> tuple[int, ...]:
+        """Those that are this relay's now, as far as it has found out."""
+        term = self._term
+        return tuple(sorted(term.own)) if term is not None else ()
+
     async def cursors(self) -> Mapping[int, int | None]:
         """The buckets that are this relay's now. Serves the group's rebalances, so it has to be called regularly."""
         return await self._thread(self._cursors)

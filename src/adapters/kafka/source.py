@@ -52,6 +52,11 @@ class KafkaEventSource:
         self.group = self.group or self.settings.consumer_group(self.consumer)
         self._thread = OneThread(f"consumer-{self.consumer}")
 
+    @property
+    def partitions(self) -> tuple[int, ...]:
+        """Those that are this member's now."""
+        return tuple(sorted(self._read))
+
     async def read(self, limit: int) -> Sequence[LogRecord | Foreign]:
         """The next records, at most ``limit``; empty when there is no news for a while.
 
