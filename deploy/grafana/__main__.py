@@ -1,0 +1,8 @@
+"""Write ``orderflow.json`` beside this file."""
+
+from pathlib import Path
+
+from .dashboard import written
+
+if __name__ == "__main__":
+    Path(__file__).with_name("orderflow.json").write_text(written(), encoding="utf-8")
