@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from attrs import field, frozen
 
 from ..domain.errors import LogBehindTopic, Unavailable
-from .log import BUCKETS, LogRecord, Positions
+from .log import LogRecord, Positions
 from .ports import Cursors, EventLog, RelayTopic
+from .rollout import all_buckets
 
 BATCH = 4000
 """Events a transaction: its fixed cost, some round trips, is then small beside theirs."""
@@ -33,10 +34,6 @@ class Batch:
         return {record.bucket: record.position for record in self.records}
 
 
-async def _all_buckets() -> int:
-    return BUCKETS
-
-
 @frozen
 class PublishPending:
     """One batch of the buckets that are this relay's now, exactly once and in order; how many events it was.
@@ -51,7 +48,7 @@ class PublishPending:
     topic: RelayTopic
     cursors: Cursors
     batch: int = BATCH
-    share: Callable[[], Awaitable[int]] = _all_buckets
+    share: Callable[[], Awaitable[int]] = all_buckets
     _known: dict[int, int] = field(factory=dict, init=False, eq=False)
     _reached: dict[int, int] = field(factory=dict, init=False, eq=False)
     _ahead: list[Batch] = field(factory=list, init=False, eq=False)

@@ -8,6 +8,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 from ..domain.errors import InvalidInput
+from .log import BUCKETS
 
 EVERYTHING = 100
 """Per cent that are published where nobody ever said otherwise."""
@@ -18,6 +19,11 @@ MAX_WORDS = 500
 def buckets_of(percent: int, buckets: int) -> int:
     """How many buckets, from 0 on, ``percent`` of the orders are: 10 of 256 are 26, the buckets 0 to 25."""
     return -(-percent * buckets // 100)
+
+
+async def all_buckets() -> int:
+    """The share of those whom nobody asked to hold anything back."""
+    return BUCKETS
 
 
 class ChangeKind(StrEnum):

@@ -22,6 +22,8 @@ from ..application.consuming import Consumer
 from ..application.failures import Failures
 from ..application.handle_batch import HandleBatch
 from ..application.ports import EventSource
+from ..application.readers import Readers
+from ..application.rollout_in_force import RolloutInForce
 from ..application.write_set import LogPublisher
 from ..domain.errors import InvalidInput, NotConfigured
 from .presence import Presence
@@ -157,7 +159,15 @@ def topic_admin(kafka: Any) -> Any:
     return TopicAdmin(kafka)
 
 
-def direct(settings: Settings, kafka: Any) -> Any:
+def in_force(storage: MemoryStorage | SqlStorage) -> RolloutInForce:
+    return RolloutInForce(storage.rollout, lambda: storage.buckets)
+
+
+def readers(storage: MemoryStorage | SqlStorage, settings: Settings, shipped: tuple[str, ...]) -> Readers:
+    return Readers(storage.cursors, shipped, relayed=settings.uses_kafka and settings.publishing == "log")
+
+
+def direct(settings: Settings, kafka: Any, in_force: RolloutInForce) -> Any:
     """The direct publisher, or None where events go through the log."""
     if settings.publishing == "log":
         return None
@@ -167,16 +177,20 @@ def direct(settings: Settings, kafka: Any) -> Any:
         )
     from ..adapters.kafka.direct import DirectPublishing
 
-    return DirectPublishing(kafka)
+    return DirectPublishing(kafka, share=in_force.published_buckets)
 
 
 def publisher(direct: Any) -> Any:
     return LogPublisher if direct is None else direct.publisher
 
 
-def check_topic(topic: Any, log: Any, settings: Settings) -> CheckTopic | None:
+def check_topic(
+    topic: Any, storage: MemoryStorage | SqlStorage, settings: Settings, in_force: RolloutInForce
+) -> CheckTopic | None:
     """Only a topic that a relay writes can be held to the log."""
-    return None if topic is None or settings.publishing == "direct" else CheckTopic(topic, log, wire.decode_record)
+    if topic is None or settings.publishing == "direct":
+        return None
+    return CheckTopic(topic, storage.log, wire.decode_record, buckets=storage.buckets, share=in_force.published_buckets)
 
 
 def handle_batch(

@@ -25,14 +25,20 @@ from ..application.check.orders_and_log import CheckOrdersAndLog
 from ..application.create_order import CreateOrder
 from ..application.get_order import GetOrder
 from ..application.keep_stock import KeepStock
+from ..application.lag import Lag
 from ..application.list_orders import ListOrders
 from ..application.notify import Notify
 from ..application.once import Once
 from ..application.order_as_of import OrderAsOf
 from ..application.order_timeline import OrderTimeline
+from ..application.pause_consumer import PauseConsumer
 from ..application.publish_pending import PublishPending
 from ..application.record_payment import RecordPayment
 from ..application.redrive import Redrive
+from ..application.resume_consumer import ResumeConsumer
+from ..application.rollout_history import RolloutHistory
+from ..application.rollout_status import RolloutStatus
+from ..application.set_publishing_share import SetPublishingShare
 from ..application.settle_refunds import SettleRefunds
 from ..application.transition_order_state import TransitionOrderState
 from ..application.use_cases import UseCases
@@ -73,7 +79,8 @@ class Container(containers.DeclarativeContainer):
     topic_admin = _where_kafka_is(profile, providers.Singleton(build.topic_admin, kafka))
     source: providers.Provider[Any] = providers.Singleton(build.source, kafka, settings, log_source)
 
-    direct: providers.Provider[Any] = providers.Singleton(build.direct, settings, kafka)
+    in_force = providers.Singleton(build.in_force, storage)
+    direct: providers.Provider[Any] = providers.Singleton(build.direct, settings, kafka, in_force)
     unit_of_work = providers.Singleton(
         GatheringUnitOfWork,
         committer=storage.provided.committer,
@@ -147,7 +154,22 @@ class Container(containers.DeclarativeContainer):
         topic=relay_topic,
         cursors=storage.provided.cursors,
         batch=settings.provided.relay_batch,
+        share=in_force.provided.published_buckets,
     )
+    readers = providers.Singleton(build.readers, storage, settings, providers.Object(CONSUMERS))
+    lag = providers.Factory(
+        Lag,
+        log=storage.provided.log,
+        cursors=storage.provided.cursors,
+        readers=readers,
+        rollout=storage.provided.rollout,
+        buckets=storage.provided.buckets,
+    )
+    set_publishing_share = providers.Factory(SetPublishingShare, storage.provided.rollout, clock)
+    pause_consumer = providers.Factory(PauseConsumer, storage.provided.rollout, readers, clock)
+    resume_consumer = providers.Factory(ResumeConsumer, storage.provided.rollout, readers, clock)
+    rollout_status = providers.Factory(RolloutStatus, storage.provided.rollout, lag)
+    rollout_history = providers.Factory(RolloutHistory, storage.provided.rollout)
     check = providers.Factory(
         CheckAll,
         log=storage.provided.log,
@@ -168,7 +190,7 @@ class Container(containers.DeclarativeContainer):
             shortages=effects.provided.shortages,
             dead_letters=effects.provided.dead_letters,
         ),
-        topic=providers.Callable(build.check_topic, topic_reader, storage.provided.log, settings),
+        topic=providers.Callable(build.check_topic, topic_reader, storage, settings, in_force),
     )
 
 

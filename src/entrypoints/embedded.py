@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any, Self
 
 from ..application.create_order import NewOrder
@@ -168,6 +169,7 @@ class OrderFlow:
                 source=self._container.log_source()(reader),
                 handle_batch=self._container.handle_batch(consumer),
                 consumer=consumer,
+                paused=partial(self._container.in_force().pauses, reader),
                 batch=1,
             )
             self._start(reader, loop)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from ..application.rollout_in_force import LOOK_AGAIN_SECONDS
 from ..application.run_consumer import RunConsumer
 from ..application.run_relay import RunRelay
 from ..domain.errors import InvalidInput, NotConfigured, Unavailable
@@ -92,7 +93,7 @@ def _relay(container: Any) -> RunRelay:
     return RunRelay(
         container.publish_pending(),
         container.news().listener(),
-        poll_interval=settings.poll_seconds,
+        poll_interval=min(settings.poll_seconds, LOOK_AGAIN_SECONDS),  # it looks at the share then, too
         failed=partial(container.presence().failures.note, "relay"),
     )
 
@@ -104,6 +105,7 @@ def consumer_loop(container: Any, name: str) -> RunConsumer:
         source=container.source()(name),
         handle_batch=container.handle_batch(consumer),
         consumer=consumer,
+        paused=partial(container.in_force().pauses, name),
         batch=container.settings().consumer_batch,
         failed=partial(container.presence().failures.note, name),
     )

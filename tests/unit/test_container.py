@@ -23,7 +23,7 @@ PROFILES = {
 }
 NEEDS_MORE = {"handle_batch", "redrive"}
 """Made for a consumer, which is their argument."""
-NEEDS_OPEN = {"check"}
+NEEDS_OPEN = {"check", "lag", "rollout_status"}
 """Reckons with the number of buckets, which the open storage knows."""
 
 

@@ -1,7 +1,7 @@
 """Publishing straight to Kafka after the commit, without a relay: at most once, and no order ever fails by it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from threading import Event, Thread
 from time import perf_counter
@@ -12,7 +12,9 @@ from attrs import define, field, frozen
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from ...application.log import BUCKETS, LogRecord, bucket_of
+from ...application.rollout import all_buckets
 from ...application.write_set import WriteSet
+from ...domain.errors import StorageUnavailable
 from ...domain.events import OrderEvent
 from .. import wire
 from .client import producer, said
@@ -50,14 +52,20 @@ class DirectPublishing:
     names event and order, and the history still has it. ``sent`` counts what Kafka has acknowledged. Events of an
     order that two processes change at once may overtake each other. The records have every header except the address
     in the log (``bucket``, ``position``), which only a relay reads; so consumers of ours read the log, not the topic.
+    Only events in the buckets below ``share`` are sent. ``held`` counts the others: nobody sends them later, as nobody
+    sends those that failed; the history has both.
+
     ``told`` hears of each unit of work its records, for each whether Kafka has it, and the seconds that took.
     """
 
     settings: KafkaSettings
     patience: float = 2.0
+    share: Callable[[], Awaitable[int]] = all_buckets
     told: Callable[[Sequence[LogRecord], Sequence[bool], float], None] | None = None
     sent: int = field(default=0, init=False)
     failed: int = field(default=0, init=False)
+    held: int = field(default=0, init=False)
+    _last_share: int = field(default=0, init=False)
     _producer: Producer | None = field(default=None, init=False)
     _reports: Thread | None = field(default=None, init=False)
     _closing: Event = field(factory=Event, init=False)
@@ -67,7 +75,8 @@ class DirectPublishing:
         return KafkaEventPublisher(self, writes)
 
     async def send(self, writes: WriteSet) -> None:
-        """Send the events of a committed unit of work; each is delivered or given up when this returns."""
+        """Send the events of a committed unit of work; each is delivered, held or given up when this returns."""
+        share = await self._share_now()
         records = [
             wire.record(
                 event,
@@ -77,7 +86,9 @@ class DirectPublishing:
                 traceparent=writes.request.traceparent,
             )
             for event in writes.events
+            if bucket_of(event.order_id, BUCKETS) < share
         ]
+        self.held += len(writes.events) - len(records)
         began = perf_counter()
         delivered = await asyncio.gather(*[self._outcome(record, self._handed_over(record)) for record in records])
         if self.told is not None and records:
@@ -90,6 +101,14 @@ class DirectPublishing:
             self._closing.set()
             await asyncio.to_thread(self._reports.join)
             self._producer = self._reports = None
+
+    async def _share_now(self) -> int:
+        """What is published now. The order is committed, so a database that is away leaves it at what it was."""
+        try:
+            self._last_share = await self.share()
+        except StorageUnavailable as error:
+            _log.warning("the publishing share stays as it was", buckets=self._last_share, problem=str(error))
+        return self._last_share
 
     def _handed_over(self, record: LogRecord) -> "asyncio.Future[str]":
         """What is wrong with the delivery of ``record``, once that is known; nothing when it stands on the topic."""

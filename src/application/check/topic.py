@@ -1,11 +1,14 @@
 """The topic against the log: each event there once, in order, with the same bytes, and nothing else."""
 
+from collections.abc import Awaitable, Callable
+
 from attrs import define, field, frozen
 
 from ...domain.errors import CorruptHistory, UndecodableEvent
 from ...domain.history import OrderFacts, apply
-from ..log import Foreign, LogRecord, Positions
+from ..log import BUCKETS, Foreign, LogRecord, Positions, bucket_of
 from ..ports import Decode, EventLog, TopicReader
+from ..rollout import all_buckets
 from .orders_and_log import FoldedLog, differing, digest
 from .report import Comparison, Report
 
@@ -16,12 +19,15 @@ PAGE = 1000
 class CheckTopic:
     """Reads the whole topic, read committed, and compares it with what was folded from the log up to ``heads``.
 
-    Events that the relay has not brought there yet are no difference but a note; a hole before a later event is one.
+    Events that the relay has not brought there yet are no difference but a note, and so are those that the rollout
+    holds back, in buckets from ``share`` on; a hole before a later event is one.
     """
 
     topic: TopicReader
     log: EventLog
     decode: Decode
+    buckets: int = BUCKETS
+    share: Callable[[], Awaitable[int]] = all_buckets
 
     async def __call__(self, report: Report, folded: FoldedLog, heads: Positions) -> None:
         seen = _Seen(report.start("the topic holds the log's events, each once and in order", "records"))
@@ -33,9 +39,12 @@ class CheckTopic:
         for bucket, position in seen.at.items():
             if position > later.get(bucket, 0):
                 seen.once.differ(f"bucket {bucket}", f"position {position}, but the log ends at {later.get(bucket, 0)}")
-        waiting = sum(max(0, head - seen.at.get(bucket, 0)) for bucket, head in heads.items())
-        if waiting:
+        missing = {bucket: head - at for bucket, head in heads.items() if head > (at := seen.at.get(bucket, 0))}
+        share = await self.share()
+        if waiting := sum(count for bucket, count in missing.items() if bucket < share):
             report.notes.append(f"{waiting} events of the log are not on the topic yet")
+        if held := sum(count for bucket, count in missing.items() if bucket >= share):
+            report.notes.append(f"{held} events are held back: the buckets from {share} on are not published")
         same = report.start("fold(log) = fold(topic)", "orders")
         for order_id, ours in folded.facts.items():
             theirs = seen.told.get(order_id)
@@ -43,7 +52,7 @@ class CheckTopic:
             if ours is not None and theirs is not None and theirs.version >= ours.version:
                 for name, one, other in differing(ours, theirs):
                     same.differ(f"order {order_id}", f"{name}: the log says {one}, the topic {other}")
-            elif not waiting:
+            elif bucket_of(order_id, self.buckets) not in missing:
                 same.differ(f"order {order_id}", "the log and the topic do not both tell all of it")
         for order_id in seen.told.keys() - folded.facts.keys():
             same.differ(f"order {order_id}", "is told of on the topic only")

@@ -1,13 +1,15 @@
 """Publishing straight to Kafka after the commit: the order is kept in any case, and what Kafka missed is counted."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import structlog
 from orderflow.adapters import wire
 from orderflow.adapters.kafka import DirectPublishing, KafkaSettings
 from orderflow.adapters.memory import MemoryStorage
+from orderflow.application.log import BUCKETS, bucket_of
 from orderflow.application.write_set import GatheringUnitOfWork
+from orderflow.domain.errors import StorageUnavailable
 from orderflow.domain.events import event_id
 
 from tests.support.servers import free_port
@@ -81,3 +83,44 @@ async def test_without_kafka_the_order_is_kept_and_the_loss_is_counted_and_named
     errors = [(line["order_id"], line["event_id"]) for line in logs if line["event"] == "event not published"]
     assert sorted(errors) == sorted(("order-1", event_id("order-1", n)) for n in (1, 2, 3, 4))
     await direct.close()
+
+
+async def test_orders_that_the_share_holds_back_are_in_the_history_alone(kafka_settings: KafkaSettings) -> None:
+    storage = MemoryStorage()
+    direct = DirectPublishing(kafka_settings, patience=20.0, share=_share(bucket_of("order-1") + 1))
+    orders = [number for number in range(1, 200) if bucket_of(f"order-{number}") != bucket_of("order-1")]
+    other = next(number for number in orders if bucket_of(f"order-{number}") > bucket_of("order-1"))
+
+    for number in (1, other):
+        async with unit_of_work(storage, direct)() as work:
+            work.events.publish(*life(number))
+
+    assert {each.key for each in on_topic(kafka_settings)} == {"order-1"}
+    assert len(await storage.log.history(f"order-{other}")) == 4
+    assert (direct.sent, direct.held, direct.failed) == (4, 4, 0)
+    await direct.close()
+
+
+async def test_a_share_that_cannot_be_asked_for_stays_as_it_was(kafka_settings: KafkaSettings) -> None:
+    share = _share(BUCKETS, StorageUnavailable("database", "away"))
+    direct = DirectPublishing(kafka_settings, patience=20.0, share=share)
+
+    for events in (life(1)[:2], life(1)[2:]):
+        async with unit_of_work(MemoryStorage(), direct)() as work:
+            work.events.publish(*events)
+
+    assert (direct.sent, direct.held) == (4, 0)
+    await direct.close()
+
+
+def _share(*answers: int | Exception) -> Callable[[], Awaitable[int]]:
+    """Answers one after the other, the last one for ever."""
+    left = list(answers)
+
+    async def share() -> int:
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return share
