@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from attrs import frozen
 
 from ..domain.errors import LogGap
-from .log import Delivery
+from .log import Delivery, LogRecord
 
 if TYPE_CHECKING:
     from .ports_of_consumers import AnalyticsBook, DeadLetterBook, NotificationBook, ReservationBook
@@ -69,6 +69,12 @@ class OutsideConsumer(Consumer, Protocol):
 
     async def tell(self, deliveries: Sequence[Delivery]) -> None:
         """Do it for ``deliveries``, none of whose orders is parked; each order's events come in sequence."""
+        ...
+
+
+class HandlingWatch(Protocol):
+    def __call__(self, consumer: str, records: Sequence[LogRecord], *, seconds: float, failure: str) -> None:
+        """``records`` were handled and committed together, in so many seconds; or they failed, with that code."""
         ...
 
 

@@ -1,16 +1,21 @@
 """A consumer's next records: each handled once, in order, and none ever holds up another order."""
 
+import logging
 from collections.abc import Sequence
+from time import perf_counter
 
 from attrs import define, evolve, field, frozen
 
 from ..domain.errors import LogGap, StaleCursor, Unavailable, UndecodableEvent
-from .consuming import Consumer, ConsumerStore, ConsumerWork, Handled, OutsideConsumer
+from .consuming import Consumer, ConsumerStore, ConsumerWork, Handled, HandlingWatch, OutsideConsumer
 from .dead_letters import DeadLetter, ForeignLetter
+from .discreet import code_of
+from .lines import about, tell_each
 from .log import Delivery, Foreign, LogRecord
 from .ports import Clock, Cursors, Decode
 
 ATTEMPTS = 3
+logger = logging.getLogger("orderflow.consumer")
 
 
 @frozen
@@ -31,6 +36,7 @@ class HandleBatch:
     When another handler has moved a cursor meanwhile, nothing changes and nothing was handled. When a batch fails,
     its halves are tried alone, down to the one event that fails; after ``attempts`` tries that event parks its
     order: it and the order's later events go to the dead letters, in order, and every other order flows on.
+    Every event handled, failed at or parked is a line of the log; ``watch`` hears of the first two.
     Raises Unavailable (a backend does not answer): nothing is lost, and the same records may be given again.
     """
 
@@ -40,6 +46,7 @@ class HandleBatch:
     decode: Decode
     clock: Clock
     attempts: int = ATTEMPTS
+    watch: HandlingWatch | None = None
     _positions: dict[int, int] | None = field(default=None, init=False)
 
     async def __call__(self, records: Sequence[LogRecord | Foreign]) -> Handled:
@@ -83,20 +90,32 @@ class HandleBatch:
         now = self.clock()
         letter = DeadLetter(consumer=self.consumer.name, record=record, first_failed_at=now, last_failed_at=now)
         letter = letter.failed_again(failure, now)
+        self._failed(record, failure, letter.attempts, 0.0)
         while letter.attempts < self.attempts and letter.error != UndecodableEvent.__name__:
+            began = perf_counter()
             try:
-                return await self._commit([record])
+                return await self._commit([record], attempt=letter.attempts + 1)
             except (Unavailable, StaleCursor):
                 raise
             except Exception as again:  # noqa: BLE001 - as above
                 letter = letter.failed_again(again, self.clock())
+                self._failed(record, again, letter.attempts, perf_counter() - began)
         async with self.store(self.consumer.name) as work:
             await work.advance(_moves([record]))
             await work.dead_letters.keep([letter])
+        said = {"consumer": self.consumer.name, "attempt": letter.attempts, "error": {"code": letter.error}}
+        logger.error("order parked", extra={**about(record), **said})
         return 1
 
-    async def _commit(self, records: Sequence[LogRecord]) -> int:
+    def _failed(self, record: LogRecord, failure: Exception, attempt: int, seconds: float) -> None:
+        said = {"consumer": self.consumer.name, "attempt": attempt, "error": failure}
+        logger.warning("event failed", extra={**about(record), **said}, exc_info=failure)
+        if self.watch is not None:
+            self.watch(self.consumer.name, [record], seconds=seconds, failure=code_of(failure))
+
+    async def _commit(self, records: Sequence[LogRecord], attempt: int = 1) -> int:
         """One transaction; the events of parked orders wait behind those that parked them."""
+        began = perf_counter()
         opened = [Delivery(record, self.decode(record)) for record in records]
         untold = await self._tell(self.consumer, opened) if isinstance(self.consumer, OutsideConsumer) else []
         async with self.store(self.consumer.name) as work:
@@ -111,7 +130,14 @@ class HandleBatch:
                 await self.consumer.handle(free, work)
             if len(free) < len(records):
                 await self._wait_behind(work, [record for record in records if record.order_id in parked])
+        self._handled([delivery.record for delivery in free], perf_counter() - began, attempt)
         return len(records) - len(free)
+
+    def _handled(self, records: Sequence[LogRecord], seconds: float, attempt: int) -> None:
+        said = {"consumer": self.consumer.name, "attempt": attempt, "duration": round(seconds, 6)}
+        tell_each(logger, logging.INFO, "handled", ({**about(record), **said} for record in records))
+        if self.watch is not None and records:
+            self.watch(self.consumer.name, records, seconds=seconds, failure="")
 
     async def _tell(self, consumer: OutsideConsumer, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         """What is done outside, before the transaction; which deliveries were left out, their orders being parked."""
@@ -123,7 +149,8 @@ class HandleBatch:
         return [delivery for delivery in deliveries if delivery.record.order_id in parked]
 
     async def _wait_behind(self, work: ConsumerWork, records: Sequence[LogRecord]) -> None:
-        now = self.clock()
+        now, said = self.clock(), {"consumer": self.consumer.name}
+        tell_each(logger, logging.INFO, "waits behind a parked event", ({**about(it), **said} for it in records))
         await work.dead_letters.keep(
             [
                 DeadLetter(

@@ -3,6 +3,9 @@
 import logging
 from collections.abc import Iterable, Mapping
 
+from .log import LogRecord
+from .request import IDENTIFIED, Request
+
 EACH = "each_line"
 """The attribute of a log record that holds what is said in each of its lines."""
 
@@ -15,3 +18,20 @@ def tell_each(logger: logging.Logger, level: int, event: str, lines: Iterable[Ma
     """
     if logger.isEnabledFor(level) and (said := [{"event": event, **line} for line in lines]):
         logger.log(level, "%d times: %s", len(said), event, extra={EACH: said})
+
+
+def belonging_to(request: Request) -> dict[str, object]:
+    """What a line says of the request that it is part of."""
+    return {"correlation_id": request.correlation_id, "trace_id": request.trace_id}
+
+
+def about(record: LogRecord) -> dict[str, object]:
+    """What a line says of an event."""
+    return {
+        "correlation_id": record.correlation_id,
+        "trace_id": record.traceparent[IDENTIFIED],
+        "order_id": record.order_id,
+        "event_id": record.event_id,
+        "type": record.type,
+        "sequence": record.sequence,
+    }

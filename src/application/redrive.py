@@ -1,13 +1,19 @@
 """Events that were set aside are handled after all, in order, once their cause is mended."""
 
+import logging
+from time import perf_counter
+
 from attrs import frozen
 
 from ..domain.errors import Unavailable
 from .consuming import Consumer, ConsumerStore, OutsideConsumer
 from .dead_letters import DeadLetter
+from .lines import about
 from .log import Delivery
 from .ports import Clock, Decode
 from .ports_of_consumers import DeadLetters
+
+logger = logging.getLogger("orderflow.consumer")
 
 
 @frozen(kw_only=True)
@@ -52,6 +58,7 @@ class Redrive:
         handled = 0
         while True:
             letter: DeadLetter | None = None
+            began = perf_counter()
             try:
                 if isinstance(self.consumer, OutsideConsumer):
                     async with self.store(self.consumer.name) as work:
@@ -75,6 +82,8 @@ class Redrive:
                     raise
                 return handled, await self._failed(letter.failed_again(failure, self.clock()))
             handled += 1
+            said = {"consumer": self.consumer.name, "attempt": letter.attempts + 1}
+            logger.info("handled", extra={**about(letter.record), **said, "duration": perf_counter() - began})
             if last:
                 return handled, None
 
@@ -82,6 +91,8 @@ class Redrive:
         return Delivery(letter.record, self.decode(letter.record))
 
     async def _failed(self, letter: DeadLetter) -> DeadLetter:
+        said = {"consumer": self.consumer.name, "attempt": letter.attempts, "error": letter.error}
+        logger.warning("event failed again", extra={**about(letter.record), **said})
         async with self.store(self.consumer.name) as work:
             first = await work.dead_letters.first(letter.record.order_id)
             if first is not None and first.record.sequence == letter.record.sequence:

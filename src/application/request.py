@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from ..domain.errors import InvalidInput
 from ..domain.order import Order
@@ -15,7 +15,8 @@ from .log import LogRecord
 
 _CORRELATION = re.compile(r"[!-~]{1,128}\Z")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
-_IDENTIFIED = slice(3, 35)
+IDENTIFIED = slice(3, 35)
+"""Where the trace's id stands in a traceparent."""
 
 
 @frozen(kw_only=True)
@@ -46,7 +47,7 @@ class Request:
     @property
     def trace_id(self) -> str:
         """The trace that it belongs to, 32 hexadecimal digits; empty where there is none."""
-        return self.traceparent[_IDENTIFIED]
+        return self.traceparent[IDENTIFIED]
 
 
 _request: ContextVar[Request] = ContextVar("orderflow_request")
@@ -66,6 +67,16 @@ def answering(request: Request) -> Iterator[Request]:
         yield request
     finally:
         _request.reset(token)
+
+
+def begun(request: Request, command: str, *, new_id: Callable[[], str], now: Callable[[], datetime]) -> Request:
+    """``request`` as ``command`` answers it: with an id and the time where no door gave them."""
+    return evolve(
+        request,
+        command=command,
+        correlation_id=request.correlation_id or new_id(),
+        asked_at=request.asked_at or now(),
+    )
 
 
 def caused_by(correlation_id: str, traceparent: str) -> Request:

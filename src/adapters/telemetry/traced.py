@@ -1,0 +1,177 @@
+"""Use-cases, committer and relay topic, each with a span around it and a line about it.
+
+The container wraps them; none of them knows. The attributes of what goes over Kafka are OpenTelemetry's messaging
+conventions: https://opentelemetry.io/docs/specs/semconv/messaging/kafka/
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any
+
+from attrs import evolve, frozen
+from opentelemetry.trace import SpanKind
+
+from ...application.discreet import code_of
+from ...application.lines import about, belonging_to, tell_each
+from ...application.log import LogRecord
+from ...application.ports import Committer, RelayTopic
+from ...application.request import answering, begun, current_request, new_traceparent
+from ...application.write_set import WriteSet
+from .tracing import Tracing, sampled
+
+KAFKA = {"messaging.system": "kafka"}
+commands = logging.getLogger("orderflow.commands")
+publishing = logging.getLogger("orderflow.relay")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@frozen
+class TracedCommand:
+    """The use-case ``call`` as one request: all that it causes has one correlation id and one trace.
+
+    Both are made here where no door gave them; a trace that nobody records joins lines and events all the same.
+    """
+
+    command: str
+    call: Callable[..., Awaitable[Any]]
+    tracing: Tracing
+    new_id: Callable[[], str]
+
+    async def __call__(self, *arguments: Any, **named: Any) -> Any:
+        request = begun(current_request(), self.command, new_id=self.new_id, now=_utc_now)
+        with answering(request), self.tracing.span(self.command) if self.tracing.on else nullcontext():
+            if not current_request().traceparent:
+                with answering(evolve(request, traceparent=new_traceparent())):
+                    return await self.call(*arguments, **named)
+            return await self.call(*arguments, **named)
+
+
+@frozen
+class TracedCommitter:
+    """A line for every order that a commit has changed."""
+
+    committer: Committer
+    tracing: Tracing
+
+    async def commit(self, writes: WriteSet) -> None:
+        began = perf_counter()
+        if self.tracing.on:
+            with self.tracing.span("commit", attributes={"orderflow.events": len(writes.events)}):
+                await self.committer.commit(writes)
+        else:
+            await self.committer.commit(writes)
+        if writes.events:
+            tell_each(commands, logging.INFO, "order changed", _changes(writes, perf_counter() - began))
+
+
+def _changes(writes: WriteSet, seconds: float) -> Iterator[Mapping[str, object]]:
+    types = defaultdict(list)
+    for event in writes.events:
+        types[event.order_id].append(event)
+    for order_id, events in types.items():
+        yield {
+            **belonging_to(writes.request),
+            "order_id": order_id,
+            "event_id": events[-1].id,
+            "duration": round(seconds, 6),
+            "command": writes.request.command,
+            "types": [event.type for event in events],
+            "sequence": events[-1].sequence,
+        }
+
+
+@frozen
+class TracedRelayTopic:
+    """A debug line for every batch and one for each of its events; a ``send`` span in the trace of each event."""
+
+    topic: RelayTopic
+    tracing: Tracing
+    name: str
+
+    async def cursors(self) -> Mapping[int, int | None]:
+        return await self.topic.cursors()
+
+    async def publish(self, records: Sequence[LogRecord]) -> None:
+        began = perf_counter()
+        failure = ""
+        try:
+            await self.topic.publish(records)
+        except Exception as error:
+            failure = code_of(error)
+            raise
+        finally:
+            self._told(records, perf_counter() - began, failure)
+
+    async def close(self) -> None:
+        await self.topic.close()
+
+    def _told(self, records: Sequence[LogRecord], seconds: float, failure: str) -> None:
+        if self.tracing.on:
+            sends(self.tracing, self.name, records, seconds, failure)
+        if publishing.isEnabledFor(logging.DEBUG):
+            outcome = {"duration": round(seconds, 6), **({"error": {"code": failure}} if failure else {})}
+            publishing.debug("batch published", extra={**outcome, "events": len(records), "topic": self.name})
+            tell_each(publishing, logging.DEBUG, "published", ({**about(it), **outcome} for it in records))
+
+
+def sends(tracing: Tracing, topic: str, records: Sequence[LogRecord], seconds: float, failure: str) -> None:
+    """A span ``send`` for each of these whose trace is recorded; they went together and took so long."""
+    for record in records:
+        if sampled(record.traceparent):
+            tracing.past(
+                f"send {topic}",
+                SpanKind.PRODUCER,
+                record.traceparent,
+                seconds,
+                attributes=_of_message(topic, "send", record, len(records)),
+                error=failure,
+            )
+
+
+@frozen
+class TracedHandling:
+    """A ``process`` span in the trace of each event that a consumer has handled, or failed at."""
+
+    tracing: Tracing
+    topic: str
+    group: Callable[[str], str]
+
+    def __call__(self, consumer: str, records: Sequence[LogRecord], *, seconds: float, failure: str) -> None:
+        if not self.tracing.on:
+            return
+        for record in records:
+            if sampled(record.traceparent):
+                self.tracing.past(
+                    f"process {self.topic}",
+                    SpanKind.CONSUMER,
+                    record.traceparent,
+                    seconds,
+                    attributes={
+                        **_of_message(self.topic, "process", record, len(records)),
+                        "messaging.consumer.group.name": self.group(consumer),
+                        "orderflow.consumer": consumer,
+                    },
+                    error=failure,
+                )
+
+
+def _of_message(topic: str, operation: str, record: LogRecord, batch: int) -> dict[str, str | int]:
+    return {
+        **KAFKA,
+        "messaging.operation.name": operation,
+        "messaging.operation.type": operation,
+        "messaging.destination.name": topic,
+        "messaging.message.id": record.event_id,
+        "messaging.message.conversation_id": record.correlation_id,
+        "messaging.message.body.size": len(record.body),
+        "messaging.kafka.message.key": record.order_id,
+        "messaging.batch.message_count": batch,
+        "orderflow.event.type": record.type,
+    }
