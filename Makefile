@@ -5,6 +5,7 @@
 #   make lint    formatting, lint, types and import walls
 #   make bench   the measurements
 #   make lock    requirements.txt anew, from pyproject.toml
+#   make contract  docs/contract anew, from the code
 #   make clean   remove all that was made here, .venv included
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test lint bench lock contract clean
 .DEFAULT_GOAL := test
 
 demo: $(READY)
@@ -35,6 +36,13 @@ bench: $(READY)
 lock: $(READY)
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --all-extras --group dev pyproject.toml -o requirements.txt
+
+# Without settings of this machine: the documents are those of a new installation.
+contract: $(READY)
+	env -i $(BIN)/orderflow contract asyncapi > docs/contract/asyncapi.json
+	env -i $(BIN)/orderflow contract asyncapi --page > docs/contract/events.md
+	env -i $(BIN)/orderflow contract openapi > docs/contract/openapi.json
+	env -i $(BIN)/orderflow contract openapi --page > docs/contract/http.md
 
 clean:
 	rm -rf .venv build dist *.egg-info src/*.egg-info

@@ -33,6 +33,7 @@ ELSEWHERE = {
     "make test": "CI, from a clean checkout: this test is part of it",
     "make lint": "part of `make test`",
     "make lock": "by hand, as its outcome depends on what was released since",
+    "make contract": "by hand; tests/unit/contract holds what it writes to the code",
     "make bench": "by hand, as its outcome is for reading",
     "make clean": "by hand",
     "pip install orderflow": "tests/unit/test_packaging.py runs orders from the wheel, without any extra",
@@ -82,6 +83,9 @@ def _run(block: Block, names: dict[str, Any], folder: Path) -> None:
             for command in _not_elsewhere(block):
                 assert command.startswith("orderflow "), f"{block}: {command!r} is in no table"
                 run_orderflow(command)
+        case ["java"]:  # the test of the example runs it
+            examples = [each.read_text(encoding="utf-8") for each in TREE.glob("examples/*.java")]
+            assert any(block.body in text for text in examples), f"{block}: stands in no example"
         case ["console", "http"]:
             ask_over_http(_not_elsewhere(block), folder)
         case ["console", "production"]:
@@ -182,6 +186,7 @@ def test_the_page_of_commands_lists_every_command() -> None:
         ("console http", "$ curl http://127.0.0.1:8080/v1/orders", AssertionError),
         ("console production", "$ orderflow relay --twice", CycloptsError),
         ("ruby", "puts 1", AssertionError),
+        ("java", "int sequence = 1;", AssertionError),
         ("json", "{", json.JSONDecodeError),
         ("toml file=a.toml", "[orderflow]\ndatabase = 1", InvalidInput),
     ],

@@ -19,6 +19,8 @@ Given = Mapping[str, bytes | None]
 
 SPECIFICATION = b"1.0"
 CONTENT_TYPE = b"application/json"
+ADDRESS = frozenset({"bucket", "position"})
+"""Where the event stands in the log; only a relay writes them, for only it knows that nothing is missing before."""
 _SPECIFIED = ("ce_specversion", SPECIFICATION)
 _CONTENT = ("content-type", CONTENT_TYPE)
 _DIGITS = 18

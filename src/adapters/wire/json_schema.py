@@ -1,6 +1,6 @@
 """JSON Schemas of the contract, made from the very structs that read and write it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Raw
@@ -24,13 +24,18 @@ def schemas() -> dict[str, Schema]:
     not below its lines) only ``check_record`` checks.
     """
     types = [EnvelopeOf[Raw], *DATA.values()]
-    (envelope, *data), parts = schema_components(types, schema_hook=_amount, ref_template=_REF + "{name}")
-    parts = {name: _portable(part) for name, part in parts.items()}
+    (envelope, *data), parts = shapes_of(types, _REF)
     shapes = dict(zip(DATA, (parts[_name(one)] for one in data), strict=True))
     made = {ENVELOPE: _envelope(parts.pop(_name(envelope)), dict(zip(DATA, data, strict=True)), parts)}
     for kind, shape in shapes.items():
         made[kind] = _headed(kind, {**shape, "title": f"data of {kind}"}, parts)
     return made
+
+
+def shapes_of(types: Sequence[type], place: str) -> tuple[list[Schema], dict[str, Schema]]:
+    """References to the schemas of ``types``, and all schemas by name; they refer to each other below ``place``."""
+    references, parts = schema_components(types, schema_hook=_amount, ref_template=place + "{name}")
+    return list(references), {name: _portable(part) for name, part in parts.items()}
 
 
 def _envelope(shape: Schema, data: Mapping[str, Schema], parts: Mapping[str, Schema]) -> Schema:

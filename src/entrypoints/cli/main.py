@@ -11,7 +11,7 @@ from rich.console import Console
 from ...domain.errors import CommandRefused, Conflict, InvalidInput, NotFound, OrderFlowError, Unavailable
 from ..logs import configure_logs
 from ..settings import load_settings
-from . import day, events, figures, letters, operate, orders, people
+from . import contract, day, events, figures, letters, operate, orders, people
 from .session import begin
 
 EXIT_CODES: tuple[tuple[type[OrderFlowError], int], ...] = (
@@ -47,6 +47,7 @@ for group in (
     people.stock,
     figures.app,
     letters.app,
+    contract.app,
 ):
     app.command(group)
 

@@ -1,0 +1,7 @@
+"""The two contracts as documents, and as pages to read: the topic in AsyncAPI, the HTTP door in OpenAPI."""
+
+from .documents import events, http, written
+from .events_page import events_page
+from .http_page import http_page
+
+__all__ = ["events", "events_page", "http", "http_page", "written"]

@@ -1,0 +1,239 @@
+"""The published contract is what the code keeps, and what its standards ask for."""
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis.strategies import from_regex, one_of, sampled_from, text
+from jsonschema import Draft7Validator, Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from orderflow import Settings
+from orderflow.adapters import wire
+from orderflow.adapters.wire.asyncapi import SAMPLES
+from orderflow.adapters.wire.envelope import DATA
+from orderflow.adapters.wire.headers import header_problems
+from orderflow.entrypoints.contract import events, events_page, http, http_page, written
+
+from tests.support.commands import CommandLine
+from tests.support.published import NpmPackage
+from tests.support.servers import obtain
+from tests.wire import ORDER_CREATED, ORDER_STATE_CHANGED
+from tests.wire.any_event import patiently
+
+PUBLISHED = Path(__file__).parents[3] / "docs" / "contract"
+SPECIFICATION = NpmPackage(
+    "@asyncapi/specs",
+    "6.11.1",
+    "A3WBLqAKGoJ2+6FWFtpjBlCQ1oFCcs4GxF7zsIGvNqp/klGUHjlA3aAcZ9XMMpLGE8zPeYDz2x9FmO6DSuKraQ==",
+)
+ASYNCAPI = events(Settings())
+OPENAPI = http()
+MESSAGES = {message["name"]: message for message in ASYNCAPI["components"]["messages"].values()}
+
+
+def floats(document: dict[str, Any]) -> dict[str, Any]:
+    """The document as any reader of JSON has it."""
+    read: dict[str, Any] = json.loads(written(document))
+    return read
+
+
+@pytest.fixture(scope="module")
+def official() -> Draft7Validator:
+    """The schema that AsyncAPI publishes for its documents."""
+    return Draft7Validator(json.loads((obtain(SPECIFICATION.folder) / "schemas" / "3.0.0.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("file", "arguments"),
+    [
+        ("asyncapi.json", ("asyncapi",)),
+        ("events.md", ("asyncapi", "--page")),
+        ("openapi.json", ("openapi",)),
+        ("http.md", ("openapi", "--page")),
+    ],
+)
+def test_what_is_checked_in_is_what_the_command_prints(file: str, arguments: tuple[str, ...]) -> None:
+    there = (PUBLISHED / file).read_text(encoding="utf-8")
+
+    printed = CommandLine("memory://")("contract", *arguments)
+
+    assert printed.code == 0, printed
+    assert printed.out == there, f"docs/contract/{file} is not what the code says: make contract"
+
+
+def test_the_document_of_the_topic_is_asyncapi_3(official: Draft7Validator) -> None:
+    faults = [f"{fault.json_path}: {fault.message}" for fault in official.iter_errors(floats(ASYNCAPI))]
+
+    assert faults == []
+
+
+def test_a_document_that_is_no_asyncapi_is_found_out(official: Draft7Validator) -> None:
+    wrong = floats(ASYNCAPI)
+    wrong["channels"]["orderEvents"]["bindings"]["kafka"]["partitions"] = "three"
+
+    assert not official.is_valid(wrong)
+
+
+def test_the_document_of_the_http_door_is_openapi_3_1() -> None:
+    faults = [f"{list(fault.path)}: {fault.message}" for fault in OpenAPIV31SpecValidator(OPENAPI).iter_errors()]
+
+    assert faults == []
+    assert OPENAPI["openapi"].startswith("3.1")
+
+
+@pytest.mark.parametrize("document", [ASYNCAPI, OPENAPI], ids=["asyncapi", "openapi"])
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    for reference in references(document):
+        there: Any = document
+        for step in reference.removeprefix("#/").split("/"):
+            there = there[step]
+        assert there, reference
+
+
+def references(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        node = list(node.values())
+    if isinstance(node, list):
+        for one in node:
+            yield from references(one)
+
+
+def test_the_two_published_samples_stand_in_it_as_they_were_published() -> None:
+    for kind, published in (("order.created", ORDER_CREATED), ("order.state_changed", ORDER_STATE_CHANGED)):
+        (example,) = MESSAGES[kind]["examples"]
+
+        assert (SAMPLES / f"{kind}.json").read_bytes() == published
+        assert example["payload"] == json.loads(published, parse_float=Decimal)
+    text = written(ASYNCAPI)
+    assert '"totalPrice": 25.50,' in text
+    assert '"price": 12.50,' in text
+
+
+@pytest.mark.parametrize("kind", DATA)
+def test_each_example_is_an_event_that_its_own_schemas_and_the_reader_accept(kind: str) -> None:
+    (example,) = MESSAGES[kind]["examples"]
+
+    assert schema(MESSAGES[kind]["payload"]).is_valid(json.loads(written(example["payload"])))
+    assert schema({"$ref": "#/components/schemas/RecordHeaders"}).is_valid(example["headers"])
+    sent = [(name, value.encode()) for name, value in example["headers"].items()]
+    body = (SAMPLES / f"{kind}.json").read_bytes()
+    assert wire.check_record(body, key=example["payload"]["orderId"].encode(), headers=sent) == []
+
+
+def test_each_message_takes_only_its_own_type() -> None:
+    samples = {kind: json.loads((SAMPLES / f"{kind}.json").read_text()) for kind in DATA}
+
+    for kind, message in MESSAGES.items():
+        taken = {other for other, sample in samples.items() if schema(message["payload"]).is_valid(sample)}
+
+        assert taken == {kind}
+
+
+def schema(reference: dict[str, Any]) -> Draft202012Validator:
+    return Draft202012Validator({**reference, "components": floats(ASYNCAPI)["components"]})
+
+
+HEADERS = MESSAGES["order.created"]["examples"][0]["headers"]
+ANY_HEADER = schema({"$ref": "#/components/schemas/RecordHeaders"})
+
+
+@patiently
+@given(
+    name=sampled_from(sorted(HEADERS)),
+    value=one_of(
+        text(),
+        from_regex(r"[0-9]{1,19}", fullmatch=True),
+        sampled_from(["", "0", "1.0", "order.created", "application/json", "2024-01-01T12:00:00Z", "2024-01-01", " "]),
+    ),
+)
+def test_the_schema_of_headers_allows_what_the_reader_reads(name: str, value: str) -> None:
+    changed = {**HEADERS, name: value}
+
+    problems = header_problems([(each, said.encode("utf-8", "surrogatepass")) for each, said in changed.items()])
+
+    accepted = not any(problem.path == f"headers/{name}" for problem in problems)
+    assert ANY_HEADER.is_valid(changed) == accepted or (name == "ce_time" and not accepted), (changed, problems)
+
+
+def test_every_header_that_must_be_there_is_required_and_no_other() -> None:
+    shape = ASYNCAPI["components"]["schemas"]["RecordHeaders"]
+
+    needed = {problem.path.removeprefix("headers/") for problem in header_problems([])}
+
+    assert set(shape["required"]) == needed
+    assert set(shape["properties"]) - needed == {"correlation-id", "traceparent"}
+
+
+def test_an_installation_prints_its_own_topic() -> None:
+    settings = Settings(
+        topic="bistro-events",
+        topic_partitions=12,
+        topic_replication=3,
+        topic_retention_hours=24,
+        kafka_bootstrap_servers="k1:9093, k2:9093",
+        kafka={"security.protocol": "SASL_SSL"},
+    )
+
+    document = events(settings)
+
+    channel = document["channels"]["orderEvents"]
+    kafka = channel["bindings"]["kafka"]
+    assert (channel["address"], kafka["topic"], kafka["partitions"], kafka["replicas"]) == (
+        "bistro-events",
+        "bistro-events",
+        12,
+        3,
+    )
+    assert kafka["topicConfiguration"]["retention.ms"] == 86_400_000
+    assert [(one["host"], one["protocol"]) for one in document["servers"].values()] == [
+        ("k1:9093", "kafka-secure"),
+        ("k2:9093", "kafka-secure"),
+    ]
+    assert "bistro-events-analytics" in written(document)
+    assert "| kept | 1 days |" in events_page(document)
+
+
+def test_a_topic_that_is_published_directly_has_no_addresses_and_none_of_our_readers(
+    official: Draft7Validator,
+) -> None:
+    document = events(Settings(publishing="direct"))
+
+    shape = document["components"]["schemas"]["RecordHeaders"]
+    assert not {"bucket", "position"} & (set(shape["properties"]) | set(shape["required"]))
+    assert all(
+        set(message["examples"][0]["headers"]) == set(shape["properties"])
+        for message in document["components"]["messages"].values()
+    )
+    assert list(document["operations"]) == ["publishOrderEvents"]
+    assert official.is_valid(floats(document))
+
+
+def test_the_page_of_events_shows_every_field_header_and_example() -> None:
+    page = events_page(ASYNCAPI)
+
+    for shape in ASYNCAPI["components"]["schemas"].values():
+        for field in shape.get("properties", {}):
+            assert f"| `{field}` |" in page, field
+    for kind in DATA:
+        assert (SAMPLES / f"{kind}.json").read_text().strip() in page, kind
+
+
+def test_the_page_of_requests_shows_every_request_answer_and_field() -> None:
+    page = http_page(OPENAPI)
+
+    for path, operations in OPENAPI["paths"].items():
+        for method, operation in operations.items():
+            section = page.partition(f"\n## {method.upper()} {path}\n")[2].partition("\n## ")[0]
+            for status in operation["responses"]:
+                assert f"\n| {status} |" in section, (method, path, status)
+            for parameter in operation.get("parameters", ()):
+                assert f"\n| `{parameter['name']}` |" in section, (method, path, parameter)
+    for shape in OPENAPI["components"]["schemas"].values():
+        for field in shape.get("properties", {}):
+            assert f"| `{field}` |" in page, field
