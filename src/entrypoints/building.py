@@ -17,12 +17,18 @@ from ..adapters.memory import LocalWakeup, MemoryEffects, MemoryStorage
 from ..adapters.notify.log import LogChannel
 from ..adapters.sql.effects import SqlEffects
 from ..adapters.sql.storage import SqlStorage
+from ..adapters.telemetry import Instruments
+from ..adapters.telemetry.database import watch_pool, watch_statements
+from ..adapters.telemetry.kafka_clients import KafkaClients
+from ..adapters.telemetry.watched import WatchedNotifier, WatchedPublishing
+from ..adapters.telemetry.watched_consumers import WatchedBatches, watched
 from ..application.check.topic import CheckTopic
 from ..application.consuming import Consumer
 from ..application.failures import Failures
 from ..application.handle_batch import HandleBatch
 from ..application.ports import EventSource
 from ..application.readers import Readers
+from ..application.redrive import Redrive
 from ..application.rollout_in_force import RolloutInForce
 from ..application.write_set import LogPublisher
 from ..domain.errors import InvalidInput, NotConfigured
@@ -56,10 +62,14 @@ def presence(process_id: str) -> Presence:
     return Presence(Failures(utc_now), utc_now, process_id)
 
 
-def storage(settings: Settings, news: LocalWakeup) -> MemoryStorage | SqlStorage:
+def storage(settings: Settings, news: LocalWakeup, instruments: Instruments) -> MemoryStorage | SqlStorage:
     if settings.database_url.startswith("memory:"):
         return MemoryStorage(on_commit=news.notify)
-    return SqlStorage.at(settings.database_url, pool_size=settings.database_pool_size, on_commit=news.notify)
+    built = SqlStorage.at(settings.database_url, pool_size=settings.database_pool_size, on_commit=news.notify)
+    for engine in built.database.engines:
+        watch_statements(engine, instruments)
+    watch_pool(built.engine.sync_engine, instruments)
+    return built
 
 
 def effects(storage: MemoryStorage | SqlStorage) -> MemoryEffects | SqlEffects:
@@ -73,6 +83,10 @@ def channels(settings: Settings, clock: Callable[[], datetime]) -> list[Any]:
     for name in settings.notification_channels:
         channels.append(_email(settings, clock) if name == "email" else LogChannel(_notices()))
     return channels
+
+
+def watched_channels(channels: list[Any], instruments: Instruments) -> list[WatchedNotifier]:
+    return [WatchedNotifier(channel, instruments) for channel in channels]
 
 
 def _notices() -> Any:
@@ -116,7 +130,7 @@ def from_log(
     return source
 
 
-def kafka_settings(settings: Settings) -> Any:
+def kafka_settings(settings: Settings, instruments: Instruments) -> Any:
     from ..adapters.kafka.settings import KafkaSettings
 
     return KafkaSettings(
@@ -124,6 +138,7 @@ def kafka_settings(settings: Settings) -> Any:
         topic=settings.topic,
         source=settings.event_source,
         properties=settings.kafka,
+        watch=KafkaClients(instruments),
     )
 
 
@@ -167,7 +182,7 @@ def readers(storage: MemoryStorage | SqlStorage, settings: Settings, shipped: tu
     return Readers(storage.cursors, shipped, relayed=settings.uses_kafka and settings.publishing == "log")
 
 
-def direct(settings: Settings, kafka: Any, in_force: RolloutInForce) -> Any:
+def direct(settings: Settings, kafka: Any, instruments: Instruments, in_force: RolloutInForce) -> Any:
     """The direct publisher, or None where events go through the log."""
     if settings.publishing == "log":
         return None
@@ -177,7 +192,7 @@ def direct(settings: Settings, kafka: Any, in_force: RolloutInForce) -> Any:
         )
     from ..adapters.kafka.direct import DirectPublishing
 
-    return DirectPublishing(kafka, share=in_force.published_buckets)
+    return DirectPublishing(kafka, told=WatchedPublishing(instruments, "direct"), share=in_force.published_buckets)
 
 
 def publisher(direct: Any) -> Any:
@@ -194,16 +209,28 @@ def check_topic(
 
 
 def handle_batch(
-    consumer: Consumer, effects: Any, storage: Any, clock: Callable[[], datetime], settings: Settings
-) -> HandleBatch:
-    return HandleBatch(
-        consumer=consumer,
-        store=effects.store,
+    consumer: Consumer,
+    effects: Any,
+    storage: Any,
+    clock: Callable[[], datetime],
+    settings: Settings,
+    instruments: Instruments,
+) -> WatchedBatches:
+    seen, store = watched(consumer, effects.store, instruments)
+    handle = HandleBatch(
+        consumer=seen,
+        store=store,
         cursors=storage.cursors,
         decode=wire.decode_record,
         clock=clock,
         attempts=settings.consumer_attempts,
     )
+    return WatchedBatches(handle, consumer.name, instruments)
+
+
+def redrive(consumer: Consumer, effects: Any, clock: Callable[[], datetime], instruments: Instruments) -> Redrive:
+    seen, store = watched(consumer, effects.store, instruments)
+    return Redrive(consumer=seen, store=store, letters=effects.dead_letters, decode=wire.decode_record, clock=clock)
 
 
 def profile(settings: Settings) -> str:

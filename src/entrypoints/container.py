@@ -15,6 +15,7 @@ from ..adapters.gateway import SandboxGateway
 from ..adapters.memory import LocalWakeup
 from ..adapters.notify.wording import TemplateWording
 from ..adapters.telemetry import Instruments
+from ..adapters.telemetry.watched import WatchedCommand, WatchedCommitter, WatchedRelayTopic
 from ..application.analyse import Analyse
 from ..application.assign_shipper import AssignShipper
 from ..application.cancel_order import CancelOrder
@@ -34,7 +35,6 @@ from ..application.order_timeline import OrderTimeline
 from ..application.pause_consumer import PauseConsumer
 from ..application.publish_pending import PublishPending
 from ..application.record_payment import RecordPayment
-from ..application.redrive import Redrive
 from ..application.resume_consumer import ResumeConsumer
 from ..application.rollout_history import RolloutHistory
 from ..application.rollout_status import RolloutStatus
@@ -55,6 +55,12 @@ def _where_kafka_is(profile: providers.Provider[str], provider: providers.Provid
     return providers.Selector(profile, embedded=providers.Object(None), production=provider)
 
 
+def _watched(
+    command: str, use_case: providers.Provider[Any], instruments: providers.Provider[Instruments]
+) -> providers.Provider[Any]:
+    return providers.Singleton(WatchedCommand, command, use_case, instruments)
+
+
 class Container(containers.DeclarativeContainer):
     """Both profiles; what they differ in is chosen by ``profile``, so their attributes are the same."""
 
@@ -68,22 +74,22 @@ class Container(containers.DeclarativeContainer):
     presence = providers.Singleton(build.presence, providers.Callable(build.new_id))
     instruments = providers.Singleton(Instruments)
     news = providers.Singleton(LocalWakeup)
-    storage: providers.Provider[Any] = providers.Singleton(build.storage, settings, news)
+    storage: providers.Provider[Any] = providers.Singleton(build.storage, settings, news, instruments)
     effects: providers.Provider[Any] = providers.Singleton(build.effects, storage)
     gateway: providers.Provider[Any] = providers.Singleton(SandboxGateway)
 
     log_source: providers.Provider[Any] = providers.Singleton(build.from_log, storage, news, settings)
-    kafka = _where_kafka_is(profile, providers.Singleton(build.kafka_settings, settings))
+    kafka = _where_kafka_is(profile, providers.Singleton(build.kafka_settings, settings, instruments))
     relay_topic = _where_kafka_is(profile, providers.Singleton(build.relay_topic, kafka))
     topic_reader = _where_kafka_is(profile, providers.Factory(build.topic_reader, kafka))
     topic_admin = _where_kafka_is(profile, providers.Singleton(build.topic_admin, kafka))
     source: providers.Provider[Any] = providers.Singleton(build.source, kafka, settings, log_source)
 
     in_force = providers.Singleton(build.in_force, storage)
-    direct: providers.Provider[Any] = providers.Singleton(build.direct, settings, kafka, in_force)
+    direct: providers.Provider[Any] = providers.Singleton(build.direct, settings, kafka, instruments, in_force)
     unit_of_work = providers.Singleton(
         GatheringUnitOfWork,
-        committer=storage.provided.committer,
+        committer=providers.Singleton(WatchedCommitter, storage.provided.committer, instruments),
         orders=storage.provided.orders,
         events=providers.Callable(build.publisher, direct),
     )
@@ -92,35 +98,46 @@ class Container(containers.DeclarativeContainer):
         SettleRefunds, attempts=storage.provided.attempts, gateway=gateway, unit_of_work=unit_of_work, clock=clock
     )
     cancel_order = providers.Singleton(CancelOrder, change_order, settle_refunds, clock)
+    watched_cancel_order = _watched("cancel_order", cancel_order, instruments)
     get_order = providers.Singleton(GetOrder, storage.provided.views)
     timeline = providers.Singleton(OrderTimeline, get_order, storage.provided.log, decode)
     use_cases = providers.Singleton(
         UseCases,
-        create_order=providers.Singleton(CreateOrder, unit_of_work, clock, new_id),
+        create_order=_watched(
+            "create_order", providers.Singleton(CreateOrder, unit_of_work, clock, new_id), instruments
+        ),
         get_order=get_order,
         list_orders=providers.Singleton(ListOrders, storage.provided.views),
         timeline=timeline,
         as_of=providers.Singleton(OrderAsOf, timeline),
         change_order=change_order,
-        transition_order_state=providers.Singleton(
-            TransitionOrderState,
-            change_order,
-            cancel_order,
-            clock,
-            providers.Callable(lambda settings: timedelta(minutes=settings.estimate_minutes), settings),
+        transition_order_state=_watched(
+            "transition_order_state",
+            providers.Singleton(
+                TransitionOrderState,
+                change_order,
+                cancel_order,
+                clock,
+                providers.Callable(lambda settings: timedelta(minutes=settings.estimate_minutes), settings),
+            ),
+            instruments,
         ),
-        assign_shipper=providers.Singleton(AssignShipper, change_order, clock),
-        record_payment=providers.Singleton(
-            RecordPayment,
-            change_order=change_order,
-            views=storage.provided.views,
-            attempts=storage.provided.attempts,
-            gateway=gateway,
-            settle_refunds=settle_refunds,
-            unit_of_work=unit_of_work,
-            clock=clock,
+        assign_shipper=_watched("assign_shipper", providers.Singleton(AssignShipper, change_order, clock), instruments),
+        record_payment=_watched(
+            "record_payment",
+            providers.Singleton(
+                RecordPayment,
+                change_order=change_order,
+                views=storage.provided.views,
+                attempts=storage.provided.attempts,
+                gateway=gateway,
+                settle_refunds=settle_refunds,
+                unit_of_work=unit_of_work,
+                clock=clock,
+            ),
+            instruments,
         ),
-        cancel_order=cancel_order,
+        cancel_order=watched_cancel_order,
         settle_refunds=settle_refunds,
         once=providers.Singleton(Once, storage.provided.answers),
     )
@@ -129,29 +146,23 @@ class Container(containers.DeclarativeContainer):
     consumers = providers.Dict(
         notifications=providers.Singleton(
             Notify,
-            channels=channels,
+            channels=providers.Callable(build.watched_channels, channels, instruments),
             wording=providers.Singleton(TemplateWording),
             outbox=effects.provided.notifications,
             clock=clock,
             stopping=stopping.provided.stop.is_set,
         ),
         analytics=providers.Singleton(Analyse),
-        inventory=providers.Singleton(KeepStock, effects.provided.shortages, cancel_order, clock),
+        inventory=providers.Singleton(KeepStock, effects.provided.shortages, watched_cancel_order, clock),
     )
     handle_batch = providers.Factory(
-        build.handle_batch, effects=effects, storage=storage, clock=clock, settings=settings
+        build.handle_batch, effects=effects, storage=storage, clock=clock, settings=settings, instruments=instruments
     )
-    redrive = providers.Factory(
-        Redrive,
-        store=effects.provided.store,
-        letters=effects.provided.dead_letters,
-        decode=decode,
-        clock=clock,
-    )
+    redrive = providers.Factory(build.redrive, effects=effects, clock=clock, instruments=instruments)
     publish_pending = providers.Factory(
         PublishPending,
         log=storage.provided.log,
-        topic=relay_topic,
+        topic=providers.Singleton(WatchedRelayTopic, relay_topic, instruments),
         cursors=storage.provided.cursors,
         batch=settings.provided.relay_batch,
         share=in_force.provided.published_buckets,

@@ -40,6 +40,11 @@ class Database:
             return cls(sqlite_engine(url, pool_size), SQLITE, writer=sqlite_writer(url))
         raise InvalidInput("database url", f"it begins with {scheme!r}", ALLOWED_URLS)
 
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """All that statements go through."""
+        return (self.engine.sync_engine, *([self._writer] if self._writer is not None else []))
+
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A connection on which each statement sees what is committed when it starts. Raises StorageUnavailable."""
