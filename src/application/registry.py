@@ -13,6 +13,10 @@ GONE_AFTER = 30.0
 FORGOTTEN_AFTER = 3600.0
 """Seconds of silence after which nothing more is told of a process."""
 
+EMBEDDING = "embedding"
+"""The part that an application is which has orderflow inside."""
+_KINDS = ("api", "relay", EMBEDDING)
+
 
 @frozen
 class Part:
@@ -58,8 +62,10 @@ class Process:
 
     @property
     def kind(self) -> str:
-        """What it is: ``api``, ``relay``, ``consumers``, or ``several`` of these."""
-        kinds = {part.name if part.name in ("api", "relay") else "consumers" for part in self.parts}
+        """``api``, ``relay``, ``consumers``, ``several`` of these, or an application that is ``embedding`` orderflow."""
+        kinds = {part.name if part.name in _KINDS else "consumers" for part in self.parts}
+        if EMBEDDING in kinds:
+            return EMBEDDING
         return kinds.pop() if len(kinds) == 1 else "several"
 
     def runs(self, part: str) -> bool:

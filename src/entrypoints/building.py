@@ -6,6 +6,7 @@ Extras are imported when they are asked for, so that a base install does without
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
 import structlog
@@ -14,9 +15,11 @@ import uuid_utils
 from ..adapters import wire
 from ..adapters.log_source import LogEventSource
 from ..adapters.memory import LocalWakeup, MemoryEffects, MemoryStorage
+from ..adapters.memory.watch import MemoryWatch
 from ..adapters.notify.log import LogChannel
 from ..adapters.sql.effects import SqlEffects
 from ..adapters.sql.storage import SqlStorage
+from ..adapters.sql.watch import SqlWatch
 from ..adapters.telemetry import Instruments
 from ..adapters.telemetry.database import watch_pool, watch_statements
 from ..adapters.telemetry.kafka_clients import KafkaClients
@@ -24,9 +27,11 @@ from ..adapters.telemetry.watched import WatchedNotifier, WatchedPublishing
 from ..adapters.telemetry.watched_consumers import WatchedBatches, watched
 from ..application.check.topic import CheckTopic
 from ..application.consuming import Consumer
+from ..application.doctor import Wanted
 from ..application.failures import Failures
 from ..application.handle_batch import HandleBatch
 from ..application.ports import EventSource
+from ..application.publish_pending import FLOOR
 from ..application.readers import Readers
 from ..application.redrive import Redrive
 from ..application.rollout_in_force import RolloutInForce
@@ -35,6 +40,10 @@ from ..domain.errors import InvalidInput, NotConfigured
 from .presence import Presence
 from .settings import Settings
 from .stopping import Stopping
+
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""Addresses that nobody else can reach."""
 
 
 def utc_now() -> datetime:
@@ -160,6 +169,36 @@ def relay_topic(kafka: Any) -> Any:
     from ..adapters.kafka.relay_topic import KafkaRelayTopic
 
     return KafkaRelayTopic(kafka)
+
+
+def database_watch(storage: MemoryStorage | SqlStorage) -> MemoryWatch | SqlWatch:
+    return MemoryWatch() if isinstance(storage, MemoryStorage) else SqlWatch(storage.database)
+
+
+def stream_watch(kafka: Any, settings: Settings, consumers: tuple[str, ...]) -> Any:
+    """Of the groups that are ours: none, where events are published directly."""
+    from ..adapters.kafka.watch import KafkaWatch
+
+    relayed = settings.publishing == "log"
+    groups = {FLOOR: kafka.relay_group, **{name: kafka.consumer_group(name) for name in consumers}}
+    return KafkaWatch(kafka, groups if relayed else {})
+
+
+def wanted(settings: Settings, consumers: tuple[str, ...]) -> Wanted:
+    """What the doctor holds the installation to."""
+    hours = settings.topic_retention_hours
+    return Wanted(
+        version=version("orderflow"),
+        topic=settings.topic,
+        partitions=settings.topic_partitions,
+        replication=settings.topic_replication,
+        retention_ms=-1 if hours == -1 else hours * 3_600_000,
+        with_kafka=settings.uses_kafka,
+        relayed=settings.uses_kafka and settings.publishing == "log",
+        consumers=consumers,
+        open_to="" if settings.http_host in LOOPBACK else settings.http_host,
+        pool_size=settings.database_pool_size,
+    )
 
 
 def topic_reader(kafka: Any) -> Any:

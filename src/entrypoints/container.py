@@ -24,7 +24,9 @@ from ..application.check import CheckAll
 from ..application.check.effects import CheckEffects
 from ..application.check.orders_and_log import CheckOrdersAndLog
 from ..application.create_order import CreateOrder
+from ..application.doctor import Examine
 from ..application.get_order import GetOrder
+from ..application.installation.look_around import LookAround
 from ..application.keep_stock import KeepStock
 from ..application.lag import Lag
 from ..application.list_orders import ListOrders
@@ -181,6 +183,25 @@ class Container(containers.DeclarativeContainer):
     resume_consumer = providers.Factory(ResumeConsumer, storage.provided.rollout, readers, clock)
     rollout_status = providers.Factory(RolloutStatus, storage.provided.rollout, lag)
     rollout_history = providers.Factory(RolloutHistory, storage.provided.rollout)
+    stream_watch = _where_kafka_is(
+        profile, providers.Singleton(build.stream_watch, kafka, settings, providers.Object(CONSUMERS))
+    )
+    look_around = providers.Factory(
+        LookAround,
+        database=providers.Singleton(build.database_watch, storage),
+        stream=stream_watch,
+        storage=storage,
+        log=storage.provided.log,
+        processes=storage.provided.processes,
+        tokens=storage.provided.tokens,
+        rollout=storage.provided.rollout,
+        dead_letters=effects.provided.dead_letters,
+        lag=lag.provider,
+        clock=providers.Object(build.utc_now),
+    )
+    examine = providers.Factory(
+        Examine, look_around, providers.Callable(build.wanted, settings, providers.Object(CONSUMERS))
+    )
     check = providers.Factory(
         CheckAll,
         log=storage.provided.log,

@@ -11,7 +11,7 @@ from rich.console import Console
 from ...domain.errors import CommandRefused, Conflict, InvalidInput, NotFound, OrderFlowError, Unavailable
 from ..logs import configure_logs
 from ..settings import load_settings
-from . import contract, day, events, figures, letters, operate, orders, people
+from . import contract, day, doctor, events, figures, letters, operate, orders, people, status
 from .session import begin
 
 EXIT_CODES: tuple[tuple[type[OrderFlowError], int], ...] = (
@@ -29,6 +29,8 @@ for command in (
     operate.serve,
     operate.relay,
     operate.consume,
+    status.status,
+    doctor.doctor,
     operate.lag,
     operate.check,
     operate.config,

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from attrs import AttrsInstance, asdict, frozen, has
 from cyclopts import Parameter
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 
 from ...application.request import Request, answering
@@ -43,7 +43,7 @@ class Session:
         """A word to the person at the terminal."""
         self.talk.print(text, highlight=False, markup=False)
 
-    def show(self, data: object, table: Table | str | None = None) -> None:
+    def show(self, data: object, table: RenderableType | None = None) -> None:
         """``data`` as JSON where that is asked for, else ``table`` (or the data, name by name)."""
         if self.json:
             sys.stdout.write(_encoder.encode(plain(data)).decode() + "\n")

@@ -1,0 +1,69 @@
+"""The doctor: one look at the installation, and everything that is wrong with it."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from attrs import frozen
+
+from ..installation.look import Look
+from ..installation.look_around import LookAround
+from . import clocks, database, door, reach, readers, topic, versions
+from .ailments import Ailment, Finding, Severity
+from .wanted import Wanted
+
+Check = Callable[[Look, Wanted], Iterator[Finding]]
+
+CHECKS: Sequence[Check] = (
+    reach.check,
+    versions.check,
+    database.check,
+    topic.check,
+    readers.check,
+    clocks.check,
+    door.check,
+)
+AILMENTS: Sequence[Ailment] = (
+    *reach.AILMENTS,
+    *versions.AILMENTS,
+    *database.AILMENTS,
+    *topic.AILMENTS,
+    *readers.AILMENTS,
+    *clocks.AILMENTS,
+    *door.AILMENTS,
+)
+"""All that can be found, by the part of the installation that it is about."""
+_FIRST = list(Severity)
+
+
+@frozen(kw_only=True)
+class Report:
+    """``findings`` come with the gravest first. ``reached``: every server answered."""
+
+    look: Look
+    findings: Sequence[Finding]
+    reached: bool
+
+    def found(self, severity: Severity) -> int:
+        return sum(finding.severity is severity for finding in self.findings)
+
+
+@frozen
+class Examine:
+    """What is wrong with the installation that ``wanted`` describes. Raises nothing for what does not answer."""
+
+    look_around: LookAround
+    wanted: Wanted
+
+    async def __call__(self) -> Report:
+        look = await self.look_around(clocks=True)
+        return diagnosis(look, self.wanted)
+
+
+def diagnosis(look: Look, wanted: Wanted) -> Report:
+    """What ``look`` shows to be wrong."""
+    findings = [finding for check in CHECKS for finding in check(look, wanted)]
+    unreached = {ailment.code for server in reach.UNREACHED.values() for ailment in server.values()}
+    return Report(
+        look=look,
+        findings=sorted(findings, key=lambda finding: _FIRST.index(finding.severity)),
+        reached=not any(finding.code in unreached or finding.code == reach.UNANSWERED.code for finding in findings),
+    )

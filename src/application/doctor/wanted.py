@@ -1,0 +1,24 @@
+"""What the settings say that an installation is to be."""
+
+from attrs import frozen
+
+
+@frozen(kw_only=True)
+class Wanted:
+    """``version`` is this program's. ``retention_ms`` is -1 where the topic is to keep everything.
+
+    ``relayed``: a relay brings events to the topic, and consumers read them there. ``with_kafka`` alone means that
+    events are published directly. ``open_to`` is the address the API listens on where others can reach it, else
+    empty. ``pool_size`` is how many connections one process opens at most.
+    """
+
+    version: str
+    topic: str
+    partitions: int
+    replication: int
+    retention_ms: int
+    with_kafka: bool
+    relayed: bool
+    consumers: tuple[str, ...]
+    open_to: str
+    pool_size: int
