@@ -62,7 +62,7 @@ class Process:
 
     @property
     def kind(self) -> str:
-        """``api``, ``relay``, ``consumers``, ``several`` of these, or an application that is ``embedding`` orderflow."""
+        """``api``, ``relay``, ``consumers``, ``several`` of these, or ``embedding`` in another application."""
         kinds = {part.name if part.name in _KINDS else "consumers" for part in self.parts}
         if EMBEDDING in kinds:
             return EMBEDDING

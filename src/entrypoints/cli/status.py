@@ -30,7 +30,7 @@ async def status(
 ) -> int:
     """Processes, database, Kafka, lag, rates, parked orders, rollout and the latest errors, on one screen.
 
-    Exit 5 when something does not answer; what does is shown all the same.
+    Exit 5 when something does not answer; what does is shown all the same. Exit 1 for another schema than ours.
     """
     if not 0 <= interval < float("inf") or (watch and interval < SHORTEST):
         raise InvalidInput("interval", str(interval), f"seconds, {SHORTEST:g} or more; 0 for one look, without rates")
@@ -40,7 +40,13 @@ async def status(
             return 0
         now = await _twice(container, interval)
     session().show(now, screen(now))
-    return UNREACHED if now.unanswered else 0
+    return exit_code(now)
+
+
+def exit_code(status: Status) -> int:
+    if status.unanswered.keys() - {"schema"}:
+        return UNREACHED
+    return 1 if status.unanswered else 0
 
 
 @asynccontextmanager

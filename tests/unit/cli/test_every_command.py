@@ -7,6 +7,8 @@ import pytest
 from tests.support.commands import CommandLine
 
 LOOKING = [
+    ["status", "--interval", "0"],
+    ["doctor"],
     ["lag"],
     ["lag", "--wait", "1"],
     ["check"],
