@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from typing import TypeGuard
 
 from .errors import InvalidInput
 
@@ -19,9 +20,13 @@ def shown(value: object) -> str:
     return said if len(said) <= 80 else said[:77] + "..."
 
 
+def is_identifier(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and _IDENTIFIER.match(value) is not None
+
+
 def identifier(value: object, *, field: str) -> str:
     """``value`` itself, when it is an identifier. Raises InvalidInput that names ``field``."""
-    if not isinstance(value, str) or not _IDENTIFIER.match(value):
+    if not is_identifier(value):
         allowed = f"1 to {MAX_IDENTIFIER} printable ASCII characters without spaces"
         raise InvalidInput(field, f"{shown(value)} is no identifier", allowed)
     return value

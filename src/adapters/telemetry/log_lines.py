@@ -97,6 +97,9 @@ class LineFormatter(logging.Formatter):
             return self._inner.format(_in_our_words(record))
         head = {"time": _time(record), "level": record.levelname.lower(), "event": "", "logger": record.name}
         lines = [{**head, **line} for line in each]
+        for line in lines:
+            if "error" in line:
+                line["error"] = self._clean(line["error"])
         if not self.readable:
             return _ENCODER.encode_lines(lines)[:-1].decode()
         return "\n".join(self._line(None, "", line) for line in lines)

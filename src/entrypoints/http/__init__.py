@@ -14,6 +14,7 @@ from .auth import new_token
 if TYPE_CHECKING:
     from litestar import Litestar
 
+    from ...adapters.telemetry.tracing import Tracing
     from ...application.ports_of_consumers import AnalyticsViews
     from ..stopping import Stopping
 
@@ -35,13 +36,15 @@ def create_app(
     on_startup: Sequence[Callable[[], Awaitable[None]]] = (),
     on_shutdown: Sequence[Callable[[], Awaitable[None]]] = (),
     stopping: Callable[[], bool] = lambda: False,
+    tracing: "Tracing | None" = None,
 ) -> "Litestar":
     """The ASGI application.
 
     ``checks`` are the dependencies that ``/readyz`` asks, by name; one that raises is not ready. ``analytics`` adds
     its figures under ``/v1/analytics``. With ``trust_actor_header``, and as long as no token was made, callers say
     who they are in ``X-Actor``. ``currency`` is that of orders that name none. A body larger than ``max_body_bytes``
-    is refused. ``/readyz`` answers 503 once ``stopping`` says so. Raises NotConfigured without the extra ``http``.
+    is refused. ``/readyz`` answers 503 once ``stopping`` says so.
+    ``tracing`` puts a span around every request. Raises NotConfigured without the extra ``http``.
     """
     app = _with_extra(".app")
     built: Litestar = app.build(
@@ -55,6 +58,7 @@ def create_app(
         on_startup=on_startup,
         on_shutdown=on_shutdown,
         stopping=stopping,
+        tracing=tracing,
     )
     return built
 

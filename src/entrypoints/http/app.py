@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 
+from ...adapters.telemetry.tracing import Tracing
 from ...application.ports import Tokens
 from ...application.ports_of_consumers import AnalyticsViews
 from ...application.use_cases import UseCases
@@ -43,6 +44,7 @@ def build(
     on_startup: Sequence[Hook],
     on_shutdown: Sequence[Hook],
     stopping: Callable[[], bool],
+    tracing: Tracing | None,
 ) -> Litestar:
     """What ``orderflow.entrypoints.http.create_app`` promises."""
     callers = Callers(tokens, trust_actor_header)
@@ -88,7 +90,7 @@ def build(
     health = Router(
         "/", route_handlers=[livez, readyz], dependencies={"checks": _given(Checks(checks, stopping))}, security=[{}]
     )
-    return CorrelatedApp(
+    app = CorrelatedApp(
         route_handlers=[*routes, health, docs_router()],
         exception_handlers={Exception: problems.answer},
         openapi_config=openapi_config(trust_actor_header=trust_actor_header),
@@ -101,6 +103,8 @@ def build(
         state=State({"closing": end}),
         debug=False,
     )
+    app.tracing = tracing
+    return app
 
 
 class NoEmitter(BaseEventEmitterBackend):

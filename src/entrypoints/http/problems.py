@@ -7,10 +7,12 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
+from ...application.discreet import context_of
 from ...application.request import current_request
 from ...domain.errors import CommandRefused, InvalidInput, OrderFlowError, Unavailable
 from .answers import render
 from .auth import Unauthenticated
+from .correlation import ERROR
 from .errors import CODES, TITLES, retry_after, status_of
 
 MEDIA_TYPE = "application/problem+json"
@@ -29,13 +31,15 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     headers: dict[str, str] = {}
     document: dict[str, object] = {}
     if status == 500:
-        log.error("a request failed", method=request.method, path=request.url.path, exc_info=error)
+        log.error("a request failed", method=request.method, route=_route(request), error=error, exc_info=error)
         detail = f"the log tells more under correlation id {current_request().correlation_id}"
     else:
         detail, headers, document = _told(request, error)
     if status in _UNREAD and request.method != "GET":
         headers["Connection"] = "close"
     code = error.code if isinstance(error, OrderFlowError) else CODES.get(status, f"http_{status}")
+    told = {"context": context_of(error)} if isinstance(error, OrderFlowError) else {}
+    request.scope[ERROR] = {"code": code, **told}  # type: ignore[literal-required]
     return Response(
         render(
             {
@@ -54,6 +58,10 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     )
 
 
+def _route(request: Request[Any, Any, Any]) -> str:
+    return str(request.scope.get("path_template", ""))
+
+
 def _told(request: Request[Any, Any, Any], error: Exception) -> tuple[str, dict[str, str], dict[str, object]]:
     """What a caller may know: the detail, and the members and headers that only this error has."""
     wait = retry_after(type(error))
@@ -65,7 +73,7 @@ def _told(request: Request[Any, Any, Any], error: Exception) -> tuple[str, dict[
         case CommandRefused():
             return str(error), headers, {"action": error.action, **_refusal(error)}
         case Unavailable():
-            log.warning("a backend does not answer", backend=error.backend, problem=error.problem)
+            log.warning("a backend does not answer", error=error)
             return f"{error.backend} does not answer; asking again is safe", headers, {}
         case Unauthenticated():
             return str(error), {"WWW-Authenticate": error.challenge}, {}

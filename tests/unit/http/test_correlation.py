@@ -1,9 +1,14 @@
 """One id joins a request, its log lines and its events."""
 
+import logging
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import pytest
 from httpx import AsyncClient
+from orderflow.application.lines import EACH
+from orderflow.application.request import is_traceparent
 
 from tests.support.door import Installation, placed
 
@@ -56,10 +61,62 @@ async def test_the_trace_goes_on_in_the_log(installation: Installation, boss: As
     "malformed",
     ["", "00-0-0-01", TRACE.upper(), TRACE.replace("00-4", "ff-4"), "00-" + "0" * 32 + TRACE[35:], TRACE + "-x"],
 )
-async def test_a_malformed_trace_is_left_out(installation: Installation, boss: AsyncClient, malformed: str) -> None:
+async def test_in_place_of_a_malformed_trace_one_begins_that_nobody_records(
+    installation: Installation, boss: AsyncClient, malformed: str
+) -> None:
     boss.headers["traceparent"] = malformed
     await placed(boss)
 
     (record,) = await installation.storage.log.history("O1")
 
-    assert record.traceparent == ""
+    assert is_traceparent(record.traceparent)
+    assert record.traceparent not in (malformed, TRACE)
+    assert record.traceparent.endswith("-00")
+
+
+@pytest.mark.parametrize("given", [TRACE, None])
+async def test_the_trace_is_answered(installation: Installation, boss: AsyncClient, given: str | None) -> None:
+    if given:
+        boss.headers["traceparent"] = given
+    answer = await placed(boss)
+
+    (record,) = await installation.storage.log.history("O1")
+
+    assert answer.headers["traceparent"] == record.traceparent
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, Any]]]:
+    """The lines of the door so far."""
+    caplog.set_level(logging.INFO, "orderflow.http")
+    return lambda: [line for record in caplog.records for line in getattr(record, EACH, ())]
+
+
+async def test_every_request_is_a_line(boss: AsyncClient, lines: Callable[[], list[dict[str, Any]]]) -> None:
+    boss.headers["X-Correlation-ID"] = "K1"
+    await placed(boss)
+    await boss.get("/v1/orders/O1")
+    await boss.get("/v1/orders/none")
+    await boss.get("/nowhere/jane@mail.example?secret=1")
+
+    said = [(it["method"], it["route"], it["status"], it.get("order_id"), it.get("error")) for it in lines()]
+
+    one = "/v1/orders/{order_id}"
+    not_found = {"code": "order_not_found", "context": {"kind": "order", "id": "none"}}
+    assert said == [
+        ("POST", "/v1/orders", 201, None, None),
+        ("GET", one, 200, "O1", None),
+        ("GET", one, 404, "none", not_found),
+        ("GET", "", 404, None, {"code": "not_found"}),
+    ]
+    assert {it["correlation_id"] for it in lines()} == {"K1"}
+    assert all(0 < it["duration"] < 60 for it in lines())
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+async def test_probes_are_not_worth_a_line(
+    boss: AsyncClient, lines: Callable[[], list[dict[str, Any]]], path: str
+) -> None:
+    await boss.get(path)
+
+    assert lines() == []

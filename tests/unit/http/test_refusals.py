@@ -9,6 +9,7 @@ import orderflow
 import pytest
 import structlog
 from httpx import AsyncClient, Response
+from orderflow.adapters.telemetry.log_lines import where
 from orderflow.domain.errors import CorruptHistory, OrderFlowError, StorageUnavailable, UndecodableEvent
 from orderflow.entrypoints.http.errors import STATUS, TITLES, status_of
 
@@ -269,7 +270,7 @@ async def test_a_fault_of_ours_tells_the_log_all_and_the_caller_only_where_to_lo
         raise error
 
     monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderViews.get", broken)
-    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+    with structlog.testing.capture_logs(processors=[where]) as logs:
         async with calling(installation.app()) as client:
             answer = await client.get("/v1/orders/O1", headers={"X-Correlation-ID": "K1"})
 
