@@ -2,18 +2,14 @@
 
 import json
 import signal
-import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from attrs import define, field, frozen
 
-from tests.support.commands import CommandLine
+from tests.support.installation import Installation, installation
 from tests.support.kafka import KafkaBroker
 from tests.support.servers import free_port
 from tests.support.stack import PARTS, PROGRAM, Stack
@@ -23,86 +19,11 @@ BOSS = {"X-Actor": "admin:boss"}
 CUSTOMER = {"X-Actor": "customer:C1"}
 
 
-@frozen
-class Running:
-    """One process, and what it has said on standard error so far."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def said(self) -> str:
-        return self.log.read_text()
-
-    def line(self, event: str) -> Mapping[str, Any]:
-        """The first log line whose event begins so, waited for."""
-
-        def found() -> Mapping[str, Any] | None:
-            assert self.process.poll() is None, f"ended with {self.process.returncode}: {self.said()}"
-            lines = (json.loads(line) for line in self.said().splitlines(keepends=True) if line.endswith("}\n"))
-            return next((line for line in lines if line["event"].startswith(event)), None)
-
-        line = eventually(found, deadline=60, that=f"{event!r} in the log")
-        assert line is not None
-        return line
-
-    @property
-    def url(self) -> str:
-        """Where it answers, as soon as it does."""
-        return str(self.line("listening")["url"])
-
-    def exit_code(self, how: signal.Signals | None = None, *, within: float = 30) -> int:
-        """How it ends, by itself or after that signal."""
-        if how is not None:
-            self.process.send_signal(how)
-        return self.process.wait(within)
-
-
-@define
-class Installation:
-    """``orderflow`` on one database, its processes and its commands. All processes end with the test."""
-
-    stack: Stack
-    started: list[Running] = field(factory=list)
-
-    @property
-    def file(self) -> str:
-        return self.stack.database_url.removeprefix("sqlite:///")
-
-    def start(self, *arguments: str, **settings: str) -> Running:
-        """A process with these settings besides the installation's own, such as ``HTTP_HOST``."""
-        log = self.stack.folder / f"{len(self.started)}-{arguments[0]}.log"
-        environment = self.stack.environment | {
-            "ORDERFLOW_LOG_LEVEL": "info",
-            "ORDERFLOW_HTTP_PORT": "0",
-            "ORDERFLOW_POLL_SECONDS": "0.05",
-            "ORDERFLOW_STOP_GRACE_SECONDS": "0",
-            **{f"ORDERFLOW_{name}": value for name, value in settings.items()},
-        }
-        with log.open("wb") as said:
-            process = subprocess.Popen((*PROGRAM, *arguments), stdout=said, stderr=said, env=environment)
-        self.started.append(Running(process, log))
-        return self.started[-1]
-
-    def run(self, *arguments: str) -> Any:
-        """What a command answers; it runs in this process, where that is not what the test is about."""
-        kafka = {"KAFKA_BOOTSTRAP_SERVERS": self.stack.bootstrap_servers, "TOPIC": self.stack.topic}
-        settings = {f"ORDERFLOW_{name}": value for name, value in kafka.items()}
-        return CommandLine(self.stack.database_url, settings).json(*arguments)
-
-    def count(self, table: str) -> int:
-        with closing(sqlite3.connect(self.file)) as database:
-            return int(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
-
-
 @pytest.fixture
 def orderflow(tmp_path: Path) -> Iterator[Installation]:
     """An installation on a SQLite file, without Kafka."""
-    here = Installation(Stack(tmp_path, f"sqlite:///{tmp_path}/orderflow.db", "", "orders"))
-    yield here
-    for running in here.started:
-        if running.process.poll() is None:
-            running.process.kill()
-            running.process.wait()
+    with installation(Stack(tmp_path, f"sqlite:///{tmp_path}/orderflow.db", "", "orders")) as here:
+        yield here
 
 
 @pytest.fixture

@@ -25,12 +25,16 @@ PARTS: Mapping[str, Sequence[str]] = {
 
 @define
 class Stack:
-    """``folder`` gets the logs. Schema and topic are made when the stack is entered; all processes end with it."""
+    """``folder`` gets the logs; ``settings`` are further variables.
+
+    Schema and topic are made when the stack is entered; all processes end with it.
+    """
 
     folder: Path
     database_url: str
     bootstrap_servers: str
     topic: str
+    settings: Mapping[str, str] = field(factory=dict, kw_only=True)
     processes: dict[str, OwnProcess] = field(factory=dict, init=False)
 
     @property
@@ -43,6 +47,7 @@ class Stack:
             "ORDERFLOW_TOPIC": self.topic,
             "ORDERFLOW_LOG_LEVEL": "warning",
             "ORDERFLOW_LOG_FORMAT": "json",
+            **self.settings,
         }
 
     def start(self, part: str) -> None:

@@ -1,0 +1,226 @@
+"""Processes asked to end: readiness fails first, nothing under way is lost, and a deadline is kept."""
+
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from confluent_kafka import ConsumerGroupState, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from tests.support.commands import order_json
+from tests.support.installation import Installation, installation
+from tests.support.kafka import KafkaBroker, needs_real_kafka
+from tests.support.load import load
+from tests.support.stack import Stack
+from tests.support.waiting import eventually
+
+CUSTOMER = {"X-Actor": "customer:C1", "Content-Type": "application/json"}
+LONGER_THAN_THE_TEST = {"KAFKA_SESSION_TIMEOUT_MS": "120000"}
+"""Who takes over from a member that has not left waits so long."""
+
+
+@pytest.fixture
+def orderflow(tmp_path: Path) -> Iterator[Installation]:
+    """An installation on a SQLite file, without Kafka."""
+    with installation(Stack(tmp_path, f"sqlite:///{tmp_path}/orderflow.db", "", "orders")) as here:
+        yield here
+
+
+@pytest.fixture
+def on_kafka(tmp_path: Path, database_url: str, kafka: KafkaBroker, topic_name: str) -> Iterator[Installation]:
+    """An installation on PostgreSQL and Kafka, migrated, its topic made."""
+    with installation(Stack(tmp_path, database_url, kafka.bootstrap_servers, topic_name)) as here:
+        here.run("db", "upgrade")
+        here.run("topics", "create")
+        yield here
+
+
+def readiness(url: str) -> tuple[int, Any]:
+    """What ``/readyz`` answers; 0 once nobody listens any more."""
+    try:
+        answer = httpx.get(f"{url}/readyz", timeout=20)
+    except httpx.TransportError:
+        return 0, None
+    return answer.status_code, answer.json()
+
+
+@contextmanager
+def begun(url: str) -> Iterator[Callable[[], str]]:
+    """A request that is being answered and whose body has not come yet; what is yielded sends it, for the answer."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    body = order_json("slow").encode()
+    head = (
+        f"POST /v1/orders HTTP/1.1\r\nHost: door\r\nX-Actor: customer:C1\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")
+
+        def finish() -> str:
+            connection.sendall(body)
+            return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+
+        yield finish
+
+
+def test_the_api_is_not_ready_first_and_whoever_heeds_that_loses_no_request(orderflow: Installation) -> None:
+    service = orderflow.start("serve", "--no-consumers", STOP_GRACE_SECONDS="1.5")
+    url = service.url
+
+    with load(url) as placing:
+        eventually(lambda: len(placing.acknowledged) > 20, deadline=30)
+        service.process.send_signal(signal.SIGTERM)
+        seen = eventually(lambda: (told := readiness(url))[0] != 200 and told, deadline=10)
+        after = len(placing.acknowledged)
+        eventually(lambda: len(placing.acknowledged) > after, deadline=10, that="it still answers in its grace")
+
+    assert seen == (503, {"status": "stopping", "checks": {"process": "stopping"}})
+    assert placing.broken == []
+    assert service.exit_code() == 0
+    assert orderflow.count("orders") == len(placing.acknowledged)
+
+
+def test_while_it_ends_each_answer_closes_its_connection(orderflow: Installation) -> None:
+    service = orderflow.start("serve", "--no-consumers", STOP_GRACE_SECONDS="5")
+    with httpx.Client(base_url=service.url) as client:
+        before = client.get("/livez").headers.get("connection")
+
+        service.process.send_signal(signal.SIGTERM)
+
+        eventually(lambda: client.get("/livez").headers.get("connection") == "close", deadline=10)
+    assert before is None
+
+
+def test_a_slow_request_under_way_is_answered_after_the_door_is_shut(orderflow: Installation) -> None:
+    service = orderflow.start("serve", "--no-consumers")
+    with begun(service.url) as finish:
+        service.process.send_signal(signal.SIGTERM)
+        eventually(lambda: readiness(service.url)[0] == 0, deadline=10, that="nobody listens any more")
+        still_there = service.process.poll() is None
+
+        answer = finish()
+
+    assert still_there
+    assert answer.startswith("HTTP/1.1 201 ")
+    assert service.exit_code() == 0
+    assert orderflow.count("orders") == 1
+
+
+def test_a_request_that_never_finishes_is_cut_off_at_the_deadline_and_named(orderflow: Installation) -> None:
+    service = orderflow.start("serve", "--no-consumers", STOP_SECONDS="1")
+
+    with begun(service.url):
+        ended = service.exit_code(signal.SIGTERM)
+
+    assert ended == 1
+    assert service.line("cut off")["under_way"] == ["POST /v1/orders", "api"]
+
+
+def test_a_second_signal_cuts_off_at_once(orderflow: Installation) -> None:
+    service = orderflow.start("serve", "--no-consumers", STOP_SECONDS="600")
+
+    with begun(service.url):
+        service.process.send_signal(signal.SIGTERM)
+        service.line("stopping")
+        ended = service.exit_code(signal.SIGTERM)
+
+    assert ended == 1
+    assert service.line("cut off")["reason"] == "a second signal: SIGTERM"
+
+
+def test_a_live_stream_closes(orderflow: Installation) -> None:
+    service = orderflow.start("serve", "--no-consumers")
+    placed = httpx.post(f"{service.url}/v1/orders", content=order_json("o1"), headers=CUSTOMER)
+
+    with httpx.stream("GET", f"{service.url}/v1/orders/o1/stream", headers=CUSTOMER, timeout=20) as told:
+        lines = told.iter_lines()
+        first = next(lines)
+        ended = service.exit_code(signal.SIGTERM)
+        rest = list(lines)
+
+    assert (placed.status_code, first) == (201, "id: 1")
+    assert "" in rest
+    assert ended == 0
+
+
+def test_a_consumer_whose_mail_server_never_answers_is_cut_off_at_the_deadline(orderflow: Installation) -> None:
+    orderflow.run("contacts", "set", "customer:C1", "--email", "c1@example.com")
+    service = orderflow.start("serve", "--no-consumers")
+    httpx.post(f"{service.url}/v1/orders", content=order_json("o1"), headers=CUSTOMER)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        port = str(silent.getsockname()[1])
+        email = {"NOTIFICATION_CHANNELS": "email", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": port}
+        consumer = orderflow.start("consume", "notifications", STOP_SECONDS="1", **email)
+        connection, _ = silent.accept()
+        with connection:
+            ended = consumer.exit_code(signal.SIGTERM)
+
+    assert ended == 1
+    assert consumer.line("cut off")["under_way"] == ["notifications"]
+
+
+def members(kafka: KafkaBroker, group: str) -> int:
+    """How many members the group has; 0 while that changes."""
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    try:
+        described = admin.describe_consumer_groups([group])[group].result(20)
+    except KafkaException:
+        return 0
+    return len(described.members) if described.state is ConsumerGroupState.STABLE else 0
+
+
+def test_of_two_relays_and_two_consumers_one_of_each_ends_and_the_other_takes_over_at_once(
+    on_kafka: Installation, kafka: KafkaBroker
+) -> None:
+    needs_real_kafka(kafka, "membership of groups")
+    service = on_kafka.start("serve", "--no-relay", "--no-consumers")
+    commands = {"relay": ["relay"], "analytics": ["consume", "analytics"]}
+    pairs = [[on_kafka.start(*command, **LONGER_THAN_THE_TEST) for _ in range(2)] for command in commands.values()]
+    groups = [f"{on_kafka.stack.topic}-{group}" for group in commands]
+    for group in groups:
+        eventually(lambda group=group: members(kafka, group) == 2, deadline=90, every=0.2, that=f"two in {group}")
+
+    with load(service.url) as placing:
+        eventually(lambda: len(placing.acknowledged) > 50, deadline=30)
+        for leaving, _ in pairs:
+            leaving.process.send_signal(signal.SIGTERM)
+        ended = [leaving.exit_code() for leaving, _ in pairs]
+        after = len(placing.acknowledged)
+        eventually(lambda: len(placing.acknowledged) > after + 50, deadline=30)
+
+    assert ended == [0, 0]
+    assert placing.broken == []
+    caught_up = {"relay": 0, "analytics": 0}
+    eventually(lambda: lags_of(on_kafka).items() >= caught_up.items(), deadline=60, every=0.2, that="both caught up")
+    assert [members(kafka, group) for group in groups] == [1, 1]
+    assert on_kafka.run("check")["clean"]
+
+
+def lags_of(orderflow: Installation) -> dict[str, int]:
+    return {lag["reader"]: lag["events"] for lag in orderflow.run("lag")}
+
+
+def test_all_in_one_under_load_ends_in_order_and_another_goes_on_where_it_was(on_kafka: Installation) -> None:
+    first = on_kafka.start("serve", STOP_GRACE_SECONDS="0.5")
+    with load(first.url) as placing:
+        eventually(lambda: len(placing.acknowledged) > 50, deadline=60)
+        first.process.send_signal(signal.SIGTERM)
+        eventually(lambda: readiness(first.url)[0] != 200, deadline=10)
+    ended = first.exit_code()
+
+    on_kafka.start("serve", "--no-api")
+    checked = on_kafka.run("check", "--wait", "60")
+
+    assert ended == 0
+    assert placing.broken == []
+    assert "Traceback" not in first.said()
+    assert checked["clean"]
+    compared = {each["unit"]: each["compared"] for each in checked["report"]["comparisons"]}
+    assert compared["orders"] == len(placing.acknowledged)
