@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from ..domain.events import OrderEvent
-from ..domain.lifecycle import Actor
+from ..domain.lifecycle import Actor, OrderState
 from ..domain.money import Money
 from ..domain.order import Order
 from .log import CursorAt, EventTimes, Foreign, LogRecord, Positions
 from .payments import GatewayAnswer, PaymentAttempt
-from .reading import Answer, OrderPage, OrderQuery
+from .reading import Answer, OpenOrders, OrderPage, OrderQuery
 
 if TYPE_CHECKING:
     from .write_set import WriteSet
@@ -98,6 +98,13 @@ class OrderViews(Protocol):
 
     async def list(self, query: OrderQuery) -> OrderPage:
         """The orders that match, newest first, a page at a time. Raises InvalidInput for a cursor not of ours."""
+        ...
+
+    async def still_open(self) -> Mapping[OrderState, OpenOrders]:
+        """The orders that are not in a final state, by state; a state without any is not named.
+
+        What it costs grows with them, not with the orders that have ended.
+        """
         ...
 
 

@@ -105,6 +105,14 @@ class DeadLetters(Protocol):
         """The letters of events that failed, not of those that wait behind them, the last failure first."""
         ...
 
+    async def letters(self) -> Mapping[str, int]:
+        """How many letters each consumer has; one that has none is not named."""
+        ...
+
+    async def foreign_records(self) -> Mapping[str, int]:
+        """How many records each consumer has found that are none of ours; one that found none is not named."""
+        ...
+
     async def foreign(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[ForeignLetter]:
         """Records that are none of ours, by their place on the topic."""
         ...

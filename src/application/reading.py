@@ -13,6 +13,14 @@ DEFAULT_PAGE = 50
 
 
 @frozen(kw_only=True)
+class OpenOrders:
+    """The ``orders`` in one state; to the one of them that was left alone longest nothing happened ``since`` then."""
+
+    orders: int
+    since: datetime
+
+
+@frozen(kw_only=True)
 class OrderQuery:
     """Every condition that is given must hold. ``created_from`` is inclusive, ``created_until`` exclusive.
 

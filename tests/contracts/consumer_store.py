@@ -254,6 +254,15 @@ class ConsumerStoreContract:
 
         assert await world.effects.dead_letters.parked() == {"analytics": 2}
 
+    async def test_events_that_are_set_aside_are_counted_by_consumer(self, world: World) -> None:
+        first, second = _letter(world, await _record("o1")), _letter(world, await _record("o1", 2))
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep([first, second, _letter(world, await _record("o2"))])
+        async with world.effects.store("inventory") as work:
+            await work.dead_letters.keep([evolve(first, consumer="inventory")])
+
+        assert await world.effects.dead_letters.letters() == {"analytics": 3, "inventory": 1}
+
     async def test_the_latest_failures_come_first_and_what_waits_is_none(self, world: World) -> None:
         now = world.clock()
         failed = [
@@ -289,6 +298,7 @@ class ConsumerStoreContract:
         assert evolve(kept.record, problem="") == evolve(record, problem="")
         assert kept.found_at == world.clock()
         assert await world.effects.dead_letters.foreign("inventory") == []
+        assert await world.effects.dead_letters.foreign_records() == {"analytics": 1}
 
 
 def _notification(world: World) -> Notification:

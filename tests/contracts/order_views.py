@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from orderflow.application.change_order import ChangeOrder
 from orderflow.application.reading import OrderQuery
 from orderflow.domain.errors import InvalidInput
 from orderflow.domain.lifecycle import OrderState
 
-from tests.contracts.orders import assigned, placed
-from tests.unit.domain.cast import AT
+from tests.contracts.orders import assigned, placed, unit_of_work
+from tests.unit.domain.cast import ADMIN, AT
 
 
 class OrderViewsContract:
@@ -22,6 +23,26 @@ class OrderViewsContract:
             await placed(storage, f"O{minute}", at=AT + timedelta(minutes=minute))
 
         assert await _ids(storage, OrderQuery()) == ["O2", "O1", "O0"]
+
+    async def test_open_orders_are_counted_by_state_with_the_one_that_was_left_alone_longest(
+        self, storage: Any
+    ) -> None:
+        for minute in (5, 3, 4):
+            await placed(storage, f"O{minute}", at=AT + timedelta(minutes=minute))
+        await assigned(storage, "O4", "S1")
+
+        found = await storage.views.still_open()
+
+        waiting, preparing = found[OrderState.WAITING_FOR_SHIPPER], found[OrderState.PREPARING]
+        assert found.keys() == {OrderState.WAITING_FOR_SHIPPER, OrderState.PREPARING}
+        assert (waiting.orders, waiting.since) == (2, AT + timedelta(minutes=3))
+        assert (preparing.orders, preparing.since) == (1, (await storage.views.get("O4")).updated_at)
+
+    async def test_orders_that_have_ended_are_not_open(self, storage: Any) -> None:
+        await placed(storage, "O1")
+        await ChangeOrder(unit_of_work(storage))("O1", lambda o: o.cancel("late", by=ADMIN, at=AT), by=ADMIN)
+
+        assert await storage.views.still_open() == {}
 
     async def test_an_empty_list_has_no_next_page(self, storage: Any) -> None:
         page = await storage.views.list(OrderQuery(customer_id="C1"))

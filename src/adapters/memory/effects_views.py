@@ -137,6 +137,12 @@ class MemoryDeadLetters:
     async def parked(self) -> Mapping[str, int]:
         return Counter(consumer for consumer, _ in self._letters)
 
+    async def letters(self) -> Mapping[str, int]:
+        return Counter(consumer for (consumer, _), letters in self._letters.items() for _ in letters)
+
+    async def foreign_records(self) -> Mapping[str, int]:
+        return Counter(consumer for consumer, *_ in self._foreign)
+
     async def latest(self, limit: int) -> Sequence[DeadLetter]:
         failed = [it for letters in self._letters.values() for it in letters if it.error]
         return sorted(failed, key=lambda it: it.last_failed_at, reverse=True)[:limit]

@@ -11,10 +11,10 @@ from attrs import define, field, frozen
 
 from ...application.log import BUCKETS, CursorAt, EventTimes, LogRecord, Positions, bucket_of, shares
 from ...application.payments import AttemptKind, AttemptStatus, PaymentAttempt
-from ...application.reading import Answer, OrderPage, OrderQuery
+from ...application.reading import Answer, OpenOrders, OrderPage, OrderQuery
 from ...application.write_set import WriteSet
 from ...domain.errors import ConcurrentChange, OrderNotFound, RequestAnswered
-from ...domain.lifecycle import Actor
+from ...domain.lifecycle import Actor, OrderState
 from ...domain.order import Order
 from .. import wire
 from ..paging import after_cursor, cursor_of
@@ -171,6 +171,13 @@ class MemoryOrderViews:
         page = tuple(found[: query.limit])
         more = len(found) > query.limit
         return OrderPage(page, cursor_of(page[-1].created_at, page[-1].id) if more else None)
+
+    async def still_open(self) -> Mapping[OrderState, OpenOrders]:
+        touched: dict[OrderState, list[datetime]] = defaultdict(list)
+        for order in self.storage._orders.values():
+            if not order.state.terminal:
+                touched[order.state].append(order.updated_at)
+        return {state: OpenOrders(orders=len(times), since=min(times)) for state, times in touched.items()}
 
 
 def _matches(order: Order, query: OrderQuery) -> bool:

@@ -155,6 +155,16 @@ class SqlDeadLetters:
         counted = select(it, func.count().label("orders")).group_by(it)
         return {row["consumer"]: row["orders"] for row in await _all(self._database, counted)}
 
+    async def letters(self) -> Mapping[str, int]:
+        it = dead_letters.c.consumer
+        counted = select(it, func.count().label("letters")).group_by(it)
+        return {row["consumer"]: row["letters"] for row in await _all(self._database, counted)}
+
+    async def foreign_records(self) -> Mapping[str, int]:
+        it = foreign_records.c.consumer
+        counted = select(it, func.count().label("records")).group_by(it)
+        return {row["consumer"]: row["records"] for row in await _all(self._database, counted)}
+
     async def latest(self, limit: int) -> Sequence[DeadLetter]:
         it = dead_letters.c
         letters = select(dead_letters).where(it.error != "").order_by(it.last_failed_at.desc()).limit(limit)

@@ -1,14 +1,16 @@
 """Orders as rows: one for a unit of work, and pages of them for reading."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
-from sqlalchemy import Select, bindparam, literal, select, tuple_
+from sqlalchemy import Select, bindparam, func, literal, select, tuple_
 
-from ...application.reading import OrderPage, OrderQuery
+from ...application.reading import OpenOrders, OrderPage, OrderQuery
 from ...application.write_set import WriteSet
 from ...domain.errors import InvalidInput, OrderNotFound
 from ...domain.identifiers import identifier
+from ...domain.lifecycle import OrderState
 from ...domain.order import Order
 from ..paging import after_cursor, cursor_of
 from .database import Database
@@ -34,6 +36,13 @@ class SqlOrderRepository:
         self.writes.save(order)
 
 
+_STILL_OPEN = (
+    select(orders.c.state, func.count().label("orders"), func.min(orders.c.updated_at).label("since"))
+    .where(orders.c.state.in_([state.value for state in OrderState if not state.terminal]))
+    .group_by(orders.c.state)
+)
+
+
 @frozen
 class SqlOrderViews:
     database: Database
@@ -57,6 +66,11 @@ class SqlOrderViews:
         page = tuple(found[: query.limit])
         more = len(found) > query.limit
         return OrderPage(page, cursor_of(page[-1].created_at, page[-1].id) if more else None)
+
+    async def still_open(self) -> Mapping[OrderState, OpenOrders]:
+        async with self.database.reading() as connection:
+            found = await connection.execute(_STILL_OPEN)
+            return {OrderState(row.state): OpenOrders(orders=row.orders, since=row.since) for row in found}
 
 
 def _possible(text: str) -> bool:
