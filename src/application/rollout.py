@@ -44,7 +44,7 @@ class Word:
         for name, said in (("by", self.by), ("why", self.why)):
             if not said.strip() or len(said) > MAX_WORDS or not said.isprintable():
                 raise InvalidInput(
-                    name, repr(said[:40]), f"1 to {MAX_WORDS} printable characters that are not all spaces"
+                    name, f"it is {said[:40]!r}", f"1 to {MAX_WORDS} printable characters that are not all spaces"
                 )
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from ...domain.errors import CommandRefused, Conflict, InvalidInput, NotFound, OrderFlowError, Unavailable
 from ..logs import configure_logs
 from ..settings import load_settings
-from . import contract, day, doctor, events, figures, letters, operate, orders, people, status
+from . import contract, day, doctor, events, figures, letters, operate, orders, people, rollout, status
 from .session import begin
 
 EXIT_CODES: tuple[tuple[type[OrderFlowError], int], ...] = (
@@ -49,6 +49,7 @@ for group in (
     people.stock,
     figures.app,
     letters.app,
+    rollout.app,
     contract.app,
 ):
     app.command(group)

@@ -1,18 +1,18 @@
 """``serve``, ``relay``, ``consume``, ``db``, ``topics``, ``lag``, ``check`` and ``config``: running an installation."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 from rich.table import Table
 
 from ...application.check import Report
-from ...application.publish_pending import FLOOR
+from ...application.lag import ReaderLag
 from ...domain.errors import InvalidInput, NotConfigured
 from ..container import CONSUMERS, container_for
 from ..processes import run
-from ..settings import PREFIX, Settings, described
+from ..settings import PREFIX, described
 from ..stopping import until_signalled
 from .session import rows, session
 
@@ -104,17 +104,29 @@ def _admin() -> Any:
 
 
 async def lag(*, wait: float | None = None) -> int:
-    """Events of the log that each reader has yet to come to; beside it Kafka's own group lag.
+    """Events of the log that each reader has yet to come to; beside it what is held back, and Kafka's own group lag.
 
-    --wait SECONDS: until there is none, at most so long; exit 1 when some is left.
+    --wait SECONDS: until there is none, at most so long; exit 1 when some is left. Nobody waits for what is held back,
+    nor for a consumer that is paused.
     """
     refuse_negative(wait or 0)
     async with session().opened() as container:
         found = await caught_up(container, wait or 0)
         groups = await group_lags(container)
-    data = [{"reader": name, "events": events, "kafkaGroup": groups.get(name)} for name, events in found.items()]
-    session().show(data, rows("reader", "events to come", "Kafka's group lag", of=(d.values() for d in data)))
-    return 1 if wait is not None and any(found.values()) else 0
+    data = [
+        {
+            "reader": each.reader,
+            "events": each.events,
+            "held": each.held,
+            "paused": each.paused,
+            "kafkaGroup": groups.get(each.reader),
+        }
+        for each in found
+    ]
+    columns = ("reader", "events to come", "held back", "state", "Kafka's group lag")
+    shown = ((d["reader"], d["events"], d["held"], "paused" if d["paused"] else "", d["kafkaGroup"]) for d in data)
+    session().show(data, rows(*columns, of=shown))
+    return 1 if wait is not None and any(each.waited_for for each in found) else 0
 
 
 def refuse_negative(wait: float) -> None:
@@ -123,30 +135,14 @@ def refuse_negative(wait: float) -> None:
         raise InvalidInput("wait", str(wait), "seconds, 0 or more")
 
 
-async def caught_up(container: Any, seconds: float) -> dict[str, int]:
+async def caught_up(container: Any, seconds: float) -> Sequence[ReaderLag]:
     """What relay and consumers have yet to come to, as soon as that is nothing, or after so many seconds."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:
-        found = await lags(container)
-        if not any(found.values()) or asyncio.get_running_loop().time() >= deadline:
+        found: Sequence[ReaderLag] = await container.lag()()
+        if not any(each.waited_for for each in found) or asyncio.get_running_loop().time() >= deadline:
             return found
         await asyncio.sleep(0.1)
-
-
-async def lags(container: Any) -> dict[str, int]:
-    storage = container.storage()
-    positions = {name: dict(await storage.cursors.positions(name)) for name in await _readers(container)}
-    heads: Mapping[int, int] = await storage.log.heads()
-    return {
-        name: sum(max(0, head - at.get(bucket, 0)) for bucket, head in heads.items()) for name, at in positions.items()
-    }
-
-
-async def _readers(container: Any) -> list[str]:
-    settings: Settings = container.settings()
-    with_relay = settings.uses_kafka and settings.publishing == "log"
-    ours = [FLOOR, *CONSUMERS] if with_relay else list(CONSUMERS)
-    return [*ours, *(name for name in await container.storage().cursors.readers() if name not in ours)]
 
 
 async def group_lags(container: Any) -> Mapping[str, int]:

@@ -20,6 +20,8 @@ LOOKING = [
     ["contacts", "list"],
     ["stock", "list"],
     ["dead-letters", "list"],
+    ["rollout", "status"],
+    ["rollout", "history"],
     ["analytics", "minutes", "--start", "2024-01-01T00:00:00Z", "--end", "2024-01-02T00:00:00Z"],
     ["analytics", "restaurants"],
     ["analytics", "states"],
@@ -33,6 +35,9 @@ CHANGING = [
     ["stock", "set", "R7", "F1", "unlimited"],
     ["tokens", "make", "--role", "admin", "--id", "A1"],
     ["dead-letters", "redrive", "analytics"],
+    ["rollout", "set", "10", "--by", "ann", "--why", "phase two"],
+    ["rollout", "pause", "analytics", "--by", "ann", "--why", "phase three"],
+    ["rollout", "resume", "analytics", "--by", "ann", "--why", "phase three"],
 ]
 
 

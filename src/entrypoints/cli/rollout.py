@@ -1,0 +1,106 @@
+"""``orderflow rollout``: how much of the orders is published, and which consumers run."""
+
+from typing import Any
+
+from cyclopts import App
+from rich.table import Table
+
+from ...application.rollout import ChangeKind, RolloutChange, Word
+from ...application.rollout_status import RolloutState
+from ...domain.errors import InvalidInput
+from .session import rows, session
+
+app = App(
+    name="rollout",
+    help="Which share of the orders is published, and which consumers stand still. Every change is noted for good.",
+)
+
+
+@app.command(name="set")
+async def set_(percent: str, /, *, by: str, why: str) -> None:
+    """Publish the events of PERCENT of the orders, a whole number from 0 to 100; relays follow within a second.
+
+    What is held back is published, in order, when the share is raised. --by NAME and --why TEXT are noted.
+    """
+    asked = _whole(percent)
+    async with session().opened() as container:
+        change = await container.set_publishing_share()(asked, by=by, why=why)
+        await _answer(container, change, f"{asked} % were published already; nothing is changed or noted")
+
+
+@app.command
+async def pause(consumer: str, /, *, by: str, why: str) -> None:
+    """Let CONSUMER stand still within a second; its place is kept. --by NAME and --why TEXT are noted."""
+    async with session().opened() as container:
+        change = await container.pause_consumer()(consumer, by=by, why=why)
+        await _answer(container, change, f"{consumer} was paused already; nothing is changed or noted")
+
+
+@app.command
+async def resume(consumer: str, /, *, by: str, why: str) -> None:
+    """Let CONSUMER go on within a second where it stood. --by NAME and --why TEXT are noted."""
+    async with session().opened() as container:
+        change = await container.resume_consumer()(consumer, by=by, why=why)
+        await _answer(container, change, f"{consumer} was not paused; nothing is changed or noted")
+
+
+@app.command
+async def status() -> None:
+    """What is published, what is held back, which consumers are paused, by whom and why."""
+    async with session().opened() as container:
+        state = await container.rollout_status()()
+        session().show(state, _table(state))
+        _say_what_is_not_there(container)
+
+
+@app.command
+async def history(*, limit: int = 50) -> None:
+    """Every change, who made it, when and why, the latest first."""
+    async with session().opened() as container:
+        changes = await container.rollout_history()(limit=limit)
+    shown = ((change.word.at, change.word.by, _said(change), change.word.why) for change in changes)
+    session().show(changes, rows("time", "by", "change", "why", of=shown))
+
+
+async def _answer(container: Any, change: RolloutChange | None, otherwise: str) -> None:
+    """The change that was made, and how the rollout stands now."""
+    state = await container.rollout_status()()
+    session().show({"change": change, "state": state}, _table(state))
+    session().say(_said(change) if change is not None else otherwise)
+    _say_what_is_not_there(container)
+
+
+def _say_what_is_not_there(container: Any) -> None:
+    settings = container.settings()
+    if not settings.uses_kafka:
+        session().say("no Kafka is configured here: nothing is published, and consumers read the log itself")
+    elif settings.publishing == "direct":
+        session().say("publishing is direct: what the share holds back is not published later either")
+
+
+def _table(state: RolloutState) -> Table:
+    last = state.published_buckets - 1
+    share = f"{state.percent} %" + (f", buckets 0 to {last} of {state.buckets}" if last >= 0 else "")
+    publishing = ("publishing", share, state.waiting, state.held, *_word(state.set))
+    consumers = (
+        (each.consumer, "paused" if each.paused else "not paused", each.events, each.held, *_word(each.paused))
+        for each in state.consumers
+    )
+    return rows("part", "state", "events to come", "held back", "since", "by", "why", of=(publishing, *consumers))
+
+
+def _word(word: Word | None) -> tuple[object, ...]:
+    return (word.at, word.by, word.why) if word else (None, None, None)
+
+
+def _said(change: RolloutChange) -> str:
+    if change.kind is ChangeKind.SHARE:
+        return f"publishing {change.before} % -> {change.after} %"
+    return f"{change.consumer} {'paused' if change.kind is ChangeKind.PAUSE else 'resumed'}"
+
+
+def _whole(percent: str) -> int:
+    text = percent.removesuffix("%").strip()
+    if not (text.isascii() and text.isdigit() and int(text) <= 100):
+        raise InvalidInput("PERCENT", f"it is {percent[:40]!r}", "a whole number from 0 to 100")
+    return int(text)
