@@ -23,10 +23,10 @@ from ..adapters.sql.watch import SqlWatch
 from ..adapters.telemetry import Instruments
 from ..adapters.telemetry.database import watch_pool, watch_statements
 from ..adapters.telemetry.kafka_clients import KafkaClients
-from ..adapters.telemetry.watched import WatchedNotifier, WatchedPublishing
+from ..adapters.telemetry.watched import WatchedNotifier
 from ..adapters.telemetry.watched_consumers import WatchedBatches, watched
 from ..application.check.topic import CheckTopic
-from ..application.consuming import Consumer
+from ..application.consuming import Consumer, HandlingWatch
 from ..application.doctor import Wanted
 from ..application.failures import Failures
 from ..application.handle_batch import HandleBatch
@@ -40,7 +40,6 @@ from ..domain.errors import InvalidInput, NotConfigured
 from .presence import Presence
 from .settings import Settings
 from .stopping import Stopping
-
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 """Addresses that nobody else can reach."""
@@ -221,7 +220,7 @@ def readers(storage: MemoryStorage | SqlStorage, settings: Settings, shipped: tu
     return Readers(storage.cursors, shipped, relayed=settings.uses_kafka and settings.publishing == "log")
 
 
-def direct(settings: Settings, kafka: Any, instruments: Instruments, in_force: RolloutInForce) -> Any:
+def direct(settings: Settings, kafka: Any, told: Any, in_force: RolloutInForce) -> Any:
     """The direct publisher, or None where events go through the log."""
     if settings.publishing == "log":
         return None
@@ -231,7 +230,7 @@ def direct(settings: Settings, kafka: Any, instruments: Instruments, in_force: R
         )
     from ..adapters.kafka.direct import DirectPublishing
 
-    return DirectPublishing(kafka, told=WatchedPublishing(instruments, "direct"), share=in_force.published_buckets)
+    return DirectPublishing(kafka, told=told, share=in_force.published_buckets)
 
 
 def publisher(direct: Any) -> Any:
@@ -254,6 +253,7 @@ def handle_batch(
     clock: Callable[[], datetime],
     settings: Settings,
     instruments: Instruments,
+    watch: HandlingWatch,
 ) -> WatchedBatches:
     seen, store = watched(consumer, effects.store, instruments)
     handle = HandleBatch(
@@ -263,6 +263,7 @@ def handle_batch(
         decode=wire.decode_record,
         clock=clock,
         attempts=settings.consumer_attempts,
+        watch=watch,
     )
     return WatchedBatches(handle, consumer.name, instruments)
 

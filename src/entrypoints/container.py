@@ -15,7 +15,8 @@ from ..adapters.gateway import SandboxGateway
 from ..adapters.memory import LocalWakeup
 from ..adapters.notify.wording import TemplateWording
 from ..adapters.telemetry import Instruments
-from ..adapters.telemetry.watched import WatchedCommand, WatchedCommitter, WatchedRelayTopic
+from ..adapters.telemetry.traced import TracedHandling, TracedRelayTopic
+from ..adapters.telemetry.watched import WatchedRelayTopic
 from ..application.analyse import Analyse
 from ..application.assign_shipper import AssignShipper
 from ..application.cancel_order import CancelOrder
@@ -46,6 +47,7 @@ from ..application.transition_order_state import TransitionOrderState
 from ..application.use_cases import UseCases
 from ..application.write_set import GatheringUnitOfWork
 from . import building as build
+from . import traces
 from .settings import Settings
 
 CONSUMERS = ("notifications", "analytics", "inventory")
@@ -58,9 +60,9 @@ def _where_kafka_is(profile: providers.Provider[str], provider: providers.Provid
 
 
 def _watched(
-    command: str, use_case: providers.Provider[Any], instruments: providers.Provider[Instruments]
+    command: str, use_case: providers.Provider[Any], around: providers.Provider[traces.Around]
 ) -> providers.Provider[Any]:
-    return providers.Singleton(WatchedCommand, command, use_case, instruments)
+    return providers.Singleton(traces.command, around, command, use_case)
 
 
 class Container(containers.DeclarativeContainer):
@@ -75,6 +77,9 @@ class Container(containers.DeclarativeContainer):
 
     presence = providers.Singleton(build.presence, providers.Callable(build.new_id))
     instruments = providers.Singleton(Instruments)
+    tracing = providers.Singleton(traces.tracing, settings)
+    around = providers.Singleton(traces.Around, instruments, tracing, new_id)
+    destination = providers.Singleton(traces.destination, settings)
     news = providers.Singleton(LocalWakeup)
     storage: providers.Provider[Any] = providers.Singleton(build.storage, settings, news, instruments)
     effects: providers.Provider[Any] = providers.Singleton(build.effects, storage)
@@ -88,10 +93,12 @@ class Container(containers.DeclarativeContainer):
     source: providers.Provider[Any] = providers.Singleton(build.source, kafka, settings, log_source)
 
     in_force = providers.Singleton(build.in_force, storage)
-    direct: providers.Provider[Any] = providers.Singleton(build.direct, settings, kafka, instruments, in_force)
+    direct: providers.Provider[Any] = providers.Singleton(
+        build.direct, settings, kafka, providers.Callable(traces.told_directly, around, destination), in_force
+    )
     unit_of_work = providers.Singleton(
         GatheringUnitOfWork,
-        committer=providers.Singleton(WatchedCommitter, storage.provided.committer, instruments),
+        committer=providers.Singleton(traces.committer, around, storage.provided.committer),
         orders=storage.provided.orders,
         events=providers.Callable(build.publisher, direct),
     )
@@ -100,14 +107,12 @@ class Container(containers.DeclarativeContainer):
         SettleRefunds, attempts=storage.provided.attempts, gateway=gateway, unit_of_work=unit_of_work, clock=clock
     )
     cancel_order = providers.Singleton(CancelOrder, change_order, settle_refunds, clock)
-    watched_cancel_order = _watched("cancel_order", cancel_order, instruments)
+    watched_cancel_order = _watched("cancel_order", cancel_order, around)
     get_order = providers.Singleton(GetOrder, storage.provided.views)
     timeline = providers.Singleton(OrderTimeline, get_order, storage.provided.log, decode)
     use_cases = providers.Singleton(
         UseCases,
-        create_order=_watched(
-            "create_order", providers.Singleton(CreateOrder, unit_of_work, clock, new_id), instruments
-        ),
+        create_order=_watched("create_order", providers.Singleton(CreateOrder, unit_of_work, clock, new_id), around),
         get_order=get_order,
         list_orders=providers.Singleton(ListOrders, storage.provided.views),
         timeline=timeline,
@@ -122,9 +127,9 @@ class Container(containers.DeclarativeContainer):
                 clock,
                 providers.Callable(lambda settings: timedelta(minutes=settings.estimate_minutes), settings),
             ),
-            instruments,
+            around,
         ),
-        assign_shipper=_watched("assign_shipper", providers.Singleton(AssignShipper, change_order, clock), instruments),
+        assign_shipper=_watched("assign_shipper", providers.Singleton(AssignShipper, change_order, clock), around),
         record_payment=_watched(
             "record_payment",
             providers.Singleton(
@@ -137,7 +142,7 @@ class Container(containers.DeclarativeContainer):
                 unit_of_work=unit_of_work,
                 clock=clock,
             ),
-            instruments,
+            around,
         ),
         cancel_order=watched_cancel_order,
         settle_refunds=settle_refunds,
@@ -158,13 +163,21 @@ class Container(containers.DeclarativeContainer):
         inventory=providers.Singleton(KeepStock, effects.provided.shortages, watched_cancel_order, clock),
     )
     handle_batch = providers.Factory(
-        build.handle_batch, effects=effects, storage=storage, clock=clock, settings=settings, instruments=instruments
+        build.handle_batch,
+        effects=effects,
+        storage=storage,
+        clock=clock,
+        settings=settings,
+        instruments=instruments,
+        watch=providers.Singleton(TracedHandling, tracing, destination),
     )
     redrive = providers.Factory(build.redrive, effects=effects, clock=clock, instruments=instruments)
     publish_pending = providers.Factory(
         PublishPending,
         log=storage.provided.log,
-        topic=providers.Singleton(WatchedRelayTopic, relay_topic, instruments),
+        topic=providers.Singleton(
+            TracedRelayTopic, providers.Singleton(WatchedRelayTopic, relay_topic, instruments), tracing, destination
+        ),
         cursors=storage.provided.cursors,
         batch=settings.provided.relay_batch,
         share=in_force.provided.published_buckets,

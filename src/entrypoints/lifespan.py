@@ -15,6 +15,7 @@ async def opened(container: Any) -> AsyncIterator[None]:
     InvalidInput before anything is opened, for an extra that is not installed or a setting that is refused.
     """
     storage, direct, channels = container.storage(), container.direct(), container.channels()
+    tracing = container.tracing()
     url: str = container.settings().database_url
     if url.startswith("sqlite:") and await schema.current(url) != schema.newest():
         await schema.upgrade(url)
@@ -26,6 +27,6 @@ async def opened(container: Any) -> AsyncIterator[None]:
         if direct is not None:
             closing.append(direct.close)
         closing += [channel.close for channel in channels if hasattr(channel, "close")]
-        closing.append(storage.close)
+        closing += [storage.close, tracing.close]
         for close in closing:
             await close()

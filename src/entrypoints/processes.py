@@ -132,6 +132,7 @@ async def _api(container: Any, stop: asyncio.Event) -> None:
         trust_actor_header=loopback,
         max_body_bytes=settings.http_max_body_bytes,
         stopping=container.stopping().begun,
+        tracing=container.tracing(),
     )
 
     def ready(host: str, port: int) -> None:

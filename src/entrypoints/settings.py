@@ -28,6 +28,8 @@ SECTION = "orderflow"
 FILE_VARIABLE = f"{PREFIX}SETTINGS"
 KAFKA_PREFIX = f"{PREFIX}KAFKA_"
 _MASK = "********"
+_URLS = ("database_url", "tracing_endpoint")
+"""Settings that may hold a password in a URL."""
 
 _DATABASES = ("postgresql://", "sqlite:///", "memory://")
 
@@ -122,6 +124,20 @@ class Settings:
         validator=_between(0, 600),
         help="seconds of these that the API still answers while /readyz says that it is stopping, 0 to 600",
     )
+    service_name: str = ts.option(
+        default="orderflow",
+        validator=v.matches_re(r"[!-~]{1,64}"),
+        help="what traces call this service, 1 to 64 characters without spaces",
+    )
+    tracing_endpoint: str = ts.option(
+        default="",
+        validator=v.matches_re(r"(https?://[!-~]+)?"),
+        repr=lambda url: repr(masked_url(url)),
+        help="where spans go, OTLP over HTTP: http://host:4318/v1/traces; empty: nowhere",
+    )
+    tracing_sample_ratio: float = ts.option(
+        default=1.0, validator=_between(0, 1), help="of the traces that begin here, how many are recorded, 0 to 1"
+    )
     kafka: dict[str, str] = ts.option(factory=dict, help="librdkafka properties", repr=False)
 
     @property
@@ -170,7 +186,7 @@ def described(settings: Settings) -> dict[str, object]:
     shown: dict[str, object] = {}
     for a in fields(Settings):
         value = getattr(settings, a.name)
-        if a.name == "database_url":
+        if a.name in _URLS:
             value = masked_url(value)
         elif a.name == "smtp_password":
             value = _MASK if value else ""
@@ -239,4 +255,4 @@ def _load(values: dict[str, Any]) -> Settings:
 def _shown(name: str, value: object) -> str:
     if name in ("smtp_password", "kafka"):
         return _MASK
-    return repr(masked_url(value) if name == "database_url" and isinstance(value, str) else value)
+    return repr(masked_url(value) if name in _URLS and isinstance(value, str) else value)

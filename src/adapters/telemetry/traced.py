@@ -23,13 +23,24 @@ from ...application.request import answering, begun, current_request, new_tracep
 from ...application.write_set import WriteSet
 from .tracing import Tracing, sampled
 
-KAFKA = {"messaging.system": "kafka"}
 commands = logging.getLogger("orderflow.commands")
 publishing = logging.getLogger("orderflow.relay")
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+@frozen
+class Destination:
+    """Where events go and come from: a topic of Kafka, or the log itself where there is none."""
+
+    name: str
+    system: str = "kafka"
+
+    def group(self, consumer: str) -> str:
+        """The consumer group of that consumer."""
+        return f"{self.name}-{consumer}"
 
 
 @frozen
@@ -93,7 +104,7 @@ class TracedRelayTopic:
 
     topic: RelayTopic
     tracing: Tracing
-    name: str
+    destination: Destination
 
     async def cursors(self) -> Mapping[int, int | None]:
         return await self.topic.cursors()
@@ -114,23 +125,23 @@ class TracedRelayTopic:
 
     def _told(self, records: Sequence[LogRecord], seconds: float, failure: str) -> None:
         if self.tracing.on:
-            sends(self.tracing, self.name, records, seconds, failure)
+            sends(self.tracing, self.destination, records, seconds, failure)
         if publishing.isEnabledFor(logging.DEBUG):
             outcome = {"duration": round(seconds, 6), **({"error": {"code": failure}} if failure else {})}
-            publishing.debug("batch published", extra={**outcome, "events": len(records), "topic": self.name})
+            publishing.debug("batch published", extra={**outcome, "events": len(records), "topic": self.destination.name})
             tell_each(publishing, logging.DEBUG, "published", ({**about(it), **outcome} for it in records))
 
 
-def sends(tracing: Tracing, topic: str, records: Sequence[LogRecord], seconds: float, failure: str) -> None:
+def sends(tracing: Tracing, to: Destination, records: Sequence[LogRecord], seconds: float, failure: str) -> None:
     """A span ``send`` for each of these whose trace is recorded; they went together and took so long."""
     for record in records:
         if sampled(record.traceparent):
             tracing.past(
-                f"send {topic}",
+                f"send {to.name}",
                 SpanKind.PRODUCER,
                 record.traceparent,
                 seconds,
-                attributes=_of_message(topic, "send", record, len(records)),
+                attributes=_of_message(to, "send", record, len(records)),
                 error=failure,
             )
 
@@ -140,8 +151,7 @@ class TracedHandling:
     """A ``process`` span in the trace of each event that a consumer has handled, or failed at."""
 
     tracing: Tracing
-    topic: str
-    group: Callable[[str], str]
+    source: Destination
 
     def __call__(self, consumer: str, records: Sequence[LogRecord], *, seconds: float, failure: str) -> None:
         if not self.tracing.on:
@@ -149,25 +159,25 @@ class TracedHandling:
         for record in records:
             if sampled(record.traceparent):
                 self.tracing.past(
-                    f"process {self.topic}",
+                    f"process {self.source.name}",
                     SpanKind.CONSUMER,
                     record.traceparent,
                     seconds,
                     attributes={
-                        **_of_message(self.topic, "process", record, len(records)),
-                        "messaging.consumer.group.name": self.group(consumer),
+                        **_of_message(self.source, "process", record, len(records)),
+                        "messaging.consumer.group.name": self.source.group(consumer),
                         "orderflow.consumer": consumer,
                     },
                     error=failure,
                 )
 
 
-def _of_message(topic: str, operation: str, record: LogRecord, batch: int) -> dict[str, str | int]:
+def _of_message(at: Destination, operation: str, record: LogRecord, batch: int) -> dict[str, str | int]:
     return {
-        **KAFKA,
+        "messaging.system": at.system,
         "messaging.operation.name": operation,
         "messaging.operation.type": operation,
-        "messaging.destination.name": topic,
+        "messaging.destination.name": at.name,
         "messaging.message.id": record.event_id,
         "messaging.message.conversation_id": record.correlation_id,
         "messaging.message.body.size": len(record.body),

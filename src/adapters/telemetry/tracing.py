@@ -4,7 +4,7 @@ What records them is the SDK: the one that the settings ask for (``otlp.py``), o
 us has set up. With neither there is no span, and asking whether there is one costs a look.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import time_ns
 
@@ -36,10 +36,18 @@ Attributes = Mapping[str, str | int | float | bool]
 
 @define(eq=False)
 class Tracing:
-    """``provider`` is the SDK that the settings ask for; None: the application's, if it has set one up."""
+    """``provider`` is the SDK that the settings ask for; None: the application's, if it has set one up.
+
+    ``finish`` sends what is still here, at the end.
+    """
 
     provider: TracerProvider | None = None
+    finish: Callable[[], Awaitable[None]] | None = None
     _ours: Tracer | None = field(default=None, init=False)
+
+    async def close(self) -> None:
+        if self.finish is not None:
+            await self.finish()
 
     @property
     def on(self) -> bool:
