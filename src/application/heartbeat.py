@@ -7,7 +7,7 @@ from time import monotonic
 
 from attrs import define, field
 
-from ..domain.errors import Unavailable
+from .discreet import code_of, told
 from .pausing import pause
 from .ports import Clock
 from .registry import BEAT_SECONDS, FORGOTTEN_AFTER, Process, ProcessRegistry
@@ -54,7 +54,7 @@ class Heartbeat:
                 await self.registry.beat(self._said, self.clock())
                 if self.beats % TIDYING == 0:
                     await self.registry.forget(FORGOTTEN_AFTER)
-        except (Unavailable, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - no registry is worth the process that it tells of
             self._failed(error)
             return False
         self.beats += 1
@@ -68,13 +68,12 @@ class Heartbeat:
         try:
             async with asyncio.timeout(self.patience):
                 await self.registry.leave(self.describe().id)
-        except (Unavailable, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - as above
             self._failed(error)
 
-    def _failed(self, error: Unavailable | TimeoutError) -> None:
+    def _failed(self, error: Exception) -> None:
         self.failures += 1
         if not self._failing:
             self._failing = True
-            detail = str(error) or f"no answer within {self.patience:g} s"
-            code = error.code if isinstance(error, Unavailable) else "timeout"
-            logger.warning("this process could not be noted: %s", detail, extra={"error": code})
+            detail = told(error) or f"no answer within {self.patience:g} s"
+            logger.warning("this process could not be noted: %s", detail, extra={"error": code_of(error)})

@@ -1,0 +1,153 @@
+"""A look shows what can be seen, says what does not answer, and waits for nobody for long."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from attrs import evolve
+from orderflow.adapters.memory import MemoryEffects, MemoryStorage
+from orderflow.adapters.memory.watch import MemoryWatch
+from orderflow.application.installation.facts import Cause, DatabaseFacts, StreamFacts, Trouble
+from orderflow.application.installation.look import Look
+from orderflow.application.installation.look_around import LookAround
+from orderflow.application.lag import Lag
+from orderflow.application.readers import Readers
+from orderflow.domain.errors import StorageUnavailable
+
+from tests.contracts.orders import placed
+from tests.contracts.process_registry import process
+from tests.unit.doctor.looks import POSTGRESQL, STREAM
+from tests.unit.domain.cast import AT
+
+
+class Watch:
+    """Sees what it was given; ``still``: nothing, and for ever."""
+
+    def __init__(self, there: Any = None, *, still: bool = False) -> None:
+        self.there, self.still, self.clocks = there, still, []
+
+    async def look(self, *, clock: bool = False) -> Any:
+        self.clocks.append(clock)
+        if self.still:
+            await asyncio.Event().wait()
+        return self.there
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+@pytest.fixture
+def storage() -> MemoryStorage:
+    return MemoryStorage()
+
+
+@pytest.fixture
+def look_around(storage: MemoryStorage) -> LookAround:
+    effects = MemoryEffects(storage.cursors)
+    readers = Readers(storage.cursors, ("analytics",), False)
+    return LookAround(
+        database=MemoryWatch(),
+        stream=Watch(STREAM),
+        storage=storage,
+        log=storage.log,
+        processes=storage.processes,
+        tokens=storage.tokens,
+        rollout=storage.rollout,
+        dead_letters=effects.dead_letters,
+        lag=lambda: Lag(storage.log, storage.cursors, readers, storage.rollout, storage.buckets),
+        clock=lambda: datetime.now(UTC),
+        patience=0.05,
+    )
+
+
+async def test_everything_that_is_there_is_seen(look_around: LookAround, storage: MemoryStorage) -> None:
+    await placed(storage, "o1")
+    await storage.processes.beat(process(), datetime.now(UTC))
+
+    look = await look_around()
+
+    assert isinstance(look.database, DatabaseFacts)
+    assert isinstance(look.stream, StreamFacts)
+    assert (look.head, look.parked, look.tokens) == (1, {}, False)
+    assert [seen.process.id for seen in look.processes or ()] == ["p1"]
+    assert [(lag.reader, lag.events) for lag in look.readers or ()] == [("analytics", 1)]
+    assert look.waiting is not None
+    assert look.waiting["analytics"] == pytest.approx((datetime.now(UTC) - AT).total_seconds(), abs=60)
+    assert look.reached
+
+
+async def test_a_kafka_that_stands_still_is_named_and_the_rest_is_shown(look_around: LookAround) -> None:
+    look = await evolve(look_around, stream=Watch(still=True))()
+
+    assert look.stream == Trouble(Cause.TIMEOUT, "nothing within 0.05 s")
+    assert look.unanswered == {"kafka": "no answer in time: nothing within 0.05 s"}
+    assert look.head == 0
+
+
+async def test_a_database_that_stands_still_is_named_and_kafka_is_shown(look_around: LookAround) -> None:
+    look = await evolve(look_around, database=Watch(still=True))()
+
+    assert isinstance(look.database, Trouble)
+    assert isinstance(look.stream, StreamFacts)
+    assert list(look.unanswered) == ["database"]
+    assert look.processes is None
+
+
+async def test_nothing_is_asked_of_another_schema(look_around: LookAround) -> None:
+    look = await evolve(look_around, database=Watch(evolve(POSTGRESQL, schema="0001")))()
+
+    assert look.unanswered == {"schema": "the schema is at 0001, wanted is 0004; see `orderflow doctor`"}
+    assert look.head is None
+
+
+async def test_one_question_without_answer_costs_no_other(look_around: LookAround) -> None:
+    class Broken:
+        async def parked(self) -> Any:
+            raise StorageUnavailable("postgresql", "the disk is full")
+
+        async def latest(self, limit: int) -> Sequence[Any]:
+            raise LookupError("a secret")
+
+    look = await evolve(look_around, dead_letters=Broken())()
+
+    assert look.unanswered == {
+        "parked": "failed: postgresql does not answer: the disk is full",
+        "latest": "failed: LookupError; the log has more",
+    }
+    assert (look.parked, look.latest, look.head) == (None, None, 0)
+
+
+async def test_a_storage_that_cannot_be_opened_is_named(look_around: LookAround) -> None:
+    class Shut:
+        async def open(self) -> None:
+            raise StorageUnavailable("postgresql", "starting up")
+
+    look = await evolve(look_around, storage=Shut())()
+
+    assert look.unanswered == {"storage": "failed: postgresql does not answer: starting up"}
+
+
+async def test_without_kafka_there_is_none_to_answer(look_around: LookAround) -> None:
+    look = await evolve(look_around, stream=None)()
+
+    assert (look.stream, look.reached) == (None, True)
+
+
+async def test_kafkas_clock_is_asked_for_only_where_it_is_wanted(look_around: LookAround) -> None:
+    watch = Watch(STREAM)
+    looking = evolve(look_around, stream=watch)
+
+    await looking()
+    await looking(clocks=True)
+
+    assert watch.clocks == [False, True]
+
+
+def test_a_process_that_is_gone_runs_nothing() -> None:
+    from tests.unit.doctor.looks import seen
+
+    look = Look(at=AT, database=POSTGRESQL, processes=[seen("relay", silent=31.0), seen("api")])
+
+    assert (look.runs("relay"), look.runs("api")) == (False, True)
