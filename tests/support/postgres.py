@@ -11,7 +11,7 @@ import signal
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -125,10 +125,14 @@ class LocalPostgres(PostgresServer):
 
     PostgreSQL refuses to run as root; started by root it runs as ``postgres``, else ``nobody``.
 
+    ``settings`` are the server's, besides or instead of our own; ``access`` are lines of ``pg_hba.conf`` that come first.
+
     :raises MissingServer: when this machine has no PostgreSQL programs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None, *, access: Sequence[str] = ()) -> None:
+        self._settings = settings or {}
+        self._access = access
         self._programs = newest_programs()
         self._account = Account.unprivileged()
         self._home: Path | None = None
@@ -193,7 +197,10 @@ class LocalPostgres(PostgresServer):
             "fsync": "on",
             "synchronous_commit": "on",
             "full_page_writes": "on",
+            **self._settings,
         }
+        known = data / "pg_hba.conf"
+        known.write_text("".join(f"{line}\n" for line in self._access) + known.read_text())
         options = [f"--{name}={value}" for name, value in settings.items()]
         return OwnProcess(
             [str(self._programs / "postgres"), "-D", str(data), *options],

@@ -15,6 +15,9 @@ from ..servers import free_port
 from . import distribution
 from .broker import KafkaBroker
 
+USER, PASSWORD = "orders", "kitchen"
+"""Who may log in where a login is asked for."""
+
 
 @frozen
 class KafkaNode:
@@ -22,6 +25,7 @@ class KafkaNode:
 
     number: int
     port: int
+    login_port: int
     controller_port: int
     folder: Path
     process: OwnProcess
@@ -70,7 +74,12 @@ class LocalKafka(KafkaBroker):
         folder.mkdir()
         command = distribution.command("kafka.Kafka", str(folder / "server.properties"), heap=self._heap)
         process = OwnProcess(command, log=folder / "server.log")
-        return KafkaNode(number, free_port(), free_port(), folder, process)
+        return KafkaNode(number, free_port(), free_port(), free_port(), folder, process)
+
+    @property
+    def login_servers(self) -> str:
+        """The same brokers, for those who say that they are USER with PASSWORD."""
+        return ",".join(f"127.0.0.1:{member.login_port}" for member in self.members)
 
     def _format(self) -> None:
         cluster_id = _cluster_id()
@@ -103,13 +112,19 @@ def properties(node: KafkaNode, members: tuple[KafkaNode, ...]) -> dict[str, str
             "controller.quorum.voters": ",".join(f"{each.number}@127.0.0.1:{each.controller_port}" for each in members)
         }
     )
+    clients = f"PLAINTEXT://127.0.0.1:{node.port},LOGIN://127.0.0.1:{node.login_port}"
     return {
         "process.roles": "broker,controller",
         "node.id": str(node.number),
-        "listeners": f"PLAINTEXT://127.0.0.1:{node.port},CONTROLLER://127.0.0.1:{node.controller_port}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{node.port}",
+        "listeners": f"{clients},CONTROLLER://127.0.0.1:{node.controller_port}",
+        "advertised.listeners": clients,
         "controller.listener.names": "CONTROLLER",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,LOGIN:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.login.plain.sasl.jaas.config": (
+            f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+        ),
         "log.dirs": str(node.folder / "data"),
         **quorum,
         **tuning(replicas=min(3, len(members))),
