@@ -125,7 +125,7 @@ class LocalPostgres(PostgresServer):
 
     PostgreSQL refuses to run as root; started by root it runs as ``postgres``, else ``nobody``.
 
-    ``settings`` are the server's, besides or instead of our own; ``access`` are lines of ``pg_hba.conf`` that come first.
+    ``settings`` are the server's, besides or instead of ours; ``access`` are lines that ``pg_hba.conf`` begins with.
 
     :raises MissingServer: when this machine has no PostgreSQL programs.
     """
