@@ -15,6 +15,12 @@ def migrated(url: str) -> str:
     return url
 
 
+def at_version(url: str, version: str) -> None:
+    """Bring the database to an older version."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(asyncio.run, upgrade(url, to=version)).result()
+
+
 async def empty(storage: SqlStorage) -> None:
     """Leave nothing in an open PostgreSQL storage but the log's counters, at 0."""
     async with storage.database.writing() as connection:

@@ -1,5 +1,6 @@
 """The schema's version: which one is newest, which one a database has, and how it gets there."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,8 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x6F72646572666C77
 """PostgreSQL's advisory lock that one migrating process holds ("orderflw")."""
 _WAIT_FOR_OTHER_MIGRATION = "10min"
+
+logger = logging.getLogger("orderflow.schema")
 
 
 def newest() -> str:
@@ -36,10 +39,11 @@ async def current(url: str) -> str | None:
         await database.close()
 
 
-async def upgrade(url: str) -> str:
-    """Bring the database to the newest version, all steps in one transaction or none; which version it is.
+async def upgrade(url: str, *, to: str = "head") -> str:
+    """Bring the database to the newest version, all steps in one transaction or none; which version it is at then.
 
-    Of several processes one migrates, and the others wait for it. Raises StorageUnavailable, NotConfigured.
+    Of several processes one migrates, and the others wait for it. One that a later orderflow migrated stays as it is.
+    Raises StorageUnavailable; NotConfigured as ``check`` does. ``to`` stops at an earlier version.
     """
     database = Database.at(url, pool_size=1)
     try:
@@ -47,20 +51,32 @@ async def upgrade(url: str) -> str:
             if database.backend == POSTGRESQL:
                 await connection.execute(text(f"SET LOCAL lock_timeout = '{_WAIT_FOR_OTHER_MIGRATION}'"))
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
-            await connection.run_sync(_upgrade)
+            return await connection.run_sync(_upgrade, to)
     finally:
         await database.close()
-    return newest()
 
 
 async def check(database: Database) -> None:
-    """Raises NotConfigured unless the database is at the newest version."""
-    at, wanted = await current_of(database), newest()
-    if at == wanted:
-        return
-    if at is not None and at not in known():
-        raise NotConfigured(f"database schema is at {at}, newest known is {wanted}", "install the newer orderflow")
-    raise NotConfigured(f"database schema is at {at or 'nothing'}, newest is {wanted}", "run `orderflow db upgrade`")
+    """Raises NotConfigured unless the database is at the newest version, or at a later one that only adds to it."""
+    at = await current_of(database)
+    if at is None or (at in known() and at != newest()):
+        mend = "run `orderflow db upgrade`"
+        raise NotConfigured(f"database schema is at {at or 'nothing'}, newest is {newest()}", mend)
+    if _of_later(at):
+        logger.warning("the database schema is a later orderflow's, which only added to it", extra={"schema": at})
+
+
+def _of_later(at: str) -> bool:
+    """Whether ``at`` is a later orderflow's. Raises NotConfigured for one that this orderflow cannot work with.
+
+    A version's first digit is its generation. Within one a migration only adds, so that the orderflow before it goes
+    on while processes are replaced; one that takes something away, which needs all of them stopped, begins another.
+    """
+    if at in known():
+        return False
+    if at[:1] != newest()[:1] or at < newest():
+        raise NotConfigured(f"database schema is at {at}, newest known is {newest()}", "install the newer orderflow")
+    return True
 
 
 def known() -> Sequence[str]:
@@ -79,13 +95,15 @@ async def current_on(connection: AsyncConnection) -> str | None:
     return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, to: str) -> str:
+    migrations = MigrationContext.configure(connection)
+    at = migrations.get_current_revision()
+    if at is not None and _of_later(at):
+        return at
     config = _config()
     config.attributes["connection"] = connection
-    at = MigrationContext.configure(connection).get_current_revision()
-    if at is not None and at not in known():
-        raise NotConfigured(f"database schema is at {at}, newest known is {newest()}", "install the newer orderflow")
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
+    return migrations.get_current_revision() or ""
 
 
 def _config() -> Config:

@@ -1,7 +1,7 @@
 """Migrated databases, made once a session."""
 
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,6 +47,15 @@ async def postgresql_url(migrated_url: str) -> str:
 def url(request: pytest.FixtureRequest) -> str:
     """Each database in turn, migrated and empty."""
     return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database with nothing in it."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'new.db'}"
+    else:
+        yield request.getfixturevalue("database_url")
 
 
 @pytest.fixture

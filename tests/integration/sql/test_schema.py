@@ -2,8 +2,6 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -17,15 +15,6 @@ from tests.contracts.orders import placed
 from tests.integration.sql.conftest import Connect
 
 MIGRATE = "import asyncio, sys; from orderflow.adapters.sql import upgrade; print(asyncio.run(upgrade(sys.argv[1])))"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database with nothing in it."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'new.db'}"
-    else:
-        yield request.getfixturevalue("database_url")
 
 
 async def test_an_empty_database_is_brought_to_the_newest_version(new_url: str, connect: Connect) -> None:
@@ -94,23 +83,6 @@ async def test_a_storage_without_schema_says_how_to_make_it(new_url: str, connec
     assert str(refused.value) == (f"database schema is at nothing, newest is {newest()}; run `orderflow db upgrade`")
 
 
-async def test_a_schema_of_a_later_orderflow_is_neither_used_nor_touched(url: str, connect: Connect) -> None:
-    storage = connect(url)
-    await _stamp(storage, "9999")
-
-    with pytest.raises(NotConfigured, match="is at 9999, newest known is"):
-        await storage.open()
-    with pytest.raises(NotConfigured, match="is at 9999, newest known is"):
-        await upgrade(url)
-
-    await _stamp(storage, newest())
-
-
 async def test_a_storage_that_is_not_open_commits_nothing(url: str, connect: Connect) -> None:
     with pytest.raises(NotConfigured, match="the storage is not open"):
         await placed(connect(url))
-
-
-async def _stamp(storage: object, version: str) -> None:
-    async with storage.database.writing() as connection:  # type: ignore[attr-defined]
-        await connection.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})

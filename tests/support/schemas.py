@@ -1,0 +1,93 @@
+"""What a database looks like to those who write to it, and whether a later schema still takes what they write."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+from sqlalchemy import Connection, inspect, text
+
+_TRIGGERS = {
+    "sqlite": "SELECT tbl_name, name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name",
+    "postgresql": (
+        "SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal "
+        "ORDER BY tgname"
+    ),
+}
+ADDING = {"add_column", "bulk_insert", "create_index", "create_table", "execute", "get_bind"}
+"""Alembic's operations that a migration may use."""
+
+
+@frozen
+class Table:
+    """``rules`` are what may refuse a row: keys, uniqueness, checks, references, triggers."""
+
+    columns: Mapping[str, Mapping[str, Any]]
+    rules: frozenset[str]
+    indexes: frozenset[str]
+
+
+Schema = Mapping[str, Table]
+
+
+def schema_of(connection: Connection) -> Schema:
+    look = inspect(connection)
+    triggers = [tuple(row) for row in connection.execute(text(_TRIGGERS[connection.dialect.name]))]
+    schema = {}
+    for name in look.get_table_names():
+        columns = {
+            column["name"]: {"type": str(column["type"]), "nullable": column["nullable"], "default": column["default"]}
+            for column in look.get_columns(name)
+        }
+        rules = {f"primary key {look.get_pk_constraint(name)['constrained_columns']}"}
+        rules |= {f"unique {each['column_names']}" for each in look.get_unique_constraints(name)}
+        rules |= {f"unique {each['column_names']}" for each in look.get_indexes(name) if each["unique"]}
+        rules |= {f"check {each['sqltext']}" for each in look.get_check_constraints(name)}
+        rules |= {f"references {each['referred_table']}" for each in look.get_foreign_keys(name)}
+        rules |= {f"trigger {trigger}" for table, _, trigger in triggers if table == name}
+        indexes = {str(each["name"]) for each in look.get_indexes(name)}
+        schema[name] = Table(columns, frozenset(rules), frozenset(indexes))
+    return schema
+
+
+def broken(before: Schema, after: Schema) -> Iterator[str]:
+    """What somebody who knows only ``before`` can no longer do, or is kept waiting by, on ``after``."""
+    for name, table in before.items():
+        if name not in after:
+            yield f"{name} is gone"
+            continue
+        now = after[name]
+        for column, was in table.columns.items():
+            if now.columns.get(column) != was:
+                yield f"{name}.{column} was {was}, is {now.columns.get(column, 'gone')}"
+        for column in now.columns.keys() - table.columns.keys():
+            added = now.columns[column]
+            if not added["nullable"] and added["default"] is None:
+                yield f"{name}.{column} is demanded of those who do not know it"
+        yield from (f"{name}: {rule} is new" for rule in sorted(now.rules - table.rules))
+        yield from (f"{name}: {rule} is gone" for rule in sorted(table.rules - now.rules))
+        yield from (
+            f"{name}: {index} stops its writers while it is built" for index in sorted(now.indexes - table.indexes)
+        )
+        yield from (f"{name}: {index} is gone" for index in sorted(table.indexes - now.indexes))
+
+
+def taking_away(migration: Path) -> Iterator[str]:
+    """What the upgrade of ``migration`` does beside adding: other operations, or statements that are not DDL."""
+    tree = ast.parse(migration.read_text(encoding="utf-8"))
+    functions = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name != "downgrade"]
+    for call in (node for each in functions for node in ast.walk(each) if isinstance(node, ast.Call)):
+        called = call.func
+        if not (isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name) and called.value.id == "op"):
+            continue
+        if called.attr not in ADDING:
+            yield f"{migration.name}:{call.lineno}: op.{called.attr}"
+        elif called.attr == "execute" and not _statement(call).startswith(("ALTER ", "CREATE ")):
+            yield f"{migration.name}:{call.lineno}: {_statement(call)[:60]}"
+
+
+def _statement(call: ast.Call) -> str:
+    """What is executed, where that stands there as it is."""
+    said = call.args[0]
+    return said.value.strip() if isinstance(said, ast.Constant) and isinstance(said.value, str) else ast.unparse(said)
