@@ -4,7 +4,7 @@ Extras are imported when they are asked for, so that a base install does without
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -210,6 +210,11 @@ def topic_admin(kafka: Any) -> Any:
     from ..adapters.kafka.topics import TopicAdmin
 
     return TopicAdmin(kafka)
+
+
+def partitions(admin: Any) -> Callable[[], Awaitable[int]] | None:
+    """Who knows how many partitions the topic has; nobody without Kafka."""
+    return None if admin is None else admin.partitions
 
 
 def in_force(storage: MemoryStorage | SqlStorage) -> RolloutInForce:

@@ -14,7 +14,7 @@ from ..adapters import wire
 from ..adapters.gateway import SandboxGateway
 from ..adapters.memory import LocalWakeup
 from ..adapters.notify.wording import TemplateWording
-from ..adapters.telemetry import Instruments
+from ..adapters.telemetry import Instruments, Scrape, States
 from ..adapters.telemetry.traced import TracedHandling, TracedRelayTopic
 from ..adapters.telemetry.watched import WatchedRelayTopic
 from ..application.analyse import Analyse
@@ -43,6 +43,7 @@ from ..application.rollout_history import RolloutHistory
 from ..application.rollout_status import RolloutStatus
 from ..application.set_publishing_share import SetPublishingShare
 from ..application.settle_refunds import SettleRefunds
+from ..application.trace_order import TraceOrder
 from ..application.transition_order_state import TransitionOrderState
 from ..application.use_cases import UseCases
 from ..application.write_set import GatheringUnitOfWork
@@ -110,6 +111,17 @@ class Container(containers.DeclarativeContainer):
     watched_cancel_order = _watched("cancel_order", cancel_order, around)
     get_order = providers.Singleton(GetOrder, storage.provided.views)
     timeline = providers.Singleton(OrderTimeline, get_order, storage.provided.log, decode)
+    readers = providers.Singleton(build.readers, storage, settings, providers.Object(CONSUMERS))
+    trace_order = providers.Singleton(
+        TraceOrder,
+        get_order=get_order,
+        log=storage.provided.log,
+        cursors=storage.provided.cursors,
+        readers=readers,
+        notifications=effects.provided.notifications,
+        dead_letters=effects.provided.dead_letters,
+        places=_where_kafka_is(profile, providers.Singleton(traces.topic_places, kafka)),
+    )
     use_cases = providers.Singleton(
         UseCases,
         create_order=_watched("create_order", providers.Singleton(CreateOrder, unit_of_work, clock, new_id), around),
@@ -182,7 +194,6 @@ class Container(containers.DeclarativeContainer):
         batch=settings.provided.relay_batch,
         share=in_force.provided.published_buckets,
     )
-    readers = providers.Singleton(build.readers, storage, settings, providers.Object(CONSUMERS))
     lag = providers.Factory(
         Lag,
         log=storage.provided.log,
@@ -215,6 +226,18 @@ class Container(containers.DeclarativeContainer):
     examine = providers.Factory(
         Examine, look_around, providers.Callable(build.wanted, settings, providers.Object(CONSUMERS))
     )
+    states = providers.Singleton(
+        States,
+        instruments=instruments,
+        lag=lag.provider,
+        log=storage.provided.log,
+        orders=storage.provided.views,
+        letters=effects.provided.dead_letters,
+        clock=clock,
+        shipped=providers.Object(CONSUMERS),
+        partitions=providers.Callable(build.partitions, topic_admin),
+    )
+    scrape = providers.Singleton(Scrape, instruments, states)
     check = providers.Factory(
         CheckAll,
         log=storage.provided.log,

@@ -13,6 +13,7 @@ from ..application.run_relay import RunRelay
 from ..domain.errors import InvalidInput, NotConfigured, Unavailable
 from .container import CONSUMERS
 from .lifespan import opened
+from .operations import checks, operations_door
 from .settings import Settings
 
 HOUSEKEEPING_SECONDS = 5.0
@@ -68,7 +69,7 @@ async def run_parts(
             container.news().notify()
         logger.info("stopped", extra={"part": name})
 
-    async with presence.noted(container.storage().processes):
+    async with operations_door(container), presence.noted(container.storage().processes):
         try:
             async with asyncio.TaskGroup() as group:
                 for name, part in parts.items():
@@ -132,6 +133,7 @@ async def _api(container: Any, stop: asyncio.Event) -> None:
         trust_actor_header=loopback,
         max_body_bytes=settings.http_max_body_bytes,
         stopping=container.stopping().begun,
+        scrape=container.scrape(),
         tracing=container.tracing(),
     )
 
@@ -149,14 +151,6 @@ async def _api(container: Any, stop: asyncio.Event) -> None:
         stopping=container.stopping(),
         grace_seconds=None,  # the deadline is the process's
     )
-
-
-def checks(container: Any) -> dict[str, Callable[[], Awaitable[None]]]:
-    """What readiness asks, by dependency."""
-    asked: dict[str, Callable[[], Awaitable[None]]] = {"database": container.storage().ping}
-    if (admin := container.topic_admin()) is not None:
-        asked["kafka"] = admin.ping
-    return asked
 
 
 async def _housekeeping(container: Any, stop: asyncio.Event) -> None:

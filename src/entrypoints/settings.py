@@ -91,6 +91,10 @@ class Settings:
     http_max_body_bytes: int = ts.option(
         default=1_000_000, validator=_between(1000, 100_000_000), help="bytes, 1000 to 100000000"
     )
+    ops_host: str = ts.option(
+        default="127.0.0.1", help="address of every process's /livez, /readyz and /metrics, which ask for no token"
+    )
+    ops_port: int = ts.option(default=0, validator=_between(0, 65535), help="their port, 0 (any free) to 65535")
     relay_batch: int = ts.option(default=BATCH, validator=_between(1, 10_000), help="events a transaction, 1 to 10000")
     consumer_batch: int = ts.option(default=500, validator=_between(1, 10_000), help="events a batch, 1 to 10000")
     consumer_attempts: int = ts.option(

@@ -70,6 +70,10 @@ class TopicAdmin:
         """Raises StreamUnavailable unless Kafka answers within two seconds; NotFound when the topic is not there."""
         await self._thread(self._partitions, 2.0)
 
+    async def partitions(self) -> int:
+        """How many there are. Raises as ``ping``."""
+        return len(await self._thread(self._partitions, 2.0))
+
     async def close(self) -> None:
         self._thread.close()
 

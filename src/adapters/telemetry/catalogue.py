@@ -115,6 +115,7 @@ LOG_WAITING = _state("orderflow_log_waiting_events", "Events in the log that the
 LOG_WAITING_AGE = _state(
     "orderflow_log_waiting_seconds", "Age of the oldest event that the relay has not yet published; 0 without any."
 )
+LOG_HELD = _state("orderflow_log_held_events", "Events that the relay holds back, for the share does not reach them.")
 SENT_MESSAGES = _counter(
     "orderflow_messaging_client_sent_messages_total",
     "Events handed to Kafka; those of a failed transaction are tried again, and count again.",
@@ -173,6 +174,7 @@ LAG = _state("orderflow_consumer_lag_events", "Events of the log that a consumer
 LAG_SECONDS = _state(
     "orderflow_consumer_lag_seconds", "Age of the oldest event that a consumer has yet to handle.", of.CONSUMER
 )
+PAUSED = _state("orderflow_consumer_paused", "Whether a consumer is told to stand still: 1 or 0.", of.CONSUMER)
 PARKED = _state("orderflow_parked_orders", "Orders that wait for an event which cannot be handled.", of.CONSUMER)
 DEAD_LETTERS = _state("orderflow_dead_letters", "Events that are set aside, also those that only wait.", of.CONSUMER)
 FOREIGN = _state("orderflow_foreign_records", "Records of the topic that are none of ours.", of.CONSUMER)

@@ -14,11 +14,12 @@ from .auth import new_token
 if TYPE_CHECKING:
     from litestar import Litestar
 
+    from ...adapters.telemetry import Scrape
     from ...adapters.telemetry.tracing import Tracing
     from ...application.ports_of_consumers import AnalyticsViews
     from ..stopping import Stopping
 
-__all__ = ["create_app", "new_token", "serve"]
+__all__ = ["create_app", "create_operations", "new_token", "serve"]
 
 MAX_BODY_BYTES = 1_000_000
 _EXTRA = ("litestar", "uvicorn", "swagger_ui_bundle")
@@ -37,6 +38,7 @@ def create_app(
     on_shutdown: Sequence[Callable[[], Awaitable[None]]] = (),
     stopping: Callable[[], bool] = lambda: False,
     tracing: "Tracing | None" = None,
+    scrape: "Scrape | None" = None,
 ) -> "Litestar":
     """The ASGI application.
 
@@ -44,7 +46,8 @@ def create_app(
     its figures under ``/v1/analytics``. With ``trust_actor_header``, and as long as no token was made, callers say
     who they are in ``X-Actor``. ``currency`` is that of orders that name none. A body larger than ``max_body_bytes``
     is refused. ``/readyz`` answers 503 once ``stopping`` says so.
-    ``tracing`` puts a span around every request. Raises NotConfigured without the extra ``http``.
+    ``tracing`` puts a span around every request. ``scrape`` adds ``/metrics``, and has requests counted by it. Raises
+    NotConfigured without the extra ``http``.
     """
     app = _with_extra(".app")
     built: Litestar = app.build(
@@ -59,7 +62,19 @@ def create_app(
         on_shutdown=on_shutdown,
         stopping=stopping,
         tracing=tracing,
+        scrape=scrape,
     )
+    return built
+
+
+def create_operations(
+    checks: Mapping[str, Callable[[], Awaitable[None]]], scrape: "Scrape", stopping: Callable[[], bool] = lambda: False
+) -> "Litestar":
+    """The ASGI application with ``/livez``, ``/readyz`` and ``/metrics`` alone, for processes of every kind.
+
+    Arguments and errors as for ``create_app``.
+    """
+    built: Litestar = _with_extra(".operations").build(checks, scrape, stopping)
     return built
 
 
@@ -72,6 +87,7 @@ async def serve(
     on_ready: Callable[[str, int], None] | None = None,
     grace_seconds: int | None = 10,
     stopping: "Stopping | None" = None,
+    setting: str = "ORDERFLOW_HTTP_PORT",
 ) -> None:
     """Answer requests on ``host`` and ``port`` (0: any free one) until ``stop`` is set or this task is cancelled.
 
@@ -79,11 +95,18 @@ async def serve(
     closed and requests under way get ``grace_seconds`` to finish (None: all the time they take). As soon as
     ``stopping`` has begun, each answer closes its connection, so that the caller's next request goes elsewhere; and it
     is told what is under way. Signals are the caller's to handle. Raises NotConfigured when the address cannot be
-    taken or the extra ``http`` is missing.
+    taken, by the ``setting`` that chooses it, or the extra ``http`` is missing.
     """
     server = _with_extra(".server")
     await server.serve(
-        app, host=host, port=port, stop=stop, on_ready=on_ready, grace_seconds=grace_seconds, stopping=stopping
+        app,
+        host=host,
+        port=port,
+        stop=stop,
+        on_ready=on_ready,
+        grace_seconds=grace_seconds,
+        stopping=stopping,
+        setting=setting,
     )
 
 

@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 
+from ...adapters.telemetry import Scrape
 from ...adapters.telemetry.tracing import Tracing
 from ...application.ports import Tokens
 from ...application.ports_of_consumers import AnalyticsViews
@@ -24,9 +25,9 @@ from ...domain.lifecycle import Actor
 from . import analytics as figures
 from . import problems, reads, stream, writes
 from .auth import Callers
-from .correlation import CorrelatedApp
 from .docs_page import docs_router
 from .health import Checks, livez, readyz
+from .metrics import Reading, WatchedApp, metrics
 from .openapi import CamelViews, ExactNumbers, openapi_config
 
 Hook = Callable[[], Awaitable[None]]
@@ -45,6 +46,7 @@ def build(
     on_shutdown: Sequence[Hook],
     stopping: Callable[[], bool],
     tracing: Tracing | None,
+    scrape: Scrape | None,
 ) -> Litestar:
     """What ``orderflow.entrypoints.http.create_app`` promises."""
     callers = Callers(tokens, trust_actor_header)
@@ -70,9 +72,9 @@ def build(
         dependencies={
             "by": Provide(_caller, sync_to_thread=False),
             "order": Provide(_order, sync_to_thread=False),
-            "use_cases": _given(use_cases),
-            "house": _given(writes.House(currency)),
-            "following": _given(stream.Following(use_cases, end)),
+            "use_cases": given(use_cases),
+            "house": given(writes.House(currency)),
+            "following": given(stream.Following(use_cases, end)),
         },
         tags=["orders"],
     )
@@ -83,14 +85,16 @@ def build(
                 "/v1/analytics",
                 route_handlers=figures.ROUTES,
                 guards=[known, figures.admins_only, understood],
-                dependencies={"figures": _given(figures.Figures(analytics))},
+                dependencies={"figures": given(figures.Figures(analytics))},
                 tags=["analytics"],
             )
         )
     health = Router(
-        "/", route_handlers=[livez, readyz], dependencies={"checks": _given(Checks(checks, stopping))}, security=[{}]
+        "/", route_handlers=[livez, readyz], dependencies={"checks": given(Checks(checks, stopping))}, security=[{}]
     )
-    app = CorrelatedApp(
+    if scrape is not None:
+        routes.append(Router("/", route_handlers=[metrics], dependencies={"reading": given(Reading(scrape))}))
+    app = WatchedApp(
         route_handlers=[*routes, health, docs_router()],
         exception_handlers={Exception: problems.answer},
         openapi_config=openapi_config(trust_actor_header=trust_actor_header),
@@ -104,6 +108,7 @@ def build(
         debug=False,
     )
     app.tracing = tracing
+    app.instruments = scrape.instruments if scrape is not None else None
     return app
 
 
@@ -149,7 +154,9 @@ def _order(order_id: FromPath[str]) -> str:
         raise OrderNotFound(asked[:80]) from e
 
 
-def _given(thing: object) -> Provide:
+def given(thing: object) -> Provide:
+    """``thing`` itself, for whoever depends on it."""
+
     async def give() -> Any:
         return thing
 

@@ -60,12 +60,13 @@ async def serve(
     on_ready: Callable[[str, int], None] | None,
     grace_seconds: int | None,
     stopping: Stopping | None,
+    setting: str,
 ) -> None:
     """What ``orderflow.entrypoints.http.serve`` promises."""
     stopping = stopping or Stopping()
     answering = _LettingGo(app, stopping.begun)
     stopping.watch(lambda: tuple(answering.under_way.values()))
-    listening = _listen(host, port)
+    listening = _listen(host, port, setting)
     taken = listening.getsockname()[1]
     server = _Server(
         uvicorn.Config(
@@ -91,12 +92,12 @@ async def serve(
                 await running
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, setting: str) -> socket.socket:
     """A listening socket on the first address of ``host``. Raises NotConfigured."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=2048)
     except OSError as e:
         raise NotConfigured(
-            f"cannot listen on {host}:{port}: {e.strerror or e}", "free it, or choose another with ORDERFLOW_HTTP_PORT"
+            f"cannot listen on {host}:{port}: {e.strerror or e}", f"free it, or choose another with {setting}"
         ) from e

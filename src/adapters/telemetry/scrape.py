@@ -1,0 +1,63 @@
+"""All metrics in the form that Prometheus reads."""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from attrs import frozen
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from ...domain.errors import NotConfigured
+from .instruments import WORKERS, Instruments, several_workers
+
+
+@frozen(eq=False)
+class _Catalogued:
+    """A collector's metrics without the series ``_created``, which prometheus_client adds to each of them."""
+
+    collector: Any
+
+    def collect(self) -> Iterator[Any]:
+        for metric in self.collector.collect():
+            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            yield metric
+
+
+@frozen(eq=False)
+class _Answers:
+    """A collector of what was asked for already."""
+
+    families: Sequence[Any]
+
+    def collect(self) -> Iterable[Any]:
+        return self.families
+
+
+@frozen
+class Scrape:
+    """What was counted here, or by all workers where PROMETHEUS_MULTIPROC_DIR is set, and the states, asked once.
+
+    Raises NotConfigured when the workers' folder is gone.
+    """
+
+    instruments: Instruments
+    states: Callable[[], Awaitable[Sequence[Any]]]
+
+    async def __call__(self, accept: str = "") -> tuple[bytes, str]:
+        """The text and its content type: OpenMetrics for who accepts that, else Prometheus' own."""
+        answers = _Answers(await self.states())
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Catalogued(self._counted()))  # type: ignore[arg-type,unused-ignore]
+        registry.register(answers)  # type: ignore[arg-type,unused-ignore]
+        encode, content_type = choose_encoder(accept)
+        return encode(registry), content_type
+
+    def _counted(self) -> Any:
+        folder = several_workers()
+        if folder is None:
+            return self.instruments.registry
+        try:
+            return MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call,unused-ignore]
+        except ValueError as error:
+            raise NotConfigured(f"{WORKERS} is {folder!r}, which is no folder", "make it before the start") from error
