@@ -63,14 +63,18 @@ class Installation:
     def file(self) -> str:
         return self.stack.database_url.removeprefix("sqlite:///")
 
-    def start(self, *arguments: str, **settings: str) -> Running:
-        """A process with these settings besides the installation's own, such as ``HTTP_HOST``."""
+    def start(self, *arguments: str, code: Path | None = None, **settings: str) -> Running:
+        """A process with these settings besides the installation's own, such as ``HTTP_HOST``.
+
+        ``code`` is a folder with another ``orderflow`` to run than this one.
+        """
         log = self.stack.folder / f"{len(self.started)}-{arguments[0]}.log"
+        own = {"PYTHONPATH": str(code)} if code else {"ORDERFLOW_STOP_GRACE_SECONDS": "0"}
         environment = self.stack.environment | {
+            **own,
             "ORDERFLOW_LOG_LEVEL": "info",
             "ORDERFLOW_HTTP_PORT": "0",
             "ORDERFLOW_POLL_SECONDS": "0.05",
-            "ORDERFLOW_STOP_GRACE_SECONDS": "0",
             **{f"ORDERFLOW_{name}": value for name, value in settings.items()},
         }
         with log.open("wb") as said:

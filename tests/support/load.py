@@ -18,6 +18,7 @@ class Load:
     """``acknowledged`` are the ids of orders that were answered 201; ``broken`` says what else came of a request."""
 
     url: str
+    prefix: str = "o"
     acknowledged: list[str] = field(factory=list, init=False)
     broken: list[str] = field(factory=list, init=False)
     enough: threading.Event = field(factory=threading.Event, init=False)
@@ -27,7 +28,7 @@ class Load:
         """One client's work."""
         with httpx.Client(timeout=30) as client:
             while not self.enough.is_set():
-                order_id = f"o{next(self._numbers)}"
+                order_id = f"{self.prefix}{next(self._numbers)}"
                 try:
                     answer = client.post(f"{self.url}/v1/orders", content=order_json(order_id), headers=CUSTOMER)
                 except httpx.TransportError as error:
@@ -40,9 +41,9 @@ class Load:
 
 
 @contextmanager
-def load(url: str, *, clients: int = 4) -> Iterator[Load]:
-    """Orders are placed inside the block; at its end every client has had its last answer."""
-    placing = Load(url)
+def load(url: str, *, clients: int = 4, prefix: str = "o") -> Iterator[Load]:
+    """Orders with ids that begin so are placed inside the block; at its end every client has had its last answer."""
+    placing = Load(url, prefix)
     threads = [threading.Thread(target=placing.place_orders, daemon=True) for _ in range(clients)]
     for thread in threads:
         thread.start()
