@@ -1,8 +1,8 @@
 """``OrderFlow``: the door for other applications, and for their tests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any, Self
@@ -11,6 +11,7 @@ from ..application.create_order import NewOrder
 from ..application.handlers import Handler, HandlerConsumer, event_types
 from ..application.log import Delivery
 from ..application.reading import OrderPage, OrderQuery
+from ..application.request import Request, answering, checked_correlation_id, is_traceparent
 from ..application.run_consumer import RunConsumer
 from ..application.use_cases import UseCases
 from ..domain.errors import InvalidInput
@@ -77,6 +78,20 @@ class OrderFlow:
         """Everything in RAM, all consumers running: for tests and trials. Ignores the environment."""
         async with cls.open(Settings(database_url="memory://", poll_seconds=0.01), consumers=consumers) as flow:
             yield flow
+
+    @contextmanager
+    def correlated(self, correlation_id: str | None = None, *, traceparent: str = "") -> Iterator[str]:
+        """All that is asked inside shares ``correlation_id``, one of its own where none is given; which one it is.
+
+        Outside of such a block each command gets an id of its own. ``traceparent`` is W3C Trace Context; without, the
+        application's own OpenTelemetry span is the parent, if there is one. Raises InvalidInput.
+        """
+        made: str = self._container.new_id()()
+        correlation = checked_correlation_id(made if correlation_id is None else correlation_id)
+        if traceparent and not is_traceparent(traceparent):
+            raise InvalidInput("traceparent", "it is not well-formed", "W3C Trace Context, 00-TRACE-SPAN-FLAGS")
+        with answering(Request(correlation_id=correlation, traceparent=traceparent)):
+            yield correlation
 
     @property
     def use_cases(self) -> UseCases:

@@ -5,6 +5,7 @@ import logging
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from orderflow import (
@@ -23,10 +24,12 @@ from orderflow import (
     VersionMismatch,
 )
 from orderflow.adapters.log_source import LogEventSource
+from orderflow.application.request import is_traceparent
 from pytest_mock import MockerFixture
 
 from tests.support.waiting import eventually_async
 
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 LIFE = [
     "order.created",
     "order.shipper_assigned",
@@ -331,3 +334,57 @@ async def test_waiting_ends_at_its_deadline() -> None:
         with pytest.raises(TimeoutError):
             await flow.settled(timeout=0.05)
         release.set()
+
+
+async def test_each_command_has_a_correlation_id_and_a_trace_of_its_own() -> None:
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        await placed(flow, "o1")
+        await flow.assign_shipper("o1", "S1")
+
+        first, *rest = [delivery.record for delivery in await flow.timeline("o1")]
+
+    assert UUID(first.correlation_id).version == 7
+    assert is_traceparent(first.traceparent)
+    assert len({record.correlation_id for record in rest}) == len({record.traceparent for record in rest}) == 1
+    assert rest[0].correlation_id != first.correlation_id
+
+
+async def test_what_is_asked_together_shares_an_id() -> None:
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        with flow.correlated("K1", traceparent=TRACE) as given:
+            await placed(flow, "o1")
+            await flow.assign_shipper("o1", "S1")
+        with flow.correlated() as made:
+            await placed(flow, "o2")
+
+        ours = [(it.record.correlation_id, it.record.traceparent) for it in await flow.timeline("o1")]
+        [other] = await flow.timeline("o2")
+
+    assert set(ours) == {("K1", TRACE)}
+    assert (given, other.record.correlation_id) == ("K1", made)
+    assert UUID(made).version == 7
+
+
+@pytest.mark.parametrize(
+    "asked", [{"correlation_id": "two words"}, {"correlation_id": ""}, {"traceparent": "00-0-0-1"}]
+)
+async def test_an_id_that_is_none_is_refused(asked: dict[str, str]) -> None:
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        with pytest.raises(InvalidInput), flow.correlated(**asked):
+            pytest.fail("it was taken")
+
+
+async def test_what_a_handler_asks_for_carries_the_id_of_its_event() -> None:
+    async with OrderFlow.in_memory(consumers=()) as flow:
+
+        @flow.on("order.created")
+        async def refuse(event: OrderEvent) -> None:
+            await flow.cancel_order(event.order_id, "closed")
+
+        with flow.correlated("K1", traceparent=TRACE):
+            await placed(flow, "o1")
+        await flow.settled()
+
+        told = [(it.record.type, it.record.correlation_id, it.record.traceparent) for it in await flow.timeline("o1")]
+
+    assert told[-1] == ("order.cancelled", "K1", TRACE)

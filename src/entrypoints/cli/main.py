@@ -1,5 +1,6 @@
 """``orderflow``: data on standard output, talk on standard error, and an exit code that says what came of it."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
+from ...application.request import checked_correlation_id
 from ...domain.errors import CommandRefused, Conflict, InvalidInput, NotFound, OrderFlowError, Unavailable
+from ..building import new_id
 from ..logs import configure_logs
 from ..settings import load_settings
 from . import contract, day, doctor, events, figures, letters, operate, orders, people, rollout, status
@@ -23,6 +26,10 @@ EXIT_CODES: tuple[tuple[type[OrderFlowError], int], ...] = (
     (OrderFlowError, 1),
 )
 """The first class that an error belongs to decides: 1 failure, 2 usage, 3 not found, 4 conflict, 5 unavailable."""
+
+PROCESSES = {("serve",), ("relay",), ("consume",)}
+"""Commands that run on: what ends them is a line of their log, as all that they say; misuse is told to the person."""
+logger = logging.getLogger("orderflow")
 
 app = App(name="orderflow", help="Event-driven order flow for food delivery.", version_flags=["--version"])
 for command in (
@@ -60,12 +67,21 @@ def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
     json: Annotated[bool, Parameter(negative=(), help="answer with one JSON document")] = False,
     settings: Annotated[Path | None, Parameter(help="a TOML file of settings; the environment wins over it")] = None,
+    correlation_id: Annotated[
+        str, Parameter(help="what joins all that this command causes; made where none is given")
+    ] = "",
 ) -> int | None:
     """Event-driven order flow for food delivery."""
     loaded = load_settings(settings)
     configure_logs(loaded)
-    begin(loaded, json=json)
-    outcome: int | None = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    begin(loaded, json=json, correlation_id=checked_correlation_id(correlation_id or new_id()))
+    try:
+        outcome: int | None = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    except OrderFlowError as e:
+        if tokens[:1] not in PROCESSES or isinstance(e, InvalidInput):
+            raise
+        logger.critical("%s", e, extra={"error": e})
+        return exit_code(e)
     return outcome
 
 
@@ -88,6 +104,9 @@ def run(arguments: list[str]) -> int:
         return exit_code(e)
     except KeyboardInterrupt:
         return 130
+    except Exception:
+        logger.critical("orderflow failed", exc_info=True)
+        return 1
     except BrokenPipeError:  # who read our data has enough of it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

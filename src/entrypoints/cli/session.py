@@ -4,7 +4,7 @@ import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +16,6 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 from ...application.request import Request, answering
-from ..building import new_id
 from ..container import container_for
 from ..embedded import OrderFlow
 from ..lifespan import opened
@@ -34,6 +33,7 @@ class Session:
 
     settings: Settings
     json: bool
+    correlation_id: str
 
     @property
     def talk(self) -> Console:
@@ -58,7 +58,7 @@ class Session:
         """The container of these settings, opened, with a correlation id for what is done inside."""
         container = container_for(self.settings)
         async with opened(container):
-            with answering(Request(correlation_id=new_id())):
+            with answering(Request(correlation_id=self.correlation_id, asked_at=datetime.now(UTC))):
                 yield container
 
     @asynccontextmanager
@@ -76,8 +76,8 @@ def session() -> Session:
     return _session.get()
 
 
-def begin(settings: Settings, *, json: bool) -> None:
-    _session.set(Session(settings, json))
+def begin(settings: Settings, *, json: bool, correlation_id: str) -> None:
+    _session.set(Session(settings, json, correlation_id))
 
 
 def plain(data: object) -> Any:

@@ -1,6 +1,7 @@
 """``orderflow orders``: what an operator does with orders."""
 
 from pathlib import Path
+from uuid import UUID
 
 from tests.support.commands import CommandLine, order_json
 
@@ -99,3 +100,21 @@ def test_a_timeline_as_of_a_time_shows_the_order_as_it_was_then(lived_once: Comm
 
     assert then["state"] == "waiting_for_shipper"
     assert at_last["state"] == lived_once.json("orders", "show", "small-o1")["state"]
+
+
+def test_what_a_command_causes_carries_the_id_that_it_was_given(cli: CommandLine) -> None:
+    cli.json("--correlation-id", "K1", "orders", "create", "-", stdin=order_json("o1"))
+    cli.json("orders", "assign", "o1", "S1")
+
+    first, *rest = [event["correlationId"] for event in cli.json("orders", "timeline", "o1")]
+
+    assert first == "K1"
+    assert len(set(rest)) == 1
+    assert UUID(rest[0]).version == 7
+
+
+def test_an_id_with_spaces_is_refused(cli: CommandLine) -> None:
+    answer = cli("--correlation-id", "two words", "orders", "list")
+
+    assert answer.code == 2
+    assert "correlation id" in answer.err
