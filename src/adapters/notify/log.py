@@ -1,9 +1,13 @@
-"""A channel that writes to the log: for trying things out, and where another system reads the log."""
+"""A channel that writes to the log: for trying things out, and where another system reads the log.
+
+It says who is told of what, by ids. A letter's text may repeat what a person wrote (a reason, a dish), so it stays out.
+"""
 
 from attrs import field, frozen
 from structlog.typing import FilteringBoundLogger
 
 from ...application.notices import Contact, Message, Receipt
+from ...domain.events import event_id
 
 
 @frozen
@@ -19,12 +23,12 @@ class LogChannel:
     async def send(self, message: Message) -> Receipt:
         self.logger.info(
             "notification",
+            order_id=message.order_id,
+            event_id=event_id(message.order_id, message.sequence),
             to=message.recipient,
             subject=message.subject,
-            text=message.text,
-            order=message.order_id,
             sequence=message.sequence,
-            event_type=message.event_type,
+            type=message.event_type,
             key=message.key,
         )
         return Receipt(accepted=True, detail="logged")

@@ -54,6 +54,7 @@ def postgresql_engine(url: str, pool_size: int) -> AsyncEngine:
         pool_timeout=POOL_SECONDS,
         json_serializer=_json,
         json_deserializer=msgspec.json.decode,
+        hide_parameters=True,  # in what an error says
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     return engine
@@ -75,6 +76,7 @@ def sqlite_engine(url: str, pool_size: int) -> AsyncEngine:
             connect_args={"timeout": LOCK_SECONDS},
             json_serializer=_json,
             json_deserializer=msgspec.json.decode,
+            hide_parameters=True,
         )
     except ArgumentError as error:
         raise InvalidInput("database url", str(error), ALLOWED_URLS) from error
@@ -85,7 +87,12 @@ def sqlite_engine(url: str, pool_size: int) -> AsyncEngine:
 def sqlite_writer(url: str) -> Engine:
     """One connection for a thread that runs whole transactions: a hop there and back for each, not for each call."""
     engine = create_engine(
-        url, pool_size=1, max_overflow=0, connect_args={"timeout": LOCK_SECONDS}, json_serializer=_json
+        url,
+        pool_size=1,
+        max_overflow=0,
+        connect_args={"timeout": LOCK_SECONDS},
+        json_serializer=_json,
+        hide_parameters=True,
     )
     _listen(engine)
     return engine

@@ -3,6 +3,7 @@
 import structlog
 from orderflow.adapters.notify.log import LogChannel
 from orderflow.application.notices import Message
+from orderflow.domain.events import event_id
 from structlog.testing import capture_logs
 
 
@@ -25,6 +26,27 @@ async def test_a_notification_is_a_line_of_the_log() -> None:
     assert receipt.accepted
     [line] = lines
     assert (line["event"], line["to"], line["subject"], line["key"]) == ("notification", "customer:C1", "hello", "k1")
+    assert (line["order_id"], line["event_id"]) == ("o1", event_id("o1", 1))
+
+
+async def test_its_text_and_its_address_stay_out_of_the_log() -> None:
+    channel = LogChannel(structlog.get_logger())
+    message = Message(
+        key="k1",
+        recipient="customer:C1",
+        address="jane@mail.example",
+        subject="hello",
+        text="to Main Street 1",
+        order_id="o1",
+        sequence=1,
+        event_type="order.created",
+    )
+
+    with capture_logs() as lines:
+        await channel.send(message)
+
+    assert "jane" not in str(lines)
+    assert "Main Street" not in str(lines)
 
 
 def test_it_reaches_everybody() -> None:
