@@ -55,6 +55,16 @@ class EventTimes:
 
 
 @frozen
+class Place:
+    """Where an event stands on the topic, and the time of its record: when whoever published it handed it over."""
+
+    topic: str
+    partition: int
+    offset: int
+    at: datetime
+
+
+@frozen
 class CursorAt:
     """A reader's position in one bucket, and when it came there, by the clock of the process that moved it."""
 

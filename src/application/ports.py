@@ -9,7 +9,7 @@ from ..domain.events import OrderEvent
 from ..domain.lifecycle import Actor, OrderState
 from ..domain.money import Money
 from ..domain.order import Order
-from .log import CursorAt, EventTimes, Foreign, LogRecord, Positions
+from .log import CursorAt, EventTimes, Foreign, LogRecord, Place, Positions
 from .payments import GatewayAnswer, PaymentAttempt
 from .reading import Answer, OpenOrders, OrderPage, OrderQuery
 
@@ -254,6 +254,15 @@ class TopicReader(Protocol):
 class TopicScan(Protocol):
     async def read(self, limit: int) -> Sequence[LogRecord | Foreign]:
         """The next records in partition order; empty when the end that stood when the scan began is reached."""
+        ...
+
+
+class TopicPlaces(Protocol):
+    async def find(self, records: Sequence[LogRecord], since: Sequence[datetime]) -> Mapping[str, Place]:
+        """Where these events of one order stand on the topic, by event id; one that is not there is left out.
+
+        ``since`` is for each the time before which it did not stand there. Raises StreamUnavailable.
+        """
         ...
 
 

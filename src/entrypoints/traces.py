@@ -36,6 +36,12 @@ def destination(settings: Settings) -> Destination:
     return Destination("order_events", system="orderflow")
 
 
+def topic_places(kafka: Any) -> Any:
+    from ..adapters.kafka.places import KafkaTopicPlaces
+
+    return KafkaTopicPlaces(kafka)
+
+
 @frozen
 class Around:
     """What stands around use-cases and commits: they are counted, told and traced."""

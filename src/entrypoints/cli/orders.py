@@ -13,6 +13,7 @@ from ...domain.errors import InvalidInput
 from ...domain.lifecycle import Actor, OrderState
 from ...domain.order import Order
 from ..http.bodies import PlaceOrder, read
+from . import tracing
 from .session import InputFile, rows, session
 
 app = App(name="orders", help="Create orders, look at them and move them on.")
@@ -174,6 +175,16 @@ async def timeline(order_id: str, /, *, as_of: str | None = None, as_: As = OPER
     ]
     columns = ("sequence", "type", "occurredAt", "bucket", "position", "correlationId")
     session().show(told, rows(*columns, of=([event[name] for name in columns] for event in told)))
+
+
+@app.command
+async def trace(order_id: str, /, *, as_: As = OPERATOR) -> None:
+    """When each event was asked for, committed, published and handled, in milliseconds from step to step.
+
+    '<' says at the latest: a cursor that has gone on since does not tell how long ago it passed. The steps are timed by
+    different machines' clocks.
+    """
+    await tracing.trace(order_id, Actor.parse(as_))
 
 
 def time(text: str | None, field: str) -> datetime | None:
