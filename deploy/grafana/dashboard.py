@@ -1,6 +1,7 @@
 """The rows of the dashboard, from what wakes somebody down to what a specialist asks for."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 
 from orderflow.adapters.telemetry import catalogue as a
@@ -106,7 +107,9 @@ SEEN = lines(
     "Processes", ('sum by (part) (up{job="orderflow"})', "{{part}}"), unit="short", says="That answered Prometheus."
 )
 
-ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
+Row = tuple[str, Sequence[Panel]]
+
+ROWS: Sequence[Row] = (
     ("At a glance", GLANCE),
     (
         "Business",
@@ -136,6 +139,7 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
         (
             WAITING,
             of(a.LOG_WAITING, title="Events not published"),
+            of(a.LOG_HELD, title="Events held back by the rollout"),
             of(a.SENT_MESSAGES, "type", "via", "outcome", title="Events sent by type"),
             of(a.SEND_SECONDS, "via", "outcome", title="Until Kafka had a batch"),
             of(a.SEND_BATCH, "via", quantiles=(0.5, 0.95), title="Events in a batch to Kafka"),
@@ -156,6 +160,7 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
             of(a.PROCESS_SECONDS, "consumer", "type", quantiles=(0.95,), title="In a handler, for one event"),
             of(a.BATCH_SECONDS, "consumer", quantiles=(0.5, 0.95), title="For a consumer's batch"),
             of(a.BATCH_EVENTS, "consumer", quantiles=(0.5, 0.95), title="Records in a consumer's batch"),
+            of(a.PAUSED, "consumer", title="Consumers that somebody paused"),
             of(a.PARKED, "consumer"),
             of(a.DEAD_LETTERS, "consumer"),
             of(a.FOREIGN, "consumer"),
@@ -207,6 +212,18 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
 WIDTH = 24
 
 
+def rows() -> Sequence[Row]:
+    """ROWS, and behind them one of the metrics that stand in none of those."""
+    asked = " ".join(expression for _, panels in ROWS for panel in panels for expression, _ in panel.questions)
+    named = set(re.findall(r"[\w:]+", asked))
+    rest = [
+        of(metric, *(label.name for label in metric.labels))
+        for metric in a.CATALOGUE
+        if not named & {metric.name, f"{metric.name}_bucket"}
+    ]
+    return [*ROWS, *([("Everything else", rest)] if rest else [])]
+
+
 def dashboard() -> Json:
     """The whole dashboard as Grafana imports it."""
     return {
@@ -232,7 +249,7 @@ def written() -> str:
 def _placed() -> Iterator[Json]:
     """Rows from top to bottom, three panels side by side; the first row is of small ones."""
     identity, y = 1, 0
-    for title, panels in ROWS:
+    for title, panels in rows():
         yield {
             "id": identity,
             "type": "row",

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from deploy.grafana.dashboard import written
+from deploy.grafana.dashboard import rows, written
 from deploy.grafana.panels import of
-from orderflow.adapters.telemetry.catalogue import CATALOGUE, COMMANDS
+from orderflow.adapters.telemetry import catalogue
+from orderflow.adapters.telemetry.catalogue import CATALOGUE, COMMANDS, Kind, Metric
 
 from tests.support.prometheus import promtool
 from tests.support.promql import names
@@ -45,6 +46,16 @@ def test_every_metric_stands_on_the_dashboard() -> None:
     missing = [metric.name for metric in CATALOGUE if not {metric.name, f"{metric.name}_bucket"} & shown]
 
     assert missing == []
+
+
+def test_a_metric_that_nobody_gave_a_place_is_shown_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    new = Metric("orderflow_new_total", Kind.COUNTER, "New ones.", COMMANDS.labels)
+    monkeypatch.setattr(catalogue, "CATALOGUE", (*CATALOGUE, new))
+
+    title, panels = rows()[-1]
+
+    assert title == "Everything else"
+    assert [panel.title for panel in panels] == ["New by command and outcome"]
 
 
 def test_prometheus_understands_every_question(tmp_path: Path) -> None:
