@@ -4,8 +4,11 @@ To add a metric: write it here as a constant and put it into CATALOGUE; count it
 ``Instruments`` (``instruments.add(COMMANDS, command="create_order", outcome="ok")``, ``observe`` for a histogram,
 ``set`` for a gauge), which every watched wrapper of this folder is given by the container; or, where ``asked``, yield
 it from ``States`` when somebody scrapes. A label that is not in ``labels.py`` needs all its values, or a pattern and a
-bound. Then ``python -m orderflow.adapters.telemetry.page`` writes the table of docs/metrics.md anew, and
-tests/integration/telemetry has to make the metric move. Names are ``orderflow_``, base units, ``_total`` on counters.
+bound. Then put what ``python -m orderflow.adapters.telemetry.page`` prints into docs/metrics.md, and make the metric
+move in tests/integration/telemetry, which finds those that nobody moved.
+
+Names begin with ``orderflow_``, units are base units, counters end in ``_total``; what OpenTelemetry has a name for
+(``messaging.process.duration``, ``http.server.request.duration``, ``db.client.operation.duration``) is called so.
 """
 
 from enum import StrEnum
@@ -84,16 +87,16 @@ COMMANDS = _counter(
 COMMAND_SECONDS = _histogram(
     "orderflow_command_duration_seconds", "From asking for a command until its commit or refusal.", QUICK, COMMAND
 )
-ORDERS = _state("orderflow_orders_open", "Orders that are in a state which is not final.", of.STATE)
+ORDERS = _state("orderflow_orders_open", "Orders that are in a state which is not final.", of.OPEN_STATE)
 ORDERS_OLDEST = _state(
     "orderflow_orders_untouched_seconds",
     "Since anything happened to the order in this state that nothing has happened to for longest; 0 without any.",
-    of.STATE,
+    of.OPEN_STATE,
 )
 
 # Business: counted by the consumer analytics, once for each event, when its effects are committed.
 CREATED = _counter("orderflow_orders_created_total", "Orders placed; its rate over a minute is orders a minute.")
-ENDED = _counter("orderflow_orders_ended_total", "Orders that came to a final state.", of.STATE)
+ENDED = _counter("orderflow_orders_ended_total", "Orders that came to a final state.", of.FINAL_STATE)
 REVENUE = _counter("orderflow_revenue_total", "The totals of all orders placed, in units of the currency.", of.CURRENCY)
 REVENUE_LOST = _counter(
     "orderflow_revenue_cancelled_total", "The totals of those of them that were cancelled.", of.CURRENCY
@@ -103,10 +106,10 @@ DELIVERY = _histogram(
     "orderflow_order_delivery_seconds", "From placing to delivery: the event's whole minutes, times 60.", LIFE
 )
 PROCESSING = _histogram(
-    "orderflow_order_processing_seconds", "From placing an order until its final state.", LIFE, of.STATE
+    "orderflow_order_processing_seconds", "From placing an order until its final state.", LIFE, of.FINAL_STATE
 )
 IN_STATE = _histogram(
-    "orderflow_order_state_seconds", "That an order was in a state, told when it leaves it.", LIFE, of.STATE
+    "orderflow_order_state_seconds", "That orders were in a state, observed when they leave it.", LIFE, of.OPEN_STATE
 )
 
 # The log, and its way to Kafka.

@@ -61,7 +61,8 @@ REASONS = (
 """The reasons of cancellation that are counted by themselves, in small letters with underscores for spaces."""
 
 TYPE = Label("type", (*sorted(event.type for event in EVENT_TYPES), OTHER))
-STATE = Label("state", tuple(OrderState))
+OPEN_STATE = Label("state", tuple(state for state in OrderState if not state.terminal))
+FINAL_STATE = Label("state", tuple(state for state in OrderState if state.terminal))
 CURRENCY = Label("currency", (*ISO_4217, OTHER), says="ISO 4217")
 REASON = Label("reason", (*REASONS, OTHER))
 ERROR_OUTCOME = Label(
@@ -69,7 +70,7 @@ ERROR_OUTCOME = Label(
 )
 CONSUMER = Label(
     "consumer",
-    says="notifications, analytics, inventory, and the names of an embedding application's own handlers",
+    says="notifications, analytics, inventory, or the name of an application's own handler",
     pattern=r"[A-Za-z_][\w.<>-]{0,63}",
     most=50,
 )

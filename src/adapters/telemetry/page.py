@@ -1,0 +1,43 @@
+"""``python -m orderflow.adapters.telemetry.page`` prints the tables of docs/metrics.md, as the catalogue has them."""
+
+from collections.abc import Iterable
+
+from .catalogue import CATALOGUE, Kind, Metric
+from .labels import Label
+
+KINDS = {
+    "counter": "Counted since the process was started.",
+    "histogram": "Observed one by one; `_bucket`, `_sum` and `_count` since the process was started.",
+    "gauge": "What this process is now.",
+    "state": "What the whole installation is now, asked for at the scrape: every process tells the same.",
+}
+"""In this order the page tells of them."""
+
+
+def page(catalogue: Iterable[Metric] = CATALOGUE) -> str:
+    """A table for each kind, under a heading of its own."""
+    metrics = list(catalogue)
+    parts = []
+    for kind, says in KINDS.items():
+        rows = [_row(metric) for metric in metrics if _kind(metric) == kind]
+        table = "\n".join(["| metric | labels | what |", "|---|---|---|", *rows])
+        parts.append(f"### {kind.capitalize()}s\n\n{says}\n\n{table}\n")
+    return "\n".join(parts)
+
+
+def _kind(metric: Metric) -> str:
+    return "state" if metric.asked else metric.kind.value
+
+
+def _row(metric: Metric) -> str:
+    labels = "<br>".join(_label(label) for label in metric.labels)
+    bounds = f" Buckets {metric.buckets[0]:g} to {metric.buckets[-1]:g}." if metric.kind is Kind.HISTOGRAM else ""
+    return f"| `{metric.name}` | {labels} | {metric.help}{bounds} |"
+
+
+def _label(label: Label) -> str:
+    return f"`{label.name}`: {label.says or ', '.join(label.values)}"
+
+
+if __name__ == "__main__":
+    print(page(), end="")
