@@ -14,6 +14,7 @@ from ..process import OwnProcess
 from ..servers import free_port
 from . import distribution
 from .broker import KafkaBroker
+from .secured import LISTENER, SecuredListener
 
 USER, PASSWORD = "orders", "kitchen"
 """Who may log in where a login is asked for."""
@@ -27,6 +28,7 @@ class KafkaNode:
     port: int
     login_port: int
     controller_port: int
+    secured: SecuredListener
     folder: Path
     process: OwnProcess
 
@@ -74,7 +76,8 @@ class LocalKafka(KafkaBroker):
         folder.mkdir()
         command = distribution.command("kafka.Kafka", str(folder / "server.properties"), heap=self._heap)
         process = OwnProcess(command, log=folder / "server.log")
-        return KafkaNode(number, free_port(), free_port(), free_port(), folder, process)
+        secured = SecuredListener(folder, free_port())
+        return KafkaNode(number, free_port(), free_port(), free_port(), secured, folder, process)
 
     @property
     def login_servers(self) -> str:
@@ -84,13 +87,18 @@ class LocalKafka(KafkaBroker):
     def _format(self) -> None:
         cluster_id = _cluster_id()
         for member in self.members:
+            member.secured.certify()
             settings = properties(member, self.members)
             path = member.folder / "server.properties"
             path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
             kind = ["--standalone"] if len(self.members) == 1 else []
             subprocess.run(
                 distribution.command(
-                    "kafka.tools.StorageTool", "format", *kind, "-t", cluster_id, "-c", str(path), heap="128m"
+                    "kafka.tools.StorageTool",
+                    "format",
+                    *kind,
+                    *("-t", cluster_id, "-c", str(path), "--add-scram", member.secured.credentials),
+                    heap="128m",
                 ),
                 check=True,
                 capture_output=True,
@@ -113,14 +121,18 @@ def properties(node: KafkaNode, members: tuple[KafkaNode, ...]) -> dict[str, str
         }
     )
     clients = f"PLAINTEXT://127.0.0.1:{node.port},LOGIN://127.0.0.1:{node.login_port}"
+    secured = f"{LISTENER}://127.0.0.1:{node.secured.port}"
     return {
         "process.roles": "broker,controller",
         "node.id": str(node.number),
-        "listeners": f"{clients},CONTROLLER://127.0.0.1:{node.controller_port}",
-        "advertised.listeners": clients,
+        "listeners": f"{clients},{secured},CONTROLLER://127.0.0.1:{node.controller_port}",
+        "advertised.listeners": f"{clients},{LISTENER}://{node.secured.address}",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,LOGIN:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listener.security.protocol.map": (
+            f"PLAINTEXT:PLAINTEXT,LOGIN:SASL_PLAINTEXT,{LISTENER}:SASL_SSL,CONTROLLER:PLAINTEXT"
+        ),
+        **node.secured.properties,
         "sasl.enabled.mechanisms": "PLAIN",
         "listener.name.login.plain.sasl.jaas.config": (
             f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
