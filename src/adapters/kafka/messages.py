@@ -25,3 +25,17 @@ def record_of(message: Message) -> LogRecord | Foreign:
             headers=tuple((name, said or b"") for name, said in pairs or ()),
             problem=str(error),
         )
+
+
+def arrival_of(message: Message) -> wire.Arrival:
+    """``message`` as it stands on the topic, whatever it carries."""
+    headers: Any = message.headers()  # as above
+    return wire.Arrival(
+        topic=message.topic() or "",
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        key=message.key(),
+        value=message.value(),
+        headers=tuple(headers or ()),
+        at=wire.time_of(message.timestamp()[1]),
+    )

@@ -1,20 +1,23 @@
 """The topic as any read-committed consumer sees it, without a consumer group."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import TypeVar
 
 from attrs import define, field, frozen
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from ...application.log import Foreign, LogRecord
+from ..wire import Arrival
 from .client import OneThread, admin, consumer, unavailable
 from .lag import high_watermarks
-from .messages import record_of
+from .messages import arrival_of, record_of
 from .settings import KafkaSettings
 
 _OURS = {"group.id": "orderflow-reader", "enable.partition.eof": "true", "auto.offset.reset": "earliest"}
 _PREFERRED = {"fetch.wait.max.ms": "100", "queued.max.messages.kbytes": "16384", "queued.min.messages": "10000"}
 _WAIT = 0.25
+T = TypeVar("T")
 
 
 @frozen
@@ -42,14 +45,27 @@ class KafkaTopicReader:
 
         Raises StreamUnavailable.
         """
+        async with aclosing(self._flow(from_beginning)) as flow:
+            async for messages in flow:
+                for message in messages:
+                    yield record_of(message)
+
+    async def watch(self, *, from_beginning: bool = False) -> AsyncGenerator[Sequence[Arrival], None]:
+        """As ``tail``, the records as they stand there, some at a time; none when none came for a while.
+
+        Raises StreamUnavailable.
+        """
+        async with aclosing(self._flow(from_beginning)) as flow:
+            async for messages in flow:
+                yield [arrival_of(message) for message in messages]
+
+    async def _flow(self, from_beginning: bool) -> AsyncGenerator[Sequence[Message], None]:
         async with self._client() as (thread, client):
             spans = await thread(self._spans, client)
             start = OFFSET_BEGINNING if from_beginning else OFFSET_END
             await thread(client.assign, [TopicPartition(span.topic, span.partition, start) for span in spans])
             while True:
-                for message in await thread(_some, client, 500, _WAIT):
-                    if message.error() is None:
-                        yield record_of(message)
+                yield [each for each in await thread(_some, client, 500, _WAIT) if each.error() is None]
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[tuple[OneThread, Consumer]]:
@@ -92,14 +108,18 @@ class KafkaTopicScan:
 
     async def read(self, limit: int) -> Sequence[LogRecord | Foreign]:
         """The next records, at most ``limit``; empty at the end. Raises StreamUnavailable."""
-        return await self._thread(self._read, limit)
+        return await self._thread(self._read, limit, record_of)
 
-    def _read(self, limit: int) -> Sequence[LogRecord | Foreign]:
+    async def arrivals(self, limit: int) -> Sequence[Arrival]:
+        """As ``read``, the records as they stand there."""
+        return await self._thread(self._read, limit, arrival_of)
+
+    def _read(self, limit: int, read_as: Callable[[Message], T]) -> Sequence[T]:
         while span := self._current or self._next_span():
             messages = _some(self._client, limit, self._timeout)
             if not messages:
                 raise unavailable("reading the topic", KafkaError(KafkaError._TIMED_OUT))
-            records = [record_of(each) for each in messages if each.error() is None and _offset(each) < span.end]
+            records = [read_as(each) for each in messages if each.error() is None and _offset(each) < span.end]
             if _offset(messages[-1]) + (messages[-1].error() is None) >= span.end:
                 self._current = None
             if records:

@@ -5,24 +5,36 @@ from .envelope import Envelope
 from .faults import Problem
 from .headers import headers, record_from
 from .json_schema import schemas
+from .quality import FUTURE, LATE, Arrival, Bad, Looked, TopicQuality, check_arrival, field_of, summary, time_of
 from .translation import NO_CURRENCY
-from .validation import Fault, Report, check_lines, check_record
+from .validation import Fault, Report, check_lines, check_record, type_of
 
 __all__ = [
+    "FUTURE",
+    "LATE",
     "NO_CURRENCY",
+    "Arrival",
+    "Bad",
     "Envelope",
     "Fault",
+    "Looked",
     "Problem",
     "Report",
+    "TopicQuality",
+    "check_arrival",
     "check_lines",
     "check_record",
     "decode",
     "decode_record",
     "encode",
+    "field_of",
     "headers",
     "read_envelope",
     "record",
     "record_from",
     "schemas",
+    "summary",
+    "time_of",
+    "type_of",
     "write_envelope",
 ]

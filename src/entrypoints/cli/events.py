@@ -4,14 +4,17 @@ import json
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from ...adapters import wire
 from ...application.log import Foreign, LogRecord
 from ...domain.errors import InvalidInput, NotConfigured
 from .session import InputFile, rows, session
+from .watching import FUTURE_SECONDS, LATE_SECONDS, WatchOptions
+from .watching import watch as watch_topic
 
 app = App(name="events", help="Look at the events on the topic, and check what claims to be one.")
 
@@ -34,11 +37,34 @@ async def tail(*, from_beginning: bool = False, follow: bool = True, limit: int 
 
 
 @app.command
-async def validate(file: InputFile | None = None, /, *, topic: bool = False) -> int:
+async def validate(
+    file: InputFile | None = None,
+    /,
+    *,
+    topic: bool = False,
+    watch: bool = False,
+    from_beginning: bool = False,
+    seconds: Annotated[float | None, Parameter(name="--for", help="watch so many seconds")] = None,
+    every: Annotated[float, Parameter(help="seconds between two pictures")] = 1.0,
+    late: Annotated[float, Parameter(help="seconds after its event that a record is late")] = LATE_SECONDS,
+    future: Annotated[float, Parameter(help="seconds that clocks may disagree")] = FUTURE_SECONDS,
+    metrics: Annotated[Path | None, Parameter(help="a file for Prometheus' text, written anew each time")] = None,
+) -> int:
     """Check events in FILE (JSON lines, one event, or an array of them; '-' is standard input), or the --topic.
 
-    Says what was checked, and what is wrong where; exit 1 when anything is.
+    Says what was checked, and what is wrong where; exit 1 when anything is. --watch looks at the topic as it flows,
+    from now on or --from-beginning, until stopped or --for so many seconds: as a table, or with --json as lines, one
+    for each bad record and one each time for all that was counted.
     """
+    if watch:
+        if file is not None:
+            raise InvalidInput("FILE", "both FILE and --watch", "--watch is for the topic")
+        options = WatchOptions(
+            from_beginning=from_beginning, seconds=seconds, every=every, late=late, future=future, metrics=metrics
+        )
+        return await watch_topic(options)
+    if from_beginning or seconds is not None or metrics is not None:
+        raise InvalidInput("--watch", "--from-beginning, --for and --metrics go with it", "--watch")
     if topic == (file is not None):
         raise InvalidInput("FILE", "both or neither of FILE and --topic", "one of them")
     if file is None:
@@ -67,22 +93,14 @@ async def _validate_topic() -> wire.Report:
     async with session().opened() as container:
         if (reader := container.topic_reader()) is None:
             raise NotConfigured("no Kafka is configured", "set ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS, or give a FILE")
+        addressed = container.settings().publishing == "log"
         async with reader.scan() as scan:
-            while records := await scan.read(PAGE):
-                for record in records:
-                    where, problems = _checked(record)
-                    by_type["unknown" if isinstance(record, Foreign) else record.type] += 1
-                    faults += [wire.Fault(where, problems)] if problems else []
+            while arrivals := await scan.arrivals(PAGE):
+                for each in arrivals:
+                    by_type[wire.type_of(each.value)] += 1
+                    if problems := wire.check_arrival(each, addressed=addressed):
+                        faults.append(wire.Fault(f"{each.topic}/{each.partition}@{each.offset}", tuple(problems)))
     return wire.Report(by_type.total(), dict(by_type), tuple(faults))
-
-
-def _checked(record: LogRecord | Foreign) -> tuple[str, tuple[wire.Problem, ...]]:
-    if isinstance(record, Foreign):
-        where = f"{record.topic}/{record.partition}@{record.offset}"
-        found = wire.check_record(record.value, key=record.key, headers=list(record.headers))
-        return where, tuple(found) or (wire.Problem("", record.problem, "an event of the log"),)
-    where = f"bucket {record.bucket}, position {record.position}"
-    return where, tuple(wire.check_record(record.body, key=record.order_id.encode()))
 
 
 async def _records(container: Any, from_beginning: bool, follow: bool) -> AsyncIterator[LogRecord | Foreign]:
