@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
+import stamina
 from attrs import define, field
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
@@ -17,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
 
 from ...application.installation.facts import Cause, ClockOffset, GroupFacts, StreamFacts, TopicFacts, Trouble
 from .broker_clock import broker_clock
-from .client import OneThread, admin, said
+from .client import OneThread, admin, leaderless, said
 from .settings import KafkaSettings
 
 _CODES = {
@@ -25,6 +26,8 @@ _CODES = {
     KafkaError._AUTHENTICATION: Cause.AUTHENTICATION,
     KafkaError.SASL_AUTHENTICATION_FAILED: Cause.AUTHENTICATION,
     KafkaError._SSL: Cause.TLS,
+    KafkaError._TIMED_OUT: Cause.TIMEOUT,
+    KafkaError.REQUEST_TIMED_OUT: Cause.TIMEOUT,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: Cause.NOT_ALLOWED,
     KafkaError.TOPIC_AUTHORIZATION_FAILED: Cause.NOT_ALLOWED,
     KafkaError.GROUP_AUTHORIZATION_FAILED: Cause.NOT_ALLOWED,
@@ -49,6 +52,13 @@ _TELLING = (
 """Of several complaints the most telling one comes first."""
 _EARLIEST: Any = OffsetSpec.earliest()  # type: ignore[no-untyped-call,unused-ignore]
 _LATEST: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call,unused-ignore]
+_COORDINATORS = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
 _CONFIGS = ("cleanup.policy", "min.insync.replicas", "retention.bytes", "retention.ms")
 
 
@@ -77,7 +87,8 @@ class _Complaints:
             for each, text in heard:
                 if each is cause:
                     return Trouble(cause, text)
-        return Trouble(Cause.OTHER, said(last))
+        silent = code in (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN)
+        return Trouble(Cause.TIMEOUT if silent else Cause.OTHER, said(last))
 
 
 @define(eq=False)
@@ -89,7 +100,7 @@ class KafkaWatch:
 
     settings: KafkaSettings
     readers: Mapping[str, str]
-    patience: float = 4.0
+    patience: float = 3.0
     clock: Callable[[], datetime] = _now
     _thread: OneThread = field(factory=lambda: OneThread("kafka-watch"), init=False)
     _client: AdminClient | None = field(default=None, init=False)
@@ -111,22 +122,30 @@ class KafkaWatch:
         client, until = self._client, monotonic() + self.patience
         try:
             client.list_topics(timeout=self.patience / 2)
-            began = monotonic()
-            there = client.list_topics(timeout=_left(until))
-            took = monotonic() - began
-            topic = self._topic(client, there, until)
-            return StreamFacts(
-                cluster=there.cluster_id or "",
-                brokers=tuple(f"{each.host}:{each.port}" for _, each in sorted(there.brokers.items())),
-                took=took,
-                topic=topic,
-                groups=self._groups(client, topic, until),
-                clock=self._clock(client, there, until) if clock and topic is not None else None,
-            )
+            for attempt in stamina.retry_context(
+                on=_passing, attempts=None, timeout=self.patience / 2, wait_initial=0.05, wait_max=0.3
+            ):
+                with attempt:
+                    return self._facts(client, until, clock=clock)
         except KafkaException as error:
             client.poll(0)
             self._client = None
             return self._complaints.trouble(error)
+        raise AssertionError("an attempt ends or is made again")
+
+    def _facts(self, client: AdminClient, until: float, *, clock: bool) -> StreamFacts:
+        began = monotonic()
+        there = client.list_topics(timeout=_left(until))
+        took = monotonic() - began
+        topic = self._topic(client, there, until)
+        return StreamFacts(
+            cluster=there.cluster_id or "",
+            brokers=tuple(f"{each.host}:{each.port}" for _, each in sorted(there.brokers.items())),
+            took=took,
+            topic=topic,
+            groups=self._groups(client, topic, until),
+            clock=self._clock(client, there, until) if clock and topic is not None else None,
+        )
 
     def _topic(self, client: AdminClient, there: ClusterMetadata, until: float) -> TopicFacts | None:
         name = self.settings.topic
@@ -194,6 +213,11 @@ class KafkaWatch:
         except KafkaException as error:
             self._complaints.log(4, "", "", "", said(error))
             return None
+
+
+def _passing(error: Exception) -> bool:
+    """A partition or a group has just been made, or changes hands: asked again, it answers."""
+    return leaderless(error) or (isinstance(error, KafkaException) and error.args[0].code() in _COORDINATORS)
 
 
 def _left(until: float) -> float:

@@ -16,7 +16,7 @@ from ..rollout import Rollout
 from .facts import Cause, DatabaseFacts, DatabaseWatch, StreamFacts, StreamWatch, Trouble
 from .look import Look, ParkedOrder
 
-PATIENCE = 5.0
+PATIENCE = 4.0
 """Seconds that each thing asked has to answer."""
 LATEST = 5
 """How many of the latest failures are looked at."""

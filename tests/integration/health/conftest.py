@@ -1,0 +1,70 @@
+"""The doctor's visits to real servers, as a person asks for them."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from attrs import define
+from orderflow.adapters.sql import SqlStorage
+
+from tests.support.commands import Answer, CommandLine
+from tests.support.databases import migrated
+from tests.support.kafka import KafkaBroker, needs_real_kafka
+from tests.support.postgres import PostgresServer
+
+PRODUCTION_IS_SMALL = {"ORDERFLOW_TOPIC_REPLICATION": "1"}
+
+
+@define
+class Doctor:
+    """What ``orderflow doctor`` says with these settings."""
+
+    database_url: str
+    bootstrap_servers: str = ""
+    topic: str = ""
+
+    def line(self, **settings: str) -> CommandLine:
+        kafka = {"KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers, "TOPIC": self.topic} if self.topic else {}
+        more = {f"ORDERFLOW_{name}": value for name, value in {**kafka, **settings}.items()}
+        return CommandLine(self.database_url, more)
+
+    def __call__(self, *options: str, **settings: str) -> Answer:
+        return self.line(**settings)("--json", "doctor", *options)
+
+    def findings(self, **settings: str) -> dict[str, str]:
+        """What was found, by code."""
+        answer = self(**settings)
+        return {finding["code"]: finding["found"] for finding in answer.data["findings"]}
+
+    def storage(self, work: Callable[[SqlStorage], Coroutine[Any, Any, None]]) -> None:
+        """Do ``work`` on the database itself, open."""
+
+        async def run() -> None:
+            storage = SqlStorage.at(self.database_url)
+            await storage.open()
+            await work(storage)
+            await storage.close()
+
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            thread.submit(asyncio.run, run()).result()
+
+
+@pytest.fixture(scope="session")
+def well_database(postgres: PostgresServer) -> str:
+    """A migrated database, to be left as it is."""
+    return migrated(postgres.create_database())
+
+
+@pytest.fixture
+def own_database(postgres: PostgresServer) -> str:
+    """A migrated database of the test's own, to be made ill."""
+    return migrated(postgres.create_database())
+
+
+@pytest.fixture
+def kafka_doctor(well_database: str, kafka: KafkaBroker, topic_name: str) -> Doctor:
+    """On the well database, and a topic that is not there yet."""
+    needs_real_kafka(kafka, "groups, settings of topics, and the broker's clock")
+    return Doctor(well_database, kafka.bootstrap_servers, topic_name)

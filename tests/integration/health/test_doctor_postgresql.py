@@ -1,0 +1,259 @@
+"""What the doctor finds in a real PostgreSQL, each thing made so for once."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+from attrs import evolve
+from orderflow.adapters.sql import SqlStorage, newest
+from orderflow.adapters.sql.database import Database
+from orderflow.adapters.sql.effects import SqlEffects
+from orderflow.adapters.sql.watch import SqlWatch
+from orderflow.application.dead_letters import DeadLetter
+from orderflow.application.doctor import clocks
+from orderflow.application.installation.facts import DatabaseFacts
+from orderflow.application.registry import Part
+from sqlalchemy import text
+
+from tests.contracts.orders import placed
+from tests.contracts.process_registry import process
+from tests.integration.health.conftest import Doctor
+from tests.support.databases import migrated
+from tests.support.postgres import LocalPostgres, PostgresServer
+from tests.support.servers import free_port, obtain, started
+from tests.unit.doctor.looks import WANTED, WELL
+from tests.unit.domain.cast import AT
+
+
+def other(url: str, **parts: str) -> str:
+    """``url`` with another part, such as ``netloc`` or ``query``."""
+    return urlunsplit(urlsplit(url)._replace(**parts))
+
+
+def at(url: str, *, user: str = "", host: str = "", port: int = 0) -> str:
+    """``url`` with another user, host or port."""
+    there = urlsplit(url)
+    login = user or there.netloc.rpartition("@")[0]
+    return other(url, netloc=f"{login}@{host or there.hostname}:{port or there.port}")
+
+
+@pytest.fixture(scope="module")
+def careless() -> Iterator[PostgresServer]:
+    """A PostgreSQL that risks its data, has few connections, and looks at who comes in."""
+
+    def made() -> PostgresServer:
+        return started(
+            LocalPostgres(
+                {"fsync": "off", "full_page_writes": "off", "max_connections": "12"},
+                access=["host all asked 127.0.0.1/32 scram-sha-256", "host all stranger 127.0.0.1/32 reject"],
+            )
+        )
+
+    server = obtain(made)
+    server.execute("CREATE ROLE asked LOGIN PASSWORD 'right'")
+    yield server
+    server.close()
+
+
+def test_a_well_database_has_nothing(well_database: str) -> None:
+    answer = Doctor(well_database)()
+
+    assert answer.data == {"healthy": True, "problems": 0, "warnings": 0, "findings": []}
+    assert answer.code == 0
+
+
+def test_a_database_without_schema(database_url: str) -> None:
+    answer = Doctor(database_url)()
+
+    assert [finding["code"] for finding in answer.data["findings"]] == ["schema_missing"]
+    assert answer.data["findings"][0]["mend"] == "`orderflow db upgrade`"
+    assert answer.code == 1
+
+
+@pytest.mark.parametrize(("version", "code"), [("0002", "schema_behind"), ("9999", "schema_ahead")])
+def test_a_schema_of_another_release(own_database: str, version: str, code: str) -> None:
+    doctor = Doctor(own_database)
+
+    async def stamp(storage: SqlStorage) -> None:
+        async with storage.database.writing() as connection:
+            await connection.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": version})
+
+    doctor.storage(stamp)
+
+    assert list(doctor.findings()) == [code]
+    assert newest() in doctor.findings()[code]
+
+
+def test_settings_on_which_promises_rest(own_database: str, postgres: PostgresServer) -> None:
+    name = urlsplit(own_database).path.removeprefix("/")
+    for setting in ("synchronous_commit = off", "default_transaction_read_only = on"):
+        postgres.execute(f'ALTER DATABASE "{name}" SET {setting}')
+    doctor = Doctor(other(own_database, query="lock_timeout=0&idle_in_transaction_session_timeout=0"))
+
+    found = doctor.findings()
+
+    assert list(found) == ["postgresql_synchronous_commit", "postgresql_read_only", "postgresql_timeouts"]
+    assert found["postgresql_synchronous_commit"] == "synchronous_commit = off"
+    assert found["postgresql_timeouts"].startswith("lock_timeout and idle_in_transaction_session_timeout")
+
+
+def test_a_server_that_risks_its_data(careless: PostgresServer) -> None:
+    found = Doctor(migrated(careless.create_database())).findings()
+
+    assert found == {"postgresql_fsync": "fsync = off", "postgresql_full_page_writes": "full_page_writes = off"}
+
+
+def test_pools_for_which_there_are_not_enough_connections(own_database: str) -> None:
+    doctor = Doctor(own_database)
+
+    async def one_process(storage: SqlStorage) -> None:
+        parts = tuple(Part(name) for name in ("api", "notifications", "analytics", "inventory"))
+        await storage.processes.beat(process(parts=parts), datetime.now(UTC))
+
+    doctor.storage(one_process)
+
+    assert list(doctor.findings(DATABASE_POOL_SIZE="1000")) == ["postgresql_connections"]
+
+
+@pytest.mark.parametrize(
+    ("sick", "code"),
+    [
+        ({"host": "nobody.invalid"}, "database_no_such_host"),
+        ({"port": -1}, "database_refused"),
+        ({"user": "asked:wrong"}, "database_authentication"),
+        ({"user": "stranger"}, "database_authentication"),
+    ],
+)
+def test_a_server_that_cannot_be_reached_is_told_with_the_reason(
+    careless: PostgresServer, sick: dict[str, object], code: str
+) -> None:
+    url = at(careless.url, **{**sick, **({"port": free_port()} if "port" in sick else {})})  # type: ignore[arg-type]
+
+    answer = Doctor(url)()
+
+    assert [finding["code"] for finding in answer.data["findings"]] == [code]
+    assert answer.code == 5
+    assert "wrong" not in answer.out + answer.err
+
+
+def test_the_right_password_is_let_in(careless: PostgresServer) -> None:
+    assert list(Doctor(at(careless.url, user="asked:right")).findings()) == [
+        "schema_missing",
+        "postgresql_fsync",
+        "postgresql_full_page_writes",
+    ]
+
+
+def test_a_database_that_is_not_there(postgres: PostgresServer) -> None:
+    assert list(Doctor(other(postgres.url, path="/nobodys")).findings()) == ["database_missing"]
+
+
+def test_a_server_without_tls_where_tls_is_asked_for(well_database: str) -> None:
+    found = Doctor(other(well_database, query="sslmode=require")).findings()
+
+    assert list(found) == ["database_tls"]
+    assert "SSL" in found["database_tls"]
+
+
+def test_a_server_that_takes_no_more_connections(careless: PostgresServer) -> None:
+    async def crowd() -> list[asyncpg.Connection]:
+        connections = []
+        try:
+            while True:
+                connections.append(await asyncpg.connect(careless.url))
+        except asyncpg.TooManyConnectionsError:
+            return connections
+
+    async def visit() -> list[str]:
+        connections = await crowd()
+        try:
+            return list(await asyncio.to_thread(Doctor(careless.url).findings))
+        finally:
+            for connection in connections:
+                await connection.close()
+
+    assert asyncio.run(visit()) == ["database_busy"]
+
+
+def test_a_server_that_says_nothing(well_database: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        answer = Doctor(at(well_database, port=silent.getsockname()[1]))()
+
+    assert [finding["code"] for finding in answer.data["findings"]] == ["database_timeout"]
+    assert answer.code == 5
+
+
+async def test_a_clock_that_is_behind_the_databases(well_database: str) -> None:
+    database = Database.at(well_database, pool_size=1)
+    slow = SqlWatch(database, clock=lambda: datetime.now(UTC) - timedelta(seconds=90))
+
+    right, wrong = await SqlWatch(database).look(), await slow.look()
+
+    await database.close()
+    assert isinstance(right, DatabaseFacts)
+    assert isinstance(wrong, DatabaseFacts)
+    assert right.clock is not None
+    assert abs(right.clock.ahead) < 1
+    assert wrong.clock is not None
+    assert wrong.clock.ahead == pytest.approx(90, abs=1)
+    assert _clocks(wrong) == [clocks.DATABASE_CLOCK.code]
+    assert _clocks(right) == []
+
+
+def test_processes_that_are_gone_late_or_of_another_version(own_database: str) -> None:
+    doctor = Doctor(own_database)
+
+    async def processes(storage: SqlStorage) -> None:
+        for name, version, ahead in (("p1", "0.0.9", 0), ("p2", "0.1.0", 300), ("p3", "0.1.0", 0)):
+            said = process(name, version=version, parts=(Part("analytics"),))
+            await storage.processes.beat(said, datetime.now(UTC) + timedelta(seconds=ahead))
+        async with storage.database.writing() as connection:
+            old = "UPDATE processes SET last_seen_at = last_seen_at - interval '2 minutes' WHERE id = 'p3'"
+            await connection.execute(text(old))
+
+    doctor.storage(processes)
+
+    found = doctor.findings()
+    assert list(found) == ["versions_differ", "part_not_running", "process_gone", "clock_process"]
+    assert "0.0.9: consumers on kitchen-1" in found["versions_differ"]
+    assert "300." in found["clock_process"] or "299." in found["clock_process"]
+
+
+def test_events_that_nobody_handles_and_an_order_that_is_parked(own_database: str) -> None:
+    doctor = Doctor(own_database)
+
+    async def waiting(storage: SqlStorage) -> None:
+        await placed(storage, "o1")
+        [record] = await storage.log.history("o1")
+        letter = DeadLetter(
+            consumer="analytics", record=record, error="KeyError", first_failed_at=AT, last_failed_at=AT
+        )
+        async with SqlEffects(storage).store("analytics") as work:
+            await work.dead_letters.keep([letter])
+
+    doctor.storage(waiting)
+
+    found = doctor.findings()
+    assert list(found) == ["consumer_missing", "parked_orders"]
+    assert found["parked_orders"] == "analytics: 1"
+
+
+def test_an_api_that_would_be_open_to_everybody(well_database: str) -> None:
+    assert list(Doctor(well_database).findings(HTTP_HOST="0.0.0.0")) == ["tokens_missing"]
+
+
+def test_warnings_alone_count_when_asked(own_database: str) -> None:
+    doctor = Doctor(other(own_database, query="lock_timeout=0"))
+
+    lenient, strict = doctor(), doctor("--strict")
+
+    assert (lenient.code, strict.code) == (0, 1)
+    assert (lenient.data["healthy"], strict.data["healthy"]) == (True, False)
+
+
+def _clocks(facts: DatabaseFacts) -> list[str]:
+    return [finding.code for finding in clocks.check(evolve(WELL, database=facts), WANTED)]
