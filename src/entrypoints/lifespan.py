@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ..adapters.sql import schema
+from ..adapters.telemetry.instruments import ended
 
 
 @asynccontextmanager
@@ -30,3 +31,4 @@ async def opened(container: Any) -> AsyncIterator[None]:
         closing += [storage.close, tracing.close]
         for close in closing:
             await close()
+        ended()

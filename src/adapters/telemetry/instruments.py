@@ -7,6 +7,7 @@ from typing import Any
 from attrs import define, field
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.multiprocess import mark_process_dead  # type: ignore[attr-defined,unused-ignore]
+from prometheus_client.values import MutexValue, ValueClass
 
 from .catalogue import CATALOGUE, Kind, Metric
 from .labels import OTHER, Label
@@ -80,12 +81,12 @@ def _built(metric: Metric, registry: CollectorRegistry) -> Any:
 
 
 def several_workers() -> str | None:
-    """The folder that the workers share; None where this process stands alone."""
-    return os.environ.get(WORKERS) or None
+    """The folder that the workers share; None where this process stands alone, as it was when Python started."""
+    return os.environ.get(WORKERS) if ValueClass is not MutexValue else None
 
 
 def ended() -> None:
-    """This worker ends: what it alone was (its connections, its queues) is not shown any more."""
-    if several_workers():
-        mark: Callable[[int], None] = mark_process_dead
-        mark(os.getpid())
+    """This worker ends: what it alone was (its connections, its queues) is not shown any more; what it counted is."""
+    if (folder := several_workers()) is not None:
+        mark: Callable[[int, str], None] = mark_process_dead
+        mark(os.getpid(), folder)

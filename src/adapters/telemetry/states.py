@@ -10,7 +10,6 @@ from attrs import define, field, frozen
 from prometheus_client.core import GaugeMetricFamily
 
 from ...application.lag import Lag
-from ...application.log import Positions
 from ...application.ports import Clock, EventLog, OrderViews
 from ...application.ports_of_consumers import DeadLetters
 from ...application.publish_pending import FLOOR
@@ -61,9 +60,13 @@ class States:
     _partitions_until: float = field(default=0.0, init=False)
 
     async def __call__(self) -> list[GaugeMetricFamily]:
-        asked: dict[str, list[Question]] = {"database": [self._readers, self._orders, self._letters], "kafka": []}
-        asked["kafka" if self.partitions is not None else "database"].append(self._log)
-        questions = [(backend, question) for backend, several in asked.items() for question in several]
+        questions: list[tuple[str, Question]] = [
+            ("database", self._readers),
+            ("database", self._orders),
+            ("database", self._letters),
+            ("database", self._log),
+            ("kafka", self._by_partition),
+        ]
         answers = await asyncio.gather(
             *(asyncio.wait_for(question(), self.patience) for _, question in questions), return_exceptions=True
         )
@@ -136,12 +139,25 @@ class States:
         return [Sample(metric, many, (name,)) for name, many in {**dict.fromkeys(self.shipped, 0), **found}.items()]
 
     async def _log(self) -> list[Sample]:
-        heads = await self.log.heads()
-        events = Sample(the.LOG_EVENTS, sum(heads.values()))
-        return [events, *(_by_partition(heads, await self._known(self.partitions)) if self.partitions else ())]
+        return [Sample(the.LOG_EVENTS, sum((await self.log.heads()).values()))]
+
+    async def _by_partition(self) -> list[Sample]:
+        if self.partitions is None:
+            return []
+        partitions = await self._known(self.partitions)
+        events = [0] * partitions
+        for bucket, position in (await self.log.heads()).items():
+            events[bucket % partitions] += position
+        mean = sum(events) / partitions
+        return [
+            *(Sample(the.PARTITION_EVENTS, many, (str(partition),)) for partition, many in enumerate(events)),
+            Sample(the.PARTITION_SKEW, max(events) / mean if mean else 0.0),
+        ]
 
     async def _known(self, ask: Callable[[], Awaitable[int]]) -> int:
         if monotonic() >= self._partitions_until:
+            if self._partitions:  # while Kafka is away, one scrape a minute waits for it, not each
+                self._partitions_until = monotonic() + PARTITIONS_KNOWN
             self._partitions = await ask()
             self._partitions_until = monotonic() + PARTITIONS_KNOWN
         return self._partitions
@@ -161,17 +177,6 @@ class States:
                 family.add_metric(key, value)
             families.append(family)
         return families
-
-
-def _by_partition(heads: Positions, partitions: int) -> list[Sample]:
-    events = [0] * partitions
-    for bucket, position in heads.items():
-        events[bucket % partitions] += position
-    mean = sum(events) / partitions
-    return [
-        *(Sample(the.PARTITION_EVENTS, many, (str(partition),)) for partition, many in enumerate(events)),
-        Sample(the.PARTITION_SKEW, max(events) / mean if mean else 0.0),
-    ]
 
 
 def _age(since: datetime | None, now: datetime) -> float:

@@ -1,0 +1,189 @@
+"""Commands, commits, publishing and channels are counted by how they ended, and end as they would have."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+
+import pytest
+from attrs import frozen
+from orderflow import InvalidInput, Money, OrderFlow, OrderLine, Settings
+from orderflow.adapters.memory import MemoryTopic
+from orderflow.adapters.telemetry import Instruments
+from orderflow.adapters.telemetry import catalogue as the
+from orderflow.adapters.telemetry.kafka_clients import KafkaClients
+from orderflow.adapters.telemetry.watched import (
+    WatchedCommand,
+    WatchedNotifier,
+    WatchedPublishing,
+    WatchedRelayTopic,
+)
+from orderflow.application.log import LogRecord
+from orderflow.application.notices import Contact, Message, Receipt
+from orderflow.domain.errors import ChannelUnavailable, IllegalTransition, StreamUnavailable
+
+from tests.support.metrics import Scraped
+from tests.support.shop import Shop
+
+PIZZA = OrderLine(food_id="F1", food_name="Pizza", price=Money("9.00", "EUR"), quantity=1, discount=Money("0", "EUR"))
+
+
+async def test_each_command_is_counted_by_its_outcome_and_each_commit_with_it() -> None:
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        for order_id in ("o1", "o2"):
+            await flow.create_order(
+                customer_id="C1", restaurant_id="R1", lines=[PIZZA], currency="EUR", order_id=order_id
+            )
+        with pytest.raises(InvalidInput):
+            await flow.create_order(customer_id="C1", restaurant_id="R1", lines=[], currency="EUR")
+        with pytest.raises(IllegalTransition):
+            await flow.transition_order_state("o1", "delivered")
+        await flow.transition_order_state("o1", "cancelled", reason="late")
+        await flow.cancel_order("o2", "late")
+
+        seen = Scraped.counted(flow.container.instruments())
+
+    assert seen.by(the.COMMANDS, "outcome", command="create_order") == {"ok": 2, "invalid_input": 1}
+    assert seen.by(the.COMMANDS, "outcome", command="transition_order_state") == {"ok": 1, "illegal_transition": 1}
+    assert seen.by(the.COMMANDS, "outcome", command="cancel_order") == {"ok": 1}
+    assert seen.by(the.COMMAND_SECONDS, "command", "_count") == seen.by(the.COMMANDS, "command")
+    assert seen.by(the.COMMIT_SECONDS, "outcome", "_count") == {"ok": 4}
+
+
+async def test_a_fault_in_a_command_counts_as_other_and_is_raised() -> None:
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    instruments = Instruments()
+
+    with pytest.raises(ZeroDivisionError):
+        await WatchedCommand("create_order", broken, instruments)()
+
+    assert Scraped.counted(instruments).by(the.COMMANDS, "outcome") == {"other": 1}
+
+
+async def test_who_gives_up_before_the_answer_is_not_counted() -> None:
+    instruments, asking = Instruments(), asyncio.Event()
+
+    async def slow() -> None:
+        asking.set()
+        await asyncio.Event().wait()
+
+    asked = asyncio.create_task(WatchedCommand("create_order", slow, instruments)())
+    await asking.wait()
+
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+
+    assert Scraped.counted(instruments).total(the.COMMANDS) == 0
+
+
+class BrokenTopic(MemoryTopic):
+    async def publish(self, records: Sequence[LogRecord]) -> None:
+        raise StreamUnavailable("Kafka", "gone")
+
+
+@pytest.mark.parametrize(("topic", "outcome"), [(MemoryTopic(), "ok"), (BrokenTopic(), "failed")])
+async def test_a_relays_transaction_is_counted_by_type_and_outcome_with_its_size(
+    topic: MemoryTopic, outcome: str
+) -> None:
+    shop, instruments = Shop(), Instruments()
+    await shop.live("o1")
+    records = await shop.records()
+
+    await asyncio.gather(WatchedRelayTopic(topic, instruments).publish(records), return_exceptions=True)
+
+    seen = Scraped.counted(instruments)
+    assert seen.by(the.SENT_MESSAGES, "outcome", via="relay") == {outcome: len(records)}
+    assert seen.total(the.SENT_MESSAGES, type="order.state_changed") == 3
+    assert seen.by(the.SEND_SECONDS, "outcome", "_count") == {outcome: 1}
+    assert seen.total(the.SEND_BATCH, "_sum", via="relay") == len(records)
+
+
+async def test_of_a_direct_publishing_each_event_has_its_own_outcome() -> None:
+    shop, instruments = Shop(), Instruments()
+    await shop.live("o1")
+    records = (await shop.records())[:3]
+
+    WatchedPublishing(instruments, "direct")(records, [True, False, True], 0.004)
+
+    seen = Scraped.counted(instruments)
+    assert seen.by(the.SENT_MESSAGES, "outcome", via="direct") == {"ok": 2, "failed": 1}
+    assert seen.by(the.SEND_SECONDS, "outcome", "_count") == {"failed": 1}
+
+
+@frozen
+class Channel:
+    answer: Receipt | Exception
+    name: str = "email"
+
+    def address(self, party: str, contact: Contact | None) -> str | None:
+        return f"{party}@example.org"
+
+    async def send(self, message: Message) -> Receipt:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (Receipt(True), "sent"),
+        (Receipt(False), "refused"),
+        (ChannelUnavailable("email", "busy"), "unavailable"),
+        (ValueError("c1@example.org"), "failed"),
+    ],
+)
+async def test_a_message_is_counted_by_what_its_channel_said(answer: Receipt | Exception, outcome: str) -> None:
+    instruments = Instruments()
+    channel = WatchedNotifier(Channel(answer), instruments)
+    message = Message(
+        key="k", recipient="C1", address="a@b", subject="", text="", order_id="o1", sequence=1, event_type="t"
+    )
+
+    said = await asyncio.gather(channel.send(message), return_exceptions=True)
+
+    assert said == [answer]
+    assert (channel.name, channel.address("C1", None)) == ("email", "C1@example.org")
+    assert Scraped.counted(instruments).by(the.NOTIFIED, "outcome", "_count") == {outcome: 1}
+
+
+def test_what_librdkafka_tells_becomes_metrics() -> None:
+    instruments = Instruments()
+    clients = KafkaClients(instruments)
+    broker = {"nodeid": 1, "state": "UP", "txerrs": 2, "rxerrs": 1, "req_timeouts": 1, "rtt": {"p50": 900, "p99": 5000}}
+    bootstrap = {"nodeid": -1, "state": "INIT"}
+    topics = {"orders": {"partitions": {"0": {"fetchq_cnt": 5, "fetchq_size": 50}, "-1": {}}}}
+    told = {"name": "c#1", "msg_cnt": 7, "msg_size": 70, "brokers": {"a": broker, "b": bootstrap}, "topics": topics}
+
+    clients.statistics("relay", json.dumps(told))
+    clients.statistics("relay", json.dumps({**told, "brokers": {"a": {**broker, "txerrs": 3, "state": "DOWN"}}}))
+
+    seen = Scraped.counted(instruments)
+    assert seen.by(the.QUEUE_MESSAGES, "client") == {"relay": 12}
+    assert seen.by(the.QUEUE_BYTES, "client") == {"relay": 120}
+    assert seen.by(the.BROKER_ROUND_TRIP, "quantile", broker="1") == {"0.5": 0.0009, "0.99": 0.005}
+    assert seen.by(the.BROKER_ERRORS, "broker") == {"1": 5}
+    assert seen.total(the.BROKER_UP) == 0
+
+
+@pytest.mark.parametrize("said", ["{", '{"brokers": 7}', ""])
+def test_statistics_that_are_not_understood_break_nothing(said: str) -> None:
+    instruments = Instruments()
+
+    KafkaClients(instruments).statistics("relay", said)
+
+    assert Scraped.counted(instruments).total(the.QUEUE_MESSAGES) == 0
+
+
+async def test_statements_and_connections_of_a_database_are_counted(tmp_path: object) -> None:
+    async with OrderFlow.open(Settings(database_url=f"sqlite:///{tmp_path}/o.db")) as flow:
+        await flow.create_order(customer_id="C1", restaurant_id="R1", lines=[PIZZA], currency="EUR")
+        async with flow.container.storage().database.reading():
+            during = Scraped.counted(flow.container.instruments())
+        after = Scraped.counted(flow.container.instruments())
+
+    assert {"select", "insert"} <= after.by(the.STATEMENT_SECONDS, "operation", "_count").keys()
+    assert during.by(the.POOL, "state")["used"] == 1
+    assert after.by(the.POOL, "state").keys() == {"idle"}
+    assert after.total(the.POOL_MAX) == 10
