@@ -1,0 +1,25 @@
+"""The page of health lists all that the doctor can find, as the code has it."""
+
+from orderflow.application.doctor import AILMENTS
+from orderflow.application.registry import BEAT_SECONDS, FORGOTTEN_AFTER, GONE_AFTER
+
+from tests.support.pages import TREE
+
+PAGE = (TREE / "docs" / "health.md").read_text(encoding="utf-8")
+
+
+def table() -> str:
+    """The table of findings."""
+    rows = ["| code | | what | wanted | how to mend it |", "|---|---|---|---|---|"]
+    rows += [f"| `{it.code}` | {it.severity} | {it.what} | {it.wanted} | {it.mend} |" for it in AILMENTS]
+    return "\n".join(rows) + "\n"
+
+
+def test_the_page_lists_every_finding_as_it_is() -> None:
+    assert table() in PAGE, f"docs/health.md must show:\n\n{table()}"
+
+
+def test_the_page_tells_the_times_of_the_registry() -> None:
+    told = f"every {BEAT_SECONDS:g} seconds", f"{GONE_AFTER:g} seconds", f"{FORGOTTEN_AFTER / 60:g} minutes"
+
+    assert [time for time in told if time not in PAGE] == []
