@@ -1,5 +1,6 @@
 """What is in force now, for those who have to know before every batch."""
 
+import logging
 from asyncio import Lock
 from collections.abc import Callable
 from time import monotonic
@@ -11,12 +12,15 @@ from .rollout import InForce, Rollout
 LOOK_AGAIN_SECONDS = 0.4
 """So that a change is seen well within a second."""
 
+logger = logging.getLogger("orderflow.rollout")
+
 
 @define(eq=False)
 class RolloutInForce:
     """Asks the storage at most every ``every`` seconds, however often it is asked: one small query a process.
 
-    A change is seen after ``every`` seconds and the time of that query. Raises StorageUnavailable.
+    A change is seen after ``every`` seconds and the time of that query, and the log tells of it. Raises
+    StorageUnavailable.
     """
 
     rollout: Rollout
@@ -32,9 +36,14 @@ class RolloutInForce:
             async with self._turn:
                 if self._is_old():  # and nobody has asked while this one waited for its turn
                     asked_at = self.clock()
-                    self._known = await self.rollout.in_force()
+                    self._learn(await self.rollout.in_force())
                     self._until = asked_at + self.every
         return self._known
+
+    def _learn(self, in_force: InForce) -> None:
+        if in_force.percent != self._known.percent:
+            logger.info("publishing %d %% of the orders", in_force.percent, extra={"percent": in_force.percent})
+        self._known = in_force
 
     def _is_old(self) -> bool:
         return self._until is None or self.clock() >= self._until

@@ -173,7 +173,7 @@ async def _here(
         try:
             pace: Pace = _scaled(day, speed) if clock is None else VirtualPace(clock, midnight)
             lived, seconds = await _live(day, UseCaseDoor(container.use_cases()), pace, workers, prefix)
-            waiting = {each.reader: each.events for each in await caught_up(container, wait)}
+            waiting = {each.reader: each.events for each in await caught_up(container, wait) if not each.paused}
         finally:
             stop.set()
             container.news().notify()

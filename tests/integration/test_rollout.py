@@ -1,0 +1,205 @@
+"""The share goes up, down and up again while a day is lived on real servers: what is held back is never lost."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import define, field
+from orderflow.adapters.kafka import KafkaSettings
+from orderflow.application.day.clock import VirtualClock
+from orderflow.application.day.live import LiveDay, UseCaseDoor, VirtualPace
+from orderflow.application.day.synthetic import synthesise
+from orderflow.application.lag import ReaderLag
+from orderflow.application.rollout import buckets_of
+from orderflow.entrypoints.container import CONSUMERS, container_for
+from orderflow.entrypoints.lifespan import opened
+from orderflow.entrypoints.processes import run_parts
+from orderflow.entrypoints.settings import Settings
+
+from tests.integration.kafka.conftest import Seen, on_topic
+from tests.support.databases import migrated
+from tests.support.kafka import KafkaBroker, needs_real_kafka
+from tests.support.stack import Stack
+from tests.support.waiting import eventually_async
+
+ORDERS = 70
+STEPS = 50
+"""How much of the day is lived at each share."""
+WORD = {"by": "ann", "why": "the rollout of this test"}
+
+
+@define
+class InParts:
+    """A day that goes on only as far as it is allowed to."""
+
+    pace: VirtualPace
+    allowed: int = 0
+    taken: int = 0
+    _more: asyncio.Condition = field(factory=asyncio.Condition, init=False)
+
+    async def until(self, second: int) -> None:
+        async with self._more:
+            await self._more.wait_for(lambda: self.taken < self.allowed)
+            self.taken += 1
+        await self.pace.until(second)
+
+    async def allow(self, steps: int) -> None:
+        async with self._more:
+            self.allowed += steps
+            self._more.notify_all()
+
+
+@define
+class Rollout:
+    """A day on a running installation, whose share is changed while it is lived."""
+
+    stack: Stack
+    container: Any
+    day: InParts
+
+    def topic(self) -> Sequence[Seen]:
+        """Everything that stands there now."""
+        return on_topic(KafkaSettings(bootstrap_servers=self.stack.bootstrap_servers, topic=self.stack.topic))
+
+    async def publish(self, percent: int) -> None:
+        """Set the share, and wait until the relay says that it goes by it."""
+        told = self._told().count(percent)
+        await self.container.set_publishing_share()(percent, **WORD)
+        await eventually_async(
+            lambda: self._told().count(percent) > told, deadline=30, that=f"the relay sees {percent} %"
+        )
+
+    async def live_on(self, steps: int = STEPS) -> None:
+        """Live so many more steps of the day."""
+        await self.day.allow(steps)
+        await eventually_async(lambda: self.day.taken >= self.day.allowed, deadline=60, that="the day goes on")
+
+    async def relay(self) -> ReaderLag:
+        found: Sequence[ReaderLag] = await self.container.lag()()
+        return next(each for each in found if each.reader == "relay")
+
+    async def caught_up(self) -> None:
+        """Wait until relay and consumers have come to all that the share lets through."""
+
+        async def nobody_is_waited_for() -> bool:
+            return not any(each.waited_for for each in await self.container.lag()())
+
+        await eventually_async(nobody_is_waited_for, deadline=60, every=0.1)
+
+    def _told(self) -> list[int]:
+        lines = (self.stack.folder / "relay.log").read_text().splitlines()
+        said = [json.loads(line) for line in lines if '"percent"' in line]
+        return [line["percent"] for line in said]
+
+
+@pytest.fixture
+def stack(tmp_path: Path, database_url: str, kafka: KafkaBroker, topic_name: str) -> Iterator[Stack]:
+    """A migrated database, a topic, and a relay as a process of its own."""
+    needs_real_kafka(kafka, "a relay's transactions")
+    kafka.create_topic(topic_name)
+    stack = Stack(
+        tmp_path,
+        migrated(database_url),
+        kafka.bootstrap_servers,
+        topic_name,
+        settings={"ORDERFLOW_LOG_LEVEL": "info"},
+    )
+    stack.start("relay")
+    yield stack
+    stack.processes["relay"].stop()
+
+
+@pytest.fixture
+async def rollout(stack: Stack) -> AsyncIterator[Rollout]:
+    """The day's orders and the consumers live in this process."""
+    clock, stop = VirtualClock(), asyncio.Event()
+    settings = Settings(
+        database_url=stack.database_url, kafka_bootstrap_servers=stack.bootstrap_servers, topic=stack.topic
+    )
+    container = container_for(settings, clock=clock)
+    async with opened(container):
+        consumers = asyncio.create_task(run_parts(container, consumers=CONSUMERS, stop=stop))
+        yield Rollout(stack, container, InParts(VirtualPace(clock)))
+        stop.set()
+        container.news().notify()
+        await consumers
+
+
+async def test_the_share_goes_up_and_down_during_a_day_and_every_event_comes_once_and_in_order(
+    rollout: Rollout,
+) -> None:
+    container = rollout.container
+    await rollout.publish(0)
+    day = asyncio.create_task(LiveDay(UseCaseDoor(container.use_cases()), rollout.day)(synthesise(ORDERS, 11)))
+
+    for percent in (0, 10, 50, 100):
+        if percent:
+            await rollout.publish(percent)
+        await rollout.live_on()
+        await rollout.caught_up()
+        reached = {seen.address[0] for seen in rollout.topic()}
+        assert reached <= set(range(buckets_of(percent, 256)))
+        assert bool(reached) is bool(percent)
+    await rollout.publish(0)
+    before = rollout.topic()
+    await rollout.live_on()
+    held, while_held = await rollout.relay(), await container.check()()
+    after = rollout.topic()
+    await rollout.publish(100)
+    await rollout.day.allow(1_000_000)
+    await day
+    await rollout.caught_up()
+    report, heads = await container.check()(), await container.storage().log.heads()
+
+    assert (held.events, len(after)) == (0, len(before))
+    assert while_held.clean, while_held
+    assert f"{held.held} events are held back: the buckets from 0 on are not published" in while_held.notes
+    assert report.clean, report
+    assert report.notes == []
+    assert not any(each.skipped for each in report.comparisons)
+    assert_each_once_and_in_order(rollout.topic(), heads)
+    history = await container.rollout_history()()
+    assert [(change.before, change.after) for change in reversed(history)] == [
+        (100, 0), (0, 10), (10, 50), (50, 100), (100, 0), (0, 100)
+    ]  # fmt: skip
+
+
+async def test_a_consumer_that_is_paused_stands_still_while_others_go_on_and_then_comes_to_all_of_it(
+    rollout: Rollout,
+) -> None:
+    container = rollout.container
+    await container.pause_consumer()("analytics", **WORD)
+    await eventually_async(lambda: container.in_force().pauses("analytics"), that="the pause is seen")
+    day = asyncio.create_task(LiveDay(UseCaseDoor(container.use_cases()), rollout.day)(synthesise(12, 3)))
+
+    await rollout.day.allow(1_000_000)
+    await day
+    await rollout.caught_up()
+    lags = {each.reader: each.events for each in await container.lag()()}
+    await container.resume_consumer()("analytics", **WORD)
+    await eventually_async(lambda: _handled_by(container, "analytics"), deadline=60)
+    report = await container.check()()
+
+    events = sum((await container.storage().log.heads()).values())
+    assert lags == {"relay": 0, "notifications": 0, "analytics": events, "inventory": 0}
+    assert (report.clean, report.notes) == (True, [])
+
+
+async def _handled_by(container: Any, consumer: str) -> bool:
+    heads, cursors = container.storage().log.heads(), container.storage().cursors.positions(consumer)
+    return dict(await heads) == dict(await cursors)
+
+
+def assert_each_once_and_in_order(topic: Sequence[Seen], heads: Mapping[int, int]) -> None:
+    """Within a partition offsets ascend: there each bucket's positions and each order's sequences are dense from 1."""
+    positions: dict[int, list[int]] = {}
+    sequences: dict[str, list[int]] = {}
+    for seen in topic:
+        bucket, position = seen.address
+        positions.setdefault(bucket, []).append(position)
+        sequences.setdefault(seen.key, []).append(int(seen.headers["sequence"]))
+    assert positions == {bucket: list(range(1, head + 1)) for bucket, head in heads.items()}
+    assert all(found == list(range(1, len(found) + 1)) for found in sequences.values())
