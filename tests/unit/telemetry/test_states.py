@@ -100,7 +100,7 @@ async def test_a_kafka_that_does_not_answer_is_counted_and_the_rest_is_told() ->
 
     assert seen.by(the.SCRAPE_ERRORS, "backend") == {"kafka": 2}
     assert the.PARTITION_EVENTS.name not in seen.samples
-    assert (seen.total(the.DATABASE_UP), seen.total(the.LAG)) == (1, 3)
+    assert (seen.total(the.DATABASE_UP), seen.total(the.LAG, consumer="analytics")) == (1, 3)
 
 
 class Broken:
