@@ -10,7 +10,7 @@ from orderflow.entrypoints.logs import configure_logs
 from orderflow.entrypoints.settings import Settings
 from tests.support.servers import MissingServer
 
-from . import consuming, creating, days, memory, relaying
+from . import consuming, creating, days, memory, relaying, tracing
 from .finding import Effort, Finding, table
 from .servers import Servers
 
@@ -22,9 +22,10 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "consumer": (consuming.measure, "topic to effects, against a commit per message and bare (PostgreSQL, Kafka)"),
     "day": (days.measure, "a day step by step, against bare transactions (SQLite, PostgreSQL)"),
     "day-sqlite": (days.on_sqlite, "the same on SQLite alone, which needs no server; part of day"),
+    "tracing": (tracing.measure, "a command with tracing off, on, and with its log line, against the bare use-case"),
     "memory": (memory.measure, "resident memory of each process after one day and after two (PostgreSQL, Kafka)"),
 }
-ALL = ("create", "relay", "consumer", "day", "memory")
+ALL = ("create", "relay", "consumer", "day", "tracing", "memory")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -44,7 +44,7 @@ async def measure(servers: Servers, effort: Effort) -> list[Finding]:
         create = container.use_cases().create_order
 
         async def ours() -> float:
-            return await _rate(many, lambda number: create(_new(number), by=ADMIN))
+            return await _rate(many, lambda number: create(new_order(number), by=ADMIN))
 
         async def peers() -> float:
             rows = [_rows(number) for number in range(many)]
@@ -81,7 +81,7 @@ def _lines() -> tuple[OrderLine, ...]:
     )
 
 
-def _new(number: int) -> NewOrder:
+def new_order(number: int) -> NewOrder:
     return NewOrder(
         customer_id=f"C{number % 997}",
         restaurant_id=f"R{number % 97}",
@@ -93,7 +93,7 @@ def _new(number: int) -> NewOrder:
 
 def _rows(number: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """What orderflow would write of the same order: its row, and the row of its event. Made outside the clock."""
-    new = _new(number)
+    new = new_order(number)
     change = Order.place(
         id=str(uuid4()),
         customer_id=new.customer_id,

@@ -16,6 +16,8 @@ LONGEST = 2_000
 """Characters of one text."""
 _REPEATING = (InvalidInput, RequestRunning, RequestAnswered, KeyReused)
 """Our errors whose words repeat, in quotes, what was sent."""
+_OF_CODE = (ImportError, NameError, AttributeError)
+"""What these quote are names in programs."""
 _UNTOLD = {"problem", "key"}
 """What these carry that is the sender's own."""
 _SECRET = re.compile(
@@ -43,6 +45,8 @@ def told(error: BaseException) -> str:
         return bounded(_first_line(str(error)))
     if isinstance(error, OSError) and error.strerror:
         return bounded(error.strerror)
+    if isinstance(error, _OF_CODE):
+        return bounded(_first_line(str(error)))
     return bounded(_unquoted(_first_line(str(error))))
 
 

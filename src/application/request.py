@@ -5,9 +5,9 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import UTC, datetime
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from ..domain.errors import InvalidInput
 from ..domain.order import Order
@@ -69,13 +69,17 @@ def answering(request: Request) -> Iterator[Request]:
         _request.reset(token)
 
 
-def begun(request: Request, command: str, *, new_id: Callable[[], str], now: Callable[[], datetime]) -> Request:
-    """``request`` as ``command`` answers it: with an id and the time where no door gave them."""
-    return evolve(
-        request,
-        command=command,
+def begun(request: Request, command: str, *, new_id: Callable[[], str], traced: bool) -> Request:
+    """``request`` as ``command`` answers it: with an id and the time where no door gave them.
+
+    So with a trace, unless it is to be ``traced``: then its span begins one.
+    """
+    return Request(  # not evolve(), which takes three times as long
         correlation_id=request.correlation_id or new_id(),
-        asked_at=request.asked_at or now(),
+        traceparent=request.traceparent or ("" if traced else new_traceparent()),
+        asked_at=request.asked_at or datetime.now(UTC),
+        command=command,
+        idempotency=request.idempotency,
     )
 
 

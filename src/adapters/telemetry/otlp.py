@@ -19,7 +19,7 @@ PAUSE_MS = 1000
 
 @define(eq=False)
 class Exporting:
-    """Spans go to ``endpoint`` (``http://host:4318/v1/traces``) from a thread of their own; when it is down, into nothing.
+    """Spans go to ``endpoint`` (``http://host:4318/v1/traces``) from a thread of their own; if it is down, nowhere.
 
     Of the traces that begin here ``ratio`` are recorded; one that began elsewhere is recorded where it is there.
     """

@@ -7,28 +7,22 @@ conventions: https://opentelemetry.io/docs/specs/semconv/messaging/kafka/
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 from opentelemetry.trace import SpanKind
 
 from ...application.discreet import code_of
 from ...application.lines import about, belonging_to, tell_each
 from ...application.log import LogRecord
 from ...application.ports import Committer, RelayTopic
-from ...application.request import answering, begun, current_request, new_traceparent
+from ...application.request import answering, begun, current_request
 from ...application.write_set import WriteSet
 from .tracing import Tracing, sampled
 
 commands = logging.getLogger("orderflow.commands")
 publishing = logging.getLogger("orderflow.relay")
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @frozen
@@ -56,12 +50,12 @@ class TracedCommand:
     new_id: Callable[[], str]
 
     async def __call__(self, *arguments: Any, **named: Any) -> Any:
-        request = begun(current_request(), self.command, new_id=self.new_id, now=_utc_now)
-        with answering(request), self.tracing.span(self.command) if self.tracing.on else nullcontext():
-            if not current_request().traceparent:
-                with answering(evolve(request, traceparent=new_traceparent())):
-                    return await self.call(*arguments, **named)
-            return await self.call(*arguments, **named)
+        traced = self.tracing.on
+        with answering(begun(current_request(), self.command, new_id=self.new_id, traced=traced)):
+            if not traced:
+                return await self.call(*arguments, **named)
+            with self.tracing.span(self.command):
+                return await self.call(*arguments, **named)
 
 
 @frozen
@@ -78,7 +72,7 @@ class TracedCommitter:
                 await self.committer.commit(writes)
         else:
             await self.committer.commit(writes)
-        if writes.events:
+        if writes.events and commands.isEnabledFor(logging.INFO):
             tell_each(commands, logging.INFO, "order changed", _changes(writes, perf_counter() - began))
 
 
@@ -128,7 +122,9 @@ class TracedRelayTopic:
             sends(self.tracing, self.destination, records, seconds, failure)
         if publishing.isEnabledFor(logging.DEBUG):
             outcome = {"duration": round(seconds, 6), **({"error": {"code": failure}} if failure else {})}
-            publishing.debug("batch published", extra={**outcome, "events": len(records), "topic": self.destination.name})
+            publishing.debug(
+                "batch published", extra={**outcome, "events": len(records), "topic": self.destination.name}
+            )
             tell_each(publishing, logging.DEBUG, "published", ({**about(it), **outcome} for it in records))
 
 
