@@ -11,6 +11,7 @@ from ..application.create_order import NewOrder
 from ..application.handlers import Handler, HandlerConsumer, event_types
 from ..application.log import Delivery
 from ..application.reading import OrderPage, OrderQuery
+from ..application.registry import EMBEDDING
 from ..application.request import Request, answering, checked_correlation_id, is_traceparent
 from ..application.run_consumer import RunConsumer
 from ..application.use_cases import UseCases
@@ -23,6 +24,7 @@ from ..domain.money import Money
 from ..domain.order import Address, Order
 from .container import CONSUMERS, container_for
 from .lifespan import opened
+from .presence import Presence
 from .processes import consumer_loop
 from .settings import Settings, load_settings
 
@@ -64,7 +66,9 @@ class OrderFlow:
                 raise InvalidInput("consumers", f"{name!r} is none", ", ".join(CONSUMERS))
         flow = cls(container_for(settings))
         flow._consumers = tuple(consumers)
-        async with opened(flow._container):
+        presence: Presence = flow._container.presence()
+        presence.runs(EMBEDDING)
+        async with opened(flow._container), presence.noted(flow._container.storage().processes, failing=False):
             try:
                 for name in consumers:
                     flow._start(name, consumer_loop(flow._container, name))
@@ -186,6 +190,7 @@ class OrderFlow:
                 consumer=consumer,
                 paused=partial(self._container.in_force().pauses, reader),
                 batch=1,
+                failed=partial(self._container.presence().failures.note, reader),
             )
             self._start(reader, loop)
             return handler
@@ -215,6 +220,7 @@ class OrderFlow:
         return dict(await storage.log.heads()) == before
 
     def _start(self, name: str, loop: RunConsumer) -> None:
+        self._container.presence().runs(name, loop.source)
         self._tasks[name] = asyncio.get_running_loop().create_task(loop(self._stop), name=name)
 
     async def _close(self) -> None:

@@ -35,18 +35,17 @@ class Presence:
     clock: Callable[[], datetime]
     id: str
     started_at: datetime = field(init=False)
+    _program: tuple[str, str] = field(init=False)
     _parts: dict[str, object] = field(factory=dict, init=False)
     _url: str = field(default="", init=False)
 
     def __attrs_post_init__(self) -> None:
         self.started_at = self.clock()
+        self._program = version("orderflow"), socket.gethostname()
 
     def runs(self, part: str, works_on: object = None) -> None:
         """``part`` runs here; what is its own is that of ``works_on``, where that shares partitions with others."""
         self._parts[part] = works_on
-
-    def ended(self, part: str) -> None:
-        self._parts.pop(part, None)
 
     def listens(self, url: str) -> None:
         """Where the API's requests are answered."""
@@ -55,8 +54,8 @@ class Presence:
     def describe(self) -> Process:
         return Process(
             id=self.id,
-            version=version("orderflow"),
-            host=socket.gethostname(),
+            version=self._program[0],
+            host=self._program[1],
             pid=os.getpid(),
             started_at=self.started_at,
             parts=tuple(self._part(name, works_on) for name, works_on in self._parts.items()),
@@ -69,8 +68,11 @@ class Presence:
         return Part(name, partitions=own, url=self._url if name == "api" else "")
 
     @asynccontextmanager
-    async def noted(self, registry: ProcessRegistry) -> AsyncIterator[None]:
-        """Inside, the process beats in the registry. What fails inside stays noted there, until it is forgotten."""
+    async def noted(self, registry: ProcessRegistry, *, failing: bool = True) -> AsyncIterator[None]:
+        """Inside, the process beats in the registry, and leaves it at the end.
+
+        What fails inside stays noted there until it is forgotten, unless ``failing`` says that this is no matter of ours.
+        """
         heartbeat = Heartbeat(registry=registry, describe=self.describe, clock=self.clock)
         stop = asyncio.Event()
         beating = asyncio.create_task(heartbeat(stop), name="heartbeat")
@@ -78,7 +80,7 @@ class Presence:
         try:
             yield
         except Exception as error:
-            failed = True
+            failed = failing
             self.failures.note(PROCESS, error)
             raise
         finally:

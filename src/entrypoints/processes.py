@@ -133,6 +133,7 @@ async def _api(container: Any, stop: asyncio.Event) -> None:
         trust_actor_header=loopback,
         max_body_bytes=settings.http_max_body_bytes,
         stopping=container.stopping().begun,
+        failed=partial(container.presence().failures.note, "api"),
         scrape=container.scrape(),
         tracing=container.tracing(),
     )

@@ -39,6 +39,7 @@ def create_app(
     stopping: Callable[[], bool] = lambda: False,
     tracing: "Tracing | None" = None,
     scrape: "Scrape | None" = None,
+    failed: Callable[[Exception], None] = lambda error: None,
 ) -> "Litestar":
     """The ASGI application.
 
@@ -46,8 +47,8 @@ def create_app(
     its figures under ``/v1/analytics``. With ``trust_actor_header``, and as long as no token was made, callers say
     who they are in ``X-Actor``. ``currency`` is that of orders that name none. A body larger than ``max_body_bytes``
     is refused. ``/readyz`` answers 503 once ``stopping`` says so.
-    ``tracing`` puts a span around every request. ``scrape`` adds ``/metrics``, and has requests counted by it. Raises
-    NotConfigured without the extra ``http``.
+    ``tracing`` puts a span around every request. ``scrape`` adds ``/metrics``, and has requests counted by it.
+    ``failed`` is told what is answered with 5xx. Raises NotConfigured without the extra ``http``.
     """
     app = _with_extra(".app")
     built: Litestar = app.build(
@@ -63,6 +64,7 @@ def create_app(
         stopping=stopping,
         tracing=tracing,
         scrape=scrape,
+        failed=failed,
     )
     return built
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from litestar import Litestar, Request, Router
+from litestar import Litestar, Request, Response, Router
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -44,6 +44,7 @@ def build(
     max_body_bytes: int,
     on_startup: Sequence[Hook],
     on_shutdown: Sequence[Hook],
+    failed: Callable[[Exception], None],
     stopping: Callable[[], bool],
     tracing: Tracing | None,
     scrape: Scrape | None,
@@ -54,6 +55,11 @@ def build(
 
     async def known(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         connection.scope["user"] = await callers(connection.headers)
+
+    def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        if problems.not_the_callers(error):
+            failed(error)
+        return problems.answer(request, error)
 
     orders = Router(
         "/v1",
@@ -96,7 +102,7 @@ def build(
         routes.append(Router("/", route_handlers=[metrics], dependencies={"reading": given(Reading(scrape))}))
     app = WatchedApp(
         route_handlers=[*routes, health, docs_router()],
-        exception_handlers={Exception: problems.answer},
+        exception_handlers={Exception: answer},
         openapi_config=openapi_config(trust_actor_header=trust_actor_header),
         plugins=[CamelViews(), ExactNumbers()],
         request_max_body_size=max_body_bytes,

@@ -25,9 +25,14 @@ _SHOWN = 300
 log = structlog.get_logger(__name__)
 
 
+def not_the_callers(error: Exception) -> bool:
+    """Whether ``error`` is a fault of our own, or of a backend that does not answer."""
+    return _status(error) >= 500
+
+
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The problem document of ``error``. Of a fault of our own it says no more than the correlation id."""
-    status = error.status_code if isinstance(error, HTTPException) else status_of(type(error))
+    status = _status(error)
     headers: dict[str, str] = {}
     document: dict[str, object] = {}
     if status == 500:
@@ -60,6 +65,10 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
 
 def _route(request: Request[Any, Any, Any]) -> str:
     return str(request.scope.get("path_template", ""))
+
+
+def _status(error: Exception) -> int:
+    return error.status_code if isinstance(error, HTTPException) else status_of(type(error))
 
 
 def _told(request: Request[Any, Any, Any], error: Exception) -> tuple[str, dict[str, str], dict[str, object]]:
