@@ -4,7 +4,7 @@
 #   make test    the linters, then every test (ARGS="-k name" for some)
 #   make lint    formatting, lint, types and import walls
 #   make bench   the measurements
-#   make lock    requirements.txt anew, from pyproject.toml
+#   make lock    requirements.txt anew, from pyproject.toml, and of it what the image gets
 #   make contract  docs/contract anew, from the code
 #   make clean   remove all that was made here, .venv included
 
@@ -33,9 +33,15 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m bench $(ARGS)
 
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock"
+
+# The image gets the same versions as the tests, without what only tests and builds need.
 lock: $(READY)
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
-		--custom-compile-command "make lock" --all-extras --group dev pyproject.toml -o requirements.txt
+	$(COMPILE) --all-extras --group dev pyproject.toml -o requirements.txt
+	$(COMPILE) --all-extras --constraint requirements.txt pyproject.toml -o deploy/requirements.txt
+	{ sed -n '/^\[build-system\]/,/^$$/s/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml; echo uv; } | \
+		$(COMPILE) --constraint requirements.txt - -o deploy/requirements-build.txt
 
 # Without settings of this machine: the documents are those of a new installation.
 contract: $(READY)

@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -70,3 +71,28 @@ def keep(made: Path, kept: Path) -> None:
     except OSError:
         if not kept.is_dir():  # otherwise somebody else was faster, with the same files
             raise
+
+
+def python_package(requirements: Path) -> Path:
+    """Where the packages of that file are, which names versions and hashes; their programs are in its ``bin``.
+
+    :raises MissingServer: when they are not in the cache and pip cannot fetch them.
+    """
+    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
+    kept = cache() / f"python-{requirements.stem}-{digest}"
+    if not kept.is_dir():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept.parent, prefix="fetching-") as fetching:
+            made = Path(fetching) / "made"
+            asked = ["--require-hashes", "--only-binary", ":all:", "--target", str(made)]
+            pip = subprocess.run(
+                [sys.executable, "-m", "pip", "install", "--quiet", *asked, "--requirement", str(requirements)],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=300,
+            )
+            if pip.returncode != 0:
+                raise MissingServer(requirements.stem, [f"pip fetched nothing: {pip.stderr[-2000:]}"], "Look at PyPI")
+            keep(made, kept)
+    return kept

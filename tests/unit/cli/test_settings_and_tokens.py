@@ -56,6 +56,16 @@ def test_a_token_is_shown_once_and_only_its_hash_is_kept(cli: CommandLine) -> No
     assert secret.encode() not in cli.file.read_bytes()
 
 
+def test_a_first_token_is_made_once(cli: CommandLine) -> None:
+    first = cli("tokens", "make", "--role", "admin", "--id", "ops", "--if-none")
+
+    again = cli("tokens", "make", "--role", "admin", "--id", "ops", "--if-none")
+
+    assert first.out.startswith("of_")
+    assert (again.code, again.out) == (0, "")
+    assert "there is a token already" in again.err
+
+
 def test_two_tokens_are_never_the_same(cli: CommandLine) -> None:
     made = [cli.json("tokens", "make", "--role", "admin", "--id", "A1") for _ in range(2)]
 
