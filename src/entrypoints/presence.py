@@ -71,7 +71,7 @@ class Presence:
     async def noted(self, registry: ProcessRegistry, *, failing: bool = True) -> AsyncIterator[None]:
         """Inside, the process beats in the registry, and leaves it at the end.
 
-        What fails inside stays noted there until it is forgotten, unless ``failing`` says that this is no matter of ours.
+        What fails inside stays noted there until it is forgotten, unless ``failing`` says that it is no matter of ours.
         """
         heartbeat = Heartbeat(registry=registry, describe=self.describe, clock=self.clock)
         stop = asyncio.Event()
