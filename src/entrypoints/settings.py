@@ -7,6 +7,7 @@ the file they stand in ``[orderflow.kafka]``.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,8 @@ KAFKA_PREFIX = f"{PREFIX}KAFKA_"
 _MASK = "********"
 _URLS = ("database_url", "tracing_endpoint")
 """Settings that may hold a password in a URL."""
+
+_PASSWORDS = re.compile(r"((?:^|&)\w*password=)[^&]*", re.IGNORECASE)
 
 _DATABASES = ("postgresql://", "sqlite:///", "memory://")
 
@@ -203,17 +206,20 @@ def described(settings: Settings) -> dict[str, object]:
 
 
 def masked_url(url: str) -> str:
-    """``url`` with its password masked."""
+    """``url`` with its passwords masked, also those among its parameters."""
     parts = urlsplit(url)
+    parts = parts._replace(query=_PASSWORDS.sub(rf"\1{_MASK}", parts.query))
     if parts.password is None:
-        return url
+        return urlunsplit(parts) if parts.query else url
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{parts.username}:{_MASK}@{host}"))
 
 
 def is_secret(key: str) -> bool:
     """Whether the value of this librdkafka property is for nobody to read."""
-    return any(word in key for word in ("password", "secret", "key.pem", "jaas", "oauthbearer.config", "ssl.key"))
+    return any(
+        word in key for word in ("password", "secret", "key.pem", "jaas", "oauthbearer.config", "passphrase", "ssl.key")
+    )
 
 
 def _from_file(path: Path | None) -> dict[str, Any]:

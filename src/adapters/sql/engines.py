@@ -42,9 +42,15 @@ def postgresql_engine(url: str, pool_size: int) -> AsyncEngine:
 
     async def connect() -> Any:
         # asyncpg reads the address itself, so that all of libpq's forms and parameters (sslmode, ...) work.
-        return await asyncpg.connect(
-            url, timeout=CONNECT_SECONDS, command_timeout=STATEMENT_SECONDS, server_settings=settings
-        )
+        try:
+            return await asyncpg.connect(
+                url, timeout=CONNECT_SECONDS, command_timeout=STATEMENT_SECONDS, server_settings=settings
+            )
+        except asyncpg.exceptions.ClientConfigurationError as error:
+            raise InvalidInput("database url", str(error), ALLOWED_URLS) from error
+        except FileNotFoundError as error:
+            problem = "a file of certificates that is named is not there"
+            raise InvalidInput("database url", problem, "sslrootcert, sslcert and sslkey that can be read") from error
 
     engine = create_async_engine(
         "postgresql+asyncpg://",

@@ -4,11 +4,13 @@ import sqlite3
 from asyncio import CancelledError
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ssl import SSLCertVerificationError
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from ...domain.errors import OrderFlowError, StorageUnavailable
+from ..certificates import fault
 
 LOST_RACES = ("40001", "40P01")
 """serialization_failure and deadlock_detected: somebody else's transaction went through instead."""
@@ -54,6 +56,8 @@ def unavailable(error: BaseException, backend: str) -> StorageUnavailable | None
         wrong = name.startswith(("SQLITE_ERROR", "SQLITE_CONSTRAINT", "SQLITE_MISMATCH", "SQLITE_RANGE"))
         return None if wrong else StorageUnavailable(backend, str(cause))
     closed = type(cause).__name__ in ("InterfaceError", "InternalClientError", "ConnectionDoesNotExistError")
+    if isinstance(cause, SSLCertVerificationError):
+        return StorageUnavailable(backend, f"its certificate {fault(cause, authorities='sslrootcert')}")
     if isinstance(cause, OSError) or closed:
         return StorageUnavailable(backend, str(cause) or type(cause).__name__)
     return None
