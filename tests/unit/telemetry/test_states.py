@@ -11,6 +11,7 @@ from orderflow.adapters.telemetry import Instruments, Scrape, States
 from orderflow.adapters.telemetry import catalogue as the
 from orderflow.application.log import bucket_of
 from orderflow.domain.errors import StorageUnavailable, StreamUnavailable
+from pytest_mock import MockerFixture
 
 from tests.support.metrics import Scraped
 
@@ -160,3 +161,19 @@ async def test_the_form_is_the_one_that_is_accepted(accept: str, content_type: s
     assert told.startswith(content_type)
     assert (b"# EOF" in text) == (content_type != "text/plain")
     assert b"_created{" not in text
+
+
+async def test_while_kafka_is_away_one_scrape_a_minute_waits_for_it(mocker: MockerFixture) -> None:
+    clock = mocker.patch("orderflow.adapters.telemetry.states.monotonic", return_value=1000.0)
+    ask = mocker.AsyncMock(side_effect=[2, StreamUnavailable("Kafka", "gone"), 2])
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        await two_orders(flow)
+        asked = Asked(flow, {"partitions": ask})
+        await asked.now()
+
+        clock.return_value += 61
+        missed, known = await asked.now(), await asked.now()
+
+    assert ask.await_count == 2
+    assert not missed.by(the.PARTITION_EVENTS, "partition")
+    assert known.total(the.PARTITION_EVENTS) == 3
