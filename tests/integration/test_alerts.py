@@ -15,14 +15,14 @@ import httpx
 import pytest
 from attrs import define, field, frozen
 
-from tests.support.commands import order_json
+from tests.support.commands import CommandLine, order_json
 from tests.support.kafka import KafkaBroker, needs_real_kafka
 from tests.support.postgres import PostgresServer
 from tests.support.process import OwnProcess
 from tests.support.prometheus import LocalPrometheus, Target, hurried
 from tests.support.rules import RULES, alerts
 from tests.support.servers import free_port, obtain, started
-from tests.support.stack import PARTS, PROGRAM, Stack
+from tests.support.stack import PROGRAM, Stack
 from tests.support.waiting import eventually
 
 LENGTHS = {"1m": "1s", "2m": "3s", "5m": "5s", "10m": "2s", "1h": "5s", "1w": "15s"}
@@ -34,21 +34,25 @@ LIMITS = {
     "orderflow:limit:state_seconds": 8,
     "orderflow:limit:compared_orders": 5,
 }
-API = ("serve", "--no-relay", "--no-consumers")
+PARTS: Mapping[str, Sequence[str]] = {
+    "api": ("serve", "--no-relay", "--no-consumers"),
+    "relay": ("relay",),
+    "notifications": ("consume", "notifications"),
+    "consumers": ("consume", "analytics", "inventory"),
+}
 BOSS = {"X-Actor": "admin:boss", "Content-Type": "application/json"}
 
 
 @define(eq=False)
 class Ordering:
-    """Somebody who places an order every tenth of a second, and cancels it, while ``coming`` is set."""
+    """Somebody who places an order every fifth of a second, and cancels it, while ``coming`` is set."""
 
     client: httpx.Client
     coming: threading.Event = field(factory=threading.Event)
-    over: threading.Event = field(factory=threading.Event)
 
-    def __call__(self) -> None:
+    def __call__(self, over: threading.Event) -> None:
         number = 0
-        while not self.over.wait(0.1):
+        while not over.wait(0.2):
             if self.coming.is_set():
                 number += 1
                 try:
@@ -74,15 +78,38 @@ class Watched:
     postgres: PostgresServer
     kafka: KafkaBroker
 
-    def execute(self, statement: str) -> None:
-        async def run() -> None:
+    def run(self, *arguments: str) -> Any:
+        """What a command of the installation's answers."""
+        return _command_line(self.stack).json(*arguments)
+
+    def execute(self, statement: str) -> Any:
+        """The first value that a statement gives."""
+
+        async def run() -> Any:
             connection = await asyncpg.connect(self.stack.database_url, timeout=10)
             try:
-                await connection.execute(statement)
+                return await connection.fetchval(statement)
             finally:
                 await connection.close()
 
-        asyncio.run(run())
+        return asyncio.run(run())
+
+    def count(self, rows: str) -> int:
+        """How many rows a table has, ``WHERE`` and all."""
+        return int(self.execute(f"SELECT count(*) FROM {rows}"))
+
+
+@contextmanager
+def in_background(work: Callable[[threading.Event], None]) -> Iterator[None]:
+    """``work`` goes on inside; its event tells it to end."""
+    over = threading.Event()
+    thread = threading.Thread(target=work, args=(over,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(30)
 
 
 @pytest.fixture(scope="module")
@@ -91,85 +118,80 @@ def watched(
 ) -> Iterator[Watched]:
     needs_real_kafka(kafka, "a broker that goes and comes")
     stack = Stack(tmp_path_factory.mktemp("watched"), postgres.create_database(), kafka.bootstrap_servers, "watched")
-    stack.run("db", "upgrade")
-    stack.run("topics", "create")
-    doors = {part: free_port() for part in (*PARTS, "api")}
+    _command_line(stack).json("db", "upgrade")
+    _command_line(stack).json("topics", "create")
+    doors = {part: free_port() for part in PARTS}
     http = free_port()
     rules = hurried(RULES.read_text(encoding="utf-8"), lengths=LENGTHS, limits=LIMITS)
     targets = [Target(f"127.0.0.1:{port}", {"part": part}) for part, port in doors.items()]
     with ExitStack() as running:
         for part, port in doors.items():
-            process = _process(stack, part, OPS_PORT=str(port), HTTP_PORT=str(http))
-            running.callback(process.stop)
+            process = _process(stack, part, OPS_PORT=str(port), HTTP_PORT=str(http), STOP_GRACE_SECONDS="0")
+            running.callback(process.kill)  # how they end is not what is watched here
             process.start()
         prometheus = running.enter_context(obtain(lambda: started(LocalPrometheus(rules, targets))))
-        client = running.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{http}", timeout=5))
-        ordering = running.enter_context(_in_background(Ordering(client)))
-        here = Watched(stack, prometheus, ordering, postgres, kafka)
+        client = running.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{http}", timeout=20))
+        ordering = Ordering(client)
         ordering.coming.set()
+        running.enter_context(in_background(ordering))
         eventually(lambda: prometheus.query("orderflow:revenue:rate1h > 0"), deadline=90, that="revenue is watched")
         prometheus.wait_clear(deadline=60)
-        yield here
+        yield Watched(stack, prometheus, ordering, postgres, kafka)
+
+
+def _command_line(stack: Stack) -> CommandLine:
+    kafka = {"ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS": stack.bootstrap_servers, "ORDERFLOW_TOPIC": stack.topic}
+    return CommandLine(stack.database_url, kafka)
 
 
 def _process(stack: Stack, part: str, **settings: str) -> OwnProcess:
     environment = stack.environment | {f"ORDERFLOW_{name}": value for name, value in settings.items()}
-    command = (*PROGRAM, *PARTS.get(part, API))
-    process = stack.processes[part] = OwnProcess(command, stack.folder / f"{part}.log", environment=environment)
+    process = OwnProcess((*PROGRAM, *PARTS[part]), stack.folder / f"{part}.log", environment=environment)
+    stack.processes[part] = process
     return process
-
-
-@contextmanager
-def _in_background(ordering: Ordering) -> Iterator[Ordering]:
-    thread = threading.Thread(target=ordering, daemon=True)
-    thread.start()
-    try:
-        yield ordering
-    finally:
-        ordering.over.set()
-        thread.join(30)
 
 
 Fault = Callable[[Watched], AbstractContextManager[Any]]
 
 
 @contextmanager
-def a_consumer_is_stopped(here: Watched) -> Iterator[None]:
+def a_process_hangs(here: Watched) -> Iterator[None]:
+    """The consumer notifications stands still, so that events which come after wait for it."""
     process = here.stack.processes["notifications"]
-    process.stop()
+    process.pause()
     try:
         yield
     finally:
-        process.start()
+        process.resume()
 
 
 @contextmanager
 def a_handler_fails(here: Watched) -> Iterator[None]:
-    """Analytics finds its own books wrong, one order after another."""
-    names = [f"poison-{number}" for number in range(12)]
+    """Analytics finds its own books wrong, for one order after another: a rate is seen only over several scrapes."""
+    names = [f"poison-{number}" for number in range(30)]
     for name in names:
         here.ordering.place(name)
-    _count(here, "order_courses WHERE order_id LIKE 'poison-%'", len(names))
+    poison = "order_courses WHERE order_id LIKE 'poison-%'"
+    eventually(lambda: here.count(poison) == len(names), deadline=60, every=0.1, that="analytics knows all orders")
     here.execute("UPDATE order_courses SET events = -9 WHERE order_id LIKE 'poison-%'")
-    for name in names:  # over several scrapes: a counter that is seen for the first time has not yet risen
-        here.ordering.cancel(name)
-        _count(here, f"dead_letters WHERE order_id = '{name}'", 1)
+
+    def spoil(over: threading.Event) -> None:
+        for name in names:
+            if not over.wait(0.3):
+                here.ordering.cancel(name)
+
+    def handled_after_all() -> bool:
+        here.run("dead-letters", "redrive", "analytics")
+        return here.count("dead_letters") == 0
+
     try:
-        yield
+        with in_background(spoil):
+            yield
     finally:
-        here.execute("UPDATE order_courses SET events = 1 WHERE order_id LIKE 'poison-%'")
-        here.stack.run("dead-letters", "redrive", "analytics")
-
-
-def _count(here: Watched, table: str, rows: int) -> None:
-    async def enough() -> bool:
-        connection = await asyncpg.connect(here.stack.database_url, timeout=10)
-        try:
-            return bool(await connection.fetchval(f"SELECT count(*) >= {rows} FROM {table}"))
-        finally:
-            await connection.close()
-
-    eventually(lambda: asyncio.run(enough()), deadline=30, every=0.1, that=f"{rows} rows of {table}")
+        here.execute("UPDATE order_courses SET events = 1 WHERE events = -9")
+        for name in names:
+            here.ordering.cancel(name)
+        eventually(handled_after_all, deadline=60, that="no dead letter is left")
 
 
 @contextmanager
@@ -206,17 +228,17 @@ def the_database_is_away(here: Watched) -> Iterator[None]:
 
 
 TOGETHER: Mapping[str, tuple[Sequence[Fault], Sequence[tuple[str, Mapping[str, str]]]]] = {
-    "one consumer stopped, another failing, an order left alone": (
-        (a_consumer_is_stopped, orders_are_left_alone, a_handler_fails),
+    "one consumer hangs, another fails, an order is left alone, and then nobody orders": (
+        (a_process_hangs, orders_are_left_alone, a_handler_fails, nobody_orders),
         (
             ("OrderflowProcessDown", {"part": "notifications"}),
             ("OrderflowHandlerErrors", {"consumer": "analytics"}),
             ("OrderflowOrdersParked", {"consumer": "analytics"}),
             ("OrderflowConsumerLagGrowing", {"consumer": "notifications"}),
             ("OrderflowOrdersStuck", {"state": "waiting_for_shipper"}),
+            ("OrderflowRevenueDrop", {"currency": "USD"}),
         ),
     ),
-    "nobody orders": ((nobody_orders,), (("OrderflowRevenueDrop", {"currency": "USD"}),)),
     "Kafka is away": (
         (kafka_is_away,),
         (
@@ -242,9 +264,9 @@ def test_alerts_fire_by_their_fault_and_clear_after_it(
         for fault in faults:
             made.enter_context(fault(watched))
         for name, labels in expected:
-            watched.prometheus.wait_firing(name, deadline=60, **labels)
+            watched.prometheus.wait_firing(name, deadline=90, **labels)
 
-    watched.prometheus.wait_clear(deadline=90)
+    watched.prometheus.wait_clear(deadline=120)
     assert before == set()
 
 
