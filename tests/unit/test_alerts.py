@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.pages import understand_orderflow
 from tests.support.prometheus import promtool
 from tests.support.rules import DEPLOY, RULES, Known, alerts, rules
 from tests.support.servers import obtain
@@ -104,6 +105,14 @@ def test_a_page_names_only_metrics_that_exist(page: Path) -> None:
     named = re.findall(r"`([^`]*\borderflow[_:][^`]*)`", page.read_text(encoding="utf-8"))
 
     assert [fault for expression in named for fault in known.faults(expression)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_a_runbook_speaks_of_exists(page: Path) -> None:
+    commands = re.findall(r"`(orderflow [a-z][^`]*)`", page.read_text(encoding="utf-8"))
+
+    for command in commands:
+        understand_orderflow(command)
 
 
 def test_the_page_of_alerts_lists_every_alert_and_every_limit_as_it_is() -> None:
