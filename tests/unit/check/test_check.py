@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -36,6 +37,7 @@ NOTIFICATIONS = "notifications: each event told once to each recipient and chann
 ANALYTICS = "analytics: each order's course tells of each event once, and of its money"
 INVENTORY = "inventory: each order's reservation follows its events once"
 
+HELD_FROM = 128
 ONE_DELIVERED = "SELECT id FROM orders WHERE state = 'delivered' ORDER BY id LIMIT 1"
 ONE_CANCELLED = "SELECT id FROM orders WHERE state = 'cancelled' ORDER BY id LIMIT 1"
 A_LATER_EVENT = f"order_id = ({ONE_DELIVERED}) AND sequence = 3"
@@ -84,11 +86,13 @@ def day(lived: tuple[Path, list[LogRecord]], tmp_path: Path) -> tuple[Path, Memo
     return database, topic
 
 
-async def _check(database: Path, topic: MemoryTopic) -> Report:
+async def _check(database: Path, topic: MemoryTopic, **topic_settings: Any) -> Report:
     container = container_for(_settings(database))
     async with opened(container):
         log = container.storage().log
-        report: Report = await evolve(container.check(), topic=CheckTopic(topic, log, decode_record))()
+        report: Report = await evolve(
+            container.check(), topic=CheckTopic(topic, log, decode_record, **topic_settings)
+        )()
         return report
 
 
@@ -241,6 +245,39 @@ async def test_damage_on_the_topic_is_seen(
     report = await _check(database, topic)
 
     assert comparison in _found(report), _found(report)
+
+
+def _hold_back(topic: MemoryTopic) -> int:
+    """Leave only the buckets below HELD_FROM on the topic; how many events that takes away."""
+    before = len(topic.records)
+    topic.records = [record for record in topic.records if record.bucket < HELD_FROM]
+    return before - len(topic.records)
+
+
+async def _half() -> int:
+    return HELD_FROM
+
+
+async def test_events_that_are_held_back_are_a_note_and_no_difference(day: tuple[Path, MemoryTopic]) -> None:
+    database, topic = day
+    held = _hold_back(topic)
+
+    report = await _check(database, topic, share=_half)
+
+    assert report.clean, [c.differences[:3] for c in report.comparisons if c.found]
+    assert report.notes == [f"{held} events are held back: the buckets from {HELD_FROM} on are not published"]
+
+
+async def test_what_is_published_is_still_compared_whole_while_something_is_held_back(
+    day: tuple[Path, MemoryTopic],
+) -> None:
+    database, topic = day
+    _hold_back(topic)
+    _drop(topic.records)
+
+    report = await _check(database, topic, share=_half)
+
+    assert _found(report) == {TOPIC, FOLDS}
 
 
 async def test_events_that_are_not_published_yet_are_a_note_and_no_difference(day: tuple[Path, MemoryTopic]) -> None:
