@@ -10,7 +10,7 @@ from orderflow.entrypoints.logs import configure_logs
 from orderflow.entrypoints.settings import Settings
 from tests.support.servers import MissingServer
 
-from . import consuming, creating, days, memory, relaying, tracing
+from . import consuming, creating, days, memory, metrics, relaying, tracing
 from .finding import Effort, Finding, table
 from .servers import Servers
 
@@ -23,9 +23,10 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "day": (days.measure, "a day step by step, against bare transactions (SQLite, PostgreSQL)"),
     "day-sqlite": (days.on_sqlite, "the same on SQLite alone, which needs no server; part of day"),
     "tracing": (tracing.measure, "a command with tracing off, on, and with its log line, against the bare use-case"),
+    "metrics": (metrics.measure, "orders created and events handled, counted, against the same uncounted (PostgreSQL)"),
     "memory": (memory.measure, "resident memory of each process after one day and after two (PostgreSQL, Kafka)"),
 }
-ALL = ("create", "relay", "consumer", "day", "tracing", "memory")
+ALL = ("create", "relay", "consumer", "day", "tracing", "metrics", "memory")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

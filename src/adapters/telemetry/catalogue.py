@@ -228,7 +228,7 @@ SCRAPE_ERRORS = _counter(
 # librdkafka's own statistics, every five seconds (statistics.interval.ms).
 BROKER_ROUND_TRIP = _gauge(
     "orderflow_kafka_broker_round_trip_seconds",
-    "Of requests to a broker, over the last interval.",
+    "Of requests to a broker, over the last interval that had any.",
     of.CLIENT,
     of.BROKER,
     Label("quantile", ("0.5", "0.99")),

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.multiprocess import mark_process_dead  # type: ignore[attr-defined,unused-ignore]
 from prometheus_client.values import MutexValue, ValueClass
 
+from ...domain.errors import NotConfigured
 from .catalogue import CATALOGUE, Kind, Metric
 from .labels import OTHER, Label
 
@@ -21,6 +22,7 @@ class Instruments:
     """Counts what ``catalogue`` lists. A label's value that is not allowed counts as OTHER, so labels stay bounded.
 
     It may be called from any thread. A label that is left out is an error (KeyError), as is a metric of another kind.
+    Raises NotConfigured where the folder that the workers share is not there.
     """
 
     registry: CollectorRegistry = field(factory=lambda: CollectorRegistry(auto_describe=False))
@@ -30,6 +32,8 @@ class Instruments:
     _seen: dict[Label, set[str]] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
+        if (folder := several_workers()) is not None and not os.path.isdir(folder):
+            raise NotConfigured(f"{WORKERS} is {folder!r}, which is no folder", "make it before the start")
         for metric in self.catalogue:
             if not metric.asked:
                 self._metrics[metric.name] = _built(metric, self.registry)

@@ -14,6 +14,9 @@ _MICROSECONDS = 1e-6
 
 
 class _RoundTrip(msgspec.Struct):
+    """``cnt`` requests were answered in the interval; of none nothing is known."""
+
+    cnt: int = 0
     p50: int = 0
     p99: int = 0
 
@@ -79,7 +82,8 @@ class KafkaClients:
 
     def _broker(self, client: str, instance: str, broker: _Broker) -> None:
         labels: dict[str, Any] = {"client": client, "broker": str(broker.nodeid)}
-        for quantile, microseconds in (("0.5", broker.rtt.p50), ("0.99", broker.rtt.p99)):
+        quantiles = {"0.5": broker.rtt.p50, "0.99": broker.rtt.p99} if broker.rtt.cnt else {}
+        for quantile, microseconds in quantiles.items():
             self.instruments.set(the.BROKER_ROUND_TRIP, microseconds * _MICROSECONDS, **labels, quantile=quantile)
         self.instruments.set(the.BROKER_UP, float(broker.state == "UP"), **labels)
         errors = broker.txerrs + broker.rxerrs + broker.req_timeouts

@@ -8,8 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from ...domain.errors import NotConfigured
-from .instruments import WORKERS, Instruments, several_workers
+from .instruments import Instruments, several_workers
 
 
 @frozen(eq=False)
@@ -36,10 +35,7 @@ class _Answers:
 
 @frozen
 class Scrape:
-    """What was counted here, or by all workers where PROMETHEUS_MULTIPROC_DIR is set, and the states, asked once.
-
-    Raises NotConfigured when the workers' folder is gone.
-    """
+    """What was counted here, or by all workers where PROMETHEUS_MULTIPROC_DIR is set, and the states, asked once."""
 
     instruments: Instruments
     states: Callable[[], Awaitable[Sequence[Any]]]
@@ -57,7 +53,4 @@ class Scrape:
         folder = several_workers()
         if folder is None:
             return self.instruments.registry
-        try:
-            return MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call,unused-ignore]
-        except ValueError as error:
-            raise NotConfigured(f"{WORKERS} is {folder!r}, which is no folder", "make it before the start") from error
+        return MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call,unused-ignore]

@@ -151,13 +151,22 @@ async def test_a_message_is_counted_by_what_its_channel_said(answer: Receipt | E
 def test_what_librdkafka_tells_becomes_metrics() -> None:
     instruments = Instruments()
     clients = KafkaClients(instruments)
-    broker = {"nodeid": 1, "state": "UP", "txerrs": 2, "rxerrs": 1, "req_timeouts": 1, "rtt": {"p50": 900, "p99": 5000}}
+    broker = {
+        "nodeid": 1,
+        "state": "UP",
+        "txerrs": 2,
+        "rxerrs": 1,
+        "req_timeouts": 1,
+        "rtt": {"cnt": 4, "p50": 900, "p99": 5000},
+    }
     bootstrap = {"nodeid": -1, "state": "INIT"}
     topics = {"orders": {"partitions": {"0": {"fetchq_cnt": 5, "fetchq_size": 50}, "-1": {}}}}
     told = {"name": "c#1", "msg_cnt": 7, "msg_size": 70, "brokers": {"a": broker, "b": bootstrap}, "topics": topics}
 
     clients.statistics("relay", json.dumps(told))
-    clients.statistics("relay", json.dumps({**told, "brokers": {"a": {**broker, "txerrs": 3, "state": "DOWN"}}}))
+    clients.statistics(
+        "relay", json.dumps({**told, "brokers": {"a": {**broker, "txerrs": 3, "state": "DOWN", "rtt": {}}}})
+    )
 
     seen = Scraped.counted(instruments)
     assert seen.by(the.QUEUE_MESSAGES, "client") == {"relay": 12}

@@ -1,0 +1,236 @@
+"""One installation's life on real servers, each part a process of its own, scraped at every turn of it."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx
+from attrs import define, evolve, field, frozen
+from confluent_kafka import Producer
+from orderflow.adapters import wire
+from orderflow.adapters.telemetry import catalogue as the
+from orderflow.adapters.telemetry.catalogue import Metric
+from orderflow.application.log import LogRecord, bucket_of
+
+from tests.support.installation import Installation, Running, installation
+from tests.support.kafka import KafkaBroker
+from tests.support.metrics import Scraped
+from tests.support.postgres import PostgresServer
+from tests.support.shop import Shop
+from tests.support.stack import Stack
+from tests.support.waiting import eventually
+
+BOSS = {"X-Actor": "admin:boss"}
+DELIVERED, HELD, PARKED, SHORT, TOLD = (
+    "planted-delivered",
+    "planted-held",
+    "planted-parked",
+    "planted-short",
+    "planted-told",
+)
+PLANTED = {
+    "userId": "planted-customer",
+    "restaurantId": "planted-restaurant",
+    "address": {"street": "planted street 7", "city": "planted-city"},
+}
+SECRET_REASON = "the planted reason of Jane Doe"
+QUICK = {"KAFKA_STATISTICS_INTERVAL_MS": "250"}
+API, RELAY, CONSUMERS = "api", "relay", "consumers"
+COMMANDS = {
+    API: ("serve", "--no-relay", "--no-consumers"),
+    RELAY: ("relay",),
+    CONSUMERS: ("consume",),
+}
+
+
+@frozen
+class Health:
+    """What the door of one process said while the database was away."""
+
+    live: int
+    ready: httpx.Response
+    metrics: Scraped
+
+
+@define(eq=False)
+class Life:
+    """What was seen: ``unpublished`` before any relay ran, ``refused`` of a relay that Kafka's client refused,
+    ``paused`` and ``held`` of the API while a consumer and the share stood still, ``end`` of each process, and
+    ``outage`` of each while the database was away.
+    """
+
+    here: Installation
+    postgres: PostgresServer
+    running: dict[str, Running] = field(factory=dict)
+    unpublished: Scraped = field(init=False)
+    refused: Scraped = field(init=False)
+    paused: Scraped = field(init=False)
+    held: Scraped = field(init=False)
+    end: dict[str, Scraped] = field(factory=dict)
+    outage: dict[str, Health] = field(factory=dict)
+    after: dict[str, Scraped] = field(factory=dict)
+    log: Mapping[str, int] = field(factory=dict)
+
+    def door(self, part: str) -> str:
+        """The operations door of that process."""
+        return str(self.running[part].line("operations")["url"])
+
+    def scrape(self, part: str) -> Scraped:
+        return Scraped.at(self.door(part))
+
+    def everything(self) -> list[Scraped]:
+        during = [health.metrics for health in self.outage.values()]
+        return [
+            self.unpublished,
+            self.refused,
+            self.paused,
+            self.held,
+            *self.end.values(),
+            *during,
+            *self.after.values(),
+        ]
+
+    def start(self, part: str, **settings: str) -> None:
+        self.running[part] = self.here.start(*COMMANDS[part], **QUICK, **settings)
+
+    def ask(self, method: str, path: str, json: object = None) -> int:
+        url = self.running[API].url
+        return httpx.request(method, f"{url}{path}", json=json, headers=BOSS, timeout=30).status_code
+
+    def order(self, order_id: str, lines: int = 1, **more: object) -> None:
+        """Of 12.50 a line."""
+        line = {"foodId": "planted-food", "foodName": "planted pizza", "price": 12.5, "quantity": 1}
+        body = {"orderId": order_id, "orderDetails": [line] * lines, "paymentMethod": "cash", **PLANTED, **more}
+        assert self.ask("POST", "/v1/orders", body) == 201
+
+    def until(self, metric: Metric, value: float | None, part: str = API, **labels: str) -> None:
+        """Wait until that process tells that value, or with None any, of all series with these labels together."""
+
+        def told() -> bool:
+            total = self.scrape(part).total(metric, **labels)
+            return total > 0 if value is None else total == value
+
+        eventually(told, deadline=60, every=0.2, that=f"{metric.name} is {value or 'something'} at the {part}")
+
+    def query(self, statement: str) -> Any:
+        async def run() -> Any:
+            connection = await asyncpg.connect(self.here.stack.database_url, timeout=10)
+            try:
+                return await connection.fetch(statement)
+            finally:
+                await connection.close()
+
+        return asyncio.run(run())
+
+    @contextmanager
+    def database_away(self) -> Iterator[None]:
+        """Nobody gets a connection, and those that there are break."""
+        name = urlsplit(self.here.stack.database_url).path.lstrip("/")
+        self.postgres.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        self.postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        try:
+            yield
+        finally:
+            self.postgres.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+
+@contextmanager
+def lived(folder: Path, postgres: PostgresServer, kafka: KafkaBroker, topic: str) -> Iterator[Life]:
+    """A life from the first order to an outage; its processes end with it."""
+    stack = Stack(folder, postgres.create_database(), kafka.bootstrap_servers, topic)
+    with installation(stack) as here:
+        here.run("db", "upgrade")
+        here.run("topics", "create")
+        life = Life(here, postgres)
+        for part in (API, CONSUMERS):
+            life.start(part)
+        _taken(life)
+        _published(life)
+        _stood_still(life)
+        _gone_wrong(life, kafka, topic)
+        _ended(life)
+        yield life
+
+
+def _taken(life: Life) -> None:
+    """Orders are taken while no relay runs, of which the one with many lines is more than a kilobyte."""
+    life.order(DELIVERED, lines=20)
+    for state, more in (("preparing", {}), ("on_the_way", {"shipperId": "planted-shipper"}), ("delivered", {})):
+        assert life.ask("PATCH", f"/v1/orders/{DELIVERED}/state", {"state": state, **more}) == 200
+    life.order(SHORT, currency="EUR")
+    assert life.ask("POST", f"/v1/orders/{SHORT}/cancel", {"reason": "Out of stock"}) == 200
+    life.order(TOLD, currency="EUR")
+    assert life.ask("POST", f"/v1/orders/{TOLD}/cancel", {"reason": SECRET_REASON}) == 200
+    life.order(PARKED)
+    assert life.ask("PATCH", f"/v1/orders/{PARKED}/state", {"state": "delivered"}) == 409
+    assert life.ask("GET", f"/v1/planted-nowhere/{PARKED}") == 404
+    life.unpublished = life.scrape(API)
+
+
+def _published(life: Life) -> None:
+    """First by a relay whose client takes no record that large, then by one that does."""
+    life.start(RELAY, KAFKA_MESSAGE_MAX_BYTES="1000")
+    life.until(the.TRANSACTION_ERRORS, None, RELAY)
+    life.refused = life.scrape(RELAY)
+    life.running[RELAY].process.terminate()
+    assert life.running[RELAY].exit_code() == 0
+    life.here.run("rollout", "pause", "analytics", "--by", "ann", "--why", "a test")
+    life.start(RELAY)
+    life.until(the.LOG_WAITING, 0)
+    life.paused = life.scrape(API)
+    life.here.run("rollout", "resume", "analytics", "--by", "ann", "--why", "a test")
+    life.until(the.LAG, 0)
+
+
+def _stood_still(life: Life) -> None:
+    """The share is lowered to nothing for a while."""
+    life.here.run("rollout", "set", "0", "--by", "ann", "--why", "a test")
+    life.order(HELD)
+    life.held = life.scrape(API)
+    life.here.run("rollout", "set", "100", "--by", "ann", "--why", "a test")
+    life.until(the.LOG_WAITING, 0)
+    life.until(the.LAG, 0)
+
+
+def _gone_wrong(life: Life, kafka: KafkaBroker, topic: str) -> None:
+    """Analytics has lost an order's books; then the topic gets a record of nobody's, and one from the future."""
+    life.query(f"DELETE FROM order_courses WHERE order_id = '{PARKED}'")
+    assert life.ask("PATCH", f"/v1/orders/{PARKED}/state", {"state": "preparing"}) == 200
+    life.until(the.PARKED, 1, consumer="analytics")
+    life.until(the.LAG, 0)
+    [stray] = asyncio.run(_one_record())
+    used = {bucket_of(order_id) for order_id in (DELIVERED, HELD, PARKED, SHORT, TOLD)}
+    stray = evolve(stray, bucket=min(set(range(256)) - used), position=7)
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+    producer.produce(topic, b"planted junk", b"planted-key", headers=[("planted", b"planted")])
+    headers: Any = [*wire.headers(stray, source="/planted")]
+    producer.produce(topic, stray.body, stray.order_id, headers=headers)
+    assert producer.flush(30) == 0
+    for consumer in ("notifications", "analytics", "inventory"):
+        life.until(the.FOREIGN, 1, consumer=consumer)
+        life.until(the.GAPS, None, CONSUMERS, consumer=consumer)
+
+
+async def _one_record() -> list[LogRecord]:
+    shop = Shop()
+    await shop.order("planted-stray")
+    return [*await shop.records()]
+
+
+def _ended(life: Life) -> None:
+    """All is told once more, also while the database is away and after it."""
+    counted = life.query("SELECT type, count(*) AS many FROM order_events GROUP BY type ORDER BY type")
+    life.log = {row["type"]: row["many"] for row in counted}
+    life.end = {part: life.scrape(part) for part in COMMANDS}
+    with life.database_away():
+        for part in COMMANDS:
+            door = life.door(part)
+            live, ready = (httpx.get(f"{door}/{path}", timeout=20) for path in ("livez", "readyz"))
+            life.outage[part] = Health(live.status_code, ready, life.scrape(part))
+    for part in COMMANDS:
+        eventually(lambda p=part: httpx.get(f"{life.door(p)}/readyz").status_code == 200, deadline=60, that="ready")  # type: ignore[misc]
+    life.after = {part: life.scrape(part) for part in COMMANDS}
