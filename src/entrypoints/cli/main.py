@@ -104,12 +104,12 @@ def run(arguments: list[str]) -> int:
         return exit_code(e)
     except KeyboardInterrupt:
         return 130
-    except Exception:
-        logger.critical("orderflow failed", exc_info=True)
-        return 1
     except BrokenPipeError:  # who read our data has enough of it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except Exception:
+        logger.critical("orderflow failed", exc_info=True)
+        return 1
 
 
 def exit_code(error: OrderFlowError) -> int:
