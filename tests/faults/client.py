@@ -1,0 +1,113 @@
+"""Somebody who asks for a few orders' lives, each request under its idempotency key, until all are acknowledged."""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
+
+from attrs import define, field, frozen
+from orderflow.application.create_order import NewOrder
+from orderflow.application.request import IdempotencyKey
+from orderflow.application.use_cases import UseCases
+from orderflow.domain.errors import Unavailable
+from orderflow.domain.events import OrderLine
+from orderflow.domain.lifecycle import Actor, OrderState, PaymentMethod, Role
+from orderflow.domain.money import Money
+from orderflow.domain.order import Order
+
+from .installation import Installation, Process
+
+ADMIN = Actor(Role.ADMIN, "boss")
+SHIPPER = "S1"
+"""Who brings the orders, and is the one who gets mail."""
+SOLD_OUT = "sold-out"
+"""A food that inventory counts, and of which nothing is left."""
+
+
+@frozen
+class Acknowledged:
+    """What the client was told: the order as it was then."""
+
+    order_id: str
+    version: int
+    body: bytes
+
+
+@frozen
+class Request:
+    """``what`` is asked for; ``creates`` says that a new order comes of it."""
+
+    what: str
+    command: Callable[["Client", UseCases], Awaitable[Order]]
+    creates: bool = False
+
+
+@define
+class Client:
+    """``acknowledged`` is by what was asked. What it got no answer to it asks again, with the same key."""
+
+    name: str
+    acknowledged: dict[str, Acknowledged] = field(factory=dict, init=False)
+    asked_again: int = field(default=0, init=False)
+
+    @property
+    def requests(self) -> Sequence[Request]:
+        """A card order that is delivered, one that is sold out, and a card order that is called off and refunded."""
+        return (
+            Request("card", lambda me, ask: me._place(ask, PaymentMethod.CREDIT_CARD), creates=True),
+            Request("pay", lambda me, ask: ask.record_payment(me._id("card"), by=ADMIN)),
+            Request("short", lambda me, ask: me._place(ask, PaymentMethod.CASH, SOLD_OUT), creates=True),
+            Request("assign", lambda me, ask: ask.assign_shipper(me._id("card"), SHIPPER, by=ADMIN)),
+            Request("go", lambda me, ask: me._move(ask, OrderState.ON_THE_WAY)),
+            Request("refund", lambda me, ask: me._place(ask, PaymentMethod.DEBIT_CARD), creates=True),
+            Request("pay-2", lambda me, ask: ask.record_payment(me._id("refund"), by=ADMIN)),
+            Request("done", lambda me, ask: me._move(ask, OrderState.DELIVERED)),
+            Request("off", lambda me, ask: ask.cancel_order(me._id("refund"), "changed", by=ADMIN)),
+        )
+
+    async def ask(self, process: Process) -> None:
+        """Everything that is not acknowledged yet."""
+        for request in self.requests:
+            while request.what not in self.acknowledged:
+                process.doors.enter(request.what)
+                try:
+                    await self._ask(request, process)
+                except Unavailable:
+                    self.asked_again += 1
+
+    async def _ask(self, request: Request, process: Process) -> None:
+        process.installation.clock.forward(seconds=1)
+        key = self.key(request, process.installation)
+        body, _ = await process.ask.once(key, lambda: request.command(self, process.ask))
+        said = json.loads(body)
+        self.acknowledged[request.what] = Acknowledged(said["id"], said["version"], body)
+
+    def key(self, request: Request, installation: Installation) -> IdempotencyKey:
+        """The same however often it is asked."""
+        name = f"{self.name}-{request.what}"
+        return IdempotencyKey(
+            caller=str(ADMIN), key=name, fingerprint=name, asked_at=installation.clock(), answer=_answer
+        )
+
+    def _id(self, which: str) -> str:
+        return self.acknowledged[which].order_id
+
+    async def _place(self, ask: UseCases, method: PaymentMethod, food_id: str = "F1") -> Order:
+        """Without an id of its own: whether it was placed, only the key can tell."""
+        price = Money(Decimal("12.50"), "EUR")
+        line = OrderLine(food_id=food_id, food_name="Pho", price=price, quantity=2, discount=Money.zero("EUR"))
+        new = NewOrder(
+            customer_id=f"C-{self.name}",
+            restaurant_id="R1",
+            lines=[line],
+            payment_method=method,
+            card_token=None if method is PaymentMethod.CASH else "tok_success",
+            currency="EUR",
+        )
+        return await ask.create_order(new, by=ADMIN)
+
+    async def _move(self, ask: UseCases, state: OrderState) -> Order:
+        return await ask.transition_order_state(self._id("card"), state, by=ADMIN)
+
+
+def _answer(order: Order) -> bytes:
+    return json.dumps({"id": order.id, "version": order.version}).encode()

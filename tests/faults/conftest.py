@@ -1,0 +1,48 @@
+"""Databases for the campaign, and its figures at the end of every run."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.databases import migrated
+
+FIGURES = pytest.StashKey[list[str]]()
+LARGE = "ORDERFLOW_TEST_FAULTS"
+"""``large`` there runs what takes too long for every run; ``make faults`` sets it."""
+
+Note = Callable[[str], None]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out by name what only ``make faults`` runs."""
+    if os.environ.get(LARGE) == "large":
+        return
+    for item in items:
+        if "large" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="too long for every run: `make faults` runs it"))
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Note:
+    """Says a figure at the end of the run."""
+    figures = request.config.stash.setdefault(FIGURES, [])
+    return figures.append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if figures := terminalreporter.config.stash.get(FIGURES, []):
+        terminalreporter.section("faults: what was tried")
+        for figure in figures:
+            terminalreporter.write_line(figure)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return migrated(f"sqlite:///{tmp_path / 'orders.db'}")
+
+
+@pytest.fixture
+def postgresql_url(database_url: str) -> str:
+    return migrated(database_url)

@@ -1,0 +1,208 @@
+"""An installation that outlives its processes, and a process that is built upon what outlived the last."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from attrs import define, field, frozen
+from orderflow.adapters.gateway import SandboxGateway
+from orderflow.adapters.memory import MemoryChannel, MemoryEffects, MemoryStorage
+from orderflow.adapters.sql import SqlStorage
+from orderflow.adapters.sql.effects import SqlEffects
+from orderflow.application.handle_batch import HandleBatch
+from orderflow.application.pausing import Backoff, Gathering
+from orderflow.application.publish_pending import FLOOR
+from orderflow.application.run_consumer import RunConsumer
+from orderflow.application.run_relay import RunRelay
+from orderflow.application.use_cases import UseCases
+from orderflow.domain.errors import Unavailable
+from orderflow.entrypoints.container import CONSUMERS, container_for
+from orderflow.entrypoints.settings import Settings
+
+from tests.support.shop import HandClock
+
+from .doors import CHANNEL, GATEWAY, STREAM, Doors, Numbered
+from .numbered import NumberedEffects, NumberedStorage
+from .topic import FromTopic, TopicWithGroups
+
+Kept = tuple[Any, Any]
+"""A storage and what consumers keep in it."""
+ROUNDS = 20
+"""Relay and consumers in turn, until nothing is left to do: a round's effects may ask for more events."""
+
+
+@define(eq=False)
+class Installation:
+    """What survives a process: the storage, the topic with its cursors, the money at the gateway, the mail.
+
+    ``connect`` gives a new process its way to the storage; ``close`` it after the last.
+    """
+
+    connect: Callable[[], Awaitable[Kept]]
+    close: Callable[[], Awaitable[None]]
+    settings: Settings
+    topic: TopicWithGroups = field(factory=TopicWithGroups, init=False)
+    gateway: SandboxGateway = field(factory=SandboxGateway, init=False)
+    mail: MemoryChannel = field(factory=MemoryChannel, init=False)
+    clock: HandClock = field(factory=HandClock, init=False)
+    container: Any = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.container = container_for(self.settings, clock=self.clock)
+
+
+def in_memory() -> Installation:
+    """One whose storage is in RAM, and outlives a process because the test holds it."""
+    storage = MemoryStorage()
+    kept = storage, MemoryEffects(storage.cursors)
+
+    async def connect() -> Kept:
+        return kept
+
+    return Installation(connect, storage.close, _settings("memory://"))
+
+
+def at(url: str) -> Installation:
+    """One on a migrated database.
+
+    Its processes use one pool of connections in turn, which knows nothing that a process could go on from: a
+    transaction that one leaves behind is rolled back, as the database does it when a connection breaks.
+    """
+    storage = SqlStorage.at(url, pool_size=2)
+
+    async def connect() -> Kept:
+        if not storage.database.buckets:
+            await storage.open()
+        return storage, SqlEffects(storage)
+
+    return Installation(connect, storage.close, _settings(url))
+
+
+def _settings(url: str) -> Settings:
+    """Small batches, so that a relay and a consumer need several for each client."""
+    return Settings(database_url=url, relay_batch=3, consumer_batch=3)
+
+
+@frozen
+class Parts:
+    """What a process is made of. A mutant is made of others."""
+
+    def relay_topic(self, installation: Installation, doors: Doors) -> Any:
+        return Numbered(installation.topic, doors, "topic", STREAM, first="cursors")
+
+    def source(self, installation: Installation, doors: Doors, consumer: str, idle: Callable[[], None]) -> Any:
+        return FromTopic(installation.topic, consumer, doors, idle)
+
+    def storage(self, storage: Any, doors: Doors) -> Any:
+        return NumberedStorage(storage, doors)
+
+    def effects(self, effects: Any, doors: Doors) -> Any:
+        return NumberedEffects(effects, doors)
+
+    def handling(self, handle_batch: HandleBatch) -> Any:
+        return handle_batch
+
+
+SHIPPED = Parts()
+
+
+@define(eq=False)
+class Process:
+    """API, relay and consumers in one, wired by the container, each of their ways out a door."""
+
+    installation: Installation
+    doors: Doors
+    parts: Parts
+
+    @property
+    def container(self) -> Any:
+        return self.installation.container
+
+    @property
+    def ask(self) -> UseCases:
+        use_cases: UseCases = self.container.use_cases()
+        return use_cases
+
+    async def relay(self) -> None:
+        """Publish until nothing is pending."""
+        self.doors.enter("relay")
+        stop = asyncio.Event()
+        await RunRelay(
+            self.container.publish_pending(),
+            _Idle(stop),
+            gathering=Gathering(share=1, longest=0),
+            backoff=Backoff(0, 0),
+        )(stop)
+
+    async def consume(self, name: str) -> None:
+        """Handle and settle until nothing is new."""
+        self.doors.enter(name)
+        stop = asyncio.Event()
+        consumer = self.container.consumers()[name]
+        await RunConsumer(
+            source=self.parts.source(self.installation, self.doors, name, stop.set),
+            handle_batch=self.parts.handling(self.container.handle_batch(consumer)),
+            consumer=consumer,
+            paused=partial(self.container.in_force().pauses, name),
+            batch=self.container.settings().consumer_batch,
+            backoff=Backoff(0, 0),
+            patience=Backoff(0, 0),
+        )(stop)
+
+    async def work(self) -> None:
+        """All that is to be done, until it is done. Raises AssertionError when it does not end."""
+        for _ in range(ROUNDS):
+            await self.relay()
+            for name in CONSUMERS:
+                await self.consume(name)
+            self.doors.enter("housekeeping")
+            with suppress(Unavailable):  # as housekeeping does, which asks again later
+                await self.ask.settle_refunds()
+            if await self.is_quiet():
+                return
+        raise AssertionError(f"after {ROUNDS} rounds some events are still not handled: {await self.reached()}")
+
+    async def is_quiet(self) -> bool:
+        reached = await self.reached()
+        heads = dict(await self.container.storage().inner.log.heads())
+        return all(reached[reader] == heads for reader in ("topic", *CONSUMERS))
+
+    async def reached(self) -> Mapping[str, Mapping[int, int]]:
+        """Every cursor there is, by reader, past all doors."""
+        cursors = self.container.storage().inner.cursors
+        topic = await self.installation.topic.cursors()
+        found = {name: dict(await cursors.positions(name)) for name in (*CONSUMERS, FLOOR)}
+        return {**found, "topic": {bucket: at for bucket, at in topic.items() if at}}
+
+
+async def process(installation: Installation, doors: Doors, parts: Parts = SHIPPED) -> Process:
+    """A process built anew; nothing of it but ``installation`` is there afterwards."""
+    storage, effects = await installation.connect()
+    container = installation.container
+    container.reset_singletons()  # all that a process has in memory
+    for provider, part in (
+        (container.storage, parts.storage(storage, doors)),
+        (container.effects, parts.effects(effects, doors)),
+        (container.gateway, Numbered(installation.gateway, doors, "gateway", GATEWAY)),
+        (container.channels, [Numbered(installation.mail, doors, "mail", CHANNEL)]),
+        (container.relay_topic, parts.relay_topic(installation, doors)),
+        (container.topic_reader, installation.topic),
+    ):
+        provider.reset_override()
+        provider.override(part)
+    return Process(installation, doors, parts)
+
+
+@frozen
+class _Idle:
+    """Whoever waits for news has nothing to do, and ends."""
+
+    stop: asyncio.Event
+
+    def notify(self) -> None:
+        """Nobody is told of commits."""
+
+    async def wait(self, at_most: float) -> None:
+        self.stop.set()

@@ -1,0 +1,63 @@
+"""The adapters behind numbered doors, as the container takes them."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from attrs import frozen
+from orderflow.application.write_set import WriteSet
+
+from .doors import Doors, Numbered
+
+_PORTS = ("committer", "views", "log", "cursors", "answers", "attempts", "rollout")
+_BOOKS = ("notifications", "analytics", "reservations", "dead_letters")
+_VIEWS = ("notifications", "analytics", "shortages", "dead_letters", "contacts", "stock")
+
+
+@frozen
+class NumberedStorage:
+    """A storage whose ports are doors."""
+
+    inner: Any
+    doors: Doors
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.inner, name)
+        return Numbered(found, self.doors, name) if name in _PORTS else found
+
+    def orders(self, writes: WriteSet) -> Any:
+        return Numbered(self.inner.orders(writes), self.doors, "orders")
+
+
+@frozen
+class NumberedEffects:
+    """What consumers keep: a transaction's beginning, each call in it, and its commit are doors."""
+
+    inner: Any
+    doors: Doors
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.inner, name)
+        return Numbered(found, self.doors, name) if name in _VIEWS else found
+
+    @asynccontextmanager
+    async def store(self, consumer: str) -> AsyncIterator["NumberedWork"]:
+        async with AsyncExitStack() as transaction:
+            with self.doors.crossing(f"{consumer}: begin"):
+                work = await transaction.enter_async_context(self.inner.store(consumer))
+            yield NumberedWork(work, self.doors, consumer)
+            with self.doors.crossing(f"{consumer}: commit"):
+                await transaction.aclose()
+
+
+@frozen
+class NumberedWork:
+    inner: Any
+    doors: Doors
+    consumer: str
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.inner, name)
+        if name in _BOOKS:
+            return Numbered(found, self.doors, f"{self.consumer}: {name}")
+        return getattr(Numbered(self.inner, self.doors, self.consumer), name)
