@@ -23,6 +23,7 @@ from orderflow.domain.errors import ChannelUnavailable, IllegalTransition, Strea
 
 from tests.support.metrics import Scraped
 from tests.support.shop import Shop
+from tests.support.waiting import eventually_async
 
 PIZZA = OrderLine(food_id="F1", food_name="Pizza", price=Money("9.00", "EUR"), quantity=1, discount=Money("0", "EUR"))
 
@@ -190,9 +191,12 @@ async def test_statements_and_connections_of_a_database_are_counted(tmp_path: ob
         await flow.create_order(customer_id="C1", restaurant_id="R1", lines=[PIZZA], currency="EUR")
         async with flow.container.storage().database.reading():
             during = Scraped.counted(flow.container.instruments())
+        await eventually_async(  # this process's heartbeat has a connection now and then
+            lambda: Scraped.counted(flow.container.instruments()).by(the.POOL, "state").keys() == {"idle"},
+            that="no connection is used any more",
+        )
         after = Scraped.counted(flow.container.instruments())
 
     assert {"select", "insert"} <= after.by(the.STATEMENT_SECONDS, "operation", "_count").keys()
-    assert during.by(the.POOL, "state")["used"] == 1
-    assert after.by(the.POOL, "state").keys() == {"idle"}
+    assert during.by(the.POOL, "state")["used"] >= 1
     assert after.total(the.POOL_MAX) == 10
