@@ -88,6 +88,8 @@ def _run(block: Block, names: dict[str, Any], folder: Path) -> None:
             assert any(block.body in text for text in examples), f"{block}: stands in no example"
         case ["console", "http"]:
             ask_over_http(_not_elsewhere(block), folder)
+        case ["console", "machine"] | [("sh" | "yaml"), _]:  # tests/integration/test_operating.py types them
+            assert block.page == "docs/operating.md", f"{block}: only that page is typed into a shell"
         case ["console", "production"]:
             for command in _not_elsewhere(block):
                 if not command.startswith("export "):

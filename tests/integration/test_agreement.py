@@ -1,0 +1,144 @@
+"""Status, metrics, logs, traces and Kafka's own tool tell the same of one installation, while a day goes through it."""
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+from orderflow.adapters.telemetry import catalogue as told
+
+from tests.support.installation import Installation, Running, installation
+from tests.support.kafka import KafkaBroker, needs_real_kafka
+from tests.support.metrics import Scraped
+from tests.support.stack import PROGRAM, Stack
+from tests.support.waiting import eventually
+
+CONSUMERS = ("notifications", "analytics", "inventory")
+PAUSED = "inventory"
+ORDERS = 60
+TOOL = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
+
+
+@frozen
+class Watched:
+    """An installation of separate processes; ``inventory`` is told to stand still, so that there is lag to agree on."""
+
+    here: Installation
+    kafka: KafkaBroker
+    processes: Mapping[str, Running]
+
+    def status(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.here.run("status", "--interval", "0")
+        return found
+
+    def metrics(self, process: str) -> Scraped:
+        return Scraped.at(str(self.processes[process].line("operations")["url"]))
+
+    def group_lag(self, group: str) -> int:
+        """What ``kafka-consumer-groups --describe`` counts, over all partitions."""
+        command = f"--bootstrap-server {self.kafka.bootstrap_servers} --describe --group {group}"
+        rows = [line.split() for line in self.kafka.tool(TOOL, *command.split()).splitlines()]
+        return sum(int(row[5]) for row in rows if row[:2] == [group, self.here.stack.topic])
+
+    def lines(self, process: str, event: str) -> list[Mapping[str, Any]]:
+        said = [
+            json.loads(line) for line in self.processes[process].said().splitlines(keepends=True) if line[-1] == "\n"
+        ]
+        return [line for line in said if line["event"] == event]
+
+
+@pytest.fixture
+def watched(kafka: KafkaBroker, database_url: str, topic_name: str, tmp_path: Path) -> Iterator[Watched]:
+    needs_real_kafka(kafka, "a relay, and Kafka's own tool")
+    with installation(Stack(tmp_path, database_url, kafka.bootstrap_servers, topic_name)) as here:
+        here.run("db", "upgrade")
+        here.run("topics", "create")
+        here.run("rollout", "pause", PAUSED, "--by", "the test", "--why", "lag to agree on")
+        processes = {"relay": here.start("relay"), **{name: here.start("consume", name) for name in CONSUMERS}}
+        for process in processes.values():
+            process.line("operations")
+        yield Watched(here, kafka, processes)
+
+
+def test_all_that_tells_of_an_installation_tells_the_same(watched: Watched, tmp_path: Path) -> None:
+    here = watched.here
+    here.run("simulate", str(tmp_path / "day"), "--orders", str(ORDERS), "--seed", "3")
+
+    with (tmp_path / "replay.log").open("wb") as said:
+        command = (*PROGRAM, "--json", "replay", str(tmp_path / "day"), "--speed", "max")
+        replay = subprocess.Popen(command, stdout=said, stderr=said, env=here.stack.environment)
+    eventually(lambda: watched.status()["head"], deadline=60, every=0.2, that="the day has begun")
+    while replay.poll() is None:
+        _a_scrape_lies_between_two_looks(watched)
+    assert replay.returncode == 0, (tmp_path / "replay.log").read_text()
+
+    eventually(lambda: _lag(watched) == {"relay": 0, "notifications": 0, "analytics": 0}, deadline=90, every=0.2)
+    head = _agreed_while_one_stands_still(watched)
+
+    here.run("rollout", "resume", PAUSED, "--by", "the test", "--why", "agreed")
+    eventually(lambda: not any(_lag(watched, all_=True).values()), deadline=90, every=0.2)
+    _agreed_at_rest(watched, head)
+
+
+def _lag(watched: Watched, *, all_: bool = False) -> dict[str, int]:
+    return {each["reader"]: each["events"] for each in watched.here.run("lag") if all_ or each["reader"] != PAUSED}
+
+
+def _a_scrape_lies_between_two_looks(watched: Watched) -> None:
+    """What only grows was, when it was scraped, no less than before and no more than after."""
+    before, scraped, after = watched.status(), watched.metrics("analytics"), watched.status()
+
+    logged = scraped.total(told.LOG_EVENTS)
+    assert before["head"] <= logged <= after["head"]
+    for earlier, later in zip(before["readers"], after["readers"], strict=True):
+        if (reader := earlier["reader"]) in CONSUMERS:
+            reached = logged - scraped.total(told.LAG, consumer=reader)
+            assert earlier["position"] <= reached <= later["position"], reader
+
+
+def _agreed_while_one_stands_still(watched: Watched) -> int:
+    status, lag = watched.status(), _lag(watched, all_=True)
+    head: int = status["head"]
+    readers = {each["reader"]: each for each in status["readers"]}
+
+    assert head > 5 * ORDERS
+    assert lag == {"relay": 0, "notifications": 0, "analytics": 0, PAUSED: head}
+    assert {name: each["events"] for name, each in readers.items()} == lag
+    for process in watched.processes:
+        scraped = watched.metrics(process)
+        assert scraped.total(told.LOG_EVENTS) == head
+        assert scraped.total(told.LOG_WAITING) == lag["relay"]
+        assert {name: scraped.total(told.LAG, consumer=name) for name in CONSUMERS} == {n: lag[n] for n in CONSUMERS}
+    for reader, each in readers.items():
+        assert each["groupLag"] == watched.group_lag(each["group"]), reader
+    assert readers[PAUSED]["groupLag"] >= head  # offsets also count the ends of transactions
+    assert readers["analytics"]["groupLag"] == 0
+
+    order_id = watched.here.run("orders", "list")["orders"][0]["orderId"]
+    for event in watched.here.run("orders", "trace", order_id)["events"]:
+        states = {each["consumer"]: each["state"] for each in event["handled"]}
+        assert states == {"notifications": "handled", "analytics": "handled", PAUSED: "waiting"}
+    return head
+
+
+def _agreed_at_rest(watched: Watched, head: int) -> None:
+    status = watched.status()
+    assert status["head"] == head
+    assert {each["reader"]: each["groupLag"] for each in status["readers"]} == dict.fromkeys(("relay", *CONSUMERS), 0)
+
+    sent = watched.metrics("relay").total(told.SENT_MESSAGES, via="relay", outcome="ok")
+    handled = {name: watched.metrics(name).total(told.PROCESSED, consumer=name, outcome="ok") for name in CONSUMERS}
+    lines = {name: len(watched.lines(name, "handled")) for name in CONSUMERS}
+    assert sent == head
+    assert handled == lines == dict.fromkeys(CONSUMERS, head)
+
+    order_id = watched.here.run("orders", "list")["orders"][0]["orderId"]
+    traced = watched.here.run("orders", "trace", order_id)["events"]
+    timeline = watched.here.run("orders", "timeline", order_id)["events"]
+    logged = [line["sequence"] for line in watched.lines("analytics", "handled") if line["order_id"] == order_id]
+    assert [event["sequence"] for event in traced] == [event["sequence"] for event in timeline] == logged
+    assert all(each["state"] == "handled" for event in traced for each in event["handled"])
+    assert watched.here.run("check")["differences"] == []
