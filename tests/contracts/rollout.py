@@ -1,5 +1,6 @@
 """What every place that keeps the rollout promises."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -79,3 +80,18 @@ class RolloutContract:
         assert list(await storage.rollout.history(limit=10)) == made[::-1]
         assert list(await storage.rollout.history(limit=1)) == made[-1:]
         assert list(await storage.rollout.history(limit=1, kind=ChangeKind.SHARE)) == [made[2]]
+
+    async def test_shares_that_are_set_at_once_each_follow_the_one_before(self, storage: Any) -> None:
+        await asyncio.gather(*(storage.rollout.set_share(percent, FIRST) for percent in (0, 10, 20, 30, 40)))
+
+        changes = [*await storage.rollout.history(limit=10)][::-1]
+        assert [change.before for change in changes] == [100, *(change.after for change in changes[:-1])]
+        assert (await storage.rollout.in_force()).percent == changes[-1].after
+        assert len(changes) == 5
+
+    async def test_of_several_who_pause_a_consumer_at_once_one_does(self, storage: Any) -> None:
+        changes = await asyncio.gather(*(storage.rollout.pause("analytics", word) for word in (FIRST, SECOND) * 3))
+
+        (made,) = [change for change in changes if change is not None]
+        assert dict((await storage.rollout.in_force()).paused) == {"analytics": made.word}
+        assert list(await storage.rollout.history(limit=10)) == [made]
