@@ -1,13 +1,13 @@
 """Publishing straight to Kafka after the commit: the order is kept in any case, and what Kafka missed is counted."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 import structlog
 from orderflow.adapters import wire
 from orderflow.adapters.kafka import DirectPublishing, KafkaSettings
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.application.log import BUCKETS, bucket_of
+from orderflow.application.log import BUCKETS, LogRecord, bucket_of
 from orderflow.application.write_set import GatheringUnitOfWork
 from orderflow.domain.errors import StorageUnavailable
 from orderflow.domain.events import event_id
@@ -124,3 +124,17 @@ def _share(*answers: int | Exception) -> Callable[[], Awaitable[int]]:
         return answer
 
     return share
+
+
+async def test_who_watches_is_told_of_each_unit_of_work_and_what_came_of_it(kafka_settings: KafkaSettings) -> None:
+    told: list[tuple[list[str], list[bool], bool]] = []
+
+    def watch(records: Sequence[LogRecord], delivered: Sequence[bool], seconds: float) -> None:
+        told.append(([record.type for record in records], list(delivered), seconds > 0))
+
+    direct = DirectPublishing(kafka_settings, patience=20.0, told=watch)
+    async with unit_of_work(MemoryStorage(), direct)() as work:
+        work.events.publish(*life(1)[:2])
+    await direct.close()
+
+    assert told == [([event.type for event in life(1)[:2]], [True, True], True)]
