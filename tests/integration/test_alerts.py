@@ -21,7 +21,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.process import OwnProcess
 from tests.support.prometheus import LocalPrometheus, Target, hurried
 from tests.support.rules import RULES, alerts
-from tests.support.servers import free_port, obtain, started
+from tests.support.servers import free_port, obtain
 from tests.support.stack import PROGRAM, Stack
 from tests.support.waiting import eventually
 
@@ -129,7 +129,7 @@ def watched(
             process = _process(stack, part, OPS_PORT=str(port), HTTP_PORT=str(http), STOP_GRACE_SECONDS="0")
             running.callback(process.kill)  # how they end is not what is watched here
             process.start()
-        prometheus = running.enter_context(obtain(lambda: started(LocalPrometheus(rules, targets))))
+        prometheus = running.enter_context(obtain(lambda: LocalPrometheus(rules, targets)))
         client = running.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{http}", timeout=20))
         ordering = Ordering(client)
         ordering.coming.set()

@@ -16,7 +16,7 @@ from tests.support import postgres as postgres_support
 from tests.support.kafka import KafkaBroker, LocalKafka, distribution, find_kafka, needs_real_kafka
 from tests.support.postgres import PostgresServer, find_postgres
 from tests.support.prometheus import LocalPrometheus, Target, hurried
-from tests.support.servers import MissingServer, free_port, obtain, started
+from tests.support.servers import MissingServer, free_port, obtain
 from tests.support.smtp import SmtpServer
 from tests.support.waiting import eventually
 
@@ -227,7 +227,7 @@ class TestPrometheus:
         port = free_port()
         rules = json.dumps({"groups": [{"name": "g", "rules": [{"alert": "Gone", "expr": "up == 0"}]}]})
 
-        with obtain(lambda: started(LocalPrometheus(rules, [Target(f"127.0.0.1:{port}", {"part": "relay"})]))) as here:
+        with obtain(lambda: LocalPrometheus(rules, [Target(f"127.0.0.1:{port}", {"part": "relay"})])) as here:
             here.wait_firing("Gone", part="relay")
             unhealthy = here.unhealthy()
             server, thread = start_http_server(port, "127.0.0.1")

@@ -58,7 +58,9 @@ class LocalPrometheus:
         self._client = httpx.Client(base_url=self.url, timeout=10)
 
     def start(self) -> None:
-        """Run, and return when it answers."""
+        """Run, and return when it answers; one that runs already goes on."""
+        if self._process is not None:
+            return
         self._home = Path(tempfile.mkdtemp(prefix="orderflow-prometheus-"))
         process = self._process = self._prepare(self._home)
         process.start()
