@@ -30,6 +30,13 @@ _LEADERLESS = frozenset(
     }
 )
 STATISTICS_MS = "5000"
+_COORDINATING = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
 _PREFERRED = {"client.id": "orderflow", "log_level": "5", "reconnect.backoff.max.ms": "1000"}
 
 
@@ -120,6 +127,11 @@ def unavailable(doing: str, error: KafkaException | KafkaError) -> StreamUnavail
     return StreamUnavailable(
         BACKEND, f"{doing}: {said(error if isinstance(error, Exception) else KafkaException(error))}"
     )
+
+
+def coordinating(error: Exception) -> bool:
+    """Whether ``error`` says only that a group's coordinator is being found, or reads what it has to know."""
+    return isinstance(error, KafkaException) and error.args[0].code() in _COORDINATING
 
 
 def leaderless(error: Exception) -> bool:

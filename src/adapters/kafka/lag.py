@@ -7,7 +7,7 @@ from attrs import define, field, frozen
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined,unused-ignore]
 
-from .client import OneThread, admin, leaderless, unavailable
+from .client import OneThread, admin, coordinating, leaderless, unavailable
 from .settings import KafkaSettings
 
 
@@ -61,6 +61,7 @@ class GroupLag:
             raise KafkaException(described.error)
         return high_watermarks(client, topic, described.partitions, self.timeout)
 
+    @stamina.retry(on=coordinating, attempts=20, timeout=10.0, wait_initial=0.05, wait_max=1.0)
     def _committed(self, client: AdminClient, group: str, ends: Mapping[int, int]) -> Mapping[int, int]:
         asked = ConsumerGroupTopicPartitions(group, [TopicPartition(self.settings.topic, p) for p in ends])
         try:
