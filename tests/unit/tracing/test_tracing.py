@@ -1,6 +1,7 @@
 """Spans: joined by traceparent, sent over real OTLP to a collector on loopback, and nearly nothing when off."""
 
 import json
+import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from orderflow.adapters.telemetry.traced import Destination, TracedHandling, Tra
 from orderflow.adapters.telemetry.tracing import Tracing, context_of, sampled, traceparent_of
 from orderflow.application.log import LogRecord
 from orderflow.application.request import Request, answering, current_request, is_traceparent
-from orderflow.domain.errors import StreamUnavailable
+from orderflow.domain.errors import NotConfigured, StreamUnavailable
 
 from tests.support.door import calling
 from tests.support.otlp import OtlpReceiver, ReceivedSpan
@@ -116,6 +117,15 @@ async def test_a_collector_that_is_down_costs_spans_and_nothing_else() -> None:
         await placed(flow, "o1")
 
         assert (await flow.get_order("o1")).version == 1
+
+
+async def test_without_the_sdk_an_endpoint_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "orderflow.adapters.telemetry.otlp", None)
+    settings = Settings(database_url="memory://", tracing_endpoint="http://127.0.0.1:9/v1/traces")
+
+    with pytest.raises(NotConfigured, match=r"orderflow\[otlp\]"):
+        async with OrderFlow.open(settings):
+            pytest.fail("it was opened")
 
 
 async def test_the_application_around_us_may_do_the_recording(monkeypatch: pytest.MonkeyPatch) -> None:
