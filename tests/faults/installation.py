@@ -11,7 +11,7 @@ from orderflow.adapters.gateway import SandboxGateway
 from orderflow.adapters.memory import MemoryChannel, MemoryEffects, MemoryStorage
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.sql.effects import SqlEffects
-from orderflow.application.handle_batch import HandleBatch
+from orderflow.application.consuming import Consumer
 from orderflow.application.pausing import Backoff, Gathering
 from orderflow.application.publish_pending import FLOOR
 from orderflow.application.run_consumer import RunConsumer
@@ -25,10 +25,12 @@ from tests.support.shop import HandClock
 
 from .doors import CHANNEL, GATEWAY, STREAM, Doors, Numbered
 from .numbered import NumberedEffects, NumberedStorage
+from .tally import TALLY, Tally
 from .topic import FromTopic, TopicWithGroups
 
 Kept = tuple[Any, Any]
 """A storage and what consumers keep in it."""
+EVERYBODY = (*CONSUMERS, TALLY)
 ROUNDS = 20
 """Relay and consumers in turn, until nothing is left to do: a round's effects may ask for more events."""
 
@@ -101,7 +103,7 @@ class Parts:
     def effects(self, effects: Any, doors: Doors) -> Any:
         return NumberedEffects(effects, doors)
 
-    def handling(self, handle_batch: HandleBatch) -> Any:
+    def handling(self, handle_batch: Any, consumer: Consumer, effects: Any) -> Any:
         return handle_batch
 
 
@@ -140,10 +142,11 @@ class Process:
         """Handle and settle until nothing is new."""
         self.doors.enter(name)
         stop = asyncio.Event()
-        consumer = self.container.consumers()[name]
+        consumer = Tally() if name == TALLY else self.container.consumers()[name]
+        handle_batch = self.container.handle_batch(consumer)
         await RunConsumer(
             source=self.parts.source(self.installation, self.doors, name, stop.set),
-            handle_batch=self.parts.handling(self.container.handle_batch(consumer)),
+            handle_batch=self.parts.handling(handle_batch, consumer, self.container.effects()),
             consumer=consumer,
             paused=partial(self.container.in_force().pauses, name),
             batch=self.container.settings().consumer_batch,
@@ -155,7 +158,7 @@ class Process:
         """All that is to be done, until it is done. Raises AssertionError when it does not end."""
         for _ in range(ROUNDS):
             await self.relay()
-            for name in CONSUMERS:
+            for name in EVERYBODY:
                 await self.consume(name)
             self.doors.enter("housekeeping")
             with suppress(Unavailable):  # as housekeeping does, which asks again later
@@ -167,13 +170,13 @@ class Process:
     async def is_quiet(self) -> bool:
         reached = await self.reached()
         heads = dict(await self.container.storage().inner.log.heads())
-        return all(reached[reader] == heads for reader in ("topic", *CONSUMERS))
+        return all(reached[reader] == heads for reader in ("topic", *EVERYBODY))
 
     async def reached(self) -> Mapping[str, Mapping[int, int]]:
         """Every cursor there is, by reader, past all doors."""
         cursors = self.container.storage().inner.cursors
         topic = await self.installation.topic.cursors()
-        found = {name: dict(await cursors.positions(name)) for name in (*CONSUMERS, FLOOR)}
+        found = {name: dict(await cursors.positions(name)) for name in (*EVERYBODY, FLOOR)}
         return {**found, "topic": {bucket: at for bucket, at in topic.items() if at}}
 
 

@@ -11,6 +11,7 @@ from .client import SHIPPER, SOLD_OUT, Client
 from .doors import AtDoor, Died, Doors, EachOnce, How, Trouble, none
 from .installation import SHIPPED, Installation, Parts, process
 from .invariants import Acknowledgement, Witness, check_mail, check_money, differences, invariants
+from .tally import check_tally
 
 PATIENCE = 600.0
 """Seconds from one process to the next by the installation's clock: what the last had claimed is anybody's again."""
@@ -99,6 +100,7 @@ class Sweep:
         report = await invariants(it.container, acknowledged, self.witness)
         await check_money(storage, ids, self.installation.gateway.moved, report)
         await check_mail(effects, ids, self.installation.mail.sent, report)
+        await check_tally(storage, effects, report)
         return report
 
 
@@ -141,7 +143,9 @@ async def sweep_each_alone(new: Callable[[], Installation], hows: Sequence[How])
         going = Sweep(new())
         while await going.live(trouble):
             before = len(swept.found)
+            compared, mailed = swept.compared, swept.mailed_again
             await _note(going, swept)
+            swept.compared, swept.mailed_again = swept.compared + compared, swept.mailed_again + mailed
             swept.found[before:] = [f"{how} {trouble.met}: {problem}" for problem in swept.found[before:]]
             swept.points, swept.orders = swept.points + 1, swept.orders + 3
             swept.processes += going.processes
@@ -152,6 +156,6 @@ async def sweep_each_alone(new: Callable[[], Installation], hows: Sequence[How])
 async def _note(going: Sweep, swept: Swept) -> None:
     report = await going.check()
     swept.found += differences(report)
-    swept.compared += sum(comparison.compared for comparison in report.comparisons)
+    swept.compared = sum(comparison.compared for comparison in report.comparisons)
     sent = going.installation.mail.sent
-    swept.mailed_again += len(sent) - len({message.key for message in sent})
+    swept.mailed_again = len(sent) - len({message.key for message in sent})

@@ -1,0 +1,45 @@
+"""A consumer whose effects do not know their events again: what is handled twice counts twice.
+
+The shipped ones would notice it by themselves; here the cursors alone have to keep it from happening.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import frozen
+from orderflow.application.check import Report
+from orderflow.application.consuming import ConsumerWork
+from orderflow.application.log import Delivery
+
+TALLY = "tally"
+EFFECTS = "tally: one effect for each event"
+
+
+@frozen
+class Tally:
+    """Counts each order's events, in the stock of a restaurant of its own."""
+
+    name: str = TALLY
+
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+        new = Counter((TALLY, delivery.event.order_id) for delivery in deliveries)
+        found = await work.reservations.stock(list(new))
+        await work.reservations.put_stock({food: found.get(food, 0) + many for food, many in new.items()})
+
+    async def settle(self) -> int:
+        return 0
+
+
+async def check_tally(storage: Any, effects: Any, report: Report) -> None:
+    """Every event of the log was counted once."""
+    asked = report.start(EFFECTS, "events")
+    heads = await storage.log.heads()
+    told: Counter[str] = Counter()
+    for bucket in heads:
+        told.update(record.order_id for record in await storage.log.read({bucket: 0}, limit=heads[bucket]))
+    counted = {item.food_id: item.quantity for item in await effects.stock.list(TALLY)}
+    for order_id in told.keys() | counted.keys():
+        asked.compared += told[order_id]
+        if told[order_id] != (effects_of := counted.get(order_id, 0)):
+            asked.differ(f"order {order_id}", f"{effects_of} effects of {told[order_id]} events")
