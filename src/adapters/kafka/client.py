@@ -11,13 +11,15 @@ from typing import Any, ParamSpec, TypeVar
 import structlog
 from attrs import define, field
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, TopicMetadata  # type: ignore[attr-defined,unused-ignore]
 
 from ...domain.errors import InvalidInput, StreamUnavailable
+from .complaints import Complaints
 from .settings import KafkaSettings
 
 P = ParamSpec("P")
 T = TypeVar("T")
+C = TypeVar("C", "TellingProducer", "TellingConsumer", "TellingAdmin")
 
 BACKEND = "Kafka"
 _LEADERLESS = frozenset(
@@ -29,6 +31,7 @@ _LEADERLESS = frozenset(
         KafkaError.OFFSET_NOT_AVAILABLE,
     }
 )
+_FIRST_LOOK = 1.0
 STATISTICS_MS = "5000"
 _COORDINATING = frozenset(
     {
@@ -63,14 +66,31 @@ class ClientLog:
         self._logger.log(level, "kafka client", facility=facility, client=client, line=line, more=more)
 
 
+class TellingProducer(Producer):
+    """One that keeps what it complains of by itself, as the two below."""
+
+    complaints: Complaints
+
+
+class TellingConsumer(Consumer):
+    complaints: Complaints
+
+
+class TellingAdmin(AdminClient):
+    complaints: Complaints
+
+
+Client = TellingProducer | TellingConsumer | TellingAdmin
+
+
 def producer(
     settings: KafkaSettings, ours: Mapping[str, str], preferred: Mapping[str, str], *, watched_as: str = ""
-) -> Producer:
+) -> TellingProducer:
     """A client that is ``watched_as`` something tells its statistics, whenever it is polled.
 
     Raises InvalidInput for a property that librdkafka does not take.
     """
-    return _built(Producer, settings, ours, preferred, watched_as=watched_as)
+    return _built(TellingProducer, settings, ours, preferred, watched_as=watched_as)
 
 
 def consumer(
@@ -79,25 +99,26 @@ def consumer(
     preferred: Mapping[str, str] | None = None,
     *,
     watched_as: str = "",
-) -> Consumer:
+) -> TellingConsumer:
     """A read-committed consumer that commits nothing by itself. ``watched_as``, and raises, as ``producer``."""
     always = {"isolation.level": "read_committed", "enable.auto.commit": "false", "enable.auto.offset.store": "false"}
-    return _built(Consumer, settings, {**always, **ours}, preferred or {}, watched_as=watched_as)
+    return _built(TellingConsumer, settings, {**always, **ours}, preferred or {}, watched_as=watched_as)
 
 
-def admin(settings: KafkaSettings, ours: Mapping[str, Any] | None = None, *, log: Any = None) -> AdminClient:
+def admin(settings: KafkaSettings, ours: Mapping[str, Any] | None = None, *, log: Any = None) -> TellingAdmin:
     """``log`` hears what librdkafka says, instead of our log. Raises InvalidInput as ``producer``."""
-    return _built(AdminClient, settings, ours or {}, {}, log)
+    return _built(TellingAdmin, settings, ours or {}, {}, log)
 
 
 def _built(
-    kind: Callable[..., T],
+    kind: Callable[..., C],
     settings: KafkaSettings,
     ours: Mapping[str, Any],
     preferred: Mapping[str, str],
     log: Any = None,
     watched_as: str = "",
-) -> T:
+) -> C:
+    complaints = Complaints(settings.properties, ours.get("error_cb"))
     watch = settings.watch if watched_as else None
     properties = {
         **_PREFERRED,
@@ -106,12 +127,30 @@ def _built(
         **settings.properties,
         "bootstrap.servers": settings.bootstrap_servers,
         **ours,
+        "error_cb": complaints,
         **({"stats_cb": partial(watch.statistics, watched_as)} if watch else {}),
     }
     try:
-        return kind(properties, logger=log or ClientLog())
+        client = kind(properties, logger=log or ClientLog())
     except KafkaException as error:
         raise InvalidInput("kafka", said(error), "librdkafka's properties and their values") from error
+    client.complaints = complaints
+    return client
+
+
+def metadata(client: Client, topic: str, timeout: float) -> TopicMetadata:
+    """What the cluster says of ``topic``, within ``timeout`` seconds; a login that is refused is not asked again.
+
+    Raises KafkaException; a fault of the topic itself is in its ``error``.
+    """
+    first = min(timeout, _FIRST_LOOK)
+    try:
+        return client.list_topics(topic, timeout=first).topics[topic]
+    except KafkaException:
+        client.poll(0)  # so that its complaints are heard
+        if client.complaints.definite or timeout <= first:
+            raise
+    return client.list_topics(topic, timeout=timeout - first).topics[topic]
 
 
 def said(error: KafkaException) -> str:
@@ -122,11 +161,16 @@ def said(error: KafkaException) -> str:
     return str(complaint)
 
 
-def unavailable(doing: str, error: KafkaException | KafkaError) -> StreamUnavailable:
-    """``error`` in our words; ``doing`` says what could not be done."""
-    return StreamUnavailable(
-        BACKEND, f"{doing}: {said(error if isinstance(error, Exception) else KafkaException(error))}"
-    )
+def unavailable(doing: str, error: KafkaException | KafkaError, client: Client | None = None) -> StreamUnavailable:
+    """``error`` in our words; ``doing`` says what could not be done, by ``client``, which may know more of it."""
+    complaint = error.args[0] if isinstance(error, Exception) else error
+    if client is None or not isinstance(complaint, KafkaError):
+        told = said(KafkaException(complaint))
+    else:
+        if not isinstance(client, TellingConsumer):  # which would be given a record, and lose it
+            client.poll(0)
+        told = client.complaints.instead_of(complaint)
+    return StreamUnavailable(BACKEND, f"{doing}: {told}")
 
 
 def coordinating(error: Exception) -> bool:

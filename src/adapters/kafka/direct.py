@@ -17,7 +17,7 @@ from ...application.write_set import WriteSet
 from ...domain.errors import StorageUnavailable
 from ...domain.events import OrderEvent
 from .. import wire
-from .client import producer, said
+from .client import TellingProducer, producer, said
 from .settings import KafkaSettings
 
 _ADDRESS = frozenset({"bucket", "position"})
@@ -66,7 +66,7 @@ class DirectPublishing:
     failed: int = field(default=0, init=False)
     held: int = field(default=0, init=False)
     _last_share: int = field(default=0, init=False)
-    _producer: Producer | None = field(default=None, init=False)
+    _producer: TellingProducer | None = field(default=None, init=False)
     _reports: Thread | None = field(default=None, init=False)
     _closing: Event = field(factory=Event, init=False)
 
@@ -114,6 +114,7 @@ class DirectPublishing:
         """What is wrong with the delivery of ``record``, once that is known; nothing when it stands on the topic."""
         loop = asyncio.get_running_loop()
         problem: asyncio.Future[str] = loop.create_future()
+        client = self._client()
 
         def settle(said: str) -> None:
             if not problem.done():
@@ -121,15 +122,13 @@ class DirectPublishing:
 
         def reported(error: KafkaError | None, _: Message) -> None:
             with suppress(RuntimeError):  # the loop is closed: nobody waits for this any more
-                loop.call_soon_threadsafe(settle, said(KafkaException(error)) if error is not None else "")
+                loop.call_soon_threadsafe(settle, client.complaints.instead_of(error) if error is not None else "")
 
         headers: Any = [
             header for header in wire.headers(record, source=self.settings.source) if header[0] not in _ADDRESS
         ]
         try:
-            self._client().produce(
-                self.settings.topic, record.body, record.order_id, headers=headers, on_delivery=reported
-            )
+            client.produce(self.settings.topic, record.body, record.order_id, headers=headers, on_delivery=reported)
         except (BufferError, KafkaException) as error:
             settle(said(error) if isinstance(error, KafkaException) else str(error))
         return problem
@@ -139,7 +138,7 @@ class DirectPublishing:
         try:
             problem = await asyncio.wait_for(delivery, self.patience + _MARGIN)
         except TimeoutError:
-            problem = _UNKNOWN
+            problem = await asyncio.to_thread(self._client().complaints.why) or _UNKNOWN
         if not problem:
             self.sent += 1
             return True
@@ -149,7 +148,7 @@ class DirectPublishing:
         )
         return False
 
-    def _client(self) -> Producer:
+    def _client(self) -> TellingProducer:
         if self._producer is None:
             self._closing.clear()
             timeout = str(max(1, int(self.patience * 1000)))

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import stamina
 from attrs import define, field, frozen
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined,unused-ignore]
 
-from .client import OneThread, admin, coordinating, leaderless, unavailable
+from .client import OneThread, TellingAdmin, admin, consumer, coordinating, leaderless, metadata, unavailable
 from .settings import KafkaSettings
 
 
@@ -32,7 +32,7 @@ class GroupLag:
     settings: KafkaSettings
     timeout: float = 10.0
     _thread: OneThread = field(factory=lambda: OneThread("lag"), init=False)
-    _client: AdminClient | None = field(default=None, init=False)
+    _client: TellingAdmin | None = field(default=None, init=False)
 
     async def of(self, groups: Iterable[str]) -> Mapping[str, Sequence[PartitionLag]]:
         """Each group's lag on the topic by partition. Raises StreamUnavailable, also when there is no such topic."""
@@ -49,28 +49,30 @@ class GroupLag:
             return {
                 group: [PartitionLag(p, committed.get(p), end) for p, end in sorted(ends.items())]
                 for group in groups
-                for committed in [self._committed(self._client, group, ends)]
+                for committed in [self._committed(group, ends)]
             }
         except KafkaException as error:
-            raise unavailable("asking for the groups' lag", error) from error
+            raise unavailable("asking for the groups' lag", error, self._client) from error
 
-    def _ends(self, client: AdminClient) -> Mapping[int, int]:
+    def _ends(self, client: TellingAdmin) -> Mapping[int, int]:
         topic = self.settings.topic
-        described = client.list_topics(topic, timeout=self.timeout).topics[topic]
+        described = metadata(client, topic, self.timeout)
         if described.error is not None:
             raise KafkaException(described.error)
         return high_watermarks(client, topic, described.partitions, self.timeout)
 
     @stamina.retry(on=coordinating, attempts=20, timeout=10.0, wait_initial=0.05, wait_max=1.0)
-    def _committed(self, client: AdminClient, group: str, ends: Mapping[int, int]) -> Mapping[int, int]:
-        asked = ConsumerGroupTopicPartitions(group, [TopicPartition(self.settings.topic, p) for p in ends])
+    def _committed(self, group: str, ends: Mapping[int, int]) -> Mapping[int, int]:
+        """Asked by a consumer that joins nothing.
+
+        librdkafka's administrative client crashes (in rd_kafka_cgrp_op, 2.16) when the group's coordinator is moving.
+        """
+        asking = consumer(self.settings, {"group.id": group})
         try:
-            answer = client.list_consumer_group_offsets([asked], request_timeout=self.timeout)[group]
-            offsets = answer.result(self.timeout + 1).topic_partitions
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return {}
-            raise
+            partitions = [TopicPartition(self.settings.topic, partition) for partition in ends]
+            offsets = asking.committed(partitions, timeout=self.timeout)
+        finally:
+            asking.close()
         return {each.partition: each.offset for each in offsets if each.offset >= 0}
 
 

@@ -9,7 +9,7 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, 
 
 from ...application.log import Foreign, LogRecord
 from ..wire import Arrival
-from .client import OneThread, admin, consumer, unavailable
+from .client import OneThread, TellingConsumer, admin, consumer, metadata, unavailable
 from .lag import high_watermarks
 from .messages import arrival_of, record_of
 from .settings import KafkaSettings
@@ -68,7 +68,7 @@ class KafkaTopicReader:
                 yield [each for each in await thread(_some, client, 500, _WAIT) if each.error() is None]
 
     @asynccontextmanager
-    async def _client(self) -> AsyncIterator[tuple[OneThread, Consumer]]:
+    async def _client(self) -> AsyncIterator[tuple[OneThread, TellingConsumer]]:
         thread = OneThread("topic-reader")
         client = consumer(self.settings, _OURS, _PREFERRED)
         try:
@@ -77,15 +77,15 @@ class KafkaTopicReader:
             await thread(client.close)
             thread.close()
 
-    def _spans(self, client: Consumer) -> list["_Span"]:
+    def _spans(self, client: TellingConsumer) -> list["_Span"]:
         topic = self.settings.topic
         try:
-            described = client.list_topics(topic, timeout=self.timeout).topics[topic]
+            described = metadata(client, topic, self.timeout)
             if described.error is not None:
                 raise KafkaException(described.error)
             ends = high_watermarks(admin(self.settings), topic, described.partitions, self.timeout)
         except KafkaException as error:
-            raise unavailable(f"looking at topic {topic!r}", error) from error
+            raise unavailable(f"looking at topic {topic!r}", error, client) from error
         return [_Span(topic, partition, end) for partition, end in sorted(ends.items())]
 
 

@@ -8,7 +8,7 @@ from attrs import define, field
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from ...domain.errors import StreamUnavailable
-from .client import BACKEND, consumer, leaderless, unavailable
+from .client import BACKEND, TellingConsumer, consumer, leaderless, metadata, unavailable
 from .relay_note import Note
 from .settings import KafkaSettings
 
@@ -27,7 +27,7 @@ class RelayGroup:
     settings: KafkaSettings
     buckets: int
     timeout: float
-    _consumer: Consumer = field(init=False)
+    _consumer: TellingConsumer = field(init=False)
     _own: set[int] = field(factory=set, init=False)
 
     @classmethod
@@ -51,7 +51,7 @@ class RelayGroup:
         """
         message = self._consumer.poll(wait)
         if message is not None and (error := message.error()) is not None:
-            raise unavailable(f"group {self.settings.relay_group}", error)
+            raise unavailable(f"group {self.settings.relay_group}", error, self._consumer)
         return frozenset(self._own)
 
     def generation(self) -> bytes:
@@ -63,9 +63,9 @@ class RelayGroup:
         """How many partitions the topic has now. Raises StreamUnavailable, also when there is no such topic."""
         topic = self.settings.topic
         try:
-            described = self._consumer.list_topics(topic, timeout=self.timeout).topics[topic]
+            described = metadata(self._consumer, topic, self.timeout)
         except KafkaException as error:
-            raise unavailable("asking for the topic's partitions", error) from error
+            raise unavailable("asking for the topic's partitions", error, self._consumer) from error
         if described.error is not None:
             raise unavailable(f"topic {topic!r}", described.error)
         return len(described.partitions)
@@ -79,7 +79,8 @@ class RelayGroup:
         try:
             committed = self._consumer.committed(asked, timeout=self.timeout)
         except KafkaException as error:
-            raise unavailable("reading the cursors, or waiting for the last relay's transaction", error) from error
+            doing = "reading the cursors, or waiting for the last relay's transaction"
+            raise unavailable(doing, error, self._consumer) from error
         return {answer.partition: self._note(answer) for answer in committed}
 
     def ends(self, partitions: Iterable[int]) -> Mapping[int, int]:
@@ -87,7 +88,7 @@ class RelayGroup:
         try:
             return {partition: self._end(partition) for partition in partitions}
         except KafkaException as error:
-            raise unavailable("asking for the ends of the partitions", error) from error
+            raise unavailable("asking for the ends of the partitions", error, self._consumer) from error
 
     def leave(self) -> None:
         """The others take over at once."""

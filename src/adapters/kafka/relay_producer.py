@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 
 from ...application.log import LogRecord
 from .. import wire
-from .client import producer, said, unavailable
+from .client import TellingProducer, producer, said, unavailable
 from .settings import KafkaSettings
 
 _PREFERRED = {
@@ -30,7 +30,7 @@ class RelayProducer:
 
     settings: KafkaSettings
     timeout: float
-    _producer: Producer | None = field(default=None, init=False)
+    _producer: TellingProducer | None = field(default=None, init=False)
 
     def publish(
         self,
@@ -54,8 +54,9 @@ class RelayProducer:
             producer.send_offsets_to_transaction(offsets, membership, self.timeout)
             producer.commit_transaction(self.timeout)
         except KafkaException as error:
+            told = unavailable(f"publishing {len(records)} records", error, self._producer)
             self._abandon(error)
-            raise unavailable(f"publishing {len(records)} records", error) from error
+            raise told from error
 
     def serve(self) -> None:
         """Hear what the client has to tell; while nothing is published it would pile up."""
@@ -68,7 +69,7 @@ class RelayProducer:
             self._producer.purge()
             self._producer = None
 
-    def _ready(self) -> Producer:
+    def _ready(self) -> TellingProducer:
         if self._producer is None:
             name = f"{self.settings.relay_group}-{uuid4()}"
             fresh = producer(self.settings, {"transactional.id": name}, _PREFERRED, watched_as="relay")

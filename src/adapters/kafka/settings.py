@@ -79,7 +79,7 @@ class KafkaSettings:
     bootstrap_servers: str
     topic: str = "order-events"
     source: str = "/orderflow"
-    properties: Mapping[str, str] = field(factory=dict, converter=_sealed, validator=_passable)
+    properties: Mapping[str, str] = field(factory=dict, repr=False, converter=_sealed, validator=_passable)
     watch: ClientWatch | None = field(default=None, eq=False, repr=False)
 
     @property

@@ -8,7 +8,7 @@ from attrs import define, field
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from ...application.log import Foreign, LogRecord
-from .client import OneThread, consumer, said, unavailable
+from .client import OneThread, TellingConsumer, consumer, said, unavailable
 from .messages import record_of
 from .settings import KafkaSettings
 
@@ -40,7 +40,7 @@ class KafkaEventSource:
     timeout: float = field(kw_only=True, default=10.0)
     commit_failures: int = field(default=0, init=False)
     _thread: OneThread = field(init=False)
-    _consumer: Consumer | None = field(default=None, init=False)
+    _consumer: TellingConsumer | None = field(default=None, init=False)
     _read: dict[int, int] = field(factory=dict, init=False)
     _done: dict[int, int] = field(factory=dict, init=False)
     _rewound: bool = field(default=False, init=False)
@@ -116,7 +116,7 @@ class KafkaEventSource:
             self._consumer = self._joined()
         trouble, self._trouble = self._trouble, None
         if trouble is not None:
-            raise unavailable(f"group {self.group}", trouble)
+            raise unavailable(f"group {self.group}", trouble, self._consumer)
         return self._consumer
 
     def _partitions(self) -> list[TopicPartition]:
@@ -174,11 +174,11 @@ class KafkaEventSource:
             self._consumer.incremental_unassign(partitions)
             self._consumer.incremental_assign(partitions)
         except KafkaException as error:
-            raise unavailable("reading again", error) from error
+            raise unavailable("reading again", error, self._consumer) from error
         self._read = dict.fromkeys(self._read, -1)
         self._rewound = True
 
-    def _joined(self) -> Consumer:
+    def _joined(self) -> TellingConsumer:
         ours: dict[str, Any] = {
             "auto.offset.reset": "earliest",
             "enable.partition.eof": "true",

@@ -7,17 +7,18 @@ import stamina
 from attrs import define, field, frozen
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
-    AdminClient,
     ConfigResource,
     NewTopic,
     ResourceType,
 )
 
 from ...domain.errors import NotFound, TopicMismatch
-from .client import OneThread, admin, leaderless, unavailable
+from .client import OneThread, TellingAdmin, admin, leaderless, metadata, unavailable
 from .settings import KafkaSettings
 
 FOREVER = -1
+_PROMPTLY = 1.5
+"""Seconds; less than a readiness check has, so that it hears why."""
 _KEPT = ("cleanup.policy", "min.insync.replicas", "retention.ms")
 
 
@@ -40,7 +41,7 @@ class TopicAdmin:
     settings: KafkaSettings
     timeout: float = 15.0
     _thread: OneThread = field(factory=lambda: OneThread("topic-admin"), init=False)
-    _client: AdminClient | None = field(default=None, init=False)
+    _client: TellingAdmin | None = field(default=None, init=False)
 
     async def create(
         self,
@@ -67,12 +68,12 @@ class TopicAdmin:
         return await self._thread(self._describe)
 
     async def ping(self) -> None:
-        """Raises StreamUnavailable unless Kafka answers within two seconds; NotFound when the topic is not there."""
-        await self._thread(self._partitions, 2.0)
+        """Raises StreamUnavailable unless Kafka answers within 1.5 seconds; NotFound when the topic is not there."""
+        await self._thread(self._partitions, _PROMPTLY)
 
     async def partitions(self) -> int:
         """How many there are. Raises as ``ping``."""
-        return len(await self._thread(self._partitions, 2.0))
+        return len(await self._thread(self._partitions, _PROMPTLY))
 
     async def close(self) -> None:
         self._thread.close()
@@ -89,12 +90,14 @@ class TopicAdmin:
             made[self.settings.topic].result(self.timeout + 1)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise unavailable(f"creating topic {self.settings.topic!r}", error) from error
+                raise unavailable(f"creating topic {self.settings.topic!r}", error, self._client) from error
             return self._same_as(wanted)
         try:
             self._await_leaders(wanted["partitions"])
         except KafkaException as error:
-            raise unavailable(f"waiting for the leaders of topic {self.settings.topic!r}", error) from error
+            raise unavailable(
+                f"waiting for the leaders of topic {self.settings.topic!r}", error, self._client
+            ) from error
         return True
 
     def _await_leaders(self, partitions: int) -> None:
@@ -103,7 +106,7 @@ class TopicAdmin:
             on=leaderless, attempts=None, timeout=self.timeout, wait_initial=0.05, wait_max=0.5
         ):
             with attempt:
-                there = self._admin().list_topics(self.settings.topic, timeout=self.timeout).topics[self.settings.topic]
+                there = metadata(self._admin(), self.settings.topic, self.timeout)
                 if sum(each.leader >= 0 for each in there.partitions.values()) < partitions:
                     raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
 
@@ -126,7 +129,7 @@ class TopicAdmin:
                 self._admin().describe_configs([asked], request_timeout=self.timeout)[asked].result(self.timeout + 1)
             )
         except KafkaException as error:
-            raise unavailable(f"describing topic {self.settings.topic!r}", error) from error
+            raise unavailable(f"describing topic {self.settings.topic!r}", error, self._client) from error
         policy, min_insync, retention = (answer[name].value for name in _KEPT)
         return TopicDescription(
             name=self.settings.topic,
@@ -140,9 +143,9 @@ class TopicAdmin:
     def _partitions(self, timeout: float) -> Mapping[int, Any]:
         topic = self.settings.topic
         try:
-            described = self._admin().list_topics(topic, timeout=timeout).topics[topic]
+            described = metadata(self._admin(), topic, timeout)
         except KafkaException as error:
-            raise unavailable("asking for the topic", error) from error
+            raise unavailable("asking for the topic", error, self._client) from error
         if described.error is None:
             partitions: Mapping[int, Any] = described.partitions
             return partitions
@@ -150,7 +153,7 @@ class TopicAdmin:
             raise NotFound("topic", topic)
         raise unavailable(f"topic {topic!r}", described.error)
 
-    def _admin(self) -> AdminClient:
+    def _admin(self) -> TellingAdmin:
         if self._client is None:
             self._client = admin(self.settings)
         return self._client

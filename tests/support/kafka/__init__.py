@@ -2,6 +2,7 @@
 
 from .broker import KafkaBroker, needs_real_kafka
 from .local import LocalKafka
+from .secured import SecuredListener
 from .sources import find_kafka
 
-__all__ = ["KafkaBroker", "LocalKafka", "find_kafka", "needs_real_kafka"]
+__all__ = ["KafkaBroker", "LocalKafka", "SecuredListener", "find_kafka", "needs_real_kafka"]

@@ -84,6 +84,11 @@ class LocalKafka(KafkaBroker):
         """The same brokers, for those who say that they are USER with PASSWORD."""
         return ",".join(f"127.0.0.1:{member.login_port}" for member in self.members)
 
+    @property
+    def secured(self) -> SecuredListener:
+        """The first of them, for those who come by SASL_SSL."""
+        return self.members[0].secured
+
     def _format(self) -> None:
         cluster_id = _cluster_id()
         for member in self.members:
