@@ -19,6 +19,12 @@ TREE = Path(__file__).parents[2]
 SOURCE = TREE / "src"
 HEAVY = ("alembic", "cyclopts", "dependency_injector", "msgspec", "rich", "sqlalchemy", "typed_settings")
 LOADED_BY_OTHERS = {"aiosqlite": "by SQLAlchemy, from the database's address"}
+SHARED_NAMES = {
+    "opentelemetry.exporter": ["opentelemetry-exporter-otlp-proto-http"],
+    "opentelemetry.sdk": ["opentelemetry-sdk"],
+    **{f"opentelemetry.{part}": ["opentelemetry-api"] for part in ("context", "trace")},
+}
+"""What comes from several distributions under one name."""
 NOT_CODE = ("py.typed", "*.json", "*.txt", "*.mako")
 
 AN_ORDER = """
@@ -193,22 +199,27 @@ def test_what_is_declared_is_what_is_imported() -> None:
     lines = [*project["dependencies"], *(line for name, lines in extras.items() if name != "all" for line in lines)]
     declared = {re.split(r"[\[<>=]", line)[0] for line in lines}
 
-    homes = packages_distributions()
+    homes = packages_distributions() | SHARED_NAMES
     imported = {homes[name][0].lower().replace("_", "-") for name in _imported() if name in homes}
 
     assert imported | LOADED_BY_OTHERS.keys() == declared
 
 
 def _imported() -> set[str]:
-    """The top-level names that the package imports from elsewhere."""
+    """The top-level names that the package imports from elsewhere; of a shared one the part below it."""
     found: set[str] = set()
     for file in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
-                found |= {alias.name.partition(".")[0] for alias in node.names}
+                found |= {_name(alias.name) for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-                found.add(node.module.partition(".")[0])
+                found |= {_name(f"{node.module}.{alias.name}") for alias in node.names}
     return found
+
+
+def _name(module: str) -> str:
+    first, *more = module.split(".")
+    return f"{first}.{more[0]}" if first == "opentelemetry" else first
 
 
 def test_all_means_every_extra() -> None:
