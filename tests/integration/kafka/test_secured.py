@@ -106,7 +106,8 @@ def test_direct_publishing_goes_by_it_too_and_says_what_is_wrong(
 
     assert placed == [201, 201]
     assert "is of no authority that is trusted here" in wrong.line("event not published")["problem"]
-    assert orderflow.run("events", "tail", "--from-beginning", "--limit", "1")["orderId"] == "o1"
+    stands = orderflow.run("events", "tail", "--from-beginning", "--limit", "1")
+    assert orderflow.stack.topic in stands["foreign"]  # without an address in the log, which only a relay's have
 
 
 def _place(url: str, order_id: str) -> int:
