@@ -1,13 +1,13 @@
 """What Kafka says of itself, of the topic and of our groups, and why it does not answer where it does not."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
 import stamina
 from attrs import define, field
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
     AdminClient,
     ClusterMetadata,
@@ -19,6 +19,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
 from ...application.installation.facts import Cause, ClockOffset, GroupFacts, StreamFacts, TopicFacts, Trouble
 from .broker_clock import broker_clock
 from .client import OneThread, admin, leaderless, said
+from .lag import committed_offsets
 from .settings import KafkaSettings
 
 _CODES = {
@@ -131,6 +132,9 @@ class KafkaWatch:
             client.poll(0)
             self._client = None
             return self._complaints.trouble(error)
+        except TimeoutError:  # of an answer that a broker owes which has just gone
+            self._client = None
+            return Trouble(Cause.TIMEOUT, f"not every answer came within {self.patience:g} s")
         raise AssertionError("an attempt ends or is made again")
 
     def _facts(self, client: AdminClient, until: float, *, clock: bool) -> StreamFacts:
@@ -189,22 +193,10 @@ class KafkaWatch:
             reader: GroupFacts(
                 name=group,
                 members=len(described[group].result(_left(until)).members),
-                committed=self._committed(client, group, topic, until),
+                committed=committed_offsets(self.settings, group, range(topic.partitions), _left(until)),
             )
             for reader, group in self.readers.items()
         }
-
-    def _committed(self, client: AdminClient, group: str, topic: TopicFacts, until: float) -> Mapping[int, int]:
-        partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
-        asked = ConsumerGroupTopicPartitions(group, partitions)
-        try:
-            answer = client.list_consumer_group_offsets([asked], request_timeout=_left(until))[group]
-            offsets: Sequence[TopicPartition] = answer.result(_left(until)).topic_partitions
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return {}
-            raise
-        return {each.partition: each.offset for each in offsets if each.offset >= 0}
 
     def _clock(self, client: AdminClient, there: ClusterMetadata, until: float) -> ClockOffset | None:
         """None where it is not told us: what else is known of Kafka is worth more than that."""
