@@ -63,17 +63,23 @@ class GroupLag:
 
     @stamina.retry(on=coordinating, attempts=20, timeout=10.0, wait_initial=0.05, wait_max=1.0)
     def _committed(self, group: str, ends: Mapping[int, int]) -> Mapping[int, int]:
-        """Asked by a consumer that joins nothing.
+        return committed_offsets(self.settings, group, ends, self.timeout)
 
-        librdkafka's administrative client crashes (in rd_kafka_cgrp_op, 2.16) when the group's coordinator is moving.
-        """
-        asking = consumer(self.settings, {"group.id": group})
-        try:
-            partitions = [TopicPartition(self.settings.topic, partition) for partition in ends]
-            offsets = asking.committed(partitions, timeout=self.timeout)
-        finally:
-            asking.close()
-        return {each.partition: each.offset for each in offsets if each.offset >= 0}
+
+def committed_offsets(
+    settings: KafkaSettings, group: str, partitions: Iterable[int], timeout: float
+) -> Mapping[int, int]:
+    """What the group has committed of the topic, by partition. Raises KafkaException.
+
+    A consumer that joins nothing asks: librdkafka's administrative client crashes the process (in rd_kafka_cgrp_op,
+    2.16) when the group's coordinator is moving.
+    """
+    asking = consumer(settings, {"group.id": group})
+    try:
+        offsets = asking.committed([TopicPartition(settings.topic, each) for each in partitions], timeout=timeout)
+    finally:
+        asking.close()
+    return {each.partition: each.offset for each in offsets if each.offset >= 0}
 
 
 @stamina.retry(on=leaderless, attempts=20, timeout=10.0, wait_initial=0.05, wait_max=1.0)
