@@ -1,10 +1,12 @@
 """Databases for the campaign, and its figures at the end of every run."""
 
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from orderflow.adapters.memory import LocalWakeup
+from orderflow.adapters.sql import SqlStorage
 
 from tests.support.databases import migrated
 
@@ -13,6 +15,7 @@ LARGE = "ORDERFLOW_TEST_FAULTS"
 """``large`` there runs what takes too long for every run; ``make faults`` sets it."""
 
 Note = Callable[[str], None]
+Connect = Callable[[str], Awaitable[SqlStorage]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,3 +49,23 @@ def sqlite_url(tmp_path: Path) -> str:
 @pytest.fixture
 def postgresql_url(database_url: str) -> str:
     return migrated(database_url)
+
+
+@pytest.fixture
+def news() -> LocalWakeup:
+    return LocalWakeup()
+
+
+@pytest.fixture
+async def connect(news: LocalWakeup) -> AsyncIterator[Connect]:
+    """Makes storages, each as a process of its own would have it, which all tell ``news``; closed after the test."""
+    made: list[SqlStorage] = []
+
+    async def connect(url: str) -> SqlStorage:
+        made.append(SqlStorage.at(url, pool_size=4, on_commit=news.notify))
+        await made[-1].open()
+        return made[-1]
+
+    yield connect
+    for storage in made:
+        await storage.close()

@@ -10,8 +10,8 @@ from .doors import DEATHS, FAILURES, How
 from .installation import Installation, at, in_memory
 from .sweep import ALL, Swept, sweep, sweep_each_alone
 
-FEW = 3
-"""Clients on a database in every run: they meet three points of four, the others are those of a later batch."""
+FEW = 2
+"""Clients on a database in every run: they meet two points of three, and memory meets all."""
 INSTALLATIONS: dict[str, Callable[[Any], Installation]] = {
     "memory": lambda _: in_memory(),
     "SQLite": lambda request: at(request.getfixturevalue("sqlite_url")),
@@ -60,7 +60,7 @@ async def test_no_call_to_a_database_is_left_out(
     _held(swept, note, f"{' and '.join(hows)} every call, on {request.node.callspec.params['installation']}")
 
 
-def _held(swept: Swept, note: Note, what: str, *, points: int = 220) -> None:
+def _held(swept: Swept, note: Note, what: str, *, points: int = 200) -> None:
     note(f"{what}: {swept}")
     assert swept.found == []
     assert swept.points >= points

@@ -1,14 +1,18 @@
 """A campaign that cannot catch the designs that are known to fail proves nothing: each of them is caught here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
 
 import pytest
+from orderflow.adapters.memory import LocalWakeup
+from orderflow.adapters.sql import SqlStorage
 
-from . import mutants
-from .conftest import Note
+from . import mutants, rival_logs
+from .conftest import Connect, Note
 from .doors import DEATHS, FAILURES, How
 from .installation import Parts, in_memory
+from .race import Race, Reader, Relay, linger, out_of_order, verdict
 from .sweep import sweep
 
 MINUTE = 60.0
@@ -20,6 +24,13 @@ SWEPT: dict[str, tuple[Parts, Sequence[How]]] = {
     "a cursor kept after an abort": (mutants.KeepsItsCursor(), FAILURES),
 }
 """Those that trouble at some door shows."""
+
+RACES: dict[str, tuple[Callable[[], AbstractContextManager[None]], Callable[[SqlStorage], Reader], bool]] = {
+    "a naive sequence cursor": (rival_logs.naive_sequence, rival_logs.ByOneCursor, False),
+    "a position drawn before the lock": (rival_logs.drawn_before_the_lock, Relay.of, True),
+    "a transaction-id horizon": (nullcontext, rival_logs.ByTransactionId, True),
+}
+"""Those that writers at once show, on PostgreSQL: how positions come, who reads them, and whether they are dense."""
 
 
 @pytest.mark.parametrize("name", SWEPT)
@@ -33,3 +44,25 @@ async def test_the_sweep_catches(name: str, note: Note) -> None:
     assert swept.found, f"{name} survived {swept}"
     assert took < MINUTE
     note(f"{name}: caught in {took:.1f} s after {swept.points} points: {swept.found[0]}")
+
+
+@pytest.mark.parametrize("name", RACES)
+async def test_the_race_catches(
+    name: str, postgresql_url: str, connect: Connect, news: LocalWakeup, note: Note
+) -> None:
+    rival, reader, dense = RACES[name]
+    *storages, reading = [await connect(postgresql_url) for _ in range(5)]
+    await linger(reading)
+    await rival_logs.sequences(reading)
+    reads = reader(reading)
+    race = Race(storages, news, reads, writers=16, events=6_400)
+    race.enough = lambda: out_of_order(reads.seen, dense=dense) > 0
+    began = monotonic()
+
+    with rival():
+        await race()
+
+    took, found = monotonic() - began, await verdict(reading, reads.seen, dense=dense)
+    assert not found.clean, f"{name} survived {found}"
+    assert took < MINUTE
+    note(f"{name}: caught in {took:.1f} s, {found}")
