@@ -14,9 +14,12 @@ ALLOWED_URLS = "postgresql://user:password@host:port/database, sqlite:///relativ
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 60
 LOCK_SECONDS = 10
-"""How long a statement waits for somebody else's transaction."""
-IDLE_SECONDS = 60
-"""After this time PostgreSQL ends a transaction whose process went silent, and frees what it locked."""
+"""How long a statement waits for somebody else's transaction: a commit for a bucket that another one holds."""
+IDLE_SECONDS = 15
+"""After this time PostgreSQL ends a transaction whose process went silent, and frees what it locked.
+
+No transaction of ours waits for anything but the database, so that a living process is far from it.
+"""
 POOL_SECONDS = 30
 READING = "orderflow_reading"
 """The execution option of connections that are for reading, outside any transaction."""

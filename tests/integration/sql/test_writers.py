@@ -1,39 +1,74 @@
 """Many processes write one database at once, as far as engines of their own can show it in one process."""
 
 import asyncio
-from collections import Counter
+from random import Random
 
+import pytest
 from orderflow.adapters.sql import SqlStorage
-from orderflow.adapters.sql.tables import tokens
+from orderflow.adapters.sql.engines import IDLE_SECONDS, LOCK_SECONDS
+from orderflow.adapters.sql.tables import log_heads, tokens
+from orderflow.application.log import bucket_of
 from orderflow.application.write_set import WriteSet
-from orderflow.domain.errors import ConcurrentChange
-from sqlalchemy import delete, select
+from orderflow.domain.errors import ConcurrentChange, StorageUnavailable
+from sqlalchemy import delete, select, text, update
 
 from tests.contracts.event_log import Follower
-from tests.contracts.orders import failed_payments, in_bucket, placed
+from tests.contracts.orders import commit, in_bucket, placed
 from tests.integration.sql.conftest import Connect
 from tests.unit.domain.cast import place
 
-HOT_ORDERS = [*in_bucket(7, 10), *in_bucket(8, 10)]
+
+async def test_orders_of_many_buckets_in_one_transaction_lock_nobody_out(postgresql_url: str, connect: Connect) -> None:
+    storages = [connect(postgresql_url) for _ in range(4)]
+    for storage in storages:
+        await storage.open()
+    there = [order_id for bucket in range(20) for order_id in in_bucket(bucket, 40)]
+
+    async def write(number: int) -> None:
+        """A new order of each bucket, in an order of its own."""
+        mine = there[number::40]
+        shuffled = Random(number).sample(mine, len(mine))
+        await commit(storages[number % 4], *(place(id=order_id) for order_id in shuffled))
+
+    await asyncio.gather(*(write(number) for number in range(40)))
+
+    assert await storages[0].log.heads() == dict.fromkeys(range(20), 40)
 
 
-async def test_a_reader_misses_nothing_of_sixteen_writers_on_twenty_hot_orders(
+async def test_a_writer_that_goes_silent_with_a_bucket_in_its_hands_loses_it(
     postgresql_url: str, connect: Connect
 ) -> None:
-    engines = [connect(postgresql_url, pool_size=4) for _ in range(4)]
-    for storage in engines:
-        await storage.open()
-    for order_id in HOT_ORDERS:
-        await placed(engines[0], order_id)
-    follower = Follower(engines[0])
+    silent = connect(f"{postgresql_url}?idle_in_transaction_session_timeout=200ms")
+    other = connect(postgresql_url)
+    await other.open()
 
-    done = await _all_writing(engines, follower, writers=16, changes=30)
+    async def take_and_wait_until(done: asyncio.Event) -> None:
+        async with silent.database.writing() as connection:
+            await connection.execute(update(log_heads).values(position=log_heads.c.position + 1))
+            holding.set()
+            await done.wait()
 
-    assert done == 16 * 30
-    assert follower.faults == []
-    assert follower.seen == len(HOT_ORDERS) + done
-    assert follower.positions == await engines[0].log.heads()
-    assert sum(follower.positions.values()) == follower.seen
+    holding, written = asyncio.Event(), asyncio.Event()
+    held = asyncio.create_task(take_and_wait_until(written))
+    await holding.wait()
+    await placed(other)
+    written.set()
+
+    with pytest.raises(StorageUnavailable):
+        await held
+    assert await other.log.heads() == {bucket_of("O1"): 1}
+
+
+async def test_every_connection_bounds_how_long_it_waits_and_how_long_it_may_be_silent(
+    postgresql_url: str, connect: Connect
+) -> None:
+    async with connect(postgresql_url).database.reading() as connection:
+        waits, silent = [
+            await connection.scalar(text(f"SHOW {name}"))
+            for name in ("lock_timeout", "idle_in_transaction_session_timeout")
+        ]
+
+    assert (waits, silent) == (f"{LOCK_SECONDS}s", f"{IDLE_SECONDS}s")
 
 
 async def test_two_storages_on_one_sqlite_file_wait_for_each_other(sqlite_url: str, connect: Connect) -> None:
@@ -90,32 +125,6 @@ async def test_of_sets_that_share_a_transaction_the_one_that_is_late_is_named_an
     assert isinstance(late, ConcurrentChange)
     assert late.order_id == "O2"
     assert sum((await storage.log.heads()).values()) == 1
-
-
-async def _all_writing(engines: list[SqlStorage], follower: Follower, *, writers: int, changes: int) -> int:
-    """Every writer goes round the hot orders, each beginning at another; how many changes went through."""
-    done: Counter[str] = Counter()
-
-    async def write(number: int) -> None:
-        storage = engines[number % len(engines)]
-        for turn in range(changes):
-            order_id = HOT_ORDERS[(number + turn) % len(HOT_ORDERS)]
-            await _until_through(storage, order_id)
-            done[order_id] += 1
-
-    following = asyncio.create_task(follower.until(len(HOT_ORDERS) + writers * changes, deadline=120))
-    await asyncio.gather(*(write(number) for number in range(writers)))
-    await following
-    return done.total()
-
-
-async def _until_through(storage: SqlStorage, order_id: str) -> None:
-    while True:
-        try:
-            await failed_payments(storage, order_id, 1)
-        except ConcurrentChange:
-            continue
-        return
 
 
 async def _placed_in(storage: SqlStorage, prefix: str) -> None:
