@@ -23,8 +23,9 @@ _UNTOLD = {"problem", "key"}
 _SECRET = re.compile(
     r"(?P<url>://)[^\s/@]*@"  # user and password
     r"|(?P<scheme>\b(?:bearer|basic)\s+)[^\s\"',;]+"
-    r"|\bof_[\w-]{8,}"  # our bearer tokens
-    r"|[^\s\"'<>()\[\]{},;:=/\\]+@[A-Za-z][\w-]*(?:\.[\w-]+)*",  # mail addresses
+    # Mail addresses: only from the beginning of a word, so that a long one is not looked through again and again.
+    r"|(?<![^\s\"'<>()\[\]{},;:=/\\@])[^\s\"'<>()\[\]{},;:=/\\]+@[A-Za-z][\w-]*(?:\.[\w-]+)*"
+    r"|\bof_[\w-]{8,}",  # our bearer tokens
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"(?<!\w)(?P<quote>[\"'`])(?:.*(?P=quote)|.*)", re.DOTALL)
