@@ -3,6 +3,8 @@
 #   make demo    the order flow from end to end, on this machine
 #   make test    the linters, then every test (ARGS="-k name" for some)
 #   make lint    formatting, lint, types and import walls
+#   make faults  the fault campaign: all crash points on memory, SQLite and PostgreSQL, every trouble also alone in an
+#                installation of its own, and all designs that it must catch (make test runs the part under a minute)
 #   make bench   the measurements
 #   make lock    requirements.txt anew, from pyproject.toml, and of it what the image gets
 #   make contract  docs/contract anew, from the code
@@ -14,7 +16,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: demo test lint bench lock contract clean
+.PHONY: demo test lint faults bench lock contract clean
 .DEFAULT_GOAL := test
 
 demo: $(READY)
@@ -29,6 +31,9 @@ lint: $(READY)
 	$(BIN)/mypy --strict src
 	$(BIN)/mypy --strict --disable-error-code import-untyped tests/support
 	$(BIN)/lint-imports
+
+faults: $(READY)
+	ORDERFLOW_TEST_FAULTS=large $(BIN)/pytest tests/faults $(ARGS)
 
 bench: $(READY)
 	$(BIN)/python -m bench $(ARGS)
