@@ -47,7 +47,6 @@ class Client:
 
     name: str
     acknowledged: dict[str, Acknowledged] = field(factory=dict, init=False)
-    asked_again: int = field(default=0, init=False)
 
     @property
     def requests(self) -> Sequence[Request]:
@@ -72,7 +71,7 @@ class Client:
                 try:
                     await self._ask(request, process)
                 except Unavailable:
-                    self.asked_again += 1
+                    continue  # whether it was done is not known, so the same again
 
     async def _ask(self, request: Request, process: Process) -> None:
         process.installation.clock.forward(seconds=1)
