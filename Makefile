@@ -1,7 +1,7 @@
 # Python 3.11 or newer and make are all that a target needs; each does its own set-up in .venv.
 #
 #   make demo    the order flow from end to end, on this machine
-#   make test    the linters, then every test (ARGS="-k name" for some)
+#   make test    the linters, then every test (ARGS="-k name" for some), two at a time (JOBS=0: one after the other)
 #   make lint    formatting, lint, types and import walls
 #   make faults  the fault campaign: all crash points on memory, SQLite and PostgreSQL, every trouble also alone in an
 #                installation of its own, and all designs that it must catch (make test runs the part under a minute)
@@ -11,6 +11,7 @@
 #   make clean   remove all that was made here, .venv included
 
 PYTHON ?= python3
+JOBS ?= 2
 PYTHONS = $(PYTHON) python3.14 python3.13 python3.12 python3.11
 BIN := .venv/bin
 READY := .venv/.ready
@@ -23,7 +24,7 @@ demo: $(READY)
 	$(BIN)/orderflow demo
 
 test: lint
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
