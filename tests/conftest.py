@@ -10,6 +10,9 @@ from tests.support.postgres import PostgresServer, find_postgres
 from tests.support.servers import obtain
 from tests.support.smtp import SmtpServer
 
+FIGURE = "figure"
+"""The name of what a test adds to its ``user_properties`` to have it said at the end of the run."""
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
@@ -44,3 +47,14 @@ def smtp() -> Iterator[SmtpServer]:
     """A mail server that keeps what it accepts."""
     with SmtpServer() as server:
         yield server
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The figures that tests have noted."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    ended = [report for report in reports if getattr(report, "when", "") == "call"]
+    figures = [figure for report in ended for name, figure in report.user_properties if name == FIGURE]
+    if figures:
+        terminalreporter.section("what was tried")
+        for figure in figures:
+            terminalreporter.write_line(figure)

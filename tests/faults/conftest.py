@@ -1,4 +1,4 @@
-"""Databases for the campaign, and its figures at the end of every run."""
+"""Databases for the campaign, and how its figures come to the end of every run."""
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,9 +8,9 @@ import pytest
 from orderflow.adapters.memory import LocalWakeup
 from orderflow.adapters.sql import SqlStorage
 
+from tests.conftest import FIGURE
 from tests.support.databases import migrated
 
-FIGURES = pytest.StashKey[list[str]]()
 LARGE = "ORDERFLOW_TEST_FAULTS"
 """``large`` there runs what takes too long for every run; ``make faults`` sets it."""
 
@@ -29,16 +29,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def note(request: pytest.FixtureRequest) -> Note:
-    """Says a figure at the end of the run."""
-    figures = request.config.stash.setdefault(FIGURES, [])
-    return figures.append
+    """Says a figure at the end of the run, also of one that several processes share."""
 
+    def said(figure: str) -> None:
+        request.node.user_properties.append((FIGURE, figure))
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if figures := terminalreporter.config.stash.get(FIGURES, []):
-        terminalreporter.section("faults: what was tried")
-        for figure in figures:
-            terminalreporter.write_line(figure)
+    return said
 
 
 @pytest.fixture
