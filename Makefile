@@ -61,8 +61,9 @@ clean:
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamp is written last: a set-up that was cut off, or whose inputs changed, is done again.
-$(READY): requirements.txt pyproject.toml setup.py
+# The stamp is written last: a set-up that was cut off, or whose inputs changed, is done again. uv is quicker than pip,
+# but does not know pip's own settings: where it does not get through, pip tries.
+$(READY): requirements.txt deploy/requirements-build.txt pyproject.toml setup.py
 	@if ! { $(BIN)/python -c '$(NEW_ENOUGH)' && $(BIN)/python -m pip --version; } >/dev/null 2>&1; then \
 		for python in $(PYTHONS) none; do \
 			if [ "$$python" != none ] && "$$python" -c '$(NEW_ENOUGH)' 2>/dev/null; then break; fi; \
@@ -73,6 +74,8 @@ $(READY): requirements.txt pyproject.toml setup.py
 		"$$python" -m venv --clear .venv || { \
 			echo "'$$python -m venv' failed. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
 	fi
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement deploy/requirements-build.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements.txt || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
