@@ -55,7 +55,7 @@ async def test_the_race_catches(
     await linger(reading)
     await rival_logs.sequences(reading)
     reads = reader(reading)
-    race = Race(storages, news, reads, writers=16, events=6_400)
+    race = Race(storages, news, reads, writers=16, events=25_600)  # it ends with the first that is found
     race.enough = lambda: out_of_order(reads.seen, dense=dense) > 0
     began = monotonic()
 
