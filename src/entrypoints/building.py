@@ -41,9 +41,6 @@ from .presence import Presence
 from .settings import Settings
 from .stopping import Stopping
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-"""Addresses that nobody else can reach."""
-
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
@@ -195,7 +192,7 @@ def wanted(settings: Settings, consumers: tuple[str, ...]) -> Wanted:
         with_kafka=settings.uses_kafka,
         relayed=settings.uses_kafka and settings.publishing == "log",
         consumers=consumers,
-        open_to="" if settings.http_host in LOOPBACK else settings.http_host,
+        open_to="" if settings.on_loopback else settings.http_host,
         pool_size=settings.database_pool_size,
     )
 

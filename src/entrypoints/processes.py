@@ -116,9 +116,8 @@ async def _api(container: Any, stop: asyncio.Event) -> None:
     from .http import create_app, serve
 
     settings: Settings = container.settings()
-    loopback = settings.http_host in ("127.0.0.1", "::1", "localhost")
     if not await container.storage().tokens.any():
-        if not loopback:
+        if not settings.on_loopback:
             raise NotConfigured(
                 f"no token is configured, so {settings.http_host} would be open to everybody",
                 "make one with `orderflow tokens make`, or listen on 127.0.0.1",
@@ -130,7 +129,7 @@ async def _api(container: Any, stop: asyncio.Event) -> None:
         checks=checks(container),
         analytics=container.effects().analytics,
         currency=settings.currency,
-        trust_actor_header=loopback,
+        trust_actor_header=settings.on_loopback,
         max_body_bytes=settings.http_max_body_bytes,
         stopping=container.stopping().begun,
         failed=partial(container.presence().failures.note, "api"),

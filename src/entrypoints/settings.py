@@ -151,6 +151,11 @@ class Settings:
     def uses_kafka(self) -> bool:
         return bool(self.kafka_bootstrap_servers)
 
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine reaches the HTTP door."""
+        return self.http_host in ("127.0.0.1", "::1", "localhost")
+
 
 def load_settings(
     file: Path | None = None, *, environment: Mapping[str, str] | None = None, **given: object

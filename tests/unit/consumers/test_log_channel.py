@@ -1,27 +1,29 @@
 """Notifications in the log."""
 
 import structlog
+from attrs import evolve
 from orderflow.adapters.notify.log import LogChannel
 from orderflow.application.notices import Message
 from orderflow.domain.events import event_id
 from structlog.testing import capture_logs
 
+MESSAGE = Message(
+    key="k1",
+    recipient="customer:C1",
+    address="customer:C1",
+    subject="hello",
+    text="there",
+    order_id="o1",
+    sequence=1,
+    event_type="order.created",
+)
+
 
 async def test_a_notification_is_a_line_of_the_log() -> None:
     channel = LogChannel(structlog.get_logger())
-    message = Message(
-        key="k1",
-        recipient="customer:C1",
-        address="customer:C1",
-        subject="hello",
-        text="there",
-        order_id="o1",
-        sequence=1,
-        event_type="order.created",
-    )
 
     with capture_logs() as lines:
-        receipt = await channel.send(message)
+        receipt = await channel.send(MESSAGE)
 
     assert receipt.accepted
     [line] = lines
@@ -31,16 +33,7 @@ async def test_a_notification_is_a_line_of_the_log() -> None:
 
 async def test_its_text_and_its_address_stay_out_of_the_log() -> None:
     channel = LogChannel(structlog.get_logger())
-    message = Message(
-        key="k1",
-        recipient="customer:C1",
-        address="jane@mail.example",
-        subject="hello",
-        text="to Main Street 1",
-        order_id="o1",
-        sequence=1,
-        event_type="order.created",
-    )
+    message = evolve(MESSAGE, address="jane@mail.example", text="to Main Street 1")
 
     with capture_logs() as lines:
         await channel.send(message)
