@@ -11,6 +11,11 @@ from ..domain.events import OrderEvent
 BUCKETS = 256
 """How many buckets a new database gets; fixed from then on."""
 
+EVENT_LIMIT = 950_000
+"""Bytes that an event may have: what Kafka's client takes by default (1,000,000), with EVENT_ROOM beside it."""
+EVENT_ROOM = 50_000
+"""Bytes for a record's key and headers, and for what Kafka puts around it."""
+
 Positions = Mapping[int, int]
 """Bucket to position; a bucket that is not named stands at 0, before its first event."""
 

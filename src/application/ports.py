@@ -72,7 +72,7 @@ class UnitOfWork(Protocol):
     def __call__(self) -> AbstractAsyncContextManager[Work]:
         """All that is saved and published inside commits together at its end, or not at all.
 
-        Raises at the end: ConcurrentChange, KeyReused or RequestAnswered, StorageUnavailable.
+        Raises at the end: ConcurrentChange, KeyReused or RequestAnswered, EventTooLarge, StorageUnavailable.
         """
         ...
 
@@ -84,7 +84,8 @@ class Committer(Protocol):
         """Orders, events with their positions, attempts and the idempotency key: together, durably, or not at all.
 
         The idempotency key is taken first. Raises RequestAnswered (the key has an answer already),
-        ConcurrentChange (an order is no longer at the version it was read at), StorageUnavailable.
+        ConcurrentChange (an order is no longer at the version it was read at), EventTooLarge (an event has more
+        bytes than Kafka takes, which is found out here and never when it is published), StorageUnavailable.
         """
         ...
 

@@ -5,6 +5,7 @@
     OrderFlowError
     ├── InvalidInput            a value is outside what is allowed; names the field
     │   └── UndecodableEvent    bytes that are no event of a known version; names the field
+    ├── EventTooLarge           it would make an event that Kafka does not take
     ├── NotFound
     │   └── OrderNotFound
     ├── CommandRefused          the order says no; names guard, unlock and what is allowed now
@@ -73,6 +74,23 @@ class InvalidInput(OrderFlowError):
 @define(eq=False, slots=False)
 class UndecodableEvent(InvalidInput):
     code: ClassVar[str] = "undecodable_event"
+
+
+@define(eq=False, slots=False)
+class EventTooLarge(OrderFlowError):
+    """``size`` and ``limit`` are bytes of the event as it would stand on the topic."""
+
+    code: ClassVar[str] = "event_too_large"
+    order_id: str
+    type: str
+    size: int
+    limit: int
+
+    def __str__(self) -> str:
+        return (
+            f"order {self.order_id!r}: its {self.type} would take {self.size} bytes, and an event has at most "
+            f"{self.limit}; nothing was changed"
+        )
 
 
 @define(eq=False, slots=False)

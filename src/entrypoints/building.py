@@ -30,6 +30,7 @@ from ..application.consuming import Consumer, HandlingWatch
 from ..application.doctor import Wanted
 from ..application.failures import Failures
 from ..application.handle_batch import HandleBatch
+from ..application.log import EVENT_ROOM
 from ..application.ports import EventSource
 from ..application.publish_pending import FLOOR
 from ..application.readers import Readers
@@ -69,8 +70,13 @@ def presence(process_id: str) -> Presence:
 
 def storage(settings: Settings, news: LocalWakeup, instruments: Instruments) -> MemoryStorage | SqlStorage:
     if settings.database_url.startswith("memory:"):
-        return MemoryStorage(on_commit=news.notify)
-    built = SqlStorage.at(settings.database_url, pool_size=settings.database_pool_size, on_commit=news.notify)
+        return MemoryStorage(on_commit=news.notify, event_limit=settings.event_max_bytes)
+    built = SqlStorage.at(
+        settings.database_url,
+        pool_size=settings.database_pool_size,
+        on_commit=news.notify,
+        event_limit=settings.event_max_bytes,
+    )
     for engine in built.database.engines:
         watch_statements(engine, instruments)
     watch_pool(built.engine.sync_engine, instruments)
@@ -142,7 +148,7 @@ def kafka_settings(settings: Settings, instruments: Instruments) -> Any:
         bootstrap_servers=settings.kafka_bootstrap_servers,
         topic=settings.topic,
         source=settings.event_source,
-        properties=settings.kafka,
+        properties={"message.max.bytes": str(settings.event_max_bytes + EVENT_ROOM), **settings.kafka},
         watch=KafkaClients(instruments),
     )
 
@@ -194,6 +200,7 @@ def wanted(settings: Settings, consumers: tuple[str, ...]) -> Wanted:
         consumers=consumers,
         open_to="" if settings.on_loopback else settings.http_host,
         pool_size=settings.database_pool_size,
+        message_bytes=settings.event_max_bytes + EVENT_ROOM,
     )
 
 

@@ -21,6 +21,7 @@ from typed_settings.converters import TSConverter
 from typed_settings.exceptions import TsError
 from typed_settings.loaders import DictLoader
 
+from ..application.log import EVENT_LIMIT
 from ..application.publish_pending import BATCH
 from ..domain.errors import InvalidInput
 
@@ -79,6 +80,11 @@ class Settings:
         default="log",
         validator=v.in_(("log", "direct")),
         help="log: by the relay, exactly once; direct: after commit, straight to Kafka, lost when Kafka fails",
+    )
+    event_max_bytes: int = ts.option(
+        default=EVENT_LIMIT,
+        validator=_between(1000, 100_000_000),
+        help="bytes of an event, 1000 to 100000000; the topic's max.message.bytes has to be 50000 more",
     )
     event_source: str = ts.option(default="/orderflow", help="ce_source of every event: a URI reference")
     currency: str = ts.option(

@@ -1,6 +1,7 @@
 """All that the core asks of a storage, suite by suite; each adapter's runner subclasses this once."""
 
 from tests.contracts.cursors import CursorsContract
+from tests.contracts.event_limit import EventLimitContract
 from tests.contracts.event_log import EventLogContract
 from tests.contracts.idempotency import IdempotencyContract
 from tests.contracts.order_audit import OrderAuditContract
@@ -19,6 +20,7 @@ class StorageContract(
     IdempotencyContract,
     OrderViewsContract,
     EventLogContract,
+    EventLimitContract,
     OrderAuditContract,
     CursorsContract,
     PaymentAttemptsContract,
@@ -26,4 +28,7 @@ class StorageContract(
     RolloutContract,
     ProcessRegistryContract,
 ):
-    """Subclassed with ``storage``, empty and open, and ``commits``, a list that grows when it tells of a commit."""
+    """Subclassed with ``storage``, empty and open, and ``commits``, a list that grows when it tells of a commit.
+
+    ``limited`` is a storage like it whose events have at most ``event_limit.LIMIT`` bytes.
+    """

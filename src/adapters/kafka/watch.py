@@ -60,7 +60,7 @@ _COORDINATORS = frozenset(
         KafkaError.NOT_COORDINATOR,
     }
 )
-_CONFIGS = ("cleanup.policy", "min.insync.replicas", "retention.bytes", "retention.ms")
+_CONFIGS = ("cleanup.policy", "max.message.bytes", "min.insync.replicas", "retention.bytes", "retention.ms")
 
 
 def _now() -> datetime:
@@ -160,7 +160,7 @@ class KafkaWatch:
         partitions = there.topics[name].partitions
         resource = ConfigResource(ResourceType.TOPIC, name)
         config = client.describe_configs([resource], request_timeout=_left(until))[resource].result(_left(until))
-        policy, min_insync, retained_bytes, retained_ms = (config[each].value for each in _CONFIGS)
+        policy, largest, min_insync, retained_bytes, retained_ms = (config[each].value for each in _CONFIGS)
         return TopicFacts(
             name=name,
             partitions=len(partitions),
@@ -169,6 +169,7 @@ class KafkaWatch:
             retention_ms=int(retained_ms),
             retention_bytes=int(retained_bytes),
             cleanup_policy=policy,
+            max_message_bytes=int(largest),
             leaderless=tuple(sorted(number for number, each in partitions.items() if each.leader < 0)),
             under_replicated=tuple(
                 sorted(number for number, each in partitions.items() if len(each.isrs) < len(each.replicas))

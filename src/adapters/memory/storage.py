@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from attrs import define, field, frozen
 
-from ...application.log import BUCKETS, CursorAt, EventTimes, LogRecord, Positions, bucket_of, shares
+from ...application.log import BUCKETS, EVENT_LIMIT, CursorAt, EventTimes, LogRecord, Positions, bucket_of, shares
 from ...application.payments import AttemptKind, AttemptStatus, PaymentAttempt
 from ...application.reading import Answer, OpenOrders, OrderPage, OrderQuery
 from ...application.write_set import WriteSet
@@ -32,6 +32,7 @@ class MemoryStorage:
 
     buckets: int = BUCKETS
     on_commit: Callable[[], None] = _quiet
+    event_limit: int = EVENT_LIMIT
     _orders: dict[str, Order] = field(factory=dict, init=False)
     _log: dict[int, list[LogRecord]] = field(factory=lambda: defaultdict(list), init=False)
     _histories: dict[str, list[LogRecord]] = field(factory=lambda: defaultdict(list), init=False)
@@ -137,15 +138,15 @@ class MemoryCommitter:
         for event in writes.events:
             bucket = bucket_of(event.order_id, self.storage.buckets)
             heads[bucket] = heads.get(bucket, len(self.storage._log[bucket])) + 1
-            records.append(
-                wire.record(
-                    event,
-                    bucket=bucket,
-                    position=heads[bucket],
-                    correlation_id=writes.request.correlation_id,
-                    traceparent=writes.request.traceparent,
-                )
+            record = wire.record(
+                event,
+                bucket=bucket,
+                position=heads[bucket],
+                correlation_id=writes.request.correlation_id,
+                traceparent=writes.request.traceparent,
             )
+            wire.refuse_larger(event, record.body, self.storage.event_limit)
+            records.append(record)
         return records
 
 

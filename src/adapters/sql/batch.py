@@ -45,12 +45,13 @@ class Batch:
         return bool(self.keys or self.created or self.changed or self.attempts or self.events)
 
     @classmethod
-    def of(cls, sets: Sequence[WriteSet], buckets: int) -> "Batch":
+    def of(cls, sets: Sequence[WriteSet], buckets: int, *, event_limit: int) -> "Batch":
+        """Raises EventTooLarge for an event of more than ``event_limit`` bytes."""
         orders = sorted(
             (Expected(row_of(order), writes.expected[order.id]) for writes in sets for order in writes.changed),
             key=lambda order: order.order_id,
         )
-        events, taken = _events(sets, buckets)
+        events, taken = _events(sets, buckets, event_limit)
         return cls(
             keys=sorted(_keys(sets), key=lambda key: (key["caller"], key["key"])),
             created=[order for order in orders if order.version == 0],
@@ -84,12 +85,13 @@ def _keys(sets: Sequence[WriteSet]) -> list[dict[str, Any]]:
     return found
 
 
-def _events(sets: Sequence[WriteSet], buckets: int) -> tuple[list[dict[str, Any]], Counter[int]]:
+def _events(sets: Sequence[WriteSet], buckets: int, limit: int) -> tuple[list[dict[str, Any]], Counter[int]]:
     taken: Counter[int] = Counter()
     rows = []
     for writes in sets:
         for event in writes.events:
-            bucket = bucket_of(event.order_id, buckets)
+            bucket, body = bucket_of(event.order_id, buckets), wire.encode(event)
+            wire.refuse_larger(event, body, limit)
             taken[bucket] += 1
             rows.append(
                 {
@@ -100,7 +102,7 @@ def _events(sets: Sequence[WriteSet], buckets: int) -> tuple[list[dict[str, Any]
                     "type": event.type,
                     "event_id": event.id,
                     "occurred_at": event.occurred_at,
-                    "body": wire.encode(event),
+                    "body": body,
                     "correlation_id": writes.request.correlation_id,
                     "traceparent": writes.request.traceparent,
                     "asked_at": writes.request.asked_at,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import frozen
 
+from ...application.log import EVENT_LIMIT
 from ...application.write_set import WriteSet
 from ...domain.errors import ConcurrentChange, Conflict, StorageUnavailable
 from . import write_postgresql, write_sqlite
@@ -18,6 +19,7 @@ class SqlCommitter:
 
     database: Database
     on_commit: Callable[[], None]
+    event_limit: int = EVENT_LIMIT
 
     async def commit(self, writes: WriteSet) -> None:
         refusals = await self.commit_together([writes])
@@ -28,9 +30,9 @@ class SqlCommitter:
         """All sets in one transaction, or none where one is refused; for each why it was, None where it was not.
 
         The sets touch each order and each idempotency key once. Whoever puts several together commits those that
-        were not refused again without the others. Raises StorageUnavailable.
+        were not refused again without the others. Raises StorageUnavailable; EventTooLarge for an event of any.
         """
-        batch = Batch.of(sets, self.database.known_buckets())
+        batch = Batch.of(sets, self.database.known_buckets(), event_limit=self.event_limit)
         if not batch:
             return [None] * len(sets)
         write = write_postgresql.write if self.database.backend == POSTGRESQL else write_sqlite.write

@@ -7,6 +7,7 @@ from attrs import define
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from ...application.log import EVENT_LIMIT
 from ...application.write_set import WriteSet
 from . import schema
 from .answers import SqlAnswers
@@ -46,15 +47,23 @@ class SqlStorage:
     processes: SqlProcessRegistry
 
     @classmethod
-    def at(cls, url: str, *, pool_size: int = POOL_SIZE, on_commit: Callable[[], None] = _quiet) -> Self:
+    def at(
+        cls,
+        url: str,
+        *,
+        pool_size: int = POOL_SIZE,
+        on_commit: Callable[[], None] = _quiet,
+        event_limit: int = EVENT_LIMIT,
+    ) -> Self:
         """The storage at ``postgresql://...`` or ``sqlite:///file``; nothing is connected yet.
 
-        ``pool_size`` is how many connections it opens at most. Raises InvalidInput, NotConfigured.
+        ``pool_size`` is how many connections it opens at most; no event has more than ``event_limit`` bytes.
+        Raises InvalidInput, NotConfigured.
         """
         database = Database.at(url, pool_size=pool_size)
         return cls(
             database=database,
-            committer=SqlCommitter(database, on_commit),
+            committer=SqlCommitter(database, on_commit, event_limit),
             views=SqlOrderViews(database),
             log=SqlEventLog(database),
             cursors=SqlCursors(database),

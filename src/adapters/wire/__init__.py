@@ -1,6 +1,6 @@
 """Events as bytes: the one place that knows the JSON and the headers of the topic. docs/wire.md has it in words."""
 
-from .codec import decode, decode_record, encode, read_envelope, record, write_envelope
+from .codec import decode, decode_record, encode, read_envelope, record, refuse_larger, write_envelope
 from .envelope import Envelope
 from .faults import Problem
 from .headers import headers, record_from
@@ -32,6 +32,7 @@ __all__ = [
     "read_envelope",
     "record",
     "record_from",
+    "refuse_larger",
     "schemas",
     "summary",
     "time_of",

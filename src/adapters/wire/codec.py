@@ -8,7 +8,7 @@ from msgspec import UNSET, Raw
 from msgspec.json import Decoder, Encoder
 
 from ...application.log import LogRecord
-from ...domain.errors import UndecodableEvent
+from ...domain.errors import EventTooLarge, UndecodableEvent
 from ...domain.events import OrderEvent
 from .envelope import DATA, CreatedData, Envelope, EnvelopeOf, EventData
 from .faults import UNREADABLE, contradictions, undecodable
@@ -23,6 +23,12 @@ _DATA: Mapping[str, Decoder[Any]] = {kind: decoder(data) for kind, data in DATA.
 def encode(event: OrderEvent) -> bytes:
     """The value of the event's record: its envelope as JSON, amounts with their exact digits, times in UTC."""
     return write_envelope(_envelope(event))
+
+
+def refuse_larger(event: OrderEvent, body: bytes, limit: int) -> None:
+    """Raises EventTooLarge for a ``body`` of more than ``limit`` bytes."""
+    if len(body) > limit:
+        raise EventTooLarge(event.order_id, event.type, len(body), limit)
 
 
 def decode(body: bytes, *, sequence: int) -> OrderEvent:

@@ -61,6 +61,12 @@ RETENTION_BYTES = warning(
     wanted="retention.bytes=-1",
     mend=f"`{_ALTER} retention.bytes=-1`",
 )
+TOO_SMALL = problem(
+    "topic_max_message_bytes",
+    "the topic does not take the largest events that orders may have: publishing would stop at one",
+    wanted="max.message.bytes at least 50000 above ORDERFLOW_EVENT_MAX_BYTES",
+    mend=f"`{_ALTER} max.message.bytes=BYTES`, or lower ORDERFLOW_EVENT_MAX_BYTES",
+)
 DELETED_SOON = problem(
     "events_deleted_soon",
     "the topic is about to delete events that a consumer has not read",
@@ -96,6 +102,7 @@ AILMENTS = (
     COMPACTED,
     RETENTION,
     RETENTION_BYTES,
+    TOO_SMALL,
     DELETED_SOON,
     DELETED,
     LEADERLESS,
@@ -148,6 +155,8 @@ def _kept(topic: TopicFacts, wanted: Wanted) -> Iterator[Finding]:
         yield RETENTION.found(f"retention.ms={topic.retention_ms}, the settings say {said}")
     if topic.retention_bytes != -1:
         yield RETENTION_BYTES.found(f"retention.bytes={topic.retention_bytes}")
+    if topic.max_message_bytes < wanted.message_bytes:
+        yield TOO_SMALL.found(f"max.message.bytes={topic.max_message_bytes}, wanted are {wanted.message_bytes}")
 
 
 def _deleted(reader: str, group: GroupFacts, topic: TopicFacts, *, new: bool) -> Iterator[Finding]:

@@ -9,7 +9,8 @@ class Wanted:
 
     ``relayed``: a relay brings events to the topic, and consumers read them there. ``with_kafka`` alone means that
     events are published directly. ``open_to`` is the address the API listens on where others can reach it, else
-    empty. ``pool_size`` is how many connections one process opens at most.
+    empty. ``pool_size`` is how many connections one process opens at most. ``message_bytes`` is what the
+    topic has to take of one record.
     """
 
     version: str
@@ -22,3 +23,4 @@ class Wanted:
     consumers: tuple[str, ...]
     open_to: str
     pool_size: int
+    message_bytes: int

@@ -81,8 +81,8 @@ class DatabaseFacts:
 class TopicFacts:
     """``retention_ms`` and ``retention_bytes`` are -1 where nothing is deleted for its age, or for its size.
 
-    ``replication`` is that of the partition with the fewest copies. ``starts`` and ``ends`` are offsets by partition:
-    the first record that is still there, and the one after the last.
+    ``max_message_bytes`` is how large a record may be. ``replication`` is that of the partition with the fewest copies.
+    ``starts`` and ``ends`` are offsets by partition: the first record that is still there, and the one after the last.
     """
 
     name: str
@@ -92,6 +92,7 @@ class TopicFacts:
     retention_ms: int
     retention_bytes: int
     cleanup_policy: str
+    max_message_bytes: int
     leaderless: tuple[int, ...] = ()
     under_replicated: tuple[int, ...] = ()
     starts: Mapping[int, int] = field(factory=dict)

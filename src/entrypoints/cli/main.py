@@ -10,7 +10,15 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from ...application.request import checked_correlation_id
-from ...domain.errors import CommandRefused, Conflict, InvalidInput, NotFound, OrderFlowError, Unavailable
+from ...domain.errors import (
+    CommandRefused,
+    Conflict,
+    EventTooLarge,
+    InvalidInput,
+    NotFound,
+    OrderFlowError,
+    Unavailable,
+)
 from ..building import new_id
 from ..logs import configure_logs
 from ..settings import load_settings
@@ -19,6 +27,7 @@ from .session import begin
 
 EXIT_CODES: tuple[tuple[type[OrderFlowError], int], ...] = (
     (InvalidInput, 2),
+    (EventTooLarge, 2),
     (NotFound, 3),
     (CommandRefused, 4),
     (Conflict, 4),

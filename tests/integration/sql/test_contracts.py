@@ -3,6 +3,7 @@
 import pytest
 from orderflow.adapters.sql import SqlStorage
 
+from tests.contracts.event_limit import LIMIT
 from tests.contracts.storage import StorageContract
 from tests.integration.sql.conftest import Connect
 
@@ -14,10 +15,22 @@ class TestSqliteStorage(StorageContract):
         await storage.open()
         return storage
 
+    @pytest.fixture
+    async def limited(self, sqlite_url: str, connect: Connect) -> SqlStorage:
+        storage = connect(sqlite_url, event_limit=LIMIT)
+        await storage.open()
+        return storage
+
 
 class TestPostgresqlStorage(StorageContract):
     @pytest.fixture
     async def storage(self, postgresql_url: str, connect: Connect, commits: list[None]) -> SqlStorage:
         storage = connect(postgresql_url, on_commit=lambda: commits.append(None))
+        await storage.open()
+        return storage
+
+    @pytest.fixture
+    async def limited(self, postgresql_url: str, connect: Connect) -> SqlStorage:
+        storage = connect(postgresql_url, event_limit=LIMIT)
         await storage.open()
         return storage

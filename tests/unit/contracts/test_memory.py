@@ -3,6 +3,7 @@
 import pytest
 from orderflow.adapters.memory import MemoryStorage
 
+from tests.contracts.event_limit import LIMIT
 from tests.contracts.storage import StorageContract
 
 
@@ -14,3 +15,7 @@ class TestMemoryStorage(StorageContract):
     @pytest.fixture
     def storage(self, commits: list[None]) -> MemoryStorage:
         return MemoryStorage(on_commit=lambda: commits.append(None))
+
+    @pytest.fixture
+    def limited(self) -> MemoryStorage:
+        return MemoryStorage(event_limit=LIMIT)

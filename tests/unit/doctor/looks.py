@@ -26,6 +26,7 @@ WANTED = Wanted(
     consumers=CONSUMERS,
     open_to="",
     pool_size=10,
+    message_bytes=1_000_000,
 )
 
 POSTGRESQL = DatabaseFacts(
@@ -69,6 +70,7 @@ TOPIC = TopicFacts(
     retention_ms=-1,
     retention_bytes=-1,
     cleanup_policy="delete",
+    max_message_bytes=1_048_588,
     starts={0: 0, 1: 0, 2: 0},
     ends={0: 100, 1: 100, 2: 100},
 )

@@ -63,6 +63,7 @@ ILL: dict[str, tuple[Look, Wanted]] = {
     "topic_min_insync_high": (with_topic(min_insync=3), WANTED),
     "topic_compacted": (with_topic(cleanup_policy="compact,delete"), WANTED),
     "topic_retention": (with_topic(retention_ms=604_800_000), WANTED),
+    "topic_max_message_bytes": (with_topic(max_message_bytes=900_000), WANTED),
     "topic_retention_bytes": (with_topic(retention_bytes=1_000_000), WANTED),
     "events_deleted": (with_topic(starts={0: 0, 1: 101, 2: 0}), WANTED),
     "topic_leaderless": (with_topic(leaderless=(1,)), WANTED),
