@@ -24,6 +24,7 @@ from .domain.errors import (
     OrderFlowError,
     OrderNotFound,
     StorageUnavailable,
+    TransientFailure,
     Unavailable,
     VersionMismatch,
 )
@@ -86,6 +87,7 @@ __all__ = [
     "ShipperAssigned",
     "StateChanged",
     "StorageUnavailable",
+    "TransientFailure",
     "Unavailable",
     "VersionMismatch",
     "__version__",

@@ -6,7 +6,7 @@ from time import monotonic
 
 from attrs import define, field
 
-from ..application.log import Foreign, LogRecord
+from ..application.log import Foreign, LogRecord, Origin
 from ..application.pausing import Gathering
 from ..application.ports import Cursors, EventLog, Wakeup
 
@@ -47,6 +47,10 @@ class LogEventSource:
 
     async def rewind(self) -> None:
         self._positions = None
+
+    def origin(self, _: LogRecord) -> Origin | None:
+        """None: the log is no topic."""
+        return None
 
     async def stand_by(self) -> None:
         """Its place is its own."""

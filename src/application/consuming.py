@@ -80,10 +80,15 @@ class HandlingWatch(Protocol):
 
 @frozen(kw_only=True)
 class Handled:
-    """What came of one batch. ``gaps`` are buckets that wait for events that did not come."""
+    """What came of one batch. ``gaps`` are buckets that wait for events that did not come.
+
+    ``left`` are records that were not handled: an event of each of their buckets failed by something that may pass.
+    They are to be given again after a moment, before any others.
+    """
 
     events: int = 0
     duplicates: int = 0
     parked: int = 0
     foreign: int = 0
     gaps: tuple[LogGap, ...] = ()
+    left: tuple[LogRecord, ...] = ()

@@ -5,7 +5,7 @@ from datetime import datetime
 from attrs import evolve, field, frozen
 
 from .discreet import told, traceback_of
-from .log import Foreign, LogRecord
+from .log import Foreign, LogRecord, Origin
 
 MAX_MESSAGE = 2_000
 MAX_TRACE = 8_000
@@ -19,6 +19,7 @@ class DeadLetter:
     ``error`` is the class that failed; empty for an event that only waits behind a failed one, untried.
     ``message`` and ``trace`` are what may be told of it (``application.discreet``).
     ``attempts`` counts the tries that failed, from ``first_failed_at`` to ``last_failed_at``.
+    ``origin`` is None where the event was read straight from the log.
     """
 
     consumer: str
@@ -29,6 +30,7 @@ class DeadLetter:
     attempts: int = 0
     first_failed_at: datetime
     last_failed_at: datetime
+    origin: Origin | None = None
 
     def failed_again(self, failure: Exception, at: datetime) -> "DeadLetter":
         """This letter after one more try that ended in ``failure``."""

@@ -9,13 +9,21 @@ import re
 import traceback
 from collections.abc import Iterator
 
-from ..domain.errors import InvalidInput, KeyReused, OrderFlowError, RequestAnswered, RequestRunning, UndecodableEvent
+from ..domain.errors import (
+    InvalidInput,
+    KeyReused,
+    OrderFlowError,
+    RequestAnswered,
+    RequestRunning,
+    TransientFailure,
+    UndecodableEvent,
+)
 
 MASK = "***"
 LONGEST = 2_000
 """Characters of one text."""
-_REPEATING = (InvalidInput, RequestRunning, RequestAnswered, KeyReused)
-"""Our errors whose words repeat, in quotes, what was sent."""
+_REPEATING = (InvalidInput, RequestRunning, RequestAnswered, KeyReused, TransientFailure)
+"""Our errors whose words repeat, in quotes, what was sent, or are somebody else's."""
 _OF_CODE = (ImportError, NameError, AttributeError)
 """What these quote are names in programs."""
 _UNTOLD = {"problem", "key"}

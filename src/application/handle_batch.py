@@ -1,7 +1,8 @@
 """A consumer's next records: each handled once, in order, and none ever holds up another order."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import inf
 from time import perf_counter
 
 from attrs import define, evolve, field, frozen
@@ -11,11 +12,16 @@ from .consuming import Consumer, ConsumerStore, ConsumerWork, Handled, HandlingW
 from .dead_letters import DeadLetter, ForeignLetter
 from .discreet import code_of
 from .lines import about, tell_each
-from .log import Delivery, Foreign, LogRecord
+from .log import Delivery, Foreign, LogRecord, Origin
 from .ports import Clock, Cursors, Decode
+from .transient import may_pass
 
 ATTEMPTS = 3
 logger = logging.getLogger("orderflow.consumer")
+
+
+def _straight_from_the_log(_: LogRecord) -> Origin | None:
+    return None
 
 
 @frozen
@@ -34,8 +40,10 @@ class HandleBatch:
 
     A record at or before the cursor is a duplicate. A bucket with a gap waits: nothing behind the gap is handled.
     When another handler has moved a cursor meanwhile, nothing changes and nothing was handled. When a batch fails,
-    its halves are tried alone, down to the one event that fails; after ``attempts`` tries that event parks its
-    order: it and the order's later events go to the dead letters, in order, and every other order flows on.
+    its halves are tried alone, down to the one event that fails. It is tried again at once, or where the failure may
+    pass (``may_pass``) it is left, with what comes after it in its bucket, to be given again. After ``attempts`` tries
+    the event parks its order: it and the order's later events go to the dead letters, in order, with their ``origin``,
+    and every other order flows on.
     Every event handled, failed at or parked is a line of the log; ``watch`` hears of the first two.
     Raises Unavailable (a backend does not answer): nothing is lost, and the same records may be given again.
     """
@@ -47,7 +55,12 @@ class HandleBatch:
     clock: Clock
     attempts: int = ATTEMPTS
     watch: HandlingWatch | None = None
+    origin: Callable[[LogRecord], Origin | None] = _straight_from_the_log
     _positions: dict[int, int] | None = field(default=None, init=False)
+    _tried: dict[tuple[int, int], DeadLetter] = field(factory=dict, init=False)
+    """Events that are to be tried again, by address, and how they failed so far."""
+    _waiting: dict[int, int] = field(factory=dict, init=False)
+    """Buckets of the batch in hand that wait for such an event, and its position."""
 
     async def __call__(self, records: Sequence[LogRecord | Foreign]) -> Handled:
         known, self._positions = self._positions, None  # whatever ends this early leaves the cursors unknown
@@ -61,57 +74,98 @@ class HandleBatch:
         try:
             if batch.foreign:
                 await self._set_aside(batch.foreign)
-            if batch.news:
-                parked = await self._handle(batch.news)
-                handled = evolve(handled, events=len(batch.news) - parked, parked=parked)
+            parked = await self._handle_all(batch.news) if batch.news else 0
         except StaleCursor:
             return Handled()
-        positions.update({record.bucket: record.position for record in batch.news})
+        done, left = self._split(batch.news)
+        positions.update({record.bucket: record.position for record in done})
         self._positions = positions
-        return handled
+        return evolve(handled, events=len(done) - parked, parked=parked, left=left)
 
     async def _read_cursors(self) -> dict[int, int]:
         return dict(await self.cursors.positions(self.consumer.name))
 
+    async def _handle_all(self, news: Sequence[LogRecord]) -> int:
+        """Those that failed before are tried alone, and first: each of them is the first of its bucket."""
+        self._waiting = {}
+        if not self._tried:
+            return await self._handle(news)
+        self._tried = {address: self._tried[address] for it in news if (address := _address(it)) in self._tried}
+        again = dict(self._tried)
+        parked = sum([await self._insist(letter.record, letter) for letter in again.values()])
+        return parked + await self._handle([it for it in news if _address(it) not in again])
+
     async def _handle(self, records: Sequence[LogRecord]) -> int:
-        """Bring the cursors past ``records``; how many of them went to the dead letters."""
+        """Bring the cursors past ``records``, but for those that wait; how many of them went to the dead letters."""
+        if self._waiting:
+            records = [it for it in records if it.bucket not in self._waiting]
+        if len(records) < 2:
+            return await self._insist(records[0]) if records else 0
         try:
             return await self._commit(records)
         except (Unavailable, StaleCursor):
             raise
-        except Exception as failure:  # noqa: BLE001 - whatever a handler fails at is decided upon here
-            if len(records) == 1:
-                return await self._insist(records[0], failure)
+        except Exception as failure:  # noqa: BLE001 - whatever a handler fails at is decided upon when it stands alone
+            logger.debug("batch failed", extra={"consumer": self.consumer.name, "error": failure})
         half = len(records) // 2
         return await self._handle(records[:half]) + await self._handle(records[half:])
 
-    async def _insist(self, record: LogRecord, failure: Exception) -> int:
-        """Try one event again as often as allowed, then park its order. Bytes that say nothing never will."""
-        now = self.clock()
-        letter = DeadLetter(consumer=self.consumer.name, record=record, first_failed_at=now, last_failed_at=now)
-        letter = letter.failed_again(failure, now)
-        self._failed(record, failure, letter.attempts, 0.0)
-        while letter.attempts < self.attempts and letter.error != UndecodableEvent.__name__:
+    async def _insist(self, record: LogRecord, letter: DeadLetter | None = None) -> int:
+        """Try one event until it is handled, waits for what may pass, or has parked its order; ``letter`` tells of
+        the tries before. Bytes that say nothing never will.
+        """
+        while True:
             began = perf_counter()
             try:
-                return await self._commit([record], attempt=letter.attempts + 1)
+                parked = await self._commit([record], attempt=letter.attempts + 1 if letter else 1)
             except (Unavailable, StaleCursor):
                 raise
-            except Exception as again:  # noqa: BLE001 - as above
-                letter = letter.failed_again(again, self.clock())
-                self._failed(record, again, letter.attempts, perf_counter() - began)
+            except Exception as error:  # noqa: BLE001 - as above
+                failure = error
+            else:
+                self._tried.pop(_address(record), None)
+                return parked
+            letter = (letter or self._letter(record)).failed_again(failure, self.clock())
+            self._failed(letter, failure, perf_counter() - began)
+            if letter.attempts >= self.attempts or isinstance(failure, UndecodableEvent):
+                return await self._park(letter)
+            if may_pass(failure):
+                self._tried[_address(record)] = letter
+                self._waiting[record.bucket] = record.position
+                return 0
+
+    def _split(self, news: Sequence[LogRecord]) -> tuple[Sequence[LogRecord], tuple[LogRecord, ...]]:
+        """What is done of these, and what waits."""
+        if not self._waiting:
+            return news, ()
+        left = tuple(it for it in news if it.position >= self._waiting.get(it.bucket, inf))
+        return [it for it in news if it.position < self._waiting.get(it.bucket, inf)], left
+
+    async def _park(self, letter: DeadLetter) -> int:
         async with self.store(self.consumer.name) as work:
-            await work.advance(_moves([record]))
+            await work.advance(_moves([letter.record]))
             await work.dead_letters.keep([letter])
+        self._tried.pop(_address(letter.record), None)
         said = {"consumer": self.consumer.name, "attempt": letter.attempts, "error": {"code": letter.error}}
-        logger.error("order parked", extra={**about(record), **said})
+        logger.error("order parked", extra={**about(letter.record), **said})
         return 1
 
-    def _failed(self, record: LogRecord, failure: Exception, attempt: int, seconds: float) -> None:
-        said = {"consumer": self.consumer.name, "attempt": attempt, "error": failure}
-        logger.warning("event failed", extra={**about(record), **said}, exc_info=failure)
+    def _failed(self, letter: DeadLetter, failure: Exception, seconds: float) -> None:
+        said = {"consumer": self.consumer.name, "attempt": letter.attempts, "error": failure}
+        logger.warning("event failed", extra={**about(letter.record), **said}, exc_info=failure)
         if self.watch is not None:
-            self.watch(self.consumer.name, [record], seconds=seconds, failure=code_of(failure))
+            self.watch(self.consumer.name, [letter.record], seconds=seconds, failure=code_of(failure))
+
+    def _letter(self, record: LogRecord, message: str = "") -> DeadLetter:
+        now = self.clock()
+        return DeadLetter(
+            consumer=self.consumer.name,
+            record=record,
+            message=message,
+            first_failed_at=now,
+            last_failed_at=now,
+            origin=self.origin(record),
+        )
 
     async def _commit(self, records: Sequence[LogRecord], attempt: int = 1) -> int:
         """One transaction; the events of parked orders wait behind those that parked them."""
@@ -149,20 +203,9 @@ class HandleBatch:
         return [delivery for delivery in deliveries if delivery.record.order_id in parked]
 
     async def _wait_behind(self, work: ConsumerWork, records: Sequence[LogRecord]) -> None:
-        now, said = self.clock(), {"consumer": self.consumer.name}
+        said = {"consumer": self.consumer.name}
         tell_each(logger, logging.INFO, "waits behind a parked event", ({**about(it), **said} for it in records))
-        await work.dead_letters.keep(
-            [
-                DeadLetter(
-                    consumer=self.consumer.name,
-                    record=record,
-                    message="waits behind an earlier event of its order",
-                    first_failed_at=now,
-                    last_failed_at=now,
-                )
-                for record in records
-            ]
-        )
+        await work.dead_letters.keep([self._letter(it, "waits behind an earlier event of its order") for it in records])
 
     async def _set_aside(self, records: Sequence[Foreign]) -> None:
         now = self.clock()
@@ -192,6 +235,10 @@ def _sort(records: Sequence[LogRecord | Foreign], positions: dict[int, int], rea
         else:
             gaps.setdefault(bucket, LogGap(reader, bucket, at, record.position))
     return _Sorted(tuple(news), duplicates, tuple(foreign), tuple(gaps.values()))
+
+
+def _address(record: LogRecord) -> tuple[int, int]:
+    return record.bucket, record.position
 
 
 def _moves(records: Sequence[LogRecord]) -> dict[int, tuple[int, int]]:

@@ -60,6 +60,15 @@ class EventTimes:
 
 
 @frozen
+class Origin:
+    """The record of a topic that an event was read from."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@frozen
 class Place:
     """Where an event stands on the topic, and the time of its record: when whoever published it handed it over."""
 

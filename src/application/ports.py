@@ -9,7 +9,7 @@ from ..domain.events import OrderEvent
 from ..domain.lifecycle import Actor, OrderState
 from ..domain.money import Money
 from ..domain.order import Order
-from .log import CursorAt, EventTimes, Foreign, LogRecord, Place, Positions
+from .log import CursorAt, EventTimes, Foreign, LogRecord, Origin, Place, Positions
 from .payments import GatewayAnswer, PaymentAttempt
 from .reading import Answer, OpenOrders, OrderPage, OrderQuery
 
@@ -228,6 +228,10 @@ class EventSource(Protocol):
 
     async def rewind(self) -> None:
         """Read again from the committed cursors: what was read was not handled, or something is missing."""
+        ...
+
+    def origin(self, record: LogRecord) -> Origin | None:
+        """Where ``record``, one of those that were read last, stands on a topic; None where it came of none."""
         ...
 
     async def stand_by(self) -> None:

@@ -24,6 +24,11 @@ def _patience() -> Backoff:
     return Backoff(first=1.0, longest=60.0)
 
 
+def _a_moment() -> Backoff:
+    """Short, for the next batch waits for it."""
+    return Backoff(first=0.1, longest=2.0)
+
+
 async def _never() -> bool:
     return False
 
@@ -38,7 +43,8 @@ class RunConsumer:
 
     A backend that does not answer is asked again, ever more slowly, with the same batch. A bucket in which events are
     missing waits while the others go on; what is not done is read again after a second, and while something is still
-    missing, ever more seldom. While it is ``paused`` it handles and settles nothing. ``handled`` counts events,
+    missing, ever more seldom. An event that failed by something that may pass is given again when the rest of its batch
+    is done, after ``a_moment``. While it is ``paused`` it handles and settles nothing. ``handled`` counts events,
     ``gaps`` how often a bucket was found to lack some, ``failures`` how often a backend did not answer; ``failed`` is
     told of either.
     """
@@ -50,6 +56,7 @@ class RunConsumer:
     batch: int = BATCH
     backoff: Backoff = field(factory=Backoff)
     patience: Backoff = field(factory=_patience)
+    a_moment: Backoff = field(factory=_a_moment)
     failed: Callable[[Exception], None] = _nobody_asks
     handled: int = field(default=0, init=False)
     gaps: int = field(default=0, init=False)
@@ -59,21 +66,24 @@ class RunConsumer:
     _stands_by: bool = field(default=False, init=False)
 
     async def __call__(self, stop: asyncio.Event) -> None:
-        """Run until ``stop`` is set; the batch in hand is finished first, unless a backend does not answer."""
+        """Run until ``stop`` is set; the batch in hand is finished first, unless a backend does not answer.
+
+        What waits for another try is left to whoever reads on after us.
+        """
         try:
             while not stop.is_set():
                 try:
                     if await self._is_paused():
                         await self.source.stand_by()
                         await pause(stop, STAND_BY_SECONDS)
-                    elif await self._step():
+                    elif await self._step(stop):
                         self.backoff.reset()
                 except Unavailable as error:
                     await self._back_off(error, stop)
         finally:
             await self.source.close()
 
-    async def _step(self) -> bool:
+    async def _step(self, stop: asyncio.Event) -> bool:
         """Whether a batch was handled. A source that is away may answer with nothing now and then."""
         if self._in_hand is None:
             self._in_hand = await self.source.read(self.batch)
@@ -84,6 +94,11 @@ class RunConsumer:
             if handled == Handled():
                 return False  # another handler has moved a cursor meanwhile, so the same again
             self._account(handled)
+            if handled.left:
+                self._in_hand = handled.left
+                await pause(stop, self.a_moment.pause())
+                return True
+            self.a_moment.reset()
         elif self._read_again_at is None:
             self.patience.reset()
         worked = bool(self._in_hand)

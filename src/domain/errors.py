@@ -25,6 +25,7 @@
     ├── LogBehindTopic          the topic is ahead of the log: the database was restored
     ├── TopicMismatch           a topic exists with other settings than asked for
     ├── NotConfigured           a setting or an installation extra is missing
+    ├── TransientFailure        a handler could not do it just now; it is tried again in a moment
     └── Unavailable             a backend does not answer; asking again is safe
         ├── StorageUnavailable
         ├── StreamUnavailable
@@ -273,6 +274,17 @@ class NotConfigured(OrderFlowError):
 
     def __str__(self) -> str:
         return f"{self.what}; {self.mend}"
+
+
+@define(eq=False, slots=False)
+class TransientFailure(OrderFlowError):
+    """For handlers to raise: this event could not be handled just now, for a reason that passes by itself."""
+
+    code: ClassVar[str] = "transient_failure"
+    problem: str
+
+    def __str__(self) -> str:
+        return f"not just now: {self.problem}"
 
 
 @define(eq=False, slots=False)

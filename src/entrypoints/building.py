@@ -30,7 +30,7 @@ from ..application.consuming import Consumer, HandlingWatch
 from ..application.doctor import Wanted
 from ..application.failures import Failures
 from ..application.handle_batch import HandleBatch
-from ..application.log import EVENT_ROOM
+from ..application.log import EVENT_ROOM, LogRecord, Origin
 from ..application.ports import EventSource
 from ..application.publish_pending import FLOOR
 from ..application.readers import Readers
@@ -263,6 +263,7 @@ def handle_batch(
     settings: Settings,
     instruments: Instruments,
     watch: HandlingWatch,
+    origin: Callable[[LogRecord], Origin | None] = lambda _: None,
 ) -> WatchedBatches:
     seen, store = watched(consumer, effects.store, instruments)
     handle = HandleBatch(
@@ -273,6 +274,7 @@ def handle_batch(
         clock=clock,
         attempts=settings.consumer_attempts,
         watch=watch,
+        origin=origin,
     )
     return WatchedBatches(handle, consumer.name, instruments)
 

@@ -102,9 +102,10 @@ def _relay(container: Any) -> RunRelay:
 def consumer_loop(container: Any, name: str) -> RunConsumer:
     """The loop of one shipped consumer on an open container."""
     consumer = container.consumers()[name]
+    source = container.source()(name)
     return RunConsumer(
-        source=container.source()(name),
-        handle_batch=container.handle_batch(consumer),
+        source=source,
+        handle_batch=container.handle_batch(consumer, origin=source.origin),
         consumer=consumer,
         paused=partial(container.in_force().pauses, name),
         batch=container.settings().consumer_batch,

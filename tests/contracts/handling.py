@@ -7,8 +7,8 @@ import pytest
 from attrs import define, evolve, field
 from orderflow.application.analyse import Analyse
 from orderflow.application.consuming import ConsumerWork, Handled
-from orderflow.application.log import Delivery, Foreign, LogRecord
-from orderflow.domain.errors import LogGap, StorageUnavailable
+from orderflow.application.log import Delivery, Foreign, LogRecord, Origin, bucket_of
+from orderflow.domain.errors import LogGap, StorageUnavailable, TransientFailure
 
 from tests.support.effects import World
 from tests.support.shop import Shop
@@ -39,12 +39,13 @@ class Telling:
     name: str = "telling"
     told: list[tuple[str, int]] = field(factory=list)
     poison: set[tuple[str, int]] = field(factory=set)
+    failure: Exception = field(factory=lambda: ValueError("poison"))
 
     async def tell(self, deliveries: Sequence[Delivery]) -> None:
         for record in (delivery.record for delivery in deliveries):
             await self.world.effects.stock.set(record.order_id, "told", record.sequence)
             if (record.order_id, record.sequence) in self.poison:
-                raise ValueError("poison")
+                raise self.failure
             self.told.append((record.order_id, record.sequence))
 
     async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
@@ -171,6 +172,75 @@ class HandlingContract:
 
         assert handled == Handled(events=7)
         assert await _events(world, "o1") == {"o1": 7}
+
+    async def test_what_fails_by_something_that_may_pass_is_left_and_the_others_are_handled(self, world: World) -> None:
+        records = await _lives("o1", "o2")
+        consumer = Stumbling(poison={("o1", 3)}, failure=TransientFailure("the printer is busy"))
+
+        handled = await world.handling(consumer)(records)
+
+        left = tuple(r for r in records if r.order_id == "o1" and r.sequence >= 3)
+        assert handled == Handled(events=9, left=left)
+        assert await _events(world, "o1", "o2") == {"o1": 2, "o2": 7}
+        assert await world.effects.dead_letters.blocking() == []
+
+    async def test_what_was_left_is_handled_once_it_passes(self, world: World) -> None:
+        records = await _lives("o1", "o2")
+        consumer = Stumbling(poison={("o1", 3)}, failure=TransientFailure("the printer is busy"))
+        handle = world.handling(consumer)
+        waiting = await handle(records)
+        consumer.poison.clear()
+
+        handled = await handle(waiting.left)
+
+        assert handled == Handled(events=5)
+        assert await _events(world, "o1", "o2") == {"o1": 7, "o2": 7}
+
+    async def test_what_does_not_pass_parks_its_order_after_as_many_tries_as_any_failure(self, world: World) -> None:
+        records = await _lives("o1", "o2")
+        refused = ConnectionRefusedError(111, "Connection refused")
+        handle = world.handling(Telling(world, poison={("o1", 3)}, failure=refused), attempts=3)
+        first = await handle(records)
+        since = world.clock()
+        world.clock.forward(minutes=1)
+        second = await handle(first.left)
+
+        third = await handle(second.left)
+
+        assert (second, third) == (Handled(left=first.left), Handled(parked=5))
+        [letter] = await world.effects.dead_letters.blocking("telling")
+        assert (letter.error, letter.message, letter.attempts) == ("ConnectionRefusedError", "Connection refused", 3)
+        assert (letter.first_failed_at, letter.last_failed_at) == (since, world.clock())
+
+    async def test_another_order_of_the_bucket_waits_for_what_may_pass_and_follows_in_order(self, world: World) -> None:
+        neighbour = next(each for n in range(9999) if bucket_of(each := f"n{n}") == bucket_of("o1"))
+        records = sorted(await _lives("o1", neighbour), key=lambda record: record.position)
+        consumer = Stumbling(poison={("o1", 3)}, failure=TransientFailure("the printer is busy"))
+        handle = world.handling(consumer)
+        waiting = await handle(records)
+        consumer.poison.clear()
+
+        handled = await handle(waiting.left)
+
+        assert [r.position for r in waiting.left] == list(range(3, 15))
+        assert handled == Handled(events=12)
+        assert await _events(world, "o1", neighbour) == {neighbour: 7, "o1": 7}
+
+    async def test_a_letter_tells_where_on_the_topic_its_event_was_read(self, world: World) -> None:
+        records = await _lives("o1")
+        handle = world.handling(Stumbling(poison={("o1", 6)}), origin=lambda r: Origin("order-events", 2, r.position))
+
+        await handle(records)
+
+        letters = await world.effects.dead_letters.of_order("analytics", "o1")
+        assert [letter.origin for letter in letters] == [Origin("order-events", 2, 6), Origin("order-events", 2, 7)]
+
+    async def test_a_letter_of_an_event_that_came_from_no_topic_has_no_origin(self, world: World) -> None:
+        await world.handling(Stumbling(poison={("o1", 7)}))(await _lives("o1"))
+
+        [letter] = await world.effects.dead_letters.blocking("analytics")
+
+        assert letter.origin is None
 
     async def test_bytes_that_say_nothing_park_their_order_at_once(self, world: World) -> None:
         records = await _lives("o1", "o2")

@@ -1,13 +1,13 @@
 """A consumer's records from the topic, as a member of its consumer group."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
 from attrs import define, field
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from ...application.log import Foreign, LogRecord
+from ...application.log import Foreign, LogRecord, Origin
 from .client import OneThread, TellingConsumer, consumer, said, unavailable
 from .messages import record_of
 from .settings import KafkaSettings
@@ -46,6 +46,9 @@ class KafkaEventSource:
     _rewound: bool = field(default=False, init=False)
     _stands_by: bool = field(default=False, init=False)
     _early: list[Message] = field(factory=list, init=False)
+    _given: Sequence[LogRecord | Foreign] = field(default=(), init=False)
+    _stood: Sequence[tuple[int, int]] = field(default=(), init=False)
+    _origins: Mapping[tuple[int, int], Origin] | None = field(default=None, init=False)
     _trouble: KafkaError | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -75,6 +78,16 @@ class KafkaEventSource:
         Raises StreamUnavailable.
         """
         await self._thread(self._go_back)
+
+    def origin(self, record: LogRecord) -> Origin | None:
+        """Where ``record``, one of those that were read last, stands on the topic."""
+        if self._origins is None:  # few batches are ever asked for these
+            self._origins = {
+                (each.bucket, each.position): Origin(self.settings.topic, partition, offset)
+                for each, (partition, offset) in zip(self._given, self._stood, strict=True)
+                if isinstance(each, LogRecord)
+            }
+        return self._origins.get((record.bucket, record.position))
 
     async def stand_by(self) -> None:
         """Stay a member of the group, with the partitions that are ours, and fetch nothing.
@@ -124,7 +137,8 @@ class KafkaEventSource:
 
     def _taken(self, messages: Iterable[Message]) -> Sequence[LogRecord | Foreign]:
         """Records, and how far they reach. An error among them is told next time: what came before it counts."""
-        records = []
+        records: list[LogRecord | Foreign] = []
+        stood: list[tuple[int, int]] = []
         for message in messages:
             error, partition, offset = message.error(), message.partition(), message.offset()
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
@@ -135,6 +149,8 @@ class KafkaEventSource:
                     continue
                 self._read[partition] = offset + 1
                 records.append(record_of(message))
+                stood.append((partition, offset))
+        self._given, self._stood, self._origins = records, stood, None
         return records
 
     def _tell(self, *, asynchronous: bool) -> None:

@@ -10,7 +10,7 @@ from attrs import asdict, fields_dict
 
 from ...application.dead_letters import DeadLetter, ForeignLetter
 from ...application.figures import OrderCourse, minute_of
-from ...application.log import Foreign, LogRecord
+from ...application.log import Foreign, LogRecord, Origin
 from ...application.notices import Notification, NotificationStatus, Parties
 from ...application.stockroom import Reservation, ReservationStatus
 from ...domain.lifecycle import OrderState
@@ -21,6 +21,7 @@ _US = timedelta(microseconds=1)
 SPENT = {state: f"{state}_us" for state in OrderState if not state.terminal}
 """The column with the time spent in each state that can be left."""
 _RECORD = tuple(fields_dict(LogRecord))
+_ORIGIN = tuple(fields_dict(Origin))
 _NOTIFICATION = tuple(fields_dict(Notification))
 _values_of_notification = attrgetter(*_NOTIFICATION)
 
@@ -108,14 +109,17 @@ def reservation_of(row: Row) -> Reservation:
 def row_of_letter(it: DeadLetter) -> dict[str, Any]:
     return {
         **asdict(it.record),
-        **{name: value for name, value in asdict(it, recurse=False).items() if name != "record"},
+        **{name: None if it.origin is None else getattr(it.origin, name) for name in _ORIGIN},
+        **{name: value for name, value in asdict(it, recurse=False).items() if name not in ("record", "origin")},
         **{name: _storable(value) for name, value in (("message", it.message), ("trace", it.trace))},
     }
 
 
 def letter_of(row: Row) -> DeadLetter:
     record = LogRecord(**{name: row[name] for name in _RECORD})
-    return DeadLetter(record=record, **{name: row[name] for name in row if name not in _RECORD})
+    origin = None if row["topic"] is None else Origin(**{name: row[name] for name in _ORIGIN})
+    rest = {name: row[name] for name in row if name not in _RECORD + _ORIGIN}
+    return DeadLetter(record=record, origin=origin, **rest)
 
 
 def row_of_foreign(it: ForeignLetter) -> dict[str, Any]:

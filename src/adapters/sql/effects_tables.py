@@ -159,6 +159,10 @@ dead_letters = Table(
     Column("attempts", Integer, nullable=False),
     Column("first_failed_at", Moment, nullable=False),
     Column("last_failed_at", Moment, nullable=False),
+    # Where on the topic the event was read; nothing of one that came straight from the log.
+    Column("topic", Text),
+    Column("partition", Integer),
+    Column("offset", BigInteger),
     PrimaryKeyConstraint("consumer", "order_id", "sequence"),
 )
 

@@ -18,6 +18,7 @@ from ...domain.errors import (
     RequestRunning,
     StaleCursor,
     TopicMismatch,
+    TransientFailure,
     Unavailable,
     UndecodableEvent,
     VersionMismatch,
@@ -40,6 +41,7 @@ STATUS: Mapping[type[Exception], int] = {
     NotConfigured: 500,
     StaleCursor: 500,
     TopicMismatch: 500,
+    TransientFailure: 500,
     UndecodableEvent: 500,
     Unavailable: 503,
 }

@@ -8,13 +8,14 @@ from confluent_kafka import Producer
 from orderflow.adapters import wire
 from orderflow.adapters.kafka import GroupLag, KafkaEventSource, KafkaSettings
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.application.log import Foreign, LogRecord
+from orderflow.application.log import Foreign, LogRecord, Origin
 from orderflow.domain.errors import StreamUnavailable
 
 from tests.support.kafka import KafkaBroker, needs_real_kafka
 from tests.support.servers import free_port
 from tests.support.waiting import eventually_async
 
+from .conftest import on_topic
 from .relay_program import add_orders
 
 
@@ -104,6 +105,22 @@ class TestReading:
         assert (got.topic, got.partition, got.offset) == (kafka_settings.topic, 1, 0)
         assert (got.key, got.value, got.headers) == (b"someone", b"hello", (("by", b"hand"),))
         assert "headers/ce_subject" in got.problem
+
+    async def test_tells_where_each_record_that_was_read_last_stands_on_the_topic(
+        self, source: KafkaEventSource, kafka_settings: KafkaSettings
+    ) -> None:
+        send(kafka_settings, await records(20))
+        told: dict[tuple[int, int], Origin | None] = {}
+
+        async def all_told() -> bool:
+            last = [each for each in await source.read(30) if isinstance(each, LogRecord)]
+            told.update({(each.bucket, each.position): source.origin(each) for each in last})
+            return len(told) == 80
+
+        await eventually_async(all_told, deadline=30)
+
+        topic = kafka_settings.topic
+        assert told == {it.address: Origin(topic, it.partition, it.offset) for it in on_topic(kafka_settings)}
 
     async def test_does_not_give_what_was_aborted(
         self, source: KafkaEventSource, kafka: KafkaBroker, kafka_settings: KafkaSettings
