@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.kafka import KafkaBroker, find_kafka
+from tests.support.pgbouncer import PgBouncer
 from tests.support.postgres import PostgresServer, find_postgres
-from tests.support.servers import obtain
+from tests.support.servers import obtain, started
 from tests.support.smtp import SmtpServer
 
 FIGURE = "figure"
@@ -26,6 +27,14 @@ def postgres() -> Iterator[PostgresServer]:
 def database_url(postgres: PostgresServer) -> str:
     """The address of an empty PostgreSQL database of the test's own."""
     return postgres.create_database()
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(postgres: PostgresServer) -> Iterator[PgBouncer]:
+    """The session's PgBouncer before its PostgreSQL, in transaction mode."""
+    pooler = obtain(lambda: started(PgBouncer(postgres)))
+    yield pooler
+    pooler.close()
 
 
 @pytest.fixture(scope="session")

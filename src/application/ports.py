@@ -185,7 +185,7 @@ class Cursors(Protocol):
 
 
 class Wakeup(Protocol):
-    """News of commits in this process, for those who would otherwise poll."""
+    """News of commits, here or in other processes, for those who would otherwise poll. Nobody rests on it."""
 
     def notify(self) -> None: ...
 

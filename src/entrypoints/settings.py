@@ -30,7 +30,7 @@ SECTION = "orderflow"
 FILE_VARIABLE = f"{PREFIX}SETTINGS"
 KAFKA_PREFIX = f"{PREFIX}KAFKA_"
 _MASK = "********"
-_URLS = ("database_url", "tracing_endpoint")
+_URLS = ("database_url", "database_listen_url", "tracing_endpoint")
 """Settings that may hold a password in a URL."""
 
 _PASSWORDS = re.compile(r"((?:^|&)\w*password=)[^&]*", re.IGNORECASE)
@@ -41,6 +41,11 @@ _DATABASES = ("postgresql://", "sqlite:///", "memory://")
 def _database_url(_: object, __: object, value: str) -> None:
     if not value.startswith(_DATABASES):
         raise ValueError("no database URL")
+
+
+def _listen_url(_: object, __: object, value: str) -> None:
+    if value and not value.startswith("postgresql://"):
+        raise ValueError("no address of PostgreSQL")
 
 
 def _channels(_: object, __: object, value: tuple[str, ...]) -> None:
@@ -63,6 +68,22 @@ class Settings:
         help="postgresql://user:password@host:port/name, sqlite:///file or memory://",
     )
     database_pool_size: int = ts.option(default=10, validator=_between(1, 1000), help="connections, 1 to 1000")
+    database_pooler: str = ts.option(
+        default="none",
+        validator=v.in_(("none", "transaction")),
+        help="none, or transaction: PgBouncer or the like in transaction mode stands before PostgreSQL",
+    )
+    database_listen: str = ts.option(
+        default="auto",
+        validator=v.in_(("auto", "off")),
+        help="auto: processes tell each other of commits through PostgreSQL; off: they find them by polling",
+    )
+    database_listen_url: str = ts.option(
+        default="",
+        validator=_listen_url,
+        repr=lambda url: repr(masked_url(url)),
+        help="postgresql://... past the pooler, to hear of commits; empty: the database's own, none behind a pooler",
+    )
     kafka_bootstrap_servers: str = ts.option(
         default="", help="host:port, comma separated; empty: no Kafka, consumers read straight from the log"
     )
@@ -156,6 +177,11 @@ class Settings:
     @property
     def uses_kafka(self) -> bool:
         return bool(self.kafka_bootstrap_servers)
+
+    @property
+    def pooled(self) -> bool:
+        """Whether a pooler in transaction mode stands before the database."""
+        return self.database_pooler == "transaction"
 
     @property
     def on_loopback(self) -> bool:

@@ -108,7 +108,7 @@ class ContainerPostgres(PostgresServer):
         else:
             self._container.start()
             self._made_container = True
-        eventually(lambda: _answers(self.url), deadline=60, that="PostgreSQL in its container answers")
+        eventually(lambda: answers(self.url), deadline=60, that="PostgreSQL in its container answers")
 
     def stop(self) -> None:
         self._container.get_wrapped_container().stop()
@@ -148,7 +148,7 @@ class LocalPostgres(PostgresServer):
         def ready() -> bool:
             if not process.running:
                 raise RuntimeError(f"PostgreSQL ended while it started:\n{process.last_words()}")
-            return _answers(self.url)
+            return answers(self.url)
 
         eventually(ready, deadline=60, that="the local PostgreSQL answers")
 
@@ -258,7 +258,8 @@ async def _execute(url: str, statement: str) -> None:
         await connection.close()
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether a PostgreSQL, or what stands before one, takes statements at ``url``."""
     try:
         _apart(_execute(url, "SELECT 1"))
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, TimeoutError):

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ...domain.errors import InvalidInput, NotConfigured, StorageUnavailable
-from .engines import ALLOWED_URLS, READING, postgresql_engine, sqlite_engine, sqlite_writer
+from .engines import ALLOWED_URLS, READING, PostgresAddress, postgresql_engine, sqlite_engine, sqlite_writer
 from .failures import translated, unanswered, unavailable
 
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
@@ -21,24 +21,37 @@ T = TypeVar("T")
 
 @define(eq=False)
 class Database:
-    """``buckets`` is known once the storage is open. One SQLite file has one writer at a time in this process."""
+    """``buckets`` is known once the storage is open. One SQLite file has one writer at a time in this process.
+
+    ``address`` is where a PostgreSQL is.
+    """
 
     engine: AsyncEngine
     backend: str
     buckets: int = 0
+    address: PostgresAddress | None = None
     _writer: Engine | None = None
     _turn: asyncio.Lock = field(factory=asyncio.Lock, init=False)
     _thread: ThreadPoolExecutor = field(factory=lambda: ThreadPoolExecutor(1, "orderflow-sqlite"), init=False)
 
     @classmethod
-    def at(cls, url: str, *, pool_size: int) -> "Database":
-        """No I/O yet. Raises InvalidInput for an address of no kind we know, NotConfigured without its driver."""
+    def at(cls, url: str, *, pool_size: int, pooled: bool = False) -> "Database":
+        """No I/O yet. ``pooled``: a pooler stands before PostgreSQL, as PostgresAddress says.
+
+        Raises InvalidInput for an address of no kind we know, NotConfigured without its driver.
+        """
         scheme = url.partition(":")[0]
         if scheme in ("postgresql", "postgres"):
-            return cls(postgresql_engine(url, pool_size), POSTGRESQL)
+            address = PostgresAddress(url, pooled)
+            return cls(postgresql_engine(address, pool_size), POSTGRESQL, address=address)
         if scheme == "sqlite" and not urlsplit(url).netloc and urlsplit(url).path not in ("", "/", "/:memory:"):
             return cls(sqlite_engine(url, pool_size), SQLITE, writer=sqlite_writer(url))
         raise InvalidInput("database url", f"it begins with {scheme!r}", ALLOWED_URLS)
+
+    @property
+    def pooled(self) -> bool:
+        """Whether a connection may be to another server process in each transaction."""
+        return self.address is not None and self.address.pooled
 
     @property
     def engines(self) -> tuple[Engine, ...]:

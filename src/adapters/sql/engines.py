@@ -1,9 +1,13 @@
 """How each kind of database is reached: its driver, its pool, and what every connection is told first."""
 
+from collections.abc import Mapping
+from functools import partial
+from importlib.util import find_spec
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import msgspec
+from attrs import field, frozen
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import ArgumentError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -21,6 +25,7 @@ IDLE_SECONDS = 15
 No transaction of ours waits for anything but the database, so that a living process is far from it.
 """
 POOL_SECONDS = 30
+_BOUND = "SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true)"
 READING = "orderflow_reading"
 """The execution option of connections that are for reading, outside any transaction."""
 
@@ -29,35 +34,79 @@ def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def postgresql_engine(url: str, pool_size: int) -> AsyncEngine:
-    try:
-        import asyncpg
-    except ImportError:
-        raise NotConfigured("PostgreSQL is reached through asyncpg", "pip install 'orderflow[postgres]'") from None
-    settings = {
-        "application_name": "orderflow",
-        "lock_timeout": f"{LOCK_SECONDS}s",
-        "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
-        "jit": "off",  # which pays for statements of seconds only
-    }
-    asked = parse_qs(urlsplit(url).query)
-    settings = {name: value for name, value in settings.items() if name not in asked}
+@frozen
+class PostgresAddress:
+    """``pooled``: between here and the server stands a pooler that gives each transaction another connection to it.
 
-    async def connect() -> Any:
+    Such a pooler refuses to set anything for a connection, and knows nothing of statements that were prepared on it.
+    So each transaction is told its bounds itself, and statements have no name.
+    """
+
+    url: str = field(repr=False)
+    pooled: bool = False
+
+    @property
+    def bounds(self) -> Mapping[str, str]:
+        """How long a transaction may wait for a lock, and be silent; 0 is for ever."""
+        ours = {
+            "lock_timeout": f"{LOCK_SECONDS}s",
+            "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
+        }
+        return {name: self._asked.get(name, [value])[-1] for name, value in ours.items()}
+
+    async def connect(self, name: str = "orderflow") -> Any:
+        """A connection that PostgreSQL calls ``name``. Raises InvalidInput, NotConfigured, and what asyncpg raises."""
+        import asyncpg
+
         # asyncpg reads the address itself, so that all of libpq's forms and parameters (sslmode, ...) work.
         try:
             return await asyncpg.connect(
-                url, timeout=CONNECT_SECONDS, command_timeout=STATEMENT_SECONDS, server_settings=settings
+                self._url,
+                timeout=CONNECT_SECONDS,
+                command_timeout=STATEMENT_SECONDS,
+                statement_cache_size=0 if self.pooled else 100,
+                server_settings=self._settings(name),
             )
         except asyncpg.exceptions.ClientConfigurationError as error:
             raise InvalidInput("database url", str(error), ALLOWED_URLS) from error
         except FileNotFoundError as error:
             problem = "a file of certificates that is named is not there"
             raise InvalidInput("database url", problem, "sslrootcert, sslcert and sslkey that can be read") from error
+        except asyncpg.exceptions.ProtocolViolationError as error:
+            if self.pooled or "startup parameter" not in str(error):
+                raise
+            raise NotConfigured(
+                f"a pooler stands before PostgreSQL: {error}", "set ORDERFLOW_DATABASE_POOLER=transaction"
+            ) from error
 
+    @property
+    def _asked(self) -> Mapping[str, list[str]]:
+        return parse_qs(urlsplit(self.url).query)
+
+    @property
+    def _url(self) -> str:
+        """As asyncpg is given it, which would tell the server all that it does not know itself."""
+        if not self.pooled:
+            return self.url
+        parts = urlsplit(self.url)
+        kept = [each for each in parts.query.split("&") if each.partition("=")[0] not in self.bounds]
+        return urlunsplit(parts._replace(query="&".join(kept)))
+
+    def _settings(self, name: str) -> Mapping[str, str]:
+        jit = {"jit": "off"}  # which pays for statements of seconds only
+        told = {"application_name": name, **({} if self.pooled else {**self.bounds, **jit})}
+        return {setting: value for setting, value in told.items() if setting not in self._asked}
+
+
+def postgresql_engine(address: PostgresAddress, pool_size: int) -> AsyncEngine:
+    if find_spec("asyncpg") is None:
+        raise NotConfigured("PostgreSQL is reached through asyncpg", "pip install 'orderflow[postgres]'")
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=connect,
+        connect_args={
+            "async_creator_fn": address.connect,
+            "prepared_statement_cache_size": 0 if address.pooled else 100,
+        },
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_SECONDS,
@@ -66,7 +115,15 @@ def postgresql_engine(url: str, pool_size: int) -> AsyncEngine:
         hide_parameters=True,  # in what an error says
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    if address.pooled:
+        event.listen(engine.sync_engine, "begin", partial(_bound, tuple(address.bounds.values())))
     return engine
+
+
+def _bound(bounds: tuple[str, ...], connection: Connection) -> None:
+    """What a connection that is no other's is told once, behind a pooler each transaction is told."""
+    if not connection.get_execution_options().get(READING):
+        connection.exec_driver_sql(_BOUND, bounds)
 
 
 def _refuse_closed(dbapi_connection: Any, record: object, proxy: object) -> None:

@@ -30,22 +30,22 @@ def newest() -> str:
     return head
 
 
-async def current(url: str) -> str | None:
+async def current(url: str, *, pooled: bool = False) -> str | None:
     """The version that the database is at; None before the first. Raises StorageUnavailable."""
-    database = Database.at(url, pool_size=1)
+    database = Database.at(url, pool_size=1, pooled=pooled)
     try:
         return await current_of(database)
     finally:
         await database.close()
 
 
-async def upgrade(url: str, *, to: str = "head") -> str:
+async def upgrade(url: str, *, to: str = "head", pooled: bool = False) -> str:
     """Bring the database to the newest version, all steps in one transaction or none; which version it is at then.
 
     Of several processes one migrates, and the others wait for it. One that a later orderflow migrated stays as it is.
     Raises StorageUnavailable; NotConfigured as ``check`` does. ``to`` stops at an earlier version.
     """
-    database = Database.at(url, pool_size=1)
+    database = Database.at(url, pool_size=1, pooled=pooled)
     try:
         async with database.writing() as connection:
             if database.backend == POSTGRESQL:

@@ -52,15 +52,17 @@ class SqlStorage:
         url: str,
         *,
         pool_size: int = POOL_SIZE,
+        pooled: bool = False,
         on_commit: Callable[[], None] = _quiet,
         event_limit: int = EVENT_LIMIT,
     ) -> Self:
         """The storage at ``postgresql://...`` or ``sqlite:///file``; nothing is connected yet.
 
-        ``pool_size`` is how many connections it opens at most; no event has more than ``event_limit`` bytes.
+        ``pool_size`` is how many connections it opens at most; ``pooled``: they end at a pooler in transaction mode.
+        No event has more than ``event_limit`` bytes.
         Raises InvalidInput, NotConfigured.
         """
-        database = Database.at(url, pool_size=pool_size)
+        database = Database.at(url, pool_size=pool_size, pooled=pooled)
         return cls(
             database=database,
             committer=SqlCommitter(database, on_commit, event_limit),

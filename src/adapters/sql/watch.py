@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...application.installation.facts import Cause, ClockOffset, DatabaseFacts, Trouble
-from ...domain.errors import StorageUnavailable
+from ...domain.errors import NotConfigured, StorageUnavailable
 from . import schema
 from .database import POSTGRESQL, Database
 from .failures import sqlstate
@@ -28,7 +28,7 @@ POSTGRESQL_SETTINGS = (
     "statement_timeout",
     "synchronous_commit",
 )
-"""As a connection of ours sees them: what a server, database, role or address sets counts."""
+"""As a connection or transaction of ours sees them: what a server, database, role or address sets counts."""
 SQLITE_SETTINGS = ("busy_timeout", "journal_mode", "synchronous")
 _SIZE = {
     POSTGRESQL: "SELECT pg_database_size(current_database())",
@@ -39,6 +39,7 @@ _BY_STATE = {
     "3D": Cause.NO_SUCH_DATABASE,
     "53": Cause.BUSY,
     "42501": Cause.NOT_ALLOWED,
+    "08P01": Cause.POOLER,
 }
 
 
@@ -55,9 +56,10 @@ class SqlWatch:
 
     async def look(self) -> DatabaseFacts | Trouble:
         try:
-            async with self.database.reading() as connection:
+            # Behind a pooler only a transaction is told what our connections would be told.
+            async with self.database.writing() if self.database.pooled else self.database.reading() as connection:
                 return await self._facts(connection)
-        except StorageUnavailable as error:
+        except (StorageUnavailable, NotConfigured) as error:
             return trouble(error)
 
     async def _facts(self, connection: AsyncConnection) -> DatabaseFacts:

@@ -62,12 +62,15 @@ async def write(database: Database, batch: Batch) -> Losers:
         (_TAKEN, [{"bucket": bucket, "many": many} for bucket, many in batch.taken.items()]),
         (_NEWS, batch.events),
     ]
-    arrays = [[row[name] for row in rows] for names, rows in parts if rows for name in names]
-    done = await _execute(database, statement(*(bool(rows) for _, rows in parts[:4]), bool(batch.events)), arrays)
+    given: list[Any] = [[row[name] for row in rows] for names, rows in parts if rows for name in names]
+    kinds = (*(bool(rows) for _, rows in parts[:4]), bool(batch.events))
+    if database.address is not None and database.pooled:
+        given.append(database.address.bounds["lock_timeout"])
+    done = await _execute(database, statement(*kinds, bounded=database.pooled), given)
     return Losers() if done is None else _losers(batch, msgspec.json.decode(done))
 
 
-async def _execute(database: Database, sql: str, arrays: Sequence[Sequence[Any]]) -> str | None:
+async def _execute(database: Database, sql: str, given: Sequence[Any]) -> str | None:
     """None when it was committed, else as JSON the keys and orders that could have been written."""
     with translated(database.backend):
         async with database.engine.connect() as connection:
@@ -77,7 +80,7 @@ async def _execute(database: Database, sql: str, arrays: Sequence[Sequence[Any]]
             answered = False
             try:
                 with committing(database.backend):
-                    done: str | None = await driver.fetchval(sql, *arrays)
+                    done: str | None = await driver.fetchval(sql, *given)
                 answered = True
             except Exception as error:
                 answered = bool(sqlstate(error))
@@ -122,8 +125,11 @@ class _Arrays:
 
 
 @cache
-def statement(keys: bool, created: bool, changed: bool, attempts: bool, events: bool) -> str:
+def statement(keys: bool, created: bool, changed: bool, attempts: bool, events: bool, *, bounded: bool = False) -> str:
     """The statement for a batch that has these kinds of rows; its parameters are an array a column, kind by kind.
+
+    ``bounded``: one more parameter says how long the statement may wait for a lock, and takes effect before any is
+    taken, for all else rests on it.
 
     Keys come first, then orders, attempts, and the log at the very end; each kind waits until all before it went
     well. A lost key or order that nothing was written beside is told in the answer; otherwise it is raised, which
@@ -138,9 +144,12 @@ def statement(keys: bool, created: bool, changed: bool, attempts: bool, events: 
     key, new, change, attempt, taken, news = arrays
     steps: list[str] = []
     good: list[str] = []
+    if bounded:
+        steps.append(f"bounded AS MATERIALIZED (SELECT set_config('lock_timeout', ${at}, true) <> '' AS told)")
+        good.append("(SELECT told FROM bounded)")
     if keys:
         steps.append(f"""keys AS (
-            INSERT INTO idempotency_keys ({_list(_KEY)}) SELECT * FROM unnest({key})
+            INSERT INTO idempotency_keys ({_list(_KEY)}) SELECT * FROM unnest({key}) WHERE {_all(good)}
             ON CONFLICT (caller, key) DO NOTHING RETURNING caller, key)""")
         good.append(f"(SELECT count(*) FROM keys) = {key.rows}")
     if created:

@@ -49,7 +49,8 @@ NO_TIMEOUT = warning(
     "postgresql_timeouts",
     "a process that hangs may hold locks for ever",
     wanted="lock_timeout and idle_in_transaction_session_timeout above 0, which orderflow sets by itself",
-    mend="take them out of the parameters of ORDERFLOW_DATABASE_URL, or give them a value there",
+    mend="take them out of the parameters of ORDERFLOW_DATABASE_URL, or give them a value there; where a pooler "
+    "stands before PostgreSQL, set ORDERFLOW_DATABASE_POOLER=transaction",
 )
 SQLITE_SYNCHRONOUS = problem(
     "sqlite_synchronous",
@@ -120,12 +121,14 @@ def _usable(facts: DatabaseFacts) -> Iterator[Finding]:
 
 
 def _room(facts: DatabaseFacts, look: Look, wanted: Wanted) -> Iterator[Finding]:
-    """As if every process had this one's pool size, and used all of it."""
-    processes = len(look.living())
-    asked = processes * wanted.pool_size
+    """As if every process had this one's pool size, and used all of it. A pooler has a limit of its own."""
+    if wanted.pooled:
+        return
+    processes, each = len(look.living()), wanted.pool_size + wanted.listeners
+    asked = processes * each
     if facts.max_connections is not None and asked > facts.max_connections - ROOM:
         yield CONNECTIONS.found(
-            f"{processes} processes with pools of {wanted.pool_size} may ask for {asked}; "
+            f"{processes} processes with up to {each} connections may ask for {asked}; "
             f"max_connections = {facts.max_connections}, {ROOM} of which are kept for superusers, "
             f"{facts.connections} in use now"
         )

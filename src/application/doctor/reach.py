@@ -38,6 +38,11 @@ def _unreached(server: str) -> Mapping[Cause, Ailment]:
             "has no database of that name",
             f"`createdb`, or correct the name in {setting}; then `orderflow db upgrade`",
         )
+        told[Cause.POOLER] = (
+            "pooler",
+            "is behind a pooler that nobody told of",
+            "set ORDERFLOW_DATABASE_POOLER=transaction, or name PostgreSQL itself",
+        )
         told[Cause.BUSY] = ("busy", "takes no more connections", "raise max_connections, or run fewer processes")
     return {
         cause: problem(f"{server}_{code}", f"{name} {what}", wanted="an answer", mend=mend)

@@ -9,8 +9,8 @@ class Wanted:
 
     ``relayed``: a relay brings events to the topic, and consumers read them there. ``with_kafka`` alone means that
     events are published directly. ``open_to`` is the address the API listens on where others can reach it, else
-    empty. ``pool_size`` is how many connections one process opens at most. ``message_bytes`` is what the
-    topic has to take of one record.
+    empty. ``pool_size`` is how many connections one process opens at most, besides ``listeners``; ``pooled``: they
+    end at a pooler. ``message_bytes`` is what the topic has to take of one record.
     """
 
     version: str
@@ -24,3 +24,5 @@ class Wanted:
     open_to: str
     pool_size: int
     message_bytes: int
+    listeners: int = 0
+    pooled: bool = False

@@ -19,6 +19,7 @@ class Cause(StrEnum):
     DROPPED = "connection dropped"
     NO_SUCH_DATABASE = "no such database"
     BUSY = "no connection free"
+    POOLER = "a pooler stands before it"
     OTHER = "failed"
 
 

@@ -59,9 +59,9 @@ async def upgrade() -> None:
     """Make the schema, or bring it to the newest migration."""
     from ...adapters.sql import schema
 
-    url = session().settings.database_url
-    await schema.upgrade(url)
-    session().show({"schema": await schema.current(url), "newest": schema.newest()})
+    settings = session().settings
+    await schema.upgrade(settings.database_url, pooled=settings.pooled)
+    session().show({"schema": await _schema(), "newest": schema.newest()})
 
 
 @db.command
@@ -69,7 +69,14 @@ async def current() -> None:
     """The schema's migration, and the newest there is."""
     from ...adapters.sql import schema
 
-    session().show({"schema": await schema.current(session().settings.database_url), "newest": schema.newest()})
+    session().show({"schema": await _schema(), "newest": schema.newest()})
+
+
+async def _schema() -> str | None:
+    from ...adapters.sql import schema
+
+    settings = session().settings
+    return await schema.current(settings.database_url, pooled=settings.pooled)
 
 
 @topics.command

@@ -64,7 +64,7 @@ async def test_a_commit_that_waits_too_long_for_a_lock_is_told_and_leaves_nothin
     storage = connect(f"{postgresql_url}?lock_timeout=100ms")
     await storage.open()
 
-    async with _locked_bucket(postgresql_url, "O1"):
+    async with locked_bucket(postgresql_url, "O1"):
         with pytest.raises(StorageUnavailable, match="lock timeout") as told:
             await placed(storage)
 
@@ -79,7 +79,7 @@ async def test_a_connection_that_breaks_during_a_commit_leaves_its_outcome_open(
     storage = connect(f"{postgresql_url}?application_name=victim")
     await storage.open()
 
-    async with _locked_bucket(postgresql_url, "O1") as other:
+    async with locked_bucket(postgresql_url, "O1") as other:
         commit = asyncio.create_task(placed(storage))
         await _waiting(other, "victim")
         await other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'victim'")
@@ -94,7 +94,7 @@ async def test_a_caller_that_gives_up_leaves_nothing_behind(postgresql_url: str,
     storage = connect(f"{postgresql_url}?application_name=impatient", pool_size=1)
     await storage.open()
 
-    async with _locked_bucket(postgresql_url, "O1") as other:
+    async with locked_bucket(postgresql_url, "O1") as other:
         commit = asyncio.create_task(placed(storage))
         await _waiting(other, "impatient")
         commit.cancel()
@@ -173,7 +173,7 @@ async def test_an_error_in_a_statement_is_not_told_as_a_missing_database(url: st
     assert not isinstance(told.value, StorageUnavailable)
 
 
-class _locked_bucket:
+class locked_bucket:
     """Somebody else's transaction that holds the counter row of an order's bucket."""
 
     def __init__(self, url: str, order_id: str) -> None:

@@ -1,0 +1,155 @@
+"""Behind PgBouncer in transaction mode all goes on as before: nothing rests on a connection that stays the same."""
+
+import asyncio
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+from orderflow.adapters.sql import SqlStorage, current, newest, upgrade
+from orderflow.adapters.sql.engines import IDLE_SECONDS, LOCK_SECONDS
+from orderflow.adapters.sql.tables import log_heads
+from orderflow.application.log import bucket_of
+from orderflow.domain.errors import NotConfigured, StorageUnavailable
+from sqlalchemy import text, update
+
+from tests.contracts.event_log import Follower
+from tests.contracts.orders import placed
+from tests.integration.sql.conftest import Connect
+from tests.integration.sql.test_unavailable import locked_bucket
+from tests.support.commands import CommandLine
+from tests.support.pgbouncer import PgBouncer
+
+TRANSACTION = {"ORDERFLOW_DATABASE_POOLER": "transaction"}
+
+
+@pytest.fixture
+def pooled_url(pgbouncer: PgBouncer, postgresql_url: str) -> str:
+    """The test's PostgreSQL database as it is reached through PgBouncer."""
+    return pgbouncer.to(postgresql_url)
+
+
+async def test_a_pooler_that_nobody_told_of_is_named_with_what_to_set(pooled_url: str, connect: Connect) -> None:
+    with pytest.raises(NotConfigured, match="a pooler stands before PostgreSQL") as refused:
+        await connect(pooled_url).open()
+
+    assert refused.value.mend == "set ORDERFLOW_DATABASE_POOLER=transaction"
+
+
+async def test_migrations_are_made_through_it_by_one_of_several(pgbouncer: PgBouncer, database_url: str) -> None:
+    url = pgbouncer.to(database_url)
+
+    done = await asyncio.gather(*(upgrade(url, pooled=True) for _ in range(3)))
+
+    assert done == [newest()] * 3
+    assert await current(url, pooled=True) == newest()
+
+
+async def test_writers_on_more_connections_than_it_has_keep_the_logs_order(
+    pgbouncer: PgBouncer, pooled_url: str, connect: Connect
+) -> None:
+    storages = [connect(pooled_url, pooled=True, pool_size=10) for _ in range(2)]
+    for storage in storages:
+        await storage.open()
+
+    await asyncio.gather(*(placed(storages[n % 2], f"O{n}") for n in range(200)))
+
+    servers = await _servers(storages[0])
+    follower = Follower(storages[1])
+    while await follower.step():
+        pass
+    assert (follower.seen, follower.faults) == (200, [])
+    assert 1 < servers <= pgbouncer.connections
+
+
+async def test_every_transaction_bounds_how_long_it_waits_and_how_long_it_may_be_silent(
+    pooled_url: str, connect: Connect
+) -> None:
+    async with connect(pooled_url, pooled=True).database.writing() as connection:
+        waits, silent = [
+            await connection.scalar(text(f"SHOW {name}"))
+            for name in ("lock_timeout", "idle_in_transaction_session_timeout")
+        ]
+
+    assert (waits, silent) == (f"{LOCK_SECONDS}s", f"{IDLE_SECONDS}s")
+
+
+async def test_a_commit_that_waits_too_long_for_a_lock_is_told_and_the_next_one_is_not_bound_by_it(
+    postgresql_url: str, pooled_url: str, connect: Connect
+) -> None:
+    hasty = connect(f"{pooled_url}?lock_timeout=100ms", pooled=True)
+    patient = connect(pooled_url, pooled=True)
+    for storage in (hasty, patient):
+        await storage.open()
+
+    async with locked_bucket(postgresql_url, "O1"):
+        waiting = asyncio.create_task(placed(patient))
+        with pytest.raises(StorageUnavailable, match="lock timeout"):
+            await placed(hasty)
+        assert not waiting.done()
+
+    await waiting
+    assert await hasty.log.heads() == {bucket_of("O1"): 1}
+
+
+async def test_a_writer_that_goes_silent_with_a_bucket_in_its_hands_loses_it(pooled_url: str, connect: Connect) -> None:
+    silent = connect(f"{pooled_url}?idle_in_transaction_session_timeout=200ms", pooled=True)
+    other = connect(pooled_url, pooled=True)
+    await other.open()
+    holding, written = asyncio.Event(), asyncio.Event()
+
+    async def take_and_wait_until(done: asyncio.Event) -> None:
+        async with silent.database.writing() as connection:
+            await connection.execute(update(log_heads).values(position=log_heads.c.position + 1))
+            holding.set()
+            await done.wait()
+
+    held = asyncio.create_task(take_and_wait_until(written))
+    await holding.wait()
+    await placed(other)
+    written.set()
+
+    with pytest.raises(StorageUnavailable):
+        await held
+    assert await other.log.heads() == {bucket_of("O1"): 1}
+
+
+async def test_a_writer_that_dies_with_a_bucket_in_its_hands_frees_it_at_once(
+    pooled_url: str, connect: Connect
+) -> None:
+    storage = connect(pooled_url, pooled=True)
+    await storage.open()
+    dying = await asyncpg.connect(pooled_url, statement_cache_size=0)
+    await dying.execute("BEGIN")
+    await dying.execute("UPDATE log_heads SET position = position + 3")
+
+    dying.terminate()
+    await placed(storage)
+
+    assert await storage.log.heads() == {bucket_of("O1"): 1}
+
+
+def test_a_doctor_who_knows_of_it_finds_nothing_and_one_who_does_not_says_so(pooled_url: str) -> None:
+    told, untold = CommandLine(pooled_url, TRANSACTION), CommandLine(pooled_url)
+
+    well, ill = told("--json", "doctor"), untold("--json", "doctor")
+
+    assert well.data["findings"] == []
+    assert [(finding["code"], finding["mend"].partition(",")[0]) for finding in ill.data["findings"]] == [
+        ("database_pooler", "set ORDERFLOW_DATABASE_POOLER=transaction")
+    ]
+
+
+def test_a_doctor_sees_bounds_that_an_address_has_taken_away(pooled_url: str) -> None:
+    endless = CommandLine(f"{pooled_url}?lock_timeout=0", TRANSACTION)
+
+    found = endless("--json", "doctor").data["findings"]
+
+    assert [finding["code"] for finding in found] == ["postgresql_timeouts"]
+
+
+async def _servers(storage: SqlStorage) -> int:
+    """How many connections PostgreSQL itself has to this database."""
+    database = urlsplit(str(storage.database.address and storage.database.address.url)).path.removeprefix("/")
+    asked = text("SELECT count(*) FROM pg_stat_activity WHERE datname = :database")
+    async with storage.database.reading() as connection:
+        return int(await connection.scalar(asked, {"database": database}) or 0)
