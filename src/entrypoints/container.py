@@ -82,7 +82,9 @@ class Container(containers.DeclarativeContainer):
     around = providers.Singleton(traces.Around, instruments, tracing, new_id)
     destination = providers.Singleton(traces.destination, settings)
     news = providers.Singleton(LocalWakeup)
-    storage: providers.Provider[Any] = providers.Singleton(build.storage, settings, news, instruments)
+    bell = providers.Singleton(build.bell, settings)
+    bell_listener = providers.Singleton(build.bell_listener, settings, bell, news)
+    storage: providers.Provider[Any] = providers.Singleton(build.storage, settings, news, instruments, bell)
     effects: providers.Provider[Any] = providers.Singleton(build.effects, storage)
     gateway: providers.Provider[Any] = providers.Singleton(SandboxGateway)
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Self
 
+from ..adapters.log_source import LogEventSource
 from ..application.create_order import NewOrder
 from ..application.handlers import Handler, HandlerConsumer, event_types
 from ..application.log import Delivery
@@ -23,7 +24,7 @@ from ..domain.lifecycle import Actor, OrderState, PaymentMethod
 from ..domain.money import Money
 from ..domain.order import Address, Order
 from .container import CONSUMERS, container_for
-from .lifespan import opened
+from .lifespan import hear, opened
 from .presence import Presence
 from .processes import consumer_loop
 from .settings import Settings, load_settings
@@ -221,6 +222,8 @@ class OrderFlow:
 
     def _start(self, name: str, loop: RunConsumer) -> None:
         self._container.presence().runs(name, loop.source)
+        if isinstance(loop.source, LogEventSource):
+            hear(self._container)
         self._tasks[name] = asyncio.get_running_loop().create_task(loop(self._stop), name=name)
 
     async def _close(self) -> None:

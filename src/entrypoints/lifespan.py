@@ -17,6 +17,7 @@ async def opened(container: Any) -> AsyncIterator[None]:
     """
     storage, direct, channels = container.storage(), container.direct(), container.channels()
     tracing = container.tracing()
+    bells = [bell for bell in (container.bell_listener(), container.bell()) if bell is not None]
     url: str = container.settings().database_url
     if url.startswith("sqlite:") and await schema.current(url) != schema.newest():
         await schema.upgrade(url)
@@ -28,7 +29,15 @@ async def opened(container: Any) -> AsyncIterator[None]:
         if direct is not None:
             closing.append(direct.close)
         closing += [channel.close for channel in channels if hasattr(channel, "close")]
+        closing += [bell.close for bell in bells]
         closing += [storage.close, tracing.close]
         for close in closing:
             await close()
         ended()
+
+
+def hear(container: Any) -> None:
+    """From now on the news of ``container`` tells of what other processes commit, too, where the database does."""
+    listener = container.bell_listener()
+    if listener is not None:
+        listener.start()

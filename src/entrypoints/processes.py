@@ -7,12 +7,13 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from ..adapters.log_source import LogEventSource
 from ..application.rollout_in_force import LOOK_AGAIN_SECONDS
 from ..application.run_consumer import RunConsumer
 from ..application.run_relay import RunRelay
 from ..domain.errors import InvalidInput, NotConfigured, Unavailable
 from .container import CONSUMERS
-from .lifespan import opened
+from .lifespan import hear, opened
 from .operations import checks, operations_door
 from .settings import Settings
 
@@ -69,6 +70,8 @@ async def run_parts(
             container.news().notify()
         logger.info("stopped", extra={"part": name})
 
+    if any(_waits_for_news(part) for part in parts.values()):
+        hear(container)
     async with operations_door(container), presence.noted(container.storage().processes):
         try:
             async with asyncio.TaskGroup() as group:
@@ -76,6 +79,11 @@ async def run_parts(
                     group.create_task(guarded(name, part), name=name)
         except* Exception as failures:  # noqa: BLE001  # nothing is swallowed: the first failure speaks for all
             raise failures.exceptions[0] from None
+
+
+def _waits_for_news(part: Part) -> bool:
+    """Whether ``part`` reads the log itself."""
+    return isinstance(part, RunRelay) or (isinstance(part, RunConsumer) and isinstance(part.source, LogEventSource))
 
 
 def _works_on(container: Any, part: Part) -> object:

@@ -68,6 +68,9 @@ def test_the_environment_wins_over_the_file_and_the_caller_over_both(tmp_path: P
 WRONG = {
     "ORDERFLOW_DATABASE_URL": "mysql://db",
     "ORDERFLOW_DATABASE_POOL_SIZE": "0",
+    "ORDERFLOW_DATABASE_POOLER": "session",
+    "ORDERFLOW_DATABASE_LISTEN": "on",
+    "ORDERFLOW_DATABASE_LISTEN_URL": "sqlite:///orders.db",
     "ORDERFLOW_TOPIC": "order events",
     "ORDERFLOW_TOPIC_PARTITIONS": "257",
     "ORDERFLOW_TOPIC_REPLICATION": "0",

@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 from ...adapters import wire
 from ...application.log import Foreign, LogRecord
 from ...domain.errors import InvalidInput, NotConfigured
+from ..lifespan import hear
 from .session import InputFile, rows, session
 from .watching import FUTURE_SECONDS, LATE_SECONDS, WatchOptions
 from .watching import watch as watch_topic
@@ -121,6 +122,8 @@ async def _records(container: Any, from_beginning: bool, follow: bool) -> AsyncI
 async def _from_log(container: Any, from_beginning: bool, follow: bool) -> AsyncIterator[LogRecord]:
     log, news = container.storage().log, container.news().listener()
     at = {} if from_beginning or not follow else dict(await log.heads())
+    if follow:
+        hear(container)
     while True:
         heads = await log.heads()
         behind = {bucket: at.get(bucket, 0) for bucket, head in heads.items() if head > at.get(bucket, 0)}

@@ -1,0 +1,200 @@
+"""What one process commits, another on the same PostgreSQL hears of at once; and nothing rests on it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from itertools import pairwise
+from time import monotonic
+from typing import Any
+
+import asyncpg
+import pytest
+from orderflow.adapters.memory import LocalWakeup
+from orderflow.adapters.sql.bell import APART_SECONDS, CHANNEL, Bell, BellListener
+from orderflow.adapters.sql.engines import PostgresAddress
+from orderflow.application.create_order import NewOrder
+from orderflow.application.pausing import Backoff
+from orderflow.domain.lifecycle import PaymentMethod
+from orderflow.entrypoints.container import container_for
+from orderflow.entrypoints.lifespan import hear, opened
+from orderflow.entrypoints.processes import run_parts
+from orderflow.entrypoints.settings import Settings
+
+from tests.support.pgbouncer import PgBouncer
+from tests.support.servers import free_port
+from tests.support.waiting import eventually_async
+from tests.unit.domain.cast import ADMIN, line
+
+FAR_OFF = 60.0
+"""Seconds, the longest that can be set: whoever finds news sooner did not find it by polling."""
+SOON = 10.0
+
+Opened = Callable[..., Any]
+
+
+@pytest.fixture
+async def process() -> AsyncIterator[Opened]:
+    """Opens containers, each as a process of its own would."""
+    async with AsyncExitStack() as at_the_end:
+
+        async def start(url: str, **settings: Any) -> Any:
+            container = container_for(Settings(database_url=url, poll_seconds=FAR_OFF, **settings))
+            await at_the_end.enter_async_context(opened(container))
+            return container
+
+        yield start
+
+
+async def listening(container: Any) -> LocalWakeup:
+    """The news of ``container``, which hears of others' commits from now on."""
+    hear(container)
+    await eventually_async(lambda: container.bell_listener().listening, that="it listens")
+    return container.news()
+
+
+async def order(container: Any, order_id: str = "o1") -> None:
+    new = NewOrder(
+        customer_id="C1",
+        restaurant_id="R7",
+        lines=(line(),),
+        payment_method=PaymentMethod.CASH,
+        currency="EUR",
+        order_id=order_id,
+    )
+    await container.use_cases().create_order(new, by=ADMIN)
+
+
+async def woken(news: LocalWakeup, doing: Any) -> bool:
+    """Whether somebody who waits for ``news`` is woken by that."""
+    listener, began = news.listener(), monotonic()
+    waiting = asyncio.create_task(listener.wait(SOON))
+    await doing
+    await waiting
+    return monotonic() - began < SOON
+
+
+async def test_a_consumer_handles_at_once_what_another_process_commits(postgresql_url: str, process: Opened) -> None:
+    api, consumers = await process(postgresql_url), await process(postgresql_url)
+    stop = asyncio.Event()
+    running = asyncio.create_task(run_parts(consumers, consumers=("analytics",), stop=stop))
+    await eventually_async(lambda: consumers.bell_listener().listening, that="the consumers' process listens")
+
+    await order(api)
+
+    async def handled() -> bool:
+        return bool(await consumers.storage().cursors.positions("analytics"))
+
+    await eventually_async(handled, deadline=SOON, that="the consumer has handled the event")
+    stop.set()
+    consumers.news().notify()
+    await running
+
+
+async def test_who_listens_past_the_pooler_hears_what_is_committed_through_it(
+    pgbouncer: PgBouncer, postgresql_url: str, process: Opened
+) -> None:
+    through = pgbouncer.to(postgresql_url)
+    api = await process(through, database_pooler="transaction")
+    other = await process(through, database_pooler="transaction", database_listen_url=postgresql_url)
+
+    news = await listening(other)
+
+    assert await woken(news, order(api))
+    assert api.bell_listener() is None
+
+
+@pytest.mark.parametrize("url", ["memory://", "sqlite:///orders.db", "postgresql://host/orders"])
+def test_there_is_no_bell_where_nobody_could_hear_it_or_none_is_wanted(url: str) -> None:
+    container = container_for(Settings(database_url=url, database_listen="off"))
+
+    assert (container.bell(), container.bell_listener()) == (None, None)
+
+
+async def test_a_hundred_commits_at_once_ring_once_or_twice(postgresql_url: str, process: Opened) -> None:
+    api, heard = await process(postgresql_url), list[float]()
+    ear = await asyncpg.connect(postgresql_url)
+    await ear.add_listener(CHANNEL, lambda *_: heard.append(monotonic()))
+    await order(api, "first")
+    await eventually_async(lambda: heard, that="the first commit is heard")
+
+    for _ in range(100):
+        api.bell().ring()
+    await eventually_async(lambda: len(heard) > 1, that="the others are heard")
+    await api.bell().close()
+
+    await ear.close()
+    assert len(heard) <= 3
+    assert all(later - earlier > APART_SECONDS / 2 for earlier, later in pairwise(heard))
+
+
+async def test_its_own_commits_wake_a_process_without_the_bell(postgresql_url: str) -> None:
+    heard = list[None]()
+    connect = PostgresAddress(postgresql_url).connect
+    own, other = Bell(connect, "own"), Bell(connect, "other")
+    listener = BellListener(connect, "own", lambda: heard.append(None))
+    listener.start()
+    await eventually_async(lambda: listener.listening, that="it listens")
+    heard.clear()
+
+    own.ring()
+    await own.close()
+    other.ring()
+    await eventually_async(lambda: heard, that="the other's ring is heard")
+
+    await listener.close()
+    await other.close()
+    assert len(heard) == 1
+
+
+async def test_who_is_cut_off_listens_again_and_looks_for_what_was_missed(postgresql_url: str, process: Opened) -> None:
+    api, other = await process(postgresql_url), await process(postgresql_url)
+    sever = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orderflow listener'"
+
+    news = await listening(other)
+
+    async with api.storage().database.reading() as connection:
+        looked = await woken(news, connection.exec_driver_sql(sever))
+    await eventually_async(lambda: other.bell_listener().listening, that="it listens again")
+    heard = await woken(news, order(api))
+
+    assert (looked, heard) == (True, True)
+
+
+async def test_a_bell_that_is_cut_off_rings_for_the_next_commit(postgresql_url: str, process: Opened) -> None:
+    api, other = await process(postgresql_url), await process(postgresql_url)
+    await order(api, "first")
+    await eventually_async(lambda: api.bell()._connection, that="the bell is connected")
+    async with api.storage().database.reading() as connection:
+        sever = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orderflow bell'"
+        await connection.exec_driver_sql(sever)
+    await eventually_async(api.bell()._connection.is_closed, that="it is cut off")
+
+    assert await woken(await listening(other), order(api, "second"))
+
+
+async def test_commits_go_on_where_nobody_can_be_told(
+    postgresql_url: str, process: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "orderflow.bell")
+    api = await process(postgresql_url)
+    api.bell().connect = PostgresAddress(f"postgresql://127.0.0.1:{free_port()}/nowhere").connect
+
+    await asyncio.gather(*(order(api, f"o{number}") for number in range(20)))
+
+    assert sum((await api.storage().log.heads()).values()) == 20
+    await eventually_async(lambda: "nobody is told of commits" in caplog.text, that="the bell says so")
+
+
+async def test_who_cannot_listen_says_so_and_tries_again_ever_more_slowly(caplog: pytest.LogCaptureFixture) -> None:
+    nowhere = PostgresAddress(f"postgresql://127.0.0.1:{free_port()}/nowhere").connect
+    listener = BellListener(
+        partial(nowhere, "orderflow listener"), "own", lambda: None, Backoff(0.01, 0.02, lambda: 1.0)
+    )
+
+    listener.start()
+    await eventually_async(lambda: caplog.text.count("found by polling") >= 3, that="it has tried three times")
+    await listener.close()
+
+    assert [record.seconds for record in caplog.records[:3]] == [0.01, 0.02, 0.02]  # type: ignore[attr-defined]
