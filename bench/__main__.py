@@ -10,7 +10,7 @@ from orderflow.entrypoints.logs import configure_logs
 from orderflow.entrypoints.settings import Settings
 from tests.support.servers import MissingServer
 
-from . import consuming, creating, days, memory, metrics, relaying, tracing
+from . import consuming, creating, days, memory, metrics, relaying, tracing, wakeup
 from .finding import Effort, Finding, table
 from .servers import Servers
 
@@ -24,9 +24,10 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "day-sqlite": (days.on_sqlite, "the same on SQLite alone, which needs no server; part of day"),
     "tracing": (tracing.measure, "a command with tracing off, on, and with its log line, against the bare use-case"),
     "metrics": (metrics.measure, "orders created and events handled, counted, against the same uncounted (PostgreSQL)"),
+    "wakeup": (wakeup.measure, "how soon another process sees a commit, and what that costs (PostgreSQL, SQLite)"),
     "memory": (memory.measure, "resident memory of each process after one day and after two (PostgreSQL, Kafka)"),
 }
-ALL = ("create", "relay", "consumer", "day", "tracing", "metrics", "memory")
+ALL = ("create", "relay", "consumer", "day", "tracing", "metrics", "wakeup", "memory")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -44,18 +44,18 @@ async def measure(servers: Servers, effort: Effort) -> list[Finding]:
         create = container.use_cases().create_order
 
         async def ours() -> float:
-            return await _rate(many, lambda number: create(new_order(number), by=ADMIN))
+            return await rate(many, lambda number: create(new_order(number), by=ADMIN))
 
         async def peers() -> float:
             rows = [_rows(number) for number in range(many)]
-            return await _rate(many, lambda number: save(*rows[number]))
+            return await rate(many, lambda number: save(*rows[number]))
 
         our, peer = await in_turn(effort, ours, peers)
     aside = rates("orders", orderflow=our, ORM=peer) + f"; {CALLERS} callers, {settings.database_pool_size} connections"
     return [Finding(what="create / ORM with a commit each", values=ratios(our, peer), floor=FLOOR, aside=aside)]
 
 
-async def _rate(many: int, create: Create) -> float:
+async def rate(many: int, create: Create) -> float:
     """Orders a second, with the callers taking turns at one pile of work."""
     numbers = iter(range(many))
 
