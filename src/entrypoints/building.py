@@ -6,10 +6,8 @@ Extras are imported when they are asked for, so that a base install does without
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import version
 from typing import Any
-from uuid import uuid4
 
 import structlog
 import uuid_utils
@@ -19,9 +17,7 @@ from ..adapters.log_source import LogEventSource
 from ..adapters.memory import LocalWakeup, MemoryEffects, MemoryStorage
 from ..adapters.memory.watch import MemoryWatch
 from ..adapters.notify.log import LogChannel
-from ..adapters.sql.bell import Bell, BellListener
 from ..adapters.sql.effects import SqlEffects
-from ..adapters.sql.engines import PostgresAddress
 from ..adapters.sql.storage import SqlStorage
 from ..adapters.sql.watch import SqlWatch
 from ..adapters.telemetry import Instruments
@@ -72,37 +68,14 @@ def presence(process_id: str) -> Presence:
     return Presence(Failures(utc_now), utc_now, process_id)
 
 
-def bell(settings: Settings) -> Bell | None:
-    """How other processes are told of commits; None where there are none, or they find out by polling."""
-    if settings.database_listen == "off" or not settings.database_url.startswith("postgresql:"):
-        return None
-    address = PostgresAddress(settings.database_url, settings.pooled)
-    return Bell(partial(address.connect, "orderflow bell"), uuid4().hex)
-
-
-def bell_listener(settings: Settings, bell: Bell | None, news: LocalWakeup) -> BellListener | None:
-    """How this process hears of others' commits; None where it would hear nothing."""
-    url = settings.database_listen_url or ("" if settings.pooled else settings.database_url)
-    if bell is None or not url:
-        return None
-    return BellListener(partial(PostgresAddress(url).connect, "orderflow listener"), bell.who, news.notify)
-
-
-def storage(
-    settings: Settings, news: LocalWakeup, instruments: Instruments, bell: Bell | None
-) -> MemoryStorage | SqlStorage:
-    def told() -> None:
-        news.notify()
-        if bell is not None:
-            bell.ring()
-
+def storage(settings: Settings, on_commit: Callable[[], None], instruments: Instruments) -> MemoryStorage | SqlStorage:
     if settings.database_url.startswith("memory:"):
-        return MemoryStorage(on_commit=news.notify, event_limit=settings.event_max_bytes)
+        return MemoryStorage(on_commit=on_commit, event_limit=settings.event_max_bytes)
     built = SqlStorage.at(
         settings.database_url,
         pool_size=settings.database_pool_size,
         pooled=settings.pooled,
-        on_commit=told,
+        on_commit=on_commit,
         event_limit=settings.event_max_bytes,
     )
     for engine in built.database.engines:

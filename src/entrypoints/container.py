@@ -47,8 +47,8 @@ from ..application.trace_order import TraceOrder
 from ..application.transition_order_state import TransitionOrderState
 from ..application.use_cases import UseCases
 from ..application.write_set import GatheringUnitOfWork
+from . import bells, traces
 from . import building as build
-from . import traces
 from .settings import Settings
 
 CONSUMERS = ("notifications", "analytics", "inventory")
@@ -82,9 +82,11 @@ class Container(containers.DeclarativeContainer):
     around = providers.Singleton(traces.Around, instruments, tracing, new_id)
     destination = providers.Singleton(traces.destination, settings)
     news = providers.Singleton(LocalWakeup)
-    bell = providers.Singleton(build.bell, settings)
-    bell_listener = providers.Singleton(build.bell_listener, settings, bell, news)
-    storage: providers.Provider[Any] = providers.Singleton(build.storage, settings, news, instruments, bell)
+    bell = providers.Singleton(bells.bell, settings)
+    bell_listener = providers.Singleton(bells.listener, settings, bell, news)
+    storage: providers.Provider[Any] = providers.Singleton(
+        build.storage, settings, providers.Callable(bells.telling, news, bell), instruments
+    )
     effects: providers.Provider[Any] = providers.Singleton(build.effects, storage)
     gateway: providers.Provider[Any] = providers.Singleton(SandboxGateway)
 

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from time import monotonic
 from typing import Any
 
 from attrs import define, field
@@ -40,42 +41,47 @@ class Bell:
     who: str
     backoff: Backoff = field(factory=Backoff)
     _asked: bool = field(default=False, init=False)
+    _silent_until: float = field(default=0.0, init=False)
     _ringing: asyncio.Task[None] | None = field(default=None, init=False)
     _connection: Any = field(default=None, init=False)
 
     def ring(self) -> None:
-        """Soon, at most once in APART_SECONDS; whoever calls does not wait. A ring that fails is not repeated."""
+        """Soon, at most once in APART_SECONDS; whoever calls does not wait.
+
+        A ring that fails is not repeated, and for a while after it none is tried.
+        """
+        if monotonic() < self._silent_until:
+            return
         self._asked = True
         if self._ringing is None or self._ringing.done():
             self._ringing = asyncio.get_running_loop().create_task(self._ring(), name="bell")
 
     async def close(self) -> None:
-        """Ring for the last commits, unless that takes long, and hang up."""
+        """Ring for the last commits, and hang up."""
         if self._ringing is not None:
-            await asyncio.wait({self._ringing}, timeout=ANSWER_SECONDS if self._asked else APART_SECONDS)
-            self._ringing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._ringing
+            await self._ringing
         self._hang_up()
 
     async def _ring(self) -> None:
         while self._asked:
             self._asked = False
-            pause = APART_SECONDS
             try:
                 with _away():
-                    await self._tell()
-                self.backoff.reset()
+                    async with asyncio.timeout(ANSWER_SECONDS):
+                        await self._tell()
             except OrderFlowError as error:
                 self._hang_up()
-                pause = self.backoff.pause()
-                logger.info("nobody is told of commits: %s", error, extra={"error": error.code, "seconds": pause})
-            await asyncio.sleep(pause)
+                self._asked, seconds = False, self.backoff.pause()
+                self._silent_until = monotonic() + seconds
+                logger.info("nobody is told of commits: %s", error, extra={"error": error.code, "seconds": seconds})
+                return
+            self.backoff.reset()
+            await asyncio.sleep(APART_SECONDS)
 
     async def _tell(self) -> None:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self.connect()
-        await self._connection.execute(f"NOTIFY {CHANNEL}, '{self.who}'", timeout=ANSWER_SECONDS)
+        await self._connection.execute(f"NOTIFY {CHANNEL}, '{self.who}'")
 
     def _hang_up(self) -> None:
         if self._connection is not None:

@@ -105,6 +105,19 @@ async def test_who_listens_past_the_pooler_hears_what_is_committed_through_it(
     assert api.bell_listener() is None
 
 
+async def test_a_process_that_ends_right_after_its_commit_has_told_the_others(
+    postgresql_url: str, process: Opened
+) -> None:
+    async def a_short_life() -> None:
+        container = container_for(Settings(database_url=postgresql_url))
+        async with opened(container):
+            await order(container)
+
+    news = await listening(await process(postgresql_url))
+
+    assert await woken(news, a_short_life())
+
+
 @pytest.mark.parametrize("url", ["memory://", "sqlite:///orders.db", "postgresql://host/orders"])
 def test_there_is_no_bell_where_nobody_could_hear_it_or_none_is_wanted(url: str) -> None:
     container = container_for(Settings(database_url=url, database_listen="off"))
