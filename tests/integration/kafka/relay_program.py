@@ -1,15 +1,23 @@
-"""A relay as a process of its own, over a log that every such process makes alike: BROKER TOPIC ORDERS BATCH."""
+"""A relay as a process of its own, over a log that every such process makes alike: BROKER TOPIC ORDERS BATCH [FATE].
+
+FATE, SIGSTOP or SIGKILL, is what it sends itself in its second transaction, when all stands there but the commit.
+"""
 
 import asyncio
 import logging
+import os
 import signal
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from attrs import define, field, frozen
 from orderflow.adapters.kafka import KafkaRelayTopic, KafkaSettings
+from orderflow.adapters.kafka.relay_producer import RelayProducer
 from orderflow.adapters.memory import LocalWakeup, MemoryStorage
+from orderflow.application.log import LogRecord
 from orderflow.application.publish_pending import PublishPending
 from orderflow.application.run_relay import RunRelay
 from orderflow.application.write_set import WriteSet
@@ -17,6 +25,8 @@ from orderflow.domain.events import OrderCancelled, OrderCreated, OrderEvent, Or
 from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
 
+QUICK = {"session.timeout.ms": "2000", "heartbeat.interval.ms": "500", "transaction.timeout.ms": "3000"}
+"""Milliseconds after which a relay that says nothing has lost its partitions, and its transaction."""
 OPENED = datetime(2024, 5, 17, 11, 30, tzinfo=UTC)
 EVENTS_PER_ORDER = 4
 
@@ -42,10 +52,53 @@ async def add_orders(storage: MemoryStorage, numbers: range) -> None:
             await storage.committer.commit(WriteSet(events=[life(number)[step]]))
 
 
-async def main(bootstrap_servers: str, topic: str, orders: int, batch: int) -> None:
+@define(eq=False)
+class Fated(RelayProducer):
+    """Sends its own process the signal ``fate``, just before the commit of its second transaction."""
+
+    fate: signal.Signals
+    _commits: int = field(default=0, init=False)
+
+    def publish(
+        self,
+        records: Sequence[tuple[int, LogRecord]],
+        notes: Mapping[int, str],
+        membership: bytes,
+        *,
+        ends: Mapping[int, int],
+    ) -> None:
+        self._commits += bool(records)
+        super().publish(records, notes, membership, ends=ends)
+
+    def _ready(self) -> Any:
+        producer = super()._ready()
+        if self._commits == 2:
+            return BeforeCommit(producer, lambda: os.kill(os.getpid(), self.fate))
+        return producer
+
+
+@frozen
+class BeforeCommit:
+    """A producer of whom something happens before it commits."""
+
+    producer: Any
+    happens: Callable[[], None]
+
+    def commit_transaction(self, timeout: float) -> None:
+        self.happens()
+        self.producer.commit_transaction(timeout)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.producer, name)
+
+
+async def main(bootstrap_servers: str, topic: str, orders: int, batch: int, fate: str) -> None:
     storage = MemoryStorage()
     await add_orders(storage, range(orders))
-    relay = KafkaRelayTopic(KafkaSettings(bootstrap_servers=bootstrap_servers, topic=topic))
+    settings = KafkaSettings(bootstrap_servers=bootstrap_servers, topic=topic, properties=QUICK)
+    relay = KafkaRelayTopic(settings)
+    if fate:
+        relay._producer = Fated(settings, relay.timeout, signal.Signals[fate])
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     pending = PublishPending(storage.log, relay, storage.cursors, batch=batch)
@@ -54,4 +107,4 @@ async def main(bootstrap_servers: str, topic: str, orders: int, batch: int) -> N
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), "".join(sys.argv[5:])))

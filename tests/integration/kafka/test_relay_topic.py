@@ -8,7 +8,9 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from time import monotonic
 
+import psutil
 import pytest
 from attrs import evolve
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
@@ -26,11 +28,12 @@ from tests.support.process import OwnProcess
 from tests.support.waiting import eventually, eventually_async
 
 from .conftest import Seen
-from .relay_program import EVENTS_PER_ORDER, add_orders
+from .relay_program import EVENTS_PER_ORDER, QUICK, add_orders
 
 Topic = Callable[[], Sequence[Seen]]
 NewRelay = Callable[[KafkaSettings], KafkaRelayTopic]
 PROGRAM = Path(__file__).with_name("relay_program.py")
+SESSION_SECONDS, TRANSACTION_SECONDS = (int(QUICK[name]) / 1000 for name in QUICK if name.endswith("timeout.ms"))
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +103,10 @@ def each_once_and_in_order(seen: Sequence[Seen], *, events: int) -> bool:
     return len(seen) == events and all(
         numbers == list(range(1, len(numbers) + 1)) for numbers in (*positions.values(), *sequences.values())
     )
+
+
+def _stands_still(process: OwnProcess) -> bool:
+    return psutil.Process(process.pid).status() == psutil.STATUS_STOPPED
 
 
 def in_order(seen: Sequence[Seen]) -> bool:
@@ -326,7 +333,7 @@ class TestSeveralRelays:
     async def test_publish_each_once_while_one_is_paused_past_its_session_and_one_is_killed(
         self, kafka_settings: KafkaSettings, topic_now: Topic, tmp_path: Path
     ) -> None:
-        orders = 1500
+        orders = 600
         arguments = [kafka_settings.bootstrap_servers, kafka_settings.topic, str(orders), "10"]
         relays = [OwnProcess([sys.executable, str(PROGRAM), *arguments], tmp_path / f"relay-{n}.log") for n in range(3)]
         paused, killed, _ = relays
@@ -352,6 +359,39 @@ class TestSeveralRelays:
                 relay.stop()
 
         assert each_once_and_in_order(topic_now(), events=orders * EVENTS_PER_ORDER)
+
+
+class TestOpenTransactions:
+    async def test_of_a_relay_that_stands_still_and_of_one_that_is_killed_are_waited_for_and_neither_publishes_twice(
+        self,
+        new_relay: NewRelay,
+        kafka_settings: KafkaSettings,
+        topic_now: Topic,
+        storage: MemoryStorage,
+        tmp_path: Path,
+    ) -> None:
+        arguments = [sys.executable, str(PROGRAM), kafka_settings.bootstrap_servers, kafka_settings.topic, "50", "10"]
+        paused, killed = (OwnProcess([*arguments, fate], tmp_path / fate) for fate in ("SIGSTOP", "SIGKILL"))
+        successor = new_relay(evolve(kafka_settings, properties=QUICK))
+        try:
+            paused.start()
+            eventually(lambda: _stands_still(paused), deadline=60, that="the first relay has stopped itself")
+            killed.start()
+            eventually(lambda: not killed.running, deadline=60, that="the second has taken over, and is dead")
+            began = monotonic()
+            await published(storage, successor, events=180)
+            seconds = monotonic() - began
+            before = paused.last_words(500)
+            paused.resume()
+            eventually(lambda: "relay waits" in paused.last_words(500).removeprefix(before), deadline=60)
+            noticed = paused.last_words(500).removeprefix(before)
+        finally:
+            paused.stop()
+            killed.stop()
+
+        assert each_once_and_in_order(topic_now(), events=200)
+        assert "FENCED" in noticed
+        assert seconds < SESSION_SECONDS + TRANSACTION_SECONDS + 10
 
 
 class TestFaults:

@@ -6,16 +6,18 @@ from random import Random
 import pytest
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.sql.engines import IDLE_SECONDS, LOCK_SECONDS
-from orderflow.adapters.sql.tables import log_heads, tokens
+from orderflow.adapters.sql.tables import idempotency_keys, log_heads, tokens
 from orderflow.application.log import bucket_of
+from orderflow.application.request import IdempotencyKey, Request, answering
 from orderflow.application.write_set import WriteSet
 from orderflow.domain.errors import ConcurrentChange, StorageUnavailable
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import delete, insert, select, text, update
 
 from tests.contracts.event_log import Follower
 from tests.contracts.orders import commit, in_bucket, placed
 from tests.integration.sql.conftest import Connect
-from tests.unit.domain.cast import place
+from tests.support.waiting import eventually_async
+from tests.unit.domain.cast import AT, place
 
 
 async def test_orders_of_many_buckets_in_one_transaction_lock_nobody_out(postgresql_url: str, connect: Connect) -> None:
@@ -57,6 +59,32 @@ async def test_a_writer_that_goes_silent_with_a_bucket_in_its_hands_loses_it(
     with pytest.raises(StorageUnavailable):
         await held
     assert await other.log.heads() == {bucket_of("O1"): 1}
+
+
+async def test_a_request_that_waits_for_its_idempotency_key_holds_no_bucket_meanwhile(
+    postgresql_url: str, connect: Connect
+) -> None:
+    storage = connect(f"{postgresql_url}?application_name=waiting")
+    await storage.open()
+    first, second = in_bucket(7, 2)
+    key = IdempotencyKey(caller="C1", key="k1", fingerprint="", asked_at=AT, answer=lambda _: b"")
+
+    async with connect(postgresql_url).engine.connect() as rival:
+        # The same key, by somebody who has not committed yet, and will not.
+        row = {"caller": "C1", "key": "k1", "fingerprint": "", "order_id": "o", "answer": b"", "created_at": AT}
+        await rival.execute(insert(idempotency_keys).values(row))
+        with answering(Request(idempotency=key)):
+            waiting = asyncio.create_task(placed(storage, first))
+        await _waits(storage, "waiting")
+        await placed(storage, second)
+        others = await storage.log.heads()
+    await waiting
+
+    follower = Follower(storage)
+    while await follower.step():
+        pass
+    assert others == {7: 1}
+    assert (follower.seen, follower.faults) == (2, [])
 
 
 async def test_every_connection_bounds_how_long_it_waits_and_how_long_it_may_be_silent(
@@ -125,6 +153,13 @@ async def test_of_sets_that_share_a_transaction_the_one_that_is_late_is_named_an
     assert isinstance(late, ConcurrentChange)
     assert late.order_id == "O2"
     assert sum((await storage.log.heads()).values()) == 1
+
+
+async def _waits(storage: SqlStorage, application: str) -> None:
+    """Until a statement of that application waits for somebody else's transaction."""
+    asked = text("SELECT count(*) FROM pg_stat_activity WHERE application_name = :name AND wait_event_type = 'Lock'")
+    async with storage.database.reading() as connection:
+        await eventually_async(lambda: connection.scalar(asked, {"name": application}), that=f"{application} waits")
 
 
 async def _placed_in(storage: SqlStorage, prefix: str) -> None:

@@ -154,6 +154,9 @@ def tuning(*, replicas: int) -> dict[str, str]:
     return {
         "auto.create.topics.enable": "false",
         "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "1000",
+        # A transaction that has timed out is aborted at the next look: by default one every 10 s.
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
         "default.replication.factor": str(replicas),
         "min.insync.replicas": in_sync,
         "offsets.topic.num.partitions": "3",
