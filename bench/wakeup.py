@@ -2,15 +2,17 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from statistics import median
 from time import perf_counter
 from typing import Any
 
+import asyncpg
 from orderflow.adapters.log_source import LogEventSource
 from orderflow.adapters.memory import LocalWakeup
 from orderflow.adapters.sql import SqlStorage
+from orderflow.adapters.sql.bell import CHANNEL
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.lifespan import opened
 from orderflow.entrypoints.settings import Settings
@@ -75,7 +77,7 @@ async def _telling(servers: Servers, effort: Effort) -> Finding:
         container_for(Settings(database_url=url, database_listen=listen))
         for url, listen in zip(sides, ("auto", "off"), strict=True)
     )
-    async with opened(loud), opened(still), _listening(loud):
+    async with opened(loud), opened(still), _listening(sides[0]):
 
         async def telling() -> float:
             return await _create(loud, many)
@@ -173,14 +175,11 @@ async def _seen(lines: asyncio.StreamReader) -> float:
 
 
 @asynccontextmanager
-async def _listening(container: Any) -> AsyncIterator[Sequence[Any]]:
-    """Another process, which hears of all that ``container`` commits."""
-    async with _tail(container.settings().database_url, "auto") as lines:
-        reading = asyncio.create_task(_swallow(lines))
-        yield ()
-        reading.cancel()
-
-
-async def _swallow(lines: asyncio.StreamReader) -> None:
-    while await lines.read(1 << 16):
-        pass
+async def _listening(url: str) -> AsyncIterator[None]:
+    """Somebody hears of all that is committed, and makes nothing of it."""
+    ear = await asyncpg.connect(url)
+    try:
+        await ear.add_listener(CHANNEL, lambda *_: None)
+        yield
+    finally:
+        await ear.close()
