@@ -147,10 +147,18 @@ def metadata(client: Client, topic: str, timeout: float) -> TopicMetadata:
     try:
         return client.list_topics(topic, timeout=first).topics[topic]
     except KafkaException:
-        client.poll(0)  # so that its complaints are heard
+        hear(client)
         if client.complaints.definite or timeout <= first:
             raise
     return client.list_topics(topic, timeout=timeout - first).topics[topic]
+
+
+def hear(client: Client) -> None:
+    """Have ``client`` tell its complaints. A fatal one, which it would raise here, is one of them."""
+    try:
+        client.poll(0)
+    except KafkaException as fatal:
+        client.complaints(fatal.args[0])
 
 
 def said(error: KafkaException) -> str:
@@ -168,7 +176,7 @@ def unavailable(doing: str, error: KafkaException | KafkaError, client: Client |
         told = said(KafkaException(complaint))
     else:
         if not isinstance(client, TellingConsumer):  # which would be given a record, and lose it
-            client.poll(0)
+            hear(client)
         told = client.complaints.instead_of(complaint)
     return StreamUnavailable(BACKEND, f"{doing}: {told}")
 

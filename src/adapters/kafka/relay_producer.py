@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 
 from ...application.log import LogRecord
 from .. import wire
-from .client import TellingProducer, producer, said, unavailable
+from .client import TellingProducer, hear, producer, said, unavailable
 from .settings import KafkaSettings
 
 _PREFERRED = {
@@ -61,7 +61,7 @@ class RelayProducer:
     def serve(self) -> None:
         """Hear what the client has to tell; while nothing is published it would pile up."""
         if self._producer is not None:
-            self._producer.poll(0)
+            hear(self._producer)
 
     def close(self) -> None:
         """Drop the producer; a transaction that is open is left to Kafka to abort."""

@@ -15,7 +15,7 @@ import pytest
 from attrs import evolve
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 from orderflow.adapters import wire
-from orderflow.adapters.kafka import GroupLag, KafkaRelayTopic, KafkaSettings
+from orderflow.adapters.kafka import GroupLag, KafkaRelayTopic, KafkaSettings, relay_producer
 from orderflow.adapters.kafka.relay_producer import RelayProducer
 from orderflow.adapters.memory import LocalWakeup, MemoryStorage
 from orderflow.application.log import LogRecord, bucket_of
@@ -208,6 +208,29 @@ class TestOneRelay:
         assert topic_now() == []
         assert await eventually_async(relay.cursors) == before
 
+    async def test_goes_on_with_a_new_producer_when_its_own_was_fenced(
+        self,
+        storage: MemoryStorage,
+        relay: KafkaRelayTopic,
+        kafka_settings: KafkaSettings,
+        topic_now: Topic,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(relay_producer, "uuid4", lambda: "the same")
+            first, *_ = [r for r in await records_of(storage) if r.bucket == bucket_of("order-0")]
+            await eventually_async(relay.cursors, deadline=30)
+            await relay.publish([first])
+            rival = RelayProducer(kafka_settings, 10)
+            await asyncio.to_thread(rival._ready)
+
+        with pytest.raises(StreamUnavailable, match="FENCED"):
+            await PublishPending(storage.log, relay, storage.cursors)()
+        await published(storage, relay, events=199)
+
+        rival.close()
+        assert each_once_and_in_order(topic_now(), events=200)
+
 
 class TestCursors:
     async def test_of_a_new_topic_are_unknown_and_the_floor_says_where_to_go_on(
@@ -391,6 +414,7 @@ class TestOpenTransactions:
 
         assert each_once_and_in_order(topic_now(), events=200)
         assert "FENCED" in noticed
+        assert "Traceback" not in noticed
         assert seconds < SESSION_SECONDS + TRANSACTION_SECONDS + 10
 
 
