@@ -44,17 +44,19 @@ def naive_sequence() -> Iterator[None]:
 
 @contextmanager
 def drawn_before_the_lock() -> Iterator[None]:
-    """Positions of a sequence a bucket, and the bucket is locked once they are drawn."""
+    """Positions of a sequence a bucket, and the bucket is locked once they are drawn, a moment later."""
 
     def log(taken: _Arrays, news: _Arrays) -> list[str]:
         return [
             f"""drawn AS MATERIALIZED (
                 SELECT nextval('{NAIVE}_' || news.bucket) AS drawn, news.*
                 FROM unnest({news}) AS news({_list(_NEWS)}) WHERE (SELECT good FROM gate))""",
+            """paused AS MATERIALIZED (
+                SELECT pg_sleep(random() * 0.002) FROM (SELECT count(*) FROM drawn) AS all_drawn)""",
             f"""locked AS MATERIALIZED (
                 SELECT bucket FROM log_heads
                 WHERE bucket IN (SELECT bucket FROM unnest({taken}) AS taken({_list(_TAKEN)}))
-                AND (SELECT count(*) FROM drawn) > 0 ORDER BY bucket FOR UPDATE)""",
+                AND (SELECT count(*) FROM paused) > 0 ORDER BY bucket FOR UPDATE)""",
             """moved AS (
                 UPDATE log_heads SET position = greatest(position, newest)
                 FROM (SELECT bucket, max(drawn) AS newest FROM drawn JOIN locked USING (bucket) GROUP BY bucket) AS n
