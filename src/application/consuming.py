@@ -84,11 +84,13 @@ class Handled:
 
     ``left`` are records that were not handled: an event of each of their buckets failed by something that may pass.
     They are to be given again after a moment, before any others.
+    ``superseded`` records are of an earlier epoch of the log, and do not count any more.
     """
 
     events: int = 0
     duplicates: int = 0
     parked: int = 0
     foreign: int = 0
+    superseded: int = 0
     gaps: tuple[LogGap, ...] = ()
     left: tuple[LogRecord, ...] = ()

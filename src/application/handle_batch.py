@@ -14,6 +14,7 @@ from .discreet import code_of
 from .lines import about, tell_each
 from .log import Delivery, Foreign, LogRecord, Origin
 from .ports import Clock, Cursors, Decode
+from .topic_and_log import TopicAndLog
 from .transient import may_pass
 
 ATTEMPTS = 3
@@ -45,6 +46,8 @@ class HandleBatch:
     the event parks its order: it and the order's later events go to the dead letters, in order, with their ``origin``,
     and every other order flows on.
     Every event handled, failed at or parked is a line of the log; ``watch`` hears of the first two.
+    With ``topic_and_log``, for records that come from a topic, those that a later epoch superseded are passed over,
+    and what the log does not have is refused: LogBehindTopic, and nothing of the batch is handled.
     Raises Unavailable (a backend does not answer): nothing is lost, and the same records may be given again.
     """
 
@@ -56,6 +59,7 @@ class HandleBatch:
     attempts: int = ATTEMPTS
     watch: HandlingWatch | None = None
     origin: Callable[[LogRecord], Origin | None] = _straight_from_the_log
+    topic_and_log: TopicAndLog | None = None
     _positions: dict[int, int] | None = field(default=None, init=False)
     _tried: dict[tuple[int, int], DeadLetter] = field(factory=dict, init=False)
     """Events that are to be tried again, by address, and how they failed so far."""
@@ -65,12 +69,18 @@ class HandleBatch:
     async def __call__(self, records: Sequence[LogRecord | Foreign]) -> Handled:
         known, self._positions = self._positions, None  # whatever ends this early leaves the cursors unknown
         positions = await self._read_cursors() if known is None else known
+        counting = records if self.topic_and_log is None else await self.topic_and_log.counting(records)
+        superseded, records = len(records) - len(counting), counting
         batch = _sort(records, positions, self.consumer.name)
         if known is not None and (batch.gaps or batch.duplicates):
             # Another handler may have had these buckets for a while.
             positions = await self._read_cursors()
             batch = _sort(records, positions, self.consumer.name)
-        handled = Handled(duplicates=batch.duplicates, foreign=len(batch.foreign), gaps=batch.gaps)
+        if batch.news and self.topic_and_log is not None and not await self.topic_and_log.agree(batch.news):
+            return Handled()
+        handled = Handled(
+            duplicates=batch.duplicates, foreign=len(batch.foreign), superseded=superseded, gaps=batch.gaps
+        )
         try:
             if batch.foreign:
                 await self._set_aside(batch.foreign)

@@ -16,6 +16,10 @@ EVENT_LIMIT = 950_000
 EVENT_ROOM = 50_000
 """Bytes for a record's key and headers, and for what Kafka puts around it."""
 
+FIRST_EPOCH = 1
+
+Address = tuple[int, int]
+"""Bucket and position."""
 Positions = Mapping[int, int]
 """Bucket to position; a bucket that is not named stands at 0, before its first event."""
 
@@ -30,7 +34,8 @@ class LogRecord:
     """One event as the log keeps it: its address, what must be known without opening it, and its bytes.
 
     ``position`` is dense from 1 within ``bucket``, in commit order; ``sequence`` is dense from 1 within the order.
-    ``body`` are the exact bytes of the record's value on the topic. Logs read millions of them, so that adapters give
+    ``body`` are the exact bytes of the record's value on the topic. ``epoch`` is the log's when it was published; the
+    log itself does not keep it. Logs read millions of them, so that adapters give
     the attributes by their order here; elsewhere they are named.
     """
 
@@ -44,6 +49,16 @@ class LogRecord:
     body: bytes = field(repr=False)
     correlation_id: str = ""
     traceparent: str = ""
+    epoch: int = FIRST_EPOCH
+
+    @property
+    def address(self) -> Address:
+        return self.bucket, self.position
+
+
+def mark_of(body: bytes) -> int:
+    """Eighteen bits by which the events of two logs at one address are told apart: the lowest of their CRC-32."""
+    return crc32(body) & 0x3FFFF
 
 
 @frozen

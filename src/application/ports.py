@@ -1,6 +1,6 @@
 """What the use-cases need from the world, as promises. One contract suite a port holds every adapter to them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -9,7 +9,8 @@ from ..domain.events import OrderEvent
 from ..domain.lifecycle import Actor, OrderState
 from ..domain.money import Money
 from ..domain.order import Order
-from .log import CursorAt, EventTimes, Foreign, LogRecord, Origin, Place, Positions
+from .epochs import BEGINNING, Epochs
+from .log import Address, CursorAt, EventTimes, Foreign, LogRecord, Origin, Place, Positions
 from .payments import GatewayAnswer, PaymentAttempt
 from .reading import Answer, OpenOrders, OrderPage, OrderQuery
 
@@ -159,6 +160,10 @@ class EventLog(Protocol):
         """
         ...
 
+    async def bodies(self, addresses: Collection[Address]) -> Mapping[Address, bytes]:
+        """The bytes of the events at these addresses; one that the log does not have is left out."""
+        ...
+
     async def history(self, order_id: str) -> Sequence[LogRecord]:
         """All records of one order by sequence; empty when there is no such order."""
         ...
@@ -197,11 +202,16 @@ class Wakeup(Protocol):
 class RelayTopic(Protocol):
     """The topic as a relay writes it: events and cursors move together or not at all."""
 
-    async def cursors(self) -> Mapping[int, int | None]:
-        """The buckets that are this relay's now, with the committed position; None where none was ever committed.
+    async def cursors(self, epochs: Epochs = BEGINNING) -> Mapping[int, int | None]:
+        """The buckets that are this relay's now, with what counts of the committed position; None where there is none.
 
-        Empty while nothing is assigned. Raises StreamUnavailable.
+        What is published next is of the epoch that is now. Empty while nothing is assigned. Raises StreamUnavailable;
+        LogBehindTopic where something was committed in a later epoch.
         """
+        ...
+
+    async def marks(self) -> Mapping[int, int]:
+        """By bucket the mark of the event at the cursor that was told last, where it was committed with it."""
         ...
 
     async def publish(self, records: Sequence[LogRecord]) -> None:

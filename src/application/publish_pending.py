@@ -1,19 +1,28 @@
 """What stands in the log and not yet on the topic is brought there."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from time import monotonic
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from ..domain.errors import LogBehindTopic, Unavailable
+from .epochs import BEGINNING, Epochs, LogEpochs
 from .log import LogRecord, Positions
 from .ports import Cursors, EventLog, RelayTopic
 from .rollout import all_buckets
+from .topic_and_log import strangers
 
 BATCH = 4000
 """Events a transaction: its fixed cost, some round trips, is then small beside theirs."""
+LOOK_AGAIN_SECONDS = 1.0
+"""How long what the database said of itself is relied upon: one that was away for less is taken to be the same."""
 FLOOR = "relay"
 """The reader name under which the relay's cursors are also noted in the database."""
+
+
+logger = logging.getLogger("orderflow.relay")
 
 
 @frozen
@@ -34,14 +43,17 @@ class Batch:
         return {record.bucket: record.position for record in self.records}
 
 
-@frozen
+@define(eq=False)
 class PublishPending:
     """One batch of the buckets that are this relay's now, exactly once and in order; how many events it was.
 
-    Kafka's cursors decide. A bucket that Kafka has no cursor for goes on from the floor in the database, and a
-    Kafka cursor ahead of the log means that the log was restored: LogBehindTopic, and nothing is published.
+    Kafka's cursors decide. A bucket that Kafka has no cursor for goes on from the floor in the database. A Kafka
+    cursor ahead of the log, or at an event that is not the log's, means that the log was restored: LogBehindTopic, and
+    nothing is published, also when the log has become longer than the cursor; that is looked at when a cursor is not
+    the one that was left there, and before anything is published at most a second after the last time.
     ``share`` tells how many buckets, from 0 on, are published now; what others hold stays in the log, and comes in
-    order once they are. Raises StreamUnavailable, StorageUnavailable, LogBehindTopic.
+    order once they are. An epoch of ``epochs`` that was begun is gone on in within a second. Raises StreamUnavailable,
+    StorageUnavailable, LogBehindTopic.
     """
 
     log: EventLog
@@ -49,16 +61,25 @@ class PublishPending:
     cursors: Cursors
     batch: int = BATCH
     share: Callable[[], Awaitable[int]] = all_buckets
-    _known: dict[int, int] = field(factory=dict, init=False, eq=False)
-    _reached: dict[int, int] = field(factory=dict, init=False, eq=False)
-    _ahead: list[Batch] = field(factory=list, init=False, eq=False)
+    epochs: LogEpochs | None = None
+    clock: Callable[[], float] = monotonic
+    _known: dict[int, int] = field(factory=dict, init=False)
+    _reached: dict[int, int] = field(factory=dict, init=False)
+    _ahead: list[Batch] = field(factory=list, init=False)
+    _epochs: Epochs = field(default=BEGINNING, init=False)
+    _epochs_until: float | None = field(default=None, init=False)
+    _agreed: Mapping[int, int | None] = field(factory=dict, init=False)
+    _agreed_until: float = field(default=0.0, init=False)
+    _told_of: frozenset[int] = field(default=frozenset(), init=False)
 
     async def __call__(self) -> int:
-        own = await self.topic.cursors()
+        own = await self._own()
         if not own:
             return 0
         share = await self.share()
         batch = self._read_ahead(own, share) or await self._read(own, share)
+        if batch.records or own != self._agreed:
+            await self._agree(own)
         if not batch.records:
             return 0
         if len(batch.records) < self.batch:
@@ -66,13 +87,52 @@ class PublishPending:
         else:
             await self._publish_and_read_ahead(batch)
         self._seen(batch.reached())
+        self._agreed = {**own, **batch.reached()}
         return len(batch.records)
+
+    async def _own(self) -> Mapping[int, int | None]:
+        """The topic's cursors of the buckets that are this relay's, as far as they count in the epoch that is now."""
+        if self._epochs_until is None or self.clock() >= self._epochs_until:
+            await self._learn_epochs()
+        try:
+            return await self.topic.cursors(self._epochs)
+        except LogBehindTopic:
+            if not await self._learn_epochs():
+                raise
+        return await self.topic.cursors(self._epochs)
+
+    async def _learn_epochs(self) -> bool:
+        """Whether one was begun since the last time; what was reached before may not count in it."""
+        if self.epochs is None:
+            return False
+        before, asked_at = self._epochs, self.clock()
+        self._epochs = await self.epochs.all()
+        self._epochs_until = asked_at + LOOK_AGAIN_SECONDS
+        if self._epochs == before:
+            return False
+        self._known.clear()
+        self._reached.clear()
+        self._ahead.clear()
+        return True
+
+    async def _agree(self, own: Mapping[int, int | None]) -> None:
+        """Raises LogBehindTopic unless the events at these cursors are the log's, as far as their marks tell."""
+        if own == self._agreed and self.clock() < self._agreed_until:
+            return
+        asked_at = self.clock()
+        marks = await self.topic.marks()
+        told = {(bucket, at): marks[bucket] for bucket, at in own.items() if at and bucket in marks}
+        for bucket, at in await strangers(self.log, told):
+            raise LogBehindTopic(bucket, at, at, f"at position {at} the topic has an event that the log has not")
+        self._agreed, self._agreed_until = own, asked_at + LOOK_AGAIN_SECONDS
 
     async def _read(self, own: Mapping[int, int | None], share: int) -> Batch:
         heads = await self.log.heads()
         self._seen({bucket: at for bucket, at in own.items() if at is not None})
         unknown = any(at is None and heads.get(bucket, 0) for bucket, at in own.items())
         floor = await self.cursors.positions(FLOOR) if unknown else {}
+        if forgotten := frozenset(bucket for bucket, at in own.items() if at is None and floor.get(bucket)):
+            self._tell_of_floor(forgotten)
         after = {bucket: floor.get(bucket, 0) if at is None else at for bucket, at in own.items()}
         for bucket, position in after.items():
             if position > heads.get(bucket, 0):
@@ -80,6 +140,16 @@ class PublishPending:
         after = {bucket: position for bucket, position in after.items() if bucket < share}
         behind = {bucket: position for bucket, position in after.items() if heads.get(bucket, 0) > position}
         return Batch(own, share, after, await self.log.read(behind, limit=self.batch) if behind else ())
+
+    def _tell_of_floor(self, forgotten: frozenset[int]) -> None:
+        """Once for these buckets: they were published before, and Kafka knows nothing of it."""
+        if forgotten != self._told_of:
+            self._told_of = forgotten
+            logger.warning(
+                "Kafka has no cursors of what was published: topic, cluster or group are new, or offsets have expired; "
+                "going on from what the database noted (`orderflow log republish` publishes all again)",
+                extra={"buckets": len(forgotten)},
+            )
 
     async def _publish_and_read_ahead(self, batch: Batch) -> None:
         """A full batch has more behind it: that is read while Kafka takes this one."""

@@ -7,7 +7,7 @@ from time import monotonic
 
 from attrs import define, field
 
-from ..domain.errors import Unavailable
+from ..domain.errors import LogBehindTopic, LogGap, Unavailable
 from .consuming import Consumer, Handled
 from .log import Foreign, LogRecord
 from .pausing import Backoff, pause
@@ -29,8 +29,16 @@ def _a_moment() -> Backoff:
     return Backoff(first=0.1, longest=2.0)
 
 
+def _listening() -> Backoff:
+    return Backoff(first=2.0, longest=60.0)
+
+
 async def _never() -> bool:
     return False
+
+
+async def _nothing() -> LogGap | None:
+    return None
 
 
 def _nobody_asks(error: Exception) -> None:
@@ -43,10 +51,11 @@ class RunConsumer:
 
     A backend that does not answer is asked again, ever more slowly, with the same batch. A bucket in which events are
     missing waits while the others go on; what is not done is read again after a second, and while something is still
-    missing, ever more seldom. An event that failed by something that may pass is given again when the rest of its batch
-    is done, after ``a_moment``. While it is ``paused`` it handles and settles nothing. ``handled`` counts events,
+    missing, ever more seldom. At first, and while it hears nothing, it asks what is ``unheard``, and reads again where
+    that does not come by itself. An event that failed by something that may pass is given again when the rest of its
+    batch is done, after ``a_moment``. While it is ``paused`` it handles and settles nothing. ``handled`` counts events,
     ``gaps`` how often a bucket was found to lack some, ``failures`` how often a backend did not answer; ``failed`` is
-    told of either.
+    told of either. Raises LogBehindTopic: the database was restored, and nothing more is handled.
     """
 
     source: EventSource
@@ -57,6 +66,8 @@ class RunConsumer:
     backoff: Backoff = field(factory=Backoff)
     patience: Backoff = field(factory=_patience)
     a_moment: Backoff = field(factory=_a_moment)
+    unheard: Callable[[], Awaitable[LogGap | None]] = _nothing
+    listening: Backoff = field(factory=_listening)
     failed: Callable[[Exception], None] = _nobody_asks
     handled: int = field(default=0, init=False)
     gaps: int = field(default=0, init=False)
@@ -64,6 +75,8 @@ class RunConsumer:
     _in_hand: Sequence[LogRecord | Foreign] | None = field(default=None, init=False)
     _read_again_at: float | None = field(default=None, init=False)
     _stands_by: bool = field(default=False, init=False)
+    _listen_at: float = field(default=0.0, init=False)
+    _unheard: LogGap | None = field(default=None, init=False)
 
     async def __call__(self, stop: asyncio.Event) -> None:
         """Run until ``stop`` is set; the batch in hand is finished first, unless a backend does not answer.
@@ -80,11 +93,19 @@ class RunConsumer:
                         self.backoff.reset()
                 except Unavailable as error:
                     await self._back_off(error, stop)
+        except LogBehindTopic as error:
+            self.failures += 1
+            self.failed(error)
+            name = self.consumer.name
+            logger.critical("%s refuses to go on: %s", name, error, extra={"consumer": name, **error.context()})
+            raise
         finally:
             await self.source.close()
 
     async def _step(self, stop: asyncio.Event) -> bool:
         """Whether a batch was handled. A source that is away may answer with nothing now and then."""
+        if not self._listen_at:
+            await self._listen()
         if self._in_hand is None:
             self._in_hand = await self.source.read(self.batch)
             if self._in_hand and await self.paused():
@@ -101,6 +122,8 @@ class RunConsumer:
             self.a_moment.reset()
         elif self._read_again_at is None:
             self.patience.reset()
+            if monotonic() >= self._listen_at:
+                await self._listen()
         worked = bool(self._in_hand)
         self._in_hand = None
         if self._read_again_at is None:
@@ -110,6 +133,21 @@ class RunConsumer:
             self._read_again_at = None
         await self.consumer.settle()
         return worked
+
+    async def _listen(self) -> None:
+        """What was unheard the last time already, and still is, does not come by itself: read again for it."""
+        before, self._unheard = self._unheard, await self.unheard()
+        if self._unheard is None or before is None or before.cursor != self._unheard.cursor:
+            self.listening.reset()
+        else:
+            self._missed(self._unheard)
+            await self.source.rewind()
+        self._listen_at = monotonic() + self.listening.pause()
+
+    def _missed(self, gap: LogGap) -> None:
+        self.gaps += 1
+        self.failed(gap)
+        logger.error("%s; it does not come, so all is read again", gap, extra=gap.context())
 
     async def _is_paused(self) -> bool:
         stands_by = await self.paused()

@@ -58,6 +58,8 @@ class RunRelay:
                 elif news < self.publish_pending.batch:
                     await pause(stop, self.gathering.after(monotonic() - began))
         except LogBehindTopic as error:
+            self.failures += 1
+            self.failed(error)
             logger.critical("relay refuses to publish: %s", error, extra=error.context())
             raise
         finally:

@@ -22,7 +22,7 @@
     ├── CorruptHistory          events that cannot be the history of an order
     ├── StaleCursor             another reader has moved this cursor
     ├── LogGap                  events are missing between the cursor and what arrived
-    ├── LogBehindTopic          the topic is ahead of the log: the database was restored
+    ├── LogBehindTopic          the topic has what the log has not: the database was restored
     ├── TopicMismatch           a topic exists with other settings than asked for
     ├── NotConfigured           a setting or an installation extra is missing
     ├── TransientFailure        a handler could not do it just now; it is tried again in a moment
@@ -244,15 +244,19 @@ class LogGap(OrderFlowError):
 
 @define(eq=False, slots=False)
 class LogBehindTopic(OrderFlowError):
+    """``problem`` says it where it is not simply that the topic is at a later position of ``bucket`` than the log."""
+
     code: ClassVar[str] = "log_behind_topic"
     bucket: int
     log: int
     topic: int
+    problem: str = ""
 
     def __str__(self) -> str:
+        what = self.problem or f"the topic is at position {self.topic}, the log only at {self.log}"
         return (
-            f"bucket {self.bucket}: the topic is at position {self.topic}, the log only at {self.log}; "
-            "the database was restored to an earlier point, or this is another database; nothing is published"
+            f"bucket {self.bucket}: {what}; the database was restored to an earlier point, or is another one, and "
+            "nothing is published or handled until that is mended: `orderflow log mend --dry-run` shows what is lost"
         )
 
 

@@ -36,8 +36,9 @@ from ..application.publish_pending import FLOOR
 from ..application.readers import Readers
 from ..application.redrive import Redrive
 from ..application.rollout_in_force import RolloutInForce
+from ..application.topic_and_log import TopicAndLog, Unheard
 from ..application.write_set import LogPublisher
-from ..domain.errors import InvalidInput, NotConfigured
+from ..domain.errors import InvalidInput, LogGap, NotConfigured
 from .presence import Presence
 from .settings import Settings
 from .stopping import Stopping
@@ -154,9 +155,14 @@ def kafka_settings(settings: Settings, instruments: Instruments) -> Any:
     )
 
 
+def reads_topic(settings: Settings) -> bool:
+    """Whether consumers read the topic, and not the log."""
+    return settings.uses_kafka and settings.publishing == "log"
+
+
 def source(kafka: Any, settings: Settings, from_log: Callable[[str], EventSource]) -> Callable[[str], EventSource]:
     """Consumers read the topic where a relay writes it. One that is written directly may lack events: then the log."""
-    if kafka is None or settings.publishing == "direct":
+    if kafka is None or not reads_topic(settings):
         return from_log
 
     def source(consumer: str) -> EventSource:
@@ -172,6 +178,24 @@ def relay_topic(kafka: Any) -> Any:
     from ..adapters.kafka.relay_topic import KafkaRelayTopic
 
     return KafkaRelayTopic(kafka)
+
+
+def relay_cursors(kafka: Any, storage: MemoryStorage | SqlStorage, settings: Settings) -> Any:
+    """What the relays committed; None where no relay publishes."""
+    from ..adapters.kafka.relay_cursors import KafkaRelayCursors
+
+    return KafkaRelayCursors(kafka, storage.buckets) if reads_topic(settings) else None
+
+
+def unheard(consumer: str, relays: Any, storage: MemoryStorage | SqlStorage) -> Callable[[], Awaitable[LogGap | None]]:
+    """Tells a consumer that reads the topic what it has not heard; one that reads the log hears everything."""
+    if relays is not None:
+        return Unheard(consumer, relays, storage.log, storage.epochs, storage.cursors)
+
+    async def nothing() -> LogGap | None:
+        return None
+
+    return nothing
 
 
 def database_watch(storage: MemoryStorage | SqlStorage) -> MemoryWatch | SqlWatch:
@@ -255,7 +279,14 @@ def check_topic(
     """Only a topic that a relay writes can be held to the log."""
     if topic is None or settings.publishing == "direct":
         return None
-    return CheckTopic(topic, storage.log, wire.decode_record, buckets=storage.buckets, share=in_force.published_buckets)
+    return CheckTopic(
+        topic,
+        storage.log,
+        wire.decode_record,
+        buckets=storage.buckets,
+        share=in_force.published_buckets,
+        epochs=storage.epochs,
+    )
 
 
 def handle_batch(
@@ -278,6 +309,7 @@ def handle_batch(
         attempts=settings.consumer_attempts,
         watch=watch,
         origin=origin,
+        topic_and_log=TopicAndLog(storage.log, storage.epochs) if reads_topic(settings) else None,
     )
     return WatchedBatches(handle, consumer.name, instruments)
 

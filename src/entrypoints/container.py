@@ -31,6 +31,7 @@ from ..application.installation.look_around import LookAround
 from ..application.keep_stock import KeepStock
 from ..application.lag import Lag
 from ..application.list_orders import ListOrders
+from ..application.mend_log import LookForLoss, MendLog, PublishAgain
 from ..application.notify import Notify
 from ..application.once import Once
 from ..application.order_as_of import OrderAsOf
@@ -197,6 +198,7 @@ class Container(containers.DeclarativeContainer):
         cursors=storage.provided.cursors,
         batch=settings.provided.relay_batch,
         share=in_force.provided.published_buckets,
+        epochs=storage.provided.epochs,
     )
     lag = providers.Factory(
         Lag,
@@ -223,6 +225,7 @@ class Container(containers.DeclarativeContainer):
         processes=storage.provided.processes,
         tokens=storage.provided.tokens,
         rollout=storage.provided.rollout,
+        epochs=storage.provided.epochs,
         dead_letters=effects.provided.dead_letters,
         lag=lag.provider,
         clock=providers.Object(build.utc_now),
@@ -242,6 +245,24 @@ class Container(containers.DeclarativeContainer):
         partitions=providers.Callable(build.partitions, topic_admin),
     )
     scrape = providers.Singleton(Scrape, instruments, states)
+    relay_cursors = _where_kafka_is(profile, providers.Singleton(build.relay_cursors, kafka, storage, settings))
+    unheard = providers.Factory(build.unheard, relays=relay_cursors, storage=storage)
+    look_for_loss = providers.Factory(
+        LookForLoss,
+        topic=topic_reader,
+        log=storage.provided.log,
+        epochs=storage.provided.epochs,
+        cursors=storage.provided.cursors,
+        relays=relay_cursors,
+    )
+    mend_log = providers.Factory(MendLog, look_for_loss, storage.provided.epochs, clock)
+    publish_again = providers.Factory(
+        PublishAgain,
+        log=storage.provided.log,
+        epochs=storage.provided.epochs,
+        relays=relay_cursors,
+        clock=clock,
+    )
     check = providers.Factory(
         CheckAll,
         log=storage.provided.log,

@@ -4,6 +4,7 @@ from tests.contracts.cursors import CursorsContract
 from tests.contracts.event_limit import EventLimitContract
 from tests.contracts.event_log import EventLogContract
 from tests.contracts.idempotency import IdempotencyContract
+from tests.contracts.log_epochs import LogEpochsContract
 from tests.contracts.order_audit import OrderAuditContract
 from tests.contracts.order_repository import OrderRepositoryContract
 from tests.contracts.order_views import OrderViewsContract
@@ -21,6 +22,7 @@ class StorageContract(
     OrderViewsContract,
     EventLogContract,
     EventLimitContract,
+    LogEpochsContract,
     OrderAuditContract,
     CursorsContract,
     PaymentAttemptsContract,

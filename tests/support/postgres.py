@@ -161,6 +161,28 @@ class LocalPostgres(PostgresServer):
         if self._process is not None:
             self._process.kill()
 
+    def back_up(self) -> Path:
+        """A base backup of the running server, as ``pg_basebackup`` makes it; it is gone when the server is closed."""
+        if self._home is None:
+            raise RuntimeError("a server that was never started has nothing to back up")
+        backup = self._home / f"backup-{uuid.uuid4().hex[:8]}"
+        command: list[str | Path] = [
+            self._programs / "pg_basebackup",
+            f"--dbname={self.url}",
+            f"--pgdata={backup}",
+            "--checkpoint=fast",
+        ]
+        self._run(command)
+        return backup
+
+    def restore(self, backup: Path) -> None:
+        """Stop, take the backup in the place of all data, and start again, at the same address."""
+        self.stop()
+        if self._home is not None:
+            shutil.rmtree(self._home / "data")
+            self._run(["cp", "--archive", str(backup), str(self._home / "data")])
+        self.start()
+
     def close(self) -> None:
         self.stop()
         self._process = None
@@ -173,7 +195,7 @@ class LocalPostgres(PostgresServer):
         if self._account is not None:
             self._account.own(self._home)
         data = self._home / "data"
-        subprocess.run(
+        self._run(
             [
                 self._programs / "initdb",
                 f"--pgdata={data}",
@@ -181,13 +203,7 @@ class LocalPostgres(PostgresServer):
                 "--auth=trust",
                 "--encoding=UTF8",
                 "--locale=C",
-            ],
-            check=True,
-            capture_output=True,
-            cwd=self._home,
-            user=self._account.uid if self._account else None,
-            group=self._account.gid if self._account else None,
-            extra_groups=[] if self._account else None,
+            ]
         )
         settings = {
             "listen_addresses": "127.0.0.1",
@@ -206,6 +222,18 @@ class LocalPostgres(PostgresServer):
             [str(self._programs / "postgres"), "-D", str(data), *options],
             log=self._home / "server.log",
             account=self._account,
+        )
+
+    def _run(self, command: Sequence[str | Path]) -> None:
+        """One of PostgreSQL's programs, to its end, as the server's own user."""
+        subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            cwd=self._home,
+            user=self._account.uid if self._account else None,
+            group=self._account.gid if self._account else None,
+            extra_groups=[] if self._account else None,
         )
 
 

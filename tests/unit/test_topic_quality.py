@@ -19,8 +19,10 @@ CREATED, ASSIGNED, PREPARING, CANCELLED = range(4)
 """The places of an order's events in its life; its end, without a change of state, is not legal."""
 
 
-def arrival(event: OrderEvent, *, after: float = 0.1, offset: int | None = None, **body: Any) -> Arrival:
-    """The record of ``event``, so many seconds after it; ``body`` replaces fields of its envelope."""
+def arrival(
+    event: OrderEvent, *, after: float = 0.1, offset: int | None = None, epoch: int = 1, **body: Any
+) -> Arrival:
+    """The record of ``event``, so many seconds after it, in that epoch; ``body`` replaces fields of its envelope."""
     record = wire.record(event, bucket=3, position=event.sequence)
     value = json.dumps({**json.loads(record.body), **body}).encode() if body else record.body
     return Arrival(
@@ -29,7 +31,7 @@ def arrival(event: OrderEvent, *, after: float = 0.1, offset: int | None = None,
         offset=event.sequence if offset is None else offset,
         key=record.order_id.encode(),
         value=value,
-        headers=wire.headers(record, source="/orderflow"),
+        headers=wire.headers(record, source="/orderflow", epoch=epoch),
         at=event.occurred_at + timedelta(seconds=after),
     )
 
@@ -102,6 +104,16 @@ def test_a_hole_or_a_repetition_in_an_order_is_a_contradiction(heard: list[int],
 
     assert kinds(quality) == [(contradiction, len(heard) - 1)]
     assert quality.contradicting_orders == 1
+
+
+def test_what_a_later_epoch_tells_again_is_no_contradiction() -> None:
+    events = life(1)
+    before = [arrival(events[place]) for place in (CREATED, ASSIGNED, PREPARING)]
+    again = [arrival(events[place], epoch=2) for place in (ASSIGNED, PREPARING)]
+
+    quality = looked_at([*before, *again])
+
+    assert (quality.contradictions, quality.wrong) == ({}, 0)
 
 
 def test_an_event_that_cannot_follow_is_a_contradiction() -> None:

@@ -39,6 +39,7 @@ def test_the_headers_are_those_of_the_contract() -> None:
         "bucket": b"7",
         "position": b"42",
         "sequence": b"4",
+        "epoch": b"1",
         "correlation-id": b"request-1",
         "traceparent": b"00-4bf92f-00f067-01",
     }

@@ -20,7 +20,7 @@ from .. import wire
 from .client import TellingProducer, producer, said
 from .settings import KafkaSettings
 
-_ADDRESS = frozenset({"bucket", "position"})
+_ADDRESS = frozenset({"bucket", "position", "epoch"})
 _PREFERRED = {"compression.type": "lz4", "linger.ms": "2"}
 _MARGIN = 1.0
 _UNKNOWN = "Kafka's answer did not come in time"

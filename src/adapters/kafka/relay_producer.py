@@ -8,7 +8,7 @@ import structlog
 from attrs import define, field
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from ...application.log import LogRecord
+from ...application.log import FIRST_EPOCH, LogRecord
 from .. import wire
 from .client import TellingProducer, hear, producer, said, unavailable
 from .settings import KafkaSettings
@@ -39,8 +39,9 @@ class RelayProducer:
         membership: bytes,
         *,
         ends: Mapping[int, int],
+        epoch: int = FIRST_EPOCH,
     ) -> None:
-        """Records, each with its partition, and the offset note of each partition, in one transaction.
+        """Records of that epoch, each with its partition, and the offset note of each partition, in one transaction.
 
         ``membership`` fences: nothing commits when the group has moved on since it was taken. A partition's offset
         is committed at its end, which ``ends`` names where no record is sent, so that tools show no lag.
@@ -49,7 +50,7 @@ class RelayProducer:
         try:
             producer = self._ready()
             producer.begin_transaction()
-            reached = {**ends, **self._send(producer, records)}
+            reached = {**ends, **self._send(producer, records, epoch)}
             offsets = [TopicPartition(self.settings.topic, p, reached[p], note) for p, note in notes.items()]
             producer.send_offsets_to_transaction(offsets, membership, self.timeout)
             producer.commit_transaction(self.timeout)
@@ -77,7 +78,7 @@ class RelayProducer:
             self._producer = fresh
         return self._producer
 
-    def _send(self, producer: Producer, records: Sequence[tuple[int, LogRecord]]) -> Mapping[int, int]:
+    def _send(self, producer: Producer, records: Sequence[tuple[int, LogRecord]], epoch: int) -> Mapping[int, int]:
         """Deliver ``records``; the end of each partition once the transaction's own marker stands there too."""
         last = {partition: at for at, (partition, _) in enumerate(records)}
         ends: dict[int, int] = {}
@@ -93,7 +94,7 @@ class RelayProducer:
         produce: Callable[..., None] = producer.produce
         topic, source, lasts = self.settings.topic, self.settings.source, set(last.values())
         for at, (partition, record) in enumerate(records):
-            headers = wire.headers(record, source=source)
+            headers = wire.headers(record, source=source, epoch=epoch)
             tell = delivered if at in lasts else None
             while True:
                 try:

@@ -11,9 +11,10 @@ partitions with the number it sees, and publishes only when all partitions are s
 
 from collections.abc import Mapping, Sequence
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
-from ...application.log import BUCKETS, LogRecord
+from ...application.epochs import BEGINNING, Epochs
+from ...application.log import BUCKETS, LogRecord, mark_of
 from ...domain.errors import LogGap, StreamUnavailable
 from .client import BACKEND, OneThread
 from .relay_group import RelayGroup
@@ -27,18 +28,31 @@ _WAIT = 0.1
 
 @frozen
 class Term:
-    """What this relay knows in one generation of its group. ``carried`` is what each own partition's note will say."""
+    """What this relay knows in one generation of its group. ``notes`` is what each own partition's will say."""
 
     generation: bytes
     own: frozenset[int]
+    epochs: Epochs
     partitions: int
-    carried: dict[int, dict[int, int]]
+    notes: dict[int, Note]
     cursors: dict[int, int | None]
+
+    def marks(self) -> Mapping[int, int]:
+        """Of the own buckets; a note may still tell of others, from before the topic had grown."""
+        told = ((p, bucket, mark) for p, note in self.notes.items() for bucket, mark in note.marks.items())
+        return {bucket: mark for partition, bucket, mark in told if bucket % self.partitions == partition}
+
+    def stale(self, generation: bytes, own: frozenset[int], epochs: Epochs) -> bool:
+        """Whether what it knows is not so any more."""
+        return (self.generation, self.own) != (generation, own) or self.epochs.now != epochs.now
 
 
 @define(eq=False)
 class KafkaRelayTopic:
-    """One relay. ``timeout`` bounds, in seconds, each thing that is asked of Kafka."""
+    """One relay. Records say the epoch that ``cursors`` was given last.
+
+    ``timeout`` bounds, in seconds, each thing that is asked of Kafka.
+    """
 
     settings: KafkaSettings
     buckets: int = BUCKETS
@@ -57,9 +71,14 @@ class KafkaRelayTopic:
         term = self._term
         return tuple(sorted(term.own)) if term is not None else ()
 
-    async def cursors(self) -> Mapping[int, int | None]:
+    async def cursors(self, epochs: Epochs = BEGINNING) -> Mapping[int, int | None]:
         """The buckets that are this relay's now. Serves the group's rebalances, so it has to be called regularly."""
-        return await self._thread(self._cursors)
+        return await self._thread(self._cursors, epochs)
+
+    async def marks(self) -> Mapping[int, int]:
+        """By bucket the mark of the event at the cursor, where it was noted."""
+        term = self._term
+        return term.marks() if term is not None else {}
 
     async def publish(self, records: Sequence[LogRecord]) -> None:
         """``records`` stand on the topic once, in order, and the cursors have moved with them.
@@ -76,40 +95,44 @@ class KafkaRelayTopic:
 
     # All below runs on the one thread.
 
-    def _cursors(self) -> Mapping[int, int | None]:
+    def _cursors(self, epochs: Epochs) -> Mapping[int, int | None]:
         if self._group is None:
             self._group = RelayGroup.join(self.settings, buckets=self.buckets, timeout=self.timeout)
         self._producer.serve()
         own = self._group.serve(0.0 if self._term is not None else _WAIT)
         generation = self._group.generation()
-        if self._term is None or (self._term.generation, self._term.own) != (generation, own):
+        if self._term is None or self._term.stale(generation, own, epochs):
             self._term = None
-            self._term = self._begin(self._group, generation, own)
+            self._term = self._begin(self._group, generation, own, epochs)
         return dict(self._term.cursors) if self._term is not None else {}
 
-    def _begin(self, group: RelayGroup, generation: bytes, own: frozenset[int]) -> Term | None:
-        """The term of this generation; None while it cannot begin.
+    def _begin(self, group: RelayGroup, generation: bytes, own: frozenset[int], epochs: Epochs) -> Term | None:
+        """The term of this generation; None while it cannot begin. Raises LogBehindTopic for notes of a later epoch.
 
         The generation was taken before anything is read: what a later one changes, publishing finds out.
         """
         partitions = group.partitions()
         if not own:
             return None
-        notes = dict(group.notes(own))
+        notes = _standing(group.notes(own), epochs)
         known = all(note and note.published and note.partitions == partitions for note in notes.values())
-        if not known and not self._agreed(group, generation, notes, partitions):
+        if not known and not self._agreed(group, generation, notes, partitions, epochs):
             return None
-        reached: dict[int, int] = {}
+        reached: dict[int, tuple[int, int | None]] = {}
         for note in notes.values():
             for bucket, position in note.positions.items() if note else ():
-                reached[bucket] = max(position, reached.get(bucket, 0))
-        cursors = {bucket: reached.get(bucket) for bucket in range(self.buckets) if bucket % partitions in own}
-        carried = {partition: dict(note.positions) for partition, note in notes.items() if note and partition in own}
+                if bucket not in reached or position > reached[bucket][0]:
+                    reached[bucket] = position, note.marks.get(bucket) if note else None
+        cursors = {b: reached[b][0] if b in reached else None for b in range(self.buckets) if b % partitions in own}
+        kept = {partition: note for partition, note in notes.items() if note and partition in own}
         for bucket in cursors.keys() & reached.keys():
-            carried[bucket % partitions][bucket] = reached[bucket]
-        return Term(generation, own, partitions, carried, cursors)
+            partition = bucket % partitions
+            kept[partition] = _moved_on(kept[partition], {bucket: reached[bucket]})
+        return Term(generation, own, epochs, partitions, kept, cursors)
 
-    def _agreed(self, group: RelayGroup, generation: bytes, notes: dict[int, Note | None], partitions: int) -> bool:
+    def _agreed(
+        self, group: RelayGroup, generation: bytes, notes: dict[int, Note | None], partitions: int, epochs: Epochs
+    ) -> bool:
         """Whether all relays share the buckets out by ``partitions``; own partitions are sealed with it first.
 
         ``notes`` become those of all partitions.
@@ -118,10 +141,10 @@ class KafkaRelayTopic:
         if unsealed:
             seals = {}
             for partition in unsealed:
-                note = notes[partition]
-                seals[partition] = Note(partitions, published=False, positions=note.positions if note else {})
+                note = notes[partition] or Note(partitions, published=False, positions={}, epoch=epochs.now)
+                seals[partition] = evolve(note, partitions=partitions, published=False)
             self._producer.publish((), self._texts(seals), generation, ends=group.ends(seals))
-        notes.update(group.notes(range(partitions)))
+        notes.update(_standing(group.notes(range(partitions)), epochs))
         newest = max(note.partitions if note else 0 for note in notes.values())
         if newest > partitions:
             raise StreamUnavailable(
@@ -136,15 +159,18 @@ class KafkaRelayTopic:
             self._term = None
             raise StreamUnavailable(BACKEND, "the relays' group has changed; the cursors have to be read again")
         moved = _moved(term.cursors, records)
-        carried = {partition: dict(term.carried[partition]) for partition in {b % term.partitions for b in moved}}
-        for bucket, position in moved.items():
-            carried[bucket % term.partitions][bucket] = position
-        notes = {p: Note(term.partitions, published=True, positions=at) for p, at in carried.items()}
+        notes = {}
+        for partition in {bucket % term.partitions for bucket in moved}:
+            its = {
+                b: (last.position, mark_of(last.body)) for b, last in moved.items() if b % term.partitions == partition
+            }
+            notes[partition] = evolve(_moved_on(term.notes[partition], its), published=True)
         self._term = None  # not known until it is published
         placed = [(record.bucket % term.partitions, record) for record in records]
-        self._producer.publish(placed, self._texts(notes), term.generation, ends={})
-        term.carried.update(carried)
-        term.cursors.update(moved)
+        texts = self._texts(notes)
+        self._producer.publish(placed, texts, term.generation, ends={}, epoch=term.epochs.now)
+        term.notes.update(notes)
+        term.cursors.update({bucket: last.position for bucket, last in moved.items()})
         self._term = term
 
     def _texts(self, notes: Mapping[int, Note]) -> Mapping[int, str]:
@@ -158,15 +184,28 @@ class KafkaRelayTopic:
             self._group = None
 
 
-def _moved(cursors: Mapping[int, int | None], records: Sequence[LogRecord]) -> dict[int, int]:
-    """Where the cursors stand after ``records``. Raises LogGap, and StreamUnavailable for a bucket of another relay."""
-    moved: dict[int, int] = {}
+def _standing(notes: Mapping[int, Note | None], epochs: Epochs) -> dict[int, Note | None]:
+    """What counts of these notes. Raises LogBehindTopic for one of a later epoch than the log's."""
+    return {partition: note and note.standing(epochs) for partition, note in notes.items()}
+
+
+def _moved_on(note: Note, its: Mapping[int, tuple[int, int | None]]) -> Note:
+    """``note`` with the positions of these buckets, and the marks of the events there where they are known."""
+    marks = {**note.marks, **{bucket: mark for bucket, (_, mark) in its.items() if mark is not None}}
+    for bucket in (bucket for bucket, (_, mark) in its.items() if mark is None):
+        marks.pop(bucket, None)
+    return evolve(note, positions={**note.positions, **{b: at for b, (at, _) in its.items()}}, marks=marks)
+
+
+def _moved(cursors: Mapping[int, int | None], records: Sequence[LogRecord]) -> dict[int, LogRecord]:
+    """The last record of each bucket. Raises LogGap, and StreamUnavailable for a bucket of another relay."""
+    moved: dict[int, LogRecord] = {}
     for record in records:
         bucket = record.bucket
         if bucket not in cursors:
             raise StreamUnavailable(BACKEND, f"bucket {bucket} is another relay's now")
-        before = moved.get(bucket, cursors[bucket])
+        before = moved[bucket].position if bucket in moved else cursors[bucket]
         if before is not None and record.position != before + 1:
             raise LogGap(READER, bucket, before, record.position)
-        moved[bucket] = record.position
+        moved[bucket] = record
     return moved

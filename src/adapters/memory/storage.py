@@ -4,12 +4,22 @@ Nothing awaits between the first check and the last change of a commit, so on on
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from attrs import define, field, frozen
 
-from ...application.log import BUCKETS, EVENT_LIMIT, CursorAt, EventTimes, LogRecord, Positions, bucket_of, shares
+from ...application.log import (
+    BUCKETS,
+    EVENT_LIMIT,
+    Address,
+    CursorAt,
+    EventTimes,
+    LogRecord,
+    Positions,
+    bucket_of,
+    shares,
+)
 from ...application.payments import AttemptKind, AttemptStatus, PaymentAttempt
 from ...application.reading import Answer, OpenOrders, OrderPage, OrderQuery
 from ...application.write_set import WriteSet
@@ -18,6 +28,7 @@ from ...domain.lifecycle import Actor, OrderState
 from ...domain.order import Order
 from .. import wire
 from ..paging import after_cursor, cursor_of
+from .epochs import MemoryEpochs
 from .registry import MemoryProcessRegistry
 from .rollout import MemoryRollout
 
@@ -43,7 +54,11 @@ class MemoryStorage:
     _moved: dict[tuple[str, int], datetime] = field(factory=dict, init=False)
     _tokens: dict[str, Actor] = field(factory=dict, init=False)
     rollout: MemoryRollout = field(factory=MemoryRollout, init=False)
+    epochs: MemoryEpochs = field(init=False)
     processes: MemoryProcessRegistry = field(factory=MemoryProcessRegistry, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.epochs = MemoryEpochs(self._cursors)
 
     async def open(self) -> None:
         """Nothing to open."""
@@ -202,6 +217,10 @@ class MemoryEventLog:
     async def read(self, after: Positions, *, limit: int) -> Sequence[LogRecord]:
         wanted = shares(after, await self.heads(), limit)
         return [record for bucket, at, share in wanted for record in self.storage._log[bucket][at : at + share]]
+
+    async def bodies(self, addresses: Collection[Address]) -> Mapping[Address, bytes]:
+        log = self.storage._log
+        return {(b, at): log[b][at - 1].body for b, at in addresses if 0 < at <= len(log.get(b, ()))}
 
     async def history(self, order_id: str) -> Sequence[LogRecord]:
         return tuple(self.storage._histories.get(order_id, ()))

@@ -3,9 +3,12 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from attrs import define, field
+from attrs import define, evolve, field
 
-from ...application.log import BUCKETS, Foreign, LogRecord
+from ...application.epochs import BEGINNING, Epochs
+from ...application.log import BUCKETS, FIRST_EPOCH, Foreign, LogRecord, mark_of
+from ...application.topic_and_log import Committed
+from ...domain.errors import LogBehindTopic
 
 
 @define(eq=False)
@@ -15,13 +18,29 @@ class MemoryTopic:
     buckets: int = BUCKETS
     records: list[LogRecord] = field(factory=list, init=False)
     _cursors: dict[int, int] = field(factory=dict, init=False)
+    _marks: dict[int, int] = field(factory=dict, init=False)
+    _epoch: int = field(default=FIRST_EPOCH, init=False)
 
-    async def cursors(self) -> Mapping[int, int | None]:
+    async def cursors(self, epochs: Epochs = BEGINNING) -> Mapping[int, int | None]:
+        if self._epoch > epochs.now:
+            raise LogBehindTopic(0, 0, 0, f"the topic is in epoch {self._epoch}, the log only in {epochs.now}")
+        if self._epoch < epochs.now:
+            before, self._cursors = self._cursors, epochs.standing(self._cursors, self._epoch)
+            self._marks = {b: mark for b, mark in self._marks.items() if before[b] == self._cursors[b]}
+            self._epoch = epochs.now
         return {bucket: self._cursors.get(bucket) for bucket in range(self.buckets)}
 
+    async def marks(self) -> Mapping[int, int]:
+        return dict(self._marks)
+
     async def publish(self, records: Sequence[LogRecord]) -> None:
-        self.records.extend(records)
-        self._cursors.update({record.bucket: record.position for record in records})
+        self.records.extend(evolve(record, epoch=self._epoch) for record in records)
+        last = {record.bucket: record for record in records}
+        self._cursors.update({bucket: record.position for bucket, record in last.items()})
+        self._marks.update({bucket: mark_of(record.body) for bucket, record in last.items()})
+
+    async def committed(self) -> Mapping[int, Committed]:
+        return {bucket: Committed(at, self._marks.get(bucket), self._epoch) for bucket, at in self._cursors.items()}
 
     async def close(self) -> None:
         """Nothing to leave."""

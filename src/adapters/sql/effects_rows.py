@@ -20,7 +20,7 @@ Row = Mapping[Any, Any]
 _US = timedelta(microseconds=1)
 SPENT = {state: f"{state}_us" for state in OrderState if not state.terminal}
 """The column with the time spent in each state that can be left."""
-_RECORD = tuple(fields_dict(LogRecord))
+_RECORD = tuple(name for name in fields_dict(LogRecord) if name != "epoch")
 _ORIGIN = tuple(fields_dict(Origin))
 _NOTIFICATION = tuple(fields_dict(Notification))
 _values_of_notification = attrgetter(*_NOTIFICATION)

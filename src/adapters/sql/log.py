@@ -1,18 +1,18 @@
 """Reading the ordered log."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import starmap
 
 from attrs import fields_dict, frozen
 from sqlalchemy import bindparam, select, text
 
-from ...application.log import EventTimes, LogRecord, Positions, shares
+from ...application.log import Address, EventTimes, LogRecord, Positions, shares
 from .database import POSTGRESQL, Database
 from .tables import log_heads, order_events
 
-# In the order of LogRecord's attributes.
-_RECORD = [order_events.c[name] for name in fields_dict(LogRecord)]
+# In the order of LogRecord's attributes; the last, its epoch, is the topic's.
+_RECORD = [order_events.c[name] for name in fields_dict(LogRecord) if name != "epoch"]
 _COLUMNS = ", ".join(f"e.{column.name}" for column in _RECORD)
 # LATERAL with LIMIT keeps PostgreSQL on the primary key whatever it guesses about the size of the log;
 # CROSS JOIN does the same for SQLite, which never reorders around it.
@@ -29,6 +29,15 @@ _READ_SQLITE = text(
     "AND e.position <= json_extract(wanted.value, '$[1]') + json_extract(wanted.value, '$[2]') "
     "ORDER BY e.bucket, e.position"
 ).columns(*_RECORD)
+_BODIES_POSTGRESQL = text(
+    "SELECT e.bucket, e.position, e.body FROM unnest(CAST(:buckets AS int[]), CAST(:positions AS bigint[])) "
+    "AS wanted(bucket, position) CROSS JOIN LATERAL (SELECT * FROM order_events "
+    "WHERE bucket = wanted.bucket AND position = wanted.position LIMIT 1) AS e"
+)
+_BODIES_SQLITE = text(
+    "SELECT e.bucket, e.position, e.body FROM json_each(:wanted) AS wanted CROSS JOIN order_events AS e "
+    "WHERE e.bucket = json_extract(wanted.value, '$[0]') AND e.position = json_extract(wanted.value, '$[1]')"
+)
 _HEADS = select(log_heads.c.bucket, log_heads.c.position).where(log_heads.c.position > 0)
 _OF_ORDER = order_events.c.order_id == bindparam("order_id")
 _HISTORY = select(*_RECORD).where(_OF_ORDER).order_by(order_events.c.sequence)
@@ -60,6 +69,18 @@ class SqlEventLog:
             else:
                 result = await connection.execute(_READ_SQLITE, {"wanted": json.dumps(wanted)})
             return [*starmap(LogRecord, result.fetchall())]
+
+    async def bodies(self, addresses: Collection[Address]) -> Mapping[Address, bytes]:
+        if not addresses:
+            return {}
+        async with self.database.reading() as connection:
+            if self.database.backend == POSTGRESQL:
+                buckets, positions = zip(*addresses, strict=True)
+                names = {"buckets": list(buckets), "positions": list(positions)}
+                found = await connection.execute(_BODIES_POSTGRESQL, names)
+            else:
+                found = await connection.execute(_BODIES_SQLITE, {"wanted": json.dumps(list(addresses))})
+            return {(bucket, position): body for bucket, position, body in found}
 
     async def history(self, order_id: str) -> Sequence[LogRecord]:
         if "\0" in order_id:  # which no order id has, and PostgreSQL cannot be asked for

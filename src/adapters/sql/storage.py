@@ -15,6 +15,7 @@ from .audit import SqlOrderAudit
 from .committer import SqlCommitter
 from .cursors import SqlCursors
 from .database import Database
+from .epochs import SqlEpochs
 from .log import SqlEventLog
 from .orders import SqlOrderRepository, SqlOrderViews
 from .payments import SqlPaymentAttempts
@@ -44,6 +45,7 @@ class SqlStorage:
     tokens: SqlTokens
     audit: SqlOrderAudit
     rollout: SqlRollout
+    epochs: SqlEpochs
     processes: SqlProcessRegistry
 
     @classmethod
@@ -74,6 +76,7 @@ class SqlStorage:
             tokens=SqlTokens(database),
             audit=SqlOrderAudit(database),
             rollout=SqlRollout(database),
+            epochs=SqlEpochs(database),
             processes=SqlProcessRegistry(database),
         )
 

@@ -73,7 +73,7 @@ COMMAND = Label(
 )
 VIA = Label("via", ("relay", "direct"))
 SENT = Label("outcome", ("ok", "failed"))
-DEALT = Label("outcome", ("handled", "duplicate", "parked", "foreign"))
+DEALT = Label("outcome", ("handled", "duplicate", "parked", "foreign", "superseded"))
 ROUTE = Label(
     "route", says="the route templates of the API, such as /v1/orders/{order_id}; unmatched", pattern=r"[\w/{}:.-]+"
 )

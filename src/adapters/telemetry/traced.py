@@ -14,6 +14,7 @@ from attrs import frozen
 from opentelemetry.trace import SpanKind
 
 from ...application.discreet import code_of
+from ...application.epochs import BEGINNING, Epochs
 from ...application.lines import about, belonging_to, tell_each
 from ...application.log import LogRecord
 from ...application.ports import Committer, RelayTopic
@@ -100,8 +101,11 @@ class TracedRelayTopic:
     tracing: Tracing
     destination: Destination
 
-    async def cursors(self) -> Mapping[int, int | None]:
-        return await self.topic.cursors()
+    async def cursors(self, epochs: Epochs = BEGINNING) -> Mapping[int, int | None]:
+        return await self.topic.cursors(epochs)
+
+    async def marks(self) -> Mapping[int, int]:
+        return await self.topic.marks()
 
     async def publish(self, records: Sequence[LogRecord]) -> None:
         began = perf_counter()

@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+from ...application.epochs import BEGINNING, Epochs
 from ...application.log import LogRecord
 from ...application.notices import Contact, Message, Receipt
 from ...application.ports import Committer, RelayTopic
@@ -93,8 +94,11 @@ class WatchedRelayTopic:
     def __attrs_post_init__(self) -> None:
         self._told = WatchedPublishing(self.instruments, "relay")
 
-    async def cursors(self) -> Mapping[int, int | None]:
-        return await self.topic.cursors()
+    async def cursors(self, epochs: Epochs = BEGINNING) -> Mapping[int, int | None]:
+        return await self.topic.cursors(epochs)
+
+    async def marks(self) -> Mapping[int, int]:
+        return await self.topic.marks()
 
     async def publish(self, records: Sequence[LogRecord]) -> None:
         began = perf_counter()

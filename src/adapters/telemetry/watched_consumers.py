@@ -131,6 +131,7 @@ class WatchedBatches:
             "duplicate": handled.duplicates,
             "parked": handled.parked,
             "foreign": handled.foreign,
+            "superseded": handled.superseded,
         }
         for outcome, many in counts.items():
             if many:

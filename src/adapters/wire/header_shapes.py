@@ -29,6 +29,7 @@ class RecordHeaders(Struct, frozen=True, kw_only=True):
     bucket: Annotated[_Number, Meta(title="which of the log's buckets the order is in")]
     position: Annotated[_Positive, Meta(title="the event's number within its bucket, dense from 1")]
     sequence: Annotated[_Positive, Meta(title="the event's number within its order, dense from 1")]
+    epoch: Annotated[_Positive, Meta(title="the log's epoch; a record without it is of the first")] | UnsetType = UNSET
     correlation_id: Annotated[_Text, Meta(title="what the caller named its request")] | UnsetType = field(
         name="correlation-id", default=UNSET
     )

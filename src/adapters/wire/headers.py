@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec.json import encode
 
-from ...application.log import LogRecord
+from ...application.log import FIRST_EPOCH, LogRecord
 from ...domain.errors import InvalidInput, UndecodableEvent
 from ...domain.identifiers import identifier
 from .envelope import DATA, Envelope
@@ -19,8 +19,8 @@ Given = Mapping[str, bytes | None]
 
 SPECIFICATION = b"1.0"
 CONTENT_TYPE = b"application/json"
-ADDRESS = frozenset({"bucket", "position"})
-"""Where the event stands in the log; only a relay writes them, for only it knows that nothing is missing before."""
+ADDRESS = frozenset({"bucket", "position", "epoch"})
+"""Where the event stands in which log; only a relay writes them, for only it knows that nothing is missing before."""
 _SPECIFIED = ("ce_specversion", SPECIFICATION)
 _CONTENT = ("content-type", CONTENT_TYPE)
 _DIGITS = 18
@@ -28,8 +28,11 @@ _SHOWN = 80
 _TIME = decoder(Time)
 
 
-def headers(record: LogRecord, *, source: str) -> list[tuple[str, bytes]]:
-    """The headers of ``record``; ``source`` is the CloudEvents source, a URI reference that names this service."""
+def headers(record: LogRecord, *, source: str, epoch: int = FIRST_EPOCH) -> list[tuple[str, bytes]]:
+    """The headers of ``record``, published in that epoch of the log.
+
+    ``source`` is the CloudEvents source, a URI reference that names this service.
+    """
     named = [
         _SPECIFIED,
         ("ce_id", record.event_id.encode()),
@@ -41,6 +44,7 @@ def headers(record: LogRecord, *, source: str) -> list[tuple[str, bytes]]:
         ("bucket", b"%d" % record.bucket),
         ("position", b"%d" % record.position),
         ("sequence", b"%d" % record.sequence),
+        ("epoch", b"%d" % epoch),
     ]
     if record.correlation_id:
         named.append(("correlation-id", record.correlation_id.encode()))
@@ -71,6 +75,7 @@ def record_from(*, key: bytes | None, value: bytes | None, headers: Headers | No
         body=value,
         correlation_id=_text(given, "correlation-id"),
         traceparent=_text(given, "traceparent"),
+        epoch=_epoch(given, "epoch"),
     )
 
 
@@ -133,6 +138,11 @@ def _positive(given: Given, name: str) -> int:
     if said is None or not said.isdigit() or len(said) > _DIGITS or not (number := int(said)):
         raise _wrong(name, said, POSITIVE)
     return number
+
+
+def _epoch(given: Given, name: str) -> int:
+    """Records that were published before there were epochs are of the first."""
+    return _positive(given, name) if name in given else FIRST_EPOCH
 
 
 def _identifier(given: Given, name: str) -> str:
@@ -201,6 +211,7 @@ _READERS: Mapping[str, Callable[[Given, str], object]] = {
     "bucket": _number,
     "position": _positive,
     "sequence": _positive,
+    "epoch": _epoch,
     "correlation-id": _text,
     "traceparent": _text,
 }

@@ -12,6 +12,7 @@ from attrs import define, field, frozen
 from msgspec import Struct
 from msgspec.json import Decoder
 
+from ...application.log import FIRST_EPOCH
 from ...domain.errors import UndecodableEvent
 from .codec import decode, read_envelope
 from .envelope import DATA
@@ -179,9 +180,12 @@ class TopicQuality:
             event = decode(value, sequence=sequence)
         except UndecodableEvent as error:
             return [_bad(arrival, "fault", error.field, error.problem, error.allowed)]
+        epoch = int(dict(arrival.headers).get("epoch") or FIRST_EPOCH)
         story = self._stories.pop(event.order_id, None)
         if story is None:
-            story = OrderStory(from_its_beginning=self.whole)
+            story = OrderStory(from_its_beginning=self.whole, epoch=epoch)
+        elif epoch > story.epoch:  # what it tells from here on stands in the place of what was told before
+            story = OrderStory(from_its_beginning=False, epoch=epoch)
         self._stories[event.order_id] = story
         if len(self._stories) > self.orders:
             self._stories.popitem(last=False)

@@ -2,6 +2,7 @@
 
 from attrs import define, field, frozen
 
+from ...application.log import FIRST_EPOCH
 from ...domain.errors import CorruptHistory
 from ...domain.events import OrderEvent, StateChanged
 from ...domain.history import OrderFacts, apply
@@ -25,9 +26,10 @@ class Contradiction:
 
 @define
 class OrderStory:
-    """What is known of an order: all of it, or only its number and state, when not all of it was heard."""
+    """What is known of an order in one epoch of the log: all, or only its number and state, where some is missing."""
 
     from_its_beginning: bool
+    epoch: int = FIRST_EPOCH
     contradicted: bool = False
     _facts: OrderFacts | None = field(default=None, init=False)
     _sequence: int = field(default=0, init=False)

@@ -6,6 +6,7 @@ from attrs import define, field, frozen
 
 from ...domain.errors import CorruptHistory, UndecodableEvent
 from ...domain.history import OrderFacts, apply
+from ..epochs import BEGINNING, LogEpochs
 from ..log import BUCKETS, Foreign, LogRecord, Positions, bucket_of
 from ..ports import Decode, EventLog, TopicReader
 from ..rollout import all_buckets
@@ -20,7 +21,8 @@ class CheckTopic:
     """Reads the whole topic, read committed, and compares it with what was folded from the log up to ``heads``.
 
     Events that the relay has not brought there yet are no difference but a note, and so are those that the rollout
-    holds back, in buckets from ``share`` on; a hole before a later event is one.
+    holds back, in buckets from ``share`` on; a hole before a later event is one. Records that a later epoch of the log
+    superseded are counted and passed over.
     """
 
     topic: TopicReader
@@ -28,18 +30,27 @@ class CheckTopic:
     decode: Decode
     buckets: int = BUCKETS
     share: Callable[[], Awaitable[int]] = all_buckets
+    epochs: LogEpochs | None = None
 
     async def __call__(self, report: Report, folded: FoldedLog, heads: Positions) -> None:
+        epochs = BEGINNING if self.epochs is None else await self.epochs.all()
         seen = _Seen(report.start("the topic holds the log's events, each once and in order", "records"))
         async with self.topic.scan() as scan:
             while records := await scan.read(PAGE):
                 for record in records:
-                    self._look_at(record, seen, folded, heads)
+                    if isinstance(record, LogRecord) and epochs.superseded(record):
+                        seen.superseded += 1
+                    else:
+                        self._look_at(record, seen, folded, heads)
         later = await self.log.heads()
         for bucket, position in seen.at.items():
             if position > later.get(bucket, 0):
                 seen.once.differ(f"bucket {bucket}", f"position {position}, but the log ends at {later.get(bucket, 0)}")
         missing = {bucket: head - at for bucket, head in heads.items() if head > (at := seen.at.get(bucket, 0))}
+        if seen.superseded:
+            report.notes.append(
+                f"{seen.superseded} records of earlier epochs are on the topic, and do not count any more"
+            )
         share = await self.share()
         if waiting := sum(count for bucket, count in missing.items() if bucket < share):
             report.notes.append(f"{waiting} events of the log are not on the topic yet")
@@ -86,3 +97,4 @@ class _Seen:
     once: Comparison
     at: dict[int, int] = field(factory=dict)
     told: dict[str, OrderFacts] = field(factory=dict)
+    superseded: int = 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ...domain.errors import LogBehindTopic
 from ..installation.facts import StreamFacts
 from ..installation.look import Look
 from ..lag import ReaderLag
@@ -27,6 +28,12 @@ NOT_RUNNING = warning(
     wanted="a process for the relay, and for each consumer",
     mend="`orderflow consume CONSUMER`",
 )
+LOG_BEHIND = problem(
+    "log_behind_topic",
+    "relay or consumers refuse to go on: the topic has what the log has not, as after a restore of the database",
+    wanted="the database to which the topic belongs, or a log that was mended",
+    mend="`orderflow log mend --dry-run` shows what is lost; then see `docs/recovery.md`",
+)
 NO_MEMBERS = warning(
     "group_without_members",
     "nobody is in a consumer group, although there is something to read",
@@ -45,7 +52,7 @@ PARKED = warning(
     wanted="none",
     mend="`orderflow dead-letters list`; when the reason is gone, `orderflow dead-letters redrive CONSUMER`",
 )
-AILMENTS = (RELAY_MISSING, CONSUMER_MISSING, NOT_RUNNING, NO_MEMBERS, GONE, PARKED)
+AILMENTS = (RELAY_MISSING, CONSUMER_MISSING, NOT_RUNNING, LOG_BEHIND, NO_MEMBERS, GONE, PARKED)
 
 
 def check(look: Look, wanted: Wanted) -> Iterator[Finding]:
@@ -59,12 +66,22 @@ def check(look: Look, wanted: Wanted) -> Iterator[Finding]:
             yield _missing(lag, look)
         elif look.living():
             yield NOT_RUNNING.found(ours[lag.reader], mend=_start(lag.reader))
+    yield from _refusing(look)
     yield from _groups(look, missing)
     for seen in look.processes or ():
         if seen.gone:
             yield GONE.found(_gone(seen.process.kind, seen.process.host, seen.process.pid, seen.silent))
     for consumer, orders in sorted((look.parked or {}).items()):
         yield PARKED.found(f"{consumer}: {orders}")
+
+
+def _refusing(look: Look) -> Iterator[Finding]:
+    """Those who refused since the log was mended last."""
+    mended = look.epochs.begun[-1].word.at if look.epochs and look.epochs.begun else None
+    for seen in look.processes or ():
+        failure = seen.process.failure
+        if failure and failure.code == LogBehindTopic.code and (mended is None or failure.at > mended):
+            yield LOG_BEHIND.found(f"{seen.process.kind} on {seen.process.host}: {failure.message}")
 
 
 def _missing(lag: ReaderLag, look: Look) -> Finding:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from attrs import field, frozen
 
+from ..epochs import Epochs
 from ..lag import ReaderLag
 from ..registry import Seen
 from ..rollout import InForce
@@ -39,6 +40,7 @@ class Look:
     parked: Mapping[str, int] | None = None
     latest: Sequence[ParkedOrder] | None = None
     rollout: InForce | None = None
+    epochs: Epochs | None = None
     tokens: bool | None = None
     unanswered: Mapping[str, str] = field(factory=dict)
 

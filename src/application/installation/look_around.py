@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from attrs import evolve, frozen
 
 from ...domain.errors import OrderFlowError
+from ..epochs import LogEpochs
 from ..lag import Lag
 from ..ports import Clock, EventLog, Tokens
 from ..ports_of_consumers import DeadLetters
@@ -48,6 +49,7 @@ class LookAround:
     processes: ProcessRegistry
     tokens: Tokens
     rollout: Rollout
+    epochs: LogEpochs
     dead_letters: DeadLetters
     lag: Callable[[], Lag]
     clock: Clock
@@ -80,6 +82,7 @@ class LookAround:
             "parked": self.dead_letters.parked(),
             "latest": self._latest(),
             "rollout": self.rollout.in_force(),
+            "epochs": self.epochs.all(),
             "tokens": self.tokens.any(),
         }
         answers = dict(zip(asked, await asyncio.gather(*map(self._asked, asked.values())), strict=True))

@@ -22,7 +22,7 @@ from ...domain.errors import (
 from ..building import new_id
 from ..logs import configure_logs
 from ..settings import load_settings
-from . import contract, day, doctor, events, figures, letters, operate, orders, people, rollout, status
+from . import contract, day, doctor, events, figures, letters, log, operate, orders, people, rollout, status
 from .session import begin
 
 EXIT_CODES: tuple[tuple[type[OrderFlowError], int], ...] = (
@@ -66,6 +66,7 @@ for group in (
     figures.app,
     letters.app,
     rollout.app,
+    log.app,
     contract.app,
 ):
     app.command(group)

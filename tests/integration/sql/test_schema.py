@@ -6,7 +6,15 @@ import sys
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from orderflow.adapters.sql import current, effects_tables, newest, registry_table, rollout_tables, upgrade
+from orderflow.adapters.sql import (
+    current,
+    effects_tables,
+    epochs_tables,
+    newest,
+    registry_table,
+    rollout_tables,
+    upgrade,
+)
 from orderflow.adapters.sql.tables import Identifier, metadata
 from orderflow.domain.errors import NotConfigured
 from sqlalchemy import Connection, text
@@ -41,6 +49,7 @@ async def test_migrating_again_changes_nothing(url: str, connect: Connect) -> No
 
 async def test_the_migrations_make_what_the_tables_say(url: str, connect: Connect) -> None:
     assert effects_tables.metadata is metadata
+    assert epochs_tables.metadata is metadata
     assert registry_table.metadata is metadata
     assert rollout_tables.metadata is metadata
 

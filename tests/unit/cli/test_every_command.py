@@ -22,6 +22,7 @@ LOOKING = [
     ["dead-letters", "list"],
     ["rollout", "status"],
     ["rollout", "history"],
+    ["log", "epochs"],
     ["analytics", "minutes", "--start", "2024-01-01T00:00:00Z", "--end", "2024-01-02T00:00:00Z"],
     ["analytics", "restaurants"],
     ["analytics", "states"],

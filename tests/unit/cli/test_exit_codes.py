@@ -60,6 +60,24 @@ def test_a_wrong_setting_exits_2_and_names_itself_and_what_is_allowed(cli: Comma
     assert "0 (any free) to 65535" in answer.err
 
 
+def test_an_order_whose_event_would_be_too_large_exits_2_and_says_by_how_much(cli: CommandLine) -> None:
+    limited = CommandLine(cli.database_url, {"ORDERFLOW_EVENT_MAX_BYTES": "1000"})
+    lines = [{"foodId": f"F{n}", "foodName": "x" * 100, "price": 1, "quantity": 1} for n in range(10)]
+
+    answer = limited("orders", "create", "-", stdin=order_json(orderDetails=lines))
+
+    assert (answer.code, answer.out) == (2, "")
+    assert "an event has at most 1000" in answer.err
+    assert cli.json("orders", "list")["orders"] == []
+
+
+def test_mending_a_log_that_no_relay_publishes_exits_1(cli: CommandLine) -> None:
+    answer = cli("log", "mend", "--dry-run")
+
+    assert (answer.code, answer.out) == (1, "")
+    assert "no relay publishes here" in answer.err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

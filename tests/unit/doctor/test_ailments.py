@@ -6,8 +6,11 @@ import pytest
 from attrs import evolve
 from orderflow.application.doctor import AILMENTS, Severity, Wanted, diagnosis
 from orderflow.application.doctor.reach import UNREACHED
+from orderflow.application.epochs import Begun, Epochs
 from orderflow.application.installation.facts import Cause, ClockOffset, Trouble
 from orderflow.application.installation.look import Look
+from orderflow.application.registry import Failure
+from orderflow.application.rollout import Word
 
 from tests.unit.doctor.looks import (
     CONSUMERS,
@@ -24,9 +27,13 @@ from tests.unit.doctor.looks import (
     with_sqlite,
     with_topic,
 )
+from tests.unit.domain.cast import AT
 
 SQL = evolve(WANTED, with_kafka=False, relayed=False)
 LIVING = [seen(part) for part in ("api", "relay", *CONSUMERS)]
+
+REFUSED = Failure(part="relay", code="log_behind_topic", message="bucket 7: ...", at=AT)
+REFUSING = evolve(seen("relay"), process=evolve(seen("relay").process, failures=1, failure=REFUSED))
 
 
 def _without(part: str) -> list[Any]:
@@ -63,6 +70,7 @@ ILL: dict[str, tuple[Look, Wanted]] = {
     "topic_min_insync_high": (with_topic(min_insync=3), WANTED),
     "topic_compacted": (with_topic(cleanup_policy="compact,delete"), WANTED),
     "topic_retention": (with_topic(retention_ms=604_800_000), WANTED),
+    "log_behind_topic": (evolve(WELL, processes=[*_without("relay"), REFUSING]), WANTED),
     "topic_max_message_bytes": (with_topic(max_message_bytes=900_000), WANTED),
     "topic_retention_bytes": (with_topic(retention_bytes=1_000_000), WANTED),
     "events_deleted": (with_topic(starts={0: 0, 1: 101, 2: 0}), WANTED),
@@ -188,3 +196,9 @@ def test_a_problem_says_what_to_do_about_this_one() -> None:
 
     assert finding.mend == "`orderflow consume inventory`"
     assert finding.found == "inventory: 7 events wait, the oldest for 0 s"
+
+
+def test_a_refusal_from_before_the_log_was_mended_is_none_any_more() -> None:
+    mended = Epochs((Begun(epoch=2, word=Word(by="ann", why="restored", at=AT), kept={7: 3}),))
+
+    assert codes(evolve(WELL, processes=[*_without("relay"), REFUSING], epochs=mended)) == []

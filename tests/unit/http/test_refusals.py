@@ -9,6 +9,7 @@ import orderflow
 import pytest
 import structlog
 from httpx import AsyncClient, Response
+from orderflow.adapters.memory import MemoryStorage
 from orderflow.adapters.telemetry.log_lines import where
 from orderflow.domain.errors import CorruptHistory, OrderFlowError, StorageUnavailable, UndecodableEvent
 from orderflow.entrypoints.http.errors import STATUS, TITLES, status_of
@@ -228,6 +229,17 @@ async def test_a_body_that_is_too_large_is_refused_by_its_length(installation: I
         answer = await client.post("/v1/orders", json=an_order(address={"street": "x" * 1000, "city": "y"}))
 
     assert problem(answer, 413, "body_too_large")["detail"] == "a body has at most 1000 bytes"
+
+
+async def test_an_event_that_would_be_too_large_is_refused_with_its_size_and_the_limit() -> None:
+    lines = [{**LINE, "foodId": f"F{n}"} for n in range(30)]
+
+    limited = Installation(storage=MemoryStorage(event_limit=1_000))
+    async with calling(limited.app()) as client:
+        answer = await client.post("/v1/orders", json=an_order(orderDetails=lines))
+
+    assert "an event has at most 1000" in problem(answer, 413, "event_too_large")["detail"]
+    assert await limited.storage.log.heads() == {}
 
 
 async def test_a_body_without_a_length_is_refused_when_it_becomes_too_large(installation: Installation) -> None:

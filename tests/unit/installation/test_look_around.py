@@ -55,6 +55,7 @@ def look_around(storage: MemoryStorage) -> LookAround:
         processes=storage.processes,
         tokens=storage.tokens,
         rollout=storage.rollout,
+        epochs=storage.epochs,
         dead_letters=effects.dead_letters,
         lag=lambda: Lag(storage.log, storage.cursors, readers, storage.rollout, storage.buckets),
         clock=lambda: datetime.now(UTC),

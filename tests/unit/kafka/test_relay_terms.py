@@ -45,6 +45,7 @@ def relay_of(mocker: MockerFixture, cluster: Cluster, own: set[int]) -> KafkaRel
         membership: bytes,
         *,
         ends: Mapping[int, int],
+        epoch: int = 1,
     ) -> None:
         if membership != cluster.generation:
             raise StreamUnavailable("Kafka", "fenced")

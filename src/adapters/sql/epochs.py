@@ -1,0 +1,59 @@
+"""The log's epochs: who began them, and what they keep."""
+
+from collections import defaultdict
+from datetime import UTC, datetime
+
+from attrs import frozen
+from sqlalchemy import bindparam, func, insert, select, text
+
+from ...application.epochs import Begun, Epochs
+from ...application.log import FIRST_EPOCH
+from ...application.publish_pending import FLOOR
+from ...application.rollout import Word
+from .database import POSTGRESQL, Database
+from .epochs_tables import log_epoch_buckets, log_epochs
+from .tables import cursors
+
+_EPOCHS = select(log_epochs).order_by(log_epochs.c.epoch)
+_SET_BACK = text(
+    "UPDATE cursors SET position = :kept, updated_at = :now WHERE reader = :reader AND bucket = :bucket "
+    "AND position > :kept"
+).bindparams(bindparam("now", type_=cursors.c.updated_at.type))
+
+
+@frozen
+class SqlEpochs:
+    database: Database
+
+    async def all(self) -> Epochs:
+        async with self.database.reading() as connection:
+            rows = (await connection.execute(_EPOCHS)).all()
+            if not rows:
+                return Epochs()
+            kept: dict[int, dict[int, int]] = defaultdict(dict)
+            for row in await connection.execute(select(log_epoch_buckets)):
+                kept[row.epoch][row.bucket] = row.kept
+        return Epochs(
+            tuple(
+                Begun(epoch=row.epoch, word=Word(by=row.by, why=row.why, at=row.at), kept=kept[row.epoch])
+                for row in rows
+            )
+        )
+
+    async def begin(self, begun: Begun) -> bool:
+        word, now = begun.word, datetime.now(UTC)
+        async with self.database.writing() as connection:
+            if self.database.backend == POSTGRESQL:  # of two who begin one at once, the second sees the first's
+                await connection.execute(text("LOCK TABLE log_epochs IN EXCLUSIVE MODE"))
+            if begun.epoch <= (await connection.scalar(select(func.max(log_epochs.c.epoch))) or FIRST_EPOCH):
+                return False
+            row = {"epoch": begun.epoch, "at": word.at, "by": word.by, "why": word.why}
+            await connection.execute(insert(log_epochs).values(row))
+            if begun.kept:
+                rows = [{"epoch": begun.epoch, "bucket": b, "kept": at} for b, at in sorted(begun.kept.items())]
+                await connection.execute(insert(log_epoch_buckets), rows)
+                floors = [
+                    {"reader": FLOOR, "bucket": b, "kept": at, "now": now} for b, at in sorted(begun.kept.items())
+                ]
+                await connection.execute(_SET_BACK, floors)
+        return True

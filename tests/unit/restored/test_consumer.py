@@ -1,0 +1,187 @@
+"""A consumer whose database was restored handles nothing that the log has not, and passes over what is void."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from attrs import evolve
+from orderflow.adapters.memory import MemoryEffects
+from orderflow.application.analyse import Analyse
+from orderflow.application.consuming import Handled
+from orderflow.application.handle_batch import HandleBatch
+from orderflow.application.pausing import Backoff
+from orderflow.application.run_consumer import RunConsumer
+from orderflow.application.topic_and_log import TopicAndLog, Unheard
+from orderflow.domain.errors import LogBehindTopic, LogGap
+
+from tests.support.effects import World
+from tests.support.waiting import eventually_async
+from tests.unit.restored.histories import BUCKET, ELSEWHERE, KEPT, LATER, LOST, Restored, begun, published
+from tests.unit.running.test_run_consumer import Tape
+
+
+def handling(restored: Restored) -> HandleBatch:
+    storage = restored.shop.storage
+    world = World(storage, MemoryEffects(storage.cursors), restored.shop.clock)
+    return world.handling(topic_and_log=TopicAndLog(storage.log, storage.epochs))
+
+
+def unheard(restored: Restored) -> Unheard:
+    storage = restored.shop.storage
+    return Unheard("analytics", restored.topic, storage.log, storage.epochs, storage.cursors)
+
+
+@pytest.mark.parametrize("more", [[], LATER], ids=["shorter", "longer"])
+async def test_an_event_that_the_log_has_not_is_refused_with_all_of_its_batch(more: list[str]) -> None:
+    restored = await Restored.made(more=more)
+
+    with pytest.raises(LogBehindTopic, match=f"an event of order {LOST} at position 2"):
+        await handling(restored)(restored.topic.records)
+
+    assert await restored.shop.storage.cursors.positions("analytics") == {}
+
+
+async def test_an_event_of_a_later_epoch_than_the_logs_is_refused() -> None:
+    restored = await Restored.made()
+
+    with pytest.raises(LogBehindTopic, match="the topic is in epoch 2, the log only in 1"):
+        await handling(restored)([evolve(restored.topic.records[0], epoch=2)])
+
+
+async def test_what_a_later_epoch_superseded_is_passed_over_and_counted() -> None:
+    restored = await Restored.made(more=LATER[:1])
+    await restored.shop.storage.epochs.begin(begun(2, {BUCKET: 1}))
+    await published(restored.shop, restored.topic)
+
+    handled = await handling(restored)(restored.topic.records)
+
+    assert handled == Handled(events=3, superseded=1)
+    assert await restored.shop.storage.cursors.positions("analytics") == await restored.shop.storage.log.heads()
+
+
+async def test_an_epoch_that_is_begun_while_it_runs_is_seen_at_the_first_event_that_is_void() -> None:
+    restored = await Restored.made(more=LATER[:1])
+    handle, records = handling(restored), restored.topic.records
+    first = await handle([it for it in records if it.order_id in (KEPT, ELSEWHERE)])
+    await restored.shop.storage.epochs.begin(begun(2, {BUCKET: 1}))
+    void = [it for it in records if it.order_id == LOST]
+
+    overtaken, again = await handle(void), await handle(void)
+
+    assert (first.events, overtaken, again) == (2, Handled(), Handled(superseded=1))
+
+
+async def test_the_log_is_asked_once_a_batch_however_many_records_it_has() -> None:
+    restored = await Restored.made()
+    for order_id in LATER:
+        await restored.shop.live(order_id)
+    asked: list[Any] = []
+    handle, log = handling(restored), restored.shop.storage.log
+
+    class Asked:
+        async def bodies(self, addresses: Any) -> Any:
+            asked.append(addresses)
+            return await log.bodies(addresses)
+
+    handle.topic_and_log = TopicAndLog(Asked(), restored.shop.storage.epochs)  # type: ignore[arg-type]
+    later = [record for record in await restored.shop.records() if record.order_id in LATER]
+    await handle(await restored.shop.records_of(KEPT, ELSEWHERE))
+    handled = await handle(sorted(later, key=lambda record: record.position))
+
+    assert handled.events == 21
+    assert asked[1:] == [[(BUCKET, 22)]]
+
+
+class TestListening:
+    """A consumer that hears nothing asks whether there is something to hear."""
+
+    async def test_nothing_is_unheard_once_all_is_handled(self) -> None:
+        restored = await Restored.made()
+        restored.shop = restored.lost
+        await handling(restored)(restored.topic.records)
+
+        assert await unheard(restored)() is None
+
+    async def test_what_is_on_the_topic_and_not_handled_is_unheard(self) -> None:
+        restored = await Restored.made()
+        restored.shop = restored.lost
+        await handling(restored)(restored.topic.records[:2])
+
+        assert await unheard(restored)() == LogGap("analytics", BUCKET, 1, 3)
+
+    @pytest.mark.parametrize("more", [[], LATER], ids=["shorter", "longer"])
+    async def test_a_topic_that_has_what_the_log_has_not_is_refused(self, more: list[str]) -> None:
+        restored = await Restored.made(more=more)
+
+        with pytest.raises(LogBehindTopic):
+            await unheard(restored)()
+
+    async def test_what_is_void_is_not_unheard(self) -> None:
+        restored = await Restored.made()
+        await restored.shop.storage.epochs.begin(begun(2, {BUCKET: 1}))
+        await handling(restored)(restored.topic.records)
+
+        assert await unheard(restored)() is None
+
+    async def test_a_topic_of_a_later_epoch_is_refused(self) -> None:
+        restored = await Restored.made()
+        await restored.lost.storage.epochs.begin(begun(2, {}))
+        await restored.lost.order(LATER[0])
+        await published(restored.lost, restored.topic)
+
+        with pytest.raises(LogBehindTopic, match="epoch 2"):
+            await unheard(restored)()
+
+    async def test_what_stays_unheard_is_reported_and_read_again(self) -> None:
+        missing, tape, told = LogGap("analytics", BUCKET, 1, 3), Tape([]), list[Exception]()
+
+        async def something() -> LogGap:
+            return missing
+
+        run = _run(tape, unheard=something, failed=told.append)
+        stop = asyncio.Event()
+        running = asyncio.create_task(run(stop))
+        await eventually_async(lambda: tape.rewinds >= 2)
+        stop.set()
+        await running
+
+        assert told[0] == missing
+        assert run.gaps >= 2
+
+    async def test_what_comes_by_itself_is_not_read_again(self) -> None:
+        gaps = iter([LogGap("analytics", BUCKET, at, at + 2) for at in range(5)])
+        tape, asked = Tape([]), list[LogGap | None]()
+
+        async def less_and_less() -> LogGap | None:
+            asked.append(next(gaps, None))
+            return asked[-1]
+
+        stop = asyncio.Event()
+        running = asyncio.create_task(_run(tape, unheard=less_and_less)(stop))
+        await eventually_async(lambda: len(asked) > 5)
+        stop.set()
+        await running
+
+        assert tape.rewinds == 0
+
+    async def test_a_refusal_ends_the_consumer_and_is_told(self) -> None:
+        told = list[Exception]()
+
+        async def refuse() -> LogGap | None:
+            raise LogBehindTopic(BUCKET, 1, 2)
+
+        tape = Tape([])
+        with pytest.raises(LogBehindTopic):
+            await _run(tape, unheard=refuse, failed=told.append)(asyncio.Event())
+
+        assert tape.closed
+        assert [type(error) for error in told] == [LogBehindTopic]
+
+
+def _run(tape: Tape, **settings: Any) -> RunConsumer:
+    async def handle(_: object) -> Handled:
+        return Handled()
+
+    return RunConsumer(
+        source=tape, handle_batch=handle, consumer=Analyse(), listening=Backoff(0.001, 0.002), **settings
+    )
