@@ -137,10 +137,11 @@ class RunConsumer:
     async def _listen(self) -> None:
         """What was unheard the last time already, and still is, does not come by itself: read again for it."""
         before, self._unheard = self._unheard, await self.unheard()
-        if self._unheard is None or before is None or before.cursor != self._unheard.cursor:
+        now = self._unheard
+        if now is None or before is None or (before.bucket, before.cursor) != (now.bucket, now.cursor):
             self.listening.reset()
         else:
-            self._missed(self._unheard)
+            self._missed(now)
             await self.source.rewind()
         self._listen_at = monotonic() + self.listening.pause()
 

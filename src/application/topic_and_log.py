@@ -6,7 +6,7 @@ from typing import Protocol
 from attrs import define, field, frozen
 
 from ..domain.errors import LogBehindTopic, LogGap
-from .epochs import BEGINNING, Epochs, LogEpochs
+from .epochs import Epochs, LogEpochs
 from .log import Address, Foreign, LogRecord, mark_of
 from .ports import Cursors, EventLog
 
@@ -83,7 +83,7 @@ class TopicAndLog:
 
     log: EventLog
     epochs: LogEpochs
-    _known: Epochs = field(default=BEGINNING, init=False)
+    _known: Epochs | None = field(default=None, init=False)
 
     async def counting(self, records: Sequence[LogRecord | Foreign]) -> Sequence[LogRecord | Foreign]:
         """``records`` without those that a later epoch superseded.
@@ -91,7 +91,7 @@ class TopicAndLog:
         Raises LogBehindTopic for one of an epoch that the log does not know; StorageUnavailable.
         """
         newest = max((each.epoch for each in records if isinstance(each, LogRecord)), default=0)
-        if newest > self._known.now:
+        if self._known is None or newest > self._known.now:
             self._known = await self.epochs.all()
         known = self._known
         if newest > known.now:

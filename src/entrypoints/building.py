@@ -180,11 +180,11 @@ def relay_topic(kafka: Any) -> Any:
     return KafkaRelayTopic(kafka)
 
 
-def relay_cursors(kafka: Any, storage: MemoryStorage | SqlStorage, settings: Settings) -> Any:
+def relay_cursors(kafka: Any, settings: Settings) -> Any:
     """What the relays committed; None where no relay publishes."""
     from ..adapters.kafka.relay_cursors import KafkaRelayCursors
 
-    return KafkaRelayCursors(kafka, storage.buckets) if reads_topic(settings) else None
+    return KafkaRelayCursors(kafka) if reads_topic(settings) else None
 
 
 def unheard(consumer: str, relays: Any, storage: MemoryStorage | SqlStorage) -> Callable[[], Awaitable[LogGap | None]]:

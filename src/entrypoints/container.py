@@ -245,7 +245,7 @@ class Container(containers.DeclarativeContainer):
         partitions=providers.Callable(build.partitions, topic_admin),
     )
     scrape = providers.Singleton(Scrape, instruments, states)
-    relay_cursors = _where_kafka_is(profile, providers.Singleton(build.relay_cursors, kafka, storage, settings))
+    relay_cursors = _where_kafka_is(profile, providers.Singleton(build.relay_cursors, kafka, settings))
     unheard = providers.Factory(build.unheard, relays=relay_cursors, storage=storage)
     look_for_loss = providers.Factory(
         LookForLoss,

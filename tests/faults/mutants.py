@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 from orderflow.application.consuming import Consumer, Handled
+from orderflow.application.epochs import BEGINNING, Epochs
 from orderflow.application.log import Delivery, Foreign, LogRecord
 from orderflow.domain.errors import Unavailable
 
@@ -141,10 +142,14 @@ class _Relaying:
     topic: TopicWithGroups
     doors: Doors
 
-    async def cursors(self) -> Mapping[int, int | None]:
+    async def cursors(self, epochs: Epochs = BEGINNING) -> Mapping[int, int | None]:
         self.doors.enter(self.doors.stage)
         with self.doors.crossing("topic.cursors", STREAM):
-            return await self.topic.cursors()
+            return await self.topic.cursors(epochs)
+
+    async def marks(self) -> Mapping[int, int]:
+        """None, as before there were any: or the relay itself would see what is wrong with it."""
+        return {}
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -171,8 +176,8 @@ class KeepsItsCursor(Parts):
 class _RemembersAll(_Relaying):
     at: dict[int, int] = field(factory=dict, init=False)
 
-    async def cursors(self) -> Mapping[int, int | None]:
-        return {**await _Relaying.cursors(self), **self.at}
+    async def cursors(self, epochs: Epochs = BEGINNING) -> Mapping[int, int | None]:
+        return {**await _Relaying.cursors(self, epochs), **self.at}
 
     async def publish(self, records: Sequence[LogRecord]) -> None:
         self.at.update({record.bucket: record.position for record in records})

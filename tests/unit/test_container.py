@@ -21,7 +21,7 @@ PROFILES = {
     "SQLite and Kafka": Settings(database_url="sqlite:///profile.db", kafka_bootstrap_servers=NOBODY),
     "direct publishing": Settings(database_url=POSTGRESQL, kafka_bootstrap_servers=NOBODY, publishing="direct"),
 }
-NEEDS_MORE = {"handle_batch", "redrive"}
+NEEDS_MORE = {"handle_batch", "redrive", "unheard"}
 """Made for a consumer, which is their argument."""
 NEEDS_OPEN = {"check", "lag", "rollout_status"}
 """Reckons with the number of buckets, which the open storage knows."""

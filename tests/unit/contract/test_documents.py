@@ -167,7 +167,7 @@ def test_every_header_that_must_be_there_is_required_and_no_other() -> None:
     needed = {problem.path.removeprefix("headers/") for problem in header_problems([])}
 
     assert set(shape["required"]) == needed
-    assert set(shape["properties"]) - needed == {"correlation-id", "traceparent"}
+    assert set(shape["properties"]) - needed == {"correlation-id", "epoch", "traceparent"}
 
 
 def test_an_installation_prints_its_own_topic() -> None:

@@ -105,9 +105,12 @@ class TestListening:
     async def test_what_is_on_the_topic_and_not_handled_is_unheard(self) -> None:
         restored = await Restored.made()
         restored.shop = restored.lost
-        await handling(restored)(restored.topic.records[:2])
+        await handling(restored)([it for it in restored.topic.records if it.order_id != LOST])
 
-        assert await unheard(restored)() == LogGap("analytics", BUCKET, 1, 3)
+        gap = await unheard(restored)()
+
+        assert gap is not None
+        assert gap.context() == {"reader": "analytics", "bucket": BUCKET, "cursor": 1, "position": 3}
 
     @pytest.mark.parametrize("more", [[], LATER], ids=["shorter", "longer"])
     async def test_a_topic_that_has_what_the_log_has_not_is_refused(self, more: list[str]) -> None:
