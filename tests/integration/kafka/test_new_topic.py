@@ -14,7 +14,7 @@ from orderflow.adapters.memory import LocalWakeup
 from orderflow.application.analyse import Analyse
 from orderflow.application.mend_log import PublishAgain
 from orderflow.application.pausing import Backoff
-from orderflow.application.publish_pending import PublishPending
+from orderflow.application.publish_pending import FLOOR, PublishPending
 from orderflow.application.run_consumer import RunConsumer
 from orderflow.application.run_relay import RunRelay
 from orderflow.application.topic_and_log import TopicAndLog, Unheard
@@ -49,7 +49,7 @@ class Kitchen:
         pending = PublishPending(
             storage.log, KafkaRelayTopic(self.settings), storage.cursors, batch=50, epochs=storage.epochs
         )
-        run = RunRelay(pending, LocalWakeup().listener(), 0.05)
+        run = RunRelay(pending, LocalWakeup().listener(), 0.05, floor_interval=0.1)
         running = asyncio.create_task(run(stop))
         yield run
         stop.set()
@@ -75,14 +75,13 @@ class Kitchen:
         await running
 
     async def published(self) -> None:
-        """Until the relay's cursors are at the log's heads."""
-        heads = await self.world.storage.log.heads()
-        async with self.relay() as run:
-            pending = run.publish_pending
+        """Until a relay has noted the log's heads."""
+        storage = self.world.storage
 
-            async def all_of_it() -> bool:
-                return dict(pending._known) == dict(heads)
+        async def all_of_it() -> bool:
+            return await storage.cursors.positions(FLOOR) == await storage.log.heads()
 
+        async with self.relay():
             await eventually_async(all_of_it, deadline=60, that="all is published")
 
     async def consumed(self) -> None:
