@@ -40,6 +40,7 @@ HEADERS = {
     "bucket",
     "position",
     "sequence",
+    "epoch",
 }
 READER = Path(__file__).with_name("read_envelopes.js")
 

@@ -53,7 +53,7 @@ async def test_they_have_every_header_but_the_address_in_the_log(
     (seen,) = on_topic(kafka_settings)
 
     names = {name for name, _ in wire.headers(wire.record(life(1)[0], bucket=1, position=1), source="/")}
-    assert set(seen.headers) == names - {"bucket", "position"}
+    assert set(seen.headers) == names - {"bucket", "position", "epoch"}
 
 
 async def test_nothing_is_sent_of_what_is_not_committed(
