@@ -1,11 +1,13 @@
 """Events that a consumer could not handle, and records that are none of ours: set aside, never lost."""
 
 from datetime import datetime
+from enum import StrEnum
 
 from attrs import evolve, field, frozen
 
 from .discreet import told, traceback_of
 from .log import Foreign, LogRecord, Origin
+from .rollout import Word
 
 MAX_MESSAGE = 2_000
 MAX_TRACE = 8_000
@@ -41,6 +43,53 @@ class DeadLetter:
             trace=traceback_of(failure)[-MAX_TRACE:],
             attempts=self.attempts + 1,
             last_failed_at=at,
+        )
+
+
+class Outcome(StrEnum):
+    """What became of a letter by somebody's word."""
+
+    HANDLED = "handled"
+    FAILED = "failed"
+    """Its event failed again, and it stays."""
+    DROPPED = "dropped"
+    """Its event's effect is given up for this consumer."""
+
+
+@frozen(kw_only=True)
+class LetterChange:
+    """What somebody did about a letter: who, why and when (``word``), with which outcome.
+
+    ``error`` is the class for which the letter was there; where its event failed again, the new one.
+    """
+
+    word: Word
+    outcome: Outcome
+    consumer: str
+    order_id: str
+    sequence: int
+    bucket: int
+    position: int
+    type: str
+    event_id: str
+    error: str
+    attempts: int
+
+    @classmethod
+    def of(cls, letter: DeadLetter, outcome: Outcome, word: Word) -> "LetterChange":
+        record = letter.record
+        return cls(
+            word=word,
+            outcome=outcome,
+            consumer=letter.consumer,
+            order_id=record.order_id,
+            sequence=record.sequence,
+            bucket=record.bucket,
+            position=record.position,
+            type=record.type,
+            event_id=record.event_id,
+            error=letter.error,
+            attempts=letter.attempts,
         )
 
 

@@ -44,7 +44,7 @@ class HandleBatch:
     its halves are tried alone, down to the one event that fails. It is tried again at once, or where the failure may
     pass (``may_pass``) it is left, with what comes after it in its bucket, to be given again. After ``attempts`` tries
     the event parks its order: it and the order's later events go to the dead letters, in order, with their ``origin``,
-    and every other order flows on.
+    and every other order flows on. Where they are ``copied``, that is noted in the same transaction.
     Every event handled, failed at or parked is a line of the log; ``watch`` hears of the first two.
     With ``topic_and_log``, for records that come from a topic, those that a later epoch superseded are passed over,
     and what the log does not have is refused: LogBehindTopic, and nothing of the batch is handled.
@@ -60,6 +60,7 @@ class HandleBatch:
     watch: HandlingWatch | None = None
     origin: Callable[[LogRecord], Origin | None] = _straight_from_the_log
     topic_and_log: TopicAndLog | None = None
+    copied: bool = False
     _positions: dict[int, int] | None = field(default=None, init=False)
     _tried: dict[tuple[int, int], DeadLetter] = field(factory=dict, init=False)
     """Events that are to be tried again, by address, and how they failed so far."""
@@ -154,7 +155,7 @@ class HandleBatch:
     async def _park(self, letter: DeadLetter) -> int:
         async with self.store(self.consumer.name) as work:
             await work.advance(_moves([letter.record]))
-            await work.dead_letters.keep([letter])
+            await self._keep(work, [letter])
         self._tried.pop(_address(letter.record), None)
         said = {"consumer": self.consumer.name, "attempt": letter.attempts, "error": {"code": letter.error}}
         logger.error("order parked", extra={**about(letter.record), **said})
@@ -215,7 +216,12 @@ class HandleBatch:
     async def _wait_behind(self, work: ConsumerWork, records: Sequence[LogRecord]) -> None:
         said = {"consumer": self.consumer.name}
         tell_each(logger, logging.INFO, "waits behind a parked event", ({**about(it), **said} for it in records))
-        await work.dead_letters.keep([self._letter(it, "waits behind an earlier event of its order") for it in records])
+        await self._keep(work, [self._letter(it, "waits behind an earlier event of its order") for it in records])
+
+    async def _keep(self, work: ConsumerWork, letters: Sequence[DeadLetter]) -> None:
+        await work.dead_letters.keep(letters)
+        if self.copied:
+            await work.dead_letters.copy_later(letters, self.clock())
 
     async def _set_aside(self, records: Sequence[Foreign]) -> None:
         now = self.clock()

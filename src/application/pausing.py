@@ -1,10 +1,14 @@
-"""How long the long-running loops wait, and that they stop waiting when they are asked to stop."""
+"""How long loops wait, that they stop waiting when they are asked to stop, and at what pace work goes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from math import inf
 from random import random
+from time import monotonic
 
 from attrs import define, field, frozen
+
+from ..domain.errors import InvalidInput
 
 
 @define
@@ -45,6 +49,29 @@ class Gathering:
     def after(self, taken: float) -> float:
         """Seconds to wait after work that took ``taken`` seconds."""
         return min(self.longest, taken * (1 / self.share - 1))
+
+
+@define(eq=False)
+class Pace:
+    """At most ``rate`` turns a second, evenly; without one, as they come. Raises InvalidInput for what is no rate."""
+
+    rate: float | None = None
+    now: Callable[[], float] = monotonic
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    _next: float = field(default=-inf, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.rate is not None and not 0 < self.rate < inf:
+            raise InvalidInput("rate", f"it is {self.rate:g}", "a number of events a second, more than 0")
+
+    async def turn(self) -> None:
+        """Wait until it is our turn; one that was not taken in time is not made up for."""
+        if self.rate is None:
+            return
+        now = self.now()
+        wait, self._next = self._next - now, max(self._next, now) + 1 / self.rate
+        if wait > 0:
+            await self.sleep(wait)
 
 
 async def unless_stopped(stop: asyncio.Event, waiting: Awaitable[object]) -> None:

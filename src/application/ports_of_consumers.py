@@ -10,7 +10,7 @@ from typing import Protocol
 
 from ..domain.lifecycle import Actor, OrderState, Role
 from ..domain.order import Order
-from .dead_letters import DeadLetter, ForeignLetter
+from .dead_letters import DeadLetter, ForeignLetter, LetterChange
 from .figures import DeliveryTimes, MinuteSales, OrderCourse, RestaurantSales, StateTime
 from .notices import Contact, Letter, Message, Notification, Parties, Receipt
 from .stockroom import Food, Reservation, StockItem
@@ -78,7 +78,15 @@ class DeadLetterBook(Protocol):
         ...
 
     async def remove(self, letter: DeadLetter) -> bool:
-        """Its event is handled. Whether that was the order's last letter: then the order is parked no more."""
+        """Its event is handled, or given up. Whether that was the order's last letter: then it is parked no more."""
+        ...
+
+    async def copy_later(self, letters: Sequence[DeadLetter], at: datetime) -> None:
+        """Have these copied to the topic for dead letters, from ``at`` on; not those that are removed before."""
+        ...
+
+    async def note(self, change: LetterChange) -> None:
+        """Keep who did this, and why, for good."""
         ...
 
     async def set_aside(self, letters: Sequence[ForeignLetter]) -> None:
@@ -95,6 +103,31 @@ class DeadLetters(Protocol):
 
     async def of_order(self, consumer: str, order_id: str) -> Sequence[DeadLetter]:
         """All letters of an order, by sequence."""
+        ...
+
+    async def waiting(self, consumer: str) -> Mapping[str, int]:
+        """How many letters each parked order of ``consumer`` has, by order."""
+        ...
+
+    async def history(
+        self, *, limit: int, consumer: str | None = None, order_id: str | None = None
+    ) -> Sequence[LetterChange]:
+        """What was done about letters, of one consumer or order or all, the latest first."""
+        ...
+
+    async def claim_copies(self, *, now: datetime, until: datetime, limit: int) -> Sequence[DeadLetter]:
+        """Letters to be copied that are due by ``now``, each order's in sequence.
+
+        Nobody else gets them before ``until``.
+        """
+        ...
+
+    async def copied(self, letters: Sequence[DeadLetter]) -> None:
+        """These are to be copied no more."""
+        ...
+
+    async def dropped(self, consumer: str) -> Mapping[str, Collection[int]]:
+        """The sequences of the events that were given up for ``consumer``, by order."""
         ...
 
     async def parked(self) -> Mapping[str, int]:

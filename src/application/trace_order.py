@@ -7,6 +7,7 @@ from attrs import field, frozen
 
 from ..domain.errors import StreamUnavailable
 from ..domain.lifecycle import Actor
+from .dead_letters import Outcome
 from .get_order import GetOrder
 from .log import CursorAt, EventTimes, LogRecord, Place
 from .ports import Cursors, EventLog, TopicPlaces
@@ -15,6 +16,8 @@ from .publish_pending import FLOOR
 from .readers import Readers
 
 NOTIFICATIONS = "notifications"
+CHANGES = 10_000
+"""Changes of one order's letters that are looked through; nobody makes so many."""
 _MS = timedelta(milliseconds=1)
 
 
@@ -32,7 +35,10 @@ class Moment:
 
 @frozen
 class Handling:
-    """What one consumer has done about an event: ``handled``, ``parked``, or ``waiting`` for it."""
+    """What one consumer has done about an event: ``handled``, ``parked``, or ``waiting`` for it.
+
+    ``dropped``: it was parked, and somebody gave its effect up.
+    """
 
     consumer: str
     state: str
@@ -119,16 +125,23 @@ class TraceOrder:
         found: dict[int, list[Handling]] = {record.sequence: [] for record in records}
         for consumer in [name for name in await self.readers() if name != FLOOR]:
             parked = {it.record.sequence: it for it in await self.dead_letters.of_order(consumer, order_id)}
+            dropped = await self._dropped(consumer, order_id)
             known = told if consumer == NOTIFICATIONS else {}
             for record in records:
                 if (letter := parked.get(record.sequence)) is not None:
                     handling = Handling(consumer, "parked", Moment(letter.first_failed_at))
+                elif record.sequence in dropped:
+                    handling = Handling(consumer, "dropped", Moment(dropped[record.sequence]))
                 elif (moment := _reached(record, cursors.get(consumer), known)) is not None:
                     handling = Handling(consumer, "handled", moment)
                 else:
                     handling = Handling(consumer, "waiting")
                 found[record.sequence].append(handling)
         return found
+
+    async def _dropped(self, consumer: str, order_id: str) -> Mapping[int, datetime]:
+        changes = await self.dead_letters.history(limit=CHANGES, consumer=consumer, order_id=order_id)
+        return {it.sequence: it.word.at for it in changes if it.outcome is Outcome.DROPPED}
 
 
 def _moment(at: datetime | None) -> Moment | None:

@@ -6,11 +6,13 @@ Extras are imported when they are asked for, so that a base install does without
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 import structlog
 import uuid_utils
+from attrs import evolve
 
 from ..adapters import wire
 from ..adapters.log_source import LogEventSource
@@ -27,11 +29,13 @@ from ..adapters.telemetry.watched import WatchedNotifier
 from ..adapters.telemetry.watched_consumers import WatchedBatches, watched
 from ..application.check.topic import CheckTopic
 from ..application.consuming import Consumer, HandlingWatch
+from ..application.copy_letters import CopyLetters, RunCopying
 from ..application.doctor import Wanted
 from ..application.failures import Failures
 from ..application.handle_batch import HandleBatch
 from ..application.log import EVENT_ROOM, LogRecord, Origin
 from ..application.ports import EventSource
+from ..application.ports_of_consumers import DeadLetters
 from ..application.publish_pending import FLOOR
 from ..application.readers import Readers
 from ..application.redrive import Redrive
@@ -243,6 +247,11 @@ def topic_admin(kafka: Any) -> Any:
     return TopicAdmin(kafka)
 
 
+def admin_of(kafka: Any) -> Any:
+    """Who makes the topic of ``kafka``; nobody where there is none."""
+    return None if kafka is None else topic_admin(kafka)
+
+
 def partitions(admin: Any) -> Callable[[], Awaitable[int]] | None:
     """Who knows how many partitions the topic has; nobody without Kafka."""
     return None if admin is None else admin.partitions
@@ -310,6 +319,7 @@ def handle_batch(
         watch=watch,
         origin=origin,
         topic_and_log=TopicAndLog(storage.log, storage.epochs) if reads_topic(settings) else None,
+        copied=bool(settings.dead_letter_topic),
     )
     return WatchedBatches(handle, consumer.name, instruments)
 
@@ -317,6 +327,34 @@ def handle_batch(
 def redrive(consumer: Consumer, effects: Any, clock: Callable[[], datetime], instruments: Instruments) -> Redrive:
     seen, store = watched(consumer, effects.store, instruments)
     return Redrive(consumer=seen, store=store, letters=effects.dead_letters, decode=wire.decode_record, clock=clock)
+
+
+def of_dead_letters(kafka: Any, settings: Settings) -> Any:
+    """Where Kafka is, with the topic for dead letters; None where none is asked for."""
+    if not (topic := settings.dead_letter_topic):
+        return None
+    if kafka is None:
+        raise NotConfigured(
+            "a topic for dead letters needs Kafka",
+            "set ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS, or leave ORDERFLOW_DEAD_LETTER_TOPIC empty",
+        )
+    if topic == settings.topic:
+        raise InvalidInput(
+            "ORDERFLOW_DEAD_LETTER_TOPIC", f"{topic!r} has the events", "another topic than ORDERFLOW_TOPIC"
+        )
+    return evolve(kafka, topic=topic)
+
+
+def copying(
+    kafka: Any, letters: DeadLetters, clock: Callable[[], datetime], failed: Callable[[str, BaseException], None]
+) -> RunCopying | None:
+    """Who copies dead letters to their topic; nobody where there is none."""
+    if kafka is None:
+        return None
+    from ..adapters.kafka.dead_letter_topic import KafkaDeadLetterTopic
+
+    topic = KafkaDeadLetterTopic(kafka)
+    return RunCopying(copy=CopyLetters(letters, topic, clock), topic=topic, failed=partial(failed, "copying"))
 
 
 def profile(settings: Settings) -> str:

@@ -26,6 +26,7 @@ from ..application.check.effects import CheckEffects
 from ..application.check.orders_and_log import CheckOrdersAndLog
 from ..application.create_order import CreateOrder
 from ..application.doctor import Examine
+from ..application.drop_letters import DropLetters
 from ..application.get_order import GetOrder
 from ..application.installation.look_around import LookAround
 from ..application.keep_stock import KeepStock
@@ -189,6 +190,12 @@ class Container(containers.DeclarativeContainer):
         watch=providers.Singleton(TracedHandling, tracing, destination),
     )
     redrive = providers.Factory(build.redrive, effects=effects, clock=clock, instruments=instruments)
+    of_dead_letters: providers.Provider[Any] = providers.Singleton(build.of_dead_letters, kafka, settings)
+    copying: providers.Provider[Any] = providers.Factory(
+        build.copying, of_dead_letters, effects.provided.dead_letters, clock, presence.provided.failures.note
+    )
+    dead_letter_admin: providers.Provider[Any] = providers.Callable(build.admin_of, of_dead_letters)
+    drop_letters = providers.Factory(DropLetters, effects.provided.store, clock)
     publish_pending = providers.Factory(
         PublishPending,
         log=storage.provided.log,

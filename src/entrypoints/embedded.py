@@ -8,10 +8,13 @@ from functools import partial
 from typing import Any, Self
 
 from ..adapters.log_source import LogEventSource
+from ..application.consuming import Consumer
 from ..application.create_order import NewOrder
 from ..application.handlers import Handler, HandlerConsumer, event_types
 from ..application.log import Delivery
+from ..application.pausing import Pace
 from ..application.reading import OrderPage, OrderQuery
+from ..application.redrive import Redriven
 from ..application.registry import EMBEDDING
 from ..application.request import Request, answering, checked_correlation_id, is_traceparent
 from ..application.run_consumer import RunConsumer
@@ -42,8 +45,9 @@ class OrderFlow:
     def __init__(self, container: Any) -> None:
         """For ``open``; ``container`` is built and not yet opened."""
         self._container = container
-        self._handlers: list[HandlerConsumer] = []
+        self._at_work: dict[str, Consumer] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._copying: asyncio.Task[None] | None = None
         self._consumers: tuple[str, ...] = ()
         self._stop = asyncio.Event()
 
@@ -198,6 +202,27 @@ class OrderFlow:
 
         return register
 
+    async def redrive(
+        self,
+        name: str,
+        order_id: str | None = None,
+        *,
+        error: str | None = None,
+        by: str,
+        why: str,
+        rate: float | None = None,
+    ) -> Redriven:
+        """Handle the events of orders that ``name``, a handler or consumer of this flow, has parked, in order.
+
+        Of one order, or of all; with ``error``, where the first letter has that class; at most ``rate`` events a
+        second. ``by`` and ``why`` are noted with each event. Raises InvalidInput, StorageUnavailable.
+        """
+        if name not in self._at_work:
+            raise InvalidInput("name", f"nobody of that name works here: {name!r}", ", ".join(self._at_work) or "none")
+        redrive = self._container.redrive(consumer=self._at_work[name])
+        done: Redriven = await redrive(order_id, error=error, by=by, why=why, pace=Pace(rate))
+        return done
+
     async def settled(self, timeout: float = 10.0) -> None:
         """Wait until handlers and consumers of this flow have handled all that is in the log. For tests.
 
@@ -224,12 +249,16 @@ class OrderFlow:
         self._container.presence().runs(name, loop.source)
         if isinstance(loop.source, LogEventSource):
             hear(self._container)
+        if self._copying is None and (copying := self._container.copying()) is not None:
+            self._copying = asyncio.get_running_loop().create_task(copying(self._stop), name="copying")
+        self._at_work[name] = loop.consumer
         self._tasks[name] = asyncio.get_running_loop().create_task(loop(self._stop), name=name)
 
     async def _close(self) -> None:
         self._stop.set()
         self._container.news().notify()
-        outcomes = await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        running = [*self._tasks.values(), *([self._copying] if self._copying else [])]
+        outcomes = await asyncio.gather(*running, return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
         if failures:
             raise failures[0]

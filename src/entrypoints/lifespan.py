@@ -18,6 +18,7 @@ async def opened(container: Any) -> AsyncIterator[None]:
     storage, direct, channels = container.storage(), container.direct(), container.channels()
     tracing = container.tracing()
     bells = [bell for bell in (container.bell_listener(), container.bell()) if bell is not None]
+    container.of_dead_letters()
     url: str = container.settings().database_url
     if url.startswith("sqlite:") and await schema.current(url) != schema.newest():
         await schema.upgrade(url)

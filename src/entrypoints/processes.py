@@ -21,6 +21,9 @@ HOUSEKEEPING_SECONDS = 5.0
 ANSWERS_KEPT = timedelta(hours=24)
 """How long an idempotency key answers; after that it is new again."""
 
+BESIDE = ("housekeeping", "copying")
+"""Parts that nobody asks for by name."""
+
 logger = logging.getLogger("orderflow.processes")
 
 Part = Callable[[asyncio.Event], Awaitable[None]]
@@ -49,12 +52,14 @@ async def run_parts(
         parts[name] = consumer_loop(container, name)
     if api:
         parts["api"] = partial(_api, container)
+    if consumers and (copying := container.copying()) is not None:
+        parts["copying"] = copying
     if api or "inventory" in consumers:
         parts["housekeeping"] = partial(_housekeeping, container)
 
     presence = container.presence()
     for name, part in parts.items():
-        if name != "housekeeping":
+        if name not in BESIDE:
             presence.runs(name, _works_on(container, part))
     running = set(parts)
     container.stopping().watch(lambda: tuple(running))

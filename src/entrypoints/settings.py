@@ -130,6 +130,11 @@ class Settings:
     consumer_attempts: int = ts.option(
         default=3, validator=_between(1, 100), help="attempts before an order is parked, 1 to 100"
     )
+    dead_letter_topic: str = ts.option(
+        default="",
+        validator=v.matches_re(r"([A-Za-z0-9._-]{1,249})?"),
+        help="a Kafka topic for copies of parked events, such as dlq.order-events; empty: none",
+    )
     poll_seconds: float = ts.option(
         default=0.25, validator=_between(0.01, 60), help="seconds between looks for news, 0.01 to 60"
     )

@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 from attrs import evolve
-from orderflow.application.dead_letters import DeadLetter, ForeignLetter
+from orderflow.application.dead_letters import DeadLetter, ForeignLetter, LetterChange, Outcome
 from orderflow.application.log import Foreign, LogRecord
 from orderflow.application.notices import Contact, Notification, NotificationStatus, Parties, Receipt
+from orderflow.application.rollout import Word
 from orderflow.application.stockroom import Reservation, ReservationStatus, StockItem
 from orderflow.domain.errors import InvalidInput, StaleCursor
 
@@ -243,6 +244,68 @@ class ConsumerStoreContract:
         of_value_error = await world.effects.dead_letters.blocking("analytics", error="ValueError")
 
         assert [it.record.order_id for it in of_value_error] == ["o2"]
+
+    async def test_what_was_done_about_letters_is_told_the_latest_first(self, world: World) -> None:
+        changes = []
+        for number, (consumer, order_id) in enumerate((("analytics", "o1"), ("analytics", "o2"), ("inventory", "o1"))):
+            word = Word(by="ann", why=f"reason {number}; 50 % of it", at=world.clock() + timedelta(seconds=number))
+            letter = evolve(_letter(world, await _record(order_id)), consumer=consumer, error="KeyError", attempts=3)
+            changes.append(LetterChange.of(letter, Outcome.DROPPED if number else Outcome.HANDLED, word))
+            async with world.effects.store(consumer) as work:
+                await work.dead_letters.note(changes[-1])
+        letters = world.effects.dead_letters
+
+        assert await letters.history(limit=10) == changes[::-1]
+        assert await letters.history(limit=1) == changes[2:]
+        assert await letters.history(limit=10, consumer="analytics") == changes[1::-1]
+        assert await letters.history(limit=10, order_id="o1") == [changes[2], changes[0]]
+        assert await letters.dropped("analytics") == {"o2": {1}}
+
+    async def test_what_was_noted_in_a_transaction_that_fails_is_gone(self, world: World) -> None:
+        word = Word(by="ann", why="a slip", at=world.clock())
+        change = LetterChange.of(_letter(world, await _record("o1")), Outcome.DROPPED, word)
+
+        async def fails_after_noting() -> None:
+            async with world.effects.store("analytics") as work:
+                await work.dead_letters.note(change)
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await fails_after_noting()
+
+        assert await world.effects.dead_letters.history(limit=10) == []
+
+    async def test_letters_to_be_copied_are_claimed_in_order_and_by_one_at_a_time(self, world: World) -> None:
+        letters = [_letter(world, await _record("o1", sequence)) for sequence in (1, 2, 3)]
+        now, later = world.clock(), world.clock() + timedelta(seconds=30)
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep(letters[::-1])
+            await work.dead_letters.copy_later(letters[::-1], now)
+
+        first = await world.effects.dead_letters.claim_copies(now=now, until=later, limit=2)
+        second = await world.effects.dead_letters.claim_copies(now=now, until=later, limit=2)
+        nobody = await world.effects.dead_letters.claim_copies(now=now, until=later, limit=2)
+        after_a_death = await world.effects.dead_letters.claim_copies(now=later, until=later, limit=9)
+
+        assert (first, second, nobody, after_a_death) == (letters[:2], letters[2:], [], letters)
+
+    async def test_a_letter_that_was_copied_or_removed_is_copied_no_more(self, world: World) -> None:
+        letters = [_letter(world, await _record("o1", sequence)) for sequence in (1, 2, 3)]
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep(letters)
+            await work.dead_letters.copy_later(letters, world.clock())
+            await work.dead_letters.remove(letters[0])
+
+        await world.effects.dead_letters.copied(letters[1:2])
+
+        left = await world.effects.dead_letters.claim_copies(now=world.clock(), until=world.clock(), limit=9)
+        assert left == letters[2:]
+
+    async def test_a_letter_that_nobody_wants_copied_is_not(self, world: World) -> None:
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep([_letter(world, await _record("o1"))])
+
+        assert await world.effects.dead_letters.claim_copies(now=world.clock(), until=world.clock(), limit=9) == []
 
     async def test_parked_orders_are_counted_by_consumer(self, world: World) -> None:
         first, second = _letter(world, await _record("o1")), _letter(world, await _record("o1", 2))

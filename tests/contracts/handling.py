@@ -7,8 +7,11 @@ import pytest
 from attrs import define, evolve, field
 from orderflow.application.analyse import Analyse
 from orderflow.application.consuming import ConsumerWork, Handled
+from orderflow.application.dead_letters import Outcome
 from orderflow.application.log import Delivery, Foreign, LogRecord, Origin, bucket_of
-from orderflow.domain.errors import LogGap, StorageUnavailable, TransientFailure
+from orderflow.application.pausing import Pace
+from orderflow.application.rollout import Word
+from orderflow.domain.errors import InvalidInput, LogGap, NotFound, StorageUnavailable, TransientFailure
 
 from tests.support.effects import World
 from tests.support.shop import Shop
@@ -53,6 +56,19 @@ class Telling:
 
     async def settle(self) -> int:
         return 0
+
+
+@define
+class Time:
+    """A clock that goes while somebody sleeps."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
 class HandlingContract:
@@ -242,6 +258,17 @@ class HandlingContract:
 
         assert letter.origin is None
 
+    async def test_parked_events_are_to_be_copied_where_that_is_asked_for(self, world: World) -> None:
+        records = await _lives("o1", "o2")
+        await world.handling(Stumbling(poison={("o1", 5)}), copied=True)(records[:12])
+        await world.handling(Stumbling(poison={("o2", 7)}), copied=False)(records[12:])
+
+        letters = await world.effects.dead_letters.claim_copies(now=world.clock(), until=world.clock(), limit=9)
+
+        parked = [it.record for it in await world.effects.dead_letters.of_order("analytics", "o1")]
+        assert [letter.record for letter in letters] == parked[:2]
+        assert len(parked) == 3
+
     async def test_bytes_that_say_nothing_park_their_order_at_once(self, world: World) -> None:
         records = await _lives("o1", "o2")
         broken = [evolve(r, body=b"{}") if (r.order_id, r.sequence) == ("o1", 2) else r for r in records]
@@ -315,6 +342,113 @@ class HandlingContract:
 
         assert done.unparked == ("o2",)
         assert [it.record.order_id for it in await world.effects.dead_letters.blocking()] == ["o1"]
+
+    async def test_redrive_notes_with_each_event_who_asked_for_it_and_why(self, world: World) -> None:
+        records = await _lives("o1")
+        consumer = Stumbling(poison={("o1", 5)})
+        await world.handling(consumer)(records)
+        consumer.poison.clear()
+        consumer.poison.add(("o1", 7))
+
+        await world.redriving(consumer)(by="ann", why="the oven is mended")
+
+        history = await world.effects.dead_letters.history(limit=10)
+        assert [(it.sequence, it.outcome, it.error, it.attempts) for it in history] == [
+            (7, Outcome.FAILED, "ValueError", 1),
+            (6, Outcome.HANDLED, "", 0),
+            (5, Outcome.HANDLED, "ValueError", 3),
+        ]
+        assert {it.word for it in history} == {Word(by="ann", why="the oven is mended", at=world.clock())}
+        assert {(it.event_id, it.position) for it in history} == {(r.event_id, r.position) for r in records[4:]}
+
+    async def test_what_is_noted_stands_with_the_effect_or_not_at_all(self, world: World) -> None:
+        records = await _lives("o1")
+        await world.handling(Stumbling(poison={("o1", 7)}))(records)
+        away = Stumbling(poison={("o1", 7)}, failure=StorageUnavailable("database", "it is away"))
+
+        with pytest.raises(StorageUnavailable):
+            await world.redrive(away)()
+
+        assert await world.effects.dead_letters.history(limit=10) == []
+        assert [it.record.sequence for it in await world.effects.dead_letters.blocking()] == [7]
+
+    @pytest.mark.parametrize("word", [{"by": "", "why": "x"}, {"by": "ann", "why": " "}])
+    async def test_nothing_is_redriven_without_an_author_and_a_reason(self, world: World, word: dict[str, str]) -> None:
+        await world.handling(Stumbling(poison={("o1", 7)}))(await _lives("o1"))
+
+        with pytest.raises(InvalidInput):
+            await world.redriving(Analyse())(**word)
+
+        assert len(await world.effects.dead_letters.blocking()) == 1
+
+    async def test_redrive_goes_at_the_pace_that_it_is_given(self, world: World) -> None:
+        records = await _lives("o1", "o2")
+        consumer = Stumbling(poison={("o1", 3), ("o2", 6)})
+        await world.handling(consumer)(records)
+        consumer.poison.clear()
+        time = Time()
+
+        done = await world.redrive(consumer)(pace=Pace(10, time, time.sleep))
+
+        assert (done.events, done.unparked) == (7, ("o1", "o2"))
+        assert time.now == pytest.approx(0.6)
+
+    async def test_what_would_be_redriven_is_told_and_nothing_is_changed_by_asking(self, world: World) -> None:
+        records = await _lives("o1", "o2")
+        await world.handling(Stumbling(poison={("o1", 3), ("o2", 6)}))(records)
+        redrive = world.redriving(Analyse())
+
+        plan = await redrive.would()
+
+        assert [(it.order_id, it.sequence, it.error, it.events) for it in plan] == [
+            ("o1", 3, "ValueError", 5),
+            ("o2", 6, "ValueError", 2),
+        ]
+        assert await redrive.would("o2") == plan[1:]
+        assert await redrive.would(error="KeyError") == []
+        assert await world.effects.dead_letters.waiting("analytics") == {"o1": 5, "o2": 2}
+        assert await world.effects.dead_letters.history(limit=10) == []
+
+    async def test_a_dropped_event_is_given_up_and_those_behind_it_are_redriven(self, world: World) -> None:
+        records = await _lives("o1")
+        consumer = Telling(world, poison={("o1", 3)})
+        for record in records:
+            await world.handling(consumer)([record])
+
+        dropped = await world.drop("telling", "o1", by="ann", why="the printer ate it")
+        done = await world.redrive(consumer)()
+
+        assert ([it.record.sequence for it in dropped.letters], dropped.unparked) == ([3], False)
+        assert (done.events, done.unparked) == (4, ("o1",))
+        assert consumer.told == [("o1", sequence) for sequence in (1, 2, 4, 5, 6, 7)]
+        [*_, first] = await world.effects.dead_letters.history(limit=10)
+        assert (first.sequence, first.outcome, first.error) == (3, Outcome.DROPPED, "ValueError")
+        assert first.word == Word(by="ann", why="the printer ate it", at=world.clock())
+        assert await world.effects.dead_letters.dropped("telling") == {"o1": {3}}
+
+    async def test_an_order_whose_letters_are_all_dropped_goes_on_in_the_stream(self, world: World) -> None:
+        records = await _lives("o1", "o2")
+        consumer = Telling(world, poison={("o1", 3), ("o2", 3)})
+        handle = world.handling(consumer)
+        for record in [r for r in records if r.sequence <= 5]:
+            await handle([record])
+
+        dropped = await world.drop("telling", "o1", by="ann", why="a test order", with_followers=True)
+        for record in [r for r in records if r.sequence > 5]:
+            await handle([record])
+
+        assert ([it.record.sequence for it in dropped.letters], dropped.unparked) == ([3, 4, 5], True)
+        assert consumer.told[-2:] == [("o1", 6), ("o1", 7)]
+        assert [it.record.order_id for it in await world.effects.dead_letters.blocking()] == ["o2"]
+
+    async def test_what_is_not_parked_cannot_be_dropped(self, world: World) -> None:
+        await world.handling(Stumbling(poison={("o1", 3)}))(await _lives("o1"))
+
+        for consumer, order_id in (("analytics", "o2"), ("inventory", "o1")):
+            with pytest.raises(NotFound):
+                await world.drop(consumer, order_id, by="ann", why="a slip")
+
+        assert await world.effects.dead_letters.history(limit=10) == []
 
     async def test_an_order_goes_on_in_the_stream_once_it_is_unparked(self, world: World) -> None:
         records = await _lives("o1")

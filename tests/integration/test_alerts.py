@@ -181,7 +181,7 @@ def a_handler_fails(here: Watched) -> Iterator[None]:
                 here.ordering.cancel(name)
 
     def handled_after_all() -> bool:
-        here.run("dead-letters", "redrive", "analytics")
+        here.run("dead-letters", "redrive", "analytics", "--by", "ann", "--why", "the books are right again")
         return here.count("dead_letters") == 0
 
     try:

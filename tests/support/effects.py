@@ -1,5 +1,7 @@
 """One consumer's world for a test: where its cursors and effects are kept, on any adapter."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from attrs import frozen
@@ -7,8 +9,9 @@ from orderflow.adapters import wire
 from orderflow.adapters.memory import MemoryEffects, MemoryStorage
 from orderflow.application.analyse import Analyse
 from orderflow.application.consuming import Consumer
+from orderflow.application.drop_letters import DropLetters
 from orderflow.application.handle_batch import HandleBatch
-from orderflow.application.redrive import Redrive
+from orderflow.application.redrive import Redrive, Redriven
 
 from tests.support.shop import HandClock
 
@@ -32,8 +35,16 @@ class World:
             **settings,
         )
 
-    def redrive(self, consumer: Consumer) -> Redrive:
+    def redriving(self, consumer: Consumer) -> Redrive:
         return Redrive(consumer, self.effects.store, self.effects.dead_letters, wire.decode_record, self.clock)
+
+    def redrive(self, consumer: Consumer) -> Callable[..., Awaitable[Redriven]]:
+        """As somebody asks for it."""
+        return partial(self.redriving(consumer), by="ann", why="it is mended")
+
+    @property
+    def drop(self) -> DropLetters:
+        return DropLetters(self.effects.store, self.clock)
 
 
 def memory_world() -> World:

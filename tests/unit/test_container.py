@@ -20,6 +20,9 @@ PROFILES = {
     "PostgreSQL and Kafka": Settings(database_url=POSTGRESQL, kafka_bootstrap_servers=NOBODY),
     "SQLite and Kafka": Settings(database_url="sqlite:///profile.db", kafka_bootstrap_servers=NOBODY),
     "direct publishing": Settings(database_url=POSTGRESQL, kafka_bootstrap_servers=NOBODY, publishing="direct"),
+    "a topic for dead letters": Settings(
+        database_url=POSTGRESQL, kafka_bootstrap_servers=NOBODY, dead_letter_topic="dlq.order-events"
+    ),
 }
 NEEDS_MORE = {"handle_batch", "redrive", "unheard"}
 """Made for a consumer, which is their argument."""
@@ -110,3 +113,32 @@ def test_every_profile_has_instances_of_its_own() -> None:
 
     assert one.storage() is one.storage()
     assert one.storage() is not other.storage()
+
+
+def test_nobody_copies_dead_letters_unless_a_topic_is_set() -> None:
+    without, with_topic = (
+        container_for(PROFILES["SQLite and Kafka"]),
+        container_for(PROFILES["a topic for dead letters"]),
+    )
+
+    assert (without.copying(), without.dead_letter_admin()) == (None, None)
+    assert with_topic.copying() is not None
+    assert with_topic.dead_letter_admin().settings.topic == "dlq.order-events"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (Settings(database_url="memory://", dead_letter_topic="dlq.order-events"), "needs Kafka"),
+        (
+            Settings(database_url="memory://", kafka_bootstrap_servers=NOBODY, dead_letter_topic="order-events"),
+            "another topic than ORDERFLOW_TOPIC",
+        ),
+    ],
+)
+async def test_a_topic_for_dead_letters_that_cannot_be_is_refused_before_anything_opens(
+    settings: Settings, told: str
+) -> None:
+    with pytest.raises((NotConfigured, InvalidInput), match=told):
+        async with opened(container_for(settings)):
+            pass

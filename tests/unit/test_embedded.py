@@ -198,6 +198,35 @@ async def test_a_handler_that_keeps_failing_parks_its_order_alone() -> None:
         assert told == ["O2"]
 
 
+async def test_what_a_handler_could_not_do_is_redriven_in_its_application() -> None:
+    told: list[tuple[str, int]] = []
+    paper = False
+    async with OrderFlow.in_memory(consumers=()) as flow:
+
+        @flow.on(name="fragile")
+        async def fragile(event: OrderEvent) -> None:
+            if not paper:
+                raise RuntimeError("no paper")
+            told.append((event.order_id, event.sequence))
+
+        await lived(flow, "O1")
+        await flow.settled()
+        paper = True
+
+        done = await flow.redrive("fragile", by="ann", why="there is paper again")
+
+        assert (done.events, done.unparked) == (7, ("O1",))
+        assert told == [("O1", sequence) for sequence in range(1, 8)]
+        history = await flow.container.effects().dead_letters.history(limit=1, consumer="fragile")
+        assert [(it.word.by, it.word.why, it.outcome) for it in history] == [("ann", "there is paper again", "handled")]
+
+
+async def test_nobody_redrives_for_a_handler_that_is_not_here() -> None:
+    async with OrderFlow.in_memory(consumers=("analytics",)) as flow:
+        with pytest.raises(InvalidInput, match="analytics"):
+            await flow.redrive("fragile", by="ann", why="there is paper again")
+
+
 async def test_a_handler_that_fails_once_is_asked_again() -> None:
     tries: list[int] = []
     async with OrderFlow.in_memory(consumers=()) as flow:

@@ -10,6 +10,7 @@ try:
 except ImportError as missing:
     raise NotConfigured("the Kafka client is not installed", "pip install 'orderflow[kafka]'") from missing
 
+from .dead_letter_topic import KafkaDeadLetterTopic
 from .direct import DirectPublishing, KafkaEventPublisher
 from .lag import GroupLag, PartitionLag
 from .reader import KafkaTopicReader
@@ -21,6 +22,7 @@ from .topics import TopicAdmin, TopicDescription
 __all__ = [
     "DirectPublishing",
     "GroupLag",
+    "KafkaDeadLetterTopic",
     "KafkaEventPublisher",
     "KafkaEventSource",
     "KafkaRelayTopic",

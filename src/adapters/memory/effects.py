@@ -3,16 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 from attrs import define, field
 
-from ...application.dead_letters import DeadLetter, ForeignLetter
+from ...application.dead_letters import DeadLetter, ForeignLetter, LetterChange
 from ...application.figures import OrderCourse
 from ...application.notices import Contact, Notification, Parties
 from ...application.ports import Cursors
 from ...application.stockroom import Food, Reservation
 from ...domain.errors import StaleCursor
 from .effects_books import (
+    LetterKey,
     MemoryAnalyticsBook,
     MemoryDeadLetterBook,
     MemoryNotificationBook,
@@ -44,6 +46,8 @@ class MemoryEffects:
     _stock: dict[Food, int] = field(factory=dict, init=False)
     _letters: dict[tuple[str, str], tuple[DeadLetter, ...]] = field(factory=dict, init=False)
     _foreign: dict[tuple[str, str, int, int], ForeignLetter] = field(factory=dict, init=False)
+    _to_copy: dict[LetterKey, datetime] = field(factory=dict, init=False)
+    _changes: list[LetterChange] = field(factory=list, init=False)
     _lock: asyncio.Lock = field(factory=asyncio.Lock, init=False, repr=False)
 
     @asynccontextmanager
@@ -76,7 +80,7 @@ class MemoryEffects:
 
     @property
     def dead_letters(self) -> MemoryDeadLetters:
-        return MemoryDeadLetters(self._letters, self._foreign)
+        return MemoryDeadLetters(self._letters, self._foreign, self._to_copy, self._changes, self._lock)
 
 
 class MemoryConsumerWork:
@@ -91,7 +95,13 @@ class MemoryConsumerWork:
         )
         self.analytics = MemoryAnalyticsBook(Staged(effects._courses))
         self.reservations = MemoryReservationBook(Staged(effects._reservations), Staged(effects._stock))
-        self.dead_letters = MemoryDeadLetterBook(consumer, Staged(effects._letters), Staged(effects._foreign))
+        self.dead_letters = MemoryDeadLetterBook(
+            consumer,
+            Staged(effects._letters),
+            Staged(effects._foreign),
+            Staged(effects._to_copy),
+            effects._changes,
+        )
 
     async def advance(self, moves: Mapping[int, tuple[int, int]]) -> None:
         at = await self._cursors.positions(self._consumer)

@@ -1,10 +1,11 @@
 """The books of one consumer transaction, staged over the dictionaries that they will be kept in."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
-from attrs import frozen
+from attrs import field, frozen
 
-from ...application.dead_letters import DeadLetter, ForeignLetter
+from ...application.dead_letters import DeadLetter, ForeignLetter, LetterChange
 from ...application.figures import OrderCourse
 from ...application.notices import Contact, Notification, NotificationStatus, Parties
 from ...application.stockroom import Food, Reservation
@@ -12,6 +13,14 @@ from .staging import Staged
 
 NoticeKey = tuple[int, str, str]
 """Sequence, recipient and channel: what tells the notifications of one order apart."""
+
+
+LetterKey = tuple[str, str, int]
+"""Consumer, order and sequence: what tells letters apart."""
+
+
+def letter_key(letter: DeadLetter) -> LetterKey:
+    return letter.consumer, letter.record.order_id, letter.record.sequence
 
 
 def notice_key(notification: Notification) -> NoticeKey:
@@ -95,6 +104,9 @@ class MemoryDeadLetterBook:
     _consumer: str
     _letters: Staged[tuple[str, str], tuple[DeadLetter, ...]]
     _foreign: Staged[tuple[str, str, int, int], ForeignLetter]
+    _to_copy: Staged[LetterKey, datetime]
+    _changes: list[LetterChange]
+    _noted: list[LetterChange] = field(factory=list, init=False)
 
     async def parked(self, order_ids: Collection[str]) -> Collection[str]:
         return {order_id for order_id in order_ids if self._letters.get((self._consumer, order_id))}
@@ -110,7 +122,15 @@ class MemoryDeadLetterBook:
     async def remove(self, letter: DeadLetter) -> bool:
         others = self._without(letter)
         self._put(letter.record.order_id, others)
+        self._to_copy.drop(letter_key(letter))
         return not others
+
+    async def copy_later(self, letters: Sequence[DeadLetter], at: datetime) -> None:
+        for letter in letters:
+            self._to_copy.put(letter_key(letter), at)
+
+    async def note(self, change: LetterChange) -> None:
+        self._noted.append(change)
 
     async def set_aside(self, letters: Sequence[ForeignLetter]) -> None:
         for letter in letters:
@@ -122,6 +142,8 @@ class MemoryDeadLetterBook:
     def commit(self) -> None:
         self._letters.keep()
         self._foreign.keep()
+        self._to_copy.keep()
+        self._changes.extend(self._noted)
 
     def _without(self, letter: DeadLetter) -> list[DeadLetter]:
         there = self._letters.get((self._consumer, letter.record.order_id)) or ()

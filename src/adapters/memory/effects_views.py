@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from attrs import evolve, frozen
 
-from ...application.dead_letters import DeadLetter, ForeignLetter
+from ...application.dead_letters import DeadLetter, ForeignLetter, LetterChange, Outcome
 from ...application.figures import (
     DeliveryTimes,
     MinuteSales,
@@ -23,7 +23,7 @@ from ...application.notices import Contact, Notification, NotificationStatus
 from ...application.stockroom import Food, Reservation, ReservationStatus, StockItem, check_stock
 from ...domain.lifecycle import OrderState
 from ...domain.money import total_of
-from .effects_books import NoticeKey, notice_key
+from .effects_books import LetterKey, NoticeKey, letter_key, notice_key
 
 K = TypeVar("K", datetime, str)
 
@@ -126,6 +126,9 @@ class MemoryShortages:
 class MemoryDeadLetters:
     _letters: dict[tuple[str, str], tuple[DeadLetter, ...]]
     _foreign: dict[tuple[str, str, int, int], ForeignLetter]
+    _to_copy: dict[LetterKey, datetime]
+    _changes: list[LetterChange]
+    _lock: asyncio.Lock
 
     async def blocking(self, consumer: str | None = None, *, error: str | None = None) -> Sequence[DeadLetter]:
         firsts = (letters[0] for _, letters in sorted(self._letters.items()))
@@ -133,6 +136,34 @@ class MemoryDeadLetters:
 
     async def of_order(self, consumer: str, order_id: str) -> Sequence[DeadLetter]:
         return self._letters.get((consumer, order_id), ())
+
+    async def waiting(self, consumer: str) -> Mapping[str, int]:
+        return {order_id: len(letters) for (of, order_id), letters in self._letters.items() if of == consumer}
+
+    async def history(
+        self, *, limit: int, consumer: str | None = None, order_id: str | None = None
+    ) -> Sequence[LetterChange]:
+        latest = reversed(self._changes)
+        return [it for it in latest if consumer in (None, it.consumer) and order_id in (None, it.order_id)][:limit]
+
+    async def claim_copies(self, *, now: datetime, until: datetime, limit: int) -> Sequence[DeadLetter]:
+        async with self._lock:
+            claimed = [key for key, due in sorted(self._to_copy.items()) if due <= now][:limit]
+            self._to_copy.update(dict.fromkeys(claimed, until))
+            letters = {letter_key(it): it for key in claimed for it in self._letters.get(key[:2], ())}
+        return [letters[key] for key in claimed]
+
+    async def copied(self, letters: Sequence[DeadLetter]) -> None:
+        async with self._lock:
+            for letter in letters:
+                self._to_copy.pop(letter_key(letter), None)
+
+    async def dropped(self, consumer: str) -> Mapping[str, Collection[int]]:
+        found: dict[str, set[int]] = defaultdict(set)
+        for it in self._changes:
+            if it.consumer == consumer and it.outcome is Outcome.DROPPED:
+                found[it.order_id].add(it.sequence)
+        return found
 
     async def parked(self) -> Mapping[str, int]:
         return Counter(consumer for consumer, _ in self._letters)

@@ -1,15 +1,16 @@
 """The books of one consumer transaction, as rows on its connection."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from attrs import frozen
-from sqlalchemy import Column, Select, delete, select
+from sqlalchemy import Column, Select, delete, insert, select
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ...application.dead_letters import DeadLetter, ForeignLetter
+from ...application.dead_letters import DeadLetter, ForeignLetter, LetterChange
 from ...application.figures import OrderCourse
 from ...application.notices import Contact, Notification, Parties
 from ...application.stockroom import Food, Reservation
@@ -18,6 +19,7 @@ from .effects_rows import (
     course_of,
     letter_of,
     reservation_of,
+    row_of_change,
     row_of_course,
     row_of_foreign,
     row_of_letter,
@@ -27,8 +29,10 @@ from .effects_rows import (
 )
 from .effects_tables import (
     contacts,
+    dead_letter_changes,
     dead_letters,
     foreign_records,
+    letters_to_copy,
     notifications,
     order_courses,
     order_parties,
@@ -133,11 +137,10 @@ class SqlDeadLetterBook:
 
     async def remove(self, letter: DeadLetter) -> bool:
         order_id = letter.record.order_id
-        await self._connection.execute(
-            delete(dead_letters)
-            .where(dead_letters.c.consumer == self._consumer, dead_letters.c.order_id == order_id)
-            .where(dead_letters.c.sequence == letter.record.sequence)
-        )
+        for table in (dead_letters, letters_to_copy):
+            it = table.c
+            here = it.consumer == self._consumer, it.order_id == order_id, it.sequence == letter.record.sequence
+            await self._connection.execute(delete(table).where(*here))
         if await self.first(order_id) is not None:
             return False
         await self._connection.execute(
@@ -146,6 +149,16 @@ class SqlDeadLetterBook:
             )
         )
         return True
+
+    async def copy_later(self, letters: Sequence[DeadLetter], at: datetime) -> None:
+        rows = [
+            {"consumer": it.consumer, "order_id": it.record.order_id, "sequence": it.record.sequence, "due_at": at}
+            for it in letters
+        ]
+        await put(self._connection, letters_to_copy, rows)
+
+    async def note(self, change: LetterChange) -> None:
+        await self._connection.execute(insert(dead_letter_changes).values(row_of_change(change)))
 
     async def set_aside(self, letters: Sequence[ForeignLetter]) -> None:
         await put(self._connection, foreign_records, [row_of_foreign(it) for it in letters], replace=False)

@@ -8,10 +8,11 @@ from typing import Any
 
 from attrs import asdict, fields_dict
 
-from ...application.dead_letters import DeadLetter, ForeignLetter
+from ...application.dead_letters import DeadLetter, ForeignLetter, LetterChange, Outcome
 from ...application.figures import OrderCourse, minute_of
 from ...application.log import Foreign, LogRecord, Origin
 from ...application.notices import Notification, NotificationStatus, Parties
+from ...application.rollout import Word
 from ...application.stockroom import Reservation, ReservationStatus
 from ...domain.lifecycle import OrderState
 from ...domain.money import Money
@@ -120,6 +121,17 @@ def letter_of(row: Row) -> DeadLetter:
     origin = None if row["topic"] is None else Origin(**{name: row[name] for name in _ORIGIN})
     rest = {name: row[name] for name in row if name not in _RECORD + _ORIGIN}
     return DeadLetter(record=record, origin=origin, **rest)
+
+
+def row_of_change(it: LetterChange) -> dict[str, Any]:
+    rest = {name: value for name, value in asdict(it, recurse=False).items() if name != "word"}
+    return {**asdict(it.word), **rest, "outcome": it.outcome.value}
+
+
+def change_of(row: Row) -> LetterChange:
+    rest = {name: row[name] for name in row if name not in ("entry", "by", "why", "at", "outcome")}
+    word = Word(by=row["by"], why=row["why"], at=row["at"])
+    return LetterChange(word=word, outcome=Outcome(row["outcome"]), **rest)
 
 
 def row_of_foreign(it: ForeignLetter) -> dict[str, Any]:

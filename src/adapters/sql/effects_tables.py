@@ -5,6 +5,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -15,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-from .tables import Amount, Identifier, Moment, metadata
+from .tables import Amount, Counter, Identifier, Moment, metadata
 
 ROOM_TO_CHANGE = 70
 """Per cent of a page that PostgreSQL fills at first: rows that change a few times then change in place."""
@@ -165,6 +166,39 @@ dead_letters = Table(
     Column("offset", BigInteger),
     PrimaryKeyConstraint("consumer", "order_id", "sequence"),
 )
+
+letters_to_copy = Table(
+    "letters_to_copy",
+    metadata,
+    Column("consumer", Identifier, nullable=False),
+    Column("order_id", Identifier, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    PrimaryKeyConstraint("consumer", "order_id", "sequence"),
+)
+"""Letters that the topic for them does not have yet."""
+
+dead_letter_changes = Table(
+    "dead_letter_changes",
+    metadata,
+    Column("entry", Counter, Identity(), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("consumer", Identifier, nullable=False),
+    Column("order_id", Identifier, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("bucket", SmallInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    PrimaryKeyConstraint("entry"),
+)
+"""What somebody did about letters; nothing of it is ever changed or deleted."""
+Index(None, dead_letter_changes.c.consumer, dead_letter_changes.c.order_id)
 
 foreign_records = Table(
     "foreign_records",

@@ -1,5 +1,6 @@
 """What the consumers keep, as it is seen and settled outside of their transactions."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -7,16 +8,18 @@ from typing import Any
 from attrs import evolve, frozen
 from sqlalchemy import Select, and_, delete, func, select, update
 
-from ...application.dead_letters import DeadLetter, ForeignLetter
+from ...application.dead_letters import DeadLetter, ForeignLetter, LetterChange, Outcome
 from ...application.notices import Contact, Notification
 from ...application.stockroom import Reservation, StockItem, check_stock
 from .bulk import among, change, put
 from .database import Database
-from .effects_rows import foreign_of, letter_of, notification_of, reservation_of, row_of_outcome
+from .effects_rows import change_of, foreign_of, letter_of, notification_of, reservation_of, row_of_outcome
 from .effects_tables import (
     contacts,
+    dead_letter_changes,
     dead_letters,
     foreign_records,
+    letters_to_copy,
     notifications,
     parked_orders,
     reservations,
@@ -150,6 +153,58 @@ class SqlDeadLetters:
         letters = select(dead_letters).where(it.consumer == consumer, it.order_id == order_id).order_by(it.sequence)
         return [letter_of(row) for row in await _all(self._database, letters)]
 
+    async def waiting(self, consumer: str) -> Mapping[str, int]:
+        it = dead_letters.c
+        counted = (
+            select(it.order_id, func.count().label("letters")).where(it.consumer == consumer).group_by(it.order_id)
+        )
+        return {row["order_id"]: row["letters"] for row in await _all(self._database, counted)}
+
+    async def history(
+        self, *, limit: int, consumer: str | None = None, order_id: str | None = None
+    ) -> Sequence[LetterChange]:
+        it = dead_letter_changes.c
+        changes = select(dead_letter_changes).order_by(it.entry.desc()).limit(limit)
+        if consumer is not None:
+            changes = changes.where(it.consumer == consumer)
+        if order_id is not None:
+            changes = changes.where(it.order_id == order_id)
+        return [change_of(row) for row in await _all(self._database, changes)]
+
+    async def claim_copies(self, *, now: datetime, until: datetime, limit: int) -> Sequence[DeadLetter]:
+        it, letter = letters_to_copy.c, dead_letters.c
+        same = and_(it.consumer == letter.consumer, it.order_id == letter.order_id, it.sequence == letter.sequence)
+        due = (
+            select(dead_letters)
+            .join(letters_to_copy, same)
+            .where(it.due_at <= now)
+            .order_by(it.consumer, it.order_id, it.sequence)
+            .limit(limit)
+        )
+        # An idle look takes no lock, and on SQLite no turn among the writers.
+        if not await _all(self._database, due.limit(1)):
+            return []
+        async with self._database.writing() as connection:
+            found = await connection.execute(due.with_for_update(of=letters_to_copy, skip_locked=True))
+            claimed = [letter_of(row) for row in found.mappings()]
+            await change(connection, letters_to_copy, [{**_key(letter), "due_at": until} for letter in claimed])
+        return claimed
+
+    async def copied(self, letters: Sequence[DeadLetter]) -> None:
+        it = letters_to_copy.c
+        async with self._database.writing() as connection:
+            for letter in letters:
+                here = [it[name] == value for name, value in _key(letter).items()]
+                await connection.execute(delete(letters_to_copy).where(*here))
+
+    async def dropped(self, consumer: str) -> Mapping[str, Collection[int]]:
+        it = dead_letter_changes.c
+        given_up = select(it.order_id, it.sequence).where(it.consumer == consumer, it.outcome == Outcome.DROPPED.value)
+        found: dict[str, set[int]] = defaultdict(set)
+        for row in await _all(self._database, given_up):
+            found[row["order_id"]].add(row["sequence"])
+        return found
+
     async def parked(self) -> Mapping[str, int]:
         it = parked_orders.c.consumer
         counted = select(it, func.count().label("orders")).group_by(it)
@@ -175,6 +230,10 @@ class SqlDeadLetters:
         if consumer is not None:
             letters = letters.where(foreign_records.c.consumer == consumer)
         return [foreign_of(row) for row in await _all(self._database, letters)]
+
+
+def _key(letter: DeadLetter) -> dict[str, object]:
+    return {"consumer": letter.consumer, "order_id": letter.record.order_id, "sequence": letter.record.sequence}
 
 
 async def _all(database: Database, query: Select[Any]) -> Sequence[Any]:

@@ -5,6 +5,7 @@ from .envelope import Envelope
 from .faults import Problem
 from .headers import headers, record_from
 from .json_schema import schemas
+from .letters import letter_headers
 from .quality import FUTURE, LATE, Arrival, Bad, Looked, TopicQuality, check_arrival, field_of, summary, time_of
 from .translation import NO_CURRENCY
 from .validation import Fault, Report, check_lines, check_record, type_of
@@ -29,6 +30,7 @@ __all__ = [
     "encode",
     "field_of",
     "headers",
+    "letter_headers",
     "read_envelope",
     "record",
     "record_from",

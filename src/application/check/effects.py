@@ -29,7 +29,7 @@ class CheckEffects:
     """One effect for each consumer and event: none missing, none doubled, none that no event asked for.
 
     A consumer is compared on the events up to its cursors; those it has not come to are a note, and so are orders
-    that are parked. A consumer that never ran is skipped by name.
+    that are parked, or of which somebody dropped events. A consumer that never ran is skipped by name.
     """
 
     log: EventLog
@@ -57,12 +57,13 @@ class CheckEffects:
         self, consumer: str, comparison: Comparison, look: Look, report: Report, heads: Positions
     ) -> None:
         parked = {letter.record.order_id for letter in await self.dead_letters.blocking(consumer)}
+        dropped = set(await self.dead_letters.dropped(consumer)) - parked
         waiting = moving = 0
         for group in groups(heads):
             for _ in range(TRIES):
                 at = await self._positions(consumer, group)
                 trial = Comparison(comparison.name, comparison.unit)
-                await look(await self._histories(at, parked, trial), trial)
+                await look(await self._histories(at, parked | dropped, trial), trial)
                 if await self._positions(consumer, group) == at:
                     break
             else:
@@ -76,6 +77,8 @@ class CheckEffects:
             report.notes.append(f"{consumer} has {waiting} events still to handle")
         if parked:
             report.notes.append(f"{consumer} has {len(parked)} parked orders, which are not compared")
+        if dropped:
+            report.notes.append(f"{consumer} has {len(dropped)} orders with dropped events, which are not compared")
         if moving:
             report.notes.append(f"{consumer}: {moving} buckets would not hold still and are not compared")
 

@@ -50,7 +50,8 @@ PARKED = warning(
     "parked_orders",
     "orders are parked: an event of theirs could not be handled",
     wanted="none",
-    mend="`orderflow dead-letters list`; when the reason is gone, `orderflow dead-letters redrive CONSUMER`",
+    mend="`orderflow dead-letters list`; when the reason is gone, "
+    "`orderflow dead-letters redrive CONSUMER --by NAME --why TEXT`",
 )
 AILMENTS = (RELAY_MISSING, CONSUMER_MISSING, NOT_RUNNING, LOG_BEHIND, NO_MEMBERS, GONE, PARKED)
 

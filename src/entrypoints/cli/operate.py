@@ -81,20 +81,27 @@ async def _schema() -> str | None:
 
 @topics.command
 async def create() -> None:
-    """Make the topic with the partitions, replication and retention of the settings.
+    """Make the topic with the partitions, replication and retention of the settings, and that for dead letters.
 
     One that is there with other settings is refused.
     """
     settings = session().settings
     admin = _admin()
+    await _create(admin, settings.topic)
+    if (beside := container_for(settings).dead_letter_admin()) is not None:
+        await _create(beside, settings.dead_letter_topic)
+    session().show(await admin.describe())
+
+
+async def _create(admin: Any, topic: str) -> None:
+    settings = session().settings
     retention = settings.topic_retention_hours
     made = await admin.create(
         partitions=settings.topic_partitions,
         replication=settings.topic_replication,
         retention_ms=-1 if retention == -1 else retention * 3_600_000,
     )
-    session().say(f"topic {settings.topic} {'made' if made else 'was there, as asked for'}")
-    session().show(await admin.describe())
+    session().say(f"topic {topic} {'made' if made else 'was there, as asked for'}")
 
 
 @topics.command

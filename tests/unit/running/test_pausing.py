@@ -3,7 +3,8 @@
 import asyncio
 
 import pytest
-from orderflow.application.pausing import Backoff, Gathering, pause, unless_stopped
+from orderflow.application.pausing import Backoff, Gathering, Pace, pause, unless_stopped
+from orderflow.domain.errors import InvalidInput
 
 
 def test_each_pause_is_twice_the_last_up_to_the_longest() -> None:
@@ -51,3 +52,55 @@ def test_news_gathers_in_proportion_to_the_work_and_never_longer_than_allowed() 
     assert gathering.after(0.01) == pytest.approx(0.04)
     assert gathering.after(10.0) == 0.25
     assert gathering.after(0.0) == 0.0
+
+
+class Time:
+    """A clock that goes while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now, self.naps = 0.0, list[float]()
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.naps.append(seconds)
+
+
+async def test_a_pace_spreads_the_turns_evenly_and_lets_the_first_go_at_once() -> None:
+    time = Time()
+    pace = Pace(4, time, time.sleep)
+
+    for _ in range(5):
+        await pace.turn()
+
+    assert time.naps == [0.25] * 4
+
+
+async def test_turns_that_were_not_taken_are_not_made_up_for() -> None:
+    time = Time()
+    pace = Pace(4, time, time.sleep)
+    await pace.turn()
+    time.now += 10
+
+    for _ in range(3):
+        await pace.turn()
+
+    assert time.naps == [0.25, 0.25]
+
+
+async def test_without_a_rate_nobody_waits() -> None:
+    time = Time()
+    pace = Pace(None, time, time.sleep)
+
+    for _ in range(5):
+        await pace.turn()
+
+    assert time.naps == []
+
+
+@pytest.mark.parametrize("rate", [0, -1, float("inf"), float("nan")])
+def test_what_is_no_rate_is_refused(rate: float) -> None:
+    with pytest.raises(InvalidInput, match="more than 0"):
+        Pace(rate)

@@ -62,7 +62,8 @@ class Watching:
 
     async def redrive(self) -> None:
         seen, store = watched(self.consumer, self.effects.store, self.instruments)
-        await Redrive(seen, store, self.effects.dead_letters, wire.decode_record, HandClock())()
+        redrive = Redrive(seen, store, self.effects.dead_letters, wire.decode_record, HandClock())
+        await redrive(by="ann", why="it is mended")
 
     @property
     def seen(self) -> Scraped:

@@ -1,0 +1,124 @@
+"""Copies of parked events stand on their topic as the events were, with what happened to them in headers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+
+import pytest
+from attrs import evolve
+from orderflow import OrderFlow, Settings
+from orderflow.adapters import wire
+from orderflow.adapters.kafka import KafkaDeadLetterTopic, KafkaSettings
+from orderflow.application.analyse import Analyse
+from orderflow.application.consuming import ConsumerWork
+from orderflow.application.dead_letters import DeadLetter
+from orderflow.application.log import Delivery, Origin
+from orderflow.domain.errors import StreamUnavailable
+
+from tests.support.commands import CommandLine
+from tests.support.kafka import KafkaBroker, needs_real_kafka
+from tests.support.servers import free_port
+from tests.support.shop import Shop
+from tests.support.waiting import eventually_async
+
+from .conftest import on_topic
+
+AT = datetime(2024, 5, 17, 12, 0, 0, 250_000, tzinfo=UTC)
+
+
+@pytest.fixture
+async def dlq(kafka_settings: KafkaSettings) -> AsyncIterator[KafkaDeadLetterTopic]:
+    dlq = KafkaDeadLetterTopic(kafka_settings)
+    yield dlq
+    await dlq.close()
+
+
+async def letters() -> Sequence[DeadLetter]:
+    """Of one order: an event that failed, with bytes that nobody can read, and one that waits behind it."""
+    shop = Shop()
+    await shop.live("o1")
+    first, second = (await shop.records())[:2]
+    return [
+        DeadLetter(
+            consumer="analytics",
+            record=evolve(first, body=b"\xff{"),
+            error="UndecodableEvent",
+            attempts=3,
+            first_failed_at=AT,
+            last_failed_at=AT,
+            origin=Origin("order-events", 2, 41),
+        ),
+        DeadLetter(consumer="analytics", record=second, first_failed_at=AT, last_failed_at=AT),
+    ]
+
+
+async def test_key_value_and_headers_are_the_events_own_with_origin_and_failure_beside_them(
+    dlq: KafkaDeadLetterTopic, kafka_settings: KafkaSettings
+) -> None:
+    given = await letters()
+
+    await dlq.put(given)
+
+    failed, waiting = on_topic(kafka_settings)
+    assert [(it.key, it.value) for it in (failed, waiting)] == [("o1", b"\xff{"), ("o1", given[1].record.body)]
+    own = [{k: v.decode() for k, v in wire.headers(it.record, source="/orderflow") if k != "epoch"} for it in given]
+    told = {"consumer": "analytics", "failed-at": "2024-05-17T12:00:00.250000Z"}
+    origin = {"origin-topic": "order-events", "origin-partition": "2", "origin-offset": "41"}
+    assert failed.headers == {**own[0], **told, **origin, "attempts": "3", "error": "UndecodableEvent"}
+    assert waiting.headers == {**own[1], **told, "attempts": "0"}
+
+
+async def test_one_that_is_too_large_is_left_out_and_does_not_keep_back_the_others(
+    kafka_settings: KafkaSettings,
+) -> None:
+    first, second = await letters()
+    large = evolve(first, record=evolve(first.record, body=b"x" * 5_000))
+    dlq = KafkaDeadLetterTopic(evolve(kafka_settings, properties={"message.max.bytes": "2000"}))
+
+    await dlq.put([large, second])
+
+    await dlq.close()
+    assert [it.value for it in on_topic(kafka_settings)] == [second.record.body]
+
+
+async def test_a_kafka_that_is_not_there_is_unavailable() -> None:
+    dlq = KafkaDeadLetterTopic(KafkaSettings(bootstrap_servers=f"127.0.0.1:{free_port()}"), timeout=0.3)
+
+    with pytest.raises(StreamUnavailable, match="copying to topic"):
+        await dlq.put(await letters())
+
+    await dlq.close()
+
+
+async def test_what_an_installation_parks_stands_on_the_topic_that_it_was_asked_to_make(
+    kafka: KafkaBroker, topic_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs_real_kafka(kafka, "topics with settings of their own")
+    dlq = f"dlq.{topic_name}"
+    named = {
+        "ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "ORDERFLOW_TOPIC": topic_name,
+        "ORDERFLOW_DEAD_LETTER_TOPIC": dlq,
+    }
+    made = await asyncio.to_thread(CommandLine("memory://", named), "topics", "create")
+
+    async def poisoned(self: Analyse, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+        raise ValueError("poison")
+
+    monkeypatch.setattr(Analyse, "handle", poisoned)
+    settings = Settings(
+        database_url="memory://",
+        publishing="direct",
+        kafka_bootstrap_servers=kafka.bootstrap_servers,
+        topic=topic_name,
+        dead_letter_topic=dlq,
+    )
+    there = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=dlq)
+    async with OrderFlow.open(settings, consumers=("analytics",)) as flow:
+        order = await Shop().order("o1")
+        await flow.create_order(order_id="o1", customer_id="C1", restaurant_id="R1", lines=order.lines, currency="EUR")
+        await eventually_async(lambda: asyncio.to_thread(lambda: len(on_topic(there)) == 1), deadline=30)
+
+    assert made.code == 0, made
+    [copy] = on_topic(there)
+    assert (copy.key, copy.headers["consumer"], copy.headers["error"]) == ("o1", "analytics", "ValueError")
