@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from attrs import fields, frozen, has
@@ -14,6 +15,7 @@ from ...application.order_view import LineView, OrderView
 from ...domain.history import OrderFacts
 
 _JSON = Encoder(decimal_format="number")
+_AS_THEY_ARE = frozenset({bool, Decimal, datetime, int, str, type(None)})
 
 
 @frozen(kw_only=True)
@@ -116,10 +118,18 @@ def camel(name: str) -> str:
     return head + "".join(word.capitalize() for word in rest)
 
 
+@cache
+def _names(kind: type) -> Sequence[tuple[str, str]] | None:
+    """The fields of a view and their names in JSON; None for what is no view."""
+    return [(field.name, camel(field.name)) for field in fields(kind)] if has(kind) else None
+
+
 def _plain(value: object) -> object:
-    kind = type(value)
-    if has(kind):
-        return {camel(field.name): _plain(getattr(value, field.name)) for field in fields(kind)}
+    kind: Any = type(value)
+    if kind in _AS_THEY_ARE:
+        return value
+    if (names := _names(kind)) is not None:
+        return {told: _plain(getattr(value, name)) for name, told in names}
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
