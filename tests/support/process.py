@@ -120,6 +120,12 @@ class OwnProcess:
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
 
+    @property
+    def asleep(self) -> bool:
+        """Whether it stands still, after :meth:`pause`."""
+        status: str = psutil.Process(self.pid).status()
+        return bool(status == psutil.STATUS_STOPPED)
+
     def last_words(self, lines: int = 15) -> str:
         """The end of its log."""
         if not self.log.exists():

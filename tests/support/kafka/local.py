@@ -5,10 +5,11 @@ import shutil
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ..process import OwnProcess
 from ..servers import free_port
@@ -18,6 +19,17 @@ from .secured import LISTENER, SecuredListener
 
 USER, PASSWORD = "orders", "kitchen"
 """Who may log in where a login is asked for."""
+
+
+@frozen
+class Front:
+    """A further way into a node, for clients that come through somebody else.
+
+    The node listens on ``port`` and tells them to come to ``told``, where whoever stands between listens.
+    """
+
+    port: int = field(factory=free_port)
+    told: int = field(factory=free_port)
 
 
 @frozen
@@ -31,21 +43,23 @@ class KafkaNode:
     secured: SecuredListener
     folder: Path
     process: OwnProcess
+    fronts: Mapping[str, Front] = {}
 
 
 class LocalKafka(KafkaBroker):
     """One node, or a cluster of three, each about 250 MB; ports and data outlive :meth:`stop` and :meth:`kill`.
 
     ``members`` are the nodes, for a test that stops, kills or pauses one of them; :meth:`start` brings back
-    every node that is down.
+    every node that is down. ``fronts`` are names (in capitals) of further ways in, of every node.
 
     :raises MissingServer: when this machine lacks Java or the jars.
     """
 
-    def __init__(self, nodes: int = 1, *, heap: str = "256m") -> None:
+    def __init__(self, nodes: int = 1, *, heap: str = "256m", fronts: Sequence[str] = ()) -> None:
         distribution.command("")  # nothing is made when Java or the jars are missing
         self._home = Path(tempfile.mkdtemp(prefix="orderflow-kafka-"))
         self._heap = heap
+        self._fronts = fronts
         self._formatted = False
         self.members = tuple(self._member(number) for number in range(1, nodes + 1))
         super().__init__(",".join(f"127.0.0.1:{member.port}" for member in self.members), nodes=nodes)
@@ -77,7 +91,12 @@ class LocalKafka(KafkaBroker):
         command = distribution.command("kafka.Kafka", str(folder / "server.properties"), heap=self._heap)
         process = OwnProcess(command, log=folder / "server.log")
         secured = SecuredListener(folder, free_port())
-        return KafkaNode(number, free_port(), free_port(), free_port(), secured, folder, process)
+        fronts = {name: Front() for name in self._fronts}
+        return KafkaNode(number, free_port(), free_port(), free_port(), secured, folder, process, fronts)
+
+    def servers_at(self, front: str) -> str:
+        """The same brokers, for those who come through whoever stands before that front."""
+        return ",".join(f"127.0.0.1:{member.fronts[front].told}" for member in self.members)
 
     @property
     def login_servers(self) -> str:
@@ -127,15 +146,18 @@ def properties(node: KafkaNode, members: tuple[KafkaNode, ...]) -> dict[str, str
     )
     clients = f"PLAINTEXT://127.0.0.1:{node.port},LOGIN://127.0.0.1:{node.login_port}"
     secured = f"{LISTENER}://127.0.0.1:{node.secured.port}"
+    fronts = "".join(f",{name}://127.0.0.1:{front.port}" for name, front in node.fronts.items())
+    told = "".join(f",{name}://127.0.0.1:{front.told}" for name, front in node.fronts.items())
     return {
         "process.roles": "broker,controller",
         "node.id": str(node.number),
-        "listeners": f"{clients},{secured},CONTROLLER://127.0.0.1:{node.controller_port}",
-        "advertised.listeners": f"{clients},{LISTENER}://{node.secured.address}",
+        "listeners": f"{clients},{secured},CONTROLLER://127.0.0.1:{node.controller_port}{fronts}",
+        "advertised.listeners": f"{clients},{LISTENER}://{node.secured.address}{told}",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
         "listener.security.protocol.map": (
             f"PLAINTEXT:PLAINTEXT,LOGIN:SASL_PLAINTEXT,{LISTENER}:SASL_SSL,CONTROLLER:PLAINTEXT"
+            + "".join(f",{name}:PLAINTEXT" for name in node.fronts)
         ),
         **node.secured.properties,
         "sasl.enabled.mechanisms": "PLAIN",
