@@ -3,8 +3,10 @@
 #   make demo    the order flow from end to end, on this machine
 #   make test    the linters, then every test (ARGS="-k name" for some), two at a time (JOBS=0: one after the other)
 #   make lint    formatting, lint, types and import walls
-#   make faults  the fault campaign: all crash points on memory, SQLite and PostgreSQL, every trouble also alone in an
-#                installation of its own, and all designs that it must catch (make test runs the part under a minute)
+#   make faults  the fault campaign: an installation as in production, whose processes, servers and links fail every few
+#                seconds, and all designs that it must catch (SEED=n: that one again; SIZE=small: each fault once)
+#   make sweep   all crash points on memory, SQLite and PostgreSQL, every trouble also alone in an installation of its
+#                own (make test runs the part under a minute)
 #   make bench   the measurements
 #   make lock    requirements.txt anew, from pyproject.toml, and of it what the image gets
 #   make contract  docs/contract anew, from the code
@@ -17,7 +19,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: demo test lint faults bench lock contract clean
+.PHONY: demo test lint faults sweep bench lock contract clean
 .DEFAULT_GOAL := test
 
 demo: $(READY)
@@ -34,7 +36,11 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 faults: $(READY)
-	ORDERFLOW_TEST_FAULTS=large $(BIN)/pytest tests/faults $(ARGS)
+	ORDERFLOW_TEST_FAULTS=large ORDERFLOW_TEST_FAULTS_SEED=$(SEED) ORDERFLOW_TEST_FAULTS_SIZE=$(SIZE) \
+		$(BIN)/pytest tests/faults --ignore tests/faults/test_crash_points.py $(ARGS)
+
+sweep: $(READY)
+	ORDERFLOW_TEST_FAULTS=large $(BIN)/pytest tests/faults/test_crash_points.py $(ARGS)
 
 bench: $(READY)
 	$(BIN)/python -m bench $(ARGS)

@@ -12,19 +12,19 @@ from tests.conftest import FIGURE
 from tests.support.databases import migrated
 
 LARGE = "ORDERFLOW_TEST_FAULTS"
-"""``large`` there runs what takes too long for every run; ``make faults`` sets it."""
+"""``large`` there runs what takes too long for every run; ``make faults`` and ``make sweep`` set it."""
 
 Note = Callable[[str], None]
 Connect = Callable[[str], Awaitable[SqlStorage]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out by name what only ``make faults`` runs."""
+    """Leave out by name what only ``make faults`` and ``make sweep`` run."""
     if os.environ.get(LARGE) == "large":
         return
     for item in items:
         if "large" in item.keywords:
-            item.add_marker(pytest.mark.skip(reason="too long for every run: `make faults` runs it"))
+            item.add_marker(pytest.mark.skip(reason="too long for every run: `make faults` or `make sweep` runs it"))
 
 
 @pytest.fixture

@@ -28,10 +28,11 @@ MAIL = "each notification arrived under its own key"
 
 @define
 class Witness:
-    """Looks at cursors again and again, and remembers how far each has been."""
+    """Looks at cursors again and again, and remembers how far each has been; ``missed`` looks got no answer."""
 
     highest: dict[tuple[str, int], int] = field(factory=dict)
     looks: int = 0
+    missed: int = 0
     gone_back: list[str] = field(factory=list)
 
     def look(self, reached: Mapping[str, Positions]) -> None:

@@ -1,0 +1,275 @@
+"""The campaign from the first request to the verdict."""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from attrs import define, field, frozen
+from orderflow.adapters.sql.effects import SqlEffects
+from orderflow.application.check import Report
+from orderflow.application.check.report import Comparison
+from orderflow.application.notices import Contact
+from orderflow.entrypoints.container import container_for
+from orderflow.entrypoints.lifespan import opened
+from orderflow.entrypoints.settings import Settings
+
+from tests.support.smtp import SmtpServer
+
+from ..invariants import ACKNOWLEDGED, CONVERGED, CURSORS
+from . import judge
+from .mischief import Mischief
+from .stumbling import POISON, STUMBLED
+from .timetable import DEMANDED, Fault, Kind, counted, timetable
+from .town import PARTS, TOPIC, Town
+from .traffic import CARD, MAIL, SOLD_OUT, STREET, Plan, Traffic
+from .watching import Watch
+
+Say = Callable[[str], None]
+
+LAG = "lag is 0 within 30 s of the last fault"
+INVARIANTS = {
+    ACKNOWLEDGED: 1,
+    "positions are dense in each bucket": 2,
+    "versions are dense and paths legal in each order": 2,
+    judge.DENSE: 2,
+    "row = fold(log)": 3,
+    "fold(log) = fold(topic)": 3,
+    "money is conserved": 3,
+    "the topic holds the log's events, each once and in order": 4,
+    judge.ON_TOPIC: 5,
+    CURSORS: 5,
+    CONVERGED: 7,
+    judge.PARKED: 8,
+    judge.REDRIVEN: 8,
+    LAG: 9,
+    judge.SILENT: 10,
+}
+"""Their numbers; what is not named here tells of a consumer's effects, which is 6."""
+PASSWORD = "planted-password"
+LAG_SECONDS = 30.0
+REACHABLE = 20
+"""Of the customers, so many have an address to which mail goes."""
+
+
+@frozen
+class Size:
+    """Faults come over so many ``seconds``, and ``orders`` begin as fast as all behind the door can follow.
+
+    Those that have not begun by then never do; the campaign fails with fewer than ``least``, or than ``EVENTS_EACH``
+    times as many events.
+    """
+
+    name: str
+    orders: int
+    least: int
+    seconds: float
+    faults: Mapping[Kind, int]
+
+
+EVENTS_EACH = 5
+LARGE = Size("large", 30_000, 4_000, 330.0, DEMANDED)
+SMALL = Size("small", 2_000, 300, 75.0, dict.fromkeys(DEMANDED, 1))
+"""Every kind of fault once."""
+FULL = Size("full", 30_000, 30_000, 330.0, DEMANDED)
+"""All orders, however long that takes."""
+MUTANT = Size("mutant", 1_000, 100, 25.0, {Kind.RELAY_KILLED: 3})
+SIZES = {size.name: size for size in (LARGE, SMALL, FULL)}
+
+
+@define(eq=False)
+class Campaign:
+    """One run. ``failures`` are faults that could not be made, and what never came back."""
+
+    size: Size
+    seed: int
+    folder: Path
+    say: Say
+    commands: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    town: Town = field(init=False)
+    traffic: Traffic = field(init=False)
+    mischief: Mischief = field(init=False)
+    watch: Watch = field(init=False)
+    failures: list[str] = field(factory=list, init=False)
+    topic: judge.Topic = field(factory=judge.Topic, init=False)
+    stumbles: int = field(default=0, init=False)
+    mails: int = field(default=0, init=False)
+    _suffered: float = field(default=0.0, init=False)
+    _secrets: list[str] = field(factory=list, init=False)
+    _began: float = field(default=0.0, init=False)
+    _lag: float | None = field(default=None, init=False)
+
+    async def __call__(self) -> Report:
+        """All of it. Raises what keeps it from being judged."""
+        began = monotonic()
+        lanes = timetable(self.seed, self.size.seconds, self.size.faults)
+        self.say(f"seed {self.seed}: {self.size.orders} orders, {counted(lanes).total()} faults")
+        self.town = Town(self.folder, self.seed, PASSWORD, self.commands)
+        with SmtpServer() as mail:
+            self.town.settings["ORDERFLOW_SMTP_PORT"] = str(mail.port)
+            try:
+                await self.town.open()
+                await self._prepare()
+                self.say(f"servers and {len(PARTS)} processes after {monotonic() - began:.0f} s")
+                await self._suffer(lanes)
+                report = await self._judge()
+            finally:
+                await self.town.close()
+        self.mails = len(mail.mails)
+        self.say(f"{monotonic() - began:.0f} s in all")
+        return report
+
+    async def _prepare(self) -> None:
+        token = (await asyncio.to_thread(self.town.run, "tokens", "make", "--role", "admin", "--id", "boss"))["token"]
+        self._secrets = [STREET, CARD, PASSWORD, f"{MAIL}-", token]
+        settings = Settings(database_url=self.town.database_url)
+        container = container_for(settings)
+        async with opened(container):
+            effects: SqlEffects = container.effects()
+            for number in range(31):
+                await effects.stock.set(f"R{number}", SOLD_OUT, 0)
+            for number in range(REACHABLE):
+                await effects.contacts.set(Contact(party=f"customer:C{number}", email=f"{MAIL}-{number}@example.org"))
+        ports = [self.town.ports["api-1"], self.town.ports["api-2"]]
+        plan = Plan(self.seed, self.size.orders, self.size.least)
+        self.watch = Watch(self.town)
+        self.traffic = Traffic(plan, ports, token, self._more)
+        self.mischief = Mischief(self.town, self.traffic)
+
+    async def _suffer(self, lanes: Sequence[Sequence[Fault]]) -> None:
+        """Orders and faults, until both have ended."""
+        enough = asyncio.Event()
+        watching = asyncio.create_task(self.watch(enough))
+        telling = asyncio.create_task(self._tell())
+        self._began = monotonic()
+        try:
+            await asyncio.gather(self.traffic(), *(self._lane(lane) for lane in lanes))
+            self._suffered = monotonic() - self._began
+            self.say(f"{len(self.traffic.acknowledged)} requests acknowledged in {self._suffered:.0f} s")
+            self._lag = await self._caught_up()
+            self.say(f"nothing left to do {self._lag and f'{self._lag:.1f} s'} later")
+        finally:
+            telling.cancel()
+            enough.set()
+            await watching
+
+    async def _more(self, begun: int) -> bool:
+        """Whether one more order may begin, after so many; waits while those behind the door are far behind."""
+        await self.watch.near.wait()
+        return begun < self.size.least or monotonic() - self._began < self.size.seconds
+
+    async def _lane(self, faults: Sequence[Fault]) -> None:
+        for fault in faults:
+            await asyncio.sleep(self._began + fault.at - monotonic())
+            try:
+                await self.mischief(fault)
+            except Exception as error:  # noqa: BLE001 - whatever it was, this fault was not made as it should be
+                self.failures.append(f"{fault.kind} at {fault.at:.0f} s: {error!r}")
+
+    async def _tell(self) -> None:
+        while True:
+            await asyncio.sleep(15)
+            self.say(
+                f"{monotonic() - self._began:4.0f} s: {len(self.traffic.orders)} orders begun, "
+                f"{len(self.traffic.acknowledged)} requests acknowledged, {self.mischief.made.total()} faults made"
+            )
+
+    async def _caught_up(self) -> float | None:
+        try:
+            return await self.watch.caught_up(LAG_SECONDS)
+        except AssertionError as problem:
+            self.failures.append(f"{LAG}: {problem}")
+            await self.watch.caught_up(4 * LAG_SECONDS)
+            return None
+
+    async def _judge(self) -> Report:
+        asked = await self.traffic.ask_again()
+        planted = re.compile("|".join(re.escape(secret) for secret in self._secrets).encode())
+        poison = [order_id for order_id in self.traffic.orders if POISON.fullmatch(order_id)]
+        connection = await self.town.connect()
+        try:
+            extra = Report()
+            await judge.judge_parked(connection, poison, extra)
+            redriven = extra.start(judge.REDRIVEN, "orders")
+            self.topic = topic = await asyncio.to_thread(judge.read_topic, self.town.kafka.bootstrap_servers, planted)
+            logs = [process.log for process in self.town.processes.values()]
+            self.stumbles = sum(log.read_bytes().count(STUMBLED.encode()) for log in logs)
+            await judge.judge_secrets(connection, topic, logs, planted, extra)
+            for consumer in ("notifications", "analytics", "inventory"):
+                done = await asyncio.to_thread(self.town.run, "dead-letters", "redrive", consumer)
+                redriven.compared += len(done["unparked"])
+            for row in await connection.fetch("SELECT order_id FROM parked_orders"):
+                redriven.differ(f"order {row['order_id']}", "is parked still")
+            await asyncio.to_thread(self._stop)
+            report = await self._check()
+            await judge.judge_log_and_topic(connection, topic, report)
+            await judge.judge_requests(connection, self.traffic, asked, report)
+            judge.judge_cursors(self.watch.witness.looks, self.watch.witness.gone_back, report)
+            report.comparisons += extra.comparisons
+            lag = report.start(LAG, "seconds")
+            lag.compared = round(self._lag) if self._lag is not None else 0
+            if self._lag is None:
+                lag.differ("lag", f"was not 0 after {LAG_SECONDS:g} s")
+            return report
+        finally:
+            await connection.close()
+
+    async def _check(self) -> Report:
+        """``orderflow check``, in this process."""
+        settings = Settings(
+            database_url=self.town.database_url,
+            kafka_bootstrap_servers=self.town.kafka.bootstrap_servers,
+            topic=TOPIC,
+        )
+        container: Any = container_for(settings)
+        async with opened(container):
+            report: Report = await container.check()()
+        for note in report.notes:
+            self.failures.append(f"check notes: {note}")
+        return report
+
+    def _stop(self) -> None:
+        """Every process ends in order when it is asked to."""
+        for part, process in self.town.processes.items():
+            self.town.downed.add(part)
+            process.stop()
+
+    def figures(self, report: Report) -> list[str]:
+        """What was done, and what came of it."""
+        witness, traffic, made = self.watch.witness, self.traffic, self.mischief.made
+        asked_again = ", ".join(f"{many} {why}" for why, many in sorted(traffic.again.items()))
+        return [
+            f"seed {self.seed}: {len(traffic.orders)} orders, {len(traffic.acknowledged)} requests acknowledged, "
+            f"{made.total()} faults in {self._suffered:.0f} s",
+            *(f"{many:4} {kind}" for kind, many in made.items()),
+            *(f"     {detail}: {many}" for detail, many in sorted(self.mischief.details.items())),
+            f"{len(traffic.unknown)} requests had an outcome that was not known; asked again: {asked_again}",
+            f"{self.stumbles} times a handler stumbled; {self.mails} mails arrived",
+            f"{self.topic.aborted} records stand on the topic uncommitted",
+            f"{witness.looks} looks at cursors, {witness.missed} more without an answer",
+            *(f"ended by itself and was started again: {end}" for end in self.town.ended),
+            *(_verdict(it) for it in sorted(report.comparisons, key=_invariant)),
+        ]
+
+
+def _invariant(compared: Comparison) -> int:
+    """The number by which the issue calls it; the effects of each consumer are one."""
+    return INVARIANTS.get(compared.name, 6)
+
+
+def _verdict(compared: Comparison) -> str:
+    what = compared.skipped or f"{compared.compared} {compared.unit}, {compared.found} differences"
+    return f"({_invariant(compared)}) {compared.name}: {what}"
+
+
+def missing(campaign: Campaign) -> list[str]:
+    """The faults and events that were demanded and not made."""
+    made = campaign.mischief.made
+    lacking = [f"{kind}: {made[kind]} of {many}" for kind, many in campaign.size.faults.items() if made[kind] < many]
+    if (events := len(campaign.topic.records)) < campaign.size.least * EVENTS_EACH:
+        lacking.append(f"{events} of {campaign.size.least * EVENTS_EACH} events")
+    if campaign.size is LARGE and not campaign.stumbles:
+        lacking.append("no handler ever stumbled")
+    return lacking

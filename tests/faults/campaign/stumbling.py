@@ -1,0 +1,73 @@
+"""``orderflow`` as it ships, but for consumers that choke on poison and stumble now and then. A script of its own.
+
+Poison is an event of an order whose id names the consumer: it fails until somebody else handles it. Every hundredth
+call of a handler fails after it has done its work, which then must not count.
+"""
+
+import logging
+import os
+import re
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+from attrs import field, frozen
+from orderflow.application.consuming import Consumer, ConsumerWork
+from orderflow.application.log import Delivery
+from orderflow.domain.errors import TransientFailure
+from orderflow.entrypoints.cli import main, operate
+from orderflow.entrypoints.container import container_for
+from orderflow.entrypoints.settings import Settings
+
+POISON = re.compile(r"poison-(?P<consumer>[a-z]+)-\d+")
+POISONED_EVENT = 2
+"""The number of the event that is poison: one is handled before it, and others wait behind it."""
+OFTEN = 0.01
+STUMBLED = "a handler stumbled"
+
+logger = logging.getLogger("campaign")
+
+
+class Poisoned(Exception):
+    """This event is poison."""
+
+
+class Stumbled(TransientFailure):  # type: ignore[misc,unused-ignore]
+    """This time it failed; the next time it may not."""
+
+
+@frozen
+class Stumbling:
+    consumer: Consumer
+    chance: Random = field(factory=Random)
+
+    @property
+    def name(self) -> str:
+        return str(self.consumer.name)
+
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+        for delivery in deliveries:
+            event = delivery.event
+            poison = POISON.fullmatch(event.order_id)
+            if poison and poison["consumer"] == self.name and event.sequence == POISONED_EVENT:
+                raise Poisoned(f"event {event.sequence} of order {event.order_id}")
+        await self.consumer.handle(deliveries, work)
+        if self.chance.random() < OFTEN:
+            logger.warning(STUMBLED)
+            raise Stumbled(f"{len(deliveries)} events")
+
+    async def settle(self) -> int:
+        return int(await self.consumer.settle())
+
+
+def stumbling_container(settings: Settings) -> Any:
+    container = container_for(settings)
+    shipped = container.consumers()
+    seed = os.environ["CAMPAIGN_SEED"]
+    container.consumers.override({name: Stumbling(it, Random(f"{name} {seed}")) for name, it in shipped.items()})
+    return container
+
+
+if __name__ == "__main__":
+    operate.container_for = stumbling_container
+    main()

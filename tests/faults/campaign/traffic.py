@@ -1,0 +1,220 @@
+"""Everybody who orders: each order's life is asked for step by step, each step under its key until it is answered."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from hashlib import md5
+from random import Random
+
+from attrs import define, field, frozen
+from msgspec import Struct
+from msgspec.json import decode
+
+from .door import Door, Said, Unanswered
+
+CALLERS = 48
+ASK_AGAIN = frozenset({"concurrent_change", "request_running", "storage_unavailable", "gateway_unavailable"})
+"""Refusals by which the API says that asking again is right."""
+SOLD_OUT = "sold-out"
+POISON_EACH = 17
+"""Orders with a poison event for each consumer: 51 in all."""
+STREET, CARD, MAIL = "Planted Lane", "tok_planted", "planted"
+"""What must come to light nowhere: in the address, as a card token, and in the contacts' addresses."""
+
+
+@frozen
+class Step:
+    """One request of an order's life; ``events`` is how many come of it, at least."""
+
+    name: str
+    method: str
+    path: str
+    body: bytes
+    events: int
+
+
+@frozen
+class Order:
+    id: str
+    steps: Sequence[Step]
+
+
+class _Answer(Struct, rename="camel"):
+    order_id: str = ""
+    version: int = 0
+    code: str = ""
+
+
+@frozen
+class Acknowledged:
+    """What a caller was told: the order's version then, and the digest of the bytes that said so."""
+
+    order_id: str
+    version: int
+    digest: str
+    creates: bool
+
+
+@frozen
+class Plan:
+    """``many`` orders, the same for the same seed. Poison is among the first ``surely``."""
+
+    seed: int
+    many: int
+    surely: int
+
+    def orders(self) -> Iterator[Order]:
+        chance = Random(f"orders {self.seed}")
+        poison = [
+            f"poison-{consumer}-{n}"
+            for n in range(POISON_EACH)
+            for consumer in ("notifications", "analytics", "inventory")
+        ]
+        at = dict(zip(sorted(chance.sample(range(self.surely), len(poison))), poison, strict=True))
+        for number in range(self.many):
+            if number in at:
+                yield self._order(at[number], number, "called off")
+            else:
+                [life] = chance.choices(list(LIVES), [it.often for it in LIVES.values()])
+                yield self._order(f"o-{number}", number, life)
+
+    def _order(self, order_id: str, number: int, life: str) -> Order:
+        return Order(order_id, [step.of(order_id, number) for step in LIVES[life].steps])
+
+
+@frozen
+class _Asks:
+    name: str
+    method: str
+    path: str
+    body: Mapping[str, object]
+    events: int
+
+    def of(self, order_id: str, number: int) -> Step:
+        body = dict(self.body)
+        if self.name == "place":
+            body |= {"orderId": order_id, "userId": f"C{number % 997}", "restaurantId": f"R{number % 31}"}
+            body["address"] = {"street": f"{STREET} {number}", "city": "Springfield"}
+            if body["paymentMethod"] == "credit_card":
+                body["cardToken"] = f"{CARD}_{number}"
+        return Step(self.name, self.method, self.path.format(order_id), json.dumps(body).encode(), self.events)
+
+
+@frozen
+class _Life:
+    often: float
+    steps: Sequence[_Asks]
+
+
+def _place(method: str = "cash", food: str = "F1") -> _Asks:
+    line = {"foodId": food, "foodName": "Pho", "price": 12.50, "quantity": 2}
+    return _Asks("place", "POST", "/v1/orders", {"orderDetails": [line], "paymentMethod": method}, 1)
+
+
+_ASSIGN = _Asks("assign", "PUT", "/v1/orders/{}/shipper", {"shipperId": "S1"}, 2)
+_PAY = _Asks("pay", "POST", "/v1/orders/{}/payment", {}, 1)
+_GO = _Asks("go", "PATCH", "/v1/orders/{}/state", {"state": "on_the_way"}, 1)
+_ARRIVE = _Asks("arrive", "PATCH", "/v1/orders/{}/state", {"state": "delivered"}, 3)
+_CALL_OFF = _Asks("call off", "POST", "/v1/orders/{}/cancel", {"reason": "changed my mind"}, 2)
+LIVES: Mapping[str, _Life] = {
+    "called off": _Life(0.80, [_place(), _ASSIGN, _CALL_OFF]),
+    "delivered": _Life(0.12, [_place(), _ASSIGN, _GO, _ARRIVE]),
+    "refunded": _Life(0.07, [_place("credit_card"), _PAY, _ASSIGN, _CALL_OFF]),
+    "sold out": _Life(0.01, [_place(food=SOLD_OUT)]),
+}
+"""How often each, and what is asked for. What is sold out, inventory calls off."""
+
+
+@define(eq=False)
+class Traffic:
+    """``acknowledged`` is by key, ``unknown`` the keys whose outcome was not known at some time.
+
+    ``strange`` are answers that nobody should get, whatever happens behind the door. ``orders`` are the ids of those
+    that have begun; ``more`` says whether another may, after so many.
+    """
+
+    plan: Plan
+    ports: Sequence[int]
+    token: str
+    more: Callable[[int], Awaitable[bool]]
+    acknowledged: dict[str, Acknowledged] = field(factory=dict, init=False)
+    unknown: dict[str, Step] = field(factory=dict, init=False)
+    again: Counter[str] = field(factory=Counter, init=False)
+    strange: list[str] = field(factory=list, init=False)
+    answers: int = field(default=0, init=False)
+    orders: list[str] = field(factory=list, init=False)
+
+    async def __call__(self) -> None:
+        """Orders, each to its end, which is a final state."""
+        orders = self.plan.orders()
+
+        async def caller(name: int) -> None:
+            doors = [Door(port, self.token) for port in (self.ports if name % 2 else self.ports[::-1])]
+            while await self.more(len(self.orders)) and (order := next(orders, None)) is not None:
+                self.orders.append(order.id)
+                await self._live(order, doors)
+            for door in doors:
+                door.close()
+
+        await asyncio.gather(*(caller(name) for name in range(CALLERS)))
+
+    async def retries(self, many: int) -> None:
+        """The same new order asked for so many times at once, each by a caller of its own until it is answered."""
+        name = f"retries-{len([key for key in self.acknowledged if key.startswith('retries')])}"
+        line = LIVES["called off"].steps[0]
+        order = Order(name, [line.of(name, 1)])
+        answers = await asyncio.gather(
+            *(self._step(order.steps[0], f"{name}.place", [Door(self.ports[n % 2], self.token)]) for n in range(many))
+        )
+        told = {answer.body for answer in answers}
+        if len(told) != 1:
+            self.strange.append(f"{many} retries of one request got {len(told)} different answers")
+        self._note(f"{name}.place", order.steps[0], answers[0])
+
+    async def ask_again(self) -> int:
+        """Whatever had an unknown outcome, once more; how many were asked. Other bytes than before are strange."""
+        asked = 0
+        for key, step in self.unknown.items():
+            answer = await self._step(step, key, [Door(self.ports[asked % 2], self.token)])
+            asked += 1
+            if _digest(answer.body) != self.acknowledged[key].digest:
+                self.strange.append(f"{key} asked again answers otherwise: {answer.body[:200]!r}")
+        return asked
+
+    async def _live(self, order: Order, doors: list[Door]) -> None:
+        for step in order.steps:
+            key = f"{order.id}.{step.name}"
+            answer = await self._step(step, key, doors)
+            if not 200 <= answer.status < 300:
+                self.strange.append(f"{key}: {answer.status} {answer.body[:300]!r}")
+                return
+            self._note(key, step, answer)
+
+    def _note(self, key: str, step: Step, answer: Said) -> None:
+        said = decode(answer.body, type=_Answer)
+        self.acknowledged[key] = Acknowledged(said.order_id, said.version, _digest(answer.body), step.name == "place")
+
+    async def _step(self, step: Step, key: str, doors: list[Door]) -> Said:
+        """The answer, however often it takes; each time at the other door."""
+        tries = 0
+        while True:
+            try:
+                answer = await doors[tries % len(doors)].ask(step.method, step.path, step.body, key)
+            except Unanswered:
+                self.unknown[key] = step
+                code = "no answer"
+            else:
+                code = "" if answer.status < 400 else decode(answer.body, type=_Answer).code
+                if code not in ASK_AGAIN:
+                    self.answers += 1
+                    return answer
+                if answer.status == 503:
+                    self.unknown[key] = step
+            self.again[code] += 1
+            tries += 1
+            await asyncio.sleep(min(1.0, 0.05 * tries))
+
+
+def _digest(body: bytes) -> str:
+    return md5(body, usedforsecurity=False).hexdigest()

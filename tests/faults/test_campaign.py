@@ -1,0 +1,60 @@
+"""The whole of it at once: real servers, real processes, everything that breaks, and then every invariant."""
+
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .campaign import forgetful_relay
+from .campaign.campaign import MUTANT, SIZES, Campaign, missing
+from .campaign.judge import ON_TOPIC
+from .campaign.town import RELAYS
+from .conftest import Note
+from .invariants import differences
+
+SEED = "ORDERFLOW_TEST_FAULTS_SEED"
+SIZE = "ORDERFLOW_TEST_FAULTS_SIZE"
+
+pytestmark = [pytest.mark.large, pytest.mark.timeout(1_200)]
+Say = Callable[[str], None]
+
+
+@pytest.fixture
+def say(request: pytest.FixtureRequest) -> Say:
+    """What goes on, while it goes on."""
+    terminal = request.config.pluginmanager.getplugin("terminalreporter")
+
+    def said(line: str) -> None:
+        if terminal is not None:
+            terminal.ensure_newline()
+            terminal.write_line(line, flush=True)
+
+    return said
+
+
+async def test_nothing_is_lost_doubled_or_out_of_order_whatever_breaks(tmp_path: Path, say: Say, note: Note) -> None:
+    seed = int(os.environ.get(SEED) or secrets.randbelow(1_000_000))
+    campaign = Campaign(SIZES[os.environ.get(SIZE) or "large"], seed, tmp_path, say)
+
+    report = await campaign()
+
+    for line in campaign.figures(report):
+        note(line)
+    problems = [*campaign.failures, *missing(campaign), *differences(report)]
+    assert not problems, f"make faults SEED={seed}: {len(problems)} problems"
+
+
+async def test_a_relay_that_sends_its_offsets_outside_the_transaction_is_caught(
+    tmp_path: Path, say: Say, note: Note
+) -> None:
+    relays = dict.fromkeys(RELAYS, (sys.executable, str(Path(forgetful_relay.__file__)), "relay"))
+    campaign = Campaign(MUTANT, 1, tmp_path, say, relays)
+
+    report = await campaign()
+
+    [found] = [compared for compared in report.comparisons if compared.name == ON_TOPIC]
+    assert found.found > 0
+    note(f"the campaign on a relay that sends its offsets outside the transaction: {found.differences[0]}")

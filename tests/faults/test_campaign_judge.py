@@ -1,0 +1,190 @@
+"""The campaign's judge sees each damage that it is there for."""
+
+import re
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from hashlib import md5
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from orderflow.application.check import Report
+from orderflow.application.log import bucket_of
+
+from tests.contracts.orders import placed
+
+from .campaign.judge import (
+    PARKED,
+    Address,
+    Record,
+    Topic,
+    compare_topic,
+    judge_cursors,
+    judge_log_and_topic,
+    judge_parked,
+    judge_requests,
+    judge_secrets,
+)
+from .campaign.town import TOPIC
+from .campaign.traffic import Acknowledged, Plan, Step, Traffic
+from .conftest import Connect
+
+LOG: dict[Address, tuple[str, int, bytes]] = {
+    (1, 1): ("a", 1, b"a1"),
+    (1, 2): ("b", 1, b"b1"),
+    (1, 3): ("a", 2, b"a2"),
+}
+ORDER = "poison-analytics-1"
+PLANTED = re.compile(b"planted")
+
+
+def _records() -> list[Record]:
+    return [Record(bucket, at, *told) for (bucket, at), told in LOG.items()]
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        (lambda records: None, 0),
+        (lambda records: records.pop(), 1),
+        (lambda records: records.append(records[-1]), 3),
+        (lambda records: records.append(Record(9, 1, "ghost", 1, b"")), 1),
+        (lambda records: records.__setitem__(0, Record(1, 1, "a", 1, b"other")), 1),
+        (lambda records: records.reverse(), 4),
+    ],
+    ids=["clean", "one is missing", "one comes twice", "a ghost", "other bytes", "another order"],
+)
+def test_what_is_wrong_with_the_topic_is_seen(damage: Callable[[list[Record]], object], found: int) -> None:
+    records = _records()
+    damage(records)
+    report = Report()
+
+    compare_topic(Topic(records), dict(LOG), report.start("topic", "records"))
+
+    assert report.found == found
+
+
+@pytest.fixture
+async def database(postgresql_url: str, connect: Connect) -> AsyncIterator[asyncpg.Connection]:
+    """One order, acknowledged under a key, whose only event is an analytics' dead letter."""
+    await placed(await connect(postgresql_url), ORDER)
+    connection = await asyncpg.connect(postgresql_url)
+    now = datetime.now(UTC)
+    await connection.execute(
+        "INSERT INTO idempotency_keys (caller, key, fingerprint, order_id, answer, created_at) "
+        "VALUES ('boss', 'place', '', $1, 'answer', $2)",
+        ORDER,
+        now,
+    )
+    await connection.execute(
+        'INSERT INTO dead_letters (consumer, order_id, sequence, bucket, position, topic, "partition", "offset", '
+        "error, message, trace, attempts, first_failed_at, last_failed_at, type, event_id, occurred_at, body, "
+        "correlation_id, traceparent) VALUES ('analytics', $1, 2, $2, 2, $3, 0, 7, 'Poisoned', 'it is poison', "
+        "'Traceback: Poisoned', 3, $4, $4, '', '', $4, '', '', '')",
+        ORDER,
+        bucket_of(ORDER),
+        TOPIC,
+        now,
+    )
+    await connection.execute("UPDATE orders SET version = 2")
+    yield connection
+    await connection.close()
+
+
+async def _never(_: int) -> bool:
+    return False
+
+
+def _traffic(*, version: int = 2, answer: bytes = b"answer", order_id: str = ORDER) -> Traffic:
+    traffic = Traffic(Plan(1, 0, 0), (), "", _never)
+    digest = md5(answer, usedforsecurity=False).hexdigest()
+    traffic.acknowledged["place"] = Acknowledged(order_id, version, digest, creates=True)
+    return traffic
+
+
+@pytest.mark.parametrize(
+    ("traffic", "found"),
+    [
+        (_traffic(), 0),
+        (_traffic(version=3), 1),
+        (_traffic(order_id="gone"), 1),
+        (_traffic(answer=b"another"), 1),
+    ],
+    ids=["clean", "a change is lost", "an order is lost", "another answer is kept"],
+)
+async def test_an_acknowledgement_that_does_not_hold_is_seen(
+    traffic: Traffic, found: int, database: asyncpg.Connection
+) -> None:
+    report = Report()
+
+    await judge_requests(database, traffic, 1, report)
+
+    assert report.found == found
+
+
+async def test_a_request_that_was_never_answered_and_an_order_too_many_are_seen(database: asyncpg.Connection) -> None:
+    traffic, report = _traffic(), Report()
+    traffic.acknowledged["place"] = Acknowledged(ORDER, 1, traffic.acknowledged["place"].digest, creates=False)
+    traffic.unknown["pay"] = Step("pay", "POST", "/", b"", 1)
+
+    await judge_requests(database, traffic, 1, report)
+
+    assert report.found == 2
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM dead_letters",
+        "UPDATE dead_letters SET error = ''",
+        "UPDATE dead_letters SET trace = ''",
+        "UPDATE dead_letters SET attempts = 1",
+        'UPDATE dead_letters SET "offset" = NULL',
+        "UPDATE dead_letters SET consumer = 'inventory'",
+        "UPDATE dead_letters SET first_failed_at = last_failed_at + interval '1 second'",
+        "UPDATE orders SET version = 3",
+        "UPDATE dead_letters SET order_id = 'sound'",
+    ],
+)
+async def test_a_poison_event_that_is_not_parked_as_it_should_be_is_seen(
+    damage: str, database: asyncpg.Connection
+) -> None:
+    before, after = Report(), Report()
+    await judge_parked(database, [ORDER], before)
+
+    await database.execute(damage)
+    await judge_parked(database, [ORDER], after)
+
+    assert before.clean
+    assert after.found > 0
+    assert [each.name for each in after.comparisons] == [PARKED]
+
+
+async def test_a_version_that_has_no_event_is_seen(database: asyncpg.Connection) -> None:
+    report = Report()
+
+    await judge_log_and_topic(database, Topic(), report)
+
+    assert [each.found for each in report.comparisons] == [1, 1]
+
+
+async def test_what_was_planted_is_seen_wherever_it_comes_to_light(
+    database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    log = tmp_path / "api.log"
+    log.write_text("well\nhere is what was planted\n")
+    await database.execute("UPDATE dead_letters SET message = 'a planted word'")
+    report = Report()
+
+    await judge_secrets(database, Topic(leaks=["planted"]), [log], PLANTED, report)
+
+    assert report.found == 3
+
+
+def test_a_cursor_that_went_back_is_seen() -> None:
+    report: Any = Report()
+
+    judge_cursors(7, ["relay in bucket 1 from 2 to 1"], report)
+
+    assert (report.found, report.comparisons[0].compared) == (1, 7)
