@@ -1,6 +1,6 @@
 """Holds what the topic says to what the log says, for those who act on the topic."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from attrs import define, field, frozen
@@ -13,11 +13,15 @@ from .ports import Cursors, EventLog
 
 @frozen
 class Committed:
-    """How far relays had come in a bucket, in that epoch; ``mark`` is that of the event there, where it was kept."""
+    """How far relays had come in a bucket, in that epoch; ``mark`` is that of the event there, where it was kept.
+
+    ``partition`` is the one that the bucket was published to last.
+    """
 
     position: int
     mark: int | None
     epoch: int
+    partition: int
 
 
 class RelayCursors(Protocol):
@@ -51,6 +55,7 @@ class Unheard:
     """Whether the topic has more for a consumer than it has handled: one that hears nothing may have lost its place.
 
     So it is where the database was restored together with the cursors, or lost its last moments in a failover.
+    ``own`` are the partitions that are this consumer's now; what others are to hear is not missed here.
     """
 
     consumer: str
@@ -58,6 +63,7 @@ class Unheard:
     log: EventLog
     epochs: LogEpochs
     cursors: Cursors
+    own: Callable[[], Collection[int]]
 
     async def __call__(self) -> LogGap | None:
         """What it has not handled of one bucket; None where there is nothing.
@@ -72,9 +78,11 @@ class Unheard:
         counting = standing(committed, known)
         for bucket, at in await strangers(self.log, counting):
             raise LogBehindTopic(bucket, at, at, f"at position {at} the topic has an event that the log has not")
-        handled = await self.cursors.positions(self.consumer)
-        missed = (LogGap(self.consumer, b, handled.get(b, 0), at + 1) for b, at in counting if at > handled.get(b, 0))
-        return next(missed, None)
+        handled, own = await self.cursors.positions(self.consumer), self.own()
+        for bucket, at in counting:
+            if at > (cursor := handled.get(bucket, 0)) and committed[bucket].partition in own:
+                return LogGap(self.consumer, bucket, cursor, at + 1)
+        return None
 
 
 @define(eq=False)

@@ -43,7 +43,7 @@ from ..application.rollout_in_force import RolloutInForce
 from ..application.topic_and_log import TopicAndLog, Unheard
 from ..application.write_set import LogPublisher
 from ..domain.errors import InvalidInput, LogGap, NotConfigured
-from .presence import Presence
+from .presence import Presence, SharesPartitions
 from .settings import Settings
 from .stopping import Stopping
 
@@ -191,15 +191,20 @@ def relay_cursors(kafka: Any, settings: Settings) -> Any:
     return KafkaRelayCursors(kafka) if reads_topic(settings) else None
 
 
-def unheard(consumer: str, relays: Any, storage: MemoryStorage | SqlStorage) -> Callable[[], Awaitable[LogGap | None]]:
+def unheard(
+    consumer: str, source: EventSource, relays: Any, storage: MemoryStorage | SqlStorage
+) -> Callable[[], Awaitable[LogGap | None]]:
     """Tells a consumer that reads the topic what it has not heard; one that reads the log hears everything."""
-    if relays is not None:
-        return Unheard(consumer, relays, storage.log, storage.epochs, storage.cursors)
+
+    def own() -> tuple[int, ...]:
+        return source.partitions if isinstance(source, SharesPartitions) else ()
 
     async def nothing() -> LogGap | None:
         return None
 
-    return nothing
+    if relays is None:
+        return nothing
+    return Unheard(consumer, relays, storage.log, storage.epochs, storage.cursors, own)
 
 
 def database_watch(storage: MemoryStorage | SqlStorage) -> MemoryWatch | SqlWatch:

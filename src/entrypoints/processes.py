@@ -121,7 +121,7 @@ def consumer_loop(container: Any, name: str) -> RunConsumer:
         handle_batch=container.handle_batch(consumer, origin=source.origin),
         consumer=consumer,
         paused=partial(container.in_force().pauses, name),
-        unheard=container.unheard(name),
+        unheard=container.unheard(name, source),
         batch=container.settings().consumer_batch,
         failed=partial(container.presence().failures.note, name),
     )

@@ -43,14 +43,14 @@ class KafkaRelayCursors:
             asking.close()
         found: dict[int, Committed] = {}
         for answer in answers:
-            for bucket, at in self._of_note(answer.metadata).items() if answer.metadata else ():
+            for bucket, at in self._of_note(answer).items() if answer.metadata else ():
                 if bucket not in found or (at.epoch, at.position) > (found[bucket].epoch, found[bucket].position):
                     found[bucket] = at
         return found
 
-    def _of_note(self, text: str) -> Mapping[int, Committed]:
+    def _of_note(self, answer: TopicPartition) -> Mapping[int, Committed]:
         try:
-            note = Note.read(text, self.buckets)
+            note = Note.read(answer.metadata or "", self.buckets)
         except ValueError as unknown:
             raise StreamUnavailable(BACKEND, f"a cursor of the relays is not understood: {unknown}") from unknown
-        return {b: Committed(at, note.marks.get(b), note.epoch) for b, at in note.positions.items()}
+        return {b: Committed(at, note.marks.get(b), note.epoch, answer.partition) for b, at in note.positions.items()}

@@ -40,7 +40,7 @@ class MemoryTopic:
         self._marks.update({bucket: mark_of(record.body) for bucket, record in last.items()})
 
     async def committed(self) -> Mapping[int, Committed]:
-        return {bucket: Committed(at, self._marks.get(bucket), self._epoch) for bucket, at in self._cursors.items()}
+        return {bucket: Committed(at, self._marks.get(bucket), self._epoch, 0) for bucket, at in self._cursors.items()}
 
     async def close(self) -> None:
         """Nothing to leave."""

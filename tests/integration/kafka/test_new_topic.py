@@ -59,12 +59,13 @@ class Kitchen:
     async def consumer(self) -> AsyncIterator[RunConsumer]:
         """A consumer at work, built anew."""
         storage, stop = self.world.storage, asyncio.Event()
+        source, relays = KafkaEventSource(self.settings, "analytics"), KafkaRelayCursors(self.settings)
         run = RunConsumer(
-            source=KafkaEventSource(self.settings, "analytics"),
+            source=source,
             handle_batch=self.world.handling(topic_and_log=TopicAndLog(storage.log, storage.epochs)),
             consumer=Analyse(),
             unheard=Unheard(
-                "analytics", KafkaRelayCursors(self.settings), storage.log, storage.epochs, storage.cursors
+                "analytics", relays, storage.log, storage.epochs, storage.cursors, lambda: source.partitions
             ),
             patience=Backoff(0.1, 0.5),
             listening=Backoff(0.3, 1.0),

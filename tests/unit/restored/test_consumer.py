@@ -26,9 +26,10 @@ def handling(restored: Restored) -> HandleBatch:
     return world.handling(topic_and_log=TopicAndLog(storage.log, storage.epochs))
 
 
-def unheard(restored: Restored) -> Unheard:
+def unheard(restored: Restored, *own: int) -> Unheard:
+    """Of a consumer to which the one partition of the topic in memory belongs, or those that are given."""
     storage = restored.shop.storage
-    return Unheard("analytics", restored.topic, storage.log, storage.epochs, storage.cursors)
+    return Unheard("analytics", restored.topic, storage.log, storage.epochs, storage.cursors, lambda: own or (0,))
 
 
 @pytest.mark.parametrize("more", [[], LATER], ids=["shorter", "longer"])
@@ -111,6 +112,13 @@ class TestListening:
 
         assert gap is not None
         assert gap.context() == {"reader": "analytics", "bucket": BUCKET, "cursor": 1, "position": 3}
+
+    async def test_what_is_for_another_member_of_the_group_is_not_unheard(self) -> None:
+        restored = await Restored.made()
+        restored.shop = restored.lost
+
+        assert await unheard(restored)() is not None
+        assert await unheard(restored, 1, 2)() is None
 
     @pytest.mark.parametrize("more", [[], LATER], ids=["shorter", "longer"])
     async def test_a_topic_that_has_what_the_log_has_not_is_refused(self, more: list[str]) -> None:
