@@ -16,6 +16,7 @@ from orderflow.application.pausing import Backoff, Gathering
 from orderflow.application.publish_pending import FLOOR
 from orderflow.application.run_consumer import RunConsumer
 from orderflow.application.run_relay import RunRelay
+from orderflow.application.topic_and_log import TopicAndLog
 from orderflow.application.use_cases import UseCases
 from orderflow.domain.errors import Unavailable
 from orderflow.entrypoints.container import CONSUMERS, container_for
@@ -143,7 +144,8 @@ class Process:
         self.doors.enter(name)
         stop = asyncio.Event()
         consumer = Tally() if name == TALLY else self.container.consumers()[name]
-        handle_batch = self.container.handle_batch(consumer)
+        handle_batch, storage = self.container.handle_batch(consumer), self.container.storage()
+        handle_batch.handle_batch.topic_and_log = TopicAndLog(storage.log, storage.epochs)  # as where Kafka is named
         await RunConsumer(
             source=self.parts.source(self.installation, self.doors, name, stop.set),
             handle_batch=self.parts.handling(handle_batch, consumer, self.container.effects()),

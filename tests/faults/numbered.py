@@ -9,7 +9,7 @@ from orderflow.application.write_set import WriteSet
 
 from .doors import Doors, Numbered
 
-_PORTS = ("committer", "views", "log", "cursors", "answers", "attempts", "rollout")
+_PORTS = ("committer", "views", "log", "cursors", "answers", "attempts", "rollout", "epochs")
 _BOOKS = ("notifications", "analytics", "reservations", "dead_letters")
 _VIEWS = ("notifications", "analytics", "shortages", "dead_letters", "contacts", "stock")
 
