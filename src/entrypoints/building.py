@@ -4,15 +4,13 @@ Extras are imported when they are asked for, so that a base install does without
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 import structlog
 import uuid_utils
-from attrs import evolve
 
 from ..adapters import wire
 from ..adapters.log_source import LogEventSource
@@ -24,26 +22,21 @@ from ..adapters.sql.storage import SqlStorage
 from ..adapters.sql.watch import SqlWatch
 from ..adapters.telemetry import Instruments
 from ..adapters.telemetry.database import watch_pool, watch_statements
-from ..adapters.telemetry.kafka_clients import KafkaClients
 from ..adapters.telemetry.watched import WatchedNotifier
 from ..adapters.telemetry.watched_consumers import WatchedBatches, watched
-from ..application.check.topic import CheckTopic
 from ..application.consuming import Consumer, HandlingWatch
-from ..application.copy_letters import CopyLetters, RunCopying
 from ..application.doctor import Wanted
 from ..application.failures import Failures
 from ..application.handle_batch import HandleBatch
 from ..application.log import EVENT_ROOM, LogRecord, Origin
 from ..application.ports import EventSource
-from ..application.ports_of_consumers import DeadLetters
-from ..application.publish_pending import FLOOR
 from ..application.readers import Readers
 from ..application.redrive import Redrive
 from ..application.rollout_in_force import RolloutInForce
-from ..application.topic_and_log import TopicAndLog, Unheard
-from ..application.write_set import LogPublisher
-from ..domain.errors import InvalidInput, LogGap, NotConfigured
-from .presence import Presence, SharesPartitions
+from ..application.topic_and_log import TopicAndLog
+from ..domain.errors import InvalidInput, NotConfigured
+from . import building_of_topic as of_topic
+from .presence import Presence
 from .settings import Settings
 from .stopping import Stopping
 
@@ -147,77 +140,8 @@ def from_log(
     return source
 
 
-def kafka_settings(settings: Settings, instruments: Instruments) -> Any:
-    from ..adapters.kafka.settings import KafkaSettings
-
-    return KafkaSettings(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        topic=settings.topic,
-        source=settings.event_source,
-        properties={"message.max.bytes": str(settings.event_max_bytes + EVENT_ROOM), **settings.kafka},
-        watch=KafkaClients(instruments),
-    )
-
-
-def reads_topic(settings: Settings) -> bool:
-    """Whether consumers read the topic, and not the log."""
-    return settings.uses_kafka and settings.publishing == "log"
-
-
-def source(kafka: Any, settings: Settings, from_log: Callable[[str], EventSource]) -> Callable[[str], EventSource]:
-    """Consumers read the topic where a relay writes it. One that is written directly may lack events: then the log."""
-    if kafka is None or not reads_topic(settings):
-        return from_log
-
-    def source(consumer: str) -> EventSource:
-        from ..adapters.kafka.source import KafkaEventSource
-
-        built: EventSource = KafkaEventSource(kafka, consumer)
-        return built
-
-    return source
-
-
-def relay_topic(kafka: Any) -> Any:
-    from ..adapters.kafka.relay_topic import KafkaRelayTopic
-
-    return KafkaRelayTopic(kafka)
-
-
-def relay_cursors(kafka: Any, settings: Settings) -> Any:
-    """What the relays committed; None where no relay publishes."""
-    from ..adapters.kafka.relay_cursors import KafkaRelayCursors
-
-    return KafkaRelayCursors(kafka) if reads_topic(settings) else None
-
-
-def unheard(
-    consumer: str, source: EventSource, relays: Any, storage: MemoryStorage | SqlStorage
-) -> Callable[[], Awaitable[LogGap | None]]:
-    """Tells a consumer that reads the topic what it has not heard; one that reads the log hears everything."""
-
-    def own() -> tuple[int, ...]:
-        return source.partitions if isinstance(source, SharesPartitions) else ()
-
-    async def nothing() -> LogGap | None:
-        return None
-
-    if relays is None:
-        return nothing
-    return Unheard(consumer, relays, storage.log, storage.epochs, storage.cursors, own)
-
-
 def database_watch(storage: MemoryStorage | SqlStorage) -> MemoryWatch | SqlWatch:
     return MemoryWatch() if isinstance(storage, MemoryStorage) else SqlWatch(storage.database)
-
-
-def stream_watch(kafka: Any, settings: Settings, consumers: tuple[str, ...]) -> Any:
-    """Of the groups that are ours: none, where events are published directly."""
-    from ..adapters.kafka.watch import KafkaWatch
-
-    relayed = settings.publishing == "log"
-    groups = {FLOOR: kafka.relay_group, **{name: kafka.consumer_group(name) for name in consumers}}
-    return KafkaWatch(kafka, groups if relayed else {})
 
 
 def wanted(settings: Settings, consumers: tuple[str, ...]) -> Wanted:
@@ -240,67 +164,12 @@ def wanted(settings: Settings, consumers: tuple[str, ...]) -> Wanted:
     )
 
 
-def topic_reader(kafka: Any) -> Any:
-    from ..adapters.kafka.reader import KafkaTopicReader
-
-    return KafkaTopicReader(kafka)
-
-
-def topic_admin(kafka: Any) -> Any:
-    from ..adapters.kafka.topics import TopicAdmin
-
-    return TopicAdmin(kafka)
-
-
-def admin_of(kafka: Any) -> Any:
-    """Who makes the topic of ``kafka``; nobody where there is none."""
-    return None if kafka is None else topic_admin(kafka)
-
-
-def partitions(admin: Any) -> Callable[[], Awaitable[int]] | None:
-    """Who knows how many partitions the topic has; nobody without Kafka."""
-    return None if admin is None else admin.partitions
-
-
 def in_force(storage: MemoryStorage | SqlStorage) -> RolloutInForce:
     return RolloutInForce(storage.rollout, lambda: storage.buckets)
 
 
 def readers(storage: MemoryStorage | SqlStorage, settings: Settings, shipped: tuple[str, ...]) -> Readers:
     return Readers(storage.cursors, shipped, relayed=settings.uses_kafka and settings.publishing == "log")
-
-
-def direct(settings: Settings, kafka: Any, told: Any, in_force: RolloutInForce) -> Any:
-    """The direct publisher, or None where events go through the log."""
-    if settings.publishing == "log":
-        return None
-    if kafka is None:
-        raise NotConfigured(
-            "direct publishing needs Kafka", "set ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS, or ORDERFLOW_PUBLISHING=log"
-        )
-    from ..adapters.kafka.direct import DirectPublishing
-
-    return DirectPublishing(kafka, told=told, share=in_force.published_buckets)
-
-
-def publisher(direct: Any) -> Any:
-    return LogPublisher if direct is None else direct.publisher
-
-
-def check_topic(
-    topic: Any, storage: MemoryStorage | SqlStorage, settings: Settings, in_force: RolloutInForce
-) -> CheckTopic | None:
-    """Only a topic that a relay writes can be held to the log."""
-    if topic is None or settings.publishing == "direct":
-        return None
-    return CheckTopic(
-        topic,
-        storage.log,
-        wire.decode_record,
-        buckets=storage.buckets,
-        share=in_force.published_buckets,
-        epochs=storage.epochs,
-    )
 
 
 def handle_batch(
@@ -323,7 +192,7 @@ def handle_batch(
         attempts=settings.consumer_attempts,
         watch=watch,
         origin=origin,
-        topic_and_log=TopicAndLog(storage.log, storage.epochs) if reads_topic(settings) else None,
+        topic_and_log=TopicAndLog(storage.log, storage.epochs) if of_topic.reads_topic(settings) else None,
         copied=bool(settings.dead_letter_topic),
     )
     return WatchedBatches(handle, consumer.name, instruments)
@@ -332,34 +201,6 @@ def handle_batch(
 def redrive(consumer: Consumer, effects: Any, clock: Callable[[], datetime], instruments: Instruments) -> Redrive:
     seen, store = watched(consumer, effects.store, instruments)
     return Redrive(consumer=seen, store=store, letters=effects.dead_letters, decode=wire.decode_record, clock=clock)
-
-
-def of_dead_letters(kafka: Any, settings: Settings) -> Any:
-    """Where Kafka is, with the topic for dead letters; None where none is asked for."""
-    if not (topic := settings.dead_letter_topic):
-        return None
-    if kafka is None:
-        raise NotConfigured(
-            "a topic for dead letters needs Kafka",
-            "set ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS, or leave ORDERFLOW_DEAD_LETTER_TOPIC empty",
-        )
-    if topic == settings.topic:
-        raise InvalidInput(
-            "ORDERFLOW_DEAD_LETTER_TOPIC", f"{topic!r} has the events", "another topic than ORDERFLOW_TOPIC"
-        )
-    return evolve(kafka, topic=topic)
-
-
-def copying(
-    kafka: Any, letters: DeadLetters, clock: Callable[[], datetime], failed: Callable[[str, BaseException], None]
-) -> RunCopying | None:
-    """Who copies dead letters to their topic; nobody where there is none."""
-    if kafka is None:
-        return None
-    from ..adapters.kafka.dead_letter_topic import KafkaDeadLetterTopic
-
-    topic = KafkaDeadLetterTopic(kafka)
-    return RunCopying(copy=CopyLetters(letters, topic, clock), topic=topic, failed=partial(failed, "copying"))
 
 
 def profile(settings: Settings) -> str:

@@ -51,6 +51,7 @@ from ..application.use_cases import UseCases
 from ..application.write_set import GatheringUnitOfWork
 from . import bells, traces
 from . import building as build
+from . import building_of_topic as of_topic
 from .settings import Settings
 
 CONSUMERS = ("notifications", "analytics", "inventory")
@@ -93,21 +94,21 @@ class Container(containers.DeclarativeContainer):
     gateway: providers.Provider[Any] = providers.Singleton(SandboxGateway)
 
     log_source: providers.Provider[Any] = providers.Singleton(build.from_log, storage, news, settings)
-    kafka = _where_kafka_is(profile, providers.Singleton(build.kafka_settings, settings, instruments))
-    relay_topic = _where_kafka_is(profile, providers.Singleton(build.relay_topic, kafka))
-    topic_reader = _where_kafka_is(profile, providers.Factory(build.topic_reader, kafka))
-    topic_admin = _where_kafka_is(profile, providers.Singleton(build.topic_admin, kafka))
-    source: providers.Provider[Any] = providers.Singleton(build.source, kafka, settings, log_source)
+    kafka = _where_kafka_is(profile, providers.Singleton(of_topic.kafka_settings, settings, instruments))
+    relay_topic = _where_kafka_is(profile, providers.Singleton(of_topic.relay_topic, kafka))
+    topic_reader = _where_kafka_is(profile, providers.Factory(of_topic.topic_reader, kafka))
+    topic_admin = _where_kafka_is(profile, providers.Singleton(of_topic.topic_admin, kafka))
+    source: providers.Provider[Any] = providers.Singleton(of_topic.source, kafka, settings, log_source)
 
     in_force = providers.Singleton(build.in_force, storage)
     direct: providers.Provider[Any] = providers.Singleton(
-        build.direct, settings, kafka, providers.Callable(traces.told_directly, around, destination), in_force
+        of_topic.direct, settings, kafka, providers.Callable(traces.told_directly, around, destination), in_force
     )
     unit_of_work = providers.Singleton(
         GatheringUnitOfWork,
         committer=providers.Singleton(traces.committer, around, storage.provided.committer),
         orders=storage.provided.orders,
-        events=providers.Callable(build.publisher, direct),
+        events=providers.Callable(of_topic.publisher, direct),
     )
     change_order = providers.Singleton(ChangeOrder, unit_of_work)
     settle_refunds = providers.Singleton(
@@ -190,11 +191,11 @@ class Container(containers.DeclarativeContainer):
         watch=providers.Singleton(TracedHandling, tracing, destination),
     )
     redrive = providers.Factory(build.redrive, effects=effects, clock=clock, instruments=instruments)
-    of_dead_letters: providers.Provider[Any] = providers.Singleton(build.of_dead_letters, kafka, settings)
+    of_dead_letters: providers.Provider[Any] = providers.Singleton(of_topic.of_dead_letters, kafka, settings)
     copying: providers.Provider[Any] = providers.Factory(
-        build.copying, of_dead_letters, effects.provided.dead_letters, clock, presence.provided.failures.note
+        of_topic.copying, of_dead_letters, effects.provided.dead_letters, clock, presence.provided.failures.note
     )
-    dead_letter_admin: providers.Provider[Any] = providers.Callable(build.admin_of, of_dead_letters)
+    dead_letter_admin: providers.Provider[Any] = providers.Callable(of_topic.admin_of, of_dead_letters)
     drop_letters = providers.Factory(DropLetters, effects.provided.store, clock)
     publish_pending = providers.Factory(
         PublishPending,
@@ -221,7 +222,7 @@ class Container(containers.DeclarativeContainer):
     rollout_status = providers.Factory(RolloutStatus, storage.provided.rollout, lag)
     rollout_history = providers.Factory(RolloutHistory, storage.provided.rollout)
     stream_watch = _where_kafka_is(
-        profile, providers.Singleton(build.stream_watch, kafka, settings, providers.Object(CONSUMERS))
+        profile, providers.Singleton(of_topic.stream_watch, kafka, settings, providers.Object(CONSUMERS))
     )
     look_around = providers.Factory(
         LookAround,
@@ -249,11 +250,11 @@ class Container(containers.DeclarativeContainer):
         letters=effects.provided.dead_letters,
         clock=clock,
         shipped=providers.Object(CONSUMERS),
-        partitions=providers.Callable(build.partitions, topic_admin),
+        partitions=providers.Callable(of_topic.partitions, topic_admin),
     )
     scrape = providers.Singleton(Scrape, instruments, states)
-    relay_cursors = _where_kafka_is(profile, providers.Singleton(build.relay_cursors, kafka, settings))
-    unheard = providers.Factory(build.unheard, relays=relay_cursors, storage=storage)
+    relay_cursors = _where_kafka_is(profile, providers.Singleton(of_topic.relay_cursors, kafka, settings))
+    unheard = providers.Factory(of_topic.unheard, relays=relay_cursors, storage=storage)
     look_for_loss = providers.Factory(
         LookForLoss,
         topic=topic_reader,
@@ -290,7 +291,7 @@ class Container(containers.DeclarativeContainer):
             shortages=effects.provided.shortages,
             dead_letters=effects.provided.dead_letters,
         ),
-        topic=providers.Callable(build.check_topic, topic_reader, storage, settings, in_force),
+        topic=providers.Callable(of_topic.check_topic, topic_reader, storage, settings, in_force),
     )
 
 
