@@ -6,23 +6,28 @@ from datetime import UTC, datetime
 
 import pytest
 from attrs import evolve
-from orderflow import OrderFlow, Settings
+from orderflow import PaymentMethod, Settings
 from orderflow.adapters import wire
 from orderflow.adapters.kafka import KafkaDeadLetterTopic, KafkaSettings
 from orderflow.application.analyse import Analyse
 from orderflow.application.consuming import ConsumerWork
+from orderflow.application.create_order import NewOrder
 from orderflow.application.dead_letters import DeadLetter
 from orderflow.application.log import Delivery, Origin
 from orderflow.domain.errors import StreamUnavailable
+from orderflow.entrypoints.container import container_for
+from orderflow.entrypoints.lifespan import opened
+from orderflow.entrypoints.processes import run_parts
 
 from tests.support.commands import CommandLine
 from tests.support.kafka import KafkaBroker, needs_real_kafka
 from tests.support.servers import free_port
-from tests.support.shop import Shop
+from tests.support.shop import ADMIN, Shop
 from tests.support.waiting import eventually_async
 
 from .conftest import on_topic
 
+NAMED = ("kafka_bootstrap_servers", "topic", "dead_letter_topic")
 AT = datetime(2024, 5, 17, 12, 0, 0, 250_000, tzinfo=UTC)
 
 
@@ -93,32 +98,45 @@ async def test_a_kafka_that_is_not_there_is_unavailable() -> None:
 async def test_what_an_installation_parks_stands_on_the_topic_that_it_was_asked_to_make(
     kafka: KafkaBroker, topic_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    needs_real_kafka(kafka, "topics with settings of their own")
-    dlq = f"dlq.{topic_name}"
-    named = {
-        "ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-        "ORDERFLOW_TOPIC": topic_name,
-        "ORDERFLOW_DEAD_LETTER_TOPIC": dlq,
-    }
+    needs_real_kafka(kafka, "a relay")
+    events = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name)
+    copies = evolve(events, topic=f"dlq.{topic_name}")
+    settings = Settings(
+        database_url="memory://",
+        kafka_bootstrap_servers=events.bootstrap_servers,
+        topic=events.topic,
+        dead_letter_topic=copies.topic,
+    )
+    named = {f"ORDERFLOW_{name.upper()}": getattr(settings, name) for name in NAMED}
     made = await asyncio.to_thread(CommandLine("memory://", named), "topics", "create")
 
     async def poisoned(self: Analyse, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
         raise ValueError("poison")
 
+    async def copied() -> bool:
+        return running.done() or len(await asyncio.to_thread(on_topic, copies)) == 1
+
     monkeypatch.setattr(Analyse, "handle", poisoned)
-    settings = Settings(
-        database_url="memory://",
-        publishing="direct",
-        kafka_bootstrap_servers=kafka.bootstrap_servers,
-        topic=topic_name,
-        dead_letter_topic=dlq,
-    )
-    there = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=dlq)
-    async with OrderFlow.open(settings, consumers=("analytics",)) as flow:
+    container, stop = container_for(settings), asyncio.Event()
+    async with opened(container):
+        running = asyncio.create_task(run_parts(container, relay=True, consumers=["analytics"], stop=stop))
         order = await Shop().order("o1")
-        await flow.create_order(order_id="o1", customer_id="C1", restaurant_id="R1", lines=order.lines, currency="EUR")
-        await eventually_async(lambda: asyncio.to_thread(lambda: len(on_topic(there)) == 1), deadline=30)
+        new = NewOrder(
+            customer_id="C1",
+            restaurant_id="R1",
+            lines=order.lines,
+            payment_method=PaymentMethod.CASH,
+            currency="EUR",
+            order_id="o1",
+        )
+        await container.use_cases().create_order(new, by=ADMIN)
+        await eventually_async(copied, deadline=30)
+        stop.set()
+        await running
 
     assert made.code == 0, made
-    [copy] = on_topic(there)
-    assert (copy.key, copy.headers["consumer"], copy.headers["error"]) == ("o1", "analytics", "ValueError")
+    [event], [copy] = on_topic(events), on_topic(copies)
+    assert (copy.key, copy.value) == (event.key, event.value)
+    assert (copy.headers["consumer"], copy.headers["error"]) == ("analytics", "ValueError")
+    origin = [copy.headers[f"origin-{name}"] for name in ("topic", "partition", "offset")]
+    assert origin == [topic_name, str(event.partition), str(event.offset)]

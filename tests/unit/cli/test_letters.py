@@ -1,8 +1,10 @@
 """``orderflow dead-letters``: what is parked is seen whole, and redriven or dropped by somebody, for a reason."""
 
 import asyncio
+import shutil
 from base64 import b64decode
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,15 +46,24 @@ async def consumed(cli: CommandLine) -> None:
         await container.handle_batch(Broken(), origin=origin)([FOREIGN, *records])
 
 
-@pytest.fixture
-def parked(cli: CommandLine) -> CommandLine:
-    """Analytics has parked o1 and o2, each at its second event with one behind it."""
+@pytest.fixture(scope="session")
+def parked_database(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Path:
+    """A SQLite file in which analytics has parked o1 and o2, each at its second event with some behind it."""
+    file = tmp_path_factory.mktemp("parked") / "orderflow.db"
+    shutil.copy(empty_database, file)
+    cli = CommandLine(f"sqlite:///{file}")
     for order_id in ("o1", "o2"):
         cli.json("orders", "create", "-", stdin=order_json(order_id))
         cli.json("orders", "transition", order_id, "preparing", "--as", "restaurant:R7")
         cli.json("orders", "cancel", order_id, "--reason", "the oven broke", "--as", "restaurant:R7")
     asyncio.run(consumed(cli))
-    return cli
+    return file
+
+
+@pytest.fixture
+def parked(tmp_path: Path, parked_database: Path) -> CommandLine:
+    """Commands on a copy of it."""
+    return CommandLine(f"sqlite:///{shutil.copy(parked_database, tmp_path / 'parked.db')}")
 
 
 def waiting(cli: CommandLine) -> list[tuple[str, int]]:
