@@ -5,9 +5,8 @@ from datetime import datetime
 
 from attrs import frozen
 
-from .log import Positions
+from .log import FLOOR, Positions
 from .ports import Cursors, EventLog
-from .publish_pending import FLOOR
 from .readers import Readers
 from .rollout import Rollout
 

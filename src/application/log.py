@@ -16,6 +16,8 @@ EVENT_LIMIT = 950_000
 EVENT_ROOM = 50_000
 """Bytes for a record's key and headers, and for what Kafka puts around it."""
 
+FLOOR = "relay"
+"""The reader name under which the relay's cursors are also noted in the database."""
 FIRST_EPOCH = 1
 
 Address = tuple[int, int]

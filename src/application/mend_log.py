@@ -7,9 +7,8 @@ from attrs import define, field, frozen
 
 from ..domain.errors import Conflict
 from .epochs import Begun, Epochs, LogEpochs
-from .log import LogRecord, Positions
+from .log import FLOOR, LogRecord, Positions
 from .ports import Clock, Cursors, EventLog, TopicReader
-from .publish_pending import FLOOR
 from .rollout import Word
 from .topic_and_log import RelayCursors, standing, strangers
 

@@ -9,7 +9,7 @@ from attrs import define, field, frozen
 
 from ..domain.errors import LogBehindTopic, Unavailable
 from .epochs import BEGINNING, Epochs, LogEpochs
-from .log import LogRecord, Positions
+from .log import FLOOR, LogRecord, Positions
 from .ports import Cursors, EventLog, RelayTopic
 from .rollout import all_buckets
 from .topic_and_log import strangers
@@ -18,8 +18,6 @@ BATCH = 4000
 """Events a transaction: its fixed cost, some round trips, is then small beside theirs."""
 LOOK_AGAIN_SECONDS = 1.0
 """How long what the database said of itself is relied upon: one that was away for less is taken to be the same."""
-FLOOR = "relay"
-"""The reader name under which the relay's cursors are also noted in the database."""
 
 
 logger = logging.getLogger("orderflow.relay")

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from ..domain.errors import InvalidInput
+from .log import FLOOR
 from .ports import Cursors
-from .publish_pending import FLOOR
 
 
 @frozen

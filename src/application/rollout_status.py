@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from .lag import Lag
-from .publish_pending import FLOOR
+from .log import FLOOR
 from .rollout import ChangeKind, InForce, Rollout, Word
 
 

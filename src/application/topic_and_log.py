@@ -7,7 +7,7 @@ from attrs import define, field, frozen
 
 from ..domain.errors import LogBehindTopic, LogGap
 from .epochs import Epochs, LogEpochs
-from .log import Address, Foreign, LogRecord, mark_of
+from .log import FLOOR, Address, Foreign, LogRecord, mark_of
 from .ports import Cursors, EventLog
 
 
@@ -81,6 +81,10 @@ class Unheard:
         handled, own = await self.cursors.positions(self.consumer), self.own()
         for bucket, at in counting:
             if at > (cursor := handled.get(bucket, 0)) and committed[bucket].partition in own:
+                return LogGap(self.consumer, bucket, cursor, at + 1)
+        # What the database noted, and Kafka knows nothing of, was on a topic that is gone.
+        for bucket, at in (await self.cursors.positions(FLOOR)).items():
+            if at > (cursor := handled.get(bucket, 0)) and bucket not in committed:
                 return LogGap(self.consumer, bucket, cursor, at + 1)
         return None
 

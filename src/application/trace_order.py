@@ -9,10 +9,9 @@ from ..domain.errors import StreamUnavailable
 from ..domain.lifecycle import Actor
 from .dead_letters import Outcome
 from .get_order import GetOrder
-from .log import CursorAt, EventTimes, LogRecord, Place
+from .log import FLOOR, CursorAt, EventTimes, LogRecord, Place
 from .ports import Cursors, EventLog, TopicPlaces
 from .ports_of_consumers import DeadLetters, Notifications
-from .publish_pending import FLOOR
 from .readers import Readers
 
 NOTIFICATIONS = "notifications"

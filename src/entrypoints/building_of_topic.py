@@ -17,10 +17,9 @@ from ..adapters.telemetry import Instruments
 from ..adapters.telemetry.kafka_clients import KafkaClients
 from ..application.check.topic import CheckTopic
 from ..application.copy_letters import CopyLetters, RunCopying
-from ..application.log import EVENT_ROOM
+from ..application.log import EVENT_ROOM, FLOOR
 from ..application.ports import EventSource
 from ..application.ports_of_consumers import DeadLetters
-from ..application.publish_pending import FLOOR
 from ..application.rollout_in_force import RolloutInForce
 from ..application.topic_and_log import Unheard
 from ..application.write_set import LogPublisher

@@ -12,8 +12,8 @@ from orderflow.adapters.memory import MemoryChannel, MemoryEffects, MemoryStorag
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.sql.effects import SqlEffects
 from orderflow.application.consuming import Consumer
+from orderflow.application.log import FLOOR
 from orderflow.application.pausing import Backoff, Gathering
-from orderflow.application.publish_pending import FLOOR
 from orderflow.application.run_consumer import RunConsumer
 from orderflow.application.run_relay import RunRelay
 from orderflow.application.topic_and_log import TopicAndLog

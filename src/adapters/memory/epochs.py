@@ -3,7 +3,7 @@
 from attrs import define, field
 
 from ...application.epochs import Begun, Epochs
-from ...application.publish_pending import FLOOR
+from ...application.log import FLOOR
 
 
 @define(eq=False)

@@ -7,8 +7,7 @@ from attrs import frozen
 from sqlalchemy import bindparam, func, insert, select, text
 
 from ...application.epochs import Begun, Epochs
-from ...application.log import FIRST_EPOCH
-from ...application.publish_pending import FLOOR
+from ...application.log import FIRST_EPOCH, FLOOR
 from ...application.rollout import Word
 from .database import POSTGRESQL, Database
 from .epochs_tables import log_epoch_buckets, log_epochs

@@ -10,9 +10,9 @@ from attrs import define, field, frozen
 from prometheus_client.core import GaugeMetricFamily
 
 from ...application.lag import Lag
+from ...application.log import FLOOR
 from ...application.ports import Clock, EventLog, OrderViews
 from ...application.ports_of_consumers import DeadLetters
-from ...application.publish_pending import FLOOR
 from ...domain.errors import Unavailable
 from ...domain.lifecycle import OrderState
 from . import catalogue as the

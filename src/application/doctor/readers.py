@@ -6,7 +6,7 @@ from ...domain.errors import LogBehindTopic
 from ..installation.facts import StreamFacts
 from ..installation.look import Look
 from ..lag import ReaderLag
-from ..publish_pending import FLOOR
+from ..log import FLOOR
 from .ailments import Finding, problem, warning
 from .wanted import Wanted
 

@@ -12,9 +12,10 @@ from orderflow.adapters.kafka import KafkaEventSource, KafkaRelayTopic, KafkaSet
 from orderflow.adapters.kafka.relay_cursors import KafkaRelayCursors
 from orderflow.adapters.memory import LocalWakeup
 from orderflow.application.analyse import Analyse
+from orderflow.application.log import FLOOR
 from orderflow.application.mend_log import PublishAgain
 from orderflow.application.pausing import Backoff
-from orderflow.application.publish_pending import FLOOR, PublishPending
+from orderflow.application.publish_pending import PublishPending
 from orderflow.application.run_consumer import RunConsumer
 from orderflow.application.run_relay import RunRelay
 from orderflow.application.topic_and_log import TopicAndLog, Unheard

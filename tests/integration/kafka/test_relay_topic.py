@@ -18,8 +18,8 @@ from orderflow.adapters import wire
 from orderflow.adapters.kafka import GroupLag, KafkaRelayTopic, KafkaSettings, relay_producer
 from orderflow.adapters.kafka.relay_producer import RelayProducer
 from orderflow.adapters.memory import LocalWakeup, MemoryStorage
-from orderflow.application.log import LogRecord, bucket_of
-from orderflow.application.publish_pending import FLOOR, PublishPending
+from orderflow.application.log import FLOOR, LogRecord, bucket_of
+from orderflow.application.publish_pending import PublishPending
 from orderflow.application.run_relay import RunRelay
 from orderflow.domain.errors import LogBehindTopic, LogGap, StreamUnavailable
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from orderflow.adapters.memory import MemoryEffects
+from orderflow.adapters.memory import MemoryEffects, MemoryTopic
 from orderflow.application.analyse import Analyse
 from orderflow.application.consuming import Handled
 from orderflow.application.handle_batch import HandleBatch
@@ -16,7 +16,7 @@ from orderflow.domain.errors import LogBehindTopic, LogGap
 
 from tests.support.effects import World
 from tests.support.waiting import eventually_async
-from tests.unit.restored.histories import BUCKET, ELSEWHERE, KEPT, LATER, LOST, Restored, begun, published
+from tests.unit.restored.histories import BUCKET, ELSEWHERE, KEPT, LATER, LOST, OTHER, Restored, begun, published
 from tests.unit.running.test_run_consumer import Tape
 
 
@@ -112,6 +112,15 @@ class TestListening:
 
         assert gap is not None
         assert gap.context() == {"reader": "analytics", "bucket": BUCKET, "cursor": 1, "position": 3}
+
+    async def test_what_was_on_a_topic_that_is_gone_is_unheard(self) -> None:
+        restored = await Restored.made()
+        restored.shop, restored.topic = restored.lost, MemoryTopic()
+
+        gap = await unheard(restored)()
+
+        assert gap is not None
+        assert (gap.cursor, gap.bucket in (BUCKET, OTHER)) == (0, True)
 
     async def test_what_is_for_another_member_of_the_group_is_not_unheard(self) -> None:
         restored = await Restored.made()

@@ -11,8 +11,8 @@ from orderflow.application.check.report import Report
 from orderflow.application.check.topic import CheckTopic
 from orderflow.application.consuming import Handled
 from orderflow.application.epochs import BEGINNING, Epochs
+from orderflow.application.log import FLOOR
 from orderflow.application.mend_log import LostOrder, MendLog
-from orderflow.application.publish_pending import FLOOR
 from orderflow.application.topic_and_log import TopicAndLog
 from orderflow.domain.errors import Conflict, InvalidInput
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from attrs import define, field
 from orderflow.adapters.memory import LocalWakeup, MemoryStorage, MemoryTopic
-from orderflow.application.log import LogRecord
-from orderflow.application.publish_pending import FLOOR, PublishPending
+from orderflow.application.log import FLOOR, LogRecord
+from orderflow.application.publish_pending import PublishPending
 from orderflow.application.run_relay import RunRelay
 from orderflow.application.write_set import WriteSet
 from orderflow.domain.errors import LogBehindTopic, StreamUnavailable

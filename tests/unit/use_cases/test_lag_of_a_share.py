@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from orderflow.adapters.memory import MemoryStorage, MemoryTopic
 from orderflow.application.lag import Lag, ReaderLag
-from orderflow.application.publish_pending import FLOOR, PublishPending
+from orderflow.application.log import FLOOR
+from orderflow.application.publish_pending import PublishPending
 from orderflow.application.readers import Readers
 from orderflow.application.rollout import Word
 from orderflow.application.rollout_in_force import RolloutInForce

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from orderflow.adapters.memory import MemoryTopic
-from orderflow.application.log import BUCKETS, LogRecord, Positions
+from orderflow.application.log import BUCKETS, FLOOR, LogRecord, Positions
 from orderflow.application.ports import EventLog, RelayTopic
-from orderflow.application.publish_pending import FLOOR, PublishPending
+from orderflow.application.publish_pending import PublishPending
 from orderflow.domain.errors import LogBehindTopic, StorageUnavailable, StreamUnavailable
 from pytest_mock import MockerFixture
 
