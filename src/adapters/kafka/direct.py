@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 from attrs import define, field, frozen
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from ...application.log import BUCKETS, LogRecord, bucket_of
 from ...application.rollout import all_buckets
@@ -138,7 +138,8 @@ class DirectPublishing:
         try:
             problem = await asyncio.wait_for(delivery, self.patience + _MARGIN)
         except TimeoutError:
-            problem = await asyncio.to_thread(self._client().complaints.why) or _UNKNOWN
+            asked = self._producer
+            problem = (await asyncio.to_thread(asked.complaints.why) if asked is not None else "") or _UNKNOWN
         if not problem:
             self.sent += 1
             return True
@@ -149,7 +150,8 @@ class DirectPublishing:
         return False
 
     def _client(self) -> TellingProducer:
-        if self._producer is None:
+        """The producer; another one where the last has failed for good."""
+        if self._producer is None or self._reports is None or not self._reports.is_alive():
             self._closing.clear()
             timeout = str(max(1, int(self.patience * 1000)))
             self._producer = producer(
@@ -165,7 +167,12 @@ class DirectPublishing:
         return self._producer
 
 
-def _serve(client: Producer, closing: Event) -> None:
-    """Delivery reports are called back from here."""
+def _serve(client: TellingProducer, closing: Event) -> None:
+    """Delivery reports are called back from here, until a fatal error ends all that this producer can do."""
     while not closing.is_set():
-        client.poll(0.2)
+        try:
+            client.poll(0.2)
+        except KafkaException as fatal:
+            client.complaints(fatal.args[0])
+            _log.error("the producer has failed for good, and is replaced", problem=said(fatal))
+            return
