@@ -1,0 +1,60 @@
+"""A day through an installation whose every connection to the database goes through PgBouncer in transaction mode."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from orderflow.application.day.clock import VirtualClock
+from orderflow.application.day.live import LiveDay, UseCaseDoor, VirtualPace
+from orderflow.application.day.synthetic import synthesise
+from orderflow.entrypoints.cli.operate import caught_up
+from orderflow.entrypoints.container import CONSUMERS, container_for
+from orderflow.entrypoints.lifespan import opened
+from orderflow.entrypoints.processes import run_parts
+from orderflow.entrypoints.settings import Settings
+
+from tests.support.databases import migrated
+from tests.support.kafka import KafkaBroker, needs_real_kafka
+from tests.support.pgbouncer import PgBouncer
+
+ORDERS = 25
+
+
+@pytest.fixture
+def settings(pgbouncer: PgBouncer, database_url: str, kafka: KafkaBroker, topic_name: str) -> Settings:
+    needs_real_kafka(kafka, "a relay's transactions")
+    kafka.create_topic(topic_name)
+    return Settings(
+        database_url=pgbouncer.to(migrated(database_url)),
+        database_pooler="transaction",
+        kafka_bootstrap_servers=kafka.bootstrap_servers,
+        topic=topic_name,
+    )
+
+
+@pytest.fixture
+async def others(settings: Settings) -> AsyncIterator[None]:
+    """Relay and consumers, on connections of their own, as in another process."""
+    container, stop = container_for(settings), asyncio.Event()
+    async with opened(container):
+        running = asyncio.create_task(run_parts(container, relay=True, consumers=CONSUMERS, stop=stop))
+        yield
+        stop.set()
+        container.news().notify()
+        await running
+
+
+@pytest.mark.usefixtures("others")
+async def test_every_order_ends_and_every_event_is_accounted_for(settings: Settings) -> None:
+    clock = VirtualClock()
+    container: Any = container_for(settings, clock=clock)
+    async with opened(container):
+        lived = await LiveDay(UseCaseDoor(container.use_cases()), VirtualPace(clock))(synthesise(ORDERS, 5))
+        behind = [each for each in await caught_up(container, 60) if each.events]
+        report = await container.check()()
+
+    assert len(lived.outcomes) == ORDERS
+    assert behind == []
+    assert report.clean, report
+    assert [each.name for each in report.comparisons if each.skipped] == []
