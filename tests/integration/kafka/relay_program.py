@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -59,16 +59,9 @@ class Fated(RelayProducer):
     fate: signal.Signals
     _commits: int = field(default=0, init=False)
 
-    def publish(
-        self,
-        records: Sequence[tuple[int, LogRecord]],
-        notes: Mapping[int, str],
-        membership: bytes,
-        *,
-        ends: Mapping[int, int],
-    ) -> None:
+    def publish(self, records: Sequence[tuple[int, LogRecord]], *given: Any, **named: Any) -> None:
         self._commits += bool(records)
-        super().publish(records, notes, membership, ends=ends)
+        super().publish(records, *given, **named)
 
     def _ready(self) -> Any:
         producer = super()._ready()
