@@ -1,13 +1,13 @@
 """What a consumer is, and the transaction that its effects and its cursor share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from attrs import frozen
 
 from ..domain.errors import LogGap
-from .log import Delivery, LogRecord
+from .log import Delivery, LogRecord, Positions
 
 if TYPE_CHECKING:
     from .ports_of_consumers import AnalyticsBook, DeadLetterBook, NotificationBook, ReservationBook
@@ -27,6 +27,10 @@ class ConsumerWork(Protocol):
 
     @property
     def dead_letters(self) -> "DeadLetterBook": ...
+
+    async def hold(self, buckets: Collection[int]) -> Positions:
+        """This consumer's cursors of ``buckets``, each of which stays there until this transaction ends."""
+        ...
 
     async def advance(self, moves: Mapping[int, tuple[int, int]]) -> None:
         """Move this consumer's cursor of each bucket from the first position to the second.
@@ -68,7 +72,7 @@ class OutsideConsumer(Consumer, Protocol):
     """
 
     async def tell(self, deliveries: Sequence[Delivery]) -> None:
-        """Do it for ``deliveries``, none of whose orders is parked; each order's events come in sequence."""
+        """Do it for ``deliveries``, before none of which an event is parked; each order's events come in sequence."""
         ...
 
 

@@ -164,6 +164,13 @@ class EventLog(Protocol):
         """The bytes of the events at these addresses; one that the log does not have is left out."""
         ...
 
+    async def since(self, moment: datetime) -> Positions:
+        """In each bucket the first position whose event happened at ``moment`` or later; others are not named.
+
+        What it costs grows with the log.
+        """
+        ...
+
     async def history(self, order_id: str) -> Sequence[LogRecord]:
         """All records of one order by sequence; empty when there is no such order."""
         ...

@@ -18,7 +18,8 @@
     │   ├── VersionMismatch     the caller expected another version
     │   ├── RequestRunning      the same idempotency key is being answered right now
     │   ├── RequestAnswered     the same idempotency key has an answer already; nothing was done again
-    │   └── KeyReused           the same idempotency key with another request
+    │   ├── KeyReused           the same idempotency key with another request
+    │   └── RebuildOvertaken    somebody has begun another rebuild of the same
     ├── CorruptHistory          events that cannot be the history of an order
     ├── StaleCursor             another reader has moved this cursor
     ├── LogGap                  events are missing between the cursor and what arrived
@@ -203,6 +204,15 @@ class KeyReused(Conflict):
 
     def __str__(self) -> str:
         return f"idempotency key {self.key!r} was used for another request; use a new key for a new request"
+
+
+@define(eq=False, slots=False)
+class RebuildOvertaken(Conflict):
+    code: ClassVar[str] = "rebuild_overtaken"
+    what: str
+
+    def __str__(self) -> str:
+        return f"another rebuild of {self.what} was begun; this one has changed nothing"
 
 
 @define(eq=False, slots=False)

@@ -4,7 +4,7 @@ Extras are imported when they are asked for, so that a base install does without
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -32,6 +32,8 @@ from ..application.log import EVENT_ROOM, LogRecord, Origin
 from ..application.ports import EventSource
 from ..application.readers import Readers
 from ..application.redrive import Redrive
+from ..application.replay_events import ReplayEvents
+from ..application.replaying import Reading, ReadLog, ReadTopic
 from ..application.rollout_in_force import RolloutInForce
 from ..application.topic_and_log import TopicAndLog
 from ..domain.errors import InvalidInput, NotConfigured
@@ -201,6 +203,32 @@ def handle_batch(
 def redrive(consumer: Consumer, effects: Any, clock: Callable[[], datetime], instruments: Instruments) -> Redrive:
     seen, store = watched(consumer, effects.store, instruments)
     return Redrive(consumer=seen, store=store, letters=effects.dead_letters, decode=wire.decode_record, clock=clock)
+
+
+def readings(storage: MemoryStorage | SqlStorage, topic: Any, settings: Settings) -> dict[str, Reading]:
+    """Where events can be read again. What is published directly has no address, so that its topic is no such place."""
+    sources: dict[str, Reading] = {"log": ReadLog(storage.log)}
+    if topic is not None and settings.publishing == "log":
+        sources["topic"] = ReadTopic(topic, storage.epochs)
+    return sources
+
+
+def replay_events(
+    consumer: Consumer, effects: Any, storage: Any, sources: Mapping[str, Reading], clock: Callable[[], datetime]
+) -> ReplayEvents:
+    """It is not counted among what the consumer handles: the figures are of what happens once."""
+    return ReplayEvents(
+        consumer=consumer,
+        store=effects.store,
+        cursors=storage.cursors,
+        letters=effects.dead_letters,
+        log=storage.log,
+        sources=sources,
+        repairs=storage.repairs,
+        decode=wire.decode_record,
+        clock=clock,
+        buckets=storage.buckets,
+    )
 
 
 def profile(settings: Settings) -> str:

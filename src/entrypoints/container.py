@@ -39,7 +39,10 @@ from ..application.order_as_of import OrderAsOf
 from ..application.order_timeline import OrderTimeline
 from ..application.pause_consumer import PauseConsumer
 from ..application.publish_pending import PublishPending
+from ..application.rebuild_analytics import RebuildAnalytics
+from ..application.rebuild_order import RebuildOrder
 from ..application.record_payment import RecordPayment
+from ..application.repair_history import RepairHistory
 from ..application.resume_consumer import ResumeConsumer
 from ..application.rollout_history import RolloutHistory
 from ..application.rollout_status import RolloutStatus
@@ -197,6 +200,25 @@ class Container(containers.DeclarativeContainer):
     )
     dead_letter_admin: providers.Provider[Any] = providers.Callable(of_topic.admin_of, of_dead_letters)
     drop_letters = providers.Factory(DropLetters, effects.provided.store, clock)
+    readings = providers.Factory(build.readings, storage, topic_reader, settings)
+    replay_events = providers.Factory(
+        build.replay_events, effects=effects, storage=storage, sources=readings, clock=clock
+    )
+    rebuild_order = providers.Factory(RebuildOrder, storage.provided.audit, readings, decode, storage.provided.buckets)
+    rebuild_analytics = providers.Factory(
+        RebuildAnalytics,
+        beside=effects.provided.beside,
+        log=storage.provided.log,
+        cursors=storage.provided.cursors,
+        letters=effects.provided.dead_letters,
+        views=effects.provided.analytics,
+        repairs=storage.provided.repairs,
+        decode=decode,
+        clock=clock,
+        new_id=new_id,
+        buckets=storage.provided.buckets,
+    )
+    repair_history = providers.Factory(RepairHistory, storage.provided.repairs)
     publish_pending = providers.Factory(
         PublishPending,
         log=storage.provided.log,

@@ -2,20 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
 from functools import partial
 from typing import Any, Self
 
 from ..adapters.log_source import LogEventSource
-from ..application.consuming import Consumer
+from ..application.consuming import Consumer, Handled
 from ..application.create_order import NewOrder
 from ..application.handlers import Handler, HandlerConsumer, event_types
-from ..application.log import Delivery
+from ..application.log import Delivery, Foreign, LogRecord
 from ..application.pausing import Pace
 from ..application.reading import OrderPage, OrderQuery
 from ..application.redrive import Redriven
 from ..application.registry import EMBEDDING
+from ..application.replay_events import ReplayEvents
+from ..application.replaying import Replayed, ReplayStart
 from ..application.request import Request, answering, checked_correlation_id, is_traceparent
 from ..application.run_consumer import RunConsumer
 from ..application.use_cases import UseCases
@@ -46,6 +48,7 @@ class OrderFlow:
         """For ``open``; ``container`` is built and not yet opened."""
         self._container = container
         self._at_work: dict[str, Consumer] = {}
+        self._handlers: dict[str, tuple[HandlerConsumer, asyncio.Lock]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._copying: asyncio.Task[None] | None = None
         self._consumers: tuple[str, ...] = ()
@@ -189,9 +192,17 @@ class OrderFlow:
             if reader in self._tasks or reader in CONSUMERS:
                 raise InvalidInput("name", f"{reader!r} is taken", "a name of its own for each handler")
             consumer = HandlerConsumer(reader, asked, handler)
+            turn, handle_batch = asyncio.Lock(), self._container.handle_batch(consumer)
+
+            async def in_turn(records: Sequence[LogRecord | Foreign]) -> Handled:
+                async with turn:
+                    handled: Handled = await handle_batch(records)
+                return handled
+
+            self._handlers[reader] = consumer, turn
             loop = RunConsumer(
                 source=self._container.log_source()(reader),
-                handle_batch=self._container.handle_batch(consumer),
+                handle_batch=in_turn,
                 consumer=consumer,
                 paused=partial(self._container.in_force().pauses, reader),
                 batch=1,
@@ -222,6 +233,20 @@ class OrderFlow:
         redrive = self._container.redrive(consumer=self._at_work[name])
         done: Redriven = await redrive(order_id, error=error, by=by, why=why, pace=Pace(rate))
         return done
+
+    async def replay(self, name: str, start: str, *, by: str, why: str, source: str = "log") -> Replayed:
+        """Have a handler of this flow, or a shipped consumer, handle again what it has behind it, from ``start`` on.
+
+        That is a position (``"1"`` is the first), ``"BUCKET:POSITION"``, a time, or ``"order:ID"``. A handler is told
+        nothing new meanwhile. ``by`` and ``why`` are noted. Raises InvalidInput, NotConfigured, OrderNotFound,
+        Unavailable.
+        """
+        consumer, turn = self._handlers.get(name) or (self._container.consumers().get(name), nullcontext())
+        if consumer is None:
+            raise InvalidInput("name", f"{name!r} is none", ", ".join((*CONSUMERS, *self._handlers)))
+        replay: ReplayEvents = self._container.replay_events(consumer=consumer)
+        async with turn:
+            return await replay(ReplayStart.parse(start), by=by, why=why, source=source)
 
     async def settled(self, timeout: float = 10.0) -> None:
         """Wait until handlers and consumers of this flow have handled all that is in the log. For tests.

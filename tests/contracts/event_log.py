@@ -1,7 +1,7 @@
 """What every reading of the ordered log promises."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orderflow.adapters import wire
@@ -10,7 +10,7 @@ from orderflow.application.request import Request, answering
 
 from tests.contracts.orders import assigned, commit, failed_payments, in_bucket, placed
 from tests.support.waiting import eventually_async
-from tests.unit.domain.cast import place
+from tests.unit.domain.cast import AT, place
 
 
 class EventLogContract:
@@ -53,6 +53,18 @@ class EventLogContract:
         await assigned(storage, "O2", "S1")
 
         assert await storage.log.heads() == {bucket_of("O1"): 1, bucket_of("O2"): 3}
+
+    async def test_from_a_time_on_is_the_first_event_in_each_bucket_that_happened_then_or_later(
+        self, storage: Any
+    ) -> None:
+        mates = in_bucket(7, 2)
+        other = in_bucket(8, 1)[0]
+        for order_id, minutes in ((mates[0], 0), (other, 1), (mates[1], 5)):
+            await placed(storage, order_id, at=AT + timedelta(minutes=minutes))
+
+        found = [await storage.log.since(AT + timedelta(minutes=minutes)) for minutes in (0, 1, 2, 6)]
+
+        assert found == [{7: 1, 8: 1}, {7: 2, 8: 1}, {7: 2}, {}]
 
     async def test_the_history_of_an_order_is_its_own_by_sequence(self, storage: Any) -> None:
         mates = in_bucket(7, 2)

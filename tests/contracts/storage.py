@@ -10,6 +10,7 @@ from tests.contracts.order_repository import OrderRepositoryContract
 from tests.contracts.order_views import OrderViewsContract
 from tests.contracts.payment_attempts import PaymentAttemptsContract
 from tests.contracts.process_registry import ProcessRegistryContract
+from tests.contracts.repairs import RepairsContract
 from tests.contracts.rollout import RolloutContract
 from tests.contracts.tokens import TokensContract
 from tests.contracts.unit_of_work import UnitOfWorkContract
@@ -29,6 +30,7 @@ class StorageContract(
     TokensContract,
     RolloutContract,
     ProcessRegistryContract,
+    RepairsContract,
 ):
     """Subclassed with ``storage``, empty and open, and ``commits``, a list that grows when it tells of a commit.
 

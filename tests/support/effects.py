@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from attrs import frozen
 from orderflow.adapters import wire
@@ -11,7 +12,10 @@ from orderflow.application.analyse import Analyse
 from orderflow.application.consuming import Consumer
 from orderflow.application.drop_letters import DropLetters
 from orderflow.application.handle_batch import HandleBatch
+from orderflow.application.rebuild_analytics import RebuildAnalytics
 from orderflow.application.redrive import Redrive, Redriven
+from orderflow.application.replay_events import ReplayEvents
+from orderflow.application.replaying import ReadLog, ReadTopic
 
 from tests.support.shop import HandClock
 
@@ -45,6 +49,41 @@ class World:
     @property
     def drop(self) -> DropLetters:
         return DropLetters(self.effects.store, self.clock)
+
+    def replaying(self, log: Any, consumer: Consumer | None = None, *, topic: Any = None) -> ReplayEvents:
+        """A replay to that consumer, to analytics where none is given, of what ``log`` and ``topic`` have."""
+        return ReplayEvents(
+            consumer=consumer or Analyse(),
+            store=self.effects.store,
+            cursors=self.storage.cursors,
+            letters=self.effects.dead_letters,
+            log=log,
+            sources={
+                "log": ReadLog(log),
+                **({} if topic is None else {"topic": ReadTopic(topic, self.storage.epochs)}),
+            },
+            repairs=self.storage.repairs,
+            decode=wire.decode_record,
+            clock=self.clock,
+            buckets=256,
+        )
+
+    def rebuilding(self, log: Any, consumer: Consumer | None = None, *, page: int = 4) -> RebuildAnalytics:
+        """A rebuild of analytics from ``log``, ``page`` events at a time."""
+        return RebuildAnalytics(
+            beside=self.effects.beside,
+            log=log,
+            cursors=self.storage.cursors,
+            letters=self.effects.dead_letters,
+            views=self.effects.analytics,
+            repairs=self.storage.repairs,
+            decode=wire.decode_record,
+            clock=self.clock,
+            new_id=lambda: str(uuid4()),
+            buckets=256,
+            consumer=consumer or Analyse(),
+            page=page,
+        )
 
 
 def memory_world() -> World:

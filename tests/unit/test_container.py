@@ -24,9 +24,9 @@ PROFILES = {
         database_url=POSTGRESQL, kafka_bootstrap_servers=NOBODY, dead_letter_topic="dlq.order-events"
     ),
 }
-NEEDS_MORE = {"handle_batch", "redrive", "unheard"}
+NEEDS_MORE = {"handle_batch", "redrive", "replay_events", "unheard"}
 """Made for a consumer, which is their argument."""
-NEEDS_OPEN = {"check", "lag", "rollout_status"}
+NEEDS_OPEN = {"check", "lag", "rebuild_analytics", "rebuild_order", "rollout_status"}
 """Reckons with the number of buckets, which the open storage knows."""
 
 

@@ -417,3 +417,47 @@ async def test_what_a_handler_asks_for_carries_the_id_of_its_event() -> None:
         told = [(it.record.type, it.record.correlation_id, it.record.traceparent) for it in await flow.timeline("o1")]
 
     assert told[-1] == ("order.cancelled", "K1", TRACE)
+
+
+async def test_a_handler_is_told_again_in_order_and_of_nothing_new_meanwhile() -> None:
+    told: list[tuple[str, int]] = []
+    again, news, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    async with OrderFlow.in_memory(consumers=()) as flow:
+
+        @flow.on(name="kitchen")
+        async def handler(event: OrderEvent) -> None:
+            told.append((event.order_id, event.sequence))
+            if len(told) > 7:
+                again.set()
+                await go_on.wait()
+
+        @flow.on(name="waiter")
+        async def witness(event: OrderEvent) -> None:
+            if event.order_id == "O2":
+                news.set()
+
+        await lived(flow, "O1")
+        await flow.settled()
+        replaying = asyncio.create_task(flow.replay("kitchen", "1", by="ann", why="the printer was out of paper"))
+        await again.wait()
+        await placed(flow, "O2")
+        await news.wait()
+        go_on.set()
+        replayed = await replaying
+        await flow.settled()
+
+    life = [("O1", sequence) for sequence in range(1, 8)]
+    assert told == [*life, *life, ("O2", 1)]
+    assert (replayed.events, replayed.handled) == (7, 7)
+
+
+async def test_only_a_consumer_that_there_is_can_be_replayed() -> None:
+    async with OrderFlow.in_memory() as flow:
+        await lived(flow, "O1")
+        await flow.settled()
+
+        with pytest.raises(InvalidInput, match="kitchen"):
+            await flow.replay("kitchen", "1", by="ann", why="no paper")
+        replayed = await flow.replay("analytics", "order:O1", by="ann", why="to be sure")
+
+        assert replayed.handled == 7

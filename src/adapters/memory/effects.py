@@ -1,18 +1,20 @@
 """What the consumers keep, in dictionaries."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from ...application.dead_letters import DeadLetter, ForeignLetter, LetterChange
 from ...application.figures import OrderCourse
+from ...application.log import Positions
 from ...application.notices import Contact, Notification, Parties
 from ...application.ports import Cursors
+from ...application.rebuilding import Swapped
 from ...application.stockroom import Food, Reservation
-from ...domain.errors import StaleCursor
+from ...domain.errors import RebuildOvertaken, StaleCursor
 from .effects_books import (
     LetterKey,
     MemoryAnalyticsBook,
@@ -48,7 +50,13 @@ class MemoryEffects:
     _foreign: dict[tuple[str, str, int, int], ForeignLetter] = field(factory=dict, init=False)
     _to_copy: dict[LetterKey, datetime] = field(factory=dict, init=False)
     _changes: list[LetterChange] = field(factory=list, init=False)
+    _beside: dict[str, OrderCourse] = field(factory=dict, init=False)
+    _run: str = field(default="", init=False)
     _lock: asyncio.Lock = field(factory=asyncio.Lock, init=False, repr=False)
+
+    @property
+    def beside(self) -> "MemoryBeside":
+        return MemoryBeside(self)
 
     @asynccontextmanager
     async def store(self, consumer: str) -> AsyncIterator["MemoryConsumerWork"]:
@@ -103,10 +111,14 @@ class MemoryConsumerWork:
             effects._changes,
         )
 
-    async def advance(self, moves: Mapping[int, tuple[int, int]]) -> None:
+    async def hold(self, buckets: Collection[int]) -> Positions:
         at = await self._cursors.positions(self._consumer)
+        return {bucket: self._moves.get(bucket, at.get(bucket, 0)) for bucket in buckets}
+
+    async def advance(self, moves: Mapping[int, tuple[int, int]]) -> None:
+        at = await self.hold(moves)
         for bucket, (expected, position) in moves.items():
-            if self._moves.get(bucket, at.get(bucket, 0)) != expected:
+            if at[bucket] != expected:
                 raise StaleCursor(self._consumer, bucket, expected)
             self._moves[bucket] = position
 
@@ -114,3 +126,46 @@ class MemoryConsumerWork:
         await self._cursors.put(self._consumer, self._moves)
         for book in (self.notifications, self.analytics, self.reservations, self.dead_letters):
             book.commit()
+
+
+@frozen
+class MemoryBeside:
+    _effects: MemoryEffects
+
+    async def begin(self, run: str) -> None:
+        async with self._effects._lock:
+            self._effects._run = run
+            self._effects._beside.clear()
+
+    @asynccontextmanager
+    async def store(self, run: str) -> AsyncIterator["MemoryRebuildWork"]:
+        async with self._effects._lock:
+            if self._effects._run != run:
+                raise RebuildOvertaken("analytics")
+            work = MemoryRebuildWork(self._effects)
+            yield work
+            await work.commit()
+
+
+class MemoryRebuildWork(MemoryConsumerWork):
+    """One transaction in progress."""
+
+    def __init__(self, effects: MemoryEffects) -> None:
+        super().__init__(effects, "analytics")
+        self._effects = effects
+        self._courses = Staged(effects._beside)
+        self._swaps = False
+        self.analytics = MemoryAnalyticsBook(self._courses)
+
+    async def swap(self) -> Swapped:
+        self._swaps = True
+        new, old = self._courses.all(), self._effects._courses
+        changed = sum(old.get(order_id) != course for order_id, course in new.items())
+        return Swapped(courses=len(new), changed=changed, removed=len(old.keys() - new.keys()))
+
+    async def commit(self) -> None:
+        await super().commit()
+        if self._swaps:
+            self._effects._courses.clear()
+            self._effects._courses.update(self._effects._beside)
+            self._effects._beside.clear()

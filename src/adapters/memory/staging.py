@@ -28,6 +28,11 @@ class Staged(Generic[K, V]):
         found = ((key, self.get(key)) for key in keys)
         return {key: value for key, value in found if value is not None}
 
+    def all(self) -> dict[K, V]:
+        """What will be there once this is kept."""
+        merged = {**self.kept, **self._changes}
+        return {key: value for key, value in merged.items() if value is not _GONE}
+
     def put(self, key: K, value: V) -> None:
         self._changes[key] = value
 

@@ -30,6 +30,7 @@ from .. import wire
 from ..paging import after_cursor, cursor_of
 from .epochs import MemoryEpochs
 from .registry import MemoryProcessRegistry
+from .repairs import MemoryRepairs
 from .rollout import MemoryRollout
 
 
@@ -56,6 +57,7 @@ class MemoryStorage:
     rollout: MemoryRollout = field(factory=MemoryRollout, init=False)
     epochs: MemoryEpochs = field(init=False)
     processes: MemoryProcessRegistry = field(factory=MemoryProcessRegistry, init=False)
+    repairs: MemoryRepairs = field(factory=MemoryRepairs, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.epochs = MemoryEpochs(self._cursors)
@@ -221,6 +223,13 @@ class MemoryEventLog:
     async def bodies(self, addresses: Collection[Address]) -> Mapping[Address, bytes]:
         log = self.storage._log
         return {(b, at): log[b][at - 1].body for b, at in addresses if 0 < at <= len(log.get(b, ()))}
+
+    async def since(self, moment: datetime) -> Positions:
+        firsts = {
+            bucket: next((record.position for record in records if record.occurred_at >= moment), 0)
+            for bucket, records in self.storage._log.items()
+        }
+        return {bucket: position for bucket, position in firsts.items() if position}
 
     async def history(self, order_id: str) -> Sequence[LogRecord]:
         return tuple(self.storage._histories.get(order_id, ()))

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from attrs import frozen
-from sqlalchemy import Column, Select, delete, insert, select
+from sqlalchemy import Column, Select, Table, delete, insert, select
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -64,13 +64,14 @@ class SqlNotificationBook:
 @frozen
 class SqlAnalyticsBook:
     _connection: AsyncConnection
+    _table: Table = order_courses
 
     async def courses(self, order_ids: Collection[str]) -> Mapping[str, OrderCourse]:
-        rows = await _rows(self._connection, order_courses.c.order_id, order_ids)
+        rows = await _rows(self._connection, self._table.c.order_id, order_ids)
         return {row["order_id"]: course_of(row) for row in rows}
 
     async def keep(self, courses: Sequence[OrderCourse]) -> None:
-        await put(self._connection, order_courses, [row_of_course(it) for it in courses])
+        await put(self._connection, self._table, [row_of_course(it) for it in courses])
 
 
 @frozen

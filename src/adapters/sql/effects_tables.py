@@ -72,31 +72,47 @@ Index(
     sqlite_where=PENDING,
 )
 
-order_courses = Table(
-    "order_courses",
-    metadata,
-    Column("order_id", Identifier, nullable=False),
-    Column("restaurant_id", Identifier, nullable=False),
-    Column("total", Amount, nullable=False),
-    # The same in ten-thousandths: whole numbers are summed exactly by every database.
-    Column("total_e4", BigInteger, nullable=False),
-    Column("currency", Identifier, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("since", Moment, nullable=False),
-    Column("created_at", Moment, nullable=False),
-    # Whole minutes since 1970: what is asked for by minute is grouped alike by every database.
-    Column("created_minute", BigInteger, nullable=False),
-    # Microseconds in each state that was left.
-    Column("waiting_for_shipper_us", BigInteger),
-    Column("preparing_us", BigInteger),
-    Column("on_the_way_us", BigInteger),
-    Column("cancel_reason", Text),
-    Column("delivery_minutes", Integer),
-    Column("events", Integer, nullable=False),
-    PrimaryKeyConstraint("order_id"),
-    postgresql_with={"fillfactor": ROOM_TO_CHANGE},
-)
+
+def _courses(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("order_id", Identifier, nullable=False),
+        Column("restaurant_id", Identifier, nullable=False),
+        Column("total", Amount, nullable=False),
+        # The same in ten-thousandths: whole numbers are summed exactly by every database.
+        Column("total_e4", BigInteger, nullable=False),
+        Column("currency", Identifier, nullable=False),
+        Column("state", Text, nullable=False),
+        Column("since", Moment, nullable=False),
+        Column("created_at", Moment, nullable=False),
+        # Whole minutes since 1970: what is asked for by minute is grouped alike by every database.
+        Column("created_minute", BigInteger, nullable=False),
+        # Microseconds in each state that was left.
+        Column("waiting_for_shipper_us", BigInteger),
+        Column("preparing_us", BigInteger),
+        Column("on_the_way_us", BigInteger),
+        Column("cancel_reason", Text),
+        Column("delivery_minutes", Integer),
+        Column("events", Integer, nullable=False),
+        PrimaryKeyConstraint("order_id"),
+        postgresql_with={"fillfactor": ROOM_TO_CHANGE},
+    )
+
+
+order_courses = _courses("order_courses")
 Index(None, order_courses.c.created_minute)
+order_courses_beside = _courses("order_courses_beside")
+"""Where a rebuild makes them anew, until it swaps them in; without one, it is empty."""
+
+rebuilds = Table(
+    "rebuilds",
+    metadata,
+    Column("consumer", Identifier, nullable=False),
+    Column("run", Text, nullable=False),
+    PrimaryKeyConstraint("consumer"),
+)
+"""A row for each consumer for which one was begun: which one began last. Whoever writes beside locks it first."""
 
 stock = Table(
     "stock",

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from itertools import starmap
 
 from attrs import fields_dict, frozen
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, func, select, text
 
 from ...application.log import Address, EventTimes, LogRecord, Positions, shares
 from .database import POSTGRESQL, Database
@@ -39,6 +40,11 @@ _BODIES_SQLITE = text(
     "WHERE e.bucket = json_extract(wanted.value, '$[0]') AND e.position = json_extract(wanted.value, '$[1]')"
 )
 _HEADS = select(log_heads.c.bucket, log_heads.c.position).where(log_heads.c.position > 0)
+_SINCE = (
+    select(order_events.c.bucket, func.min(order_events.c.position).label("position"))
+    .where(order_events.c.occurred_at >= bindparam("moment"))
+    .group_by(order_events.c.bucket)
+)
 _OF_ORDER = order_events.c.order_id == bindparam("order_id")
 _HISTORY = select(*_RECORD).where(_OF_ORDER).order_by(order_events.c.sequence)
 _TIMES = (
@@ -81,6 +87,10 @@ class SqlEventLog:
             else:
                 found = await connection.execute(_BODIES_SQLITE, {"wanted": json.dumps(list(addresses))})
             return {(bucket, position): body for bucket, position, body in found}
+
+    async def since(self, moment: datetime) -> Positions:
+        async with self.database.reading() as connection:
+            return {row.bucket: row.position for row in await connection.execute(_SINCE, {"moment": moment})}
 
     async def history(self, order_id: str) -> Sequence[LogRecord]:
         if "\0" in order_id:  # which no order id has, and PostgreSQL cannot be asked for

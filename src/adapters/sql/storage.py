@@ -20,6 +20,7 @@ from .log import SqlEventLog
 from .orders import SqlOrderRepository, SqlOrderViews
 from .payments import SqlPaymentAttempts
 from .registry import SqlProcessRegistry
+from .repairs import SqlRepairs
 from .rollout import SqlRollout
 from .tables import log_heads
 from .tokens import SqlTokens
@@ -47,6 +48,7 @@ class SqlStorage:
     rollout: SqlRollout
     epochs: SqlEpochs
     processes: SqlProcessRegistry
+    repairs: SqlRepairs
 
     @classmethod
     def at(
@@ -78,6 +80,7 @@ class SqlStorage:
             rollout=SqlRollout(database),
             epochs=SqlEpochs(database),
             processes=SqlProcessRegistry(database),
+            repairs=SqlRepairs(database),
         )
 
     @property

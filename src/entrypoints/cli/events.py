@@ -13,11 +13,14 @@ from ...adapters import wire
 from ...application.log import Foreign, LogRecord
 from ...domain.errors import InvalidInput, NotConfigured
 from ..lifespan import hear
+from . import repairing
 from .session import InputFile, rows, session
 from .watching import FUTURE_SECONDS, LATE_SECONDS, WatchOptions
 from .watching import watch as watch_topic
 
 app = App(name="events", help="Look at the events on the topic, and check what claims to be one.")
+
+app.command(repairing.replay)
 
 PAGE = 500
 

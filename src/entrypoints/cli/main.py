@@ -22,7 +22,7 @@ from ...domain.errors import (
 from ..building import new_id
 from ..logs import configure_logs
 from ..settings import load_settings
-from . import contract, day, doctor, events, figures, letters, log, operate, orders, people, rollout, status
+from . import contract, day, doctor, events, figures, letters, log, operate, orders, people, repairing, rollout, status
 from .session import begin
 
 EXIT_CODES: tuple[tuple[type[OrderFlowError], int], ...] = (
@@ -49,6 +49,7 @@ for command in (
     doctor.doctor,
     operate.lag,
     operate.check,
+    repairing.repairs,
     operate.config,
     day.replay,
     day.simulate,
@@ -65,6 +66,7 @@ for group in (
     people.stock,
     figures.app,
     letters.app,
+    repairing.rebuild,
     rollout.app,
     log.app,
     contract.app,

@@ -13,7 +13,7 @@ from ...domain.errors import InvalidInput
 from ...domain.lifecycle import Actor, OrderState
 from ...domain.order import Order
 from ..http.bodies import PlaceOrder, read
-from . import tracing
+from . import repairing, tracing
 from .session import InputFile, rows, session
 
 app = App(name="orders", help="Create orders, look at them and move them on.")
@@ -185,6 +185,9 @@ async def trace(order_id: str, /, *, as_: As = OPERATOR) -> None:
     different machines' clocks.
     """
     await tracing.trace(order_id, Actor.parse(as_))
+
+
+app.command(repairing.order, name="rebuild")
 
 
 def time(text: str | None, field: str) -> datetime | None:

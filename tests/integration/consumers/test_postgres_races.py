@@ -1,14 +1,18 @@
 """Two processes at the same rows: the second waits in PostgreSQL, and then sees what the first decided."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import SimpleNamespace
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 from orderflow.application.analyse import Analyse
 from orderflow.application.consuming import ConsumerWork
 from orderflow.application.dead_letters import DeadLetter
+from orderflow.application.figures import OrderCourse
 from orderflow.application.log import Delivery, LogRecord
+from orderflow.application.ports_of_consumers import AnalyticsBook
+from orderflow.application.replaying import ReplayStart
 from orderflow.domain.errors import StaleCursor
 from sqlalchemy import text
 
@@ -103,6 +107,73 @@ async def test_stock_is_not_set_in_the_middle_of_a_reservation(world: World) -> 
     assert await world.effects.stock.get("R1", "F1") == 100
 
 
+async def test_the_consumer_waits_for_the_batch_that_is_replayed_in_its_buckets(world: World) -> None:
+    shop = Shop()
+    await shop.live("o1")
+    records = await shop.records()
+    async with world.effects.store("analytics") as work:
+        await work.advance({records[0].bucket: (0, 1)})  # and nothing was done about it
+    slow = Slow(started := asyncio.Event(), go_on := asyncio.Event())
+
+    replaying = asyncio.create_task(
+        world.replaying(shop.storage.log, slow)(ReplayStart.parse("0"), by="ann", why="a table was lost")
+    )
+    await started.wait()
+    live = asyncio.create_task(world.handling()(records[1:]))
+    await _until_somebody_waits(world)
+    go_on.set()
+
+    assert (await replaying).handled == 1
+    assert (await live).events == 6
+    assert await _events(world) == {"o1": 7}
+
+
+async def test_the_consumer_waits_for_the_swap_with_a_bucket_that_is_new_to_it_as_well(world: World) -> None:
+    shop = Shop()
+    await shop.live("o1")
+    await shop.live("o2")
+    await world.handling()((await shop.records_of("o1"))[:3])
+    slow = Slow(started := asyncio.Event(), go_on := asyncio.Event())
+
+    rebuilding = asyncio.create_task(world.rebuilding(shop.storage.log, slow, page=1000)(by="ann", why="wrong"))
+    await started.wait()
+    live = asyncio.create_task(world.handling()(await shop.records_of("o2")))
+    await _until_somebody_waits(world)
+    go_on.set()
+
+    assert (await rebuilding).swapped is not None
+    assert (await live).events == 7
+    assert await _events(world) == {"o1": 3, "o2": 7}
+
+
+async def test_a_redrive_that_has_read_before_the_swap_does_not_write_after_it(world: World) -> None:
+    shop = Shop()
+    await shop.live("o1")
+    records = await shop.records()
+    await world.handling()(records[:6])
+    [course] = (await world.effects.analytics.of_orders(["o1"])).values()
+    async with world.effects.store("analytics") as work:
+        await work.advance({records[6].bucket: (6, 7)})
+        await work.dead_letters.keep([_letter(world, records[6])])
+        await work.analytics.keep([evolve(course, cancel_reason="which is wrong")])
+    late = Late(started := asyncio.Event(), go_on := asyncio.Event())
+
+    redriving = asyncio.create_task(world.redrive(late)())
+    await started.wait()
+    rebuilding = asyncio.create_task(world.rebuilding(shop.storage.log, page=1000)(by="ann", why="wrong"))
+    await _until_somebody_waits(world)
+    go_on.set()
+    await asyncio.gather(redriving, rebuilding)
+
+    [rebuilt] = (await world.effects.analytics.of_orders(["o1"])).values()
+    assert (rebuilt.events, rebuilt.cancel_reason) == (7, None)
+
+
+async def _events(world: World) -> dict[str, int]:
+    courses = await world.effects.analytics.of_orders(["o1", "o2"])
+    return {order_id: course.events for order_id, course in courses.items()}
+
+
 @frozen
 class Slow:
     """Analytics that holds its transaction open until it is told to go on."""
@@ -118,6 +189,27 @@ class Slow:
 
     async def settle(self) -> int:
         return 0
+
+
+class Late(Slow):
+    """Analytics that has read the courses, and keeps what it made of them when it is told to."""
+
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+        await Analyse().handle(deliveries, SimpleNamespace(analytics=LateBook(work.analytics, self)))
+
+
+@frozen
+class LateBook:
+    book: AnalyticsBook
+    late: Late
+
+    async def courses(self, order_ids: Collection[str]) -> Mapping[str, OrderCourse]:
+        return await self.book.courses(order_ids)
+
+    async def keep(self, courses: Sequence[OrderCourse]) -> None:
+        self.late.started.set()
+        await self.late.go_on.wait()
+        await self.book.keep(courses)
 
 
 def _letter(world: World, record: LogRecord) -> DeadLetter:

@@ -5,6 +5,8 @@ from tests.contracts.consumer_store import ConsumerStoreContract
 from tests.contracts.handling import HandlingContract
 from tests.contracts.inventory import InventoryContract
 from tests.contracts.notifications import NotificationsContract
+from tests.contracts.rebuilding import RebuildingContract
+from tests.contracts.replaying import ReplayingContract
 
 
 class TestSqlEffects(ConsumerStoreContract):
@@ -24,4 +26,12 @@ class TestInventoryInSql(InventoryContract):
 
 
 class TestAnalyticsInSql(AnalyticsContract):
+    """On the ``world`` of each database."""
+
+
+class TestReplayingInSql(ReplayingContract):
+    """On the ``world`` of each database."""
+
+
+class TestRebuildingInSql(RebuildingContract):
     """On the ``world`` of each database."""

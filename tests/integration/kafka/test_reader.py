@@ -6,7 +6,9 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from orderflow.adapters.kafka import KafkaSettings, KafkaTopicReader
+from orderflow.adapters.memory import MemoryStorage
 from orderflow.application.log import Foreign, LogRecord
+from orderflow.application.replaying import ReadTopic
 from orderflow.domain.errors import StreamUnavailable
 
 from tests.support.kafka import KafkaBroker, needs_real_kafka
@@ -30,6 +32,19 @@ async def test_a_scan_reads_every_record_once(kafka_settings: KafkaSettings) -> 
     send(kafka_settings, sent)
 
     assert by_address(await all_of(kafka_settings)) == by_address(sent)
+
+
+async def test_what_a_replay_wants_of_the_topic_is_read_again(kafka_settings: KafkaSettings) -> None:
+    sent = await records(10)
+    send(kafka_settings, sent)
+    order_id, bucket = sent[0].order_id, sent[0].bucket
+    read = ReadTopic(KafkaTopicReader(kafka_settings), MemoryStorage().epochs)
+
+    of_bucket = [record async for page in read({bucket: (1,)}, None) for record in page]
+    of_order = [record async for page in read({bucket: (1,)}, order_id) for record in page]
+
+    assert by_address(of_bucket) == by_address([record for record in sent if record.bucket == bucket])
+    assert of_order == [record for record in sent if record.order_id == order_id]
 
 
 async def test_a_scan_of_an_empty_topic_is_empty(kafka_settings: KafkaSettings) -> None:

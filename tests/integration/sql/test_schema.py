@@ -12,6 +12,7 @@ from orderflow.adapters.sql import (
     epochs_tables,
     newest,
     registry_table,
+    repairs_tables,
     rollout_tables,
     upgrade,
 )
@@ -51,6 +52,7 @@ async def test_the_migrations_make_what_the_tables_say(url: str, connect: Connec
     assert effects_tables.metadata is metadata
     assert epochs_tables.metadata is metadata
     assert registry_table.metadata is metadata
+    assert repairs_tables.metadata is metadata
     assert rollout_tables.metadata is metadata
 
     def differences(connection: Connection) -> list[object]:

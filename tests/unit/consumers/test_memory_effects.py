@@ -7,6 +7,8 @@ from tests.contracts.consumer_store import ConsumerStoreContract
 from tests.contracts.handling import HandlingContract
 from tests.contracts.inventory import InventoryContract
 from tests.contracts.notifications import NotificationsContract
+from tests.contracts.rebuilding import RebuildingContract
+from tests.contracts.replaying import ReplayingContract
 from tests.support.effects import World, memory_world
 
 
@@ -35,6 +37,18 @@ class TestInventoryInMemory(InventoryContract):
 
 
 class TestAnalyticsInMemory(AnalyticsContract):
+    @pytest.fixture
+    def world(self) -> World:
+        return memory_world()
+
+
+class TestReplayingInMemory(ReplayingContract):
+    @pytest.fixture
+    def world(self) -> World:
+        return memory_world()
+
+
+class TestRebuildingInMemory(RebuildingContract):
     @pytest.fixture
     def world(self) -> World:
         return memory_world()

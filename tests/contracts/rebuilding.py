@@ -1,0 +1,232 @@
+"""What a rebuild of analytics promises, wherever the courses are kept."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+from attrs import define, evolve
+from orderflow.application.analyse import Analyse
+from orderflow.application.log import LogRecord, Positions
+from orderflow.application.repairs import RepairKind
+from orderflow.domain.errors import CorruptHistory, RebuildOvertaken, StorageUnavailable
+
+from tests.contracts.handling import Stumbling
+from tests.contracts.replaying import ANN
+from tests.support.effects import World
+from tests.support.shop import Shop
+
+ORDERS = ("o1", "o2", "o3")
+AWAY = StorageUnavailable("database", "it is away")
+
+
+@define
+class Interrupted:
+    """The log of ``shop``; after the first records were read from it, ``then`` happens."""
+
+    shop: Shop
+    then: Callable[[], Awaitable[Any]] | None
+
+    async def read(self, after: Positions, *, limit: int) -> Sequence[LogRecord]:
+        records = await self.shop.storage.log.read(after, limit=limit)
+        then, self.then = self.then, None
+        if then is not None:
+            await then()
+        return records
+
+
+class RebuildingContract:
+    """Subclassed with a fixture ``world``."""
+
+    @pytest.mark.parametrize("page", [4, 1000])
+    async def test_courses_become_what_the_log_tells(self, world: World, page: int) -> None:
+        shop, records = await _lives(*ORDERS)
+        await world.handling()(records)
+        right = await _courses(world)
+        strange = evolve(right["o1"], order_id="stranger")
+        wrong = evolve(right["o2"], events=5, cancel_reason="never", delivery_minutes=None)
+        async with world.effects.store("analytics") as work:
+            await work.analytics.keep([strange, wrong])
+
+        rebuilt = await world.rebuilding(shop.storage.log, page=page)(**ANN)
+
+        assert await _courses(world) == right
+        assert (rebuilt.events, rebuilt.stopped) == (21, ())
+        assert (rebuilt.swapped.courses, rebuilt.swapped.changed, rebuilt.swapped.removed) == (3, 1, 1)
+        assert sum((await world.effects.analytics.by_state()).values()) == 3
+
+    async def test_the_consumer_goes_on_meanwhile_and_nothing_is_lost_or_counted_twice(self, world: World) -> None:
+        shop, records = await _lives(*ORDERS)
+        handle = world.handling()
+        await handle([r for r in records if r.order_id != "o3"][:10])
+        await _spoil(world, "o1")
+        seen: list[int] = []
+
+        async def meanwhile() -> None:
+            await handle(records)
+            seen.append((await _courses(world))["o1"].events)
+
+        rebuilt = await world.rebuilding(Interrupted(shop, meanwhile))(**ANN)
+        await _live_on(world, shop, handle)
+
+        assert (rebuilt.events, rebuilt.swapped.courses) == (21, 3)
+        assert seen == [107]  # what was there is seen until all is swapped
+        assert await _events(world) == {"o1": 7, "o2": 7, "o3": 7, "o4": 7}
+
+    async def test_one_that_dies_leaves_all_as_it_was_and_another_begins_from_nothing(self, world: World) -> None:
+        shop, records = await _lives(*ORDERS)
+        await world.handling()(records)
+        await _spoil(world, "o1")
+        before = await _courses(world)
+
+        with pytest.raises(StorageUnavailable):
+            await world.rebuilding(shop.storage.log, Stumbling(poison={("o3", 6)}, failure=AWAY))(**ANN)
+        untouched = await _courses(world)
+        await world.rebuilding(shop.storage.log)(**ANN)
+
+        assert untouched == before
+        assert await _events(world) == {"o1": 7, "o2": 7, "o3": 7}
+
+    async def test_what_one_that_died_has_left_beside_is_not_swapped_in(self, world: World) -> None:
+        shop, records = await _lives(*ORDERS)
+        await world.handling()(records)
+        strange = evolve((await _courses(world))["o1"], order_id="stranger")
+        await world.effects.beside.begin("one that died")
+        async with world.effects.beside.store("one that died") as work:
+            await work.analytics.keep([strange])
+
+        rebuilt = await world.rebuilding(shop.storage.log)(**ANN)
+
+        assert rebuilt.swapped.courses == 3
+        assert "stranger" not in await _courses(world)
+
+    async def test_one_that_dies_as_it_swaps_leaves_all_as_it_was(self, world: World) -> None:
+        _, records = await _lives(*ORDERS)
+        await world.handling()(records)
+        await _spoil(world, "o1")
+        before = await _courses(world)
+
+        with pytest.raises(RuntimeError, match="broken"):
+            await _break_the_swap(world)
+
+        assert await _courses(world) == before
+
+    async def test_one_that_was_overtaken_by_another_changes_nothing(self, world: World) -> None:
+        shop, records = await _lives(*ORDERS)
+        await world.handling()(records)
+        await _spoil(world, "o1")
+
+        async def another() -> None:
+            await world.rebuilding(shop.storage.log, Stumbling(poison={("o2", 7)}))(**ANN)
+
+        with pytest.raises(RebuildOvertaken):
+            await world.rebuilding(Interrupted(shop, another))(**ANN)
+
+        assert (await _events(world))["o1"] == 107
+
+    async def test_an_order_that_is_parked_stays_parked_and_is_redriven_as_ever(self, world: World) -> None:
+        shop, records = await _lives(*ORDERS)
+        await world.handling(Stumbling(poison={("o2", 3)}))(records)
+        await _spoil(world, "o1")
+
+        rebuilt = await world.rebuilding(shop.storage.log, Stumbling(poison={("o2", 3)}))(**ANN)
+        parked = await _events(world)
+        redriven = await world.redrive(Analyse())()
+
+        assert [(it.order_id, it.sequence) for it in rebuilt.stopped] == [("o2", 3)]
+        assert rebuilt.swapped is not None
+        assert parked == {"o1": 7, "o2": 2, "o3": 7}
+        assert (redriven.events, await _events(world)) == (5, {"o1": 7, "o2": 7, "o3": 7})
+
+    async def test_an_order_whose_cause_is_mended_is_rebuilt_whole_and_its_redrive_changes_nothing(
+        self, world: World
+    ) -> None:
+        shop, records = await _lives(*ORDERS)
+        await world.handling(Stumbling(poison={("o2", 3)}))(records)
+
+        await world.rebuilding(shop.storage.log)(**ANN)
+        rebuilt = await _courses(world)
+        redriven = await world.redrive(Analyse())()
+
+        assert {order_id: course.events for order_id, course in rebuilt.items()} == dict.fromkeys(ORDERS, 7)
+        assert (redriven.events, await _courses(world)) == (5, rebuilt)
+
+    @pytest.mark.parametrize("page", [4, 1000])
+    async def test_an_order_that_would_lose_something_leaves_all_as_it_was(self, world: World, page: int) -> None:
+        shop, records = await _lives(*ORDERS)
+        await world.handling()(records)
+        await _spoil(world, "o1")
+        before = await _courses(world)
+        failing = Stumbling(poison={("o2", 3)}, failure=CorruptHistory("o2", 3, "poison"))
+
+        rebuilt = await world.rebuilding(shop.storage.log, failing, page=page)(**ANN)
+
+        assert (rebuilt.swapped, [it.order_id for it in rebuilt.stopped]) == (None, ["o2"])
+        assert await _courses(world) == before
+
+    async def test_an_order_that_is_redriven_meanwhile_is_not_set_back(self, world: World) -> None:
+        shop, records = await _lives(*ORDERS)
+        poison = {("o2", 3)}
+        await world.handling(Stumbling(poison=poison))(records)
+        log = Interrupted(shop, world.redrive(Analyse()))
+
+        rebuilt = await world.rebuilding(log, Stumbling(poison=poison))(**ANN)
+
+        assert rebuilt.swapped is None
+        assert await _events(world) == {"o1": 7, "o2": 7, "o3": 7}
+
+    async def test_before_the_consumer_ever_ran_there_is_nothing_to_rebuild(self, world: World) -> None:
+        shop, records = await _lives("o1")
+
+        rebuilt = await world.rebuilding(shop.storage.log)(**ANN)
+        await world.handling()(records)
+
+        assert (rebuilt.events, rebuilt.swapped.courses) == (0, 0)
+        assert await _events(world) == {"o1": 7}
+
+    async def test_who_had_it_rebuilt_and_what_came_of_it_is_noted(self, world: World) -> None:
+        shop, records = await _lives("o1", "o2")
+        await world.handling()(records)
+        await _spoil(world, "o1")
+
+        await world.rebuilding(shop.storage.log)(**ANN)
+
+        noted = await world.storage.repairs.history(limit=9)
+        assert [(it.kind, it.consumer, it.what, it.word.by) for it in noted] == [
+            (RepairKind.SWAP, "analytics", "2 courses, 1 of them changed", "ann"),
+            (RepairKind.REBUILD, "analytics", "begun", "ann"),
+        ]
+
+
+async def _lives(*order_ids: str) -> tuple[Shop, Sequence[LogRecord]]:
+    """The events of whole lives, seven of each order, one order's among the others'; and the shop with their log."""
+    shop = Shop()
+    for order_id in order_ids:
+        await shop.live(order_id)
+    return shop, sorted(await shop.records(), key=lambda record: (record.sequence, record.order_id))
+
+
+async def _live_on(world: World, shop: Shop, handle: Callable[[Sequence[LogRecord]], Awaitable[Any]]) -> None:
+    await shop.live("o4")
+    await handle(await shop.records_of("o4"))
+
+
+async def _spoil(world: World, order_id: str) -> None:
+    """Analytics believes that it was told of 107 events."""
+    course = (await _courses(world))[order_id]
+    async with world.effects.store("analytics") as work:
+        await work.analytics.keep([evolve(course, events=107)])
+
+
+async def _break_the_swap(world: World) -> None:
+    await world.effects.beside.begin("run")
+    async with world.effects.beside.store("run") as work:
+        await work.swap()
+        raise RuntimeError("broken")
+
+
+async def _courses(world: World) -> Any:
+    return dict(await world.effects.analytics.of_orders([*ORDERS, "o4", "stranger"]))
+
+
+async def _events(world: World) -> dict[str, int]:
+    return {order_id: course.events for order_id, course in sorted((await _courses(world)).items())}

@@ -1,0 +1,269 @@
+"""What a replay promises, wherever the effects are kept."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from attrs import define, evolve
+from orderflow.adapters.memory import MemoryTopic
+from orderflow.adapters.memory.channel import MemoryChannel
+from orderflow.adapters.notify.wording import TemplateWording
+from orderflow.application.analyse import Analyse
+from orderflow.application.consuming import ConsumerWork
+from orderflow.application.epochs import Begun
+from orderflow.application.keep_stock import KeepStock
+from orderflow.application.log import Delivery, LogRecord, bucket_of
+from orderflow.application.notices import Contact
+from orderflow.application.notify import Notify
+from orderflow.application.repairs import RepairKind
+from orderflow.application.replaying import Missing, ReplayStart
+from orderflow.application.rollout import Word
+from orderflow.domain.errors import InvalidInput, NotConfigured, OrderNotFound, StorageUnavailable
+
+from tests.contracts.handling import Stumbling, Telling
+from tests.support.effects import World
+from tests.support.shop import Shop
+
+ANN = {"by": "ann", "why": "a table was lost"}
+ALL = ReplayStart.parse("0")
+
+
+@define
+class Forgetful(Analyse):
+    """Analytics that has handled nothing, and does not know it: as a table of effects that was lost."""
+
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+        """Nothing."""
+
+
+class ReplayingContract:
+    """Subclassed with a fixture ``world``."""
+
+    async def test_what_was_lost_is_made_up_for_and_the_cursors_stay(self, world: World) -> None:
+        shop, records = await _lives("o1", "o2")
+        await world.handling(Forgetful())(records)
+        cursors = dict(await world.storage.cursors.positions("analytics"))
+
+        done = await world.replaying(shop.storage.log)(ALL, **ANN)
+
+        assert (done.events, done.orders, done.handled, done.whole) == (14, 2, 14, True)
+        assert await _events(world) == {"o1": 7, "o2": 7}
+        assert await world.storage.cursors.positions("analytics") == cursors
+
+    async def test_each_shipped_consumer_has_one_effect_an_event_however_often_it_is_replayed(
+        self, world: World
+    ) -> None:
+        shop, records = await _lives("o1", "o2")
+        await world.effects.stock.set("R1", "F1", 5)
+        await world.effects.contacts.set(Contact(party="customer:C1", email="c1@example.org"))
+        channel = MemoryChannel()
+        notify = Notify([channel], TemplateWording(), world.effects.notifications, world.clock)
+        consumers = (Analyse(), notify, KeepStock(world.effects.shortages, shop.cancel, world.clock))
+        for consumer in consumers:
+            await world.handling(consumer)(records)
+        await notify.settle()
+        before, sent = await _effects(world), len(channel.sent)
+
+        for consumer in consumers * 2:
+            await world.replaying(shop.storage.log, consumer)(ALL, **ANN)
+        await notify.settle()
+
+        assert await _effects(world) == before
+        assert len(channel.sent) == sent > 0
+
+    async def test_nothing_is_handled_that_the_consumer_has_not_come_to(self, world: World) -> None:
+        shop, records = await _lives("o1", "o2")
+        await world.handling(Forgetful())([r for r in records if r.order_id == "o1"][:4])
+
+        done = await world.replaying(shop.storage.log)(ALL, **ANN)
+
+        assert (done.events, done.handled) == (4, 4)
+        assert await _events(world) == {"o1": 4}
+
+    async def test_the_consumer_goes_on_meanwhile_and_neither_is_in_the_others_way(self, world: World) -> None:
+        shop, records = await _lives("o1", "o2", "o3")
+        handle = world.handling(Forgetful())
+        await handle([r for r in records if r.sequence <= 3])
+        live, later = world.handling(Forgetful()), [r for r in records if r.sequence > 3]
+
+        async def stream() -> None:
+            for record in later:
+                await live([record])
+
+        done, _ = await asyncio.gather(world.replaying(shop.storage.log)(ALL, **ANN), stream())
+        again = await world.replaying(shop.storage.log)(ALL, **ANN)
+
+        assert (done.whole, again.events, again.whole) == (True, 21, True)
+        assert await _events(world) == {"o1": 7, "o2": 7, "o3": 7}
+
+    async def test_a_parked_order_is_handled_up_to_what_parked_it_and_left_to_a_redrive(self, world: World) -> None:
+        shop, records = await _lives("o1", "o2")
+        poison = Stumbling(poison={("o1", 3)})
+        await world.handling(Forgetful())([r for r in records if r.sequence <= 2])
+        await world.handling(poison)([r for r in records if r.sequence > 2 and r.order_id == "o1"])
+        dry = await world.replaying(shop.storage.log).dry_run(ALL)
+
+        done = await world.replaying(shop.storage.log)(ALL, **ANN)
+        await world.redrive(Analyse())()
+
+        assert (done.events, done.handled, done.parked, dry.parked) == (9, 4, 5, 5)
+        assert await _events(world) == {"o1": 7, "o2": 2}
+
+    async def test_an_order_stops_at_an_event_that_fails_and_the_others_go_on(self, world: World) -> None:
+        shop, records = await _lives("o1", "o2", "o3")
+        await world.handling(Forgetful())(records)
+
+        done = await world.replaying(shop.storage.log, Stumbling(poison={("o2", 3)}))(ALL, **ANN)
+        stopped_at = await _events(world)
+        again = await world.replaying(shop.storage.log)(ALL, **ANN)
+
+        [stop] = done.stopped
+        assert (stop.order_id, stop.sequence, stop.error, stop.message) == ("o2", 3, "ValueError", "poison")
+        assert (done.handled, done.whole) == (16, False)
+        assert stopped_at == {"o1": 7, "o2": 2, "o3": 7}
+        assert (again.whole, await _events(world)) == (True, dict.fromkeys(("o1", "o2", "o3"), 7))
+        assert await world.effects.dead_letters.blocking() == []
+
+    async def test_a_backend_that_does_not_answer_ends_it_and_it_is_begun_again(self, world: World) -> None:
+        shop, records = await _lives("o1", "o2")
+        await world.handling(Forgetful())(records)
+        away = Stumbling(poison={("o2", 3)}, failure=StorageUnavailable("database", "it is away"))
+
+        with pytest.raises(StorageUnavailable):
+            await world.replaying(shop.storage.log, away)(ALL, **ANN)
+        await world.replaying(shop.storage.log)(ALL, **ANN)
+
+        assert await _events(world) == {"o1": 7, "o2": 7}
+
+    @pytest.mark.parametrize("source", ["log", "topic"])
+    async def test_it_begins_where_it_is_told_to(self, world: World, source: str) -> None:
+        shop, records = await _lives("o1", "o2")
+        await world.handling(Forgetful())(records)
+        third = next(r for r in records if r.order_id == "o1" and r.sequence == 3)
+        replay = world.replaying(shop.storage.log, topic=await _topic(records))
+        starts = ["3", f"{third.bucket}:3", third.occurred_at.isoformat(), "order:o1", "1", "999"]
+
+        seen = [await replay.dry_run(ReplayStart.parse(start), source=source) for start in starts]
+
+        # At the time of the third event of o1 its second happened as well, and o2 was not there yet.
+        assert [(it.events, it.orders) for it in seen] == [(10, 2), (5, 1), (13, 2), (7, 1), (14, 2), (0, 0)]
+
+    async def test_a_dry_run_does_nothing_and_notes_nothing(self, world: World) -> None:
+        shop, records = await _lives("o1")
+        await world.handling(Forgetful())(records)
+
+        dry = await world.replaying(shop.storage.log).dry_run(ALL)
+
+        assert (dry.events, dry.orders, dry.handled, dry.dry_run) == (7, 1, 0, True)
+        assert await _events(world) == {}
+        assert await world.storage.repairs.history(limit=9) == []
+
+    async def test_who_asked_for_it_and_why_is_noted_before_it_begins(self, world: World) -> None:
+        shop, records = await _lives("o1")
+        await world.handling(Forgetful())(records)
+        away = Stumbling(poison={("o1", 1)}, failure=StorageUnavailable("database", "it is away"))
+
+        with pytest.raises(StorageUnavailable):
+            await world.replaying(shop.storage.log, away)(ReplayStart.parse("order:o1"), **ANN)
+
+        [noted] = await world.storage.repairs.history(limit=9)
+        assert (noted.kind, noted.consumer, noted.what) == (
+            RepairKind.REPLAY,
+            "analytics",
+            "from order:o1 by the log: 7 events",
+        )
+        assert (noted.word.by, noted.word.why, noted.word.at) == ("ann", "a table was lost", world.clock())
+
+    async def test_the_topic_is_as_good_as_the_log(self, world: World) -> None:
+        shop, records = await _lives("o1", "o2")
+        await world.handling(Forgetful())(records)
+        topic = await _topic(records)
+
+        done = await world.replaying(shop.storage.log, topic=topic)(ALL, source="topic", **ANN)
+
+        assert (done.handled, done.whole) == (14, True)
+        assert await _events(world) == {"o1": 7, "o2": 7}
+
+    async def test_what_a_later_epoch_of_the_log_has_superseded_on_the_topic_is_not_handled(self, world: World) -> None:
+        shop, records = await _lives("o1")
+        await world.handling(Forgetful())(records)
+        word = Word(by="ann", why="restored", at=world.clock())
+        await world.storage.epochs.begin(Begun(epoch=2, word=word, kept={bucket_of("o1"): 3}))
+        topic = await _topic([evolve(r, body=b"{}") if r.sequence > 3 else r for r in records])
+        await topic.cursors(await world.storage.epochs.all())
+        await topic.publish([r for r in records if r.sequence > 3])
+
+        done = await world.replaying(shop.storage.log, topic=topic)(ALL, source="topic", **ANN)
+
+        assert (done.handled, done.whole) == (7, True)
+        assert await _events(world) == {"o1": 7}
+
+    @pytest.mark.parametrize("lost", [[1, 2], [4], [7]])
+    async def test_where_the_topic_lacks_an_event_its_bucket_stops_and_that_is_told(
+        self, world: World, lost: list[int]
+    ) -> None:
+        shop, records = await _lives("o1", "o2")
+        await world.handling(Forgetful())(records)
+        topic = await _topic([r for r in records if not (r.order_id == "o1" and r.sequence in lost)])
+
+        done = await world.replaying(shop.storage.log, topic=topic)(ALL, source="topic", **ANN)
+
+        assert done.missing == (Missing(bucket=bucket_of("o1"), position=lost[0]),)
+        assert (done.handled, done.stopped, done.whole) == (7 + lost[0] - 1, (), False)
+        assert (await _events(world)).get("o1", 0) == lost[0] - 1
+
+    async def test_what_is_done_outside_is_done_again_event_by_event(self, world: World) -> None:
+        shop, records = await _lives("o1", "o2")
+        consumer = Telling(world)
+        await world.handling(consumer)(records)
+        consumer.told.clear()
+        consumer.poison.add(("o1", 2))
+
+        done = await world.replaying(shop.storage.log, consumer)(ALL, **ANN)
+
+        assert [stop.order_id for stop in done.stopped] == ["o1"]
+        assert [it for it in consumer.told if it[0] == "o1"] == [("o1", 1)]
+        assert [it for it in consumer.told if it[0] == "o2"] == [("o2", sequence) for sequence in range(1, 8)]
+
+    async def test_what_there_is_not_is_refused(self, world: World) -> None:
+        shop, _ = await _lives("o1")
+        replay = world.replaying(shop.storage.log)
+
+        with pytest.raises(OrderNotFound):
+            await replay(ReplayStart.parse("order:nobody"), **ANN)
+        with pytest.raises(InvalidInput, match="buckets 0 to 255"):
+            await replay(ReplayStart.parse("256:1"), **ANN)
+        with pytest.raises(NotConfigured, match="no topic"):
+            await replay(ALL, source="topic", **ANN)
+
+        assert await world.storage.repairs.history(limit=9) == []
+
+
+async def _lives(*order_ids: str) -> tuple[Shop, Sequence[LogRecord]]:
+    """The events of whole lives, seven of each order, as they came about; and the shop with the log of them."""
+    shop = Shop()
+    for order_id in order_ids:
+        await shop.live(order_id)
+    return shop, await shop.records()
+
+
+async def _topic(records: Sequence[LogRecord]) -> MemoryTopic:
+    topic = MemoryTopic()
+    await topic.publish(records)
+    return topic
+
+
+async def _events(world: World) -> dict[str, int]:
+    courses = await world.effects.analytics.of_orders(["o1", "o2", "o3"])
+    return {order_id: course.events for order_id, course in sorted(courses.items())}
+
+
+async def _effects(world: World) -> Any:
+    orders = ["o1", "o2"]
+    return (
+        await world.effects.notifications.of_orders(orders),
+        await world.effects.analytics.of_orders(orders),
+        await world.effects.shortages.of_orders(orders),
+        await world.effects.stock.list(),
+    )
