@@ -27,6 +27,8 @@ APIS = ("api-1", "api-2")
 RELAYS = ("relay-1", "relay-2")
 CONSUMERS = ("consumers-1", "consumers-2", "consumers-3")
 PARTS = (*APIS, *RELAYS, *CONSUMERS)
+TALKATIVE = ("api-2", "relay-2", "consumers-3")
+"""Those that log every command and event, so that what must not be said would be."""
 STUMBLING = (sys.executable, str(Path(__file__).with_name("stumbling.py")), "consume")
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(APIS, (*PROGRAM, "serve", "--no-relay", "--no-consumers")),
@@ -124,7 +126,7 @@ class Town:
             "ORDERFLOW_TOPIC": TOPIC,
             "ORDERFLOW_TOPIC_PARTITIONS": str(PARTITIONS),
             "ORDERFLOW_TOPIC_REPLICATION": "3",
-            "ORDERFLOW_LOG_LEVEL": "warning",
+            "ORDERFLOW_LOG_LEVEL": "info" if part in TALKATIVE else "warning",
             "ORDERFLOW_LOG_FORMAT": "json",
             "ORDERFLOW_NOTIFICATION_CHANNELS": "email",
             **({"ORDERFLOW_HTTP_PORT" if part in APIS else "ORDERFLOW_OPS_PORT": str(port)} if port else {}),
