@@ -43,7 +43,7 @@ async def test_nothing_is_lost_doubled_or_out_of_order_whatever_breaks(tmp_path:
 
     for line in campaign.figures(report):
         note(line)
-    problems = [*campaign.failures, *missing(campaign), *differences(report)]
+    problems = [*campaign.failures, *missing(campaign, report), *differences(report)]
     assert not problems, f"make faults SEED={seed}: {len(problems)} problems"
 
 

@@ -208,8 +208,8 @@ class Campaign:
             await judge.judge_requests(connection, self.traffic, asked, report)
             judge.judge_cursors(self.watch.witness.looks, self.watch.witness.gone_back, report)
             report.comparisons += extra.comparisons
-            lag = report.start(LAG, "seconds")
-            lag.compared = round(self._lag) if self._lag is not None else 0
+            lag = report.start(LAG, "time" if self._lag is None else f"time: {self._lag:.1f} s")
+            lag.compared = 1
             if self._lag is None:
                 lag.differ("lag", f"was not 0 after {LAG_SECONDS:g} s")
             return report
@@ -264,12 +264,12 @@ def _verdict(compared: Comparison) -> str:
     return f"({_invariant(compared)}) {compared.name}: {what}"
 
 
-def missing(campaign: Campaign) -> list[str]:
-    """The faults and events that were demanded and not made."""
+def missing(campaign: Campaign, report: Report) -> list[str]:
+    """The faults, events and comparisons that were demanded and not made."""
     made = campaign.mischief.made
     lacking = [f"{kind}: {made[kind]} of {many}" for kind, many in campaign.size.faults.items() if made[kind] < many]
     if (events := len(campaign.topic.records)) < campaign.size.least * EVENTS_EACH:
         lacking.append(f"{events} of {campaign.size.least * EVENTS_EACH} events")
-    if campaign.size is LARGE and not campaign.stumbles:
+    if not campaign.stumbles:
         lacking.append("no handler ever stumbled")
-    return lacking
+    return lacking + [f"{it.name}: {it.skipped or 'nothing'} compared" for it in report.comparisons if not it.compared]
