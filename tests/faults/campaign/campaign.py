@@ -197,8 +197,8 @@ class Campaign:
             logs = [process.log for process in self.town.processes.values()]
             self.stumbles = sum(log.read_bytes().count(STUMBLED.encode()) for log in logs)
             await judge.judge_secrets(connection, topic, logs, planted, extra)
-            for consumer in ("notifications", "analytics", "inventory"):
-                done = await asyncio.to_thread(self.town.run, "dead-letters", "redrive", consumer)
+            redrive = ("dead-letters", "redrive", "--all", "--by", "campaign", "--why", "the cause is mended")
+            for done in await asyncio.to_thread(self.town.run, *redrive):
                 redriven.compared += len(done["unparked"])
             for row in await connection.fetch("SELECT order_id FROM parked_orders"):
                 redriven.differ(f"order {row['order_id']}", "is parked still")
