@@ -202,6 +202,10 @@ class Campaign:
                 redriven.compared += len(done["unparked"])
             for row in await connection.fetch("SELECT order_id FROM parked_orders"):
                 redriven.differ(f"order {row['order_id']}", "is parked still")
+            letters = sum(it.compared for it in extra.comparisons if it.name == judge.PARKED)
+            noted = await connection.fetchval("SELECT count(*) FROM dead_letter_changes WHERE by = 'campaign'")
+            if noted != letters:
+                redriven.differ("audit", f"{letters} letters were redriven, {noted} are noted with who and why")
             await asyncio.to_thread(self._stop)
             report = await self._check()
             await judge.judge_log_and_topic(connection, topic, report)
