@@ -5,6 +5,7 @@ What it published since is published again by whoever takes over: the campaign h
 
 from collections.abc import Mapping, Sequence
 from time import monotonic
+from typing import Any
 
 from orderflow.adapters.kafka.relay_producer import RelayProducer
 from orderflow.application.log import LogRecord
@@ -17,20 +18,15 @@ _sent = [0.0]
 
 
 def publish(
-    self: RelayProducer,
-    records: Sequence[tuple[int, LogRecord]],
-    notes: Mapping[int, str],
-    membership: bytes,
-    *,
-    ends: Mapping[int, int],
+    self: RelayProducer, records: Sequence[tuple[int, LogRecord]], notes: Mapping[int, str], *others: Any, **named: Any
 ) -> None:
     if not records:
-        _publish(self, records, notes, membership, ends=ends)
+        _publish(self, records, notes, *others, **named)
         return
-    _publish(self, records, {}, membership, ends=ends)
+    _publish(self, records, {}, *others, **named)
     _notes.update(notes)
     if monotonic() - _sent[0] > EVERY:
-        _publish(self, (), _notes, membership, ends=dict.fromkeys(_notes, 0))
+        _publish(self, (), _notes, *others, **{**named, "ends": dict.fromkeys(_notes, 0)})
         _sent[0] = monotonic()
         _notes.clear()
 

@@ -248,7 +248,7 @@ class Mischief:
         )
         member.subscribe([TOPIC], on_assign=assigned)
         try:
-            for _ in range(200):
+            for _ in range(600):
                 member.poll(0.1)
                 if got:
                     return

@@ -87,7 +87,7 @@ class Town:
             self.processes[part] = process
             process.start()
         for part in PARTS:
-            await self.ready(part, deadline=60)
+            await self.ready(part)
 
     async def close(self) -> None:
         for process in self.processes.values():
@@ -146,7 +146,7 @@ class Town:
         assert done.returncode == 0, said
         return json.loads(done.stdout)
 
-    async def ready(self, part: str, *, deadline: float = 30.0) -> None:
+    async def ready(self, part: str, *, deadline: float = 90.0) -> None:
         """Return when that process runs and answers at its door. Raises AssertionError at the deadline."""
 
         async def answers() -> bool:
