@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 
 from ...application.discreet import context_of
 from ...application.request import current_request
@@ -21,6 +21,8 @@ _HEADERS = ("If-Match", "If-None-Match", "Idempotency-Key", "Last-Event-ID")
 _UNREAD = (401, 413, 415)
 """Refused before the body was read: the connection ends, or its sender could go on for ever."""
 _SHOWN = 300
+_HUNG_UP = "client disconnected prematurely"
+"""What Litestar raises, as an internal error, when a caller is gone before all of the request has come."""
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +70,8 @@ def _route(request: Request[Any, Any, Any]) -> str:
 
 
 def _status(error: Exception) -> int:
+    if isinstance(error, InternalServerException) and error.detail == _HUNG_UP:
+        return 400  # which nobody hears any more
     return error.status_code if isinstance(error, HTTPException) else status_of(type(error))
 
 

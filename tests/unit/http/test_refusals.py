@@ -14,7 +14,7 @@ from orderflow.adapters.telemetry.log_lines import where
 from orderflow.domain.errors import CorruptHistory, OrderFlowError, StorageUnavailable, UndecodableEvent
 from orderflow.entrypoints.http.errors import STATUS, TITLES, status_of
 
-from tests.support.door import CUSTOMER, RESTAURANT, Installation, an_order, calling, placed
+from tests.support.door import BOSS, CUSTOMER, RESTAURANT, Installation, an_order, calling, placed
 
 
 def every_error(root: type[OrderFlowError] = OrderFlowError) -> list[type[OrderFlowError]]:
@@ -289,3 +289,37 @@ async def test_a_fault_of_ours_tells_the_log_all_and_the_caller_only_where_to_lo
     assert "K1" in problem(answer, 500, code)["detail"]
     assert "42" not in answer.text
     assert [(log["correlation_id"], log["exc_info"]) for log in logs if log["log_level"] == "error"] == [("K1", error)]
+
+
+async def test_a_caller_who_hangs_up_in_the_middle_of_a_request_is_no_fault_of_ours(installation: Installation) -> None:
+    failures: list[Exception] = []
+    app = installation.app(failed=failures.append)
+    headers = {"x-actor": BOSS, "content-type": "application/json", "content-length": "500"}
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/v1/orders",
+        "raw_path": b"/v1/orders",
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(name.encode(), said.encode()) for name, said in headers.items()],
+        "server": ("door", 80),
+        "client": ("caller", 1),
+    }
+    parts = iter([{"type": "http.request", "body": b'{"userId"', "more_body": True}, {"type": "http.disconnect"}])
+    answered: list[Any] = []
+
+    async def receive() -> Any:
+        return next(parts)
+
+    async def send(message: Any) -> None:
+        answered.append(message)
+
+    with structlog.testing.capture_logs() as logs:
+        await app(scope, receive, send)
+
+    assert answered[0]["status"] == 400
+    assert failures == []
+    assert [log for log in logs if log["log_level"] == "error"] == []
