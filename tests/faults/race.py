@@ -46,18 +46,17 @@ class Relay:
 
     publish: PublishPending
     topic: MemoryTopic
+    seen: list[Read] = field(factory=list, init=False)
 
     @classmethod
     def of(cls, storage: SqlStorage) -> "Relay":
         topic = MemoryTopic()
         return cls(PublishPending(storage.log, topic, storage.cursors), topic)
 
-    @property
-    def seen(self) -> list[Read]:
-        return [Read(r.bucket, r.position, r.order_id, r.sequence) for r in self.topic.records]
-
     async def step(self) -> int:
-        return await self.publish()
+        news = await self.publish()
+        self.seen += [Read(r.bucket, r.position, r.order_id, r.sequence) for r in self.topic.records[len(self.seen) :]]
+        return news
 
 
 @define
@@ -66,7 +65,8 @@ class Race:
 
     Each at random, but the same for the same ``seed``: one order under an idempotency key or several in one
     transaction, one event of each or some; a change that is refused; and on PostgreSQL a transaction that takes
-    positions and is rolled back, or whose connection breaks.
+    positions and is rolled back, or whose connection breaks. All of it ends once ``enough`` says so, which is asked
+    whenever something was read.
     """
 
     storages: Sequence[SqlStorage]
@@ -78,22 +78,26 @@ class Race:
     enough: Callable[[], bool] = lambda: False
     done: Counter[str] = field(factory=Counter, init=False)
     written: int = field(default=0, init=False)
+    _over: bool = field(default=False, init=False)
 
     async def __call__(self) -> None:
         """Until all is written and read; a reader that misses something is waited for in vain, and not for long."""
         for order_id in HOT_ORDERS:
             await placed(self.storages[0], order_id)
         self.written = len(HOT_ORDERS)
-        reading = asyncio.create_task(self._read())
-        await asyncio.gather(*(self._write(number) for number in range(self.writers)))
-        await reading
+        async with asyncio.TaskGroup() as all_of_them:
+            all_of_them.create_task(self._read())
+            for number in range(self.writers):
+                all_of_them.create_task(self._write(number))
         while await self.reader.step():
             pass
 
     async def _read(self) -> None:
         news = self.news.listener()
-        while self.written < self.events and not self.enough():
-            if not await self.reader.step():
+        while self.written < self.events and not self._over:
+            if await self.reader.step():
+                self._over = self.enough()
+            else:
                 await news.wait(0.05)
 
     async def _write(self, number: int) -> None:
@@ -107,7 +111,7 @@ class Race:
         if storage.database.backend == POSTGRESQL:
             turns += [("rolled back", self._rolled_back), ("broken off", self._broken_off)]
             weights += [1, 1]
-        while self.written < self.events and not self.enough():
+        while self.written < self.events and not self._over:
             [(name, turn)] = chance.choices(turns, weights)
             wrote = await turn(storage, chance)
             self.written += wrote
@@ -219,12 +223,25 @@ async def verdict(storage: SqlStorage, seen: Sequence[Read], *, dense: bool = Tr
 
 def out_of_order(seen: Sequence[Read], *, dense: bool = True) -> int:
     """How many did not follow the one before them, in their order or, where positions are dense, in their bucket."""
-    positions: dict[int, int] = defaultdict(int)
-    sequences: dict[str, int] = defaultdict(int)
-    faults = 0
-    for it in seen:
-        in_bucket_order = not dense or it.position == positions[it.bucket] + 1
-        if not in_bucket_order or it.sequence != sequences[it.order_id] + 1:
-            faults += 1
-        positions[it.bucket], sequences[it.order_id] = it.position, it.sequence
-    return faults
+    return OutOfOrder(dense).count(seen)
+
+
+@define
+class OutOfOrder:
+    """Counts along with a reader that goes on."""
+
+    dense: bool
+    faults: int = field(default=0, init=False)
+    _looked_at: int = field(default=0, init=False)
+    _positions: dict[int, int] = field(factory=lambda: defaultdict(int), init=False)
+    _sequences: dict[str, int] = field(factory=lambda: defaultdict(int), init=False)
+
+    def count(self, seen: Sequence[Read]) -> int:
+        """Those among all that were ``seen``; it has only grown since the last time."""
+        for it in seen[self._looked_at :]:
+            in_bucket_order = not self.dense or it.position == self._positions[it.bucket] + 1
+            if not in_bucket_order or it.sequence != self._sequences[it.order_id] + 1:
+                self.faults += 1
+            self._positions[it.bucket], self._sequences[it.order_id] = it.position, it.sequence
+        self._looked_at = len(seen)
+        return self.faults

@@ -52,7 +52,7 @@ def drawn_before_the_lock() -> Iterator[None]:
                 SELECT nextval('{NAIVE}_' || news.bucket) AS drawn, news.*
                 FROM unnest({news}) AS news({_list(_NEWS)}) WHERE (SELECT good FROM gate))""",
             """paused AS MATERIALIZED (
-                SELECT pg_sleep(random() * 0.002) FROM (SELECT count(*) FROM drawn) AS all_drawn)""",
+                SELECT pg_sleep(random() * 0.02) FROM (SELECT count(*) FROM drawn) AS all_drawn)""",
             f"""locked AS MATERIALIZED (
                 SELECT bucket FROM log_heads
                 WHERE bucket IN (SELECT bucket FROM unnest({taken}) AS taken({_list(_TAKEN)}))
