@@ -80,6 +80,7 @@ def command(main: str, *arguments: str, heap: str = "256m") -> list[str]:
         f"-Xms{heap}",
         f"-Xmx{heap}",
         "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",  # a server for some minutes: what the optimising compiler takes is not earned back
         "-XX:+ExitOnOutOfMemoryError",
         f"-Dlog4j2.configurationFile={LOGGING}",
         "-cp",
