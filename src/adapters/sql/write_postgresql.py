@@ -12,7 +12,7 @@ import msgspec
 from attrs import frozen
 
 from .batch import Batch, Expected
-from .database import Database, committing
+from .database import Database, asyncpg_of, committing
 from .failures import sqlstate, translated
 from .losers import Losers
 from .tables import idempotency_keys, order_events, orders, payment_attempts
@@ -72,24 +72,15 @@ async def write(database: Database, batch: Batch) -> Losers:
 
 async def _execute(database: Database, sql: str, given: Sequence[Any]) -> str | None:
     """None when it was committed, else as JSON the keys and orders that could have been written."""
-    with translated(database.backend):
-        async with database.engine.connect() as connection:
-            driver = (await connection.get_raw_connection()).driver_connection
-            if driver is None:
-                raise RuntimeError("the pool gave a connection without a driver")
-            answered = False
-            try:
+    try:
+        with translated(database.backend):
+            async with database.engine.connect() as connection, asyncpg_of(connection) as driver:
                 with committing(database.backend):
                     done: str | None = await driver.fetchval(sql, *given)
-                answered = True
-            except Exception as error:
-                answered = bool(sqlstate(error))
-                if sqlstate(error) != REFUSED:
-                    raise
-                done = str(getattr(error, "detail", ""))
-            finally:
-                if not answered:  # what the connection is doing is not known, so nobody else gets it
-                    await connection.invalidate()
+    except Exception as error:
+        if sqlstate(error) != REFUSED:
+            raise
+        return str(getattr(error, "detail", ""))
     return done
 
 
