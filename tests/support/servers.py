@@ -1,8 +1,10 @@
 """What the test servers share: where they may come from, and what a missing one means."""
 
 import os
+import secrets
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn, Protocol, TypeVar
 
 import pytest
@@ -81,8 +83,18 @@ def docker_answers() -> bool:
         client.close()
 
 
+_PORTS = range(20_000, 32_000)
+"""Below those that an outgoing connection is given: one of these stays free while its server is down."""
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A loopback port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody listens on at this moment, and that was not given before."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
+                return port

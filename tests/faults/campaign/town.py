@@ -74,11 +74,11 @@ class Town:
 
     async def open(self) -> None:
         """Servers, schema, topic and processes, each of which answers."""
+        await self._lay_links()
         await asyncio.gather(asyncio.to_thread(self.postgres.start), asyncio.to_thread(self.kafka.start))
         created = urlsplit(await asyncio.to_thread(self.postgres.create_database))
         user, _, host = created.netloc.rpartition("@")
         self.database_url = urlunsplit(created._replace(netloc=f"{user}:{self.password}@{host}"))
-        await self._lay_links()
         await asyncio.to_thread(self.run, "db", "upgrade")
         await asyncio.to_thread(self.run, "topics", "create")
         for part in PARTS:
@@ -98,7 +98,7 @@ class Town:
         await asyncio.to_thread(self.postgres.close)
 
     async def _lay_links(self) -> None:
-        database = urlsplit(self.database_url).port or 0
+        database = urlsplit(self.postgres.url).port or 0
         for part in (*APIS, *RELAYS):
             self.links[part, "postgres"] = PostgresLink(free_port(), database)
         for part in (*RELAYS, *CONSUMERS):
