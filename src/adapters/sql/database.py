@@ -91,9 +91,10 @@ class Database:
 
         Raises StorageUnavailable.
         """
-        async with self.reading() as connection, asyncpg_of(connection) as driver:
-            rows: Sequence[Any] = await driver.fetch(sql, *given)
-            return rows
+        with translated(self.backend):
+            async with self.engine.connect() as connection, asyncpg_of(connection) as driver:
+                rows: Sequence[Any] = await driver.fetch(sql, *given)
+                return rows
 
     async def in_one_go(self, work: Callable[[Connection], T]) -> T:
         """``work`` in a transaction of its own, on SQLite's writing thread; an exception inside rolls it back.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
-from sqlalchemy import Select, bindparam, func, literal, select, tuple_
+from sqlalchemy import RowMapping, Select, bindparam, func, literal, select, tuple_
 
 from ...application.reading import OpenOrders, OrderPage, OrderQuery
 from ...application.write_set import WriteSet
@@ -13,11 +13,12 @@ from ...domain.identifiers import identifier
 from ...domain.lifecycle import OrderState
 from ...domain.order import Order
 from ..paging import after_cursor, cursor_of
-from .database import Database
+from .database import POSTGRESQL, Database
 from .rows import order_of
 from .tables import Moment, orders
 
 _ONE = select(orders).where(orders.c.id == bindparam("order_id"))
+_ONE_POSTGRESQL = f"SELECT {', '.join(column.name for column in orders.columns)} FROM orders WHERE id = $1"
 
 
 @frozen
@@ -50,12 +51,17 @@ class SqlOrderViews:
     async def get(self, order_id: str) -> Order:
         if not _possible(order_id):
             raise OrderNotFound(order_id)
-        async with self.database.reading() as connection:
-            result = await connection.execute(_ONE, {"order_id": order_id})
-            row = result.mappings().first()
+        row = await self._row(order_id)
         if row is None:
             raise OrderNotFound(order_id)
         return order_of(row)
+
+    async def _row(self, order_id: str) -> Mapping[str, Any] | RowMapping | None:
+        """Every change of an order begins here: on PostgreSQL a tenth of what it costs would be SQLAlchemy's part."""
+        if self.database.backend != POSTGRESQL:
+            async with self.database.reading() as connection:
+                return (await connection.execute(_ONE, {"order_id": order_id})).mappings().first()
+        return next(map(dict, await self.database.fetch(_ONE_POSTGRESQL, order_id)), None)
 
     async def list(self, query: OrderQuery) -> OrderPage:
         if not all(map(_possible, filter(None, (query.customer_id, query.restaurant_id, query.shipper_id)))):

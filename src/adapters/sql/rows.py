@@ -1,5 +1,6 @@
 """An order and its row; amounts inside JSON are exact decimal text."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -46,7 +47,7 @@ def row_of(order: Order) -> dict[str, Any]:
     }
 
 
-def order_of(row: RowMapping) -> Order:
+def order_of(row: Mapping[str, Any] | RowMapping) -> Order:
     """The order that ``row`` keeps."""
     currency = row["currency"]
     address = row["address"]
