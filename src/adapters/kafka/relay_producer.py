@@ -1,6 +1,5 @@
 """The relay's transactional producer: records and offsets stand on the topic together, or not at all."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from uuid import uuid4
@@ -32,8 +31,6 @@ class RelayProducer:
     settings: KafkaSettings
     timeout: float
     _producer: TellingProducer | None = field(default=None, init=False)
-    _membership: bytes = field(default=b"", init=False)
-    _ends: dict[int, int] = field(factory=dict, init=False)
 
     def publish(
         self,
@@ -52,18 +49,10 @@ class RelayProducer:
         """
         try:
             producer = self._ready()
-            if membership != self._membership:  # others may have written to these partitions meanwhile
-                self._membership, self._ends = membership, {}
             producer.begin_transaction()
-            sent = self._hand_over(producer, records, epoch)
-            if not sent.many.keys() <= self._ends.keys():
-                self._ends.update(sent.wait(producer, self.timeout))
-                reached = {**ends, **self._ends}
-            else:  # the offsets are on their way together with the records
-                reached = {**ends, **{p: self._ends[p] + many + 1 for p, many in sent.many.items()}}
+            reached = {**ends, **self._send(producer, records, epoch)}
             offsets = [TopicPartition(self.settings.topic, p, reached[p], note) for p, note in notes.items()]
             producer.send_offsets_to_transaction(offsets, membership, self.timeout)
-            self._ends.update(sent.wait(producer, self.timeout))
             producer.commit_transaction(self.timeout)
         except KafkaException as error:
             told = unavailable(f"publishing {len(records)} records", error, self._producer)
@@ -80,7 +69,6 @@ class RelayProducer:
         if self._producer is not None:
             self._producer.purge()
             self._producer = None
-            self._membership, self._ends = b"", {}
 
     def _ready(self) -> TellingProducer:
         if self._producer is None:
@@ -90,21 +78,36 @@ class RelayProducer:
             self._producer = fresh
         return self._producer
 
-    def _hand_over(self, producer: Producer, records: Sequence[tuple[int, LogRecord]], epoch: int) -> "_Sent":
-        sent = _Sent(Counter(partition for partition, _ in records))
-        lasts = set({partition: at for at, (partition, _) in enumerate(records)}.values())
+    def _send(self, producer: Producer, records: Sequence[tuple[int, LogRecord]], epoch: int) -> Mapping[int, int]:
+        """Deliver ``records``; the end of each partition once the transaction's own marker stands there too."""
+        last = {partition: at for at, (partition, _) in enumerate(records)}
+        ends: dict[int, int] = {}
+        failed: list[KafkaError] = []
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            partition, offset = message.partition(), message.offset()
+            if error is not None:
+                failed.append(error)
+            elif partition is not None and offset is not None:
+                ends[partition] = offset + 2
+
         produce: Callable[..., None] = producer.produce
-        topic, source = self.settings.topic, self.settings.source
+        topic, source, lasts = self.settings.topic, self.settings.source, set(last.values())
         for at, (partition, record) in enumerate(records):
             headers = wire.headers(record, source=source, epoch=epoch)
-            tell = sent.delivered if at in lasts else None
+            tell = delivered if at in lasts else None
             while True:
                 try:
                     produce(topic, record.body, record.order_id, partition, on_delivery=tell, headers=headers)
                     break
                 except BufferError:  # the client's queue is full; it empties within message.timeout.ms
                     producer.poll(0.1)
-        return sent
+        until = monotonic() + self.timeout
+        while len(ends) < len(last):  # not flush(), which looks only every 10 ms
+            producer.poll(max(0.0, until - monotonic()))
+            if failed or monotonic() > until:
+                raise KafkaException(failed[0] if failed else KafkaError(KafkaError._MSG_TIMED_OUT))
+        return ends
 
     def _abandon(self, error: KafkaException) -> None:
         """Abort what can be aborted, so that nobody has to wait for it to time out."""
@@ -119,29 +122,3 @@ class RelayProducer:
             except KafkaException as refusal:
                 _log.info("transaction left to time out", reason=said(refusal), after=said(error))
         self.close()
-
-
-@define
-class _Sent:
-    """So ``many`` records for each partition, on their way."""
-
-    many: Mapping[int, int]
-    _ends: dict[int, int] = field(factory=dict, init=False)
-    _failed: list[KafkaError] = field(factory=list, init=False)
-
-    def delivered(self, error: KafkaError | None, message: Message) -> None:
-        """Of the last record of a partition, or of any that failed."""
-        partition, offset = message.partition(), message.offset()
-        if error is not None:
-            self._failed.append(error)
-        elif partition is not None and offset is not None:
-            self._ends[partition] = offset + 2
-
-    def wait(self, producer: Producer, timeout: float) -> Mapping[int, int]:
-        """The end of each partition once the transaction's own marker stands there too. Raises KafkaException."""
-        until = monotonic() + timeout
-        while len(self._ends) < len(self.many):  # not flush(), which looks only every 10 ms
-            producer.poll(max(0.0, until - monotonic()))
-            if self._failed or monotonic() > until:
-                raise KafkaException(self._failed[0] if self._failed else KafkaError(KafkaError._MSG_TIMED_OUT))
-        return self._ends
