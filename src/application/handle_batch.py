@@ -101,10 +101,10 @@ class HandleBatch:
         self._waiting = {}
         if not self._tried:
             return await self._handle(news)
-        self._tried = {address: self._tried[address] for it in news if (address := _address(it)) in self._tried}
+        self._tried = {address: self._tried[address] for it in news if (address := it.address) in self._tried}
         again = dict(self._tried)
         parked = sum([await self._insist(letter.record, letter) for letter in again.values()])
-        return parked + await self._handle([it for it in news if _address(it) not in again])
+        return parked + await self._handle([it for it in news if it.address not in again])
 
     async def _handle(self, records: Sequence[LogRecord]) -> int:
         """Bring the cursors past ``records``, but for those that wait; how many of them went to the dead letters."""
@@ -134,14 +134,14 @@ class HandleBatch:
             except Exception as error:  # noqa: BLE001 - as above
                 failure = error
             else:
-                self._tried.pop(_address(record), None)
+                self._tried.pop(record.address, None)
                 return parked
             letter = (letter or self._letter(record)).failed_again(failure, self.clock())
             self._failed(letter, failure, perf_counter() - began)
             if letter.attempts >= self.attempts or isinstance(failure, UndecodableEvent):
                 return await self._park(letter)
             if may_pass(failure):
-                self._tried[_address(record)] = letter
+                self._tried[record.address] = letter
                 self._waiting[record.bucket] = record.position
                 return 0
 
@@ -156,7 +156,7 @@ class HandleBatch:
         async with self.store(self.consumer.name) as work:
             await work.advance(_moves([letter.record]))
             await self._keep(work, [letter])
-        self._tried.pop(_address(letter.record), None)
+        self._tried.pop(letter.record.address, None)
         said = {"consumer": self.consumer.name, "attempt": letter.attempts, "error": {"code": letter.error}}
         logger.error("order parked", extra={**about(letter.record), **said})
         return 1
@@ -251,10 +251,6 @@ def _sort(records: Sequence[LogRecord | Foreign], positions: dict[int, int], rea
         else:
             gaps.setdefault(bucket, LogGap(reader, bucket, at, record.position))
     return _Sorted(tuple(news), duplicates, tuple(foreign), tuple(gaps.values()))
-
-
-def _address(record: LogRecord) -> tuple[int, int]:
-    return record.bucket, record.position
 
 
 def _moves(records: Sequence[LogRecord]) -> dict[int, tuple[int, int]]:

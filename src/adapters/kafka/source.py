@@ -97,7 +97,7 @@ class KafkaEventSource:
                 for each, (partition, offset) in zip(self._given, self._stood, strict=True)
                 if isinstance(each, LogRecord)
             }
-        return self._origins.get((record.bucket, record.position))
+        return self._origins.get(record.address)
 
     async def stand_by(self) -> None:
         """Stay a member of the group, with the partitions that are ours, and fetch nothing.

@@ -29,8 +29,8 @@ _READ_SQLITE = text(
     "AND e.position <= json_extract(wanted.value, '$[1]') + json_extract(wanted.value, '$[2]') "
     "ORDER BY e.bucket, e.position"
 ).columns(*_RECORD)
-_BODIES_POSTGRESQL = text(
-    "SELECT e.bucket, e.position, e.body FROM unnest(CAST(:buckets AS int[]), CAST(:positions AS bigint[])) "
+_BODIES_POSTGRESQL = (
+    "SELECT e.bucket, e.position, e.body FROM unnest($1::int[], $2::bigint[]) "
     "AS wanted(bucket, position) CROSS JOIN LATERAL (SELECT * FROM order_events "
     "WHERE bucket = wanted.bucket AND position = wanted.position LIMIT 1) AS e"
 )
@@ -77,14 +77,12 @@ class SqlEventLog:
     async def bodies(self, addresses: Collection[Address]) -> Mapping[Address, bytes]:
         if not addresses:
             return {}
-        async with self.database.reading() as connection:
-            if self.database.backend == POSTGRESQL:
-                buckets, positions = zip(*addresses, strict=True)
-                names = {"buckets": list(buckets), "positions": list(positions)}
-                found = await connection.execute(_BODIES_POSTGRESQL, names)
-            else:
-                found = await connection.execute(_BODIES_SQLITE, {"wanted": json.dumps(list(addresses))})
-            return {(bucket, position): body for bucket, position, body in found}
+        if self.database.backend == POSTGRESQL:
+            rows = await self.database.fetch(_BODIES_POSTGRESQL, *zip(*addresses, strict=True))
+        else:
+            async with self.database.reading() as connection:
+                rows = (await connection.execute(_BODIES_SQLITE, {"wanted": json.dumps(list(addresses))})).fetchall()
+        return {(bucket, position): body for bucket, position, body in rows}
 
     async def since(self, moment: datetime) -> Positions:
         async with self.database.reading() as connection:

@@ -57,7 +57,7 @@ class SqlOrderViews:
         return order_of(row)
 
     async def _row(self, order_id: str) -> Mapping[str, Any] | RowMapping | None:
-        """Every change of an order begins here: on PostgreSQL a tenth of what it costs would be SQLAlchemy's part."""
+        """Every change of an order begins here; through SQLAlchemy it would take a fifth more of this process."""
         if self.database.backend != POSTGRESQL:
             async with self.database.reading() as connection:
                 return (await connection.execute(_ONE, {"order_id": order_id})).mappings().first()

@@ -84,7 +84,7 @@ class CheckTopic:
         seen.at[record.bucket] = record.position
         if record.position > heads.get(record.bucket, 0):
             return
-        if folded.digests.get((record.bucket, record.position)) != digest(record):
+        if folded.digests.get(record.address) != digest(record):
             seen.once.differ(where, "is not what the log holds at this address")
         try:
             seen.told[record.order_id] = apply(seen.told.get(record.order_id), self.decode(record))

@@ -7,14 +7,14 @@ import asyncpg
 import pytest
 from orderflow.adapters.sql import SqlStorage, current, newest, upgrade
 from orderflow.adapters.sql.engines import IDLE_SECONDS, LOCK_SECONDS
-from orderflow.adapters.sql.tables import log_heads
 from orderflow.application.log import bucket_of
 from orderflow.domain.errors import NotConfigured, StorageUnavailable
-from sqlalchemy import text, update
+from sqlalchemy import text
 
 from tests.contracts.event_log import Follower
 from tests.contracts.orders import placed
 from tests.integration.sql.conftest import Connect
+from tests.integration.sql.silent import silent_while_another_writes
 from tests.integration.sql.test_unavailable import locked_bucket
 from tests.support.commands import CommandLine
 from tests.support.pgbouncer import PgBouncer
@@ -95,21 +95,9 @@ async def test_a_writer_that_goes_silent_with_a_bucket_in_its_hands_loses_it(poo
     silent = connect(f"{pooled_url}?idle_in_transaction_session_timeout=200ms", pooled=True)
     other = connect(pooled_url, pooled=True)
     await other.open()
-    holding, written = asyncio.Event(), asyncio.Event()
 
-    async def take_and_wait_until(done: asyncio.Event) -> None:
-        async with silent.database.writing() as connection:
-            await connection.execute(update(log_heads).values(position=log_heads.c.position + 1))
-            holding.set()
-            await done.wait()
+    await silent_while_another_writes(silent, other)
 
-    held = asyncio.create_task(take_and_wait_until(written))
-    await holding.wait()
-    await placed(other)
-    written.set()
-
-    with pytest.raises(StorageUnavailable):
-        await held
     assert await other.log.heads() == {bucket_of("O1"): 1}
 
 

@@ -3,19 +3,19 @@
 import asyncio
 from random import Random
 
-import pytest
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.sql.engines import IDLE_SECONDS, LOCK_SECONDS
-from orderflow.adapters.sql.tables import idempotency_keys, log_heads, tokens
+from orderflow.adapters.sql.tables import idempotency_keys, tokens
 from orderflow.application.log import bucket_of
 from orderflow.application.request import IdempotencyKey, Request, answering
 from orderflow.application.write_set import WriteSet
-from orderflow.domain.errors import ConcurrentChange, StorageUnavailable
-from sqlalchemy import delete, insert, select, text, update
+from orderflow.domain.errors import ConcurrentChange
+from sqlalchemy import delete, insert, select, text
 
 from tests.contracts.event_log import Follower
 from tests.contracts.orders import commit, in_bucket, placed
 from tests.integration.sql.conftest import Connect
+from tests.integration.sql.silent import silent_while_another_writes
 from tests.support.waiting import eventually_async
 from tests.unit.domain.cast import AT, place
 
@@ -44,20 +44,8 @@ async def test_a_writer_that_goes_silent_with_a_bucket_in_its_hands_loses_it(
     other = connect(postgresql_url)
     await other.open()
 
-    async def take_and_wait_until(done: asyncio.Event) -> None:
-        async with silent.database.writing() as connection:
-            await connection.execute(update(log_heads).values(position=log_heads.c.position + 1))
-            holding.set()
-            await done.wait()
+    await silent_while_another_writes(silent, other)
 
-    holding, written = asyncio.Event(), asyncio.Event()
-    held = asyncio.create_task(take_and_wait_until(written))
-    await holding.wait()
-    await placed(other)
-    written.set()
-
-    with pytest.raises(StorageUnavailable):
-        await held
     assert await other.log.heads() == {bucket_of("O1"): 1}
 
 

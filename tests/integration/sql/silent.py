@@ -1,0 +1,30 @@
+"""A writer that goes silent in the middle of a transaction, as far as one process can show it."""
+
+import asyncio
+
+import pytest
+from orderflow.adapters.sql import SqlStorage
+from orderflow.adapters.sql.tables import log_heads
+from orderflow.domain.errors import StorageUnavailable
+from sqlalchemy import update
+
+from tests.contracts.orders import placed
+
+
+async def silent_while_another_writes(silent: SqlStorage, other: SqlStorage) -> None:
+    """``silent`` takes positions of all buckets, says nothing until ``other`` has placed O1, and has lost them then."""
+    holding, written = asyncio.Event(), asyncio.Event()
+
+    async def take_and_wait() -> None:
+        async with silent.database.writing() as connection:
+            await connection.execute(update(log_heads).values(position=log_heads.c.position + 1))
+            holding.set()
+            await written.wait()
+
+    held = asyncio.create_task(take_and_wait())
+    await holding.wait()
+    await placed(other)
+    written.set()
+
+    with pytest.raises(StorageUnavailable):
+        await held
