@@ -20,6 +20,7 @@ from tests.integration.health.conftest import Doctor
 from tests.support.kafka import KafkaBroker, LocalKafka, needs_real_kafka
 from tests.support.kafka.local import PASSWORD, USER
 from tests.support.servers import free_port
+from tests.support.waiting import eventually
 from tests.unit.doctor.looks import WANTED, WELL
 
 SINGLE = "topic_replication"
@@ -224,7 +225,10 @@ def test_a_wrong_password_is_called_that(kafka_doctor: Doctor, kafka: KafkaBroke
 def test_who_comes_without_the_login_that_is_asked_for_is_dropped(kafka_doctor: Doctor, kafka: KafkaBroker) -> None:
     servers = login(kafka)["KAFKA_BOOTSTRAP_SERVERS"]
 
-    assert list(kafka_doctor.findings(KAFKA_BOOTSTRAP_SERVERS=servers)) == ["kafka_dropped"]
+    def told() -> bool:
+        return list(kafka_doctor.findings(KAFKA_BOOTSTRAP_SERVERS=servers)) == ["kafka_dropped"]
+
+    eventually(told, deadline=60, that="a connection that is ended in time to be heard of is called dropped")
 
 
 def test_a_kafka_that_says_nothing(kafka_doctor: Doctor) -> None:

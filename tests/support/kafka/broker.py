@@ -66,18 +66,19 @@ class KafkaBroker:
             self.start()
 
     def wait_ready(self, *, deadline: float = 60.0) -> None:
-        """Return when every node answers a metadata request.
+        """Return when every node that is named answers a metadata request, and knows all the others.
 
         :raises AssertionError: at the deadline, in seconds.
         """
-        admin = self._admin()
+        for server in self.bootstrap_servers.split(","):
+            admin = self._admin(server)
 
-        def every_node_answers() -> bool:
-            self._still_running()
-            metadata = _metadata(admin)
-            return metadata is not None and len(metadata.brokers) >= self.node_count
+            def all_are_known(admin: AdminClient = admin) -> bool:
+                self._still_running()
+                metadata = _metadata(admin)
+                return metadata is not None and len(metadata.brokers) >= self.node_count
 
-        eventually(every_node_answers, deadline=deadline, that=f"Kafka answers at {self.bootstrap_servers}")
+            eventually(all_are_known, deadline=deadline, that=f"the Kafka at {server} knows {self.node_count} nodes")
 
     def create_topic(self, name: str, *, partitions: int = 3, config: dict[str, str] | None = None) -> None:
         """Make a topic and return when each partition has a leader that answers for it.
@@ -142,11 +143,9 @@ class KafkaBroker:
     def _still_running(self) -> None:
         """Raise RuntimeError when a process that should run has ended."""
 
-    def _admin(self) -> AdminClient:
-        return AdminClient(
-            {"bootstrap.servers": self.bootstrap_servers, "log_level": 0, "reconnect.backoff.max.ms": 250},
-            logger=_quiet,
-        )
+    def _admin(self, servers: str = "") -> AdminClient:
+        asked = servers or self.bootstrap_servers
+        return AdminClient({"bootstrap.servers": asked, "log_level": 0, "reconnect.backoff.max.ms": 250}, logger=_quiet)
 
 
 def needs_real_kafka(broker: KafkaBroker, what: str) -> None:
