@@ -1,5 +1,6 @@
 """Processes asked to end: readiness fails first, nothing under way is lost, and a deadline is kept."""
 
+import asyncio
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from confluent_kafka import ConsumerGroupState, KafkaException
@@ -20,6 +22,7 @@ from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
 CUSTOMER = {"X-Actor": "customer:C1", "Content-Type": "application/json"}
+STOPPING = (503, {"status": "stopping", "checks": {"process": "stopping"}})
 LONGER_THAN_THE_TEST = {"KAFKA_SESSION_TIMEOUT_MS": "120000"}
 """Who takes over from a member that has not left waits so long."""
 
@@ -80,7 +83,7 @@ def test_the_api_is_not_ready_first_and_whoever_heeds_that_loses_no_request(orde
         after = len(placing.acknowledged)
         eventually(lambda: len(placing.acknowledged) > after, deadline=10, that="it still answers in its grace")
 
-    assert seen == (503, {"status": "stopping", "checks": {"process": "stopping"}})
+    assert seen == STOPPING
     assert placing.broken == []
     assert service.exit_code() == 0
     assert orderflow.count("orders") == len(placing.acknowledged)
@@ -102,11 +105,11 @@ def test_a_slow_request_under_way_is_answered_after_the_door_is_shut(orderflow: 
     with begun(service.url) as finish:
         service.process.send_signal(signal.SIGTERM)
         eventually(lambda: readiness(service.url)[0] == 0, deadline=10, that="nobody listens any more")
-        still_there = service.process.poll() is None
+        at_the_other_door = readiness(service.operations)
 
         answer = finish()
 
-    assert still_there
+    assert at_the_other_door == STOPPING
     assert answer.startswith("HTTP/1.1 201 ")
     assert service.exit_code() == 0
     assert orderflow.count("orders") == 1
@@ -176,6 +179,20 @@ def members(kafka: KafkaBroker, group: str) -> int:
     return len(described.members) if described.state is ConsumerGroupState.STABLE else 0
 
 
+@contextmanager
+def cursors_held(database_url: str, *, waiting: int) -> Iterator[None]:
+    """Nobody can write a cursor inside; it begins when so many wait to."""
+    with asyncio.Runner() as here:
+        connection = here.run(asyncpg.connect(database_url))
+        here.run(connection.execute("BEGIN; LOCK TABLE cursors IN EXCLUSIVE MODE"))
+        waits = "SELECT count(*) FROM pg_locks WHERE relation = 'cursors'::regclass AND NOT granted"
+        eventually(lambda: here.run(connection.fetchval(waits)) >= waiting, deadline=60, that=f"{waiting} wait")
+        try:
+            yield
+        finally:
+            here.run(connection.close())
+
+
 def test_of_two_relays_and_two_consumers_one_of_each_ends_and_the_other_takes_over_at_once(
     on_kafka: Installation, kafka: KafkaBroker
 ) -> None:
@@ -189,12 +206,19 @@ def test_of_two_relays_and_two_consumers_one_of_each_ends_and_the_other_takes_ov
 
     with load(service.url) as placing:
         eventually(lambda: len(placing.acknowledged) > 50, deadline=30)
-        for leaving, _ in pairs:
-            leaving.process.send_signal(signal.SIGTERM)
+        before = [readiness(leaving.operations)[0] for leaving, _ in pairs]
+        with cursors_held(on_kafka.stack.database_url, waiting=4):
+            for leaving, _ in pairs:
+                leaving.process.send_signal(signal.SIGTERM)
+            seen = [
+                eventually(lambda url=leaving.operations: (told := readiness(url))[0] != 200 and told)
+                for leaving, _ in pairs
+            ]
         ended = [leaving.exit_code() for leaving, _ in pairs]
         after = len(placing.acknowledged)
         eventually(lambda: len(placing.acknowledged) > after + 50, deadline=30)
 
+    assert (before, seen) == ([200, 200], [STOPPING, STOPPING])
     assert ended == [0, 0]
     assert placing.broken == []
     caught_up = {"relay": 0, "analytics": 0}

@@ -45,6 +45,11 @@ class Running:
         """Where it answers, as soon as it does."""
         return str(self.line("listening")["url"])
 
+    @property
+    def operations(self) -> str:
+        """Where its operations door answers, as soon as it does."""
+        return str(self.line("operations")["url"])
+
     def exit_code(self, how: signal.Signals | None = None, *, within: float = 30) -> int:
         """How it ends, by itself or after that signal."""
         if how is not None:
