@@ -1,6 +1,7 @@
 """The relay's transactional producer: records and offsets stand on the topic together, or not at all."""
 
 from collections.abc import Callable, Mapping, Sequence
+from threading import Event, Thread
 from time import monotonic
 from uuid import uuid4
 
@@ -20,6 +21,8 @@ _PREFERRED = {
     "transaction.timeout.ms": "10000",
 }
 _ABORT_WITHIN = 3.0
+_LATE = 1.0
+"""Seconds after its own time-out when a call counts as one that never ends."""
 
 _log = structlog.get_logger("orderflow.kafka")
 
@@ -52,7 +55,7 @@ class RelayProducer:
             producer.begin_transaction()
             reached = {**ends, **self._send(producer, records, epoch)}
             offsets = [TopicPartition(self.settings.topic, p, reached[p], note) for p, note in notes.items()]
-            producer.send_offsets_to_transaction(offsets, membership, self.timeout)
+            self._send_offsets(producer, offsets, membership)
             producer.commit_transaction(self.timeout)
         except KafkaException as error:
             told = unavailable(f"publishing {len(records)} records", error, self._producer)
@@ -108,6 +111,28 @@ class RelayProducer:
             if failed or monotonic() > until:
                 raise KafkaException(failed[0] if failed else KafkaError(KafkaError._MSG_TIMED_OUT))
         return ends
+
+    def _send_offsets(self, producer: Producer, offsets: list[TopicPartition], membership: bytes) -> None:
+        """librdkafka itself may wait for ever here: https://github.com/confluentinc/librdkafka/issues/5456 and 5511.
+
+        So it waits on a thread that can be left behind. What comes of it then is never committed.
+        """
+        failed: list[BaseException] = []
+        ended = Event()
+
+        def send() -> None:
+            try:
+                producer.send_offsets_to_transaction(offsets, membership, self.timeout)
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                failed.append(error)
+            finally:
+                ended.set()
+
+        Thread(target=send, name="relay-offsets", daemon=True).start()
+        if not ended.wait(self.timeout + _LATE):
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "sending offsets does not come to an end"))
+        if failed:
+            raise failed[0]
 
     def _abandon(self, error: KafkaException) -> None:
         """Abort what can be aborted, so that nobody has to wait for it to time out."""
