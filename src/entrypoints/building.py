@@ -3,26 +3,22 @@
 Extras are imported when they are asked for, so that a base install does without them.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-import structlog
 import uuid_utils
 
 from ..adapters import wire
 from ..adapters.log_source import LogEventSource
 from ..adapters.memory import LocalWakeup, MemoryEffects, MemoryStorage
 from ..adapters.memory.watch import MemoryWatch
-from ..adapters.notify.log import LogChannel
 from ..adapters.sql.effects import SqlEffects
 from ..adapters.sql.storage import SqlStorage
 from ..adapters.sql.watch import SqlWatch
 from ..adapters.telemetry import Instruments
 from ..adapters.telemetry.database import watch_pool, watch_statements
-from ..adapters.telemetry.watched import WatchedNotifier
 from ..adapters.telemetry.watched_consumers import WatchedBatches, watched
 from ..application.consuming import Consumer, HandlingWatch
 from ..application.doctor import Wanted
@@ -36,7 +32,7 @@ from ..application.replay_events import ReplayEvents
 from ..application.replaying import Reading, ReadLog, ReadTopic
 from ..application.rollout_in_force import RolloutInForce
 from ..application.topic_and_log import TopicAndLog
-from ..domain.errors import InvalidInput, NotConfigured
+from ..domain.errors import InvalidInput
 from . import building_of_topic as of_topic
 from .presence import Presence
 from .settings import Settings
@@ -88,43 +84,6 @@ def effects(storage: MemoryStorage | SqlStorage) -> MemoryEffects | SqlEffects:
     if isinstance(storage, MemoryStorage):
         return MemoryEffects(storage.cursors)
     return SqlEffects(storage)
-
-
-def channels(settings: Settings, clock: Callable[[], datetime]) -> list[Any]:
-    channels: list[Any] = []
-    for name in settings.notification_channels:
-        channels.append(_email(settings, clock) if name == "email" else LogChannel(_notices()))
-    return channels
-
-
-def watched_channels(channels: list[Any], instruments: Instruments) -> list[WatchedNotifier]:
-    return [WatchedNotifier(channel, instruments) for channel in channels]
-
-
-def _notices() -> Any:
-    """The standard library's logger ``orderflow.notify``: the application around us decides what is shown of it."""
-    return structlog.wrap_logger(
-        logging.getLogger("orderflow.notify"),
-        processors=[structlog.stdlib.render_to_log_kwargs],
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
-
-
-def _email(settings: Settings, clock: Callable[[], datetime]) -> Any:
-    try:
-        from aiosmtplib import SMTP
-
-        from ..adapters.notify.email import EmailChannel
-    except ModuleNotFoundError as e:
-        raise NotConfigured("email needs aiosmtplib", "pip install 'orderflow[email]'") from e
-    client = SMTP(
-        hostname=settings.smtp_host,
-        port=settings.smtp_port,
-        username=settings.smtp_username or None,
-        password=settings.smtp_password or None,
-        start_tls=settings.smtp_starttls,
-    )
-    return EmailChannel(client=client, sender=settings.smtp_sender, clock=clock)
 
 
 def from_log(

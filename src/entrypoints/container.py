@@ -54,6 +54,7 @@ from ..application.use_cases import UseCases
 from ..application.write_set import GatheringUnitOfWork
 from . import bells, traces
 from . import building as build
+from . import building_of_mail as of_mail
 from . import building_of_topic as of_topic
 from .settings import Settings
 
@@ -171,11 +172,11 @@ class Container(containers.DeclarativeContainer):
         once=providers.Singleton(Once, storage.provided.answers),
     )
 
-    channels: providers.Provider[Any] = providers.Singleton(build.channels, settings, clock)
+    channels: providers.Provider[Any] = providers.Singleton(of_mail.channels, settings, clock)
     consumers = providers.Dict(
         notifications=providers.Singleton(
             Notify,
-            channels=providers.Callable(build.watched_channels, channels, instruments),
+            channels=providers.Callable(of_mail.watched_channels, channels, instruments),
             wording=providers.Singleton(TemplateWording),
             outbox=effects.provided.notifications,
             clock=clock,
@@ -259,6 +260,7 @@ class Container(containers.DeclarativeContainer):
         dead_letters=effects.provided.dead_letters,
         lag=lag.provider,
         clock=providers.Object(build.utc_now),
+        mail=providers.Singleton(of_mail.watch, settings),
     )
     examine = providers.Factory(
         Examine, look_around, providers.Callable(build.wanted, settings, providers.Object(CONSUMERS))

@@ -146,7 +146,12 @@ class Settings:
     smtp_sender: str = ts.option(default="orders@localhost", help="address that mail comes from")
     smtp_username: str = ts.option(default="", help="user at the mail server; empty: no login")
     smtp_password: str = ts.secret(default="", help="password at the mail server")
-    smtp_starttls: bool = ts.option(default=False, help="true or false")
+    smtp_security: str = ts.option(
+        default="none",
+        validator=v.in_(("none", "starttls", "tls")),
+        help="none; starttls: encrypted before the login (port 587); tls: from the beginning (port 465)",
+    )
+    smtp_ca_file: str = ts.option(default="", help="PEM file of the authorities trusted there; empty: the system's")
     log_level: str = ts.option(
         default="info", validator=v.in_(("debug", "info", "warning", "error")), help="debug, info, warning or error"
     )

@@ -2,23 +2,49 @@
 
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from ssl import SSLContext
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
-from attrs import frozen
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from attrs import field, frozen
 
 from .servers import free_port, started
 
 
 @frozen
 class Mail:
-    """One accepted message with its SMTP envelope."""
+    """One accepted message with its SMTP envelope, whether it came encrypted, and who had logged in."""
 
     sender: str
     recipients: tuple[str, ...]
     message: EmailMessage
+    encrypted: bool = False
+    user: str = ""
+
+
+@frozen
+class Door:
+    """How clients come in: ``security`` is none, starttls or tls, by ``certificate``; with ``login`` only who has it.
+
+    A server with STARTTLS takes neither login nor mail before it.
+    """
+
+    security: str = "none"
+    certificate: SSLContext | None = None
+    login: tuple[str, str] | None = field(default=None, repr=False)
+
+    def opened(self) -> dict[str, Any]:
+        """As aiosmtpd is told."""
+        asked = {"authenticator": self._known, "auth_require_tls": self.security == "starttls"}
+        if self.security == "starttls":
+            return {**asked, "tls_context": self.certificate, "require_starttls": True}
+        return {**asked, "ssl_context": self.certificate if self.security == "tls" else None}
+
+    def _known(self, _: SMTP, __: Session, ___: Envelope, ____: str, said: LoginPassword) -> AuthResult:
+        told = (said.login.decode(), said.password.decode())
+        return AuthResult(success=told == self.login, handled=False, auth_data=said)
 
 
 class SmtpServer:
@@ -29,21 +55,28 @@ class SmtpServer:
 
     host = "127.0.0.1"
 
-    def __init__(self, port: int | None = None) -> None:
+    def __init__(self, port: int | None = None, door: Door | None = None) -> None:
         """At a free port, or at the one of a server that was closed before."""
         self.port = free_port() if port is None else port
         self.mails: list[Mail] = []
         self.refusal: str | None = None
+        self._door = door or Door()
         self._listening = False
-        self._controller = Controller(self, hostname=self.host, port=self.port)
+        self._controller = Controller(self, hostname=self.host, port=self.port, **self._door.opened())
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         """Called by aiosmtpd when a message has come in whole."""
         if self.refusal is not None:
             return self.refusal
+        if self._door.login is not None and not session.authenticated:
+            return "530 5.7.0 Authentication required"
         message = message_from_bytes(envelope.original_content or b"", policy=policy.default)
         assert isinstance(message, EmailMessage)
-        self.mails.append(Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), message))
+        assert server.transport is not None
+        encrypted = server.transport.get_extra_info("cipher") is not None
+        known = session.auth_data
+        user = known.login.decode() if isinstance(known, LoginPassword) else ""
+        self.mails.append(Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), message, encrypted, user))
         return "250 kept"
 
     def start(self) -> None:

@@ -29,14 +29,14 @@ def test_the_environment_is_read_and_converted() -> None:
     environment = {
         "ORDERFLOW_HTTP_PORT": "9000",
         "ORDERFLOW_POLL_SECONDS": "0.5",
-        "ORDERFLOW_SMTP_STARTTLS": "true",
+        "ORDERFLOW_SMTP_SECURITY": "starttls",
         "ORDERFLOW_NOTIFICATION_CHANNELS": "email,log",
         "PATH": "/usr/bin",
     }
 
     settings = load_settings(environment=environment)
 
-    assert (settings.http_port, settings.poll_seconds, settings.smtp_starttls) == (9000, 0.5, True)
+    assert (settings.http_port, settings.poll_seconds, settings.smtp_security) == (9000, 0.5, "starttls")
     assert settings.notification_channels == ("email", "log")
 
 
@@ -86,7 +86,7 @@ WRONG = {
     "ORDERFLOW_POLL_SECONDS": "0",
     "ORDERFLOW_NOTIFICATION_CHANNELS": "email,pigeon",
     "ORDERFLOW_SMTP_PORT": "0",
-    "ORDERFLOW_SMTP_STARTTLS": "perhaps",
+    "ORDERFLOW_SMTP_SECURITY": "perhaps",
     "ORDERFLOW_LOG_LEVEL": "loud",
     "ORDERFLOW_LOG_FORMAT": "xml",
 }

@@ -10,6 +10,7 @@ from attrs import field, frozen
 from ...application.notices import Contact, Message, Receipt
 from ...application.ports import Clock
 from ...domain.errors import ChannelUnavailable
+from .faults import said
 
 _PERMANENT = range(500, 600)
 """RFC 5321, 4.2.1: a 5yz reply refuses for good; 4yz may be tried again."""
@@ -73,7 +74,7 @@ class EmailChannel:
         return Receipt(accepted=False, detail=f"{refusal.code} {refusal.message}")
 
     def _unavailable(self, failure: Exception) -> ChannelUnavailable:
-        return ChannelUnavailable(self.name, str(failure) or type(failure).__name__)
+        return ChannelUnavailable(self.name, said(failure))
 
     def _mail(self, message: Message) -> EmailMessage:
         mail = EmailMessage()

@@ -54,7 +54,7 @@ class Examine:
     wanted: Wanted
 
     async def __call__(self) -> Report:
-        look = await self.look_around(clocks=True)
+        look = await self.look_around(thorough=True)
         return diagnosis(look, self.wanted)
 
 

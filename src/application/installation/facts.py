@@ -128,6 +128,13 @@ class StreamFacts:
     clock: ClockOffset | None = None
 
 
+@frozen
+class MailFacts:
+    """A mail server that let us in; ``took`` are the seconds of that."""
+
+    took: float
+
+
 class DatabaseWatch(Protocol):
     async def look(self) -> DatabaseFacts | Trouble:
         """What the database says of itself. Asks anew each time, on a connection of its own, and raises nothing."""
@@ -143,3 +150,9 @@ class StreamWatch(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class MailWatch(Protocol):
+    async def look(self) -> MailFacts | Trouble:
+        """Whether the mail server lets us in. Sends nothing, asks anew each time, and raises nothing."""
+        ...

@@ -9,7 +9,7 @@ from ..epochs import Epochs
 from ..lag import ReaderLag
 from ..registry import Seen
 from ..rollout import InForce
-from .facts import DatabaseFacts, StreamFacts, Trouble
+from .facts import DatabaseFacts, MailFacts, StreamFacts, Trouble
 
 
 @frozen(kw_only=True)
@@ -26,13 +26,15 @@ class ParkedOrder:
 class Look:
     """What was seen at ``at``. None stands for what could not be seen; ``unanswered`` says why, by what was asked.
 
-    ``stream`` is None as well where no Kafka is configured. ``waiting`` are the seconds since the oldest event
-    happened that is still to come to a reader. ``latest`` are the orders that were parked, or failed again, last.
+    ``stream`` is None as well where no Kafka is configured, ``mail`` where no mail is sent or nobody asked. ``waiting``
+    are the seconds since the oldest event happened that is still to come to a reader. ``latest`` are the orders that
+    were parked, or failed again, last.
     """
 
     at: datetime
     database: DatabaseFacts | Trouble
     stream: StreamFacts | Trouble | None = None
+    mail: MailFacts | Trouble | None = None
     processes: Sequence[Seen] | None = None
     head: int | None = None
     readers: Sequence[ReaderLag] | None = None

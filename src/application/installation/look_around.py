@@ -14,14 +14,14 @@ from ..ports import Clock, EventLog, Tokens
 from ..ports_of_consumers import DeadLetters
 from ..registry import ProcessRegistry
 from ..rollout import Rollout
-from .facts import Cause, DatabaseFacts, DatabaseWatch, StreamFacts, StreamWatch, Trouble
+from .facts import Cause, DatabaseFacts, DatabaseWatch, MailFacts, MailWatch, StreamFacts, StreamWatch, Trouble
 from .look import Look, ParkedOrder
 
 PATIENCE = 4.0
 """Seconds that each thing asked has to answer."""
 LATEST = 5
 """How many of the latest failures are looked at."""
-DATABASE, STREAM = "database", "kafka"
+DATABASE, STREAM, MAIL = "database", "kafka", "mail"
 
 T = TypeVar("T")
 logger = logging.getLogger("orderflow.installation")
@@ -53,15 +53,15 @@ class LookAround:
     dead_letters: DeadLetters
     lag: Callable[[], Lag]
     clock: Clock
+    mail: MailWatch | None = None
     patience: float = PATIENCE
 
-    async def __call__(self, *, clocks: bool = False) -> Look:
-        """``clocks``: ask Kafka for its time as well, which takes a commit of its own."""
-        database, stream = await asyncio.gather(self._database(), self._stream(clocks))
-        unanswered = {
-            name: str(there) for name, there in ((DATABASE, database), (STREAM, stream)) if isinstance(there, Trouble)
-        }
-        look = Look(at=self.clock(), database=database, stream=stream, unanswered=unanswered)
+    async def __call__(self, *, thorough: bool = False) -> Look:
+        """``thorough``: ask Kafka for its time as well, which takes a commit of its own, and the mail server."""
+        database, stream, mail = await asyncio.gather(self._database(), self._stream(thorough), self._mail(thorough))
+        servers = {DATABASE: database, STREAM: stream, MAIL: mail}
+        unanswered = {name: str(there) for name, there in servers.items() if isinstance(there, Trouble)}
+        look = Look(at=self.clock(), database=database, stream=stream, mail=mail, unanswered=unanswered)
         if isinstance(database, Trouble):
             return look
         if not database.current:
@@ -113,6 +113,9 @@ class LookAround:
 
     async def _stream(self, clocks: bool) -> StreamFacts | Trouble | None:
         return None if self.stream is None else await self._asked(self.stream.look(clock=clocks))
+
+    async def _mail(self, wanted: bool) -> MailFacts | Trouble | None:
+        return await self._asked(self.mail.look()) if wanted and self.mail is not None else None
 
     async def _asked(self, asked: Awaitable[T]) -> T | Trouble:
         """The answer, or why there is none."""

@@ -99,6 +99,8 @@ def _unreached(server: str, cause: Cause) -> Look:
     trouble = Trouble(cause, "as it says")
     if server == "kafka":
         return evolve(WELL, stream=trouble, unanswered={"kafka": "as it says"})
+    if server == "mail":
+        return evolve(WELL, mail=trouble, unanswered={"mail": "as it says"})
     return Look(at=WELL.at, database=trouble, stream=STREAM, unanswered={"database": "as it says"})
 
 

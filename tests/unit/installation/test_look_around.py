@@ -141,7 +141,7 @@ async def test_kafkas_clock_is_asked_for_only_where_it_is_wanted(look_around: Lo
     looking = evolve(look_around, stream=watch)
 
     await looking()
-    await looking(clocks=True)
+    await looking(thorough=True)
 
     assert watch.clocks == [False, True]
 
