@@ -1,6 +1,6 @@
 """Holds what the topic says to what the log says, for those who act on the topic."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from attrs import define, field, frozen
@@ -55,7 +55,8 @@ class Unheard:
     """Whether the topic has more for a consumer than it has handled: one that hears nothing may have lost its place.
 
     So it is where the database was restored together with the cursors, or lost its last moments in a failover.
-    ``own`` are the partitions that are this consumer's now; what others are to hear is not missed here.
+    ``heard_out`` are the partitions that are this consumer's now and that it has read to their end: what others are to
+    hear is not missed here, and what stands behind an open transaction, or is on its way after an outage, comes yet.
     """
 
     consumer: str
@@ -63,7 +64,7 @@ class Unheard:
     log: EventLog
     epochs: LogEpochs
     cursors: Cursors
-    own: Callable[[], Collection[int]]
+    heard_out: Callable[[], Awaitable[Collection[int]]]
 
     async def __call__(self) -> LogGap | None:
         """What it has not handled of one bucket; None where there is nothing.
@@ -78,10 +79,12 @@ class Unheard:
         counting = standing(committed, known)
         for bucket, at in await strangers(self.log, counting):
             raise LogBehindTopic(bucket, at, at, f"at position {at} the topic has an event that the log has not")
-        handled, own = await self.cursors.positions(self.consumer), self.own()
-        for bucket, at in counting:
-            if at > (cursor := handled.get(bucket, 0)) and committed[bucket].partition in own:
-                return LogGap(self.consumer, bucket, cursor, at + 1)
+        handled = await self.cursors.positions(self.consumer)
+        if behind := [(bucket, at) for bucket, at in counting if at > handled.get(bucket, 0)]:
+            heard_out = await self.heard_out()
+            for bucket, at in behind:
+                if committed[bucket].partition in heard_out:
+                    return LogGap(self.consumer, bucket, handled.get(bucket, 0), at + 1)
         # What the database noted, and Kafka knows nothing of, was on a topic that is gone.
         for bucket, at in (await self.cursors.positions(FLOOR)).items():
             if at > (cursor := handled.get(bucket, 0)) and bucket not in committed:

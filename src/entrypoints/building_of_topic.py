@@ -3,10 +3,10 @@
 Kafka's client is imported when it is asked for, so that a base install does without it.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from attrs import evolve
 
@@ -24,8 +24,14 @@ from ..application.rollout_in_force import RolloutInForce
 from ..application.topic_and_log import Unheard
 from ..application.write_set import LogPublisher
 from ..domain.errors import InvalidInput, LogGap, NotConfigured
-from .presence import SharesPartitions
 from .settings import Settings
+
+
+@runtime_checkable
+class ReadsPartitions(Protocol):
+    """A source that reads some of the topic's partitions, as its group has it now."""
+
+    async def heard_out(self) -> Collection[int]: ...
 
 
 def kafka_settings(settings: Settings, instruments: Instruments) -> Any:
@@ -77,15 +83,12 @@ def unheard(
 ) -> Callable[[], Awaitable[LogGap | None]]:
     """Tells a consumer that reads the topic what it has not heard; one that reads the log hears everything."""
 
-    def own() -> tuple[int, ...]:
-        return source.partitions if isinstance(source, SharesPartitions) else ()
-
     async def nothing() -> LogGap | None:
         return None
 
-    if relays is None:
+    if relays is None or not isinstance(source, ReadsPartitions):
         return nothing
-    return Unheard(consumer, relays, storage.log, storage.epochs, storage.cursors, own)
+    return Unheard(consumer, relays, storage.log, storage.epochs, storage.cursors, source.heard_out)
 
 
 def stream_watch(kafka: Any, settings: Settings, consumers: tuple[str, ...]) -> Any:

@@ -1,7 +1,7 @@
 """A consumer's records from the topic, as a member of its consumer group."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -11,7 +11,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from ...application.log import Foreign, LogRecord, Origin
 from ...application.pausing import Gathering
-from .client import OneThread, TellingConsumer, consumer, said, unavailable
+from .client import OneThread, TellingConsumer, admin, consumer, said, unavailable
+from .lag import high_watermarks
 from .messages import record_of
 from .settings import KafkaSettings
 
@@ -88,6 +89,10 @@ class KafkaEventSource:
         Raises StreamUnavailable.
         """
         await self._thread(self._go_back)
+
+    async def heard_out(self) -> Collection[int]:
+        """Those of our partitions that are read to their end, with no transaction open. Raises StreamUnavailable."""
+        return await self._thread(self._at_their_end)
 
     def origin(self, record: LogRecord) -> Origin | None:
         """Where ``record``, one of those that were read last, stands on the topic."""
@@ -203,6 +208,14 @@ class KafkaEventSource:
             raise unavailable("reading again", error, self._consumer) from error
         self._read = dict.fromkeys(self._read, -1)
         self._rewound = True
+
+    def _at_their_end(self) -> Collection[int]:
+        asking = admin(self.settings)
+        try:
+            ends = high_watermarks(asking, self.settings.topic, self._read, self.timeout) if self._read else {}
+        except KafkaException as error:
+            raise unavailable("asking where the topic ends", error, asking) from error
+        return [partition for partition, end in ends.items() if self._read[partition] >= end]
 
     def _joined(self) -> TellingConsumer:
         ours: dict[str, Any] = {

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 from orderflow.adapters.kafka import KafkaEventSource, KafkaRelayTopic, KafkaSettings
 from orderflow.adapters.kafka.relay_cursors import KafkaRelayCursors
@@ -19,6 +20,7 @@ from orderflow.application.publish_pending import PublishPending
 from orderflow.application.run_consumer import RunConsumer
 from orderflow.application.run_relay import RunRelay
 from orderflow.application.topic_and_log import TopicAndLog, Unheard
+from orderflow.domain.errors import LogGap
 
 from tests.support.effects import World, memory_world
 from tests.support.kafka import KafkaBroker, needs_real_kafka
@@ -36,6 +38,8 @@ class Kitchen:
 
     world: World
     settings: KafkaSettings
+    unheard: list[LogGap | None] = field(factory=list)
+    """What the consumer found at each of its looks since it had partitions."""
 
     async def events(self) -> int:
         return sum((await self.world.storage.log.heads()).values())
@@ -61,13 +65,19 @@ class Kitchen:
         """A consumer at work, built anew."""
         storage, stop = self.world.storage, asyncio.Event()
         source, relays = KafkaEventSource(self.settings, "analytics"), KafkaRelayCursors(self.settings)
+        look = Unheard("analytics", relays, storage.log, storage.epochs, storage.cursors, source.heard_out)
+
+        async def unheard() -> LogGap | None:
+            found = await look()
+            if source.partitions:
+                self.unheard.append(found)
+            return found
+
         run = RunConsumer(
             source=source,
             handle_batch=self.world.handling(topic_and_log=TopicAndLog(storage.log, storage.epochs)),
             consumer=Analyse(),
-            unheard=Unheard(
-                "analytics", relays, storage.log, storage.epochs, storage.cursors, lambda: source.partitions
-            ),
+            unheard=unheard,
             patience=Backoff(0.1, 0.5),
             listening=Backoff(0.3, 1.0),
         )
@@ -159,6 +169,31 @@ async def test_offsets_that_expired_make_nothing_happen_twice(kitchen: Kitchen, 
     await kitchen.consumed()
 
     assert len(on_topic(kitchen.settings)) == await kitchen.events()
+    assert await kitchen.each_once()
+
+
+async def test_what_waits_behind_the_transaction_of_a_dead_relay_is_not_missed(
+    kitchen: Kitchen, kafka: KafkaBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    dead = Producer({"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": "dead", "log_level": 0})
+    dead.init_transactions(30)
+    dead.begin_transaction()
+    for partition in range(3):
+        dead.produce(kitchen.settings.topic, b"{}", b"nobody", partition)
+    dead.flush(30)
+    await add_orders(kitchen.world.storage, range(20, 25))
+    await kitchen.published()
+
+    async with kitchen.consumer() as run:
+        await eventually_async(lambda: len(kitchen.unheard) >= 4, deadline=30, that="it has looked some times")
+        waits, reported = await kitchen.handled(), run.gaps
+        dead.abort_transaction(30)
+        await kitchen.until_handled()
+
+    assert (waits, reported) == (80, 0)
+    assert not [
+        line for line in caplog.records if line.levelno >= logging.WARNING and line.name == "orderflow.consumer"
+    ]
     assert await kitchen.each_once()
 
 

@@ -239,6 +239,46 @@ class TestRewinding:
         await successor.close()
 
 
+class TestHearingOut:
+    async def test_tells_which_partitions_are_read_to_their_end(
+        self, source: KafkaEventSource, kafka: KafkaBroker, kafka_settings: KafkaSettings
+    ) -> None:
+        needs_real_kafka(kafka, "the end of what is committed")
+        given = await records(20)
+        send(kafka_settings, given[:40])
+        await read(source, 40)
+        send(kafka_settings, [record for record in given[40:] if record.bucket % 3 == 1])
+
+        behind = await source.heard_out()
+
+        assert set(behind) <= {0, 2}
+        await eventually_async(lambda: _heard_out(source), deadline=30, that="all are read to their end")
+
+    async def test_does_not_tell_of_one_where_a_transaction_is_open(
+        self, source: KafkaEventSource, kafka: KafkaBroker, kafka_settings: KafkaSettings
+    ) -> None:
+        needs_real_kafka(kafka, "transactions that are open")
+        await eventually_async(lambda: _heard_out(source), deadline=30, that="all are read to their end")
+        producer = Producer({"bootstrap.servers": kafka_settings.bootstrap_servers, "transactional.id": "open"})
+        producer.init_transactions(30)
+        producer.begin_transaction()
+        producer.produce(kafka_settings.topic, b"{}", b"nobody", 1)
+        producer.flush(30)
+
+        await source.read(100)
+        meanwhile = await source.heard_out()
+        producer.abort_transaction(30)
+
+        assert sorted(meanwhile) == [0, 2]
+        await eventually_async(lambda: _heard_out(source), deadline=30, that="all are read to their end")
+
+
+async def _heard_out(source: KafkaEventSource) -> bool:
+    """Whether all three partitions are."""
+    await source.read(100)
+    return sorted(await source.heard_out()) == [0, 1, 2]
+
+
 class TestStandingBy:
     async def test_takes_nothing_and_goes_on_where_the_last_read_ended(
         self, source: KafkaEventSource, kafka_settings: KafkaSettings

@@ -1,6 +1,7 @@
 """A consumer whose database was restored handles nothing that the log has not, and passes over what is void."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -26,10 +27,14 @@ def handling(restored: Restored) -> HandleBatch:
     return world.handling(topic_and_log=TopicAndLog(storage.log, storage.epochs))
 
 
-def unheard(restored: Restored, *own: int) -> Unheard:
-    """Of a consumer to which the one partition of the topic in memory belongs, or those that are given."""
+def unheard(restored: Restored, *read: int) -> Unheard:
+    """Of a consumer that has read the one partition of the topic in memory to its end, or those that are given."""
+
+    async def heard_out() -> Collection[int]:
+        return read or (0,)
+
     storage = restored.shop.storage
-    return Unheard("analytics", restored.topic, storage.log, storage.epochs, storage.cursors, lambda: own or (0,))
+    return Unheard("analytics", restored.topic, storage.log, storage.epochs, storage.cursors, heard_out)
 
 
 @pytest.mark.parametrize("more", [[], LATER], ids=["shorter", "longer"])
@@ -122,7 +127,7 @@ class TestListening:
         assert gap is not None
         assert (gap.cursor, gap.bucket in (BUCKET, OTHER)) == (0, True)
 
-    async def test_what_is_for_another_member_of_the_group_is_not_unheard(self) -> None:
+    async def test_what_is_for_another_member_of_the_group_or_comes_yet_is_not_unheard(self) -> None:
         restored = await Restored.made()
         restored.shop = restored.lost
 
