@@ -15,8 +15,9 @@ from ..certificates import fault
 LOST_RACES = ("40001", "40P01")
 """serialization_failure and deadlock_detected: somebody else's transaction went through instead."""
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: connection, authorization, no such database,
-# transaction state (idle too long, read only), resources, object in use (lock_timeout), operator, system, internal.
-_UNAVAILABLE_CLASSES = ("08", "28", "3D", "25", "53", "55", "57", "58", "XX")
+# transaction state (idle too long, read only), privileges that were not granted, resources, object in use
+# (lock_timeout), operator, system, internal.
+_UNAVAILABLE_CLASSES = ("08", "28", "3D", "25", "42501", "53", "55", "57", "58", "XX")
 
 
 def driver_error(error: BaseException) -> BaseException:

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -10,6 +11,7 @@ from orderflow.adapters.sql import SqlStorage, upgrade
 from orderflow.application.log import bucket_of
 from orderflow.application.reading import OrderQuery
 from orderflow.domain.errors import OrderNotFound, StorageUnavailable
+from sqlalchemy import text
 
 from tests.contracts.orders import placed
 from tests.integration.sql.conftest import Connect
@@ -56,6 +58,24 @@ async def test_connections_that_a_restart_broke_are_not_used_again(
 
     await asyncio.gather(*(placed(storage, f"P{number}") for number in range(8)))
     assert sum((await storage.log.heads()).values()) == 16
+
+
+async def test_what_a_user_may_not_do_waits_until_it_is_granted(postgresql_url: str, connect: Connect) -> None:
+    role = f"clerk_{urlsplit(postgresql_url).path.rpartition('_')[2]}"
+    storage = connect(postgresql_url)
+    await storage.open()
+    async with storage.database.writing() as connection:
+        for statement in (f"CREATE ROLE {role}", f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"):
+            await connection.execute(text(statement))
+    reader = connect(f"{postgresql_url}?role={role}")
+    await reader.open()
+
+    with pytest.raises(StorageUnavailable, match="permission denied for table"):
+        await placed(reader)
+
+    async with storage.database.writing() as connection:
+        await connection.execute(text(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"))
+    await placed(reader)
 
 
 async def test_a_commit_that_waits_too_long_for_a_lock_is_told_and_leaves_nothing(
