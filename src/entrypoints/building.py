@@ -122,6 +122,7 @@ def wanted(settings: Settings, consumers: tuple[str, ...]) -> Wanted:
         message_bytes=settings.event_max_bytes + EVENT_ROOM,
         listeners=0 if settings.database_listen == "off" else 2,
         pooled=settings.pooled,
+        dead_letter_topic=settings.dead_letter_topic if settings.uses_kafka else "",
     )
 
 

@@ -97,7 +97,7 @@ def stream_watch(kafka: Any, settings: Settings, consumers: tuple[str, ...]) -> 
 
     relayed = settings.publishing == "log"
     groups = {FLOOR: kafka.relay_group, **{name: kafka.consumer_group(name) for name in consumers}}
-    return KafkaWatch(kafka, groups if relayed else {})
+    return KafkaWatch(kafka, groups if relayed else {}, letters=settings.dead_letter_topic)
 
 
 def topic_reader(kafka: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import stamina
 from attrs import define, field
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
     AdminClient,
     ClusterMetadata,
@@ -94,15 +94,15 @@ class _Complaints:
 
 @define(eq=False)
 class KafkaWatch:
-    """``readers`` are those whose groups are looked at. ``patience`` bounds a look, in seconds.
-
-    ``clock`` is this machine's.
+    """``readers`` are those whose groups are looked at; ``letters`` is the topic for copies of parked events, where one
+    is wanted. ``patience`` bounds a look, in seconds. ``clock`` is this machine's.
     """
 
     settings: KafkaSettings
     readers: Mapping[str, str]
     patience: float = 3.0
     clock: Callable[[], datetime] = _now
+    letters: str = ""
     _thread: OneThread = field(factory=lambda: OneThread("kafka-watch"), init=False)
     _client: AdminClient | None = field(default=None, init=False)
     _complaints: _Complaints = field(factory=_Complaints, init=False)
@@ -141,7 +141,7 @@ class KafkaWatch:
         began = monotonic()
         there = client.list_topics(timeout=_left(until))
         took = monotonic() - began
-        topic = self._topic(client, there, until)
+        topic = self._topic(client, there, self.settings.topic, until)
         return StreamFacts(
             cluster=there.cluster_id or "",
             brokers=tuple(f"{each.host}:{each.port}" for _, each in sorted(there.brokers.items())),
@@ -149,11 +149,12 @@ class KafkaWatch:
             topic=topic,
             groups=self._groups(client, topic, until),
             clock=self._clock(client, there, until) if clock and topic is not None else None,
+            letters=self._topic(client, there, self.letters, until) if self.letters else None,
         )
 
-    def _topic(self, client: AdminClient, there: ClusterMetadata, until: float) -> TopicFacts | None:
-        name = self.settings.topic
+    def _topic(self, client: AdminClient, there: ClusterMetadata, name: str, until: float) -> TopicFacts | None:
         if name not in there.topics:
+            _absent(client, name, until)
             return None
         if (error := there.topics[name].error) is not None:
             raise KafkaException(error)
@@ -174,16 +175,9 @@ class KafkaWatch:
             under_replicated=tuple(
                 sorted(number for number, each in partitions.items() if len(each.isrs) < len(each.replicas))
             ),
-            starts=self._offsets(client, partitions, _EARLIEST, until),
-            ends=self._offsets(client, partitions, _LATEST, until),
+            starts=_offsets(client, name, partitions, _EARLIEST, until),
+            ends=_offsets(client, name, partitions, _LATEST, until),
         )
-
-    def _offsets(self, client: AdminClient, partitions: Any, spec: Any, until: float) -> Mapping[int, int]:
-        """Of the partitions that have a leader to ask."""
-        led = [number for number, each in partitions.items() if each.leader >= 0]
-        asked = {TopicPartition(self.settings.topic, number): spec for number in led}
-        answers = client.list_offsets(asked, request_timeout=_left(until)) if asked else {}
-        return {each.partition: answer.result(_left(until)).offset for each, answer in answers.items()}
 
     def _groups(self, client: AdminClient, topic: TopicFacts | None, until: float) -> Mapping[str, GroupFacts]:
         if topic is None or not self.readers:
@@ -206,6 +200,24 @@ class KafkaWatch:
         except KafkaException as error:
             self._complaints.log(4, "", "", "", said(error))
             return None
+
+
+def _offsets(client: AdminClient, topic: str, partitions: Any, spec: Any, until: float) -> Mapping[int, int]:
+    """Of the partitions that have a leader to ask."""
+    led = [number for number, each in partitions.items() if each.leader >= 0]
+    asked = {TopicPartition(topic, number): spec for number in led}
+    answers = client.list_offsets(asked, request_timeout=_left(until)) if asked else {}
+    return {each.partition: answer.result(_left(until)).offset for each, answer in answers.items()}
+
+
+def _absent(client: AdminClient, topic: str, until: float) -> None:
+    """Kafka leaves out of its list what we may not see, and says so to who asks for it by name: KafkaException."""
+    asked = client.describe_topics(TopicCollection([topic]), request_timeout=_left(until))[topic]
+    try:
+        asked.result(_left(until))
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise
 
 
 def _passing(error: Exception) -> bool:

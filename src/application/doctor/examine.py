@@ -6,7 +6,7 @@ from attrs import frozen
 
 from ..installation.look import Look
 from ..installation.look_around import LookAround
-from . import clocks, database, door, reach, readers, topic, versions
+from . import clocks, database, door, letters, reach, readers, topic, versions
 from .ailments import Ailment, Finding, Severity
 from .wanted import Wanted
 
@@ -17,6 +17,7 @@ CHECKS: Sequence[Check] = (
     versions.check,
     database.check,
     topic.check,
+    letters.check,
     readers.check,
     clocks.check,
     door.check,
@@ -26,6 +27,7 @@ AILMENTS: Sequence[Ailment] = (
     *versions.AILMENTS,
     *database.AILMENTS,
     *topic.AILMENTS,
+    *letters.AILMENTS,
     *readers.AILMENTS,
     *clocks.AILMENTS,
     *door.AILMENTS,

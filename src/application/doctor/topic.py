@@ -126,6 +126,13 @@ def check(look: Look, wanted: Wanted) -> Iterator[Finding]:
         yield from _deleted_soon(reader, group, topic, (look.waiting or {}).get(reader))
 
 
+def unlike(topic: TopicFacts, wanted: Wanted) -> Iterator[Finding]:
+    """Where ``topic`` is not as the settings have a topic made, or of no use."""
+    yield from _shape(topic, wanted)
+    yield from _fewer(topic, wanted)
+    yield from _kept(topic, wanted)
+
+
 def _shape(topic: TopicFacts, wanted: Wanted) -> Iterator[Finding]:
     if topic.partitions != wanted.partitions:
         yield PARTITIONS.found(f"{topic.partitions}, the settings say {wanted.partitions}")
@@ -139,12 +146,16 @@ def _copies(topic: TopicFacts, wanted: Wanted) -> Iterator[Finding]:
     copies = topic.replication
     if copies == 1:
         yield REPLICATION.found("replication factor 1")
-    if copies < wanted.replication:
-        yield FEWER_COPIES.found(f"replication factor {copies}, the settings say {wanted.replication}")
+    yield from _fewer(topic, wanted)
     if copies > 1 and topic.min_insync == 1:
         yield ONE_IN_SYNC.found(f"min.insync.replicas=1 with {copies} copies")
     if copies > 1 and topic.min_insync >= copies:
         yield ALL_IN_SYNC.found(f"min.insync.replicas={topic.min_insync} with {copies} copies")
+
+
+def _fewer(topic: TopicFacts, wanted: Wanted) -> Iterator[Finding]:
+    if topic.replication < wanted.replication:
+        yield FEWER_COPIES.found(f"replication factor {topic.replication}, the settings say {wanted.replication}")
 
 
 def _kept(topic: TopicFacts, wanted: Wanted) -> Iterator[Finding]:

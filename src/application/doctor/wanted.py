@@ -10,7 +10,8 @@ class Wanted:
     ``relayed``: a relay brings events to the topic, and consumers read them there. ``with_kafka`` alone means that
     events are published directly. ``open_to`` is the address the API listens on where others can reach it, else
     empty. ``pool_size`` is how many connections one process opens at most, besides ``listeners``; ``pooled``: they
-    end at a pooler. ``message_bytes`` is what the topic has to take of one record.
+    end at a pooler. ``message_bytes`` is what the topic has to take of one record. ``dead_letter_topic`` is empty where
+    nothing is copied.
     """
 
     version: str
@@ -26,3 +27,4 @@ class Wanted:
     message_bytes: int
     listeners: int = 0
     pooled: bool = False
+    dead_letter_topic: str = ""

@@ -117,7 +117,8 @@ class GroupFacts:
 class StreamFacts:
     """``topic`` is None where there is none of that name. ``groups`` are ours by reader, relay and consumers.
 
-    ``clock`` is that of the broker that coordinates our group, None where it cannot be told.
+    ``clock`` is that of the broker that coordinates our group, None where it cannot be told. ``letters`` is the topic
+    for copies of parked events, None where there is none, or nobody wants one.
     """
 
     cluster: str
@@ -126,6 +127,7 @@ class StreamFacts:
     topic: TopicFacts | None
     groups: Mapping[str, GroupFacts] = field(factory=dict)
     clock: ClockOffset | None = None
+    letters: TopicFacts | None = None
 
 
 @frozen

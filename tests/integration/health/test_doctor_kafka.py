@@ -2,11 +2,19 @@
 
 import socket
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from attrs import evolve
 from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
 from orderflow.adapters.kafka import KafkaSettings
 from orderflow.adapters.kafka.watch import KafkaWatch
 from orderflow.adapters.sql import SqlStorage
@@ -17,6 +25,7 @@ from orderflow.application.registry import Part
 from tests.contracts.orders import placed
 from tests.contracts.process_registry import process
 from tests.integration.health.conftest import Doctor
+from tests.support.databases import migrated
 from tests.support.kafka import KafkaBroker, LocalKafka, needs_real_kafka
 from tests.support.kafka.local import PASSWORD, USER
 from tests.support.servers import free_port
@@ -60,6 +69,13 @@ def commit(kafka: KafkaBroker, topic: str, reader: str, offset: int) -> None:
         assert answer.result(30).topic_partitions[0].error is None
 
 
+def forbid(kafka: KafkaBroker, kind: ResourceType, name: str, what: AclOperation) -> None:
+    """USER may not do that any more."""
+    rule = AclBinding(kind, name, ResourcePatternType.LITERAL, f"User:{USER}", "*", what, AclPermissionType.DENY)
+    client = admin(kafka)
+    client.create_acls([rule])[rule].result(30)
+
+
 def test_a_topic_that_is_not_there(kafka_doctor: Doctor) -> None:
     answer = kafka_doctor()
 
@@ -75,9 +91,10 @@ def test_looking_for_a_topic_makes_none(kafka_doctor: Doctor, kafka: KafkaBroker
 
 
 def test_a_topic_as_the_settings_say(kafka_doctor: Doctor) -> None:
-    assert kafka_doctor.line()("topics", "create").code == 0
+    copies = {"DEAD_LETTER_TOPIC": f"dlq.{kafka_doctor.topic}"}
+    assert kafka_doctor.line(**copies)("topics", "create").code == 0
 
-    answer = kafka_doctor()
+    answer = kafka_doctor(**copies)
 
     assert [finding["code"] for finding in answer.data["findings"]] == [SINGLE]
     assert answer.code == 0
@@ -85,18 +102,47 @@ def test_a_topic_as_the_settings_say(kafka_doctor: Doctor) -> None:
 
 def test_a_topic_with_other_settings(kafka_doctor: Doctor, kafka: KafkaBroker) -> None:
     config = {"retention.ms": "60000", "retention.bytes": "1000000", "cleanup.policy": "compact,delete"}
+    config["max.message.bytes"] = "1000"
     kafka.create_topic(kafka_doctor.topic, partitions=2, config=config)
 
     found = kafka_doctor.findings(TOPIC_REPLICATION="3")
 
     assert found == {
         "topic_compacted": "cleanup.policy=compact,delete",
+        "topic_max_message_bytes": "max.message.bytes=1000, wanted are 1000000",
         "topic_partitions": "2, the settings say 3",
         SINGLE: "replication factor 1",
         "topic_fewer_copies": "replication factor 1, the settings say 3",
         "topic_retention": "retention.ms=60000, the settings say for ever",
         "topic_retention_bytes": "retention.bytes=1000000",
     }
+
+
+def test_a_topic_for_dead_letters_that_is_not_there_or_not_as_it_is_made(
+    kafka_doctor: Doctor, kafka: KafkaBroker
+) -> None:
+    copies = f"dlq.{kafka_doctor.topic}"
+    kafka.create_topic(kafka_doctor.topic, config={"retention.ms": "-1"})
+
+    missing = kafka_doctor.findings(DEAD_LETTER_TOPIC=copies)
+    kafka.create_topic(copies, partitions=1, config={"cleanup.policy": "compact", "max.message.bytes": "1000"})
+    otherwise = kafka_doctor.findings(DEAD_LETTER_TOPIC=copies)
+    unwanted = kafka_doctor.findings()
+
+    assert (set(missing), set(unwanted)) == ({"dead_letter_topic_missing", SINGLE}, {SINGLE})
+    assert copies in missing["dead_letter_topic_missing"]
+    assert otherwise["dead_letter_topic_settings"] == (
+        f"{copies}: 1, the settings say 3; cleanup.policy=compact; retention.ms=604800000, the settings say for ever; "
+        "max.message.bytes=1000, wanted are 1000000"
+    )
+
+
+def test_a_database_that_is_no_server_where_kafka_is_one(kafka_doctor: Doctor, tmp_path: Path) -> None:
+    database = migrated(f"sqlite:///{tmp_path}/orderflow.db")
+
+    found = Doctor(database, kafka_doctor.bootstrap_servers, kafka_doctor.topic).findings()
+
+    assert set(found) == {"sqlite_in_production", "topic_missing"}
 
 
 def test_events_that_are_gone_or_will_be_before_they_are_read(
@@ -176,7 +222,7 @@ async def test_a_clock_that_is_ahead_of_the_brokers(kafka: KafkaBroker, topic_na
     assert wrong.clock is not None
     assert wrong.clock.ahead == pytest.approx(-90, abs=2)
     assert _clocks(there) == []
-    assert _clocks(wrong) == [clocks.KAFKA_CLOCK.code]
+    assert _clocks(wrong) == ["clock_kafka"]
 
 
 async def test_asking_for_the_time_leaves_no_group_behind(kafka: KafkaBroker, topic_name: str) -> None:
@@ -220,6 +266,21 @@ def test_a_wrong_password_is_called_that(kafka_doctor: Doctor, kafka: KafkaBroke
 
     assert [finding["code"] for finding in answer.data["findings"]] == ["kafka_authentication"]
     assert "a-wrong-one" not in answer.out + answer.err
+
+
+def test_a_user_who_may_not_ask_is_told_that_and_not_that_nothing_is_there(
+    kafka_doctor: Doctor, kafka: KafkaBroker
+) -> None:
+    user, topic = login(kafka), kafka_doctor.topic
+    kafka.create_topic(topic, config={"retention.ms": "-1"})
+
+    forbid(kafka, ResourceType.GROUP, f"{topic}-doctor", AclOperation.READ)
+    without_clock = kafka_doctor.line(**user)("--json", "doctor").data["findings"]
+    forbid(kafka, ResourceType.TOPIC, topic, AclOperation.DESCRIBE)
+    without_topic = kafka_doctor.findings(**user)
+
+    assert [finding["code"] for finding in without_clock] == [SINGLE, "clock_kafka_unknown"]
+    assert list(without_topic) == ["kafka_not_allowed"]
 
 
 def test_who_comes_without_the_login_that_is_asked_for_is_dropped(kafka_doctor: Doctor, kafka: KafkaBroker) -> None:

@@ -2,8 +2,11 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime, timedelta
+from socketserver import BaseRequestHandler, TCPServer
+from threading import Thread
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -39,6 +42,17 @@ def at(url: str, *, user: str = "", host: str = "", port: int = 0) -> str:
     there = urlsplit(url)
     login = user or there.netloc.rpartition("@")[0]
     return other(url, netloc=f"{login}@{host or there.hostname}:{port or there.port}")
+
+
+def doing(*statements: str) -> Callable[[SqlStorage], Coroutine[Any, Any, None]]:
+    """What the database's owner does by SQL."""
+
+    async def work(storage: SqlStorage) -> None:
+        async with storage.database.writing() as connection:
+            for statement in statements:
+                await connection.execute(text(statement))
+
+    return work
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +173,49 @@ def test_a_server_without_tls_where_tls_is_asked_for(well_database: str) -> None
     assert "SSL" in found["database_tls"]
 
 
+def test_a_user_who_may_not_read_what_is_asked(own_database: str, postgres: PostgresServer) -> None:
+    clerk = f"clerk_{urlsplit(own_database).path.rpartition('_')[2]}"
+    postgres.execute(f"CREATE ROLE {clerk} LOGIN PASSWORD 'clerk'")
+    doctor = Doctor(at(own_database, user=f"{clerk}:clerk"))
+
+    nothing = doctor.findings()
+    Doctor(own_database).storage(doing(f"GRANT SELECT ON alembic_version TO {clerk}"))
+    little = doctor()
+
+    assert nothing == {"database_not_allowed": "permission denied for table alembic_version"}
+    assert {finding["code"] for finding in little.data["findings"]} == {"unanswered"}
+    assert little.code == 5
+
+
+def test_a_server_that_takes_its_time(own_database: str) -> None:
+    doctor = Doctor(own_database)
+    doctor.storage(
+        doing(
+            "CREATE SCHEMA slow",
+            "CREATE FUNCTION slow.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS "
+            "'SELECT pg_catalog.clock_timestamp() FROM pg_sleep(0.3)'",
+        )
+    )
+
+    assert list(Doctor(other(own_database, query="search_path=slow,pg_catalog,public")).findings()) == ["database_slow"]
+
+
+def test_a_database_that_lets_nobody_in(own_database: str, postgres: PostgresServer) -> None:
+    postgres.execute(f'ALTER DATABASE "{urlsplit(own_database).path.removeprefix("/")}" ALLOW_CONNECTIONS false')
+
+    assert list(Doctor(own_database).findings()) == ["database_failed"]
+
+
+def test_a_server_that_hangs_up(well_database: str) -> None:
+    with TCPServer(("127.0.0.1", 0), BaseRequestHandler) as leaving:
+        Thread(target=leaving.serve_forever, args=(0.05,), daemon=True).start()
+
+        found = Doctor(at(well_database, port=leaving.server_address[1])).findings()
+
+        leaving.shutdown()
+    assert list(found) == ["database_dropped"]
+
+
 def test_a_server_that_takes_no_more_connections(careless: PostgresServer) -> None:
     async def crowd() -> list[asyncpg.Connection]:
         connections = []
@@ -200,7 +257,7 @@ async def test_a_clock_that_is_behind_the_databases(well_database: str) -> None:
     assert abs(right.clock.ahead) < 1
     assert wrong.clock is not None
     assert wrong.clock.ahead == pytest.approx(90, abs=1)
-    assert _clocks(wrong) == [clocks.DATABASE_CLOCK.code]
+    assert _clocks(wrong) == ["clock_database"]
     assert _clocks(right) == []
 
 

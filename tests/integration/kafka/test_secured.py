@@ -71,6 +71,18 @@ def test_an_operator_is_told_which_of_login_authority_and_host_is_wrong(
     assert "guessed" not in answer.err
 
 
+def test_the_doctor_says_of_a_wrong_authority_that_there_is_no_tls_in_common(
+    listener: SecuredListener, another_authority: str
+) -> None:
+    settings = {"ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS": listener.address, **listener.settings}
+    settings["ORDERFLOW_KAFKA_SSL_CA_LOCATION"] = another_authority
+
+    doctor = CommandLine("memory://", settings)("--json", "doctor")
+
+    assert [finding["code"] for finding in doctor.data["findings"]] == ["kafka_tls"]
+    assert listener.password not in doctor.out + doctor.err
+
+
 def test_an_order_goes_all_the_way_and_publishing_goes_on_once_a_wrong_password_is_mended(
     orderflow: Installation, listener: SecuredListener
 ) -> None:

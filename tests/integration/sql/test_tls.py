@@ -120,9 +120,10 @@ def test_an_operator_is_told_whether_authority_or_host_is_wrong(
 ) -> None:
     url = certified.url(host=host, sslmode="verify-full", sslrootcert=authority)
 
-    answer = CommandLine(url)("orders", "create", "-", stdin=order_json())
+    answer, doctor = CommandLine(url)("orders", "create", "-", stdin=order_json()), CommandLine(url)("--json", "doctor")
 
     assert (answer.code, told in answer.err) == (5, True), answer.err
+    assert [finding["code"] for finding in doctor.data["findings"]] == ["database_tls"]
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-full"])

@@ -165,9 +165,18 @@ def properties(node: KafkaNode, members: tuple[KafkaNode, ...]) -> dict[str, str
             f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
         ),
         "log.dirs": str(node.folder / "data"),
+        **(ACCESS if one else {}),
         **quorum,
         **tuning(replicas=min(3, len(members))),
     }
+
+
+ACCESS = {
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "allow.everyone.if.no.acl.found": "true",
+    "super.users": "User:ANONYMOUS",
+}
+"""Who has logged in may do what no test's rule forbids; who has not, as the brokers among themselves, everything."""
 
 
 def tuning(*, replicas: int) -> dict[str, str]:

@@ -12,6 +12,7 @@ from orderflow.application.installation.look import Look
 from orderflow.application.registry import Failure
 from orderflow.application.rollout import Word
 
+from tests.support.pages import TREE
 from tests.unit.doctor.looks import (
     CONSUMERS,
     STREAM,
@@ -30,6 +31,7 @@ from tests.unit.doctor.looks import (
 from tests.unit.domain.cast import AT
 
 SQL = evolve(WANTED, with_kafka=False, relayed=False)
+WITH_COPIES = evolve(WANTED, dead_letter_topic="dlq")
 LIVING = [seen(part) for part in ("api", "relay", *CONSUMERS)]
 
 REFUSED = Failure(part="relay", code="log_behind_topic", message="bucket 7: ...", at=AT)
@@ -62,6 +64,11 @@ ILL: dict[str, tuple[Look, Wanted]] = {
     "sqlite_synchronous": (evolve(with_sqlite(synchronous="1"), stream=None), SQL),
     "sqlite_journal": (evolve(with_sqlite(journal_mode="delete"), stream=None), SQL),
     "sqlite_in_production": (with_sqlite(), WANTED),
+    "dead_letter_topic_missing": (WELL, WITH_COPIES),
+    "dead_letter_topic_settings": (
+        evolve(WELL, stream=evolve(STREAM, letters=evolve(TOPIC, name="dlq", retention_ms=60_000))),
+        WITH_COPIES,
+    ),
     "topic_missing": (evolve(WELL, stream=evolve(STREAM, topic=None, groups={})), WANTED),
     "topic_partitions": (with_topic(partitions=5), WANTED),
     "topic_replication": (with_topic(replication=1, min_insync=1), evolve(WANTED, replication=1)),
@@ -92,6 +99,16 @@ ILL: dict[str, tuple[Look, Wanted]] = {
     "tokens_missing": (evolve(WELL, tokens=False), evolve(WANTED, open_to="0.0.0.0")),
 }
 """By code, an installation that has this and nothing else."""
+
+
+BY_HAND_ALONE = {
+    "kafka_failed": "what is left when all that is known was told apart",
+    "kafka_slow": "a broker that is slow, and no slower than that",
+    "postgresql_version": "a PostgreSQL from before 13",
+    "sqlite_synchronous": "an SQLite that was built to ignore it",
+    "sqlite_journal": "a file system that cannot share memory",
+}
+"""What no server of the tests has, and why."""
 
 
 def _unreached(server: str, cause: Cause) -> Look:
@@ -131,6 +148,14 @@ def test_every_ailment_is_provoked_here() -> None:
     provoked = {*ILL, "events_deleted_soon"} | {it.code for causes in UNREACHED.values() for it in causes.values()}
 
     assert provoked == {ailment.code for ailment in AILMENTS}
+
+
+def test_all_but_a_few_are_provoked_on_real_servers_as_well() -> None:
+    written = "".join(file.read_text(encoding="utf-8") for file in (TREE / "tests/integration").rglob("*.py"))
+
+    unreal = {ailment.code for ailment in AILMENTS if f'"{ailment.code}"' not in written}
+
+    assert unreal == BY_HAND_ALONE.keys()
 
 
 def test_codes_are_the_names_of_one_thing_each() -> None:
