@@ -58,7 +58,11 @@ class PostgresServer:
 
     def execute(self, statement: str) -> None:
         """Run one statement on the server's own database."""
-        _apart(_execute(self.url, statement))
+        self.ask(statement)
+
+    def ask(self, question: str) -> Any:
+        """The first value that the server's own database answers; None for a statement without an answer."""
+        return _apart(_ask(self.url, question))
 
     def start(self) -> None:
         """Run, and return when it answers."""
@@ -183,6 +187,31 @@ class LocalPostgres(PostgresServer):
             self._run(["cp", "--archive", str(backup), str(self._home / "data")])
         self.start()
 
+    def follow(self, primary: "LocalPostgres") -> None:
+        """Start as an asynchronous standby of the running ``primary``, with all that it has."""
+        self._home = self._made_home()
+        self._run(
+            [
+                self._programs / "pg_basebackup",
+                f"--dbname={primary.url}",
+                f"--pgdata={self._home / 'data'}",
+                "--checkpoint=fast",
+                "--write-recovery-conf",
+            ]
+        )
+        self._process = self._server(self._home)
+        self.start()
+
+    def let_go(self) -> None:
+        """As a standby, hear no more of the primary: what it commits from now on, this one will lack."""
+        self.execute("ALTER SYSTEM SET primary_conninfo = ''")
+        self.execute("SELECT pg_reload_conf()")
+        eventually(lambda: not self.ask("SELECT count(*) FROM pg_stat_wal_receiver"), that="the standby hears nothing")
+
+    def promote(self) -> None:
+        """As a standby, be the primary from now on."""
+        self.execute("SELECT pg_promote()")
+
     def close(self) -> None:
         self.stop()
         self._process = None
@@ -191,9 +220,7 @@ class LocalPostgres(PostgresServer):
             self._home = None
 
     def _prepare(self) -> OwnProcess:
-        self._home = Path(tempfile.mkdtemp(prefix="orderflow-postgres-"))
-        if self._account is not None:
-            self._account.own(self._home)
+        self._home = self._made_home()
         data = self._home / "data"
         self._run(
             [
@@ -205,6 +232,17 @@ class LocalPostgres(PostgresServer):
                 "--locale=C",
             ]
         )
+        known = data / "pg_hba.conf"
+        known.write_text("".join(f"{line}\n" for line in self._access) + known.read_text())
+        return self._server(self._home)
+
+    def _made_home(self) -> Path:
+        home = Path(tempfile.mkdtemp(prefix="orderflow-postgres-"))
+        if self._account is not None:
+            self._account.own(home)
+        return home
+
+    def _server(self, home: Path) -> OwnProcess:
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(self._port),
@@ -215,12 +253,10 @@ class LocalPostgres(PostgresServer):
             "full_page_writes": "on",
             **self._settings,
         }
-        known = data / "pg_hba.conf"
-        known.write_text("".join(f"{line}\n" for line in self._access) + known.read_text())
         options = [f"--{name}={value}" for name, value in settings.items()]
         return OwnProcess(
-            [str(self._programs / "postgres"), "-D", str(data), *options],
-            log=self._home / "server.log",
+            [str(self._programs / "postgres"), "-D", str(home / "data"), *options],
+            log=home / "server.log",
             account=self._account,
         )
 
@@ -278,10 +314,10 @@ def _version(programs: Path) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", answer.stdout))
 
 
-async def _execute(url: str, statement: str) -> None:
+async def _ask(url: str, question: str) -> Any:
     connection = await asyncpg.connect(url, timeout=10)
     try:
-        await connection.execute(statement)
+        return await connection.fetchval(question)
     finally:
         await connection.close()
 
@@ -289,7 +325,7 @@ async def _execute(url: str, statement: str) -> None:
 def answers(url: str) -> bool:
     """Whether a PostgreSQL, or what stands before one, takes statements at ``url``."""
     try:
-        _apart(_execute(url, "SELECT 1"))
+        _apart(_ask(url, "SELECT 1"))
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, TimeoutError):
         return False
     return True
