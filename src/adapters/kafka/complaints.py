@@ -10,6 +10,7 @@ from attrs import define, field
 from confluent_kafka import KafkaError
 
 from ..certificates import fault
+from .settings import KafkaSettings
 
 LATELY = 15.0
 """Seconds for which a complaint explains that there is no answer."""
@@ -93,6 +94,25 @@ class Complaints:
         except OSError:
             return ""  # it was another fault, and what librdkafka says stands for itself
         return ""
+
+
+def tls_wanted(settings: KafkaSettings) -> str:
+    """That a broker speaks TLS where our settings do not; empty where none does. Takes at most a second."""
+    protocol = settings.properties.get("security.protocol", "plaintext")
+    if protocol.lower().endswith("ssl"):
+        return ""
+    anybody = ssl.create_default_context()
+    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+    until = monotonic() + 1.0
+    for server in settings.bootstrap_servers.split(","):
+        host, _, port = server.strip().rpartition(":")
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), max(0.1, until - monotonic())) as plain:
+                anybody.wrap_socket(plain).close()
+        except (OSError, ValueError):
+            continue
+        return f"{server.strip()} speaks TLS, and security.protocol is {protocol}"
+    return ""
 
 
 def _plain(error: KafkaError) -> str:

@@ -19,6 +19,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
 from ...application.installation.facts import Cause, ClockOffset, GroupFacts, StreamFacts, TopicFacts, Trouble
 from .broker_clock import broker_clock
 from .client import OneThread, admin, leaderless, said
+from .complaints import tls_wanted
 from .lag import committed_offsets
 from .settings import KafkaSettings
 
@@ -131,11 +132,17 @@ class KafkaWatch:
         except KafkaException as error:
             client.poll(0)
             self._client = None
-            return self._complaints.trouble(error)
+            return self._looked_into(self._complaints.trouble(error))
         except TimeoutError:  # of an answer that a broker owes which has just gone
             self._client = None
             return Trouble(Cause.TIMEOUT, f"not every answer came within {self.patience:g} s")
         raise AssertionError("an attempt ends or is made again")
+
+    def _looked_into(self, trouble: Trouble) -> Trouble:
+        """librdkafka has no word for a broker that drops what comes in the clear, for it wants TLS."""
+        if trouble.cause is Cause.TIMEOUT and (told := tls_wanted(self.settings)):
+            return Trouble(Cause.TLS, told)
+        return trouble
 
     def _facts(self, client: AdminClient, until: float, *, clock: bool) -> StreamFacts:
         began = monotonic()

@@ -45,6 +45,11 @@ def _unreached(server: str) -> Mapping[Cause, Ailment]:
             "does not allow what is asked",
             "grant this user what `docs/health.md` lists",
         )
+        told[Cause.SETTING] = (
+            "settings",
+            "is asked for by settings that cannot be",
+            f"correct {tls}, or whatever else is named: `orderflow config` shows all",
+        )
     if server == "database":
         told[Cause.NO_SUCH_DATABASE] = (
             "missing",

@@ -20,6 +20,7 @@ class Cause(StrEnum):
     NO_SUCH_DATABASE = "no such database"
     BUSY = "no connection free"
     POOLER = "a pooler stands before it"
+    SETTING = "wrong setting"
     OTHER = "failed"
 
 

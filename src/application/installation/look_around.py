@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from attrs import evolve, frozen
 
-from ...domain.errors import OrderFlowError
+from ...domain.errors import InvalidInput, OrderFlowError
 from ..epochs import LogEpochs
 from ..lag import Lag
 from ..ports import Clock, EventLog, Tokens
@@ -123,6 +123,8 @@ class LookAround:
             return await asyncio.wait_for(asked, self.patience)
         except TimeoutError:
             return Trouble(Cause.TIMEOUT, f"nothing within {self.patience:g} s")
+        except InvalidInput as error:
+            return Trouble(Cause.SETTING, str(error))
         except OrderFlowError as error:
             return Trouble(Cause.OTHER, str(error))
         except Exception as error:

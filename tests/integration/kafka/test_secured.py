@@ -71,15 +71,25 @@ def test_an_operator_is_told_which_of_login_authority_and_host_is_wrong(
     assert "guessed" not in answer.err
 
 
-def test_the_doctor_says_of_a_wrong_authority_that_there_is_no_tls_in_common(
-    listener: SecuredListener, another_authority: str
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"SSL_CA_LOCATION": "another"}, "kafka_tls"),
+        ({"SECURITY_PROTOCOL": "PLAINTEXT"}, "kafka_tls"),
+        ({"SSL_CA_LOCATION": "/nowhere.pem"}, "kafka_settings"),
+    ],
+)
+def test_the_doctor_calls_what_is_set_wrongly_by_its_name(
+    listener: SecuredListener, another_authority: str, wrong: dict[str, str], code: str
 ) -> None:
     settings = {"ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS": listener.address, **listener.settings}
-    settings["ORDERFLOW_KAFKA_SSL_CA_LOCATION"] = another_authority
+    settings |= {
+        f"ORDERFLOW_KAFKA_{name}": value.replace("another", another_authority) for name, value in wrong.items()
+    }
 
     doctor = CommandLine("memory://", settings)("--json", "doctor")
 
-    assert [finding["code"] for finding in doctor.data["findings"]] == ["kafka_tls"]
+    assert [finding["code"] for finding in doctor.data["findings"]] == [code]
     assert listener.password not in doctor.out + doctor.err
 
 

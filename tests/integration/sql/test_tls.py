@@ -1,5 +1,6 @@
 """PostgreSQL by TLS: what is asked for is kept, and what is wrong is said; never plain text in its stead."""
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -147,5 +148,9 @@ async def test_a_server_without_tls_is_refused_where_it_is_demanded(
 async def test_what_is_set_wrongly_is_refused_as_that(
     certified: Certified, parameters: dict[str, str], told: str
 ) -> None:
+    url = certified.url(**parameters)
+
     with pytest.raises(InvalidInput, match=told):
-        await encrypted(certified.url(**parameters))
+        await encrypted(url)
+    doctor = await asyncio.to_thread(CommandLine(url), "--json", "doctor")
+    assert [finding["code"] for finding in doctor.data["findings"]] == ["database_settings"]
