@@ -3,7 +3,9 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -59,6 +61,8 @@ class Rollout:
     stack: Stack
     container: Any
     day: InParts
+    seen_after: list[float] = field(factory=list)
+    """The seconds from each change until the relay told of it."""
 
     def topic(self) -> Sequence[Seen]:
         """Everything that stands there now."""
@@ -66,11 +70,15 @@ class Rollout:
 
     async def publish(self, percent: int) -> None:
         """Set the share, and wait until the relay says that it goes by it."""
-        told = self._told().count(percent)
+        told = len(self._told())
         await self.container.set_publishing_share()(percent, **WORD)
-        await eventually_async(
-            lambda: self._told().count(percent) > told, deadline=30, that=f"the relay sees {percent} %"
+        changed_at = datetime.now(UTC)
+        seen = await eventually_async(
+            lambda: [line for line in self._told()[told:] if line["percent"] == percent],
+            deadline=30,
+            that=f"the relay sees {percent} %",
         )
+        self.seen_after.append((datetime.fromisoformat(seen[0]["time"]) - changed_at).total_seconds())
 
     async def live_on(self, steps: int = STEPS) -> None:
         """Live so many more steps of the day."""
@@ -89,10 +97,9 @@ class Rollout:
 
         await eventually_async(nobody_is_waited_for, deadline=60, every=0.1)
 
-    def _told(self) -> list[int]:
+    def _told(self) -> list[Mapping[str, Any]]:
         lines = (self.stack.folder / "relay.log").read_text().splitlines()
-        said = [json.loads(line) for line in lines if '"percent"' in line]
-        return [line["percent"] for line in said]
+        return [json.loads(line) for line in lines if '"percent"' in line]
 
 
 @pytest.fixture
@@ -165,6 +172,7 @@ async def test_the_share_goes_up_and_down_during_a_day_and_every_event_comes_onc
     assert [(change.before, change.after) for change in reversed(history)] == [
         (100, 0), (0, 10), (10, 50), (50, 100), (100, 0), (0, 100)
     ]  # fmt: skip
+    assert median(rollout.seen_after) < 1, rollout.seen_after
 
 
 async def test_a_consumer_that_is_paused_stands_still_while_others_go_on_and_then_comes_to_all_of_it(
