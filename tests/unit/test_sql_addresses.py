@@ -1,9 +1,14 @@
 """Which database addresses are taken, and what is said of others."""
 
+import asyncio
+import gc
 import sys
+from contextlib import suppress
+from typing import Any
 
 import pytest
 from orderflow.adapters.sql import SqlStorage
+from orderflow.adapters.sql.engines import PostgresAddress
 from orderflow.domain.errors import InvalidInput, NotConfigured
 
 
@@ -51,3 +56,23 @@ def test_postgresql_without_its_driver_says_what_to_install(monkeypatch: pytest.
         SqlStorage.at("postgresql://host/orders")
 
     assert refused.value.mend == "pip install 'orderflow[postgres]'"
+
+
+async def test_connecting_that_is_given_up_at_any_moment_leaves_nothing_for_asyncio_to_complain_of() -> None:
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
+    silent = await asyncio.start_server(lambda *_: None, "127.0.0.1")
+    address = PostgresAddress(f"postgresql://anybody@127.0.0.1:{silent.sockets[0].getsockname()[1]}/orders")
+
+    for turns in range(12):
+        connecting = asyncio.create_task(address.connect())
+        for _ in range(turns):
+            await asyncio.sleep(0)  # one turn of the loop
+        connecting.cancel()
+        with suppress(asyncio.CancelledError):
+            await connecting
+        await asyncio.sleep(0)
+    silent.close()
+    gc.collect()
+
+    assert complaints == []
