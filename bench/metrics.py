@@ -16,7 +16,7 @@ from orderflow.adapters.memory import MemoryStorage
 from orderflow.adapters.memory.effects import MemoryEffects
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.telemetry import Instruments
-from orderflow.adapters.telemetry.database import watch_pool, watch_statements
+from orderflow.adapters.telemetry.database import watch_fetches, watch_pool, watch_statements
 from orderflow.adapters.telemetry.watched import WatchedCommand, WatchedCommitter
 from orderflow.adapters.telemetry.watched_consumers import WatchedBatches, watched
 from orderflow.application.analyse import Analyse
@@ -83,6 +83,7 @@ async def measure(servers: Servers, effort: Effort) -> list[Finding]:
     instruments = Instruments()
     for engine in seen.database.engines:
         watch_statements(engine, instruments)
+    seen.database.watch = watch_fetches(instruments)
     watch_pool(seen.engine.sync_engine, instruments)
     await plain.open()
     await seen.open()

@@ -18,7 +18,7 @@ from ..adapters.sql.effects import SqlEffects
 from ..adapters.sql.storage import SqlStorage
 from ..adapters.sql.watch import SqlWatch
 from ..adapters.telemetry import Instruments
-from ..adapters.telemetry.database import watch_pool, watch_statements
+from ..adapters.telemetry.database import watch_fetches, watch_pool, watch_statements
 from ..adapters.telemetry.watched_consumers import WatchedBatches, watched
 from ..application.consuming import Consumer, HandlingWatch
 from ..application.doctor import Wanted
@@ -76,6 +76,7 @@ def storage(settings: Settings, on_commit: Callable[[], None], instruments: Inst
     )
     for engine in built.database.engines:
         watch_statements(engine, instruments)
+    built.database.watch = watch_fetches(instruments)
     watch_pool(built.engine.sync_engine, instruments)
     return built
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from time import perf_counter
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -19,17 +20,23 @@ POSTGRESQL, SQLITE = "postgresql", "sqlite"
 T = TypeVar("T")
 
 
+def _nobody_looks(sql: str, seconds: float, done: bool) -> None:
+    """Nobody counts."""
+
+
 @define(eq=False)
 class Database:
     """``buckets`` is known once the storage is open. One SQLite file has one writer at a time in this process.
 
-    ``address`` is where a PostgreSQL is.
+    ``address`` is where a PostgreSQL is. ``watch`` is told of each statement that goes past SQLAlchemy to be read from:
+    its text, its seconds, and whether it was done or failed.
     """
 
     engine: AsyncEngine
     backend: str
     buckets: int = 0
     address: PostgresAddress | None = None
+    watch: Callable[[str, float, bool], None] = _nobody_looks
     _writer: Engine | None = None
     _turn: asyncio.Lock = field(factory=asyncio.Lock, init=False)
     _thread: ThreadPoolExecutor = field(factory=lambda: ThreadPoolExecutor(1, "orderflow-sqlite"), init=False)
@@ -93,7 +100,12 @@ class Database:
         """
         with translated(self.backend):
             async with self.engine.connect() as connection, asyncpg_of(connection) as driver:
-                rows: Sequence[Any] = await driver.fetch(sql, *given)
+                began, done = perf_counter(), False
+                try:
+                    rows: Sequence[Any] = await driver.fetch(sql, *given)
+                    done = True
+                finally:
+                    self.watch(sql, perf_counter() - began, done)
                 return rows
 
     async def in_one_go(self, work: Callable[[Connection], T]) -> T:

@@ -1,5 +1,6 @@
 """What a database's pool and statements show of themselves, through SQLAlchemy's events."""
 
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -15,16 +16,14 @@ _OPERATIONS = ("select", "insert", "update", "delete", "with")
 
 
 def watch_statements(engine: Engine, instruments: Instruments) -> None:
-    """Each from now on. What goes past SQLAlchemy, as the commit of orders on PostgreSQL does, is not seen here."""
+    """Each from now on. What goes past SQLAlchemy is not seen here: the commit of orders on PostgreSQL, and fetches."""
 
     def begins(_: Any, __: Any, ___: str, ____: Any, context: Any, _____: bool) -> None:
         setattr(context, _BEGAN, perf_counter())
 
     def ended(_: Any, __: Any, statement: str, ___: Any, context: Any, ____: bool) -> None:
-        word = statement[:6].rstrip().lower()
-        operation = next((known for known in _OPERATIONS if word.startswith(known)), OTHER)
         took = perf_counter() - getattr(context, _BEGAN)
-        instruments.observe(the.STATEMENT_SECONDS, took, operation=operation)
+        instruments.observe(the.STATEMENT_SECONDS, took, operation=_operation(statement))
 
     def failed(_: Any) -> None:
         instruments.add(the.STATEMENT_ERRORS)
@@ -32,6 +31,23 @@ def watch_statements(engine: Engine, instruments: Instruments) -> None:
     event.listen(engine, "before_cursor_execute", begins)
     event.listen(engine, "after_cursor_execute", ended)
     event.listen(engine, "handle_error", failed)
+
+
+def watch_fetches(instruments: Instruments) -> Callable[[str, float, bool], None]:
+    """For what is read straight from the driver, counted as all other statements are."""
+
+    def fetched(statement: str, seconds: float, done: bool) -> None:
+        if done:
+            instruments.observe(the.STATEMENT_SECONDS, seconds, operation=_operation(statement))
+        else:
+            instruments.add(the.STATEMENT_ERRORS)
+
+    return fetched
+
+
+def _operation(statement: str) -> str:
+    word = statement[:6].rstrip().lower()
+    return next((known for known in _OPERATIONS if word.startswith(known)), OTHER)
 
 
 def watch_pool(engine: Engine, instruments: Instruments) -> None:
