@@ -1,6 +1,6 @@
 """What the use-cases need from the world, as promises. One contract suite a port holds every adapter to them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -206,6 +206,13 @@ class Wakeup(Protocol):
         ...
 
 
+HandedOver = Callable[[], object]
+
+
+def nobody_waits() -> None:
+    """It is the same to all when that was."""
+
+
 class RelayTopic(Protocol):
     """The topic as a relay writes it: events and cursors move together or not at all."""
 
@@ -221,9 +228,10 @@ class RelayTopic(Protocol):
         """By bucket the mark of the event at the cursor that was told last, where it was committed with it."""
         ...
 
-    async def publish(self, records: Sequence[LogRecord]) -> None:
+    async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
         """``records`` stand on the topic exactly once, in order, and the cursors have moved to their positions.
 
+        ``handed_over`` is called, from any thread, when what is left is to wait for the topic's servers.
         Raises StreamUnavailable: then nothing was published as far as this relay may assume, and ``cursors`` tells
         what is true.
         """

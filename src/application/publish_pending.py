@@ -150,12 +150,25 @@ class PublishPending:
             )
 
     async def _publish_and_read_ahead(self, batch: Batch) -> None:
-        """A full batch has more behind it: that is read while Kafka takes this one."""
+        """A full batch has more behind it: that is read while Kafka takes this one.
+
+        Not before this one is handed over: reading and handing over are both this process's own work.
+        """
         reached = batch.reached()
         own, after = {**batch.own, **reached}, {**batch.after, **reached}
-        published, records = await asyncio.gather(
-            self.topic.publish(batch.records), self.log.read(after, limit=self.batch), return_exceptions=True
-        )
+        loop, handed_over = asyncio.get_running_loop(), asyncio.Event()
+
+        async def publish() -> None:
+            try:
+                await self.topic.publish(batch.records, lambda: loop.call_soon_threadsafe(handed_over.set))
+            finally:
+                handed_over.set()
+
+        async def read() -> Sequence[LogRecord]:
+            await handed_over.wait()
+            return await self.log.read(after, limit=self.batch)
+
+        published, records = await asyncio.gather(publish(), read(), return_exceptions=True)
         if published is not None:
             raise published
         if not isinstance(records, BaseException):

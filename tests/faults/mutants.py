@@ -11,6 +11,7 @@ from attrs import define, field, frozen
 from orderflow.application.consuming import Consumer, Handled
 from orderflow.application.epochs import BEGINNING, Epochs
 from orderflow.application.log import Delivery, Foreign, LogRecord
+from orderflow.application.ports import HandedOver, nobody_waits
 from orderflow.domain.errors import Unavailable
 
 from .doors import STREAM, Doors
@@ -157,7 +158,7 @@ class _Relaying:
 
 @define(eq=False)
 class _RecordsThenCursors(_Relaying):
-    async def publish(self, records: Sequence[LogRecord]) -> None:
+    async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
         with self.doors.crossing("topic.publish", STREAM):
             self.topic.records.extend(records)
         with self.doors.crossing("topic.commit the cursors", STREAM):
@@ -179,7 +180,7 @@ class _RemembersAll(_Relaying):
     async def cursors(self, epochs: Epochs = BEGINNING) -> Mapping[int, int | None]:
         return {**await _Relaying.cursors(self, epochs), **self.at}
 
-    async def publish(self, records: Sequence[LogRecord]) -> None:
+    async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
         self.at.update({record.bucket: record.position for record in records})
         with self.doors.crossing("topic.publish", STREAM):
-            await self.topic.publish(records)
+            await self.topic.publish(records, handed_over)

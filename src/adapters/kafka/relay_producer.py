@@ -10,6 +10,7 @@ from attrs import define, field
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from ...application.log import FIRST_EPOCH, LogRecord
+from ...application.ports import HandedOver, nobody_waits
 from .. import wire
 from .client import TellingProducer, hear, producer, said, unavailable
 from .settings import KafkaSettings
@@ -40,6 +41,7 @@ class RelayProducer:
         records: Sequence[tuple[int, LogRecord]],
         notes: Mapping[int, str],
         membership: bytes,
+        handed_over: HandedOver = nobody_waits,
         *,
         ends: Mapping[int, int],
         epoch: int = FIRST_EPOCH,
@@ -53,7 +55,7 @@ class RelayProducer:
         try:
             producer = self._ready()
             producer.begin_transaction()
-            reached = {**ends, **self._send(producer, records, epoch)}
+            reached = {**ends, **self._send(producer, records, epoch, handed_over)}
             offsets = [TopicPartition(self.settings.topic, p, reached[p], note) for p, note in notes.items()]
             self._send_offsets(producer, offsets, membership)
             producer.commit_transaction(self.timeout)
@@ -81,7 +83,9 @@ class RelayProducer:
             self._producer = fresh
         return self._producer
 
-    def _send(self, producer: Producer, records: Sequence[tuple[int, LogRecord]], epoch: int) -> Mapping[int, int]:
+    def _send(
+        self, producer: Producer, records: Sequence[tuple[int, LogRecord]], epoch: int, handed_over: HandedOver
+    ) -> Mapping[int, int]:
         """Deliver ``records``; the end of each partition once the transaction's own marker stands there too."""
         last = {partition: at for at, (partition, _) in enumerate(records)}
         ends: dict[int, int] = {}
@@ -105,6 +109,7 @@ class RelayProducer:
                     break
                 except BufferError:  # the client's queue is full; it empties within message.timeout.ms
                     producer.poll(0.1)
+        handed_over()
         until = monotonic() + self.timeout
         while len(ends) < len(last):  # not flush(), which looks only every 10 ms
             producer.poll(max(0.0, until - monotonic()))

@@ -15,6 +15,7 @@ from attrs import define, evolve, field, frozen
 
 from ...application.epochs import BEGINNING, Epochs
 from ...application.log import BUCKETS, LogRecord, mark_of
+from ...application.ports import HandedOver, nobody_waits
 from ...domain.errors import LogGap, StreamUnavailable
 from .client import BACKEND, OneThread
 from .relay_group import RelayGroup
@@ -80,13 +81,13 @@ class KafkaRelayTopic:
         term = self._term
         return term.marks() if term is not None else {}
 
-    async def publish(self, records: Sequence[LogRecord]) -> None:
+    async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
         """``records`` stand on the topic once, in order, and the cursors have moved with them.
 
         Raises StreamUnavailable; LogGap for a record that does not follow its bucket's cursor.
         """
         if records:
-            await self._thread(self._publish, records)
+            await self._thread(self._publish, records, handed_over)
 
     async def close(self) -> None:
         """Leave the group, so that the others take over at once."""
@@ -153,7 +154,7 @@ class KafkaRelayTopic:
             )
         return all(note is not None and note.partitions == partitions for note in notes.values())
 
-    def _publish(self, records: Sequence[LogRecord]) -> None:
+    def _publish(self, records: Sequence[LogRecord], handed_over: HandedOver) -> None:
         term, group = self._term, self._group
         if term is None or group is None or group.generation() != term.generation:
             self._term = None
@@ -168,7 +169,7 @@ class KafkaRelayTopic:
         self._term = None  # not known until it is published
         placed = [(record.bucket % term.partitions, record) for record in records]
         texts = self._texts(notes)
-        self._producer.publish(placed, texts, term.generation, ends={}, epoch=term.epochs.now)
+        self._producer.publish(placed, texts, term.generation, handed_over, ends={}, epoch=term.epochs.now)
         term.notes.update(notes)
         term.cursors.update({bucket: last.position for bucket, last in moved.items()})
         self._term = term

@@ -7,6 +7,7 @@ from attrs import define, evolve, field
 
 from ...application.epochs import BEGINNING, Epochs
 from ...application.log import BUCKETS, FIRST_EPOCH, Foreign, LogRecord, mark_of
+from ...application.ports import HandedOver, nobody_waits
 from ...application.topic_and_log import Committed
 from ...domain.errors import LogBehindTopic
 
@@ -33,7 +34,8 @@ class MemoryTopic:
     async def marks(self) -> Mapping[int, int]:
         return dict(self._marks)
 
-    async def publish(self, records: Sequence[LogRecord]) -> None:
+    async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
+        handed_over()
         self.records.extend(evolve(record, epoch=self._epoch) for record in records)
         last = {record.bucket: record for record in records}
         self._cursors.update({bucket: record.position for bucket, record in last.items()})

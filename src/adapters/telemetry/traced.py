@@ -17,7 +17,7 @@ from ...application.discreet import code_of
 from ...application.epochs import BEGINNING, Epochs
 from ...application.lines import about, belonging_to, tell_each
 from ...application.log import LogRecord
-from ...application.ports import Committer, RelayTopic
+from ...application.ports import Committer, HandedOver, RelayTopic, nobody_waits
 from ...application.request import answering, begun, current_request
 from ...application.write_set import WriteSet
 from .tracing import Tracing, sampled
@@ -107,11 +107,11 @@ class TracedRelayTopic:
     async def marks(self) -> Mapping[int, int]:
         return await self.topic.marks()
 
-    async def publish(self, records: Sequence[LogRecord]) -> None:
+    async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
         began = perf_counter()
         failure = ""
         try:
-            await self.topic.publish(records)
+            await self.topic.publish(records, handed_over)
         except Exception as error:
             failure = code_of(error)
             raise

@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 from ...application.epochs import BEGINNING, Epochs
 from ...application.log import LogRecord
 from ...application.notices import Contact, Message, Receipt
-from ...application.ports import Committer, RelayTopic
+from ...application.ports import Committer, HandedOver, RelayTopic, nobody_waits
 from ...application.ports_of_consumers import Notifier
 from ...application.write_set import WriteSet
 from ...domain.errors import ChannelUnavailable, OrderFlowError
@@ -100,11 +100,11 @@ class WatchedRelayTopic:
     async def marks(self) -> Mapping[int, int]:
         return await self.topic.marks()
 
-    async def publish(self, records: Sequence[LogRecord]) -> None:
+    async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
         began = perf_counter()
         delivered = False
         try:
-            await self.topic.publish(records)
+            await self.topic.publish(records, handed_over)
             delivered = True
         finally:
             self._told(records, [delivered] * len(records), perf_counter() - began)

@@ -10,6 +10,7 @@ from orderflow.adapters.kafka.relay_group import RelayGroup
 from orderflow.adapters.kafka.relay_note import Note
 from orderflow.adapters.kafka.relay_producer import RelayProducer
 from orderflow.application.log import LogRecord
+from orderflow.application.ports import HandedOver, nobody_waits
 from orderflow.domain.errors import StreamUnavailable
 from pytest_mock import MockerFixture
 
@@ -43,6 +44,7 @@ def relay_of(mocker: MockerFixture, cluster: Cluster, own: set[int]) -> KafkaRel
         records: Sequence[tuple[int, LogRecord]],
         notes: Mapping[int, str],
         membership: bytes,
+        handed_over: HandedOver = nobody_waits,
         *,
         ends: Mapping[int, int],
         epoch: int = 1,

@@ -9,6 +9,7 @@ import pytest
 from attrs import define, field
 from orderflow.adapters.memory import LocalWakeup, MemoryStorage, MemoryTopic
 from orderflow.application.log import FLOOR, LogRecord
+from orderflow.application.ports import HandedOver, nobody_waits
 from orderflow.application.publish_pending import PublishPending
 from orderflow.application.run_relay import RunRelay
 from orderflow.application.write_set import WriteSet
@@ -25,7 +26,7 @@ class FailingTopic(MemoryTopic):
     failing: int = 0
     closed: bool = field(default=False, init=False)
 
-    async def publish(self, records: Sequence[LogRecord]) -> None:
+    async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
         if self.failing:
             self.failing -= 1
             raise StreamUnavailable("Kafka", "away")

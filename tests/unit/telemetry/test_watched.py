@@ -19,6 +19,7 @@ from orderflow.adapters.telemetry.watched import (
 )
 from orderflow.application.log import LogRecord
 from orderflow.application.notices import Contact, Message, Receipt
+from orderflow.application.ports import HandedOver, nobody_waits
 from orderflow.domain.errors import ChannelUnavailable, IllegalTransition, StreamUnavailable
 
 from tests.support.metrics import Scraped
@@ -79,7 +80,7 @@ async def test_who_gives_up_before_the_answer_is_not_counted() -> None:
 
 
 class BrokenTopic(MemoryTopic):
-    async def publish(self, records: Sequence[LogRecord]) -> None:
+    async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
         raise StreamUnavailable("Kafka", "gone")
 
 

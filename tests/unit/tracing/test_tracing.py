@@ -14,6 +14,7 @@ from orderflow.adapters import wire
 from orderflow.adapters.telemetry.traced import Destination, TracedHandling, TracedRelayTopic
 from orderflow.adapters.telemetry.tracing import Tracing, context_of, sampled, traceparent_of
 from orderflow.application.log import LogRecord
+from orderflow.application.ports import HandedOver, nobody_waits
 from orderflow.application.request import Request, answering, current_request, is_traceparent
 from orderflow.domain.errors import NotConfigured, StreamUnavailable
 
@@ -178,7 +179,7 @@ class Topic:
     async def cursors(self) -> dict[int, int | None]:
         return {}
 
-    async def publish(self, records: Sequence[LogRecord]) -> None:
+    async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
         if self.failure is not None:
             raise self.failure
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from orderflow.adapters.memory import MemoryTopic
 from orderflow.application.log import BUCKETS, FLOOR, LogRecord, Positions
-from orderflow.application.ports import EventLog, RelayTopic
+from orderflow.application.ports import EventLog, HandedOver, RelayTopic, nobody_waits
 from orderflow.application.publish_pending import PublishPending
 from orderflow.domain.errors import LogBehindTopic, StorageUnavailable, StreamUnavailable
 from pytest_mock import MockerFixture
@@ -76,7 +76,9 @@ async def test_a_batch_is_no_larger_than_asked_for() -> None:
 class TestReadingAhead:
     """A full batch has more behind it, which is read while the batch is published."""
 
-    async def test_the_next_batch_is_read_while_one_is_published(self, mocker: MockerFixture) -> None:
+    async def test_the_next_batch_is_read_while_one_that_is_handed_over_is_published(
+        self, mocker: MockerFixture
+    ) -> None:
         shop, topic = await _shop_with(4), _topic(mocker)
         log, read_ahead = mocker.create_autospec(EventLog, instance=True, spec_set=True), asyncio.Event()
         log.heads.side_effect = shop.storage.log.heads
@@ -86,7 +88,9 @@ class TestReadingAhead:
                 read_ahead.set()
             return await shop.storage.log.read(after, limit=limit)
 
-        async def publish(_: Sequence[LogRecord]) -> None:
+        async def publish(_: Sequence[LogRecord], handed_over: HandedOver) -> None:
+            assert log.read.call_count == 1
+            handed_over()
             await asyncio.wait_for(read_ahead.wait(), 10)
 
         log.read.side_effect, topic.publish.side_effect = read, publish
@@ -110,10 +114,10 @@ class TestReadingAhead:
         shop, topic = await _shop_with(6), MemoryTopic()
         kept, lost = topic.publish, iter([None, StreamUnavailable("Kafka", "it is away"), None, None])
 
-        async def publish(records: Sequence[LogRecord]) -> None:
+        async def publish(records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
             if error := next(lost):
                 raise error
-            await kept(records)
+            await kept(records, handed_over)
 
         mocker.patch.object(MemoryTopic, "publish", side_effect=publish)
         pending = PublishPending(shop.storage.log, topic, shop.storage.cursors, batch=2)
