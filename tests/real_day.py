@@ -6,6 +6,7 @@
 import sys
 import tempfile
 from pathlib import Path
+from time import monotonic
 
 from tests.support.kafka import find_kafka
 from tests.support.postgres import find_postgres
@@ -21,10 +22,13 @@ def live(folder: Path) -> int:
     ):
         topic = "order-events"
         with production(Path(logs), postgres.create_database(), kafka.bootstrap_servers, topic) as stack:
+            began = monotonic()
             lived = stack.run("replay", str(folder), "--speed", "max", "--wait", "120", within=600)
+            took = monotonic() - began
             checked = stack.run("check", "--wait", "60", within=240)
     figures, waiting = lived["figures"], lived["waiting"]
     print(f"{lived['day']}: {figures['orders']} orders, {lived['events']} events, lived in {lived['seconds']:.1f} s")
+    print(f"from the command to its end, with everything handled: {took:.1f} s")
     print(f"delivered {figures['delivered']}, cancelled {figures['cancelled']}, unfinished {figures['unfinished']}")
     print(f"events still to handle: {waiting}")
     for comparison in checked["report"]["comparisons"]:

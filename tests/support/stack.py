@@ -6,12 +6,16 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 from attrs import define, field
 
 from tests.support.process import OwnProcess
+from tests.support.servers import free_port
+from tests.support.waiting import eventually
 
 PROGRAM = (
     sys.executable,
@@ -42,6 +46,8 @@ class Stack:
     topic: str
     settings: Mapping[str, str] = field(factory=dict, kw_only=True)
     processes: dict[str, OwnProcess] = field(factory=dict, init=False)
+    doors: Mapping[str, int] = field(factory=lambda: {part: free_port() for part in PARTS}, init=False)
+    """The ports of the parts' operations doors."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -59,10 +65,24 @@ class Stack:
     def start(self, part: str) -> None:
         """Start a part that does not run."""
         process = self.processes.get(part) or OwnProcess(
-            (*PROGRAM, *PARTS[part]), self.folder / f"{part}.log", environment=self.environment
+            (*PROGRAM, *PARTS[part]),
+            self.folder / f"{part}.log",
+            environment=self.environment | {"ORDERFLOW_OPS_PORT": str(self.doors[part])},
         )
         self.processes[part] = process
         process.start()
+
+    def await_ready(self, *, deadline: float = 60) -> None:
+        """Return when every part that was started has what it needs."""
+
+        def ready(part: str) -> bool:
+            try:
+                return httpx.get(f"http://127.0.0.1:{self.doors[part]}/readyz").status_code == 200
+            except httpx.TransportError:
+                return False
+
+        for part in self.processes:
+            eventually(partial(ready, part), deadline=deadline, every=0.1, that=f"{part} is ready")
 
     def kill(self, part: str) -> None:
         """SIGKILL, and start it again."""
@@ -96,6 +116,7 @@ def production(folder: Path, database_url: str, bootstrap_servers: str, topic: s
     try:
         for part in PARTS:
             stack.start(part)
+        stack.await_ready()
         yield stack
     finally:
         for process in stack.processes.values():

@@ -5,7 +5,7 @@ import logging
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -168,18 +168,25 @@ async def _here(
     async with _container(settings, clock) as container:
         await _refuse_a_second_time(container, day, prefix)
         before = sum((await container.storage().log.heads()).values())
-        stop = asyncio.Event()
-        running = asyncio.create_task(run_parts(container, consumers=CONSUMERS if with_consumers else (), stop=stop))
-        try:
+        async with _consuming(container) if with_consumers else nullcontext():
             pace: Pace = _scaled(day, speed) if clock is None else VirtualPace(clock, midnight)
             lived, seconds = await _live(day, UseCaseDoor(container.use_cases()), pace, workers, prefix)
             waiting = {each.reader: each.events for each in await caught_up(container, wait) if not each.paused}
-        finally:
-            stop.set()
-            container.news().notify()
-            await running
         events = sum((await container.storage().log.heads()).values()) - before
     return _report(day, lived, seconds, events, waiting)
+
+
+@asynccontextmanager
+async def _consuming(container: Any) -> AsyncIterator[None]:
+    """All consumers run here meanwhile."""
+    stop = asyncio.Event()
+    running = asyncio.create_task(run_parts(container, consumers=CONSUMERS, stop=stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        container.news().notify()
+        await running
 
 
 async def _over_http(
