@@ -77,7 +77,9 @@ class SqlRebuildWork(SqlConsumerWork):
 
     async def _replace(self, after: str, upto: str) -> int:
         beside = order_courses_beside.c
-        same = and_(*(order_courses.c[it.name].is_not_distinct_from(it) for it in beside))
+        # Found by its key, or each would be compared with every other.
+        rest = (order_courses.c[it.name].is_not_distinct_from(it) for it in beside if not it.primary_key)
+        same = and_(order_courses.c.order_id == beside.order_id, *rest)
         news = select(*beside).where(beside.order_id > after, beside.order_id <= upto, ~exists().where(same))
         kind = SqliteInsert if self._connection.dialect.name == "sqlite" else PostgresInsert
         into = kind(order_courses).from_select([it.name for it in beside], news)

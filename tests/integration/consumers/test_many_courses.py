@@ -1,0 +1,57 @@
+"""A rebuild of very many courses is swapped in at a cost that grows with their number, and not with its square."""
+
+import re
+from typing import Any
+
+import pytest
+from attrs import evolve
+from orderflow.application.figures import OrderCourse
+from sqlalchemy import event, text
+
+from tests.support.effects import World
+from tests.support.shop import Shop
+
+MANY = 2_000
+
+
+@pytest.fixture(params=["postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue("migrated_database_url"))
+
+
+async def test_a_course_that_is_the_same_already_is_found_by_its_order(world: World) -> None:
+    shop = Shop()
+    await shop.live("o1")
+    await world.handling()(await shop.records())
+    course = (await world.effects.analytics.of_orders(["o1"]))["o1"]
+    await _swapped(world, course)
+
+    asked = await _swapped(world, course)
+
+    plan = await _plan(world, *next(it for it in asked if it[0].startswith("INSERT INTO order_courses (")))
+    assert re.search(r"(Hash|Merge|Index) Cond: .*order_id\)?(::text)? = ", plan), plan
+
+
+async def _swapped(world: World, course: OrderCourse) -> list[tuple[str, Any]]:
+    """What the database is asked while MANY courses like this one are swapped in."""
+    await world.effects.beside.begin("run")
+    async with world.effects.beside.store("run") as work:
+        await work.analytics.keep([evolve(course, order_id=f"o{number}") for number in range(MANY)])
+    engine, asked = world.storage.database.engine.sync_engine, list[tuple[str, Any]]()
+
+    def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    async with world.effects.beside.store("run") as work:
+        await work.swap()
+    event.remove(engine, "before_cursor_execute", note)
+    return asked
+
+
+async def _plan(world: World, statement: str, parameters: Any) -> str:
+    async with world.storage.database.writing() as connection:
+        await connection.execute(text("INSERT INTO order_courses_beside SELECT * FROM order_courses"))
+        await connection.execute(text("ANALYZE order_courses, order_courses_beside"))
+        plan = await connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
+        return "\n".join(line for (line,) in plan)
