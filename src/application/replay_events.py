@@ -1,13 +1,14 @@
 """A consumer handles events of the past again, up to where it stands."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from math import inf
 
 from attrs import define, field, frozen
 
 from ..domain.errors import NotConfigured
 from .by_halves import by_halves
-from .consuming import Consumer, ConsumerStore, ConsumerWork, OutsideConsumer
+from .consuming import Consumer, ConsumerStore, OutsideConsumer
 from .log import Delivery, LogRecord
 from .ports import Clock, Cursors, Decode, EventLog
 from .ports_of_consumers import DeadLetters
@@ -32,8 +33,9 @@ class ReplayEvents:
 
     Each batch is a transaction that holds the cursors of its buckets: it has its turn among the consumer's own, and
     finds no event that the consumer has not passed. What an event has brought about already stays as it is; what is
-    missing is made up for. An order stops at an event that fails, one that is parked before the event that parked it,
-    and a bucket where the source lacks an event; all others go on. Begun again it comes to the same.
+    missing is made up for, but for what somebody dropped. An order stops at an event that fails, one that is parked
+    before the event that parked it, and a bucket where the source lacks an event; all others go on. Begun again it
+    comes to the same.
     A consumer that does something outside of every transaction is told each event alone, again.
     """
 
@@ -51,11 +53,8 @@ class ReplayEvents:
     async def dry_run(self, start: ReplayStart, *, source: str = "log") -> Replayed:
         """What there is to do; nothing is done or noted. Raises as the call does."""
         replay = await self._begin(start, source)
-        blocking = {letter.record.order_id: letter for letter in await self.letters.blocking(self.consumer.name)}
         async for records in self._source(source)(replay.wanted, start.order_id):
-            for record in replay.next(records):
-                letter = blocking.get(record.order_id)
-                replay.parked += letter is not None and letter.record.sequence <= record.sequence
+            replay.next(records)
         return replay.told(dry_run=True)
 
     async def __call__(
@@ -75,7 +74,11 @@ class ReplayEvents:
         word = Word(by=by, why=why, at=self.clock())
         what = f"from {start} by the {source}: {replay.events} events"
         await self.repairs.note(Repair(kind=RepairKind.REPLAY, consumer=self.consumer.name, what=what, word=word))
-        commit = replay.counting(self._commit)
+
+        async def commit(records: Sequence[LogRecord]) -> None:
+            await self._commit(records)
+            replay.handled += len(records)
+
         async for records in self._source(source)(replay.wanted, start.order_id):
             batch = replay.next(records)
             # One event a batch, where what was done outside cannot be taken back.
@@ -94,43 +97,40 @@ class ReplayEvents:
 
     async def _begin(self, start: ReplayStart, source: str) -> "_Replay":
         self._source(source)
-        at = await self.cursors.positions(self.consumer.name)
+        name = self.consumer.name
+        at = await self.cursors.positions(name)
         wanted = await concerned(start, self.log, at, self.buckets)
-        return _Replay(self.consumer.name, source, wanted)
+        # Parked first: what is dropped after that look was parked in it.
+        parked = {letter.record.order_id: letter.record.sequence for letter in await self.letters.blocking(name)}
+        return _Replay(name, source, wanted, parked, await self.letters.dropped(name))
 
-    async def _commit(self, records: Sequence[LogRecord]) -> int:
-        """How many of them are parked."""
+    async def _commit(self, records: Sequence[LogRecord]) -> None:
         opened = [Delivery(record, self.decode(record)) for record in records]
         if isinstance(self.consumer, OutsideConsumer):
-            async with self.store(self.consumer.name) as work:
-                free = await _free(opened, work)
-            if free:
-                await self.consumer.tell(free)
-            return len(opened) - len(free)
+            await self.consumer.tell(opened)
+            return
         async with self.store(self.consumer.name) as work:
             await work.hold({record.bucket for record in records})
-            if free := await _free(opened, work):
-                await self.consumer.handle(free, work)
-        return len(opened) - len(free)
-
-
-async def _free(deliveries: Sequence[Delivery], work: ConsumerWork) -> Sequence[Delivery]:
-    """Those that come before the first letter of their order, if it has any."""
-    parked = await work.dead_letters.parked({delivery.record.order_id for delivery in deliveries})
-    blocking = {order_id: await work.dead_letters.first(order_id) for order_id in sorted(parked)}
-    firsts = {order_id: letter.record.sequence for order_id, letter in blocking.items() if letter is not None}
-    return [it for it in deliveries if it.record.sequence < firsts.get(it.record.order_id, it.record.sequence + 1)]
+            # Held like this, a redrive of these orders comes before all of it or after.
+            await work.dead_letters.parked({record.order_id for record in records})
+            await self.consumer.handle(opened, work)
 
 
 @define(eq=False)
 class _Replay:
-    """One replay under way: how far it has come in each bucket, and what came of it."""
+    """One replay under way: how far it has come in each bucket, and what came of it.
+
+    ``first_parked`` is the sequence of each parked order's first letter, ``given_up`` are those that were dropped.
+    """
 
     consumer: str
     source: str
     wanted: Concerned
+    first_parked: Mapping[str, int]
+    given_up: Mapping[str, Collection[int]]
     handled: int = 0
     parked: int = 0
+    dropped: int = 0
     stopped: dict[str, Stopped] = field(factory=dict)
     _done: dict[int, int] = field(factory=dict)
     _closed: set[int] = field(factory=set)
@@ -145,7 +145,7 @@ class _Replay:
         return sum(self._done.values())
 
     def next(self, records: Sequence[LogRecord]) -> Sequence[LogRecord]:
-        """Those of ``records`` that are wanted, up to the first in each bucket before which one is missing."""
+        """Those of ``records`` that are to be handled, up to the first in each bucket before which one is missing."""
         found = []
         for record in records:
             wanted, done = self.wanted.get(record.bucket, ()), self._done.get(record.bucket, 0)
@@ -154,22 +154,19 @@ class _Replay:
             if record.position == wanted[done]:
                 self._done[record.bucket] = done + 1
                 self._orders.add(record.order_id)
-                found.append(record)
+                if self._is_free(record):
+                    found.append(record)
             elif record.position in wanted:
                 self._closed.add(record.bucket)
         return found
 
-    def counting(
-        self, commit: Callable[[Sequence[LogRecord]], Awaitable[int]]
-    ) -> Callable[[Sequence[LogRecord]], Awaitable[None]]:
-        """``commit``, which says how many events are parked, with its outcome counted."""
-
-        async def counted(records: Sequence[LogRecord]) -> None:
-            parked = await commit(records)
-            self.parked += parked
-            self.handled += len(records) - parked
-
-        return counted
+    def _is_free(self, record: LogRecord) -> bool:
+        """Whether ``record`` is neither parked nor was dropped; it is counted where it is."""
+        parked = record.sequence >= self.first_parked.get(record.order_id, inf)
+        dropped = not parked and record.sequence in self.given_up.get(record.order_id, ())
+        self.parked += parked
+        self.dropped += dropped
+        return not parked and not dropped
 
     def told(self, *, dry_run: bool = False) -> Replayed:
         reached = {bucket: self._done.get(bucket, 0) for bucket in self.wanted}
@@ -186,6 +183,7 @@ class _Replay:
             orders=len(self._orders),
             handled=self.handled,
             parked=self.parked,
+            dropped=self.dropped,
             stopped=tuple(self.stopped.values()),
             missing=tuple(missing),
         )

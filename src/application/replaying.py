@@ -147,7 +147,8 @@ class Missing:
 class Replayed:
     """What a replay did, or, where it was a ``dry_run``, would do: ``events`` of ``orders`` are concerned.
 
-    ``handled`` events went to the consumer; ``parked`` ones wait among the dead letters and are left to a redrive.
+    ``handled`` events went to the consumer; ``parked`` ones wait among the dead letters and are left to a redrive;
+    ``dropped`` ones were given up for it.
     """
 
     consumer: str
@@ -157,6 +158,7 @@ class Replayed:
     orders: int = 0
     handled: int = 0
     parked: int = 0
+    dropped: int = 0
     stopped: tuple[Stopped, ...] = ()
     missing: tuple[Missing, ...] = ()
 

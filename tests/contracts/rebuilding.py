@@ -4,34 +4,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
-from attrs import define, evolve
+from attrs import evolve
 from orderflow.application.analyse import Analyse
-from orderflow.application.log import LogRecord, Positions
+from orderflow.application.log import LogRecord
 from orderflow.application.repairs import RepairKind
 from orderflow.domain.errors import CorruptHistory, RebuildOvertaken, StorageUnavailable
 
 from tests.contracts.handling import Stumbling
-from tests.contracts.replaying import ANN
+from tests.contracts.replaying import ANN, Interrupted
 from tests.support.effects import World
 from tests.support.shop import Shop
 
 ORDERS = ("o1", "o2", "o3")
 AWAY = StorageUnavailable("database", "it is away")
-
-
-@define
-class Interrupted:
-    """The log of ``shop``; after the first records were read from it, ``then`` happens."""
-
-    shop: Shop
-    then: Callable[[], Awaitable[Any]] | None
-
-    async def read(self, after: Positions, *, limit: int) -> Sequence[LogRecord]:
-        records = await self.shop.storage.log.read(after, limit=limit)
-        then, self.then = self.then, None
-        if then is not None:
-            await then()
-        return records
 
 
 class RebuildingContract:
@@ -149,6 +134,20 @@ class RebuildingContract:
 
         assert {order_id: course.events for order_id, course in rebuilt.items()} == dict.fromkeys(ORDERS, 7)
         assert (redriven.events, await _courses(world)) == (5, rebuilt)
+
+    async def test_an_order_with_dropped_events_is_whole_again_once_it_can_be(self, world: World) -> None:
+        shop, records = await _lives(*ORDERS)
+        poison = {("o2", 6)}
+        await world.handling(Stumbling(poison=poison))(records)
+        await world.drop("analytics", "o2", by="ann", why="it has come to its end", with_followers=True)
+
+        still_failing = await world.rebuilding(shop.storage.log, Stumbling(poison=poison))(**ANN)
+        as_it_was = await _events(world)
+        mended = await world.rebuilding(shop.storage.log)(**ANN)
+
+        assert [(it.order_id, it.sequence) for it in still_failing.stopped] == [("o2", 6)]
+        assert as_it_was == {"o1": 7, "o2": 5, "o3": 7}
+        assert (mended.stopped, await _events(world)) == ((), dict.fromkeys(ORDERS, 7))
 
     @pytest.mark.parametrize("page", [4, 1000])
     async def test_an_order_that_would_lose_something_leaves_all_as_it_was(self, world: World, page: int) -> None:

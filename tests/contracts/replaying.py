@@ -1,7 +1,8 @@
 """What a replay promises, wherever the effects are kept."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from orderflow.application.analyse import Analyse
 from orderflow.application.consuming import ConsumerWork
 from orderflow.application.epochs import Begun
 from orderflow.application.keep_stock import KeepStock
-from orderflow.application.log import Delivery, LogRecord, bucket_of
+from orderflow.application.log import Delivery, LogRecord, Positions, bucket_of
 from orderflow.application.notices import Contact
 from orderflow.application.notify import Notify
 from orderflow.application.repairs import RepairKind
@@ -35,6 +36,21 @@ class Forgetful(Analyse):
 
     async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
         """Nothing."""
+
+
+@define
+class Interrupted:
+    """The log of ``shop``; after the first records were read from it, ``then`` happens."""
+
+    shop: Shop
+    then: Callable[[], Awaitable[Any]] | None
+
+    async def read(self, after: Positions, *, limit: int) -> Sequence[LogRecord]:
+        records = await self.shop.storage.log.read(after, limit=limit)
+        then, self.then = self.then, None
+        if then is not None:
+            await then()
+        return records
 
 
 class ReplayingContract:
@@ -109,6 +125,27 @@ class ReplayingContract:
 
         assert (done.events, done.handled, done.parked, dry.parked) == (9, 4, 5, 5)
         assert await _events(world) == {"o1": 7, "o2": 2}
+
+    async def test_what_was_dropped_stays_given_up(self, world: World) -> None:
+        shop, records = await _lives("o1", "o2")
+        await world.handling(Stumbling(poison={("o1", 6)}))(records)
+        await _drop(world)
+        dry = await world.replaying(shop.storage.log).dry_run(ALL)
+
+        done = await world.replaying(shop.storage.log)(ALL, **ANN)
+
+        assert (done.events, done.handled, done.dropped, done.whole) == (14, 12, 2, True)
+        assert (dry.dropped, dry.parked) == (2, 0)
+        assert await _events(world) == {"o1": 5, "o2": 7}
+
+    async def test_what_is_dropped_meanwhile_is_not_handled(self, world: World) -> None:
+        shop, records = await _lives("o1", "o2")
+        await world.handling(Stumbling(poison={("o1", 6)}))(records)
+
+        done = await world.replaying(Interrupted(shop, partial(_drop, world)))(ALL, **ANN)
+
+        assert (done.handled, done.whole) == (12, True)
+        assert await _events(world) == {"o1": 5, "o2": 7}
 
     async def test_an_order_stops_at_an_event_that_fails_and_the_others_go_on(self, world: World) -> None:
         shop, records = await _lives("o1", "o2", "o3")
@@ -238,6 +275,11 @@ class ReplayingContract:
             await replay(ALL, source="topic", **ANN)
 
         assert await world.storage.repairs.history(limit=9) == []
+
+
+async def _drop(world: World) -> None:
+    """Somebody gives up what analytics has of o1 among its dead letters."""
+    await world.drop("analytics", "o1", by="ann", why="it has come to its end", with_followers=True)
 
 
 async def _lives(*order_ids: str) -> tuple[Shop, Sequence[LogRecord]]:

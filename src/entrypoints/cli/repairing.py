@@ -125,8 +125,8 @@ def _given(name: str, word: str | None) -> str:
 
 
 def _table(done: Replayed) -> Any:
-    figures = (done.events, done.orders, done.handled, done.parked, len(done.stopped), len(done.missing))
-    columns = ("events", "orders", "handled", "parked", "orders stopped", "buckets with a gap")
+    figures = (done.events, done.orders, done.handled, done.parked, done.dropped, len(done.stopped), len(done.missing))
+    columns = ("events", "orders", "handled", "parked", "dropped", "orders stopped", "buckets with a gap")
     return rows("consumer", "source", *columns, of=[(done.consumer, done.source, *figures)])
 
 
