@@ -1,36 +1,25 @@
 """A consumer's records straight from the log, where no Kafka stands between."""
 
-import asyncio
 from collections.abc import Sequence
-from time import monotonic
 
 from attrs import define, field
 
 from ..application.log import Foreign, LogRecord, Origin
-from ..application.pausing import Gathering
 from ..application.ports import Cursors, EventLog, Wakeup
 
 
 @define(eq=False)
 class LogEventSource:
-    """Reads on from the consumer's own cursors; waits for news of commits, at most ``poll_interval`` seconds.
-
-    It lets news gather while the last batch was not full, since a transaction costs much the same for one as for many.
-    """
+    """Reads on from the consumer's own cursors; waits for news of commits, at most ``poll_interval`` seconds."""
 
     log: EventLog
     committed: Cursors
     consumer: str
     wakeup: Wakeup
     poll_interval: float = 0.25
-    gathering: Gathering = field(factory=lambda: Gathering(share=0.05, longest=1.0))
-    _busy_since: float | None = field(default=None, init=False)
     _positions: dict[int, int] | None = field(default=None, init=False)
 
     async def read(self, limit: int) -> Sequence[LogRecord | Foreign]:
-        if self._busy_since is not None:
-            await asyncio.sleep(self.gathering.after(monotonic() - self._busy_since))
-            self._busy_since = None
         if self._positions is None:
             self._positions = dict(await self.committed.positions(self.consumer))
         records = await self._news(limit)
@@ -39,7 +28,6 @@ class LogEventSource:
             records = await self._news(limit)
         for record in records:
             self._positions[record.bucket] = record.position
-        self._busy_since = monotonic() if 0 < len(records) < limit else None
         return records
 
     async def done(self) -> None:

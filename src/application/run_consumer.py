@@ -10,12 +10,15 @@ from attrs import define, field
 from ..domain.errors import LogBehindTopic, LogGap, Unavailable
 from .consuming import Consumer, Handled
 from .log import Foreign, LogRecord
-from .pausing import Backoff, pause
+from .pausing import Backoff, Gathering, pause
 from .ports import EventSource
 
 BATCH = 500
 STAND_BY_SECONDS = 0.25
 """How often a paused consumer looks whether it may go on, and keeps its place in the meantime."""
+
+FROM_LOG, FROM_TOPIC = Gathering(share=0.05, longest=1.0), Gathering(share=0.1, longest=0.5)
+"""How long news may gather, by where it is read: a transaction costs much the same for one event as for many."""
 
 logger = logging.getLogger("orderflow.consumer")
 
@@ -53,7 +56,8 @@ class RunConsumer:
     missing waits while the others go on; what is not done is read again after a second, and while something is still
     missing, ever more seldom. At first, and while it hears nothing, it asks what is ``unheard``, and reads again where
     that does not come by itself. An event that failed by something that may pass is given again when the rest of its
-    batch is done, after ``a_moment``. While it is ``paused`` it handles and settles nothing. ``handled`` counts events,
+    batch is done, after ``a_moment``. After a batch that was not full it lets news gather.
+    While it is ``paused`` it handles and settles nothing. ``handled`` counts events,
     ``gaps`` how often a bucket was found to lack some, ``failures`` how often a backend did not answer; ``failed`` is
     told of either. Raises LogBehindTopic: the database was restored, and nothing more is handled.
     """
@@ -63,6 +67,7 @@ class RunConsumer:
     consumer: Consumer
     paused: Callable[[], Awaitable[bool]] = _never
     batch: int = BATCH
+    gathering: Gathering = FROM_TOPIC
     backoff: Backoff = field(factory=Backoff)
     patience: Backoff = field(factory=_patience)
     a_moment: Backoff = field(factory=_a_moment)
@@ -73,6 +78,7 @@ class RunConsumer:
     gaps: int = field(default=0, init=False)
     failures: int = field(default=0, init=False)
     _in_hand: Sequence[LogRecord | Foreign] | None = field(default=None, init=False)
+    _not_full_since: float | None = field(default=None, init=False)
     _read_again_at: float | None = field(default=None, init=False)
     _stands_by: bool = field(default=False, init=False)
     _listen_at: float = field(default=0.0, init=False)
@@ -108,6 +114,7 @@ class RunConsumer:
             await self._listen()
         if self._in_hand is None:
             self._in_hand = await self.source.read(self.batch)
+            self._not_full_since = monotonic() if 0 < len(self._in_hand) < self.batch else None
             if self._in_hand and await self.paused():
                 return False  # it may have waited long for these
         if self._in_hand:
@@ -132,6 +139,8 @@ class RunConsumer:
             await self.source.rewind()
             self._read_again_at = None
         await self.consumer.settle()
+        if self._not_full_since is not None:
+            await pause(stop, self.gathering.after(monotonic() - self._not_full_since))
         return worked
 
     async def _listen(self) -> None:

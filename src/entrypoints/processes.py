@@ -9,7 +9,7 @@ from typing import Any
 
 from ..adapters.log_source import LogEventSource
 from ..application.rollout_in_force import LOOK_AGAIN_SECONDS
-from ..application.run_consumer import RunConsumer
+from ..application.run_consumer import FROM_LOG, FROM_TOPIC, RunConsumer
 from ..application.run_relay import RunRelay
 from ..domain.errors import InvalidInput, NotConfigured, Unavailable
 from .container import CONSUMERS
@@ -123,6 +123,7 @@ def consumer_loop(container: Any, name: str) -> RunConsumer:
         paused=partial(container.in_force().pauses, name),
         unheard=container.unheard(name, source),
         batch=container.settings().consumer_batch,
+        gathering=FROM_LOG if isinstance(source, LogEventSource) else FROM_TOPIC,
         failed=partial(container.presence().failures.note, name),
     )
 

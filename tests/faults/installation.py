@@ -152,6 +152,7 @@ class Process:
             consumer=consumer,
             paused=partial(self.container.in_force().pauses, name),
             batch=self.container.settings().consumer_batch,
+            gathering=Gathering(share=1, longest=0),
             backoff=Backoff(0, 0),
             patience=Backoff(0, 0),
         )(stop)

@@ -1,8 +1,6 @@
 """A consumer's records from the topic, as a member of its consumer group."""
 
-import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from time import monotonic
 from typing import Any
 
 import structlog
@@ -10,7 +8,6 @@ from attrs import define, field
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from ...application.log import Foreign, LogRecord, Origin
-from ...application.pausing import Gathering
 from .client import OneThread, TellingConsumer, admin, consumer, said, unavailable
 from .lag import high_watermarks
 from .messages import record_of
@@ -33,7 +30,6 @@ class KafkaEventSource:
 
     Reads what is committed, each partition in order. The group's offsets follow what is done, for the tools that
     show lag and for where a new member begins; what is a duplicate, the cursors in the database decide.
-    While the last batch was not full it lets news gather, since a transaction costs much the same for one as for many.
     ``poll_interval`` is how many seconds an idle ``read`` waits for news; ``timeout`` bounds, in seconds, what else is
     asked of Kafka.
     """
@@ -43,10 +39,8 @@ class KafkaEventSource:
     group: str = field(kw_only=True, default="")
     poll_interval: float = field(kw_only=True, default=0.25)
     timeout: float = field(kw_only=True, default=10.0)
-    gathering: Gathering = field(kw_only=True, factory=lambda: Gathering(share=0.1, longest=0.5))
     commit_failures: int = field(default=0, init=False)
     _thread: OneThread = field(init=False)
-    _busy_since: float | None = field(default=None, init=False)
     _consumer: TellingConsumer | None = field(default=None, init=False)
     _read: dict[int, int] = field(factory=dict, init=False)
     _done: dict[int, int] = field(factory=dict, init=False)
@@ -73,11 +67,7 @@ class KafkaEventSource:
         Serves the group's rebalances, so it has to be called at least every five minutes (``max.poll.interval.ms``).
         Raises StreamUnavailable; no record is passed over by that.
         """
-        if self._busy_since is not None:
-            await asyncio.sleep(self.gathering.after(monotonic() - self._busy_since))
-        records = await self._thread(self._next, limit)
-        self._busy_since = monotonic() if 0 < len(records) < limit else None
-        return records
+        return await self._thread(self._next, limit)
 
     async def done(self) -> None:
         """All that was read is handled. Tells the group without waiting; a failure of that is counted and logged."""

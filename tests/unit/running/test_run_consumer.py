@@ -12,7 +12,7 @@ from attrs import define, evolve, field
 from orderflow.application.analyse import Analyse
 from orderflow.application.consuming import Handled
 from orderflow.application.log import Foreign, LogRecord, bucket_of
-from orderflow.application.pausing import Backoff
+from orderflow.application.pausing import Backoff, Gathering
 from orderflow.application.run_consumer import RunConsumer
 from orderflow.application.write_set import WriteSet
 from orderflow.domain.errors import StorageUnavailable, StreamUnavailable
@@ -211,6 +211,22 @@ async def test_a_stop_finishes_the_batch_in_hand(world: World, records: Sequence
 
     assert await reached(world) == [10]
     assert (tape.done_at, tape.closed) == (1, True)
+
+
+async def test_news_may_gather_after_a_batch_that_was_not_full_and_a_stop_does_not_wait_for_it(
+    world: World, records: Sequence[LogRecord]
+) -> None:
+    an_hour, stop = Gathering(share=1e-12, longest=3600), asyncio.Event()
+    tape = Tape([records[:4], records[4:6], records[6:]])
+    run = consumer(tape, Handling(world), batch=4, gathering=an_hour)
+    task = asyncio.create_task(run(stop))
+    await eventually_async(lambda: tape.done_at == 2)
+
+    stop.set()
+    async with asyncio.timeout(10):
+        await task
+
+    assert await reached(world) == [6]
 
 
 class Switch:
