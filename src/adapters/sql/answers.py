@@ -19,9 +19,8 @@ class SqlAnswers:
     database: Database
 
     async def find(self, caller: str, key: str) -> Answer | None:
-        async with self.database.reading() as connection:
-            row = (await connection.execute(_FIND, {"caller": caller, "key": key})).first()
-        return Answer(row.fingerprint, row.answer, row.order_id) if row is not None else None
+        found = await self.database.rows(_FIND, {"caller": caller, "key": key})
+        return next((Answer(row.fingerprint, row.answer, row.order_id) for row in found), None)
 
     async def forget_before(self, moment: datetime) -> int:
         old = delete(idempotency_keys).where(idempotency_keys.c.created_at < moment)

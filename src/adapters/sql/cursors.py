@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import starmap
 
 from attrs import frozen
 from sqlalchemy import bindparam, select, text
@@ -28,9 +29,7 @@ class SqlCursors:
     database: Database
 
     async def positions(self, reader: str) -> Positions:
-        async with self.database.reading() as connection:
-            found = await connection.execute(_POSITIONS, {"reader": reader})
-            return {row.bucket: row.position for row in found}
+        return {row.bucket: row.position for row in await self.database.rows(_POSITIONS, {"reader": reader})}
 
     async def put(self, reader: str, positions: Positions) -> None:
         if not positions:
@@ -49,5 +48,4 @@ class SqlCursors:
             return list(await connection.scalars(select(cursors.c.reader).distinct().order_by(cursors.c.reader)))
 
     async def at(self, bucket: int) -> Sequence[CursorAt]:
-        async with self.database.reading() as connection:
-            return [CursorAt(*row) for row in await connection.execute(_AT, {"bucket": bucket})]
+        return [*starmap(CursorAt, await self.database.rows(_AT, {"bucket": bucket}))]

@@ -1,7 +1,7 @@
 """One database behind a pool of connections: how it is read, and how a transaction runs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from time import perf_counter
@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from attrs import define, field
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Executable, Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ...domain.errors import InvalidInput, NotConfigured, StorageUnavailable
-from .engines import ALLOWED_URLS, READING, PostgresAddress, postgresql_engine, sqlite_engine, sqlite_writer
+from .engines import ALLOWED_URLS, READING, PostgresAddress, postgresql_engine, sqlite_engine, sqlite_on_a_thread
 from .failures import sqlstate, translated, unanswered, unavailable
 
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
@@ -38,8 +38,12 @@ class Database:
     address: PostgresAddress | None = None
     watch: Callable[[str, float, bool], None] = _nobody_looks
     _writer: Engine | None = None
+    _reader: Engine | None = None
     _turn: asyncio.Lock = field(factory=asyncio.Lock, init=False)
-    _thread: ThreadPoolExecutor = field(factory=lambda: ThreadPoolExecutor(1, "orderflow-sqlite"), init=False)
+    _writing_thread: ThreadPoolExecutor = field(factory=lambda: ThreadPoolExecutor(1, "orderflow-sqlite"), init=False)
+    _reading_thread: ThreadPoolExecutor = field(
+        factory=lambda: ThreadPoolExecutor(1, "orderflow-sqlite-read"), init=False
+    )
 
     @classmethod
     def at(cls, url: str, *, pool_size: int, pooled: bool = False) -> "Database":
@@ -52,7 +56,12 @@ class Database:
             address = PostgresAddress(url, pooled)
             return cls(postgresql_engine(address, pool_size), POSTGRESQL, address=address)
         if scheme == "sqlite" and not urlsplit(url).netloc and urlsplit(url).path not in ("", "/", "/:memory:"):
-            return cls(sqlite_engine(url, pool_size), SQLITE, writer=sqlite_writer(url))
+            return cls(
+                sqlite_engine(url, pool_size),
+                SQLITE,
+                writer=sqlite_on_a_thread(url),
+                reader=sqlite_on_a_thread(url, reading=True),
+            )
         raise InvalidInput("database url", f"it begins with {scheme!r}", ALLOWED_URLS)
 
     @property
@@ -63,7 +72,7 @@ class Database:
     @property
     def engines(self) -> tuple[Engine, ...]:
         """All that statements go through."""
-        return (self.engine.sync_engine, *([self._writer] if self._writer is not None else []))
+        return (self.engine.sync_engine, *(one for one in (self._writer, self._reader) if one is not None))
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -92,6 +101,23 @@ class Database:
                         raise
                     with committing(self.backend):
                         await transaction.commit()
+
+    async def rows(self, statement: Executable, given: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
+        """The rows of one statement, which sees what is committed when it starts. Raises StorageUnavailable.
+
+        SQLite's are read on a thread, there and back once; through ``reading`` they would go there four times.
+        """
+        reader = self._reader
+        if reader is None:
+            async with self.reading() as connection:
+                return (await connection.execute(statement, given)).fetchall()
+
+        def run() -> Sequence[Row[Any]]:
+            with reader.connect() as connection:
+                return connection.execute(statement, given).fetchall()
+
+        with translated(self.backend):
+            return await asyncio.get_running_loop().run_in_executor(self._reading_thread, run)
 
     async def fetch(self, sql: str, *given: Any) -> Sequence[Any]:
         """The rows of one statement on PostgreSQL, straight from asyncpg: nothing else is made of them.
@@ -126,14 +152,15 @@ class Database:
 
         async with self._turn:
             with translated(self.backend):
-                return await asyncio.get_running_loop().run_in_executor(self._thread, run)
+                return await asyncio.get_running_loop().run_in_executor(self._writing_thread, run)
 
     async def close(self) -> None:
         """Give back all connections, and the thread."""
         await self.engine.dispose()
-        if self._writer is not None:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.dispose)
-        self._thread.shutdown(wait=False)
+        for engine, thread in ((self._writer, self._writing_thread), (self._reader, self._reading_thread)):
+            if engine is not None:
+                await asyncio.get_running_loop().run_in_executor(thread, engine.dispose)
+            thread.shutdown(wait=False)
 
     def known_buckets(self) -> int:
         """How many buckets the log has. Raises NotConfigured before the storage is open."""

@@ -237,6 +237,4 @@ def _key(letter: DeadLetter) -> dict[str, object]:
 
 
 async def _all(database: Database, query: Select[Any]) -> Sequence[Any]:
-    async with database.reading() as connection:
-        found = await connection.execute(query)
-        return list(found.mappings())
+    return [row._mapping for row in await database.rows(query)]

@@ -169,15 +169,17 @@ def sqlite_engine(url: str, pool_size: int) -> AsyncEngine:
     return engine
 
 
-def sqlite_writer(url: str) -> Engine:
-    """One connection for a thread that runs whole transactions: a hop there and back for each, not for each call."""
+def sqlite_on_a_thread(url: str, *, reading: bool = False) -> Engine:
+    """One connection for a thread that does whole pieces of work: a hop there and back for each, not for each call."""
     engine = create_engine(
         url,
         pool_size=1,
         max_overflow=0,
         connect_args={"timeout": LOCK_SECONDS},
         json_serializer=_json,
+        json_deserializer=msgspec.json.decode,
         hide_parameters=True,
+        execution_options={READING: reading},
     )
     _listen(engine)
     return engine

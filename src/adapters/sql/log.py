@@ -58,8 +58,7 @@ class SqlEventLog:
     database: Database
 
     async def heads(self) -> Positions:
-        async with self.database.reading() as connection:
-            return {row.bucket: row.position for row in await connection.execute(_HEADS)}
+        return {row.bucket: row.position for row in await self.database.rows(_HEADS)}
 
     async def read(self, after: Positions, *, limit: int) -> Sequence[LogRecord]:
         """Positions are dense and a head is committed with its events, so what a share covers is there, gapless."""
@@ -70,9 +69,7 @@ class SqlEventLog:
             rows = list(await self.database.fetch(_READ_POSTGRESQL, *zip(*wanted, strict=True)))
             rows.sort(key=itemgetter(0, 1))
             return [*starmap(LogRecord, rows)]
-        async with self.database.reading() as connection:
-            result = await connection.execute(_READ_SQLITE, {"wanted": json.dumps(wanted)})
-            return [*starmap(LogRecord, result.fetchall())]
+        return [*starmap(LogRecord, await self.database.rows(_READ_SQLITE, {"wanted": json.dumps(wanted)}))]
 
     async def bodies(self, addresses: Collection[Address]) -> Mapping[Address, bytes]:
         if not addresses:
@@ -80,23 +77,18 @@ class SqlEventLog:
         if self.database.backend == POSTGRESQL:
             rows = await self.database.fetch(_BODIES_POSTGRESQL, *zip(*addresses, strict=True))
         else:
-            async with self.database.reading() as connection:
-                rows = (await connection.execute(_BODIES_SQLITE, {"wanted": json.dumps(list(addresses))})).fetchall()
+            rows = await self.database.rows(_BODIES_SQLITE, {"wanted": json.dumps(list(addresses))})
         return {(bucket, position): body for bucket, position, body in rows}
 
     async def since(self, moment: datetime) -> Positions:
-        async with self.database.reading() as connection:
-            return {row.bucket: row.position for row in await connection.execute(_SINCE, {"moment": moment})}
+        return {row.bucket: row.position for row in await self.database.rows(_SINCE, {"moment": moment})}
 
     async def history(self, order_id: str) -> Sequence[LogRecord]:
         if "\0" in order_id:  # which no order id has, and PostgreSQL cannot be asked for
             return ()
-        async with self.database.reading() as connection:
-            result = await connection.execute(_HISTORY, {"order_id": order_id})
-            return [*starmap(LogRecord, result.fetchall())]
+        return [*starmap(LogRecord, await self.database.rows(_HISTORY, {"order_id": order_id}))]
 
     async def times(self, order_id: str) -> Sequence[EventTimes]:
         if "\0" in order_id:
             return ()
-        async with self.database.reading() as connection:
-            return [*starmap(EventTimes, await connection.execute(_TIMES, {"order_id": order_id}))]
+        return [*starmap(EventTimes, await self.database.rows(_TIMES, {"order_id": order_id}))]

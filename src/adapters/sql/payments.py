@@ -27,8 +27,7 @@ class SqlPaymentAttempts:
         return await self._find(select(payment_attempts).where(UNSETTLED).order_by(*_IN_ORDER).limit(limit))
 
     async def _find(self, query: Select[Any]) -> Sequence[PaymentAttempt]:
-        async with self.database.reading() as connection:
-            return [_attempt(row) for row in (await connection.execute(query)).mappings()]
+        return [_attempt(row._mapping) for row in await self.database.rows(query)]
 
 
 def row_of(attempt: PaymentAttempt) -> dict[str, Any]:

@@ -27,10 +27,8 @@ class SqlTokens:
             await connection.execute(_ADD, row)
 
     async def find(self, digest: str) -> Actor | None:
-        async with self.database.reading() as connection:
-            row = (await connection.execute(_FIND, {"digest": digest})).first()
-        return Actor(Role(row.role), row.actor_id) if row is not None else None
+        found = await self.database.rows(_FIND, {"digest": digest})
+        return next((Actor(Role(row.role), row.actor_id) for row in found), None)
 
     async def any(self) -> bool:
-        async with self.database.reading() as connection:
-            return (await connection.execute(select(tokens.c.digest).limit(1))).first() is not None
+        return bool(await self.database.rows(select(tokens.c.digest).limit(1)))
