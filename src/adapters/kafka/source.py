@@ -44,6 +44,7 @@ class KafkaEventSource:
     _consumer: TellingConsumer | None = field(default=None, init=False)
     _read: dict[int, int] = field(factory=dict, init=False)
     _done: dict[int, int] = field(factory=dict, init=False)
+    _told: dict[int, int] = field(factory=dict, init=False)
     _rewound: bool = field(default=False, init=False)
     _stands_by: bool = field(default=False, init=False)
     _early: list[Message] = field(factory=list, init=False)
@@ -71,7 +72,7 @@ class KafkaEventSource:
 
     async def done(self) -> None:
         """All that was read is handled. Tells the group without waiting; a failure of that is counted and logged."""
-        await self._thread(self._tell, asynchronous=True)
+        await self._thread(self._tell)
 
     async def rewind(self) -> None:
         """Read again what is not done; when asked a second time with nothing done between, from the beginning.
@@ -158,21 +159,19 @@ class KafkaEventSource:
         self._given, self._stood, self._origins = records, stood, None
         return records
 
-    def _tell(self, *, asynchronous: bool) -> None:
+    def _tell(self) -> None:
         news = {p: at for p, at in self._read.items() if at >= 0 and at != self._done.get(p)}
         if not news or self._consumer is None:
             return
         self._done.update(news)
         self._rewound = False
-        self._commit(self._consumer, news, asynchronous=asynchronous)
+        self._commit(self._consumer, news)
 
-    def _commit(self, consumer: Consumer, offsets: dict[int, int], *, asynchronous: bool) -> None:
+    def _commit(self, consumer: Consumer, offsets: dict[int, int]) -> None:
+        """Waits for nothing, since an answer might never come."""
         told = [TopicPartition(self.settings.topic, p, at) for p, at in offsets.items()]
         try:
-            if asynchronous:
-                consumer.commit(offsets=told, asynchronous=True)
-            else:
-                consumer.commit(offsets=told, asynchronous=False)
+            consumer.commit(offsets=told, asynchronous=True)
         except KafkaException as error:
             self._untold(error)
 
@@ -235,21 +234,25 @@ class KafkaEventSource:
             consumer.pause(partitions)
 
     def _gives_up(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Only what is not known to be committed is told once more: while Kafka stands still that takes very long."""
         given = {each.partition for each in partitions}
-        if told := {p: at for p, at in self._done.items() if p in given}:
-            self._commit(consumer, told, asynchronous=False)
+        if untold := {p: at for p, at in self._done.items() if p in given and at != self._told.get(p)}:
+            self._commit(consumer, untold)
         self._lost(consumer, partitions)
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         for each in partitions:
             self._read.pop(each.partition, None)
             self._done.pop(each.partition, None)
+            self._told.pop(each.partition, None)
         self._early = [message for message in self._early if message.partition() in self._read]
         consumer.incremental_unassign(partitions)
 
     def _noted(self, error: KafkaError) -> None:
         self._trouble = error
 
-    def _committed(self, error: KafkaError | None, _: list[TopicPartition]) -> None:
-        if error is not None and error.code() != KafkaError._NO_OFFSET:
+    def _committed(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        if error is None:
+            self._told.update({each.partition: each.offset for each in partitions if each.error is None})
+        elif error.code() != KafkaError._NO_OFFSET:
             self._untold(KafkaException(error))

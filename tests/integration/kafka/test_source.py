@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
 import pytest
 from confluent_kafka import Producer
@@ -11,8 +12,8 @@ from orderflow.adapters.memory import MemoryStorage
 from orderflow.application.log import Foreign, LogRecord, Origin
 from orderflow.domain.errors import StreamUnavailable
 
-from tests.support.kafka import KafkaBroker, needs_real_kafka
-from tests.support.servers import free_port
+from tests.support.kafka import KafkaBroker, LocalKafka, needs_real_kafka
+from tests.support.servers import free_port, not_ours
 from tests.support.waiting import eventually_async
 
 from .conftest import on_topic
@@ -155,6 +156,33 @@ class TestReading:
         await source.close()
 
 
+async def _nothing_left(lag: GroupLag, source: KafkaEventSource) -> bool:
+    """Whether the group has committed all of 80 records, and the source has heard of it."""
+    known = (await lag.of([source.group]))[source.group]
+    await source.read(10)
+    await source.done()
+    return sum(each.end for each in known) == 80 and all(each.lag == 0 for each in known)
+
+
+class TestLeaving:
+    async def test_comes_to_an_end_while_kafka_stands_still(
+        self, kafka: KafkaBroker, source: KafkaEventSource, kafka_settings: KafkaSettings
+    ) -> None:
+        if not isinstance(kafka, LocalKafka):
+            not_ours("Kafka", "pause")
+        send(kafka_settings, await records(20))
+        await read(source, 80)
+        lag = GroupLag(kafka_settings)
+        await eventually_async(partial(_nothing_left, lag, source), deadline=30)
+        await lag.close()
+
+        kafka.members[0].process.pause()
+        try:
+            await asyncio.wait_for(source.close(), 30)
+        finally:
+            kafka.members[0].process.resume()
+
+
 class TestGoingOn:
     async def test_after_what_was_done(self, source: KafkaEventSource, kafka_settings: KafkaSettings) -> None:
         sent = await records(20)
@@ -188,13 +216,8 @@ class TestGoingOn:
         await read(source, 80)
         lag = GroupLag(kafka_settings)
 
-        async def caught_up() -> bool:
-            await source.read(10)
-            await source.done()
-            known = (await lag.of([source.group]))[source.group]
-            return sum(each.end for each in known) == 80 and all(each.lag == 0 for each in known)
+        await eventually_async(partial(_nothing_left, lag, source), deadline=30)
 
-        await eventually_async(caught_up, deadline=30)
         await lag.close()
 
 
