@@ -130,8 +130,8 @@ async def test_a_standby_that_lacks_the_last_moments_is_refused_by_those_who_run
     async with either.opened() as container:
         for order_id in KEPT:
             await placed(container.storage(), order_id)
-        await caught_up(container)
         await asyncio.to_thread(standby.follow, server)
+        await caught_up(container)
         await asyncio.to_thread(standby.let_go)
         for order_id in LOST:
             await placed(container.storage(), order_id)
