@@ -37,6 +37,9 @@ class KafkaRelayCursors:
                 raise KafkaException(described.error)
             asked = [TopicPartition(self.settings.topic, partition) for partition in described.partitions]
             answers = asking.committed(asked, timeout=self.timeout)
+            for answer in answers:
+                if answer.error is not None:  # which is not the same as none
+                    raise KafkaException(answer.error)
         except KafkaException as error:
             raise unavailable("reading the relays' cursors", error, asking) from error
         finally:
