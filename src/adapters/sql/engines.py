@@ -107,6 +107,9 @@ def _asyncpg() -> Any:
     import asyncpg
     from asyncpg import connect_utils
 
+    if not hasattr(connect_utils, "TLSUpgradeProto"):  # another version
+        return asyncpg
+
     class Heard(connect_utils.TLSUpgradeProto):  # type: ignore[misc]
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)

@@ -131,7 +131,8 @@ class Life:
         """Nobody gets a connection, and those that there are break."""
         name = urlsplit(self.here.stack.database_url).path.lstrip("/")
         self.postgres.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
-        self.postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        left = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{name}'"
+        eventually(lambda: self.postgres.ask(left) == 0, that="nobody is connected, nor about to be")
         try:
             yield
         finally:
