@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 from attrs import frozen
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from orderflow.adapters.kafka import KafkaSettings
+from orderflow.adapters.kafka.client import leaderless
 
 from tests.support.kafka import KafkaBroker
+from tests.support.waiting import eventually
 
 
 @frozen
@@ -33,7 +35,7 @@ def on_topic(settings: KafkaSettings) -> Sequence[Seen]:
     seen = []
     try:
         for partition in sorted(consumer.list_topics(settings.topic, timeout=10).topics[settings.topic].partitions):
-            _, end = uncommitted.get_watermark_offsets(TopicPartition(settings.topic, partition), 10)
+            end = _end(uncommitted, TopicPartition(settings.topic, partition))
             consumer.assign([TopicPartition(settings.topic, partition, 0)])
             at = 0
             while at < end:
@@ -51,6 +53,20 @@ def on_topic(settings: KafkaSettings) -> Sequence[Seen]:
         consumer.close()
         uncommitted.close()
     return seen
+
+
+def _end(uncommitted: Consumer, partition: TopicPartition) -> int:
+    """The offset after the last record; the leader of a partition just made may know nothing of it yet."""
+
+    def told() -> tuple[int, int] | None:
+        try:
+            return uncommitted.get_watermark_offsets(partition, 10)
+        except KafkaException as error:
+            if leaderless(error):
+                return None
+            raise
+
+    return eventually(told, deadline=30, that=f"{partition} has a leader")[1]
 
 
 @pytest.fixture
