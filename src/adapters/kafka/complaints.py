@@ -17,6 +17,7 @@ LATELY = 15.0
 _VAGUE = frozenset(
     {
         KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._FATAL,
         KafkaError._MSG_TIMED_OUT,
         KafkaError._TIMED_OUT,
         KafkaError._TRANSPORT,

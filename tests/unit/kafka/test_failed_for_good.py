@@ -7,6 +7,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from orderflow.adapters.kafka import direct
 from orderflow.adapters.kafka.client import TellingProducer, hear
+from orderflow.adapters.kafka.complaints import Complaints
 from orderflow.adapters.kafka.direct import DirectPublishing
 from orderflow.adapters.kafka.settings import KafkaSettings
 from orderflow.application.write_set import WriteSet
@@ -32,6 +33,15 @@ def test_what_it_raises_when_it_is_asked_for_its_complaints_is_one_of_them(mocke
     hear(client)
 
     client.complaints.assert_called_once_with(FENCED)
+
+
+def test_that_it_can_do_nothing_any_more_is_said_with_the_reason() -> None:
+    complaints = Complaints({})
+    complaints(FENCED)
+
+    said = complaints.instead_of(KafkaError(KafkaError._FATAL, "Fatal error"))
+
+    assert "_FENCED" in said
 
 
 async def test_direct_publishing_goes_on_with_another_one(
