@@ -193,7 +193,7 @@ class Mischief:
     async def _transaction_held(self, fault: Fault) -> None:
         """Somebody has written an order's bucket, and neither commits nor goes away."""
         while True:
-            connection = await self.town.connect()
+            connection = await self._connected()
             try:
                 transaction = connection.transaction()
                 await transaction.start()
@@ -204,22 +204,21 @@ class Mischief:
                 await transaction.rollback()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 self.details[f"{Kind.TRANSACTION_HELD}: once more, as PostgreSQL was stopped"] += 1
-                await self._postgres_answers()
             else:
                 return
             finally:
                 connection.terminate()
 
-    async def _postgres_answers(self) -> None:
-        async def answers() -> bool:
-            try:
-                connection = await self.town.connect()
-            except (OSError, asyncpg.PostgresError):
-                return False
-            await connection.close()
-            return True
+    async def _connected(self) -> asyncpg.Connection:
+        """To PostgreSQL, as soon as it answers: another fault may have stopped it."""
 
-        await eventually_async(answers, deadline=30, every=0.2, that="PostgreSQL answers")
+        async def connection() -> asyncpg.Connection | None:
+            try:
+                return await self.town.connect()
+            except (OSError, asyncpg.PostgresError):
+                return None
+
+        return await eventually_async(connection, deadline=30, every=0.2, that="PostgreSQL answers")
 
     async def _retries(self, _: Fault) -> None:
         await self.traffic.retries(RETRIES)
