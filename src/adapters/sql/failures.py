@@ -17,7 +17,7 @@ LOST_RACES = ("40001", "40P01")
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: connection, authorization, no such database,
 # transaction state (idle too long, read only), privileges that were not granted, resources, object in use
 # (lock_timeout), operator, system, internal.
-_UNAVAILABLE_CLASSES = ("08", "28", "3D", "25", "42501", "53", "55", "57", "58", "XX")
+_UNAVAILABLE_STATES = ("08", "28", "3D", "25", "42501", "53", "55", "57", "58", "XX")
 
 
 def driver_error(error: BaseException) -> BaseException:
@@ -50,7 +50,7 @@ def unavailable(error: BaseException, backend: str) -> StorageUnavailable | None
         return StorageUnavailable(backend, "no answer in time")
     code = sqlstate(cause)
     if code:
-        return StorageUnavailable(backend, str(cause)) if code.startswith(_UNAVAILABLE_CLASSES) else None
+        return StorageUnavailable(backend, str(cause)) if code.startswith(_UNAVAILABLE_STATES) else None
     if isinstance(cause, sqlite3.Error):
         # SQLITE_ERROR is a wrong statement, SQLITE_CONSTRAINT wrong data; all else is file, disk or lock.
         name = getattr(cause, "sqlite_errorname", "SQLITE_CLOSED")
