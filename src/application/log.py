@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple
 from zlib import crc32
 
 from attrs import field, frozen
@@ -31,14 +32,13 @@ def bucket_of(order_id: str, buckets: int = BUCKETS) -> int:
     return crc32(order_id.encode()) % buckets
 
 
-@frozen
-class LogRecord:
+class LogRecord(NamedTuple):
     """One event as the log keeps it: its address, what must be known without opening it, and its bytes.
 
     ``position`` is dense from 1 within ``bucket``, in commit order; ``sequence`` is dense from 1 within the order.
     ``body`` are the exact bytes of the record's value on the topic. ``epoch`` is the log's when it was published; the
-    log itself does not keep it. Logs read millions of them, so that adapters give
-    the attributes by their order here; elsewhere they are named.
+    log itself does not keep it. Logs read millions of them: hence a tuple, which sorts by its address, and
+    adapters that give and take the attributes by their order here; elsewhere they are named.
     """
 
     bucket: int
@@ -48,7 +48,7 @@ class LogRecord:
     type: str
     event_id: str
     occurred_at: datetime
-    body: bytes = field(repr=False)
+    body: bytes
     correlation_id: str = ""
     traceparent: str = ""
     epoch: int = FIRST_EPOCH

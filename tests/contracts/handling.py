@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from attrs import define, evolve, field
+from attrs import define, field
 from orderflow.application.analyse import Analyse
 from orderflow.application.consuming import ConsumerWork, Handled
 from orderflow.application.dead_letters import Outcome
@@ -271,7 +271,7 @@ class HandlingContract:
 
     async def test_bytes_that_say_nothing_park_their_order_at_once(self, world: World) -> None:
         records = await _lives("o1", "o2")
-        broken = [evolve(r, body=b"{}") if (r.order_id, r.sequence) == ("o1", 2) else r for r in records]
+        broken = [r._replace(body=b"{}") if (r.order_id, r.sequence) == ("o1", 2) else r for r in records]
 
         handled = await world.handling()(broken)
 

@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from attrs import evolve
 from hypothesis import given
 from orderflow.adapters import wire
 from orderflow.application.log import LogRecord
@@ -46,7 +45,7 @@ def test_the_headers_are_those_of_the_contract() -> None:
 
 
 def test_what_there_is_not_makes_no_header() -> None:
-    record = evolve(RECORD, correlation_id="", traceparent="")
+    record = RECORD._replace(correlation_id="", traceparent="")
 
     headers = wire.headers(record, source=SOURCE)
 

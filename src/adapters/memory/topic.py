@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from ...application.epochs import BEGINNING, Epochs
 from ...application.log import BUCKETS, FIRST_EPOCH, Foreign, LogRecord, mark_of
@@ -36,7 +36,7 @@ class MemoryTopic:
 
     async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
         handed_over()
-        self.records.extend(evolve(record, epoch=self._epoch) for record in records)
+        self.records.extend(record._replace(epoch=self._epoch) for record in records)
         last = {record.bucket: record for record in records}
         self._cursors.update({bucket: record.position for bucket, record in last.items()})
         self._marks.update({bucket: mark_of(record.body) for bucket, record in last.items()})

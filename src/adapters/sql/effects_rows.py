@@ -21,7 +21,7 @@ Row = Mapping[Any, Any]
 _US = timedelta(microseconds=1)
 SPENT = {state: f"{state}_us" for state in OrderState if not state.terminal}
 """The column with the time spent in each state that can be left."""
-_RECORD = tuple(name for name in fields_dict(LogRecord) if name != "epoch")
+_RECORD = tuple(name for name in LogRecord._fields if name != "epoch")
 _ORIGIN = tuple(fields_dict(Origin))
 _NOTIFICATION = tuple(fields_dict(Notification))
 _values_of_notification = attrgetter(*_NOTIFICATION)
@@ -109,7 +109,7 @@ def reservation_of(row: Row) -> Reservation:
 
 def row_of_letter(it: DeadLetter) -> dict[str, Any]:
     return {
-        **asdict(it.record),
+        **it.record._asdict(),
         **{name: None if it.origin is None else getattr(it.origin, name) for name in _ORIGIN},
         **{name: value for name, value in asdict(it, recurse=False).items() if name not in ("record", "origin")},
         **{name: _storable(value) for name, value in (("message", it.message), ("trace", it.trace))},

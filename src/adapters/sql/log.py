@@ -4,9 +4,8 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import starmap
-from operator import itemgetter
 
-from attrs import fields_dict, frozen
+from attrs import frozen
 from sqlalchemy import bindparam, func, select, text
 
 from ...application.log import Address, EventTimes, LogRecord, Positions, shares
@@ -14,7 +13,7 @@ from .database import POSTGRESQL, Database
 from .tables import log_heads, order_events
 
 # In the order of LogRecord's attributes; the last, its epoch, is the topic's.
-_RECORD = [order_events.c[name] for name in fields_dict(LogRecord) if name != "epoch"]
+_RECORD = [order_events.c[name] for name in LogRecord._fields if name != "epoch"]
 _COLUMNS = ", ".join(f"e.{column.name}" for column in _RECORD)
 # LATERAL with LIMIT keeps PostgreSQL on the primary key whatever it guesses about the size of the log;
 # CROSS JOIN does the same for SQLite, which never reorders around it.
@@ -66,9 +65,8 @@ class SqlEventLog:
         if not wanted:
             return ()
         if self.database.backend == POSTGRESQL:
-            rows = list(await self.database.fetch(_READ_POSTGRESQL, *zip(*wanted, strict=True)))
-            rows.sort(key=itemgetter(0, 1))
-            return [*starmap(LogRecord, rows)]
+            rows = await self.database.fetch(_READ_POSTGRESQL, *zip(*wanted, strict=True))
+            return sorted(starmap(LogRecord, rows))
         return [*starmap(LogRecord, await self.database.rows(_READ_SQLITE, {"wanted": json.dumps(wanted)}))]
 
     async def bodies(self, addresses: Collection[Address]) -> Mapping[Address, bytes]:

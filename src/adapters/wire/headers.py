@@ -33,23 +33,24 @@ def headers(record: LogRecord, *, source: str, epoch: int = FIRST_EPOCH) -> list
 
     ``source`` is the CloudEvents source, a URI reference that names this service.
     """
+    bucket, position, order_id, sequence, type_, event_id, occurred_at, _, correlation_id, traceparent, _ = record
     named = [
         _SPECIFIED,
-        ("ce_id", record.event_id.encode()),
+        ("ce_id", event_id.encode()),
         ("ce_source", source.encode()),
-        ("ce_type", record.type.encode()),
-        ("ce_subject", record.order_id.encode()),
-        ("ce_time", encode(utc(record.occurred_at))[1:-1]),
+        ("ce_type", type_.encode()),
+        ("ce_subject", order_id.encode()),
+        ("ce_time", encode(utc(occurred_at))[1:-1]),
         _CONTENT,
-        ("bucket", b"%d" % record.bucket),
-        ("position", b"%d" % record.position),
-        ("sequence", b"%d" % record.sequence),
+        ("bucket", b"%d" % bucket),
+        ("position", b"%d" % position),
+        ("sequence", b"%d" % sequence),
         ("epoch", b"%d" % epoch),
     ]
-    if record.correlation_id:
-        named.append(("correlation-id", record.correlation_id.encode()))
-    if record.traceparent:
-        named.append(("traceparent", record.traceparent.encode()))
+    if correlation_id:
+        named.append(("correlation-id", correlation_id.encode()))
+    if traceparent:
+        named.append(("traceparent", traceparent.encode()))
     return named
 
 

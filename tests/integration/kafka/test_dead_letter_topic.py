@@ -46,7 +46,7 @@ async def letters() -> Sequence[DeadLetter]:
     return [
         DeadLetter(
             consumer="analytics",
-            record=evolve(first, body=b"\xff{"),
+            record=first._replace(body=b"\xff{"),
             error="UndecodableEvent",
             attempts=3,
             first_failed_at=AT,
@@ -77,7 +77,7 @@ async def test_one_that_is_too_large_is_left_out_and_does_not_keep_back_the_othe
     kafka_settings: KafkaSettings,
 ) -> None:
     first, second = await letters()
-    large = evolve(first, record=evolve(first.record, body=b"x" * 5_000))
+    large = evolve(first, record=first.record._replace(body=b"x" * 5_000))
     dlq = KafkaDeadLetterTopic(evolve(kafka_settings, properties={"message.max.bytes": "2000"}))
 
     await dlq.put([large, second])

@@ -201,7 +201,7 @@ class TestOneRelay:
     ) -> None:
         before = await eventually_async(relay.cursors, deadline=30)
         records = await records_of(storage)
-        too_long = evolve(records[-1], body=b"x" * 1_100_000)  # a broker takes 1,048,588 bytes by default
+        too_long = records[-1]._replace(body=b"x" * 1_100_000)  # a broker takes 1,048,588 bytes by default
 
         with pytest.raises(StreamUnavailable, match="MSG_SIZE_TOO_LARGE"):
             await relay.publish([*records[:-1], too_long])
@@ -300,7 +300,7 @@ class TestCursors:
         await eventually_async(relay.cursors, deadline=30)
         (record, *_) = await records_of(storage)
 
-        await relay.publish([evolve(record, bucket=b, position=last) for b in range(256)])
+        await relay.publish([record._replace(bucket=b, position=last) for b in range(256)])
         await relay.close()
 
         successor = new_relay(settings)

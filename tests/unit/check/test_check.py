@@ -211,12 +211,12 @@ def _change(records: list[LogRecord]) -> None:
     index = next(i for i, r in enumerate(records) if r.type == "order.created")
     body = json.loads(records[index].body)
     body["data"]["restaurantId"] = "elsewhere"
-    records[index] = evolve(records[index], body=json.dumps(body).encode())
+    records[index] = records[index]._replace(body=json.dumps(body).encode())
 
 
 def _invent(records: list[LogRecord]) -> None:
     last = max(records, key=lambda r: r.position)
-    records.append(evolve(last, position=last.position + 1, order_id="ghost", sequence=1))
+    records.append(last._replace(position=last.position + 1, order_id="ghost", sequence=1))
 
 
 def _add_a_stranger(records: list[LogRecord]) -> None:

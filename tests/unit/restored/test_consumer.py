@@ -5,7 +5,6 @@ from collections.abc import Collection
 from typing import Any
 
 import pytest
-from attrs import evolve
 from orderflow.adapters.memory import MemoryEffects, MemoryTopic
 from orderflow.application.analyse import Analyse
 from orderflow.application.consuming import Handled
@@ -51,7 +50,7 @@ async def test_an_event_of_a_later_epoch_than_the_logs_is_refused() -> None:
     restored = await Restored.made()
 
     with pytest.raises(LogBehindTopic, match="the topic is in epoch 2, the log only in 1"):
-        await handling(restored)([evolve(restored.topic.records[0], epoch=2)])
+        await handling(restored)([restored.topic.records[0]._replace(epoch=2)])
 
 
 async def test_what_a_later_epoch_superseded_is_passed_over_and_counted() -> None:
