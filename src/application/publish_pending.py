@@ -14,7 +14,7 @@ from .ports import Cursors, EventLog, RelayTopic
 from .rollout import all_buckets
 from .topic_and_log import strangers
 
-BATCH = 4000
+BATCH = 10_000
 """Events a transaction: its fixed cost, some round trips, is then small beside theirs."""
 LOOK_AGAIN_SECONDS = 1.0
 """How long what the database said of itself is relied upon: one that was away for less is taken to be the same."""

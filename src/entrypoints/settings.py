@@ -125,7 +125,7 @@ class Settings:
         default="127.0.0.1", help="address of every process's /livez, /readyz and /metrics, which ask for no token"
     )
     ops_port: int = ts.option(default=0, validator=_between(0, 65535), help="their port, 0 (any free) to 65535")
-    relay_batch: int = ts.option(default=BATCH, validator=_between(1, 10_000), help="events a transaction, 1 to 10000")
+    relay_batch: int = ts.option(default=BATCH, validator=_between(1, 50_000), help="events a transaction, 1 to 50000")
     consumer_batch: int = ts.option(default=500, validator=_between(1, 10_000), help="events a batch, 1 to 10000")
     consumer_attempts: int = ts.option(
         default=3, validator=_between(1, 100), help="attempts before an order is parked, 1 to 100"
