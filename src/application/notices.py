@@ -3,6 +3,7 @@
 import re
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from attrs import evolve, field, frozen
@@ -84,6 +85,15 @@ class NotificationStatus(StrEnum):
 
 NO_CHANNEL = "none"
 """The channel of a notification that reaches nobody."""
+
+
+class Told(NamedTuple):
+    """That there is a notification: what is the same of no two of them. Checks read many: hence a tuple."""
+
+    order_id: str
+    sequence: int
+    recipient: str
+    channel: str
 
 
 @frozen(kw_only=True)

@@ -12,7 +12,7 @@ from ..domain.lifecycle import Actor, OrderState, Role
 from ..domain.order import Order
 from .dead_letters import DeadLetter, ForeignLetter, LetterChange
 from .figures import DeliveryTimes, MinuteSales, OrderCourse, RestaurantSales, StateTime
-from .notices import Contact, Letter, Message, Notification, Parties, Receipt
+from .notices import Contact, Letter, Message, Notification, Parties, Receipt, Told
 from .stockroom import Food, Reservation, StockItem
 
 
@@ -196,6 +196,10 @@ class Notifications(Protocol):
 
     async def of_orders(self, order_ids: Collection[str]) -> Sequence[Notification]:
         """All of these orders, by order, sequence, recipient and channel."""
+        ...
+
+    async def told(self, order_ids: Collection[str]) -> Sequence[Told]:
+        """Those of ``of_orders`` without what was said, in the same order."""
         ...
 
 

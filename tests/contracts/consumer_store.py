@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 from orderflow.application.dead_letters import DeadLetter, ForeignLetter, LetterChange, Outcome
 from orderflow.application.log import Foreign, LogRecord
-from orderflow.application.notices import Contact, Notification, NotificationStatus, Parties, Receipt
+from orderflow.application.notices import Contact, Notification, NotificationStatus, Parties, Receipt, Told
 from orderflow.application.rollout import Word
 from orderflow.application.stockroom import Reservation, ReservationStatus, StockItem
 from orderflow.domain.errors import InvalidInput, StaleCursor
@@ -85,6 +85,22 @@ class ConsumerStoreContract:
 
         kept = await world.effects.notifications.of_orders(["o1"])
         assert [(it.channel, it.subject) for it in kept] == [("email", "hello"), ("log", "hello")]
+
+    async def test_whom_each_event_was_told_is_known_without_what_was_said(self, world: World) -> None:
+        there = _notification(world)
+        others = (
+            evolve(there, order_id=of, sequence=n, channel=by) for of, n, by in [("o2", 1, "log"), ("o3", 1, "log")]
+        )
+        await _record_all(world, evolve(there, sequence=2), evolve(there, channel="log"), there, *others)
+
+        told = await world.effects.notifications.told({"o2", "o1", "o9"})
+
+        assert told == [
+            Told("o1", 1, there.recipient, "email"),
+            Told("o1", 1, there.recipient, "log"),
+            Told("o1", 2, there.recipient, "email"),
+            Told("o2", 1, there.recipient, "log"),
+        ]
 
     async def test_claimed_notifications_are_nobody_elses_until_the_lease_ends(self, world: World) -> None:
         await _record_all(world, *(evolve(_notification(world), sequence=n) for n in (3, 1, 2)))

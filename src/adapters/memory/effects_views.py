@@ -19,7 +19,7 @@ from ...application.figures import (
     minute_of,
     state_time,
 )
-from ...application.notices import Contact, Notification, NotificationStatus
+from ...application.notices import Contact, Notification, NotificationStatus, Told
 from ...application.stockroom import Food, Reservation, ReservationStatus, StockItem, check_stock
 from ...domain.lifecycle import OrderState
 from ...domain.money import total_of
@@ -79,6 +79,10 @@ class MemoryNotifications:
             if (notices := self._notices.get(order_id)) is not None
             for key in sorted(notices)
         ]
+
+    async def told(self, order_ids: Collection[str]) -> Sequence[Told]:
+        found = await self.of_orders(order_ids)
+        return [Told(it.order_id, it.sequence, it.recipient, it.channel) for it in found]
 
 
 @frozen

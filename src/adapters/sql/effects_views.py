@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import starmap
 from typing import Any
 
 from attrs import evolve, frozen
 from sqlalchemy import Select, and_, delete, func, select, update
 
 from ...application.dead_letters import DeadLetter, ForeignLetter, LetterChange, Outcome
-from ...application.notices import Contact, Notification
+from ...application.notices import Contact, Notification, Told
 from ...application.stockroom import Reservation, StockItem, check_stock
 from .bulk import among, change, put
 from .database import Database
@@ -25,6 +26,8 @@ from .effects_tables import (
     reservations,
     stock,
 )
+
+_TOLD = [notifications.c[name] for name in Told._fields]
 
 
 @frozen
@@ -79,6 +82,13 @@ class SqlNotifications:
                 .order_by(*notifications.primary_key.columns)
             )
             return [notification_of(row) for row in found.mappings()]
+
+    async def told(self, order_ids: Collection[str]) -> Sequence[Told]:
+        async with self._database.reading() as connection:
+            found = await connection.execute(
+                select(*_TOLD).where(among(connection, notifications.c.order_id, order_ids)).order_by(*_TOLD)
+            )
+            return [*starmap(Told, found)]
 
 
 @frozen
