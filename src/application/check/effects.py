@@ -3,12 +3,12 @@
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-from attrs import frozen
+from attrs import define, frozen
 
 from ...domain.errors import CorruptHistory, UndecodableEvent
 from ...domain.events import OrderCancelled, OrderCreated, OrderEvent
 from ..figures import OrderCourse, follow
-from ..log import Positions
+from ..log import LogRecord, Positions
 from ..notices import Parties
 from ..notify import follow_parties, recipients
 from ..ports import Cursors, Decode, EventLog
@@ -21,6 +21,8 @@ TRIES = 5
 """How often buckets are looked at again while their consumer moves on."""
 
 Histories = Mapping[str, Sequence[OrderEvent]]
+Opened = Sequence[tuple[LogRecord, OrderEvent | UndecodableEvent]]
+"""Records, each with its event, or with why it cannot be read."""
 Look = Callable[[Histories, Comparison], Awaitable[None]]
 
 
@@ -47,62 +49,57 @@ class CheckEffects:
             "inventory": ("each order's reservation follows its events once", self._inventory),
         }
         readers = set(await self.cursors.readers())
+        examined = []
         for consumer, (question, look) in looks.items():
             if consumer not in readers and heads:
                 report.skip(f"{consumer}: {question}", "it has handled nothing yet")
             else:
-                await self._consumer(consumer, report.start(f"{consumer}: {question}", "events"), look, report, heads)
-
-    async def _consumer(
-        self, consumer: str, comparison: Comparison, look: Look, report: Report, heads: Positions
-    ) -> None:
-        parked = {letter.record.order_id for letter in await self.dead_letters.blocking(consumer)}
-        dropped = set(await self.dead_letters.dropped(consumer)) - parked
-        waiting = moving = 0
+                comparison = report.start(f"{consumer}: {question}", "events")
+                parked = {letter.record.order_id for letter in await self.dead_letters.blocking(consumer)}
+                dropped = set(await self.dead_letters.dropped(consumer)) - parked
+                examined.append(_Examined(consumer, comparison, look, parked, dropped))
         for group in groups(heads):
-            for _ in range(TRIES):
-                at = await self._positions(consumer, group)
-                trial = Comparison(comparison.name, comparison.unit)
-                await look(await self._histories(at, parked | dropped, trial), trial)
-                if await self._positions(consumer, group) == at:
-                    break
-            else:
-                moving += len(group)
-                continue
-            waiting += sum(max(0, head - at[bucket]) for bucket, head in group.items())
-            comparison.compared += trial.compared
-            for difference in trial.differences:
-                comparison.differ(difference.where, difference.problem)
-        if waiting:
-            report.notes.append(f"{consumer} has {waiting} events still to handle")
-        if parked:
-            report.notes.append(f"{consumer} has {len(parked)} parked orders, which are not compared")
-        if dropped:
-            report.notes.append(f"{consumer} has {len(dropped)} orders with dropped events, which are not compared")
-        if moving:
-            report.notes.append(f"{consumer}: {moving} buckets would not hold still and are not compared")
+            await self._group(group, examined)
+        for it in examined:
+            report.notes += it.notes()
+
+    async def _group(self, group: Positions, examined: Sequence["_Examined"]) -> None:
+        """Look at what each consumer did up to its cursors, and again where those moved meanwhile."""
+        left = list(examined)
+        for _ in range(TRIES):
+            at = {it.consumer: await self._positions(it.consumer, group) for it in left}
+            until = {bucket: max((each[bucket] for each in at.values()), default=0) for bucket in group}
+            opened = self._opened(await read_until(self.log, until))
+            moved = []
+            for it in left:
+                trial = Comparison(it.comparison.name, it.comparison.unit)
+                await it.look(it.histories(opened, at[it.consumer], trial), trial)
+                if await self._positions(it.consumer, group) == at[it.consumer]:
+                    it.keep(trial, group, at[it.consumer])
+                else:
+                    moved.append(it)
+            if not (left := moved):
+                break
+        for it in left:
+            it.moving += len(group)
 
     async def _positions(self, consumer: str, buckets: Iterable[int]) -> dict[int, int]:
         positions = await self.cursors.positions(consumer)
         return {bucket: positions.get(bucket, 0) for bucket in buckets}
 
-    async def _histories(self, until: Positions, parked: set[str], comparison: Comparison) -> Histories:
-        histories: dict[str, list[OrderEvent]] = defaultdict(list)
-        for record in await read_until(self.log, until):
-            if record.order_id in parked:
-                continue
-            comparison.compared += 1
+    def _opened(self, records: Iterable[LogRecord]) -> Opened:
+        opened: list[tuple[LogRecord, OrderEvent | UndecodableEvent]] = []
+        for record in records:
             try:
-                histories[record.order_id].append(self.decode(record))
+                opened.append((record, self.decode(record)))
             except UndecodableEvent as e:
-                comparison.differ(f"order {record.order_id}, event {record.sequence}", str(e))
-        return histories
+                opened.append((record, e))
+        return opened
 
     async def _notifications(self, histories: Histories, comparison: Comparison) -> None:
         told: dict[str, Counter[tuple[int, str, str]]] = defaultdict(Counter)
-        for notification in await self.notifications.of_orders(set(histories)):
-            effect = (notification.sequence, notification.recipient, notification.channel)
-            told[notification.order_id][effect] += 1
+        for order_id, sequence, recipient, channel in await self.notifications.told(set(histories)):
+            told[order_id][sequence, recipient, channel] += 1
         for order_id, events in histories.items():
             try:
                 wanted = _to_be_told(events)
@@ -151,6 +148,50 @@ class CheckEffects:
             for food_id, quantity in found.taken.items():
                 if quantity != wanted[food_id]:
                     comparison.differ(f"order {order_id}", f"took {quantity} of {food_id}, ordered {wanted[food_id]}")
+
+
+@define
+class _Examined:
+    """One consumer under examination: what it is asked, whose orders it is not asked about, and what came of it."""
+
+    consumer: str
+    comparison: Comparison
+    look: Look
+    parked: set[str]
+    dropped: set[str]
+    waiting: int = 0
+    moving: int = 0
+
+    def histories(self, opened: Opened, until: Positions, trial: Comparison) -> Histories:
+        """What it had to do, by order."""
+        passed_over = self.parked | self.dropped
+        histories: dict[str, list[OrderEvent]] = defaultdict(list)
+        for record, event in opened:
+            if record.position > until[record.bucket] or record.order_id in passed_over:
+                continue
+            trial.compared += 1
+            history = histories[record.order_id]
+            if isinstance(event, UndecodableEvent):
+                trial.differ(f"order {record.order_id}, event {record.sequence}", str(event))
+            else:
+                history.append(event)
+        return histories
+
+    def keep(self, trial: Comparison, heads: Positions, at: Positions) -> None:
+        self.waiting += sum(max(0, head - at[bucket]) for bucket, head in heads.items())
+        self.comparison.compared += trial.compared
+        for difference in trial.differences:
+            self.comparison.differ(difference.where, difference.problem)
+
+    def notes(self) -> list[str]:
+        who = self.consumer
+        said = {
+            f"{who} has {self.waiting} events still to handle": self.waiting,
+            f"{who} has {len(self.parked)} parked orders, which are not compared": self.parked,
+            f"{who} has {len(self.dropped)} orders with dropped events, which are not compared": self.dropped,
+            f"{who}: {self.moving} buckets would not hold still and are not compared": self.moving,
+        }
+        return [note for note, of in said.items() if of]
 
 
 def _to_be_told(events: Sequence[OrderEvent]) -> set[tuple[int, str]]:

@@ -77,18 +77,18 @@ class CheckOrdersAndLog:
             try:
                 histories[record.order_id].append(self.decode(record))
             except UndecodableEvent as e:
-                checks.paths.differ(f"order {record.order_id}, event {record.sequence}", str(e))
+                folded.damaged.add(record.order_id)
+                checks.paths.differ(_where(record), str(e))
         for bucket, head in heads.items():
             if at[bucket] != head:
                 checks.positions.differ(f"bucket {bucket}", f"ends at {at[bucket]}, but its counter says {head}")
         return histories
 
     def _look_at(self, record: LogRecord, checks: "_Checks") -> None:
-        where = f"order {record.order_id}, event {record.sequence}"
         if record.bucket != bucket_of(record.order_id, self.buckets):
-            checks.positions.differ(where, f"stands in bucket {record.bucket}, not in its order's")
+            checks.positions.differ(_where(record), f"stands in bucket {record.bucket}, not in its order's")
         if record.event_id != event_id(record.order_id, record.sequence):
-            checks.paths.differ(where, f"its id {record.event_id} is not the one of its order and number")
+            checks.paths.differ(_where(record), f"its id {record.event_id} is not the one of its order and number")
 
     async def _compare_rows(
         self, histories: Mapping[str, list[OrderEvent]], checks: "_Checks", folded: "FoldedLog"
@@ -100,6 +100,8 @@ class CheckOrdersAndLog:
         for order_id, events in histories.items():
             told = _fold(order_id, events, checks.paths)
             folded.facts[order_id] = told
+            if told is None:
+                folded.damaged.add(order_id)
             row = rows.get(order_id)
             checks.rows.compared += 1
             if row is None:
@@ -120,9 +122,13 @@ class CheckOrdersAndLog:
 
 @frozen
 class FoldedLog:
-    """``facts`` by order, None where the history is damaged; ``digests`` of the records by (bucket, position)."""
+    """``facts`` by order, None where the history is damaged; ``digests`` of the records by (bucket, position).
+
+    ``damaged`` are the orders of which an event, in whatever bucket, could not be read or could not follow.
+    """
 
     facts: dict[str, OrderFacts | None] = field(factory=dict)
+    damaged: set[str] = field(factory=set)
     digests: dict[tuple[int, int], int] = field(factory=dict)
 
 
@@ -144,6 +150,10 @@ def differing(ours: OrderFacts, theirs: OrderFacts) -> list[tuple[str, object, o
     """(name, ours, theirs) of every fact in which the two are not equal."""
     pairs = [(a.name, getattr(ours, a.name), getattr(theirs, a.name)) for a in fields(OrderFacts)]
     return [(name, one, other) for name, one, other in pairs if one != other]
+
+
+def _where(record: LogRecord) -> str:
+    return f"order {record.order_id}, event {record.sequence}"
 
 
 def _fold(order_id: str, events: Sequence[OrderEvent], paths: Comparison) -> OrderFacts | None:

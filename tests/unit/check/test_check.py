@@ -247,6 +247,66 @@ async def test_damage_on_the_topic_is_seen(
     assert comparison in _found(report), _found(report)
 
 
+def _said(report: Report, comparison: str) -> list[str]:
+    return [said.problem for it in report.comparisons if it.name == comparison for said in it.differences]
+
+
+def _a_payment(records: list[LogRecord]) -> int:
+    """Where a payment by card stands, of an order of which more was told before and after."""
+    delivered = {record.order_id for record in records if record.type == "order.delivered"}
+    paid = b'"paymentStatus":"paid","paymentMethod":"credit_card"'
+    return next(i for i, record in enumerate(records) if record.order_id in delivered and paid in record.body)
+
+
+async def test_an_order_is_folded_from_the_topic_where_a_record_of_it_tells_something_else(
+    day: tuple[Path, MemoryTopic],
+) -> None:
+    database, topic = day
+    index = _a_payment(topic.records)
+    record = topic.records[index]
+    topic.records[index] = record._replace(body=record.body.replace(b"credit_card", b"debit_card"))
+
+    report = await _check(database, topic)
+
+    assert _said(report, TOPIC) == ["is not what the log holds at this address"]
+    assert _said(report, FOLDS) == ["payment_method: the log says credit_card, the topic debit_card"]
+
+
+async def test_an_order_is_folded_from_the_topic_where_a_record_of_it_is_missing(
+    day: tuple[Path, MemoryTopic],
+) -> None:
+    database, topic = day
+    index = _a_payment(topic.records)
+    order_id, number = topic.records[index].order_id, topic.records[index].sequence
+    later = sum(record.order_id == order_id for record in topic.records[index + 1 :])
+    del topic.records[index]
+
+    report = await _check(database, topic)
+
+    follows = [said for said in _said(report, TOPIC) if said.endswith(f"it follows number {number - 1}")]
+    assert len(follows) == later
+    assert _said(report, FOLDS) == ["the log and the topic do not both tell all of it"]
+
+
+async def test_consumers_that_are_not_equally_far_are_each_compared_up_to_where_they_are(
+    day: tuple[Path, MemoryTopic],
+) -> None:
+    database, topic = day
+    with closing(sqlite3.connect(database)) as connection:
+        [events] = connection.execute("SELECT count(*) FROM order_events").fetchone()
+        connection.execute("UPDATE cursors SET position = 0 WHERE reader = 'notifications' AND bucket % 2 = 0")
+        [behind] = connection.execute("SELECT count(*) FROM order_events WHERE bucket % 2 = 0").fetchone()
+        connection.execute("DELETE FROM notifications")
+        connection.commit()
+
+    report = await _check(database, topic)
+
+    compared = {it.name: it.compared for it in report.comparisons}
+    assert (compared[NOTIFICATIONS], compared[ANALYTICS], compared[INVENTORY]) == (events - behind, events, events)
+    assert _found(report) == {NOTIFICATIONS}
+    assert report.notes == [f"notifications has {behind} events still to handle"]
+
+
 def _hold_back(topic: MemoryTopic) -> int:
     """Leave only the buckets below HELD_FROM on the topic; how many events that takes away."""
     before = len(topic.records)
