@@ -97,9 +97,9 @@ class CheckEffects:
         return opened
 
     async def _notifications(self, histories: Histories, comparison: Comparison) -> None:
-        told: dict[str, Counter[tuple[int, str, str]]] = defaultdict(Counter)
+        told: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
         for order_id, sequence, recipient, channel in await self.notifications.told(set(histories)):
-            told[order_id][sequence, recipient, channel] += 1
+            told[order_id].append((sequence, recipient, channel))
         for order_id, events in histories.items():
             try:
                 wanted = _to_be_told(events)
@@ -111,7 +111,7 @@ class CheckEffects:
                 comparison.differ(f"order {order_id}, event {sequence}", f"{recipient} was never told")
             for sequence, recipient in sorted(found - wanted):
                 comparison.differ(f"order {order_id}, event {sequence}", f"{recipient} was told without reason")
-            for (sequence, recipient, channel), times in told[order_id].items():
+            for (sequence, recipient, channel), times in Counter(told[order_id]).items():
                 if times > 1:
                     comparison.differ(f"order {order_id}, event {sequence}", f"{recipient} told twice by {channel}")
 
