@@ -25,12 +25,14 @@ Say = Callable[[str], None]
 @pytest.fixture
 def say(request: pytest.FixtureRequest) -> Say:
     """What goes on, while it goes on."""
-    terminal = request.config.pluginmanager.getplugin("terminalreporter")
+    plugins = request.config.pluginmanager
+    terminal, capture = plugins.getplugin("terminalreporter"), plugins.getplugin("capturemanager")
 
     def said(line: str) -> None:
-        if terminal is not None:
-            terminal.ensure_newline()
-            terminal.write_line(line, flush=True)
+        if terminal is not None and capture is not None:
+            with capture.global_and_fixture_disabled():
+                terminal.ensure_newline()
+                terminal.write_line(line, flush=True)
 
     return said
 

@@ -92,12 +92,12 @@ async def database(postgresql_url: str, connect: Connect) -> AsyncIterator[async
     await connection.close()
 
 
-async def _never(_: int) -> bool:
-    return False
+async def _at_once(_: int) -> None:
+    return
 
 
 def _traffic(*, version: int = 2, answer: bytes = b"answer", order_id: str = ORDER) -> Traffic:
-    traffic = Traffic(Plan(1, 0, 0), (), "", _never)
+    traffic = Traffic(Plan(1, 0), (), "", None, _at_once)
     digest = md5(answer, usedforsecurity=False).hexdigest()
     traffic.acknowledged["place"] = Acknowledged(order_id, version, digest, creates=True)
     return traffic
@@ -105,7 +105,7 @@ def _traffic(*, version: int = 2, answer: bytes = b"answer", order_id: str = ORD
 
 async def test_a_request_that_does_not_hold_is_seen(database: asyncpg.Connection) -> None:
     never_answered, not_asked_for = _traffic(), _traffic()
-    never_answered.unknown["pay"] = Step("pay", "POST", "/", b"", 1)
+    never_answered.unknown["pay"] = Step("pay", ORDER, "POST", "/", b"", 1, by_http=True)
     not_asked_for.acknowledged["place"] = evolve(not_asked_for.acknowledged["place"], creates=False)
     requests = {
         "all holds": _traffic(),

@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from itertools import islice
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,14 +17,13 @@ from tests.unit.domain.cast import place
 from .campaign.postgres_link import PostgresLink
 from .campaign.proxy import Link, Way
 from .campaign.timetable import DEMANDED, Kind, counted, timetable
-from .campaign.traffic import Plan
+from .campaign.traffic import BY_HTTP, Plan
 from .conftest import Connect
 
 
 def test_a_seed_makes_its_faults_and_orders_again() -> None:
     first, same, other = (
-        (timetable(seed, 300), [(order.id, order.steps) for order in Plan(seed, 500, 100).orders()])
-        for seed in (7, 7, 8)
+        (timetable(seed, 300), [(order.id, order.steps) for order in Plan(seed, 500).orders()]) for seed in (7, 7, 8)
     )
 
     assert first == same
@@ -46,12 +44,13 @@ def test_every_fault_that_is_demanded_is_in_the_timetable() -> None:
 
 
 def test_a_plan_makes_its_orders_into_enough_events() -> None:
-    plan = Plan(1, 30_000, 300)
+    plan = Plan(1, 30_000)
 
     events = sum(step.events for order in plan.orders() for step in order.steps)
 
     assert len({order.id for order in plan.orders()}) == 30_000
-    assert sum(order.id.startswith("poison") for order in islice(plan.orders(), 300)) >= 50
+    assert sum(order.id.startswith("poison") for order in plan.orders()) >= 50
+    assert sum(order.steps[0].by_http for order in plan.orders()) == 30_000 / BY_HTTP
     assert events >= 150_000
 
 

@@ -1,12 +1,29 @@
-"""The HTTP door as a client sees it that is in a hurry: one kept connection, and no library's time between."""
+"""The doors that orders come in by: HTTP as a client sees it that is in a hurry, and inside of another application."""
 
 import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Protocol
 
 from attrs import define, field, frozen
+from orderflow.application.create_order import NewOrder
+from orderflow.application.request import IdempotencyKey
+from orderflow.application.use_cases import UseCases
+from orderflow.domain.errors import OrderFlowError, Unavailable
+from orderflow.domain.events import OrderLine
+from orderflow.domain.lifecycle import Actor, OrderState, PaymentMethod, Role
+from orderflow.domain.money import Money
+from orderflow.domain.order import Address, Order
+from orderflow.entrypoints.embedded import OrderFlow
 
 PATIENCE = 20.0
 """Seconds that a client waits for an answer; then it does not know what came of its request."""
+SHOP = Actor(Role.ADMIN, "shop")
+"""Who asks from inside."""
+CURRENCY = "USD"
 
 
 class Unanswered(Exception):
@@ -14,35 +31,54 @@ class Unanswered(Exception):
 
 
 @frozen
+class Step:
+    """One request of an order's life; ``events`` is how many come of it, at least. It comes in by one kind of door."""
+
+    name: str
+    order_id: str
+    method: str
+    path: str
+    body: bytes
+    events: int
+    by_http: bool
+
+
+@frozen
 class Said:
-    """An answer."""
+    """An answer, by the status that it has over HTTP."""
 
     status: int
     body: bytes
 
 
+class Door(Protocol):
+    async def ask(self, step: Step, key: str) -> Said:
+        """Raises Unanswered."""
+
+    def close(self) -> None: ...
+
+
 @define(eq=False)
-class Door:
-    """One client's connection to the API at ``port``; made when it is needed, and again after it broke."""
+class HttpDoor:
+    """One kept connection to the API at ``port``, and no library's time between; made when it is needed."""
 
     port: int
     token: str
     _streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = field(default=None, init=False)
 
-    async def ask(self, method: str, path: str, body: bytes, key: str) -> Said:
-        """Raises Unanswered."""
+    async def ask(self, step: Step, key: str) -> Said:
         head = (
-            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {self.token}\r\n"
-            f"Content-Type: application/json\r\nIdempotency-Key: {key}\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"{step.method} {step.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {self.token}\r\n"
+            f"Content-Type: application/json\r\nIdempotency-Key: {key}\r\nContent-Length: {len(step.body)}\r\n\r\n"
         )
         try:
             async with asyncio.timeout(PATIENCE):
                 reader, writer = self._streams = self._streams or await asyncio.open_connection("127.0.0.1", self.port)
-                writer.write(head.encode() + body)
+                writer.write(head.encode() + step.body)
                 return await self._answer(reader)
         except (OSError, EOFError, TimeoutError, asyncio.IncompleteReadError) as error:
             self.close()
-            raise Unanswered(f"{method} {path}: {error!r}") from error
+            raise Unanswered(f"{step.method} {step.path}: {error!r}") from error
 
     async def _answer(self, reader: asyncio.StreamReader) -> Said:
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
@@ -57,3 +93,80 @@ class Door:
             with suppress(OSError):
                 self._streams[1].close()
             self._streams = None
+
+
+@frozen
+class InsideDoor:
+    """The use-cases of an application that has orderflow in itself, asked for the same."""
+
+    flow: OrderFlow
+
+    async def ask(self, step: Step, key: str) -> Said:
+        use_cases = self.flow.use_cases
+        asked = IdempotencyKey(
+            caller=str(SHOP), key=key, fingerprint=step.path, asked_at=datetime.now(UTC), answer=_answer
+        )
+        try:
+            body, _ = await use_cases.once(asked, lambda: _COMMANDS[step.name](use_cases, step))
+        except OrderFlowError as error:
+            return Said(503 if isinstance(error, Unavailable) else 409, json.dumps({"code": error.code}).encode())
+        return Said(200, body)
+
+    def close(self) -> None:
+        """The flow is its owner's."""
+
+
+def _answer(order: Order) -> bytes:
+    return json.dumps({"orderId": order.id, "version": order.version}).encode()
+
+
+def _place(use_cases: UseCases, step: Step) -> Awaitable[Order]:
+    asked = json.loads(step.body, parse_float=Decimal)
+    lines = [
+        OrderLine(
+            food_id=line["foodId"],
+            food_name=line["foodName"],
+            price=Money(line["price"], CURRENCY),
+            quantity=line["quantity"],
+            discount=Money.zero(CURRENCY),
+        )
+        for line in asked["orderDetails"]
+    ]
+    new = NewOrder(
+        order_id=step.order_id,
+        customer_id=asked["userId"],
+        restaurant_id=asked["restaurantId"],
+        lines=lines,
+        currency=CURRENCY,
+        payment_method=PaymentMethod.parse(asked["paymentMethod"]),
+        card_token=asked.get("cardToken"),
+        address=Address(**asked["address"]),
+    )
+    return use_cases.create_order(new, by=SHOP)
+
+
+def _assign(use_cases: UseCases, step: Step) -> Awaitable[Order]:
+    return use_cases.assign_shipper(step.order_id, json.loads(step.body)["shipperId"], by=SHOP)
+
+
+def _pay(use_cases: UseCases, step: Step) -> Awaitable[Order]:
+    return use_cases.record_payment(step.order_id, by=SHOP)
+
+
+def _move(use_cases: UseCases, step: Step) -> Awaitable[Order]:
+    state = OrderState.parse(json.loads(step.body)["state"])
+    return use_cases.transition_order_state(step.order_id, state, by=SHOP)
+
+
+def _call_off(use_cases: UseCases, step: Step) -> Awaitable[Order]:
+    return use_cases.cancel_order(step.order_id, json.loads(step.body)["reason"], by=SHOP)
+
+
+_COMMANDS: Mapping[str, Callable[[UseCases, Step], Awaitable[Order]]] = {
+    "place": _place,
+    "assign": _assign,
+    "pay": _pay,
+    "go": _move,
+    "arrive": _move,
+    "call off": _call_off,
+}

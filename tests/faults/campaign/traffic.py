@@ -4,16 +4,21 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import md5
 from random import Random
 
 from attrs import define, field, frozen
 from msgspec import Struct
 from msgspec.json import decode
+from orderflow.entrypoints.embedded import OrderFlow
 
-from .door import Door, Said, Unanswered
+from .door import Door, HttpDoor, InsideDoor, Said, Step, Unanswered
 
-CALLERS = 48
+CALLERS = 24
+"""Over HTTP, and as many inside of another application."""
+BY_HTTP = 4
+"""Every so many-th order comes over HTTP, the others from inside."""
 ASK_AGAIN = frozenset({"concurrent_change", "request_running", "storage_unavailable", "gateway_unavailable"})
 """Refusals by which the API says that asking again is right."""
 SOLD_OUT = "sold-out"
@@ -21,17 +26,6 @@ POISON_EACH = 17
 """Orders with a poison event for each consumer: 51 in all."""
 STREET, CARD, MAIL = "Planted Lane", "tok_planted", "planted"
 """What must come to light nowhere: in the address, as a card token, and in the contacts' addresses."""
-
-
-@frozen
-class Step:
-    """One request of an order's life; ``events`` is how many come of it, at least."""
-
-    name: str
-    method: str
-    path: str
-    body: bytes
-    events: int
 
 
 @frozen
@@ -58,11 +52,10 @@ class Acknowledged:
 
 @frozen
 class Plan:
-    """``many`` orders, the same for the same seed. Poison is among the first ``surely``."""
+    """``many`` orders, the same for the same seed."""
 
     seed: int
     many: int
-    surely: int
 
     def orders(self) -> Iterator[Order]:
         chance = Random(f"orders {self.seed}")
@@ -71,7 +64,7 @@ class Plan:
             for n in range(POISON_EACH)
             for consumer in ("notifications", "analytics", "inventory")
         ]
-        at = dict(zip(sorted(chance.sample(range(self.surely), len(poison))), poison, strict=True))
+        at = dict(zip(sorted(chance.sample(range(self.many), len(poison))), poison, strict=True))
         for number in range(self.many):
             if number in at:
                 yield self._order(at[number], number, "called off")
@@ -80,7 +73,8 @@ class Plan:
                 yield self._order(f"o-{number}", number, life)
 
     def _order(self, order_id: str, number: int, life: str) -> Order:
-        return Order(order_id, [step.of(order_id, number) for step in LIVES[life].steps])
+        by_http = number % BY_HTTP == 0
+        return Order(order_id, [step.of(order_id, number, by_http=by_http) for step in LIVES[life].steps])
 
 
 @frozen
@@ -91,14 +85,15 @@ class _Asks:
     body: Mapping[str, object]
     events: int
 
-    def of(self, order_id: str, number: int) -> Step:
+    def of(self, order_id: str, number: int, *, by_http: bool) -> Step:
         body = dict(self.body)
         if self.name == "place":
             body |= {"orderId": order_id, "userId": f"C{number % 997}", "restaurantId": f"R{number % 31}"}
             body["address"] = {"street": f"{STREET} {number}", "city": "Springfield"}
             if body["paymentMethod"] == "credit_card":
                 body["cardToken"] = f"{CARD}_{number}"
-        return Step(self.name, self.method, self.path.format(order_id), json.dumps(body).encode(), self.events)
+        path = self.path.format(order_id)
+        return Step(self.name, order_id, self.method, path, json.dumps(body).encode(), self.events, by_http)
 
 
 @frozen
@@ -131,58 +126,82 @@ class Traffic:
     """``acknowledged`` is by key, ``unknown`` the keys whose outcome was not known at some time.
 
     ``strange`` are answers that nobody should get, whatever happens behind the door. ``orders`` are the ids of those
-    that have begun; ``more`` says whether another may, after so many.
+    that have begun; ``more`` waits until another may, after so many. Orders come in over HTTP, at ``ports``, and
+    ``inside`` of another application.
     """
 
     plan: Plan
     ports: Sequence[int]
     token: str
-    more: Callable[[int], Awaitable[bool]]
+    inside: OrderFlow | None
+    more: Callable[[int], Awaitable[None]]
     acknowledged: dict[str, Acknowledged] = field(factory=dict, init=False)
     unknown: dict[str, Step] = field(factory=dict, init=False)
     again: Counter[str] = field(factory=Counter, init=False)
     strange: list[str] = field(factory=list, init=False)
-    answers: int = field(default=0, init=False)
+    over_http: int = field(default=0, init=False)
     orders: list[str] = field(factory=list, init=False)
 
     async def __call__(self) -> None:
         """Orders, each to its end, which is a final state."""
-        orders = self.plan.orders()
 
-        async def caller(name: int) -> None:
-            doors = [Door(port, self.token) for port in (self.ports if name % 2 else self.ports[::-1])]
-            while await self.more(len(self.orders)) and (order := next(orders, None)) is not None:
-                self.orders.append(order.id)
-                await self._live(order, doors)
+        async def caller(name: int, orders: Iterator[Order], by_http: bool) -> None:
+            with self._doors(name, by_http) as doors:
+                for order in orders:
+                    await self.more(len(self.orders))
+                    self.orders.append(order.id)
+                    await self._live(order, doors)
+
+        async def callers(by_http: bool) -> None:
+            orders = (order for order in self.plan.orders() if order.steps[0].by_http is by_http)
+            await asyncio.gather(*(caller(name, orders, by_http) for name in range(CALLERS)))
+
+        await asyncio.gather(callers(True), callers(False))
+
+    @contextmanager
+    def _doors(self, name: int, by_http: bool) -> Iterator[Sequence[Door]]:
+        """Of the caller with that number, who begins at one of the APIs or the other."""
+        if by_http:
+            doors: Sequence[Door] = [HttpDoor(port, self.token) for port in self.ports[:: 1 if name % 2 else -1]]
+        else:
+            assert self.inside is not None
+            doors = [InsideDoor(self.inside)]
+        try:
+            yield doors
+        finally:
             for door in doors:
                 door.close()
-
-        await asyncio.gather(*(caller(name) for name in range(CALLERS)))
 
     async def retries(self, many: int) -> None:
         """The same new order asked for so many times at once, each by a caller of its own until it is answered."""
         name = f"retries-{len([key for key in self.acknowledged if key.startswith('retries')])}"
-        line = LIVES["called off"].steps[0]
-        order = Order(name, [line.of(name, 1)])
-        answers = await asyncio.gather(
-            *(self._step(order.steps[0], f"{name}.place", [Door(self.ports[n % 2], self.token)]) for n in range(many))
-        )
+        step = LIVES["called off"].steps[0].of(name, 1, by_http=True)
+
+        async def caller(number: int) -> Said:
+            with self._doors(number, by_http=True) as doors:
+                return await self._step(step, f"{name}.place", doors)
+
+        answers = await asyncio.gather(*(caller(number) for number in range(many)))
         told = {answer.body for answer in answers}
         if len(told) != 1:
             self.strange.append(f"{many} retries of one request got {len(told)} different answers")
-        self._note(f"{name}.place", order.steps[0], answers[0])
+        self._note(f"{name}.place", step, answers[0])
 
     async def ask_again(self) -> int:
         """Whatever had an unknown outcome, once more; how many were asked. Other bytes than before are strange."""
-        asked = 0
-        for key, step in self.unknown.items():
-            answer = await self._step(step, key, [Door(self.ports[asked % 2], self.token)])
-            asked += 1
-            if _digest(answer.body) != self.acknowledged[key].digest:
-                self.strange.append(f"{key} asked again answers otherwise: {answer.body[:200]!r}")
-        return asked
+        unknown = list(self.unknown.items())
 
-    async def _live(self, order: Order, doors: list[Door]) -> None:
+        async def caller(name: int) -> None:
+            for key, step in unknown[name::CALLERS]:
+                with self._doors(name, step.by_http) as doors:
+                    answer = await self._step(step, key, doors)
+                if _digest(answer.body) != self.acknowledged[key].digest:
+                    self.strange.append(f"{key} asked again answers otherwise: {answer.body[:200]!r}")
+
+        await asyncio.gather(*(caller(name) for name in range(CALLERS)))
+        return len(unknown)
+
+    async def _live(self, order: Order, doors: Sequence[Door]) -> None:
         for step in order.steps:
             key = f"{order.id}.{step.name}"
             answer = await self._step(step, key, doors)
@@ -193,21 +212,21 @@ class Traffic:
 
     def _note(self, key: str, step: Step, answer: Said) -> None:
         said = decode(answer.body, type=_Answer)
+        self.over_http += step.by_http
         self.acknowledged[key] = Acknowledged(said.order_id, said.version, _digest(answer.body), step.name == "place")
 
-    async def _step(self, step: Step, key: str, doors: list[Door]) -> Said:
+    async def _step(self, step: Step, key: str, doors: Sequence[Door]) -> Said:
         """The answer, however often it takes; each time at the other door."""
         tries = 0
         while True:
             try:
-                answer = await doors[tries % len(doors)].ask(step.method, step.path, step.body, key)
+                answer = await doors[tries % len(doors)].ask(step, key)
             except Unanswered:
                 self.unknown[key] = step
                 code = "no answer"
             else:
                 code = "" if answer.status < 400 else decode(answer.body, type=_Answer).code
                 if code not in ASK_AGAIN:
-                    self.answers += 1
                     return answer
                 if answer.status == 503:
                     self.unknown[key] = step

@@ -15,7 +15,7 @@ from ..invariants import Witness
 from .town import PARTITIONS, TOPIC, Town
 
 READERS = ("relay", "notifications", "analytics", "inventory")
-FAR_BEHIND = 10_000
+FAR_BEHIND = 40_000
 """More events than that would take long at the end."""
 ON_KAFKA = "relay, on Kafka"
 SERVERS_DOWN = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
