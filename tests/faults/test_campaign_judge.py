@@ -92,7 +92,7 @@ async def database(postgresql_url: str, connect: Connect) -> AsyncIterator[async
     await connection.close()
 
 
-async def _at_once(_: int) -> None:
+async def _at_once(_: float) -> None:
     return
 
 

@@ -25,7 +25,7 @@ from .mischief import Mischief
 from .stumbling import POISON, STUMBLED
 from .timetable import DEMANDED, Fault, Kind, counted, timetable
 from .town import PARTS, TOPIC, Town
-from .traffic import CARD, MAIL, SOLD_OUT, STREET, Plan, Traffic
+from .traffic import CARD, INSIDE, MAIL, SOLD_OUT, STREET, Plan, Traffic
 from .watching import Watch
 
 Say = Callable[[str], None]
@@ -51,7 +51,7 @@ INVARIANTS = {
 """Their numbers; what is not named here tells of a consumer's effects, which is 6."""
 PASSWORD = "planted-password"
 LAG_SECONDS = 30.0
-REACHABLE = 20
+REACHABLE = 8
 """Of the customers, so many have an address to which mail goes."""
 
 
@@ -69,7 +69,7 @@ class Size:
 
 
 EVENTS_EACH = 5
-LARGE = Size("large", 30_000, 320.0, DEMANDED)
+LARGE = Size("large", 30_000, 400.0, DEMANDED)
 SMALL = Size("small", 2_000, 75.0, dict.fromkeys(DEMANDED, 1))
 """Every kind of fault once."""
 MUTANT = Size("mutant", 1_000, 25.0, {Kind.RELAY_KILLED: 3})
@@ -130,7 +130,7 @@ class Campaign:
             await effects.contacts.set(Contact(party=f"customer:C{number}", email=f"{MAIL}-{number}@example.org"))
         ports = [self.town.ports["api-1"], self.town.ports["api-2"]]
         self.watch = Watch(self.town)
-        self.traffic = Traffic(Plan(self.seed, self.size.orders), ports, token, inside, self._more)
+        self.traffic = Traffic(Plan(self.seed, self.size.orders), ports, token, inside, self._due)
         self.mischief = Mischief(self.town, self.traffic)
 
     async def _suffer(self, lanes: Sequence[Sequence[Fault]]) -> None:
@@ -150,13 +150,10 @@ class Campaign:
             enough.set()
             await watching
 
-    async def _more(self, begun: int) -> None:
-        """Return when one more order may begin, after so many: they are spread over the faults' time.
-
-        Waits while those behind the door are far behind.
-        """
+    async def _due(self, part: float) -> None:
+        """Return when that part of the faults' time has come; later while those behind the door are far behind."""
         await self.watch.near.wait()
-        await asyncio.sleep(self._began + self.size.seconds * begun / self.size.orders - monotonic())
+        await asyncio.sleep(self._began + self.size.seconds * part - monotonic())
 
     async def _lane(self, faults: Sequence[Fault]) -> None:
         for fault in faults:
@@ -171,7 +168,8 @@ class Campaign:
             await asyncio.sleep(15)
             self.say(
                 f"{monotonic() - self._began:4.0f} s: {len(self.traffic.orders)} orders begun, "
-                f"{len(self.traffic.acknowledged)} requests acknowledged, {self.mischief.made.total()} faults made"
+                f"{len(self.traffic.acknowledged)} requests acknowledged, "
+                f"{self.traffic.over_http} of them over HTTP, {self.mischief.made.total()} faults made"
             )
 
     async def _caught_up(self) -> float | None:
@@ -235,6 +233,7 @@ class Campaign:
             database_url=self.town.database_url,
             kafka_bootstrap_servers=self.town.kafka.bootstrap_servers,
             topic=TOPIC,
+            database_pool_size=INSIDE // 2,
         )
 
     async def _stop(self) -> None:

@@ -15,9 +15,11 @@ from orderflow.entrypoints.embedded import OrderFlow
 
 from .door import Door, HttpDoor, InsideDoor, Said, Step, Unanswered
 
-CALLERS = 24
-"""Over HTTP, and as many inside of another application."""
-BY_HTTP = 4
+CALLERS = 16
+"""Over HTTP."""
+INSIDE = 96
+"""Callers inside of another application."""
+BY_HTTP = 8
 """Every so many-th order comes over HTTP, the others from inside."""
 ASK_AGAIN = frozenset({"concurrent_change", "request_running", "storage_unavailable", "gateway_unavailable"})
 """Refusals by which the API says that asking again is right."""
@@ -30,8 +32,11 @@ STREET, CARD, MAIL = "Planted Lane", "tok_planted", "planted"
 
 @frozen
 class Order:
+    """It begins when that part of the time, from 0 to 1, is ``due``."""
+
     id: str
     steps: Sequence[Step]
+    due: float
 
 
 class _Answer(Struct, rename="camel"):
@@ -74,7 +79,8 @@ class Plan:
 
     def _order(self, order_id: str, number: int, life: str) -> Order:
         by_http = number % BY_HTTP == 0
-        return Order(order_id, [step.of(order_id, number, by_http=by_http) for step in LIVES[life].steps])
+        steps = [step.of(order_id, number, by_http=by_http) for step in LIVES[life].steps]
+        return Order(order_id, steps, due=number / self.many)
 
 
 @frozen
@@ -126,7 +132,7 @@ class Traffic:
     """``acknowledged`` is by key, ``unknown`` the keys whose outcome was not known at some time.
 
     ``strange`` are answers that nobody should get, whatever happens behind the door. ``orders`` are the ids of those
-    that have begun; ``more`` waits until another may, after so many. Orders come in over HTTP, at ``ports``, and
+    that have begun; ``due`` waits until that part of the time has come. Orders come in over HTTP, at ``ports``, and
     ``inside`` of another application.
     """
 
@@ -134,7 +140,7 @@ class Traffic:
     ports: Sequence[int]
     token: str
     inside: OrderFlow | None
-    more: Callable[[int], Awaitable[None]]
+    due: Callable[[float], Awaitable[None]]
     acknowledged: dict[str, Acknowledged] = field(factory=dict, init=False)
     unknown: dict[str, Step] = field(factory=dict, init=False)
     again: Counter[str] = field(factory=Counter, init=False)
@@ -148,13 +154,13 @@ class Traffic:
         async def caller(name: int, orders: Iterator[Order], by_http: bool) -> None:
             with self._doors(name, by_http) as doors:
                 for order in orders:
-                    await self.more(len(self.orders))
+                    await self.due(order.due)
                     self.orders.append(order.id)
                     await self._live(order, doors)
 
         async def callers(by_http: bool) -> None:
             orders = (order for order in self.plan.orders() if order.steps[0].by_http is by_http)
-            await asyncio.gather(*(caller(name, orders, by_http) for name in range(CALLERS)))
+            await asyncio.gather(*(caller(name, orders, by_http) for name in range(CALLERS if by_http else INSIDE)))
 
         await asyncio.gather(callers(True), callers(False))
 

@@ -45,7 +45,7 @@ class Watch:
             while not enough.is_set():
                 self.town.supervise()
                 await self._look(notes)
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(1.0)
         finally:
             await asyncio.to_thread(notes.close)
 
