@@ -18,7 +18,7 @@ READERS = ("relay", "notifications", "analytics", "inventory")
 FAR_BEHIND = 40_000
 """More events than that would take long at the end."""
 ON_KAFKA = "relay, on Kafka"
-SERVERS_DOWN = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+SERVERS_DOWN = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 @define(eq=False)
