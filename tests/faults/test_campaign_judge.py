@@ -21,6 +21,7 @@ from .campaign.judge import (
     Topic,
     compare_topic,
     judge_cursors,
+    judge_leaks,
     judge_log_and_topic,
     judge_parked,
     judge_requests,
@@ -169,7 +170,8 @@ async def test_what_was_planted_is_seen_wherever_it_comes_to_light(
     await database.execute("UPDATE dead_letters SET message = 'a planted word'")
     report = Report()
 
-    await judge_secrets(database, Topic(leaks=["planted"]), [log], PLANTED, report)
+    silent = await judge_secrets(database, [log], PLANTED, report)
+    judge_leaks(Topic(leaks=["planted"]), silent)
 
     assert report.found == 3
 

@@ -79,8 +79,8 @@ class Town:
         created = urlsplit(await asyncio.to_thread(self.postgres.create_database))
         user, _, host = created.netloc.rpartition("@")
         self.database_url = urlunsplit(created._replace(netloc=f"{user}:{self.password}@{host}"))
-        await asyncio.to_thread(self.run, "db", "upgrade")
-        await asyncio.to_thread(self.run, "topics", "create")
+        made = (("db", "upgrade"), ("topics", "create"))
+        await asyncio.gather(*(asyncio.to_thread(self.run, *each) for each in made))
         for part in PARTS:
             command = self.commands.get(part, COMMANDS[part])
             process = OwnProcess(command, self.folder / f"{part}.log", environment=self.environment(part))

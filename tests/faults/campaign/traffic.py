@@ -19,7 +19,7 @@ CALLERS = 16
 """Over HTTP."""
 INSIDE = 96
 """Callers inside of another application."""
-BY_HTTP = 10
+BY_HTTP = 12
 """Every so many-th order comes over HTTP, the others from inside."""
 ASK_AGAIN = frozenset({"concurrent_change", "request_running", "storage_unavailable", "gateway_unavailable"})
 """Refusals by which the API says that asking again is right."""
