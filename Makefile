@@ -4,7 +4,8 @@
 #   make test    the linters, then every test (ARGS="-k name" for some), two at a time (JOBS=0: one after the other)
 #   make lint    formatting, lint, types and import walls
 #   make faults  the fault campaign: an installation as in production, whose processes, servers and links fail every few
-#                seconds, and all designs that it must catch (SEED=n: that one again; SIZE=small: each fault once)
+#                seconds (SEED=n: that one again; SIZE=small: each fault once)
+#   make mutants the designs that the campaign, the crash points and the race must catch, and the race itself at full size
 #   make sweep   all crash points on memory, SQLite and PostgreSQL, every trouble also alone in an installation of its
 #                own (make test runs the part under a minute)
 #   make bench   the measurements
@@ -19,7 +20,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: demo test lint faults sweep bench lock contract clean
+.PHONY: demo test lint faults mutants sweep bench lock contract clean
 .DEFAULT_GOAL := test
 
 demo: $(READY)
@@ -35,14 +36,15 @@ lint: $(READY)
 	$(BIN)/mypy --strict --disable-error-code import-untyped tests/support
 	$(BIN)/lint-imports
 
-# The designs that must be caught first, side by side; then the campaign, which has the machine to itself.
 WHATEVER_BREAKS = tests/faults/test_campaign.py::test_nothing_is_lost_doubled_or_out_of_order_whatever_breaks
 
 faults: $(READY)
-	ORDERFLOW_TEST_FAULTS=large $(BIN)/pytest tests/faults --ignore tests/faults/test_crash_points.py \
-		--deselect $(WHATEVER_BREAKS) --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 	ORDERFLOW_TEST_FAULTS=large ORDERFLOW_TEST_FAULTS_SEED=$(SEED) ORDERFLOW_TEST_FAULTS_SIZE=$(SIZE) \
 		$(BIN)/pytest $(WHATEVER_BREAKS) $(ARGS)
+
+mutants: $(READY)
+	ORDERFLOW_TEST_FAULTS=large $(BIN)/pytest tests/faults --ignore tests/faults/test_crash_points.py \
+		--deselect $(WHATEVER_BREAKS) $(ARGS)
 
 sweep: $(READY)
 	ORDERFLOW_TEST_FAULTS=large $(BIN)/pytest tests/faults/test_crash_points.py $(ARGS)

@@ -1,4 +1,4 @@
-"""``orderflow relay`` with one other part: it sends its offsets outside the transaction, once a second. A script.
+"""``orderflow relay`` with one other part: it sends its offsets outside the transaction, now and then. A script.
 
 What it published since is published again by whoever takes over: the campaign has to find that.
 """
@@ -11,7 +11,8 @@ from orderflow.adapters.kafka.relay_producer import RelayProducer
 from orderflow.application.log import LogRecord
 from orderflow.entrypoints.cli import main
 
-EVERY = 1.0
+EVERY = 5.0
+"""Seconds: a kill meets what was published since, whatever the relay was doing just then."""
 _publish = RelayProducer.publish
 _notes: dict[int, str] = {}
 _sent = [0.0]
