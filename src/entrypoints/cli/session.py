@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from rich.console import Console, RenderableType
 from rich.table import Table
 
+from ...application.log import LogRecord
 from ...application.request import Request, answering
 from ..container import container_for
 from ..embedded import OrderFlow
@@ -85,6 +86,8 @@ def plain(data: object) -> Any:
     if has(type(data)):
         instance: AttrsInstance = data  # type: ignore[assignment]
         return {_camel(name): plain(value) for name, value in asdict(instance, recurse=False).items()}
+    if isinstance(data, LogRecord):
+        return {_camel(name): plain(value) for name, value in data._asdict().items()}
     if isinstance(data, Enum):
         return data.value
     if isinstance(data, Mapping):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 from confluent_kafka import Producer
 from orderflow.adapters import wire
 from orderflow.adapters.telemetry import catalogue as the
@@ -205,7 +205,7 @@ def _gone_wrong(life: Life, kafka: KafkaBroker, topic: str) -> None:
     life.until(the.LAG, 0)
     [stray] = asyncio.run(_one_record())
     used = {bucket_of(order_id) for order_id in (DELIVERED, HELD, PARKED, SHORT, TOLD)}
-    stray = evolve(stray, bucket=min(set(range(256)) - used), position=7)
+    stray = stray._replace(bucket=min(set(range(256)) - used), position=7)
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
     producer.produce(topic, b"planted junk", b"planted-key", headers=[("planted", b"planted")])
     headers: Any = [*wire.headers(stray, source="/planted")]
