@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import perf_counter
 
-from orderflow.entrypoints.logs import configure_logs
+from orderflow.entrypoints.logging_setup import configure_logs
 from orderflow.entrypoints.settings import Settings
 from tests.support.servers import MissingServer
 

@@ -10,13 +10,13 @@ from confluent_kafka import Consumer, Producer
 from orderflow.adapters import wire
 from orderflow.adapters.kafka import KafkaEventSource, KafkaSettings
 from orderflow.adapters.sql import SqlStorage
-from orderflow.adapters.sql.effects import SqlEffects
-from orderflow.application.analyse import Analyse
-from orderflow.application.consuming import Handled
-from orderflow.application.handle_batch import HandleBatch
-from orderflow.application.log import Foreign, LogRecord
-from orderflow.application.run_consumer import RunConsumer
-from orderflow.entrypoints.building import utc_now
+from orderflow.adapters.sql.consumer_store import SqlEffects
+from orderflow.application.analytics.analyse import Analyse
+from orderflow.application.consuming.consumer import Handled
+from orderflow.application.consuming.handle_batch import HandleBatch
+from orderflow.application.consuming.run_consumer import RunConsumer
+from orderflow.application.event_log.records import Foreign, LogRecord
+from orderflow.entrypoints.wiring.storage_and_consumers import utc_now
 from tests.support.databases import empty
 
 from .finding import Effort, Finding, in_turn, rates, ratios

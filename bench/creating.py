@@ -9,19 +9,21 @@ from typing import Any
 from uuid import uuid4
 
 from attrs import frozen
-from orderflow.adapters.sql.batch import Batch
-from orderflow.adapters.sql.tables import order_events, orders
-from orderflow.application.create_order import NewOrder
-from orderflow.application.log import BUCKETS
-from orderflow.application.write_set import WriteSet
+from orderflow.adapters.sql.commit.batch import Batch
+from orderflow.adapters.sql.event_log import order_events
+from orderflow.adapters.sql.orders import orders
+from orderflow.application.event_log.records import BUCKETS
+from orderflow.application.orders.create_order import NewOrder
+from orderflow.application.orders.write_set import WriteSet
+from orderflow.domain.actor import Actor, Role
 from orderflow.domain.events import OrderLine
-from orderflow.domain.lifecycle import Actor, PaymentMethod, Role
 from orderflow.domain.money import Money
 from orderflow.domain.order import Order
-from orderflow.entrypoints.building import utc_now
+from orderflow.domain.payment import PaymentMethod
 from orderflow.entrypoints.container import container_for
-from orderflow.entrypoints.lifespan import opened
 from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.wiring.lifespan import opened
+from orderflow.entrypoints.wiring.storage_and_consumers import utc_now
 from sqlalchemy import BigInteger, Column, Identity, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import registry

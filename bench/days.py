@@ -12,8 +12,8 @@ from orderflow.application.day.clock import VirtualClock
 from orderflow.application.day.live import LiveDay, UseCaseDoor, VirtualPace
 from orderflow.application.day.synthetic import synthesise
 from orderflow.entrypoints.container import container_for
-from orderflow.entrypoints.lifespan import opened
 from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.wiring.lifespan import opened
 
 from .finding import Effort, Finding, in_turn, rates, ratios
 from .history import SEED

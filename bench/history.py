@@ -6,10 +6,10 @@ from orderflow.adapters.memory import MemoryStorage
 from orderflow.application.day.clock import VirtualClock
 from orderflow.application.day.live import LiveDay, UseCaseDoor, VirtualPace
 from orderflow.application.day.synthetic import synthesise
-from orderflow.application.log import LogRecord
+from orderflow.application.event_log.records import LogRecord
 from orderflow.entrypoints.container import container_for
-from orderflow.entrypoints.lifespan import opened
 from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.wiring.lifespan import opened
 
 SEED = 1
 

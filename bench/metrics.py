@@ -13,18 +13,18 @@ from typing import Any
 from attrs import frozen
 from orderflow.adapters import wire
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.adapters.memory.effects import MemoryEffects
+from orderflow.adapters.memory.consumer_store import MemoryEffects
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.telemetry import Instruments
-from orderflow.adapters.telemetry.database import watch_fetches, watch_pool, watch_statements
-from orderflow.adapters.telemetry.watched import WatchedCommand, WatchedCommitter
-from orderflow.adapters.telemetry.watched_consumers import WatchedBatches, watched
-from orderflow.application.analyse import Analyse
-from orderflow.application.create_order import CreateOrder
-from orderflow.application.handle_batch import HandleBatch
-from orderflow.application.log import LogRecord
-from orderflow.application.write_set import GatheringUnitOfWork
-from orderflow.entrypoints.building import new_id, utc_now
+from orderflow.adapters.telemetry.metrics.database import watch_fetches, watch_pool, watch_statements
+from orderflow.adapters.telemetry.metrics.instrumented import WatchedCommand, WatchedCommitter
+from orderflow.adapters.telemetry.metrics.instrumented_consumers import WatchedBatches, watched
+from orderflow.application.analytics.analyse import Analyse
+from orderflow.application.consuming.handle_batch import HandleBatch
+from orderflow.application.event_log.records import LogRecord
+from orderflow.application.orders.create_order import CreateOrder
+from orderflow.application.orders.unit_of_work import GatheringUnitOfWork
+from orderflow.entrypoints.wiring.storage_and_consumers import new_id, utc_now
 
 from .creating import ADMIN, new_order
 from .finding import Effort, Finding, Turn, in_turn, rates, ratios

@@ -9,9 +9,9 @@ from confluent_kafka import Producer
 from orderflow.adapters import wire
 from orderflow.adapters.kafka import KafkaRelayTopic, KafkaSettings
 from orderflow.adapters.sql import SqlStorage
-from orderflow.application.log import LogRecord
-from orderflow.application.publish_pending import BATCH, PublishPending
-from orderflow.application.write_set import WriteSet
+from orderflow.application.event_log.records import LogRecord
+from orderflow.application.orders.write_set import WriteSet
+from orderflow.application.relay.publish_pending import BATCH, PublishPending
 from tests.support.waiting import eventually_async
 
 from .finding import Effort, Finding, in_turn, rates, ratios

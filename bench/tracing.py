@@ -13,14 +13,14 @@ from typing import Any
 
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.adapters.telemetry.log_lines import LineFormatter
-from orderflow.adapters.telemetry.traced import TracedCommand, TracedCommitter, commands
-from orderflow.adapters.telemetry.tracing import Tracing
-from orderflow.application.create_order import CreateOrder
-from orderflow.application.lines import tell_each
-from orderflow.application.ports import Committer
-from orderflow.application.write_set import GatheringUnitOfWork
-from orderflow.entrypoints.building import new_id, utc_now
+from orderflow.adapters.telemetry.logs.formatter import LineFormatter
+from orderflow.adapters.telemetry.tracing.traced import TracedCommand, TracedCommitter, commands
+from orderflow.adapters.telemetry.tracing.tracing import Tracing
+from orderflow.application.log_lines import tell_each
+from orderflow.application.orders.create_order import CreateOrder
+from orderflow.application.orders.ports import Committer
+from orderflow.application.orders.unit_of_work import GatheringUnitOfWork
+from orderflow.entrypoints.wiring.storage_and_consumers import new_id, utc_now
 
 from .creating import ADMIN, new_order
 from .finding import Effort, Finding, in_turn, rates, ratios

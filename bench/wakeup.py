@@ -9,13 +9,13 @@ from time import perf_counter
 from typing import Any
 
 import asyncpg
-from orderflow.adapters.log_source import LogEventSource
 from orderflow.adapters.memory import LocalWakeup
 from orderflow.adapters.sql import SqlStorage
-from orderflow.adapters.sql.bell import CHANNEL
+from orderflow.adapters.sql.commit_notifications import CHANNEL
+from orderflow.application.consuming.log_source import LogEventSource
 from orderflow.entrypoints.container import container_for
-from orderflow.entrypoints.lifespan import opened
 from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.wiring.lifespan import opened
 from sqlalchemy import text
 from tests.support.stack import PROGRAM
 

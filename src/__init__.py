@@ -7,8 +7,9 @@ needs a domain class alone pays for nothing else.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .application.log import Delivery
-from .application.reading import OrderPage, OrderQuery
+from .application.event_log.records import Delivery
+from .application.orders.queries import OrderPage, OrderQuery
+from .domain.actor import Actor, Role
 from .domain.errors import (
     CommandRefused,
     ConcurrentChange,
@@ -39,9 +40,10 @@ from .domain.events import (
     StateChanged,
 )
 from .domain.history import OrderFacts
-from .domain.lifecycle import Actor, OrderState, PaymentMethod, PaymentStatus, Role
+from .domain.lifecycle import OrderState
 from .domain.money import Money
-from .domain.order import Address, Order, Payment
+from .domain.order import Address, Order
+from .domain.payment import Payment, PaymentMethod, PaymentStatus
 
 if TYPE_CHECKING:
     from .entrypoints.embedded import OrderFlow

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
-from orderflow.adapters.telemetry import catalogue as a
+from orderflow.adapters.telemetry.metrics import catalogue as a
 
 from .panels import MINE, SOURCE, Json, Panel, lines, number, of
 

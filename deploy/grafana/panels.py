@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from attrs import field, frozen
-from orderflow.adapters.telemetry.catalogue import Kind, Metric
+from orderflow.adapters.telemetry.metrics.catalogue import Kind, Metric
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 MINE = 'part=~"$part"'

@@ -5,7 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime
 
 from ..domain.errors import InvalidInput
-from ..domain.identifiers import identifier
+from ..domain.text import identifier
 
 
 def cursor_of(created_at: datetime, order_id: str) -> str:

@@ -6,8 +6,9 @@ from uuid import UUID, uuid5
 
 from attrs import frozen
 
-from .lifecycle import OrderState, PaymentMethod, PaymentStatus
+from .lifecycle import OrderState
 from .money import Money
+from .payment import PaymentMethod, PaymentStatus
 
 EVENT_NAMESPACE = UUID("8f14e45f-ceea-567a-9f36-dedd4bea2543")
 """The UUIDv5 namespace of event ids; a constant of the wire contract."""

@@ -17,10 +17,11 @@ from .events import (
     ShipperAssigned,
     StateChanged,
 )
-from .lifecycle import ASSIGNABLE, PAYMENT_PATHS, OrderState, PaymentMethod, PaymentStatus, transition
+from .lifecycle import ASSIGNABLE, OrderState, transition
 from .money import Money, total_of
 from .order import Order
-from .placing import check_lines
+from .payment import PAYMENT_PATHS, PaymentMethod, PaymentStatus
+from .validation import check_lines
 
 
 @frozen(kw_only=True)

@@ -6,8 +6,9 @@ from typing import Self
 
 from attrs import frozen
 
+from .actor import Role
 from .errors import InvalidInput
-from .identifiers import identifier, shown
+from .text import shown
 
 
 class OrderState(StrEnum):
@@ -28,38 +29,6 @@ class OrderState(StrEnum):
     @property
     def terminal(self) -> bool:
         return not next_states(self)
-
-
-class Role(StrEnum):
-    CUSTOMER = "customer"
-    RESTAURANT = "restaurant"
-    SHIPPER = "shipper"
-    ADMIN = "admin"
-
-
-@frozen
-class Actor:
-    """Who asks: a role and the identifier within it."""
-
-    role: Role
-    id: str
-
-    def __attrs_post_init__(self) -> None:
-        identifier(self.id, field="actor")
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """From ``role:id`` (``restaurant:R7``). Raises InvalidInput."""
-        role, _, id_ = text.partition(":")
-        try:
-            return cls(Role(role), id_)
-        except ValueError:
-            raise InvalidInput(
-                "actor", f"{shown(text)} names no role", f"ROLE:ID, where ROLE is {', '.join(Role)}"
-            ) from None
-
-    def __str__(self) -> str:
-        return f"{self.role}:{self.id}"
 
 
 class Tie(StrEnum):
@@ -84,7 +53,10 @@ class Transition:
 
 
 _W, _P, _O, _D, _C = OrderState
+
+
 _CANCEL = {Role.RESTAURANT: Tie.OWN, Role.ADMIN: Tie.ANY}
+
 
 TRANSITIONS: tuple[Transition, ...] = (
     Transition(_W, _P, {Role.RESTAURANT: Tie.OWN, Role.ADMIN: Tie.ANY}),
@@ -95,13 +67,18 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(_O, _C, _CANCEL, Need.REASON),
 )
 
+
 PLACERS: Mapping[Role, Tie] = {Role.CUSTOMER: Tie.OWN, Role.RESTAURANT: Tie.OWN, Role.ADMIN: Tie.ANY}
 """Who may place an order, and so who may repeat that it is waiting: a restaurant takes orders by telephone."""
 
+
 ASSIGNABLE = (_W, _P)
 """A shipper may be assigned or replaced in these states; assigning in the first moves the order on."""
+
+
 ASSIGNERS: Mapping[Role, Tie] = {Role.RESTAURANT: Tie.OWN, Role.SHIPPER: Tie.ASSIGNED, Role.ADMIN: Tie.ANY}
 """A shipper assigns itself, and only where nobody else is assigned."""
+
 
 _TABLE = {(t.source, t.target): t for t in TRANSITIONS}
 
@@ -113,35 +90,6 @@ def transition(source: OrderState, target: OrderState) -> Transition | None:
 
 def next_states(source: OrderState) -> tuple[OrderState, ...]:
     return tuple(t.target for t in TRANSITIONS if t.source is source)
-
-
-class PaymentMethod(StrEnum):
-    CASH = "cash"
-    CREDIT_CARD = "credit_card"
-    DEBIT_CARD = "debit_card"
-
-    @classmethod
-    def parse(cls, text: str, *, field: str = "paymentMethod") -> Self:
-        """The method of that name; ``card`` is another name of ``credit_card``. Raises InvalidInput."""
-        try:
-            return cls("credit_card" if text == "card" else text)
-        except ValueError:
-            raise InvalidInput(field, f"{shown(text)} is no payment method", ", ".join([*cls, "card"])) from None
-
-
-class PaymentStatus(StrEnum):
-    PENDING = "pending"
-    PAID = "paid"
-    FAILED = "failed"
-    REFUNDED = "refunded"
-
-
-PAYMENT_PATHS: Mapping[PaymentStatus, tuple[PaymentStatus, ...]] = {
-    PaymentStatus.PENDING: (PaymentStatus.PAID, PaymentStatus.FAILED),
-    PaymentStatus.FAILED: (PaymentStatus.PAID, PaymentStatus.FAILED),
-    PaymentStatus.PAID: (PaymentStatus.REFUNDED,),
-    PaymentStatus.REFUNDED: (),
-}
 
 
 def state_diagram() -> str:

@@ -8,7 +8,7 @@ from typing import Self
 from attrs import frozen
 
 from .errors import InvalidInput
-from .identifiers import shown
+from .text import shown
 
 MAX_DECIMALS = 4
 """Enough for every ISO 4217 currency (the widest in use, CLF, has four)."""

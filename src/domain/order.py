@@ -1,30 +1,34 @@
 """An order and its behaviours. Each behaviour returns the new order and the events that tell of it."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import evolve, frozen
 
 from . import permissions, refusals
+from .actor import Actor, Role
 from .errors import InvalidInput
-from .events import OrderCancelled, OrderCreated, OrderDelivered, OrderLine
-from .identifiers import identifier, shown, text
-from .lifecycle import (
-    ASSIGNABLE,
-    ASSIGNERS,
-    PAYMENT_PATHS,
-    Actor,
-    OrderState,
-    PaymentMethod,
-    PaymentStatus,
-    Role,
-    Tie,
-    transition,
+from .events import (
+    OrderCancelled,
+    OrderCreated,
+    OrderDelivered,
+    OrderEvent,
+    OrderLine,
+    PaymentProcessed,
+    ShipperAssigned,
+    StateChanged,
 )
+from .lifecycle import ASSIGNABLE, ASSIGNERS, Need, OrderState, Tie, transition
 from .money import Money, check_currency, total_of
-from .permissions import Action
-from .placing import MAX_LINES, MAX_NAME, MAX_QUANTITY, Address, check_card, check_lines, delivery_fee
-from .story import Change, Story, utc
+from .payment import PAYMENT_PATHS, Payment, PaymentMethod, PaymentStatus
+from .permissions import Action, tied
+from .text import identifier, shown, text
+from .validation import MAX_LINES, MAX_NAME, MAX_QUANTITY, Address, check_card, check_lines, delivery_fee
+
+if TYPE_CHECKING:
+    pass
+
 
 __all__ = [
     "DEFAULT_ESTIMATE",
@@ -40,18 +44,29 @@ __all__ = [
     "Payment",
 ]
 
+
 MAX_REASON = 500
+
+
 DEFAULT_ESTIMATE = timedelta(minutes=30)
 """How long a shipper is expected to be on the way; a setting of the service."""
 
 
-@frozen(kw_only=True)
-class Payment:
-    """How the order is paid and how far that is. The card token stands for a card at the gateway."""
+@frozen
+class Change:
+    """What a behaviour yields: the new order and its events, none where nothing changed."""
 
-    method: PaymentMethod
-    card_token: str | None = field(default=None, repr=False)
-    status: PaymentStatus = PaymentStatus.PENDING
+    order: "Order"
+    events: tuple[OrderEvent, ...] = ()
+
+    @property
+    def refund(self) -> Money | None:
+        """The amount to give back to the customer's card, when the change promises a refund."""
+        card = self.order.payment.method is not PaymentMethod.CASH
+        for event in self.events:
+            if card and isinstance(event, PaymentProcessed) and event.status is PaymentStatus.REFUNDED:
+                return event.amount
+        return None
 
 
 @frozen(kw_only=True)
@@ -284,3 +299,75 @@ class Order:
         if not permissions.may_have_moved(self, by, target):
             raise refusals.may_not(self, target, by)
         return True
+
+
+class Story:
+    """An order on its way through one command: what it becomes, and the events told so far.
+
+    All events of a command have one time. It never lies before the order's last event, whatever the clocks of two
+    servers say: what an order was at a time is then always told by its first events.
+    """
+
+    def __init__(self, order: "Order", at: datetime) -> None:
+        self.order = order
+        self.at = max(utc(at), order.updated_at)
+        self.events: list[OrderEvent] = []
+
+    def set(self, **changes: object) -> None:
+        self.order = evolve(self.order, **changes)  # type: ignore[arg-type]
+
+    def tell(self, event: type[OrderEvent], **data: object) -> None:
+        order = self.order
+        sequence = order.version + 1
+        self.events.append(
+            event(
+                order_id=order.id,
+                customer_id=order.customer_id,
+                sequence=sequence,
+                occurred_at=self.at,
+                **data,
+            )
+        )
+        self.set(version=sequence, updated_at=self.at)
+
+    def assign(self, shipper_id: str, by: Actor) -> None:
+        self.set(shipper_id=shipper_id)
+        self.tell(ShipperAssigned, shipper_id=shipper_id, by=by.id)
+
+    def move(self, target: OrderState, by: Actor, *, reason: str | None = None) -> None:
+        """A step that the table must allow this actor. Raises CommandRefused."""
+        order = self.order
+        arrow = transition(order.state, target)
+        if arrow is None:
+            raise refusals.no_arrow(order, target)
+        tie = arrow.by.get(by.role)
+        if tie is None:
+            raise refusals.may_not(order, target, by)
+        if arrow.need is Need.SHIPPER and order.shipper_id is None:
+            raise refusals.no_shipper(order, target)
+        if not tied(order, by, tie):
+            raise refusals.may_not(order, target, by)
+        if arrow.need is Need.REASON and not (reason or "").strip():
+            raise refusals.no_reason(order, target)
+        self.step(target, by)
+
+    def step(self, target: OrderState, by: Actor) -> None:
+        old = self.order.state
+        self.set(state=target)
+        self.tell(StateChanged, old=old, new=target, by=by.id)
+
+    def pay(self, status: PaymentStatus) -> None:
+        payment = evolve(self.order.payment, status=status)
+        self.set(payment=payment)
+        success = status in (PaymentStatus.PAID, PaymentStatus.REFUNDED)
+        self.tell(PaymentProcessed, status=status, method=payment.method, amount=self.order.total, success=success)
+
+    def change(self) -> Change:
+        return Change(self.order, tuple(self.events))
+
+
+def utc(at: datetime) -> datetime:
+    """``at`` in UTC. Raises InvalidInput for a time without a zone."""
+    if at.utcoffset() is None:
+        raise InvalidInput("at", "a time without a zone", "an aware datetime")
+    return at.astimezone(UTC)

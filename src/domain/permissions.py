@@ -4,20 +4,9 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from .lifecycle import (
-    ASSIGNABLE,
-    ASSIGNERS,
-    PAYMENT_PATHS,
-    PLACERS,
-    TRANSITIONS,
-    Actor,
-    Need,
-    OrderState,
-    PaymentMethod,
-    PaymentStatus,
-    Role,
-    Tie,
-)
+from .actor import Actor, Role
+from .lifecycle import ASSIGNABLE, ASSIGNERS, PLACERS, TRANSITIONS, Need, OrderState, Tie
+from .payment import PAYMENT_PATHS, PaymentMethod, PaymentStatus
 
 if TYPE_CHECKING:
     from .order import Order

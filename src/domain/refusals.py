@@ -2,18 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from .actor import Actor, Role
 from .errors import CommandRefused, GuardFailed, IllegalTransition, NotPermitted
-from .lifecycle import (
-    ASSIGNABLE,
-    ASSIGNERS,
-    Actor,
-    OrderState,
-    PaymentStatus,
-    Role,
-    Tie,
-    next_states,
-    transition,
-)
+from .lifecycle import ASSIGNABLE, ASSIGNERS, OrderState, Tie, next_states, transition
+from .payment import PaymentStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

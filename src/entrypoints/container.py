@@ -11,52 +11,52 @@ from typing import Any
 from dependency_injector import containers, providers
 
 from ..adapters import wire
-from ..adapters.gateway import SandboxGateway
 from ..adapters.memory import LocalWakeup
-from ..adapters.notify.wording import TemplateWording
+from ..adapters.notifications.templates import TemplateWording
+from ..adapters.payment_gateway import SandboxGateway
 from ..adapters.telemetry import Instruments, Scrape, States
-from ..adapters.telemetry.traced import TracedHandling, TracedRelayTopic
-from ..adapters.telemetry.watched import WatchedRelayTopic
-from ..application.analyse import Analyse
-from ..application.assign_shipper import AssignShipper
-from ..application.cancel_order import CancelOrder
-from ..application.change_order import ChangeOrder
+from ..adapters.telemetry.metrics.instrumented import WatchedRelayTopic
+from ..adapters.telemetry.tracing.traced import TracedHandling, TracedRelayTopic
+from ..application.analytics.analyse import Analyse
 from ..application.check import CheckAll
+from ..application.check.compare_order import RebuildOrder
 from ..application.check.effects import CheckEffects
 from ..application.check.orders_and_log import CheckOrdersAndLog
-from ..application.create_order import CreateOrder
-from ..application.doctor import Examine
-from ..application.drop_letters import DropLetters
-from ..application.get_order import GetOrder
-from ..application.installation.look_around import LookAround
-from ..application.keep_stock import KeepStock
-from ..application.lag import Lag
-from ..application.list_orders import ListOrders
-from ..application.mend_log import LookForLoss, MendLog, PublishAgain
-from ..application.notify import Notify
-from ..application.once import Once
-from ..application.order_as_of import OrderAsOf
-from ..application.order_timeline import OrderTimeline
-from ..application.pause_consumer import PauseConsumer
-from ..application.publish_pending import PublishPending
-from ..application.rebuild_analytics import RebuildAnalytics
-from ..application.rebuild_order import RebuildOrder
-from ..application.record_payment import RecordPayment
-from ..application.repair_history import RepairHistory
-from ..application.resume_consumer import ResumeConsumer
-from ..application.rollout_history import RolloutHistory
-from ..application.rollout_status import RolloutStatus
-from ..application.set_publishing_share import SetPublishingShare
-from ..application.settle_refunds import SettleRefunds
-from ..application.trace_order import TraceOrder
-from ..application.transition_order_state import TransitionOrderState
-from ..application.use_cases import UseCases
-from ..application.write_set import GatheringUnitOfWork
-from . import bells, traces
-from . import building as build
-from . import building_of_mail as of_mail
-from . import building_of_topic as of_topic
+from ..application.dead_letters.drop import DropLetters
+from ..application.health.doctor import Examine
+from ..application.health.lag import Lag
+from ..application.health.observe import LookAround
+from ..application.health.rollout_status import RolloutStatus
+from ..application.health.trace_order import TraceOrder
+from ..application.inventory.keep_stock import KeepStock
+from ..application.notifications.notify import Notify
+from ..application.orders.assign_shipper import AssignShipper
+from ..application.orders.cancel_order import CancelOrder
+from ..application.orders.change_order import ChangeOrder
+from ..application.orders.create_order import CreateOrder
+from ..application.orders.get_order import GetOrder
+from ..application.orders.idempotency import Once
+from ..application.orders.list_orders import ListOrders
+from ..application.orders.order_as_of import OrderAsOf
+from ..application.orders.order_timeline import OrderTimeline
+from ..application.orders.record_payment import RecordPayment
+from ..application.orders.settle_refunds import SettleRefunds
+from ..application.orders.transition_order_state import TransitionOrderState
+from ..application.orders.unit_of_work import GatheringUnitOfWork
+from ..application.orders.use_cases import UseCases
+from ..application.recovery.repair_log import LookForLoss, MendLog, PublishAgain
+from ..application.relay.publish_pending import PublishPending
+from ..application.replay.maintenance_log import RepairHistory
+from ..application.replay.rebuild_analytics import RebuildAnalytics
+from ..application.rollout.pause_consumer import PauseConsumer, ResumeConsumer
+from ..application.rollout.rollout import RolloutHistory
+from ..application.rollout.set_publishing_share import SetPublishingShare
 from .settings import Settings
+from .wiring import commit_notifications as bells
+from .wiring import kafka as of_topic
+from .wiring import mail as of_mail
+from .wiring import storage_and_consumers as build
+from .wiring import telemetry as traces
 
 CONSUMERS = ("notifications", "analytics", "inventory")
 """The consumers that ship, by name."""

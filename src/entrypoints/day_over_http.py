@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from ..application.create_order import NewOrder
 from ..application.day.plan import Step, StepAction
+from ..application.orders.create_order import NewOrder
 from ..domain.errors import IllegalTransition, InvalidInput, NotConfigured, Unavailable
 from ..domain.lifecycle import OrderState
 

@@ -7,32 +7,34 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Self
 
-from ..adapters.log_source import LogEventSource
-from ..application.consuming import Consumer, Handled
-from ..application.create_order import NewOrder
-from ..application.handlers import Handler, HandlerConsumer, event_types
-from ..application.log import Delivery, Foreign, LogRecord
-from ..application.pausing import Pace
-from ..application.reading import OrderPage, OrderQuery
-from ..application.redrive import Redriven
-from ..application.registry import EMBEDDING
-from ..application.replay_events import ReplayEvents
-from ..application.replaying import Replayed, ReplayStart
-from ..application.request import Request, answering, checked_correlation_id, is_traceparent
-from ..application.run_consumer import RunConsumer
-from ..application.use_cases import UseCases
+from ..application.backoff import Pace
+from ..application.consuming.consumer import Consumer, Handled
+from ..application.consuming.handlers import Handler, HandlerConsumer, event_types
+from ..application.consuming.log_source import LogEventSource
+from ..application.consuming.run_consumer import RunConsumer
+from ..application.dead_letters.redrive import Redriven
+from ..application.event_log.records import Delivery, Foreign, LogRecord
+from ..application.health.processes import EMBEDDING
+from ..application.orders.create_order import NewOrder
+from ..application.orders.queries import OrderPage, OrderQuery
+from ..application.orders.use_cases import UseCases
+from ..application.replay.replay_events import ReplayEvents
+from ..application.replay.replay_range import Replayed, ReplayStart
+from ..application.request_context import Request, answering, checked_correlation_id, is_traceparent
+from ..domain.actor import Actor
 from ..domain.errors import InvalidInput
 from ..domain.events import OrderLine
 from ..domain.history import OrderFacts
-from ..domain.identifiers import identifier
-from ..domain.lifecycle import Actor, OrderState, PaymentMethod
+from ..domain.lifecycle import OrderState
 from ..domain.money import Money
 from ..domain.order import Address, Order
+from ..domain.payment import PaymentMethod
+from ..domain.text import identifier
 from .container import CONSUMERS, container_for
-from .lifespan import hear, opened
-from .presence import Presence
+from .process_registration import Presence
 from .processes import consumer_loop
 from .settings import Settings, load_settings
+from .wiring.lifespan import hear, opened
 
 SYSTEM = Actor.parse("admin:embedded")
 """Who acts where the embedding application names nobody: it is trusted."""

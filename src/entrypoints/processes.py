@@ -7,15 +7,15 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from ..adapters.log_source import LogEventSource
-from ..application.rollout_in_force import LOOK_AGAIN_SECONDS
-from ..application.run_consumer import FROM_LOG, FROM_TOPIC, RunConsumer
-from ..application.run_relay import RunRelay
+from ..application.consuming.log_source import LogEventSource
+from ..application.consuming.run_consumer import FROM_LOG, FROM_TOPIC, RunConsumer
+from ..application.relay.run_relay import RunRelay
+from ..application.rollout.cached_rollout import LOOK_AGAIN_SECONDS
 from ..domain.errors import InvalidInput, NotConfigured, Unavailable
 from .container import CONSUMERS
-from .lifespan import hear, opened
-from .operations import checks, operations_door
+from .ops_server import checks, operations_door
 from .settings import Settings
+from .wiring.lifespan import hear, opened
 
 HOUSEKEEPING_SECONDS = 5.0
 ANSWERS_KEPT = timedelta(hours=24)

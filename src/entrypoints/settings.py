@@ -21,8 +21,8 @@ from typed_settings.converters import TSConverter
 from typed_settings.exceptions import TsError
 from typed_settings.loaders import DictLoader
 
-from ..application.log import EVENT_LIMIT
-from ..application.publish_pending import BATCH
+from ..application.event_log.records import EVENT_LIMIT
+from ..application.relay.publish_pending import BATCH
 from ..domain.errors import InvalidInput
 
 PREFIX = "ORDERFLOW_"

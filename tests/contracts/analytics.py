@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from orderflow.application.analyse import Analyse
-from orderflow.application.consuming import Handled
-from orderflow.application.figures import DeliveryTimes, MinuteSales, RestaurantSales
+from orderflow.application.analytics.analyse import Analyse
+from orderflow.application.analytics.figures import DeliveryTimes, MinuteSales, RestaurantSales
+from orderflow.application.consuming.consumer import Handled
 from orderflow.domain.lifecycle import OrderState
 
 from tests.support.effects import World

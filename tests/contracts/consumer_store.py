@@ -4,11 +4,18 @@ from datetime import timedelta
 
 import pytest
 from attrs import evolve
-from orderflow.application.dead_letters import DeadLetter, ForeignLetter, LetterChange, Outcome
-from orderflow.application.log import Foreign, LogRecord
-from orderflow.application.notices import Contact, Notification, NotificationStatus, Parties, Receipt, Told
-from orderflow.application.rollout import Word
-from orderflow.application.stockroom import Reservation, ReservationStatus, StockItem
+from orderflow.application.consuming.dead_letter import DeadLetter, ForeignLetter, LetterChange, Outcome
+from orderflow.application.event_log.records import Foreign, LogRecord
+from orderflow.application.inventory.stock import Reservation, ReservationStatus, StockItem
+from orderflow.application.notifications.notification import (
+    Contact,
+    Notification,
+    NotificationStatus,
+    Parties,
+    Receipt,
+    Told,
+)
+from orderflow.application.operator_note import Word
 from orderflow.domain.errors import InvalidInput, StaleCursor
 
 from tests.support.effects import World

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orderflow.adapters import wire
-from orderflow.application.log import LogRecord, bucket_of
-from orderflow.application.request import Request, answering
+from orderflow.application.event_log.records import LogRecord, bucket_of
+from orderflow.application.request_context import Request, answering
 
 from tests.contracts.orders import assigned, commit, failed_payments, in_bucket, placed
 from tests.support.waiting import eventually_async

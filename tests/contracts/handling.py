@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import pytest
 from attrs import define, field
-from orderflow.application.analyse import Analyse
-from orderflow.application.consuming import ConsumerWork, Handled
-from orderflow.application.dead_letters import Outcome
-from orderflow.application.log import Delivery, Foreign, LogRecord, Origin, bucket_of
-from orderflow.application.pausing import Pace
-from orderflow.application.rollout import Word
+from orderflow.application.analytics.analyse import Analyse
+from orderflow.application.backoff import Pace
+from orderflow.application.consuming.consumer import ConsumerWork, Handled
+from orderflow.application.consuming.dead_letter import Outcome
+from orderflow.application.event_log.records import Delivery, Foreign, LogRecord, Origin, bucket_of
+from orderflow.application.operator_note import Word
 from orderflow.domain.errors import InvalidInput, LogGap, NotFound, StorageUnavailable, TransientFailure
 
 from tests.support.effects import World

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from orderflow.application.payments import AttemptKind, PaymentAttempt
-from orderflow.application.reading import Answer
-from orderflow.application.request import IdempotencyKey, Request, answering
+from orderflow.application.orders.idempotency import Answer
+from orderflow.application.orders.payment_attempts import AttemptKind, PaymentAttempt
+from orderflow.application.request_context import IdempotencyKey, Request, answering
 from orderflow.domain.errors import ConcurrentChange, OrderNotFound, RequestAnswered
 from orderflow.domain.order import Order
 

@@ -3,9 +3,9 @@
 import asyncio
 
 from attrs import evolve
-from orderflow.application.keep_stock import KeepStock
-from orderflow.application.request import Request, answering
-from orderflow.application.stockroom import ReservationStatus
+from orderflow.application.inventory.keep_stock import KeepStock
+from orderflow.application.inventory.stock import ReservationStatus
+from orderflow.application.request_context import Request, answering
 from orderflow.domain.lifecycle import OrderState
 
 from tests.support.effects import World

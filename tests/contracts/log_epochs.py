@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
-from orderflow.application.epochs import BEGINNING, Begun, Epochs
-from orderflow.application.log import bucket_of
-from orderflow.application.rollout import Word
+from orderflow.application.event_log.records import bucket_of
+from orderflow.application.operator_note import Word
+from orderflow.application.recovery.epochs import BEGINNING, Begun, Epochs
 
 from tests.contracts.orders import failed_payments, placed
 from tests.unit.domain.cast import AT

@@ -5,10 +5,10 @@ from collections import Counter
 
 from attrs import define, evolve, field
 from orderflow.adapters.memory import MemoryChannel
-from orderflow.adapters.notify.wording import TemplateWording
-from orderflow.application.notices import Contact, Message, NotificationStatus, Receipt
-from orderflow.application.notify import LEASE, Notify
-from orderflow.application.request import Request, answering, current_request
+from orderflow.adapters.notifications.templates import TemplateWording
+from orderflow.application.notifications.notification import Contact, Message, NotificationStatus, Receipt
+from orderflow.application.notifications.notify import LEASE, Notify
+from orderflow.application.request_context import Request, answering, current_request
 from orderflow.domain.lifecycle import OrderState
 
 from tests.support.effects import World

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from orderflow.domain.errors import OrderNotFound
-from orderflow.domain.lifecycle import PaymentMethod
 from orderflow.domain.order import Address
+from orderflow.domain.payment import PaymentMethod
 
 from tests.contracts.orders import commit, placed, unit_of_work
 from tests.unit.domain.cast import ADMIN, AT, REASON, eur, line, place

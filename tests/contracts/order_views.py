@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from orderflow.application.change_order import ChangeOrder
-from orderflow.application.reading import OrderQuery
+from orderflow.application.orders.change_order import ChangeOrder
+from orderflow.application.orders.queries import OrderQuery
 from orderflow.domain.errors import InvalidInput
 from orderflow.domain.lifecycle import OrderState
 

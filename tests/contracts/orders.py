@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from orderflow.application.change_order import ChangeOrder
-from orderflow.application.log import bucket_of
-from orderflow.application.write_set import GatheringUnitOfWork
+from orderflow.application.event_log.records import bucket_of
+from orderflow.application.orders.change_order import ChangeOrder
+from orderflow.application.orders.unit_of_work import GatheringUnitOfWork
 from orderflow.domain.order import Change, Order
 
 from tests.unit.domain.cast import ADMIN, AT, place

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from orderflow.application.payments import AttemptKind, AttemptStatus, GatewayAnswer, PaymentAttempt
+from orderflow.application.orders.payment_attempts import AttemptKind, AttemptStatus, GatewayAnswer, PaymentAttempt
 
 from tests.contracts.orders import unit_of_work
 from tests.unit.domain.cast import AT, eur

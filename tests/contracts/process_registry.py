@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attrs import evolve
-from orderflow.application.registry import Failure, Part, Process
+from orderflow.application.health.processes import Failure, Part, Process
 
 from tests.unit.domain.cast import AT
 

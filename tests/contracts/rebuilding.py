@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from orderflow.application.analyse import Analyse
-from orderflow.application.log import LogRecord
-from orderflow.application.repairs import RepairKind
+from orderflow.application.analytics.analyse import Analyse
+from orderflow.application.event_log.records import LogRecord
+from orderflow.application.replay.maintenance_log import RepairKind
 from orderflow.domain.errors import CorruptHistory, RebuildOvertaken, StorageUnavailable
 
 from tests.contracts.handling import Stumbling

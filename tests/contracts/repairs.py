@@ -3,8 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-from orderflow.application.repairs import Repair, RepairKind
-from orderflow.application.rollout import Word
+from orderflow.application.operator_note import Word
+from orderflow.application.replay.maintenance_log import Repair, RepairKind
 
 from tests.unit.domain.cast import AT
 

@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 from attrs import define
 from orderflow.adapters.memory import MemoryTopic
-from orderflow.adapters.memory.channel import MemoryChannel
-from orderflow.adapters.notify.wording import TemplateWording
-from orderflow.application.analyse import Analyse
-from orderflow.application.consuming import ConsumerWork
-from orderflow.application.epochs import Begun
-from orderflow.application.keep_stock import KeepStock
-from orderflow.application.log import Delivery, LogRecord, Positions, bucket_of
-from orderflow.application.notices import Contact
-from orderflow.application.notify import Notify
-from orderflow.application.repairs import RepairKind
-from orderflow.application.replaying import Missing, ReplayStart
-from orderflow.application.rollout import Word
+from orderflow.adapters.memory.notifier import MemoryChannel
+from orderflow.adapters.notifications.templates import TemplateWording
+from orderflow.application.analytics.analyse import Analyse
+from orderflow.application.consuming.consumer import ConsumerWork
+from orderflow.application.event_log.records import Delivery, LogRecord, Positions, bucket_of
+from orderflow.application.inventory.keep_stock import KeepStock
+from orderflow.application.notifications.notification import Contact
+from orderflow.application.notifications.notify import Notify
+from orderflow.application.operator_note import Word
+from orderflow.application.recovery.epochs import Begun
+from orderflow.application.replay.maintenance_log import RepairKind
+from orderflow.application.replay.replay_range import Missing, ReplayStart
 from orderflow.domain.errors import InvalidInput, NotConfigured, OrderNotFound, StorageUnavailable
 
 from tests.contracts.handling import Stumbling, Telling

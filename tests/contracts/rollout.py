@@ -4,7 +4,8 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from orderflow.application.rollout import ChangeKind, InForce, RolloutChange, Word
+from orderflow.application.operator_note import Word
+from orderflow.application.rollout.rollout import ChangeKind, InForce, RolloutChange
 
 from tests.unit.domain.cast import AT
 

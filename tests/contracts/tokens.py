@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from orderflow.domain.lifecycle import Actor, Role
+from orderflow.domain.actor import Actor, Role
 
 from tests.unit.domain.cast import AT
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from orderflow.application.write_set import WriteSet
+from orderflow.application.orders.write_set import WriteSet
 from orderflow.domain.errors import ConcurrentChange, OrderFlowError, OrderNotFound
 
 from tests.contracts.orders import assigned, commit, failed_payments, in_bucket, placed, unit_of_work

@@ -7,17 +7,17 @@ from functools import partial
 from typing import Any
 
 from attrs import define, field, frozen
-from orderflow.adapters.gateway import SandboxGateway
 from orderflow.adapters.memory import MemoryChannel, MemoryEffects, MemoryStorage
+from orderflow.adapters.payment_gateway import SandboxGateway
 from orderflow.adapters.sql import SqlStorage
-from orderflow.adapters.sql.effects import SqlEffects
-from orderflow.application.consuming import Consumer
-from orderflow.application.log import FLOOR
-from orderflow.application.pausing import Backoff, Gathering
-from orderflow.application.run_consumer import RunConsumer
-from orderflow.application.run_relay import RunRelay
-from orderflow.application.topic_and_log import TopicAndLog
-from orderflow.application.use_cases import UseCases
+from orderflow.adapters.sql.consumer_store import SqlEffects
+from orderflow.application.backoff import Backoff, Gathering
+from orderflow.application.consuming.consumer import Consumer
+from orderflow.application.consuming.run_consumer import RunConsumer
+from orderflow.application.event_log.records import FLOOR
+from orderflow.application.orders.use_cases import UseCases
+from orderflow.application.recovery.restore_guard import TopicAndLog
+from orderflow.application.relay.run_relay import RunRelay
 from orderflow.domain.errors import Unavailable
 from orderflow.entrypoints.container import CONSUMERS, container_for
 from orderflow.entrypoints.settings import Settings

@@ -11,10 +11,10 @@ from typing import Any
 from attrs import define, field, frozen
 from orderflow.application.check import Report
 from orderflow.application.check.report import Comparison
-from orderflow.application.log import Positions
-from orderflow.application.notices import Message, NotificationStatus
-from orderflow.application.payments import AttemptKind, AttemptStatus, PaymentAttempt
-from orderflow.application.request import IdempotencyKey
+from orderflow.application.event_log.records import Positions
+from orderflow.application.notifications.notification import Message, NotificationStatus
+from orderflow.application.orders.payment_attempts import AttemptKind, AttemptStatus, PaymentAttempt
+from orderflow.application.request_context import IdempotencyKey
 from orderflow.domain.errors import OrderNotFound
 from orderflow.domain.money import Money
 

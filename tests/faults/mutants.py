@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from attrs import define, field, frozen
-from orderflow.application.consuming import Consumer, Handled
-from orderflow.application.epochs import BEGINNING, Epochs
-from orderflow.application.log import Delivery, Foreign, LogRecord
-from orderflow.application.ports import HandedOver, nobody_waits
+from orderflow.application.consuming.consumer import Consumer, Handled
+from orderflow.application.event_log.records import Delivery, Foreign, LogRecord
+from orderflow.application.recovery.epochs import BEGINNING, Epochs
+from orderflow.application.relay.ports import HandedOver, nobody_waits
 from orderflow.domain.errors import Unavailable
 
 from .doors import STREAM, Doors

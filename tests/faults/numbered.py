@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from attrs import frozen
-from orderflow.application.write_set import WriteSet
+from orderflow.application.orders.write_set import WriteSet
 
 from .doors import Doors, Numbered
 

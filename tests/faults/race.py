@@ -11,8 +11,8 @@ from attrs import define, field, frozen
 from orderflow.adapters.memory import LocalWakeup, MemoryTopic
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.sql.database import POSTGRESQL
-from orderflow.application.publish_pending import PublishPending
-from orderflow.application.request import IdempotencyKey, Request, answering
+from orderflow.application.relay.publish_pending import PublishPending
+from orderflow.application.request_context import IdempotencyKey, Request, answering
 from orderflow.domain.errors import ConcurrentChange
 
 from tests.contracts.orders import in_bucket, placed, unit_of_work

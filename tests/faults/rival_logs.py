@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 from attrs import define, field
-from orderflow.adapters.sql import SqlStorage, write_postgresql
-from orderflow.adapters.sql.write_postgresql import _EVENT, _NEWS, _TAKEN, _Arrays, _list, statement
+from orderflow.adapters.sql import SqlStorage
+from orderflow.adapters.sql.commit import write_postgresql
+from orderflow.adapters.sql.commit.write_postgresql import _EVENT, _NEWS, _TAKEN, _Arrays, _list, statement
 from sqlalchemy import text
 
 from .race import BUCKETS, Read

@@ -7,13 +7,14 @@ from decimal import Decimal
 from itertools import count
 
 from orderflow.adapters.sql import SqlStorage
-from orderflow.application.change_order import ChangeOrder
-from orderflow.application.create_order import CreateOrder, NewOrder
-from orderflow.application.write_set import GatheringUnitOfWork
+from orderflow.application.orders.change_order import ChangeOrder
+from orderflow.application.orders.create_order import CreateOrder, NewOrder
+from orderflow.application.orders.unit_of_work import GatheringUnitOfWork
+from orderflow.domain.actor import Actor, Role
 from orderflow.domain.errors import ConcurrentChange, OrderExists, Unavailable
 from orderflow.domain.events import OrderLine
-from orderflow.domain.lifecycle import Actor, PaymentMethod, Role
 from orderflow.domain.money import Money
+from orderflow.domain.payment import PaymentMethod
 
 ADMIN = Actor(Role.ADMIN, "boss")
 HOT = ("hot-1", "hot-2", "hot-3")

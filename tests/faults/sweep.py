@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import define, field
 from orderflow.application.check import Report
-from orderflow.application.notices import Contact
+from orderflow.application.notifications.notification import Contact
 
 from .client import SHIPPER, SOLD_OUT, Client
 from .doors import AtDoor, Died, Doors, EachOnce, How, Trouble, none

@@ -9,8 +9,8 @@ from typing import Any
 
 from attrs import frozen
 from orderflow.application.check import Report
-from orderflow.application.consuming import ConsumerWork
-from orderflow.application.log import Delivery
+from orderflow.application.consuming.consumer import ConsumerWork
+from orderflow.application.event_log.records import Delivery
 
 TALLY = "tally"
 EFFECTS = "tally: one effect for each event"

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from attrs import evolve
 from orderflow.application.check import Report
-from orderflow.application.log import bucket_of
+from orderflow.application.event_log.records import bucket_of
 
 from tests.contracts.orders import placed
 

@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack, suppress
 import pytest
 from confluent_kafka import Consumer
 from orderflow.adapters.kafka import KafkaRelayTopic, KafkaSettings
-from orderflow.adapters.kafka.relay_producer import RelayProducer
+from orderflow.adapters.kafka.relay.transactional_producer import RelayProducer
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.application.publish_pending import PublishPending
+from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.domain.errors import StreamUnavailable
 
 from tests.integration.kafka.conftest import on_topic

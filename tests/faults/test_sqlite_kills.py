@@ -12,8 +12,8 @@ from attrs import define, field
 from orderflow.adapters.memory import LocalWakeup
 from orderflow.application.check import Report
 from orderflow.entrypoints.container import container_for
-from orderflow.entrypoints.lifespan import opened
 from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.wiring.lifespan import opened
 
 from tests.support.process import OwnProcess
 from tests.support.waiting import eventually_async

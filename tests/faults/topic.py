@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import define, field
 from orderflow.adapters.memory import MemoryTopic
-from orderflow.application.log import Foreign, LogRecord
+from orderflow.application.event_log.records import Foreign, LogRecord
 
 from .doors import STREAM, Doors
 

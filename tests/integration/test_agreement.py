@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from attrs import frozen
-from orderflow.adapters.telemetry import catalogue as told
+from orderflow.adapters.telemetry.metrics import catalogue as told
 
 from tests.support.installation import Installation, Running, installation
 from tests.support.kafka import KafkaBroker, needs_real_kafka

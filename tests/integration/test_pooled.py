@@ -8,11 +8,11 @@ import pytest
 from orderflow.application.day.clock import VirtualClock
 from orderflow.application.day.live import LiveDay, UseCaseDoor, VirtualPace
 from orderflow.application.day.synthetic import synthesise
-from orderflow.entrypoints.cli.operate import caught_up
+from orderflow.entrypoints.cli.lag import caught_up
 from orderflow.entrypoints.container import CONSUMERS, container_for
-from orderflow.entrypoints.lifespan import opened
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.wiring.lifespan import opened
 
 from tests.support.databases import migrated
 from tests.support.kafka import KafkaBroker, needs_real_kafka

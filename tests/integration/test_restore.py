@@ -6,8 +6,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from attrs import evolve
-from orderflow.application.epochs import Epochs
-from orderflow.application.log import bucket_of
+from orderflow.application.event_log.records import bucket_of
+from orderflow.application.recovery.epochs import Epochs
 from orderflow.entrypoints.container import CONSUMERS
 from orderflow.entrypoints.settings import Settings
 

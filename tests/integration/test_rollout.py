@@ -14,12 +14,12 @@ from orderflow.adapters.kafka import KafkaSettings
 from orderflow.application.day.clock import VirtualClock
 from orderflow.application.day.live import LiveDay, UseCaseDoor, VirtualPace
 from orderflow.application.day.synthetic import synthesise
-from orderflow.application.lag import ReaderLag
-from orderflow.application.rollout import buckets_of
+from orderflow.application.health.lag import ReaderLag
+from orderflow.application.rollout.rollout import buckets_of
 from orderflow.entrypoints.container import CONSUMERS, container_for
-from orderflow.entrypoints.lifespan import opened
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.wiring.lifespan import opened
 
 from tests.integration.kafka.conftest import Seen, on_topic
 from tests.support.databases import migrated

@@ -4,7 +4,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from orderflow.adapters.sql import SqlStorage, upgrade
-from orderflow.adapters.sql.tables import metadata
+from orderflow.adapters.sql.types import metadata
 from sqlalchemy import text
 
 

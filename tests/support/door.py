@@ -10,26 +10,26 @@ from attrs import define, field
 from httpx import ASGITransport, AsyncClient, Response
 from litestar import Litestar
 from orderflow.adapters import wire
-from orderflow.adapters.gateway import SandboxGateway
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.adapters.memory.effects import MemoryEffects
-from orderflow.application.analyse import Analyse
-from orderflow.application.assign_shipper import AssignShipper
-from orderflow.application.cancel_order import CancelOrder
-from orderflow.application.change_order import ChangeOrder
-from orderflow.application.create_order import CreateOrder
-from orderflow.application.get_order import GetOrder
-from orderflow.application.list_orders import ListOrders
-from orderflow.application.log import Delivery
-from orderflow.application.once import Once
-from orderflow.application.order_as_of import OrderAsOf
-from orderflow.application.order_timeline import OrderTimeline
-from orderflow.application.record_payment import RecordPayment
-from orderflow.application.settle_refunds import SettleRefunds
-from orderflow.application.transition_order_state import TransitionOrderState
-from orderflow.application.use_cases import UseCases
-from orderflow.application.write_set import GatheringUnitOfWork
-from orderflow.domain.lifecycle import Actor
+from orderflow.adapters.memory.consumer_store import MemoryEffects
+from orderflow.adapters.payment_gateway import SandboxGateway
+from orderflow.application.analytics.analyse import Analyse
+from orderflow.application.event_log.records import Delivery
+from orderflow.application.orders.assign_shipper import AssignShipper
+from orderflow.application.orders.cancel_order import CancelOrder
+from orderflow.application.orders.change_order import ChangeOrder
+from orderflow.application.orders.create_order import CreateOrder
+from orderflow.application.orders.get_order import GetOrder
+from orderflow.application.orders.idempotency import Once
+from orderflow.application.orders.list_orders import ListOrders
+from orderflow.application.orders.order_as_of import OrderAsOf
+from orderflow.application.orders.order_timeline import OrderTimeline
+from orderflow.application.orders.record_payment import RecordPayment
+from orderflow.application.orders.settle_refunds import SettleRefunds
+from orderflow.application.orders.transition_order_state import TransitionOrderState
+from orderflow.application.orders.unit_of_work import GatheringUnitOfWork
+from orderflow.application.orders.use_cases import UseCases
+from orderflow.domain.actor import Actor
 from orderflow.entrypoints.http import create_app, new_token, serve
 
 from tests.support.shop import HandClock

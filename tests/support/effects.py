@@ -8,14 +8,14 @@ from uuid import uuid4
 from attrs import frozen
 from orderflow.adapters import wire
 from orderflow.adapters.memory import MemoryEffects, MemoryStorage
-from orderflow.application.analyse import Analyse
-from orderflow.application.consuming import Consumer
-from orderflow.application.drop_letters import DropLetters
-from orderflow.application.handle_batch import HandleBatch
-from orderflow.application.rebuild_analytics import RebuildAnalytics
-from orderflow.application.redrive import Redrive, Redriven
-from orderflow.application.replay_events import ReplayEvents
-from orderflow.application.replaying import ReadLog, ReadTopic
+from orderflow.application.analytics.analyse import Analyse
+from orderflow.application.consuming.consumer import Consumer
+from orderflow.application.consuming.handle_batch import HandleBatch
+from orderflow.application.dead_letters.drop import DropLetters
+from orderflow.application.dead_letters.redrive import Redrive, Redriven
+from orderflow.application.replay.rebuild_analytics import RebuildAnalytics
+from orderflow.application.replay.replay_events import ReplayEvents
+from orderflow.application.replay.replay_range import ReadLog, ReadTopic
 
 from tests.support.shop import HandClock
 

@@ -10,9 +10,9 @@ from attrs import frozen
 from orderflow.adapters.kafka import KafkaSettings
 from orderflow.domain.errors import LogBehindTopic
 from orderflow.entrypoints.container import CONSUMERS, container_for
-from orderflow.entrypoints.lifespan import opened
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.wiring.lifespan import opened
 
 from tests.support.commands import CommandLine
 from tests.support.waiting import eventually_async

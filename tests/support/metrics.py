@@ -6,7 +6,7 @@ from typing import Self
 import httpx
 from attrs import frozen
 from orderflow.adapters.telemetry import Instruments
-from orderflow.adapters.telemetry.catalogue import Metric
+from orderflow.adapters.telemetry.metrics.catalogue import Metric
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 from attrs import frozen
-from orderflow.adapters.telemetry.catalogue import CATALOGUE, Kind, Metric
+from orderflow.adapters.telemetry.metrics.catalogue import CATALOGUE, Kind, Metric
 
 from .promql import names
 

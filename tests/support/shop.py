@@ -6,19 +6,21 @@ from decimal import Decimal
 from typing import Any
 
 from attrs import define, field
-from orderflow.adapters.gateway import SandboxGateway
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.application.assign_shipper import AssignShipper
-from orderflow.application.cancel_order import CancelOrder
-from orderflow.application.change_order import ChangeOrder
-from orderflow.application.create_order import CreateOrder, NewOrder
-from orderflow.application.log import LogRecord
-from orderflow.application.settle_refunds import SettleRefunds
-from orderflow.application.write_set import GatheringUnitOfWork
+from orderflow.adapters.payment_gateway import SandboxGateway
+from orderflow.application.event_log.records import LogRecord
+from orderflow.application.orders.assign_shipper import AssignShipper
+from orderflow.application.orders.cancel_order import CancelOrder
+from orderflow.application.orders.change_order import ChangeOrder
+from orderflow.application.orders.create_order import CreateOrder, NewOrder
+from orderflow.application.orders.settle_refunds import SettleRefunds
+from orderflow.application.orders.unit_of_work import GatheringUnitOfWork
+from orderflow.domain.actor import Actor, Role
 from orderflow.domain.events import OrderLine
-from orderflow.domain.lifecycle import Actor, OrderState, PaymentMethod, Role
+from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
 from orderflow.domain.order import Order
+from orderflow.domain.payment import PaymentMethod
 
 ADMIN = Actor(Role.ADMIN, "boss")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from orderflow import InvalidInput, NotConfigured, Settings
 from orderflow.adapters.kafka import KafkaEventSource
-from orderflow.adapters.log_source import LogEventSource
+from orderflow.application.consuming.log_source import LogEventSource
 from orderflow.entrypoints.container import CONSUMERS, container_for
-from orderflow.entrypoints.lifespan import opened
+from orderflow.entrypoints.wiring.lifespan import opened
 
 NOBODY = "127.0.0.1:9"
 """The discard port: whoever would connect there is refused."""

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from deploy.grafana.dashboard import rows, written
 from deploy.grafana.panels import of
-from orderflow.adapters.telemetry import catalogue
-from orderflow.adapters.telemetry.catalogue import CATALOGUE, COMMANDS, Kind, Metric
+from orderflow.adapters.telemetry.metrics import catalogue
+from orderflow.adapters.telemetry.metrics.catalogue import CATALOGUE, COMMANDS, Kind, Metric
 
 from tests.support.prometheus import promtool
 from tests.support.promql import names

@@ -23,8 +23,8 @@ from orderflow import (
     Unavailable,
     VersionMismatch,
 )
-from orderflow.adapters.log_source import LogEventSource
-from orderflow.application.request import is_traceparent
+from orderflow.application.consuming.log_source import LogEventSource
+from orderflow.application.request_context import is_traceparent
 from pytest_mock import MockerFixture
 
 from tests.support.waiting import eventually_async

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from orderflow import InvalidInput, OrderEvent
-from orderflow.application.handlers import HandlerConsumer, event_types
-from orderflow.application.log import Delivery, LogRecord
+from orderflow.application.consuming.handlers import HandlerConsumer, event_types
+from orderflow.application.event_log.records import Delivery, LogRecord
 from orderflow.domain.events import EVENT_TYPES, OrderCancelled, OrderDelivered
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)

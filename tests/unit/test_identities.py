@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from orderflow.application.log import BUCKETS, bucket_of
-from orderflow.entrypoints.building import new_id
+from orderflow.application.event_log.records import BUCKETS, bucket_of
+from orderflow.entrypoints.wiring.storage_and_consumers import new_id
 
 
 def test_the_bucket_is_the_crc_32_of_the_id() -> None:

@@ -2,7 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from orderflow.application.log import shares
+from orderflow.application.event_log.records import shares
 
 POSITIONS = st.dictionaries(st.integers(0, 9), st.integers(0, 50))
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 from orderflow.adapters import wire
-from orderflow.adapters.telemetry.topic_quality import TOPIC_CATALOGUE, TopicMetrics
+from orderflow.adapters.telemetry.metrics.topic_quality import TOPIC_CATALOGUE, TopicMetrics
 from orderflow.adapters.wire import Arrival, TopicQuality
 from orderflow.domain.events import OrderEvent
 

@@ -10,7 +10,7 @@ from attrs import evolve
 from hypothesis import given
 from orderflow.adapters import wire
 from orderflow.adapters.wire.envelope import DATA, EventType
-from orderflow.application.log import LogRecord
+from orderflow.application.event_log.records import LogRecord
 from orderflow.domain.errors import InvalidInput, UndecodableEvent
 from orderflow.domain.events import EVENT_TYPES, OrderCancelled, OrderCreated, OrderEvent
 from orderflow.domain.money import Money

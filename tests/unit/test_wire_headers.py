@@ -5,7 +5,7 @@ import re
 import pytest
 from hypothesis import given
 from orderflow.adapters import wire
-from orderflow.application.log import LogRecord
+from orderflow.application.event_log.records import LogRecord
 from orderflow.domain.errors import UndecodableEvent
 
 from tests.wire.any_event import cancelled, patiently, records

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from jsonschema import Draft202012Validator
 from orderflow.adapters import wire
-from orderflow.adapters.wire import schema
+from orderflow.adapters.wire.contract import write_schemas as schema
 from orderflow.domain.events import OrderEvent
 
 from tests.wire import ORDER_CREATED, ORDER_STATE_CHANGED

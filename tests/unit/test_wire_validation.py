@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import given
 from orderflow.adapters import wire
-from orderflow.application.log import LogRecord
+from orderflow.application.event_log.records import LogRecord
 
 from tests.wire import ORDER_CREATED, ORDER_STATE_CHANGED
 from tests.wire.any_event import cancelled, patiently, records

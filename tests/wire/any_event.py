@@ -6,7 +6,7 @@ from decimal import Decimal
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from orderflow.adapters import wire
-from orderflow.application.log import LogRecord
+from orderflow.application.event_log.records import LogRecord
 from orderflow.domain.events import (
     OrderCancelled,
     OrderCreated,
@@ -17,8 +17,9 @@ from orderflow.domain.events import (
     ShipperAssigned,
     StateChanged,
 )
-from orderflow.domain.lifecycle import OrderState, PaymentMethod, PaymentStatus
+from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
+from orderflow.domain.payment import PaymentMethod, PaymentStatus
 
 patiently = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """For property tests on a machine that has other work to do."""

@@ -11,13 +11,13 @@ except ImportError as missing:
     raise NotConfigured("the Kafka client is not installed", "pip install 'orderflow[kafka]'") from missing
 
 from .dead_letter_topic import KafkaDeadLetterTopic
-from .direct import DirectPublishing, KafkaEventPublisher
-from .lag import GroupLag, PartitionLag
-from .reader import KafkaTopicReader
-from .relay_topic import KafkaRelayTopic
+from .direct_publisher import DirectPublishing, KafkaEventPublisher
+from .event_source import KafkaEventSource
+from .group_lag import GroupLag, PartitionLag
+from .relay.relay_topic import KafkaRelayTopic
 from .settings import KafkaSettings
-from .source import KafkaEventSource
-from .topics import TopicAdmin, TopicDescription
+from .topic_admin import TopicAdmin, TopicDescription
+from .topic_reader import KafkaTopicReader
 
 __all__ = [
     "DirectPublishing",

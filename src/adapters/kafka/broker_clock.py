@@ -17,7 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
     OffsetSpec,
 )
 
-from ...application.installation.facts import ClockOffset
+from ...application.health.facts import ClockOffset
 
 OFFSETS = "__consumer_offsets"
 _MILLISECOND = 0.001

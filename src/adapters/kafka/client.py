@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, TopicMetadata  # type: ignore[attr-defined,unused-ignore]
 
 from ...domain.errors import InvalidInput, StreamUnavailable
-from .complaints import Complaints
+from .client_errors import Complaints
 from .settings import KafkaSettings
 
 P = ParamSpec("P")

@@ -7,7 +7,7 @@ import structlog
 from attrs import define, field
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from ...application.dead_letters import DeadLetter
+from ...application.consuming.dead_letter import DeadLetter
 from .. import wire
 from .client import OneThread, TellingProducer, producer, said, unavailable
 from .settings import KafkaSettings

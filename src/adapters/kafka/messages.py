@@ -4,7 +4,7 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from ...application.log import Foreign, LogRecord
+from ...application.event_log.records import Foreign, LogRecord
 from ...domain.errors import UndecodableEvent
 from .. import wire
 

@@ -1,7 +1,7 @@
 """Every port in RAM: for tests, trials and embedding; held to the same contracts as the other adapters."""
 
-from .channel import MemoryChannel
-from .effects import MemoryEffects
+from .consumer_store import MemoryEffects
+from .notifier import MemoryChannel
 from .storage import MemoryStorage
 from .topic import MemoryTopic
 from .wakeup import LocalWakeup

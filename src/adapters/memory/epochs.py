@@ -2,8 +2,8 @@
 
 from attrs import define, field
 
-from ...application.epochs import Begun, Epochs
-from ...application.log import FLOOR
+from ...application.event_log.records import FLOOR
+from ...application.recovery.epochs import Begun, Epochs
 
 
 @define(eq=False)

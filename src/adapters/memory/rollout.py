@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from attrs import define, field
 
-from ...application.rollout import ChangeKind, InForce, RolloutChange, Word
+from ...application.operator_note import Word
+from ...application.rollout.rollout import ChangeKind, InForce, RolloutChange
 
 
 @define(eq=False)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from attrs import define, field, frozen
 
-from ...application.log import (
+from ...application.event_log.records import (
     BUCKETS,
     EVENT_LIMIT,
     Address,
@@ -20,17 +20,19 @@ from ...application.log import (
     bucket_of,
     shares,
 )
-from ...application.payments import AttemptKind, AttemptStatus, PaymentAttempt
-from ...application.reading import Answer, OpenOrders, OrderPage, OrderQuery
-from ...application.write_set import WriteSet
+from ...application.orders.idempotency import Answer
+from ...application.orders.payment_attempts import AttemptKind, AttemptStatus, PaymentAttempt
+from ...application.orders.queries import OpenOrders, OrderPage, OrderQuery
+from ...application.orders.write_set import WriteSet
+from ...domain.actor import Actor
 from ...domain.errors import ConcurrentChange, OrderNotFound, RequestAnswered
-from ...domain.lifecycle import Actor, OrderState
+from ...domain.lifecycle import OrderState
 from ...domain.order import Order
 from .. import wire
 from ..paging import after_cursor, cursor_of
 from .epochs import MemoryEpochs
-from .registry import MemoryProcessRegistry
-from .repairs import MemoryRepairs
+from .maintenance_log import MemoryRepairs
+from .processes import MemoryProcessRegistry
 from .rollout import MemoryRollout
 
 

@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 
 from attrs import define, field
 
-from ...application.epochs import BEGINNING, Epochs
-from ...application.log import BUCKETS, FIRST_EPOCH, Foreign, LogRecord, mark_of
-from ...application.ports import HandedOver, nobody_waits
-from ...application.topic_and_log import Committed
+from ...application.event_log.records import BUCKETS, FIRST_EPOCH, Foreign, LogRecord, mark_of
+from ...application.recovery.epochs import BEGINNING, Epochs
+from ...application.recovery.restore_guard import Committed
+from ...application.relay.ports import HandedOver, nobody_waits
 from ...domain.errors import LogBehindTopic
 
 

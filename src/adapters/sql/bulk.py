@@ -9,6 +9,7 @@ from sqlalchemy import (
     ARRAY,
     Column,
     ColumnElement,
+    Select,
     Table,
     Update,
     any_,
@@ -22,6 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from .database import Database
 
 Into = TypeVar("Into", SqliteInsert, PostgresInsert)
 
@@ -107,3 +110,18 @@ def _on_conflict(insert: Into, table: Table, replace: bool) -> Into:
 
 def _names(table: Table) -> list[str]:
     return [it.name for it in table.c]
+
+
+Row = Mapping[Any, Any]
+
+
+async def _rows(connection: AsyncConnection, column: Column[Any], values: Collection[Any]) -> Sequence[Any]:
+    """The rows of the column's table in which it is one of ``values``."""
+    if not values:
+        return []
+    found = await connection.execute(select(column.table).where(among(connection, column, values)))
+    return found.mappings().all()
+
+
+async def _all(database: Database, query: Select[Any]) -> Sequence[Any]:
+    return [row._mapping for row in await database.rows(query)]

@@ -5,18 +5,44 @@ from datetime import UTC, datetime
 from itertools import starmap
 
 from attrs import frozen
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    bindparam,
+    select,
+    text,
+)
 
-from ...application.log import CursorAt, Positions
+from ...application.event_log.records import CursorAt, Positions
 from .database import Database
-from .tables import cursors
+from .types import Moment, metadata
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("reader", Text, nullable=False),
+    Column("bucket", SmallInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    PrimaryKeyConstraint("reader", "bucket"),
+    postgresql_with={"fillfactor": 50},
+)
+
 
 _POSITIONS = select(cursors.c.bucket, cursors.c.position).where(cursors.c.reader == bindparam("reader"))
+
+
 _AT = (
     select(cursors.c.reader, cursors.c.position, cursors.c.updated_at)
     .where(cursors.c.bucket == bindparam("bucket"))
     .order_by(cursors.c.reader)
 )
+
+
 _PUT = text(
     "INSERT INTO cursors (reader, bucket, position, updated_at) VALUES (:reader, :bucket, :position, :updated_at) "
     "ON CONFLICT (reader, bucket) DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at "

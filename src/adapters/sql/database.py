@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ...domain.errors import InvalidInput, NotConfigured, StorageUnavailable
 from .engines import ALLOWED_URLS, READING, PostgresAddress, postgresql_engine, sqlite_engine, sqlite_on_a_thread
-from .failures import sqlstate, translated, unanswered, unavailable
+from .errors import sqlstate, translated, unanswered, unavailable
 
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
 T = TypeVar("T")

@@ -4,16 +4,54 @@ from collections import defaultdict
 from datetime import UTC, datetime
 
 from attrs import frozen
-from sqlalchemy import bindparam, func, insert, select, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    bindparam,
+    func,
+    insert,
+    select,
+    text,
+)
 
-from ...application.epochs import Begun, Epochs
-from ...application.log import FIRST_EPOCH, FLOOR
-from ...application.rollout import Word
+from ...application.event_log.records import FIRST_EPOCH, FLOOR
+from ...application.operator_note import Word
+from ...application.recovery.epochs import Begun, Epochs
+from .cursors import cursors
 from .database import POSTGRESQL, Database
-from .epochs_tables import log_epoch_buckets, log_epochs
-from .tables import cursors
+from .types import Moment, metadata
+
+log_epochs = Table(
+    "log_epochs",
+    metadata,
+    Column("epoch", Integer, nullable=False, autoincrement=False),
+    Column("at", Moment, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    PrimaryKeyConstraint("epoch"),
+)
+"""Those that somebody began; none in a log that never was mended. None is ever changed or deleted."""
+
+
+log_epoch_buckets = Table(
+    "log_epoch_buckets",
+    metadata,
+    Column("epoch", Integer, nullable=False),
+    Column("bucket", SmallInteger, nullable=False),
+    Column("kept", BigInteger, nullable=False),
+    PrimaryKeyConstraint("epoch", "bucket"),
+)
+"""The last position of earlier epochs that counts, of each bucket that an epoch gives addresses of anew."""
+
 
 _EPOCHS = select(log_epochs).order_by(log_epochs.c.epoch)
+
+
 _SET_BACK = text(
     "UPDATE cursors SET position = :kept, updated_at = :now WHERE reader = :reader AND bucket = :bucket "
     "AND position > :kept"

@@ -1,23 +1,170 @@
 """Orders as rows: one for a unit of work, and pages of them for reading."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
-from attrs import frozen
-from sqlalchemy import RowMapping, Select, bindparam, func, literal, select, tuple_
+from attrs import asdict, frozen
+from sqlalchemy import (
+    JSON,
+    Column,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    RowMapping,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    func,
+    literal,
+    select,
+    text,
+    tuple_,
+)
 
-from ...application.reading import OpenOrders, OrderPage, OrderQuery
-from ...application.write_set import WriteSet
+from ...application.orders.queries import OpenOrders, OrderPage, OrderQuery
+from ...application.orders.write_set import WriteSet
 from ...domain.errors import InvalidInput, OrderNotFound
-from ...domain.identifiers import identifier
 from ...domain.lifecycle import OrderState
-from ...domain.order import Order
+from ...domain.money import Money
+from ...domain.order import Address, Order, OrderLine
+from ...domain.payment import Payment, PaymentMethod, PaymentStatus
+from ...domain.text import identifier
 from ..paging import after_cursor, cursor_of
+from .bulk import among
 from .database import POSTGRESQL, Database
-from .rows import order_of
-from .tables import Moment, orders
+from .types import Amount, Identifier, Moment, metadata
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Identifier, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("customer_id", Identifier, nullable=False),
+    Column("restaurant_id", Identifier, nullable=False),
+    Column("shipper_id", Identifier),
+    Column("lines", JSON, nullable=False),
+    Column("delivery_fee", Amount, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("payment_method", Text, nullable=False),
+    Column("payment_status", Text, nullable=False),
+    Column("card_token", Text),
+    Column("address", JSON(none_as_null=True)),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("estimated_at", Moment),
+    Column("delivered_at", Moment),
+    Column("delivery_minutes", Integer),
+    Column("cancel_reason", Text),
+    Column("cancelled_by", Text),
+    PrimaryKeyConstraint("id"),
+)
+Index(None, orders.c.created_at, orders.c.id)
+Index(None, orders.c.customer_id, orders.c.created_at, orders.c.id)
+Index(None, orders.c.restaurant_id, orders.c.created_at, orders.c.id)
+Index(None, orders.c.state, orders.c.created_at, orders.c.id)
+Index(
+    None,
+    orders.c.shipper_id,
+    orders.c.created_at,
+    orders.c.id,
+    postgresql_where=text("shipper_id IS NOT NULL"),
+    sqlite_where=text("shipper_id IS NOT NULL"),
+)
+
+
+def row_of(order: Order) -> dict[str, Any]:
+    """The values of the ``orders`` row, by column."""
+    return {
+        "id": order.id,
+        "version": order.version,
+        "state": order.state.value,
+        "customer_id": order.customer_id,
+        "restaurant_id": order.restaurant_id,
+        "shipper_id": order.shipper_id,
+        "lines": [
+            {
+                "food_id": line.food_id,
+                "food_name": line.food_name,
+                "price": format(line.price.amount, "f"),
+                "quantity": line.quantity,
+                "discount": format(line.discount.amount, "f"),
+            }
+            for line in order.lines
+        ],
+        "delivery_fee": order.delivery_fee.amount,
+        "currency": order.currency,
+        "payment_method": order.payment.method.value,
+        "payment_status": order.payment.status.value,
+        "card_token": order.payment.card_token,
+        "address": None if order.address is None else asdict(order.address),
+        "created_at": order.created_at,
+        "updated_at": order.updated_at,
+        "estimated_at": order.estimated_at,
+        "delivered_at": order.delivered_at,
+        "delivery_minutes": order.delivery_minutes,
+        "cancel_reason": order.cancel_reason,
+        "cancelled_by": order.cancelled_by,
+    }
+
+
+def order_of(row: Mapping[str, Any] | RowMapping) -> Order:
+    """The order that ``row`` keeps."""
+    currency = row["currency"]
+    address = row["address"]
+    return Order(
+        id=row["id"],
+        customer_id=row["customer_id"],
+        restaurant_id=row["restaurant_id"],
+        lines=tuple(
+            OrderLine(
+                food_id=line["food_id"],
+                food_name=line["food_name"],
+                price=Money(Decimal(line["price"]), currency),
+                quantity=line["quantity"],
+                discount=Money(Decimal(line["discount"]), currency),
+            )
+            for line in row["lines"]
+        ),
+        delivery_fee=Money(row["delivery_fee"], currency),
+        payment=Payment(
+            method=PaymentMethod(row["payment_method"]),
+            card_token=row["card_token"],
+            status=PaymentStatus(row["payment_status"]),
+        ),
+        address=None if address is None else Address(**address),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        state=OrderState(row["state"]),
+        shipper_id=row["shipper_id"],
+        estimated_at=row["estimated_at"],
+        delivered_at=row["delivered_at"],
+        delivery_minutes=row["delivery_minutes"],
+        cancel_reason=row["cancel_reason"],
+        cancelled_by=row["cancelled_by"],
+        version=row["version"],
+    )
+
+
+@frozen
+class SqlOrderAudit:
+    database: Database
+
+    async def many(self, order_ids: Sequence[str]) -> Mapping[str, Order]:
+        async with self.database.reading() as connection:
+            result = await connection.execute(select(orders).where(among(connection, orders.c.id, order_ids)))
+            return {row["id"]: order_of(row) for row in result.mappings()}
+
+    async def count(self) -> int:
+        async with self.database.reading() as connection:
+            return await connection.scalar(select(func.count()).select_from(orders)) or 0
+
 
 _ONE = select(orders).where(orders.c.id == bindparam("order_id"))
+
+
 _ONE_POSTGRESQL = f"SELECT {', '.join(column.name for column in orders.columns)} FROM orders WHERE id = $1"
 
 

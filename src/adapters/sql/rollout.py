@@ -4,16 +4,72 @@ from collections.abc import Sequence
 from typing import Any
 
 from attrs import frozen
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Identity,
+    PrimaryKeyConstraint,
+    Row,
+    SmallInteger,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ...application.rollout import EVERYTHING, ChangeKind, InForce, RolloutChange, Word
+from ...application.operator_note import Word
+from ...application.rollout.rollout import EVERYTHING, ChangeKind, InForce, RolloutChange
 from .database import POSTGRESQL, Database
-from .rollout_tables import consumer_pauses, publishing_share, rollout_changes
+from .types import Counter, Identifier, Moment, metadata
+
+publishing_share = Table(
+    "publishing_share",
+    metadata,
+    Column("id", SmallInteger, nullable=False, autoincrement=False),
+    Column("percent", SmallInteger, nullable=False),
+    PrimaryKeyConstraint("id"),
+    CheckConstraint("id = 1", name="publishing_share_is_one"),
+    CheckConstraint("percent BETWEEN 0 AND 100", name="publishing_share_is_a_percentage"),
+)
+"""One row, or none: then all is published."""
+
+
+consumer_pauses = Table(
+    "consumer_pauses",
+    metadata,
+    Column("consumer", Identifier, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    PrimaryKeyConstraint("consumer"),
+)
+"""A row for each consumer that is paused."""
+
+
+rollout_changes = Table(
+    "rollout_changes",
+    metadata,
+    Column("entry", Counter, Identity(), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("consumer", Identifier),
+    Column("before", SmallInteger),
+    Column("after", SmallInteger),
+    Column("at", Moment, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    PrimaryKeyConstraint("entry"),
+)
+"""Every change that was made, none of which is ever changed or deleted."""
+
 
 _SHARE = select(publishing_share.c.percent)
+
+
 _PAUSES = select(consumer_pauses)
 
 

@@ -7,22 +7,20 @@ from attrs import define
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from ...application.log import EVENT_LIMIT
-from ...application.write_set import WriteSet
+from ...application.event_log.records import EVENT_LIMIT
+from ...application.orders.write_set import WriteSet
 from . import schema
-from .answers import SqlAnswers
-from .audit import SqlOrderAudit
-from .committer import SqlCommitter
+from .commit.committer import SqlCommitter
 from .cursors import SqlCursors
 from .database import Database
 from .epochs import SqlEpochs
-from .log import SqlEventLog
-from .orders import SqlOrderRepository, SqlOrderViews
-from .payments import SqlPaymentAttempts
-from .registry import SqlProcessRegistry
-from .repairs import SqlRepairs
+from .event_log import SqlEventLog, log_heads
+from .idempotency import SqlAnswers
+from .maintenance_log import SqlRepairs
+from .orders import SqlOrderAudit, SqlOrderRepository, SqlOrderViews
+from .payment_attempts import SqlPaymentAttempts
+from .processes import SqlProcessRegistry
 from .rollout import SqlRollout
-from .tables import log_heads
 from .tokens import SqlTokens
 
 POOL_SIZE = 16

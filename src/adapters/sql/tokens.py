@@ -3,17 +3,39 @@
 from datetime import datetime
 
 from attrs import frozen
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import (
+    Column,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    bindparam,
+    select,
+    text,
+)
 
-from ...domain.lifecycle import Actor, Role
+from ...domain.actor import Actor, Role
 from .database import Database
-from .tables import tokens
+from .types import Moment, metadata
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("digest", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("actor_id", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    PrimaryKeyConstraint("digest"),
+)
+
 
 _ADD = text(
     "INSERT INTO tokens (digest, role, actor_id, label, created_at) "
     "VALUES (:digest, :role, :actor_id, :label, :created_at) "
     "ON CONFLICT (digest) DO UPDATE SET role = excluded.role, actor_id = excluded.actor_id, label = excluded.label"
 ).bindparams(bindparam("created_at", type_=tokens.c.created_at.type))
+
+
 _FIND = select(tokens.c.role, tokens.c.actor_id).where(tokens.c.digest == bindparam("digest"))
 
 

@@ -1,7 +1,7 @@
 """What can be seen of running processes: Prometheus' metrics and OpenTelemetry's traces."""
 
-from .instruments import Instruments
-from .scrape import Scrape
-from .states import States
+from .metrics.instruments import Instruments
+from .metrics.scrape import Scrape
+from .metrics.scraped_gauges import States
 
 __all__ = ["Instruments", "Scrape", "States"]

@@ -1,12 +1,23 @@
 """Events as bytes: the one place that knows the JSON and the headers of the topic. docs/wire.md has it in words."""
 
 from .codec import decode, decode_record, encode, read_envelope, record, refuse_larger, write_envelope
+from .contract.json_schema import schemas
+from .dead_letter_headers import letter_headers
 from .envelope import Envelope
-from .faults import Problem
 from .headers import headers, record_from
-from .json_schema import schemas
-from .letters import letter_headers
-from .quality import FUTURE, LATE, Arrival, Bad, Looked, TopicQuality, check_arrival, field_of, summary, time_of
+from .problems import Problem
+from .quality.topic_quality import (
+    FUTURE,
+    LATE,
+    Arrival,
+    Bad,
+    Looked,
+    TopicQuality,
+    check_arrival,
+    field_of,
+    summary,
+    time_of,
+)
 from .translation import NO_CURRENCY
 from .validation import Fault, Report, check_lines, check_record, type_of
 

@@ -7,12 +7,12 @@ from typing import Any
 from msgspec import UNSET, Raw
 from msgspec.json import Decoder, Encoder
 
-from ...application.log import LogRecord
+from ...application.event_log.records import LogRecord
 from ...domain.errors import EventTooLarge, UndecodableEvent
 from ...domain.events import OrderEvent
 from .envelope import DATA, CreatedData, Envelope, EnvelopeOf, EventData
-from .faults import UNREADABLE, contradictions, undecodable
 from .fields import decoder, utc
+from .problems import UNREADABLE, contradictions, undecodable
 from .translation import Common, data_of, event_of, told_at
 
 _ENCODER = Encoder(decimal_format="number")

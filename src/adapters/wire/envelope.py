@@ -5,8 +5,9 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from ...domain.lifecycle import OrderState, PaymentMethod, PaymentStatus
-from ...domain.placing import MAX_LINES
+from ...domain.lifecycle import OrderState
+from ...domain.payment import PaymentMethod, PaymentStatus
+from ...domain.validation import MAX_LINES
 from .fields import Currency, Customer, FoodName, Identifier, Minutes, Price, Quantity, Reason, Time
 
 EventType = Literal[

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from msgspec import Meta
 from msgspec.json import Decoder
 
-from ...domain import story
+from ...domain import order as story
 from ...domain.errors import InvalidInput
-from ...domain.identifiers import MAX_IDENTIFIER
 from ...domain.money import MAX_AMOUNT, MAX_DECIMALS, exact
 from ...domain.order import MAX_REASON
-from ...domain.placing import MAX_NAME, MAX_QUANTITY
+from ...domain.text import MAX_IDENTIFIER
+from ...domain.validation import MAX_NAME, MAX_QUANTITY
 
 if TYPE_CHECKING:
     Amount = Decimal

@@ -5,13 +5,13 @@ from datetime import datetime
 
 from msgspec.json import encode
 
-from ...application.log import FIRST_EPOCH, LogRecord
+from ...application.event_log.records import FIRST_EPOCH, LogRecord
 from ...domain.errors import InvalidInput, UndecodableEvent
-from ...domain.identifiers import identifier
+from ...domain.text import identifier
+from .contract.header_schema import NUMBER, POSITIVE
 from .envelope import DATA, Envelope
-from .faults import UNREADABLE, WHOLE, Problem
 from .fields import Time, decoder, utc
-from .header_shapes import NUMBER, POSITIVE
+from .problems import UNREADABLE, WHOLE, Problem
 
 Headers = Sequence[tuple[str, bytes | None]]
 """As Kafka's clients give them: a header may stand there without a value."""

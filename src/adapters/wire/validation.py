@@ -12,8 +12,8 @@ from msgspec.json import Decoder
 from ...domain.errors import UndecodableEvent
 from .codec import read_envelope
 from .envelope import DATA
-from .faults import UNREADABLE, Problem, problems_in
 from .headers import Headers, disagreements, header_problems, key_problems, order_of
+from .problems import UNREADABLE, Problem, problems_in
 
 UNKNOWN = "unknown"
 """What records are counted under whose type cannot be read, or is none of ours."""

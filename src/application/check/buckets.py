@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from ..log import LogRecord, Positions
-from ..ports import EventLog
+from ..event_log.ports import EventLog
+from ..event_log.records import LogRecord, Positions
 
 EVENTS_AT_ONCE = 20_000
 PAGE = 2_000

@@ -2,7 +2,7 @@
 
 from attrs import frozen
 
-from ..ports import EventLog
+from ..event_log.ports import EventLog
 from .effects import CheckEffects
 from .orders_and_log import CheckOrdersAndLog
 from .report import Report

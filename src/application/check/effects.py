@@ -7,13 +7,16 @@ from attrs import define, frozen
 
 from ...domain.errors import CorruptHistory, UndecodableEvent
 from ...domain.events import OrderCancelled, OrderCreated, OrderEvent
-from ..figures import OrderCourse, follow
-from ..log import LogRecord, Positions
-from ..notices import Parties
-from ..notify import follow_parties, recipients
-from ..ports import Cursors, Decode, EventLog
-from ..ports_of_consumers import AnalyticsViews, DeadLetters, Notifications, Shortages
-from ..stockroom import ReservationStatus
+from ..analytics.order_progress import OrderCourse, follow
+from ..analytics.ports import AnalyticsViews
+from ..dead_letters.ports import DeadLetters
+from ..event_log.ports import Cursors, Decode, EventLog
+from ..event_log.records import LogRecord, Positions
+from ..inventory.ports import Shortages
+from ..inventory.stock import ReservationStatus
+from ..notifications.notification import Parties
+from ..notifications.notify import follow_parties, recipients
+from ..notifications.ports import Notifications
 from .buckets import groups, read_until
 from .report import Comparison, Report
 

@@ -10,8 +10,8 @@ from ...domain.errors import CorruptHistory, UndecodableEvent
 from ...domain.events import OrderEvent, event_id
 from ...domain.history import OrderFacts, facts, fold
 from ...domain.order import Order
-from ..log import LogRecord, Positions, bucket_of
-from ..ports import Decode, EventLog
+from ..event_log.ports import Decode, EventLog
+from ..event_log.records import LogRecord, Positions, bucket_of
 from .buckets import groups, read_until
 from .report import Comparison, Report
 

@@ -11,10 +11,9 @@ from attrs import define, field, frozen
 
 from ...domain.errors import CorruptHistory, UndecodableEvent
 from ...domain.history import OrderFacts, apply
-from ..epochs import BEGINNING, LogEpochs
-from ..log import BUCKETS, Foreign, LogRecord, Positions, bucket_of
-from ..ports import Decode, EventLog, TopicReader
-from ..rollout import all_buckets
+from ..event_log.ports import Decode, EventLog, TopicReader
+from ..event_log.records import BUCKETS, Foreign, LogRecord, Positions, all_buckets, bucket_of
+from ..recovery.epochs import BEGINNING, LogEpochs
 from .orders_and_log import FoldedLog, differing, digest
 from .report import Comparison, Report
 

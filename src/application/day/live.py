@@ -9,9 +9,10 @@ from typing import Protocol
 from attrs import define, field, frozen
 
 from ...domain.errors import IllegalTransition
-from ...domain.lifecycle import OrderState, PaymentMethod
-from ..create_order import NewOrder
-from ..use_cases import UseCases
+from ...domain.lifecycle import OrderState
+from ...domain.payment import PaymentMethod
+from ..orders.create_order import NewOrder
+from ..orders.use_cases import UseCases
 from .clock import DAY_DATE, VirtualClock, moment
 from .day import Day
 from .figures import Outcome

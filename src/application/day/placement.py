@@ -8,11 +8,11 @@ from hashlib import blake2b
 from zlib import crc32
 
 from ...domain.events import OrderLine
-from ...domain.identifiers import identifier
-from ...domain.lifecycle import PaymentMethod
 from ...domain.money import Money, total_of
 from ...domain.order import Address
-from ..create_order import NewOrder
+from ...domain.payment import PaymentMethod
+from ...domain.text import identifier
+from ..orders.create_order import NewOrder
 from .day import Day, DayOrder, plain
 
 CURRENCY = "USD"

@@ -21,7 +21,7 @@ from operator import attrgetter
 
 from attrs import frozen
 
-from ...domain.lifecycle import Actor, Role
+from ...domain.actor import Actor, Role
 from .day import Courier, Day, DayOrder, Restaurant, seconds
 from .nearest import Nearest
 from .placement import customer_of

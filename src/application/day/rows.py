@@ -8,7 +8,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from ...domain.errors import InvalidInput
-from ...domain.identifiers import identifier
+from ...domain.text import identifier
 from .files import DayFile
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?\Z")

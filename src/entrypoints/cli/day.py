@@ -25,10 +25,11 @@ from ...application.day.writing import write_day
 from ...domain.errors import InvalidInput, OrderExists
 from ..container import CONSUMERS, container_for
 from ..day_over_http import HttpDayDoor
-from ..lifespan import opened
 from ..processes import run_parts
 from ..settings import Settings
-from .operate import caught_up, check_table, refuse_negative
+from ..wiring.lifespan import opened
+from .check import check_table
+from .lag import caught_up, refuse_negative
 from .session import rows, session
 
 DEMO_ORDERS = 300

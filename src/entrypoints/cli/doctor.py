@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ...application.doctor import Finding, Report, Severity
+from ...application.health.doctor import Finding, Report, Severity
 from .session import rows, session
 from .status import UNREACHED, looking
 

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from ...adapters import wire
-from ...application.log import Foreign, LogRecord
+from ...application.event_log.records import Foreign, LogRecord
 from ...domain.errors import InvalidInput, NotConfigured
-from ..lifespan import hear
-from . import repairing
+from ..wiring.lifespan import hear
+from . import replay as repairing
 from .session import InputFile, rows, session
-from .watching import FUTURE_SECONDS, LATE_SECONDS, WatchOptions
-from .watching import watch as watch_topic
+from .topic_quality import FUTURE_SECONDS, LATE_SECONDS, WatchOptions
+from .topic_quality import watch as watch_topic
 
 app = App(name="events", help="Look at the events on the topic, and check what claims to be one.")
 

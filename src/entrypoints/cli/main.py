@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
-from ...application.request import checked_correlation_id
+from ...application.request_context import checked_correlation_id
 from ...domain.errors import (
     CommandRefused,
     Conflict,
@@ -19,10 +19,16 @@ from ...domain.errors import (
     OrderFlowError,
     Unavailable,
 )
-from ..building import new_id
-from ..logs import configure_logs
+from ..logging_setup import configure_logs
 from ..settings import load_settings
-from . import contract, day, doctor, events, figures, letters, log, operate, orders, people, repairing, rollout, status
+from ..wiring.storage_and_consumers import new_id
+from . import analytics as figures
+from . import contacts as people
+from . import contract, day, doctor, events, orders, rollout, status
+from . import dead_letters as letters
+from . import recovery as log
+from . import replay as repairing
+from . import run as operate
 from .session import begin
 
 EXIT_CODES: tuple[tuple[type[OrderFlowError], int], ...] = (

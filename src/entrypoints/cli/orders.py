@@ -7,13 +7,15 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from ...application.order_view import view
-from ...application.reading import DEFAULT_PAGE, OrderQuery
+from ...application.orders.order_view import view
+from ...application.orders.queries import DEFAULT_PAGE, OrderQuery
+from ...domain.actor import Actor
 from ...domain.errors import InvalidInput
-from ...domain.lifecycle import Actor, OrderState
+from ...domain.lifecycle import OrderState
 from ...domain.order import Order
 from ..http.bodies import PlaceOrder, read
-from . import repairing, tracing
+from . import replay as repairing
+from . import trace_order as tracing
 from .session import InputFile, rows, session
 
 app = App(name="orders", help="Create orders, look at them and move them on.")

@@ -5,8 +5,9 @@ from typing import Any
 from cyclopts import App
 from rich.table import Table
 
-from ...application.rollout import ChangeKind, RolloutChange, Word
-from ...application.rollout_status import RolloutState
+from ...application.health.rollout_status import RolloutState
+from ...application.operator_note import Word
+from ...application.rollout.rollout import ChangeKind, RolloutChange
 from ...domain.errors import InvalidInput
 from .session import rows, session
 

@@ -15,12 +15,12 @@ from cyclopts import Parameter
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from ...application.log import LogRecord
-from ...application.request import Request, answering
+from ...application.event_log.records import LogRecord
+from ...application.request_context import Request, answering
 from ..container import container_for
 from ..embedded import OrderFlow
-from ..lifespan import opened
 from ..settings import Settings
+from ..wiring.lifespan import opened
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 

@@ -11,12 +11,12 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.live import Live
 
-from ...application.installation.look import Look
-from ...application.installation.status import Status, status_of
+from ...application.health.observation import Look
+from ...application.health.status import Status, status_of
 from ...domain.errors import InvalidInput
 from ..container import container_for
-from .screen import screen
 from .session import session
+from .status_screen import screen
 
 UNREACHED = 5
 SHORTEST = 0.1

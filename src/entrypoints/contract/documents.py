@@ -5,9 +5,9 @@ from typing import Any
 from msgspec.json import Encoder
 from msgspec.json import format as formatted
 
-from ...adapters.wire.asyncapi import Topic, asyncapi
+from ...adapters.wire.contract.asyncapi import Topic, asyncapi
 from ..container import CONSUMERS
-from ..http.document import document
+from ..http.openapi_document import document
 from ..settings import Settings
 
 _HOUR_MS = 3_600_000

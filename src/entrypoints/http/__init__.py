@@ -6,8 +6,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from ...application.ports import Tokens
-from ...application.use_cases import UseCases
+from ...application.auth import Tokens
+from ...application.orders.use_cases import UseCases
 from ...domain.errors import NotConfigured
 from .auth import new_token
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from litestar import Litestar
 
     from ...adapters.telemetry import Scrape
-    from ...adapters.telemetry.tracing import Tracing
-    from ...application.ports_of_consumers import AnalyticsViews
-    from ..stopping import Stopping
+    from ...adapters.telemetry.tracing.tracing import Tracing
+    from ...application.analytics.ports import AnalyticsViews
+    from ..shutdown import Stopping
 
 __all__ = ["create_app", "create_operations", "new_token", "serve"]
 

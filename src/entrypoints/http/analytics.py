@@ -10,10 +10,10 @@ from litestar.di import NamedDependency as Given
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
 
-from ...application.figures import DeliveryTimes, MinuteSales, RestaurantSales
-from ...application.ports_of_consumers import AnalyticsViews
+from ...application.analytics.figures import DeliveryTimes, MinuteSales, RestaurantSales
+from ...application.analytics.ports import AnalyticsViews
+from ...domain.actor import Actor, Role
 from ...domain.errors import InvalidInput
-from ...domain.lifecycle import Actor, Role
 from .openapi import CORRELATION, problems
 from .parameters import moment, time
 from .reads import answered

@@ -15,13 +15,13 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 
 from ...adapters.telemetry import Scrape
-from ...adapters.telemetry.tracing import Tracing
-from ...application.ports import Tokens
-from ...application.ports_of_consumers import AnalyticsViews
-from ...application.use_cases import UseCases
+from ...adapters.telemetry.tracing.tracing import Tracing
+from ...application.analytics.ports import AnalyticsViews
+from ...application.auth import Tokens
+from ...application.orders.use_cases import UseCases
+from ...domain.actor import Actor
 from ...domain.errors import InvalidInput, OrderNotFound
-from ...domain.identifiers import identifier
-from ...domain.lifecycle import Actor
+from ...domain.text import identifier
 from . import analytics as figures
 from . import problems, reads, stream, writes
 from .auth import Callers

@@ -6,9 +6,9 @@ from hashlib import sha256
 
 from attrs import frozen
 
-from ...application.ports import Tokens
+from ...application.auth import Tokens
+from ...domain.actor import Actor
 from ...domain.errors import InvalidInput
-from ...domain.lifecycle import Actor
 
 PREFIX = "of_"
 """Every secret begins so, which lets scanners of leaked credentials recognise one."""

@@ -10,14 +10,15 @@ from msgspec import Meta, MsgspecError, Struct, ValidationError
 from msgspec.json import Decoder
 from msgspec.structs import fields
 
-from ...application.create_order import NewOrder
+from ...application.orders.create_order import NewOrder
 from ...domain.errors import InvalidInput
 from ...domain.events import OrderLine
-from ...domain.identifiers import MAX_IDENTIFIER
-from ...domain.lifecycle import OrderState, PaymentMethod
+from ...domain.lifecycle import OrderState
 from ...domain.money import MAX_AMOUNT, MAX_DECIMALS, Money, exact
 from ...domain.order import MAX_REASON
-from ...domain.placing import MAX_LINES, MAX_NAME, MAX_QUANTITY, Address
+from ...domain.payment import PaymentMethod
+from ...domain.text import MAX_IDENTIFIER
+from ...domain.validation import MAX_LINES, MAX_NAME, MAX_QUANTITY, Address
 
 if TYPE_CHECKING:
     Amount = Decimal

@@ -11,10 +11,10 @@ from litestar import Litestar
 from litestar.datastructures import Headers
 from opentelemetry.trace import Span, SpanKind
 
-from ...adapters.telemetry.tracing import Tracing, failed
-from ...application.discreet import scrubbed
-from ...application.lines import belonging_to, tell_each
-from ...application.request import (
+from ...adapters.telemetry.tracing.tracing import Tracing, failed
+from ...application.log_lines import belonging_to, tell_each
+from ...application.redaction import scrubbed
+from ...application.request_context import (
     Request,
     answering,
     current_request,
@@ -22,7 +22,7 @@ from ...application.request import (
     is_traceparent,
     new_traceparent,
 )
-from ...domain.identifiers import is_identifier
+from ...domain.text import is_identifier
 
 if TYPE_CHECKING:
     from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Message, Receive, Scope, Send

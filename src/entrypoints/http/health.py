@@ -9,7 +9,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency as Given
 
 from ...domain.errors import OrderFlowError
-from .answers import render
+from .views import render
 
 PATIENCE = 2.0
 """Seconds that one dependency has to answer."""

@@ -8,7 +8,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency as Given
 
 from ...adapters.telemetry import Instruments, Scrape
-from ...adapters.telemetry import catalogue as the
+from ...adapters.telemetry.metrics import catalogue as the
 from .correlation import CorrelatedApp
 
 if TYPE_CHECKING:

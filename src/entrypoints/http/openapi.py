@@ -17,11 +17,11 @@ from litestar.plugins.attrs import AttrsSchemaPlugin
 from litestar.typing import FieldDefinition
 from msgspec.json import schema_components
 
-from .answers import camel, render
 from .auth import ACTOR_HEADER
 from .bodies import BODIES, IDENTIFIER, Amount
 from .errors import TITLES
 from .problems import MEDIA_TYPE
+from .views import camel, render
 
 if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from litestar.params import HeaderParameter, QueryParameter
 from msgspec import ValidationError, convert
 
-from ...application.reading import MAX_PAGE
+from ...application.orders.queries import MAX_PAGE
 from ...domain.errors import InvalidInput
-from ...domain.identifiers import identifier
+from ...domain.text import identifier
 
 
 def query(name: str, description: str, **schema: object) -> QueryParameter:

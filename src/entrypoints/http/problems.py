@@ -7,13 +7,13 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 
-from ...application.discreet import context_of
-from ...application.request import current_request
+from ...application.redaction import context_of
+from ...application.request_context import current_request
 from ...domain.errors import CommandRefused, InvalidInput, OrderFlowError, Unavailable
-from .answers import render
 from .auth import Unauthenticated
 from .correlation import ERROR
 from .errors import CODES, TITLES, retry_after, status_of
+from .views import render
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:orderflow:problem:"

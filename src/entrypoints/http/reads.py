@@ -6,15 +6,16 @@ from litestar import Response, get
 from litestar.di import NamedDependency as Given
 from litestar.openapi.spec.enums import OpenAPIType
 
-from ...application.order_view import OrderView, view
-from ...application.reading import DEFAULT_PAGE, MAX_PAGE, OrderQuery
-from ...application.use_cases import UseCases
+from ...application.orders.order_view import OrderView, view
+from ...application.orders.queries import DEFAULT_PAGE, MAX_PAGE, OrderQuery
+from ...application.orders.use_cases import UseCases
+from ...domain.actor import Actor
 from ...domain.errors import InvalidInput
-from ...domain.lifecycle import Actor, OrderState
-from .answers import OrderPageView, PastOrderView, TimelineView, event_view, past_view, render
-from .conditions import etag, not_modified
+from ...domain.lifecycle import OrderState
+from .etag import etag, not_modified
 from .openapi import CORRELATION, ETAG, NOT_MODIFIED, problems
 from .parameters import count, header, moment, query, somebody, time
+from .views import OrderPageView, PastOrderView, TimelineView, event_view, past_view, render
 
 PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-Actor"}
 """What a caller sees depends on who it is, so nobody else's cache may answer for it."""

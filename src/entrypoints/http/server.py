@@ -11,7 +11,7 @@ from attrs import define, field
 from litestar import Litestar
 
 from ...domain.errors import NotConfigured
-from ..stopping import Stopping
+from ..shutdown import Stopping
 from .app import closing
 
 

@@ -12,10 +12,10 @@ from litestar.di import NamedDependency as Given
 from litestar.openapi import ResponseSpec
 from litestar.response import Stream
 
-from ...application.log import Delivery
-from ...application.use_cases import UseCases
+from ...application.event_log.records import Delivery
+from ...application.orders.use_cases import UseCases
+from ...domain.actor import Actor
 from ...domain.errors import InvalidInput, Unavailable
-from ...domain.lifecycle import Actor
 from .openapi import CORRELATION, problems
 from .parameters import header
 

@@ -14,18 +14,19 @@ from litestar.params import JSONBody
 from msgspec import Struct
 from msgspec.json import decode
 
-from ...application.once import Once
-from ...application.order_view import OrderView, view
-from ...application.request import IdempotencyKey
-from ...application.use_cases import UseCases
-from ...domain.lifecycle import Actor, OrderState
+from ...application.orders.idempotency import Once
+from ...application.orders.order_view import OrderView, view
+from ...application.orders.use_cases import UseCases
+from ...application.request_context import IdempotencyKey
+from ...domain.actor import Actor
+from ...domain.lifecycle import OrderState
 from ...domain.order import Order
-from .answers import render
 from .bodies import AssignShipperBody, CancelOrderBody, ChangeState, PlaceOrder, RecordPaymentBody
-from .conditions import etag, expected_version
+from .etag import etag, expected_version
 from .exact_body import ExactBody
 from .openapi import CORRELATION, ETAG, LOCATION, REPLAYED, problems
 from .parameters import header
+from .views import render
 
 Command = Callable[[], Awaitable[Order]]
 

@@ -9,14 +9,14 @@ from time import monotonic
 from typing import Any
 
 from attrs import define, field, frozen
-from orderflow.adapters.sql.effects import SqlEffects
+from orderflow.adapters.sql.consumer_store import SqlEffects
 from orderflow.application.check import Report
 from orderflow.application.check.report import Comparison
-from orderflow.application.notices import Contact
+from orderflow.application.notifications.notification import Contact
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.embedded import OrderFlow
-from orderflow.entrypoints.lifespan import opened
 from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.wiring.lifespan import opened
 
 from tests.support.smtp import SmtpServer
 

@@ -9,14 +9,16 @@ from decimal import Decimal
 from typing import Protocol
 
 from attrs import define, field, frozen
-from orderflow.application.create_order import NewOrder
-from orderflow.application.request import IdempotencyKey
-from orderflow.application.use_cases import UseCases
+from orderflow.application.orders.create_order import NewOrder
+from orderflow.application.orders.use_cases import UseCases
+from orderflow.application.request_context import IdempotencyKey
+from orderflow.domain.actor import Actor, Role
 from orderflow.domain.errors import OrderFlowError, Unavailable
 from orderflow.domain.events import OrderLine
-from orderflow.domain.lifecycle import Actor, OrderState, PaymentMethod, Role
+from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
 from orderflow.domain.order import Address, Order
+from orderflow.domain.payment import PaymentMethod
 from orderflow.entrypoints.embedded import OrderFlow
 
 PATIENCE = 20.0

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Any
 
-from orderflow.adapters.kafka.relay_producer import RelayProducer
-from orderflow.application.log import LogRecord
+from orderflow.adapters.kafka.relay.transactional_producer import RelayProducer
+from orderflow.application.event_log.records import LogRecord
 from orderflow.entrypoints.cli import main
 
 EVERY = 5.0

@@ -1,6 +1,6 @@
 """A link to PostgreSQL that can keep back the answer to a COMMIT, and then break off.
 
-The writer commits with one statement, which is a transaction by itself (``adapters/sql/write_postgresql.py``): its
+The writer commits with one statement, which is a transaction by itself (``adapters/sql/commit/write_postgresql.py``): its
 answer is the acknowledgement. https://www.postgresql.org/docs/current/protocol-message-formats.html
 """
 

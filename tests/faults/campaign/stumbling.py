@@ -12,10 +12,11 @@ from random import Random
 from typing import Any
 
 from attrs import field, frozen
-from orderflow.application.consuming import Consumer, ConsumerWork
-from orderflow.application.log import Delivery
+from orderflow.application.consuming.consumer import Consumer, ConsumerWork
+from orderflow.application.event_log.records import Delivery
 from orderflow.domain.errors import TransientFailure
-from orderflow.entrypoints.cli import main, operate
+from orderflow.entrypoints.cli import main
+from orderflow.entrypoints.cli import run as operate
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import Settings
 

@@ -8,8 +8,8 @@ from time import monotonic
 import asyncpg
 from attrs import define, field
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from orderflow.adapters.kafka.relay_note import Note
-from orderflow.application.log import BUCKETS
+from orderflow.adapters.kafka.relay.offset_metadata import Note
+from orderflow.application.event_log.records import BUCKETS
 
 from ..invariants import Witness
 from .town import PARTITIONS, TOPIC, Town

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from orderflow.adapters.sql import SqlStorage, upgrade
+from orderflow.adapters.sql.consumer_store import SqlEffects
 from orderflow.adapters.sql.database import POSTGRESQL
-from orderflow.adapters.sql.effects import SqlEffects
-from orderflow.adapters.sql.tables import metadata
+from orderflow.adapters.sql.types import metadata
 from sqlalchemy import text
 
 from tests.support.effects import World

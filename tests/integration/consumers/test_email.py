@@ -5,10 +5,10 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 from aiosmtplib import SMTP
-from orderflow.adapters.notify.email import EmailChannel
-from orderflow.adapters.notify.wording import TemplateWording
-from orderflow.application.notices import Contact, Message, NotificationStatus
-from orderflow.application.notify import Notify
+from orderflow.adapters.notifications.email import EmailChannel
+from orderflow.adapters.notifications.templates import TemplateWording
+from orderflow.application.notifications.notification import Contact, Message, NotificationStatus
+from orderflow.application.notifications.notify import Notify
 from orderflow.domain.errors import ChannelUnavailable
 
 from tests.support.effects import World, memory_world

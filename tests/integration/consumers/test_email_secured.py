@@ -11,11 +11,11 @@ import pytest
 import trustme
 from attrs import evolve, frozen
 from orderflow import InvalidInput, Settings
-from orderflow.application.doctor import diagnosis
-from orderflow.application.installation.facts import Trouble
-from orderflow.application.ports_of_consumers import Notifier
+from orderflow.application.health.doctor import diagnosis
+from orderflow.application.health.facts import Trouble
+from orderflow.application.notifications.ports import Notifier
 from orderflow.domain.errors import ChannelUnavailable
-from orderflow.entrypoints import building_of_mail as of_mail
+from orderflow.entrypoints.wiring import mail as of_mail
 
 from tests.integration.consumers.test_email import MESSAGE
 from tests.support.commands import CommandLine

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from orderflow.application.figures import OrderCourse
+from orderflow.application.analytics.order_progress import OrderCourse
 from sqlalchemy import event, text
 
 from tests.support.effects import World

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 from attrs import evolve, frozen
-from orderflow.application.analyse import Analyse
-from orderflow.application.consuming import ConsumerWork
-from orderflow.application.dead_letters import DeadLetter
-from orderflow.application.figures import OrderCourse
-from orderflow.application.log import Delivery, LogRecord
-from orderflow.application.ports_of_consumers import AnalyticsBook
-from orderflow.application.replaying import ReplayStart
+from orderflow.application.analytics.analyse import Analyse
+from orderflow.application.analytics.order_progress import OrderCourse
+from orderflow.application.analytics.ports import AnalyticsBook
+from orderflow.application.consuming.consumer import ConsumerWork
+from orderflow.application.consuming.dead_letter import DeadLetter
+from orderflow.application.event_log.records import Delivery, LogRecord
+from orderflow.application.replay.replay_range import ReplayStart
 from orderflow.domain.errors import StaleCursor
 from sqlalchemy import text
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 from orderflow.adapters.kafka import KafkaEventSource, KafkaSettings
-from orderflow.application.log import LogRecord
-from orderflow.application.run_consumer import RunConsumer
+from orderflow.application.consuming.run_consumer import RunConsumer
+from orderflow.application.event_log.records import LogRecord
 
 from tests.faults.tally import TALLY, Tally
 from tests.integration.kafka.test_source import records, send

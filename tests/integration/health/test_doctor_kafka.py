@@ -16,11 +16,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 from orderflow.adapters.kafka import KafkaSettings
-from orderflow.adapters.kafka.watch import KafkaWatch
+from orderflow.adapters.kafka.health import KafkaWatch
 from orderflow.adapters.sql import SqlStorage
-from orderflow.application.doctor import clocks
-from orderflow.application.installation.facts import StreamFacts
-from orderflow.application.registry import Part
+from orderflow.application.health.doctor import clocks
+from orderflow.application.health.facts import StreamFacts
+from orderflow.application.health.processes import Part
 
 from tests.contracts.orders import placed
 from tests.contracts.process_registry import process

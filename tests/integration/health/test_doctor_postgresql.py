@@ -13,13 +13,13 @@ import asyncpg
 import pytest
 from attrs import evolve
 from orderflow.adapters.sql import SqlStorage, newest
+from orderflow.adapters.sql.consumer_store import SqlEffects
 from orderflow.adapters.sql.database import Database
-from orderflow.adapters.sql.effects import SqlEffects
-from orderflow.adapters.sql.watch import SqlWatch
-from orderflow.application.dead_letters import DeadLetter
-from orderflow.application.doctor import clocks
-from orderflow.application.installation.facts import DatabaseFacts
-from orderflow.application.registry import Part
+from orderflow.adapters.sql.health import SqlWatch
+from orderflow.application.consuming.dead_letter import DeadLetter
+from orderflow.application.health.doctor import clocks
+from orderflow.application.health.facts import DatabaseFacts
+from orderflow.application.health.processes import Part
 from sqlalchemy import text
 
 from tests.contracts.orders import placed

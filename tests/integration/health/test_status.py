@@ -12,9 +12,9 @@ from typing import Any
 
 from orderflow.adapters.kafka import GroupLag, KafkaSettings
 from orderflow.entrypoints.container import container_for
-from orderflow.entrypoints.lifespan import opened
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.wiring.lifespan import opened
 
 from tests.contracts.orders import placed
 from tests.integration.health.conftest import Doctor

@@ -6,9 +6,9 @@ import pytest
 from attrs import evolve
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 from orderflow.adapters.kafka import KafkaSettings
-from orderflow.adapters.kafka.watch import KafkaWatch
-from orderflow.application.doctor import topic as checks
-from orderflow.application.installation.facts import StreamFacts
+from orderflow.adapters.kafka.health import KafkaWatch
+from orderflow.application.health.doctor import topic as checks
+from orderflow.application.health.facts import StreamFacts
 
 from tests.support.kafka import KafkaBroker, LocalKafka, needs_real_kafka
 from tests.support.waiting import eventually_async

@@ -84,7 +84,7 @@ async def test_a_stop_closes_live_streams_and_lets_requests_finish(
         await go_on.wait()
         return await reserve(*args, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("orderflow.adapters.gateway.SandboxGateway.authorize", later)
+    monkeypatch.setattr("orderflow.adapters.payment_gateway.SandboxGateway.authorize", later)
     async with (
         served(installation.app()) as server,
         AsyncClient(base_url=server.url, headers={"X-Actor": "admin:boss"}, timeout=DEADLINE) as client,

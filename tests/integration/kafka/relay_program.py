@@ -15,12 +15,12 @@ from typing import Any
 
 from attrs import define, field, frozen
 from orderflow.adapters.kafka import KafkaRelayTopic, KafkaSettings
-from orderflow.adapters.kafka.relay_producer import RelayProducer
+from orderflow.adapters.kafka.relay.transactional_producer import RelayProducer
 from orderflow.adapters.memory import LocalWakeup, MemoryStorage
-from orderflow.application.log import LogRecord
-from orderflow.application.publish_pending import PublishPending
-from orderflow.application.run_relay import RunRelay
-from orderflow.application.write_set import WriteSet
+from orderflow.application.event_log.records import LogRecord
+from orderflow.application.orders.write_set import WriteSet
+from orderflow.application.relay.publish_pending import PublishPending
+from orderflow.application.relay.run_relay import RunRelay
 from orderflow.domain.events import OrderCancelled, OrderCreated, OrderEvent, OrderLine, ShipperAssigned, StateChanged
 from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money

@@ -9,15 +9,15 @@ from attrs import evolve
 from orderflow import PaymentMethod, Settings
 from orderflow.adapters import wire
 from orderflow.adapters.kafka import KafkaDeadLetterTopic, KafkaSettings
-from orderflow.application.analyse import Analyse
-from orderflow.application.consuming import ConsumerWork
-from orderflow.application.create_order import NewOrder
-from orderflow.application.dead_letters import DeadLetter
-from orderflow.application.log import Delivery, Origin
+from orderflow.application.analytics.analyse import Analyse
+from orderflow.application.consuming.consumer import ConsumerWork
+from orderflow.application.consuming.dead_letter import DeadLetter
+from orderflow.application.event_log.records import Delivery, Origin
+from orderflow.application.orders.create_order import NewOrder
 from orderflow.domain.errors import StreamUnavailable
 from orderflow.entrypoints.container import container_for
-from orderflow.entrypoints.lifespan import opened
 from orderflow.entrypoints.processes import run_parts
+from orderflow.entrypoints.wiring.lifespan import opened
 
 from tests.support.commands import CommandLine
 from tests.support.kafka import KafkaBroker, needs_real_kafka

@@ -7,8 +7,8 @@ import structlog
 from orderflow.adapters import wire
 from orderflow.adapters.kafka import DirectPublishing, KafkaSettings
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.application.log import BUCKETS, LogRecord, bucket_of
-from orderflow.application.write_set import GatheringUnitOfWork
+from orderflow.application.event_log.records import BUCKETS, LogRecord, bucket_of
+from orderflow.application.orders.unit_of_work import GatheringUnitOfWork
 from orderflow.domain.errors import StorageUnavailable
 from orderflow.domain.events import event_id
 

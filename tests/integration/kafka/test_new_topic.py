@@ -10,16 +10,16 @@ from attrs import evolve, field, frozen
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 from orderflow.adapters.kafka import KafkaEventSource, KafkaRelayTopic, KafkaSettings
-from orderflow.adapters.kafka.relay_cursors import KafkaRelayCursors
+from orderflow.adapters.kafka.relay.committed_cursors import KafkaRelayCursors
 from orderflow.adapters.memory import LocalWakeup
-from orderflow.application.analyse import Analyse
-from orderflow.application.log import FLOOR
-from orderflow.application.mend_log import PublishAgain
-from orderflow.application.pausing import Backoff
-from orderflow.application.publish_pending import PublishPending
-from orderflow.application.run_consumer import RunConsumer
-from orderflow.application.run_relay import RunRelay
-from orderflow.application.topic_and_log import TopicAndLog, Unheard
+from orderflow.application.analytics.analyse import Analyse
+from orderflow.application.backoff import Backoff
+from orderflow.application.consuming.run_consumer import RunConsumer
+from orderflow.application.event_log.records import FLOOR
+from orderflow.application.recovery.repair_log import PublishAgain
+from orderflow.application.recovery.restore_guard import TopicAndLog, Unheard
+from orderflow.application.relay.publish_pending import PublishPending
+from orderflow.application.relay.run_relay import RunRelay
 from orderflow.domain.errors import LogGap
 
 from tests.support.effects import World, memory_world

@@ -7,8 +7,8 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from orderflow.adapters.kafka import KafkaSettings, KafkaTopicReader
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.application.log import Foreign, LogRecord
-from orderflow.application.replaying import ReadTopic
+from orderflow.application.event_log.records import Foreign, LogRecord
+from orderflow.application.replay.replay_range import ReadTopic
 from orderflow.domain.errors import StreamUnavailable
 
 from tests.support.kafka import KafkaBroker, needs_real_kafka

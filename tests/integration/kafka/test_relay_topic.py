@@ -15,12 +15,13 @@ import pytest
 from attrs import evolve
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 from orderflow.adapters import wire
-from orderflow.adapters.kafka import GroupLag, KafkaRelayTopic, KafkaSettings, relay_producer
-from orderflow.adapters.kafka.relay_producer import RelayProducer
+from orderflow.adapters.kafka import GroupLag, KafkaRelayTopic, KafkaSettings
+from orderflow.adapters.kafka.relay import transactional_producer as relay_producer
+from orderflow.adapters.kafka.relay.transactional_producer import RelayProducer
 from orderflow.adapters.memory import LocalWakeup, MemoryStorage
-from orderflow.application.log import FLOOR, LogRecord, bucket_of
-from orderflow.application.publish_pending import PublishPending
-from orderflow.application.run_relay import RunRelay
+from orderflow.application.event_log.records import FLOOR, LogRecord, bucket_of
+from orderflow.application.relay.publish_pending import PublishPending
+from orderflow.application.relay.run_relay import RunRelay
 from orderflow.domain.errors import LogBehindTopic, LogGap, StreamUnavailable
 
 from tests.conftest import FIGURE

@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 from orderflow.adapters import wire
 from orderflow.adapters.kafka import GroupLag, KafkaEventSource, KafkaSettings
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.application.log import Foreign, LogRecord, Origin
+from orderflow.application.event_log.records import Foreign, LogRecord, Origin
 from orderflow.domain.errors import StreamUnavailable
 
 from tests.support.kafka import KafkaBroker, LocalKafka, needs_real_kafka

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from orderflow.adapters.sql import SqlStorage
-from orderflow.adapters.sql.tables import log_heads
+from orderflow.adapters.sql.event_log import log_heads
 from orderflow.domain.errors import StorageUnavailable
 from sqlalchemy import update
 

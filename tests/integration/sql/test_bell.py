@@ -11,15 +11,15 @@ from typing import Any
 import asyncpg
 import pytest
 from orderflow.adapters.memory import LocalWakeup
-from orderflow.adapters.sql.bell import APART_SECONDS, CHANNEL, Bell, BellListener
+from orderflow.adapters.sql.commit_notifications import APART_SECONDS, CHANNEL, Bell, BellListener
 from orderflow.adapters.sql.engines import PostgresAddress
-from orderflow.application.create_order import NewOrder
-from orderflow.application.pausing import Backoff
-from orderflow.domain.lifecycle import PaymentMethod
+from orderflow.application.backoff import Backoff
+from orderflow.application.orders.create_order import NewOrder
+from orderflow.domain.payment import PaymentMethod
 from orderflow.entrypoints.container import container_for
-from orderflow.entrypoints.lifespan import hear, opened
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.wiring.lifespan import hear, opened
 
 from tests.support.pgbouncer import PgBouncer
 from tests.support.servers import free_port

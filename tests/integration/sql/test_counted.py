@@ -6,8 +6,8 @@ import pytest
 from orderflow import Settings
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.telemetry import Instruments
-from orderflow.adapters.telemetry import catalogue as the
-from orderflow.entrypoints import building
+from orderflow.adapters.telemetry.metrics import catalogue as the
+from orderflow.entrypoints.wiring import storage_and_consumers as building
 
 from tests.contracts.orders import placed
 from tests.support.metrics import Scraped

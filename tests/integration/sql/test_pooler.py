@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from orderflow.adapters.sql import SqlStorage, current, newest, upgrade
 from orderflow.adapters.sql.engines import IDLE_SECONDS, LOCK_SECONDS
-from orderflow.application.log import bucket_of
+from orderflow.application.event_log.records import bucket_of
 from orderflow.domain.errors import NotConfigured, StorageUnavailable
 from sqlalchemy import text
 

@@ -6,17 +6,13 @@ import sys
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from orderflow.adapters.sql import (
-    current,
-    effects_tables,
-    epochs_tables,
-    newest,
-    registry_table,
-    repairs_tables,
-    rollout_tables,
-    upgrade,
-)
-from orderflow.adapters.sql.tables import Identifier, metadata
+from orderflow.adapters.sql import current, newest, upgrade
+from orderflow.adapters.sql import epochs as epochs_tables
+from orderflow.adapters.sql import maintenance_log as repairs_tables
+from orderflow.adapters.sql import processes as registry_table
+from orderflow.adapters.sql import rollout as rollout_tables
+from orderflow.adapters.sql import types as effects_tables
+from orderflow.adapters.sql.types import Identifier, metadata
 from orderflow.domain.errors import NotConfigured
 from sqlalchemy import Connection, text
 

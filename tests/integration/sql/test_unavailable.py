@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 from orderflow.adapters.sql import SqlStorage, upgrade
-from orderflow.application.log import bucket_of
-from orderflow.application.reading import OrderQuery
+from orderflow.application.event_log.records import bucket_of
+from orderflow.application.orders.queries import OrderQuery
 from orderflow.domain.errors import OrderNotFound, StorageUnavailable
 from sqlalchemy import text
 

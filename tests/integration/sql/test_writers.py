@@ -5,10 +5,11 @@ from random import Random
 
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.sql.engines import IDLE_SECONDS, LOCK_SECONDS
-from orderflow.adapters.sql.tables import idempotency_keys, tokens
-from orderflow.application.log import bucket_of
-from orderflow.application.request import IdempotencyKey, Request, answering
-from orderflow.application.write_set import WriteSet
+from orderflow.adapters.sql.idempotency import idempotency_keys
+from orderflow.adapters.sql.tokens import tokens
+from orderflow.application.event_log.records import bucket_of
+from orderflow.application.orders.write_set import WriteSet
+from orderflow.application.request_context import IdempotencyKey, Request, answering
 from orderflow.domain.errors import ConcurrentChange
 from sqlalchemy import delete, insert, select, text
 

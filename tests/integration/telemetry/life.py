@@ -12,9 +12,9 @@ import httpx
 from attrs import define, field, frozen
 from confluent_kafka import Producer
 from orderflow.adapters import wire
-from orderflow.adapters.telemetry import catalogue as the
-from orderflow.adapters.telemetry.catalogue import Metric
-from orderflow.application.log import LogRecord, bucket_of
+from orderflow.adapters.telemetry.metrics import catalogue as the
+from orderflow.adapters.telemetry.metrics.catalogue import Metric
+from orderflow.application.event_log.records import LogRecord, bucket_of
 
 from tests.support.installation import Installation, Running, installation
 from tests.support.kafka import KafkaBroker

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 import pytest
-from orderflow.adapters.telemetry import catalogue as the
-from orderflow.adapters.telemetry.catalogue import CATALOGUE, Kind, Metric
-from orderflow.adapters.telemetry.labels import OTHER
-from orderflow.application.log import bucket_of
+from orderflow.adapters.telemetry.metrics import catalogue as the
+from orderflow.adapters.telemetry.metrics.catalogue import CATALOGUE, Kind, Metric
+from orderflow.adapters.telemetry.metrics.labels import OTHER
+from orderflow.application.event_log.records import bucket_of
 
 from tests.integration.telemetry.life import (
     API,

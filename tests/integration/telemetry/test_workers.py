@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from orderflow.adapters.telemetry import catalogue as the
+from orderflow.adapters.telemetry.metrics import catalogue as the
 
 from tests.support.commands import order_json
 from tests.support.installation import Installation, installation

@@ -18,12 +18,12 @@ from orderflow.application.check.topic import CheckTopic
 from orderflow.application.day.clock import VirtualClock
 from orderflow.application.day.live import LiveDay, UseCaseDoor, VirtualPace
 from orderflow.application.day.synthetic import synthesise
-from orderflow.application.log import Foreign, LogRecord
-from orderflow.application.publish_pending import PublishPending
+from orderflow.application.event_log.records import Foreign, LogRecord
+from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.entrypoints.container import CONSUMERS, container_for
-from orderflow.entrypoints.lifespan import opened
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.wiring.lifespan import opened
 
 from tests.support.waiting import eventually_async
 

@@ -5,7 +5,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from orderflow.adapters.kafka import reader, topics
+from orderflow.adapters.kafka import topic_admin as topics
+from orderflow.adapters.kafka import topic_reader as reader
 
 from tests.support.commands import CommandLine, order_json
 from tests.support.servers import free_port

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from attrs import frozen
-from orderflow.application.analyse import Analyse
-from orderflow.application.consuming import ConsumerWork
-from orderflow.application.log import Delivery, Foreign, LogRecord, Origin
+from orderflow.application.analytics.analyse import Analyse
+from orderflow.application.consuming.consumer import ConsumerWork
+from orderflow.application.event_log.records import Delivery, Foreign, LogRecord, Origin
 from orderflow.entrypoints.container import container_for
-from orderflow.entrypoints.lifespan import opened
 from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.wiring.lifespan import opened
 
 from tests.support.commands import CommandLine, order_json
 

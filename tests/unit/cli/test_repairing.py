@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from orderflow.entrypoints.cli import repairing
+from orderflow.entrypoints.cli import replay as repairing
 
 from tests.support.commands import CommandLine
 

@@ -2,8 +2,8 @@
 
 import structlog
 from attrs import evolve
-from orderflow.adapters.notify.log import LogChannel
-from orderflow.application.notices import Message
+from orderflow.adapters.notifications.log import LogChannel
+from orderflow.application.notifications.notification import Message
 from orderflow.domain.events import event_id
 from structlog.testing import capture_logs
 

@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from orderflow.adapters.notify.wording import TemplateWording
-from orderflow.application.notices import Contact, Parties
-from orderflow.application.notify import RECIPIENTS, follow_parties, recipients
-from orderflow.application.wording_values import values_of
+from orderflow.adapters.notifications.templates import TemplateWording
+from orderflow.application.notifications.message_values import values_of
+from orderflow.application.notifications.notification import Contact, Parties
+from orderflow.application.notifications.notify import RECIPIENTS, follow_parties, recipients
+from orderflow.domain.actor import Role
 from orderflow.domain.errors import CorruptHistory, InvalidInput
 from orderflow.domain.events import (
     EVENT_TYPES,
@@ -20,8 +21,9 @@ from orderflow.domain.events import (
     ShipperAssigned,
     StateChanged,
 )
-from orderflow.domain.lifecycle import OrderState, PaymentMethod, PaymentStatus, Role
+from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
+from orderflow.domain.payment import PaymentMethod, PaymentStatus
 
 WHO = {"order_id": "o1", "customer_id": "C1", "sequence": 2, "occurred_at": datetime(2024, 5, 17, tzinfo=UTC)}
 TEN = Money(Decimal("10.00"), "EUR")

@@ -13,7 +13,7 @@ from jsonschema import Draft7Validator, Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from orderflow import Settings
 from orderflow.adapters import wire
-from orderflow.adapters.wire.asyncapi import SAMPLES
+from orderflow.adapters.wire.contract.asyncapi import SAMPLES
 from orderflow.adapters.wire.envelope import DATA
 from orderflow.adapters.wire.headers import header_problems
 from orderflow.entrypoints.contract import events, events_page, http, http_page, written

@@ -9,8 +9,8 @@ from orderflow.application.day.day import Day
 from orderflow.application.day.placement import placement
 from orderflow.application.day.plan import Step, StepAction, plan_day
 from orderflow.domain.events import OrderEvent
-from orderflow.domain.lifecycle import PaymentMethod
 from orderflow.domain.order import Change, Order
+from orderflow.domain.payment import PaymentMethod
 
 
 @frozen

@@ -7,12 +7,12 @@ from decimal import Decimal
 
 import pytest
 from attrs import evolve
-from orderflow.application.create_order import NewOrder
 from orderflow.application.day.placement import MENU, customer_of, placement
 from orderflow.application.day.synthetic import synthesise
+from orderflow.application.orders.create_order import NewOrder
 from orderflow.domain.errors import InvalidInput
-from orderflow.domain.lifecycle import PaymentMethod
 from orderflow.domain.money import Money, total_of
+from orderflow.domain.payment import PaymentMethod
 
 from .days import day, order
 

@@ -2,7 +2,7 @@
 
 import pytest
 from orderflow.application.day.plan import DISPATCH, Step, StepAction, plan_day, travel_seconds
-from orderflow.domain.lifecycle import Role
+from orderflow.domain.actor import Role
 
 from .days import courier, day, order
 

@@ -13,7 +13,8 @@ from orderflow.application.day.reading import read_day
 from orderflow.application.day.synthetic import synthesise
 from orderflow.application.day.writing import write_day
 from orderflow.domain.history import facts, fold
-from orderflow.domain.lifecycle import OrderState, PaymentMethod, PaymentStatus
+from orderflow.domain.lifecycle import OrderState
+from orderflow.domain.payment import PaymentMethod, PaymentStatus
 
 from .days import REAL_DAYS, crowded_days, real_day
 from .replayed import Replay, replay

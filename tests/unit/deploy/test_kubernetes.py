@@ -7,7 +7,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from orderflow.adapters.telemetry.catalogue import LAG
+from orderflow.adapters.telemetry.metrics.catalogue import LAG
 from orderflow.entrypoints.container import CONSUMERS
 
 from tests.support.deployed import DEPLOY, dockerfile, kustomized, pods

@@ -4,12 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 from attrs import evolve
-from orderflow.application.doctor import Wanted, diagnosis
-from orderflow.application.installation.facts import ClockOffset, DatabaseFacts, GroupFacts, StreamFacts, TopicFacts
-from orderflow.application.installation.look import Look
-from orderflow.application.lag import ReaderLag
-from orderflow.application.registry import Part, Process, Seen
-from orderflow.application.rollout import InForce
+from orderflow.application.health.doctor import Wanted, diagnosis
+from orderflow.application.health.facts import ClockOffset, DatabaseFacts, GroupFacts, StreamFacts, TopicFacts
+from orderflow.application.health.lag import ReaderLag
+from orderflow.application.health.observation import Look
+from orderflow.application.health.processes import Part, Process, Seen
+from orderflow.application.rollout.rollout import InForce
 
 from tests.unit.domain.cast import AT
 

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from orderflow.application.doctor import AILMENTS, Severity, Wanted, diagnosis
-from orderflow.application.doctor.reach import UNREACHED
-from orderflow.application.epochs import Begun, Epochs
-from orderflow.application.installation.facts import Cause, ClockOffset, Trouble
-from orderflow.application.installation.look import Look
-from orderflow.application.registry import Failure
-from orderflow.application.rollout import Word
+from orderflow.application.health.doctor import AILMENTS, Severity, Wanted, diagnosis
+from orderflow.application.health.doctor.connections import UNREACHED
+from orderflow.application.health.facts import Cause, ClockOffset, Trouble
+from orderflow.application.health.observation import Look
+from orderflow.application.health.processes import Failure
+from orderflow.application.operator_note import Word
+from orderflow.application.recovery.epochs import Begun, Epochs
 
 from tests.support.pages import TREE
 from tests.unit.doctor.looks import (

@@ -1,7 +1,7 @@
 """The page of health lists all that the doctor can find, as the code has it."""
 
-from orderflow.application.doctor import AILMENTS
-from orderflow.application.registry import BEAT_SECONDS, FORGOTTEN_AFTER, GONE_AFTER
+from orderflow.application.health.doctor import AILMENTS
+from orderflow.application.health.processes import BEAT_SECONDS, FORGOTTEN_AFTER, GONE_AFTER
 
 from tests.support.pages import TREE
 

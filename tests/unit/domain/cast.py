@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from orderflow.domain.actor import Actor, Role
 from orderflow.domain.events import OrderEvent
-from orderflow.domain.lifecycle import Actor, OrderState, PaymentMethod, Role
+from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
 from orderflow.domain.order import Change, Order, OrderLine
+from orderflow.domain.payment import PaymentMethod
 
 AT = datetime(2024, 1, 1, 12, 0, tzinfo=UTC)
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from orderflow.domain.actor import Actor
 from orderflow.domain.errors import (
     CommandRefused,
     GuardFailed,
@@ -17,7 +18,6 @@ from orderflow.domain.errors import (
     NotPermitted,
     OrderFlowError,
 )
-from orderflow.domain.lifecycle import Actor
 from orderflow.domain.order import Change, Order
 
 from tests.unit.domain.cast import ACTORS, NEXT

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 
 import pytest
+from orderflow.domain.actor import Actor, Role
 from orderflow.domain.errors import CommandRefused
-from orderflow.domain.lifecycle import Actor, OrderState, Role
+from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.order import Action, Change, Order
 
 from tests.unit.domain.cast import (

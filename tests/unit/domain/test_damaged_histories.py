@@ -17,8 +17,9 @@ from orderflow.domain.events import (
     StateChanged,
 )
 from orderflow.domain.history import fold
-from orderflow.domain.lifecycle import OrderState, PaymentMethod, PaymentStatus
+from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.order import Change, Order
+from orderflow.domain.payment import PaymentMethod, PaymentStatus
 
 from tests.unit.domain.cast import ADMIN, AT, LIVES, REASON, eur, line, place
 

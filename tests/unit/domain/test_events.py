@@ -7,8 +7,8 @@ import attrs
 import pytest
 from orderflow.domain.errors import InvalidInput
 from orderflow.domain.events import EVENT_NAMESPACE, EVENT_TYPES, OrderCancelled, OrderDelivered, OrderEvent, event_id
-from orderflow.domain.lifecycle import PaymentMethod
 from orderflow.domain.order import Order
+from orderflow.domain.payment import PaymentMethod
 
 from tests.unit.domain.cast import ADMIN, AT, CUSTOMER, REASON, RESTAURANT, SHIPPER, Tale, order_in, place, tale
 from tests.unit.domain.grid import later

@@ -15,8 +15,9 @@ from orderflow.domain.events import (
     StateChanged,
 )
 from orderflow.domain.history import OrderFacts, apply, facts, fold
-from orderflow.domain.lifecycle import OrderState, PaymentMethod, PaymentStatus
+from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
+from orderflow.domain.payment import PaymentMethod, PaymentStatus
 
 from tests.unit.domain.cast import AT, LIVES, REASON, SITUATIONS, Tale, eur, line, tale
 

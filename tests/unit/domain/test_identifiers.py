@@ -1,9 +1,11 @@
 """What a name may be: identifiers, text, states, methods and actors as callers write them."""
 
 import pytest
+from orderflow.domain.actor import Actor, Role
 from orderflow.domain.errors import InvalidInput
-from orderflow.domain.identifiers import identifier, text
-from orderflow.domain.lifecycle import Actor, OrderState, PaymentMethod, Role
+from orderflow.domain.lifecycle import OrderState
+from orderflow.domain.payment import PaymentMethod
+from orderflow.domain.text import identifier, text
 
 
 @pytest.mark.parametrize("value", ["a", "~", "!", "order-123", "550e8400-e29b-41d4-a716-446655440000", "x" * 64, "a/1"])

@@ -1,10 +1,11 @@
 """Who may pay, when, what becomes of the payment, and what is given back."""
 
 import pytest
+from orderflow.domain.actor import Actor
 from orderflow.domain.errors import GuardFailed, NotPermitted
 from orderflow.domain.events import OrderCancelled, OrderDelivered, PaymentProcessed, StateChanged
-from orderflow.domain.lifecycle import PAYMENT_PATHS, Actor, PaymentMethod, PaymentStatus
 from orderflow.domain.order import Order
+from orderflow.domain.payment import PAYMENT_PATHS, PaymentMethod, PaymentStatus
 
 from tests.unit.domain.cast import ADMIN, CUSTOMER, REASON, SHIPPER, SITUATIONS, Tale, eur, order_in, place, tale
 from tests.unit.domain.grid import cells, check, later

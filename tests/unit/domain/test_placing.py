@@ -5,9 +5,10 @@ from decimal import Decimal
 import pytest
 from orderflow.domain.errors import InvalidInput
 from orderflow.domain.events import OrderCreated
-from orderflow.domain.lifecycle import OrderState, PaymentMethod, PaymentStatus
+from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import MAX_AMOUNT, Money
 from orderflow.domain.order import MAX_LINES, MAX_NAME, MAX_QUANTITY, MAX_REASON, Address, Order, OrderLine
+from orderflow.domain.payment import PaymentMethod, PaymentStatus
 
 from tests.unit.domain.cast import ADMIN, AT, eur, line, order_in, place
 from tests.unit.domain.grid import later

@@ -7,11 +7,13 @@ from itertools import pairwise
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+from orderflow.domain.actor import Actor, Role
 from orderflow.domain.errors import CommandRefused, InvalidInput
 from orderflow.domain.events import EVENT_TYPES, OrderEvent
 from orderflow.domain.history import apply, facts, fold
-from orderflow.domain.lifecycle import Actor, OrderState, PaymentMethod, Role
+from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.order import Change, Order
+from orderflow.domain.payment import PaymentMethod
 
 from tests.unit.domain.cast import AT, Tale, eur, line, place
 

@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
-from orderflow.domain.lifecycle import PAYMENT_PATHS, TRANSITIONS, Need, Role, Tie, state_diagram
+from orderflow.domain.actor import Role
+from orderflow.domain.lifecycle import TRANSITIONS, Need, Tie, state_diagram
+from orderflow.domain.payment import PAYMENT_PATHS
 
 PAGE = Path(__file__).parents[3] / "docs" / "states.md"
 

@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from orderflow.domain.actor import Actor
 from orderflow.domain.errors import GuardFailed, IllegalTransition
 from orderflow.domain.events import ShipperAssigned, StateChanged
-from orderflow.domain.lifecycle import TRANSITIONS, Actor, OrderState, next_states
+from orderflow.domain.lifecycle import TRANSITIONS, OrderState, next_states
 from orderflow.domain.order import Order
 
 from tests.unit.domain.cast import ADMIN, CUSTOMER, NEXT, REASON, RESTAURANT, SHIPPER, SITUATIONS, order_in, tale

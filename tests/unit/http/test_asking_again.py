@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from httpx import AsyncClient
-from orderflow.adapters.gateway.sandbox import SUCCESS
 from orderflow.adapters.memory.storage import MemoryCommitter
-from orderflow.application.write_set import WriteSet
+from orderflow.adapters.payment_gateway.sandbox import SUCCESS
+from orderflow.application.orders.write_set import WriteSet
 
 from tests.support.door import Installation, an_order, calling, placed
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 from httpx import AsyncClient
-from orderflow.application.lines import EACH
-from orderflow.application.request import is_traceparent
+from orderflow.application.log_lines import EACH
+from orderflow.application.request_context import is_traceparent
 
 from tests.support.door import Installation, placed
 

@@ -6,8 +6,8 @@ from contextlib import aclosing
 
 import pytest
 from httpx import AsyncClient
+from orderflow.domain.actor import Actor
 from orderflow.domain.errors import StorageUnavailable
-from orderflow.domain.lifecycle import Actor
 from orderflow.entrypoints.http import stream
 from orderflow.entrypoints.http.stream import Following
 

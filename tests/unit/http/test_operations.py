@@ -10,8 +10,8 @@ import pytest
 from orderflow import NotConfigured, Settings
 from orderflow.entrypoints import http
 from orderflow.entrypoints.container import container_for
-from orderflow.entrypoints.lifespan import opened
-from orderflow.entrypoints.operations import operations_door
+from orderflow.entrypoints.ops_server import operations_door
+from orderflow.entrypoints.wiring.lifespan import opened
 
 from tests.support.servers import free_port
 

@@ -10,7 +10,7 @@ import pytest
 import structlog
 from httpx import AsyncClient, Response
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.adapters.telemetry.log_lines import where
+from orderflow.adapters.telemetry.logs.formatter import where
 from orderflow.domain.errors import CorruptHistory, OrderFlowError, StorageUnavailable, UndecodableEvent
 from orderflow.entrypoints.http.errors import STATUS, TITLES, status_of
 

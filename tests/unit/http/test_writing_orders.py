@@ -4,7 +4,7 @@ import json
 from decimal import Decimal
 
 from httpx import AsyncClient
-from orderflow.adapters.gateway.sandbox import DECLINE, SUCCESS, TIME_OUT
+from orderflow.adapters.payment_gateway.sandbox import DECLINE, SUCCESS, TIME_OUT
 
 from tests.support.door import CUSTOMER, RESTAURANT, SHIPPER, Installation, an_order, calling, placed
 

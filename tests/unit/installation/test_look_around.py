@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from attrs import evolve
 from orderflow.adapters.memory import MemoryEffects, MemoryStorage
-from orderflow.adapters.memory.watch import MemoryWatch
-from orderflow.application.installation.facts import Cause, DatabaseFacts, StreamFacts, Trouble
-from orderflow.application.installation.look import Look
-from orderflow.application.installation.look_around import LookAround
-from orderflow.application.lag import Lag
-from orderflow.application.readers import Readers
+from orderflow.adapters.memory.health import MemoryWatch
+from orderflow.application.event_log.readers import Readers
+from orderflow.application.health.facts import Cause, DatabaseFacts, StreamFacts, Trouble
+from orderflow.application.health.lag import Lag
+from orderflow.application.health.observation import Look
+from orderflow.application.health.observe import LookAround
 from orderflow.domain.errors import StorageUnavailable
 
 from tests.contracts.orders import placed

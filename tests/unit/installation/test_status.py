@@ -4,11 +4,12 @@ from datetime import timedelta
 
 import pytest
 from attrs import evolve
-from orderflow.application.installation.look import Look, ParkedOrder
-from orderflow.application.installation.status import ERRORS, Status, status_of
-from orderflow.application.registry import Failure, Seen
-from orderflow.application.rollout import InForce, Word
-from orderflow.entrypoints.cli.screen import screen
+from orderflow.application.health.observation import Look, ParkedOrder
+from orderflow.application.health.processes import Failure, Seen
+from orderflow.application.health.status import ERRORS, Status, status_of
+from orderflow.application.operator_note import Word
+from orderflow.application.rollout.rollout import InForce
+from orderflow.entrypoints.cli.status_screen import screen
 from rich.console import Console
 
 from tests.unit.doctor.looks import STREAM, WELL, lag, seen, with_group

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
-from orderflow.adapters.kafka import direct
+from orderflow.adapters.kafka import direct_publisher as direct
 from orderflow.adapters.kafka.client import TellingProducer, hear
-from orderflow.adapters.kafka.complaints import Complaints
-from orderflow.adapters.kafka.direct import DirectPublishing
+from orderflow.adapters.kafka.client_errors import Complaints
+from orderflow.adapters.kafka.direct_publisher import DirectPublishing
 from orderflow.adapters.kafka.settings import KafkaSettings
-from orderflow.application.write_set import WriteSet
+from orderflow.application.orders.write_set import WriteSet
 from pytest_mock import MockerFixture
 
 from tests.support.waiting import eventually_async

@@ -2,9 +2,9 @@
 
 import pytest
 from confluent_kafka import KafkaError
-from orderflow.adapters.kafka import relay_cursors
 from orderflow.adapters.kafka.client import TellingConsumer
-from orderflow.adapters.kafka.relay_cursors import KafkaRelayCursors
+from orderflow.adapters.kafka.relay import committed_cursors as relay_cursors
+from orderflow.adapters.kafka.relay.committed_cursors import KafkaRelayCursors
 from orderflow.adapters.kafka.settings import KafkaSettings
 from orderflow.domain.errors import StreamUnavailable
 from pytest_mock import MockerFixture

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from orderflow.adapters.kafka.relay_note import Note
-from orderflow.application.epochs import BEGINNING, Begun, Epochs
-from orderflow.application.rollout import Word
+from orderflow.adapters.kafka.relay.offset_metadata import Note
+from orderflow.application.operator_note import Word
+from orderflow.application.recovery.epochs import BEGINNING, Begun, Epochs
 from orderflow.domain.errors import LogBehindTopic
 
 from tests.unit.domain.cast import AT

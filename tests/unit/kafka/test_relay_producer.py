@@ -5,9 +5,9 @@ from threading import Event
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
-from orderflow.adapters.kafka import relay_producer
 from orderflow.adapters.kafka.client import TellingProducer
-from orderflow.adapters.kafka.relay_producer import RelayProducer
+from orderflow.adapters.kafka.relay import transactional_producer as relay_producer
+from orderflow.adapters.kafka.relay.transactional_producer import RelayProducer
 from orderflow.adapters.kafka.settings import KafkaSettings
 from orderflow.domain.errors import StreamUnavailable
 from pytest_mock import MockerFixture, MockType

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import pytest
 from attrs import define, field
 from orderflow.adapters.kafka import KafkaRelayTopic, KafkaSettings
-from orderflow.adapters.kafka.relay_group import RelayGroup
-from orderflow.adapters.kafka.relay_note import Note
-from orderflow.adapters.kafka.relay_producer import RelayProducer
-from orderflow.application.log import LogRecord
-from orderflow.application.ports import HandedOver, nobody_waits
+from orderflow.adapters.kafka.relay.consumer_group import RelayGroup
+from orderflow.adapters.kafka.relay.offset_metadata import Note
+from orderflow.adapters.kafka.relay.transactional_producer import RelayProducer
+from orderflow.application.event_log.records import LogRecord
+from orderflow.application.relay.ports import HandedOver, nobody_waits
 from orderflow.domain.errors import StreamUnavailable
 from pytest_mock import MockerFixture
 

@@ -1,7 +1,7 @@
 """What may be said of a failure: no password of an address, no bearer token, no mail address, wherever they stand."""
 
 import pytest
-from orderflow.application.discreet import scrubbed
+from orderflow.application.redaction import scrubbed
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import structlog
-from orderflow.adapters.telemetry.log_lines import KEYS
-from orderflow.application.lines import tell_each
-from orderflow.application.request import Request, answering
+from orderflow.adapters.telemetry.logs.formatter import KEYS
+from orderflow.application.log_lines import tell_each
+from orderflow.application.request_context import Request, answering
 from orderflow.domain.errors import InvalidInput, OrderNotFound, StorageUnavailable
-from orderflow.entrypoints.logs import configure_logs
+from orderflow.entrypoints.logging_setup import configure_logs
 from orderflow.entrypoints.settings import Settings
 
 from tests.support.commands import logging_kept

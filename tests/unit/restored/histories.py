@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from attrs import define, field
 from orderflow.adapters.memory import MemoryTopic
-from orderflow.application.epochs import Begun
-from orderflow.application.log import Positions
-from orderflow.application.mend_log import LookForLoss, MendLog, PublishAgain
-from orderflow.application.publish_pending import PublishPending
-from orderflow.application.rollout import Word
+from orderflow.application.event_log.records import Positions
+from orderflow.application.operator_note import Word
+from orderflow.application.recovery.epochs import Begun
+from orderflow.application.recovery.repair_log import LookForLoss, MendLog, PublishAgain
+from orderflow.application.relay.publish_pending import PublishPending
 
 from tests.contracts.orders import in_bucket
 from tests.support.shop import Shop

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from orderflow.adapters.memory import MemoryEffects, MemoryTopic
-from orderflow.application.analyse import Analyse
-from orderflow.application.consuming import Handled
-from orderflow.application.handle_batch import HandleBatch
-from orderflow.application.pausing import Backoff
-from orderflow.application.run_consumer import RunConsumer
-from orderflow.application.topic_and_log import TopicAndLog, Unheard
+from orderflow.application.analytics.analyse import Analyse
+from orderflow.application.backoff import Backoff
+from orderflow.application.consuming.consumer import Handled
+from orderflow.application.consuming.handle_batch import HandleBatch
+from orderflow.application.consuming.run_consumer import RunConsumer
+from orderflow.application.recovery.restore_guard import TopicAndLog, Unheard
 from orderflow.domain.errors import LogBehindTopic, LogGap
 
 from tests.support.effects import World

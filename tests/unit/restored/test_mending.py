@@ -9,11 +9,11 @@ from orderflow.adapters.wire import decode_record
 from orderflow.application.check.orders_and_log import CheckOrdersAndLog
 from orderflow.application.check.report import Report
 from orderflow.application.check.topic import CheckTopic
-from orderflow.application.consuming import Handled
-from orderflow.application.epochs import BEGINNING, Epochs
-from orderflow.application.log import FLOOR
-from orderflow.application.mend_log import LostOrder, MendLog
-from orderflow.application.topic_and_log import TopicAndLog
+from orderflow.application.consuming.consumer import Handled
+from orderflow.application.event_log.records import FLOOR
+from orderflow.application.recovery.epochs import BEGINNING, Epochs
+from orderflow.application.recovery.repair_log import LostOrder, MendLog
+from orderflow.application.recovery.restore_guard import TopicAndLog
 from orderflow.domain.errors import Conflict, InvalidInput
 
 from tests.support.effects import World

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 from orderflow.adapters.memory import MemoryTopic
-from orderflow.application.log import FLOOR
+from orderflow.application.event_log.records import FLOOR
 from orderflow.domain.errors import LogBehindTopic
 
 from tests.unit.restored.histories import BUCKET, ELSEWHERE, KEPT, LATER, LOST, ByHand, Restored, begun, published

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import pytest
 from attrs import define, field
-from orderflow.application.copy_letters import LEASE, CopyLetters, RunCopying
-from orderflow.application.dead_letters import DeadLetter
-from orderflow.application.pausing import Backoff
+from orderflow.application.backoff import Backoff
+from orderflow.application.consuming.dead_letter import DeadLetter
+from orderflow.application.dead_letters.copy_to_topic import LEASE, CopyLetters, RunCopying
 from orderflow.domain.errors import StreamUnavailable
 
 from tests.contracts.handling import Stumbling

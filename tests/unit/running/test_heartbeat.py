@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 
 import pytest
 from attrs import evolve
-from orderflow.adapters.memory.registry import MemoryProcessRegistry
-from orderflow.application.failures import MAX_MESSAGE, Failures
-from orderflow.application.heartbeat import TIDYING, Heartbeat
-from orderflow.application.registry import Process
+from orderflow.adapters.memory.processes import MemoryProcessRegistry
+from orderflow.application.health.heartbeat import TIDYING, Heartbeat
+from orderflow.application.health.last_failure import MAX_MESSAGE, Failures
+from orderflow.application.health.processes import Process
 from orderflow.domain.errors import GatewayUnavailable, InvalidInput, StorageUnavailable, StreamUnavailable
-from orderflow.entrypoints.presence import PROCESS, Presence
+from orderflow.entrypoints.process_registration import PROCESS, Presence
 from pytest_mock import MockerFixture
 
 from tests.contracts.process_registry import process

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from orderflow.application.pausing import Backoff, Gathering, Pace, pause, unless_stopped
+from orderflow.application.backoff import Backoff, Gathering, Pace, pause, unless_stopped
 from orderflow.domain.errors import InvalidInput
 
 

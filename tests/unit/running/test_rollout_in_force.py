@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.application.rollout import InForce, Rollout, Word
-from orderflow.application.rollout_in_force import RolloutInForce
+from orderflow.application.operator_note import Word
+from orderflow.application.rollout.cached_rollout import RolloutInForce
+from orderflow.application.rollout.rollout import InForce, Rollout
 from orderflow.domain.errors import StorageUnavailable
 from pytest_mock import MockerFixture
 

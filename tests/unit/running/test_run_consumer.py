@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from attrs import define, evolve, field
-from orderflow.application.analyse import Analyse
-from orderflow.application.consuming import Handled
-from orderflow.application.log import Foreign, LogRecord, bucket_of
-from orderflow.application.pausing import Backoff, Gathering
-from orderflow.application.run_consumer import RunConsumer
-from orderflow.application.write_set import WriteSet
+from orderflow.application.analytics.analyse import Analyse
+from orderflow.application.backoff import Backoff, Gathering
+from orderflow.application.consuming.consumer import Handled
+from orderflow.application.consuming.run_consumer import RunConsumer
+from orderflow.application.event_log.records import Foreign, LogRecord, bucket_of
+from orderflow.application.orders.write_set import WriteSet
 from orderflow.domain.errors import StorageUnavailable, StreamUnavailable
 from orderflow.domain.events import OrderCreated, OrderLine
 from orderflow.domain.money import Money

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import pytest
 from attrs import define, field
 from orderflow.adapters.memory import LocalWakeup, MemoryStorage, MemoryTopic
-from orderflow.application.log import FLOOR, LogRecord
-from orderflow.application.ports import HandedOver, nobody_waits
-from orderflow.application.publish_pending import PublishPending
-from orderflow.application.run_relay import RunRelay
-from orderflow.application.write_set import WriteSet
+from orderflow.application.event_log.records import FLOOR, LogRecord
+from orderflow.application.orders.write_set import WriteSet
+from orderflow.application.relay.ports import HandedOver, nobody_waits
+from orderflow.application.relay.publish_pending import PublishPending
+from orderflow.application.relay.run_relay import RunRelay
 from orderflow.domain.errors import LogBehindTopic, StreamUnavailable
 from orderflow.domain.events import ShipperAssigned
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import pytest
 from attrs import define
-from orderflow.application.consuming import Handled
-from orderflow.application.log import Foreign, LogRecord
-from orderflow.application.pausing import Backoff
-from orderflow.application.run_consumer import RunConsumer
-from orderflow.application.transient import may_pass
+from orderflow.application.backoff import Backoff
+from orderflow.application.consuming.consumer import Handled
+from orderflow.application.consuming.run_consumer import RunConsumer
+from orderflow.application.consuming.transient import may_pass
+from orderflow.application.event_log.records import Foreign, LogRecord
 from orderflow.domain.errors import (
     ConcurrentChange,
     CorruptHistory,

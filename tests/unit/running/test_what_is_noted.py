@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from orderflow import OrderFlow
 from orderflow.adapters.memory import LocalWakeup, MemoryStorage
-from orderflow.adapters.sql.watch import trouble
-from orderflow.application.installation.facts import Cause
-from orderflow.application.publish_pending import PublishPending
-from orderflow.application.run_relay import RunRelay
+from orderflow.adapters.sql.health import trouble
+from orderflow.application.health.facts import Cause
+from orderflow.application.relay.publish_pending import PublishPending
+from orderflow.application.relay.run_relay import RunRelay
 from orderflow.domain.errors import InvalidInput, StorageUnavailable, StreamUnavailable
 from orderflow.entrypoints.container import container_for
-from orderflow.entrypoints.lifespan import opened
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.wiring.lifespan import opened
 
 from tests.support.door import Installation, calling
 from tests.support.waiting import eventually_async

@@ -2,8 +2,8 @@
 
 import pytest
 from orderflow.adapters.telemetry import Instruments
-from orderflow.adapters.telemetry.catalogue import CATALOGUE, COMMAND_SECONDS, COMMANDS, CONSUMED, Kind, Metric
-from orderflow.adapters.telemetry.labels import CONSUMER, OTHER, Label
+from orderflow.adapters.telemetry.metrics.catalogue import CATALOGUE, COMMAND_SECONDS, COMMANDS, CONSUMED, Kind, Metric
+from orderflow.adapters.telemetry.metrics.labels import CONSUMER, OTHER, Label
 from orderflow.domain.errors import OrderFlowError
 
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from orderflow.adapters.telemetry.catalogue import CATALOGUE
-from orderflow.adapters.telemetry.page import page
+from orderflow.adapters.telemetry.metrics.catalogue import CATALOGUE
+from orderflow.adapters.telemetry.metrics.docs_page import page
 
 DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
 

@@ -8,8 +8,8 @@ import pytest
 from attrs import define, field
 from orderflow import Money, OrderFlow, OrderLine
 from orderflow.adapters.telemetry import Instruments, Scrape, States
-from orderflow.adapters.telemetry import catalogue as the
-from orderflow.application.log import bucket_of
+from orderflow.adapters.telemetry.metrics import catalogue as the
+from orderflow.application.event_log.records import bucket_of
 from orderflow.domain.errors import StorageUnavailable, StreamUnavailable
 from pytest_mock import MockerFixture
 
@@ -164,7 +164,7 @@ async def test_the_form_is_the_one_that_is_accepted(accept: str, content_type: s
 
 
 async def test_while_kafka_is_away_one_scrape_a_minute_waits_for_it(mocker: MockerFixture) -> None:
-    clock = mocker.patch("orderflow.adapters.telemetry.states.monotonic", return_value=1000.0)
+    clock = mocker.patch("orderflow.adapters.telemetry.metrics.scraped_gauges.monotonic", return_value=1000.0)
     ask = mocker.AsyncMock(side_effect=[2, StreamUnavailable("Kafka", "gone"), 2])
     async with OrderFlow.in_memory(consumers=()) as flow:
         await two_orders(flow)

@@ -9,17 +9,17 @@ from attrs import frozen
 from orderflow import InvalidInput, Money, OrderFlow, OrderLine, Settings
 from orderflow.adapters.memory import MemoryTopic
 from orderflow.adapters.telemetry import Instruments
-from orderflow.adapters.telemetry import catalogue as the
-from orderflow.adapters.telemetry.kafka_clients import KafkaClients
-from orderflow.adapters.telemetry.watched import (
+from orderflow.adapters.telemetry.metrics import catalogue as the
+from orderflow.adapters.telemetry.metrics.instrumented import (
     WatchedCommand,
     WatchedNotifier,
     WatchedPublishing,
     WatchedRelayTopic,
 )
-from orderflow.application.log import LogRecord
-from orderflow.application.notices import Contact, Message, Receipt
-from orderflow.application.ports import HandedOver, nobody_waits
+from orderflow.adapters.telemetry.metrics.kafka_clients import KafkaClients
+from orderflow.application.event_log.records import LogRecord
+from orderflow.application.notifications.notification import Contact, Message, Receipt
+from orderflow.application.relay.ports import HandedOver, nobody_waits
 from orderflow.domain.errors import ChannelUnavailable, IllegalTransition, StreamUnavailable
 
 from tests.support.metrics import Scraped

@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 from attrs import define, field
 from orderflow.adapters import wire
-from orderflow.adapters.memory.effects import MemoryEffects
+from orderflow.adapters.memory.consumer_store import MemoryEffects
 from orderflow.adapters.telemetry import Instruments
-from orderflow.adapters.telemetry import catalogue as the
-from orderflow.adapters.telemetry.watched_consumers import WatchedBatches, watched
-from orderflow.application.analyse import Analyse
-from orderflow.application.consuming import Consumer, ConsumerWork
-from orderflow.application.handle_batch import HandleBatch
-from orderflow.application.handlers import HandlerConsumer
-from orderflow.application.log import Delivery, LogRecord
-from orderflow.application.redrive import Redrive
+from orderflow.adapters.telemetry.metrics import catalogue as the
+from orderflow.adapters.telemetry.metrics.instrumented_consumers import WatchedBatches, watched
+from orderflow.application.analytics.analyse import Analyse
+from orderflow.application.consuming.consumer import Consumer, ConsumerWork
+from orderflow.application.consuming.handle_batch import HandleBatch
+from orderflow.application.consuming.handlers import HandlerConsumer
+from orderflow.application.dead_letters.redrive import Redrive
+from orderflow.application.event_log.records import Delivery, LogRecord
 from orderflow.domain.errors import StorageUnavailable
 from orderflow.domain.events import OrderEvent
 from orderflow.domain.lifecycle import OrderState

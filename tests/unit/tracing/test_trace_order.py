@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from attrs import evolve
 from orderflow import OrderFlow, OrderNotFound, Settings
-from orderflow.application.log import LogRecord, Place
-from orderflow.application.trace_order import Handling, Moment, TraceOrder
+from orderflow.application.event_log.records import LogRecord, Place
+from orderflow.application.health.trace_order import Handling, Moment, TraceOrder
+from orderflow.domain.actor import Actor
 from orderflow.domain.errors import StreamUnavailable
-from orderflow.domain.lifecycle import Actor
 
 from tests.support.commands import CommandLine, order_json
 from tests.unit.test_embedded import placed
@@ -91,7 +91,7 @@ async def test_what_is_parked_says_so_and_since_when(monkeypatch: pytest.MonkeyP
     async def broken(*_: object) -> None:
         raise ValueError("no paper")
 
-    monkeypatch.setattr("orderflow.application.analyse.Analyse.handle", broken)
+    monkeypatch.setattr("orderflow.application.analytics.analyse.Analyse.handle", broken)
     async with OrderFlow.in_memory() as flow:
         await placed(flow, "o1")
         await flow.settled()

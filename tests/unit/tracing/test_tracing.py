@@ -11,11 +11,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from orderflow import InvalidInput, OrderFlow, Settings
 from orderflow.adapters import wire
-from orderflow.adapters.telemetry.traced import Destination, TracedHandling, TracedRelayTopic
-from orderflow.adapters.telemetry.tracing import Tracing, context_of, sampled, traceparent_of
-from orderflow.application.log import LogRecord
-from orderflow.application.ports import HandedOver, nobody_waits
-from orderflow.application.request import Request, answering, current_request, is_traceparent
+from orderflow.adapters.telemetry.tracing.traced import Destination, TracedHandling, TracedRelayTopic
+from orderflow.adapters.telemetry.tracing.tracing import Tracing, context_of, sampled, traceparent_of
+from orderflow.application.event_log.records import LogRecord
+from orderflow.application.relay.ports import HandedOver, nobody_waits
+from orderflow.application.request_context import Request, answering, current_request, is_traceparent
 from orderflow.domain.errors import NotConfigured, StreamUnavailable
 
 from tests.support.door import calling
@@ -121,7 +121,7 @@ async def test_a_collector_that_is_down_costs_spans_and_nothing_else() -> None:
 
 
 async def test_without_the_sdk_an_endpoint_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "orderflow.adapters.telemetry.otlp", None)
+    monkeypatch.setitem(sys.modules, "orderflow.adapters.telemetry.tracing.otlp", None)
     settings = Settings(database_url="memory://", tracing_endpoint="http://127.0.0.1:9/v1/traces")
 
     with pytest.raises(NotConfigured, match=r"orderflow\[otlp\]"):

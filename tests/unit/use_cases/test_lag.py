@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.application.lag import Lag, ReaderLag
-from orderflow.application.log import bucket_of
-from orderflow.application.readers import Readers
-from orderflow.application.rollout import Word
+from orderflow.application.event_log.readers import Readers
+from orderflow.application.event_log.records import bucket_of
+from orderflow.application.health.lag import Lag, ReaderLag
+from orderflow.application.operator_note import Word
 
 from tests.contracts.orders import placed
 from tests.unit.domain.cast import AT

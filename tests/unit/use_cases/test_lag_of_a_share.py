@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from orderflow.adapters.memory import MemoryStorage, MemoryTopic
-from orderflow.application.lag import Lag, ReaderLag
-from orderflow.application.log import FLOOR
-from orderflow.application.publish_pending import PublishPending
-from orderflow.application.readers import Readers
-from orderflow.application.rollout import Word
-from orderflow.application.rollout_in_force import RolloutInForce
+from orderflow.application.event_log.readers import Readers
+from orderflow.application.event_log.records import FLOOR
+from orderflow.application.health.lag import Lag, ReaderLag
+from orderflow.application.operator_note import Word
+from orderflow.application.relay.publish_pending import PublishPending
+from orderflow.application.rollout.cached_rollout import RolloutInForce
 
 from tests.support.shop import Shop
 from tests.unit.domain.cast import AT

@@ -7,14 +7,16 @@ from decimal import Decimal
 
 import pytest
 from attrs import evolve
-from orderflow.application.assign_shipper import AssignShipper
-from orderflow.application.change_order import ChangeOrder
-from orderflow.application.create_order import CreateOrder, NewOrder
-from orderflow.application.ports import Clock, EventPublisher, NewId, OrderRepository, PaymentBook
-from orderflow.application.reading import OrderQuery
-from orderflow.application.request import IdempotencyKey, Request, answering
-from orderflow.application.retry import ATTEMPTS
-from orderflow.application.write_set import GatheringWork
+from orderflow.application.clock import Clock, NewId
+from orderflow.application.orders.assign_shipper import AssignShipper
+from orderflow.application.orders.change_order import ChangeOrder
+from orderflow.application.orders.create_order import CreateOrder, NewOrder
+from orderflow.application.orders.ports import EventPublisher, OrderRepository, PaymentBook
+from orderflow.application.orders.queries import OrderQuery
+from orderflow.application.orders.retry import ATTEMPTS
+from orderflow.application.orders.unit_of_work import GatheringWork
+from orderflow.application.request_context import IdempotencyKey, Request, answering
+from orderflow.domain.actor import Actor
 from orderflow.domain.errors import (
     ConcurrentChange,
     IllegalTransition,
@@ -27,9 +29,10 @@ from orderflow.domain.errors import (
     VersionMismatch,
 )
 from orderflow.domain.events import OrderCreated, OrderLine, ShipperAssigned, StateChanged
-from orderflow.domain.lifecycle import Actor, OrderState, PaymentMethod
+from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
 from orderflow.domain.order import Order
+from orderflow.domain.payment import PaymentMethod
 from orderflow.entrypoints.container import Container
 from orderflow.entrypoints.settings import Settings
 from pytest_mock import MockerFixture

@@ -3,15 +3,17 @@
 from decimal import Decimal
 
 import pytest
-from orderflow.adapters.gateway import SandboxGateway
-from orderflow.adapters.gateway.sandbox import DECLINE, INSUFFICIENT_FUNDS, SUCCESS, TIME_OUT, TIME_OUT_ONCE
-from orderflow.application.create_order import NewOrder
-from orderflow.application.payments import AttemptKind, AttemptStatus, GatewayAnswer
+from orderflow.adapters.payment_gateway import SandboxGateway
+from orderflow.adapters.payment_gateway.sandbox import DECLINE, INSUFFICIENT_FUNDS, SUCCESS, TIME_OUT, TIME_OUT_ONCE
+from orderflow.application.orders.create_order import NewOrder
+from orderflow.application.orders.payment_attempts import AttemptKind, AttemptStatus, GatewayAnswer
+from orderflow.domain.actor import Actor
 from orderflow.domain.errors import GatewayUnavailable, GuardFailed, NotPermitted, OrderNotFound
 from orderflow.domain.events import OrderLine
-from orderflow.domain.lifecycle import Actor, OrderState, PaymentMethod, PaymentStatus
+from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
 from orderflow.domain.order import Order
+from orderflow.domain.payment import PaymentMethod, PaymentStatus
 from orderflow.entrypoints.container import Container
 from orderflow.entrypoints.settings import Settings
 

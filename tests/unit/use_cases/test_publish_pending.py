@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from orderflow.adapters.memory import MemoryTopic
-from orderflow.application.log import BUCKETS, FLOOR, LogRecord, Positions
-from orderflow.application.ports import EventLog, HandedOver, RelayTopic, nobody_waits
-from orderflow.application.publish_pending import PublishPending
+from orderflow.application.event_log.ports import EventLog
+from orderflow.application.event_log.records import BUCKETS, FLOOR, LogRecord, Positions
+from orderflow.application.relay.ports import HandedOver, RelayTopic, nobody_waits
+from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.domain.errors import LogBehindTopic, StorageUnavailable, StreamUnavailable
 from pytest_mock import MockerFixture
 

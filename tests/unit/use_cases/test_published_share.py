@@ -2,10 +2,11 @@
 
 import pytest
 from orderflow.adapters.memory import MemoryTopic
-from orderflow.application.log import BUCKETS, LogRecord
-from orderflow.application.publish_pending import PublishPending
-from orderflow.application.rollout import Word, buckets_of
-from orderflow.application.rollout_in_force import RolloutInForce
+from orderflow.application.event_log.records import BUCKETS, LogRecord
+from orderflow.application.operator_note import Word
+from orderflow.application.relay.publish_pending import PublishPending
+from orderflow.application.rollout.cached_rollout import RolloutInForce
+from orderflow.application.rollout.rollout import buckets_of
 from orderflow.domain.errors import LogBehindTopic
 
 from tests.support.shop import Shop

@@ -7,12 +7,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from orderflow.adapters.wire import decode_record
-from orderflow.application.create_order import NewOrder
+from orderflow.application.orders.create_order import NewOrder
+from orderflow.domain.actor import Actor, Role
 from orderflow.domain.errors import OrderFlowError
 from orderflow.domain.events import OrderLine
 from orderflow.domain.history import facts, fold
-from orderflow.domain.lifecycle import Actor, OrderState, PaymentMethod, Role
+from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
+from orderflow.domain.payment import PaymentMethod
 from orderflow.entrypoints.container import Container
 from orderflow.entrypoints.settings import Settings
 

@@ -1,0 +1,136 @@
+"""TODO."""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from attrs import field, frozen
+
+from ...application.consuming.dead_letter import DeadLetter, ForeignLetter, LetterChange, Outcome
+from .overlay import Staged
+
+LetterKey = tuple[str, str, int]
+"""Consumer, order and sequence: what tells letters apart."""
+
+
+def letter_key(letter: DeadLetter) -> LetterKey:
+    return letter.consumer, letter.record.order_id, letter.record.sequence
+
+
+@frozen
+class MemoryDeadLetterBook:
+    _consumer: str
+    _letters: Staged[tuple[str, str], tuple[DeadLetter, ...]]
+    _foreign: Staged[tuple[str, str, int, int], ForeignLetter]
+    _to_copy: Staged[LetterKey, datetime]
+    _changes: list[LetterChange]
+    _noted: list[LetterChange] = field(factory=list, init=False)
+
+    async def parked(self, order_ids: Collection[str]) -> Collection[str]:
+        return {order_id for order_id in order_ids if self._letters.get((self._consumer, order_id))}
+
+    async def first(self, order_id: str) -> DeadLetter | None:
+        return next(iter(self._letters.get((self._consumer, order_id)) or ()), None)
+
+    async def keep(self, letters: Sequence[DeadLetter]) -> None:
+        for letter in letters:
+            others = self._without(letter)
+            self._put(letter.record.order_id, sorted([*others, letter], key=lambda it: it.record.sequence))
+
+    async def remove(self, letter: DeadLetter) -> bool:
+        others = self._without(letter)
+        self._put(letter.record.order_id, others)
+        self._to_copy.drop(letter_key(letter))
+        return not others
+
+    async def copy_later(self, letters: Sequence[DeadLetter], at: datetime) -> None:
+        for letter in letters:
+            self._to_copy.put(letter_key(letter), at)
+
+    async def note(self, change: LetterChange) -> None:
+        self._noted.append(change)
+
+    async def set_aside(self, letters: Sequence[ForeignLetter]) -> None:
+        for letter in letters:
+            at = letter.record
+            place = (letter.consumer, at.topic, at.partition, at.offset)
+            if self._foreign.get(place) is None:
+                self._foreign.put(place, letter)
+
+    def commit(self) -> None:
+        self._letters.keep()
+        self._foreign.keep()
+        self._to_copy.keep()
+        self._changes.extend(self._noted)
+
+    def _without(self, letter: DeadLetter) -> list[DeadLetter]:
+        there = self._letters.get((self._consumer, letter.record.order_id)) or ()
+        return [it for it in there if it.record.sequence != letter.record.sequence]
+
+    def _put(self, order_id: str, letters: Sequence[DeadLetter]) -> None:
+        if letters:
+            self._letters.put((self._consumer, order_id), tuple(letters))
+        else:
+            self._letters.drop((self._consumer, order_id))
+
+
+@frozen
+class MemoryDeadLetters:
+    _letters: dict[tuple[str, str], tuple[DeadLetter, ...]]
+    _foreign: dict[tuple[str, str, int, int], ForeignLetter]
+    _to_copy: dict[LetterKey, datetime]
+    _changes: list[LetterChange]
+    _lock: asyncio.Lock
+
+    async def blocking(self, consumer: str | None = None, *, error: str | None = None) -> Sequence[DeadLetter]:
+        firsts = (letters[0] for _, letters in sorted(self._letters.items()))
+        return [it for it in firsts if consumer in (None, it.consumer) and error in (None, it.error)]
+
+    async def of_order(self, consumer: str, order_id: str) -> Sequence[DeadLetter]:
+        return self._letters.get((consumer, order_id), ())
+
+    async def waiting(self, consumer: str) -> Mapping[str, int]:
+        return {order_id: len(letters) for (of, order_id), letters in self._letters.items() if of == consumer}
+
+    async def history(
+        self, *, limit: int, consumer: str | None = None, order_id: str | None = None
+    ) -> Sequence[LetterChange]:
+        latest = reversed(self._changes)
+        return [it for it in latest if consumer in (None, it.consumer) and order_id in (None, it.order_id)][:limit]
+
+    async def claim_copies(self, *, now: datetime, until: datetime, limit: int) -> Sequence[DeadLetter]:
+        async with self._lock:
+            claimed = [key for key, due in sorted(self._to_copy.items()) if due <= now][:limit]
+            self._to_copy.update(dict.fromkeys(claimed, until))
+            letters = {letter_key(it): it for key in claimed for it in self._letters.get(key[:2], ())}
+        return [letters[key] for key in claimed]
+
+    async def copied(self, letters: Sequence[DeadLetter]) -> None:
+        async with self._lock:
+            for letter in letters:
+                self._to_copy.pop(letter_key(letter), None)
+
+    async def dropped(self, consumer: str) -> Mapping[str, Collection[int]]:
+        found: dict[str, set[int]] = defaultdict(set)
+        for it in self._changes:
+            if it.consumer == consumer and it.outcome is Outcome.DROPPED:
+                found[it.order_id].add(it.sequence)
+        return found
+
+    async def parked(self) -> Mapping[str, int]:
+        return Counter(consumer for consumer, _ in self._letters)
+
+    async def letters(self) -> Mapping[str, int]:
+        return Counter(consumer for (consumer, _), letters in self._letters.items() for _ in letters)
+
+    async def foreign_records(self) -> Mapping[str, int]:
+        return Counter(consumer for consumer, *_ in self._foreign)
+
+    async def latest(self, limit: int) -> Sequence[DeadLetter]:
+        failed = [it for letters in self._letters.values() for it in letters if it.error]
+        return sorted(failed, key=lambda it: it.last_failed_at, reverse=True)[:limit]
+
+    async def foreign(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[ForeignLetter]:
+        letters = (self._foreign[place] for place in sorted(self._foreign))
+        return [it for it in letters if consumer in (None, it.consumer)][:limit]

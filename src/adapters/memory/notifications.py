@@ -1,0 +1,107 @@
+"""TODO."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from attrs import evolve, frozen
+
+from ...application.notifications.notification import Contact, Notification, NotificationStatus, Parties, Told
+from .overlay import Staged
+
+NoticeKey = tuple[int, str, str]
+"""Sequence, recipient and channel: what tells the notifications of one order apart."""
+
+
+def notice_key(notification: Notification) -> NoticeKey:
+    return notification.sequence, notification.recipient, notification.channel
+
+
+@frozen
+class MemoryNotificationBook:
+    _contacts: Mapping[str, Contact]
+    _parties: Staged[str, Parties]
+    _notices: Staged[str, Mapping[NoticeKey, Notification]]
+    _pending: Staged[tuple[str, NoticeKey], None]
+
+    async def parties(self, order_ids: Collection[str]) -> Mapping[str, Parties]:
+        return self._parties.among(order_ids)
+
+    async def keep_parties(self, parties: Sequence[Parties]) -> None:
+        for it in parties:
+            self._parties.put(it.order_id, it)
+
+    async def contacts(self, parties: Collection[str]) -> Mapping[str, Contact]:
+        return {party: self._contacts[party] for party in parties if party in self._contacts}
+
+    async def record(self, notifications: Sequence[Notification]) -> None:
+        for notification in notifications:
+            order_id, key = notification.order_id, notice_key(notification)
+            there = self._notices.get(order_id) or {}
+            if key in there:
+                continue
+            self._notices.put(order_id, {**there, key: notification})
+            if notification.status is NotificationStatus.PENDING:
+                self._pending.put((order_id, key), None)
+
+    def commit(self) -> None:
+        self._parties.keep()
+        self._notices.keep()
+        self._pending.keep()
+
+
+@frozen
+class MemoryContacts:
+    _contacts: dict[str, Contact]
+
+    async def set(self, contact: Contact) -> None:
+        if contact.email is None:
+            self._contacts.pop(contact.party, None)
+        else:
+            self._contacts[contact.party] = contact
+
+    async def get(self, party: str) -> Contact | None:
+        return self._contacts.get(party)
+
+    async def list(self) -> Sequence[Contact]:
+        return [self._contacts[party] for party in sorted(self._contacts)]
+
+
+@frozen
+class MemoryNotifications:
+    _notices: dict[str, Mapping[NoticeKey, Notification]]
+    _pending: dict[tuple[str, NoticeKey], None]
+    _lock: asyncio.Lock
+
+    async def claim(
+        self, channels: Collection[str], *, now: datetime, until: datetime, limit: int
+    ) -> Sequence[Notification]:
+        async with self._lock:
+            pending = (self._notices[order_id][key] for order_id, key in self._pending)
+            due = [it for it in pending if it.due_at <= now and it.channel in channels]
+            claimed = sorted(due, key=lambda it: (it.due_at, it.order_id, notice_key(it)))[:limit]
+            self._put([evolve(it, due_at=until) for it in claimed])
+        return claimed
+
+    async def keep(self, notifications: Sequence[Notification]) -> None:
+        async with self._lock:
+            self._put(notifications)
+
+    def _put(self, notifications: Sequence[Notification]) -> None:
+        for it in notifications:
+            key = notice_key(it)
+            self._notices[it.order_id] = {**self._notices[it.order_id], key: it}
+            if it.status is not NotificationStatus.PENDING:
+                self._pending.pop((it.order_id, key), None)
+
+    async def of_orders(self, order_ids: Collection[str]) -> Sequence[Notification]:
+        return [
+            notices[key]
+            for order_id in sorted(order_ids)
+            if (notices := self._notices.get(order_id)) is not None
+            for key in sorted(notices)
+        ]
+
+    async def told(self, order_ids: Collection[str]) -> Sequence[Told]:
+        found = await self.of_orders(order_ids)
+        return [Told(it.order_id, it.sequence, it.recipient, it.channel) for it in found]

@@ -1,0 +1,51 @@
+"""Writes that are staged over a dictionary until they are kept together, or dropped."""
+
+from collections.abc import Collection, Hashable
+from typing import Any, Generic, TypeVar
+
+from attrs import field, frozen
+
+K = TypeVar("K", bound=Hashable)
+
+
+V = TypeVar("V")
+
+
+_GONE: Any = object()
+
+
+@frozen
+class Staged(Generic[K, V]):
+    """``kept`` with changes over it that nobody else sees before ``keep``."""
+
+    kept: dict[K, V]
+    _changes: dict[K, V] = field(factory=dict, init=False)
+
+    def get(self, key: K) -> V | None:
+        if key in self._changes:
+            value = self._changes[key]
+            return None if value is _GONE else value
+        return self.kept.get(key)
+
+    def among(self, keys: Collection[K]) -> dict[K, V]:
+        """What is there under ``keys``."""
+        found = ((key, self.get(key)) for key in keys)
+        return {key: value for key, value in found if value is not None}
+
+    def all(self) -> dict[K, V]:
+        """What will be there once this is kept."""
+        merged = {**self.kept, **self._changes}
+        return {key: value for key, value in merged.items() if value is not _GONE}
+
+    def put(self, key: K, value: V) -> None:
+        self._changes[key] = value
+
+    def drop(self, key: K) -> None:
+        self._changes[key] = _GONE
+
+    def keep(self) -> None:
+        for key, value in self._changes.items():
+            if value is _GONE:
+                self.kept.pop(key, None)
+            else:
+                self.kept[key] = value

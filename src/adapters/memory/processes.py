@@ -1,0 +1,39 @@
+"""The processes that use one storage in RAM, which is one."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from attrs import define, field
+
+from ...application.health.processes import Process, Seen
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@define(eq=False)
+class MemoryProcessRegistry:
+    clock: Callable[[], datetime] = _now
+    _seen: dict[str, tuple[Process, datetime, float]] = field(factory=dict, init=False)
+
+    async def beat(self, process: Process, at: datetime) -> None:
+        now = self.clock()
+        self._seen[process.id] = (process, now, (at - now).total_seconds())
+
+    async def leave(self, id: str) -> None:
+        self._seen.pop(id, None)
+
+    async def seen(self) -> Sequence[Seen]:
+        now = self.clock()
+        found = [
+            Seen(process=process, last_seen_at=at, silent=(now - at).total_seconds(), clock_ahead=ahead)
+            for process, at, ahead in self._seen.values()
+        ]
+        return sorted(found, key=lambda each: (each.process.started_at, each.process.id))
+
+    async def forget(self, silent_for: float) -> int:
+        old = [each.process.id for each in await self.seen() if each.silent >= silent_for]
+        for gone in old:
+            del self._seen[gone]
+        return len(old)

@@ -1,0 +1,33 @@
+"""Letters from the templates beside this file: ``EVENT.ROLE.txt``, the subject, an empty line, the text."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from string import Template
+
+from attrs import field, frozen
+
+from ...application.notifications.notification import Letter
+from ...domain.actor import Role
+
+_SUFFIX = ".txt"
+
+
+def _templates() -> dict[str, tuple[Template, Template]]:
+    templates = {}
+    for file in (files(__package__) / "templates").iterdir():
+        if file.name.endswith(_SUFFIX):
+            subject, _, text = file.read_text("utf-8").partition("\n\n")
+            templates[file.name.removesuffix(_SUFFIX)] = (Template(subject.strip()), Template(text))
+    return templates
+
+
+@frozen
+class TemplateWording:
+    """Reads all templates once, when it is made."""
+
+    _templates: Mapping[str, tuple[Template, Template]] = field(factory=_templates, init=False, repr=False)
+
+    def __call__(self, role: Role, values: Mapping[str, str], *, event_type: str) -> Letter:
+        """Raises LookupError: there is no such template, or it names a value that is not there."""
+        subject, text = self._templates[f"{event_type}.{role}"]
+        return Letter(subject.substitute(values), text.substitute(values))

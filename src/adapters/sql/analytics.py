@@ -1,0 +1,239 @@
+"""TODO."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from attrs import frozen
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Select,
+    Table,
+    Text,
+    case,
+    func,
+    select,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ...application.analytics.figures import (
+    DeliveryTimes,
+    MinuteSales,
+    RestaurantSales,
+    StateTime,
+    delivery_times,
+    minute_of,
+    state_time,
+)
+from ...application.analytics.order_progress import OrderCourse
+from ...domain.lifecycle import OrderState
+from ...domain.money import Money
+from .bulk import Row, _rows, among, put
+from .database import Database
+from .types import ROOM_TO_CHANGE, Amount, Identifier, Moment, metadata
+
+
+def _courses(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("order_id", Identifier, nullable=False),
+        Column("restaurant_id", Identifier, nullable=False),
+        Column("total", Amount, nullable=False),
+        # The same in ten-thousandths: whole numbers are summed exactly by every database.
+        Column("total_e4", BigInteger, nullable=False),
+        Column("currency", Identifier, nullable=False),
+        Column("state", Text, nullable=False),
+        Column("since", Moment, nullable=False),
+        Column("created_at", Moment, nullable=False),
+        # Whole minutes since 1970: what is asked for by minute is grouped alike by every database.
+        Column("created_minute", BigInteger, nullable=False),
+        # Microseconds in each state that was left.
+        Column("waiting_for_shipper_us", BigInteger),
+        Column("preparing_us", BigInteger),
+        Column("on_the_way_us", BigInteger),
+        Column("cancel_reason", Text),
+        Column("delivery_minutes", Integer),
+        Column("events", Integer, nullable=False),
+        PrimaryKeyConstraint("order_id"),
+        postgresql_with={"fillfactor": ROOM_TO_CHANGE},
+    )
+
+
+order_courses = _courses("order_courses")
+Index(None, order_courses.c.created_minute)
+
+
+order_courses_beside = _courses("order_courses_beside")
+"""Where a rebuild makes them anew, until it swaps them in; without one, it is empty."""
+
+
+rebuilds = Table(
+    "rebuilds",
+    metadata,
+    Column("consumer", Identifier, nullable=False),
+    Column("run", Text, nullable=False),
+    PrimaryKeyConstraint("consumer"),
+)
+"""A row for each consumer for which one was begun: which one began last. Whoever writes beside locks it first."""
+
+
+_US = timedelta(microseconds=1)
+
+
+SPENT = {state: f"{state}_us" for state in OrderState if not state.terminal}
+"""The column with the time spent in each state that can be left."""
+
+
+def row_of_course(it: OrderCourse) -> dict[str, Any]:
+    return {
+        "order_id": it.order_id,
+        "restaurant_id": it.restaurant_id,
+        "total": it.total.amount,
+        "total_e4": int(it.total.amount.scaleb(4)),
+        "currency": it.total.currency,
+        "state": it.state.value,
+        "since": it.since,
+        "created_at": it.created_at,
+        "created_minute": int(minute_of(it.created_at).timestamp()) // 60,
+        **{name: None if (spent := it.spent.get(state)) is None else spent // _US for state, name in SPENT.items()},
+        "cancel_reason": it.cancel_reason,
+        "delivery_minutes": it.delivery_minutes,
+        "events": it.events,
+    }
+
+
+def course_of(row: Row) -> OrderCourse:
+    return OrderCourse(
+        order_id=row["order_id"],
+        restaurant_id=row["restaurant_id"],
+        total=Money(row["total"], row["currency"]),
+        created_at=row["created_at"],
+        state=OrderState(row["state"]),
+        since=row["since"],
+        spent={state: row[name] * _US for state, name in SPENT.items() if row[name] is not None},
+        cancel_reason=row["cancel_reason"],
+        delivery_minutes=row["delivery_minutes"],
+        events=row["events"],
+    )
+
+
+@frozen
+class SqlAnalyticsBook:
+    _connection: AsyncConnection
+    _table: Table = order_courses
+
+    async def courses(self, order_ids: Collection[str]) -> Mapping[str, OrderCourse]:
+        rows = await _rows(self._connection, self._table.c.order_id, order_ids)
+        return {row["order_id"]: course_of(row) for row in rows}
+
+    async def keep(self, courses: Sequence[OrderCourse]) -> None:
+        await put(self._connection, self._table, [row_of_course(it) for it in courses])
+
+
+_SECOND_US = 1_000_000
+
+
+_CENTS = Decimal("0.01")
+
+
+@frozen
+class SqlAnalyticsViews:
+    _database: Database
+
+    async def per_minute(self, start: datetime, end: datetime) -> Sequence[MinuteSales]:
+        minute = order_courses.c.created_minute
+        sales = _sales(minute).where(minute >= _minutes(start), minute < _minutes(end))
+        return [
+            MinuteSales(minute=datetime.fromtimestamp(row[0] * 60, UTC), **_sums(row)) for row in await self._all(sales)
+        ]
+
+    async def per_restaurant(self) -> Sequence[RestaurantSales]:
+        sales = await self._all(_sales(order_courses.c.restaurant_id))
+        return [RestaurantSales(restaurant_id=row[0], **_sums(row)) for row in sales]
+
+    async def by_state(self) -> Mapping[OrderState, int]:
+        state = order_courses.c.state
+        counted = {row[0]: row[1] for row in await self._all(select(state, func.count()).group_by(state))}
+        return {state: counted.get(state, 0) for state in OrderState}
+
+    async def time_in_states(self) -> Sequence[StateTime]:
+        return [time for state, name in SPENT.items() if (time := await self._time_in(state, name)) is not None]
+
+    async def cancellations(self) -> Mapping[str, int]:
+        reason = order_courses.c.cancel_reason
+        counted = await self._all(select(reason, func.count()).where(reason.is_not(None)).group_by(reason))
+        return dict(sorted(((row[0], row[1]) for row in counted), key=lambda item: (-item[1], item[0])))
+
+    async def delivery_times(self) -> DeliveryTimes:
+        minutes = order_courses.c.delivery_minutes
+        counted = await self._all(select(minutes, func.count()).where(minutes.is_not(None)).group_by(minutes))
+        return delivery_times({row[0]: row[1] for row in counted})
+
+    async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, OrderCourse]:
+        async with self._database.reading() as connection:
+            here = among(connection, order_courses.c.order_id, order_ids)
+            found = await connection.execute(select(order_courses).where(here))
+            return {row["order_id"]: course_of(row) for row in found.mappings()}
+
+    async def _time_in(self, state: OrderState, name: str) -> StateTime | None:
+        spent = order_courses.c[name]
+        # Whole microseconds modulo seconds: division rounds differently here and there, the remainder does not.
+        second = (spent - spent % _SECOND_US).label("second")
+        counted = await self._all(
+            select(second, func.count(), func.sum(spent)).where(spent.is_not(None)).group_by(second)
+        )
+        if not counted:
+            return None
+        total = sum(int(row[2]) for row in counted)
+        seconds = {row[0] // _SECOND_US: row[1] for row in counted}
+        return state_time(state, timedelta(microseconds=total), seconds)
+
+    async def _all(self, query: Select[Any]) -> Sequence[Any]:
+        async with self._database.reading() as connection:
+            found = await connection.execute(query)
+            return list(found)
+
+
+def _sales(key: ColumnElement[Any]) -> Select[Any]:
+    it = order_courses.c
+    cancelled = it.state == OrderState.CANCELLED.value
+    return (
+        select(
+            key,
+            it.currency,
+            func.count().label("orders"),
+            func.sum(case((cancelled, 1), else_=0)).label("cancelled"),
+            func.sum(it.total_e4).label("gross"),
+            func.sum(case((cancelled, 0), else_=it.total_e4)).label("net"),
+        )
+        .group_by(key, it.currency)
+        .order_by(key, it.currency)
+    )
+
+
+def _sums(row: Any) -> dict[str, Any]:
+    return {
+        "currency": row.currency,
+        "orders": row.orders,
+        "cancelled": int(row.cancelled),
+        "gross_revenue": _amount(row.gross),
+        "net_revenue": _amount(row.net),
+    }
+
+
+def _amount(ten_thousandths: int | Decimal) -> Decimal:
+    """The exact amount, with two decimals at least."""
+    amount = Decimal(ten_thousandths).scaleb(-4)
+    cents = amount.quantize(_CENTS)
+    return cents if cents == amount else amount
+
+
+def _minutes(at: datetime) -> int:
+    return int(minute_of(at).timestamp()) // 60

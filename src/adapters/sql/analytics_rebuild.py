@@ -1,0 +1,87 @@
+"""Courses that are built beside those in use, in a table of their own, and take their place in one transaction."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from attrs import frozen
+from sqlalchemy import and_, delete, exists, func, select
+from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
+from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ...application.replay.rebuilding import Swapped
+from ...domain.errors import RebuildOvertaken
+from .analytics import SqlAnalyticsBook, order_courses, order_courses_beside, rebuilds
+from .bulk import put
+from .consumer_transaction import SqlConsumerWork
+from .database import Database
+
+ANALYTICS = "analytics"
+AT_ONCE = 50_000
+"""Courses that one statement of a swap compares, so that none takes long, however many there are."""
+
+
+@frozen
+class SqlBeside:
+    _database: Database
+
+    async def begin(self, run: str) -> None:
+        async with self._database.writing() as connection:
+            # Whoever writes beside for an earlier run is waited for, and finds out when it comes again.
+            await put(connection, rebuilds, [{"consumer": ANALYTICS, "run": run}])
+            await connection.execute(delete(order_courses_beside))
+
+    @asynccontextmanager
+    async def store(self, run: str) -> AsyncIterator["SqlRebuildWork"]:
+        async with self._database.writing() as connection:
+            mine = select(rebuilds.c.run).where(rebuilds.c.consumer == ANALYTICS).with_for_update()
+            if await connection.scalar(mine) != run:
+                raise RebuildOvertaken(ANALYTICS)
+            yield SqlRebuildWork(connection)
+
+
+class SqlRebuildWork(SqlConsumerWork):
+    """One transaction in progress."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        super().__init__(connection, ANALYTICS)
+        self.analytics = SqlAnalyticsBook(connection, order_courses_beside)
+
+    async def swap(self) -> Swapped:
+        """Rows that are the same already are not touched."""
+        changed = removed = 0
+        after: str | None = ""
+        while after is not None:
+            upto = await self._upto(after)
+            removed += await self._remove(after, upto)
+            changed += await self._replace(after, upto) if upto is not None else 0
+            after = upto
+        courses = await self._connection.scalar(select(func.count()).select_from(order_courses_beside)) or 0
+        await self._connection.execute(delete(order_courses_beside))
+        return Swapped(courses=courses, changed=changed, removed=removed)
+
+    async def _upto(self, after: str) -> str | None:
+        """The last order of the next page beside; None when there is no further one."""
+        it = order_courses_beside.c.order_id
+        page = select(it).where(it > after).order_by(it).limit(AT_ONCE).subquery()
+        found: str | None = await self._connection.scalar(select(func.max(page.c.order_id)))
+        return found
+
+    async def _remove(self, after: str, upto: str | None) -> int:
+        """Those in use that are not beside."""
+        it, beside = order_courses.c.order_id, order_courses_beside.c.order_id
+        here = it > after if upto is None else and_(it > after, it <= upto)
+        gone = delete(order_courses).where(here, ~exists().where(beside == it))
+        return (await self._connection.execute(gone)).rowcount
+
+    async def _replace(self, after: str, upto: str) -> int:
+        beside = order_courses_beside.c
+        # Found by its key, or each would be compared with every other.
+        rest = (order_courses.c[it.name].is_not_distinct_from(it) for it in beside if not it.primary_key)
+        same = and_(order_courses.c.order_id == beside.order_id, *rest)
+        news = select(*beside).where(beside.order_id > after, beside.order_id <= upto, ~exists().where(same))
+        kind = SqliteInsert if self._connection.dialect.name == "sqlite" else PostgresInsert
+        into = kind(order_courses).from_select([it.name for it in beside], news)
+        kept = {it.name: into.excluded[it.name] for it in beside if not it.primary_key}
+        replacing = into.on_conflict_do_update(index_elements=["order_id"], set_=kept)
+        return (await self._connection.execute(replacing)).rowcount

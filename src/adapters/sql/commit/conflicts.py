@@ -1,0 +1,29 @@
+"""Who was too late in a transaction that therefore does not commit."""
+
+from collections.abc import Collection
+
+from attrs import frozen
+
+from ....application.orders.write_set import WriteSet
+from ....domain.errors import ConcurrentChange, Conflict, RequestAnswered
+
+
+@frozen
+class Losers:
+    """Idempotency keys, as (caller, key), that have an answer already, and orders that are at another version."""
+
+    keys: Collection[tuple[str, str]] = ()
+    orders: Collection[str] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.keys or self.orders)
+
+    def refusal(self, writes: WriteSet) -> Conflict | None:
+        """Why ``writes`` cannot be committed; None where it is not among the losers."""
+        key = writes.request.idempotency
+        if key is not None and (key.caller, key.key) in self.keys:
+            return RequestAnswered(key.key)
+        for order in writes.changed:
+            if order.id in self.orders:
+                return ConcurrentChange(order.id, writes.expected[order.id])
+        return None

@@ -1,0 +1,77 @@
+"""A batch in one SQLite transaction, row by row, on the writing thread: there is no network between."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Executable, bindparam, insert, select, text, update
+from sqlalchemy.dialects.sqlite import insert as insert_or
+
+from ..database import Database
+from ..event_log import log_heads, order_events
+from ..idempotency import idempotency_keys
+from ..orders import orders
+from ..payment_attempts import payment_attempts
+from .batch import Batch, Expected
+from .conflicts import Losers
+
+_TAKE_KEY = insert_or(idempotency_keys).on_conflict_do_nothing()
+_CREATE_ORDER = insert_or(orders).on_conflict_do_nothing()
+_CHANGE_ORDER = update(orders).where(orders.c.id == bindparam("order_id"), orders.c.version == bindparam("expected"))
+_KEEP_ATTEMPT = insert_or(payment_attempts)
+_KEEP_ATTEMPT = _KEEP_ATTEMPT.on_conflict_do_update(
+    index_elements=["key"],
+    set_={c.name: _KEEP_ATTEMPT.excluded[c.name] for c in payment_attempts.columns if c.name not in ("entry", "key")},
+)
+_HEADS = select(log_heads.c.bucket, log_heads.c.position).where(
+    log_heads.c.bucket.in_(bindparam("buckets", expanding=True))
+)
+_MOVE_HEAD = text("UPDATE log_heads SET position = position + :many WHERE bucket = :bucket")
+_APPEND_EVENT = insert(order_events)
+
+
+class _NotCommitted(Exception):
+    """Takes the transaction back because of its losers; never leaves this file."""
+
+    def __init__(self, losers: Losers) -> None:
+        self.losers = losers
+
+
+async def write(database: Database, batch: Batch) -> Losers:
+    """All rows of ``batch``, committed, or none where there are losers. Raises StorageUnavailable."""
+    try:
+        await database.in_one_go(lambda connection: _write(connection, batch))
+    except _NotCommitted as outcome:
+        return outcome.losers
+    return Losers()
+
+
+def _write(connection: Connection, batch: Batch) -> None:
+    """Keys, orders, attempts, and events last."""
+    if lost_keys := {(k["caller"], k["key"]) for k in batch.keys if not _done(connection, _TAKE_KEY, k)}:
+        raise _NotCommitted(Losers(keys=lost_keys))
+    late = {o.order_id for o in batch.created if not _done(connection, _CREATE_ORDER, o.row)}
+    late |= {o.order_id for o in batch.changed if not _done(connection, _CHANGE_ORDER, _change(o))}
+    if late:
+        raise _NotCommitted(Losers(orders=late))
+    if batch.attempts:
+        connection.execute(_KEEP_ATTEMPT, list(batch.attempts))
+    if batch.events:
+        found = connection.execute(_HEADS, {"buckets": list(batch.taken)})
+        heads = {row.bucket: row.position for row in found}
+        connection.execute(_MOVE_HEAD, [{"bucket": b, "many": many} for b, many in batch.taken.items()])
+        now = datetime.now(UTC)
+        connection.execute(_APPEND_EVENT, [_appended(event, heads, now) for event in batch.events])
+
+
+def _done(connection: Connection, statement: Executable, row: dict[str, Any]) -> bool:
+    return connection.execute(statement, row).rowcount == 1
+
+
+def _change(order: Expected) -> dict[str, Any]:
+    return {**order.row, "order_id": order.order_id, "expected": order.version}
+
+
+def _appended(event: dict[str, Any], heads: dict[int, int], now: datetime) -> dict[str, Any]:
+    row = {**event, "position": heads[event["bucket"]] + event["ahead"], "committed_at": now}
+    del row["ahead"]
+    return row

@@ -1,0 +1,68 @@
+"""What the consumers keep, in the database of the orders."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from attrs import frozen
+from sqlalchemy.exc import DBAPIError
+
+from ...domain.errors import StorageUnavailable
+from .analytics import SqlAnalyticsViews
+from .analytics_rebuild import SqlBeside
+from .consumer_transaction import SqlConsumerWork
+from .database import Database
+from .dead_letters import SqlDeadLetters
+from .errors import lost_race
+from .inventory import SqlShortages, SqlStock
+from .notifications import SqlContacts, SqlNotifications
+from .storage import SqlStorage
+
+
+@frozen
+class SqlEffects:
+    """Everything that the consumers of one installation keep."""
+
+    storage: SqlStorage
+
+    @property
+    def database(self) -> Database:
+        return self.storage.database
+
+    @property
+    def beside(self) -> SqlBeside:
+        return SqlBeside(self.database)
+
+    @asynccontextmanager
+    async def store(self, consumer: str) -> AsyncIterator[SqlConsumerWork]:
+        """A transaction of ``consumer``. Raises StorageUnavailable, also when the database broke a deadlock by it."""
+        try:
+            async with self.database.writing() as connection:
+                yield SqlConsumerWork(connection, consumer)
+        except DBAPIError as error:
+            if lost_race(error):
+                raise StorageUnavailable(self.database.backend, "another transaction was in the way") from error
+            raise
+
+    @property
+    def contacts(self) -> SqlContacts:
+        return SqlContacts(self.database)
+
+    @property
+    def notifications(self) -> SqlNotifications:
+        return SqlNotifications(self.database)
+
+    @property
+    def analytics(self) -> SqlAnalyticsViews:
+        return SqlAnalyticsViews(self.database)
+
+    @property
+    def stock(self) -> SqlStock:
+        return SqlStock(self.database)
+
+    @property
+    def shortages(self) -> SqlShortages:
+        return SqlShortages(self.database)
+
+    @property
+    def dead_letters(self) -> SqlDeadLetters:
+        return SqlDeadLetters(self.database)

@@ -1,0 +1,56 @@
+"""One transaction of a consumer: its books and its cursors on one connection."""
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ...application.event_log.records import Positions
+from ...domain.errors import StaleCursor
+from .analytics import SqlAnalyticsBook
+from .bulk import among, put
+from .cursors import cursors
+from .dead_letters import SqlDeadLetterBook
+from .inventory import SqlReservationBook
+from .notifications import SqlNotificationBook
+
+
+class SqlConsumerWork:
+    """One transaction in progress."""
+
+    def __init__(self, connection: AsyncConnection, consumer: str) -> None:
+        self._connection = connection
+        self._consumer = consumer
+        self.notifications = SqlNotificationBook(connection)
+        self.analytics = SqlAnalyticsBook(connection)
+        self.reservations = SqlReservationBook(connection)
+        self.dead_letters = SqlDeadLetterBook(connection, consumer)
+
+    async def hold(self, buckets: Collection[int]) -> Positions:
+        at = await self._locked(sorted(buckets))
+        if new := sorted(set(buckets) - at.keys()):
+            # Two that both found no row: the second waits here for the first, and then finds what that one wrote.
+            await put(self._connection, cursors, [self._row(bucket, 0) for bucket in new], replace=False)
+            at = await self._locked(sorted(buckets))
+        return at
+
+    async def advance(self, moves: Mapping[int, tuple[int, int]]) -> None:
+        at = await self.hold(moves)
+        for bucket, (expected, _) in moves.items():
+            if at[bucket] != expected:
+                raise StaleCursor(self._consumer, bucket, expected)
+        await put(self._connection, cursors, [self._row(bucket, to) for bucket, (_, to) in moves.items()])
+
+    async def _locked(self, buckets: list[int]) -> dict[int, int]:
+        """The cursors, locked in one order everywhere, so that no two transactions wait for each other."""
+        found = await self._connection.execute(
+            select(cursors.c.bucket, cursors.c.position)
+            .where(cursors.c.reader == self._consumer, among(self._connection, cursors.c.bucket, buckets))
+            .order_by(cursors.c.bucket)
+            .with_for_update()
+        )
+        return {row.bucket: row.position for row in found}
+
+    def _row(self, bucket: int, position: int) -> dict[str, object]:
+        return {"reader": self._consumer, "bucket": bucket, "position": position, "updated_at": datetime.now(UTC)}

@@ -1,0 +1,358 @@
+"""TODO."""
+
+from base64 import b64decode, b64encode
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import asdict, fields_dict, frozen
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Select,
+    SmallInteger,
+    Table,
+    Text,
+    and_,
+    delete,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
+from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ...application.consuming.dead_letter import DeadLetter, ForeignLetter, LetterChange, Outcome
+from ...application.event_log.records import Foreign, LogRecord, Origin
+from ...application.operator_note import Word
+from .bulk import Row, _all, among, change, put
+from .database import Database
+from .types import Counter, Identifier, Moment, metadata
+
+parked_orders = Table(
+    "parked_orders",
+    metadata,
+    Column("consumer", Identifier, nullable=False),
+    Column("order_id", Identifier, nullable=False),
+    PrimaryKeyConstraint("consumer", "order_id"),
+)
+"""A row while an order has dead letters; whoever adds or removes some locks it first."""
+
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("consumer", Identifier, nullable=False),
+    Column("order_id", Identifier, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("bucket", SmallInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("occurred_at", Moment, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("correlation_id", Text, nullable=False),
+    Column("traceparent", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("trace", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("first_failed_at", Moment, nullable=False),
+    Column("last_failed_at", Moment, nullable=False),
+    # Where on the topic the event was read; nothing of one that came straight from the log.
+    Column("topic", Text),
+    Column("partition", Integer),
+    Column("offset", BigInteger),
+    PrimaryKeyConstraint("consumer", "order_id", "sequence"),
+)
+
+
+letters_to_copy = Table(
+    "letters_to_copy",
+    metadata,
+    Column("consumer", Identifier, nullable=False),
+    Column("order_id", Identifier, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    PrimaryKeyConstraint("consumer", "order_id", "sequence"),
+)
+"""Letters that the topic for them does not have yet."""
+
+
+dead_letter_changes = Table(
+    "dead_letter_changes",
+    metadata,
+    Column("entry", Counter, Identity(), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("consumer", Identifier, nullable=False),
+    Column("order_id", Identifier, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("bucket", SmallInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    PrimaryKeyConstraint("entry"),
+)
+"""What somebody did about letters; nothing of it is ever changed or deleted."""
+Index(None, dead_letter_changes.c.consumer, dead_letter_changes.c.order_id)
+
+
+foreign_records = Table(
+    "foreign_records",
+    metadata,
+    Column("consumer", Identifier, nullable=False),
+    Column("topic", Identifier, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("key", LargeBinary, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+    # Pairs of a name and the value's bytes in base64: names may repeat.
+    Column("headers", JSON, nullable=False),
+    Column("problem", Text, nullable=False),
+    Column("found_at", Moment, nullable=False),
+    PrimaryKeyConstraint("consumer", "topic", "partition", "offset"),
+)
+
+
+_RECORD = tuple(name for name in LogRecord._fields if name != "epoch")
+
+
+_ORIGIN = tuple(fields_dict(Origin))
+
+
+def row_of_letter(it: DeadLetter) -> dict[str, Any]:
+    return {
+        **it.record._asdict(),
+        **{name: None if it.origin is None else getattr(it.origin, name) for name in _ORIGIN},
+        **{name: value for name, value in asdict(it, recurse=False).items() if name not in ("record", "origin")},
+        **{name: _storable(value) for name, value in (("message", it.message), ("trace", it.trace))},
+    }
+
+
+def letter_of(row: Row) -> DeadLetter:
+    record = LogRecord(**{name: row[name] for name in _RECORD})
+    origin = None if row["topic"] is None else Origin(**{name: row[name] for name in _ORIGIN})
+    rest = {name: row[name] for name in row if name not in _RECORD + _ORIGIN}
+    return DeadLetter(record=record, origin=origin, **rest)
+
+
+def row_of_change(it: LetterChange) -> dict[str, Any]:
+    rest = {name: value for name, value in asdict(it, recurse=False).items() if name != "word"}
+    return {**asdict(it.word), **rest, "outcome": it.outcome.value}
+
+
+def change_of(row: Row) -> LetterChange:
+    rest = {name: row[name] for name in row if name not in ("entry", "by", "why", "at", "outcome")}
+    word = Word(by=row["by"], why=row["why"], at=row["at"])
+    return LetterChange(word=word, outcome=Outcome(row["outcome"]), **rest)
+
+
+def row_of_foreign(it: ForeignLetter) -> dict[str, Any]:
+    return {
+        **asdict(it.record, recurse=False),
+        "headers": [[name, b64encode(value).decode()] for name, value in it.record.headers],
+        "problem": _storable(it.record.problem),
+        "consumer": it.consumer,
+        "found_at": it.found_at,
+    }
+
+
+def foreign_of(row: Row) -> ForeignLetter:
+    names = set(fields_dict(Foreign)) - {"headers"}
+    headers = tuple((name, b64decode(value)) for name, value in row["headers"])
+    record = Foreign(headers=headers, **{name: row[name] for name in names})
+    return ForeignLetter(consumer=row["consumer"], record=record, found_at=row["found_at"])
+
+
+def _storable(text: str) -> str:
+    """``text`` without what PostgreSQL keeps in no text: NUL and lone surrogates."""
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+
+
+@frozen
+class SqlDeadLetterBook:
+    """Whoever adds or removes letters of an order holds its row in ``parked_orders`` until the transaction ends."""
+
+    _connection: AsyncConnection
+    _consumer: str
+
+    async def parked(self, order_ids: Collection[str]) -> Collection[str]:
+        found = await self._connection.execute(
+            select(parked_orders.c.order_id)
+            .where(parked_orders.c.consumer == self._consumer)
+            .where(among(self._connection, parked_orders.c.order_id, order_ids))
+            .order_by(parked_orders.c.order_id)
+            .with_for_update()
+        )
+        return set(found.scalars())
+
+    async def first(self, order_id: str) -> DeadLetter | None:
+        if not await self.parked([order_id]):
+            return None
+        letters = self._letters(order_id, select(dead_letters)).order_by(dead_letters.c.sequence).limit(1)
+        row = (await self._connection.execute(letters)).mappings().first()
+        return None if row is None else letter_of(row)
+
+    async def keep(self, letters: Sequence[DeadLetter]) -> None:
+        for order_id in sorted({letter.record.order_id for letter in letters}):
+            await self._park(order_id)
+        await put(self._connection, dead_letters, [row_of_letter(it) for it in letters])
+
+    async def remove(self, letter: DeadLetter) -> bool:
+        order_id = letter.record.order_id
+        for table in (dead_letters, letters_to_copy):
+            it = table.c
+            here = it.consumer == self._consumer, it.order_id == order_id, it.sequence == letter.record.sequence
+            await self._connection.execute(delete(table).where(*here))
+        if await self.first(order_id) is not None:
+            return False
+        await self._connection.execute(
+            delete(parked_orders).where(
+                parked_orders.c.consumer == self._consumer, parked_orders.c.order_id == order_id
+            )
+        )
+        return True
+
+    async def copy_later(self, letters: Sequence[DeadLetter], at: datetime) -> None:
+        rows = [
+            {"consumer": it.consumer, "order_id": it.record.order_id, "sequence": it.record.sequence, "due_at": at}
+            for it in letters
+        ]
+        await put(self._connection, letters_to_copy, rows)
+
+    async def note(self, change: LetterChange) -> None:
+        await self._connection.execute(insert(dead_letter_changes).values(row_of_change(change)))
+
+    async def set_aside(self, letters: Sequence[ForeignLetter]) -> None:
+        await put(self._connection, foreign_records, [row_of_foreign(it) for it in letters], replace=False)
+
+    async def _park(self, order_id: str) -> None:
+        """Insert the order's row or lock the one that is there: ON CONFLICT DO NOTHING would not lock it."""
+        insert = (SqliteInsert if self._connection.dialect.name == "sqlite" else PostgresInsert)(parked_orders)
+        await self._connection.execute(
+            insert.on_conflict_do_update(index_elements=["consumer", "order_id"], set_={"order_id": order_id}),
+            {"consumer": self._consumer, "order_id": order_id},
+        )
+
+    def _letters(self, order_id: str, of: Select[Any]) -> Select[Any]:
+        return of.where(dead_letters.c.consumer == self._consumer, dead_letters.c.order_id == order_id)
+
+
+@frozen
+class SqlDeadLetters:
+    _database: Database
+
+    async def blocking(self, consumer: str | None = None, *, error: str | None = None) -> Sequence[DeadLetter]:
+        it = dead_letters.c
+        first = (
+            select(it.consumer, it.order_id, func.min(it.sequence).label("sequence"))
+            .group_by(it.consumer, it.order_id)
+            .subquery()
+        )
+        same = and_(it.consumer == first.c.consumer, it.order_id == first.c.order_id, it.sequence == first.c.sequence)
+        letters = select(dead_letters).join(first, same).order_by(it.consumer, it.order_id)
+        if consumer is not None:
+            letters = letters.where(it.consumer == consumer)
+        if error is not None:
+            letters = letters.where(it.error == error)
+        return [letter_of(row) for row in await _all(self._database, letters)]
+
+    async def of_order(self, consumer: str, order_id: str) -> Sequence[DeadLetter]:
+        it = dead_letters.c
+        letters = select(dead_letters).where(it.consumer == consumer, it.order_id == order_id).order_by(it.sequence)
+        return [letter_of(row) for row in await _all(self._database, letters)]
+
+    async def waiting(self, consumer: str) -> Mapping[str, int]:
+        it = dead_letters.c
+        counted = (
+            select(it.order_id, func.count().label("letters")).where(it.consumer == consumer).group_by(it.order_id)
+        )
+        return {row["order_id"]: row["letters"] for row in await _all(self._database, counted)}
+
+    async def history(
+        self, *, limit: int, consumer: str | None = None, order_id: str | None = None
+    ) -> Sequence[LetterChange]:
+        it = dead_letter_changes.c
+        changes = select(dead_letter_changes).order_by(it.entry.desc()).limit(limit)
+        if consumer is not None:
+            changes = changes.where(it.consumer == consumer)
+        if order_id is not None:
+            changes = changes.where(it.order_id == order_id)
+        return [change_of(row) for row in await _all(self._database, changes)]
+
+    async def claim_copies(self, *, now: datetime, until: datetime, limit: int) -> Sequence[DeadLetter]:
+        it, letter = letters_to_copy.c, dead_letters.c
+        same = and_(it.consumer == letter.consumer, it.order_id == letter.order_id, it.sequence == letter.sequence)
+        due = (
+            select(dead_letters)
+            .join(letters_to_copy, same)
+            .where(it.due_at <= now)
+            .order_by(it.consumer, it.order_id, it.sequence)
+            .limit(limit)
+        )
+        # An idle look takes no lock, and on SQLite no turn among the writers.
+        if not await _all(self._database, due.limit(1)):
+            return []
+        async with self._database.writing() as connection:
+            found = await connection.execute(due.with_for_update(of=letters_to_copy, skip_locked=True))
+            claimed = [letter_of(row) for row in found.mappings()]
+            await change(connection, letters_to_copy, [{**_key(letter), "due_at": until} for letter in claimed])
+        return claimed
+
+    async def copied(self, letters: Sequence[DeadLetter]) -> None:
+        it = letters_to_copy.c
+        async with self._database.writing() as connection:
+            for letter in letters:
+                here = [it[name] == value for name, value in _key(letter).items()]
+                await connection.execute(delete(letters_to_copy).where(*here))
+
+    async def dropped(self, consumer: str) -> Mapping[str, Collection[int]]:
+        it = dead_letter_changes.c
+        given_up = select(it.order_id, it.sequence).where(it.consumer == consumer, it.outcome == Outcome.DROPPED.value)
+        found: dict[str, set[int]] = defaultdict(set)
+        for row in await _all(self._database, given_up):
+            found[row["order_id"]].add(row["sequence"])
+        return found
+
+    async def parked(self) -> Mapping[str, int]:
+        it = parked_orders.c.consumer
+        counted = select(it, func.count().label("orders")).group_by(it)
+        return {row["consumer"]: row["orders"] for row in await _all(self._database, counted)}
+
+    async def letters(self) -> Mapping[str, int]:
+        it = dead_letters.c.consumer
+        counted = select(it, func.count().label("letters")).group_by(it)
+        return {row["consumer"]: row["letters"] for row in await _all(self._database, counted)}
+
+    async def foreign_records(self) -> Mapping[str, int]:
+        it = foreign_records.c.consumer
+        counted = select(it, func.count().label("records")).group_by(it)
+        return {row["consumer"]: row["records"] for row in await _all(self._database, counted)}
+
+    async def latest(self, limit: int) -> Sequence[DeadLetter]:
+        it = dead_letters.c
+        letters = select(dead_letters).where(it.error != "").order_by(it.last_failed_at.desc()).limit(limit)
+        return [letter_of(row) for row in await _all(self._database, letters)]
+
+    async def foreign(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[ForeignLetter]:
+        letters = select(foreign_records).order_by(*foreign_records.primary_key.columns).limit(limit)
+        if consumer is not None:
+            letters = letters.where(foreign_records.c.consumer == consumer)
+        return [foreign_of(row) for row in await _all(self._database, letters)]
+
+
+def _key(letter: DeadLetter) -> dict[str, object]:
+    return {"consumer": letter.consumer, "order_id": letter.record.order_id, "sequence": letter.record.sequence}

@@ -1,0 +1,159 @@
+"""Reading the ordered log."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from itertools import starmap
+
+from attrs import frozen
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    bindparam,
+    func,
+    select,
+    text,
+)
+
+from ...application.event_log.records import Address, EventTimes, LogRecord, Positions, shares
+from .database import POSTGRESQL, Database
+from .types import Identifier, Moment, metadata
+
+order_events = Table(
+    "order_events",
+    metadata,
+    Column("bucket", SmallInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("order_id", Identifier, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("occurred_at", Moment, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("correlation_id", Text, nullable=False),
+    Column("traceparent", Text, nullable=False),
+    # Not part of what is read on: when a door heard of it, and when it was appended, just before the commit.
+    Column("asked_at", Moment),
+    Column("committed_at", Moment),
+    PrimaryKeyConstraint("bucket", "position"),
+    UniqueConstraint("order_id", "sequence"),
+)
+
+
+log_heads = Table(
+    "log_heads",
+    metadata,
+    Column("bucket", SmallInteger, nullable=False, autoincrement=False),
+    Column("position", BigInteger, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("bucket"),
+    # Every commit rewrites a row of these: room in the page lets PostgreSQL do it without touching the index.
+    postgresql_with={"fillfactor": 20},
+)
+"""A counter row per bucket, all made with the database: their number is the number of buckets."""
+
+
+# In the order of LogRecord's attributes; the last, its epoch, is the topic's.
+_RECORD = [order_events.c[name] for name in LogRecord._fields if name != "epoch"]
+
+
+_COLUMNS = ", ".join(f"e.{column.name}" for column in _RECORD)
+
+
+# LATERAL with LIMIT keeps PostgreSQL on the primary key whatever it guesses about the size of the log;
+# CROSS JOIN does the same for SQLite, which never reorders around it.
+_READ_POSTGRESQL = (
+    f"SELECT {_COLUMNS} FROM unnest($1::int[], $2::bigint[], $3::int[]) AS wanted(bucket, after, share) "
+    "CROSS JOIN LATERAL (SELECT * FROM order_events WHERE bucket = wanted.bucket AND position > wanted.after "
+    "AND position <= wanted.after + wanted.share ORDER BY position LIMIT wanted.share) AS e"
+)  # in order as a rule, which is not promised: sorting here what is sorted costs less than having it sorted there
+
+
+_READ_SQLITE = text(
+    f"SELECT {_COLUMNS} FROM json_each(:wanted) AS wanted CROSS JOIN order_events AS e "
+    "WHERE e.bucket = json_extract(wanted.value, '$[0]') AND e.position > json_extract(wanted.value, '$[1]') "
+    "AND e.position <= json_extract(wanted.value, '$[1]') + json_extract(wanted.value, '$[2]') "
+    "ORDER BY e.bucket, e.position"
+).columns(*_RECORD)
+
+
+_BODIES_POSTGRESQL = (
+    "SELECT e.bucket, e.position, e.body FROM unnest($1::int[], $2::bigint[]) "
+    "AS wanted(bucket, position) CROSS JOIN LATERAL (SELECT * FROM order_events "
+    "WHERE bucket = wanted.bucket AND position = wanted.position LIMIT 1) AS e"
+)
+
+
+_BODIES_SQLITE = text(
+    "SELECT e.bucket, e.position, e.body FROM json_each(:wanted) AS wanted CROSS JOIN order_events AS e "
+    "WHERE e.bucket = json_extract(wanted.value, '$[0]') AND e.position = json_extract(wanted.value, '$[1]')"
+)
+
+
+_HEADS = select(log_heads.c.bucket, log_heads.c.position).where(log_heads.c.position > 0)
+
+
+_SINCE = (
+    select(order_events.c.bucket, func.min(order_events.c.position).label("position"))
+    .where(order_events.c.occurred_at >= bindparam("moment"))
+    .group_by(order_events.c.bucket)
+)
+
+
+_OF_ORDER = order_events.c.order_id == bindparam("order_id")
+
+
+_HISTORY = select(*_RECORD).where(_OF_ORDER).order_by(order_events.c.sequence)
+
+
+_TIMES = (
+    select(order_events.c.sequence, order_events.c.asked_at, order_events.c.committed_at)
+    .where(_OF_ORDER)
+    .order_by(order_events.c.sequence)
+)
+
+
+@frozen
+class SqlEventLog:
+    database: Database
+
+    async def heads(self) -> Positions:
+        return {row.bucket: row.position for row in await self.database.rows(_HEADS)}
+
+    async def read(self, after: Positions, *, limit: int) -> Sequence[LogRecord]:
+        """Positions are dense and a head is committed with its events, so what a share covers is there, gapless."""
+        wanted = shares(after, await self.heads(), limit)
+        if not wanted:
+            return ()
+        if self.database.backend == POSTGRESQL:
+            rows = await self.database.fetch(_READ_POSTGRESQL, *zip(*wanted, strict=True))
+            return sorted(starmap(LogRecord, rows))
+        return [*starmap(LogRecord, await self.database.rows(_READ_SQLITE, {"wanted": json.dumps(wanted)}))]
+
+    async def bodies(self, addresses: Collection[Address]) -> Mapping[Address, bytes]:
+        if not addresses:
+            return {}
+        if self.database.backend == POSTGRESQL:
+            rows = await self.database.fetch(_BODIES_POSTGRESQL, *zip(*addresses, strict=True))
+        else:
+            rows = await self.database.rows(_BODIES_SQLITE, {"wanted": json.dumps(list(addresses))})
+        return {(bucket, position): body for bucket, position, body in rows}
+
+    async def since(self, moment: datetime) -> Positions:
+        return {row.bucket: row.position for row in await self.database.rows(_SINCE, {"moment": moment})}
+
+    async def history(self, order_id: str) -> Sequence[LogRecord]:
+        if "\0" in order_id:  # which no order id has, and PostgreSQL cannot be asked for
+            return ()
+        return [*starmap(LogRecord, await self.database.rows(_HISTORY, {"order_id": order_id}))]
+
+    async def times(self, order_id: str) -> Sequence[EventTimes]:
+        if "\0" in order_id:
+            return ()
+        return [*starmap(EventTimes, await self.database.rows(_TIMES, {"order_id": order_id}))]

@@ -1,0 +1,139 @@
+"""What the database says of itself, and why it does not answer where it does not."""
+
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+
+from attrs import frozen
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ...application.health.facts import Cause, ClockOffset, DatabaseFacts, Trouble
+from ...domain.errors import NotConfigured, StorageUnavailable
+from . import schema
+from .database import POSTGRESQL, Database
+from .errors import sqlstate
+
+POSTGRESQL_SETTINGS = (
+    "default_transaction_read_only",
+    "fsync",
+    "full_page_writes",
+    "idle_in_transaction_session_timeout",
+    "in_hot_standby",
+    "lock_timeout",
+    "server_version_num",
+    "statement_timeout",
+    "synchronous_commit",
+)
+"""As a connection or transaction of ours sees them: what a server, database, role or address sets counts."""
+SQLITE_SETTINGS = ("busy_timeout", "journal_mode", "synchronous")
+_SIZE = {
+    POSTGRESQL: "SELECT pg_database_size(current_database())",
+    "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+}
+_BY_STATE = {
+    "28": Cause.AUTHENTICATION,
+    "3D": Cause.NO_SUCH_DATABASE,
+    "53": Cause.BUSY,
+    "42501": Cause.NOT_ALLOWED,
+    "08P01": Cause.POOLER,
+}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@frozen
+class SqlWatch:
+    """``clock`` is this machine's."""
+
+    database: Database
+    clock: Callable[[], datetime] = _now
+
+    async def look(self) -> DatabaseFacts | Trouble:
+        try:
+            # Behind a pooler only a transaction is told what our connections would be told.
+            async with self.database.writing() if self.database.pooled else self.database.reading() as connection:
+                return await self._facts(connection)
+        except (StorageUnavailable, NotConfigured) as error:
+            return trouble(error)
+
+    async def _facts(self, connection: AsyncConnection) -> DatabaseFacts:
+        kind = self.database.backend
+        facts: dict[str, Any] = {"kind": kind, "schema": await schema.current_on(connection)}
+        facts["migrations"] = tuple(schema.known())
+        facts["size"] = await connection.scalar(text(_SIZE[kind]))
+        if kind == POSTGRESQL:
+            facts |= await _postgresql(connection)
+        else:
+            facts |= await _sqlite(connection)
+        began, before = monotonic(), self.clock()
+        there = await connection.scalar(text("SELECT clock_timestamp()" if kind == POSTGRESQL else "SELECT 1"))
+        took = monotonic() - began
+        offset = (there - before).total_seconds() - took / 2 if kind == POSTGRESQL else 0.0
+        return DatabaseFacts(**facts, took=took, clock=ClockOffset(offset, took / 2))
+
+
+async def _postgresql(connection: AsyncConnection) -> dict[str, Any]:
+    asked = text("SELECT name, current_setting(name) AS value FROM pg_settings WHERE name = ANY(:names)")
+    rows = await connection.execute(asked, {"names": list(POSTGRESQL_SETTINGS)})
+    used = await connection.execute(
+        text(
+            "SELECT current_setting('server_version') AS version, current_setting('max_connections')::int AS most, "
+            "(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS used"
+        )
+    )
+    server = used.one()
+    return {
+        "version": server.version,
+        "settings": {row.name: row.value for row in rows},
+        "connections": server.used,
+        "max_connections": server.most,
+    }
+
+
+async def _sqlite(connection: AsyncConnection) -> dict[str, Any]:
+    settings = {name: str(await connection.scalar(text(f"PRAGMA {name}"))) for name in SQLITE_SETTINGS}
+    return {"version": await connection.scalar(text("SELECT sqlite_version()")), "settings": settings}
+
+
+def trouble(error: BaseException) -> Trouble:
+    """Why the database did not answer, by what lies beneath ``error``."""
+    for cause in _beneath(error):
+        if (found := _cause(cause)) is not None:
+            return Trouble(found, _said(cause))
+    return Trouble(Cause.OTHER, _said(error))
+
+
+def _cause(error: BaseException) -> Cause | None:
+    if state := sqlstate(error):
+        return next((cause for prefix, cause in _BY_STATE.items() if state.startswith(prefix)), None)
+    if isinstance(error, ssl.SSLError) or (isinstance(error, ConnectionError) and "SSL" in str(error)):
+        return Cause.TLS
+    if isinstance(error, socket.gaierror):
+        return Cause.NO_SUCH_HOST
+    if isinstance(error, ConnectionRefusedError):
+        return Cause.REFUSED
+    if isinstance(error, TimeoutError):
+        return Cause.TIMEOUT
+    if isinstance(error, ConnectionError):
+        return Cause.DROPPED
+    return None
+
+
+def _beneath(error: BaseException | None) -> Iterator[BaseException]:
+    """The innermost first, for that is what happened."""
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.append(error)
+        error = getattr(error, "orig", None) or error.__cause__ or error.__context__
+    yield from reversed(chain)
+
+
+def _said(error: BaseException) -> str:
+    text = error.problem if isinstance(error, StorageUnavailable) else str(error)
+    return (text or type(error).__name__).splitlines()[0]

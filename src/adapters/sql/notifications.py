@@ -1,0 +1,199 @@
+"""TODO."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from itertools import starmap
+from operator import attrgetter
+from typing import Any
+
+from attrs import asdict, evolve, fields_dict, frozen
+from sqlalchemy import (
+    Column,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    delete,
+    select,
+    text,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ...application.notifications.notification import Contact, Notification, NotificationStatus, Parties, Told
+from .bulk import Row, _all, _rows, among, change, put
+from .database import Database
+from .types import ROOM_TO_CHANGE, Identifier, Moment, metadata
+
+order_parties = Table(
+    "order_parties",
+    metadata,
+    Column("order_id", Identifier, nullable=False),
+    Column("customer_id", Text, nullable=False),
+    Column("restaurant_id", Text, nullable=False),
+    Column("shipper_id", Text),
+    Column("sequence", Integer, nullable=False),
+    PrimaryKeyConstraint("order_id"),
+    postgresql_with={"fillfactor": ROOM_TO_CHANGE},
+)
+
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("party", Identifier, nullable=False),
+    Column("email", Text),
+    PrimaryKeyConstraint("party"),
+)
+
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("order_id", Identifier, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("recipient", Identifier, nullable=False),
+    Column("channel", Identifier, nullable=False),
+    Column("event_type", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("sent_at", Moment),
+    Column("detail", Text, nullable=False),
+    Column("correlation_id", Text, nullable=False, server_default=""),
+    Column("traceparent", Text, nullable=False, server_default=""),
+    PrimaryKeyConstraint("order_id", "sequence", "recipient", "channel"),
+)
+
+
+PENDING = text("status = 'pending'")
+Index(
+    "notifications_pending",
+    notifications.c.due_at,
+    notifications.c.order_id,
+    notifications.c.sequence,
+    postgresql_where=PENDING,
+    sqlite_where=PENDING,
+)
+
+
+_NOTIFICATION = tuple(fields_dict(Notification))
+
+
+_values_of_notification = attrgetter(*_NOTIFICATION)
+
+
+def row_of_parties(it: Parties) -> dict[str, Any]:
+    return asdict(it, recurse=False)
+
+
+def row_of_notification(it: Notification) -> dict[str, Any]:
+    row = dict(zip(_NOTIFICATION, _values_of_notification(it), strict=True))
+    row["status"] = it.status.value
+    return row
+
+
+def row_of_outcome(it: Notification) -> dict[str, Any]:
+    """What may change of a notification, with its key."""
+    return {
+        "order_id": it.order_id,
+        "sequence": it.sequence,
+        "recipient": it.recipient,
+        "channel": it.channel,
+        "status": it.status.value,
+        "attempts": it.attempts,
+        "due_at": it.due_at,
+        "sent_at": it.sent_at,
+        "detail": it.detail,
+    }
+
+
+def notification_of(row: Row) -> Notification:
+    return Notification(**{**row, "status": NotificationStatus(row["status"])})
+
+
+@frozen
+class SqlNotificationBook:
+    _connection: AsyncConnection
+
+    async def parties(self, order_ids: Collection[str]) -> Mapping[str, Parties]:
+        rows = await _rows(self._connection, order_parties.c.order_id, order_ids)
+        return {row["order_id"]: Parties(**row) for row in rows}
+
+    async def keep_parties(self, parties: Sequence[Parties]) -> None:
+        await put(self._connection, order_parties, [row_of_parties(it) for it in parties])
+
+    async def contacts(self, parties: Collection[str]) -> Mapping[str, Contact]:
+        rows = await _rows(self._connection, contacts.c.party, parties)
+        return {row["party"]: Contact(**row) for row in rows}
+
+    async def record(self, notifications_: Sequence[Notification]) -> None:
+        await put(self._connection, notifications, [row_of_notification(it) for it in notifications_], replace=False)
+
+
+_TOLD = [notifications.c[name] for name in Told._fields]
+
+
+@frozen
+class SqlContacts:
+    _database: Database
+
+    async def set(self, contact: Contact) -> None:
+        async with self._database.writing() as connection:
+            if contact.email is None:
+                await connection.execute(delete(contacts).where(contacts.c.party == contact.party))
+            else:
+                await put(connection, contacts, [{"party": contact.party, "email": contact.email}])
+
+    async def get(self, party: str) -> Contact | None:
+        rows = await _all(self._database, select(contacts).where(contacts.c.party == party))
+        return Contact(**rows[0]) if rows else None
+
+    async def list(self) -> Sequence[Contact]:
+        return [Contact(**row) for row in await _all(self._database, select(contacts).order_by(contacts.c.party))]
+
+
+@frozen
+class SqlNotifications:
+    _database: Database
+
+    async def claim(
+        self, channels: Collection[str], *, now: datetime, until: datetime, limit: int
+    ) -> Sequence[Notification]:
+        it = notifications.c
+        # An idle look takes no lock, and on SQLite no turn among the writers.
+        async with self._database.reading() as connection:
+            pending = (it.status == "pending", it.due_at <= now, among(connection, it.channel, channels))
+            due = select(notifications).where(*pending).order_by(it.due_at, it.order_id, it.sequence).limit(limit)
+            if (await connection.execute(due.limit(1))).first() is None:
+                return []
+        async with self._database.writing() as connection:
+            found = await connection.execute(due.with_for_update(skip_locked=True))
+            claimed = [notification_of(row) for row in found.mappings()]
+            await change(connection, notifications, [row_of_outcome(evolve(it, due_at=until)) for it in claimed])
+        return claimed
+
+    async def keep(self, notifications_: Sequence[Notification]) -> None:
+        if notifications_:
+            async with self._database.writing() as connection:
+                await change(connection, notifications, [row_of_outcome(it) for it in notifications_])
+
+    async def of_orders(self, order_ids: Collection[str]) -> Sequence[Notification]:
+        async with self._database.reading() as connection:
+            found = await connection.execute(
+                select(notifications)
+                .where(among(connection, notifications.c.order_id, order_ids))
+                .order_by(*notifications.primary_key.columns)
+            )
+            return [notification_of(row) for row in found.mappings()]
+
+    async def told(self, order_ids: Collection[str]) -> Sequence[Told]:
+        async with self._database.reading() as connection:
+            found = await connection.execute(
+                select(*_TOLD).where(among(connection, notifications.c.order_id, order_ids)).order_by(*_TOLD)
+            )
+            return [*starmap(Told, found)]

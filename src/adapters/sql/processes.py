@@ -1,0 +1,142 @@
+"""The processes of the installation, a row each. On PostgreSQL its clock decides who has been silent how long."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from attrs import frozen
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Integer,
+    Interval,
+    PrimaryKeyConstraint,
+    RowMapping,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
+from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
+
+from ...application.health.processes import Failure, Part, Process, Seen
+from .database import POSTGRESQL, Database
+from .types import Identifier, Moment, metadata
+
+processes = Table(
+    "processes",
+    metadata,
+    Column("id", Identifier, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("last_seen_at", Moment, nullable=False),
+    Column("own_time", Moment, nullable=False),
+    Column("parts", JSON, nullable=False),
+    Column("failures", BigInteger, nullable=False),
+    Column("failed_part", Text),
+    Column("failure_code", Text),
+    Column("failure_message", Text),
+    Column("failed_at", Moment),
+    PrimaryKeyConstraint("id"),
+)
+"""``last_seen_at`` is by the database's clock, ``own_time`` what the process's own clock said then."""
+
+
+_HERE = processes.c.id == bindparam("its_id")
+
+
+@frozen
+class SqlProcessRegistry:
+    database: Database
+
+    async def beat(self, process: Process, at: datetime) -> None:
+        row = {**_row(process), "own_time": at, "last_seen_at": self._ago(0)}
+        insert = (PostgresInsert if self.database.backend == POSTGRESQL else SqliteInsert)(processes).values(row)
+        changed = {name: insert.excluded[name] for name in row if name != "id"}
+        async with self.database.writing() as connection:
+            await connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=changed))
+
+    async def leave(self, id: str) -> None:
+        async with self.database.writing() as connection:
+            await connection.execute(delete(processes).where(_HERE), {"its_id": id})
+
+    async def seen(self) -> Sequence[Seen]:
+        query = select(processes, self._ago(0).label("now"))
+        async with self.database.reading() as connection:
+            rows = await connection.execute(query.order_by(processes.c.started_at, processes.c.id))
+            return [_seen(row) for row in rows.mappings()]
+
+    async def forget(self, silent_for: float) -> int:
+        old = delete(processes).where(processes.c.last_seen_at <= self._ago(silent_for))
+        async with self.database.writing() as connection:
+            return (await connection.execute(old)).rowcount
+
+    def _ago(self, seconds: float) -> ColumnElement[datetime]:
+        """So many seconds ago by the database's clock; a file's is that of whoever writes it."""
+        passed = timedelta(seconds=seconds)
+        if self.database.backend == POSTGRESQL:
+            return func.clock_timestamp(type_=Moment()) - literal(passed, Interval())
+        return literal(datetime.now(UTC) - passed, Moment())
+
+
+def _row(process: Process) -> dict[str, Any]:
+    failure = process.failure
+    return {
+        "id": process.id,
+        "version": process.version,
+        "host": process.host,
+        "pid": process.pid,
+        "started_at": process.started_at,
+        "parts": [
+            {
+                "name": part.name,
+                "partitions": None if part.partitions is None else list(part.partitions),
+                "url": part.url,
+            }
+            for part in process.parts
+        ],
+        "failures": process.failures,
+        "failed_part": failure and failure.part,
+        "failure_code": failure and failure.code,
+        "failure_message": failure and failure.message,
+        "failed_at": failure and failure.at,
+    }
+
+
+def _seen(row: RowMapping) -> Seen:
+    return Seen(
+        process=Process(
+            id=row["id"],
+            version=row["version"],
+            host=row["host"],
+            pid=row["pid"],
+            started_at=row["started_at"],
+            parts=tuple(_part(each) for each in row["parts"]),
+            failures=row["failures"],
+            failure=_failure(row),
+        ),
+        last_seen_at=row["last_seen_at"],
+        silent=(row["now"] - row["last_seen_at"]).total_seconds(),
+        clock_ahead=(row["own_time"] - row["last_seen_at"]).total_seconds(),
+    )
+
+
+def _part(said: Mapping[str, Any]) -> Part:
+    partitions = said["partitions"]
+    return Part(said["name"], None if partitions is None else tuple(partitions), said["url"])
+
+
+def _failure(row: RowMapping) -> Failure | None:
+    if row["failure_code"] is None:
+        return None
+    return Failure(
+        part=row["failed_part"], code=row["failure_code"], message=row["failure_message"], at=row["failed_at"]
+    )

@@ -1,0 +1,213 @@
+"""One form for every log line, whoever speaks: one JSON object a line, or readable on a terminal.
+
+The same keys everywhere, in this order where they are said: time, level, event, logger, correlation_id, trace_id,
+order_id, event_id, consumer, attempt, duration (seconds), error (code and context); then what else there is to say.
+What an error says goes through ``application.discreet``, and no text keeps a secret that is known from the settings.
+"""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Callable, Collection, Mapping, MutableMapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import structlog
+from attrs import define, field
+
+from ....application.log_lines import EACH
+from ....application.redaction import MASK, code_of, context_of, scrubbed, told, traceback_of
+from ....application.request_context import current_request
+
+KEYS = (
+    "time",
+    "level",
+    "event",
+    "logger",
+    "correlation_id",
+    "trace_id",
+    "order_id",
+    "event_id",
+    "consumer",
+    "attempt",
+    "duration",
+    "error",
+)
+_FIRST = {name: number for number, name in enumerate(KEYS)}
+_OURS = frozenset(KEYS) - {"event", "error"}
+"""Values that are ours: ids, numbers and names."""
+_NEVER = frozenset(
+    {
+        "address",
+        "authorization",
+        "body",
+        "card_token",
+        "contact",
+        "email",
+        "headers",
+        "password",
+        "secret",
+        "text",
+        "token",
+        "value",
+    }
+)
+"""Keys whose values nobody is to read, whoever says them."""
+_ENCODER = msgspec.json.Encoder()
+_NOISE = ("color_message",)
+LONGEST = 20_000
+"""Characters of one text."""
+Line = MutableMapping[str, Any]
+
+
+@define
+class LineFormatter(logging.Formatter):
+    """``readable`` for a terminal, JSON otherwise. ``secrets`` are replaced wherever they turn up in a text."""
+
+    readable: bool = False
+    secrets: Collection[str] = ()
+    _known: re.Pattern[str] | None = field(init=False)
+    _inner: structlog.stdlib.ProcessorFormatter = field(init=False)
+    _render: Callable[[Any, str, Line], str | bytes] = field(init=False)
+
+    def __attrs_pre_init__(self) -> None:
+        super().__init__()
+
+    def __attrs_post_init__(self) -> None:
+        longest_first = sorted(filter(None, self.secrets), key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+        self._render = (
+            structlog.dev.ConsoleRenderer(event_key="event", timestamp_key="time") if self.readable else _json
+        )
+        self._inner = structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*SHARED, structlog.stdlib.ExtraAdder(), _quiet],
+            processors=[
+                told_error,
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                self._discreet,
+                self._line,
+            ],
+        )
+
+    def format(self, record: logging.LogRecord) -> str:
+        each = getattr(record, EACH, None)
+        if each is None:
+            return self._inner.format(_in_our_words(record))
+        head = {"time": _time(record), "level": record.levelname.lower(), "event": "", "logger": record.name}
+        lines = [{**head, **line} for line in each]
+        for line in lines:
+            if "error" in line:
+                line["error"] = self._clean(line["error"])
+        if not self.readable:
+            return _ENCODER.encode_lines(lines)[:-1].decode()
+        return "\n".join(self._line(None, "", line) for line in lines)
+
+    def _line(self, logger: Any, method: str, line: Line) -> str:
+        ordered = dict(sorted(line.items(), key=lambda item: _FIRST.get(item[0], len(KEYS))))
+        rendered = self._render(logger, method, ordered)
+        return rendered.decode() if isinstance(rendered, bytes) else rendered
+
+    def _discreet(self, _: Any, __: str, line: Line) -> Line:
+        for name, value in line.items():
+            if name in _NEVER:
+                line[name] = MASK
+            elif name not in _OURS:
+                line[name] = self._clean(value)
+        return line
+
+    def _clean(self, value: Any) -> Any:
+        match value:
+            case str():
+                text = scrubbed(value[:LONGEST])
+                return text if self._known is None else self._known.sub(MASK, text)
+            case int() | float() | bool() | None:
+                return value
+            case Mapping():
+                return {str(name): MASK if name in _NEVER else self._clean(each) for name, each in value.items()}
+            case list() | tuple() | set() | frozenset():
+                return [self._clean(each) for each in value]
+            case _:
+                return self._clean(str(value))
+
+
+def _in_our_words(record: logging.LogRecord) -> logging.LogRecord:
+    """``record`` with what its errors say as others may read it."""
+    if not isinstance(record.args, tuple) or not any(isinstance(each, BaseException) for each in record.args):
+        return record
+    discreet = logging.makeLogRecord(record.__dict__)
+    discreet.args = tuple(told(each) if isinstance(each, BaseException) else each for each in record.args)
+    return discreet
+
+
+def where(_: Any, __: str, line: Line) -> Line:
+    """Which request this is about, where the line does not say so itself."""
+    request = current_request()
+    if request.correlation_id:
+        line.setdefault("correlation_id", request.correlation_id)
+    if request.traceparent:
+        line.setdefault("trace_id", request.trace_id)
+    return line
+
+
+def told_error(_: Any, __: str, line: Line) -> Line:
+    """``error`` and ``exc_info`` as a code, a context, and the way the exception took; nothing that was sent."""
+    error, raised = line.get("error"), _raised(line.pop("exc_info", None), line.get("_record"))
+    if raised is not None:
+        line["exception"] = traceback_of(raised)
+        error = raised if error is None else error
+    if isinstance(error, BaseException):
+        line["error"] = {"code": code_of(error), "context": context_of(error)}
+    elif isinstance(error, str):
+        line["error"] = {"code": error}
+    if isinstance(line["event"], BaseException):
+        line["event"] = told(line["event"])
+    return line
+
+
+def _raised(exc_info: Any, record: logging.LogRecord | None) -> BaseException | None:
+    """structlog and the standard library each keep an exception in several ways."""
+    if exc_info is None and record is not None:
+        exc_info = record.exc_info
+    if exc_info is True:
+        exc_info = sys.exc_info()
+    raised = exc_info[1] if isinstance(exc_info, tuple) else exc_info
+    return raised if isinstance(raised, BaseException) else None
+
+
+def _stamped(_: Any, __: str, line: Line) -> Line:
+    record: logging.LogRecord | None = line.get("_record")
+    line["time"] = _time(record) if record is not None else _now(datetime.now(UTC))
+    return line
+
+
+def _quiet(_: Any, __: str, line: Line) -> Line:
+    for name in _NOISE:
+        line.pop(name, None)
+    return line
+
+
+SHARED: tuple[Any, ...] = (
+    structlog.contextvars.merge_contextvars,
+    where,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    _stamped,
+)
+"""What is added to a line whichever logger it comes from."""
+
+
+def _time(record: logging.LogRecord) -> str:
+    return _now(datetime.fromtimestamp(record.created, UTC))
+
+
+def _now(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _json(_: Any, __: str, line: Mapping[str, Any]) -> bytes:
+    try:
+        return _ENCODER.encode(line)
+    except (TypeError, ValueError, OverflowError):  # a lone surrogate, or a number without end
+        return json.dumps(line, default=str).encode()

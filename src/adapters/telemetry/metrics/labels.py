@@ -1,0 +1,79 @@
+"""The labels of metrics. Each is bounded: an order, a customer or free text never becomes a label's value."""
+
+import re
+from collections.abc import Iterator
+
+from attrs import field, frozen
+
+from ....domain.errors import OrderFlowError
+from ....domain.events import EVENT_TYPES
+from ....domain.lifecycle import OrderState
+
+OTHER = "other"
+"""Stands for every value that a label does not have."""
+
+
+@frozen
+class Label:
+    """Either all ``values`` there are, or of those that ``pattern`` allows the first ``most``; the rest is OTHER.
+
+    ``says`` tells in words where the values come from.
+    """
+
+    name: str
+    values: tuple[str, ...] = ()
+    says: str = field(kw_only=True, default="")
+    pattern: str = field(kw_only=True, default="")
+    most: int = field(kw_only=True, default=100)
+
+    def allows(self, value: str) -> bool:
+        """Whether ``value`` may stand there at all."""
+        return re.fullmatch(self.pattern, value) is not None if self.pattern else value in self.values
+
+
+def _codes(error: type[OrderFlowError]) -> Iterator[str]:
+    yield error.code
+    for special in error.__subclasses__():
+        yield from _codes(special)
+
+
+_CURRENCIES = """
+    AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF
+    CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF
+    IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK
+    MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR
+    SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES
+    VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG
+"""
+ISO_4217 = tuple(_CURRENCIES.split())
+REASONS = (
+    "address_not_found",
+    "changed_my_mind",
+    "customer_unreachable",
+    "duplicate",
+    "no_courier",
+    "out_of_stock",
+    "payment_failed",
+    "restaurant_closed",
+    "too_busy",
+    "too_late",
+)
+"""The reasons of cancellation that are counted by themselves, in small letters with underscores for spaces."""
+
+TYPE = Label("type", (*sorted(event.type for event in EVENT_TYPES), OTHER))
+OPEN_STATE = Label("state", tuple(state for state in OrderState if not state.terminal))
+FINAL_STATE = Label("state", tuple(state for state in OrderState if state.terminal))
+CURRENCY = Label("currency", (*ISO_4217, OTHER), says="ISO 4217")
+REASON = Label("reason", (*REASONS, OTHER))
+ERROR_OUTCOME = Label(
+    "outcome", ("ok", *sorted(set(_codes(OrderFlowError))), OTHER), says="ok, or the code of the error; other: a fault"
+)
+CONSUMER = Label(
+    "consumer",
+    says="notifications, analytics, inventory, or the name of an application's own handler",
+    pattern=r"[A-Za-z_][\w.<>-]{0,63}",
+    most=50,
+)
+CLIENT = Label("client", ("relay", "direct", "notifications", "analytics", "inventory", OTHER))
+BROKER = Label("broker", says="the node ids of the cluster", pattern=r"\d{1,10}", most=100)
+PARTITION = Label("partition", says="the partitions of the topic", pattern=r"\d{1,3}", most=256)

@@ -1,0 +1,186 @@
+"""What is so just now: asked for when somebody scrapes, at a cost that the history does not raise."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from time import monotonic
+
+from attrs import define, field, frozen
+from prometheus_client.core import GaugeMetricFamily
+
+from ....application.clock import Clock
+from ....application.dead_letters.ports import DeadLetters
+from ....application.event_log.ports import EventLog
+from ....application.event_log.records import FLOOR
+from ....application.health.lag import Lag
+from ....application.orders.ports import OrderViews
+from ....domain.errors import Unavailable
+from ....domain.lifecycle import OrderState
+from . import catalogue as the
+from .catalogue import Metric
+from .instruments import Instruments
+
+PATIENCE = 2.0
+"""Seconds that a backend has to answer a scrape."""
+PARTITIONS_KNOWN = 60.0
+"""Seconds for which the number of partitions is taken as known: it changes once in years."""
+
+logger = logging.getLogger("orderflow.metrics")
+
+
+@frozen
+class Sample:
+    """``labels`` in the order of the metric's."""
+
+    metric: Metric
+    value: float
+    labels: tuple[str, ...] = ()
+
+
+Question = Callable[[], Awaitable[Sequence[Sample]]]
+
+
+@define(eq=False)
+class States:
+    """Every answer there is; what a backend does not answer within ``patience`` seconds is left out and counted.
+
+    ``lag`` is made anew for each scrape. ``partitions`` asks Kafka for the number of the topic's partitions; None
+    where there is no Kafka. ``shipped`` are the consumers that are shown also while they have nothing.
+    """
+
+    instruments: Instruments
+    lag: Callable[[], Lag]
+    log: EventLog
+    orders: OrderViews
+    letters: DeadLetters
+    clock: Clock
+    shipped: tuple[str, ...]
+    partitions: Callable[[], Awaitable[int]] | None = None
+    patience: float = PATIENCE
+    _partitions: int = field(default=0, init=False)
+    _partitions_until: float = field(default=0.0, init=False)
+
+    async def __call__(self) -> list[GaugeMetricFamily]:
+        questions: list[tuple[str, Question]] = [
+            ("database", self._readers),
+            ("database", self._orders),
+            ("database", self._letters),
+            ("database", self._log),
+            ("kafka", self._by_partition),
+        ]
+        answers = await asyncio.gather(
+            *(asyncio.wait_for(question(), self.patience) for _, question in questions), return_exceptions=True
+        )
+        samples: list[Sample] = []
+        failed: set[str] = set()
+        for (backend, _), answer in zip(questions, answers, strict=True):
+            if isinstance(answer, BaseException):
+                self._missing(answer)
+                failed.add(backend)
+            else:
+                samples += answer
+        for backend in failed:
+            self.instruments.add(the.SCRAPE_ERRORS, backend=backend)
+        return self._families([*samples, Sample(the.DATABASE_UP, float("database" not in failed))])
+
+    def _missing(self, error: BaseException) -> None:
+        if not isinstance(error, Exception):
+            raise error
+        expected = isinstance(error, Unavailable | TimeoutError)
+        what = str(error) or f"no answer within {self.patience:g} s"
+        logger.log(
+            logging.INFO if expected else logging.ERROR,
+            "a scrape leaves states out: %s",
+            what,
+            exc_info=None if expected else error,
+        )
+
+    async def _readers(self) -> list[Sample]:
+        lag = self.lag()
+        lags, oldest = await lag(), await lag.oldest()
+        now = self.clock()
+        samples: list[Sample] = []
+        for each in lags:
+            age = _age(oldest.get(each.reader), now)
+            if each.reader == FLOOR:
+                samples += [
+                    Sample(the.LOG_WAITING, each.events),
+                    Sample(the.LOG_WAITING_AGE, age),
+                    Sample(the.LOG_HELD, each.held),
+                ]
+            else:
+                reader = (each.reader,)
+                samples += [
+                    Sample(the.LAG, each.events, reader),
+                    Sample(the.LAG_SECONDS, age, reader),
+                    Sample(the.PAUSED, float(each.paused), reader),
+                ]
+        return samples
+
+    async def _orders(self) -> list[Sample]:
+        found = await self.orders.still_open()
+        now = self.clock()
+        samples: list[Sample] = []
+        for state in (state for state in OrderState if not state.terminal):
+            here = found.get(state)
+            samples += [
+                Sample(the.ORDERS, here.orders if here else 0, (state,)),
+                Sample(the.ORDERS_OLDEST, _age(here.since, now) if here else 0.0, (state,)),
+            ]
+        return samples
+
+    async def _letters(self) -> list[Sample]:
+        return [
+            *self._by_consumer(the.PARKED, await self.letters.parked()),
+            *self._by_consumer(the.DEAD_LETTERS, await self.letters.letters()),
+            *self._by_consumer(the.FOREIGN, await self.letters.foreign_records()),
+        ]
+
+    def _by_consumer(self, metric: Metric, found: Mapping[str, int]) -> list[Sample]:
+        return [Sample(metric, many, (name,)) for name, many in {**dict.fromkeys(self.shipped, 0), **found}.items()]
+
+    async def _log(self) -> list[Sample]:
+        return [Sample(the.LOG_EVENTS, sum((await self.log.heads()).values()))]
+
+    async def _by_partition(self) -> list[Sample]:
+        if self.partitions is None:
+            return []
+        partitions = await self._known(self.partitions)
+        events = [0] * partitions
+        for bucket, position in (await self.log.heads()).items():
+            events[bucket % partitions] += position
+        mean = sum(events) / partitions
+        return [
+            *(Sample(the.PARTITION_EVENTS, many, (str(partition),)) for partition, many in enumerate(events)),
+            Sample(the.PARTITION_SKEW, max(events) / mean if mean else 0.0),
+        ]
+
+    async def _known(self, ask: Callable[[], Awaitable[int]]) -> int:
+        if monotonic() >= self._partitions_until:
+            if self._partitions:  # while Kafka is away, one scrape a minute waits for it, not each
+                self._partitions_until = monotonic() + PARTITIONS_KNOWN
+            self._partitions = await ask()
+            self._partitions_until = monotonic() + PARTITIONS_KNOWN
+        return self._partitions
+
+    def _families(self, samples: Sequence[Sample]) -> list[GaugeMetricFamily]:
+        """What a label does not allow comes together as OTHER, of which the largest is shown."""
+        found: dict[Metric, dict[tuple[str, ...], float]] = {}
+        for each in samples:
+            labels = zip(each.metric.labels, each.labels, strict=True)
+            key = tuple(self.instruments.bounded(label, value) for label, value in labels)
+            values = found.setdefault(each.metric, {})
+            values[key] = max(each.value, values.get(key, each.value))
+        families = []
+        for metric, values in found.items():
+            family = GaugeMetricFamily(metric.name, metric.help, labels=[label.name for label in metric.labels])
+            for key, value in values.items():
+                family.add_metric(key, value)
+            families.append(family)
+        return families
+
+
+def _age(since: datetime | None, now: datetime) -> float:
+    """Seconds; 0 for what has not happened, or is not yet by this clock."""
+    return max(0.0, (now - since).total_seconds()) if since is not None else 0.0

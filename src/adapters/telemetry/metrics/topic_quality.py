@@ -1,0 +1,76 @@
+"""The metrics of ``orderflow events validate --watch``: a list of its own, for only who watches a topic knows them."""
+
+from pathlib import Path
+
+from attrs import define, field
+from prometheus_client import write_to_textfile
+
+from ...wire import Looked, field_of
+from . import labels as of
+from .catalogue import Kind, Metric
+from .instruments import Instruments
+from .labels import Label
+
+_SIZES = (200.0, 400.0, 600.0, 800.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0, 64000.0, 256000.0, 1000000.0)
+
+RECORDS = Metric(
+    "orderflow_topic_records_total",
+    Kind.COUNTER,
+    "Records looked at, by what their bodies say they are.",
+    (
+        Label("type", (*of.TYPE.values, "unknown")),
+        Label("version", says="versions of the contract; unknown", pattern=r"\d{1,3}\.\d{1,3}|unknown", most=20),
+    ),
+)
+FAULTS = Metric(
+    "orderflow_topic_faults_total",
+    Kind.COUNTER,
+    "What was wrong with fields of the contract.",
+    (Label("field", says="the contract's fields, such as data/totalPrice", pattern=r"[\w/*-]{1,80}", most=200),),
+)
+TIMES = Metric(
+    "orderflow_topic_untimely_records_total",
+    Kind.COUNTER,
+    "Records that came long after their event, or before it.",
+    (Label("time", ("late", "future")),),
+)
+CONTRADICTIONS = Metric(
+    "orderflow_topic_contradictions_total",
+    Kind.COUNTER,
+    "Events that cannot follow what their order's events before them said.",
+    (Label("kind", ("gap", "regression", "illegal")),),
+)
+SIZES = Metric(
+    "orderflow_topic_record_size_bytes",
+    Kind.HISTOGRAM,
+    "The values of the records.",
+    (Label("type", (*of.TYPE.values, "unknown")),),
+    _SIZES,
+)
+TOPIC_CATALOGUE = (RECORDS, FAULTS, TIMES, CONTRADICTIONS, SIZES)
+
+
+@define(eq=False)
+class TopicMetrics:
+    """Counts what was looked at, and writes it as Prometheus' text into ``file``, whole or not at all."""
+
+    file: Path
+    instruments: Instruments = field(factory=lambda: Instruments(catalogue=TOPIC_CATALOGUE))
+
+    def count(self, looked: Looked) -> None:
+        add = self.instruments.add
+        add(RECORDS, type=looked.type, version=looked.version)
+        self.instruments.observe(SIZES, looked.size, type=looked.type)
+        if looked.late:
+            add(TIMES, time="late")
+        for bad in looked.bad:
+            if bad.kind == "fault":
+                add(FAULTS, field=field_of(bad.field))
+            elif bad.kind == "future":
+                add(TIMES, time="future")
+            else:
+                add(CONTRADICTIONS, kind=bad.kind)
+
+    def write(self) -> None:
+        """Raises OSError where the file cannot be written."""
+        write_to_textfile(str(self.file), self.instruments.registry)

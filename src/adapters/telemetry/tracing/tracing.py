@@ -1,0 +1,134 @@
+"""Spans, through OpenTelemetry's API alone.
+
+What records them is the SDK: the one that the settings ask for (``otlp.py``), or the one that the application around
+us has set up. With neither there is no span, and asking whether there is one costs a look.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from time import time_ns
+
+from attrs import define, evolve, field
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    NoOpTracerProvider,
+    ProxyTracerProvider,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    Tracer,
+    TracerProvider,
+    TraceState,
+)
+
+from ....application.redaction import code_of
+from ....application.request_context import answering, current_request
+
+NAME = "orderflow"
+ERROR_TYPE = "error.type"
+Attributes = Mapping[str, str | int | float | bool]
+
+
+@define(eq=False)
+class Tracing:
+    """``provider`` is the SDK that the settings ask for; None: the application's, if it has set one up.
+
+    ``finish`` sends what is still here, at the end.
+    """
+
+    provider: TracerProvider | None = None
+    finish: Callable[[], Awaitable[None]] | None = None
+    _ours: Tracer | None = field(default=None, init=False)
+
+    async def close(self) -> None:
+        if self.finish is not None:
+            await self.finish()
+
+    @property
+    def on(self) -> bool:
+        """Whether somebody records spans."""
+        return self.provider is not None or not isinstance(
+            trace.get_tracer_provider(), ProxyTracerProvider | NoOpTracerProvider
+        )
+
+    @contextmanager
+    def span(
+        self, name: str, kind: SpanKind = SpanKind.INTERNAL, attributes: Attributes | None = None
+    ) -> Iterator[Span]:
+        """What is awaited inside belongs to the new span, also by the request's ``traceparent``.
+
+        It is a child of the request's trace; where the request has none, of the application's own span, or a root.
+        An error that passes is told by its code alone.
+        """
+        request = current_request()
+        around = traceparent_of(trace.get_current_span())
+        context = context_of(request.traceparent) if request.traceparent not in ("", around) else None
+        with (
+            self._tracer().start_as_current_span(
+                name, context, kind, attributes, record_exception=False, set_status_on_exception=False
+            ) as span,
+            answering(evolve(request, traceparent=traceparent_of(span) or request.traceparent)),
+        ):
+            try:
+                yield span
+            except Exception as error:
+                failed(span, code_of(error))
+                raise
+
+    def past(
+        self,
+        name: str,
+        kind: SpanKind,
+        traceparent: str,
+        seconds: float,
+        *,
+        attributes: Attributes,
+        error: str = "",
+    ) -> None:
+        """A span of what has just ended and took so long, as a child of ``traceparent``; ``error`` is a code."""
+        end = time_ns()
+        span = self._tracer().start_span(
+            name, context_of(traceparent), kind, attributes, start_time=end - int(seconds * 1e9)
+        )
+        if error:
+            failed(span, error)
+        span.end(end)
+
+    def _tracer(self) -> Tracer:
+        if self.provider is None:
+            return trace.get_tracer(NAME)
+        if self._ours is None:
+            self._ours = self.provider.get_tracer(NAME)
+        return self._ours
+
+
+def failed(span: Span, code: str) -> None:
+    span.set_attribute(ERROR_TYPE, code)
+    span.set_status(Status(StatusCode.ERROR))
+
+
+def sampled(traceparent: str) -> bool:
+    """Whether whoever began this trace records it."""
+    return bool(traceparent) and traceparent[-1] in "13579bdf"
+
+
+def context_of(traceparent: str) -> Context:
+    """The remote parent that a well-formed ``traceparent`` names; a new root for an empty one."""
+    if not traceparent:
+        return Context()
+    _, trace_id, span_id, flags = traceparent.split("-")[:4]
+    parent = SpanContext(int(trace_id, 16), int(span_id, 16), True, TraceFlags(int(flags, 16)), TraceState())
+    return trace.set_span_in_context(NonRecordingSpan(parent), Context())
+
+
+def traceparent_of(span: Span) -> str:
+    """W3C Trace Context of ``span``; empty where nobody records any."""
+    context = span.get_span_context()
+    if not context.is_valid:
+        return ""
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"

@@ -1,0 +1,210 @@
+"""The topic as an AsyncAPI 3 document: made from the structs that read and write the events, and the samples."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from ....application.event_log.records import LogRecord, bucket_of
+from ..codec import read_envelope
+from ..envelope import DATA, EnvelopeOf
+from ..fields import decoder
+from ..headers import ADDRESS, headers
+from .header_schema import RecordHeaders
+from .json_schema import Schema, shapes_of
+
+SAMPLES = Path(__file__).parent / "samples"
+"""One event of each type; those of order.created and order.state_changed are the two published with the contract."""
+SEQUENCES = {
+    "order.created": 1,
+    "order.shipper_assigned": 2,
+    "order.state_changed": 3,
+    "order.payment_processed": 4,
+    "order.cancelled": 2,
+    "order.delivered": 6,
+}
+"""The number that each sample has within its order, where the samples are told as one story."""
+CORRELATION = "5f0f5a4a-6d4e-7b1c-8a55-6f1f5a0e9c11"
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+_SCHEMAS = "#/components/schemas/"
+_KAFKA = "0.5.0"
+_ABOUT = (
+    "Every change of an order is one record. All events of an order are in one partition, in the order in which they "
+    "happened: `sequence` numbers them. With `isolation.level=read_committed` each stands there once. Fields and "
+    "headers may be added at any time, so a reader passes over what it does not know; a field that is changed or "
+    "removed makes a new `version`."
+)
+_anything = decoder(dict[str, Any])
+
+
+@frozen(kw_only=True)
+class Topic:
+    """The topic of one installation, as its settings have it. ``servers`` are host:port; there may be none.
+
+    ``retention_ms`` is -1 where events are kept for ever. ``source`` is the ce_source of the events that it writes,
+    ``groups`` are the consumer groups of its own consumers. ``protocol`` is kafka, or kafka-secure. ``direct`` is a
+    topic that no relay writes: its records have no address, and none of the shipped consumers reads it.
+    """
+
+    name: str
+    partitions: int
+    replication: int
+    retention_ms: int
+    source: str
+    groups: Sequence[str]
+    servers: Sequence[str] = ()
+    protocol: str = "kafka"
+    direct: bool = False
+
+
+def asyncapi(topic: Topic) -> dict[str, Any]:
+    """The document. Amounts in its examples are Decimals, with the samples' exact digits."""
+    return {
+        "asyncapi": "3.0.0",
+        "id": "urn:orderflow:events",
+        "info": {
+            "title": "orderflow: the events of orders",
+            "version": "1.0",
+            "description": _ABOUT,
+            "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
+        },
+        "defaultContentType": "application/json",
+        **({"servers": _servers(topic)} if topic.servers else {}),
+        "channels": {"orderEvents": _channel(topic)},
+        "operations": _operations(topic),
+        "components": _components(topic),
+    }
+
+
+def _operations(topic: Topic) -> dict[str, Any]:
+    events = {
+        "channel": {"$ref": "#/channels/orderEvents"},
+        "messages": [{"$ref": f"#/channels/orderEvents/messages/{_camel(kind)}"} for kind in DATA],
+    }
+    how = "after the commit; events are missing where Kafka failed" if topic.direct else "exactly once and in order"
+    operations = {"publishOrderEvents": {"action": "send", "summary": f"Every event, {how}.", **events}}
+    if not topic.direct:
+        groups = {"groupId": {"type": "string", "enum": list(topic.groups)}, "bindingVersion": _KAFKA}
+        operations["handleOrderEvents"] = {
+            "action": "receive",
+            "summary": "The consumers that ship, each a consumer group; yours is one more beside them.",
+            **events,
+            "bindings": {"kafka": groups},
+        }
+    return operations
+
+
+def _servers(topic: Topic) -> dict[str, Any]:
+    return {
+        f"kafka{number}": {"host": host, "protocol": topic.protocol, "bindings": {"kafka": {"bindingVersion": _KAFKA}}}
+        for number, host in enumerate(topic.servers, start=1)
+    }
+
+
+def _channel(topic: Topic) -> dict[str, Any]:
+    return {
+        "address": topic.name,
+        "title": topic.name,
+        "description": "All events of all orders. The key is the order's id; no record of the topic deletes another.",
+        "messages": {_camel(kind): {"$ref": f"#/components/messages/{_camel(kind)}"} for kind in DATA},
+        "bindings": {
+            "kafka": {
+                "topic": topic.name,
+                "partitions": topic.partitions,
+                "replicas": topic.replication,
+                "topicConfiguration": {"cleanup.policy": ["delete"], "retention.ms": topic.retention_ms},
+                "bindingVersion": _KAFKA,
+            }
+        },
+    }
+
+
+def _components(topic: Topic) -> dict[str, Any]:
+    envelopes = [EnvelopeOf[data] for data in DATA.values()]  # type: ignore[valid-type]
+    _, parts = shapes_of([RecordHeaders, *envelopes, *DATA.values()], _SCHEMAS)
+    names = {f"EnvelopeOf_{data.__name__}_": kind for kind, data in DATA.items()}
+    schemas = {_camel(names[name]) if name in names else name: shape for name, shape in parts.items()}
+    for kind in DATA:
+        schemas[_camel(kind)] = _of_type(schemas[_camel(kind)], kind)
+    if topic.direct:
+        schemas["RecordHeaders"] = _without_address(schemas["RecordHeaders"])
+    return {
+        "messages": {_camel(kind): _message(topic, kind, data.__doc__ or "") for kind, data in DATA.items()},
+        "messageTraits": {"record": _record(parts["RecordHeaders"]["properties"]["ce_subject"])},
+        "correlationIds": {
+            "request": {
+                "description": "joins all that one request caused, where its caller named it or orderflow did",
+                "location": "$message.header#/correlation-id",
+            }
+        },
+        "schemas": dict(sorted(schemas.items())),
+    }
+
+
+def _of_type(shape: Schema, kind: str) -> Schema:
+    """The schema of an envelope whose type is known."""
+    properties = {**shape["properties"], "type": {"type": "string", "const": kind}}
+    return {**shape, "title": f"event {kind}", "properties": properties}
+
+
+def _without_address(shape: Schema) -> Schema:
+    properties = {name: header for name, header in shape["properties"].items() if name not in ADDRESS}
+    return {**shape, "properties": properties, "required": [name for name in shape["required"] if name not in ADDRESS]}
+
+
+def _record(key: Schema) -> dict[str, Any]:
+    return {
+        "contentType": "application/json",
+        "headers": {"$ref": f"{_SCHEMAS}RecordHeaders"},
+        "correlationId": {"$ref": "#/components/correlationIds/request"},
+        "bindings": {
+            "kafka": {
+                "key": {**key, "title": "the order's id"},
+                "bindingVersion": _KAFKA,
+            }
+        },
+    }
+
+
+def _message(topic: Topic, kind: str, says: str) -> dict[str, Any]:
+    body = (SAMPLES / f"{kind}.json").read_bytes()
+    return {
+        "name": kind,
+        "title": kind,
+        "summary": says,
+        "payload": {"$ref": _SCHEMAS + _camel(kind)},
+        "traits": [{"$ref": "#/components/messageTraits/record"}],
+        "examples": [
+            {
+                "name": kind,
+                "headers": _headers(topic, kind, body),
+                "payload": _anything.decode(body),
+            }
+        ],
+    }
+
+
+def _headers(topic: Topic, kind: str, body: bytes) -> dict[str, str]:
+    event = read_envelope(body)
+    record = LogRecord(
+        bucket=bucket_of(event.order_id),
+        position=SEQUENCES[kind],
+        order_id=event.order_id,
+        sequence=SEQUENCES[kind],
+        type=kind,
+        event_id=event.id,
+        occurred_at=event.occurred_at,
+        body=body,
+        correlation_id=CORRELATION,
+        traceparent=TRACE,
+    )
+    left_out = ADDRESS if topic.direct else ()
+    return {name: value.decode() for name, value in headers(record, source=topic.source) if name not in left_out}
+
+
+def _camel(kind: str) -> str:
+    """``order.state_changed`` as the name of a part of the document: ``orderStateChanged``."""
+    first, *more = kind.replace(".", "_").split("_")
+    return first + "".join(word.capitalize() for word in more)

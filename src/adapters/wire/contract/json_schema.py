@@ -1,0 +1,85 @@
+"""JSON Schemas of the contract, made from the very structs that read and write it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Raw
+from msgspec.json import schema_components
+
+from ....domain.money import MAX_AMOUNT
+from ..envelope import DATA, EnvelopeOf
+from ..fields import Amount
+
+Schema = dict[str, Any]
+ENVELOPE = "envelope"
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_NAMESPACE = "urn:orderflow:wire:1.0"
+_REF = "#/$defs/"
+
+
+def schemas() -> dict[str, Schema]:
+    """By name: ``envelope``, which knows the data of every type, and each type's data alone. Each stands by itself.
+
+    Unknown fields are permitted everywhere. What no schema can say (a discount within its line's price, a total
+    not below its lines) only ``check_record`` checks.
+    """
+    types = [EnvelopeOf[Raw], *DATA.values()]
+    (envelope, *data), parts = shapes_of(types, _REF)
+    shapes = dict(zip(DATA, (parts[_name(one)] for one in data), strict=True))
+    made = {ENVELOPE: _envelope(parts.pop(_name(envelope)), dict(zip(DATA, data, strict=True)), parts)}
+    for kind, shape in shapes.items():
+        made[kind] = _headed(kind, {**shape, "title": f"data of {kind}"}, parts)
+    return made
+
+
+def shapes_of(types: Sequence[type], place: str) -> tuple[list[Schema], dict[str, Schema]]:
+    """References to the schemas of ``types``, and all schemas by name; they refer to each other below ``place``."""
+    references, parts = schema_components(types, schema_hook=_amount, ref_template=place + "{name}")
+    return list(references), {name: _portable(part) for name, part in parts.items()}
+
+
+def _envelope(shape: Schema, data: Mapping[str, Schema], parts: Mapping[str, Schema]) -> Schema:
+    properties = {**shape["properties"], "type": {"enum": list(DATA)}, "data": {"type": "object"}}
+    by_type = [
+        {
+            "if": {"properties": {"type": {"const": kind}}, "required": ["type"]},
+            "then": {"properties": {"data": reference}},
+        }
+        for kind, reference in data.items()
+    ]
+    shape = {**shape, "title": "event of an order", "properties": properties, "allOf": by_type}
+    return _headed(ENVELOPE, shape, parts)
+
+
+def _headed(name: str, shape: Schema, parts: Mapping[str, Schema]) -> Schema:
+    """A schema document: the shape, and those parts that it refers to."""
+    needed = {part: parts[part] for part in sorted(_referred(shape, parts))}
+    return {"$schema": _DIALECT, "$id": f"{_NAMESPACE}:{name}", **shape, **({"$defs": needed} if needed else {})}
+
+
+def _referred(node: object, parts: Mapping[str, Schema]) -> set[str]:
+    if isinstance(node, dict):
+        if "$ref" in node:
+            name = _name(node)
+            return {name} | _referred(parts[name], parts)
+        node = list(node.values())
+    return set().union(*(_referred(one, parts) for one in node)) if isinstance(node, list) else set()
+
+
+def _portable(node: Any) -> Any:
+    r"""Patterns in the dialect of JSON Schema: the end of the text is ``$`` there, and ``\Z`` unknown."""
+    if isinstance(node, dict):
+        return {key: _portable(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_portable(one) for one in node]
+    return node.removesuffix(r"\Z") + "$" if isinstance(node, str) and node.endswith(r"\Z") else node
+
+
+def _amount(kind: type) -> Schema:
+    if kind is Amount:
+        return {"type": "number", "minimum": 0, "exclusiveMaximum": int(MAX_AMOUNT)}
+    raise NotImplementedError
+
+
+def _name(reference: Schema) -> str:
+    return str(reference["$ref"]).removeprefix(_REF)

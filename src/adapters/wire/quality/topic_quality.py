@@ -1,0 +1,252 @@
+"""The quality of a topic as it flows: what its records are, and which of them break the contract or contradict others.
+
+However long it looks, it holds so many orders, fields, versions and bad records and no more.
+"""
+
+import re
+from collections import Counter, OrderedDict, deque
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from attrs import define, field, frozen
+from msgspec import Struct
+from msgspec.json import Decoder
+
+from ....application.event_log.records import FIRST_EPOCH
+from ....domain.errors import UndecodableEvent
+from ..codec import decode, read_envelope
+from ..envelope import DATA
+from ..headers import Headers
+from ..problems import UNREADABLE, Problem
+from ..validation import UNKNOWN, check_record
+from .order_history import OrderStory
+
+OTHER = "other"
+"""Stands for all fields, or versions, beyond those that are counted by themselves."""
+LATE = timedelta(minutes=5)
+FUTURE = timedelta(seconds=5)
+_ORDERS = 50_000
+_FIELDS = 200
+_VERSIONS = 20
+_BAD = 100
+_ADDRESS = frozenset({"headers/bucket", "headers/position"})
+
+
+class _Said(Struct):
+    type: str = UNKNOWN
+    version: str = UNKNOWN
+
+
+_SAID = Decoder(_Said)
+
+
+@frozen(kw_only=True)
+class Arrival:
+    """A record as it stands on the topic, good or bad; ``at`` is the time that Kafka keeps of it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None = field(repr=False)
+    value: bytes | None = field(repr=False)
+    headers: Headers = field(repr=False)
+    at: datetime
+
+
+@frozen(kw_only=True)
+class Bad:
+    """One thing that is wrong with one record. ``kind`` is fault, future, or how its order contradicts itself."""
+
+    topic: str
+    partition: int
+    offset: int
+    kind: str
+    field: str
+    problem: str
+    allowed: str
+
+
+@define
+class Sizes:
+    """Of the values, in bytes."""
+
+    records: int = 0
+    total: int = 0
+    largest: int = 0
+
+    def add(self, size: int) -> None:
+        self.records += 1
+        self.total += size
+        self.largest = max(self.largest, size)
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.records if self.records else 0.0
+
+
+@frozen(kw_only=True)
+class Looked:
+    """What one record is, and all that is wrong with it."""
+
+    type: str
+    version: str
+    size: int
+    late: bool
+    bad: Sequence[Bad]
+
+
+@define(kw_only=True, eq=False)
+class TopicQuality:
+    """Looks at one record after the other and sums up.
+
+    ``late``: so long after its event a record still comes in time. ``future``: so far clocks may disagree. ``whole``:
+    it began with the first record, so that an order must begin with its first event. ``addressed``: a relay writes the
+    topic, so that its records say where they stand in the log. It follows the last so many ``orders``; one that comes
+    again later begins anew with what comes.
+    """
+
+    late: timedelta = LATE
+    future: timedelta = FUTURE
+    whole: bool = False
+    addressed: bool = True
+    orders: int = _ORDERS
+    checked: int = field(default=0, init=False)
+    wrong: int = field(default=0, init=False)
+    records: Counter[tuple[str, str]] = field(factory=Counter, init=False)
+    sizes: dict[str, Sizes] = field(factory=dict, init=False)
+    faults: Counter[str] = field(factory=Counter, init=False)
+    contradictions: Counter[str] = field(factory=Counter, init=False)
+    contradicting_orders: int = field(default=0, init=False)
+    late_records: int = field(default=0, init=False)
+    future_records: int = field(default=0, init=False)
+    latest_seconds: float = field(default=0.0, init=False)
+    bad: deque[Bad] = field(factory=lambda: deque(maxlen=_BAD), init=False)
+    _stories: OrderedDict[str, OrderStory] = field(factory=OrderedDict, init=False)
+
+    @property
+    def followed(self) -> int:
+        """How many orders it has in mind."""
+        return len(self._stories)
+
+    def look(self, arrival: Arrival) -> Looked:
+        """Count one record; what it is, and all that is wrong with it."""
+        kind, version = self._said(arrival.value)
+        size = len(arrival.value or b"")
+        self.checked += 1
+        self.records[kind, version] += 1
+        self.sizes.setdefault(kind, Sizes()).add(size)
+        bad, late = self._faults(arrival), False
+        if not bad and arrival.value is not None:
+            late, bad = self._timing(arrival, read_envelope(arrival.value).occurred_at)
+            bad += self._story(arrival, arrival.value)
+        self.wrong += bool(bad)
+        self.bad.extend(bad)
+        return Looked(type=kind, version=version, size=size, late=late, bad=bad)
+
+    def _said(self, value: bytes | None) -> tuple[str, str]:
+        try:
+            said = _SAID.decode(value or b"")
+        except UNREADABLE:
+            return UNKNOWN, UNKNOWN
+        version = said.version[:20]
+        known = {version for _, version in self.records}
+        return (
+            said.type if said.type in DATA else UNKNOWN,
+            version if version in known or len(known) < _VERSIONS else OTHER,
+        )
+
+    def _faults(self, arrival: Arrival) -> list[Bad]:
+        problems = check_arrival(arrival, addressed=self.addressed)
+        for problem in problems:
+            name = field_of(problem.path)
+            self.faults[name if name in self.faults or len(self.faults) < _FIELDS else OTHER] += 1
+        return [_bad(arrival, "fault", each.path, each.problem, each.allowed) for each in problems]
+
+    def _timing(self, arrival: Arrival, occurred_at: datetime) -> tuple[bool, list[Bad]]:
+        behind = arrival.at - occurred_at
+        self.latest_seconds = max(self.latest_seconds, behind.total_seconds())
+        if behind > self.late:
+            self.late_records += 1
+            return True, []
+        if -behind <= self.future:
+            return False, []
+        self.future_records += 1
+        problem = f"it is {occurred_at.isoformat()}, {-behind.total_seconds():.0f} s after its record"
+        return False, [_bad(arrival, "future", "occurredAt", problem, f"at most {self.future.total_seconds():g} s")]
+
+    def _story(self, arrival: Arrival, value: bytes) -> list[Bad]:
+        sequence = int(dict(arrival.headers)["sequence"] or b"")  # checked with the headers
+        try:
+            event = decode(value, sequence=sequence)
+        except UndecodableEvent as error:
+            return [_bad(arrival, "fault", error.field, error.problem, error.allowed)]
+        epoch = int(dict(arrival.headers).get("epoch") or FIRST_EPOCH)
+        story = self._stories.pop(event.order_id, None)
+        if story is None:
+            story = OrderStory(from_its_beginning=self.whole, epoch=epoch)
+        elif epoch > story.epoch:  # what it tells from here on stands in the place of what was told before
+            story = OrderStory(from_its_beginning=False, epoch=epoch)
+        self._stories[event.order_id] = story
+        if len(self._stories) > self.orders:
+            self._stories.popitem(last=False)
+            self.whole = False  # an order that comes again may be one that was forgotten
+        found = story.follow(event)
+        if found is None:
+            return []
+        self.contradictions[found.kind] += 1
+        self.contradicting_orders += not story.contradicted
+        story.contradicted = True
+        return [
+            _bad(arrival, found.kind, "headers/sequence", found.problem, "what can follow in order " + event.order_id)
+        ]
+
+
+def check_arrival(arrival: Arrival, *, addressed: bool) -> Sequence[Problem]:
+    """All that is wrong with one record of the topic; ``addressed``: it must say where it stands in the log."""
+    problems = check_record(arrival.value, key=arrival.key, headers=arrival.headers)
+    return problems if addressed else [each for each in problems if each.path not in _ADDRESS]
+
+
+def field_of(path: str) -> str:
+    """The field of the contract that ``path`` leads to, whichever line of an order it is in."""
+    return re.sub(r"/\d+(?=/|$)", "/*", path)
+
+
+def time_of(milliseconds: int) -> datetime:
+    """Kafka's time of a record."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _bad(arrival: Arrival, kind: str, field: str, problem: str, allowed: str) -> Bad:
+    return Bad(
+        topic=arrival.topic,
+        partition=arrival.partition,
+        offset=arrival.offset,
+        kind=kind,
+        field=field,
+        problem=problem,
+        allowed=allowed,
+    )
+
+
+def summary(quality: TopicQuality) -> Mapping[str, object]:
+    """All that was counted, as one document."""
+    return {
+        "checked": quality.checked,
+        "wrong": quality.wrong,
+        "records": [
+            {"type": kind, "version": version, "records": count}
+            for (kind, version), count in sorted(quality.records.items())
+        ],
+        "bytes": {
+            kind: {"mean": round(sizes.mean, 1), "largest": sizes.largest}
+            for kind, sizes in sorted(quality.sizes.items())
+        },
+        "faults": dict(quality.faults.most_common()),
+        "late": quality.late_records,
+        "latestSeconds": round(quality.latest_seconds, 3),
+        "future": quality.future_records,
+        "contradictions": dict(quality.contradictions.most_common()),
+        "contradictingOrders": quality.contradicting_orders,
+        "ordersFollowed": quality.followed,
+    }

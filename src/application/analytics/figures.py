@@ -1,0 +1,92 @@
+"""The course of one order as analytics keeps it, and the figures that many courses make.
+
+Revenue is counted twice, each exact and by currency: ``gross_revenue`` is the total of all orders that were created,
+``net_revenue`` of those among them that are not cancelled. Both count an order in the minute of its creation.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from attrs import frozen
+
+from ...domain.lifecycle import OrderState
+
+
+@frozen(kw_only=True)
+class Sales:
+    """What some orders come to, in one ``currency``."""
+
+    currency: str
+    orders: int
+    cancelled: int
+    gross_revenue: Decimal
+    net_revenue: Decimal
+
+
+@frozen(kw_only=True)
+class MinuteSales(Sales):
+    """Of the orders created in the minute that begins at ``minute`` (UTC)."""
+
+    minute: datetime
+
+
+@frozen(kw_only=True)
+class RestaurantSales(Sales):
+    """Of all orders of one restaurant."""
+
+    restaurant_id: str
+
+
+@frozen(kw_only=True)
+class StateTime:
+    """The time that orders spent in a state before they left it, in seconds; percentiles over whole seconds."""
+
+    state: OrderState
+    orders: int
+    mean: float
+    median: int
+    p90: int
+
+
+@frozen(kw_only=True)
+class DeliveryTimes:
+    """Whole minutes from creation to delivery, by nearest rank; None while nothing was delivered."""
+
+    orders: int
+    p50: int | None
+    p90: int | None
+    p99: int | None
+
+
+def state_time(state: OrderState, total: timedelta, seconds: Mapping[int, int]) -> StateTime:
+    """From the ``total`` and how often each whole number of ``seconds`` was counted (at least once in all)."""
+    orders = sum(seconds.values())
+    return StateTime(
+        state=state,
+        orders=orders,
+        mean=total.total_seconds() / orders,
+        median=nearest_rank(seconds, 50) or 0,
+        p90=nearest_rank(seconds, 90) or 0,
+    )
+
+
+def delivery_times(minutes: Mapping[int, int]) -> DeliveryTimes:
+    """From how often each whole number of minutes was counted."""
+    p50, p90, p99 = (nearest_rank(minutes, percent) for percent in (50, 90, 99))
+    return DeliveryTimes(orders=sum(minutes.values()), p50=p50, p90=p90, p99=p99)
+
+
+def nearest_rank(counts: Mapping[int, int], percent: int) -> int | None:
+    """The least value that ``percent`` per cent of the counted values do not exceed; None of no values."""
+    rank = -(-percent * sum(counts.values()) // 100)
+    for value in sorted(counts):
+        rank -= counts[value]
+        if rank <= 0:
+            return value
+    return None
+
+
+def minute_of(at: datetime) -> datetime:
+    """When the minute of ``at`` began, in UTC."""
+    return at.astimezone(UTC).replace(second=0, microsecond=0)

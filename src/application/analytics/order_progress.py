@@ -1,0 +1,61 @@
+"""TODO."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from attrs import evolve, field, frozen
+
+from ...domain.errors import CorruptHistory
+from ...domain.events import OrderCancelled, OrderCreated, OrderDelivered, OrderEvent, StateChanged
+from ...domain.lifecycle import OrderState
+from ...domain.money import Money
+
+
+@frozen(kw_only=True)
+class OrderCourse:
+    """One order after its first ``events`` events.
+
+    It is in ``state`` ``since`` then; ``spent`` is the time in each state that it has left. Final states are not left.
+    """
+
+    order_id: str
+    restaurant_id: str
+    total: Money
+    created_at: datetime
+    state: OrderState
+    since: datetime
+    spent: Mapping[OrderState, timedelta] = field(factory=dict)
+    cancel_reason: str | None = None
+    delivery_minutes: int | None = None
+    events: int = 1
+
+
+def follow(course: OrderCourse | None, event: OrderEvent) -> OrderCourse:
+    """The course after ``event``; one that was followed before changes nothing. Raises CorruptHistory on a gap."""
+    if course is None:
+        if not isinstance(event, OrderCreated):
+            raise CorruptHistory(event.order_id, event.sequence, "no order.created came before it")
+        return OrderCourse(
+            order_id=event.order_id,
+            restaurant_id=event.restaurant_id,
+            total=event.total,
+            created_at=event.occurred_at,
+            state=OrderState.WAITING_FOR_SHIPPER,
+            since=event.occurred_at,
+            events=event.sequence,
+        )
+    if event.sequence <= course.events:
+        return course
+    if event.sequence != course.events + 1:
+        raise CorruptHistory(event.order_id, event.sequence, f"it follows number {course.events}")
+    match event:
+        case StateChanged():
+            stay = max(timedelta(), event.occurred_at - course.since)
+            spent = {**course.spent, event.old: course.spent.get(event.old, timedelta()) + stay}
+            return evolve(course, events=event.sequence, state=event.new, since=event.occurred_at, spent=spent)
+        case OrderCancelled():
+            return evolve(course, events=event.sequence, cancel_reason=event.reason)
+        case OrderDelivered():
+            return evolve(course, events=event.sequence, delivery_minutes=event.minutes)
+        case _:
+            return evolve(course, events=event.sequence)

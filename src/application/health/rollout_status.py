@@ -1,0 +1,63 @@
+"""How the rollout stands: what is published, what is held back, and which consumers stand still."""
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from ..event_log.records import FLOOR
+from ..operator_note import Word
+from ..rollout.rollout import ChangeKind, InForce, Rollout
+from .lag import Lag
+
+
+@frozen(kw_only=True)
+class ConsumerRollout:
+    """``paused`` says who paused it, when and why; ``events`` are to come to it, ``held`` are held back before it."""
+
+    consumer: str
+    paused: Word | None
+    events: int
+    held: int
+
+
+@frozen(kw_only=True)
+class RolloutState:
+    """Published are the orders of ``published_buckets`` of all ``buckets``, from 0 on; ``set`` is who said so.
+
+    ``waiting`` events of theirs are not on the topic yet, ``held`` ones of other orders are held back; both are None
+    where no relay publishes.
+    """
+
+    percent: int
+    published_buckets: int
+    buckets: int
+    set: Word | None
+    waiting: int | None
+    held: int | None
+    consumers: Sequence[ConsumerRollout]
+
+
+@frozen
+class RolloutStatus:
+    """Raises StorageUnavailable."""
+
+    rollout: Rollout
+    lag: Lag
+
+    async def __call__(self) -> RolloutState:
+        in_force: InForce = await self.rollout.in_force()
+        last = await self.rollout.history(limit=1, kind=ChangeKind.SHARE)
+        lags = {each.reader: each for each in await self.lag()}
+        relay = lags.pop(FLOOR, None)
+        return RolloutState(
+            percent=in_force.percent,
+            published_buckets=in_force.published_buckets(self.lag.buckets),
+            buckets=self.lag.buckets,
+            set=last[0].word if last else None,
+            waiting=relay.events if relay else None,
+            held=relay.held if relay else None,
+            consumers=[
+                ConsumerRollout(consumer=name, paused=in_force.paused.get(name), events=each.events, held=each.held)
+                for name, each in lags.items()
+            ],
+        )

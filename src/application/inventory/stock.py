@@ -1,0 +1,58 @@
+"""What a restaurant has left, and what is set aside for its orders."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+from attrs import field, frozen
+
+from ...domain.errors import InvalidInput
+from ...domain.text import identifier
+
+Food = tuple[str, str]
+"""A restaurant's id and its food's id."""
+MAX_STOCK = 1_000_000_000
+
+
+@frozen(kw_only=True)
+class StockItem:
+    """``quantity`` is what may still be ordered."""
+
+    restaurant_id: str
+    food_id: str
+    quantity: int
+
+
+def check_stock(restaurant_id: str, food_id: str, quantity: int | None) -> None:
+    """Whether a stock may be set to this. Raises InvalidInput."""
+    identifier(restaurant_id, field="restaurantId")
+    identifier(food_id, field="foodId")
+    whole = isinstance(quantity, int) and not isinstance(quantity, bool)
+    if quantity is not None and not (whole and 0 <= quantity <= MAX_STOCK):
+        raise InvalidInput("quantity", f"{quantity!r}", f"a whole number, 0 to {MAX_STOCK}")
+
+
+class ReservationStatus(StrEnum):
+    RESERVED = "reserved"
+    RELEASED = "released"
+    SHORT = "short"
+
+
+@frozen(kw_only=True)
+class Reservation:
+    """What an order took from the stock: ``taken`` is the quantity by food, of the foods that are counted.
+
+    A ``short`` order took nothing; ``missing`` are the foods there was too little of. ``outcome`` says how asking
+    for its cancellation ended; empty while that is to be done. ``correlation_id`` and ``traceparent`` are those of the
+    event that it was decided for.
+    """
+
+    order_id: str
+    restaurant_id: str
+    status: ReservationStatus
+    taken: Mapping[str, int] = field(factory=dict)
+    missing: tuple[str, ...] = ()
+    outcome: str = ""
+    settled_at: datetime | None = None
+    correlation_id: str = ""
+    traceparent: str = ""

@@ -1,0 +1,66 @@
+"""What a letter about an event may name: its facts in words that people use."""
+
+from collections.abc import Mapping
+
+from ...domain.events import (
+    OrderCancelled,
+    OrderCreated,
+    OrderDelivered,
+    OrderEvent,
+    PaymentProcessed,
+    ShipperAssigned,
+    StateChanged,
+)
+from ...domain.lifecycle import OrderState
+from ...domain.payment import PaymentMethod, PaymentStatus
+from .notification import Parties
+
+STATES: Mapping[OrderState, str] = {
+    OrderState.WAITING_FOR_SHIPPER: "waiting for a shipper",
+    OrderState.PREPARING: "being prepared",
+    OrderState.ON_THE_WAY: "on the way",
+    OrderState.DELIVERED: "delivered",
+    OrderState.CANCELLED: "cancelled",
+}
+PAYMENTS: Mapping[PaymentStatus, str] = {
+    PaymentStatus.PENDING: "is pending",
+    PaymentStatus.PAID: "was received",
+    PaymentStatus.FAILED: "failed",
+    PaymentStatus.REFUNDED: "was refunded",
+}
+METHODS: Mapping[PaymentMethod, str] = {
+    PaymentMethod.CASH: "in cash",
+    PaymentMethod.CREDIT_CARD: "by credit card",
+    PaymentMethod.DEBIT_CARD: "by debit card",
+}
+REASONS: Mapping[str, str] = {"out_of_stock": "something on it is out of stock"}
+
+
+def values_of(event: OrderEvent, parties: Parties) -> Mapping[str, str]:
+    """The values by name. Every letter may name ``order``, ``restaurant`` and ``shipper`` ("nobody yet" of none)."""
+    return {
+        "order": event.order_id,
+        "restaurant": parties.restaurant_id,
+        "shipper": parties.shipper_id or "nobody yet",
+        **_own(event),
+    }
+
+
+def _own(event: OrderEvent) -> dict[str, str]:
+    match event:
+        case OrderCreated():
+            items = "\n".join(f"  {line.quantity} x {line.food_name}, {line.total}" for line in event.lines)
+            return {"total": str(event.total), "items": items}
+        case StateChanged():
+            return {"state": STATES[event.new], "old_state": STATES[event.old]}
+        case ShipperAssigned():
+            return {}
+        case PaymentProcessed():
+            return {"amount": str(event.amount), "outcome": PAYMENTS[event.status], "method": METHODS[event.method]}
+        case OrderCancelled():
+            return {"reason": REASONS.get(event.reason, event.reason)}
+        case OrderDelivered():
+            minutes = "1 minute" if event.minutes == 1 else f"{event.minutes} minutes"
+            return {"minutes": minutes}
+        case _:
+            return {}

@@ -1,0 +1,153 @@
+"""Who is told what about an order, and what became of telling them."""
+
+import re
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID, uuid5
+
+from attrs import evolve, field, frozen
+
+from ...domain.actor import Actor, Role
+from ...domain.errors import InvalidInput
+from ...domain.events import event_id
+
+MAX_EMAIL = 254
+"""RFC 5321, 4.5.3.1.3: a path of 256 octets, brackets included."""
+_EMAIL = re.compile(r"[!-?A-~]+@[!-?A-~]+\Z")
+
+
+@frozen(kw_only=True)
+class Contact:
+    """How to reach a party (``customer:C1``). ``email`` is None where there is none. Raises InvalidInput."""
+
+    party: str
+    email: str | None = field(default=None, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        Actor.parse(self.party)
+        if self.email is not None and (len(self.email) > MAX_EMAIL or not _EMAIL.match(self.email)):
+            raise InvalidInput("email", "it is no address", f"NAME@HOST in ASCII, at most {MAX_EMAIL} characters")
+
+
+@frozen(kw_only=True)
+class Parties:
+    """Who takes part in an order after its event number ``sequence``."""
+
+    order_id: str
+    customer_id: str
+    restaurant_id: str
+    shipper_id: str | None = None
+    sequence: int = 1
+
+    def party(self, role: Role) -> str | None:
+        """``role:id``, or None while nobody has that role."""
+        ids = {Role.CUSTOMER: self.customer_id, Role.RESTAURANT: self.restaurant_id, Role.SHIPPER: self.shipper_id}
+        return None if ids[role] is None else f"{role}:{ids[role]}"
+
+
+@frozen
+class Letter:
+    """What is said to one recipient: one line, and the text below it."""
+
+    subject: str
+    text: str
+
+
+@frozen(kw_only=True)
+class Message:
+    """A letter on its way to ``address``. ``key`` is its idempotency key: the same message has the same, always."""
+
+    key: str
+    recipient: str
+    address: str = field(repr=False)
+    subject: str
+    text: str = field(repr=False)
+    order_id: str
+    sequence: int
+    event_type: str
+
+
+@frozen
+class Receipt:
+    """``accepted`` or refused for good; ``detail`` is what the other side said."""
+
+    accepted: bool
+    detail: str = ""
+
+
+class NotificationStatus(StrEnum):
+    PENDING = "pending"
+    SENT = "sent"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+
+
+NO_CHANNEL = "none"
+"""The channel of a notification that reaches nobody."""
+
+
+class Told(NamedTuple):
+    """That there is a notification: what is the same of no two of them. Checks read many: hence a tuple."""
+
+    order_id: str
+    sequence: int
+    recipient: str
+    channel: str
+
+
+@frozen(kw_only=True)
+class Notification:
+    """One event told to one recipient by one channel; there is never a second one of these.
+
+    ``recipient`` is a party, ``attempts`` counts the tries that ended, ``due_at`` is when the next may begin, and
+    ``detail`` is what was said at the last. ``correlation_id`` and ``traceparent`` are the event's.
+    """
+
+    order_id: str
+    sequence: int
+    recipient: str
+    channel: str
+    event_type: str
+    address: str = field(default="", repr=False)
+    subject: str = ""
+    text: str = field(default="", repr=False)
+    status: NotificationStatus = NotificationStatus.PENDING
+    attempts: int = 0
+    recorded_at: datetime
+    due_at: datetime
+    sent_at: datetime | None = None
+    detail: str = ""
+    correlation_id: str = field(default="", repr=False)
+    traceparent: str = field(default="", repr=False)
+
+    @property
+    def key(self) -> str:
+        """A UUIDv5 of the event and the recipient, the same however often it is made."""
+        return str(uuid5(UUID(event_id(self.order_id, self.sequence)), self.recipient))
+
+    @property
+    def message(self) -> Message:
+        return Message(
+            key=self.key,
+            recipient=self.recipient,
+            address=self.address,
+            subject=self.subject,
+            text=self.text,
+            order_id=self.order_id,
+            sequence=self.sequence,
+            event_type=self.event_type,
+        )
+
+    def settled(self, receipt: Receipt, at: datetime) -> "Notification":
+        return evolve(
+            self,
+            status=NotificationStatus.SENT if receipt.accepted else NotificationStatus.FAILED,
+            attempts=self.attempts + 1,
+            sent_at=at if receipt.accepted else None,
+            detail=receipt.detail,
+        )
+
+    def postponed(self, due_at: datetime, problem: str) -> "Notification":
+        """Tried in vain; it may be tried again from ``due_at``."""
+        return evolve(self, attempts=self.attempts + 1, due_at=due_at, detail=problem)

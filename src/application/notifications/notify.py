@@ -1,0 +1,179 @@
+"""The consumer *notifications*: everybody concerned is told, once by every channel that reaches them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from ...domain.actor import Role
+from ...domain.errors import ChannelUnavailable, CorruptHistory
+from ...domain.events import (
+    OrderCancelled,
+    OrderCreated,
+    OrderDelivered,
+    OrderEvent,
+    PaymentProcessed,
+    ShipperAssigned,
+    StateChanged,
+)
+from ...domain.payment import PaymentStatus
+from ..clock import Clock
+from ..consuming.consumer import ConsumerWork
+from ..event_log.records import Delivery
+from ..redaction import told
+from ..request_context import answering, caused_by
+from .message_values import values_of
+from .notification import NO_CHANNEL, Contact, Notification, NotificationStatus, Parties
+from .ports import Notifications, Notifier, Wording
+
+_C, _R, _S = Role.CUSTOMER, Role.RESTAURANT, Role.SHIPPER
+RECIPIENTS: Mapping[type[OrderEvent], Callable[[OrderEvent], tuple[Role, ...]]] = {
+    OrderCreated: lambda _: (_C, _R),
+    StateChanged: lambda _: (_C, _R, _S),
+    ShipperAssigned: lambda _: (_C, _R, _S),
+    PaymentProcessed: lambda event: (_C, _R, _S) if _paid(event) else (_C,),
+    OrderCancelled: lambda _: (_C, _R, _S),
+    OrderDelivered: lambda _: (_C, _R),
+}
+"""Which roles an event concerns; a shipper only where one is, or had been, assigned."""
+
+SENT_AT_ONCE = 500
+LEASE = timedelta(minutes=5)
+"""How long claimed notifications are one process's own. When it dies, they are sent again after this, same key."""
+FIRST_PAUSE = timedelta(seconds=1)
+LONGEST_PAUSE = timedelta(minutes=5)
+
+
+@frozen
+class Notify:
+    """In the transaction each notification is recorded: pending for every channel that reaches the recipient.
+
+    Where none does, one is recorded as unreachable. ``settle`` sends what is pending, under a key that is always
+    the same for one event and recipient; a channel that does not answer is tried again later, ever less often.
+    Once ``stopping`` says so, no further one is sent: the next process does that.
+    """
+
+    channels: Sequence[Notifier]
+    wording: Wording
+    outbox: Notifications
+    clock: Clock
+    name: str = "notifications"
+    stopping: Callable[[], bool] = lambda: False
+    _by_name: dict[str, Notifier] = field(init=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", {channel.name: channel for channel in self.channels})
+
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+        """Raises CorruptHistory when an order's beginning is missing."""
+        known = await work.notifications.parties({delivery.record.order_id for delivery in deliveries})
+        after = dict(known)
+        concerned: list[tuple[Delivery, Parties, Role, str]] = []
+        for delivery in deliveries:
+            event = delivery.event
+            before = after.get(event.order_id)
+            if before is not None and event.sequence <= before.sequence:
+                continue
+            after[event.order_id] = parties = follow_parties(before, event)
+            concerned += ((delivery, parties, role, party) for role, party in recipients(event, parties))
+        contacts = await work.notifications.contacts({party for *_, party in concerned})
+        now = self.clock()
+        await work.notifications.record([n for it in concerned for n in self._notifications(*it, contacts, now)])
+        await work.notifications.keep_parties([p for order_id, p in after.items() if p is not known.get(order_id)])
+
+    async def settle(self) -> int:
+        """Send what is due; how many notifications found their end."""
+        began = self.clock()
+        claimed = await self.outbox.claim(self._by_name.keys(), now=began, until=began + LEASE, limit=SENT_AT_ONCE)
+        ended: list[Notification] = []
+        down: dict[str, str] = {}
+        try:
+            for notification in claimed:
+                if self.stopping() or self.clock() - began > LEASE / 2:
+                    break  # what is left is sent by whoever claims it next
+                ended.append(await self._send(notification, down))
+        finally:
+            await self.outbox.keep([*ended, *claimed[len(ended) :]])
+        return sum(notification.status is not NotificationStatus.PENDING for notification in ended)
+
+    async def _send(self, notification: Notification, down: dict[str, str]) -> Notification:
+        """What became of it. Once a channel is ``down``, the others of this turn are put off untried."""
+        channel = notification.channel
+        if channel in down:
+            return evolve(notification, due_at=self.clock() + FIRST_PAUSE, detail=down[channel])
+        try:
+            with answering(caused_by(notification.correlation_id, notification.traceparent)):
+                receipt = await self._by_name[channel].send(notification.message)
+        except Exception as failure:  # noqa: BLE001 - one that cannot be sent must not hold up the others
+            if isinstance(failure, ChannelUnavailable):
+                down[channel] = told(failure)
+            problem = down.get(channel) or f"{type(failure).__name__}: {told(failure)}"
+            return notification.postponed(self.clock() + _pause(notification.attempts), problem)
+        return notification.settled(receipt, self.clock())
+
+    def _notifications(
+        self,
+        delivery: Delivery,
+        parties: Parties,
+        role: Role,
+        party: str,
+        contacts: Mapping[str, Contact],
+        now: datetime,
+    ) -> Iterator[Notification]:
+        event = delivery.event
+
+        def notification(channel: str, **rest: Any) -> Notification:
+            return Notification(
+                order_id=event.order_id,
+                sequence=event.sequence,
+                recipient=party,
+                channel=channel,
+                event_type=event.type,
+                recorded_at=now,
+                due_at=now,
+                correlation_id=delivery.record.correlation_id,
+                traceparent=delivery.record.traceparent,
+                **rest,
+            )
+
+        addresses = {name: it.address(party, contacts.get(party)) for name, it in self._by_name.items()}
+        reached = {name: address for name, address in addresses.items() if address is not None}
+        if not reached:
+            yield notification(NO_CHANNEL, status=NotificationStatus.UNREACHABLE, detail="no contact")
+            return
+        letter = self.wording(role, values_of(event, parties), event_type=event.type)
+        for name, address in reached.items():
+            yield notification(name, address=address, subject=letter.subject, text=letter.text)
+
+
+def recipients(event: OrderEvent, parties: Parties) -> tuple[tuple[Role, str], ...]:
+    """Who is told of ``event``: roles with their party; a role that nobody has is left out."""
+    parts = ((role, parties.party(role)) for role in RECIPIENTS[type(event)](event))
+    return tuple((role, party) for role, party in parts if party is not None)
+
+
+def follow_parties(parties: Parties | None, event: OrderEvent) -> Parties:
+    """Who takes part after ``event``. Raises CorruptHistory when none of the order's events came before it."""
+    if parties is None:
+        if not isinstance(event, OrderCreated):
+            raise CorruptHistory(event.order_id, event.sequence, "no order.created came before it")
+        return Parties(
+            order_id=event.order_id,
+            customer_id=event.customer_id,
+            restaurant_id=event.restaurant_id,
+            sequence=event.sequence,
+        )
+    shipper_id = parties.shipper_id
+    if isinstance(event, ShipperAssigned | OrderCancelled) and event.shipper_id is not None:
+        shipper_id = event.shipper_id
+    return evolve(parties, sequence=event.sequence, shipper_id=shipper_id)
+
+
+def _paid(event: OrderEvent) -> bool:
+    return isinstance(event, PaymentProcessed) and event.status is PaymentStatus.PAID
+
+
+def _pause(attempts: int) -> timedelta:
+    """How long to wait after that many tries in vain: twice as long each time."""
+    return min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(attempts, 10)))

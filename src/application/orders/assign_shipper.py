@@ -1,0 +1,27 @@
+"""A shipper takes an order."""
+
+from attrs import frozen
+
+from ...domain.actor import Actor
+from ...domain.order import Order
+from ..clock import Clock
+from .change_order import ChangeOrder
+
+
+@frozen
+class AssignShipper:
+    """Raises what ChangeOrder raises, and InvalidInput."""
+
+    change_order: ChangeOrder
+    clock: Clock
+
+    async def __call__(
+        self, order_id: str, shipper_id: str, *, by: Actor, expected_version: int | None = None
+    ) -> Order:
+        change = await self.change_order(
+            order_id,
+            lambda order: order.assign_shipper(shipper_id, by=by, at=self.clock()),
+            by=by,
+            expected_version=expected_version,
+        )
+        return change.order

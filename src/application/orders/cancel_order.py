@@ -1,0 +1,49 @@
+"""Nobody gets anything; who has paid by card gets the money back."""
+
+from attrs import frozen
+
+from ...domain.actor import Actor
+from ...domain.order import Change, Order
+from ..clock import Clock
+from .change_order import ChangeOrder
+from .payment_attempts import AttemptKind, PaymentAttempt
+from .ports import Work
+from .settle_refunds import SettleRefunds
+
+
+@frozen
+class CancelOrder:
+    """The refund is promised in the order's own transaction and asked for right after it.
+
+    Where the gateway does not answer, the promise stands and SettleRefunds asks again with the same key.
+    Raises what ChangeOrder raises, and InvalidInput.
+    """
+
+    change_order: ChangeOrder
+    settle_refunds: SettleRefunds
+    clock: Clock
+
+    async def __call__(self, order_id: str, reason: str, *, by: Actor, expected_version: int | None = None) -> Order:
+        change = await self.change_order(
+            order_id,
+            lambda order: order.cancel(reason, by=by, at=self.clock()),
+            by=by,
+            expected_version=expected_version,
+            also=self._promise_refund,
+        )
+        if change.refund is not None:
+            await self.settle_refunds(order_id)
+        return change.order
+
+    def _promise_refund(self, work: Work, change: Change) -> None:
+        if change.refund is not None:
+            work.payments.record(
+                PaymentAttempt(
+                    key=f"{change.order.id}:refund",
+                    order_id=change.order.id,
+                    number=0,
+                    kind=AttemptKind.REFUND,
+                    amount=change.refund,
+                    asked_at=self.clock(),
+                )
+            )

@@ -1,0 +1,49 @@
+"""What every change of an order shares: read it, let it decide, save it with its events."""
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from ...domain.actor import Actor, Role
+from ...domain.errors import OrderNotFound, VersionMismatch
+from ...domain.order import Change, Order
+from .ports import UnitOfWork, Work
+from .retry import again_on_conflict
+
+
+@frozen
+class ChangeOrder:
+    """Applies a behaviour to the order as it is now; asked again when somebody else was faster.
+
+    For a customer or restaurant that takes no part in it the order is not found; a shipper may ask for any, since
+    it can take one that is nobody's yet. ``expected_version``, where given, must be the order's: the caller decided
+    on what it saw. ``also`` adds to the same unit of work. Raises OrderNotFound, VersionMismatch, CommandRefused,
+    InvalidInput, ConcurrentChange (after ATTEMPTS lost races), StorageUnavailable.
+    """
+
+    unit_of_work: UnitOfWork
+
+    async def __call__(
+        self,
+        order_id: str,
+        behaviour: Callable[[Order], Change],
+        *,
+        by: Actor,
+        expected_version: int | None = None,
+        also: Callable[[Work, Change], None] | None = None,
+    ) -> Change:
+        async def attempt() -> Change:
+            async with self.unit_of_work() as work:
+                order = await work.orders.get(order_id)
+                if by.role is not Role.SHIPPER and not order.visible_to(by):
+                    raise OrderNotFound(order_id)
+                if expected_version is not None and expected_version != order.version:
+                    raise VersionMismatch(order_id, expected_version, order.version)
+                change = behaviour(order)
+                work.orders.save(change.order)
+                work.events.publish(*change.events)
+                if also is not None:
+                    also(work, change)
+            return change
+
+        return await again_on_conflict(attempt)

@@ -1,0 +1,90 @@
+"""A customer orders."""
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from ...domain.actor import Actor, Role
+from ...domain.errors import NotPermitted, OrderExists, OrderNotFound
+from ...domain.events import OrderLine
+from ...domain.money import Money
+from ...domain.order import Address, Change, Order
+from ...domain.payment import PaymentMethod
+from ..clock import Clock, NewId
+from .ports import UnitOfWork, Work
+from .retry import again_on_conflict
+
+
+@frozen(kw_only=True)
+class NewOrder:
+    """What is ordered. ``total`` may be left out; what it exceeds the lines by is the delivery fee.
+
+    ``order_id`` may be the caller's own: asking again with the same id and content answers the same order.
+    """
+
+    customer_id: str
+    restaurant_id: str
+    lines: Sequence[OrderLine]
+    payment_method: PaymentMethod
+    currency: str
+    total: Money | None = None
+    card_token: str | None = None
+    address: Address | None = None
+    order_id: str | None = None
+
+
+@frozen
+class CreateOrder:
+    """Raises InvalidInput, NotPermitted, OrderExists (the id with other content), StorageUnavailable."""
+
+    unit_of_work: UnitOfWork
+    clock: Clock
+    new_id: NewId
+
+    async def __call__(self, new: NewOrder, *, by: Actor) -> Order:
+        change = self._placed(new, by)
+
+        async def attempt() -> Order:
+            async with self.unit_of_work() as work:
+                there = await _find(work, change.order.id) if new.order_id is not None else None
+                if there is not None:
+                    if differs := there.differences(change.order):
+                        raise OrderExists(there.id, differs)
+                    work.orders.save(there)
+                    return there
+                work.orders.save(change.order)
+                work.events.publish(*change.events)
+            return change.order
+
+        return await again_on_conflict(attempt)
+
+    def _placed(self, new: NewOrder, by: Actor) -> Change:
+        change = Order.place(
+            id=self.new_id() if new.order_id is None else new.order_id,
+            customer_id=new.customer_id,
+            restaurant_id=new.restaurant_id,
+            lines=new.lines,
+            payment_method=new.payment_method,
+            card_token=new.card_token,
+            total=new.total,
+            currency=new.currency,
+            address=new.address,
+            at=self.clock(),
+        )
+        if by.role is Role.SHIPPER or not change.order.visible_to(by):
+            raise NotPermitted(
+                order_id=change.order.id,
+                action="create",
+                state="new",
+                allowed=(),
+                guard=f"{by} may not order for customer {new.customer_id!r} at restaurant {new.restaurant_id!r}",
+                unlock="the customer or the restaurant themselves, or an admin may",
+            )
+        return change
+
+
+async def _find(work: Work, order_id: str) -> Order | None:
+    try:
+        return await work.orders.get(order_id)
+    except OrderNotFound:
+        return None

@@ -1,0 +1,21 @@
+"""One order, read."""
+
+from attrs import frozen
+
+from ...domain.actor import Actor
+from ...domain.errors import OrderNotFound
+from ...domain.order import Order
+from .ports import OrderViews
+
+
+@frozen
+class GetOrder:
+    """Raises OrderNotFound, also when ``by`` takes no part in the order; StorageUnavailable."""
+
+    views: OrderViews
+
+    async def __call__(self, order_id: str, *, by: Actor) -> Order:
+        order = await self.views.get(order_id)
+        if not order.visible_to(by):
+            raise OrderNotFound(order_id)
+        return order

@@ -1,0 +1,31 @@
+"""Many orders, a page at a time."""
+
+from attrs import evolve, frozen
+
+from ...domain.actor import Actor, Role
+from ...domain.errors import InvalidInput
+from .ports import OrderViews
+from .queries import OrderPage, OrderQuery
+
+
+@frozen
+class ListOrders:
+    """Orders newest first. Everybody but an admin sees only those they take part in. Raises InvalidInput."""
+
+    views: OrderViews
+
+    async def __call__(self, query: OrderQuery, *, by: Actor) -> OrderPage:
+        match by.role:
+            case Role.CUSTOMER:
+                query = evolve(query, customer_id=_own(query.customer_id, by))
+            case Role.RESTAURANT:
+                query = evolve(query, restaurant_id=_own(query.restaurant_id, by))
+            case Role.SHIPPER:
+                query = evolve(query, shipper_id=_own(query.shipper_id, by))
+        return await self.views.list(query)
+
+
+def _own(asked: str | None, by: Actor) -> str:
+    if asked not in (None, by.id):
+        raise InvalidInput(f"{by.role}Id", f"{asked!r} is not you", f"{by.id!r}, or leave it out")
+    return by.id

@@ -1,0 +1,26 @@
+"""One order as it was."""
+
+from datetime import datetime
+
+from attrs import frozen
+
+from ...domain.actor import Actor
+from ...domain.errors import InvalidInput, OrderNotFound
+from ...domain.history import OrderFacts, fold
+from .order_timeline import OrderTimeline
+
+
+@frozen
+class OrderAsOf:
+    """What an order's events told by ``moment`` (inclusive). Raises OrderNotFound, also before its creation."""
+
+    timeline: OrderTimeline
+
+    async def __call__(self, order_id: str, moment: datetime, *, by: Actor) -> OrderFacts:
+        if moment.tzinfo is None:
+            raise InvalidInput("asOf", f"{moment.isoformat()} has no zone", "RFC 3339 with a zone")
+        deliveries = await self.timeline(order_id, by=by)
+        until = [d.event for d in deliveries if d.event.occurred_at <= moment]
+        if not until:
+            raise OrderNotFound(order_id)
+        return fold(until)

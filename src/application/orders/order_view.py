@@ -1,0 +1,104 @@
+"""An order as it is read: the shape that HTTP answers and the command line print."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from attrs import frozen
+
+from ...domain.actor import Actor
+from ...domain.order import Address, Order
+
+
+@frozen(kw_only=True)
+class LineView:
+    food_id: str
+    food_name: str
+    price: Decimal
+    quantity: int
+    discount: Decimal
+
+
+@frozen(kw_only=True)
+class AddressView:
+    street: str
+    city: str
+    postal_code: str
+    note: str
+
+
+@frozen(kw_only=True)
+class ActionView:
+    name: str
+    needs: tuple[str, ...]
+
+
+@frozen(kw_only=True)
+class OrderView:
+    """Amounts are in units of ``currency``; times are UTC. The card token is never read back.
+
+    ``allowed_actions`` are the reader's own at this moment.
+    """
+
+    order_id: str
+    version: int
+    state: str
+    user_id: str
+    restaurant_id: str
+    shipper_id: str | None
+    order_details: tuple[LineView, ...]
+    total_price: Decimal
+    delivery_fee: Decimal
+    currency: str
+    payment_method: str
+    payment_status: str
+    address: AddressView | None
+    created_at: datetime
+    updated_at: datetime
+    estimated_at: datetime | None
+    delivered_at: datetime | None
+    delivery_minutes: int | None
+    cancel_reason: str | None
+    cancelled_by: str | None
+    allowed_actions: tuple[ActionView, ...]
+
+
+def view(order: Order, reader: Actor) -> OrderView:
+    """``order`` as ``reader`` sees it."""
+    return OrderView(
+        order_id=order.id,
+        version=order.version,
+        state=order.state,
+        user_id=order.customer_id,
+        restaurant_id=order.restaurant_id,
+        shipper_id=order.shipper_id,
+        order_details=tuple(
+            LineView(
+                food_id=line.food_id,
+                food_name=line.food_name,
+                price=line.price.amount,
+                quantity=line.quantity,
+                discount=line.discount.amount,
+            )
+            for line in order.lines
+        ),
+        total_price=order.total.amount,
+        delivery_fee=order.delivery_fee.amount,
+        currency=order.currency,
+        payment_method=order.payment.method,
+        payment_status=order.payment.status,
+        address=_address(order.address),
+        created_at=order.created_at,
+        updated_at=order.updated_at,
+        estimated_at=order.estimated_at,
+        delivered_at=order.delivered_at,
+        delivery_minutes=order.delivery_minutes,
+        cancel_reason=order.cancel_reason,
+        cancelled_by=order.cancelled_by,
+        allowed_actions=tuple(ActionView(name=a.name, needs=a.needs) for a in order.allowed_actions(reader)),
+    )
+
+
+def _address(address: Address | None) -> AddressView | None:
+    if address is None:
+        return None
+    return AddressView(street=address.street, city=address.city, postal_code=address.postal_code, note=address.note)

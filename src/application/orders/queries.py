@@ -1,0 +1,54 @@
+"""Questions about orders, and the pages that answer them."""
+
+from datetime import datetime
+
+from attrs import frozen
+
+from ...domain.errors import InvalidInput
+from ...domain.lifecycle import OrderState
+from ...domain.order import Order
+
+MAX_PAGE = 200
+
+
+DEFAULT_PAGE = 50
+
+
+@frozen(kw_only=True)
+class OpenOrders:
+    """The ``orders`` in one state; to the one of them that was left alone longest nothing happened ``since`` then."""
+
+    orders: int
+    since: datetime
+
+
+@frozen(kw_only=True)
+class OrderQuery:
+    """Every condition that is given must hold. ``created_from`` is inclusive, ``created_until`` exclusive.
+
+    ``cursor`` is the opaque ``next_cursor`` of the page before; ``limit`` is 1 to 200. Raises InvalidInput.
+    """
+
+    customer_id: str | None = None
+    restaurant_id: str | None = None
+    shipper_id: str | None = None
+    state: OrderState | None = None
+    created_from: datetime | None = None
+    created_until: datetime | None = None
+    cursor: str | None = None
+    limit: int = DEFAULT_PAGE
+
+    def __attrs_post_init__(self) -> None:
+        if not 1 <= self.limit <= MAX_PAGE:
+            raise InvalidInput("limit", str(self.limit), f"1 to {MAX_PAGE}")
+        for field, moment in (("createdFrom", self.created_from), ("createdUntil", self.created_until)):
+            if moment is not None and moment.tzinfo is None:
+                raise InvalidInput(field, f"{moment.isoformat()} has no zone", "RFC 3339 with a zone")
+
+
+@frozen
+class OrderPage:
+    """Newest first (by creation, then id). ``next_cursor`` is None on the last page."""
+
+    orders: tuple[Order, ...]
+    next_cursor: str | None = None

@@ -1,0 +1,44 @@
+"""An order moves on by the transition table."""
+
+from datetime import timedelta
+
+from attrs import frozen
+
+from ...domain.actor import Actor
+from ...domain.lifecycle import OrderState
+from ...domain.order import DEFAULT_ESTIMATE, Order
+from ..clock import Clock
+from .cancel_order import CancelOrder
+from .change_order import ChangeOrder
+
+
+@frozen
+class TransitionOrderState:
+    """Raises what ChangeOrder raises, and InvalidInput. Cancelling goes the way of CancelOrder."""
+
+    change_order: ChangeOrder
+    cancel_order: CancelOrder
+    clock: Clock
+    estimate: timedelta = DEFAULT_ESTIMATE
+
+    async def __call__(
+        self,
+        order_id: str,
+        target: OrderState,
+        *,
+        by: Actor,
+        shipper_id: str | None = None,
+        reason: str | None = None,
+        expected_version: int | None = None,
+    ) -> Order:
+        if target is OrderState.CANCELLED:
+            return await self.cancel_order(order_id, reason or "", by=by, expected_version=expected_version)
+        change = await self.change_order(
+            order_id,
+            lambda order: order.move(
+                target, by=by, at=self.clock(), shipper_id=shipper_id, reason=reason, estimate=self.estimate
+            ),
+            by=by,
+            expected_version=expected_version,
+        )
+        return change.order

@@ -1,0 +1,32 @@
+"""Everything that can be asked of the order service: the table of contents."""
+
+from attrs import frozen
+
+from .assign_shipper import AssignShipper
+from .cancel_order import CancelOrder
+from .change_order import ChangeOrder
+from .create_order import CreateOrder
+from .get_order import GetOrder
+from .idempotency import Once
+from .list_orders import ListOrders
+from .order_as_of import OrderAsOf
+from .order_timeline import OrderTimeline
+from .record_payment import RecordPayment
+from .settle_refunds import SettleRefunds
+from .transition_order_state import TransitionOrderState
+
+
+@frozen(kw_only=True)
+class UseCases:
+    create_order: CreateOrder
+    get_order: GetOrder
+    list_orders: ListOrders
+    timeline: OrderTimeline
+    as_of: OrderAsOf
+    change_order: ChangeOrder
+    transition_order_state: TransitionOrderState
+    assign_shipper: AssignShipper
+    record_payment: RecordPayment
+    cancel_order: CancelOrder
+    settle_refunds: SettleRefunds
+    once: Once

@@ -1,0 +1,94 @@
+"""A relay at work: publishes what is pending until it is asked to stop."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from time import monotonic
+
+from attrs import define, field
+
+from ...domain.errors import LogBehindTopic, Unavailable
+from ..backoff import Backoff, Gathering, pause, unless_stopped
+from ..event_log.ports import Wakeup
+from .publish_pending import PublishPending
+
+logger = logging.getLogger("orderflow.relay")
+
+
+def _nobody_asks(error: Exception) -> None:
+    """It is logged."""
+
+
+@define(eq=False)
+class RunRelay:
+    """Publishes batch after batch; when nothing is pending, waits for news, at most ``poll_interval`` seconds.
+
+    After a batch that was not full it lets news gather.
+    A backend that does not answer is asked again, ever more slowly; ``failures`` counts, ``failed`` is told, and
+    nothing is skipped.
+    The cursors are noted in the database every ``floor_interval`` seconds, and at the end. ``published`` counts
+    events. Raises LogBehindTopic, and whatever else asking again cannot mend; also then the group is left in order.
+    """
+
+    publish_pending: PublishPending
+    wakeup: Wakeup
+    poll_interval: float = 0.25
+    floor_interval: float = 1.0
+    gathering: Gathering = field(factory=lambda: Gathering(share=0.2, longest=0.25))
+    backoff: Backoff = field(factory=Backoff)
+    failed: Callable[[Exception], None] = _nobody_asks
+    published: int = field(default=0, init=False)
+    failures: int = field(default=0, init=False)
+    _noted_at: float = field(default=0.0, init=False)
+
+    async def __call__(self, stop: asyncio.Event) -> None:
+        """Run until ``stop`` is set; the batch in hand is finished first."""
+        try:
+            while not stop.is_set():
+                began = monotonic()
+                try:
+                    news = await self._publish()
+                    await self._note_floor()
+                except Unavailable as error:
+                    await self._back_off(error, stop)
+                    continue
+                self.backoff.reset()
+                if not news:
+                    await unless_stopped(stop, self.wakeup.wait(self.poll_interval))
+                elif news < self.publish_pending.batch:
+                    await pause(stop, self.gathering.after(monotonic() - began))
+        except LogBehindTopic as error:
+            self.failures += 1
+            self.failed(error)
+            logger.critical("relay refuses to publish: %s", error, extra=error.context())
+            raise
+        finally:
+            await self._finish()
+
+    async def _publish(self) -> int:
+        published = await self.publish_pending()
+        self.published += published
+        return published
+
+    async def _note_floor(self) -> None:
+        if monotonic() - self._noted_at >= self.floor_interval:
+            await self.publish_pending.note_floor()
+            self._noted_at = monotonic()
+
+    async def _back_off(self, error: Unavailable, stop: asyncio.Event) -> None:
+        self.failures += 1
+        self.failed(error)
+        seconds = self.backoff.pause()
+        logger.warning(
+            "relay waits: %s", error, extra={"error": error.code, "failures": self.failures, "seconds": seconds}
+        )
+        await pause(stop, seconds)
+
+    async def _finish(self) -> None:
+        try:
+            await self.publish_pending.note_floor()
+        except Unavailable as error:
+            self.failures += 1
+            logger.warning("relay ends without noting its cursors: %s", error, extra={"error": error.code})
+        finally:
+            await self.publish_pending.topic.close()

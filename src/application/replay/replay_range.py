@@ -1,0 +1,168 @@
+"""A replay's vocabulary: where it begins, which events it concerns, and what came of it."""
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from attrs import frozen
+
+from ...domain.errors import InvalidInput, OrderNotFound
+from ...domain.text import identifier
+from ..event_log.ports import EventLog, TopicReader
+from ..event_log.records import LogRecord, Positions
+from ..recovery.epochs import LogEpochs
+
+PAGE = 500
+ALLOWED = "POSITION, BUCKET:POSITION, a time in RFC 3339, or order:ID"
+_POSITION = re.compile(r"(?:(\d{1,5}):)?(\d{1,18})", re.ASCII)
+
+
+@frozen(kw_only=True)
+class ReplayStart:
+    """One of them is given: a ``position`` in one ``bucket`` or in all, a time, or an order from its first event."""
+
+    bucket: int | None = None
+    position: int | None = None
+    since: datetime | None = None
+    order_id: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "ReplayStart":
+        """``42``, ``17:42``, ``2024-05-17T12:00:00`` (UTC without a zone) or ``order:ID``. Raises InvalidInput."""
+        if text.startswith("order:"):
+            return cls(order_id=identifier(text.removeprefix("order:"), field="from"))
+        if found := _POSITION.fullmatch(text):
+            bucket, position = found.groups()
+            return cls(bucket=None if bucket is None else int(bucket), position=int(position))
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise InvalidInput("from", f"{text[:80]!r}", ALLOWED) from None
+        return cls(since=moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+    def __str__(self) -> str:
+        if self.order_id is not None:
+            return f"order:{self.order_id}"
+        if self.since is not None:
+            return self.since.isoformat()
+        return f"{self.position}" if self.bucket is None else f"{self.bucket}:{self.position}"
+
+
+Concerned = Mapping[int, Sequence[int]]
+"""Bucket to the positions there that a replay concerns, ascending; a bucket without any is not named."""
+
+
+async def concerned(start: ReplayStart, log: EventLog, cursors: Positions, buckets: int) -> Concerned:
+    """What ``start`` asks for, up to the ``cursors``: all after them is still to come by itself.
+
+    From a time on means in each bucket: from the first event that happened then or later, whatever follows it.
+    Raises InvalidInput for a bucket that there is not, OrderNotFound, StorageUnavailable.
+    """
+    if start.order_id is not None:
+        history = await log.history(start.order_id)
+        if not history:
+            raise OrderNotFound(start.order_id)
+        bucket = history[0].bucket
+        behind = [record.position for record in history if record.position <= cursors.get(bucket, 0)]
+        return {bucket: behind} if behind else {}
+    if start.since is not None:
+        first: Positions = await log.since(start.since)
+    elif start.bucket is None:
+        first = dict.fromkeys(cursors, start.position or 0)
+    elif start.bucket < buckets:
+        first = {start.bucket: start.position or 0}
+    else:
+        raise InvalidInput("from", f"there is no bucket {start.bucket}", f"buckets 0 to {buckets - 1}")
+    spans = {bucket: range(max(1, at), cursors.get(bucket, 0) + 1) for bucket, at in first.items()}
+    return {bucket: span for bucket, span in sorted(spans.items()) if span}
+
+
+class Reading(Protocol):
+    """A place that events can be read from again."""
+
+    def __call__(self, wanted: Concerned, order_id: str | None) -> AsyncIterator[Sequence[LogRecord]]:
+        """At least the ``wanted`` records that are there, each bucket's in order; they are of ``order_id`` if given.
+
+        Raises StorageUnavailable, StreamUnavailable.
+        """
+        ...
+
+
+@frozen
+class ReadLog:
+    log: EventLog
+    page: int = PAGE
+
+    async def __call__(self, wanted: Concerned, order_id: str | None) -> AsyncIterator[Sequence[LogRecord]]:
+        if order_id is not None:
+            yield await self.log.history(order_id)
+            return
+        at = {bucket: positions[0] - 1 for bucket, positions in wanted.items()}
+        while at and (records := await self.log.read(at, limit=self.page)):
+            yield records
+            at |= {record.bucket: record.position for record in records}
+            at = {bucket: position for bucket, position in at.items() if position < wanted[bucket][-1]}
+
+
+@frozen
+class ReadTopic:
+    """The whole topic is gone through, whatever is wanted: it has no index of ours.
+
+    What a later epoch of the log has superseded is passed over.
+    """
+
+    topic: TopicReader
+    epochs: LogEpochs
+
+    async def __call__(self, wanted: Concerned, order_id: str | None) -> AsyncIterator[Sequence[LogRecord]]:
+        epochs = await self.epochs.all()
+        async with self.topic.scan() as scan:
+            while records := await scan.read(PAGE):
+                ours = [record for record in records if isinstance(record, LogRecord) and record.bucket in wanted]
+                these = [record for record in ours if order_id in (None, record.order_id)]
+                if found := [record for record in these if not epochs.superseded(record)]:
+                    yield found
+
+
+@frozen(kw_only=True)
+class Stopped:
+    """An order at whose event number ``sequence`` a handler failed; its later events were left alone."""
+
+    order_id: str
+    sequence: int
+    error: str
+    message: str
+
+
+@frozen(kw_only=True)
+class Missing:
+    """The source lacks the event at ``position`` of ``bucket``; nothing there was handled from it on."""
+
+    bucket: int
+    position: int
+
+
+@frozen(kw_only=True)
+class Replayed:
+    """What a replay did, or, where it was a ``dry_run``, would do: ``events`` of ``orders`` are concerned.
+
+    ``handled`` events went to the consumer; ``parked`` ones wait among the dead letters and are left to a redrive;
+    ``dropped`` ones were given up for it.
+    """
+
+    consumer: str
+    source: str
+    dry_run: bool
+    events: int
+    orders: int = 0
+    handled: int = 0
+    parked: int = 0
+    dropped: int = 0
+    stopped: tuple[Stopped, ...] = ()
+    missing: tuple[Missing, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing of it was left undone that a redrive does not do."""
+        return not self.stopped and not self.missing

@@ -1,0 +1,41 @@
+"""TODO."""
+
+from enum import StrEnum
+from typing import Self
+
+from attrs import frozen
+
+from .errors import InvalidInput
+from .text import identifier, shown
+
+
+class Role(StrEnum):
+    CUSTOMER = "customer"
+    RESTAURANT = "restaurant"
+    SHIPPER = "shipper"
+    ADMIN = "admin"
+
+
+@frozen
+class Actor:
+    """Who asks: a role and the identifier within it."""
+
+    role: Role
+    id: str
+
+    def __attrs_post_init__(self) -> None:
+        identifier(self.id, field="actor")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From ``role:id`` (``restaurant:R7``). Raises InvalidInput."""
+        role, _, id_ = text.partition(":")
+        try:
+            return cls(Role(role), id_)
+        except ValueError:
+            raise InvalidInput(
+                "actor", f"{shown(text)} names no role", f"ROLE:ID, where ROLE is {', '.join(Role)}"
+            ) from None
+
+    def __str__(self) -> str:
+        return f"{self.role}:{self.id}"

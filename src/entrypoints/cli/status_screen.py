@@ -1,0 +1,160 @@
+"""How the status of an installation looks on a terminal."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ...application.health.facts import DatabaseFacts, StreamFacts, Trouble
+from ...application.health.status import ErrorStatus, ProcessStatus, ReaderStatus, Status
+from .session import rows
+
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+_TOLD_ABOVE = ("database", "kafka")
+
+
+def screen(status: Status) -> RenderableType:
+    """Servers first, then what flows, who makes it flow, and what went wrong."""
+    return Group(*_parts(status))
+
+
+def _parts(status: Status) -> Iterator[RenderableType]:
+    yield Text(f"orderflow {status.version}   {status.at:%Y-%m-%d %H:%M:%S} UTC", style="bold")
+    yield from _servers(status)
+    for asked, said in status.unanswered.items():
+        if asked not in _TOLD_ABOVE:
+            yield _bad(f"no answer   {asked}: {said}")
+    if status.head is not None:
+        yield Text(_log(status))
+    if status.readers is not None:
+        yield _readers(status.readers)
+    if status.processes is not None:
+        yield _processes(status.processes)
+    if status.errors:
+        yield _errors(status.errors)
+
+
+def _servers(status: Status) -> Iterator[Text]:
+    match status.database:
+        case Trouble() as trouble:
+            yield _bad(f"database    {trouble}")
+        case facts:
+            yield Text(f"database    {_database(facts)}")
+    match status.kafka:
+        case Trouble() as trouble:
+            yield _bad(f"kafka       {trouble}")
+        case None:
+            yield Text("kafka       none is configured: consumers read the log")
+        case stream:
+            yield Text(f"kafka       {_stream(stream)}")
+
+
+def _database(facts: DatabaseFacts) -> str:
+    told = [f"{facts.kind} {facts.version}".strip()]
+    if facts.size is not None:
+        told.append(_size(facts.size))
+    if facts.newest:
+        newest = "the newest" if facts.current else f"newest is {facts.newest}"
+        told.append(f"migration {facts.schema or 'none'}, {newest}")
+    if facts.max_connections is not None:
+        told.append(f"{facts.connections} of {facts.max_connections} connections")
+    return " · ".join([*told, _took(facts.took)])
+
+
+def _stream(facts: StreamFacts) -> str:
+    brokers = f"{len(facts.brokers)} broker{'' if len(facts.brokers) == 1 else 's'}"
+    topic = facts.topic
+    told = (
+        f"topic {topic.name}: {topic.partitions} partitions, {topic.replication} copies" if topic else "no such topic"
+    )
+    return " · ".join([brokers, told, _took(facts.took)])
+
+
+def _log(status: Status) -> str:
+    told = [f"log         {status.head:,} events"]
+    if status.committed_per_second is not None:
+        told.append(f"{status.committed_per_second:,.1f} committed a second")
+    if status.published_percent is not None:
+        told.append(f"{status.published_percent} % of the orders published")
+    if status.paused:
+        told.append(f"paused: {', '.join(status.paused)}")
+    if status.parked is not None:
+        parked = ", ".join(f"{name} {orders}" for name, orders in sorted(status.parked.items()))
+        told.append(f"parked orders: {parked or 'none'}")
+    return " · ".join(told)
+
+
+def _readers(readers: Sequence[ReaderStatus]) -> Table:
+    columns = ("reader", "events to come", "oldest waits", "held back", "a second", "", "Kafka group", "members", "lag")
+    return rows(
+        *columns,
+        of=(
+            (
+                it.reader,
+                it.events,
+                None if it.waiting is None else _duration(it.waiting),
+                it.held or None,
+                it.per_second,
+                "paused" if it.paused else None,
+                it.group,
+                it.members,
+                it.group_lag,
+            )
+            for it in readers
+        ),
+    )
+
+
+def _processes(processes: Sequence[ProcessStatus]) -> RenderableType:
+    if not processes:
+        return Text("no process is known")
+    return rows(
+        "process",
+        "host",
+        "pid",
+        "version",
+        "since",
+        "heard of",
+        "runs",
+        of=(
+            (
+                it.kind,
+                it.host,
+                it.pid,
+                it.version,
+                it.since,
+                f"gone for {_duration(it.silent)}" if it.gone else f"{_duration(it.silent)} ago",
+                "; ".join(map(str, it.parts)),
+            )
+            for it in processes
+        ),
+    )
+
+
+def _errors(errors: Sequence[ErrorStatus]) -> Table:
+    return rows("latest errors", "where", "code", "", of=((it.at, it.where, it.code, it.message) for it in errors))
+
+
+def _bad(text: str) -> Text:
+    return Text(text, style="red")
+
+
+def _took(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"
+
+
+def _size(size: float) -> str:
+    for unit in _UNITS[:-1]:
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} {_UNITS[-1]}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} days"

@@ -1,0 +1,173 @@
+"""``orderflow events validate --watch``: the quality of the topic, live."""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from attrs import define, field, frozen
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+
+from ...adapters import wire
+from ...adapters.telemetry.metrics.topic_quality import TopicMetrics
+from ...domain.errors import InvalidInput, NotConfigured
+from .session import plain, rows, session
+
+LATE_SECONDS = wire.LATE.total_seconds()
+FUTURE_SECONDS = wire.FUTURE.total_seconds()
+SHOWN = 10
+"""Bad records that the table shows, the latest."""
+
+
+@frozen(kw_only=True)
+class WatchOptions:
+    """Seconds, all of them. Raises InvalidInput for what is none."""
+
+    from_beginning: bool = False
+    seconds: float | None = None
+    every: float = 1.0
+    late: float = LATE_SECONDS
+    future: float = FUTURE_SECONDS
+    metrics: Path | None = None
+
+    def __attrs_post_init__(self) -> None:
+        for name, least in (("for", 0.0), ("every", 0.1), ("late", 0.0), ("future", 0.0)):
+            given = self.seconds if name == "for" else getattr(self, name)
+            if given is not None and not least <= given < 1e9:
+                raise InvalidInput(name, f"it is {given}", f"seconds, {least:g} or more")
+
+
+async def watch(options: WatchOptions) -> int:
+    """Look until stopped, or so many seconds; exit code 1 where a record was wrong, 0 otherwise."""
+    async with session().opened() as container:
+        reader = container.topic_reader()
+        if reader is None:
+            raise NotConfigured("no Kafka is configured", "set ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS, or give a FILE")
+        quality = wire.TopicQuality(
+            late=timedelta(seconds=options.late),
+            future=timedelta(seconds=options.future),
+            whole=options.from_beginning,
+            addressed=container.settings().publishing == "log",
+        )
+        watching = _Watching(quality, options, _metrics(options.metrics))
+        with _stopped_by_signals() as stop, watching.shown():
+            async with aclosing(reader.watch(from_beginning=options.from_beginning)) as arrivals:
+                await watching(arrivals, stop)
+    session().say(f"{quality.checked} checked, {quality.wrong} wrong, {quality.late_records} late")
+    return 1 if quality.wrong else 0
+
+
+@define
+class _Watching:
+    quality: wire.TopicQuality
+    options: WatchOptions
+    metrics: TopicMetrics | None
+    _live: Live | None = field(default=None, init=False)
+
+    async def __call__(self, arrivals: AsyncIterator[Sequence[wire.Arrival]], stop: asyncio.Event) -> None:
+        now = asyncio.get_running_loop().time
+        began = told = now()
+        async for some in arrivals:
+            for arrival in some:
+                self._look(arrival)
+            over = stop.is_set() or (self.options.seconds is not None and now() - began >= self.options.seconds)
+            if over or now() - told >= self.options.every:
+                told = now()
+                self._tell(last=over)
+            if over:
+                return
+
+    def _look(self, arrival: wire.Arrival) -> None:
+        looked = self.quality.look(arrival)
+        if self.metrics is not None:
+            self.metrics.count(looked)
+        if session().json:
+            for bad in looked.bad:
+                _line({"bad": plain(bad)})
+
+    def _tell(self, *, last: bool) -> None:
+        if self.metrics is not None:
+            try:
+                self.metrics.write()
+            except OSError as error:
+                raise InvalidInput(
+                    "metrics", f"{self.metrics.file} cannot be written: {error.strerror}", _FILE
+                ) from error
+        if session().json:
+            _line(wire.summary(self.quality))
+        elif self._live is not None:
+            self._live.update(_screen(self.quality), refresh=True)
+        elif last:
+            Console(width=200).print(_screen(self.quality))
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """On a terminal a table that is drawn anew; elsewhere it is written once, at the end."""
+        if session().json or not sys.stdout.isatty():
+            yield
+            return
+        with Live(_screen(self.quality), auto_refresh=False) as self._live:
+            yield
+
+
+_FILE = "a file in a folder that is there"
+
+
+def _metrics(file: Path | None) -> TopicMetrics | None:
+    if file is None:
+        return None
+    if not file.parent.is_dir() or file.is_dir():
+        raise InvalidInput("metrics", f"{file} cannot be written", _FILE)
+    return TopicMetrics(file)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[asyncio.Event]:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def _line(document: object) -> None:
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
+
+
+def _screen(quality: wire.TopicQuality) -> Group:
+    records = rows(
+        "type",
+        "version",
+        "records",
+        "bytes, mean",
+        "bytes, largest",
+        of=(
+            (kind, version, count, quality.sizes[kind].mean, quality.sizes[kind].largest)
+            for (kind, version), count in sorted(quality.records.items())
+        ),
+    )
+    counted = [
+        ("records looked at", quality.checked),
+        ("wrong", quality.wrong),
+        ("late", f"{quality.late_records}, the latest by {quality.latest_seconds:.1f} s"),
+        ("from the future", quality.future_records),
+        ("orders that contradict themselves", quality.contradicting_orders),
+        *((f"contradictions: {kind}", count) for kind, count in quality.contradictions.most_common()),
+        *((f"faults in {name}", count) for name, count in quality.faults.most_common(SHOWN)),
+    ]
+    tables: list[Table] = [records, rows("", "", of=counted)]
+    if quality.bad:
+        bad = ((f"{b.topic}/{b.partition}@{b.offset}", b.kind, b.field, b.problem) for b in list(quality.bad)[-SHOWN:])
+        tables.append(rows("topic/partition@offset", "kind", "field", "problem", of=bad))
+    return Group(*tables)
