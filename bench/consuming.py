@@ -10,12 +10,12 @@ from confluent_kafka import Consumer, Producer
 from orderflow.adapters import wire
 from orderflow.adapters.kafka import KafkaEventSource, KafkaSettings
 from orderflow.adapters.sql import SqlStorage
-from orderflow.adapters.sql.consumer_store import SqlEffects
+from orderflow.adapters.sql.consumer_store import SqlConsumerStores
 from orderflow.application.analytics.analyse import Analyse
-from orderflow.application.consuming.consumer import Handled
+from orderflow.application.consuming.consumer import BatchResult
 from orderflow.application.consuming.handle_batch import HandleBatch
 from orderflow.application.consuming.run_consumer import RunConsumer
-from orderflow.application.event_log.records import Foreign, LogRecord
+from orderflow.application.event_log.records import LogRecord, UnrecognizedRecord
 from orderflow.entrypoints.wiring.storage_and_consumers import utc_now
 from tests.support.databases import empty
 
@@ -27,7 +27,7 @@ ORDERS = 1000
 BATCH = 500
 SHARE_ONE_BY_ONE = 0.08
 """How much of the topic is read where every message has its commit; the rest would only take longer."""
-FLOOR = 10.0
+RELAY = 10.0
 
 
 async def measure(servers: Servers, effort: Effort) -> list[Finding]:
@@ -54,7 +54,7 @@ async def measure(servers: Servers, effort: Effort) -> list[Finding]:
         Finding(
             what="consumer / a commit per message",
             values=ratios(in_batches, one),
-            floor=FLOOR,
+            floor=RELAY,
             aside=rates("events", **{f"batches of {BATCH}": in_batches, "of 1": one}),
         ),
         Finding(
@@ -85,7 +85,7 @@ class _Watched:
     began: float = field(default=0.0)
     ended: float = field(default=0.0)
 
-    async def __call__(self, given: Sequence[LogRecord | Foreign]) -> Handled:
+    async def __call__(self, given: Sequence[LogRecord | UnrecognizedRecord]) -> BatchResult:
         self.began = self.began or perf_counter()
         done = await self.handle(given)
         self.handled += done.events
@@ -102,7 +102,7 @@ async def _consumed(storage: SqlStorage, topic: KafkaSettings, batch: int, many:
     await empty(storage)
     handle = HandleBatch(
         consumer=Analyse(),
-        store=SqlEffects(storage).store,
+        store=SqlConsumerStores(storage).store,
         cursors=storage.cursors,
         decode=wire.decode_record,
         clock=utc_now,

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from attrs import frozen
-from orderflow.adapters.sql.commit.batch import Batch
+from orderflow.adapters.sql.commit.batch import WriteBatch
 from orderflow.adapters.sql.event_log import order_events
 from orderflow.adapters.sql.orders import orders
 from orderflow.application.event_log.records import BUCKETS
@@ -33,7 +33,7 @@ from .servers import Servers
 
 CALLERS = 128
 ORDERS = 1500
-FLOOR = 1.0
+RELAY = 1.0
 ADMIN = Actor(Role.ADMIN, "bench")
 
 Create = Callable[[int], Awaitable[object]]
@@ -54,7 +54,7 @@ async def measure(servers: Servers, effort: Effort) -> list[Finding]:
 
         our, peer = await in_turn(effort, ours, peers)
     aside = rates("orders", orderflow=our, ORM=peer) + f"; {CALLERS} callers, {settings.database_pool_size} connections"
-    return [Finding(what="create / ORM with a commit each", values=ratios(our, peer), floor=FLOOR, aside=aside)]
+    return [Finding(what="create / ORM with a commit each", values=ratios(our, peer), floor=RELAY, aside=aside)]
 
 
 async def rate(many: int, create: Create) -> float:
@@ -106,7 +106,9 @@ def _rows(number: int) -> tuple[dict[str, Any], dict[str, Any]]:
         at=utc_now(),
     )
     order = change.order
-    batch = Batch.of([WriteSet(orders={order.id: order}, expected={order.id: 0}, events=[*change.events])], BUCKETS)
+    batch = WriteBatch.of(
+        [WriteSet(orders={order.id: order}, expected={order.id: 0}, events=[*change.events])], BUCKETS
+    )
     event = {name: value for name, value in batch.events[0].items() if name not in ("bucket", "ahead")}
     return batch.created[0].row, event
 

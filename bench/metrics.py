@@ -13,17 +13,17 @@ from typing import Any
 from attrs import frozen
 from orderflow.adapters import wire
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.adapters.memory.consumer_store import MemoryEffects
+from orderflow.adapters.memory.consumer_store import MemoryConsumerStores
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.telemetry import Instruments
 from orderflow.adapters.telemetry.metrics.database import watch_fetches, watch_pool, watch_statements
-from orderflow.adapters.telemetry.metrics.instrumented import WatchedCommand, WatchedCommitter
-from orderflow.adapters.telemetry.metrics.instrumented_consumers import WatchedBatches, watched
+from orderflow.adapters.telemetry.metrics.instrumented import InstrumentedCommand, InstrumentedCommitter
+from orderflow.adapters.telemetry.metrics.instrumented_consumers import InstrumentedBatches, watched
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.consuming.handle_batch import HandleBatch
 from orderflow.application.event_log.records import LogRecord
 from orderflow.application.orders.create_order import CreateOrder
-from orderflow.application.orders.unit_of_work import GatheringUnitOfWork
+from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.entrypoints.wiring.storage_and_consumers import new_id, utc_now
 
 from .creating import ADMIN, new_order
@@ -35,7 +35,7 @@ CALLERS = 128
 ORDERS = 1500
 HANDLED_ORDERS = 1000
 BATCH = 500
-FLOOR = 0.85
+RELAY = 0.85
 FLOOR_IN_MEMORY = 0.75
 """Where there is nothing to wait for, counting weighs the most."""
 
@@ -91,7 +91,7 @@ async def measure(servers: Servers, effort: Effort) -> list[Finding]:
         many = effort.of(ORDERS)
         on_disk = await _compared(
             "create on PostgreSQL, counted / not",
-            FLOOR,
+            RELAY,
             "orders",
             effort,
             _Creating(_create(seen, instruments), many, CALLERS),
@@ -128,16 +128,16 @@ async def _compared(what: str, floor: float, unit: str, effort: Effort, counted:
 
 def _create(storage: Any, instruments: Instruments | None = None) -> Any:
     """The use-case as the container builds it, or with nothing around it."""
-    committer = storage.committer if instruments is None else WatchedCommitter(storage.committer, instruments)
-    create = CreateOrder(GatheringUnitOfWork(committer=committer, orders=storage.orders), utc_now, new_id)
-    return create if instruments is None else WatchedCommand("create_order", create, instruments)
+    committer = storage.committer if instruments is None else InstrumentedCommitter(storage.committer, instruments)
+    create = CreateOrder(WriteSetUnitOfWork(committer=committer, orders=storage.orders), utc_now, new_id)
+    return create if instruments is None else InstrumentedCommand("create_order", create, instruments)
 
 
 def _handle(storage: MemoryStorage, instruments: Instruments | None) -> Any:
     """The handling of batches as the container builds it, or with nothing around it."""
-    store = MemoryEffects(storage.cursors).store
+    store = MemoryConsumerStores(storage.cursors).store
     if instruments is None:
         return HandleBatch(Analyse(), store, storage.cursors, wire.decode_record, utc_now)
     consumer, seen = watched(Analyse(), store, instruments)
     batch = HandleBatch(consumer, seen, storage.cursors, wire.decode_record, utc_now)
-    return WatchedBatches(batch, consumer.name, instruments)
+    return InstrumentedBatches(batch, consumer.name, instruments)

@@ -20,7 +20,7 @@ from .servers import Servers
 
 ORDERS = 10_000
 """Some 70,000 events: what a relay pays once, when it begins, is small beside them, as in a process that stays."""
-FLOOR = 0.40
+RELAY = 0.40
 
 
 async def measure(servers: Servers, effort: Effort) -> list[Finding]:
@@ -51,11 +51,11 @@ async def measure(servers: Servers, effort: Effort) -> list[Finding]:
         await database.close()
     aside = rates("events", relay=on_disk, producer=peer) + f"; batches of {BATCH:,}"
     return [
-        Finding(what="relay of PostgreSQL / producer", values=ratios(on_disk, peer), floor=FLOOR, aside=aside),
+        Finding(what="relay of PostgreSQL / producer", values=ratios(on_disk, peer), floor=RELAY, aside=aside),
         Finding(
             what="relay of a log in memory / producer",
             values=ratios(in_ram, peer),
-            floor=FLOOR,
+            floor=RELAY,
             aside=rates("events", relay=in_ram, producer=peer),
         ),
     ]

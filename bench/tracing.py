@@ -16,10 +16,10 @@ from orderflow.adapters.memory import MemoryStorage
 from orderflow.adapters.telemetry.logs.formatter import LineFormatter
 from orderflow.adapters.telemetry.tracing.traced import TracedCommand, TracedCommitter, commands
 from orderflow.adapters.telemetry.tracing.tracing import Tracing
-from orderflow.application.log_lines import tell_each
+from orderflow.application.log_lines import log_each
 from orderflow.application.orders.create_order import CreateOrder
 from orderflow.application.orders.ports import Committer
-from orderflow.application.orders.unit_of_work import GatheringUnitOfWork
+from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.entrypoints.wiring.storage_and_consumers import new_id, utc_now
 
 from .creating import ADMIN, new_order
@@ -29,7 +29,7 @@ from .servers import Servers
 ORDERS = 1000
 CALLS = 10_000
 EVENTS = 20_000
-FLOOR = 0.7
+RELAY = 0.7
 CEILING_US = 30.0
 """Microseconds of one command, on a machine that is not quiet either."""
 
@@ -59,7 +59,7 @@ async def measure(_: Servers, effort: Effort) -> list[Finding]:
     spent = [await _call(effort, around) - await _call(effort, nothing) for _ in range(effort.pairs)]
     aside = rates("orders", bare=bare_rate, off=off_rate)
     return [
-        Finding(what="tracing off / bare", values=ratios(off_rate, bare_rate), floor=FLOOR, aside=aside),
+        Finding(what="tracing off / bare", values=ratios(off_rate, bare_rate), floor=RELAY, aside=aside),
         Finding(what="  what is around a command then", values=spent, unit="us", ceiling=CEILING_US),
         Finding(what="  tracing on / bare", values=ratios(on_rate, bare_rate), aside=rates("orders", on=on_rate)),
         Finding(what="  off, with its log line / bare", values=ratios(told_rate, bare_rate)),
@@ -69,7 +69,7 @@ async def measure(_: Servers, effort: Effort) -> list[Finding]:
 
 def _creating(around: Callable[[Committer], Committer]) -> Create:
     storage = MemoryStorage()
-    work = GatheringUnitOfWork(committer=around(storage.committer), orders=storage.orders)
+    work = WriteSetUnitOfWork(committer=around(storage.committer), orders=storage.orders)
     return CreateOrder(work, utc_now, new_id)
 
 
@@ -108,7 +108,7 @@ def _line(effort: Effort) -> float:
     with _listening():
         began = process_time()
         for _ in range(batches):
-            tell_each(commands, logging.INFO, "handled", lines)
+            log_each(commands, logging.INFO, "handled", lines)
         return (process_time() - began) * 1e6 / (batches * 500)
 
 

@@ -37,7 +37,7 @@ class Backoff:
 
 
 @frozen
-class Gathering:
+class Linger:
     """How long to let news gather after a batch that was not full, so that transactions carry more than one event.
 
     So long that the work takes about ``share`` of the time, at most ``longest`` seconds: quick work is done at once.
@@ -52,7 +52,7 @@ class Gathering:
 
 
 @define(eq=False)
-class Pace:
+class RateLimit:
     """At most ``rate`` turns a second, evenly; without one, as they come. Raises InvalidInput for what is no rate."""
 
     rate: float | None = None

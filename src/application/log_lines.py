@@ -9,7 +9,7 @@ EACH = "each_line"
 """The attribute of a log record that holds what is said in each of its lines."""
 
 
-def tell_each(logger: logging.Logger, level: int, event: str, lines: Iterable[Mapping[str, object]]) -> None:
+def log_each(logger: logging.Logger, level: int, event: str, lines: Iterable[Mapping[str, object]]) -> None:
     """A line ``event`` with each of these keys and values, which are ids, numbers and words of our own.
 
     Nothing is made of ``lines`` where ``logger`` does not listen at ``level``. Where somebody else's handlers write

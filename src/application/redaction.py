@@ -39,12 +39,12 @@ _SECRET = re.compile(
 _QUOTED = re.compile(r"(?<!\w)(?P<quote>[\"'`])(?:.*(?P=quote)|.*)", re.DOTALL)
 
 
-def scrubbed(text: str) -> str:
+def redact(text: str) -> str:
     """``text`` without passwords in URLs, bearer tokens and mail addresses."""
     return _SECRET.sub(_masked, text) if "@" in text or "of_" in text or " " in text else text
 
 
-def told(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """What ``error`` says, as far as others may read it."""
     if isinstance(error, InvalidInput):
         return bounded(f"{error.field[:100]}: {_unquoted(error.problem)}; allowed: {error.allowed}")
@@ -67,7 +67,7 @@ def code_of(error: BaseException) -> str:
 def context_of(error: BaseException) -> dict[str, object]:
     """What ``error`` carries by name, without what the sender wrote; of errors not ours, what they say."""
     if not isinstance(error, OrderFlowError):
-        return {"said": told(error)}
+        return {"said": error_text(error)}
     untold = _UNTOLD if isinstance(error, _REPEATING) and not isinstance(error, UndecodableEvent) else frozenset()
     return {name: _plain(value) for name, value in error.context().items() if name not in untold}
 
@@ -78,8 +78,8 @@ def traceback_of(error: BaseException) -> str:
 
 
 def bounded(text: str) -> str:
-    """``text`` scrubbed, and its beginning where it is too long."""
-    text = scrubbed(text)
+    """``text`` redact, and its beginning where it is too long."""
+    text = redact(text)
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 
@@ -92,7 +92,7 @@ def _frames(error: BaseException, seen: set[int]) -> Iterator[str]:
         yield f"\nThat was {link}:\n\n"
     yield "Traceback (most recent call last):\n"
     yield from traceback.format_tb(error.__traceback__)
-    yield f"{type(error).__module__}.{type(error).__qualname__}: {told(error)}\n"
+    yield f"{type(error).__module__}.{type(error).__qualname__}: {error_text(error)}\n"
     if isinstance(error, BaseExceptionGroup):
         for number, each in enumerate(error.exceptions, 1):
             yield f"\nNumber {number} of its {len(error.exceptions)}:\n\n"

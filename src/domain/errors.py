@@ -266,7 +266,7 @@ class LogBehindTopic(OrderFlowError):
         what = self.problem or f"the topic is at position {self.topic}, the log only at {self.log}"
         return (
             f"bucket {self.bucket}: {what}; the database was restored to an earlier point, or is another one, and "
-            "nothing is published or handled until that is mended: `orderflow log mend --dry-run` shows what is lost"
+            "nothing is published or handled until that is mended: `orderflow log repair --dry-run` shows what is lost"
         )
 
 

@@ -31,7 +31,7 @@ class OrderState(StrEnum):
         return not next_states(self)
 
 
-class Tie(StrEnum):
+class Relation(StrEnum):
     """How an actor must belong to the order before it may act."""
 
     ANY = "any"
@@ -39,7 +39,7 @@ class Tie(StrEnum):
     ASSIGNED = "assigned"
 
 
-class Need(StrEnum):
+class Guard(StrEnum):
     SHIPPER = "shipper assigned"
     REASON = "reason given"
 
@@ -48,27 +48,31 @@ class Need(StrEnum):
 class Transition:
     source: OrderState
     target: OrderState
-    by: Mapping[Role, Tie]
-    need: Need | None = None
+    by: Mapping[Role, Relation]
+    need: Guard | None = None
 
 
 _W, _P, _O, _D, _C = OrderState
 
 
-_CANCEL = {Role.RESTAURANT: Tie.OWN, Role.ADMIN: Tie.ANY}
+_CANCEL = {Role.RESTAURANT: Relation.OWN, Role.ADMIN: Relation.ANY}
 
 
 TRANSITIONS: tuple[Transition, ...] = (
-    Transition(_W, _P, {Role.RESTAURANT: Tie.OWN, Role.ADMIN: Tie.ANY}),
-    Transition(_P, _O, {Role.SHIPPER: Tie.ASSIGNED, Role.ADMIN: Tie.ANY}, Need.SHIPPER),
-    Transition(_O, _D, {Role.SHIPPER: Tie.ASSIGNED, Role.ADMIN: Tie.ANY}),
-    Transition(_W, _C, {Role.CUSTOMER: Tie.OWN, **_CANCEL}, Need.REASON),
-    Transition(_P, _C, {Role.CUSTOMER: Tie.OWN, **_CANCEL}, Need.REASON),
-    Transition(_O, _C, _CANCEL, Need.REASON),
+    Transition(_W, _P, {Role.RESTAURANT: Relation.OWN, Role.ADMIN: Relation.ANY}),
+    Transition(_P, _O, {Role.SHIPPER: Relation.ASSIGNED, Role.ADMIN: Relation.ANY}, Guard.SHIPPER),
+    Transition(_O, _D, {Role.SHIPPER: Relation.ASSIGNED, Role.ADMIN: Relation.ANY}),
+    Transition(_W, _C, {Role.CUSTOMER: Relation.OWN, **_CANCEL}, Guard.REASON),
+    Transition(_P, _C, {Role.CUSTOMER: Relation.OWN, **_CANCEL}, Guard.REASON),
+    Transition(_O, _C, _CANCEL, Guard.REASON),
 )
 
 
-PLACERS: Mapping[Role, Tie] = {Role.CUSTOMER: Tie.OWN, Role.RESTAURANT: Tie.OWN, Role.ADMIN: Tie.ANY}
+PLACERS: Mapping[Role, Relation] = {
+    Role.CUSTOMER: Relation.OWN,
+    Role.RESTAURANT: Relation.OWN,
+    Role.ADMIN: Relation.ANY,
+}
 """Who may place an order, and so who may repeat that it is waiting: a restaurant takes orders by telephone."""
 
 
@@ -76,7 +80,11 @@ ASSIGNABLE = (_W, _P)
 """A shipper may be assigned or replaced in these states; assigning in the first moves the order on."""
 
 
-ASSIGNERS: Mapping[Role, Tie] = {Role.RESTAURANT: Tie.OWN, Role.SHIPPER: Tie.ASSIGNED, Role.ADMIN: Tie.ANY}
+ASSIGNERS: Mapping[Role, Relation] = {
+    Role.RESTAURANT: Relation.OWN,
+    Role.SHIPPER: Relation.ASSIGNED,
+    Role.ADMIN: Relation.ANY,
+}
 """A shipper assigns itself, and only where nobody else is assigned."""
 
 
@@ -96,7 +104,7 @@ def state_diagram() -> str:
     """The transition table as a Mermaid state diagram; the documentation's copy is checked against it."""
     lines = ["stateDiagram-v2", f"    [*] --> {OrderState.WAITING_FOR_SHIPPER}"]
     for t in TRANSITIONS:
-        who = ", ".join(role if tie is Tie.ANY else f"{tie} {role}" for role, tie in t.by.items())
+        who = ", ".join(role if tie is Relation.ANY else f"{tie} {role}" for role, tie in t.by.items())
         label = who + (f" [{t.need}]" if t.need else "")
         if (t.source, t.target) == (_W, _P):
             label += ", or by assigning a shipper"

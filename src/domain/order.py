@@ -19,10 +19,10 @@ from .events import (
     ShipperAssigned,
     StateChanged,
 )
-from .lifecycle import ASSIGNABLE, ASSIGNERS, Need, OrderState, Tie, transition
+from .lifecycle import ASSIGNABLE, ASSIGNERS, Guard, OrderState, Relation, transition
 from .money import Money, check_currency, total_of
 from .payment import PAYMENT_PATHS, Payment, PaymentMethod, PaymentStatus
-from .permissions import Action, tied
+from .permissions import Action, is_related
 from .text import identifier, shown, text
 from .validation import MAX_LINES, MAX_NAME, MAX_QUANTITY, Address, check_card, check_lines, delivery_fee
 
@@ -130,8 +130,8 @@ class Order:
             created_at=at,
             updated_at=at,
         )
-        story = Story(order, at)
-        story.tell(OrderCreated, restaurant_id=restaurant_id, total=order.total, lines=order.lines)
+        story = _ChangeBuilder(order, at)
+        story.record(OrderCreated, restaurant_id=restaurant_id, total=order.total, lines=order.lines)
         return story.change()
 
     @property
@@ -145,7 +145,7 @@ class Order:
 
     def visible_to(self, actor: Actor) -> bool:
         """Whether ``actor`` may read this order: an admin, or somebody who takes part in it."""
-        return permissions.tied(self, actor, Tie.OWN)
+        return permissions.is_related(self, actor, Relation.OWN)
 
     def differences(self, other: "Order") -> tuple[str, ...]:
         """The names of what was asked for differently in two placements of one id."""
@@ -191,7 +191,7 @@ class Order:
             return self._assigned(shipper_id, by, at, asked=OrderState.PREPARING)
         if self._settled(OrderState.PREPARING, by):
             return Change(self)
-        story = Story(self, at)
+        story = _ChangeBuilder(self, at)
         story.move(OrderState.PREPARING, by)
         return story.change()
 
@@ -202,7 +202,7 @@ class Order:
     def _assigned(self, shipper_id: str, by: Actor, at: datetime, *, asked: str) -> Change:
         identifier(shipper_id, field="shipperId")
         tie = ASSIGNERS.get(by.role)
-        if tie is None or not permissions.tied(self, by, tie, shipper_id):
+        if tie is None or not permissions.is_related(self, by, tie, shipper_id):
             raise refusals.may_not_assign(self, by, asked)
         if self.shipper_id == shipper_id:
             return Change(self)
@@ -210,7 +210,7 @@ class Order:
             raise refusals.assigned_to_other(self, by, asked)
         if self.state not in ASSIGNABLE:
             raise refusals.not_assignable(self)
-        story = Story(self, at)
+        story = _ChangeBuilder(self, at)
         story.assign(shipper_id, by)
         if self.state is OrderState.WAITING_FOR_SHIPPER:
             story.step(OrderState.PREPARING, by)
@@ -229,7 +229,7 @@ class Order:
             identifier(shipper_id, field="shipperId")
         if self._settled(OrderState.ON_THE_WAY, by, same=shipper_id in (None, self.shipper_id)):
             return Change(self)
-        story = Story(self, at)
+        story = _ChangeBuilder(self, at)
         if shipper_id is not None and shipper_id != self.shipper_id and transition(self.state, OrderState.ON_THE_WAY):
             if by.role is Role.SHIPPER and (shipper_id != by.id or self.shipper_id is not None):
                 raise refusals.assigned_to_other(self, by, OrderState.ON_THE_WAY)
@@ -243,13 +243,13 @@ class Order:
         """The shipper hands the food over; cash that nobody has recorded yet changes hands now."""
         if self._settled(OrderState.DELIVERED, by):
             return Change(self)
-        story = Story(self, at)
+        story = _ChangeBuilder(self, at)
         story.move(OrderState.DELIVERED, by)
         if self.payment.method is PaymentMethod.CASH and self.payment.status is PaymentStatus.PENDING:
             story.pay(PaymentStatus.PAID)
         minutes = (story.at - self.created_at) // timedelta(minutes=1)
         story.set(delivered_at=story.at, delivery_minutes=minutes)
-        story.tell(OrderDelivered, shipper_id=self.shipper_id, minutes=minutes)
+        story.record(OrderDelivered, shipper_id=self.shipper_id, minutes=minutes)
         return story.change()
 
     def cancel(self, reason: str, *, by: Actor, at: datetime) -> Change:
@@ -258,12 +258,12 @@ class Order:
             text(reason, field="reason", at_least=1, at_most=MAX_REASON)
         if self._settled(OrderState.CANCELLED, by, same=reason == self.cancel_reason):
             return Change(self)
-        story = Story(self, at)
+        story = _ChangeBuilder(self, at)
         story.move(OrderState.CANCELLED, by, reason=reason)
         if self.payment.status is PaymentStatus.PAID:
             story.pay(PaymentStatus.REFUNDED)
         story.set(cancel_reason=reason, cancelled_by=by.id, shipper_id=None, estimated_at=None)
-        story.tell(OrderCancelled, reason=reason, by=by.id, shipper_id=self.shipper_id)
+        story.record(OrderCancelled, reason=reason, by=by.id, shipper_id=self.shipper_id)
         return story.change()
 
     def check_may_pay(self, *, by: Actor) -> None:
@@ -284,7 +284,7 @@ class Order:
             return Change(self)
         if outcome not in PAYMENT_PATHS[self.payment.status]:
             raise refusals.payment_settled(self, outcome)
-        story = Story(self, at)
+        story = _ChangeBuilder(self, at)
         story.pay(outcome)
         return story.change()
 
@@ -301,7 +301,7 @@ class Order:
         return True
 
 
-class Story:
+class _ChangeBuilder:
     """An order on its way through one command: what it becomes, and the events told so far.
 
     All events of a command have one time. It never lies before the order's last event, whatever the clocks of two
@@ -316,7 +316,7 @@ class Story:
     def set(self, **changes: object) -> None:
         self.order = evolve(self.order, **changes)  # type: ignore[arg-type]
 
-    def tell(self, event: type[OrderEvent], **data: object) -> None:
+    def record(self, event: type[OrderEvent], **data: object) -> None:
         order = self.order
         sequence = order.version + 1
         self.events.append(
@@ -332,7 +332,7 @@ class Story:
 
     def assign(self, shipper_id: str, by: Actor) -> None:
         self.set(shipper_id=shipper_id)
-        self.tell(ShipperAssigned, shipper_id=shipper_id, by=by.id)
+        self.record(ShipperAssigned, shipper_id=shipper_id, by=by.id)
 
     def move(self, target: OrderState, by: Actor, *, reason: str | None = None) -> None:
         """A step that the table must allow this actor. Raises CommandRefused."""
@@ -343,24 +343,24 @@ class Story:
         tie = arrow.by.get(by.role)
         if tie is None:
             raise refusals.may_not(order, target, by)
-        if arrow.need is Need.SHIPPER and order.shipper_id is None:
+        if arrow.need is Guard.SHIPPER and order.shipper_id is None:
             raise refusals.no_shipper(order, target)
-        if not tied(order, by, tie):
+        if not is_related(order, by, tie):
             raise refusals.may_not(order, target, by)
-        if arrow.need is Need.REASON and not (reason or "").strip():
+        if arrow.need is Guard.REASON and not (reason or "").strip():
             raise refusals.no_reason(order, target)
         self.step(target, by)
 
     def step(self, target: OrderState, by: Actor) -> None:
         old = self.order.state
         self.set(state=target)
-        self.tell(StateChanged, old=old, new=target, by=by.id)
+        self.record(StateChanged, old=old, new=target, by=by.id)
 
     def pay(self, status: PaymentStatus) -> None:
         payment = evolve(self.order.payment, status=status)
         self.set(payment=payment)
         success = status in (PaymentStatus.PAID, PaymentStatus.REFUNDED)
-        self.tell(PaymentProcessed, status=status, method=payment.method, amount=self.order.total, success=success)
+        self.record(PaymentProcessed, status=status, method=payment.method, amount=self.order.total, success=success)
 
     def change(self) -> Change:
         return Change(self.order, tuple(self.events))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from .actor import Actor, Role
-from .lifecycle import ASSIGNABLE, ASSIGNERS, PLACERS, TRANSITIONS, Need, OrderState, Tie
+from .lifecycle import ASSIGNABLE, ASSIGNERS, PLACERS, TRANSITIONS, Guard, OrderState, Relation
 from .payment import PAYMENT_PATHS, PaymentMethod, PaymentStatus
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ class Action:
     needs: tuple[str, ...] = ()
 
 
-def tied(order: "Order", actor: Actor, tie: Tie, shipper_id: str | None = None) -> bool:
+def is_related(order: "Order", actor: Actor, tie: Relation, shipper_id: str | None = None) -> bool:
     """Whether ``actor`` belongs to ``order`` as ``tie`` asks; ``shipper_id`` is a shipper about to be assigned."""
-    if tie is Tie.ANY or actor.role is Role.ADMIN:
+    if tie is Relation.ANY or actor.role is Role.ADMIN:
         return True
     own = {
         Role.CUSTOMER: order.customer_id,
@@ -35,7 +35,7 @@ def tied(order: "Order", actor: Actor, tie: Tie, shipper_id: str | None = None) 
 def may_pay(order: "Order", actor: Actor) -> bool:
     """Cash is recorded by those who may have received it, a card by everybody who takes part."""
     gives = order.payment.method is PaymentMethod.CASH and actor.role is Role.CUSTOMER
-    return tied(order, actor, Tie.OWN) and not gives
+    return is_related(order, actor, Relation.OWN) and not gives
 
 
 def may_have_moved(order: "Order", actor: Actor, target: OrderState) -> bool:
@@ -44,7 +44,7 @@ def may_have_moved(order: "Order", actor: Actor, target: OrderState) -> bool:
     if target is OrderState.WAITING_FOR_SHIPPER:
         roads.append(PLACERS)
     ties = [by[actor.role] for by in roads if actor.role in by]
-    return any(tied(order, actor, tie) for tie in ties)
+    return any(is_related(order, actor, tie) for tie in ties)
 
 
 def allowed_actions(order: "Order", actor: Actor) -> tuple[Action, ...]:
@@ -54,14 +54,14 @@ def allowed_actions(order: "Order", actor: Actor) -> tuple[Action, ...]:
         tie = t.by.get(actor.role)
         if t.source is not order.state or tie is None:
             continue
-        missing = t.need is Need.SHIPPER and order.shipper_id is None
+        missing = t.need is Guard.SHIPPER and order.shipper_id is None
         takes_it = missing and actor.role is Role.SHIPPER
-        if takes_it or tied(order, actor, tie):
-            needs = ("reason",) if t.need is Need.REASON else ("shipperId",) if missing else ()
+        if takes_it or is_related(order, actor, tie):
+            needs = ("reason",) if t.need is Guard.REASON else ("shipperId",) if missing else ()
             actions.append(Action(t.target, needs))
     tie = ASSIGNERS.get(actor.role)
     if order.state in ASSIGNABLE and tie is not None:
-        free = order.shipper_id is None if actor.role is Role.SHIPPER else tied(order, actor, tie)
+        free = order.shipper_id is None if actor.role is Role.SHIPPER else is_related(order, actor, tie)
         if free:
             actions.append(Action("assign_shipper", ("shipperId",)))
     payable = PaymentStatus.PAID in PAYMENT_PATHS[order.payment.status]

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from .actor import Actor, Role
 from .errors import CommandRefused, GuardFailed, IllegalTransition, NotPermitted
-from .lifecycle import ASSIGNABLE, ASSIGNERS, OrderState, Tie, next_states, transition
+from .lifecycle import ASSIGNABLE, ASSIGNERS, OrderState, Relation, next_states, transition
 from .payment import PaymentStatus
 
 if TYPE_CHECKING:
@@ -78,5 +78,5 @@ def payment_settled(order: "Order", outcome: PaymentStatus) -> CommandRefused:
     return _refuse(GuardFailed, order, "record_payment", guard, "cancel the order to give a payment back")
 
 
-def _who(ties: "Mapping[Role, Tie]") -> str:
-    return " or ".join(f"an {role}" if tie is Tie.ANY else f"the order's {role}" for role, tie in ties.items())
+def _who(ties: "Mapping[Role, Relation]") -> str:
+    return " or ".join(f"an {role}" if tie is Relation.ANY else f"the order's {role}" for role, tie in ties.items())

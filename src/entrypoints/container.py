@@ -12,20 +12,20 @@ from dependency_injector import containers, providers
 
 from ..adapters import wire
 from ..adapters.memory import LocalWakeup
-from ..adapters.notifications.templates import TemplateWording
+from ..adapters.notifications.templates import FileMessageTemplates
 from ..adapters.payment_gateway import SandboxGateway
 from ..adapters.telemetry import Instruments, Scrape, States
-from ..adapters.telemetry.metrics.instrumented import WatchedRelayTopic
+from ..adapters.telemetry.metrics.instrumented import InstrumentedRelayTopic
 from ..adapters.telemetry.tracing.traced import TracedHandling, TracedRelayTopic
 from ..application.analytics.analyse import Analyse
 from ..application.check import CheckAll
-from ..application.check.compare_order import RebuildOrder
+from ..application.check.compare_order import CompareOrder
 from ..application.check.effects import CheckEffects
 from ..application.check.orders_and_log import CheckOrdersAndLog
-from ..application.dead_letters.drop import DropLetters
+from ..application.dead_letters.drop import DropDeadLetter
 from ..application.health.doctor import Examine
 from ..application.health.lag import Lag
-from ..application.health.observe import LookAround
+from ..application.health.observe import Observe
 from ..application.health.rollout_status import RolloutStatus
 from ..application.health.trace_order import TraceOrder
 from ..application.inventory.keep_stock import KeepStock
@@ -35,16 +35,16 @@ from ..application.orders.cancel_order import CancelOrder
 from ..application.orders.change_order import ChangeOrder
 from ..application.orders.create_order import CreateOrder
 from ..application.orders.get_order import GetOrder
-from ..application.orders.idempotency import Once
+from ..application.orders.idempotency import Idempotent
 from ..application.orders.list_orders import ListOrders
 from ..application.orders.order_as_of import OrderAsOf
 from ..application.orders.order_timeline import OrderTimeline
 from ..application.orders.record_payment import RecordPayment
 from ..application.orders.settle_refunds import SettleRefunds
 from ..application.orders.transition_order_state import TransitionOrderState
-from ..application.orders.unit_of_work import GatheringUnitOfWork
+from ..application.orders.unit_of_work import WriteSetUnitOfWork
 from ..application.orders.use_cases import UseCases
-from ..application.recovery.repair_log import LookForLoss, MendLog, PublishAgain
+from ..application.recovery.repair_log import FindLostEvents, RepairLog, Republish
 from ..application.relay.publish_pending import PublishPending
 from ..application.replay.maintenance_log import RepairHistory
 from ..application.replay.rebuild_analytics import RebuildAnalytics
@@ -83,16 +83,16 @@ class Container(containers.DeclarativeContainer):
     new_id: providers.Provider[Any] = providers.Object(build.new_id)
     decode: providers.Provider[Any] = providers.Object(wire.decode_record)
 
-    presence = providers.Singleton(build.presence, providers.Callable(build.new_id))
+    process_registration = providers.Singleton(build.process_registration, providers.Callable(build.new_id))
     instruments = providers.Singleton(Instruments)
     tracing = providers.Singleton(traces.tracing, settings)
     around = providers.Singleton(traces.Around, instruments, tracing, new_id)
     destination = providers.Singleton(traces.destination, settings)
     news = providers.Singleton(LocalWakeup)
-    bell = providers.Singleton(bells.bell, settings)
-    bell_listener = providers.Singleton(bells.listener, settings, bell, news)
+    commit_notifier = providers.Singleton(bells.commit_notifier, settings)
+    commit_listener = providers.Singleton(bells.listener, settings, commit_notifier, news)
     storage: providers.Provider[Any] = providers.Singleton(
-        build.storage, settings, providers.Callable(bells.telling, news, bell), instruments
+        build.storage, settings, providers.Callable(bells.telling, news, commit_notifier), instruments
     )
     effects: providers.Provider[Any] = providers.Singleton(build.effects, storage)
     gateway: providers.Provider[Any] = providers.Singleton(SandboxGateway)
@@ -104,12 +104,16 @@ class Container(containers.DeclarativeContainer):
     topic_admin = _where_kafka_is(profile, providers.Singleton(of_topic.topic_admin, kafka))
     source: providers.Provider[Any] = providers.Singleton(of_topic.source, kafka, settings, log_source)
 
-    in_force = providers.Singleton(build.in_force, storage)
+    current_rollout = providers.Singleton(build.current_rollout, storage)
     direct: providers.Provider[Any] = providers.Singleton(
-        of_topic.direct, settings, kafka, providers.Callable(traces.told_directly, around, destination), in_force
+        of_topic.direct,
+        settings,
+        kafka,
+        providers.Callable(traces.observe_direct_publishing, around, destination),
+        current_rollout,
     )
     unit_of_work = providers.Singleton(
-        GatheringUnitOfWork,
+        WriteSetUnitOfWork,
         committer=providers.Singleton(traces.committer, around, storage.provided.committer),
         orders=storage.provided.orders,
         events=providers.Callable(of_topic.publisher, direct),
@@ -131,7 +135,7 @@ class Container(containers.DeclarativeContainer):
         readers=readers,
         notifications=effects.provided.notifications,
         dead_letters=effects.provided.dead_letters,
-        places=_where_kafka_is(profile, providers.Singleton(traces.topic_places, kafka)),
+        places=_where_kafka_is(profile, providers.Singleton(traces.record_locator, kafka)),
     )
     use_cases = providers.Singleton(
         UseCases,
@@ -169,7 +173,7 @@ class Container(containers.DeclarativeContainer):
         ),
         cancel_order=watched_cancel_order,
         settle_refunds=settle_refunds,
-        once=providers.Singleton(Once, storage.provided.answers),
+        once=providers.Singleton(Idempotent, storage.provided.answers),
     )
 
     channels: providers.Provider[Any] = providers.Singleton(of_mail.channels, settings, clock)
@@ -177,7 +181,7 @@ class Container(containers.DeclarativeContainer):
         notifications=providers.Singleton(
             Notify,
             channels=providers.Callable(of_mail.watched_channels, channels, instruments),
-            wording=providers.Singleton(TemplateWording),
+            wording=providers.Singleton(FileMessageTemplates),
             outbox=effects.provided.notifications,
             clock=clock,
             stopping=stopping.provided.stop.is_set,
@@ -197,15 +201,19 @@ class Container(containers.DeclarativeContainer):
     redrive = providers.Factory(build.redrive, effects=effects, clock=clock, instruments=instruments)
     of_dead_letters: providers.Provider[Any] = providers.Singleton(of_topic.of_dead_letters, kafka, settings)
     copying: providers.Provider[Any] = providers.Factory(
-        of_topic.copying, of_dead_letters, effects.provided.dead_letters, clock, presence.provided.failures.note
+        of_topic.copying,
+        of_dead_letters,
+        effects.provided.dead_letters,
+        clock,
+        process_registration.provided.failures.note,
     )
     dead_letter_admin: providers.Provider[Any] = providers.Callable(of_topic.admin_of, of_dead_letters)
-    drop_letters = providers.Factory(DropLetters, effects.provided.store, clock)
+    drop_dead_letter = providers.Factory(DropDeadLetter, effects.provided.store, clock)
     readings = providers.Factory(build.readings, storage, topic_reader, settings)
     replay_events = providers.Factory(
         build.replay_events, effects=effects, storage=storage, sources=readings, clock=clock
     )
-    rebuild_order = providers.Factory(RebuildOrder, storage.provided.audit, readings, decode, storage.provided.buckets)
+    compare_order = providers.Factory(CompareOrder, storage.provided.audit, readings, decode, storage.provided.buckets)
     rebuild_analytics = providers.Factory(
         RebuildAnalytics,
         beside=effects.provided.beside,
@@ -224,11 +232,14 @@ class Container(containers.DeclarativeContainer):
         PublishPending,
         log=storage.provided.log,
         topic=providers.Singleton(
-            TracedRelayTopic, providers.Singleton(WatchedRelayTopic, relay_topic, instruments), tracing, destination
+            TracedRelayTopic,
+            providers.Singleton(InstrumentedRelayTopic, relay_topic, instruments),
+            tracing,
+            destination,
         ),
         cursors=storage.provided.cursors,
         batch=settings.provided.relay_batch,
-        share=in_force.provided.published_buckets,
+        share=current_rollout.provided.published_buckets,
         epochs=storage.provided.epochs,
     )
     lag = providers.Factory(
@@ -244,13 +255,13 @@ class Container(containers.DeclarativeContainer):
     resume_consumer = providers.Factory(ResumeConsumer, storage.provided.rollout, readers, clock)
     rollout_status = providers.Factory(RolloutStatus, storage.provided.rollout, lag)
     rollout_history = providers.Factory(RolloutHistory, storage.provided.rollout)
-    stream_watch = _where_kafka_is(
-        profile, providers.Singleton(of_topic.stream_watch, kafka, settings, providers.Object(CONSUMERS))
+    stream_health = _where_kafka_is(
+        profile, providers.Singleton(of_topic.stream_health, kafka, settings, providers.Object(CONSUMERS))
     )
-    look_around = providers.Factory(
-        LookAround,
-        database=providers.Singleton(build.database_watch, storage),
-        stream=stream_watch,
+    observe = providers.Factory(
+        Observe,
+        database=providers.Singleton(build.database_health, storage),
+        stream=stream_health,
         storage=storage,
         log=storage.provided.log,
         processes=storage.provided.processes,
@@ -263,7 +274,7 @@ class Container(containers.DeclarativeContainer):
         mail=providers.Singleton(of_mail.watch, settings),
     )
     examine = providers.Factory(
-        Examine, look_around, providers.Callable(build.wanted, settings, providers.Object(CONSUMERS))
+        Examine, observe, providers.Callable(build.wanted, settings, providers.Object(CONSUMERS))
     )
     states = providers.Singleton(
         States,
@@ -278,18 +289,18 @@ class Container(containers.DeclarativeContainer):
     )
     scrape = providers.Singleton(Scrape, instruments, states)
     relay_cursors = _where_kafka_is(profile, providers.Singleton(of_topic.relay_cursors, kafka, settings))
-    unheard = providers.Factory(of_topic.unheard, relays=relay_cursors, storage=storage)
-    look_for_loss = providers.Factory(
-        LookForLoss,
+    missed_events = providers.Factory(of_topic.missed_events, relays=relay_cursors, storage=storage)
+    find_lost_events = providers.Factory(
+        FindLostEvents,
         topic=topic_reader,
         log=storage.provided.log,
         epochs=storage.provided.epochs,
         cursors=storage.provided.cursors,
         relays=relay_cursors,
     )
-    mend_log = providers.Factory(MendLog, look_for_loss, storage.provided.epochs, clock)
-    publish_again = providers.Factory(
-        PublishAgain,
+    repair_log = providers.Factory(RepairLog, find_lost_events, storage.provided.epochs, clock)
+    republish = providers.Factory(
+        Republish,
         log=storage.provided.log,
         epochs=storage.provided.epochs,
         relays=relay_cursors,
@@ -315,7 +326,7 @@ class Container(containers.DeclarativeContainer):
             shortages=effects.provided.shortages,
             dead_letters=effects.provided.dead_letters,
         ),
-        topic=providers.Callable(of_topic.check_topic, topic_reader, storage, settings, in_force),
+        topic=providers.Callable(of_topic.check_topic, topic_reader, storage, settings, current_rollout),
     )
 
 

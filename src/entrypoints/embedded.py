@@ -7,19 +7,19 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Self
 
-from ..application.backoff import Pace
-from ..application.consuming.consumer import Consumer, Handled
+from ..application.backoff import RateLimit
+from ..application.consuming.consumer import BatchResult, Consumer
 from ..application.consuming.handlers import Handler, HandlerConsumer, event_types
 from ..application.consuming.log_source import LogEventSource
 from ..application.consuming.run_consumer import RunConsumer
-from ..application.dead_letters.redrive import Redriven
-from ..application.event_log.records import Delivery, Foreign, LogRecord
+from ..application.dead_letters.redrive import RedriveResult
+from ..application.event_log.records import Delivery, LogRecord, UnrecognizedRecord
 from ..application.health.processes import EMBEDDING
 from ..application.orders.create_order import NewOrder
 from ..application.orders.queries import OrderPage, OrderQuery
 from ..application.orders.use_cases import UseCases
 from ..application.replay.replay_events import ReplayEvents
-from ..application.replay.replay_range import Replayed, ReplayStart
+from ..application.replay.replay_range import ReplayResult, ReplayStart
 from ..application.request_context import Request, answering, checked_correlation_id, is_traceparent
 from ..domain.actor import Actor
 from ..domain.errors import InvalidInput
@@ -31,7 +31,7 @@ from ..domain.order import Address, Order
 from ..domain.payment import PaymentMethod
 from ..domain.text import identifier
 from .container import CONSUMERS, container_for
-from .process_registration import Presence
+from .process_registration import ProcessRegistration
 from .processes import consumer_loop
 from .settings import Settings, load_settings
 from .wiring.lifespan import hear, opened
@@ -76,9 +76,12 @@ class OrderFlow:
                 raise InvalidInput("consumers", f"{name!r} is none", ", ".join(CONSUMERS))
         flow = cls(container_for(settings))
         flow._consumers = tuple(consumers)
-        presence: Presence = flow._container.presence()
-        presence.runs(EMBEDDING)
-        async with opened(flow._container), presence.noted(flow._container.storage().processes, failing=False):
+        process_registration: ProcessRegistration = flow._container.process_registration()
+        process_registration.runs(EMBEDDING)
+        async with (
+            opened(flow._container),
+            process_registration.noted(flow._container.storage().processes, failing=False),
+        ):
             try:
                 for name in consumers:
                     flow._start(name, consumer_loop(flow._container, name))
@@ -196,9 +199,9 @@ class OrderFlow:
             consumer = HandlerConsumer(reader, asked, handler)
             turn, handle_batch = asyncio.Lock(), self._container.handle_batch(consumer)
 
-            async def in_turn(records: Sequence[LogRecord | Foreign]) -> Handled:
+            async def in_turn(records: Sequence[LogRecord | UnrecognizedRecord]) -> BatchResult:
                 async with turn:
-                    handled: Handled = await handle_batch(records)
+                    handled: BatchResult = await handle_batch(records)
                 return handled
 
             self._handlers[reader] = consumer, turn
@@ -206,9 +209,9 @@ class OrderFlow:
                 source=self._container.log_source()(reader),
                 handle_batch=in_turn,
                 consumer=consumer,
-                paused=partial(self._container.in_force().pauses, reader),
+                paused=partial(self._container.current_rollout().pauses, reader),
                 batch=1,
-                failed=partial(self._container.presence().failures.note, reader),
+                failed=partial(self._container.process_registration().failures.note, reader),
             )
             self._start(reader, loop)
             return handler
@@ -222,25 +225,25 @@ class OrderFlow:
         *,
         error: str | None = None,
         by: str,
-        why: str,
+        reason: str,
         rate: float | None = None,
-    ) -> Redriven:
+    ) -> RedriveResult:
         """Handle the events of orders that ``name``, a handler or consumer of this flow, has parked, in order.
 
         Of one order, or of all; with ``error``, where the first letter has that class; at most ``rate`` events a
-        second. ``by`` and ``why`` are noted with each event. Raises InvalidInput, StorageUnavailable.
+        second. ``by`` and ``reason`` are noted with each event. Raises InvalidInput, StorageUnavailable.
         """
         if name not in self._at_work:
             raise InvalidInput("name", f"nobody of that name works here: {name!r}", ", ".join(self._at_work) or "none")
         redrive = self._container.redrive(consumer=self._at_work[name])
-        done: Redriven = await redrive(order_id, error=error, by=by, why=why, pace=Pace(rate))
+        done: RedriveResult = await redrive(order_id, error=error, by=by, reason=reason, pace=RateLimit(rate))
         return done
 
-    async def replay(self, name: str, start: str, *, by: str, why: str, source: str = "log") -> Replayed:
+    async def replay(self, name: str, start: str, *, by: str, reason: str, source: str = "log") -> ReplayResult:
         """Have a handler of this flow, or a shipped consumer, handle again what it has behind it, from ``start`` on.
 
         That is a position (``"1"`` is the first), ``"BUCKET:POSITION"``, a time, or ``"order:ID"``. A handler is told
-        nothing new meanwhile. ``by`` and ``why`` are noted. Raises InvalidInput, NotConfigured, OrderNotFound,
+        nothing new meanwhile. ``by`` and ``reason`` are noted. Raises InvalidInput, NotConfigured, OrderNotFound,
         Unavailable.
         """
         consumer, turn = self._handlers.get(name) or (self._container.consumers().get(name), nullcontext())
@@ -248,7 +251,7 @@ class OrderFlow:
             raise InvalidInput("name", f"{name!r} is none", ", ".join((*CONSUMERS, *self._handlers)))
         replay: ReplayEvents = self._container.replay_events(consumer=consumer)
         async with turn:
-            return await replay(ReplayStart.parse(start), by=by, why=why, source=source)
+            return await replay(ReplayStart.parse(start), by=by, reason=reason, source=source)
 
     async def settled(self, timeout: float = 10.0) -> None:
         """Wait until handlers and consumers of this flow have handled all that is in the log. For tests.
@@ -273,7 +276,7 @@ class OrderFlow:
         return dict(await storage.log.heads()) == before
 
     def _start(self, name: str, loop: RunConsumer) -> None:
-        self._container.presence().runs(name, loop.source)
+        self._container.process_registration().runs(name, loop.source)
         if isinstance(loop.source, LogEventSource):
             hear(self._container)
         if self._copying is None and (copying := self._container.copying()) is not None:

@@ -21,7 +21,7 @@ def checks(container: Any) -> dict[str, Callable[[], Awaitable[None]]]:
 
 
 @asynccontextmanager
-async def operations_door(container: Any) -> AsyncIterator[None]:
+async def ops_server(container: Any) -> AsyncIterator[None]:
     """``/livez``, ``/readyz`` and ``/metrics`` answer inside, where the settings say; it closes last.
 
     Without the extra ``http`` there is none, and a warning says so: a relay does its work all the same. Raises
@@ -29,9 +29,9 @@ async def operations_door(container: Any) -> AsyncIterator[None]:
     """
     settings: Settings = container.settings()
     try:
-        from .http import create_operations, serve
+        from .http import create_ops_app, serve
 
-        app = create_operations(checks(container), container.scrape(), container.stopping().begun)
+        app = create_ops_app(checks(container), container.scrape(), container.stopping().begun)
     except NotConfigured as missing:
         logger.warning("no operations door: %s", missing)
         yield

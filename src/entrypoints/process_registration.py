@@ -20,7 +20,7 @@ PROCESS = "process"
 
 
 @runtime_checkable
-class SharesPartitions(Protocol):
+class PartitionOwner(Protocol):
     """Something that reads or writes some of the topic's partitions, as its group has it now."""
 
     @property
@@ -28,7 +28,7 @@ class SharesPartitions(Protocol):
 
 
 @define(eq=False)
-class Presence:
+class ProcessRegistration:
     """What this process says of itself."""
 
     failures: Failures
@@ -64,7 +64,7 @@ class Presence:
         )
 
     def _part(self, name: str, works_on: object) -> Part:
-        own = works_on.partitions if isinstance(works_on, SharesPartitions) else None
+        own = works_on.partitions if isinstance(works_on, PartitionOwner) else None
         return Part(name, partitions=own, url=self._url if name == "api" else "")
 
     @asynccontextmanager
@@ -87,6 +87,6 @@ class Presence:
             stop.set()
             await beating
             if failed:
-                await heartbeat.beat()
+                await heartbeat.heartbeat()
             else:
                 await heartbeat.leave()

@@ -13,7 +13,7 @@ from ..application.relay.run_relay import RunRelay
 from ..application.rollout.cached_rollout import LOOK_AGAIN_SECONDS
 from ..domain.errors import InvalidInput, NotConfigured, Unavailable
 from .container import CONSUMERS
-from .ops_server import checks, operations_door
+from .ops_server import checks, ops_server
 from .settings import Settings
 from .wiring.lifespan import hear, opened
 
@@ -57,10 +57,10 @@ async def run_parts(
     if api or "inventory" in consumers:
         parts["housekeeping"] = partial(_housekeeping, container)
 
-    presence = container.presence()
+    process_registration = container.process_registration()
     for name, part in parts.items():
         if name not in BESIDE:
-            presence.runs(name, _works_on(container, part))
+            process_registration.runs(name, _works_on(container, part))
     running = set(parts)
     container.stopping().watch(lambda: tuple(running))
 
@@ -77,7 +77,7 @@ async def run_parts(
 
     if any(_waits_for_news(part) for part in parts.values()):
         hear(container)
-    async with operations_door(container), presence.noted(container.storage().processes):
+    async with ops_server(container), process_registration.noted(container.storage().processes):
         try:
             async with asyncio.TaskGroup() as group:
                 for name, part in parts.items():
@@ -108,7 +108,7 @@ def _relay(container: Any) -> RunRelay:
         container.publish_pending(),
         container.news().listener(),
         poll_interval=min(settings.poll_seconds, LOOK_AGAIN_SECONDS),  # it looks at the share then, too
-        failed=partial(container.presence().failures.note, "relay"),
+        failed=partial(container.process_registration().failures.note, "relay"),
     )
 
 
@@ -120,11 +120,11 @@ def consumer_loop(container: Any, name: str) -> RunConsumer:
         source=source,
         handle_batch=container.handle_batch(consumer, origin=source.origin),
         consumer=consumer,
-        paused=partial(container.in_force().pauses, name),
-        unheard=container.unheard(name, source),
+        paused=partial(container.current_rollout().pauses, name),
+        missed_events=container.missed_events(name, source),
         batch=container.settings().consumer_batch,
         gathering=FROM_LOG if isinstance(source, LogEventSource) else FROM_TOPIC,
-        failed=partial(container.presence().failures.note, name),
+        failed=partial(container.process_registration().failures.note, name),
     )
 
 
@@ -148,14 +148,14 @@ async def _api(container: Any, stop: asyncio.Event) -> None:
         trust_actor_header=settings.on_loopback,
         max_body_bytes=settings.http_max_body_bytes,
         stopping=container.stopping().begun,
-        failed=partial(container.presence().failures.note, "api"),
+        failed=partial(container.process_registration().failures.note, "api"),
         scrape=container.scrape(),
         tracing=container.tracing(),
     )
 
     def ready(host: str, port: int) -> None:
         url = f"http://{host}:{port}"
-        container.presence().listens(url)
+        container.process_registration().listens(url)
         logger.info("listening", extra={"url": url})
 
     await serve(
@@ -174,9 +174,9 @@ async def _housekeeping(container: Any, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             await container.use_cases().settle_refunds()
-            await container.storage().answers.forget_before(container.clock()() - ANSWERS_KEPT)
+            await container.storage().answers.delete_before(container.clock()() - ANSWERS_KEPT)
         except Unavailable as e:
-            container.presence().failures.note("housekeeping", e)
+            container.process_registration().failures.note("housekeeping", e)
             logger.warning("housekeeping waits", extra={"error": e.code, "detail": str(e)})
         try:
             await asyncio.wait_for(stop.wait(), HOUSEKEEPING_SECONDS)

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.analytics.figures import DeliveryTimes, MinuteSales, RestaurantSales
-from orderflow.application.consuming.consumer import Handled
+from orderflow.application.consuming.consumer import BatchResult
 from orderflow.domain.lifecycle import OrderState
 
 from tests.support.effects import World
@@ -105,7 +105,7 @@ class AnalyticsContract:
 
         handled = await world.handling(Analyse(name="replay"))(await shop.records())
 
-        assert handled == Handled(events=7)
+        assert handled == BatchResult(events=7)
         [course] = piecewise.values()
         assert (course.events, course.state, course.delivery_minutes) == (7, OrderState.DELIVERED, 0)
         assert course.spent == dict.fromkeys(list(OrderState)[:3], timedelta(seconds=1))

@@ -4,18 +4,18 @@ from datetime import timedelta
 
 import pytest
 from attrs import evolve
-from orderflow.application.consuming.dead_letter import DeadLetter, ForeignLetter, LetterChange, Outcome
-from orderflow.application.event_log.records import Foreign, LogRecord
+from orderflow.application.consuming.dead_letter import DeadLetter, DeadLetterAction, Outcome, SetAsideRecord
+from orderflow.application.event_log.records import LogRecord, UnrecognizedRecord
 from orderflow.application.inventory.stock import Reservation, ReservationStatus, StockItem
 from orderflow.application.notifications.notification import (
     Contact,
     Notification,
+    NotificationKey,
     NotificationStatus,
     Parties,
     Receipt,
-    Told,
 )
-from orderflow.application.operator_note import Word
+from orderflow.application.operator_note import OperatorNote
 from orderflow.domain.errors import InvalidInput, StaleCursor
 
 from tests.support.effects import World
@@ -103,10 +103,10 @@ class ConsumerStoreContract:
         told = await world.effects.notifications.told({"o2", "o1", "o9"})
 
         assert told == [
-            Told("o1", 1, there.recipient, "email"),
-            Told("o1", 1, there.recipient, "log"),
-            Told("o1", 2, there.recipient, "email"),
-            Told("o2", 1, there.recipient, "log"),
+            NotificationKey("o1", 1, there.recipient, "email"),
+            NotificationKey("o1", 1, there.recipient, "log"),
+            NotificationKey("o1", 2, there.recipient, "email"),
+            NotificationKey("o2", 1, there.recipient, "log"),
         ]
 
     async def test_claimed_notifications_are_nobody_elses_until_the_lease_ends(self, world: World) -> None:
@@ -271,9 +271,11 @@ class ConsumerStoreContract:
     async def test_what_was_done_about_letters_is_told_the_latest_first(self, world: World) -> None:
         changes = []
         for number, (consumer, order_id) in enumerate((("analytics", "o1"), ("analytics", "o2"), ("inventory", "o1"))):
-            word = Word(by="ann", why=f"reason {number}; 50 % of it", at=world.clock() + timedelta(seconds=number))
+            word = OperatorNote(
+                by="ann", reason=f"reason {number}; 50 % of it", at=world.clock() + timedelta(seconds=number)
+            )
             letter = evolve(_letter(world, await _record(order_id)), consumer=consumer, error="KeyError", attempts=3)
-            changes.append(LetterChange.of(letter, Outcome.DROPPED if number else Outcome.HANDLED, word))
+            changes.append(DeadLetterAction.of(letter, Outcome.DROPPED if number else Outcome.HANDLED, word))
             async with world.effects.store(consumer) as work:
                 await work.dead_letters.note(changes[-1])
         letters = world.effects.dead_letters
@@ -285,8 +287,8 @@ class ConsumerStoreContract:
         assert await letters.dropped("analytics") == {"o2": {1}}
 
     async def test_what_was_noted_in_a_transaction_that_fails_is_gone(self, world: World) -> None:
-        word = Word(by="ann", why="a slip", at=world.clock())
-        change = LetterChange.of(_letter(world, await _record("o1")), Outcome.DROPPED, word)
+        word = OperatorNote(by="ann", reason="a slip", at=world.clock())
+        change = DeadLetterAction.of(_letter(world, await _record("o1")), Outcome.DROPPED, word)
 
         async def fails_after_noting() -> None:
             async with world.effects.store("analytics") as work:
@@ -365,7 +367,7 @@ class ConsumerStoreContract:
         assert {it.error for it in await world.effects.dead_letters.latest(10)} == {"KeyError"}
 
     async def test_a_foreign_record_is_set_aside_once_with_its_exact_bytes(self, world: World) -> None:
-        record = Foreign(
+        record = UnrecognizedRecord(
             topic="t",
             partition=1,
             offset=7,
@@ -374,7 +376,7 @@ class ConsumerStoreContract:
             headers=(("a", b"\xfe"), ("a", b"")),
             problem="no address \0",
         )
-        letter = ForeignLetter(consumer="analytics", record=record, found_at=world.clock())
+        letter = SetAsideRecord(consumer="analytics", record=record, found_at=world.clock())
 
         for again in (letter, evolve(letter, found_at=world.clock() + timedelta(1))):
             async with world.effects.store("analytics") as work:
@@ -384,7 +386,7 @@ class ConsumerStoreContract:
         assert evolve(kept.record, problem="") == evolve(record, problem="")
         assert kept.found_at == world.clock()
         assert await world.effects.dead_letters.foreign("inventory") == []
-        assert await world.effects.dead_letters.foreign_records() == {"analytics": 1}
+        assert await world.effects.dead_letters.unrecognized_records() == {"analytics": 1}
 
 
 def _notification(world: World) -> Notification:

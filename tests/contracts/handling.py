@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import pytest
 from attrs import define, field
 from orderflow.application.analytics.analyse import Analyse
-from orderflow.application.backoff import Pace
-from orderflow.application.consuming.consumer import ConsumerWork, Handled
+from orderflow.application.backoff import RateLimit
+from orderflow.application.consuming.consumer import BatchResult, ConsumerTransaction
 from orderflow.application.consuming.dead_letter import Outcome
-from orderflow.application.event_log.records import Delivery, Foreign, LogRecord, Origin, bucket_of
-from orderflow.application.operator_note import Word
+from orderflow.application.event_log.records import Delivery, LogRecord, Origin, UnrecognizedRecord, bucket_of
+from orderflow.application.operator_note import OperatorNote
 from orderflow.domain.errors import InvalidInput, LogGap, NotFound, StorageUnavailable, TransientFailure
 
 from tests.support.effects import World
@@ -25,7 +25,7 @@ class Stumbling(Analyse):
     failure: Exception = field(factory=lambda: ValueError("poison"))
     tries: list[tuple[str, int]] = field(factory=list)
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
         await super().handle(deliveries, work)  # so that there are effects to undo
         for delivery in deliveries:
             event = (delivery.record.order_id, delivery.record.sequence)
@@ -51,7 +51,7 @@ class Telling:
                 raise self.failure
             self.told.append((record.order_id, record.sequence))
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
         """All is done already."""
 
     async def settle(self) -> int:
@@ -79,7 +79,7 @@ class HandlingContract:
 
         handled = await world.handling()(records)
 
-        assert handled == Handled(events=14)
+        assert handled == BatchResult(events=14)
         assert await _events(world, "o1", "o2") == {"o1": 7, "o2": 7}
         assert await world.storage.cursors.positions("analytics") == {r.bucket: r.position for r in records}
 
@@ -91,8 +91,8 @@ class HandlingContract:
         again = await handle(records)
         restarted = await world.handling()(records)
 
-        assert again == Handled(events=5, duplicates=9)
-        assert restarted == Handled(duplicates=14)
+        assert again == BatchResult(events=5, duplicates=9)
+        assert restarted == BatchResult(duplicates=14)
         assert await _events(world, "o1", "o2") == {"o1": 7, "o2": 7}
 
     async def test_a_record_twice_in_one_batch_is_handled_once(self, world: World) -> None:
@@ -100,7 +100,7 @@ class HandlingContract:
 
         handled = await world.handling()([*records[:3], *records[1:]])
 
-        assert handled == Handled(events=7, duplicates=2)
+        assert handled == BatchResult(events=7, duplicates=2)
 
     async def test_a_bucket_with_a_gap_waits_and_the_others_flow_on(self, world: World) -> None:
         records = await _lives("o1", "o2")
@@ -112,7 +112,7 @@ class HandlingContract:
 
         gap = LogGap("analytics", missing.bucket, cursor=2, position=4)
         assert (handled.events, [it.context() for it in handled.gaps]) == (9, [gap.context()])
-        assert mended == Handled(events=5, duplicates=9)
+        assert mended == BatchResult(events=5, duplicates=9)
 
     async def test_of_two_handlers_with_the_same_records_one_handles_them(self, world: World) -> None:
         records = await _lives("o1", "o2")
@@ -134,8 +134,8 @@ class HandlingContract:
         overtaken = await zombie(records[2:])
         again = await zombie(records[2:])
 
-        assert overtaken == Handled()
-        assert again == Handled(events=2, duplicates=3)
+        assert overtaken == BatchResult()
+        assert again == BatchResult(events=2, duplicates=3)
         assert await _events(world, "o1") == {"o1": 7}
 
     async def test_a_bucket_that_another_handler_had_for_a_while_has_no_gap(self, world: World) -> None:
@@ -146,7 +146,7 @@ class HandlingContract:
 
         handled = await handle(records[5:])
 
-        assert handled == Handled(events=2)
+        assert handled == BatchResult(events=2)
 
     async def test_an_event_that_keeps_failing_parks_its_order_and_no_other(self, world: World) -> None:
         records = await _lives("o1", "o2", "o3")
@@ -154,7 +154,7 @@ class HandlingContract:
 
         handled = await world.handling(consumer, attempts=4)(records)
 
-        assert handled == Handled(events=16, parked=5)
+        assert handled == BatchResult(events=16, parked=5)
         assert await _events(world, "o1", "o2", "o3") == {"o1": 7, "o2": 2, "o3": 7}
         letters = await world.effects.dead_letters.of_order("analytics", "o2")
         assert [letter.record for letter in letters] == [r for r in records if r.order_id == "o2"][2:]
@@ -168,7 +168,7 @@ class HandlingContract:
 
         handled = await world.handling(Stumbling())(records[4:])
 
-        assert handled == Handled(events=0, parked=3)
+        assert handled == BatchResult(events=0, parked=3)
         letters = await world.effects.dead_letters.of_order("analytics", "o1")
         assert [letter.record.sequence for letter in letters] == [3, 4, 5, 6, 7]
 
@@ -176,7 +176,7 @@ class HandlingContract:
         records = await _lives("o1")
 
         class Mending(Stumbling):
-            async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+            async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
                 try:
                     await super().handle(deliveries, work)
                 finally:
@@ -186,7 +186,7 @@ class HandlingContract:
         consumer = Mending(poison={("o1", 3)})
         handled = await world.handling(consumer)(records)
 
-        assert handled == Handled(events=7)
+        assert handled == BatchResult(events=7)
         assert await _events(world, "o1") == {"o1": 7}
 
     async def test_what_fails_by_something_that_may_pass_is_left_and_the_others_are_handled(self, world: World) -> None:
@@ -196,7 +196,7 @@ class HandlingContract:
         handled = await world.handling(consumer)(records)
 
         left = tuple(r for r in records if r.order_id == "o1" and r.sequence >= 3)
-        assert handled == Handled(events=9, left=left)
+        assert handled == BatchResult(events=9, left=left)
         assert await _events(world, "o1", "o2") == {"o1": 2, "o2": 7}
         assert await world.effects.dead_letters.blocking() == []
 
@@ -209,7 +209,7 @@ class HandlingContract:
 
         handled = await handle(waiting.left)
 
-        assert handled == Handled(events=5)
+        assert handled == BatchResult(events=5)
         assert await _events(world, "o1", "o2") == {"o1": 7, "o2": 7}
 
     async def test_what_does_not_pass_parks_its_order_after_as_many_tries_as_any_failure(self, world: World) -> None:
@@ -223,7 +223,7 @@ class HandlingContract:
 
         third = await handle(second.left)
 
-        assert (second, third) == (Handled(left=first.left), Handled(parked=5))
+        assert (second, third) == (BatchResult(left=first.left), BatchResult(parked=5))
         [letter] = await world.effects.dead_letters.blocking("telling")
         assert (letter.error, letter.message, letter.attempts) == ("ConnectionRefusedError", "Connection refused", 3)
         assert (letter.first_failed_at, letter.last_failed_at) == (since, world.clock())
@@ -239,7 +239,7 @@ class HandlingContract:
         handled = await handle(waiting.left)
 
         assert [r.position for r in waiting.left] == list(range(3, 15))
-        assert handled == Handled(events=12)
+        assert handled == BatchResult(events=12)
         assert await _events(world, "o1", neighbour) == {neighbour: 7, "o1": 7}
 
     async def test_a_letter_tells_where_on_the_topic_its_event_was_read(self, world: World) -> None:
@@ -275,20 +275,20 @@ class HandlingContract:
 
         handled = await world.handling()(broken)
 
-        assert handled == Handled(events=8, parked=6)
+        assert handled == BatchResult(events=8, parked=6)
         [letter] = await world.effects.dead_letters.blocking("analytics")
         assert (letter.error, letter.attempts, letter.record.body) == ("UndecodableEvent", 1, b"{}")
         assert "missing" in letter.message
 
     async def test_a_record_of_the_topic_that_is_none_of_ours_is_set_aside_once(self, world: World) -> None:
-        foreign = Foreign(topic="t", partition=0, offset=5, key=b"k", value=b"junk", problem="no address")
+        foreign = UnrecognizedRecord(topic="t", partition=0, offset=5, key=b"k", value=b"junk", problem="no address")
         records = await _lives("o1")
         handle = world.handling()
 
         handled = await handle([foreign, *records])
         await handle([foreign])
 
-        assert handled == Handled(events=7, foreign=1)
+        assert handled == BatchResult(events=7, foreign=1)
         assert [it.record for it in await world.effects.dead_letters.foreign("analytics")] == [foreign]
 
     async def test_a_backend_that_does_not_answer_parks_nothing_and_loses_nothing(self, world: World) -> None:
@@ -303,7 +303,7 @@ class HandlingContract:
         handled = await handle(records)
 
         assert len(consumer.tries) == 1
-        assert handled == Handled(events=7)
+        assert handled == BatchResult(events=7)
 
     async def test_redrive_handles_a_parked_order_to_its_end(self, world: World) -> None:
         records = await _lives("o1", "o2")
@@ -350,7 +350,7 @@ class HandlingContract:
         consumer.poison.clear()
         consumer.poison.add(("o1", 7))
 
-        await world.redriving(consumer)(by="ann", why="the oven is mended")
+        await world.redriving(consumer)(by="ann", reason="the oven is mended")
 
         history = await world.effects.dead_letters.history(limit=10)
         assert [(it.sequence, it.outcome, it.error, it.attempts) for it in history] == [
@@ -358,7 +358,7 @@ class HandlingContract:
             (6, Outcome.HANDLED, "", 0),
             (5, Outcome.HANDLED, "ValueError", 3),
         ]
-        assert {it.word for it in history} == {Word(by="ann", why="the oven is mended", at=world.clock())}
+        assert {it.note for it in history} == {OperatorNote(by="ann", reason="the oven is mended", at=world.clock())}
         assert {(it.event_id, it.position) for it in history} == {(r.event_id, r.position) for r in records[4:]}
 
     async def test_what_is_noted_stands_with_the_effect_or_not_at_all(self, world: World) -> None:
@@ -372,7 +372,7 @@ class HandlingContract:
         assert await world.effects.dead_letters.history(limit=10) == []
         assert [it.record.sequence for it in await world.effects.dead_letters.blocking()] == [7]
 
-    @pytest.mark.parametrize("word", [{"by": "", "why": "x"}, {"by": "ann", "why": " "}])
+    @pytest.mark.parametrize("word", [{"by": "", "reason": "x"}, {"by": "ann", "reason": " "}])
     async def test_nothing_is_redriven_without_an_author_and_a_reason(self, world: World, word: dict[str, str]) -> None:
         await world.handling(Stumbling(poison={("o1", 7)}))(await _lives("o1"))
 
@@ -388,7 +388,7 @@ class HandlingContract:
         consumer.poison.clear()
         time = Time()
 
-        done = await world.redrive(consumer)(pace=Pace(10, time, time.sleep))
+        done = await world.redrive(consumer)(pace=RateLimit(10, time, time.sleep))
 
         assert (done.events, done.unparked) == (7, ("o1", "o2"))
         assert time.now == pytest.approx(0.6)
@@ -415,7 +415,7 @@ class HandlingContract:
         for record in records:
             await world.handling(consumer)([record])
 
-        dropped = await world.drop("telling", "o1", by="ann", why="the printer ate it")
+        dropped = await world.drop("telling", "o1", by="ann", reason="the printer ate it")
         done = await world.redrive(consumer)()
 
         assert ([it.record.sequence for it in dropped.letters], dropped.unparked) == ([3], False)
@@ -423,7 +423,7 @@ class HandlingContract:
         assert consumer.told == [("o1", sequence) for sequence in (1, 2, 4, 5, 6, 7)]
         [*_, first] = await world.effects.dead_letters.history(limit=10)
         assert (first.sequence, first.outcome, first.error) == (3, Outcome.DROPPED, "ValueError")
-        assert first.word == Word(by="ann", why="the printer ate it", at=world.clock())
+        assert first.note == OperatorNote(by="ann", reason="the printer ate it", at=world.clock())
         assert await world.effects.dead_letters.dropped("telling") == {"o1": {3}}
 
     async def test_an_order_whose_letters_are_all_dropped_goes_on_in_the_stream(self, world: World) -> None:
@@ -433,7 +433,7 @@ class HandlingContract:
         for record in [r for r in records if r.sequence <= 5]:
             await handle([record])
 
-        dropped = await world.drop("telling", "o1", by="ann", why="a test order", with_followers=True)
+        dropped = await world.drop("telling", "o1", by="ann", reason="a test order", with_followers=True)
         for record in [r for r in records if r.sequence > 5]:
             await handle([record])
 
@@ -446,7 +446,7 @@ class HandlingContract:
 
         for consumer, order_id in (("analytics", "o2"), ("inventory", "o1")):
             with pytest.raises(NotFound):
-                await world.drop(consumer, order_id, by="ann", why="a slip")
+                await world.drop(consumer, order_id, by="ann", reason="a slip")
 
         assert await world.effects.dead_letters.history(limit=10) == []
 
@@ -460,7 +460,7 @@ class HandlingContract:
 
         handled = await handle(records[4:])
 
-        assert handled == Handled(events=3)
+        assert handled == BatchResult(events=3)
         assert await _events(world, "o1") == {"o1": 7}
 
     async def test_what_is_done_outside_may_write_to_the_storage_itself(self, world: World) -> None:
@@ -471,7 +471,7 @@ class HandlingContract:
         handled = await handle(records)
         await handle(records)
 
-        assert handled == Handled(events=14)
+        assert handled == BatchResult(events=14)
         assert consumer.told == [(r.order_id, r.sequence) for r in records]
         assert await world.effects.stock.get("o1", "told") == 7
 
@@ -486,7 +486,7 @@ class HandlingContract:
         done = await world.redrive(consumer)()
         handled = await handle(records[5:])
 
-        assert (done.events, done.unparked, handled) == (3, ("o1",), Handled(events=2))
+        assert (done.events, done.unparked, handled) == (3, ("o1",), BatchResult(events=2))
         assert consumer.told == [("o1", sequence) for sequence in range(1, 8)]
 
     async def test_what_is_done_outside_stops_where_it_fails_again(self, world: World) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from orderflow.application.orders.idempotency import Answer
+from orderflow.application.orders.idempotency import StoredResponse
 from orderflow.application.orders.payment_attempts import AttemptKind, PaymentAttempt
 from orderflow.application.request_context import IdempotencyKey, Request, answering
 from orderflow.domain.errors import ConcurrentChange, OrderNotFound, RequestAnswered
@@ -24,7 +24,7 @@ class IdempotencyContract:
 
         answer = await storage.answers.find("customer:C1", "k1")
 
-        assert answer == Answer(fingerprint="print", body=b"O1 at 1\x00", order_id="O1")
+        assert answer == StoredResponse(fingerprint="print", body=b"O1 at 1\x00", order_id="O1")
 
     async def test_a_key_that_was_not_used_has_no_answer(self, storage: Any) -> None:
         await placed(storage)
@@ -98,7 +98,7 @@ class IdempotencyContract:
             with _request(f"k{number}", at=AT + timedelta(hours=number)):
                 await placed(storage, f"O{number}")
 
-        forgotten = await storage.answers.forget_before(AT + timedelta(hours=2))
+        forgotten = await storage.answers.delete_before(AT + timedelta(hours=2))
 
         assert forgotten == 2
         assert await storage.answers.find("customer:C1", "k1") is None

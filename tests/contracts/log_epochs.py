@@ -4,15 +4,15 @@ import asyncio
 from typing import Any
 
 from orderflow.application.event_log.records import bucket_of
-from orderflow.application.operator_note import Word
-from orderflow.application.recovery.epochs import BEGINNING, Begun, Epochs
+from orderflow.application.operator_note import OperatorNote
+from orderflow.application.recovery.epochs import BEGINNING, Epoch, Epochs
 
 from tests.contracts.orders import failed_payments, placed
 from tests.unit.domain.cast import AT
 
-WORD = Word(by="ann", why="restored to noon; 50 % was lost", at=AT)
-SECOND = Begun(epoch=2, word=WORD, kept={3: 70, 255: 0})
-THIRD = Begun(epoch=3, word=WORD, kept={})
+WORD = OperatorNote(by="ann", reason="restored to noon; 50 % was lost", at=AT)
+SECOND = Epoch(epoch=2, note=WORD, kept={3: 70, 255: 0})
+THIRD = Epoch(epoch=3, note=WORD, kept={})
 
 
 class LogEpochsContract:
@@ -30,7 +30,7 @@ class LogEpochsContract:
         assert await storage.epochs.all() == Epochs((SECOND, THIRD))
 
     async def test_an_epoch_may_leave_out_numbers_that_another_log_has_used(self, storage: Any) -> None:
-        later = Begun(epoch=7, word=WORD, kept={3: 70})
+        later = Epoch(epoch=7, note=WORD, kept={3: 70})
 
         assert await storage.epochs.begin(later)
         assert (await storage.epochs.all()).now == 7
@@ -38,8 +38,8 @@ class LogEpochsContract:
     async def test_an_epoch_that_is_not_newer_is_not_begun(self, storage: Any) -> None:
         await storage.epochs.begin(SECOND)
 
-        assert not await storage.epochs.begin(Begun(epoch=2, word=WORD, kept={4: 1}))
-        assert not await storage.epochs.begin(Begun(epoch=1, word=WORD, kept={}))
+        assert not await storage.epochs.begin(Epoch(epoch=2, note=WORD, kept={4: 1}))
+        assert not await storage.epochs.begin(Epoch(epoch=1, note=WORD, kept={}))
         assert await storage.epochs.all() == Epochs((SECOND,))
 
     async def test_of_several_who_begin_one_at_once_one_does(self, storage: Any) -> None:
@@ -51,7 +51,7 @@ class LogEpochsContract:
         await storage.cursors.put("relay", {3: 90, 4: 90, 255: 2})
         await storage.cursors.put("analytics", {3: 90})
 
-        await storage.epochs.begin(Begun(epoch=2, word=WORD, kept={3: 70, 4: 95, 255: 0, 7: 4}))
+        await storage.epochs.begin(Epoch(epoch=2, note=WORD, kept={3: 70, 4: 95, 255: 0, 7: 4}))
 
         assert await storage.cursors.positions("relay") == {3: 70, 4: 90, 255: 0}
         assert await storage.cursors.positions("analytics") == {3: 90}

@@ -4,8 +4,8 @@ import asyncio
 from collections import Counter
 
 from attrs import define, evolve, field
-from orderflow.adapters.memory import MemoryChannel
-from orderflow.adapters.notifications.templates import TemplateWording
+from orderflow.adapters.memory import MemoryNotifier
+from orderflow.adapters.notifications.templates import FileMessageTemplates
 from orderflow.application.notifications.notification import Contact, Message, NotificationStatus, Receipt
 from orderflow.application.notifications.notify import LEASE, Notify
 from orderflow.application.request_context import Request, answering, current_request
@@ -173,7 +173,7 @@ class NotificationsContract:
         notify, channel = await _notify(world)
         await world.handling(notify)(await shop.records())
 
-        class Choosy(MemoryChannel):
+        class Choosy(MemoryNotifier):
             async def send(self, message: Message) -> Receipt:
                 if message.recipient == "customer:C1":
                     raise ValueError("unheard of")
@@ -191,7 +191,7 @@ class NotificationsContract:
         notify, channel = await _notify(world)
         await world.handling(notify)(await shop.records())
 
-        class Slow(MemoryChannel):
+        class Slow(MemoryNotifier):
             async def send(self, message: Message) -> Receipt:
                 world.clock.forward(seconds=LEASE.total_seconds() * 0.6)
                 return await channel.send(message)
@@ -220,7 +220,7 @@ class NotificationsContract:
         shop = Shop()
         await shop.order("o1")
         notify, _ = await _notify(world, "customer:C1")
-        log = MemoryChannel("log", everybody=True)
+        log = MemoryNotifier("log", everybody=True)
         both = evolve(notify, channels=[*notify.channels, log])
 
         await world.handling(both)(await shop.records())
@@ -243,9 +243,9 @@ class NotificationsContract:
         assert (at_once, later) == (0, 2)
 
 
-async def _notify(world: World, *reachable: str) -> tuple[Notify, MemoryChannel]:
+async def _notify(world: World, *reachable: str) -> tuple[Notify, MemoryNotifier]:
     """The consumer with one channel that reaches these parties; the usual three where none is named."""
     for party in reachable or ("customer:C1", "restaurant:R1", "shipper:S1", "shipper:S2"):
         await world.effects.contacts.set(Contact(party=party, email=f"{party.replace(':', '.')}@example.org"))
-    channel = MemoryChannel()
-    return Notify([channel], TemplateWording(), world.effects.notifications, world.clock), channel
+    channel = MemoryNotifier()
+    return Notify([channel], FileMessageTemplates(), world.effects.notifications, world.clock), channel

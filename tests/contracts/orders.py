@@ -4,7 +4,7 @@ from typing import Any
 
 from orderflow.application.event_log.records import bucket_of
 from orderflow.application.orders.change_order import ChangeOrder
-from orderflow.application.orders.unit_of_work import GatheringUnitOfWork
+from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.domain.order import Change, Order
 
 from tests.unit.domain.cast import ADMIN, AT, place
@@ -16,8 +16,8 @@ def in_bucket(bucket: int, many: int) -> list[str]:
     return [name for name in names if bucket_of(name) == bucket][:many]
 
 
-def unit_of_work(storage: Any) -> GatheringUnitOfWork:
-    return GatheringUnitOfWork(committer=storage.committer, orders=storage.orders)
+def unit_of_work(storage: Any) -> WriteSetUnitOfWork:
+    return WriteSetUnitOfWork(committer=storage.committer, orders=storage.orders)
 
 
 async def commit(storage: Any, *changes: Change) -> None:

@@ -41,27 +41,27 @@ class ProcessRegistryContract:
             failure=failure,
         )
 
-        await storage.processes.beat(said, now())
+        await storage.processes.heartbeat(said, now())
 
         assert [seen.process for seen in await storage.processes.seen()] == [said]
 
     async def test_who_beats_again_is_known_once_and_as_it_is_now(self, storage: Any) -> None:
-        await storage.processes.beat(process(), now())
+        await storage.processes.heartbeat(process(), now())
         later = process(parts=(Part("relay", partitions=(1,)),), failures=1)
 
-        await storage.processes.beat(later, now())
+        await storage.processes.heartbeat(later, now())
 
         assert [seen.process for seen in await storage.processes.seen()] == [later]
 
     async def test_the_oldest_is_told_first(self, storage: Any) -> None:
         for said in (process("b", minutes=2), process("a", minutes=3), process("c", minutes=1)):
-            await storage.processes.beat(said, now())
+            await storage.processes.heartbeat(said, now())
 
         assert [seen.process.id for seen in await storage.processes.seen()] == ["c", "b", "a"]
 
     async def test_of_who_leaves_nothing_is_told_any_more(self, storage: Any) -> None:
         for name in ("p1", "p2"):
-            await storage.processes.beat(process(name), now())
+            await storage.processes.heartbeat(process(name), now())
 
         await storage.processes.leave("p1")
         await storage.processes.leave("never-there")
@@ -69,7 +69,7 @@ class ProcessRegistryContract:
         assert [seen.process.id for seen in await storage.processes.seen()] == ["p2"]
 
     async def test_silence_is_counted_from_the_last_beat(self, storage: Any) -> None:
-        await storage.processes.beat(process(), now())
+        await storage.processes.heartbeat(process(), now())
         first = (await storage.processes.seen())[0]
 
         later = (await storage.processes.seen())[0]
@@ -78,8 +78,8 @@ class ProcessRegistryContract:
         assert first.last_seen_at == later.last_seen_at
 
     async def test_a_clock_that_is_ahead_is_seen(self, storage: Any) -> None:
-        await storage.processes.beat(process("right"), now())
-        await storage.processes.beat(process("ahead", minutes=1), now() + timedelta(minutes=5))
+        await storage.processes.heartbeat(process("right"), now())
+        await storage.processes.heartbeat(process("ahead", minutes=1), now() + timedelta(minutes=5))
 
         right, ahead = await storage.processes.seen()
 
@@ -88,7 +88,7 @@ class ProcessRegistryContract:
         assert ahead.silent < 30
 
     async def test_who_was_silent_for_long_is_forgotten_and_no_one_else(self, storage: Any) -> None:
-        await storage.processes.beat(process(), now())
+        await storage.processes.heartbeat(process(), now())
 
         kept = await storage.processes.forget(silent_for=3600)
         forgotten = await storage.processes.forget(silent_for=0)
@@ -97,8 +97,8 @@ class ProcessRegistryContract:
         assert list(await storage.processes.seen()) == []
 
     async def test_a_process_without_failure_says_so(self, storage: Any) -> None:
-        await storage.processes.beat(process(failure=Failure(part="api", code="x", message="", at=AT)), now())
+        await storage.processes.heartbeat(process(failure=Failure(part="api", code="x", message="", at=AT)), now())
 
-        await storage.processes.beat(evolve(process(), failure=None), now())
+        await storage.processes.heartbeat(evolve(process(), failure=None), now())
 
         assert (await storage.processes.seen())[0].process.failure is None

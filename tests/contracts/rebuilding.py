@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.event_log.records import LogRecord
-from orderflow.application.replay.maintenance_log import RepairKind
+from orderflow.application.replay.maintenance_log import MaintenanceKind
 from orderflow.domain.errors import CorruptHistory, RebuildOvertaken, StorageUnavailable
 
 from tests.contracts.handling import Stumbling
@@ -139,7 +139,7 @@ class RebuildingContract:
         shop, records = await _lives(*ORDERS)
         poison = {("o2", 6)}
         await world.handling(Stumbling(poison=poison))(records)
-        await world.drop("analytics", "o2", by="ann", why="it has come to its end", with_followers=True)
+        await world.drop("analytics", "o2", by="ann", reason="it has come to its end", with_followers=True)
 
         still_failing = await world.rebuilding(shop.storage.log, Stumbling(poison=poison))(**ANN)
         as_it_was = await _events(world)
@@ -191,8 +191,8 @@ class RebuildingContract:
 
         noted = await world.storage.repairs.history(limit=9)
         assert [(it.kind, it.consumer, it.what, it.word.by) for it in noted] == [
-            (RepairKind.SWAP, "analytics", "2 courses, 1 of them changed", "ann"),
-            (RepairKind.REBUILD, "analytics", "begun", "ann"),
+            (MaintenanceKind.SWAP, "analytics", "2 courses, 1 of them changed", "ann"),
+            (MaintenanceKind.REBUILD, "analytics", "begun", "ann"),
         ]
 
 

@@ -3,19 +3,22 @@
 from datetime import timedelta
 from typing import Any
 
-from orderflow.application.operator_note import Word
-from orderflow.application.replay.maintenance_log import Repair, RepairKind
+from orderflow.application.operator_note import OperatorNote
+from orderflow.application.replay.maintenance_log import MaintenanceEntry, MaintenanceKind
 
 from tests.unit.domain.cast import AT
 
-REPLAY = Repair(
-    kind=RepairKind.REPLAY,
+REPLAY = MaintenanceEntry(
+    kind=MaintenanceKind.REPLAY,
     consumer="analytics",
     what="from 0 by the log: 9 events",
-    word=Word(by="ann", why="a table was lost", at=AT),
+    note=OperatorNote(by="ann", reason="a table was lost", at=AT),
 )
-SWAP = Repair(
-    kind=RepairKind.SWAP, consumer="analytics", what="3 courses", word=Word(by="bob", why="§", at=AT + timedelta(1))
+SWAP = MaintenanceEntry(
+    kind=MaintenanceKind.SWAP,
+    consumer="analytics",
+    what="3 courses",
+    note=OperatorNote(by="bob", reason="§", at=AT + timedelta(1)),
 )
 
 

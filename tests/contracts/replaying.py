@@ -8,25 +8,25 @@ from typing import Any
 import pytest
 from attrs import define
 from orderflow.adapters.memory import MemoryTopic
-from orderflow.adapters.memory.notifier import MemoryChannel
-from orderflow.adapters.notifications.templates import TemplateWording
+from orderflow.adapters.memory.notifier import MemoryNotifier
+from orderflow.adapters.notifications.templates import FileMessageTemplates
 from orderflow.application.analytics.analyse import Analyse
-from orderflow.application.consuming.consumer import ConsumerWork
+from orderflow.application.consuming.consumer import ConsumerTransaction
 from orderflow.application.event_log.records import Delivery, LogRecord, Positions, bucket_of
 from orderflow.application.inventory.keep_stock import KeepStock
 from orderflow.application.notifications.notification import Contact
 from orderflow.application.notifications.notify import Notify
-from orderflow.application.operator_note import Word
-from orderflow.application.recovery.epochs import Begun
-from orderflow.application.replay.maintenance_log import RepairKind
-from orderflow.application.replay.replay_range import Missing, ReplayStart
+from orderflow.application.operator_note import OperatorNote
+from orderflow.application.recovery.epochs import Epoch
+from orderflow.application.replay.maintenance_log import MaintenanceKind
+from orderflow.application.replay.replay_range import MissingPosition, ReplayStart
 from orderflow.domain.errors import InvalidInput, NotConfigured, OrderNotFound, StorageUnavailable
 
 from tests.contracts.handling import Stumbling, Telling
 from tests.support.effects import World
 from tests.support.shop import Shop
 
-ANN = {"by": "ann", "why": "a table was lost"}
+ANN = {"by": "ann", "reason": "a table was lost"}
 ALL = ReplayStart.parse("0")
 
 
@@ -34,7 +34,7 @@ ALL = ReplayStart.parse("0")
 class Forgetful(Analyse):
     """Analytics that has handled nothing, and does not know it: as a table of effects that was lost."""
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
         """Nothing."""
 
 
@@ -73,8 +73,8 @@ class ReplayingContract:
         shop, records = await _lives("o1", "o2")
         await world.effects.stock.set("R1", "F1", 5)
         await world.effects.contacts.set(Contact(party="customer:C1", email="c1@example.org"))
-        channel = MemoryChannel()
-        notify = Notify([channel], TemplateWording(), world.effects.notifications, world.clock)
+        channel = MemoryNotifier()
+        notify = Notify([channel], FileMessageTemplates(), world.effects.notifications, world.clock)
         consumers = (Analyse(), notify, KeepStock(world.effects.shortages, shop.cancel, world.clock))
         for consumer in consumers:
             await world.handling(consumer)(records)
@@ -206,11 +206,11 @@ class ReplayingContract:
 
         [noted] = await world.storage.repairs.history(limit=9)
         assert (noted.kind, noted.consumer, noted.what) == (
-            RepairKind.REPLAY,
+            MaintenanceKind.REPLAY,
             "analytics",
             "from order:o1 by the log: 7 events",
         )
-        assert (noted.word.by, noted.word.why, noted.word.at) == ("ann", "a table was lost", world.clock())
+        assert (noted.note.by, noted.note.reason, noted.note.at) == ("ann", "a table was lost", world.clock())
 
     async def test_the_topic_is_as_good_as_the_log(self, world: World) -> None:
         shop, records = await _lives("o1", "o2")
@@ -225,8 +225,8 @@ class ReplayingContract:
     async def test_what_a_later_epoch_of_the_log_has_superseded_on_the_topic_is_not_handled(self, world: World) -> None:
         shop, records = await _lives("o1")
         await world.handling(Forgetful())(records)
-        word = Word(by="ann", why="restored", at=world.clock())
-        await world.storage.epochs.begin(Begun(epoch=2, word=word, kept={bucket_of("o1"): 3}))
+        word = OperatorNote(by="ann", reason="restored", at=world.clock())
+        await world.storage.epochs.begin(Epoch(epoch=2, note=word, kept={bucket_of("o1"): 3}))
         topic = await _topic([r._replace(body=b"{}") if r.sequence > 3 else r for r in records])
         await topic.cursors(await world.storage.epochs.all())
         await topic.publish([r for r in records if r.sequence > 3])
@@ -246,7 +246,7 @@ class ReplayingContract:
 
         done = await world.replaying(shop.storage.log, topic=topic)(ALL, source="topic", **ANN)
 
-        assert done.missing == (Missing(bucket=bucket_of("o1"), position=lost[0]),)
+        assert done.missing == (MissingPosition(bucket=bucket_of("o1"), position=lost[0]),)
         assert (done.handled, done.stopped, done.whole) == (7 + lost[0] - 1, (), False)
         assert (await _events(world)).get("o1", 0) == lost[0] - 1
 
@@ -279,7 +279,7 @@ class ReplayingContract:
 
 async def _drop(world: World) -> None:
     """Somebody gives up what analytics has of o1 among its dead letters."""
-    await world.drop("analytics", "o1", by="ann", why="it has come to its end", with_followers=True)
+    await world.drop("analytics", "o1", by="ann", reason="it has come to its end", with_followers=True)
 
 
 async def _lives(*order_ids: str) -> tuple[Shop, Sequence[LogRecord]]:

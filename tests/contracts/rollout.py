@@ -4,34 +4,34 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from orderflow.application.operator_note import Word
-from orderflow.application.rollout.rollout import ChangeKind, InForce, RolloutChange
+from orderflow.application.operator_note import OperatorNote
+from orderflow.application.rollout.rollout import ChangeKind, RolloutChange, RolloutState
 
 from tests.unit.domain.cast import AT
 
-FIRST = Word(by="ann", why="phase two", at=AT)
-SECOND = Word(by="bob", why="too slow; 50 % of the mails bounced", at=AT + timedelta(minutes=5))
+FIRST = OperatorNote(by="ann", reason="phase two", at=AT)
+SECOND = OperatorNote(by="bob", reason="too slow; 50 % of the mails bounced", at=AT + timedelta(minutes=5))
 
 
 class RolloutContract:
     """Subclassed with a fixture ``storage``, empty and open."""
 
     async def test_all_is_published_and_nobody_stands_still_where_nothing_was_said(self, storage: Any) -> None:
-        found = await storage.rollout.in_force()
+        found = await storage.rollout.current_rollout()
 
-        assert found == InForce(percent=100, paused={})
+        assert found == RolloutState(percent=100, paused={})
         assert await storage.rollout.history(limit=10) == []
 
     async def test_a_share_is_in_force_once_it_is_set(self, storage: Any) -> None:
         change = await storage.rollout.set_share(10, FIRST)
 
-        assert change == RolloutChange(kind=ChangeKind.SHARE, word=FIRST, before=100, after=10)
-        assert (await storage.rollout.in_force()).percent == 10
+        assert change == RolloutChange(kind=ChangeKind.SHARE, note=FIRST, before=100, after=10)
+        assert (await storage.rollout.current_rollout()).percent == 10
 
     async def test_none_at_all_is_a_share_like_any_other(self, storage: Any) -> None:
         await storage.rollout.set_share(0, FIRST)
 
-        assert (await storage.rollout.in_force()).percent == 0
+        assert (await storage.rollout.current_rollout()).percent == 0
 
     async def test_the_share_that_is_there_already_is_no_change(self, storage: Any) -> None:
         await storage.rollout.set_share(10, FIRST)
@@ -44,8 +44,8 @@ class RolloutContract:
     async def test_a_consumer_that_is_paused_stands_still_and_no_other(self, storage: Any) -> None:
         change = await storage.rollout.pause("analytics", FIRST)
 
-        assert change == RolloutChange(kind=ChangeKind.PAUSE, word=FIRST, consumer="analytics")
-        assert dict((await storage.rollout.in_force()).paused) == {"analytics": FIRST}
+        assert change == RolloutChange(kind=ChangeKind.PAUSE, note=FIRST, consumer="analytics")
+        assert dict((await storage.rollout.current_rollout()).paused) == {"analytics": FIRST}
 
     async def test_who_paused_a_consumer_first_is_remembered(self, storage: Any) -> None:
         await storage.rollout.pause("analytics", FIRST)
@@ -53,7 +53,7 @@ class RolloutContract:
         again = await storage.rollout.pause("analytics", SECOND)
 
         assert again is None
-        assert dict((await storage.rollout.in_force()).paused) == {"analytics": FIRST}
+        assert dict((await storage.rollout.current_rollout()).paused) == {"analytics": FIRST}
 
     async def test_a_consumer_that_is_resumed_goes_on_and_no_other(self, storage: Any) -> None:
         await storage.rollout.pause("analytics", FIRST)
@@ -61,8 +61,8 @@ class RolloutContract:
 
         change = await storage.rollout.resume("analytics", SECOND)
 
-        assert change == RolloutChange(kind=ChangeKind.RESUME, word=SECOND, consumer="analytics")
-        assert dict((await storage.rollout.in_force()).paused) == {"inventory": FIRST}
+        assert change == RolloutChange(kind=ChangeKind.RESUME, note=SECOND, consumer="analytics")
+        assert dict((await storage.rollout.current_rollout()).paused) == {"inventory": FIRST}
 
     async def test_a_consumer_that_was_not_paused_cannot_be_resumed(self, storage: Any) -> None:
         again = await storage.rollout.resume("analytics", SECOND)
@@ -87,12 +87,12 @@ class RolloutContract:
 
         changes = [*await storage.rollout.history(limit=10)][::-1]
         assert [change.before for change in changes] == [100, *(change.after for change in changes[:-1])]
-        assert (await storage.rollout.in_force()).percent == changes[-1].after
+        assert (await storage.rollout.current_rollout()).percent == changes[-1].after
         assert len(changes) == 5
 
     async def test_of_several_who_pause_a_consumer_at_once_one_does(self, storage: Any) -> None:
         changes = await asyncio.gather(*(storage.rollout.pause("analytics", word) for word in (FIRST, SECOND) * 3))
 
         (made,) = [change for change in changes if change is not None]
-        assert dict((await storage.rollout.in_force()).paused) == {"analytics": made.word}
+        assert dict((await storage.rollout.current_rollout()).paused) == {"analytics": made.note}
         assert list(await storage.rollout.history(limit=10)) == [made]

@@ -50,7 +50,7 @@ class Door:
         return f"{self.name} ({self.stage}, {self.number})"
 
 
-Trouble = Callable[[Door], How | None]
+ConnectionFailure = Callable[[Door], How | None]
 """What waits at a door that is come to now, if anything."""
 
 
@@ -97,7 +97,7 @@ class Doors:
     Once dead the process reaches nothing any more, whatever its clean-up tries.
     """
 
-    trouble: Trouble = none
+    trouble: ConnectionFailure = none
     stage: str = field(default="", init=False)
     troubles: int = field(default=0, init=False)
     dead: bool = field(default=False, init=False)

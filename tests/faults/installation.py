@@ -7,16 +7,16 @@ from functools import partial
 from typing import Any
 
 from attrs import define, field, frozen
-from orderflow.adapters.memory import MemoryChannel, MemoryEffects, MemoryStorage
+from orderflow.adapters.memory import MemoryConsumerStores, MemoryNotifier, MemoryStorage
 from orderflow.adapters.payment_gateway import SandboxGateway
 from orderflow.adapters.sql import SqlStorage
-from orderflow.adapters.sql.consumer_store import SqlEffects
-from orderflow.application.backoff import Backoff, Gathering
+from orderflow.adapters.sql.consumer_store import SqlConsumerStores
+from orderflow.application.backoff import Backoff, Linger
 from orderflow.application.consuming.consumer import Consumer
 from orderflow.application.consuming.run_consumer import RunConsumer
-from orderflow.application.event_log.records import FLOOR
+from orderflow.application.event_log.records import RELAY
 from orderflow.application.orders.use_cases import UseCases
-from orderflow.application.recovery.restore_guard import TopicAndLog
+from orderflow.application.recovery.restore_guard import RestoreGuard
 from orderflow.application.relay.run_relay import RunRelay
 from orderflow.domain.errors import Unavailable
 from orderflow.entrypoints.container import CONSUMERS, container_for
@@ -48,7 +48,7 @@ class Installation:
     settings: Settings
     topic: TopicWithGroups = field(factory=TopicWithGroups, init=False)
     gateway: SandboxGateway = field(factory=SandboxGateway, init=False)
-    mail: MemoryChannel = field(factory=MemoryChannel, init=False)
+    mail: MemoryNotifier = field(factory=MemoryNotifier, init=False)
     clock: HandClock = field(factory=HandClock, init=False)
     container: Any = field(init=False)
 
@@ -59,7 +59,7 @@ class Installation:
 def in_memory() -> Installation:
     """One whose storage is in RAM, and outlives a process because the test holds it."""
     storage = MemoryStorage()
-    kept = storage, MemoryEffects(storage.cursors)
+    kept = storage, MemoryConsumerStores(storage.cursors)
 
     async def connect() -> Kept:
         return kept
@@ -78,7 +78,7 @@ def at(url: str) -> Installation:
     async def connect() -> Kept:
         if not storage.database.buckets:
             await storage.open()
-        return storage, SqlEffects(storage)
+        return storage, SqlConsumerStores(storage)
 
     return Installation(connect, storage.close, _settings(url))
 
@@ -135,7 +135,7 @@ class Process:
         await RunRelay(
             self.container.publish_pending(),
             _Idle(stop),
-            gathering=Gathering(share=1, longest=0),
+            gathering=Linger(share=1, longest=0),
             backoff=Backoff(0, 0),
         )(stop)
 
@@ -145,14 +145,14 @@ class Process:
         stop = asyncio.Event()
         consumer = Tally() if name == TALLY else self.container.consumers()[name]
         handle_batch, storage = self.container.handle_batch(consumer), self.container.storage()
-        handle_batch.handle_batch.topic_and_log = TopicAndLog(storage.log, storage.epochs)  # as where Kafka is named
+        handle_batch.handle_batch.restore_guard = RestoreGuard(storage.log, storage.epochs)  # as where Kafka is named
         await RunConsumer(
             source=self.parts.source(self.installation, self.doors, name, stop.set),
             handle_batch=self.parts.handling(handle_batch, consumer, self.container.effects()),
             consumer=consumer,
-            paused=partial(self.container.in_force().pauses, name),
+            paused=partial(self.container.current_rollout().pauses, name),
             batch=self.container.settings().consumer_batch,
-            gathering=Gathering(share=1, longest=0),
+            gathering=Linger(share=1, longest=0),
             backoff=Backoff(0, 0),
             patience=Backoff(0, 0),
         )(stop)
@@ -179,7 +179,7 @@ class Process:
         """Every cursor there is, by reader, past all doors."""
         cursors = self.container.storage().inner.cursors
         topic = await self.installation.topic.cursors()
-        found = {name: dict(await cursors.positions(name)) for name in (*EVERYBODY, FLOOR)}
+        found = {name: dict(await cursors.positions(name)) for name in (*EVERYBODY, RELAY)}
         return {**found, "topic": {bucket: at for bucket, at in topic.items() if at}}
 
 

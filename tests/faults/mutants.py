@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from attrs import define, field, frozen
-from orderflow.application.consuming.consumer import Consumer, Handled
-from orderflow.application.event_log.records import Delivery, Foreign, LogRecord
+from orderflow.application.consuming.consumer import BatchResult, Consumer
+from orderflow.application.event_log.records import Delivery, LogRecord, UnrecognizedRecord
 from orderflow.application.recovery.epochs import BEGINNING, Epochs
-from orderflow.application.relay.ports import HandedOver, nobody_waits
+from orderflow.application.relay.ports import OnFlushed, noop
 from orderflow.domain.errors import Unavailable
 
 from .doors import STREAM, Doors
@@ -90,10 +90,10 @@ class _FromAnywhere:
 class _Believing:
     handle_batch: Any
 
-    async def __call__(self, records: Sequence[LogRecord | Foreign]) -> Handled:
+    async def __call__(self, records: Sequence[LogRecord | UnrecognizedRecord]) -> BatchResult:
         before = {it.bucket: it.position - 1 for it in reversed(records) if isinstance(it, LogRecord)}
         self.handle_batch.handle_batch._positions = before
-        handled: Handled = await self.handle_batch(records)
+        handled: BatchResult = await self.handle_batch(records)
         return handled
 
 
@@ -112,16 +112,16 @@ class _Later:
     effects: Any
     retries: list[LogRecord] = field(factory=list, init=False)
 
-    async def __call__(self, records: Sequence[LogRecord | Foreign]) -> Handled:
+    async def __call__(self, records: Sequence[LogRecord | UnrecognizedRecord]) -> BatchResult:
         try:
-            handled: Handled = await self.handle_batch(records)
+            handled: BatchResult = await self.handle_batch(records)
         except Unavailable:
             failed, *others = records
             assert isinstance(failed, LogRecord)
             async with self.effects.store(self.consumer.name) as work:
                 await work.advance({failed.bucket: (failed.position - 1, failed.position)})
             self.retries.append(failed)
-            return await self(others) if others else Handled(events=1)
+            return await self(others) if others else BatchResult(events=1)
         decode = self.handle_batch.handle_batch.decode
         while self.retries:
             async with self.effects.store(self.consumer.name) as work:
@@ -158,7 +158,7 @@ class _Relaying:
 
 @define(eq=False)
 class _RecordsThenCursors(_Relaying):
-    async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
+    async def publish(self, records: Sequence[LogRecord], on_flushed: OnFlushed = noop) -> None:
         with self.doors.crossing("topic.publish", STREAM):
             self.topic.records.extend(records)
         with self.doors.crossing("topic.commit the cursors", STREAM):
@@ -180,7 +180,7 @@ class _RemembersAll(_Relaying):
     async def cursors(self, epochs: Epochs = BEGINNING) -> Mapping[int, int | None]:
         return {**await _Relaying.cursors(self, epochs), **self.at}
 
-    async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
+    async def publish(self, records: Sequence[LogRecord], on_flushed: OnFlushed = noop) -> None:
         self.at.update({record.bucket: record.position for record in records})
         with self.doors.crossing("topic.publish", STREAM):
-            await self.topic.publish(records, handed_over)
+            await self.topic.publish(records, on_flushed)

@@ -9,7 +9,7 @@ from itertools import count
 from orderflow.adapters.sql import SqlStorage
 from orderflow.application.orders.change_order import ChangeOrder
 from orderflow.application.orders.create_order import CreateOrder, NewOrder
-from orderflow.application.orders.unit_of_work import GatheringUnitOfWork
+from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.domain.actor import Actor, Role
 from orderflow.domain.errors import ConcurrentChange, OrderExists, Unavailable
 from orderflow.domain.events import OrderLine
@@ -42,7 +42,7 @@ def now() -> datetime:
 async def main(url: str, name: str) -> None:
     storage = SqlStorage.at(url, pool_size=AT_ONCE)
     await storage.open()
-    work = GatheringUnitOfWork(committer=storage.committer, orders=storage.orders)
+    work = WriteSetUnitOfWork(committer=storage.committer, orders=storage.orders)
     create, changing = CreateOrder(work, now, str), ChangeOrder(work)
 
     async def pay(order_id: str) -> None:

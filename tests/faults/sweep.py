@@ -8,7 +8,7 @@ from orderflow.application.check import Report
 from orderflow.application.notifications.notification import Contact
 
 from .client import SHIPPER, SOLD_OUT, Client
-from .doors import AtDoor, Died, Doors, EachOnce, How, Trouble, none
+from .doors import AtDoor, ConnectionFailure, Died, Doors, EachOnce, How, none
 from .installation import SHIPPED, Installation, Parts, process
 from .invariants import Acknowledgement, Witness, check_mail, check_money, differences, invariants
 from .tally import check_tally
@@ -49,7 +49,7 @@ class Sweep:
     witness: Witness = field(factory=Witness, init=False)
     processes: int = field(default=0, init=False)
 
-    async def live(self, trouble: Trouble = none) -> bool:
+    async def live(self, trouble: ConnectionFailure = none) -> bool:
         """A client's orders from the first request to the last effect, in one process after the other.
 
         Whether there was any trouble. Raises TimeoutError, AssertionError when the work does not end.
@@ -70,7 +70,7 @@ class Sweep:
         await effects.stock.set("R1", SOLD_OUT, 0)
         await effects.contacts.set(Contact(party=f"shipper:{SHIPPER}", email="s1@example.org"))
 
-    async def _process(self, client: Client, trouble: Trouble) -> bool:
+    async def _process(self, client: Client, trouble: ConnectionFailure) -> bool:
         """One process, to its end or its death; whether it met any trouble."""
         self.processes += 1
         doors = Doors(trouble)

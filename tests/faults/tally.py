@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import frozen
 from orderflow.application.check import Report
-from orderflow.application.consuming.consumer import ConsumerWork
+from orderflow.application.consuming.consumer import ConsumerTransaction
 from orderflow.application.event_log.records import Delivery
 
 TALLY = "tally"
@@ -22,7 +22,7 @@ class Tally:
 
     name: str = TALLY
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
         new = Counter((TALLY, delivery.event.order_id) for delivery in deliveries)
         found = await work.reservations.stock(list(new))
         await work.reservations.put_stock({food: found.get(food, 0) + many for food, many in new.items()})

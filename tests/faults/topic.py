@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import define, field
 from orderflow.adapters.memory import MemoryTopic
-from orderflow.application.event_log.records import Foreign, LogRecord
+from orderflow.application.event_log.records import LogRecord, UnrecognizedRecord
 
 from .doors import STREAM, Doors
 
@@ -34,7 +34,7 @@ class FromTopic:
     _next: int | None = field(default=None, init=False)
     _reads: int = field(default=0, init=False)
 
-    async def read(self, limit: int) -> Sequence[LogRecord | Foreign]:
+    async def read(self, limit: int) -> Sequence[LogRecord | UnrecognizedRecord]:
         self.doors.enter(self.group)
         with self.doors.crossing(f"{self.group}: read from the topic", STREAM):
             start = self.topic.offsets.get(self.group, 0) if self._next is None else self._next
@@ -53,7 +53,7 @@ class FromTopic:
     async def rewind(self) -> None:
         self._next = None
 
-    async def stand_by(self) -> None:
+    async def pause(self) -> None:
         """Its place is kept."""
 
     async def close(self) -> None:

@@ -57,7 +57,7 @@ def watched(kafka: KafkaBroker, database_url: str, topic_name: str, tmp_path: Pa
     with installation(Stack(tmp_path, database_url, kafka.bootstrap_servers, topic_name)) as here:
         here.run("db", "upgrade")
         here.run("topics", "create")
-        here.run("rollout", "pause", PAUSED, "--by", "the test", "--why", "lag to agree on")
+        here.run("rollout", "pause", PAUSED, "--by", "the test", "--reason", "lag to agree on")
         processes = {"relay": here.start("relay"), **{name: here.start("consume", name) for name in CONSUMERS}}
         for process in processes.values():
             process.line("operations")
@@ -79,7 +79,7 @@ def test_all_that_tells_of_an_installation_tells_the_same(watched: Watched, tmp_
     eventually(lambda: _lag(watched) == {"relay": 0, "notifications": 0, "analytics": 0}, deadline=90, every=0.2)
     head = _agreed_while_one_stands_still(watched)
 
-    here.run("rollout", "resume", PAUSED, "--by", "the test", "--why", "agreed")
+    here.run("rollout", "resume", PAUSED, "--by", "the test", "--reason", "agreed")
     eventually(lambda: not any(_lag(watched, all_=True).values()), deadline=90, every=0.2)
     _agreed_at_rest(watched, head)
 

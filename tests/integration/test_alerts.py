@@ -171,9 +171,9 @@ def a_handler_fails(here: Watched) -> Iterator[None]:
     names = [f"poison-{number}" for number in range(30)]
     for name in names:
         here.ordering.place(name)
-    poison = "order_courses WHERE order_id LIKE 'poison-%'"
+    poison = "order_progress WHERE order_id LIKE 'poison-%'"
     eventually(lambda: here.count(poison) == len(names), deadline=60, every=0.1, that="analytics knows all orders")
-    here.execute("UPDATE order_courses SET events = -9 WHERE order_id LIKE 'poison-%'")
+    here.execute("UPDATE order_progress SET events = -9 WHERE order_id LIKE 'poison-%'")
 
     def spoil(over: threading.Event) -> None:
         for name in names:
@@ -181,14 +181,14 @@ def a_handler_fails(here: Watched) -> Iterator[None]:
                 here.ordering.cancel(name)
 
     def handled_after_all() -> bool:
-        here.run("dead-letters", "redrive", "analytics", "--by", "ann", "--why", "the books are right again")
+        here.run("dead-letters", "redrive", "analytics", "--by", "ann", "--reason", "the books are right again")
         return here.count("dead_letters") == 0
 
     try:
         with in_background(spoil):
             yield
     finally:
-        here.execute("UPDATE order_courses SET events = 1 WHERE events = -9")
+        here.execute("UPDATE order_progress SET events = 1 WHERE events = -9")
         for name in names:
             here.ordering.cancel(name)
         eventually(handled_after_all, deadline=60, that="no dead letter is left")

@@ -59,7 +59,7 @@ def test_one_process_answers_notifies_and_analyses_and_ends_at_once_with_nothing
     healthy = [asking.get(f"{service.url}/{path}").status_code for path in ("livez", "readyz")]
 
     placed = [order(service.url, f"o{number}").status_code for number in range(5)]
-    eventually(lambda: orderflow.count("notifications") == 10 and orderflow.count("order_courses") == 5, deadline=30)
+    eventually(lambda: orderflow.count("notifications") == 10 and orderflow.count("order_progress") == 5, deadline=30)
     last = order(service.url, "last").status_code
     ended = service.exit_code(signal.SIGTERM, within=15)
 
@@ -85,10 +85,10 @@ def test_an_interrupt_ends_it_as_a_termination_does(orderflow: Installation) -> 
 def test_an_api_alone_leaves_the_events_to_a_consumer_of_its_own(orderflow: Installation, order: Ordering) -> None:
     service = orderflow.start("serve", "--no-consumers", "--no-relay")
     order(service.url, "o1")
-    before = orderflow.count("order_courses")
+    before = orderflow.count("order_progress")
 
     consumer = orderflow.start("consume", "analytics")
-    eventually(lambda: orderflow.count("order_courses") == 1, deadline=30)
+    eventually(lambda: orderflow.count("order_progress") == 1, deadline=30)
 
     lags = {lag["reader"]: lag["events"] for lag in orderflow.run("lag")}
     assert before == 0
@@ -167,7 +167,7 @@ def test_one_process_does_all_on_kafka_and_ends_in_order(
     service = orderflow.start("serve")
 
     placed = order(service.url, "o1")
-    eventually(lambda: orderflow.count("notifications") == 2 and orderflow.count("order_courses") == 1, deadline=60)
+    eventually(lambda: orderflow.count("notifications") == 2 and orderflow.count("order_progress") == 1, deadline=60)
 
     assert placed.status_code == 201
     assert {lag["reader"]: lag["events"] for lag in orderflow.run("lag", "--wait", "20")} == dict.fromkeys(PARTS, 0)

@@ -12,7 +12,7 @@ from orderflow.entrypoints.container import CONSUMERS
 from orderflow.entrypoints.settings import Settings
 
 from tests.contracts.orders import assigned, in_bucket, placed
-from tests.integration.kafka.conftest import Seen, on_topic
+from tests.integration.kafka.conftest import KnownProcess, on_topic
 from tests.support.databases import migrated
 from tests.support.here import Here, caught_up
 from tests.support.kafka import KafkaBroker, needs_real_kafka
@@ -75,16 +75,16 @@ async def test_what_was_lost_is_refused_and_after_mending_all_goes_on_and_agrees
 
     by_relay = await here.refuses(relay=True)
     by_consumer = await here.refuses(consumers=["analytics"])
-    shown = await asyncio.to_thread(here.command_line.json, "log", "mend", "--dry-run")
+    shown = await asyncio.to_thread(here.command_line.json, "log", "repair", "--dry-run")
     async with here.opened() as container:
         found = await container.examine()()
-        looked = await container.look_for_loss()()
-        mended = await container.mend_log()(by="ann", why="the disk of the database died")
-        again = await container.mend_log()(by="ann", why="once more")
+        looked = await container.find_lost_events()()
+        mended = await container.repair_log()(by="ann", reason="the disk of the database died")
+        again = await container.repair_log()(by="ann", reason="once more")
         cured = await container.examine()()
 
     assert shown["loss"]["events"] == looked.events
-    assert "orderflow log mend" in str(by_relay)
+    assert "orderflow log repair" in str(by_relay)
     assert (by_relay.code, by_consumer.code) == ("log_behind_topic", "log_behind_topic")
     assert on_topic(here.kafka) == before
     assert "log_behind_topic" in [finding.code for finding in found.findings]
@@ -141,8 +141,10 @@ async def test_a_standby_that_lacks_the_last_moments_is_refused_by_those_who_run
         refused = await asyncio.gather(relay, consumers)
         taken = await placed(container.storage(), in_bucket(bucket_of(LOST[0]), 1)[0])
 
-    shown = await asyncio.to_thread(either.command_line.json, "log", "mend", "--dry-run")
-    mended = await asyncio.to_thread(either.command_line.json, "log", "mend", "--by", "ann", "--why", "db1 is gone")
+    shown = await asyncio.to_thread(either.command_line.json, "log", "repair", "--dry-run")
+    mended = await asyncio.to_thread(
+        either.command_line.json, "log", "repair", "--by", "ann", "--reason", "db1 is gone"
+    )
     async with either.running() as container:
         await caught_up(container)
     checked = await asyncio.to_thread(either.command_line.json, "check", "--wait", "30")
@@ -159,7 +161,7 @@ def _either(url: str, standby: LocalPostgres) -> str:
     return urlunsplit(urlsplit(url)._replace(netloc=hosts, query="target_session_attrs=read-write"))
 
 
-def _counts(seen: Seen, epochs: Epochs) -> bool:
+def _counts(seen: KnownProcess, epochs: Epochs) -> bool:
     bucket, position = seen.address
     kept = epochs.kept(bucket, int(seen.headers["epoch"]))
     return kept is None or position <= kept

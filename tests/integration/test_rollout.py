@@ -21,7 +21,7 @@ from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import Settings
 from orderflow.entrypoints.wiring.lifespan import opened
 
-from tests.integration.kafka.conftest import Seen, on_topic
+from tests.integration.kafka.conftest import KnownProcess, on_topic
 from tests.support.databases import migrated
 from tests.support.kafka import KafkaBroker, needs_real_kafka
 from tests.support.stack import Stack
@@ -30,7 +30,7 @@ from tests.support.waiting import eventually_async
 ORDERS = 70
 STEPS = 50
 """How much of the day is lived at each share."""
-WORD = {"by": "ann", "why": "the rollout of this test"}
+WORD = {"by": "ann", "reason": "the rollout of this test"}
 
 
 @define
@@ -64,7 +64,7 @@ class Rollout:
     seen_after: list[float] = field(factory=list)
     """The seconds from each change until the relay told of it."""
 
-    def topic(self) -> Sequence[Seen]:
+    def topic(self) -> Sequence[KnownProcess]:
         """Everything that stands there now."""
         return on_topic(KafkaSettings(bootstrap_servers=self.stack.bootstrap_servers, topic=self.stack.topic))
 
@@ -180,7 +180,7 @@ async def test_a_consumer_that_is_paused_stands_still_while_others_go_on_and_the
 ) -> None:
     container = rollout.container
     await container.pause_consumer()("analytics", **WORD)
-    await eventually_async(lambda: container.in_force().pauses("analytics"), that="the pause is seen")
+    await eventually_async(lambda: container.current_rollout().pauses("analytics"), that="the pause is seen")
     day = asyncio.create_task(LiveDay(UseCaseDoor(container.use_cases()), rollout.day)(synthesise(12, 3)))
 
     await rollout.day.allow(1_000_000)
@@ -201,7 +201,7 @@ async def _handled_by(container: Any, consumer: str) -> bool:
     return dict(await heads) == dict(await cursors)
 
 
-def assert_each_once_and_in_order(topic: Sequence[Seen], heads: Mapping[int, int]) -> None:
+def assert_each_once_and_in_order(topic: Sequence[KnownProcess], heads: Mapping[int, int]) -> None:
     """Within a partition offsets ascend: there each bucket's positions and each order's sequences are dense from 1."""
     positions: dict[int, list[int]] = {}
     sequences: dict[str, list[int]] = {}

@@ -85,7 +85,7 @@ def test_an_operator_rolls_out_phase_by_phase_and_can_go_back(operator: Operator
     assert on_the_topic == 0
     history = operator.command_line.json("rollout", "history")
     status = operator.command_line.json("rollout", "status")
-    assert len(history) == sum(" rollout " in command for command in operator.typed if "--why" in command)
+    assert len(history) == sum(" rollout " in command for command in operator.typed if "--reason" in command)
     assert (status["percent"], status["waiting"], status["held"]) == (100, 0, 0)
     assert [(each["paused"], each["events"]) for each in status["consumers"]] == [(None, 0)] * 3
     assert operator.command_line.json("events", "validate", "--topic")["checked"] == 1

@@ -18,7 +18,7 @@ import pytest
 from attrs import define, field, frozen
 from orderflow.adapters.kafka import KafkaSettings
 
-from tests.integration.kafka.conftest import Seen, on_topic
+from tests.integration.kafka.conftest import KnownProcess, on_topic
 from tests.support.installation import Installation, Running, installation
 from tests.support.kafka import KafkaBroker
 from tests.support.otlp import OtlpReceiver
@@ -68,7 +68,7 @@ class Lived:
     installation: Installation
     collector: OtlpReceiver
     metrics: str
-    records: Sequence[Seen]
+    records: Sequence[KnownProcess]
     bodies: Sequence[str]
     letters: Sequence[Mapping[str, Any]]
     bearer: str

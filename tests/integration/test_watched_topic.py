@@ -10,7 +10,7 @@ from confluent_kafka import Producer
 from orderflow.adapters import wire
 
 from tests.integration.kafka.relay_program import life
-from tests.support.commands import Answer, CommandLine
+from tests.support.commands import CommandLine, StoredResponse
 from tests.support.kafka import KafkaBroker
 from tests.support.waiting import eventually
 
@@ -34,17 +34,17 @@ def cli(kafka: KafkaBroker, topic_name: str, tmp_path: Path) -> Iterator[Command
     )
 
 
-def watched(cli: CommandLine, *options: str | Path) -> Answer:
+def watched(cli: CommandLine, *options: str | Path) -> StoredResponse:
     """What a watch tells that met the whole topic; on a busy machine one may be over before anything has come."""
 
-    def whole() -> Answer | None:
+    def whole() -> StoredResponse | None:
         answer = cli(*options)
         return answer if "4 checked" in answer.err else None
 
     return eventually(whole, deadline=60, that="a watch meets the whole topic")
 
 
-def lines(answer: Answer) -> list[Any]:
+def lines(answer: StoredResponse) -> list[Any]:
     return [json.loads(line) for line in answer.out.splitlines()]
 
 

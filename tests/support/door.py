@@ -11,7 +11,7 @@ from httpx import ASGITransport, AsyncClient, Response
 from litestar import Litestar
 from orderflow.adapters import wire
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.adapters.memory.consumer_store import MemoryEffects
+from orderflow.adapters.memory.consumer_store import MemoryConsumerStores
 from orderflow.adapters.payment_gateway import SandboxGateway
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.event_log.records import Delivery
@@ -20,14 +20,14 @@ from orderflow.application.orders.cancel_order import CancelOrder
 from orderflow.application.orders.change_order import ChangeOrder
 from orderflow.application.orders.create_order import CreateOrder
 from orderflow.application.orders.get_order import GetOrder
-from orderflow.application.orders.idempotency import Once
+from orderflow.application.orders.idempotency import Idempotent
 from orderflow.application.orders.list_orders import ListOrders
 from orderflow.application.orders.order_as_of import OrderAsOf
 from orderflow.application.orders.order_timeline import OrderTimeline
 from orderflow.application.orders.record_payment import RecordPayment
 from orderflow.application.orders.settle_refunds import SettleRefunds
 from orderflow.application.orders.transition_order_state import TransitionOrderState
-from orderflow.application.orders.unit_of_work import GatheringUnitOfWork
+from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.application.orders.use_cases import UseCases
 from orderflow.domain.actor import Actor
 from orderflow.entrypoints.http import create_app, new_token, serve
@@ -45,10 +45,10 @@ class Installation:
     storage: MemoryStorage = field(factory=MemoryStorage)
     gateway: SandboxGateway = field(factory=SandboxGateway)
     use_cases: UseCases = field(init=False)
-    effects: MemoryEffects = field(init=False)
+    effects: MemoryConsumerStores = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.effects = MemoryEffects(self.storage.cursors)
+        self.effects = MemoryConsumerStores(self.storage.cursors)
         self.use_cases = use_cases_on(self.storage, self.gateway, self.clock)
 
     def app(
@@ -85,7 +85,7 @@ class Installation:
 
 
 def use_cases_on(storage: MemoryStorage, gateway: SandboxGateway, clock: HandClock) -> UseCases:
-    work = GatheringUnitOfWork(committer=storage.committer, orders=storage.orders)
+    work = WriteSetUnitOfWork(committer=storage.committer, orders=storage.orders)
     change = ChangeOrder(work)
     refunds = SettleRefunds(storage.attempts, gateway, work, clock)
     cancel = CancelOrder(change, refunds, clock)
@@ -103,7 +103,7 @@ def use_cases_on(storage: MemoryStorage, gateway: SandboxGateway, clock: HandClo
         record_payment=RecordPayment(change, storage.views, storage.attempts, gateway, refunds, work, clock),
         cancel_order=cancel,
         settle_refunds=refunds,
-        once=Once(storage.answers),
+        once=Idempotent(storage.answers),
     )
 
 

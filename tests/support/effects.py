@@ -7,15 +7,15 @@ from uuid import uuid4
 
 from attrs import frozen
 from orderflow.adapters import wire
-from orderflow.adapters.memory import MemoryEffects, MemoryStorage
+from orderflow.adapters.memory import MemoryConsumerStores, MemoryStorage
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.consuming.consumer import Consumer
 from orderflow.application.consuming.handle_batch import HandleBatch
-from orderflow.application.dead_letters.drop import DropLetters
-from orderflow.application.dead_letters.redrive import Redrive, Redriven
+from orderflow.application.dead_letters.drop import DropDeadLetter
+from orderflow.application.dead_letters.redrive import Redrive, RedriveResult
 from orderflow.application.replay.rebuild_analytics import RebuildAnalytics
 from orderflow.application.replay.replay_events import ReplayEvents
-from orderflow.application.replay.replay_range import ReadLog, ReadTopic
+from orderflow.application.replay.replay_range import LogReplaySource, TopicReplaySource
 
 from tests.support.shop import HandClock
 
@@ -42,13 +42,13 @@ class World:
     def redriving(self, consumer: Consumer) -> Redrive:
         return Redrive(consumer, self.effects.store, self.effects.dead_letters, wire.decode_record, self.clock)
 
-    def redrive(self, consumer: Consumer) -> Callable[..., Awaitable[Redriven]]:
+    def redrive(self, consumer: Consumer) -> Callable[..., Awaitable[RedriveResult]]:
         """As somebody asks for it."""
-        return partial(self.redriving(consumer), by="ann", why="it is mended")
+        return partial(self.redriving(consumer), by="ann", reason="it is mended")
 
     @property
-    def drop(self) -> DropLetters:
-        return DropLetters(self.effects.store, self.clock)
+    def drop(self) -> DropDeadLetter:
+        return DropDeadLetter(self.effects.store, self.clock)
 
     def replaying(self, log: Any, consumer: Consumer | None = None, *, topic: Any = None) -> ReplayEvents:
         """A replay to that consumer, to analytics where none is given, of what ``log`` and ``topic`` have."""
@@ -59,8 +59,8 @@ class World:
             letters=self.effects.dead_letters,
             log=log,
             sources={
-                "log": ReadLog(log),
-                **({} if topic is None else {"topic": ReadTopic(topic, self.storage.epochs)}),
+                "log": LogReplaySource(log),
+                **({} if topic is None else {"topic": TopicReplaySource(topic, self.storage.epochs)}),
             },
             repairs=self.storage.repairs,
             decode=wire.decode_record,
@@ -88,4 +88,4 @@ class World:
 
 def memory_world() -> World:
     storage = MemoryStorage()
-    return World(storage, MemoryEffects(storage.cursors), HandClock())
+    return World(storage, MemoryConsumerStores(storage.cursors), HandClock())

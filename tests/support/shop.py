@@ -14,7 +14,7 @@ from orderflow.application.orders.cancel_order import CancelOrder
 from orderflow.application.orders.change_order import ChangeOrder
 from orderflow.application.orders.create_order import CreateOrder, NewOrder
 from orderflow.application.orders.settle_refunds import SettleRefunds
-from orderflow.application.orders.unit_of_work import GatheringUnitOfWork
+from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.domain.actor import Actor, Role
 from orderflow.domain.events import OrderLine
 from orderflow.domain.lifecycle import OrderState
@@ -48,7 +48,7 @@ class Shop:
 
     @property
     def change(self) -> ChangeOrder:
-        return ChangeOrder(GatheringUnitOfWork(committer=self.storage.committer, orders=self.storage.orders))
+        return ChangeOrder(WriteSetUnitOfWork(committer=self.storage.committer, orders=self.storage.orders))
 
     @property
     def cancel(self) -> CancelOrder:

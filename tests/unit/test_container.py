@@ -26,7 +26,7 @@ PROFILES = {
 }
 NEEDS_MORE = {"handle_batch", "redrive", "replay_events", "unheard"}
 """Made for a consumer, which is their argument."""
-NEEDS_OPEN = {"check", "lag", "rebuild_analytics", "rebuild_order", "rollout_status"}
+NEEDS_OPEN = {"check", "lag", "rebuild_analytics", "compare_order", "rollout_status"}
 """Reckons with the number of buckets, which the open storage knows."""
 
 

@@ -213,18 +213,20 @@ async def test_what_a_handler_could_not_do_is_redriven_in_its_application() -> N
         await flow.settled()
         paper = True
 
-        done = await flow.redrive("fragile", by="ann", why="there is paper again")
+        done = await flow.redrive("fragile", by="ann", reason="there is paper again")
 
         assert (done.events, done.unparked) == (7, ("O1",))
         assert told == [("O1", sequence) for sequence in range(1, 8)]
         history = await flow.container.effects().dead_letters.history(limit=1, consumer="fragile")
-        assert [(it.word.by, it.word.why, it.outcome) for it in history] == [("ann", "there is paper again", "handled")]
+        assert [(it.word.by, it.word.reason, it.outcome) for it in history] == [
+            ("ann", "there is paper again", "handled")
+        ]
 
 
 async def test_nobody_redrives_for_a_handler_that_is_not_here() -> None:
     async with OrderFlow.in_memory(consumers=("analytics",)) as flow:
         with pytest.raises(InvalidInput, match="analytics"):
-            await flow.redrive("fragile", by="ann", why="there is paper again")
+            await flow.redrive("fragile", by="ann", reason="there is paper again")
 
 
 async def test_a_handler_that_fails_once_is_asked_again() -> None:
@@ -438,7 +440,7 @@ async def test_a_handler_is_told_again_in_order_and_of_nothing_new_meanwhile() -
 
         await lived(flow, "O1")
         await flow.settled()
-        replaying = asyncio.create_task(flow.replay("kitchen", "1", by="ann", why="the printer was out of paper"))
+        replaying = asyncio.create_task(flow.replay("kitchen", "1", by="ann", reason="the printer was out of paper"))
         await again.wait()
         await placed(flow, "O2")
         await news.wait()
@@ -457,7 +459,7 @@ async def test_only_a_consumer_that_there_is_can_be_replayed() -> None:
         await flow.settled()
 
         with pytest.raises(InvalidInput, match="kitchen"):
-            await flow.replay("kitchen", "1", by="ann", why="no paper")
-        replayed = await flow.replay("analytics", "order:O1", by="ann", why="to be sure")
+            await flow.replay("kitchen", "1", by="ann", reason="no paper")
+        replayed = await flow.replay("analytics", "order:O1", by="ann", reason="to be sure")
 
         assert replayed.handled == 7

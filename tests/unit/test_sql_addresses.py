@@ -59,8 +59,8 @@ def test_postgresql_without_its_driver_says_what_to_install(monkeypatch: pytest.
 
 
 async def test_connecting_that_is_given_up_at_any_moment_leaves_nothing_for_asyncio_to_complain_of() -> None:
-    complaints: list[dict[str, Any]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
+    client_errors: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: client_errors.append(complaint))
     silent = await asyncio.start_server(lambda *_: None, "127.0.0.1")
     address = PostgresAddress(f"postgresql://anybody@127.0.0.1:{silent.sockets[0].getsockname()[1]}/orders")
 
@@ -75,4 +75,4 @@ async def test_connecting_that_is_given_up_at_any_moment_leaves_nothing_for_asyn
     silent.close()
     gc.collect()
 
-    assert complaints == []
+    assert client_errors == []

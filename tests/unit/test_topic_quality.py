@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 from orderflow.adapters import wire
 from orderflow.adapters.telemetry.metrics.topic_quality import TOPIC_CATALOGUE, TopicMetrics
-from orderflow.adapters.wire import Arrival, TopicQuality
+from orderflow.adapters.wire import ConsumedRecord, TopicQuality
 from orderflow.domain.events import OrderEvent
 
 from tests.integration.kafka.relay_program import life
@@ -21,11 +21,11 @@ CREATED, ASSIGNED, PREPARING, CANCELLED = range(4)
 
 def arrival(
     event: OrderEvent, *, after: float = 0.1, offset: int | None = None, epoch: int = 1, **body: Any
-) -> Arrival:
+) -> ConsumedRecord:
     """The record of ``event``, so many seconds after it, in that epoch; ``body`` replaces fields of its envelope."""
     record = wire.record(event, bucket=3, position=event.sequence)
     value = json.dumps({**json.loads(record.body), **body}).encode() if body else record.body
-    return Arrival(
+    return ConsumedRecord(
         topic="order-events",
         partition=1,
         offset=event.sequence if offset is None else offset,
@@ -36,9 +36,9 @@ def arrival(
     )
 
 
-def looked_at(arrivals: Sequence[Arrival], **settings: Any) -> TopicQuality:
+def looked_at(records: Sequence[ConsumedRecord], **settings: Any) -> TopicQuality:
     quality = TopicQuality(**{"whole": True, **settings})
-    for each in arrivals:
+    for each in records:
         quality.look(each)
     return quality
 

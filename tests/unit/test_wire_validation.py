@@ -22,7 +22,7 @@ def one_line(body: bytes, **fields: object) -> bytes:
 GOOD = [one_line(ORDER_CREATED), one_line(ORDER_STATE_CHANGED)]
 
 
-def paths(problems: Iterable[wire.Problem]) -> list[str]:
+def paths(problems: Iterable[wire.FieldProblem]) -> list[str]:
     return [problem.path for problem in problems]
 
 
@@ -140,7 +140,7 @@ def test_good_lines_are_counted_by_type() -> None:
 
     report = wire.check_lines(lines, name="day.jsonl")
 
-    assert report == wire.Report(3, {"order.created": 1, "order.state_changed": 2}, ())
+    assert report == wire.ValidationReport(3, {"order.created": 1, "order.state_changed": 2}, ())
 
 
 def test_a_faulty_line_is_told_with_its_number() -> None:
@@ -169,7 +169,7 @@ def test_a_document_over_many_lines_is_one_record() -> None:
 
     report = wire.check_lines(lines, name="order_created.json")
 
-    assert report == wire.Report(1, {"order.created": 1}, ())
+    assert report == wire.ValidationReport(1, {"order.created": 1}, ())
 
 
 def test_a_fault_of_a_document_is_told_with_its_name() -> None:
@@ -204,4 +204,4 @@ def test_an_array_holds_a_record_an_element(ends: bytes) -> None:
 def test_in_an_empty_file_nothing_is_checked(lines: list[bytes]) -> None:
     report = wire.check_lines(lines, name="empty.jsonl")
 
-    assert report == wire.Report(0, {}, ())
+    assert report == wire.ValidationReport(0, {}, ())

@@ -14,12 +14,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, TopicMetadata  # type: ignore[attr-defined,unused-ignore]
 
 from ...domain.errors import InvalidInput, StreamUnavailable
-from .client_errors import Complaints
+from .client_errors import ClientErrors
 from .settings import KafkaSettings
 
 P = ParamSpec("P")
 T = TypeVar("T")
-C = TypeVar("C", "TellingProducer", "TellingConsumer", "TellingAdmin")
+C = TypeVar("C", "ReportingProducer", "ReportingConsumer", "ReportingAdmin")
 
 BACKEND = "Kafka"
 _LEADERLESS = frozenset(
@@ -66,31 +66,31 @@ class ClientLog:
         self._logger.log(level, "kafka client", facility=facility, client=client, line=line, more=more)
 
 
-class TellingProducer(Producer):
+class ReportingProducer(Producer):
     """One that keeps what it complains of by itself, as the two below."""
 
-    complaints: Complaints
+    client_errors: ClientErrors
 
 
-class TellingConsumer(Consumer):
-    complaints: Complaints
+class ReportingConsumer(Consumer):
+    client_errors: ClientErrors
 
 
-class TellingAdmin(AdminClient):
-    complaints: Complaints
+class ReportingAdmin(AdminClient):
+    client_errors: ClientErrors
 
 
-Client = TellingProducer | TellingConsumer | TellingAdmin
+Client = ReportingProducer | ReportingConsumer | ReportingAdmin
 
 
 def producer(
     settings: KafkaSettings, ours: Mapping[str, str], preferred: Mapping[str, str], *, watched_as: str = ""
-) -> TellingProducer:
+) -> ReportingProducer:
     """A client that is ``watched_as`` something tells its statistics, whenever it is polled.
 
     Raises InvalidInput for a property that librdkafka does not take.
     """
-    return _built(TellingProducer, settings, ours, preferred, watched_as=watched_as)
+    return _built(ReportingProducer, settings, ours, preferred, watched_as=watched_as)
 
 
 def consumer(
@@ -99,15 +99,15 @@ def consumer(
     preferred: Mapping[str, str] | None = None,
     *,
     watched_as: str = "",
-) -> TellingConsumer:
+) -> ReportingConsumer:
     """A read-committed consumer that commits nothing by itself. ``watched_as``, and raises, as ``producer``."""
     always = {"isolation.level": "read_committed", "enable.auto.commit": "false", "enable.auto.offset.store": "false"}
-    return _built(TellingConsumer, settings, {**always, **ours}, preferred or {}, watched_as=watched_as)
+    return _built(ReportingConsumer, settings, {**always, **ours}, preferred or {}, watched_as=watched_as)
 
 
-def admin(settings: KafkaSettings, ours: Mapping[str, Any] | None = None, *, log: Any = None) -> TellingAdmin:
+def admin(settings: KafkaSettings, ours: Mapping[str, Any] | None = None, *, log: Any = None) -> ReportingAdmin:
     """``log`` hears what librdkafka says, instead of our log. Raises InvalidInput as ``producer``."""
-    return _built(TellingAdmin, settings, ours or {}, {}, log)
+    return _built(ReportingAdmin, settings, ours or {}, {}, log)
 
 
 def _built(
@@ -118,7 +118,7 @@ def _built(
     log: Any = None,
     watched_as: str = "",
 ) -> C:
-    complaints = Complaints(settings.properties, ours.get("error_cb"))
+    client_errors = ClientErrors(settings.properties, ours.get("error_cb"))
     watch = settings.watch if watched_as else None
     properties = {
         **_PREFERRED,
@@ -127,14 +127,14 @@ def _built(
         **settings.properties,
         "bootstrap.servers": settings.bootstrap_servers,
         **ours,
-        "error_cb": complaints,
+        "error_cb": client_errors,
         **({"stats_cb": partial(watch.statistics, watched_as)} if watch else {}),
     }
     try:
         client = kind(properties, logger=log or ClientLog())
     except KafkaException as error:
         raise InvalidInput("kafka", said(error), "librdkafka's properties and their values") from error
-    client.complaints = complaints
+    client.client_errors = client_errors
     return client
 
 
@@ -148,7 +148,7 @@ def metadata(client: Client, topic: str, timeout: float) -> TopicMetadata:
         return client.list_topics(topic, timeout=first).topics[topic]
     except KafkaException:
         hear(client)
-        if client.complaints.definite or timeout <= first:
+        if client.client_errors.definite or timeout <= first:
             raise
     return client.list_topics(topic, timeout=timeout - first).topics[topic]
 
@@ -158,7 +158,7 @@ def hear(client: Client) -> None:
     try:
         client.poll(0)
     except KafkaException as fatal:
-        client.complaints(fatal.args[0])
+        client.client_errors(fatal.args[0])
 
 
 def said(error: KafkaException) -> str:
@@ -175,9 +175,9 @@ def unavailable(doing: str, error: KafkaException | KafkaError, client: Client |
     if client is None or not isinstance(complaint, KafkaError):
         told = said(KafkaException(complaint))
     else:
-        if not isinstance(client, TellingConsumer):  # which would be given a record, and lose it
+        if not isinstance(client, ReportingConsumer):  # which would be given a record, and lose it
             hear(client)
-        told = client.complaints.instead_of(complaint)
+        told = client.client_errors.instead_of(complaint)
     return StreamUnavailable(BACKEND, f"{doing}: {told}")
 
 

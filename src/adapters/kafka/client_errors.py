@@ -31,7 +31,7 @@ _AUTHORITIES = ("ssl.ca.location", "ssl.ca.pem")
 
 
 @define(eq=False)
-class Complaints:
+class ClientErrors:
     """One client's, as its ``error_cb``; ``also`` hears them too. ``properties`` are the client's."""
 
     properties: Mapping[str, str]
@@ -59,7 +59,7 @@ class Complaints:
             return self._explained(error)
         return self._explained(lately) if lately is not None and error.code() in _VAGUE else _plain(error)
 
-    def why(self) -> str:
+    def reason(self) -> str:
         """What the client has complained of lately; nothing where it has not."""
         lately = self._lately()
         return self._explained(lately) if lately is not None else ""

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 
 from ...application.consuming.dead_letter import DeadLetter
 from .. import wire
-from .client import OneThread, TellingProducer, producer, said, unavailable
+from .client import OneThread, ReportingProducer, producer, said, unavailable
 from .settings import KafkaSettings
 
 _PREFERRED = {"compression.type": "lz4", "linger.ms": "2"}
@@ -29,7 +29,7 @@ class KafkaDeadLetterTopic:
     settings: KafkaSettings
     timeout: float = 10.0
     _thread: OneThread = field(factory=lambda: OneThread("dead-letters"), init=False)
-    _producer: TellingProducer | None = field(default=None, init=False)
+    _producer: ReportingProducer | None = field(default=None, init=False)
 
     async def put(self, letters: Sequence[DeadLetter]) -> None:
         await self._thread(self._put, letters)
@@ -52,7 +52,7 @@ class KafkaDeadLetterTopic:
             self._producer = None  # whatever it still has to send is not sent by it
             raise unavailable(f"copying to topic {self.settings.topic!r}", failures[0], client) from failures[0]
 
-    def _send(self, client: TellingProducer, letter: DeadLetter, failures: list[KafkaException]) -> None:
+    def _send(self, client: ReportingProducer, letter: DeadLetter, failures: list[KafkaException]) -> None:
         def failed(error: KafkaException) -> None:
             if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
                 at = letter.record
@@ -64,7 +64,7 @@ class KafkaDeadLetterTopic:
             if error is not None:
                 failed(KafkaException(error))
 
-        headers: Any = wire.letter_headers(letter, source=self.settings.source)
+        headers: Any = wire.dead_letter_headers(letter, source=self.settings.source)
         try:
             client.produce(
                 self.settings.topic, letter.record.body, letter.record.order_id, headers=headers, on_delivery=reported
@@ -72,7 +72,7 @@ class KafkaDeadLetterTopic:
         except KafkaException as error:
             failed(error)
 
-    def _client(self) -> TellingProducer:
+    def _client(self) -> ReportingProducer:
         if self._producer is None:
             timeout = str(max(1, int(self.timeout * 1000)))
             ours = {"enable.idempotence": "true", "message.timeout.ms": timeout}

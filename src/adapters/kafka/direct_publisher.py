@@ -16,7 +16,7 @@ from ...application.orders.write_set import WriteSet
 from ...domain.errors import StorageUnavailable
 from ...domain.events import OrderEvent
 from .. import wire
-from .client import TellingProducer, producer, said
+from .client import ReportingProducer, producer, said
 from .settings import KafkaSettings
 
 _ADDRESS = frozenset({"bucket", "position", "epoch"})
@@ -65,7 +65,7 @@ class DirectPublishing:
     failed: int = field(default=0, init=False)
     held: int = field(default=0, init=False)
     _last_share: int = field(default=0, init=False)
-    _producer: TellingProducer | None = field(default=None, init=False)
+    _producer: ReportingProducer | None = field(default=None, init=False)
     _reports: Thread | None = field(default=None, init=False)
     _closing: Event = field(factory=Event, init=False)
 
@@ -121,7 +121,7 @@ class DirectPublishing:
 
         def reported(error: KafkaError | None, _: Message) -> None:
             with suppress(RuntimeError):  # the loop is closed: nobody waits for this any more
-                loop.call_soon_threadsafe(settle, client.complaints.instead_of(error) if error is not None else "")
+                loop.call_soon_threadsafe(settle, client.client_errors.instead_of(error) if error is not None else "")
 
         headers: Any = [
             header for header in wire.headers(record, source=self.settings.source) if header[0] not in _ADDRESS
@@ -138,7 +138,7 @@ class DirectPublishing:
             problem = await asyncio.wait_for(delivery, self.patience + _MARGIN)
         except TimeoutError:
             asked = self._producer
-            problem = (await asyncio.to_thread(asked.complaints.why) if asked is not None else "") or _UNKNOWN
+            problem = (await asyncio.to_thread(asked.client_errors.reason) if asked is not None else "") or _UNKNOWN
         if not problem:
             self.sent += 1
             return True
@@ -148,7 +148,7 @@ class DirectPublishing:
         )
         return False
 
-    def _client(self) -> TellingProducer:
+    def _client(self) -> ReportingProducer:
         """The producer; another one where the last has failed for good."""
         if self._producer is None or self._reports is None or not self._reports.is_alive():
             self._closing.clear()
@@ -166,12 +166,12 @@ class DirectPublishing:
         return self._producer
 
 
-def _serve(client: TellingProducer, closing: Event) -> None:
+def _serve(client: ReportingProducer, closing: Event) -> None:
     """Delivery reports are called back from here, until a fatal error ends all that this producer can do."""
     while not closing.is_set():
         try:
             client.poll(0.2)
         except KafkaException as fatal:
-            client.complaints(fatal.args[0])
+            client.client_errors(fatal.args[0])
             _log.error("the producer has failed for good, and is replaced", problem=said(fatal))
             return

@@ -7,8 +7,8 @@ import structlog
 from attrs import define, field
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from ...application.event_log.records import Foreign, LogRecord, Origin
-from .client import OneThread, TellingConsumer, admin, consumer, said, unavailable
+from ...application.event_log.records import LogRecord, Origin, UnrecognizedRecord
+from .client import OneThread, ReportingConsumer, admin, consumer, said, unavailable
 from .group_lag import high_watermarks
 from .messages import record_of
 from .settings import KafkaSettings
@@ -41,14 +41,14 @@ class KafkaEventSource:
     timeout: float = field(kw_only=True, default=10.0)
     commit_failures: int = field(default=0, init=False)
     _thread: OneThread = field(init=False)
-    _consumer: TellingConsumer | None = field(default=None, init=False)
+    _consumer: ReportingConsumer | None = field(default=None, init=False)
     _read: dict[int, int] = field(factory=dict, init=False)
     _done: dict[int, int] = field(factory=dict, init=False)
     _told: dict[int, int] = field(factory=dict, init=False)
     _rewound: bool = field(default=False, init=False)
     _stands_by: bool = field(default=False, init=False)
     _early: list[Message] = field(factory=list, init=False)
-    _given: Sequence[LogRecord | Foreign] = field(default=(), init=False)
+    _given: Sequence[LogRecord | UnrecognizedRecord] = field(default=(), init=False)
     _stood: Sequence[tuple[int, int]] = field(default=(), init=False)
     _origins: Mapping[tuple[int, int], Origin] | None = field(default=None, init=False)
     _trouble: KafkaError | None = field(default=None, init=False)
@@ -62,7 +62,7 @@ class KafkaEventSource:
         """Those that are this member's now."""
         return tuple(sorted(self._read))
 
-    async def read(self, limit: int) -> Sequence[LogRecord | Foreign]:
+    async def read(self, limit: int) -> Sequence[LogRecord | UnrecognizedRecord]:
         """The next records, at most ``limit``; empty when there is no news for a while.
 
         Serves the group's rebalances, so it has to be called at least every five minutes (``max.poll.interval.ms``).
@@ -95,7 +95,7 @@ class KafkaEventSource:
             }
         return self._origins.get(record.address)
 
-    async def stand_by(self) -> None:
+    async def pause(self) -> None:
         """Stay a member of the group, with the partitions that are ours, and fetch nothing.
 
         Serves the group's rebalances as ``read`` does. Raises StreamUnavailable.
@@ -109,7 +109,7 @@ class KafkaEventSource:
 
     # All below runs on the one thread.
 
-    def _next(self, limit: int) -> Sequence[LogRecord | Foreign]:
+    def _next(self, limit: int) -> Sequence[LogRecord | UnrecognizedRecord]:
         joined = self._member()
         if self._stands_by:
             self._stands_by = False
@@ -141,9 +141,9 @@ class KafkaEventSource:
     def _partitions(self) -> list[TopicPartition]:
         return [TopicPartition(self.settings.topic, partition) for partition in self._read]
 
-    def _taken(self, messages: Iterable[Message]) -> Sequence[LogRecord | Foreign]:
+    def _taken(self, messages: Iterable[Message]) -> Sequence[LogRecord | UnrecognizedRecord]:
         """Records, and how far they reach. An error among them is told next time: what came before it counts."""
-        records: list[LogRecord | Foreign] = []
+        records: list[LogRecord | UnrecognizedRecord] = []
         stood: list[tuple[int, int]] = []
         for message in messages:
             error, partition, offset = message.error(), message.partition(), message.offset()
@@ -206,7 +206,7 @@ class KafkaEventSource:
             raise unavailable("asking where the topic ends", error, asking) from error
         return [partition for partition, end in ends.items() if self._read[partition] >= end]
 
-    def _joined(self) -> TellingConsumer:
+    def _joined(self) -> ReportingConsumer:
         ours: dict[str, Any] = {
             "auto.offset.reset": "earliest",
             "enable.partition.eof": "true",

@@ -7,7 +7,7 @@ from attrs import define, field, frozen
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined,unused-ignore]
 
-from .client import OneThread, TellingAdmin, admin, consumer, coordinating, leaderless, metadata, unavailable
+from .client import OneThread, ReportingAdmin, admin, consumer, coordinating, leaderless, metadata, unavailable
 from .settings import KafkaSettings
 
 
@@ -32,7 +32,7 @@ class GroupLag:
     settings: KafkaSettings
     timeout: float = 10.0
     _thread: OneThread = field(factory=lambda: OneThread("lag"), init=False)
-    _client: TellingAdmin | None = field(default=None, init=False)
+    _client: ReportingAdmin | None = field(default=None, init=False)
 
     async def of(self, groups: Iterable[str]) -> Mapping[str, Sequence[PartitionLag]]:
         """Each group's lag on the topic by partition. Raises StreamUnavailable, also when there is no such topic."""
@@ -54,7 +54,7 @@ class GroupLag:
         except KafkaException as error:
             raise unavailable("asking for the groups' lag", error, self._client) from error
 
-    def _ends(self, client: TellingAdmin) -> Mapping[int, int]:
+    def _ends(self, client: ReportingAdmin) -> Mapping[int, int]:
         topic = self.settings.topic
         described = metadata(client, topic, self.timeout)
         if described.error is not None:

@@ -16,7 +16,14 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
     ResourceType,
 )
 
-from ...application.health.facts import Cause, ClockOffset, GroupFacts, StreamFacts, TopicFacts, Trouble
+from ...application.health.facts import (
+    ClockOffset,
+    ConnectionFailure,
+    FailureReason,
+    GroupFacts,
+    StreamFacts,
+    TopicFacts,
+)
 from .broker_clock import broker_clock
 from .client import OneThread, admin, leaderless, said
 from .client_errors import tls_wanted
@@ -24,32 +31,32 @@ from .group_lag import committed_offsets
 from .settings import KafkaSettings
 
 _CODES = {
-    KafkaError._RESOLVE: Cause.NO_SUCH_HOST,
-    KafkaError._AUTHENTICATION: Cause.AUTHENTICATION,
-    KafkaError.SASL_AUTHENTICATION_FAILED: Cause.AUTHENTICATION,
-    KafkaError._SSL: Cause.TLS,
-    KafkaError._TIMED_OUT: Cause.TIMEOUT,
-    KafkaError.REQUEST_TIMED_OUT: Cause.TIMEOUT,
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED: Cause.NOT_ALLOWED,
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: Cause.NOT_ALLOWED,
-    KafkaError.GROUP_AUTHORIZATION_FAILED: Cause.NOT_ALLOWED,
+    KafkaError._RESOLVE: FailureReason.NO_SUCH_HOST,
+    KafkaError._AUTHENTICATION: FailureReason.AUTHENTICATION,
+    KafkaError.SASL_AUTHENTICATION_FAILED: FailureReason.AUTHENTICATION,
+    KafkaError._SSL: FailureReason.TLS,
+    KafkaError._TIMED_OUT: FailureReason.TIMEOUT,
+    KafkaError.REQUEST_TIMED_OUT: FailureReason.TIMEOUT,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: FailureReason.NOT_ALLOWED,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: FailureReason.NOT_ALLOWED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED: FailureReason.NOT_ALLOWED,
 }
 _WORDS = (
-    ("SSL", Cause.TLS),
-    ("ssl://", Cause.TLS),
-    ("Connection refused", Cause.REFUSED),
-    ("timed out", Cause.TIMEOUT),
-    ("Disconnected", Cause.DROPPED),
+    ("SSL", FailureReason.TLS),
+    ("ssl://", FailureReason.TLS),
+    ("Connection refused", FailureReason.REFUSED),
+    ("timed out", FailureReason.TIMEOUT),
+    ("Disconnected", FailureReason.DROPPED),
 )
 """What librdkafka's texts say where its codes are all 'transport failure'. The first that fits is meant."""
 _TELLING = (
-    Cause.AUTHENTICATION,
-    Cause.TLS,
-    Cause.NO_SUCH_HOST,
-    Cause.NOT_ALLOWED,
-    Cause.REFUSED,
-    Cause.DROPPED,
-    Cause.TIMEOUT,
+    FailureReason.AUTHENTICATION,
+    FailureReason.TLS,
+    FailureReason.NO_SUCH_HOST,
+    FailureReason.NOT_ALLOWED,
+    FailureReason.REFUSED,
+    FailureReason.DROPPED,
+    FailureReason.TIMEOUT,
 )
 """Of several complaints the most telling one comes first."""
 _EARLIEST: Any = OffsetSpec.earliest()  # type: ignore[no-untyped-call,unused-ignore]
@@ -69,10 +76,10 @@ def _now() -> datetime:
 
 
 @define(eq=False)
-class _Complaints:
+class _ClientErrors:
     """What a client complained of since the last look: its errors, and its log lines, which say more."""
 
-    heard: list[tuple[Cause, str]] = field(factory=list)
+    heard: list[tuple[FailureReason, str]] = field(factory=list)
 
     def error(self, error: KafkaError) -> None:
         self.heard.append((_cause(error.code(), error.str()), error.str()))
@@ -80,7 +87,7 @@ class _Complaints:
     def log(self, _level: int, _format: str, _facility: str, _client: str, line: str) -> None:
         self.heard.append((_cause(0, line), line))
 
-    def trouble(self, last: KafkaException) -> Trouble:
+    def trouble(self, last: KafkaException) -> ConnectionFailure:
         """The most telling of all, ``last`` included."""
         complaint = last.args[0]
         code = complaint.code() if isinstance(complaint, KafkaError) else 0
@@ -88,13 +95,13 @@ class _Complaints:
         for cause in _TELLING:
             for each, text in heard:
                 if each is cause:
-                    return Trouble(cause, text)
+                    return ConnectionFailure(cause, text)
         silent = code in (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN)
-        return Trouble(Cause.TIMEOUT if silent else Cause.OTHER, said(last))
+        return ConnectionFailure(FailureReason.TIMEOUT if silent else FailureReason.OTHER, said(last))
 
 
 @define(eq=False)
-class KafkaWatch:
+class KafkaHealth:
     """``readers`` are those whose groups are looked at; ``letters`` is the topic for copies of parked events, where one
     is wanted. ``patience`` bounds a look, in seconds. ``clock`` is this machine's.
     """
@@ -106,9 +113,9 @@ class KafkaWatch:
     letters: str = ""
     _thread: OneThread = field(factory=lambda: OneThread("kafka-watch"), init=False)
     _client: AdminClient | None = field(default=None, init=False)
-    _complaints: _Complaints = field(factory=_Complaints, init=False)
+    _client_errors: _ClientErrors = field(factory=_ClientErrors, init=False)
 
-    async def look(self, *, clock: bool) -> StreamFacts | Trouble:
+    async def look(self, *, clock: bool) -> StreamFacts | ConnectionFailure:
         return await self._thread(self._look, clock)
 
     async def close(self) -> None:
@@ -116,11 +123,11 @@ class KafkaWatch:
 
     # All below runs on the one thread.
 
-    def _look(self, clock: bool) -> StreamFacts | Trouble:
-        self._complaints.heard.clear()
+    def _look(self, clock: bool) -> StreamFacts | ConnectionFailure:
+        self._client_errors.heard.clear()
         if self._client is None:
-            ours = {"error_cb": self._complaints.error, "socket.connection.setup.timeout.ms": "2000"}
-            self._client = admin(self.settings, ours, log=self._complaints)
+            ours = {"error_cb": self._client_errors.error, "socket.connection.setup.timeout.ms": "2000"}
+            self._client = admin(self.settings, ours, log=self._client_errors)
         client, until = self._client, monotonic() + self.patience
         try:
             client.list_topics(timeout=self.patience / 2)
@@ -132,16 +139,16 @@ class KafkaWatch:
         except KafkaException as error:
             client.poll(0)
             self._client = None
-            return self._looked_into(self._complaints.trouble(error))
+            return self._looked_into(self._client_errors.trouble(error))
         except TimeoutError:  # of an answer that a broker owes which has just gone
             self._client = None
-            return Trouble(Cause.TIMEOUT, f"not every answer came within {self.patience:g} s")
+            return ConnectionFailure(FailureReason.TIMEOUT, f"not every answer came within {self.patience:g} s")
         raise AssertionError("an attempt ends or is made again")
 
-    def _looked_into(self, trouble: Trouble) -> Trouble:
+    def _looked_into(self, trouble: ConnectionFailure) -> ConnectionFailure:
         """librdkafka has no word for a broker that drops what comes in the clear, for it wants TLS."""
-        if trouble.cause is Cause.TIMEOUT and (told := tls_wanted(self.settings)):
-            return Trouble(Cause.TLS, told)
+        if trouble.reason is FailureReason.TIMEOUT and (told := tls_wanted(self.settings)):
+            return ConnectionFailure(FailureReason.TLS, told)
         return trouble
 
     def _facts(self, client: AdminClient, until: float, *, clock: bool) -> StreamFacts:
@@ -205,7 +212,7 @@ class KafkaWatch:
         try:
             return broker_clock(client, there, self.settings.topic, clock=self.clock, timeout=_left(until))
         except KafkaException as error:
-            self._complaints.log(4, "", "", "", said(error))
+            self._client_errors.log(4, "", "", "", said(error))
             return None
 
 
@@ -237,7 +244,7 @@ def _left(until: float) -> float:
     return max(0.3, until - monotonic())
 
 
-def _cause(code: int, text: str) -> Cause:
+def _cause(code: int, text: str) -> FailureReason:
     if code in _CODES:
         return _CODES[code]
-    return next((cause for word, cause in _WORDS if word in text), Cause.OTHER)
+    return next((cause for word, cause in _WORDS if word in text), FailureReason.OTHER)

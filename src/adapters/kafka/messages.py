@@ -4,19 +4,19 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from ...application.event_log.records import Foreign, LogRecord
+from ...application.event_log.records import LogRecord, UnrecognizedRecord
 from ...domain.errors import UndecodableEvent
 from .. import wire
 
 
-def record_of(message: Message) -> LogRecord | Foreign:
+def record_of(message: Message) -> LogRecord | UnrecognizedRecord:
     """The record that ``message`` carries; Foreign, with the problem, when it is none of ours."""
     key, value, headers = message.key(), message.value(), message.headers()
     pairs: Any = headers  # bytes they are, and in a list: text and dictionaries are for sending
     try:
         return wire.record_from(key=key, value=value, headers=pairs)
     except UndecodableEvent as error:
-        return Foreign(
+        return UnrecognizedRecord(
             topic=message.topic() or "",
             partition=message.partition() or 0,
             offset=message.offset() or 0,
@@ -27,10 +27,10 @@ def record_of(message: Message) -> LogRecord | Foreign:
         )
 
 
-def arrival_of(message: Message) -> wire.Arrival:
+def consumed_record(message: Message) -> wire.ConsumedRecord:
     """``message`` as it stands on the topic, whatever it carries."""
     headers: Any = message.headers()  # as above
-    return wire.Arrival(
+    return wire.ConsumedRecord(
         topic=message.topic() or "",
         partition=message.partition() or 0,
         offset=message.offset() or 0,

@@ -7,7 +7,7 @@ from time import monotonic
 from attrs import frozen
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from ...application.event_log.records import LogRecord, Place
+from ...application.event_log.records import LogRecord, RecordLocation
 from .client import OneThread, admin, consumer, unavailable
 from .group_lag import high_watermarks
 from .settings import KafkaSettings
@@ -20,20 +20,20 @@ _AT_ONCE = 500
 
 
 @frozen
-class KafkaTopicPlaces:
+class KafkaRecordLocator:
     """Looks from the time on that each event was committed, for at most ``timeout`` seconds in all."""
 
     settings: KafkaSettings
     timeout: float = 10.0
 
-    async def find(self, records: Sequence[LogRecord], since: Sequence[datetime]) -> Mapping[str, Place]:
+    async def find(self, records: Sequence[LogRecord], since: Sequence[datetime]) -> Mapping[str, RecordLocation]:
         thread = OneThread("topic-places")
         try:
             return await thread(self._find, records, since)
         finally:
             thread.close()
 
-    def _find(self, records: Sequence[LogRecord], since: Sequence[datetime]) -> Mapping[str, Place]:
+    def _find(self, records: Sequence[LogRecord], since: Sequence[datetime]) -> Mapping[str, RecordLocation]:
         client = consumer(self.settings, _OURS, _PREFERRED)
         try:
             partitions = self._partitions(client)
@@ -60,7 +60,7 @@ class KafkaTopicPlaces:
 
 class _Search:
     def __init__(self, topic: str, client: Consumer, until: float) -> None:
-        self.found: dict[str, Place] = {}
+        self.found: dict[str, RecordLocation] = {}
         self._topic = topic
         self._client = client
         self._until = until
@@ -92,5 +92,5 @@ class _Search:
         event_id = said.decode(errors="replace") if isinstance(said, bytes) else ""
         if event_id in ids:
             moment = datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
-            place = Place(message.topic() or "", message.partition() or 0, message.offset() or 0, moment)
+            place = RecordLocation(message.topic() or "", message.partition() or 0, message.offset() or 0, moment)
             self.found.setdefault(event_id, place)

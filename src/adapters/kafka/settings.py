@@ -36,7 +36,7 @@ OURS = frozenset(
 """The properties on which the promises rest, each with its other names."""
 
 
-class ClientWatch(Protocol):
+class ClientObserver(Protocol):
     """Told by every client of this process, each from its own thread; it must not raise."""
 
     def statistics(self, client: str, said: str) -> None:
@@ -80,7 +80,7 @@ class KafkaSettings:
     topic: str = "order-events"
     source: str = "/orderflow"
     properties: Mapping[str, str] = field(factory=dict, repr=False, converter=_sealed, validator=_passable)
-    watch: ClientWatch | None = field(default=None, eq=False, repr=False)
+    watch: ClientObserver | None = field(default=None, eq=False, repr=False)
 
     @property
     def relay_group(self) -> str:

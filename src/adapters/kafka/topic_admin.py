@@ -13,7 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
 )
 
 from ...domain.errors import NotFound, TopicMismatch
-from .client import OneThread, TellingAdmin, admin, leaderless, metadata, unavailable
+from .client import OneThread, ReportingAdmin, admin, leaderless, metadata, unavailable
 from .settings import KafkaSettings
 
 FOREVER = -1
@@ -41,7 +41,7 @@ class TopicAdmin:
     settings: KafkaSettings
     timeout: float = 15.0
     _thread: OneThread = field(factory=lambda: OneThread("topic-admin"), init=False)
-    _client: TellingAdmin | None = field(default=None, init=False)
+    _client: ReportingAdmin | None = field(default=None, init=False)
 
     async def create(
         self,
@@ -153,7 +153,7 @@ class TopicAdmin:
             raise NotFound("topic", topic)
         raise unavailable(f"topic {topic!r}", described.error)
 
-    def _admin(self) -> TellingAdmin:
+    def _admin(self) -> ReportingAdmin:
         if self._client is None:
             self._client = admin(self.settings)
         return self._client

@@ -7,11 +7,11 @@ from typing import TypeVar
 from attrs import define, field, frozen
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from ...application.event_log.records import Foreign, LogRecord
-from ..wire import Arrival
-from .client import OneThread, TellingConsumer, admin, consumer, metadata, unavailable
+from ...application.event_log.records import LogRecord, UnrecognizedRecord
+from ..wire import ConsumedRecord
+from .client import OneThread, ReportingConsumer, admin, consumer, metadata, unavailable
 from .group_lag import high_watermarks
-from .messages import arrival_of, record_of
+from .messages import consumed_record, record_of
 from .settings import KafkaSettings
 
 _OURS = {"group.id": "orderflow-reader", "enable.partition.eof": "true", "auto.offset.reset": "earliest"}
@@ -40,7 +40,7 @@ class KafkaTopicReader:
         async with self._client() as (thread, client):
             yield KafkaTopicScan(thread, client, await thread(self._spans, client), self.timeout)
 
-    async def tail(self, *, from_beginning: bool = False) -> AsyncIterator[LogRecord | Foreign]:
+    async def tail(self, *, from_beginning: bool = False) -> AsyncIterator[LogRecord | UnrecognizedRecord]:
         """Every record from the beginning, or from now on, without end; partitions that are added later are not seen.
 
         Raises StreamUnavailable.
@@ -50,14 +50,14 @@ class KafkaTopicReader:
                 for message in messages:
                     yield record_of(message)
 
-    async def watch(self, *, from_beginning: bool = False) -> AsyncGenerator[Sequence[Arrival], None]:
+    async def watch(self, *, from_beginning: bool = False) -> AsyncGenerator[Sequence[ConsumedRecord], None]:
         """As ``tail``, the records as they stand there, some at a time; none when none came for a while.
 
         Raises StreamUnavailable.
         """
         async with aclosing(self._flow(from_beginning)) as flow:
             async for messages in flow:
-                yield [arrival_of(message) for message in messages]
+                yield [consumed_record(message) for message in messages]
 
     async def _flow(self, from_beginning: bool) -> AsyncGenerator[Sequence[Message], None]:
         async with self._client() as (thread, client):
@@ -68,7 +68,7 @@ class KafkaTopicReader:
                 yield [each for each in await thread(_some, client, 500, _WAIT) if each.error() is None]
 
     @asynccontextmanager
-    async def _client(self) -> AsyncIterator[tuple[OneThread, TellingConsumer]]:
+    async def _client(self) -> AsyncIterator[tuple[OneThread, ReportingConsumer]]:
         thread = OneThread("topic-reader")
         client = consumer(self.settings, _OURS, _PREFERRED)
         try:
@@ -77,7 +77,7 @@ class KafkaTopicReader:
             await thread(client.close)
             thread.close()
 
-    def _spans(self, client: TellingConsumer) -> list["_Span"]:
+    def _spans(self, client: ReportingConsumer) -> list["_Span"]:
         topic = self.settings.topic
         try:
             described = metadata(client, topic, self.timeout)
@@ -106,13 +106,13 @@ class KafkaTopicScan:
     _timeout: float
     _current: _Span | None = field(default=None, init=False)
 
-    async def read(self, limit: int) -> Sequence[LogRecord | Foreign]:
+    async def read(self, limit: int) -> Sequence[LogRecord | UnrecognizedRecord]:
         """The next records, at most ``limit``; empty at the end. Raises StreamUnavailable."""
         return await self._thread(self._read, limit, record_of)
 
-    async def arrivals(self, limit: int) -> Sequence[Arrival]:
+    async def records(self, limit: int) -> Sequence[ConsumedRecord]:
         """As ``read``, the records as they stand there."""
-        return await self._thread(self._read, limit, arrival_of)
+        return await self._thread(self._read, limit, consumed_record)
 
     def _read(self, limit: int, read_as: Callable[[Message], T]) -> Sequence[T]:
         while span := self._current or self._next_span():

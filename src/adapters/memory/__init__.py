@@ -1,9 +1,9 @@
 """Every port in RAM: for tests, trials and embedding; held to the same contracts as the other adapters."""
 
-from .consumer_store import MemoryEffects
-from .notifier import MemoryChannel
+from .consumer_store import MemoryConsumerStores
+from .notifier import MemoryNotifier
 from .storage import MemoryStorage
 from .topic import MemoryTopic
 from .wakeup import LocalWakeup
 
-__all__ = ["LocalWakeup", "MemoryChannel", "MemoryEffects", "MemoryStorage", "MemoryTopic"]
+__all__ = ["LocalWakeup", "MemoryNotifier", "MemoryConsumerStores", "MemoryStorage", "MemoryTopic"]

@@ -16,20 +16,20 @@ from ...application.analytics.figures import (
     minute_of,
     state_time,
 )
-from ...application.analytics.order_progress import OrderCourse
+from ...application.analytics.order_progress import OrderProgress
 from ...domain.lifecycle import OrderState
 from ...domain.money import total_of
-from .overlay import Staged
+from .overlay import Overlay
 
 
 @frozen
-class MemoryAnalyticsBook:
-    _courses: Staged[str, OrderCourse]
+class MemoryAnalyticsStore:
+    _courses: Overlay[str, OrderProgress]
 
-    async def courses(self, order_ids: Collection[str]) -> Mapping[str, OrderCourse]:
+    async def courses(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
         return self._courses.among(order_ids)
 
-    async def keep(self, courses: Sequence[OrderCourse]) -> None:
+    async def keep(self, courses: Sequence[OrderProgress]) -> None:
         for course in courses:
             self._courses.put(course.order_id, course)
 
@@ -41,8 +41,8 @@ K = TypeVar("K", datetime, str)
 
 
 @frozen
-class MemoryAnalyticsViews:
-    _courses: dict[str, OrderCourse]
+class MemoryAnalyticsQueries:
+    _courses: dict[str, OrderProgress]
 
     async def per_minute(self, start: datetime, end: datetime) -> Sequence[MinuteSales]:
         first, last = minute_of(start), minute_of(end)
@@ -81,19 +81,19 @@ class MemoryAnalyticsViews:
         taken = (it.delivery_minutes for it in self._courses.values())
         return delivery_times(Counter(minutes for minutes in taken if minutes is not None))
 
-    async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, OrderCourse]:
+    async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
         return {order_id: self._courses[order_id] for order_id in order_ids if order_id in self._courses}
 
 
-def _grouped(courses: Iterable[tuple[K, OrderCourse]]) -> list[tuple[tuple[K, str], list[OrderCourse]]]:
+def _grouped(courses: Iterable[tuple[K, OrderProgress]]) -> list[tuple[tuple[K, str], list[OrderProgress]]]:
     """The courses by key and currency, in that order."""
-    groups: dict[tuple[K, str], list[OrderCourse]] = defaultdict(list)
+    groups: dict[tuple[K, str], list[OrderProgress]] = defaultdict(list)
     for key, course in courses:
         groups[key, course.total.currency].append(course)
     return [(key, groups[key]) for key in sorted(groups)]
 
 
-def _sums(currency: str, courses: Sequence[OrderCourse]) -> dict[str, Any]:
+def _sums(currency: str, courses: Sequence[OrderProgress]) -> dict[str, Any]:
     kept = [course for course in courses if course.state is not OrderState.CANCELLED]
     return {
         "currency": currency,

@@ -7,50 +7,50 @@ from datetime import datetime
 
 from attrs import define, field, frozen
 
-from ...application.analytics.order_progress import OrderCourse
-from ...application.consuming.dead_letter import DeadLetter, ForeignLetter, LetterChange
+from ...application.analytics.order_progress import OrderProgress
+from ...application.consuming.dead_letter import DeadLetter, DeadLetterAction, SetAsideRecord
 from ...application.event_log.ports import Cursors
 from ...application.event_log.records import Positions
 from ...application.inventory.stock import Food, Reservation
 from ...application.notifications.notification import Contact, Notification, Parties
-from ...application.replay.rebuilding import Swapped
+from ...application.replay.rebuilding import SwapResult
 from ...domain.errors import RebuildOvertaken, StaleCursor
-from .analytics import MemoryAnalyticsBook, MemoryAnalyticsViews
-from .dead_letters import LetterKey, MemoryDeadLetterBook, MemoryDeadLetters
-from .inventory import MemoryReservationBook, MemoryShortages, MemoryStock
-from .notifications import MemoryContacts, MemoryNotificationBook, MemoryNotifications, NoticeKey
-from .overlay import Staged
+from .analytics import MemoryAnalyticsQueries, MemoryAnalyticsStore
+from .dead_letters import DeadLetterKey, MemoryDeadLetters, MemoryDeadLetterStore
+from .inventory import MemoryReservationStore, MemoryShortages, MemoryStock
+from .notifications import MemoryContacts, MemoryNotifications, MemoryNotificationStore, NotificationEntryKey
+from .overlay import Overlay
 
 
 @define(eq=False)
-class MemoryEffects:
+class MemoryConsumerStores:
     """Everything that the consumers of one installation keep, in one process. One transaction runs at a time."""
 
     cursors: Cursors
     _parties: dict[str, Parties] = field(factory=dict, init=False)
     _contacts: dict[str, Contact] = field(factory=dict, init=False)
-    _notices: dict[str, Mapping[NoticeKey, Notification]] = field(factory=dict, init=False)
-    _pending: dict[tuple[str, NoticeKey], None] = field(factory=dict, init=False)
-    _courses: dict[str, OrderCourse] = field(factory=dict, init=False)
+    _notices: dict[str, Mapping[NotificationEntryKey, Notification]] = field(factory=dict, init=False)
+    _pending: dict[tuple[str, NotificationEntryKey], None] = field(factory=dict, init=False)
+    _courses: dict[str, OrderProgress] = field(factory=dict, init=False)
     _reservations: dict[str, Reservation] = field(factory=dict, init=False)
     _stock: dict[Food, int] = field(factory=dict, init=False)
     _letters: dict[tuple[str, str], tuple[DeadLetter, ...]] = field(factory=dict, init=False)
-    _foreign: dict[tuple[str, str, int, int], ForeignLetter] = field(factory=dict, init=False)
-    _to_copy: dict[LetterKey, datetime] = field(factory=dict, init=False)
-    _changes: list[LetterChange] = field(factory=list, init=False)
-    _beside: dict[str, OrderCourse] = field(factory=dict, init=False)
+    _foreign: dict[tuple[str, str, int, int], SetAsideRecord] = field(factory=dict, init=False)
+    _to_copy: dict[DeadLetterKey, datetime] = field(factory=dict, init=False)
+    _changes: list[DeadLetterAction] = field(factory=list, init=False)
+    _beside: dict[str, OrderProgress] = field(factory=dict, init=False)
     _run: str = field(default="", init=False)
     _lock: asyncio.Lock = field(factory=asyncio.Lock, init=False, repr=False)
 
     @property
-    def beside(self) -> "MemoryBeside":
-        return MemoryBeside(self)
+    def beside(self) -> "MemoryAnalyticsShadow":
+        return MemoryAnalyticsShadow(self)
 
     @asynccontextmanager
-    async def store(self, consumer: str) -> AsyncIterator["MemoryConsumerWork"]:
+    async def store(self, consumer: str) -> AsyncIterator["MemoryConsumerTransaction"]:
         """A transaction of ``consumer``: staged, and kept at its end."""
         async with self._lock:
-            work = MemoryConsumerWork(self, consumer)
+            work = MemoryConsumerTransaction(self, consumer)
             yield work
             await work.commit()
 
@@ -63,8 +63,8 @@ class MemoryEffects:
         return MemoryNotifications(self._notices, self._pending, self._lock)
 
     @property
-    def analytics(self) -> MemoryAnalyticsViews:
-        return MemoryAnalyticsViews(self._courses)
+    def analytics(self) -> MemoryAnalyticsQueries:
+        return MemoryAnalyticsQueries(self._courses)
 
     @property
     def stock(self) -> MemoryStock:
@@ -79,23 +79,23 @@ class MemoryEffects:
         return MemoryDeadLetters(self._letters, self._foreign, self._to_copy, self._changes, self._lock)
 
 
-class MemoryConsumerWork:
+class MemoryConsumerTransaction:
     """One transaction in progress."""
 
-    def __init__(self, effects: MemoryEffects, consumer: str) -> None:
+    def __init__(self, effects: MemoryConsumerStores, consumer: str) -> None:
         self._consumer = consumer
         self._cursors = effects.cursors
         self._moves: dict[int, int] = {}
-        self.notifications = MemoryNotificationBook(
-            effects._contacts, Staged(effects._parties), Staged(effects._notices), Staged(effects._pending)
+        self.notifications = MemoryNotificationStore(
+            effects._contacts, Overlay(effects._parties), Overlay(effects._notices), Overlay(effects._pending)
         )
-        self.analytics = MemoryAnalyticsBook(Staged(effects._courses))
-        self.reservations = MemoryReservationBook(Staged(effects._reservations), Staged(effects._stock))
-        self.dead_letters = MemoryDeadLetterBook(
+        self.analytics = MemoryAnalyticsStore(Overlay(effects._courses))
+        self.reservations = MemoryReservationStore(Overlay(effects._reservations), Overlay(effects._stock))
+        self.dead_letters = MemoryDeadLetterStore(
             consumer,
-            Staged(effects._letters),
-            Staged(effects._foreign),
-            Staged(effects._to_copy),
+            Overlay(effects._letters),
+            Overlay(effects._foreign),
+            Overlay(effects._to_copy),
             effects._changes,
         )
 
@@ -117,8 +117,8 @@ class MemoryConsumerWork:
 
 
 @frozen
-class MemoryBeside:
-    _effects: MemoryEffects
+class MemoryAnalyticsShadow:
+    _effects: MemoryConsumerStores
 
     async def begin(self, run: str) -> None:
         async with self._effects._lock:
@@ -126,30 +126,30 @@ class MemoryBeside:
             self._effects._beside.clear()
 
     @asynccontextmanager
-    async def store(self, run: str) -> AsyncIterator["MemoryRebuildWork"]:
+    async def store(self, run: str) -> AsyncIterator["MemoryRebuildTransaction"]:
         async with self._effects._lock:
             if self._effects._run != run:
                 raise RebuildOvertaken("analytics")
-            work = MemoryRebuildWork(self._effects)
+            work = MemoryRebuildTransaction(self._effects)
             yield work
             await work.commit()
 
 
-class MemoryRebuildWork(MemoryConsumerWork):
+class MemoryRebuildTransaction(MemoryConsumerTransaction):
     """One transaction in progress."""
 
-    def __init__(self, effects: MemoryEffects) -> None:
+    def __init__(self, effects: MemoryConsumerStores) -> None:
         super().__init__(effects, "analytics")
         self._effects = effects
-        self._courses = Staged(effects._beside)
+        self._courses = Overlay(effects._beside)
         self._swaps = False
-        self.analytics = MemoryAnalyticsBook(self._courses)
+        self.analytics = MemoryAnalyticsStore(self._courses)
 
-    async def swap(self) -> Swapped:
+    async def swap(self) -> SwapResult:
         self._swaps = True
         new, old = self._courses.all(), self._effects._courses
         changed = sum(old.get(order_id) != course for order_id, course in new.items())
-        return Swapped(courses=len(new), changed=changed, removed=len(old.keys() - new.keys()))
+        return SwapResult(courses=len(new), changed=changed, removed=len(old.keys() - new.keys()))
 
     async def commit(self) -> None:
         await super().commit()

@@ -7,25 +7,25 @@ from datetime import datetime
 
 from attrs import field, frozen
 
-from ...application.consuming.dead_letter import DeadLetter, ForeignLetter, LetterChange, Outcome
-from .overlay import Staged
+from ...application.consuming.dead_letter import DeadLetter, DeadLetterAction, Outcome, SetAsideRecord
+from .overlay import Overlay
 
-LetterKey = tuple[str, str, int]
+DeadLetterKey = tuple[str, str, int]
 """Consumer, order and sequence: what tells letters apart."""
 
 
-def letter_key(letter: DeadLetter) -> LetterKey:
+def dead_letter_key(letter: DeadLetter) -> DeadLetterKey:
     return letter.consumer, letter.record.order_id, letter.record.sequence
 
 
 @frozen
-class MemoryDeadLetterBook:
+class MemoryDeadLetterStore:
     _consumer: str
-    _letters: Staged[tuple[str, str], tuple[DeadLetter, ...]]
-    _foreign: Staged[tuple[str, str, int, int], ForeignLetter]
-    _to_copy: Staged[LetterKey, datetime]
-    _changes: list[LetterChange]
-    _noted: list[LetterChange] = field(factory=list, init=False)
+    _letters: Overlay[tuple[str, str], tuple[DeadLetter, ...]]
+    _foreign: Overlay[tuple[str, str, int, int], SetAsideRecord]
+    _to_copy: Overlay[DeadLetterKey, datetime]
+    _changes: list[DeadLetterAction]
+    _noted: list[DeadLetterAction] = field(factory=list, init=False)
 
     async def parked(self, order_ids: Collection[str]) -> Collection[str]:
         return {order_id for order_id in order_ids if self._letters.get((self._consumer, order_id))}
@@ -41,17 +41,17 @@ class MemoryDeadLetterBook:
     async def remove(self, letter: DeadLetter) -> bool:
         others = self._without(letter)
         self._put(letter.record.order_id, others)
-        self._to_copy.drop(letter_key(letter))
+        self._to_copy.drop(dead_letter_key(letter))
         return not others
 
     async def copy_later(self, letters: Sequence[DeadLetter], at: datetime) -> None:
         for letter in letters:
-            self._to_copy.put(letter_key(letter), at)
+            self._to_copy.put(dead_letter_key(letter), at)
 
-    async def note(self, change: LetterChange) -> None:
+    async def note(self, change: DeadLetterAction) -> None:
         self._noted.append(change)
 
-    async def set_aside(self, letters: Sequence[ForeignLetter]) -> None:
+    async def set_aside(self, letters: Sequence[SetAsideRecord]) -> None:
         for letter in letters:
             at = letter.record
             place = (letter.consumer, at.topic, at.partition, at.offset)
@@ -78,9 +78,9 @@ class MemoryDeadLetterBook:
 @frozen
 class MemoryDeadLetters:
     _letters: dict[tuple[str, str], tuple[DeadLetter, ...]]
-    _foreign: dict[tuple[str, str, int, int], ForeignLetter]
-    _to_copy: dict[LetterKey, datetime]
-    _changes: list[LetterChange]
+    _foreign: dict[tuple[str, str, int, int], SetAsideRecord]
+    _to_copy: dict[DeadLetterKey, datetime]
+    _changes: list[DeadLetterAction]
     _lock: asyncio.Lock
 
     async def blocking(self, consumer: str | None = None, *, error: str | None = None) -> Sequence[DeadLetter]:
@@ -95,7 +95,7 @@ class MemoryDeadLetters:
 
     async def history(
         self, *, limit: int, consumer: str | None = None, order_id: str | None = None
-    ) -> Sequence[LetterChange]:
+    ) -> Sequence[DeadLetterAction]:
         latest = reversed(self._changes)
         return [it for it in latest if consumer in (None, it.consumer) and order_id in (None, it.order_id)][:limit]
 
@@ -103,13 +103,13 @@ class MemoryDeadLetters:
         async with self._lock:
             claimed = [key for key, due in sorted(self._to_copy.items()) if due <= now][:limit]
             self._to_copy.update(dict.fromkeys(claimed, until))
-            letters = {letter_key(it): it for key in claimed for it in self._letters.get(key[:2], ())}
+            letters = {dead_letter_key(it): it for key in claimed for it in self._letters.get(key[:2], ())}
         return [letters[key] for key in claimed]
 
     async def copied(self, letters: Sequence[DeadLetter]) -> None:
         async with self._lock:
             for letter in letters:
-                self._to_copy.pop(letter_key(letter), None)
+                self._to_copy.pop(dead_letter_key(letter), None)
 
     async def dropped(self, consumer: str) -> Mapping[str, Collection[int]]:
         found: dict[str, set[int]] = defaultdict(set)
@@ -124,13 +124,13 @@ class MemoryDeadLetters:
     async def letters(self) -> Mapping[str, int]:
         return Counter(consumer for (consumer, _), letters in self._letters.items() for _ in letters)
 
-    async def foreign_records(self) -> Mapping[str, int]:
+    async def unrecognized_records(self) -> Mapping[str, int]:
         return Counter(consumer for consumer, *_ in self._foreign)
 
     async def latest(self, limit: int) -> Sequence[DeadLetter]:
         failed = [it for letters in self._letters.values() for it in letters if it.error]
         return sorted(failed, key=lambda it: it.last_failed_at, reverse=True)[:limit]
 
-    async def foreign(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[ForeignLetter]:
+    async def foreign(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[SetAsideRecord]:
         letters = (self._foreign[place] for place in sorted(self._foreign))
         return [it for it in letters if consumer in (None, it.consumer)][:limit]

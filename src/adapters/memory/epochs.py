@@ -2,8 +2,8 @@
 
 from attrs import define, field
 
-from ...application.event_log.records import FLOOR
-from ...application.recovery.epochs import Begun, Epochs
+from ...application.event_log.records import RELAY
+from ...application.recovery.epochs import Epoch, Epochs
 
 
 @define(eq=False)
@@ -16,10 +16,10 @@ class MemoryEpochs:
     async def all(self) -> Epochs:
         return self._epochs
 
-    async def begin(self, begun: Begun) -> bool:
+    async def begin(self, begun: Epoch) -> bool:
         if begun.epoch <= self._epochs.now:
             return False
         self._epochs = Epochs((*self._epochs.begun, begun))
-        floor = self.cursors[FLOOR]
+        floor = self.cursors[RELAY]
         floor.update({bucket: kept for bucket, kept in begun.kept.items() if floor.get(bucket, 0) > kept})
         return True

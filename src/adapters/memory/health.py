@@ -6,7 +6,7 @@ from ...application.health.facts import ClockOffset, DatabaseFacts
 
 
 @frozen
-class MemoryWatch:
+class MemoryHealth:
     async def look(self) -> DatabaseFacts:
         return DatabaseFacts(
             kind="memory", version="", took=0.0, schema=None, migrations=(), clock=ClockOffset(0.0, 0.0)

@@ -7,13 +7,13 @@ from datetime import datetime
 from attrs import evolve, frozen
 
 from ...application.inventory.stock import Food, Reservation, ReservationStatus, StockItem, check_stock
-from .overlay import Staged
+from .overlay import Overlay
 
 
 @frozen
-class MemoryReservationBook:
-    _reservations: Staged[str, Reservation]
-    _stock: Staged[Food, int]
+class MemoryReservationStore:
+    _reservations: Overlay[str, Reservation]
+    _stock: Overlay[Food, int]
 
     async def reservations(self, order_ids: Collection[str]) -> Mapping[str, Reservation]:
         return self._reservations.among(order_ids)

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from attrs import define, field
 
-from ...application.replay.maintenance_log import Repair
+from ...application.replay.maintenance_log import MaintenanceEntry
 
 
 @define(eq=False)
-class MemoryRepairs:
-    _repairs: list[Repair] = field(factory=list, init=False)
+class MemoryMaintenanceLog:
+    _repairs: list[MaintenanceEntry] = field(factory=list, init=False)
 
-    async def note(self, repair: Repair) -> None:
+    async def note(self, repair: MaintenanceEntry) -> None:
         self._repairs.append(repair)
 
-    async def history(self, *, limit: int) -> Sequence[Repair]:
+    async def history(self, *, limit: int) -> Sequence[MaintenanceEntry]:
         return self._repairs[::-1][:limit]

@@ -6,23 +6,29 @@ from datetime import datetime
 
 from attrs import evolve, frozen
 
-from ...application.notifications.notification import Contact, Notification, NotificationStatus, Parties, Told
-from .overlay import Staged
+from ...application.notifications.notification import (
+    Contact,
+    Notification,
+    NotificationKey,
+    NotificationStatus,
+    Parties,
+)
+from .overlay import Overlay
 
-NoticeKey = tuple[int, str, str]
+NotificationEntryKey = tuple[int, str, str]
 """Sequence, recipient and channel: what tells the notifications of one order apart."""
 
 
-def notice_key(notification: Notification) -> NoticeKey:
+def notification_entry_key(notification: Notification) -> NotificationEntryKey:
     return notification.sequence, notification.recipient, notification.channel
 
 
 @frozen
-class MemoryNotificationBook:
+class MemoryNotificationStore:
     _contacts: Mapping[str, Contact]
-    _parties: Staged[str, Parties]
-    _notices: Staged[str, Mapping[NoticeKey, Notification]]
-    _pending: Staged[tuple[str, NoticeKey], None]
+    _parties: Overlay[str, Parties]
+    _notices: Overlay[str, Mapping[NotificationEntryKey, Notification]]
+    _pending: Overlay[tuple[str, NotificationEntryKey], None]
 
     async def parties(self, order_ids: Collection[str]) -> Mapping[str, Parties]:
         return self._parties.among(order_ids)
@@ -36,7 +42,7 @@ class MemoryNotificationBook:
 
     async def record(self, notifications: Sequence[Notification]) -> None:
         for notification in notifications:
-            order_id, key = notification.order_id, notice_key(notification)
+            order_id, key = notification.order_id, notification_entry_key(notification)
             there = self._notices.get(order_id) or {}
             if key in there:
                 continue
@@ -69,8 +75,8 @@ class MemoryContacts:
 
 @frozen
 class MemoryNotifications:
-    _notices: dict[str, Mapping[NoticeKey, Notification]]
-    _pending: dict[tuple[str, NoticeKey], None]
+    _notices: dict[str, Mapping[NotificationEntryKey, Notification]]
+    _pending: dict[tuple[str, NotificationEntryKey], None]
     _lock: asyncio.Lock
 
     async def claim(
@@ -79,7 +85,7 @@ class MemoryNotifications:
         async with self._lock:
             pending = (self._notices[order_id][key] for order_id, key in self._pending)
             due = [it for it in pending if it.due_at <= now and it.channel in channels]
-            claimed = sorted(due, key=lambda it: (it.due_at, it.order_id, notice_key(it)))[:limit]
+            claimed = sorted(due, key=lambda it: (it.due_at, it.order_id, notification_entry_key(it)))[:limit]
             self._put([evolve(it, due_at=until) for it in claimed])
         return claimed
 
@@ -89,7 +95,7 @@ class MemoryNotifications:
 
     def _put(self, notifications: Sequence[Notification]) -> None:
         for it in notifications:
-            key = notice_key(it)
+            key = notification_entry_key(it)
             self._notices[it.order_id] = {**self._notices[it.order_id], key: it}
             if it.status is not NotificationStatus.PENDING:
                 self._pending.pop((it.order_id, key), None)
@@ -102,6 +108,6 @@ class MemoryNotifications:
             for key in sorted(notices)
         ]
 
-    async def told(self, order_ids: Collection[str]) -> Sequence[Told]:
+    async def told(self, order_ids: Collection[str]) -> Sequence[NotificationKey]:
         found = await self.of_orders(order_ids)
-        return [Told(it.order_id, it.sequence, it.recipient, it.channel) for it in found]
+        return [NotificationKey(it.order_id, it.sequence, it.recipient, it.channel) for it in found]

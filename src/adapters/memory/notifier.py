@@ -7,7 +7,7 @@ from ...domain.errors import ChannelUnavailable
 
 
 @define(eq=False)
-class MemoryChannel:
+class MemoryNotifier:
     """Reaches whoever has an email address, or everybody; ``sent`` is oldest first.
 
     While ``problem`` is set the channel does not answer; the recipients in ``refused`` are refused for good.

@@ -15,7 +15,7 @@ _GONE: Any = object()
 
 
 @frozen
-class Staged(Generic[K, V]):
+class Overlay(Generic[K, V]):
     """``kept`` with changes over it that nobody else sees before ``keep``."""
 
     kept: dict[K, V]

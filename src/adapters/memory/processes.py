@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from attrs import define, field
 
-from ...application.health.processes import Process, Seen
+from ...application.health.processes import KnownProcess, Process
 
 
 def _now() -> datetime:
@@ -17,17 +17,17 @@ class MemoryProcessRegistry:
     clock: Callable[[], datetime] = _now
     _seen: dict[str, tuple[Process, datetime, float]] = field(factory=dict, init=False)
 
-    async def beat(self, process: Process, at: datetime) -> None:
+    async def heartbeat(self, process: Process, at: datetime) -> None:
         now = self.clock()
         self._seen[process.id] = (process, now, (at - now).total_seconds())
 
     async def leave(self, id: str) -> None:
         self._seen.pop(id, None)
 
-    async def seen(self) -> Sequence[Seen]:
+    async def seen(self) -> Sequence[KnownProcess]:
         now = self.clock()
         found = [
-            Seen(process=process, last_seen_at=at, silent=(now - at).total_seconds(), clock_ahead=ahead)
+            KnownProcess(process=process, last_seen_at=at, silent=(now - at).total_seconds(), clock_ahead=ahead)
             for process, at, ahead in self._seen.values()
         ]
         return sorted(found, key=lambda each: (each.process.started_at, each.process.id))

@@ -4,38 +4,38 @@ from collections.abc import Sequence
 
 from attrs import define, field
 
-from ...application.operator_note import Word
-from ...application.rollout.rollout import ChangeKind, InForce, RolloutChange
+from ...application.operator_note import OperatorNote
+from ...application.rollout.rollout import ChangeKind, RolloutChange, RolloutState
 
 
 @define(eq=False)
 class MemoryRollout:
-    _in_force: InForce = field(factory=InForce, init=False)
+    _in_force: RolloutState = field(factory=RolloutState, init=False)
     _changes: list[RolloutChange] = field(factory=list, init=False)
 
-    async def in_force(self) -> InForce:
+    async def current_rollout(self) -> RolloutState:
         return self._in_force
 
-    async def set_share(self, percent: int, word: Word) -> RolloutChange | None:
+    async def set_share(self, percent: int, note: OperatorNote) -> RolloutChange | None:
         before = self._in_force.percent
         if before == percent:
             return None
-        self._in_force = InForce(percent, self._in_force.paused)
-        return self._noted(RolloutChange(kind=ChangeKind.SHARE, word=word, before=before, after=percent))
+        self._in_force = RolloutState(percent, self._in_force.paused)
+        return self._noted(RolloutChange(kind=ChangeKind.SHARE, note=note, before=before, after=percent))
 
-    async def pause(self, consumer: str, word: Word) -> RolloutChange | None:
+    async def pause(self, consumer: str, note: OperatorNote) -> RolloutChange | None:
         paused = self._in_force.paused
         if consumer in paused:
             return None
-        self._in_force = InForce(self._in_force.percent, {**paused, consumer: word})
-        return self._noted(RolloutChange(kind=ChangeKind.PAUSE, word=word, consumer=consumer))
+        self._in_force = RolloutState(self._in_force.percent, {**paused, consumer: word})
+        return self._noted(RolloutChange(kind=ChangeKind.PAUSE, note=note, consumer=consumer))
 
-    async def resume(self, consumer: str, word: Word) -> RolloutChange | None:
+    async def resume(self, consumer: str, note: OperatorNote) -> RolloutChange | None:
         paused = dict(self._in_force.paused)
         if paused.pop(consumer, None) is None:
             return None
-        self._in_force = InForce(self._in_force.percent, paused)
-        return self._noted(RolloutChange(kind=ChangeKind.RESUME, word=word, consumer=consumer))
+        self._in_force = RolloutState(self._in_force.percent, paused)
+        return self._noted(RolloutChange(kind=ChangeKind.RESUME, note=note, consumer=consumer))
 
     async def history(self, *, limit: int, kind: ChangeKind | None = None) -> Sequence[RolloutChange]:
         wanted = [change for change in reversed(self._changes) if kind in (None, change.kind)]

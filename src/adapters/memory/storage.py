@@ -20,7 +20,7 @@ from ...application.event_log.records import (
     bucket_of,
     shares,
 )
-from ...application.orders.idempotency import Answer
+from ...application.orders.idempotency import StoredResponse
 from ...application.orders.payment_attempts import AttemptKind, AttemptStatus, PaymentAttempt
 from ...application.orders.queries import OpenOrders, OrderPage, OrderQuery
 from ...application.orders.write_set import WriteSet
@@ -31,7 +31,7 @@ from ...domain.order import Order
 from .. import wire
 from ..paging import after_cursor, cursor_of
 from .epochs import MemoryEpochs
-from .maintenance_log import MemoryRepairs
+from .maintenance_log import MemoryMaintenanceLog
 from .processes import MemoryProcessRegistry
 from .rollout import MemoryRollout
 
@@ -52,14 +52,14 @@ class MemoryStorage:
     _histories: dict[str, list[LogRecord]] = field(factory=lambda: defaultdict(list), init=False)
     _times: dict[str, list[EventTimes]] = field(factory=lambda: defaultdict(list), init=False)
     _attempts: dict[str, PaymentAttempt] = field(factory=dict, init=False)
-    _answers: dict[tuple[str, str], tuple[Answer, datetime]] = field(factory=dict, init=False)
+    _answers: dict[tuple[str, str], tuple[StoredResponse, datetime]] = field(factory=dict, init=False)
     _cursors: dict[str, dict[int, int]] = field(factory=lambda: defaultdict(dict), init=False)
     _moved: dict[tuple[str, int], datetime] = field(factory=dict, init=False)
     _tokens: dict[str, Actor] = field(factory=dict, init=False)
     rollout: MemoryRollout = field(factory=MemoryRollout, init=False)
     epochs: MemoryEpochs = field(init=False)
     processes: MemoryProcessRegistry = field(factory=MemoryProcessRegistry, init=False)
-    repairs: MemoryRepairs = field(factory=MemoryRepairs, init=False)
+    repairs: MemoryMaintenanceLog = field(factory=MemoryMaintenanceLog, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.epochs = MemoryEpochs(self._cursors)
@@ -78,8 +78,8 @@ class MemoryStorage:
         return MemoryCommitter(self)
 
     @property
-    def views(self) -> "MemoryOrderViews":
-        return MemoryOrderViews(self)
+    def views(self) -> "MemoryOrderQueries":
+        return MemoryOrderQueries(self)
 
     @property
     def log(self) -> "MemoryEventLog":
@@ -90,8 +90,8 @@ class MemoryStorage:
         return MemoryCursors(self)
 
     @property
-    def answers(self) -> "MemoryAnswers":
-        return MemoryAnswers(self)
+    def answers(self) -> "MemoryIdempotencyStore":
+        return MemoryIdempotencyStore(self)
 
     @property
     def attempts(self) -> "MemoryPaymentAttempts":
@@ -139,7 +139,7 @@ class MemoryCommitter:
         records = self._addressed(writes)
         if key is not None and answer is not None:
             order = list(writes.orders.values())[-1]
-            stored = Answer(fingerprint=key.fingerprint, body=answer, order_id=order.id)
+            stored = StoredResponse(fingerprint=key.fingerprint, body=answer, order_id=order.id)
             storage._answers[key.caller, key.key] = (stored, key.asked_at)
         storage._orders.update(writes.orders)
         storage._attempts.update(writes.attempts)
@@ -170,7 +170,7 @@ class MemoryCommitter:
 
 
 @frozen
-class MemoryOrderViews:
+class MemoryOrderQueries:
     storage: MemoryStorage
 
     async def get(self, order_id: str) -> Order:
@@ -266,14 +266,14 @@ class MemoryCursors:
 
 
 @frozen
-class MemoryAnswers:
+class MemoryIdempotencyStore:
     storage: MemoryStorage
 
-    async def find(self, caller: str, key: str) -> Answer | None:
+    async def find(self, caller: str, key: str) -> StoredResponse | None:
         stored = self.storage._answers.get((caller, key))
         return stored[0] if stored else None
 
-    async def forget_before(self, moment: datetime) -> int:
+    async def delete_before(self, moment: datetime) -> int:
         old = [key for key, (_, at) in self.storage._answers.items() if at < moment]
         for key in old:
             del self.storage._answers[key]

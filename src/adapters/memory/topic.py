@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 
 from attrs import define, field
 
-from ...application.event_log.records import BUCKETS, FIRST_EPOCH, Foreign, LogRecord, mark_of
+from ...application.event_log.records import BUCKETS, FIRST_EPOCH, LogRecord, UnrecognizedRecord, checksum_of
 from ...application.recovery.epochs import BEGINNING, Epochs
 from ...application.recovery.restore_guard import Committed
-from ...application.relay.ports import HandedOver, nobody_waits
+from ...application.relay.ports import OnFlushed, noop
 from ...domain.errors import LogBehindTopic
 
 
@@ -34,12 +34,12 @@ class MemoryTopic:
     async def marks(self) -> Mapping[int, int]:
         return dict(self._marks)
 
-    async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
-        handed_over()
+    async def publish(self, records: Sequence[LogRecord], on_flushed: OnFlushed = noop) -> None:
+        on_flushed()
         self.records.extend(record._replace(epoch=self._epoch) for record in records)
         last = {record.bucket: record for record in records}
         self._cursors.update({bucket: record.position for bucket, record in last.items()})
-        self._marks.update({bucket: mark_of(record.body) for bucket, record in last.items()})
+        self._marks.update({bucket: checksum_of(record.body) for bucket, record in last.items()})
 
     async def committed(self) -> Mapping[int, Committed]:
         return {bucket: Committed(at, self._marks.get(bucket), self._epoch, 0) for bucket, at in self._cursors.items()}
@@ -58,7 +58,7 @@ class MemoryScan:
     _end: int
     _next: int = 0
 
-    async def read(self, limit: int) -> Sequence[LogRecord | Foreign]:
+    async def read(self, limit: int) -> Sequence[LogRecord | UnrecognizedRecord]:
         batch = self._records[self._next : min(self._end, self._next + limit)]
         self._next += len(batch)
         return batch

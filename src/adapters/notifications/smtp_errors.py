@@ -6,7 +6,7 @@ from ssl import SSLCertVerificationError, SSLError
 
 from aiosmtplib import SMTPAuthenticationError, SMTPResponseException, SMTPServerDisconnected, SMTPTimeoutError
 
-from ...application.health.facts import Cause
+from ...application.health.facts import FailureReason
 from ..certificates import fault
 
 
@@ -24,24 +24,24 @@ def said(failure: Exception) -> str:
     return str(failure) or type(failure).__name__
 
 
-def cause(failure: Exception) -> Cause:
+def cause(failure: Exception) -> FailureReason:
     """Why there was no answer."""
     chain = list(_beneath(failure))
     # A server that offers no STARTTLS, or no login before it, is told in words alone.
     if any(isinstance(error, SSLError) for error in chain) or "STARTTLS" in str(failure):
-        return Cause.TLS
+        return FailureReason.TLS
     if isinstance(failure, SMTPAuthenticationError) or "AUTH" in str(failure):
-        return Cause.AUTHENTICATION
+        return FailureReason.AUTHENTICATION
     for kind, found in (
-        (socket.gaierror, Cause.NO_SUCH_HOST),
-        (ConnectionRefusedError, Cause.REFUSED),
-        (SMTPTimeoutError, Cause.TIMEOUT),
-        (SMTPServerDisconnected, Cause.DROPPED),
-        (ConnectionResetError, Cause.DROPPED),
+        (socket.gaierror, FailureReason.NO_SUCH_HOST),
+        (ConnectionRefusedError, FailureReason.REFUSED),
+        (SMTPTimeoutError, FailureReason.TIMEOUT),
+        (SMTPServerDisconnected, FailureReason.DROPPED),
+        (ConnectionResetError, FailureReason.DROPPED),
     ):
         if any(isinstance(error, kind) for error in chain):
             return found
-    return Cause.OTHER
+    return FailureReason.OTHER
 
 
 def _beneath(error: BaseException | None) -> Iterator[BaseException]:

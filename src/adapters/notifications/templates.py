@@ -6,7 +6,7 @@ from string import Template
 
 from attrs import field, frozen
 
-from ...application.notifications.notification import Letter
+from ...application.notifications.notification import MessageText
 from ...domain.actor import Role
 
 _SUFFIX = ".txt"
@@ -22,12 +22,12 @@ def _templates() -> dict[str, tuple[Template, Template]]:
 
 
 @frozen
-class TemplateWording:
+class FileMessageTemplates:
     """Reads all templates once, when it is made."""
 
     _templates: Mapping[str, tuple[Template, Template]] = field(factory=_templates, init=False, repr=False)
 
-    def __call__(self, role: Role, values: Mapping[str, str], *, event_type: str) -> Letter:
+    def __call__(self, role: Role, values: Mapping[str, str], *, event_type: str) -> MessageText:
         """Raises LookupError: there is no such template, or it names a value that is not there."""
         subject, text = self._templates[f"{event_type}.{role}"]
-        return Letter(subject.substitute(values), text.substitute(values))
+        return MessageText(subject.substitute(values), text.substitute(values))

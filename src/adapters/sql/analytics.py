@@ -31,12 +31,12 @@ from ...application.analytics.figures import (
     minute_of,
     state_time,
 )
-from ...application.analytics.order_progress import OrderCourse
+from ...application.analytics.order_progress import OrderProgress
 from ...domain.lifecycle import OrderState
 from ...domain.money import Money
 from .bulk import Row, _rows, among, put
 from .database import Database
-from .types import ROOM_TO_CHANGE, Amount, Identifier, Moment, metadata
+from .types import ROOM_TO_CHANGE, DecimalAmount, Identifier, Timestamp, metadata
 
 
 def _courses(name: str) -> Table:
@@ -45,13 +45,13 @@ def _courses(name: str) -> Table:
         metadata,
         Column("order_id", Identifier, nullable=False),
         Column("restaurant_id", Identifier, nullable=False),
-        Column("total", Amount, nullable=False),
+        Column("total", DecimalAmount, nullable=False),
         # The same in ten-thousandths: whole numbers are summed exactly by every database.
         Column("total_e4", BigInteger, nullable=False),
         Column("currency", Identifier, nullable=False),
         Column("state", Text, nullable=False),
-        Column("since", Moment, nullable=False),
-        Column("created_at", Moment, nullable=False),
+        Column("since", Timestamp, nullable=False),
+        Column("created_at", Timestamp, nullable=False),
         # Whole minutes since 1970: what is asked for by minute is grouped alike by every database.
         Column("created_minute", BigInteger, nullable=False),
         # Microseconds in each state that was left.
@@ -66,11 +66,11 @@ def _courses(name: str) -> Table:
     )
 
 
-order_courses = _courses("order_courses")
-Index(None, order_courses.c.created_minute)
+order_progress = _courses("order_progress")
+Index(None, order_progress.c.created_minute)
 
 
-order_courses_beside = _courses("order_courses_beside")
+order_progress_shadow = _courses("order_progress_shadow")
 """Where a rebuild makes them anew, until it swaps them in; without one, it is empty."""
 
 
@@ -91,7 +91,7 @@ SPENT = {state: f"{state}_us" for state in OrderState if not state.terminal}
 """The column with the time spent in each state that can be left."""
 
 
-def row_of_course(it: OrderCourse) -> dict[str, Any]:
+def row_of_progress(it: OrderProgress) -> dict[str, Any]:
     return {
         "order_id": it.order_id,
         "restaurant_id": it.restaurant_id,
@@ -109,8 +109,8 @@ def row_of_course(it: OrderCourse) -> dict[str, Any]:
     }
 
 
-def course_of(row: Row) -> OrderCourse:
-    return OrderCourse(
+def progress_of(row: Row) -> OrderProgress:
+    return OrderProgress(
         order_id=row["order_id"],
         restaurant_id=row["restaurant_id"],
         total=Money(row["total"], row["currency"]),
@@ -125,16 +125,16 @@ def course_of(row: Row) -> OrderCourse:
 
 
 @frozen
-class SqlAnalyticsBook:
+class SqlAnalyticsStore:
     _connection: AsyncConnection
-    _table: Table = order_courses
+    _table: Table = order_progress
 
-    async def courses(self, order_ids: Collection[str]) -> Mapping[str, OrderCourse]:
+    async def courses(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
         rows = await _rows(self._connection, self._table.c.order_id, order_ids)
-        return {row["order_id"]: course_of(row) for row in rows}
+        return {row["order_id"]: progress_of(row) for row in rows}
 
-    async def keep(self, courses: Sequence[OrderCourse]) -> None:
-        await put(self._connection, self._table, [row_of_course(it) for it in courses])
+    async def keep(self, courses: Sequence[OrderProgress]) -> None:
+        await put(self._connection, self._table, [row_of_progress(it) for it in courses])
 
 
 _SECOND_US = 1_000_000
@@ -144,22 +144,22 @@ _CENTS = Decimal("0.01")
 
 
 @frozen
-class SqlAnalyticsViews:
+class SqlAnalyticsQueries:
     _database: Database
 
     async def per_minute(self, start: datetime, end: datetime) -> Sequence[MinuteSales]:
-        minute = order_courses.c.created_minute
+        minute = order_progress.c.created_minute
         sales = _sales(minute).where(minute >= _minutes(start), minute < _minutes(end))
         return [
             MinuteSales(minute=datetime.fromtimestamp(row[0] * 60, UTC), **_sums(row)) for row in await self._all(sales)
         ]
 
     async def per_restaurant(self) -> Sequence[RestaurantSales]:
-        sales = await self._all(_sales(order_courses.c.restaurant_id))
+        sales = await self._all(_sales(order_progress.c.restaurant_id))
         return [RestaurantSales(restaurant_id=row[0], **_sums(row)) for row in sales]
 
     async def by_state(self) -> Mapping[OrderState, int]:
-        state = order_courses.c.state
+        state = order_progress.c.state
         counted = {row[0]: row[1] for row in await self._all(select(state, func.count()).group_by(state))}
         return {state: counted.get(state, 0) for state in OrderState}
 
@@ -167,23 +167,23 @@ class SqlAnalyticsViews:
         return [time for state, name in SPENT.items() if (time := await self._time_in(state, name)) is not None]
 
     async def cancellations(self) -> Mapping[str, int]:
-        reason = order_courses.c.cancel_reason
+        reason = order_progress.c.cancel_reason
         counted = await self._all(select(reason, func.count()).where(reason.is_not(None)).group_by(reason))
         return dict(sorted(((row[0], row[1]) for row in counted), key=lambda item: (-item[1], item[0])))
 
     async def delivery_times(self) -> DeliveryTimes:
-        minutes = order_courses.c.delivery_minutes
+        minutes = order_progress.c.delivery_minutes
         counted = await self._all(select(minutes, func.count()).where(minutes.is_not(None)).group_by(minutes))
         return delivery_times({row[0]: row[1] for row in counted})
 
-    async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, OrderCourse]:
+    async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
         async with self._database.reading() as connection:
-            here = among(connection, order_courses.c.order_id, order_ids)
-            found = await connection.execute(select(order_courses).where(here))
-            return {row["order_id"]: course_of(row) for row in found.mappings()}
+            here = among(connection, order_progress.c.order_id, order_ids)
+            found = await connection.execute(select(order_progress).where(here))
+            return {row["order_id"]: progress_of(row) for row in found.mappings()}
 
     async def _time_in(self, state: OrderState, name: str) -> StateTime | None:
-        spent = order_courses.c[name]
+        spent = order_progress.c[name]
         # Whole microseconds modulo seconds: division rounds differently here and there, the remainder does not.
         second = (spent - spent % _SECOND_US).label("second")
         counted = await self._all(
@@ -202,7 +202,7 @@ class SqlAnalyticsViews:
 
 
 def _sales(key: ColumnElement[Any]) -> Select[Any]:
-    it = order_courses.c
+    it = order_progress.c
     cancelled = it.state == OrderState.CANCELLED.value
     return (
         select(

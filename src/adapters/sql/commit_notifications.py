@@ -24,14 +24,14 @@ ANSWER_SECONDS = 5.0
 SILENCE_SECONDS = 30.0
 """After so long without a word a listener asks whether its connection is still there."""
 
-logger = logging.getLogger("orderflow.bell")
+logger = logging.getLogger("orderflow.commit_notifier")
 
 Connect = Callable[[], Awaitable[Any]]
 """Opens a connection of asyncpg's."""
 
 
 @define(eq=False)
-class Bell:
+class CommitNotifier:
     """Rings for what this process committed, in transactions of its own, on a connection of its own.
 
     ``who`` is how this process knows its own rings: letters and digits.
@@ -90,7 +90,7 @@ class Bell:
 
 
 @define(eq=False)
-class BellListener:
+class CommitListener:
     """Calls ``heard`` when another process rings, and when rings may have been missed.
 
     ``connect`` must lead to PostgreSQL itself: behind a pooler nothing is heard. A connection that breaks is opened

@@ -7,9 +7,9 @@ from attrs import frozen
 from sqlalchemy.exc import DBAPIError
 
 from ...domain.errors import StorageUnavailable
-from .analytics import SqlAnalyticsViews
-from .analytics_rebuild import SqlBeside
-from .consumer_transaction import SqlConsumerWork
+from .analytics import SqlAnalyticsQueries
+from .analytics_rebuild import SqlAnalyticsShadow
+from .consumer_transaction import SqlConsumerTransaction
 from .database import Database
 from .dead_letters import SqlDeadLetters
 from .errors import lost_race
@@ -19,7 +19,7 @@ from .storage import SqlStorage
 
 
 @frozen
-class SqlEffects:
+class SqlConsumerStores:
     """Everything that the consumers of one installation keep."""
 
     storage: SqlStorage
@@ -29,15 +29,15 @@ class SqlEffects:
         return self.storage.database
 
     @property
-    def beside(self) -> SqlBeside:
-        return SqlBeside(self.database)
+    def beside(self) -> SqlAnalyticsShadow:
+        return SqlAnalyticsShadow(self.database)
 
     @asynccontextmanager
-    async def store(self, consumer: str) -> AsyncIterator[SqlConsumerWork]:
+    async def store(self, consumer: str) -> AsyncIterator[SqlConsumerTransaction]:
         """A transaction of ``consumer``. Raises StorageUnavailable, also when the database broke a deadlock by it."""
         try:
             async with self.database.writing() as connection:
-                yield SqlConsumerWork(connection, consumer)
+                yield SqlConsumerTransaction(connection, consumer)
         except DBAPIError as error:
             if lost_race(error):
                 raise StorageUnavailable(self.database.backend, "another transaction was in the way") from error
@@ -52,8 +52,8 @@ class SqlEffects:
         return SqlNotifications(self.database)
 
     @property
-    def analytics(self) -> SqlAnalyticsViews:
-        return SqlAnalyticsViews(self.database)
+    def analytics(self) -> SqlAnalyticsQueries:
+        return SqlAnalyticsQueries(self.database)
 
     @property
     def stock(self) -> SqlStock:

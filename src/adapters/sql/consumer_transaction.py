@@ -8,24 +8,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...application.event_log.records import Positions
 from ...domain.errors import StaleCursor
-from .analytics import SqlAnalyticsBook
+from .analytics import SqlAnalyticsStore
 from .bulk import among, put
 from .cursors import cursors
-from .dead_letters import SqlDeadLetterBook
-from .inventory import SqlReservationBook
-from .notifications import SqlNotificationBook
+from .dead_letters import SqlDeadLetterStore
+from .inventory import SqlReservationStore
+from .notifications import SqlNotificationStore
 
 
-class SqlConsumerWork:
+class SqlConsumerTransaction:
     """One transaction in progress."""
 
     def __init__(self, connection: AsyncConnection, consumer: str) -> None:
         self._connection = connection
         self._consumer = consumer
-        self.notifications = SqlNotificationBook(connection)
-        self.analytics = SqlAnalyticsBook(connection)
-        self.reservations = SqlReservationBook(connection)
-        self.dead_letters = SqlDeadLetterBook(connection, consumer)
+        self.notifications = SqlNotificationStore(connection)
+        self.analytics = SqlAnalyticsStore(connection)
+        self.reservations = SqlReservationStore(connection)
+        self.dead_letters = SqlDeadLetterStore(connection, consumer)
 
     async def hold(self, buckets: Collection[int]) -> Positions:
         at = await self._locked(sorted(buckets))

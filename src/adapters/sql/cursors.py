@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from ...application.event_log.records import CursorAt, Positions
 from .database import Database
-from .types import Moment, metadata
+from .types import Timestamp, metadata
 
 cursors = Table(
     "cursors",
@@ -27,7 +27,7 @@ cursors = Table(
     Column("reader", Text, nullable=False),
     Column("bucket", SmallInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
-    Column("updated_at", Moment, nullable=False),
+    Column("updated_at", Timestamp, nullable=False),
     PrimaryKeyConstraint("reader", "bucket"),
     postgresql_with={"fillfactor": 50},
 )

@@ -30,12 +30,12 @@ from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ...application.consuming.dead_letter import DeadLetter, ForeignLetter, LetterChange, Outcome
-from ...application.event_log.records import Foreign, LogRecord, Origin
-from ...application.operator_note import Word
+from ...application.consuming.dead_letter import DeadLetter, DeadLetterAction, Outcome, SetAsideRecord
+from ...application.event_log.records import LogRecord, Origin, UnrecognizedRecord
+from ...application.operator_note import OperatorNote
 from .bulk import Row, _all, among, change, put
 from .database import Database
-from .types import Counter, Identifier, Moment, metadata
+from .types import Counter, Identifier, Timestamp, metadata
 
 parked_orders = Table(
     "parked_orders",
@@ -57,7 +57,7 @@ dead_letters = Table(
     Column("position", BigInteger, nullable=False),
     Column("type", Text, nullable=False),
     Column("event_id", Text, nullable=False),
-    Column("occurred_at", Moment, nullable=False),
+    Column("occurred_at", Timestamp, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("correlation_id", Text, nullable=False),
     Column("traceparent", Text, nullable=False),
@@ -65,8 +65,8 @@ dead_letters = Table(
     Column("message", Text, nullable=False),
     Column("trace", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("first_failed_at", Moment, nullable=False),
-    Column("last_failed_at", Moment, nullable=False),
+    Column("first_failed_at", Timestamp, nullable=False),
+    Column("last_failed_at", Timestamp, nullable=False),
     # Where on the topic the event was read; nothing of one that came straight from the log.
     Column("topic", Text),
     Column("partition", Integer),
@@ -75,23 +75,23 @@ dead_letters = Table(
 )
 
 
-letters_to_copy = Table(
-    "letters_to_copy",
+dead_letter_copies = Table(
+    "dead_letter_copies",
     metadata,
     Column("consumer", Identifier, nullable=False),
     Column("order_id", Identifier, nullable=False),
     Column("sequence", Integer, nullable=False),
-    Column("due_at", Moment, nullable=False),
+    Column("due_at", Timestamp, nullable=False),
     PrimaryKeyConstraint("consumer", "order_id", "sequence"),
 )
 """Letters that the topic for them does not have yet."""
 
 
-dead_letter_changes = Table(
-    "dead_letter_changes",
+dead_letter_actions = Table(
+    "dead_letter_actions",
     metadata,
     Column("entry", Counter, Identity(), nullable=False),
-    Column("at", Moment, nullable=False),
+    Column("at", Timestamp, nullable=False),
     Column("by", Text, nullable=False),
     Column("why", Text, nullable=False),
     Column("outcome", Text, nullable=False),
@@ -107,11 +107,11 @@ dead_letter_changes = Table(
     PrimaryKeyConstraint("entry"),
 )
 """What somebody did about letters; nothing of it is ever changed or deleted."""
-Index(None, dead_letter_changes.c.consumer, dead_letter_changes.c.order_id)
+Index(None, dead_letter_actions.c.consumer, dead_letter_actions.c.order_id)
 
 
-foreign_records = Table(
-    "foreign_records",
+unrecognized_records = Table(
+    "unrecognized_records",
     metadata,
     Column("consumer", Identifier, nullable=False),
     Column("topic", Identifier, nullable=False),
@@ -122,7 +122,7 @@ foreign_records = Table(
     # Pairs of a name and the value's bytes in base64: names may repeat.
     Column("headers", JSON, nullable=False),
     Column("problem", Text, nullable=False),
-    Column("found_at", Moment, nullable=False),
+    Column("found_at", Timestamp, nullable=False),
     PrimaryKeyConstraint("consumer", "topic", "partition", "offset"),
 )
 
@@ -133,7 +133,7 @@ _RECORD = tuple(name for name in LogRecord._fields if name != "epoch")
 _ORIGIN = tuple(fields_dict(Origin))
 
 
-def row_of_letter(it: DeadLetter) -> dict[str, Any]:
+def row_of_dead_letter(it: DeadLetter) -> dict[str, Any]:
     return {
         **it.record._asdict(),
         **{name: None if it.origin is None else getattr(it.origin, name) for name in _ORIGIN},
@@ -142,25 +142,25 @@ def row_of_letter(it: DeadLetter) -> dict[str, Any]:
     }
 
 
-def letter_of(row: Row) -> DeadLetter:
+def dead_letter_of(row: Row) -> DeadLetter:
     record = LogRecord(**{name: row[name] for name in _RECORD})
     origin = None if row["topic"] is None else Origin(**{name: row[name] for name in _ORIGIN})
     rest = {name: row[name] for name in row if name not in _RECORD + _ORIGIN}
     return DeadLetter(record=record, origin=origin, **rest)
 
 
-def row_of_change(it: LetterChange) -> dict[str, Any]:
-    rest = {name: value for name, value in asdict(it, recurse=False).items() if name != "word"}
-    return {**asdict(it.word), **rest, "outcome": it.outcome.value}
+def row_of_action(it: DeadLetterAction) -> dict[str, Any]:
+    rest = {name: value for name, value in asdict(it, recurse=False).items() if name != "note"}
+    return {**asdict(it.note), **rest, "outcome": it.outcome.value}
 
 
-def change_of(row: Row) -> LetterChange:
+def action_of(row: Row) -> DeadLetterAction:
     rest = {name: row[name] for name in row if name not in ("entry", "by", "why", "at", "outcome")}
-    word = Word(by=row["by"], why=row["why"], at=row["at"])
-    return LetterChange(word=word, outcome=Outcome(row["outcome"]), **rest)
+    note = OperatorNote(by=row["by"], reason=row["why"], at=row["at"])
+    return DeadLetterAction(note=note, outcome=Outcome(row["outcome"]), **rest)
 
 
-def row_of_foreign(it: ForeignLetter) -> dict[str, Any]:
+def row_of_set_aside(it: SetAsideRecord) -> dict[str, Any]:
     return {
         **asdict(it.record, recurse=False),
         "headers": [[name, b64encode(value).decode()] for name, value in it.record.headers],
@@ -170,11 +170,11 @@ def row_of_foreign(it: ForeignLetter) -> dict[str, Any]:
     }
 
 
-def foreign_of(row: Row) -> ForeignLetter:
-    names = set(fields_dict(Foreign)) - {"headers"}
+def set_aside_of(row: Row) -> SetAsideRecord:
+    names = set(fields_dict(UnrecognizedRecord)) - {"headers"}
     headers = tuple((name, b64decode(value)) for name, value in row["headers"])
-    record = Foreign(headers=headers, **{name: row[name] for name in names})
-    return ForeignLetter(consumer=row["consumer"], record=record, found_at=row["found_at"])
+    record = UnrecognizedRecord(headers=headers, **{name: row[name] for name in names})
+    return SetAsideRecord(consumer=row["consumer"], record=record, found_at=row["found_at"])
 
 
 def _storable(text: str) -> str:
@@ -183,7 +183,7 @@ def _storable(text: str) -> str:
 
 
 @frozen
-class SqlDeadLetterBook:
+class SqlDeadLetterStore:
     """Whoever adds or removes letters of an order holds its row in ``parked_orders`` until the transaction ends."""
 
     _connection: AsyncConnection
@@ -204,16 +204,16 @@ class SqlDeadLetterBook:
             return None
         letters = self._letters(order_id, select(dead_letters)).order_by(dead_letters.c.sequence).limit(1)
         row = (await self._connection.execute(letters)).mappings().first()
-        return None if row is None else letter_of(row)
+        return None if row is None else dead_letter_of(row)
 
     async def keep(self, letters: Sequence[DeadLetter]) -> None:
         for order_id in sorted({letter.record.order_id for letter in letters}):
             await self._park(order_id)
-        await put(self._connection, dead_letters, [row_of_letter(it) for it in letters])
+        await put(self._connection, dead_letters, [row_of_dead_letter(it) for it in letters])
 
     async def remove(self, letter: DeadLetter) -> bool:
         order_id = letter.record.order_id
-        for table in (dead_letters, letters_to_copy):
+        for table in (dead_letters, dead_letter_copies):
             it = table.c
             here = it.consumer == self._consumer, it.order_id == order_id, it.sequence == letter.record.sequence
             await self._connection.execute(delete(table).where(*here))
@@ -231,13 +231,13 @@ class SqlDeadLetterBook:
             {"consumer": it.consumer, "order_id": it.record.order_id, "sequence": it.record.sequence, "due_at": at}
             for it in letters
         ]
-        await put(self._connection, letters_to_copy, rows)
+        await put(self._connection, dead_letter_copies, rows)
 
-    async def note(self, change: LetterChange) -> None:
-        await self._connection.execute(insert(dead_letter_changes).values(row_of_change(change)))
+    async def note(self, change: DeadLetterAction) -> None:
+        await self._connection.execute(insert(dead_letter_actions).values(row_of_action(change)))
 
-    async def set_aside(self, letters: Sequence[ForeignLetter]) -> None:
-        await put(self._connection, foreign_records, [row_of_foreign(it) for it in letters], replace=False)
+    async def set_aside(self, letters: Sequence[SetAsideRecord]) -> None:
+        await put(self._connection, unrecognized_records, [row_of_set_aside(it) for it in letters], replace=False)
 
     async def _park(self, order_id: str) -> None:
         """Insert the order's row or lock the one that is there: ON CONFLICT DO NOTHING would not lock it."""
@@ -268,12 +268,12 @@ class SqlDeadLetters:
             letters = letters.where(it.consumer == consumer)
         if error is not None:
             letters = letters.where(it.error == error)
-        return [letter_of(row) for row in await _all(self._database, letters)]
+        return [dead_letter_of(row) for row in await _all(self._database, letters)]
 
     async def of_order(self, consumer: str, order_id: str) -> Sequence[DeadLetter]:
         it = dead_letters.c
         letters = select(dead_letters).where(it.consumer == consumer, it.order_id == order_id).order_by(it.sequence)
-        return [letter_of(row) for row in await _all(self._database, letters)]
+        return [dead_letter_of(row) for row in await _all(self._database, letters)]
 
     async def waiting(self, consumer: str) -> Mapping[str, int]:
         it = dead_letters.c
@@ -284,21 +284,21 @@ class SqlDeadLetters:
 
     async def history(
         self, *, limit: int, consumer: str | None = None, order_id: str | None = None
-    ) -> Sequence[LetterChange]:
-        it = dead_letter_changes.c
-        changes = select(dead_letter_changes).order_by(it.entry.desc()).limit(limit)
+    ) -> Sequence[DeadLetterAction]:
+        it = dead_letter_actions.c
+        changes = select(dead_letter_actions).order_by(it.entry.desc()).limit(limit)
         if consumer is not None:
             changes = changes.where(it.consumer == consumer)
         if order_id is not None:
             changes = changes.where(it.order_id == order_id)
-        return [change_of(row) for row in await _all(self._database, changes)]
+        return [action_of(row) for row in await _all(self._database, changes)]
 
     async def claim_copies(self, *, now: datetime, until: datetime, limit: int) -> Sequence[DeadLetter]:
-        it, letter = letters_to_copy.c, dead_letters.c
+        it, letter = dead_letter_copies.c, dead_letters.c
         same = and_(it.consumer == letter.consumer, it.order_id == letter.order_id, it.sequence == letter.sequence)
         due = (
             select(dead_letters)
-            .join(letters_to_copy, same)
+            .join(dead_letter_copies, same)
             .where(it.due_at <= now)
             .order_by(it.consumer, it.order_id, it.sequence)
             .limit(limit)
@@ -307,20 +307,20 @@ class SqlDeadLetters:
         if not await _all(self._database, due.limit(1)):
             return []
         async with self._database.writing() as connection:
-            found = await connection.execute(due.with_for_update(of=letters_to_copy, skip_locked=True))
-            claimed = [letter_of(row) for row in found.mappings()]
-            await change(connection, letters_to_copy, [{**_key(letter), "due_at": until} for letter in claimed])
+            found = await connection.execute(due.with_for_update(of=dead_letter_copies, skip_locked=True))
+            claimed = [dead_letter_of(row) for row in found.mappings()]
+            await change(connection, dead_letter_copies, [{**_key(letter), "due_at": until} for letter in claimed])
         return claimed
 
     async def copied(self, letters: Sequence[DeadLetter]) -> None:
-        it = letters_to_copy.c
+        it = dead_letter_copies.c
         async with self._database.writing() as connection:
             for letter in letters:
                 here = [it[name] == value for name, value in _key(letter).items()]
-                await connection.execute(delete(letters_to_copy).where(*here))
+                await connection.execute(delete(dead_letter_copies).where(*here))
 
     async def dropped(self, consumer: str) -> Mapping[str, Collection[int]]:
-        it = dead_letter_changes.c
+        it = dead_letter_actions.c
         given_up = select(it.order_id, it.sequence).where(it.consumer == consumer, it.outcome == Outcome.DROPPED.value)
         found: dict[str, set[int]] = defaultdict(set)
         for row in await _all(self._database, given_up):
@@ -337,21 +337,21 @@ class SqlDeadLetters:
         counted = select(it, func.count().label("letters")).group_by(it)
         return {row["consumer"]: row["letters"] for row in await _all(self._database, counted)}
 
-    async def foreign_records(self) -> Mapping[str, int]:
-        it = foreign_records.c.consumer
+    async def unrecognized_records(self) -> Mapping[str, int]:
+        it = unrecognized_records.c.consumer
         counted = select(it, func.count().label("records")).group_by(it)
         return {row["consumer"]: row["records"] for row in await _all(self._database, counted)}
 
     async def latest(self, limit: int) -> Sequence[DeadLetter]:
         it = dead_letters.c
         letters = select(dead_letters).where(it.error != "").order_by(it.last_failed_at.desc()).limit(limit)
-        return [letter_of(row) for row in await _all(self._database, letters)]
+        return [dead_letter_of(row) for row in await _all(self._database, letters)]
 
-    async def foreign(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[ForeignLetter]:
-        letters = select(foreign_records).order_by(*foreign_records.primary_key.columns).limit(limit)
+    async def foreign(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[SetAsideRecord]:
+        letters = select(unrecognized_records).order_by(*unrecognized_records.primary_key.columns).limit(limit)
         if consumer is not None:
-            letters = letters.where(foreign_records.c.consumer == consumer)
-        return [foreign_of(row) for row in await _all(self._database, letters)]
+            letters = letters.where(unrecognized_records.c.consumer == consumer)
+        return [set_aside_of(row) for row in await _all(self._database, letters)]
 
 
 def _key(letter: DeadLetter) -> dict[str, object]:

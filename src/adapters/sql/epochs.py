@@ -19,18 +19,18 @@ from sqlalchemy import (
     text,
 )
 
-from ...application.event_log.records import FIRST_EPOCH, FLOOR
-from ...application.operator_note import Word
-from ...application.recovery.epochs import Begun, Epochs
+from ...application.event_log.records import FIRST_EPOCH, RELAY
+from ...application.operator_note import OperatorNote
+from ...application.recovery.epochs import Epoch, Epochs
 from .cursors import cursors
 from .database import POSTGRESQL, Database
-from .types import Moment, metadata
+from .types import Timestamp, metadata
 
 log_epochs = Table(
     "log_epochs",
     metadata,
     Column("epoch", Integer, nullable=False, autoincrement=False),
-    Column("at", Moment, nullable=False),
+    Column("at", Timestamp, nullable=False),
     Column("by", Text, nullable=False),
     Column("why", Text, nullable=False),
     PrimaryKeyConstraint("epoch"),
@@ -72,25 +72,25 @@ class SqlEpochs:
                 kept[row.epoch][row.bucket] = row.kept
         return Epochs(
             tuple(
-                Begun(epoch=row.epoch, word=Word(by=row.by, why=row.why, at=row.at), kept=kept[row.epoch])
+                Epoch(epoch=row.epoch, note=OperatorNote(by=row.by, reason=row.reason, at=row.at), kept=kept[row.epoch])
                 for row in rows
             )
         )
 
-    async def begin(self, begun: Begun) -> bool:
-        word, now = begun.word, datetime.now(UTC)
+    async def begin(self, begun: Epoch) -> bool:
+        note, now = begun.note, datetime.now(UTC)
         async with self.database.writing() as connection:
             if self.database.backend == POSTGRESQL:  # of two who begin one at once, the second sees the first's
                 await connection.execute(text("LOCK TABLE log_epochs IN EXCLUSIVE MODE"))
             if begun.epoch <= (await connection.scalar(select(func.max(log_epochs.c.epoch))) or FIRST_EPOCH):
                 return False
-            row = {"epoch": begun.epoch, "at": word.at, "by": word.by, "why": word.why}
+            row = {"epoch": begun.epoch, "at": note.at, "by": note.by, "reason": note.reason}
             await connection.execute(insert(log_epochs).values(row))
             if begun.kept:
                 rows = [{"epoch": begun.epoch, "bucket": b, "kept": at} for b, at in sorted(begun.kept.items())]
                 await connection.execute(insert(log_epoch_buckets), rows)
                 floors = [
-                    {"reader": FLOOR, "bucket": b, "kept": at, "now": now} for b, at in sorted(begun.kept.items())
+                    {"reader": RELAY, "bucket": b, "kept": at, "now": now} for b, at in sorted(begun.kept.items())
                 ]
                 await connection.execute(_SET_BACK, floors)
         return True

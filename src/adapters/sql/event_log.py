@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from ...application.event_log.records import Address, EventTimes, LogRecord, Positions, shares
 from .database import POSTGRESQL, Database
-from .types import Identifier, Moment, metadata
+from .types import Identifier, Timestamp, metadata
 
 order_events = Table(
     "order_events",
@@ -35,13 +35,13 @@ order_events = Table(
     Column("sequence", Integer, nullable=False),
     Column("type", Text, nullable=False),
     Column("event_id", Text, nullable=False),
-    Column("occurred_at", Moment, nullable=False),
+    Column("occurred_at", Timestamp, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("correlation_id", Text, nullable=False),
     Column("traceparent", Text, nullable=False),
     # Not part of what is read on: when a door heard of it, and when it was appended, just before the commit.
-    Column("asked_at", Moment),
-    Column("committed_at", Moment),
+    Column("asked_at", Timestamp),
+    Column("committed_at", Timestamp),
     PrimaryKeyConstraint("bucket", "position"),
     UniqueConstraint("order_id", "sequence"),
 )

@@ -11,7 +11,7 @@ from attrs import frozen
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ...application.health.facts import Cause, ClockOffset, DatabaseFacts, Trouble
+from ...application.health.facts import ClockOffset, ConnectionFailure, DatabaseFacts, FailureReason
 from ...domain.errors import NotConfigured, StorageUnavailable
 from . import schema
 from .database import POSTGRESQL, Database
@@ -35,11 +35,11 @@ _SIZE = {
     "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
 }
 _BY_STATE = {
-    "28": Cause.AUTHENTICATION,
-    "3D": Cause.NO_SUCH_DATABASE,
-    "53": Cause.BUSY,
-    "42501": Cause.NOT_ALLOWED,
-    "08P01": Cause.POOLER,
+    "28": FailureReason.AUTHENTICATION,
+    "3D": FailureReason.NO_SUCH_DATABASE,
+    "53": FailureReason.BUSY,
+    "42501": FailureReason.NOT_ALLOWED,
+    "08P01": FailureReason.POOLER,
 }
 
 
@@ -48,13 +48,13 @@ def _now() -> datetime:
 
 
 @frozen
-class SqlWatch:
+class SqlHealth:
     """``clock`` is this machine's."""
 
     database: Database
     clock: Callable[[], datetime] = _now
 
-    async def look(self) -> DatabaseFacts | Trouble:
+    async def look(self) -> DatabaseFacts | ConnectionFailure:
         try:
             # Behind a pooler only a transaction is told what our connections would be told.
             async with self.database.writing() if self.database.pooled else self.database.reading() as connection:
@@ -101,27 +101,27 @@ async def _sqlite(connection: AsyncConnection) -> dict[str, Any]:
     return {"version": await connection.scalar(text("SELECT sqlite_version()")), "settings": settings}
 
 
-def trouble(error: BaseException) -> Trouble:
+def trouble(error: BaseException) -> ConnectionFailure:
     """Why the database did not answer, by what lies beneath ``error``."""
     for cause in _beneath(error):
         if (found := _cause(cause)) is not None:
-            return Trouble(found, _said(cause))
-    return Trouble(Cause.OTHER, _said(error))
+            return ConnectionFailure(found, _said(cause))
+    return ConnectionFailure(FailureReason.OTHER, _said(error))
 
 
-def _cause(error: BaseException) -> Cause | None:
+def _cause(error: BaseException) -> FailureReason | None:
     if state := sqlstate(error):
         return next((cause for prefix, cause in _BY_STATE.items() if state.startswith(prefix)), None)
     if isinstance(error, ssl.SSLError) or (isinstance(error, ConnectionError) and "SSL" in str(error)):
-        return Cause.TLS
+        return FailureReason.TLS
     if isinstance(error, socket.gaierror):
-        return Cause.NO_SUCH_HOST
+        return FailureReason.NO_SUCH_HOST
     if isinstance(error, ConnectionRefusedError):
-        return Cause.REFUSED
+        return FailureReason.REFUSED
     if isinstance(error, TimeoutError):
-        return Cause.TIMEOUT
+        return FailureReason.TIMEOUT
     if isinstance(error, ConnectionError):
-        return Cause.DROPPED
+        return FailureReason.DROPPED
     return None
 
 

@@ -15,9 +15,9 @@ from sqlalchemy import (
     select,
 )
 
-from ...application.orders.idempotency import Answer
+from ...application.orders.idempotency import StoredResponse
 from .database import Database
-from .types import Identifier, Moment, metadata
+from .types import Identifier, Timestamp, metadata
 
 idempotency_keys = Table(
     "idempotency_keys",
@@ -27,7 +27,7 @@ idempotency_keys = Table(
     Column("fingerprint", Text, nullable=False),
     Column("order_id", Identifier, nullable=False),
     Column("answer", LargeBinary, nullable=False),
-    Column("created_at", Moment, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
     PrimaryKeyConstraint("caller", "key"),
 )
 Index(None, idempotency_keys.c.created_at)
@@ -39,14 +39,14 @@ _FIND = select(idempotency_keys.c.fingerprint, idempotency_keys.c.answer, idempo
 
 
 @frozen
-class SqlAnswers:
+class SqlIdempotencyStore:
     database: Database
 
-    async def find(self, caller: str, key: str) -> Answer | None:
+    async def find(self, caller: str, key: str) -> StoredResponse | None:
         found = await self.database.rows(_FIND, {"caller": caller, "key": key})
-        return next((Answer(row.fingerprint, row.answer, row.order_id) for row in found), None)
+        return next((StoredResponse(row.fingerprint, row.answer, row.order_id) for row in found), None)
 
-    async def forget_before(self, moment: datetime) -> int:
+    async def delete_before(self, moment: datetime) -> int:
         old = delete(idempotency_keys).where(idempotency_keys.c.created_at < moment)
         async with self.database.writing() as connection:
             return (await connection.execute(old)).rowcount

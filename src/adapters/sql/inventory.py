@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ...application.inventory.stock import Food, Reservation, ReservationStatus, StockItem, check_stock
 from .bulk import Row, _all, _rows, among, put
 from .database import Database
-from .types import ROOM_TO_CHANGE, Identifier, Moment, metadata
+from .types import ROOM_TO_CHANGE, Identifier, Timestamp, metadata
 
 stock = Table(
     "stock",
@@ -48,7 +48,7 @@ reservations = Table(
     Column("taken", JSON, nullable=False),
     Column("missing", JSON, nullable=False),
     Column("outcome", Text, nullable=False),
-    Column("settled_at", Moment),
+    Column("settled_at", Timestamp),
     Column("correlation_id", Text, nullable=False, server_default=""),
     Column("traceparent", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("order_id"),
@@ -83,7 +83,7 @@ def reservation_of(row: Row) -> Reservation:
 
 
 @frozen
-class SqlReservationBook:
+class SqlReservationStore:
     _connection: AsyncConnection
 
     async def reservations(self, order_ids: Collection[str]) -> Mapping[str, Reservation]:

@@ -6,10 +6,10 @@ from attrs import frozen
 from sqlalchemy import Column, Identity, PrimaryKeyConstraint, Table, Text, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ...application.operator_note import Word
-from ...application.replay.maintenance_log import Repair, RepairKind
+from ...application.operator_note import OperatorNote
+from ...application.replay.maintenance_log import MaintenanceEntry, MaintenanceKind
 from .database import Database
-from .types import Counter, Identifier, Moment, metadata
+from .types import Counter, Identifier, Timestamp, metadata
 
 repairs = Table(
     "repairs",
@@ -18,7 +18,7 @@ repairs = Table(
     Column("kind", Text, nullable=False),
     Column("consumer", Identifier, nullable=False),
     Column("what", Text, nullable=False),
-    Column("at", Moment, nullable=False),
+    Column("at", Timestamp, nullable=False),
     Column("by", Text, nullable=False),
     Column("why", Text, nullable=False),
     PrimaryKeyConstraint("entry"),
@@ -27,28 +27,30 @@ repairs = Table(
 
 
 @frozen
-class SqlRepairs:
+class SqlMaintenanceLog:
     database: Database
 
-    async def note(self, repair: Repair) -> None:
+    async def note(self, repair: MaintenanceEntry) -> None:
         async with self.database.writing() as connection:
             await note(connection, repair)
 
-    async def history(self, *, limit: int) -> Sequence[Repair]:
+    async def history(self, *, limit: int) -> Sequence[MaintenanceEntry]:
         async with self.database.reading() as connection:
             found = await connection.execute(select(repairs).order_by(repairs.c.entry.desc()).limit(limit))
             return [
-                Repair(
-                    kind=RepairKind(row.kind),
+                MaintenanceEntry(
+                    kind=MaintenanceKind(row.kind),
                     consumer=row.consumer,
                     what=row.what,
-                    word=Word(by=row.by, why=row.why, at=row.at),
+                    note=OperatorNote(by=row.by, reason=row.reason, at=row.at),
                 )
                 for row in found
             ]
 
 
-async def note(connection: AsyncConnection, repair: Repair) -> None:
+async def note(connection: AsyncConnection, repair: MaintenanceEntry) -> None:
     """Within the transaction of ``connection``."""
     row = {"kind": repair.kind.value, "consumer": repair.consumer, "what": repair.what}
-    await connection.execute(insert(repairs).values(**row, at=repair.word.at, by=repair.word.by, why=repair.word.why))
+    await connection.execute(
+        insert(repairs).values(**row, at=repair.note.at, by=repair.note.by, reason=repair.note.reason)
+    )

@@ -20,10 +20,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ...application.notifications.notification import Contact, Notification, NotificationStatus, Parties, Told
+from ...application.notifications.notification import (
+    Contact,
+    Notification,
+    NotificationKey,
+    NotificationStatus,
+    Parties,
+)
 from .bulk import Row, _all, _rows, among, change, put
 from .database import Database
-from .types import ROOM_TO_CHANGE, Identifier, Moment, metadata
+from .types import ROOM_TO_CHANGE, Identifier, Timestamp, metadata
 
 order_parties = Table(
     "order_parties",
@@ -60,9 +66,9 @@ notifications = Table(
     Column("text", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("recorded_at", Moment, nullable=False),
-    Column("due_at", Moment, nullable=False),
-    Column("sent_at", Moment),
+    Column("recorded_at", Timestamp, nullable=False),
+    Column("due_at", Timestamp, nullable=False),
+    Column("sent_at", Timestamp),
     Column("detail", Text, nullable=False),
     Column("correlation_id", Text, nullable=False, server_default=""),
     Column("traceparent", Text, nullable=False, server_default=""),
@@ -117,7 +123,7 @@ def notification_of(row: Row) -> Notification:
 
 
 @frozen
-class SqlNotificationBook:
+class SqlNotificationStore:
     _connection: AsyncConnection
 
     async def parties(self, order_ids: Collection[str]) -> Mapping[str, Parties]:
@@ -135,7 +141,7 @@ class SqlNotificationBook:
         await put(self._connection, notifications, [row_of_notification(it) for it in notifications_], replace=False)
 
 
-_TOLD = [notifications.c[name] for name in Told._fields]
+_TOLD = [notifications.c[name] for name in NotificationKey._fields]
 
 
 @frozen
@@ -191,9 +197,9 @@ class SqlNotifications:
             )
             return [notification_of(row) for row in found.mappings()]
 
-    async def told(self, order_ids: Collection[str]) -> Sequence[Told]:
+    async def told(self, order_ids: Collection[str]) -> Sequence[NotificationKey]:
         async with self._database.reading() as connection:
             found = await connection.execute(
                 select(*_TOLD).where(among(connection, notifications.c.order_id, order_ids)).order_by(*_TOLD)
             )
-            return [*starmap(Told, found)]
+            return [*starmap(NotificationKey, found)]

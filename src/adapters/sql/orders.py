@@ -34,7 +34,7 @@ from ...domain.text import identifier
 from ..paging import after_cursor, cursor_of
 from .bulk import among
 from .database import POSTGRESQL, Database
-from .types import Amount, Identifier, Moment, metadata
+from .types import DecimalAmount, Identifier, Timestamp, metadata
 
 orders = Table(
     "orders",
@@ -46,16 +46,16 @@ orders = Table(
     Column("restaurant_id", Identifier, nullable=False),
     Column("shipper_id", Identifier),
     Column("lines", JSON, nullable=False),
-    Column("delivery_fee", Amount, nullable=False),
+    Column("delivery_fee", DecimalAmount, nullable=False),
     Column("currency", Text, nullable=False),
     Column("payment_method", Text, nullable=False),
     Column("payment_status", Text, nullable=False),
     Column("card_token", Text),
     Column("address", JSON(none_as_null=True)),
-    Column("created_at", Moment, nullable=False),
-    Column("updated_at", Moment, nullable=False),
-    Column("estimated_at", Moment),
-    Column("delivered_at", Moment),
+    Column("created_at", Timestamp, nullable=False),
+    Column("updated_at", Timestamp, nullable=False),
+    Column("estimated_at", Timestamp),
+    Column("delivered_at", Timestamp),
     Column("delivery_minutes", Integer),
     Column("cancel_reason", Text),
     Column("cancelled_by", Text),
@@ -172,7 +172,7 @@ _ONE_POSTGRESQL = f"SELECT {', '.join(column.name for column in orders.columns)}
 class SqlOrderRepository:
     """The orders of one unit of work: reads what is committed, and gathers what is saved."""
 
-    views: "SqlOrderViews"
+    views: "SqlOrderQueries"
     writes: WriteSet
 
     async def get(self, order_id: str) -> Order:
@@ -192,7 +192,7 @@ _STILL_OPEN = (
 
 
 @frozen
-class SqlOrderViews:
+class SqlOrderQueries:
     database: Database
 
     async def get(self, order_id: str) -> Order:
@@ -249,6 +249,6 @@ def _page(query: OrderQuery) -> Select[Any]:
         page = page.where(orders.c.created_at < query.created_until)
     if query.cursor is not None:
         at, order_id = after_cursor(query.cursor)
-        place = tuple_(literal(at, Moment()), literal(order_id, orders.c.id.type))
+        place = tuple_(literal(at, Timestamp()), literal(order_id, orders.c.id.type))
         page = page.where(tuple_(orders.c.created_at, orders.c.id) < place)
     return page

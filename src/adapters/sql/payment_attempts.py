@@ -22,7 +22,7 @@ from sqlalchemy import (
 from ...application.orders.payment_attempts import AttemptKind, AttemptStatus, PaymentAttempt
 from ...domain.money import Money
 from .database import Database
-from .types import Amount, Counter, Identifier, Moment, metadata
+from .types import Counter, DecimalAmount, Identifier, Timestamp, metadata
 
 payment_attempts = Table(
     "payment_attempts",
@@ -32,13 +32,13 @@ payment_attempts = Table(
     Column("order_id", Identifier, nullable=False),
     Column("number", Integer, nullable=False),
     Column("kind", Text, nullable=False),
-    Column("amount", Amount, nullable=False),
+    Column("amount", DecimalAmount, nullable=False),
     Column("currency", Text, nullable=False),
-    Column("asked_at", Moment, nullable=False),
+    Column("asked_at", Timestamp, nullable=False),
     Column("status", Text, nullable=False),
     Column("reference", Text, nullable=False),
     Column("detail", Text, nullable=False),
-    Column("settled_at", Moment),
+    Column("settled_at", Timestamp),
     PrimaryKeyConstraint("entry"),
     UniqueConstraint("key"),
 )

@@ -25,9 +25,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
-from ...application.health.processes import Failure, Part, Process, Seen
+from ...application.health.processes import Failure, KnownProcess, Part, Process
 from .database import POSTGRESQL, Database
-from .types import Identifier, Moment, metadata
+from .types import Identifier, Timestamp, metadata
 
 processes = Table(
     "processes",
@@ -36,15 +36,15 @@ processes = Table(
     Column("version", Text, nullable=False),
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
-    Column("started_at", Moment, nullable=False),
-    Column("last_seen_at", Moment, nullable=False),
-    Column("own_time", Moment, nullable=False),
+    Column("started_at", Timestamp, nullable=False),
+    Column("last_seen_at", Timestamp, nullable=False),
+    Column("own_time", Timestamp, nullable=False),
     Column("parts", JSON, nullable=False),
     Column("failures", BigInteger, nullable=False),
     Column("failed_part", Text),
     Column("failure_code", Text),
     Column("failure_message", Text),
-    Column("failed_at", Moment),
+    Column("failed_at", Timestamp),
     PrimaryKeyConstraint("id"),
 )
 """``last_seen_at`` is by the database's clock, ``own_time`` what the process's own clock said then."""
@@ -57,7 +57,7 @@ _HERE = processes.c.id == bindparam("its_id")
 class SqlProcessRegistry:
     database: Database
 
-    async def beat(self, process: Process, at: datetime) -> None:
+    async def heartbeat(self, process: Process, at: datetime) -> None:
         row = {**_row(process), "own_time": at, "last_seen_at": self._ago(0)}
         insert = (PostgresInsert if self.database.backend == POSTGRESQL else SqliteInsert)(processes).values(row)
         changed = {name: insert.excluded[name] for name in row if name != "id"}
@@ -68,7 +68,7 @@ class SqlProcessRegistry:
         async with self.database.writing() as connection:
             await connection.execute(delete(processes).where(_HERE), {"its_id": id})
 
-    async def seen(self) -> Sequence[Seen]:
+    async def seen(self) -> Sequence[KnownProcess]:
         query = select(processes, self._ago(0).label("now"))
         async with self.database.reading() as connection:
             rows = await connection.execute(query.order_by(processes.c.started_at, processes.c.id))
@@ -83,8 +83,8 @@ class SqlProcessRegistry:
         """So many seconds ago by the database's clock; a file's is that of whoever writes it."""
         passed = timedelta(seconds=seconds)
         if self.database.backend == POSTGRESQL:
-            return func.clock_timestamp(type_=Moment()) - literal(passed, Interval())
-        return literal(datetime.now(UTC) - passed, Moment())
+            return func.clock_timestamp(type_=Timestamp()) - literal(passed, Interval())
+        return literal(datetime.now(UTC) - passed, Timestamp())
 
 
 def _row(process: Process) -> dict[str, Any]:
@@ -111,8 +111,8 @@ def _row(process: Process) -> dict[str, Any]:
     }
 
 
-def _seen(row: RowMapping) -> Seen:
-    return Seen(
+def _seen(row: RowMapping) -> KnownProcess:
+    return KnownProcess(
         process=Process(
             id=row["id"],
             version=row["version"],

@@ -22,10 +22,10 @@ from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ...application.operator_note import Word
-from ...application.rollout.rollout import EVERYTHING, ChangeKind, InForce, RolloutChange
+from ...application.operator_note import OperatorNote
+from ...application.rollout.rollout import EVERYTHING, ChangeKind, RolloutChange, RolloutState
 from .database import POSTGRESQL, Database
-from .types import Counter, Identifier, Moment, metadata
+from .types import Counter, Identifier, Timestamp, metadata
 
 publishing_share = Table(
     "publishing_share",
@@ -43,7 +43,7 @@ consumer_pauses = Table(
     "consumer_pauses",
     metadata,
     Column("consumer", Identifier, nullable=False),
-    Column("at", Moment, nullable=False),
+    Column("at", Timestamp, nullable=False),
     Column("by", Text, nullable=False),
     Column("why", Text, nullable=False),
     PrimaryKeyConstraint("consumer"),
@@ -59,7 +59,7 @@ rollout_changes = Table(
     Column("consumer", Identifier),
     Column("before", SmallInteger),
     Column("after", SmallInteger),
-    Column("at", Moment, nullable=False),
+    Column("at", Timestamp, nullable=False),
     Column("by", Text, nullable=False),
     Column("why", Text, nullable=False),
     PrimaryKeyConstraint("entry"),
@@ -77,13 +77,13 @@ _PAUSES = select(consumer_pauses)
 class SqlRollout:
     database: Database
 
-    async def in_force(self) -> InForce:
+    async def current_rollout(self) -> RolloutState:
         async with self.database.reading() as connection:
             percent = await connection.scalar(_SHARE)
             paused = {row.consumer: _word(row) for row in await connection.execute(_PAUSES)}
-        return InForce(EVERYTHING if percent is None else percent, paused)
+        return RolloutState(EVERYTHING if percent is None else percent, paused)
 
-    async def set_share(self, percent: int, word: Word) -> RolloutChange | None:
+    async def set_share(self, percent: int, note: OperatorNote) -> RolloutChange | None:
         async with self.database.writing() as connection:
             await self._put_new(connection, publishing_share, {"id": 1, "percent": EVERYTHING})
             # Held until the commit, so that the next one who changes it sees what this one made of it.
@@ -91,25 +91,25 @@ class SqlRollout:
             if before == percent:
                 return None
             await connection.execute(update(publishing_share).values(percent=percent))
-            change = RolloutChange(kind=ChangeKind.SHARE, word=word, before=before, after=percent)
+            change = RolloutChange(kind=ChangeKind.SHARE, note=note, before=before, after=percent)
             await _note(connection, change)
         return change
 
-    async def pause(self, consumer: str, word: Word) -> RolloutChange | None:
-        row = {"consumer": consumer, "at": word.at, "by": word.by, "why": word.why}
+    async def pause(self, consumer: str, note: OperatorNote) -> RolloutChange | None:
+        row = {"consumer": consumer, "at": note.at, "by": note.by, "reason": note.reason}
         async with self.database.writing() as connection:
             if not await self._put_new(connection, consumer_pauses, row):
                 return None
-            change = RolloutChange(kind=ChangeKind.PAUSE, word=word, consumer=consumer)
+            change = RolloutChange(kind=ChangeKind.PAUSE, note=note, consumer=consumer)
             await _note(connection, change)
         return change
 
-    async def resume(self, consumer: str, word: Word) -> RolloutChange | None:
+    async def resume(self, consumer: str, note: OperatorNote) -> RolloutChange | None:
         async with self.database.writing() as connection:
             gone = await connection.execute(delete(consumer_pauses).where(consumer_pauses.c.consumer == consumer))
             if not gone.rowcount:
                 return None
-            change = RolloutChange(kind=ChangeKind.RESUME, word=word, consumer=consumer)
+            change = RolloutChange(kind=ChangeKind.RESUME, note=note, consumer=consumer)
             await _note(connection, change)
         return change
 
@@ -133,18 +133,18 @@ async def _note(connection: AsyncConnection, change: RolloutChange) -> None:
         "consumer": change.consumer,
         "before": change.before,
         "after": change.after,
-        "at": change.word.at,
-        "by": change.word.by,
-        "why": change.word.why,
+        "at": change.note.at,
+        "by": change.note.by,
+        "reason": change.note.reason,
     }
     await connection.execute(insert(rollout_changes).values(row))
 
 
 def _change(row: Row[Any]) -> RolloutChange:
     return RolloutChange(
-        kind=ChangeKind(row.kind), word=_word(row), consumer=row.consumer, before=row.before, after=row.after
+        kind=ChangeKind(row.kind), note=_word(row), consumer=row.consumer, before=row.before, after=row.after
     )
 
 
-def _word(row: Row[Any]) -> Word:
-    return Word(by=row.by, why=row.why, at=row.at)
+def _word(row: Row[Any]) -> OperatorNote:
+    return OperatorNote(by=row.by, reason=row.reason, at=row.at)

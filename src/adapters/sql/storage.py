@@ -15,9 +15,9 @@ from .cursors import SqlCursors
 from .database import Database
 from .epochs import SqlEpochs
 from .event_log import SqlEventLog, log_heads
-from .idempotency import SqlAnswers
-from .maintenance_log import SqlRepairs
-from .orders import SqlOrderAudit, SqlOrderRepository, SqlOrderViews
+from .idempotency import SqlIdempotencyStore
+from .maintenance_log import SqlMaintenanceLog
+from .orders import SqlOrderAudit, SqlOrderQueries, SqlOrderRepository
 from .payment_attempts import SqlPaymentAttempts
 from .processes import SqlProcessRegistry
 from .rollout import SqlRollout
@@ -36,17 +36,17 @@ class SqlStorage:
 
     database: Database
     committer: SqlCommitter
-    views: SqlOrderViews
+    views: SqlOrderQueries
     log: SqlEventLog
     cursors: SqlCursors
-    answers: SqlAnswers
+    answers: SqlIdempotencyStore
     attempts: SqlPaymentAttempts
     tokens: SqlTokens
     audit: SqlOrderAudit
     rollout: SqlRollout
     epochs: SqlEpochs
     processes: SqlProcessRegistry
-    repairs: SqlRepairs
+    repairs: SqlMaintenanceLog
 
     @classmethod
     def at(
@@ -68,17 +68,17 @@ class SqlStorage:
         return cls(
             database=database,
             committer=SqlCommitter(database, on_commit, event_limit),
-            views=SqlOrderViews(database),
+            views=SqlOrderQueries(database),
             log=SqlEventLog(database),
             cursors=SqlCursors(database),
-            answers=SqlAnswers(database),
+            answers=SqlIdempotencyStore(database),
             attempts=SqlPaymentAttempts(database),
             tokens=SqlTokens(database),
             audit=SqlOrderAudit(database),
             rollout=SqlRollout(database),
             epochs=SqlEpochs(database),
             processes=SqlProcessRegistry(database),
-            repairs=SqlRepairs(database),
+            repairs=SqlMaintenanceLog(database),
         )
 
     @property

@@ -15,7 +15,7 @@ from sqlalchemy import (
 
 from ...domain.actor import Actor, Role
 from .database import Database
-from .types import Moment, metadata
+from .types import Timestamp, metadata
 
 tokens = Table(
     "tokens",
@@ -24,7 +24,7 @@ tokens = Table(
     Column("role", Text, nullable=False),
     Column("actor_id", Text, nullable=False),
     Column("label", Text, nullable=False),
-    Column("created_at", Moment, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
     PrimaryKeyConstraint("digest"),
 )
 

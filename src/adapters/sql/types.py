@@ -25,7 +25,7 @@ metadata = MetaData(
 )
 
 
-class Moment(TypeDecorator[datetime]):
+class Timestamp(TypeDecorator[datetime]):
     """An aware time, read back in UTC; on SQLite text of fixed width, so that it sorts as it is."""
 
     impl = TIMESTAMP(timezone=True)
@@ -46,7 +46,7 @@ class Moment(TypeDecorator[datetime]):
         return value.astimezone(UTC) if value is not None else None
 
 
-class Amount(TypeDecorator[Decimal]):
+class DecimalAmount(TypeDecorator[Decimal]):
     """An exact decimal with the digits that it came with (25.50 stays 25.50); on SQLite its text, never a float."""
 
     impl = Numeric(asdecimal=True)

@@ -2,38 +2,38 @@
 
 from .codec import decode, decode_record, encode, read_envelope, record, refuse_larger, write_envelope
 from .contract.json_schema import schemas
-from .dead_letter_headers import letter_headers
+from .dead_letter_headers import dead_letter_headers
 from .envelope import Envelope
 from .headers import headers, record_from
-from .problems import Problem
+from .problems import FieldProblem
 from .quality.topic_quality import (
     FUTURE,
     LATE,
-    Arrival,
-    Bad,
-    Looked,
+    ConsumedRecord,
+    Inspection,
     TopicQuality,
-    check_arrival,
+    Violation,
     field_of,
+    inspect,
     summary,
     time_of,
 )
 from .translation import NO_CURRENCY
-from .validation import Fault, Report, check_lines, check_record, type_of
+from .validation import InvalidRecord, ValidationReport, check_lines, check_record, type_of
 
 __all__ = [
     "FUTURE",
     "LATE",
     "NO_CURRENCY",
-    "Arrival",
-    "Bad",
+    "ConsumedRecord",
+    "Violation",
     "Envelope",
-    "Fault",
-    "Looked",
-    "Problem",
-    "Report",
+    "InvalidRecord",
+    "Inspection",
+    "FieldProblem",
+    "ValidationReport",
     "TopicQuality",
-    "check_arrival",
+    "inspect",
     "check_lines",
     "check_record",
     "decode",
@@ -41,7 +41,7 @@ __all__ = [
     "encode",
     "field_of",
     "headers",
-    "letter_headers",
+    "dead_letter_headers",
     "read_envelope",
     "record",
     "record_from",

@@ -13,7 +13,7 @@ from ...domain.events import OrderEvent
 from .envelope import DATA, CreatedData, Envelope, EnvelopeOf, EventData
 from .fields import decoder, utc
 from .problems import UNREADABLE, contradictions, undecodable
-from .translation import Common, data_of, event_of, told_at
+from .translation import Common, data_of, event_of, occurred_at_of
 
 _ENCODER = Encoder(decimal_format="number")
 _OUTER = decoder(EnvelopeOf[Raw])
@@ -109,7 +109,7 @@ def _open(body: bytes) -> tuple[EnvelopeOf[Raw], EventData, datetime]:
         path = "data"
         data: EventData = _DATA[envelope.type].decode(envelope.data)
         at = utc(envelope.occurred_at)
-        utc(told_at(data))
+        utc(occurred_at_of(data))
     except UNREADABLE as error:
         raise undecodable(body, error, path) from error
     if isinstance(data, CreatedData):

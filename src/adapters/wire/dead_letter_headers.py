@@ -4,7 +4,7 @@ from ...application.consuming.dead_letter import DeadLetter
 from .headers import headers
 
 
-def letter_headers(letter: DeadLetter, *, source: str) -> list[tuple[str, bytes]]:
+def dead_letter_headers(letter: DeadLetter, *, source: str) -> list[tuple[str, bytes]]:
     """The event's headers; then ``consumer``, ``attempts`` and ``failed-at``; ``error`` unless it only waits behind an
     event that failed; ``origin-topic``, ``origin-partition`` and ``origin-offset`` where it was read from a topic.
 

@@ -11,7 +11,7 @@ from ...domain.text import identifier
 from .contract.header_schema import NUMBER, POSITIVE
 from .envelope import DATA, Envelope
 from .fields import Time, decoder, utc
-from .problems import UNREADABLE, WHOLE, Problem
+from .problems import UNREADABLE, WHOLE, FieldProblem
 
 Headers = Sequence[tuple[str, bytes | None]]
 """As Kafka's clients give them: a header may stand there without a value."""
@@ -80,7 +80,7 @@ def record_from(*, key: bytes | None, value: bytes | None, headers: Headers | No
     )
 
 
-def header_problems(headers: Headers) -> list[Problem]:
+def header_problems(headers: Headers) -> list[FieldProblem]:
     """Every header of ours that is missing, or outside what is allowed."""
     given = dict(headers)
     found = []
@@ -88,16 +88,16 @@ def header_problems(headers: Headers) -> list[Problem]:
         try:
             read(given, name)
         except UndecodableEvent as error:
-            found.append(Problem(error.field, error.problem, error.allowed))
+            found.append(FieldProblem(error.field, error.problem, error.allowed))
     return found
 
 
-def disagreements(headers: Headers, envelope: Envelope) -> list[Problem]:
+def disagreements(headers: Headers, envelope: Envelope) -> list[FieldProblem]:
     """Headers that say something else than the body."""
     given = dict(headers)
     told = {"ce_id": envelope.id, "ce_type": envelope.type, "ce_subject": envelope.order_id}
     found = [
-        Problem(f"headers/{name}", f"it is {_shown(said)}", f"{body_says}, as the body says")
+        FieldProblem(f"headers/{name}", f"it is {_shown(said)}", f"{body_says}, as the body says")
         for name, body_says in told.items()
         if (said := given.get(name)) is not None and said != body_says.encode()
     ]
@@ -107,7 +107,7 @@ def disagreements(headers: Headers, envelope: Envelope) -> list[Problem]:
         return found
     if at != envelope.occurred_at:
         allowed = f"{envelope.occurred_at.isoformat()}, as the body says"
-        found.append(Problem("headers/ce_time", f"it is {at.isoformat()}", allowed))
+        found.append(FieldProblem("headers/ce_time", f"it is {at.isoformat()}", allowed))
     return found
 
 
@@ -119,12 +119,12 @@ def order_of(headers: Headers) -> str | None:
         return None
 
 
-def key_problems(key: bytes | None, order_id: str | None) -> list[Problem]:
+def key_problems(key: bytes | None, order_id: str | None) -> list[FieldProblem]:
     """What is wrong with the key of a record about that order; where it is not known, only whether there is one."""
     if key is not None and order_id in (None, key.decode("ascii", "replace")):
         return []
     said = "it is missing" if key is None else f"it is {_shown(key)}"
-    return [Problem("key", said, f"the order's id{', ' + order_id if order_id else ''}")]
+    return [FieldProblem("key", said, f"the order's id{', ' + order_id if order_id else ''}")]
 
 
 def _number(given: Given, name: str) -> int:

@@ -29,7 +29,7 @@ _EXACT = Context(prec=60)
 
 
 @frozen
-class Problem:
+class FieldProblem:
     """``path`` leads to the field (``data/orderDetails/0/price``); ``allowed`` is what may stand there."""
 
     path: str
@@ -43,18 +43,18 @@ class Problem:
         return UndecodableEvent(self.path, self.problem, self.allowed)
 
 
-def problems_in(body: bytes | None) -> Sequence[Problem]:
+def problems_in(body: bytes | None) -> Sequence[FieldProblem]:
     """Every field of the envelope and of its data that is missing or outside what is allowed.
 
     Of another version only that is said: what an event of it must have is not known here.
     """
     if not body:
-        return [Problem(WHOLE, "it is missing" if body is None else "it is empty", _AN_OBJECT)]
+        return [FieldProblem(WHOLE, "it is missing" if body is None else "it is empty", _AN_OBJECT)]
     try:
         body.decode()
         given = _decoder(dict[str, Raw]).decode(body)
     except UNREADABLE as error:
-        return [Problem(WHOLE, _malformed(body, error), _AN_OBJECT)]
+        return [FieldProblem(WHOLE, _malformed(body, error), _AN_OBJECT)]
     found = _in_fields(given, EnvelopeOf[Raw], "")
     found.sort(key=lambda problem: problem.path != "type")
     other_version = [problem for problem in found if problem.path == "version" and "version" in given]
@@ -66,17 +66,17 @@ def problems_in(body: bytes | None) -> Sequence[Problem]:
     return found
 
 
-def contradictions(data: CreatedData) -> list[Problem]:
+def contradictions(data: CreatedData) -> list[FieldProblem]:
     """Amounts that cannot stand together: a discount above its line, a total below the lines."""
     found = []
     goods = Decimal(0)
     for index, line in enumerate(data.order_details):
         worth = _EXACT.multiply(line.price, line.quantity)
         if line.discount > worth:
-            found.append(Problem(f"data/orderDetails/{index}/discount", f"it is {line.discount}", f"0 to {worth}"))
+            found.append(FieldProblem(f"data/orderDetails/{index}/discount", f"it is {line.discount}", f"0 to {worth}"))
         goods = _EXACT.add(goods, _EXACT.subtract(worth, line.discount))
     if data.total_price < goods:
-        found.append(Problem("data/totalPrice", f"it is {data.total_price}", f"at least the lines' {goods}"))
+        found.append(FieldProblem("data/totalPrice", f"it is {data.total_price}", f"at least the lines' {goods}"))
     return found
 
 
@@ -87,22 +87,22 @@ def undecodable(body: bytes, error: Exception, path: str) -> UndecodableEvent:
     return _said_twice(error, path).error()
 
 
-def _said_twice(error: Exception, path: str) -> Problem:
+def _said_twice(error: Exception, path: str) -> FieldProblem:
     """A field that stands there twice, once wrong: decoding stumbles over either, problems_in sees the last."""
     said, _, deeper = str(error).partition(" - at `$")
     steps = [path, *re.findall(r"\w+", deeper)]
-    return Problem("/".join(filter(None, steps)) or WHOLE, said, "what the contract says, and every field once")
+    return FieldProblem("/".join(filter(None, steps)) or WHOLE, said, "what the contract says, and every field once")
 
 
-def _in_struct(raw: Raw, kind: type[Struct], path: str) -> list[Problem]:
+def _in_struct(raw: Raw, kind: type[Struct], path: str) -> list[FieldProblem]:
     try:
         given = _decoder(dict[str, Raw]).decode(raw)
     except UNREADABLE:
-        return [Problem(path.rstrip("/"), _it_is(raw), "an object")]
+        return [FieldProblem(path.rstrip("/"), _it_is(raw), "an object")]
     return _in_fields(given, kind, path)
 
 
-def _in_whole(raw: Raw, kind: type[Struct]) -> list[Problem]:
+def _in_whole(raw: Raw, kind: type[Struct]) -> list[FieldProblem]:
     """What is wrong with data whose every field is right."""
     try:
         data = _decoder(kind).decode(raw)
@@ -111,19 +111,19 @@ def _in_whole(raw: Raw, kind: type[Struct]) -> list[Problem]:
     return contradictions(data) if isinstance(data, CreatedData) else []
 
 
-def _in_fields(given: dict[str, Raw], kind: type[Struct], path: str) -> list[Problem]:
-    found: list[Problem] = []
+def _in_fields(given: dict[str, Raw], kind: type[Struct], path: str) -> list[FieldProblem]:
+    found: list[FieldProblem] = []
     for field in _fields(kind):
         name = field.encode_name
         if name in given:
             found += _in_value(given[name], field.type, path + name)
         elif field.required:
-            found.append(Problem(path + name, "it is missing", _allowed(field.type)))
+            found.append(FieldProblem(path + name, "it is missing", _allowed(field.type)))
     return found
 
 
-def _in_value(raw: Raw, kind: Any, path: str) -> list[Problem]:
-    found: list[Problem] = []
+def _in_value(raw: Raw, kind: Any, path: str) -> list[FieldProblem]:
+    found: list[FieldProblem] = []
     for index, line in enumerate(_lines(raw) if kind == OrderDetails else ()):
         found += _in_struct(line, OrderDetail, f"{path}/{index}/")
     if found:
@@ -135,7 +135,7 @@ def _in_value(raw: Raw, kind: Any, path: str) -> list[Problem]:
     except UNREADABLE as error:
         if " - at `$[" in str(error):
             return [_said_twice(error, path)]
-        return [Problem(path, _it_is(raw), _allowed(kind))]
+        return [FieldProblem(path, _it_is(raw), _allowed(kind))]
     return []
 
 

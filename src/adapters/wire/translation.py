@@ -118,7 +118,7 @@ def event_of(data: EventData, said: Common) -> OrderEvent:
             assert_never(data)
 
 
-def told_at(data: EventData) -> datetime:
+def occurred_at_of(data: EventData) -> datetime:
     """The time that ``data`` itself says."""
     match data:
         case CreatedData():

@@ -13,7 +13,7 @@ from ...domain.errors import UndecodableEvent
 from .codec import read_envelope
 from .envelope import DATA
 from .headers import Headers, disagreements, header_problems, key_problems, order_of
-from .problems import UNREADABLE, Problem, problems_in
+from .problems import UNREADABLE, FieldProblem, problems_in
 
 UNKNOWN = "unknown"
 """What records are counted under whose type cannot be read, or is none of ours."""
@@ -29,23 +29,23 @@ _TYPED = Decoder(_Typed)
 
 
 @frozen
-class Fault:
+class InvalidRecord:
     """``where`` is the record (``day.jsonl:17``); ``problems`` are all that was found wrong with it."""
 
     where: str
-    problems: tuple[Problem, ...]
+    problems: tuple[FieldProblem, ...]
 
 
 @frozen
-class Report:
+class ValidationReport:
     """How many records were checked, how many of which type, and the faulty ones."""
 
     checked: int
     by_type: Mapping[str, int]
-    faults: tuple[Fault, ...]
+    faults: tuple[InvalidRecord, ...]
 
 
-def check_record(body: bytes | None, *, key: bytes | None = None, headers: Headers | None = None) -> list[Problem]:
+def check_record(body: bytes | None, *, key: bytes | None = None, headers: Headers | None = None) -> list[FieldProblem]:
     """All that is wrong with one record; nothing when it keeps the contract.
 
     Without ``headers`` it is a body as it stands in a file (and the key is looked at when there is one). With them
@@ -57,7 +57,7 @@ def check_record(body: bytes | None, *, key: bytes | None = None, headers: Heade
         try:
             envelope = read_envelope(body)
         except UndecodableEvent as error:
-            found.append(Problem(error.field, error.problem, error.allowed))
+            found.append(FieldProblem(error.field, error.problem, error.allowed))
     order_id = envelope.order_id if envelope else None
     if headers is not None:
         found += header_problems(headers)
@@ -68,7 +68,7 @@ def check_record(body: bytes | None, *, key: bytes | None = None, headers: Heade
     return found
 
 
-def check_lines(lines: Iterable[bytes], *, name: str) -> Report:
+def check_lines(lines: Iterable[bytes], *, name: str) -> ValidationReport:
     """Checks a file of events: one a line (JSON lines, read as it comes), one JSON document, or a JSON array.
 
     ``name`` is the file's; a fault is at ``name:LINE``, in an array at ``name/INDEX`` (from 0). Blank lines are
@@ -80,8 +80,8 @@ def check_lines(lines: Iterable[bytes], *, name: str) -> Report:
         by_type[type_of(body)] += 1
         problems = check_record(body)
         if problems:
-            faults.append(Fault(where, tuple(problems)))
-    return Report(by_type.total(), dict(by_type), tuple(faults))
+            faults.append(InvalidRecord(where, tuple(problems)))
+    return ValidationReport(by_type.total(), dict(by_type), tuple(faults))
 
 
 def type_of(body: bytes | None) -> str:

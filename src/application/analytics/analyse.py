@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from ..consuming.consumer import ConsumerWork
+from ..consuming.consumer import ConsumerTransaction
 from ..event_log.records import Delivery
-from .order_progress import OrderCourse, follow
+from .order_progress import OrderProgress, follow
 
 
 @frozen
@@ -15,10 +15,10 @@ class Analyse:
 
     name: str = "analytics"
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
         """Raises CorruptHistory when an event is missing before one of these."""
         before = await work.analytics.courses({delivery.record.order_id for delivery in deliveries})
-        after: dict[str, OrderCourse] = dict(before)
+        after: dict[str, OrderProgress] = dict(before)
         for delivery in deliveries:
             event = delivery.event
             after[event.order_id] = follow(after.get(event.order_id), event)

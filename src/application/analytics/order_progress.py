@@ -12,7 +12,7 @@ from ...domain.money import Money
 
 
 @frozen(kw_only=True)
-class OrderCourse:
+class OrderProgress:
     """One order after its first ``events`` events.
 
     It is in ``state`` ``since`` then; ``spent`` is the time in each state that it has left. Final states are not left.
@@ -30,12 +30,12 @@ class OrderCourse:
     events: int = 1
 
 
-def follow(course: OrderCourse | None, event: OrderEvent) -> OrderCourse:
+def follow(course: OrderProgress | None, event: OrderEvent) -> OrderProgress:
     """The course after ``event``; one that was followed before changes nothing. Raises CorruptHistory on a gap."""
     if course is None:
         if not isinstance(event, OrderCreated):
             raise CorruptHistory(event.order_id, event.sequence, "no order.created came before it")
-        return OrderCourse(
+        return OrderProgress(
             order_id=event.order_id,
             restaurant_id=event.restaurant_id,
             total=event.total,

@@ -6,20 +6,20 @@ from typing import Protocol
 
 from ...domain.lifecycle import OrderState
 from .figures import DeliveryTimes, MinuteSales, RestaurantSales, StateTime
-from .order_progress import OrderCourse
+from .order_progress import OrderProgress
 
 
-class AnalyticsBook(Protocol):
-    async def courses(self, order_ids: Collection[str]) -> Mapping[str, OrderCourse]:
+class AnalyticsStore(Protocol):
+    async def courses(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
         """The courses of these orders so far, by order."""
         ...
 
-    async def keep(self, courses: Sequence[OrderCourse]) -> None:
+    async def keep(self, courses: Sequence[OrderProgress]) -> None:
         """Keep these, each in place of what was known of its order."""
         ...
 
 
-class AnalyticsViews(Protocol):
+class AnalyticsQueries(Protocol):
     async def per_minute(self, start: datetime, end: datetime) -> Sequence[MinuteSales]:
         """Of the orders created from ``start`` until before ``end``, by minute and currency; idle minutes are left out.
 
@@ -45,6 +45,6 @@ class AnalyticsViews(Protocol):
 
     async def delivery_times(self) -> DeliveryTimes: ...
 
-    async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, OrderCourse]:
+    async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
         """The courses of these orders so far, by order."""
         ...

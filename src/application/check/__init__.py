@@ -1,6 +1,6 @@
 """The checker: orders, log, topic and effects, compared with each other."""
 
 from .check_all import CheckAll
-from .report import Comparison, Difference, Report
+from .report import CheckReport, Comparison, Difference
 
-__all__ = ["CheckAll", "Comparison", "Difference", "Report"]
+__all__ = ["CheckAll", "Comparison", "Difference", "CheckReport"]

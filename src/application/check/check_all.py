@@ -5,7 +5,7 @@ from attrs import frozen
 from ..event_log.ports import EventLog
 from .effects import CheckEffects
 from .orders_and_log import CheckOrdersAndLog
-from .report import Report
+from .report import CheckReport
 from .topic import CheckTopic
 
 
@@ -21,8 +21,8 @@ class CheckAll:
     effects: CheckEffects
     topic: CheckTopic | None
 
-    async def __call__(self) -> Report:
-        report = Report()
+    async def __call__(self) -> CheckReport:
+        report = CheckReport()
         heads = dict(await self.log.heads())
         folded = await self.orders_and_log(report, heads)
         if self.topic is None:

@@ -10,7 +10,7 @@ from ...domain.history import OrderFacts, apply, facts, fold
 from ...domain.order import Order
 from ..event_log.ports import Decode
 from ..event_log.records import LogRecord, bucket_of
-from ..replay.replay_range import Reading
+from ..replay.replay_range import ReplaySource
 from .orders_and_log import OrderAudit, differing
 
 TRIES = 5
@@ -27,7 +27,7 @@ class FactDiffers:
 
 
 @frozen(kw_only=True)
-class RebuiltOrder:
+class OrderComparison:
     """``row`` is None where the orders table has none, ``fold`` where no event can be followed.
 
     ``problem`` says at which event the history cannot be followed; ``fold`` is then what was told before it.
@@ -53,22 +53,22 @@ class RebuiltOrder:
 
 
 @frozen
-class RebuildOrder:
+class CompareOrder:
     """Nothing is changed. Raises OrderNotFound where there is neither row nor event; NotConfigured; Unavailable."""
 
     orders: OrderAudit
-    sources: Mapping[str, Reading]
+    sources: Mapping[str, ReplaySource]
     decode: Decode
     buckets: int
 
-    async def __call__(self, order_id: str, *, source: str = "log") -> RebuiltOrder:
+    async def __call__(self, order_id: str, *, source: str = "log") -> OrderComparison:
         if source not in self.sources:
             raise NotConfigured(f"there is no {source} to read from here", f"read from the {' or '.join(self.sources)}")
         row, records = await self._look(order_id, self.sources[source])
         if row is None and not records:
             raise OrderNotFound(order_id)
         told, problem = self._folded(records)
-        return RebuiltOrder(
+        return OrderComparison(
             order_id=order_id,
             source=source,
             events=len(records),
@@ -77,7 +77,7 @@ class RebuildOrder:
             problem=problem,
         )
 
-    async def _look(self, order_id: str, read: Reading) -> tuple[Order | None, Sequence[LogRecord]]:
+    async def _look(self, order_id: str, read: ReplaySource) -> tuple[Order | None, Sequence[LogRecord]]:
         """The row and its events, both from one time as far as the order stands still."""
         row = await self._row(order_id)
         for _ in range(TRIES):

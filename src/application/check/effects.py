@@ -7,8 +7,8 @@ from attrs import define, frozen
 
 from ...domain.errors import CorruptHistory, UndecodableEvent
 from ...domain.events import OrderCancelled, OrderCreated, OrderEvent
-from ..analytics.order_progress import OrderCourse, follow
-from ..analytics.ports import AnalyticsViews
+from ..analytics.order_progress import OrderProgress, follow
+from ..analytics.ports import AnalyticsQueries
 from ..dead_letters.ports import DeadLetters
 from ..event_log.ports import Cursors, Decode, EventLog
 from ..event_log.records import LogRecord, Positions
@@ -18,7 +18,7 @@ from ..notifications.notification import Parties
 from ..notifications.notify import follow_parties, recipients
 from ..notifications.ports import Notifications
 from .buckets import groups, read_until
-from .report import Comparison, Report
+from .report import CheckReport, Comparison
 
 TRIES = 5
 """How often buckets are looked at again while their consumer moves on."""
@@ -26,7 +26,7 @@ TRIES = 5
 Histories = Mapping[str, Sequence[OrderEvent]]
 Opened = Sequence[tuple[LogRecord, OrderEvent | UndecodableEvent]]
 """Records, each with its event, or with why it cannot be read."""
-Look = Callable[[Histories, Comparison], Awaitable[None]]
+ReaderSnapshot = Callable[[Histories, Comparison], Awaitable[None]]
 
 
 @frozen
@@ -41,12 +41,12 @@ class CheckEffects:
     cursors: Cursors
     decode: Decode
     notifications: Notifications
-    analytics: AnalyticsViews
+    analytics: AnalyticsQueries
     shortages: Shortages
     dead_letters: DeadLetters
 
-    async def __call__(self, report: Report, heads: Positions) -> None:
-        looks: dict[str, tuple[str, Look]] = {
+    async def __call__(self, report: CheckReport, heads: Positions) -> None:
+        looks: dict[str, tuple[str, ReaderSnapshot]] = {
             "notifications": ("each event told once to each recipient and channel", self._notifications),
             "analytics": ("each order's course tells of each event once, and of its money", self._analytics),
             "inventory": ("each order's reservation follows its events once", self._inventory),
@@ -67,7 +67,7 @@ class CheckEffects:
             report.notes += it.notes()
 
     async def _group(self, group: Positions, examined: Sequence["_Examined"]) -> None:
-        """Look at what each consumer did up to its cursors, and again where those moved meanwhile."""
+        """ReaderSnapshot at what each consumer did up to its cursors, and again where those moved meanwhile."""
         left = list(examined)
         for _ in range(TRIES):
             at = {it.consumer: await self._positions(it.consumer, group) for it in left}
@@ -121,7 +121,7 @@ class CheckEffects:
     async def _analytics(self, histories: Histories, comparison: Comparison) -> None:
         courses = await self.analytics.of_orders(set(histories))
         for order_id, events in histories.items():
-            wanted: OrderCourse | None = None
+            wanted: OrderProgress | None = None
             try:
                 for event in events:
                     wanted = follow(wanted, event)
@@ -159,7 +159,7 @@ class _Examined:
 
     consumer: str
     comparison: Comparison
-    look: Look
+    look: ReaderSnapshot
     parked: set[str]
     dropped: set[str]
     waiting: int = 0

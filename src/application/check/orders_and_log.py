@@ -13,7 +13,7 @@ from ...domain.order import Order
 from ..event_log.ports import Decode, EventLog
 from ..event_log.records import LogRecord, Positions, bucket_of
 from .buckets import groups, read_until
-from .report import Comparison, Report
+from .report import CheckReport, Comparison
 
 PAGE = 1000
 
@@ -41,7 +41,7 @@ class CheckOrdersAndLog:
     decode: Decode
     buckets: int
 
-    async def __call__(self, report: Report, heads: Positions) -> "FoldedLog":
+    async def __call__(self, report: CheckReport, heads: Positions) -> "FoldedLog":
         checks = _Checks(
             report.start("positions are dense in each bucket", "events"),
             report.start("versions are dense and paths legal in each order", "events"),

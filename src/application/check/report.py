@@ -32,7 +32,7 @@ class Comparison:
 
 
 @define
-class Report:
+class CheckReport:
     """All comparisons of one check. ``notes`` say what is no difference but worth knowing (events still waiting)."""
 
     comparisons: list[Comparison] = field(factory=list)
@@ -43,9 +43,9 @@ class Report:
         self.comparisons.append(comparison)
         return comparison
 
-    def skip(self, name: str, why: str) -> None:
+    def skip(self, name: str, reason: str) -> None:
         """A comparison that could not be made, by name: it is not a clean one."""
-        self.comparisons.append(Comparison(name, "", skipped=why))
+        self.comparisons.append(Comparison(name, "", skipped=reason))
 
     @property
     def found(self) -> int:

@@ -12,10 +12,10 @@ from attrs import define, field, frozen
 from ...domain.errors import CorruptHistory, UndecodableEvent
 from ...domain.history import OrderFacts, apply
 from ..event_log.ports import Decode, EventLog, TopicReader
-from ..event_log.records import BUCKETS, Foreign, LogRecord, Positions, all_buckets, bucket_of
+from ..event_log.records import BUCKETS, LogRecord, Positions, UnrecognizedRecord, all_buckets, bucket_of
 from ..recovery.epochs import BEGINNING, LogEpochs
 from .orders_and_log import FoldedLog, differing, digest
-from .report import Comparison, Report
+from .report import CheckReport, Comparison
 
 PAGE = 1000
 
@@ -36,7 +36,7 @@ class CheckTopic:
     share: Callable[[], Awaitable[int]] = all_buckets
     epochs: LogEpochs | None = None
 
-    async def __call__(self, report: Report, folded: FoldedLog, heads: Positions) -> None:
+    async def __call__(self, report: CheckReport, folded: FoldedLog, heads: Positions) -> None:
         epochs = BEGINNING if self.epochs is None else await self.epochs.all()
         once = report.start("the topic holds the log's events, each once and in order", "records")
         seen = _Seen(once, apart=set(folded.damaged))
@@ -75,9 +75,11 @@ class CheckTopic:
         for order_id in seen.told.keys() - folded.facts.keys():
             same.differ(f"order {order_id}", "is told of on the topic only")
 
-    async def _look_at(self, record: LogRecord | Foreign, seen: "_Seen", folded: FoldedLog, heads: Positions) -> None:
+    async def _look_at(
+        self, record: LogRecord | UnrecognizedRecord, seen: "_Seen", folded: FoldedLog, heads: Positions
+    ) -> None:
         seen.once.compared += 1
-        if isinstance(record, Foreign):
+        if isinstance(record, UnrecognizedRecord):
             where = f"{record.topic} partition {record.partition} offset {record.offset}"
             seen.once.differ(where, f"is no event of the log: {record.problem}")
             return

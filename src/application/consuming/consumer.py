@@ -10,26 +10,26 @@ from ...domain.errors import LogGap
 from ..event_log.records import Delivery, LogRecord, Positions
 
 if TYPE_CHECKING:
-    from ..analytics.ports import AnalyticsBook
-    from ..inventory.ports import ReservationBook
-    from ..notifications.ports import NotificationBook
-    from .ports import DeadLetterBook
+    from ..analytics.ports import AnalyticsStore
+    from ..inventory.ports import ReservationStore
+    from ..notifications.ports import NotificationStore
+    from .ports import DeadLetterStore
 
 
-class ConsumerWork(Protocol):
+class ConsumerTransaction(Protocol):
     """One transaction of a consumer: effects and cursors commit together, or not at all."""
 
     @property
-    def notifications(self) -> "NotificationBook": ...
+    def notifications(self) -> "NotificationStore": ...
 
     @property
-    def analytics(self) -> "AnalyticsBook": ...
+    def analytics(self) -> "AnalyticsStore": ...
 
     @property
-    def reservations(self) -> "ReservationBook": ...
+    def reservations(self) -> "ReservationStore": ...
 
     @property
-    def dead_letters(self) -> "DeadLetterBook": ...
+    def dead_letters(self) -> "DeadLetterStore": ...
 
     async def hold(self, buckets: Collection[int]) -> Positions:
         """This consumer's cursors of ``buckets``, each of which stays there until this transaction ends."""
@@ -44,7 +44,7 @@ class ConsumerWork(Protocol):
 
 
 class ConsumerStore(Protocol):
-    def __call__(self, consumer: str) -> AbstractAsyncContextManager[ConsumerWork]:
+    def __call__(self, consumer: str) -> AbstractAsyncContextManager[ConsumerTransaction]:
         """A transaction of ``consumer``; commits at its end. Raises StaleCursor, StorageUnavailable."""
         ...
 
@@ -55,7 +55,7 @@ class Consumer(Protocol):
     @property
     def name(self) -> str: ...
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
         """The effects of ``deliveries`` within ``work``, all or none; each order's events come in sequence."""
         ...
 
@@ -79,14 +79,14 @@ class OutsideConsumer(Consumer, Protocol):
         ...
 
 
-class HandlingWatch(Protocol):
+class HandlingObserver(Protocol):
     def __call__(self, consumer: str, records: Sequence[LogRecord], *, seconds: float, failure: str) -> None:
         """``records`` were handled and committed together, in so many seconds; or they failed, with that code."""
         ...
 
 
 @frozen(kw_only=True)
-class Handled:
+class BatchResult:
     """What came of one batch. ``gaps`` are buckets that wait for events that did not come.
 
     ``left`` are records that were not handled: an event of each of their buckets failed by something that may pass.

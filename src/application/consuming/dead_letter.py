@@ -5,9 +5,9 @@ from enum import StrEnum
 
 from attrs import evolve, field, frozen
 
-from ..event_log.records import Foreign, LogRecord, Origin
-from ..operator_note import Word
-from ..redaction import told, traceback_of
+from ..event_log.records import LogRecord, Origin, UnrecognizedRecord
+from ..operator_note import OperatorNote
+from ..redaction import error_text, traceback_of
 
 MAX_MESSAGE = 2_000
 MAX_TRACE = 8_000
@@ -39,7 +39,7 @@ class DeadLetter:
         return evolve(
             self,
             error=type(failure).__name__,
-            message=told(failure)[:MAX_MESSAGE],
+            message=error_text(failure)[:MAX_MESSAGE],
             trace=traceback_of(failure)[-MAX_TRACE:],
             attempts=self.attempts + 1,
             last_failed_at=at,
@@ -47,7 +47,7 @@ class DeadLetter:
 
 
 class Outcome(StrEnum):
-    """What became of a letter by somebody's word."""
+    """What became of a letter by somebody's note."""
 
     HANDLED = "handled"
     FAILED = "failed"
@@ -57,13 +57,13 @@ class Outcome(StrEnum):
 
 
 @frozen(kw_only=True)
-class LetterChange:
+class DeadLetterAction:
     """What somebody did about a letter: who, why and when (``word``), with which outcome.
 
     ``error`` is the class for which the letter was there; where its event failed again, the new one.
     """
 
-    word: Word
+    note: OperatorNote
     outcome: Outcome
     consumer: str
     order_id: str
@@ -76,10 +76,10 @@ class LetterChange:
     attempts: int
 
     @classmethod
-    def of(cls, letter: DeadLetter, outcome: Outcome, word: Word) -> "LetterChange":
+    def of(cls, letter: DeadLetter, outcome: Outcome, note: OperatorNote) -> "DeadLetterAction":
         record = letter.record
         return cls(
-            word=word,
+            note=note,
             outcome=outcome,
             consumer=letter.consumer,
             order_id=record.order_id,
@@ -94,9 +94,9 @@ class LetterChange:
 
 
 @frozen(kw_only=True)
-class ForeignLetter:
+class SetAsideRecord:
     """A record of the topic that is no event of ours, as ``consumer`` found it; one for each place on the topic."""
 
     consumer: str
-    record: Foreign
+    record: UnrecognizedRecord
     found_at: datetime

@@ -10,12 +10,12 @@ from attrs import define, evolve, field, frozen
 from ...domain.errors import LogGap, StaleCursor, Unavailable, UndecodableEvent
 from ..clock import Clock
 from ..event_log.ports import Cursors, Decode
-from ..event_log.records import Delivery, Foreign, LogRecord, Origin, about
-from ..log_lines import tell_each
-from ..recovery.restore_guard import TopicAndLog
+from ..event_log.records import Delivery, LogRecord, Origin, UnrecognizedRecord, about
+from ..log_lines import log_each
+from ..recovery.restore_guard import RestoreGuard
 from ..redaction import code_of
-from .consumer import Consumer, ConsumerStore, ConsumerWork, Handled, HandlingWatch, OutsideConsumer
-from .dead_letter import DeadLetter, ForeignLetter
+from .consumer import BatchResult, Consumer, ConsumerStore, ConsumerTransaction, HandlingObserver, OutsideConsumer
+from .dead_letter import DeadLetter, SetAsideRecord
 from .transient import may_pass
 
 ATTEMPTS = 3
@@ -32,7 +32,7 @@ class _Sorted:
 
     news: tuple[LogRecord, ...]
     duplicates: int
-    foreign: tuple[Foreign, ...]
+    foreign: tuple[UnrecognizedRecord, ...]
     gaps: tuple[LogGap, ...]
 
 
@@ -47,7 +47,7 @@ class HandleBatch:
     the event parks its order: it and the order's later events go to the dead letters, in order, with their ``origin``,
     and every other order flows on. Where they are ``copied``, that is noted in the same transaction.
     Every event handled, failed at or parked is a line of the log; ``watch`` hears of the first two.
-    With ``topic_and_log``, for records that come from a topic, those that a later epoch superseded are passed over,
+    With ``restore_guard``, for records that come from a topic, those that a later epoch superseded are passed over,
     and what the log does not have is refused: LogBehindTopic, and nothing of the batch is handled.
     Raises Unavailable (a backend does not answer): nothing is lost, and the same records may be given again.
     """
@@ -58,9 +58,9 @@ class HandleBatch:
     decode: Decode
     clock: Clock
     attempts: int = ATTEMPTS
-    watch: HandlingWatch | None = None
+    watch: HandlingObserver | None = None
     origin: Callable[[LogRecord], Origin | None] = _straight_from_the_log
-    topic_and_log: TopicAndLog | None = None
+    restore_guard: RestoreGuard | None = None
     copied: bool = False
     _positions: dict[int, int] | None = field(default=None, init=False)
     _tried: dict[tuple[int, int], DeadLetter] = field(factory=dict, init=False)
@@ -68,19 +68,19 @@ class HandleBatch:
     _waiting: dict[int, int] = field(factory=dict, init=False)
     """Buckets of the batch in hand that wait for such an event, and its position."""
 
-    async def __call__(self, records: Sequence[LogRecord | Foreign]) -> Handled:
+    async def __call__(self, records: Sequence[LogRecord | UnrecognizedRecord]) -> BatchResult:
         known, self._positions = self._positions, None  # whatever ends this early leaves the cursors unknown
         positions = await self._read_cursors() if known is None else known
-        counting = records if self.topic_and_log is None else await self.topic_and_log.counting(records)
+        counting = records if self.restore_guard is None else await self.restore_guard.counting(records)
         superseded, records = len(records) - len(counting), counting
         batch = _sort(records, positions, self.consumer.name)
         if known is not None and (batch.gaps or batch.duplicates):
             # Another handler may have had these buckets for a while.
             positions = await self._read_cursors()
             batch = _sort(records, positions, self.consumer.name)
-        if batch.news and self.topic_and_log is not None and not await self.topic_and_log.agree(batch.news):
-            return Handled()
-        handled = Handled(
+        if batch.news and self.restore_guard is not None and not await self.restore_guard.agree(batch.news):
+            return BatchResult()
+        handled = BatchResult(
             duplicates=batch.duplicates, foreign=len(batch.foreign), superseded=superseded, gaps=batch.gaps
         )
         try:
@@ -88,7 +88,7 @@ class HandleBatch:
                 await self._set_aside(batch.foreign)
             parked = await self._handle_all(batch.news) if batch.news else 0
         except StaleCursor:
-            return Handled()
+            return BatchResult()
         done, left = self._split(batch.news)
         positions.update({record.bucket: record.position for record in done})
         self._positions = positions
@@ -201,7 +201,7 @@ class HandleBatch:
 
     def _handled(self, records: Sequence[LogRecord], seconds: float, attempt: int) -> None:
         said = {"consumer": self.consumer.name, "attempt": attempt, "duration": round(seconds, 6)}
-        tell_each(logger, logging.INFO, "handled", ({**about(record), **said} for record in records))
+        log_each(logger, logging.INFO, "handled", ({**about(record), **said} for record in records))
         if self.watch is not None and records:
             self.watch(self.consumer.name, records, seconds=seconds, failure="")
 
@@ -214,32 +214,32 @@ class HandleBatch:
             await consumer.tell(free)
         return [delivery for delivery in deliveries if delivery.record.order_id in parked]
 
-    async def _wait_behind(self, work: ConsumerWork, records: Sequence[LogRecord]) -> None:
+    async def _wait_behind(self, work: ConsumerTransaction, records: Sequence[LogRecord]) -> None:
         said = {"consumer": self.consumer.name}
-        tell_each(logger, logging.INFO, "waits behind a parked event", ({**about(it), **said} for it in records))
+        log_each(logger, logging.INFO, "waits behind a parked event", ({**about(it), **said} for it in records))
         await self._keep(work, [self._letter(it, "waits behind an earlier event of its order") for it in records])
 
-    async def _keep(self, work: ConsumerWork, letters: Sequence[DeadLetter]) -> None:
+    async def _keep(self, work: ConsumerTransaction, letters: Sequence[DeadLetter]) -> None:
         await work.dead_letters.keep(letters)
         if self.copied:
             await work.dead_letters.copy_later(letters, self.clock())
 
-    async def _set_aside(self, records: Sequence[Foreign]) -> None:
+    async def _set_aside(self, records: Sequence[UnrecognizedRecord]) -> None:
         now = self.clock()
         async with self.store(self.consumer.name) as work:
             await work.dead_letters.set_aside(
-                [ForeignLetter(consumer=self.consumer.name, record=record, found_at=now) for record in records]
+                [SetAsideRecord(consumer=self.consumer.name, record=record, found_at=now) for record in records]
             )
 
 
-def _sort(records: Sequence[LogRecord | Foreign], positions: dict[int, int], reader: str) -> _Sorted:
+def _sort(records: Sequence[LogRecord | UnrecognizedRecord], positions: dict[int, int], reader: str) -> _Sorted:
     reached: dict[int, int] = {}
     gaps: dict[int, LogGap] = {}
     news: list[LogRecord] = []
-    foreign: list[Foreign] = []
+    foreign: list[UnrecognizedRecord] = []
     duplicates = 0
     for record in records:
-        if isinstance(record, Foreign):
+        if isinstance(record, UnrecognizedRecord):
             foreign.append(record)
             continue
         bucket = record.bucket

@@ -8,7 +8,7 @@ from ...domain.errors import InvalidInput
 from ...domain.events import EVENT_TYPES, OrderEvent
 from ..event_log.records import Delivery, LogRecord
 from ..request_context import Request, answering, caused_by
-from .consumer import ConsumerWork
+from .consumer import ConsumerTransaction
 
 Handler = Callable[[OrderEvent], Awaitable[None]]
 
@@ -33,7 +33,7 @@ class HandlerConsumer:
                 with answering(caused_by_record(delivery.record)):
                     await self.handler(delivery.event)
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
         """All is done already."""
 
     async def settle(self) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from attrs import define, field
 
 from ..event_log.ports import Cursors, EventLog, Wakeup
-from ..event_log.records import Foreign, LogRecord, Origin
+from ..event_log.records import LogRecord, Origin, UnrecognizedRecord
 
 
 @define(eq=False)
@@ -19,7 +19,7 @@ class LogEventSource:
     poll_interval: float = 0.25
     _positions: dict[int, int] | None = field(default=None, init=False)
 
-    async def read(self, limit: int) -> Sequence[LogRecord | Foreign]:
+    async def read(self, limit: int) -> Sequence[LogRecord | UnrecognizedRecord]:
         if self._positions is None:
             self._positions = dict(await self.committed.positions(self.consumer))
         records = await self._news(limit)
@@ -40,7 +40,7 @@ class LogEventSource:
         """None: the log is no topic."""
         return None
 
-    async def stand_by(self) -> None:
+    async def pause(self) -> None:
         """Its place is its own."""
 
     async def close(self) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from ..event_log.records import Foreign, LogRecord, Origin
-from .dead_letter import DeadLetter, ForeignLetter, LetterChange
+from ..event_log.records import LogRecord, Origin, UnrecognizedRecord
+from .dead_letter import DeadLetter, DeadLetterAction, SetAsideRecord
 
 if TYPE_CHECKING:
     pass
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class EventSource(Protocol):
     """Where a consumer's records come from: the topic, or the log itself."""
 
-    async def read(self, limit: int) -> Sequence[LogRecord | Foreign]:
+    async def read(self, limit: int) -> Sequence[LogRecord | UnrecognizedRecord]:
         """The next records, each bucket's in order; empty when there is no news after a short wait."""
         ...
 
@@ -30,7 +30,7 @@ class EventSource(Protocol):
         """Where ``record``, one of those that were read last, stands on a topic; None where it came of none."""
         ...
 
-    async def stand_by(self) -> None:
+    async def pause(self) -> None:
         """Take nothing, and keep the place among other readers; to be called again and again while that lasts.
 
         The next ``read`` goes on where the last one ended. Raises StreamUnavailable.
@@ -40,7 +40,7 @@ class EventSource(Protocol):
     async def close(self) -> None: ...
 
 
-class DeadLetterBook(Protocol):
+class DeadLetterStore(Protocol):
     """The dead letters of the consumer whose transaction this is. An order is parked while it has any."""
 
     async def parked(self, order_ids: Collection[str]) -> Collection[str]:
@@ -63,10 +63,10 @@ class DeadLetterBook(Protocol):
         """Have these copied to the topic for dead letters, from ``at`` on; not those that are removed before."""
         ...
 
-    async def note(self, change: LetterChange) -> None:
+    async def note(self, change: DeadLetterAction) -> None:
         """Keep who did this, and why, for good."""
         ...
 
-    async def set_aside(self, letters: Sequence[ForeignLetter]) -> None:
+    async def set_aside(self, letters: Sequence[SetAsideRecord]) -> None:
         """Keep these; one that is there already (by topic, partition and offset) stays as it is."""
         ...

@@ -8,16 +8,16 @@ from time import monotonic
 from attrs import define, field
 
 from ...domain.errors import LogBehindTopic, LogGap, Unavailable
-from ..backoff import Backoff, Gathering, pause
-from ..event_log.records import Foreign, LogRecord
-from .consumer import Consumer, Handled
+from ..backoff import Backoff, Linger, pause
+from ..event_log.records import LogRecord, UnrecognizedRecord
+from .consumer import BatchResult, Consumer
 from .ports import EventSource
 
 BATCH = 500
 STAND_BY_SECONDS = 0.25
 """How often a paused consumer looks whether it may go on, and keeps its place in the meantime."""
 
-FROM_LOG, FROM_TOPIC = Gathering(share=0.05, longest=1.0), Gathering(share=0.1, longest=0.5)
+FROM_LOG, FROM_TOPIC = Linger(share=0.05, longest=1.0), Linger(share=0.1, longest=0.5)
 """How long news may gather, by where it is read: a transaction costs much the same for one event as for many."""
 
 logger = logging.getLogger("orderflow.consumer")
@@ -54,7 +54,7 @@ class RunConsumer:
 
     A backend that does not answer is asked again, ever more slowly, with the same batch. A bucket in which events are
     missing waits while the others go on; what is not done is read again after a second, and while something is still
-    missing, ever more seldom. At first, and while it hears nothing, it asks what is ``unheard``, and reads again where
+    missing, ever more seldom. At first, and while it hears nothing, it asks what is ``missed_events``, and reads again where
     that does not come by itself. An event that failed by something that may pass is given again when the rest of its
     batch is done, after ``a_moment``. After a batch that was not full it lets news gather.
     While it is ``paused`` it handles and settles nothing. ``handled`` counts events,
@@ -63,21 +63,21 @@ class RunConsumer:
     """
 
     source: EventSource
-    handle_batch: Callable[[Sequence[LogRecord | Foreign]], Awaitable[Handled]]
+    handle_batch: Callable[[Sequence[LogRecord | UnrecognizedRecord]], Awaitable[BatchResult]]
     consumer: Consumer
     paused: Callable[[], Awaitable[bool]] = _never
     batch: int = BATCH
-    gathering: Gathering = FROM_TOPIC
+    gathering: Linger = FROM_TOPIC
     backoff: Backoff = field(factory=Backoff)
     patience: Backoff = field(factory=_patience)
     a_moment: Backoff = field(factory=_a_moment)
-    unheard: Callable[[], Awaitable[LogGap | None]] = _nothing
+    missed_events: Callable[[], Awaitable[LogGap | None]] = _nothing
     listening: Backoff = field(factory=_listening)
     failed: Callable[[Exception], None] = _nobody_asks
     handled: int = field(default=0, init=False)
     gaps: int = field(default=0, init=False)
     failures: int = field(default=0, init=False)
-    _in_hand: Sequence[LogRecord | Foreign] | None = field(default=None, init=False)
+    _in_hand: Sequence[LogRecord | UnrecognizedRecord] | None = field(default=None, init=False)
     _not_full_since: float | None = field(default=None, init=False)
     _read_again_at: float | None = field(default=None, init=False)
     _stands_by: bool = field(default=False, init=False)
@@ -93,7 +93,7 @@ class RunConsumer:
             while not stop.is_set():
                 try:
                     if await self._is_paused():
-                        await self.source.stand_by()
+                        await self.source.pause()
                         await pause(stop, STAND_BY_SECONDS)
                     elif await self._step(stop):
                         self.backoff.reset()
@@ -119,7 +119,7 @@ class RunConsumer:
                 return False  # it may have waited long for these
         if self._in_hand:
             handled = await self.handle_batch(self._in_hand)
-            if handled == Handled():
+            if handled == BatchResult():
                 return False  # another handler has moved a cursor meanwhile, so the same again
             self._account(handled)
             if handled.left:
@@ -145,7 +145,7 @@ class RunConsumer:
 
     async def _listen(self) -> None:
         """What was unheard the last time already, and still is, does not come by itself: read again for it."""
-        before, self._unheard = self._unheard, await self.unheard()
+        before, self._unheard = self._unheard, await self.missed_events()
         now = self._unheard
         if now is None or before is None or (before.bucket, before.cursor) != (now.bucket, now.cursor):
             self.listening.reset()
@@ -167,7 +167,7 @@ class RunConsumer:
             logger.info("%s %s", self.consumer.name, said, extra={"consumer": self.consumer.name, "paused": stands_by})
         return stands_by
 
-    def _account(self, handled: Handled) -> None:
+    def _account(self, handled: BatchResult) -> None:
         self.handled += handled.events
         self.gaps += len(handled.gaps)
         if handled.gaps and self._read_again_at is None:

@@ -20,7 +20,7 @@ from .placement import placement
 from .plan import Step, StepAction, plan_day
 
 
-class DayDoor(Protocol):
+class OrderClient(Protocol):
     """The door that a day's steps go through: the use-cases themselves, or HTTP."""
 
     async def take(self, step: Step, order: NewOrder) -> OrderState:
@@ -56,7 +56,7 @@ class UseCaseDoor:
                 return (await ask.cancel_order(order_id, step.reason or "", by=by)).state
 
 
-class Pace(Protocol):
+class RateLimit(Protocol):
     async def until(self, second: int) -> None:
         """Return when it is ``second`` seconds after the day's midnight."""
         ...
@@ -106,8 +106,8 @@ class LiveDay:
     step that fails for another reason than that the order has ended by itself.
     """
 
-    door: DayDoor
-    pace: Pace
+    door: OrderClient
+    pace: RateLimit
     workers: int = 1
     prefix: str | None = None
     progress: Callable[[int, int], None] = lambda done, of: None

@@ -88,13 +88,15 @@ class _Chance:
     def below(self, count: int) -> int:
         return int(self.share() * count)
 
-    def bell(self) -> float:
+    def commit_notifier(self) -> float:
         """Around 0 with a spread of 1, never beyond 3.5."""
         return (self.share() + self.share() + self.share() + self.share() - 2) * _SQRT_3
 
     def near(self, x: float, y: float, spread: float) -> tuple[int, int]:
         """A place around another, in whole metres, within the town."""
-        return _within(x + self.bell() * spread, 0, _TOWN_METRES), _within(y + self.bell() * spread, 0, _TOWN_METRES)
+        return _within(x + self.commit_notifier() * spread, 0, _TOWN_METRES), _within(
+            y + self.commit_notifier() * spread, 0, _TOWN_METRES
+        )
 
 
 def _restaurants(count: int, chance: _Chance) -> tuple[Restaurant, ...]:
@@ -125,7 +127,7 @@ def _placement_minute(chance: _Chance) -> int:
     which = chance.share()
     for peak in (_LUNCH, _DINNER):
         if which < peak.share:
-            return _within(peak.minute + chance.bell() * peak.spread, OPENS, CLOSES)
+            return _within(peak.minute + chance.commit_notifier() * peak.spread, OPENS, CLOSES)
         which -= peak.share
     return OPENS + chance.below(CLOSES - OPENS)
 

@@ -33,7 +33,7 @@ class DeadLetterTopic(Protocol):
 
 
 @frozen
-class CopyLetters:
+class CopyDeadLetters:
     """Every letter stands on the topic at least once, unless it was redriven or dropped before Kafka took it."""
 
     letters: DeadLetters

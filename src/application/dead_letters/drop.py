@@ -6,16 +6,16 @@ from attrs import frozen
 
 from ...domain.errors import NotFound
 from ..clock import Clock
-from ..consuming.consumer import ConsumerStore, ConsumerWork
-from ..consuming.dead_letter import DeadLetter, LetterChange, Outcome
+from ..consuming.consumer import ConsumerStore, ConsumerTransaction
+from ..consuming.dead_letter import DeadLetter, DeadLetterAction, Outcome
 from ..event_log.records import about
-from ..operator_note import Word
+from ..operator_note import OperatorNote
 
 logger = logging.getLogger("orderflow.consumer")
 
 
 @frozen(kw_only=True)
-class Dropped:
+class DropResult:
     """The letters that are gone; ``unparked`` where the order has none left, so that it goes on in the stream."""
 
     consumer: str
@@ -25,7 +25,7 @@ class Dropped:
 
 
 @frozen
-class DropLetters:
+class DropDeadLetter:
     """The event stays in the log, and other consumers are not concerned; this one never handles it.
 
     Who did it and why is noted in the same transaction. Raises InvalidInput for a name or a reason that says nothing,
@@ -36,15 +36,15 @@ class DropLetters:
     clock: Clock
 
     async def __call__(
-        self, consumer: str, order_id: str, *, by: str, why: str, with_followers: bool = False
-    ) -> Dropped:
+        self, consumer: str, order_id: str, *, by: str, reason: str, with_followers: bool = False
+    ) -> DropResult:
         """The order's first letter: what waited behind it is redriven then. ``with_followers``, all of the order's."""
-        word = Word(by=by, why=why, at=self.clock())
+        note = OperatorNote(by=by, reason=reason, at=self.clock())
         dropped: list[DeadLetter] = []
         async with self.store(consumer) as work:
             unparked = False
             while (letter := await work.dead_letters.first(order_id)) is not None:
-                unparked = await self._drop(work, letter, word)
+                unparked = await self._drop(work, letter, note)
                 dropped.append(letter)
                 if not with_followers:
                     break
@@ -52,9 +52,9 @@ class DropLetters:
             raise NotFound(f"dead letter of {consumer} for order", order_id)
         for letter in dropped:
             logger.warning("event dropped", extra={**about(letter.record), "consumer": consumer})
-        return Dropped(consumer=consumer, order_id=order_id, letters=tuple(dropped), unparked=unparked)
+        return DropResult(consumer=consumer, order_id=order_id, letters=tuple(dropped), unparked=unparked)
 
-    async def _drop(self, work: ConsumerWork, letter: DeadLetter, word: Word) -> bool:
+    async def _drop(self, work: ConsumerTransaction, letter: DeadLetter, note: OperatorNote) -> bool:
         last = await work.dead_letters.remove(letter)
-        await work.dead_letters.note(LetterChange.of(letter, Outcome.DROPPED, word))
+        await work.dead_letters.note(DeadLetterAction.of(letter, Outcome.DROPPED, note))
         return last

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from ..consuming.dead_letter import DeadLetter, ForeignLetter, LetterChange
+from ..consuming.dead_letter import DeadLetter, DeadLetterAction, SetAsideRecord
 
 
 class DeadLetters(Protocol):
@@ -24,7 +24,7 @@ class DeadLetters(Protocol):
 
     async def history(
         self, *, limit: int, consumer: str | None = None, order_id: str | None = None
-    ) -> Sequence[LetterChange]:
+    ) -> Sequence[DeadLetterAction]:
         """What was done about letters, of one consumer or order or all, the latest first."""
         ...
 
@@ -55,10 +55,10 @@ class DeadLetters(Protocol):
         """How many letters each consumer has; one that has none is not named."""
         ...
 
-    async def foreign_records(self) -> Mapping[str, int]:
+    async def unrecognized_records(self) -> Mapping[str, int]:
         """How many records each consumer has found that are none of ours; one that found none is not named."""
         ...
 
-    async def foreign(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[ForeignLetter]:
+    async def foreign(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[SetAsideRecord]:
         """Records that are none of ours, by their place on the topic."""
         ...

@@ -7,20 +7,20 @@ from time import perf_counter
 from attrs import evolve, frozen
 
 from ...domain.errors import Unavailable
-from ..backoff import Pace
+from ..backoff import RateLimit
 from ..clock import Clock
 from ..consuming.consumer import Consumer, ConsumerStore, OutsideConsumer
-from ..consuming.dead_letter import DeadLetter, LetterChange, Outcome
+from ..consuming.dead_letter import DeadLetter, DeadLetterAction, Outcome
 from ..event_log.ports import Decode
 from ..event_log.records import Delivery, about
-from ..operator_note import Word
+from ..operator_note import OperatorNote
 from .ports import DeadLetters
 
 logger = logging.getLogger("orderflow.consumer")
 
 
 @frozen(kw_only=True)
-class Redriven:
+class RedriveResult:
     """What a redrive did: ``events`` handled, ``unparked`` orders, and the letters at which orders ``stopped``."""
 
     consumer: str
@@ -30,7 +30,7 @@ class Redriven:
 
 
 @frozen(kw_only=True)
-class ParkedOrder:
+class RedriveCandidate:
     """An order whose ``events`` wait, the first of them number ``sequence``, which failed with ``error``."""
 
     consumer: str
@@ -56,28 +56,36 @@ class Redrive:
     clock: Clock
 
     async def __call__(
-        self, order_id: str | None = None, *, error: str | None = None, by: str, why: str, pace: Pace | None = None
-    ) -> Redriven:
+        self,
+        order_id: str | None = None,
+        *,
+        error: str | None = None,
+        by: str,
+        reason: str,
+        pace: RateLimit | None = None,
+    ) -> RedriveResult:
         """The letters of one order, or of all of this consumer's; with ``error``, where the first has that class.
 
         ``pace`` is how many events a second. Raises InvalidInput for a name or a reason that says nothing.
         """
-        word = Word(by=by, why=why, at=self.clock())
+        note = OperatorNote(by=by, reason=reason, at=self.clock())
         events, unparked, stopped = 0, [], []
         for parked in await self._first_letters(order_id, error):
-            handled, failed = await self._order(parked.record.order_id, word, pace or Pace())
+            handled, failed = await self._order(parked.record.order_id, note, pace or RateLimit())
             events += handled
             if failed is None:
                 unparked.append(parked.record.order_id)
             else:
                 stopped.append(failed)
-        return Redriven(consumer=self.consumer.name, events=events, unparked=tuple(unparked), stopped=tuple(stopped))
+        return RedriveResult(
+            consumer=self.consumer.name, events=events, unparked=tuple(unparked), stopped=tuple(stopped)
+        )
 
-    async def would(self, order_id: str | None = None, *, error: str | None = None) -> Sequence[ParkedOrder]:
+    async def would(self, order_id: str | None = None, *, error: str | None = None) -> Sequence[RedriveCandidate]:
         """The orders that the same call would redrive, in that order. Nothing is changed by asking."""
         waiting = await self.letters.waiting(self.consumer.name)
         return [
-            ParkedOrder(
+            RedriveCandidate(
                 consumer=self.consumer.name,
                 order_id=(parked := letter.record.order_id),
                 sequence=letter.record.sequence,
@@ -91,7 +99,7 @@ class Redrive:
         blocking = await self.letters.blocking(self.consumer.name, error=error)
         return [letter for letter in blocking if order_id in (None, letter.record.order_id)]
 
-    async def _order(self, order_id: str, word: Word, pace: Pace) -> tuple[int, DeadLetter | None]:
+    async def _order(self, order_id: str, note: OperatorNote, pace: RateLimit) -> tuple[int, DeadLetter | None]:
         """How many events were handled, and the letter that failed again, if one did."""
         handled = 0
         while True:
@@ -114,13 +122,13 @@ class Redrive:
                         continue  # another redrive was here; this letter is told next
                     await self.consumer.handle([self._opened(letter)], work)
                     last = await work.dead_letters.remove(letter)
-                    await work.dead_letters.note(self._change(letter, Outcome.HANDLED, word))
+                    await work.dead_letters.note(self._change(letter, Outcome.HANDLED, note))
             except Unavailable:
                 raise
             except Exception as failure:
                 if letter is None:
                     raise
-                return handled, await self._failed(letter.failed_again(failure, self.clock()), word)
+                return handled, await self._failed(letter.failed_again(failure, self.clock()), note)
             handled += 1
             said = {"consumer": self.consumer.name, "attempt": letter.attempts + 1}
             logger.info("handled", extra={**about(letter.record), **said, "duration": perf_counter() - began})
@@ -130,15 +138,15 @@ class Redrive:
     def _opened(self, letter: DeadLetter) -> Delivery:
         return Delivery(letter.record, self.decode(letter.record))
 
-    def _change(self, letter: DeadLetter, outcome: Outcome, word: Word) -> LetterChange:
-        return LetterChange.of(letter, outcome, evolve(word, at=self.clock()))
+    def _change(self, letter: DeadLetter, outcome: Outcome, note: OperatorNote) -> DeadLetterAction:
+        return DeadLetterAction.of(letter, outcome, evolve(note, at=self.clock()))
 
-    async def _failed(self, letter: DeadLetter, word: Word) -> DeadLetter:
+    async def _failed(self, letter: DeadLetter, note: OperatorNote) -> DeadLetter:
         said = {"consumer": self.consumer.name, "attempt": letter.attempts, "error": letter.error}
         logger.warning("event failed again", extra={**about(letter.record), **said})
         async with self.store(self.consumer.name) as work:
             first = await work.dead_letters.first(letter.record.order_id)
             if first is not None and first.record.sequence == letter.record.sequence:
                 await work.dead_letters.keep([letter])
-                await work.dead_letters.note(self._change(letter, Outcome.FAILED, word))
+                await work.dead_letters.note(self._change(letter, Outcome.FAILED, note))
         return letter

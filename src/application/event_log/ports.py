@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from ...domain.events import OrderEvent
-from .records import Address, CursorAt, EventTimes, Foreign, LogRecord, Positions
+from .records import Address, CursorAt, EventTimes, LogRecord, Positions, UnrecognizedRecord
 
 if TYPE_CHECKING:
     pass
@@ -85,6 +85,6 @@ class TopicReader(Protocol):
 
 
 class TopicScan(Protocol):
-    async def read(self, limit: int) -> Sequence[LogRecord | Foreign]:
+    async def read(self, limit: int) -> Sequence[LogRecord | UnrecognizedRecord]:
         """The next records in partition order; empty when the end that stood when the scan began is reached."""
         ...

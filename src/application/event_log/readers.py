@@ -6,7 +6,7 @@ from attrs import frozen
 
 from ...domain.errors import InvalidInput
 from .ports import Cursors
-from .records import FLOOR
+from .records import RELAY
 
 
 @frozen
@@ -19,12 +19,12 @@ class Readers:
 
     async def __call__(self) -> Sequence[str]:
         """The relay where there is one, the shipped consumers, then the others. Raises StorageUnavailable."""
-        ours = (FLOOR, *self.shipped) if self.relayed else self.shipped
+        ours = (RELAY, *self.shipped) if self.relayed else self.shipped
         return (*ours, *(name for name in await self.cursors.readers() if name not in ours))
 
     async def consumers(self) -> Sequence[str]:
         """All of them but relays. Raises StorageUnavailable."""
-        return [name for name in await self() if name != FLOOR]
+        return [name for name in await self() if name != RELAY]
 
     async def named(self, consumer: str) -> str:
         """``consumer`` itself. Raises InvalidInput where there is no such consumer, StorageUnavailable."""

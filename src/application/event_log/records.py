@@ -22,7 +22,7 @@ EVENT_ROOM = 50_000
 """Bytes for a record's key and headers, and for what Kafka puts around it."""
 
 
-FLOOR = "relay"
+RELAY = "relay"
 """The reader name under which the relay's cursors are also noted in the database."""
 
 
@@ -68,7 +68,7 @@ class LogRecord(NamedTuple):
         return self.bucket, self.position
 
 
-def mark_of(body: bytes) -> int:
+def checksum_of(body: bytes) -> int:
     """Eighteen bits by which the events of two logs at one address are told apart: the lowest of their CRC-32."""
     return crc32(body) & 0x3FFFF
 
@@ -96,7 +96,7 @@ class Origin:
 
 
 @frozen
-class Place:
+class RecordLocation:
     """Where an event stands on the topic, and the time of its record: when whoever published it handed it over."""
 
     topic: str
@@ -140,7 +140,7 @@ class Delivery:
 
 
 @frozen(kw_only=True)
-class Foreign:
+class UnrecognizedRecord:
     """A record on the topic that is none of ours: no address, or bytes that are no event. Set aside, never lost."""
 
     topic: str

@@ -7,7 +7,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 
-class Cause(StrEnum):
+class FailureReason(StrEnum):
     """Why a server gave no answer."""
 
     NO_SUCH_HOST = "no such host"
@@ -25,14 +25,14 @@ class Cause(StrEnum):
 
 
 @frozen
-class Trouble:
+class ConnectionFailure:
     """A server that gave no answer: why, and what was said about it. ``said`` carries no password."""
 
-    cause: Cause
-    said: str
+    reason: FailureReason
+    message: str
 
     def __str__(self) -> str:
-        return f"{self.cause}: {self.said}" if self.said else str(self.cause)
+        return f"{self.reason}: {self.message}" if self.message else str(self.reason)
 
 
 @frozen
@@ -138,14 +138,14 @@ class MailFacts:
     took: float
 
 
-class DatabaseWatch(Protocol):
-    async def look(self) -> DatabaseFacts | Trouble:
+class DatabaseHealth(Protocol):
+    async def look(self) -> DatabaseFacts | ConnectionFailure:
         """What the database says of itself. Asks anew each time, on a connection of its own, and raises nothing."""
         ...
 
 
-class StreamWatch(Protocol):
-    async def look(self, *, clock: bool) -> StreamFacts | Trouble:
+class StreamHealth(Protocol):
+    async def look(self, *, clock: bool) -> StreamFacts | ConnectionFailure:
         """What Kafka says of itself, of the topic and our groups; of the broker's ``clock`` where asked for.
 
         Asks anew each time, within a few seconds, and raises nothing.
@@ -155,7 +155,7 @@ class StreamWatch(Protocol):
     async def close(self) -> None: ...
 
 
-class MailWatch(Protocol):
-    async def look(self) -> MailFacts | Trouble:
+class MailHealth(Protocol):
+    async def look(self) -> MailFacts | ConnectionFailure:
         """Whether the mail server lets us in. Sends nothing, asks anew each time, and raises nothing."""
         ...

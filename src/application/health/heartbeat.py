@@ -9,7 +9,7 @@ from attrs import define, field
 
 from ..backoff import pause
 from ..clock import Clock
-from ..redaction import code_of, told
+from ..redaction import code_of, error_text
 from .processes import BEAT_SECONDS, FORGOTTEN_AFTER, Process, ProcessRegistry
 
 TIDYING = 12
@@ -43,15 +43,15 @@ class Heartbeat:
         """Beat at once, and then again and again until ``stop`` is set."""
         while not stop.is_set():
             if self.describe() != self._said or monotonic() - self._at >= self.every:
-                await self.beat()
+                await self.heartbeat()
             await pause(stop, min(self.every, _LOOK_SECONDS))
 
-    async def beat(self) -> bool:
+    async def heartbeat(self) -> bool:
         """Whether it was noted."""
         self._said, self._at = self.describe(), monotonic()
         try:
             async with asyncio.timeout(self.patience):
-                await self.registry.beat(self._said, self.clock())
+                await self.registry.heartbeat(self._said, self.clock())
                 if self.beats % TIDYING == 0:
                     await self.registry.forget(FORGOTTEN_AFTER)
         except Exception as error:  # noqa: BLE001 - no registry is worth the process that it tells of
@@ -75,5 +75,5 @@ class Heartbeat:
         self.failures += 1
         if not self._failing:
             self._failing = True
-            detail = told(error) or f"no answer within {self.patience:g} s"
+            detail = error_text(error) or f"no answer within {self.patience:g} s"
             logger.warning("this process could not be noted: %s", detail, extra={"error": code_of(error)})

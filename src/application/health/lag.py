@@ -7,7 +7,7 @@ from attrs import frozen
 
 from ..event_log.ports import Cursors, EventLog
 from ..event_log.readers import Readers
-from ..event_log.records import FLOOR, Positions
+from ..event_log.records import RELAY, Positions
 from ..rollout.rollout import Rollout
 
 
@@ -83,16 +83,16 @@ class Lag:
     async def _look(self) -> _Stand:
         names = await self.readers()
         positions = {name: dict(await self.cursors.positions(name)) for name in names}
-        in_force = await self.rollout.in_force()
+        current_rollout = await self.rollout.current_rollout()
         heads = await self.log.heads()
-        reach = self._reach(heads, positions, in_force.published_buckets(self.buckets))
-        return _Stand(positions, reach, heads, in_force.paused)
+        reach = self._reach(heads, positions, current_rollout.published_buckets(self.buckets))
+        return _Stand(positions, reach, heads, current_rollout.paused)
 
     def _reach(self, heads: Positions, positions: Mapping[str, Positions], published: int) -> Mapping[str, Positions]:
         """How far each reader can come, by bucket."""
-        relay = positions.get(FLOOR, {})
+        relay = positions.get(RELAY, {})
         topic = {bucket: head if bucket < published else relay.get(bucket, 0) for bucket, head in heads.items()}
-        return {name: topic if name == FLOOR or self.readers.from_topic(name) else heads for name in positions}
+        return {name: topic if name == RELAY or self.readers.from_topic(name) else heads for name in positions}
 
 
 def _behind(heads: Positions, at: Positions) -> int:

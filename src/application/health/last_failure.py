@@ -12,7 +12,7 @@ from ...domain.errors import (
     TopicMismatch,
 )
 from ..clock import Clock
-from ..redaction import code_of, told
+from ..redaction import code_of, error_text
 from .processes import Failure
 
 MAX_MESSAGE = 300
@@ -39,6 +39,6 @@ class Failures:
 
     def note(self, part: str, error: BaseException) -> None:
         """``error`` happened in ``part``: its code, and its message where that can be nobody's data."""
-        message = told(error)[:MAX_MESSAGE] if isinstance(error, _OF_THE_INSTALLATION) else ""
+        message = error_text(error)[:MAX_MESSAGE] if isinstance(error, _OF_THE_INSTALLATION) else ""
         self.count += 1
         self.last = Failure(part=part, code=code_of(error), message=message, at=self.clock())

@@ -6,10 +6,10 @@ from datetime import datetime
 from attrs import field, frozen
 
 from ..recovery.epochs import Epochs
-from ..rollout.rollout import InForce
-from .facts import DatabaseFacts, MailFacts, StreamFacts, Trouble
+from ..rollout.rollout import RolloutState
+from .facts import ConnectionFailure, DatabaseFacts, MailFacts, StreamFacts
 from .lag import ReaderLag
-from .processes import Seen
+from .processes import KnownProcess
 
 
 @frozen(kw_only=True)
@@ -23,7 +23,7 @@ class ParkedOrder:
 
 
 @frozen(kw_only=True)
-class Look:
+class Observation:
     """What was seen at ``at``. None stands for what could not be seen; ``unanswered`` says why, by what was asked.
 
     ``stream`` is None as well where no Kafka is configured, ``mail`` where no mail is sent or nobody asked. ``waiting``
@@ -32,16 +32,16 @@ class Look:
     """
 
     at: datetime
-    database: DatabaseFacts | Trouble
-    stream: StreamFacts | Trouble | None = None
-    mail: MailFacts | Trouble | None = None
-    processes: Sequence[Seen] | None = None
+    database: DatabaseFacts | ConnectionFailure
+    stream: StreamFacts | ConnectionFailure | None = None
+    mail: MailFacts | ConnectionFailure | None = None
+    processes: Sequence[KnownProcess] | None = None
     head: int | None = None
     readers: Sequence[ReaderLag] | None = None
     waiting: Mapping[str, float] | None = None
     parked: Mapping[str, int] | None = None
     latest: Sequence[ParkedOrder] | None = None
-    rollout: InForce | None = None
+    rollout: RolloutState | None = None
     epochs: Epochs | None = None
     tokens: bool | None = None
     unanswered: Mapping[str, str] = field(factory=dict)
@@ -51,7 +51,7 @@ class Look:
         """Whether all servers answered, and all that was asked of them."""
         return not self.unanswered
 
-    def living(self) -> Sequence[Seen]:
+    def living(self) -> Sequence[KnownProcess]:
         """The processes that were heard of lately."""
         return [each for each in self.processes or () if not each.gone]
 

@@ -73,7 +73,7 @@ class Process:
 
 
 @frozen(kw_only=True)
-class Seen:
+class KnownProcess:
     """A process, and when it was heard of last, by the registry's clock.
 
     ``silent`` are the seconds since; ``clock_ahead`` is by how many seconds the process's own clock was ahead then.
@@ -92,7 +92,7 @@ class Seen:
 class ProcessRegistry(Protocol):
     """Every process notes itself here, and takes itself out when it ends in order. All raise StorageUnavailable."""
 
-    async def beat(self, process: Process, at: datetime) -> None:
+    async def heartbeat(self, process: Process, at: datetime) -> None:
         """It lives, and is now as it says; ``at`` is its own time."""
         ...
 
@@ -100,7 +100,7 @@ class ProcessRegistry(Protocol):
         """It has ended in order: nothing more is told of it."""
         ...
 
-    async def seen(self) -> Sequence[Seen]:
+    async def seen(self) -> Sequence[KnownProcess]:
         """All that are known, the oldest first, also those that went silent."""
         ...
 

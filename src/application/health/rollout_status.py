@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from ..event_log.records import FLOOR
-from ..operator_note import Word
-from ..rollout.rollout import ChangeKind, InForce, Rollout
+from ..event_log.records import RELAY
+from ..operator_note import OperatorNote
+from ..rollout.rollout import ChangeKind, Rollout, RolloutState
 from .lag import Lag
 
 
@@ -15,13 +15,13 @@ class ConsumerRollout:
     """``paused`` says who paused it, when and why; ``events`` are to come to it, ``held`` are held back before it."""
 
     consumer: str
-    paused: Word | None
+    paused: OperatorNote | None
     events: int
     held: int
 
 
 @frozen(kw_only=True)
-class RolloutState:
+class RolloutProgress:
     """Published are the orders of ``published_buckets`` of all ``buckets``, from 0 on; ``set`` is who said so.
 
     ``waiting`` events of theirs are not on the topic yet, ``held`` ones of other orders are held back; both are None
@@ -31,7 +31,7 @@ class RolloutState:
     percent: int
     published_buckets: int
     buckets: int
-    set: Word | None
+    set: OperatorNote | None
     waiting: int | None
     held: int | None
     consumers: Sequence[ConsumerRollout]
@@ -44,20 +44,22 @@ class RolloutStatus:
     rollout: Rollout
     lag: Lag
 
-    async def __call__(self) -> RolloutState:
-        in_force: InForce = await self.rollout.in_force()
+    async def __call__(self) -> RolloutProgress:
+        current_rollout: RolloutState = await self.rollout.current_rollout()
         last = await self.rollout.history(limit=1, kind=ChangeKind.SHARE)
         lags = {each.reader: each for each in await self.lag()}
-        relay = lags.pop(FLOOR, None)
-        return RolloutState(
-            percent=in_force.percent,
-            published_buckets=in_force.published_buckets(self.lag.buckets),
+        relay = lags.pop(RELAY, None)
+        return RolloutProgress(
+            percent=current_rollout.percent,
+            published_buckets=current_rollout.published_buckets(self.lag.buckets),
             buckets=self.lag.buckets,
-            set=last[0].word if last else None,
+            set=last[0].note if last else None,
             waiting=relay.events if relay else None,
             held=relay.held if relay else None,
             consumers=[
-                ConsumerRollout(consumer=name, paused=in_force.paused.get(name), events=each.events, held=each.held)
+                ConsumerRollout(
+                    consumer=name, paused=current_rollout.paused.get(name), events=each.events, held=each.held
+                )
                 for name, each in lags.items()
             ],
         )

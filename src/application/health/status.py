@@ -5,10 +5,10 @@ from datetime import datetime
 
 from attrs import frozen
 
-from .facts import DatabaseFacts, StreamFacts, Trouble
+from .facts import ConnectionFailure, DatabaseFacts, StreamFacts
 from .lag import ReaderLag
-from .observation import Look
-from .processes import Part, Seen
+from .observation import Observation
+from .processes import KnownProcess, Part
 
 ERRORS = 5
 """How many of the latest errors are shown."""
@@ -67,8 +67,8 @@ class Status:
 
     at: datetime
     version: str
-    database: DatabaseFacts | Trouble
-    kafka: StreamFacts | Trouble | None
+    database: DatabaseFacts | ConnectionFailure
+    kafka: StreamFacts | ConnectionFailure | None
     head: int | None
     committed_per_second: float | None
     readers: Sequence[ReaderStatus] | None
@@ -80,7 +80,7 @@ class Status:
     unanswered: Mapping[str, str]
 
 
-def status_of(look: Look, before: Look | None, *, version: str) -> Status:
+def status_of(look: Observation, before: Observation | None, *, version: str) -> Status:
     """``look`` with what has moved since ``before``."""
     return Status(
         at=look.at,
@@ -99,7 +99,7 @@ def status_of(look: Look, before: Look | None, *, version: str) -> Status:
     )
 
 
-def _reader(lag: ReaderLag, look: Look, before: Look | None) -> ReaderStatus:
+def _reader(lag: ReaderLag, look: Observation, before: Observation | None) -> ReaderStatus:
     stream = look.stream if isinstance(look.stream, StreamFacts) else None
     group = stream.groups.get(lag.reader) if stream else None
     earlier = {each.reader: each.position for each in (before.readers if before else None) or ()}
@@ -117,7 +117,7 @@ def _reader(lag: ReaderLag, look: Look, before: Look | None) -> ReaderStatus:
     )
 
 
-def _process(seen: Seen) -> ProcessStatus:
+def _process(seen: KnownProcess) -> ProcessStatus:
     process = seen.process
     return ProcessStatus(
         id=process.id,
@@ -134,14 +134,14 @@ def _process(seen: Seen) -> ProcessStatus:
     )
 
 
-def _rate(look: Look, before: Look | None, now: int | None, then: int | None) -> float | None:
+def _rate(look: Observation, before: Observation | None, now: int | None, then: int | None) -> float | None:
     if before is None or now is None or then is None:
         return None
     seconds = (look.at - before.at).total_seconds()
     return (now - then) / seconds if seconds > 0 else None
 
 
-def _errors(look: Look) -> Sequence[ErrorStatus]:
+def _errors(look: Observation) -> Sequence[ErrorStatus]:
     """Of processes and of parked orders, the latest first."""
     found = [
         ErrorStatus(at=failure.at, where=f"{failure.part} on {host}", code=failure.code, message=failure.message)

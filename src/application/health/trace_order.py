@@ -11,10 +11,10 @@ from ..consuming.dead_letter import Outcome
 from ..dead_letters.ports import DeadLetters
 from ..event_log.ports import Cursors, EventLog
 from ..event_log.readers import Readers
-from ..event_log.records import FLOOR, CursorAt, EventTimes, LogRecord, Place
+from ..event_log.records import RELAY, CursorAt, EventTimes, LogRecord, RecordLocation
 from ..notifications.ports import Notifications
 from ..orders.get_order import GetOrder
-from .ports import TopicPlaces
+from .ports import RecordLocator
 
 NOTIFICATIONS = "notifications"
 CHANGES = 10_000
@@ -56,7 +56,7 @@ class EventWay:
     asked: Moment | None
     committed: Moment | None
     published: Moment | None
-    place: Place | None
+    place: RecordLocation | None
     handled: tuple[Handling, ...]
 
 
@@ -84,7 +84,7 @@ class TraceOrder:
     readers: Readers
     notifications: Notifications
     dead_letters: DeadLetters
-    places: TopicPlaces | None = None
+    places: RecordLocator | None = None
 
     async def __call__(self, order_id: str, *, by: Actor) -> TracedOrder:
         await self.get_order(order_id, by=by)
@@ -98,7 +98,7 @@ class TraceOrder:
                 record=record,
                 asked=_moment(times[record.sequence].asked_at),
                 committed=_moment(times[record.sequence].committed_at),
-                published=_published(record, places.get(record.event_id), cursors.get(FLOOR)),
+                published=_published(record, places.get(record.event_id), cursors.get(RELAY)),
                 place=places.get(record.event_id),
                 handled=tuple(handlings[record.sequence]),
             )
@@ -108,7 +108,7 @@ class TraceOrder:
 
     async def _places(
         self, records: Sequence[LogRecord], times: Mapping[int, EventTimes]
-    ) -> tuple[Mapping[str, Place], tuple[str, ...]]:
+    ) -> tuple[Mapping[str, RecordLocation], tuple[str, ...]]:
         if self.places is None:
             return {}, ()
         since = [times[record.sequence].committed_at or record.occurred_at for record in records]
@@ -124,7 +124,7 @@ class TraceOrder:
         for notice in await self.notifications.of_orders([order_id]):
             told.setdefault(notice.sequence, notice.recorded_at)
         found: dict[int, list[Handling]] = {record.sequence: [] for record in records}
-        for consumer in [name for name in await self.readers() if name != FLOOR]:
+        for consumer in [name for name in await self.readers() if name != RELAY]:
             parked = {it.record.sequence: it for it in await self.dead_letters.of_order(consumer, order_id)}
             dropped = await self._dropped(consumer, order_id)
             known = told if consumer == NOTIFICATIONS else {}
@@ -149,7 +149,7 @@ def _moment(at: datetime | None) -> Moment | None:
     return None if at is None else Moment(at)
 
 
-def _published(record: LogRecord, place: Place | None, floor: CursorAt | None) -> Moment | None:
+def _published(record: LogRecord, place: RecordLocation | None, floor: CursorAt | None) -> Moment | None:
     """The record's own time; where the topic has it no more, the relay's floor."""
     if place is not None:
         return Moment(place.at)

@@ -9,7 +9,7 @@ from ...domain.actor import Actor, Role
 from ...domain.errors import CommandRefused, ConcurrentChange, OrderNotFound
 from ...domain.events import OrderCancelled, OrderCreated
 from ..clock import Clock
-from ..consuming.consumer import ConsumerWork
+from ..consuming.consumer import ConsumerTransaction
 from ..event_log.records import Delivery, LogRecord
 from ..request_context import answering, caused_by
 from .ports import CancelShort, Shortages
@@ -33,7 +33,7 @@ class KeepStock:
     clock: Clock
     name: str = "inventory"
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
         concerned = [d for d in deliveries if isinstance(d.event, OrderCreated | OrderCancelled)]
         events = [d.event for d in concerned]
         if not events:

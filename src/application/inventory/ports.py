@@ -9,7 +9,7 @@ from ...domain.order import Order
 from .stock import Food, Reservation, StockItem
 
 
-class ReservationBook(Protocol):
+class ReservationStore(Protocol):
     async def reservations(self, order_ids: Collection[str]) -> Mapping[str, Reservation]:
         """What was decided for each of these orders, by order."""
         ...

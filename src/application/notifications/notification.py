@@ -47,7 +47,7 @@ class Parties:
 
 
 @frozen
-class Letter:
+class MessageText:
     """What is said to one recipient: one line, and the text below it."""
 
     subject: str
@@ -87,7 +87,7 @@ NO_CHANNEL = "none"
 """The channel of a notification that reaches nobody."""
 
 
-class Told(NamedTuple):
+class NotificationKey(NamedTuple):
     """That there is a notification: what is the same of no two of them. Checks read many: hence a tuple."""
 
     order_id: str

@@ -19,13 +19,13 @@ from ...domain.events import (
 )
 from ...domain.payment import PaymentStatus
 from ..clock import Clock
-from ..consuming.consumer import ConsumerWork
+from ..consuming.consumer import ConsumerTransaction
 from ..event_log.records import Delivery
-from ..redaction import told
+from ..redaction import error_text
 from ..request_context import answering, caused_by
 from .message_values import values_of
 from .notification import NO_CHANNEL, Contact, Notification, NotificationStatus, Parties
-from .ports import Notifications, Notifier, Wording
+from .ports import MessageTemplates, Notifications, Notifier
 
 _C, _R, _S = Role.CUSTOMER, Role.RESTAURANT, Role.SHIPPER
 RECIPIENTS: Mapping[type[OrderEvent], Callable[[OrderEvent], tuple[Role, ...]]] = {
@@ -55,7 +55,7 @@ class Notify:
     """
 
     channels: Sequence[Notifier]
-    wording: Wording
+    wording: MessageTemplates
     outbox: Notifications
     clock: Clock
     name: str = "notifications"
@@ -65,7 +65,7 @@ class Notify:
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "_by_name", {channel.name: channel for channel in self.channels})
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
         """Raises CorruptHistory when an order's beginning is missing."""
         known = await work.notifications.parties({delivery.record.order_id for delivery in deliveries})
         after = dict(known)
@@ -107,8 +107,8 @@ class Notify:
                 receipt = await self._by_name[channel].send(notification.message)
         except Exception as failure:  # noqa: BLE001 - one that cannot be sent must not hold up the others
             if isinstance(failure, ChannelUnavailable):
-                down[channel] = told(failure)
-            problem = down.get(channel) or f"{type(failure).__name__}: {told(failure)}"
+                down[channel] = error_text(failure)
+            problem = down.get(channel) or f"{type(failure).__name__}: {error_text(failure)}"
             return notification.postponed(self.clock() + _pause(notification.attempts), problem)
         return notification.settled(receipt, self.clock())
 

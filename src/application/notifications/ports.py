@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Protocol
 
 from ...domain.actor import Role
-from .notification import Contact, Letter, Message, Notification, Parties, Receipt, Told
+from .notification import Contact, Message, MessageText, Notification, NotificationKey, Parties, Receipt
 
 
-class NotificationBook(Protocol):
+class NotificationStore(Protocol):
     async def parties(self, order_ids: Collection[str]) -> Mapping[str, Parties]:
         """Who takes part in each of these orders that is known, by order."""
         ...
@@ -73,12 +73,12 @@ class Notifications(Protocol):
         """All of these orders, by order, sequence, recipient and channel."""
         ...
 
-    async def told(self, order_ids: Collection[str]) -> Sequence[Told]:
+    async def told(self, order_ids: Collection[str]) -> Sequence[NotificationKey]:
         """Those of ``of_orders`` without what was said, in the same order."""
         ...
 
 
-class Wording(Protocol):
-    def __call__(self, role: Role, values: Mapping[str, str], *, event_type: str) -> Letter:
+class MessageTemplates(Protocol):
+    def __call__(self, role: Role, values: Mapping[str, str], *, event_type: str) -> MessageText:
         """What is said to somebody with ``role`` about an event with these values. Raises LookupError for none."""
         ...

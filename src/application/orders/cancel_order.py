@@ -7,7 +7,7 @@ from ...domain.order import Change, Order
 from ..clock import Clock
 from .change_order import ChangeOrder
 from .payment_attempts import AttemptKind, PaymentAttempt
-from .ports import Work
+from .ports import Transaction
 from .settle_refunds import SettleRefunds
 
 
@@ -35,7 +35,7 @@ class CancelOrder:
             await self.settle_refunds(order_id)
         return change.order
 
-    def _promise_refund(self, work: Work, change: Change) -> None:
+    def _promise_refund(self, work: Transaction, change: Change) -> None:
         if change.refund is not None:
             work.payments.record(
                 PaymentAttempt(

@@ -7,7 +7,7 @@ from attrs import frozen
 from ...domain.actor import Actor, Role
 from ...domain.errors import OrderNotFound, VersionMismatch
 from ...domain.order import Change, Order
-from .ports import UnitOfWork, Work
+from .ports import Transaction, UnitOfWork
 from .retry import again_on_conflict
 
 
@@ -30,7 +30,7 @@ class ChangeOrder:
         *,
         by: Actor,
         expected_version: int | None = None,
-        also: Callable[[Work, Change], None] | None = None,
+        also: Callable[[Transaction, Change], None] | None = None,
     ) -> Change:
         async def attempt() -> Change:
             async with self.unit_of_work() as work:

@@ -11,7 +11,7 @@ from ...domain.money import Money
 from ...domain.order import Address, Change, Order
 from ...domain.payment import PaymentMethod
 from ..clock import Clock, NewId
-from .ports import UnitOfWork, Work
+from .ports import Transaction, UnitOfWork
 from .retry import again_on_conflict
 
 
@@ -83,7 +83,7 @@ class CreateOrder:
         return change
 
 
-async def _find(work: Work, order_id: str) -> Order | None:
+async def _find(work: Transaction, order_id: str) -> Order | None:
     try:
         return await work.orders.get(order_id)
     except OrderNotFound:

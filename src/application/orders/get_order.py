@@ -5,14 +5,14 @@ from attrs import frozen
 from ...domain.actor import Actor
 from ...domain.errors import OrderNotFound
 from ...domain.order import Order
-from .ports import OrderViews
+from .ports import OrderQueries
 
 
 @frozen
 class GetOrder:
     """Raises OrderNotFound, also when ``by`` takes no part in the order; StorageUnavailable."""
 
-    views: OrderViews
+    views: OrderQueries
 
     async def __call__(self, order_id: str, *, by: Actor) -> Order:
         order = await self.views.get(order_id)

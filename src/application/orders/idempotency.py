@@ -18,7 +18,7 @@ MAX_KEY = 255
 
 
 @frozen
-class Answer:
+class StoredResponse:
     """What was answered to a request with an idempotency key."""
 
     fingerprint: str
@@ -26,18 +26,18 @@ class Answer:
     order_id: str
 
 
-class Answers(Protocol):
+class IdempotencyStore(Protocol):
     """Answers given to requests with an idempotency key."""
 
-    async def find(self, caller: str, key: str) -> Answer | None: ...
+    async def find(self, caller: str, key: str) -> StoredResponse | None: ...
 
-    async def forget_before(self, moment: datetime) -> int:
+    async def delete_before(self, moment: datetime) -> int:
         """Drop answers older than ``moment``; how many."""
         ...
 
 
 @frozen
-class Once:
+class Idempotent:
     """Runs ``command`` under ``key``; the key is stored in the order's own transaction with the answer's bytes.
 
     A refused command stores nothing, so the same key may be asked again once it can succeed. Of two processes that
@@ -45,7 +45,7 @@ class Once:
     KeyReused (the key came with another fingerprint), InvalidInput, and what ``command`` raises.
     """
 
-    answers: Answers
+    answers: IdempotencyStore
     _running: set[tuple[str, str]] = field(factory=set, init=False, eq=False)
 
     async def __call__(self, key: IdempotencyKey, command: Callable[[], Awaitable[Order]]) -> tuple[bytes, bool]:
@@ -68,7 +68,7 @@ class Once:
         finally:
             self._running.discard(running)
 
-    async def _stored(self, key: IdempotencyKey) -> Answer | None:
+    async def _stored(self, key: IdempotencyKey) -> StoredResponse | None:
         stored = await self.answers.find(key.caller, key.key)
         if stored is not None and stored.fingerprint != key.fingerprint:
             raise KeyReused(key.key)

@@ -4,7 +4,7 @@ from attrs import evolve, frozen
 
 from ...domain.actor import Actor, Role
 from ...domain.errors import InvalidInput
-from .ports import OrderViews
+from .ports import OrderQueries
 from .queries import OrderPage, OrderQuery
 
 
@@ -12,7 +12,7 @@ from .queries import OrderPage, OrderQuery
 class ListOrders:
     """Orders newest first. Everybody but an admin sees only those they take part in. Raises InvalidInput."""
 
-    views: OrderViews
+    views: OrderQueries
 
     async def __call__(self, query: OrderQuery, *, by: Actor) -> OrderPage:
         match by.role:

@@ -35,13 +35,13 @@ class EventPublisher(Protocol):
         ...
 
 
-class PaymentBook(Protocol):
+class PaymentAttemptStore(Protocol):
     def record(self, attempt: PaymentAttempt) -> None:
         """Keep ``attempt``, new or as it is now (by its key), when the unit of work commits."""
         ...
 
 
-class Work(Protocol):
+class Transaction(Protocol):
     """One unit of work in progress."""
 
     @property
@@ -51,11 +51,11 @@ class Work(Protocol):
     def events(self) -> EventPublisher: ...
 
     @property
-    def payments(self) -> PaymentBook: ...
+    def payments(self) -> PaymentAttemptStore: ...
 
 
 class UnitOfWork(Protocol):
-    def __call__(self) -> AbstractAsyncContextManager[Work]:
+    def __call__(self) -> AbstractAsyncContextManager[Transaction]:
         """All that is saved and published inside commits together at its end, or not at all.
 
         Raises at the end: ConcurrentChange, KeyReused or RequestAnswered, EventTooLarge, StorageUnavailable.
@@ -76,7 +76,7 @@ class Committer(Protocol):
         ...
 
 
-class OrderViews(Protocol):
+class OrderQueries(Protocol):
     """Reading, outside any unit of work."""
 
     async def get(self, order_id: str) -> Order:

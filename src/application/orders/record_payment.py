@@ -9,7 +9,7 @@ from ...domain.payment import PaymentMethod
 from ..clock import Clock
 from .change_order import ChangeOrder
 from .payment_attempts import AttemptKind, AttemptStatus, PaymentAttempt
-from .ports import OrderViews, PaymentAttempts, PaymentGateway, UnitOfWork, Work
+from .ports import OrderQueries, PaymentAttempts, PaymentGateway, Transaction, UnitOfWork
 from .settle_refunds import SettleRefunds
 
 CASHIER = Actor(Role.ADMIN, "payments")
@@ -28,7 +28,7 @@ class RecordPayment:
     """
 
     change_order: ChangeOrder
-    views: OrderViews
+    views: OrderQueries
     attempts: PaymentAttempts
     gateway: PaymentGateway
     settle_refunds: SettleRefunds
@@ -51,7 +51,7 @@ class RecordPayment:
     async def _record(
         self, order_id: str, paid: bool, by: Actor, expected_version: int | None, *attempts: PaymentAttempt
     ) -> Order:
-        def keep(work: Work, _: Change) -> None:
+        def keep(work: Transaction, _: Change) -> None:
             for attempt in attempts:
                 work.payments.record(attempt)
 

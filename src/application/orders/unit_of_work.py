@@ -7,7 +7,7 @@ from attrs import frozen
 
 from ...domain.events import OrderEvent
 from .payment_attempts import PaymentAttempt
-from .ports import Committer, EventPublisher, OrderRepository, PaymentBook, Work
+from .ports import Committer, EventPublisher, OrderRepository, PaymentAttemptStore, Transaction
 from .write_set import WriteSet
 
 
@@ -22,7 +22,7 @@ class LogPublisher:
 
 
 @frozen
-class GatheringPaymentBook:
+class WriteSetPaymentAttempts:
     writes: WriteSet
 
     def record(self, attempt: PaymentAttempt) -> None:
@@ -30,14 +30,14 @@ class GatheringPaymentBook:
 
 
 @frozen
-class GatheringWork:
+class WriteSetTransaction:
     orders: OrderRepository
     events: EventPublisher
-    payments: PaymentBook
+    payments: PaymentAttemptStore
 
 
 @frozen
-class GatheringUnitOfWork:
+class WriteSetUnitOfWork:
     """The unit of work of every adapter: gathers a write set and hands it to the committer at the end.
 
     Nothing is sent before that, reads aside. An exception inside commits nothing.
@@ -48,9 +48,9 @@ class GatheringUnitOfWork:
     events: Callable[[WriteSet], EventPublisher] = LogPublisher
 
     @asynccontextmanager
-    async def __call__(self) -> AsyncIterator[Work]:
+    async def __call__(self) -> AsyncIterator[Transaction]:
         writes = WriteSet()
-        yield GatheringWork(self.orders(writes), self.events(writes), GatheringPaymentBook(writes))
+        yield WriteSetTransaction(self.orders(writes), self.events(writes), WriteSetPaymentAttempts(writes))
         if writes:
             await self.committer.commit(writes)
             for follow in writes.after_commit:

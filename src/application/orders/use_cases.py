@@ -7,7 +7,7 @@ from .cancel_order import CancelOrder
 from .change_order import ChangeOrder
 from .create_order import CreateOrder
 from .get_order import GetOrder
-from .idempotency import Once
+from .idempotency import Idempotent
 from .list_orders import ListOrders
 from .order_as_of import OrderAsOf
 from .order_timeline import OrderTimeline
@@ -29,4 +29,4 @@ class UseCases:
     record_payment: RecordPayment
     cancel_order: CancelOrder
     settle_refunds: SettleRefunds
-    once: Once
+    once: Idempotent

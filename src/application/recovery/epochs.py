@@ -11,15 +11,15 @@ from typing import Protocol
 from attrs import field, frozen
 
 from ..event_log.records import FIRST_EPOCH, LogRecord, Positions
-from ..operator_note import Word
+from ..operator_note import OperatorNote
 
 
 @frozen(kw_only=True)
-class Begun:
+class Epoch:
     """An epoch that somebody began. Of each bucket in ``kept``, records of earlier epochs count up to that position."""
 
     epoch: int
-    word: Word
+    note: OperatorNote
     kept: Positions
 
 
@@ -27,7 +27,7 @@ class Begun:
 class Epochs:
     """Those that were begun, the oldest first. The first of a log was begun by nobody."""
 
-    begun: tuple[Begun, ...] = ()
+    begun: tuple[Epoch, ...] = ()
     _kept: dict[tuple[int, int], int | None] = field(factory=dict, init=False, eq=False, repr=False)
 
     @property
@@ -63,6 +63,6 @@ class LogEpochs(Protocol):
 
     async def all(self) -> Epochs: ...
 
-    async def begin(self, begun: Begun) -> bool:
+    async def begin(self, begun: Epoch) -> bool:
         """Begin that epoch, and set the relay's floor back to what it keeps, together; False where it is not newer."""
         ...

@@ -8,10 +8,10 @@ from attrs import define, field, frozen
 from ...domain.errors import Conflict
 from ..clock import Clock
 from ..event_log.ports import Cursors, EventLog, TopicReader
-from ..event_log.records import FLOOR, LogRecord, Positions
-from ..operator_note import Word
-from .epochs import Begun, Epochs, LogEpochs
-from .restore_guard import RelayCursors, standing, strangers
+from ..event_log.records import RELAY, LogRecord, Positions
+from ..operator_note import OperatorNote
+from .epochs import Epoch, Epochs, LogEpochs
+from .restore_guard import RelayCursors, mismatches, standing
 
 SHOWN = 1000
 """Orders that are named; beyond that they are only counted."""
@@ -52,7 +52,7 @@ class Loss:
 
 
 @frozen
-class LookForLoss:
+class FindLostEvents:
     """Reads the whole topic, and changes nothing. Raises StorageUnavailable, StreamUnavailable."""
 
     topic: TopicReader
@@ -98,8 +98,8 @@ class LookForLoss:
         """What the relays remember of records that the topic may have deleted since."""
         committed = await self.relays.committed()
         seen.newest = max([seen.newest, *(at.epoch for at in committed.values())])
-        floor = await self.cursors.positions(FLOOR)
-        for bucket, _ in await strangers(self.log, standing(committed, seen.epochs)):
+        floor = await self.cursors.positions(RELAY)
+        for bucket, _ in await mismatches(self.log, standing(committed, seen.epochs)):
             if bucket not in seen.kept:
                 seen.part(bucket, floor.get(bucket, 0))
 
@@ -122,37 +122,37 @@ class _Seen:
 
 
 @frozen(kw_only=True)
-class Mended:
+class RepairResult:
     """``begun`` is None where nothing was lost: then nothing was changed."""
 
     loss: Loss
-    begun: Begun | None
+    begun: Epoch | None
 
 
 @frozen
-class MendLog:
+class RepairLog:
     """The log goes on in a new epoch, in which the relays publish again from where log and topic part.
 
     What the topic has beyond that does not count any more. Raises InvalidInput for words that say nothing, Conflict
     when somebody else did it meanwhile, StorageUnavailable, StreamUnavailable.
     """
 
-    look: LookForLoss
+    look: FindLostEvents
     epochs: LogEpochs
     clock: Clock
 
-    async def __call__(self, *, by: str, why: str) -> Mended:
-        word = Word(by=by, why=why, at=self.clock())
+    async def __call__(self, *, by: str, reason: str) -> RepairResult:
+        note = OperatorNote(by=by, reason=reason, at=self.clock())
         loss = await self.look()
         if not loss.any:
-            return Mended(loss=loss, begun=None)
-        begun = Begun(epoch=loss.newest + 1, word=word, kept=loss.kept)
+            return RepairResult(loss=loss, begun=None)
+        begun = Epoch(epoch=loss.newest + 1, note=note, kept=loss.kept)
         await _begin(self.epochs, begun)
-        return Mended(loss=loss, begun=begun)
+        return RepairResult(loss=loss, begun=begun)
 
 
 @frozen
-class PublishAgain:
+class Republish:
     """All of the log is published again, in a new epoch; what stands on the topic does not count any more.
 
     Raises InvalidInput for words that say nothing, Conflict when somebody else began an epoch meanwhile,
@@ -164,17 +164,17 @@ class PublishAgain:
     relays: RelayCursors
     clock: Clock
 
-    async def __call__(self, *, by: str, why: str) -> Begun:
-        word = Word(by=by, why=why, at=self.clock())
+    async def __call__(self, *, by: str, reason: str) -> Epoch:
+        note = OperatorNote(by=by, reason=reason, at=self.clock())
         now = (await self.epochs.all()).now
         committed = await self.relays.committed()
         newest = max([now, *(each.epoch for each in committed.values())])
         kept = dict.fromkeys([*await self.log.heads(), *committed], 0)
-        begun = Begun(epoch=newest + 1, word=word, kept=dict(sorted(kept.items())))
+        begun = Epoch(epoch=newest + 1, note=note, kept=dict(sorted(kept.items())))
         await _begin(self.epochs, begun)
         return begun
 
 
-async def _begin(epochs: LogEpochs, begun: Begun) -> None:
+async def _begin(epochs: LogEpochs, begun: Epoch) -> None:
     if not await epochs.begin(begun):
         raise Conflict(f"epoch {begun.epoch} was begun by somebody else meanwhile; look again")

@@ -7,7 +7,7 @@ from attrs import define, field, frozen
 
 from ...domain.errors import LogBehindTopic, LogGap
 from ..event_log.ports import Cursors, EventLog
-from ..event_log.records import FLOOR, Address, Foreign, LogRecord, mark_of
+from ..event_log.records import RELAY, Address, LogRecord, UnrecognizedRecord, checksum_of
 from .epochs import Epochs, LogEpochs
 
 
@@ -40,18 +40,18 @@ def standing(committed: Mapping[int, Committed], epochs: Epochs) -> dict[Address
     return found
 
 
-async def strangers(log: EventLog, marks: Mapping[Address, int | None]) -> Sequence[Address]:
+async def mismatches(log: EventLog, marks: Mapping[Address, int | None]) -> Sequence[Address]:
     """Those of these addresses at which the log has no event, or one with another mark. Raises StorageUnavailable."""
     bodies = await log.bodies(marks)
     return [
         address
         for address, mark in marks.items()
-        if (body := bodies.get(address)) is None or mark not in (None, mark_of(body))
+        if (body := bodies.get(address)) is None or mark not in (None, checksum_of(body))
     ]
 
 
 @frozen
-class Unheard:
+class MissedEvents:
     """Whether the topic has more for a consumer than it has handled: one that hears nothing may have lost its place.
 
     So it is where the database was restored together with the cursors, or lost its last moments in a failover.
@@ -77,7 +77,7 @@ class Unheard:
         if newest > known.now:
             raise LogBehindTopic(0, 0, 0, f"the topic is in epoch {newest}, the log only in {known.now}")
         counting = standing(committed, known)
-        for bucket, at in await strangers(self.log, counting):
+        for bucket, at in await mismatches(self.log, counting):
             raise LogBehindTopic(bucket, at, at, f"at position {at} the topic has an event that the log has not")
         handled = await self.cursors.positions(self.consumer)
         if behind := [(bucket, at) for bucket, at in counting if at > handled.get(bucket, 0)]:
@@ -86,21 +86,23 @@ class Unheard:
                 if committed[bucket].partition in heard_out:
                     return LogGap(self.consumer, bucket, handled.get(bucket, 0), at + 1)
         # What the database noted, and Kafka knows nothing of, was on a topic that is gone.
-        for bucket, at in (await self.cursors.positions(FLOOR)).items():
+        for bucket, at in (await self.cursors.positions(RELAY)).items():
             if at > (cursor := handled.get(bucket, 0)) and bucket not in committed:
                 return LogGap(self.consumer, bucket, cursor, at + 1)
         return None
 
 
 @define(eq=False)
-class TopicAndLog:
+class RestoreGuard:
     """Of a database that was restored to an earlier point the topic tells what its log does not have."""
 
     log: EventLog
     epochs: LogEpochs
     _known: Epochs | None = field(default=None, init=False)
 
-    async def counting(self, records: Sequence[LogRecord | Foreign]) -> Sequence[LogRecord | Foreign]:
+    async def counting(
+        self, records: Sequence[LogRecord | UnrecognizedRecord]
+    ) -> Sequence[LogRecord | UnrecognizedRecord]:
         """``records`` without those that a later epoch superseded.
 
         Raises LogBehindTopic for one of an epoch that the log does not know; StorageUnavailable.
@@ -115,7 +117,7 @@ class TopicAndLog:
             raise LogBehindTopic(of_it.bucket, of_it.position, of_it.position, told)
         if not known.begun:
             return records
-        return [each for each in records if isinstance(each, Foreign) or not known.superseded(each)]
+        return [each for each in records if isinstance(each, UnrecognizedRecord) or not known.superseded(each)]
 
     async def agree(self, records: Sequence[LogRecord]) -> bool:
         """Whether the log has ``records``, each bucket's in order; False: look again, for an epoch was begun meanwhile.

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     pass
 
 
-HandedOver = Callable[[], object]
+OnFlushed = Callable[[], object]
 
 
-def nobody_waits() -> None:
+def noop() -> None:
     """It is the same to all when that was."""
 
 
@@ -32,10 +32,10 @@ class RelayTopic(Protocol):
         """By bucket the mark of the event at the cursor that was told last, where it was committed with it."""
         ...
 
-    async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
+    async def publish(self, records: Sequence[LogRecord], on_flushed: OnFlushed = noop) -> None:
         """``records`` stand on the topic exactly once, in order, and the cursors have moved to their positions.
 
-        ``handed_over`` is called, from any thread, when what is left is to wait for the topic's servers.
+        ``on_flushed`` is called, from any thread, when what is left is to wait for the topic's servers.
         Raises StreamUnavailable: then nothing was published as far as this relay may assume, and ``cursors`` tells
         what is true.
         """

@@ -9,9 +9,9 @@ from attrs import define, field, frozen
 
 from ...domain.errors import LogBehindTopic, Unavailable
 from ..event_log.ports import Cursors, EventLog
-from ..event_log.records import FLOOR, LogRecord, Positions, all_buckets
+from ..event_log.records import RELAY, LogRecord, Positions, all_buckets
 from ..recovery.epochs import BEGINNING, Epochs, LogEpochs
-from ..recovery.restore_guard import strangers
+from ..recovery.restore_guard import mismatches
 from .ports import RelayTopic
 
 BATCH = 10_000
@@ -24,7 +24,7 @@ logger = logging.getLogger("orderflow.relay")
 
 
 @frozen
-class Batch:
+class RelayBatch:
     """``records`` are what the log holds behind ``after``, as far as one transaction takes them.
 
     ``own`` are the topic's cursors that led there, some of them perhaps unknown; ``share`` are the buckets, from 0
@@ -63,7 +63,7 @@ class PublishPending:
     clock: Callable[[], float] = monotonic
     _known: dict[int, int] = field(factory=dict, init=False)
     _reached: dict[int, int] = field(factory=dict, init=False)
-    _ahead: list[Batch] = field(factory=list, init=False)
+    _ahead: list[RelayBatch] = field(factory=list, init=False)
     _epochs: Epochs = field(default=BEGINNING, init=False)
     _epochs_until: float | None = field(default=None, init=False)
     _agreed: Mapping[int, int | None] = field(factory=dict, init=False)
@@ -120,15 +120,15 @@ class PublishPending:
         asked_at = self.clock()
         marks = await self.topic.marks()
         told = {(bucket, at): marks[bucket] for bucket, at in own.items() if at and bucket in marks}
-        for bucket, at in await strangers(self.log, told):
+        for bucket, at in await mismatches(self.log, told):
             raise LogBehindTopic(bucket, at, at, f"at position {at} the topic has an event that the log has not")
         self._agreed, self._agreed_until = own, asked_at + LOOK_AGAIN_SECONDS
 
-    async def _read(self, own: Mapping[int, int | None], share: int) -> Batch:
+    async def _read(self, own: Mapping[int, int | None], share: int) -> RelayBatch:
         heads = await self.log.heads()
         self._seen({bucket: at for bucket, at in own.items() if at is not None})
         unknown = any(at is None and heads.get(bucket, 0) for bucket, at in own.items())
-        floor = await self.cursors.positions(FLOOR) if unknown else {}
+        floor = await self.cursors.positions(RELAY) if unknown else {}
         if forgotten := frozenset(bucket for bucket, at in own.items() if at is None and floor.get(bucket)):
             self._tell_of_floor(forgotten)
         after = {bucket: floor.get(bucket, 0) if at is None else at for bucket, at in own.items()}
@@ -137,7 +137,7 @@ class PublishPending:
                 raise LogBehindTopic(bucket, heads.get(bucket, 0), position)
         after = {bucket: position for bucket, position in after.items() if bucket < share}
         behind = {bucket: position for bucket, position in after.items() if heads.get(bucket, 0) > position}
-        return Batch(own, share, after, await self.log.read(behind, limit=self.batch) if behind else ())
+        return RelayBatch(own, share, after, await self.log.read(behind, limit=self.batch) if behind else ())
 
     def _tell_of_floor(self, forgotten: frozenset[int]) -> None:
         """Once for these buckets: they were published before, and Kafka knows nothing of it."""
@@ -149,34 +149,34 @@ class PublishPending:
                 extra={"buckets": len(forgotten)},
             )
 
-    async def _publish_and_read_ahead(self, batch: Batch) -> None:
+    async def _publish_and_read_ahead(self, batch: RelayBatch) -> None:
         """A full batch has more behind it: that is read while Kafka takes this one.
 
         Not before this one is handed over: reading and handing over are both this process's own work.
         """
         reached = batch.reached()
         own, after = {**batch.own, **reached}, {**batch.after, **reached}
-        loop, handed_over = asyncio.get_running_loop(), asyncio.Event()
+        loop, on_flushed = asyncio.get_running_loop(), asyncio.Event()
 
         async def publish() -> None:
             try:
-                await self.topic.publish(batch.records, lambda: loop.call_soon_threadsafe(handed_over.set))
+                await self.topic.publish(batch.records, lambda: loop.call_soon_threadsafe(on_flushed.set))
             finally:
-                handed_over.set()
+                on_flushed.set()
 
         async def read() -> Sequence[LogRecord]:
-            await handed_over.wait()
+            await on_flushed.wait()
             return await self.log.read(after, limit=self.batch)
 
         published, records = await asyncio.gather(publish(), read(), return_exceptions=True)
         if published is not None:
             raise published
         if not isinstance(records, BaseException):
-            self._ahead.append(Batch(own, batch.share, after, records))
+            self._ahead.append(RelayBatch(own, batch.share, after, records))
         elif not isinstance(records, Unavailable):  # which the next reading meets by itself
             raise records
 
-    def _read_ahead(self, own: Mapping[int, int | None], share: int) -> Batch | None:
+    def _read_ahead(self, own: Mapping[int, int | None], share: int) -> RelayBatch | None:
         """What was read ahead, if the topic's cursors and the share are those that were expected then."""
         ahead = self._ahead.pop() if self._ahead else None
         return ahead if ahead is not None and ahead.records and (ahead.own, ahead.share) == (own, share) else None
@@ -191,7 +191,7 @@ class PublishPending:
         """Write the cursors reached since the last time to the database, where they are the floor."""
         reached = dict(self._reached)
         if reached:
-            await self.cursors.put(FLOOR, reached)
+            await self.cursors.put(RELAY, reached)
             for bucket, position in reached.items():
                 if self._reached[bucket] == position:
                     del self._reached[bucket]

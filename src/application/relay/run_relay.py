@@ -8,7 +8,7 @@ from time import monotonic
 from attrs import define, field
 
 from ...domain.errors import LogBehindTopic, Unavailable
-from ..backoff import Backoff, Gathering, pause, unless_stopped
+from ..backoff import Backoff, Linger, pause, unless_stopped
 from ..event_log.ports import Wakeup
 from .publish_pending import PublishPending
 
@@ -34,7 +34,7 @@ class RunRelay:
     wakeup: Wakeup
     poll_interval: float = 0.25
     floor_interval: float = 1.0
-    gathering: Gathering = field(factory=lambda: Gathering(share=0.2, longest=0.25))
+    gathering: Linger = field(factory=lambda: Linger(share=0.2, longest=0.25))
     backoff: Backoff = field(factory=Backoff)
     failed: Callable[[Exception], None] = _nobody_asks
     published: int = field(default=0, init=False)

@@ -5,16 +5,16 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 
 from ...domain.errors import Unavailable
 from ..event_log.records import LogRecord, about
-from ..redaction import told
-from .replay_range import Stopped
+from ..redaction import error_text
+from .replay_range import StoppedOrder
 
 logger = logging.getLogger("orderflow.repair")
 
 
-async def by_halves(
+async def bisect_batch(
     records: Sequence[LogRecord],
     do: Callable[[Sequence[LogRecord]], Awaitable[None]],
-    stopped: MutableMapping[str, Stopped],
+    stopped: MutableMapping[str, StoppedOrder],
     failing: type[Exception] = Exception,
 ) -> None:
     """``do`` for all ``records`` but those of orders that ``stopped``; an order stops at its first event that fails.
@@ -35,12 +35,12 @@ async def by_halves(
     else:
         return
     half = len(going) // 2
-    await by_halves(going[:half], do, stopped, failing)
-    await by_halves(going[half:], do, stopped, failing)
+    await bisect_batch(going[:half], do, stopped, failing)
+    await bisect_batch(going[half:], do, stopped, failing)
 
 
-def _stopped(record: LogRecord, failure: Exception) -> Stopped:
+def _stopped(record: LogRecord, failure: Exception) -> StoppedOrder:
     logger.warning("event failed", extra={**about(record), "error": failure}, exc_info=failure)
-    return Stopped(
-        order_id=record.order_id, sequence=record.sequence, error=type(failure).__name__, message=told(failure)
+    return StoppedOrder(
+        order_id=record.order_id, sequence=record.sequence, error=type(failure).__name__, message=error_text(failure)
     )

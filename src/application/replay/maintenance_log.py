@@ -7,12 +7,12 @@ from typing import Protocol
 from attrs import frozen
 
 from ...domain.errors import InvalidInput
-from ..operator_note import Word
+from ..operator_note import OperatorNote
 
 MOST = 1000
 
 
-class RepairKind(StrEnum):
+class MaintenanceKind(StrEnum):
     REPLAY = "replay"
     REBUILD = "rebuild"
     """It was begun."""
@@ -21,21 +21,21 @@ class RepairKind(StrEnum):
 
 
 @frozen(kw_only=True)
-class Repair:
+class MaintenanceEntry:
     """One of them as it was asked for; ``what`` says of what part of the log, or what came of it."""
 
-    kind: RepairKind
+    kind: MaintenanceKind
     consumer: str
     what: str
-    word: Word
+    note: OperatorNote
 
 
-class Repairs(Protocol):
+class MaintenanceLog(Protocol):
     """Every repair that was begun, none of which is ever changed or deleted. All raise StorageUnavailable."""
 
-    async def note(self, repair: Repair) -> None: ...
+    async def note(self, repair: MaintenanceEntry) -> None: ...
 
-    async def history(self, *, limit: int) -> Sequence[Repair]:
+    async def history(self, *, limit: int) -> Sequence[MaintenanceEntry]:
         """The last ones, the latest first."""
         ...
 
@@ -44,9 +44,9 @@ class Repairs(Protocol):
 class RepairHistory:
     """The last repairs, the latest first. Raises InvalidInput, StorageUnavailable."""
 
-    repairs: Repairs
+    repairs: MaintenanceLog
 
-    async def __call__(self, *, limit: int = 50) -> Sequence[Repair]:
+    async def __call__(self, *, limit: int = 50) -> Sequence[MaintenanceEntry]:
         if not 1 <= limit <= MOST:
             raise InvalidInput("limit", str(limit), f"1 to {MOST}")
         return await self.repairs.history(limit=limit)

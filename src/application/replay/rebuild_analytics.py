@@ -6,18 +6,18 @@ from attrs import field, frozen
 
 from ...domain.errors import OrderFlowError
 from ..analytics.analyse import Analyse
-from ..analytics.ports import AnalyticsViews
+from ..analytics.ports import AnalyticsQueries
 from ..clock import Clock, NewId
-from ..consuming.consumer import Consumer, ConsumerWork
+from ..consuming.consumer import Consumer, ConsumerTransaction
 from ..dead_letters.ports import DeadLetters
 from ..event_log.ports import Cursors, Decode, EventLog
 from ..event_log.records import Delivery, LogRecord, Positions
-from ..operator_note import Word
-from .bisect_batch import by_halves
-from .maintenance_log import Repair, RepairKind, Repairs
-from .rebuilding import Beside, RebuildWork, Rebuilt
+from ..operator_note import OperatorNote
+from .bisect_batch import bisect_batch
+from .maintenance_log import MaintenanceEntry, MaintenanceKind, MaintenanceLog
+from .rebuilding import AnalyticsShadow, RebuildResult, RebuildTransaction
 from .replay_events import Progress, unseen
-from .replay_range import Concerned, ReadLog, Stopped
+from .replay_range import Concerned, LogReplaySource, StoppedOrder
 
 PAGE = 2_000
 """Events in a transaction, and how many may be left for the one that swaps."""
@@ -32,12 +32,12 @@ class RebuildAnalytics:
     and another begins from nothing. Where an order cannot be brought as far as it is now, nothing is swapped.
     """
 
-    beside: Beside
+    beside: AnalyticsShadow
     log: EventLog
     cursors: Cursors
     letters: DeadLetters
-    views: AnalyticsViews
-    repairs: Repairs
+    views: AnalyticsQueries
+    repairs: MaintenanceLog
     decode: Decode
     clock: Clock
     new_id: NewId
@@ -45,52 +45,54 @@ class RebuildAnalytics:
     consumer: Consumer = field(factory=Analyse)
     page: int = PAGE
 
-    async def __call__(self, *, by: str, why: str, progress: Progress = unseen) -> Rebuilt:
+    async def __call__(self, *, by: str, reason: str, progress: Progress = unseen) -> RebuildResult:
         """Raises InvalidInput; RebuildOvertaken when somebody begins another; StorageUnavailable."""
-        word = Word(by=by, why=why, at=self.clock())
-        await self._note(RepairKind.REBUILD, "begun", word)
+        note = OperatorNote(by=by, reason=reason, at=self.clock())
+        await self._note(MaintenanceKind.REBUILD, "begun", note)
         run = self.new_id()
         await self.beside.begin(run)
         at: dict[int, int] = {}
-        stopped: dict[str, Stopped] = {}
+        stopped: dict[str, StoppedOrder] = {}
 
         async def keep(records: Sequence[LogRecord]) -> None:
             async with self.beside.store(run) as work:
                 await self._handle(records, work)
 
         while _many(left := _left(at, await self.cursors.positions(self.consumer.name))) > self.page:
-            async for records in ReadLog(self.log, self.page)(left, None):
-                await by_halves(_take(records, left, at), keep, stopped)
+            async for records in LogReplaySource(self.log, self.page)(left, None):
+                await bisect_batch(_take(records, left, at), keep, stopped)
                 progress(sum(at.values()), sum(at.values()) + _many(_left(at, _ends(left))))
         async with self.beside.store(run) as work:
             rebuilt = await self._finish(work, at, stopped)
         progress(rebuilt.events, rebuilt.events)
         if rebuilt.swapped is not None:
             what = f"{rebuilt.swapped.courses} courses, {rebuilt.swapped.changed} of them changed"
-            await self._note(RepairKind.SWAP, what, word)
+            await self._note(MaintenanceKind.SWAP, what, note)
         return rebuilt
 
-    async def _finish(self, work: RebuildWork, at: dict[int, int], stopped: dict[str, Stopped]) -> Rebuilt:
+    async def _finish(
+        self, work: RebuildTransaction, at: dict[int, int], stopped: dict[str, StoppedOrder]
+    ) -> RebuildResult:
         async def keep(records: Sequence[LogRecord]) -> None:
             await self._handle(records, work)
 
         left = _left(at, await work.hold(range(self.buckets)))
-        async for records in ReadLog(self.log, self.page)(left, None):
+        async for records in LogReplaySource(self.log, self.page)(left, None):
             # Whatever else goes wrong here may be the transaction's own failure.
-            await by_halves(_take(records, left, at), keep, stopped, failing=OrderFlowError)
+            await bisect_batch(_take(records, left, at), keep, stopped, failing=OrderFlowError)
         # A redrive changes courses without moving a cursor: held like this, it comes before all of it or after.
         await work.dead_letters.parked([it.record.order_id for it in await self.letters.blocking(self.consumer.name)])
         known = await self.views.of_orders(stopped.keys())
         whole = all(course.events < stopped[order_id].sequence for order_id, course in known.items())
-        return Rebuilt(
+        return RebuildResult(
             events=sum(at.values()), swapped=await work.swap() if whole else None, stopped=tuple(stopped.values())
         )
 
-    async def _handle(self, records: Sequence[LogRecord], work: ConsumerWork) -> None:
+    async def _handle(self, records: Sequence[LogRecord], work: ConsumerTransaction) -> None:
         await self.consumer.handle([Delivery(record, self.decode(record)) for record in records], work)
 
-    async def _note(self, kind: RepairKind, what: str, word: Word) -> None:
-        await self.repairs.note(Repair(kind=kind, consumer=self.consumer.name, what=what, word=word))
+    async def _note(self, kind: MaintenanceKind, what: str, note: OperatorNote) -> None:
+        await self.repairs.note(MaintenanceEntry(kind=kind, consumer=self.consumer.name, what=what, note=note))
 
 
 def _left(at: Positions, until: Positions) -> Concerned:

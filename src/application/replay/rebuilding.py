@@ -5,12 +5,12 @@ from typing import Protocol
 
 from attrs import frozen
 
-from ..consuming.consumer import ConsumerWork
-from .replay_range import Stopped
+from ..consuming.consumer import ConsumerTransaction
+from .replay_range import StoppedOrder
 
 
 @frozen(kw_only=True)
-class Swapped:
+class SwapResult:
     """Of ``courses`` in use now, so many are ``changed`` or new; so many others were ``removed``."""
 
     courses: int
@@ -18,28 +18,28 @@ class Swapped:
     removed: int
 
 
-class RebuildWork(ConsumerWork, Protocol):
+class RebuildTransaction(ConsumerTransaction, Protocol):
     """A transaction of the consumer *analytics* whose ``analytics`` are the courses beside."""
 
-    async def swap(self) -> Swapped:
+    async def swap(self) -> SwapResult:
         """From the commit on the courses beside are those in use, and none are beside."""
         ...
 
 
-class Beside(Protocol):
+class AnalyticsShadow(Protocol):
     """What is beside. It is seen by nobody, and belongs to the run that began last."""
 
     async def begin(self, run: str) -> None:
         """Nothing is beside any more. Raises StorageUnavailable."""
         ...
 
-    def store(self, run: str) -> AbstractAsyncContextManager[RebuildWork]:
+    def store(self, run: str) -> AbstractAsyncContextManager[RebuildTransaction]:
         """A transaction of ``run``. Raises RebuildOvertaken when another has begun since; StorageUnavailable."""
         ...
 
 
 @frozen(kw_only=True)
-class Rebuilt:
+class RebuildResult:
     """What came of a rebuild of so many ``events``; ``swapped`` is None where all was left as it was.
 
     ``stopped`` are the orders that an event failed of. One that is parked there waits for a redrive as before; where
@@ -47,5 +47,5 @@ class Rebuilt:
     """
 
     events: int
-    swapped: Swapped | None
-    stopped: tuple[Stopped, ...] = ()
+    swapped: SwapResult | None
+    stopped: tuple[StoppedOrder, ...] = ()

@@ -12,10 +12,10 @@ from ..consuming.consumer import Consumer, ConsumerStore, OutsideConsumer
 from ..dead_letters.ports import DeadLetters
 from ..event_log.ports import Cursors, Decode, EventLog
 from ..event_log.records import Delivery, LogRecord
-from ..operator_note import Word
-from .bisect_batch import by_halves
-from .maintenance_log import Repair, RepairKind, Repairs
-from .replay_range import Concerned, Missing, Reading, Replayed, ReplayStart, Stopped, concerned
+from ..operator_note import OperatorNote
+from .bisect_batch import bisect_batch
+from .maintenance_log import MaintenanceEntry, MaintenanceKind, MaintenanceLog
+from .replay_range import Concerned, MissingPosition, ReplayResult, ReplaySource, ReplayStart, StoppedOrder, concerned
 
 logger = logging.getLogger("orderflow.repair")
 
@@ -45,13 +45,13 @@ class ReplayEvents:
     cursors: Cursors
     letters: DeadLetters
     log: EventLog
-    sources: Mapping[str, Reading]
-    repairs: Repairs
+    sources: Mapping[str, ReplaySource]
+    repairs: MaintenanceLog
     decode: Decode
     clock: Clock
     buckets: int
 
-    async def dry_run(self, start: ReplayStart, *, source: str = "log") -> Replayed:
+    async def dry_run(self, start: ReplayStart, *, source: str = "log") -> ReplayResult:
         """What there is to do; nothing is done or noted. Raises as the call does."""
         replay = await self._begin(start, source)
         async for records in self._source(source)(replay.wanted, start.order_id):
@@ -63,18 +63,20 @@ class ReplayEvents:
         start: ReplayStart,
         *,
         by: str,
-        why: str,
+        reason: str,
         source: str = "log",
         progress: Progress = unseen,
-    ) -> Replayed:
+    ) -> ReplayResult:
         """Raises InvalidInput, OrderNotFound; NotConfigured for a source that there is not; Unavailable.
 
         After the last one, what is not done yet is done when it is asked for again.
         """
         replay = await self._begin(start, source)
-        word = Word(by=by, why=why, at=self.clock())
+        note = OperatorNote(by=by, reason=reason, at=self.clock())
         what = f"from {start} by the {source}: {replay.events} events"
-        await self.repairs.note(Repair(kind=RepairKind.REPLAY, consumer=self.consumer.name, what=what, word=word))
+        await self.repairs.note(
+            MaintenanceEntry(kind=MaintenanceKind.REPLAY, consumer=self.consumer.name, what=what, note=note)
+        )
 
         async def commit(records: Sequence[LogRecord]) -> None:
             await self._commit(records)
@@ -84,14 +86,14 @@ class ReplayEvents:
             batch = replay.next(records)
             # One event a batch, where what was done outside cannot be taken back.
             for part in [[it] for it in batch] if isinstance(self.consumer, OutsideConsumer) else [batch]:
-                await by_halves(part, commit, replay.stopped)
+                await bisect_batch(part, commit, replay.stopped)
             progress(replay.passed, replay.events)
         done = replay.told()
         said = {"consumer": done.consumer, "events": done.handled, "stopped": len(done.stopped)}
         logger.info("replayed", extra=said)
         return done
 
-    def _source(self, name: str) -> Reading:
+    def _source(self, name: str) -> ReplaySource:
         if name not in self.sources:
             raise NotConfigured(f"there is no {name} to read from here", f"read from the {' or '.join(self.sources)}")
         return self.sources[name]
@@ -132,7 +134,7 @@ class _Replay:
     handled: int = 0
     parked: int = 0
     dropped: int = 0
-    stopped: dict[str, Stopped] = field(factory=dict)
+    stopped: dict[str, StoppedOrder] = field(factory=dict)
     _done: dict[int, int] = field(factory=dict)
     _closed: set[int] = field(factory=set)
     _orders: set[str] = field(factory=set)
@@ -169,14 +171,14 @@ class _Replay:
         self.dropped += dropped
         return not parked and not dropped
 
-    def told(self, *, dry_run: bool = False) -> Replayed:
+    def told(self, *, dry_run: bool = False) -> ReplayResult:
         reached = {bucket: self._done.get(bucket, 0) for bucket in self.wanted}
         missing = [
-            Missing(bucket=bucket, position=self.wanted[bucket][done])
+            MissingPosition(bucket=bucket, position=self.wanted[bucket][done])
             for bucket, done in sorted(reached.items())
             if done < len(self.wanted[bucket])
         ]
-        return Replayed(
+        return ReplayResult(
             consumer=self.consumer,
             source=self.source,
             dry_run=dry_run,

@@ -78,7 +78,7 @@ async def concerned(start: ReplayStart, log: EventLog, cursors: Positions, bucke
     return {bucket: span for bucket, span in sorted(spans.items()) if span}
 
 
-class Reading(Protocol):
+class ReplaySource(Protocol):
     """A place that events can be read from again."""
 
     def __call__(self, wanted: Concerned, order_id: str | None) -> AsyncIterator[Sequence[LogRecord]]:
@@ -90,7 +90,7 @@ class Reading(Protocol):
 
 
 @frozen
-class ReadLog:
+class LogReplaySource:
     log: EventLog
     page: int = PAGE
 
@@ -106,7 +106,7 @@ class ReadLog:
 
 
 @frozen
-class ReadTopic:
+class TopicReplaySource:
     """The whole topic is gone through, whatever is wanted: it has no index of ours.
 
     What a later epoch of the log has superseded is passed over.
@@ -126,7 +126,7 @@ class ReadTopic:
 
 
 @frozen(kw_only=True)
-class Stopped:
+class StoppedOrder:
     """An order at whose event number ``sequence`` a handler failed; its later events were left alone."""
 
     order_id: str
@@ -136,7 +136,7 @@ class Stopped:
 
 
 @frozen(kw_only=True)
-class Missing:
+class MissingPosition:
     """The source lacks the event at ``position`` of ``bucket``; nothing there was handled from it on."""
 
     bucket: int
@@ -144,7 +144,7 @@ class Missing:
 
 
 @frozen(kw_only=True)
-class Replayed:
+class ReplayResult:
     """What a replay did, or, where it was a ``dry_run``, would do: ``events`` of ``orders`` are concerned.
 
     ``handled`` events went to the consumer; ``parked`` ones wait among the dead letters and are left to a redrive;
@@ -159,8 +159,8 @@ class Replayed:
     handled: int = 0
     parked: int = 0
     dropped: int = 0
-    stopped: tuple[Stopped, ...] = ()
-    missing: tuple[Missing, ...] = ()
+    stopped: tuple[StoppedOrder, ...] = ()
+    missing: tuple[MissingPosition, ...] = ()
 
     @property
     def whole(self) -> bool:

@@ -7,7 +7,7 @@ from time import monotonic
 
 from attrs import define, field
 
-from .rollout import InForce, Rollout
+from .rollout import Rollout, RolloutState
 
 LOOK_AGAIN_SECONDS = 0.4
 """So that a change is seen well within a second."""
@@ -16,7 +16,7 @@ logger = logging.getLogger("orderflow.rollout")
 
 
 @define(eq=False)
-class RolloutInForce:
+class CachedRollout:
     """Asks the storage at most every ``every`` seconds, however often it is asked: one small query a process.
 
     A change is seen after ``every`` seconds and the time of that query, and the log tells of it. Raises
@@ -27,23 +27,25 @@ class RolloutInForce:
     buckets: Callable[[], int]
     every: float = LOOK_AGAIN_SECONDS
     clock: Callable[[], float] = monotonic
-    _known: InForce = field(factory=InForce, init=False)
+    _known: RolloutState = field(factory=RolloutState, init=False)
     _until: float | None = field(default=None, init=False)
     _turn: Lock = field(factory=Lock, init=False)
 
-    async def __call__(self) -> InForce:
+    async def __call__(self) -> RolloutState:
         if self._is_old():
             async with self._turn:
                 if self._is_old():  # and nobody has asked while this one waited for its turn
                     asked_at = self.clock()
-                    self._learn(await self.rollout.in_force())
+                    self._learn(await self.rollout.current_rollout())
                     self._until = asked_at + self.every
         return self._known
 
-    def _learn(self, in_force: InForce) -> None:
-        if in_force.percent != self._known.percent:
-            logger.info("publishing %d %% of the orders", in_force.percent, extra={"percent": in_force.percent})
-        self._known = in_force
+    def _learn(self, current_rollout: RolloutState) -> None:
+        if current_rollout.percent != self._known.percent:
+            logger.info(
+                "publishing %d %% of the orders", current_rollout.percent, extra={"percent": current_rollout.percent}
+            )
+        self._known = current_rollout
 
     def _is_old(self) -> bool:
         return self._until is None or self.clock() >= self._until

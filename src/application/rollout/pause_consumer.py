@@ -4,7 +4,7 @@ from attrs import frozen
 
 from ..clock import Clock
 from ..event_log.readers import Readers
-from ..operator_note import Word
+from ..operator_note import OperatorNote
 from .rollout import Rollout, RolloutChange
 
 
@@ -20,9 +20,9 @@ class PauseConsumer:
     readers: Readers
     clock: Clock
 
-    async def __call__(self, consumer: str, *, by: str, why: str) -> RolloutChange | None:
-        word = Word(by=by, why=why, at=self.clock())
-        return await self.rollout.pause(await self.readers.named(consumer), word)
+    async def __call__(self, consumer: str, *, by: str, reason: str) -> RolloutChange | None:
+        note = OperatorNote(by=by, reason=reason, at=self.clock())
+        return await self.rollout.pause(await self.readers.named(consumer), note)
 
 
 @frozen
@@ -37,6 +37,6 @@ class ResumeConsumer:
     readers: Readers
     clock: Clock
 
-    async def __call__(self, consumer: str, *, by: str, why: str) -> RolloutChange | None:
-        word = Word(by=by, why=why, at=self.clock())
-        return await self.rollout.resume(await self.readers.named(consumer), word)
+    async def __call__(self, consumer: str, *, by: str, reason: str) -> RolloutChange | None:
+        note = OperatorNote(by=by, reason=reason, at=self.clock())
+        return await self.rollout.resume(await self.readers.named(consumer), note)

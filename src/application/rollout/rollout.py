@@ -7,7 +7,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 from ...domain.errors import InvalidInput
-from ..operator_note import Word
+from ..operator_note import OperatorNote
 
 EVERYTHING = 100
 """Per cent that are published where nobody ever said otherwise."""
@@ -29,18 +29,18 @@ class RolloutChange:
     """One change as it was made. ``before`` and ``after`` are per cent, and None where a consumer was meant."""
 
     kind: ChangeKind
-    word: Word
+    note: OperatorNote
     consumer: str | None = None
     before: int | None = None
     after: int | None = None
 
 
 @frozen
-class InForce:
+class RolloutState:
     """``percent`` of the orders are published; the ``paused`` consumers stand still, as somebody said."""
 
     percent: int = EVERYTHING
-    paused: Mapping[str, Word] = field(factory=dict)
+    paused: Mapping[str, OperatorNote] = field(factory=dict)
 
     def published_buckets(self, buckets: int) -> int:
         """How many buckets, from 0 on, are published."""
@@ -53,17 +53,17 @@ class Rollout(Protocol):
     A change that would change nothing is not made, and leaves no entry. All raise StorageUnavailable.
     """
 
-    async def in_force(self) -> InForce: ...
+    async def current_rollout(self) -> RolloutState: ...
 
-    async def set_share(self, percent: int, word: Word) -> RolloutChange | None:
+    async def set_share(self, percent: int, note: OperatorNote) -> RolloutChange | None:
         """Publish ``percent`` of the orders from now on; what was changed, or None where it was so already."""
         ...
 
-    async def pause(self, consumer: str, word: Word) -> RolloutChange | None:
+    async def pause(self, consumer: str, note: OperatorNote) -> RolloutChange | None:
         """``consumer`` stands still from now on; what was changed, or None where it did already."""
         ...
 
-    async def resume(self, consumer: str, word: Word) -> RolloutChange | None:
+    async def resume(self, consumer: str, note: OperatorNote) -> RolloutChange | None:
         """``consumer`` goes on from now on; what was changed, or None where it was not paused."""
         ...
 

@@ -4,7 +4,7 @@ from attrs import frozen
 
 from ...domain.errors import InvalidInput
 from ..clock import Clock
-from ..operator_note import Word
+from ..operator_note import OperatorNote
 from .rollout import Rollout, RolloutChange
 
 
@@ -18,7 +18,7 @@ class SetPublishingShare:
     rollout: Rollout
     clock: Clock
 
-    async def __call__(self, percent: int, *, by: str, why: str) -> RolloutChange | None:
+    async def __call__(self, percent: int, *, by: str, reason: str) -> RolloutChange | None:
         if not 0 <= percent <= 100:
             raise InvalidInput("percent", f"it is {percent}", "a whole number from 0 to 100")
-        return await self.rollout.set_share(percent, Word(by=by, why=why, at=self.clock()))
+        return await self.rollout.set_share(percent, OperatorNote(by=by, reason=reason, at=self.clock()))

@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from ...application.check import Report
+from ...application.check import CheckReport
 from .lag import caught_up, refuse_negative
 from .session import rows, session
 
@@ -28,7 +28,7 @@ async def check(*, wait: float = 0.0) -> int:
     return 0 if report.clean else 1
 
 
-def check_table(report: Report) -> Table:
+def check_table(report: CheckReport) -> Table:
     """What was compared, with how many differences."""
     return rows(
         "compared",

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ...application.day.clock import DAY_DATE, VirtualClock
 from ...application.day.day import Day
 from ...application.day.figures import DayFigures, day_figures
-from ...application.day.live import DayDoor, LiveDay, LivedDay, Pace, ScaledPace, UseCaseDoor, VirtualPace
+from ...application.day.live import LiveDay, LivedDay, OrderClient, RateLimit, ScaledPace, UseCaseDoor, VirtualPace
 from ...application.day.plan import plan_day
 from ...application.day.reading import read_day
 from ...application.day.synthetic import synthesise
@@ -170,7 +170,7 @@ async def _here(
         await _refuse_a_second_time(container, day, prefix)
         before = sum((await container.storage().log.heads()).values())
         async with _consuming(container) if with_consumers else nullcontext():
-            pace: Pace = _scaled(day, speed) if clock is None else VirtualPace(clock, midnight)
+            pace: RateLimit = _scaled(day, speed) if clock is None else VirtualPace(clock, midnight)
             lived, seconds = await _live(day, UseCaseDoor(container.use_cases()), pace, workers, prefix)
             waiting = {each.reader: each.events for each in await caught_up(container, wait) if not each.paused}
         events = sum((await container.storage().log.heads()).values()) - before
@@ -195,14 +195,16 @@ async def _over_http(
 ) -> DayReport:
     door = HttpDayDoor(url, token=token, connections=workers)
     try:
-        pace: Pace = VirtualPace(VirtualClock()) if speed is None else _scaled(day, speed)
+        pace: RateLimit = VirtualPace(VirtualClock()) if speed is None else _scaled(day, speed)
         lived, seconds = await _live(day, door, pace, workers, prefix)
     finally:
         await door.close()
     return _report(day, lived, seconds, None, None)
 
 
-async def _live(day: Day, door: DayDoor, pace: Pace, workers: int, prefix: str | None) -> tuple[LivedDay, float]:
+async def _live(
+    day: Day, door: OrderClient, pace: RateLimit, workers: int, prefix: str | None
+) -> tuple[LivedDay, float]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=session().talk) as progress:
         steps = progress.add_task(f"living {day.name}", total=None)

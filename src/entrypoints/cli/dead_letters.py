@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from ...application.backoff import Pace
+from ...application.backoff import RateLimit
 from ...application.consuming.dead_letter import DeadLetter
-from ...application.dead_letters.redrive import ParkedOrder, Redriven
+from ...application.dead_letters.redrive import RedriveCandidate, RedriveResult
 from ...domain.errors import InvalidInput, NotFound
 from ..container import CONSUMERS
 from .session import rows, session
@@ -38,7 +38,7 @@ async def list_(consumer: str | None = None, /, *, error: str | None = None) -> 
     )
     session().show({"parked": letters, "foreign": foreign}, parked)
     if foreign and not session().json:
-        session().say("some records of the topic are no events of ours; see `orderflow dead-letters foreign`")
+        session().say("some records of the topic are no events of ours; see `orderflow dead-letters unrecognized`")
 
 
 @app.command
@@ -62,21 +62,21 @@ async def redrive(
     rate: float | None = None,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     by: str = "",
-    why: str = "",
+    reason: str = "",
 ) -> None:
     """Handle the events of parked orders after all, in order: of one order, of one consumer, or --all.
 
     --error CLASS takes only orders whose first letter has that class; --rate N handles at most N events a second;
-    --dry-run tells what would be handled, and changes nothing. --by NAME and --why TEXT are noted with each event.
+    --dry-run tells what would be handled, and changes nothing. --by NAME and --reason TEXT are noted with each event.
     """
     names = _consumers(consumer, everything)
-    pace = Pace(rate)
+    pace = RateLimit(rate)
     async with session().opened() as container:
         redrives = [container.redrive(consumer=container.consumers()[name]) for name in names]
         if dry_run:
             _show_plan([order for each in redrives for order in await each.would(order_id, error=error)])
             return
-        done = [await each(order_id, error=error, by=by, why=why, pace=pace) for each in redrives]
+        done = [await each(order_id, error=error, by=by, reason=reason, pace=pace) for each in redrives]
         others = set(await container.effects().dead_letters.parked()) - set(CONSUMERS) if everything else set()
     _show_done(done)
     if others:
@@ -91,14 +91,16 @@ async def drop(
     *,
     everything: Annotated[bool, Parameter(name="--all", negative="")] = False,
     by: str,
-    why: str,
+    reason: str,
 ) -> None:
     """Give up, for CONSUMER, the effect of the event that parked the order; --all: of all its events that wait.
 
-    The event stays in the log. --by NAME and --why TEXT are noted.
+    The event stays in the log. --by NAME and --reason TEXT are noted.
     """
     async with session().opened() as container:
-        dropped = await container.drop_letters()(consumer, order_id, by=by, why=why, with_followers=everything)
+        dropped = await container.drop_dead_letter()(
+            consumer, order_id, by=by, reason=reason, with_followers=everything
+        )
         left = await container.effects().dead_letters.of_order(consumer, order_id)
     shown = ((each.record.sequence, each.record.type, each.error) for each in dropped.letters)
     session().show(dropped, rows("event", "type", "error", of=shown))
@@ -114,7 +116,7 @@ async def history(consumer: str | None = None, /, *, order: str | None = None, l
         changes = await letters.history(limit=_limit(limit), consumer=consumer, order_id=order)
     columns = ("time", "by", "consumer", "order", "event", "outcome", "error", "why")
     shown = (
-        (it.word.at, it.word.by, it.consumer, it.order_id, it.sequence, it.outcome, it.error, it.word.why)
+        (it.word.at, it.word.by, it.consumer, it.order_id, it.sequence, it.outcome, it.error, it.word.reason)
         for it in changes
     )
     session().show(changes, rows(*columns, of=shown))
@@ -157,14 +159,14 @@ def _limit(limit: int) -> int:
     return limit
 
 
-def _show_plan(orders: Sequence[ParkedOrder]) -> None:
+def _show_plan(orders: Sequence[RedriveCandidate]) -> None:
     shown = ((it.consumer, it.order_id, it.sequence, it.error, it.events) for it in orders)
     session().show(orders, rows("consumer", "order", "from event", "error", "events", of=shown))
     events = sum(it.events for it in orders)
     session().say(f"nothing is changed; {events} events of {len(orders)} orders would be handled")
 
 
-def _show_done(done: Sequence[Redriven]) -> None:
+def _show_done(done: Sequence[RedriveResult]) -> None:
     shown = ((it.consumer, it.events, len(it.unparked), len(it.stopped)) for it in done)
     session().show(done, rows("consumer", "events handled", "orders unparked", "orders stopped", of=shown))
     for letter in (letter for it in done for letter in it.stopped):

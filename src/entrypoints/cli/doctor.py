@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ...application.health.doctor import Finding, Report, Severity
+from ...application.health.doctor import DoctorReport, Finding, Severity
 from .session import rows, session
 from .status import UNREACHED, looking
 
@@ -17,7 +17,7 @@ async def doctor(
     Exit 0 when nothing is wrong, also with warnings alone; 1 with problems; 5 when a server gave no answer.
     """
     async with looking() as container:
-        report: Report = await container.examine()()
+        report: DoctorReport = await container.examine()()
     data = {
         "healthy": exit_code(report, strict=strict) == 0,
         "problems": report.found(Severity.PROBLEM),
@@ -31,7 +31,7 @@ async def doctor(
     return exit_code(report, strict=strict)
 
 
-def exit_code(report: Report, *, strict: bool) -> int:
+def exit_code(report: DoctorReport, *, strict: bool) -> int:
     """Notes never count."""
     if not report.reached:
         return UNREACHED
@@ -42,8 +42,8 @@ def _told(finding: Finding) -> dict[str, str]:
     return {
         "severity": finding.severity.value,
         "code": finding.code,
-        "what": finding.ailment.what,
+        "what": finding.diagnostic.what,
         "found": finding.found,
-        "wanted": finding.ailment.wanted,
+        "wanted": finding.diagnostic.wanted,
         "mend": finding.mend,
     }

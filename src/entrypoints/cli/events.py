@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from ...adapters import wire
-from ...application.event_log.records import Foreign, LogRecord
+from ...application.event_log.records import LogRecord, UnrecognizedRecord
 from ...domain.errors import InvalidInput, NotConfigured
 from ..wiring.lifespan import hear
 from . import replay as repairing
@@ -91,23 +91,25 @@ async def validate(
     return 1 if report.faults else 0
 
 
-async def _validate_topic() -> wire.Report:
+async def _validate_topic() -> wire.ValidationReport:
     by_type: Counter[str] = Counter()
-    faults: list[wire.Fault] = []
+    faults: list[wire.InvalidRecord] = []
     async with session().opened() as container:
         if (reader := container.topic_reader()) is None:
             raise NotConfigured("no Kafka is configured", "set ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS, or give a FILE")
         addressed = container.settings().publishing == "log"
         async with reader.scan() as scan:
-            while arrivals := await scan.arrivals(PAGE):
-                for each in arrivals:
+            while records := await scan.records(PAGE):
+                for each in records:
                     by_type[wire.type_of(each.value)] += 1
-                    if problems := wire.check_arrival(each, addressed=addressed):
-                        faults.append(wire.Fault(f"{each.topic}/{each.partition}@{each.offset}", tuple(problems)))
-    return wire.Report(by_type.total(), dict(by_type), tuple(faults))
+                    if problems := wire.inspect(each, addressed=addressed):
+                        faults.append(
+                            wire.InvalidRecord(f"{each.topic}/{each.partition}@{each.offset}", tuple(problems))
+                        )
+    return wire.ValidationReport(by_type.total(), dict(by_type), tuple(faults))
 
 
-async def _records(container: Any, from_beginning: bool, follow: bool) -> AsyncIterator[LogRecord | Foreign]:
+async def _records(container: Any, from_beginning: bool, follow: bool) -> AsyncIterator[LogRecord | UnrecognizedRecord]:
     reader = container.topic_reader()
     if reader is not None and follow:
         async for record in reader.tail(from_beginning=from_beginning):
@@ -139,8 +141,8 @@ async def _from_log(container: Any, from_beginning: bool, follow: bool) -> Async
             await news.wait(container.settings().poll_seconds)
 
 
-def _line(record: LogRecord | Foreign) -> str:
-    if isinstance(record, Foreign):
+def _line(record: LogRecord | UnrecognizedRecord) -> str:
+    if isinstance(record, UnrecognizedRecord):
         where = f"{record.topic}/{record.partition}@{record.offset}"
         return json.dumps({"foreign": where, "problem": record.problem})
     return record.body.decode()

@@ -6,7 +6,7 @@ from cyclopts import App
 from rich.table import Table
 
 from ...application.event_log.records import FIRST_EPOCH
-from ...application.recovery.epochs import Begun, Epochs
+from ...application.recovery.epochs import Epoch, Epochs
 from ...application.recovery.repair_log import Loss
 from ...domain.errors import NotConfigured
 from .session import rows, session
@@ -18,18 +18,18 @@ app = App(
 
 
 @app.command
-async def mend(*, dry_run: bool = False, by: str = "", why: str = "") -> None:
+async def mend(*, dry_run: bool = False, by: str = "", reason: str = "") -> None:
     """Go on after the database was restored to an earlier point: what the topic has beyond the log counts no more.
 
     Reads the whole topic, and shows which events the log does not have, and of which orders. --dry-run ends there;
-    otherwise a new epoch is begun, and --by NAME and --why TEXT are noted. Where nothing is lost nothing is changed.
+    otherwise a new epoch is begun, and --by NAME and --reason TEXT are noted. Where nothing is lost nothing is changed.
     """
     async with session().opened() as container:
         _needs_relay(container)
         if dry_run:
-            loss, begun = await container.look_for_loss()(), None
+            loss, begun = await container.find_lost_events()(), None
         else:
-            mended = await container.mend_log()(by=by, why=why)
+            mended = await container.repair_log()(by=by, reason=reason)
             loss, begun = mended.loss, mended.begun
     session().show({"loss": loss, "begun": begun}, _lost(loss))
     session().say(_said(loss))
@@ -40,14 +40,14 @@ async def mend(*, dry_run: bool = False, by: str = "", why: str = "") -> None:
 
 
 @app.command
-async def republish(*, by: str, why: str) -> None:
+async def republish(*, by: str, reason: str) -> None:
     """Publish all history again, in order, in a new epoch: what stands on the topic counts no more.
 
-    For a topic that was made anew, or a new cluster. Relays begin within a second. --by NAME and --why TEXT are noted.
+    For a topic that was made anew, or a new cluster. Relays begin within a second. --by NAME and --reason TEXT are noted.
     """
     async with session().opened() as container:
         _needs_relay(container)
-        begun: Begun = await container.publish_again()(by=by, why=why)
+        begun: Epoch = await container.republish()(by=by, reason=reason)
         known = await container.storage().epochs.all()
     session().show(begun, _table(known))
     session().say(f"epoch {begun.epoch} is begun: all events of {len(begun.kept)} buckets are published again")
@@ -84,5 +84,5 @@ def _said(loss: Loss) -> str:
 
 def _table(known: Epochs) -> Table:
     first = (FIRST_EPOCH, None, None, None, None)
-    begun = ((it.epoch, it.word.at, it.word.by, it.word.why, len(it.kept)) for it in known.begun)
+    begun = ((it.epoch, it.word.at, it.word.by, it.word.reason, len(it.kept)) for it in known.begun)
     return rows("epoch", "begun", "by", "why", "buckets published again", of=[first, *begun])

@@ -1,4 +1,4 @@
-"""``orderflow events replay``, ``orderflow rebuild`` and ``orderflow repairs``: what is done again by hand."""
+"""``orderflow events replay``, ``orderflow rebuild`` and ``orderflow maintenance``: what is done again by hand."""
 
 from collections.abc import Sequence
 from time import monotonic
@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from attrs import define, field, fields
 from cyclopts import App, Parameter
 
-from ...application.check.compare_order import RebuiltOrder
-from ...application.replay.rebuilding import Rebuilt
-from ...application.replay.replay_range import Replayed, ReplayStart, Stopped
+from ...application.check.compare_order import OrderComparison
+from ...application.replay.rebuilding import RebuildResult
+from ...application.replay.replay_range import ReplayResult, ReplayStart, StoppedOrder
 from ...domain.errors import InvalidInput
 from ...domain.history import OrderFacts
 from ..container import CONSUMERS
@@ -33,11 +33,11 @@ async def replay(
     source: Source = "log",
     dry_run: Annotated[bool, Parameter(negative=(), help="only say how much there is to do")] = False,
     by: str | None = None,
-    why: str | None = None,
+    reason: str | None = None,
 ) -> int:
     """Have CONSUMER handle again what it has behind it, from there up to where it stands; it goes on meanwhile.
 
-    What an event has brought about already stays as it is, what is missing is made up for. --by NAME and --why TEXT
+    What an event has brought about already stays as it is, what is missing is made up for. --by NAME and --reason TEXT
     are noted. Exit 1 when an order stopped at an event that fails, or the source lacks events.
     """
     if consumer not in CONSUMERS:
@@ -47,9 +47,9 @@ async def replay(
     async with session().opened() as container:
         replay = container.replay_events(consumer=container.consumers()[consumer])
         if dry_run:
-            done: Replayed = await replay.dry_run(start, source=source)
+            done: ReplayResult = await replay.dry_run(start, source=source)
         else:
-            said = {"by": _given("by", by), "why": _given("why", why)}
+            said = {"by": _given("by", by), "reason": _given("why", reason)}
             done = await replay(start, source=source, progress=Progress("events"), **said)
     session().show(done, _table(done))
     _say(done)
@@ -57,14 +57,14 @@ async def replay(
 
 
 @rebuild.command
-async def analytics(*, by: str = OPERATOR, why: str = "asked for on the command line") -> int:
+async def analytics(*, by: str = OPERATOR, reason: str = "asked for on the command line") -> int:
     """Make what analytics knows anew from the log, beside what is there, and swap it in; both go on meanwhile.
 
-    Exit 1 when an order cannot be brought as far as it is now: then all is left as it was. --by NAME and --why TEXT
+    Exit 1 when an order cannot be brought as far as it is now: then all is left as it was. --by NAME and --reason TEXT
     are noted.
     """
     async with session().opened() as container:
-        done: Rebuilt = await container.rebuild_analytics()(by=by, why=why, progress=Progress("events"))
+        done: RebuildResult = await container.rebuild_analytics()(by=by, reason=reason, progress=Progress("events"))
     figures = done.swapped
     shown = (done.events, *((figures.courses, figures.changed, figures.removed) if figures else (None,) * 3))
     columns = ("events", "orders", "changed or new", "removed", "orders stopped")
@@ -80,7 +80,7 @@ async def order(order_id: str, /, *, source: Source = "log") -> int:
     Exit 1 when they differ. What no event tells (address, card, estimate) is in neither.
     """
     async with session().opened() as container:
-        found: RebuiltOrder = await container.rebuild_order()(order_id, source=source)
+        found: OrderComparison = await container.compare_order()(order_id, source=source)
     differs = {each.fact for each in found.differences}
     facts = [a.name for a in fields(OrderFacts)]
     lines = (
@@ -101,7 +101,7 @@ async def repairs(*, limit: int = 50) -> None:
     """What was replayed and rebuilt by hand, by whom, when and why, the latest first."""
     async with session().opened() as container:
         found = await container.repair_history()(limit=limit)
-    shown = ((it.word.at, it.word.by, it.kind, it.consumer, it.what, it.word.why) for it in found)
+    shown = ((it.word.at, it.word.by, it.kind, it.consumer, it.what, it.word.reason) for it in found)
     session().show(found, rows("time", "by", "what", "consumer", "of what", "why", of=shown))
 
 
@@ -120,17 +120,17 @@ class Progress:
 
 def _given(name: str, word: str | None) -> str:
     if word is None:
-        raise InvalidInput(name, "it is missing", "--by NAME and --why TEXT, or --dry-run")
+        raise InvalidInput(name, "it is missing", "--by NAME and --reason TEXT, or --dry-run")
     return word
 
 
-def _table(done: Replayed) -> Any:
+def _table(done: ReplayResult) -> Any:
     figures = (done.events, done.orders, done.handled, done.parked, done.dropped, len(done.stopped), len(done.missing))
     columns = ("events", "orders", "handled", "parked", "dropped", "orders stopped", "buckets with a gap")
     return rows("consumer", "source", *columns, of=[(done.consumer, done.source, *figures)])
 
 
-def _say(done: Replayed) -> None:
+def _say(done: ReplayResult) -> None:
     _say_stopped(done.stopped)
     for gap in done.missing:
         session().say(f"bucket {gap.bucket}: the {done.source} has no event at position {gap.position}")
@@ -142,6 +142,6 @@ def _say(done: Replayed) -> None:
         session().say(f"{done.consumer} has nothing behind it from there on; what is to come, it comes to by itself")
 
 
-def _say_stopped(stopped: Sequence[Stopped]) -> None:
+def _say_stopped(stopped: Sequence[StoppedOrder]) -> None:
     for stop in stopped:
         session().say(f"order {stop.order_id} stopped at event {stop.sequence}: {stop.error}: {stop.message}")

@@ -5,8 +5,8 @@ from typing import Any
 from cyclopts import App
 from rich.table import Table
 
-from ...application.health.rollout_status import RolloutState
-from ...application.operator_note import Word
+from ...application.health.rollout_status import RolloutProgress
+from ...application.operator_note import OperatorNote
 from ...application.rollout.rollout import ChangeKind, RolloutChange
 from ...domain.errors import InvalidInput
 from .session import rows, session
@@ -18,30 +18,30 @@ app = App(
 
 
 @app.command(name="set")
-async def set_(percent: str, /, *, by: str, why: str) -> None:
+async def set_(percent: str, /, *, by: str, reason: str) -> None:
     """Publish the events of PERCENT of the orders, a whole number from 0 to 100; relays follow within a second.
 
-    What is held back is published, in order, when the share is raised. --by NAME and --why TEXT are noted.
+    What is held back is published, in order, when the share is raised. --by NAME and --reason TEXT are noted.
     """
     asked = _whole(percent)
     async with session().opened() as container:
-        change = await container.set_publishing_share()(asked, by=by, why=why)
+        change = await container.set_publishing_share()(asked, by=by, reason=reason)
         await _answer(container, change, f"{asked} % were published already; nothing is changed or noted")
 
 
 @app.command
-async def pause(consumer: str, /, *, by: str, why: str) -> None:
-    """Let CONSUMER stand still within a second; its place is kept. --by NAME and --why TEXT are noted."""
+async def pause(consumer: str, /, *, by: str, reason: str) -> None:
+    """Let CONSUMER stand still within a second; its place is kept. --by NAME and --reason TEXT are noted."""
     async with session().opened() as container:
-        change = await container.pause_consumer()(consumer, by=by, why=why)
+        change = await container.pause_consumer()(consumer, by=by, reason=reason)
         await _answer(container, change, f"{consumer} was paused already; nothing is changed or noted")
 
 
 @app.command
-async def resume(consumer: str, /, *, by: str, why: str) -> None:
-    """Let CONSUMER go on within a second where it stood. --by NAME and --why TEXT are noted."""
+async def resume(consumer: str, /, *, by: str, reason: str) -> None:
+    """Let CONSUMER go on within a second where it stood. --by NAME and --reason TEXT are noted."""
     async with session().opened() as container:
-        change = await container.resume_consumer()(consumer, by=by, why=why)
+        change = await container.resume_consumer()(consumer, by=by, reason=reason)
         await _answer(container, change, f"{consumer} was not paused; nothing is changed or noted")
 
 
@@ -59,7 +59,7 @@ async def history(*, limit: int = 50) -> None:
     """Every change, who made it, when and why, the latest first."""
     async with session().opened() as container:
         changes = await container.rollout_history()(limit=limit)
-    shown = ((change.word.at, change.word.by, _said(change), change.word.why) for change in changes)
+    shown = ((change.note.at, change.note.by, _said(change), change.note.reason) for change in changes)
     session().show(changes, rows("time", "by", "change", "why", of=shown))
 
 
@@ -79,7 +79,7 @@ def _say_what_is_not_there(container: Any) -> None:
         session().say("publishing is direct: what the share holds back is not published later either")
 
 
-def _table(state: RolloutState) -> Table:
+def _table(state: RolloutProgress) -> Table:
     last = state.published_buckets - 1
     share = f"{state.percent} %" + (f", buckets 0 to {last} of {state.buckets}" if last >= 0 else "")
     publishing = ("publishing", share, state.waiting, state.held, *_word(state.set))
@@ -90,8 +90,8 @@ def _table(state: RolloutState) -> Table:
     return rows("part", "state", "events to come", "held back", "since", "by", "why", of=(publishing, *consumers))
 
 
-def _word(word: Word | None) -> tuple[object, ...]:
-    return (word.at, word.by, word.why) if word else (None, None, None)
+def _word(note: OperatorNote | None) -> tuple[object, ...]:
+    return (note.at, note.by, note.reason) if note else (None, None, None)
 
 
 def _said(change: RolloutChange) -> str:

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.live import Live
 
-from ...application.health.observation import Look
+from ...application.health.observation import Observation
 from ...application.health.status import Status, status_of
 from ...domain.errors import InvalidInput
 from ..container import container_for
@@ -56,27 +56,27 @@ async def looking() -> AsyncIterator[Any]:
     try:
         yield container
     finally:
-        if (stream := container.stream_watch()) is not None:
+        if (stream := container.stream_health()) is not None:
             await stream.close()
         await container.storage().close()
 
 
 async def _twice(container: Any, interval: float) -> Status:
-    before: Look | None = None
+    before: Observation | None = None
     if interval:
-        before = await container.look_around()()
+        before = await container.observe()()
         if before.unanswered:  # then a second look would only wait as long again
             return _status(before, None)
         await asyncio.sleep(interval)
-    return _status(await container.look_around()(), before)
+    return _status(await container.observe()(), before)
 
 
 async def _watch(container: Any, interval: float) -> None:
     """A new screen, or line of JSON, after each ``interval``, until interrupted."""
-    before: Look | None = None
+    before: Observation | None = None
     with Live(console=Console(), screen=sys.stdout.isatty(), auto_refresh=False) as live:
         while True:
-            look = await container.look_around()()
+            look = await container.observe()()
             now = _status(look, before)
             if session().json:
                 session().show(now)
@@ -87,5 +87,5 @@ async def _watch(container: Any, interval: float) -> None:
             await asyncio.sleep(interval)
 
 
-def _status(look: Look, before: Look | None) -> Status:
+def _status(look: Observation, before: Observation | None) -> Status:
     return status_of(look, before, version=version("orderflow"))

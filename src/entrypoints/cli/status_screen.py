@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ...application.health.facts import DatabaseFacts, StreamFacts, Trouble
+from ...application.health.facts import ConnectionFailure, DatabaseFacts, StreamFacts
 from ...application.health.status import ErrorStatus, ProcessStatus, ReaderStatus, Status
 from .session import rows
 
@@ -37,12 +37,12 @@ def _parts(status: Status) -> Iterator[RenderableType]:
 
 def _servers(status: Status) -> Iterator[Text]:
     match status.database:
-        case Trouble() as trouble:
+        case ConnectionFailure() as trouble:
             yield _bad(f"database    {trouble}")
         case facts:
             yield Text(f"database    {_database(facts)}")
     match status.kafka:
-        case Trouble() as trouble:
+        case ConnectionFailure() as trouble:
             yield _bad(f"kafka       {trouble}")
         case None:
             yield Text("kafka       none is configured: consumers read the log")

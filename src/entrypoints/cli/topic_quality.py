@@ -57,8 +57,8 @@ async def watch(options: WatchOptions) -> int:
         )
         watching = _Watching(quality, options, _metrics(options.metrics))
         with _stopped_by_signals() as stop, watching.shown():
-            async with aclosing(reader.watch(from_beginning=options.from_beginning)) as arrivals:
-                await watching(arrivals, stop)
+            async with aclosing(reader.watch(from_beginning=options.from_beginning)) as records:
+                await watching(records, stop)
     session().say(f"{quality.checked} checked, {quality.wrong} wrong, {quality.late_records} late")
     return 1 if quality.wrong else 0
 
@@ -70,10 +70,10 @@ class _Watching:
     metrics: TopicMetrics | None
     _live: Live | None = field(default=None, init=False)
 
-    async def __call__(self, arrivals: AsyncIterator[Sequence[wire.Arrival]], stop: asyncio.Event) -> None:
+    async def __call__(self, records: AsyncIterator[Sequence[wire.ConsumedRecord]], stop: asyncio.Event) -> None:
         now = asyncio.get_running_loop().time
         began = told = now()
-        async for some in arrivals:
+        async for some in records:
             for arrival in some:
                 self._look(arrival)
             over = stop.is_set() or (self.options.seconds is not None and now() - began >= self.options.seconds)
@@ -83,7 +83,7 @@ class _Watching:
             if over:
                 return
 
-    def _look(self, arrival: wire.Arrival) -> None:
+    def _look(self, arrival: wire.ConsumedRecord) -> None:
         looked = self.quality.look(arrival)
         if self.metrics is not None:
             self.metrics.count(looked)

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from ...adapters.telemetry import Scrape
     from ...adapters.telemetry.tracing.tracing import Tracing
-    from ...application.analytics.ports import AnalyticsViews
+    from ...application.analytics.ports import AnalyticsQueries
     from ..shutdown import Stopping
 
-__all__ = ["create_app", "create_operations", "new_token", "serve"]
+__all__ = ["create_app", "create_ops_app", "new_token", "serve"]
 
 MAX_BODY_BYTES = 1_000_000
 _EXTRA = ("litestar", "uvicorn", "swagger_ui_bundle")
@@ -31,7 +31,7 @@ def create_app(
     tokens: Tokens,
     checks: Mapping[str, Callable[[], Awaitable[None]]],
     trust_actor_header: bool,
-    analytics: "AnalyticsViews | None" = None,
+    analytics: "AnalyticsQueries | None" = None,
     currency: str = "USD",
     max_body_bytes: int = MAX_BODY_BYTES,
     on_startup: Sequence[Callable[[], Awaitable[None]]] = (),
@@ -69,7 +69,7 @@ def create_app(
     return built
 
 
-def create_operations(
+def create_ops_app(
     checks: Mapping[str, Callable[[], Awaitable[None]]], scrape: "Scrape", stopping: Callable[[], bool] = lambda: False
 ) -> "Litestar":
     """The ASGI application with ``/livez``, ``/readyz`` and ``/metrics`` alone, for processes of every kind.

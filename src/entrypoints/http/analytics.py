@@ -11,7 +11,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
 
 from ...application.analytics.figures import DeliveryTimes, MinuteSales, RestaurantSales
-from ...application.analytics.ports import AnalyticsViews
+from ...application.analytics.ports import AnalyticsQueries
 from ...domain.actor import Actor, Role
 from ...domain.errors import InvalidInput
 from .openapi import CORRELATION, problems
@@ -71,7 +71,7 @@ class CancellationsView:
 class Figures:
     """What the routes read. Named so that it can be injected as one thing."""
 
-    views: AnalyticsViews
+    views: AnalyticsQueries
 
 
 async def admins_only(connection: ASGIConnection[Any, Actor, Any, Any], _: BaseRouteHandler) -> None:

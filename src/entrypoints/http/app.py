@@ -16,7 +16,7 @@ from litestar.params import FromPath
 
 from ...adapters.telemetry import Scrape
 from ...adapters.telemetry.tracing.tracing import Tracing
-from ...application.analytics.ports import AnalyticsViews
+from ...application.analytics.ports import AnalyticsQueries
 from ...application.auth import Tokens
 from ...application.orders.use_cases import UseCases
 from ...domain.actor import Actor
@@ -27,7 +27,7 @@ from . import problems, reads, stream, writes
 from .auth import Callers
 from .docs_page import docs_router
 from .health import Checks, livez, readyz
-from .metrics import Reading, WatchedApp, metrics
+from .metrics import InstrumentedApp, MetricsPage, metrics
 from .openapi import CamelViews, ExactNumbers, openapi_config
 
 Hook = Callable[[], Awaitable[None]]
@@ -38,7 +38,7 @@ def build(
     *,
     tokens: Tokens,
     checks: Mapping[str, Hook],
-    analytics: AnalyticsViews | None,
+    analytics: AnalyticsQueries | None,
     trust_actor_header: bool,
     currency: str,
     max_body_bytes: int,
@@ -79,8 +79,8 @@ def build(
             "by": Provide(_caller, sync_to_thread=False),
             "order": Provide(_order, sync_to_thread=False),
             "use_cases": given(use_cases),
-            "house": given(writes.House(currency)),
-            "following": given(stream.Following(use_cases, end)),
+            "house": given(writes.OrderDefaults(currency)),
+            "following": given(stream.OrderStream(use_cases, end)),
         },
         tags=["orders"],
     )
@@ -99,8 +99,8 @@ def build(
         "/", route_handlers=[livez, readyz], dependencies={"checks": given(Checks(checks, stopping))}, security=[{}]
     )
     if scrape is not None:
-        routes.append(Router("/", route_handlers=[metrics], dependencies={"reading": given(Reading(scrape))}))
-    app = WatchedApp(
+        routes.append(Router("/", route_handlers=[metrics], dependencies={"reading": given(MetricsPage(scrape))}))
+    app = InstrumentedApp(
         route_handlers=[*routes, health, docs_router()],
         exception_handlers={Exception: answer},
         openapi_config=openapi_config(trust_actor_header=trust_actor_header),

@@ -12,8 +12,8 @@ from litestar.datastructures import Headers
 from opentelemetry.trace import Span, SpanKind
 
 from ...adapters.telemetry.tracing.tracing import Tracing, failed
-from ...application.log_lines import belonging_to, tell_each
-from ...application.redaction import scrubbed
+from ...application.log_lines import belonging_to, log_each
+from ...application.redaction import redact
 from ...application.request_context import (
     Request,
     answering,
@@ -113,14 +113,14 @@ class _Answered:
         order_id = self.scope.get("path_params", {}).get("order_id")
         line: dict[str, object] = {
             **belonging_to(self.request),
-            **({"order_id": scrubbed(order_id)} if is_identifier(order_id) else {}),
+            **({"order_id": redact(order_id)} if is_identifier(order_id) else {}),
             "duration": round(perf_counter() - self.began, 6),
             **({"error": self.scope[ERROR]} if ERROR in self.scope else {}),
             "method": self.method,
             "route": self.route,
             "status": self.status,
         }
-        tell_each(log, logging.DEBUG if self.route in _PROBES else logging.INFO, "request", [line])
+        log_each(log, logging.DEBUG if self.route in _PROBES else logging.INFO, "request", [line])
 
     def tell(self, span: Span) -> None:
         span.update_name(f"{self.method} {self.route}".strip())

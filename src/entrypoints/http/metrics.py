@@ -18,7 +18,7 @@ UNMATCHED = "unmatched"
 """The route of a request that leads nowhere."""
 
 
-class WatchedApp(CorrelatedApp):
+class InstrumentedApp(CorrelatedApp):
     """A CorrelatedApp whose requests are counted by route, method and status, where ``instruments`` are given."""
 
     instruments: Instruments | None = None
@@ -54,14 +54,14 @@ class WatchedApp(CorrelatedApp):
 
 
 @frozen
-class Reading:
+class MetricsPage:
     """Named so that it can be injected as one thing."""
 
     scrape: Scrape
 
 
 @get("/metrics", include_in_schema=False)
-async def metrics(request: Request[Any, Any, Any], reading: Given[Reading]) -> Response[bytes]:
+async def metrics(request: Request[Any, Any, Any], reading: Given[MetricsPage]) -> Response[bytes]:
     """Everything of the catalogue that this process knows, as Prometheus reads it."""
     text, content_type = await reading.scrape(request.headers.get("accept", ""))
     return Response(text, media_type=content_type, headers={"Cache-Control": "no-store"})

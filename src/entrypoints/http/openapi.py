@@ -71,12 +71,12 @@ def _header(name: str, description: str) -> ResponseHeader:
 
 ETAG = _header("ETag", "the order's version, for If-Match and If-None-Match")
 LOCATION = _header("Location", "where the order is read")
-REPLAYED = _header("Idempotent-Replayed", "true, where this key was answered before and nothing was done now")
+REPLAYED = _header("Idempotent-ReplayResult", "true, where this key was answered before and nothing was done now")
 CORRELATION = _header("X-Correlation-ID", "the caller's own, or a new one: it joins everything that the request caused")
 
 
 @frozen(kw_only=True)
-class Fault:
+class ErrorDetail:
     """One thing wrong with the input, and where: a JSON pointer into the body, a parameter or a header."""
 
     problem: str
@@ -100,7 +100,7 @@ class Problem:
     detail: str
     instance: str
     code: str
-    errors: tuple[Fault, ...] = ()
+    errors: tuple[ErrorDetail, ...] = ()
     action: str | None = None
     state: str | None = None
     allowed: tuple[str, ...] | None = None

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 @frozen
-class Following:
+class OrderStream:
     """What every stream needs: how to look, and the event that ends all of them."""
 
     use_cases: UseCases
@@ -87,7 +87,7 @@ async def stream(
     order: Given[str],
     by: Given[Actor],
     use_cases: Given[UseCases],
-    following: Given[Following],
+    following: Given[OrderStream],
     last_event_id: Annotated[str | None, header("Last-Event-ID", "the number of the last event seen")] = None,
 ) -> Stream:
     """Server-sent events: id is the event's number, event its type, data the event itself. Ends with the order."""

@@ -14,7 +14,7 @@ from litestar.params import JSONBody
 from msgspec import Struct
 from msgspec.json import decode
 
-from ...application.orders.idempotency import Once
+from ...application.orders.idempotency import Idempotent
 from ...application.orders.order_view import OrderView, view
 from ...application.orders.use_cases import UseCases
 from ...application.request_context import IdempotencyKey
@@ -32,7 +32,7 @@ Command = Callable[[], Awaitable[Order]]
 
 
 @frozen
-class House:
+class OrderDefaults:
     """What holds for all orders of this installation."""
 
     currency: str
@@ -46,13 +46,13 @@ class _Said(Struct, rename="camel"):
 
 
 @frozen
-class Asked:
+class IdempotentRequest:
     """One write as it was asked: by whom, under which idempotency key if any, and what identifies it."""
 
     by: Actor
     key: str | None
     fingerprint: str
-    once: Once
+    once: Idempotent
 
     async def answer(self, command: Command, *, status: int = 200) -> Response[Any]:
         """The order that ``command`` gives, rendered; under a key, the first answer's bytes for ever after."""
@@ -72,14 +72,14 @@ class Asked:
         if status == 201:
             headers["Location"] = f"/v1/orders/{quote(said.order_id, safe='')}"
         if replayed:
-            headers["Idempotent-Replayed"] = "true"
+            headers["Idempotent-ReplayResult"] = "true"
         return Response(body, status_code=status, media_type="application/json", headers=headers)
 
     def _render(self, order: Order) -> bytes:
         return render(view(order, self.by))
 
 
-async def provide_asked(
+async def provide_idempotent_request(
     request: Request[Actor, Any, Any],
     use_cases: Given[UseCases],
     idempotency_key: Annotated[
@@ -89,10 +89,10 @@ async def provide_asked(
             "1 to 255 printable ASCII characters: the same key and body is done once, and answered the same ever after",
         ),
     ] = None,
-) -> Asked:
+) -> IdempotentRequest:
     body = await request.body()
     fingerprint = sha256(b"\n".join([request.method.encode(), request.scope["path"].encode(), body])).hexdigest()
-    return Asked(by=request.user, key=idempotency_key, fingerprint=fingerprint, once=use_cases.once)
+    return IdempotentRequest(by=request.user, key=idempotency_key, fingerprint=fingerprint, once=use_cases.once)
 
 
 async def provide_version(
@@ -104,7 +104,7 @@ async def provide_version(
     return expected_version(if_match)
 
 
-WRITES = {"asked": Provide(provide_asked)}
+WRITES = {"asked": Provide(provide_idempotent_request)}
 CHANGES = {**WRITES, "version": Provide(provide_version)}
 HEADERS = [ETAG, REPLAYED, CORRELATION]
 REFUSALS = problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 500, 503)
@@ -121,7 +121,7 @@ REFUSALS = problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 500, 503)
     summary="Place an order",
 )
 async def place_order(
-    data: JSONBody[PlaceOrder], asked: Given[Asked], use_cases: Given[UseCases], house: Given[House]
+    data: JSONBody[PlaceOrder], asked: Given[IdempotentRequest], use_cases: Given[UseCases], house: Given[OrderDefaults]
 ) -> Response[OrderView]:
     """With an orderId of the caller's own, asking again with the same content answers the same order."""
     new = data.order(house.currency)
@@ -141,7 +141,7 @@ async def place_order(
 async def change_state(
     data: JSONBody[ChangeState],
     order: Given[str],
-    asked: Given[Asked],
+    asked: Given[IdempotentRequest],
     version: Given[int | None],
     use_cases: Given[UseCases],
 ) -> Response[OrderView]:
@@ -167,7 +167,7 @@ async def change_state(
 async def assign_shipper(
     data: JSONBody[AssignShipperBody],
     order: Given[str],
-    asked: Given[Asked],
+    asked: Given[IdempotentRequest],
     version: Given[int | None],
     use_cases: Given[UseCases],
 ) -> Response[OrderView]:
@@ -191,7 +191,7 @@ async def assign_shipper(
 async def record_payment(
     data: JSONBody[RecordPaymentBody],
     order: Given[str],
-    asked: Given[Asked],
+    asked: Given[IdempotentRequest],
     version: Given[int | None],
     use_cases: Given[UseCases],
 ) -> Response[OrderView]:
@@ -215,7 +215,7 @@ async def record_payment(
 async def cancel_order(
     data: JSONBody[CancelOrderBody],
     order: Given[str],
-    asked: Given[Asked],
+    asked: Given[IdempotentRequest],
     version: Given[int | None],
     use_cases: Given[UseCases],
 ) -> Response[OrderView]:

@@ -17,18 +17,18 @@ from ...adapters.telemetry import Instruments
 from ...adapters.telemetry.metrics.kafka_clients import KafkaClients
 from ...application.check.topic import CheckTopic
 from ...application.consuming.ports import EventSource
-from ...application.dead_letters.copy_to_topic import CopyLetters, RunCopying
+from ...application.dead_letters.copy_to_topic import CopyDeadLetters, RunCopying
 from ...application.dead_letters.ports import DeadLetters
-from ...application.event_log.records import EVENT_ROOM, FLOOR
+from ...application.event_log.records import EVENT_ROOM, RELAY
 from ...application.orders.unit_of_work import LogPublisher
-from ...application.recovery.restore_guard import Unheard
-from ...application.rollout.cached_rollout import RolloutInForce
+from ...application.recovery.restore_guard import MissedEvents
+from ...application.rollout.cached_rollout import CachedRollout
 from ...domain.errors import InvalidInput, LogGap, NotConfigured
 from ..settings import Settings
 
 
 @runtime_checkable
-class ReadsPartitions(Protocol):
+class PartitionReader(Protocol):
     """A source that reads some of the topic's partitions, as its group has it now."""
 
     async def heard_out(self) -> Collection[int]: ...
@@ -73,12 +73,12 @@ def relay_topic(kafka: Any) -> Any:
 
 def relay_cursors(kafka: Any, settings: Settings) -> Any:
     """What the relays committed; None where no relay publishes."""
-    from ...adapters.kafka.relay.committed_cursors import KafkaRelayCursors
+    from ...adapters.kafka.relay.committed_cursors import KafkaCommittedCursors
 
-    return KafkaRelayCursors(kafka) if reads_topic(settings) else None
+    return KafkaCommittedCursors(kafka) if reads_topic(settings) else None
 
 
-def unheard(
+def missed_events(
     consumer: str, source: EventSource, relays: Any, storage: MemoryStorage | SqlStorage
 ) -> Callable[[], Awaitable[LogGap | None]]:
     """Tells a consumer that reads the topic what it has not heard; one that reads the log hears everything."""
@@ -86,18 +86,18 @@ def unheard(
     async def nothing() -> LogGap | None:
         return None
 
-    if relays is None or not isinstance(source, ReadsPartitions):
+    if relays is None or not isinstance(source, PartitionReader):
         return nothing
-    return Unheard(consumer, relays, storage.log, storage.epochs, storage.cursors, source.heard_out)
+    return MissedEvents(consumer, relays, storage.log, storage.epochs, storage.cursors, source.heard_out)
 
 
-def stream_watch(kafka: Any, settings: Settings, consumers: tuple[str, ...]) -> Any:
+def stream_health(kafka: Any, settings: Settings, consumers: tuple[str, ...]) -> Any:
     """Of the groups that are ours: none, where events are published directly."""
-    from ...adapters.kafka.health import KafkaWatch
+    from ...adapters.kafka.health import KafkaHealth
 
     relayed = settings.publishing == "log"
-    groups = {FLOOR: kafka.relay_group, **{name: kafka.consumer_group(name) for name in consumers}}
-    return KafkaWatch(kafka, groups if relayed else {}, letters=settings.dead_letter_topic)
+    groups = {RELAY: kafka.relay_group, **{name: kafka.consumer_group(name) for name in consumers}}
+    return KafkaHealth(kafka, groups if relayed else {}, letters=settings.dead_letter_topic)
 
 
 def topic_reader(kafka: Any) -> Any:
@@ -122,7 +122,7 @@ def partitions(admin: Any) -> Callable[[], Awaitable[int]] | None:
     return None if admin is None else admin.partitions
 
 
-def direct(settings: Settings, kafka: Any, told: Any, in_force: RolloutInForce) -> Any:
+def direct(settings: Settings, kafka: Any, told: Any, current_rollout: CachedRollout) -> Any:
     """The direct publisher, or None where events go through the log."""
     if settings.publishing == "log":
         return None
@@ -132,7 +132,7 @@ def direct(settings: Settings, kafka: Any, told: Any, in_force: RolloutInForce) 
         )
     from ...adapters.kafka.direct_publisher import DirectPublishing
 
-    return DirectPublishing(kafka, told=told, share=in_force.published_buckets)
+    return DirectPublishing(kafka, told=told, share=current_rollout.published_buckets)
 
 
 def publisher(direct: Any) -> Any:
@@ -140,7 +140,7 @@ def publisher(direct: Any) -> Any:
 
 
 def check_topic(
-    topic: Any, storage: MemoryStorage | SqlStorage, settings: Settings, in_force: RolloutInForce
+    topic: Any, storage: MemoryStorage | SqlStorage, settings: Settings, current_rollout: CachedRollout
 ) -> CheckTopic | None:
     """Only a topic that a relay writes can be held to the log."""
     if topic is None or settings.publishing == "direct":
@@ -150,7 +150,7 @@ def check_topic(
         storage.log,
         wire.decode_record,
         buckets=storage.buckets,
-        share=in_force.published_buckets,
+        share=current_rollout.published_buckets,
         epochs=storage.epochs,
     )
 
@@ -180,4 +180,4 @@ def copying(
     from ...adapters.kafka.dead_letter_topic import KafkaDeadLetterTopic
 
     topic = KafkaDeadLetterTopic(kafka)
-    return RunCopying(copy=CopyLetters(letters, topic, clock), topic=topic, failed=partial(failed, "copying"))
+    return RunCopying(copy=CopyDeadLetters(letters, topic, clock), topic=topic, failed=partial(failed, "copying"))

@@ -17,7 +17,11 @@ async def opened(container: Any) -> AsyncIterator[None]:
     """
     storage, direct, channels = container.storage(), container.direct(), container.channels()
     tracing = container.tracing()
-    bells = [bell for bell in (container.bell_listener(), container.bell()) if bell is not None]
+    bells = [
+        commit_notifier
+        for commit_notifier in (container.commit_listener(), container.commit_notifier())
+        if commit_notifier is not None
+    ]
     container.of_dead_letters()
     url: str = container.settings().database_url
     if url.startswith("sqlite:") and await schema.current(url) != schema.newest():
@@ -30,7 +34,7 @@ async def opened(container: Any) -> AsyncIterator[None]:
         if direct is not None:
             closing.append(direct.close)
         closing += [channel.close for channel in channels if hasattr(channel, "close")]
-        closing += [bell.close for bell in bells]
+        closing += [commit_notifier.close for commit_notifier in bells]
         closing += [storage.close, tracing.close]
         for close in closing:
             await close()
@@ -39,6 +43,6 @@ async def opened(container: Any) -> AsyncIterator[None]:
 
 def hear(container: Any) -> None:
     """From now on the news of ``container`` tells of what other processes commit, too, where the database does."""
-    listener = container.bell_listener()
+    listener = container.commit_listener()
     if listener is not None:
         listener.start()

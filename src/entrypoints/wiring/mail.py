@@ -10,7 +10,7 @@ import structlog
 
 from ...adapters.notifications.log import LogChannel
 from ...adapters.telemetry import Instruments
-from ...adapters.telemetry.metrics.instrumented import WatchedNotifier
+from ...adapters.telemetry.metrics.instrumented import InstrumentedNotifier
 from ...domain.errors import InvalidInput, NotConfigured
 from ..settings import Settings
 
@@ -29,8 +29,8 @@ def channels(settings: Settings, clock: Callable[[], datetime]) -> list[Any]:
     return channels
 
 
-def watched_channels(channels: list[Any], instruments: Instruments) -> list[WatchedNotifier]:
-    return [WatchedNotifier(channel, instruments) for channel in channels]
+def watched_channels(channels: list[Any], instruments: Instruments) -> list[InstrumentedNotifier]:
+    return [InstrumentedNotifier(channel, instruments) for channel in channels]
 
 
 def watch(settings: Settings, *, patience: float = _PROMPTLY) -> Any:
@@ -38,9 +38,9 @@ def watch(settings: Settings, *, patience: float = _PROMPTLY) -> Any:
     if "email" not in settings.notification_channels:
         return None
     client = _client(settings, patience)
-    from ...adapters.notifications.smtp_health import SmtpWatch
+    from ...adapters.notifications.smtp_health import SmtpHealth
 
-    return SmtpWatch(client)
+    return SmtpHealth(client)
 
 
 def _notices() -> Any:

@@ -11,29 +11,29 @@ from typing import Any
 import uuid_utils
 
 from ...adapters import wire
-from ...adapters.memory import LocalWakeup, MemoryEffects, MemoryStorage
-from ...adapters.memory.health import MemoryWatch
-from ...adapters.sql.consumer_store import SqlEffects
-from ...adapters.sql.health import SqlWatch
+from ...adapters.memory import LocalWakeup, MemoryConsumerStores, MemoryStorage
+from ...adapters.memory.health import MemoryHealth
+from ...adapters.sql.consumer_store import SqlConsumerStores
+from ...adapters.sql.health import SqlHealth
 from ...adapters.sql.storage import SqlStorage
 from ...adapters.telemetry import Instruments
 from ...adapters.telemetry.metrics.database import watch_fetches, watch_pool, watch_statements
-from ...adapters.telemetry.metrics.instrumented_consumers import WatchedBatches, watched
-from ...application.consuming.consumer import Consumer, HandlingWatch
+from ...adapters.telemetry.metrics.instrumented_consumers import InstrumentedBatches, watched
+from ...application.consuming.consumer import Consumer, HandlingObserver
 from ...application.consuming.handle_batch import HandleBatch
 from ...application.consuming.log_source import LogEventSource
 from ...application.consuming.ports import EventSource
 from ...application.dead_letters.redrive import Redrive
 from ...application.event_log.readers import Readers
 from ...application.event_log.records import EVENT_ROOM, LogRecord, Origin
-from ...application.health.doctor import Wanted
+from ...application.health.doctor import Expectations
 from ...application.health.last_failure import Failures
-from ...application.recovery.restore_guard import TopicAndLog
+from ...application.recovery.restore_guard import RestoreGuard
 from ...application.replay.replay_events import ReplayEvents
-from ...application.replay.replay_range import Reading, ReadLog, ReadTopic
-from ...application.rollout.cached_rollout import RolloutInForce
+from ...application.replay.replay_range import LogReplaySource, ReplaySource, TopicReplaySource
+from ...application.rollout.cached_rollout import CachedRollout
 from ...domain.errors import InvalidInput
-from ..process_registration import Presence
+from ..process_registration import ProcessRegistration
 from ..settings import Settings
 from ..shutdown import Stopping
 from . import kafka as of_topic
@@ -59,9 +59,9 @@ def stopping(settings: Settings) -> Stopping:
     return Stopping(settings.stop_seconds, settings.stop_grace_seconds)
 
 
-def presence(process_id: str) -> Presence:
+def process_registration(process_id: str) -> ProcessRegistration:
     """This process among the others, by the clock on the wall, also where a day is lived faster."""
-    return Presence(Failures(utc_now), utc_now, process_id)
+    return ProcessRegistration(Failures(utc_now), utc_now, process_id)
 
 
 def storage(settings: Settings, on_commit: Callable[[], None], instruments: Instruments) -> MemoryStorage | SqlStorage:
@@ -81,10 +81,10 @@ def storage(settings: Settings, on_commit: Callable[[], None], instruments: Inst
     return built
 
 
-def effects(storage: MemoryStorage | SqlStorage) -> MemoryEffects | SqlEffects:
+def effects(storage: MemoryStorage | SqlStorage) -> MemoryConsumerStores | SqlConsumerStores:
     if isinstance(storage, MemoryStorage):
-        return MemoryEffects(storage.cursors)
-    return SqlEffects(storage)
+        return MemoryConsumerStores(storage.cursors)
+    return SqlConsumerStores(storage)
 
 
 def from_log(
@@ -102,14 +102,14 @@ def from_log(
     return source
 
 
-def database_watch(storage: MemoryStorage | SqlStorage) -> MemoryWatch | SqlWatch:
-    return MemoryWatch() if isinstance(storage, MemoryStorage) else SqlWatch(storage.database)
+def database_health(storage: MemoryStorage | SqlStorage) -> MemoryHealth | SqlHealth:
+    return MemoryHealth() if isinstance(storage, MemoryStorage) else SqlHealth(storage.database)
 
 
-def wanted(settings: Settings, consumers: tuple[str, ...]) -> Wanted:
+def wanted(settings: Settings, consumers: tuple[str, ...]) -> Expectations:
     """What the doctor holds the installation to."""
     hours = settings.topic_retention_hours
-    return Wanted(
+    return Expectations(
         version=version("orderflow"),
         topic=settings.topic,
         partitions=settings.topic_partitions,
@@ -127,8 +127,8 @@ def wanted(settings: Settings, consumers: tuple[str, ...]) -> Wanted:
     )
 
 
-def in_force(storage: MemoryStorage | SqlStorage) -> RolloutInForce:
-    return RolloutInForce(storage.rollout, lambda: storage.buckets)
+def current_rollout(storage: MemoryStorage | SqlStorage) -> CachedRollout:
+    return CachedRollout(storage.rollout, lambda: storage.buckets)
 
 
 def readers(storage: MemoryStorage | SqlStorage, settings: Settings, shipped: tuple[str, ...]) -> Readers:
@@ -142,9 +142,9 @@ def handle_batch(
     clock: Callable[[], datetime],
     settings: Settings,
     instruments: Instruments,
-    watch: HandlingWatch,
+    watch: HandlingObserver,
     origin: Callable[[LogRecord], Origin | None] = lambda _: None,
-) -> WatchedBatches:
+) -> InstrumentedBatches:
     seen, store = watched(consumer, effects.store, instruments)
     handle = HandleBatch(
         consumer=seen,
@@ -155,10 +155,10 @@ def handle_batch(
         attempts=settings.consumer_attempts,
         watch=watch,
         origin=origin,
-        topic_and_log=TopicAndLog(storage.log, storage.epochs) if of_topic.reads_topic(settings) else None,
+        restore_guard=RestoreGuard(storage.log, storage.epochs) if of_topic.reads_topic(settings) else None,
         copied=bool(settings.dead_letter_topic),
     )
-    return WatchedBatches(handle, consumer.name, instruments)
+    return InstrumentedBatches(handle, consumer.name, instruments)
 
 
 def redrive(consumer: Consumer, effects: Any, clock: Callable[[], datetime], instruments: Instruments) -> Redrive:
@@ -166,16 +166,16 @@ def redrive(consumer: Consumer, effects: Any, clock: Callable[[], datetime], ins
     return Redrive(consumer=seen, store=store, letters=effects.dead_letters, decode=wire.decode_record, clock=clock)
 
 
-def readings(storage: MemoryStorage | SqlStorage, topic: Any, settings: Settings) -> dict[str, Reading]:
+def readings(storage: MemoryStorage | SqlStorage, topic: Any, settings: Settings) -> dict[str, ReplaySource]:
     """Where events can be read again. What is published directly has no address, so that its topic is no such place."""
-    sources: dict[str, Reading] = {"log": ReadLog(storage.log)}
+    sources: dict[str, ReplaySource] = {"log": LogReplaySource(storage.log)}
     if topic is not None and settings.publishing == "log":
-        sources["topic"] = ReadTopic(topic, storage.epochs)
+        sources["topic"] = TopicReplaySource(topic, storage.epochs)
     return sources
 
 
 def replay_events(
-    consumer: Consumer, effects: Any, storage: Any, sources: Mapping[str, Reading], clock: Callable[[], datetime]
+    consumer: Consumer, effects: Any, storage: Any, sources: Mapping[str, ReplaySource], clock: Callable[[], datetime]
 ) -> ReplayEvents:
     """It is not counted among what the consumer handles: the figures are of what happens once."""
     return ReplayEvents(

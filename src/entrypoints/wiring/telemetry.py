@@ -5,7 +5,11 @@ from typing import Any
 
 from attrs import frozen
 
-from ...adapters.telemetry.metrics.instrumented import WatchedCommand, WatchedCommitter, WatchedPublishing
+from ...adapters.telemetry.metrics.instrumented import (
+    InstrumentedCommand,
+    InstrumentedCommitter,
+    InstrumentedPublishing,
+)
 from ...adapters.telemetry.metrics.instruments import Instruments
 from ...adapters.telemetry.tracing.traced import Destination, TracedCommand, TracedCommitter, sends
 from ...adapters.telemetry.tracing.tracing import Tracing
@@ -36,10 +40,10 @@ def destination(settings: Settings) -> Destination:
     return Destination("order_events", system="orderflow")
 
 
-def topic_places(kafka: Any) -> Any:
-    from ...adapters.kafka.record_locator import KafkaTopicPlaces
+def record_locator(kafka: Any) -> Any:
+    from ...adapters.kafka.record_locator import KafkaRecordLocator
 
-    return KafkaTopicPlaces(kafka)
+    return KafkaRecordLocator(kafka)
 
 
 @frozen
@@ -51,10 +55,10 @@ class Around:
     new_id: Callable[[], str]
 
     def command(self, name: str, call: Callable[..., Awaitable[Any]]) -> TracedCommand:
-        return TracedCommand(name, WatchedCommand(name, call, self.instruments), self.tracing, self.new_id)
+        return TracedCommand(name, InstrumentedCommand(name, call, self.instruments), self.tracing, self.new_id)
 
     def committer(self, committer: Committer) -> TracedCommitter:
-        return TracedCommitter(WatchedCommitter(committer, self.instruments), self.tracing)
+        return TracedCommitter(InstrumentedCommitter(committer, self.instruments), self.tracing)
 
 
 def command(around: Around, name: str, call: Callable[..., Awaitable[Any]]) -> TracedCommand:
@@ -65,11 +69,11 @@ def committer(around: Around, committer: Committer) -> TracedCommitter:
     return around.committer(committer)
 
 
-def told_directly(
+def observe_direct_publishing(
     around: Around, destination: Destination
 ) -> Callable[[Sequence[LogRecord], Sequence[bool], float], None]:
     """What direct publishing tells of each unit of work."""
-    counted = WatchedPublishing(around.instruments, "direct")
+    counted = InstrumentedPublishing(around.instruments, "direct")
 
     def told(records: Sequence[LogRecord], delivered: Sequence[bool], seconds: float) -> None:
         counted(records, delivered, seconds)

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from attrs import define, field, frozen
-from orderflow.adapters.sql.consumer_store import SqlEffects
+from orderflow.adapters.sql.consumer_store import SqlConsumerStores
 from orderflow.application.check import Report
 from orderflow.application.check.report import Comparison
 from orderflow.application.notifications.notification import Contact
@@ -126,7 +126,7 @@ class Campaign:
     async def _prepare(self, inside: OrderFlow) -> None:
         token = (await asyncio.to_thread(self.town.run, "tokens", "make", "--role", "admin", "--id", "boss"))["token"]
         self._secrets = [STREET, CARD, PASSWORD, f"{MAIL}-", token]
-        effects: SqlEffects = inside.container.effects()
+        effects: SqlConsumerStores = inside.container.effects()
         for number in range(31):
             await effects.stock.set(f"R{number}", SOLD_OUT, 0)
         for number in range(REACHABLE):
@@ -200,13 +200,13 @@ class Campaign:
             logs = [process.log for process in self.town.processes.values()]
             self.stumbles = sum(log.read_bytes().count(STUMBLED.encode()) for log in logs)
             silent = await judge.judge_secrets(connection, logs, planted, extra)
-            redrive = ("dead-letters", "redrive", "--all", "--by", "campaign", "--why", "the cause is mended")
+            redrive = ("dead-letters", "redrive", "--all", "--by", "campaign", "--reason", "the cause is mended")
             for done in await asyncio.to_thread(self.town.run, *redrive):
                 redriven.compared += len(done["unparked"])
             for row in await connection.fetch("SELECT order_id FROM parked_orders"):
                 redriven.differ(f"order {row['order_id']}", "is parked still")
             letters = sum(it.compared for it in extra.comparisons if it.name == judge.PARKED)
-            noted = await connection.fetchval("SELECT count(*) FROM dead_letter_changes WHERE by = 'campaign'")
+            noted = await connection.fetchval("SELECT count(*) FROM dead_letter_actions WHERE by = 'campaign'")
             if noted != letters:
                 redriven.differ("audit", f"{letters} letters were redriven, {noted} are noted with who and why")
             self.topic = topic = await reading
@@ -254,7 +254,7 @@ class Campaign:
     def figures(self, report: Report) -> list[str]:
         """What was done, and what came of it."""
         witness, traffic, made = self.watch.witness, self.traffic, self.mischief.made
-        asked_again = ", ".join(f"{many} {why}" for why, many in sorted(traffic.again.items()))
+        asked_again = ", ".join(f"{many} {reason}" for reason, many in sorted(traffic.again.items()))
         return [
             f"seed {self.seed}: {len(traffic.orders)} orders, {len(traffic.acknowledged)} requests acknowledged, "
             f"{traffic.over_http} of them over HTTP, {made.total()} faults in {self._suffered:.0f} s",

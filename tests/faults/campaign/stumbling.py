@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from attrs import field, frozen
-from orderflow.application.consuming.consumer import Consumer, ConsumerWork
+from orderflow.application.consuming.consumer import Consumer, ConsumerTransaction
 from orderflow.application.event_log.records import Delivery
 from orderflow.domain.errors import TransientFailure
 from orderflow.entrypoints.cli import main
@@ -46,7 +46,7 @@ class Stumbling:
     def name(self) -> str:
         return str(self.consumer.name)
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
         for delivery in deliveries:
             event = delivery.event
             poison = POISON.fullmatch(event.order_id)

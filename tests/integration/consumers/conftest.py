@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from orderflow.adapters.sql import SqlStorage, upgrade
-from orderflow.adapters.sql.consumer_store import SqlEffects
+from orderflow.adapters.sql.consumer_store import SqlConsumerStores
 from orderflow.adapters.sql.database import POSTGRESQL
 from orderflow.adapters.sql.types import metadata
 from sqlalchemy import text
@@ -33,7 +33,7 @@ async def world(url: str) -> AsyncIterator[World]:
     await storage.open()
     if storage.database.backend == POSTGRESQL:
         await _empty(storage)
-    yield World(storage, SqlEffects(storage), HandClock())
+    yield World(storage, SqlConsumerStores(storage), HandClock())
     await storage.close()
 
 

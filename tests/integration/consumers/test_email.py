@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 from aiosmtplib import SMTP
 from orderflow.adapters.notifications.email import EmailChannel
-from orderflow.adapters.notifications.templates import TemplateWording
+from orderflow.adapters.notifications.templates import FileMessageTemplates
 from orderflow.application.notifications.notification import Contact, Message, NotificationStatus
 from orderflow.application.notifications.notify import Notify
 from orderflow.domain.errors import ChannelUnavailable
@@ -123,4 +123,4 @@ async def _notify(world: World, smtp: SmtpServer) -> tuple[Notify, EmailChannel]
     await world.effects.contacts.set(Contact(party="customer:C1", email="c1@example.org"))
     client = SMTP(hostname=smtp.host, port=smtp.port, timeout=5)
     channel = EmailChannel(client, "orders@shop.example", world.clock)
-    return Notify([channel], TemplateWording(), world.effects.notifications, world.clock), channel
+    return Notify([channel], FileMessageTemplates(), world.effects.notifications, world.clock), channel

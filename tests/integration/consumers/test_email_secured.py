@@ -12,7 +12,7 @@ import trustme
 from attrs import evolve, frozen
 from orderflow import InvalidInput, Settings
 from orderflow.application.health.doctor import diagnosis
-from orderflow.application.health.facts import Trouble
+from orderflow.application.health.facts import ConnectionFailure
 from orderflow.application.notifications.ports import Notifier
 from orderflow.domain.errors import ChannelUnavailable
 from orderflow.entrypoints.wiring import mail as of_mail
@@ -101,7 +101,7 @@ async def found(settings: Settings, patience: float = 20) -> dict[str, str]:
     """What the doctor finds of the mail server, by code; he waits so many seconds for each answer."""
     watch = of_mail.watch(settings, patience=patience)
     seen = await watch.look()
-    look = evolve(WELL, mail=seen, unanswered={"mail": str(seen)} if isinstance(seen, Trouble) else {})
+    look = evolve(WELL, mail=seen, unanswered={"mail": str(seen)} if isinstance(seen, ConnectionFailure) else {})
     return {finding.code: finding.found for finding in diagnosis(look, WANTED).findings}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from orderflow.application.analytics.order_progress import OrderCourse
+from orderflow.application.analytics.order_progress import OrderProgress
 from sqlalchemy import event, text
 
 from tests.support.effects import World
@@ -28,11 +28,11 @@ async def test_a_course_that_is_the_same_already_is_found_by_its_order(world: Wo
 
     asked = await _swapped(world, course)
 
-    plan = await _plan(world, *next(it for it in asked if it[0].startswith("INSERT INTO order_courses (")))
+    plan = await _plan(world, *next(it for it in asked if it[0].startswith("INSERT INTO order_progress (")))
     assert re.search(r"(Hash|Merge|Index) Cond: .*order_id\)?(::text)? = ", plan), plan
 
 
-async def _swapped(world: World, course: OrderCourse) -> list[tuple[str, Any]]:
+async def _swapped(world: World, course: OrderProgress) -> list[tuple[str, Any]]:
     """What the database is asked while MANY courses like this one are swapped in."""
     await world.effects.beside.begin("run")
     async with world.effects.beside.store("run") as work:
@@ -51,7 +51,7 @@ async def _swapped(world: World, course: OrderCourse) -> list[tuple[str, Any]]:
 
 async def _plan(world: World, statement: str, parameters: Any) -> str:
     async with world.storage.database.writing() as connection:
-        await connection.execute(text("INSERT INTO order_courses_beside SELECT * FROM order_courses"))
-        await connection.execute(text("ANALYZE order_courses, order_courses_beside"))
+        await connection.execute(text("INSERT INTO order_progress_shadow SELECT * FROM order_progress"))
+        await connection.execute(text("ANALYZE order_progress, order_progress_shadow"))
         plan = await connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
         return "\n".join(line for (line,) in plan)

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 from attrs import evolve, frozen
 from orderflow.application.analytics.analyse import Analyse
-from orderflow.application.analytics.order_progress import OrderCourse
-from orderflow.application.analytics.ports import AnalyticsBook
-from orderflow.application.consuming.consumer import ConsumerWork
+from orderflow.application.analytics.order_progress import OrderProgress
+from orderflow.application.analytics.ports import AnalyticsStore
+from orderflow.application.consuming.consumer import ConsumerTransaction
 from orderflow.application.consuming.dead_letter import DeadLetter
 from orderflow.application.event_log.records import Delivery, LogRecord
 from orderflow.application.replay.replay_range import ReplayStart
@@ -116,7 +116,7 @@ async def test_the_consumer_waits_for_the_batch_that_is_replayed_in_its_buckets(
     slow = Slow(started := asyncio.Event(), go_on := asyncio.Event())
 
     replaying = asyncio.create_task(
-        world.replaying(shop.storage.log, slow)(ReplayStart.parse("0"), by="ann", why="a table was lost")
+        world.replaying(shop.storage.log, slow)(ReplayStart.parse("0"), by="ann", reason="a table was lost")
     )
     await started.wait()
     live = asyncio.create_task(world.handling()(records[1:]))
@@ -135,7 +135,7 @@ async def test_the_consumer_waits_for_the_swap_with_a_bucket_that_is_new_to_it_a
     await world.handling()((await shop.records_of("o1"))[:3])
     slow = Slow(started := asyncio.Event(), go_on := asyncio.Event())
 
-    rebuilding = asyncio.create_task(world.rebuilding(shop.storage.log, slow, page=1000)(by="ann", why="wrong"))
+    rebuilding = asyncio.create_task(world.rebuilding(shop.storage.log, slow, page=1000)(by="ann", reason="wrong"))
     await started.wait()
     live = asyncio.create_task(world.handling()(await shop.records_of("o2")))
     await _until_somebody_waits(world)
@@ -160,7 +160,7 @@ async def test_a_redrive_that_has_read_before_the_swap_does_not_write_after_it(w
 
     redriving = asyncio.create_task(world.redrive(late)())
     await started.wait()
-    rebuilding = asyncio.create_task(world.rebuilding(shop.storage.log, page=1000)(by="ann", why="wrong"))
+    rebuilding = asyncio.create_task(world.rebuilding(shop.storage.log, page=1000)(by="ann", reason="wrong"))
     await _until_somebody_waits(world)
     go_on.set()
     await asyncio.gather(redriving, rebuilding)
@@ -182,7 +182,7 @@ class Slow:
     go_on: asyncio.Event
     name: str = "analytics"
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
         await Analyse().handle(deliveries, work)
         self.started.set()
         await self.go_on.wait()
@@ -194,19 +194,19 @@ class Slow:
 class Late(Slow):
     """Analytics that has read the courses, and keeps what it made of them when it is told to."""
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
         await Analyse().handle(deliveries, SimpleNamespace(analytics=LateBook(work.analytics, self)))
 
 
 @frozen
 class LateBook:
-    book: AnalyticsBook
+    book: AnalyticsStore
     late: Late
 
-    async def courses(self, order_ids: Collection[str]) -> Mapping[str, OrderCourse]:
+    async def courses(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
         return await self.book.courses(order_ids)
 
-    async def keep(self, courses: Sequence[OrderCourse]) -> None:
+    async def keep(self, courses: Sequence[OrderProgress]) -> None:
         self.late.started.set()
         await self.late.go_on.wait()
         await self.book.keep(courses)

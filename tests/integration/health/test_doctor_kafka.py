@@ -16,7 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 from orderflow.adapters.kafka import KafkaSettings
-from orderflow.adapters.kafka.health import KafkaWatch
+from orderflow.adapters.kafka.health import KafkaHealth
 from orderflow.adapters.sql import SqlStorage
 from orderflow.application.health.doctor import clocks
 from orderflow.application.health.facts import StreamFacts
@@ -195,7 +195,7 @@ def test_a_group_without_members_although_its_consumer_runs(
 
     async def all_run(storage: SqlStorage) -> None:
         parts = tuple(Part(name) for name in ("relay", "notifications", "analytics", "inventory"))
-        await storage.processes.beat(process(parts=parts), datetime.now(UTC))
+        await storage.processes.heartbeat(process(parts=parts), datetime.now(UTC))
 
     doctor.storage(all_run)
 
@@ -208,8 +208,8 @@ async def test_a_clock_that_is_ahead_of_the_brokers(kafka: KafkaBroker, topic_na
     needs_real_kafka(kafka, "the broker's clock")
     kafka.create_topic(topic_name)
     settings = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name)
-    right = KafkaWatch(settings, {}, patience=20)
-    fast = KafkaWatch(settings, {}, patience=20, clock=lambda: datetime.now(UTC) + timedelta(seconds=90))
+    right = KafkaHealth(settings, {}, patience=20)
+    fast = KafkaHealth(settings, {}, patience=20, clock=lambda: datetime.now(UTC) + timedelta(seconds=90))
 
     there, wrong = await right.look(clock=True), await fast.look(clock=True)
 
@@ -228,7 +228,7 @@ async def test_a_clock_that_is_ahead_of_the_brokers(kafka: KafkaBroker, topic_na
 async def test_asking_for_the_time_leaves_no_group_behind(kafka: KafkaBroker, topic_name: str) -> None:
     needs_real_kafka(kafka, "groups")
     kafka.create_topic(topic_name)
-    watch = KafkaWatch(KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name), {}, patience=20)
+    watch = KafkaHealth(KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name), {}, patience=20)
 
     await watch.look(clock=True)
 

@@ -13,9 +13,9 @@ import asyncpg
 import pytest
 from attrs import evolve
 from orderflow.adapters.sql import SqlStorage, newest
-from orderflow.adapters.sql.consumer_store import SqlEffects
+from orderflow.adapters.sql.consumer_store import SqlConsumerStores
 from orderflow.adapters.sql.database import Database
-from orderflow.adapters.sql.health import SqlWatch
+from orderflow.adapters.sql.health import SqlHealth
 from orderflow.application.consuming.dead_letter import DeadLetter
 from orderflow.application.health.doctor import clocks
 from orderflow.application.health.facts import DatabaseFacts
@@ -126,7 +126,7 @@ def test_pools_for_which_there_are_not_enough_connections(own_database: str) -> 
 
     async def one_process(storage: SqlStorage) -> None:
         parts = tuple(Part(name) for name in ("api", "notifications", "analytics", "inventory"))
-        await storage.processes.beat(process(parts=parts), datetime.now(UTC))
+        await storage.processes.heartbeat(process(parts=parts), datetime.now(UTC))
 
     doctor.storage(one_process)
 
@@ -246,9 +246,9 @@ def test_a_server_that_says_nothing(well_database: str) -> None:
 
 async def test_a_clock_that_is_behind_the_databases(well_database: str) -> None:
     database = Database.at(well_database, pool_size=1)
-    slow = SqlWatch(database, clock=lambda: datetime.now(UTC) - timedelta(seconds=90))
+    slow = SqlHealth(database, clock=lambda: datetime.now(UTC) - timedelta(seconds=90))
 
-    right, wrong = await SqlWatch(database).look(), await slow.look()
+    right, wrong = await SqlHealth(database).look(), await slow.look()
 
     await database.close()
     assert isinstance(right, DatabaseFacts)
@@ -267,7 +267,7 @@ def test_processes_that_are_gone_late_or_of_another_version(own_database: str) -
     async def processes(storage: SqlStorage) -> None:
         for name, version, ahead in (("p1", "0.0.9", 0), ("p2", "0.1.0", 300), ("p3", "0.1.0", 0)):
             said = process(name, version=version, parts=(Part("analytics"),))
-            await storage.processes.beat(said, datetime.now(UTC) + timedelta(seconds=ahead))
+            await storage.processes.heartbeat(said, datetime.now(UTC) + timedelta(seconds=ahead))
         async with storage.database.writing() as connection:
             old = "UPDATE processes SET last_seen_at = last_seen_at - interval '2 minutes' WHERE id = 'p3'"
             await connection.execute(text(old))
@@ -289,7 +289,7 @@ def test_events_that_nobody_handles_and_an_order_that_is_parked(own_database: st
         letter = DeadLetter(
             consumer="analytics", record=record, error="KeyError", first_failed_at=AT, last_failed_at=AT
         )
-        async with SqlEffects(storage).store("analytics") as work:
+        async with SqlConsumerStores(storage).store("analytics") as work:
             await work.dead_letters.keep([letter])
 
     doctor.storage(waiting)

@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 from orderflow.adapters.kafka import KafkaSettings
-from orderflow.adapters.kafka.health import KafkaWatch
+from orderflow.adapters.kafka.health import KafkaHealth
 from orderflow.application.health.doctor import topic as checks
 from orderflow.application.health.facts import StreamFacts
 
@@ -31,16 +31,16 @@ async def test_the_doctor_sees_which_copies_are_missing(three_brokers: LocalKafk
     make(three_brokers, f"{topic_name}-one", copies=1, min_insync=1)
 
     # A broker hears a moment later of what was made on another.
-    for name, ailments in (
+    for name, diagnostics in (
         ("", ["topic_min_insync_high"]),
         ("-few", ["topic_fewer_copies", "topic_min_insync_low"]),
         ("-one", ["topic_replication", "topic_fewer_copies"]),
     ):
 
-        async def told(name: str = name, ailments: list[str] = ailments) -> bool:
-            return await found(three_brokers, topic_name + name) == ailments
+        async def told(name: str = name, diagnostics: list[str] = diagnostics) -> bool:
+            return await found(three_brokers, topic_name + name) == diagnostics
 
-        await eventually_async(told, deadline=60, that=f"topic {name or 'whole'} has {ailments}")
+        await eventually_async(told, deadline=60, that=f"topic {name or 'whole'} has {diagnostics}")
 
     three_brokers.members[0].process.kill()
 
@@ -62,7 +62,7 @@ def make(cluster: LocalKafka, topic: str, *, copies: int, min_insync: int) -> No
 
 async def found(cluster: LocalKafka, topic: str) -> list[str]:
     """What ails the topic; nothing while the cluster is finding new leaders."""
-    watch = KafkaWatch(KafkaSettings(bootstrap_servers=cluster.bootstrap_servers, topic=topic), {}, patience=10)
+    watch = KafkaHealth(KafkaSettings(bootstrap_servers=cluster.bootstrap_servers, topic=topic), {}, patience=10)
     there = await watch.look(clock=False)
     await watch.close()
     if not isinstance(there, StreamFacts):

@@ -13,7 +13,7 @@ from tests.support.waiting import eventually
 
 
 @frozen
-class Seen:
+class KnownProcess:
     """One record on the topic."""
 
     partition: int
@@ -27,7 +27,7 @@ class Seen:
         return int(self.headers["bucket"]), int(self.headers["position"])
 
 
-def on_topic(settings: KafkaSettings) -> Sequence[Seen]:
+def on_topic(settings: KafkaSettings) -> Sequence[KnownProcess]:
     """Every committed record, partition by partition, read by a bare client; open transactions are waited for."""
     properties = {"bootstrap.servers": settings.bootstrap_servers, "group.id": "anybody", "log_level": 0}
     uncommitted = Consumer({**properties, "isolation.level": "read_uncommitted"})
@@ -48,7 +48,7 @@ def on_topic(settings: KafkaSettings) -> Sequence[Seen]:
                 at += 1
                 headers = {name: bytes(said or b"").decode() for name, said in message.headers() or ()}
                 key, value = message.key() or b"", message.value() or b""
-                seen.append(Seen(partition, at - 1, key.decode(), value, headers))
+                seen.append(KnownProcess(partition, at - 1, key.decode(), value, headers))
     finally:
         consumer.close()
         uncommitted.close()
@@ -77,6 +77,6 @@ def kafka_settings(kafka: KafkaBroker, topic_name: str) -> KafkaSettings:
 
 
 @pytest.fixture
-def topic_now(kafka_settings: KafkaSettings) -> Callable[[], Sequence[Seen]]:
+def topic_now(kafka_settings: KafkaSettings) -> Callable[[], Sequence[KnownProcess]]:
     """What stands committed on the test's topic, each time it is asked."""
     return lambda: on_topic(kafka_settings)

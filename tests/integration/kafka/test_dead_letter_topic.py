@@ -10,7 +10,7 @@ from orderflow import PaymentMethod, Settings
 from orderflow.adapters import wire
 from orderflow.adapters.kafka import KafkaDeadLetterTopic, KafkaSettings
 from orderflow.application.analytics.analyse import Analyse
-from orderflow.application.consuming.consumer import ConsumerWork
+from orderflow.application.consuming.consumer import ConsumerTransaction
 from orderflow.application.consuming.dead_letter import DeadLetter
 from orderflow.application.event_log.records import Delivery, Origin
 from orderflow.application.orders.create_order import NewOrder
@@ -110,7 +110,7 @@ async def test_what_an_installation_parks_stands_on_the_topic_that_it_was_asked_
     named = {f"ORDERFLOW_{name.upper()}": getattr(settings, name) for name in NAMED}
     made = await asyncio.to_thread(CommandLine("memory://", named), "topics", "create")
 
-    async def poisoned(self: Analyse, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+    async def poisoned(self: Analyse, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
         raise ValueError("poison")
 
     async def copied() -> bool:

@@ -53,7 +53,7 @@ async def test_on_a_new_and_empty_cluster_all_goes_on_and_history_comes_back_whe
                 await placed(container.storage(), order_id)
             await assigned(container.storage(), BEFORE[0], "S1")
             await caught_up(container)
-            await asyncio.to_thread(orderflow.json, "log", "republish", "--by", "ann", "--why", "new cluster")
+            await asyncio.to_thread(orderflow.json, "log", "republish", "--by", "ann", "--reason", "new cluster")
             await asyncio.to_thread(orderflow.json, "lag", "--wait", "60")
             checked = await asyncio.to_thread(orderflow.json, "check", "--wait", "60")
             events = sum((await container.storage().log.heads()).values())

@@ -10,14 +10,14 @@ from attrs import evolve, field, frozen
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 from orderflow.adapters.kafka import KafkaEventSource, KafkaRelayTopic, KafkaSettings
-from orderflow.adapters.kafka.relay.committed_cursors import KafkaRelayCursors
+from orderflow.adapters.kafka.relay.committed_cursors import KafkaCommittedCursors
 from orderflow.adapters.memory import LocalWakeup
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.backoff import Backoff
 from orderflow.application.consuming.run_consumer import RunConsumer
-from orderflow.application.event_log.records import FLOOR
-from orderflow.application.recovery.repair_log import PublishAgain
-from orderflow.application.recovery.restore_guard import TopicAndLog, Unheard
+from orderflow.application.event_log.records import RELAY
+from orderflow.application.recovery.repair_log import Republish
+from orderflow.application.recovery.restore_guard import MissedEvents, RestoreGuard
 from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.application.relay.run_relay import RunRelay
 from orderflow.domain.errors import LogGap
@@ -38,7 +38,7 @@ class Kitchen:
 
     world: World
     settings: KafkaSettings
-    unheard: list[LogGap | None] = field(factory=list)
+    missed_events: list[LogGap | None] = field(factory=list)
     """What the consumer found at each of its looks since it had partitions."""
 
     async def events(self) -> int:
@@ -64,20 +64,20 @@ class Kitchen:
     async def consumer(self) -> AsyncIterator[RunConsumer]:
         """A consumer at work, built anew."""
         storage, stop = self.world.storage, asyncio.Event()
-        source, relays = KafkaEventSource(self.settings, "analytics"), KafkaRelayCursors(self.settings)
-        look = Unheard("analytics", relays, storage.log, storage.epochs, storage.cursors, source.heard_out)
+        source, relays = KafkaEventSource(self.settings, "analytics"), KafkaCommittedCursors(self.settings)
+        look = MissedEvents("analytics", relays, storage.log, storage.epochs, storage.cursors, source.heard_out)
 
-        async def unheard() -> LogGap | None:
+        async def missed_events() -> LogGap | None:
             found = await look()
             if source.partitions:
-                self.unheard.append(found)
+                self.missed_events.append(found)
             return found
 
         run = RunConsumer(
             source=source,
-            handle_batch=self.world.handling(topic_and_log=TopicAndLog(storage.log, storage.epochs)),
+            handle_batch=self.world.handling(restore_guard=RestoreGuard(storage.log, storage.epochs)),
             consumer=Analyse(),
-            unheard=unheard,
+            missed_events=missed_events,
             patience=Backoff(0.1, 0.5),
             listening=Backoff(0.3, 1.0),
         )
@@ -91,7 +91,7 @@ class Kitchen:
         storage = self.world.storage
 
         async def all_of_it() -> bool:
-            return await storage.cursors.positions(FLOOR) == await storage.log.heads()
+            return await storage.cursors.positions(RELAY) == await storage.log.heads()
 
         async with self.relay():
             await eventually_async(all_of_it, deadline=60, that="all is published")
@@ -146,8 +146,8 @@ async def test_a_topic_made_anew_goes_on_and_all_history_comes_back_when_it_is_a
     async with kitchen.consumer() as run:
         await eventually_async(lambda: run.gaps, deadline=60, that="the gap is reported")
         waits = await kitchen.handled()
-        await PublishAgain(storage.log, storage.epochs, KafkaRelayCursors(kitchen.settings), kitchen.world.clock)(
-            by="ann", why="the topic was made anew"
+        await Republish(storage.log, storage.epochs, KafkaCommittedCursors(kitchen.settings), kitchen.world.clock)(
+            by="ann", reason="the topic was made anew"
         )
         await kitchen.published()
         await kitchen.until_handled()
@@ -185,7 +185,7 @@ async def test_what_waits_behind_the_transaction_of_a_dead_relay_is_not_missed(
     await kitchen.published()
 
     async with kitchen.consumer() as run:
-        await eventually_async(lambda: len(kitchen.unheard) >= 4, deadline=30, that="it has looked some times")
+        await eventually_async(lambda: len(kitchen.missed_events) >= 4, deadline=30, that="it has looked some times")
         waits, reported = await kitchen.handled(), run.gaps
         dead.abort_transaction(30)
         await kitchen.until_handled()

@@ -7,8 +7,8 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from orderflow.adapters.kafka import KafkaSettings, KafkaTopicReader
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.application.event_log.records import Foreign, LogRecord
-from orderflow.application.replay.replay_range import ReadTopic
+from orderflow.application.event_log.records import LogRecord, UnrecognizedRecord
+from orderflow.application.replay.replay_range import TopicReplaySource
 from orderflow.domain.errors import StreamUnavailable
 
 from tests.support.kafka import KafkaBroker, needs_real_kafka
@@ -18,8 +18,8 @@ from tests.support.waiting import eventually_async
 from .test_source import by_address, records, send
 
 
-async def all_of(settings: KafkaSettings, *, at_once: int = 37) -> list[LogRecord | Foreign]:
-    got: list[LogRecord | Foreign] = []
+async def all_of(settings: KafkaSettings, *, at_once: int = 37) -> list[LogRecord | UnrecognizedRecord]:
+    got: list[LogRecord | UnrecognizedRecord] = []
     async with KafkaTopicReader(settings).scan() as scan:
         while batch := await scan.read(at_once):
             assert len(batch) <= at_once
@@ -38,7 +38,7 @@ async def test_what_a_replay_wants_of_the_topic_is_read_again(kafka_settings: Ka
     sent = await records(10)
     send(kafka_settings, sent)
     order_id, bucket = sent[0].order_id, sent[0].bucket
-    read = ReadTopic(KafkaTopicReader(kafka_settings), MemoryStorage().epochs)
+    read = TopicReplaySource(KafkaTopicReader(kafka_settings), MemoryStorage().epochs)
 
     of_bucket = [record async for page in read({bucket: (1,)}, None) for record in page]
     of_order = [record async for page in read({bucket: (1,)}, order_id) for record in page]

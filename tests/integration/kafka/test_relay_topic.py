@@ -19,7 +19,7 @@ from orderflow.adapters.kafka import GroupLag, KafkaRelayTopic, KafkaSettings
 from orderflow.adapters.kafka.relay import transactional_producer as relay_producer
 from orderflow.adapters.kafka.relay.transactional_producer import RelayProducer
 from orderflow.adapters.memory import LocalWakeup, MemoryStorage
-from orderflow.application.event_log.records import FLOOR, LogRecord, bucket_of
+from orderflow.application.event_log.records import RELAY, LogRecord, bucket_of
 from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.application.relay.run_relay import RunRelay
 from orderflow.domain.errors import LogBehindTopic, LogGap, StreamUnavailable
@@ -29,10 +29,10 @@ from tests.support.kafka import KafkaBroker, needs_real_kafka
 from tests.support.process import OwnProcess
 from tests.support.waiting import eventually, eventually_async
 
-from .conftest import Seen
+from .conftest import KnownProcess
 from .relay_program import EVENTS_PER_ORDER, QUICK, add_orders
 
-Topic = Callable[[], Sequence[Seen]]
+Topic = Callable[[], Sequence[KnownProcess]]
 NewRelay = Callable[[KafkaSettings], KafkaRelayTopic]
 PROGRAM = Path(__file__).with_name("relay_program.py")
 SESSION_SECONDS, TRANSACTION_SECONDS = (int(QUICK[name]) / 1000 for name in QUICK if name.endswith("timeout.ms"))
@@ -95,7 +95,7 @@ async def records_of(storage: MemoryStorage) -> list[LogRecord]:
     return list(await storage.log.read(dict.fromkeys(heads, 0), limit=10_000_000))
 
 
-def each_once_and_in_order(seen: Sequence[Seen], *, events: int) -> bool:
+def each_once_and_in_order(seen: Sequence[KnownProcess], *, events: int) -> bool:
     """Whether positions are dense from 1 in each bucket, and sequences in each order, as they stand on the topic."""
     positions, sequences = defaultdict(list), defaultdict(list)
     for record in seen:
@@ -111,7 +111,7 @@ def _stands_still(process: OwnProcess) -> bool:
     return psutil.Process(process.pid).status() == psutil.STATUS_STOPPED
 
 
-def in_order(seen: Sequence[Seen]) -> bool:
+def in_order(seen: Sequence[KnownProcess]) -> bool:
     """Whether each bucket's positions ascend without a gap, wherever they begin."""
     positions = defaultdict(list)
     for record in seen:
@@ -239,7 +239,7 @@ class TestCursors:
         self, storage: MemoryStorage, relay: KafkaRelayTopic, topic_now: Topic
     ) -> None:
         floor = {bucket: head - 1 for bucket, head in (await storage.log.heads()).items()}
-        await storage.cursors.put(FLOOR, floor)
+        await storage.cursors.put(RELAY, floor)
 
         await published(storage, relay, events=len(floor))
 
@@ -450,7 +450,7 @@ class TestFaults:
         stop.set()
         await running
         assert each_once_and_in_order(topic_now(), events=400)
-        assert dict(await storage.cursors.positions(FLOOR)) == dict(await storage.log.heads())
+        assert dict(await storage.cursors.positions(RELAY)) == dict(await storage.log.heads())
 
 
 class TestGrowth:

@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 from orderflow.adapters import wire
 from orderflow.adapters.kafka import GroupLag, KafkaEventSource, KafkaSettings
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.application.event_log.records import Foreign, LogRecord, Origin
+from orderflow.application.event_log.records import LogRecord, Origin, UnrecognizedRecord
 from orderflow.domain.errors import StreamUnavailable
 
 from tests.support.kafka import KafkaBroker, LocalKafka, needs_real_kafka
@@ -43,9 +43,9 @@ def send(settings: KafkaSettings, given: Sequence[LogRecord], **properties: str)
     assert producer.flush(30) == 0
 
 
-async def read(source: KafkaEventSource, count: int, *, done: bool = True) -> list[LogRecord | Foreign]:
+async def read(source: KafkaEventSource, count: int, *, done: bool = True) -> list[LogRecord | UnrecognizedRecord]:
     """So many records, in however many reads."""
-    got: list[LogRecord | Foreign] = []
+    got: list[LogRecord | UnrecognizedRecord] = []
 
     async def enough() -> bool:
         got.extend(await source.read(100))
@@ -57,7 +57,7 @@ async def read(source: KafkaEventSource, count: int, *, done: bool = True) -> li
     return got
 
 
-def by_address(given: Sequence[LogRecord | Foreign]) -> list[LogRecord]:
+def by_address(given: Sequence[LogRecord | UnrecognizedRecord]) -> list[LogRecord]:
     return sorted((r for r in given if isinstance(r, LogRecord)), key=lambda r: (r.bucket, r.position))
 
 
@@ -102,7 +102,7 @@ class TestReading:
 
         (got,) = await read(source, 1)
 
-        assert isinstance(got, Foreign)
+        assert isinstance(got, UnrecognizedRecord)
         assert (got.topic, got.partition, got.offset) == (kafka_settings.topic, 1, 0)
         assert (got.key, got.value, got.headers) == (b"someone", b"hello", (("by", b"hand"),))
         assert "headers/ce_subject" in got.problem
@@ -309,10 +309,10 @@ class TestStandingBy:
         sent = await records(40)
         send(kafka_settings, sent[:40])
         got = await read(source, 40)
-        await source.stand_by()
+        await source.pause()
         send(kafka_settings, sent[40:])
         for _ in range(5):
-            await source.stand_by()
+            await source.pause()
 
         got += await read(source, len(sent) - 40)
 
@@ -329,11 +329,11 @@ class TestStandingBy:
 
         async def both_have_some() -> bool:
             for member in (source, newcomer):
-                await member.stand_by()
+                await member.pause()
             return bool(source._read) and bool(newcomer._read) and len(source._read) + len(newcomer._read) == 3
 
         await eventually_async(both_have_some, deadline=30)
-        got: list[LogRecord | Foreign] = []
+        got: list[LogRecord | UnrecognizedRecord] = []
 
         async def all_read() -> bool:
             for member in (source, newcomer):

@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 from orderflow.adapters.memory import LocalWakeup
-from orderflow.adapters.sql.commit_notifications import APART_SECONDS, CHANNEL, Bell, BellListener
+from orderflow.adapters.sql.commit_notifications import APART_SECONDS, CHANNEL, CommitListener, CommitNotifier
 from orderflow.adapters.sql.engines import PostgresAddress
 from orderflow.application.backoff import Backoff
 from orderflow.application.orders.create_order import NewOrder
@@ -49,7 +49,7 @@ async def process() -> AsyncIterator[Opened]:
 async def listening(container: Any) -> LocalWakeup:
     """The news of ``container``, which hears of others' commits from now on."""
     hear(container)
-    await eventually_async(lambda: container.bell_listener().listening, that="it listens")
+    await eventually_async(lambda: container.commit_listener().listening, that="it listens")
     return container.news()
 
 
@@ -78,7 +78,7 @@ async def test_a_consumer_handles_at_once_what_another_process_commits(postgresq
     api, consumers = await process(postgresql_url), await process(postgresql_url)
     stop = asyncio.Event()
     running = asyncio.create_task(run_parts(consumers, consumers=("analytics",), stop=stop))
-    await eventually_async(lambda: consumers.bell_listener().listening, that="the consumers' process listens")
+    await eventually_async(lambda: consumers.commit_listener().listening, that="the consumers' process listens")
 
     await order(api)
 
@@ -101,7 +101,7 @@ async def test_who_listens_past_the_pooler_hears_what_is_committed_through_it(
     news = await listening(other)
 
     assert await woken(news, order(api))
-    assert api.bell_listener() is None
+    assert api.commit_listener() is None
 
 
 async def test_a_process_that_ends_right_after_its_commit_has_told_the_others(
@@ -121,20 +121,20 @@ async def test_a_process_that_ends_right_after_its_commit_has_told_the_others(
 def test_there_is_no_bell_where_nobody_could_hear_it_or_none_is_wanted(url: str) -> None:
     container = container_for(Settings(database_url=url, database_listen="off"))
 
-    assert (container.bell(), container.bell_listener()) == (None, None)
+    assert (container.commit_notifier(), container.commit_listener()) == (None, None)
 
 
 async def test_however_often_it_is_rung_the_others_hear_it_once_in_five_milliseconds(postgresql_url: str) -> None:
     heard = list[str]()
     ear = await asyncpg.connect(postgresql_url)
     await ear.add_listener(CHANNEL, lambda *told: heard.append(told[-1]))
-    bell, began, times = Bell(PostgresAddress(postgresql_url).connect, "api"), monotonic(), 0
+    commit_notifier, began, times = CommitNotifier(PostgresAddress(postgresql_url).connect, "api"), monotonic(), 0
 
     while monotonic() - began < 20 * APART_SECONDS:
-        bell.ring()
+        commit_notifier.ring()
         times += 1
         await asyncio.sleep(0)
-    await bell.close()
+    await commit_notifier.close()
     passed = monotonic() - began
     await ear.execute(f"NOTIFY {CHANNEL}, 'the last'")
     await eventually_async(lambda: "the last" in heard, that="all before it is heard")
@@ -146,8 +146,8 @@ async def test_however_often_it_is_rung_the_others_hear_it_once_in_five_millisec
 async def test_its_own_commits_wake_a_process_without_the_bell(postgresql_url: str) -> None:
     heard = list[None]()
     connect = PostgresAddress(postgresql_url).connect
-    own, other = Bell(connect, "own"), Bell(connect, "other")
-    listener = BellListener(connect, "own", lambda: heard.append(None))
+    own, other = CommitNotifier(connect, "own"), CommitNotifier(connect, "other")
+    listener = CommitListener(connect, "own", lambda: heard.append(None))
     listener.start()
     await eventually_async(lambda: listener.listening, that="it listens")
     heard.clear()
@@ -170,7 +170,7 @@ async def test_who_is_cut_off_listens_again_and_looks_for_what_was_missed(postgr
 
     async with api.storage().database.reading() as connection:
         looked = await woken(news, connection.exec_driver_sql(sever))
-    await eventually_async(lambda: other.bell_listener().listening, that="it listens again")
+    await eventually_async(lambda: other.commit_listener().listening, that="it listens again")
     heard = await woken(news, order(api))
 
     assert (looked, heard) == (True, True)
@@ -179,11 +179,11 @@ async def test_who_is_cut_off_listens_again_and_looks_for_what_was_missed(postgr
 async def test_a_bell_that_is_cut_off_rings_for_the_next_commit(postgresql_url: str, process: Opened) -> None:
     api, other = await process(postgresql_url), await process(postgresql_url)
     await order(api, "first")
-    await eventually_async(lambda: api.bell()._connection, that="the bell is connected")
+    await eventually_async(lambda: api.commit_notifier()._connection, that="the bell is connected")
     async with api.storage().database.reading() as connection:
         sever = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orderflow bell'"
         await connection.exec_driver_sql(sever)
-    await eventually_async(api.bell()._connection.is_closed, that="it is cut off")
+    await eventually_async(api.commit_notifier()._connection.is_closed, that="it is cut off")
 
     assert await woken(await listening(other), order(api, "second"))
 
@@ -191,9 +191,9 @@ async def test_a_bell_that_is_cut_off_rings_for_the_next_commit(postgresql_url: 
 async def test_commits_go_on_where_nobody_can_be_told(
     postgresql_url: str, process: Opened, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "orderflow.bell")
+    caplog.set_level(logging.INFO, "orderflow.commit_notifier")
     api = await process(postgresql_url)
-    api.bell().connect = PostgresAddress(f"postgresql://127.0.0.1:{free_port()}/nowhere").connect
+    api.commit_notifier().connect = PostgresAddress(f"postgresql://127.0.0.1:{free_port()}/nowhere").connect
 
     await asyncio.gather(*(order(api, f"o{number}") for number in range(20)))
 
@@ -203,7 +203,7 @@ async def test_commits_go_on_where_nobody_can_be_told(
 
 async def test_who_cannot_listen_says_so_and_tries_again_ever_more_slowly(caplog: pytest.LogCaptureFixture) -> None:
     nowhere = PostgresAddress(f"postgresql://127.0.0.1:{free_port()}/nowhere").connect
-    listener = BellListener(
+    listener = CommitListener(
         partial(nowhere, "orderflow listener"), "own", lambda: None, Backoff(0.01, 0.02, lambda: 1.0)
     )
 

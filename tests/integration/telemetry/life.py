@@ -179,27 +179,27 @@ def _published(life: Life) -> None:
     life.refused = life.scrape(RELAY)
     life.running[RELAY].process.terminate()
     assert life.running[RELAY].exit_code() == 0
-    life.here.run("rollout", "pause", "analytics", "--by", "ann", "--why", "a test")
+    life.here.run("rollout", "pause", "analytics", "--by", "ann", "--reason", "a test")
     life.start(RELAY)
     life.until(the.LOG_WAITING, 0)
     life.paused = life.scrape(API)
-    life.here.run("rollout", "resume", "analytics", "--by", "ann", "--why", "a test")
+    life.here.run("rollout", "resume", "analytics", "--by", "ann", "--reason", "a test")
     life.until(the.LAG, 0)
 
 
 def _stood_still(life: Life) -> None:
     """The share is lowered to nothing for a while."""
-    life.here.run("rollout", "set", "0", "--by", "ann", "--why", "a test")
+    life.here.run("rollout", "set", "0", "--by", "ann", "--reason", "a test")
     life.order(HELD)
     life.held = life.scrape(API)
-    life.here.run("rollout", "set", "100", "--by", "ann", "--why", "a test")
+    life.here.run("rollout", "set", "100", "--by", "ann", "--reason", "a test")
     life.until(the.LOG_WAITING, 0)
     life.until(the.LAG, 0)
 
 
 def _gone_wrong(life: Life, kafka: KafkaBroker, topic: str) -> None:
     """Analytics has lost an order's books; then the topic gets a record of nobody's, and one from the future."""
-    life.query(f"DELETE FROM order_courses WHERE order_id = '{PARKED}'")
+    life.query(f"DELETE FROM order_progress WHERE order_id = '{PARKED}'")
     assert life.ask("PATCH", f"/v1/orders/{PARKED}/state", {"state": "preparing"}) == 200
     life.until(the.PARKED, 1, consumer="analytics")
     life.until(the.LAG, 0)

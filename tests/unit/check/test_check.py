@@ -13,12 +13,12 @@ import pytest
 from attrs import evolve
 from orderflow.adapters.memory import MemoryTopic
 from orderflow.adapters.wire import decode_record
-from orderflow.application.check import Report
+from orderflow.application.check import CheckReport
 from orderflow.application.check.topic import CheckTopic
 from orderflow.application.day.clock import VirtualClock
 from orderflow.application.day.live import LiveDay, UseCaseDoor, VirtualPace
 from orderflow.application.day.synthetic import synthesise
-from orderflow.application.event_log.records import Foreign, LogRecord
+from orderflow.application.event_log.records import LogRecord, UnrecognizedRecord
 from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.entrypoints.container import CONSUMERS, container_for
 from orderflow.entrypoints.processes import run_parts
@@ -86,17 +86,17 @@ def day(lived: tuple[Path, list[LogRecord]], tmp_path: Path) -> tuple[Path, Memo
     return database, topic
 
 
-async def _check(database: Path, topic: MemoryTopic, **topic_settings: Any) -> Report:
+async def _check(database: Path, topic: MemoryTopic, **topic_settings: Any) -> CheckReport:
     container = container_for(_settings(database))
     async with opened(container):
         log = container.storage().log
-        report: Report = await evolve(
+        report: CheckReport = await evolve(
             container.check(), topic=CheckTopic(topic, log, decode_record, **topic_settings)
         )()
         return report
 
 
-def _found(report: Report) -> set[str]:
+def _found(report: CheckReport) -> set[str]:
     return {comparison.name for comparison in report.comparisons if comparison.found}
 
 
@@ -158,13 +158,13 @@ DAMAGES: dict[str, tuple[str, str]] = {
     ),
     "analytics counted an event twice": (
         ANALYTICS,
-        f"UPDATE order_courses SET events = events + 1 WHERE order_id = ({ONE_DELIVERED})",
+        f"UPDATE order_progress SET events = events + 1 WHERE order_id = ({ONE_DELIVERED})",
     ),
     "analytics has other money": (
         ANALYTICS,
-        f"UPDATE order_courses SET total = '1.00' WHERE order_id = ({ONE_DELIVERED})",
+        f"UPDATE order_progress SET total = '1.00' WHERE order_id = ({ONE_DELIVERED})",
     ),
-    "analytics forgot an order": (ANALYTICS, f"DELETE FROM order_courses WHERE order_id = ({ONE_DELIVERED})"),
+    "analytics forgot an order": (ANALYTICS, f"DELETE FROM order_progress WHERE order_id = ({ONE_DELIVERED})"),
     "a reservation was released for a delivered order": (
         INVENTORY,
         f"UPDATE reservations SET status = 'released' WHERE order_id = ({ONE_DELIVERED})",
@@ -220,7 +220,9 @@ def _invent(records: list[LogRecord]) -> None:
 
 
 def _add_a_stranger(records: list[LogRecord]) -> None:
-    stranger = Foreign(topic="order-events", partition=0, offset=3, key=b"", value=b"{}", problem="no address")
+    stranger = UnrecognizedRecord(
+        topic="order-events", partition=0, offset=3, key=b"", value=b"{}", problem="no address"
+    )
     records.append(stranger)  # type: ignore[arg-type]
 
 
@@ -247,7 +249,7 @@ async def test_damage_on_the_topic_is_seen(
     assert comparison in _found(report), _found(report)
 
 
-def _said(report: Report, comparison: str) -> list[str]:
+def _said(report: CheckReport, comparison: str) -> list[str]:
     return [said.problem for it in report.comparisons if it.name == comparison for said in it.differences]
 
 
@@ -354,7 +356,7 @@ async def test_events_that_a_consumer_has_not_come_to_are_a_note(day: tuple[Path
     database, topic = day
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("UPDATE cursors SET position = 0 WHERE reader = 'analytics'")
-        connection.execute("DELETE FROM order_courses")
+        connection.execute("DELETE FROM order_progress")
         connection.commit()
 
     report = await _check(database, topic)

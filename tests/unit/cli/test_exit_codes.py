@@ -73,7 +73,7 @@ def test_an_order_whose_event_would_be_too_large_exits_2_and_says_by_how_much(cl
 
 
 def test_mending_a_log_that_no_relay_publishes_exits_1(cli: CommandLine) -> None:
-    answer = cli("log", "mend", "--dry-run")
+    answer = cli("log", "repair", "--dry-run")
 
     assert (answer.code, answer.out) == (1, "")
     assert "no relay publishes here" in answer.err

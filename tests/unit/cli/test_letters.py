@@ -10,23 +10,25 @@ from typing import Any
 import pytest
 from attrs import frozen
 from orderflow.application.analytics.analyse import Analyse
-from orderflow.application.consuming.consumer import ConsumerWork
-from orderflow.application.event_log.records import Delivery, Foreign, LogRecord, Origin
+from orderflow.application.consuming.consumer import ConsumerTransaction
+from orderflow.application.event_log.records import Delivery, LogRecord, Origin, UnrecognizedRecord
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import Settings
 from orderflow.entrypoints.wiring.lifespan import opened
 
 from tests.support.commands import CommandLine, order_json
 
-ANN = ("--by", "ann", "--why", "the books are right again")
-FOREIGN = Foreign(topic="order-events", partition=2, offset=41, key=b"\xffk", value=b"hello", problem="no address")
+ANN = ("--by", "ann", "--reason", "the books are right again")
+FOREIGN = UnrecognizedRecord(
+    topic="order-events", partition=2, offset=41, key=b"\xffk", value=b"hello", problem="no address"
+)
 
 
 @frozen
 class Broken(Analyse):
     """Analytics that fails at the second event of each order: at o1 by one error, at all others by another."""
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
         for delivery in deliveries:
             if delivery.event.sequence == 2:
                 raise ValueError("wrong sum") if delivery.event.order_id == "o1" else KeyError("price")
@@ -116,12 +118,12 @@ def test_the_letters_of_one_error_are_redriven_whoever_has_them(parked: CommandL
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["redrive", "analytics", "--why", "it is mended"], "by"),
-        (["redrive", "analytics", "--by", "ann", "--why", " "], "why"),
+        (["redrive", "analytics", "--reason", "it is mended"], "by"),
+        (["redrive", "analytics", "--by", "ann", "--reason", " "], "why"),
         (["redrive", *ANN], "either one is named, or --all"),
         (["redrive", "analytics", "--all", *ANN], "either one is named, or --all"),
         (["redrive", "analytics", "--rate", "0", *ANN], "more than 0"),
-        (["drop", "analytics", "o1", "--by", "ann"], "--why"),
+        (["drop", "analytics", "o1", "--by", "ann"], "--reason"),
         (["drop", "analytics", *ANN], "ORDER"),
         (["history", "--limit", "0"], "1 to 10000"),
     ],
@@ -173,12 +175,12 @@ def _of_analytics(traced: Any) -> list[str]:
 
 
 def test_a_record_that_is_none_of_ours_is_shown_with_its_place_and_its_bytes(parked: CommandLine) -> None:
-    [found] = parked.json("dead-letters", "foreign")
+    [found] = parked.json("dead-letters", "unrecognized")
 
-    answer = parked("dead-letters", "foreign", "analytics")
+    answer = parked("dead-letters", "unrecognized", "analytics")
     record = found["record"]
     assert (record["topic"], record["partition"], record["offset"]) == ("order-events", 2, 41)
     assert (b64decode(record["key"]), b64decode(record["value"])) == (b"\xffk", b"hello")
     for said in ("order-events/2@41", "\\xffk", "hello", "no address"):
         assert said in answer.out
-    assert parked.json("dead-letters", "foreign", "inventory") == []
+    assert parked.json("dead-letters", "unrecognized", "inventory") == []

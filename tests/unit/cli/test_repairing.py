@@ -8,7 +8,7 @@ from orderflow.entrypoints.cli import replay as repairing
 
 from tests.support.commands import CommandLine
 
-ANN = ("--by", "ann", "--why", "a table was lost")
+ANN = ("--by", "ann", "--reason", "a table was lost")
 REPLAY = ("events", "replay", "--consumer", "analytics", "--from")
 
 
@@ -18,7 +18,7 @@ def _lose(cli: CommandLine, statement: str) -> None:
 
 
 def test_effects_that_were_lost_are_made_up_for_and_the_check_is_clean(lived: CommandLine) -> None:
-    _lose(lived, "DELETE FROM order_courses WHERE order_id IN ('small-o1', 'small-o2')")
+    _lose(lived, "DELETE FROM order_progress WHERE order_id IN ('small-o1', 'small-o2')")
     damaged = lived("check").code
 
     one = lived.json(*REPLAY, "order:small-o1", *ANN)
@@ -30,7 +30,7 @@ def test_effects_that_were_lost_are_made_up_for_and_the_check_is_clean(lived: Co
 
 
 def test_a_dry_run_tells_how_much_there_is_to_do_and_leaves_it(lived: CommandLine) -> None:
-    _lose(lived, "DELETE FROM order_courses WHERE order_id = 'small-o1'")
+    _lose(lived, "DELETE FROM order_progress WHERE order_id = 'small-o1'")
 
     dry = lived("--json", *REPLAY, "0", "--dry-run")
 
@@ -41,7 +41,7 @@ def test_a_dry_run_tells_how_much_there_is_to_do_and_leaves_it(lived: CommandLin
 
 
 def test_an_order_that_stops_is_told_of_and_is_a_failure(lived: CommandLine) -> None:
-    _lose(lived, "DELETE FROM order_courses WHERE order_id = 'small-o1'")
+    _lose(lived, "DELETE FROM order_progress WHERE order_id = 'small-o1'")
     _lose(lived, "UPDATE order_events SET body = CAST('{}' AS BLOB) WHERE order_id = 'small-o1' AND sequence = 2")
 
     answer = lived("--json", *REPLAY, "0", *ANN)
@@ -52,7 +52,7 @@ def test_an_order_that_stops_is_told_of_and_is_a_failure(lived: CommandLine) -> 
 
 def test_repairs_are_listed_with_author_and_reason_the_latest_first(lived: CommandLine) -> None:
     lived.json(*REPLAY, "order:small-o1", *ANN)
-    lived.json("events", "replay", "--consumer", "inventory", "--from", "0", "--by", "bob", "--why", "to be sure")
+    lived.json("events", "replay", "--consumer", "inventory", "--from", "0", "--by", "bob", "--reason", "to be sure")
 
     found = lived.json("repairs")
 
@@ -88,7 +88,7 @@ def test_what_analytics_knows_is_made_anew_and_the_check_is_clean(
     lived: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right = lived.json("analytics", "restaurants")
-    _lose(lived, "UPDATE order_courses SET total_e4 = 1, total = '0.0001', delivery_minutes = 7")
+    _lose(lived, "UPDATE order_progress SET total_e4 = 1, total = '0.0001', delivery_minutes = 7")
     monkeypatch.setattr(repairing, "PROGRESS_SECONDS", 0)
     damaged = lived("check").code
 
@@ -114,10 +114,10 @@ def test_an_order_that_cannot_be_rebuilt_leaves_all_as_it_was(lived: CommandLine
 
 
 def test_an_order_is_shown_beside_what_its_events_tell(lived: CommandLine) -> None:
-    sound = lived.json("orders", "rebuild", "small-o1")
+    sound = lived.json("orders", "verify", "small-o1")
     _lose(lived, "UPDATE orders SET state = 'cancelled', version = version + 1 WHERE id = 'small-o1'")
 
-    damaged = lived("--json", "orders", "rebuild", "small-o1")
+    damaged = lived("--json", "orders", "verify", "small-o1")
 
     assert (sound["equal"], sound["differences"], sound["row"]) == (True, [], sound["fold"])
     assert (damaged.code, damaged.data["equal"]) == (1, False)
@@ -145,13 +145,13 @@ def test_an_order_is_shown_beside_what_its_events_tell(lived: CommandLine) -> No
 def test_a_row_or_a_history_that_is_not_whole_is_a_difference(lived: CommandLine, damage: str, said: str) -> None:
     _lose(lived, damage)
 
-    answer = lived("--json", "orders", "rebuild", "small-o1")
+    answer = lived("--json", "orders", "verify", "small-o1")
 
     assert (answer.code, answer.data["equal"]) == (1, False)
     assert said in " ".join(answer.err.split())
 
 
 def test_an_order_of_which_there_is_neither_row_nor_event_is_not_found(lived: CommandLine) -> None:
-    answers = [lived("orders", "rebuild", "nobody"), lived("orders", "rebuild", "small-o1", "--source", "topic")]
+    answers = [lived("orders", "verify", "nobody"), lived("orders", "verify", "small-o1", "--source", "topic")]
 
     assert [answer.code for answer in answers] == [3, 1]

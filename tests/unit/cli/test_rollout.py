@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.commands import CommandLine
 
-ANN = ("--by", "ann", "--why", "the mails bounce")
+ANN = ("--by", "ann", "--reason", "the mails bounce")
 
 
 def consumer(state: Any, name: str) -> Any:
@@ -37,7 +37,7 @@ def test_a_share_is_set_with_its_author_and_reason(cli: CommandLine) -> None:
 def test_a_consumer_is_paused_and_resumed_with_author_and_reason(cli: CommandLine) -> None:
     paused = cli.json("rollout", "pause", "analytics", *ANN)["state"]
     lag = {each["reader"]: each["paused"] for each in cli.json("lag")}
-    resumed = cli.json("rollout", "resume", "analytics", "--by", "bob", "--why", "mended")["state"]
+    resumed = cli.json("rollout", "resume", "analytics", "--by", "bob", "--reason", "mended")["state"]
 
     assert consumer(paused, "analytics")["paused"]["why"] == "the mails bounce"
     assert consumer(paused, "inventory")["paused"] is None
@@ -48,7 +48,7 @@ def test_a_consumer_is_paused_and_resumed_with_author_and_reason(cli: CommandLin
 def test_the_history_tells_each_change_once_the_latest_first(cli: CommandLine) -> None:
     cli.json("rollout", "set", "10", *ANN)
     again = cli("rollout", "set", "10", *ANN)
-    cli.json("rollout", "pause", "analytics", "--by", "bob", "--why", "counts twice")
+    cli.json("rollout", "pause", "analytics", "--by", "bob", "--reason", "counts twice")
 
     history = cli.json("rollout", "history")
 
@@ -76,7 +76,7 @@ def test_a_consumer_that_there_is_not_is_refused_with_those_that_there_are(cli: 
     assert all("notifications, analytics, inventory" in answer.err for answer in answers)
 
 
-@pytest.mark.parametrize("word", [("--by", " ", "--why", "x"), ("--by", "ann", "--why", ""), ("--by", "ann")])
+@pytest.mark.parametrize("word", [("--by", " ", "--reason", "x"), ("--by", "ann", "--reason", ""), ("--by", "ann")])
 def test_nothing_is_changed_without_an_author_and_a_reason(cli: CommandLine, word: tuple[str, ...]) -> None:
     answers = [cli("rollout", *change, *word) for change in (("set", "0"), ("pause", "analytics"))]
 

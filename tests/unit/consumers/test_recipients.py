@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from orderflow.adapters.notifications.templates import TemplateWording
+from orderflow.adapters.notifications.templates import FileMessageTemplates
 from orderflow.application.notifications.message_values import values_of
 from orderflow.application.notifications.notification import Contact, Parties
 from orderflow.application.notifications.notify import RECIPIENTS, follow_parties, recipients
@@ -93,7 +93,7 @@ def test_there_is_a_letter_for_each_event_and_role(event: OrderEvent, role: Role
     wanted = role in RECIPIENTS[type(event)](event)
 
     try:
-        letter = TemplateWording()(role, values_of(event, ASSIGNED), event_type=event.type)
+        letter = FileMessageTemplates()(role, values_of(event, ASSIGNED), event_type=event.type)
     except LookupError:
         assert not wanted
         return
@@ -105,7 +105,7 @@ def test_there_is_a_letter_for_each_event_and_role(event: OrderEvent, role: Role
 
 
 def test_a_letter_says_what_happened_in_words_that_people_use() -> None:
-    wording = TemplateWording()
+    wording = FileMessageTemplates()
 
     cancelled = wording(Role.CUSTOMER, values_of(CANCELLED, ASSIGNED), event_type=CANCELLED.type)
     delivered = wording(Role.RESTAURANT, values_of(DELIVERED, ASSIGNED), event_type=DELIVERED.type)

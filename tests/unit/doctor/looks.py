@@ -4,18 +4,18 @@ from datetime import timedelta
 from typing import Any
 
 from attrs import evolve
-from orderflow.application.health.doctor import Wanted, diagnosis
+from orderflow.application.health.doctor import Expectations, diagnosis
 from orderflow.application.health.facts import ClockOffset, DatabaseFacts, GroupFacts, StreamFacts, TopicFacts
 from orderflow.application.health.lag import ReaderLag
-from orderflow.application.health.observation import Look
-from orderflow.application.health.processes import Part, Process, Seen
-from orderflow.application.rollout.rollout import InForce
+from orderflow.application.health.observation import Observation
+from orderflow.application.health.processes import KnownProcess, Part, Process
+from orderflow.application.rollout.rollout import RolloutState
 
 from tests.unit.domain.cast import AT
 
 CONSUMERS = ("notifications", "analytics", "inventory")
 
-WANTED = Wanted(
+WANTED = Expectations(
     version="0.1.0",
     topic="order-events",
     partitions=3,
@@ -88,17 +88,19 @@ STREAM = StreamFacts(
 )
 
 
-def seen(part: str, *, silent: float = 1.0, clock_ahead: float = 0.0, version: str = "0.1.0") -> Seen:
+def seen(part: str, *, silent: float = 1.0, clock_ahead: float = 0.0, version: str = "0.1.0") -> KnownProcess:
     """A process that runs ``part``."""
     process = Process(id=part, version=version, host="kitchen-1", pid=42, started_at=AT, parts=(Part(part),))
-    return Seen(process=process, last_seen_at=AT - timedelta(seconds=silent), silent=silent, clock_ahead=clock_ahead)
+    return KnownProcess(
+        process=process, last_seen_at=AT - timedelta(seconds=silent), silent=silent, clock_ahead=clock_ahead
+    )
 
 
 def lag(reader: str, events: int = 0, **more: Any) -> ReaderLag:
     return ReaderLag(**{"reader": reader, "position": 300, "events": events, "held": 0, "paused": False, **more})
 
 
-WELL = Look(
+WELL = Observation(
     at=AT,
     database=POSTGRESQL,
     stream=STREAM,
@@ -108,32 +110,32 @@ WELL = Look(
     waiting={},
     parked={},
     latest=[],
-    rollout=InForce(),
+    rollout=RolloutState(),
     tokens=True,
 )
 
 
-def with_database(**changes: Any) -> Look:
+def with_database(**changes: Any) -> Observation:
     return evolve(WELL, database=evolve(POSTGRESQL, **changes))
 
 
-def with_settings(**changes: str) -> Look:
+def with_settings(**changes: str) -> Observation:
     return with_database(settings={**POSTGRESQL.settings, **changes})
 
 
-def with_sqlite(**changes: str) -> Look:
+def with_sqlite(**changes: str) -> Observation:
     return evolve(WELL, database=evolve(SQLITE, settings={**SQLITE.settings, **changes}))
 
 
-def with_topic(**changes: Any) -> Look:
+def with_topic(**changes: Any) -> Observation:
     return evolve(WELL, stream=evolve(STREAM, topic=evolve(TOPIC, **changes)))
 
 
-def with_group(reader: str, **changes: Any) -> Look:
+def with_group(reader: str, **changes: Any) -> Observation:
     groups = {**STREAM.groups, reader: evolve(STREAM.groups[reader], **changes)}
     return evolve(WELL, stream=evolve(STREAM, groups=groups))
 
 
-def codes(look: Look, wanted: Wanted = WANTED) -> list[str]:
+def codes(look: Observation, wanted: Expectations = WANTED) -> list[str]:
     """What is found, without repetition."""
     return list(dict.fromkeys(finding.code for finding in diagnosis(look, wanted).findings))

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from orderflow.application.health.doctor import AILMENTS, Severity, Wanted, diagnosis
+from orderflow.application.health.doctor import DIAGNOSTICS, Expectations, Severity, diagnosis
 from orderflow.application.health.doctor.connections import UNREACHED
-from orderflow.application.health.facts import Cause, ClockOffset, Trouble
-from orderflow.application.health.observation import Look
+from orderflow.application.health.facts import ClockOffset, ConnectionFailure, FailureReason
+from orderflow.application.health.observation import Observation
 from orderflow.application.health.processes import Failure
-from orderflow.application.operator_note import Word
-from orderflow.application.recovery.epochs import Begun, Epochs
+from orderflow.application.operator_note import OperatorNote
+from orderflow.application.recovery.epochs import Epoch, Epochs
 
 from tests.support.pages import TREE
 from tests.unit.doctor.looks import (
@@ -46,7 +46,7 @@ def _readers(reader: str, events: int, **more: Any) -> list[Any]:
     return [lag(name, events if name == reader else 0, **more) for name in ("relay", *CONSUMERS)]
 
 
-ILL: dict[str, tuple[Look, Wanted]] = {
+ILL: dict[str, tuple[Observation, Expectations]] = {
     "database_slow": (with_database(took=0.3), WANTED),
     "kafka_slow": (evolve(WELL, stream=evolve(STREAM, took=0.3)), WANTED),
     "unanswered": (evolve(WELL, unanswered={"parked": "no answer in time"}), WANTED),
@@ -111,14 +111,14 @@ BY_HAND_ALONE = {
 """What no server of the tests has, and why."""
 
 
-def _unreached(server: str, cause: Cause) -> Look:
+def _unreached(server: str, cause: FailureReason) -> Observation:
     """Nothing is seen behind a server that does not answer."""
-    trouble = Trouble(cause, "as it says")
+    failure = ConnectionFailure(cause, "as it says")
     if server == "kafka":
-        return evolve(WELL, stream=trouble, unanswered={"kafka": "as it says"})
+        return evolve(WELL, stream=failure, unanswered={"kafka": "as it says"})
     if server == "mail":
-        return evolve(WELL, mail=trouble, unanswered={"mail": "as it says"})
-    return Look(at=WELL.at, database=trouble, stream=STREAM, unanswered={"database": "as it says"})
+        return evolve(WELL, mail=failure, unanswered={"mail": "as it says"})
+    return Observation(at=WELL.at, database=failure, stream=STREAM, unanswered={"database": "as it says"})
 
 
 def test_nothing_is_found_where_all_is_well() -> None:
@@ -136,7 +136,7 @@ def test_an_ailment_is_found_where_it_is_so_and_nothing_else_is(code: str) -> No
 @pytest.mark.parametrize(
     ("server", "cause"), [(server, cause) for server, causes in UNREACHED.items() for cause in causes]
 )
-def test_a_server_that_does_not_answer_is_named_with_the_reason(server: str, cause: Cause) -> None:
+def test_a_server_that_does_not_answer_is_named_with_the_reason(server: str, cause: FailureReason) -> None:
     report = diagnosis(_unreached(server, cause), WANTED)
 
     assert [finding.code for finding in report.findings] == [UNREACHED[server][cause].code]
@@ -147,19 +147,19 @@ def test_a_server_that_does_not_answer_is_named_with_the_reason(server: str, cau
 def test_every_ailment_is_provoked_here() -> None:
     provoked = {*ILL, "events_deleted_soon"} | {it.code for causes in UNREACHED.values() for it in causes.values()}
 
-    assert provoked == {ailment.code for ailment in AILMENTS}
+    assert provoked == {diagnostic.code for diagnostic in DIAGNOSTICS}
 
 
 def test_all_but_a_few_are_provoked_on_real_servers_as_well() -> None:
     written = "".join(file.read_text(encoding="utf-8") for file in (TREE / "tests/integration").rglob("*.py"))
 
-    unreal = {ailment.code for ailment in AILMENTS if f'"{ailment.code}"' not in written}
+    unreal = {diagnostic.code for diagnostic in DIAGNOSTICS if f'"{diagnostic.code}"' not in written}
 
     assert unreal == BY_HAND_ALONE.keys()
 
 
 def test_codes_are_the_names_of_one_thing_each() -> None:
-    every = [ailment.code for ailment in AILMENTS]
+    every = [diagnostic.code for diagnostic in DIAGNOSTICS]
 
     assert len(set(every)) == len(every)
 
@@ -226,6 +226,6 @@ def test_a_problem_says_what_to_do_about_this_one() -> None:
 
 
 def test_a_refusal_from_before_the_log_was_mended_is_none_any_more() -> None:
-    mended = Epochs((Begun(epoch=2, word=Word(by="ann", why="restored", at=AT), kept={7: 3}),))
+    mended = Epochs((Epoch(epoch=2, note=OperatorNote(by="ann", reason="restored", at=AT), kept={7: 3}),))
 
     assert codes(evolve(WELL, processes=[*_without("relay"), REFUSING], epochs=mended)) == []

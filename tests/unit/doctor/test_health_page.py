@@ -1,6 +1,6 @@
 """The page of health lists all that the doctor can find, as the code has it."""
 
-from orderflow.application.health.doctor import AILMENTS
+from orderflow.application.health.doctor import DIAGNOSTICS
 from orderflow.application.health.processes import BEAT_SECONDS, FORGOTTEN_AFTER, GONE_AFTER
 
 from tests.support.pages import TREE
@@ -11,7 +11,7 @@ PAGE = (TREE / "docs" / "health.md").read_text(encoding="utf-8")
 def table() -> str:
     """The table of findings."""
     rows = ["| code | | what | wanted | how to mend it |", "|---|---|---|---|---|"]
-    rows += [f"| `{it.code}` | {it.severity} | {it.what} | {it.wanted} | {it.mend} |" for it in AILMENTS]
+    rows += [f"| `{it.code}` | {it.severity} | {it.what} | {it.wanted} | {it.mend} |" for it in DIAGNOSTICS]
     return "\n".join(rows) + "\n"
 
 

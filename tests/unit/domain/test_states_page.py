@@ -4,18 +4,18 @@ import re
 from pathlib import Path
 
 from orderflow.domain.actor import Role
-from orderflow.domain.lifecycle import TRANSITIONS, Need, Tie, state_diagram
+from orderflow.domain.lifecycle import TRANSITIONS, Guard, Relation, state_diagram
 from orderflow.domain.payment import PAYMENT_PATHS
 
 PAGE = Path(__file__).parents[3] / "docs" / "states.md"
 
 WHO = {
-    (Role.CUSTOMER, Tie.OWN): "the order's customer",
-    (Role.RESTAURANT, Tie.OWN): "the order's restaurant",
-    (Role.SHIPPER, Tie.ASSIGNED): "the assigned shipper",
-    (Role.ADMIN, Tie.ANY): "an admin",
+    (Role.CUSTOMER, Relation.OWN): "the order's customer",
+    (Role.RESTAURANT, Relation.OWN): "the order's restaurant",
+    (Role.SHIPPER, Relation.ASSIGNED): "the assigned shipper",
+    (Role.ADMIN, Relation.ANY): "an admin",
 }
-NEEDS = {None: "", Need.SHIPPER: "a shipper is assigned", Need.REASON: "a non-empty reason"}
+NEEDS = {None: "", Guard.SHIPPER: "a shipper is assigned", Guard.REASON: "a non-empty reason"}
 
 
 def rows(heading: str) -> list[list[str]]:

@@ -9,7 +9,7 @@ from httpx import AsyncClient
 from orderflow.domain.actor import Actor
 from orderflow.domain.errors import StorageUnavailable
 from orderflow.entrypoints.http import stream
-from orderflow.entrypoints.http.stream import Following
+from orderflow.entrypoints.http.stream import OrderStream
 
 from tests.support.door import BOSS, Installation, placed
 
@@ -24,7 +24,7 @@ def closing() -> asyncio.Event:
 @pytest.fixture
 async def told(installation: Installation, closing: asyncio.Event) -> AsyncIterator[AsyncIterator[bytes]]:
     """The stream of O1 from its beginning."""
-    async with aclosing(Following(installation.use_cases, closing)("O1", 0, Actor.parse(BOSS))) as following:
+    async with aclosing(OrderStream(installation.use_cases, closing)("O1", 0, Actor.parse(BOSS))) as following:
         yield following
 
 
@@ -94,7 +94,7 @@ async def test_the_stream_ends_when_storage_fails_so_that_the_caller_asks_again(
     await placed(boss)
     await next_of(told)
 
-    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderViews.get", away)
+    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderQueries.get", away)
     rest = await rest_of(told)
 
     assert rest == []

@@ -259,7 +259,7 @@ async def test_storage_that_does_not_answer_may_be_asked_again_and_its_address_s
     async def away(*_: object) -> None:
         raise StorageUnavailable("database", "connection to db.internal:5432 refused")
 
-    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderViews.get", away)
+    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderQueries.get", away)
     async with calling(installation.app()) as client:
         answer = await client.get("/v1/orders/O1")
 
@@ -281,7 +281,7 @@ async def test_a_fault_of_ours_tells_the_log_all_and_the_caller_only_where_to_lo
     async def broken(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderViews.get", broken)
+    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderQueries.get", broken)
     with structlog.testing.capture_logs(processors=[where]) as logs:
         async with calling(installation.app()) as client:
             answer = await client.get("/v1/orders/O1", headers={"X-Correlation-ID": "K1"})

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from orderflow.adapters.memory import MemoryEffects, MemoryStorage
-from orderflow.adapters.memory.health import MemoryWatch
+from orderflow.adapters.memory import MemoryConsumerStores, MemoryStorage
+from orderflow.adapters.memory.health import MemoryHealth
 from orderflow.application.event_log.readers import Readers
-from orderflow.application.health.facts import Cause, DatabaseFacts, StreamFacts, Trouble
+from orderflow.application.health.facts import ConnectionFailure, DatabaseFacts, FailureReason, StreamFacts
 from orderflow.application.health.lag import Lag
-from orderflow.application.health.observation import Look
-from orderflow.application.health.observe import LookAround
+from orderflow.application.health.observation import Observation
+from orderflow.application.health.observe import Observe
 from orderflow.domain.errors import StorageUnavailable
 
 from tests.contracts.orders import placed
@@ -44,11 +44,11 @@ def storage() -> MemoryStorage:
 
 
 @pytest.fixture
-def look_around(storage: MemoryStorage) -> LookAround:
-    effects = MemoryEffects(storage.cursors)
+def observe(storage: MemoryStorage) -> Observe:
+    effects = MemoryConsumerStores(storage.cursors)
     readers = Readers(storage.cursors, ("analytics",), False)
-    return LookAround(
-        database=MemoryWatch(),
+    return Observe(
+        database=MemoryHealth(),
         stream=Watch(STREAM),
         storage=storage,
         log=storage.log,
@@ -63,11 +63,11 @@ def look_around(storage: MemoryStorage) -> LookAround:
     )
 
 
-async def test_everything_that_is_there_is_seen(look_around: LookAround, storage: MemoryStorage) -> None:
+async def test_everything_that_is_there_is_seen(observe: Observe, storage: MemoryStorage) -> None:
     await placed(storage, "o1")
-    await storage.processes.beat(process(), datetime.now(UTC))
+    await storage.processes.heartbeat(process(), datetime.now(UTC))
 
-    look = await look_around()
+    look = await observe()
 
     assert isinstance(look.database, DatabaseFacts)
     assert isinstance(look.stream, StreamFacts)
@@ -79,31 +79,31 @@ async def test_everything_that_is_there_is_seen(look_around: LookAround, storage
     assert look.reached
 
 
-async def test_a_kafka_that_stands_still_is_named_and_the_rest_is_shown(look_around: LookAround) -> None:
-    look = await evolve(look_around, stream=Watch(still=True))()
+async def test_a_kafka_that_stands_still_is_named_and_the_rest_is_shown(observe: Observe) -> None:
+    look = await evolve(observe, stream=Watch(still=True))()
 
-    assert look.stream == Trouble(Cause.TIMEOUT, "nothing within 0.05 s")
+    assert look.stream == ConnectionFailure(FailureReason.TIMEOUT, "nothing within 0.05 s")
     assert look.unanswered == {"kafka": "no answer in time: nothing within 0.05 s"}
     assert look.head == 0
 
 
-async def test_a_database_that_stands_still_is_named_and_kafka_is_shown(look_around: LookAround) -> None:
-    look = await evolve(look_around, database=Watch(still=True))()
+async def test_a_database_that_stands_still_is_named_and_kafka_is_shown(observe: Observe) -> None:
+    look = await evolve(observe, database=Watch(still=True))()
 
-    assert isinstance(look.database, Trouble)
+    assert isinstance(look.database, ConnectionFailure)
     assert isinstance(look.stream, StreamFacts)
     assert list(look.unanswered) == ["database"]
     assert look.processes is None
 
 
-async def test_nothing_is_asked_of_another_schema(look_around: LookAround) -> None:
-    look = await evolve(look_around, database=Watch(evolve(POSTGRESQL, schema="0001")))()
+async def test_nothing_is_asked_of_another_schema(observe: Observe) -> None:
+    look = await evolve(observe, database=Watch(evolve(POSTGRESQL, schema="0001")))()
 
     assert look.unanswered == {"schema": "the schema is at 0001, wanted is 0004; see `orderflow doctor`"}
     assert look.head is None
 
 
-async def test_one_question_without_answer_costs_no_other(look_around: LookAround) -> None:
+async def test_one_question_without_answer_costs_no_other(observe: Observe) -> None:
     class Broken:
         async def parked(self) -> Any:
             raise StorageUnavailable("postgresql", "the disk is full")
@@ -111,7 +111,7 @@ async def test_one_question_without_answer_costs_no_other(look_around: LookAroun
         async def latest(self, limit: int) -> Sequence[Any]:
             raise LookupError("a secret")
 
-    look = await evolve(look_around, dead_letters=Broken())()
+    look = await evolve(observe, dead_letters=Broken())()
 
     assert look.unanswered == {
         "parked": "failed: postgresql does not answer: the disk is full",
@@ -120,25 +120,25 @@ async def test_one_question_without_answer_costs_no_other(look_around: LookAroun
     assert (look.parked, look.latest, look.head) == (None, None, 0)
 
 
-async def test_a_storage_that_cannot_be_opened_is_named(look_around: LookAround) -> None:
+async def test_a_storage_that_cannot_be_opened_is_named(observe: Observe) -> None:
     class Shut:
         async def open(self) -> None:
             raise StorageUnavailable("postgresql", "starting up")
 
-    look = await evolve(look_around, storage=Shut())()
+    look = await evolve(observe, storage=Shut())()
 
     assert look.unanswered == {"storage": "failed: postgresql does not answer: starting up"}
 
 
-async def test_without_kafka_there_is_none_to_answer(look_around: LookAround) -> None:
-    look = await evolve(look_around, stream=None)()
+async def test_without_kafka_there_is_none_to_answer(observe: Observe) -> None:
+    look = await evolve(observe, stream=None)()
 
     assert (look.stream, look.reached) == (None, True)
 
 
-async def test_kafkas_clock_is_asked_for_only_where_it_is_wanted(look_around: LookAround) -> None:
+async def test_kafkas_clock_is_asked_for_only_where_it_is_wanted(observe: Observe) -> None:
     watch = Watch(STREAM)
-    looking = evolve(look_around, stream=watch)
+    looking = evolve(observe, stream=watch)
 
     await looking()
     await looking(thorough=True)
@@ -149,6 +149,6 @@ async def test_kafkas_clock_is_asked_for_only_where_it_is_wanted(look_around: Lo
 def test_a_process_that_is_gone_runs_nothing() -> None:
     from tests.unit.doctor.looks import seen
 
-    look = Look(at=AT, database=POSTGRESQL, processes=[seen("relay", silent=31.0), seen("api")])
+    look = Observation(at=AT, database=POSTGRESQL, processes=[seen("relay", silent=31.0), seen("api")])
 
     assert (look.runs("relay"), look.runs("api")) == (False, True)

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 from attrs import evolve
-from orderflow.application.health.observation import Look, ParkedOrder
-from orderflow.application.health.processes import Failure, Seen
+from orderflow.application.health.observation import Observation, ParkedOrder
+from orderflow.application.health.processes import Failure, KnownProcess
 from orderflow.application.health.status import ERRORS, Status, status_of
-from orderflow.application.operator_note import Word
-from orderflow.application.rollout.rollout import InForce
+from orderflow.application.operator_note import OperatorNote
+from orderflow.application.rollout.rollout import RolloutState
 from orderflow.entrypoints.cli.status_screen import screen
 from rich.console import Console
 
@@ -16,7 +16,7 @@ from tests.unit.doctor.looks import STREAM, WELL, lag, seen, with_group
 from tests.unit.domain.cast import AT
 
 
-def status(look: Look, before: Look | None = None) -> Status:
+def status(look: Observation, before: Observation | None = None) -> Status:
     return status_of(look, before, version="0.1.0")
 
 
@@ -78,7 +78,7 @@ def errors_before() -> list[str]:
     return ["p2 on kitchen-1", "p1 on kitchen-1"]
 
 
-def failed(part: str, minute: int) -> Seen:
+def failed(part: str, minute: int) -> KnownProcess:
     failure = Failure(part=part, code="stream_unavailable", message="away", at=AT + timedelta(minutes=minute))
     it = seen(part)
     return evolve(it, process=evolve(it.process, failure=failure))
@@ -92,7 +92,10 @@ def failed(part: str, minute: int) -> Seen:
         (evolve(WELL, parked={"analytics": 2}), ["parked orders: analytics 2"]),
         (evolve(WELL, processes=[]), ["no process is known"]),
         (evolve(WELL, processes=[seen("relay", silent=7200.0)]), ["gone for 2.0 h"]),
-        (evolve(WELL, rollout=InForce(25, {"inventory": Word(by="a", why="b", at=AT)})), ["25 %", "paused: inventory"]),
+        (
+            evolve(WELL, rollout=RolloutState(25, {"inventory": OperatorNote(by="a", reason="b", at=AT)})),
+            ["25 %", "paused: inventory"],
+        ),
         (evolve(WELL, stream=None), ["none is configured"]),
         (evolve(WELL, stream=evolve(STREAM, topic=None)), ["no such topic"]),
         (evolve(WELL, unanswered={"processes": "no answer in time"}, processes=None), ["processes: no answer in time"]),
@@ -100,7 +103,7 @@ def failed(part: str, minute: int) -> Seen:
         (evolve(WELL, readers=[lag("analytics", 5, held=7, paused=True)], waiting={"analytics": 90.0}), ["2 min", "7"]),
     ],
 )
-def test_the_screen_shows(look: Look, words: list[str]) -> None:
+def test_the_screen_shows(look: Observation, words: list[str]) -> None:
     shown = on_a_terminal(status(look))
 
     assert [word for word in words if word not in shown] == []

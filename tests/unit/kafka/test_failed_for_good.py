@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from orderflow.adapters.kafka import direct_publisher as direct
-from orderflow.adapters.kafka.client import TellingProducer, hear
-from orderflow.adapters.kafka.client_errors import Complaints
+from orderflow.adapters.kafka.client import ReportingProducer, hear
+from orderflow.adapters.kafka.client_errors import ClientErrors
 from orderflow.adapters.kafka.direct_publisher import DirectPublishing
 from orderflow.adapters.kafka.settings import KafkaSettings
 from orderflow.application.orders.write_set import WriteSet
@@ -21,9 +21,9 @@ FENCED = KafkaError(KafkaError._FENCED, "fenced", fatal=True)
 
 def stand_in(mocker: MockerFixture, *polled: object) -> Any:
     """A client that answers, or raises, so when it is polled, and has heard no complaint."""
-    client = mocker.create_autospec(TellingProducer, instance=True)
+    client = mocker.create_autospec(ReportingProducer, instance=True)
     client.poll.side_effect = [*polled] if polled else lambda _: sleep(0.001)
-    client.complaints = mocker.MagicMock()
+    client.client_errors = mocker.MagicMock()
     return client
 
 
@@ -32,14 +32,14 @@ def test_what_it_raises_when_it_is_asked_for_its_complaints_is_one_of_them(mocke
 
     hear(client)
 
-    client.complaints.assert_called_once_with(FENCED)
+    client.client_errors.assert_called_once_with(FENCED)
 
 
 def test_that_it_can_do_nothing_any_more_is_said_with_the_reason() -> None:
-    complaints = Complaints({})
-    complaints(FENCED)
+    client_errors = ClientErrors({})
+    client_errors(FENCED)
 
-    said = complaints.instead_of(KafkaError(KafkaError._FATAL, "Fatal error"))
+    said = client_errors.instead_of(KafkaError(KafkaError._FATAL, "Fatal error"))
 
     assert "_FENCED" in said
 

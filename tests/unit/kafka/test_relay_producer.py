@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
-from orderflow.adapters.kafka.client import TellingProducer
+from orderflow.adapters.kafka.client import ReportingProducer
 from orderflow.adapters.kafka.relay import transactional_producer as relay_producer
 from orderflow.adapters.kafka.relay.transactional_producer import RelayProducer
 from orderflow.adapters.kafka.settings import KafkaSettings
@@ -22,9 +22,9 @@ def never() -> Iterator[Event]:
 
 
 def client(mocker: MockerFixture) -> MockType:
-    made = mocker.create_autospec(TellingProducer, instance=True)
-    made.complaints = mocker.MagicMock()
-    made.complaints.instead_of.side_effect = str
+    made = mocker.create_autospec(ReportingProducer, instance=True)
+    made.client_errors = mocker.MagicMock()
+    made.client_errors.instead_of.side_effect = str
     return made
 
 

@@ -10,7 +10,7 @@ from orderflow.adapters.kafka.relay.consumer_group import RelayGroup
 from orderflow.adapters.kafka.relay.offset_metadata import Note
 from orderflow.adapters.kafka.relay.transactional_producer import RelayProducer
 from orderflow.application.event_log.records import LogRecord
-from orderflow.application.relay.ports import HandedOver, nobody_waits
+from orderflow.application.relay.ports import OnFlushed, noop
 from orderflow.domain.errors import StreamUnavailable
 from pytest_mock import MockerFixture
 
@@ -44,7 +44,7 @@ def relay_of(mocker: MockerFixture, cluster: Cluster, own: set[int]) -> KafkaRel
         records: Sequence[tuple[int, LogRecord]],
         notes: Mapping[int, str],
         membership: bytes,
-        handed_over: HandedOver = nobody_waits,
+        on_flushed: OnFlushed = noop,
         *,
         ends: Mapping[int, int],
         epoch: int = 1,

@@ -1,7 +1,7 @@
 """What may be said of a failure: no password of an address, no bearer token, no mail address, wherever they stand."""
 
 import pytest
-from orderflow.application.redaction import scrubbed
+from orderflow.application.redaction import redact
 
 
 @pytest.mark.parametrize(
@@ -19,12 +19,12 @@ from orderflow.application.redaction import scrubbed
     ],
 )
 def test_secrets_and_addresses_are_left_out(said: str, told: str) -> None:
-    assert scrubbed(said) == told
+    assert redact(said) == told
 
 
 def test_a_long_word_is_told_as_it_is() -> None:
     word = "x" * 200_000
 
-    told = scrubbed(f"{word} and @")
+    told = redact(f"{word} and @")
 
     assert told == f"{word} and @"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 from orderflow.adapters.telemetry.logs.formatter import KEYS
-from orderflow.application.log_lines import tell_each
+from orderflow.application.log_lines import log_each
 from orderflow.application.request_context import Request, answering
 from orderflow.domain.errors import InvalidInput, OrderNotFound, StorageUnavailable
 from orderflow.entrypoints.logging_setup import configure_logs
@@ -163,8 +163,8 @@ def test_some_keys_are_for_nobody_whoever_says_them(lines: Lines, name: str) -> 
 def test_many_lines_of_one_call(lines: Lines) -> None:
     log = logging.getLogger("orderflow.one")
 
-    tell_each(log, logging.INFO, "handled", ({"order_id": f"o{number}"} for number in range(3)))
-    tell_each(log, logging.DEBUG, "read", ({"order_id": f"o{number}"} for number in range(3)))
+    log_each(log, logging.INFO, "handled", ({"order_id": f"o{number}"} for number in range(3)))
+    log_each(log, logging.DEBUG, "read", ({"order_id": f"o{number}"} for number in range(3)))
 
     assert [(line["event"], line["logger"], line["order_id"]) for line in lines()] == [
         ("handled", "orderflow.one", f"o{number}") for number in range(3)

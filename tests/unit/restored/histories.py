@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from attrs import define, field
 from orderflow.adapters.memory import MemoryTopic
 from orderflow.application.event_log.records import Positions
-from orderflow.application.operator_note import Word
-from orderflow.application.recovery.epochs import Begun
-from orderflow.application.recovery.repair_log import LookForLoss, MendLog, PublishAgain
+from orderflow.application.operator_note import OperatorNote
+from orderflow.application.recovery.epochs import Epoch
+from orderflow.application.recovery.repair_log import FindLostEvents, RepairLog, Republish
 from orderflow.application.relay.publish_pending import PublishPending
 
 from tests.contracts.orders import in_bucket
 from tests.support.shop import Shop
 from tests.unit.domain.cast import AT
 
-WORD = {"by": "ann", "why": "restored to noon"}
+WORD = {"by": "ann", "reason": "restored to noon"}
 BUCKET, OTHER = 7, 8
 KEPT, LOST, *LATER = in_bucket(BUCKET, 5)
 """Orders of one bucket: one that every backup has, one that was published and lost, and some taken afterwards."""
@@ -49,18 +49,18 @@ class Restored:
         return relay_of(self.shop, self.topic)
 
     @property
-    def look(self) -> LookForLoss:
+    def look(self) -> FindLostEvents:
         storage = self.shop.storage
-        return LookForLoss(self.topic, storage.log, storage.epochs, storage.cursors, self.topic)
+        return FindLostEvents(self.topic, storage.log, storage.epochs, storage.cursors, self.topic)
 
     @property
-    def mend(self) -> MendLog:
-        return MendLog(self.look, self.shop.storage.epochs, lambda: AT)
+    def mend(self) -> RepairLog:
+        return RepairLog(self.look, self.shop.storage.epochs, lambda: AT)
 
     @property
-    def publish_again(self) -> PublishAgain:
+    def republish(self) -> Republish:
         storage = self.shop.storage
-        return PublishAgain(storage.log, storage.epochs, self.topic, lambda: AT)
+        return Republish(storage.log, storage.epochs, self.topic, lambda: AT)
 
 
 def relay_of(shop: Shop, topic: MemoryTopic) -> PublishPending:
@@ -76,8 +76,8 @@ async def published(shop: Shop, topic: MemoryTopic) -> None:
     await relay.note_floor()
 
 
-def begun(epoch: int, kept: Positions) -> Begun:
-    return Begun(epoch=epoch, word=Word(**WORD, at=AT), kept=kept)
+def begun(epoch: int, kept: Positions) -> Epoch:
+    return Epoch(epoch=epoch, note=OperatorNote(**WORD, at=AT), kept=kept)
 
 
 @define

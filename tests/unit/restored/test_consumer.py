@@ -5,13 +5,13 @@ from collections.abc import Collection
 from typing import Any
 
 import pytest
-from orderflow.adapters.memory import MemoryEffects, MemoryTopic
+from orderflow.adapters.memory import MemoryConsumerStores, MemoryTopic
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.backoff import Backoff
-from orderflow.application.consuming.consumer import Handled
+from orderflow.application.consuming.consumer import BatchResult
 from orderflow.application.consuming.handle_batch import HandleBatch
 from orderflow.application.consuming.run_consumer import RunConsumer
-from orderflow.application.recovery.restore_guard import TopicAndLog, Unheard
+from orderflow.application.recovery.restore_guard import MissedEvents, RestoreGuard
 from orderflow.domain.errors import LogBehindTopic, LogGap
 
 from tests.support.effects import World
@@ -22,18 +22,18 @@ from tests.unit.running.test_run_consumer import Tape
 
 def handling(restored: Restored) -> HandleBatch:
     storage = restored.shop.storage
-    world = World(storage, MemoryEffects(storage.cursors), restored.shop.clock)
-    return world.handling(topic_and_log=TopicAndLog(storage.log, storage.epochs))
+    world = World(storage, MemoryConsumerStores(storage.cursors), restored.shop.clock)
+    return world.handling(restore_guard=RestoreGuard(storage.log, storage.epochs))
 
 
-def unheard(restored: Restored, *read: int) -> Unheard:
+def missed_events(restored: Restored, *read: int) -> MissedEvents:
     """Of a consumer that has read the one partition of the topic in memory to its end, or those that are given."""
 
     async def heard_out() -> Collection[int]:
         return read or (0,)
 
     storage = restored.shop.storage
-    return Unheard("analytics", restored.topic, storage.log, storage.epochs, storage.cursors, heard_out)
+    return MissedEvents("analytics", restored.topic, storage.log, storage.epochs, storage.cursors, heard_out)
 
 
 @pytest.mark.parametrize("more", [[], LATER], ids=["shorter", "longer"])
@@ -60,7 +60,7 @@ async def test_what_a_later_epoch_superseded_is_passed_over_and_counted() -> Non
 
     handled = await handling(restored)(restored.topic.records)
 
-    assert handled == Handled(events=3, superseded=1)
+    assert handled == BatchResult(events=3, superseded=1)
     assert await restored.shop.storage.cursors.positions("analytics") == await restored.shop.storage.log.heads()
 
 
@@ -73,7 +73,7 @@ async def test_an_epoch_that_is_begun_while_it_runs_is_seen_at_the_first_event_t
 
     overtaken, again = await handle(void), await handle(void)
 
-    assert (first.events, overtaken, again) == (2, Handled(), Handled(superseded=1))
+    assert (first.events, overtaken, again) == (2, BatchResult(), BatchResult(superseded=1))
 
 
 async def test_the_log_is_asked_once_a_batch_however_many_records_it_has() -> None:
@@ -83,12 +83,12 @@ async def test_the_log_is_asked_once_a_batch_however_many_records_it_has() -> No
     asked: list[Any] = []
     handle, log = handling(restored), restored.shop.storage.log
 
-    class Asked:
+    class IdempotentRequest:
         async def bodies(self, addresses: Any) -> Any:
             asked.append(addresses)
             return await log.bodies(addresses)
 
-    handle.topic_and_log = TopicAndLog(Asked(), restored.shop.storage.epochs)  # type: ignore[arg-type]
+    handle.restore_guard = RestoreGuard(IdempotentRequest(), restored.shop.storage.epochs)  # type: ignore[arg-type]
     later = [record for record in await restored.shop.records() if record.order_id in LATER]
     await handle(await restored.shop.records_of(KEPT, ELSEWHERE))
     handled = await handle(sorted(later, key=lambda record: record.position))
@@ -105,14 +105,14 @@ class TestListening:
         restored.shop = restored.lost
         await handling(restored)(restored.topic.records)
 
-        assert await unheard(restored)() is None
+        assert await missed_events(restored)() is None
 
     async def test_what_is_on_the_topic_and_not_handled_is_unheard(self) -> None:
         restored = await Restored.made()
         restored.shop = restored.lost
         await handling(restored)([it for it in restored.topic.records if it.order_id != LOST])
 
-        gap = await unheard(restored)()
+        gap = await missed_events(restored)()
 
         assert gap is not None
         assert gap.context() == {"reader": "analytics", "bucket": BUCKET, "cursor": 1, "position": 3}
@@ -121,7 +121,7 @@ class TestListening:
         restored = await Restored.made()
         restored.shop, restored.topic = restored.lost, MemoryTopic()
 
-        gap = await unheard(restored)()
+        gap = await missed_events(restored)()
 
         assert gap is not None
         assert (gap.cursor, gap.bucket in (BUCKET, OTHER)) == (0, True)
@@ -130,22 +130,22 @@ class TestListening:
         restored = await Restored.made()
         restored.shop = restored.lost
 
-        assert await unheard(restored)() is not None
-        assert await unheard(restored, 1, 2)() is None
+        assert await missed_events(restored)() is not None
+        assert await missed_events(restored, 1, 2)() is None
 
     @pytest.mark.parametrize("more", [[], LATER], ids=["shorter", "longer"])
     async def test_a_topic_that_has_what_the_log_has_not_is_refused(self, more: list[str]) -> None:
         restored = await Restored.made(more=more)
 
         with pytest.raises(LogBehindTopic):
-            await unheard(restored)()
+            await missed_events(restored)()
 
     async def test_what_is_void_is_not_unheard(self) -> None:
         restored = await Restored.made()
         await restored.shop.storage.epochs.begin(begun(2, {BUCKET: 1}))
         await handling(restored)(restored.topic.records)
 
-        assert await unheard(restored)() is None
+        assert await missed_events(restored)() is None
 
     async def test_a_topic_of_a_later_epoch_is_refused(self) -> None:
         restored = await Restored.made()
@@ -154,7 +154,7 @@ class TestListening:
         await published(restored.lost, restored.topic)
 
         with pytest.raises(LogBehindTopic, match="epoch 2"):
-            await unheard(restored)()
+            await missed_events(restored)()
 
     async def test_what_stays_unheard_is_reported_and_read_again(self) -> None:
         missing, tape, told = LogGap("analytics", BUCKET, 1, 3), Tape([]), list[Exception]()
@@ -162,7 +162,7 @@ class TestListening:
         async def something() -> LogGap:
             return missing
 
-        run = _run(tape, unheard=something, failed=told.append)
+        run = _run(tape, missed_events=something, failed=told.append)
         stop = asyncio.Event()
         running = asyncio.create_task(run(stop))
         await eventually_async(lambda: tape.rewinds >= 2)
@@ -181,7 +181,7 @@ class TestListening:
             return asked[-1]
 
         stop = asyncio.Event()
-        running = asyncio.create_task(_run(tape, unheard=less_and_less)(stop))
+        running = asyncio.create_task(_run(tape, missed_events=less_and_less)(stop))
         await eventually_async(lambda: len(asked) > 5)
         stop.set()
         await running
@@ -196,15 +196,15 @@ class TestListening:
 
         tape = Tape([])
         with pytest.raises(LogBehindTopic):
-            await _run(tape, unheard=refuse, failed=told.append)(asyncio.Event())
+            await _run(tape, missed_events=refuse, failed=told.append)(asyncio.Event())
 
         assert tape.closed
         assert [type(error) for error in told] == [LogBehindTopic]
 
 
 def _run(tape: Tape, **settings: Any) -> RunConsumer:
-    async def handle(_: object) -> Handled:
-        return Handled()
+    async def handle(_: object) -> BatchResult:
+        return BatchResult()
 
     return RunConsumer(
         source=tape, handle_batch=handle, consumer=Analyse(), listening=Backoff(0.001, 0.002), **settings

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from orderflow.adapters.memory import MemoryEffects, MemoryTopic
+from orderflow.adapters.memory import MemoryConsumerStores, MemoryTopic
 from orderflow.adapters.wire import decode_record
 from orderflow.application.check.orders_and_log import CheckOrdersAndLog
 from orderflow.application.check.report import Report
 from orderflow.application.check.topic import CheckTopic
-from orderflow.application.consuming.consumer import Handled
-from orderflow.application.event_log.records import FLOOR
+from orderflow.application.consuming.consumer import BatchResult
+from orderflow.application.event_log.records import RELAY
 from orderflow.application.recovery.epochs import BEGINNING, Epochs
-from orderflow.application.recovery.repair_log import LostOrder, MendLog
-from orderflow.application.recovery.restore_guard import TopicAndLog
+from orderflow.application.recovery.repair_log import LostOrder, RepairLog
+from orderflow.application.recovery.restore_guard import RestoreGuard
 from orderflow.domain.errors import Conflict, InvalidInput
 
 from tests.support.effects import World
@@ -79,11 +79,11 @@ class TestLooking:
 
     async def test_looking_changes_nothing(self) -> None:
         restored = await Restored.made(more=LATER)
-        before = list(restored.topic.records), await restored.shop.storage.cursors.positions(FLOOR)
+        before = list(restored.topic.records), await restored.shop.storage.cursors.positions(RELAY)
 
         await restored.look()
 
-        assert (restored.topic.records, await restored.shop.storage.cursors.positions(FLOOR)) == before
+        assert (restored.topic.records, await restored.shop.storage.cursors.positions(RELAY)) == before
         assert await restored.shop.storage.epochs.all() == BEGINNING
 
 
@@ -99,7 +99,7 @@ class TestMending:
         assert mended.begun == begun(2, {BUCKET: 1})
         assert report.clean, report
         assert report.notes == ["1 records of earlier epochs are on the topic, and do not count any more"]
-        assert await _handled(restored.shop, restored.topic) == Handled(events=2 + len(more), superseded=1)
+        assert await _handled(restored.shop, restored.topic) == BatchResult(events=2 + len(more), superseded=1)
 
     async def test_what_agrees_is_not_published_again(self) -> None:
         restored = await Restored.made(more=LATER)
@@ -145,9 +145,9 @@ class TestMending:
                 return found
 
         with pytest.raises(Conflict, match="epoch 2 was begun by somebody else"):
-            await MendLog(Slow(), epochs, mend.clock)(**WORD)  # type: ignore[arg-type]
+            await RepairLog(Slow(), epochs, mend.clock)(**WORD)  # type: ignore[arg-type]
 
-    @pytest.mark.parametrize("word", [{"by": "", "why": "x"}, {"by": "ann", "why": " "}])
+    @pytest.mark.parametrize("word", [{"by": "", "reason": "x"}, {"by": "ann", "reason": " "}])
     async def test_who_mends_says_who_and_why(self, word: dict[str, str]) -> None:
         restored = await Restored.made()
 
@@ -164,25 +164,25 @@ class TestPublishingAgain:
         restored.shop = shop
         await published(shop, restored.topic)
 
-        await restored.publish_again(**WORD)
+        await restored.republish(**WORD)
         await published(shop, restored.topic)
         report = await checked(shop, restored.topic)
 
         assert {(it.order_id, it.epoch) for it in restored.topic.records} == {(KEPT, 2), (ELSEWHERE, 2), (LOST, 2)}
         assert report.clean, report
-        assert await shop.storage.cursors.positions(FLOOR) == {BUCKET: 2, OTHER: 1}
+        assert await shop.storage.cursors.positions(RELAY) == {BUCKET: 2, OTHER: 1}
 
     async def test_on_the_same_topic_what_was_there_counts_no_more_and_effects_stay_as_they_are(self) -> None:
         restored = await Restored.made()
         restored.shop = shop = restored.lost
         first = await _handled(shop, restored.topic)
 
-        await restored.publish_again(**WORD)
+        await restored.republish(**WORD)
         await published(shop, restored.topic)
         report = await checked(shop, restored.topic)
 
         assert (first.events, len(restored.topic.records)) == (3, 6)
-        assert await _handled(shop, restored.topic) == Handled(duplicates=3, superseded=3)
+        assert await _handled(shop, restored.topic) == BatchResult(duplicates=3, superseded=3)
         assert report.clean, report
 
     async def test_its_epoch_is_later_than_any_on_the_topic(self) -> None:
@@ -191,14 +191,14 @@ class TestPublishingAgain:
         await restored.lost.order(LATER[0])
         await published(restored.lost, restored.topic)
 
-        assert (await restored.publish_again(**WORD)).epoch == 6
+        assert (await restored.republish(**WORD)).epoch == 6
 
 
-async def _handled(shop: Shop, topic: MemoryTopic) -> Handled:
+async def _handled(shop: Shop, topic: MemoryTopic) -> BatchResult:
     """What a consumer makes of the whole topic."""
     storage = shop.storage
-    world = World(storage, MemoryEffects(storage.cursors), shop.clock)
-    return await world.handling(topic_and_log=TopicAndLog(storage.log, storage.epochs))(topic.records)
+    world = World(storage, MemoryConsumerStores(storage.cursors), shop.clock)
+    return await world.handling(restore_guard=RestoreGuard(storage.log, storage.epochs))(topic.records)
 
 
 def test_of_several_epochs_the_least_that_is_kept_counts() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 from orderflow.adapters.memory import MemoryTopic
-from orderflow.application.event_log.records import FLOOR
+from orderflow.application.event_log.records import RELAY
 from orderflow.domain.errors import LogBehindTopic
 
 from tests.unit.restored.histories import BUCKET, ELSEWHERE, KEPT, LATER, LOST, ByHand, Restored, begun, published
@@ -135,7 +135,7 @@ async def test_a_topic_that_forgot_all_is_gone_on_with_from_the_floor_and_that_i
 
     assert [record.order_id for record in empty.records] == [LATER[0]]
     assert [line.message for line in caplog.records if "Kafka has no cursors" in line.message] != []
-    assert await shop.storage.cursors.positions(FLOOR) == await shop.storage.log.heads()
+    assert await shop.storage.cursors.positions(RELAY) == await shop.storage.log.heads()
 
 
 async def test_the_first_events_of_a_bucket_are_no_loss(caplog: pytest.LogCaptureFixture) -> None:

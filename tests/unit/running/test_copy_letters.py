@@ -7,7 +7,7 @@ import pytest
 from attrs import define, field
 from orderflow.application.backoff import Backoff
 from orderflow.application.consuming.dead_letter import DeadLetter
-from orderflow.application.dead_letters.copy_to_topic import LEASE, CopyLetters, RunCopying
+from orderflow.application.dead_letters.copy_to_topic import LEASE, CopyDeadLetters, RunCopying
 from orderflow.domain.errors import StreamUnavailable
 
 from tests.contracts.handling import Stumbling
@@ -43,8 +43,8 @@ async def world() -> World:
     return world
 
 
-def copying(world: World, shelf: Shelf) -> CopyLetters:
-    return CopyLetters(world.effects.dead_letters, shelf, world.clock)
+def copying(world: World, shelf: Shelf) -> CopyDeadLetters:
+    return CopyDeadLetters(world.effects.dead_letters, shelf, world.clock)
 
 
 async def test_each_letter_is_copied_once_and_in_order(world: World) -> None:

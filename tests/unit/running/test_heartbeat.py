@@ -13,7 +13,7 @@ from orderflow.application.health.heartbeat import TIDYING, Heartbeat
 from orderflow.application.health.last_failure import MAX_MESSAGE, Failures
 from orderflow.application.health.processes import Process
 from orderflow.domain.errors import GatewayUnavailable, InvalidInput, StorageUnavailable, StreamUnavailable
-from orderflow.entrypoints.process_registration import PROCESS, Presence
+from orderflow.entrypoints.process_registration import PROCESS, ProcessRegistration
 from pytest_mock import MockerFixture
 
 from tests.contracts.process_registry import process
@@ -33,13 +33,13 @@ class Registry(MemoryProcessRegistry):
     asked = 0
     tidied = 0
 
-    async def beat(self, process: Process, at: datetime) -> None:
+    async def heartbeat(self, process: Process, at: datetime) -> None:
         self.asked += 1
         if self.still:
             await asyncio.Event().wait()
         if self.away:
             raise StorageUnavailable("postgresql", "no answer in time")
-        await super().beat(process, at)
+        await super().heartbeat(process, at)
 
     async def forget(self, silent_for: float) -> int:
         self.tidied += 1
@@ -103,7 +103,7 @@ async def test_a_database_that_stands_still_is_given_up_on(registry: Registry) -
     registry.still = True
     heartbeat = Heartbeat(registry=registry, describe=process, clock=now, patience=0.01)
 
-    assert not await heartbeat.beat()
+    assert not await heartbeat.heartbeat()
 
     assert (heartbeat.failures, heartbeat.beats) == (1, 0)
 
@@ -112,7 +112,7 @@ async def test_who_went_silent_long_ago_is_forgotten_now_and_then(registry: Regi
     heartbeat = Heartbeat(registry=registry, describe=process, clock=now)
 
     for _ in range(TIDYING + 1):
-        await heartbeat.beat()
+        await heartbeat.heartbeat()
 
     assert registry.tidied == 2
 
@@ -127,15 +127,17 @@ async def test_leaving_a_database_that_does_not_answer_fails_nothing(registry: R
 
 
 @pytest.fixture
-def presence() -> Presence:
-    return Presence(Failures(lambda: AT), lambda: AT, "p1")
+def process_registration() -> ProcessRegistration:
+    return ProcessRegistration(Failures(lambda: AT), lambda: AT, "p1")
 
 
-async def test_a_process_is_noted_while_it_runs_and_leaves_in_order(presence: Presence, registry: Registry) -> None:
-    presence.runs("api")
-    presence.listens("http://127.0.0.1:8080")
+async def test_a_process_is_noted_while_it_runs_and_leaves_in_order(
+    process_registration: ProcessRegistration, registry: Registry
+) -> None:
+    process_registration.runs("api")
+    process_registration.listens("http://127.0.0.1:8080")
 
-    async with presence.noted(registry):
+    async with process_registration.noted(registry):
         await eventually_async(lambda: registry.asked, that="it is noted")
         [inside] = await registry.seen()
 
@@ -145,11 +147,13 @@ async def test_a_process_is_noted_while_it_runs_and_leaves_in_order(presence: Pr
     assert list(await registry.seen()) == []
 
 
-async def test_a_process_that_fails_stays_noted_with_what_ended_it(presence: Presence, registry: Registry) -> None:
-    presence.runs("relay")
+async def test_a_process_that_fails_stays_noted_with_what_ended_it(
+    process_registration: ProcessRegistration, registry: Registry
+) -> None:
+    process_registration.runs("relay")
 
     with pytest.raises(StreamUnavailable):
-        async with presence.noted(registry):
+        async with process_registration.noted(registry):
             raise StreamUnavailable("Kafka", "gone for good")
 
     [seen] = await registry.seen()
@@ -157,17 +161,19 @@ async def test_a_process_that_fails_stays_noted_with_what_ended_it(presence: Pre
     assert (seen.process.failure.part, seen.process.failure.code) == (PROCESS, "stream_unavailable")
 
 
-async def test_what_a_process_has_of_the_topic_is_what_its_part_has_now(presence: Presence) -> None:
+async def test_what_a_process_has_of_the_topic_is_what_its_part_has_now(
+    process_registration: ProcessRegistration,
+) -> None:
     class Source:
         partitions: tuple[int, ...] = ()
 
     source = Source()
-    presence.runs("analytics", source)
-    before = presence.describe().parts
+    process_registration.runs("analytics", source)
+    before = process_registration.describe().parts
 
     source.partitions = (0, 2)
 
-    assert [str(part) for part in (*before, *presence.describe().parts)] == [
+    assert [str(part) for part in (*before, *process_registration.describe().parts)] == [
         "analytics: partitions none yet",
         "analytics: partitions 0, 2",
     ]
@@ -184,11 +190,13 @@ async def test_what_a_process_has_of_the_topic_is_what_its_part_has_now(presence
         (["embedding", "analytics"], "embedding"),
     ],
 )
-def test_the_kind_of_a_process_is_what_it_runs(presence: Presence, parts: list[str], kind: str) -> None:
+def test_the_kind_of_a_process_is_what_it_runs(
+    process_registration: ProcessRegistration, parts: list[str], kind: str
+) -> None:
     for part in parts:
-        presence.runs(part)
+        process_registration.runs(part)
 
-    assert presence.describe().kind == kind
+    assert process_registration.describe().kind == kind
 
 
 @pytest.mark.parametrize(

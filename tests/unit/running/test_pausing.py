@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from orderflow.application.backoff import Backoff, Gathering, Pace, pause, unless_stopped
+from orderflow.application.backoff import Backoff, Linger, RateLimit, pause, unless_stopped
 from orderflow.domain.errors import InvalidInput
 
 
@@ -47,7 +47,7 @@ async def test_what_was_waited_for_may_fail() -> None:
 
 
 def test_news_gathers_in_proportion_to_the_work_and_never_longer_than_allowed() -> None:
-    gathering = Gathering(share=0.2, longest=0.25)
+    gathering = Linger(share=0.2, longest=0.25)
 
     assert gathering.after(0.01) == pytest.approx(0.04)
     assert gathering.after(10.0) == 0.25
@@ -70,7 +70,7 @@ class Time:
 
 async def test_a_pace_spreads_the_turns_evenly_and_lets_the_first_go_at_once() -> None:
     time = Time()
-    pace = Pace(4, time, time.sleep)
+    pace = RateLimit(4, time, time.sleep)
 
     for _ in range(5):
         await pace.turn()
@@ -80,7 +80,7 @@ async def test_a_pace_spreads_the_turns_evenly_and_lets_the_first_go_at_once() -
 
 async def test_turns_that_were_not_taken_are_not_made_up_for() -> None:
     time = Time()
-    pace = Pace(4, time, time.sleep)
+    pace = RateLimit(4, time, time.sleep)
     await pace.turn()
     time.now += 10
 
@@ -92,7 +92,7 @@ async def test_turns_that_were_not_taken_are_not_made_up_for() -> None:
 
 async def test_without_a_rate_nobody_waits() -> None:
     time = Time()
-    pace = Pace(None, time, time.sleep)
+    pace = RateLimit(None, time, time.sleep)
 
     for _ in range(5):
         await pace.turn()
@@ -103,4 +103,4 @@ async def test_without_a_rate_nobody_waits() -> None:
 @pytest.mark.parametrize("rate", [0, -1, float("inf"), float("nan")])
 def test_what_is_no_rate_is_refused(rate: float) -> None:
     with pytest.raises(InvalidInput, match="more than 0"):
-        Pace(rate)
+        RateLimit(rate)

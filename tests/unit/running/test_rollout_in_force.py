@@ -4,15 +4,15 @@ import asyncio
 
 import pytest
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.application.operator_note import Word
-from orderflow.application.rollout.cached_rollout import RolloutInForce
-from orderflow.application.rollout.rollout import InForce, Rollout
+from orderflow.application.operator_note import OperatorNote
+from orderflow.application.rollout.cached_rollout import CachedRollout
+from orderflow.application.rollout.rollout import Rollout, RolloutState
 from orderflow.domain.errors import StorageUnavailable
 from pytest_mock import MockerFixture
 
 from tests.unit.domain.cast import AT
 
-WORD = Word(by="ann", why="phase two", at=AT)
+WORD = OperatorNote(by="ann", reason="phase two", at=AT)
 
 
 class Seconds:
@@ -25,25 +25,25 @@ class Seconds:
         return self.now
 
 
-def in_force(rollout: Rollout, clock: Seconds) -> RolloutInForce:
-    return RolloutInForce(rollout, lambda: 256, every=0.4, clock=clock)
+def current_rollout(rollout: Rollout, clock: Seconds) -> CachedRollout:
+    return CachedRollout(rollout, lambda: 256, every=0.4, clock=clock)
 
 
 async def test_many_looks_at_once_are_one_question(mocker: MockerFixture) -> None:
     rollout = mocker.create_autospec(Rollout, instance=True, spec_set=True)
-    rollout.in_force.return_value = InForce(10, {"analytics": WORD})
-    known = in_force(rollout, Seconds())
+    rollout.current_rollout.return_value = RolloutState(10, {"analytics": WORD})
+    known = current_rollout(rollout, Seconds())
 
     shares = await asyncio.gather(*(known.published_buckets() for _ in range(50)))
 
     assert set(shares) == {26}
     assert (await known.pauses("analytics"), await known.pauses("inventory")) == (True, False)
-    assert rollout.in_force.await_count == 1
+    assert rollout.current_rollout.await_count == 1
 
 
 async def test_a_change_is_seen_within_a_second() -> None:
     storage, clock = MemoryStorage(), Seconds()
-    known = in_force(storage.rollout, clock)
+    known = current_rollout(storage.rollout, clock)
     await known()
     await storage.rollout.set_share(0, WORD)
 
@@ -54,8 +54,8 @@ async def test_a_change_is_seen_within_a_second() -> None:
 
 async def test_a_storage_that_does_not_answer_is_asked_again_at_once(mocker: MockerFixture) -> None:
     rollout = mocker.create_autospec(Rollout, instance=True, spec_set=True)
-    rollout.in_force.side_effect = [StorageUnavailable("database", "away"), InForce(50)]
-    known = in_force(rollout, Seconds())
+    rollout.current_rollout.side_effect = [StorageUnavailable("database", "away"), RolloutState(50)]
+    known = current_rollout(rollout, Seconds())
 
     with pytest.raises(StorageUnavailable):
         await known()

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from attrs import define, evolve, field
 from orderflow.application.analytics.analyse import Analyse
-from orderflow.application.backoff import Backoff, Gathering
-from orderflow.application.consuming.consumer import Handled
+from orderflow.application.backoff import Backoff, Linger
+from orderflow.application.consuming.consumer import BatchResult
 from orderflow.application.consuming.run_consumer import RunConsumer
-from orderflow.application.event_log.records import Foreign, LogRecord, bucket_of
+from orderflow.application.event_log.records import LogRecord, UnrecognizedRecord, bucket_of
 from orderflow.application.orders.write_set import WriteSet
 from orderflow.domain.errors import StorageUnavailable, StreamUnavailable
 from orderflow.domain.events import OrderCreated, OrderLine
@@ -23,7 +23,7 @@ from tests.support.effects import World, memory_world
 from tests.support.waiting import eventually_async
 
 BUCKET = 7
-Record = LogRecord | Foreign
+Record = LogRecord | UnrecognizedRecord
 
 
 @define(eq=False)
@@ -55,7 +55,7 @@ class Tape:
         self.at = self.done_at
         self.rewinds += 1
 
-    async def stand_by(self) -> None:
+    async def pause(self) -> None:
         self.stood_by += 1
 
     async def close(self) -> None:
@@ -71,14 +71,14 @@ class Handling:
     overtaken: int = 0
     given: list[Sequence[Record]] = field(factory=list)
 
-    async def __call__(self, records: Sequence[Record]) -> Handled:
+    async def __call__(self, records: Sequence[Record]) -> BatchResult:
         self.given.append(records)
         if self.failures:
             self.failures -= 1
             raise StorageUnavailable("database", "away")
         if self.overtaken:
             self.overtaken -= 1
-            return Handled()
+            return BatchResult()
         return await self.world.handling(Analyse())(records)
 
 
@@ -203,7 +203,7 @@ async def test_a_stop_finishes_the_batch_in_hand(world: World, records: Sequence
     stop, tape = asyncio.Event(), Tape([records])
 
     class Stopping(Handling):
-        async def __call__(self, given: Sequence[Record]) -> Handled:
+        async def __call__(self, given: Sequence[Record]) -> BatchResult:
             stop.set()
             return await super().__call__(given)
 
@@ -216,7 +216,7 @@ async def test_a_stop_finishes_the_batch_in_hand(world: World, records: Sequence
 async def test_news_may_gather_after_a_batch_that_was_not_full_and_a_stop_does_not_wait_for_it(
     world: World, records: Sequence[LogRecord]
 ) -> None:
-    an_hour, stop = Gathering(share=1e-12, longest=3600), asyncio.Event()
+    an_hour, stop = Linger(share=1e-12, longest=3600), asyncio.Event()
     tape = Tape([records[:4], records[4:6], records[6:]])
     run = consumer(tape, Handling(world), batch=4, gathering=an_hour)
     task = asyncio.create_task(run(stop))

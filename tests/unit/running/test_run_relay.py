@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from attrs import define, field
 from orderflow.adapters.memory import LocalWakeup, MemoryStorage, MemoryTopic
-from orderflow.application.event_log.records import FLOOR, LogRecord
+from orderflow.application.event_log.records import RELAY, LogRecord
 from orderflow.application.orders.write_set import WriteSet
-from orderflow.application.relay.ports import HandedOver, nobody_waits
+from orderflow.application.relay.ports import OnFlushed, noop
 from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.application.relay.run_relay import RunRelay
 from orderflow.domain.errors import LogBehindTopic, StreamUnavailable
@@ -26,7 +26,7 @@ class FailingTopic(MemoryTopic):
     failing: int = 0
     closed: bool = field(default=False, init=False)
 
-    async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
+    async def publish(self, records: Sequence[LogRecord], on_flushed: OnFlushed = noop) -> None:
         if self.failing:
             self.failing -= 1
             raise StreamUnavailable("Kafka", "away")
@@ -66,7 +66,7 @@ async def test_it_publishes_all_that_is_pending_and_ends_in_order() -> None:
     await running
 
     assert [record.position for record in topic.records] == list(range(1, 21))
-    assert dict(await storage.cursors.positions(FLOOR)) == dict(await storage.log.heads())
+    assert dict(await storage.cursors.positions(RELAY)) == dict(await storage.log.heads())
     assert topic.closed
 
 
@@ -132,7 +132,7 @@ async def test_cursors_are_noted_as_it_goes() -> None:
     await add(storage, 5)
     running = asyncio.create_task(relay(storage, MemoryTopic(), floor_interval=0.0, poll_interval=0.01)(stop))
 
-    await eventually_async(lambda: storage.cursors.positions(FLOOR))
+    await eventually_async(lambda: storage.cursors.positions(RELAY))
 
     assert not running.done()
     stop.set()

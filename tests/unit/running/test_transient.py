@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import pytest
 from attrs import define
 from orderflow.application.backoff import Backoff
-from orderflow.application.consuming.consumer import Handled
+from orderflow.application.consuming.consumer import BatchResult
 from orderflow.application.consuming.run_consumer import RunConsumer
 from orderflow.application.consuming.transient import may_pass
-from orderflow.application.event_log.records import Foreign, LogRecord
+from orderflow.application.event_log.records import LogRecord, UnrecognizedRecord
 from orderflow.domain.errors import (
     ConcurrentChange,
     CorruptHistory,
@@ -82,13 +82,13 @@ class Hesitating:
     times: int
     given: list[int]
 
-    async def __call__(self, records: Sequence[LogRecord | Foreign]) -> Handled:
+    async def __call__(self, records: Sequence[LogRecord | UnrecognizedRecord]) -> BatchResult:
         self.given.append(len(records))
         if not self.times:
-            return Handled(events=len(records))
+            return BatchResult(events=len(records))
         self.times -= 1
         rest = tuple(each for each in records[len(records) // 2 :] if isinstance(each, LogRecord))
-        return Handled(events=len(records) - len(rest), left=rest)
+        return BatchResult(events=len(records) - len(rest), left=rest)
 
 
 async def loop(times: int, a_moment: Backoff) -> tuple[RunConsumer, Hesitating, Tape]:

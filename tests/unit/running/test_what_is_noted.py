@@ -10,7 +10,7 @@ import pytest
 from orderflow import OrderFlow
 from orderflow.adapters.memory import LocalWakeup, MemoryStorage
 from orderflow.adapters.sql.health import trouble
-from orderflow.application.health.facts import Cause
+from orderflow.application.health.facts import FailureReason
 from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.application.relay.run_relay import RunRelay
 from orderflow.domain.errors import InvalidInput, StorageUnavailable, StreamUnavailable
@@ -88,7 +88,7 @@ async def test_an_api_tells_of_what_was_not_its_callers_fault(
     async def fails(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderViews.get", fails)
+    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderQueries.get", fails)
     heard: list[Exception] = []
 
     async with calling(Installation().app(failed=heard.append)) as client:
@@ -100,16 +100,16 @@ async def test_an_api_tells_of_what_was_not_its_callers_fault(
 @pytest.mark.parametrize(
     ("beneath", "cause"),
     [
-        (socket.gaierror(-2, "Name or service not known"), Cause.NO_SUCH_HOST),
-        (ConnectionRefusedError(111, "Connect call failed"), Cause.REFUSED),
-        (TimeoutError(), Cause.TIMEOUT),
-        (ssl.SSLCertVerificationError(1, "certificate verify failed"), Cause.TLS),
-        (ConnectionError("PostgreSQL server rejected SSL upgrade"), Cause.TLS),
-        (ConnectionResetError(104, "Connection reset by peer"), Cause.DROPPED),
-        (OSError(5, "Input/output error"), Cause.OTHER),
+        (socket.gaierror(-2, "Name or service not known"), FailureReason.NO_SUCH_HOST),
+        (ConnectionRefusedError(111, "Connect call failed"), FailureReason.REFUSED),
+        (TimeoutError(), FailureReason.TIMEOUT),
+        (ssl.SSLCertVerificationError(1, "certificate verify failed"), FailureReason.TLS),
+        (ConnectionError("PostgreSQL server rejected SSL upgrade"), FailureReason.TLS),
+        (ConnectionResetError(104, "Connection reset by peer"), FailureReason.DROPPED),
+        (OSError(5, "Input/output error"), FailureReason.OTHER),
     ],
 )
-def test_why_a_database_does_not_answer_is_told_by_what_lies_beneath(beneath: Exception, cause: Cause) -> None:
+def test_why_a_database_does_not_answer_is_told_by_what_lies_beneath(beneath: Exception, cause: FailureReason) -> None:
     try:
         raise StorageUnavailable("postgresql", "no answer") from beneath
     except StorageUnavailable as error:

@@ -11,15 +11,15 @@ from orderflow.adapters.memory import MemoryTopic
 from orderflow.adapters.telemetry import Instruments
 from orderflow.adapters.telemetry.metrics import catalogue as the
 from orderflow.adapters.telemetry.metrics.instrumented import (
-    WatchedCommand,
-    WatchedNotifier,
-    WatchedPublishing,
-    WatchedRelayTopic,
+    InstrumentedCommand,
+    InstrumentedNotifier,
+    InstrumentedPublishing,
+    InstrumentedRelayTopic,
 )
 from orderflow.adapters.telemetry.metrics.kafka_clients import KafkaClients
 from orderflow.application.event_log.records import LogRecord
 from orderflow.application.notifications.notification import Contact, Message, Receipt
-from orderflow.application.relay.ports import HandedOver, nobody_waits
+from orderflow.application.relay.ports import OnFlushed, noop
 from orderflow.domain.errors import ChannelUnavailable, IllegalTransition, StreamUnavailable
 
 from tests.support.metrics import Scraped
@@ -58,7 +58,7 @@ async def test_a_fault_in_a_command_counts_as_other_and_is_raised() -> None:
     instruments = Instruments()
 
     with pytest.raises(ZeroDivisionError):
-        await WatchedCommand("create_order", broken, instruments)()
+        await InstrumentedCommand("create_order", broken, instruments)()
 
     assert Scraped.counted(instruments).by(the.COMMANDS, "outcome") == {"other": 1}
 
@@ -70,7 +70,7 @@ async def test_who_gives_up_before_the_answer_is_not_counted() -> None:
         asking.set()
         await asyncio.Event().wait()
 
-    asked = asyncio.create_task(WatchedCommand("create_order", slow, instruments)())
+    asked = asyncio.create_task(InstrumentedCommand("create_order", slow, instruments)())
     await asking.wait()
 
     asked.cancel()
@@ -80,7 +80,7 @@ async def test_who_gives_up_before_the_answer_is_not_counted() -> None:
 
 
 class BrokenTopic(MemoryTopic):
-    async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
+    async def publish(self, records: Sequence[LogRecord], on_flushed: OnFlushed = noop) -> None:
         raise StreamUnavailable("Kafka", "gone")
 
 
@@ -92,7 +92,7 @@ async def test_a_relays_transaction_is_counted_by_type_and_outcome_with_its_size
     await shop.live("o1")
     records = await shop.records()
 
-    await asyncio.gather(WatchedRelayTopic(topic, instruments).publish(records), return_exceptions=True)
+    await asyncio.gather(InstrumentedRelayTopic(topic, instruments).publish(records), return_exceptions=True)
 
     seen = Scraped.counted(instruments)
     assert seen.by(the.SENT_MESSAGES, "outcome", via="relay") == {outcome: len(records)}
@@ -106,7 +106,7 @@ async def test_of_a_direct_publishing_each_event_has_its_own_outcome() -> None:
     await shop.live("o1")
     records = (await shop.records())[:3]
 
-    WatchedPublishing(instruments, "direct")(records, [True, False, True], 0.004)
+    InstrumentedPublishing(instruments, "direct")(records, [True, False, True], 0.004)
 
     seen = Scraped.counted(instruments)
     assert seen.by(the.SENT_MESSAGES, "outcome", via="direct") == {"ok": 2, "failed": 1}
@@ -138,7 +138,7 @@ class Channel:
 )
 async def test_a_message_is_counted_by_what_its_channel_said(answer: Receipt | Exception, outcome: str) -> None:
     instruments = Instruments()
-    channel = WatchedNotifier(Channel(answer), instruments)
+    channel = InstrumentedNotifier(Channel(answer), instruments)
     message = Message(
         key="k", recipient="C1", address="a@b", subject="", text="", order_id="o1", sequence=1, event_type="t"
     )

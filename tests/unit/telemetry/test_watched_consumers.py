@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from attrs import define, field
 from orderflow.adapters import wire
-from orderflow.adapters.memory.consumer_store import MemoryEffects
+from orderflow.adapters.memory.consumer_store import MemoryConsumerStores
 from orderflow.adapters.telemetry import Instruments
 from orderflow.adapters.telemetry.metrics import catalogue as the
-from orderflow.adapters.telemetry.metrics.instrumented_consumers import WatchedBatches, watched
+from orderflow.adapters.telemetry.metrics.instrumented_consumers import InstrumentedBatches, watched
 from orderflow.application.analytics.analyse import Analyse
-from orderflow.application.consuming.consumer import Consumer, ConsumerWork
+from orderflow.application.consuming.consumer import Consumer, ConsumerTransaction
 from orderflow.application.consuming.handle_batch import HandleBatch
 from orderflow.application.consuming.handlers import HandlerConsumer
 from orderflow.application.dead_letters.redrive import Redrive
@@ -32,7 +32,7 @@ class Faulty:
     failure: Exception = field(factory=lambda: RuntimeError("no"))
     name: str = "analytics"
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
         await Analyse().handle(deliveries, work)
         if any(delivery.event.order_id in self.broken for delivery in deliveries):
             raise self.failure
@@ -48,22 +48,22 @@ class Watching:
     consumer: Consumer
     shop: Shop = field(factory=Shop)
     instruments: Instruments = field(factory=Instruments)
-    effects: MemoryEffects = field(init=False)
-    handle: WatchedBatches = field(init=False)
+    effects: MemoryConsumerStores = field(init=False)
+    handle: InstrumentedBatches = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.effects = MemoryEffects(self.shop.storage.cursors)
+        self.effects = MemoryConsumerStores(self.shop.storage.cursors)
         self.handle = self.handler()
 
-    def handler(self) -> WatchedBatches:
+    def handler(self) -> InstrumentedBatches:
         seen, store = watched(self.consumer, self.effects.store, self.instruments)
         batch = HandleBatch(seen, store, self.shop.storage.cursors, wire.decode_record, self.shop.clock)
-        return WatchedBatches(batch, self.consumer.name, self.instruments)
+        return InstrumentedBatches(batch, self.consumer.name, self.instruments)
 
     async def redrive(self) -> None:
         seen, store = watched(self.consumer, self.effects.store, self.instruments)
         redrive = Redrive(seen, store, self.effects.dead_letters, wire.decode_record, HandClock())
-        await redrive(by="ann", why="it is mended")
+        await redrive(by="ann", reason="it is mended")
 
     @property
     def seen(self) -> Scraped:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 from orderflow import OrderFlow, OrderNotFound, Settings
-from orderflow.application.event_log.records import LogRecord, Place
+from orderflow.application.event_log.records import LogRecord, RecordLocation
 from orderflow.application.health.trace_order import Handling, Moment, TraceOrder
 from orderflow.domain.actor import Actor
 from orderflow.domain.errors import StreamUnavailable
@@ -26,11 +26,11 @@ class Topic:
         self.failure = failure
         self.without = without
 
-    async def find(self, records: Sequence[LogRecord], since: Sequence[datetime]) -> Mapping[str, Place]:
+    async def find(self, records: Sequence[LogRecord], since: Sequence[datetime]) -> Mapping[str, RecordLocation]:
         if self.failure is not None:
             raise self.failure
         return {
-            record.event_id: Place("orders", 1, record.sequence, at + timedelta(milliseconds=500))
+            record.event_id: RecordLocation("orders", 1, record.sequence, at + timedelta(milliseconds=500))
             for record, at in zip(records, since, strict=True)
             if record.sequence != self.without
         }

@@ -14,7 +14,7 @@ from orderflow.adapters import wire
 from orderflow.adapters.telemetry.tracing.traced import Destination, TracedHandling, TracedRelayTopic
 from orderflow.adapters.telemetry.tracing.tracing import Tracing, context_of, sampled, traceparent_of
 from orderflow.application.event_log.records import LogRecord
-from orderflow.application.relay.ports import HandedOver, nobody_waits
+from orderflow.application.relay.ports import OnFlushed, noop
 from orderflow.application.request_context import Request, answering, current_request, is_traceparent
 from orderflow.domain.errors import NotConfigured, StreamUnavailable
 
@@ -179,7 +179,7 @@ class Topic:
     async def cursors(self) -> dict[int, int | None]:
         return {}
 
-    async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
+    async def publish(self, records: Sequence[LogRecord], on_flushed: OnFlushed = noop) -> None:
         if self.failure is not None:
             raise self.failure
 

@@ -8,12 +8,12 @@ from orderflow.adapters.memory import MemoryStorage
 from orderflow.application.event_log.readers import Readers
 from orderflow.application.event_log.records import bucket_of
 from orderflow.application.health.lag import Lag, ReaderLag
-from orderflow.application.operator_note import Word
+from orderflow.application.operator_note import OperatorNote
 
 from tests.contracts.orders import placed
 from tests.unit.domain.cast import AT
 
-WORD = Word(by="tests", why="to see", at=AT)
+WORD = OperatorNote(by="tests", reason="to see", at=AT)
 
 
 @pytest.fixture

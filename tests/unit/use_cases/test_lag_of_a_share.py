@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 from orderflow.adapters.memory import MemoryStorage, MemoryTopic
 from orderflow.application.event_log.readers import Readers
-from orderflow.application.event_log.records import FLOOR
+from orderflow.application.event_log.records import RELAY
 from orderflow.application.health.lag import Lag, ReaderLag
-from orderflow.application.operator_note import Word
+from orderflow.application.operator_note import OperatorNote
 from orderflow.application.relay.publish_pending import PublishPending
-from orderflow.application.rollout.cached_rollout import RolloutInForce
+from orderflow.application.rollout.cached_rollout import CachedRollout
 
 from tests.support.shop import Shop
 from tests.unit.domain.cast import AT
 
-WORD = Word(by="ann", why="phase two", at=AT)
+WORD = OperatorNote(by="ann", reason="phase two", at=AT)
 SHARE = 26
 
 
@@ -39,9 +39,9 @@ class Installation:
         return cls(shop.storage, relayed=relayed)
 
     async def relay(self) -> None:
-        in_force = RolloutInForce(self.storage.rollout, lambda: self.storage.buckets, every=0)
+        current_rollout = CachedRollout(self.storage.rollout, lambda: self.storage.buckets, every=0)
         pending = PublishPending(
-            self.storage.log, MemoryTopic(), self.storage.cursors, share=in_force.published_buckets
+            self.storage.log, MemoryTopic(), self.storage.cursors, share=current_rollout.published_buckets
         )
         while await pending():
             continue
@@ -59,7 +59,7 @@ class Installation:
 async def test_the_relay_is_to_come_to_the_share_and_the_rest_is_held() -> None:
     there = await Installation.with_orders()
 
-    relay = await there.of(FLOOR)
+    relay = await there.of(RELAY)
 
     assert relay.events == await there.events(inside=True) > 0
     assert relay.held == await there.events(inside=False) > 0
@@ -70,7 +70,7 @@ async def test_a_relay_that_has_published_the_share_has_caught_up() -> None:
 
     await there.relay()
 
-    relay = await there.of(FLOOR)
+    relay = await there.of(RELAY)
     assert (relay.events, relay.waited_for) == (0, False)
     assert relay.held == await there.events(inside=False)
 

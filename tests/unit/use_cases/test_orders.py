@@ -11,10 +11,10 @@ from orderflow.application.clock import Clock, NewId
 from orderflow.application.orders.assign_shipper import AssignShipper
 from orderflow.application.orders.change_order import ChangeOrder
 from orderflow.application.orders.create_order import CreateOrder, NewOrder
-from orderflow.application.orders.ports import EventPublisher, OrderRepository, PaymentBook
+from orderflow.application.orders.ports import EventPublisher, OrderRepository, PaymentAttemptStore
 from orderflow.application.orders.queries import OrderQuery
 from orderflow.application.orders.retry import ATTEMPTS
-from orderflow.application.orders.unit_of_work import GatheringWork
+from orderflow.application.orders.unit_of_work import WriteSetTransaction
 from orderflow.application.request_context import IdempotencyKey, Request, answering
 from orderflow.domain.actor import Actor
 from orderflow.domain.errors import (
@@ -63,7 +63,7 @@ class Mocked:
     def __init__(self, mocker: MockerFixture) -> None:
         self.orders = mocker.create_autospec(OrderRepository, instance=True, spec_set=True)
         self.events = mocker.create_autospec(EventPublisher, instance=True, spec_set=True)
-        self.payments = mocker.create_autospec(PaymentBook, instance=True, spec_set=True)
+        self.payments = mocker.create_autospec(PaymentAttemptStore, instance=True, spec_set=True)
         self.clock = mocker.create_autospec(Clock, instance=True, spec_set=True, return_value=NOW)
         self.new_id = mocker.create_autospec(NewId, instance=True, spec_set=True, return_value="made-1")
         self.conflicts = 0
@@ -71,7 +71,7 @@ class Mocked:
 
     @asynccontextmanager
     async def unit_of_work(self):  # type: ignore[no-untyped-def]
-        yield GatheringWork(self.orders, self.events, self.payments)
+        yield WriteSetTransaction(self.orders, self.events, self.payments)
         if self.conflicts:
             self.conflicts -= 1
             raise ConcurrentChange("O1", 1)

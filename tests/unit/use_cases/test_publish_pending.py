@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from orderflow.adapters.memory import MemoryTopic
 from orderflow.application.event_log.ports import EventLog
-from orderflow.application.event_log.records import BUCKETS, FLOOR, LogRecord, Positions
-from orderflow.application.relay.ports import HandedOver, RelayTopic, nobody_waits
+from orderflow.application.event_log.records import BUCKETS, RELAY, LogRecord, Positions
+from orderflow.application.relay.ports import OnFlushed, RelayTopic, noop
 from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.domain.errors import LogBehindTopic, StorageUnavailable, StreamUnavailable
 from pytest_mock import MockerFixture
@@ -32,7 +32,7 @@ async def test_a_relay_notes_positions_that_one_before_it_brought_there_and_did_
     assert await successor() == 0
     await successor.note_floor()
 
-    assert dict(await storage.cursors.positions(FLOOR)) == dict(await storage.log.heads())
+    assert dict(await storage.cursors.positions(RELAY)) == dict(await storage.log.heads())
 
 
 async def test_without_cursors_on_the_topic_it_goes_on_from_the_floor() -> None:
@@ -89,9 +89,9 @@ class TestReadingAhead:
                 read_ahead.set()
             return await shop.storage.log.read(after, limit=limit)
 
-        async def publish(_: Sequence[LogRecord], handed_over: HandedOver) -> None:
+        async def publish(_: Sequence[LogRecord], on_flushed: OnFlushed) -> None:
             assert log.read.call_count == 1
-            handed_over()
+            on_flushed()
             await asyncio.wait_for(read_ahead.wait(), 10)
 
         log.read.side_effect, topic.publish.side_effect = read, publish
@@ -115,10 +115,10 @@ class TestReadingAhead:
         shop, topic = await _shop_with(6), MemoryTopic()
         kept, lost = topic.publish, iter([None, StreamUnavailable("Kafka", "it is away"), None, None])
 
-        async def publish(records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
+        async def publish(records: Sequence[LogRecord], on_flushed: OnFlushed = noop) -> None:
             if error := next(lost):
                 raise error
-            await kept(records, handed_over)
+            await kept(records, on_flushed)
 
         mocker.patch.object(MemoryTopic, "publish", side_effect=publish)
         pending = PublishPending(shop.storage.log, topic, shop.storage.cursors, batch=2)

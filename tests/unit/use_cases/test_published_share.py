@@ -3,9 +3,9 @@
 import pytest
 from orderflow.adapters.memory import MemoryTopic
 from orderflow.application.event_log.records import BUCKETS, LogRecord
-from orderflow.application.operator_note import Word
+from orderflow.application.operator_note import OperatorNote
 from orderflow.application.relay.publish_pending import PublishPending
-from orderflow.application.rollout.cached_rollout import RolloutInForce
+from orderflow.application.rollout.cached_rollout import CachedRollout
 from orderflow.application.rollout.rollout import buckets_of
 from orderflow.domain.errors import LogBehindTopic
 
@@ -13,7 +13,7 @@ from tests.support.shop import Shop
 from tests.unit.domain.cast import AT
 
 ORDERS = 60
-WORD = Word(by="ann", why="phase two", at=AT)
+WORD = OperatorNote(by="ann", reason="phase two", at=AT)
 
 
 class Relay:
@@ -22,9 +22,9 @@ class Relay:
     def __init__(self, *, batch: int = 7) -> None:
         self.shop, self.topic = Shop(), MemoryTopic()
         self.storage = self.shop.storage
-        in_force = RolloutInForce(self.storage.rollout, lambda: self.storage.buckets, every=0)
+        current_rollout = CachedRollout(self.storage.rollout, lambda: self.storage.buckets, every=0)
         self.pending = PublishPending(
-            self.storage.log, self.topic, self.storage.cursors, batch=batch, share=in_force.published_buckets
+            self.storage.log, self.topic, self.storage.cursors, batch=batch, share=current_rollout.published_buckets
         )
 
     async def orders(self, name: str) -> None:
@@ -35,7 +35,7 @@ class Relay:
         await self.storage.rollout.set_share(percent, WORD)
 
     async def publish(self) -> int:
-        """Batch after batch until nothing is left to publish; how many events."""
+        """RelayBatch after batch until nothing is left to publish; how many events."""
         published = 0
         while news := await self.pending():
             published += news

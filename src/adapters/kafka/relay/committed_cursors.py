@@ -10,11 +10,11 @@ from ....application.recovery.restore_guard import Committed
 from ....domain.errors import StreamUnavailable
 from ..client import BACKEND, OneThread, consumer, metadata, unavailable
 from ..settings import KafkaSettings
-from .offset_metadata import Note
+from .offset_metadata import OffsetMetadata
 
 
 @frozen
-class KafkaRelayCursors:
+class KafkaCommittedCursors:
     """``timeout`` bounds, in seconds, each thing that is asked of Kafka."""
 
     settings: KafkaSettings
@@ -53,7 +53,7 @@ class KafkaRelayCursors:
 
     def _of_note(self, answer: TopicPartition) -> Mapping[int, Committed]:
         try:
-            note = Note.read(answer.metadata or "", self.buckets)
+            note = OffsetMetadata.read(answer.metadata or "", self.buckets)
         except ValueError as unknown:
             raise StreamUnavailable(BACKEND, f"a cursor of the relays is not understood: {unknown}") from unknown
         return {b: Committed(at, note.marks.get(b), note.epoch, answer.partition) for b, at in note.positions.items()}

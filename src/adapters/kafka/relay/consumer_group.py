@@ -8,9 +8,9 @@ from attrs import define, field
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from ....domain.errors import StreamUnavailable
-from ..client import BACKEND, TellingConsumer, consumer, leaderless, metadata, unavailable
+from ..client import BACKEND, ReportingConsumer, consumer, leaderless, metadata, unavailable
 from ..settings import KafkaSettings
-from .offset_metadata import Note
+from .offset_metadata import OffsetMetadata
 
 _PREFERRED = {
     "heartbeat.interval.ms": "1000",
@@ -27,7 +27,7 @@ class RelayGroup:
     settings: KafkaSettings
     buckets: int
     timeout: float
-    _consumer: TellingConsumer = field(init=False)
+    _consumer: ReportingConsumer = field(init=False)
     _own: set[int] = field(factory=set, init=False)
 
     @classmethod
@@ -70,7 +70,7 @@ class RelayGroup:
             raise unavailable(f"topic {topic!r}", described.error)
         return len(described.partitions)
 
-    def notes(self, partitions: Iterable[int]) -> Mapping[int, Note | None]:
+    def notes(self, partitions: Iterable[int]) -> Mapping[int, OffsetMetadata | None]:
         """The committed note of each partition; a transaction that may yet commit one is waited for.
 
         Raises StreamUnavailable, also for a note that is not understood: it is never passed over.
@@ -98,13 +98,13 @@ class RelayGroup:
     def _end(self, partition: int) -> int:
         return self._consumer.get_watermark_offsets(TopicPartition(self.settings.topic, partition), self.timeout)[1]
 
-    def _note(self, answer: TopicPartition) -> Note | None:
+    def _note(self, answer: TopicPartition) -> OffsetMetadata | None:
         if answer.error is not None:
             raise unavailable("reading the cursors", answer.error)
         if not answer.metadata:
             return None
         try:
-            return Note.read(answer.metadata, self.buckets)
+            return OffsetMetadata.read(answer.metadata, self.buckets)
         except ValueError as unknown:
             raise StreamUnavailable(
                 BACKEND,

@@ -18,7 +18,7 @@ _UNMARKED = "~"
 
 
 @frozen
-class Note:
+class OffsetMetadata:
     """What the committed offset of one partition says.
 
     ``partitions`` is the number by which its relay shares out the buckets; it only ever grows.

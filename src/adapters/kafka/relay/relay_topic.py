@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 
 from attrs import define, evolve, field, frozen
 
-from ....application.event_log.records import BUCKETS, LogRecord, mark_of
+from ....application.event_log.records import BUCKETS, LogRecord, checksum_of
 from ....application.recovery.epochs import BEGINNING, Epochs
-from ....application.relay.ports import HandedOver, nobody_waits
+from ....application.relay.ports import OnFlushed, noop
 from ....domain.errors import LogGap, StreamUnavailable
 from ..client import BACKEND, OneThread
 from ..settings import KafkaSettings
 from .consumer_group import RelayGroup
-from .offset_metadata import Note
+from .offset_metadata import OffsetMetadata
 from .transactional_producer import RelayProducer
 
 READER = "relay"
@@ -28,14 +28,14 @@ _WAIT = 0.1
 
 
 @frozen
-class Term:
+class GenerationState:
     """What this relay knows in one generation of its group. ``notes`` is what each own partition's will say."""
 
     generation: bytes
     own: frozenset[int]
     epochs: Epochs
     partitions: int
-    notes: dict[int, Note]
+    notes: dict[int, OffsetMetadata]
     cursors: dict[int, int | None]
 
     def marks(self) -> Mapping[int, int]:
@@ -61,7 +61,7 @@ class KafkaRelayTopic:
     _thread: OneThread = field(factory=lambda: OneThread("relay"), init=False)
     _group: RelayGroup | None = field(default=None, init=False)
     _producer: RelayProducer = field(init=False)
-    _term: Term | None = field(default=None, init=False)
+    _term: GenerationState | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._producer = RelayProducer(self.settings, self.timeout)
@@ -81,13 +81,13 @@ class KafkaRelayTopic:
         term = self._term
         return term.marks() if term is not None else {}
 
-    async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
+    async def publish(self, records: Sequence[LogRecord], on_flushed: OnFlushed = noop) -> None:
         """``records`` stand on the topic once, in order, and the cursors have moved with them.
 
         Raises StreamUnavailable; LogGap for a record that does not follow its bucket's cursor.
         """
         if records:
-            await self._thread(self._publish, records, handed_over)
+            await self._thread(self._publish, records, on_flushed)
 
     async def close(self) -> None:
         """Leave the group, so that the others take over at once."""
@@ -107,7 +107,9 @@ class KafkaRelayTopic:
             self._term = self._begin(self._group, generation, own, epochs)
         return dict(self._term.cursors) if self._term is not None else {}
 
-    def _begin(self, group: RelayGroup, generation: bytes, own: frozenset[int], epochs: Epochs) -> Term | None:
+    def _begin(
+        self, group: RelayGroup, generation: bytes, own: frozenset[int], epochs: Epochs
+    ) -> GenerationState | None:
         """The term of this generation; None while it cannot begin. Raises LogBehindTopic for notes of a later epoch.
 
         The generation was taken before anything is read: what a later one changes, publishing finds out.
@@ -129,10 +131,15 @@ class KafkaRelayTopic:
         for bucket in cursors.keys() & reached.keys():
             partition = bucket % partitions
             kept[partition] = _moved_on(kept[partition], {bucket: reached[bucket]})
-        return Term(generation, own, epochs, partitions, kept, cursors)
+        return GenerationState(generation, own, epochs, partitions, kept, cursors)
 
     def _agreed(
-        self, group: RelayGroup, generation: bytes, notes: dict[int, Note | None], partitions: int, epochs: Epochs
+        self,
+        group: RelayGroup,
+        generation: bytes,
+        notes: dict[int, OffsetMetadata | None],
+        partitions: int,
+        epochs: Epochs,
     ) -> bool:
         """Whether all relays share the buckets out by ``partitions``; own partitions are sealed with it first.
 
@@ -142,7 +149,7 @@ class KafkaRelayTopic:
         if unsealed:
             seals = {}
             for partition in unsealed:
-                note = notes[partition] or Note(partitions, published=False, positions={}, epoch=epochs.now)
+                note = notes[partition] or OffsetMetadata(partitions, published=False, positions={}, epoch=epochs.now)
                 seals[partition] = evolve(note, partitions=partitions, published=False)
             self._producer.publish((), self._texts(seals), generation, ends=group.ends(seals))
         notes.update(_standing(group.notes(range(partitions)), epochs))
@@ -154,7 +161,7 @@ class KafkaRelayTopic:
             )
         return all(note is not None and note.partitions == partitions for note in notes.values())
 
-    def _publish(self, records: Sequence[LogRecord], handed_over: HandedOver) -> None:
+    def _publish(self, records: Sequence[LogRecord], on_flushed: OnFlushed) -> None:
         term, group = self._term, self._group
         if term is None or group is None or group.generation() != term.generation:
             self._term = None
@@ -163,18 +170,20 @@ class KafkaRelayTopic:
         notes = {}
         for partition in {bucket % term.partitions for bucket in moved}:
             its = {
-                b: (last.position, mark_of(last.body)) for b, last in moved.items() if b % term.partitions == partition
+                b: (last.position, checksum_of(last.body))
+                for b, last in moved.items()
+                if b % term.partitions == partition
             }
             notes[partition] = evolve(_moved_on(term.notes[partition], its), published=True)
         self._term = None  # not known until it is published
         placed = [(record.bucket % term.partitions, record) for record in records]
         texts = self._texts(notes)
-        self._producer.publish(placed, texts, term.generation, handed_over, ends={}, epoch=term.epochs.now)
+        self._producer.publish(placed, texts, term.generation, on_flushed, ends={}, epoch=term.epochs.now)
         term.notes.update(notes)
         term.cursors.update({bucket: last.position for bucket, last in moved.items()})
         self._term = term
 
-    def _texts(self, notes: Mapping[int, Note]) -> Mapping[int, str]:
+    def _texts(self, notes: Mapping[int, OffsetMetadata]) -> Mapping[int, str]:
         return {partition: note.text(self.buckets) for partition, note in notes.items()}
 
     def _leave(self) -> None:
@@ -185,12 +194,12 @@ class KafkaRelayTopic:
             self._group = None
 
 
-def _standing(notes: Mapping[int, Note | None], epochs: Epochs) -> dict[int, Note | None]:
+def _standing(notes: Mapping[int, OffsetMetadata | None], epochs: Epochs) -> dict[int, OffsetMetadata | None]:
     """What counts of these notes. Raises LogBehindTopic for one of a later epoch than the log's."""
     return {partition: note and note.standing(epochs) for partition, note in notes.items()}
 
 
-def _moved_on(note: Note, its: Mapping[int, tuple[int, int | None]]) -> Note:
+def _moved_on(note: OffsetMetadata, its: Mapping[int, tuple[int, int | None]]) -> OffsetMetadata:
     """``note`` with the positions of these buckets, and the marks of the events there where they are known."""
     marks = {**note.marks, **{bucket: mark for bucket, (_, mark) in its.items() if mark is not None}}
     for bucket in (bucket for bucket, (_, mark) in its.items() if mark is None):

@@ -10,9 +10,9 @@ from attrs import define, field
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from ....application.event_log.records import FIRST_EPOCH, LogRecord
-from ....application.relay.ports import HandedOver, nobody_waits
+from ....application.relay.ports import OnFlushed, noop
 from ... import wire
-from ..client import TellingProducer, hear, producer, said, unavailable
+from ..client import ReportingProducer, hear, producer, said, unavailable
 from ..settings import KafkaSettings
 
 _PREFERRED = {
@@ -34,14 +34,14 @@ class RelayProducer:
 
     settings: KafkaSettings
     timeout: float
-    _producer: TellingProducer | None = field(default=None, init=False)
+    _producer: ReportingProducer | None = field(default=None, init=False)
 
     def publish(
         self,
         records: Sequence[tuple[int, LogRecord]],
         notes: Mapping[int, str],
         membership: bytes,
-        handed_over: HandedOver = nobody_waits,
+        on_flushed: OnFlushed = noop,
         *,
         ends: Mapping[int, int],
         epoch: int = FIRST_EPOCH,
@@ -55,7 +55,7 @@ class RelayProducer:
         try:
             producer = self._ready()
             producer.begin_transaction()
-            reached = {**ends, **self._send(producer, records, epoch, handed_over)}
+            reached = {**ends, **self._send(producer, records, epoch, on_flushed)}
             offsets = [TopicPartition(self.settings.topic, p, reached[p], note) for p, note in notes.items()]
             self._send_offsets(producer, offsets, membership)
             producer.commit_transaction(self.timeout)
@@ -75,7 +75,7 @@ class RelayProducer:
             self._producer.purge()
             self._producer = None
 
-    def _ready(self) -> TellingProducer:
+    def _ready(self) -> ReportingProducer:
         if self._producer is None:
             name = f"{self.settings.relay_group}-{uuid4()}"
             fresh = producer(self.settings, {"transactional.id": name}, _PREFERRED, watched_as="relay")
@@ -84,7 +84,7 @@ class RelayProducer:
         return self._producer
 
     def _send(
-        self, producer: Producer, records: Sequence[tuple[int, LogRecord]], epoch: int, handed_over: HandedOver
+        self, producer: Producer, records: Sequence[tuple[int, LogRecord]], epoch: int, on_flushed: OnFlushed
     ) -> Mapping[int, int]:
         """Deliver ``records``; the end of each partition once the transaction's own marker stands there too."""
         last = {partition: at for at, (partition, _) in enumerate(records)}
@@ -109,7 +109,7 @@ class RelayProducer:
                     break
                 except BufferError:  # the client's queue is full; it empties within message.timeout.ms
                     producer.poll(0.1)
-        handed_over()
+        on_flushed()
         until = monotonic() + self.timeout
         while len(ends) < len(last):  # not flush(), which looks only every 10 ms
             producer.poll(max(0.0, until - monotonic()))

@@ -26,7 +26,7 @@ class Expected:
 
 
 @frozen
-class Batch:
+class WriteBatch:
     """All rows of some write sets, which together touch each order and each key once.
 
     Keys, orders and attempts are sorted, so that transactions wait for each other instead of locking each other out.
@@ -45,7 +45,7 @@ class Batch:
         return bool(self.keys or self.created or self.changed or self.attempts or self.events)
 
     @classmethod
-    def of(cls, sets: Sequence[WriteSet], buckets: int, *, event_limit: int) -> "Batch":
+    def of(cls, sets: Sequence[WriteSet], buckets: int, *, event_limit: int) -> "WriteBatch":
         """Raises EventTooLarge for an event of more than ``event_limit`` bytes."""
         orders = sorted(
             (Expected(row_of(order), writes.expected[order.id]) for writes in sets for order in writes.changed),

@@ -10,7 +10,7 @@ from ....domain.errors import ConcurrentChange, Conflict, StorageUnavailable
 from ..database import POSTGRESQL, Database
 from ..errors import lost_race
 from . import write_postgresql, write_sqlite
-from .batch import Batch
+from .batch import WriteBatch
 
 
 @frozen
@@ -32,7 +32,7 @@ class SqlCommitter:
         The sets touch each order and each idempotency key once. Whoever puts several together commits those that
         were not refused again without the others. Raises StorageUnavailable; EventTooLarge for an event of any.
         """
-        batch = Batch.of(sets, self.database.known_buckets(), event_limit=self.event_limit)
+        batch = WriteBatch.of(sets, self.database.known_buckets(), event_limit=self.event_limit)
         if not batch:
             return [None] * len(sets)
         write = write_postgresql.write if self.database.backend == POSTGRESQL else write_sqlite.write

@@ -9,7 +9,7 @@ from ....domain.errors import ConcurrentChange, Conflict, RequestAnswered
 
 
 @frozen
-class Losers:
+class Conflicts:
     """Idempotency keys, as (caller, key), that have an answer already, and orders that are at another version."""
 
     keys: Collection[tuple[str, str]] = ()

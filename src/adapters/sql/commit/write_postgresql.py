@@ -17,8 +17,8 @@ from ..event_log import order_events
 from ..idempotency import idempotency_keys
 from ..orders import orders
 from ..payment_attempts import payment_attempts
-from .batch import Batch, Expected
-from .conflicts import Losers
+from .batch import Expected, WriteBatch
+from .conflicts import Conflicts
 
 REFUSED = "OF001"
 """The SQLSTATE by which the statement takes itself back; the migrations make the function that raises it."""
@@ -55,7 +55,7 @@ _TAKEN = ["bucket", "many"]
 _NEWS = ["bucket", "ahead", *_EVENT]
 
 
-async def write(database: Database, batch: Batch) -> Losers:
+async def write(database: Database, batch: WriteBatch) -> Conflicts:
     """All rows of ``batch``, committed, or none where there are losers. Raises StorageUnavailable."""
     parts = [
         (_KEY, batch.keys),
@@ -70,7 +70,7 @@ async def write(database: Database, batch: Batch) -> Losers:
     if database.address is not None and database.pooled:
         given.append(database.address.bounds["lock_timeout"])
     done = await _execute(database, statement(*kinds, bounded=database.pooled), given)
-    return Losers() if done is None else _losers(batch, msgspec.json.decode(done))
+    return Conflicts() if done is None else _conflicts(batch, msgspec.json.decode(done))
 
 
 async def _execute(database: Database, sql: str, given: Sequence[Any]) -> str | None:
@@ -95,10 +95,10 @@ def _order_row(order: Expected) -> dict[str, Any]:
     return {**order.row, **json, "expected": order.version}
 
 
-def _losers(batch: Batch, done: Mapping[str, Any]) -> Losers:
+def _conflicts(batch: WriteBatch, done: Mapping[str, Any]) -> Conflicts:
     keys = {(key["caller"], key["key"]) for key in batch.keys} - {(c, k) for c, k in done["keys"] or ()}
     ids = {order.order_id for order in (*batch.created, *batch.changed)} - set(done["orders"] or ())
-    return Losers(keys=keys) if keys else Losers(orders=ids)
+    return Conflicts(keys=keys) if keys else Conflicts(orders=ids)
 
 
 @frozen

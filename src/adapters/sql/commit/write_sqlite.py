@@ -11,8 +11,8 @@ from ..event_log import log_heads, order_events
 from ..idempotency import idempotency_keys
 from ..orders import orders
 from ..payment_attempts import payment_attempts
-from .batch import Batch, Expected
-from .conflicts import Losers
+from .batch import Expected, WriteBatch
+from .conflicts import Conflicts
 
 _TAKE_KEY = insert_or(idempotency_keys).on_conflict_do_nothing()
 _CREATE_ORDER = insert_or(orders).on_conflict_do_nothing()
@@ -32,27 +32,27 @@ _APPEND_EVENT = insert(order_events)
 class _NotCommitted(Exception):
     """Takes the transaction back because of its losers; never leaves this file."""
 
-    def __init__(self, losers: Losers) -> None:
+    def __init__(self, losers: Conflicts) -> None:
         self.losers = losers
 
 
-async def write(database: Database, batch: Batch) -> Losers:
+async def write(database: Database, batch: WriteBatch) -> Conflicts:
     """All rows of ``batch``, committed, or none where there are losers. Raises StorageUnavailable."""
     try:
         await database.in_one_go(lambda connection: _write(connection, batch))
     except _NotCommitted as outcome:
         return outcome.losers
-    return Losers()
+    return Conflicts()
 
 
-def _write(connection: Connection, batch: Batch) -> None:
+def _write(connection: Connection, batch: WriteBatch) -> None:
     """Keys, orders, attempts, and events last."""
     if lost_keys := {(k["caller"], k["key"]) for k in batch.keys if not _done(connection, _TAKE_KEY, k)}:
-        raise _NotCommitted(Losers(keys=lost_keys))
+        raise _NotCommitted(Conflicts(keys=lost_keys))
     late = {o.order_id for o in batch.created if not _done(connection, _CREATE_ORDER, o.row)}
     late |= {o.order_id for o in batch.changed if not _done(connection, _CHANGE_ORDER, _change(o))}
     if late:
-        raise _NotCommitted(Losers(orders=late))
+        raise _NotCommitted(Conflicts(orders=late))
     if batch.attempts:
         connection.execute(_KEEP_ATTEMPT, list(batch.attempts))
     if batch.events:

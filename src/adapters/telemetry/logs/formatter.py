@@ -18,7 +18,7 @@ import structlog
 from attrs import define, field
 
 from ....application.log_lines import EACH
-from ....application.redaction import MASK, code_of, context_of, scrubbed, told, traceback_of
+from ....application.redaction import MASK, code_of, context_of, error_text, redact, traceback_of
 from ....application.request_context import current_request
 
 KEYS = (
@@ -84,7 +84,7 @@ class LineFormatter(logging.Formatter):
         self._inner = structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*SHARED, structlog.stdlib.ExtraAdder(), _quiet],
             processors=[
-                told_error,
+                error_fields,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 self._discreet,
                 self._line,
@@ -120,7 +120,7 @@ class LineFormatter(logging.Formatter):
     def _clean(self, value: Any) -> Any:
         match value:
             case str():
-                text = scrubbed(value[:LONGEST])
+                text = redact(value[:LONGEST])
                 return text if self._known is None else self._known.sub(MASK, text)
             case int() | float() | bool() | None:
                 return value
@@ -151,7 +151,7 @@ def where(_: Any, __: str, line: Line) -> Line:
     return line
 
 
-def told_error(_: Any, __: str, line: Line) -> Line:
+def error_fields(_: Any, __: str, line: Line) -> Line:
     """``error`` and ``exc_info`` as a code, a context, and the way the exception took; nothing that was sent."""
     error, raised = line.get("error"), _raised(line.pop("exc_info", None), line.get("_record"))
     if raised is not None:
@@ -162,7 +162,7 @@ def told_error(_: Any, __: str, line: Line) -> Line:
     elif isinstance(error, str):
         line["error"] = {"code": error}
     if isinstance(line["event"], BaseException):
-        line["event"] = told(line["event"])
+        line["event"] = error_text(line["event"])
     return line
 
 

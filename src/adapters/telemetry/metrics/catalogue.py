@@ -180,7 +180,7 @@ LAG_SECONDS = _state(
 PAUSED = _state("orderflow_consumer_paused", "Whether a consumer is told to stand still: 1 or 0.", of.CONSUMER)
 PARKED = _state("orderflow_parked_orders", "Orders that wait for an event which cannot be handled.", of.CONSUMER)
 DEAD_LETTERS = _state("orderflow_dead_letters", "Events that are set aside, also those that only wait.", of.CONSUMER)
-FOREIGN = _state("orderflow_foreign_records", "Records of the topic that are none of ours.", of.CONSUMER)
+FOREIGN = _state("orderflow_unrecognized_records", "Records of the topic that are none of ours.", of.CONSUMER)
 NOTIFIED = _histogram(
     "orderflow_notification_duration_seconds",
     "Until a channel took a message, refused it for good, or did not answer.",

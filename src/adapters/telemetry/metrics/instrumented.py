@@ -16,7 +16,7 @@ from ....application.notifications.ports import Notifier
 from ....application.orders.ports import Committer
 from ....application.orders.write_set import WriteSet
 from ....application.recovery.epochs import BEGINNING, Epochs
-from ....application.relay.ports import HandedOver, RelayTopic, nobody_waits
+from ....application.relay.ports import OnFlushed, RelayTopic, noop
 from ....domain.errors import ChannelUnavailable, OrderFlowError
 from . import catalogue as the
 from .instruments import Instruments
@@ -31,7 +31,7 @@ def outcome_of(error: BaseException | None) -> str:
 
 
 @define(eq=False)
-class WatchedCommand:
+class InstrumentedCommand:
     """The use-case ``call``, told as ``command``. Whoever gives up before the answer is not counted."""
 
     command: str
@@ -54,7 +54,7 @@ class WatchedCommand:
 
 
 @frozen
-class WatchedCommitter:
+class InstrumentedCommitter:
     committer: Committer
     instruments: Instruments
 
@@ -69,7 +69,7 @@ class WatchedCommitter:
 
 
 @frozen
-class WatchedPublishing:
+class InstrumentedPublishing:
     """Counts what went to Kafka, a batch at a time."""
 
     instruments: Instruments
@@ -87,13 +87,13 @@ class WatchedPublishing:
 
 
 @define(eq=False)
-class WatchedRelayTopic:
+class InstrumentedRelayTopic:
     topic: RelayTopic
     instruments: Instruments
-    _told: WatchedPublishing = field(init=False)
+    _told: InstrumentedPublishing = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._told = WatchedPublishing(self.instruments, "relay")
+        self._told = InstrumentedPublishing(self.instruments, "relay")
 
     async def cursors(self, epochs: Epochs = BEGINNING) -> Mapping[int, int | None]:
         return await self.topic.cursors(epochs)
@@ -101,11 +101,11 @@ class WatchedRelayTopic:
     async def marks(self) -> Mapping[int, int]:
         return await self.topic.marks()
 
-    async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
+    async def publish(self, records: Sequence[LogRecord], on_flushed: OnFlushed = noop) -> None:
         began = perf_counter()
         delivered = False
         try:
-            await self.topic.publish(records, handed_over)
+            await self.topic.publish(records, on_flushed)
             delivered = True
         finally:
             self._told(records, [delivered] * len(records), perf_counter() - began)
@@ -115,7 +115,7 @@ class WatchedRelayTopic:
 
 
 @frozen
-class WatchedNotifier:
+class InstrumentedNotifier:
     notifier: Notifier
     instruments: Instruments
 

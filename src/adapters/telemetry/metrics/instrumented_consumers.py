@@ -11,22 +11,28 @@ from typing import Any
 
 from attrs import define, field
 
-from ....application.consuming.consumer import Consumer, ConsumerStore, ConsumerWork, Handled, OutsideConsumer
-from ....application.event_log.records import Delivery, Foreign, LogRecord
+from ....application.consuming.consumer import (
+    BatchResult,
+    Consumer,
+    ConsumerStore,
+    ConsumerTransaction,
+    OutsideConsumer,
+)
+from ....application.event_log.records import Delivery, LogRecord, UnrecognizedRecord
 from ....domain.errors import Unavailable
 from . import catalogue as the
-from .business import WatchedAnalyticsBook
+from .business import InstrumentedAnalyticsStore
 from .instruments import Instruments
 
 Telling = Callable[[], None]
 
 
 @define(eq=False)
-class WatchedConsumer:
+class InstrumentedConsumer:
     """``consumer``, one transaction at a time; ``store`` has to be the one that its transactions come from."""
 
     consumer: Consumer
-    store: "WatchedStore"
+    store: "InstrumentedStore"
     instruments: Instruments
     _outside: float = field(default=0.0, init=False)
 
@@ -34,7 +40,7 @@ class WatchedConsumer:
     def name(self) -> str:
         return self.consumer.name
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerWork) -> None:
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
         began = perf_counter()
         try:
             await self.consumer.handle(deliveries, work)
@@ -62,7 +68,7 @@ class WatchedConsumer:
 
 
 @define(eq=False)
-class WatchedOutsideConsumer(WatchedConsumer):
+class InstrumentedOutsideConsumer(InstrumentedConsumer):
     """One that does its work before the transaction: that time counts too."""
 
     async def tell(self, deliveries: Sequence[Delivery]) -> None:
@@ -77,7 +83,7 @@ class WatchedOutsideConsumer(WatchedConsumer):
 
 
 @define(eq=False)
-class WatchedStore:
+class InstrumentedStore:
     """A consumer's transactions; what is noted ``at_commit`` happens once that transaction is committed."""
 
     store: ConsumerStore
@@ -88,15 +94,15 @@ class WatchedStore:
         self._noted.append(tell)
 
     @asynccontextmanager
-    async def __call__(self, consumer: str) -> AsyncIterator[ConsumerWork]:
+    async def __call__(self, consumer: str) -> AsyncIterator[ConsumerTransaction]:
         self._noted = []
         async with self.store(consumer) as work:
             yield self._watched(work) if consumer == "analytics" else work
         for tell in self._noted:
             tell()
 
-    def _watched(self, work: ConsumerWork) -> ConsumerWork:
-        book = WatchedAnalyticsBook(work.analytics, self.instruments, self.at_commit)
+    def _watched(self, work: ConsumerTransaction) -> ConsumerTransaction:
+        book = InstrumentedAnalyticsStore(work.analytics, self.instruments, self.at_commit)
         return _WithAnalytics(work, book)
 
 
@@ -104,22 +110,22 @@ class WatchedStore:
 class _WithAnalytics:
     """``work`` with another analytics book."""
 
-    work: ConsumerWork
-    analytics: WatchedAnalyticsBook
+    work: ConsumerTransaction
+    analytics: InstrumentedAnalyticsStore
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.work, name)
 
 
 @define(eq=False)
-class WatchedBatches:
+class InstrumentedBatches:
     """``handle_batch`` of the consumer ``name``."""
 
-    handle_batch: Callable[[Sequence[LogRecord | Foreign]], Awaitable[Handled]]
+    handle_batch: Callable[[Sequence[LogRecord | UnrecognizedRecord]], Awaitable[BatchResult]]
     name: str
     instruments: Instruments
 
-    async def __call__(self, records: Sequence[LogRecord | Foreign]) -> Handled:
+    async def __call__(self, records: Sequence[LogRecord | UnrecognizedRecord]) -> BatchResult:
         began = perf_counter()
         try:
             handled = await self.handle_batch(records)
@@ -141,8 +147,10 @@ class WatchedBatches:
         return handled
 
 
-def watched(consumer: Consumer, store: ConsumerStore, instruments: Instruments) -> tuple[WatchedConsumer, WatchedStore]:
+def watched(
+    consumer: Consumer, store: ConsumerStore, instruments: Instruments
+) -> tuple[InstrumentedConsumer, InstrumentedStore]:
     """``consumer`` and ``store``, for whoever runs them in one transaction after the other."""
-    seen = WatchedStore(store, instruments)
-    kind = WatchedOutsideConsumer if isinstance(consumer, OutsideConsumer) else WatchedConsumer
+    seen = InstrumentedStore(store, instruments)
+    kind = InstrumentedOutsideConsumer if isinstance(consumer, OutsideConsumer) else InstrumentedConsumer
     return kind(consumer, seen, instruments), seen

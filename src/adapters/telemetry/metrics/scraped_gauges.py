@@ -12,9 +12,9 @@ from prometheus_client.core import GaugeMetricFamily
 from ....application.clock import Clock
 from ....application.dead_letters.ports import DeadLetters
 from ....application.event_log.ports import EventLog
-from ....application.event_log.records import FLOOR
+from ....application.event_log.records import RELAY
 from ....application.health.lag import Lag
-from ....application.orders.ports import OrderViews
+from ....application.orders.ports import OrderQueries
 from ....domain.errors import Unavailable
 from ....domain.lifecycle import OrderState
 from . import catalogue as the
@@ -52,7 +52,7 @@ class States:
     instruments: Instruments
     lag: Callable[[], Lag]
     log: EventLog
-    orders: OrderViews
+    orders: OrderQueries
     letters: DeadLetters
     clock: Clock
     shipped: tuple[str, ...]
@@ -103,7 +103,7 @@ class States:
         samples: list[Sample] = []
         for each in lags:
             age = _age(oldest.get(each.reader), now)
-            if each.reader == FLOOR:
+            if each.reader == RELAY:
                 samples += [
                     Sample(the.LOG_WAITING, each.events),
                     Sample(the.LOG_WAITING_AGE, age),
@@ -134,7 +134,7 @@ class States:
         return [
             *self._by_consumer(the.PARKED, await self.letters.parked()),
             *self._by_consumer(the.DEAD_LETTERS, await self.letters.letters()),
-            *self._by_consumer(the.FOREIGN, await self.letters.foreign_records()),
+            *self._by_consumer(the.FOREIGN, await self.letters.unrecognized_records()),
         ]
 
     def _by_consumer(self, metric: Metric, found: Mapping[str, int]) -> list[Sample]:

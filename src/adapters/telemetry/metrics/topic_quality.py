@@ -5,7 +5,7 @@ from pathlib import Path
 from attrs import define, field
 from prometheus_client import write_to_textfile
 
-from ...wire import Looked, field_of
+from ...wire import Inspection, field_of
 from . import labels as of
 from .catalogue import Kind, Metric
 from .instruments import Instruments
@@ -57,7 +57,7 @@ class TopicMetrics:
     file: Path
     instruments: Instruments = field(factory=lambda: Instruments(catalogue=TOPIC_CATALOGUE))
 
-    def count(self, looked: Looked) -> None:
+    def count(self, looked: Inspection) -> None:
         add = self.instruments.add
         add(RECORDS, type=looked.type, version=looked.version)
         self.instruments.observe(SIZES, looked.size, type=looked.type)

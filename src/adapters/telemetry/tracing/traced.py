@@ -14,12 +14,12 @@ from attrs import frozen
 from opentelemetry.trace import SpanKind
 
 from ....application.event_log.records import LogRecord, about
-from ....application.log_lines import belonging_to, tell_each
+from ....application.log_lines import belonging_to, log_each
 from ....application.orders.ports import Committer
 from ....application.orders.write_set import WriteSet
 from ....application.recovery.epochs import BEGINNING, Epochs
 from ....application.redaction import code_of
-from ....application.relay.ports import HandedOver, RelayTopic, nobody_waits
+from ....application.relay.ports import OnFlushed, RelayTopic, noop
 from ....application.request_context import answering, begun, current_request
 from .tracing import Tracing, sampled
 
@@ -75,7 +75,7 @@ class TracedCommitter:
         else:
             await self.committer.commit(writes)
         if writes.events and commands.isEnabledFor(logging.INFO):
-            tell_each(commands, logging.INFO, "order changed", _changes(writes, perf_counter() - began))
+            log_each(commands, logging.INFO, "order changed", _changes(writes, perf_counter() - began))
 
 
 def _changes(writes: WriteSet, seconds: float) -> Iterator[Mapping[str, object]]:
@@ -108,11 +108,11 @@ class TracedRelayTopic:
     async def marks(self) -> Mapping[int, int]:
         return await self.topic.marks()
 
-    async def publish(self, records: Sequence[LogRecord], handed_over: HandedOver = nobody_waits) -> None:
+    async def publish(self, records: Sequence[LogRecord], on_flushed: OnFlushed = noop) -> None:
         began = perf_counter()
         failure = ""
         try:
-            await self.topic.publish(records, handed_over)
+            await self.topic.publish(records, on_flushed)
         except Exception as error:
             failure = code_of(error)
             raise
@@ -130,7 +130,7 @@ class TracedRelayTopic:
             publishing.debug(
                 "batch published", extra={**outcome, "events": len(records), "topic": self.destination.name}
             )
-            tell_each(publishing, logging.DEBUG, "published", ({**about(it), **outcome} for it in records))
+            log_each(publishing, logging.DEBUG, "published", ({**about(it), **outcome} for it in records))
 
 
 def sends(tracing: Tracing, to: Destination, records: Sequence[LogRecord], seconds: float, failure: str) -> None:

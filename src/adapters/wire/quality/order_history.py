@@ -25,7 +25,7 @@ class Contradiction:
 
 
 @define
-class OrderStory:
+class OrderHistory:
     """What is known of an order in one epoch of the log: all, or only its number and state, where some is missing."""
 
     from_its_beginning: bool

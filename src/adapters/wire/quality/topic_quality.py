@@ -17,9 +17,9 @@ from ....domain.errors import UndecodableEvent
 from ..codec import decode, read_envelope
 from ..envelope import DATA
 from ..headers import Headers
-from ..problems import UNREADABLE, Problem
+from ..problems import UNREADABLE, FieldProblem
 from ..validation import UNKNOWN, check_record
-from .order_history import OrderStory
+from .order_history import OrderHistory
 
 OTHER = "other"
 """Stands for all fields, or versions, beyond those that are counted by themselves."""
@@ -41,7 +41,7 @@ _SAID = Decoder(_Said)
 
 
 @frozen(kw_only=True)
-class Arrival:
+class ConsumedRecord:
     """A record as it stands on the topic, good or bad; ``at`` is the time that Kafka keeps of it."""
 
     topic: str
@@ -54,7 +54,7 @@ class Arrival:
 
 
 @frozen(kw_only=True)
-class Bad:
+class Violation:
     """One thing that is wrong with one record. ``kind`` is fault, future, or how its order contradicts itself."""
 
     topic: str
@@ -85,14 +85,14 @@ class Sizes:
 
 
 @frozen(kw_only=True)
-class Looked:
+class Inspection:
     """What one record is, and all that is wrong with it."""
 
     type: str
     version: str
     size: int
     late: bool
-    bad: Sequence[Bad]
+    bad: Sequence[Violation]
 
 
 @define(kw_only=True, eq=False)
@@ -120,15 +120,15 @@ class TopicQuality:
     late_records: int = field(default=0, init=False)
     future_records: int = field(default=0, init=False)
     latest_seconds: float = field(default=0.0, init=False)
-    bad: deque[Bad] = field(factory=lambda: deque(maxlen=_BAD), init=False)
-    _stories: OrderedDict[str, OrderStory] = field(factory=OrderedDict, init=False)
+    bad: deque[Violation] = field(factory=lambda: deque(maxlen=_BAD), init=False)
+    _stories: OrderedDict[str, OrderHistory] = field(factory=OrderedDict, init=False)
 
     @property
     def followed(self) -> int:
         """How many orders it has in mind."""
         return len(self._stories)
 
-    def look(self, arrival: Arrival) -> Looked:
+    def look(self, arrival: ConsumedRecord) -> Inspection:
         """Count one record; what it is, and all that is wrong with it."""
         kind, version = self._said(arrival.value)
         size = len(arrival.value or b"")
@@ -141,7 +141,7 @@ class TopicQuality:
             bad += self._story(arrival, arrival.value)
         self.wrong += bool(bad)
         self.bad.extend(bad)
-        return Looked(type=kind, version=version, size=size, late=late, bad=bad)
+        return Inspection(type=kind, version=version, size=size, late=late, bad=bad)
 
     def _said(self, value: bytes | None) -> tuple[str, str]:
         try:
@@ -155,14 +155,14 @@ class TopicQuality:
             version if version in known or len(known) < _VERSIONS else OTHER,
         )
 
-    def _faults(self, arrival: Arrival) -> list[Bad]:
-        problems = check_arrival(arrival, addressed=self.addressed)
+    def _faults(self, arrival: ConsumedRecord) -> list[Violation]:
+        problems = inspect(arrival, addressed=self.addressed)
         for problem in problems:
             name = field_of(problem.path)
             self.faults[name if name in self.faults or len(self.faults) < _FIELDS else OTHER] += 1
         return [_bad(arrival, "fault", each.path, each.problem, each.allowed) for each in problems]
 
-    def _timing(self, arrival: Arrival, occurred_at: datetime) -> tuple[bool, list[Bad]]:
+    def _timing(self, arrival: ConsumedRecord, occurred_at: datetime) -> tuple[bool, list[Violation]]:
         behind = arrival.at - occurred_at
         self.latest_seconds = max(self.latest_seconds, behind.total_seconds())
         if behind > self.late:
@@ -174,7 +174,7 @@ class TopicQuality:
         problem = f"it is {occurred_at.isoformat()}, {-behind.total_seconds():.0f} s after its record"
         return False, [_bad(arrival, "future", "occurredAt", problem, f"at most {self.future.total_seconds():g} s")]
 
-    def _story(self, arrival: Arrival, value: bytes) -> list[Bad]:
+    def _story(self, arrival: ConsumedRecord, value: bytes) -> list[Violation]:
         sequence = int(dict(arrival.headers)["sequence"] or b"")  # checked with the headers
         try:
             event = decode(value, sequence=sequence)
@@ -183,9 +183,9 @@ class TopicQuality:
         epoch = int(dict(arrival.headers).get("epoch") or FIRST_EPOCH)
         story = self._stories.pop(event.order_id, None)
         if story is None:
-            story = OrderStory(from_its_beginning=self.whole, epoch=epoch)
+            story = OrderHistory(from_its_beginning=self.whole, epoch=epoch)
         elif epoch > story.epoch:  # what it tells from here on stands in the place of what was told before
-            story = OrderStory(from_its_beginning=False, epoch=epoch)
+            story = OrderHistory(from_its_beginning=False, epoch=epoch)
         self._stories[event.order_id] = story
         if len(self._stories) > self.orders:
             self._stories.popitem(last=False)
@@ -201,7 +201,7 @@ class TopicQuality:
         ]
 
 
-def check_arrival(arrival: Arrival, *, addressed: bool) -> Sequence[Problem]:
+def inspect(arrival: ConsumedRecord, *, addressed: bool) -> Sequence[FieldProblem]:
     """All that is wrong with one record of the topic; ``addressed``: it must say where it stands in the log."""
     problems = check_record(arrival.value, key=arrival.key, headers=arrival.headers)
     return problems if addressed else [each for each in problems if each.path not in _ADDRESS]
@@ -217,8 +217,8 @@ def time_of(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-def _bad(arrival: Arrival, kind: str, field: str, problem: str, allowed: str) -> Bad:
-    return Bad(
+def _bad(arrival: ConsumedRecord, kind: str, field: str, problem: str, allowed: str) -> Violation:
+    return Violation(
         topic=arrival.topic,
         partition=arrival.partition,
         offset=arrival.offset,

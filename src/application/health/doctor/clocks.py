@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from ..facts import ClockOffset, DatabaseFacts, StreamFacts
-from ..observation import Look
-from .expectations import Wanted
-from .finding import Ailment, Finding, note, warning
+from ..observation import Observation
+from .expectations import Expectations
+from .finding import Diagnostic, Finding, note, warning
 
 TOLERATED_SECONDS = 1.0
 """How far clocks may be apart: ages, time limits and what follows what are told to the second."""
@@ -14,7 +14,7 @@ BEAT_SECONDS = 3.0
 _SYNCHRONISE = "synchronise both clocks by NTP: `timedatectl set-ntp true`"
 
 
-def _apart(code: str, what: str) -> Ailment:
+def _apart(code: str, what: str) -> Diagnostic:
     return warning(code, what, wanted=f"at most {TOLERATED_SECONDS:g} s apart", mend=_SYNCHRONISE)
 
 
@@ -27,10 +27,10 @@ KAFKA_CLOCK_UNKNOWN = note(
     wanted="the time that it writes into `__consumer_offsets`",
     mend="allow this user to describe that topic, and to commit as group `<topic>-doctor`",
 )
-AILMENTS = (DATABASE_CLOCK, KAFKA_CLOCK, PROCESS_CLOCK, KAFKA_CLOCK_UNKNOWN)
+DIAGNOSTICS = (DATABASE_CLOCK, KAFKA_CLOCK, PROCESS_CLOCK, KAFKA_CLOCK_UNKNOWN)
 
 
-def check(look: Look, wanted: Wanted) -> Iterator[Finding]:
+def check(look: Observation, wanted: Expectations) -> Iterator[Finding]:
     if isinstance(look.database, DatabaseFacts) and look.database.clock is not None:
         yield from _compared(DATABASE_CLOCK, look.database.clock)
     if isinstance(look.stream, StreamFacts) and look.stream.topic is not None:
@@ -46,9 +46,9 @@ def check(look: Look, wanted: Wanted) -> Iterator[Finding]:
             yield PROCESS_CLOCK.found(f"{process.host} (process {process.pid}) {_told(seen.clock_ahead)}")
 
 
-def _compared(ailment: Ailment, offset: ClockOffset) -> Iterator[Finding]:
+def _compared(diagnostic: Diagnostic, offset: ClockOffset) -> Iterator[Finding]:
     if offset.surely > TOLERATED_SECONDS:
-        yield ailment.found(f"it {_told(offset.ahead)}, to within {offset.uncertain:.3f} s")
+        yield diagnostic.found(f"it {_told(offset.ahead)}, to within {offset.uncertain:.3f} s")
 
 
 def _told(ahead: float) -> str:

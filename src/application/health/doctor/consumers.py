@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from ....domain.errors import LogBehindTopic
-from ...event_log.records import FLOOR
+from ...event_log.records import RELAY
 from ..facts import StreamFacts
 from ..lag import ReaderLag
-from ..observation import Look
-from .expectations import Wanted
+from ..observation import Observation
+from .expectations import Expectations
 from .finding import Finding, problem, warning
 
 RELAY_MISSING = problem(
@@ -32,7 +32,7 @@ LOG_BEHIND = problem(
     "log_behind_topic",
     "relay or consumers refuse to go on: the topic has what the log has not, as after a restore of the database",
     wanted="the database to which the topic belongs, or a log that was mended",
-    mend="`orderflow log mend --dry-run` shows what is lost; then see `docs/recovery.md`",
+    mend="`orderflow log repair --dry-run` shows what is lost; then see `docs/recovery.md`",
 )
 NO_MEMBERS = warning(
     "group_without_members",
@@ -51,13 +51,13 @@ PARKED = warning(
     "orders are parked: an event of theirs could not be handled",
     wanted="none",
     mend="`orderflow dead-letters list`; when the reason is gone, "
-    "`orderflow dead-letters redrive CONSUMER --by NAME --why TEXT`",
+    "`orderflow dead-letters redrive CONSUMER --by NAME --reason TEXT`",
 )
-AILMENTS = (RELAY_MISSING, CONSUMER_MISSING, NOT_RUNNING, LOG_BEHIND, NO_MEMBERS, GONE, PARKED)
+DIAGNOSTICS = (RELAY_MISSING, CONSUMER_MISSING, NOT_RUNNING, LOG_BEHIND, NO_MEMBERS, GONE, PARKED)
 
 
-def check(look: Look, wanted: Wanted) -> Iterator[Finding]:
-    ours = {FLOOR: "relay", **{name: name for name in wanted.consumers}}
+def check(look: Observation, wanted: Expectations) -> Iterator[Finding]:
+    ours = {RELAY: "relay", **{name: name for name in wanted.consumers}}
     missing = set()
     for lag in look.readers or ():
         if lag.reader not in ours or look.processes is None or look.runs(ours[lag.reader]):
@@ -76,7 +76,7 @@ def check(look: Look, wanted: Wanted) -> Iterator[Finding]:
         yield PARKED.found(f"{consumer}: {orders}")
 
 
-def _refusing(look: Look) -> Iterator[Finding]:
+def _refusing(look: Observation) -> Iterator[Finding]:
     """Those who refused since the log was mended last."""
     mended = look.epochs.begun[-1].word.at if look.epochs and look.epochs.begun else None
     for seen in look.processes or ():
@@ -85,9 +85,9 @@ def _refusing(look: Look) -> Iterator[Finding]:
             yield LOG_BEHIND.found(f"{seen.process.kind} on {seen.process.host}: {failure.message}")
 
 
-def _missing(lag: ReaderLag, look: Look) -> Finding:
+def _missing(lag: ReaderLag, look: Observation) -> Finding:
     waiting = (look.waiting or {}).get(lag.reader, 0.0)
-    if lag.reader == FLOOR:
+    if lag.reader == RELAY:
         return RELAY_MISSING.found(f"{lag.events} events wait, the oldest for {waiting:.0f} s")
     return CONSUMER_MISSING.found(
         f"{lag.reader}: {lag.events} events wait, the oldest for {waiting:.0f} s",
@@ -96,16 +96,16 @@ def _missing(lag: ReaderLag, look: Look) -> Finding:
 
 
 def _start(reader: str) -> str:
-    return "`orderflow relay`" if reader == FLOOR else f"`orderflow consume {reader}`"
+    return "`orderflow relay`" if reader == RELAY else f"`orderflow consume {reader}`"
 
 
-def _groups(look: Look, told: set[str]) -> Iterator[Finding]:
+def _groups(look: Observation, told: set[str]) -> Iterator[Finding]:
     """Groups without a member; of a reader that nobody runs it has been ``told`` already."""
     if not isinstance(look.stream, StreamFacts) or look.stream.topic is None:
         return
     waited_for = {lag.reader for lag in look.readers or () if lag.waited_for}
     for reader, group in look.stream.groups.items():
-        behind = group.lag(look.stream.topic) if reader != FLOOR else 0
+        behind = group.lag(look.stream.topic) if reader != RELAY else 0
         if not group.members and (behind or reader in waited_for) and reader not in told:
             yield NO_MEMBERS.found(f"group {group.name} has no member, and {behind} offsets to read")
 

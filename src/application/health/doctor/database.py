@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from ..facts import DatabaseFacts
-from ..observation import Look
-from .expectations import Wanted
-from .finding import Ailment, Finding, problem, warning
+from ..observation import Observation
+from .expectations import Expectations
+from .finding import Diagnostic, Finding, problem, warning
 
 OLDEST_POSTGRESQL = 13
 """The oldest major version that PostgreSQL's makers may still have mended lately."""
@@ -14,7 +14,7 @@ ROOM = 3
 _SET = "as superuser: `ALTER SYSTEM SET {0} = '{1}'`, then `SELECT pg_reload_conf()`"
 
 
-def _must_be_on(code: str, setting: str, otherwise: str) -> Ailment:
+def _must_be_on(code: str, setting: str, otherwise: str) -> Diagnostic:
     return problem(code, otherwise, wanted=f"{setting} = on", mend=_SET.format(setting, "on"))
 
 
@@ -70,7 +70,7 @@ SQLITE_SHARED = warning(
     wanted="PostgreSQL",
     mend="set ORDERFLOW_DATABASE_URL=postgresql://...",
 )
-AILMENTS = (
+DIAGNOSTICS = (
     SYNCHRONOUS_COMMIT,
     FSYNC,
     FULL_PAGE_WRITES,
@@ -87,7 +87,7 @@ _DURABLE = ("on", "local", "remote_write", "remote_apply")
 _FULL_OR_MORE = ("2", "3")
 
 
-def check(look: Look, wanted: Wanted) -> Iterator[Finding]:
+def check(look: Observation, wanted: Expectations) -> Iterator[Finding]:
     facts = look.database
     if not isinstance(facts, DatabaseFacts):
         return
@@ -103,9 +103,9 @@ def _durable(facts: DatabaseFacts) -> Iterator[Finding]:
     is_now = facts.settings
     if (level := is_now.get("synchronous_commit", "on")) not in _DURABLE:
         yield SYNCHRONOUS_COMMIT.found(f"synchronous_commit = {level}")
-    for ailment, name in ((FSYNC, "fsync"), (FULL_PAGE_WRITES, "full_page_writes")):
+    for diagnostic, name in ((FSYNC, "fsync"), (FULL_PAGE_WRITES, "full_page_writes")):
         if is_now.get(name, "on") != "on":
-            yield ailment.found(f"{name} = {is_now[name]}")
+            yield diagnostic.found(f"{name} = {is_now[name]}")
 
 
 def _usable(facts: DatabaseFacts) -> Iterator[Finding]:
@@ -120,7 +120,7 @@ def _usable(facts: DatabaseFacts) -> Iterator[Finding]:
         yield NO_TIMEOUT.found(f"{' and '.join(endless)} = 0, which is for ever")
 
 
-def _room(facts: DatabaseFacts, look: Look, wanted: Wanted) -> Iterator[Finding]:
+def _room(facts: DatabaseFacts, look: Observation, wanted: Expectations) -> Iterator[Finding]:
     """As if every process had this one's pool size, and used all of it. A pooler has a limit of its own."""
     if wanted.pooled:
         return
@@ -134,7 +134,7 @@ def _room(facts: DatabaseFacts, look: Look, wanted: Wanted) -> Iterator[Finding]
         )
 
 
-def _sqlite(facts: DatabaseFacts, wanted: Wanted) -> Iterator[Finding]:
+def _sqlite(facts: DatabaseFacts, wanted: Expectations) -> Iterator[Finding]:
     if (level := facts.settings.get("synchronous")) not in _FULL_OR_MORE:
         yield SQLITE_SYNCHRONOUS.found(f"synchronous = {level}")
     if (mode := facts.settings.get("journal_mode")) != "wal":

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from ..facts import StreamFacts
-from ..observation import Look
+from ..observation import Observation
 from . import topic
-from .expectations import Wanted
+from .expectations import Expectations
 from .finding import Finding, problem, warning
 
 MISSING = problem(
@@ -20,10 +20,10 @@ OTHERWISE = warning(
     wanted="partitions, copies and retention as the settings say, and room for the largest event",
     mend="alter it as the topic of events, whose findings say how; or delete it, then `orderflow topics create`",
 )
-AILMENTS = (MISSING, OTHERWISE)
+DIAGNOSTICS = (MISSING, OTHERWISE)
 
 
-def check(look: Look, wanted: Wanted) -> Iterator[Finding]:
+def check(look: Observation, wanted: Expectations) -> Iterator[Finding]:
     if not wanted.dead_letter_topic or not isinstance(look.stream, StreamFacts):
         return
     if look.stream.letters is None:

@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterator, Sequence
 
 from attrs import frozen
 
-from ..observation import Look
-from ..observe import LookAround
+from ..observation import Observation
+from ..observe import Observe
 from . import clocks, database, topic, versions
 from . import connections as reach
 from . import consumers as readers
 from . import dead_letters as letters
 from . import tokens as door
-from .expectations import Wanted
-from .finding import Ailment, Finding, Severity
+from .expectations import Expectations
+from .finding import Diagnostic, Finding, Severity
 
-Check = Callable[[Look, Wanted], Iterator[Finding]]
+Check = Callable[[Observation, Expectations], Iterator[Finding]]
 
 CHECKS: Sequence[Check] = (
     reach.check,
@@ -26,25 +26,25 @@ CHECKS: Sequence[Check] = (
     clocks.check,
     door.check,
 )
-AILMENTS: Sequence[Ailment] = (
-    *reach.AILMENTS,
-    *versions.AILMENTS,
-    *database.AILMENTS,
-    *topic.AILMENTS,
-    *letters.AILMENTS,
-    *readers.AILMENTS,
-    *clocks.AILMENTS,
-    *door.AILMENTS,
+DIAGNOSTICS: Sequence[Diagnostic] = (
+    *reach.DIAGNOSTICS,
+    *versions.DIAGNOSTICS,
+    *database.DIAGNOSTICS,
+    *topic.DIAGNOSTICS,
+    *letters.DIAGNOSTICS,
+    *readers.DIAGNOSTICS,
+    *clocks.DIAGNOSTICS,
+    *door.DIAGNOSTICS,
 )
 """All that can be found, by the part of the installation that it is about."""
 _FIRST = list(Severity)
 
 
 @frozen(kw_only=True)
-class Report:
+class DoctorReport:
     """``findings`` come with the gravest first. ``reached``: every server answered."""
 
-    look: Look
+    look: Observation
     findings: Sequence[Finding]
     reached: bool
 
@@ -56,19 +56,19 @@ class Report:
 class Examine:
     """What is wrong with the installation that ``wanted`` describes. Raises nothing for what does not answer."""
 
-    look_around: LookAround
-    wanted: Wanted
+    observe: Observe
+    wanted: Expectations
 
-    async def __call__(self) -> Report:
-        look = await self.look_around(thorough=True)
+    async def __call__(self) -> DoctorReport:
+        look = await self.observe(thorough=True)
         return diagnosis(look, self.wanted)
 
 
-def diagnosis(look: Look, wanted: Wanted) -> Report:
+def diagnosis(look: Observation, wanted: Expectations) -> DoctorReport:
     """What ``look`` shows to be wrong."""
     findings = [finding for check in CHECKS for finding in check(look, wanted)]
-    unreached = {ailment.code for server in reach.UNREACHED.values() for ailment in server.values()}
-    return Report(
+    unreached = {diagnostic.code for server in reach.UNREACHED.values() for diagnostic in server.values()}
+    return DoctorReport(
         look=look,
         findings=sorted(findings, key=lambda finding: _FIRST.index(finding.severity)),
         reached=not any(finding.code in unreached or finding.code == reach.UNANSWERED.code for finding in findings),

@@ -4,7 +4,7 @@ from attrs import frozen
 
 
 @frozen(kw_only=True)
-class Wanted:
+class Expectations:
     """``version`` is this program's. ``retention_ms`` is -1 where the topic is to keep everything.
 
     ``relayed``: a relay brings events to the topic, and consumers read them there. ``with_kafka`` alone means that

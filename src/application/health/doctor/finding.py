@@ -15,7 +15,7 @@ class Severity(StrEnum):
 
 
 @frozen(kw_only=True)
-class Ailment:
+class Diagnostic:
     """``code`` never changes its meaning. ``mend`` says what to do, with a command where there is one."""
 
     code: str
@@ -26,33 +26,33 @@ class Ailment:
 
     def found(self, what: str, *, mend: str = "") -> "Finding":
         """That this is so, with what was seen; ``mend`` where this case is mended in a way of its own."""
-        return Finding(ailment=self, found=what, mend=mend or self.mend)
+        return Finding(diagnostic=self, found=what, mend=mend or self.mend)
 
 
 @frozen(kw_only=True)
 class Finding:
     """One ailment that an installation has."""
 
-    ailment: Ailment
+    diagnostic: Diagnostic
     found: str
     mend: str
 
     @property
     def code(self) -> str:
-        return self.ailment.code
+        return self.diagnostic.code
 
     @property
     def severity(self) -> Severity:
-        return self.ailment.severity
+        return self.diagnostic.severity
 
 
-def problem(code: str, what: str, *, wanted: str, mend: str) -> Ailment:
-    return Ailment(code=code, severity=Severity.PROBLEM, what=what, wanted=wanted, mend=mend)
+def problem(code: str, what: str, *, wanted: str, mend: str) -> Diagnostic:
+    return Diagnostic(code=code, severity=Severity.PROBLEM, what=what, wanted=wanted, mend=mend)
 
 
-def warning(code: str, what: str, *, wanted: str, mend: str) -> Ailment:
-    return Ailment(code=code, severity=Severity.WARNING, what=what, wanted=wanted, mend=mend)
+def warning(code: str, what: str, *, wanted: str, mend: str) -> Diagnostic:
+    return Diagnostic(code=code, severity=Severity.WARNING, what=what, wanted=wanted, mend=mend)
 
 
-def note(code: str, what: str, *, wanted: str, mend: str) -> Ailment:
-    return Ailment(code=code, severity=Severity.NOTE, what=what, wanted=wanted, mend=mend)
+def note(code: str, what: str, *, wanted: str, mend: str) -> Diagnostic:
+    return Diagnostic(code=code, severity=Severity.NOTE, what=what, wanted=wanted, mend=mend)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from ..observation import Look
-from .expectations import Wanted
+from ..observation import Observation
+from .expectations import Expectations
 from .finding import Finding, problem
 
 NO_TOKENS = problem(
@@ -12,9 +12,9 @@ NO_TOKENS = problem(
     wanted="a token, or a loopback address",
     mend="`orderflow tokens make --role admin --id NAME`, or ORDERFLOW_HTTP_HOST=127.0.0.1",
 )
-AILMENTS = (NO_TOKENS,)
+DIAGNOSTICS = (NO_TOKENS,)
 
 
-def check(look: Look, wanted: Wanted) -> Iterator[Finding]:
+def check(look: Observation, wanted: Expectations) -> Iterator[Finding]:
     if wanted.open_to and look.tokens is False:
         yield NO_TOKENS.found(f"ORDERFLOW_HTTP_HOST={wanted.open_to}, and no token")

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from ..facts import GroupFacts, StreamFacts, TopicFacts
-from ..observation import Look
-from .expectations import Wanted
+from ..observation import Observation
+from .expectations import Expectations
 from .finding import Finding, problem, warning
 
 _ALTER = "kafka-configs.sh --bootstrap-server HOST --alter --entity-type topics --entity-name TOPIC --add-config"
@@ -92,7 +92,7 @@ UNDER_REPLICATED = warning(
     wanted="all copies in sync",
     mend="bring back the brokers that are away",
 )
-AILMENTS = (
+DIAGNOSTICS = (
     MISSING,
     PARTITIONS,
     REPLICATION,
@@ -110,7 +110,7 @@ AILMENTS = (
 )
 
 
-def check(look: Look, wanted: Wanted) -> Iterator[Finding]:
+def check(look: Observation, wanted: Expectations) -> Iterator[Finding]:
     if not isinstance(look.stream, StreamFacts):
         return
     topic = look.stream.topic
@@ -126,14 +126,14 @@ def check(look: Look, wanted: Wanted) -> Iterator[Finding]:
         yield from _deleted_soon(reader, group, topic, (look.waiting or {}).get(reader))
 
 
-def unlike(topic: TopicFacts, wanted: Wanted) -> Iterator[Finding]:
+def unlike(topic: TopicFacts, wanted: Expectations) -> Iterator[Finding]:
     """Where ``topic`` is not as the settings have a topic made, or of no use."""
     yield from _shape(topic, wanted)
     yield from _fewer(topic, wanted)
     yield from _kept(topic, wanted)
 
 
-def _shape(topic: TopicFacts, wanted: Wanted) -> Iterator[Finding]:
+def _shape(topic: TopicFacts, wanted: Expectations) -> Iterator[Finding]:
     if topic.partitions != wanted.partitions:
         yield PARTITIONS.found(f"{topic.partitions}, the settings say {wanted.partitions}")
     if topic.leaderless:
@@ -142,7 +142,7 @@ def _shape(topic: TopicFacts, wanted: Wanted) -> Iterator[Finding]:
         yield UNDER_REPLICATED.found(f"partitions {_listed(topic.under_replicated)}")
 
 
-def _copies(topic: TopicFacts, wanted: Wanted) -> Iterator[Finding]:
+def _copies(topic: TopicFacts, wanted: Expectations) -> Iterator[Finding]:
     copies = topic.replication
     if copies == 1:
         yield REPLICATION.found("replication factor 1")
@@ -153,12 +153,12 @@ def _copies(topic: TopicFacts, wanted: Wanted) -> Iterator[Finding]:
         yield ALL_IN_SYNC.found(f"min.insync.replicas={topic.min_insync} with {copies} copies")
 
 
-def _fewer(topic: TopicFacts, wanted: Wanted) -> Iterator[Finding]:
+def _fewer(topic: TopicFacts, wanted: Expectations) -> Iterator[Finding]:
     if topic.replication < wanted.replication:
         yield FEWER_COPIES.found(f"replication factor {topic.replication}, the settings say {wanted.replication}")
 
 
-def _kept(topic: TopicFacts, wanted: Wanted) -> Iterator[Finding]:
+def _kept(topic: TopicFacts, wanted: Expectations) -> Iterator[Finding]:
     if "compact" in topic.cleanup_policy:
         yield COMPACTED.found(f"cleanup.policy={topic.cleanup_policy}")
     if topic.retention_ms != -1 and not 0 <= wanted.retention_ms <= topic.retention_ms:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from ..facts import DatabaseFacts
-from ..observation import Look
-from .expectations import Wanted
+from ..observation import Observation
+from .expectations import Expectations
 from .finding import Finding, problem, warning
 
 SCHEMA_MISSING = problem(
@@ -31,10 +31,10 @@ VERSIONS_DIFFER = warning(
     wanted="one version, but for the minutes of an upgrade",
     mend="restart those of the older version from the newer installation",
 )
-AILMENTS = (SCHEMA_MISSING, SCHEMA_BEHIND, SCHEMA_AHEAD, VERSIONS_DIFFER)
+DIAGNOSTICS = (SCHEMA_MISSING, SCHEMA_BEHIND, SCHEMA_AHEAD, VERSIONS_DIFFER)
 
 
-def check(look: Look, wanted: Wanted) -> Iterator[Finding]:
+def check(look: Observation, wanted: Expectations) -> Iterator[Finding]:
     if isinstance(look.database, DatabaseFacts) and not look.database.current:
         yield _schema(look.database)
     versions = {wanted.version: ["this program"]}
@@ -48,5 +48,5 @@ def check(look: Look, wanted: Wanted) -> Iterator[Finding]:
 def _schema(facts: DatabaseFacts) -> Finding:
     if facts.schema is None:
         return SCHEMA_MISSING.found(f"nothing, wanted {facts.newest}")
-    ailment = SCHEMA_BEHIND if facts.schema in facts.migrations else SCHEMA_AHEAD
-    return ailment.found(f"it is at {facts.schema}, the newest that this program knows is {facts.newest}")
+    diagnostic = SCHEMA_BEHIND if facts.schema in facts.migrations else SCHEMA_AHEAD
+    return diagnostic.found(f"it is at {facts.schema}, the newest that this program knows is {facts.newest}")
