@@ -34,7 +34,7 @@ _ROW = (
     "{bucket}, {position}, 'order-' || {number}, 1, 'order.created', 'event-' || {number}, {now}, {body}, '', '', {now}"
 )
 _COLUMNS = (
-    "bucket, position, order_id, sequence, type, event_id, occurred_at, body, correlation_id, traceparent, asked_at"
+    "bucket, position, order_id, sequence, type, event_id, occurred_at, body, correlation_id, traceparent, requested_at"
 )
 
 

@@ -19,7 +19,7 @@ class OperatorNote:
     at: datetime
 
     def __attrs_post_init__(self) -> None:
-        for name, said in (("by", self.by), ("why", self.reason)):
+        for name, said in (("by", self.by), ("reason", self.reason)):
             if not said.strip() or len(said) > MAX_REASON_LENGTH or not said.isprintable():
                 raise InvalidInput(
                     name,

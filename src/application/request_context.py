@@ -29,7 +29,7 @@ class IdempotencyKey:
     caller: str
     key: str
     fingerprint: str
-    asked_at: datetime = field(eq=False)
+    requested_at: datetime = field(eq=False)
     answer: Callable[[Order], bytes] = field(repr=False, eq=False)
 
 
@@ -37,13 +37,13 @@ class IdempotencyKey:
 class Request:
     """``correlation_id`` joins everything that one command causes; ``traceparent`` is W3C Trace Context.
 
-    ``asked_at`` is when a door heard of it, by this machine's clock; None where no door did.
+    ``requested_at`` is when a door heard of it, by this machine's clock; None where no door did.
     ``command`` is the use-case that is answering it.
     """
 
     correlation_id: str = ""
     traceparent: str = ""
-    asked_at: datetime | None = None
+    requested_at: datetime | None = None
     command: str = ""
     idempotency: IdempotencyKey | None = None
 
@@ -82,7 +82,7 @@ def begun(request: Request, command: str, *, new_id: Callable[[], str], traced: 
     return Request(  # not evolve(), which takes three times as long
         correlation_id=request.correlation_id or new_id(),
         traceparent=request.traceparent or ("" if traced else new_traceparent()),
-        asked_at=request.asked_at or datetime.now(UTC),
+        requested_at=request.requested_at or datetime.now(UTC),
         command=command,
         idempotency=request.idempotency,
     )

@@ -221,13 +221,13 @@ class Container(containers.DeclarativeContainer):
         cursors=storage.provided.cursors,
         letters=effects.provided.dead_letters,
         views=effects.provided.analytics,
-        repairs=storage.provided.repairs,
+        maintenance_log=storage.provided.maintenance_log,
         decode=decode,
         clock=clock,
         new_id=new_id,
         buckets=storage.provided.buckets,
     )
-    repair_history = providers.Factory(RepairHistory, storage.provided.repairs)
+    repair_history = providers.Factory(RepairHistory, storage.provided.maintenance_log)
     publish_pending = providers.Factory(
         PublishPending,
         log=storage.provided.log,

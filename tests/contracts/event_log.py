@@ -35,15 +35,15 @@ class EventLogContract:
 
     async def test_the_times_of_an_event_are_kept_beside_it(self, storage: Any) -> None:
         asked = datetime.now(UTC)
-        with answering(Request(asked_at=asked)):
+        with answering(Request(requested_at=asked)):
             await placed(storage, "O1")
         await assigned(storage, "O1", "S1")
         after = datetime.now(UTC)
 
         first, second, third = await storage.log.times("O1")
 
-        assert (first.sequence, first.asked_at) == (1, asked)
-        assert (second.sequence, second.asked_at, third.sequence) == (2, None, 3)
+        assert (first.sequence, first.requested_at) == (1, asked)
+        assert (second.sequence, second.requested_at, third.sequence) == (2, None, 3)
         assert asked <= first.committed_at <= second.committed_at <= third.committed_at <= after
         assert list(await storage.log.times("none")) == []
 

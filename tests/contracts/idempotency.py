@@ -73,7 +73,7 @@ class IdempotencyContract:
     async def test_what_a_request_settles_after_its_answer_still_commits(self, storage: Any) -> None:
         order = place().order
         refund = PaymentAttempt(
-            key="O1:refund", order_id="O1", number=0, kind=AttemptKind.REFUND, amount=order.total, asked_at=AT
+            key="O1:refund", order_id="O1", number=0, kind=AttemptKind.REFUND, amount=order.total, requested_at=AT
         )
 
         with _request("k1"):
@@ -109,5 +109,5 @@ def _request(key: str, caller: str = "customer:C1", at: datetime = AT) -> Any:
     def answer(order: Order) -> bytes:
         return f"{order.id} at {order.version}\0".encode()
 
-    asked = IdempotencyKey(caller=caller, key=key, fingerprint="print", asked_at=at, answer=answer)
+    asked = IdempotencyKey(caller=caller, key=key, fingerprint="print", requested_at=at, answer=answer)
     return answering(Request(idempotency=asked))

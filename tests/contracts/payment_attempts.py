@@ -56,7 +56,7 @@ class PaymentAttemptsContract:
         refunds = await storage.attempts.unsettled_refunds()
 
         assert [refund.order_id for refund in refunds] == ["O2", "O1"]
-        assert {refund.status for refund in refunds} == {AttemptStatus.ASKED}
+        assert {refund.status for refund in refunds} == {AttemptStatus.REQUESTED}
         assert [refund.order_id for refund in await storage.attempts.unsettled_refunds(limit=1)] == ["O2"]
 
     async def test_an_exception_inside_records_nothing(self, storage: Any) -> None:
@@ -82,5 +82,5 @@ def _attempt(order_id: str, kind: AttemptKind, *, number: int = 1, minute: int =
         number=number,
         kind=kind,
         amount=eur("25.50"),
-        asked_at=AT + timedelta(minutes=minute),
+        requested_at=AT + timedelta(minutes=minute),
     )

@@ -189,8 +189,8 @@ class RebuildingContract:
 
         await world.rebuilding(shop.storage.log)(**ANN)
 
-        noted = await world.storage.repairs.history(limit=9)
-        assert [(it.kind, it.consumer, it.what, it.word.by) for it in noted] == [
+        noted = await world.storage.maintenance_log.history(limit=9)
+        assert [(it.kind, it.consumer, it.what, it.note.by) for it in noted] == [
             (MaintenanceKind.SWAP, "analytics", "2 courses, 1 of them changed", "ann"),
             (MaintenanceKind.REBUILD, "analytics", "begun", "ann"),
         ]

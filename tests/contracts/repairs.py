@@ -26,10 +26,10 @@ class RepairsContract:
     """Subclassed with a fixture ``storage``, empty and open."""
 
     async def test_repairs_are_told_whole_the_latest_first(self, storage: Any) -> None:
-        nothing = await storage.repairs.history(limit=9)
+        nothing = await storage.maintenance_log.history(limit=9)
         for repair in (REPLAY, SWAP, REPLAY):
-            await storage.repairs.note(repair)
+            await storage.maintenance_log.note(repair)
 
         assert list(nothing) == []
-        assert list(await storage.repairs.history(limit=9)) == [REPLAY, SWAP, REPLAY]
-        assert list(await storage.repairs.history(limit=2)) == [REPLAY, SWAP]
+        assert list(await storage.maintenance_log.history(limit=9)) == [REPLAY, SWAP, REPLAY]
+        assert list(await storage.maintenance_log.history(limit=2)) == [REPLAY, SWAP]

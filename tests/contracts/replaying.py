@@ -194,7 +194,7 @@ class ReplayingContract:
 
         assert (dry.events, dry.orders, dry.handled, dry.dry_run) == (7, 1, 0, True)
         assert await _events(world) == {}
-        assert await world.storage.repairs.history(limit=9) == []
+        assert await world.storage.maintenance_log.history(limit=9) == []
 
     async def test_who_asked_for_it_and_why_is_noted_before_it_begins(self, world: World) -> None:
         shop, records = await _lives("o1")
@@ -204,7 +204,7 @@ class ReplayingContract:
         with pytest.raises(StorageUnavailable):
             await world.replaying(shop.storage.log, away)(ReplayStart.parse("order:o1"), **ANN)
 
-        [noted] = await world.storage.repairs.history(limit=9)
+        [noted] = await world.storage.maintenance_log.history(limit=9)
         assert (noted.kind, noted.consumer, noted.what) == (
             MaintenanceKind.REPLAY,
             "analytics",
@@ -274,7 +274,7 @@ class ReplayingContract:
         with pytest.raises(NotConfigured, match="no topic"):
             await replay(ALL, source="topic", **ANN)
 
-        assert await world.storage.repairs.history(limit=9) == []
+        assert await world.storage.maintenance_log.history(limit=9) == []
 
 
 async def _drop(world: World) -> None:

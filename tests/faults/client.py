@@ -86,7 +86,7 @@ class Client:
         """The same however often it is asked."""
         name = f"{self.name}-{request.what}"
         return IdempotencyKey(
-            caller=str(ADMIN), key=name, fingerprint=name, asked_at=installation.clock(), answer=_answer
+            caller=str(ADMIN), key=name, fingerprint=name, requested_at=installation.clock(), answer=_answer
         )
 
     def _id(self, which: str) -> str:

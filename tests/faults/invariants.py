@@ -112,7 +112,7 @@ async def check_money(storage: Any, order_ids: Iterable[str], moved: Mapping[str
             asked.differ(f"order {order_id}", f"moved money as {dict(rounds)}")
     for key, attempt in known.items():
         asked.compared += 1
-        if attempt.status is AttemptStatus.ASKED:
+        if attempt.status is AttemptStatus.REQUESTED:
             asked.differ(key, "its outcome was never found out")
         if (attempt.status is AttemptStatus.SUCCEEDED) != (key in moved):
             asked.differ(key, f"is {attempt.status}, and the gateway {'moved it' if key in moved else 'knows nothing'}")

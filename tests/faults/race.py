@@ -119,7 +119,7 @@ class Race:
 
     async def _keyed(self, storage: SqlStorage, chance: Random) -> int:
         key = IdempotencyKey(
-            caller="race", key=f"{chance.getrandbits(64):x}", fingerprint="", asked_at=AT, answer=lambda _: b""
+            caller="race", key=f"{chance.getrandbits(64):x}", fingerprint="", requested_at=AT, answer=lambda _: b""
         )
         with answering(Request(idempotency=key)):
             return await self._change(storage, [chance.choice(HOT_ORDERS)], chance.randint(2, 8))

@@ -95,7 +95,7 @@ async def test_a_card_is_charged_once_although_the_first_answer_was_lost() -> No
         stored = await flow.container.storage().attempts.of_order("O1")
         paid = await flow.record_payment("O1")
 
-        assert [(attempt.key, attempt.status) for attempt in stored] == [("O1:authorize:1", "asked")]
+        assert [(attempt.key, attempt.status) for attempt in stored] == [("O1:authorize:1", "requested")]
         assert paid.payment.status is PaymentStatus.PAID
         assert flow.container.gateway().moved.keys() == {"O1:authorize:1", "O1:capture:1"}
 
@@ -218,7 +218,7 @@ async def test_what_a_handler_could_not_do_is_redriven_in_its_application() -> N
         assert (done.events, done.unparked) == (7, ("O1",))
         assert told == [("O1", sequence) for sequence in range(1, 8)]
         history = await flow.container.effects().dead_letters.history(limit=1, consumer="fragile")
-        assert [(it.word.by, it.word.reason, it.outcome) for it in history] == [
+        assert [(it.note.by, it.note.reason, it.outcome) for it in history] == [
             ("ann", "there is paper again", "handled")
         ]
 
@@ -397,7 +397,7 @@ async def test_what_is_asked_together_shares_an_id() -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [{"correlation_id": "two words"}, {"correlation_id": ""}, {"traceparent": "00-0-0-1"}]
+    "requested", [{"correlation_id": "two words"}, {"correlation_id": ""}, {"traceparent": "00-0-0-1"}]
 )
 async def test_an_id_that_is_none_is_refused(asked: dict[str, str]) -> None:
     async with OrderFlow.in_memory(consumers=()) as flow:

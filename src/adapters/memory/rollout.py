@@ -27,7 +27,7 @@ class MemoryRollout:
         paused = self._in_force.paused
         if consumer in paused:
             return None
-        self._in_force = RolloutState(self._in_force.percent, {**paused, consumer: word})
+        self._in_force = RolloutState(self._in_force.percent, {**paused, consumer: note})
         return self._noted(RolloutChange(kind=ChangeKind.PAUSE, note=note, consumer=consumer))
 
     async def resume(self, consumer: str, note: OperatorNote) -> RolloutChange | None:

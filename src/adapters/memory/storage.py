@@ -59,7 +59,7 @@ class MemoryStorage:
     rollout: MemoryRollout = field(factory=MemoryRollout, init=False)
     epochs: MemoryEpochs = field(init=False)
     processes: MemoryProcessRegistry = field(factory=MemoryProcessRegistry, init=False)
-    repairs: MemoryMaintenanceLog = field(factory=MemoryMaintenanceLog, init=False)
+    maintenance_log: MemoryMaintenanceLog = field(factory=MemoryMaintenanceLog, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.epochs = MemoryEpochs(self._cursors)
@@ -140,14 +140,14 @@ class MemoryCommitter:
         if key is not None and answer is not None:
             order = list(writes.orders.values())[-1]
             stored = StoredResponse(fingerprint=key.fingerprint, body=answer, order_id=order.id)
-            storage._answers[key.caller, key.key] = (stored, key.asked_at)
+            storage._answers[key.caller, key.key] = (stored, key.requested_at)
         storage._orders.update(writes.orders)
         storage._attempts.update(writes.attempts)
         now = datetime.now(UTC)
         for record in records:
             storage._log[record.bucket].append(record)
             storage._histories[record.order_id].append(record)
-            storage._times[record.order_id].append(EventTimes(record.sequence, writes.request.asked_at, now))
+            storage._times[record.order_id].append(EventTimes(record.sequence, writes.request.requested_at, now))
         if records:
             storage.on_commit()
 
@@ -286,15 +286,15 @@ class MemoryPaymentAttempts:
 
     async def of_order(self, order_id: str) -> Sequence[PaymentAttempt]:
         attempts = [a for a in self.storage._attempts.values() if a.order_id == order_id]
-        return sorted(attempts, key=lambda a: a.asked_at)
+        return sorted(attempts, key=lambda a: a.requested_at)
 
     async def unsettled_refunds(self, limit: int = 100) -> Sequence[PaymentAttempt]:
         open_refunds = [
             a
             for a in self.storage._attempts.values()
-            if a.kind is AttemptKind.REFUND and a.status is AttemptStatus.ASKED
+            if a.kind is AttemptKind.REFUND and a.status is AttemptStatus.REQUESTED
         ]
-        return sorted(open_refunds, key=lambda a: a.asked_at)[:limit]
+        return sorted(open_refunds, key=lambda a: a.requested_at)[:limit]
 
 
 @frozen

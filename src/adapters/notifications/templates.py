@@ -14,7 +14,7 @@ _SUFFIX = ".txt"
 
 def _templates() -> dict[str, tuple[Template, Template]]:
     templates = {}
-    for file in (files(__package__) / "templates").iterdir():
+    for file in (files(__package__) / "message_templates").iterdir():
         if file.name.endswith(_SUFFIX):
             subject, _, text = file.read_text("utf-8").partition("\n\n")
             templates[file.name.removesuffix(_SUFFIX)] = (Template(subject.strip()), Template(text))

@@ -93,7 +93,7 @@ dead_letter_actions = Table(
     Column("entry", Counter, Identity(), nullable=False),
     Column("at", Timestamp, nullable=False),
     Column("by", Text, nullable=False),
-    Column("why", Text, nullable=False),
+    Column("reason", Text, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("consumer", Identifier, nullable=False),
     Column("order_id", Identifier, nullable=False),
@@ -155,8 +155,8 @@ def row_of_action(it: DeadLetterAction) -> dict[str, Any]:
 
 
 def action_of(row: Row) -> DeadLetterAction:
-    rest = {name: row[name] for name in row if name not in ("entry", "by", "why", "at", "outcome")}
-    note = OperatorNote(by=row["by"], reason=row["why"], at=row["at"])
+    rest = {name: row[name] for name in row if name not in ("entry", "by", "reason", "at", "outcome")}
+    note = OperatorNote(by=row["by"], reason=row["reason"], at=row["at"])
     return DeadLetterAction(note=note, outcome=Outcome(row["outcome"]), **rest)
 
 

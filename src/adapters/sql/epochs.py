@@ -32,7 +32,7 @@ log_epochs = Table(
     Column("epoch", Integer, nullable=False, autoincrement=False),
     Column("at", Timestamp, nullable=False),
     Column("by", Text, nullable=False),
-    Column("why", Text, nullable=False),
+    Column("reason", Text, nullable=False),
     PrimaryKeyConstraint("epoch"),
 )
 """Those that somebody began; none in a log that never was mended. None is ever changed or deleted."""
@@ -43,7 +43,7 @@ log_epoch_buckets = Table(
     metadata,
     Column("epoch", Integer, nullable=False),
     Column("bucket", SmallInteger, nullable=False),
-    Column("kept", BigInteger, nullable=False),
+    Column("kept_up_to", BigInteger, nullable=False),
     PrimaryKeyConstraint("epoch", "bucket"),
 )
 """The last position of earlier epochs that counts, of each bucket that an epoch gives addresses of anew."""
@@ -53,8 +53,8 @@ _EPOCHS = select(log_epochs).order_by(log_epochs.c.epoch)
 
 
 _SET_BACK = text(
-    "UPDATE cursors SET position = :kept, updated_at = :now WHERE reader = :reader AND bucket = :bucket "
-    "AND position > :kept"
+    "UPDATE cursors SET position = :kept_up_to, updated_at = :now WHERE reader = :reader AND bucket = :bucket "
+    "AND position > :kept_up_to"
 ).bindparams(bindparam("now", type_=cursors.c.updated_at.type))
 
 
@@ -69,7 +69,7 @@ class SqlEpochs:
                 return Epochs()
             kept: dict[int, dict[int, int]] = defaultdict(dict)
             for row in await connection.execute(select(log_epoch_buckets)):
-                kept[row.epoch][row.bucket] = row.kept
+                kept[row.epoch][row.bucket] = row.kept_up_to
         return Epochs(
             tuple(
                 Epoch(epoch=row.epoch, note=OperatorNote(by=row.by, reason=row.reason, at=row.at), kept=kept[row.epoch])
@@ -87,10 +87,10 @@ class SqlEpochs:
             row = {"epoch": begun.epoch, "at": note.at, "by": note.by, "reason": note.reason}
             await connection.execute(insert(log_epochs).values(row))
             if begun.kept:
-                rows = [{"epoch": begun.epoch, "bucket": b, "kept": at} for b, at in sorted(begun.kept.items())]
+                rows = [{"epoch": begun.epoch, "bucket": b, "kept_up_to": at} for b, at in sorted(begun.kept.items())]
                 await connection.execute(insert(log_epoch_buckets), rows)
                 floors = [
-                    {"reader": RELAY, "bucket": b, "kept": at, "now": now} for b, at in sorted(begun.kept.items())
+                    {"reader": RELAY, "bucket": b, "kept_up_to": at, "now": now} for b, at in sorted(begun.kept.items())
                 ]
                 await connection.execute(_SET_BACK, floors)
         return True

@@ -40,7 +40,7 @@ order_events = Table(
     Column("correlation_id", Text, nullable=False),
     Column("traceparent", Text, nullable=False),
     # Not part of what is read on: when a door heard of it, and when it was appended, just before the commit.
-    Column("asked_at", Timestamp),
+    Column("requested_at", Timestamp),
     Column("committed_at", Timestamp),
     PrimaryKeyConstraint("bucket", "position"),
     UniqueConstraint("order_id", "sequence"),
@@ -113,7 +113,7 @@ _HISTORY = select(*_RECORD).where(_OF_ORDER).order_by(order_events.c.sequence)
 
 
 _TIMES = (
-    select(order_events.c.sequence, order_events.c.asked_at, order_events.c.committed_at)
+    select(order_events.c.sequence, order_events.c.requested_at, order_events.c.committed_at)
     .where(_OF_ORDER)
     .order_by(order_events.c.sequence)
 )

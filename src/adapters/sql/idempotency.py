@@ -26,14 +26,14 @@ idempotency_keys = Table(
     Column("key", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("order_id", Identifier, nullable=False),
-    Column("answer", LargeBinary, nullable=False),
+    Column("response", LargeBinary, nullable=False),
     Column("created_at", Timestamp, nullable=False),
     PrimaryKeyConstraint("caller", "key"),
 )
 Index(None, idempotency_keys.c.created_at)
 
 
-_FIND = select(idempotency_keys.c.fingerprint, idempotency_keys.c.answer, idempotency_keys.c.order_id).where(
+_FIND = select(idempotency_keys.c.fingerprint, idempotency_keys.c.response, idempotency_keys.c.order_id).where(
     idempotency_keys.c.caller == bindparam("caller"), idempotency_keys.c.key == bindparam("key")
 )
 
@@ -44,7 +44,7 @@ class SqlIdempotencyStore:
 
     async def find(self, caller: str, key: str) -> StoredResponse | None:
         found = await self.database.rows(_FIND, {"caller": caller, "key": key})
-        return next((StoredResponse(row.fingerprint, row.answer, row.order_id) for row in found), None)
+        return next((StoredResponse(row.fingerprint, row.response, row.order_id) for row in found), None)
 
     async def delete_before(self, moment: datetime) -> int:
         old = delete(idempotency_keys).where(idempotency_keys.c.created_at < moment)

@@ -11,16 +11,16 @@ from ...application.replay.maintenance_log import MaintenanceEntry, MaintenanceK
 from .database import Database
 from .types import Counter, Identifier, Timestamp, metadata
 
-repairs = Table(
-    "repairs",
+maintenance_log = Table(
+    "maintenance_log",
     metadata,
     Column("entry", Counter, Identity(), nullable=False),
     Column("kind", Text, nullable=False),
     Column("consumer", Identifier, nullable=False),
-    Column("what", Text, nullable=False),
+    Column("detail", Text, nullable=False),
     Column("at", Timestamp, nullable=False),
     Column("by", Text, nullable=False),
-    Column("why", Text, nullable=False),
+    Column("reason", Text, nullable=False),
     PrimaryKeyConstraint("entry"),
 )
 """Every repair that was begun, none of which is ever changed or deleted."""
@@ -36,12 +36,14 @@ class SqlMaintenanceLog:
 
     async def history(self, *, limit: int) -> Sequence[MaintenanceEntry]:
         async with self.database.reading() as connection:
-            found = await connection.execute(select(repairs).order_by(repairs.c.entry.desc()).limit(limit))
+            found = await connection.execute(
+                select(maintenance_log).order_by(maintenance_log.c.entry.desc()).limit(limit)
+            )
             return [
                 MaintenanceEntry(
                     kind=MaintenanceKind(row.kind),
                     consumer=row.consumer,
-                    what=row.what,
+                    what=row.detail,
                     note=OperatorNote(by=row.by, reason=row.reason, at=row.at),
                 )
                 for row in found
@@ -50,7 +52,7 @@ class SqlMaintenanceLog:
 
 async def note(connection: AsyncConnection, repair: MaintenanceEntry) -> None:
     """Within the transaction of ``connection``."""
-    row = {"kind": repair.kind.value, "consumer": repair.consumer, "what": repair.what}
+    row = {"kind": repair.kind.value, "consumer": repair.consumer, "detail": repair.what}
     await connection.execute(
-        insert(repairs).values(**row, at=repair.note.at, by=repair.note.by, reason=repair.note.reason)
+        insert(maintenance_log).values(**row, at=repair.note.at, by=repair.note.by, reason=repair.note.reason)
     )

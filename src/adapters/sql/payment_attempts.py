@@ -34,7 +34,7 @@ payment_attempts = Table(
     Column("kind", Text, nullable=False),
     Column("amount", DecimalAmount, nullable=False),
     Column("currency", Text, nullable=False),
-    Column("asked_at", Timestamp, nullable=False),
+    Column("requested_at", Timestamp, nullable=False),
     Column("status", Text, nullable=False),
     Column("reference", Text, nullable=False),
     Column("detail", Text, nullable=False),
@@ -45,11 +45,11 @@ payment_attempts = Table(
 Index(None, payment_attempts.c.order_id)
 
 
-UNSETTLED = text("kind = 'refund' AND status = 'asked'")
-Index("payment_attempts_unsettled", payment_attempts.c.asked_at, postgresql_where=UNSETTLED, sqlite_where=UNSETTLED)
+UNSETTLED = text("kind = 'refund' AND status = 'requested'")
+Index("payment_attempts_unsettled", payment_attempts.c.requested_at, postgresql_where=UNSETTLED, sqlite_where=UNSETTLED)
 
 
-_IN_ORDER = (payment_attempts.c.asked_at, payment_attempts.c.entry)
+_IN_ORDER = (payment_attempts.c.requested_at, payment_attempts.c.entry)
 
 
 @frozen
@@ -77,7 +77,7 @@ def row_of(attempt: PaymentAttempt) -> dict[str, Any]:
         "kind": attempt.kind.value,
         "amount": attempt.amount.amount,
         "currency": attempt.amount.currency,
-        "asked_at": attempt.asked_at,
+        "requested_at": attempt.requested_at,
         "status": attempt.status.value,
         "reference": attempt.reference,
         "detail": attempt.detail,
@@ -92,7 +92,7 @@ def _attempt(row: RowMapping) -> PaymentAttempt:
         number=row["number"],
         kind=AttemptKind(row["kind"]),
         amount=Money(row["amount"], row["currency"]),
-        asked_at=row["asked_at"],
+        requested_at=row["requested_at"],
         status=AttemptStatus(row["status"]),
         reference=row["reference"],
         detail=row["detail"],

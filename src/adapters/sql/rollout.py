@@ -45,7 +45,7 @@ consumer_pauses = Table(
     Column("consumer", Identifier, nullable=False),
     Column("at", Timestamp, nullable=False),
     Column("by", Text, nullable=False),
-    Column("why", Text, nullable=False),
+    Column("reason", Text, nullable=False),
     PrimaryKeyConstraint("consumer"),
 )
 """A row for each consumer that is paused."""
@@ -61,7 +61,7 @@ rollout_changes = Table(
     Column("after", SmallInteger),
     Column("at", Timestamp, nullable=False),
     Column("by", Text, nullable=False),
-    Column("why", Text, nullable=False),
+    Column("reason", Text, nullable=False),
     PrimaryKeyConstraint("entry"),
 )
 """Every change that was made, none of which is ever changed or deleted."""

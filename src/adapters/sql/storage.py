@@ -46,7 +46,7 @@ class SqlStorage:
     rollout: SqlRollout
     epochs: SqlEpochs
     processes: SqlProcessRegistry
-    repairs: SqlMaintenanceLog
+    maintenance_log: SqlMaintenanceLog
 
     @classmethod
     def at(
@@ -78,7 +78,7 @@ class SqlStorage:
             rollout=SqlRollout(database),
             epochs=SqlEpochs(database),
             processes=SqlProcessRegistry(database),
-            repairs=SqlMaintenanceLog(database),
+            maintenance_log=SqlMaintenanceLog(database),
         )
 
     @property

@@ -50,16 +50,17 @@ def _nobody_asks(error: Exception) -> None:
 
 @define(eq=False, kw_only=True)
 class RunConsumer:
-    """Reads a batch, handles it, tells the source, settles what the effects asked for; and again.
+    """Reads a batch, handles it, confirms it to the source, does the work outside the transaction; and repeats.
 
-    A backend that does not answer is asked again, ever more slowly, with the same batch. A bucket in which events are
-    missing waits while the others go on; what is not done is read again after a second, and while something is still
-    missing, ever more seldom. At first, and while it hears nothing, it asks what is ``missed_events``, and reads again where
-    that does not come by itself. An event that failed by something that may pass is given again when the rest of its
-    batch is done, after ``a_moment``. After a batch that was not full it lets news gather.
-    While it is ``paused`` it handles and settles nothing. ``handled`` counts events,
-    ``gaps`` how often a bucket was found to lack some, ``failures`` how often a backend did not answer; ``failed`` is
-    told of either. Raises LogBehindTopic: the database was restored, and nothing more is handled.
+    If a backend is unavailable, the same batch is retried with back-off. A bucket with missing events waits while the
+    others continue; unhandled records are read again after a second, and less often while events stay missing. At the
+    start, and while no records arrive, it looks for ``missed_events``, and reads again if they do not arrive by
+    themselves. An event that failed with a transient error is retried after the rest of its batch, after ``a_moment``.
+    After a batch that was not full it lingers. While it is ``paused`` it handles nothing and does no outside work.
+
+    ``handled`` counts events, ``gaps`` the times a bucket was found with missing events, ``failures`` the times a
+    backend was unavailable; ``failed`` is called with the error of either. Raises LogBehindTopic if the database was
+    restored to an earlier point: then nothing more is handled.
     """
 
     source: EventSource

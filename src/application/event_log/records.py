@@ -82,7 +82,7 @@ class EventTimes:
     """
 
     sequence: int
-    asked_at: datetime | None
+    requested_at: datetime | None
     committed_at: datetime | None
 
 

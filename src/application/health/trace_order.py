@@ -96,7 +96,7 @@ class TraceOrder:
         events = tuple(
             EventWay(
                 record=record,
-                asked=_moment(times[record.sequence].asked_at),
+                asked=_moment(times[record.sequence].requested_at),
                 committed=_moment(times[record.sequence].committed_at),
                 published=_published(record, places.get(record.event_id), cursors.get(RELAY)),
                 place=places.get(record.event_id),
@@ -142,7 +142,7 @@ class TraceOrder:
 
     async def _dropped(self, consumer: str, order_id: str) -> Mapping[int, datetime]:
         changes = await self.dead_letters.history(limit=CHANGES, consumer=consumer, order_id=order_id)
-        return {it.sequence: it.word.at for it in changes if it.outcome is Outcome.DROPPED}
+        return {it.sequence: it.note.at for it in changes if it.outcome is Outcome.DROPPED}
 
 
 def _moment(at: datetime | None) -> Moment | None:

@@ -44,6 +44,6 @@ class CancelOrder:
                     number=0,
                     kind=AttemptKind.REFUND,
                     amount=change.refund,
-                    asked_at=self.clock(),
+                    requested_at=self.clock(),
                 )
             )

@@ -15,7 +15,7 @@ class AttemptKind(StrEnum):
 
 
 class AttemptStatus(StrEnum):
-    ASKED = "asked"
+    REQUESTED = "requested"
     SUCCEEDED = "succeeded"
     DECLINED = "declined"
 
@@ -41,8 +41,8 @@ class PaymentAttempt:
     number: int
     kind: AttemptKind
     amount: Money
-    asked_at: datetime
-    status: AttemptStatus = AttemptStatus.ASKED
+    requested_at: datetime
+    status: AttemptStatus = AttemptStatus.REQUESTED
     reference: str = ""
     detail: str = ""
     settled_at: datetime | None = None

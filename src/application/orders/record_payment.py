@@ -68,7 +68,7 @@ class RecordPayment:
         """Each answer is kept together with what is asked next; the last one together with the order."""
         known, number = await self._round(order)
         authorization = known.get(AttemptKind.AUTHORIZE) or self._asked(order, AttemptKind.AUTHORIZE, number)
-        if authorization.status is AttemptStatus.ASKED:
+        if authorization.status is AttemptStatus.REQUESTED:
             await self._keep(authorization)
             token = order.payment.card_token or ""
             answer = await self.gateway.authorize(card_token=token, amount=order.total, key=authorization.key)
@@ -76,7 +76,7 @@ class RecordPayment:
         if authorization.status is AttemptStatus.DECLINED:
             return await self._record(order.id, False, CASHIER, expected_version, authorization)
         capture = known.get(AttemptKind.CAPTURE) or self._asked(order, AttemptKind.CAPTURE, number)
-        if capture.status is AttemptStatus.ASKED:
+        if capture.status is AttemptStatus.REQUESTED:
             await self._keep(authorization, capture)
             answer = await self.gateway.capture(
                 authorization=authorization.reference, amount=order.total, key=capture.key
@@ -105,7 +105,7 @@ class RecordPayment:
             number=number,
             kind=kind,
             amount=order.total,
-            asked_at=self.clock(),
+            requested_at=self.clock(),
         )
 
     async def _keep(self, *attempts: PaymentAttempt) -> None:

@@ -31,12 +31,12 @@ class SettleRefunds:
                 outcome = evolve(refund, detail=str(e))
             async with self.unit_of_work() as work:
                 work.payments.record(outcome)
-            settled += outcome.status is not AttemptStatus.ASKED
+            settled += outcome.status is not AttemptStatus.REQUESTED
         return settled
 
     async def _of(self, order_id: str) -> list[PaymentAttempt]:
         attempts = await self.attempts.of_order(order_id)
-        return [a for a in attempts if a.kind is AttemptKind.REFUND and a.status is AttemptStatus.ASKED]
+        return [a for a in attempts if a.kind is AttemptKind.REFUND and a.status is AttemptStatus.REQUESTED]
 
     async def _ask(self, refund: PaymentAttempt) -> PaymentAttempt:
         captured = [

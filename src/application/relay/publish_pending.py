@@ -103,9 +103,9 @@ class PublishPending:
         """Whether one was begun since the last time; what was reached before may not count in it."""
         if self.epochs is None:
             return False
-        before, asked_at = self._epochs, self.clock()
+        before, requested_at = self._epochs, self.clock()
         self._epochs = await self.epochs.all()
-        self._epochs_until = asked_at + LOOK_AGAIN_SECONDS
+        self._epochs_until = requested_at + LOOK_AGAIN_SECONDS
         if self._epochs == before:
             return False
         self._known.clear()
@@ -117,12 +117,12 @@ class PublishPending:
         """Raises LogBehindTopic unless the events at these cursors are the log's, as far as their marks tell."""
         if own == self._agreed and self.clock() < self._agreed_until:
             return
-        asked_at = self.clock()
+        requested_at = self.clock()
         marks = await self.topic.marks()
         told = {(bucket, at): marks[bucket] for bucket, at in own.items() if at and bucket in marks}
         for bucket, at in await mismatches(self.log, told):
             raise LogBehindTopic(bucket, at, at, f"at position {at} the topic has an event that the log has not")
-        self._agreed, self._agreed_until = own, asked_at + LOOK_AGAIN_SECONDS
+        self._agreed, self._agreed_until = own, requested_at + LOOK_AGAIN_SECONDS
 
     async def _read(self, own: Mapping[int, int | None], share: int) -> RelayBatch:
         heads = await self.log.heads()

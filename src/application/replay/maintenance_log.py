@@ -44,9 +44,9 @@ class MaintenanceLog(Protocol):
 class RepairHistory:
     """The last repairs, the latest first. Raises InvalidInput, StorageUnavailable."""
 
-    repairs: MaintenanceLog
+    maintenance_log: MaintenanceLog
 
     async def __call__(self, *, limit: int = 50) -> Sequence[MaintenanceEntry]:
         if not 1 <= limit <= MOST:
             raise InvalidInput("limit", str(limit), f"1 to {MOST}")
-        return await self.repairs.history(limit=limit)
+        return await self.maintenance_log.history(limit=limit)

@@ -37,7 +37,7 @@ class RebuildAnalytics:
     cursors: Cursors
     letters: DeadLetters
     views: AnalyticsQueries
-    repairs: MaintenanceLog
+    maintenance_log: MaintenanceLog
     decode: Decode
     clock: Clock
     new_id: NewId
@@ -92,7 +92,7 @@ class RebuildAnalytics:
         await self.consumer.handle([Delivery(record, self.decode(record)) for record in records], work)
 
     async def _note(self, kind: MaintenanceKind, what: str, note: OperatorNote) -> None:
-        await self.repairs.note(MaintenanceEntry(kind=kind, consumer=self.consumer.name, what=what, note=note))
+        await self.maintenance_log.note(MaintenanceEntry(kind=kind, consumer=self.consumer.name, what=what, note=note))
 
 
 def _left(at: Positions, until: Positions) -> Concerned:

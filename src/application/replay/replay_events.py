@@ -46,7 +46,7 @@ class ReplayEvents:
     letters: DeadLetters
     log: EventLog
     sources: Mapping[str, ReplaySource]
-    repairs: MaintenanceLog
+    maintenance_log: MaintenanceLog
     decode: Decode
     clock: Clock
     buckets: int
@@ -74,7 +74,7 @@ class ReplayEvents:
         replay = await self._begin(start, source)
         note = OperatorNote(by=by, reason=reason, at=self.clock())
         what = f"from {start} by the {source}: {replay.events} events"
-        await self.repairs.note(
+        await self.maintenance_log.note(
             MaintenanceEntry(kind=MaintenanceKind.REPLAY, consumer=self.consumer.name, what=what, note=note)
         )
 

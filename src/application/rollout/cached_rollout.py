@@ -35,9 +35,9 @@ class CachedRollout:
         if self._is_old():
             async with self._turn:
                 if self._is_old():  # and nobody has asked while this one waited for its turn
-                    asked_at = self.clock()
+                    requested_at = self.clock()
                     self._learn(await self.rollout.current_rollout())
-                    self._until = asked_at + self.every
+                    self._until = requested_at + self.every
         return self._known
 
     def _learn(self, current_rollout: RolloutState) -> None:

@@ -116,14 +116,14 @@ async def history(consumer: str | None = None, /, *, order: str | None = None, l
         changes = await letters.history(limit=_limit(limit), consumer=consumer, order_id=order)
     columns = ("time", "by", "consumer", "order", "event", "outcome", "error", "why")
     shown = (
-        (it.word.at, it.word.by, it.consumer, it.order_id, it.sequence, it.outcome, it.error, it.word.reason)
+        (it.note.at, it.note.by, it.consumer, it.order_id, it.sequence, it.outcome, it.error, it.note.reason)
         for it in changes
     )
     session().show(changes, rows(*columns, of=shown))
 
 
 @app.command
-async def foreign(consumer: str | None = None, /, *, limit: int = 100) -> None:
+async def unrecognized(consumer: str | None = None, /, *, limit: int = 100) -> None:
     """Records of the topic that are no events of ours, with where they stand and their bytes; --json has them whole."""
     async with session().opened() as container:
         found = await container.effects().dead_letters.foreign(consumer, limit=_limit(limit))

@@ -13,14 +13,14 @@ from ...adapters import wire
 from ...application.event_log.records import LogRecord, UnrecognizedRecord
 from ...domain.errors import InvalidInput, NotConfigured
 from ..wiring.lifespan import hear
-from . import replay as repairing
+from . import replay as replaying
 from .session import InputFile, rows, session
 from .topic_quality import FUTURE_SECONDS, LATE_SECONDS, WatchOptions
 from .topic_quality import watch as watch_topic
 
 app = App(name="events", help="Look at the events on the topic, and check what claims to be one.")
 
-app.command(repairing.replay)
+app.command(replaying.replay)
 
 PAGE = 500
 

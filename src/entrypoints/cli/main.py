@@ -22,13 +22,27 @@ from ...domain.errors import (
 from ..logging_setup import configure_logs
 from ..settings import load_settings
 from ..wiring.storage_and_consumers import new_id
-from . import analytics as figures
-from . import contacts as people
-from . import contract, day, doctor, events, orders, rollout, status
-from . import dead_letters as letters
-from . import recovery as log
-from . import replay as repairing
-from . import run as operate
+from . import (
+    analytics,
+    check,
+    contacts,
+    contract,
+    day,
+    db,
+    dead_letters,
+    doctor,
+    events,
+    lag,
+    orders,
+    recovery,
+    replay,
+    rollout,
+    status,
+    stock,
+    tokens,
+    topics,
+)
+from . import run as running
 from .session import begin
 
 EXIT_CODES: tuple[tuple[type[OrderFlowError], int], ...] = (
@@ -48,15 +62,15 @@ logger = logging.getLogger("orderflow")
 
 app = App(name="orderflow", help="Event-driven order flow for food delivery.", version_flags=["--version"])
 for command in (
-    operate.serve,
-    operate.relay,
-    operate.consume,
+    running.serve,
+    running.relay,
+    running.consume,
     status.status,
     doctor.doctor,
-    operate.lag,
-    operate.check,
-    repairing.repairs,
-    operate.config,
+    lag.lag,
+    check.check,
+    replay.maintenance,
+    running.config,
     day.replay,
     day.simulate,
     day.demo,
@@ -65,16 +79,16 @@ for command in (
 for group in (
     orders.app,
     events.app,
-    operate.db,
-    operate.topics,
-    people.contacts,
-    people.tokens,
-    people.stock,
-    figures.app,
-    letters.app,
-    repairing.rebuild,
+    db.db,
+    topics.topics,
+    contacts.contacts,
+    tokens.tokens,
+    stock.stock,
+    analytics.app,
+    dead_letters.app,
+    replay.rebuild,
     rollout.app,
-    log.app,
+    recovery.app,
     contract.app,
 ):
     app.command(group)

@@ -14,7 +14,7 @@ from ...domain.errors import InvalidInput
 from ...domain.lifecycle import OrderState
 from ...domain.order import Order
 from ..http.bodies import PlaceOrder, read
-from . import replay as repairing
+from . import replay
 from . import trace_order as tracing
 from .session import InputFile, rows, session
 
@@ -189,7 +189,7 @@ async def trace(order_id: str, /, *, as_: As = OPERATOR) -> None:
     await tracing.trace(order_id, Actor.parse(as_))
 
 
-app.command(repairing.order, name="rebuild")
+app.command(replay.order, name="verify")
 
 
 def time(text: str | None, field: str) -> datetime | None:

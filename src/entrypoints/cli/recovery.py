@@ -18,7 +18,7 @@ app = App(
 
 
 @app.command
-async def mend(*, dry_run: bool = False, by: str = "", reason: str = "") -> None:
+async def repair(*, dry_run: bool = False, by: str = "", reason: str = "") -> None:
     """Go on after the database was restored to an earlier point: what the topic has beyond the log counts no more.
 
     Reads the whole topic, and shows which events the log does not have, and of which orders. --dry-run ends there;
@@ -41,9 +41,10 @@ async def mend(*, dry_run: bool = False, by: str = "", reason: str = "") -> None
 
 @app.command
 async def republish(*, by: str, reason: str) -> None:
-    """Publish all history again, in order, in a new epoch: what stands on the topic counts no more.
+    """Publish all history again, in order, in a new epoch: the records on the topic are superseded.
 
-    For a topic that was made anew, or a new cluster. Relays begin within a second. --by NAME and --reason TEXT are noted.
+    For a topic that was recreated, or a new cluster. Relays begin within a second. --by NAME and --reason TEXT are
+    recorded.
     """
     async with session().opened() as container:
         _needs_relay(container)
@@ -84,5 +85,5 @@ def _said(loss: Loss) -> str:
 
 def _table(known: Epochs) -> Table:
     first = (FIRST_EPOCH, None, None, None, None)
-    begun = ((it.epoch, it.word.at, it.word.by, it.word.reason, len(it.kept)) for it in known.begun)
-    return rows("epoch", "begun", "by", "why", "buckets published again", of=[first, *begun])
+    begun = ((it.epoch, it.note.at, it.note.by, it.note.reason, len(it.kept)) for it in known.begun)
+    return rows("epoch", "begun", "by", "reason", "buckets published again", of=[first, *begun])

@@ -97,12 +97,12 @@ async def order(order_id: str, /, *, source: Source = "log") -> int:
     return 0 if found.equal else 1
 
 
-async def repairs(*, limit: int = 50) -> None:
+async def maintenance(*, limit: int = 50) -> None:
     """What was replayed and rebuilt by hand, by whom, when and why, the latest first."""
     async with session().opened() as container:
         found = await container.repair_history()(limit=limit)
-    shown = ((it.word.at, it.word.by, it.kind, it.consumer, it.what, it.word.reason) for it in found)
-    session().show(found, rows("time", "by", "what", "consumer", "of what", "why", of=shown))
+    shown = ((it.note.at, it.note.by, it.kind, it.consumer, it.what, it.note.reason) for it in found)
+    session().show(found, rows("time", "by", "what", "consumer", "of what", "reason", of=shown))
 
 
 @define

@@ -60,7 +60,7 @@ async def history(*, limit: int = 50) -> None:
     async with session().opened() as container:
         changes = await container.rollout_history()(limit=limit)
     shown = ((change.note.at, change.note.by, _said(change), change.note.reason) for change in changes)
-    session().show(changes, rows("time", "by", "change", "why", of=shown))
+    session().show(changes, rows("time", "by", "change", "reason", of=shown))
 
 
 async def _answer(container: Any, change: RolloutChange | None, otherwise: str) -> None:
@@ -87,7 +87,7 @@ def _table(state: RolloutProgress) -> Table:
         (each.consumer, "paused" if each.paused else "not paused", each.events, each.held, *_word(each.paused))
         for each in state.consumers
     )
-    return rows("part", "state", "events to come", "held back", "since", "by", "why", of=(publishing, *consumers))
+    return rows("part", "state", "events to come", "held back", "since", "by", "reason", of=(publishing, *consumers))
 
 
 def _word(note: OperatorNote | None) -> tuple[object, ...]:

@@ -59,7 +59,7 @@ class Session:
         """The container of these settings, opened, with a correlation id for what is done inside."""
         container = container_for(self.settings)
         async with opened(container):
-            with answering(Request(correlation_id=self.correlation_id, asked_at=datetime.now(UTC))):
+            with answering(Request(correlation_id=self.correlation_id, requested_at=datetime.now(UTC))):
                 yield container
 
     @asynccontextmanager

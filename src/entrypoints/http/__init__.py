@@ -76,7 +76,7 @@ def create_ops_app(
 
     Arguments and errors as for ``create_app``.
     """
-    built: Litestar = _with_extra(".operations").build(checks, scrape, stopping)
+    built: Litestar = _with_extra(".ops_app").build(checks, scrape, stopping)
     return built
 
 

@@ -140,5 +140,5 @@ def request_of(headers: Headers) -> Request:
     return Request(
         correlation_id=said if is_correlation_id(said) else str(uuid_utils.uuid7()),
         traceparent=traceparent if is_traceparent(traceparent) else "",
-        asked_at=datetime.now(UTC),
+        requested_at=datetime.now(UTC),
     )

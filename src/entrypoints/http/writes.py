@@ -63,7 +63,7 @@ class IdempotentRequest:
                 caller=str(self.by),
                 key=self.key,
                 fingerprint=self.fingerprint,
-                asked_at=datetime.now(UTC),
+                requested_at=datetime.now(UTC),
                 answer=self._render,
             )
             body, replayed = await self.once(key, command)

@@ -185,7 +185,7 @@ def replay_events(
         letters=effects.dead_letters,
         log=storage.log,
         sources=sources,
-        repairs=storage.repairs,
+        maintenance_log=storage.maintenance_log,
         decode=wire.decode_record,
         clock=clock,
         buckets=storage.buckets,

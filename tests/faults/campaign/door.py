@@ -106,7 +106,7 @@ class InsideDoor:
     async def ask(self, step: Step, key: str) -> Said:
         use_cases = self.flow.use_cases
         asked = IdempotencyKey(
-            caller=str(SHOP), key=key, fingerprint=step.path, asked_at=datetime.now(UTC), answer=_answer
+            caller=str(SHOP), key=key, fingerprint=step.path, requested_at=datetime.now(UTC), answer=_answer
         )
         try:
             body, _ = await use_cases.once(asked, lambda: _COMMANDS[step.name](use_cases, step))

@@ -1,7 +1,7 @@
 """A link to PostgreSQL that can keep back the answer to a COMMIT, and then break off.
 
-The writer commits with one statement, which is a transaction by itself (``adapters/sql/commit/write_postgresql.py``): its
-answer is the acknowledgement. https://www.postgresql.org/docs/current/protocol-message-formats.html
+The writer commits with one statement, which is a transaction by itself
+(``adapters/sql/commit/write_postgresql.py``): its answer is the acknowledgement. https://www.postgresql.org/docs/current/protocol-message-formats.html
 """
 
 from collections.abc import Iterator

@@ -15,10 +15,14 @@ from tests.contracts.orders import placed
 from tests.integration.sql.conftest import Connect
 from tests.support.schemas import broken, schema_of, taking_away
 
-MIGRATIONS = sorted((Path(schema.__file__).parent / "migrations" / "versions").glob("0*.py"))
+MIGRATIONS = sorted((Path(schema.__file__).parent / "migrations" / "versions").glob("[0-9]*.py"))
 
 
-async def test_whoever_knows_the_schema_of_one_version_can_work_on_that_of_each_later_one(new_url: str) -> None:
+def generation(version: str) -> str:
+    return version[0]
+
+
+async def test_a_version_works_on_each_later_schema_of_its_generation(new_url: str) -> None:
     seen = {}
     for version in schema.known():
         await schema.upgrade(new_url, to=version)
@@ -30,11 +34,19 @@ async def test_whoever_knows_the_schema_of_one_version_can_work_on_that_of_each_
     steps = list(zip(seen, list(seen)[1:], strict=False))
 
     assert len(steps) == len(MIGRATIONS) - 1
-    found = {f"{old} -> {new}": list(broken(seen[old], seen[new])) for old, new in steps}
+    found = {
+        f"{old} -> {new}": list(broken(seen[old], seen[new]))
+        for old, new in steps
+        if generation(old) == generation(new)
+    }
     assert found == {step: [] for step in found}
 
 
-@pytest.mark.parametrize("migration", MIGRATIONS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "migration",
+    [path for path in MIGRATIONS if path.stem[1:4] != "001" or path.stem[0] == "0"],
+    ids=lambda path: path.stem,
+)
 def test_a_migration_adds_and_leaves_what_is_there_alone(migration: Path) -> None:
     assert list(taking_away(migration)) == []
 

@@ -56,7 +56,7 @@ async def test_a_request_that_waits_for_its_idempotency_key_holds_no_bucket_mean
     storage = connect(f"{postgresql_url}?application_name=waiting")
     await storage.open()
     first, second = in_bucket(7, 2)
-    key = IdempotencyKey(caller="C1", key="k1", fingerprint="", asked_at=AT, answer=lambda _: b"")
+    key = IdempotencyKey(caller="C1", key="k1", fingerprint="", requested_at=AT, answer=lambda _: b"")
 
     async with connect(postgresql_url).engine.connect() as rival:
         # The same key, by somebody who has not committed yet, and will not.

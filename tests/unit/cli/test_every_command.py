@@ -27,7 +27,7 @@ LOOKING = [
     ["rollout", "status"],
     ["rollout", "history"],
     ["log", "epochs"],
-    ["repairs"],
+    ["maintenance"],
     ["events", "replay", "--consumer", "analytics", "--from", "0", "--dry-run"],
     ["analytics", "minutes", "--start", "2024-01-01T00:00:00Z", "--end", "2024-01-02T00:00:00Z"],
     ["analytics", "restaurants"],

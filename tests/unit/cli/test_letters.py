@@ -104,7 +104,7 @@ def test_one_order_is_redriven_with_its_author_and_reason(parked: CommandLine) -
     assert (done["consumer"], done["unparked"], done["stopped"]) == ("analytics", ["o1"], [])
     assert waiting(parked) == [("o2", 2)]
     history = parked.json("dead-letters", "history", "--order", "o1")
-    assert {(it["outcome"], it["word"]["by"], it["word"]["why"]) for it in history} == {("handled", *ANN[1::2])}
+    assert {(it["outcome"], it["note"]["by"], it["note"]["reason"]) for it in history} == {("handled", *ANN[1::2])}
     assert [it["sequence"] for it in history] == list(range(1 + done["events"], 1, -1))
 
 
@@ -119,7 +119,7 @@ def test_the_letters_of_one_error_are_redriven_whoever_has_them(parked: CommandL
     ("arguments", "told"),
     [
         (["redrive", "analytics", "--reason", "it is mended"], "by"),
-        (["redrive", "analytics", "--by", "ann", "--reason", " "], "why"),
+        (["redrive", "analytics", "--by", "ann", "--reason", " "], "reason"),
         (["redrive", *ANN], "either one is named, or --all"),
         (["redrive", "analytics", "--all", *ANN], "either one is named, or --all"),
         (["redrive", "analytics", "--rate", "0", *ANN], "more than 0"),
@@ -147,7 +147,7 @@ def test_a_dropped_event_is_gone_and_what_waited_behind_it_is_still_there(parked
     assert "events of the order wait" in answer.err
     assert waiting(parked) == [("o1", 3), ("o2", 2)]
     assert (entry["outcome"], entry["orderId"], entry["sequence"], entry["error"]) == ("dropped", "o1", 2, "ValueError")
-    assert (entry["word"]["by"], entry["word"]["why"]) == ANN[1::2]
+    assert (entry["note"]["by"], entry["note"]["reason"]) == ANN[1::2]
 
 
 def test_an_order_is_dropped_whole_where_that_is_said(parked: CommandLine) -> None:

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from orderflow.entrypoints.cli import replay as repairing
+from orderflow.entrypoints.cli import replay as replaying
 
 from tests.support.commands import CommandLine
 
@@ -37,7 +37,7 @@ def test_a_dry_run_tells_how_much_there_is_to_do_and_leaves_it(lived: CommandLin
     assert (dry.code, dry.data["orders"], dry.data["handled"], dry.data["dryRun"]) == (0, 10, 0, True)
     assert "nothing was done" in dry.err
     assert lived("check").code == 1
-    assert lived.json("repairs") == []
+    assert lived.json("maintenance") == []
 
 
 def test_an_order_that_stops_is_told_of_and_is_a_failure(lived: CommandLine) -> None:
@@ -54,9 +54,9 @@ def test_repairs_are_listed_with_author_and_reason_the_latest_first(lived: Comma
     lived.json(*REPLAY, "order:small-o1", *ANN)
     lived.json("events", "replay", "--consumer", "inventory", "--from", "0", "--by", "bob", "--reason", "to be sure")
 
-    found = lived.json("repairs")
+    found = lived.json("maintenance")
 
-    assert [(it["kind"], it["consumer"], it["word"]["by"], it["word"]["why"]) for it in found] == [
+    assert [(it["kind"], it["consumer"], it["note"]["by"], it["note"]["reason"]) for it in found] == [
         ("replay", "inventory", "bob", "to be sure"),
         ("replay", "analytics", "ann", "a table was lost"),
     ]
@@ -72,7 +72,7 @@ def test_repairs_are_listed_with_author_and_reason_the_latest_first(lived: Comma
         ((*REPLAY, "0", "--source", "topic", *ANN), 1, "there is no topic to read from here"),
         ((*REPLAY, "order:nobody", *ANN), 3, "there is no order 'nobody'"),
         (("events", "replay", "--consumer", "kitchen", "--from", "0", *ANN), 2, "OrderFlow.replay()"),
-        (("repairs", "--limit", "0"), 2, "1 to 1000"),
+        (("maintenance", "--limit", "0"), 2, "1 to 1000"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_with_what_can(
@@ -81,7 +81,7 @@ def test_what_cannot_be_asked_is_refused_with_what_can(
     answer = lived(*arguments)
 
     assert (answer.code, said in " ".join(answer.err.split())) == (code, True), answer
-    assert lived.json("repairs") == []
+    assert lived.json("maintenance") == []
 
 
 def test_what_analytics_knows_is_made_anew_and_the_check_is_clean(
@@ -89,7 +89,7 @@ def test_what_analytics_knows_is_made_anew_and_the_check_is_clean(
 ) -> None:
     right = lived.json("analytics", "restaurants")
     _lose(lived, "UPDATE order_progress SET total_e4 = 1, total = '0.0001', delivery_minutes = 7")
-    monkeypatch.setattr(repairing, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(replaying, "PROGRESS_SECONDS", 0)
     damaged = lived("check").code
 
     answer = lived("--json", "rebuild", "analytics", *ANN)
@@ -98,7 +98,7 @@ def test_what_analytics_knows_is_made_anew_and_the_check_is_clean(
     assert lived.json("analytics", "restaurants") == right
     assert answer.data["swapped"] == {"courses": 10, "changed": 10, "removed": 0}
     assert "70 of 70 events" in answer.err
-    assert [it["kind"] for it in lived.json("repairs")] == ["swap", "rebuild"]
+    assert [it["kind"] for it in lived.json("maintenance")] == ["swap", "rebuild"]
 
 
 def test_an_order_that_cannot_be_rebuilt_leaves_all_as_it_was(lived: CommandLine) -> None:

@@ -31,7 +31,7 @@ def test_a_share_is_set_with_its_author_and_reason(cli: CommandLine) -> None:
     assert (answer["change"]["before"], answer["change"]["after"]) == (100, 10)
     assert answer["state"] == state
     assert (state["percent"], state["publishedBuckets"]) == (10, 26)
-    assert (state["set"]["by"], state["set"]["why"]) == ("ann", "the mails bounce")
+    assert (state["set"]["by"], state["set"]["reason"]) == ("ann", "the mails bounce")
 
 
 def test_a_consumer_is_paused_and_resumed_with_author_and_reason(cli: CommandLine) -> None:
@@ -39,7 +39,7 @@ def test_a_consumer_is_paused_and_resumed_with_author_and_reason(cli: CommandLin
     lag = {each["reader"]: each["paused"] for each in cli.json("lag")}
     resumed = cli.json("rollout", "resume", "analytics", "--by", "bob", "--reason", "mended")["state"]
 
-    assert consumer(paused, "analytics")["paused"]["why"] == "the mails bounce"
+    assert consumer(paused, "analytics")["paused"]["reason"] == "the mails bounce"
     assert consumer(paused, "inventory")["paused"] is None
     assert lag == {"notifications": False, "analytics": True, "inventory": False}
     assert consumer(resumed, "analytics")["paused"] is None
@@ -53,7 +53,7 @@ def test_the_history_tells_each_change_once_the_latest_first(cli: CommandLine) -
     history = cli.json("rollout", "history")
 
     assert "10 % were published already" in again.err
-    assert [(each["kind"], each["consumer"], each["word"]["by"]) for each in history] == [
+    assert [(each["kind"], each["consumer"], each["note"]["by"]) for each in history] == [
         ("pause", "analytics", "bob"),
         ("share", None, "ann"),
     ]

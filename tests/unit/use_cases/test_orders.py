@@ -247,7 +247,7 @@ class TestOnce:
             caller="customer:C1",
             key="k1",
             fingerprint="f1",
-            asked_at=NOW,
+            requested_at=NOW,
             answer=lambda order: f"v{order.version}".encode(),
         )
         return evolve(key, **changes)

@@ -88,7 +88,7 @@ async def test_an_attempt_is_stored_before_the_gateway_is_asked(till: Till) -> N
     with pytest.raises(GatewayUnavailable):
         await till.ask.record_payment("O1", by=CUSTOMER)
 
-    assert await till.attempts() == [(AttemptKind.AUTHORIZE, AttemptStatus.ASKED)]
+    assert await till.attempts() == [(AttemptKind.AUTHORIZE, AttemptStatus.REQUESTED)]
     assert (await till.ask.get_order("O1", by=ADMIN)).payment.status is PaymentStatus.PENDING
 
 

@@ -78,8 +78,8 @@ def _keys(sets: Sequence[WriteSet]) -> list[dict[str, Any]]:
                     "key": key.key,
                     "fingerprint": key.fingerprint,
                     "order_id": order.id,
-                    "answer": answer,
-                    "created_at": key.asked_at,
+                    "response": answer,
+                    "created_at": key.requested_at,
                 }
             )
     return found
@@ -105,7 +105,7 @@ def _events(sets: Sequence[WriteSet], buckets: int, limit: int) -> tuple[list[di
                     "body": body,
                     "correlation_id": writes.request.correlation_id,
                     "traceparent": writes.request.traceparent,
-                    "asked_at": writes.request.asked_at,
+                    "requested_at": writes.request.requested_at,
                 }
             )
     return rows, taken

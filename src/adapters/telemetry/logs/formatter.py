@@ -137,7 +137,7 @@ def _in_our_words(record: logging.LogRecord) -> logging.LogRecord:
     if not isinstance(record.args, tuple) or not any(isinstance(each, BaseException) for each in record.args):
         return record
     discreet = logging.makeLogRecord(record.__dict__)
-    discreet.args = tuple(told(each) if isinstance(each, BaseException) else each for each in record.args)
+    discreet.args = tuple(error_text(each) if isinstance(each, BaseException) else each for each in record.args)
     return discreet
 
 

@@ -14,7 +14,7 @@ from ..headers import ADDRESS, headers
 from .header_schema import RecordHeaders
 from .json_schema import Schema, shapes_of
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parents[1] / "samples"
 """One event of each type; those of order.created and order.state_changed are the two published with the contract."""
 SEQUENCES = {
     "order.created": 1,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from .json_schema import schemas
 
-FOLDER = Path(__file__).parent / "schemas"
+FOLDER = Path(__file__).parents[1] / "schemas"
 
 
 def texts() -> dict[str, str]:

@@ -78,7 +78,7 @@ def check(look: Observation, wanted: Expectations) -> Iterator[Finding]:
 
 def _refusing(look: Observation) -> Iterator[Finding]:
     """Those who refused since the log was mended last."""
-    mended = look.epochs.begun[-1].word.at if look.epochs and look.epochs.begun else None
+    mended = look.epochs.begun[-1].note.at if look.epochs and look.epochs.begun else None
     for seen in look.processes or ():
         failure = seen.process.failure
         if failure and failure.code == LogBehindTopic.code and (mended is None or failure.at > mended):
