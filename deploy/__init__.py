@@ -1,1 +1,1 @@
-"""What runs and watches an installation. The Python in here writes files that are kept beside it."""
+"""Files to deploy and monitor an installation. The Python code in this folder generates some of them."""

@@ -1,1 +1,1 @@
-"""The dashboard, drawn from the metrics' catalogue: ``python -m deploy.grafana`` writes ``orderflow.json`` anew."""
+"""The dashboard, generated from the metric catalogue: ``python -m deploy.grafana`` writes ``orderflow.json``."""

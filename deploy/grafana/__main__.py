@@ -1,4 +1,4 @@
-"""Write ``orderflow.json`` beside this file."""
+"""Write ``orderflow.json`` to the folder of this file."""
 
 from pathlib import Path
 

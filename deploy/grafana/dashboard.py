@@ -1,4 +1,4 @@
-"""The rows of the dashboard, from what wakes somebody down to what a specialist asks for."""
+"""The rows of the dashboard, from the alerts at the top to the details of single components."""
 
 import json
 import re
@@ -10,101 +10,110 @@ from .panels import MINE, SOURCE, Json, Panel, lines, number, of
 
 GLANCE = (
     number(
-        "Alerts that fire",
+        "Firing alerts",
         'count(ALERTS{alertstate="firing", alertname=~"Orderflow.*"}) or vector(0)',
         unit="short",
-        says="What each means is told under docs/runbooks.",
+        says="docs/runbooks describes each alert.",
         limits=(1, 3),
     ),
-    number("Processes seen", 'sum(up{job="orderflow"})', unit="short", says="Those that answered Prometheus."),
+    number("Processes up", 'sum(up{job="orderflow"})', unit="short", says="Processes that Prometheus can scrape."),
     number(
-        "Orders a minute",
+        "Orders per minute",
         f"60 * sum(rate({a.CREATED.name}[5m]))",
         unit="short",
-        says="As analytics saw them, over five minutes.",
+        says="As counted by analytics, averaged over five minutes.",
     ),
     number(
-        "Revenue of the last hour",
+        "Revenue in the last hour",
         "3600 * orderflow:revenue:rate1h",
         unit="short",
-        says="By currency, cancelled orders included.",
+        says="By currency, including cancelled orders.",
         legend="{{currency}}",
     ),
     number(
-        "Oldest event not published",
+        "Oldest unpublished event",
         "orderflow:log_waiting_seconds:max",
         unit="s",
-        says="What waits in the log for the relay.",
+        says="Age of the oldest event that waits in the log for the relay.",
         limits=(30, 60),
     ),
     number(
-        "Furthest consumer behind",
+        "Largest consumer lag",
         "max(orderflow:consumer_own_lag_seconds:max)",
         unit="s",
-        says="Age of the oldest published event that it has yet to handle.",
+        says="Age of the oldest published event that a consumer has not handled.",
         limits=(30, 60),
     ),
-    number("Parked orders", "sum(orderflow:parked_orders:max)", unit="short", says="Of all consumers.", limits=(1, 10)),
     number(
-        "Answers that are 5xx",
+        "Parked orders",
+        "sum(orderflow:parked_orders:max)",
+        unit="short",
+        says="Total over all consumers.",
+        limits=(1, 10),
+    ),
+    number(
+        "5xx responses",
         "orderflow:http_errors:ratio5m",
         unit="percentunit",
-        says="Among all of five minutes, probes aside.",
+        says="Share of all responses in five minutes, without probes.",
         limits=(0.005, 0.01),
     ),
 )
 
 REVENUE_COMPARED = lines(
-    "Revenue an hour, and a week ago",
+    "Revenue per hour, now and a week ago",
     ("3600 * orderflow:revenue:rate1h", "{{currency}}"),
     ("3600 * orderflow:revenue:rate1h offset 1w", "{{currency}} a week ago"),
     unit="short",
-    says="The alert compares these two.",
+    says="The alert on a revenue drop compares these two.",
 )
 UNTOUCHED = lines(
-    "Longest untouched, by state",
+    "Longest time without change, by state",
     (f"max by (state) ({a.ORDERS_OLDEST.name})", "{{state}}"),
     ("orderflow:limit:state_seconds", "{{state}}: limit"),
     unit="s",
     says=a.ORDERS_OLDEST.help,
 )
 OWN_LAG = lines(
-    "A consumer's own lag",
+    "Consumer lag without unpublished events",
     ("orderflow:consumer_own_lag_seconds:max", "{{consumer}}"),
     ("orderflow:limit:consumer_lag_seconds", "limit"),
     unit="s",
-    says="Without what has not been published yet.",
+    says="Age of the oldest published event that the consumer has not handled.",
 )
 WAITING = lines(
-    "Oldest event not published",
+    "Oldest unpublished event",
     (f"max({a.LOG_WAITING_AGE.name})", "oldest"),
-    ("orderflow:limit:relay_lag_seconds", "limit while some are published"),
-    ("orderflow:limit:stalled_seconds", "limit while none is"),
+    ("orderflow:limit:relay_lag_seconds", "limit while events are published"),
+    ("orderflow:limit:stalled_seconds", "limit while none are published"),
     unit="s",
     says=a.LOG_WAITING_AGE.help,
 )
 ERRORS = lines(
-    "Share of 5xx",
+    "Share of 5xx responses",
     ("orderflow:http_errors:ratio5m", "errors"),
     ("orderflow:limit:http_error_ratio", "limit"),
     unit="percentunit",
-    says="Among all answers of five minutes, probes aside.",
+    says="Share of all responses in five minutes, without probes.",
 )
 HANDLER_ERRORS = lines(
-    "Share of failures by consumer",
+    "Share of failed events by consumer",
     ("orderflow:handler_errors:ratio5m", "{{consumer}}"),
     ("orderflow:limit:handler_error_ratio", "limit"),
     unit="percentunit",
-    says="Among all that handlers took on within five minutes.",
+    says="Share of all events that handlers processed in five minutes.",
 )
 DATABASE_UP = lines(
-    "Does the database answer?",
+    "Database reachable",
     (f"min by (part, instance) ({a.DATABASE_UP.name})", "{{part}} {{instance}}"),
     unit="short",
     says=a.DATABASE_UP.help,
 )
 SEEN = lines(
-    "Processes", ('sum by (part) (up{job="orderflow"})', "{{part}}"), unit="short", says="That answered Prometheus."
+    "Processes",
+    ('sum by (part) (up{job="orderflow"})', "{{part}}"),
+    unit="short",
+    says="Processes that Prometheus can scrape.",
 )
 
 Row = tuple[str, Sequence[Panel]]
@@ -114,14 +123,14 @@ ROWS: Sequence[Row] = (
     (
         "Business",
         (
-            of(a.CREATED, per="minute", title="Orders a minute"),
+            of(a.CREATED, per="minute", title="Orders per minute"),
             REVENUE_COMPARED,
-            of(a.REVENUE, "currency", per="minute", title="Revenue a minute by currency"),
-            of(a.REVENUE_LOST, "currency", per="minute", title="Cancelled revenue a minute by currency"),
-            of(a.ENDED, "state", per="minute", title="Orders ended by state"),
-            of(a.CANCELLATIONS, "reason", per="minute", title="Cancellations a minute by reason"),
-            of(a.DELIVERY, title="From placing to delivery"),
-            of(a.PROCESSING, "state", quantiles=(0.5, 0.95), title="From placing to the final state"),
+            of(a.REVENUE, "currency", per="minute", title="Revenue per minute by currency"),
+            of(a.REVENUE_LOST, "currency", per="minute", title="Cancelled revenue per minute by currency"),
+            of(a.ENDED, "state", per="minute", title="Completed and cancelled orders per minute by state"),
+            of(a.CANCELLATIONS, "reason", per="minute", title="Cancellations per minute by reason"),
+            of(a.DELIVERY, title="Time from creation to delivery"),
+            of(a.PROCESSING, "state", quantiles=(0.5, 0.95), title="Time from creation to the final state"),
         ),
     ),
     (
@@ -131,21 +140,21 @@ ROWS: Sequence[Row] = (
             UNTOUCHED,
             of(a.IN_STATE, "state", quantiles=(0.5, 0.95), title="Time in each state"),
             of(a.COMMANDS, "command", "outcome", title="Commands by outcome"),
-            of(a.COMMAND_SECONDS, "command", quantiles=(0.5, 0.99), title="Until a command was done"),
+            of(a.COMMAND_SECONDS, "command", quantiles=(0.5, 0.99), title="Command duration"),
         ),
     ),
     (
         "Publishing",
         (
             WAITING,
-            of(a.LOG_WAITING, title="Events not published"),
+            of(a.LOG_WAITING, title="Unpublished events"),
             of(a.LOG_HELD, title="Events held back by the rollout"),
             of(a.SENT_MESSAGES, "type", "via", "outcome", title="Events sent by type"),
-            of(a.SEND_SECONDS, "via", "outcome", title="Until Kafka had a batch"),
-            of(a.SEND_BATCH, "via", quantiles=(0.5, 0.95), title="Events in a batch to Kafka"),
+            of(a.SEND_SECONDS, "via", "outcome", title="Time to publish a batch"),
+            of(a.SEND_BATCH, "via", quantiles=(0.5, 0.95), title="Events per published batch"),
             of(a.LOG_EVENTS, title="Events in the log"),
             of(a.PARTITION_EVENTS, "partition", title="Events by partition"),
-            of(a.PARTITION_SKEW, title="Skew of the partitions"),
+            of(a.PARTITION_SKEW, title="Partition skew"),
         ),
     ),
     (
@@ -155,17 +164,17 @@ ROWS: Sequence[Row] = (
             of(a.LAG_SECONDS, "consumer", title="Lag in seconds"),
             of(a.LAG, "consumer", title="Lag in events"),
             HANDLER_ERRORS,
-            of(a.PROCESSED, "consumer", "type", "outcome", title="Events handled, by type and outcome"),
-            of(a.CONSUMED, "consumer", "outcome", title="Records received, by what came of them"),
-            of(a.PROCESS_SECONDS, "consumer", "type", quantiles=(0.95,), title="In a handler, for one event"),
-            of(a.BATCH_SECONDS, "consumer", quantiles=(0.5, 0.95), title="For a consumer's batch"),
-            of(a.BATCH_EVENTS, "consumer", quantiles=(0.5, 0.95), title="Records in a consumer's batch"),
-            of(a.PAUSED, "consumer", title="Consumers that somebody paused"),
+            of(a.PROCESSED, "consumer", "type", "outcome", title="Handled events by type and outcome"),
+            of(a.CONSUMED, "consumer", "outcome", title="Received records by outcome"),
+            of(a.PROCESS_SECONDS, "consumer", "type", quantiles=(0.95,), title="Handler duration per event"),
+            of(a.BATCH_SECONDS, "consumer", quantiles=(0.5, 0.95), title="Consumer batch duration"),
+            of(a.BATCH_EVENTS, "consumer", quantiles=(0.5, 0.95), title="Records per consumer batch"),
+            of(a.PAUSED, "consumer", title="Paused consumers"),
             of(a.PARKED, "consumer"),
             of(a.DEAD_LETTERS, "consumer"),
-            of(a.FOREIGN, "consumer"),
-            of(a.GAPS, "consumer", title="Gaps found"),
-            of(a.NOTIFIED, "channel", "outcome", quantiles=(0.5, 0.95), title="Until a channel took a message"),
+            of(a.FOREIGN, "consumer", title="Unrecognized records by consumer"),
+            of(a.GAPS, "consumer", title="Gaps detected"),
+            of(a.NOTIFIED, "channel", "outcome", quantiles=(0.5, 0.95), title="Time to send a notification"),
         ),
     ),
     (
@@ -179,41 +188,41 @@ ROWS: Sequence[Row] = (
                     "{{method}} {{route}} {{status}}",
                 ),
                 unit="reqps",
-                says="Answers begun, live streams among them.",
+                says="Responses started, including live streams.",
             ),
-            of(a.HTTP_SECONDS, "route", quantiles=(0.5, 0.99), title="Until an answer begins, by route"),
-            of(a.HTTP_ACTIVE, title="Requests being answered"),
+            of(a.HTTP_SECONDS, "route", quantiles=(0.5, 0.99), title="Time to first byte by route"),
+            of(a.HTTP_ACTIVE, title="Active requests"),
         ),
     ),
     (
         "Database",
         (
             DATABASE_UP,
-            of(a.COMMIT_SECONDS, "outcome", title="Until a unit of work was durable"),
-            of(a.STATEMENT_SECONDS, "operation", quantiles=(0.5, 0.95), title="Until a statement was done"),
-            of(a.STATEMENT_ERRORS, title="Statements that failed"),
-            of(a.POOL, "state", title="Connections of the pool"),
-            of(a.POOL_MAX, title="Connections allowed"),
+            of(a.COMMIT_SECONDS, "outcome", title="Commit duration"),
+            of(a.STATEMENT_SECONDS, "operation", quantiles=(0.5, 0.95), title="Statement duration"),
+            of(a.STATEMENT_ERRORS, title="Failed statements"),
+            of(a.POOL, "state", title="Connections in the pool"),
+            of(a.POOL_MAX, title="Maximum connections"),
         ),
     ),
     (
-        "Kafka's client",
+        "Kafka client",
         (
-            of(a.BROKER_UP, "client", "broker", title="Brokers that are connected"),
+            of(a.BROKER_UP, "client", "broker", title="Connected brokers"),
             of(a.BROKER_ROUND_TRIP, "client", "broker", "quantile", title="Round trip to a broker"),
-            of(a.BROKER_ERRORS, "client", "broker", title="Requests to a broker that failed"),
-            of(a.TRANSACTION_ERRORS, "error", title="Transactions given up, by error"),
-            of(a.QUEUE_MESSAGES, "client", title="Messages in the client"),
-            of(a.QUEUE_BYTES, "client", title="Bytes in the client"),
+            of(a.BROKER_ERRORS, "client", "broker", title="Failed requests to brokers"),
+            of(a.TRANSACTION_ERRORS, "error", title="Failed transactions by error"),
+            of(a.QUEUE_MESSAGES, "client", title="Messages queued in the client"),
+            of(a.QUEUE_BYTES, "client", title="Bytes queued in the client"),
         ),
     ),
-    ("Processes", (SEEN, of(a.SCRAPE_ERRORS, "backend", title="Scrapes that left something out"))),
+    ("Processes", (SEEN, of(a.SCRAPE_ERRORS, "backend", title="Incomplete scrapes"))),
 )
 WIDTH = 24
 
 
 def rows() -> Sequence[Row]:
-    """ROWS, and behind them one of the metrics that stand in none of those."""
+    """Return ROWS, and a last row with the metrics that are in none of them."""
     asked = " ".join(expression for _, panels in ROWS for panel in panels for expression, _ in panel.questions)
     named = set(re.findall(r"[\w:]+", asked))
     rest = [
@@ -225,7 +234,7 @@ def rows() -> Sequence[Row]:
 
 
 def dashboard() -> Json:
-    """The whole dashboard as Grafana imports it."""
+    """Return the complete dashboard in Grafana's import format."""
     return {
         "uid": "orderflow",
         "title": "orderflow",
@@ -242,12 +251,12 @@ def dashboard() -> Json:
 
 
 def written() -> str:
-    """The same as text; made twice it is the same text."""
+    """Return the dashboard as text; the text is the same each time."""
     return json.dumps(dashboard(), indent=1) + "\n"
 
 
 def _placed() -> Iterator[Json]:
-    """Rows from top to bottom, three panels side by side; the first row is of small ones."""
+    """Yield the rows from top to bottom, with three panels side by side; the first row has small panels."""
     identity, y = 1, 0
     for title, panels in rows():
         yield {

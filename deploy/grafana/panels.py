@@ -1,7 +1,7 @@
-"""Panels of Grafana, each of one metric of the catalogue or of recording rules.
+"""Grafana panels, each for one metric of the catalogue or for recording rules.
 
-What a panel asks follows from the metric's kind: the rate of a counter, the quantiles of a histogram, the value of a
-gauge. States of the whole installation are told alike by every process, so there the maximum is taken.
+The kind of the metric determines the query: the rate of a counter, the quantiles of a histogram, the value of a gauge.
+Every process exports the same gauges of the whole installation, so their queries use the maximum.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 @frozen
 class Panel:
-    """A panel that has no place yet. ``questions`` are expressions with the legend of each."""
+    """A panel without a position. ``questions`` are pairs of an expression and its legend."""
 
     title: str
     kind: str
@@ -28,12 +28,12 @@ class Panel:
     unit: str
     says: str = ""
     limits: tuple[float, ...] = ()
-    """Values from which on it is coloured: orange, then red."""
+    """Values from which the panel is coloured: orange, then red."""
     more: Json = field(factory=dict)
-    """Options of its kind."""
+    """Options of the panel type."""
 
     def placed(self, number: int, x: int, y: int, width: int, height: int) -> Json:
-        """The panel as Grafana keeps it, at that place of the grid."""
+        """Return the panel as Grafana stores it, at this position of the grid."""
         colours: list[Json] = [{"color": "green", "value": None}]
         colours += [
             {"color": colour, "value": limit} for colour, limit in zip(("orange", "red"), self.limits, strict=False)
@@ -58,11 +58,12 @@ class Panel:
 
 
 def of(metric: Metric, *by: str, title: str = "", per: str = "second", quantiles: Sequence[float] = QUANTILES) -> Panel:
-    """What there is to see of a metric, over all processes that are chosen, by some of its labels.
+    """Return the panel of a metric over all selected processes, grouped by some of its labels.
 
-    ``per`` is the time of a counter's rate, ``second`` or ``minute``.
+    ``per`` is the unit of a counter's rate, ``second`` or ``minute``.
 
-    :raises ValueError: for a label that the metric does not have.
+    Raises:
+        ValueError: if the metric does not have one of the labels.
     """
     if unknown := set(by) - {label.name for label in metric.labels}:
         raise ValueError(f"{metric.name} has no label {', '.join(sorted(unknown))}")
@@ -85,7 +86,7 @@ def of(metric: Metric, *by: str, title: str = "", per: str = "second", quantiles
 
 
 def lines(title: str, *questions: tuple[str, str], unit: str, says: str) -> Panel:
-    """Values over time."""
+    """Return a panel that shows values over time."""
     legend = {"displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"], "showLegend": True}
     return Panel(
         title,
@@ -100,7 +101,7 @@ def lines(title: str, *questions: tuple[str, str], unit: str, says: str) -> Pane
 def number(
     title: str, expression: str, *, unit: str, says: str, limits: tuple[float, ...] = (), legend: str = ""
 ) -> Panel:
-    """One value, now."""
+    """Return a panel that shows one current value."""
     options = {
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
         "colorMode": "value",
