@@ -1,4 +1,4 @@
-"""A record's headers say what its body must not, and give the record back."""
+"""Headers are written for a record and read back."""
 
 import re
 
@@ -44,7 +44,7 @@ def test_the_headers_are_those_of_the_contract() -> None:
     }
 
 
-def test_what_there_is_not_makes_no_header() -> None:
+def test_an_absent_value_has_no_header() -> None:
     record = RECORD._replace(correlation_id="", traceparent="")
 
     headers = wire.headers(record, source=SOURCE)
@@ -54,7 +54,7 @@ def test_what_there_is_not_makes_no_header() -> None:
 
 @patiently
 @given(records)
-def test_headers_key_and_value_give_the_record_back(record: LogRecord) -> None:
+def test_a_record_is_read_back_from_its_headers_key_and_value(record: LogRecord) -> None:
     headers = wire.headers(record, source=SOURCE)
 
     again = wire.record_from(key=record.order_id.encode(), value=record.body, headers=[*headers])
@@ -62,7 +62,7 @@ def test_headers_key_and_value_give_the_record_back(record: LogRecord) -> None:
     assert again == record
 
 
-def test_headers_of_others_are_passed_over() -> None:
+def test_unknown_headers_are_ignored() -> None:
     headers = [("mirrored-from", None), *wire.headers(RECORD, source=SOURCE), ("x-proxy", b"\xff")]
 
     again = wire.record_from(key=b"order-123", value=RECORD.body, headers=headers)
@@ -107,7 +107,7 @@ def test_a_missing_header_is_named(name: str) -> None:
         ("traceparent", b"\xff"),
     ],
 )
-def test_a_header_outside_what_is_allowed_is_named_and_shown(name: str, said: bytes) -> None:
+def test_an_invalid_header_is_named_and_shown(name: str, said: bytes) -> None:
     headers = with_header(name, said)
 
     with pytest.raises(UndecodableEvent, match=f"^headers/{re.escape(name)}: it is '.*'; allowed: ."):

@@ -1,4 +1,4 @@
-"""Bytes that are no event of the contract are refused with the field that is wrong, and with nothing but that."""
+"""Invalid events are refused, and the error names the invalid field."""
 
 import json
 from contextlib import suppress
@@ -57,7 +57,7 @@ def refusal(body: bytes) -> UndecodableEvent:
         "data/orderDetails/0/discount",
     ],
 )
-def test_a_field_that_is_missing_or_of_another_kind_is_named(path: str, value: object) -> None:
+def test_a_missing_field_or_one_of_another_type_is_named(path: str, value: object) -> None:
     body = damaged(ORDER_CREATED, path, value)
 
     error = refusal(body)
@@ -109,7 +109,7 @@ def test_a_field_that_is_missing_or_of_another_kind_is_named(path: str, value: o
         ("version", 1.0),
     ],
 )
-def test_a_value_outside_what_is_allowed_is_named_and_shown(path: str, value: object) -> None:
+def test_an_invalid_value_is_named_and_shown(path: str, value: object) -> None:
     body = damaged(ORDER_CREATED, path, value)
 
     error = refusal(body)
@@ -120,7 +120,7 @@ def test_a_value_outside_what_is_allowed_is_named_and_shown(path: str, value: ob
 
 
 @pytest.mark.parametrize("path", ["data/oldState", "data/newState"])
-def test_a_state_that_there_is_not_is_refused_with_those_there_are(path: str) -> None:
+def test_an_unknown_state_is_refused_with_the_known_ones(path: str) -> None:
     body = damaged(ORDER_STATE_CHANGED, path, "lost")
 
     error = refusal(body)
@@ -138,7 +138,7 @@ def test_an_unknown_type_is_refused_with_the_known_ones_before_all_else() -> Non
     assert "order.created, order.shipper_assigned, order.state_changed" in error.allowed
 
 
-def test_of_another_version_only_the_version_is_said() -> None:
+def test_of_another_version_only_the_version_is_reported() -> None:
     body = damaged(damaged(ORDER_CREATED, "version", "2.0"), "orderId", GONE)
 
     error = refusal(body)
@@ -186,7 +186,7 @@ def test_a_body_that_is_no_json_object_is_refused_as_a_whole(body: bytes, proble
 
 
 @pytest.mark.parametrize("number", [b"1e99999999", b"1e9999999999999999999999", b"9" * 5000, b"0." + b"9" * 5000])
-def test_a_huge_number_is_refused_where_it_stands(number: bytes) -> None:
+def test_a_huge_number_is_refused_with_its_field(number: bytes) -> None:
     body = ORDER_CREATED.replace(b"25.50", number)
 
     error = refusal(body)
@@ -203,18 +203,49 @@ def test_a_huge_number_is_refused_where_it_stands(number: bytes) -> None:
         ("data/orderDetails/0/quantity", b'"quantity": 0, "quantity"'),
     ],
 )
-def test_a_field_that_is_said_twice_and_once_wrong_is_named(field: str, twice: bytes) -> None:
+def test_a_repeated_field_that_is_invalid_once_is_named(field: str, twice: bytes) -> None:
     body = ORDER_CREATED.replace(b'"%s"' % field.rpartition("/")[2].encode(), twice)
 
     error = refusal(body)
 
-    assert (error.field, error.allowed) == (field, "what the contract says, and every field once")
+    assert (error.field, error.allowed) == (field, "a valid value, and each field only once")
     assert [problem.path for problem in wire.check_record(body)] == [field]
+
+
+@pytest.mark.parametrize("line", [[], {}, 1])
+def test_a_list_of_too_many_lines_is_one_problem_however_many_are_wrong(line: object) -> None:
+    body = damaged(ORDER_CREATED, "data/orderDetails", [line] * 101)
+
+    problems = wire.check_record(body)
+
+    assert [str(problem) for problem in problems] == [
+        "data/orderDetails: it is an array of 101 elements; allowed: an array of 1 to 100 objects"
+    ]
+
+
+@pytest.mark.parametrize("value", ["x" * 100_000, "9" * 100_000])
+@pytest.mark.parametrize("path", ["id", "type", "version", "occurredAt", "data/oldState", "data/updatedBy"])
+def test_a_huge_value_is_shown_by_its_beginning(path: str, value: str) -> None:
+    body = damaged(ORDER_STATE_CHANGED, path, value)
+
+    problems = wire.check_record(body)
+
+    assert [problem.path for problem in problems] == [path]
+    assert len(str(problems[0])) < 300
+
+
+def test_a_huge_value_of_a_repeated_field_is_shown_by_its_beginning() -> None:
+    body = ORDER_STATE_CHANGED.replace(b'"oldState"', b'"oldState": "%s", "oldState"' % (b"x" * 100_000))
+
+    error = refusal(body)
+
+    assert error.field == "data/oldState"
+    assert len(str(error)) < 300
 
 
 @patiently
 @given(st.binary(max_size=300))
-def test_no_bytes_raise_anything_else(body: bytes) -> None:
+def test_no_bytes_raise_another_error(body: bytes) -> None:
     with suppress(UndecodableEvent):
         wire.decode(body, sequence=1)
 

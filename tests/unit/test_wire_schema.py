@@ -1,4 +1,4 @@
-"""The shipped JSON Schemas say what the code does."""
+"""The JSON Schemas of the package agree with the code."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ def with_value(path: str, value: object) -> object:
     return said
 
 
-def test_the_shipped_files_are_what_the_structs_say() -> None:
+def test_the_files_agree_with_the_structs() -> None:
     shipped = {path.name: path.read_text(encoding="utf-8") for path in schema.FOLDER.iterdir()}
 
     made = schema.texts()
@@ -39,7 +39,7 @@ def test_the_shipped_files_are_what_the_structs_say() -> None:
     assert shipped == made
 
 
-def test_the_command_writes_them_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_writes_all_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema, "FOLDER", tmp_path / "schemas")
 
     schema.main()
@@ -56,7 +56,7 @@ def test_the_command_runs_without_a_warning() -> None:
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_each_schema_is_one_and_names_itself(name: str) -> None:
+def test_each_schema_is_valid_and_has_its_id(name: str) -> None:
     one = SCHEMAS[name]
 
     Draft202012Validator.check_schema(one)
@@ -116,7 +116,7 @@ def test_unknown_fields_are_permitted(path: str) -> None:
         ("data/createdAt", "2024-01-01T12:00:00"),
     ],
 )
-def test_what_the_code_refuses_the_schema_refuses(path: str, value: object) -> None:
+def test_the_schema_refuses_what_the_code_refuses(path: str, value: object) -> None:
     said = with_value(path, value)
 
     errors = list(ENVELOPE.iter_errors(said))

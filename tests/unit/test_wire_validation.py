@@ -1,4 +1,4 @@
-"""Checking events that somebody wrote: everything that is wrong, and where."""
+"""Validation finds every problem of a record and its location."""
 
 import json
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ def paths(problems: Iterable[wire.FieldProblem]) -> list[str]:
 
 @patiently
 @given(records)
-def test_what_is_written_has_no_problem(record: LogRecord) -> None:
+def test_a_record_that_was_written_has_no_problem(record: LogRecord) -> None:
     headers = wire.headers(record, source=SOURCE)
 
     problems = wire.check_record(record.body, key=record.order_id.encode(), headers=[*headers])
@@ -62,7 +62,7 @@ def test_every_fault_of_a_record_is_found() -> None:
     ]
 
 
-def test_every_amount_that_cannot_stand_beside_the_others_is_found() -> None:
+def test_every_amount_that_contradicts_the_others_is_found() -> None:
     said = json.loads(ORDER_CREATED)
     said["data"]["totalPrice"] = 1
     said["data"]["orderDetails"] += [{**said["data"]["orderDetails"][0], "discount": 25.01}]
@@ -107,7 +107,7 @@ def test_a_header_that_contradicts_the_body_is_found(name: str, said: bytes) -> 
     problems = wire.check_record(RECORD.body, key=b"order-123", headers=headers)
 
     assert paths(problems) == [f"headers/{name}"]
-    assert problems[0].allowed.endswith(", as the body says")
+    assert problems[0].allowed.endswith(", as in the body")
 
 
 @pytest.mark.parametrize("key", [None, b"order-9", b"\xff"])
@@ -143,7 +143,7 @@ def test_good_lines_are_counted_by_type() -> None:
     assert report == wire.ValidationReport(3, {"order.created": 1, "order.state_changed": 2}, ())
 
 
-def test_a_faulty_line_is_told_with_its_number() -> None:
+def test_a_faulty_line_is_reported_with_its_number() -> None:
     lines = [GOOD[0], b"\n", b"not json\n", GOOD[1], one_line(ORDER_CREATED, type="order.eaten", id="")]
 
     report = wire.check_lines(lines, name="day.jsonl")
@@ -172,7 +172,7 @@ def test_a_document_over_many_lines_is_one_record() -> None:
     assert report == wire.ValidationReport(1, {"order.created": 1}, ())
 
 
-def test_a_fault_of_a_document_is_told_with_its_name() -> None:
+def test_a_fault_of_a_document_is_reported_with_its_name() -> None:
     lines = ORDER_CREATED.replace(b'"quantity": 2', b'"quantity": 0').splitlines(keepends=True)
 
     report = wire.check_lines(lines, name="order_created.json")
@@ -182,7 +182,7 @@ def test_a_fault_of_a_document_is_told_with_its_name() -> None:
     ]
 
 
-def test_a_document_that_is_no_json_is_told_with_the_line_that_breaks_it() -> None:
+def test_a_document_that_is_not_json_is_reported_with_the_faulty_line() -> None:
     lines = ORDER_CREATED.replace(b'"order-123",', b'"order-123"').splitlines(keepends=True)
 
     report = wire.check_lines(lines, name="order_created.json")

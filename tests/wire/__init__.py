@@ -1,4 +1,4 @@
-"""The published sample events, and any event there can be, for the tests of the wire."""
+"""The published sample events and strategies for events, for the tests of the wire format."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: every event that an order can leave behind, and records of them."""
+"""Hypothesis strategies for all events and their records."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -22,7 +22,7 @@ from orderflow.domain.money import Money
 from orderflow.domain.payment import PaymentMethod, PaymentStatus
 
 patiently = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""For property tests on a machine that has other work to do."""
+"""Settings for property tests on a busy machine."""
 
 identifiers = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=64)
 times = st.datetimes(timezones=st.just(UTC)).map(lambda time: time.replace(fold=0))
@@ -100,7 +100,7 @@ AN_HOUR = datetime(2024, 1, 1, 12, tzinfo=UTC)
 
 
 def cancelled(*, shipper_id: str | None) -> OrderCancelled:
-    """A plain event, where a test needs just any."""
+    """Build an event for tests that need any event."""
     return OrderCancelled(
         order_id="order-123",
         customer_id="user-456",

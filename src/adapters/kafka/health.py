@@ -25,7 +25,7 @@ from ...application.health.facts import (
     TopicFacts,
 )
 from .broker_clock import broker_clock
-from .client import OneThread, admin, leaderless, said
+from .client import OneThread, admin, coordinating, leaderless, said
 from .client_errors import tls_wanted
 from .group_lag import committed_offsets
 from .settings import KafkaSettings
@@ -61,13 +61,6 @@ _TELLING = (
 """Of several complaints the most telling one comes first."""
 _EARLIEST: Any = OffsetSpec.earliest()  # type: ignore[no-untyped-call,unused-ignore]
 _LATEST: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call,unused-ignore]
-_COORDINATORS = frozenset(
-    {
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-    }
-)
 _CONFIGS = ("cleanup.policy", "max.message.bytes", "min.insync.replicas", "retention.bytes", "retention.ms")
 
 
@@ -236,7 +229,7 @@ def _absent(client: AdminClient, topic: str, until: float) -> None:
 
 def _passing(error: Exception) -> bool:
     """A partition or a group has just been made, or changes hands: asked again, it answers."""
-    return leaderless(error) or (isinstance(error, KafkaException) and error.args[0].code() in _COORDINATORS)
+    return leaderless(error) or coordinating(error)
 
 
 def _left(until: float) -> float:

@@ -1,4 +1,4 @@
-"""Events as bytes: the one place that knows the JSON and the headers of the topic. docs/wire.md has it in words."""
+"""The wire format: the JSON and the headers of the topic's records. docs/wire.md describes it."""
 
 from .codec import decode, decode_record, encode, read_envelope, record, refuse_larger, write_envelope
 from .contract.json_schema import schemas

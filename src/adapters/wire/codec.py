@@ -1,4 +1,4 @@
-"""The bytes of a record's value: envelopes and domain events, written and read."""
+"""Encodes and decodes the value of a record: envelopes and domain events."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -21,18 +21,18 @@ _DATA: Mapping[str, Decoder[Any]] = {kind: decoder(data) for kind, data in DATA.
 
 
 def encode(event: OrderEvent) -> bytes:
-    """The value of the event's record: its envelope as JSON, amounts with their exact digits, times in UTC."""
+    """Encode the event as its envelope in JSON, with exact amounts and times in UTC."""
     return write_envelope(_envelope(event))
 
 
 def refuse_larger(event: OrderEvent, body: bytes, limit: int) -> None:
-    """Raises EventTooLarge for a ``body`` of more than ``limit`` bytes."""
+    """Raise EventTooLarge if ``body`` has more than ``limit`` bytes."""
     if len(body) > limit:
         raise EventTooLarge(event.order_id, event.type, len(body), limit)
 
 
 def decode(body: bytes, *, sequence: int) -> OrderEvent:
-    """The event that ``body`` tells; its number within the order is not in the body. Raises UndecodableEvent."""
+    """Decode the event in ``body``, which does not contain its ``sequence``. Raises UndecodableEvent."""
     envelope, data, at = _open(body)
     return _event(envelope, data, at, sequence)
 
@@ -40,7 +40,7 @@ def decode(body: bytes, *, sequence: int) -> OrderEvent:
 def record(
     event: OrderEvent, *, bucket: int, position: int, correlation_id: str = "", traceparent: str = ""
 ) -> LogRecord:
-    """The log's record of ``event`` at that address."""
+    """Build the log's record of ``event`` at this address."""
     envelope = _envelope(event)
     return LogRecord(
         bucket=bucket,
@@ -57,7 +57,7 @@ def record(
 
 
 def decode_record(record: LogRecord) -> OrderEvent:
-    """The event of ``record``. Raises UndecodableEvent, also where the body contradicts what the record says."""
+    """Decode the event of ``record``. Raises UndecodableEvent, also if body and record contradict each other."""
     envelope, data, at = _open(record.body)
     if envelope.order_id != record.order_id:
         raise _contradicted("orderId", envelope.order_id, record.order_id)
@@ -69,7 +69,7 @@ def decode_record(record: LogRecord) -> OrderEvent:
 
 
 def read_envelope(body: bytes) -> Envelope:
-    """What ``body`` says, in the contract's own words; unknown fields are passed over. Raises UndecodableEvent."""
+    """Decode the envelope in ``body``. Unknown fields are ignored. Raises UndecodableEvent."""
     envelope, data, _ = _open(body)
     return EnvelopeOf(
         id=envelope.id,
@@ -83,7 +83,7 @@ def read_envelope(body: bytes) -> Envelope:
 
 
 def write_envelope(envelope: Envelope) -> bytes:
-    """The bytes of ``envelope``: no white space, the contract's order of fields; what is unset stays absent."""
+    """Encode ``envelope`` without white space, fields in the contract's order. Unset fields are absent."""
     return _ENCODER.encode(envelope)
 
 
@@ -101,10 +101,10 @@ def _envelope(event: OrderEvent) -> Envelope:
 
 
 def _open(body: bytes) -> tuple[EnvelopeOf[Raw], EventData, datetime]:
-    """The envelope, its data, and its time in UTC."""
+    """Decode the envelope, its data, and its time in UTC."""
     path = ""
     try:
-        body.decode()  # msgspec passes over bytes that are no UTF-8 where it passes over a field.
+        body.decode()  # msgspec does not validate the UTF-8 of fields that it skips
         envelope = _OUTER.decode(body)
         path = "data"
         data: EventData = _DATA[envelope.type].decode(envelope.data)
@@ -125,4 +125,4 @@ def _event(envelope: EnvelopeOf[Raw], data: EventData, at: datetime, sequence: i
 
 
 def _contradicted(field: str, body_says: str, record_says: str) -> UndecodableEvent:
-    return UndecodableEvent(field, f"it is {body_says}", f"{record_says}, as the record says")
+    return UndecodableEvent(field, f"it is {body_says}", f"{record_says}, as in the record")

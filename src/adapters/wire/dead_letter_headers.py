@@ -1,14 +1,14 @@
-"""The headers of a parked event's copy: the event's own, and what happened to it."""
+"""The headers of a record on the dead-letter topic: those of the event, and why it is parked."""
 
 from ...application.consuming.dead_letter import DeadLetter
 from .headers import headers
 
 
 def dead_letter_headers(letter: DeadLetter, *, source: str) -> list[tuple[str, bytes]]:
-    """The event's headers; then ``consumer``, ``attempts`` and ``failed-at``; ``error`` unless it only waits behind an
-    event that failed; ``origin-topic``, ``origin-partition`` and ``origin-offset`` where it was read from a topic.
+    """Build the headers: those of the event, then ``consumer``, ``attempts`` and ``failed-at``.
 
-    Without the log's ``epoch``, which letters do not keep.
+    ``error`` is absent if the event is only queued behind one that failed. ``origin-topic``, ``origin-partition`` and
+    ``origin-offset`` are present if it was read from a topic. ``epoch`` is left out: dead letters do not keep it.
     """
     told = [
         *(header for header in headers(letter.record, source=source) if header[0] != "epoch"),

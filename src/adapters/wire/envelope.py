@@ -1,4 +1,4 @@
-"""The published shape of an event: the envelope, and the data of each type. The JSON Schemas come from here."""
+"""The envelope of an event and the data of each type. The JSON Schemas are generated from these structs."""
 
 from collections.abc import Mapping
 from typing import Annotated, Generic, Literal, TypeVar
@@ -22,7 +22,7 @@ Version = Literal["1.0"]
 
 
 class OrderDetail(Struct, rename="camel", frozen=True):
-    """One food on the order; it costs price * quantity - discount."""
+    """One line of the order. It costs price * quantity - discount."""
 
     food_id: Identifier
     food_name: FoodName
@@ -38,7 +38,7 @@ OrderDetails = Annotated[
 
 
 class CreatedData(Struct, rename="camel", frozen=True):
-    """What was ordered. totalPrice is the sum of the lines and the delivery fee, in units of currency."""
+    """A new order. totalPrice is the sum of the lines and the delivery fee, in units of currency."""
 
     restaurant_id: Identifier
     total_price: Price
@@ -48,7 +48,7 @@ class CreatedData(Struct, rename="camel", frozen=True):
 
 
 class ShipperAssignedData(Struct, rename="camel", frozen=True):
-    """Who brings the order, or takes it over from another."""
+    """A shipper was assigned to the order, for the first time or in place of another one."""
 
     shipper_id: Identifier
     assigned_by: Identifier
@@ -56,7 +56,7 @@ class ShipperAssignedData(Struct, rename="camel", frozen=True):
 
 
 class StateChangedData(Struct, rename="camel", frozen=True):
-    """One step of the order's life."""
+    """The order moved from one state to another."""
 
     old_state: OrderState
     new_state: OrderState
@@ -65,7 +65,7 @@ class StateChangedData(Struct, rename="camel", frozen=True):
 
 
 class PaymentProcessedData(Struct, rename="camel", frozen=True):
-    """An attempt to pay, or a refund; success tells whether it did what it was for."""
+    """A payment or a refund was attempted. success is its result."""
 
     payment_status: PaymentStatus
     payment_method: PaymentMethod
@@ -76,7 +76,7 @@ class PaymentProcessedData(Struct, rename="camel", frozen=True):
 
 
 class CancelledData(Struct, rename="camel", frozen=True):
-    """Why and by whom. shipperId is who had been assigned, when somebody had."""
+    """The order was cancelled. shipperId is the shipper that was assigned, if any."""
 
     reason: Reason
     cancelled_by: Identifier
@@ -85,7 +85,7 @@ class CancelledData(Struct, rename="camel", frozen=True):
 
 
 class DeliveredData(Struct, rename="camel", frozen=True):
-    """deliveryTime are the whole minutes since the order was created."""
+    """The order was delivered. deliveryTime is the time since its creation, in whole minutes."""
 
     shipper_id: Identifier
     delivery_time: Minutes
@@ -106,7 +106,7 @@ D = TypeVar("D")
 
 
 class EnvelopeOf(Struct, Generic[D], rename="camel", frozen=True, kw_only=True):
-    """What every event says about itself, around the data of its type. userId is the order's customer."""
+    """The fields that all events have, and the data of the event's type. userId is the order's customer."""
 
     id: Identifier
     type: EventType

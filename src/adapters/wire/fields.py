@@ -1,4 +1,4 @@
-"""The kinds of value that an event's fields have, each with what is allowed in it, and how they are decoded."""
+"""The types of an event's fields with their constraints, and the decoder for them."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -23,10 +23,10 @@ else:
             return type(value) is Decimal
 
     class Amount(metaclass=_IsDecimal):
-        """A Decimal that was a JSON number; where Decimal itself is asked for, msgspec takes JSON text as well."""
+        """A Decimal that must be a JSON number. For Decimal itself, msgspec accepts JSON strings as well."""
 
 
-# Patterns end in \Z, for Python's $ lets a line feed pass; the JSON Schemas say $, which is strict there.
+# Patterns end in \Z, because $ allows a final line feed in Python. The JSON Schemas have $, which is strict there.
 Identifier = Annotated[
     str,
     Meta(
@@ -46,11 +46,12 @@ Price = Annotated[
     Meta(description=f"a number of 0 or more, below 10^{MAX_AMOUNT.adjusted()}, with at most {MAX_DECIMALS} decimals"),
 ]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z", description="three capital letters (ISO 4217)")]
+TIME = "an RFC 3339 time with its zone, such as 2024-01-01T12:00:00Z"
 Time = Annotated[
     datetime,
     Meta(
         tz=True,
-        description="an RFC 3339 time with its zone, such as 2024-01-01T12:00:00Z",
+        description=TIME,
         extra_json_schema={"pattern": r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z"},
     ),
 ]
@@ -74,7 +75,7 @@ T = TypeVar("T")
 
 
 def decoder(kind: type[T]) -> Decoder[T]:
-    """A decoder of ``kind`` that keeps amounts exact. Besides msgspec's errors it raises ArithmeticError."""
+    """Build a decoder of ``kind`` that keeps amounts exact. It raises msgspec's errors and ArithmeticError."""
     return Decoder(kind, dec_hook=_amount, float_hook=Decimal)
 
 
@@ -96,5 +97,5 @@ def _amount(kind: type, value: object) -> Decimal:
 
 
 def utc(at: datetime) -> datetime:
-    """``at`` in UTC. Raises InvalidInput without a zone, OverflowError before year 1 or after year 9999."""
+    """Convert ``at`` to UTC. Raises InvalidInput without a zone, OverflowError outside the years 1 to 9999."""
     return at if at.tzinfo is UTC else story.utc(at)

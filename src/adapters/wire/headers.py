@@ -8,19 +8,19 @@ from msgspec.json import encode
 from ...application.event_log.records import FIRST_EPOCH, LogRecord
 from ...domain.errors import InvalidInput, UndecodableEvent
 from ...domain.text import identifier
-from .contract.header_schema import NUMBER, POSITIVE
+from .contract.header_schema import NUMBER, POSITIVE, TEXT
 from .envelope import DATA, Envelope
-from .fields import Time, decoder, utc
+from .fields import TIME, Time, decoder, utc
 from .problems import UNREADABLE, WHOLE, FieldProblem
 
 Headers = Sequence[tuple[str, bytes | None]]
-"""As Kafka's clients give them: a header may stand there without a value."""
+"""Headers as Kafka's clients return them. The value of a header may be None."""
 Given = Mapping[str, bytes | None]
 
 SPECIFICATION = b"1.0"
 CONTENT_TYPE = b"application/json"
 ADDRESS = frozenset({"bucket", "position", "epoch"})
-"""Where the event stands in which log; only a relay writes them, for only it knows that nothing is missing before."""
+"""The event's address in the log. Only a relay writes it, because only a relay publishes without gaps."""
 _SPECIFIED = ("ce_specversion", SPECIFICATION)
 _CONTENT = ("content-type", CONTENT_TYPE)
 _DIGITS = 18
@@ -29,9 +29,9 @@ _TIME = decoder(Time)
 
 
 def headers(record: LogRecord, *, source: str, epoch: int = FIRST_EPOCH) -> list[tuple[str, bytes]]:
-    """The headers of ``record``, published in that epoch of the log.
+    """Build the headers of ``record``, published in this epoch of the log.
 
-    ``source`` is the CloudEvents source, a URI reference that names this service.
+    ``source`` is the CloudEvents source, a URI reference that identifies this service.
     """
     bucket, position, order_id, sequence, type_, event_id, occurred_at, _, correlation_id, traceparent, _ = record
     named = [
@@ -55,16 +55,16 @@ def headers(record: LogRecord, *, source: str, epoch: int = FIRST_EPOCH) -> list
 
 
 def record_from(*, key: bytes | None, value: bytes | None, headers: Headers | None) -> LogRecord:
-    """The record that these headers belong to; of a header given twice the last counts, as in Kafka.
+    """Build the log's record from a Kafka record. If a header is repeated, the last one counts, as in Kafka.
 
-    The body is not opened. Raises UndecodableEvent that names ``headers/NAME``, ``key`` or ``value``.
+    The body is not decoded. Raises UndecodableEvent, whose field is ``headers/NAME``, ``key`` or ``value``.
     """
     given = dict(headers or ())
     order_id = _identifier(given, "ce_subject")
     for problem in key_problems(key, order_id):
         raise problem.error()
     if value is None:
-        raise UndecodableEvent(WHOLE, "it is missing", "an event; no record of this topic deletes another")
+        raise UndecodableEvent(WHOLE, "it is missing", "an event; the topic has no tombstones")
     return LogRecord(
         bucket=_number(given, "bucket"),
         position=_positive(given, "position"),
@@ -81,7 +81,7 @@ def record_from(*, key: bytes | None, value: bytes | None, headers: Headers | No
 
 
 def header_problems(headers: Headers) -> list[FieldProblem]:
-    """Every header of ours that is missing, or outside what is allowed."""
+    """Find every header of the contract that is missing or invalid."""
     given = dict(headers)
     found = []
     for name, read in _READERS.items():
@@ -93,11 +93,11 @@ def header_problems(headers: Headers) -> list[FieldProblem]:
 
 
 def disagreements(headers: Headers, envelope: Envelope) -> list[FieldProblem]:
-    """Headers that say something else than the body."""
+    """Find the headers that contradict the body."""
     given = dict(headers)
     told = {"ce_id": envelope.id, "ce_type": envelope.type, "ce_subject": envelope.order_id}
     found = [
-        FieldProblem(f"headers/{name}", f"it is {_shown(said)}", f"{body_says}, as the body says")
+        FieldProblem(f"headers/{name}", f"it is {_shown(said)}", f"{body_says}, as in the body")
         for name, body_says in told.items()
         if (said := given.get(name)) is not None and said != body_says.encode()
     ]
@@ -106,13 +106,13 @@ def disagreements(headers: Headers, envelope: Envelope) -> list[FieldProblem]:
     except UndecodableEvent:
         return found
     if at != envelope.occurred_at:
-        allowed = f"{envelope.occurred_at.isoformat()}, as the body says"
+        allowed = f"{envelope.occurred_at.isoformat()}, as in the body"
         found.append(FieldProblem("headers/ce_time", f"it is {at.isoformat()}", allowed))
     return found
 
 
 def order_of(headers: Headers) -> str | None:
-    """The order that the headers name; None where they name none."""
+    """Return the order's id from the headers, or None if it is missing or invalid."""
     try:
         return _identifier(dict(headers), "ce_subject")
     except UndecodableEvent:
@@ -120,7 +120,7 @@ def order_of(headers: Headers) -> str | None:
 
 
 def key_problems(key: bytes | None, order_id: str | None) -> list[FieldProblem]:
-    """What is wrong with the key of a record about that order; where it is not known, only whether there is one."""
+    """Find what is wrong with the key. If ``order_id`` is not known, only its presence is checked."""
     if key is not None and order_id in (None, key.decode("ascii", "replace")):
         return []
     said = "it is missing" if key is None else f"it is {_shown(key)}"
@@ -142,7 +142,7 @@ def _positive(given: Given, name: str) -> int:
 
 
 def _epoch(given: Given, name: str) -> int:
-    """Records that were published before there were epochs are of the first."""
+    """Read the epoch. Records that were published before epochs were introduced belong to the first."""
     return _positive(given, name) if name in given else FIRST_EPOCH
 
 
@@ -167,14 +167,14 @@ def _time(given: Given, name: str) -> datetime:
     try:
         return utc(_TIME.decode(b'"%s"' % (said or b"")))
     except UNREADABLE as error:
-        raise _wrong(name, said, "an RFC 3339 time with its zone, such as 2024-01-01T12:00:00Z") from error
+        raise _wrong(name, said, TIME) from error
 
 
 def _text(given: Given, name: str) -> str:
     try:
         return (given.get(name) or b"").decode()
     except UnicodeDecodeError as error:
-        raise _wrong(name, given[name], "text in UTF-8, or no such header") from error
+        raise _wrong(name, given[name], TEXT) from error
 
 
 def _exactly(wanted: bytes) -> Callable[[Given, str], bytes]:
@@ -188,7 +188,7 @@ def _exactly(wanted: bytes) -> Callable[[Given, str], bytes]:
 
 def _source(given: Given, name: str) -> str:
     if not given.get(name):
-        raise _wrong(name, given.get(name), "a URI reference that names the producer")
+        raise _wrong(name, given.get(name), "a URI reference that identifies the producer")
     return _text(given, name)
 
 

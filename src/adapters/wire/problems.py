@@ -1,4 +1,4 @@
-"""What is wrong with the bytes of an event: every fault that can be found, each by the path of its field."""
+"""Finds the faults in the bytes of an event and names the path of each faulty field."""
 
 import re
 from collections.abc import Sequence
@@ -15,22 +15,23 @@ from msgspec.json import Decoder
 from msgspec.structs import FieldInfo, fields
 
 from ...domain.errors import UndecodableEvent
+from ...domain.validation import MAX_LINES
 from .envelope import DATA, CreatedData, EnvelopeOf, OrderDetail, OrderDetails
 from .fields import decoder, utc
 
 UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError)
-"""All that decoding JSON raises, whatever the bytes; a time that is outside the calendar in UTC is arithmetic."""
+"""Everything that decoding JSON raises, whatever the bytes. ArithmeticError: a time that UTC cannot represent."""
 WHOLE = "value"
-"""The path of a fault that no field can be blamed for: Kafka's name for a record's bytes."""
+"""The path of a fault of the record as a whole: Kafka's name for its bytes."""
 _AN_OBJECT = "a JSON object in UTF-8"
 _SHOWN = 80
 _EXACT = Context(prec=60)
-"""Wide enough for every amount here, whatever an application around us sets for its own decimals."""
+"""Precise enough for every amount, and independent of the embedding application's decimal context."""
 
 
 @frozen
 class FieldProblem:
-    """``path`` leads to the field (``data/orderDetails/0/price``); ``allowed`` is what may stand there."""
+    """One fault: the ``path`` of the field (``data/orderDetails/0/price``), the problem, and what is allowed."""
 
     path: str
     problem: str
@@ -44,9 +45,11 @@ class FieldProblem:
 
 
 def problems_in(body: bytes | None) -> Sequence[FieldProblem]:
-    """Every field of the envelope and of its data that is missing or outside what is allowed.
+    """Find every field of the envelope and its data that is missing or invalid.
 
-    Of another version only that is said: what an event of it must have is not known here.
+    For another version, only the version is reported, because its fields are not known. Each value is shown with
+    at most 80 characters. The lines of an order are checked if there are no more than allowed, so the number of
+    problems is bounded, too.
     """
     if not body:
         return [FieldProblem(WHOLE, "it is missing" if body is None else "it is empty", _AN_OBJECT)]
@@ -67,7 +70,7 @@ def problems_in(body: bytes | None) -> Sequence[FieldProblem]:
 
 
 def contradictions(data: CreatedData) -> list[FieldProblem]:
-    """Amounts that cannot stand together: a discount above its line, a total below the lines."""
+    """Find amounts that contradict each other: a discount above its line's price, a total below its lines."""
     found = []
     goods = Decimal(0)
     for index, line in enumerate(data.order_details):
@@ -81,17 +84,17 @@ def contradictions(data: CreatedData) -> list[FieldProblem]:
 
 
 def undecodable(body: bytes, error: Exception, path: str) -> UndecodableEvent:
-    """The error for a body whose decoding at ``path`` raised ``error``: its first fault, by name."""
+    """Return the error for a body whose decoding at ``path`` raised ``error``. It names the first fault."""
     for problem in problems_in(body):
         return problem.error()
     return _said_twice(error, path).error()
 
 
 def _said_twice(error: Exception, path: str) -> FieldProblem:
-    """A field that stands there twice, once wrong: decoding stumbles over either, problems_in sees the last."""
+    """Return the problem of a field that is repeated. ``problems_in`` sees its last value, decoding sees each."""
     said, _, deeper = str(error).partition(" - at `$")
     steps = [path, *re.findall(r"\w+", deeper)]
-    return FieldProblem("/".join(filter(None, steps)) or WHOLE, said, "what the contract says, and every field once")
+    return FieldProblem("/".join(filter(None, steps)) or WHOLE, _cut(said), "a valid value, and each field only once")
 
 
 def _in_struct(raw: Raw, kind: type[Struct], path: str) -> list[FieldProblem]:
@@ -103,7 +106,7 @@ def _in_struct(raw: Raw, kind: type[Struct], path: str) -> list[FieldProblem]:
 
 
 def _in_whole(raw: Raw, kind: type[Struct]) -> list[FieldProblem]:
-    """What is wrong with data whose every field is right."""
+    """Find what is wrong with data whose fields are each valid."""
     try:
         data = _decoder(kind).decode(raw)
     except UNREADABLE as error:
@@ -124,7 +127,10 @@ def _in_fields(given: dict[str, Raw], kind: type[Struct], path: str) -> list[Fie
 
 def _in_value(raw: Raw, kind: Any, path: str) -> list[FieldProblem]:
     found: list[FieldProblem] = []
-    for index, line in enumerate(_lines(raw) if kind == OrderDetails else ()):
+    lines = _lines(raw) if kind == OrderDetails else ()
+    if len(lines) > MAX_LINES:
+        return [FieldProblem(path, f"it is an array of {len(lines)} elements", _allowed(kind))]
+    for index, line in enumerate(lines):
         found += _in_struct(line, OrderDetail, f"{path}/{index}/")
     if found:
         return found
@@ -161,11 +167,13 @@ def _it_is(raw: Raw) -> str:
 
 
 def _shown(raw: Raw) -> str:
-    """A JSON value as it stands; of a long one its beginning, of an array or object only that it is one."""
+    """Show a JSON value as it is written, cut to 80 characters. Arrays and objects are shown by their kind only."""
     said = bytes(raw).strip().decode(errors="replace")
-    if said[:1] in ("{", "["):
-        return _kind(said[:1].encode())
-    return said if len(said) <= _SHOWN else said[:_SHOWN] + "..."
+    return _kind(said[:1].encode()) if said[:1] in ("{", "[") else _cut(said)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 
 
 def _kind(first: bytes) -> str:
@@ -185,10 +193,10 @@ def _fields(kind: type[Struct]) -> tuple[FieldInfo, ...]:
 
 @cache
 def _allowed(kind: Any) -> str:
-    """What may stand in a field of this type, in words."""
+    """Describe the values that a field of this type allows."""
     if get_origin(kind) in (Union, UnionType):
         known = [_allowed(one) for one in get_args(kind) if one is not UnsetType]
-        return f"{' or '.join(known)}, or no such field"
+        return f"{' or '.join(known)}, or absent"
     if get_origin(kind) is Annotated:
         return str(get_args(kind)[1].description)
     if get_origin(kind) is Literal:

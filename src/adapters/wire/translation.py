@@ -1,4 +1,4 @@
-"""The domain's events in the contract's words, and back. Address, card and contact have no word there."""
+"""Converts domain events to the structs of the wire format and back. Address, card and contact are never included."""
 
 from datetime import datetime
 from typing import TypedDict, assert_never
@@ -30,11 +30,11 @@ from .envelope import (
 from .fields import utc
 
 NO_CURRENCY = "XXX"
-"""ISO 4217's code for "no currency": amounts without one are read as this, and this is never written."""
+"""ISO 4217's code for "no currency". It is read for amounts without a currency and never written."""
 
 
 def data_of(event: OrderEvent) -> tuple[EventType, EventData]:
-    """The type of ``event`` and what its envelope carries."""
+    """Convert ``event`` to its type and the data of its envelope."""
     at = utc(event.occurred_at)
     match event:
         case OrderCreated():
@@ -74,11 +74,11 @@ def data_of(event: OrderEvent) -> tuple[EventType, EventData]:
                 shipper_id=event.shipper_id, delivery_time=event.minutes, delivered_at=at
             )
         case _:
-            raise TypeError(f"{type(event).__name__} has no place in the contract")
+            raise TypeError(f"{type(event).__name__} is not part of the contract")
 
 
 class Common(TypedDict):
-    """What the envelope, and not its data, says of an event."""
+    """The fields of an event that come from the envelope and not from its data."""
 
     order_id: str
     customer_id: str
@@ -87,7 +87,7 @@ class Common(TypedDict):
 
 
 def event_of(data: EventData, said: Common) -> OrderEvent:
-    """The event that an envelope with ``data`` tells. Its time is occurredAt; the one in ``data`` repeats it."""
+    """Build the event of an envelope with ``data``. Its time is occurredAt, which the time in ``data`` repeats."""
     match data:
         case CreatedData():
             currency = _read(data.currency)
@@ -119,7 +119,7 @@ def event_of(data: EventData, said: Common) -> OrderEvent:
 
 
 def occurred_at_of(data: EventData) -> datetime:
-    """The time that ``data`` itself says."""
+    """Return the time in ``data``."""
     match data:
         case CreatedData():
             return data.created_at

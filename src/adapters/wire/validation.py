@@ -1,4 +1,4 @@
-"""Checking events that somebody has written: all that is wrong with each of them, and where it stands."""
+"""Validates records against the contract and reports every problem with its location."""
 
 import re
 from collections import Counter
@@ -16,7 +16,7 @@ from .headers import Headers, disagreements, header_problems, key_problems, orde
 from .problems import UNREADABLE, FieldProblem, problems_in
 
 UNKNOWN = "unknown"
-"""What records are counted under whose type cannot be read, or is none of ours."""
+"""The type of records whose type cannot be read or is not part of the contract."""
 
 
 class _Typed(Struct):
@@ -30,7 +30,7 @@ _TYPED = Decoder(_Typed)
 
 @frozen
 class InvalidRecord:
-    """``where`` is the record (``day.jsonl:17``); ``problems`` are all that was found wrong with it."""
+    """A faulty record: its location (``day.jsonl:17``) and all of its problems."""
 
     where: str
     problems: tuple[FieldProblem, ...]
@@ -38,7 +38,7 @@ class InvalidRecord:
 
 @frozen
 class ValidationReport:
-    """How many records were checked, how many of which type, and the faulty ones."""
+    """The number of records that were checked, in total and by type, and the faulty ones."""
 
     checked: int
     by_type: Mapping[str, int]
@@ -46,10 +46,10 @@ class ValidationReport:
 
 
 def check_record(body: bytes | None, *, key: bytes | None = None, headers: Headers | None = None) -> list[FieldProblem]:
-    """All that is wrong with one record; nothing when it keeps the contract.
+    """Find all problems of one record. The list is empty if it conforms to the contract.
 
-    Without ``headers`` it is a body as it stands in a file (and the key is looked at when there is one). With them
-    it is a record of the topic: it must have its key, and the headers must say what the body says.
+    Without ``headers``, the body is checked, and the key if there is one. With ``headers``, it is a record of the
+    topic: it must have a key, and the headers must agree with the body.
     """
     found = list(problems_in(body))
     envelope = None
@@ -69,10 +69,10 @@ def check_record(body: bytes | None, *, key: bytes | None = None, headers: Heade
 
 
 def check_lines(lines: Iterable[bytes], *, name: str) -> ValidationReport:
-    """Checks a file of events: one a line (JSON lines, read as it comes), one JSON document, or a JSON array.
+    """Check a file of events: JSON lines (streamed), one JSON document, or a JSON array.
 
-    ``name`` is the file's; a fault is at ``name:LINE``, in an array at ``name/INDEX`` (from 0). Blank lines are
-    passed over.
+    ``name`` is the file's name. A fault's location is ``name:LINE``, or ``name/INDEX`` (from 0) in an array. Blank
+    lines are ignored.
     """
     by_type: Counter[str] = Counter()
     faults = []
@@ -85,7 +85,7 @@ def check_lines(lines: Iterable[bytes], *, name: str) -> ValidationReport:
 
 
 def type_of(body: bytes | None) -> str:
-    """The type that ``body`` says it is, faulty or not; UNKNOWN where that cannot be read or is none of ours."""
+    """Return the type of ``body``, which may be faulty otherwise. UNKNOWN if it cannot be read or is not known."""
     try:
         said = _TYPED.decode(body or b"").type
     except UNREADABLE:
@@ -94,7 +94,7 @@ def type_of(body: bytes | None) -> str:
 
 
 def _records(lines: Iterator[bytes], name: str) -> Iterator[tuple[str, bytes]]:
-    """Each record with its place. Only a document that spans lines, or an array, is read into memory."""
+    """Yield each record with its location. Only an array, or a document of several lines, is read into memory."""
     start: list[bytes] = []
     for line in lines:
         start.append(line)
@@ -129,7 +129,7 @@ def _by_line(lines: Iterable[bytes], name: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _fault(text: bytes) -> str | None:
-    """What keeps ``text`` from being one JSON value; None when it is one."""
+    """Return why ``text`` is not one JSON value, or None if it is."""
     try:
         _ANYTHING.decode(text)
     except UNREADABLE as error:

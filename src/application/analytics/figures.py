@@ -7,10 +7,13 @@ Revenue is counted twice, each exact and by currency: ``gross_revenue`` is the t
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import TypeVar
 
 from attrs import frozen
 
 from ...domain.lifecycle import OrderState
+
+N = TypeVar("N", int, float)
 
 
 @frozen(kw_only=True)
@@ -77,7 +80,7 @@ def delivery_times(minutes: Mapping[int, int]) -> DeliveryTimes:
     return DeliveryTimes(orders=sum(minutes.values()), p50=p50, p90=p90, p99=p99)
 
 
-def nearest_rank(counts: Mapping[int, int], percent: int) -> int | None:
+def nearest_rank(counts: Mapping[N, int], percent: int) -> N | None:
     """The least value that ``percent`` per cent of the counted values do not exceed; None of no values."""
     rank = -(-percent * sum(counts.values()) // 100)
     for value in sorted(counts):

@@ -1,11 +1,12 @@
 """What became of a day's orders, in a few numbers."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
 from ...domain.lifecycle import OrderState
+from ..analytics.figures import nearest_rank
 from .plan import Step, StepAction
 
 
@@ -61,26 +62,20 @@ def planned_outcomes(steps: Iterable[Step]) -> tuple[Outcome, ...]:
 def day_figures(outcomes: Iterable[Outcome], *, target_minutes: float) -> DayFigures:
     """The figures of ``outcomes``, whose order does not matter. Cancellations stand by reason, the most first."""
     orders = list(outcomes)
-    minutes = sorted(
+    minutes = Counter(
         (o.ended_at - o.placed_at) / 60 for o in orders if o.state is OrderState.DELIVERED and o.ended_at is not None
     )
+    delivered = minutes.total()
     reasons = Counter(o.reason or "" for o in orders if o.state is OrderState.CANCELLED)
     by_reason = dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
-    on_time = sum(taken <= target_minutes for taken in minutes)
+    on_time = sum(times for taken, times in minutes.items() if taken <= target_minutes)
     return DayFigures(
         orders=len(orders),
-        delivered=len(minutes),
+        delivered=delivered,
         cancelled=by_reason,
-        unfinished=len(orders) - len(minutes) - sum(by_reason.values()),
+        unfinished=len(orders) - delivered - sum(by_reason.values()),
         target_minutes=target_minutes,
-        median_minutes=_nearest_rank(minutes, 50),
-        p90_minutes=_nearest_rank(minutes, 90),
-        within_target=on_time / len(minutes) if minutes else None,
+        median_minutes=nearest_rank(minutes, 50),
+        p90_minutes=nearest_rank(minutes, 90),
+        within_target=on_time / delivered if delivered else None,
     )
-
-
-def _nearest_rank(ascending: Sequence[float], percent: int) -> float | None:
-    """The value at rank ceil(percent / 100 * n), counted from 1; None of no values."""
-    if not ascending:
-        return None
-    return ascending[-(-percent * len(ascending) // 100) - 1]

@@ -1,4 +1,4 @@
-"""The two contracts as documents, and as pages to read: the topic in AsyncAPI, the HTTP door in OpenAPI."""
+"""The two contracts as documents and as Markdown pages: the topic in AsyncAPI, the HTTP API in OpenAPI."""
 
 from .documents import events, http, written
 from .events_page import events_page

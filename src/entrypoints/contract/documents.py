@@ -1,4 +1,4 @@
-"""The documents, made from the code that keeps them."""
+"""Generates the contract documents from the code."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _encoder = Encoder(decimal_format="number")
 
 
 def events(settings: Settings) -> dict[str, Any]:
-    """The topic of an installation with these settings, as AsyncAPI 3; its amounts are Decimals."""
+    """Build the AsyncAPI 3 document of the topic with these settings. Its amounts are Decimals."""
     hours = settings.topic_retention_hours
     encrypted = "ssl" in settings.kafka.get("security.protocol", "").lower()
     return asyncapi(
@@ -34,10 +34,10 @@ def events(settings: Settings) -> dict[str, Any]:
 
 
 def http() -> dict[str, Any]:
-    """The HTTP door, as OpenAPI 3.1. Raises NotConfigured without the extra ``http``."""
+    """Build the OpenAPI 3.1 document of the HTTP API. Raises NotConfigured without the extra ``http``."""
     return document()
 
 
 def written(document: dict[str, Any]) -> str:
-    """The document as JSON text, amounts with their exact digits."""
+    """Format the document as JSON, amounts with their exact digits."""
     return formatted(_encoder.encode(document), indent=2).decode() + "\n"

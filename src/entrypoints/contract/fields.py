@@ -1,4 +1,4 @@
-"""Schemas of either document as tables of fields, for people."""
+"""Renders the schemas of both documents as Markdown tables of fields."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,17 +18,17 @@ _BOUNDS = {
 
 
 def table(schema: Schema, schemas: Schemas) -> Iterator[str]:
-    """The lines of a table of the object's fields."""
+    """Render the lines of a table of the object's fields."""
     required = schema.get("required", ())
-    yield "| field | | what |"
+    yield "| field | | value |"
     yield "|---|---|---|"
     for name, field in schema.get("properties", {}).items():
-        need = "" if name in required else "may be absent"
+        need = "" if name in required else "optional"
         yield f"| `{name}` | {need} | {cell(what(field, schemas))} |"
 
 
 def what(schema: Schema, schemas: Schemas) -> str:
-    """What a value of ``schema`` is, and what is allowed, in a few words."""
+    """Describe the values that ``schema`` allows in a few words."""
     if "$ref" in schema:
         name = named(schema)
         return one_of(schemas[name]) if "enum" in schemas[name] else link(name)
@@ -49,7 +49,7 @@ def one_of(schema: Schema) -> str:
 
 
 def named(schema: Schema) -> str:
-    """The name of the schema that is referred to."""
+    """Return the name of the schema that is referred to."""
     return str(schema["$ref"]).rpartition("/")[2]
 
 
@@ -58,7 +58,7 @@ def link(name: str) -> str:
 
 
 def cell(text: str) -> str:
-    """``text`` within a table."""
+    """Escape ``text`` for a table cell."""
     return " ".join(text.replace("|", "\\|").split())
 
 
@@ -69,7 +69,7 @@ def _kind(schema: Schema) -> str:
 
 
 def _told(schema: Schema) -> str:
-    """What the schema says besides its kind: in words where it has them, else its bounds."""
+    """Describe the constraints of the schema: its title and description, or its bounds without one."""
     words = [str(schema[name]) for name in ("title", "description") if schema.get(name)]
     if "description" not in schema:
         words += [f"{text} {schema[bound]}" for bound, text in _BOUNDS.items() if bound in schema]

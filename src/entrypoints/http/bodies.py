@@ -4,12 +4,13 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 from msgspec import Meta, MsgspecError, Struct, ValidationError
 from msgspec.json import Decoder
 from msgspec.structs import fields
 
+from ...adapters.wire.fields import Amount
 from ...application.orders.create_order import NewOrder
 from ...domain.errors import InvalidInput
 from ...domain.events import OrderLine
@@ -19,18 +20,6 @@ from ...domain.order import MAX_REASON
 from ...domain.payment import PaymentMethod
 from ...domain.text import MAX_IDENTIFIER
 from ...domain.validation import MAX_LINES, MAX_NAME, MAX_QUANTITY, Address
-
-if TYPE_CHECKING:
-    Amount = Decimal
-else:
-
-    class _ExactNumber(type):
-        def __instancecheck__(cls, value: object) -> bool:
-            return type(value) is Decimal
-
-    class Amount(metaclass=_ExactNumber):
-        """A Decimal that was a JSON number; where Decimal itself is asked for, msgspec takes JSON text as well."""
-
 
 IDENTIFIER = rf"^[!-~]{{1,{MAX_IDENTIFIER}}}$"
 

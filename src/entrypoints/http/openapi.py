@@ -17,8 +17,9 @@ from litestar.plugins.attrs import AttrsSchemaPlugin
 from litestar.typing import FieldDefinition
 from msgspec.json import schema_components
 
+from ...adapters.wire.fields import Amount
 from .auth import ACTOR_HEADER
-from .bodies import BODIES, IDENTIFIER, Amount
+from .bodies import BODIES, IDENTIFIER
 from .errors import TITLES
 from .problems import MEDIA_TYPE
 from .views import camel, render

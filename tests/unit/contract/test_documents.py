@@ -1,4 +1,4 @@
-"""The published contract is what the code keeps, and what its standards ask for."""
+"""The published documents agree with the code and conform to their standards."""
 
 import json
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ MESSAGES = {message["name"]: message for message in ASYNCAPI["components"]["mess
 
 
 def floats(document: dict[str, Any]) -> dict[str, Any]:
-    """The document as any reader of JSON has it."""
+    """Read the document with floats, as an ordinary JSON reader does."""
     read: dict[str, Any] = json.loads(written(document))
     return read
 
@@ -71,14 +71,14 @@ def test_the_document_of_the_topic_is_asyncapi_3(official: Draft7Validator) -> N
     assert faults == []
 
 
-def test_a_document_that_is_no_asyncapi_is_found_out(official: Draft7Validator) -> None:
+def test_an_invalid_asyncapi_document_is_recognized(official: Draft7Validator) -> None:
     wrong = floats(ASYNCAPI)
     wrong["channels"]["orderEvents"]["bindings"]["kafka"]["partitions"] = "three"
 
     assert not official.is_valid(wrong)
 
 
-def test_the_document_of_the_http_door_is_openapi_3_1() -> None:
+def test_the_document_of_the_http_api_is_openapi_3_1() -> None:
     faults = [f"{list(fault.path)}: {fault.message}" for fault in OpenAPIV31SpecValidator(OPENAPI).iter_errors()]
 
     assert faults == []
@@ -104,7 +104,7 @@ def references(node: object) -> Iterator[str]:
             yield from references(one)
 
 
-def test_the_two_published_samples_stand_in_it_as_they_were_published() -> None:
+def test_the_two_published_samples_are_included_unchanged() -> None:
     for kind, published in (("order.created", ORDER_CREATED), ("order.state_changed", ORDER_STATE_CHANGED)):
         (example,) = MESSAGES[kind]["examples"]
 
@@ -196,7 +196,7 @@ def test_an_installation_prints_its_own_topic() -> None:
         ("k2:9093", "kafka-secure"),
     ]
     assert "bistro-events-analytics" in written(document)
-    assert "| kept | 1 days |" in events_page(document)
+    assert "| retention | 1 days |" in events_page(document)
 
 
 def test_a_topic_that_is_published_directly_has_no_addresses_and_none_of_our_readers(

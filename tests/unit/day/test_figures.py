@@ -1,7 +1,7 @@
 """A day in figures, counted by hand."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from orderflow.application.day.figures import DayFigures, Outcome, day_figures, planned_outcomes
 from orderflow.application.day.plan import plan_day
@@ -57,6 +57,7 @@ def test_percentiles_are_by_nearest_rank(minutes, median, p90):
     assert (figures.median_minutes, figures.p90_minutes) == (median, p90)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 200), min_size=1))
 def test_a_percentile_is_the_least_time_that_so_many_do_not_exceed(minutes):
     figures = day_figures([delivered(taken) for taken in minutes], target_minutes=40)

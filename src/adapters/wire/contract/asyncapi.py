@@ -1,4 +1,4 @@
-"""The topic as an AsyncAPI 3 document: made from the structs that read and write the events, and the samples."""
+"""The topic as an AsyncAPI 3 document, generated from the structs of the wire format and the samples."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from .header_schema import RecordHeaders
 from .json_schema import Schema, shapes_of
 
 SAMPLES = Path(__file__).parents[1] / "samples"
-"""One event of each type; those of order.created and order.state_changed are the two published with the contract."""
+"""One event of each type. Those of order.created and order.state_changed are the two published samples."""
 SEQUENCES = {
     "order.created": 1,
     "order.shipper_assigned": 2,
@@ -24,7 +24,7 @@ SEQUENCES = {
     "order.cancelled": 2,
     "order.delivered": 6,
 }
-"""The number that each sample has within its order, where the samples are told as one story."""
+"""The sequence number of each sample within its order."""
 CORRELATION = "5f0f5a4a-6d4e-7b1c-8a55-6f1f5a0e9c11"
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -32,20 +32,20 @@ _SCHEMAS = "#/components/schemas/"
 _KAFKA = "0.5.0"
 _ABOUT = (
     "Every change of an order is one record. All events of an order are in one partition, in the order in which they "
-    "happened: `sequence` numbers them. With `isolation.level=read_committed` each stands there once. Fields and "
-    "headers may be added at any time, so a reader passes over what it does not know; a field that is changed or "
-    "removed makes a new `version`."
+    "happened; `sequence` numbers them. A consumer with `isolation.level=read_committed` sees each event once. Fields "
+    "and headers may be added at any time, so consumers ignore those that they do not know. Changing or removing a "
+    "field requires a new `version`."
 )
 _anything = decoder(dict[str, Any])
 
 
 @frozen(kw_only=True)
 class Topic:
-    """The topic of one installation, as its settings have it. ``servers`` are host:port; there may be none.
+    """The topic of one installation, according to its settings. ``servers`` are host:port and may be empty.
 
-    ``retention_ms`` is -1 where events are kept for ever. ``source`` is the ce_source of the events that it writes,
-    ``groups`` are the consumer groups of its own consumers. ``protocol`` is kafka, or kafka-secure. ``direct`` is a
-    topic that no relay writes: its records have no address, and none of the shipped consumers reads it.
+    ``retention_ms`` is -1 if events are kept for ever. ``source`` is the ce_source of the events, ``groups`` are the
+    consumer groups of the built-in consumers. ``protocol`` is kafka or kafka-secure. ``direct`` means that no relay
+    writes the topic: its records have no address, and the built-in consumers do not read it.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Topic:
 
 
 def asyncapi(topic: Topic) -> dict[str, Any]:
-    """The document. Amounts in its examples are Decimals, with the samples' exact digits."""
+    """Build the document. Amounts in its examples are Decimals with the exact digits of the samples."""
     return {
         "asyncapi": "3.0.0",
         "id": "urn:orderflow:events",
@@ -83,13 +83,13 @@ def _operations(topic: Topic) -> dict[str, Any]:
         "channel": {"$ref": "#/channels/orderEvents"},
         "messages": [{"$ref": f"#/channels/orderEvents/messages/{_camel(kind)}"} for kind in DATA],
     }
-    how = "after the commit; events are missing where Kafka failed" if topic.direct else "exactly once and in order"
+    how = "after the commit; an event is lost if Kafka fails" if topic.direct else "exactly once and in order"
     operations = {"publishOrderEvents": {"action": "send", "summary": f"Every event, {how}.", **events}}
     if not topic.direct:
         groups = {"groupId": {"type": "string", "enum": list(topic.groups)}, "bindingVersion": _KAFKA}
         operations["handleOrderEvents"] = {
             "action": "receive",
-            "summary": "The consumers that ship, each a consumer group; yours is one more beside them.",
+            "summary": "The built-in consumers, each with its own consumer group. Yours is another group.",
             **events,
             "bindings": {"kafka": groups},
         }
@@ -107,7 +107,7 @@ def _channel(topic: Topic) -> dict[str, Any]:
     return {
         "address": topic.name,
         "title": topic.name,
-        "description": "All events of all orders. The key is the order's id; no record of the topic deletes another.",
+        "description": "All events of all orders. The key is the order's id. There are no tombstones.",
         "messages": {_camel(kind): {"$ref": f"#/components/messages/{_camel(kind)}"} for kind in DATA},
         "bindings": {
             "kafka": {
@@ -135,7 +135,7 @@ def _components(topic: Topic) -> dict[str, Any]:
         "messageTraits": {"record": _record(parts["RecordHeaders"]["properties"]["ce_subject"])},
         "correlationIds": {
             "request": {
-                "description": "joins all that one request caused, where its caller named it or orderflow did",
+                "description": "identifies the request that caused the event; chosen by its caller or by orderflow",
                 "location": "$message.header#/correlation-id",
             }
         },
@@ -144,7 +144,7 @@ def _components(topic: Topic) -> dict[str, Any]:
 
 
 def _of_type(shape: Schema, kind: str) -> Schema:
-    """The schema of an envelope whose type is known."""
+    """Return the schema of the envelope of one type."""
     properties = {**shape["properties"], "type": {"type": "string", "const": kind}}
     return {**shape, "title": f"event {kind}", "properties": properties}
 
@@ -205,6 +205,6 @@ def _headers(topic: Topic, kind: str, body: bytes) -> dict[str, str]:
 
 
 def _camel(kind: str) -> str:
-    """``order.state_changed`` as the name of a part of the document: ``orderStateChanged``."""
+    """Convert a type to a component name: ``order.state_changed`` to ``orderStateChanged``."""
     first, *more = kind.replace(".", "_").split("_")
     return first + "".join(word.capitalize() for word in more)

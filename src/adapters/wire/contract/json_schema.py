@@ -1,4 +1,4 @@
-"""JSON Schemas of the contract, made from the very structs that read and write it."""
+"""Generates the JSON Schemas of the contract from the structs that read and write it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,10 +18,10 @@ _REF = "#/$defs/"
 
 
 def schemas() -> dict[str, Schema]:
-    """By name: ``envelope``, which knows the data of every type, and each type's data alone. Each stands by itself.
+    """Return the schemas by name: ``envelope``, which includes the data of every type, and the data of each type.
 
-    Unknown fields are permitted everywhere. What no schema can say (a discount within its line's price, a total
-    not below its lines) only ``check_record`` checks.
+    Each schema is self-contained and permits unknown fields. Rules that JSON Schema cannot express (a discount
+    within its line's price, a total not below its lines) are checked by ``check_record`` only.
     """
     types = [EnvelopeOf[Raw], *DATA.values()]
     (envelope, *data), parts = shapes_of(types, _REF)
@@ -33,7 +33,7 @@ def schemas() -> dict[str, Schema]:
 
 
 def shapes_of(types: Sequence[type], place: str) -> tuple[list[Schema], dict[str, Schema]]:
-    """References to the schemas of ``types``, and all schemas by name; they refer to each other below ``place``."""
+    """Return references to the schemas of ``types``, and all schemas by name. References start with ``place``."""
     references, parts = schema_components(types, schema_hook=_amount, ref_template=place + "{name}")
     return list(references), {name: _portable(part) for name, part in parts.items()}
 
@@ -52,7 +52,7 @@ def _envelope(shape: Schema, data: Mapping[str, Schema], parts: Mapping[str, Sch
 
 
 def _headed(name: str, shape: Schema, parts: Mapping[str, Schema]) -> Schema:
-    """A schema document: the shape, and those parts that it refers to."""
+    """Build a schema document from the shape and the parts that it refers to."""
     needed = {part: parts[part] for part in sorted(_referred(shape, parts))}
     return {"$schema": _DIALECT, "$id": f"{_NAMESPACE}:{name}", **shape, **({"$defs": needed} if needed else {})}
 
@@ -67,7 +67,7 @@ def _referred(node: object, parts: Mapping[str, Schema]) -> set[str]:
 
 
 def _portable(node: Any) -> Any:
-    r"""Patterns in the dialect of JSON Schema: the end of the text is ``$`` there, and ``\Z`` unknown."""
+    r"""Convert patterns to the dialect of JSON Schema, which has ``$`` for the end of the text and no ``\Z``."""
     if isinstance(node, dict):
         return {key: _portable(value) for key, value in node.items()}
     if isinstance(node, list):

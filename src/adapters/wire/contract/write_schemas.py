@@ -1,4 +1,4 @@
-"""Writes the shipped JSON Schemas anew: ``python -m orderflow.adapters.wire.schema``."""
+"""Writes the JSON Schemas of the package: ``python -m orderflow.adapters.wire.schema``."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ FOLDER = Path(__file__).parents[1] / "schemas"
 
 
 def texts() -> dict[str, str]:
-    """The text of every schema file, by the file's name."""
+    """Return the text of every schema file by file name."""
     return {f"{name}.json": json.dumps(schema, indent=2) + "\n" for name, schema in schemas().items()}
 
 

@@ -1,4 +1,4 @@
-"""One order as a reader of the topic hears of it: whether each event can follow those before it."""
+"""Follows the events of one order on the topic and checks that each is a valid successor of those before it."""
 
 from attrs import define, field, frozen
 
@@ -9,16 +9,16 @@ from ....domain.history import OrderFacts, apply
 from ....domain.lifecycle import OrderState, transition
 
 GAP = "gap"
-"""Events before this one did not come."""
+"""Events before this one are missing."""
 REGRESSION = "regression"
-"""It came before, or out of order."""
+"""The event is a duplicate or out of order."""
 ILLEGAL = "illegal"
-"""It cannot follow what came before."""
+"""The event is not valid in the order's state."""
 
 
 @frozen
 class Contradiction:
-    """``kind`` is GAP, REGRESSION or ILLEGAL."""
+    """An event that does not fit those before it. ``kind`` is GAP, REGRESSION or ILLEGAL."""
 
     kind: str
     problem: str
@@ -26,7 +26,7 @@ class Contradiction:
 
 @define
 class OrderHistory:
-    """What is known of an order in one epoch of the log: all, or only its number and state, where some is missing."""
+    """The history of an order in one epoch of the log. After a gap, only its sequence and state are known."""
 
     from_its_beginning: bool
     epoch: int = FIRST_EPOCH
@@ -36,7 +36,7 @@ class OrderHistory:
     _state: OrderState | None = field(default=None, init=False)
 
     def follow(self, event: OrderEvent) -> Contradiction | None:
-        """Hear one more event; how it contradicts what was heard before, None when it does not."""
+        """Add an event. Returns how it contradicts the events before it, or None."""
         before = self._sequence
         if before and event.sequence <= before:
             return Contradiction(REGRESSION, f"event {event.sequence} comes after event {before}")
@@ -52,7 +52,7 @@ class OrderHistory:
         return Contradiction(ILLEGAL, f"event {event.sequence}: {problem}") if problem else None
 
     def _take(self, event: OrderEvent) -> str:
-        """The next event; what keeps it from being one, where something does."""
+        """Apply the next event. Returns why it is not valid, or an empty text."""
         if self._facts is not None or event.sequence == 1:
             try:
                 self._facts = apply(self._facts, event)
@@ -63,12 +63,12 @@ class OrderHistory:
         elif isinstance(event, StateChanged):
             before, self._state = self._state, event.new
             if before is not None and event.old is not before:
-                return f"it leaves {event.old}, but the order is {before}"
+                return f"its old state is {event.old}, but the order is {before}"
             if transition(event.old, event.new) is None:
-                return f"there is no way from {event.old} to {event.new}"
+                return f"{event.old} to {event.new} is not an allowed transition"
         return ""
 
     def _begin_anew(self, event: OrderEvent) -> None:
-        """Only what this event says is known from here on."""
+        """Restart from this event: only what it contains is known."""
         self._facts = None
         self._state = event.new if isinstance(event, StateChanged) else None

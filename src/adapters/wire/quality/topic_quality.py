@@ -1,6 +1,6 @@
-"""The quality of a topic as it flows: what its records are, and which of them break the contract or contradict others.
+"""Monitors the quality of a topic: counts its records and finds those that violate the contract or contradict others.
 
-However long it looks, it holds so many orders, fields, versions and bad records and no more.
+Memory is bounded: the number of orders, fields, versions and bad records that are kept is limited.
 """
 
 import re
@@ -22,7 +22,7 @@ from ..validation import UNKNOWN, check_record
 from .order_history import OrderHistory
 
 OTHER = "other"
-"""Stands for all fields, or versions, beyond those that are counted by themselves."""
+"""Counts the fields and versions beyond those that are counted separately."""
 LATE = timedelta(minutes=5)
 FUTURE = timedelta(seconds=5)
 _ORDERS = 50_000
@@ -42,7 +42,7 @@ _SAID = Decoder(_Said)
 
 @frozen(kw_only=True)
 class ConsumedRecord:
-    """A record as it stands on the topic, good or bad; ``at`` is the time that Kafka keeps of it."""
+    """A record of the topic, valid or not. ``at`` is its Kafka timestamp."""
 
     topic: str
     partition: int
@@ -55,7 +55,7 @@ class ConsumedRecord:
 
 @frozen(kw_only=True)
 class Violation:
-    """One thing that is wrong with one record. ``kind`` is fault, future, or how its order contradicts itself."""
+    """One violation by one record. ``kind`` is fault, future, gap, regression or illegal."""
 
     topic: str
     partition: int
@@ -68,7 +68,7 @@ class Violation:
 
 @define
 class Sizes:
-    """Of the values, in bytes."""
+    """The sizes of values, in bytes."""
 
     records: int = 0
     total: int = 0
@@ -86,7 +86,7 @@ class Sizes:
 
 @frozen(kw_only=True)
 class Inspection:
-    """What one record is, and all that is wrong with it."""
+    """The type, version and size of one record, and all of its violations."""
 
     type: str
     version: str
@@ -97,12 +97,12 @@ class Inspection:
 
 @define(kw_only=True, eq=False)
 class TopicQuality:
-    """Looks at one record after the other and sums up.
+    """Inspects records one by one and keeps the totals.
 
-    ``late``: so long after its event a record still comes in time. ``future``: so far clocks may disagree. ``whole``:
-    it began with the first record, so that an order must begin with its first event. ``addressed``: a relay writes the
-    topic, so that its records say where they stand in the log. It follows the last so many ``orders``; one that comes
-    again later begins anew with what comes.
+    A record is late if it follows its event by more than ``late``, and from the future if it precedes its event by
+    more than ``future``, the tolerance for clock skew. ``whole`` means that the topic is read from its first record,
+    so an order must start with its first event. ``addressed`` means that a relay writes the topic, so each record has
+    its address in the log. The ``orders`` most recently seen are followed; an order that was evicted starts anew.
     """
 
     late: timedelta = LATE
@@ -125,11 +125,11 @@ class TopicQuality:
 
     @property
     def followed(self) -> int:
-        """How many orders it has in mind."""
+        """The number of orders that are being followed."""
         return len(self._stories)
 
     def look(self, arrival: ConsumedRecord) -> Inspection:
-        """Count one record; what it is, and all that is wrong with it."""
+        """Inspect and count one record."""
         kind, version = self._said(arrival.value)
         size = len(arrival.value or b"")
         self.checked += 1
@@ -184,12 +184,12 @@ class TopicQuality:
         story = self._stories.pop(event.order_id, None)
         if story is None:
             story = OrderHistory(from_its_beginning=self.whole, epoch=epoch)
-        elif epoch > story.epoch:  # what it tells from here on stands in the place of what was told before
+        elif epoch > story.epoch:  # a new epoch replaces the events of the one before
             story = OrderHistory(from_its_beginning=False, epoch=epoch)
         self._stories[event.order_id] = story
         if len(self._stories) > self.orders:
             self._stories.popitem(last=False)
-            self.whole = False  # an order that comes again may be one that was forgotten
+            self.whole = False  # an order that looks new may have been evicted
         found = story.follow(event)
         if found is None:
             return []
@@ -197,23 +197,23 @@ class TopicQuality:
         self.contradicting_orders += not story.contradicted
         story.contradicted = True
         return [
-            _bad(arrival, found.kind, "headers/sequence", found.problem, "what can follow in order " + event.order_id)
+            _bad(arrival, found.kind, "headers/sequence", found.problem, "a valid successor in order " + event.order_id)
         ]
 
 
 def inspect(arrival: ConsumedRecord, *, addressed: bool) -> Sequence[FieldProblem]:
-    """All that is wrong with one record of the topic; ``addressed``: it must say where it stands in the log."""
+    """Find all problems of one record of the topic. If ``addressed``, it must have its address in the log."""
     problems = check_record(arrival.value, key=arrival.key, headers=arrival.headers)
     return problems if addressed else [each for each in problems if each.path not in _ADDRESS]
 
 
 def field_of(path: str) -> str:
-    """The field of the contract that ``path`` leads to, whichever line of an order it is in."""
+    """Return the field that ``path`` leads to, with ``*`` for the index of a line."""
     return re.sub(r"/\d+(?=/|$)", "/*", path)
 
 
 def time_of(milliseconds: int) -> datetime:
-    """Kafka's time of a record."""
+    """Convert a Kafka timestamp."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
@@ -230,7 +230,7 @@ def _bad(arrival: ConsumedRecord, kind: str, field: str, problem: str, allowed: 
 
 
 def summary(quality: TopicQuality) -> Mapping[str, object]:
-    """All that was counted, as one document."""
+    """Return all totals as one document."""
     return {
         "checked": quality.checked,
         "wrong": quality.wrong,
