@@ -18,7 +18,10 @@ import pytest
 TREE = Path(__file__).parents[2]
 SOURCE = TREE / "src"
 HEAVY = ("alembic", "cyclopts", "dependency_injector", "msgspec", "rich", "sqlalchemy", "typed_settings")
-LOADED_BY_OTHERS = {"aiosqlite": "by SQLAlchemy, from the database's address"}
+LOADED_BY_OTHERS = {
+    "aiosqlite": "by SQLAlchemy, from the database's address",
+    "offapi": "by browsers: the files of the page at /docs",
+}
 SHARED_NAMES = {
     "opentelemetry.exporter": ["opentelemetry-exporter-otlp-proto-http"],
     "opentelemetry.sdk": ["opentelemetry-sdk"],
@@ -73,7 +76,7 @@ print(asyncio.run(schema.upgrade("sqlite:///installed.db")) == schema.newest())
 
 HIDDEN = """
 import sys
-extras = "aiosmtplib asyncpg confluent_kafka fastapi httpx litestar stamina swagger_ui_bundle uvicorn"
+extras = "aiosmtplib asyncpg confluent_kafka fastapi httpx litestar offapi stamina uvicorn"
 for name in extras.split():
     sys.modules[name] = None
 """

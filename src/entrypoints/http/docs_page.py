@@ -1,8 +1,10 @@
-"""A page to read and try the API: Swagger UI, served from the package that ships it. Nothing comes from elsewhere."""
+"""The page to read and try the API: Swagger UI, served from an installed wheel. Nothing is loaded from another host."""
+
+from importlib.util import find_spec
+from pathlib import Path
 
 from litestar import MediaType, Response, Router, get
-from litestar.static_files import create_static_files_router
-from swagger_ui_bundle import swagger_ui_path
+from litestar.response import File
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -10,63 +12,64 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>orderflow API</title>
-<link rel="icon" type="image/png" href="docs/ui/favicon-32x32.png">
-<link rel="stylesheet" href="docs/ui/swagger-ui.css">
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="docs/swagger-ui.css">
 </head>
 <body>
 <div id="api"></div>
 <noscript>This page needs JavaScript; the API itself is described in <a href="openapi.json">openapi.json</a>.</noscript>
-<script src="docs/ui/swagger-ui-bundle.js"></script>
+<script src="docs/swagger-ui.js"></script>
 <script src="docs/start.js"></script>
 </body>
 </html>
 """
 
-# The Swagger UI that is packaged reads OpenAPI 3.0: what 3.1 writes differently is put in its words first.
+# Authorizations are not persisted: a token is gone with the tab.
 START = """"use strict";
-function older(schema) {
-  if (Array.isArray(schema)) return schema.map(older);
-  if (schema === null || typeof schema !== "object") return schema;
-  const found = Object.fromEntries(Object.entries(schema).map(([name, value]) => [name, older(value)]));
-  for (const either of ["oneOf", "anyOf"]) {
-    const choices = found[either];
-    if (!Array.isArray(choices) || !choices.some((one) => one.type === "null")) continue;
-    const others = choices.filter((one) => one.type !== "null");
-    delete found[either];
-    if (found.default === null) delete found.default;
-    if (others.length > 1) found[either] = others;
-    else if (others[0].$ref) found.allOf = others;
-    else Object.assign(found, {...others[0], ...found});
-    found.nullable = true;
-  }
-  if (Array.isArray(found.examples) && found.example === undefined) {
-    found.example = found.examples[0];
-    delete found.examples;
-  }
-  return found;
-}
-fetch("openapi.json").then((answer) => answer.json()).then((api) => {
-  const shown = {...api, paths: older(api.paths), components: older(api.components), openapi: "3.0.3"};
-  window.ui = SwaggerUIBundle({
-    spec: shown, dom_id: "#api", deepLinking: true, tryItOutEnabled: true, persistAuthorization: true,
-    defaultModelsExpandDepth: 0, validatorUrl: null,
-  });
+SwaggerUIBundle({
+  url: "openapi.json", dom_id: "#api", deepLinking: true, tryItOutEnabled: true, defaultModelsExpandDepth: 0,
+  validatorUrl: null,
 });
 """
 
-_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+_POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
-@get("/docs", include_in_schema=False, media_type=MediaType.HTML)
+def _package(name: str) -> Path:
+    """The folder of an installed package, which is not imported: ``offapi`` loads all of its pages when it is."""
+    spec = find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    return Path(spec.submodule_search_locations[0])
+
+
+_SWAGGER_UI = _package("offapi")
+
+
+@get("/docs", media_type=MediaType.HTML)
 async def page() -> Response[str]:
     return Response(PAGE, media_type=MediaType.HTML, headers={"Content-Security-Policy": _POLICY})
 
 
-@get("/docs/start.js", include_in_schema=False, media_type="text/javascript")
-async def start() -> Response[str]:
-    return Response(START, media_type="text/javascript")
+@get("/docs/start.js", media_type="text/javascript")
+async def start() -> str:
+    return START
+
+
+@get("/docs/swagger-ui.js", media_type="text/javascript")
+async def script() -> File:
+    return File(_SWAGGER_UI / "swagger_bundle.js", content_disposition_type="inline")
+
+
+@get("/docs/swagger-ui.css", media_type="text/css")
+async def style() -> File:
+    return File(_SWAGGER_UI / "swagger_style.css", content_disposition_type="inline")
 
 
 def docs_router() -> Router:
-    files = create_static_files_router("/docs/ui", directories=[swagger_ui_path], include_in_schema=False)
-    return Router("/", route_handlers=[page, start, files])
+    return Router(
+        "/",
+        route_handlers=[page, start, script, style],
+        include_in_schema=False,
+        response_headers={"Cache-Control": "no-cache"},
+    )

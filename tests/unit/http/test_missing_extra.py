@@ -44,7 +44,7 @@ def said_without(package: str, program: str) -> str:
 
 @pytest.mark.parametrize(
     ("package", "program"),
-    [("litestar", ASK_FOR_THE_DOOR), ("swagger_ui_bundle", ASK_FOR_THE_DOOR), ("uvicorn", ASK_TO_SERVE)],
+    [("litestar", ASK_FOR_THE_DOOR), ("offapi", ASK_FOR_THE_DOOR), ("uvicorn", ASK_TO_SERVE)],
 )
 def test_asking_for_the_door_says_what_to_install(package: str, program: str) -> None:
     said = said_without(package, program)

@@ -37,5 +37,23 @@ def test_the_page_gives_every_code_its_status() -> None:
     assert {status for status, _ in known | set(CODES.items())} == {status for status, _ in told}
 
 
+async def test_the_page_to_try_the_api_loads_and_runs_only_files_of_its_own_origin(boss: AsyncClient) -> None:
+    page = await boss.get("/docs")
+    policy = dict(rule.split(" ", 1) for rule in page.headers["Content-Security-Policy"].split("; "))
+    files = re.findall(r'(?:src|href)="(docs/[^"]+)"', page.text)
+
+    answers = [await boss.get(f"/{file}") for file in files]
+
+    assert policy.pop("img-src") == "'self' data:"  # Swagger UI's style sheet has its icons in it
+    assert policy.pop("default-src") == "'self'"
+    assert set(policy.values()) == {"'none'"}
+    assert [(answer.status_code, answer.headers["Cache-Control"]) for answer in answers] == [(200, "no-cache")] * 3
+    assert [answer.headers["Content-Type"].partition(";")[0] for answer in answers] == [
+        "text/css",
+        "text/javascript",
+        "text/javascript",
+    ]
+
+
 def is_error(thing: object) -> bool:
     return isinstance(thing, type) and issubclass(thing, OrderFlowError)
