@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import define, field, frozen
-from orderflow.application.check import Report
+from orderflow.application.check import CheckReport
 from orderflow.application.check.report import Comparison
 from orderflow.application.event_log.records import Positions
 from orderflow.application.notifications.notification import Message, NotificationStatus
@@ -58,9 +58,9 @@ class Acknowledgement:
 
 async def invariants(
     container: Any, acknowledged: Sequence[Acknowledgement], witness: Witness, *, orders: int | None = None
-) -> Report:
+) -> CheckReport:
     """``orders`` is how many there should be in all; without it, as many as requests that create one."""
-    report: Report = await container.check()()
+    report: CheckReport = await container.check()()
     await _acknowledged(container.storage(), acknowledged, report.start(ACKNOWLEDGED, "requests"))
     await _converged(container.storage(), acknowledged, report.start(CONVERGED, "requests"), orders)
     cursors = report.start(CURSORS, "looks")
@@ -100,7 +100,7 @@ async def _converged(
         asked.differ("orders", f"{there} are there, {wanted} were asked for")
 
 
-async def check_money(storage: Any, order_ids: Iterable[str], moved: Mapping[str, Money], report: Report) -> None:
+async def check_money(storage: Any, order_ids: Iterable[str], moved: Mapping[str, Money], report: CheckReport) -> None:
     """``moved`` is what really went through at the gateway, by the attempt's key."""
     asked = report.start(MONEY, "attempts")
     known: dict[str, PaymentAttempt] = {}
@@ -120,7 +120,7 @@ async def check_money(storage: Any, order_ids: Iterable[str], moved: Mapping[str
         asked.differ(key, "was moved, and no attempt tells of it")
 
 
-async def check_mail(effects: Any, order_ids: Iterable[str], sent: Sequence[Message], report: Report) -> None:
+async def check_mail(effects: Any, order_ids: Iterable[str], sent: Sequence[Message], report: CheckReport) -> None:
     """``sent`` is all that the other side was given; one message more than once is allowed, under the same key."""
     asked = report.start(MAIL, "notifications")
     arrived = Counter(message.key for message in sent)
@@ -138,6 +138,6 @@ async def check_mail(effects: Any, order_ids: Iterable[str], sent: Sequence[Mess
         asked.differ(key, "arrived, and no notification tells of it")
 
 
-def differences(report: Report) -> list[str]:
+def differences(report: CheckReport) -> list[str]:
     """Every difference in words; empty where all holds."""
     return [f"{c.name}: {d.where}: {d.problem}" for c in report.comparisons for d in c.differences]

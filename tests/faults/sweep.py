@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from attrs import define, field
-from orderflow.application.check import Report
+from orderflow.application.check import CheckReport
 from orderflow.application.notifications.notification import Contact
 
 from .client import SHIPPER, SOLD_OUT, Client
@@ -83,7 +83,7 @@ class Sweep:
             return True
         return doors.troubles > 0
 
-    async def check(self) -> Report:
+    async def check(self) -> CheckReport:
         """All invariants on all that was asked so far."""
         acknowledged = [
             Acknowledgement(

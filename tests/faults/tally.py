@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from attrs import frozen
-from orderflow.application.check import Report
+from orderflow.application.check import CheckReport
 from orderflow.application.consuming.consumer import ConsumerTransaction
 from orderflow.application.event_log.records import Delivery
 
@@ -31,7 +31,7 @@ class Tally:
         return 0
 
 
-async def check_tally(storage: Any, effects: Any, report: Report) -> None:
+async def check_tally(storage: Any, effects: Any, report: CheckReport) -> None:
     """Every event of the log was counted once."""
     asked = report.start(EFFECTS, "events")
     heads = await storage.log.heads()

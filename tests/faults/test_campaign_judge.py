@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 from attrs import evolve
-from orderflow.application.check import Report
+from orderflow.application.check import CheckReport
 from orderflow.application.event_log.records import bucket_of
 
 from tests.contracts.orders import placed
@@ -59,7 +59,7 @@ def _records() -> list[Record]:
 def test_what_is_wrong_with_the_topic_is_seen(damage: Callable[[list[Record]], object], found: int) -> None:
     records = _records()
     damage(records)
-    report = Report()
+    report = CheckReport()
 
     compare_topic(Topic(records), dict(LOG), report.start("topic", "records"))
 
@@ -119,7 +119,7 @@ async def test_a_request_that_does_not_hold_is_seen(database: asyncpg.Connection
 
     found = {}
     for what, traffic in requests.items():
-        report = Report()
+        report = CheckReport()
         await judge_requests(database, traffic, 1, report)
         found[what] = report.found
 
@@ -141,7 +141,7 @@ DAMAGES = (
 
 async def test_a_poison_event_that_is_not_parked_as_it_should_be_is_seen(database: asyncpg.Connection) -> None:
     async def found_after(damage: str) -> int:
-        report, transaction = Report(), database.transaction()
+        report, transaction = CheckReport(), database.transaction()
         await transaction.start()
         await database.execute(damage)
         await judge_parked(database, [ORDER], report)
@@ -155,7 +155,7 @@ async def test_a_poison_event_that_is_not_parked_as_it_should_be_is_seen(databas
 
 
 async def test_a_version_that_has_no_event_is_seen(database: asyncpg.Connection) -> None:
-    report = Report()
+    report = CheckReport()
 
     await judge_log_and_topic(database, Topic(), report)
 
@@ -168,7 +168,7 @@ async def test_what_was_planted_is_seen_wherever_it_comes_to_light(
     log = tmp_path / "api.log"
     log.write_text("well\nhere is what was planted\n")
     await database.execute("UPDATE dead_letters SET message = 'a planted word'")
-    report = Report()
+    report = CheckReport()
 
     silent = await judge_secrets(database, [log], PLANTED, report)
     judge_leaks(Topic(leaks=["planted"]), silent)
@@ -177,7 +177,7 @@ async def test_what_was_planted_is_seen_wherever_it_comes_to_light(
 
 
 def test_a_cursor_that_went_back_is_seen() -> None:
-    report: Any = Report()
+    report: Any = CheckReport()
 
     judge_cursors(7, ["relay in bucket 1 from 2 to 1"], report)
 

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from attrs import define, field
 from orderflow.adapters.memory import LocalWakeup
-from orderflow.application.check import Report
+from orderflow.application.check import CheckReport
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import Settings
 from orderflow.entrypoints.wiring.lifespan import opened
@@ -109,8 +109,8 @@ async def test_what_sqlite_acknowledged_survives_its_writers(
     assert read.compared > len(told) > kills
 
 
-async def _checked(url: str) -> Report:
+async def _checked(url: str) -> CheckReport:
     container = container_for(Settings(database_url=url))
     async with opened(container):
-        report: Report = await container.check()()
+        report: CheckReport = await container.check()()
     return report

@@ -60,7 +60,7 @@ def dockerfile() -> list[list[Instruction]]:
     instructions = [Instruction(*re.split(r"\s+", line.strip(), maxsplit=1)) for line in lines if line.strip()]
     stages: list[list[Instruction]] = [[]]
     for instruction in instructions:
-        if instruction.note == "FROM" and any(each.note == "FROM" for each in stages[-1]):
+        if instruction.word == "FROM" and any(each.word == "FROM" for each in stages[-1]):
             stages.append([])
         stages[-1].append(instruction)
     return stages
@@ -70,7 +70,7 @@ def image_environment() -> dict[str, str]:
     """The environment that the image gives to every process."""
     found: dict[str, str] = {}
     for instruction in dockerfile()[-1]:
-        if instruction.note == "ENV":
+        if instruction.word == "ENV":
             found |= instruction.assignments
     return found
 

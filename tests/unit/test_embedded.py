@@ -397,7 +397,7 @@ async def test_what_is_asked_together_shares_an_id() -> None:
 
 
 @pytest.mark.parametrize(
-    "requested", [{"correlation_id": "two words"}, {"correlation_id": ""}, {"traceparent": "00-0-0-1"}]
+    "asked", [{"correlation_id": "two words"}, {"correlation_id": ""}, {"traceparent": "00-0-0-1"}]
 )
 async def test_an_id_that_is_none_is_refused(asked: dict[str, str]) -> None:
     async with OrderFlow.in_memory(consumers=()) as flow:

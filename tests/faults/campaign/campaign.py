@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 from orderflow.adapters.sql.consumer_store import SqlConsumerStores
-from orderflow.application.check import Report
+from orderflow.application.check import CheckReport
 from orderflow.application.check.report import Comparison
 from orderflow.application.notifications.notification import Contact
 from orderflow.entrypoints.container import container_for
@@ -101,7 +101,7 @@ class Campaign:
     _began: float = field(default=0.0, init=False)
     _lag: float | None = field(default=None, init=False)
 
-    async def __call__(self) -> Report:
+    async def __call__(self) -> CheckReport:
         """All of it. Raises what keeps it from being judged."""
         began = monotonic()
         lanes = timetable(self.seed, self.size.seconds, self.size.faults)
@@ -186,12 +186,12 @@ class Campaign:
             self.failures.append(f"nor later: {problem}")
         return None
 
-    async def _judge(self, asked: int) -> Report:
+    async def _judge(self, asked: int) -> CheckReport:
         planted = re.compile("|".join(re.escape(secret) for secret in self._secrets).encode())
         poison = [order_id for order_id in self.traffic.orders if POISON.fullmatch(order_id)]
         connection = await self.town.connect()
         try:
-            extra = Report()
+            extra = CheckReport()
             await judge.judge_parked(connection, poison, extra)
             redriven = extra.start(judge.REDRIVEN, "orders")
             reading = asyncio.create_task(
@@ -228,11 +228,11 @@ class Campaign:
             gc.unfreeze()
             await connection.close()
 
-    async def _check(self) -> Report:
+    async def _check(self) -> CheckReport:
         """``orderflow check``, in this process."""
         container: Any = container_for(self._settings())
         async with opened(container):
-            report: Report = await container.check()()
+            report: CheckReport = await container.check()()
         for note in report.notes:
             self.failures.append(f"check notes: {note}")
         return report
@@ -251,7 +251,7 @@ class Campaign:
         self.town.downed.update(PARTS)
         await asyncio.gather(*(asyncio.to_thread(it.stop) for it in self.town.processes.values()))
 
-    def figures(self, report: Report) -> list[str]:
+    def figures(self, report: CheckReport) -> list[str]:
         """What was done, and what came of it."""
         witness, traffic, made = self.watch.witness, self.traffic, self.mischief.made
         asked_again = ", ".join(f"{many} {reason}" for reason, many in sorted(traffic.again.items()))
@@ -279,7 +279,7 @@ def _verdict(compared: Comparison) -> str:
     return f"({_invariant(compared)}) {compared.name}: {what}"
 
 
-def missing(campaign: Campaign, report: Report) -> list[str]:
+def missing(campaign: Campaign, report: CheckReport) -> list[str]:
     """The faults, events and comparisons that were demanded and not made."""
     made = campaign.mischief.made
     lacking = [f"{kind}: {made[kind]} of {many}" for kind, many in campaign.size.faults.items() if made[kind] < many]

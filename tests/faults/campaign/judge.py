@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 from attrs import define, field, frozen
 from confluent_kafka import Consumer, KafkaError, TopicPartition
-from orderflow.application.check import Report
+from orderflow.application.check import CheckReport
 from orderflow.application.check.report import Comparison
 
 from ..invariants import ACKNOWLEDGED, CONVERGED, CURSORS
@@ -97,7 +97,7 @@ def _scan(bootstrap_servers: str, level: str) -> Any:
         consumer.close()
 
 
-async def judge_log_and_topic(connection: asyncpg.Connection, topic: Topic, report: Report) -> None:
+async def judge_log_and_topic(connection: asyncpg.Connection, topic: Topic, report: CheckReport) -> None:
     """Invariants 2, 4 and 5 once more, by a bare client on either side."""
     dense, once = report.start(DENSE, "events"), report.start(ON_TOPIC, "records")
     log: dict[Address, tuple[str, int, bytes]] = {}
@@ -136,7 +136,7 @@ def compare_topic(topic: Topic, log: dict[Address, tuple[str, int, bytes]], once
         once.differ(f"bucket {bucket}, position {position}", "is not on the topic")
 
 
-async def judge_requests(connection: asyncpg.Connection, traffic: Traffic, asked: int, report: Report) -> None:
+async def judge_requests(connection: asyncpg.Connection, traffic: Traffic, asked: int, report: CheckReport) -> None:
     """Invariants 1 and 7."""
     told, converged = report.start(ACKNOWLEDGED, "requests"), report.start(CONVERGED, "requests")
     versions = {row["id"]: row["version"] for row in await connection.fetch("SELECT id, version FROM orders")}
@@ -157,7 +157,7 @@ async def judge_requests(connection: asyncpg.Connection, traffic: Traffic, asked
         converged.differ("answers", strange)
 
 
-async def judge_parked(connection: asyncpg.Connection, poison: Sequence[str], report: Report) -> None:
+async def judge_parked(connection: asyncpg.Connection, poison: Sequence[str], report: CheckReport) -> None:
     """The first half of invariant 8, before anything is redriven. ``poison`` are the orders with such an event."""
     parked = report.start(PARKED, "letters")
     letters: Mapping[str, list[asyncpg.Record]] = defaultdict(list)
@@ -193,7 +193,7 @@ async def judge_parked(connection: asyncpg.Connection, poison: Sequence[str], re
                 parked.differ(f"order {order_id}, event {row['sequence']}", f"was tried: {row['error']}")
 
 
-def judge_cursors(looks: int, gone_back: Sequence[str], report: Report) -> None:
+def judge_cursors(looks: int, gone_back: Sequence[str], report: CheckReport) -> None:
     cursors = report.start(CURSORS, "looks")
     cursors.compared = looks
     for problem in gone_back:
@@ -201,7 +201,7 @@ def judge_cursors(looks: int, gone_back: Sequence[str], report: Report) -> None:
 
 
 async def judge_secrets(
-    connection: asyncpg.Connection, logs: Sequence[Path], planted: re.Pattern[bytes], report: Report
+    connection: asyncpg.Connection, logs: Sequence[Path], planted: re.Pattern[bytes], report: CheckReport
 ) -> Comparison:
     """Invariant 10: in no line of a log, no dead letter, and, once it is read, no record (``judge_leaks``)."""
     silent = report.start(SILENT, "log lines, records and letters")

@@ -8,7 +8,7 @@ from time import monotonic
 import asyncpg
 from attrs import define, field
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from orderflow.adapters.kafka.relay.offset_metadata import Note
+from orderflow.adapters.kafka.relay.offset_metadata import OffsetMetadata
 from orderflow.application.event_log.records import BUCKETS
 
 from ..invariants import Witness
@@ -103,7 +103,7 @@ def _on_kafka(notes: Consumer) -> Mapping[int, int]:
         if answer.error is not None:
             raise KafkaException(answer.error)
         if answer.metadata:
-            for bucket, position in Note.read(answer.metadata, BUCKETS).positions.items():
+            for bucket, position in OffsetMetadata.read(answer.metadata, BUCKETS).positions.items():
                 if bucket % PARTITIONS == answer.partition:
                     reached[bucket] = position
     return reached

@@ -21,7 +21,7 @@ PINNED = re.compile(r"^([\w.-]+)==([^\s;]+)", re.MULTILINE)
 
 
 def stage(number: int, *words: str) -> list[Instruction]:
-    return [each for each in dockerfile()[number] if each.note in words]
+    return [each for each in dockerfile()[number] if each.word in words]
 
 
 def test_the_linter_finds_nothing() -> None:
@@ -52,7 +52,7 @@ def test_both_stages_are_one_release_of_python_that_is_named_exactly() -> None:
 
 
 def test_nobody_is_root_and_the_health_of_every_process_is_asked() -> None:
-    last = {each.note: each for each in dockerfile()[-1]}
+    last = {each.word: each for each in dockerfile()[-1]}
 
     uid, gid = last["USER"].text.split(":")
     assert int(uid) == int(gid) > 1000
@@ -100,14 +100,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment.pop("PYTHONPATH", None)
     (root / "opt").mkdir()
     for step in dockerfile()[0]:
-        if step.note == "WORKDIR":
+        if step.word == "WORKDIR":
             here = root / step.text.removeprefix("/")
             here.mkdir(parents=True, exist_ok=True)
-        elif step.note == "COPY":
+        elif step.word == "COPY":
             *sources, target = step.parts
             for source in sources:
                 copy(TREE / source, here / target / Path(source).name if target == "./" else here / target)
-        elif step.note == "RUN":
+        elif step.word == "RUN":
             command = re.sub(r"(?<![\w/])/opt/", f"{root}/opt/", step.text).replace("--no-cache", "")
             run(["/bin/sh", "-ec", command], here, environment)
     return root

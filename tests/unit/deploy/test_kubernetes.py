@@ -70,7 +70,7 @@ def test_every_pod_is_locked_down_and_bounded() -> None:
 
 
 def test_everybody_is_run_as_the_user_of_the_image() -> None:
-    (user,) = (each.text for each in dockerfile()[-1] if each.note == "USER")
+    (user,) = (each.text for each in dockerfile()[-1] if each.word == "USER")
 
     for name, pod in pods(manifests("setup", ".")):
         context = pod["spec"]["securityContext"]

@@ -30,7 +30,7 @@ DEFAULTS = Settings()
 
 
 def of_image() -> Iterator[Started]:
-    (command,) = (each.parts for each in dockerfile()[-1] if each.note == "CMD")
+    (command,) = (each.parts for each in dockerfile()[-1] if each.word == "CMD")
     yield Started("image", command, ours(image_environment()))
 
 
@@ -78,7 +78,7 @@ def test_a_setting_or_a_command_that_does_not_exist_is_found_out() -> None:
 
 @pytest.mark.parametrize("kind", ["compose", "kubernetes"])
 def test_what_runs_in_a_container_listens_where_the_image_says(kind: str) -> None:
-    exposed = {int(port) for each in dockerfile()[-1] if each.note == "EXPOSE" for port in each.parts}
+    exposed = {int(port) for each in dockerfile()[-1] if each.word == "EXPOSE" for port in each.parts}
 
     for one in started(kind):
         settings = load_settings(environment=one.environment)

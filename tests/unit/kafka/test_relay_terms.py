@@ -7,7 +7,7 @@ import pytest
 from attrs import define, field
 from orderflow.adapters.kafka import KafkaRelayTopic, KafkaSettings
 from orderflow.adapters.kafka.relay.consumer_group import RelayGroup
-from orderflow.adapters.kafka.relay.offset_metadata import Note
+from orderflow.adapters.kafka.relay.offset_metadata import OffsetMetadata
 from orderflow.adapters.kafka.relay.transactional_producer import RelayProducer
 from orderflow.application.event_log.records import LogRecord
 from orderflow.application.relay.ports import OnFlushed, noop
@@ -22,10 +22,10 @@ class Cluster:
     """What the group has committed; ``seen`` is how many partitions this relay is told of."""
 
     seen: int
-    notes: dict[int, Note | None] = field(factory=dict)
+    notes: dict[int, OffsetMetadata | None] = field(factory=dict)
     generation: bytes = b"7"
 
-    def note(self, partition: int) -> Note:
+    def note(self, partition: int) -> OffsetMetadata:
         note = self.notes[partition]
         assert note is not None
         return note
@@ -51,7 +51,7 @@ def relay_of(mocker: MockerFixture, cluster: Cluster, own: set[int]) -> KafkaRel
     ) -> None:
         if membership != cluster.generation:
             raise StreamUnavailable("Kafka", "fenced")
-        cluster.notes.update({p: Note.read(text, BUCKETS) for p, text in notes.items()})
+        cluster.notes.update({p: OffsetMetadata.read(text, BUCKETS) for p, text in notes.items()})
 
     producer = mocker.create_autospec(RelayProducer, instance=True)
     producer.publish.side_effect = publish
@@ -75,18 +75,18 @@ def record(bucket: int, position: int) -> LogRecord:
 
 
 async def test_a_relay_waits_until_every_partition_is_sealed_with_the_number_it_sees(mocker: MockerFixture) -> None:
-    cluster = Cluster(seen=3, notes={0: Note(2, True, {0: 5, 2: 6}), 1: Note(2, True, {1: 9})})
+    cluster = Cluster(seen=3, notes={0: OffsetMetadata(2, True, {0: 5, 2: 6}), 1: OffsetMetadata(2, True, {1: 9})})
     relay = relay_of(mocker, cluster, {0, 2})
 
     assert await relay.cursors() == {}
 
     assert (cluster.note(0).partitions, cluster.note(2).partitions) == (3, 3)
-    cluster.notes[1] = Note(3, False, {1: 9})
+    cluster.notes[1] = OffsetMetadata(3, False, {1: 9})
     assert await relay.cursors() == {0: 5, 3: None, 6: None, 2: 6, 5: None}
 
 
 async def test_a_relay_that_sees_an_older_number_does_not_go_back_to_it(mocker: MockerFixture) -> None:
-    cluster = Cluster(seen=2, notes={0: Note(3, False, {0: 5}), 1: Note(2, True, {1: 9})})
+    cluster = Cluster(seen=2, notes={0: OffsetMetadata(3, False, {0: 5}), 1: OffsetMetadata(2, True, {1: 9})})
     relay = relay_of(mocker, cluster, {0, 1})
 
     with pytest.raises(StreamUnavailable, match="shows 2 partitions, and cursors were committed for 3"):
@@ -96,10 +96,10 @@ async def test_a_relay_that_sees_an_older_number_does_not_go_back_to_it(mocker: 
 
 
 async def test_a_bucket_that_moved_is_found_where_it_was_published_before(mocker: MockerFixture) -> None:
-    cluster = Cluster(seen=2, notes={0: Note(1, True, {0: 5, 1: 8})})
+    cluster = Cluster(seen=2, notes={0: OffsetMetadata(1, True, {0: 5, 1: 8})})
     first = relay_of(mocker, cluster, {0})
     await first.cursors()
-    cluster.notes[1] = Note(2, False, {})
+    cluster.notes[1] = OffsetMetadata(2, False, {})
     assert await first.cursors() == {0: 5, 2: None, 4: None, 6: None}
 
     await first.publish([record(0, 6)])
@@ -109,7 +109,7 @@ async def test_a_bucket_that_moved_is_found_where_it_was_published_before(mocker
 
 
 async def test_published_notes_alone_tell_where_a_partitions_buckets_are(mocker: MockerFixture) -> None:
-    cluster = Cluster(seen=2, notes={0: Note(2, True, {0: 5}), 1: None})
+    cluster = Cluster(seen=2, notes={0: OffsetMetadata(2, True, {0: 5}), 1: None})
     relay = relay_of(mocker, cluster, {0})
 
     assert (await relay.cursors())[0] == 5
@@ -135,13 +135,15 @@ async def test_after_a_failure_the_cursors_are_read_again(mocker: MockerFixture)
     mocker.patch.object(relay._producer, "publish", side_effect=StreamUnavailable("Kafka", "no answer in time"))
     with pytest.raises(StreamUnavailable):
         await relay.publish([record(0, 1)])
-    cluster.notes[0] = Note(1, True, {0: 1})  # it was committed all the same
+    cluster.notes[0] = OffsetMetadata(1, True, {0: 1})  # it was committed all the same
 
     assert (await relay.cursors())[0] == 1
 
 
 async def test_a_record_of_another_relays_bucket_is_refused(mocker: MockerFixture) -> None:
-    relay = relay_of(mocker, Cluster(seen=2, notes={0: Note(2, True, {}), 1: Note(2, True, {})}), {0})
+    relay = relay_of(
+        mocker, Cluster(seen=2, notes={0: OffsetMetadata(2, True, {}), 1: OffsetMetadata(2, True, {})}), {0}
+    )
     await relay.cursors()
 
     with pytest.raises(StreamUnavailable, match="bucket 1 is another relay's"):

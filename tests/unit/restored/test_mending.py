@@ -7,7 +7,7 @@ import pytest
 from orderflow.adapters.memory import MemoryConsumerStores, MemoryTopic
 from orderflow.adapters.wire import decode_record
 from orderflow.application.check.orders_and_log import CheckOrdersAndLog
-from orderflow.application.check.report import Report
+from orderflow.application.check.report import CheckReport
 from orderflow.application.check.topic import CheckTopic
 from orderflow.application.consuming.consumer import BatchResult
 from orderflow.application.event_log.records import RELAY
@@ -32,9 +32,9 @@ from tests.unit.restored.histories import (
 )
 
 
-async def checked(shop: Shop, topic: MemoryTopic) -> Report:
+async def checked(shop: Shop, topic: MemoryTopic) -> CheckReport:
     """The log against the orders and the topic."""
-    report, storage = Report(), shop.storage
+    report, storage = CheckReport(), shop.storage
     heads = dict(await storage.log.heads())
     folded = await CheckOrdersAndLog(storage.log, storage.audit, decode_record, storage.buckets)(report, heads)
     await CheckTopic(topic, storage.log, decode_record, epochs=storage.epochs)(report, folded, heads)
