@@ -72,7 +72,7 @@ def _header(name: str, description: str) -> ResponseHeader:
 
 ETAG = _header("ETag", "the order's version, for If-Match and If-None-Match")
 LOCATION = _header("Location", "where the order is read")
-REPLAYED = _header("Idempotent-ReplayResult", "true, where this key was answered before and nothing was done now")
+REPLAYED = _header("Idempotent-Replayed", "true, where this key was answered before and nothing was done now")
 CORRELATION = _header("X-Correlation-ID", "the caller's own, or a new one: it joins everything that the request caused")
 
 

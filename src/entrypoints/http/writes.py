@@ -72,7 +72,7 @@ class IdempotentRequest:
         if status == 201:
             headers["Location"] = f"/v1/orders/{quote(said.order_id, safe='')}"
         if replayed:
-            headers["Idempotent-ReplayResult"] = "true"
+            headers["Idempotent-Replayed"] = "true"
         return Response(body, status_code=status, media_type="application/json", headers=headers)
 
     def _render(self, order: Order) -> bytes:
