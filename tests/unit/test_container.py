@@ -24,7 +24,7 @@ PROFILES = {
         database_url=POSTGRESQL, kafka_bootstrap_servers=NOBODY, dead_letter_topic="dlq.order-events"
     ),
 }
-NEEDS_MORE = {"handle_batch", "redrive", "replay_events", "unheard"}
+NEEDS_MORE = {"handle_batch", "redrive", "replay_events", "missed_events"}
 """Made for a consumer, which is their argument."""
 NEEDS_OPEN = {"check", "lag", "rebuild_analytics", "compare_order", "rollout_status"}
 """Reckons with the number of buckets, which the open storage knows."""

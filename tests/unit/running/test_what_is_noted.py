@@ -115,5 +115,5 @@ def test_why_a_database_does_not_answer_is_told_by_what_lies_beneath(beneath: Ex
     except StorageUnavailable as error:
         found = trouble(error)
 
-    assert found.cause is cause
-    assert found.said
+    assert found.reason is cause
+    assert found.message
