@@ -1,6 +1,6 @@
 """Orders inside a FastAPI application of your own.
 
-    pip install orderflow fastapi uvicorn
+    pip install . fastapi uvicorn
     uvicorn --app-dir examples fastapi_app:app
 
 The application opens orderflow when it starts and closes it when it ends; settings come from ORDERFLOW_* in the

@@ -108,7 +108,7 @@ if not TYPE_CHECKING:  # for a type checker the names above are all there are
         if name == "__version__":
             from importlib.metadata import version
 
-            found = version("orderflow")
+            found = version("orderflow-service")
         elif name in _LOADED_WHEN_ASKED:
             found = getattr(import_module(_LOADED_WHEN_ASKED[name], __name__), name)
         else:

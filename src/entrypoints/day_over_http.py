@@ -20,7 +20,7 @@ class HttpDayDoor:
         try:
             import httpx
         except ModuleNotFoundError as e:
-            raise NotConfigured("--url needs httpx", "pip install 'orderflow[http]'") from e
+            raise NotConfigured("--url needs httpx", "pip install 'orderflow-service[http]'") from e
         if not url.startswith(("http://", "https://")):
             raise InvalidInput("url", repr(url), "http://HOST:PORT or https://HOST:PORT")
         self._httpx = httpx

@@ -41,7 +41,7 @@ class ProcessRegistration:
 
     def __attrs_post_init__(self) -> None:
         self.started_at = self.clock()
-        self._program = version("orderflow"), socket.gethostname()
+        self._program = version("orderflow-service"), socket.gethostname()
 
     def runs(self, part: str, works_on: object = None) -> None:
         """``part`` runs here; what is its own is that of ``works_on``, where that shares partitions with others."""

@@ -31,6 +31,9 @@ def previous_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
     code = subprocess.run(["git", "archive", f"{added[-1]}^", "src"], cwd=TREE, check=True, capture_output=True).stdout
     subprocess.run(["tar", "-x", "-C", folder], input=code, check=True)
     (folder / "orderflow").symlink_to("src", target_is_directory=True)
+    installed = folder / "orderflow-0.1.0.dist-info"  # the name that the distribution had then
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: orderflow\nVersion: 0.1.0\n")
     return folder
 
 

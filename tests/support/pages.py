@@ -4,6 +4,8 @@ import ast
 import asyncio
 import re
 import shlex
+import subprocess
+import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping
 from inspect import CO_COROUTINE
@@ -57,6 +59,18 @@ def run_python(block: Block, names: dict[str, Any]) -> None:
     outcome = eval(code, names)
     if code.co_flags & CO_COROUTINE:
         asyncio.run(outcome)
+
+
+def run_program(block: Block, file: Path) -> None:
+    """Save the block as a file and run it, as a reader does who pastes it.
+
+    :raises AssertionError: when it does not end with 0.
+    """
+    file.write_text(block.body, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, file.name], cwd=file.parent, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, f"{block}: {done.stderr}"
 
 
 def run_orderflow(command: str) -> None:

@@ -24,6 +24,7 @@ from tests.support.pages import (
     blocks,
     pages,
     run_orderflow,
+    run_program,
     run_python,
     understand_orderflow,
 )
@@ -36,9 +37,9 @@ ELSEWHERE = {
     "make contract": "by hand; tests/unit/contract holds what it writes to the code",
     "make bench": "by hand, as its outcome is for reading",
     "make clean": "by hand",
-    "pip install orderflow": "tests/unit/test_packaging.py runs orders from the wheel, without any extra",
-    "pip install 'orderflow[http]'": "tests/unit/test_packaging.py holds the extras to what is imported",
-    "pip install 'orderflow[all]'": "tests/unit/test_packaging.py holds the extras to what is imported",
+    "pip install .": "tests/unit/test_packaging.py runs orders from the wheel, without any extra",
+    "pip install '.[http]'": "tests/unit/test_packaging.py holds the extras to what is imported",
+    "pip install '.[all]'": "tests/unit/test_packaging.py holds the extras to what is imported",
     "orderflow serve": "run until stopped, so not here; the requests below it are asked of the same application",
     "orderflow demo": "CI runs `make demo`, which is this",
 }
@@ -79,6 +80,8 @@ def _run(block: Block, names: dict[str, Any], folder: Path) -> None:
                     load_settings(written)
         case ["python"]:
             run_python(block, names)
+        case ["python", file]:
+            run_program(block, folder / file.removeprefix("file="))
         case ["console"]:
             for command in _not_elsewhere(block):
                 assert command.startswith("orderflow "), f"{block}: {command!r} is in no table"
@@ -96,6 +99,13 @@ def _run(block: Block, names: dict[str, Any], folder: Path) -> None:
                     understand_orderflow(command)
         case _:
             assert block.info in ONLY_SHOWN, f"{block}: nobody knows how to run {block.info!r}"
+
+
+def test_every_snippet_of_the_readme_is_a_whole_program() -> None:
+    snippets = [block.info for block in blocks(TREE / "README.md") if block.info.startswith("python")]
+
+    assert snippets
+    assert [info for info in snippets if " file=" not in info] == []
 
 
 def _not_elsewhere(block: Block) -> list[str]:
@@ -181,6 +191,7 @@ def test_the_page_of_commands_lists_every_command() -> None:
     ("info", "body", "failure"),
     [
         ("python", "assert await later()", NameError),
+        ("python file=a.py", "import asyncio\nawait asyncio.sleep(0)", AssertionError),
         ("console", "$ orderflow orders show nobody", AssertionError),
         ("console", "$ orderflow check  # exits 1", AssertionError),
         ("console", "$ rm -rf nothing", AssertionError),

@@ -103,7 +103,7 @@ for extra, ask in asked.items():
     try:
         ask()
     except NotConfigured as refused:
-        assert f"pip install 'orderflow[{extra.strip()}]'" in str(refused), refused
+        assert f"pip install 'orderflow-service[{extra.strip()}]'" in str(refused), refused
         print(extra)
 """
 
@@ -174,7 +174,7 @@ def test_nothing_else_lands_in_site_packages(wheel: Path) -> None:
 
     tops = {name.partition("/")[0] for name in packed}
 
-    assert tops == {"orderflow", "orderflow-0.1.0.dist-info"}
+    assert tops == {"orderflow", "orderflow_service-0.1.0.dist-info"}
 
 
 def test_every_module_of_the_wheel_is_imported(installed: Path, tmp_path: Path) -> None:
@@ -230,7 +230,17 @@ def test_all_means_every_extra() -> None:
 
     (everything,) = extras.pop("all")
 
-    assert set(everything.removeprefix("orderflow[").removesuffix("]").split(",")) == extras.keys()
+    assert set(everything.removeprefix("orderflow-service[").removesuffix("]").split(",")) == extras.keys()
+
+
+def test_every_text_that_names_an_extra_names_the_distribution() -> None:
+    project = tomllib.loads((TREE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    an_extra = re.compile(rf"([\w-]+)\[(?:{'|'.join(project['optional-dependencies'])})[,\]]")
+    texts = [*SOURCE.rglob("*.py"), *TREE.glob("examples/*.*"), *TREE.glob("docs/**/*.md"), *TREE.glob("*.md")]
+
+    named = {name for text in texts for name in an_extra.findall(text.read_text(encoding="utf-8"))}
+
+    assert named == {project["name"]}
 
 
 @pytest.mark.parametrize("name", orderflow.__all__)

@@ -8,7 +8,7 @@ from ...domain.errors import NotConfigured
 try:
     import confluent_kafka as _client  # noqa: F401
 except ImportError as missing:
-    raise NotConfigured("the Kafka client is not installed", "pip install 'orderflow[kafka]'") from missing
+    raise NotConfigured("the Kafka client is not installed", "pip install 'orderflow-service[kafka]'") from missing
 
 from .dead_letter_topic import KafkaDeadLetterTopic
 from .direct_publisher import DirectPublishing, KafkaEventPublisher

@@ -122,7 +122,7 @@ def _asyncpg() -> Any:
 
 def postgresql_engine(address: PostgresAddress, pool_size: int) -> AsyncEngine:
     if find_spec("asyncpg") is None:
-        raise NotConfigured("PostgreSQL is reached through asyncpg", "pip install 'orderflow[postgres]'")
+        raise NotConfigured("PostgreSQL is reached through asyncpg", "pip install 'orderflow-service[postgres]'")
     engine = create_async_engine(
         "postgresql+asyncpg://",
         connect_args={

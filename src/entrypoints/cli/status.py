@@ -88,4 +88,4 @@ async def _watch(container: Any, interval: float) -> None:
 
 
 def _status(look: Observation, before: Observation | None) -> Status:
-    return status_of(look, before, version=version("orderflow"))
+    return status_of(look, before, version=version("orderflow-service"))

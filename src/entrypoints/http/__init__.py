@@ -1,4 +1,4 @@
-"""The HTTP door: orders under ``/v1``, for people's apps and for other programs. It needs ``orderflow[http]``."""
+"""The HTTP API: orders under ``/v1``. Needs the extra ``orderflow-service[http]``."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -118,4 +118,4 @@ def _with_extra(module: str) -> ModuleType:
     except ModuleNotFoundError as e:
         if e.name is None or e.name.partition(".")[0] not in _EXTRA:
             raise
-        raise NotConfigured(f"the HTTP door needs {e.name}", "pip install 'orderflow[http]'") from e
+        raise NotConfigured(f"the HTTP door needs {e.name}", "pip install 'orderflow-service[http]'") from e

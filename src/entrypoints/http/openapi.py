@@ -201,7 +201,7 @@ def openapi_config(*, trust_actor_header: bool) -> OpenAPIConfig:
         )
     return OpenAPIConfig(
         title="orderflow",
-        version=version("orderflow"),
+        version=version("orderflow-service"),
         summary="Orders of a food delivery",
         description=(
             "Amounts are exact decimals in the order's currency, times are UTC. Every write takes an "

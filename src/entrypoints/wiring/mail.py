@@ -64,7 +64,7 @@ def _client(settings: Settings, timeout: float = 60.0) -> "SMTP":
     try:
         from aiosmtplib import SMTP
     except ModuleNotFoundError as e:
-        raise NotConfigured("email needs aiosmtplib", "pip install 'orderflow[email]'") from e
+        raise NotConfigured("email needs aiosmtplib", "pip install 'orderflow-service[email]'") from e
     security = settings.smtp_security
     return SMTP(
         hostname=settings.smtp_host,

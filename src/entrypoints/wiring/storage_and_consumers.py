@@ -110,7 +110,7 @@ def wanted(settings: Settings, consumers: tuple[str, ...]) -> Expectations:
     """What the doctor holds the installation to."""
     hours = settings.topic_retention_hours
     return Expectations(
-        version=version("orderflow"),
+        version=version("orderflow-service"),
         topic=settings.topic,
         partitions=settings.topic_partitions,
         replication=settings.topic_replication,

@@ -26,7 +26,7 @@ def tracing(settings: Settings) -> Tracing:
     try:
         from ...adapters.telemetry.tracing.otlp import Exporting
     except ModuleNotFoundError as e:
-        raise NotConfigured("sending spans needs OpenTelemetry's SDK", "pip install 'orderflow[otlp]'") from e
+        raise NotConfigured("sending spans needs OpenTelemetry's SDK", "pip install 'orderflow-service[otlp]'") from e
     exporting = Exporting.to(
         settings.tracing_endpoint, service=settings.service_name, ratio=settings.tracing_sample_ratio
     )

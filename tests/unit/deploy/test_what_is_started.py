@@ -156,7 +156,7 @@ def test_whoever_stops_a_process_waits_longer_than_it_takes_to_end_in_order() ->
 def test_one_version_everywhere() -> None:
     from importlib.metadata import version
 
-    image = f"orderflow:{version('orderflow')}"
+    image = f"orderflow:{version('orderflow-service')}"
     wanted: list[Any] = [service["image"] for service in compose()["services"].values() if "build" in service]
     for folder in ("setup", "."):
         for _, pod in pods(obtain(lambda folder=folder: kustomized(folder))):

@@ -35,7 +35,7 @@ ONE_OF_EACH: list[OrderFlowError] = [
     errors.LogGap("analytics", 17, 40, 43),
     errors.LogBehindTopic(17, 40, 43),
     errors.TopicMismatch("order-events", ("3 partitions, not 6",)),
-    errors.NotConfigured("confluent-kafka is not installed", "install orderflow[kafka]"),
+    errors.NotConfigured("confluent-kafka is not installed", "install orderflow-service[kafka]"),
     errors.TransientFailure("the printer is busy"),
     errors.Unavailable("the bank", "no route to host"),
     errors.StorageUnavailable("postgresql", "no route to host"),

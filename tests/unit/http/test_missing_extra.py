@@ -49,7 +49,7 @@ def said_without(package: str, program: str) -> str:
 def test_asking_for_the_door_says_what_to_install(package: str, program: str) -> None:
     said = said_without(package, program)
 
-    assert said == f"the HTTP door needs {package}; pip install 'orderflow[http]'"
+    assert said == f"the HTTP door needs {package}; pip install 'orderflow-service[http]'"
 
 
 def test_tokens_and_bodies_need_no_server() -> None:

@@ -67,7 +67,7 @@ async def test_without_the_extra_a_process_works_without_a_door_and_says_so(
     container: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def missing(module: str) -> Any:
-        raise NotConfigured("the HTTP door needs litestar", "pip install 'orderflow[http]'")
+        raise NotConfigured("the HTTP door needs litestar", "pip install 'orderflow-service[http]'")
 
     monkeypatch.setattr(http, "_with_extra", missing)
 
@@ -76,4 +76,4 @@ async def test_without_the_extra_a_process_works_without_a_door_and_says_so(
             worked = True
 
     assert worked
-    assert "pip install 'orderflow[http]'" in caplog.text
+    assert "pip install 'orderflow-service[http]'" in caplog.text

@@ -17,4 +17,4 @@ except NotConfigured as error:
 def test_importing_the_adapter_names_the_extra() -> None:
     said = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True).stdout
 
-    assert said.strip() == "the Kafka client is not installed; pip install 'orderflow[kafka]'"
+    assert said.strip() == "the Kafka client is not installed; pip install 'orderflow-service[kafka]'"

@@ -1,4 +1,4 @@
-"""The OpenTelemetry SDK and its way to a collector, OTLP over HTTP. It needs ``orderflow[otlp]``."""
+"""The OpenTelemetry SDK and its OTLP exporter over HTTP. Needs the extra ``orderflow-service[otlp]``."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ class Exporting:
         resource = Resource.create(
             {
                 "service.name": service,
-                "service.version": version("orderflow"),
+                "service.version": version("orderflow-service"),
                 "service.instance.id": f"{socket.gethostname()}:{os.getpid()}",
             }
         )

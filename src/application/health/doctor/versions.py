@@ -23,7 +23,7 @@ SCHEMA_AHEAD = problem(
     "schema_ahead",
     "the schema is newer than this program",
     wanted="a migration that this program knows",
-    mend="install the newer orderflow here: `pip install --upgrade orderflow`",
+    mend="install the newer orderflow-service here",
 )
 VERSIONS_DIFFER = warning(
     "versions_differ",
