@@ -1,39 +1,46 @@
 # Python 3.11 or newer and make are all that a target needs; each does its own set-up in .venv.
 #
 #   make demo    the order flow from end to end, on this machine
-#   make test    the linters, then every test (ARGS="-k name" for some), two at a time (JOBS=0: one after the other)
+#   make unit    domain, application and memory: the tests that need no server and build nothing
+#   make test    the linters, then every test (ARGS="-k name" for some), three at a time (JOBS=0: one after the other)
 #   make lint    formatting, lint, types and import walls
 #   make faults  the fault campaign: an installation as in production, whose processes, servers and links fail every few
 #                seconds (SEED=n: that one again; SIZE=small: each fault once)
 #   make mutants the designs that the campaign, the crash points and the race must catch, and the race itself at full size
 #   make sweep   all crash points on memory, SQLite and PostgreSQL, every trouble also alone in an installation of its
 #                own (make test runs the part under a minute)
-#   make bench   the measurements
+#   make bench   the measurements (ARGS=--tiny: only see that each runs)
 #   make lock    requirements.txt anew, from pyproject.toml, and of it what the image gets
 #   make contract  docs/contract anew, from the code
 #   make clean   remove all that was made here, .venv included
 
 PYTHON ?= python3
-JOBS ?= 2
+JOBS ?= 3
 PYTHONS = $(PYTHON) python3.14 python3.13 python3.12 python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: demo test lint faults mutants sweep bench lock contract clean
+.PHONY: demo unit test lint faults mutants sweep bench lock contract clean
 .DEFAULT_GOAL := test
 
 demo: $(READY)
 	$(BIN)/orderflow demo
 
+PYTEST = $(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+
+unit: JOBS = 2
+unit: $(READY)
+	$(PYTEST) tests/unit -m "not end_to_end" $(ARGS)
+
+# Three at a time on two cores, for they wait for servers a quarter of the time.
 test: lint
-	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(PYTEST) $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy --strict src
-	$(BIN)/mypy --strict --disable-error-code import-untyped tests/support
+	$(BIN)/mypy --strict src tests/support
 	$(BIN)/lint-imports
 
 WHATEVER_BREAKS = tests/faults/test_campaign.py::test_nothing_is_lost_doubled_or_out_of_order_whatever_breaks

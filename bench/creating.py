@@ -12,7 +12,7 @@ from attrs import frozen
 from orderflow.adapters.sql.commit.batch import WriteBatch
 from orderflow.adapters.sql.event_log import order_events
 from orderflow.adapters.sql.orders import orders
-from orderflow.application.event_log.records import BUCKETS
+from orderflow.application.event_log.records import BUCKETS, EVENT_LIMIT
 from orderflow.application.orders.create_order import NewOrder
 from orderflow.application.orders.write_set import WriteSet
 from orderflow.domain.actor import Actor, Role
@@ -106,9 +106,8 @@ def _rows(number: int) -> tuple[dict[str, Any], dict[str, Any]]:
         at=utc_now(),
     )
     order = change.order
-    batch = WriteBatch.of(
-        [WriteSet(orders={order.id: order}, expected={order.id: 0}, events=[*change.events])], BUCKETS
-    )
+    written = WriteSet(orders={order.id: order}, expected={order.id: 0}, events=[*change.events])
+    batch = WriteBatch.of([written], BUCKETS, event_limit=EVENT_LIMIT)
     event = {name: value for name, value in batch.events[0].items() if name not in ("bucket", "ahead")}
     return batch.created[0].row, event
 

@@ -1,10 +1,14 @@
 """Real servers as fixtures. Each starts when a test first asks for it, and serves the whole session."""
 
+import shutil
+import signal
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.support.databases import emptied, migrated, migrated_database
 from tests.support.kafka import KafkaBroker, find_kafka
 from tests.support.pgbouncer import PgBouncer
 from tests.support.postgres import PostgresServer, find_postgres
@@ -27,6 +31,37 @@ def postgres() -> Iterator[PostgresServer]:
 def database_url(postgres: PostgresServer) -> str:
     """The address of an empty PostgreSQL database of the test's own."""
     return postgres.create_database()
+
+
+@pytest.fixture
+def migrated_url(postgres: PostgresServer) -> str:
+    """The address of a PostgreSQL database of the test's own, with the newest schema."""
+    return migrated_database(postgres)
+
+
+@pytest.fixture(scope="session")
+def shared_url(postgres: PostgresServer) -> str:
+    return migrated_database(postgres)
+
+
+@pytest.fixture
+def postgresql_url(shared_url: str) -> str:
+    """A migrated PostgreSQL database, empty, and the test's own while it runs; its schema stays as it is."""
+    return emptied(shared_url)
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the newest schema and nothing in it; to be copied."""
+    file = tmp_path_factory.mktemp("sqlite") / "orders.db"
+    migrated(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def sqlite_url(migrated_file: Path, tmp_path: Path) -> str:
+    """A SQLite file of the test's own."""
+    return f"sqlite:///{shutil.copy(migrated_file, tmp_path)}"
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +91,12 @@ def smtp() -> Iterator[SmtpServer]:
     """A mail server that keeps what it accepts."""
     with SmtpServer() as server:
         yield server
+
+
+def pytest_configure() -> None:
+    """Children may be interrupted, also when a script runs the tests in its background, where SIGINT is ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -2,14 +2,12 @@
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 import pytest
 from orderflow.adapters.memory import LocalWakeup
 from orderflow.adapters.sql import SqlStorage
 
 from tests.conftest import FIGURE
-from tests.support.databases import migrated
 
 LARGE = "ORDERFLOW_TEST_FAULTS"
 """``large`` there runs what takes too long for every run; ``make faults`` and ``make sweep`` set it."""
@@ -38,13 +36,9 @@ def note(request: pytest.FixtureRequest) -> Note:
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    return migrated(f"sqlite:///{tmp_path / 'orders.db'}")
-
-
-@pytest.fixture
-def postgresql_url(database_url: str) -> str:
-    return migrated(database_url)
+def postgresql_url(migrated_url: str) -> str:
+    """A database of the test's own: some of the designs that must be caught change its schema."""
+    return migrated_url
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from orderflow.domain.errors import StreamUnavailable
 
 from tests.integration.kafka.conftest import on_topic
 from tests.integration.kafka.relay_program import add_orders
-from tests.support.kafka import KafkaBroker, needs_real_kafka
+from tests.support.kafka import KafkaBroker
 from tests.support.waiting import eventually_async
 
 from .conftest import Note
@@ -25,7 +25,6 @@ pytestmark = pytest.mark.large
 
 @pytest.fixture
 def settings(kafka: KafkaBroker, topic_name: str) -> KafkaSettings:
-    needs_real_kafka(kafka, "cursors that ride in the producer's transaction")
     kafka.create_topic(topic_name)
     return KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name)
 
@@ -69,13 +68,13 @@ async def _overtaken(relays: tuple[KafkaRelayTopic, KafkaRelayTopic]) -> bytes:
     """The first relay's membership from before the second one took over some of its buckets and published them."""
     sleeper, newcomer = relays
     storage = await _log()
-    await eventually_async(sleeper.cursors, deadline=30, that="the first relay has its buckets")
+    await eventually_async(sleeper.cursors, that="the first relay has its buckets")
     membership = sleeper._group.generation() if sleeper._group else b""
 
     async def shared() -> bool:
         return all(await asyncio.gather(_own_of(newcomer), _own_of(sleeper)))
 
-    await eventually_async(shared, deadline=60, that="both relays have buckets")
+    await eventually_async(shared, that="both relays have buckets")
     pending = PublishPending(storage.log, newcomer, storage.cursors)
 
     async def published() -> int:
@@ -83,7 +82,7 @@ async def _overtaken(relays: tuple[KafkaRelayTopic, KafkaRelayTopic]) -> bytes:
             return await pending()
         return 0
 
-    await eventually_async(published, deadline=60, that="the second relay has published")
+    await eventually_async(published, that="the second relay has published")
     return membership
 
 

@@ -15,7 +15,6 @@ from .installation import Parts, in_memory
 from .race import OutOfOrder, Race, Reader, Relay, linger, verdict
 from .sweep import sweep
 
-MINUTE = 60.0
 SWEPT: dict[str, tuple[Parts, Sequence[How]]] = {
     "commit before effect": (mutants.CommitBeforeEffect(), DEATHS),
     "no cursor guard": (mutants.NoCursorGuard(), DEATHS),
@@ -42,7 +41,6 @@ async def test_the_sweep_catches(name: str, note: Note) -> None:
 
     took = monotonic() - began
     assert swept.found, f"{name} survived {swept}"
-    assert took < MINUTE
     note(f"{name}: caught in {took:.1f} s after {swept.points} points: {swept.found[0]}")
 
 
@@ -65,5 +63,4 @@ async def test_the_race_catches(
 
     took, found = monotonic() - began, await verdict(reading, reads.seen, dense=dense)
     assert not found.clean, f"{name} survived {found}"
-    assert took < MINUTE
     note(f"{name}: caught in {took:.1f} s, {found}")

@@ -46,7 +46,7 @@ class Writers:
         """One that is in the midst of it, and another begins in its place."""
         victim = self.running.pop(chance.randrange(len(self.running)))
         at = len(self._said(victim.log))
-        await eventually_async(lambda: len(self._said(victim.log)) > at + chance.randrange(20), deadline=60)
+        await eventually_async(lambda: len(self._said(victim.log)) > at + chance.randrange(20))
         assert victim.running, victim.last_words()
         victim.kill()
         self.start()

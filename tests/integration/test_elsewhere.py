@@ -11,14 +11,14 @@ import pytest
 from orderflow import OrderFlow
 from orderflow.entrypoints.processes import run_parts
 
-from tests.support.kafka import KafkaBroker, distribution, needs_real_kafka
+from tests.support.kafka import KafkaBroker, distribution
 from tests.support.process import OwnProcess
 from tests.support.servers import obtain
 from tests.support.waiting import eventually
 from tests.unit.test_embedded import lived, pizzas, placed
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "Revenue.java"
-SECONDS = 60
+SECONDS = 180
 
 
 def reading(folder: Path, kafka: KafkaBroker, topic: str, group: str) -> OwnProcess:
@@ -51,7 +51,6 @@ async def trade(flow: OrderFlow, day: str) -> dict[str, int]:
 async def test_a_consumer_in_java_counts_every_event_once_through_a_kill_and_a_second_delivery(
     kafka: KafkaBroker, topic_name: str, tmp_path: Path
 ) -> None:
-    needs_real_kafka(kafka, "a consumer group of Kafka's own client")
     kafka.create_topic(topic_name)
     stop = asyncio.Event()
     settings = {"kafka_bootstrap_servers": kafka.bootstrap_servers, "topic": topic_name}

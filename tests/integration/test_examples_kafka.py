@@ -14,7 +14,7 @@ from tests.support.kafka import KafkaBroker
 from tests.unit.test_embedded import LIFE, lived
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kafka_consumer.py"
-SECONDS = 60
+SECONDS = 180
 
 
 @asynccontextmanager

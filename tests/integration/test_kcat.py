@@ -83,11 +83,11 @@ def published(tmp_path_factory: pytest.TempPathFactory, kafka: KafkaBroker) -> I
     """A small day on a topic of its own, brought there by a relay."""
     folder = tmp_path_factory.mktemp("kcat")
     stack = Stack(folder, f"sqlite:///{folder}/orderflow.db", kafka.bootstrap_servers, f"kcat-{uuid.uuid4().hex[:12]}")
-    stack.run("topics", "create")
-    stack.run("simulate", str(folder / "day"), "--orders", str(ORDERS), "--seed", "4")
+    stack.command_line.json("topics", "create")
+    stack.command_line.json("simulate", str(folder / "day"), "--orders", str(ORDERS), "--seed", "4")
     stack.start("relay")
     try:
-        stack.run("replay", str(folder / "day"), "--consumers")
+        stack.command_line.json("replay", str(folder / "day"), "--consumers")
         yield stack
     finally:
         stack.processes["relay"].stop()

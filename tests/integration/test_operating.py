@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kafka import KafkaBroker, needs_real_kafka
+from tests.support.kafka import KafkaBroker
 from tests.support.pages import TREE, Block, blocks
 from tests.support.postgres import PostgresServer
 from tests.support.servers import MissingServer, free_port, obtain
@@ -28,7 +28,6 @@ ELSEWHERE = {
 def test_a_newcomer_comes_from_an_empty_folder_to_a_running_and_watched_installation(
     postgres: PostgresServer, kafka: KafkaBroker, topic_name: str, tmp_path: Path
 ) -> None:
-    needs_real_kafka(kafka, "a relay")
     here = _addresses(postgres, kafka, topic_name)
     lines = ["set -euo pipefail", "trap 'kill $(jobs -p) 2> /dev/null || true' EXIT"]
     for block in blocks(PAGE):
@@ -40,7 +39,7 @@ def test_a_newcomer_comes_from_an_empty_folder_to_a_running_and_watched_installa
         env=_environment(),
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=540,
         check=False,
     )
 

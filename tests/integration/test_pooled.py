@@ -14,19 +14,17 @@ from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import Settings
 from orderflow.entrypoints.wiring.lifespan import opened
 
-from tests.support.databases import migrated
-from tests.support.kafka import KafkaBroker, needs_real_kafka
+from tests.support.kafka import KafkaBroker
 from tests.support.pgbouncer import PgBouncer
 
 ORDERS = 25
 
 
 @pytest.fixture
-def settings(pgbouncer: PgBouncer, database_url: str, kafka: KafkaBroker, topic_name: str) -> Settings:
-    needs_real_kafka(kafka, "a relay's transactions")
+def settings(pgbouncer: PgBouncer, migrated_url: str, kafka: KafkaBroker, topic_name: str) -> Settings:
     kafka.create_topic(topic_name)
     return Settings(
-        database_url=pgbouncer.to(migrated(database_url)),
+        database_url=pgbouncer.to(migrated_url),
         database_pooler="transaction",
         kafka_bootstrap_servers=kafka.bootstrap_servers,
         topic=topic_name,

@@ -10,9 +10,8 @@ import httpx
 import pytest
 
 from tests.support.installation import Installation, installation
-from tests.support.kafka import KafkaBroker
 from tests.support.servers import free_port
-from tests.support.stack import PARTS, PROGRAM, Stack
+from tests.support.stack import PROGRAM, Stack
 from tests.support.waiting import eventually
 
 BOSS = {"X-Actor": "admin:boss"}
@@ -59,9 +58,9 @@ def test_one_process_answers_notifies_and_analyses_and_ends_at_once_with_nothing
     healthy = [asking.get(f"{service.url}/{path}").status_code for path in ("livez", "readyz")]
 
     placed = [order(service.url, f"o{number}").status_code for number in range(5)]
-    eventually(lambda: orderflow.count("notifications") == 10 and orderflow.count("order_progress") == 5, deadline=30)
+    eventually(lambda: orderflow.count("notifications") == 10 and orderflow.count("order_progress") == 5)
     last = order(service.url, "last").status_code
-    ended = service.exit_code(signal.SIGTERM, within=15)
+    ended = service.exit_code(signal.SIGTERM)
 
     assert healthy == [200, 200]
     assert [*placed, last] == [201] * 6
@@ -69,7 +68,7 @@ def test_one_process_answers_notifies_and_analyses_and_ends_at_once_with_nothing
     assert "no token is configured" in service.said()
     assert "Traceback" not in service.said()
     orderflow.start("serve", "--no-api")
-    assert orderflow.run("lag", "--wait", "30")
+    assert orderflow.run("lag", "--wait", "60")
     checked = orderflow.run("check")
     assert checked["clean"]
     assert len(orderflow.run("orders", "list")["orders"]) == 6
@@ -79,7 +78,7 @@ def test_an_interrupt_ends_it_as_a_termination_does(orderflow: Installation) -> 
     service = orderflow.start("serve")
 
     assert service.url
-    assert service.exit_code(signal.SIGINT, within=15) == 0
+    assert service.exit_code(signal.SIGINT) == 0
 
 
 def test_an_api_alone_leaves_the_events_to_a_consumer_of_its_own(orderflow: Installation, order: Ordering) -> None:
@@ -88,13 +87,13 @@ def test_an_api_alone_leaves_the_events_to_a_consumer_of_its_own(orderflow: Inst
     before = orderflow.count("order_progress")
 
     consumer = orderflow.start("consume", "analytics")
-    eventually(lambda: orderflow.count("order_progress") == 1, deadline=30)
+    eventually(lambda: orderflow.count("order_progress") == 1)
 
     lags = {lag["reader"]: lag["events"] for lag in orderflow.run("lag")}
     assert before == 0
     assert lags == {"notifications": 1, "analytics": 0, "inventory": 1}
-    assert consumer.exit_code(signal.SIGTERM, within=15) == 0
-    assert service.exit_code(signal.SIGTERM, within=15) == 0
+    assert consumer.exit_code(signal.SIGTERM) == 0
+    assert service.exit_code(signal.SIGTERM) == 0
 
 
 def test_a_port_that_is_taken_is_a_failure_that_names_it(orderflow: Installation) -> None:
@@ -148,8 +147,8 @@ def test_a_day_through_http_ends_every_order(orderflow: Installation, tmp_path: 
 
     assert report["figures"]["orders"] == 10
     assert report["figures"]["unfinished"] == 0
-    assert orderflow.run("check", "--wait", "30")["clean"]
-    assert service.exit_code(signal.SIGTERM, within=15) == 0
+    assert orderflow.run("check", "--wait", "60")["clean"]
+    assert service.exit_code(signal.SIGTERM) == 0
 
 
 def test_a_relay_without_kafka_is_a_failure_that_names_the_setting(orderflow: Installation) -> None:
@@ -157,37 +156,6 @@ def test_a_relay_without_kafka_is_a_failure_that_names_the_setting(orderflow: In
 
     assert relay.exit_code() == 1
     assert "ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS" in relay.said()
-
-
-def test_one_process_does_all_on_kafka_and_ends_in_order(
-    orderflow: Installation, order: Ordering, kafka: KafkaBroker, topic_name: str
-) -> None:
-    orderflow.stack.bootstrap_servers, orderflow.stack.topic = kafka.bootstrap_servers, topic_name
-    orderflow.run("topics", "create")
-    service = orderflow.start("serve")
-
-    placed = order(service.url, "o1")
-    eventually(lambda: orderflow.count("notifications") == 2 and orderflow.count("order_progress") == 1, deadline=60)
-
-    assert placed.status_code == 201
-    assert {lag["reader"]: lag["events"] for lag in orderflow.run("lag", "--wait", "20")} == dict.fromkeys(PARTS, 0)
-    assert service.exit_code(signal.SIGTERM) == 0
-    assert "Traceback" not in service.said()
-
-
-def test_relay_and_consumers_of_their_own_end_in_order(
-    orderflow: Installation, kafka: KafkaBroker, topic_name: str
-) -> None:
-    orderflow.stack.bootstrap_servers, orderflow.stack.topic = kafka.bootstrap_servers, topic_name
-    orderflow.run("topics", "create")
-    parts = [orderflow.start("relay"), orderflow.start("consume", "notifications", "analytics")]
-    for part in parts:
-        part.line("started")
-
-    ended = [part.exit_code(signal.SIGTERM) for part in parts]
-
-    assert ended == [0, 0]
-    assert "Traceback" not in "".join(part.said() for part in parts)
 
 
 def test_orders_are_taken_while_kafka_cannot_be_reached(

@@ -13,9 +13,9 @@ from orderflow.entrypoints.settings import Settings
 
 from tests.contracts.orders import assigned, in_bucket, placed
 from tests.integration.kafka.conftest import KnownProcess, on_topic
-from tests.support.databases import migrated
+from tests.support.databases import migrated_database
 from tests.support.here import Here, caught_up
-from tests.support.kafka import KafkaBroker, needs_real_kafka
+from tests.support.kafka import KafkaBroker
 from tests.support.postgres import LocalPostgres
 from tests.support.servers import obtain, started
 
@@ -33,9 +33,8 @@ def server() -> Iterator[LocalPostgres]:
 
 @pytest.fixture
 def here(server: LocalPostgres, kafka: KafkaBroker, topic_name: str) -> Here:
-    needs_real_kafka(kafka, "cursors that ride in the producer's transaction")
     kafka.create_topic(topic_name)
-    url = migrated(server.create_database())
+    url = migrated_database(server)
     return Here(Settings(database_url=url, kafka_bootstrap_servers=kafka.bootstrap_servers, topic=topic_name))
 
 
@@ -147,7 +146,7 @@ async def test_a_standby_that_lacks_the_last_moments_is_refused_by_those_who_run
     )
     async with either.running() as container:
         await caught_up(container)
-    checked = await asyncio.to_thread(either.command_line.json, "check", "--wait", "30")
+    checked = await asyncio.to_thread(either.command_line.json, "check", "--wait", "60")
 
     assert [error.code for error in refused] == ["log_behind_topic", "log_behind_topic"]
     assert {each["orderId"] for each in shown["loss"]["orders"]} == set(LOST)

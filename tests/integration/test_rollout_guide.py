@@ -9,7 +9,7 @@ import pytest
 from attrs import define, field
 
 from tests.support.commands import CommandLine
-from tests.support.kafka import KafkaBroker, needs_real_kafka
+from tests.support.kafka import KafkaBroker
 from tests.support.pages import EXIT, TREE, Block, blocks
 from tests.support.stack import PROGRAM, Stack
 
@@ -62,7 +62,6 @@ class Operator:
 def operator(
     tmp_path: Path, database_url: str, kafka: KafkaBroker, topic_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Operator]:
-    needs_real_kafka(kafka, "a relay's transactions")
     monkeypatch.chdir(tmp_path)
     stack = Stack(tmp_path, database_url, kafka.bootstrap_servers, topic_name)
     settings = {name: value for name, value in stack.environment.items() if name.startswith("ORDERFLOW_")}

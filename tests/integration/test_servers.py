@@ -9,16 +9,14 @@ from pathlib import Path
 import asyncpg
 import pytest
 import yaml
-from confluent_kafka import Consumer, Producer
 from prometheus_client import start_http_server
 
 from tests.support import postgres as postgres_support
-from tests.support.kafka import KafkaBroker, LocalKafka, distribution, find_kafka, needs_real_kafka
+from tests.support.kafka import distribution, find_kafka
 from tests.support.postgres import PostgresServer, find_postgres
 from tests.support.prometheus import LocalPrometheus, Target, hurried
 from tests.support.servers import MissingServer, free_port, obtain
 from tests.support.smtp import SmtpServer
-from tests.support.waiting import eventually
 
 
 async def statement(url: str, text: str) -> object:
@@ -30,43 +28,7 @@ async def statement(url: str, text: str) -> object:
         await connection.close()
 
 
-def produce(broker: KafkaBroker, topic: str, *values: str) -> None:
-    """Write records, and return when every in-sync replica has them."""
-    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "acks": "all"})
-    for value in values:
-        producer.produce(topic, value.encode(), key=b"order-1")
-    assert producer.flush(30) == 0
-
-
-def consume(broker: KafkaBroker, topic: str, count: int, *, group: str = "readers") -> list[str]:
-    """The first records of a topic, read by a group that commits what it read."""
-    consumer = Consumer(
-        {"bootstrap.servers": broker.bootstrap_servers, "group.id": group, "auto.offset.reset": "earliest"}
-    )
-    consumer.subscribe([topic])
-    read: list[str] = []
-
-    def all_read() -> bool:
-        for record in consumer.consume(count - len(read), timeout=1):
-            assert record.error() is None, record.error()
-            read.append((record.value() or b"").decode())
-        return len(read) >= count
-
-    try:
-        eventually(all_read, deadline=30, that=f"{count} records of {topic} are read")
-    finally:
-        consumer.close()
-    return read
-
-
 class TestPostgres:
-    async def test_a_commit_is_there_after_a_restart(self, postgres: PostgresServer, database_url: str) -> None:
-        await statement(database_url, "CREATE TABLE orders AS SELECT 7 AS id")
-
-        postgres.restart()
-
-        assert await statement(database_url, "SELECT id FROM orders") == 7
-
     async def test_a_commit_is_there_after_the_server_was_killed(
         self, postgres: PostgresServer, database_url: str
     ) -> None:
@@ -81,14 +43,6 @@ class TestPostgres:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             assert await statement(database_url, f"SHOW {setting}") == "on"
 
-    async def test_two_databases_share_nothing(self, postgres: PostgresServer, database_url: str) -> None:
-        await statement(database_url, "CREATE TABLE orders (id int)")
-
-        other = postgres.create_database()
-
-        assert await statement(other, "SELECT to_regclass('orders')::text") is None
-        assert await statement(database_url, "SELECT to_regclass('orders')::text") == "orders"
-
     async def test_databases_made_in_a_server_that_was_given_are_dropped_at_the_end(
         self, postgres: PostgresServer
     ) -> None:
@@ -98,60 +52,6 @@ class TestPostgres:
         given.close()
 
         assert await statement(postgres.url, f"SELECT count(*) FROM pg_database WHERE datname = '{name}'") == 0
-
-
-class TestKafka:
-    def test_what_is_produced_can_be_consumed(self, kafka: KafkaBroker, topic_name: str) -> None:
-        kafka.create_topic(topic_name)
-
-        produce(kafka, topic_name, "created", "cancelled")
-
-        assert consume(kafka, topic_name, 2) == ["created", "cancelled"]
-
-    @pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
-    def test_records_are_there_after_the_broker_was(self, kafka: KafkaBroker, topic_name: str, kill: bool) -> None:
-        kafka.create_topic(topic_name)
-        produce(kafka, topic_name, "created")
-
-        with kafka.down(kill=kill):
-            pass
-
-        assert consume(kafka, topic_name, 1) == ["created"]
-
-    def test_command_line_tools_show_a_groups_lag(self, kafka: KafkaBroker, topic_name: str) -> None:
-        needs_real_kafka(kafka, "the consumer groups tool")
-        kafka.create_topic(topic_name, partitions=1)
-        produce(kafka, topic_name, "created", "cancelled")
-        consume(kafka, topic_name, 2, group=f"readers-of-{topic_name}")
-
-        shown = kafka.tool(
-            "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
-            *f"--bootstrap-server {kafka.bootstrap_servers} --describe --group readers-of-{topic_name}".split(),
-        )
-
-        group, topic, partition, offset, end, lag = next(
-            line.split()[:6] for line in shown.splitlines() if topic_name in line
-        )
-        assert (group, topic) == (f"readers-of-{topic_name}", topic_name)
-        assert (partition, offset, end, lag) == ("0", "2", "2", "0")
-
-    def test_a_tool_that_fails_says_why(self, kafka: KafkaBroker) -> None:
-        needs_real_kafka(kafka, "a tool's complaint")
-
-        with pytest.raises(AssertionError, match="bootstrap-server"):
-            kafka.tool("org.apache.kafka.tools.TopicCommand", "--list")
-
-    def test_three_nodes_go_on_without_one_of_them(self, kafka: KafkaBroker, topic_name: str) -> None:
-        if not isinstance(kafka, LocalKafka):
-            needs_real_kafka(kafka, "three nodes")
-            pytest.skip("three nodes are started from the jars, and this Kafka was not")
-        with LocalKafka(nodes=3) as cluster:
-            cluster.create_topic(topic_name)
-
-            cluster.members[0].process.kill()
-            produce(cluster, topic_name, "created")
-
-            assert consume(cluster, topic_name, 1) == ["created"]
 
 
 def test_the_mail_server_keeps_what_it_accepts_and_can_refuse(smtp: SmtpServer) -> None:
@@ -206,16 +106,6 @@ class TestMissingServers:
     def test_skip_a_developers_test_by_name(self) -> None:
         with pytest.raises(pytest.skip.Exception, match=r"no PostgreSQL .*apt-get install postgresql"):
             obtain(find_postgres)
-
-    @pytest.mark.usefixtures("not_required")
-    def test_leave_a_developer_with_a_stand_in_for_kafka(self, topic_name: str) -> None:
-        with find_kafka() as stand_in:
-            stand_in.create_topic(topic_name)
-            produce(stand_in, topic_name, "created")
-
-            assert consume(stand_in, topic_name, 1) == ["created"]
-            with pytest.raises(pytest.skip.Exception, match="cannot show: records that outlive a stop"):
-                stand_in.stop()
 
     def test_name_the_jars_when_maven_is_missing_too(self) -> None:
         with pytest.raises(MissingServer, match="jars are not in the cache and Maven is not here"):

@@ -112,7 +112,7 @@ async def calling(app: Litestar, actor: str = BOSS) -> AsyncIterator[AsyncClient
     """A client that says it is ``actor``; a server error is an answer, not an exception."""
     asgi: Any = app
     transport = ASGITransport(asgi, raise_app_exceptions=False)
-    async with AsyncClient(transport=transport, base_url="http://door", timeout=10) as client:
+    async with AsyncClient(transport=transport, base_url="http://door", timeout=60) as client:
         client.headers["X-Actor"] = actor
         yield client
 

@@ -17,7 +17,7 @@ from orderflow.entrypoints.wiring.lifespan import opened
 from tests.support.commands import CommandLine
 from tests.support.waiting import eventually_async
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 @frozen

@@ -11,7 +11,6 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from tests.support.commands import CommandLine
 from tests.support.stack import PROGRAM, Stack
 from tests.support.waiting import eventually
 
@@ -36,7 +35,7 @@ class Running:
             assert line or ended is None, f"ended with {ended}: {self.said()}"
             return line
 
-        line = eventually(found, deadline=60, that=f"{event!r} in the log")
+        line = eventually(found, deadline=180, that=f"{event!r} in the log")
         assert line is not None
         return line
 
@@ -50,7 +49,7 @@ class Running:
         """Where its operations door answers, as soon as it does."""
         return str(self.line("operations")["url"])
 
-    def exit_code(self, how: signal.Signals | None = None, *, within: float = 30) -> int:
+    def exit_code(self, how: signal.Signals | None = None, *, within: float = 180) -> int:
         """How it ends, by itself or after that signal."""
         if how is not None:
             self.process.send_signal(how)
@@ -89,9 +88,7 @@ class Installation:
 
     def run(self, *arguments: str) -> Any:
         """What a command answers; it runs in this process, where that is not what the test is about."""
-        kafka = {"KAFKA_BOOTSTRAP_SERVERS": self.stack.bootstrap_servers, "TOPIC": self.stack.topic}
-        settings = {f"ORDERFLOW_{name}": value for name, value in kafka.items()} | dict(self.stack.settings)
-        return CommandLine(self.stack.database_url, settings).json(*arguments)
+        return self.stack.command_line.json(*arguments)
 
     def count(self, table: str) -> int:
         with closing(sqlite3.connect(self.file)) as database:

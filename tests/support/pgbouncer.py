@@ -49,7 +49,7 @@ class PgBouncer:
                 raise RuntimeError(f"PgBouncer ended while it started:\n{process.last_words()}")
             return answers(self.to(self.postgres.url))
 
-        eventually(ready, deadline=30, that="PgBouncer answers")
+        eventually(ready, that="PgBouncer answers")
 
     def close(self) -> None:
         """End it, whoever is still connected."""

@@ -49,10 +49,10 @@ class PostgresServer:
         self.url = url
         self._made: list[str] = []
 
-    def create_database(self) -> str:
-        """The address of a new, empty database; may be called with or without a running event loop."""
+    def create_database(self, *, copied_from: str = "template1") -> str:
+        """The address of a new database, empty or a copy; may be called with or without a running event loop."""
         name = f"orderflow_test_{uuid.uuid4().hex[:12]}"
-        self.execute(f'CREATE DATABASE "{name}"')
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{urlsplit(copied_from).path.lstrip("/") or copied_from}"')
         self._made.append(name)
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
 
@@ -62,7 +62,7 @@ class PostgresServer:
 
     def ask(self, question: str) -> Any:
         """The first value that the server's own database answers; None for a statement without an answer."""
-        return _apart(_ask(self.url, question))
+        return ask_at(self.url, question)
 
     def start(self) -> None:
         """Run, and return when it answers."""
@@ -112,7 +112,7 @@ class ContainerPostgres(PostgresServer):
         else:
             self._container.start()
             self._made_container = True
-        eventually(lambda: answers(self.url), deadline=60, that="PostgreSQL in its container answers")
+        eventually(lambda: answers(self.url), that="PostgreSQL in its container answers")
 
     def stop(self) -> None:
         self._container.get_wrapped_container().stop()
@@ -154,7 +154,7 @@ class LocalPostgres(PostgresServer):
                 raise RuntimeError(f"PostgreSQL ended while it started:\n{process.last_words()}")
             return answers(self.url)
 
-        eventually(ready, deadline=60, that="the local PostgreSQL answers")
+        eventually(ready, that="the local PostgreSQL answers")
 
     def stop(self) -> None:
         if self._process is not None:
@@ -314,8 +314,13 @@ def _version(programs: Path) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", answer.stdout))
 
 
+def ask_at(url: str, question: str) -> Any:
+    """The first value that the database at ``url`` answers; may be called with or without a running event loop."""
+    return _apart(_ask(url, question))
+
+
 async def _ask(url: str, question: str) -> Any:
-    connection = await asyncpg.connect(url, timeout=10)
+    connection = await asyncpg.connect(url, timeout=60)
     try:
         return await connection.fetchval(question)
     finally:
@@ -325,7 +330,7 @@ async def _ask(url: str, question: str) -> Any:
 def answers(url: str) -> bool:
     """Whether a PostgreSQL, or what stands before one, takes statements at ``url``."""
     try:
-        _apart(_ask(url, "SELECT 1"))
+        ask_at(url, "SELECT 1")
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, TimeoutError):
         return False
     return True

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -55,7 +55,7 @@ class LocalPrometheus:
         self._process: OwnProcess | None = None
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self._client = httpx.Client(base_url=self.url, timeout=10)
+        self._client = httpx.Client(base_url=self.url, timeout=60)
 
     def start(self) -> None:
         """Run, and return when it answers; one that runs already goes on."""
@@ -73,7 +73,7 @@ class LocalPrometheus:
             except httpx.TransportError:
                 return False
 
-        eventually(ready, deadline=60, that="Prometheus answers")
+        eventually(ready, that="Prometheus answers")
 
     def close(self) -> None:
         """End it, and forget all that it has seen."""
@@ -97,14 +97,24 @@ class LocalPrometheus:
             alert.name for alert in self.alerts() if alert.state == "firing" and labels.items() <= alert.labels.items()
         }
 
-    def wait_firing(self, name: str, *, deadline: float = 30.0, **labels: str) -> None:
+    def wait_firing(self, name: str, *, deadline: float = 60.0, **labels: str) -> None:
         """Return when that alert fires with at least these labels.
 
         :raises AssertionError: at the deadline, in seconds, with all alerts that there were instead.
         """
         self._wait(lambda: name in self.firing(**labels), f"{name} {dict(labels)} fires", deadline)
 
-    def wait_clear(self, *names: str, deadline: float = 30.0) -> None:
+    def wait_each_fired(self, expected: Iterable[tuple[str, Mapping[str, str]]], *, deadline: float) -> None:
+        """Return when each of these alerts, with at least its labels, has fired; not all at one time."""
+        missing = list(expected)
+
+        def all_fired() -> bool:
+            missing[:] = [(name, labels) for name, labels in missing if name not in self.firing(**labels)]
+            return not missing
+
+        self._wait(all_fired, f"each has fired of {missing}", deadline)
+
+    def wait_clear(self, *names: str, deadline: float = 60.0) -> None:
         """Return when none of them fires; without names, when nothing does."""
 
         def clear() -> bool:

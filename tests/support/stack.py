@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 from attrs import define, field
 
+from tests.support.commands import CommandLine
 from tests.support.process import OwnProcess
 from tests.support.servers import free_port
 from tests.support.waiting import eventually
@@ -62,6 +63,12 @@ class Stack:
             **self.settings,
         }
 
+    @property
+    def command_line(self) -> CommandLine:
+        """Its commands, in this process: for a test that is not about how a process starts."""
+        kafka = {"ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers, "ORDERFLOW_TOPIC": self.topic}
+        return CommandLine(self.database_url, kafka | dict(self.settings))
+
     def start(self, part: str) -> None:
         """Start a part that does not run."""
         process = self.processes.get(part) or OwnProcess(
@@ -72,7 +79,7 @@ class Stack:
         self.processes[part] = process
         process.start()
 
-    def await_ready(self, *, deadline: float = 60) -> None:
+    def await_ready(self, *, deadline: float = 180) -> None:
         """Return when every part that was started has what it needs."""
 
         def ready(part: str) -> bool:
@@ -108,11 +115,11 @@ class Stack:
 
 
 @contextmanager
-def production(folder: Path, database_url: str, bootstrap_servers: str, topic: str) -> Iterator[Stack]:
+def production(folder: Path, database_url: str, bootstrap_servers: str, topic: str, **settings: str) -> Iterator[Stack]:
     """A migrated database, a topic, and relay and consumers running on them."""
-    stack = Stack(folder, database_url, bootstrap_servers, topic)
-    stack.run("db", "upgrade")
-    stack.run("topics", "create")
+    stack = Stack(folder, database_url, bootstrap_servers, topic, settings=settings)
+    stack.command_line.json("db", "upgrade")
+    stack.command_line.json("topics", "create")
     try:
         for part in PARTS:
             stack.start(part)

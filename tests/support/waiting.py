@@ -9,7 +9,7 @@ from typing import TypeVar, overload
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], *, deadline: float = 10.0, every: float = 0.02, that: str = "") -> T:
+def eventually(condition: Callable[[], T], *, deadline: float = 120.0, every: float = 0.02, that: str = "") -> T:
     """The first true value of ``condition``, asked again ``every`` so many seconds.
 
     :param deadline: seconds from now; the condition is asked at least once, and once more at the end.
@@ -28,14 +28,14 @@ def eventually(condition: Callable[[], T], *, deadline: float = 10.0, every: flo
 
 @overload
 async def eventually_async(
-    condition: Callable[[], Awaitable[T]], *, deadline: float = 10.0, every: float = 0.02, that: str = ""
+    condition: Callable[[], Awaitable[T]], *, deadline: float = 120.0, every: float = 0.02, that: str = ""
 ) -> T: ...
 @overload
 async def eventually_async(
-    condition: Callable[[], T], *, deadline: float = 10.0, every: float = 0.02, that: str = ""
+    condition: Callable[[], T], *, deadline: float = 120.0, every: float = 0.02, that: str = ""
 ) -> T: ...
 async def eventually_async(
-    condition: Callable[[], Awaitable[T] | T], *, deadline: float = 10.0, every: float = 0.02, that: str = ""
+    condition: Callable[[], Awaitable[T] | T], *, deadline: float = 120.0, every: float = 0.02, that: str = ""
 ) -> T:
     """As :func:`eventually`, on the running event loop; the condition may be a coroutine function."""
     end = time.monotonic() + deadline

@@ -29,10 +29,12 @@ from tests.support.pages import (
     understand_orderflow,
 )
 
+pytestmark = pytest.mark.end_to_end
 ELSEWHERE = {
     "make demo": "CI, from a clean checkout",
     "make test": "CI, from a clean checkout: this test is part of it",
     "make lint": "part of `make test`",
+    "make unit": "part of `make test`",
     "make lock": "by hand, as its outcome depends on what was released since",
     "make contract": "by hand; tests/unit/contract holds what it writes to the code",
     "make bench": "by hand, as its outcome is for reading",

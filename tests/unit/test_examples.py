@@ -15,6 +15,7 @@ from orderflow import OrderFlow, OrderState
 from tests.support.waiting import eventually_async
 from tests.unit.test_embedded import placed
 
+pytestmark = pytest.mark.end_to_end
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ELSEWHERE = {
     "kafka_consumer.py": "tests/integration/test_examples_kafka.py",

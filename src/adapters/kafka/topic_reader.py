@@ -1,5 +1,6 @@
 """The topic as any read-committed consumer sees it, without a consumer group."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import TypeVar
@@ -46,26 +47,37 @@ class KafkaTopicReader:
         Raises StreamUnavailable.
         """
         async with aclosing(self._flow(from_beginning)) as flow:
-            async for messages in flow:
-                for message in messages:
+            async for messages, _ in flow:
+                for message in _records(messages):
                     yield record_of(message)
 
-    async def watch(self, *, from_beginning: bool = False) -> AsyncGenerator[Sequence[ConsumedRecord], None]:
-        """As ``tail``, the records as they stand there, some at a time; none when none came for a while.
+    async def watch(
+        self, *, from_beginning: bool = False
+    ) -> AsyncGenerator[tuple[Sequence[ConsumedRecord], bool], None]:
+        """As ``tail``, the records as they stand there, some at a time, none when none came for a while; and whether
+        every partition is being read.
 
-        Raises StreamUnavailable.
+        Raises StreamUnavailable, also when a partition has not answered within ``timeout``.
         """
+        now = asyncio.get_running_loop().time
+        began = now()
         async with aclosing(self._flow(from_beginning)) as flow:
-            async for messages in flow:
-                yield [consumed_record(message) for message in messages]
+            async for messages, silent in flow:
+                if silent and now() - began > self.timeout:
+                    raise unavailable(f"reading partitions {sorted(silent)}", KafkaError(KafkaError._TIMED_OUT))
+                yield [consumed_record(message) for message in _records(messages)], not silent
 
-    async def _flow(self, from_beginning: bool) -> AsyncGenerator[Sequence[Message], None]:
+    async def _flow(self, from_beginning: bool) -> AsyncGenerator[tuple[Sequence[Message], set[int]], None]:
+        """What comes, and the partitions that have answered neither with a record nor with their end."""
         async with self._client() as (thread, client):
             spans = await thread(self._spans, client)
             start = OFFSET_BEGINNING if from_beginning else OFFSET_END
             await thread(client.assign, [TopicPartition(span.topic, span.partition, start) for span in spans])
+            silent = {span.partition for span in spans}
             while True:
-                yield [each for each in await thread(_some, client, 500, _WAIT) if each.error() is None]
+                messages = await thread(_some, client, 500, _WAIT)
+                silent -= {message.partition() for message in messages}
+                yield messages, silent
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[tuple[OneThread, ReportingConsumer]]:
@@ -143,6 +155,10 @@ def _some(client: Consumer, limit: int, wait: float) -> list[Message]:
     for error in _errors(messages):
         raise unavailable("reading the topic", error)
     return messages
+
+
+def _records(messages: Iterable[Message]) -> Iterable[Message]:
+    return (message for message in messages if message.error() is None)
 
 
 def _errors(messages: Iterable[Message]) -> list[KafkaError]:

@@ -48,7 +48,9 @@ async def validate(
     topic: bool = False,
     watch: bool = False,
     from_beginning: bool = False,
-    seconds: Annotated[float | None, Parameter(name="--for", help="watch so many seconds")] = None,
+    seconds: Annotated[
+        float | None, Parameter(name="--for", help="seconds to watch, once every partition is read")
+    ] = None,
     every: Annotated[float, Parameter(help="seconds between two pictures")] = 1.0,
     late: Annotated[float, Parameter(help="seconds after its event that a record is late")] = LATE_SECONDS,
     future: Annotated[float, Parameter(help="seconds that clocks may disagree")] = FUTURE_SECONDS,

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from datetime import timedelta
+from math import inf
 from pathlib import Path
 
 from attrs import define, field, frozen
@@ -44,7 +45,7 @@ class WatchOptions:
 
 
 async def watch(options: WatchOptions) -> int:
-    """Look until stopped, or so many seconds; exit code 1 where a record was wrong, 0 otherwise."""
+    """Look until stopped, or so many seconds once every partition is being read; exit code 1 for a wrong record."""
     async with session().opened() as container:
         reader = container.topic_reader()
         if reader is None:
@@ -55,28 +56,35 @@ async def watch(options: WatchOptions) -> int:
             whole=options.from_beginning,
             addressed=container.settings().publishing == "log",
         )
-        watching = _Watching(quality, options, _metrics(options.metrics))
+        watching = Watching(quality, options, _metrics(options.metrics))
         with _stopped_by_signals() as stop, watching.shown():
-            async with aclosing(reader.watch(from_beginning=options.from_beginning)) as records:
-                await watching(records, stop)
+            async with aclosing(reader.watch(from_beginning=options.from_beginning)) as flow:
+                await watching(flow, stop)
     session().say(f"{quality.checked} checked, {quality.wrong} wrong, {quality.late_records} late")
     return 1 if quality.wrong else 0
 
 
 @define
-class _Watching:
+class Watching:
+    """Looks at what comes, and shows it ``every`` so often and at the end."""
+
     quality: wire.TopicQuality
     options: WatchOptions
     metrics: TopicMetrics | None
     _live: Live | None = field(default=None, init=False)
 
-    async def __call__(self, records: AsyncIterator[Sequence[wire.ConsumedRecord]], stop: asyncio.Event) -> None:
+    async def __call__(
+        self, flow: AsyncIterator[tuple[Sequence[wire.ConsumedRecord], bool]], stop: asyncio.Event
+    ) -> None:
+        """``flow`` says with the records whether every partition is being read: from then on the seconds count."""
         now = asyncio.get_running_loop().time
-        began = told = now()
-        async for some in records:
-            for arrival in some:
+        told, end = now(), inf
+        async for records, reading in flow:
+            for arrival in records:
                 self._look(arrival)
-            over = stop.is_set() or (self.options.seconds is not None and now() - began >= self.options.seconds)
+            if end == inf and reading and self.options.seconds is not None:
+                end = now() + self.options.seconds
+            over = stop.is_set() or now() >= end
             if over or now() - told >= self.options.every:
                 told = now()
                 self._tell(last=over)

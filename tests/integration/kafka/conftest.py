@@ -66,12 +66,12 @@ def _end(uncommitted: Consumer, partition: TopicPartition) -> int:
                 return None
             raise
 
-    return eventually(told, deadline=30, that=f"{partition} has a leader")[1]
+    return eventually(told, that=f"{partition} has a leader")[1]
 
 
 @pytest.fixture
 def kafka_settings(kafka: KafkaBroker, topic_name: str) -> KafkaSettings:
-    """An empty topic with three partitions (four on the stand-in)."""
+    """An empty topic with three partitions."""
     kafka.create_topic(topic_name)
     return KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name)
 

@@ -20,7 +20,7 @@ from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.wiring.lifespan import opened
 
 from tests.support.commands import CommandLine
-from tests.support.kafka import KafkaBroker, needs_real_kafka
+from tests.support.kafka import KafkaBroker
 from tests.support.servers import free_port
 from tests.support.shop import ADMIN, Shop
 from tests.support.waiting import eventually_async
@@ -98,7 +98,6 @@ async def test_a_kafka_that_is_not_there_is_unavailable() -> None:
 async def test_what_an_installation_parks_stands_on_the_topic_that_it_was_asked_to_make(
     kafka: KafkaBroker, topic_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    needs_real_kafka(kafka, "a relay")
     events = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name)
     copies = evolve(events, topic=f"dlq.{topic_name}")
     settings = Settings(
@@ -130,7 +129,7 @@ async def test_what_an_installation_parks_stands_on_the_topic_that_it_was_asked_
             order_id="o1",
         )
         await container.use_cases().create_order(new, by=ADMIN)
-        await eventually_async(copied, deadline=30)
+        await eventually_async(copied)
         stop.set()
         await running
 

@@ -12,7 +12,7 @@ from orderflow.entrypoints.settings import Settings
 from tests.contracts.orders import assigned, placed
 from tests.support.databases import migrated
 from tests.support.here import Here, caught_up
-from tests.support.kafka import KafkaBroker, LocalKafka, needs_real_kafka
+from tests.support.kafka import KafkaBroker, LocalKafka
 from tests.support.servers import obtain, started
 
 from .conftest import on_topic
@@ -23,7 +23,6 @@ SINCE = [f"since-{number}" for number in range(8)]
 
 @pytest.fixture
 def here(kafka: KafkaBroker, topic_name: str, tmp_path: Path) -> Here:
-    needs_real_kafka(kafka, "cursors that ride in the producer's transaction")
     kafka.create_topic(topic_name)
     url = migrated(f"sqlite:///{tmp_path / 'orders.db'}")
     return Here(Settings(database_url=url, kafka_bootstrap_servers=kafka.bootstrap_servers, topic=topic_name))

@@ -23,7 +23,7 @@ from orderflow.application.relay.run_relay import RunRelay
 from orderflow.domain.errors import LogGap
 
 from tests.support.effects import World, memory_world
-from tests.support.kafka import KafkaBroker, needs_real_kafka
+from tests.support.kafka import KafkaBroker
 from tests.support.waiting import eventually, eventually_async
 
 from .conftest import on_topic
@@ -94,7 +94,7 @@ class Kitchen:
             return await storage.cursors.positions(RELAY) == await storage.log.heads()
 
         async with self.relay():
-            await eventually_async(all_of_it, deadline=60, that="all is published")
+            await eventually_async(all_of_it, that="all is published")
 
     async def consumed(self) -> None:
         async with self.consumer():
@@ -104,7 +104,7 @@ class Kitchen:
         async def all_of_it() -> bool:
             return await self.handled() == await self.events()
 
-        await eventually_async(all_of_it, deadline=60, that="all is handled")
+        await eventually_async(all_of_it, that="all is handled")
 
     async def each_once(self) -> bool:
         """Whether analytics knows of every event of every order exactly once."""
@@ -114,9 +114,8 @@ class Kitchen:
 
 
 @pytest.fixture
-async def kitchen(kafka: KafkaBroker, kafka_settings: KafkaSettings) -> Kitchen:
+async def kitchen(kafka_settings: KafkaSettings) -> Kitchen:
     """Twenty orders, published and handled."""
-    needs_real_kafka(kafka, "cursors that ride in the producer's transaction")
     kitchen = Kitchen(memory_world(), evolve(kafka_settings, properties=QUICK))
     await add_orders(kitchen.world.storage, range(20))
     await kitchen.published()
@@ -136,7 +135,7 @@ async def test_a_topic_made_anew_goes_on_and_all_history_comes_back_when_it_is_a
     await add_orders(storage, range(20, 25))
     await kitchen.published()  # and not handled, as nobody runs
     admin.delete_topics([topic], operation_timeout=20)[topic].result(30)
-    eventually(lambda: topic not in admin.list_topics(timeout=5).topics, deadline=30)
+    eventually(lambda: topic not in admin.list_topics(timeout=5).topics)
     kafka.create_topic(topic)
     await add_orders(storage, range(25, 30))
 
@@ -144,7 +143,7 @@ async def test_a_topic_made_anew_goes_on_and_all_history_comes_back_when_it_is_a
         await kitchen.published()
     stands = on_topic(kitchen.settings)
     async with kitchen.consumer() as run:
-        await eventually_async(lambda: run.gaps, deadline=60, that="the gap is reported")
+        await eventually_async(lambda: run.gaps, that="the gap is reported")
         waits = await kitchen.handled()
         await Republish(storage.log, storage.epochs, KafkaCommittedCursors(kitchen.settings), kitchen.world.clock)(
             by="ann", reason="the topic was made anew"
@@ -185,7 +184,7 @@ async def test_what_waits_behind_the_transaction_of_a_dead_relay_is_not_missed(
     await kitchen.published()
 
     async with kitchen.consumer() as run:
-        await eventually_async(lambda: len(kitchen.missed_events) >= 4, deadline=30, that="it has looked some times")
+        await eventually_async(lambda: len(kitchen.missed_events) >= 4, that="it has looked some times")
         waits, reported = await kitchen.handled(), run.gaps
         dead.abort_transaction(30)
         await kitchen.until_handled()
@@ -206,7 +205,7 @@ async def test_partitions_that_are_added_while_relay_and_consumer_run_change_no_
         for wave in range(4):
             await add_orders(kitchen.world.storage, range(20 + 20 * wave, 40 + 20 * wave))
             await kitchen.until_handled()
-        await eventually_async(_all_are_used(kitchen), deadline=30)
+        await eventually_async(_all_are_used(kitchen))
 
     assert await kitchen.each_once()
     assert len(on_topic(kitchen.settings)) == await kitchen.events()

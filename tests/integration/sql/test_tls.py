@@ -16,7 +16,7 @@ from orderflow.adapters.sql import SqlStorage
 from orderflow.domain.errors import InvalidInput, StorageUnavailable
 
 from tests.support.commands import CommandLine, order_json
-from tests.support.databases import migrated
+from tests.support.databases import migrated_database
 from tests.support.postgres import LocalPostgres, PostgresServer
 from tests.support.process import Account
 from tests.support.servers import obtain, started
@@ -64,7 +64,7 @@ def certified() -> Iterator[Certified]:
     }
     server = obtain(lambda: started(LocalPostgres(settings, access=["hostssl all certified all cert"])))
     server.execute("CREATE ROLE certified LOGIN SUPERUSER")
-    yield Certified(server, folder, migrated(server.create_database()))
+    yield Certified(server, folder, migrated_database(server))
     server.close()
     shutil.rmtree(folder)
 

@@ -16,6 +16,7 @@ from orderflow.adapters.telemetry.metrics import catalogue as the
 from orderflow.adapters.telemetry.metrics.catalogue import Metric
 from orderflow.application.event_log.records import LogRecord, bucket_of
 
+from tests.support.databases import migrated_database
 from tests.support.installation import Installation, Running, installation
 from tests.support.kafka import KafkaBroker
 from tests.support.metrics import Scraped
@@ -114,7 +115,7 @@ class Life:
             total = self.scrape(part).total(metric, **labels)
             return total > 0 if value is None else total == value
 
-        eventually(told, deadline=60, every=0.2, that=f"{metric.name} is {value or 'something'} at the {part}")
+        eventually(told, every=0.2, that=f"{metric.name} is {value or 'something'} at the {part}")
 
     def query(self, statement: str) -> Any:
         async def run() -> Any:
@@ -142,9 +143,8 @@ class Life:
 @contextmanager
 def lived(folder: Path, postgres: PostgresServer, kafka: KafkaBroker, topic: str) -> Iterator[Life]:
     """A life from the first order to an outage; its processes end with it."""
-    stack = Stack(folder, postgres.create_database(), kafka.bootstrap_servers, topic)
+    stack = Stack(folder, migrated_database(postgres), kafka.bootstrap_servers, topic)
     with installation(stack) as here:
-        here.run("db", "upgrade")
         here.run("topics", "create")
         life = Life(here, postgres)
         for part in (API, CONSUMERS):
@@ -233,5 +233,5 @@ def _ended(life: Life) -> None:
             live, ready = (httpx.get(f"{door}/{path}", timeout=20) for path in ("livez", "readyz"))
             life.outage[part] = Health(live.status_code, ready, life.scrape(part))
     for part in COMMANDS:
-        eventually(lambda p=part: httpx.get(f"{life.door(p)}/readyz").status_code == 200, deadline=60, that="ready")  # type: ignore[misc]
+        eventually(lambda p=part: httpx.get(f"{life.door(p)}/readyz").status_code == 200, that="ready")  # type: ignore[misc]
     life.after = {part: life.scrape(part) for part in COMMANDS}

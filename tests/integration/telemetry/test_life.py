@@ -21,7 +21,7 @@ from tests.integration.telemetry.life import (
     Life,
     lived,
 )
-from tests.support.kafka import KafkaBroker, needs_real_kafka
+from tests.support.kafka import KafkaBroker
 from tests.support.metrics import Scraped
 from tests.support.postgres import PostgresServer
 
@@ -32,7 +32,6 @@ MOVED_ELSEWHERE = {
 
 @pytest.fixture(scope="module")
 def life(postgres: PostgresServer, kafka: KafkaBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
-    needs_real_kafka(kafka, "transactions that are refused")
     with lived(tmp_path_factory.mktemp("life"), postgres, kafka, "a-watched-life") as life:
         yield life
 

@@ -34,7 +34,7 @@ def test_two_workers_add_up_what_they_count_and_tell_states_once(workers: Instal
         worker = first if number < 2 else second
         asked = httpx.post(f"{worker.url}/v1/orders", content=order_json(f"o{number}"), headers=CUSTOMER, timeout=30)
         assert asked.status_code == 201
-    eventually(lambda: Scraped.at(second.url).total(the.CREATED) == 5, deadline=60, that="analytics has handled all")
+    eventually(lambda: Scraped.at(second.url).total(the.CREATED) == 5, that="analytics has handled all")
 
     for worker in (first, second):
         seen = Scraped.at(worker.url)

@@ -1,8 +1,8 @@
 """A real Apache Kafka for tests: one that was given, one in a container, or one started here from Maven's jars."""
 
-from .broker import KafkaBroker, needs_real_kafka
+from .broker import KafkaBroker
 from .local import LocalKafka
 from .secured import SecuredListener
 from .sources import find_kafka
 
-__all__ = ["KafkaBroker", "LocalKafka", "SecuredListener", "find_kafka", "needs_real_kafka"]
+__all__ = ["KafkaBroker", "LocalKafka", "SecuredListener", "find_kafka"]

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic, OffsetSpec  # type: ignore[attr-defined]
 
@@ -29,10 +28,7 @@ class KafkaBroker:
 
     This class is a Kafka that was given to the tests.
     What a subclass owns it can also start, stop and kill; a test that asks that of a given one is skipped by name.
-    ``real`` is false for a stand-in: see :func:`needs_real_kafka`.
     """
-
-    real = True
 
     def __init__(self, bootstrap_servers: str, *, nodes: int = 1) -> None:
         self.bootstrap_servers = bootstrap_servers
@@ -108,8 +104,8 @@ class KafkaBroker:
                     return False
                 raise
 
-        eventually(every_partition_is_led, deadline=30, that=f"every partition of {name} has a leader")
-        eventually(every_leader_answers, deadline=30, that=f"the leader of every partition of {name} answers")
+        eventually(every_partition_is_led, that=f"every partition of {name} has a leader")
+        eventually(every_leader_answers, that=f"the leader of every partition of {name} answers")
 
     def tool(self, main: str, *arguments: str, deadline: float = 60.0) -> str:
         """What a command-line tool of Kafka prints, by its main class.
@@ -146,12 +142,6 @@ class KafkaBroker:
     def _admin(self, servers: str = "") -> AdminClient:
         asked = servers or self.bootstrap_servers
         return AdminClient({"bootstrap.servers": asked, "log_level": 0, "reconnect.backoff.max.ms": 250}, logger=_quiet)
-
-
-def needs_real_kafka(broker: KafkaBroker, what: str) -> None:
-    """Skip a test that shows something the stand-in cannot: ``what``, in words."""
-    if not broker.real:
-        pytest.skip(f"librdkafka's mock cluster cannot show: {what}. {distribution.REMEDY}")
 
 
 def _metadata(admin: AdminClient) -> ClusterMetadata | None:

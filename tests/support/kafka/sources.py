@@ -4,18 +4,17 @@ import os
 
 from docker.errors import DockerException
 
-from ..servers import MissingServer, docker_answers, servers_required, started
+from ..servers import MissingServer, docker_answers, started
 from .broker import KafkaBroker
 from .container import IMAGE, ContainerKafka
 from .distribution import REMEDY
 from .local import LocalKafka
-from .mock import MockKafka
 
 
 def find_kafka() -> KafkaBroker:
-    """A running Kafka from the first source that has one: given address, container, this machine, stand-in.
+    """A running Kafka from the first source that has one: given address, container, this machine.
 
-    :raises MissingServer: when servers are required and no real one is to be had.
+    :raises MissingServer: when none has.
     """
     if given := os.environ.get("ORDERFLOW_TEST_KAFKA"):
         return started(KafkaBroker(given))
@@ -30,7 +29,5 @@ def find_kafka() -> KafkaBroker:
     try:
         local = LocalKafka()
     except MissingServer as missing:
-        if servers_required():
-            raise MissingServer("Apache Kafka", tried + missing.tried, REMEDY) from missing
-        return started(MockKafka())
+        raise MissingServer("Apache Kafka", tried + missing.tried, REMEDY) from missing
     return started(local)

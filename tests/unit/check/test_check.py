@@ -60,7 +60,7 @@ async def _live(database: Path) -> list[LogRecord]:
         async def caught_up() -> bool:
             return all([dict(await storage.cursors.positions(name)) == heads for name in CONSUMERS])
 
-        await eventually_async(caught_up, deadline=60, that="the consumers caught up")
+        await eventually_async(caught_up, that="the consumers caught up")
         stop.set()
         await running
         topic = MemoryTopic()

@@ -1,11 +1,17 @@
 """``orderflow events``: the log as it is, and what claims to be an event."""
 
+import asyncio
 import json
 import sqlite3
+from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from orderflow.adapters import wire
+from orderflow.entrypoints.cli.session import begin
+from orderflow.entrypoints.cli.topic_quality import Watching, WatchOptions
+from orderflow.entrypoints.settings import Settings
 
 from tests.support.commands import CommandLine
 
@@ -65,3 +71,17 @@ def test_a_bad_event_exits_1_with_its_place_and_the_field(lived_once: CommandLin
 @pytest.mark.parametrize("sample", sorted(_SAMPLES.glob("*.json")), ids=lambda sample: sample.name)
 def test_a_published_sample_keeps_the_contract(cli: CommandLine, sample: Path) -> None:
     assert cli.json("events", "validate", sample)["checked"] == 1
+
+
+async def test_the_seconds_of_a_watch_count_from_when_every_partition_is_being_read() -> None:
+    begin(Settings(), json=True, correlation_id="c1")
+    watching, taken = Watching(wire.TopicQuality(), WatchOptions(seconds=0), metrics=None), []
+
+    async def flow() -> AsyncIterator[tuple[list[wire.ConsumedRecord], bool]]:
+        for reading in (False, False, True, True):
+            taken.append(reading)
+            yield [], reading
+
+    await watching(flow(), asyncio.Event())
+
+    assert taken == [False, False, True]

@@ -13,7 +13,7 @@ from orderflow.entrypoints.http.stream import OrderStream
 
 from tests.support.door import BOSS, Installation, placed
 
-DEADLINE = 5.0
+DEADLINE = 60.0
 
 
 @pytest.fixture

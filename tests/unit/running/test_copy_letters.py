@@ -92,7 +92,7 @@ async def test_the_loop_asks_again_tells_of_the_failure_and_ends_when_it_is_aske
     await eventually_async(lambda: len(shelf.stands) == 3 or running.done())
 
     stop.set()
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, 60)
 
     assert len(failures) == 2
     assert shelf.closed

@@ -35,7 +35,7 @@ async def test_a_stop_ends_a_pause() -> None:
 
     stop.set()
 
-    await asyncio.wait_for(pausing, 5)
+    await asyncio.wait_for(pausing, 60)
 
 
 async def test_what_was_waited_for_may_fail() -> None:

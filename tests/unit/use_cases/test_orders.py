@@ -280,15 +280,16 @@ class TestOnce:
         assert answer == (b"v2", False)
 
     async def test_a_key_whose_request_still_runs_is_told_so(self, container: Container) -> None:
-        ask, going = container.use_cases(), asyncio.Event()
+        ask, runs, going = container.use_cases(), asyncio.Event(), asyncio.Event()
 
         async def slow() -> Order:
+            runs.set()
             await going.wait()
             order: Order = await ask.create_order(_new(), by=CUSTOMER)
             return order
 
         running = asyncio.create_task(ask.once(self._key(), slow))
-        await asyncio.wait({running}, timeout=0.01)
+        await runs.wait()
 
         with pytest.raises(RequestRunning):
             await ask.once(self._key(), slow)
