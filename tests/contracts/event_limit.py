@@ -7,7 +7,7 @@ from orderflow.domain.errors import EventTooLarge, OrderNotFound
 from orderflow.domain.order import Change
 
 from tests.contracts.orders import assigned, commit, placed
-from tests.unit.domain.cast import eur, line, place
+from tests.unit.domain.actors import eur, line, place
 
 LIMIT = 1_000
 """Bytes; an order of one line has about half of them."""

@@ -10,7 +10,7 @@ from orderflow.application.request_context import Request, answering
 
 from tests.contracts.orders import assigned, commit, failed_payments, in_bucket, placed
 from tests.support.waiting import eventually_async
-from tests.unit.domain.cast import AT, place
+from tests.unit.domain.actors import AT, place
 
 
 class EventLogContract:

@@ -12,7 +12,7 @@ from orderflow.domain.errors import ConcurrentChange, OrderNotFound, RequestAnsw
 from orderflow.domain.order import Order
 
 from tests.contracts.orders import placed, unit_of_work
-from tests.unit.domain.cast import AT, place
+from tests.unit.domain.actors import AT, place
 
 
 class IdempotencyContract:

@@ -8,7 +8,7 @@ from orderflow.application.operator_note import OperatorNote
 from orderflow.application.recovery.epochs import BEGINNING, Epoch, Epochs
 
 from tests.contracts.orders import failed_payments, placed
-from tests.unit.domain.cast import AT
+from tests.unit.domain.actors import AT
 
 WORD = OperatorNote(by="ann", reason="restored to noon; 50 % was lost", at=AT)
 SECOND = Epoch(epoch=2, note=WORD, kept={3: 70, 255: 0})

@@ -9,7 +9,7 @@ from orderflow.domain.order import Address
 from orderflow.domain.payment import PaymentMethod
 
 from tests.contracts.orders import commit, placed, unit_of_work
-from tests.unit.domain.cast import ADMIN, AT, REASON, eur, line, place
+from tests.unit.domain.actors import ADMIN, AT, REASON, eur, line, place
 
 
 class OrderRepositoryContract:

@@ -12,7 +12,7 @@ from orderflow.domain.errors import InvalidInput
 from orderflow.domain.lifecycle import OrderState
 
 from tests.contracts.orders import assigned, placed, unit_of_work
-from tests.unit.domain.cast import ADMIN, AT
+from tests.unit.domain.actors import ADMIN, AT
 
 
 class OrderViewsContract:

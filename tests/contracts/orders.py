@@ -7,7 +7,7 @@ from orderflow.application.orders.change_order import ChangeOrder
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.domain.order import Change, Order
 
-from tests.unit.domain.cast import ADMIN, AT, place
+from tests.unit.domain.actors import ADMIN, AT, place
 
 
 def in_bucket(bucket: int, many: int) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 from orderflow.application.orders.payment_attempts import AttemptKind, AttemptStatus, GatewayAnswer, PaymentAttempt
 
 from tests.contracts.orders import unit_of_work
-from tests.unit.domain.cast import AT, eur
+from tests.unit.domain.actors import AT, eur
 
 
 class PaymentAttemptsContract:

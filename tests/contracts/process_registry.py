@@ -6,7 +6,7 @@ from typing import Any
 from attrs import evolve
 from orderflow.application.health.processes import Failure, Part, Process
 
-from tests.unit.domain.cast import AT
+from tests.unit.domain.actors import AT
 
 
 def process(id: str = "p1", *, minutes: int = 0, **changes: Any) -> Process:

@@ -6,7 +6,7 @@ from typing import Any
 from orderflow.application.operator_note import OperatorNote
 from orderflow.application.replay.maintenance_log import MaintenanceEntry, MaintenanceKind
 
-from tests.unit.domain.cast import AT
+from tests.unit.domain.actors import AT
 
 REPLAY = MaintenanceEntry(
     kind=MaintenanceKind.REPLAY,

@@ -7,7 +7,7 @@ from typing import Any
 from orderflow.application.operator_note import OperatorNote
 from orderflow.application.rollout.rollout import ChangeKind, RolloutChange, RolloutState
 
-from tests.unit.domain.cast import AT
+from tests.unit.domain.actors import AT
 
 FIRST = OperatorNote(by="ann", reason="phase two", at=AT)
 SECOND = OperatorNote(by="bob", reason="too slow; 50 % of the mails bounced", at=AT + timedelta(minutes=5))

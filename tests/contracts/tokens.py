@@ -4,7 +4,7 @@ from typing import Any
 
 from orderflow.domain.actor import Actor, Role
 
-from tests.unit.domain.cast import AT
+from tests.unit.domain.actors import AT
 
 
 class TokensContract:

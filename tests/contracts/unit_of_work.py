@@ -9,7 +9,7 @@ from orderflow.application.orders.write_set import WriteSet
 from orderflow.domain.errors import ConcurrentChange, OrderFlowError, OrderNotFound
 
 from tests.contracts.orders import assigned, commit, failed_payments, in_bucket, placed, unit_of_work
-from tests.unit.domain.cast import ADMIN, AT, place
+from tests.unit.domain.actors import ADMIN, AT, place
 
 
 class UnitOfWorkContract:

@@ -16,7 +16,7 @@ from orderflow.application.request_context import IdempotencyKey, Request, answe
 from orderflow.domain.errors import ConcurrentChange
 
 from tests.contracts.orders import in_bucket, placed, unit_of_work
-from tests.unit.domain.cast import ADMIN, AT
+from tests.unit.domain.actors import ADMIN, AT
 
 BUCKETS = (7, 8)
 HOT_ORDERS = tuple(order_id for bucket in BUCKETS for order_id in in_bucket(bucket, 10))

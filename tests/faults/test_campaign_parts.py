@@ -12,7 +12,7 @@ from orderflow.domain.errors import StorageUnavailable
 from tests.contracts.orders import commit, placed
 from tests.support.servers import free_port
 from tests.support.waiting import eventually_async
-from tests.unit.domain.cast import place
+from tests.unit.domain.actors import place
 
 from .campaign.postgres_link import PostgresLink
 from .campaign.proxy import Link, Way

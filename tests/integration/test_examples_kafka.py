@@ -11,7 +11,7 @@ from orderflow import OrderFlow
 from orderflow.entrypoints.processes import run_parts
 
 from tests.support.kafka import KafkaBroker
-from tests.unit.test_embedded import LIFE, lived
+from tests.unit.entrypoints.test_embedded import LIFE, lived
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kafka_consumer.py"
 SECONDS = 180

@@ -22,7 +22,7 @@ from tests.support.commands import CommandLine
 from tests.support.servers import free_port
 from tests.support.shop import HandClock
 from tests.support.smtp import Door, SmtpServer
-from tests.unit.doctor.looks import WANTED, WELL
+from tests.unit.health.observations import WANTED, WELL
 
 LOGIN = ("orders", "k1tchen-pw")
 ENCRYPTED = ("starttls", "tls")

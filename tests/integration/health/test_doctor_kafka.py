@@ -30,7 +30,7 @@ from tests.support.kafka import KafkaBroker, LocalKafka
 from tests.support.kafka.local import PASSWORD, USER
 from tests.support.servers import free_port
 from tests.support.waiting import eventually
-from tests.unit.doctor.looks import WANTED, WELL
+from tests.unit.health.observations import WANTED, WELL
 
 SINGLE = "topic_replication"
 """What a topic on a single broker always has."""

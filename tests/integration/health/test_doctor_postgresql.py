@@ -30,8 +30,8 @@ from tests.integration.health.conftest import Doctor
 from tests.support.databases import migrated
 from tests.support.postgres import LocalPostgres, PostgresServer
 from tests.support.servers import free_port, obtain, started
-from tests.unit.doctor.looks import WANTED, WELL
-from tests.unit.domain.cast import AT
+from tests.unit.domain.actors import AT
+from tests.unit.health.observations import WANTED, WELL
 
 
 def other(url: str, **parts: str) -> str:

@@ -12,7 +12,7 @@ from orderflow.application.health.facts import StreamFacts
 
 from tests.support.kafka import KafkaBroker, LocalKafka
 from tests.support.waiting import eventually_async
-from tests.unit.doctor.looks import WANTED, WELL
+from tests.unit.health.observations import WANTED, WELL
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from orderflow.entrypoints.wiring.lifespan import hear, opened
 from tests.support.pgbouncer import PgBouncer
 from tests.support.servers import free_port
 from tests.support.waiting import eventually_async
-from tests.unit.domain.cast import ADMIN, line
+from tests.unit.domain.actors import ADMIN, line
 
 FAR_OFF = 60.0
 """Seconds, the longest that can be set: whoever finds news sooner did not find it by polling."""

@@ -18,7 +18,7 @@ from tests.contracts.orders import commit, in_bucket, placed
 from tests.integration.sql.conftest import Connect
 from tests.integration.sql.silent import silent_while_another_writes
 from tests.support.waiting import eventually_async
-from tests.unit.domain.cast import AT, place
+from tests.unit.domain.actors import AT, place
 
 
 async def test_orders_of_many_buckets_in_one_transaction_lock_nobody_out(postgresql_url: str, connect: Connect) -> None:

@@ -26,7 +26,7 @@ from tests.support.metrics import Scraped
 from tests.support.postgres import PostgresServer
 
 MOVED_ELSEWHERE = {
-    the.BROKER_ERRORS: "tests/unit/telemetry/test_watched.py",  # no error is made here
+    the.BROKER_ERRORS: "tests/unit/telemetry/test_instrumented.py",  # no error is made here
 }
 
 

@@ -20,7 +20,7 @@ from orderflow.domain.errors import (
 )
 from orderflow.domain.order import Change, Order
 
-from tests.unit.domain.cast import ACTORS, NEXT
+from tests.unit.domain.actors import ACTORS, NEXT
 
 REFUSALS: dict[str, type[OrderFlowError]] = {
     "x": IllegalTransition,

@@ -8,7 +8,7 @@ from orderflow.domain.errors import CommandRefused
 from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.order import Action, Change, Order
 
-from tests.unit.domain.cast import (
+from tests.unit.domain.actors import (
     ACTORS,
     ADMIN,
     CUSTOMER,

@@ -21,7 +21,7 @@ from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.order import Change, Order
 from orderflow.domain.payment import PaymentMethod, PaymentStatus
 
-from tests.unit.domain.cast import ADMIN, AT, LIVES, REASON, eur, line, place
+from tests.unit.domain.actors import ADMIN, AT, LIVES, REASON, eur, line, place
 
 Events = tuple[OrderEvent, ...]
 

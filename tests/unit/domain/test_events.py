@@ -10,7 +10,7 @@ from orderflow.domain.events import EVENT_NAMESPACE, EVENT_TYPES, OrderCancelled
 from orderflow.domain.order import Order
 from orderflow.domain.payment import PaymentMethod
 
-from tests.unit.domain.cast import ADMIN, AT, CUSTOMER, REASON, RESTAURANT, SHIPPER, Tale, order_in, place, tale
+from tests.unit.domain.actors import ADMIN, AT, CUSTOMER, REASON, RESTAURANT, SHIPPER, Tale, order_in, place, tale
 from tests.unit.domain.grid import later
 
 HANOI = timezone(timedelta(hours=7))

@@ -19,7 +19,7 @@ from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
 from orderflow.domain.payment import PaymentMethod, PaymentStatus
 
-from tests.unit.domain.cast import AT, LIVES, REASON, SITUATIONS, Tale, eur, line, tale
+from tests.unit.domain.actors import AT, LIVES, REASON, SITUATIONS, Tale, eur, line, tale
 
 Events = tuple[OrderEvent, ...]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from orderflow.domain.errors import InvalidInput
 from orderflow.domain.money import MAX_AMOUNT, Money, exact, total_of
 
-from tests.unit.domain.cast import eur
+from tests.unit.domain.actors import eur
 
 
 @pytest.mark.parametrize(

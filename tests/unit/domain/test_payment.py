@@ -7,7 +7,7 @@ from orderflow.domain.events import OrderCancelled, OrderDelivered, PaymentProce
 from orderflow.domain.order import Order
 from orderflow.domain.payment import PAYMENT_PATHS, PaymentMethod, PaymentStatus
 
-from tests.unit.domain.cast import ADMIN, CUSTOMER, REASON, SHIPPER, SITUATIONS, Tale, eur, order_in, place, tale
+from tests.unit.domain.actors import ADMIN, CUSTOMER, REASON, SHIPPER, SITUATIONS, Tale, eur, order_in, place, tale
 from tests.unit.domain.grid import cells, check, later
 
 RECORDED_PAID = """

@@ -15,7 +15,7 @@ from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.order import Change, Order
 from orderflow.domain.payment import PaymentMethod
 
-from tests.unit.domain.cast import AT, Tale, eur, line, place
+from tests.unit.domain.actors import AT, Tale, eur, line, place
 
 actors = st.one_of(
     st.builds(Actor, st.just(Role.CUSTOMER), st.sampled_from(["C1", "C2"])),

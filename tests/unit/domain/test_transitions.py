@@ -9,7 +9,7 @@ from orderflow.domain.events import ShipperAssigned, StateChanged
 from orderflow.domain.lifecycle import TRANSITIONS, OrderState, next_states
 from orderflow.domain.order import Order
 
-from tests.unit.domain.cast import ADMIN, CUSTOMER, NEXT, REASON, RESTAURANT, SHIPPER, SITUATIONS, order_in, tale
+from tests.unit.domain.actors import ADMIN, CUSTOMER, NEXT, REASON, RESTAURANT, SHIPPER, SITUATIONS, order_in, tale
 from tests.unit.domain.grid import cells, check, later, rows
 
 MOVES = """

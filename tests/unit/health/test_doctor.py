@@ -1,0 +1,231 @@
+"""Each thing that the doctor can find is found where it is so, alone, and nothing is found where all is well."""
+
+from typing import Any
+
+import pytest
+from attrs import evolve
+from orderflow.application.health.doctor import DIAGNOSTICS, Expectations, Severity, diagnosis
+from orderflow.application.health.doctor.connections import UNREACHED
+from orderflow.application.health.facts import ClockOffset, ConnectionFailure, FailureReason
+from orderflow.application.health.observation import Observation
+from orderflow.application.health.processes import Failure
+from orderflow.application.operator_note import OperatorNote
+from orderflow.application.recovery.epochs import Epoch, Epochs
+
+from tests.support.pages import TREE
+from tests.unit.domain.actors import AT
+from tests.unit.health.observations import (
+    CONSUMERS,
+    STREAM,
+    TOPIC,
+    WANTED,
+    WELL,
+    codes,
+    lag,
+    seen,
+    with_database,
+    with_group,
+    with_settings,
+    with_sqlite,
+    with_topic,
+)
+
+SQL = evolve(WANTED, with_kafka=False, relayed=False)
+WITH_COPIES = evolve(WANTED, dead_letter_topic="dlq")
+LIVING = [seen(part) for part in ("api", "relay", *CONSUMERS)]
+
+REFUSED = Failure(part="relay", code="log_behind_topic", message="bucket 7: ...", at=AT)
+REFUSING = evolve(seen("relay"), process=evolve(seen("relay").process, failures=1, failure=REFUSED))
+
+
+def _without(part: str) -> list[Any]:
+    return [each for each in LIVING if each.process.id != part]
+
+
+def _readers(reader: str, events: int, **more: Any) -> list[Any]:
+    return [lag(name, events if name == reader else 0, **more) for name in ("relay", *CONSUMERS)]
+
+
+ILL: dict[str, tuple[Observation, Expectations]] = {
+    "database_slow": (with_database(took=0.3), WANTED),
+    "kafka_slow": (evolve(WELL, stream=evolve(STREAM, took=0.3)), WANTED),
+    "unanswered": (evolve(WELL, unanswered={"parked": "no answer in time"}), WANTED),
+    "schema_missing": (with_database(schema=None), WANTED),
+    "schema_behind": (with_database(schema="0003"), WANTED),
+    "schema_ahead": (with_database(schema="0009"), WANTED),
+    "versions_differ": (evolve(WELL, processes=[*_without("api"), seen("api", version="0.2.0")]), WANTED),
+    "postgresql_synchronous_commit": (with_settings(synchronous_commit="off"), WANTED),
+    "postgresql_fsync": (with_settings(fsync="off"), WANTED),
+    "postgresql_full_page_writes": (with_settings(full_page_writes="off"), WANTED),
+    "postgresql_version": (with_settings(server_version_num="120022"), WANTED),
+    "postgresql_read_only": (with_settings(in_hot_standby="on"), WANTED),
+    "postgresql_connections": (with_database(max_connections=52), WANTED),
+    "postgresql_timeouts": (with_settings(lock_timeout="0"), WANTED),
+    "sqlite_synchronous": (evolve(with_sqlite(synchronous="1"), stream=None), SQL),
+    "sqlite_journal": (evolve(with_sqlite(journal_mode="delete"), stream=None), SQL),
+    "sqlite_in_production": (with_sqlite(), WANTED),
+    "dead_letter_topic_missing": (WELL, WITH_COPIES),
+    "dead_letter_topic_settings": (
+        evolve(WELL, stream=evolve(STREAM, letters=evolve(TOPIC, name="dlq", retention_ms=60_000))),
+        WITH_COPIES,
+    ),
+    "topic_missing": (evolve(WELL, stream=evolve(STREAM, topic=None, groups={})), WANTED),
+    "topic_partitions": (with_topic(partitions=5), WANTED),
+    "topic_replication": (with_topic(replication=1, min_insync=1), evolve(WANTED, replication=1)),
+    "topic_fewer_copies": (with_topic(replication=3), evolve(WANTED, replication=4)),
+    "topic_min_insync_low": (with_topic(min_insync=1), WANTED),
+    "topic_min_insync_high": (with_topic(min_insync=3), WANTED),
+    "topic_compacted": (with_topic(cleanup_policy="compact,delete"), WANTED),
+    "topic_retention": (with_topic(retention_ms=604_800_000), WANTED),
+    "log_behind_topic": (evolve(WELL, processes=[*_without("relay"), REFUSING]), WANTED),
+    "topic_max_message_bytes": (with_topic(max_message_bytes=900_000), WANTED),
+    "topic_retention_bytes": (with_topic(retention_bytes=1_000_000), WANTED),
+    "events_deleted": (with_topic(starts={0: 0, 1: 101, 2: 0}), WANTED),
+    "topic_leaderless": (with_topic(leaderless=(1,)), WANTED),
+    "topic_under_replicated": (with_topic(under_replicated=(0, 2)), WANTED),
+    "relay_missing": (
+        evolve(WELL, processes=_without("relay"), readers=_readers("relay", 7), waiting={"relay": 12.0}),
+        WANTED,
+    ),
+    "consumer_missing": (evolve(WELL, processes=_without("inventory"), readers=_readers("inventory", 7)), WANTED),
+    "part_not_running": (evolve(WELL, processes=_without("inventory")), WANTED),
+    "group_without_members": (with_group("analytics", members=0, committed={0: 90, 1: 100, 2: 100}), WANTED),
+    "process_gone": (evolve(WELL, processes=[*LIVING, seen("old", silent=31.0)]), WANTED),
+    "parked_orders": (evolve(WELL, parked={"analytics": 2}), WANTED),
+    "clock_database": (with_database(clock=ClockOffset(-1.2, 0.01)), WANTED),
+    "clock_kafka": (evolve(WELL, stream=evolve(STREAM, clock=ClockOffset(90.0, 0.01))), WANTED),
+    "clock_process": (evolve(WELL, processes=[*_without("api"), seen("api", clock_ahead=1.1)]), WANTED),
+    "clock_kafka_unknown": (evolve(WELL, stream=evolve(STREAM, clock=None)), WANTED),
+    "tokens_missing": (evolve(WELL, tokens=False), evolve(WANTED, open_to="0.0.0.0")),
+}
+"""By code, an installation that has this and nothing else."""
+
+
+BY_HAND_ALONE = {
+    "kafka_failed": "what is left when all that is known was told apart",
+    "kafka_slow": "a broker that is slow, and no slower than that",
+    "postgresql_version": "a PostgreSQL from before 13",
+    "sqlite_synchronous": "an SQLite that was built to ignore it",
+    "sqlite_journal": "a file system that cannot share memory",
+}
+"""What no server of the tests has, and why."""
+
+
+def _unreached(server: str, cause: FailureReason) -> Observation:
+    """Nothing is seen behind a server that does not answer."""
+    failure = ConnectionFailure(cause, "as it says")
+    if server == "kafka":
+        return evolve(WELL, stream=failure, unanswered={"kafka": "as it says"})
+    if server == "mail":
+        return evolve(WELL, mail=failure, unanswered={"mail": "as it says"})
+    return Observation(at=WELL.at, database=failure, stream=STREAM, unanswered={"database": "as it says"})
+
+
+def test_nothing_is_found_where_all_is_well() -> None:
+    assert codes(WELL) == []
+    assert codes(evolve(with_sqlite(), stream=None), SQL) == []
+
+
+@pytest.mark.parametrize("code", ILL)
+def test_an_ailment_is_found_where_it_is_so_and_nothing_else_is(code: str) -> None:
+    look, wanted = ILL[code]
+
+    assert codes(look, wanted) == [code]
+
+
+@pytest.mark.parametrize(
+    ("server", "cause"), [(server, cause) for server, causes in UNREACHED.items() for cause in causes]
+)
+def test_a_server_that_does_not_answer_is_named_with_the_reason(server: str, cause: FailureReason) -> None:
+    report = diagnosis(_unreached(server, cause), WANTED)
+
+    assert [finding.code for finding in report.findings] == [UNREACHED[server][cause].code]
+    assert report.findings[0].found == "as it says"
+    assert not report.reached
+
+
+def test_every_ailment_is_provoked_here() -> None:
+    provoked = {*ILL, "events_deleted_soon"} | {it.code for causes in UNREACHED.values() for it in causes.values()}
+
+    assert provoked == {diagnostic.code for diagnostic in DIAGNOSTICS}
+
+
+def test_all_but_a_few_are_provoked_on_real_servers_as_well() -> None:
+    written = "".join(file.read_text(encoding="utf-8") for file in (TREE / "tests/integration").rglob("*.py"))
+
+    unreal = {diagnostic.code for diagnostic in DIAGNOSTICS if f'"{diagnostic.code}"' not in written}
+
+    assert unreal == BY_HAND_ALONE.keys()
+
+
+def test_codes_are_the_names_of_one_thing_each() -> None:
+    every = [diagnostic.code for diagnostic in DIAGNOSTICS]
+
+    assert len(set(every)) == len(every)
+
+
+def test_events_that_are_deleted_before_a_consumer_comes_to_them_are_told_of_in_time() -> None:
+    behind = with_group("analytics", committed={0: 50, 1: 100, 2: 100})
+    kept_an_hour = evolve(
+        behind,
+        stream=evolve(behind.stream, topic=evolve(TOPIC, retention_ms=3_600_000)),  # type: ignore[arg-type]
+        readers=_readers("analytics", 50),
+    )
+    an_hour = evolve(WANTED, retention_ms=3_600_000)
+
+    assert codes(evolve(kept_an_hour, waiting={"analytics": 1799.0}), an_hour) == []
+    assert codes(evolve(kept_an_hour, waiting={"analytics": 1801.0}), an_hour) == ["events_deleted_soon"]
+
+
+def test_a_group_that_never_committed_has_missed_what_is_gone_only_if_its_consumer_is_new() -> None:
+    look = with_group("analytics", committed={})
+    gone = evolve(look, stream=evolve(look.stream, topic=evolve(TOPIC, starts={0: 5, 1: 0, 2: 0})))  # type: ignore[arg-type]
+
+    assert "events_deleted" not in codes(gone)
+    assert "events_deleted" in codes(evolve(gone, readers=_readers("analytics", 1, position=0)))
+
+
+@pytest.mark.parametrize("level", ["on", "local", "remote_write", "remote_apply"])
+def test_whatever_waits_for_the_servers_own_disk_keeps_what_was_acknowledged(level: str) -> None:
+    assert codes(with_settings(synchronous_commit=level)) == []
+
+
+def test_a_paused_reader_is_missed_by_nobody() -> None:
+    look = evolve(WELL, processes=_without("inventory"), readers=_readers("inventory", 7, paused=True))
+
+    assert "consumer_missing" not in codes(look)
+
+
+def test_a_slow_question_proves_no_clock_wrong() -> None:
+    assert codes(with_database(clock=ClockOffset(1.4, 0.5))) == []
+    assert codes(with_database(clock=ClockOffset(1.6, 0.5))) == ["clock_database"]
+
+
+def test_a_process_that_says_it_late_has_no_wrong_clock_for_that() -> None:
+    late = seen("api", clock_ahead=-3.5)
+    wrong = seen("api", clock_ahead=-5.0)
+
+    assert codes(evolve(WELL, processes=[*_without("api"), late])) == []
+    assert codes(evolve(WELL, processes=[*_without("api"), wrong])) == ["clock_process"]
+
+
+def test_the_gravest_is_told_first() -> None:
+    look = evolve(WELL, parked={"analytics": 1}, stream=evolve(STREAM, clock=None), tokens=False)
+
+    report = diagnosis(look, evolve(WANTED, open_to="0.0.0.0"))
+
+    assert [it.severity for it in report.findings] == [Severity.PROBLEM, Severity.WARNING, Severity.NOTE]
+    assert report.reached
+
+
+def test_a_problem_says_what_to_do_about_this_one() -> None:
+    [finding] = diagnosis(*ILL["consumer_missing"]).findings
+
+    assert finding.mend == "`orderflow consume inventory`"
+    assert finding.found == "inventory: 7 events wait, the oldest for 0 s"
+
+
+def test_a_refusal_from_before_the_log_was_mended_is_none_any_more() -> None:
+    mended = Epochs((Epoch(epoch=2, note=OperatorNote(by="ann", reason="restored", at=AT), kept={7: 3}),))
+
+    assert codes(evolve(WELL, processes=[*_without("relay"), REFUSING], epochs=mended)) == []

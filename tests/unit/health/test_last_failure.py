@@ -1,0 +1,119 @@
+"""What every kind of process notes of itself, and of what goes wrong in it."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from orderflow import OrderFlow
+from orderflow.adapters.memory import LocalWakeup, MemoryStorage
+from orderflow.adapters.sql.health import trouble
+from orderflow.application.health.facts import FailureReason
+from orderflow.application.relay.publish_pending import PublishPending
+from orderflow.application.relay.run_relay import RunRelay
+from orderflow.domain.errors import InvalidInput, StorageUnavailable, StreamUnavailable
+from orderflow.entrypoints.container import container_for
+from orderflow.entrypoints.processes import run_parts
+from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.wiring.lifespan import opened
+
+from tests.support.door import Installation, calling
+from tests.support.waiting import eventually_async
+from tests.unit.relay.test_run_relay import FailingTopic, add
+
+
+async def parts_of(storage: Any) -> Sequence[str]:
+    return [part.name for seen in await storage.processes.seen() for part in seen.process.parts]
+
+
+async def test_a_process_notes_the_parts_that_it_runs_and_leaves_when_it_is_stopped() -> None:
+    container, stop = container_for(Settings(database_url="memory://")), asyncio.Event()
+
+    async with opened(container):
+        running = asyncio.create_task(run_parts(container, consumers=("analytics", "inventory"), stop=stop))
+        noted = await eventually_async(lambda: parts_of(container.storage()), that="the process is noted")
+        stop.set()
+        await running
+
+        assert noted == ["analytics", "inventory"]
+        assert await parts_of(container.storage()) == []
+
+
+async def test_an_application_with_orderflow_inside_is_noted_with_its_consumers_and_handlers() -> None:
+    async with OrderFlow.in_memory(consumers=["analytics"]) as flow:
+
+        @flow.on("order.created", name="greeter")
+        async def greet(event: object) -> None:
+            """Nothing to do."""
+
+        async def all_parts() -> bool:
+            return await parts_of(flow.container.storage()) == ["embedding", "analytics", "greeter"]
+
+        await eventually_async(all_parts, that="all its parts are noted")
+
+    assert await parts_of(flow.container.storage()) == []
+
+
+async def test_what_fails_in_an_application_of_its_own_leaves_nothing_behind() -> None:
+    with pytest.raises(LookupError):
+        async with OrderFlow.in_memory(consumers=[]) as flow:
+            raise LookupError("the application's own")
+
+    assert await parts_of(flow.container.storage()) == []
+
+
+async def test_a_relay_tells_of_every_backend_that_did_not_answer() -> None:
+    storage, topic, stop, told = MemoryStorage(), FailingTopic(failing=2), asyncio.Event(), list[Exception]()
+    await add(storage, 3)
+    pending = PublishPending(storage.log, topic, storage.cursors)
+    run = RunRelay(pending, LocalWakeup().listener(), failed=told.append)
+
+    running = asyncio.create_task(run(stop))
+    await eventually_async(lambda: run.published == 3, that="all is published")
+    stop.set()
+    await running
+
+    assert [type(error) for error in told] == [StreamUnavailable] * 2
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(RuntimeError("broken"), 1), (StorageUnavailable("database", "away"), 1), (InvalidInput("id", "no", "a name"), 0)],
+)
+async def test_an_api_tells_of_what_was_not_its_callers_fault(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, told: int
+) -> None:
+    async def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderQueries.get", fails)
+    heard: list[Exception] = []
+
+    async with calling(Installation().app(failed=heard.append)) as client:
+        await client.get("/v1/orders/O1")
+
+    assert heard == [error] * told
+
+
+@pytest.mark.parametrize(
+    ("beneath", "cause"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), FailureReason.NO_SUCH_HOST),
+        (ConnectionRefusedError(111, "Connect call failed"), FailureReason.REFUSED),
+        (TimeoutError(), FailureReason.TIMEOUT),
+        (ssl.SSLCertVerificationError(1, "certificate verify failed"), FailureReason.TLS),
+        (ConnectionError("PostgreSQL server rejected SSL upgrade"), FailureReason.TLS),
+        (ConnectionResetError(104, "Connection reset by peer"), FailureReason.DROPPED),
+        (OSError(5, "Input/output error"), FailureReason.OTHER),
+    ],
+)
+def test_why_a_database_does_not_answer_is_told_by_what_lies_beneath(beneath: Exception, cause: FailureReason) -> None:
+    try:
+        raise StorageUnavailable("postgresql", "no answer") from beneath
+    except StorageUnavailable as error:
+        found = trouble(error)
+
+    assert found.reason is cause
+    assert found.message

@@ -1,0 +1,154 @@
+"""A look shows what can be seen, says what does not answer, and waits for nobody for long."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from attrs import evolve
+from orderflow.adapters.memory import MemoryConsumerStores, MemoryStorage
+from orderflow.adapters.memory.health import MemoryHealth
+from orderflow.application.event_log.readers import Readers
+from orderflow.application.health.facts import ConnectionFailure, DatabaseFacts, FailureReason, StreamFacts
+from orderflow.application.health.lag import Lag
+from orderflow.application.health.observation import Observation
+from orderflow.application.health.observe import Observe
+from orderflow.domain.errors import StorageUnavailable
+
+from tests.contracts.orders import placed
+from tests.contracts.process_registry import process
+from tests.unit.domain.actors import AT
+from tests.unit.health.observations import POSTGRESQL, STREAM
+
+
+class Watch:
+    """Sees what it was given; ``still``: nothing, and for ever."""
+
+    def __init__(self, there: Any = None, *, still: bool = False) -> None:
+        self.there, self.still, self.clocks = there, still, []
+
+    async def look(self, *, clock: bool = False) -> Any:
+        self.clocks.append(clock)
+        if self.still:
+            await asyncio.Event().wait()
+        return self.there
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+@pytest.fixture
+def storage() -> MemoryStorage:
+    return MemoryStorage()
+
+
+@pytest.fixture
+def observe(storage: MemoryStorage) -> Observe:
+    effects = MemoryConsumerStores(storage.cursors)
+    readers = Readers(storage.cursors, ("analytics",), False)
+    return Observe(
+        database=MemoryHealth(),
+        stream=Watch(STREAM),
+        storage=storage,
+        log=storage.log,
+        processes=storage.processes,
+        tokens=storage.tokens,
+        rollout=storage.rollout,
+        epochs=storage.epochs,
+        dead_letters=effects.dead_letters,
+        lag=lambda: Lag(storage.log, storage.cursors, readers, storage.rollout, storage.buckets),
+        clock=lambda: datetime.now(UTC),
+        patience=0.05,
+    )
+
+
+async def test_everything_that_is_there_is_seen(observe: Observe, storage: MemoryStorage) -> None:
+    await placed(storage, "o1")
+    await storage.processes.heartbeat(process(), datetime.now(UTC))
+
+    look = await observe()
+
+    assert isinstance(look.database, DatabaseFacts)
+    assert isinstance(look.stream, StreamFacts)
+    assert (look.head, look.parked, look.tokens) == (1, {}, False)
+    assert [seen.process.id for seen in look.processes or ()] == ["p1"]
+    assert [(lag.reader, lag.events) for lag in look.readers or ()] == [("analytics", 1)]
+    assert look.waiting is not None
+    assert look.waiting["analytics"] == pytest.approx((datetime.now(UTC) - AT).total_seconds(), abs=60)
+    assert look.reached
+
+
+async def test_a_kafka_that_stands_still_is_named_and_the_rest_is_shown(observe: Observe) -> None:
+    look = await evolve(observe, stream=Watch(still=True))()
+
+    assert look.stream == ConnectionFailure(FailureReason.TIMEOUT, "nothing within 0.05 s")
+    assert look.unanswered == {"kafka": "no answer in time: nothing within 0.05 s"}
+    assert look.head == 0
+
+
+async def test_a_database_that_stands_still_is_named_and_kafka_is_shown(observe: Observe) -> None:
+    look = await evolve(observe, database=Watch(still=True))()
+
+    assert isinstance(look.database, ConnectionFailure)
+    assert isinstance(look.stream, StreamFacts)
+    assert list(look.unanswered) == ["database"]
+    assert look.processes is None
+
+
+async def test_nothing_is_asked_of_another_schema(observe: Observe) -> None:
+    look = await evolve(observe, database=Watch(evolve(POSTGRESQL, schema="0001")))()
+
+    assert look.unanswered == {"schema": "the schema is at 0001, wanted is 0004; see `orderflow doctor`"}
+    assert look.head is None
+
+
+async def test_one_question_without_answer_costs_no_other(observe: Observe) -> None:
+    class Broken:
+        async def parked(self) -> Any:
+            raise StorageUnavailable("postgresql", "the disk is full")
+
+        async def latest(self, limit: int) -> Sequence[Any]:
+            raise LookupError("a secret")
+
+    look = await evolve(observe, dead_letters=Broken())()
+
+    assert look.unanswered == {
+        "parked": "failed: postgresql does not answer: the disk is full",
+        "latest": "failed: LookupError; the log has more",
+    }
+    assert (look.parked, look.latest, look.head) == (None, None, 0)
+
+
+async def test_a_storage_that_cannot_be_opened_is_named(observe: Observe) -> None:
+    class Shut:
+        async def open(self) -> None:
+            raise StorageUnavailable("postgresql", "starting up")
+
+    look = await evolve(observe, storage=Shut())()
+
+    assert look.unanswered == {"storage": "failed: postgresql does not answer: starting up"}
+
+
+async def test_without_kafka_there_is_none_to_answer(observe: Observe) -> None:
+    look = await evolve(observe, stream=None)()
+
+    assert (look.stream, look.reached) == (None, True)
+
+
+async def test_kafkas_clock_is_asked_for_only_where_it_is_wanted(observe: Observe) -> None:
+    watch = Watch(STREAM)
+    looking = evolve(observe, stream=watch)
+
+    await looking()
+    await looking(thorough=True)
+
+    assert watch.clocks == [False, True]
+
+
+def test_a_process_that_is_gone_runs_nothing() -> None:
+    from tests.unit.health.observations import seen
+
+    look = Observation(at=AT, database=POSTGRESQL, processes=[seen("relay", silent=31.0), seen("api")])
+
+    assert (look.runs("relay"), look.runs("api")) == (False, True)

@@ -1,0 +1,209 @@
+"""What was lost is told; in the epoch that mends it all agrees again, and so does what is published again."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from orderflow.adapters.memory import MemoryConsumerStores, MemoryTopic
+from orderflow.adapters.wire import decode_record
+from orderflow.application.check.orders_and_log import CheckOrdersAndLog
+from orderflow.application.check.report import CheckReport
+from orderflow.application.check.topic import CheckTopic
+from orderflow.application.consuming.consumer import BatchResult
+from orderflow.application.event_log.records import RELAY
+from orderflow.application.recovery.epochs import BEGINNING, Epochs
+from orderflow.application.recovery.repair_log import LostOrder, RepairLog
+from orderflow.application.recovery.restore_guard import RestoreGuard
+from orderflow.domain.errors import Conflict, InvalidInput
+
+from tests.support.effects import World
+from tests.support.shop import Shop
+from tests.unit.recovery.histories import (
+    BUCKET,
+    ELSEWHERE,
+    KEPT,
+    LATER,
+    LOST,
+    OTHER,
+    WORD,
+    Restored,
+    begun,
+    published,
+)
+
+
+async def checked(shop: Shop, topic: MemoryTopic) -> CheckReport:
+    """The log against the orders and the topic."""
+    report, storage = CheckReport(), shop.storage
+    heads = dict(await storage.log.heads())
+    folded = await CheckOrdersAndLog(storage.log, storage.audit, decode_record, storage.buckets)(report, heads)
+    await CheckTopic(topic, storage.log, decode_record, epochs=storage.epochs)(report, folded, heads)
+    return report
+
+
+class TestLooking:
+    async def test_where_log_and_topic_agree_nothing_is_lost_and_nothing_is_begun(self) -> None:
+        restored = await Restored.made()
+        restored.shop = restored.lost
+
+        mended = await restored.mend(**WORD)
+
+        assert (mended.loss.records, mended.loss.any, mended.begun) == (3, False, None)
+        assert await restored.shop.storage.epochs.all() == BEGINNING
+
+    @pytest.mark.parametrize("more", [[], LATER], ids=["shorter", "longer"])
+    async def test_events_that_only_the_topic_has_are_told_by_order(self, more: Sequence[str]) -> None:
+        restored = await Restored.made(more=more)
+
+        loss = await restored.look()
+
+        assert (loss.events, loss.orders_concerned, dict(loss.kept)) == (1, 1, {BUCKET: 1})
+        assert list(loss.orders) == [LostOrder(order_id=LOST, events=1, in_log=0)]
+
+    async def test_an_order_of_which_some_is_lost_tells_how_much_is_left(self) -> None:
+        restored = await Restored.made()
+        await restored.lost.assign(KEPT)
+        await published(restored.lost, restored.topic)
+
+        loss = await restored.look()
+
+        assert LostOrder(order_id=KEPT, events=2, in_log=1) in loss.orders
+
+    async def test_what_the_topic_has_deleted_since_is_known_by_the_cursors(self) -> None:
+        restored = await Restored.made(more=LATER)
+        restored.topic.records.clear()
+
+        loss = await restored.look()
+
+        assert (loss.events, dict(loss.kept)) == (0, {BUCKET: 1})
+
+    async def test_looking_changes_nothing(self) -> None:
+        restored = await Restored.made(more=LATER)
+        before = list(restored.topic.records), await restored.shop.storage.cursors.positions(RELAY)
+
+        await restored.look()
+
+        assert (restored.topic.records, await restored.shop.storage.cursors.positions(RELAY)) == before
+        assert await restored.shop.storage.epochs.all() == BEGINNING
+
+
+class TestMending:
+    @pytest.mark.parametrize("more", [[], LATER[:1], LATER], ids=["shorter", "as long", "longer"])
+    async def test_relay_consumers_and_check_go_on_and_agree(self, more: Sequence[str]) -> None:
+        restored = await Restored.made(more=more)
+
+        mended = await restored.mend(**WORD)
+        await published(restored.shop, restored.topic)
+        report = await checked(restored.shop, restored.topic)
+
+        assert mended.begun == begun(2, {BUCKET: 1})
+        assert report.clean, report
+        assert report.notes == ["1 records of earlier epochs are on the topic, and do not count any more"]
+        assert await _handled(restored.shop, restored.topic) == BatchResult(events=2 + len(more), superseded=1)
+
+    async def test_what_agrees_is_not_published_again(self) -> None:
+        restored = await Restored.made(more=LATER)
+        before = len(restored.topic.records)
+
+        await restored.mend(**WORD)
+        await published(restored.shop, restored.topic)
+
+        assert [record.order_id for record in restored.topic.records[before:]] == LATER
+
+    async def test_a_log_that_is_mended_needs_no_mending(self) -> None:
+        restored = await Restored.made(more=LATER)
+        await restored.mend(**WORD)
+        await published(restored.shop, restored.topic)
+
+        again = await restored.mend(**WORD)
+
+        assert (again.begun, again.loss.superseded) == (None, 1)
+
+    async def test_a_database_from_before_it_was_mended_goes_on_in_a_later_epoch_than_the_topics(self) -> None:
+        restored = await Restored.made(more=LATER[:1])
+        await restored.mend(**WORD)
+        await published(restored.shop, restored.topic)
+        again = await Restored.made(more=LATER[1:])
+        again.topic = restored.topic
+
+        mended = await again.mend(**WORD)
+        await published(again.shop, again.topic)
+        report = await checked(again.shop, again.topic)
+
+        assert mended.begun == begun(3, {BUCKET: 1})
+        assert report.clean, report
+
+    async def test_of_two_who_mend_at_once_one_is_told_so(self) -> None:
+        restored = await Restored.made()
+        epochs = restored.shop.storage.epochs
+        mend = restored.mend
+
+        class Slow:
+            async def __call__(self) -> Any:
+                found = await mend.look()
+                await epochs.begin(begun(2, {BUCKET: 1}))
+                return found
+
+        with pytest.raises(Conflict, match="epoch 2 was begun by somebody else"):
+            await RepairLog(Slow(), epochs, mend.clock)(**WORD)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("word", [{"by": "", "reason": "x"}, {"by": "ann", "reason": " "}])
+    async def test_who_mends_says_who_and_why(self, word: dict[str, str]) -> None:
+        restored = await Restored.made()
+
+        with pytest.raises(InvalidInput):
+            await restored.mend(**word)
+
+        assert await restored.shop.storage.epochs.all() == BEGINNING
+
+
+class TestPublishingAgain:
+    async def test_all_history_stands_on_a_new_topic_once_and_in_order(self) -> None:
+        restored = await Restored.made()
+        shop, restored.topic = restored.lost, MemoryTopic()
+        restored.shop = shop
+        await published(shop, restored.topic)
+
+        await restored.republish(**WORD)
+        await published(shop, restored.topic)
+        report = await checked(shop, restored.topic)
+
+        assert {(it.order_id, it.epoch) for it in restored.topic.records} == {(KEPT, 2), (ELSEWHERE, 2), (LOST, 2)}
+        assert report.clean, report
+        assert await shop.storage.cursors.positions(RELAY) == {BUCKET: 2, OTHER: 1}
+
+    async def test_on_the_same_topic_what_was_there_counts_no_more_and_effects_stay_as_they_are(self) -> None:
+        restored = await Restored.made()
+        restored.shop = shop = restored.lost
+        first = await _handled(shop, restored.topic)
+
+        await restored.republish(**WORD)
+        await published(shop, restored.topic)
+        report = await checked(shop, restored.topic)
+
+        assert (first.events, len(restored.topic.records)) == (3, 6)
+        assert await _handled(shop, restored.topic) == BatchResult(duplicates=3, superseded=3)
+        assert report.clean, report
+
+    async def test_its_epoch_is_later_than_any_on_the_topic(self) -> None:
+        restored = await Restored.made()
+        await restored.lost.storage.epochs.begin(begun(5, {}))
+        await restored.lost.order(LATER[0])
+        await published(restored.lost, restored.topic)
+
+        assert (await restored.republish(**WORD)).epoch == 6
+
+
+async def _handled(shop: Shop, topic: MemoryTopic) -> BatchResult:
+    """What a consumer makes of the whole topic."""
+    storage = shop.storage
+    world = World(storage, MemoryConsumerStores(storage.cursors), shop.clock)
+    return await world.handling(restore_guard=RestoreGuard(storage.log, storage.epochs))(topic.records)
+
+
+def test_of_several_epochs_the_least_that_is_kept_counts() -> None:
+    epochs = Epochs((begun(2, {1: 70}), begun(3, {2: 5}), begun(5, {1: 90, 2: 3})))
+
+    assert [epochs.kept(1, epoch) for epoch in (1, 2, 3, 4, 5)] == [70, 90, 90, 90, None]
+    assert [epochs.kept(2, epoch) for epoch in (1, 2, 3, 5)] == [3, 3, 3, None]
+    assert epochs.standing({1: 80, 2: 2, 3: 9}, 1) == {1: 70, 2: 2, 3: 9}
