@@ -80,7 +80,7 @@ def test_a_letter_tells_what_failed_how_often_and_where_its_event_stood(parked: 
     assert first["origin"] == {"topic": "order-events", "partition": first["record"]["bucket"] % 3, "offset": 102}
     assert first["firstFailedAt"] <= first["lastFailedAt"]
     assert (second["error"], second["attempts"], second["record"]["sequence"]) == ("", 0, 3)
-    for said in ("ValueError", "wrong sum", "position 2", "/", "Traceback", "test_letters.py"):
+    for said in ("ValueError", "wrong sum", "position 2", "/", "Traceback", "test_dead_letters.py"):
         assert said in table
 
 

@@ -124,7 +124,7 @@ async def test_without_the_sdk_an_endpoint_is_refused_with_what_to_install(monke
     monkeypatch.setitem(sys.modules, "orderflow.adapters.telemetry.tracing.otlp", None)
     settings = Settings(database_url="memory://", tracing_endpoint="http://127.0.0.1:9/v1/traces")
 
-    with pytest.raises(NotConfigured, match=r"orderflow\[otlp\]"):
+    with pytest.raises(NotConfigured, match=r"orderflow-service\[otlp\]"):
         async with OrderFlow.open(settings):
             pytest.fail("it was opened")
 
