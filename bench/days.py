@@ -1,4 +1,4 @@
-"""``day``: a day lived through the use-cases, one step after the other, against as many bare durable transactions."""
+"""``day``: a simulated day through the use-cases, step by step, against as many bare durable transactions."""
 
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -8,11 +8,11 @@ from time import perf_counter
 from typing import Any
 
 import asyncpg
-from orderflow.application.day.clock import VirtualClock
-from orderflow.application.day.live import LiveDay, UseCaseDoor, VirtualPace
-from orderflow.application.day.synthetic import synthesise
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.simulation.clock import VirtualClock
+from orderflow.entrypoints.simulation.generate_day import generate_day
+from orderflow.entrypoints.simulation.run_day import InProcessOrderClient, RunDay, VirtualPace
 from orderflow.entrypoints.wiring.lifespan import opened
 
 from .finding import Effort, Finding, in_turn, rates, ratios
@@ -21,7 +21,7 @@ from .servers import Servers
 
 ORDERS = 100
 BODY = b"x" * 400
-"""About as long as an event."""
+"""About the size of an event."""
 MAKE = "CREATE TABLE bare (id {} PRIMARY KEY, body {} NOT NULL)"
 
 
@@ -33,26 +33,27 @@ async def measure(servers: Servers, effort: Effort) -> list[Finding]:
 
 
 async def on_sqlite(servers: Servers, effort: Effort) -> list[Finding]:
-    """SQLite alone, which needs no server."""
+    """Measure on SQLite alone, which needs no server."""
     return [await _on("SQLite", servers.sqlite(), _bare_sqlite, effort)]
 
 
 async def _on(database: str, url: str, bare: Callable[[str, int], Awaitable[float]], effort: Effort) -> Finding:
-    day, clock, turns = synthesise(effort.of(ORDERS), SEED), VirtualClock(), count()
+    day, clock, turns = generate_day(effort.of(ORDERS), SEED), VirtualClock(), count()
     container = container_for(Settings(database_url=url), clock=clock)
     steps = 0
     async with opened(container):
 
         async def ours() -> float:
             nonlocal steps
-            live = LiveDay(UseCaseDoor(container.use_cases()), VirtualPace(clock), prefix=f"turn{next(turns)}-")
+            client, prefix = InProcessOrderClient(container.use_cases()), f"turn{next(turns)}-"
+            run_day = RunDay(client, VirtualPace(clock), prefix=prefix)
             began = perf_counter()
-            lived = await live(day)
+            result = await run_day(day)
             seconds = perf_counter() - began
-            unfinished = sum(not outcome.state.terminal for outcome in lived.outcomes.values())
+            unfinished = sum(not outcome.state.terminal for outcome in result.outcomes.values())
             if unfinished:
                 raise RuntimeError(f"{unfinished} orders of the day did not end")
-            steps = lived.steps
+            steps = result.steps
             return float(steps / seconds)
 
         async def peers() -> float:
@@ -65,7 +66,7 @@ async def _on(database: str, url: str, bare: Callable[[str, int], Awaitable[floa
 
 
 async def _bare_sqlite(url: str, many: int) -> float:
-    """Inserts a second, each durably committed, into a file of its own beside the day's."""
+    """Measure inserts per second, each committed durably, in another file next to the day's database."""
     connection = sqlite3.connect(f"{url.removeprefix('sqlite:///')}-bare.db", isolation_level=None)
     try:
         for pragma in ("journal_mode=WAL", "synchronous=FULL"):
@@ -82,7 +83,7 @@ async def _bare_sqlite(url: str, many: int) -> float:
 
 
 async def _bare_postgresql(url: str, many: int) -> float:
-    """Inserts a second, each durably committed, over one connection."""
+    """Measure inserts per second, each committed durably, over one connection."""
     connection: Any = await asyncpg.connect(url)
     try:
         await connection.execute("DROP TABLE IF EXISTS bare")

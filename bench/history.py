@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.application.day.clock import VirtualClock
-from orderflow.application.day.live import LiveDay, UseCaseDoor, VirtualPace
-from orderflow.application.day.synthetic import synthesise
 from orderflow.application.event_log.records import LogRecord
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.simulation.clock import VirtualClock
+from orderflow.entrypoints.simulation.generate_day import generate_day
+from orderflow.entrypoints.simulation.run_day import InProcessOrderClient, RunDay, VirtualPace
 from orderflow.entrypoints.wiring.lifespan import opened
 
 SEED = 1
@@ -19,7 +19,7 @@ async def lived(orders: int) -> MemoryStorage:
     clock = VirtualClock()
     container = container_for(Settings(database_url="memory://"), clock=clock)
     async with opened(container):
-        await LiveDay(UseCaseDoor(container.use_cases()), VirtualPace(clock))(synthesise(orders, SEED))
+        await RunDay(InProcessOrderClient(container.use_cases()), VirtualPace(clock))(generate_day(orders, SEED))
         storage = container.storage()
         assert isinstance(storage, MemoryStorage)
         return storage

@@ -30,7 +30,7 @@ def _measure(folder: Path, database_url: str, bootstrap_servers: str, topic: str
     with production(folder, database_url, bootstrap_servers, topic) as stack:
         url = _api(stack)
         day = folder / "day"
-        stack.run("simulate", str(day), "--orders", str(effort.of(ORDERS, least=10)), "--seed", str(SEED))
+        stack.run("simulate", "generate", str(day), "--orders", str(effort.of(ORDERS, least=10)), "--seed", str(SEED))
         first = _after_a_day(stack, day, url, "first-")
         second = _after_a_day(stack, day, url, "second-")
     found = []
@@ -68,7 +68,7 @@ def _api(stack: Stack) -> str:
 
 def _after_a_day(stack: Stack, day: Path, url: str, prefix: str) -> Mapping[str, float]:
     """Live the day through the API, wait until all have caught up; megabytes (10^6 bytes) by process."""
-    stack.run("replay", str(day), "--url", url, "--workers", str(WORKERS), "--prefix", prefix, within=600)
+    stack.run("simulate", "run", str(day), "--url", url, "--workers", str(WORKERS), "--prefix", prefix, within=600)
     behind = {lag["reader"]: lag["events"] for lag in stack.run("lag", "--wait", "120", within=200) if lag["events"]}
     if behind:
         raise RuntimeError(f"not caught up after a day: {behind}")

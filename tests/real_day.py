@@ -1,6 +1,6 @@
-"""Lives a whole day on a real PostgreSQL and a real Kafka, with relay and consumers as processes, and checks it.
+"""Simulates a day on a real PostgreSQL and Kafka, with the relay and the consumers as processes, and checks it.
 
-``python -m tests.real_day FOLDER``; exits 1 when an order did not end, something waits, or the check finds anything.
+``python -m tests.real_day FOLDER``; exits 1 if an order is unfinished, an event is not handled, or the check fails.
 """
 
 import sys
@@ -13,8 +13,8 @@ from tests.support.postgres import find_postgres
 from tests.support.stack import production
 
 
-def live(folder: Path) -> int:
-    """Live the day in ``folder``; the exit code."""
+def main(folder: Path) -> int:
+    """Simulate the day in ``folder`` and return the exit code."""
     with (
         tempfile.TemporaryDirectory(prefix="orderflow-day-") as logs,
         find_postgres() as postgres,
@@ -23,21 +23,21 @@ def live(folder: Path) -> int:
         topic = "order-events"
         with production(Path(logs), postgres.create_database(), kafka.bootstrap_servers, topic) as stack:
             began = monotonic()
-            lived = stack.run("replay", str(folder), "--speed", "max", "--wait", "120", within=600)
+            report = stack.run("simulate", "run", str(folder), "--speed", "max", "--wait", "120", within=600)
             took = monotonic() - began
             checked = stack.run("check", "--wait", "60", within=240)
-    figures, waiting = lived["figures"], lived["waiting"]
-    print(f"{lived['day']}: {figures['orders']} orders, {lived['events']} events, lived in {lived['seconds']:.1f} s")
-    print(f"from the command to its end, with everything handled: {took:.1f} s")
+    figures, waiting = report["figures"], report["waiting"]
+    print(f"{report['day']}: {figures['orders']} orders, {report['events']} events in {report['seconds']:.1f} s")
+    print(f"whole command, until every event was handled: {took:.1f} s")
     print(f"delivered {figures['delivered']}, cancelled {figures['cancelled']}, unfinished {figures['unfinished']}")
     print(f"events still to handle: {waiting}")
     for comparison in checked["report"]["comparisons"]:
         print(f"{comparison['name']}: {comparison['compared']} {comparison['unit']}, {comparison['found']} differences")
     skipped = [comparison["name"] for comparison in checked["report"]["comparisons"] if comparison["skipped"]]
     clean = checked["clean"] and not skipped and not figures["unfinished"] and not any(waiting.values())
-    print("the day is accounted for" if clean else f"the day is NOT accounted for; not compared: {skipped}")
+    print("the check is clean" if clean else f"the check FAILED; not compared: {skipped}")
     return 0 if clean else 1
 
 
 if __name__ == "__main__":
-    sys.exit(live(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1])))

@@ -333,7 +333,7 @@ class Container(containers.DeclarativeContainer):
 def container_for(settings: Settings, *, clock: Callable[[], datetime] | None = None) -> Any:
     """The container of the profile that ``settings`` ask for: production where Kafka is named.
 
-    ``clock`` stands in for the system's, where a day is lived faster than it passed.
+    ``clock`` stands in for the system's, in a simulation.
     """
     container = Container(settings=settings)
     if clock is not None:

@@ -68,15 +68,15 @@ def watched(kafka: KafkaBroker, migrated_url: str, topic_name: str, tmp_path: Pa
 
 def test_all_that_tells_of_an_installation_tells_the_same(watched: Watched, tmp_path: Path) -> None:
     here = watched.here
-    here.run("simulate", str(tmp_path / "day"), "--orders", str(ORDERS), "--seed", "3")
+    here.run("simulate", "generate", str(tmp_path / "day"), "--orders", str(ORDERS), "--seed", "3")
 
-    with (tmp_path / "replay.log").open("wb") as said:
-        command = (*PROGRAM, "--json", "replay", str(tmp_path / "day"), "--speed", "max")
-        replay = subprocess.Popen(command, stdout=said, stderr=said, env=here.stack.environment)
+    with (tmp_path / "simulation.log").open("wb") as said:
+        command = (*PROGRAM, "--json", "simulate", "run", str(tmp_path / "day"), "--speed", "max")
+        simulation = subprocess.Popen(command, stdout=said, stderr=said, env=here.stack.environment)
     eventually(lambda: watched.status()["head"], every=0.2, that="the day has begun")
-    while replay.poll() is None:
+    while simulation.poll() is None:
         _a_scrape_lies_between_two_looks(watched)
-    assert replay.returncode == 0, (tmp_path / "replay.log").read_text()
+    assert simulation.returncode == 0, (tmp_path / "simulation.log").read_text()
 
     eventually(lambda: _at_rest(watched, "relay", "notifications", "analytics"), every=0.2)
     head = _agreed_while_one_stands_still(watched)

@@ -84,10 +84,10 @@ def published(tmp_path_factory: pytest.TempPathFactory, kafka: KafkaBroker) -> I
     folder = tmp_path_factory.mktemp("kcat")
     stack = Stack(folder, f"sqlite:///{folder}/orderflow.db", kafka.bootstrap_servers, f"kcat-{uuid.uuid4().hex[:12]}")
     stack.command_line.json("topics", "create")
-    stack.command_line.json("simulate", str(folder / "day"), "--orders", str(ORDERS), "--seed", "4")
+    stack.command_line.json("simulate", "generate", str(folder / "day"), "--orders", str(ORDERS), "--seed", "4")
     stack.start("relay")
     try:
-        stack.command_line.json("replay", str(folder / "day"), "--consumers")
+        stack.command_line.json("simulate", "run", str(folder / "day"), "--consumers")
         yield stack
     finally:
         stack.processes["relay"].stop()

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from orderflow.application.day.clock import VirtualClock
-from orderflow.application.day.live import LiveDay, UseCaseDoor, VirtualPace
-from orderflow.application.day.synthetic import synthesise
 from orderflow.entrypoints.cli.lag import caught_up
 from orderflow.entrypoints.container import CONSUMERS, container_for
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.simulation.clock import VirtualClock
+from orderflow.entrypoints.simulation.generate_day import generate_day
+from orderflow.entrypoints.simulation.run_day import InProcessOrderClient, RunDay, VirtualPace
 from orderflow.entrypoints.wiring.lifespan import opened
 
 from tests.support.kafka import KafkaBroker
@@ -48,7 +48,7 @@ async def test_every_order_ends_and_every_event_is_accounted_for(settings: Setti
     clock = VirtualClock()
     container: Any = container_for(settings, clock=clock)
     async with opened(container):
-        lived = await LiveDay(UseCaseDoor(container.use_cases()), VirtualPace(clock))(synthesise(ORDERS, 5))
+        lived = await RunDay(InProcessOrderClient(container.use_cases()), VirtualPace(clock))(generate_day(ORDERS, 5))
         behind = [each for each in await caught_up(container, 60) if each.events]
         report = await container.check()()
 

@@ -141,9 +141,9 @@ def test_a_token_made_while_it_runs_ends_the_trust_in_the_header(orderflow: Inst
 
 def test_a_day_through_http_ends_every_order(orderflow: Installation, tmp_path: Path) -> None:
     service = orderflow.start("serve")
-    orderflow.run("simulate", str(tmp_path / "day"), "--orders", "10", "--seed", "5")
+    orderflow.run("simulate", "generate", str(tmp_path / "day"), "--orders", "10", "--seed", "5")
 
-    report = orderflow.run("replay", str(tmp_path / "day"), "--url", service.url, "--workers", "2")
+    report = orderflow.run("simulate", "run", str(tmp_path / "day"), "--url", service.url, "--workers", "2")
 
     assert report["figures"]["orders"] == 10
     assert report["figures"]["unfinished"] == 0
@@ -179,7 +179,7 @@ def test_a_command_whose_data_nobody_reads_any_more_ends_without_a_word(
     orderflow: Installation, tmp_path: Path
 ) -> None:
     day = str(tmp_path / "day")
-    orderflow.run("simulate", day, "--orders", "3")
+    orderflow.run("simulate", "generate", day, "--orders", "3")
     tail = subprocess.Popen(
         (*PROGRAM, "events", "tail", "--from-beginning"),
         stdout=subprocess.PIPE,
@@ -187,11 +187,11 @@ def test_a_command_whose_data_nobody_reads_any_more_ends_without_a_word(
         env=orderflow.stack.environment,
     )
     assert tail.stdout is not None
-    orderflow.run("replay", day)
+    orderflow.run("simulate", "run", day)
     assert json.loads(tail.stdout.readline())["type"] == "order.created"
 
     tail.stdout.close()
-    orderflow.run("replay", day, "--prefix", "more-")
+    orderflow.run("simulate", "run", day, "--prefix", "more-")
 
     assert tail.wait(30) == 141
     assert tail.stderr is not None

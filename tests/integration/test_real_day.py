@@ -44,18 +44,18 @@ def test_a_day_goes_on_while_kafka_stops_and_relay_and_consumers_are_killed(
 ) -> None:
     with production(tmp_path, database_url, kafka.bootstrap_servers, topic_name, **QUICK) as stack:
         run = stack.command_line.json
-        run("simulate", day, "--orders", str(ORDERS), "--seed", "3")
+        run("simulate", "generate", day, "--orders", str(ORDERS), "--seed", "3")
 
-        replay = stack.begin("replay", str(day), "--speed", "max", "--wait", "120")
+        simulation = stack.begin("simulate", "run", str(day), "--speed", "max", "--wait", "120")
         for share, part in zip((0.1, 0.2, 0.3, 0.4), PARTS, strict=True):
             _reached(stack, share)
             stack.kill(part)
         _reached(stack, 0.5)
         with kafka.down():
             _reached(stack, 0.7)
-        outcome = replay.wait(timeout=300)
+        outcome = simulation.wait(timeout=300)
 
-        assert outcome == 0, (tmp_path / "replay.out").read_text()
+        assert outcome == 0, (tmp_path / "simulate.out").read_text()
         checked = run("check", "--wait", "120")
         assert checked["clean"]
         assert [c["name"] for c in checked["report"]["comparisons"] if c["skipped"]] == []

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from attrs import define, field
 from orderflow.adapters.kafka import KafkaSettings
-from orderflow.application.day.clock import VirtualClock
-from orderflow.application.day.live import LiveDay, UseCaseDoor, VirtualPace
-from orderflow.application.day.synthetic import synthesise
 from orderflow.application.health.lag import ReaderLag
 from orderflow.application.rollout.rollout import buckets_of
 from orderflow.entrypoints.container import CONSUMERS, container_for
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.simulation.clock import VirtualClock
+from orderflow.entrypoints.simulation.generate_day import generate_day
+from orderflow.entrypoints.simulation.run_day import InProcessOrderClient, RunDay, VirtualPace
 from orderflow.entrypoints.wiring.lifespan import opened
 
 from tests.conftest import FIGURE
@@ -138,7 +138,9 @@ async def test_the_share_goes_up_and_down_during_a_day_and_every_event_comes_onc
 ) -> None:
     container = rollout.container
     await rollout.publish(0)
-    day = asyncio.create_task(LiveDay(UseCaseDoor(container.use_cases()), rollout.day)(synthesise(ORDERS, 11)))
+    day = asyncio.create_task(
+        RunDay(InProcessOrderClient(container.use_cases()), rollout.day)(generate_day(ORDERS, 11))
+    )
 
     for percent in (0, 10, 50, 100):
         if percent:
@@ -181,7 +183,7 @@ async def test_a_consumer_that_is_paused_stands_still_while_others_go_on_and_the
     container = rollout.container
     await container.pause_consumer()("analytics", **WORD)
     await eventually_async(lambda: container.current_rollout().pauses("analytics"), that="the pause is seen")
-    day = asyncio.create_task(LiveDay(UseCaseDoor(container.use_cases()), rollout.day)(synthesise(12, 3)))
+    day = asyncio.create_task(RunDay(InProcessOrderClient(container.use_cases()), rollout.day)(generate_day(12, 3)))
 
     await rollout.day.allow(1_000_000)
     await day

@@ -86,7 +86,7 @@ REFUSALS = """
 import asyncio
 from orderflow import NotConfigured, OrderFlow
 from orderflow.entrypoints.container import container_for
-from orderflow.entrypoints.day_over_http import HttpDayDoor
+from orderflow.entrypoints.simulation.http_driver import HttpOrderClient
 from orderflow.entrypoints.http import create_app
 
 async def opened(**settings):
@@ -98,7 +98,7 @@ asked = {
     "postgres": lambda: asyncio.run(opened(database_url="postgresql://localhost/shop")),
     "email": lambda: asyncio.run(opened(database_url="memory://", notification_channels=("email",))),
     "http": lambda: create_app(None, tokens=None, checks={}, trust_actor_header=True),
-    "http ": lambda: HttpDayDoor("http://localhost"),
+    "http ": lambda: HttpOrderClient("http://localhost"),
 }
 for extra, ask in asked.items():
     try:

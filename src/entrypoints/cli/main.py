@@ -27,7 +27,6 @@ from . import (
     check,
     contacts,
     contract,
-    day,
     db,
     dead_letters,
     doctor,
@@ -37,6 +36,7 @@ from . import (
     recovery,
     replay,
     rollout,
+    simulation,
     status,
     stock,
     tokens,
@@ -71,9 +71,7 @@ for command in (
     check.check,
     replay.maintenance,
     running.config,
-    day.replay,
-    day.simulate,
-    day.demo,
+    simulation.demo,
 ):
     app.command(command)
 for group in (
@@ -90,6 +88,7 @@ for group in (
     rollout.app,
     recovery.app,
     contract.app,
+    simulation.app,
 ):
     app.command(group)
 

@@ -60,7 +60,7 @@ def stopping(settings: Settings) -> Stopping:
 
 
 def process_registration(process_id: str) -> ProcessRegistration:
-    """This process among the others, by the clock on the wall, also where a day is lived faster."""
+    """This process among the others, by the system clock, even in a simulation."""
     return ProcessRegistration(Failures(utc_now), utc_now, process_id)
 
 

@@ -15,14 +15,14 @@ from orderflow.adapters.memory import MemoryTopic
 from orderflow.adapters.wire import decode_record
 from orderflow.application.check import CheckReport
 from orderflow.application.check.topic import CheckTopic
-from orderflow.application.day.clock import VirtualClock
-from orderflow.application.day.live import LiveDay, UseCaseDoor, VirtualPace
-from orderflow.application.day.synthetic import synthesise
 from orderflow.application.event_log.records import LogRecord, UnrecognizedRecord
 from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.entrypoints.container import CONSUMERS, container_for
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.simulation.clock import VirtualClock
+from orderflow.entrypoints.simulation.generate_day import generate_day
+from orderflow.entrypoints.simulation.run_day import InProcessOrderClient, RunDay, VirtualPace
 from orderflow.entrypoints.wiring.lifespan import opened
 
 from tests.support.waiting import eventually_async
@@ -53,8 +53,8 @@ async def _live(database: Path) -> list[LogRecord]:
     async with opened(container):
         storage, stop = container.storage(), asyncio.Event()
         running = asyncio.create_task(run_parts(container, consumers=CONSUMERS, stop=stop))
-        day = synthesise(30, 7)
-        await LiveDay(UseCaseDoor(container.use_cases()), VirtualPace(clock))(day)
+        day = generate_day(30, 7)
+        await RunDay(InProcessOrderClient(container.use_cases()), VirtualPace(clock))(day)
         heads = dict(await storage.log.heads())
 
         async def caught_up() -> bool:

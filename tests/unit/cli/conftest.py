@@ -27,7 +27,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a made-up day of ten orders."""
     folder = tmp_path_factory.mktemp("days") / "small"
-    assert CommandLine("memory://")("simulate", folder, "--orders", "10", "--seed", "5").code == 0
+    assert CommandLine("memory://")("simulate", "generate", folder, "--orders", "10", "--seed", "5").code == 0
     return folder
 
 
@@ -36,7 +36,7 @@ def lived_database(tmp_path_factory: pytest.TempPathFactory, empty_database: Pat
     """A SQLite file in which the small day was lived, consumers included; to be read, or copied."""
     file = tmp_path_factory.mktemp("lived") / "orderflow.db"
     shutil.copy(empty_database, file)
-    answer = CommandLine(f"sqlite:///{file}")("replay", small_day)
+    answer = CommandLine(f"sqlite:///{file}")("simulate", "run", small_day)
     assert answer.code == 0, answer
     return file
 

@@ -1,4 +1,4 @@
-"""What a day's order is to the service: made up, but always alike."""
+"""The request that places an order of the day is always the same."""
 
 import subprocess
 import sys
@@ -7,16 +7,16 @@ from decimal import Decimal
 
 import pytest
 from attrs import evolve
-from orderflow.application.day.placement import MENU, customer_of, placement
-from orderflow.application.day.synthetic import synthesise
 from orderflow.application.orders.create_order import NewOrder
 from orderflow.domain.errors import InvalidInput
 from orderflow.domain.money import Money, total_of
 from orderflow.domain.payment import PaymentMethod
+from orderflow.entrypoints.simulation.generate_day import generate_day
+from orderflow.entrypoints.simulation.placement import MENU, customer_of, placement
 
 from .days import day, order
 
-MANY = synthesise(600, 2)
+MANY = generate_day(600, 2)
 
 
 def placements() -> list[NewOrder]:
@@ -29,26 +29,26 @@ def test_an_orders_id_begins_with_the_name_of_its_day():
     assert placed.order_id == "small-o7"
 
 
-def test_an_orders_id_begins_with_what_the_caller_wants():
+def test_an_orders_id_begins_with_the_given_prefix():
     placed = placement(day(order("o7")), order("o7"), prefix="run-3/")
 
     assert placed.order_id == "run-3/o7"
 
 
-def test_an_empty_prefix_leaves_the_days_id():
+def test_with_an_empty_prefix_the_id_is_that_of_the_day():
     placed = placement(day(order("o7")), order("o7"), prefix="")
 
     assert placed.order_id == "o7"
 
 
-def test_an_id_that_grows_too_long_is_refused():
+def test_an_id_that_becomes_too_long_is_refused():
     long = order("o" * 64)
 
     with pytest.raises(InvalidInput, match="orderId"):
         placement(day(long), long)
 
 
-def test_the_restaurant_keeps_its_id_and_the_address_tells_the_place():
+def test_the_restaurant_keeps_its_id_and_the_address_is_the_place():
     placed = placement(day(order(at=(500, 12.5))), order(at=(500, 12.5)))
 
     assert placed.restaurant_id == "r1"
@@ -56,14 +56,14 @@ def test_the_restaurant_keeps_its_id_and_the_address_tells_the_place():
     assert placed.address.city == "small"
 
 
-def test_two_orders_to_one_door_are_one_customers():
+def test_orders_to_the_same_place_have_the_same_customer():
     first, second = order("o1", at=(500, 12.0)), order("o2", at=(500.0, 12), placed=900, ready=900)
 
     assert customer_of(first) == customer_of(second)
     assert customer_of(first) != customer_of(order("o1", at=(12, 500)))
 
 
-def test_a_customers_id_does_not_tell_the_place():
+def test_a_customers_id_does_not_reveal_the_place():
     there = order(at=(9753, 8642))
 
     assert "9753" not in customer_of(there)
@@ -132,7 +132,7 @@ def test_the_currency_is_the_callers():
     assert {placed.total.currency} | {line.price.currency for line in placed.lines} == {"EUR"}
 
 
-def test_what_is_ordered_does_not_hang_on_the_rest_of_the_day():
+def test_an_order_does_not_depend_on_the_rest_of_the_day():
     alone = evolve(MANY, orders=MANY.orders[5:6], couriers=())
 
     placed = placement(alone, MANY.orders[5])
@@ -140,14 +140,14 @@ def test_what_is_ordered_does_not_hang_on_the_rest_of_the_day():
     assert placed == placement(MANY, MANY.orders[5])
 
 
-def test_another_process_makes_up_the_same():
+def test_another_process_builds_the_same_requests():
     code = (
-        "from orderflow.application.day.synthetic import synthesise\n"
-        "from orderflow.application.day.placement import placement\n"
-        "day = synthesise(20, 4)\n"
+        "from orderflow.entrypoints.simulation.generate_day import generate_day\n"
+        "from orderflow.entrypoints.simulation.placement import placement\n"
+        "day = generate_day(20, 4)\n"
         "print([placement(day, order) for order in day.orders])"
     )
-    day_here = synthesise(20, 4)
+    day_here = generate_day(20, 4)
 
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

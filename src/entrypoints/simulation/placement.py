@@ -1,23 +1,24 @@
-"""What a day's order is to the order service: the day knows only where and when, the rest is made up, always alike.
+"""Builds the request that places an order of the day.
 
-Nothing here is random: whatever the day does not tell is read off a digest of the restaurant's and the order's id.
+A day has only places and times. The lines, the payment method and the fee are derived from a digest of the
+restaurant's and the order's id, so they are always the same.
 """
 
 from decimal import ROUND_HALF_UP, Decimal
 from hashlib import blake2b
 from zlib import crc32
 
+from ...application.orders.create_order import NewOrder
 from ...domain.events import OrderLine
 from ...domain.money import Money, total_of
 from ...domain.order import Address
 from ...domain.payment import PaymentMethod
 from ...domain.text import identifier
-from ..orders.create_order import NewOrder
-from .day import Day, DayOrder, plain
+from .day import Day, DayOrder, format_number
 
 CURRENCY = "USD"
 SANDBOX_CARD = "tok_success"
-"""The sandbox gateway's card that can always be charged."""
+"""The card token that the sandbox gateway always accepts."""
 MENU: tuple[tuple[str, str, str], ...] = (
     ("food-01", "Margherita", "9.50"),
     ("food-02", "Quattro formaggi", "12.40"),
@@ -32,7 +33,7 @@ MENU: tuple[tuple[str, str, str], ...] = (
     ("food-11", "Chocolate cake", "4.20"),
     ("food-12", "Lemonade", "2.99"),
 )
-"""Id, name and price of a food at the cheapest restaurant."""
+"""Id, name and price of each dish at the cheapest restaurant."""
 
 _CENT = Decimal("0.01")
 _LINES = (1, 1, 1, 2, 2, 2, 3, 4)
@@ -47,24 +48,27 @@ _DISCOUNT_ONE_IN = 8
 
 
 def customer_of(order: DayOrder) -> str:
-    """The customer at the order's door: two orders to one place are one customer's.
+    """The id of the customer at the order's address: orders to the same place have the same customer.
 
-    A digest, since a customer's id enters events and an address must not.
+    It is a digest, because a customer's id is part of events, and an address must not be.
     """
-    return f"customer-{crc32(f'{plain(order.x)} {plain(order.y)}'.encode()):08x}"
+    return f"customer-{crc32(f'{format_number(order.x)} {format_number(order.y)}'.encode()):08x}"
 
 
 def placement(day: Day, order: DayOrder, *, prefix: str | None = None, currency: str = CURRENCY) -> NewOrder:
-    """What the customer of ``order`` asks for. The same day and order give an equal one, on every machine.
+    """Build the request that places ``order``. It is the same for the same day and order on every machine.
 
-    The order's id is ``prefix`` (by default the day's name and a dash) and its id in the day; couriers and
-    restaurants keep the day's ids. Raises InvalidInput where that is no identifier.
+    The order's id is ``prefix`` (by default the day's name and a dash) followed by its id in the day; couriers and
+    restaurants keep the ids of the day.
+
+    Raises:
+        InvalidInput: if the resulting id is not an identifier.
     """
     order_id = identifier(f"{f'{day.name}-' if prefix is None else prefix}{order.id}", field="orderId")
-    draw = iter(blake2b(f"{order.restaurant} {order.id}".encode()).digest())
-    lines = _lines(order.restaurant, next(draw), [next(draw) for _ in range(3 * max(_LINES))], currency)
-    method = _METHODS[next(draw) % len(_METHODS)]
-    fee = Money(Decimal(_FEES[next(draw) % len(_FEES)]), currency)
+    digest = iter(blake2b(f"{order.restaurant} {order.id}".encode()).digest())
+    lines = _lines(order.restaurant, next(digest), [next(digest) for _ in range(3 * max(_LINES))], currency)
+    method = _METHODS[next(digest) % len(_METHODS)]
+    fee = Money(Decimal(_FEES[next(digest) % len(_FEES)]), currency)
     return NewOrder(
         order_id=order_id,
         customer_id=customer_of(order),
@@ -74,18 +78,18 @@ def placement(day: Day, order: DayOrder, *, prefix: str | None = None, currency:
         card_token=None if method is PaymentMethod.CASH else SANDBOX_CARD,
         currency=currency,
         total=total_of((line.total for line in lines), currency) + fee,
-        address=Address(street=f"{plain(order.x)} m east, {plain(order.y)} m north", city=day.name),
+        address=Address(street=f"{format_number(order.x)} m east, {format_number(order.y)} m north", city=day.name),
     )
 
 
 def _lines(restaurant: str, count: int, draw: list[int], currency: str) -> tuple[OrderLine, ...]:
-    """One to four different foods; ``draw`` has three numbers for each."""
-    left = list(MENU)
+    """One to four different dishes; ``draw`` has three numbers for each."""
+    menu = list(MENU)
     lines = []
     for index in range(_LINES[count % len(_LINES)]):
         food, quantity, discount = draw[3 * index : 3 * index + 3]
-        food_id, name, base = left.pop(food % len(left))
-        price = Decimal(base) + _dearer(restaurant)
+        food_id, name, base = menu.pop(food % len(menu))
+        price = Decimal(base) + _surcharge(restaurant)
         times = _QUANTITIES[quantity % len(_QUANTITIES)]
         off = (
             (price * times / 10).quantize(_CENT, ROUND_HALF_UP) if discount % _DISCOUNT_ONE_IN == 0 else Decimal("0.00")
@@ -101,6 +105,6 @@ def _lines(restaurant: str, count: int, draw: list[int], currency: str) -> tuple
     return tuple(lines)
 
 
-def _dearer(restaurant: str) -> Decimal:
-    """By how much every food of a restaurant costs more than on the menu."""
+def _surcharge(restaurant: str) -> Decimal:
+    """The difference between a restaurant's prices and the menu's."""
     return Decimal("0.25") * (crc32(restaurant.encode()) % 9)

@@ -1,13 +1,10 @@
-"""A day in figures, counted by hand."""
+"""The figures of a day, counted by hand."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from orderflow.application.day.figures import DayFigures, Outcome, day_figures, planned_outcomes
-from orderflow.application.day.plan import plan_day
 from orderflow.domain.lifecycle import OrderState
-
-from .days import courier, day, order
+from orderflow.entrypoints.simulation.figures import DayFigures, Outcome, day_figures
 
 
 def delivered(minutes: float, *, placed: float = 600) -> Outcome:
@@ -18,7 +15,7 @@ def cancelled(reason: str) -> Outcome:
     return Outcome(placed_at=0, ended_at=3600, state=OrderState.CANCELLED, reason=reason)
 
 
-def test_a_day_is_counted_by_how_its_orders_ended():
+def test_orders_are_counted_by_outcome():
     waiting = Outcome(placed_at=0, ended_at=None, state=OrderState.PREPARING)
     outcomes = [delivered(30), cancelled("b"), delivered(40), cancelled("a"), delivered(41), cancelled("b"), waiting]
 
@@ -59,7 +56,7 @@ def test_percentiles_are_by_nearest_rank(minutes, median, p90):
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 200), min_size=1))
-def test_a_percentile_is_the_least_time_that_so_many_do_not_exceed(minutes):
+def test_a_percentile_is_the_least_time_that_so_many_per_cent_do_not_exceed(minutes):
     figures = day_figures([delivered(taken) for taken in minutes], target_minutes=40)
 
     for percent, value in ((50, figures.median_minutes), (90, figures.p90_minutes)):
@@ -67,36 +64,19 @@ def test_a_percentile_is_the_least_time_that_so_many_do_not_exceed(minutes):
         assert value == min(enough)
 
 
-def test_the_target_is_kept_by_who_takes_just_as_long():
+def test_a_delivery_that_takes_exactly_the_target_is_within_it():
     figures = day_figures([delivered(40), delivered(40 + 1 / 60)], target_minutes=40)
 
     assert figures.within_target == 0.5
 
 
-def test_cancelled_orders_have_no_part_in_the_times():
+def test_cancelled_orders_do_not_count_in_the_times():
     figures = day_figures([delivered(10), cancelled("no_courier")], target_minutes=5)
 
     assert (figures.median_minutes, figures.within_target) == (10, 0)
 
 
-def test_a_day_on_which_nothing_was_delivered_has_no_times():
+def test_a_day_without_deliveries_has_no_times():
     figures = day_figures([cancelled("no_courier")], target_minutes=40)
 
     assert (figures.median_minutes, figures.p90_minutes, figures.within_target) == (None, None, None)
-
-
-def test_an_empty_day_has_no_figures_but_zero():
-    figures = day_figures([], target_minutes=40)
-
-    assert (figures.orders, figures.delivered, figures.unfinished, figures.cancelled) == (0, 0, 0, {})
-
-
-def test_a_plan_tells_its_outcomes_in_the_order_of_placement():
-    lived = day(order("b", placed=600, ready=610), order("a", placed=601, ready=1000), courier(off=700))
-
-    outcomes = planned_outcomes(plan_day(lived))
-
-    assert outcomes == (
-        Outcome(placed_at=36_000, ended_at=622 * 60, state=OrderState.DELIVERED),
-        Outcome(placed_at=36_060, ended_at=661 * 60, state=OrderState.CANCELLED, reason="no_courier"),
-    )

@@ -1,22 +1,27 @@
-"""A day's steps through the HTTP door of a running service."""
+"""Executes a day's steps over the HTTP API of a running service."""
 
 from typing import Any
 
 import msgspec
 
-from ..application.day.plan import Step, StepAction
-from ..application.orders.create_order import NewOrder
-from ..domain.errors import IllegalTransition, InvalidInput, NotConfigured, Unavailable
-from ..domain.lifecycle import OrderState
+from ...application.orders.create_order import NewOrder
+from ...domain.errors import IllegalTransition, InvalidInput, NotConfigured, Unavailable
+from ...domain.lifecycle import OrderState
+from .dispatch_plan import Step, StepAction
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
-class HttpDayDoor:
-    """Each step is one request. Without a token the actor goes in X-Actor; with one, the service knows who asks."""
+class HttpOrderClient:
+    """Sends one request for each step. The actor is the token's, or is sent in X-Actor if there is no token."""
 
     def __init__(self, url: str, *, token: str | None = None, connections: int = 10) -> None:
-        """Raises NotConfigured without the extra ``http``, InvalidInput for a URL that is none."""
+        """Create a client of the service at ``url``.
+
+        Raises:
+            NotConfigured: if the extra ``http`` is not installed.
+            InvalidInput: if ``url`` is not an HTTP URL.
+        """
         try:
             import httpx
         except ModuleNotFoundError as e:
@@ -32,40 +37,48 @@ class HttpDayDoor:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def take(self, step: Step, order: NewOrder) -> OrderState:
-        """Raises IllegalTransition as the service does, InvalidInput for what else it refuses, Unavailable."""
+    async def execute(self, step: Step, order: NewOrder) -> OrderState:
+        """Send the request for ``step``.
+
+        Raises:
+            IllegalTransition: if the order's state does not allow the step.
+            InvalidInput: if the service refuses the request for any other reason.
+            Unavailable: if the service cannot be reached, fails, or is not orderflow.
+        """
         method, path, body = _request(step, order)
         headers = {"Content-Type": "application/json"} | ({"X-Actor": str(step.actor)} if self._trusted else {})
         try:
-            answer = await self._client.request(method, path, content=_encoder.encode(body), headers=headers)
+            response = await self._client.request(method, path, content=_encoder.encode(body), headers=headers)
         except self._httpx.TransportError as e:
             raise Unavailable(str(self._client.base_url), repr(e)) from e
-        said = self._said(answer)
-        if answer.is_success:
-            return OrderState(said["state"])
-        if said.get("code") == IllegalTransition.code:
+        answer = self._body(response)
+        if response.is_success:
+            return OrderState(answer["state"])
+        if answer.get("code") == IllegalTransition.code:
             raise IllegalTransition(
                 order_id=order.order_id or "",
                 action=step.action,
-                state=said["state"],
-                allowed=tuple(said.get("allowed", ())),
-                guard=said.get("guard", ""),
-                unlock=said.get("unlock", ""),
+                state=answer["state"],
+                allowed=tuple(answer.get("allowed", ())),
+                guard=answer.get("guard", ""),
+                unlock=answer.get("unlock", ""),
             )
-        if answer.status_code >= 500:
-            raise Unavailable(str(self._client.base_url), str(said.get("detail", answer.status_code)))
-        raise InvalidInput(f"{method} {path}", str(said.get("detail", said)), "see the service's answer")
+        if response.status_code >= 500:
+            raise Unavailable(str(self._client.base_url), str(answer.get("detail", response.status_code)))
+        raise InvalidInput(f"{method} {path}", str(answer.get("detail", answer)), "see the service's response")
 
-    def _said(self, answer: Any) -> dict[str, Any]:
-        """The JSON object of an answer. Raises Unavailable: without one it is not orderflow that answers."""
+    def _body(self, response: Any) -> dict[str, Any]:
+        """The JSON object in the response. Raises Unavailable if there is none: the server is not orderflow then."""
         try:
-            said = answer.json()
+            body = response.json()
         except ValueError:
-            said = None
-        if not isinstance(said, dict):
-            kind = answer.headers.get("Content-Type", "no content type")
-            raise Unavailable(str(self._client.base_url), f"it is no orderflow: {answer.status_code}, {kind}")
-        return said
+            body = None
+        if not isinstance(body, dict):
+            kind = response.headers.get("Content-Type", "no content type")
+            raise Unavailable(
+                str(self._client.base_url), f"the server is not orderflow: {response.status_code}, {kind}"
+            )
+        return body
 
 
 def _request(step: Step, order: NewOrder) -> tuple[str, str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""``orderflow replay``, ``simulate`` and ``demo``: a day of meal delivery, lived."""
+"""``orderflow simulate`` and ``orderflow demo``: a simulated day of food delivery."""
 
 import asyncio
 import logging
@@ -11,46 +11,60 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from attrs import evolve, frozen
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ...application.day.clock import DAY_DATE, VirtualClock
-from ...application.day.day import Day
-from ...application.day.figures import DayFigures, day_figures
-from ...application.day.live import LiveDay, LivedDay, OrderClient, RateLimit, ScaledPace, UseCaseDoor, VirtualPace
-from ...application.day.plan import plan_day
-from ...application.day.reading import read_day
-from ...application.day.synthetic import synthesise
-from ...application.day.writing import write_day
 from ...domain.errors import InvalidInput, OrderExists
 from ..container import CONSUMERS, container_for
-from ..day_over_http import HttpDayDoor
 from ..processes import run_parts
 from ..settings import Settings
+from ..simulation.clock import DEFAULT_DATE, VirtualClock
+from ..simulation.day import Day
+from ..simulation.day_files import read_day, write_day
+from ..simulation.dispatch_plan import plan_day
+from ..simulation.figures import DayFigures, day_figures
+from ..simulation.generate_day import generate_day
+from ..simulation.http_driver import HttpOrderClient
+from ..simulation.run_day import (
+    DayResult,
+    InProcessOrderClient,
+    OrderClient,
+    RateLimit,
+    RunDay,
+    ScaledPace,
+    VirtualPace,
+)
 from ..wiring.lifespan import opened
 from .check import check_table
 from .lag import caught_up, refuse_negative
 from .session import rows, session
+
+app = App(name="simulate", help="Simulate a day of food delivery.")
 
 DEMO_ORDERS = 300
 DEMO_SEED = 7
 
 
 @frozen(kw_only=True)
-class DayReport:
-    """``seconds`` of wall time, of living the day alone; ``events`` are those that the day added to the log."""
+class SimulationReport:
+    """The result of a run.
+
+    ``seconds`` is the wall-clock time of the steps alone. ``events`` is the number of events that the run added to the
+    log, ``waiting`` the number that the relay and each consumer have not processed; both are None over HTTP.
+    """
 
     day: str
     figures: DayFigures
     seconds: float
     orders_per_second: float
     steps_per_second: float
-    ended_by_themselves: int
+    ended_early: int
     events: int | None
     waiting: dict[str, int] | None
 
 
-async def replay(
+@app.command
+async def run(
     folder: Path,
     /,
     *,
@@ -59,16 +73,17 @@ async def replay(
     url: str | None = None,
     token: str | None = None,
     prefix: str | None = None,
-    on: Annotated[str, Parameter(help="the date that the day gets")] = DAY_DATE.isoformat(),
+    on: Annotated[str, Parameter(help="the date of the simulated day")] = DEFAULT_DATE.isoformat(),
     consumers: Annotated[
-        bool | None, Parameter(help="run the consumers here too (default: where there is no Kafka)")
+        bool | None, Parameter(help="run the consumers in this process (default: only without Kafka)")
     ] = None,
-    wait: Annotated[float, Parameter(help="seconds that relay and consumers get to catch up at the end")] = 60.0,
+    wait: Annotated[float, Parameter(help="seconds for the relay and the consumers to catch up at the end")] = 60.0,
 ) -> int:
-    """Live the day in FOLDER (orders.txt, couriers.txt, restaurants.txt, instance_parameters.txt).
+    """Run the day in FOLDER (orders.txt, couriers.txt, restaurants.txt, instance_parameters.txt).
 
-    --speed N lives N seconds of the day in one; max goes as fast as it can on a clock of its own, so that the same
-    day twice makes the same events. --workers N lives many orders at once. --url goes through a running HTTP door.
+    --speed N runs N seconds of the day per second; max uses a virtual clock and never waits, so that the same day
+    always produces the same events. --workers N processes N orders concurrently. --url uses the HTTP API of a running
+    service.
     """
     day = read_day(folder)
     pace = _speed(speed)
@@ -82,21 +97,20 @@ async def replay(
     if url is not None:
         report = await _over_http(day, url, token, pace, workers, prefix)
     else:
-        report = await _here(session().settings, day, pace, midnight, workers, prefix, consumers, wait)
+        report = await _in_process(session().settings, day, pace, midnight, workers, prefix, consumers, wait)
     _show(report)
     return 1 if report.figures.unfinished or any((report.waiting or {}).values()) else 0
 
 
-def simulate(folder: Path, /, *, orders: int = 500, seed: int = 1) -> None:
-    """Write a made-up day into FOLDER, in the format that `replay` reads; the same seed makes the same day."""
-    if orders < 1:
-        raise InvalidInput("orders", str(orders), "1 or more")
-    day = synthesise(orders, seed)
+@app.command
+def generate(folder: Path, /, *, orders: int = 500, seed: int = 1) -> None:
+    """Generate a day and write it to FOLDER, for `simulate run`. The same seed generates the same day."""
+    day = generate_day(orders, seed)
     try:
         write_day(day, folder)
     except OSError as e:
         raise InvalidInput(
-            str(folder), f"cannot be written: {e.strerror}", "a folder that is there, or can be made"
+            str(folder), f"cannot be written: {e.strerror}", "an existing folder, or one that can be created"
         ) from e
     session().show(
         {"folder": str(folder), "orders": len(day.orders), "couriers": len(day.couriers)},
@@ -105,7 +119,7 @@ def simulate(folder: Path, /, *, orders: int = 500, seed: int = 1) -> None:
 
 
 async def demo(*, orders: int = DEMO_ORDERS, seed: int = DEMO_SEED) -> int:
-    """Live a made-up day on a new SQLite database with all three consumers, then check every order."""
+    """Run a generated day on a temporary SQLite database with all three consumers, then check every order."""
     with tempfile.TemporaryDirectory(prefix="orderflow-demo-") as folder:
         settings = evolve(
             session().settings,
@@ -114,10 +128,10 @@ async def demo(*, orders: int = DEMO_ORDERS, seed: int = DEMO_SEED) -> int:
             publishing="log",
             notification_channels=("log",),
         )
-        day = synthesise(orders, seed)
+        day = generate_day(orders, seed)
         session().say(f"a day of {len(day.orders)} orders and {len(day.couriers)} couriers, on {settings.database_url}")
         with _quiet():
-            report = await _here(settings, day, None, DAY_DATE, 1, None, True, 60.0)
+            report = await _in_process(settings, day, None, DEFAULT_DATE, 1, None, True, 60.0)
         async with _container(settings) as container:
             checked = await container.check()()
     if session().json:
@@ -131,7 +145,7 @@ async def demo(*, orders: int = DEMO_ORDERS, seed: int = DEMO_SEED) -> int:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the thousands of notifications that would hide what the progress bar and the tables tell."""
+    """Suppress the log lines of the notifications, which would bury the progress bar and the tables."""
     logger = logging.getLogger("orderflow")
     level = logger.level
     logger.setLevel(max(logging.WARNING, logger.getEffectiveLevel()))
@@ -142,7 +156,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _speed(speed: str) -> float | None:
-    """Seconds of the day in one, or None for max."""
+    """Parse the seconds of the day per second; None stands for max."""
     if speed == "max":
         return None
     try:
@@ -154,7 +168,7 @@ def _speed(speed: str) -> float | None:
     return number
 
 
-async def _here(
+async def _in_process(
     settings: Settings,
     day: Day,
     speed: float | None,
@@ -163,23 +177,23 @@ async def _here(
     prefix: str | None,
     consumers: bool | None,
     wait: float,
-) -> DayReport:
+) -> SimulationReport:
     clock = VirtualClock() if speed is None else None
     with_consumers = not settings.uses_kafka if consumers is None else consumers
     async with _container(settings, clock) as container:
-        await _refuse_a_second_time(container, day, prefix)
+        await _refuse_second_run(container, day, prefix)
         before = sum((await container.storage().log.heads()).values())
         async with _consuming(container) if with_consumers else nullcontext():
             pace: RateLimit = _scaled(day, speed) if clock is None else VirtualPace(clock, midnight)
-            lived, seconds = await _live(day, UseCaseDoor(container.use_cases()), pace, workers, prefix)
+            result, seconds = await _run(day, InProcessOrderClient(container.use_cases()), pace, workers, prefix)
             waiting = {each.reader: each.events for each in await caught_up(container, wait) if not each.paused}
         events = sum((await container.storage().log.heads()).values()) - before
-    return _report(day, lived, seconds, events, waiting)
+    return _report(day, result, seconds, events, waiting)
 
 
 @asynccontextmanager
 async def _consuming(container: Any) -> AsyncIterator[None]:
-    """All consumers run here meanwhile."""
+    """Run all consumers in this process for the duration of the context."""
     stop = asyncio.Event()
     running = asyncio.create_task(run_parts(container, consumers=CONSUMERS, stop=stop))
     try:
@@ -192,28 +206,28 @@ async def _consuming(container: Any) -> AsyncIterator[None]:
 
 async def _over_http(
     day: Day, url: str, token: str | None, speed: float | None, workers: int, prefix: str | None
-) -> DayReport:
-    door = HttpDayDoor(url, token=token, connections=workers)
+) -> SimulationReport:
+    client = HttpOrderClient(url, token=token, connections=workers)
     try:
         pace: RateLimit = VirtualPace(VirtualClock()) if speed is None else _scaled(day, speed)
-        lived, seconds = await _live(day, door, pace, workers, prefix)
+        result, seconds = await _run(day, client, pace, workers, prefix)
     finally:
-        await door.close()
-    return _report(day, lived, seconds, None, None)
+        await client.close()
+    return _report(day, result, seconds, None, None)
 
 
-async def _live(
-    day: Day, door: OrderClient, pace: RateLimit, workers: int, prefix: str | None
-) -> tuple[LivedDay, float]:
+async def _run(
+    day: Day, client: OrderClient, pace: RateLimit, workers: int, prefix: str | None
+) -> tuple[DayResult, float]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=session().talk) as progress:
-        steps = progress.add_task(f"living {day.name}", total=None)
-        live = LiveDay(
-            door, pace, workers, prefix, progress=lambda done, of: progress.update(steps, completed=done, total=of)
+        steps = progress.add_task(f"simulating {day.name}", total=None)
+        run_day = RunDay(
+            client, pace, workers, prefix, progress=lambda done, of: progress.update(steps, completed=done, total=of)
         )
         began = time.perf_counter()
-        lived = await live(day, currency=session().settings.currency)
-        return lived, time.perf_counter() - began
+        result = await run_day(day, currency=session().settings.currency)
+        return result, time.perf_counter() - began
 
 
 def _scaled(day: Day, speed: float | None) -> ScaledPace:
@@ -221,13 +235,13 @@ def _scaled(day: Day, speed: float | None) -> ScaledPace:
     return ScaledPace(speed or 1.0, first, time.monotonic, time.monotonic())
 
 
-async def _refuse_a_second_time(container: Any, day: Day, prefix: str | None) -> None:
-    """A day's orders have ids of their own, so it can be lived once in one database."""
+async def _refuse_second_run(container: Any, day: Day, prefix: str | None) -> None:
+    """Refuse a day whose orders exist already: their ids are fixed, so a database can hold one run per prefix."""
     if not day.orders:
         return
     first = f"{f'{day.name}-' if prefix is None else prefix}{day.orders[0].id}"
     if await container.storage().audit.many([first]):
-        raise OrderExists(first, ("this day was lived here already; give another --prefix",))
+        raise OrderExists(first, ("this day has been run on this database before; use another --prefix",))
 
 
 @asynccontextmanager
@@ -237,42 +251,41 @@ async def _container(settings: Settings, clock: VirtualClock | None = None) -> A
         yield container
 
 
-def _report(day: Day, lived: LivedDay, seconds: float, events: int | None, waiting: dict[str, int] | None) -> DayReport:
-    figures = day_figures(lived.outcomes.values(), target_minutes=day.parameters.target_click_to_door)
-    return DayReport(
+def _report(
+    day: Day, result: DayResult, seconds: float, events: int | None, waiting: dict[str, int] | None
+) -> SimulationReport:
+    figures = day_figures(result.outcomes.values(), target_minutes=day.parameters.target_click_to_door)
+    return SimulationReport(
         day=day.name,
         figures=figures,
         seconds=seconds,
         orders_per_second=figures.orders / seconds if seconds else 0.0,
-        steps_per_second=lived.steps / seconds if seconds else 0.0,
-        ended_by_themselves=len(lived.overtaken),
+        steps_per_second=result.steps / seconds if seconds else 0.0,
+        ended_early=len(result.ended_early),
         events=events,
         waiting=waiting,
     )
 
 
-def _show(report: DayReport) -> None:
+def _show(report: SimulationReport) -> None:
     f = report.figures
     within = None if f.within_target is None else f"{f.within_target:.0%} of {f.target_minutes:g} min"
-    told: list[tuple[str, object]] = [
+    lines: list[tuple[str, object]] = [
         ("orders", f.orders),
         ("delivered", f.delivered),
         *((f"cancelled: {reason}", count) for reason, count in f.cancelled.items()),
         ("unfinished", f.unfinished),
         ("click to door, median", None if f.median_minutes is None else f"{f.median_minutes:.1f} min"),
         ("click to door, 90th percentile", None if f.p90_minutes is None else f"{f.p90_minutes:.1f} min"),
-        (
-            "within the target",
-            within,
-        ),
-        ("lived in", f"{report.seconds:.1f} s"),
-        ("orders a second", report.orders_per_second),
-        ("steps a second", report.steps_per_second),
+        ("within the target", within),
+        ("duration", f"{report.seconds:.1f} s"),
+        ("orders per second", report.orders_per_second),
+        ("steps per second", report.steps_per_second),
     ]
     if report.events is not None and report.waiting is not None:
-        told.append(("events in the log", report.events))
-        told += [
+        lines.append(("events in the log", report.events))
+        lines += [
             (f"{'published' if name == 'relay' else f'handled by {name}'}", f"all but {left}" if left else "all")
             for name, left in report.waiting.items()
         ]
-    session().show(report, rows(report.day, "", of=told))
+    session().show(report, rows(report.day, "", of=lines))

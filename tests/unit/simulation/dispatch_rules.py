@@ -1,7 +1,7 @@
-"""The rules of a day, checked on a finished plan by looking at everybody at every moment.
+"""Checks a finished plan against the rules of dispatch, by examining every courier at every moment.
 
-Nothing here follows the planner: there is no queue and no grid, times are exact fractions, and whoever was free is
-found out from what they were doing.
+It shares nothing with the planner: it has no queue, times are exact fractions, and free couriers are derived from the
+steps.
 """
 
 from bisect import bisect_left
@@ -13,13 +13,13 @@ from math import floor
 from operator import attrgetter
 
 from attrs import frozen
-from orderflow.application.day.day import Courier, Day, DayOrder
-from orderflow.application.day.plan import Step, StepAction
+from orderflow.entrypoints.simulation.day import Courier, Day, DayOrder
+from orderflow.entrypoints.simulation.dispatch_plan import Step, StepAction
 
 
 @frozen
 class Job:
-    """One order in one courier's hands, in seconds since midnight."""
+    """One order delivered by one courier; times are in seconds since midnight."""
 
     order: DayOrder
     courier: Courier
@@ -30,12 +30,12 @@ class Job:
 
     @cached_property
     def turn(self) -> tuple[int, tuple[int, int, str]]:
-        """When it is its turn: within one second, in the order of the queue."""
+        """The sort key of assignments: within one second, the order of the queue."""
         return self.taken, _queue(self.order)
 
 
 def broken_rules(day: Day, steps: tuple[Step, ...]) -> list[str]:
-    """What ``steps`` do that a day does not allow, in words; nothing where all is well."""
+    """Describe what in ``steps`` breaks the rules; empty if nothing does."""
     jobs = _jobs(day, steps)
     return [
         *_paths(day, steps),
@@ -53,7 +53,7 @@ def _seconds(minutes: float) -> int:
 
 
 def _jobs(day: Day, steps: tuple[Step, ...]) -> list[Job]:
-    """The jobs in the order in which they were taken, within one second by turn."""
+    """The jobs in the order of their assignment."""
     orders = {order.id: order for order in day.orders}
     couriers = {courier.id: courier for courier in day.couriers}
     at: dict[str, dict[StepAction, Step]] = defaultdict(dict)
@@ -99,7 +99,7 @@ def _paths(day: Day, steps: tuple[Step, ...]) -> list[str]:
 
 
 def _ways(day: Day, jobs: list[Job]) -> list[str]:
-    """A way takes the seconds that it must, rounded up: n seconds reach, n - 1 do not."""
+    """Travel times are rounded up: n seconds are enough, n - 1 are not."""
     restaurants = {restaurant.id: (restaurant.x, restaurant.y) for restaurant in day.restaurants}
     speed = Fraction(day.parameters.metres_per_minute) / 60
     wrong = []
@@ -132,7 +132,7 @@ def _on_shift(jobs: list[Job]) -> list[str]:
 
 
 def _nearest(day: Day, jobs: list[Job]) -> list[str]:
-    """Nobody who was free stood nearer. Within one second the orders are served in their turn."""
+    """No free courier was nearer. Within one second, orders are assigned in the order of the queue."""
     restaurants = {restaurant.id: (restaurant.x, restaurant.y) for restaurant in day.restaurants}
     own_jobs = _by_courier(jobs)
     shifts = _shifts(day)
@@ -158,7 +158,7 @@ def _squared(start: tuple[float, float], end: tuple[float, float]) -> Fraction |
 
 @cache
 def _exact(metres: float) -> Fraction | int:
-    """The number without a rounding in what is done with it; whole ones stay quick."""
+    """The exact number; an int if it is whole, because that is faster."""
     return int(metres) if metres == int(metres) else Fraction(metres)
 
 
@@ -170,7 +170,7 @@ def _by_courier(jobs: list[Job]) -> dict[str, list[Job]]:
 
 
 def _waiting(day: Day, steps: tuple[Step, ...], jobs: list[Job]) -> list[str]:
-    """An order waits, and in the end in vain, only while nobody is free for it and those before it are served first."""
+    """An order waits or is cancelled only if no courier is free, and the orders before it in the queue come first."""
     patience = _seconds(day.parameters.maximum_click_to_door)
     taken = {job.order.id: job.taken for job in jobs}
     own_jobs = _by_courier(jobs)
@@ -203,7 +203,7 @@ def _queue(order: DayOrder) -> tuple[int, int, str]:
 
 
 def _free_before(own: list[Job], since: int, until: int) -> int | None:
-    """The first second from ``since`` and before ``until`` at whose end somebody with those jobs is free, if any."""
+    """The first second from ``since`` and before ``until`` at the end of which a courier with those jobs is free."""
     for job in own:
         if job.taken <= since < job.done:
             since = job.done

@@ -1,34 +1,34 @@
-"""A plan lived by orders of the pure domain: no store, no clock, no use-case."""
+"""Applies a plan to orders of the domain, without storage, clock or use-cases."""
 
 from collections import defaultdict
 from collections.abc import Mapping
 
 from attrs import frozen
-from orderflow.application.day.clock import DAY_DATE, moment
-from orderflow.application.day.day import Day
-from orderflow.application.day.placement import placement
-from orderflow.application.day.plan import Step, StepAction, plan_day
 from orderflow.domain.events import OrderEvent
 from orderflow.domain.order import Change, Order
 from orderflow.domain.payment import PaymentMethod
+from orderflow.entrypoints.simulation.clock import DEFAULT_DATE, time_at
+from orderflow.entrypoints.simulation.day import Day
+from orderflow.entrypoints.simulation.dispatch_plan import Step, StepAction, plan_day
+from orderflow.entrypoints.simulation.placement import placement
 
 
 @frozen
-class Replay:
-    """What the orders are in the end, and the events of each in the order in which they happened."""
+class Histories:
+    """The orders at the end of the day, and the events of each in sequence."""
 
     orders: Mapping[str, Order]
     events: Mapping[str, list[OrderEvent]]
 
 
-def replay(day: Day) -> Replay:
-    """``day`` lived to its end, cards paid. Raises CommandRefused where the plan asks for what an order refuses."""
+def order_histories(day: Day) -> Histories:
+    """Apply the plan of ``day``, with the cards paid. Raises CommandRefused if an order refuses a step."""
     placements = {order.id: placement(day, order) for order in day.orders}
     cards = {order_id for order_id, new in placements.items() if new.payment_method is not PaymentMethod.CASH}
     orders: dict[str, Order] = {}
     events: dict[str, list[OrderEvent]] = defaultdict(list)
     for step in plan_day(day, cards=cards):
-        at = moment(DAY_DATE, step.at)
+        at = time_at(DEFAULT_DATE, step.at)
         if step.action is StepAction.PLACE:
             new = placements[step.order_id]
             change = Order.place(
@@ -49,11 +49,11 @@ def replay(day: Day) -> Replay:
         assert change.events, f"{step} changed nothing"
         orders[step.order_id] = change.order
         events[step.order_id] += change.events
-    return Replay(orders, events)
+    return Histories(orders, events)
 
 
 def _change(order: Order, step: Step) -> Change:
-    at = moment(DAY_DATE, step.at)
+    at = time_at(DEFAULT_DATE, step.at)
     match step.action:
         case StepAction.PAY:
             return order.record_payment(paid=True, by=step.actor, at=at)

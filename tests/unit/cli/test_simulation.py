@@ -1,4 +1,4 @@
-"""``simulate`` and ``replay``: the same day twice tells the same story, byte for byte."""
+"""``simulate`` and ``demo``: the same day always produces the same events, byte for byte."""
 
 import shutil
 import sqlite3
@@ -16,25 +16,25 @@ from tests.support.servers import free_port
 ORDERS = 10
 
 
-def told(cli: CommandLine) -> Mapping[str, Sequence[bytes]]:
-    """The body of every event by order, in sequence."""
+def events(cli: CommandLine) -> Mapping[str, Sequence[bytes]]:
+    """The bodies of all events by order, in sequence."""
     with closing(sqlite3.connect(cli.file)) as database:
         rows = database.execute("SELECT order_id, body FROM order_events ORDER BY order_id, sequence").fetchall()
-    stories: dict[str, list[bytes]] = {}
+    bodies: dict[str, list[bytes]] = {}
     for order_id, body in rows:
-        stories.setdefault(order_id, []).append(body)
-    return stories
+        bodies.setdefault(order_id, []).append(body)
+    return bodies
 
 
 def contents(folder: Path) -> Mapping[str, bytes]:
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
-def test_a_made_up_day_is_the_same_for_the_same_seed_and_another_for_another(cli: CommandLine, tmp_path: Path) -> None:
+def test_the_same_seed_generates_the_same_day_and_another_seed_another(cli: CommandLine, tmp_path: Path) -> None:
     first, again, other = (tmp_path / name / "day" for name in ("first", "again", "other"))
 
     for folder, seed in ((first, "8"), (again, "8"), (other, "9")):
-        cli.json("simulate", folder, "--orders", "12", "--seed", seed)
+        cli.json("simulate", "generate", folder, "--orders", "12", "--seed", seed)
 
     assert contents(first) == contents(again)
     assert contents(first) != contents(other)
@@ -44,75 +44,75 @@ def test_a_made_up_day_is_the_same_for_the_same_seed_and_another_for_another(cli
 def test_a_folder_that_cannot_be_written_is_named(cli: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
 
-    answer = cli("simulate", tmp_path / "file" / "day")
+    answer = cli("simulate", "generate", tmp_path / "file" / "day")
 
     assert (answer.code, answer.out) == (2, "")
     assert "file" in answer.err
 
 
-def test_a_day_ends_with_every_order_ended_and_all_consumers_caught_up(cli: CommandLine, small_day: Path) -> None:
-    report = cli.json("replay", small_day)
+def test_a_run_ends_every_order_and_all_consumers_catch_up(cli: CommandLine, small_day: Path) -> None:
+    report = cli.json("simulate", "run", small_day)
 
     assert report["figures"]["orders"] == ORDERS
     assert report["figures"]["unfinished"] == 0
     assert report["waiting"] == {"notifications": 0, "analytics": 0, "inventory": 0}
-    assert report["events"] == sum(map(len, told(cli).values()))
+    assert report["events"] == sum(map(len, events(cli).values()))
     assert cli.json("check")["clean"] is True
 
 
-def test_the_table_of_a_day_names_what_an_operator_asks_for(cli: CommandLine, small_day: Path) -> None:
-    answer = cli("replay", small_day)
+def test_a_run_prints_a_table_of_its_figures(cli: CommandLine, small_day: Path) -> None:
+    answer = cli("simulate", "run", small_day)
 
     words = ("orders", "delivered", "click to door, median", "90th percentile", "events in the log", "handled by")
     assert answer.code == 0
     assert [word for word in words if word not in answer.out] == []
-    assert "living small" in answer.err
+    assert "simulating small" in answer.err
 
 
-def test_the_same_day_on_two_databases_makes_the_same_events_byte_for_byte(
+def test_the_same_day_on_two_databases_produces_the_same_events_byte_for_byte(
     cli: CommandLine, lived_once: CommandLine, small_day: Path
 ) -> None:
-    cli.json("replay", small_day, "--speed", "max")
+    cli.json("simulate", "run", small_day, "--speed", "max")
 
-    assert told(cli) == told(lived_once)
-    assert len(told(cli)) == ORDERS
+    assert events(cli) == events(lived_once)
+    assert len(events(cli)) == ORDERS
 
 
-def test_many_workers_make_the_same_events_in_each_order(
+def test_several_workers_produce_the_same_events_in_each_order(
     cli: CommandLine, lived_once: CommandLine, small_day: Path
 ) -> None:
-    cli.json("replay", small_day, "--workers", "4")
+    cli.json("simulate", "run", small_day, "--workers", "4")
 
-    assert told(cli) == told(lived_once)
+    assert events(cli) == events(lived_once)
 
 
-def test_a_day_lived_at_a_speed_takes_its_time_and_ends_every_order(cli: CommandLine, small_day: Path) -> None:
-    report = cli.json("replay", small_day, "--speed", "30000")
+def test_a_run_at_a_speed_takes_its_time_and_ends_every_order(cli: CommandLine, small_day: Path) -> None:
+    report = cli.json("simulate", "run", small_day, "--speed", "30000")
 
     assert report["figures"]["unfinished"] == 0
     assert report["figures"]["orders"] == ORDERS
     assert report["seconds"] > 0.5
 
 
-def test_the_same_day_is_refused_a_second_time_in_one_database(lived: CommandLine, small_day: Path) -> None:
-    before = told(lived)
+def test_a_second_run_of_a_day_on_the_same_database_is_refused(lived: CommandLine, small_day: Path) -> None:
+    before = events(lived)
 
-    answer = lived("replay", small_day)
+    answer = lived("simulate", "run", small_day)
 
     assert (answer.code, answer.out) == (4, "")
     assert "--prefix" in answer.err
-    assert told(lived) == before
+    assert events(lived) == before
 
 
-def test_another_prefix_lives_the_day_again_beside_the_first(lived: CommandLine, small_day: Path) -> None:
-    lived.json("replay", small_day, "--prefix", "again-")
+def test_another_prefix_allows_a_second_run(lived: CommandLine, small_day: Path) -> None:
+    lived.json("simulate", "run", small_day, "--prefix", "again-")
 
-    assert len(told(lived)) == 2 * ORDERS
+    assert len(events(lived)) == 2 * ORDERS
     assert lived.json("check")["clean"] is True
 
 
-def test_a_day_may_be_given_another_date(cli: CommandLine, small_day: Path) -> None:
-    cli.json("replay", small_day, "--on", "2025-06-01")
+def test_a_run_can_have_another_date(cli: CommandLine, small_day: Path) -> None:
+    cli.json("simulate", "run", small_day, "--on", "2025-06-01")
 
     created = {order["createdAt"][:10] for order in cli.json("orders", "list")["orders"]}
     assert created == {"2025-06-01"}
@@ -127,11 +127,11 @@ def test_a_broken_row_is_refused_with_its_file_line_and_column(
     rows[3] = "\t".join([*cells[:3], "noon", *cells[4:]])
     (tmp_path / "broken" / "orders.txt").write_text("\n".join(rows) + "\n")
 
-    answer = cli("replay", tmp_path / "broken")
+    answer = cli("simulate", "run", tmp_path / "broken")
 
     assert (answer.code, answer.out) == (2, "")
     assert "orders.txt:4: placement_time" in answer.err
-    assert told(cli) == {}
+    assert events(cli) == {}
 
 
 @pytest.mark.parametrize(
@@ -148,24 +148,24 @@ def test_a_broken_row_is_refused_with_its_file_line_and_column(
     ],
     ids=str,
 )
-def test_a_replay_that_is_asked_for_wrongly_exits_2_and_lives_nothing(
+def test_a_run_with_an_invalid_option_exits_2_and_creates_no_orders(
     cli: CommandLine, small_day: Path, arguments: list[str], named: str
 ) -> None:
-    answer = cli("replay", small_day, *arguments)
+    answer = cli("simulate", "run", small_day, *arguments)
 
     assert (answer.code, answer.out) == (2, "")
     assert named.casefold() in answer.err.casefold()
-    assert told(cli) == {}
+    assert events(cli) == {}
 
 
-def test_a_service_that_does_not_answer_is_unavailable(cli: CommandLine, small_day: Path) -> None:
-    answer = cli("replay", small_day, "--url", f"http://127.0.0.1:{free_port()}")
+def test_a_service_that_does_not_respond_is_unavailable(cli: CommandLine, small_day: Path) -> None:
+    answer = cli("simulate", "run", small_day, "--url", f"http://127.0.0.1:{free_port()}")
 
     assert (answer.code, answer.out) == (5, "")
 
 
 class _Proxy(BaseHTTPRequestHandler):
-    """A server in front of nothing, with a page for people."""
+    """A proxy without a backend, which responds with an HTML page."""
 
     def do_POST(self) -> None:
         self.send_response(502)
@@ -174,26 +174,26 @@ class _Proxy(BaseHTTPRequestHandler):
         self.wfile.write(b"<h1>Bad gateway</h1>")
 
     def log_message(self, format: str, *args: object) -> None:
-        """Not a word."""
+        """Log nothing."""
 
 
-def test_a_url_where_something_else_answers_is_unavailable_and_says_so(cli: CommandLine, small_day: Path) -> None:
+def test_a_url_of_another_service_is_unavailable(cli: CommandLine, small_day: Path) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Proxy) as server:
         Thread(target=server.serve_forever, daemon=True).start()
 
-        answer = cli("replay", small_day, "--url", f"http://127.0.0.1:{server.server_port}")
+        answer = cli("simulate", "run", small_day, "--url", f"http://127.0.0.1:{server.server_port}")
 
         server.shutdown()
     assert (answer.code, answer.out) == (5, "")
-    assert "no orderflow: 502, text/html" in answer.err
+    assert "not orderflow: 502, text/html" in answer.err
 
 
-def test_a_demo_lives_a_day_and_ends_with_a_clean_check(cli: CommandLine) -> None:
-    told_here = cli.json("demo", "--orders", "10")
+def test_a_demo_ends_with_a_clean_check(cli: CommandLine) -> None:
+    report = cli.json("demo", "--orders", "10")
 
-    assert told_here["clean"] is True
-    assert told_here["day"]["figures"]["unfinished"] == 0
-    assert told(cli) == {}
+    assert report["clean"] is True
+    assert report["day"]["figures"]["unfinished"] == 0
+    assert events(cli) == {}
 
 
 def test_the_demo_shows_the_day_and_the_check(cli: CommandLine) -> None:

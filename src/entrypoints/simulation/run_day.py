@@ -1,0 +1,167 @@
+"""Runs a planned day: executes every step against the order service at its time."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import date
+from typing import Protocol
+
+from attrs import define, field, frozen
+
+from ...application.orders.create_order import NewOrder
+from ...application.orders.use_cases import UseCases
+from ...domain.errors import IllegalTransition
+from ...domain.lifecycle import OrderState
+from ...domain.payment import PaymentMethod
+from .clock import DEFAULT_DATE, VirtualClock, time_at
+from .day import Day
+from .dispatch_plan import Step, StepAction, plan_day
+from .figures import Outcome
+from .placement import placement
+
+
+class OrderClient(Protocol):
+    """Executes the steps of a plan, either in this process or over HTTP."""
+
+    async def execute(self, step: Step, order: NewOrder) -> OrderState:
+        """Execute ``step`` on ``order`` (whose id is the service's) and return the order's new state.
+
+        Raises:
+            IllegalTransition: if the service has ended the order already.
+            OrderFlowError: for any other failure.
+        """
+        ...
+
+
+@frozen
+class InProcessOrderClient:
+    """Calls the use-cases in this process."""
+
+    use_cases: UseCases
+
+    async def execute(self, step: Step, order: NewOrder) -> OrderState:
+        use_cases, order_id, by = self.use_cases, order.order_id or "", step.actor
+        match step.action:
+            case StepAction.PLACE:
+                return (await use_cases.create_order(order, by=by)).state
+            case StepAction.PAY:
+                return (await use_cases.record_payment(order_id, by=by)).state
+            case StepAction.PREPARE:
+                return (await use_cases.transition_order_state(order_id, OrderState.PREPARING, by=by)).state
+            case StepAction.ASSIGN:
+                return (await use_cases.assign_shipper(order_id, step.shipper_id or "", by=by)).state
+            case StepAction.SEND_OUT:
+                return (await use_cases.transition_order_state(order_id, OrderState.ON_THE_WAY, by=by)).state
+            case StepAction.DELIVER:
+                return (await use_cases.transition_order_state(order_id, OrderState.DELIVERED, by=by)).state
+            case StepAction.CANCEL:
+                return (await use_cases.cancel_order(order_id, step.reason or "", by=by)).state
+
+
+class RateLimit(Protocol):
+    """Decides when the next step is due."""
+
+    async def until(self, second: int) -> None:
+        """Return when it is ``second`` seconds after the day's midnight."""
+        ...
+
+
+@frozen
+class VirtualPace:
+    """Never waits: sets the virtual clock to the time of the step."""
+
+    clock: VirtualClock
+    date: date = DEFAULT_DATE
+
+    async def until(self, second: int) -> None:
+        self.clock.set(time_at(self.date, second))
+
+
+@frozen
+class ScaledPace:
+    """Runs ``speed`` seconds of the day per second, starting ``first`` seconds after the day's midnight."""
+
+    speed: float
+    first: int
+    now: Callable[[], float]
+    started: float
+
+    async def until(self, second: int) -> None:
+        wait = self.started + (second - self.first) / self.speed - self.now()
+        if wait > 0:
+            await asyncio.sleep(wait)
+
+
+@define
+class DayResult:
+    """Outcomes by the day's order ids. The service itself ended the orders in ``ended_early`` (out of stock, say)."""
+
+    outcomes: dict[str, Outcome] = field(factory=dict)
+    ended_early: set[str] = field(factory=set)
+    steps: int = 0
+    planned: int = 0
+
+
+@frozen
+class RunDay:
+    """Execute the steps of a day in the order of their times.
+
+    ``workers`` orders are processed concurrently, each order's steps in sequence. With one worker, the same day
+    produces the same log, byte for byte.
+
+    Raises:
+        OrderFlowError: from the client, at the first step that fails, unless the service has ended the order already.
+    """
+
+    client: OrderClient
+    pace: RateLimit
+    workers: int = 1
+    prefix: str | None = None
+    progress: Callable[[int, int], None] = lambda done, of: None
+
+    async def __call__(self, day: Day, *, currency: str = "USD") -> DayResult:
+        orders = {order.id: placement(day, order, prefix=self.prefix, currency=currency) for order in day.orders}
+        plan = plan_day(day, cards=_paid_by_card(orders))
+        result = DayResult(planned=len(plan))
+        shares: Mapping[int, list[Step]] = defaultdict(list)
+        share_of = {order_id: index % self.workers for index, order_id in enumerate(orders)}
+        for step in plan:
+            shares[share_of[step.order_id]].append(step)
+        await _all_or_first_failure([self._run(steps, orders, result) for steps in shares.values()])
+        return result
+
+    async def _run(self, steps: Sequence[Step], orders: Mapping[str, NewOrder], result: DayResult) -> None:
+        placed: dict[str, int] = {}
+        for step in steps:
+            if step.order_id not in result.ended_early:
+                await self.pace.until(step.at)
+                placed.setdefault(step.order_id, step.at)
+                try:
+                    state = await self.client.execute(step, orders[step.order_id])
+                except IllegalTransition as e:
+                    state = OrderState(e.state)
+                    if not state.terminal:
+                        raise
+                    result.ended_early.add(step.order_id)
+                result.outcomes[step.order_id] = Outcome(
+                    placed_at=placed[step.order_id],
+                    ended_at=step.at if state.terminal else None,
+                    state=state,
+                    reason=(step.reason or "by the service") if state is OrderState.CANCELLED else None,
+                )
+            result.steps += 1
+            self.progress(result.steps, result.planned)
+
+
+def _paid_by_card(orders: Mapping[str, NewOrder]) -> frozenset[str]:
+    return frozenset(id_ for id_, order in orders.items() if order.payment_method is not PaymentMethod.CASH)
+
+
+async def _all_or_first_failure(work: Sequence[Awaitable[None]]) -> None:
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
