@@ -195,8 +195,8 @@ def _pay(told: OrderFacts, event: PaymentProcessed) -> dict[str, Any]:
         raise _corrupt(event, f"{event.status} while {told.state}")
     if told.state is OrderState.DELIVERED and told.payment_status is PaymentStatus.PENDING:
         in_hand = event.method is PaymentMethod.CASH
-        on_flushed = told.delivered_at is None
-        if in_hand is not on_flushed or (in_hand and event.status is not PaymentStatus.PAID):
+        handed_over = told.delivered_at is None
+        if in_hand is not handed_over or (in_hand and event.status is not PaymentStatus.PAID):
             raise _corrupt(event, "pending cash is paid by the delivery itself, a card is not")
     return {"payment_status": event.status, "payment_method": event.method}
 
