@@ -1,6 +1,6 @@
 """The wire format: the JSON and the headers of the topic's records. docs/wire.md describes it."""
 
-from .codec import decode, decode_record, encode, read_envelope, record, refuse_larger, write_envelope
+from .codec import check_size, decode, decode_record, encode, read_envelope, record, write_envelope
 from .contract.json_schema import schemas
 from .dead_letter_headers import dead_letter_headers
 from .envelope import Envelope
@@ -45,7 +45,7 @@ __all__ = [
     "read_envelope",
     "record",
     "record_from",
-    "refuse_larger",
+    "check_size",
     "schemas",
     "summary",
     "time_of",

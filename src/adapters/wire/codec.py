@@ -12,8 +12,8 @@ from ...domain.errors import EventTooLarge, UndecodableEvent
 from ...domain.events import OrderEvent
 from .envelope import DATA, CreatedData, Envelope, EnvelopeOf, EventData
 from .fields import decoder, utc
-from .problems import UNREADABLE, contradictions, undecodable
-from .translation import Common, data_of, event_of, occurred_at_of
+from .problems import DECODING_ERRORS, contradictions, undecodable_event
+from .translation import EnvelopeFields, data_of, event_of, time_in_data
 
 _ENCODER = Encoder(decimal_format="number")
 _OUTER = decoder(EnvelopeOf[Raw])
@@ -25,7 +25,7 @@ def encode(event: OrderEvent) -> bytes:
     return write_envelope(_envelope(event))
 
 
-def refuse_larger(event: OrderEvent, body: bytes, limit: int) -> None:
+def check_size(event: OrderEvent, body: bytes, limit: int) -> None:
     """Raise EventTooLarge if ``body`` has more than ``limit`` bytes."""
     if len(body) > limit:
         raise EventTooLarge(event.order_id, event.type, len(body), limit)
@@ -33,7 +33,7 @@ def refuse_larger(event: OrderEvent, body: bytes, limit: int) -> None:
 
 def decode(body: bytes, *, sequence: int) -> OrderEvent:
     """Decode the event in ``body``, which does not contain its ``sequence``. Raises UndecodableEvent."""
-    envelope, data, at = _open(body)
+    envelope, data, at = _decode_envelope(body)
     return _event(envelope, data, at, sequence)
 
 
@@ -58,19 +58,19 @@ def record(
 
 def decode_record(record: LogRecord) -> OrderEvent:
     """Decode the event of ``record``. Raises UndecodableEvent, also if body and record contradict each other."""
-    envelope, data, at = _open(record.body)
+    envelope, data, at = _decode_envelope(record.body)
     if envelope.order_id != record.order_id:
-        raise _contradicted("orderId", envelope.order_id, record.order_id)
+        raise _contradiction("orderId", envelope.order_id, record.order_id)
     if envelope.type != record.type:
-        raise _contradicted("type", envelope.type, record.type)
+        raise _contradiction("type", envelope.type, record.type)
     if envelope.id != record.event_id:
-        raise _contradicted("id", envelope.id, record.event_id)
+        raise _contradiction("id", envelope.id, record.event_id)
     return _event(envelope, data, at, record.sequence)
 
 
 def read_envelope(body: bytes) -> Envelope:
     """Decode the envelope in ``body``. Unknown fields are ignored. Raises UndecodableEvent."""
-    envelope, data, _ = _open(body)
+    envelope, data, _ = _decode_envelope(body)
     return EnvelopeOf(
         id=envelope.id,
         type=envelope.type,
@@ -100,7 +100,7 @@ def _envelope(event: OrderEvent) -> Envelope:
     )
 
 
-def _open(body: bytes) -> tuple[EnvelopeOf[Raw], EventData, datetime]:
+def _decode_envelope(body: bytes) -> tuple[EnvelopeOf[Raw], EventData, datetime]:
     """Decode the envelope, its data, and its time in UTC."""
     path = ""
     try:
@@ -109,9 +109,9 @@ def _open(body: bytes) -> tuple[EnvelopeOf[Raw], EventData, datetime]:
         path = "data"
         data: EventData = _DATA[envelope.type].decode(envelope.data)
         at = utc(envelope.occurred_at)
-        utc(occurred_at_of(data))
-    except UNREADABLE as error:
-        raise undecodable(body, error, path) from error
+        utc(time_in_data(data))
+    except DECODING_ERRORS as error:
+        raise undecodable_event(body, error, path) from error
     if isinstance(data, CreatedData):
         for problem in contradictions(data):
             raise problem.error()
@@ -120,9 +120,9 @@ def _open(body: bytes) -> tuple[EnvelopeOf[Raw], EventData, datetime]:
 
 def _event(envelope: EnvelopeOf[Raw], data: EventData, at: datetime, sequence: int) -> OrderEvent:
     customer = "" if envelope.user_id is UNSET else envelope.user_id
-    said = Common(order_id=envelope.order_id, customer_id=customer, sequence=sequence, occurred_at=at)
-    return event_of(data, said)
+    common = EnvelopeFields(order_id=envelope.order_id, customer_id=customer, sequence=sequence, occurred_at=at)
+    return event_of(data, common)
 
 
-def _contradicted(field: str, body_says: str, record_says: str) -> UndecodableEvent:
-    return UndecodableEvent(field, f"it is {body_says}", f"{record_says}, as in the record")
+def _contradiction(field: str, in_body: str, in_record: str) -> UndecodableEvent:
+    return UndecodableEvent(field, f"it is {in_body}", f"{in_record}, as in the record")

@@ -11,20 +11,19 @@ from ...domain.text import identifier
 from .contract.header_schema import NUMBER, POSITIVE, TEXT
 from .envelope import DATA, Envelope
 from .fields import TIME, Time, decoder, utc
-from .problems import UNREADABLE, WHOLE, FieldProblem
+from .problems import DECODING_ERRORS, RECORD_VALUE, FieldProblem, truncated
 
 Headers = Sequence[tuple[str, bytes | None]]
 """Headers as Kafka's clients return them. The value of a header may be None."""
-Given = Mapping[str, bytes | None]
+HeaderValues = Mapping[str, bytes | None]
 
-SPECIFICATION = b"1.0"
-CONTENT_TYPE = b"application/json"
+_SPECVERSION = b"1.0"
+_CONTENT_TYPE = b"application/json"
 ADDRESS = frozenset({"bucket", "position", "epoch"})
 """The event's address in the log. Only a relay writes it, because only a relay publishes without gaps."""
-_SPECIFIED = ("ce_specversion", SPECIFICATION)
-_CONTENT = ("content-type", CONTENT_TYPE)
+_SPECVERSION_HEADER = ("ce_specversion", _SPECVERSION)
+_CONTENT_TYPE_HEADER = ("content-type", _CONTENT_TYPE)
 _DIGITS = 18
-_SHOWN = 80
 _TIME = decoder(Time)
 
 
@@ -34,24 +33,24 @@ def headers(record: LogRecord, *, source: str, epoch: int = FIRST_EPOCH) -> list
     ``source`` is the CloudEvents source, a URI reference that identifies this service.
     """
     bucket, position, order_id, sequence, type_, event_id, occurred_at, _, correlation_id, traceparent, _ = record
-    named = [
-        _SPECIFIED,
+    result = [
+        _SPECVERSION_HEADER,
         ("ce_id", event_id.encode()),
         ("ce_source", source.encode()),
         ("ce_type", type_.encode()),
         ("ce_subject", order_id.encode()),
         ("ce_time", encode(utc(occurred_at))[1:-1]),
-        _CONTENT,
+        _CONTENT_TYPE_HEADER,
         ("bucket", b"%d" % bucket),
         ("position", b"%d" % position),
         ("sequence", b"%d" % sequence),
         ("epoch", b"%d" % epoch),
     ]
     if correlation_id:
-        named.append(("correlation-id", correlation_id.encode()))
+        result.append(("correlation-id", correlation_id.encode()))
     if traceparent:
-        named.append(("traceparent", traceparent.encode()))
-    return named
+        result.append(("traceparent", traceparent.encode()))
+    return result
 
 
 def record_from(*, key: bytes | None, value: bytes | None, headers: Headers | None) -> LogRecord:
@@ -59,50 +58,50 @@ def record_from(*, key: bytes | None, value: bytes | None, headers: Headers | No
 
     The body is not decoded. Raises UndecodableEvent, whose field is ``headers/NAME``, ``key`` or ``value``.
     """
-    given = dict(headers or ())
-    order_id = _identifier(given, "ce_subject")
+    values = dict(headers or ())
+    order_id = _identifier(values, "ce_subject")
     for problem in key_problems(key, order_id):
         raise problem.error()
     if value is None:
-        raise UndecodableEvent(WHOLE, "it is missing", "an event; the topic has no tombstones")
+        raise UndecodableEvent(RECORD_VALUE, "it is missing", "an event; the topic has no tombstones")
     return LogRecord(
-        bucket=_number(given, "bucket"),
-        position=_positive(given, "position"),
+        bucket=_number(values, "bucket"),
+        position=_positive(values, "position"),
         order_id=order_id,
-        sequence=_positive(given, "sequence"),
-        type=_type(given, "ce_type"),
-        event_id=_identifier(given, "ce_id"),
-        occurred_at=_time(given, "ce_time"),
+        sequence=_positive(values, "sequence"),
+        type=_type(values, "ce_type"),
+        event_id=_identifier(values, "ce_id"),
+        occurred_at=_time(values, "ce_time"),
         body=value,
-        correlation_id=_text(given, "correlation-id"),
-        traceparent=_text(given, "traceparent"),
-        epoch=_epoch(given, "epoch"),
+        correlation_id=_text(values, "correlation-id"),
+        traceparent=_text(values, "traceparent"),
+        epoch=_epoch(values, "epoch"),
     )
 
 
 def header_problems(headers: Headers) -> list[FieldProblem]:
     """Find every header of the contract that is missing or invalid."""
-    given = dict(headers)
+    values = dict(headers)
     found = []
     for name, read in _READERS.items():
         try:
-            read(given, name)
+            read(values, name)
         except UndecodableEvent as error:
             found.append(FieldProblem(error.field, error.problem, error.allowed))
     return found
 
 
-def disagreements(headers: Headers, envelope: Envelope) -> list[FieldProblem]:
+def header_contradictions(headers: Headers, envelope: Envelope) -> list[FieldProblem]:
     """Find the headers that contradict the body."""
-    given = dict(headers)
-    told = {"ce_id": envelope.id, "ce_type": envelope.type, "ce_subject": envelope.order_id}
+    values = dict(headers)
+    in_body = {"ce_id": envelope.id, "ce_type": envelope.type, "ce_subject": envelope.order_id}
     found = [
-        FieldProblem(f"headers/{name}", f"it is {_shown(said)}", f"{body_says}, as in the body")
-        for name, body_says in told.items()
-        if (said := given.get(name)) is not None and said != body_says.encode()
+        FieldProblem(f"headers/{name}", f"it is {_shown(value)}", f"{expected}, as in the body")
+        for name, expected in in_body.items()
+        if (value := values.get(name)) is not None and value != expected.encode()
     ]
     try:
-        at = _time(given, "ce_time")
+        at = _time(values, "ce_time")
     except UndecodableEvent:
         return found
     if at != envelope.occurred_at:
@@ -111,7 +110,7 @@ def disagreements(headers: Headers, envelope: Envelope) -> list[FieldProblem]:
     return found
 
 
-def order_of(headers: Headers) -> str | None:
+def order_id_of(headers: Headers) -> str | None:
     """Return the order's id from the headers, or None if it is missing or invalid."""
     try:
         return _identifier(dict(headers), "ce_subject")
@@ -123,92 +122,91 @@ def key_problems(key: bytes | None, order_id: str | None) -> list[FieldProblem]:
     """Find what is wrong with the key. If ``order_id`` is not known, only its presence is checked."""
     if key is not None and order_id in (None, key.decode("ascii", "replace")):
         return []
-    said = "it is missing" if key is None else f"it is {_shown(key)}"
-    return [FieldProblem("key", said, f"the order's id{', ' + order_id if order_id else ''}")]
+    problem = "it is missing" if key is None else f"it is {_shown(key)}"
+    return [FieldProblem("key", problem, f"the order's id{', ' + order_id if order_id else ''}")]
 
 
-def _number(given: Given, name: str) -> int:
-    said = given.get(name)
-    if said is None or not said.isdigit() or len(said) > _DIGITS:
-        raise _wrong(name, said, NUMBER)
-    return int(said)
+def _number(values: HeaderValues, name: str) -> int:
+    value = values.get(name)
+    if value is None or not value.isdigit() or len(value) > _DIGITS:
+        raise _invalid_header(name, value, NUMBER)
+    return int(value)
 
 
-def _positive(given: Given, name: str) -> int:
-    said = given.get(name)
-    if said is None or not said.isdigit() or len(said) > _DIGITS or not (number := int(said)):
-        raise _wrong(name, said, POSITIVE)
+def _positive(values: HeaderValues, name: str) -> int:
+    value = values.get(name)
+    if value is None or not value.isdigit() or len(value) > _DIGITS or not (number := int(value)):
+        raise _invalid_header(name, value, POSITIVE)
     return number
 
 
-def _epoch(given: Given, name: str) -> int:
+def _epoch(values: HeaderValues, name: str) -> int:
     """Read the epoch. Records that were published before epochs were introduced belong to the first."""
-    return _positive(given, name) if name in given else FIRST_EPOCH
+    return _positive(values, name) if name in values else FIRST_EPOCH
 
 
-def _identifier(given: Given, name: str) -> str:
-    said = given.get(name)
+def _identifier(values: HeaderValues, name: str) -> str:
+    value = values.get(name)
     try:
-        return identifier(said and said.decode("ascii", "replace"), field=name)
+        return identifier(value and value.decode("ascii", "replace"), field=name)
     except InvalidInput as error:
-        raise _wrong(name, said, error.allowed) from error
+        raise _invalid_header(name, value, error.allowed) from error
 
 
-def _type(given: Given, name: str) -> str:
-    said = given.get(name)
-    kind = said.decode("ascii", "replace") if said else ""
+def _type(values: HeaderValues, name: str) -> str:
+    value = values.get(name)
+    kind = value.decode("ascii", "replace") if value else ""
     if kind not in DATA:
-        raise _wrong(name, said, ", ".join(DATA))
+        raise _invalid_header(name, value, ", ".join(DATA))
     return kind
 
 
-def _time(given: Given, name: str) -> datetime:
-    said = given.get(name)
+def _time(values: HeaderValues, name: str) -> datetime:
+    value = values.get(name)
     try:
-        return utc(_TIME.decode(b'"%s"' % (said or b"")))
-    except UNREADABLE as error:
-        raise _wrong(name, said, TIME) from error
+        return utc(_TIME.decode(b'"%s"' % (value or b"")))
+    except DECODING_ERRORS as error:
+        raise _invalid_header(name, value, TIME) from error
 
 
-def _text(given: Given, name: str) -> str:
+def _text(values: HeaderValues, name: str) -> str:
     try:
-        return (given.get(name) or b"").decode()
+        return (values.get(name) or b"").decode()
     except UnicodeDecodeError as error:
-        raise _wrong(name, given[name], TEXT) from error
+        raise _invalid_header(name, values[name], TEXT) from error
 
 
-def _exactly(wanted: bytes) -> Callable[[Given, str], bytes]:
-    def read(given: Given, name: str) -> bytes:
-        if given.get(name) != wanted:
-            raise _wrong(name, given.get(name), wanted.decode())
-        return wanted
+def _constant(expected: bytes) -> Callable[[HeaderValues, str], bytes]:
+    def read(values: HeaderValues, name: str) -> bytes:
+        if values.get(name) != expected:
+            raise _invalid_header(name, values.get(name), expected.decode())
+        return expected
 
     return read
 
 
-def _source(given: Given, name: str) -> str:
-    if not given.get(name):
-        raise _wrong(name, given.get(name), "a URI reference that identifies the producer")
-    return _text(given, name)
+def _source(values: HeaderValues, name: str) -> str:
+    if not values.get(name):
+        raise _invalid_header(name, values.get(name), "a URI reference that identifies the producer")
+    return _text(values, name)
 
 
-def _wrong(name: str, said: bytes | None, allowed: str) -> UndecodableEvent:
-    return UndecodableEvent(f"headers/{name}", "it is missing" if said is None else f"it is {_shown(said)}", allowed)
+def _invalid_header(name: str, value: bytes | None, allowed: str) -> UndecodableEvent:
+    return UndecodableEvent(f"headers/{name}", "it is missing" if value is None else f"it is {_shown(value)}", allowed)
 
 
-def _shown(said: bytes) -> str:
-    text = said.decode(errors="backslashreplace")
-    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+def _shown(value: bytes) -> str:
+    return repr(truncated(value.decode(errors="backslashreplace")))
 
 
-_READERS: Mapping[str, Callable[[Given, str], object]] = {
-    "ce_specversion": _exactly(SPECIFICATION),
+_READERS: Mapping[str, Callable[[HeaderValues, str], object]] = {
+    "ce_specversion": _constant(_SPECVERSION),
     "ce_id": _identifier,
     "ce_source": _source,
     "ce_type": _type,
     "ce_subject": _identifier,
     "ce_time": _time,
-    "content-type": _exactly(CONTENT_TYPE),
+    "content-type": _constant(_CONTENT_TYPE),
     "bucket": _number,
     "position": _positive,
     "sequence": _positive,

@@ -1,4 +1,4 @@
-"""Finds the faults in the bytes of an event and names the path of each faulty field."""
+"""Finds what is invalid in the bytes of an event, with the path of each field."""
 
 import re
 from collections.abc import Sequence
@@ -19,19 +19,19 @@ from ...domain.validation import MAX_LINES
 from .envelope import DATA, CreatedData, EnvelopeOf, OrderDetail, OrderDetails
 from .fields import decoder, utc
 
-UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError)
+DECODING_ERRORS = (MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError)
 """Everything that decoding JSON raises, whatever the bytes. ArithmeticError: a time that UTC cannot represent."""
-WHOLE = "value"
-"""The path of a fault of the record as a whole: Kafka's name for its bytes."""
+RECORD_VALUE = "value"
+"""The path of a problem with the record's bytes as a whole, which Kafka calls its value."""
 _AN_OBJECT = "a JSON object in UTF-8"
 _SHOWN = 80
-_EXACT = Context(prec=60)
+_DECIMALS = Context(prec=60)
 """Precise enough for every amount, and independent of the embedding application's decimal context."""
 
 
 @frozen
 class FieldProblem:
-    """One fault: the ``path`` of the field (``data/orderDetails/0/price``), the problem, and what is allowed."""
+    """The ``path`` of an invalid field (``data/orderDetails/0/price``), the problem, and what is allowed."""
 
     path: str
     problem: str
@@ -52,20 +52,20 @@ def problems_in(body: bytes | None) -> Sequence[FieldProblem]:
     problems is bounded, too.
     """
     if not body:
-        return [FieldProblem(WHOLE, "it is missing" if body is None else "it is empty", _AN_OBJECT)]
+        return [FieldProblem(RECORD_VALUE, "it is missing" if body is None else "it is empty", _AN_OBJECT)]
     try:
         body.decode()
-        given = _decoder(dict[str, Raw]).decode(body)
-    except UNREADABLE as error:
-        return [FieldProblem(WHOLE, _malformed(body, error), _AN_OBJECT)]
-    found = _in_fields(given, EnvelopeOf[Raw], "")
+        values = _decoder(dict[str, Raw]).decode(body)
+    except DECODING_ERRORS as error:
+        return [FieldProblem(RECORD_VALUE, _malformed(body, error), _AN_OBJECT)]
+    found = _field_problems(values, EnvelopeOf[Raw], "")
     found.sort(key=lambda problem: problem.path != "type")
-    other_version = [problem for problem in found if problem.path == "version" and "version" in given]
+    other_version = [problem for problem in found if problem.path == "version" and "version" in values]
     if other_version:
         return other_version
-    if "data" in given and not any(problem.path == "type" for problem in found):
-        data = DATA[_decoder(str).decode(given["type"])]
-        found += _in_struct(given["data"], data, "data/") or _in_whole(given["data"], data)
+    if "data" in values and not any(problem.path == "type" for problem in found):
+        data = DATA[_decoder(str).decode(values["type"])]
+        found += _struct_problems(values["data"], data, "data/") or _data_problems(values["data"], data)
     return found
 
 
@@ -74,81 +74,83 @@ def contradictions(data: CreatedData) -> list[FieldProblem]:
     found = []
     goods = Decimal(0)
     for index, line in enumerate(data.order_details):
-        worth = _EXACT.multiply(line.price, line.quantity)
-        if line.discount > worth:
-            found.append(FieldProblem(f"data/orderDetails/{index}/discount", f"it is {line.discount}", f"0 to {worth}"))
-        goods = _EXACT.add(goods, _EXACT.subtract(worth, line.discount))
+        cost = _DECIMALS.multiply(line.price, line.quantity)
+        if line.discount > cost:
+            found.append(FieldProblem(f"data/orderDetails/{index}/discount", f"it is {line.discount}", f"0 to {cost}"))
+        goods = _DECIMALS.add(goods, _DECIMALS.subtract(cost, line.discount))
     if data.total_price < goods:
         found.append(FieldProblem("data/totalPrice", f"it is {data.total_price}", f"at least the lines' {goods}"))
     return found
 
 
-def undecodable(body: bytes, error: Exception, path: str) -> UndecodableEvent:
-    """Return the error for a body whose decoding at ``path`` raised ``error``. It names the first fault."""
+def undecodable_event(body: bytes, error: Exception, path: str) -> UndecodableEvent:
+    """Return the error for a body whose decoding at ``path`` raised ``error``. It names the first problem."""
     for problem in problems_in(body):
         return problem.error()
-    return _said_twice(error, path).error()
+    return _repeated_field(error, path).error()
 
 
-def _said_twice(error: Exception, path: str) -> FieldProblem:
-    """Return the problem of a field that is repeated. ``problems_in`` sees its last value, decoding sees each."""
-    said, _, deeper = str(error).partition(" - at `$")
+def _repeated_field(error: Exception, path: str) -> FieldProblem:
+    """Return the problem of a repeated field. ``problems_in`` checks its last value, decoding checks each."""
+    problem, _, deeper = str(error).partition(" - at `$")
     steps = [path, *re.findall(r"\w+", deeper)]
-    return FieldProblem("/".join(filter(None, steps)) or WHOLE, _cut(said), "a valid value, and each field only once")
+    return FieldProblem(
+        "/".join(filter(None, steps)) or RECORD_VALUE, truncated(problem), "a valid value, and each field only once"
+    )
 
 
-def _in_struct(raw: Raw, kind: type[Struct], path: str) -> list[FieldProblem]:
+def _struct_problems(raw: Raw, kind: type[Struct], path: str) -> list[FieldProblem]:
     try:
-        given = _decoder(dict[str, Raw]).decode(raw)
-    except UNREADABLE:
-        return [FieldProblem(path.rstrip("/"), _it_is(raw), "an object")]
-    return _in_fields(given, kind, path)
+        values = _decoder(dict[str, Raw]).decode(raw)
+    except DECODING_ERRORS:
+        return [FieldProblem(path.rstrip("/"), _value_problem(raw), "an object")]
+    return _field_problems(values, kind, path)
 
 
-def _in_whole(raw: Raw, kind: type[Struct]) -> list[FieldProblem]:
+def _data_problems(raw: Raw, kind: type[Struct]) -> list[FieldProblem]:
     """Find what is wrong with data whose fields are each valid."""
     try:
         data = _decoder(kind).decode(raw)
-    except UNREADABLE as error:
-        return [_said_twice(error, "data")]
+    except DECODING_ERRORS as error:
+        return [_repeated_field(error, "data")]
     return contradictions(data) if isinstance(data, CreatedData) else []
 
 
-def _in_fields(given: dict[str, Raw], kind: type[Struct], path: str) -> list[FieldProblem]:
+def _field_problems(values: dict[str, Raw], kind: type[Struct], path: str) -> list[FieldProblem]:
     found: list[FieldProblem] = []
     for field in _fields(kind):
         name = field.encode_name
-        if name in given:
-            found += _in_value(given[name], field.type, path + name)
+        if name in values:
+            found += _value_problems(values[name], field.type, path + name)
         elif field.required:
             found.append(FieldProblem(path + name, "it is missing", _allowed(field.type)))
     return found
 
 
-def _in_value(raw: Raw, kind: Any, path: str) -> list[FieldProblem]:
+def _value_problems(raw: Raw, kind: Any, path: str) -> list[FieldProblem]:
     found: list[FieldProblem] = []
     lines = _lines(raw) if kind == OrderDetails else ()
     if len(lines) > MAX_LINES:
         return [FieldProblem(path, f"it is an array of {len(lines)} elements", _allowed(kind))]
     for index, line in enumerate(lines):
-        found += _in_struct(line, OrderDetail, f"{path}/{index}/")
+        found += _struct_problems(line, OrderDetail, f"{path}/{index}/")
     if found:
         return found
     try:
         value = _decoder(kind).decode(raw)
         if isinstance(value, datetime):
             utc(value)
-    except UNREADABLE as error:
+    except DECODING_ERRORS as error:
         if " - at `$[" in str(error):
-            return [_said_twice(error, path)]
-        return [FieldProblem(path, _it_is(raw), _allowed(kind))]
+            return [_repeated_field(error, path)]
+        return [FieldProblem(path, _value_problem(raw), _allowed(kind))]
     return []
 
 
 def _lines(raw: Raw) -> Sequence[Raw]:
     try:
         lines: list[Raw] = _decoder(list[Raw]).decode(raw)
-    except UNREADABLE:
+    except DECODING_ERRORS:
         return ()
     return lines
 
@@ -158,21 +160,22 @@ def _malformed(body: bytes, error: Exception) -> str:
         return f"byte {error.start} is not UTF-8"
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
-    said = str(error)
-    return "it is " + _kind(body.lstrip()[:1]) if "Expected `object`" in said else said
+    message = str(error)
+    return "it is " + _kind(body.lstrip()[:1]) if "Expected `object`" in message else message
 
 
-def _it_is(raw: Raw) -> str:
+def _value_problem(raw: Raw) -> str:
     return f"it is {_shown(raw)}"
 
 
 def _shown(raw: Raw) -> str:
     """Show a JSON value as it is written, cut to 80 characters. Arrays and objects are shown by their kind only."""
-    said = bytes(raw).strip().decode(errors="replace")
-    return _kind(said[:1].encode()) if said[:1] in ("{", "[") else _cut(said)
+    text = bytes(raw).strip().decode(errors="replace")
+    return _kind(text[:1].encode()) if text[:1] in ("{", "[") else truncated(text)
 
 
-def _cut(text: str) -> str:
+def truncated(text: str) -> str:
+    """Cut ``text`` to 80 characters."""
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 
 
@@ -195,8 +198,8 @@ def _fields(kind: type[Struct]) -> tuple[FieldInfo, ...]:
 def _allowed(kind: Any) -> str:
     """Describe the values that a field of this type allows."""
     if get_origin(kind) in (Union, UnionType):
-        known = [_allowed(one) for one in get_args(kind) if one is not UnsetType]
-        return f"{' or '.join(known)}, or absent"
+        options = [_allowed(each) for each in get_args(kind) if each is not UnsetType]
+        return f"{' or '.join(options)}, or absent"
     if get_origin(kind) is Annotated:
         return str(get_args(kind)[1].description)
     if get_origin(kind) is Literal:

@@ -43,7 +43,7 @@ def data_of(event: OrderEvent) -> tuple[EventType, EventData]:
                 total_price=event.total.amount,
                 order_details=tuple(map(_detail, event.lines)),
                 created_at=at,
-                currency=_written(event.total),
+                currency=_currency_to_wire(event.total),
             )
         case StateChanged():
             return "order.state_changed", StateChangedData(
@@ -56,7 +56,7 @@ def data_of(event: OrderEvent) -> tuple[EventType, EventData]:
                 amount=event.amount.amount,
                 success=event.success,
                 processed_at=at,
-                currency=_written(event.amount),
+                currency=_currency_to_wire(event.amount),
             )
         case ShipperAssigned():
             return "order.shipper_assigned", ShipperAssignedData(
@@ -77,7 +77,7 @@ def data_of(event: OrderEvent) -> tuple[EventType, EventData]:
             raise TypeError(f"{type(event).__name__} is not part of the contract")
 
 
-class Common(TypedDict):
+class EnvelopeFields(TypedDict):
     """The fields of an event that come from the envelope and not from its data."""
 
     order_id: str
@@ -86,39 +86,39 @@ class Common(TypedDict):
     occurred_at: datetime
 
 
-def event_of(data: EventData, said: Common) -> OrderEvent:
+def event_of(data: EventData, common: EnvelopeFields) -> OrderEvent:
     """Build the event of an envelope with ``data``. Its time is occurredAt, which the time in ``data`` repeats."""
     match data:
         case CreatedData():
-            currency = _read(data.currency)
+            currency = _currency_from_wire(data.currency)
             return OrderCreated(
-                **said,
+                **common,
                 restaurant_id=data.restaurant_id,
                 total=Money(data.total_price, currency),
                 lines=tuple(_line(detail, currency) for detail in data.order_details),
             )
         case StateChangedData():
-            return StateChanged(**said, old=data.old_state, new=data.new_state, by=data.updated_by)
+            return StateChanged(**common, old=data.old_state, new=data.new_state, by=data.updated_by)
         case PaymentProcessedData():
             return PaymentProcessed(
-                **said,
+                **common,
                 status=data.payment_status,
                 method=data.payment_method,
-                amount=Money(data.amount, _read(data.currency)),
+                amount=Money(data.amount, _currency_from_wire(data.currency)),
                 success=data.success,
             )
         case ShipperAssignedData():
-            return ShipperAssigned(**said, shipper_id=data.shipper_id, by=data.assigned_by)
+            return ShipperAssigned(**common, shipper_id=data.shipper_id, by=data.assigned_by)
         case CancelledData():
             shipper_id = None if data.shipper_id is UNSET else data.shipper_id
-            return OrderCancelled(**said, reason=data.reason, by=data.cancelled_by, shipper_id=shipper_id)
+            return OrderCancelled(**common, reason=data.reason, by=data.cancelled_by, shipper_id=shipper_id)
         case DeliveredData():
-            return OrderDelivered(**said, shipper_id=data.shipper_id, minutes=data.delivery_time)
+            return OrderDelivered(**common, shipper_id=data.shipper_id, minutes=data.delivery_time)
         case _:
             assert_never(data)
 
 
-def occurred_at_of(data: EventData) -> datetime:
+def time_in_data(data: EventData) -> datetime:
     """Return the time in ``data``."""
     match data:
         case CreatedData():
@@ -157,9 +157,9 @@ def _line(detail: OrderDetail, currency: str) -> OrderLine:
     )
 
 
-def _written(amount: Money) -> str | UnsetType:
+def _currency_to_wire(amount: Money) -> str | UnsetType:
     return UNSET if amount.currency == NO_CURRENCY else amount.currency
 
 
-def _read(currency: str | UnsetType) -> str:
+def _currency_from_wire(currency: str | UnsetType) -> str:
     return NO_CURRENCY if currency is UNSET else currency

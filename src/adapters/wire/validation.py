@@ -12,25 +12,25 @@ from msgspec.json import Decoder
 from ...domain.errors import UndecodableEvent
 from .codec import read_envelope
 from .envelope import DATA
-from .headers import Headers, disagreements, header_problems, key_problems, order_of
-from .problems import UNREADABLE, FieldProblem, problems_in
+from .headers import Headers, header_contradictions, header_problems, key_problems, order_id_of
+from .problems import DECODING_ERRORS, FieldProblem, problems_in
 
 UNKNOWN = "unknown"
 """The type of records whose type cannot be read or is not part of the contract."""
 
 
-class _Typed(Struct):
+class _TypeOnly(Struct):
     type: str = UNKNOWN
 
 
-_ANYTHING = Decoder(Raw)
+_JSON = Decoder(Raw)
 _ARRAY = Decoder(list[Raw])
-_TYPED = Decoder(_Typed)
+_TYPE_ONLY = Decoder(_TypeOnly)
 
 
 @frozen
 class InvalidRecord:
-    """A faulty record: its location (``day.jsonl:17``) and all of its problems."""
+    """An invalid record: its location (``day.jsonl:17``) and all of its problems."""
 
     where: str
     problems: tuple[FieldProblem, ...]
@@ -38,7 +38,7 @@ class InvalidRecord:
 
 @frozen
 class ValidationReport:
-    """The number of records that were checked, in total and by type, and the faulty ones."""
+    """The number of records that were checked, in total and by type, and the invalid ones."""
 
     checked: int
     by_type: Mapping[str, int]
@@ -61,8 +61,8 @@ def check_record(body: bytes | None, *, key: bytes | None = None, headers: Heade
     order_id = envelope.order_id if envelope else None
     if headers is not None:
         found += header_problems(headers)
-        found += disagreements(headers, envelope) if envelope else []
-        order_id = order_id or order_of(headers)
+        found += header_contradictions(headers, envelope) if envelope else []
+        order_id = order_id or order_id_of(headers)
     if headers is not None or key is not None:
         found += key_problems(key, order_id)
     return found
@@ -71,26 +71,26 @@ def check_record(body: bytes | None, *, key: bytes | None = None, headers: Heade
 def check_lines(lines: Iterable[bytes], *, name: str) -> ValidationReport:
     """Check a file of events: JSON lines (streamed), one JSON document, or a JSON array.
 
-    ``name`` is the file's name. A fault's location is ``name:LINE``, or ``name/INDEX`` (from 0) in an array. Blank
+    ``name`` is the file's name. A record's location is ``name:LINE``, or ``name/INDEX`` (from 0) in an array. Blank
     lines are ignored.
     """
     by_type: Counter[str] = Counter()
     faults = []
-    for where, body in _records(iter(lines), name):
+    for location, body in _records(iter(lines), name):
         by_type[type_of(body)] += 1
         problems = check_record(body)
         if problems:
-            faults.append(InvalidRecord(where, tuple(problems)))
+            faults.append(InvalidRecord(location, tuple(problems)))
     return ValidationReport(by_type.total(), dict(by_type), tuple(faults))
 
 
 def type_of(body: bytes | None) -> str:
-    """Return the type of ``body``, which may be faulty otherwise. UNKNOWN if it cannot be read or is not known."""
+    """Return the type of ``body``, which may be invalid otherwise. UNKNOWN if it cannot be read or is not known."""
     try:
-        said = _TYPED.decode(body or b"").type
-    except UNREADABLE:
+        kind = _TYPE_ONLY.decode(body or b"").type
+    except DECODING_ERRORS:
         return UNKNOWN
-    return said if said in DATA else UNKNOWN
+    return kind if kind in DATA else UNKNOWN
 
 
 def _records(lines: Iterator[bytes], name: str) -> Iterator[tuple[str, bytes]]:
@@ -102,21 +102,21 @@ def _records(lines: Iterator[bytes], name: str) -> Iterator[tuple[str, bytes]]:
             break
     if not start:
         return
-    if _fault(start[-1]) is None and not start[-1].lstrip().startswith(b"["):
+    if _json_error(start[-1]) is None and not start[-1].lstrip().startswith(b"["):
         yield from _by_line(chain(start, lines), name)
         return
     start += lines
     document = b"\n".join(line.rstrip(b"\r\n") for line in start)
-    fault = _fault(document)
-    if fault is None and document.lstrip().startswith(b"["):
-        for index, one in enumerate(_ARRAY.decode(document)):
-            yield f"{name}/{index}", bytes(one)
-    elif fault is None:
+    error = _json_error(document)
+    if error is None and document.lstrip().startswith(b"["):
+        for index, each in enumerate(_ARRAY.decode(document)):
+            yield f"{name}/{index}", bytes(each)
+    elif error is None:
         yield name, document
-    elif any(line.lstrip().startswith(b"{") and _fault(line) is None for line in start):
+    elif any(line.lstrip().startswith(b"{") and _json_error(line) is None for line in start):
         yield from _by_line(start, name)
     elif document.strip():
-        at = re.search(r"\(byte (\d+)\)", fault)
+        at = re.search(r"\(byte (\d+)\)", error)
         number = 1 + (document[: int(at[1])] if at else document.rstrip()).count(b"\n")
         yield f"{name}:{number}", document
 
@@ -128,10 +128,10 @@ def _by_line(lines: Iterable[bytes], name: str) -> Iterator[tuple[str, bytes]]:
             yield f"{name}:{number}", body
 
 
-def _fault(text: bytes) -> str | None:
+def _json_error(text: bytes) -> str | None:
     """Return why ``text`` is not one JSON value, or None if it is."""
     try:
-        _ANYTHING.decode(text)
-    except UNREADABLE as error:
+        _JSON.decode(text)
+    except DECODING_ERRORS as error:
         return str(error)
     return None

@@ -53,7 +53,7 @@ async def watch(options: WatchOptions) -> int:
         quality = wire.TopicQuality(
             late=timedelta(seconds=options.late),
             future=timedelta(seconds=options.future),
-            whole=options.from_beginning,
+            from_beginning=options.from_beginning,
             addressed=container.settings().publishing == "log",
         )
         watching = Watching(quality, options, _metrics(options.metrics))
@@ -92,11 +92,11 @@ class Watching:
                 return
 
     def _look(self, arrival: wire.ConsumedRecord) -> None:
-        looked = self.quality.look(arrival)
+        looked = self.quality.inspect(arrival)
         if self.metrics is not None:
             self.metrics.count(looked)
         if session().json:
-            for bad in looked.bad:
+            for bad in looked.violations:
                 _line({"bad": plain(bad)})
 
     def _tell(self, *, last: bool) -> None:
@@ -175,7 +175,8 @@ def _screen(quality: wire.TopicQuality) -> Group:
         *((f"faults in {name}", count) for name, count in quality.faults.most_common(SHOWN)),
     ]
     tables: list[Table] = [records, rows("", "", of=counted)]
-    if quality.bad:
-        bad = ((f"{b.topic}/{b.partition}@{b.offset}", b.kind, b.field, b.problem) for b in list(quality.bad)[-SHOWN:])
+    if quality.violations:
+        last = list(quality.violations)[-SHOWN:]
+        bad = ((f"{b.topic}/{b.partition}@{b.offset}", b.kind, b.field, b.problem) for b in last)
         tables.append(rows("topic/partition@offset", "kind", "field", "problem", of=bad))
     return Group(*tables)

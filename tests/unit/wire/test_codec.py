@@ -19,8 +19,8 @@ from tests.wire import ORDER_CREATED, ORDER_STATE_CHANGED
 from tests.wire.any_event import AN_HOUR, cancelled, events, patiently, records
 
 
-def without_white_space(text: bytes) -> bytes:
-    """JSON without the white space between its words; that within its texts stays."""
+def minified(text: bytes) -> bytes:
+    """Remove the white space between the tokens of a JSON text, and keep that within strings."""
     kept = bytearray()
     in_text = False
     for char in text:
@@ -31,9 +31,9 @@ def without_white_space(text: bytes) -> bytes:
 
 
 def changed(body: bytes, **fields: object) -> bytes:
-    """The envelope with other fields; None takes a field away."""
-    said = json.loads(body, parse_float=Decimal) | fields
-    return json.dumps({name: value for name, value in said.items() if value is not None}, default=float).encode()
+    """Return the envelope with these fields changed, or removed if the value is None."""
+    document = json.loads(body, parse_float=Decimal) | fields
+    return json.dumps({name: value for name, value in document.items() if value is not None}, default=float).encode()
 
 
 @pytest.mark.parametrize("sample", [ORDER_CREATED, ORDER_STATE_CHANGED], ids=["created", "state changed"])
@@ -42,7 +42,7 @@ def test_a_published_sample_is_encoded_again_to_the_same_json(sample: bytes) -> 
 
     written = wire.write_envelope(envelope)
 
-    assert written == without_white_space(sample)
+    assert written == minified(sample)
 
 
 @patiently
@@ -68,12 +68,12 @@ def test_an_envelope_is_written_again_to_the_same_bytes(event: OrderEvent) -> No
 def test_the_envelope_has_the_fields_of_the_contract_in_their_order() -> None:
     event = cancelled(shipper_id="S1")
 
-    said = json.loads(wire.encode(event))
+    document = json.loads(wire.encode(event))
 
-    assert list(said) == ["id", "type", "orderId", "userId", "data", "occurredAt", "version"]
-    assert said["id"] == event.id
-    assert (said["type"], said["orderId"], said["userId"]) == ("order.cancelled", "order-123", "user-456")
-    assert (said["occurredAt"], said["version"]) == ("2024-01-01T12:00:00Z", "1.0")
+    assert list(document) == ["id", "type", "orderId", "userId", "data", "occurredAt", "version"]
+    assert document["id"] == event.id
+    assert (document["type"], document["orderId"], document["userId"]) == ("order.cancelled", "order-123", "user-456")
+    assert (document["occurredAt"], document["version"]) == ("2024-01-01T12:00:00Z", "1.0")
 
 
 def test_the_contract_has_the_domains_events() -> None:
@@ -85,11 +85,11 @@ def test_the_contract_has_the_domains_events() -> None:
 
 
 def test_unknown_fields_are_ignored() -> None:
-    said = json.loads(ORDER_STATE_CHANGED)
-    said["data"]["kitchen"] = {"temperature": [1.5, None]}
-    said["mood"] = "good"
+    document = json.loads(ORDER_STATE_CHANGED)
+    document["data"]["kitchen"] = {"temperature": [1.5, None]}
+    document["mood"] = "good"
 
-    event = wire.decode(json.dumps(said).encode(), sequence=2)
+    event = wire.decode(json.dumps(document).encode(), sequence=2)
 
     assert event == wire.decode(ORDER_STATE_CHANGED, sequence=2)
 
@@ -132,23 +132,25 @@ def test_amounts_stay_exact_in_an_application_that_rounds_its_own() -> None:
     assert b'"totalPrice":37.50' in written
 
 
-@pytest.mark.parametrize(("shipper_id", "said"), [("S1", {"shipperId": "S1"}), (None, {})])
-def test_a_cancellation_names_the_shipper_that_had_been_assigned(shipper_id: str | None, said: dict[str, str]) -> None:
+@pytest.mark.parametrize(("shipper_id", "expected"), [("S1", {"shipperId": "S1"}), (None, {})])
+def test_a_cancellation_names_the_shipper_that_had_been_assigned(
+    shipper_id: str | None, expected: dict[str, str]
+) -> None:
     event = cancelled(shipper_id=shipper_id)
 
     body = wire.encode(event)
 
     data = json.loads(body)["data"]
-    assert {name: data[name] for name in data if name == "shipperId"} == said
+    assert {name: data[name] for name in data if name == "shipperId"} == expected
     assert wire.decode(body, sequence=4) == event
 
 
 def test_times_are_written_in_utc() -> None:
     in_kathmandu = AN_HOUR.astimezone(timezone(timedelta(hours=5, minutes=45)))
 
-    said = json.loads(wire.encode(evolve(cancelled(shipper_id=None), occurred_at=in_kathmandu)))
+    document = json.loads(wire.encode(evolve(cancelled(shipper_id=None), occurred_at=in_kathmandu)))
 
-    assert said["occurredAt"] == said["data"]["cancelledAt"] == "2024-01-01T12:00:00Z"
+    assert document["occurredAt"] == document["data"]["cancelledAt"] == "2024-01-01T12:00:00Z"
 
 
 def test_times_of_another_zone_are_read_as_utc() -> None:
@@ -191,21 +193,21 @@ def test_a_record_carries_its_event(record: LogRecord) -> None:
 
 
 @pytest.mark.parametrize(
-    ("record_says", "field"),
+    ("in_record", "field"),
     [
         ({"order_id": "order-9"}, "orderId"),
         ({"type": "order.delivered"}, "type"),
         ({"event_id": "e1"}, "id"),
     ],
 )
-def test_a_body_that_contradicts_its_record_is_refused(record_says: dict[str, str], field: str) -> None:
+def test_a_body_that_contradicts_its_record_is_refused(in_record: dict[str, str], field: str) -> None:
     record = wire.record(cancelled(shipper_id=None), bucket=0, position=1)
 
     with pytest.raises(UndecodableEvent) as refused:
-        wire.decode_record(record._replace(**record_says))
+        wire.decode_record(record._replace(**in_record))
 
     assert refused.value.field == field
-    assert next(iter(record_says.values())) in refused.value.allowed
+    assert next(iter(in_record.values())) in refused.value.allowed
 
 
 def test_the_event_of_a_record_is_numbered_by_the_record() -> None:

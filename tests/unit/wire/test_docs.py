@@ -1,4 +1,4 @@
-"""The contract in words agrees with the one in code."""
+"""docs/wire.md agrees with the code."""
 
 import re
 from pathlib import Path
@@ -16,9 +16,9 @@ EXAMPLES = dict(re.findall(r"^### (\S+)\n.*?```json\n(.*?)```", PAGE, flags=re.D
 def test_the_page_shows_every_type() -> None:
     shown = set(EXAMPLES)
 
-    known = set(DATA)
+    types = set(DATA)
 
-    assert shown == known
+    assert shown == types
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)

@@ -16,10 +16,10 @@ RECORD = wire.record(
 SOURCE = "/kitchens/berlin"
 
 
-def with_header(name: str, said: bytes | None) -> list[tuple[str, bytes | None]]:
-    """The record's headers with another value of one; None takes it away."""
+def with_header(name: str, value: bytes | None) -> list[tuple[str, bytes | None]]:
+    """Return the record's headers with this one changed, or removed if the value is None."""
     kept: list[tuple[str, bytes | None]] = [h for h in wire.headers(RECORD, source=SOURCE) if h[0] != name]
-    return kept if said is None else [*kept, (name, said)]
+    return kept if value is None else [*kept, (name, value)]
 
 
 def test_the_headers_are_those_of_the_contract() -> None:
@@ -81,7 +81,7 @@ def test_a_missing_header_is_named(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "value"),
     [
         ("bucket", b"-1"),
         ("bucket", b""),
@@ -107,8 +107,8 @@ def test_a_missing_header_is_named(name: str) -> None:
         ("traceparent", b"\xff"),
     ],
 )
-def test_an_invalid_header_is_named_and_shown(name: str, said: bytes) -> None:
-    headers = with_header(name, said)
+def test_an_invalid_header_is_named_and_shown(name: str, value: bytes) -> None:
+    headers = with_header(name, value)
 
     with pytest.raises(UndecodableEvent, match=f"^headers/{re.escape(name)}: it is '.*'; allowed: ."):
         wire.record_from(key=b"order-123", value=RECORD.body, headers=headers)

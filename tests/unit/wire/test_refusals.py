@@ -14,21 +14,21 @@ from orderflow.domain.events import OrderEvent
 from tests.wire import ORDER_CREATED, ORDER_STATE_CHANGED
 from tests.wire.any_event import events, patiently
 
-GONE = object()
+MISSING = object()
 
 
 def damaged(sample: bytes, path: str, value: object) -> bytes:
-    """The sample with another value at ``path``, or none."""
-    said: Any = json.loads(sample)
-    *way, last = [int(step) if step.isdigit() else step for step in path.split("/")]
-    inner = said
-    for step in way:
-        inner = inner[step]
-    if value is GONE:
-        del inner[last]
+    """Return the sample with another value at ``path``, or without that field."""
+    document: Any = json.loads(sample)
+    *parents, last = [int(step) if step.isdigit() else step for step in path.split("/")]
+    parent = document
+    for step in parents:
+        parent = parent[step]
+    if value is MISSING:
+        del parent[last]
     else:
-        inner[last] = value
-    return json.dumps(said).encode()
+        parent[last] = value
+    return json.dumps(document).encode()
 
 
 def refusal(body: bytes) -> UndecodableEvent:
@@ -37,7 +37,7 @@ def refusal(body: bytes) -> UndecodableEvent:
     return refused.value
 
 
-@pytest.mark.parametrize("value", [GONE, None, [], {}])
+@pytest.mark.parametrize("value", [MISSING, None, [], {}])
 @pytest.mark.parametrize(
     "path",
     [
@@ -139,7 +139,7 @@ def test_an_unknown_type_is_refused_with_the_known_ones_before_all_else() -> Non
 
 
 def test_of_another_version_only_the_version_is_reported() -> None:
-    body = damaged(damaged(ORDER_CREATED, "version", "2.0"), "orderId", GONE)
+    body = damaged(damaged(ORDER_CREATED, "version", "2.0"), "orderId", MISSING)
 
     error = refusal(body)
 
@@ -252,23 +252,23 @@ def test_no_bytes_raise_another_error(body: bytes) -> None:
 
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=10),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=5), values, max_size=3),
     max_leaves=5,
 )
 
 
 @st.composite
 def damaged_events(draw: st.DrawFn) -> bytes:
-    """An event with any field replaced by any JSON value, and perhaps a few bytes overwritten."""
-    said: Any = json.loads(wire.encode(draw(events())))
-    inner = said
+    """Draw an event with any field replaced by any JSON value, and perhaps a few bytes overwritten."""
+    document: Any = json.loads(wire.encode(draw(events())))
+    parent = document
     while True:
-        step = draw(st.sampled_from(sorted(inner)) if isinstance(inner, dict) else st.integers(0, len(inner) - 1))
-        if not isinstance(inner[step], dict | list) or draw(st.booleans()):
+        step = draw(st.sampled_from(sorted(parent)) if isinstance(parent, dict) else st.integers(0, len(parent) - 1))
+        if not isinstance(parent[step], dict | list) or draw(st.booleans()):
             break
-        inner = inner[step]
-    inner[step] = draw(ANY_JSON)
-    body = json.dumps(said).encode("utf-8", "surrogatepass")
+        parent = parent[step]
+    parent[step] = draw(ANY_JSON)
+    body = json.dumps(document).encode("utf-8", "surrogatepass")
     at, noise = draw(st.integers(0, len(body))), draw(st.binary(max_size=3))
     return body[:at] + noise + body[at + len(noise) :]
 

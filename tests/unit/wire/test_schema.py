@@ -21,7 +21,7 @@ ENVELOPE = Draft202012Validator(SCHEMAS["envelope"])
 
 
 def with_value(path: str, value: object) -> object:
-    """The sample of a created order with another value at ``path``."""
+    """Return the sample of a created order with another value at ``path``."""
     said = json.loads(ORDER_CREATED)
     *way, last = [int(step) if step.isdigit() else step for step in path.split("/")]
     inner = said
@@ -66,7 +66,7 @@ def test_each_schema_is_valid_and_has_its_id(name: str) -> None:
 
 
 @pytest.mark.parametrize("sample", [ORDER_CREATED, ORDER_STATE_CHANGED], ids=["created", "state changed"])
-def test_the_published_samples_keep_the_schema(sample: bytes) -> None:
+def test_the_published_samples_conform_to_the_schema(sample: bytes) -> None:
     said = json.loads(sample)
 
     errors = [*ENVELOPE.iter_errors(said), *Draft202012Validator(SCHEMAS[said["type"]]).iter_errors(said["data"])]
@@ -76,7 +76,7 @@ def test_the_published_samples_keep_the_schema(sample: bytes) -> None:
 
 @patiently
 @given(events())
-def test_all_that_is_written_keeps_the_schema(event: OrderEvent) -> None:
+def test_every_encoded_event_conforms_to_the_schema(event: OrderEvent) -> None:
     said = json.loads(wire.encode(event), parse_float=Decimal)
 
     errors = [*ENVELOPE.iter_errors(said), *Draft202012Validator(SCHEMAS[event.type]).iter_errors(said["data"])]

@@ -1,4 +1,4 @@
-"""The quality of a topic: what is counted of good records, and what is said of bad ones, in bounded memory."""
+"""Topic quality counts valid records and reports invalid ones, in bounded memory."""
 
 import json
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from tests.integration.kafka.relay_program import life
 from tests.support.pages import TREE
 
 CREATED, ASSIGNED, PREPARING, CANCELLED = range(4)
-"""The places of an order's events in its life; its end, without a change of state, is not legal."""
+"""Indexes into ``life``. Its last event is illegal, because no change of state precedes it."""
 
 
-def arrival(
+def record_of(
     event: OrderEvent, *, after: float = 0.1, offset: int | None = None, epoch: int = 1, **body: Any
 ) -> ConsumedRecord:
-    """The record of ``event``, so many seconds after it, in that epoch; ``body`` replaces fields of its envelope."""
+    """Return the record of ``event``, written ``after`` seconds later. ``body`` replaces fields of its envelope."""
     record = wire.record(event, bucket=3, position=event.sequence)
     value = json.dumps({**json.loads(record.body), **body}).encode() if body else record.body
     return ConsumedRecord(
@@ -36,22 +36,22 @@ def arrival(
     )
 
 
-def looked_at(records: Sequence[ConsumedRecord], **settings: Any) -> TopicQuality:
-    quality = TopicQuality(**{"whole": True, **settings})
+def inspected(records: Sequence[ConsumedRecord], **settings: Any) -> TopicQuality:
+    quality = TopicQuality(**{"from_beginning": True, **settings})
     for each in records:
-        quality.look(each)
+        quality.inspect(each)
     return quality
 
 
 def kinds(quality: TopicQuality) -> list[tuple[str, int]]:
-    """What was wrong, and at which offset."""
-    return [(bad.kind, bad.offset) for bad in quality.bad]
+    """Return the kind and the offset of each violation."""
+    return [(violation.kind, violation.offset) for violation in quality.violations]
 
 
 def test_good_records_are_counted_by_type_and_version_with_their_sizes() -> None:
-    given = [arrival(event) for number in (1, 2) for event in life(number)[:CANCELLED]]
+    given = [record_of(event) for number in (1, 2) for event in life(number)[:CANCELLED]]
 
-    found = wire.summary(looked_at(given))
+    found = wire.summary(inspected(given))
 
     assert (found["checked"], found["wrong"], found["ordersFollowed"]) == (6, 0, 2)
     assert found["records"] == [
@@ -62,34 +62,34 @@ def test_good_records_are_counted_by_type_and_version_with_their_sizes() -> None
     assert found["bytes"]["order.created"]["largest"] == largest  # type: ignore[index]
 
 
-def test_a_fault_is_counted_by_its_field_and_shown_with_its_place() -> None:
+def test_a_fault_is_counted_by_its_field_and_shown_with_its_location() -> None:
     lines = [{"foodId": "F1", "foodName": "Pho", "price": "dear", "quantity": 1, "discount": 0}]
     data = {**json.loads(wire.encode(life(1)[CREATED]))["data"], "orderDetails": lines}
 
-    quality = looked_at([arrival(life(1)[CREATED], offset=17, data=data)])
+    quality = inspected([record_of(life(1)[CREATED], offset=17, data=data)])
 
-    (bad,) = quality.bad
-    assert (bad.topic, bad.partition, bad.offset, bad.kind) == ("order-events", 1, 17, "fault")
-    assert bad.field == "data/orderDetails/0/price"
+    (violation,) = quality.violations
+    assert (violation.topic, violation.partition, violation.offset, violation.kind) == ("order-events", 1, 17, "fault")
+    assert violation.field == "data/orderDetails/0/price"
     assert dict(quality.faults) == {"data/orderDetails/*/price": 1}
 
 
 def test_bytes_that_are_no_event_are_of_no_known_type() -> None:
-    quality = looked_at([evolve(arrival(life(1)[CREATED]), value=b"hello")])
+    quality = inspected([evolve(record_of(life(1)[CREATED]), value=b"hello")])
 
     assert dict(quality.records) == {("unknown", "unknown"): 1}
     assert quality.wrong == 1
 
 
 def test_another_version_is_counted_as_such() -> None:
-    quality = looked_at([arrival(life(1)[CREATED], version="2.0")])
+    quality = inspected([record_of(life(1)[CREATED], version="2.0")])
 
     assert dict(quality.records) == {("order.created", "2.0"): 1}
     assert dict(quality.faults) == {"version": 1}
 
 
 @pytest.mark.parametrize(
-    ("heard", "contradiction"),
+    ("sequence", "contradiction"),
     [
         ([CREATED, PREPARING], "gap"),
         ([ASSIGNED], "gap"),
@@ -97,117 +97,117 @@ def test_another_version_is_counted_as_such() -> None:
         ([CREATED, ASSIGNED, PREPARING, ASSIGNED], "regression"),
     ],
 )
-def test_a_hole_or_a_repetition_in_an_order_is_a_contradiction(heard: list[int], contradiction: str) -> None:
+def test_a_gap_or_a_repetition_in_an_order_is_a_contradiction(sequence: list[int], contradiction: str) -> None:
     events = life(1)
 
-    quality = looked_at([arrival(events[place], offset=offset) for offset, place in enumerate(heard)])
+    quality = inspected([record_of(events[place], offset=offset) for offset, place in enumerate(sequence)])
 
-    assert kinds(quality) == [(contradiction, len(heard) - 1)]
+    assert kinds(quality) == [(contradiction, len(sequence) - 1)]
     assert quality.contradicting_orders == 1
 
 
-def test_what_a_later_epoch_tells_again_is_no_contradiction() -> None:
+def test_an_event_repeated_in_a_later_epoch_is_no_contradiction() -> None:
     events = life(1)
-    before = [arrival(events[place]) for place in (CREATED, ASSIGNED, PREPARING)]
-    again = [arrival(events[place], epoch=2) for place in (ASSIGNED, PREPARING)]
+    before = [record_of(events[place]) for place in (CREATED, ASSIGNED, PREPARING)]
+    again = [record_of(events[place], epoch=2) for place in (ASSIGNED, PREPARING)]
 
-    quality = looked_at([*before, *again])
+    quality = inspected([*before, *again])
 
     assert (quality.contradictions, quality.wrong) == ({}, 0)
 
 
-def test_an_event_that_cannot_follow_is_a_contradiction() -> None:
+def test_an_event_that_is_not_valid_in_its_state_is_a_contradiction() -> None:
     events = life(1)
     early = evolve(events[CANCELLED], sequence=2)
 
-    quality = looked_at([arrival(events[CREATED]), arrival(early)])
+    quality = inspected([record_of(events[CREATED]), record_of(early)])
 
     assert kinds(quality) == [("illegal", 2)]
-    assert "order.cancelled while waiting_for_shipper" in quality.bad[0].problem
+    assert "order.cancelled while waiting_for_shipper" in quality.violations[0].problem
 
 
 def test_an_order_that_contradicts_itself_twice_is_one_order() -> None:
     events = life(1)
 
-    quality = looked_at([arrival(events[place]) for place in (CREATED, CREATED, ASSIGNED, ASSIGNED)])
+    quality = inspected([record_of(events[place]) for place in (CREATED, CREATED, ASSIGNED, ASSIGNED)])
 
     assert (quality.contradictions["regression"], quality.contradicting_orders) == (2, 1)
 
 
-def test_who_begins_in_the_midst_takes_orders_as_they_come() -> None:
+def test_a_topic_read_from_the_middle_may_start_with_any_event_of_an_order() -> None:
     events = life(1)
 
-    quality = looked_at([arrival(events[place]) for place in (ASSIGNED, PREPARING)], whole=False)
+    quality = inspected([record_of(events[place]) for place in (ASSIGNED, PREPARING)], from_beginning=False)
 
     assert quality.wrong == 0
 
 
-def test_a_path_is_followed_also_from_the_midst() -> None:
+def test_transitions_are_checked_also_from_the_middle_of_an_order() -> None:
     events = life(1)
     back = evolve(events[PREPARING], sequence=4)
 
-    quality = looked_at([arrival(events[PREPARING]), arrival(back)], whole=False)
+    quality = inspected([record_of(events[PREPARING]), record_of(back)], from_beginning=False)
 
     assert kinds(quality) == [("illegal", 4)]
 
 
 def test_a_late_record_is_counted_and_is_not_wrong() -> None:
-    quality = looked_at([arrival(life(1)[CREATED], after=400)])
+    quality = inspected([record_of(life(1)[CREATED], after=400)])
 
     assert (quality.late_records, quality.wrong) == (1, 0)
     assert quality.latest_seconds == 400
 
 
 def test_an_event_from_the_future_is_wrong() -> None:
-    quality = looked_at([arrival(life(1)[CREATED], after=-60)])
+    quality = inspected([record_of(life(1)[CREATED], after=-60)])
 
     assert (quality.future_records, kinds(quality)) == (1, [("future", 1)])
 
 
 def test_clocks_may_disagree_a_little() -> None:
-    quality = looked_at([arrival(life(1)[CREATED], after=-4)])
+    quality = inspected([record_of(life(1)[CREATED], after=-4)])
 
     assert (quality.future_records, quality.wrong) == (0, 0)
 
 
 def test_records_that_were_published_directly_need_no_address() -> None:
-    given = arrival(life(1)[CREATED])
+    given = record_of(life(1)[CREATED])
     direct = evolve(given, headers=[each for each in given.headers if each[0] not in ("bucket", "position")])
 
-    assert looked_at([direct], addressed=False).wrong == 0
-    assert looked_at([direct]).wrong == 1
+    assert inspected([direct], addressed=False).wrong == 0
+    assert inspected([direct]).wrong == 1
 
 
-def test_however_many_orders_and_bad_records_there_are_only_so_many_are_held() -> None:
-    given = [arrival(life(number)[CREATED]) for number in range(300)]
+def test_the_number_of_orders_and_violations_that_are_kept_is_bounded() -> None:
+    given = [record_of(life(number)[CREATED]) for number in range(300)]
 
-    quality = looked_at([*given, *(evolve(each, value=b"{}") for each in given)], orders=20)
+    quality = inspected([*given, *(evolve(each, value=b"{}") for each in given)], orders=20)
 
     assert quality.followed == 20
-    assert (quality.wrong, len(quality.bad)) == (300, 100)
+    assert (quality.wrong, len(quality.violations)) == (300, 100)
     assert len(quality.records) <= 3
 
 
-def test_an_order_that_was_forgotten_begins_anew() -> None:
-    given = [arrival(life(number)[CREATED]) for number in range(30)]
+def test_an_order_that_was_evicted_starts_again() -> None:
+    given = [record_of(life(number)[CREATED]) for number in range(30)]
 
-    quality = looked_at([*given, arrival(life(0)[ASSIGNED])], orders=20)
+    quality = inspected([*given, record_of(life(0)[ASSIGNED])], orders=20)
 
     assert quality.wrong == 0
 
 
-def test_all_of_it_is_told_as_metrics(tmp_path: Any) -> None:
+def test_all_counts_are_exported_as_metrics(tmp_path: Any) -> None:
     metrics = TopicMetrics(tmp_path / "topic.prom")
-    quality, events = TopicQuality(whole=True), life(1)
+    quality, events = TopicQuality(from_beginning=True), life(1)
     given = [
-        arrival(events[CREATED], after=400),
-        arrival(events[PREPARING]),
-        arrival(events[CREATED], after=-60),
-        arrival(events[CREATED], version="2.0"),
+        record_of(events[CREATED], after=400),
+        record_of(events[PREPARING]),
+        record_of(events[CREATED], after=-60),
+        record_of(events[CREATED], version="2.0"),
     ]
 
     for each in given:
-        metrics.count(quality.look(each))
+        metrics.count(quality.inspect(each))
     metrics.write()
 
     written = (tmp_path / "topic.prom").read_text()

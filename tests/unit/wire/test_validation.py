@@ -36,7 +36,7 @@ def test_a_record_that_was_written_has_no_problem(record: LogRecord) -> None:
     assert problems == []
 
 
-def test_every_fault_of_a_record_is_found() -> None:
+def test_every_problem_of_a_record_is_found() -> None:
     body = b"""{"id": "a b", "type": "order.created", "orderId": "", "occurredAt": "2024", "version": "1.0", "data": {
         "restaurantId": 1, "totalPrice": "12", "createdAt": "noon",
         "orderDetails": [{"foodId": "f", "foodName": "", "price": -1, "quantity": 0}, 3, {"foodId": "g"}]}}"""
@@ -63,11 +63,11 @@ def test_every_fault_of_a_record_is_found() -> None:
 
 
 def test_every_amount_that_contradicts_the_others_is_found() -> None:
-    said = json.loads(ORDER_CREATED)
-    said["data"]["totalPrice"] = 1
-    said["data"]["orderDetails"] += [{**said["data"]["orderDetails"][0], "discount": 25.01}]
+    value = json.loads(ORDER_CREATED)
+    value["data"]["totalPrice"] = 1
+    value["data"]["orderDetails"] += [{**value["data"]["orderDetails"][0], "discount": 25.01}]
 
-    problems = wire.check_record(json.dumps(said).encode())
+    problems = wire.check_record(json.dumps(value).encode())
 
     assert paths(problems) == ["data/orderDetails/1/discount", "data/totalPrice"]
 
@@ -80,7 +80,7 @@ def test_a_problem_reads_as_a_sentence() -> None:
     assert [str(problem) for problem in problems] == ['version: it is "2.0"; allowed: 1.0']
 
 
-def test_every_faulty_header_is_found() -> None:
+def test_every_invalid_header_is_found() -> None:
     headers = [("position", b"0"), ("ce_type", b"\xff"), ("ce_specversion", b"0.3"), ("ce_source", b"")]
 
     problems = wire.check_record(RECORD.body, key=b"order-123", headers=headers)
@@ -93,7 +93,7 @@ def test_every_faulty_header_is_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "value"),
     [
         ("ce_id", b"another"),
         ("ce_type", b"order.delivered"),
@@ -101,8 +101,8 @@ def test_every_faulty_header_is_found() -> None:
         ("ce_time", b"2024-01-01T12:00:01Z"),
     ],
 )
-def test_a_header_that_contradicts_the_body_is_found(name: str, said: bytes) -> None:
-    headers = [*wire.headers(RECORD, source=SOURCE), (name, said)]
+def test_a_header_that_contradicts_the_body_is_found(name: str, value: bytes) -> None:
+    headers = [*wire.headers(RECORD, source=SOURCE), (name, value)]
 
     problems = wire.check_record(RECORD.body, key=b"order-123", headers=headers)
 
@@ -119,7 +119,7 @@ def test_a_record_of_the_topic_must_have_its_key(key: bytes | None) -> None:
     assert paths(problems) == ["key"]
 
 
-def test_the_key_is_compared_with_the_headers_where_the_body_cannot_be_read() -> None:
+def test_the_key_is_compared_with_the_headers_if_the_body_cannot_be_read() -> None:
     headers = wire.headers(RECORD, source=SOURCE)
 
     problems = wire.check_record(b"{", key=b"order-9", headers=[*headers])
@@ -143,7 +143,7 @@ def test_good_lines_are_counted_by_type() -> None:
     assert report == wire.ValidationReport(3, {"order.created": 1, "order.state_changed": 2}, ())
 
 
-def test_a_faulty_line_is_reported_with_its_number() -> None:
+def test_an_invalid_line_is_reported_with_its_number() -> None:
     lines = [GOOD[0], b"\n", b"not json\n", GOOD[1], one_line(ORDER_CREATED, type="order.eaten", id="")]
 
     report = wire.check_lines(lines, name="day.jsonl")
@@ -155,7 +155,7 @@ def test_a_faulty_line_is_reported_with_its_number() -> None:
     assert (report.checked, report.by_type["unknown"]) == (4, 2)
 
 
-def test_a_faulty_first_line_does_not_hide_the_others() -> None:
+def test_an_invalid_first_line_does_not_hide_the_others() -> None:
     lines = [b'{"id": \n', *GOOD]
 
     report = wire.check_lines(lines, name="day.jsonl")
@@ -172,7 +172,7 @@ def test_a_document_over_many_lines_is_one_record() -> None:
     assert report == wire.ValidationReport(1, {"order.created": 1}, ())
 
 
-def test_a_fault_of_a_document_is_reported_with_its_name() -> None:
+def test_a_problem_of_a_document_is_reported_with_its_name() -> None:
     lines = ORDER_CREATED.replace(b'"quantity": 2', b'"quantity": 0').splitlines(keepends=True)
 
     report = wire.check_lines(lines, name="order_created.json")
@@ -182,7 +182,7 @@ def test_a_fault_of_a_document_is_reported_with_its_name() -> None:
     ]
 
 
-def test_a_document_that_is_not_json_is_reported_with_the_faulty_line() -> None:
+def test_a_document_that_is_not_json_is_reported_with_the_line() -> None:
     lines = ORDER_CREATED.replace(b'"order-123",', b'"order-123"').splitlines(keepends=True)
 
     report = wire.check_lines(lines, name="order_created.json")

@@ -91,7 +91,7 @@ def _events(sets: Sequence[WriteSet], buckets: int, limit: int) -> tuple[list[di
     for writes in sets:
         for event in writes.events:
             bucket, body = bucket_of(event.order_id, buckets), wire.encode(event)
-            wire.refuse_larger(event, body, limit)
+            wire.check_size(event, body, limit)
             taken[bucket] += 1
             rows.append(
                 {

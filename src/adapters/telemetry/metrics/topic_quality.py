@@ -16,7 +16,7 @@ _SIZES = (200.0, 400.0, 600.0, 800.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0, 6
 RECORDS = Metric(
     "orderflow_topic_records_total",
     Kind.COUNTER,
-    "Records looked at, by what their bodies say they are.",
+    "Records inspected at, by what their bodies say they are.",
     (
         Label("type", (*of.TYPE.values, "unknown")),
         Label("version", says="versions of the contract; unknown", pattern=r"\d{1,3}\.\d{1,3}|unknown", most=20),
@@ -52,18 +52,18 @@ TOPIC_CATALOGUE = (RECORDS, FAULTS, TIMES, CONTRADICTIONS, SIZES)
 
 @define(eq=False)
 class TopicMetrics:
-    """Counts what was looked at, and writes it as Prometheus' text into ``file``, whole or not at all."""
+    """Counts what was inspected at, and writes it as Prometheus' text into ``file``, whole or not at all."""
 
     file: Path
     instruments: Instruments = field(factory=lambda: Instruments(catalogue=TOPIC_CATALOGUE))
 
-    def count(self, looked: Inspection) -> None:
+    def count(self, inspected: Inspection) -> None:
         add = self.instruments.add
-        add(RECORDS, type=looked.type, version=looked.version)
-        self.instruments.observe(SIZES, looked.size, type=looked.type)
-        if looked.late:
+        add(RECORDS, type=inspected.type, version=inspected.version)
+        self.instruments.observe(SIZES, inspected.size, type=inspected.type)
+        if inspected.late:
             add(TIMES, time="late")
-        for bad in looked.bad:
+        for bad in inspected.violations:
             if bad.kind == "fault":
                 add(FAULTS, field=field_of(bad.field))
             elif bad.kind == "future":

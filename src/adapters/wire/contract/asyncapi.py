@@ -12,7 +12,7 @@ from ..envelope import DATA, EnvelopeOf
 from ..fields import decoder
 from ..headers import ADDRESS, headers
 from .header_schema import RecordHeaders
-from .json_schema import Schema, shapes_of
+from .json_schema import Schema, schemas_of
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 """One event of each type. Those of order.created and order.state_changed are the two published samples."""
@@ -30,13 +30,13 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 _SCHEMAS = "#/components/schemas/"
 _KAFKA = "0.5.0"
-_ABOUT = (
+_DESCRIPTION = (
     "Every change of an order is one record. All events of an order are in one partition, in the order in which they "
     "happened; `sequence` numbers them. A consumer with `isolation.level=read_committed` sees each event once. Fields "
     "and headers may be added at any time, so consumers ignore those that they do not know. Changing or removing a "
     "field requires a new `version`."
 )
-_anything = decoder(dict[str, Any])
+_decoder = decoder(dict[str, Any])
 
 
 @frozen(kw_only=True)
@@ -67,7 +67,7 @@ def asyncapi(topic: Topic) -> dict[str, Any]:
         "info": {
             "title": "orderflow: the events of orders",
             "version": "1.0",
-            "description": _ABOUT,
+            "description": _DESCRIPTION,
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
         "defaultContentType": "application/json",
@@ -83,8 +83,8 @@ def _operations(topic: Topic) -> dict[str, Any]:
         "channel": {"$ref": "#/channels/orderEvents"},
         "messages": [{"$ref": f"#/channels/orderEvents/messages/{_camel(kind)}"} for kind in DATA],
     }
-    how = "after the commit; an event is lost if Kafka fails" if topic.direct else "exactly once and in order"
-    operations = {"publishOrderEvents": {"action": "send", "summary": f"Every event, {how}.", **events}}
+    guarantee = "after the commit; an event is lost if Kafka fails" if topic.direct else "exactly once and in order"
+    operations = {"publishOrderEvents": {"action": "send", "summary": f"Every event, {guarantee}.", **events}}
     if not topic.direct:
         groups = {"groupId": {"type": "string", "enum": list(topic.groups)}, "bindingVersion": _KAFKA}
         operations["handleOrderEvents"] = {
@@ -123,11 +123,11 @@ def _channel(topic: Topic) -> dict[str, Any]:
 
 def _components(topic: Topic) -> dict[str, Any]:
     envelopes = [EnvelopeOf[data] for data in DATA.values()]  # type: ignore[valid-type]
-    _, parts = shapes_of([RecordHeaders, *envelopes, *DATA.values()], _SCHEMAS)
+    _, parts = schemas_of([RecordHeaders, *envelopes, *DATA.values()], _SCHEMAS)
     names = {f"EnvelopeOf_{data.__name__}_": kind for kind, data in DATA.items()}
-    schemas = {_camel(names[name]) if name in names else name: shape for name, shape in parts.items()}
+    schemas = {_camel(names[name]) if name in names else name: schema for name, schema in parts.items()}
     for kind in DATA:
-        schemas[_camel(kind)] = _of_type(schemas[_camel(kind)], kind)
+        schemas[_camel(kind)] = _envelope_of_type(schemas[_camel(kind)], kind)
     if topic.direct:
         schemas["RecordHeaders"] = _without_address(schemas["RecordHeaders"])
     return {
@@ -143,15 +143,19 @@ def _components(topic: Topic) -> dict[str, Any]:
     }
 
 
-def _of_type(shape: Schema, kind: str) -> Schema:
+def _envelope_of_type(schema: Schema, kind: str) -> Schema:
     """Return the schema of the envelope of one type."""
-    properties = {**shape["properties"], "type": {"type": "string", "const": kind}}
-    return {**shape, "title": f"event {kind}", "properties": properties}
+    properties = {**schema["properties"], "type": {"type": "string", "const": kind}}
+    return {**schema, "title": f"event {kind}", "properties": properties}
 
 
-def _without_address(shape: Schema) -> Schema:
-    properties = {name: header for name, header in shape["properties"].items() if name not in ADDRESS}
-    return {**shape, "properties": properties, "required": [name for name in shape["required"] if name not in ADDRESS]}
+def _without_address(schema: Schema) -> Schema:
+    properties = {name: header for name, header in schema["properties"].items() if name not in ADDRESS}
+    return {
+        **schema,
+        "properties": properties,
+        "required": [name for name in schema["required"] if name not in ADDRESS],
+    }
 
 
 def _record(key: Schema) -> dict[str, Any]:
@@ -168,19 +172,19 @@ def _record(key: Schema) -> dict[str, Any]:
     }
 
 
-def _message(topic: Topic, kind: str, says: str) -> dict[str, Any]:
+def _message(topic: Topic, kind: str, summary: str) -> dict[str, Any]:
     body = (SAMPLES / f"{kind}.json").read_bytes()
     return {
         "name": kind,
         "title": kind,
-        "summary": says,
+        "summary": summary,
         "payload": {"$ref": _SCHEMAS + _camel(kind)},
         "traits": [{"$ref": "#/components/messageTraits/record"}],
         "examples": [
             {
                 "name": kind,
                 "headers": _headers(topic, kind, body),
-                "payload": _anything.decode(body),
+                "payload": _decoder.decode(body),
             }
         ],
     }
@@ -200,8 +204,8 @@ def _headers(topic: Topic, kind: str, body: bytes) -> dict[str, str]:
         correlation_id=CORRELATION,
         traceparent=TRACE,
     )
-    left_out = ADDRESS if topic.direct else ()
-    return {name: value.decode() for name, value in headers(record, source=topic.source) if name not in left_out}
+    omitted = ADDRESS if topic.direct else ()
+    return {name: value.decode() for name, value in headers(record, source=topic.source) if name not in omitted}
 
 
 def _camel(kind: str) -> str:

@@ -24,54 +24,54 @@ def schemas() -> dict[str, Schema]:
     within its line's price, a total not below its lines) are checked by ``check_record`` only.
     """
     types = [EnvelopeOf[Raw], *DATA.values()]
-    (envelope, *data), parts = shapes_of(types, _REF)
-    shapes = dict(zip(DATA, (parts[_name(one)] for one in data), strict=True))
-    made = {ENVELOPE: _envelope(parts.pop(_name(envelope)), dict(zip(DATA, data, strict=True)), parts)}
-    for kind, shape in shapes.items():
-        made[kind] = _headed(kind, {**shape, "title": f"data of {kind}"}, parts)
-    return made
+    (envelope, *data), parts = schemas_of(types, _REF)
+    by_type = dict(zip(DATA, (parts[_name(each)] for each in data), strict=True))
+    result = {ENVELOPE: _envelope(parts.pop(_name(envelope)), dict(zip(DATA, data, strict=True)), parts)}
+    for kind, schema in by_type.items():
+        result[kind] = _document(kind, {**schema, "title": f"data of {kind}"}, parts)
+    return result
 
 
-def shapes_of(types: Sequence[type], place: str) -> tuple[list[Schema], dict[str, Schema]]:
-    """Return references to the schemas of ``types``, and all schemas by name. References start with ``place``."""
-    references, parts = schema_components(types, schema_hook=_amount, ref_template=place + "{name}")
-    return list(references), {name: _portable(part) for name, part in parts.items()}
+def schemas_of(types: Sequence[type], prefix: str) -> tuple[list[Schema], dict[str, Schema]]:
+    """Return references to the schemas of ``types``, and all schemas by name. References start with ``prefix``."""
+    references, parts = schema_components(types, schema_hook=_amount, ref_template=prefix + "{name}")
+    return list(references), {name: _json_schema_patterns(part) for name, part in parts.items()}
 
 
-def _envelope(shape: Schema, data: Mapping[str, Schema], parts: Mapping[str, Schema]) -> Schema:
-    properties = {**shape["properties"], "type": {"enum": list(DATA)}, "data": {"type": "object"}}
-    by_type = [
+def _envelope(schema: Schema, data: Mapping[str, Schema], parts: Mapping[str, Schema]) -> Schema:
+    properties = {**schema["properties"], "type": {"enum": list(DATA)}, "data": {"type": "object"}}
+    conditions = [
         {
             "if": {"properties": {"type": {"const": kind}}, "required": ["type"]},
             "then": {"properties": {"data": reference}},
         }
         for kind, reference in data.items()
     ]
-    shape = {**shape, "title": "event of an order", "properties": properties, "allOf": by_type}
-    return _headed(ENVELOPE, shape, parts)
+    schema = {**schema, "title": "event of an order", "properties": properties, "allOf": conditions}
+    return _document(ENVELOPE, schema, parts)
 
 
-def _headed(name: str, shape: Schema, parts: Mapping[str, Schema]) -> Schema:
-    """Build a schema document from the shape and the parts that it refers to."""
-    needed = {part: parts[part] for part in sorted(_referred(shape, parts))}
-    return {"$schema": _DIALECT, "$id": f"{_NAMESPACE}:{name}", **shape, **({"$defs": needed} if needed else {})}
+def _document(name: str, schema: Schema, parts: Mapping[str, Schema]) -> Schema:
+    """Build a schema document from ``schema`` and the parts that it refers to."""
+    needed = {part: parts[part] for part in sorted(_references(schema, parts))}
+    return {"$schema": _DIALECT, "$id": f"{_NAMESPACE}:{name}", **schema, **({"$defs": needed} if needed else {})}
 
 
-def _referred(node: object, parts: Mapping[str, Schema]) -> set[str]:
+def _references(node: object, parts: Mapping[str, Schema]) -> set[str]:
     if isinstance(node, dict):
         if "$ref" in node:
             name = _name(node)
-            return {name} | _referred(parts[name], parts)
+            return {name} | _references(parts[name], parts)
         node = list(node.values())
-    return set().union(*(_referred(one, parts) for one in node)) if isinstance(node, list) else set()
+    return set().union(*(_references(each, parts) for each in node)) if isinstance(node, list) else set()
 
 
-def _portable(node: Any) -> Any:
+def _json_schema_patterns(node: Any) -> Any:
     r"""Convert patterns to the dialect of JSON Schema, which has ``$`` for the end of the text and no ``\Z``."""
     if isinstance(node, dict):
-        return {key: _portable(value) for key, value in node.items()}
+        return {key: _json_schema_patterns(value) for key, value in node.items()}
     if isinstance(node, list):
-        return [_portable(one) for one in node]
+        return [_json_schema_patterns(each) for each in node]
     return node.removesuffix(r"\Z") + "$" if isinstance(node, str) and node.endswith(r"\Z") else node
 
 

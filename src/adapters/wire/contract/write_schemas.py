@@ -1,4 +1,4 @@
-"""Writes the JSON Schemas of the package: ``python -m orderflow.adapters.wire.schema``."""
+"""Writes the JSON Schemas of the package: ``python -m orderflow.adapters.wire.contract.write_schemas``."""
 
 import json
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Monitors the quality of a topic's records."""

@@ -28,36 +28,36 @@ class Contradiction:
 class OrderHistory:
     """The history of an order in one epoch of the log. After a gap, only its sequence and state are known."""
 
-    from_its_beginning: bool
+    from_first_event: bool
     epoch: int = FIRST_EPOCH
-    contradicted: bool = False
+    has_contradiction: bool = False
     _facts: OrderFacts | None = field(default=None, init=False)
     _sequence: int = field(default=0, init=False)
     _state: OrderState | None = field(default=None, init=False)
 
-    def follow(self, event: OrderEvent) -> Contradiction | None:
-        """Add an event. Returns how it contradicts the events before it, or None."""
+    def add(self, event: OrderEvent) -> Contradiction | None:
+        """Add an event. Return how it contradicts the events before it, or None."""
         before = self._sequence
         if before and event.sequence <= before:
             return Contradiction(REGRESSION, f"event {event.sequence} comes after event {before}")
         self._sequence = event.sequence
         if event.sequence > before + 1:
-            self._begin_anew(event)
+            self._restart(event)
             if before:
                 return Contradiction(GAP, f"event {event.sequence} comes after event {before}")
-            if self.from_its_beginning:
+            if self.from_first_event:
                 return Contradiction(GAP, f"its first event here is number {event.sequence}")
             return None
-        problem = self._take(event)
+        problem = self._apply(event)
         return Contradiction(ILLEGAL, f"event {event.sequence}: {problem}") if problem else None
 
-    def _take(self, event: OrderEvent) -> str:
-        """Apply the next event. Returns why it is not valid, or an empty text."""
+    def _apply(self, event: OrderEvent) -> str:
+        """Apply the next event. Return why it is not valid, or an empty text."""
         if self._facts is not None or event.sequence == 1:
             try:
                 self._facts = apply(self._facts, event)
             except CorruptHistory as error:
-                self._begin_anew(event)
+                self._restart(event)
                 return error.problem
             self._state = self._facts.state
         elif isinstance(event, StateChanged):
@@ -68,7 +68,7 @@ class OrderHistory:
                 return f"{event.old} to {event.new} is not an allowed transition"
         return ""
 
-    def _begin_anew(self, event: OrderEvent) -> None:
+    def _restart(self, event: OrderEvent) -> None:
         """Restart from this event: only what it contains is known."""
         self._facts = None
         self._state = event.new if isinstance(event, StateChanged) else None

@@ -1,6 +1,6 @@
 """Monitors the quality of a topic: counts its records and finds those that violate the contract or contradict others.
 
-Memory is bounded: the number of orders, fields, versions and bad records that are kept is limited.
+Memory is bounded: the number of orders, fields, versions and violations that are kept is limited.
 """
 
 import re
@@ -17,7 +17,7 @@ from ....domain.errors import UndecodableEvent
 from ..codec import decode, read_envelope
 from ..envelope import DATA
 from ..headers import Headers
-from ..problems import UNREADABLE, FieldProblem
+from ..problems import DECODING_ERRORS, FieldProblem
 from ..validation import UNKNOWN, check_record
 from .order_history import OrderHistory
 
@@ -28,16 +28,16 @@ FUTURE = timedelta(seconds=5)
 _ORDERS = 50_000
 _FIELDS = 200
 _VERSIONS = 20
-_BAD = 100
+_VIOLATIONS = 100
 _ADDRESS = frozenset({"headers/bucket", "headers/position"})
 
 
-class _Said(Struct):
+class _TypeAndVersion(Struct):
     type: str = UNKNOWN
     version: str = UNKNOWN
 
 
-_SAID = Decoder(_Said)
+_TYPE_AND_VERSION = Decoder(_TypeAndVersion)
 
 
 @frozen(kw_only=True)
@@ -92,7 +92,7 @@ class Inspection:
     version: str
     size: int
     late: bool
-    bad: Sequence[Violation]
+    violations: Sequence[Violation]
 
 
 @define(kw_only=True, eq=False)
@@ -100,14 +100,15 @@ class TopicQuality:
     """Inspects records one by one and keeps the totals.
 
     A record is late if it follows its event by more than ``late``, and from the future if it precedes its event by
-    more than ``future``, the tolerance for clock skew. ``whole`` means that the topic is read from its first record,
-    so an order must start with its first event. ``addressed`` means that a relay writes the topic, so each record has
-    its address in the log. The ``orders`` most recently seen are followed; an order that was evicted starts anew.
+    more than ``future``, the tolerance for clock skew. ``from_beginning`` means that the topic is read from its first
+    record, so an order must start with its first event. ``addressed`` means that a relay writes the topic, so each
+    record has its address in the log. The histories of the ``orders`` most recently seen are kept. A history that was
+    evicted is started again with the order's next event.
     """
 
     late: timedelta = LATE
     future: timedelta = FUTURE
-    whole: bool = False
+    from_beginning: bool = False
     addressed: bool = True
     orders: int = _ORDERS
     checked: int = field(default=0, init=False)
@@ -120,90 +121,94 @@ class TopicQuality:
     late_records: int = field(default=0, init=False)
     future_records: int = field(default=0, init=False)
     latest_seconds: float = field(default=0.0, init=False)
-    bad: deque[Violation] = field(factory=lambda: deque(maxlen=_BAD), init=False)
-    _stories: OrderedDict[str, OrderHistory] = field(factory=OrderedDict, init=False)
+    violations: deque[Violation] = field(factory=lambda: deque(maxlen=_VIOLATIONS), init=False)
+    _histories: OrderedDict[str, OrderHistory] = field(factory=OrderedDict, init=False)
 
     @property
     def followed(self) -> int:
         """The number of orders that are being followed."""
-        return len(self._stories)
+        return len(self._histories)
 
-    def look(self, arrival: ConsumedRecord) -> Inspection:
+    def inspect(self, record: ConsumedRecord) -> Inspection:
         """Inspect and count one record."""
-        kind, version = self._said(arrival.value)
-        size = len(arrival.value or b"")
+        kind, version = self._type_and_version(record.value)
+        size = len(record.value or b"")
         self.checked += 1
         self.records[kind, version] += 1
         self.sizes.setdefault(kind, Sizes()).add(size)
-        bad, late = self._faults(arrival), False
-        if not bad and arrival.value is not None:
-            late, bad = self._timing(arrival, read_envelope(arrival.value).occurred_at)
-            bad += self._story(arrival, arrival.value)
-        self.wrong += bool(bad)
-        self.bad.extend(bad)
-        return Inspection(type=kind, version=version, size=size, late=late, bad=bad)
+        found, late = self._problems(record), False
+        if not found and record.value is not None:
+            late, found = self._timing(record, read_envelope(record.value).occurred_at)
+            found += self._contradictions(record, record.value)
+        self.wrong += bool(found)
+        self.violations.extend(found)
+        return Inspection(type=kind, version=version, size=size, late=late, violations=found)
 
-    def _said(self, value: bytes | None) -> tuple[str, str]:
+    def _type_and_version(self, value: bytes | None) -> tuple[str, str]:
         try:
-            said = _SAID.decode(value or b"")
-        except UNREADABLE:
+            event = _TYPE_AND_VERSION.decode(value or b"")
+        except DECODING_ERRORS:
             return UNKNOWN, UNKNOWN
-        version = said.version[:20]
-        known = {version for _, version in self.records}
+        version = event.version[:20]
+        versions = {version for _, version in self.records}
         return (
-            said.type if said.type in DATA else UNKNOWN,
-            version if version in known or len(known) < _VERSIONS else OTHER,
+            event.type if event.type in DATA else UNKNOWN,
+            version if version in versions or len(versions) < _VERSIONS else OTHER,
         )
 
-    def _faults(self, arrival: ConsumedRecord) -> list[Violation]:
-        problems = inspect(arrival, addressed=self.addressed)
+    def _problems(self, record: ConsumedRecord) -> list[Violation]:
+        problems = inspect(record, addressed=self.addressed)
         for problem in problems:
             name = field_of(problem.path)
             self.faults[name if name in self.faults or len(self.faults) < _FIELDS else OTHER] += 1
-        return [_bad(arrival, "fault", each.path, each.problem, each.allowed) for each in problems]
+        return [_violation(record, "fault", each.path, each.problem, each.allowed) for each in problems]
 
-    def _timing(self, arrival: ConsumedRecord, occurred_at: datetime) -> tuple[bool, list[Violation]]:
-        behind = arrival.at - occurred_at
-        self.latest_seconds = max(self.latest_seconds, behind.total_seconds())
-        if behind > self.late:
+    def _timing(self, record: ConsumedRecord, occurred_at: datetime) -> tuple[bool, list[Violation]]:
+        delay = record.at - occurred_at
+        self.latest_seconds = max(self.latest_seconds, delay.total_seconds())
+        if delay > self.late:
             self.late_records += 1
             return True, []
-        if -behind <= self.future:
+        if -delay <= self.future:
             return False, []
         self.future_records += 1
-        problem = f"it is {occurred_at.isoformat()}, {-behind.total_seconds():.0f} s after its record"
-        return False, [_bad(arrival, "future", "occurredAt", problem, f"at most {self.future.total_seconds():g} s")]
+        problem = f"it is {occurred_at.isoformat()}, {-delay.total_seconds():.0f} s after its record"
+        return False, [
+            _violation(record, "future", "occurredAt", problem, f"at most {self.future.total_seconds():g} s")
+        ]
 
-    def _story(self, arrival: ConsumedRecord, value: bytes) -> list[Violation]:
-        sequence = int(dict(arrival.headers)["sequence"] or b"")  # checked with the headers
+    def _contradictions(self, record: ConsumedRecord, value: bytes) -> list[Violation]:
+        sequence = int(dict(record.headers)["sequence"] or b"")  # checked with the headers
         try:
             event = decode(value, sequence=sequence)
         except UndecodableEvent as error:
-            return [_bad(arrival, "fault", error.field, error.problem, error.allowed)]
-        epoch = int(dict(arrival.headers).get("epoch") or FIRST_EPOCH)
-        story = self._stories.pop(event.order_id, None)
-        if story is None:
-            story = OrderHistory(from_its_beginning=self.whole, epoch=epoch)
-        elif epoch > story.epoch:  # a new epoch replaces the events of the one before
-            story = OrderHistory(from_its_beginning=False, epoch=epoch)
-        self._stories[event.order_id] = story
-        if len(self._stories) > self.orders:
-            self._stories.popitem(last=False)
-            self.whole = False  # an order that looks new may have been evicted
-        found = story.follow(event)
+            return [_violation(record, "fault", error.field, error.problem, error.allowed)]
+        epoch = int(dict(record.headers).get("epoch") or FIRST_EPOCH)
+        history = self._histories.pop(event.order_id, None)
+        if history is None:
+            history = OrderHistory(from_first_event=self.from_beginning, epoch=epoch)
+        elif epoch > history.epoch:  # a new epoch replaces the events of the one before
+            history = OrderHistory(from_first_event=False, epoch=epoch)
+        self._histories[event.order_id] = history
+        if len(self._histories) > self.orders:
+            self._histories.popitem(last=False)
+            self.from_beginning = False  # an order that looks new may have been evicted
+        found = history.add(event)
         if found is None:
             return []
         self.contradictions[found.kind] += 1
-        self.contradicting_orders += not story.contradicted
-        story.contradicted = True
+        self.contradicting_orders += not history.has_contradiction
+        history.has_contradiction = True
         return [
-            _bad(arrival, found.kind, "headers/sequence", found.problem, "a valid successor in order " + event.order_id)
+            _violation(
+                record, found.kind, "headers/sequence", found.problem, "a valid successor in order " + event.order_id
+            )
         ]
 
 
-def inspect(arrival: ConsumedRecord, *, addressed: bool) -> Sequence[FieldProblem]:
+def inspect(record: ConsumedRecord, *, addressed: bool) -> Sequence[FieldProblem]:
     """Find all problems of one record of the topic. If ``addressed``, it must have its address in the log."""
-    problems = check_record(arrival.value, key=arrival.key, headers=arrival.headers)
+    problems = check_record(record.value, key=record.key, headers=record.headers)
     return problems if addressed else [each for each in problems if each.path not in _ADDRESS]
 
 
@@ -217,11 +222,11 @@ def time_of(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-def _bad(arrival: ConsumedRecord, kind: str, field: str, problem: str, allowed: str) -> Violation:
+def _violation(record: ConsumedRecord, kind: str, field: str, problem: str, allowed: str) -> Violation:
     return Violation(
-        topic=arrival.topic,
-        partition=arrival.partition,
-        offset=arrival.offset,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
         kind=kind,
         field=field,
         problem=problem,
