@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .dashboard import written
+from .dashboard import dashboard_json
 
 if __name__ == "__main__":
-    Path(__file__).with_name("orderflow.json").write_text(written(), encoding="utf-8")
+    Path(__file__).with_name("orderflow.json").write_text(dashboard_json(), encoding="utf-8")

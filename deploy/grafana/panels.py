@@ -11,7 +11,7 @@ from attrs import field, frozen
 from orderflow.adapters.telemetry.metrics.catalogue import Kind, Metric
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
-MINE = 'part=~"$part"'
+SELECTED = 'part=~"$part"'
 QUANTILES = (0.5, 0.95, 0.99)
 UNITS = {"_seconds": "s", "_bytes": "bytes", "_ratio": "none"}
 
@@ -20,20 +20,20 @@ Json = dict[str, Any]
 
 @frozen
 class Panel:
-    """A panel without a position. ``questions`` are pairs of an expression and its legend."""
+    """A panel without a position. ``targets`` are pairs of a PromQL expression and its legend."""
 
     title: str
     kind: str
-    questions: tuple[tuple[str, str], ...]
+    targets: tuple[tuple[str, str], ...]
     unit: str
-    says: str = ""
+    description: str = ""
     limits: tuple[float, ...] = ()
     """Values from which the panel is coloured: orange, then red."""
-    more: Json = field(factory=dict)
+    options: Json = field(factory=dict)
     """Options of the panel type."""
 
-    def placed(self, number: int, x: int, y: int, width: int, height: int) -> Json:
-        """Return the panel as Grafana stores it, at this position of the grid."""
+    def to_json(self, number: int, x: int, y: int, width: int, height: int) -> Json:
+        """Return the panel in Grafana's format, at this position of the grid."""
         colours: list[Json] = [{"color": "green", "value": None}]
         colours += [
             {"color": colour, "value": limit} for colour, limit in zip(("orange", "red"), self.limits, strict=False)
@@ -42,22 +42,24 @@ class Panel:
             "id": number,
             "type": self.kind,
             "title": self.title,
-            "description": self.says,
+            "description": self.description,
             "datasource": SOURCE,
             "gridPos": {"x": x, "y": y, "w": width, "h": height},
             "fieldConfig": {
                 "defaults": {"unit": self.unit, "min": 0, "thresholds": {"mode": "absolute", "steps": colours}},
                 "overrides": [],
             },
-            "options": self.more,
+            "options": self.options,
             "targets": [
                 {"refId": chr(ord("A") + at), "expr": expression, "legendFormat": legend, "datasource": SOURCE}
-                for at, (expression, legend) in enumerate(self.questions)
+                for at, (expression, legend) in enumerate(self.targets)
             ],
         }
 
 
-def of(metric: Metric, *by: str, title: str = "", per: str = "second", quantiles: Sequence[float] = QUANTILES) -> Panel:
+def metric_panel(
+    metric: Metric, *by: str, title: str = "", per: str = "second", quantiles: Sequence[float] = QUANTILES
+) -> Panel:
     """Return the panel of a metric over all selected processes, grouped by some of its labels.
 
     ``per`` is the unit of a counter's rate, ``second`` or ``minute``.
@@ -68,56 +70,56 @@ def of(metric: Metric, *by: str, title: str = "", per: str = "second", quantiles
     if unknown := set(by) - {label.name for label in metric.labels}:
         raise ValueError(f"{metric.name} has no label {', '.join(sorted(unknown))}")
     legend = " ".join(f"{{{{{label}}}}}" for label in by)
-    questions: list[tuple[str, str]]
+    targets: list[tuple[str, str]]
     match metric.kind:
         case Kind.COUNTER:
-            rate = f"sum{_by(by)}(rate({metric.name}{{{MINE}}}[$__rate_interval]))"
-            questions = [(rate if per == "second" else f"60 * {rate}", legend or per)]
+            rate = f"sum{_by_clause(by)}(rate({metric.name}{{{SELECTED}}}[$__rate_interval]))"
+            targets = [(rate if per == "second" else f"60 * {rate}", legend or per)]
             unit = "cps" if per == "second" else "cpm"
         case Kind.HISTOGRAM:
-            buckets = f"sum{_by(('le', *by))}(rate({metric.name}_bucket{{{MINE}}}[$__rate_interval]))"
-            questions = [(f"histogram_quantile({q}, {buckets})", f"p{q * 100:g} {legend}".strip()) for q in quantiles]
+            buckets = f"sum{_by_clause(('le', *by))}(rate({metric.name}_bucket{{{SELECTED}}}[$__rate_interval]))"
+            targets = [(f"histogram_quantile({q}, {buckets})", f"p{q * 100:g} {legend}".strip()) for q in quantiles]
             unit = _unit(metric.name)
         case Kind.GAUGE:
-            chosen = "" if metric.asked else f"{{{MINE}}}"
-            questions = [(f"{_together(metric)}{_by(by)}({metric.name}{chosen})", legend or "all")]
+            selector = "" if metric.asked else f"{{{SELECTED}}}"
+            targets = [(f"{_aggregation(metric)}{_by_clause(by)}({metric.name}{selector})", legend or "all")]
             unit = _unit(metric.name)
-    return lines(title or _title(metric.name, by), *questions, unit=unit, says=metric.help)
+    return time_series(title or _title(metric.name, by), *targets, unit=unit, description=metric.help)
 
 
-def lines(title: str, *questions: tuple[str, str], unit: str, says: str) -> Panel:
+def time_series(title: str, *targets: tuple[str, str], unit: str, description: str) -> Panel:
     """Return a panel that shows values over time."""
     legend = {"displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"], "showLegend": True}
     return Panel(
         title,
         "timeseries",
-        questions,
+        targets,
         unit,
-        says,
-        more={"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}},
+        description,
+        options={"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}},
     )
 
 
-def number(
-    title: str, expression: str, *, unit: str, says: str, limits: tuple[float, ...] = (), legend: str = ""
+def stat(
+    title: str, expression: str, *, unit: str, description: str, limits: tuple[float, ...] = (), legend: str = ""
 ) -> Panel:
     """Return a panel that shows one current value."""
-    options = {
+    stat_options = {
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
         "colorMode": "value",
         "graphMode": "area",
         "textMode": "auto",
     }
-    return Panel(title, "stat", ((expression, legend),), unit, says, limits, options)
+    return Panel(title, "stat", ((expression, legend),), unit, description, limits, stat_options)
 
 
-def _together(metric: Metric) -> str:
+def _aggregation(metric: Metric) -> str:
     if metric.asked:
         return "max"
     return {"livemax": "max", "livemin": "min"}.get(metric.merged, "sum")
 
 
-def _by(labels: Sequence[str]) -> str:
+def _by_clause(labels: Sequence[str]) -> str:
     return f" by ({', '.join(labels)}) " if labels else ""
 
 

@@ -1,4 +1,4 @@
-"""The dashboard is drawn from the catalogue, shows all of it, and names nothing that does not exist."""
+"""The dashboard is generated from the catalogue, has all of its metrics, and uses none that do not exist."""
 
 import json
 from itertools import combinations
@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
-from deploy.grafana.dashboard import rows, written
-from deploy.grafana.panels import of
+from deploy.grafana.dashboard import dashboard_json
+from deploy.grafana.panels import metric_panel
+from deploy.grafana.rows import rows
 from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.adapters.telemetry.metrics.catalogue import CATALOGUE, COMMANDS, Kind, Metric
 
@@ -17,38 +18,38 @@ from tests.support.promql import names
 from tests.support.rules import DEPLOY, Known
 from tests.support.servers import obtain
 
-KEPT = json.loads((DEPLOY / "grafana" / "orderflow.json").read_text(encoding="utf-8"))
-PANELS = [panel for panel in KEPT["panels"] if panel["type"] != "row"]
+COMMITTED = json.loads((DEPLOY / "grafana" / "orderflow.json").read_text(encoding="utf-8"))
+PANELS = [panel for panel in COMMITTED["panels"] if panel["type"] != "row"]
 
 
-def questions(panel: dict[str, Any]) -> list[str]:
-    """Its expressions, with Grafana's own variables as Grafana fills them in."""
+def expressions(panel: dict[str, Any]) -> list[str]:
+    """Return the expressions of a panel, with values for Grafana's variables."""
     return [target["expr"].replace("$__rate_interval", "1m").replace("$part", ".*") for target in panel["targets"]]
 
 
-def test_the_dashboard_that_is_kept_is_the_one_that_is_drawn_now() -> None:
-    kept = (DEPLOY / "grafana" / "orderflow.json").read_text(encoding="utf-8")
+def test_the_committed_dashboard_is_the_generated_one() -> None:
+    committed = (DEPLOY / "grafana" / "orderflow.json").read_text(encoding="utf-8")
 
-    assert kept == written(), "run python -m deploy.grafana"
+    assert committed == dashboard_json(), "run python -m deploy.grafana"
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: f"{panel['id']} {panel['title']}")
-def test_a_panel_names_only_what_exists(panel: dict[str, Any]) -> None:
-    known = Known.now()
+def test_a_panel_uses_only_metrics_and_labels_that_exist(panel: dict[str, Any]) -> None:
+    metrics = Known.now()
 
     assert panel["description"]
-    assert [fault for question in questions(panel) for fault in known.faults(question)] == []
+    assert [fault for expression in expressions(panel) for fault in metrics.faults(expression)] == []
 
 
-def test_every_metric_stands_on_the_dashboard() -> None:
-    shown = {name for panel in PANELS for question in questions(panel) for name in names(question).metrics}
+def test_every_metric_is_on_the_dashboard() -> None:
+    shown = {name for panel in PANELS for expression in expressions(panel) for name in names(expression).metrics}
 
     missing = [metric.name for metric in CATALOGUE if not {metric.name, f"{metric.name}_bucket"} & shown]
 
     assert missing == []
 
 
-def test_a_metric_that_nobody_gave_a_place_is_shown_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_metric_without_a_row_is_in_the_last_row(monkeypatch: pytest.MonkeyPatch) -> None:
     new = Metric("orderflow_new_total", Kind.COUNTER, "New ones.", COMMANDS.labels)
     monkeypatch.setattr(catalogue, "CATALOGUE", (*CATALOGUE, new))
 
@@ -58,22 +59,22 @@ def test_a_metric_that_nobody_gave_a_place_is_shown_all_the_same(monkeypatch: py
     assert [panel.title for panel in panels] == ["New by command and outcome"]
 
 
-def test_prometheus_understands_every_question(tmp_path: Path) -> None:
-    asked = [question for panel in PANELS for question in questions(panel)]
-    records = [{"record": f"question:{number}", "expr": question} for number, question in enumerate(asked)]
+def test_every_expression_is_valid_promql(tmp_path: Path) -> None:
+    checked = [expression for panel in PANELS for expression in expressions(panel)]
+    records = [{"record": f"expression:{number}", "expr": expression} for number, expression in enumerate(checked)]
     (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": records}]}))
 
-    said = obtain(lambda: promtool("check", "rules", tmp_path / "rules.yml"))
+    output = obtain(lambda: promtool("check", "rules", tmp_path / "rules.yml"))
 
-    assert f"{len(asked)} rules found" in said
+    assert f"{len(checked)} rules found" in output
 
 
-def test_no_panel_covers_another() -> None:
-    places = [(panel["id"], panel["gridPos"]) for panel in KEPT["panels"]]
+def test_no_panel_overlaps_another() -> None:
+    positions = [(panel["id"], panel["gridPos"]) for panel in COMMITTED["panels"]]
 
-    assert len({number for number, _ in places}) == len(places)
-    assert all(place["x"] >= 0 and place["x"] + place["w"] <= 24 for _, place in places)
-    assert [(one, other) for (one, a), (other, b) in combinations(places, 2) if _overlap(a, b)] == []
+    assert len({number for number, _ in positions}) == len(positions)
+    assert all(position["x"] >= 0 and position["x"] + position["w"] <= 24 for _, position in positions)
+    assert [(one, other) for (one, a), (other, b) in combinations(positions, 2) if _overlap(a, b)] == []
 
 
 def _overlap(a: dict[str, int], b: dict[str, int]) -> bool:
@@ -84,4 +85,4 @@ def _overlap(a: dict[str, int], b: dict[str, int]) -> bool:
 
 def test_a_panel_by_a_label_that_its_metric_does_not_have_is_refused() -> None:
     with pytest.raises(ValueError, match="orderflow_commands_total has no label consumer"):
-        of(COMMANDS, "command", "consumer")
+        metric_panel(COMMANDS, "command", "consumer")
