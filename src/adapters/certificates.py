@@ -1,4 +1,4 @@
-"""What is wrong with a server's certificate, in words that say what to look at."""
+"""Describes why the certificate of a server was refused."""
 
 from ssl import SSLCertVerificationError
 
@@ -7,10 +7,10 @@ _OTHER_HOST = (62, 64)
 _EXPIRED = 10
 
 
-def fault(refusal: SSLCertVerificationError, *, authorities: str) -> str:
-    """What follows "its certificate"; ``authorities`` is the setting that names those who are trusted."""
-    if refusal.verify_code in _OTHER_HOST:
-        return f"is for another host name ({refusal.verify_message})"
-    if refusal.verify_code == _EXPIRED:
-        return f"has expired ({refusal.verify_message})"
-    return f"is of no authority that is trusted here, see {authorities} ({refusal.verify_message})"
+def certificate_problem(error: SSLCertVerificationError, *, authorities: str) -> str:
+    """Return a clause for the subject "its certificate". ``authorities`` is the setting for the trusted authorities."""
+    if error.verify_code in _OTHER_HOST:
+        return f"is for another host name ({error.verify_message})"
+    if error.verify_code == _EXPIRED:
+        return f"has expired ({error.verify_message})"
+    return f"is not signed by a trusted authority, see {authorities} ({error.verify_message})"

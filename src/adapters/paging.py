@@ -1,4 +1,4 @@
-"""Opaque cursors of lists: where a page ended, as (creation time, order id)."""
+"""Opaque cursors of lists: the position at which a page ended, as creation time and order id."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -8,19 +8,19 @@ from ..domain.errors import InvalidInput
 from ..domain.text import identifier
 
 
-def cursor_of(created_at: datetime, order_id: str) -> str:
-    """The cursor of a page that ended with this order."""
-    place = json.dumps([created_at.astimezone(UTC).isoformat(), order_id])
-    return urlsafe_b64encode(place.encode()).decode().rstrip("=")
+def encode_cursor(created_at: datetime, order_id: str) -> str:
+    """Return the cursor of a page that ended with this order."""
+    position = json.dumps([created_at.astimezone(UTC).isoformat(), order_id])
+    return urlsafe_b64encode(position.encode()).decode().rstrip("=")
 
 
-def after_cursor(cursor: str) -> tuple[datetime, str]:
-    """Where the page ended. Raises InvalidInput for anything that ``cursor_of`` did not make."""
+def decode_cursor(cursor: str) -> tuple[datetime, str]:
+    """Return the position at which the page ended. Raises InvalidInput unless ``encode_cursor`` created the cursor."""
     try:
         created_at, order_id = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        place = (datetime.fromisoformat(created_at), identifier(order_id, field="cursor"))
-        if cursor_of(*place) != cursor:
+        position = (datetime.fromisoformat(created_at), identifier(order_id, field="cursor"))
+        if encode_cursor(*position) != cursor:
             raise ValueError(cursor)
     except (ValueError, TypeError, OverflowError, RecursionError, InvalidInput):
-        raise InvalidInput("cursor", "it is no cursor of ours", "the nextCursor of the page before") from None
-    return place
+        raise InvalidInput("cursor", "it is not a valid cursor", "the nextCursor of the previous page") from None
+    return position

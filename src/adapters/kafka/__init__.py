@@ -1,6 +1,6 @@
-"""Apache Kafka: the relay's way onto the topic, the consumers' way off it, and the topic itself.
+"""Apache Kafka: publishes events, reads them, and administers the topic.
 
-Importing this package without its client raises NotConfigured, which says what to install.
+Importing this package without its client raises NotConfigured, which names the package to install.
 """
 
 from ...domain.errors import NotConfigured

@@ -1,8 +1,8 @@
-"""What time it is for a broker. Kafka has no question for that, but it dates what it writes itself.
+"""Measures the clock of a broker. Kafka has no request for its time, but brokers set the timestamps of some records.
 
-An offset that a group commits becomes a record of the internal topic ``__consumer_offsets``, with the time of the
-broker that coordinates the group; and the time of a partition's newest record can be asked for. So a group of our
-own, ``<topic>-doctor``, commits an offset, which means nothing, and is deleted again.
+An offset that a group commits is written to the internal topic ``__consumer_offsets``, with the time of the broker
+that coordinates the group. The timestamp of a partition's newest record can be requested. So a separate group,
+``<topic>-doctor``, commits an arbitrary offset, and is deleted afterwards.
 """
 
 from collections.abc import Callable
@@ -21,53 +21,53 @@ from ...application.health.facts import ClockOffset
 
 OFFSETS = "__consumer_offsets"
 _MILLISECOND = 0.001
-"""Kafka's times have no more digits."""
+"""The resolution of Kafka's timestamps, in seconds."""
 _TRIES = 2
-"""The first may have to look for the coordinator, and is then less exact."""
+"""The first measurement may include finding the coordinator, which makes it less exact."""
 
 
 def broker_clock(
-    client: AdminClient, there: ClusterMetadata, topic: str, *, clock: Callable[[], datetime], timeout: float
+    client: AdminClient, cluster: ClusterMetadata, topic: str, *, clock: Callable[[], datetime], timeout: float
 ) -> ClockOffset | None:
-    """How far the coordinating broker's clock is ahead; None where its topic may not be looked at.
+    """Measure how far the coordinator's clock is ahead. Return None if its topic is not visible to this user.
 
     Raises KafkaException.
     """
-    if OFFSETS not in there.topics or not there.topics[OFFSETS].partitions:
+    if OFFSETS not in cluster.topics or not cluster.topics[OFFSETS].partitions:
         return None
     group = f"{topic}-doctor"
-    partition = TopicPartition(OFFSETS, abs(_java_hash(group)) % len(there.topics[OFFSETS].partitions))
-    found = []
+    partition = TopicPartition(OFFSETS, abs(_java_hash(group)) % len(cluster.topics[OFFSETS].partitions))
+    offsets = []
     try:
         for _ in range(_TRIES):
             sent = clock()
             _commit(client, group, topic, timeout)
-            answered = clock()
-            stamp = _newest(client, partition, timeout)
-            middle = sent.timestamp() + (answered - sent).total_seconds() / 2
-            found.append(ClockOffset(stamp - middle, (answered - sent).total_seconds() / 2 + _MILLISECOND))
+            received = clock()
+            timestamp = _newest(client, partition, timeout)
+            midpoint = sent.timestamp() + (received - sent).total_seconds() / 2
+            offsets.append(ClockOffset(timestamp - midpoint, (received - sent).total_seconds() / 2 + _MILLISECOND))
     finally:
-        for gone in client.delete_consumer_groups([group], request_timeout=timeout).values():
-            gone.exception(timeout)  # one that stays expires by itself
-    return min(found, key=lambda each: each.uncertain)
+        for deleted in client.delete_consumer_groups([group], request_timeout=timeout).values():
+            deleted.exception(timeout)  # a group that is left expires by itself
+    return min(offsets, key=lambda each: each.uncertain)
 
 
 def _commit(client: AdminClient, group: str, topic: str, timeout: float) -> None:
-    """The coordinator may be loading, or be another one now."""
+    """Commit an offset. Retry while the coordinator is loading or moving."""
     for attempt in stamina.retry_context(on=_retriable, attempts=10, timeout=timeout, wait_initial=0.05, wait_max=0.5):
         with attempt:
-            asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0, 0)])
-            answer = client.alter_consumer_group_offsets([asked], request_timeout=timeout)[group]
-            for each in answer.result(timeout).topic_partitions:
+            requested = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0, 0)])
+            response = client.alter_consumer_group_offsets([requested], request_timeout=timeout)[group]
+            for each in response.result(timeout).topic_partitions:
                 if each.error is not None:
                     raise KafkaException(each.error)
 
 
 def _newest(client: AdminClient, partition: TopicPartition, timeout: float) -> float:
     spec: Any = OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call,unused-ignore]
-    answer = client.list_offsets({partition: spec}, request_timeout=timeout)[partition]
-    stamp: int = answer.result(timeout).timestamp
-    return stamp / 1000
+    response = client.list_offsets({partition: spec}, request_timeout=timeout)[partition]
+    timestamp: int = response.result(timeout).timestamp
+    return timestamp / 1000
 
 
 def _retriable(error: Exception) -> bool:
@@ -75,8 +75,8 @@ def _retriable(error: Exception) -> bool:
 
 
 def _java_hash(text: str) -> int:
-    """Java's hash of a string, by which Kafka chooses a group's partition."""
-    found = 0
-    for letter in text:
-        found = (31 * found + ord(letter)) & 0xFFFFFFFF
-    return found - (1 << 32) if found >> 31 else found
+    """Return Java's hash of a string, by which Kafka assigns a group to a partition of its offsets topic."""
+    value = 0
+    for char in text:
+        value = (31 * value + ord(char)) & 0xFFFFFFFF
+    return value - (1 << 32) if value >> 31 else value

@@ -1,4 +1,4 @@
-"""librdkafka's clients with our properties, their log lines in our log, each driven from one thread."""
+"""Clients of librdkafka with this service's properties and log, each used from one thread."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -11,10 +11,14 @@ from typing import Any, ParamSpec, TypeVar
 import structlog
 from attrs import define, field
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AdminClient, TopicMetadata  # type: ignore[attr-defined,unused-ignore]
+from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
+    AdminClient,
+    PartitionMetadata,
+    TopicMetadata,
+)
 
 from ...domain.errors import InvalidInput, StreamUnavailable
-from .client_errors import ClientErrors
+from .client_errors import ClientErrors, error_text
 from .settings import KafkaSettings
 
 P = ParamSpec("P")
@@ -22,7 +26,7 @@ T = TypeVar("T")
 C = TypeVar("C", "ReportingProducer", "ReportingConsumer", "ReportingAdmin")
 
 BACKEND = "Kafka"
-_LEADERLESS = frozenset(
+_LEADER_UNAVAILABLE = frozenset(
     {
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -31,43 +35,43 @@ _LEADERLESS = frozenset(
         KafkaError.OFFSET_NOT_AVAILABLE,
     }
 )
-_FIRST_LOOK = 1.0
+_FIRST_ATTEMPT = 1.0
 STATISTICS_MS = "5000"
-_COORDINATING = frozenset(
+_COORDINATOR_UNAVAILABLE = frozenset(
     {
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
         KafkaError.COORDINATOR_NOT_AVAILABLE,
         KafkaError.NOT_COORDINATOR,
     }
 )
-_PREFERRED = {"client.id": "orderflow", "log_level": "5", "reconnect.backoff.max.ms": "1000"}
+_DEFAULTS = {"client.id": "orderflow", "log_level": "5", "reconnect.backoff.max.ms": "1000"}
 
 
 @define
 class ClientLog:
-    """What librdkafka says, as our log lines. It writes them to standard error otherwise.
+    """Logs librdkafka's lines, which would otherwise go to standard error.
 
-    A client that goes on about one matter (an unreachable broker, many times a second) is quoted every ``every``
-    seconds; ``more`` counts what it said in between.
+    Lines of the same client and facility (an unreachable broker is reported many times a second) are logged once in
+    ``every`` seconds. ``more`` is the number of lines that were left out in between.
     """
 
     every: float = 10.0
     _logger: Any = field(factory=lambda: structlog.get_logger("orderflow.kafka"))
-    _said: dict[tuple[str, str], tuple[float, int]] = field(factory=dict, init=False)
+    _last_lines: dict[tuple[str, str], tuple[float, int]] = field(factory=dict, init=False)
 
     def log(self, level: int, _format: str, facility: str, client: str, line: str) -> None:
         if facility == "CONFWARN" and "will be ignored by this" in line:
             return  # one property list serves producers and consumers
-        last, more = self._said.get((facility, client), (-inf, 0))
+        last, more = self._last_lines.get((facility, client), (-inf, 0))
         if monotonic() - last < self.every:
-            self._said[facility, client] = (last, more + 1)
+            self._last_lines[facility, client] = (last, more + 1)
             return
-        self._said[facility, client] = (monotonic(), 0)
+        self._last_lines[facility, client] = (monotonic(), 0)
         self._logger.log(level, "kafka client", facility=facility, client=client, line=line, more=more)
 
 
 class ReportingProducer(Producer):
-    """One that keeps what it complains of by itself, as the two below."""
+    """A producer that keeps the errors that librdkafka reports by itself, like the two classes below."""
 
     client_errors: ClientErrors
 
@@ -84,119 +88,127 @@ Client = ReportingProducer | ReportingConsumer | ReportingAdmin
 
 
 def producer(
-    settings: KafkaSettings, ours: Mapping[str, str], preferred: Mapping[str, str], *, watched_as: str = ""
+    settings: KafkaSettings, required: Mapping[str, str], defaults: Mapping[str, str], *, statistics_name: str = ""
 ) -> ReportingProducer:
-    """A client that is ``watched_as`` something tells its statistics, whenever it is polled.
+    """Create a producer. ``defaults`` may be overridden by the settings, ``required`` may not.
 
-    Raises InvalidInput for a property that librdkafka does not take.
+    With a ``statistics_name``, it reports its statistics under this name each time that it is polled.
+    Raises InvalidInput for a property that librdkafka refuses.
     """
-    return _built(ReportingProducer, settings, ours, preferred, watched_as=watched_as)
+    return _build(ReportingProducer, settings, required, defaults, statistics_name=statistics_name)
 
 
 def consumer(
     settings: KafkaSettings,
-    ours: Mapping[str, Any],
-    preferred: Mapping[str, str] | None = None,
+    required: Mapping[str, Any],
+    defaults: Mapping[str, str] | None = None,
     *,
-    watched_as: str = "",
+    statistics_name: str = "",
 ) -> ReportingConsumer:
-    """A read-committed consumer that commits nothing by itself. ``watched_as``, and raises, as ``producer``."""
+    """Create a read-committed consumer that commits nothing by itself. Arguments and errors as for ``producer``."""
     always = {"isolation.level": "read_committed", "enable.auto.commit": "false", "enable.auto.offset.store": "false"}
-    return _built(ReportingConsumer, settings, {**always, **ours}, preferred or {}, watched_as=watched_as)
+    return _build(ReportingConsumer, settings, {**always, **required}, defaults or {}, statistics_name=statistics_name)
 
 
-def admin(settings: KafkaSettings, ours: Mapping[str, Any] | None = None, *, log: Any = None) -> ReportingAdmin:
-    """``log`` hears what librdkafka says, instead of our log. Raises InvalidInput as ``producer``."""
-    return _built(ReportingAdmin, settings, ours or {}, {}, log)
+def reader(settings: KafkaSettings, defaults: Mapping[str, str]) -> ReportingConsumer:
+    """Create a read-committed consumer for assigned partitions, which does not join a group."""
+    required = {"group.id": "orderflow-reader", "enable.partition.eof": "true", "auto.offset.reset": "earliest"}
+    return consumer(settings, required, defaults)
 
 
-def _built(
+def admin(settings: KafkaSettings, required: Mapping[str, Any] | None = None, *, log: Any = None) -> ReportingAdmin:
+    """Create an admin client. ``log`` replaces ClientLog. Raises InvalidInput, as ``producer``."""
+    return _build(ReportingAdmin, settings, required or {}, {}, log)
+
+
+def _build(
     kind: Callable[..., C],
     settings: KafkaSettings,
-    ours: Mapping[str, Any],
-    preferred: Mapping[str, str],
+    required: Mapping[str, Any],
+    defaults: Mapping[str, str],
     log: Any = None,
-    watched_as: str = "",
+    statistics_name: str = "",
 ) -> C:
-    client_errors = ClientErrors(settings.properties, ours.get("error_cb"))
-    watch = settings.watch if watched_as else None
+    client_errors = ClientErrors(settings.properties, required.get("error_cb"))
+    observer = settings.observer if statistics_name else None
     properties = {
-        **_PREFERRED,
-        **({"statistics.interval.ms": STATISTICS_MS} if watch else {}),
-        **preferred,
+        **_DEFAULTS,
+        **({"statistics.interval.ms": STATISTICS_MS} if observer else {}),
+        **defaults,
         **settings.properties,
         "bootstrap.servers": settings.bootstrap_servers,
-        **ours,
+        **required,
         "error_cb": client_errors,
-        **({"stats_cb": partial(watch.statistics, watched_as)} if watch else {}),
+        **({"stats_cb": partial(observer.statistics, statistics_name)} if observer else {}),
     }
     try:
         client = kind(properties, logger=log or ClientLog())
     except KafkaException as error:
-        raise InvalidInput("kafka", said(error), "librdkafka's properties and their values") from error
+        raise InvalidInput("kafka", error_text(error), "librdkafka's properties and their values") from error
     client.client_errors = client_errors
     return client
 
 
 def metadata(client: Client, topic: str, timeout: float) -> TopicMetadata:
-    """What the cluster says of ``topic``, within ``timeout`` seconds; a login that is refused is not asked again.
+    """Read the metadata of ``topic`` within ``timeout`` seconds. A refused login is not retried.
 
-    Raises KafkaException; a fault of the topic itself is in its ``error``.
+    Raises KafkaException. A problem of the topic itself is in the ``error`` of the result.
     """
-    first = min(timeout, _FIRST_LOOK)
+    first = min(timeout, _FIRST_ATTEMPT)
     try:
         return client.list_topics(topic, timeout=first).topics[topic]
     except KafkaException:
-        hear(client)
-        if client.client_errors.definite or timeout <= first:
+        poll_errors(client)
+        if client.client_errors.is_definite or timeout <= first:
             raise
     return client.list_topics(topic, timeout=timeout - first).topics[topic]
 
 
-def hear(client: Client) -> None:
-    """Have ``client`` tell its complaints. A fatal one, which it would raise here, is one of them."""
+def partitions(client: Client, topic: str, timeout: float) -> Mapping[int, PartitionMetadata]:
+    """Read the partitions of ``topic``. Raises KafkaException, also if the topic does not exist."""
+    described = metadata(client, topic, timeout)
+    if described.error is not None:
+        raise KafkaException(described.error)
+    found: Mapping[int, PartitionMetadata] = described.partitions
+    return found
+
+
+def poll_errors(client: Client) -> None:
+    """Poll ``client``, so that it reports its errors. A fatal error, which it raises here, is added to them."""
     try:
         client.poll(0)
     except KafkaException as fatal:
         client.client_errors(fatal.args[0])
 
 
-def said(error: KafkaException) -> str:
-    """What Kafka's client complains of, with the name by which it can be looked up."""
-    complaint = error.args[0]
-    if isinstance(complaint, KafkaError):
-        return f"{complaint.str()} ({complaint.name()})"
-    return str(complaint)
-
-
-def unavailable(doing: str, error: KafkaException | KafkaError, client: Client | None = None) -> StreamUnavailable:
-    """``error`` in our words; ``doing`` says what could not be done, by ``client``, which may know more of it."""
-    complaint = error.args[0] if isinstance(error, Exception) else error
-    if client is None or not isinstance(complaint, KafkaError):
-        told = said(KafkaException(complaint))
+def unavailable(action: str, error: KafkaException | KafkaError, client: Client | None = None) -> StreamUnavailable:
+    """Translate ``error``. ``action`` is what failed. ``client`` may have reported a more exact error."""
+    cause = error.args[0] if isinstance(error, Exception) else error
+    if client is None or not isinstance(cause, KafkaError):
+        problem = error_text(cause) if isinstance(cause, KafkaError) else str(cause)
     else:
-        if not isinstance(client, ReportingConsumer):  # which would be given a record, and lose it
-            hear(client)
-        told = client.client_errors.instead_of(complaint)
-    return StreamUnavailable(BACKEND, f"{doing}: {told}")
+        if not isinstance(client, ReportingConsumer):  # polling a consumer would take a record from it
+            poll_errors(client)
+        problem = client.client_errors.explain(cause)
+    return StreamUnavailable(BACKEND, f"{action}: {problem}")
 
 
-def coordinating(error: Exception) -> bool:
-    """Whether ``error`` says only that a group's coordinator is being found, or reads what it has to know."""
-    return isinstance(error, KafkaException) and error.args[0].code() in _COORDINATING
+def coordinator_unavailable(error: Exception) -> bool:
+    """Return whether a group's coordinator is loading or moving, so that a retry may help."""
+    return isinstance(error, KafkaException) and error.args[0].code() in _COORDINATOR_UNAVAILABLE
 
 
-def leaderless(error: Exception) -> bool:
-    """Whether ``error`` says only that a partition has just been made, or its leader is changing."""
-    return isinstance(error, KafkaException) and error.args[0].code() in _LEADERLESS
+def leader_unavailable(error: Exception) -> bool:
+    """Return whether a partition is new or its leader is changing, so that a retry may help."""
+    return isinstance(error, KafkaException) and error.args[0].code() in _LEADER_UNAVAILABLE
 
 
 @define(eq=False)
 class OneThread:
-    """Runs blocking calls one after the other on a thread of its own, away from the event loop.
+    """Runs blocking calls one after the other on a separate thread, so that they do not block the event loop.
 
-    A call whose caller was cancelled runs to its end all the same, before the next one.
-    The thread begins with the first call, also with the first after ``close``.
+    A call is completed before the next one even if its caller was cancelled. The thread is started by the first call,
+    and by the first call after ``close``.
     """
 
     name: str
@@ -208,7 +220,7 @@ class OneThread:
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(call, *args, **kwargs))
 
     def close(self) -> None:
-        """End the thread after the calls that run or wait."""
+        """End the thread after the running and the queued calls."""
         if self._pool is not None:
             self._pool.shutdown(wait=False)
             self._pool = None

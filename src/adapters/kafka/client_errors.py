@@ -1,4 +1,4 @@
-"""Why Kafka's brokers do not answer: what a client says of that by itself, where a call fails with "no answer" only."""
+"""Explains why brokers do not respond, from the errors that a client reports besides those of its calls."""
 
 import re
 import socket
@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 
 from attrs import define, field
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
-from ..certificates import fault
+from ..certificates import certificate_problem
 from .settings import KafkaSettings
 
-LATELY = 15.0
-"""Seconds for which a complaint explains that there is no answer."""
+RECENT_SECONDS = 15.0
+"""Seconds for which a reported error explains a missing response."""
 _VAGUE = frozenset(
     {
         KafkaError._ALL_BROKERS_DOWN,
@@ -24,7 +24,7 @@ _VAGUE = frozenset(
     }
 )
 _DEFINITE = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})
-"""Asking again does not mend these."""
+"""Errors that a retry does not resolve."""
 _BROKER = re.compile(r"ssl://([^/]+):(\d+)/")
 _PROBE_SECONDS = 3.0
 _AUTHORITIES = ("ssl.ca.location", "ssl.ca.pem")
@@ -32,89 +32,99 @@ _AUTHORITIES = ("ssl.ca.location", "ssl.ca.pem")
 
 @define(eq=False)
 class ClientErrors:
-    """One client's, as its ``error_cb``; ``also`` hears them too. ``properties`` are the client's."""
+    """Keeps the last error of one client, as its ``error_cb``. ``callback`` receives each error, too.
+
+    ``properties`` are those of the client.
+    """
 
     properties: Mapping[str, str]
-    also: Callable[[KafkaError], None] | None = None
-    _heard: KafkaError | None = field(default=None, init=False)
+    callback: Callable[[KafkaError], None] | None = None
+    _last_error: KafkaError | None = field(default=None, init=False)
     _at: float = field(default=0.0, init=False)
-    _looked: dict[str, tuple[float, str]] = field(factory=dict, init=False)
+    _certificate_problems: dict[str, tuple[float, str]] = field(factory=dict, init=False)
 
     def __call__(self, error: KafkaError) -> None:
-        if error.code() != KafkaError._ALL_BROKERS_DOWN and (error.code() in _DEFINITE or not self.definite):
-            self._heard, self._at = error, monotonic()
-        if self.also is not None:
-            self.also(error)
+        if error.code() != KafkaError._ALL_BROKERS_DOWN and (error.code() in _DEFINITE or not self.is_definite):
+            self._last_error, self._at = error, monotonic()
+        if self.callback is not None:
+            self.callback(error)
 
     @property
-    def definite(self) -> bool:
-        """Whether it is the login or the certificate, lately."""
-        lately = self._lately()
-        return lately is not None and lately.code() in _DEFINITE
+    def is_definite(self) -> bool:
+        """True if the login or the certificate was refused recently."""
+        recent = self._recent_error()
+        return recent is not None and recent.code() in _DEFINITE
 
-    def instead_of(self, error: KafkaError) -> str:
-        """What is to be said of ``error``: more than itself, where it is vague and the client has complained lately."""
-        lately = self._lately()
+    def explain(self, error: KafkaError) -> str:
+        """Describe ``error``, or the recent error that explains it if ``error`` itself is vague."""
+        recent = self._recent_error()
         if error.code() in _DEFINITE:
-            return self._explained(error)
-        return self._explained(lately) if lately is not None and error.code() in _VAGUE else _plain(error)
+            return self._describe(error)
+        return self._describe(recent) if recent is not None and error.code() in _VAGUE else error_text(error)
 
-    def reason(self) -> str:
-        """What the client has complained of lately; nothing where it has not."""
-        lately = self._lately()
-        return self._explained(lately) if lately is not None else ""
+    def recent_problem(self) -> str:
+        """Describe the last error if it is recent, or return an empty text."""
+        recent = self._recent_error()
+        return self._describe(recent) if recent is not None else ""
 
-    def _lately(self) -> KafkaError | None:
-        return self._heard if monotonic() - self._at < LATELY else None
+    def _recent_error(self) -> KafkaError | None:
+        return self._last_error if monotonic() - self._at < RECENT_SECONDS else None
 
-    def _explained(self, error: KafkaError) -> str:
+    def _describe(self, error: KafkaError) -> str:
         if error.code() == KafkaError._AUTHENTICATION:
-            return f"the login is refused: {_plain(error)}"
-        found = self._certificate(error.str()) if "certificate verify failed" in error.str() else ""
-        return f"{found}: {_plain(error)}" if found else _plain(error)
+            return f"the login is refused: {error_text(error)}"
+        found = self._certificate_problem(error.str()) if "certificate verify failed" in error.str() else ""
+        return f"{found}: {error_text(error)}" if found else error_text(error)
 
-    def _certificate(self, said: str) -> str:
-        """What is wrong with the broker's certificate: librdkafka always says the same, so we look ourselves."""
-        broker = _BROKER.search(said)
+    def _certificate_problem(self, message: str) -> str:
+        """Connect to the broker and describe what is wrong with its certificate. librdkafka does not."""
+        broker = _BROKER.search(message)
         if broker is None:
             return ""
-        at, found = self._looked.get(broker[0], (-LATELY, ""))
-        if monotonic() - at >= LATELY:
-            found = self._look(broker[1].strip("[]"), int(broker[2]))
-            self._looked[broker[0]] = (monotonic(), found)
+        at, found = self._certificate_problems.get(broker[0], (-RECENT_SECONDS, ""))
+        if monotonic() - at >= RECENT_SECONDS:
+            found = self._verify_certificate(broker[1].strip("[]"), int(broker[2]))
+            self._certificate_problems[broker[0]] = (monotonic(), found)
         return found
 
-    def _look(self, host: str, port: int) -> str:
+    def _verify_certificate(self, host: str, port: int) -> str:
         location, pem = (self.properties.get(name) for name in _AUTHORITIES)
         try:
             context = ssl.create_default_context(cafile=location, cadata=pem)
-            with socket.create_connection((host, port), _PROBE_SECONDS) as plain:
-                context.wrap_socket(plain, server_hostname=host).close()
-        except ssl.SSLCertVerificationError as refusal:
-            return f"the certificate of {host}:{port} {fault(refusal, authorities=_AUTHORITIES[0])}"
+            with socket.create_connection((host, port), _PROBE_SECONDS) as connection:
+                context.wrap_socket(connection, server_hostname=host).close()
+        except ssl.SSLCertVerificationError as error:
+            return f"the certificate of {host}:{port} {certificate_problem(error, authorities=_AUTHORITIES[0])}"
         except OSError:
-            return ""  # it was another fault, and what librdkafka says stands for itself
+            return ""  # another problem, which librdkafka has described
         return ""
 
 
-def tls_wanted(settings: KafkaSettings) -> str:
-    """That a broker speaks TLS where our settings do not; empty where none does. Takes at most a second."""
+def tls_mismatch(settings: KafkaSettings) -> str:
+    """Describe a broker that requires TLS if the settings do not use it. Takes at most a second."""
     protocol = settings.properties.get("security.protocol", "plaintext")
     if protocol.lower().endswith("ssl"):
         return ""
-    anybody = ssl.create_default_context()
-    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
-    until = monotonic() + 1.0
+    unverified = ssl.create_default_context()
+    unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+    deadline = monotonic() + 1.0
     for server in settings.bootstrap_servers.split(","):
         host, _, port = server.strip().rpartition(":")
         try:
-            with socket.create_connection((host.strip("[]"), int(port)), max(0.1, until - monotonic())) as plain:
-                anybody.wrap_socket(plain).close()
+            with socket.create_connection(
+                (host.strip("[]"), int(port)), max(0.1, deadline - monotonic())
+            ) as connection:
+                unverified.wrap_socket(connection).close()
         except (OSError, ValueError):
             continue
         return f"{server.strip()} speaks TLS, and security.protocol is {protocol}"
     return ""
 
 
-def _plain(error: KafkaError) -> str:
+def error_text(error: KafkaException | KafkaError) -> str:
+    """Return the message of ``error`` and the name of its code."""
+    if isinstance(error, KafkaException):
+        error = error.args[0]
+        if not isinstance(error, KafkaError):
+            return str(error)
     return f"{error.str()} ({error.name()})"

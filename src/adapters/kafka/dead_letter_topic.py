@@ -1,4 +1,4 @@
-"""The topic on which copies of parked events stand."""
+"""Publishes copies of dead letters to a topic."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +9,11 @@ from confluent_kafka import KafkaError, KafkaException, Message
 
 from ...application.consuming.dead_letter import DeadLetter
 from .. import wire
-from .client import OneThread, ReportingProducer, producer, said, unavailable
+from .client import OneThread, ReportingProducer, producer, unavailable
+from .client_errors import error_text
 from .settings import KafkaSettings
 
-_PREFERRED = {"compression.type": "lz4", "linger.ms": "2"}
+_DEFAULTS = {"compression.type": "lz4", "linger.ms": "2"}
 _MARGIN = 1.0
 
 _log = structlog.get_logger("orderflow.kafka")
@@ -20,10 +21,10 @@ _log = structlog.get_logger("orderflow.kafka")
 
 @define(eq=False)
 class KafkaDeadLetterTopic:
-    """The topic of ``settings``: key and value as the events have them, what happened to them in headers.
+    """The topic of ``settings``. Key and value are those of the event; headers describe the failure.
 
-    Kafka has to acknowledge each within ``timeout`` seconds. One that is too large for the topic is told in the log and
-    left out, so that it does not keep back the others; it stays among the dead letters, as all of them do.
+    Kafka must acknowledge each record within ``timeout`` seconds. A record that is too large for the topic is logged
+    and skipped, so that it does not block the others. Its dead letter is kept in the database, as are all others.
     """
 
     settings: KafkaSettings
@@ -31,50 +32,59 @@ class KafkaDeadLetterTopic:
     _thread: OneThread = field(factory=lambda: OneThread("dead-letters"), init=False)
     _producer: ReportingProducer | None = field(default=None, init=False)
 
-    async def put(self, letters: Sequence[DeadLetter]) -> None:
-        await self._thread(self._put, letters)
+    async def put(self, dead_letters: Sequence[DeadLetter]) -> None:
+        await self._thread(self._put, dead_letters)
 
     async def close(self) -> None:
-        """Nothing is on its way: whoever puts something waits for it."""
+        """Stop the thread. No record is in flight, because ``put`` waits for all of its own."""
         self._producer = None
         self._thread.close()
 
-    # All below runs on the one thread.
+    # The methods below run on the thread.
 
-    def _put(self, letters: Sequence[DeadLetter]) -> None:
+    def _put(self, dead_letters: Sequence[DeadLetter]) -> None:
         client = self._client()
         failures: list[KafkaException] = []
-        for letter in letters:
-            self._send(client, letter, failures)
+        for dead_letter in dead_letters:
+            self._send(client, dead_letter, failures)
         if unsent := client.flush(self.timeout + _MARGIN):
             failures.append(KafkaException(KafkaError(KafkaError._MSG_TIMED_OUT, f"{unsent} were not acknowledged")))
         if failures:
-            self._producer = None  # whatever it still has to send is not sent by it
+            self._producer = None  # what is still queued in it is not sent
             raise unavailable(f"copying to topic {self.settings.topic!r}", failures[0], client) from failures[0]
 
-    def _send(self, client: ReportingProducer, letter: DeadLetter, failures: list[KafkaException]) -> None:
-        def failed(error: KafkaException) -> None:
+    def _send(self, client: ReportingProducer, dead_letter: DeadLetter, failures: list[KafkaException]) -> None:
+        def on_error(error: KafkaException) -> None:
             if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
-                at = letter.record
-                _log.error("dead letter not copied", order_id=at.order_id, event_id=at.event_id, problem=said(error))
+                record = dead_letter.record
+                _log.error(
+                    "dead dead_letter not copied",
+                    order_id=record.order_id,
+                    event_id=record.event_id,
+                    problem=error_text(error),
+                )
             else:
                 failures.append(error)
 
-        def reported(error: KafkaError | None, _: Message) -> None:
+        def on_delivery(error: KafkaError | None, _: Message) -> None:
             if error is not None:
-                failed(KafkaException(error))
+                on_error(KafkaException(error))
 
-        headers: Any = wire.dead_letter_headers(letter, source=self.settings.source)
+        headers: Any = wire.dead_letter_headers(dead_letter, source=self.settings.source)
         try:
             client.produce(
-                self.settings.topic, letter.record.body, letter.record.order_id, headers=headers, on_delivery=reported
+                self.settings.topic,
+                dead_letter.record.body,
+                dead_letter.record.order_id,
+                headers=headers,
+                on_delivery=on_delivery,
             )
         except KafkaException as error:
-            failed(error)
+            on_error(error)
 
     def _client(self) -> ReportingProducer:
         if self._producer is None:
             timeout = str(max(1, int(self.timeout * 1000)))
-            ours = {"enable.idempotence": "true", "message.timeout.ms": timeout}
-            self._producer = producer(self.settings, ours, _PREFERRED)
+            required = {"enable.idempotence": "true", "message.timeout.ms": timeout}
+            self._producer = producer(self.settings, required, _DEFAULTS)
         return self._producer

@@ -1,4 +1,4 @@
-"""Publishing straight to Kafka after the commit, without a relay: at most once, and no order ever fails by it."""
+"""Publishes events directly to Kafka after the commit, without a relay: at most once. It never fails a command."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,20 +16,21 @@ from ...application.orders.write_set import WriteSet
 from ...domain.errors import StorageUnavailable
 from ...domain.events import OrderEvent
 from .. import wire
-from .client import ReportingProducer, producer, said
+from ..wire.headers import ADDRESS
+from .client import ReportingProducer, producer
+from .client_errors import error_text
 from .settings import KafkaSettings
 
-_ADDRESS = frozenset({"bucket", "position", "epoch"})
-_PREFERRED = {"compression.type": "lz4", "linger.ms": "2"}
+_DEFAULTS = {"compression.type": "lz4", "linger.ms": "2"}
 _MARGIN = 1.0
-_UNKNOWN = "Kafka's answer did not come in time"
+_UNKNOWN = "Kafka did not respond in time"
 
 _log = structlog.get_logger("orderflow.kafka")
 
 
 @frozen
 class KafkaEventPublisher:
-    """Appends to the history, as every publisher does, and sends to Kafka once that is committed."""
+    """Adds events to the write set, like every publisher, and sends them to Kafka after the commit."""
 
     direct: "DirectPublishing"
     writes: WriteSet
@@ -45,37 +46,38 @@ class KafkaEventPublisher:
 
 @define(eq=False)
 class DirectPublishing:
-    """The topic as it is written without a relay; ``publisher`` is what a unit of work takes as its ``events``.
+    """Publishes to the topic without a relay. ``publisher`` creates the ``events`` of a unit of work.
 
-    An event is delivered within ``patience`` seconds or given up: then ``failed`` has gone up by one, an error log
-    names event and order, and the history still has it. ``sent`` counts what Kafka has acknowledged. Events of an
-    order that two processes change at once may overtake each other. The records have every header except the address
-    in the log (``bucket``, ``position``), which only a relay reads; so consumers of ours read the log, not the topic.
-    Only events in the buckets below ``share`` are sent. ``held`` counts the others: nobody sends them later, as nobody
-    sends those that failed; the history has both.
+    An event is delivered within ``timeout`` seconds or dropped. A dropped event is counted in ``failed`` and logged as
+    an error with its id and its order; the event log still contains it. ``sent`` counts the events that Kafka has
+    acknowledged. Events of an order that two processes change at the same time may be published out of order. The
+    records have all headers except the address in the log (``bucket``, ``position``, ``epoch``), which only a relay
+    writes. Therefore the built-in consumers read the log and not the topic. Only events in the buckets below ``share``
+    are sent. ``held`` counts the others, which are not sent later; neither are those that failed.
 
-    ``told`` hears of each unit of work its records, for each whether Kafka has it, and the seconds that took.
+    ``on_published`` is called after each unit of work with its records, whether each was delivered, and the seconds
+    that it took.
     """
 
     settings: KafkaSettings
-    patience: float = 2.0
+    timeout: float = 2.0
     share: Callable[[], Awaitable[int]] = all_buckets
-    told: Callable[[Sequence[LogRecord], Sequence[bool], float], None] | None = None
+    on_published: Callable[[Sequence[LogRecord], Sequence[bool], float], None] | None = None
     sent: int = field(default=0, init=False)
     failed: int = field(default=0, init=False)
     held: int = field(default=0, init=False)
     _last_share: int = field(default=0, init=False)
     _producer: ReportingProducer | None = field(default=None, init=False)
-    _reports: Thread | None = field(default=None, init=False)
+    _poller: Thread | None = field(default=None, init=False)
     _closing: Event = field(factory=Event, init=False)
 
     def publisher(self, writes: WriteSet) -> KafkaEventPublisher:
-        """The publisher of one unit of work."""
+        """Return the publisher of one unit of work."""
         return KafkaEventPublisher(self, writes)
 
     async def send(self, writes: WriteSet) -> None:
-        """Send the events of a committed unit of work; each is delivered, held or given up when this returns."""
-        share = await self._share_now()
+        """Send the events of a committed unit of work. On return, each is delivered, held or dropped."""
+        share = await self._current_share()
         records = [
             wire.record(
                 event,
@@ -89,56 +91,58 @@ class DirectPublishing:
         ]
         self.held += len(writes.events) - len(records)
         began = perf_counter()
-        delivered = await asyncio.gather(*[self._outcome(record, self._handed_over(record)) for record in records])
-        if self.told is not None and records:
-            self.told(records, delivered, perf_counter() - began)
+        delivered = await asyncio.gather(*[self._is_delivered(record, self._produce(record)) for record in records])
+        if self.on_published is not None and records:
+            self.on_published(records, delivered, perf_counter() - began)
 
     async def close(self) -> None:
-        """Send what is still on its way, for at most ``patience`` seconds and one."""
-        if self._producer is not None and self._reports is not None:
-            await asyncio.to_thread(self._producer.flush, self.patience + _MARGIN)
+        """Send what is still queued, for at most ``timeout`` seconds and one."""
+        if self._producer is not None and self._poller is not None:
+            await asyncio.to_thread(self._producer.flush, self.timeout + _MARGIN)
             self._closing.set()
-            await asyncio.to_thread(self._reports.join)
-            self._producer = self._reports = None
+            await asyncio.to_thread(self._poller.join)
+            self._producer = self._poller = None
 
-    async def _share_now(self) -> int:
-        """What is published now. The order is committed, so a database that is away leaves it at what it was."""
+    async def _current_share(self) -> int:
+        """Return the current share, or the last known one if the database is unavailable."""
         try:
             self._last_share = await self.share()
         except StorageUnavailable as error:
-            _log.warning("the publishing share stays as it was", buckets=self._last_share, problem=str(error))
+            _log.warning("the publishing share could not be read", buckets=self._last_share, problem=str(error))
         return self._last_share
 
-    def _handed_over(self, record: LogRecord) -> "asyncio.Future[str]":
-        """What is wrong with the delivery of ``record``, once that is known; nothing when it stands on the topic."""
+    def _produce(self, record: LogRecord) -> "asyncio.Future[str]":
+        """Produce ``record``. The result is the problem of its delivery, or an empty text if it was delivered."""
         loop = asyncio.get_running_loop()
         problem: asyncio.Future[str] = loop.create_future()
         client = self._client()
 
-        def settle(said: str) -> None:
+        def settle(text: str) -> None:
             if not problem.done():
-                problem.set_result(said)
+                problem.set_result(text)
 
-        def reported(error: KafkaError | None, _: Message) -> None:
-            with suppress(RuntimeError):  # the loop is closed: nobody waits for this any more
-                loop.call_soon_threadsafe(settle, client.client_errors.instead_of(error) if error is not None else "")
+        def on_delivery(error: KafkaError | None, _: Message) -> None:
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(settle, client.client_errors.explain(error) if error is not None else "")
 
         headers: Any = [
-            header for header in wire.headers(record, source=self.settings.source) if header[0] not in _ADDRESS
+            header for header in wire.headers(record, source=self.settings.source) if header[0] not in ADDRESS
         ]
         try:
-            client.produce(self.settings.topic, record.body, record.order_id, headers=headers, on_delivery=reported)
+            client.produce(self.settings.topic, record.body, record.order_id, headers=headers, on_delivery=on_delivery)
         except (BufferError, KafkaException) as error:
-            settle(said(error) if isinstance(error, KafkaException) else str(error))
+            settle(error_text(error) if isinstance(error, KafkaException) else str(error))
         return problem
 
-    async def _outcome(self, record: LogRecord, delivery: "asyncio.Future[str]") -> bool:
-        """Whether Kafka has it."""
+    async def _is_delivered(self, record: LogRecord, delivery: "asyncio.Future[str]") -> bool:
+        """Wait for the delivery, and count and log its result."""
         try:
-            problem = await asyncio.wait_for(delivery, self.patience + _MARGIN)
+            problem = await asyncio.wait_for(delivery, self.timeout + _MARGIN)
         except TimeoutError:
-            asked = self._producer
-            problem = (await asyncio.to_thread(asked.client_errors.reason) if asked is not None else "") or _UNKNOWN
+            client = self._producer
+            problem = (
+                await asyncio.to_thread(client.client_errors.recent_problem) if client is not None else ""
+            ) or _UNKNOWN
         if not problem:
             self.sent += 1
             return True
@@ -149,29 +153,29 @@ class DirectPublishing:
         return False
 
     def _client(self) -> ReportingProducer:
-        """The producer; another one where the last has failed for good."""
-        if self._producer is None or self._reports is None or not self._reports.is_alive():
+        """Return the producer. Replace it if a fatal error has ended it."""
+        if self._producer is None or self._poller is None or not self._poller.is_alive():
             self._closing.clear()
-            timeout = str(max(1, int(self.patience * 1000)))
+            timeout = str(max(1, int(self.timeout * 1000)))
             self._producer = producer(
                 self.settings,
                 {"enable.idempotence": "true", "message.timeout.ms": timeout},
-                _PREFERRED,
-                watched_as="direct",
+                _DEFAULTS,
+                statistics_name="direct",
             )
-            self._reports = Thread(
-                target=_serve, args=(self._producer, self._closing), name="direct-publishing", daemon=True
+            self._poller = Thread(
+                target=_poll, args=(self._producer, self._closing), name="direct-publishing", daemon=True
             )
-            self._reports.start()
+            self._poller.start()
         return self._producer
 
 
-def _serve(client: ReportingProducer, closing: Event) -> None:
-    """Delivery reports are called back from here, until a fatal error ends all that this producer can do."""
+def _poll(client: ReportingProducer, closing: Event) -> None:
+    """Poll ``client``, which calls the delivery callbacks, until it is closed or a fatal error ends it."""
     while not closing.is_set():
         try:
             client.poll(0.2)
         except KafkaException as fatal:
             client.client_errors(fatal.args[0])
-            _log.error("the producer has failed for good, and is replaced", problem=said(fatal))
+            _log.error("the producer has failed and will be replaced", problem=error_text(fatal))
             return

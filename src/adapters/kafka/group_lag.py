@@ -1,4 +1,4 @@
-"""The lag that Kafka itself knows: what each consumer group has committed, beside the end of each partition."""
+"""Reads the lag of consumer groups from Kafka: their committed offsets and the end of each partition."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -7,13 +7,25 @@ from attrs import define, field, frozen
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined,unused-ignore]
 
-from .client import OneThread, ReportingAdmin, admin, consumer, coordinating, leaderless, metadata, unavailable
+from .client import (
+    OneThread,
+    ReportingAdmin,
+    admin,
+    consumer,
+    coordinator_unavailable,
+    leader_unavailable,
+    partitions,
+    unavailable,
+)
 from .settings import KafkaSettings
 
 
 @frozen
 class PartitionLag:
-    """``committed`` is None where the group has committed nothing; ``end`` is its high watermark."""
+    """The lag of a group on one partition. ``committed`` is None if the group has committed nothing there.
+
+    ``end`` is the high watermark.
+    """
 
     partition: int
     committed: int | None
@@ -21,13 +33,13 @@ class PartitionLag:
 
     @property
     def lag(self) -> int:
-        """How many offsets lie between; the markers of transactions count too."""
+        """The number of offsets in between. It includes the markers of transactions."""
         return max(0, self.end - (self.committed or 0))
 
 
 @define(eq=False)
 class GroupLag:
-    """``timeout`` bounds, in seconds, each thing that is asked of Kafka."""
+    """Reads the lag of groups on the topic of ``settings``. ``timeout`` limits each request to Kafka, in seconds."""
 
     settings: KafkaSettings
     timeout: float = 10.0
@@ -35,7 +47,7 @@ class GroupLag:
     _client: ReportingAdmin | None = field(default=None, init=False)
 
     async def of(self, groups: Iterable[str]) -> Mapping[str, Sequence[PartitionLag]]:
-        """Each group's lag on the topic by partition. Raises StreamUnavailable, also when there is no such topic."""
+        """Return the lag of each group by partition. Raises StreamUnavailable, also if the topic does not exist."""
         return await self._thread(self._of, tuple(groups))
 
     async def close(self) -> None:
@@ -52,16 +64,13 @@ class GroupLag:
                 for committed in [self._committed(group, ends)]
             }
         except KafkaException as error:
-            raise unavailable("asking for the groups' lag", error, self._client) from error
+            raise unavailable("reading the lag of the groups", error, self._client) from error
 
     def _ends(self, client: ReportingAdmin) -> Mapping[int, int]:
         topic = self.settings.topic
-        described = metadata(client, topic, self.timeout)
-        if described.error is not None:
-            raise KafkaException(described.error)
-        return high_watermarks(client, topic, described.partitions, self.timeout)
+        return high_watermarks(client, topic, partitions(client, topic, self.timeout), self.timeout)
 
-    @stamina.retry(on=coordinating, attempts=20, timeout=10.0, wait_initial=0.05, wait_max=1.0)
+    @stamina.retry(on=coordinator_unavailable, attempts=20, timeout=10.0, wait_initial=0.05, wait_max=1.0)
     def _committed(self, group: str, ends: Mapping[int, int]) -> Mapping[int, int]:
         return committed_offsets(self.settings, group, ends, self.timeout)
 
@@ -69,23 +78,23 @@ class GroupLag:
 def committed_offsets(
     settings: KafkaSettings, group: str, partitions: Iterable[int], timeout: float
 ) -> Mapping[int, int]:
-    """What the group has committed of the topic, by partition. Raises KafkaException.
+    """Return the group's committed offsets by partition. Raises KafkaException.
 
-    A consumer that joins nothing asks: librdkafka's administrative client crashes the process (in rd_kafka_cgrp_op,
-    2.16) when the group's coordinator is moving.
+    They are read by a consumer that does not join the group, because librdkafka's admin client crashes the process
+    (in rd_kafka_cgrp_op, 2.16) if the group's coordinator moves.
     """
-    asking = consumer(settings, {"group.id": group})
+    client = consumer(settings, {"group.id": group})
     try:
-        offsets = asking.committed([TopicPartition(settings.topic, each) for each in partitions], timeout=timeout)
+        offsets = client.committed([TopicPartition(settings.topic, each) for each in partitions], timeout=timeout)
     finally:
-        asking.close()
+        client.close()
     return {each.partition: each.offset for each in offsets if each.offset >= 0}
 
 
-@stamina.retry(on=leaderless, attempts=20, timeout=10.0, wait_initial=0.05, wait_max=1.0)
+@stamina.retry(on=leader_unavailable, attempts=20, timeout=10.0, wait_initial=0.05, wait_max=1.0)
 def high_watermarks(client: AdminClient, topic: str, partitions: Iterable[int], timeout: float) -> Mapping[int, int]:
-    """The offset after the last record of each partition, committed or not. Raises KafkaException."""
+    """Return the offset after the last record of each partition, committed or not. Raises KafkaException."""
     latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call,unused-ignore]
-    asked = {TopicPartition(topic, partition): latest for partition in partitions}
-    answers = client.list_offsets(asked, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=timeout)
-    return {each.partition: answer.result(timeout + 1).offset for each, answer in answers.items()}
+    requests = {TopicPartition(topic, partition): latest for partition in partitions}
+    results = client.list_offsets(requests, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=timeout)
+    return {each.partition: result.result(timeout + 1).offset for each, result in results.items()}

@@ -1,4 +1,4 @@
-"""What Kafka says of itself, of the topic and of our groups, and why it does not answer where it does not."""
+"""Reads the state of the cluster, the topic and the consumer groups, or why Kafka does not respond."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -25,8 +25,8 @@ from ...application.health.facts import (
     TopicFacts,
 )
 from .broker_clock import broker_clock
-from .client import OneThread, admin, coordinating, leaderless, said
-from .client_errors import tls_wanted
+from .client import OneThread, admin, coordinator_unavailable, leader_unavailable
+from .client_errors import error_text, tls_mismatch
 from .group_lag import committed_offsets
 from .settings import KafkaSettings
 
@@ -41,15 +41,15 @@ _CODES = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: FailureReason.NOT_ALLOWED,
     KafkaError.GROUP_AUTHORIZATION_FAILED: FailureReason.NOT_ALLOWED,
 }
-_WORDS = (
+_MESSAGES = (
     ("SSL", FailureReason.TLS),
     ("ssl://", FailureReason.TLS),
     ("Connection refused", FailureReason.REFUSED),
     ("timed out", FailureReason.TIMEOUT),
     ("Disconnected", FailureReason.DROPPED),
 )
-"""What librdkafka's texts say where its codes are all 'transport failure'. The first that fits is meant."""
-_TELLING = (
+"""Texts of librdkafka's messages whose code is only "transport failure". The first match counts."""
+_MOST_SPECIFIC_FIRST = (
     FailureReason.AUTHENTICATION,
     FailureReason.TLS,
     FailureReason.NO_SUCH_HOST,
@@ -58,7 +58,7 @@ _TELLING = (
     FailureReason.DROPPED,
     FailureReason.TIMEOUT,
 )
-"""Of several complaints the most telling one comes first."""
+"""The order in which one of several reported errors is chosen."""
 _EARLIEST: Any = OffsetSpec.earliest()  # type: ignore[no-untyped-call,unused-ignore]
 _LATEST: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call,unused-ignore]
 _CONFIGS = ("cleanup.policy", "max.message.bytes", "min.insync.replicas", "retention.bytes", "retention.ms")
@@ -69,105 +69,109 @@ def _now() -> datetime:
 
 
 @define(eq=False)
-class _ClientErrors:
-    """What a client complained of since the last look: its errors, and its log lines, which say more."""
+class _ReportedErrors:
+    """Errors and log lines that a client reported since the last observation. The lines are more specific."""
 
-    heard: list[tuple[FailureReason, str]] = field(factory=list)
+    reported: list[tuple[FailureReason, str]] = field(factory=list)
 
     def error(self, error: KafkaError) -> None:
-        self.heard.append((_cause(error.code(), error.str()), error.str()))
+        self.reported.append((_reason(error.code(), error.str()), error.str()))
 
     def log(self, _level: int, _format: str, _facility: str, _client: str, line: str) -> None:
-        self.heard.append((_cause(0, line), line))
+        self.reported.append((_reason(0, line), line))
 
-    def trouble(self, last: KafkaException) -> ConnectionFailure:
-        """The most telling of all, ``last`` included."""
-        complaint = last.args[0]
-        code = complaint.code() if isinstance(complaint, KafkaError) else 0
-        heard = [*self.heard, (_cause(code, said(last)), said(last))]
-        for cause in _TELLING:
-            for each, text in heard:
-                if each is cause:
-                    return ConnectionFailure(cause, text)
+    def most_specific(self, last: KafkaException) -> ConnectionFailure:
+        """Return the most specific failure of those reported and ``last``."""
+        cause = last.args[0]
+        code = cause.code() if isinstance(cause, KafkaError) else 0
+        reported = [*self.reported, (_reason(code, error_text(last)), error_text(last))]
+        for reason in _MOST_SPECIFIC_FIRST:
+            for each, text in reported:
+                if each is reason:
+                    return ConnectionFailure(reason, text)
         silent = code in (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN)
-        return ConnectionFailure(FailureReason.TIMEOUT if silent else FailureReason.OTHER, said(last))
+        return ConnectionFailure(FailureReason.TIMEOUT if silent else FailureReason.OTHER, error_text(last))
 
 
 @define(eq=False)
 class KafkaHealth:
-    """``readers`` are those whose groups are looked at; ``letters`` is the topic for copies of parked events, where one
-    is wanted. ``patience`` bounds a look, in seconds. ``clock`` is this machine's.
+    """Observes the cluster. ``groups`` are the consumer groups to describe, by consumer.
+
+    ``dead_letters`` is the name of the dead-letter topic, or empty. ``timeout`` limits an observation, in seconds.
+    ``clock`` is that of this machine.
     """
 
     settings: KafkaSettings
-    readers: Mapping[str, str]
-    patience: float = 3.0
+    groups: Mapping[str, str]
+    timeout: float = 3.0
     clock: Callable[[], datetime] = _now
-    letters: str = ""
+    dead_letters: str = ""
     _thread: OneThread = field(factory=lambda: OneThread("kafka-watch"), init=False)
     _client: AdminClient | None = field(default=None, init=False)
-    _client_errors: _ClientErrors = field(factory=_ClientErrors, init=False)
+    _client_errors: _ReportedErrors = field(factory=_ReportedErrors, init=False)
 
     async def look(self, *, clock: bool) -> StreamFacts | ConnectionFailure:
-        return await self._thread(self._look, clock)
+        return await self._thread(self._read_facts, clock)
 
     async def close(self) -> None:
         self._thread.close()
 
-    # All below runs on the one thread.
+    # The methods below run on the thread.
 
-    def _look(self, clock: bool) -> StreamFacts | ConnectionFailure:
-        self._client_errors.heard.clear()
+    def _read_facts(self, clock: bool) -> StreamFacts | ConnectionFailure:
+        self._client_errors.reported.clear()
         if self._client is None:
-            ours = {"error_cb": self._client_errors.error, "socket.connection.setup.timeout.ms": "2000"}
-            self._client = admin(self.settings, ours, log=self._client_errors)
-        client, until = self._client, monotonic() + self.patience
+            properties = {"error_cb": self._client_errors.error, "socket.connection.setup.timeout.ms": "2000"}
+            self._client = admin(self.settings, properties, log=self._client_errors)
+        client, deadline = self._client, monotonic() + self.timeout
         try:
-            client.list_topics(timeout=self.patience / 2)
+            client.list_topics(timeout=self.timeout / 2)
             for attempt in stamina.retry_context(
-                on=_passing, attempts=None, timeout=self.patience / 2, wait_initial=0.05, wait_max=0.3
+                on=_is_transient, attempts=None, timeout=self.timeout / 2, wait_initial=0.05, wait_max=0.3
             ):
                 with attempt:
-                    return self._facts(client, until, clock=clock)
+                    return self._facts(client, deadline, clock=clock)
         except KafkaException as error:
             client.poll(0)
             self._client = None
-            return self._looked_into(self._client_errors.trouble(error))
-        except TimeoutError:  # of an answer that a broker owes which has just gone
+            return self._detect_tls_mismatch(self._client_errors.most_specific(error))
+        except TimeoutError:  # the broker stopped before it responded
             self._client = None
-            return ConnectionFailure(FailureReason.TIMEOUT, f"not every answer came within {self.patience:g} s")
-        raise AssertionError("an attempt ends or is made again")
+            return ConnectionFailure(FailureReason.TIMEOUT, f"not every request was answered within {self.timeout:g} s")
+        raise AssertionError("every attempt returns, raises or is retried")
 
-    def _looked_into(self, trouble: ConnectionFailure) -> ConnectionFailure:
-        """librdkafka has no word for a broker that drops what comes in the clear, for it wants TLS."""
-        if trouble.reason is FailureReason.TIMEOUT and (told := tls_wanted(self.settings)):
-            return ConnectionFailure(FailureReason.TLS, told)
-        return trouble
+    def _detect_tls_mismatch(self, most_specific: ConnectionFailure) -> ConnectionFailure:
+        """Return a TLS failure if a broker requires TLS and drops other connections. librdkafka does not detect it."""
+        if most_specific.reason is FailureReason.TIMEOUT and (problem := tls_mismatch(self.settings)):
+            return ConnectionFailure(FailureReason.TLS, problem)
+        return most_specific
 
-    def _facts(self, client: AdminClient, until: float, *, clock: bool) -> StreamFacts:
+    def _facts(self, client: AdminClient, deadline: float, *, clock: bool) -> StreamFacts:
         began = monotonic()
-        there = client.list_topics(timeout=_left(until))
+        cluster = client.list_topics(timeout=_remaining(deadline))
         took = monotonic() - began
-        topic = self._topic(client, there, self.settings.topic, until)
+        topic = self._topic(client, cluster, self.settings.topic, deadline)
         return StreamFacts(
-            cluster=there.cluster_id or "",
-            brokers=tuple(f"{each.host}:{each.port}" for _, each in sorted(there.brokers.items())),
+            cluster=cluster.cluster_id or "",
+            brokers=tuple(f"{each.host}:{each.port}" for _, each in sorted(cluster.brokers.items())),
             took=took,
             topic=topic,
-            groups=self._groups(client, topic, until),
-            clock=self._clock(client, there, until) if clock and topic is not None else None,
-            letters=self._topic(client, there, self.letters, until) if self.letters else None,
+            groups=self._groups(client, topic, deadline),
+            clock=self._clock(client, cluster, deadline) if clock and topic is not None else None,
+            letters=self._topic(client, cluster, self.dead_letters, deadline) if self.dead_letters else None,
         )
 
-    def _topic(self, client: AdminClient, there: ClusterMetadata, name: str, until: float) -> TopicFacts | None:
-        if name not in there.topics:
-            _absent(client, name, until)
+    def _topic(self, client: AdminClient, cluster: ClusterMetadata, name: str, deadline: float) -> TopicFacts | None:
+        if name not in cluster.topics:
+            _require_visible(client, name, deadline)
             return None
-        if (error := there.topics[name].error) is not None:
+        if (error := cluster.topics[name].error) is not None:
             raise KafkaException(error)
-        partitions = there.topics[name].partitions
+        partitions = cluster.topics[name].partitions
         resource = ConfigResource(ResourceType.TOPIC, name)
-        config = client.describe_configs([resource], request_timeout=_left(until))[resource].result(_left(until))
+        config = client.describe_configs([resource], request_timeout=_remaining(deadline))[resource].result(
+            _remaining(deadline)
+        )
         policy, largest, min_insync, retained_bytes, retained_ms = (config[each].value for each in _CONFIGS)
         return TopicFacts(
             name=name,
@@ -182,62 +186,62 @@ class KafkaHealth:
             under_replicated=tuple(
                 sorted(number for number, each in partitions.items() if len(each.isrs) < len(each.replicas))
             ),
-            starts=_offsets(client, name, partitions, _EARLIEST, until),
-            ends=_offsets(client, name, partitions, _LATEST, until),
+            starts=_offsets(client, name, partitions, _EARLIEST, deadline),
+            ends=_offsets(client, name, partitions, _LATEST, deadline),
         )
 
-    def _groups(self, client: AdminClient, topic: TopicFacts | None, until: float) -> Mapping[str, GroupFacts]:
-        if topic is None or not self.readers:
+    def _groups(self, client: AdminClient, topic: TopicFacts | None, deadline: float) -> Mapping[str, GroupFacts]:
+        if topic is None or not self.groups:
             return {}
-        names = list(self.readers.values())
-        described = client.describe_consumer_groups(names, request_timeout=_left(until))
+        names = list(self.groups.values())
+        described = client.describe_consumer_groups(names, request_timeout=_remaining(deadline))
         return {
             reader: GroupFacts(
                 name=group,
-                members=len(described[group].result(_left(until)).members),
-                committed=committed_offsets(self.settings, group, range(topic.partitions), _left(until)),
+                members=len(described[group].result(_remaining(deadline)).members),
+                committed=committed_offsets(self.settings, group, range(topic.partitions), _remaining(deadline)),
             )
-            for reader, group in self.readers.items()
+            for reader, group in self.groups.items()
         }
 
-    def _clock(self, client: AdminClient, there: ClusterMetadata, until: float) -> ClockOffset | None:
-        """None where it is not told us: what else is known of Kafka is worth more than that."""
+    def _clock(self, client: AdminClient, cluster: ClusterMetadata, deadline: float) -> ClockOffset | None:
+        """Measure the broker's clock. Return None on an error, which must not hide the other facts."""
         try:
-            return broker_clock(client, there, self.settings.topic, clock=self.clock, timeout=_left(until))
+            return broker_clock(client, cluster, self.settings.topic, clock=self.clock, timeout=_remaining(deadline))
         except KafkaException as error:
-            self._client_errors.log(4, "", "", "", said(error))
+            self._client_errors.log(4, "", "", "", error_text(error))
             return None
 
 
-def _offsets(client: AdminClient, topic: str, partitions: Any, spec: Any, until: float) -> Mapping[int, int]:
-    """Of the partitions that have a leader to ask."""
+def _offsets(client: AdminClient, topic: str, partitions: Any, spec: Any, deadline: float) -> Mapping[int, int]:
+    """Return the offset of each partition that has a leader."""
     led = [number for number, each in partitions.items() if each.leader >= 0]
-    asked = {TopicPartition(topic, number): spec for number in led}
-    answers = client.list_offsets(asked, request_timeout=_left(until)) if asked else {}
-    return {each.partition: answer.result(_left(until)).offset for each, answer in answers.items()}
+    request = {TopicPartition(topic, number): spec for number in led}
+    results = client.list_offsets(request, request_timeout=_remaining(deadline)) if request else {}
+    return {each.partition: result.result(_remaining(deadline)).offset for each, result in results.items()}
 
 
-def _absent(client: AdminClient, topic: str, until: float) -> None:
-    """Kafka leaves out of its list what we may not see, and says so to who asks for it by name: KafkaException."""
-    asked = client.describe_topics(TopicCollection([topic]), request_timeout=_left(until))[topic]
+def _require_visible(client: AdminClient, topic: str, deadline: float) -> None:
+    """Raise KafkaException if ``topic`` exists but is not visible to this user, which the list of topics omits."""
+    request = client.describe_topics(TopicCollection([topic]), request_timeout=_remaining(deadline))[topic]
     try:
-        asked.result(_left(until))
+        request.result(_remaining(deadline))
     except KafkaException as error:
         if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
             raise
 
 
-def _passing(error: Exception) -> bool:
-    """A partition or a group has just been made, or changes hands: asked again, it answers."""
-    return leaderless(error) or coordinating(error)
+def _is_transient(error: Exception) -> bool:
+    """Return whether a partition or a group is new or moving, so that a retry may help."""
+    return leader_unavailable(error) or coordinator_unavailable(error)
 
 
-def _left(until: float) -> float:
-    """Seconds to ``until``, a few at least, so that what is asked last is still asked."""
-    return max(0.3, until - monotonic())
+def _remaining(deadline: float) -> float:
+    """Return the seconds until the deadline, with a minimum that lets the last request be sent."""
+    return max(0.3, deadline - monotonic())
 
 
-def _cause(code: int, text: str) -> FailureReason:
+def _reason(code: int, text: str) -> FailureReason:
     if code in _CODES:
         return _CODES[code]
-    return next((cause for word, cause in _WORDS if word in text), FailureReason.OTHER)
+    return next((cause for message, cause in _MESSAGES if message in text), FailureReason.OTHER)

@@ -1,4 +1,4 @@
-"""Kafka's messages as records of the log."""
+"""Converts Kafka's messages to records."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from .. import wire
 
 
 def record_of(message: Message) -> LogRecord | UnrecognizedRecord:
-    """The record that ``message`` carries; Foreign, with the problem, when it is none of ours."""
+    """Return the record in ``message``, or an UnrecognizedRecord with the problem if it is not an event."""
     key, value, headers = message.key(), message.value(), message.headers()
-    pairs: Any = headers  # bytes they are, and in a list: text and dictionaries are for sending
+    pairs: Any = headers  # always a list of bytes; the declared text and dictionaries are for producing
     try:
         return wire.record_from(key=key, value=value, headers=pairs)
     except UndecodableEvent as error:
@@ -22,13 +22,13 @@ def record_of(message: Message) -> LogRecord | UnrecognizedRecord:
             offset=message.offset() or 0,
             key=key or b"",
             value=value or b"",
-            headers=tuple((name, said or b"") for name, said in pairs or ()),
+            headers=tuple((name, header or b"") for name, header in pairs or ()),
             problem=str(error),
         )
 
 
 def consumed_record(message: Message) -> wire.ConsumedRecord:
-    """``message`` as it stands on the topic, whatever it carries."""
+    """Return ``message`` with its metadata, valid or not."""
     headers: Any = message.headers()  # as above
     return wire.ConsumedRecord(
         topic=message.topic() or "",

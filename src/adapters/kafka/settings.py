@@ -1,4 +1,4 @@
-"""Where Kafka is, and what may be said to its client."""
+"""The settings of the Kafka clients."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,7 +8,7 @@ from attrs import Attribute, field, frozen
 
 from ...domain.errors import InvalidInput
 
-OURS = frozenset(
+RESERVED = frozenset(
     {
         "acks",
         "auto.offset.reset",
@@ -33,32 +33,32 @@ OURS = frozenset(
         "transactional.id",
     }
 )
-"""The properties on which the promises rest, each with its other names."""
+"""Properties on which orderflow's promises rest, with their aliases. They cannot be set."""
 
 
 class ClientObserver(Protocol):
-    """Told by every client of this process, each from its own thread; it must not raise."""
+    """Receives statistics and errors of every client of this process, each on its own thread. It must not raise."""
 
-    def statistics(self, client: str, said: str) -> None:
-        """librdkafka's statistics (JSON) about the client that is called so here, every few seconds."""
+    def statistics(self, client: str, statistics: str) -> None:
+        """Receive the statistics of the client with this name, as JSON, every few seconds."""
         ...
 
     def transaction_failed(self, error: str) -> None:
-        """A transaction of the relay was given up; ``error`` is librdkafka's name of why."""
+        """Count a failed transaction of the relay. ``error`` is librdkafka's name of the error."""
         ...
 
 
-def _passable(_: object, __: "Attribute[Mapping[str, str]]", properties: Mapping[str, str]) -> None:
+def _refuse_reserved(_: object, __: "Attribute[Mapping[str, str]]", properties: Mapping[str, str]) -> None:
     for name in properties:
-        if name in OURS:
+        if name in RESERVED:
             raise InvalidInput(
                 f"kafka.{name}",
-                "orderflow's promises rest on this property, so it sets it itself",
-                f"any librdkafka property except {', '.join(sorted(OURS))}",
+                "orderflow's promises rest on this property, so it cannot be set",
+                f"any librdkafka property except {', '.join(sorted(RESERVED))}",
             )
 
 
-def _sealed(properties: Mapping[str, str]) -> Mapping[str, str]:
+def _read_only(properties: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType({name: str(value) for name, value in properties.items()})
 
 
@@ -66,9 +66,9 @@ def _sealed(properties: Mapping[str, str]) -> Mapping[str, str]:
 class KafkaSettings:
     """One topic of one cluster.
 
-    ``source`` is the CloudEvents source of what is published. ``properties`` go to librdkafka as they are; of the
-    settings that orderflow merely prefers (``linger.ms``, ``compression.type``, ``session.timeout.ms``, ...) the
-    caller's win. Raises InvalidInput for these, on which the promises rest: ``acks``, ``request.required.acks``,
+    ``source`` is the CloudEvents source of published events. ``properties`` are passed to librdkafka and override
+    orderflow's defaults (``linger.ms``, ``compression.type``, ``session.timeout.ms``, ...). Raises InvalidInput for
+    the properties on which orderflow's promises rest: ``acks``, ``request.required.acks``,
     ``enable.idempotence``, ``enable.gapless.guarantee``, ``max.in.flight``,
     ``max.in.flight.requests.per.connection``, ``retries``, ``message.send.max.retries``, ``transactional.id``,
     ``isolation.level``, ``enable.auto.commit``, ``enable.auto.offset.store``, ``enable.partition.eof``,
@@ -79,8 +79,8 @@ class KafkaSettings:
     bootstrap_servers: str
     topic: str = "order-events"
     source: str = "/orderflow"
-    properties: Mapping[str, str] = field(factory=dict, repr=False, converter=_sealed, validator=_passable)
-    watch: ClientObserver | None = field(default=None, eq=False, repr=False)
+    properties: Mapping[str, str] = field(factory=dict, repr=False, converter=_read_only, validator=_refuse_reserved)
+    observer: ClientObserver | None = field(default=None, eq=False, repr=False)
 
     @property
     def relay_group(self) -> str:
@@ -88,5 +88,5 @@ class KafkaSettings:
         return f"{self.topic}-relay"
 
     def consumer_group(self, consumer: str) -> str:
-        """The consumer group of the consumer of that name."""
+        """Return the name of the consumer group of this consumer."""
         return f"{self.topic}-{consumer}"

@@ -1,4 +1,4 @@
-"""Making the topic, and looking at it."""
+"""Creates and describes the topic."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -13,18 +13,18 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
 )
 
 from ...domain.errors import NotFound, TopicMismatch
-from .client import OneThread, ReportingAdmin, admin, leaderless, metadata, unavailable
+from .client import OneThread, ReportingAdmin, admin, leader_unavailable, metadata, unavailable
 from .settings import KafkaSettings
 
-FOREVER = -1
-_PROMPTLY = 1.5
-"""Seconds; less than a readiness check has, so that it hears why."""
-_KEPT = ("cleanup.policy", "min.insync.replicas", "retention.ms")
+UNLIMITED = -1
+_PING_TIMEOUT = 1.5
+"""Seconds. It is shorter than the timeout of a readiness check, so that the check reports the reason."""
+_CONFIGS = ("cleanup.policy", "min.insync.replicas", "retention.ms")
 
 
 @frozen(kw_only=True)
 class TopicDescription:
-    """``retention_ms`` is -1 where records are kept forever."""
+    """The settings of a topic. ``retention_ms`` is -1 if records are kept forever."""
 
     name: str
     partitions: int
@@ -36,7 +36,7 @@ class TopicDescription:
 
 @define(eq=False)
 class TopicAdmin:
-    """The topic of ``settings``. ``timeout`` bounds, in seconds, each thing that is asked of Kafka."""
+    """The topic of ``settings``. ``timeout`` limits each request to Kafka, in seconds."""
 
     settings: KafkaSettings
     timeout: float = 15.0
@@ -48,52 +48,54 @@ class TopicAdmin:
         *,
         partitions: int = 3,
         replication: int | None = None,
-        retention_ms: int = FOREVER,
+        retention_ms: int = UNLIMITED,
         min_insync: int | None = None,
     ) -> bool:
-        """Make the topic, and return when each partition has a leader; False when it stood there with these settings.
+        """Create the topic and wait until each partition has a leader. Return False if it exists with these settings.
 
-        ``replication`` and ``min_insync`` are the cluster's own when not given. Raises TopicMismatch for a topic with
-        other settings, which stays as it is; StreamUnavailable.
+        ``replication`` and ``min_insync`` default to those of the cluster. Raises TopicMismatch if the topic exists
+        with other settings, which are not changed, and StreamUnavailable.
         """
-        wanted = {"partitions": partitions, "retention_ms": retention_ms, "cleanup_policy": "delete"}
+        requested = {"partitions": partitions, "retention_ms": retention_ms, "cleanup_policy": "delete"}
         if replication is not None:
-            wanted["replication"] = replication
+            requested["replication"] = replication
         if min_insync is not None:
-            wanted["min_insync"] = min_insync
-        return await self._thread(self._create, wanted)
+            requested["min_insync"] = min_insync
+        return await self._thread(self._create, requested)
 
     async def describe(self) -> TopicDescription:
-        """Raises NotFound, StreamUnavailable."""
+        """Return the settings of the topic. Raises NotFound, StreamUnavailable."""
         return await self._thread(self._describe)
 
     async def ping(self) -> None:
-        """Raises StreamUnavailable unless Kafka answers within 1.5 seconds; NotFound when the topic is not there."""
-        await self._thread(self._partitions, _PROMPTLY)
+        """Raise StreamUnavailable if Kafka does not respond within 1.5 seconds, NotFound if there is no such topic."""
+        await self._thread(self._partitions, _PING_TIMEOUT)
 
     async def partitions(self) -> int:
-        """How many there are. Raises as ``ping``."""
-        return len(await self._thread(self._partitions, _PROMPTLY))
+        """Return the number of partitions. Raises as ``ping``."""
+        return len(await self._thread(self._partitions, _PING_TIMEOUT))
 
     async def close(self) -> None:
         self._thread.close()
 
-    # All below runs on the one thread.
+    # The methods below run on the thread.
 
-    def _create(self, wanted: Mapping[str, Any]) -> bool:
-        config = {"cleanup.policy": wanted["cleanup_policy"], "retention.ms": str(wanted["retention_ms"])}
-        if "min_insync" in wanted:
-            config["min.insync.replicas"] = str(wanted["min_insync"])
-        topic = NewTopic(self.settings.topic, wanted["partitions"], wanted.get("replication", -1), config=config)
+    def _create(self, requested: Mapping[str, Any]) -> bool:
+        properties = {"cleanup.policy": requested["cleanup_policy"], "retention.ms": str(requested["retention_ms"])}
+        if "min_insync" in requested:
+            properties["min.insync.replicas"] = str(requested["min_insync"])
+        topic = NewTopic(
+            self.settings.topic, requested["partitions"], requested.get("replication", -1), config=properties
+        )
         try:
-            made = self._admin().create_topics([topic], operation_timeout=self.timeout, request_timeout=self.timeout)
-            made[self.settings.topic].result(self.timeout + 1)
+            created = self._admin().create_topics([topic], operation_timeout=self.timeout, request_timeout=self.timeout)
+            created[self.settings.topic].result(self.timeout + 1)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise unavailable(f"creating topic {self.settings.topic!r}", error, self._client) from error
-            return self._same_as(wanted)
+            return self._require_same(requested)
         try:
-            self._await_leaders(wanted["partitions"])
+            self._await_leaders(requested["partitions"])
         except KafkaException as error:
             raise unavailable(
                 f"waiting for the leaders of topic {self.settings.topic!r}", error, self._client
@@ -101,21 +103,21 @@ class TopicAdmin:
         return True
 
     def _await_leaders(self, partitions: int) -> None:
-        """A new topic is shown at once, and is of use a moment later."""
+        """Wait until each partition has a leader. A new topic is visible before that."""
         for attempt in stamina.retry_context(
-            on=leaderless, attempts=None, timeout=self.timeout, wait_initial=0.05, wait_max=0.5
+            on=leader_unavailable, attempts=None, timeout=self.timeout, wait_initial=0.05, wait_max=0.5
         ):
             with attempt:
-                there = metadata(self._admin(), self.settings.topic, self.timeout)
-                if sum(each.leader >= 0 for each in there.partitions.values()) < partitions:
+                existing = metadata(self._admin(), self.settings.topic, self.timeout)
+                if sum(each.leader >= 0 for each in existing.partitions.values()) < partitions:
                     raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
 
-    def _same_as(self, wanted: Mapping[str, Any]) -> Literal[False]:
-        there = self._describe()
+    def _require_same(self, requested: Mapping[str, Any]) -> Literal[False]:
+        existing = self._describe()
         differences = tuple(
-            f"{name.replace('_', ' ')} is {getattr(there, name)}, asked for {value}"
-            for name, value in wanted.items()
-            if getattr(there, name) != value
+            f"{name.replace('_', ' ')} is {getattr(existing, name)}, requested was {value}"
+            for name, value in requested.items()
+            if getattr(existing, name) != value
         )
         if differences:
             raise TopicMismatch(self.settings.topic, differences)
@@ -123,14 +125,16 @@ class TopicAdmin:
 
     def _describe(self) -> TopicDescription:
         partitions = self._partitions(self.timeout)
-        asked = ConfigResource(ResourceType.TOPIC, self.settings.topic)
+        resource = ConfigResource(ResourceType.TOPIC, self.settings.topic)
         try:
-            answer = (
-                self._admin().describe_configs([asked], request_timeout=self.timeout)[asked].result(self.timeout + 1)
+            config = (
+                self._admin()
+                .describe_configs([resource], request_timeout=self.timeout)[resource]
+                .result(self.timeout + 1)
             )
         except KafkaException as error:
             raise unavailable(f"describing topic {self.settings.topic!r}", error, self._client) from error
-        policy, min_insync, retention = (answer[name].value for name in _KEPT)
+        policy, min_insync, retention = (config[name].value for name in _CONFIGS)
         return TopicDescription(
             name=self.settings.topic,
             partitions=len(partitions),
@@ -145,7 +149,7 @@ class TopicAdmin:
         try:
             described = metadata(self._admin(), topic, timeout)
         except KafkaException as error:
-            raise unavailable("asking for the topic", error, self._client) from error
+            raise unavailable("reading the metadata of the topic", error, self._client) from error
         if described.error is None:
             partitions: Mapping[int, Any] = described.partitions
             return partitions

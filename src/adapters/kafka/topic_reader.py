@@ -1,4 +1,4 @@
-"""The topic as any read-committed consumer sees it, without a consumer group."""
+"""Reads the topic with read_committed isolation and without a consumer group."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
@@ -10,23 +10,22 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, 
 
 from ...application.event_log.records import LogRecord, UnrecognizedRecord
 from ..wire import ConsumedRecord
-from .client import OneThread, ReportingConsumer, admin, consumer, metadata, unavailable
+from .client import OneThread, ReportingConsumer, admin, partitions, reader, unavailable
 from .group_lag import high_watermarks
 from .messages import consumed_record, record_of
 from .settings import KafkaSettings
 
-_OURS = {"group.id": "orderflow-reader", "enable.partition.eof": "true", "auto.offset.reset": "earliest"}
-_PREFERRED = {"fetch.wait.max.ms": "100", "queued.max.messages.kbytes": "16384", "queued.min.messages": "10000"}
+_DEFAULTS = {"fetch.wait.max.ms": "100", "queued.max.messages.kbytes": "16384", "queued.min.messages": "10000"}
 _WAIT = 0.25
 T = TypeVar("T")
 
 
 @frozen
 class KafkaTopicReader:
-    """Reads all of the topic and leaves no trace: no membership, no offsets.
+    """Reads all of the topic without joining a group and without committing offsets.
 
-    ``timeout`` bounds, in seconds, each thing that is asked of Kafka, and how long a scan waits for the next record,
-    so also for a transaction that is open: Kafka aborts one that its producer left within 20 seconds.
+    ``timeout`` limits each request to Kafka, in seconds, and the time that a scan waits for the next record. This
+    includes waiting for open transactions: Kafka aborts an abandoned one within 20 seconds.
     """
 
     settings: KafkaSettings
@@ -34,7 +33,7 @@ class KafkaTopicReader:
 
     @asynccontextmanager
     async def scan(self) -> AsyncIterator["KafkaTopicScan"]:
-        """What stands on the topic when the scan begins; of open transactions, what comes of them.
+        """Open a scan of the records that are on the topic clock. It waits for the end of open transactions.
 
         Raises StreamUnavailable.
         """
@@ -42,47 +41,47 @@ class KafkaTopicReader:
             yield KafkaTopicScan(thread, client, await thread(self._spans, client), self.timeout)
 
     async def tail(self, *, from_beginning: bool = False) -> AsyncIterator[LogRecord | UnrecognizedRecord]:
-        """Every record from the beginning, or from now on, without end; partitions that are added later are not seen.
+        """Yield every record from the beginning, or every new one, without end. Added partitions are not noticed.
 
         Raises StreamUnavailable.
         """
-        async with aclosing(self._flow(from_beginning)) as flow:
-            async for messages, _ in flow:
+        async with aclosing(self._batches(from_beginning)) as batches:
+            async for messages, _ in batches:
                 for message in _records(messages):
                     yield record_of(message)
 
     async def watch(
         self, *, from_beginning: bool = False
     ) -> AsyncGenerator[tuple[Sequence[ConsumedRecord], bool], None]:
-        """As ``tail``, the records as they stand there, some at a time, none when none came for a while; and whether
-        every partition is being read.
+        """Yield batches of records as ``tail`` does, valid or not, and whether every partition is being read.
 
-        Raises StreamUnavailable, also when a partition has not answered within ``timeout``.
+        A batch is empty if no record arrived for a while. Raises StreamUnavailable, also if a partition does not
+        respond within ``timeout``.
         """
-        now = asyncio.get_running_loop().time
-        began = now()
-        async with aclosing(self._flow(from_beginning)) as flow:
-            async for messages, silent in flow:
-                if silent and now() - began > self.timeout:
-                    raise unavailable(f"reading partitions {sorted(silent)}", KafkaError(KafkaError._TIMED_OUT))
-                yield [consumed_record(message) for message in _records(messages)], not silent
+        clock = asyncio.get_running_loop().time
+        start_time = clock()
+        async with aclosing(self._batches(from_beginning)) as batches:
+            async for messages, unread in batches:
+                if unread and clock() - start_time > self.timeout:
+                    raise unavailable(f"reading partitions {sorted(unread)}", KafkaError(KafkaError._TIMED_OUT))
+                yield [consumed_record(message) for message in _records(messages)], not unread
 
-    async def _flow(self, from_beginning: bool) -> AsyncGenerator[tuple[Sequence[Message], set[int]], None]:
-        """What comes, and the partitions that have answered neither with a record nor with their end."""
+    async def _batches(self, from_beginning: bool) -> AsyncGenerator[tuple[Sequence[Message], set[int]], None]:
+        """Yield batches, and the partitions from which neither a record nor their end was received yet."""
         async with self._client() as (thread, client):
             spans = await thread(self._spans, client)
             start = OFFSET_BEGINNING if from_beginning else OFFSET_END
             await thread(client.assign, [TopicPartition(span.topic, span.partition, start) for span in spans])
-            silent = {span.partition for span in spans}
+            unread = {span.partition for span in spans}
             while True:
-                messages = await thread(_some, client, 500, _WAIT)
-                silent -= {message.partition() for message in messages}
-                yield messages, silent
+                messages = await thread(_poll, client, 500, _WAIT)
+                unread -= {message.partition() for message in messages}
+                yield messages, unread
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[tuple[OneThread, ReportingConsumer]]:
         thread = OneThread("topic-reader")
-        client = consumer(self.settings, _OURS, _PREFERRED)
+        client = reader(self.settings, _DEFAULTS)
         try:
             yield thread, client
         finally:
@@ -92,12 +91,10 @@ class KafkaTopicReader:
     def _spans(self, client: ReportingConsumer) -> list["_Span"]:
         topic = self.settings.topic
         try:
-            described = metadata(client, topic, self.timeout)
-            if described.error is not None:
-                raise KafkaException(described.error)
-            ends = high_watermarks(admin(self.settings), topic, described.partitions, self.timeout)
+            numbers = partitions(client, topic, self.timeout)
+            ends = high_watermarks(admin(self.settings), topic, numbers, self.timeout)
         except KafkaException as error:
-            raise unavailable(f"looking at topic {topic!r}", error, client) from error
+            raise unavailable(f"reading the metadata of topic {topic!r}", error, client) from error
         return [_Span(topic, partition, end) for partition, end in sorted(ends.items())]
 
 
@@ -110,7 +107,7 @@ class _Span:
 
 @define(eq=False)
 class KafkaTopicScan:
-    """One partition after the other, each from its beginning to where it ended when the scan began."""
+    """Reads one partition after the other, each from its beginning to its end at the start of the scan."""
 
     _thread: OneThread
     _client: Consumer
@@ -119,19 +116,19 @@ class KafkaTopicScan:
     _current: _Span | None = field(default=None, init=False)
 
     async def read(self, limit: int) -> Sequence[LogRecord | UnrecognizedRecord]:
-        """The next records, at most ``limit``; empty at the end. Raises StreamUnavailable."""
+        """Read the next records, at most ``limit``. The result is empty at the end. Raises StreamUnavailable."""
         return await self._thread(self._read, limit, record_of)
 
     async def records(self, limit: int) -> Sequence[ConsumedRecord]:
-        """As ``read``, the records as they stand there."""
+        """Read as ``read`` does, but return the records with their metadata, valid or not."""
         return await self._thread(self._read, limit, consumed_record)
 
-    def _read(self, limit: int, read_as: Callable[[Message], T]) -> Sequence[T]:
+    def _read(self, limit: int, convert: Callable[[Message], T]) -> Sequence[T]:
         while span := self._current or self._next_span():
-            messages = _some(self._client, limit, self._timeout)
+            messages = _poll(self._client, limit, self._timeout)
             if not messages:
                 raise unavailable("reading the topic", KafkaError(KafkaError._TIMED_OUT))
-            records = [read_as(each) for each in messages if each.error() is None and _offset(each) < span.end]
+            records = [convert(each) for each in messages if each.error() is None and _offset(each) < span.end]
             if _offset(messages[-1]) + (messages[-1].error() is None) >= span.end:
                 self._current = None
             if records:
@@ -148,8 +145,8 @@ class KafkaTopicScan:
         return None
 
 
-def _some(client: Consumer, limit: int, wait: float) -> list[Message]:
-    """What is there, after waiting for the first. Raises StreamUnavailable."""
+def _poll(client: Consumer, limit: int, wait: float) -> list[Message]:
+    """Wait for a message and return it with those that are already fetched. Raises StreamUnavailable."""
     first = client.poll(wait)
     messages = [] if first is None else [first, *(client.consume(limit - 1, 0) if limit > 1 else ())]
     for error in _errors(messages):

@@ -29,7 +29,7 @@ from ...domain.errors import ConcurrentChange, OrderNotFound, RequestAnswered
 from ...domain.lifecycle import OrderState
 from ...domain.order import Order
 from .. import wire
-from ..paging import after_cursor, cursor_of
+from ..paging import decode_cursor, encode_cursor
 from .epochs import MemoryEpochs
 from .maintenance_log import MemoryMaintenanceLog
 from .processes import MemoryProcessRegistry
@@ -164,7 +164,7 @@ class MemoryCommitter:
                 correlation_id=writes.request.correlation_id,
                 traceparent=writes.request.traceparent,
             )
-            wire.refuse_larger(event, record.body, self.storage.event_limit)
+            wire.check_size(event, record.body, self.storage.event_limit)
             records.append(record)
         return records
 
@@ -180,7 +180,7 @@ class MemoryOrderQueries:
             raise OrderNotFound(order_id) from None
 
     async def list(self, query: OrderQuery) -> OrderPage:
-        after = after_cursor(query.cursor) if query.cursor is not None else None
+        after = decode_cursor(query.cursor) if query.cursor is not None else None
         found = sorted(
             (o for o in self.storage._orders.values() if _matches(o, query)),
             key=lambda o: (o.created_at, o.id),
@@ -190,7 +190,7 @@ class MemoryOrderQueries:
             found = [o for o in found if (o.created_at, o.id) < after]
         page = tuple(found[: query.limit])
         more = len(found) > query.limit
-        return OrderPage(page, cursor_of(page[-1].created_at, page[-1].id) if more else None)
+        return OrderPage(page, encode_cursor(page[-1].created_at, page[-1].id) if more else None)
 
     async def still_open(self) -> Mapping[OrderState, OpenOrders]:
         touched: dict[OrderState, list[datetime]] = defaultdict(list)

@@ -1,1 +1,1 @@
-"""Channels to people, and the words that are used on them."""
+"""Notification channels and message templates."""

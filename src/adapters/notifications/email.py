@@ -1,4 +1,4 @@
-"""Email over SMTP."""
+"""Sends notifications by email over SMTP."""
 
 import asyncio
 from email.message import EmailMessage
@@ -10,53 +10,53 @@ from attrs import field, frozen
 from ...application.clock import Clock
 from ...application.notifications.notification import Contact, Message, Receipt
 from ...domain.errors import ChannelUnavailable
-from .smtp_errors import said
+from .smtp_errors import error_text
 
 _PERMANENT = range(500, 600)
-"""RFC 5321, 4.2.1: a 5yz reply refuses for good; 4yz may be tried again."""
+"""RFC 5321, 4.2.1: a 5yz reply is permanent; after 4yz a retry may succeed."""
 
 
 @frozen
 class EmailChannel:
-    """Sends one message after the other over ``client``'s connection, which is opened when it is needed.
+    """Sends messages one after the other over the connection of ``client``, which is opened on demand.
 
-    ``sender`` is ``address`` or ``Name <address>``. The Message-ID is made from the message's key, so a mail server
-    or reader that sees a message twice can tell. A refusal of the recipient or of the message is for good; one of
-    the sender or the login, which says nothing about the message, is the channel being unavailable.
+    ``sender`` is ``address`` or ``Name <address>``. The Message-ID is derived from the message's key, so that mail
+    servers and clients can detect duplicates. A permanent refusal of the recipient or of the message is final. A
+    refusal of the sender or of the login, which does not concern the message, makes the channel unavailable.
     """
 
     client: SMTP = field(repr=False)
     sender: str
     clock: Clock
     name: str = "email"
-    _one_at_a_time: asyncio.Lock = field(factory=asyncio.Lock, init=False, eq=False, repr=False)
+    _lock: asyncio.Lock = field(factory=asyncio.Lock, init=False, eq=False, repr=False)
 
     def address(self, party: str, contact: Contact | None) -> str | None:
         return contact.email if contact is not None else None
 
     async def send(self, message: Message) -> Receipt:
-        async with self._one_at_a_time:
+        async with self._lock:
             await self._connect()
             try:
-                _, reply = await self.client.send_message(
-                    self._mail(message), sender=parseaddr(self.sender)[1], recipients=[message.address]
+                _, response = await self.client.send_message(
+                    self._email_message(message), sender=parseaddr(self.sender)[1], recipients=[message.address]
                 )
-            except SMTPRecipientsRefused as refusal:
-                return self._refused(refusal.recipients[0])
-            except SMTPSenderRefused as refusal:
-                raise self._unavailable(refusal) from refusal
-            except SMTPResponseException as refusal:
-                return self._refused(refusal)
-            except (SMTPException, OSError) as failure:
+            except SMTPRecipientsRefused as error:
+                return self._refused(error.recipients[0])
+            except SMTPSenderRefused as error:
+                raise self._unavailable(error) from error
+            except SMTPResponseException as error:
+                return self._refused(error)
+            except (SMTPException, OSError) as error:
                 self.client.close()
-                raise self._unavailable(failure) from failure
+                raise self._unavailable(error) from error
             except asyncio.CancelledError:
-                self.client.close()  # in mid-message the connection is of no further use
+                self.client.close()  # the connection is in the middle of a message and cannot be reused
                 raise
-        return Receipt(accepted=True, detail=reply)
+        return Receipt(accepted=True, detail=response)
 
     async def close(self) -> None:
-        """Take leave of the server, if it still listens."""
+        """Close the connection."""
         self.client.close()
 
     async def _connect(self) -> None:
@@ -64,25 +64,25 @@ class EmailChannel:
             return
         try:
             await self.client.connect()
-        except (SMTPException, OSError) as failure:
+        except (SMTPException, OSError) as error:
             self.client.close()
-            raise self._unavailable(failure) from failure
+            raise self._unavailable(error) from error
 
-    def _refused(self, refusal: SMTPResponseException) -> Receipt:
-        if refusal.code not in _PERMANENT:
-            raise self._unavailable(refusal) from refusal
-        return Receipt(accepted=False, detail=f"{refusal.code} {refusal.message}")
+    def _refused(self, error: SMTPResponseException) -> Receipt:
+        if error.code not in _PERMANENT:
+            raise self._unavailable(error) from error
+        return Receipt(accepted=False, detail=f"{error.code} {error.message}")
 
-    def _unavailable(self, failure: Exception) -> ChannelUnavailable:
-        return ChannelUnavailable(self.name, said(failure))
+    def _unavailable(self, error: Exception) -> ChannelUnavailable:
+        return ChannelUnavailable(self.name, error_text(error))
 
-    def _mail(self, message: Message) -> EmailMessage:
-        mail = EmailMessage()
-        mail["From"] = self.sender
-        mail["To"] = message.address
-        mail["Subject"] = message.subject
-        mail["Date"] = format_datetime(self.clock())
-        mail["Message-ID"] = f"<{message.key}@{parseaddr(self.sender)[1].rpartition('@')[2]}>"
-        mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(message.text)
-        return mail
+    def _email_message(self, message: Message) -> EmailMessage:
+        email = EmailMessage()
+        email["From"] = self.sender
+        email["To"] = message.address
+        email["Subject"] = message.subject
+        email["Date"] = format_datetime(self.clock())
+        email["Message-ID"] = f"<{message.key}@{parseaddr(self.sender)[1].rpartition('@')[2]}>"
+        email["Auto-Submitted"] = "auto-generated"
+        email.set_content(message.text)
+        return email

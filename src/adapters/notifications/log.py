@@ -1,6 +1,6 @@
-"""A channel that writes to the log: for trying things out, and where another system reads the log.
+"""Writes notifications to the log, for experiments and for systems that read the log.
 
-It says who is told of what, by ids. A letter's text may repeat what a person wrote (a reason, a dish), so it stays out.
+Lines contain ids only. The text of a message may contain what a person wrote (a reason, a dish), so it is left out.
 """
 
 from attrs import field, frozen
@@ -12,7 +12,7 @@ from ...domain.events import event_id
 
 @frozen
 class LogChannel:
-    """Reaches everybody, since it asks for no address."""
+    """Logs each notification. It needs no contact, so it reaches every recipient."""
 
     logger: FilteringBoundLogger = field(repr=False)
     name: str = "log"

@@ -1,4 +1,4 @@
-"""What is wrong with a mail server, in words that say what to look at, and as one of the doctor's causes."""
+"""Describes the failures of a mail server, as text and as a FailureReason."""
 
 import socket
 from collections.abc import Iterator
@@ -7,16 +7,16 @@ from ssl import SSLCertVerificationError, SSLError
 from aiosmtplib import SMTPAuthenticationError, SMTPResponseException, SMTPServerDisconnected, SMTPTimeoutError
 
 from ...application.health.facts import FailureReason
-from ..certificates import fault
+from ..certificates import certificate_problem
 
 
-def said(failure: Exception) -> str:
-    """``failure`` in words; without a login's password, which no server repeats."""
-    for error in _beneath(failure):
+def error_text(failure: Exception) -> str:
+    """Describe ``failure``. The text contains no password, because servers do not repeat it."""
+    for error in _causes(failure):
         if isinstance(error, SSLCertVerificationError):
-            return f"its certificate {fault(error, authorities='ORDERFLOW_SMTP_CA_FILE')}"
+            return f"its certificate {certificate_problem(error, authorities='ORDERFLOW_SMTP_CA_FILE')}"
         if isinstance(error, SSLError):
-            return f"there is no TLS at this port, see ORDERFLOW_SMTP_SECURITY ({error.reason or error})"
+            return f"the server does not use TLS on this port, see ORDERFLOW_SMTP_SECURITY ({error.reason or error})"
     if isinstance(failure, SMTPAuthenticationError):
         return f"the login is refused ({failure.code} {failure.message})"
     if isinstance(failure, SMTPResponseException):
@@ -24,15 +24,15 @@ def said(failure: Exception) -> str:
     return str(failure) or type(failure).__name__
 
 
-def cause(failure: Exception) -> FailureReason:
-    """Why there was no answer."""
-    chain = list(_beneath(failure))
-    # A server that offers no STARTTLS, or no login before it, is told in words alone.
+def failure_reason(failure: Exception) -> FailureReason:
+    """Return the reason of ``failure``."""
+    chain = list(_causes(failure))
+    # aiosmtplib reports a server without STARTTLS, or without AUTH, only in the message.
     if any(isinstance(error, SSLError) for error in chain) or "STARTTLS" in str(failure):
         return FailureReason.TLS
     if isinstance(failure, SMTPAuthenticationError) or "AUTH" in str(failure):
         return FailureReason.AUTHENTICATION
-    for kind, found in (
+    for kind, reason in (
         (socket.gaierror, FailureReason.NO_SUCH_HOST),
         (ConnectionRefusedError, FailureReason.REFUSED),
         (SMTPTimeoutError, FailureReason.TIMEOUT),
@@ -40,12 +40,12 @@ def cause(failure: Exception) -> FailureReason:
         (ConnectionResetError, FailureReason.DROPPED),
     ):
         if any(isinstance(error, kind) for error in chain):
-            return found
+            return reason
     return FailureReason.OTHER
 
 
-def _beneath(error: BaseException | None) -> Iterator[BaseException]:
-    """``error``, and what it came from."""
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield ``error`` and its causes."""
     while error is not None:
         yield error
         error = error.__cause__

@@ -1,4 +1,4 @@
-"""Whether the mail server lets us in, and why not where it does not."""
+"""Checks whether the mail server accepts a connection and the login."""
 
 from time import monotonic
 
@@ -6,12 +6,12 @@ from aiosmtplib import SMTP, SMTPException
 from attrs import field, frozen
 
 from ...application.health.facts import ConnectionFailure, MailFacts
-from .smtp_errors import cause, said
+from .smtp_errors import error_text, failure_reason
 
 
 @frozen
 class SmtpHealth:
-    """``client`` is one of its own, which nothing is sent by."""
+    """Connects to the mail server. ``client`` is used for nothing else."""
 
     client: SMTP = field(repr=False)
 
@@ -21,4 +21,4 @@ class SmtpHealth:
             async with self.client:
                 return MailFacts(took=monotonic() - began)
         except (SMTPException, OSError) as failure:
-            return ConnectionFailure(cause(failure), said(failure))
+            return ConnectionFailure(failure_reason(failure), error_text(failure))

@@ -1,4 +1,4 @@
-"""Letters from the templates beside this file: ``EVENT.ROLE.txt``, the subject, an empty line, the text."""
+"""Message templates from files: ``EVENT.ROLE.txt`` has the subject, an empty line, and the text."""
 
 from collections.abc import Mapping
 from importlib.resources import files
@@ -23,11 +23,11 @@ def _templates() -> dict[str, tuple[Template, Template]]:
 
 @frozen
 class FileMessageTemplates:
-    """Reads all templates once, when it is made."""
+    """Renders messages from the templates of this package, which are read once at creation."""
 
     _templates: Mapping[str, tuple[Template, Template]] = field(factory=_templates, init=False, repr=False)
 
     def __call__(self, role: Role, values: Mapping[str, str], *, event_type: str) -> MessageText:
-        """Raises LookupError: there is no such template, or it names a value that is not there."""
+        """Render a message. Raises LookupError if there is no template, or a value that it needs is missing."""
         subject, text = self._templates[f"{event_type}.{role}"]
         return MessageText(subject.substitute(values), text.substitute(values))

@@ -1,4 +1,4 @@
-"""A gateway that moves no money and answers by the card token, the same for the same question, also after a restart."""
+"""A gateway that moves no money. The card token determines its responses, which stay the same after a restart."""
 
 from hashlib import sha256
 
@@ -13,17 +13,17 @@ DECLINE = "tok_decline"
 INSUFFICIENT_FUNDS = "tok_insufficient_funds"
 TIME_OUT = "tok_timeout"
 TIME_OUT_ONCE = "tok_timeout_once"
-"""The first question of each key gets no answer although it was carried out; the second one does."""
+"""The first request with each key is carried out and times out; the second one gets a response."""
 
 _DECLINED = {DECLINE: "card_declined", INSUFFICIENT_FUNDS: "insufficient_funds"}
 
 
 @define(eq=False)
 class SandboxGateway:
-    """Approves every token but the named ones. ``moved`` counts, for tests, what really went through, by key."""
+    """Approves every token except those above. ``moved`` has the amounts that were moved, by key, for tests."""
 
     moved: dict[str, Money] = field(factory=dict, init=False)
-    _asked: set[str] = field(factory=set, init=False)
+    _timed_out: set[str] = field(factory=set, init=False)
 
     async def authorize(self, *, card_token: str, amount: Money, key: str) -> GatewayAnswer:
         if card_token == TIME_OUT:
@@ -31,8 +31,8 @@ class SandboxGateway:
         if card_token in _DECLINED:
             return GatewayAnswer(False, "", _DECLINED[card_token])
         answer = self._move("auth", amount, key)
-        if card_token == TIME_OUT_ONCE and key not in self._asked:
-            self._asked.add(key)
+        if card_token == TIME_OUT_ONCE and key not in self._timed_out:
+            self._timed_out.add(key)
             raise GatewayUnavailable("sandbox gateway", "no answer in time")
         return answer
 

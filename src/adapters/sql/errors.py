@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from ...domain.errors import OrderFlowError, StorageUnavailable
-from ..certificates import fault
+from ..certificates import certificate_problem
 
 LOST_RACES = ("40001", "40P01")
 """serialization_failure and deadlock_detected: somebody else's transaction went through instead."""
@@ -58,7 +58,7 @@ def unavailable(error: BaseException, backend: str) -> StorageUnavailable | None
         return None if wrong else StorageUnavailable(backend, str(cause))
     closed = type(cause).__name__ in ("InterfaceError", "InternalClientError", "ConnectionDoesNotExistError")
     if isinstance(cause, SSLCertVerificationError):
-        return StorageUnavailable(backend, f"its certificate {fault(cause, authorities='sslrootcert')}")
+        return StorageUnavailable(backend, f"its certificate {certificate_problem(cause, authorities='sslrootcert')}")
     if isinstance(cause, OSError) or closed:
         return StorageUnavailable(backend, str(cause) or type(cause).__name__)
     return None

@@ -31,7 +31,7 @@ from ...domain.money import Money
 from ...domain.order import Address, Order, OrderLine
 from ...domain.payment import Payment, PaymentMethod, PaymentStatus
 from ...domain.text import identifier
-from ..paging import after_cursor, cursor_of
+from ..paging import decode_cursor, encode_cursor
 from .bulk import among
 from .database import POSTGRESQL, Database
 from .types import DecimalAmount, Identifier, Timestamp, metadata
@@ -215,7 +215,7 @@ class SqlOrderQueries:
         found = [order_of(row._mapping) for row in await self.database.rows(_page(query))]
         page = tuple(found[: query.limit])
         more = len(found) > query.limit
-        return OrderPage(page, cursor_of(page[-1].created_at, page[-1].id) if more else None)
+        return OrderPage(page, encode_cursor(page[-1].created_at, page[-1].id) if more else None)
 
     async def still_open(self) -> Mapping[OrderState, OpenOrders]:
         found = await self.database.rows(_STILL_OPEN)
@@ -248,7 +248,7 @@ def _page(query: OrderQuery) -> Select[Any]:
     if query.created_until is not None:
         page = page.where(orders.c.created_at < query.created_until)
     if query.cursor is not None:
-        at, order_id = after_cursor(query.cursor)
+        at, order_id = decode_cursor(query.cursor)
         place = tuple_(literal(at, Timestamp()), literal(order_id, orders.c.id.type))
         page = page.where(tuple_(orders.c.created_at, orders.c.id) < place)
     return page

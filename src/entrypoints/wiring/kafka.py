@@ -42,7 +42,7 @@ def kafka_settings(settings: Settings, instruments: Instruments) -> Any:
         topic=settings.topic,
         source=settings.event_source,
         properties={"message.max.bytes": str(settings.event_max_bytes + EVENT_ROOM), **settings.kafka},
-        watch=KafkaClients(instruments),
+        observer=KafkaClients(instruments),
     )
 
 
@@ -97,7 +97,7 @@ def stream_health(kafka: Any, settings: Settings, consumers: tuple[str, ...]) ->
 
     relayed = settings.publishing == "log"
     groups = {RELAY: kafka.relay_group, **{name: kafka.consumer_group(name) for name in consumers}}
-    return KafkaHealth(kafka, groups if relayed else {}, letters=settings.dead_letter_topic)
+    return KafkaHealth(kafka, groups if relayed else {}, dead_letters=settings.dead_letter_topic)
 
 
 def topic_reader(kafka: Any) -> Any:
@@ -132,7 +132,7 @@ def direct(settings: Settings, kafka: Any, told: Any, current_rollout: CachedRol
         )
     from ...adapters.kafka.direct_publisher import DirectPublishing
 
-    return DirectPublishing(kafka, told=told, share=current_rollout.published_buckets)
+    return DirectPublishing(kafka, on_published=told, share=current_rollout.published_buckets)
 
 
 def publisher(direct: Any) -> Any:

@@ -103,7 +103,7 @@ def _on_kafka(notes: Consumer) -> Mapping[int, int]:
         if answer.error is not None:
             raise KafkaException(answer.error)
         if answer.metadata:
-            for bucket, position in OffsetMetadata.read(answer.metadata, BUCKETS).positions.items():
+            for bucket, position in OffsetMetadata.parse(answer.metadata, BUCKETS).positions.items():
                 if bucket % PARTITIONS == answer.partition:
                     reached[bucket] = position
     return reached

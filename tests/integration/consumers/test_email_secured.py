@@ -108,8 +108,8 @@ async def found(settings: Settings, patience: float = 20) -> dict[str, str]:
 def wrong(authority: Authority) -> Mapping[str, tuple[dict[str, object], str, str]]:
     """What is set wrongly, what is said of it, and what the doctor calls it."""
     return {
-        "authority": ({"smtp_ca_file": authority.another}, "is of no authority that is trusted here", "mail_tls"),
-        "system": ({"smtp_ca_file": ""}, "is of no authority that is trusted here", "mail_tls"),
+        "authority": ({"smtp_ca_file": authority.another}, "is not signed by a trusted authority", "mail_tls"),
+        "system": ({"smtp_ca_file": ""}, "is not signed by a trusted authority", "mail_tls"),
         "host": ({"smtp_host": "127.0.0.1"}, "is for another host name", "mail_tls"),
         "password": ({"smtp_password": "guessed"}, "the login is refused", "mail_authentication"),
     }

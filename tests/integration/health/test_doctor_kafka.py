@@ -206,8 +206,8 @@ def test_a_group_without_members_although_its_consumer_runs(
 async def test_a_clock_that_is_ahead_of_the_brokers(kafka: KafkaBroker, topic_name: str) -> None:
     kafka.create_topic(topic_name)
     settings = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name)
-    right = KafkaHealth(settings, {}, patience=20)
-    fast = KafkaHealth(settings, {}, patience=20, clock=lambda: datetime.now(UTC) + timedelta(seconds=90))
+    right = KafkaHealth(settings, {}, timeout=20)
+    fast = KafkaHealth(settings, {}, timeout=20, clock=lambda: datetime.now(UTC) + timedelta(seconds=90))
 
     there, wrong = await right.look(clock=True), await fast.look(clock=True)
 
@@ -225,7 +225,7 @@ async def test_a_clock_that_is_ahead_of_the_brokers(kafka: KafkaBroker, topic_na
 
 async def test_asking_for_the_time_leaves_no_group_behind(kafka: KafkaBroker, topic_name: str) -> None:
     kafka.create_topic(topic_name)
-    watch = KafkaHealth(KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name), {}, patience=20)
+    watch = KafkaHealth(KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name), {}, timeout=20)
 
     await watch.look(clock=True)
 

@@ -6,7 +6,7 @@ import pytest
 from attrs import frozen
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from orderflow.adapters.kafka import KafkaSettings
-from orderflow.adapters.kafka.client import leaderless
+from orderflow.adapters.kafka.client import leader_unavailable
 
 from tests.support.kafka import KafkaBroker
 from tests.support.waiting import eventually
@@ -62,7 +62,7 @@ def _end(uncommitted: Consumer, partition: TopicPartition) -> int:
         try:
             return uncommitted.get_watermark_offsets(partition, 10)
         except KafkaException as error:
-            if leaderless(error):
+            if leader_unavailable(error):
                 return None
             raise
 

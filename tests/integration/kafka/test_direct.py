@@ -20,7 +20,7 @@ from .relay_program import life
 
 @pytest.fixture
 async def direct(kafka_settings: KafkaSettings) -> AsyncIterator[DirectPublishing]:
-    direct = DirectPublishing(kafka_settings, patience=20.0)
+    direct = DirectPublishing(kafka_settings, timeout=20.0)
     yield direct
     await direct.close()
 
@@ -72,7 +72,7 @@ async def test_nothing_is_sent_of_what_is_not_committed(
 
 async def test_without_kafka_the_order_is_kept_and_the_loss_is_counted_and_named() -> None:
     nowhere = KafkaSettings(bootstrap_servers=f"127.0.0.1:{free_port()}")
-    storage, direct = MemoryStorage(), DirectPublishing(nowhere, patience=0.3)
+    storage, direct = MemoryStorage(), DirectPublishing(nowhere, timeout=0.3)
 
     with structlog.testing.capture_logs() as logs:
         async with unit_of_work(storage, direct)() as work:
@@ -87,7 +87,7 @@ async def test_without_kafka_the_order_is_kept_and_the_loss_is_counted_and_named
 
 async def test_orders_that_the_share_holds_back_are_in_the_history_alone(kafka_settings: KafkaSettings) -> None:
     storage = MemoryStorage()
-    direct = DirectPublishing(kafka_settings, patience=20.0, share=_share(bucket_of("order-1") + 1))
+    direct = DirectPublishing(kafka_settings, timeout=20.0, share=_share(bucket_of("order-1") + 1))
     orders = [number for number in range(1, 200) if bucket_of(f"order-{number}") != bucket_of("order-1")]
     other = next(number for number in orders if bucket_of(f"order-{number}") > bucket_of("order-1"))
 
@@ -103,7 +103,7 @@ async def test_orders_that_the_share_holds_back_are_in_the_history_alone(kafka_s
 
 async def test_a_share_that_cannot_be_asked_for_stays_as_it_was(kafka_settings: KafkaSettings) -> None:
     share = _share(BUCKETS, StorageUnavailable("database", "away"))
-    direct = DirectPublishing(kafka_settings, patience=20.0, share=share)
+    direct = DirectPublishing(kafka_settings, timeout=20.0, share=share)
 
     for events in (life(1)[:2], life(1)[2:]):
         async with unit_of_work(MemoryStorage(), direct)() as work:
@@ -132,7 +132,7 @@ async def test_who_watches_is_told_of_each_unit_of_work_and_what_came_of_it(kafk
     def watch(records: Sequence[LogRecord], delivered: Sequence[bool], seconds: float) -> None:
         told.append(([record.type for record in records], list(delivered), seconds > 0))
 
-    direct = DirectPublishing(kafka_settings, patience=20.0, told=watch)
+    direct = DirectPublishing(kafka_settings, timeout=20.0, on_published=watch)
     async with unit_of_work(MemoryStorage(), direct)() as work:
         work.events.publish(*life(1)[:2])
     await direct.close()

@@ -49,7 +49,7 @@ def faults(listener: SecuredListener, another_authority: str) -> Mapping[str, tu
     """What is set wrongly, and what is to be said of it."""
     return {
         "password": ({"KAFKA_SASL_PASSWORD": "guessed"}, "the login is refused"),
-        "authority": ({"KAFKA_SSL_CA_LOCATION": another_authority}, "is of no authority that is trusted here"),
+        "authority": ({"KAFKA_SSL_CA_LOCATION": another_authority}, "is not signed by a trusted authority"),
         "host": ({"KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{listener.port}"}, "is for another host name"),
     }
 
@@ -126,7 +126,7 @@ def test_direct_publishing_goes_by_it_too_and_says_what_is_wrong(
     placed = [_place(service.url, "o1"), _place(wrong.url, "o2")]
 
     assert placed == [201, 201]
-    assert "is of no authority that is trusted here" in wrong.line("event not published")["problem"]
+    assert "is not signed by a trusted authority" in wrong.line("event not published")["problem"]
     stands = orderflow.run("events", "tail", "--from-beginning", "--limit", "1")
     assert orderflow.stack.topic in stands["foreign"]  # without an address in the log, which only a relay's have
 

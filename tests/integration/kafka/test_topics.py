@@ -47,7 +47,10 @@ async def test_making_it_again_with_others_is_refused_and_names_them(admin: Topi
     with pytest.raises(TopicMismatch) as refused:
         await admin.create(partitions=3)
 
-    assert refused.value.differences == ("partitions is 5, asked for 3", "retention ms is 86400000, asked for -1")
+    assert refused.value.differences == (
+        "partitions is 5, requested was 3",
+        "retention ms is 86400000, requested was -1",
+    )
     assert (await admin.describe()).partitions == 5
 
 

@@ -104,14 +104,14 @@ async def test_libpqs_own_variables_count_where_the_address_says_nothing(
     monkeypatch.setenv("PGSSLMODE", "verify-full")
     monkeypatch.setenv("PGSSLROOTCERT", str(certified.folder / "another.pem"))
 
-    with pytest.raises(StorageUnavailable, match="of no authority that is trusted here"):
+    with pytest.raises(StorageUnavailable, match="not signed by a trusted authority"):
         await encrypted(certified.url())
 
 
 @pytest.mark.parametrize(
     ("host", "authority", "told"),
     [
-        ("localhost", "another.pem", "its certificate is of no authority that is trusted here, see sslrootcert"),
+        ("localhost", "another.pem", "its certificate is not signed by a trusted authority, see sslrootcert"),
         ("127.0.0.1", "authority.pem", "its certificate is for another host name"),
     ],
     ids=["authority", "host"],

@@ -14,7 +14,7 @@ import structlog
 from attrs import fields
 from cyclopts import CycloptsError
 from orderflow import InvalidInput, Settings, load_settings
-from orderflow.adapters.kafka.settings import OURS
+from orderflow.adapters.kafka.settings import RESERVED
 from orderflow.entrypoints.cli.main import app
 
 from tests.support.pages import (
@@ -176,7 +176,7 @@ def _settings_table() -> str:
 def test_the_settings_page_lists_the_properties_that_are_refused() -> None:
     page = (TREE / "docs" / "configuration.md").read_text(encoding="utf-8")
 
-    assert ", ".join(f"`{name}`" for name in sorted(OURS)) in " ".join(page.split())
+    assert ", ".join(f"`{name}`" for name in sorted(RESERVED)) in " ".join(page.split())
 
 
 def test_the_page_of_commands_lists_every_command() -> None:

@@ -1,10 +1,10 @@
-"""librdkafka's lines in our log: each matter is told, and none floods."""
+"""librdkafka's lines are logged, and repeated ones only at intervals."""
 
 from orderflow.adapters.kafka.client import ClientLog
 from structlog.testing import capture_logs
 
 
-def test_what_a_client_repeats_is_told_once_in_a_while_and_counted() -> None:
+def test_repeated_lines_of_a_client_are_logged_at_intervals_and_counted() -> None:
     with capture_logs() as lines:
         log = ClientLog(every=0.0)
         log.log(30, "%s", "FAIL", "c1", "connection refused")

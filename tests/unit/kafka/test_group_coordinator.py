@@ -1,12 +1,12 @@
-"""Groups are asked about again while their coordinator is being found: just after Kafka began, say."""
+"""Requests about a group are retried while its coordinator is unavailable, such as after a start of Kafka."""
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
-from orderflow.adapters.kafka.client import coordinating
+from orderflow.adapters.kafka.client import coordinator_unavailable
 
 
 @pytest.mark.parametrize(
-    ("code", "passing"),
+    ("code", "retried"),
     [
         (KafkaError.COORDINATOR_LOAD_IN_PROGRESS, True),
         (KafkaError.COORDINATOR_NOT_AVAILABLE, True),
@@ -15,9 +15,9 @@ from orderflow.adapters.kafka.client import coordinating
         (KafkaError.GROUP_ID_NOT_FOUND, False),
     ],
 )
-def test_only_what_passes_is_asked_again(code: int, passing: bool) -> None:
-    assert coordinating(KafkaException(KafkaError(code))) is passing
+def test_only_transient_errors_are_retried(code: int, retried: bool) -> None:
+    assert coordinator_unavailable(KafkaException(KafkaError(code))) is retried
 
 
-def test_an_error_of_another_kind_is_not_asked_again() -> None:
-    assert not coordinating(OSError())
+def test_another_kind_of_error_is_not_retried() -> None:
+    assert not coordinator_unavailable(OSError())

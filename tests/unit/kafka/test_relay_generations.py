@@ -1,4 +1,4 @@
-"""How relays agree on which buckets are whose when a topic grows; Kafka's part is played by its clients' doubles."""
+"""Relays agree on the distribution of buckets when a topic grows. The Kafka clients are doubles."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,30 +19,30 @@ BUCKETS = 8
 
 @define
 class Cluster:
-    """What the group has committed; ``seen`` is how many partitions this relay is told of."""
+    """The committed metadata of the group. ``visible`` is the number of partitions that the relay reads."""
 
-    seen: int
-    notes: dict[int, OffsetMetadata | None] = field(factory=dict)
+    visible: int
+    metadata: dict[int, OffsetMetadata | None] = field(factory=dict)
     generation: bytes = b"7"
 
-    def note(self, partition: int) -> OffsetMetadata:
-        note = self.notes[partition]
-        assert note is not None
-        return note
+    def entry(self, partition: int) -> OffsetMetadata:
+        entry = self.metadata[partition]
+        assert entry is not None
+        return entry
 
 
 def relay_of(mocker: MockerFixture, cluster: Cluster, own: set[int]) -> KafkaRelayTopic:
-    """A relay to which those partitions are assigned."""
+    """Return a relay to which these partitions are assigned."""
     group = mocker.create_autospec(RelayGroup, instance=True)
-    group.serve.side_effect = lambda wait: frozenset(own)
+    group.poll.side_effect = lambda wait: frozenset(own)
     group.generation.side_effect = lambda: cluster.generation
-    group.partitions.side_effect = lambda: cluster.seen
-    group.notes.side_effect = lambda partitions: {p: cluster.notes.get(p) for p in partitions}
+    group.partitions.side_effect = lambda: cluster.visible
+    group.committed_metadata.side_effect = lambda partitions: {p: cluster.metadata.get(p) for p in partitions}
     group.ends.side_effect = lambda partitions: dict.fromkeys(partitions, 0)
 
     def publish(
         records: Sequence[tuple[int, LogRecord]],
-        notes: Mapping[int, str],
+        metadata: Mapping[int, str],
         membership: bytes,
         on_flushed: OnFlushed = noop,
         *,
@@ -51,7 +51,7 @@ def relay_of(mocker: MockerFixture, cluster: Cluster, own: set[int]) -> KafkaRel
     ) -> None:
         if membership != cluster.generation:
             raise StreamUnavailable("Kafka", "fenced")
-        cluster.notes.update({p: OffsetMetadata.read(text, BUCKETS) for p, text in notes.items()})
+        cluster.metadata.update({p: OffsetMetadata.parse(text, BUCKETS) for p, text in metadata.items()})
 
     producer = mocker.create_autospec(RelayProducer, instance=True)
     producer.publish.side_effect = publish
@@ -74,32 +74,36 @@ def record(bucket: int, position: int) -> LogRecord:
     )
 
 
-async def test_a_relay_waits_until_every_partition_is_sealed_with_the_number_it_sees(mocker: MockerFixture) -> None:
-    cluster = Cluster(seen=3, notes={0: OffsetMetadata(2, True, {0: 5, 2: 6}), 1: OffsetMetadata(2, True, {1: 9})})
+async def test_a_relay_waits_until_every_partition_is_sealed_with_the_number_that_it_reads(
+    mocker: MockerFixture,
+) -> None:
+    cluster = Cluster(
+        visible=3, metadata={0: OffsetMetadata(2, True, {0: 5, 2: 6}), 1: OffsetMetadata(2, True, {1: 9})}
+    )
     relay = relay_of(mocker, cluster, {0, 2})
 
     assert await relay.cursors() == {}
 
-    assert (cluster.note(0).partitions, cluster.note(2).partitions) == (3, 3)
-    cluster.notes[1] = OffsetMetadata(3, False, {1: 9})
+    assert (cluster.entry(0).partitions, cluster.entry(2).partitions) == (3, 3)
+    cluster.metadata[1] = OffsetMetadata(3, False, {1: 9})
     assert await relay.cursors() == {0: 5, 3: None, 6: None, 2: 6, 5: None}
 
 
-async def test_a_relay_that_sees_an_older_number_does_not_go_back_to_it(mocker: MockerFixture) -> None:
-    cluster = Cluster(seen=2, notes={0: OffsetMetadata(3, False, {0: 5}), 1: OffsetMetadata(2, True, {1: 9})})
+async def test_a_relay_that_reads_a_smaller_number_does_not_use_it(mocker: MockerFixture) -> None:
+    cluster = Cluster(visible=2, metadata={0: OffsetMetadata(3, False, {0: 5}), 1: OffsetMetadata(2, True, {1: 9})})
     relay = relay_of(mocker, cluster, {0, 1})
 
     with pytest.raises(StreamUnavailable, match="shows 2 partitions, and cursors were committed for 3"):
         await relay.cursors()
 
-    assert cluster.note(0).partitions == 3
+    assert cluster.entry(0).partitions == 3
 
 
-async def test_a_bucket_that_moved_is_found_where_it_was_published_before(mocker: MockerFixture) -> None:
-    cluster = Cluster(seen=2, notes={0: OffsetMetadata(1, True, {0: 5, 1: 8})})
+async def test_a_bucket_that_moved_continues_after_its_last_position(mocker: MockerFixture) -> None:
+    cluster = Cluster(visible=2, metadata={0: OffsetMetadata(1, True, {0: 5, 1: 8})})
     first = relay_of(mocker, cluster, {0})
     await first.cursors()
-    cluster.notes[1] = OffsetMetadata(2, False, {})
+    cluster.metadata[1] = OffsetMetadata(2, False, {})
     assert await first.cursors() == {0: 5, 2: None, 4: None, 6: None}
 
     await first.publish([record(0, 6)])
@@ -108,43 +112,43 @@ async def test_a_bucket_that_moved_is_found_where_it_was_published_before(mocker
     assert (await second.cursors())[1] == 8
 
 
-async def test_published_notes_alone_tell_where_a_partitions_buckets_are(mocker: MockerFixture) -> None:
-    cluster = Cluster(seen=2, notes={0: OffsetMetadata(2, True, {0: 5}), 1: None})
+async def test_published_metadata_alone_determines_the_cursors_of_a_partition(mocker: MockerFixture) -> None:
+    cluster = Cluster(visible=2, metadata={0: OffsetMetadata(2, True, {0: 5}), 1: None})
     relay = relay_of(mocker, cluster, {0})
 
     assert (await relay.cursors())[0] == 5
 
 
-async def test_a_new_generation_publishes_nothing_on_the_knowledge_of_the_last(mocker: MockerFixture) -> None:
-    cluster = Cluster(seen=1)
+async def test_a_new_generation_publishes_nothing_with_the_state_of_the_last(mocker: MockerFixture) -> None:
+    cluster = Cluster(visible=1)
     relay = relay_of(mocker, cluster, {0})
     await relay.cursors()
-    before = cluster.note(0)
+    before = cluster.entry(0)
     cluster.generation = b"8"
 
     with pytest.raises(StreamUnavailable, match="group has changed"):
         await relay.publish([record(0, 1)])
 
-    assert cluster.note(0) == before
+    assert cluster.entry(0) == before
 
 
 async def test_after_a_failure_the_cursors_are_read_again(mocker: MockerFixture) -> None:
-    cluster = Cluster(seen=1)
+    cluster = Cluster(visible=1)
     relay = relay_of(mocker, cluster, {0})
     await relay.cursors()
     mocker.patch.object(relay._producer, "publish", side_effect=StreamUnavailable("Kafka", "no answer in time"))
     with pytest.raises(StreamUnavailable):
         await relay.publish([record(0, 1)])
-    cluster.notes[0] = OffsetMetadata(1, True, {0: 1})  # it was committed all the same
+    cluster.metadata[0] = OffsetMetadata(1, True, {0: 1})  # it was committed all the same
 
     assert (await relay.cursors())[0] == 1
 
 
 async def test_a_record_of_another_relays_bucket_is_refused(mocker: MockerFixture) -> None:
     relay = relay_of(
-        mocker, Cluster(seen=2, notes={0: OffsetMetadata(2, True, {}), 1: OffsetMetadata(2, True, {})}), {0}
+        mocker, Cluster(visible=2, metadata={0: OffsetMetadata(2, True, {}), 1: OffsetMetadata(2, True, {})}), {0}
     )
     await relay.cursors()
 
-    with pytest.raises(StreamUnavailable, match="bucket 1 is another relay's"):
+    with pytest.raises(StreamUnavailable, match="bucket 1 is assigned to another relay"):
         await relay.publish([record(1, 1)])

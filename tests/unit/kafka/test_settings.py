@@ -1,25 +1,25 @@
-"""What may be said to Kafka's client, and what may not."""
+"""The settings of the Kafka clients accept all properties but the reserved ones."""
 
 import pytest
 from orderflow.adapters.kafka import KafkaSettings
 from orderflow.adapters.kafka.client import producer
-from orderflow.adapters.kafka.settings import OURS
+from orderflow.adapters.kafka.settings import RESERVED
 from orderflow.domain.errors import InvalidInput
 
 
-@pytest.mark.parametrize("name", sorted(OURS))
-def test_properties_that_the_promises_rest_on_are_refused_by_name(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_reserved_properties_are_refused_by_name(name: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         KafkaSettings(bootstrap_servers="kafka:9092", properties={"linger.ms": "5", name: "0"})
 
     assert refused.value.field == f"kafka.{name}"
 
 
-def test_the_refused_properties_are_told_where_they_are_set() -> None:
-    assert {name for name in OURS if f"``{name}``" not in (KafkaSettings.__doc__ or "")} == set()
+def test_the_reserved_properties_are_documented_where_they_would_be_set() -> None:
+    assert {name for name in RESERVED if f"``{name}``" not in (KafkaSettings.__doc__ or "")} == set()
 
 
-def test_any_other_property_passes() -> None:
+def test_any_other_property_is_accepted() -> None:
     settings = KafkaSettings(bootstrap_servers="kafka:9092", properties={"security.protocol": "SASL_SSL"})
 
     assert settings.properties["security.protocol"] == "SASL_SSL"

@@ -1,4 +1,4 @@
-"""The relay's producer when librdkafka does not come back; its part is played by a double."""
+"""The relay's producer survives calls of librdkafka that hang or fail. The client is a double."""
 
 from collections.abc import Iterator
 from threading import Event
@@ -6,7 +6,7 @@ from threading import Event
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from orderflow.adapters.kafka.client import ReportingProducer
-from orderflow.adapters.kafka.relay import transactional_producer as relay_producer
+from orderflow.adapters.kafka.relay import transactional_producer
 from orderflow.adapters.kafka.relay.transactional_producer import RelayProducer
 from orderflow.adapters.kafka.settings import KafkaSettings
 from orderflow.domain.errors import StreamUnavailable
@@ -15,40 +15,40 @@ from pytest_mock import MockerFixture, MockType
 
 @pytest.fixture
 def never() -> Iterator[Event]:
-    """Set at the end of the test only, so that nobody waits after it."""
+    """Yield an event that is set at the end of the test, so that no thread keeps waiting."""
     event = Event()
     yield event
     event.set()
 
 
 def client(mocker: MockerFixture) -> MockType:
-    made = mocker.create_autospec(ReportingProducer, instance=True)
-    made.client_errors = mocker.MagicMock()
-    made.client_errors.instead_of.side_effect = str
-    return made
+    double = mocker.create_autospec(ReportingProducer, instance=True)
+    double.client_errors = mocker.MagicMock()
+    double.client_errors.explain.side_effect = str
+    return double
 
 
 @pytest.fixture
 def clients(mocker: MockerFixture) -> list[MockType]:
-    """Those that the relay's producer makes, one after the other."""
-    both = [client(mocker), client(mocker)]
-    mocker.patch.object(relay_producer, "producer", side_effect=both)
-    return both
+    """Return the clients that the relay's producer creates, in order."""
+    created = [client(mocker), client(mocker)]
+    mocker.patch.object(transactional_producer, "producer", side_effect=created)
+    return created
 
 
 def publish(relay: RelayProducer) -> None:
     relay.publish((), {0: "note"}, b"generation", ends={0: 7})
 
 
-def test_offsets_that_never_come_to_an_end_are_left_behind_uncommitted_and_another_producer_goes_on(
+def test_a_call_that_hangs_is_abandoned_uncommitted_and_a_new_producer_is_created(
     clients: list[MockType], never: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay_producer, "_LATE", 0.05)
+    monkeypatch.setattr(transactional_producer, "_HANG_MARGIN", 0.05)
     stuck, fresh = clients
     stuck.send_offsets_to_transaction.side_effect = lambda *_: never.wait(60)
     relay = RelayProducer(KafkaSettings(bootstrap_servers="nowhere"), timeout=0.05)
 
-    with pytest.raises(StreamUnavailable, match="does not come to an end"):
+    with pytest.raises(StreamUnavailable, match="sending the offsets did not finish"):
         publish(relay)
     publish(relay)
 

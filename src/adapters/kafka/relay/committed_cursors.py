@@ -1,4 +1,4 @@
-"""What the relays committed last, read without becoming one of them."""
+"""Reads the cursors that the relays have committed, without joining their group."""
 
 from collections.abc import Mapping
 
@@ -8,21 +8,21 @@ from confluent_kafka import KafkaException, TopicPartition
 from ....application.event_log.records import BUCKETS
 from ....application.recovery.restore_guard import Committed
 from ....domain.errors import StreamUnavailable
-from ..client import BACKEND, OneThread, consumer, metadata, unavailable
+from ..client import BACKEND, OneThread, consumer, partitions, unavailable
 from ..settings import KafkaSettings
 from .offset_metadata import OffsetMetadata
 
 
 @frozen
 class KafkaCommittedCursors:
-    """``timeout`` bounds, in seconds, each thing that is asked of Kafka."""
+    """Reads the committed cursors. ``timeout`` limits each request to Kafka, in seconds."""
 
     settings: KafkaSettings
     buckets: int = BUCKETS
     timeout: float = 10.0
 
     async def committed(self) -> Mapping[int, Committed]:
-        """Raises StreamUnavailable, also for a note that is not understood."""
+        """Return the cursor of each bucket. Raises StreamUnavailable, also if the metadata of an offset is invalid."""
         thread = OneThread("relay-cursors")
         try:
             return await thread(self._committed)
@@ -30,30 +30,31 @@ class KafkaCommittedCursors:
             thread.close()
 
     def _committed(self) -> Mapping[int, Committed]:
-        asking = consumer(self.settings, {"group.id": self.settings.relay_group})
+        client = consumer(self.settings, {"group.id": self.settings.relay_group})
         try:
-            described = metadata(asking, self.settings.topic, self.timeout)
-            if described.error is not None:
-                raise KafkaException(described.error)
-            asked = [TopicPartition(self.settings.topic, partition) for partition in described.partitions]
-            answers = asking.committed(asked, timeout=self.timeout)
-            for answer in answers:
-                if answer.error is not None:  # which is not the same as none
-                    raise KafkaException(answer.error)
+            numbers = partitions(client, self.settings.topic, self.timeout)
+            requested = [TopicPartition(self.settings.topic, partition) for partition in numbers]
+            offsets = client.committed(requested, timeout=self.timeout)
+            for offset in offsets:
+                if offset.error is not None:  # an error does not mean that there is no cursor
+                    raise KafkaException(offset.error)
         except KafkaException as error:
-            raise unavailable("reading the relays' cursors", error, asking) from error
+            raise unavailable("reading the relays' cursors", error, client) from error
         finally:
-            asking.close()
-        found: dict[int, Committed] = {}
-        for answer in answers:
-            for bucket, at in self._of_note(answer).items() if answer.metadata else ():
-                if bucket not in found or (at.epoch, at.position) > (found[bucket].epoch, found[bucket].position):
-                    found[bucket] = at
-        return found
+            client.close()
+        cursors: dict[int, Committed] = {}
+        for offset in offsets:
+            for bucket, at in self._cursors_in(offset).items() if offset.metadata else ():
+                if bucket not in cursors or (at.epoch, at.position) > (cursors[bucket].epoch, cursors[bucket].position):
+                    cursors[bucket] = at
+        return cursors
 
-    def _of_note(self, answer: TopicPartition) -> Mapping[int, Committed]:
+    def _cursors_in(self, offset: TopicPartition) -> Mapping[int, Committed]:
         try:
-            note = OffsetMetadata.read(answer.metadata or "", self.buckets)
-        except ValueError as unknown:
-            raise StreamUnavailable(BACKEND, f"a cursor of the relays is not understood: {unknown}") from unknown
-        return {b: Committed(at, note.marks.get(b), note.epoch, answer.partition) for b, at in note.positions.items()}
+            parsed = OffsetMetadata.parse(offset.metadata or "", self.buckets)
+        except ValueError as error:
+            raise StreamUnavailable(BACKEND, f"the metadata of a committed offset is invalid: {error}") from error
+        return {
+            b: Committed(at, parsed.checksums.get(b), parsed.epoch, offset.partition)
+            for b, at in parsed.positions.items()
+        }

@@ -1,4 +1,4 @@
-"""The relays' consumer group: who has which partition, and what was committed for it. No record is ever fetched."""
+"""The consumer group of the relays: assigns partitions and keeps the committed offsets. No record is fetched."""
 
 from collections.abc import Iterable, Mapping
 from typing import Self
@@ -8,11 +8,11 @@ from attrs import define, field
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from ....domain.errors import StreamUnavailable
-from ..client import BACKEND, ReportingConsumer, consumer, leaderless, metadata, unavailable
+from ..client import BACKEND, ReportingConsumer, consumer, leader_unavailable, metadata, unavailable
 from ..settings import KafkaSettings
 from .offset_metadata import OffsetMetadata
 
-_PREFERRED = {
+_DEFAULTS = {
     "heartbeat.interval.ms": "1000",
     "retry.backoff.ms": "20",
     "session.timeout.ms": "6000",
@@ -22,103 +22,100 @@ _PREFERRED = {
 
 @define(eq=False)
 class RelayGroup:
-    """One relay's membership, for one thread. ``timeout`` bounds, in seconds, what is asked of Kafka."""
+    """The membership of one relay, for use on one thread. ``timeout`` limits each request to Kafka, in seconds."""
 
     settings: KafkaSettings
     buckets: int
     timeout: float
     _consumer: ReportingConsumer = field(init=False)
-    _own: set[int] = field(factory=set, init=False)
+    _assigned: set[int] = field(factory=set, init=False)
 
     @classmethod
     def join(cls, settings: KafkaSettings, *, buckets: int, timeout: float) -> Self:
-        """Raises InvalidInput for a property that librdkafka does not take."""
+        """Join the group. Raises InvalidInput for a property that librdkafka refuses."""
         group = cls(settings, buckets, timeout)
         group._consumer = consumer(
             settings,
             {"group.id": settings.relay_group, "partition.assignment.strategy": "cooperative-sticky"},
-            _PREFERRED,
+            _DEFAULTS,
         )
         group._consumer.subscribe(
-            [settings.topic], on_assign=group._gained, on_revoke=group._gave_up, on_lost=group._gave_up
+            [settings.topic], on_assign=group._on_assign, on_revoke=group._on_revoke, on_lost=group._on_revoke
         )
         return group
 
-    def serve(self, wait: float) -> frozenset[int]:
-        """The partitions that are this relay's, after what the group has decided within ``wait`` seconds.
-
-        Raises StreamUnavailable.
-        """
+    def poll(self, wait: float) -> frozenset[int]:
+        """Take part in rebalances for ``wait`` seconds and return the assigned partitions. Raises StreamUnavailable."""
         message = self._consumer.poll(wait)
         if message is not None and (error := message.error()) is not None:
             raise unavailable(f"group {self.settings.relay_group}", error, self._consumer)
-        return frozenset(self._own)
+        return frozenset(self._assigned)
 
     def generation(self) -> bytes:
-        """This membership in the group's present generation; equal as long as nothing has changed in the group."""
+        """Return the metadata of this membership. It changes with each generation of the group."""
         membership: bytes = self._consumer.consumer_group_metadata()
         return membership
 
     def partitions(self) -> int:
-        """How many partitions the topic has now. Raises StreamUnavailable, also when there is no such topic."""
+        """Return the current number of partitions. Raises StreamUnavailable, also if the topic does not exist."""
         topic = self.settings.topic
         try:
             described = metadata(self._consumer, topic, self.timeout)
         except KafkaException as error:
-            raise unavailable("asking for the topic's partitions", error, self._consumer) from error
+            raise unavailable("reading the topic's partitions", error, self._consumer) from error
         if described.error is not None:
             raise unavailable(f"topic {topic!r}", described.error)
         return len(described.partitions)
 
-    def notes(self, partitions: Iterable[int]) -> Mapping[int, OffsetMetadata | None]:
-        """The committed note of each partition; a transaction that may yet commit one is waited for.
+    def committed_metadata(self, partitions: Iterable[int]) -> Mapping[int, OffsetMetadata | None]:
+        """Return the committed metadata of each partition. Wait for transactions that may still commit one.
 
-        Raises StreamUnavailable, also for a note that is not understood: it is never passed over.
+        Raises StreamUnavailable, also if metadata is invalid: it is never ignored.
         """
-        asked = [TopicPartition(self.settings.topic, partition) for partition in partitions]
+        requested = [TopicPartition(self.settings.topic, partition) for partition in partitions]
         try:
-            committed = self._consumer.committed(asked, timeout=self.timeout)
+            committed = self._consumer.committed(requested, timeout=self.timeout)
         except KafkaException as error:
-            doing = "reading the cursors, or waiting for the last relay's transaction"
-            raise unavailable(doing, error, self._consumer) from error
-        return {answer.partition: self._note(answer) for answer in committed}
+            action = "reading the cursors, or waiting for the transaction of the previous relay"
+            raise unavailable(action, error, self._consumer) from error
+        return {offset.partition: self._metadata(offset) for offset in committed}
 
     def ends(self, partitions: Iterable[int]) -> Mapping[int, int]:
-        """The offset after the last record of each partition. Raises StreamUnavailable."""
+        """Return the offset after the last record of each partition. Raises StreamUnavailable."""
         try:
             return {partition: self._end(partition) for partition in partitions}
         except KafkaException as error:
-            raise unavailable("asking for the ends of the partitions", error, self._consumer) from error
+            raise unavailable("reading the end offsets of the partitions", error, self._consumer) from error
 
     def leave(self) -> None:
-        """The others take over at once."""
+        """Leave the group, so that the partitions are reassigned immediately."""
         self._consumer.close()
 
-    @stamina.retry(on=leaderless, attempts=20, timeout=10.0, wait_initial=0.05, wait_max=1.0)
+    @stamina.retry(on=leader_unavailable, attempts=20, timeout=10.0, wait_initial=0.05, wait_max=1.0)
     def _end(self, partition: int) -> int:
         return self._consumer.get_watermark_offsets(TopicPartition(self.settings.topic, partition), self.timeout)[1]
 
-    def _note(self, answer: TopicPartition) -> OffsetMetadata | None:
-        if answer.error is not None:
-            raise unavailable("reading the cursors", answer.error)
-        if not answer.metadata:
+    def _metadata(self, offset: TopicPartition) -> OffsetMetadata | None:
+        if offset.error is not None:
+            raise unavailable("reading the cursors", offset.error)
+        if not offset.metadata:
             return None
         try:
-            return OffsetMetadata.read(answer.metadata, self.buckets)
-        except ValueError as unknown:
+            return OffsetMetadata.parse(offset.metadata, self.buckets)
+        except ValueError as error:
             raise StreamUnavailable(
                 BACKEND,
-                f"the cursor committed by group {self.settings.relay_group} for partition {answer.partition} "
-                f"is not understood: {unknown}",
-            ) from unknown
+                f"the metadata committed by group {self.settings.relay_group} for partition {offset.partition} "
+                f"is invalid: {error}",
+            ) from error
 
-    # Called by librdkafka within ``poll`` and ``close``, on the thread that calls them.
+    # librdkafka calls the methods below within ``poll`` and ``close``, on the calling thread.
 
-    def _gained(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.incremental_assign([TopicPartition(each.topic, each.partition, 0) for each in partitions])
         consumer.pause(partitions)
-        self._own.update(each.partition for each in partitions)
+        self._assigned.update(each.partition for each in partitions)
 
-    def _gave_up(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._own.difference_update(each.partition for each in partitions)
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._assigned.difference_update(each.partition for each in partitions)
         consumer.incremental_unassign(partitions)

@@ -1,4 +1,4 @@
-"""The relay's cursors as they ride in the metadata of a committed offset."""
+"""The relay's cursors, encoded in the metadata of a committed offset."""
 
 from collections.abc import Mapping
 from typing import Self
@@ -9,83 +9,94 @@ from ....application.event_log.records import FIRST_EPOCH
 from ....application.recovery.epochs import Epochs
 from ....domain.errors import LogBehindTopic
 
-_BEFORE_EPOCHS, _VERSION = "1", "2"
+_VERSION_WITHOUT_EPOCHS, _VERSION = "1", "2"
 _SEALED, _PUBLISHED = "s", "p"
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
-_MARK_DIGITS = 3
-_UNMARKED = "~"
+_CHECKSUM_DIGITS = 3
+_NO_CHECKSUM = "~"
 
 
 @frozen
 class OffsetMetadata:
-    """What the committed offset of one partition says.
+    """The metadata of the committed offset of one partition.
 
-    ``partitions`` is the number by which its relay shares out the buckets; it only ever grows.
-    ``published``: by then all partitions agreed on that number, so that this note alone tells where its buckets are.
-    ``positions`` never forget a bucket: when the topic has grown, the bucket's new relay finds it here. They are of
-    ``epoch``; ``marks`` tell their events from those of another log with these addresses, where that is known.
+    ``partitions`` is the number of partitions by which its relay distributes the buckets. It never decreases.
+    ``published`` means that all partitions had agreed on this number, so that this metadata alone determines the
+    cursors of its buckets. ``positions`` keep every bucket: when the topic has grown, a bucket's new relay finds its
+    cursor here. They belong to ``epoch``. ``checksums`` of the events at the cursors, as far as they are known,
+    distinguish them from events of another log with the same addresses.
     """
 
     partitions: int
     published: bool
     positions: Mapping[int, int]
     epoch: int = FIRST_EPOCH
-    marks: Mapping[int, int] = field(factory=dict)
+    checksums: Mapping[int, int] = field(factory=dict)
 
-    def standing(self, epochs: Epochs) -> Self:
-        """What counts of it in the epoch that is now. Raises LogBehindTopic for a note of a later one."""
+    def effective(self, epochs: Epochs) -> Self:
+        """Return the part that is valid in the current epoch. Raises LogBehindTopic if this is of a later epoch."""
         if self.epoch > epochs.now:
             bucket, at = next(iter(self.positions.items()), (0, 0))
-            told = f"the topic is in epoch {self.epoch}, the log only in {epochs.now}"
-            raise LogBehindTopic(bucket, at, at, told)
+            problem = f"the topic is in epoch {self.epoch}, the log only in {epochs.now}"
+            raise LogBehindTopic(bucket, at, at, problem)
         positions = epochs.standing(self.positions, self.epoch)
-        marks = {bucket: mark for bucket, mark in self.marks.items() if positions[bucket] == self.positions[bucket]}
-        return type(self)(self.partitions, self.published, positions, epochs.now, marks)
+        checksums = {
+            bucket: checksum
+            for bucket, checksum in self.checksums.items()
+            if positions[bucket] == self.positions[bucket]
+        }
+        return type(self)(self.partitions, self.published, positions, epochs.now, checksums)
 
-    def text(self, buckets: int) -> str:
-        """``2;3;p;1;0sA1A,,~9``: version, partitions, state, epoch, and for each bucket its mark and position.
+    def serialize(self, buckets: int) -> str:
+        """Encode as text, such as ``2;3;p;1;0sA1A,,~9``.
 
-        A mark has three digits of base 64, or is ``~`` where it is not known; a position has as many as it takes.
-        At most 3,900 characters for 256 buckets, whatever the positions; brokers take 4,096 by default.
+        The fields are version, partitions, state, epoch, and the checksum and position of each bucket. A checksum has
+        three digits of base 64, or is ``~`` if it is not known. A position has as many digits as it needs. The text
+        has at most 3,900 characters for 256 buckets; the default limit of brokers is 4,096.
         """
         state = _PUBLISHED if self.published else _SEALED
-        listed = ",".join([self._entry(bucket) for bucket in range(buckets)])
-        return f"{_VERSION};{self.partitions};{state};{self.epoch};{listed}"
+        entries = ",".join([self._entry(bucket) for bucket in range(buckets)])
+        return f"{_VERSION};{self.partitions};{state};{self.epoch};{entries}"
 
     def _entry(self, bucket: int) -> str:
         if (position := self.positions.get(bucket)) is None:
             return ""
-        mark = self.marks.get(bucket)
-        return (_UNMARKED if mark is None else _digits(mark).rjust(_MARK_DIGITS, "0")) + _digits(position)
+        checksum = self.checksums.get(bucket)
+        return (_NO_CHECKSUM if checksum is None else _to_base64(checksum).rjust(_CHECKSUM_DIGITS, "0")) + _to_base64(
+            position
+        )
 
     @classmethod
-    def read(cls, text: str, buckets: int) -> Self:
-        """The note that ``text`` is. Raises ValueError for any other text, and for another number of buckets."""
+    def parse(cls, text: str, buckets: int) -> Self:
+        """Decode ``text``. Raises ValueError if it is invalid, or has another number of buckets."""
         version, _, rest = text.partition(";")
-        if version not in (_BEFORE_EPOCHS, _VERSION):
-            raise ValueError(f"it is of version {version[:20]!r}, which this release does not know")
-        if version == _BEFORE_EPOCHS:
-            (partitions, state, listed), epoch = rest.split(";"), str(FIRST_EPOCH)
+        if version not in (_VERSION_WITHOUT_EPOCHS, _VERSION):
+            raise ValueError(f"it is of version {version[:20]!r}, which this release does not support")
+        if version == _VERSION_WITHOUT_EPOCHS:
+            (partitions, state, values), epoch = rest.split(";"), str(FIRST_EPOCH)
         else:
-            partitions, state, epoch, listed = rest.split(";")
-        entries = listed.split(",")
+            partitions, state, epoch, values = rest.split(";")
+        entries = values.split(",")
         if len(entries) != buckets:
             raise ValueError(f"it was written for a log of {len(entries)} buckets, and this one has {buckets}")
         if state not in {_SEALED, _PUBLISHED}:
             raise ValueError(f"its state is {state[:20]!r}")
-        if version == _BEFORE_EPOCHS:
+        if version == _VERSION_WITHOUT_EPOCHS:
             return cls(int(partitions), state == _PUBLISHED, {b: int(at, 36) for b, at in enumerate(entries) if at})
-        positions, marks = {}, {}
+        positions, checksums = {}, {}
         for bucket, entry in enumerate(entries):
-            if entry.startswith(_UNMARKED):
-                positions[bucket] = _number(entry[1:])
+            if entry.startswith(_NO_CHECKSUM):
+                positions[bucket] = _from_base64(entry[1:])
             elif entry:
-                marks[bucket], positions[bucket] = _number(entry[:_MARK_DIGITS]), _number(entry[_MARK_DIGITS:])
-        return cls(int(partitions), state == _PUBLISHED, positions, int(epoch), marks)
+                checksums[bucket], positions[bucket] = (
+                    _from_base64(entry[:_CHECKSUM_DIGITS]),
+                    _from_base64(entry[_CHECKSUM_DIGITS:]),
+                )
+        return cls(int(partitions), state == _PUBLISHED, positions, int(epoch), checksums)
 
 
-def _digits(number: int) -> str:
+def _to_base64(number: int) -> str:
     digits = ""
     while number:
         number, digit = divmod(number, len(_DIGITS))
@@ -93,9 +104,9 @@ def _digits(number: int) -> str:
     return digits or "0"
 
 
-def _number(digits: str) -> int:
+def _from_base64(digits: str) -> int:
     if not digits or any(digit not in _VALUES for digit in digits):
-        raise ValueError(f"{digits[:20]!r} is no number of base 64")
+        raise ValueError(f"{digits[:20]!r} is not a number of base 64")
     number = 0
     for digit in digits:
         number = number * len(_DIGITS) + _VALUES[digit]

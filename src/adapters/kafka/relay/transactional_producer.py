@@ -1,4 +1,4 @@
-"""The relay's transactional producer: records and offsets stand on the topic together, or not at all."""
+"""Publishes records and commits offsets in one transaction."""
 
 from collections.abc import Callable, Mapping, Sequence
 from threading import Event, Thread
@@ -12,25 +12,26 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 from ....application.event_log.records import FIRST_EPOCH, LogRecord
 from ....application.relay.ports import OnFlushed, noop
 from ... import wire
-from ..client import ReportingProducer, hear, producer, said, unavailable
+from ..client import ReportingProducer, poll_errors, producer, unavailable
+from ..client_errors import error_text
 from ..settings import KafkaSettings
 
-_PREFERRED = {
+_DEFAULTS = {
     "compression.type": "lz4",
-    "linger.ms": "2",  # with 0 the first records of a batch go one by one, and the others wait behind them
+    "linger.ms": "2",  # with 0 the first records of a batch are sent one by one, and the others wait
     "retry.backoff.ms": "5",  # librdkafka's 100 would cost every small transaction 100 ms
     "transaction.timeout.ms": "10000",
 }
-_ABORT_WITHIN = 3.0
-_LATE = 1.0
-"""Seconds after its own time-out when a call counts as one that never ends."""
+_ABORT_TIMEOUT = 3.0
+_HANG_MARGIN = 1.0
+"""Seconds beyond its own timeout after which a call is considered hung."""
 
 _log = structlog.get_logger("orderflow.kafka")
 
 
 @define(eq=False)
 class RelayProducer:
-    """For one thread. After an error it begins anew under another transactional id."""
+    """A producer for use on one thread. After an error it is replaced, with a new transactional id."""
 
     settings: KafkaSettings
     timeout: float
@@ -39,38 +40,38 @@ class RelayProducer:
     def publish(
         self,
         records: Sequence[tuple[int, LogRecord]],
-        notes: Mapping[int, str],
+        metadata: Mapping[int, str],
         membership: bytes,
         on_flushed: OnFlushed = noop,
         *,
         ends: Mapping[int, int],
         epoch: int = FIRST_EPOCH,
     ) -> None:
-        """Records of that epoch, each with its partition, and the offset note of each partition, in one transaction.
+        """Publish records, each with its partition, and the offset metadata of each partition, in one transaction.
 
-        ``membership`` fences: nothing commits when the group has moved on since it was taken. A partition's offset
-        is committed at its end, which ``ends`` names where no record is sent, so that tools show no lag.
-        Raises StreamUnavailable; then the transaction was aborted, or Kafka aborts or commits it by itself.
+        ``membership`` is for fencing: the transaction fails if the generation of the group has changed. The committed
+        offset is the end of the partition, so that tools show no lag; ``ends`` has it if no record is sent.
+        Raises StreamUnavailable. The transaction is then aborted, or Kafka aborts or commits it later.
         """
         try:
             producer = self._ready()
             producer.begin_transaction()
             reached = {**ends, **self._send(producer, records, epoch, on_flushed)}
-            offsets = [TopicPartition(self.settings.topic, p, reached[p], note) for p, note in notes.items()]
+            offsets = [TopicPartition(self.settings.topic, p, reached[p], text) for p, text in metadata.items()]
             self._send_offsets(producer, offsets, membership)
             producer.commit_transaction(self.timeout)
         except KafkaException as error:
-            told = unavailable(f"publishing {len(records)} records", error, self._producer)
-            self._abandon(error)
-            raise told from error
+            unavailable_error = unavailable(f"publishing {len(records)} records", error, self._producer)
+            self._abort(error)
+            raise unavailable_error from error
 
-    def serve(self) -> None:
-        """Hear what the client has to tell; while nothing is published it would pile up."""
+    def poll(self) -> None:
+        """Let the client report its errors, which would accumulate if nothing is published."""
         if self._producer is not None:
-            hear(self._producer)
+            poll_errors(self._producer)
 
     def close(self) -> None:
-        """Drop the producer; a transaction that is open is left to Kafka to abort."""
+        """Discard the producer. Kafka aborts an open transaction."""
         if self._producer is not None:
             self._producer.purge()
             self._producer = None
@@ -78,20 +79,20 @@ class RelayProducer:
     def _ready(self) -> ReportingProducer:
         if self._producer is None:
             name = f"{self.settings.relay_group}-{uuid4()}"
-            fresh = producer(self.settings, {"transactional.id": name}, _PREFERRED, watched_as="relay")
-            fresh.init_transactions(self.timeout)
-            self._producer = fresh
+            created = producer(self.settings, {"transactional.id": name}, _DEFAULTS, statistics_name="relay")
+            created.init_transactions(self.timeout)
+            self._producer = created
         return self._producer
 
     def _send(
         self, producer: Producer, records: Sequence[tuple[int, LogRecord]], epoch: int, on_flushed: OnFlushed
     ) -> Mapping[int, int]:
-        """Deliver ``records``; the end of each partition once the transaction's own marker stands there too."""
-        last = {partition: at for at, (partition, _) in enumerate(records)}
+        """Deliver ``records``. Return the end of each partition, the marker of this transaction included."""
+        last = {partition: index for index, (partition, _) in enumerate(records)}
         ends: dict[int, int] = {}
         failed: list[KafkaError] = []
 
-        def delivered(error: KafkaError | None, message: Message) -> None:
+        def record_offset(error: KafkaError | None, message: Message) -> None:
             partition, offset = message.partition(), message.offset()
             if error is not None:
                 failed.append(error)
@@ -100,55 +101,60 @@ class RelayProducer:
 
         produce: Callable[..., None] = producer.produce
         topic, source, lasts = self.settings.topic, self.settings.source, set(last.values())
-        for at, (partition, record) in enumerate(records):
+        for index, (partition, record) in enumerate(records):
             headers = wire.headers(record, source=source, epoch=epoch)
-            tell = delivered if at in lasts else None
+            on_delivery = record_offset if index in lasts else None
             while True:
                 try:
-                    produce(topic, record.body, record.order_id, partition, on_delivery=tell, headers=headers)
+                    produce(topic, record.body, record.order_id, partition, on_delivery=on_delivery, headers=headers)
                     break
-                except BufferError:  # the client's queue is full; it empties within message.timeout.ms
+                except BufferError:  # the queue of the client is full; it is drained within message.timeout.ms
                     producer.poll(0.1)
         on_flushed()
-        until = monotonic() + self.timeout
-        while len(ends) < len(last):  # not flush(), which looks only every 10 ms
-            producer.poll(max(0.0, until - monotonic()))
-            if failed or monotonic() > until:
+        deadline = monotonic() + self.timeout
+        while len(ends) < len(last):  # not flush(), which polls only every 10 ms
+            producer.poll(max(0.0, deadline - monotonic()))
+            if failed or monotonic() > deadline:
                 raise KafkaException(failed[0] if failed else KafkaError(KafkaError._MSG_TIMED_OUT))
         return ends
 
     def _send_offsets(self, producer: Producer, offsets: list[TopicPartition], membership: bytes) -> None:
-        """librdkafka itself may wait for ever here: https://github.com/confluentinc/librdkafka/issues/5456 and 5511.
+        """Send the offsets on a separate thread, which can be abandoned if the call hangs.
 
-        So it waits on a thread that can be left behind. What comes of it then is never committed.
+        librdkafka may hang here: https://github.com/confluentinc/librdkafka/issues/5456 and 5511. The transaction of
+        an abandoned call is never committed.
         """
         failed: list[BaseException] = []
-        ended = Event()
+        finished = Event()
 
         def send() -> None:
             try:
                 producer.send_offsets_to_transaction(offsets, membership, self.timeout)
-            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            except BaseException as error:  # noqa: BLE001 - it is raised by the waiting thread
                 failed.append(error)
             finally:
-                ended.set()
+                finished.set()
 
         Thread(target=send, name="relay-offsets", daemon=True).start()
-        if not ended.wait(self.timeout + _LATE):
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "sending offsets does not come to an end"))
+        if not finished.wait(self.timeout + _HANG_MARGIN):
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "sending the offsets did not finish"))
         if failed:
             raise failed[0]
 
-    def _abandon(self, error: KafkaException) -> None:
-        """Abort what can be aborted, so that nobody has to wait for it to time out."""
+    def _abort(self, error: KafkaException) -> None:
+        """Abort the transaction if possible, so that no reader waits for its timeout, and discard the producer."""
         if self._producer is None:
             return
-        complaint = error.args[0]
-        if self.settings.watch is not None:
-            self.settings.watch.transaction_failed(complaint.name() if isinstance(complaint, KafkaError) else "")
-        if not (isinstance(complaint, KafkaError) and complaint.fatal()):
+        cause = error.args[0]
+        if self.settings.observer is not None:
+            self.settings.observer.transaction_failed(cause.name() if isinstance(cause, KafkaError) else "")
+        if not (isinstance(cause, KafkaError) and cause.fatal()):
             try:
-                self._producer.abort_transaction(_ABORT_WITHIN)
-            except KafkaException as refusal:
-                _log.info("transaction left to time out", reason=said(refusal), after=said(error))
+                self._producer.abort_transaction(_ABORT_TIMEOUT)
+            except KafkaException as failure:
+                _log.info(
+                    "transaction not aborted; Kafka will time it out",
+                    reason=error_text(failure),
+                    after=error_text(error),
+                )
         self.close()
