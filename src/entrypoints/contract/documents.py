@@ -3,11 +3,11 @@
 from typing import Any
 
 from msgspec.json import Encoder
-from msgspec.json import format as formatted
+from msgspec.json import format as format_json
 
 from ...adapters.wire.contract.asyncapi import Topic, asyncapi
-from ..container import CONSUMERS
-from ..http.openapi_document import document
+from ..container import CONSUMERS, container_for
+from ..http import create_app
 from ..settings import Settings
 
 _HOUR_MS = 3_600_000
@@ -34,10 +34,23 @@ def events(settings: Settings) -> dict[str, Any]:
 
 
 def http() -> dict[str, Any]:
-    """Build the OpenAPI 3.1 document of the HTTP API. Raises NotConfigured without the extra ``http``."""
-    return document()
+    """Build the OpenAPI 3.1 document of an installation with bearer tokens. No connection is opened.
+
+    Raises NotConfigured without the extra ``http``.
+    """
+    container = container_for(Settings(database_url="memory://"))
+    app = create_app(
+        container.use_cases(),
+        tokens=container.storage().tokens,
+        checks={},
+        trust_actor_header=False,
+        analytics=container.effects().analytics,
+    )
+    from ..http.openapi import complete
+
+    return complete(app.openapi_schema.to_schema())
 
 
-def written(document: dict[str, Any]) -> str:
+def to_json(document: dict[str, Any]) -> str:
     """Format the document as JSON, amounts with their exact digits."""
-    return formatted(_encoder.encode(document), indent=2).decode() + "\n"
+    return format_json(_encoder.encode(document), indent=2).decode() + "\n"

@@ -3,12 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from msgspec.json import Encoder
-from msgspec.json import format as formatted
+from .documents import to_json
+from .fields import describe, schema_name, table
 
-from .fields import named, table, what
-
-_encoder = Encoder(decimal_format="number")
 _DAY_MS = 86_400_000
 
 
@@ -35,19 +32,19 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield from _event(message, parts["schemas"])
     for name, schema in parts["schemas"].items():
         if schema.get("type") == "object" and name not in _events(parts) and name != "RecordHeaders":
-            yield from _shape(name, schema, parts["schemas"])
+            yield from _section(name, schema, parts["schemas"])
 
 
 def _topic(channel: Mapping[str, Any], servers: Mapping[str, Any]) -> Iterator[str]:
     kafka = channel["bindings"]["kafka"]
-    kept = kafka["topicConfiguration"]["retention.ms"]
+    retention = kafka["topicConfiguration"]["retention.ms"]
     yield from ("", "## The topic", "", "| | |", "|---|---|")
     yield f"| name | `{channel['address']}` |"
     for server in servers.values():
         yield f"| server | `{server['host']}` ({server['protocol']}) |"
     yield f"| partitions | {kafka['partitions']} |"
     yield f"| replicas | {kafka['replicas']} |"
-    yield f"| retention | {'unlimited' if kept == -1 else f'{kept / _DAY_MS:g} days'} |"
+    yield f"| retention | {'unlimited' if retention == -1 else f'{retention / _DAY_MS:g} days'} |"
     yield "| key | the order's id |"
     yield "| value | JSON in UTF-8, one of the events below |"
 
@@ -56,8 +53,8 @@ def _operations(operations: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     for operation in operations.values():
         groups = operation.get("bindings", {}).get("kafka", {}).get("groupId", {}).get("enum", [])
-        shown = f" ({', '.join(f'`{group}`' for group in groups)})" if groups else ""
-        yield f"- *{operation['action']}*: {operation['summary']}{shown}"
+        suffix = f" ({', '.join(f'`{group}`' for group in groups)})" if groups else ""
+        yield f"- *{operation['action']}*: {operation['summary']}{suffix}"
 
 
 def _headers(parts: Mapping[str, Any]) -> Iterator[str]:
@@ -69,31 +66,30 @@ def _headers(parts: Mapping[str, Any]) -> Iterator[str]:
 def _envelope(parts: Mapping[str, Any]) -> Iterator[str]:
     """Render the fields that all events have. The sections of the events describe their data."""
     kinds = [message["name"] for message in parts["messages"].values()]
-    shape = parts["schemas"][named(next(iter(parts["messages"].values()))["payload"])]
+    envelope_schema = parts["schemas"][schema_name(next(iter(parts["messages"].values()))["payload"])]
     properties = {
-        **shape["properties"],
+        **envelope_schema["properties"],
         "type": {"enum": kinds},
         "data": {"type": "object", "title": "depends on the type, see below"},
     }
-    yield from ("", "## The envelope", "", shape["description"], "")
-    yield from table({**shape, "properties": properties}, parts["schemas"])
+    yield from ("", "## The envelope", "", envelope_schema["description"], "")
+    yield from table({**envelope_schema, "properties": properties}, parts["schemas"])
 
 
 def _event(message: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[str]:
-    data = schemas[named(schemas[named(message["payload"])]["properties"]["data"])]
+    data = schemas[schema_name(schemas[schema_name(message["payload"])]["properties"]["data"])]
     yield from ("", f"## {message['name']}", "", message["summary"], "")
     yield from table(data, schemas)
     for example in message["examples"]:
-        body = formatted(_encoder.encode(example["payload"]), indent=2).decode()
-        yield from ("", "```json", body, "```")
+        yield from ("", "```json", to_json(example["payload"]).rstrip(), "```")
 
 
-def _shape(name: str, schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[str]:
-    yield from ("", f"## {name}", "", schema.get("description") or what(schema, schemas), "")
+def _section(name: str, schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("", f"## {name}", "", schema.get("description") or describe(schema, schemas), "")
     yield from table(schema, schemas)
 
 
 def _events(parts: Mapping[str, Any]) -> set[str]:
     """Return the names of the schemas that are rendered with their event."""
-    envelopes = {named(message["payload"]) for message in parts["messages"].values()}
-    return envelopes | {named(parts["schemas"][name]["properties"]["data"]) for name in envelopes}
+    envelopes = {schema_name(message["payload"]) for message in parts["messages"].values()}
+    return envelopes | {schema_name(parts["schemas"][name]["properties"]["data"]) for name in envelopes}

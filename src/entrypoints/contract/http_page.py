@@ -3,9 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .fields import cell, link, named, table, what
-
-_PROBLEM = "application/problem+json"
+from .fields import describe, escape_cell, link, schema_name, table
 
 
 def http_page(document: Mapping[str, Any]) -> str:
@@ -31,31 +29,38 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     yield from ("", "## Schemas")
     for name, schema in sorted(schemas.items()):
         yield from ("", f"### {name}")
-        if says := schema.get("description"):
-            yield from ("", cell(says))
+        if description := schema.get("description"):
+            yield from ("", escape_cell(description))
         if schema.get("properties"):
             yield from ("", *table(schema, schemas))
 
 
 def _operation(name: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[str]:
-    yield from ("", f"## {name}", "", f"{operation['summary']}. {cell(operation.get('description', ''))}".strip())
+    yield from (
+        "",
+        f"## {name}",
+        "",
+        f"{operation['summary']}. {escape_cell(operation.get('description', ''))}".strip(),
+    )
     parameters = operation.get("parameters", ())
     if parameters:
         yield from ("", "| parameter | in | value |", "|---|---|---|")
-    for given in parameters:
-        said = [what(given["schema"], schemas), given.get("description", ""), "required" if given["required"] else ""]
-        yield f"| `{given['name']}` | {given['in']} | {cell('; '.join(word for word in said if word))} |"
+    for parameter in parameters:
+        required = "required" if parameter["required"] else ""
+        parts = [describe(parameter["schema"], schemas), parameter.get("description", ""), required]
+        value = escape_cell("; ".join(part for part in parts if part))
+        yield f"| `{parameter['name']}` | {parameter['in']} | {value} |"
     for kind, body in operation.get("requestBody", {}).get("content", {}).items():
-        yield from ("", f"Body: {what(body['schema'], schemas)} as `{kind}`.")
+        yield from ("", f"Body: {describe(body['schema'], schemas)} as `{kind}`.")
     yield from ("", "| response | | |", "|---|---|---|")
-    for status, answer in sorted(operation["responses"].items()):
-        yield f"| {status} | {cell(answer.get('description', ''))} | {_shown(answer, schemas)} |"
+    for status, response in sorted(operation["responses"].items()):
+        yield f"| {status} | {escape_cell(response.get('description', ''))} | {_contents(response, schemas)} |"
 
 
-def _shown(answer: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
-    shapes = [
-        link(named(content["schema"])) if "$ref" in content.get("schema", {}) else f"`{kind}`"
-        for kind, content in answer.get("content", {}).items()
+def _contents(response: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
+    contents = [
+        link(schema_name(content["schema"])) if "$ref" in content.get("schema", {}) else f"`{kind}`"
+        for kind, content in response.get("content", {}).items()
     ]
-    headers = [f"`{name}`" for name in answer.get("headers", {}) if name != "X-Correlation-ID"]
-    return ", ".join([*shapes, *headers])
+    headers = [f"`{name}`" for name in response.get("headers", {}) if name != "X-Correlation-ID"]
+    return ", ".join([*contents, *headers])

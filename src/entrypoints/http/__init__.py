@@ -1,4 +1,4 @@
-"""The HTTP API: orders under ``/v1``. Needs the extra ``orderflow-service[http]``."""
+"""The HTTP API: orders under ``/v1``. It requires the extra ``orderflow-service[http]``."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -41,14 +41,14 @@ def create_app(
     scrape: "Scrape | None" = None,
     failed: Callable[[Exception], None] = lambda error: None,
 ) -> "Litestar":
-    """The ASGI application.
+    """Create the ASGI application.
 
-    ``checks`` are the dependencies that ``/readyz`` asks, by name; one that raises is not ready. ``analytics`` adds
-    its figures under ``/v1/analytics``. With ``trust_actor_header``, and as long as no token was made, callers say
-    who they are in ``X-Actor``. ``currency`` is that of orders that name none. A body larger than ``max_body_bytes``
-    is refused. ``/readyz`` answers 503 once ``stopping`` says so.
-    ``tracing`` puts a span around every request. ``scrape`` adds ``/metrics``, and has requests counted by it.
-    ``failed`` is told what is answered with 5xx. Raises NotConfigured without the extra ``http``.
+    ``checks`` are the readiness checks of ``/readyz`` by name; a check that raises is not ready. ``analytics`` adds
+    the routes under ``/v1/analytics``. With ``trust_actor_header``, and until the first token is created, callers
+    identify themselves in ``X-Actor``. ``currency`` is the default currency of orders. A body larger than
+    ``max_body_bytes`` is refused. ``/readyz`` responds with 503 once ``stopping`` returns True. ``tracing`` records a
+    span for every request. ``scrape`` adds ``/metrics`` and counts requests. ``failed`` is called with each error that
+    is responded to with 5xx. Raises NotConfigured without the extra ``http``.
     """
     app = _with_extra(".app")
     built: Litestar = app.build(
@@ -72,7 +72,7 @@ def create_app(
 def create_ops_app(
     checks: Mapping[str, Callable[[], Awaitable[None]]], scrape: "Scrape", stopping: Callable[[], bool] = lambda: False
 ) -> "Litestar":
-    """The ASGI application with ``/livez``, ``/readyz`` and ``/metrics`` alone, for processes of every kind.
+    """Create an ASGI application with only ``/livez``, ``/readyz`` and ``/metrics``, for processes of every kind.
 
     Arguments and errors as for ``create_app``.
     """
@@ -91,13 +91,13 @@ async def serve(
     stopping: "Stopping | None" = None,
     setting: str = "ORDERFLOW_HTTP_PORT",
 ) -> None:
-    """Answer requests on ``host`` and ``port`` (0: any free one) until ``stop`` is set or this task is cancelled.
+    """Serve requests on ``host`` and ``port`` (0 for any free one) until ``stop`` is set or this task is cancelled.
 
-    ``on_ready`` is called with the host and the port taken, once requests are answered. At the end live streams are
-    closed and requests under way get ``grace_seconds`` to finish (None: all the time they take). As soon as
-    ``stopping`` has begun, each answer closes its connection, so that the caller's next request goes elsewhere; and it
-    is told what is under way. Signals are the caller's to handle. Raises NotConfigured when the address cannot be
-    taken, by the ``setting`` that chooses it, or the extra ``http`` is missing.
+    ``on_ready`` is called with the host and the port once requests are served. At the end, live streams are closed and
+    requests in progress have ``grace_seconds`` to finish (None for no limit). As soon as ``stopping`` has begun, each
+    response closes its connection, so that the client's next request goes to another process; ``stopping`` is given
+    the requests in progress. Signals are left to the caller. Raises NotConfigured if the extra ``http`` is missing, or
+    if the address is not available, with the ``setting`` that determines it.
     """
     server = _with_extra(".server")
     await server.serve(
@@ -118,4 +118,4 @@ def _with_extra(module: str) -> ModuleType:
     except ModuleNotFoundError as e:
         if e.name is None or e.name.partition(".")[0] not in _EXTRA:
             raise
-        raise NotConfigured(f"the HTTP door needs {e.name}", "pip install 'orderflow-service[http]'") from e
+        raise NotConfigured(f"the HTTP API needs {e.name}", "pip install 'orderflow-service[http]'") from e

@@ -1,4 +1,4 @@
-"""Routes to the figures of the consumer *analytics*. They are the whole service's, so they are for admins."""
+"""Routes to the figures of the consumer *analytics*. They cover the whole service, so they are for admins only."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from attrs import frozen
 from litestar import Response, get
 from litestar.connection import ASGIConnection
-from litestar.di import NamedDependency as Given
+from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
 
@@ -15,17 +15,17 @@ from ...application.analytics.ports import AnalyticsQueries
 from ...domain.actor import Actor, Role
 from ...domain.errors import InvalidInput
 from .openapi import CORRELATION, problems
-from .parameters import moment, time
-from .reads import answered
+from .parameters import parse_time, time
+from .reads import json_response
 
-LONGEST = timedelta(days=31)
+MAX_SPAN = timedelta(days=31)
 HOUR = timedelta(hours=1)
 REFUSALS = problems(400, 401, 403, 500, 503)
 
 
 @frozen(kw_only=True)
 class MinutesView:
-    """Orders and revenue by the minute of creation and by currency; idle minutes are left out."""
+    """Orders and revenue by minute of creation and by currency. Minutes without orders are left out."""
 
     minutes: tuple[MinuteSales, ...]
 
@@ -39,7 +39,7 @@ class RestaurantsView:
 
 @frozen(kw_only=True)
 class StateView:
-    """``orders`` are in it now, ``left`` were once; those stayed for so many seconds."""
+    """``orders`` are in the state now, ``left`` have left it. The durations of these are in seconds."""
 
     state: str
     orders: int
@@ -62,14 +62,14 @@ class ReasonView:
 
 @frozen(kw_only=True)
 class CancellationsView:
-    """The most frequent reason first."""
+    """Cancelled orders by reason, the most frequent reason first."""
 
     reasons: tuple[ReasonView, ...]
 
 
 @frozen
 class Figures:
-    """What the routes read. Named so that it can be injected as one thing."""
+    """The queries of the routes, as one named dependency."""
 
     views: AnalyticsQueries
 
@@ -77,7 +77,7 @@ class Figures:
 async def admins_only(connection: ASGIConnection[Any, Actor, Any, Any], _: BaseRouteHandler) -> None:
     by = connection.user
     if by.role is not Role.ADMIN:
-        raise HTTPException(detail=f"{by} may not read the service's figures; an admin may", status_code=403)
+        raise HTTPException(detail=f"{by} may not read the figures of the service; only admins may", status_code=403)
 
 
 @get(
@@ -89,16 +89,18 @@ async def admins_only(connection: ASGIConnection[Any, Actor, Any, Any], _: BaseR
     opt={"query": {"start", "end"}},
 )
 async def minutes(
-    figures: Given[Figures],
-    start: Annotated[str | None, time("start", "an hour before the end, if not given")] = None,
-    end: Annotated[str | None, time("end", "now, if not given")] = None,
+    figures: NamedDependency[Figures],
+    start: Annotated[str | None, time("start", "the default is one hour before the end")] = None,
+    end: Annotated[str | None, time("end", "the default is now")] = None,
 ) -> Response[MinutesView]:
-    """Of the orders created from start until before end, at most 31 days."""
-    until = datetime.now(UTC) if end is None else moment(end, "end")
-    since = max(until, datetime.min.replace(tzinfo=UTC) + HOUR) - HOUR if start is None else moment(start, "start")
-    if until - since > LONGEST:
-        raise InvalidInput("start", f"it is {(until - since).days} days before the end", f"at most {LONGEST.days} days")
-    return answered(MinutesView(minutes=tuple(await figures.views.per_minute(since, until))))
+    """Count the orders created from start until before end, at most 31 days."""
+    until = datetime.now(UTC) if end is None else parse_time(end, "end")
+    since = max(until, datetime.min.replace(tzinfo=UTC) + HOUR) - HOUR if start is None else parse_time(start, "start")
+    if until - since > MAX_SPAN:
+        raise InvalidInput(
+            "start", f"it is {(until - since).days} days before the end", f"at most {MAX_SPAN.days} days"
+        )
+    return json_response(MinutesView(minutes=tuple(await figures.views.per_minute(since, until))))
 
 
 @get(
@@ -108,9 +110,9 @@ async def minutes(
     operation_id="salesPerRestaurant",
     summary="Orders and revenue per restaurant",
 )
-async def restaurants(figures: Given[Figures]) -> Response[RestaurantsView]:
-    """Of all orders ever."""
-    return answered(RestaurantsView(restaurants=tuple(await figures.views.per_restaurant())))
+async def restaurants(figures: NamedDependency[Figures]) -> Response[RestaurantsView]:
+    """Include all orders that were ever created."""
+    return json_response(RestaurantsView(restaurants=tuple(await figures.views.per_restaurant())))
 
 
 @get(
@@ -120,9 +122,9 @@ async def restaurants(figures: Given[Figures]) -> Response[RestaurantsView]:
     operation_id="ordersByState",
     summary="Orders by state now, and the time spent in each",
 )
-async def states(figures: Given[Figures]) -> Response[StatesView]:
-    """Mean, median and 90th percentile of the seconds that orders stayed before they left the state."""
-    now, times = await figures.views.by_state(), {one.state: one for one in await figures.views.time_in_states()}
+async def states(figures: NamedDependency[Figures]) -> Response[StatesView]:
+    """Return mean, median and 90th percentile of the seconds that orders spent in a state before they left it."""
+    now, times = await figures.views.by_state(), {each.state: each for each in await figures.views.time_in_states()}
     found = []
     for state, orders in now.items():
         stays = times.get(state)
@@ -133,7 +135,7 @@ async def states(figures: Given[Figures]) -> Response[StatesView]:
                 state=state, orders=orders, left=stays.orders, mean=stays.mean, median=stays.median, p90=stays.p90
             )
         )
-    return answered(StatesView(states=tuple(found)))
+    return json_response(StatesView(states=tuple(found)))
 
 
 @get(
@@ -143,11 +145,11 @@ async def states(figures: Given[Figures]) -> Response[StatesView]:
     operation_id="cancellationsByReason",
     summary="Cancelled orders by reason",
 )
-async def cancellations(figures: Given[Figures]) -> Response[CancellationsView]:
-    """Of all orders ever."""
+async def cancellations(figures: NamedDependency[Figures]) -> Response[CancellationsView]:
+    """Include all orders that were ever cancelled."""
     counted = await figures.views.cancellations()
     reasons = tuple(ReasonView(reason=reason, orders=orders) for reason, orders in counted.items())
-    return answered(CancellationsView(reasons=reasons))
+    return json_response(CancellationsView(reasons=reasons))
 
 
 @get(
@@ -157,9 +159,9 @@ async def cancellations(figures: Given[Figures]) -> Response[CancellationsView]:
     operation_id="deliveryTimes",
     summary="Delivery times",
 )
-async def deliveries(figures: Given[Figures]) -> Response[DeliveryTimes]:
-    """Percentiles of the whole minutes from creation to delivery; null while nothing was delivered."""
-    return answered(await figures.views.delivery_times())
+async def deliveries(figures: NamedDependency[Figures]) -> Response[DeliveryTimes]:
+    """Return percentiles of the whole minutes from creation to delivery, null before the first delivery."""
+    return json_response(await figures.views.delivery_times())
 
 
 ROUTES = (minutes, restaurants, states, cancellations, deliveries)

@@ -1,4 +1,4 @@
-"""The ASGI application: who may call, what may come in, and the routes."""
+"""The ASGI application: authentication, validation of requests, and the routes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,9 +22,9 @@ from ...application.orders.use_cases import UseCases
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput, OrderNotFound
 from ...domain.text import identifier
-from . import analytics as figures
+from . import analytics as analytics_routes
 from . import problems, reads, stream, writes
-from .auth import Callers
+from .auth import Authenticator
 from .docs_page import docs_router
 from .health import Checks, livez, readyz
 from .metrics import InstrumentedApp, MetricsPage, metrics
@@ -49,17 +49,17 @@ def build(
     tracing: Tracing | None,
     scrape: Scrape | None,
 ) -> Litestar:
-    """What ``orderflow.entrypoints.http.create_app`` promises."""
-    callers = Callers(tokens, trust_actor_header)
-    end = asyncio.Event()
+    """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
+    authenticator = Authenticator(tokens, trust_actor_header)
+    closing = asyncio.Event()
 
-    async def known(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        connection.scope["user"] = await callers(connection.headers)
+    async def authenticate(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        connection.scope["user"] = await authenticator(connection.headers)
 
-    def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-        if problems.not_the_callers(error):
+    def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        if problems.is_server_error(error):
             failed(error)
-        return problems.answer(request, error)
+        return problems.problem_response(request, error)
 
     orders = Router(
         "/v1",
@@ -74,13 +74,13 @@ def build(
             reads.timeline,
             stream.stream,
         ],
-        guards=[known, understood],
+        guards=[authenticate, require_json, refuse_unknown_parameters],
         dependencies={
             "by": Provide(_caller, sync_to_thread=False),
             "order": Provide(_order, sync_to_thread=False),
-            "use_cases": given(use_cases),
-            "house": given(writes.OrderDefaults(currency)),
-            "following": given(stream.OrderStream(use_cases, end)),
+            "use_cases": provide(use_cases),
+            "defaults": provide(writes.OrderDefaults(currency)),
+            "order_stream": provide(stream.OrderStream(use_cases, closing)),
         },
         tags=["orders"],
     )
@@ -89,28 +89,28 @@ def build(
         routes.append(
             Router(
                 "/v1/analytics",
-                route_handlers=figures.ROUTES,
-                guards=[known, figures.admins_only, understood],
-                dependencies={"figures": given(figures.Figures(analytics))},
+                route_handlers=analytics_routes.ROUTES,
+                guards=[authenticate, analytics_routes.admins_only, refuse_unknown_parameters],
+                dependencies={"figures": provide(analytics_routes.Figures(analytics))},
                 tags=["analytics"],
             )
         )
     health = Router(
-        "/", route_handlers=[livez, readyz], dependencies={"checks": given(Checks(checks, stopping))}, security=[{}]
+        "/", route_handlers=[livez, readyz], dependencies={"checks": provide(Checks(checks, stopping))}, security=[{}]
     )
     if scrape is not None:
-        routes.append(Router("/", route_handlers=[metrics], dependencies={"reading": given(MetricsPage(scrape))}))
+        routes.append(Router("/", route_handlers=[metrics], dependencies={"page": provide(MetricsPage(scrape))}))
     app = InstrumentedApp(
         route_handlers=[*routes, health, docs_router()],
-        exception_handlers={Exception: answer},
+        exception_handlers={Exception: problem_response},
         openapi_config=openapi_config(trust_actor_header=trust_actor_header),
         plugins=[CamelViews(), ExactNumbers()],
         request_max_body_size=max_body_bytes,
         logging_config=None,
         event_emitter_backend=NoEmitter,
         on_startup=list(on_startup),
-        on_shutdown=[end.set, *on_shutdown],
-        state=State({"closing": end}),
+        on_shutdown=[closing.set, *on_shutdown],
+        state=State({"closing": closing}),
         debug=False,
     )
     app.tracing = tracing
@@ -119,7 +119,7 @@ def build(
 
 
 class NoEmitter(BaseEventEmitterBackend):
-    """Litestar's own events are not used here; its emitter would wrap what a start-up hook raises."""
+    """An emitter without events, which are not used. Litestar's own one would wrap errors of start-up hooks."""
 
     def emit(self, event_id: str, *args: Any, **kwargs: Any) -> None:
         raise NotImplementedError
@@ -128,23 +128,29 @@ class NoEmitter(BaseEventEmitterBackend):
         return
 
 
-def closing(app: Litestar) -> asyncio.Event:
-    """Set when the server begins to stop: live streams end, so that it can."""
+def closing_event(app: Litestar) -> asyncio.Event:
+    """Return the event that is set when the server begins to stop, which ends live streams."""
     event: asyncio.Event = app.state.closing
     return event
 
 
-async def understood(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """A body is JSON, and a question has no parameters that would be passed over in silence."""
+async def require_json(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Refuse a body that is not declared as JSON."""
     headers = connection.headers
     has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if connection.scope["method"] != "GET" and has_body and media_type != "application/json":  # type: ignore[typeddict-item]
-        raise HTTPException(detail=f"the body is {media_type or 'of no type'}, not application/json", status_code=415)
-    known = handler.opt.get("query", set())
+        raise HTTPException(
+            detail=f"the content type must be application/json, not {media_type or 'empty'}", status_code=415
+        )
+
+
+async def refuse_unknown_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Refuse query parameters that the route does not have, which would otherwise be ignored."""
+    parameters = handler.opt.get("query", set())
     for name in connection.query_params:
-        if name not in known:
-            raise InvalidInput(name, "there is no such parameter", ", ".join(sorted(known)) or "none")
+        if name not in parameters:
+            raise InvalidInput(name, "there is no such parameter", ", ".join(sorted(parameters)) or "none")
 
 
 def _caller(request: Request[Actor, Any, Any]) -> Actor:
@@ -152,18 +158,18 @@ def _caller(request: Request[Actor, Any, Any]) -> Actor:
 
 
 def _order(order_id: FromPath[str]) -> str:
-    """The order's id as it was before it became part of a path. What can be no identifier names no order."""
-    asked = unquote(order_id)
+    """Decode the order's id from the path. Raises OrderNotFound for a text that is not an identifier."""
+    decoded = unquote(order_id)
     try:
-        return identifier(asked, field="orderId")
+        return identifier(decoded, field="orderId")
     except InvalidInput as e:
-        raise OrderNotFound(asked[:80]) from e
+        raise OrderNotFound(decoded[:80]) from e
 
 
-def given(thing: object) -> Provide:
-    """``thing`` itself, for whoever depends on it."""
+def provide(value: object) -> Provide:
+    """Provide ``value`` as a dependency."""
 
-    async def give() -> Any:
-        return thing
+    async def get() -> Any:
+        return value
 
-    return Provide(give)
+    return Provide(get)

@@ -1,4 +1,4 @@
-"""Who calls: bearer tokens, known by their SHA-256 digest alone, or a header on a machine of one's own."""
+"""Authentication: bearer tokens, of which only the SHA-256 digest is stored, or a header for local use."""
 
 import secrets
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from ...domain.actor import Actor
 from ...domain.errors import InvalidInput
 
 PREFIX = "of_"
-"""Every secret begins so, which lets scanners of leaked credentials recognise one."""
+"""The prefix of every secret, by which scanners for leaked credentials can recognize it."""
 ACTOR_HEADER = "X-Actor"
 
 
 class Unauthenticated(Exception):
-    """Nobody is known to call. ``challenge`` is the WWW-Authenticate header's value."""
+    """Raised if the caller is not authenticated. ``challenge`` is the value of the WWW-Authenticate header."""
 
     def __init__(self, problem: str, challenge: str = 'Bearer realm="orderflow"') -> None:
         super().__init__(problem)
@@ -24,49 +24,49 @@ class Unauthenticated(Exception):
 
 
 def new_token() -> tuple[str, str]:
-    """A secret to hand out once (``of_`` and 256 random bits), and the digest to keep."""
+    """Create a secret (``of_`` and 256 random bits) and its digest. Only the digest is to be stored."""
     secret = PREFIX + secrets.token_urlsafe(32)
     return secret, digest_of(secret)
 
 
 def digest_of(secret: str) -> str:
-    """SHA-256 in hex. A secret of 256 random bits needs no salt and no slow hash."""
+    """Return the SHA-256 of ``secret`` in hex. A secret of 256 random bits needs no salt and no slow hash."""
     return sha256(secret.encode()).hexdigest()
 
 
 @frozen
-class Callers:
-    """Finds out who calls. The header is believed only where it may be, and until the first token is made."""
+class Authenticator:
+    """Identifies the caller. The header is trusted only if that is allowed, and until the first token is created."""
 
     tokens: Tokens
     trust_actor_header: bool
 
     async def __call__(self, headers: Mapping[str, str]) -> Actor:
-        """Raises Unauthenticated; StorageUnavailable."""
+        """Return the caller. Raises Unauthenticated; StorageUnavailable."""
         authorization = headers.get("authorization")
         if authorization is not None:
             return await self._by_token(authorization)
         if self.trust_actor_header and not await self.tokens.any():
             return _by_header(headers.get(ACTOR_HEADER.lower()))
-        raise Unauthenticated("a token is needed: Authorization: Bearer of_...")
+        raise Unauthenticated("a token is required: Authorization: Bearer of_...")
 
     async def _by_token(self, authorization: str) -> Actor:
         scheme, _, secret = authorization.partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
-            raise Unauthenticated("the Authorization header is not of the form: Bearer of_...")
+            raise Unauthenticated("the Authorization header must have the form: Bearer of_...")
         actor = await self.tokens.find(digest_of(secret.strip()))
         if actor is None:
-            raise Unauthenticated("this token is not known", 'Bearer realm="orderflow", error="invalid_token"')
+            raise Unauthenticated("the token is invalid", 'Bearer realm="orderflow", error="invalid_token"')
         return actor
 
 
-def _by_header(said: str | None) -> Actor:
-    if said is None:
+def _by_header(value: str | None) -> Actor:
+    if value is None:
         raise Unauthenticated(
-            f"no token is configured, so the header {ACTOR_HEADER} must say who calls, as role:id "
+            f"no token is configured, so the header {ACTOR_HEADER} must identify the caller as role:id "
             "(customer:C1, restaurant:R7, shipper:S3 or admin:A1)"
         )
     try:
-        return Actor.parse(said)
+        return Actor.parse(value)
     except InvalidInput as e:
-        raise Unauthenticated(f"{ACTOR_HEADER} is not understood: {e.problem}; allowed: {e.allowed}") from e
+        raise Unauthenticated(f"{ACTOR_HEADER} is invalid: {e.problem}; allowed: {e.allowed}") from e

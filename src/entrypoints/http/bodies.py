@@ -1,4 +1,4 @@
-"""What callers may send: exact to the last digit, and nothing that is not known."""
+"""The bodies of requests. Amounts are exact, and unknown fields are refused."""
 
 import re
 from collections.abc import Mapping
@@ -24,64 +24,64 @@ from ...domain.validation import MAX_LINES, MAX_NAME, MAX_QUANTITY, Address
 IDENTIFIER = rf"^[!-~]{{1,{MAX_IDENTIFIER}}}$"
 
 
-def _told(description: str, *examples: object, **schema: object) -> Meta:
-    """For the documentation alone: the domain decides, and says it better than a pattern."""
+def _documented(description: str, *examples: object, **schema: object) -> Meta:
+    """Document a field. The domain validates it, with better messages than those of a pattern."""
     return Meta(description=description, examples=list(examples) or None, extra_json_schema=schema)
 
 
-def _identifier(of: str, example: str) -> Meta:
+def _identifier(subject: str, example: str) -> Meta:
     allowed = f"1 to {MAX_IDENTIFIER} printable ASCII characters without spaces"
-    return _told(f"{of}: {allowed}", example, pattern=IDENTIFIER)
+    return _documented(f"{subject}: {allowed}", example, pattern=IDENTIFIER)
 
 
-def _text(of: str, example: str, at_most: int, at_least: int = 0) -> Meta:
+def _text(subject: str, example: str, at_most: int, at_least: int = 0) -> Meta:
     allowed = f"{at_least} to {at_most} characters, without control characters"
-    return _told(f"{of}: {allowed}", example, minLength=at_least, maxLength=at_most)
+    return _documented(f"{subject}: {allowed}", example, minLength=at_least, maxLength=at_most)
 
 
-def _amount(of: str, example: float) -> Meta:
+def _amount(subject: str, example: float) -> Meta:
     allowed = f"0 or more, at most {MAX_DECIMALS} decimals"
-    return _told(f"{of}: {allowed}", example, minimum=0, exclusiveMaximum=int(MAX_AMOUNT))
+    return _documented(f"{subject}: {allowed}", example, minimum=0, exclusiveMaximum=int(MAX_AMOUNT))
 
 
 class Body(Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """An object whose fields are all known."""
+    """A JSON object without unknown fields."""
 
 
 class LineBody(Body):
-    """One food; it costs price * quantity - discount."""
+    """One line of the order. It costs price * quantity - discount."""
 
     food_id: Annotated[str, _identifier("the food", "F1")]
-    food_name: Annotated[str, _text("what it is called", "Pizza Margherita", MAX_NAME, 1)]
-    price: Annotated[Amount, _amount("of one", 12.5)]
-    quantity: Annotated[int, _told(f"1 to {MAX_QUANTITY}", 2, minimum=1, maximum=MAX_QUANTITY)]
-    discount: Annotated[Amount, _amount("on the whole line, at most price * quantity", 0)] = Decimal(0)
+    food_name: Annotated[str, _text("the name of the food", "Pizza Margherita", MAX_NAME, 1)]
+    price: Annotated[Amount, _amount("the price of one", 12.5)]
+    quantity: Annotated[int, _documented(f"1 to {MAX_QUANTITY}", 2, minimum=1, maximum=MAX_QUANTITY)]
+    discount: Annotated[Amount, _amount("for the whole line, at most price * quantity", 0)] = Decimal(0)
 
 
 class AddressBody(Body):
-    """Where to. It is kept with the order and never enters an event."""
+    """The delivery address. It is stored with the order and is never part of an event."""
 
     street: Annotated[str, _text("street and number", "Main Street 1", 200, 1)]
     city: Annotated[str, _text("city", "Springfield", 100, 1)]
     postal_code: Annotated[str, _text("postal code", "12345", 20)] = ""
-    note: Annotated[str, _text("for the shipper", "second floor", 500)] = ""
+    note: Annotated[str, _text("a note for the shipper", "second floor", 500)] = ""
 
 
 class PlaceOrder(Body):
-    """A new order. What totalPrice exceeds the lines by is the delivery fee."""
+    """A new order. The delivery fee is the part of totalPrice that exceeds the sum of the lines."""
 
     user_id: Annotated[str, _identifier("the customer", "C1")]
     restaurant_id: Annotated[str, _identifier("the restaurant", "R7")]
-    order_details: Annotated[list[LineBody], _told(f"1 to {MAX_LINES} lines", minItems=1, maxItems=MAX_LINES)]
-    payment_method: Annotated[str, _told("how it is paid", "cash", enum=[*PaymentMethod, "card"])]
-    order_id: Annotated[str, _identifier("the order, where the caller names it", "O-2024-1")] | None = None
+    order_details: Annotated[list[LineBody], _documented(f"1 to {MAX_LINES} lines", minItems=1, maxItems=MAX_LINES)]
+    payment_method: Annotated[str, _documented("the payment method", "cash", enum=[*PaymentMethod, "card"])]
+    order_id: Annotated[str, _identifier("the order, if the caller chooses its id", "O-2024-1")] | None = None
     total_price: Annotated[Amount, _amount("at least the sum of the lines", 28)] | None = None
-    currency: Annotated[str, _told("ISO 4217 code", "USD", pattern="^[A-Z]{3}$")] | None = None
+    currency: Annotated[str, _documented("ISO 4217 code", "USD", pattern="^[A-Z]{3}$")] | None = None
     card_token: Annotated[str, _identifier("the card at the gateway; with a card method only", "tok_ok")] | None = None
     address: AddressBody | None = None
 
     def order(self, currency: str) -> NewOrder:
-        """The order asked for; ``currency`` where it names none. Raises InvalidInput."""
+        """Build the order, in ``currency`` if the body has none. Raises InvalidInput."""
         currency = currency if self.currency is None else self.currency
         Money.zero(currency)
         total = self.total_price
@@ -108,39 +108,39 @@ class PlaceOrder(Body):
 
 
 class ChangeState(Body):
-    """Where the order shall go. A reason is needed to cancel, a shipper to be on the way."""
+    """The requested state. Cancelling requires a reason. An order on the way requires a shipper."""
 
-    state: Annotated[str, _told("the next state", "preparing", enum=[*OrderState, "cancel"])]
-    reason: Annotated[str, _text("why it is cancelled", "out of stock", MAX_REASON)] | None = None
-    shipper_id: Annotated[str, _identifier("the shipper that takes it", "S3")] | None = None
+    state: Annotated[str, _documented("the next state", "preparing", enum=[*OrderState, "cancel"])]
+    reason: Annotated[str, _text("the reason of a cancellation", "out of stock", MAX_REASON)] | None = None
+    shipper_id: Annotated[str, _identifier("the shipper to assign", "S3")] | None = None
 
 
 class AssignShipperBody(Body):
-    """Who brings the order."""
+    """The shipper to assign."""
 
     shipper_id: Annotated[str, _identifier("the shipper", "S3")]
 
 
 class RecordPaymentBody(Body):
-    """Without ``paid`` a card is charged and cash noted as received; with it, how the payment ended elsewhere."""
+    """Without ``paid``, a card is charged and cash is recorded as received. With it, the given result is recorded."""
 
     paid: bool | None = None
 
 
 class CancelOrderBody(Body):
-    """Why."""
+    """The reason of the cancellation."""
 
-    reason: Annotated[str, _text("why", "changed my mind", MAX_REASON, 1)]
+    reason: Annotated[str, _text("the reason", "changed my mind", MAX_REASON, 1)]
 
 
 BODIES = (PlaceOrder, ChangeState, AssignShipperBody, RecordPaymentBody, CancelOrderBody)
 
 B = TypeVar("B", bound=Body)
 _PATH = re.compile(r" - at `\$(?P<path>.*)`\Z")
-_NAMED = re.compile(r"Object (?P<said>missing required|contains unknown) field `(?P<name>.*)`\Z", re.DOTALL)
-_EXPECTED = re.compile(r"Expected `(?P<wanted>.*)`, got `(?P<got>.*)`\Z")
+_NAMED = re.compile(r"Object (?P<problem>missing required|contains unknown) field `(?P<name>.*)`\Z", re.DOTALL)
+_EXPECTED = re.compile(r"Expected `(?P<expected>.*)`, got `(?P<got>.*)`\Z")
 _JSON_KINDS: Mapping[type, str] = {str: "str", bool: "bool", list: "array", type(None): "null"}
-_IN_WORDS: Mapping[str, str] = {
+_KIND_NAMES: Mapping[str, str] = {
     "str": "text",
     "int": "a whole number",
     "float": "a number with decimals",
@@ -152,14 +152,14 @@ _IN_WORDS: Mapping[str, str] = {
 
 
 def read(body: bytes, kind: type[B]) -> B:
-    """``body`` as ``kind``; amounts never pass through a float. Raises InvalidInput that names the field."""
+    """Decode ``body``, without floats for amounts. Raises InvalidInput that names the field."""
     try:
         decoded: B = _decoder(kind).decode(body)
         return decoded
     except ValidationError as e:
         raise _invalid(str(e), kind) from e
     except (MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError) as e:
-        raise InvalidInput("", f"it is no JSON: {e}", "a JSON object in UTF-8") from e
+        raise InvalidInput("", f"it is not valid JSON: {e}", "a JSON object in UTF-8") from e
 
 
 @cache
@@ -175,28 +175,28 @@ def _exact_number(kind: type, value: object) -> Decimal:
     raise ValueError(f"Expected `number`, got `{_JSON_KINDS.get(type(value), 'object')}`")
 
 
-def _invalid(said: str, kind: type[Body]) -> InvalidInput:
-    """msgspec's words, with the field's path as our errors write it."""
-    at = _PATH.search(said)
+def _invalid(message: str, kind: type[Body]) -> InvalidInput:
+    """Translate a message of msgspec to an error with the path of the field."""
+    at = _PATH.search(message)
     path = [] if at is None else re.findall(r"[^.\[\]]+", at["path"])
-    said = said if at is None else said[: at.start()]
-    if named := _NAMED.match(said):
-        known = ", ".join(field.encode_name for field in fields(_at(kind, path)))
+    message = message if at is None else message[: at.start()]
+    if named := _NAMED.match(message):
+        allowed = ", ".join(field.encode_name for field in fields(_at(kind, path)))
         field = "/".join([*path, named["name"].replace("~", "~0").replace("/", "~1")])
-        if named["said"] == "missing required":
+        if named["problem"] == "missing required":
             return InvalidInput(field, "it is missing", "a value")
-        return InvalidInput(field, "there is no such field", f"the fields {known}")
-    if expected := _EXPECTED.match(said):
-        return InvalidInput("/".join(path), f"it is {_words(expected['got'])}", _words(expected["wanted"]))
-    return InvalidInput("/".join(path), said, "see /openapi.json")
+        return InvalidInput(field, "there is no such field", f"the fields {allowed}")
+    if expected := _EXPECTED.match(message):
+        return InvalidInput("/".join(path), f"it is {_kind_names(expected['got'])}", _kind_names(expected["expected"]))
+    return InvalidInput("/".join(path), message, "see /openapi.json")
 
 
-def _words(kinds: str) -> str:
-    return " or ".join(_IN_WORDS.get(kind, kind) for kind in kinds.split(" | "))
+def _kind_names(kinds: str) -> str:
+    return " or ".join(_KIND_NAMES.get(kind, kind) for kind in kinds.split(" | "))
 
 
 def _at(kind: Any, path: list[str]) -> Any:
-    """The body that stands at ``path`` within ``kind``."""
+    """Return the type of the body at ``path`` within ``kind``."""
     for name in path:
         if not name.isdigit():
             kind = next(field.type for field in fields(kind) if field.encode_name == name)

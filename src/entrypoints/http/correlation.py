@@ -1,4 +1,4 @@
-"""One correlation id and one trace around every request, and a line about it."""
+"""The correlation id, the trace and the log line of every request."""
 
 import logging
 from datetime import UTC, datetime
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
 HEADER = "X-Correlation-ID"
 TRACEPARENT = "traceparent"
 ERROR = "orderflow.error"
-"""Where the scope keeps what a request was refused with, as its line tells it."""
+"""The key of the scope with the error of the request, for its log line."""
 _ACCEPTED = (HEADER.lower(), "correlation-id")
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
-"""Asked every few seconds by machines: their lines are for debugging."""
+"""Routes that are requested every few seconds. They are logged at level debug."""
 
-log = logging.getLogger("orderflow.http")
+_log = logging.getLogger("orderflow.http")
 
 
 class CorrelatedApp(Litestar):
-    """Litestar with a correlation id and a trace around every request, also those that match no route.
+    """Litestar with a correlation id and a trace for every request, also if no route matches.
 
-    The caller's own id is kept where it is 1 to 128 printable ASCII characters without spaces; otherwise it is a new
-    UUIDv7. So is its ``traceparent`` where that is well-formed; where none came in, a trace begins here. Both are
-    answered, ``X-Correlation-ID`` and ``traceparent``, and travel with everything the request causes.
+    The caller's id is used if it has 1 to 128 printable ASCII characters without spaces; otherwise the id is a new
+    UUIDv7. The caller's ``traceparent`` is used if it is well-formed; otherwise a new trace begins. Both are returned,
+    as ``X-Correlation-ID`` and ``traceparent``, and are passed on to everything that the request causes.
     """
 
     tracing: Tracing | None = None
@@ -58,26 +58,26 @@ class CorrelatedApp(Litestar):
         if scope["type"] == "lifespan":
             await super().__call__(scope, receive, send)
             return
-        # An identifier may hold a slash: only the path as it was sent tells it from a separator.
+        # An identifier may contain an encoded slash, which only the raw path distinguishes from a separator.
         if raw := scope.get("raw_path"):
             scope["path"] = raw.partition(b"?")[0].decode("latin-1")
-        answered = _Answered(scope)
-        with answering(request_of(Headers.from_scope(scope))) as request:
+        exchange = _Exchange(scope)
+        with answering(request_from(Headers.from_scope(scope))) as request:
             try:
                 if self.tracing is None or not self.tracing.on:
                     with answering(evolve(request, traceparent=request.traceparent or new_traceparent())):
-                        await super().__call__(scope, receive, answered.through(send))
+                        await super().__call__(scope, receive, exchange.wrap(send))
                 else:
-                    with self.tracing.span(answered.method, SpanKind.SERVER) as span:
-                        await super().__call__(scope, receive, answered.through(send))
-                        answered.tell(span)
+                    with self.tracing.span(exchange.method, SpanKind.SERVER) as span:
+                        await super().__call__(scope, receive, exchange.wrap(send))
+                        exchange.annotate(span)
             finally:
-                answered.say()
+                exchange.log()
 
 
 @define(eq=False)
-class _Answered:
-    """What became of one request: for its headers, its line and its span. No path, no query and no body is told."""
+class _Exchange:
+    """One request and its response, for headers, log line and span. Path, query and bodies are never logged."""
 
     scope: Any
     began: float = field(factory=perf_counter)
@@ -91,12 +91,12 @@ class _Answered:
 
     @property
     def route(self) -> str:
-        """The path with names for its parameters; empty where none matched."""
+        """The template of the path, or empty if no route matches."""
         return str(self.scope.get("path_template", ""))
 
-    def through(self, send: Any) -> Any:
+    def wrap(self, send: Any) -> Any:
         self.request = current_request()
-        given = (
+        headers = (
             (HEADER.lower().encode(), self.request.correlation_id.encode()),
             (TRACEPARENT.encode(), self.request.traceparent.encode()),
         )
@@ -104,12 +104,12 @@ class _Answered:
         async def correlated(message: "Message") -> None:
             if message["type"] == "http.response.start":
                 self.status = message["status"]
-                message["headers"] = [*message["headers"], *given]
+                message["headers"] = [*message["headers"], *headers]
             await send(message)
 
         return correlated
 
-    def say(self) -> None:
+    def log(self) -> None:
         order_id = self.scope.get("path_params", {}).get("order_id")
         line: dict[str, object] = {
             **belonging_to(self.request),
@@ -120,9 +120,9 @@ class _Answered:
             "route": self.route,
             "status": self.status,
         }
-        log_each(log, logging.DEBUG if self.route in _PROBES else logging.INFO, "request", [line])
+        log_each(_log, logging.DEBUG if self.route in _PROBES else logging.INFO, "request", [line])
 
-    def tell(self, span: Span) -> None:
+    def annotate(self, span: Span) -> None:
         span.update_name(f"{self.method} {self.route}".strip())
         span.set_attribute("http.request.method", self.method)
         if self.route:
@@ -133,12 +133,12 @@ class _Answered:
                 failed(span, str(self.scope.get(ERROR, {}).get("code", self.status)))
 
 
-def request_of(headers: Headers) -> Request:
-    """What ``headers`` say about where a request comes from; an ill-formed traceparent is left out."""
-    said = next((headers[name] for name in _ACCEPTED if name in headers), "")
+def request_from(headers: Headers) -> Request:
+    """Read the context of a request from its headers. An ill-formed traceparent is ignored."""
+    correlation_id = next((headers[name] for name in _ACCEPTED if name in headers), "")
     traceparent = headers.get(TRACEPARENT, "")
     return Request(
-        correlation_id=said if is_correlation_id(said) else str(uuid_utils.uuid7()),
+        correlation_id=correlation_id if is_correlation_id(correlation_id) else str(uuid_utils.uuid7()),
         traceparent=traceparent if is_traceparent(traceparent) else "",
         requested_at=datetime.now(UTC),
     )

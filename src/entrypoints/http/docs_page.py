@@ -1,4 +1,4 @@
-"""The page to read and try the API: Swagger UI, served from an installed wheel. Nothing is loaded from another host."""
+"""The interactive API page: Swagger UI from an installed wheel. Nothing is loaded from another host."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +24,7 @@ PAGE = """<!doctype html>
 </html>
 """
 
-# Authorizations are not persisted: a token is gone with the tab.
+# Authorizations are not persisted, so a token is forgotten when the tab is closed.
 START = """"use strict";
 SwaggerUIBundle({
   url: "openapi.json", dom_id: "#api", deepLinking: true, tryItOutEnabled: true, defaultModelsExpandDepth: 0,
@@ -36,7 +36,7 @@ _POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-actio
 
 
 def _package(name: str) -> Path:
-    """The folder of an installed package, which is not imported: ``offapi`` loads all of its pages when it is."""
+    """Return the folder of an installed package without importing it: ``offapi`` loads all of its pages on import."""
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)

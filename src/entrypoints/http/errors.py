@@ -1,6 +1,7 @@
-"""The one table from error to HTTP status, and what else an error's answer needs."""
+"""The HTTP status, title, code and Retry-After of each error."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from ...domain.errors import (
     CommandRefused,
@@ -45,25 +46,13 @@ STATUS: Mapping[type[Exception], int] = {
     UndecodableEvent: 500,
     Unavailable: 503,
 }
-"""Those at 500 are faults of this installation, not of the request; their details go to the log alone."""
+"""The status of each error. Errors with 500 are not caused by the request; their details are only logged."""
 
 RETRY_AFTER: Mapping[type[OrderFlowError], int] = {RequestRunning: 1, Unavailable: 5}
-"""Seconds after which asking again makes sense."""
+"""Seconds after which a retry may succeed."""
 
-TITLES: Mapping[int, str] = {
-    400: "The request is not understood",
-    401: "Who calls is not known",
-    403: "This caller may not do that",
-    404: "There is no such thing",
-    405: "This method is not offered here",
-    409: "The order as it is now does not allow that",
-    412: "The order has another version",
-    413: "The body is too large",
-    415: "The body is not JSON",
-    422: "The idempotency key was used for another request",
-    500: "Something went wrong here",
-    503: "A backend does not answer",
-}
+_RENAMED = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""Reason phrases of RFC 9110 that http.HTTPStatus has only since Python 3.13."""
 
 CODES: Mapping[int, str] = {
     400: "invalid_input",
@@ -75,12 +64,17 @@ CODES: Mapping[int, str] = {
     415: "unsupported_media_type",
     500: "internal_error",
 }
-"""The codes of what HTTP itself refuses; all others are the errors' own."""
+"""The codes of errors of the HTTP layer. All other errors have a code of their own."""
 
 
 def status_of(error: type[Exception]) -> int:
-    """The status of the nearest class of ``error`` that has one; 500 for what nobody foresaw."""
+    """Return the status of the nearest base class of ``error`` that has one, or 500."""
     return next((STATUS[kind] for kind in error.__mro__ if kind in STATUS), 500)
+
+
+def title_of(status: int) -> str:
+    """Return the reason phrase of ``status`` in RFC 9110."""
+    return _RENAMED.get(status) or HTTPStatus(status).phrase
 
 
 def retry_after(error: type[Exception]) -> int | None:

@@ -1,4 +1,4 @@
-"""Versions as entity tags: an order's ETag is its version."""
+"""Entity tags. The ETag of an order is its version."""
 
 import re
 
@@ -13,19 +13,17 @@ def etag(version: int) -> str:
 
 
 def expected_version(if_match: str | None) -> int | None:
-    """The version that a write was decided on; None where any will do. Raises InvalidInput."""
+    """Return the version that If-Match requires, or None if it allows any. Raises InvalidInput."""
     if if_match is None or if_match.strip() == "*":
         return None
     tag = _STRONG.match(if_match.strip())
     if tag is None:
-        raise InvalidInput(
-            "If-Match", f"{if_match[:80]!r} is no version", 'one ETag as it was answered, such as "3", or *'
-        )
+        raise InvalidInput("If-Match", f"{if_match[:80]!r} is not an ETag of an order", 'one ETag, such as "3", or *')
     return int(tag[1])
 
 
 def not_modified(if_none_match: str | None, version: int) -> bool:
-    """Whether the caller has this version already (compared weakly, RFC 9110 section 13.1.2)."""
+    """Return whether If-None-Match contains this version (weak comparison, RFC 9110, section 13.1.2)."""
     if if_none_match is None:
         return False
     return if_none_match.strip() == "*" or str(version) in _EVERY.findall(if_none_match)

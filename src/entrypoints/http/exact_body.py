@@ -1,4 +1,4 @@
-"""Litestar decodes JSON bodies through floats; here they are decoded once, from the bytes that came."""
+"""Decodes JSON bodies from their bytes. Litestar itself would decode amounts to floats."""
 
 from collections.abc import Generator
 from typing import Any, TypeVar
@@ -12,14 +12,14 @@ B = TypeVar("B", bound=Body)
 
 
 class ExactBody(AbstractDTO[B]):
-    """``dto=ExactBody[PlaceOrder]``: the handler's ``data`` is ``bodies.read`` of the request's bytes."""
+    """A DTO such as ``ExactBody[PlaceOrder]``, with which a handler's ``data`` is decoded by ``bodies.read``."""
 
     def decode_bytes(self, value: bytes) -> B:
         return read(value, self.model_type)
 
     @classmethod
     def create_for_field_definition(cls, field_definition: FieldDefinition, *_: Any, **__: Any) -> None:
-        """There is nothing to prepare."""
+        """Do nothing: no preparation is needed."""
 
     @classmethod
     def create_openapi_schema(cls, field_definition: FieldDefinition, handler_id: str, schema_creator: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether what it needs is there."""
+"""Liveness and readiness of the process."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 from attrs import frozen
 from litestar import Response, get
-from litestar.di import NamedDependency as Given
+from litestar.di import NamedDependency
 
 from ...domain.errors import OrderFlowError
 from .views import render
 
-PATIENCE = 2.0
-"""Seconds that one dependency has to answer."""
+CHECK_TIMEOUT = 2.0
+"""The time limit of one check, in seconds."""
 
 STOPPING = "stopping"
 Check = Callable[[], Awaitable[None]]
@@ -21,49 +21,49 @@ log = structlog.get_logger(__name__)
 
 @frozen
 class Checks:
-    """The dependencies by name. Named so that it can be injected as one thing.
+    """The readiness checks by name, as one named dependency.
 
-    Once ``stopping`` says so, the process itself is what is not ready; nothing else is asked then.
+    Once ``stopping`` returns True, only the process itself is reported as not ready, and no check runs.
     """
 
     by_name: Mapping[str, Check]
     stopping: Callable[[], bool] = lambda: False
 
     async def __call__(self) -> dict[str, str]:
-        """``ok`` or the reason why not, by name; all are asked at once, each for at most PATIENCE seconds."""
+        """Run all checks concurrently, each within CHECK_TIMEOUT. Return ``ok`` or the problem of each."""
         if self.stopping():
             return {"process": STOPPING}
         names = list(self.by_name)
         outcomes = await asyncio.gather(
-            *(asyncio.wait_for(self.by_name[name](), PATIENCE) for name in names), return_exceptions=True
+            *(asyncio.wait_for(self.by_name[name](), CHECK_TIMEOUT) for name in names), return_exceptions=True
         )
-        return {name: _reason(name, outcome) for name, outcome in zip(names, outcomes, strict=True)}
+        return {name: _result(name, outcome) for name, outcome in zip(names, outcomes, strict=True)}
 
 
-def _reason(name: str, outcome: BaseException | None) -> str:
+def _result(name: str, outcome: BaseException | None) -> str:
     match outcome:
         case None:
             return "ok"
         case TimeoutError():
-            return f"no answer within {PATIENCE:g} s"
+            return f"no response within {CHECK_TIMEOUT:g} s"
         case OrderFlowError():
             return str(outcome)
         case Exception():
             log.error("a readiness check failed", check=name, exc_info=outcome)
-            return f"it failed ({type(outcome).__name__}); the log has more"
+            return f"failed ({type(outcome).__name__}); see the log"
         case _:
             raise outcome
 
 
-@get("/livez", operation_id="livez", tags=["health"], summary="Does the process run?")
+@get("/livez", operation_id="livez", tags=["health"], summary="Liveness")
 async def livez() -> dict[str, str]:
-    """Answers 200 as long as requests are answered at all; asks nothing else."""
+    """Return 200 as long as the process serves requests. It checks no dependencies."""
     return {"status": "alive"}
 
 
-@get("/readyz", operation_id="readyz", tags=["health"], summary="Is everything there that orders need?")
-async def readyz(checks: Given[Checks]) -> Response[dict[str, object]]:
-    """503 while a dependency does not answer, or once the process is stopping; the body says which, and why."""
+@get("/readyz", operation_id="readyz", tags=["health"], summary="Readiness")
+async def readyz(checks: NamedDependency[Checks]) -> Response[dict[str, object]]:
+    """Return 503 if a dependency is unavailable or the process is stopping. The body has the result of each check."""
     outcomes = await checks()
     ready = all(outcome == "ok" for outcome in outcomes.values())
     status = STOPPING if checks.stopping() else "ready" if ready else "not ready"

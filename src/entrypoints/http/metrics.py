@@ -1,25 +1,25 @@
-"""Requests counted, and ``/metrics``, where everything that is counted is read."""
+"""Counts requests and serves ``/metrics``."""
 
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from litestar import Request, Response, get
-from litestar.di import NamedDependency as Given
+from litestar.di import NamedDependency
 
 from ...adapters.telemetry import Instruments, Scrape
-from ...adapters.telemetry.metrics import catalogue as the
+from ...adapters.telemetry.metrics import catalogue
 from .correlation import CorrelatedApp
 
 if TYPE_CHECKING:
     from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Message, Receive, Scope, Send
 
 UNMATCHED = "unmatched"
-"""The route of a request that leads nowhere."""
+"""The route label of requests that match no route."""
 
 
 class InstrumentedApp(CorrelatedApp):
-    """A CorrelatedApp whose requests are counted by route, method and status, where ``instruments`` are given."""
+    """A CorrelatedApp that counts requests by route, method and status if it has ``instruments``."""
 
     instruments: Instruments | None = None
 
@@ -33,12 +33,12 @@ class InstrumentedApp(CorrelatedApp):
             await super().__call__(scope, receive, send)
             return
         instruments, began = self.instruments, perf_counter()
-        request: Any = scope  # Litestar adds to it what it finds
+        request: Any = scope  # Litestar adds path_template to it
 
-        async def told(message: "Message") -> None:
+        async def observe(message: "Message") -> None:
             if message["type"] == "http.response.start":
                 instruments.observe(
-                    the.HTTP_SECONDS,
+                    catalogue.HTTP_SECONDS,
                     perf_counter() - began,
                     route=request.get("path_template") or UNMATCHED,
                     method=request["method"],
@@ -46,22 +46,22 @@ class InstrumentedApp(CorrelatedApp):
                 )
             await send(message)  # type: ignore[arg-type]
 
-        instruments.add(the.HTTP_ACTIVE)
+        instruments.add(catalogue.HTTP_ACTIVE)
         try:
-            await super().__call__(scope, receive, told)
+            await super().__call__(scope, receive, observe)
         finally:
-            instruments.add(the.HTTP_ACTIVE, -1)
+            instruments.add(catalogue.HTTP_ACTIVE, -1)
 
 
 @frozen
 class MetricsPage:
-    """Named so that it can be injected as one thing."""
+    """The scrape, as a named dependency."""
 
     scrape: Scrape
 
 
 @get("/metrics", include_in_schema=False)
-async def metrics(request: Request[Any, Any, Any], reading: Given[MetricsPage]) -> Response[bytes]:
-    """Everything of the catalogue that this process knows, as Prometheus reads it."""
-    text, content_type = await reading.scrape(request.headers.get("accept", ""))
+async def metrics(request: Request[Any, Any, Any], page: NamedDependency[MetricsPage]) -> Response[bytes]:
+    """Return all metrics of this process in the format that the request accepts."""
+    text, content_type = await page.scrape(request.headers.get("accept", ""))
     return Response(text, media_type=content_type, headers={"Cache-Control": "no-store"})

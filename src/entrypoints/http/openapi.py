@@ -1,4 +1,4 @@
-"""The OpenAPI document: Litestar writes it from the handlers; here is what it cannot know."""
+"""Completes the OpenAPI document that Litestar generates from the handlers."""
 
 from copy import deepcopy
 from decimal import Decimal
@@ -20,7 +20,7 @@ from msgspec.json import schema_components
 from ...adapters.wire.fields import Amount
 from .auth import ACTOR_HEADER
 from .bodies import BODIES, IDENTIFIER
-from .errors import TITLES
+from .errors import title_of
 from .problems import MEDIA_TYPE
 from .views import camel, render
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PATH = "/openapi.json"
 
-PLACED = {
+ORDER_EXAMPLE = {
     "userId": "C1",
     "restaurantId": "R7",
     "orderDetails": [{"foodId": "F1", "foodName": "Pizza Margherita", "price": 12.5, "quantity": 2}],
@@ -38,9 +38,9 @@ PLACED = {
     "paymentMethod": "cash",
     "address": {"street": "Main Street 1", "city": "Springfield", "postalCode": "12345", "note": "second floor"},
 }
-"""An order as its customer places it."""
+"""The body of a new order."""
 
-PREPARING = {
+ORDER_VIEW_EXAMPLE = {
     "orderId": "O-2024-1",
     "version": 3,
     "state": "preparing",
@@ -63,7 +63,7 @@ PREPARING = {
     "cancelledBy": None,
     "allowedActions": [{"name": "cancelled", "needs": ["reason"]}],
 }
-"""The same order a little later, as its customer reads it."""
+"""The same order, a little later, as returned to its customer."""
 
 
 def _header(name: str, description: str) -> ResponseHeader:
@@ -71,14 +71,14 @@ def _header(name: str, description: str) -> ResponseHeader:
 
 
 ETAG = _header("ETag", "the order's version, for If-Match and If-None-Match")
-LOCATION = _header("Location", "where the order is read")
-REPLAYED = _header("Idempotent-Replayed", "true, where this key was answered before and nothing was done now")
-CORRELATION = _header("X-Correlation-ID", "the caller's own, or a new one: it joins everything that the request caused")
+LOCATION = _header("Location", "the URL of the order")
+REPLAYED = _header("Idempotent-Replayed", "true if this is the stored response to an earlier request with this key")
+CORRELATION = _header("X-Correlation-ID", "the caller's id or a new one, for everything that the request caused")
 
 
 @frozen(kw_only=True)
 class ErrorDetail:
-    """One thing wrong with the input, and where: a JSON pointer into the body, a parameter or a header."""
+    """One problem of the input and its location: a JSON pointer into the body, a parameter or a header."""
 
     problem: str
     allowed: str
@@ -89,10 +89,10 @@ class ErrorDetail:
 
 @frozen(kw_only=True)
 class Problem:
-    """Why a request was refused (RFC 9457). ``code`` is stable; ``errors`` are there when the input is at fault.
+    """The reason why a request was refused (RFC 9457). ``code`` is stable. ``errors`` are problems of the input.
 
-    When the order refuses a command, ``guard`` says which condition failed, ``unlock`` what would help, and
-    ``allowed`` the next states from ``state``.
+    If the order refuses a command, ``guard`` is the condition that failed, ``unlock`` is what would fulfil it, and
+    ``allowed`` are the next states from ``state``.
     """
 
     type: str
@@ -110,33 +110,34 @@ class Problem:
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
-    """How the refusals with these statuses are documented."""
+    """Document the problems with these statuses."""
     return {
-        status: ResponseSpec(Problem, generate_examples=False, description=TITLES[status], media_type=MEDIA_TYPE)
+        status: ResponseSpec(Problem, generate_examples=False, description=title_of(status), media_type=MEDIA_TYPE)
         for status in statuses
     }
 
 
-NOT_MODIFIED = {304: ResponseSpec(None, generate_examples=False, description="The caller has this version already")}
+NOT_MODIFIED = {304: ResponseSpec(None, generate_examples=False, description="Not Modified")}
 
 
 class CamelViews(AttrsSchemaPlugin):
-    """Views are answered in camelCase."""
+    """Generates the schemas of views, in camelCase."""
 
     def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: "SchemaCreator") -> Schema:
         hints = field_definition.get_type_hints(include_extras=True, resolve_generics=True)
-        known = fields(field_definition.annotation)
+        attributes = fields(field_definition.annotation)
         return schema_creator.create_component_schema(
             field_definition,
-            required=sorted(camel(field.name) for field in known if field.default is NOTHING),
+            required=sorted(camel(field.name) for field in attributes if field.default is NOTHING),
             property_fields={
-                camel(field.name): FieldDefinition.from_kwarg(hints[field.name], camel(field.name)) for field in known
+                camel(field.name): FieldDefinition.from_kwarg(hints[field.name], camel(field.name))
+                for field in attributes
             },
         )
 
 
 class ExactNumbers(OpenAPISchemaPlugin):
-    """Amounts are JSON numbers."""
+    """Generates the schema of amounts, which are JSON numbers."""
 
     def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
         return field_definition.annotation is Decimal
@@ -145,39 +146,39 @@ class ExactNumbers(OpenAPISchemaPlugin):
         return Schema(type=OpenAPIType.NUMBER)
 
 
-class Document(JsonRenderPlugin):
-    """The document as it is answered."""
+class DocumentRenderer(JsonRenderPlugin):
+    """Renders the completed document."""
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        return render(finished(openapi_schema))
+        return render(complete(openapi_schema))
 
 
-def finished(document: dict[str, Any]) -> dict[str, Any]:
-    """What Litestar wrote, with the bodies as msgspec reads them, and parameters that are no null."""
+def complete(document: dict[str, Any]) -> dict[str, Any]:
+    """Replace the schemas of bodies by those of msgspec, and those of parameters by ones without null."""
     document = deepcopy(document)
     _, bodies = schema_components(BODIES, schema_hook=_number, ref_template="#/components/schemas/{name}")
     schemas = document["components"]["schemas"]
     schemas.update(bodies)
-    schemas["LineBody"]["properties"]["discount"]["default"] = 0  # msgspec writes a Decimal as text
-    schemas["PlaceOrder"]["examples"] = [PLACED]
-    schemas["OrderView"]["examples"] = [PREPARING]
+    schemas["LineBody"]["properties"]["discount"]["default"] = 0  # msgspec has a string for a Decimal
+    schemas["PlaceOrder"]["examples"] = [ORDER_EXAMPLE]
+    schemas["OrderView"]["examples"] = [ORDER_VIEW_EXAMPLE]
     for path in document["paths"].values():
         for operation in path.values():
             for parameter in operation.get("parameters", ()):
                 parameter["schema"] = _parameter(parameter)
             for response in operation["responses"].values():
-                if headers := response.get("headers"):  # which Litestar writes in another order every time
+                if headers := response.get("headers"):  # their order in Litestar is random
                     response["headers"] = dict(sorted(headers.items()))
     return document
 
 
 def _parameter(parameter: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a parameter, which is there or not, but never null."""
+    """Return the schema of a parameter, which may be absent but not null."""
     if parameter["in"] == "path":
         return {"type": "string", "pattern": IDENTIFIER}
     schema = parameter["schema"]
-    given = {name: value for name, value in schema.items() if name not in ("oneOf", "description")}
-    return {**schema.get("oneOf", [{}])[0], **given}
+    constraints = {name: value for name, value in schema.items() if name not in ("oneOf", "description")}
+    return {**schema.get("oneOf", [{}])[0], **constraints}
 
 
 def _number(kind: type) -> dict[str, Any]:
@@ -189,7 +190,7 @@ def _number(kind: type) -> dict[str, Any]:
 def openapi_config(*, trust_actor_header: bool) -> OpenAPIConfig:
     schemes: dict[str, Any] = {
         "token": SecurityScheme(
-            type="http", scheme="bearer", description="made by: orderflow tokens make --role ROLE --id ID"
+            type="http", scheme="bearer", description="created by: orderflow tokens make --role ROLE --id ID"
         )
     }
     if trust_actor_header:
@@ -197,21 +198,21 @@ def openapi_config(*, trust_actor_header: bool) -> OpenAPIConfig:
             type="apiKey",
             name=ACTOR_HEADER,
             security_scheme_in="header",
-            description="role:id, such as admin:me; only until the first token is made",
+            description="role:id, such as admin:me; only until the first token is created",
         )
     return OpenAPIConfig(
         title="orderflow",
         version=version("orderflow-service"),
-        summary="Orders of a food delivery",
+        summary="Orders of a food delivery service",
         description=(
             "Amounts are exact decimals in the order's currency, times are UTC. Every write takes an "
-            "`Idempotency-Key` and `If-Match`. Refusals are problem documents (RFC 9457) with a stable `code`."
+            "`Idempotency-Key` and `If-Match`. Errors are problem documents (RFC 9457) with a stable `code`."
         ),
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         servers=[Server(url="/")],
         tags=[Tag(name="orders"), Tag(name="analytics"), Tag(name="health")],
         path=PATH,
-        render_plugins=[Document(path="/")],
+        render_plugins=[DocumentRenderer(path="/")],
         use_handler_docstrings=True,
         components=Components(security_schemes=schemes),
         security=[{name: []} for name in schemes],

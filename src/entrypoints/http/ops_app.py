@@ -1,4 +1,4 @@
-"""The operations door of a process: ``/livez``, ``/readyz`` and ``/metrics``, and nothing of anybody's orders."""
+"""The operations server of a process: ``/livez``, ``/readyz`` and ``/metrics``, without any orders."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -8,17 +8,17 @@ from litestar.datastructures import State
 
 from ...adapters.telemetry import Scrape
 from . import problems
-from .app import NoEmitter, given
+from .app import NoEmitter, provide
 from .health import Check, Checks, livez, readyz
 from .metrics import MetricsPage, metrics
 
 
 def build(checks: Mapping[str, Check], scrape: Scrape, stopping: Callable[[], bool]) -> Litestar:
-    """The ASGI application. It asks nobody who they are, so it belongs on an address that only operators reach."""
+    """Build the application. It has no authentication, so it must be reachable by operators only."""
     return Litestar(
         route_handlers=[livez, readyz, metrics],
-        dependencies={"checks": given(Checks(checks, stopping)), "reading": given(MetricsPage(scrape))},
-        exception_handlers={Exception: problems.answer},
+        dependencies={"checks": provide(Checks(checks, stopping)), "page": provide(MetricsPage(scrape))},
+        exception_handlers={Exception: problems.problem_response},
         openapi_config=None,
         logging_config=None,
         event_emitter_backend=NoEmitter,

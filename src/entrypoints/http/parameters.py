@@ -1,4 +1,4 @@
-"""What may be asked in a query or said in a header, and how it is read."""
+"""Declares and parses query parameters and headers."""
 
 from datetime import UTC, datetime
 
@@ -19,33 +19,33 @@ def header(name: str, description: str) -> HeaderParameter:
 
 
 def time(name: str, description: str) -> QueryParameter:
-    """A time; ``moment`` reads it."""
+    """Declare a parameter that ``parse_time`` parses."""
     return query(name, f"{description} (RFC 3339 with a zone)", format="date-time")
 
 
-def moment(text: str, field: str) -> datetime:
-    """A time with a zone, in UTC. Raises InvalidInput."""
+def parse_time(text: str, field: str) -> datetime:
+    """Parse a time with a zone, and convert it to UTC. Raises InvalidInput."""
     try:
-        found = convert(text, datetime)
-        if found.tzinfo is not None:
-            return found.astimezone(UTC)
+        parsed = convert(text, datetime)
+        if parsed.tzinfo is not None:
+            return parsed.astimezone(UTC)
     except (ValidationError, OverflowError) as e:
-        raise _no_moment(text, field) from e
-    raise _no_moment(text, field)
+        raise _invalid_time(text, field) from e
+    raise _invalid_time(text, field)
 
 
-def _no_moment(text: str, field: str) -> InvalidInput:
-    allowed = "RFC 3339 with a zone, such as 2024-01-01T12:00:00Z (a + is written %2B)"
-    return InvalidInput(field, f"{text[:80]!r} is no time with a zone", allowed)
+def _invalid_time(text: str, field: str) -> InvalidInput:
+    allowed = "RFC 3339 with a zone, such as 2024-01-01T12:00:00Z (encode + as %2B)"
+    return InvalidInput(field, f"{text[:80]!r} is not a time with a zone", allowed)
 
 
-def somebody(text: str | None, field: str) -> str | None:
-    """An identifier, where one is given. Raises InvalidInput."""
+def parse_identifier(text: str | None, field: str) -> str | None:
+    """Validate an identifier, which may be absent. Raises InvalidInput."""
     return None if text is None else identifier(text, field=field)
 
 
-def count(text: str, field: str) -> int:
-    """A whole number. Raises InvalidInput."""
+def parse_limit(text: str, field: str) -> int:
+    """Parse the size of a page. Raises InvalidInput."""
     if not (text.isascii() and text.isdigit() and len(text) <= 6):
-        raise InvalidInput(field, f"{text[:80]!r} is no whole number", f"1 to {MAX_PAGE}")
+        raise InvalidInput(field, f"{text[:80]!r} is not a whole number", f"1 to {MAX_PAGE}")
     return int(text)

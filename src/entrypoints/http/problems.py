@@ -12,46 +12,46 @@ from ...application.request_context import current_request
 from ...domain.errors import CommandRefused, InvalidInput, OrderFlowError, Unavailable
 from .auth import Unauthenticated
 from .correlation import ERROR
-from .errors import CODES, TITLES, retry_after, status_of
+from .errors import CODES, retry_after, status_of, title_of
 from .views import render
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:orderflow:problem:"
 _HEADERS = ("If-Match", "If-None-Match", "Idempotency-Key", "Last-Event-ID")
 _UNREAD = (401, 413, 415)
-"""Refused before the body was read: the connection ends, or its sender could go on for ever."""
+"""Statuses of requests whose body was not read. Their connection is closed, so that the rest need not be read."""
 _SHOWN = 300
-_HUNG_UP = "client disconnected prematurely"
-"""What Litestar raises, as an internal error, when a caller is gone before all of the request has come."""
+_DISCONNECTED = "client disconnected prematurely"
+"""The detail of Litestar's internal error if the client disconnects before the request is complete."""
 
 log = structlog.get_logger(__name__)
 
 
-def not_the_callers(error: Exception) -> bool:
-    """Whether ``error`` is a fault of our own, or of a backend that does not answer."""
+def is_server_error(error: Exception) -> bool:
+    """Return whether ``error`` has a status of 500 or above."""
     return _status(error) >= 500
 
 
-def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """The problem document of ``error``. Of a fault of our own it says no more than the correlation id."""
+def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Return the problem document of ``error``. With status 500 it contains only the correlation id."""
     status = _status(error)
     headers: dict[str, str] = {}
     document: dict[str, object] = {}
     if status == 500:
         log.error("a request failed", method=request.method, route=_route(request), error=error, exc_info=error)
-        detail = f"the log tells more under correlation id {current_request().correlation_id}"
+        detail = f"see the log for correlation id {current_request().correlation_id}"
     else:
-        detail, headers, document = _told(request, error)
+        detail, headers, document = _details(request, error)
     if status in _UNREAD and request.method != "GET":
         headers["Connection"] = "close"
     code = error.code if isinstance(error, OrderFlowError) else CODES.get(status, f"http_{status}")
-    told = {"context": context_of(error)} if isinstance(error, OrderFlowError) else {}
-    request.scope[ERROR] = {"code": code, **told}  # type: ignore[literal-required]
+    context = {"context": context_of(error)} if isinstance(error, OrderFlowError) else {}
+    request.scope[ERROR] = {"code": code, **context}  # type: ignore[literal-required]
     return Response(
         render(
             {
                 "type": TYPE + code,
-                "title": TITLES.get(status, "The request is refused"),
+                "title": title_of(status),
                 "status": status,
                 "detail": detail,
                 "instance": request.url.path,
@@ -70,29 +70,29 @@ def _route(request: Request[Any, Any, Any]) -> str:
 
 
 def _status(error: Exception) -> int:
-    if isinstance(error, InternalServerException) and error.detail == _HUNG_UP:
-        return 400  # which nobody hears any more
+    if isinstance(error, InternalServerException) and error.detail == _DISCONNECTED:
+        return 400  # the client does not receive it any more
     return error.status_code if isinstance(error, HTTPException) else status_of(type(error))
 
 
-def _told(request: Request[Any, Any, Any], error: Exception) -> tuple[str, dict[str, str], dict[str, object]]:
-    """What a caller may know: the detail, and the members and headers that only this error has."""
+def _details(request: Request[Any, Any, Any], error: Exception) -> tuple[str, dict[str, str], dict[str, object]]:
+    """Return the detail of ``error``, its headers, and the members that only this kind of error has."""
     wait = retry_after(type(error))
     headers = {} if wait is None else {"Retry-After": str(wait)}
     match error:
         case InvalidInput():
-            fault = _fault(request, error.field, error.problem, error.allowed)
-            return _short(f"{error.field or 'the body'}: {error.problem}"), headers, {"errors": [fault]}
+            item = _error(request, error.field, error.problem, error.allowed)
+            return _truncated(f"{error.field or 'the body'}: {error.problem}"), headers, {"errors": [item]}
         case CommandRefused():
             return str(error), headers, {"action": error.action, **_refusal(error)}
         case Unavailable():
-            log.warning("a backend does not answer", error=error)
-            return f"{error.backend} does not answer; asking again is safe", headers, {}
+            log.warning("a backend is unavailable", error=error)
+            return f"{error.backend} is unavailable; it is safe to retry the request", headers, {}
         case Unauthenticated():
             return str(error), {"WWW-Authenticate": error.challenge}, {}
         case ValidationException():
-            faults = [_unparsed(request, fault) for fault in error.extra or [] if isinstance(fault, Mapping)]
-            return "a parameter is not understood", headers, {"errors": faults}
+            items = [_validation_error(request, item) for item in error.extra or [] if isinstance(item, Mapping)]
+            return "a parameter is invalid", headers, {"errors": items}
         case HTTPException():
             return _detail(request, error), dict(error.headers or {}), {}
         case _:
@@ -102,11 +102,11 @@ def _told(request: Request[Any, Any, Any], error: Exception) -> tuple[str, dict[
 def _detail(request: Request[Any, Any, Any], error: HTTPException) -> str:
     match error.status_code:
         case 404:
-            return f"there is nothing at {_short(request.url.path)}; /openapi.json lists what there is"
+            return f"there is no resource {_truncated(request.url.path)}; see /openapi.json"
         case 405:
-            return f"{request.method} is not offered here; {(error.headers or {}).get('allow', 'other methods')} is"
+            return f"{request.method} is not allowed; allowed methods: {(error.headers or {}).get('allow', 'none')}"
         case 413:
-            return f"a body has at most {request.app.request_max_body_size} bytes"
+            return f"a body may have at most {request.app.request_max_body_size} bytes"
         case _:
             return error.detail
 
@@ -115,25 +115,25 @@ def _refusal(error: CommandRefused) -> dict[str, object]:
     return {"state": error.state, "allowed": error.allowed, "guard": error.guard, "unlock": error.unlock}
 
 
-def _fault(request: Request[Any, Any, Any], field: str, problem: str, allowed: str) -> dict[str, str]:
-    return {**_place(request, field), "problem": _short(problem), "allowed": _short(allowed)}
+def _error(request: Request[Any, Any, Any], field: str, problem: str, allowed: str) -> dict[str, str]:
+    return {**_location(request, field), "problem": _truncated(problem), "allowed": _truncated(allowed)}
 
 
-def _place(request: Request[Any, Any, Any], field: str) -> dict[str, str]:
-    """Where the fault stands: a JSON pointer into the body, or the name of a header or parameter."""
+def _location(request: Request[Any, Any, Any], field: str) -> dict[str, str]:
+    """Return the location of an error: a JSON pointer into the body, or the name of a header or parameter."""
     if field in _HEADERS:
         return {"header": field}
     if request.method == "GET":
-        return {"parameter": _short(field)}
-    return {"pointer": _short(f"/{field}") if field else ""}
+        return {"parameter": _truncated(field)}
+    return {"pointer": _truncated(f"/{field}") if field else ""}
 
 
-def _unparsed(request: Request[Any, Any, Any], fault: Mapping[str, Any]) -> dict[str, str]:
-    field = str(fault.get("key", ""))
+def _validation_error(request: Request[Any, Any, Any], item: Mapping[str, Any]) -> dict[str, str]:
+    field = str(item.get("key", ""))
     if field == "data":
-        return _fault(request, "", "there is no body", "a JSON object")
-    return _fault(request, field, str(fault.get("message", "")), "see /openapi.json")
+        return _error(request, "", "there is no body", "a JSON object")
+    return _error(request, field, str(item.get("message", "")), "see /openapi.json")
 
 
-def _short(text: str) -> str:
+def _truncated(text: str) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from litestar import Response, get
-from litestar.di import NamedDependency as Given
+from litestar.di import NamedDependency
 from litestar.openapi.spec.enums import OpenAPIType
 
 from ...application.orders.order_view import OrderView, view
@@ -14,11 +14,11 @@ from ...domain.errors import InvalidInput
 from ...domain.lifecycle import OrderState
 from .etag import etag, not_modified
 from .openapi import CORRELATION, ETAG, NOT_MODIFIED, problems
-from .parameters import count, header, moment, query, somebody, time
+from .parameters import header, parse_identifier, parse_limit, parse_time, query, time
 from .views import OrderPageView, PastOrderView, TimelineView, event_view, past_view, render
 
 PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-Actor"}
-"""What a caller sees depends on who it is, so nobody else's cache may answer for it."""
+"""Responses depend on the caller, so shared caches must not store them."""
 
 
 @get(
@@ -26,24 +26,24 @@ PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-Actor
     response_headers=[ETAG, CORRELATION],
     responses=NOT_MODIFIED | problems(400, 401, 404, 500, 503),
     operation_id="getOrder",
-    summary="One order, as it is or as it was",
+    summary="Get an order, as it is or as it was",
     opt={"query": {"asOf"}},
 )
 async def get_order(
-    order: Given[str],
-    by: Given[Actor],
-    use_cases: Given[UseCases],
-    as_of: Annotated[str | None, time("asOf", "the order as its events told it at this time")] = None,
-    if_none_match: Annotated[str | None, header("If-None-Match", "an ETag that the caller has")] = None,
+    order: NamedDependency[str],
+    by: NamedDependency[Actor],
+    use_cases: NamedDependency[UseCases],
+    as_of: Annotated[str | None, time("asOf", "return the order as of this time")] = None,
+    if_none_match: Annotated[str | None, header("If-None-Match", "the ETag of a version that the caller has")] = None,
 ) -> Response[OrderView | PastOrderView]:
-    """With If-None-Match and the order's ETag: 304 as long as nothing has changed."""
+    """Return 304 if If-None-Match contains the order's current ETag."""
     if as_of is not None:
-        return answered(past_view(await use_cases.as_of(order, moment(as_of, "asOf"), by=by)))
+        return json_response(past_view(await use_cases.as_of(order, parse_time(as_of, "asOf"), by=by)))
     found = await use_cases.get_order(order, by=by)
-    tagged = {**PRIVATE, "ETag": etag(found.version)}
+    headers = {**PRIVATE, "ETag": etag(found.version)}
     if not_modified(if_none_match, found.version):
-        return Response(None, status_code=304, headers=tagged)  # type: ignore[arg-type]
-    return answered(view(found, by), tagged)
+        return Response(None, status_code=304, headers=headers)  # type: ignore[arg-type]
+    return json_response(view(found, by), headers)
 
 
 @get(
@@ -51,7 +51,7 @@ async def get_order(
     response_headers=[CORRELATION],
     responses=problems(400, 401, 500, 503),
     operation_id="listOrders",
-    summary="Orders, newest first, a page at a time",
+    summary="List orders, newest first",
     opt={
         "query": {
             "customerId",
@@ -67,47 +67,49 @@ async def get_order(
     },
 )
 async def list_orders(
-    by: Given[Actor],
-    use_cases: Given[UseCases],
+    by: NamedDependency[Actor],
+    use_cases: NamedDependency[UseCases],
     customer_id: Annotated[str | None, query("customerId", "only orders of this customer")] = None,
     user_id: Annotated[str | None, query("userId", "only orders of this customer")] = None,
     restaurant_id: Annotated[str | None, query("restaurantId", "only orders of this restaurant")] = None,
     shipper_id: Annotated[str | None, query("shipperId", "only orders of this shipper")] = None,
     in_state: Annotated[
         str | None,
-        query("state", "only in this state", enum=[*OrderState, "cancel"]),
+        query("state", "only orders in this state", enum=[*OrderState, "cancel"]),
     ] = None,
-    created_from: Annotated[str | None, time("createdFrom", "created then or later")] = None,
-    created_until: Annotated[str | None, time("createdUntil", "created before then")] = None,
+    created_from: Annotated[str | None, time("createdFrom", "only orders created at or after this time")] = None,
+    created_until: Annotated[str | None, time("createdUntil", "only orders created before this time")] = None,
     limit: Annotated[
         str | None,
         query(
             "limit",
-            f"1 to {MAX_PAGE}, {DEFAULT_PAGE} if not given",
+            f"the size of a page, 1 to {MAX_PAGE}; the default is {DEFAULT_PAGE}",
             type=OpenAPIType.INTEGER,
             minimum=1,
             maximum=MAX_PAGE,
         ),
     ] = None,
-    cursor: Annotated[str | None, query("cursor", "nextCursor of the page before")] = None,
+    cursor: Annotated[str | None, query("cursor", "nextCursor of the previous page")] = None,
 ) -> Response[OrderPageView]:
-    """Every condition that is given must hold. Everybody but an admin sees only their own."""
+    """Return the orders that fulfil all conditions. Callers other than admins see only their own orders."""
     if None not in (customer_id, user_id) and customer_id != user_id:
-        raise InvalidInput("userId", "it is another than customerId", "one of the two")
+        raise InvalidInput("userId", "it differs from customerId", "one of the two")
     page = await use_cases.list_orders(
         OrderQuery(
-            customer_id=somebody(customer_id, "customerId") or somebody(user_id, "userId"),
-            restaurant_id=somebody(restaurant_id, "restaurantId"),
-            shipper_id=somebody(shipper_id, "shipperId"),
+            customer_id=parse_identifier(customer_id, "customerId") or parse_identifier(user_id, "userId"),
+            restaurant_id=parse_identifier(restaurant_id, "restaurantId"),
+            shipper_id=parse_identifier(shipper_id, "shipperId"),
             state=None if in_state is None else OrderState.parse(in_state),
-            created_from=None if created_from is None else moment(created_from, "createdFrom"),
-            created_until=None if created_until is None else moment(created_until, "createdUntil"),
+            created_from=None if created_from is None else parse_time(created_from, "createdFrom"),
+            created_until=None if created_until is None else parse_time(created_until, "createdUntil"),
             cursor=cursor,
-            limit=DEFAULT_PAGE if limit is None else count(limit, "limit"),
+            limit=DEFAULT_PAGE if limit is None else parse_limit(limit, "limit"),
         ),
         by=by,
     )
-    return answered(OrderPageView(orders=tuple(view(one, by) for one in page.orders), next_cursor=page.next_cursor))
+    return json_response(
+        OrderPageView(orders=tuple(view(order, by) for order in page.orders), next_cursor=page.next_cursor)
+    )
 
 
 @get(
@@ -115,15 +117,17 @@ async def list_orders(
     response_headers=[CORRELATION],
     responses=problems(400, 401, 404, 500, 503),
     operation_id="timeline",
-    summary="All events of an order",
+    summary="List all events of an order",
     opt={"query": set()},
 )
-async def timeline(order: Given[str], by: Given[Actor], use_cases: Given[UseCases]) -> Response[TimelineView]:
-    """Each exactly as it stands on the topic, with its address in the log."""
+async def timeline(
+    order: NamedDependency[str], by: NamedDependency[Actor], use_cases: NamedDependency[UseCases]
+) -> Response[TimelineView]:
+    """Return each event exactly as published to the topic, with its address in the log."""
     deliveries = await use_cases.timeline(order, by=by)
-    return answered(TimelineView(order_id=order, events=tuple(event_view(one) for one in deliveries)))
+    return json_response(TimelineView(order_id=order, events=tuple(event_view(delivery) for delivery in deliveries)))
 
 
-def answered(view: object, headers: dict[str, str] = PRIVATE) -> Response[Any]:
-    """``view`` as JSON, for its reader alone."""
+def json_response(view: object, headers: dict[str, str] = PRIVATE) -> Response[Any]:
+    """Return ``view`` as JSON that shared caches must not store."""
     return Response(render(view), media_type="application/json", headers=headers)

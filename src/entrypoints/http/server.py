@@ -1,4 +1,4 @@
-"""The door open on a socket: uvicorn, started and stopped by the caller."""
+"""Serves an application with uvicorn, which the caller starts and stops."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from litestar import Litestar
 
 from ...domain.errors import NotConfigured
 from ..shutdown import Stopping
-from .app import closing
+from .app import closing_event
 
 
 class _Server(uvicorn.Server):
@@ -22,7 +22,7 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals are the caller's."""
+        """Leave signals to the caller."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -31,24 +31,24 @@ class _Server(uvicorn.Server):
 
 
 @define(eq=False)
-class _LettingGo:
-    """``app``, with what it is answering by name; once ``stopping``, each answer closes its connection."""
+class _Draining:
+    """Wraps ``app`` and keeps the requests in progress. Once ``stopping``, each response closes its connection."""
 
     app: Any
     stopping: Callable[[], bool]
-    under_way: dict[int, str] = field(factory=dict, init=False)
+    in_progress: dict[int, str] = field(factory=dict, init=False)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        async def sent(message: Any) -> None:
+        async def send_closing(message: Any) -> None:
             if message["type"] == "http.response.start" and self.stopping():
                 message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
             await send(message)
 
-        self.under_way[id(scope)] = f"{scope.get('method', '')} {scope.get('path', '')}"
+        self.in_progress[id(scope)] = f"{scope.get('method', '')} {scope.get('path', '')}"
         try:
-            await self.app(scope, receive, sent)
+            await self.app(scope, receive, send_closing)
         finally:
-            del self.under_way[id(scope)]
+            del self.in_progress[id(scope)]
 
 
 async def serve(
@@ -62,42 +62,42 @@ async def serve(
     stopping: Stopping | None,
     setting: str,
 ) -> None:
-    """What ``orderflow.entrypoints.http.serve`` promises."""
+    """Serve requests, as described in ``orderflow.entrypoints.http.serve``."""
     stopping = stopping or Stopping()
-    answering = _LettingGo(app, stopping.begun)
-    stopping.watch(lambda: tuple(answering.under_way.values()))
-    listening = _listen(host, port, setting)
-    taken = listening.getsockname()[1]
+    draining = _Draining(app, stopping.begun)
+    stopping.watch(lambda: tuple(draining.in_progress.values()))
+    listener = _listen(host, port, setting)
+    bound_port = listener.getsockname()[1]
     server = _Server(
         uvicorn.Config(
-            answering,
+            draining,
             log_config=None,
             access_log=False,
             server_header=False,
             lifespan="off",
             timeout_graceful_shutdown=grace_seconds,
         ),
-        ready=lambda: on_ready(host, taken) if on_ready is not None else None,
+        ready=lambda: on_ready(host, bound_port) if on_ready is not None else None,
     )
-    with contextlib.closing(listening):
+    with contextlib.closing(listener):
         async with app.lifespan():
-            running = asyncio.create_task(server.serve(sockets=[listening]))
-            asked = asyncio.create_task((stop or asyncio.Event()).wait())
+            running = asyncio.create_task(server.serve(sockets=[listener]))
+            stopped = asyncio.create_task((stop or asyncio.Event()).wait())
             try:
-                await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                asked.cancel()
-                closing(app).set()
+                stopped.cancel()
+                closing_event(app).set()
                 server.should_exit = True
                 await running
 
 
 def _listen(host: str, port: int, setting: str) -> socket.socket:
-    """A listening socket on the first address of ``host``. Raises NotConfigured."""
+    """Create a listening socket on the first address of ``host``. Raises NotConfigured."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=2048)
     except OSError as e:
         raise NotConfigured(
-            f"cannot listen on {host}:{port}: {e.strerror or e}", f"free it, or choose another with {setting}"
+            f"cannot listen on {host}:{port}: {e.strerror or e}", f"free the port, or choose another with {setting}"
         ) from e

@@ -1,4 +1,4 @@
-"""What the door answers: views as JSON in camelCase, amounts as exact numbers, times in UTC."""
+"""Renders views as JSON in camelCase, with amounts as exact numbers and times in UTC."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -15,12 +15,12 @@ from ...application.orders.order_view import LineView, OrderView
 from ...domain.history import OrderFacts
 
 _JSON = Encoder(decimal_format="number")
-_AS_THEY_ARE = frozenset({bool, Decimal, datetime, int, str, type(None)})
+_SCALARS = frozenset({bool, Decimal, datetime, int, str, type(None)})
 
 
 @frozen(kw_only=True)
 class OrderPageView:
-    """Orders newest first. ``nextCursor`` asks for the next page; null on the last."""
+    """A page of orders, newest first. ``nextCursor`` is the cursor of the next page, null on the last one."""
 
     orders: tuple[OrderView, ...]
     next_cursor: str | None
@@ -28,7 +28,7 @@ class OrderPageView:
 
 @frozen(kw_only=True)
 class EventView:
-    """One event of an order: ``event`` exactly as it stands on the topic, and its address in the log."""
+    """One event of an order, exactly as published to the topic, with its address in the log."""
 
     sequence: int
     bucket: int
@@ -47,7 +47,7 @@ class TimelineView:
 
 @frozen(kw_only=True)
 class PastOrderView:
-    """An order as its events told it at a moment. What no event tells (address, method of payment) is not among it."""
+    """An order as of a time, from its events. It has no address and payment method, which events do not contain."""
 
     order_id: str
     version: int
@@ -78,14 +78,14 @@ def event_view(delivery: Delivery) -> EventView:
     )
 
 
-def past_view(told: OrderFacts) -> PastOrderView:
+def past_view(facts: OrderFacts) -> PastOrderView:
     return PastOrderView(
-        order_id=told.order_id,
-        version=told.version,
-        state=told.state,
-        user_id=told.customer_id,
-        restaurant_id=told.restaurant_id,
-        shipper_id=told.shipper_id,
+        order_id=facts.order_id,
+        version=facts.version,
+        state=facts.state,
+        user_id=facts.customer_id,
+        restaurant_id=facts.restaurant_id,
+        shipper_id=facts.shipper_id,
         order_details=tuple(
             LineView(
                 food_id=line.food_id,
@@ -94,22 +94,22 @@ def past_view(told: OrderFacts) -> PastOrderView:
                 quantity=line.quantity,
                 discount=line.discount.amount,
             )
-            for line in told.lines
+            for line in facts.lines
         ),
-        total_price=told.total.amount,
-        currency=told.total.currency,
-        payment_status=told.payment_status,
-        created_at=told.created_at,
-        updated_at=told.updated_at,
-        delivered_at=told.delivered_at,
-        delivery_minutes=told.delivery_minutes,
-        cancel_reason=told.cancel_reason,
-        cancelled_by=told.cancelled_by,
+        total_price=facts.total.amount,
+        currency=facts.total.currency,
+        payment_status=facts.payment_status,
+        created_at=facts.created_at,
+        updated_at=facts.updated_at,
+        delivered_at=facts.delivered_at,
+        delivery_minutes=facts.delivery_minutes,
+        cancel_reason=facts.cancel_reason,
+        cancelled_by=facts.cancelled_by,
     )
 
 
 def render(view: object) -> bytes:
-    """``view`` as JSON. The same view gives the same bytes."""
+    """Render ``view`` as JSON. Equal views give equal bytes."""
     return _JSON.encode(_plain(view))
 
 
@@ -120,18 +120,18 @@ def camel(name: str) -> str:
 
 @cache
 def _names(kind: type) -> Sequence[tuple[str, str]] | None:
-    """The fields of a view and their names in JSON; None for what is no view."""
+    """Return the fields of a view and their names in JSON, or None if ``kind`` is not a view."""
     return [(field.name, camel(field.name)) for field in fields(kind)] if has(kind) else None
 
 
 def _plain(value: object) -> object:
     kind: Any = type(value)
-    if kind in _AS_THEY_ARE:
+    if kind in _SCALARS:
         return value
     if (names := _names(kind)) is not None:
-        return {told: _plain(getattr(value, name)) for name, told in names}
+        return {json_name: _plain(getattr(value, name)) for name, json_name in names}
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     return value

@@ -121,10 +121,13 @@ REFUSALS = problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 500, 503)
     summary="Place an order",
 )
 async def place_order(
-    data: JSONBody[PlaceOrder], asked: Given[IdempotentRequest], use_cases: Given[UseCases], house: Given[OrderDefaults]
+    data: JSONBody[PlaceOrder],
+    asked: Given[IdempotentRequest],
+    use_cases: Given[UseCases],
+    defaults: Given[OrderDefaults],
 ) -> Response[OrderView]:
     """With an orderId of the caller's own, asking again with the same content answers the same order."""
-    new = data.order(house.currency)
+    new = data.order(defaults.currency)
     return await asked.answer(lambda: use_cases.create_order(new, by=asked.by), status=201)
 
 

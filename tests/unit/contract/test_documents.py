@@ -16,7 +16,7 @@ from orderflow.adapters import wire
 from orderflow.adapters.wire.contract.asyncapi import SAMPLES
 from orderflow.adapters.wire.envelope import DATA
 from orderflow.adapters.wire.headers import header_problems
-from orderflow.entrypoints.contract import events, events_page, http, http_page, written
+from orderflow.entrypoints.contract import events, events_page, http, http_page, to_json
 
 from tests.support.commands import CommandLine
 from tests.support.published import NpmPackage
@@ -37,13 +37,13 @@ MESSAGES = {message["name"]: message for message in ASYNCAPI["components"]["mess
 
 def floats(document: dict[str, Any]) -> dict[str, Any]:
     """Read the document with floats, as an ordinary JSON reader does."""
-    read: dict[str, Any] = json.loads(written(document))
+    read: dict[str, Any] = json.loads(to_json(document))
     return read
 
 
 @pytest.fixture(scope="module")
-def official() -> Draft7Validator:
-    """The schema that AsyncAPI publishes for its documents."""
+def asyncapi_schema() -> Draft7Validator:
+    """Return the schema that AsyncAPI publishes for its documents."""
     return Draft7Validator(json.loads((obtain(SPECIFICATION.folder) / "schemas" / "3.0.0.json").read_text()))
 
 
@@ -56,42 +56,42 @@ def official() -> Draft7Validator:
         ("http.md", ("openapi", "--page")),
     ],
 )
-def test_what_is_checked_in_is_what_the_command_prints(file: str, arguments: tuple[str, ...]) -> None:
-    there = (PUBLISHED / file).read_text(encoding="utf-8")
+def test_the_committed_files_are_those_that_the_command_prints(file: str, arguments: tuple[str, ...]) -> None:
+    committed = (PUBLISHED / file).read_text(encoding="utf-8")
 
     printed = CommandLine("memory://")("contract", *arguments)
 
     assert printed.code == 0, printed
-    assert printed.out == there, f"docs/contract/{file} is not what the code says: make contract"
+    assert printed.out == committed, f"docs/contract/{file} is out of date, run: make contract"
 
 
-def test_the_document_of_the_topic_is_asyncapi_3(official: Draft7Validator) -> None:
-    faults = [f"{fault.json_path}: {fault.message}" for fault in official.iter_errors(floats(ASYNCAPI))]
+def test_the_document_of_the_topic_is_asyncapi_3(asyncapi_schema: Draft7Validator) -> None:
+    errors = [f"{error.json_path}: {error.message}" for error in asyncapi_schema.iter_errors(floats(ASYNCAPI))]
 
-    assert faults == []
+    assert errors == []
 
 
-def test_an_invalid_asyncapi_document_is_recognized(official: Draft7Validator) -> None:
+def test_an_invalid_asyncapi_document_is_recognized(asyncapi_schema: Draft7Validator) -> None:
     wrong = floats(ASYNCAPI)
     wrong["channels"]["orderEvents"]["bindings"]["kafka"]["partitions"] = "three"
 
-    assert not official.is_valid(wrong)
+    assert not asyncapi_schema.is_valid(wrong)
 
 
 def test_the_document_of_the_http_api_is_openapi_3_1() -> None:
-    faults = [f"{list(fault.path)}: {fault.message}" for fault in OpenAPIV31SpecValidator(OPENAPI).iter_errors()]
+    errors = [f"{list(error.path)}: {error.message}" for error in OpenAPIV31SpecValidator(OPENAPI).iter_errors()]
 
-    assert faults == []
+    assert errors == []
     assert OPENAPI["openapi"].startswith("3.1")
 
 
 @pytest.mark.parametrize("document", [ASYNCAPI, OPENAPI], ids=["asyncapi", "openapi"])
-def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+def test_every_reference_can_be_resolved(document: dict[str, Any]) -> None:
     for reference in references(document):
-        there: Any = document
+        committed: Any = document
         for step in reference.removeprefix("#/").split("/"):
-            there = there[step]
-        assert there, reference
+            committed = committed[step]
+        assert committed, reference
 
 
 def references(node: object) -> Iterator[str]:
@@ -100,8 +100,8 @@ def references(node: object) -> Iterator[str]:
             yield node["$ref"]
         node = list(node.values())
     if isinstance(node, list):
-        for one in node:
-            yield from references(one)
+        for each in node:
+            yield from references(each)
 
 
 def test_the_two_published_samples_are_included_unchanged() -> None:
@@ -110,7 +110,7 @@ def test_the_two_published_samples_are_included_unchanged() -> None:
 
         assert (SAMPLES / f"{kind}.json").read_bytes() == published
         assert example["payload"] == json.loads(published, parse_float=Decimal)
-    text = written(ASYNCAPI)
+    text = to_json(ASYNCAPI)
     assert '"totalPrice": 25.50,' in text
     assert '"price": 12.50,' in text
 
@@ -119,20 +119,20 @@ def test_the_two_published_samples_are_included_unchanged() -> None:
 def test_each_example_is_an_event_that_its_own_schemas_and_the_reader_accept(kind: str) -> None:
     (example,) = MESSAGES[kind]["examples"]
 
-    assert schema(MESSAGES[kind]["payload"]).is_valid(json.loads(written(example["payload"])))
+    assert schema(MESSAGES[kind]["payload"]).is_valid(json.loads(to_json(example["payload"])))
     assert schema({"$ref": "#/components/schemas/RecordHeaders"}).is_valid(example["headers"])
     sent = [(name, value.encode()) for name, value in example["headers"].items()]
     body = (SAMPLES / f"{kind}.json").read_bytes()
     assert wire.check_record(body, key=example["payload"]["orderId"].encode(), headers=sent) == []
 
 
-def test_each_message_takes_only_its_own_type() -> None:
+def test_each_message_accepts_only_its_own_type() -> None:
     samples = {kind: json.loads((SAMPLES / f"{kind}.json").read_text()) for kind in DATA}
 
     for kind, message in MESSAGES.items():
-        taken = {other for other, sample in samples.items() if schema(message["payload"]).is_valid(sample)}
+        accepted_types = {other for other, sample in samples.items() if schema(message["payload"]).is_valid(sample)}
 
-        assert taken == {kind}
+        assert accepted_types == {kind}
 
 
 def schema(reference: dict[str, Any]) -> Draft202012Validator:
@@ -152,25 +152,25 @@ ANY_HEADER = schema({"$ref": "#/components/schemas/RecordHeaders"})
         sampled_from(["", "0", "1.0", "order.created", "application/json", "2024-01-01T12:00:00Z", "2024-01-01", " "]),
     ),
 )
-def test_the_schema_of_headers_allows_what_the_reader_reads(name: str, value: str) -> None:
+def test_the_schema_of_headers_accepts_what_the_reader_accepts(name: str, value: str) -> None:
     changed = {**HEADERS, name: value}
 
-    problems = header_problems([(each, said.encode("utf-8", "surrogatepass")) for each, said in changed.items()])
+    problems = header_problems([(each, header.encode("utf-8", "surrogatepass")) for each, header in changed.items()])
 
     accepted = not any(problem.path == f"headers/{name}" for problem in problems)
     assert ANY_HEADER.is_valid(changed) == accepted or (name == "ce_time" and not accepted), (changed, problems)
 
 
-def test_every_header_that_must_be_there_is_required_and_no_other() -> None:
-    shape = ASYNCAPI["components"]["schemas"]["RecordHeaders"]
+def test_exactly_the_mandatory_headers_are_required() -> None:
+    component = ASYNCAPI["components"]["schemas"]["RecordHeaders"]
 
     needed = {problem.path.removeprefix("headers/") for problem in header_problems([])}
 
-    assert set(shape["required"]) == needed
-    assert set(shape["properties"]) - needed == {"correlation-id", "epoch", "traceparent"}
+    assert set(component["required"]) == needed
+    assert set(component["properties"]) - needed == {"correlation-id", "epoch", "traceparent"}
 
 
-def test_an_installation_prints_its_own_topic() -> None:
+def test_the_document_describes_the_topic_of_the_installation() -> None:
     settings = Settings(
         topic="bistro-events",
         topic_partitions=12,
@@ -191,34 +191,34 @@ def test_an_installation_prints_its_own_topic() -> None:
         3,
     )
     assert kafka["topicConfiguration"]["retention.ms"] == 86_400_000
-    assert [(one["host"], one["protocol"]) for one in document["servers"].values()] == [
+    assert [(each["host"], each["protocol"]) for each in document["servers"].values()] == [
         ("k1:9093", "kafka-secure"),
         ("k2:9093", "kafka-secure"),
     ]
-    assert "bistro-events-analytics" in written(document)
+    assert "bistro-events-analytics" in to_json(document)
     assert "| retention | 1 days |" in events_page(document)
 
 
-def test_a_topic_that_is_published_directly_has_no_addresses_and_none_of_our_readers(
-    official: Draft7Validator,
+def test_a_topic_that_is_published_directly_has_no_addresses_and_no_built_in_consumers(
+    asyncapi_schema: Draft7Validator,
 ) -> None:
     document = events(Settings(publishing="direct"))
 
-    shape = document["components"]["schemas"]["RecordHeaders"]
-    assert not {"bucket", "position"} & (set(shape["properties"]) | set(shape["required"]))
+    component = document["components"]["schemas"]["RecordHeaders"]
+    assert not {"bucket", "position"} & (set(component["properties"]) | set(component["required"]))
     assert all(
-        set(message["examples"][0]["headers"]) == set(shape["properties"])
+        set(message["examples"][0]["headers"]) == set(component["properties"])
         for message in document["components"]["messages"].values()
     )
     assert list(document["operations"]) == ["publishOrderEvents"]
-    assert official.is_valid(floats(document))
+    assert asyncapi_schema.is_valid(floats(document))
 
 
 def test_the_page_of_events_shows_every_field_header_and_example() -> None:
     page = events_page(ASYNCAPI)
 
-    for shape in ASYNCAPI["components"]["schemas"].values():
-        for field in shape.get("properties", {}):
+    for component in ASYNCAPI["components"]["schemas"].values():
+        for field in component.get("properties", {}):
             assert f"| `{field}` |" in page, field
     for kind in DATA:
         assert (SAMPLES / f"{kind}.json").read_text().strip() in page, kind
@@ -234,6 +234,6 @@ def test_the_page_of_requests_shows_every_request_answer_and_field() -> None:
                 assert f"\n| {status} |" in section, (method, path, status)
             for parameter in operation.get("parameters", ()):
                 assert f"\n| `{parameter['name']}` |" in section, (method, path, parameter)
-    for shape in OPENAPI["components"]["schemas"].values():
-        for field in shape.get("properties", {}):
+    for component in OPENAPI["components"]["schemas"].values():
+        for field in component.get("properties", {}):
             assert f"| `{field}` |" in page, field

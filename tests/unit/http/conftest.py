@@ -1,4 +1,4 @@
-"""One installation on memory behind the door, and an admin who calls it."""
+"""An installation in memory, and a client of its API with the role admin."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""The analytics consumer's figures, over HTTP."""
+"""The HTTP API returns the figures of the consumer analytics."""
 
 import pytest
 from httpx import AsyncClient
@@ -10,7 +10,7 @@ PATHS = ["minutes", "restaurants", "states", "cancellations", "deliveries"]
 
 @pytest.fixture
 async def counted(installation: Installation, boss: AsyncClient) -> AsyncClient:
-    """O1 delivered after 20 minutes, O2 cancelled; both at restaurant R7."""
+    """Yield a client. O1 was delivered after 20 minutes and O2 was cancelled, both of restaurant R7."""
     await placed(boss, "O1", totalPrice=28.5)
     await placed(boss, "O2")
     await boss.post("/v1/orders/O2/cancel", json={"reason": "too late"})
@@ -22,7 +22,7 @@ async def counted(installation: Installation, boss: AsyncClient) -> AsyncClient:
     return boss
 
 
-async def test_sales_are_told_by_the_minute(counted: AsyncClient) -> None:
+async def test_sales_by_minute(counted: AsyncClient) -> None:
     answer = await counted.get("/v1/analytics/minutes?start=2024-05-17T11:00:00Z&end=2024-05-17T12:00:00Z")
 
     assert answer.json() == {
@@ -39,27 +39,27 @@ async def test_sales_are_told_by_the_minute(counted: AsyncClient) -> None:
     }
 
 
-async def test_without_a_beginning_it_is_the_last_hour_before_the_end(counted: AsyncClient) -> None:
-    within = await counted.get("/v1/analytics/minutes?end=2024-05-17T12:30:00Z")
-    beyond = await counted.get("/v1/analytics/minutes?end=2024-05-17T12:31:00Z")
+async def test_the_default_start_is_one_hour_before_the_end(counted: AsyncClient) -> None:
+    included = await counted.get("/v1/analytics/minutes?end=2024-05-17T12:30:00Z")
+    excluded = await counted.get("/v1/analytics/minutes?end=2024-05-17T12:31:00Z")
 
-    assert (len(within.json()["minutes"]), len(beyond.json()["minutes"])) == (1, 0)
+    assert (len(included.json()["minutes"]), len(excluded.json()["minutes"])) == (1, 0)
 
 
-async def test_without_an_end_it_is_now(counted: AsyncClient) -> None:
+async def test_the_default_end_is_now(counted: AsyncClient) -> None:
     answer = await counted.get("/v1/analytics/minutes")
 
     assert answer.json() == {"minutes": []}
 
 
-async def test_sales_are_told_by_the_restaurant(counted: AsyncClient) -> None:
+async def test_sales_by_restaurant(counted: AsyncClient) -> None:
     answer = await counted.get("/v1/analytics/restaurants")
 
     (sales,) = answer.json()["restaurants"]
     assert (sales["restaurantId"], sales["orders"], sales["netRevenue"]) == ("R7", 2, 28.5)
 
 
-async def test_states_are_told_with_the_time_spent_in_them(counted: AsyncClient) -> None:
+async def test_states_have_their_orders_and_durations(counted: AsyncClient) -> None:
     answer = await counted.get("/v1/analytics/states")
 
     states = {state["state"]: state for state in answer.json()["states"]}
@@ -81,13 +81,13 @@ async def test_states_are_told_with_the_time_spent_in_them(counted: AsyncClient)
     assert states["delivered"]["median"] is None
 
 
-async def test_cancellations_are_told_by_reason(counted: AsyncClient) -> None:
+async def test_cancellations_by_reason(counted: AsyncClient) -> None:
     answer = await counted.get("/v1/analytics/cancellations")
 
     assert answer.json() == {"reasons": [{"reason": "too late", "orders": 1}]}
 
 
-async def test_delivery_times_are_told_in_minutes(counted: AsyncClient) -> None:
+async def test_delivery_times_are_in_minutes(counted: AsyncClient) -> None:
     answer = await counted.get("/v1/analytics/deliveries")
 
     assert answer.json() == {"orders": 1, "p50": 20, "p90": 20, "p99": 20}
@@ -95,7 +95,7 @@ async def test_delivery_times_are_told_in_minutes(counted: AsyncClient) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("actor", [CUSTOMER, RESTAURANT, SHIPPER])
-async def test_they_are_for_admins(boss: AsyncClient, path: str, actor: str) -> None:
+async def test_only_admins_may_read_the_figures(boss: AsyncClient, path: str, actor: str) -> None:
     answer = await boss.get(f"/v1/analytics/{path}", headers={"X-Actor": actor})
 
     assert (answer.status_code, answer.json()["code"]) == (403, "not_permitted")
@@ -110,20 +110,20 @@ async def test_they_are_for_admins(boss: AsyncClient, path: str, actor: str) -> 
         ("from=2024-01-01T00:00:00Z", "from"),
     ],
 )
-async def test_a_span_that_is_not_understood_is_named(boss: AsyncClient, query: str, parameter: str) -> None:
+async def test_an_invalid_time_span_is_named(boss: AsyncClient, query: str, parameter: str) -> None:
     answer = await boss.get(f"/v1/analytics/minutes?{query}")
 
     assert answer.status_code == 400
     assert [fault["parameter"] for fault in answer.json()["errors"]] == [parameter]
 
 
-async def test_the_beginning_of_time_is_no_trap(boss: AsyncClient) -> None:
+async def test_the_earliest_time_is_accepted(boss: AsyncClient) -> None:
     answer = await boss.get("/v1/analytics/minutes?end=0001-01-01T00:00:00Z")
 
     assert answer.json() == {"minutes": []}
 
 
-async def test_without_the_consumers_views_there_are_none(installation: Installation) -> None:
+async def test_without_analytics_there_are_no_routes(installation: Installation) -> None:
     async with calling(installation.app(analytics=None)) as client:
         answer = await client.get("/v1/analytics/states")
 

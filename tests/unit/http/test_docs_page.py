@@ -1,4 +1,4 @@
-"""The page of the API in words agrees with the door."""
+"""docs/http.md and the interactive page agree with the API."""
 
 import re
 from pathlib import Path
@@ -14,9 +14,11 @@ PAGE = (Path(__file__).parents[3] / "docs" / "http.md").read_text(encoding="utf-
 async def test_the_page_lists_every_request(boss: AsyncClient) -> None:
     document = (await boss.get("/openapi.json")).json()
 
-    told = {f"{method} {path}" for method, path in re.findall(r"^\| `([A-Z]+) (/\S+)` \|", PAGE, flags=re.MULTILINE)}
+    documented = {
+        f"{method} {path}" for method, path in re.findall(r"^\| `([A-Z]+) (/\S+)` \|", PAGE, flags=re.MULTILINE)
+    }
 
-    assert told == {f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item}
+    assert documented == {f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item}
 
 
 async def test_the_page_names_every_parameter_of_a_list(boss: AsyncClient) -> None:
@@ -27,17 +29,17 @@ async def test_the_page_names_every_parameter_of_a_list(boss: AsyncClient) -> No
     assert [name for name in names if f"`{name}`" not in PAGE] == []
 
 
-def test_the_page_gives_every_code_its_status() -> None:
+def test_the_page_lists_every_code_with_its_status() -> None:
     rows = re.findall(r"^\| (\d{3}) \| (.*?) \|", PAGE, flags=re.MULTILINE)
-    told = {(int(status), code) for status, codes in rows for code in re.findall(r"`(\w+)`", codes)}
+    documented = {(int(status), code) for status, codes in rows for code in re.findall(r"`(\w+)`", codes)}
 
-    known = {(status_of(kind), kind.code) for kind in vars(errors).values() if is_error(kind)}
+    codes = {(status_of(kind), kind.code) for kind in vars(errors).values() if is_error(kind)}
 
-    assert told <= known | {(status, code) for status, code in CODES.items()}
-    assert {status for status, _ in known | set(CODES.items())} == {status for status, _ in told}
+    assert documented <= codes | {(status, code) for status, code in CODES.items()}
+    assert {status for status, _ in codes | set(CODES.items())} == {status for status, _ in documented}
 
 
-async def test_the_page_to_try_the_api_loads_and_runs_only_files_of_its_own_origin(boss: AsyncClient) -> None:
+async def test_the_interactive_page_loads_only_files_of_its_own_origin(boss: AsyncClient) -> None:
     page = await boss.get("/docs")
     policy = dict(rule.split(" ", 1) for rule in page.headers["Content-Security-Policy"].split("; "))
     files = re.findall(r'(?:src|href)="(docs/[^"]+)"', page.text)
@@ -55,5 +57,5 @@ async def test_the_page_to_try_the_api_loads_and_runs_only_files_of_its_own_orig
     ]
 
 
-def is_error(thing: object) -> bool:
-    return isinstance(thing, type) and issubclass(thing, OrderFlowError)
+def is_error(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, OrderFlowError)

@@ -1,4 +1,4 @@
-"""ETags: deciding on what one saw, and not fetching what one has."""
+"""ETags are compared with If-Match and If-None-Match."""
 
 from typing import Any
 
@@ -17,20 +17,20 @@ CHANGES: list[tuple[str, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
-async def test_a_change_decided_on_an_older_version_is_refused(
+async def test_a_change_of_an_older_version_is_refused(
     boss: AsyncClient, method: str, path: str, body: dict[str, Any]
 ) -> None:
-    seen = await placed(boss)
+    order = await placed(boss)
     await boss.put("/v1/orders/O1/shipper", json={"shipperId": "S9"})
 
-    answer = await boss.request(method, f"/v1/orders/O1/{path}", json=body, headers={"If-Match": seen.headers["etag"]})
+    answer = await boss.request(method, f"/v1/orders/O1/{path}", json=body, headers={"If-Match": order.headers["etag"]})
 
     assert (answer.status_code, answer.json()["code"]) == (412, "version_mismatch")
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
 @pytest.mark.parametrize("condition", ['"1"', "*"])
-async def test_a_change_decided_on_this_version_is_made(
+async def test_a_change_of_the_current_version_is_made(
     boss: AsyncClient, method: str, path: str, body: dict[str, Any], condition: str
 ) -> None:
     await placed(boss)
@@ -42,7 +42,7 @@ async def test_a_change_decided_on_this_version_is_made(
 
 
 @pytest.mark.parametrize("condition", ["1", 'W/"1"', '"1", "2"', '"one"', '"01"', "", '"99999999999999999999"'])
-async def test_a_condition_that_is_no_version_is_named(boss: AsyncClient, condition: str) -> None:
+async def test_an_invalid_condition_is_named(boss: AsyncClient, condition: str) -> None:
     await placed(boss)
 
     answer = await boss.patch("/v1/orders/O1/state", json={"state": "preparing"}, headers={"If-Match": condition})
@@ -52,7 +52,7 @@ async def test_a_condition_that_is_no_version_is_named(boss: AsyncClient, condit
 
 
 @pytest.mark.parametrize("condition", ['"1"', 'W/"1"', '"7", "1"', "*"])
-async def test_what_the_caller_has_is_not_sent_again(boss: AsyncClient, condition: str) -> None:
+async def test_a_version_that_the_caller_has_is_304(boss: AsyncClient, condition: str) -> None:
     await placed(boss)
 
     answer = await boss.get("/v1/orders/O1", headers={"If-None-Match": condition})
@@ -61,7 +61,7 @@ async def test_what_the_caller_has_is_not_sent_again(boss: AsyncClient, conditio
 
 
 @pytest.mark.parametrize("condition", ['"2"', '"11"', "1", ""])
-async def test_what_the_caller_has_not_is_sent(boss: AsyncClient, condition: str) -> None:
+async def test_a_version_that_the_caller_does_not_have_is_returned(boss: AsyncClient, condition: str) -> None:
     await placed(boss)
 
     answer = await boss.get("/v1/orders/O1", headers={"If-None-Match": condition})

@@ -1,4 +1,4 @@
-"""Alive, and ready."""
+"""Liveness and readiness over HTTP."""
 
 import asyncio
 
@@ -9,11 +9,11 @@ from orderflow.entrypoints.http import health
 from tests.support.door import Installation, calling
 
 
-async def fine() -> None:
+async def available() -> None:
     return
 
 
-async def away() -> None:
+async def unavailable() -> None:
     raise StorageUnavailable("database", "connection refused")
 
 
@@ -25,8 +25,8 @@ async def silent() -> None:
     await asyncio.Event().wait()
 
 
-async def test_it_is_ready_when_every_dependency_answers(installation: Installation) -> None:
-    async with calling(installation.app(checks={"database": fine, "kafka": fine})) as client:
+async def test_the_process_is_ready_if_every_check_succeeds(installation: Installation) -> None:
+    async with calling(installation.app(checks={"database": available, "kafka": available})) as client:
         answer = await client.get("/readyz")
 
     assert (answer.status_code, answer.json()) == (
@@ -35,11 +35,11 @@ async def test_it_is_ready_when_every_dependency_answers(installation: Installat
     )
 
 
-async def test_it_is_not_ready_and_says_what_is_missing(
+async def test_the_process_is_not_ready_if_a_check_fails_and_the_response_has_each_result(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "PATIENCE", 0.05)
-    checks = {"cache": fine, "database": away, "kafka": silent, "mail": broken}
+    monkeypatch.setattr(health, "CHECK_TIMEOUT", 0.05)
+    checks = {"cache": available, "database": unavailable, "kafka": silent, "mail": broken}
     async with calling(installation.app(checks=checks)) as client:
         answer = await client.get("/readyz")
 
@@ -50,15 +50,15 @@ async def test_it_is_not_ready_and_says_what_is_missing(
             "checks": {
                 "cache": "ok",
                 "database": "database does not answer: connection refused",
-                "kafka": "no answer within 0.05 s",
-                "mail": "it failed (RuntimeError); the log has more",
+                "kafka": "no response within 0.05 s",
+                "mail": "failed (RuntimeError); see the log",
             },
         },
     )
 
 
-async def test_it_lives_whatever_is_missing(installation: Installation) -> None:
-    async with calling(installation.app(checks={"database": away})) as client:
+async def test_the_process_is_alive_whatever_check_fails(installation: Installation) -> None:
+    async with calling(installation.app(checks={"database": unavailable})) as client:
         answer = await client.get("/livez")
 
     assert (answer.status_code, answer.json()) == (200, {"status": "alive"})

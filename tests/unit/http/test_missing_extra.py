@@ -1,11 +1,11 @@
-"""Without the extra ``http`` the door says which one to install, and everything around it works."""
+"""Without the extra ``http``, the error names it, and everything else works."""
 
 import subprocess
 import sys
 
 import pytest
 
-ASK_FOR_THE_DOOR = """
+CREATE_THE_APP = """
 from orderflow.domain.errors import NotConfigured
 from orderflow.entrypoints.http import create_app
 
@@ -15,7 +15,7 @@ except NotConfigured as refused:
     print(refused)
 """
 
-ASK_TO_SERVE = """
+SERVE = """
 import asyncio
 from orderflow.domain.errors import NotConfigured
 from orderflow.entrypoints.http import serve
@@ -34,8 +34,8 @@ print(len(new_token()), read(b'{"reason":"late"}', CancelOrderBody).reason)
 """
 
 
-def said_without(package: str, program: str) -> str:
-    """What ``program`` prints where ``package`` is not installed."""
+def output_without(package: str, program: str) -> str:
+    """Return the output of ``program`` without ``package``."""
     hidden = f"import sys\nsys.modules[{package!r}] = None\n{program}"
     done = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -44,15 +44,15 @@ def said_without(package: str, program: str) -> str:
 
 @pytest.mark.parametrize(
     ("package", "program"),
-    [("litestar", ASK_FOR_THE_DOOR), ("offapi", ASK_FOR_THE_DOOR), ("uvicorn", ASK_TO_SERVE)],
+    [("litestar", CREATE_THE_APP), ("offapi", CREATE_THE_APP), ("uvicorn", SERVE)],
 )
-def test_asking_for_the_door_says_what_to_install(package: str, program: str) -> None:
-    said = said_without(package, program)
+def test_the_error_names_the_extra_to_install(package: str, program: str) -> None:
+    output = output_without(package, program)
 
-    assert said == f"the HTTP door needs {package}; pip install 'orderflow-service[http]'"
+    assert output == f"the HTTP API needs {package}; pip install 'orderflow-service[http]'"
 
 
-def test_tokens_and_bodies_need_no_server() -> None:
-    said = said_without("litestar", READ_A_BODY)
+def test_tokens_and_bodies_do_not_need_the_extra() -> None:
+    output = output_without("litestar", READ_A_BODY)
 
-    assert said == "2 late"
+    assert output == "2 late"

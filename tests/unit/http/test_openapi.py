@@ -1,4 +1,4 @@
-"""The document says what the door does, and the door does what it says."""
+"""The OpenAPI document and the API agree."""
 
 import asyncio
 import re
@@ -29,8 +29,8 @@ PROMISES = [
 async def document(boss: AsyncClient) -> dict[str, Any]:
     answer = await boss.get("/openapi.json")
     assert answer.headers["content-type"] == "application/vnd.oai.openapi+json"
-    told: dict[str, Any] = answer.json()
-    return told
+    body: dict[str, Any] = answer.json()
+    return body
 
 
 def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -41,7 +41,7 @@ def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_every_route_is_in_the_document_and_no_other(installation: Installation, document: dict[str, Any]) -> None:
+def test_the_document_has_exactly_the_routes(installation: Installation, document: dict[str, Any]) -> None:
     app = installation.app()
     routes = {
         f"{method} {re.sub(r':str', '', route.path)}"
@@ -54,24 +54,24 @@ def test_every_route_is_in_the_document_and_no_other(installation: Installation,
     assert len(routes) == 16
 
 
-def test_it_is_openapi_3_1_with_both_ways_to_say_who_calls(document: dict[str, Any]) -> None:
+def test_the_document_is_openapi_3_1_with_both_security_schemes(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1")
     assert document["components"]["securitySchemes"]["token"] == {
         "type": "http",
         "scheme": "bearer",
-        "description": "made by: orderflow tokens make --role ROLE --id ID",
+        "description": "created by: orderflow tokens make --role ROLE --id ID",
     }
     assert document["components"]["securitySchemes"]["actor"]["name"] == "X-Actor"
 
 
-async def test_where_the_header_is_not_believed_it_is_not_offered(installation: Installation) -> None:
+async def test_the_actor_header_is_not_documented_if_it_is_not_trusted(installation: Installation) -> None:
     async with calling(installation.app(trust_actor_header=False)) as client:
         document = (await client.get("/openapi.json")).json()
 
     assert list(document["components"]["securitySchemes"]) == ["token"]
 
 
-def test_every_operation_has_words_and_its_refusals(document: dict[str, Any]) -> None:
+def test_every_operation_has_a_description_and_its_errors(document: dict[str, Any]) -> None:
     for name, operation in operations(document).items():
         assert operation["summary"], name
         assert operation["description"], name
@@ -80,7 +80,7 @@ def test_every_operation_has_words_and_its_refusals(document: dict[str, Any]) ->
             assert problem == {"$ref": "#/components/schemas/Problem"}, name
 
 
-def test_every_write_takes_a_key_and_every_change_a_version(document: dict[str, Any]) -> None:
+def test_every_write_has_an_idempotency_key_and_every_change_a_version(document: dict[str, Any]) -> None:
     for name, operation in operations(document).items():
         headers = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "header"}
         if not name.startswith("GET"):
@@ -88,7 +88,7 @@ def test_every_write_takes_a_key_and_every_change_a_version(document: dict[str, 
             assert headers == expected, name
 
 
-async def test_the_examples_are_what_they_are_examples_of(boss: AsyncClient, document: dict[str, Any]) -> None:
+async def test_the_examples_are_valid(boss: AsyncClient, document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
 
     (order,) = schemas["PlaceOrder"]["examples"]
@@ -122,21 +122,21 @@ def test_amounts_are_numbers(document: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def api() -> Any:
-    """What schemathesis makes of the document, with an app behind it that has order O1, which waits."""
+    """Return the operations of the document for schemathesis, with an app that has order O1."""
     app = Installation().app()
 
-    async def furnish() -> dict[str, Any]:
+    async def prepare() -> dict[str, Any]:
         async with calling(app) as client:
             await placed(client)
-            return operation_by_operation((await client.get("/openapi.json")).json())
+            return without_security((await client.get("/openapi.json")).json())
 
-    schema = schemathesis.openapi.from_dict(asyncio.run(furnish()))
+    schema = schemathesis.openapi.from_dict(asyncio.run(prepare()))
     schema.app = app
     return {result.ok().label: result.ok() for result in schema.get_all_operations()}
 
 
-def operation_by_operation(document: dict[str, Any]) -> dict[str, Any]:
-    """The document without its security: who calls is promised elsewhere, and here every call gets to the point."""
+def without_security(document: dict[str, Any]) -> dict[str, Any]:
+    """Remove the security from the document. Authentication is tested elsewhere."""
     for operation in operations(document).values():
         operation.pop("security", None)
     document.pop("security")
@@ -160,7 +160,7 @@ OPERATIONS = [
 
 
 def bounded(examples: int) -> settings:
-    """So many examples, the same ones every time."""
+    """Return settings for a fixed set of this many examples."""
     return settings(
         max_examples=examples,
         derandomize=True,
@@ -172,25 +172,25 @@ def bounded(examples: int) -> settings:
 
 
 @pytest.mark.parametrize("label", OPERATIONS)
-def test_whatever_is_asked_the_answer_is_as_documented(api: Any, label: str) -> None:
+def test_every_response_is_as_documented(api: Any, label: str) -> None:
     @bounded(20)
-    @given(case=api[label].as_strategy(), there=booleans())
-    def ask(case: schemathesis.Case, there: bool) -> None:
-        if there and case.method != "GET" and "order_id" in case.path_parameters:
+    @given(case=api[label].as_strategy(), existing=booleans())
+    def request(case: schemathesis.Case, existing: bool) -> None:
+        if existing and case.method != "GET" and "order_id" in case.path_parameters:
             case.path_parameters["order_id"] = "O1"
         response = case.call(headers={"X-Actor": BOSS})
         case.validate_response(response, checks=PROMISES)
 
-    ask()
+    request()
 
 
-def test_nothing_that_the_document_forbids_is_accepted(api: Any) -> None:
-    wrong = api["POST /v1/orders"].as_strategy(generation_mode=schemathesis.GenerationMode.NEGATIVE)
+def test_requests_that_the_document_forbids_are_refused(api: Any) -> None:
+    invalid = api["POST /v1/orders"].as_strategy(generation_mode=schemathesis.GenerationMode.NEGATIVE)
 
     @bounded(12)
-    @given(case=wrong)
-    def ask(case: schemathesis.Case) -> None:
+    @given(case=invalid)
+    def request(case: schemathesis.Case) -> None:
         response = case.call(headers={"X-Actor": BOSS})
         case.validate_response(response, checks=PROMISES)
 
-    ask()
+    request()

@@ -1,4 +1,4 @@
-"""The operations door of a process: what it answers, and what it does without its port or its extra."""
+"""The operations server of a process."""
 
 import logging
 import socket
@@ -18,16 +18,16 @@ from tests.support.servers import free_port
 
 @pytest.fixture
 async def container() -> AsyncIterator[Any]:
-    """On memory, open, with a port for its door."""
+    """Yield an open container with storage in memory and an operations port."""
     container = container_for(Settings(database_url="memory://", ops_port=free_port()))
     async with opened(container):
         yield container
 
 
-async def test_it_says_whether_the_process_lives_and_is_ready_and_what_it_counted(container: Any) -> None:
-    door = f"http://127.0.0.1:{container.settings().ops_port}"
+async def test_the_server_has_liveness_readiness_and_metrics(container: Any) -> None:
+    url = f"http://127.0.0.1:{container.settings().ops_port}"
 
-    async with ops_server(container), httpx.AsyncClient(base_url=door) as client:
+    async with ops_server(container), httpx.AsyncClient(base_url=url) as client:
         answers = {path: await client.get(path) for path in ("/livez", "/readyz", "/metrics")}
 
     assert {path: answer.status_code for path, answer in answers.items()} == dict.fromkeys(answers, 200)
@@ -35,16 +35,16 @@ async def test_it_says_whether_the_process_lives_and_is_ready_and_what_it_counte
     assert "orderflow_db_up 1.0" in answers["/metrics"].text
 
 
-async def test_it_knows_nothing_of_anybodys_orders(container: Any) -> None:
-    door = f"http://127.0.0.1:{container.settings().ops_port}"
+async def test_the_server_has_no_orders(container: Any) -> None:
+    url = f"http://127.0.0.1:{container.settings().ops_port}"
 
-    async with ops_server(container), httpx.AsyncClient(base_url=door) as client:
+    async with ops_server(container), httpx.AsyncClient(base_url=url) as client:
         answers = [(await client.get(path)).status_code for path in ("/v1/orders", "/openapi.json", "/docs")]
 
     assert answers == [404, 404, 404]
 
 
-async def test_it_is_closed_when_the_process_has_nothing_left_to_do(container: Any) -> None:
+async def test_the_server_is_closed_at_the_end(container: Any) -> None:
     async with ops_server(container):
         pass
 
@@ -53,27 +53,27 @@ async def test_it_is_closed_when_the_process_has_nothing_left_to_do(container: A
             await client.get(f"http://127.0.0.1:{container.settings().ops_port}/livez")
 
 
-async def test_a_port_that_is_taken_is_named_with_its_setting(container: Any) -> None:
-    reached = []
-    taken = socket.create_server(("127.0.0.1", container.settings().ops_port))
-    with taken, pytest.raises(NotConfigured, match="ORDERFLOW_OPS_PORT"):
+async def test_the_error_of_an_occupied_port_names_the_setting(container: Any) -> None:
+    entered = []
+    occupied = socket.create_server(("127.0.0.1", container.settings().ops_port))
+    with occupied, pytest.raises(NotConfigured, match="ORDERFLOW_OPS_PORT"):
         async with ops_server(container):
-            reached.append("open")
+            entered.append("open")
 
-    assert reached == []
+    assert entered == []
 
 
-async def test_without_the_extra_a_process_works_without_a_door_and_says_so(
+async def test_without_the_extra_a_process_runs_without_the_server_and_logs_a_warning(
     container: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def missing(module: str) -> Any:
-        raise NotConfigured("the HTTP door needs litestar", "pip install 'orderflow-service[http]'")
+        raise NotConfigured("the HTTP API needs litestar", "pip install 'orderflow-service[http]'")
 
     monkeypatch.setattr(http, "_with_extra", missing)
 
     with caplog.at_level(logging.WARNING):
         async with ops_server(container):
-            worked = True
+            entered = True
 
-    assert worked
+    assert entered
     assert "pip install 'orderflow-service[http]'" in caplog.text

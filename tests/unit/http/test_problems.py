@@ -1,4 +1,4 @@
-"""Every refusal is a problem document that says what was wrong, where, and what would be right."""
+"""Every error response is a problem document with the problem, its location, and what is allowed."""
 
 import json
 import pkgutil
@@ -12,7 +12,7 @@ from httpx import AsyncClient, Response
 from orderflow.adapters.memory import MemoryStorage
 from orderflow.adapters.telemetry.logs.formatter import where
 from orderflow.domain.errors import CorruptHistory, OrderFlowError, StorageUnavailable, UndecodableEvent
-from orderflow.entrypoints.http.errors import STATUS, TITLES, status_of
+from orderflow.entrypoints.http.errors import STATUS, status_of, title_of
 
 from tests.support.door import BOSS, CUSTOMER, RESTAURANT, Installation, an_order, calling, placed
 
@@ -25,12 +25,12 @@ def every_error(root: type[OrderFlowError] = OrderFlowError) -> list[type[OrderF
 
 
 def problem(answer: Response, status: int, code: str) -> dict[str, Any]:
-    """The document, after all that holds for every problem was checked."""
+    """Return the problem document of ``answer`` after checking what all of them have in common."""
     assert answer.headers["content-type"] == "application/problem+json"
     document: dict[str, Any] = answer.json()
     assert (answer.status_code, document["status"], document["code"]) == (status, status, code), document
     assert document["type"] == f"urn:orderflow:problem:{code}"
-    assert document["title"] == TITLES[status]
+    assert document["title"] == title_of(status)
     assert document["detail"]
     assert document["instance"].startswith("/")
     return document
@@ -45,12 +45,15 @@ def test_every_error_of_the_tree_has_a_status_through_the_table() -> None:
     assert missing == []
 
 
-def test_an_event_that_cannot_be_read_is_our_fault_and_not_the_callers() -> None:
+def test_an_undecodable_event_is_a_server_error() -> None:
     assert status_of(UndecodableEvent) == 500
 
 
-def test_every_status_of_the_table_has_a_title() -> None:
-    assert set(STATUS.values()) <= set(TITLES)
+@pytest.mark.parametrize(
+    ("status", "title"), [(404, "Not Found"), (413, "Content Too Large"), (422, "Unprocessable Content")]
+)
+def test_the_title_is_the_reason_phrase_of_rfc_9110(status: int, title: str) -> None:
+    assert title_of(status) == title
 
 
 LINE = {"foodId": "F1", "foodName": "Pizza", "price": 12.5, "quantity": 2}
@@ -85,22 +88,20 @@ LINE = {"foodId": "F1", "foodName": "Pizza", "price": 12.5, "quantity": 2}
         ([], ""),
     ],
 )
-async def test_a_body_that_is_not_understood_is_answered_with_a_pointer(
-    boss: AsyncClient, body: object, pointer: str
-) -> None:
+async def test_the_error_of_an_invalid_body_has_a_pointer(boss: AsyncClient, body: object, pointer: str) -> None:
     answer = await boss.post("/v1/orders", json=body)
 
-    (fault,) = problem(answer, 400, "invalid_input")["errors"]
-    assert fault["pointer"] == pointer
-    assert fault["problem"]
-    assert fault["allowed"]
+    (error,) = problem(answer, 400, "invalid_input")["errors"]
+    assert error["pointer"] == pointer
+    assert error["problem"]
+    assert error["allowed"]
 
 
-async def test_a_misspelt_field_is_told_the_fields_that_there_are(boss: AsyncClient) -> None:
+async def test_the_error_of_an_unknown_field_lists_the_known_ones(boss: AsyncClient) -> None:
     answer = await boss.post("/v1/orders", json=an_order(orderDetails=[{**LINE, "qty": 2}]))
 
-    (fault,) = answer.json()["errors"]
-    assert fault["allowed"] == "the fields foodId, foodName, price, quantity, discount"
+    (error,) = answer.json()["errors"]
+    assert error["allowed"] == "the fields foodId, foodName, price, quantity, discount"
 
 
 @pytest.mark.parametrize(
@@ -114,26 +115,26 @@ async def test_a_misspelt_field_is_told_the_fields_that_there_are(boss: AsyncCli
         b"null",
     ],
 )
-async def test_what_is_no_json_object_is_refused(boss: AsyncClient, content: bytes) -> None:
+async def test_a_body_that_is_not_a_json_object_is_refused(boss: AsyncClient, content: bytes) -> None:
     answer = await boss.post("/v1/orders", content=content, headers={"Content-Type": "application/json"})
 
     problem(answer, 400, "invalid_input")
 
 
-async def test_a_missing_body_is_said_to_be_missing(boss: AsyncClient) -> None:
+async def test_a_missing_body_is_refused(boss: AsyncClient) -> None:
     answer = await boss.post("/v1/orders")
 
-    (fault,) = problem(answer, 400, "invalid_input")["errors"]
-    assert fault == {"pointer": "", "problem": "there is no body", "allowed": "a JSON object"}
+    (error,) = problem(answer, 400, "invalid_input")["errors"]
+    assert error == {"pointer": "", "problem": "there is no body", "allowed": "a JSON object"}
 
 
-async def test_a_long_value_is_not_sent_back_in_full(boss: AsyncClient) -> None:
+async def test_a_long_value_is_truncated(boss: AsyncClient) -> None:
     answer = await boss.post("/v1/orders", json=an_order(**{"x" * 100_000: 1}))
 
     assert len(answer.content) < 2_000
 
 
-async def test_an_order_that_refuses_says_why_and_what_would_help(boss: AsyncClient) -> None:
+async def test_a_refused_command_has_its_guard_and_what_would_fulfil_it(boss: AsyncClient) -> None:
     await placed(boss)
     await boss.patch("/v1/orders/O1/state", json={"state": "preparing"})
 
@@ -189,34 +190,34 @@ async def test_an_id_that_is_taken_by_another_order_is_a_conflict(boss: AsyncCli
     problem(answer, 409, "order_exists")
 
 
-async def test_who_may_not_order_for_somebody_else_is_told(boss: AsyncClient) -> None:
+async def test_an_order_for_another_customer_is_refused(boss: AsyncClient) -> None:
     answer = await boss.post("/v1/orders", json=an_order(userId="C2"), headers={"X-Actor": CUSTOMER})
 
     problem(answer, 403, "not_permitted")
 
 
-async def test_an_unknown_place_is_no_page_but_a_problem(boss: AsyncClient) -> None:
+async def test_an_unknown_path_is_a_problem_document(boss: AsyncClient) -> None:
     answers = [await boss.get(path) for path in ("/", "/nowhere", "/v1/orders/O1/nowhere", "/openapi.yaml")]
 
     for answer in answers:
         problem(answer, 404, "not_found")
 
 
-async def test_a_method_that_is_not_offered_is_told_those_that_are(boss: AsyncClient) -> None:
+async def test_the_error_of_a_method_lists_the_allowed_ones(boss: AsyncClient) -> None:
     answer = await boss.delete("/v1/orders")
 
-    problem(answer, 405, "method_not_allowed")
+    assert problem(answer, 405, "method_not_allowed")["detail"].startswith("DELETE is not allowed; allowed methods: ")
     assert {"GET", "POST"} <= set(answer.headers["allow"].split(", "))
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonp"])
-async def test_a_body_that_does_not_say_that_it_is_json_is_not_read(boss: AsyncClient, media_type: str) -> None:
+async def test_a_body_of_another_media_type_is_refused(boss: AsyncClient, media_type: str) -> None:
     answer = await boss.post("/v1/orders", content=json.dumps(an_order()), headers={"Content-Type": media_type})
 
     problem(answer, 415, "unsupported_media_type")
 
 
-async def test_the_charset_of_json_may_be_named(boss: AsyncClient) -> None:
+async def test_a_charset_parameter_is_accepted(boss: AsyncClient) -> None:
     headers = {"Content-Type": "application/json; charset=utf-8"}
 
     answer = await boss.post("/v1/orders", content=json.dumps(an_order()), headers=headers)
@@ -224,11 +225,11 @@ async def test_the_charset_of_json_may_be_named(boss: AsyncClient) -> None:
     assert answer.status_code == 201
 
 
-async def test_a_body_that_is_too_large_is_refused_by_its_length(installation: Installation) -> None:
+async def test_a_body_is_refused_by_its_content_length(installation: Installation) -> None:
     async with calling(installation.app(max_body_bytes=1000)) as client:
         answer = await client.post("/v1/orders", json=an_order(address={"street": "x" * 1000, "city": "y"}))
 
-    assert problem(answer, 413, "body_too_large")["detail"] == "a body has at most 1000 bytes"
+    assert problem(answer, 413, "body_too_large")["detail"] == "a body may have at most 1000 bytes"
 
 
 async def test_an_event_that_would_be_too_large_is_refused_with_its_size_and_the_limit() -> None:
@@ -242,7 +243,7 @@ async def test_an_event_that_would_be_too_large_is_refused_with_its_size_and_the
     assert await limited.storage.log.heads() == {}
 
 
-async def test_a_body_without_a_length_is_refused_when_it_becomes_too_large(installation: Installation) -> None:
+async def test_a_body_without_a_length_is_refused_at_the_limit(installation: Installation) -> None:
     async def endless() -> Any:
         for _ in range(100):
             yield b" " * 100
@@ -253,13 +254,13 @@ async def test_a_body_without_a_length_is_refused_when_it_becomes_too_large(inst
     problem(answer, 413, "body_too_large")
 
 
-async def test_storage_that_does_not_answer_may_be_asked_again_and_its_address_stays_with_us(
+async def test_unavailable_storage_is_503_without_its_address(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(*_: object) -> None:
+    async def unavailable(*_: object) -> None:
         raise StorageUnavailable("database", "connection to db.internal:5432 refused")
 
-    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderQueries.get", away)
+    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderQueries.get", unavailable)
     async with calling(installation.app()) as client:
         answer = await client.get("/v1/orders/O1")
 
@@ -275,7 +276,7 @@ async def test_storage_that_does_not_answer_may_be_asked_again_and_its_address_s
         (UndecodableEvent("data", "the secret is 42", "nothing"), "undecodable_event"),
     ],
 )
-async def test_a_fault_of_ours_tells_the_log_all_and_the_caller_only_where_to_look(
+async def test_the_details_of_a_server_error_are_only_logged(
     installation: Installation, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
 ) -> None:
     async def broken(*_: object) -> None:
@@ -291,7 +292,7 @@ async def test_a_fault_of_ours_tells_the_log_all_and_the_caller_only_where_to_lo
     assert [(log["correlation_id"], log["exc_info"]) for log in logs if log["log_level"] == "error"] == [("K1", error)]
 
 
-async def test_a_caller_who_hangs_up_in_the_middle_of_a_request_is_no_fault_of_ours(installation: Installation) -> None:
+async def test_a_client_that_disconnects_during_a_request_is_not_a_server_error(installation: Installation) -> None:
     failures: list[Exception] = []
     app = installation.app(failed=failures.append)
     headers = {"x-actor": BOSS, "content-type": "application/json", "content-length": "500"}
@@ -304,22 +305,22 @@ async def test_a_caller_who_hangs_up_in_the_middle_of_a_request_is_no_fault_of_o
         "raw_path": b"/v1/orders",
         "root_path": "",
         "query_string": b"",
-        "headers": [(name.encode(), said.encode()) for name, said in headers.items()],
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         "server": ("door", 80),
         "client": ("caller", 1),
     }
     parts = iter([{"type": "http.request", "body": b'{"userId"', "more_body": True}, {"type": "http.disconnect"}])
-    answered: list[Any] = []
+    sent: list[Any] = []
 
     async def receive() -> Any:
         return next(parts)
 
     async def send(message: Any) -> None:
-        answered.append(message)
+        sent.append(message)
 
     with structlog.testing.capture_logs() as logs:
         await app(scope, receive, send)
 
-    assert answered[0]["status"] == 400
+    assert sent[0]["status"] == 400
     assert failures == []
     assert [log for log in logs if log["log_level"] == "error"] == []

@@ -1,4 +1,4 @@
-"""Looking at one order, at many, and at what happened."""
+"""Orders, lists of orders and timelines are read over HTTP."""
 
 from typing import Any
 from urllib.parse import quote
@@ -9,7 +9,7 @@ from httpx import AsyncClient
 from tests.support.door import CUSTOMER, SHIPPER, Installation, placed
 
 
-async def the_ids(client: AsyncClient, query: str, **options: Any) -> list[str]:
+async def order_ids(client: AsyncClient, query: str, **options: Any) -> list[str]:
     answer = await client.get(f"/v1/orders?{query}", **options)
     assert answer.status_code == 200, answer.text
     return [order["orderId"] for order in answer.json()["orders"]]
@@ -17,7 +17,7 @@ async def the_ids(client: AsyncClient, query: str, **options: Any) -> list[str]:
 
 @pytest.fixture
 async def three(installation: Installation, boss: AsyncClient) -> AsyncClient:
-    """O1 to O3, a minute apart; O2 is another customer's and prepared by shipper S3, O3 is another restaurant's."""
+    """Return a client. O1 to O3 are a minute apart. O2 is of customer C2 and has shipper S3; O3 is of restaurant R8."""
     await placed(boss, "O1")
     installation.clock.forward(minutes=1)
     await placed(boss, "O2", userId="C2")
@@ -44,15 +44,15 @@ async def three(installation: Installation, boss: AsyncClient) -> AsyncClient:
         ("limit=1", ["O3"]),
     ],
 )
-async def test_orders_are_listed_newest_first_by_every_condition_given(
+async def test_orders_that_fulfil_all_conditions_are_listed_newest_first(
     three: AsyncClient, query: str, expected: list[str]
 ) -> None:
-    found = await the_ids(three, query)
+    found = await order_ids(three, query)
 
     assert found == expected
 
 
-async def test_pages_follow_each_other_without_loss(three: AsyncClient) -> None:
+async def test_pages_contain_every_order_once(three: AsyncClient) -> None:
     first = (await three.get("/v1/orders?limit=2")).json()
 
     second = (await three.get("/v1/orders", params={"limit": 2, "cursor": first["nextCursor"]})).json()
@@ -61,39 +61,39 @@ async def test_pages_follow_each_other_without_loss(three: AsyncClient) -> None:
     assert second["nextCursor"] is None
 
 
-async def test_everybody_but_an_admin_sees_only_their_own(three: AsyncClient) -> None:
-    found = await the_ids(three, "", headers={"X-Actor": SHIPPER})
+async def test_callers_other_than_admins_see_only_their_own_orders(three: AsyncClient) -> None:
+    found = await order_ids(three, "", headers={"X-Actor": SHIPPER})
 
     assert found == ["O2"]
 
 
-async def test_an_order_lists_what_its_reader_may_do_now(three: AsyncClient) -> None:
+async def test_an_order_lists_the_allowed_actions_of_its_reader(three: AsyncClient) -> None:
     answer = await three.get("/v1/orders/O1", headers={"X-Actor": CUSTOMER})
 
     assert answer.json()["allowedActions"] == [{"name": "cancelled", "needs": ["reason"]}]
 
 
-async def test_no_cache_may_answer_one_reader_for_another(three: AsyncClient) -> None:
+async def test_shared_caches_must_not_store_an_order(three: AsyncClient) -> None:
     answer = await three.get("/v1/orders/O1")
 
     assert answer.headers["vary"] == "Authorization, X-Actor"
     assert answer.headers["cache-control"] == "private, no-cache"
 
 
-async def test_the_timeline_tells_every_event_as_it_stands_on_the_topic(three: AsyncClient) -> None:
+async def test_the_timeline_has_every_event_as_published(three: AsyncClient) -> None:
     answer = await three.get("/v1/orders/O2/timeline", headers={"X-Actor": "customer:C2"})
 
-    told = answer.json()
-    assert told["orderId"] == "O2"
-    assert [(one["sequence"], one["event"]["type"]) for one in told["events"]] == [
+    body = answer.json()
+    assert body["orderId"] == "O2"
+    assert [(each["sequence"], each["event"]["type"]) for each in body["events"]] == [
         (1, "order.created"),
         (2, "order.shipper_assigned"),
         (3, "order.state_changed"),
     ]
-    assert set(told["events"][0]) == {"sequence", "bucket", "position", "correlationId", "event"}
+    assert set(body["events"][0]) == {"sequence", "bucket", "position", "correlationId", "event"}
 
 
-async def test_an_order_is_read_as_it_was(installation: Installation, three: AsyncClient) -> None:
+async def test_an_order_is_read_as_of_a_time(installation: Installation, three: AsyncClient) -> None:
     installation.clock.forward(minutes=1)
     await three.patch("/v1/orders/O3/state", json={"state": "preparing"})
 
@@ -128,7 +128,7 @@ async def test_before_its_creation_there_is_no_order(three: AsyncClient) -> None
         ("/v1/orders/O1/timeline?limit=1", "limit"),
     ],
 )
-async def test_a_parameter_that_is_not_understood_is_named(three: AsyncClient, path: str, parameter: str) -> None:
+async def test_an_invalid_parameter_is_named(three: AsyncClient, path: str, parameter: str) -> None:
     answer = await three.get(path)
 
     assert answer.status_code == 400

@@ -1,4 +1,4 @@
-"""An order's events as they happen."""
+"""The events of an order are streamed."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,93 +22,95 @@ def closing() -> asyncio.Event:
 
 
 @pytest.fixture
-async def told(installation: Installation, closing: asyncio.Event) -> AsyncIterator[AsyncIterator[bytes]]:
-    """The stream of O1 from its beginning."""
+async def events(installation: Installation, closing: asyncio.Event) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Yield the stream of O1 from its first event."""
     async with aclosing(OrderStream(installation.use_cases, closing)("O1", 0, Actor.parse(BOSS))) as following:
         yield following
 
 
-async def next_of(told: AsyncIterator[bytes]) -> dict[str, str]:
-    """The next message, by the names of its lines."""
+async def next_of(events: AsyncIterator[bytes]) -> dict[str, str]:
+    """Return the fields of the next message."""
     async with asyncio.timeout(DEADLINE):
-        message = await anext(told)
+        message = await anext(events)
     assert message.endswith(b"\n\n")
     return dict(line.split(": ", 1) for line in message.decode().splitlines() if line)
 
 
-async def rest_of(told: AsyncIterator[bytes]) -> list[bytes]:
+async def rest_of(events: AsyncIterator[bytes]) -> list[bytes]:
     async with asyncio.timeout(DEADLINE):
-        return [message async for message in told]
+        return [message async for message in events]
 
 
-async def test_what_happened_is_told_first_and_then_what_happens(boss: AsyncClient, told: AsyncIterator[bytes]) -> None:
+async def test_past_events_are_streamed_first_and_then_new_ones(
+    boss: AsyncClient, events: AsyncIterator[bytes]
+) -> None:
     await placed(boss)
-    past = await next_of(told)
+    past = await next_of(events)
 
     await boss.patch("/v1/orders/O1/state", json={"state": "preparing"})
-    present = await next_of(told)
+    present = await next_of(events)
 
     assert (past["id"], past["event"]) == ("1", "order.created")
     assert (present["id"], present["event"]) == ("2", "order.state_changed")
 
 
-async def test_a_message_carries_the_event_as_it_stands_on_the_topic(
-    installation: Installation, boss: AsyncClient, told: AsyncIterator[bytes]
+async def test_a_message_contains_the_event_as_published(
+    installation: Installation, boss: AsyncClient, events: AsyncIterator[bytes]
 ) -> None:
     await placed(boss)
 
-    message = await next_of(told)
+    message = await next_of(events)
 
     (record,) = await installation.storage.log.history("O1")
     assert message["data"].encode() == record.body
 
 
-async def test_the_stream_ends_with_the_order(boss: AsyncClient, told: AsyncIterator[bytes]) -> None:
+async def test_the_stream_ends_with_the_order(boss: AsyncClient, events: AsyncIterator[bytes]) -> None:
     await placed(boss)
-    await next_of(told)
+    await next_of(events)
 
     await boss.post("/v1/orders/O1/cancel", json={"reason": "too late"})
-    rest = await rest_of(told)
+    rest = await rest_of(events)
 
     assert [message.split(b"\n")[1] for message in rest] == [b"event: order.state_changed", b"event: order.cancelled"]
 
 
 async def test_the_stream_ends_when_the_server_closes(
-    boss: AsyncClient, told: AsyncIterator[bytes], closing: asyncio.Event
+    boss: AsyncClient, events: AsyncIterator[bytes], closing: asyncio.Event
 ) -> None:
     await placed(boss)
-    await next_of(told)
+    await next_of(events)
 
     closing.set()
-    rest = await rest_of(told)
+    rest = await rest_of(events)
 
     assert rest == []
 
 
-async def test_the_stream_ends_when_storage_fails_so_that_the_caller_asks_again(
-    boss: AsyncClient, told: AsyncIterator[bytes], monkeypatch: pytest.MonkeyPatch
+async def test_the_stream_ends_if_storage_fails(
+    boss: AsyncClient, events: AsyncIterator[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(*_: object) -> None:
+    async def unavailable(*_: object) -> None:
         raise StorageUnavailable("database", "gone")
 
     await placed(boss)
-    await next_of(told)
+    await next_of(events)
 
-    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderQueries.get", away)
-    rest = await rest_of(told)
+    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderQueries.get", unavailable)
+    rest = await rest_of(events)
 
     assert rest == []
 
 
-async def test_silence_is_broken_by_comments(
-    boss: AsyncClient, told: AsyncIterator[bytes], monkeypatch: pytest.MonkeyPatch
+async def test_comments_are_sent_while_there_are_no_events(
+    boss: AsyncClient, events: AsyncIterator[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "HEARTBEAT", 0.0)
     await placed(boss)
-    await next_of(told)
+    await next_of(events)
 
     async with asyncio.timeout(DEADLINE):
-        message = await anext(told)
+        message = await anext(events)
 
     assert message == b":\n\n"
 
@@ -119,7 +121,7 @@ async def delivered(client: AsyncClient) -> None:
         assert (await client.patch("/v1/orders/O1/state", json=body)).status_code == 200
 
 
-async def test_over_http_a_finished_order_is_told_whole(boss: AsyncClient) -> None:
+async def test_all_events_of_a_finished_order_are_streamed(boss: AsyncClient) -> None:
     await delivered(boss)
 
     answer = await boss.get("/v1/orders/O1/stream")
@@ -128,7 +130,7 @@ async def test_over_http_a_finished_order_is_told_whole(boss: AsyncClient) -> No
     assert [line for line in answer.text.splitlines() if line.startswith("id:")] == [f"id: {n}" for n in range(1, 8)]
 
 
-async def test_a_caller_goes_on_after_the_last_event_that_it_saw(boss: AsyncClient) -> None:
+async def test_a_stream_continues_after_the_last_event_id(boss: AsyncClient) -> None:
     await delivered(boss)
 
     answer = await boss.get("/v1/orders/O1/stream", headers={"Last-Event-ID": "5"})
@@ -136,7 +138,7 @@ async def test_a_caller_goes_on_after_the_last_event_that_it_saw(boss: AsyncClie
     assert [line for line in answer.text.splitlines() if line.startswith("id:")] == ["id: 6", "id: 7"]
 
 
-async def test_a_caller_that_saw_everything_is_told_not_to_ask_again(boss: AsyncClient) -> None:
+async def test_a_stream_without_further_events_is_204(boss: AsyncClient) -> None:
     await delivered(boss)
 
     answer = await boss.get("/v1/orders/O1/stream", headers={"Last-Event-ID": "7"})
@@ -145,7 +147,7 @@ async def test_a_caller_that_saw_everything_is_told_not_to_ask_again(boss: Async
 
 
 @pytest.mark.parametrize("seen", ["one", "-1", "1.5", "9" * 10])
-async def test_a_last_event_that_is_no_number_is_named(boss: AsyncClient, seen: str) -> None:
+async def test_an_invalid_last_event_id_is_named(boss: AsyncClient, seen: str) -> None:
     await placed(boss)
 
     answer = await boss.get("/v1/orders/O1/stream", headers={"Last-Event-ID": seen})

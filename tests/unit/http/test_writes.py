@@ -1,4 +1,4 @@
-"""Placing an order and moving it on."""
+"""Orders are created and changed over HTTP."""
 
 import json
 from decimal import Decimal
@@ -9,7 +9,7 @@ from orderflow.adapters.payment_gateway.sandbox import DECLINE, SUCCESS, TIME_OU
 from tests.support.door import CUSTOMER, RESTAURANT, SHIPPER, Installation, an_order, calling, placed
 
 
-async def test_a_placed_order_is_answered_whole_with_its_place_and_version(boss: AsyncClient) -> None:
+async def test_a_new_order_is_returned_with_its_location_and_version(boss: AsyncClient) -> None:
     body = an_order(
         orderId="O1",
         totalPrice=28,
@@ -52,7 +52,7 @@ async def test_a_placed_order_is_answered_whole_with_its_place_and_version(boss:
     }
 
 
-async def test_an_order_without_an_id_gets_one_and_its_location_leads_to_it(boss: AsyncClient) -> None:
+async def test_an_order_without_an_id_gets_one_and_is_found_at_its_location(boss: AsyncClient) -> None:
     answer = await boss.post("/v1/orders", json=an_order())
 
     found = await boss.get(answer.headers["location"])
@@ -60,14 +60,14 @@ async def test_an_order_without_an_id_gets_one_and_its_location_leads_to_it(boss
     assert found.json() == answer.json()
 
 
-async def test_an_order_that_names_no_currency_is_in_the_installations(installation: Installation) -> None:
+async def test_the_default_currency_is_that_of_the_installation(installation: Installation) -> None:
     async with calling(installation.app(currency="CHF")) as client:
         answer = await placed(client)
 
     assert answer.json()["currency"] == "CHF"
 
 
-async def test_amounts_are_kept_to_the_last_digit(boss: AsyncClient) -> None:
+async def test_amounts_are_exact(boss: AsyncClient) -> None:
     line = '{"foodId":"F1","foodName":"Gold","price":123456789012.3457,"quantity":1}'
     body = f'{{"orderId":"O1","userId":"C1","restaurantId":"R7","paymentMethod":"cash","orderDetails":[{line}]}}'
 
@@ -76,7 +76,7 @@ async def test_amounts_are_kept_to_the_last_digit(boss: AsyncClient) -> None:
     assert json.loads(answer.text, parse_float=Decimal)["totalPrice"] == Decimal("123456789012.3457")
 
 
-async def test_an_order_id_may_hold_slashes_and_percent_signs(boss: AsyncClient) -> None:
+async def test_an_order_id_may_contain_slashes_and_percent_signs(boss: AsyncClient) -> None:
     answer = await placed(boss, "2024/5%2F17?#")
 
     moved = await boss.patch(answer.headers["location"] + "/state", json={"state": "preparing"})
@@ -84,7 +84,7 @@ async def test_an_order_id_may_hold_slashes_and_percent_signs(boss: AsyncClient)
     assert (moved.json()["orderId"], moved.json()["state"]) == ("2024/5%2F17?#", "preparing")
 
 
-async def test_the_same_order_placed_again_is_answered_again_without_a_second_event(boss: AsyncClient) -> None:
+async def test_the_same_order_is_created_once(boss: AsyncClient) -> None:
     first = await placed(boss)
 
     again = await placed(boss)
@@ -92,26 +92,26 @@ async def test_the_same_order_placed_again_is_answered_again_without_a_second_ev
     assert (again.json(), again.headers["etag"]) == (first.json(), '"1"')
 
 
-async def test_an_order_goes_from_kitchen_to_door(installation: Installation) -> None:
+async def test_an_order_goes_through_all_states(installation: Installation) -> None:
     async with calling(installation.app()) as client:
         await placed(client)
 
-        async def take(actor: str, method: str, path: str, body: dict[str, object]) -> str:
+        async def move(actor: str, method: str, path: str, body: dict[str, object]) -> str:
             answer = await client.request(method, f"/v1/orders/O1/{path}", json=body, headers={"X-Actor": actor})
             assert answer.status_code == 200, answer.text
             return str(answer.json()["state"])
 
         states = [
-            await take(RESTAURANT, "PATCH", "state", {"state": "preparing"}),
-            await take(RESTAURANT, "PUT", "shipper", {"shipperId": "S3"}),
-            await take(SHIPPER, "PATCH", "state", {"state": "on_the_way"}),
-            await take(SHIPPER, "PATCH", "state", {"state": "delivered"}),
+            await move(RESTAURANT, "PATCH", "state", {"state": "preparing"}),
+            await move(RESTAURANT, "PUT", "shipper", {"shipperId": "S3"}),
+            await move(SHIPPER, "PATCH", "state", {"state": "on_the_way"}),
+            await move(SHIPPER, "PATCH", "state", {"state": "delivered"}),
         ]
 
     assert states == ["preparing", "preparing", "on_the_way", "delivered"]
 
 
-async def test_a_shipper_may_be_given_with_the_state(boss: AsyncClient) -> None:
+async def test_a_shipper_may_be_assigned_with_the_state(boss: AsyncClient) -> None:
     await placed(boss)
     await boss.patch("/v1/orders/O1/state", json={"state": "preparing"})
 
@@ -133,7 +133,7 @@ async def test_an_order_is_cancelled_with_a_reason(boss: AsyncClient) -> None:
     )
 
 
-async def test_cancelling_is_also_a_change_of_state(boss: AsyncClient) -> None:
+async def test_an_order_is_cancelled_by_a_change_of_state(boss: AsyncClient) -> None:
     await placed(boss)
 
     answer = await boss.patch("/v1/orders/O1/state", json={"state": "cancel", "reason": "too late"})
@@ -150,7 +150,7 @@ async def test_a_card_is_charged(installation: Installation, boss: AsyncClient) 
     assert [str(amount) for amount in installation.gateway.moved.values()] == ["25.0 USD", "25.0 USD"]
 
 
-async def test_a_declined_card_is_an_answer_and_no_error(boss: AsyncClient) -> None:
+async def test_a_declined_card_is_a_result_and_not_an_error(boss: AsyncClient) -> None:
     await placed(boss, paymentMethod="credit_card", cardToken=DECLINE)
 
     answer = await boss.post("/v1/orders/O1/payment", json={})
@@ -158,7 +158,7 @@ async def test_a_declined_card_is_an_answer_and_no_error(boss: AsyncClient) -> N
     assert (answer.status_code, answer.json()["paymentStatus"]) == (200, "failed")
 
 
-async def test_cash_is_noted_as_received(boss: AsyncClient) -> None:
+async def test_cash_is_recorded_as_received(boss: AsyncClient) -> None:
     await placed(boss)
 
     answer = await boss.post("/v1/orders/O1/payment", json={"paid": True})
@@ -166,7 +166,7 @@ async def test_cash_is_noted_as_received(boss: AsyncClient) -> None:
     assert answer.json()["paymentStatus"] == "paid"
 
 
-async def test_a_gateway_that_does_not_answer_is_no_fault_of_the_caller(boss: AsyncClient) -> None:
+async def test_an_unavailable_gateway_is_503(boss: AsyncClient) -> None:
     await placed(boss, paymentMethod="credit_card", cardToken=TIME_OUT)
 
     answer = await boss.post("/v1/orders/O1/payment", json={})
