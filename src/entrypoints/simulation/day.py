@@ -1,6 +1,6 @@
 """One day in the terms of the Meal Delivery Routing Problem: places in metres, times in minutes since midnight.
 
-The rows are also the schema of a day's files: fields stand in the order of the columns, ``name`` is a column's name
+The rows are also the schema of a day's files: fields have the order of the columns, ``name`` is a column's name
 where it differs, and a type's description is what a refused cell is answered with.
 """
 

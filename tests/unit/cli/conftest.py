@@ -25,7 +25,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def small_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a made-up day of ten orders."""
+    """The folder of a generated day of ten orders."""
     folder = tmp_path_factory.mktemp("days") / "small"
     assert CommandLine("memory://")("simulate", "generate", folder, "--orders", "10", "--seed", "5").code == 0
     return folder

@@ -78,7 +78,7 @@ def test_the_nearest_courier_is_assigned():
 
 
 def test_of_two_equally_near_couriers_the_least_id_is_assigned():
-    small_day = day(order(), courier("c2", at=(0, 300)), courier("c1", at=(300, 0)))
+    small_day = day(order(), courier("c2", at=(0, 300)), courier("c1", on=60, at=(300, 0)))
 
     steps = plan_day(small_day)
 
