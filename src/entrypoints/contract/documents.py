@@ -6,9 +6,8 @@ from msgspec.json import Encoder
 from msgspec.json import format as formatted
 
 from ...adapters.wire.contract.asyncapi import Topic, asyncapi
-from ..container import CONSUMERS
 from ..http.openapi_document import document
-from ..settings import Settings
+from ..settings import CONSUMERS, Settings
 
 _HOUR_MS = 3_600_000
 _encoder = Encoder(decimal_format="number")
