@@ -11,7 +11,6 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
-from ...application.request_context import checked_correlation_id
 from ...domain.errors import (
     CommandRefused,
     Conflict,
@@ -80,7 +79,12 @@ COMMANDS = {
 
 logger = logging.getLogger("orderflow")
 
-app = App(name="orderflow", help="Event-driven order flow for food delivery.", version_flags=["--version"])
+app = App(
+    name="orderflow",
+    help="Event-driven order flow for food delivery.",
+    help_format="plaintext",  # importing a renderer of Markdown takes longer than all the rest
+    version_flags=["--version"],
+)
 for name, commands in COMMANDS.items():
     group = Group.create_ordered(name)
     for path, (command, summary) in commands.items():
@@ -105,11 +109,14 @@ def launch(
     ] = "",
 ) -> int | None:
     """Event-driven order flow for food delivery."""
-    from ..logging_setup import configure_logs
-    from ..settings import load_settings
-    from .session import begin
+    from ...application.request_context import checked_correlation_id
+    from .session import begin, without_integrations
 
-    loaded = load_settings(settings)
+    with without_integrations():
+        from ..logging_setup import configure_logs
+        from ..settings import load_settings
+
+        loaded = load_settings(settings)
     configure_logs(loaded)
     begin(loaded, json=json, correlation_id=checked_correlation_id(correlation_id) if correlation_id else "")
     if tokens[:1] and tokens[0] in app and app[tokens[0]].default_command is not None:

@@ -3,12 +3,11 @@
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from attrs import fields
 from cyclopts import App, Parameter
 
-from ...application.check.compare_order import OrderComparison
 from ...application.orders.order_view import view
 from ...application.orders.queries import DEFAULT_PAGE, OrderQuery
 from ...domain.actor import Actor
@@ -16,8 +15,10 @@ from ...domain.errors import InvalidInput
 from ...domain.history import OrderFacts
 from ...domain.lifecycle import OrderState
 from ...domain.order import Order
-from . import trace_order
 from .session import InputFile, plain, rows, session
+
+if TYPE_CHECKING:
+    from ...application.check.compare_order import OrderComparison
 
 app = App(name="orders")
 
@@ -196,6 +197,8 @@ async def trace(order_id: str, /, *, as_: As = OPERATOR) -> None:
     '<' marks an upper bound: a cursor shows only that it has passed the event since. The steps are timed by the clocks
     of different machines.
     """
+    from . import trace_order
+
     await trace_order.trace(order_id, Actor.parse(as_))
 
 

@@ -1,11 +1,12 @@
 """What every command shares: its settings, the container, and how it prints its result."""
 
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import Enum
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 InputFile = Annotated[Path, Parameter(allow_leading_hyphen=True)]
 """A file, or '-' for standard input, which would be taken for an option otherwise."""
 
-_UNUSED_INTEGRATIONS = ("fast_depends", "fastapi", "pydantic", "pydantic_settings", "starlette", "werkzeug", "yaml")
-"""Packages that dependency_injector imports if they are installed, for features that orderflow does not use."""
+_INTEGRATIONS = {"click", "fast_depends", "fastapi", "pydantic", "pydantic_settings", "starlette", "werkzeug", "yaml"}
 
 
 @frozen
@@ -78,9 +78,9 @@ class Session:
     @asynccontextmanager
     async def flow(self) -> AsyncIterator["OrderFlow"]:
         """Open the embedded API on these settings."""
-        from ..embedded import OrderFlow
-
         async with self.opened() as container:
+            from ..embedded import OrderFlow
+
             yield OrderFlow(container)
 
 
@@ -98,19 +98,29 @@ def begin(settings: "Settings", *, json: bool, correlation_id: str) -> None:
 
 
 def build_container(settings: "Settings", **overrides: Any) -> Any:
-    """Build the container of ``settings``, as ``container_for`` does; nothing is opened.
-
-    It is imported without dependency_injector's optional integrations: they cost half a second of processor time in
-    an environment in which a web framework is installed.
-    """
-    hidden = [name for name in _UNUSED_INTEGRATIONS if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes an import raise ImportError
-    try:
+    """Build the container of ``settings``, as ``container_for`` does; nothing is opened."""
+    with without_integrations():
         from ..container import container_for
-    finally:
-        for name in hidden:
-            del sys.modules[name]
     return container_for(settings, **overrides)
+
+
+@contextmanager
+def without_integrations() -> Iterator[None]:
+    """Import dependency_injector and typed_settings without their optional integrations.
+
+    orderflow uses none of them, and they cost a second of processor time if a web framework is installed.
+    """
+    sys.meta_path.insert(0, finder := _RefuseIntegrations())
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _RefuseIntegrations(MetaPathFinder):
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        if fullname in _INTEGRATIONS:
+            raise ModuleNotFoundError(f"{fullname} is not imported here", name=fullname)
 
 
 def encode(data: object) -> str:
