@@ -1,51 +1,50 @@
 """Event-driven order flow for food delivery: the public names of the package.
 
-What is heavy (``OrderFlow``, ``Settings``, ``load_settings``) is loaded when it is first asked for, so that whoever
-needs a domain class alone pays for nothing else.
+Each name's module is imported when the name is first used, so that a command or an application imports only what it
+needs.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .application.event_log.records import Delivery
-from .application.orders.queries import OrderPage, OrderQuery
-from .domain.actor import Actor, Role
-from .domain.errors import (
-    CommandRefused,
-    ConcurrentChange,
-    Conflict,
-    EventTooLarge,
-    GuardFailed,
-    IllegalTransition,
-    InvalidInput,
-    NotConfigured,
-    NotFound,
-    NotPermitted,
-    OrderExists,
-    OrderFlowError,
-    OrderNotFound,
-    StorageUnavailable,
-    TransientFailure,
-    Unavailable,
-    VersionMismatch,
-)
-from .domain.events import (
-    OrderCancelled,
-    OrderCreated,
-    OrderDelivered,
-    OrderEvent,
-    OrderLine,
-    PaymentProcessed,
-    ShipperAssigned,
-    StateChanged,
-)
-from .domain.history import OrderFacts
-from .domain.lifecycle import OrderState
-from .domain.money import Money
-from .domain.order import Address, Order
-from .domain.payment import Payment, PaymentMethod, PaymentStatus
-
 if TYPE_CHECKING:
+    from .application.event_log.records import Delivery
+    from .application.orders.queries import OrderPage, OrderQuery
+    from .domain.actor import Actor, Role
+    from .domain.errors import (
+        CommandRefused,
+        ConcurrentChange,
+        Conflict,
+        EventTooLarge,
+        GuardFailed,
+        IllegalTransition,
+        InvalidInput,
+        NotConfigured,
+        NotFound,
+        NotPermitted,
+        OrderExists,
+        OrderFlowError,
+        OrderNotFound,
+        StorageUnavailable,
+        TransientFailure,
+        Unavailable,
+        VersionMismatch,
+    )
+    from .domain.events import (
+        OrderCancelled,
+        OrderCreated,
+        OrderDelivered,
+        OrderEvent,
+        OrderLine,
+        PaymentProcessed,
+        ShipperAssigned,
+        StateChanged,
+    )
+    from .domain.history import OrderFacts
+    from .domain.lifecycle import OrderState
+    from .domain.money import Money
+    from .domain.order import Address, Order
+    from .domain.payment import Payment, PaymentMethod, PaymentStatus
     from .entrypoints.embedded import OrderFlow
     from .entrypoints.settings import Settings, load_settings
 
@@ -96,25 +95,63 @@ __all__ = [
     "load_settings",
 ]
 
-_LOADED_WHEN_ASKED = {
-    "OrderFlow": ".entrypoints.embedded",
-    "Settings": ".entrypoints.settings",
-    "load_settings": ".entrypoints.settings",
+_MODULES = {
+    ".application.event_log.records": ("Delivery",),
+    ".application.orders.queries": ("OrderPage", "OrderQuery"),
+    ".domain.actor": ("Actor", "Role"),
+    ".domain.errors": (
+        "CommandRefused",
+        "ConcurrentChange",
+        "Conflict",
+        "EventTooLarge",
+        "GuardFailed",
+        "IllegalTransition",
+        "InvalidInput",
+        "NotConfigured",
+        "NotFound",
+        "NotPermitted",
+        "OrderExists",
+        "OrderFlowError",
+        "OrderNotFound",
+        "StorageUnavailable",
+        "TransientFailure",
+        "Unavailable",
+        "VersionMismatch",
+    ),
+    ".domain.events": (
+        "OrderCancelled",
+        "OrderCreated",
+        "OrderDelivered",
+        "OrderEvent",
+        "OrderLine",
+        "PaymentProcessed",
+        "ShipperAssigned",
+        "StateChanged",
+    ),
+    ".domain.history": ("OrderFacts",),
+    ".domain.lifecycle": ("OrderState",),
+    ".domain.money": ("Money",),
+    ".domain.order": ("Address", "Order"),
+    ".domain.payment": ("Payment", "PaymentMethod", "PaymentStatus"),
+    ".entrypoints.embedded": ("OrderFlow",),
+    ".entrypoints.settings": ("Settings", "load_settings"),
 }
+"""The public names by the module that defines them."""
 
-if not TYPE_CHECKING:  # for a type checker the names above are all there are
+if not TYPE_CHECKING:  # a type checker reads the imports above
 
     def __getattr__(name: str) -> object:
         if name == "__version__":
             from importlib.metadata import version
 
-            found = version("orderflow-service")
-        elif name in _LOADED_WHEN_ASKED:
-            found = getattr(import_module(_LOADED_WHEN_ASKED[name], __name__), name)
+            value = version("orderflow-service")
         else:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        globals()[name] = found
-        return found
+            module = next((module for module, names in _MODULES.items() if name in names), None)
+            if module is None:
+                raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            value = getattr(import_module(module, __name__), name)
+        globals()[name] = value
+        return value
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})

@@ -51,15 +51,12 @@ from ..application.replay.rebuild_analytics import RebuildAnalytics
 from ..application.rollout.pause_consumer import PauseConsumer, ResumeConsumer
 from ..application.rollout.rollout import RolloutHistory
 from ..application.rollout.set_publishing_share import SetPublishingShare
-from .settings import Settings
+from .settings import CONSUMERS, Settings
 from .wiring import commit_notifications as bells
 from .wiring import kafka as of_topic
 from .wiring import mail as of_mail
 from .wiring import storage_and_consumers as build
 from .wiring import telemetry as traces
-
-CONSUMERS = ("notifications", "analytics", "inventory")
-"""The consumers that ship, by name."""
 
 
 def _where_kafka_is(profile: providers.Provider[str], provider: providers.Provider[Any]) -> providers.Provider[Any]:

@@ -30,10 +30,10 @@ from ..domain.money import Money
 from ..domain.order import Address, Order
 from ..domain.payment import PaymentMethod
 from ..domain.text import identifier
-from .container import CONSUMERS, container_for
+from .container import container_for
 from .process_registration import ProcessRegistration
 from .processes import consumer_loop
-from .settings import Settings, load_settings
+from .settings import CONSUMERS, Settings, load_settings
 from .wiring.lifespan import hear, opened
 
 SYSTEM = Actor.parse("admin:embedded")

@@ -12,9 +12,8 @@ from ..application.consuming.run_consumer import FROM_LOG, FROM_TOPIC, RunConsum
 from ..application.relay.run_relay import RunRelay
 from ..application.rollout.cached_rollout import LOOK_AGAIN_SECONDS
 from ..domain.errors import InvalidInput, NotConfigured, Unavailable
-from .container import CONSUMERS
 from .ops_server import checks, ops_server
-from .settings import Settings
+from .settings import CONSUMERS, Settings
 from .wiring.lifespan import hear, opened
 
 HOUSEKEEPING_SECONDS = 5.0

@@ -25,6 +25,9 @@ from ..application.event_log.records import EVENT_LIMIT
 from ..application.relay.publish_pending import BATCH
 from ..domain.errors import InvalidInput
 
+CONSUMERS = ("notifications", "analytics", "inventory")
+"""The names of the built-in consumers."""
+
 PREFIX = "ORDERFLOW_"
 SECTION = "orderflow"
 FILE_VARIABLE = f"{PREFIX}SETTINGS"

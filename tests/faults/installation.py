@@ -19,8 +19,8 @@ from orderflow.application.orders.use_cases import UseCases
 from orderflow.application.recovery.restore_guard import RestoreGuard
 from orderflow.application.relay.run_relay import RunRelay
 from orderflow.domain.errors import Unavailable
-from orderflow.entrypoints.container import CONSUMERS, container_for
-from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.container import container_for
+from orderflow.entrypoints.settings import CONSUMERS, Settings
 
 from tests.support.shop import HandClock
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from orderflow.entrypoints.cli.lag import caught_up
-from orderflow.entrypoints.container import CONSUMERS, container_for
+from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.processes import run_parts
-from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.settings import CONSUMERS, Settings
 from orderflow.entrypoints.simulation.clock import VirtualClock
 from orderflow.entrypoints.simulation.generate_day import generate_day
 from orderflow.entrypoints.simulation.run_day import InProcessOrderClient, RunDay, VirtualPace

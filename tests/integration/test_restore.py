@@ -8,8 +8,7 @@ import pytest
 from attrs import evolve
 from orderflow.application.event_log.records import bucket_of
 from orderflow.application.recovery.epochs import Epochs
-from orderflow.entrypoints.container import CONSUMERS
-from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.settings import CONSUMERS, Settings
 
 from tests.contracts.orders import assigned, in_bucket, placed
 from tests.integration.kafka.conftest import KnownProcess, on_topic

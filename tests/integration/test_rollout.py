@@ -13,9 +13,9 @@ from attrs import define, field
 from orderflow.adapters.kafka import KafkaSettings
 from orderflow.application.health.lag import ReaderLag
 from orderflow.application.rollout.rollout import buckets_of
-from orderflow.entrypoints.container import CONSUMERS, container_for
+from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.processes import run_parts
-from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.settings import CONSUMERS, Settings
 from orderflow.entrypoints.simulation.clock import VirtualClock
 from orderflow.entrypoints.simulation.generate_day import generate_day
 from orderflow.entrypoints.simulation.run_day import InProcessOrderClient, RunDay, VirtualPace

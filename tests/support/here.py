@@ -9,9 +9,9 @@ import pytest
 from attrs import frozen
 from orderflow.adapters.kafka import KafkaSettings
 from orderflow.domain.errors import LogBehindTopic
-from orderflow.entrypoints.container import CONSUMERS, container_for
+from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.processes import run_parts
-from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.settings import CONSUMERS, Settings
 from orderflow.entrypoints.wiring.lifespan import opened
 
 from tests.support.commands import CommandLine

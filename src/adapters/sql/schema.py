@@ -2,19 +2,22 @@
 
 import logging
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...domain.errors import NotConfigured
 from .database import POSTGRESQL, Database
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_VERSION_TABLE = "alembic_version"
+"""The table in which alembic records the version."""
 _MIGRATION_LOCK = 0x6F72646572666C77
 """PostgreSQL's advisory lock that one migrating process holds ("orderflw")."""
 _WAIT_FOR_OTHER_MIGRATION = "10min"
@@ -24,10 +27,9 @@ logger = logging.getLogger("orderflow.schema")
 
 def newest() -> str:
     """The newest version that this orderflow knows."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    if head is None:
+    if not known():
         raise NotConfigured("this installation has no migrations", "install orderflow anew")
-    return head
+    return known()[-1]
 
 
 async def current(url: str, *, pooled: bool = False) -> str | None:
@@ -79,9 +81,13 @@ def _of_later(at: str) -> bool:
     return True
 
 
+@cache
 def known() -> Sequence[str]:
-    """All versions that this orderflow knows, the oldest first."""
-    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
+    """Return all versions that this orderflow knows, the oldest first.
+
+    They are read from the files' names, which begin with the version, so that only ``upgrade`` needs alembic.
+    """
+    return tuple(sorted(file.name.partition("_")[0] for file in (_MIGRATIONS / "versions").glob("[0-9]*_*.py")))
 
 
 async def current_of(database: Database) -> str | None:
@@ -92,21 +98,31 @@ async def current_of(database: Database) -> str | None:
 
 async def current_on(connection: AsyncConnection) -> str | None:
     """As :func:`current`, of the database of ``connection``."""
-    return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+    return await connection.run_sync(_current)
+
+
+def _current(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(_VERSION_TABLE):
+        return None
+    version: str | None = connection.scalar(text(f"SELECT version_num FROM {_VERSION_TABLE}"))
+    return version
 
 
 def _upgrade(connection: Connection, to: str) -> str:
-    migrations = MigrationContext.configure(connection)
-    at = migrations.get_current_revision()
+    from alembic import command
+
+    at = _current(connection)
     if at is not None and _of_later(at):
         return at
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, to)
-    return migrations.get_current_revision() or ""
+    return _current(connection) or ""
 
 
-def _config() -> Config:
+def _config() -> "Config":
+    from alembic.config import Config
+
     config = Config()
     # A percent sign is the beginning of an interpolation to alembic.
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))

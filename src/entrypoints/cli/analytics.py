@@ -1,20 +1,20 @@
-"""``orderflow analytics``: what the analytics consumer has counted."""
+"""``orderflow analytics``: the figures of the analytics consumer."""
 
 from datetime import UTC, datetime, timedelta
 
 from cyclopts import App
 
-from .orders import time
+from .orders import parse_time
 from .session import rows, session
 
-app = App(name="analytics", help="Orders and revenue, states, cancellations and delivery times.")
+app = App(name="analytics")
 
 
 @app.command
 async def minutes(*, start: str | None = None, end: str | None = None) -> None:
-    """Orders and revenue per minute, by currency; by default the last hour. Times are RFC 3339."""
-    until = time(end, "end") or datetime.now(UTC)
-    since = time(start, "start") or until - timedelta(hours=1)
+    """Show orders and revenue per minute, by currency; by default of the last hour. Times are RFC 3339."""
+    until = parse_time(end, "end") or datetime.now(UTC)
+    since = parse_time(start, "start") or until - timedelta(hours=1)
     async with session().opened() as container:
         found = await container.effects().analytics.per_minute(since, until)
     table = rows(
@@ -31,7 +31,7 @@ async def minutes(*, start: str | None = None, end: str | None = None) -> None:
 
 @app.command
 async def restaurants() -> None:
-    """Orders and revenue per restaurant, by currency."""
+    """Show orders and revenue per restaurant, by currency."""
     async with session().opened() as container:
         found = await container.effects().analytics.per_restaurant()
     table = rows(
@@ -48,7 +48,7 @@ async def restaurants() -> None:
 
 @app.command
 async def states() -> None:
-    """How many orders are in each state now, and how long they stay in it, in seconds."""
+    """Show how many orders are in each state now, and how long orders stay in it, in seconds."""
     async with session().opened() as container:
         counts = await container.effects().analytics.by_state()
         times = {t.state: t for t in await container.effects().analytics.time_in_states()}
@@ -66,7 +66,7 @@ async def states() -> None:
 
 @app.command
 async def cancellations() -> None:
-    """Cancelled orders by reason."""
+    """Show how many orders were cancelled, by reason."""
     async with session().opened() as container:
         found = await container.effects().analytics.cancellations()
     session().show(found, rows("reason", "orders", of=found.items()))
@@ -74,6 +74,6 @@ async def cancellations() -> None:
 
 @app.command
 async def deliveries() -> None:
-    """Percentiles of the whole minutes from creation to delivery."""
+    """Show percentiles of the minutes from creation to delivery."""
     async with session().opened() as container:
         session().show(await container.effects().analytics.delivery_times())

@@ -1,16 +1,19 @@
-"""TODO."""
+"""``orderflow check``: compares orders, log, topic and effects."""
 
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from ...application.check import CheckReport
 from .lag import caught_up, refuse_negative
 from .session import rows, session
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 
 async def check(*, wait: float = 0.0) -> int:
-    """Compare orders, log, topic and effects; print what was compared and every difference, exit 1 on any.
+    """Compare orders, log, topic and effects, and list every difference. Exits with 1 if there is any.
 
-    --wait SECONDS: first let relay and consumers catch up, at most so long.
+    --wait SECONDS first lets relay and consumers catch up, at most that long.
     """
     refuse_negative(wait)
     async with session().opened() as container:
@@ -19,20 +22,20 @@ async def check(*, wait: float = 0.0) -> int:
     session().show({"clean": report.clean, "report": report}, check_table(report))
     for comparison in report.comparisons:
         for difference in comparison.differences:
-            session().say(f"{comparison.name}: {difference.where}: {difference.problem}")
+            session().info(f"{comparison.name}: {difference.where}: {difference.problem}")
         if comparison.found > len(comparison.differences):
-            session().say(f"{comparison.name}: {comparison.found - len(comparison.differences)} more")
+            session().info(f"{comparison.name}: {comparison.found - len(comparison.differences)} more")
     for note in report.notes:
-        session().say(f"note: {note}")
-    session().say("clean" if report.clean else f"{report.found} differences")
+        session().info(f"note: {note}")
+    session().info("no differences" if report.clean else f"{report.found} differences")
     return 0 if report.clean else 1
 
 
-def check_table(report: CheckReport) -> Table:
-    """What was compared, with how many differences."""
+def check_table(report: CheckReport) -> "Table":
+    """Return a table of the comparisons, each with its number of differences."""
     return rows(
+        "comparison",
         "compared",
-        "how much",
         "differences",
         of=(
             (c.name, "skipped: " + c.skipped if c.skipped else f"{c.compared} {c.unit}", "" if c.skipped else c.found)

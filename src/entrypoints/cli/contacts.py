@@ -1,4 +1,4 @@
-"""``orderflow contacts``, ``tokens`` and ``stock``: what people tell the installation."""
+"""``orderflow contacts``: the addresses for notifications."""
 
 from cyclopts import App
 
@@ -6,29 +6,29 @@ from ...application.notifications.notification import Contact
 from ...domain.errors import NotFound
 from .session import rows, session
 
-contacts = App(name="contacts", help="How customers, restaurants and shippers are reached.")
+app = App(name="contacts")
 
 
-@contacts.command(name="set")
-async def set_contact(party: str, /, *, email: str | None = None) -> None:
-    """PARTY is ROLE:ID, such as customer:C1. Without any address, how to reach it is forgotten."""
+@app.command(name="set")
+async def set_(party: str, /, *, email: str | None = None) -> None:
+    """Set the email address of PARTY, which is ROLE:ID, such as customer:C1. Without --email the contact is deleted."""
     contact = Contact(party=party, email=email)
     async with session().opened() as container:
         await container.effects().contacts.set(contact)
     session().show(contact)
 
 
-@contacts.command(name="list")
-async def list_contacts() -> None:
-    """All contacts, by party."""
+@app.command(name="list")
+async def list_() -> None:
+    """List all contacts."""
     async with session().opened() as container:
         found = await container.effects().contacts.list()
     session().show(found, rows("party", "email", of=((c.party, c.email) for c in found)))
 
 
-@contacts.command(name="show")
-async def show_contact(party: str, /) -> None:
-    """How PARTY is reached."""
+@app.command
+async def show(party: str, /) -> None:
+    """Show the contact of PARTY."""
     async with session().opened() as container:
         found = await container.effects().contacts.get(party)
     if found is None:

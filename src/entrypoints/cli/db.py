@@ -1,15 +1,15 @@
-"""TODO."""
+"""``orderflow db``: the database schema."""
 
 from cyclopts import App
 
 from .session import session
 
-db = App(name="db", help="The database schema.")
+app = App(name="db")
 
 
-@db.command
+@app.command
 async def upgrade() -> None:
-    """Make the schema, or bring it to the newest migration."""
+    """Create the schema, or migrate it to the newest version."""
     from ...adapters.sql import schema
 
     settings = session().settings
@@ -17,9 +17,9 @@ async def upgrade() -> None:
     session().show({"schema": await _schema(), "newest": schema.newest()})
 
 
-@db.command
+@app.command
 async def current() -> None:
-    """The schema's migration, and the newest there is."""
+    """Show the version of the schema, and the newest version."""
     from ...adapters.sql import schema
 
     session().show({"schema": await _schema(), "newest": schema.newest()})

@@ -1,4 +1,4 @@
-"""``orderflow dead-letters``: events that a consumer could not handle, and what is done about them."""
+"""``orderflow dead-letters``: events that a consumer could not handle."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -9,46 +9,44 @@ from ...application.backoff import RateLimit
 from ...application.consuming.dead_letter import DeadLetter
 from ...application.dead_letters.redrive import RedriveCandidate, RedriveResult
 from ...domain.errors import InvalidInput, NotFound
-from ..container import CONSUMERS
+from ..settings import CONSUMERS
 from .session import rows, session
 
-app = App(
-    name="dead-letters",
-    help="Events that a consumer could not handle, and the orders parked behind them. Every change is noted for good.",
-)
-MOST = 10_000
-"""Entries that are shown at once."""
-_SHOWN = 60
-"""Characters of bytes that a table has room for."""
+app = App(name="dead-letters")
+
+MAX_ENTRIES = 10_000
+"""Entries of one answer."""
+_MAX_CHARACTERS = 60
+"""Characters of a record's bytes that a table shows."""
 
 
 @app.command(name="list")
 async def list_(consumer: str | None = None, /, *, error: str | None = None) -> None:
-    """The first letter of every parked order; how many records of the topic are none of ours."""
+    """List the parked orders, each with the dead letter that parked it, and count the unrecognized records."""
     async with session().opened() as container:
-        letters = await container.effects().dead_letters.blocking(consumer, error=error)
+        dead_letters = await container.effects().dead_letters.blocking(consumer, error=error)
         foreign = await container.effects().dead_letters.foreign(consumer)
     columns = ("consumer", "order", "event", "error", "attempts", "last failed", "message")
     parked = rows(
         *columns,
         of=(
             (at.consumer, at.record.order_id, at.record.sequence, at.error, at.attempts, at.last_failed_at, at.message)
-            for at in letters
+            for at in dead_letters
         ),
     )
-    session().show({"parked": letters, "foreign": foreign}, parked)
+    session().show({"parked": dead_letters, "foreign": foreign}, parked)
     if foreign and not session().json:
-        session().say("some records of the topic are no events of ours; see `orderflow dead-letters unrecognized`")
+        session().info("the topic has unrecognized records: `orderflow dead-letters unrecognized` lists them")
 
 
 @app.command
 async def show(consumer: str, order_id: str, /) -> None:
-    """All letters of an order, in sequence: what failed, where, how often, and where the event stands."""
+    """Show all dead letters of an order, with error, traceback, attempts and origin."""
     async with session().opened() as container:
-        letters = await container.effects().dead_letters.of_order(consumer, order_id)
-    if not letters:
+        dead_letters = await container.effects().dead_letters.of_order(consumer, order_id)
+    if not dead_letters:
         raise NotFound(f"dead letter of {consumer} for order", order_id)
-    session().show(letters, rows("event", "", "", of=(line for letter in letters for line in _told(letter))))
+    session().show(dead_letters, rows("event", "", "", of=(line for each in dead_letters for line in _lines(each))))
 
 
 @app.command
@@ -64,10 +62,10 @@ async def redrive(
     by: str = "",
     reason: str = "",
 ) -> None:
-    """Handle the events of parked orders after all, in order: of one order, of one consumer, or --all.
+    """Handle the events of parked orders again, in order: of one order, of one CONSUMER, or of all (--all).
 
-    --error CLASS takes only orders whose first letter has that class; --rate N handles at most N events a second;
-    --dry-run tells what would be handled, and changes nothing. --by NAME and --reason TEXT are noted with each event.
+    --error CLASS selects the orders that were parked by that error. --rate N handles at most N events per second.
+    --dry-run only shows what would be handled. --by NAME and --reason TEXT are recorded with each event.
     """
     names = _consumers(consumer, everything)
     pace = RateLimit(rate)
@@ -78,9 +76,11 @@ async def redrive(
             return
         done = [await each(order_id, error=error, by=by, reason=reason, pace=pace) for each in redrives]
         others = set(await container.effects().dead_letters.parked()) - set(CONSUMERS) if everything else set()
-    _show_done(done)
+    _show_results(done)
     if others:
-        session().say(f"{', '.join(sorted(others))}: handlers of an application, redriven by `OrderFlow.redrive` there")
+        session().info(
+            f"{', '.join(sorted(others))}: an application redrives its own handlers with `OrderFlow.redrive`"
+        )
 
 
 @app.command
@@ -93,28 +93,28 @@ async def drop(
     by: str,
     reason: str,
 ) -> None:
-    """Give up, for CONSUMER, the effect of the event that parked the order; --all: of all its events that wait.
+    """Skip, for CONSUMER, the event that parked the order; with --all also the events behind it.
 
-    The event stays in the log. --by NAME and --reason TEXT are noted.
+    The events stay in the log. --by NAME and --reason TEXT are recorded.
     """
     async with session().opened() as container:
         dropped = await container.drop_dead_letter()(
             consumer, order_id, by=by, reason=reason, with_followers=everything
         )
         left = await container.effects().dead_letters.of_order(consumer, order_id)
-    shown = ((each.record.sequence, each.record.type, each.error) for each in dropped.letters)
-    session().show(dropped, rows("event", "type", "error", of=shown))
+    cells = ((each.record.sequence, each.record.type, each.error) for each in dropped.letters)
+    session().show(dropped, rows("event", "type", "error", of=cells))
     if left:
-        session().say(f"{len(left)} events of the order wait; redrive handles them, --all drops them as well")
+        session().info(f"{len(left)} events of the order stay parked: redrive them, or drop them with --all")
 
 
 @app.command
 async def history(consumer: str | None = None, /, *, order: str | None = None, limit: int = 50) -> None:
-    """What was done about letters, by whom, when and why, the latest first."""
+    """Show who redrove or dropped what, when and why, the latest first."""
     async with session().opened() as container:
-        letters = container.effects().dead_letters
-        changes = await letters.history(limit=_limit(limit), consumer=consumer, order_id=order)
-    columns = ("time", "by", "consumer", "order", "event", "outcome", "error", "why")
+        dead_letters = container.effects().dead_letters
+        changes = await dead_letters.history(limit=_limit(limit), consumer=consumer, order_id=order)
+    columns = ("time", "by", "consumer", "order", "event", "outcome", "error", "reason")
     shown = (
         (it.note.at, it.note.by, it.consumer, it.order_id, it.sequence, it.outcome, it.error, it.note.reason)
         for it in changes
@@ -124,7 +124,10 @@ async def history(consumer: str | None = None, /, *, order: str | None = None, l
 
 @app.command
 async def unrecognized(consumer: str | None = None, /, *, limit: int = 100) -> None:
-    """Records of the topic that are no events of ours, with where they stand and their bytes; --json has them whole."""
+    """Show unrecognized records: records of the topic that are not orderflow events.
+
+    The table shows the beginning of their bytes, --json all of them.
+    """
     async with session().opened() as container:
         found = await container.effects().dead_letters.foreign(consumer, limit=_limit(limit))
     columns = ("consumer", "record", "found", "key", "value", "problem")
@@ -143,56 +146,56 @@ async def unrecognized(consumer: str | None = None, /, *, limit: int = 100) -> N
 
 
 def _consumers(consumer: str | None, everything: bool) -> Sequence[str]:
-    """Whose letters are meant. Raises InvalidInput."""
+    """Return the consumers to redrive. Raises InvalidInput."""
     if everything and consumer is None:
         return CONSUMERS
     if everything or consumer is None:
-        raise InvalidInput("consumer", "either one is named, or --all", ", ".join(CONSUMERS))
+        raise InvalidInput("consumer", "give the name of one, or --all", ", ".join(CONSUMERS))
     if consumer not in CONSUMERS:
-        raise InvalidInput("consumer", f"{consumer!r} is none", ", ".join(CONSUMERS))
+        raise InvalidInput("consumer", f"{consumer!r} is not a consumer", ", ".join(CONSUMERS))
     return [consumer]
 
 
 def _limit(limit: int) -> int:
-    if not 1 <= limit <= MOST:
-        raise InvalidInput("limit", f"it is {limit}", f"1 to {MOST}")
+    if not 1 <= limit <= MAX_ENTRIES:
+        raise InvalidInput("limit", f"it is {limit}", f"1 to {MAX_ENTRIES}")
     return limit
 
 
 def _show_plan(orders: Sequence[RedriveCandidate]) -> None:
-    shown = ((it.consumer, it.order_id, it.sequence, it.error, it.events) for it in orders)
-    session().show(orders, rows("consumer", "order", "from event", "error", "events", of=shown))
+    cells = ((it.consumer, it.order_id, it.sequence, it.error, it.events) for it in orders)
+    session().show(orders, rows("consumer", "order", "from event", "error", "events", of=cells))
     events = sum(it.events for it in orders)
-    session().say(f"nothing is changed; {events} events of {len(orders)} orders would be handled")
+    session().info(f"nothing is changed; {events} events of {len(orders)} orders would be handled")
 
 
-def _show_done(done: Sequence[RedriveResult]) -> None:
-    shown = ((it.consumer, it.events, len(it.unparked), len(it.stopped)) for it in done)
-    session().show(done, rows("consumer", "events handled", "orders unparked", "orders stopped", of=shown))
-    for letter in (letter for it in done for letter in it.stopped):
-        at = letter.record
-        session().say(f"{letter.consumer}, order {at.order_id}, event {at.sequence} failed again: {letter.message}")
+def _show_results(results: Sequence[RedriveResult]) -> None:
+    cells = ((it.consumer, it.events, len(it.unparked), len(it.stopped)) for it in results)
+    session().show(results, rows("consumer", "events handled", "orders unparked", "orders stopped", of=cells))
+    for dead_letter in (dead_letter for it in results for dead_letter in it.stopped):
+        order, event = dead_letter.record.order_id, dead_letter.record.sequence
+        session().info(f"{dead_letter.consumer}, order {order}, event {event} failed again: {dead_letter.message}")
 
 
-def _told(letter: DeadLetter) -> Sequence[tuple[object, ...]]:
-    """The lines of one letter: event, name and value."""
-    record, origin = letter.record, letter.origin
-    said: dict[str, Any] = {
+def _lines(dead_letter: DeadLetter) -> Sequence[tuple[object, ...]]:
+    """Return the table's lines of one dead letter: event, name and value."""
+    record, origin = dead_letter.record, dead_letter.origin
+    values: dict[str, Any] = {
         "type": record.type,
         "event id": record.event_id,
         "address": f"bucket {record.bucket}, position {record.position}",
         "read at": f"{origin.topic}/{origin.partition}@{origin.offset}" if origin else "",
-        "error": letter.error,
-        "message": letter.message,
-        "attempts": letter.attempts,
-        "first failed": letter.first_failed_at,
-        "last failed": letter.last_failed_at,
-        "traceback": letter.trace,
+        "error": dead_letter.error,
+        "message": dead_letter.message,
+        "attempts": dead_letter.attempts,
+        "first failed": dead_letter.first_failed_at,
+        "last failed": dead_letter.last_failed_at,
+        "traceback": dead_letter.trace,
     }
-    told = [(name, value) for name, value in said.items() if value not in ("", 0)]
-    return [(record.sequence if number == 0 else "", *line) for number, line in enumerate(told)]
+    lines = [(name, value) for name, value in values.items() if value not in ("", 0)]
+    return [(record.sequence if number == 0 else "", *line) for number, line in enumerate(lines)]
 
 
-def _bytes(given: bytes) -> str:
-    text = given.decode(errors="backslashreplace")
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+def _bytes(content: bytes) -> str:
+    text = content.decode(errors="backslashreplace")
+    return text if len(text) <= _MAX_CHARACTERS else text[: _MAX_CHARACTERS - 3] + "..."

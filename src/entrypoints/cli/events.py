@@ -12,15 +12,12 @@ from cyclopts import App, Parameter
 from ...adapters import wire
 from ...application.event_log.records import LogRecord, UnrecognizedRecord
 from ...domain.errors import InvalidInput, NotConfigured
-from ..wiring.lifespan import hear
-from . import replay as replaying
 from .session import InputFile, rows, session
 from .topic_quality import FUTURE_SECONDS, LATE_SECONDS, WatchOptions
 from .topic_quality import watch as watch_topic
 
-app = App(name="events", help="Look at the events on the topic, and check what claims to be one.")
-
-app.command(replaying.replay)
+app = App(name="events")
+app.command(f"{__package__}.replay:replay")
 
 PAGE = 500
 
@@ -89,7 +86,7 @@ async def validate(
         session().show(report, table)
     else:
         session().show(report, rows("type", "events", of=report.by_type.items()))
-    session().say(f"{report.checked} checked, {len(report.faults)} wrong")
+    session().info(f"{report.checked} checked, {len(report.faults)} wrong")
     return 1 if report.faults else 0
 
 
@@ -127,6 +124,8 @@ async def _records(container: Any, from_beginning: bool, follow: bool) -> AsyncI
 
 
 async def _from_log(container: Any, from_beginning: bool, follow: bool) -> AsyncIterator[LogRecord]:
+    from ..wiring.lifespan import hear
+
     log, news = container.storage().log, container.news().listener()
     at = {} if from_beginning or not follow else dict(await log.heads())
     if follow:

@@ -1,25 +1,26 @@
-"""TODO."""
+"""``orderflow lag``: how far the readers of the log are behind."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...application.health.facts import ConnectionFailure
 from ...application.health.lag import ReaderLag
-from ...domain.errors import InvalidInput
-from ..container import CONSUMERS
+from ...domain.errors import InvalidInput, StreamUnavailable
+from ..settings import CONSUMERS
 from .session import rows, session
 
 
 async def lag(*, wait: float | None = None) -> int:
-    """Events of the log that each reader has yet to come to; beside it what is held back, and Kafka's own group lag.
+    """Show how many events of the log the relay and each consumer have not processed, and how many are held back.
 
-    --wait SECONDS: until there is none, at most so long; exit 1 when some is left. Nobody waits for what is held back,
-    nor for a consumer that is paused.
+    The lag of the consumer groups on Kafka is shown as well. --wait SECONDS waits until there is no lag, at most that
+    long, and exits with 1 if there still is. It does not wait for events that are held back or for paused consumers.
     """
     refuse_negative(wait or 0)
     async with session().opened() as container:
         found = await caught_up(container, wait or 0)
-        groups = await group_lags(container)
+        groups = await _group_lags(container)
     data = [
         {
             "reader": each.reader,
@@ -30,20 +31,20 @@ async def lag(*, wait: float | None = None) -> int:
         }
         for each in found
     ]
-    columns = ("reader", "events to come", "held back", "state", "Kafka's group lag")
-    shown = ((d["reader"], d["events"], d["held"], "paused" if d["paused"] else "", d["kafkaGroup"]) for d in data)
-    session().show(data, rows(*columns, of=shown))
+    columns = ("reader", "events to come", "held back", "state", "lag of the Kafka group")
+    cells = ((d["reader"], d["events"], d["held"], "paused" if d["paused"] else "", d["kafkaGroup"]) for d in data)
+    session().show(data, rows(*columns, of=cells))
     return 1 if wait is not None and any(each.waited_for for each in found) else 0
 
 
 def refuse_negative(wait: float) -> None:
-    """Raises InvalidInput for what is no time to wait, in seconds."""
+    """Raise InvalidInput unless ``wait`` is a number of seconds to wait."""
     if not 0 <= wait < float("inf"):
         raise InvalidInput("wait", str(wait), "seconds, 0 or more")
 
 
 async def caught_up(container: Any, seconds: float) -> Sequence[ReaderLag]:
-    """What relay and consumers have yet to come to, as soon as that is nothing, or after so many seconds."""
+    """Wait until relay and consumers have no lag, at most ``seconds``, and return their lag then."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:
         found: Sequence[ReaderLag] = await container.lag()()
@@ -52,15 +53,16 @@ async def caught_up(container: Any, seconds: float) -> Sequence[ReaderLag]:
         await asyncio.sleep(0.1)
 
 
-async def group_lags(container: Any) -> Mapping[str, int]:
-    if container.kafka() is None:
+async def _group_lags(container: Any) -> Mapping[str, int]:
+    """Return the lag of each consumer's group as Kafka knows it. Raises StreamUnavailable."""
+    if (health := container.stream_health()) is None:
         return {}
-    from ...adapters.kafka import GroupLag
-
-    asked = GroupLag(container.kafka())
-    groups = {container.kafka().consumer_group(name): name for name in CONSUMERS}
     try:
-        found = await asked.of(groups)
+        facts = await health.look(clock=False)
     finally:
-        await asked.close()
-    return {groups[group]: sum(part.lag for part in parts) for group, parts in found.items()}
+        await health.close()
+    if isinstance(facts, ConnectionFailure):
+        raise StreamUnavailable("Kafka", f"reading the lag of the groups: {facts}")
+    if facts.topic is None:
+        raise StreamUnavailable("Kafka", "reading the lag of the groups: there is no such topic")
+    return {name: group.lag(facts.topic) for name, group in facts.groups.items() if name in CONSUMERS}

@@ -1,4 +1,7 @@
-"""``orderflow``: data on standard output, talk on standard error, and an exit code that says what came of it."""
+"""``orderflow``: results on standard output, messages on standard error, and an exit code for each kind of failure.
+
+A command's module is imported when the command runs, so that ``orderflow --version`` needs neither SQLAlchemy nor rich.
+"""
 
 import logging
 import os
@@ -6,10 +9,8 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter
-from rich.console import Console
+from cyclopts import App, CycloptsError, Group, Parameter
 
-from ...application.request_context import checked_correlation_id
 from ...domain.errors import (
     CommandRefused,
     Conflict,
@@ -19,31 +20,6 @@ from ...domain.errors import (
     OrderFlowError,
     Unavailable,
 )
-from ..logging_setup import configure_logs
-from ..settings import load_settings
-from ..wiring.storage_and_consumers import new_id
-from . import (
-    analytics,
-    check,
-    contacts,
-    contract,
-    db,
-    dead_letters,
-    doctor,
-    events,
-    lag,
-    orders,
-    recovery,
-    replay,
-    rollout,
-    simulation,
-    status,
-    stock,
-    tokens,
-    topics,
-)
-from . import run as running
-from .session import begin
 
 EXIT_CODES: tuple[tuple[type[OrderFlowError], int], ...] = (
     (InvalidInput, 2),
@@ -57,55 +33,94 @@ EXIT_CODES: tuple[tuple[type[OrderFlowError], int], ...] = (
 """The first class that an error belongs to decides: 1 failure, 2 usage, 3 not found, 4 conflict, 5 unavailable."""
 
 PROCESSES = {("serve",), ("relay",), ("consume",)}
-"""Commands that run on: what ends them is a line of their log, as all that they say; misuse is told to the person."""
+"""Commands that run until they are stopped: an error that ends one is logged. A usage error is still printed."""
+
+COMMANDS = {
+    "Orders": {
+        "orders:app": ("orders", "Create, show and change orders."),
+        "contacts:app": ("contacts", "Email addresses of customers, restaurants and shippers."),
+        "stock:app": ("stock", "Quantities that can be ordered, per restaurant and food."),
+        "analytics:app": ("analytics", "Orders and revenue, states, cancellations and delivery times."),
+    },
+    "Processes": {
+        "run:serve": ("serve", "Run the API, the relay and the consumers in one process."),
+        "run:relay": ("relay", "Publish the log to Kafka, exactly once and in order, until stopped."),
+        "run:consume": ("consume", "Run consumers until stopped: notifications, analytics, inventory."),
+    },
+    "Setup": {
+        "run:config": ("config", "Show all settings, with secrets masked."),
+        "db:app": ("db", "Create and migrate the database schema."),
+        "topics:app": ("topics", "Create and describe the topic on Kafka."),
+        "tokens:app": ("tokens", "Create bearer tokens for the HTTP API."),
+    },
+    "Health": {
+        "status:status": ("status", "Show the whole installation on one screen."),
+        "doctor:doctor": ("doctor", "Find what is wrong with the installation, and how to fix it."),
+        "lag:lag": ("lag", "Show how far the relay and the consumers are behind the log."),
+        "check:check": ("check", "Compare orders, log, topic and effects, and list every difference."),
+    },
+    "Events": {
+        "events:app": ("events", "Read, validate and replay events."),
+        "contract:app": ("contract", "Print the contracts: the topic as AsyncAPI, the HTTP API as OpenAPI."),
+    },
+    "Operation": {
+        "rollout:app": ("rollout", "Set the share of orders that is published, and pause consumers."),
+        "dead_letters:app": ("dead-letters", "Show, redrive and drop events that could not be handled."),
+        "replay:rebuild": ("rebuild", "Rebuild what a consumer has stored from the log."),
+        "recovery:app": ("log", "Repair the log after a restore, or publish all of it again."),
+        "replay:maintenance": ("maintenance", "Show the maintenance log: who changed what by hand, when and why."),
+    },
+    "Simulation": {
+        "simulation:demo": ("demo", "Run a generated day on a temporary database, and check the result."),
+        "simulation:app": ("simulate", "Generate and run a day of food delivery."),
+    },
+}
+"""By group of the help page: where each command is, its name and its summary."""
+
 logger = logging.getLogger("orderflow")
 
-app = App(name="orderflow", help="Event-driven order flow for food delivery.", version_flags=["--version"])
-for command in (
-    running.serve,
-    running.relay,
-    running.consume,
-    status.status,
-    doctor.doctor,
-    lag.lag,
-    check.check,
-    replay.maintenance,
-    running.config,
-    simulation.demo,
-):
-    app.command(command)
-for group in (
-    orders.app,
-    events.app,
-    db.db,
-    topics.topics,
-    contacts.contacts,
-    tokens.tokens,
-    stock.stock,
-    analytics.app,
-    dead_letters.app,
-    replay.rebuild,
-    rollout.app,
-    recovery.app,
-    contract.app,
-    simulation.app,
-):
-    app.command(group)
+app = App(
+    name="orderflow",
+    help="Event-driven order flow for food delivery.",
+    help_format="plaintext",  # importing a renderer of Markdown takes longer than all the rest
+    version_flags=["--version"],
+)
+for name, commands in COMMANDS.items():
+    group = Group.create_ordered(name)
+    for path, (command, summary) in commands.items():
+        app.command(f"{__package__}.{path}", name=command, help=summary, group=group)
+GLOBAL = Group.create_ordered("Global options")
+for flag in ("--help", "--version"):
+    app[flag].group = GLOBAL
 
 
 @app.meta.default
 def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    json: Annotated[bool, Parameter(negative=(), help="answer with one JSON document")] = False,
-    settings: Annotated[Path | None, Parameter(help="a TOML file of settings; the environment wins over it")] = None,
+    json: Annotated[
+        bool, Parameter(negative=(), group=GLOBAL, show_default=False, help="print one JSON document")
+    ] = False,
+    settings: Annotated[
+        Path | None, Parameter(group=GLOBAL, help="a TOML file of settings; the environment overrides it")
+    ] = None,
     correlation_id: Annotated[
-        str, Parameter(help="what joins all that this command causes; made where none is given")
+        str,
+        Parameter(group=GLOBAL, show_default=False, help="joins everything that the command causes; default: a new id"),
     ] = "",
 ) -> int | None:
     """Event-driven order flow for food delivery."""
-    loaded = load_settings(settings)
+    from ...application.request_context import checked_correlation_id
+    from .session import begin, without_integrations
+
+    with without_integrations():
+        from ..logging_setup import configure_logs
+        from ..settings import load_settings
+
+        loaded = load_settings(settings)
     configure_logs(loaded)
-    begin(loaded, json=json, correlation_id=checked_correlation_id(correlation_id or new_id()))
+    begin(loaded, json=json, correlation_id=checked_correlation_id(correlation_id) if correlation_id else "")
+    if tokens[:1] and tokens[0] in app and app[tokens[0]].default_command is not None:
+        app[tokens[0]].help = None  # the command's own help page shows its whole docstring, not the summary
     try:
         outcome: int | None = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     except OrderFlowError as e:
@@ -122,20 +137,18 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """The exit code of one command line."""
-    talk = Console(stderr=True, soft_wrap=True)
+    """Run one command line and return its exit code."""
     try:
         return app.meta(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
     except CycloptsError as e:
-        talk.print(f"orderflow: {e}", style="red", highlight=False, markup=False)
-        talk.print("`orderflow --help` shows what there is", highlight=False, markup=False)
+        _print_error(str(e), hint="`orderflow --help` lists the commands and options")
         return 2
     except OrderFlowError as e:
-        talk.print(f"orderflow: {e}", style="red", highlight=False, markup=False)
+        _print_error(str(e))
         return exit_code(e)
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # who read our data has enough of it, as `head` does
+    except BrokenPipeError:  # the reader of our output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception:
@@ -144,4 +157,14 @@ def run(arguments: list[str]) -> int:
 
 
 def exit_code(error: OrderFlowError) -> int:
+    """Return the exit code for ``error``."""
     return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+
+
+def _print_error(error: str, hint: str = "") -> None:
+    from rich.console import Console
+
+    console = Console(stderr=True, soft_wrap=True)
+    console.print(f"orderflow: {error}", style="red", highlight=False, markup=False)
+    if hint:
+        console.print(hint, highlight=False, markup=False)

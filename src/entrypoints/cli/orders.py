@@ -1,26 +1,29 @@
-"""``orderflow orders``: everything an operator does with orders, through the use-cases."""
+"""``orderflow orders``: creates, shows and changes orders through the use-cases."""
 
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from attrs import fields
 from cyclopts import App, Parameter
 
 from ...application.orders.order_view import view
 from ...application.orders.queries import DEFAULT_PAGE, OrderQuery
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput
+from ...domain.history import OrderFacts
 from ...domain.lifecycle import OrderState
 from ...domain.order import Order
-from ..http.bodies import PlaceOrder, read
-from . import replay
-from . import trace_order as tracing
-from .session import InputFile, rows, session
+from .session import InputFile, plain, rows, session
 
-app = App(name="orders", help="Create orders, look at them and move them on.")
+if TYPE_CHECKING:
+    from ...application.check.compare_order import OrderComparison
 
-As = Annotated[str, Parameter(name="--as", help="who asks, as ROLE:ID")]
+app = App(name="orders")
+
+As = Annotated[str, Parameter(name="--as", help="the actor, as ROLE:ID")]
+Source = Annotated[Literal["log", "topic"], Parameter(help="where the events are read")]
 OPERATOR = "admin:operator"
 
 
@@ -30,7 +33,9 @@ def _show(order: Order, actor: Actor) -> None:
 
 @app.command
 async def create(file: InputFile, /, *, as_: As = OPERATOR) -> None:
-    """Create the order that FILE describes, with the JSON that POST /v1/orders takes ('-': standard input)."""
+    """Create the order that FILE describes ('-': standard input), in the JSON of POST /v1/orders."""
+    from ..http.bodies import PlaceOrder, read
+
     actor = Actor.parse(as_)
     body = sys.stdin.buffer.read() if str(file) == "-" else _read(file)
     async with session().flow() as flow:
@@ -40,7 +45,7 @@ async def create(file: InputFile, /, *, as_: As = OPERATOR) -> None:
 
 @app.command
 async def show(order_id: str, /, *, as_: As = OPERATOR) -> None:
-    """One order, with what may be done with it now."""
+    """Show an order, and which actions are allowed now."""
     actor = Actor.parse(as_)
     async with session().flow() as flow:
         _show(await flow.get_order(order_id, by=actor), actor)
@@ -59,15 +64,15 @@ async def list_(
     limit: int = DEFAULT_PAGE,
     as_: As = OPERATOR,
 ) -> None:
-    """Orders, newest first, a page at a time; every condition given must hold. Times are RFC 3339."""
+    """List orders, newest first, in pages. Orders must match all filters. Times are RFC 3339."""
     actor = Actor.parse(as_)
     query = OrderQuery(
         customer_id=customer,
         restaurant_id=restaurant,
         shipper_id=shipper,
         state=OrderState.parse(state) if state else None,
-        created_from=time(created_from, "created-from"),
-        created_until=time(created_until, "created-until"),
+        created_from=parse_time(created_from, "created-from"),
+        created_until=parse_time(created_until, "created-until"),
         cursor=cursor,
         limit=limit,
     )
@@ -99,7 +104,7 @@ async def list_(
     )
     session().show({"orders": found, "nextCursor": page.next_cursor}, table)
     if page.next_cursor and not session().json:
-        session().say(f"more: --cursor {page.next_cursor}")
+        session().info(f"next page: --cursor {page.next_cursor}")
 
 
 @app.command
@@ -113,7 +118,7 @@ async def transition(
     version: int | None = None,
     as_: As = OPERATOR,
 ) -> None:
-    """Move an order on: preparing, on_the_way, delivered or cancelled."""
+    """Change the state of an order to preparing, on_the_way, delivered or cancelled."""
     actor = Actor.parse(as_)
     async with session().flow() as flow:
         order = await flow.use_cases.transition_order_state(
@@ -129,7 +134,7 @@ async def transition(
 
 @app.command
 async def assign(order_id: str, shipper: str, /, *, as_: As = OPERATOR) -> None:
-    """Give an order to a shipper."""
+    """Assign an order to a shipper."""
     actor = Actor.parse(as_)
     async with session().flow() as flow:
         _show(await flow.assign_shipper(order_id, shipper, by=actor), actor)
@@ -137,7 +142,7 @@ async def assign(order_id: str, shipper: str, /, *, as_: As = OPERATOR) -> None:
 
 @app.command
 async def cancel(order_id: str, /, *, reason: str, as_: As = OPERATOR) -> None:
-    """Cancel an order; what was paid by card is refunded."""
+    """Cancel an order. A card payment is refunded."""
     actor = Actor.parse(as_)
     async with session().flow() as flow:
         _show(await flow.cancel_order(order_id, reason, by=actor), actor)
@@ -145,10 +150,13 @@ async def cancel(order_id: str, /, *, reason: str, as_: As = OPERATOR) -> None:
 
 @app.command
 async def pay(order_id: str, /, *, outcome: str | None = None, as_: As = OPERATOR) -> None:
-    """Charge the order's card, or note cash as received; --outcome paid|failed says how it ended outside."""
+    """Charge the order's card, or record cash as received.
+
+    --outcome paid|failed records the outcome of a payment that was made elsewhere.
+    """
     actor = Actor.parse(as_)
     if outcome not in (None, "paid", "failed"):
-        raise InvalidInput("outcome", repr(outcome), "paid, failed, or leave it out")
+        raise InvalidInput("outcome", repr(outcome), "paid or failed, or without --outcome")
     async with session().flow() as flow:
         paid = None if outcome is None else outcome == "paid"
         _show(await flow.record_payment(order_id, paid=paid, by=actor), actor)
@@ -156,14 +164,17 @@ async def pay(order_id: str, /, *, outcome: str | None = None, as_: As = OPERATO
 
 @app.command
 async def timeline(order_id: str, /, *, as_of: str | None = None, as_: As = OPERATOR) -> None:
-    """All events of an order with their addresses in the log; --as-of TIME: what they told by then."""
+    """Show all events of an order with their addresses in the log.
+
+    --as-of TIME shows the order as of that time instead.
+    """
     actor = Actor.parse(as_)
     async with session().flow() as flow:
-        if (moment := time(as_of, "as-of")) is not None:
+        if (moment := parse_time(as_of, "as-of")) is not None:
             session().show(await flow.order_as_of(order_id, moment, by=actor))
             return
         deliveries = await flow.timeline(order_id, by=actor)
-    told = [
+    events = [
         {
             "sequence": d.record.sequence,
             "type": d.record.type,
@@ -176,30 +187,54 @@ async def timeline(order_id: str, /, *, as_of: str | None = None, as_: As = OPER
         for d in deliveries
     ]
     columns = ("sequence", "type", "occurredAt", "bucket", "position", "correlationId")
-    session().show(told, rows(*columns, of=([event[name] for name in columns] for event in told)))
+    session().show(events, rows(*columns, of=([event[name] for name in columns] for event in events)))
 
 
 @app.command
 async def trace(order_id: str, /, *, as_: As = OPERATOR) -> None:
-    """When each event was asked for, committed, published and handled, in milliseconds from step to step.
+    """Show when each event was requested, committed, published and handled, with the milliseconds between the steps.
 
-    '<' says at the latest: a cursor that has gone on since does not tell how long ago it passed. The steps are timed by
-    different machines' clocks.
+    '<' marks an upper bound: a cursor shows only that it has passed the event since. The steps are timed by the clocks
+    of different machines.
     """
-    await tracing.trace(order_id, Actor.parse(as_))
+    from . import trace_order
+
+    await trace_order.trace(order_id, Actor.parse(as_))
 
 
-app.command(replay.order, name="verify")
+@app.command
+async def verify(order_id: str, /, *, source: Source = "log") -> int:
+    """Compare an order as stored with the order folded from its events, and list every difference.
+
+    Nothing is changed. Exits with 1 if they differ. The address, the card and the estimate are not compared, because
+    they are not in the events.
+    """
+    async with session().opened() as container:
+        found: OrderComparison = await container.compare_order()(order_id, source=source)
+    differs = {each.fact for each in found.differences}
+    facts = [a.name for a in fields(OrderFacts)]
+    lines = (
+        (name, getattr(found.row, name, None), getattr(found.fold, name, None), "differs" if name in differs else "")
+        for name in facts
+    )
+    data = {"equal": found.equal, "differences": found.differences, **plain(found)}
+    session().show(data, rows("fact", "row", f"fold of the {source}", "", of=lines))
+    if found.row is None:
+        session().info(f"the {source} has events of the order, but there is no row")
+    if found.problem:
+        session().info(f"the events in the {source} cannot be folded: {found.problem}")
+    session().info("equal" if found.equal else "not equal")
+    return 0 if found.equal else 1
 
 
-def time(text: str | None, field: str) -> datetime | None:
-    """RFC 3339; without a zone it is UTC. Raises InvalidInput."""
+def parse_time(text: str | None, field: str) -> datetime | None:
+    """Parse a time in RFC 3339; without an offset it is UTC. Raises InvalidInput."""
     if text is None:
         return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidInput(field, f"{text!r} is no time", "RFC 3339, such as 2024-01-01T12:00:00Z") from None
+        raise InvalidInput(field, f"{text!r} is not a time", "RFC 3339, such as 2024-01-01T12:00:00Z") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -67,16 +67,16 @@ async def _answer(container: Any, change: RolloutChange | None, otherwise: str) 
     """The change that was made, and how the rollout stands now."""
     state = await container.rollout_status()()
     session().show({"change": change, "state": state}, _table(state))
-    session().say(_said(change) if change is not None else otherwise)
+    session().info(_said(change) if change is not None else otherwise)
     _say_what_is_not_there(container)
 
 
 def _say_what_is_not_there(container: Any) -> None:
     settings = container.settings()
     if not settings.uses_kafka:
-        session().say("no Kafka is configured here: nothing is published, and consumers read the log itself")
+        session().info("no Kafka is configured here: nothing is published, and consumers read the log itself")
     elif settings.publishing == "direct":
-        session().say("publishing is direct: what the share holds back is not published later either")
+        session().info("publishing is direct: what the share holds back is not published later either")
 
 
 def _table(state: RolloutProgress) -> Table:

@@ -1,45 +1,55 @@
-"""``serve``, ``relay``, ``consume``, ``db``, ``topics``, ``lag``, ``check`` and ``config``: running an installation."""
+"""``orderflow serve``, ``relay``, ``consume`` and ``config``: the processes of an installation, and their settings."""
 
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from ..container import CONSUMERS, container_for
-from ..processes import run
-from ..settings import PREFIX, described
-from ..shutdown import until_signalled
-from .session import rows, session
+from ..settings import CONSUMERS, PREFIX, described
+from .session import build_container, rows, session
 
 
 async def serve(
     *,
     api: Annotated[bool, Parameter(help="answer HTTP requests")] = True,
-    relay: Annotated[bool | None, Parameter(help="publish to Kafka (default: where Kafka is configured)")] = None,
+    relay: Annotated[bool | None, Parameter(help="publish to Kafka (default: if Kafka is configured)")] = None,
     consumers: Annotated[bool, Parameter(help="run the three consumers")] = True,
 ) -> None:
-    """API, relay and consumers in one process; switch off what runs elsewhere (--no-relay, --no-consumers)."""
+    """Run the API, the relay and the consumers in one process.
+
+    --no-api, --no-relay and --no-consumers leave out what runs in another process.
+    """
     settings = session().settings
     with_relay = settings.uses_kafka and settings.publishing == "log" if relay is None else relay
-    container = container_for(settings)
-    async with until_signalled(container.stopping(), with_grace=api) as stop:
-        await run(container, api=api, relay=with_relay, consumers=CONSUMERS if consumers else (), stop=stop)
+    await _run(api=api, relay=with_relay, consumers=CONSUMERS if consumers else ())
 
 
 async def relay() -> None:
-    """Bring events from the log to Kafka, exactly once and in order, until stopped."""
-    container = container_for(session().settings)
-    async with until_signalled(container.stopping()) as stop:
-        await run(container, relay=True, stop=stop)
+    """Publish the log to Kafka, exactly once and in order, until stopped."""
+    await _run(relay=True)
 
 
 async def consume(*names: str) -> None:
-    """Run the named consumers until stopped: notifications, analytics, inventory; without names, all."""
-    container = container_for(session().settings)
-    async with until_signalled(container.stopping()) as stop:
-        await run(container, consumers=names or CONSUMERS, stop=stop)
+    """Run consumers until stopped: notifications, analytics, inventory.
+
+    Without names all three run.
+    """
+    await _run(consumers=names or CONSUMERS)
 
 
 def config() -> None:
-    """All settings as they are, secrets masked; each is an environment variable ORDERFLOW_NAME."""
-    shown = described(session().settings)
-    session().show(shown, rows("setting", "value", of=((PREFIX + k.upper(), v) for k, v in shown.items())))
+    """Show all settings, with secrets masked.
+
+    Each setting is an environment variable ORDERFLOW_NAME.
+    """
+    values = described(session().settings)
+    session().show(values, rows("setting", "value", of=((PREFIX + k.upper(), v) for k, v in values.items())))
+
+
+async def _run(*, api: bool = False, relay: bool = False, consumers: tuple[str, ...] = ()) -> None:
+    container = build_container(session().settings)
+
+    from ..processes import run
+    from ..shutdown import until_signalled
+
+    async with until_signalled(container.stopping(), with_grace=api) as stop:
+        await run(container, api=api, relay=relay, consumers=consumers, stop=stop)

@@ -1,71 +1,86 @@
-"""What every command shares: its settings, who asks, and how it answers."""
+"""What every command shares: its settings, the container, and how it prints its result."""
 
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import Enum
+from importlib.abc import MetaPathFinder
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 from attrs import AttrsInstance, asdict, frozen, has
 from cyclopts import Parameter
-from rich.console import Console, RenderableType
-from rich.table import Table
 
 from ...application.event_log.records import LogRecord
 from ...application.request_context import Request, answering
-from ..container import container_for
-from ..embedded import OrderFlow
-from ..settings import Settings
-from ..wiring.lifespan import opened
 
-_encoder = msgspec.json.Encoder(decimal_format="number")
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+    from ..embedded import OrderFlow
+    from ..settings import Settings
 
 InputFile = Annotated[Path, Parameter(allow_leading_hyphen=True)]
 """A file, or '-' for standard input, which would be taken for an option otherwise."""
 
+_INTEGRATIONS = {"click", "fast_depends", "fastapi", "pydantic", "pydantic_settings", "starlette", "werkzeug", "yaml"}
+
 
 @frozen
 class Session:
-    """Data goes to standard output, talk to standard error; ``json`` makes the data one JSON document."""
+    """One command's settings and output.
 
-    settings: Settings
+    Data goes to standard output, messages to standard error. With ``json`` the data is one JSON document.
+    ``correlation_id`` is empty if none was given.
+    """
+
+    settings: "Settings"
     json: bool
     correlation_id: str
 
     @property
-    def talk(self) -> Console:
+    def error_console(self) -> "Console":
+        """The console of standard error, for progress bars."""
+        from rich.console import Console
+
         return Console(stderr=True)
 
-    def say(self, text: str) -> None:
-        """A word to the person at the terminal."""
-        self.talk.print(text, highlight=False, markup=False)
+    def info(self, text: str) -> None:
+        """Print a message on standard error."""
+        self.error_console.print(text, highlight=False, markup=False)
 
-    def show(self, data: object, table: RenderableType | None = None) -> None:
-        """``data`` as JSON where that is asked for, else ``table`` (or the data, name by name)."""
+    def show(self, data: object, table: "RenderableType | None" = None) -> None:
+        """Print ``data``: as JSON with --json, else as ``table``, or as a table of its names and values."""
         if self.json:
-            sys.stdout.write(_encoder.encode(plain(data)).decode() + "\n")
+            sys.stdout.write(encode(data) + "\n")
         elif isinstance(table, str):
             sys.stdout.write(table + "\n")
         else:
+            from rich.console import Console
+
             width = None if sys.stdout.isatty() else 200
-            Console(width=width).print(table if table is not None else named(plain(data)))
+            Console(width=width).print(table if table is not None else name_value_table(plain(data)))
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Any]:
-        """The container of these settings, opened, with a correlation id for what is done inside."""
-        container = container_for(self.settings)
+        """Open the container of these settings, with a correlation id for everything that the command causes."""
+        from ..wiring.lifespan import opened
+
+        container = build_container(self.settings)
         async with opened(container):
-            with answering(Request(correlation_id=self.correlation_id, requested_at=datetime.now(UTC))):
+            correlation_id = self.correlation_id or container.new_id()()
+            with answering(Request(correlation_id=correlation_id, requested_at=datetime.now(UTC))):
                 yield container
 
     @asynccontextmanager
-    async def flow(self) -> AsyncIterator[OrderFlow]:
-        """The embedded door on these settings."""
+    async def flow(self) -> AsyncIterator["OrderFlow"]:
+        """Open the embedded API on these settings."""
         async with self.opened() as container:
+            from ..embedded import OrderFlow
+
             yield OrderFlow(container)
 
 
@@ -73,16 +88,50 @@ _session: ContextVar[Session] = ContextVar("orderflow_cli_session")
 
 
 def session() -> Session:
-    """The session of the command that runs now."""
+    """Return the session of the current command."""
     return _session.get()
 
 
-def begin(settings: Settings, *, json: bool, correlation_id: str) -> None:
+def begin(settings: "Settings", *, json: bool, correlation_id: str) -> None:
+    """Start the session of a command."""
     _session.set(Session(settings, json, correlation_id))
 
 
+def build_container(settings: "Settings", **overrides: Any) -> Any:
+    """Build the container of ``settings``, as ``container_for`` does; nothing is opened."""
+    with without_integrations():
+        from ..container import container_for
+    return container_for(settings, **overrides)
+
+
+@contextmanager
+def without_integrations() -> Iterator[None]:
+    """Import dependency_injector and typed_settings without their optional integrations.
+
+    orderflow uses none of them, and they cost a second of processor time if a web framework is installed.
+    """
+    sys.meta_path.insert(0, finder := _RefuseIntegrations())
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _RefuseIntegrations(MetaPathFinder):
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        if fullname in _INTEGRATIONS:
+            raise ModuleNotFoundError(f"{fullname} is not imported here", name=fullname)
+
+
+def encode(data: object) -> str:
+    """Format ``data`` as JSON, amounts with their exact digits."""
+    import msgspec
+
+    return msgspec.json.Encoder(decimal_format="number").encode(plain(data)).decode()
+
+
 def plain(data: object) -> Any:
-    """``data`` as JSON knows it, attributes in camelCase."""
+    """Convert ``data`` to what JSON can hold, attributes in camelCase."""
     if has(type(data)):
         instance: AttrsInstance = data  # type: ignore[assignment]
         return {_camel(name): plain(value) for name, value in asdict(instance, recurse=False).items()}
@@ -99,21 +148,24 @@ def plain(data: object) -> Any:
     return data
 
 
-def rows(*columns: str, of: Iterable[Iterable[object]]) -> Table:
-    """A table with these columns; None is shown as nothing, times to the second."""
+def rows(*columns: str, of: Iterable[Iterable[object]]) -> "Table":
+    """Return a table with these columns; None is an empty cell, times are to the second."""
+    from rich.table import Table
+
     table = Table(*columns)
     for row in of:
-        table.add_row(*(shown(cell) for cell in row))
+        table.add_row(*(cell_text(cell) for cell in row))
     return table
 
 
-def named(data: Any) -> Table:
-    """A table of names and values."""
+def name_value_table(data: Any) -> "Table":
+    """Return a table of names and values."""
     items = data.items() if isinstance(data, Mapping) else enumerate(data)
     return rows("", "", of=items)
 
 
-def shown(cell: object) -> str:
+def cell_text(cell: object) -> str:
+    """Format the value of a table's cell."""
     if cell is None:
         return ""
     if isinstance(cell, datetime):
@@ -121,7 +173,7 @@ def shown(cell: object) -> str:
     if isinstance(cell, float):
         return f"{cell:.1f}"
     if isinstance(cell, list | tuple | Mapping):
-        return _encoder.encode(plain(cell)).decode()
+        return encode(cell)
     return str(cell)
 
 

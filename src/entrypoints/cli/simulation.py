@@ -12,12 +12,9 @@ from typing import Annotated, Any
 
 from attrs import evolve, frozen
 from cyclopts import App, Parameter
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ...domain.errors import InvalidInput, OrderExists
-from ..container import CONSUMERS, container_for
-from ..processes import run_parts
-from ..settings import Settings
+from ..settings import CONSUMERS, Settings
 from ..simulation.clock import DEFAULT_DATE, VirtualClock
 from ..simulation.day import Day
 from ..simulation.day_files import read_day, write_day
@@ -34,10 +31,9 @@ from ..simulation.run_day import (
     ScaledPace,
     VirtualPace,
 )
-from ..wiring.lifespan import opened
 from .check import check_table
 from .lag import caught_up, refuse_negative
-from .session import rows, session
+from .session import build_container, rows, session
 
 app = App(name="simulate", help="Simulate a day of food delivery.")
 
@@ -129,7 +125,9 @@ async def demo(*, orders: int = DEMO_ORDERS, seed: int = DEMO_SEED) -> int:
             notification_channels=("log",),
         )
         day = generate_day(orders, seed)
-        session().say(f"a day of {len(day.orders)} orders and {len(day.couriers)} couriers, on {settings.database_url}")
+        session().info(
+            f"a day of {len(day.orders)} orders and {len(day.couriers)} couriers, on {settings.database_url}"
+        )
         with _quiet():
             report = await _in_process(settings, day, None, DEFAULT_DATE, 1, None, True, 60.0)
         async with _container(settings) as container:
@@ -139,7 +137,7 @@ async def demo(*, orders: int = DEMO_ORDERS, seed: int = DEMO_SEED) -> int:
     else:
         _show(report)
         session().show(None, check_table(checked))
-    session().say("the check is clean" if checked.clean else f"the check found {checked.found} differences")
+    session().info("the check is clean" if checked.clean else f"the check found {checked.found} differences")
     return 0 if checked.clean and not report.figures.unfinished else 1
 
 
@@ -194,6 +192,8 @@ async def _in_process(
 @asynccontextmanager
 async def _consuming(container: Any) -> AsyncIterator[None]:
     """Run all consumers in this process for the duration of the context."""
+    from ..processes import run_parts
+
     stop = asyncio.Event()
     running = asyncio.create_task(run_parts(container, consumers=CONSUMERS, stop=stop))
     try:
@@ -219,8 +219,10 @@ async def _over_http(
 async def _run(
     day: Day, client: OrderClient, pace: RateLimit, workers: int, prefix: str | None
 ) -> tuple[DayResult, float]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=session().talk) as progress:
+    with Progress(*columns, console=session().error_console) as progress:
         steps = progress.add_task(f"simulating {day.name}", total=None)
         run_day = RunDay(
             client, pace, workers, prefix, progress=lambda done, of: progress.update(steps, completed=done, total=of)
@@ -246,7 +248,10 @@ async def _refuse_second_run(container: Any, day: Day, prefix: str | None) -> No
 
 @asynccontextmanager
 async def _container(settings: Settings, clock: VirtualClock | None = None) -> AsyncIterator[Any]:
-    container = container_for(settings, clock=clock)
+    container = build_container(settings, clock=clock)
+
+    from ..wiring.lifespan import opened
+
     async with opened(container):
         yield container
 

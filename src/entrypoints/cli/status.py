@@ -1,4 +1,4 @@
-"""``orderflow status``: the whole installation on one screen."""
+"""``orderflow status``: shows the whole installation on one screen."""
 
 import asyncio
 import sys
@@ -8,51 +8,51 @@ from importlib.metadata import version
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from rich.console import Console
-from rich.live import Live
 
 from ...application.health.observation import Observation
 from ...application.health.status import Status, status_of
 from ...domain.errors import InvalidInput
-from ..container import container_for
-from .session import session
-from .status_screen import screen
+from .session import build_container, session
 
 UNREACHED = 5
-SHORTEST = 0.1
-"""Seconds between two looks, at least."""
+MIN_INTERVAL = 0.1
+"""Seconds."""
 
 
 async def status(
     *,
-    watch: Annotated[bool, Parameter(negative=(), help="look again and again, until interrupted")] = False,
-    interval: Annotated[float, Parameter(help="seconds between the two looks that give the rates")] = 1.0,
+    watch: Annotated[bool, Parameter(negative=(), help="refresh the screen until interrupted")] = False,
+    interval: Annotated[float, Parameter(help="seconds between the two observations that give the rates")] = 1.0,
 ) -> int:
-    """Processes, database, Kafka, lag, rates, parked orders, rollout and the latest errors, on one screen.
+    """Show the whole installation on one screen.
 
-    Exit 5 when something does not answer; what does is shown all the same. Exit 1 for another schema than ours.
+    It has the processes, database, Kafka, lag, rates, parked orders, rollout and the latest errors. Exits with 5 if a
+    server does not answer, and shows the others all the same. Exits with 1 if the schema is not the newest.
     """
-    if not 0 <= interval < float("inf") or (watch and interval < SHORTEST):
-        raise InvalidInput("interval", str(interval), f"seconds, {SHORTEST:g} or more; 0 for one look, without rates")
-    async with looking() as container:
+    if not 0 <= interval < float("inf") or (watch and interval < MIN_INTERVAL):
+        raise InvalidInput("interval", str(interval), f"seconds, {MIN_INTERVAL:g} or more; 0 shows no rates")
+    from .status_screen import screen
+
+    async with unopened_container() as container:
         if watch:
             await _watch(container, interval)
             return 0
-        now = await _twice(container, interval)
+        now = await _observe(container, interval)
     session().show(now, screen(now))
     return exit_code(now)
 
 
 def exit_code(status: Status) -> int:
+    """Return the exit code for ``status``."""
     if status.unanswered.keys() - {"schema"}:
         return UNREACHED
     return 1 if status.unanswered else 0
 
 
 @asynccontextmanager
-async def looking() -> AsyncIterator[Any]:
-    """The container of the session's settings; nothing is opened, for what there is to open may be away."""
-    container = container_for(session().settings)
+async def unopened_container() -> AsyncIterator[Any]:
+    """Build the container of the session's settings. Nothing is opened, because a server may not answer."""
+    container = build_container(session().settings)
     try:
         yield container
     finally:
@@ -61,31 +61,36 @@ async def looking() -> AsyncIterator[Any]:
         await container.storage().close()
 
 
-async def _twice(container: Any, interval: float) -> Status:
+async def _observe(container: Any, interval: float) -> Status:
     before: Observation | None = None
     if interval:
         before = await container.observe()()
-        if before.unanswered:  # then a second look would only wait as long again
+        if before.unanswered:  # a second observation would only wait for the same timeouts
             return _status(before, None)
         await asyncio.sleep(interval)
     return _status(await container.observe()(), before)
 
 
 async def _watch(container: Any, interval: float) -> None:
-    """A new screen, or line of JSON, after each ``interval``, until interrupted."""
+    """Print a new screen, or a line of JSON, every ``interval`` seconds until interrupted."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from .status_screen import screen
+
     before: Observation | None = None
     with Live(console=Console(), screen=sys.stdout.isatty(), auto_refresh=False) as live:
         while True:
-            look = await container.observe()()
-            now = _status(look, before)
+            observation = await container.observe()()
+            now = _status(observation, before)
             if session().json:
                 session().show(now)
                 sys.stdout.flush()
             else:
                 live.update(screen(now), refresh=True)
-            before = look
+            before = observation
             await asyncio.sleep(interval)
 
 
-def _status(look: Observation, before: Observation | None) -> Status:
-    return status_of(look, before, version=version("orderflow-service"))
+def _status(observation: Observation, before: Observation | None) -> Status:
+    return status_of(observation, before, version=version("orderflow-service"))

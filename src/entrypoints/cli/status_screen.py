@@ -1,4 +1,4 @@
-"""How the status of an installation looks on a terminal."""
+"""Renders the status of an installation for a terminal."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,20 +11,21 @@ from ...application.health.status import ErrorStatus, ProcessStatus, ReaderStatu
 from .session import rows
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
-_TOLD_ABOVE = ("database", "kafka")
+_HAS_LINE = ("database", "kafka")
+"""Servers with a line of their own, which also shows that they do not answer."""
 
 
 def screen(status: Status) -> RenderableType:
-    """Servers first, then what flows, who makes it flow, and what went wrong."""
+    """Render ``status``: servers first, then the log, its readers, the processes, and the latest errors."""
     return Group(*_parts(status))
 
 
 def _parts(status: Status) -> Iterator[RenderableType]:
     yield Text(f"orderflow {status.version}   {status.at:%Y-%m-%d %H:%M:%S} UTC", style="bold")
     yield from _servers(status)
-    for asked, said in status.unanswered.items():
-        if asked not in _TOLD_ABOVE:
-            yield _bad(f"no answer   {asked}: {said}")
+    for server, failure in status.unanswered.items():
+        if server not in _HAS_LINE:
+            yield _red(f"no answer   {server}: {failure}")
     if status.head is not None:
         yield Text(_log(status))
     if status.readers is not None:
@@ -37,56 +38,56 @@ def _parts(status: Status) -> Iterator[RenderableType]:
 
 def _servers(status: Status) -> Iterator[Text]:
     match status.database:
-        case ConnectionFailure() as trouble:
-            yield _bad(f"database    {trouble}")
+        case ConnectionFailure() as failure:
+            yield _red(f"database    {failure}")
         case facts:
             yield Text(f"database    {_database(facts)}")
     match status.kafka:
-        case ConnectionFailure() as trouble:
-            yield _bad(f"kafka       {trouble}")
+        case ConnectionFailure() as failure:
+            yield _red(f"kafka       {failure}")
         case None:
-            yield Text("kafka       none is configured: consumers read the log")
+            yield Text("kafka       not configured: consumers read the log")
         case stream:
             yield Text(f"kafka       {_stream(stream)}")
 
 
 def _database(facts: DatabaseFacts) -> str:
-    told = [f"{facts.kind} {facts.version}".strip()]
+    parts = [f"{facts.kind} {facts.version}".strip()]
     if facts.size is not None:
-        told.append(_size(facts.size))
+        parts.append(_size(facts.size))
     if facts.newest:
         newest = "the newest" if facts.current else f"newest is {facts.newest}"
-        told.append(f"migration {facts.schema or 'none'}, {newest}")
+        parts.append(f"migration {facts.schema or 'none'}, {newest}")
     if facts.max_connections is not None:
-        told.append(f"{facts.connections} of {facts.max_connections} connections")
-    return " · ".join([*told, _took(facts.took)])
+        parts.append(f"{facts.connections} of {facts.max_connections} connections")
+    return " · ".join([*parts, _took(facts.took)])
 
 
 def _stream(facts: StreamFacts) -> str:
     brokers = f"{len(facts.brokers)} broker{'' if len(facts.brokers) == 1 else 's'}"
     topic = facts.topic
-    told = (
+    about_topic = (
         f"topic {topic.name}: {topic.partitions} partitions, {topic.replication} copies" if topic else "no such topic"
     )
-    return " · ".join([brokers, told, _took(facts.took)])
+    return " · ".join([brokers, about_topic, _took(facts.took)])
 
 
 def _log(status: Status) -> str:
-    told = [f"log         {status.head:,} events"]
+    parts = [f"log         {status.head:,} events"]
     if status.committed_per_second is not None:
-        told.append(f"{status.committed_per_second:,.1f} committed a second")
+        parts.append(f"{status.committed_per_second:,.1f} committed per second")
     if status.published_percent is not None:
-        told.append(f"{status.published_percent} % of the orders published")
+        parts.append(f"{status.published_percent} % of the orders published")
     if status.paused:
-        told.append(f"paused: {', '.join(status.paused)}")
+        parts.append(f"paused: {', '.join(status.paused)}")
     if status.parked is not None:
         parked = ", ".join(f"{name} {orders}" for name, orders in sorted(status.parked.items()))
-        told.append(f"parked orders: {parked or 'none'}")
-    return " · ".join(told)
+        parts.append(f"parked orders: {parked or 'none'}")
+    return " · ".join(parts)
 
 
 def _readers(readers: Sequence[ReaderStatus]) -> Table:
-    columns = ("reader", "events to come", "oldest waits", "held back", "a second", "", "Kafka group", "members", "lag")
+    columns = ("reader", "events to come", "oldest", "held back", "per second", "", "Kafka group", "members", "lag")
     return rows(
         *columns,
         of=(
@@ -108,14 +109,14 @@ def _readers(readers: Sequence[ReaderStatus]) -> Table:
 
 def _processes(processes: Sequence[ProcessStatus]) -> RenderableType:
     if not processes:
-        return Text("no process is known")
+        return Text("no process is registered")
     return rows(
         "process",
         "host",
         "pid",
         "version",
         "since",
-        "heard of",
+        "heartbeat",
         "runs",
         of=(
             (
@@ -136,7 +137,7 @@ def _errors(errors: Sequence[ErrorStatus]) -> Table:
     return rows("latest errors", "where", "code", "", of=((it.at, it.where, it.code, it.message) for it in errors))
 
 
-def _bad(text: str) -> Text:
+def _red(text: str) -> Text:
     return Text(text, style="red")
 
 

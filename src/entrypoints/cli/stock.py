@@ -1,16 +1,16 @@
-"""TODO."""
+"""``orderflow stock``: the quantities that can be ordered."""
 
 from cyclopts import App
 
 from ...domain.errors import InvalidInput
 from .session import rows, session
 
-stock = App(name="stock", help="Quantities per restaurant and food; a food without one is unlimited.")
+app = App(name="stock")
 
 
-@stock.command(name="set")
-async def set_stock(restaurant: str, food: str, quantity: str, /) -> None:
-    """What may be ordered of FOOD at RESTAURANT from now on; 'unlimited': it is not counted any more."""
+@app.command(name="set")
+async def set_(restaurant: str, food: str, quantity: str, /) -> None:
+    """Set the quantity of FOOD that can be ordered at RESTAURANT from now on; 'unlimited' stops counting it."""
     if quantity != "unlimited" and not quantity.isdigit():
         raise InvalidInput("quantity", repr(quantity), "a whole number from 0, or unlimited")
     async with session().opened() as container:
@@ -20,9 +20,9 @@ async def set_stock(restaurant: str, food: str, quantity: str, /) -> None:
     session().show({"restaurantId": restaurant, "foodId": food, "quantity": left})
 
 
-@stock.command(name="list")
-async def list_stock(restaurant: str | None = None, /) -> None:
-    """What is left of the foods that are counted."""
+@app.command(name="list")
+async def list_(restaurant: str | None = None, /) -> None:
+    """List what is left of each food that is counted."""
     async with session().opened() as container:
         found = await container.effects().stock.list(restaurant)
     session().show(

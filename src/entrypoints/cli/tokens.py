@@ -1,31 +1,32 @@
-"""TODO."""
+"""``orderflow tokens``: bearer tokens for the HTTP API."""
 
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from ...domain.actor import Actor, Role
-from ..http.auth import new_token
 from .session import session
 
-tokens = App(name="tokens", help="Bearer tokens of those who call the HTTP door.")
+app = App(name="tokens")
 
 
-@tokens.command
+@app.command
 async def make(
     *,
     role: Role,
     id: str,
     label: str = "",
-    if_none: Annotated[bool, Parameter(negative=(), help="only while there is no token yet")] = False,
+    if_none: Annotated[bool, Parameter(negative=(), help="only if there is no token yet")] = False,
 ) -> None:
-    """A new token for ROLE and ID. It is shown this once; only its hash is kept."""
+    """Create a token for ROLE and ID. It is printed only once: the database stores its hash."""
+    from ..http.auth import new_token
+
     actor = Actor(role, id)
     secret, digest = new_token()
     async with session().opened() as container:
         if if_none and await container.storage().tokens.any():
-            session().say("there is a token already, so none was made")
+            session().info("a token exists, so none is created")
             return
         await container.storage().tokens.add(digest, actor, label=label, at=container.clock()())
     session().show({"token": secret, "actor": str(actor)}, secret)
-    session().say(f"for {actor}; keep it, it is not shown again")
+    session().info(f"the token of {actor}; store it now, it is not shown again")

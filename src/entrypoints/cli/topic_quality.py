@@ -60,7 +60,7 @@ async def watch(options: WatchOptions) -> int:
         with _stopped_by_signals() as stop, watching.shown():
             async with aclosing(reader.watch(from_beginning=options.from_beginning)) as flow:
                 await watching(flow, stop)
-    session().say(f"{quality.checked} checked, {quality.wrong} wrong, {quality.late_records} late")
+    session().info(f"{quality.checked} checked, {quality.wrong} wrong, {quality.late_records} late")
     return 1 if quality.wrong else 0
 
 

@@ -1,18 +1,19 @@
-"""``orderflow orders trace``: one order's way, without any tracing backend."""
+"""``orderflow orders trace``: the path of one order, without a tracing backend."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
-
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from ...application.health.trace_order import EventWay, Handling, Moment, TracedOrder
 from ...domain.actor import Actor
 from .session import rows, session
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 
 async def trace(order_id: str, actor: Actor) -> None:
-    """Show the way of that order."""
+    """Show the path of that order."""
     async with session().opened() as container:
         traced: TracedOrder = await container.trace_order()(order_id, by=actor)
     session().show(
@@ -20,7 +21,7 @@ async def trace(order_id: str, actor: Actor) -> None:
         _table(traced.events),
     )
     for note in traced.notes:
-        session().say(f"note: {note}")
+        session().info(f"note: {note}")
 
 
 def _data(event: EventWay) -> dict[str, Any]:
@@ -44,20 +45,20 @@ def _data(event: EventWay) -> dict[str, Any]:
 
 
 def _moment(moment: Moment | None, before: Moment | None) -> dict[str, Any] | None:
-    """``ms`` are those since the step before; ``exact`` says whether it was then, or then at the latest."""
+    """Return the step as JSON: ``ms`` is the time since the step before; without ``exact`` it may have been earlier."""
     if moment is None:
         return None
     return {"at": moment.at, "exact": moment.exact, "ms": moment.since(before)}
 
 
 def _before(event: EventWay) -> Moment | None:
-    """What handling follows: publishing, where it is known; else the commit."""
+    """Return the step before handling: publishing if it is known, else the commit."""
     return event.published or event.committed
 
 
-def _table(events: Sequence[EventWay]) -> Table:
+def _table(events: Sequence[EventWay]) -> "Table":
     consumers = [it.consumer for it in events[0].handled]
-    columns = ("", "type", "asked", "committed", "published", *consumers)
+    columns = ("", "type", "requested", "committed", "published", *consumers)
     return rows(
         *columns,
         of=(
@@ -80,7 +81,7 @@ def _handled(it: Handling, before: Moment | None) -> str:
 
 
 def _step(moment: Moment | None, before: Moment | None) -> str | None:
-    """``+3.2 ms``; ``<`` before it where it may have been earlier; the time itself where nothing came before."""
+    """Format a step as ``+3.2 ms``, with ``<`` if it may have been earlier; the first step as a time."""
     if moment is None:
         return None
     latest = "" if moment.exact else "< "

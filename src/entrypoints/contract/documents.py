@@ -6,9 +6,9 @@ from msgspec.json import Encoder
 from msgspec.json import format as format_json
 
 from ...adapters.wire.contract.asyncapi import Topic, asyncapi
-from ..container import CONSUMERS, container_for
+from ..container import container_for
 from ..http import create_app
-from ..settings import Settings
+from ..settings import CONSUMERS, Settings
 
 _HOUR_MS = 3_600_000
 _encoder = Encoder(decimal_format="number")

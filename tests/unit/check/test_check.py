@@ -17,9 +17,9 @@ from orderflow.application.check import CheckReport
 from orderflow.application.check.topic import CheckTopic
 from orderflow.application.event_log.records import LogRecord, UnrecognizedRecord
 from orderflow.application.relay.publish_pending import PublishPending
-from orderflow.entrypoints.container import CONSUMERS, container_for
+from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.processes import run_parts
-from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.settings import CONSUMERS, Settings
 from orderflow.entrypoints.simulation.clock import VirtualClock
 from orderflow.entrypoints.simulation.generate_day import generate_day
 from orderflow.entrypoints.simulation.run_day import InProcessOrderClient, RunDay, VirtualPace

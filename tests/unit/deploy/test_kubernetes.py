@@ -8,7 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from orderflow.adapters.telemetry.metrics.catalogue import LAG
-from orderflow.entrypoints.container import CONSUMERS
+from orderflow.entrypoints.settings import CONSUMERS
 
 from tests.support.deployed import DEPLOY, dockerfile, kustomized, pods
 from tests.support.prometheus import promtool

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from orderflow import Settings, load_settings
 from orderflow.entrypoints.cli.main import app
-from orderflow.entrypoints.container import CONSUMERS
+from orderflow.entrypoints.settings import CONSUMERS
 
 from tests.support.deployed import (
     Started,

@@ -7,7 +7,8 @@ import pytest
 from orderflow import InvalidInput, NotConfigured, Settings
 from orderflow.adapters.kafka import KafkaEventSource
 from orderflow.application.consuming.log_source import LogEventSource
-from orderflow.entrypoints.container import CONSUMERS, container_for
+from orderflow.entrypoints.container import container_for
+from orderflow.entrypoints.settings import CONSUMERS
 from orderflow.entrypoints.wiring.lifespan import opened
 
 NOBODY = "127.0.0.1:9"
