@@ -1,4 +1,4 @@
-"""What travels with a command from the door to the log: where it came from, and its idempotency key."""
+"""The correlation id and trace of the request in hand, for log lines, spans and the rows of the log."""
 
 import re
 import secrets
@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
-from attrs import field, frozen
+from attrs import frozen
 
 from ..domain.errors import InvalidInput
-from ..domain.order import Order
 
 _CORRELATION = re.compile(r"[!-~]{1,128}\Z")
 
@@ -20,17 +19,6 @@ _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-
 
 IDENTIFIED = slice(3, 35)
 """Where the trace's id stands in a traceparent."""
-
-
-@frozen(kw_only=True)
-class IdempotencyKey:
-    """``key`` is the caller's own; ``fingerprint`` is a digest of the request; ``answer`` renders the first answer."""
-
-    caller: str
-    key: str
-    fingerprint: str
-    requested_at: datetime = field(eq=False)
-    answer: Callable[[Order], bytes] = field(repr=False, eq=False)
 
 
 @frozen(kw_only=True)
@@ -45,7 +33,6 @@ class Request:
     traceparent: str = ""
     requested_at: datetime | None = None
     command: str = ""
-    idempotency: IdempotencyKey | None = None
 
     @property
     def trace_id(self) -> str:
@@ -84,7 +71,6 @@ def begun(request: Request, command: str, *, new_id: Callable[[], str], traced: 
         traceparent=request.traceparent or ("" if traced else new_traceparent()),
         requested_at=request.requested_at or datetime.now(UTC),
         command=command,
-        idempotency=request.idempotency,
     )
 
 

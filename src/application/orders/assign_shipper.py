@@ -6,6 +6,7 @@ from ...domain.actor import Actor
 from ...domain.order import Order
 from ..clock import Clock
 from .change_order import ChangeOrder
+from .idempotency import IdempotencyKey
 
 
 @frozen
@@ -16,12 +17,19 @@ class AssignShipper:
     clock: Clock
 
     async def __call__(
-        self, order_id: str, shipper_id: str, *, by: Actor, expected_version: int | None = None
+        self,
+        order_id: str,
+        shipper_id: str,
+        *,
+        by: Actor,
+        expected_version: int | None = None,
+        idempotency: IdempotencyKey | None = None,
     ) -> Order:
         change = await self.change_order(
             order_id,
             lambda order: order.assign_shipper(shipper_id, by=by, at=self.clock()),
             by=by,
             expected_version=expected_version,
+            idempotency=idempotency,
         )
         return change.order

@@ -6,6 +6,7 @@ from ...domain.actor import Actor
 from ...domain.order import Change, Order
 from ..clock import Clock
 from .change_order import ChangeOrder
+from .idempotency import IdempotencyKey
 from .payment_attempts import AttemptKind, PaymentAttempt
 from .ports import Transaction
 from .settle_refunds import SettleRefunds
@@ -23,12 +24,21 @@ class CancelOrder:
     settle_refunds: SettleRefunds
     clock: Clock
 
-    async def __call__(self, order_id: str, reason: str, *, by: Actor, expected_version: int | None = None) -> Order:
+    async def __call__(
+        self,
+        order_id: str,
+        reason: str,
+        *,
+        by: Actor,
+        expected_version: int | None = None,
+        idempotency: IdempotencyKey | None = None,
+    ) -> Order:
         change = await self.change_order(
             order_id,
             lambda order: order.cancel(reason, by=by, at=self.clock()),
             by=by,
             expected_version=expected_version,
+            idempotency=idempotency,
             also=self._promise_refund,
         )
         if change.refund is not None:

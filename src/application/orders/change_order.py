@@ -7,6 +7,7 @@ from attrs import frozen
 from ...domain.actor import Actor, Role
 from ...domain.errors import OrderNotFound, VersionMismatch
 from ...domain.order import Change, Order
+from .idempotency import IdempotencyKey
 from .ports import Transaction, UnitOfWork
 from .retry import again_on_conflict
 
@@ -17,7 +18,8 @@ class ChangeOrder:
 
     For a customer or restaurant that takes no part in it the order is not found; a shipper may ask for any, since
     it can take one that is nobody's yet. ``expected_version``, where given, must be the order's: the caller decided
-    on what it saw. ``also`` adds to the same unit of work. Raises OrderNotFound, VersionMismatch, CommandRefused,
+    on what it saw. ``also`` adds to the same unit of work, which stores the response
+    under ``idempotency``, if it is given. Raises OrderNotFound, VersionMismatch, CommandRefused,
     InvalidInput, ConcurrentChange (after ATTEMPTS lost races), StorageUnavailable.
     """
 
@@ -30,10 +32,11 @@ class ChangeOrder:
         *,
         by: Actor,
         expected_version: int | None = None,
+        idempotency: IdempotencyKey | None = None,
         also: Callable[[Transaction, Change], None] | None = None,
     ) -> Change:
         async def attempt() -> Change:
-            async with self.unit_of_work() as work:
+            async with self.unit_of_work(idempotency=idempotency) as work:
                 order = await work.orders.get(order_id)
                 if by.role is not Role.SHIPPER and not order.visible_to(by):
                     raise OrderNotFound(order_id)

@@ -11,6 +11,7 @@ from ...domain.money import Money
 from ...domain.order import Address, Change, Order
 from ...domain.payment import PaymentMethod
 from ..clock import Clock, NewId
+from .idempotency import IdempotencyKey
 from .ports import Transaction, UnitOfWork
 from .retry import again_on_conflict
 
@@ -41,11 +42,11 @@ class CreateOrder:
     clock: Clock
     new_id: NewId
 
-    async def __call__(self, new: NewOrder, *, by: Actor) -> Order:
+    async def __call__(self, new: NewOrder, *, by: Actor, idempotency: IdempotencyKey | None = None) -> Order:
         change = self._placed(new, by)
 
         async def attempt() -> Order:
-            async with self.unit_of_work() as work:
+            async with self.unit_of_work(idempotency=idempotency) as work:
                 there = await _find(work, change.order.id) if new.order_id is not None else None
                 if there is not None:
                     if differs := there.differences(change.order):

@@ -1,18 +1,17 @@
-"""TODO."""
+"""The ports of orders: repository, unit of work, queries, and the payment gateway."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ...domain.events import OrderEvent
 from ...domain.lifecycle import OrderState
 from ...domain.money import Money
 from ...domain.order import Order
+from .idempotency import IdempotencyKey
 from .payment_attempts import GatewayAnswer, PaymentAttempt
 from .queries import OpenOrders, OrderPage, OrderQuery
-
-if TYPE_CHECKING:
-    from .write_set import WriteSet
+from .write_set import WriteSet
 
 
 class OrderRepository(Protocol):
@@ -55,9 +54,10 @@ class Transaction(Protocol):
 
 
 class UnitOfWork(Protocol):
-    def __call__(self) -> AbstractAsyncContextManager[Transaction]:
-        """All that is saved and published inside commits together at its end, or not at all.
+    def __call__(self, *, idempotency: IdempotencyKey | None = None) -> AbstractAsyncContextManager[Transaction]:
+        """Commit everything that is saved and published inside together at its end, or nothing of it.
 
+        With ``idempotency``, the response that shows the order saved last is stored with it.
         Raises at the end: ConcurrentChange, KeyReused or RequestAnswered, EventTooLarge, StorageUnavailable.
         """
         ...
@@ -66,7 +66,7 @@ class UnitOfWork(Protocol):
 class Committer(Protocol):
     """The one place where write sets become durable."""
 
-    async def commit(self, writes: "WriteSet") -> None:
+    async def commit(self, writes: WriteSet) -> None:
         """Orders, events with their positions, attempts and the idempotency key: together, durably, or not at all.
 
         The idempotency key is taken first. Raises RequestAnswered (the key has an answer already),

@@ -8,6 +8,7 @@ from ...domain.order import Change, Order
 from ...domain.payment import PaymentMethod
 from ..clock import Clock
 from .change_order import ChangeOrder
+from .idempotency import IdempotencyKey
 from .payment_attempts import AttemptKind, AttemptStatus, PaymentAttempt
 from .ports import OrderQueries, PaymentAttempts, PaymentGateway, Transaction, UnitOfWork
 from .settle_refunds import SettleRefunds
@@ -36,7 +37,13 @@ class RecordPayment:
     clock: Clock
 
     async def __call__(
-        self, order_id: str, *, by: Actor, paid: bool | None = None, expected_version: int | None = None
+        self,
+        order_id: str,
+        *,
+        by: Actor,
+        paid: bool | None = None,
+        expected_version: int | None = None,
+        idempotency: IdempotencyKey | None = None,
     ) -> Order:
         order = await self.views.get(order_id)
         if not order.visible_to(by):
@@ -45,11 +52,17 @@ class RecordPayment:
         if paid is not None and card and by.role is not Role.ADMIN:
             raise _only_an_admin(order, by)
         if card and paid is None and order.record_payment(paid=True, by=by, at=self.clock()).events:
-            return await self._charge(order, expected_version)
-        return await self._record(order_id, paid is not False, by, expected_version)
+            return await self._charge(order, expected_version, idempotency)
+        return await self._record(order_id, paid is not False, by, expected_version, idempotency)
 
     async def _record(
-        self, order_id: str, paid: bool, by: Actor, expected_version: int | None, *attempts: PaymentAttempt
+        self,
+        order_id: str,
+        paid: bool,
+        by: Actor,
+        expected_version: int | None,
+        idempotency: IdempotencyKey | None,
+        *attempts: PaymentAttempt,
     ) -> Order:
         def keep(work: Transaction, _: Change) -> None:
             for attempt in attempts:
@@ -60,11 +73,12 @@ class RecordPayment:
             lambda order: order.record_payment(paid=paid, by=by, at=self.clock()),
             by=by,
             expected_version=expected_version,
+            idempotency=idempotency,
             also=keep,
         )
         return change.order
 
-    async def _charge(self, order: Order, expected_version: int | None) -> Order:
+    async def _charge(self, order: Order, expected_version: int | None, idempotency: IdempotencyKey | None) -> Order:
         """Each answer is kept together with what is asked next; the last one together with the order."""
         known, number = await self._round(order)
         authorization = known.get(AttemptKind.AUTHORIZE) or self._asked(order, AttemptKind.AUTHORIZE, number)
@@ -74,7 +88,7 @@ class RecordPayment:
             answer = await self.gateway.authorize(card_token=token, amount=order.total, key=authorization.key)
             authorization = authorization.settled(answer, self.clock())
         if authorization.status is AttemptStatus.DECLINED:
-            return await self._record(order.id, False, CASHIER, expected_version, authorization)
+            return await self._record(order.id, False, CASHIER, expected_version, idempotency, authorization)
         capture = known.get(AttemptKind.CAPTURE) or self._asked(order, AttemptKind.CAPTURE, number)
         if capture.status is AttemptStatus.REQUESTED:
             await self._keep(authorization, capture)
@@ -84,7 +98,9 @@ class RecordPayment:
             capture = capture.settled(answer, self.clock())
         try:
             # The money has moved: it is told whatever the caller saw, or may do by now.
-            return await self._record(order.id, capture.status is AttemptStatus.SUCCEEDED, CASHIER, None, capture)
+            return await self._record(
+                order.id, capture.status is AttemptStatus.SUCCEEDED, CASHIER, None, idempotency, capture
+            )
         except GuardFailed:
             await self._keep(capture, self._asked(order, AttemptKind.REFUND, number))
             await self.settle_refunds(order.id)

@@ -10,6 +10,7 @@ from ...domain.order import DEFAULT_ESTIMATE, Order
 from ..clock import Clock
 from .cancel_order import CancelOrder
 from .change_order import ChangeOrder
+from .idempotency import IdempotencyKey
 
 
 @frozen
@@ -30,9 +31,12 @@ class TransitionOrderState:
         shipper_id: str | None = None,
         reason: str | None = None,
         expected_version: int | None = None,
+        idempotency: IdempotencyKey | None = None,
     ) -> Order:
         if target is OrderState.CANCELLED:
-            return await self.cancel_order(order_id, reason or "", by=by, expected_version=expected_version)
+            return await self.cancel_order(
+                order_id, reason or "", by=by, expected_version=expected_version, idempotency=idempotency
+            )
         change = await self.change_order(
             order_id,
             lambda order: order.move(
@@ -40,5 +44,6 @@ class TransitionOrderState:
             ),
             by=by,
             expected_version=expected_version,
+            idempotency=idempotency,
         )
         return change.order

@@ -29,4 +29,4 @@ class UseCases:
     record_payment: RecordPayment
     cancel_order: CancelOrder
     settle_refunds: SettleRefunds
-    once: Idempotent
+    idempotent: Idempotent

@@ -14,10 +14,9 @@ from litestar.params import JSONBody
 from msgspec import Struct
 from msgspec.json import decode
 
-from ...application.orders.idempotency import Idempotent
+from ...application.orders.idempotency import IdempotencyKey, Idempotent
 from ...application.orders.order_view import OrderView, view
 from ...application.orders.use_cases import UseCases
-from ...application.request_context import IdempotencyKey
 from ...domain.actor import Actor
 from ...domain.lifecycle import OrderState
 from ...domain.order import Order
@@ -28,7 +27,8 @@ from .openapi import CORRELATION, ETAG, LOCATION, REPLAYED, problems
 from .parameters import header
 from .views import render
 
-Command = Callable[[], Awaitable[Order]]
+Command = Callable[[IdempotencyKey | None], Awaitable[Order]]
+"""A use-case with all its arguments but the idempotency key."""
 
 
 @frozen
@@ -52,21 +52,21 @@ class IdempotentRequest:
     by: Actor
     key: str | None
     fingerprint: str
-    once: Idempotent
+    idempotent: Idempotent
 
     async def answer(self, command: Command, *, status: int = 200) -> Response[Any]:
         """The order that ``command`` gives, rendered; under a key, the first answer's bytes for ever after."""
         if self.key is None:
-            body, replayed = self._render(await command()), False
+            body, replayed = self._render(await command(None)), False
         else:
             key = IdempotencyKey(
                 caller=str(self.by),
                 key=self.key,
                 fingerprint=self.fingerprint,
                 requested_at=datetime.now(UTC),
-                answer=self._render,
+                render=self._render,
             )
-            body, replayed = await self.once(key, command)
+            body, replayed = await self.idempotent(key, command)
         said = decode(body, type=_Said)
         headers = {"ETag": etag(said.version)}
         if status == 201:
@@ -92,7 +92,9 @@ async def provide_idempotent_request(
 ) -> IdempotentRequest:
     body = await request.body()
     fingerprint = sha256(b"\n".join([request.method.encode(), request.scope["path"].encode(), body])).hexdigest()
-    return IdempotentRequest(by=request.user, key=idempotency_key, fingerprint=fingerprint, once=use_cases.once)
+    return IdempotentRequest(
+        by=request.user, key=idempotency_key, fingerprint=fingerprint, idempotent=use_cases.idempotent
+    )
 
 
 async def provide_version(
@@ -128,7 +130,7 @@ async def place_order(
 ) -> Response[OrderView]:
     """With an orderId of the caller's own, asking again with the same content answers the same order."""
     new = data.order(defaults.currency)
-    return await asked.answer(lambda: use_cases.create_order(new, by=asked.by), status=201)
+    return await asked.answer(lambda key: use_cases.create_order(new, by=asked.by, idempotency=key), status=201)
 
 
 @patch(
@@ -151,8 +153,14 @@ async def change_state(
     """By the transition table; a refusal says which guard failed and what would unlock it."""
     state = OrderState.parse(data.state)
     return await asked.answer(
-        lambda: use_cases.transition_order_state(
-            order, state, by=asked.by, shipper_id=data.shipper_id, reason=data.reason, expected_version=version
+        lambda key: use_cases.transition_order_state(
+            order,
+            state,
+            by=asked.by,
+            shipper_id=data.shipper_id,
+            reason=data.reason,
+            expected_version=version,
+            idempotency=key,
         )
     )
 
@@ -176,7 +184,9 @@ async def assign_shipper(
 ) -> Response[OrderView]:
     """While the order waits for a shipper or is prepared; a waiting order begins to be prepared."""
     return await asked.answer(
-        lambda: use_cases.assign_shipper(order, data.shipper_id, by=asked.by, expected_version=version)
+        lambda key: use_cases.assign_shipper(
+            order, data.shipper_id, by=asked.by, expected_version=version, idempotency=key
+        )
     )
 
 
@@ -200,7 +210,9 @@ async def record_payment(
 ) -> Response[OrderView]:
     """A declined card is an answer, not an error: the order comes back with payment ``failed``."""
     return await asked.answer(
-        lambda: use_cases.record_payment(order, by=asked.by, paid=data.paid, expected_version=version)
+        lambda key: use_cases.record_payment(
+            order, by=asked.by, paid=data.paid, expected_version=version, idempotency=key
+        )
     )
 
 
@@ -223,4 +235,6 @@ async def cancel_order(
     use_cases: Given[UseCases],
 ) -> Response[OrderView]:
     """What was paid by card is given back."""
-    return await asked.answer(lambda: use_cases.cancel_order(order, data.reason, by=asked.by, expected_version=version))
+    return await asked.answer(
+        lambda key: use_cases.cancel_order(order, data.reason, by=asked.by, expected_version=version, idempotency=key)
+    )
