@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from math import inf
 from time import perf_counter
+from typing import Generic
 
 from attrs import define, evolve, field, frozen
 
@@ -12,9 +13,10 @@ from ..clock import Clock
 from ..event_log.ports import Cursors, Decode
 from ..event_log.records import Delivery, LogRecord, Origin, UnrecognizedRecord, about
 from ..log_lines import log_each
+from ..noop import noop
 from ..recovery.restore_guard import RestoreGuard
 from ..redaction import code_of
-from .consumer import BatchResult, Consumer, ConsumerStore, ConsumerTransaction, HandlingObserver, OutsideConsumer
+from .consumer import BatchResult, Consumer, ConsumerStore, HandlingObserver, OutsideConsumer, T
 from .dead_letter import DeadLetter, SetAsideRecord
 from .transient import may_pass
 
@@ -37,7 +39,7 @@ class _Sorted:
 
 
 @define(eq=False)
-class HandleBatch:
+class HandleBatch(Generic[T]):
     """Effects and cursors of a batch commit in one transaction, whatever the batch.
 
     A record at or before the cursor is a duplicate. A bucket with a gap waits: nothing behind the gap is handled.
@@ -46,19 +48,19 @@ class HandleBatch:
     pass (``may_pass``) it is left, with what comes after it in its bucket, to be given again. After ``attempts`` tries
     the event parks its order: it and the order's later events go to the dead letters, in order, with their ``origin``,
     and every other order flows on. Where they are ``copied``, that is noted in the same transaction.
-    Every event handled, failed at or parked is a line of the log; ``watch`` hears of the first two.
+    Every event handled, failed at or parked is a line of the log; ``observer`` is called for the first two.
     With ``restore_guard``, for records that come from a topic, those that a later epoch superseded are passed over,
     and what the log does not have is refused: LogBehindTopic, and nothing of the batch is handled.
     Raises Unavailable (a backend does not answer): nothing is lost, and the same records may be given again.
     """
 
-    consumer: Consumer
-    store: ConsumerStore
+    consumer: Consumer[T]
+    store: ConsumerStore[T]
     cursors: Cursors
     decode: Decode
     clock: Clock
     attempts: int = ATTEMPTS
-    watch: HandlingObserver | None = None
+    observer: HandlingObserver = noop
     origin: Callable[[LogRecord], Origin | None] = _straight_from_the_log
     restore_guard: RestoreGuard | None = None
     copied: bool = False
@@ -165,8 +167,7 @@ class HandleBatch:
     def _failed(self, letter: DeadLetter, failure: Exception, seconds: float) -> None:
         said = {"consumer": self.consumer.name, "attempt": letter.attempts, "error": failure}
         logger.warning("event failed", extra={**about(letter.record), **said}, exc_info=failure)
-        if self.watch is not None:
-            self.watch(self.consumer.name, [letter.record], seconds=seconds, failure=code_of(failure))
+        self.observer([letter.record], seconds=seconds, failure=code_of(failure))
 
     def _letter(self, record: LogRecord, message: str = "") -> DeadLetter:
         now = self.clock()
@@ -192,34 +193,33 @@ class HandleBatch:
             if untold and (missed := [delivery.record for delivery in free if delivery in untold]):
                 # Its order was redriven to its end meanwhile: nothing of this stays, and the same is given again.
                 raise StaleCursor(self.consumer.name, missed[0].bucket, missed[0].position - 1)
-            if free:
-                await self.consumer.handle(free, work)
+            result = await self.consumer.handle(free, work) if free else None
             if len(free) < len(records):
                 await self._wait_behind(work, [record for record in records if record.order_id in parked])
-        self._handled([delivery.record for delivery in free], perf_counter() - began, attempt)
+        if free:
+            self._handled([delivery.record for delivery in free], perf_counter() - began, attempt, result)
         return len(records) - len(free)
 
-    def _handled(self, records: Sequence[LogRecord], seconds: float, attempt: int) -> None:
+    def _handled(self, records: Sequence[LogRecord], seconds: float, attempt: int, result: object) -> None:
         said = {"consumer": self.consumer.name, "attempt": attempt, "duration": round(seconds, 6)}
         log_each(logger, logging.INFO, "handled", ({**about(record), **said} for record in records))
-        if self.watch is not None and records:
-            self.watch(self.consumer.name, records, seconds=seconds, failure="")
+        self.observer(records, seconds=seconds, result=result)
 
     async def _tell(self, consumer: OutsideConsumer, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         """What is done outside, before the transaction; which deliveries were left out, their orders being parked."""
-        async with self.store(consumer.name) as work:
+        async with self.store(self.consumer.name) as work:
             parked = await work.dead_letters.parked({delivery.record.order_id for delivery in deliveries})
         free = [delivery for delivery in deliveries if delivery.record.order_id not in parked]
         if free:
-            await consumer.tell(free)
+            await consumer.perform(free)
         return [delivery for delivery in deliveries if delivery.record.order_id in parked]
 
-    async def _wait_behind(self, work: ConsumerTransaction, records: Sequence[LogRecord]) -> None:
+    async def _wait_behind(self, work: T, records: Sequence[LogRecord]) -> None:
         said = {"consumer": self.consumer.name}
         log_each(logger, logging.INFO, "waits behind a parked event", ({**about(it), **said} for it in records))
         await self._keep(work, [self._letter(it, "waits behind an earlier event of its order") for it in records])
 
-    async def _keep(self, work: ConsumerTransaction, letters: Sequence[DeadLetter]) -> None:
+    async def _keep(self, work: T, letters: Sequence[DeadLetter]) -> None:
         await work.dead_letters.keep(letters)
         if self.copied:
             await work.dead_letters.copy_later(letters, self.clock())

@@ -27,7 +27,7 @@ class HandlerConsumer:
     types: frozenset[str]
     handler: Handler
 
-    async def tell(self, deliveries: Sequence[Delivery]) -> None:
+    async def perform(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             if delivery.event.type in self.types:
                 with answering(caused_by_record(delivery.record)):

@@ -2,13 +2,10 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ..event_log.records import LogRecord, Origin, UnrecognizedRecord
 from .dead_letter import DeadLetter, DeadLetterAction, SetAsideRecord
-
-if TYPE_CHECKING:
-    pass
 
 
 class EventSource(Protocol):

@@ -10,7 +10,8 @@ from attrs import define, field
 from ...domain.errors import LogBehindTopic, LogGap, Unavailable
 from ..backoff import Backoff, Linger, pause
 from ..event_log.records import LogRecord, UnrecognizedRecord
-from .consumer import BatchResult, Consumer
+from ..noop import noop
+from .consumer import BatchResult, SettlingConsumer
 from .ports import EventSource
 
 BATCH = 500
@@ -44,10 +45,6 @@ async def _nothing() -> LogGap | None:
     return None
 
 
-def _nobody_asks(error: Exception) -> None:
-    """It is logged."""
-
-
 @define(eq=False, kw_only=True)
 class RunConsumer:
     """Reads a batch, handles it, confirms it to the source, does the work outside the transaction; and repeats.
@@ -65,7 +62,7 @@ class RunConsumer:
 
     source: EventSource
     handle_batch: Callable[[Sequence[LogRecord | UnrecognizedRecord]], Awaitable[BatchResult]]
-    consumer: Consumer
+    consumer: SettlingConsumer
     paused: Callable[[], Awaitable[bool]] = _never
     batch: int = BATCH
     gathering: Linger = FROM_TOPIC
@@ -74,7 +71,7 @@ class RunConsumer:
     a_moment: Backoff = field(factory=_a_moment)
     missed_events: Callable[[], Awaitable[LogGap | None]] = _nothing
     listening: Backoff = field(factory=_listening)
-    failed: Callable[[Exception], None] = _nobody_asks
+    failed: Callable[[Exception], None] = noop
     handled: int = field(default=0, init=False)
     gaps: int = field(default=0, init=False)
     failures: int = field(default=0, init=False)

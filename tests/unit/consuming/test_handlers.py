@@ -58,7 +58,7 @@ async def test_the_handler_is_called_for_its_types_alone_and_in_order() -> None:
 
     consumer = HandlerConsumer("mine", event_types("order.delivered"), handler)
 
-    await consumer.tell([delivered("O1"), cancelled("O2"), delivered("O3")])
+    await consumer.perform([delivered("O1"), cancelled("O2"), delivered("O3")])
 
     assert [event.order_id for event in told] == ["O1", "O3"]
 
@@ -70,7 +70,7 @@ async def test_what_the_handler_raises_is_not_swallowed() -> None:
     consumer = HandlerConsumer("mine", event_types(), handler)
 
     with pytest.raises(ValueError, match="O1"):
-        await consumer.tell([delivered("O1")])
+        await consumer.perform([delivered("O1")])
 
 
 async def test_a_handler_leaves_nothing_to_settle() -> None:
