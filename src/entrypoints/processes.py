@@ -5,17 +5,16 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from ..application.consuming.log_source import LogEventSource
 from ..application.consuming.run_consumer import FROM_LOG, FROM_TOPIC, RunConsumer
 from ..application.relay.run_relay import RunRelay
 from ..application.rollout.cached_rollout import LOOK_AGAIN_SECONDS
 from ..domain.errors import InvalidInput, NotConfigured, Unavailable
-from .container import CONSUMERS
+from .container import CONSUMERS, Container
 from .ops_server import checks, ops_server
 from .settings import Settings
-from .wiring.lifespan import hear, opened
+from .wiring.lifespan import listen_for_commits, opened
 
 HOUSEKEEPING_SECONDS = 5.0
 ANSWERS_KEPT = timedelta(hours=24)
@@ -31,7 +30,7 @@ Part = Callable[[asyncio.Event], Awaitable[None]]
 
 
 async def run(
-    container: Any, *, api: bool = False, relay: bool = False, consumers: Sequence[str] = (), stop: asyncio.Event
+    container: Container, *, api: bool = False, relay: bool = False, consumers: Sequence[str] = (), stop: asyncio.Event
 ) -> None:
     """Open ``container`` and run what is asked for in this process, as ``run_parts`` does."""
     async with opened(container):
@@ -39,7 +38,7 @@ async def run(
 
 
 async def run_parts(
-    container: Any, *, api: bool = False, relay: bool = False, consumers: Sequence[str] = (), stop: asyncio.Event
+    container: Container, *, api: bool = False, relay: bool = False, consumers: Sequence[str] = (), stop: asyncio.Event
 ) -> None:
     """Run these on an open container until ``stop``, or until one fails: then all stop, and its failure is raised."""
     for name in consumers:
@@ -76,7 +75,7 @@ async def run_parts(
         logger.info("stopped", extra={"part": name})
 
     if any(_waits_for_news(part) for part in parts.values()):
-        hear(container)
+        listen_for_commits(container)
     async with ops_server(container), process_registration.noted(container.storage().processes):
         try:
             async with asyncio.TaskGroup() as group:
@@ -91,14 +90,14 @@ def _waits_for_news(part: Part) -> bool:
     return isinstance(part, RunRelay) or (isinstance(part, RunConsumer) and isinstance(part.source, LogEventSource))
 
 
-def _works_on(container: Any, part: Part) -> object:
+def _works_on(container: Container, part: Part) -> object:
     """What shares partitions with other processes, where ``part`` does."""
     if isinstance(part, RunRelay):
         return container.relay_topic()
     return part.source if isinstance(part, RunConsumer) else None
 
 
-def _relay(container: Any) -> RunRelay:
+def _relay(container: Container) -> RunRelay:
     settings: Settings = container.settings()
     if not settings.uses_kafka:
         raise NotConfigured("a relay needs Kafka", "set ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS; without, none is needed")
@@ -112,7 +111,7 @@ def _relay(container: Any) -> RunRelay:
     )
 
 
-def consumer_loop(container: Any, name: str) -> RunConsumer:
+def consumer_loop(container: Container, name: str) -> RunConsumer:
     """The loop of one shipped consumer on an open container."""
     consumer = container.consumers()[name]
     source = container.source()(name)
@@ -128,7 +127,7 @@ def consumer_loop(container: Any, name: str) -> RunConsumer:
     )
 
 
-async def _api(container: Any, stop: asyncio.Event) -> None:
+async def _api(container: Container, stop: asyncio.Event) -> None:
     from .http import create_app, serve
 
     settings: Settings = container.settings()
@@ -169,7 +168,7 @@ async def _api(container: Any, stop: asyncio.Event) -> None:
     )
 
 
-async def _housekeeping(container: Any, stop: asyncio.Event) -> None:
+async def _housekeeping(container: Container, stop: asyncio.Event) -> None:
     """Ask for promised refunds that found no answer yet, and forget idempotency keys of the day before."""
     while not stop.is_set():
         try:

@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 from ...adapters import wire
 from ...application.event_log.records import LogRecord, UnrecognizedRecord
 from ...domain.errors import InvalidInput, NotConfigured
-from ..wiring.lifespan import hear
+from ..wiring.lifespan import listen_for_commits
 from . import replay as replaying
 from .session import InputFile, rows, session
 from .topic_quality import FUTURE_SECONDS, LATE_SECONDS, WatchOptions
@@ -130,7 +130,7 @@ async def _from_log(container: Any, from_beginning: bool, follow: bool) -> Async
     log, news = container.storage().log, container.news().listener()
     at = {} if from_beginning or not follow else dict(await log.heads())
     if follow:
-        hear(container)
+        listen_for_commits(container)
     while True:
         heads = await log.heads()
         behind = {bucket: at.get(bucket, 0) for bucket, head in heads.items() if head > at.get(bucket, 0)}

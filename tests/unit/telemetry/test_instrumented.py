@@ -9,17 +9,19 @@ from attrs import frozen
 from orderflow import InvalidInput, Money, OrderFlow, OrderLine, Settings
 from orderflow.adapters.memory import MemoryTopic
 from orderflow.adapters.telemetry import Instruments
-from orderflow.adapters.telemetry.metrics import catalogue as the
-from orderflow.adapters.telemetry.metrics.instrumented import (
+from orderflow.adapters.telemetry.instrumented import (
     InstrumentedCommand,
     InstrumentedNotifier,
     InstrumentedPublishing,
     InstrumentedRelayTopic,
+    Telemetry,
 )
+from orderflow.adapters.telemetry.metrics import catalogue as the
 from orderflow.adapters.telemetry.metrics.kafka_clients import KafkaClients
 from orderflow.application.event_log.records import LogRecord
+from orderflow.application.noop import noop
 from orderflow.application.notifications.notification import Contact, Message, Receipt
-from orderflow.application.relay.ports import OnFlushed, noop
+from orderflow.application.relay.ports import OnFlushed
 from orderflow.domain.errors import ChannelUnavailable, IllegalTransition, StreamUnavailable
 
 from tests.support.metrics import Scraped
@@ -58,7 +60,7 @@ async def test_a_fault_in_a_command_counts_as_other_and_is_raised() -> None:
     instruments = Instruments()
 
     with pytest.raises(ZeroDivisionError):
-        await InstrumentedCommand("create_order", broken, instruments)()
+        await InstrumentedCommand("create_order", broken, Telemetry(instruments), str)()
 
     assert Scraped.counted(instruments).by(the.COMMANDS, "outcome") == {"other": 1}
 
@@ -70,7 +72,7 @@ async def test_who_gives_up_before_the_answer_is_not_counted() -> None:
         asking.set()
         await asyncio.Event().wait()
 
-    asked = asyncio.create_task(InstrumentedCommand("create_order", slow, instruments)())
+    asked = asyncio.create_task(InstrumentedCommand("create_order", slow, Telemetry(instruments), str)())
     await asking.wait()
 
     asked.cancel()
@@ -92,7 +94,7 @@ async def test_a_relays_transaction_is_counted_by_type_and_outcome_with_its_size
     await shop.live("o1")
     records = await shop.records()
 
-    await asyncio.gather(InstrumentedRelayTopic(topic, instruments).publish(records), return_exceptions=True)
+    await asyncio.gather(InstrumentedRelayTopic(topic, Telemetry(instruments)).publish(records), return_exceptions=True)
 
     seen = Scraped.counted(instruments)
     assert seen.by(the.SENT_MESSAGES, "outcome", via="relay") == {outcome: len(records)}
@@ -106,7 +108,7 @@ async def test_of_a_direct_publishing_each_event_has_its_own_outcome() -> None:
     await shop.live("o1")
     records = (await shop.records())[:3]
 
-    InstrumentedPublishing(instruments, "direct")(records, [True, False, True], 0.004)
+    InstrumentedPublishing(Telemetry(instruments), "direct")(records, [True, False, True], 0.004)
 
     seen = Scraped.counted(instruments)
     assert seen.by(the.SENT_MESSAGES, "outcome", via="direct") == {"ok": 2, "failed": 1}

@@ -8,10 +8,13 @@ from attrs import define, field
 from orderflow.adapters import wire
 from orderflow.adapters.memory.consumer_store import MemoryConsumerStores
 from orderflow.adapters.telemetry import Instruments
+from orderflow.adapters.telemetry.instrumented import Telemetry
+from orderflow.adapters.telemetry.instrumented_consumers import InstrumentedBatches, instrumented
 from orderflow.adapters.telemetry.metrics import catalogue as the
-from orderflow.adapters.telemetry.metrics.instrumented_consumers import InstrumentedBatches, watched
 from orderflow.application.analytics.analyse import Analyse
-from orderflow.application.consuming.consumer import Consumer, ConsumerTransaction
+from orderflow.application.analytics.order_progress import AnalyticsResult
+from orderflow.application.analytics.ports import AnalyticsTransaction
+from orderflow.application.consuming.consumer import Consumer
 from orderflow.application.consuming.handle_batch import HandleBatch
 from orderflow.application.consuming.handlers import HandlerConsumer
 from orderflow.application.dead_letters.redrive import Redrive
@@ -32,10 +35,11 @@ class Faulty:
     failure: Exception = field(factory=lambda: RuntimeError("no"))
     name: str = "analytics"
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
-        await Analyse().handle(deliveries, work)
+    async def handle(self, deliveries: Sequence[Delivery], work: AnalyticsTransaction) -> AnalyticsResult:
+        result = await Analyse().handle(deliveries, work)
         if any(delivery.event.order_id in self.broken for delivery in deliveries):
             raise self.failure
+        return result
 
     async def settle(self) -> int:
         return 0
@@ -45,7 +49,7 @@ class Faulty:
 class Watching:
     """One consumer, watched, on the memory of a shop."""
 
-    consumer: Consumer
+    consumer: Consumer[Any]
     shop: Shop = field(factory=Shop)
     instruments: Instruments = field(factory=Instruments)
     effects: MemoryConsumerStores = field(init=False)
@@ -56,13 +60,28 @@ class Watching:
         self.handle = self.handler()
 
     def handler(self) -> InstrumentedBatches:
-        seen, store = watched(self.consumer, self.effects.store, self.instruments)
-        batch = HandleBatch(seen, store, self.shop.storage.cursors, wire.decode_record, self.shop.clock)
-        return InstrumentedBatches(batch, self.consumer.name, self.instruments)
+        telemetry, store = Telemetry(self.instruments), self.effects.store
+        counted = instrumented(self.consumer, telemetry)
+        batch = HandleBatch(
+            counted,
+            store,
+            self.shop.storage.cursors,
+            wire.decode_record,
+            self.shop.clock,
+            observer=counted.observe,
+        )
+        return InstrumentedBatches(batch, self.consumer.name, telemetry)
 
     async def redrive(self) -> None:
-        seen, store = watched(self.consumer, self.effects.store, self.instruments)
-        redrive = Redrive(seen, store, self.effects.dead_letters, wire.decode_record, HandClock())
+        counted = instrumented(self.consumer, Telemetry(self.instruments))
+        redrive = Redrive(
+            counted,
+            self.effects.store,
+            self.effects.dead_letters,
+            wire.decode_record,
+            HandClock(),
+            observer=counted.observe,
+        )
         await redrive(by="ann", reason="it is mended")
 
     @property
