@@ -122,7 +122,7 @@ def consumer_loop(container: Container, name: str) -> RunConsumer:
         paused=partial(container.current_rollout().pauses, name),
         missed_events=container.missed_events(name, source),
         batch=container.settings().consumer_batch,
-        gathering=FROM_LOG if isinstance(source, LogEventSource) else FROM_TOPIC,
+        linger=FROM_LOG if isinstance(source, LogEventSource) else FROM_TOPIC,
         failed=partial(container.process_registration().failures.note, name),
     )
 

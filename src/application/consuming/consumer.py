@@ -100,11 +100,11 @@ class HandlingObserver(Protocol):
 
 @frozen(kw_only=True)
 class BatchResult:
-    """What came of one batch. ``gaps`` are buckets that wait for events that did not come.
+    """The result of one batch. ``gaps`` are buckets that wait for missing events.
 
-    ``left`` are records that were not handled: an event of each of their buckets failed by something that may pass.
-    They are to be given again after a moment, before any others.
-    ``superseded`` records are of an earlier epoch of the log, and do not count any more.
+    ``left`` are records that were not handled, because an event of their bucket failed with a transient error. They are
+    handled again after a short pause, before any others.
+    ``superseded`` records are of an earlier epoch of the log, and are ignored.
     """
 
     events: int = 0
