@@ -143,7 +143,7 @@ class RunConsumer:
         return worked
 
     async def _check(self) -> None:
-        """Look for missed events; read again if the first is the same as the last time, as it does not arrive by itself."""
+        """Look for missed events; if the first is the same as the last time, read again for it."""
         before, self._missing = self._missing, await self.missed_events()
         now = self._missing
         if now is None or before is None or (before.bucket, before.cursor) != (now.bucket, now.cursor):

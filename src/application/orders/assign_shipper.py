@@ -1,4 +1,4 @@
-"""A shipper takes an order."""
+"""Assigning a shipper."""
 
 from attrs import frozen
 
@@ -11,7 +11,7 @@ from .idempotency import IdempotencyKey
 
 @frozen
 class AssignShipper:
-    """Raises what ChangeOrder raises, and InvalidInput."""
+    """Assigns a shipper to an order, or replaces it. Raises what ChangeOrder raises, and InvalidInput."""
 
     change_order: ChangeOrder
     clock: Clock

@@ -1,4 +1,4 @@
-"""An order moves on by the transition table."""
+"""Moving an order to its next state."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ from .idempotency import IdempotencyKey
 
 @frozen
 class TransitionOrderState:
-    """Raises what ChangeOrder raises, and InvalidInput. Cancelling goes the way of CancelOrder."""
+    """Moves an order by the transition table; CancelOrder cancels. Raises what ChangeOrder raises, and InvalidInput."""
 
     change_order: ChangeOrder
     cancel_order: CancelOrder
