@@ -297,7 +297,7 @@ class Container(containers.DeclarativeContainer):
         lag=lag.provider,
         log=storage.provided.log,
         orders=storage.provided.views,
-        letters=effects.provided.dead_letters,
+        dead_letters=effects.provided.dead_letters,
         clock=clock,
         shipped=providers.Object(CONSUMERS),
         partitions=providers.Callable(kafka_wiring.partitions, topic_admin),

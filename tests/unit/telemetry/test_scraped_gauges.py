@@ -8,7 +8,7 @@ import pytest
 from attrs import define, field
 from orderflow import Money, OrderFlow, OrderLine
 from orderflow.adapters.telemetry import Instruments, Scrape, States
-from orderflow.adapters.telemetry.metrics import catalogue as the
+from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.application.event_log.records import bucket_of
 from orderflow.domain.errors import StorageUnavailable, StreamUnavailable
 from pytest_mock import MockerFixture
@@ -68,14 +68,14 @@ async def test_open_orders_and_what_consumers_have_yet_to_handle_are_told() -> N
 
         seen = await IdempotentRequest(flow).now()
 
-    assert seen.by(the.ORDERS, "state") == {"waiting_for_shipper": 1, "preparing": 1}
-    assert seen.by(the.ORDERS_OLDEST, "state").keys() == {"waiting_for_shipper", "preparing"}
-    assert seen.total(the.LAG, consumer="analytics") == 3
-    assert seen.total(the.LAG_SECONDS, consumer="analytics") > 0
-    assert seen.total(the.LOG_EVENTS) == 3
-    assert seen.total(the.DATABASE_UP) == 1
-    assert seen.samples[the.PARKED.name] == [({"consumer": "analytics"}, 0)]
-    assert the.PARTITION_EVENTS.name not in seen.samples
+    assert seen.by(catalogue.ORDERS, "state") == {"waiting_for_shipper": 1, "preparing": 1}
+    assert seen.by(catalogue.ORDERS_OLDEST, "state").keys() == {"waiting_for_shipper", "preparing"}
+    assert seen.total(catalogue.LAG, consumer="analytics") == 3
+    assert seen.total(catalogue.LAG_SECONDS, consumer="analytics") > 0
+    assert seen.total(catalogue.LOG_EVENTS) == 3
+    assert seen.total(catalogue.DATABASE_UP) == 1
+    assert seen.samples[catalogue.PARKED.name] == [({"consumer": "analytics"}, 0)]
+    assert catalogue.PARTITION_EVENTS.name not in seen.samples
 
 
 async def test_events_are_told_by_partition_with_their_skew() -> None:
@@ -87,8 +87,8 @@ async def test_events_are_told_by_partition_with_their_skew() -> None:
     expected = {"0": 0, "1": 0}
     for order_id, events in (("o1", 1), ("o2", 2)):
         expected[str(bucket_of(order_id) % 2)] += events
-    assert seen.by(the.PARTITION_EVENTS, "partition") == {p: many for p, many in expected.items() if many}
-    assert seen.total(the.PARTITION_SKEW) == pytest.approx(max(expected.values()) / 1.5)
+    assert seen.by(catalogue.PARTITION_EVENTS, "partition") == {p: many for p, many in expected.items() if many}
+    assert seen.total(catalogue.PARTITION_SKEW) == pytest.approx(max(expected.values()) / 1.5)
 
 
 async def test_a_kafka_that_does_not_answer_is_counted_and_the_rest_is_told() -> None:
@@ -99,9 +99,9 @@ async def test_a_kafka_that_does_not_answer_is_counted_and_the_rest_is_told() ->
         await asked.now()
         seen = await asked.now()
 
-    assert seen.by(the.SCRAPE_ERRORS, "backend") == {"kafka": 2}
-    assert the.PARTITION_EVENTS.name not in seen.samples
-    assert (seen.total(the.DATABASE_UP), seen.total(the.LAG, consumer="analytics")) == (1, 3)
+    assert seen.by(catalogue.SCRAPE_ERRORS, "backend") == {"kafka": 2}
+    assert catalogue.PARTITION_EVENTS.name not in seen.samples
+    assert (seen.total(catalogue.DATABASE_UP), seen.total(catalogue.LAG, consumer="analytics")) == (1, 3)
 
 
 class Broken:
@@ -125,14 +125,14 @@ class Broken:
 async def test_a_database_that_does_not_answer_is_counted_and_the_rest_is_told(failure: Exception | None) -> None:
     async with OrderFlow.in_memory(consumers=()) as flow:
         asked = IdempotentRequest(flow, {"orders": Broken(failure), "letters": Broken(failure)})
-        asked.scrape.instruments.add(the.CREATED)
+        asked.scrape.instruments.add(catalogue.CREATED)
 
         seen = await asked.now()
 
-    assert seen.by(the.SCRAPE_ERRORS, "backend") == {"database": 1}
-    assert seen.total(the.DATABASE_UP) == 0
-    assert the.ORDERS.name not in seen.samples
-    assert seen.total(the.CREATED) == 1
+    assert seen.by(catalogue.SCRAPE_ERRORS, "backend") == {"database": 1}
+    assert seen.total(catalogue.DATABASE_UP) == 0
+    assert catalogue.ORDERS.name not in seen.samples
+    assert seen.total(catalogue.CREATED) == 1
 
 
 async def test_the_number_of_partitions_is_asked_once_in_a_while() -> None:
@@ -175,5 +175,5 @@ async def test_while_kafka_is_away_one_scrape_a_minute_waits_for_it(mocker: Mock
         missed, known = await asked.now(), await asked.now()
 
     assert ask.await_count == 2
-    assert not missed.by(the.PARTITION_EVENTS, "partition")
-    assert known.total(the.PARTITION_EVENTS) == 3
+    assert not missed.by(catalogue.PARTITION_EVENTS, "partition")
+    assert known.total(catalogue.PARTITION_EVENTS) == 3
