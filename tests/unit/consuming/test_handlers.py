@@ -46,7 +46,7 @@ def test_named_types_are_meant_alone() -> None:
 
 
 def test_an_unknown_type_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InvalidInput, match=r"'order\.eaten' is none; allowed: .*order\.delivered"):
+    with pytest.raises(InvalidInput, match=r"'order\.eaten' is unknown; allowed: .*order\.delivered"):
         event_types("order.created", "order.eaten")
 
 
