@@ -16,9 +16,9 @@ from orderflow.adapters.memory import MemoryStorage
 from orderflow.adapters.memory.consumer_store import MemoryConsumerStores
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.telemetry import Instruments
+from orderflow.adapters.telemetry.instrumented import InstrumentedCommand, InstrumentedCommitter, Telemetry
+from orderflow.adapters.telemetry.instrumented_consumers import InstrumentedBatches, instrumented
 from orderflow.adapters.telemetry.metrics.database import watch_fetches, watch_pool, watch_statements
-from orderflow.adapters.telemetry.metrics.instrumented import InstrumentedCommand, InstrumentedCommitter
-from orderflow.adapters.telemetry.metrics.instrumented_consumers import InstrumentedBatches, watched
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.consuming.handle_batch import HandleBatch
 from orderflow.application.event_log.records import LogRecord
@@ -128,9 +128,10 @@ async def _compared(what: str, floor: float, unit: str, effort: Effort, counted:
 
 def _create(storage: Any, instruments: Instruments | None = None) -> Any:
     """The use-case as the container builds it, or with nothing around it."""
-    committer = storage.committer if instruments is None else InstrumentedCommitter(storage.committer, instruments)
+    telemetry = None if instruments is None else Telemetry(instruments)
+    committer = storage.committer if telemetry is None else InstrumentedCommitter(storage.committer, telemetry)
     create = CreateOrder(WriteSetUnitOfWork(committer=committer, orders=storage.orders), utc_now, new_id)
-    return create if instruments is None else InstrumentedCommand("create_order", create, instruments)
+    return create if telemetry is None else InstrumentedCommand("create_order", create, telemetry, new_id)
 
 
 def _handle(storage: MemoryStorage, instruments: Instruments | None) -> Any:
@@ -138,6 +139,7 @@ def _handle(storage: MemoryStorage, instruments: Instruments | None) -> Any:
     store = MemoryConsumerStores(storage.cursors).store
     if instruments is None:
         return HandleBatch(Analyse(), store, storage.cursors, wire.decode_record, utc_now)
-    consumer, seen = watched(Analyse(), store, instruments)
-    batch = HandleBatch(consumer, seen, storage.cursors, wire.decode_record, utc_now)
-    return InstrumentedBatches(batch, consumer.name, instruments)
+    telemetry = Telemetry(instruments)
+    counted = instrumented(Analyse(), telemetry)
+    batch = HandleBatch(counted, store, storage.cursors, wire.decode_record, utc_now, observer=counted.observe)
+    return InstrumentedBatches(batch, counted.name, telemetry)

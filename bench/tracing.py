@@ -13,8 +13,13 @@ from typing import Any
 
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from orderflow.adapters.memory import MemoryStorage
+from orderflow.adapters.telemetry.instrumented import (
+    InstrumentedCommand,
+    InstrumentedCommitter,
+    Telemetry,
+    commands,
+)
 from orderflow.adapters.telemetry.logs.formatter import LineFormatter
-from orderflow.adapters.telemetry.tracing.traced import TracedCommand, TracedCommitter, commands
 from orderflow.adapters.telemetry.tracing.tracing import Tracing
 from orderflow.application.log_lines import log_each
 from orderflow.application.orders.create_order import CreateOrder
@@ -55,7 +60,7 @@ async def measure(_: Servers, effort: Effort) -> list[Finding]:
             return await _rate(many, _traced(Tracing()))
 
     bare_rate, off_rate, on_rate, told_rate = await in_turn(effort, bare, off, on, told)
-    nothing, around = _nothing, TracedCommand("nothing", _nothing, Tracing(), new_id)
+    nothing, around = _nothing, InstrumentedCommand("nothing", _nothing, Telemetry(), new_id)
     spent = [await _call(effort, around) - await _call(effort, nothing) for _ in range(effort.pairs)]
     aside = rates("orders", bare=bare_rate, off=off_rate)
     return [
@@ -74,8 +79,9 @@ def _creating(around: Callable[[Committer], Committer]) -> Create:
 
 
 def _traced(tracing: Tracing) -> Create:
-    create = _creating(lambda committer: TracedCommitter(committer, tracing))
-    return TracedCommand("create_order", create, tracing, new_id)
+    telemetry = Telemetry(tracing=tracing)
+    create = _creating(lambda committer: InstrumentedCommitter(committer, telemetry))
+    return InstrumentedCommand("create_order", create, telemetry, new_id)
 
 
 async def _rate(many: int, create: Create) -> float:

@@ -81,7 +81,7 @@ def metric_panel(
             targets = [(f"histogram_quantile({q}, {buckets})", f"p{q * 100:g} {legend}".strip()) for q in quantiles]
             unit = _unit(metric.name)
         case Kind.GAUGE:
-            selector = "" if metric.asked else f"{{{SELECTED}}}"
+            selector = "" if metric.scraped else f"{{{SELECTED}}}"
             targets = [(f"{_aggregation(metric)}{_by_clause(by)}({metric.name}{selector})", legend or "all")]
             unit = _unit(metric.name)
     return time_series(title or _title(metric.name, by), *targets, unit=unit, description=metric.help)
@@ -114,7 +114,7 @@ def stat(
 
 
 def _aggregation(metric: Metric) -> str:
-    if metric.asked:
+    if metric.scraped:
         return "max"
     return {"livemax": "max", "livemin": "min"}.get(metric.merged, "sum")
 

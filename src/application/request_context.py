@@ -1,4 +1,4 @@
-"""What travels with a command from the door to the log: where it came from, and its idempotency key."""
+"""The correlation id and trace of the request in hand, for log lines, spans and the rows of the log."""
 
 import re
 import secrets
@@ -7,66 +7,47 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
-from attrs import field, frozen
+from attrs import frozen
 
 from ..domain.errors import InvalidInput
-from ..domain.order import Order
 
 _CORRELATION = re.compile(r"[!-~]{1,128}\Z")
-
-
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
-
-
 IDENTIFIED = slice(3, 35)
-"""Where the trace's id stands in a traceparent."""
-
-
-@frozen(kw_only=True)
-class IdempotencyKey:
-    """``key`` is the caller's own; ``fingerprint`` is a digest of the request; ``answer`` renders the first answer."""
-
-    caller: str
-    key: str
-    fingerprint: str
-    requested_at: datetime = field(eq=False)
-    answer: Callable[[Order], bytes] = field(repr=False, eq=False)
+"""The trace's id within a traceparent."""
 
 
 @frozen(kw_only=True)
 class Request:
-    """``correlation_id`` joins everything that one command causes; ``traceparent`` is W3C Trace Context.
+    """The origin of a command. ``correlation_id`` joins all that it causes; ``traceparent`` is W3C Trace Context.
 
-    ``requested_at`` is when a door heard of it, by this machine's clock; None where no door did.
-    ``command`` is the use-case that is answering it.
+    ``requested_at`` is when an entrypoint received it, by this machine's clock; None if none did.
+    ``command`` is the use-case that handles it.
     """
 
     correlation_id: str = ""
     traceparent: str = ""
     requested_at: datetime | None = None
     command: str = ""
-    idempotency: IdempotencyKey | None = None
 
     @property
     def trace_id(self) -> str:
-        """The trace that it belongs to, 32 hexadecimal digits; empty where there is none."""
+        """The id of its trace, 32 hexadecimal digits; empty without one."""
         return self.traceparent[IDENTIFIED]
 
 
 _request: ContextVar[Request] = ContextVar("orderflow_request")
-
-
 _EMPTY = Request()
 
 
 def current_request() -> Request:
-    """The request that is being answered here, or an empty one."""
+    """Return the request that is being handled, or an empty one."""
     return _request.get(_EMPTY)
 
 
 @contextmanager
 def answering(request: Request) -> Iterator[Request]:
-    """Everything awaited inside belongs to ``request``."""
+    """Handle ``request``: everything awaited inside belongs to it."""
     token = _request.set(request)
     try:
         yield request
@@ -75,21 +56,20 @@ def answering(request: Request) -> Iterator[Request]:
 
 
 def begun(request: Request, command: str, *, new_id: Callable[[], str], traced: bool) -> Request:
-    """``request`` as ``command`` answers it: with an id and the time where no door gave them.
+    """Return ``request`` for ``command``, with an id and the time if no entrypoint set them.
 
-    So with a trace, unless it is to be ``traced``: then its span begins one.
+    It also gets a trace if it has none, unless it is ``traced``: then its span begins one.
     """
     return Request(  # not evolve(), which takes three times as long
         correlation_id=request.correlation_id or new_id(),
         traceparent=request.traceparent or ("" if traced else new_traceparent()),
         requested_at=request.requested_at or datetime.now(UTC),
         command=command,
-        idempotency=request.idempotency,
     )
 
 
 def caused_by(correlation_id: str, traceparent: str) -> Request:
-    """What an event with these causes belongs to. What is ill-formed, from a hand not ours, is left out."""
+    """Return the request that an event with these ids belongs to; ill-formed ids are dropped."""
     return Request(
         correlation_id=correlation_id if is_correlation_id(correlation_id) else "",
         traceparent=traceparent if is_traceparent(traceparent) else "",
@@ -97,12 +77,12 @@ def caused_by(correlation_id: str, traceparent: str) -> Request:
 
 
 def is_correlation_id(text: str) -> bool:
-    """Whether it is 1 to 128 printable ASCII characters without spaces."""
+    """Return whether it is 1 to 128 printable ASCII characters without spaces."""
     return _CORRELATION.match(text) is not None
 
 
 def checked_correlation_id(text: str) -> str:
-    """``text`` itself. Raises InvalidInput."""
+    """Return ``text``. Raises InvalidInput if it is not a correlation id."""
     if not is_correlation_id(text):
         allowed = "1 to 128 printable ASCII characters without spaces"
         raise InvalidInput("correlation id", f"{len(text)} characters, or others than these", allowed)
@@ -110,10 +90,10 @@ def checked_correlation_id(text: str) -> str:
 
 
 def is_traceparent(text: str) -> bool:
-    """Whether it is well-formed by https://www.w3.org/TR/trace-context/#traceparent-header, version 00 or later."""
+    """Return whether it is well-formed, by https://www.w3.org/TR/trace-context/#traceparent-header."""
     return _TRACEPARENT.match(text) is not None
 
 
 def new_traceparent() -> str:
-    """A trace of its own that nobody records (flags 00): it joins log lines and events all the same."""
+    """Return a new trace that is not recorded (flags 00): it still joins log lines and events."""
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"

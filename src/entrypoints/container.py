@@ -1,12 +1,12 @@
-"""The composition root: which adapter keeps which port. The only place that knows dependency_injector.
+"""The composition root: the adapter of every port. No other module uses dependency_injector.
 
-Two profiles with the same attributes: embedded (SQLite or memory; events are read straight from the log) and
+There are two profiles with the same attributes: embedded (SQLite or memory; events are read from the log) and
 production (a database and Kafka). Building a container opens nothing.
 """
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
 
 from dependency_injector import containers, providers
 
@@ -15,14 +15,20 @@ from ..adapters.memory import LocalWakeup
 from ..adapters.notifications.templates import FileMessageTemplates
 from ..adapters.payment_gateway import SandboxGateway
 from ..adapters.telemetry import Instruments, Scrape, States
-from ..adapters.telemetry.metrics.instrumented import InstrumentedRelayTopic
-from ..adapters.telemetry.tracing.traced import TracedHandling, TracedRelayTopic
+from ..adapters.telemetry.instrumented import (
+    InstrumentedCommand,
+    InstrumentedCommitter,
+    InstrumentedRelayTopic,
+    Telemetry,
+)
 from ..application.analytics.analyse import Analyse
 from ..application.check import CheckAll
 from ..application.check.compare_order import CompareOrder
 from ..application.check.effects import CheckEffects
 from ..application.check.orders_and_log import CheckOrdersAndLog
+from ..application.clock import Clock, NewId
 from ..application.dead_letters.drop import DropDeadLetter
+from ..application.event_log.ports import Decode
 from ..application.health.doctor import Examine
 from ..application.health.lag import Lag
 from ..application.health.observe import Observe
@@ -39,6 +45,7 @@ from ..application.orders.idempotency import Idempotent
 from ..application.orders.list_orders import ListOrders
 from ..application.orders.order_as_of import OrderAsOf
 from ..application.orders.order_timeline import OrderTimeline
+from ..application.orders.ports import PaymentGateway
 from ..application.orders.record_payment import RecordPayment
 from ..application.orders.settle_refunds import SettleRefunds
 from ..application.orders.transition_order_state import TransitionOrderState
@@ -51,79 +58,84 @@ from ..application.replay.rebuild_analytics import RebuildAnalytics
 from ..application.rollout.pause_consumer import PauseConsumer, ResumeConsumer
 from ..application.rollout.rollout import RolloutHistory
 from ..application.rollout.set_publishing_share import SetPublishingShare
+from ..domain.order import Order
 from .settings import CONSUMERS, Settings
-from .wiring import commit_notifications as bells
-from .wiring import kafka as of_topic
-from .wiring import mail as of_mail
-from .wiring import storage_and_consumers as build
-from .wiring import telemetry as traces
+from .wiring import commit_notifications, mail, storage_and_consumers
+from .wiring import kafka as kafka_wiring
+from .wiring import telemetry as telemetry_wiring
+
+T = TypeVar("T")
+Command = TypeVar("Command", bound=Callable[..., Awaitable[Order]])
 
 
-def _where_kafka_is(profile: providers.Provider[str], provider: providers.Provider[Any]) -> providers.Provider[Any]:
-    """``provider`` in the production profile; None in the embedded one."""
+def _with_kafka(profile: providers.Provider[str], provider: providers.Provider[T]) -> providers.Provider[T | None]:
+    """Return ``provider`` in the production profile, None in the embedded one."""
     return providers.Selector(profile, embedded=providers.Object(None), production=provider)
 
 
-def _watched(
-    command: str, use_case: providers.Provider[Any], around: providers.Provider[traces.Around]
-) -> providers.Provider[Any]:
-    return providers.Singleton(traces.command, around, command, use_case)
+def _instrumented(
+    command: str,
+    use_case: providers.Provider[Command],
+    telemetry: providers.Provider[Telemetry],
+    new_id: providers.Provider[NewId],
+) -> providers.Provider[InstrumentedCommand[..., Order]]:
+    return providers.Singleton(InstrumentedCommand, command, use_case, telemetry, new_id)
 
 
 class Container(containers.DeclarativeContainer):
-    """Both profiles; what they differ in is chosen by ``profile``, so their attributes are the same."""
+    """Both profiles; what they differ in is chosen by ``profile``, so that their attributes are the same."""
 
     settings = providers.Dependency(instance_of=Settings)
-    profile = providers.Callable(build.profile, settings)
-    stopping = providers.Singleton(build.stopping, settings)
-    clock: providers.Provider[Any] = providers.Object(build.utc_now)
-    new_id: providers.Provider[Any] = providers.Object(build.new_id)
-    decode: providers.Provider[Any] = providers.Object(wire.decode_record)
+    profile = providers.Callable(storage_and_consumers.profile, settings)
+    stopping = providers.Singleton(storage_and_consumers.stopping, settings)
+    clock: providers.Provider[Clock] = providers.Object(storage_and_consumers.utc_now)
+    new_id: providers.Provider[NewId] = providers.Object(storage_and_consumers.new_id)
+    decode: providers.Provider[Decode] = providers.Object(wire.decode_record)
 
-    process_registration = providers.Singleton(build.process_registration, providers.Callable(build.new_id))
+    process_registration = providers.Singleton(
+        storage_and_consumers.process_registration, providers.Callable(storage_and_consumers.new_id)
+    )
     instruments = providers.Singleton(Instruments)
-    tracing = providers.Singleton(traces.tracing, settings)
-    around = providers.Singleton(traces.Around, instruments, tracing, new_id)
-    destination = providers.Singleton(traces.destination, settings)
+    tracing = providers.Singleton(telemetry_wiring.tracing, settings)
+    telemetry = providers.Singleton(
+        Telemetry, instruments, tracing, providers.Singleton(telemetry_wiring.destination, settings)
+    )
     news = providers.Singleton(LocalWakeup)
-    commit_notifier = providers.Singleton(bells.commit_notifier, settings)
-    commit_listener = providers.Singleton(bells.listener, settings, commit_notifier, news)
-    storage: providers.Provider[Any] = providers.Singleton(
-        build.storage, settings, providers.Callable(bells.telling, news, commit_notifier), instruments
-    )
-    effects: providers.Provider[Any] = providers.Singleton(build.effects, storage)
-    gateway: providers.Provider[Any] = providers.Singleton(SandboxGateway)
-
-    log_source: providers.Provider[Any] = providers.Singleton(build.from_log, storage, news, settings)
-    kafka = _where_kafka_is(profile, providers.Singleton(of_topic.kafka_settings, settings, instruments))
-    relay_topic = _where_kafka_is(profile, providers.Singleton(of_topic.relay_topic, kafka))
-    topic_reader = _where_kafka_is(profile, providers.Factory(of_topic.topic_reader, kafka))
-    topic_admin = _where_kafka_is(profile, providers.Singleton(of_topic.topic_admin, kafka))
-    source: providers.Provider[Any] = providers.Singleton(of_topic.source, kafka, settings, log_source)
-
-    current_rollout = providers.Singleton(build.current_rollout, storage)
-    direct: providers.Provider[Any] = providers.Singleton(
-        of_topic.direct,
+    commit_notifier = providers.Singleton(commit_notifications.commit_notifier, settings)
+    commit_listener = providers.Singleton(commit_notifications.commit_listener, settings, commit_notifier, news)
+    storage = providers.Singleton(
+        storage_and_consumers.storage,
         settings,
-        kafka,
-        providers.Callable(traces.observe_direct_publishing, around, destination),
-        current_rollout,
+        providers.Callable(commit_notifications.on_commit, news, commit_notifier),
+        instruments,
     )
+    effects = providers.Singleton(storage_and_consumers.consumer_stores, storage)
+    gateway: providers.Provider[PaymentGateway] = providers.Singleton(SandboxGateway)
+
+    log_source = providers.Singleton(storage_and_consumers.log_source, storage, news, settings)
+    kafka = _with_kafka(profile, providers.Singleton(kafka_wiring.kafka_settings, settings, instruments))
+    relay_topic = _with_kafka(profile, providers.Singleton(kafka_wiring.relay_topic, kafka))
+    topic_reader = _with_kafka(profile, providers.Factory(kafka_wiring.topic_reader, kafka))
+    topic_admin = providers.Singleton(kafka_wiring.topic_admin, kafka)
+    source = providers.Singleton(kafka_wiring.source, kafka, settings, log_source)
+
+    current_rollout = providers.Singleton(storage_and_consumers.current_rollout, storage)
+    direct = providers.Singleton(kafka_wiring.direct, settings, kafka, telemetry, current_rollout)
     unit_of_work = providers.Singleton(
         WriteSetUnitOfWork,
-        committer=providers.Singleton(traces.committer, around, storage.provided.committer),
+        committer=providers.Singleton(InstrumentedCommitter, storage.provided.committer, telemetry),
         orders=storage.provided.orders,
-        events=providers.Callable(of_topic.publisher, direct),
+        events=providers.Callable(kafka_wiring.publisher, direct),
     )
     change_order = providers.Singleton(ChangeOrder, unit_of_work)
     settle_refunds = providers.Singleton(
         SettleRefunds, attempts=storage.provided.attempts, gateway=gateway, unit_of_work=unit_of_work, clock=clock
     )
     cancel_order = providers.Singleton(CancelOrder, change_order, settle_refunds, clock)
-    watched_cancel_order = _watched("cancel_order", cancel_order, around)
+    instrumented_cancel_order = _instrumented("cancel_order", cancel_order, telemetry, new_id)
     get_order = providers.Singleton(GetOrder, storage.provided.views)
     timeline = providers.Singleton(OrderTimeline, get_order, storage.provided.log, decode)
-    readers = providers.Singleton(build.readers, storage, settings, providers.Object(CONSUMERS))
+    readers = providers.Singleton(storage_and_consumers.readers, storage, settings, providers.Object(CONSUMERS))
     trace_order = providers.Singleton(
         TraceOrder,
         get_order=get_order,
@@ -132,17 +144,19 @@ class Container(containers.DeclarativeContainer):
         readers=readers,
         notifications=effects.provided.notifications,
         dead_letters=effects.provided.dead_letters,
-        places=_where_kafka_is(profile, providers.Singleton(traces.record_locator, kafka)),
+        places=_with_kafka(profile, providers.Singleton(kafka_wiring.record_locator, kafka)),
     )
     use_cases = providers.Singleton(
         UseCases,
-        create_order=_watched("create_order", providers.Singleton(CreateOrder, unit_of_work, clock, new_id), around),
+        create_order=_instrumented(
+            "create_order", providers.Singleton(CreateOrder, unit_of_work, clock, new_id), telemetry, new_id
+        ),
         get_order=get_order,
         list_orders=providers.Singleton(ListOrders, storage.provided.views),
         timeline=timeline,
         as_of=providers.Singleton(OrderAsOf, timeline),
         change_order=change_order,
-        transition_order_state=_watched(
+        transition_order_state=_instrumented(
             "transition_order_state",
             providers.Singleton(
                 TransitionOrderState,
@@ -151,10 +165,13 @@ class Container(containers.DeclarativeContainer):
                 clock,
                 providers.Callable(lambda settings: timedelta(minutes=settings.estimate_minutes), settings),
             ),
-            around,
+            telemetry,
+            new_id,
         ),
-        assign_shipper=_watched("assign_shipper", providers.Singleton(AssignShipper, change_order, clock), around),
-        record_payment=_watched(
+        assign_shipper=_instrumented(
+            "assign_shipper", providers.Singleton(AssignShipper, change_order, clock), telemetry, new_id
+        ),
+        record_payment=_instrumented(
             "record_payment",
             providers.Singleton(
                 RecordPayment,
@@ -166,51 +183,54 @@ class Container(containers.DeclarativeContainer):
                 unit_of_work=unit_of_work,
                 clock=clock,
             ),
-            around,
+            telemetry,
+            new_id,
         ),
-        cancel_order=watched_cancel_order,
+        cancel_order=instrumented_cancel_order,
         settle_refunds=settle_refunds,
-        once=providers.Singleton(Idempotent, storage.provided.answers),
+        idempotent=providers.Singleton(Idempotent, storage.provided.answers),
     )
 
-    channels: providers.Provider[Any] = providers.Singleton(of_mail.channels, settings, clock)
-    consumers = providers.Dict(
+    channels = providers.Singleton(mail.channels, settings, clock)
+    consumers = providers.Singleton(
+        storage_and_consumers.consumers,
         notifications=providers.Singleton(
             Notify,
-            channels=providers.Callable(of_mail.watched_channels, channels, instruments),
+            channels=providers.Callable(mail.instrumented_channels, channels, instruments),
             wording=providers.Singleton(FileMessageTemplates),
             outbox=effects.provided.notifications,
             clock=clock,
             stopping=stopping.provided.stop.is_set,
         ),
         analytics=providers.Singleton(Analyse),
-        inventory=providers.Singleton(KeepStock, effects.provided.shortages, watched_cancel_order, clock),
+        inventory=providers.Singleton(KeepStock, effects.provided.shortages, instrumented_cancel_order, clock),
     )
     handle_batch = providers.Factory(
-        build.handle_batch,
+        storage_and_consumers.handle_batch,
         effects=effects,
         storage=storage,
         clock=clock,
         settings=settings,
-        instruments=instruments,
-        watch=providers.Singleton(TracedHandling, tracing, destination),
+        telemetry=telemetry,
     )
-    redrive = providers.Factory(build.redrive, effects=effects, clock=clock, instruments=instruments)
-    of_dead_letters: providers.Provider[Any] = providers.Singleton(of_topic.of_dead_letters, kafka, settings)
-    copying: providers.Provider[Any] = providers.Factory(
-        of_topic.copying,
-        of_dead_letters,
+    redrive = providers.Factory(storage_and_consumers.redrive, effects=effects, clock=clock, telemetry=telemetry)
+    dead_letter_kafka = providers.Singleton(kafka_wiring.dead_letter_kafka, kafka, settings)
+    copying = providers.Factory(
+        kafka_wiring.copying,
+        dead_letter_kafka,
         effects.provided.dead_letters,
         clock,
         process_registration.provided.failures.note,
     )
-    dead_letter_admin: providers.Provider[Any] = providers.Callable(of_topic.admin_of, of_dead_letters)
+    dead_letter_admin = providers.Callable(kafka_wiring.topic_admin, dead_letter_kafka)
     drop_dead_letter = providers.Factory(DropDeadLetter, effects.provided.store, clock)
-    readings = providers.Factory(build.readings, storage, topic_reader, settings)
+    replay_sources = providers.Factory(storage_and_consumers.replay_sources, storage, topic_reader, settings)
     replay_events = providers.Factory(
-        build.replay_events, effects=effects, storage=storage, sources=readings, clock=clock
+        storage_and_consumers.replay_events, effects=effects, storage=storage, sources=replay_sources, clock=clock
     )
-    compare_order = providers.Factory(CompareOrder, storage.provided.audit, readings, decode, storage.provided.buckets)
+    compare_order = providers.Factory(
+        CompareOrder, storage.provided.audit, replay_sources, decode, storage.provided.buckets
+    )
     rebuild_analytics = providers.Factory(
         RebuildAnalytics,
         beside=effects.provided.beside,
@@ -228,12 +248,7 @@ class Container(containers.DeclarativeContainer):
     publish_pending = providers.Factory(
         PublishPending,
         log=storage.provided.log,
-        topic=providers.Singleton(
-            TracedRelayTopic,
-            providers.Singleton(InstrumentedRelayTopic, relay_topic, instruments),
-            tracing,
-            destination,
-        ),
+        topic=providers.Singleton(InstrumentedRelayTopic, relay_topic, telemetry),
         cursors=storage.provided.cursors,
         batch=settings.provided.relay_batch,
         share=current_rollout.provided.published_buckets,
@@ -252,12 +267,12 @@ class Container(containers.DeclarativeContainer):
     resume_consumer = providers.Factory(ResumeConsumer, storage.provided.rollout, readers, clock)
     rollout_status = providers.Factory(RolloutStatus, storage.provided.rollout, lag)
     rollout_history = providers.Factory(RolloutHistory, storage.provided.rollout)
-    stream_health = _where_kafka_is(
-        profile, providers.Singleton(of_topic.stream_health, kafka, settings, providers.Object(CONSUMERS))
+    stream_health = _with_kafka(
+        profile, providers.Singleton(kafka_wiring.stream_health, kafka, settings, providers.Object(CONSUMERS))
     )
     observe = providers.Factory(
         Observe,
-        database=providers.Singleton(build.database_health, storage),
+        database=providers.Singleton(storage_and_consumers.database_health, storage),
         stream=stream_health,
         storage=storage,
         log=storage.provided.log,
@@ -267,11 +282,11 @@ class Container(containers.DeclarativeContainer):
         epochs=storage.provided.epochs,
         dead_letters=effects.provided.dead_letters,
         lag=lag.provider,
-        clock=providers.Object(build.utc_now),
-        mail=providers.Singleton(of_mail.watch, settings),
+        clock=providers.Object(storage_and_consumers.utc_now),
+        mail=providers.Singleton(mail.smtp_health, settings),
     )
     examine = providers.Factory(
-        Examine, observe, providers.Callable(build.wanted, settings, providers.Object(CONSUMERS))
+        Examine, observe, providers.Callable(storage_and_consumers.expectations, settings, providers.Object(CONSUMERS))
     )
     states = providers.Singleton(
         States,
@@ -279,14 +294,14 @@ class Container(containers.DeclarativeContainer):
         lag=lag.provider,
         log=storage.provided.log,
         orders=storage.provided.views,
-        letters=effects.provided.dead_letters,
+        dead_letters=effects.provided.dead_letters,
         clock=clock,
         shipped=providers.Object(CONSUMERS),
-        partitions=providers.Callable(of_topic.partitions, topic_admin),
+        partitions=providers.Callable(kafka_wiring.partitions, topic_admin),
     )
     scrape = providers.Singleton(Scrape, instruments, states)
-    relay_cursors = _where_kafka_is(profile, providers.Singleton(of_topic.relay_cursors, kafka, settings))
-    missed_events = providers.Factory(of_topic.missed_events, relays=relay_cursors, storage=storage)
+    relay_cursors = providers.Singleton(kafka_wiring.relay_cursors, kafka, settings)
+    missed_events = providers.Factory(kafka_wiring.missed_events, relays=relay_cursors, storage=storage)
     find_lost_events = providers.Factory(
         FindLostEvents,
         topic=topic_reader,
@@ -323,14 +338,14 @@ class Container(containers.DeclarativeContainer):
             shortages=effects.provided.shortages,
             dead_letters=effects.provided.dead_letters,
         ),
-        topic=providers.Callable(of_topic.check_topic, topic_reader, storage, settings, current_rollout),
+        topic=providers.Callable(kafka_wiring.check_topic, topic_reader, storage, settings, current_rollout),
     )
 
 
-def container_for(settings: Settings, *, clock: Callable[[], datetime] | None = None) -> Any:
-    """The container of the profile that ``settings`` ask for: production where Kafka is named.
+def container_for(settings: Settings, *, clock: Clock | None = None) -> Container:
+    """Return the container of the profile that ``settings`` choose: production if Kafka's servers are given.
 
-    ``clock`` stands in for the system's, in a simulation.
+    ``clock`` replaces the system's, for a simulation that runs faster than the clock.
     """
     container = Container(settings=settings)
     if clock is not None:

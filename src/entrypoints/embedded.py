@@ -18,7 +18,6 @@ from ..application.health.processes import EMBEDDING
 from ..application.orders.create_order import NewOrder
 from ..application.orders.queries import OrderPage, OrderQuery
 from ..application.orders.use_cases import UseCases
-from ..application.replay.replay_events import ReplayEvents
 from ..application.replay.replay_range import ReplayResult, ReplayStart
 from ..application.request_context import Request, answering, checked_correlation_id, is_traceparent
 from ..domain.actor import Actor
@@ -30,11 +29,11 @@ from ..domain.money import Money
 from ..domain.order import Address, Order
 from ..domain.payment import PaymentMethod
 from ..domain.text import identifier
-from .container import container_for
-from .process_registration import ProcessRegistration
+from .container import Container, container_for
 from .processes import consumer_loop
 from .settings import CONSUMERS, Settings, load_settings
-from .wiring.lifespan import hear, opened
+from .wiring.lifespan import listen_for_commits, opened
+from .wiring.storage_and_consumers import ShippedTransaction
 
 SYSTEM = Actor.parse("admin:embedded")
 """Who acts where the embedding application names nobody: it is trusted."""
@@ -46,10 +45,10 @@ class OrderFlow:
     Every method raises the errors of its use-case (``orderflow.application``); all derive from OrderFlowError.
     """
 
-    def __init__(self, container: Any) -> None:
+    def __init__(self, container: Container) -> None:
         """For ``open``; ``container`` is built and not yet opened."""
         self._container = container
-        self._at_work: dict[str, Consumer] = {}
+        self._at_work: dict[str, Consumer[ShippedTransaction]] = {}
         self._handlers: dict[str, tuple[HandlerConsumer, asyncio.Lock]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._copying: asyncio.Task[None] | None = None
@@ -76,7 +75,7 @@ class OrderFlow:
                 raise InvalidInput("consumers", f"{name!r} is none", ", ".join(CONSUMERS))
         flow = cls(container_for(settings))
         flow._consumers = tuple(consumers)
-        process_registration: ProcessRegistration = flow._container.process_registration()
+        process_registration = flow._container.process_registration()
         process_registration.runs(EMBEDDING)
         async with (
             opened(flow._container),
@@ -84,7 +83,7 @@ class OrderFlow:
         ):
             try:
                 for name in consumers:
-                    flow._start(name, consumer_loop(flow._container, name))
+                    flow._start(flow._container.consumers()[name], consumer_loop(flow._container, name))
                 yield flow
             finally:
                 await flow._close()
@@ -103,8 +102,8 @@ class OrderFlow:
         Outside of such a block each command gets an id of its own. ``traceparent`` is W3C Trace Context; without, the
         application's own OpenTelemetry span is the parent, if there is one. Raises InvalidInput.
         """
-        made: str = self._container.new_id()()
-        correlation = checked_correlation_id(made if correlation_id is None else correlation_id)
+        made = self._container.new_id()() if correlation_id is None else correlation_id
+        correlation = checked_correlation_id(made)
         if traceparent and not is_traceparent(traceparent):
             raise InvalidInput("traceparent", "it is not well-formed", "W3C Trace Context, 00-TRACE-SPAN-FLAGS")
         with answering(Request(correlation_id=correlation, traceparent=traceparent)):
@@ -113,11 +112,10 @@ class OrderFlow:
     @property
     def use_cases(self) -> UseCases:
         """The use-cases themselves, with every argument."""
-        use_cases: UseCases = self._container.use_cases()
-        return use_cases
+        return self._container.use_cases()
 
     @property
-    def container(self) -> Any:
+    def container(self) -> Container:
         """The container behind this flow, for doors and tools."""
         return self._container
 
@@ -201,8 +199,7 @@ class OrderFlow:
 
             async def in_turn(records: Sequence[LogRecord | UnrecognizedRecord]) -> BatchResult:
                 async with turn:
-                    handled: BatchResult = await handle_batch(records)
-                return handled
+                    return await handle_batch(records)
 
             self._handlers[reader] = consumer, turn
             loop = RunConsumer(
@@ -213,7 +210,7 @@ class OrderFlow:
                 batch=1,
                 failed=partial(self._container.process_registration().failures.note, reader),
             )
-            self._start(reader, loop)
+            self._start(consumer, loop)
             return handler
 
         return register
@@ -236,8 +233,7 @@ class OrderFlow:
         if name not in self._at_work:
             raise InvalidInput("name", f"nobody of that name works here: {name!r}", ", ".join(self._at_work) or "none")
         redrive = self._container.redrive(consumer=self._at_work[name])
-        done: RedriveResult = await redrive(order_id, error=error, by=by, reason=reason, pace=RateLimit(rate))
-        return done
+        return await redrive(order_id, error=error, by=by, reason=reason, pace=RateLimit(rate))
 
     async def replay(self, name: str, start: str, *, by: str, reason: str, source: str = "log") -> ReplayResult:
         """Have a handler of this flow, or a shipped consumer, handle again what it has behind it, from ``start`` on.
@@ -249,7 +245,7 @@ class OrderFlow:
         consumer, turn = self._handlers.get(name) or (self._container.consumers().get(name), nullcontext())
         if consumer is None:
             raise InvalidInput("name", f"{name!r} is none", ", ".join((*CONSUMERS, *self._handlers)))
-        replay: ReplayEvents = self._container.replay_events(consumer=consumer)
+        replay = self._container.replay_events(consumer=consumer)
         async with turn:
             return await replay(ReplayStart.parse(start), by=by, reason=reason, source=source)
 
@@ -275,13 +271,14 @@ class OrderFlow:
             return False
         return dict(await storage.log.heads()) == before
 
-    def _start(self, name: str, loop: RunConsumer) -> None:
+    def _start(self, consumer: Consumer[ShippedTransaction], loop: RunConsumer) -> None:
+        name = consumer.name
         self._container.process_registration().runs(name, loop.source)
         if isinstance(loop.source, LogEventSource):
-            hear(self._container)
+            listen_for_commits(self._container)
         if self._copying is None and (copying := self._container.copying()) is not None:
             self._copying = asyncio.get_running_loop().create_task(copying(self._stop), name="copying")
-        self._at_work[name] = loop.consumer
+        self._at_work[name] = consumer
         self._tasks[name] = asyncio.get_running_loop().create_task(loop(self._stop), name=name)
 
     async def _close(self) -> None:

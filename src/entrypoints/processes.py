@@ -1,27 +1,27 @@
-"""Long-running processes: API, relay and consumers, alone or together, until asked to stop."""
+"""Long-running processes: API, relay and consumers, alone or together, until they are stopped."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from ..application.consuming.log_source import LogEventSource
 from ..application.consuming.run_consumer import FROM_LOG, FROM_TOPIC, RunConsumer
 from ..application.relay.run_relay import RunRelay
 from ..application.rollout.cached_rollout import LOOK_AGAIN_SECONDS
 from ..domain.errors import InvalidInput, NotConfigured, Unavailable
+from .container import Container
 from .ops_server import checks, ops_server
 from .settings import CONSUMERS, Settings
-from .wiring.lifespan import hear, opened
+from .wiring.lifespan import listen_for_commits, opened
 
 HOUSEKEEPING_SECONDS = 5.0
-ANSWERS_KEPT = timedelta(hours=24)
-"""How long an idempotency key answers; after that it is new again."""
+RESPONSES_KEPT = timedelta(hours=24)
+"""How long the response under an idempotency key is kept; after that the key is new again."""
 
-BESIDE = ("housekeeping", "copying")
-"""Parts that nobody asks for by name."""
+BACKGROUND = ("housekeeping", "copying")
+"""Parts that are not started by name."""
 
 logger = logging.getLogger("orderflow.processes")
 
@@ -30,20 +30,20 @@ Part = Callable[[asyncio.Event], Awaitable[None]]
 
 
 async def run(
-    container: Any, *, api: bool = False, relay: bool = False, consumers: Sequence[str] = (), stop: asyncio.Event
+    container: Container, *, api: bool = False, relay: bool = False, consumers: Sequence[str] = (), stop: asyncio.Event
 ) -> None:
-    """Open ``container`` and run what is asked for in this process, as ``run_parts`` does."""
+    """Open ``container``, and run the chosen parts in this process, as ``run_parts`` does."""
     async with opened(container):
         await run_parts(container, api=api, relay=relay, consumers=consumers, stop=stop)
 
 
 async def run_parts(
-    container: Any, *, api: bool = False, relay: bool = False, consumers: Sequence[str] = (), stop: asyncio.Event
+    container: Container, *, api: bool = False, relay: bool = False, consumers: Sequence[str] = (), stop: asyncio.Event
 ) -> None:
-    """Run these on an open container until ``stop``, or until one fails: then all stop, and its failure is raised."""
+    """Run these on an open container until ``stop``, or until one fails: then all stop, and its error is raised."""
     for name in consumers:
         if name not in CONSUMERS:
-            raise InvalidInput("consumer", f"{name!r} is none", ", ".join(CONSUMERS))
+            raise InvalidInput("consumer", f"{name!r} is unknown", ", ".join(CONSUMERS))
     parts: dict[str, Part] = {}
     if relay:
         parts["relay"] = _relay(container)
@@ -58,8 +58,8 @@ async def run_parts(
 
     process_registration = container.process_registration()
     for name, part in parts.items():
-        if name not in BESIDE:
-            process_registration.runs(name, _works_on(container, part))
+        if name not in BACKGROUND:
+            process_registration.runs(name, _partition_owner(container, part))
     running = set(parts)
     container.stopping().watch(lambda: tuple(running))
 
@@ -74,30 +74,30 @@ async def run_parts(
             container.news().notify()
         logger.info("stopped", extra={"part": name})
 
-    if any(_waits_for_news(part) for part in parts.values()):
-        hear(container)
+    if any(_reads_log(part) for part in parts.values()):
+        listen_for_commits(container)
     async with ops_server(container), process_registration.noted(container.storage().processes):
         try:
             async with asyncio.TaskGroup() as group:
                 for name, part in parts.items():
                     group.create_task(guarded(name, part), name=name)
-        except* Exception as failures:  # noqa: BLE001  # nothing is swallowed: the first failure speaks for all
+        except* Exception as failures:  # noqa: BLE001  # nothing is swallowed: the first error stands for all
             raise failures.exceptions[0] from None
 
 
-def _waits_for_news(part: Part) -> bool:
-    """Whether ``part`` reads the log itself."""
+def _reads_log(part: Part) -> bool:
+    """Return whether ``part`` reads the log itself."""
     return isinstance(part, RunRelay) or (isinstance(part, RunConsumer) and isinstance(part.source, LogEventSource))
 
 
-def _works_on(container: Any, part: Part) -> object:
-    """What shares partitions with other processes, where ``part`` does."""
+def _partition_owner(container: Container, part: Part) -> object:
+    """Return what shares partitions with other processes, if ``part`` does."""
     if isinstance(part, RunRelay):
         return container.relay_topic()
     return part.source if isinstance(part, RunConsumer) else None
 
 
-def _relay(container: Any) -> RunRelay:
+def _relay(container: Container) -> RunRelay:
     settings: Settings = container.settings()
     if not settings.uses_kafka:
         raise NotConfigured("a relay needs Kafka", "set ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS; without, none is needed")
@@ -106,13 +106,13 @@ def _relay(container: Any) -> RunRelay:
     return RunRelay(
         container.publish_pending(),
         container.news().listener(),
-        poll_interval=min(settings.poll_seconds, LOOK_AGAIN_SECONDS),  # it looks at the share then, too
+        poll_interval=min(settings.poll_seconds, LOOK_AGAIN_SECONDS),  # the share is read then, too
         failed=partial(container.process_registration().failures.note, "relay"),
     )
 
 
-def consumer_loop(container: Any, name: str) -> RunConsumer:
-    """The loop of one shipped consumer on an open container."""
+def consumer_loop(container: Container, name: str) -> RunConsumer:
+    """Return the loop of one shipped consumer on an open container."""
     consumer = container.consumers()[name]
     source = container.source()(name)
     return RunConsumer(
@@ -122,19 +122,19 @@ def consumer_loop(container: Any, name: str) -> RunConsumer:
         paused=partial(container.current_rollout().pauses, name),
         missed_events=container.missed_events(name, source),
         batch=container.settings().consumer_batch,
-        gathering=FROM_LOG if isinstance(source, LogEventSource) else FROM_TOPIC,
+        linger=FROM_LOG if isinstance(source, LogEventSource) else FROM_TOPIC,
         failed=partial(container.process_registration().failures.note, name),
     )
 
 
-async def _api(container: Any, stop: asyncio.Event) -> None:
+async def _api(container: Container, stop: asyncio.Event) -> None:
     from .http import create_app, serve
 
     settings: Settings = container.settings()
     if not await container.storage().tokens.any():
         if not settings.on_loopback:
             raise NotConfigured(
-                f"no token is configured, so {settings.http_host} would be open to everybody",
+                f"no token is configured, so {settings.http_host} would be open to everyone",
                 "make one with `orderflow tokens make`, or listen on 127.0.0.1",
             )
         logger.warning("no token is configured: callers name themselves in X-Actor, on loopback only")
@@ -168,12 +168,12 @@ async def _api(container: Any, stop: asyncio.Event) -> None:
     )
 
 
-async def _housekeeping(container: Any, stop: asyncio.Event) -> None:
-    """Ask for promised refunds that found no answer yet, and forget idempotency keys of the day before."""
+async def _housekeeping(container: Container, stop: asyncio.Event) -> None:
+    """Request stored refunds that have no response yet, and delete responses of the day before."""
     while not stop.is_set():
         try:
             await container.use_cases().settle_refunds()
-            await container.storage().answers.delete_before(container.clock()() - ANSWERS_KEPT)
+            await container.storage().answers.delete_before(container.clock()() - RESPONSES_KEPT)
         except Unavailable as e:
             container.process_registration().failures.note("housekeeping", e)
             logger.warning("housekeeping waits", extra={"error": e.code, "detail": str(e)})

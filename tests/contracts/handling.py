@@ -44,7 +44,7 @@ class Telling:
     poison: set[tuple[str, int]] = field(factory=set)
     failure: Exception = field(factory=lambda: ValueError("poison"))
 
-    async def tell(self, deliveries: Sequence[Delivery]) -> None:
+    async def perform(self, deliveries: Sequence[Delivery]) -> None:
         for record in (delivery.record for delivery in deliveries):
             await self.world.effects.stock.set(record.order_id, "told", record.sequence)
             if (record.order_id, record.sequence) in self.poison:

@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from orderflow.application.orders.idempotency import StoredResponse
+from orderflow.application.orders.idempotency import IdempotencyKey, StoredResponse
 from orderflow.application.orders.payment_attempts import AttemptKind, PaymentAttempt
-from orderflow.application.request_context import IdempotencyKey, Request, answering
 from orderflow.domain.errors import ConcurrentChange, OrderNotFound, RequestAnswered
 from orderflow.domain.order import Order
 
@@ -19,8 +18,7 @@ class IdempotencyContract:
     """Subclassed with a fixture ``storage``, empty and open."""
 
     async def test_the_answer_is_kept_with_the_order(self, storage: Any) -> None:
-        with _request("k1"):
-            await placed(storage)
+        await placed(storage, idempotency=_key("k1"))
 
         answer = await storage.answers.find("customer:C1", "k1")
 
@@ -32,11 +30,10 @@ class IdempotencyContract:
         assert await storage.answers.find("customer:C1", "k1") is None
 
     async def test_a_key_is_answered_once_and_nothing_of_the_second_stays(self, storage: Any) -> None:
-        with _request("k1"):
-            await placed(storage, "O1")
+        await placed(storage, "O1", idempotency=_key("k1"))
 
-            with pytest.raises(RequestAnswered) as refused:
-                await placed(storage, "O2")
+        with pytest.raises(RequestAnswered) as refused:
+            await placed(storage, "O2", idempotency=_key("k1"))
 
         assert refused.value.key == "k1"
         with pytest.raises(OrderNotFound):
@@ -46,47 +43,43 @@ class IdempotencyContract:
 
     async def test_a_key_belongs_to_its_caller(self, storage: Any) -> None:
         for caller, order_id in (("customer:C1", "O1"), ("customer:C2", "O2")):
-            with _request("k1", caller):
-                await placed(storage, order_id)
+            await placed(storage, order_id, idempotency=_key("k1", caller))
 
         assert (await storage.answers.find("customer:C2", "k1")).order_id == "O2"
 
     async def test_a_refused_change_leaves_its_key_free(self, storage: Any) -> None:
         await placed(storage)
 
-        with _request("k1"), pytest.raises(ConcurrentChange):
-            await placed(storage)
+        with pytest.raises(ConcurrentChange):
+            await placed(storage, idempotency=_key("k1"))
 
         assert await storage.answers.find("customer:C1", "k1") is None
-        with _request("k1"):
-            await placed(storage, "O2")
+        await placed(storage, "O2", idempotency=_key("k1"))
 
     async def test_an_order_that_did_not_change_is_answered_too(self, storage: Any) -> None:
         await placed(storage)
 
-        with _request("k1"):
-            async with unit_of_work(storage)() as work:
-                work.orders.save(await work.orders.get("O1"))
+        async with unit_of_work(storage)(idempotency=_key("k1")) as work:
+            work.orders.save(await work.orders.get("O1"))
 
         assert (await storage.answers.find("customer:C1", "k1")).body == b"O1 at 1\x00"
 
-    async def test_what_a_request_settles_after_its_answer_still_commits(self, storage: Any) -> None:
+    async def test_a_unit_of_work_that_saves_no_order_leaves_its_key_free(self, storage: Any) -> None:
         order = place().order
         refund = PaymentAttempt(
             key="O1:refund", order_id="O1", number=0, kind=AttemptKind.REFUND, amount=order.total, requested_at=AT
         )
+        await placed(storage)
 
-        with _request("k1"):
-            await placed(storage)
-            async with unit_of_work(storage)() as work:
-                work.payments.record(refund)
+        async with unit_of_work(storage)(idempotency=_key("k1")) as work:
+            work.payments.record(refund)
 
         assert await storage.attempts.of_order("O1") == [refund]
+        assert await storage.answers.find("customer:C1", "k1") is None
 
     async def test_of_two_that_race_with_one_key_one_commits(self, storage: Any) -> None:
         async def asked(order_id: str) -> None:
-            with _request("k1"):
-                await placed(storage, order_id)
+            await placed(storage, order_id, idempotency=_key("k1"))
 
         outcomes = await asyncio.gather(*(asked(f"O{n}") for n in range(6)), return_exceptions=True)
 
@@ -95,8 +88,7 @@ class IdempotencyContract:
 
     async def test_old_answers_are_forgotten(self, storage: Any) -> None:
         for number in range(3):
-            with _request(f"k{number}", at=AT + timedelta(hours=number)):
-                await placed(storage, f"O{number}")
+            await placed(storage, f"O{number}", idempotency=_key(f"k{number}", at=AT + timedelta(hours=number)))
 
         forgotten = await storage.answers.delete_before(AT + timedelta(hours=2))
 
@@ -105,9 +97,8 @@ class IdempotencyContract:
         assert await storage.answers.find("customer:C1", "k2") is not None
 
 
-def _request(key: str, caller: str = "customer:C1", at: datetime = AT) -> Any:
-    def answer(order: Order) -> bytes:
+def _key(key: str, caller: str = "customer:C1", at: datetime = AT) -> IdempotencyKey:
+    def render(order: Order) -> bytes:
         return f"{order.id} at {order.version}\0".encode()
 
-    asked = IdempotencyKey(caller=caller, key=key, fingerprint="print", requested_at=at, answer=answer)
-    return answering(Request(idempotency=asked))
+    return IdempotencyKey(caller=caller, key=key, fingerprint="print", requested_at=at, render=render)

@@ -4,6 +4,7 @@ from typing import Any
 
 from orderflow.application.event_log.records import bucket_of
 from orderflow.application.orders.change_order import ChangeOrder
+from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.domain.order import Change, Order
 
@@ -20,18 +21,20 @@ def unit_of_work(storage: Any) -> WriteSetUnitOfWork:
     return WriteSetUnitOfWork(committer=storage.committer, orders=storage.orders)
 
 
-async def commit(storage: Any, *changes: Change) -> None:
+async def commit(storage: Any, *changes: Change, idempotency: IdempotencyKey | None = None) -> None:
     """All ``changes`` in one unit of work, as orders that were not read in it."""
-    async with unit_of_work(storage)() as work:
+    async with unit_of_work(storage)(idempotency=idempotency) as work:
         for change in changes:
             work.orders.save(change.order)
             work.events.publish(*change.events)
 
 
-async def placed(storage: Any, order_id: str = "O1", **asked: object) -> Order:
+async def placed(
+    storage: Any, order_id: str = "O1", *, idempotency: IdempotencyKey | None = None, **asked: object
+) -> Order:
     """A new order of C1 at R1, committed; ``asked`` overrides what Order.place takes."""
     change = place(id=order_id, **asked)
-    await commit(storage, change)
+    await commit(storage, change, idempotency=idempotency)
     return change.order
 
 

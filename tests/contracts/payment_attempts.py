@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from orderflow.application.orders.payment_attempts import AttemptKind, AttemptStatus, GatewayAnswer, PaymentAttempt
+from orderflow.application.orders.payment_attempts import AttemptKind, AttemptStatus, GatewayResponse, PaymentAttempt
 
 from tests.contracts.orders import unit_of_work
 from tests.unit.domain.actors import AT, eur
@@ -25,7 +25,7 @@ class PaymentAttemptsContract:
         asked = _attempt("O1", AttemptKind.CAPTURE)
         await _record(storage, asked)
 
-        settled = asked.settled(GatewayAnswer(True, "cap_1", "fine"), AT + timedelta(seconds=1))
+        settled = asked.settled(GatewayResponse(True, "cap_1", "fine"), AT + timedelta(seconds=1))
         await _record(storage, settled)
 
         assert list(await storage.attempts.of_order("O1")) == [settled]
@@ -47,7 +47,7 @@ class PaymentAttemptsContract:
         assert list(await storage.attempts.of_order("O1")) == []
 
     async def test_unsettled_refunds_are_those_whose_outcome_is_not_known_oldest_first(self, storage: Any) -> None:
-        declined = GatewayAnswer(False, "", "no")
+        declined = GatewayResponse(False, "", "no")
         await _record(storage, _attempt("O1", AttemptKind.REFUND, minute=3))
         await _record(storage, _attempt("O2", AttemptKind.REFUND, minute=1))
         await _record(storage, _attempt("O3", AttemptKind.REFUND, minute=2).settled(declined, AT))

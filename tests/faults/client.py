@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from attrs import define, field, frozen
 from orderflow.application.orders.create_order import NewOrder
+from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.application.orders.use_cases import UseCases
-from orderflow.application.request_context import IdempotencyKey
 from orderflow.domain.actor import Actor, Role
 from orderflow.domain.errors import Unavailable
 from orderflow.domain.events import OrderLine
@@ -39,7 +39,7 @@ class Request:
     """``what`` is asked for; ``creates`` says that a new order comes of it."""
 
     what: str
-    command: Callable[["Client", UseCases], Awaitable[Order]]
+    command: Callable[["Client", UseCases, IdempotencyKey], Awaitable[Order]]
     creates: bool = False
 
 
@@ -54,15 +54,19 @@ class Client:
     def requests(self) -> Sequence[Request]:
         """A card order that is delivered, one that is sold out, and a card order that is called off and refunded."""
         return (
-            Request("card", lambda me, ask: me._place(ask, PaymentMethod.CREDIT_CARD), creates=True),
-            Request("pay", lambda me, ask: ask.record_payment(me._id("card"), by=ADMIN)),
-            Request("short", lambda me, ask: me._place(ask, PaymentMethod.CASH, SOLD_OUT), creates=True),
-            Request("assign", lambda me, ask: ask.assign_shipper(me._id("card"), SHIPPER, by=ADMIN)),
-            Request("go", lambda me, ask: me._move(ask, OrderState.ON_THE_WAY)),
-            Request("refund", lambda me, ask: me._place(ask, PaymentMethod.DEBIT_CARD), creates=True),
-            Request("pay-2", lambda me, ask: ask.record_payment(me._id("refund"), by=ADMIN)),
-            Request("done", lambda me, ask: me._move(ask, OrderState.DELIVERED)),
-            Request("off", lambda me, ask: ask.cancel_order(me._id("refund"), "changed", by=ADMIN)),
+            Request("card", lambda me, ask, key: me._place(ask, key, PaymentMethod.CREDIT_CARD), creates=True),
+            Request("pay", lambda me, ask, key: ask.record_payment(me._id("card"), by=ADMIN, idempotency=key)),
+            Request("short", lambda me, ask, key: me._place(ask, key, PaymentMethod.CASH, SOLD_OUT), creates=True),
+            Request(
+                "assign", lambda me, ask, key: ask.assign_shipper(me._id("card"), SHIPPER, by=ADMIN, idempotency=key)
+            ),
+            Request("go", lambda me, ask, key: me._move(ask, key, OrderState.ON_THE_WAY)),
+            Request("refund", lambda me, ask, key: me._place(ask, key, PaymentMethod.DEBIT_CARD), creates=True),
+            Request("pay-2", lambda me, ask, key: ask.record_payment(me._id("refund"), by=ADMIN, idempotency=key)),
+            Request("done", lambda me, ask, key: me._move(ask, key, OrderState.DELIVERED)),
+            Request(
+                "off", lambda me, ask, key: ask.cancel_order(me._id("refund"), "changed", by=ADMIN, idempotency=key)
+            ),
         )
 
     async def ask(self, process: Process) -> None:
@@ -78,7 +82,7 @@ class Client:
     async def _ask(self, request: Request, process: Process) -> None:
         process.installation.clock.forward(seconds=1)
         key = self.key(request, process.installation)
-        body, _ = await process.ask.once(key, lambda: request.command(self, process.ask))
+        body, _ = await process.ask.idempotent(key, lambda key: request.command(self, process.ask, key))
         said = json.loads(body)
         self.acknowledged[request.what] = Acknowledged(said["id"], said["version"], body)
 
@@ -86,13 +90,13 @@ class Client:
         """The same however often it is asked."""
         name = f"{self.name}-{request.what}"
         return IdempotencyKey(
-            caller=str(ADMIN), key=name, fingerprint=name, requested_at=installation.clock(), answer=_answer
+            caller=str(ADMIN), key=name, fingerprint=name, requested_at=installation.clock(), render=_answer
         )
 
     def _id(self, which: str) -> str:
         return self.acknowledged[which].order_id
 
-    async def _place(self, ask: UseCases, method: PaymentMethod, food_id: str = "F1") -> Order:
+    async def _place(self, ask: UseCases, key: IdempotencyKey, method: PaymentMethod, food_id: str = "F1") -> Order:
         """Without an id of its own: whether it was placed, only the key can tell."""
         price = Money(Decimal("12.50"), "EUR")
         line = OrderLine(food_id=food_id, food_name="Pho", price=price, quantity=2, discount=Money.zero("EUR"))
@@ -104,10 +108,10 @@ class Client:
             card_token=None if method is PaymentMethod.CASH else "tok_success",
             currency="EUR",
         )
-        return await ask.create_order(new, by=ADMIN)
+        return await ask.create_order(new, by=ADMIN, idempotency=key)
 
-    async def _move(self, ask: UseCases, state: OrderState) -> Order:
-        return await ask.transition_order_state(self._id("card"), state, by=ADMIN)
+    async def _move(self, ask: UseCases, key: IdempotencyKey, state: OrderState) -> Order:
+        return await ask.transition_order_state(self._id("card"), state, by=ADMIN, idempotency=key)
 
 
 def _answer(order: Order) -> bytes:

@@ -152,9 +152,9 @@ class Process:
             consumer=consumer,
             paused=partial(self.container.current_rollout().pauses, name),
             batch=self.container.settings().consumer_batch,
-            gathering=Linger(share=1, longest=0),
+            linger=Linger(share=1, longest=0),
             backoff=Backoff(0, 0),
-            patience=Backoff(0, 0),
+            gap_backoff=Backoff(0, 0),
         )(stop)
 
     async def work(self) -> None:

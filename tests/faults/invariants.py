@@ -13,8 +13,8 @@ from orderflow.application.check import CheckReport
 from orderflow.application.check.report import Comparison
 from orderflow.application.event_log.records import Positions
 from orderflow.application.notifications.notification import Message, NotificationStatus
+from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.application.orders.payment_attempts import AttemptKind, AttemptStatus, PaymentAttempt
-from orderflow.application.request_context import IdempotencyKey
 from orderflow.domain.errors import OrderNotFound
 from orderflow.domain.money import Money
 

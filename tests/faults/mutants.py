@@ -10,8 +10,9 @@ from typing import Any
 from attrs import define, field, frozen
 from orderflow.application.consuming.consumer import BatchResult, Consumer
 from orderflow.application.event_log.records import Delivery, LogRecord, UnrecognizedRecord
+from orderflow.application.noop import noop
 from orderflow.application.recovery.epochs import BEGINNING, Epochs
-from orderflow.application.relay.ports import OnFlushed, noop
+from orderflow.application.relay.ports import OnFlushed
 from orderflow.domain.errors import Unavailable
 
 from .doors import STREAM, Doors

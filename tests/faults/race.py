@@ -11,8 +11,8 @@ from attrs import define, field, frozen
 from orderflow.adapters.memory import LocalWakeup, MemoryTopic
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.sql.database import POSTGRESQL
+from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.application.relay.publish_pending import PublishPending
-from orderflow.application.request_context import IdempotencyKey, Request, answering
 from orderflow.domain.errors import ConcurrentChange
 
 from tests.contracts.orders import in_bucket, placed, unit_of_work
@@ -119,19 +119,20 @@ class Race:
 
     async def _keyed(self, storage: SqlStorage, chance: Random) -> int:
         key = IdempotencyKey(
-            caller="race", key=f"{chance.getrandbits(64):x}", fingerprint="", requested_at=AT, answer=lambda _: b""
+            caller="race", key=f"{chance.getrandbits(64):x}", fingerprint="", requested_at=AT, render=lambda _: b""
         )
-        with answering(Request(idempotency=key)):
-            return await self._change(storage, [chance.choice(HOT_ORDERS)], chance.randint(2, 8))
+        return await self._change(storage, [chance.choice(HOT_ORDERS)], chance.randint(2, 8), key)
 
     async def _several(self, storage: SqlStorage, chance: Random) -> int:
         return await self._change(storage, chance.sample(HOT_ORDERS, chance.randint(2, 3)), chance.randint(2, 4))
 
-    async def _change(self, storage: SqlStorage, order_ids: Sequence[str], each: int) -> int:
+    async def _change(
+        self, storage: SqlStorage, order_ids: Sequence[str], each: int, key: IdempotencyKey | None = None
+    ) -> int:
         """So many events more of ``each`` order, in one transaction; asked again until it goes through."""
         while True:
             try:
-                async with unit_of_work(storage)() as work:
+                async with unit_of_work(storage)(idempotency=key) as work:
                     for order_id in order_ids:
                         order = await work.orders.get(order_id)
                         for _ in range(each):

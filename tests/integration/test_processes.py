@@ -111,7 +111,7 @@ def test_an_open_address_is_refused_as_long_as_there_is_no_token(orderflow: Inst
     service = orderflow.start("serve", HTTP_HOST="0.0.0.0")
 
     assert service.exit_code() == 1
-    assert "0.0.0.0 would be open to everybody" in service.said()
+    assert "0.0.0.0 would be open to everyone" in service.said()
     assert "orderflow tokens make" in service.said()
 
 

@@ -103,7 +103,7 @@ def use_cases_on(storage: MemoryStorage, gateway: SandboxGateway, clock: HandClo
         record_payment=RecordPayment(change, storage.views, storage.attempts, gateway, refunds, work, clock),
         cancel_order=cancel,
         settle_refunds=refunds,
-        once=Idempotent(storage.answers),
+        idempotent=Idempotent(storage.answers),
     )
 
 

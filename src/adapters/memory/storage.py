@@ -20,6 +20,7 @@ from ...application.event_log.records import (
     bucket_of,
     shares,
 )
+from ...application.noop import noop
 from ...application.orders.idempotency import StoredResponse
 from ...application.orders.payment_attempts import AttemptKind, AttemptStatus, PaymentAttempt
 from ...application.orders.queries import OpenOrders, OrderPage, OrderQuery
@@ -36,16 +37,12 @@ from .processes import MemoryProcessRegistry
 from .rollout import MemoryRollout
 
 
-def _quiet() -> None:
-    """Nobody is waiting."""
-
-
 @define(kw_only=True)
 class MemoryStorage:
     """The whole storage of one installation in one process; gone with it."""
 
     buckets: int = BUCKETS
-    on_commit: Callable[[], None] = _quiet
+    on_commit: Callable[[], None] = noop
     event_limit: int = EVENT_LIMIT
     _orders: dict[str, Order] = field(factory=dict, init=False)
     _log: dict[int, list[LogRecord]] = field(factory=lambda: defaultdict(list), init=False)
@@ -129,18 +126,16 @@ class MemoryCommitter:
     storage: MemoryStorage
 
     async def commit(self, writes: WriteSet) -> None:
-        storage, key, answer = self.storage, writes.request.idempotency, writes.answer
-        if key is not None and answer is not None and (key.caller, key.key) in storage._answers:
+        storage, key = self.storage, writes.idempotency
+        if key is not None and (key.caller, key.key) in storage._answers:
             raise RequestAnswered(key.key)
         for order_id in writes.orders:
             there = storage._orders.get(order_id)
             if (there.version if there else 0) != writes.expected[order_id]:
                 raise ConcurrentChange(order_id, writes.expected[order_id])
         records = self._addressed(writes)
-        if key is not None and answer is not None:
-            order = list(writes.orders.values())[-1]
-            stored = StoredResponse(fingerprint=key.fingerprint, body=answer, order_id=order.id)
-            storage._answers[key.caller, key.key] = (stored, key.requested_at)
+        if key is not None:
+            storage._answers[key.caller, key.key] = (key.response, key.created_at)
         storage._orders.update(writes.orders)
         storage._attempts.update(writes.attempts)
         now = datetime.now(UTC)

@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from attrs import define, field
 
 from ...application.event_log.records import BUCKETS, FIRST_EPOCH, LogRecord, UnrecognizedRecord, checksum_of
+from ...application.noop import noop
 from ...application.recovery.epochs import BEGINNING, Epochs
 from ...application.recovery.restore_guard import Committed
-from ...application.relay.ports import OnFlushed, noop
+from ...application.relay.ports import OnFlushed
 from ...domain.errors import LogBehindTopic
 
 

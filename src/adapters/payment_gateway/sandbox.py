@@ -4,7 +4,7 @@ from hashlib import sha256
 
 from attrs import define, field
 
-from ...application.orders.payment_attempts import GatewayAnswer
+from ...application.orders.payment_attempts import GatewayResponse
 from ...domain.errors import GatewayUnavailable
 from ...domain.money import Money
 
@@ -25,27 +25,27 @@ class SandboxGateway:
     moved: dict[str, Money] = field(factory=dict, init=False)
     _timed_out: set[str] = field(factory=set, init=False)
 
-    async def authorize(self, *, card_token: str, amount: Money, key: str) -> GatewayAnswer:
+    async def authorize(self, *, card_token: str, amount: Money, key: str) -> GatewayResponse:
         if card_token == TIME_OUT:
             raise GatewayUnavailable("sandbox gateway", "no answer in time")
         if card_token in _DECLINED:
-            return GatewayAnswer(False, "", _DECLINED[card_token])
+            return GatewayResponse(False, "", _DECLINED[card_token])
         answer = self._move("auth", amount, key)
         if card_token == TIME_OUT_ONCE and key not in self._timed_out:
             self._timed_out.add(key)
             raise GatewayUnavailable("sandbox gateway", "no answer in time")
         return answer
 
-    async def capture(self, *, authorization: str, amount: Money, key: str) -> GatewayAnswer:
+    async def capture(self, *, authorization: str, amount: Money, key: str) -> GatewayResponse:
         if not authorization.startswith("auth_"):
-            return GatewayAnswer(False, "", "no_such_authorization")
+            return GatewayResponse(False, "", "no_such_authorization")
         return self._move("cap", amount, key)
 
-    async def refund(self, *, capture: str, amount: Money, key: str) -> GatewayAnswer:
+    async def refund(self, *, capture: str, amount: Money, key: str) -> GatewayResponse:
         if not capture.startswith("cap_"):
-            return GatewayAnswer(False, "", "no_such_capture")
+            return GatewayResponse(False, "", "no_such_capture")
         return self._move("ref", amount, key)
 
-    def _move(self, kind: str, amount: Money, key: str) -> GatewayAnswer:
+    def _move(self, kind: str, amount: Money, key: str) -> GatewayResponse:
         self.moved[key] = amount
-        return GatewayAnswer(True, f"{kind}_{sha256(key.encode()).hexdigest()[:24]}")
+        return GatewayResponse(True, f"{kind}_{sha256(key.encode()).hexdigest()[:24]}")

@@ -12,16 +12,13 @@ from attrs import define, field
 from sqlalchemy import Connection, Engine, Executable, Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from ...application.noop import noop
 from ...domain.errors import InvalidInput, NotConfigured, StorageUnavailable
 from .engines import ALLOWED_URLS, READING, PostgresAddress, postgresql_engine, sqlite_engine, sqlite_on_a_thread
 from .errors import sqlstate, translated, unanswered, unavailable
 
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
 T = TypeVar("T")
-
-
-def _nobody_looks(sql: str, seconds: float, done: bool) -> None:
-    """Nobody counts."""
 
 
 @define(eq=False)
@@ -36,7 +33,7 @@ class Database:
     backend: str
     buckets: int = 0
     address: PostgresAddress | None = None
-    watch: Callable[[str, float, bool], None] = _nobody_looks
+    watch: Callable[[str, float, bool], None] = noop
     _writer: Engine | None = None
     _reader: Engine | None = None
     _turn: asyncio.Lock = field(factory=asyncio.Lock, init=False)

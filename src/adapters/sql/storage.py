@@ -8,6 +8,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ...application.event_log.records import EVENT_LIMIT
+from ...application.noop import noop
 from ...application.orders.write_set import WriteSet
 from . import schema
 from .commit.committer import SqlCommitter
@@ -24,10 +25,6 @@ from .rollout import SqlRollout
 from .tokens import SqlTokens
 
 POOL_SIZE = 16
-
-
-def _quiet() -> None:
-    """Nobody is waiting."""
 
 
 @define(eq=False)
@@ -55,7 +52,7 @@ class SqlStorage:
         *,
         pool_size: int = POOL_SIZE,
         pooled: bool = False,
-        on_commit: Callable[[], None] = _quiet,
+        on_commit: Callable[[], None] = noop,
         event_limit: int = EVENT_LIMIT,
     ) -> Self:
         """The storage at ``postgresql://...`` or ``sqlite:///file``; nothing is connected yet.

@@ -1,4 +1,4 @@
-"""What can be seen of running processes: Prometheus' metrics and OpenTelemetry's traces."""
+"""Observability: Prometheus' metrics, OpenTelemetry's traces, and log lines."""
 
 from .metrics.instruments import Instruments
 from .metrics.scrape import Scrape

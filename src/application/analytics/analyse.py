@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from ..consuming.consumer import ConsumerTransaction
 from ..event_log.records import Delivery
-from .order_progress import OrderProgress, follow
+from .order_progress import AnalyticsResult, OrderProgress, ProgressChange, follow
+from .ports import AnalyticsTransaction
 
 
 @frozen
@@ -15,14 +15,17 @@ class Analyse:
 
     name: str = "analytics"
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
+    async def handle(self, deliveries: Sequence[Delivery], work: AnalyticsTransaction) -> AnalyticsResult:
         """Raises CorruptHistory when an event is missing before one of these."""
         before = await work.analytics.courses({delivery.record.order_id for delivery in deliveries})
         after: dict[str, OrderProgress] = dict(before)
         for delivery in deliveries:
             event = delivery.event
             after[event.order_id] = follow(after.get(event.order_id), event)
-        await work.analytics.keep([course for order_id, course in after.items() if course is not before.get(order_id)])
+        pairs = ((before.get(order_id), progress) for order_id, progress in after.items())
+        changes = tuple(ProgressChange(old, new) for old, new in pairs if new is not old)
+        await work.analytics.keep([change.after for change in changes])
+        return AnalyticsResult(changes)
 
     async def settle(self) -> int:
         """Nothing is asked for outside."""

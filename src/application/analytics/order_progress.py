@@ -30,6 +30,21 @@ class OrderProgress:
     events: int = 1
 
 
+@frozen
+class ProgressChange:
+    """The progress of one order ``before`` some events, None if there were no earlier ones, and ``after`` them."""
+
+    before: OrderProgress | None
+    after: OrderProgress
+
+
+@frozen
+class AnalyticsResult:
+    """The orders whose progress one transaction has changed."""
+
+    changes: tuple[ProgressChange, ...]
+
+
 def follow(course: OrderProgress | None, event: OrderEvent) -> OrderProgress:
     """The course after ``event``; one that was followed before changes nothing. Raises CorruptHistory on a gap."""
     if course is None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ...domain.lifecycle import OrderState
+from ..consuming.consumer import ConsumerTransaction
 from .figures import DeliveryTimes, MinuteSales, RestaurantSales, StateTime
 from .order_progress import OrderProgress
 
@@ -17,6 +18,13 @@ class AnalyticsStore(Protocol):
     async def keep(self, courses: Sequence[OrderProgress]) -> None:
         """Keep these, each in place of what was known of its order."""
         ...
+
+
+class AnalyticsTransaction(ConsumerTransaction, Protocol):
+    """The transaction of the consumer *analytics*."""
+
+    @property
+    def analytics(self) -> AnalyticsStore: ...
 
 
 class AnalyticsQueries(Protocol):

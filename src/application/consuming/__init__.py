@@ -1,1 +1,1 @@
-"""TODO."""
+"""Handling the event log: batches, retries, parking and the loop of a consumer."""

@@ -1,4 +1,4 @@
-"""Events that a consumer could not handle, and records that are none of ours: set aside, never lost."""
+"""Dead letters: events that a consumer could not handle, and records that are not events; kept, never lost."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,17 +11,17 @@ from ..redaction import error_text, traceback_of
 
 MAX_MESSAGE = 2_000
 MAX_TRACE = 8_000
-"""Characters; of a longer traceback the end is kept, where the failure is."""
+"""Characters; of a longer traceback the end is kept, which has the error."""
 
 
 @frozen(kw_only=True)
 class DeadLetter:
     """One event set aside for ``consumer``. While an order has any, its later events follow it here, in order.
 
-    ``error`` is the class that failed; empty for an event that only waits behind a failed one, untried.
-    ``message`` and ``trace`` are what may be told of it (``application.discreet``).
-    ``attempts`` counts the tries that failed, from ``first_failed_at`` to ``last_failed_at``.
-    ``origin`` is None where the event was read straight from the log.
+    ``error`` is the class of the error; empty for an event that only waits behind a failed one.
+    ``message`` and ``trace`` are redacted (``application.redaction``).
+    ``attempts`` counts the failed attempts, from ``first_failed_at`` to ``last_failed_at``.
+    ``origin`` is None if the event was read from the log itself.
     """
 
     consumer: str
@@ -35,7 +35,7 @@ class DeadLetter:
     origin: Origin | None = None
 
     def failed_again(self, failure: Exception, at: datetime) -> "DeadLetter":
-        """This letter after one more try that ended in ``failure``."""
+        """Return this dead letter after one more attempt, which ended with ``failure``."""
         return evolve(
             self,
             error=type(failure).__name__,
@@ -47,20 +47,20 @@ class DeadLetter:
 
 
 class Outcome(StrEnum):
-    """What became of a letter by somebody's note."""
+    """The result of an operator's action on a dead letter."""
 
     HANDLED = "handled"
     FAILED = "failed"
-    """Its event failed again, and it stays."""
+    """Its event failed again, so it is kept."""
     DROPPED = "dropped"
-    """Its event's effect is given up for this consumer."""
+    """Its event is skipped by this consumer."""
 
 
 @frozen(kw_only=True)
 class DeadLetterAction:
-    """What somebody did about a letter: who, why and when (``word``), with which outcome.
+    """An operator's action on a dead letter, with the operator's ``note`` and the outcome.
 
-    ``error`` is the class for which the letter was there; where its event failed again, the new one.
+    ``error`` is the class of the error that the event was parked with, or, if it failed again, of the new error.
     """
 
     note: OperatorNote
@@ -76,26 +76,26 @@ class DeadLetterAction:
     attempts: int
 
     @classmethod
-    def of(cls, letter: DeadLetter, outcome: Outcome, note: OperatorNote) -> "DeadLetterAction":
-        record = letter.record
+    def of(cls, dead_letter: DeadLetter, outcome: Outcome, note: OperatorNote) -> "DeadLetterAction":
+        record = dead_letter.record
         return cls(
             note=note,
             outcome=outcome,
-            consumer=letter.consumer,
+            consumer=dead_letter.consumer,
             order_id=record.order_id,
             sequence=record.sequence,
             bucket=record.bucket,
             position=record.position,
             type=record.type,
             event_id=record.event_id,
-            error=letter.error,
-            attempts=letter.attempts,
+            error=dead_letter.error,
+            attempts=dead_letter.attempts,
         )
 
 
 @frozen(kw_only=True)
 class SetAsideRecord:
-    """A record of the topic that is no event of ours, as ``consumer`` found it; one for each place on the topic."""
+    """A record of the topic that is not an event of orderflow, as ``consumer`` found it; one for each offset."""
 
     consumer: str
     record: UnrecognizedRecord

@@ -1,4 +1,4 @@
-"""An application's own functions as a consumer: each event of the asked types, in order, at least once."""
+"""An application's own functions as consumers: each event of the chosen types, in order, at least once."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -15,39 +15,42 @@ Handler = Callable[[OrderEvent], Awaitable[None]]
 
 @frozen
 class HandlerConsumer:
-    """Calls ``handler`` with the events of ``types``; one event a batch, so that none is told twice without need.
+    """Calls ``handler`` with the events of ``types``, one event a batch, so that none is repeated needlessly.
 
-    It is called outside of any transaction, so it may use the use-cases and take its time. A handler that raises is
-    asked again a bounded number of times; then the order is parked. What it asks the use-cases for carries the event's
-    correlation id. After a crash between the handler's end and the
-    cursor's move it is told once more: (order id, sequence) is the key to recognise it by.
+    It is called outside of any transaction, so it may call use-cases and take long. A handler that raises is called
+    again a bounded number of times; then the order is parked. The use-cases that it calls carry the event's correlation
+    id. After a crash between the handler's end and the cursor's move it is called once more: (order id, sequence) is
+    the key to recognize that by.
     """
 
     name: str
     types: frozenset[str]
     handler: Handler
 
-    async def tell(self, deliveries: Sequence[Delivery]) -> None:
+    async def perform(self, deliveries: Sequence[Delivery]) -> None:
+        """Call the handler, within the request that caused each event."""
         for delivery in deliveries:
             if delivery.event.type in self.types:
                 with answering(caused_by_record(delivery.record)):
                     await self.handler(delivery.event)
 
     async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
-        """All is done already."""
+        """Do nothing: the handler was called already."""
 
     async def settle(self) -> int:
+        """Do nothing: nothing is requested outside."""
         return 0
 
 
 def event_types(*names: str) -> frozenset[str]:
-    """The named event types, all where none is named. Raises InvalidInput for a name that there is not."""
+    """Return the named event types, or all if none is named. Raises InvalidInput for an unknown name."""
     known = {event.type for event in EVENT_TYPES}
     for name in names:
         if name not in known:
-            raise InvalidInput("event type", f"{name!r} is none", ", ".join(sorted(known)))
+            raise InvalidInput("event type", f"{name!r} is unknown", ", ".join(sorted(known)))
     return frozenset(names) or frozenset(known)
 
 
 def caused_by_record(record: LogRecord) -> Request:
+    """Return the request that a command caused by ``record`` belongs to."""
     return caused_by(record.correlation_id, record.traceparent)

@@ -1,4 +1,4 @@
-"""A consumer's records straight from the log, where no Kafka stands between."""
+"""The source of a consumer that reads the log itself, without Kafka."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from ..event_log.records import LogRecord, Origin, UnrecognizedRecord
 
 @define(eq=False)
 class LogEventSource:
-    """Reads on from the consumer's own cursors; waits for news of commits, at most ``poll_interval`` seconds."""
+    """Reads from the consumer's cursors; without new events, waits for a commit, at most ``poll_interval`` seconds."""
 
     log: EventLog
     committed: Cursors
@@ -22,31 +22,31 @@ class LogEventSource:
     async def read(self, limit: int) -> Sequence[LogRecord | UnrecognizedRecord]:
         if self._positions is None:
             self._positions = dict(await self.committed.positions(self.consumer))
-        records = await self._news(limit)
+        records = await self._unread(limit)
         if not records:
             await self.wakeup.wait(self.poll_interval)
-            records = await self._news(limit)
+            records = await self._unread(limit)
         for record in records:
             self._positions[record.bucket] = record.position
         return records
 
     async def done(self) -> None:
-        """The cursors in the database moved with the effects; nothing else is noted."""
+        """Do nothing: the cursors were committed with the effects."""
 
     async def rewind(self) -> None:
         self._positions = None
 
     def origin(self, _: LogRecord) -> Origin | None:
-        """None: the log is no topic."""
+        """Return None: the log is not a topic."""
         return None
 
     async def pause(self) -> None:
-        """Its place is its own."""
+        """Do nothing: there is no group to stay in."""
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is open."""
 
-    async def _news(self, limit: int) -> Sequence[LogRecord]:
+    async def _unread(self, limit: int) -> Sequence[LogRecord]:
         at = self._positions or {}
         heads = await self.log.heads()
         behind = {bucket: at.get(bucket, 0) for bucket, head in heads.items() if head > at.get(bucket, 0)}

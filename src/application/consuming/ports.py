@@ -1,39 +1,36 @@
-"""TODO."""
+"""The ports of consumers: the source of their records, and the dead letters of a transaction."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ..event_log.records import LogRecord, Origin, UnrecognizedRecord
 from .dead_letter import DeadLetter, DeadLetterAction, SetAsideRecord
 
-if TYPE_CHECKING:
-    pass
-
 
 class EventSource(Protocol):
-    """Where a consumer's records come from: the topic, or the log itself."""
+    """The source of a consumer's records: the topic, or the log itself."""
 
     async def read(self, limit: int) -> Sequence[LogRecord | UnrecognizedRecord]:
-        """The next records, each bucket's in order; empty when there is no news after a short wait."""
+        """Return the next records, each bucket's in order; nothing if there are none after a short wait."""
         ...
 
     async def done(self) -> None:
-        """All that was read is handled and committed."""
+        """Confirm that everything that was read is handled and committed."""
         ...
 
     async def rewind(self) -> None:
-        """Read again from the committed cursors: what was read was not handled, or something is missing."""
+        """Read again from the committed cursors, because records were not handled, or events are missing."""
         ...
 
     def origin(self, record: LogRecord) -> Origin | None:
-        """Where ``record``, one of those that were read last, stands on a topic; None where it came of none."""
+        """Return the place on the topic of ``record``, which was read last; None if it was read from the log."""
         ...
 
     async def pause(self) -> None:
-        """Take nothing, and keep the place among other readers; to be called again and again while that lasts.
+        """Read nothing, but stay in the consumer group; call it repeatedly while the consumer is paused.
 
-        The next ``read`` goes on where the last one ended. Raises StreamUnavailable.
+        The next ``read`` continues after the last one. Raises StreamUnavailable.
         """
         ...
 
@@ -44,29 +41,29 @@ class DeadLetterStore(Protocol):
     """The dead letters of the consumer whose transaction this is. An order is parked while it has any."""
 
     async def parked(self, order_ids: Collection[str]) -> Collection[str]:
-        """Those of these orders that are parked; none of them is unparked until this transaction ends."""
+        """Return those of these orders that are parked; none of them is unparked until this transaction ends."""
         ...
 
     async def first(self, order_id: str) -> DeadLetter | None:
-        """The first letter of an order, by sequence; nobody else adds or removes one until this transaction ends."""
+        """Return the order's first dead letter, by sequence, and lock the order's until this transaction ends."""
         ...
 
-    async def keep(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep these, each in place of the one with its order and sequence; their orders are parked."""
+    async def keep(self, dead_letters: Sequence[DeadLetter]) -> None:
+        """Store these, replacing those with the same order and sequence. Their orders are parked."""
         ...
 
-    async def remove(self, letter: DeadLetter) -> bool:
-        """Its event is handled, or given up. Whether that was the order's last letter: then it is parked no more."""
+    async def remove(self, dead_letter: DeadLetter) -> bool:
+        """Delete it, as its event is handled or dropped. Return whether that unparks its order, being the last."""
         ...
 
-    async def copy_later(self, letters: Sequence[DeadLetter], at: datetime) -> None:
-        """Have these copied to the topic for dead letters, from ``at`` on; not those that are removed before."""
+    async def copy_later(self, dead_letters: Sequence[DeadLetter], at: datetime) -> None:
+        """Schedule copies to the topic for dead letters, due at ``at``; one that is removed before is not copied."""
         ...
 
-    async def note(self, change: DeadLetterAction) -> None:
-        """Keep who did this, and why, for good."""
+    async def note(self, action: DeadLetterAction) -> None:
+        """Store an operator's action, which is never deleted."""
         ...
 
-    async def set_aside(self, letters: Sequence[SetAsideRecord]) -> None:
-        """Keep these; one that is there already (by topic, partition and offset) stays as it is."""
+    async def set_aside(self, records: Sequence[SetAsideRecord]) -> None:
+        """Store these; one that is stored already (by topic, partition and offset) is kept as it is."""
         ...

@@ -1,25 +1,25 @@
-"""Which failures pass by themselves, so that the same is worth another try in a moment."""
+"""Transient errors, after which the same attempt may succeed a moment later."""
 
 from ...domain.errors import ConcurrentChange, RequestRunning, TransientFailure, Unavailable, UndecodableEvent
 
-_PASSING = (TransientFailure, Unavailable, ConcurrentChange, RequestRunning, ConnectionError, TimeoutError)
+_TRANSIENT = (TransientFailure, Unavailable, ConcurrentChange, RequestRunning, ConnectionError, TimeoutError)
 
 
-def may_pass(failure: BaseException) -> bool:
-    """Whether ``failure``, or what it was raised from, may not be there the next time.
+def is_transient(error: BaseException) -> bool:
+    """Return whether ``error``, or an error that it was raised from, may not occur the next time.
 
-    So are ours that say it, a race that was lost, and Python's own timeouts and broken connections, from which the
-    errors of most clients are raised; of several at once all have to be. Bytes that say nothing never pass.
+    Transient are orderflow's own transient errors, a write conflict, and Python's timeouts and broken connections, from
+    which the errors of most clients are raised; of an exception group, all errors must be. Undecodable bytes never are.
     """
-    cause: BaseException | None = failure
+    cause: BaseException | None = error
     seen: set[int] = set()
     while cause is not None and id(cause) not in seen:
         if isinstance(cause, UndecodableEvent):
             return False
-        if isinstance(cause, _PASSING):
+        if isinstance(cause, _TRANSIENT):
             return True
         if isinstance(cause, BaseExceptionGroup):
-            return all(may_pass(each) for each in cause.exceptions)
+            return all(is_transient(each) for each in cause.exceptions)
         seen.add(id(cause))
         cause = cause.__cause__
     return False

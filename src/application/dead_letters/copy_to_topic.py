@@ -12,6 +12,7 @@ from ...domain.errors import Unavailable
 from ..backoff import Backoff, pause
 from ..clock import Clock
 from ..consuming.dead_letter import DeadLetter
+from ..noop import noop
 from .ports import DeadLetters
 
 COPIED_AT_ONCE = 200
@@ -50,17 +51,13 @@ class CopyDeadLetters:
         return len(letters)
 
 
-def _nobody_asks(error: Exception) -> None:
-    """It is logged."""
-
-
 @define(eq=False, kw_only=True)
 class RunCopying:
     """Copies what was parked within about a second, until it is asked to stop; ``failed`` is told of each failure."""
 
     copy: Callable[[], Awaitable[int]]
     topic: DeadLetterTopic
-    failed: Callable[[Exception], None] = _nobody_asks
+    failed: Callable[[Exception], None] = noop
     seconds: float = LOOK_AGAIN_SECONDS
     backoff: Backoff = field(factory=lambda: Backoff(first=1.0, longest=60.0))
 

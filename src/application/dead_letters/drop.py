@@ -32,7 +32,7 @@ class DropDeadLetter:
     NotFound where the consumer has not parked that order, StorageUnavailable.
     """
 
-    store: ConsumerStore
+    store: ConsumerStore[ConsumerTransaction]
     clock: Clock
 
     async def __call__(

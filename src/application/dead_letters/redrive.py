@@ -3,16 +3,18 @@
 import logging
 from collections.abc import Sequence
 from time import perf_counter
+from typing import Generic
 
 from attrs import evolve, frozen
 
 from ...domain.errors import Unavailable
 from ..backoff import RateLimit
 from ..clock import Clock
-from ..consuming.consumer import Consumer, ConsumerStore, OutsideConsumer
+from ..consuming.consumer import Consumer, ConsumerStore, HandlingObserver, OutsideConsumer, T
 from ..consuming.dead_letter import DeadLetter, DeadLetterAction, Outcome
 from ..event_log.ports import Decode
 from ..event_log.records import Delivery, about
+from ..noop import noop
 from ..operator_note import OperatorNote
 from .ports import DeadLetters
 
@@ -41,7 +43,7 @@ class RedriveCandidate:
 
 
 @frozen
-class Redrive:
+class Redrive(Generic[T]):
     """Each event in a transaction with the removal of its letter; an order's last one unparks the order.
 
     An order stops at the first event that fails again, whose letter then tells the new failure. New events of the
@@ -49,11 +51,12 @@ class Redrive:
     in the transaction that handles it, or that keeps its new failure. Raises Unavailable: what is left stays parked.
     """
 
-    consumer: Consumer
-    store: ConsumerStore
+    consumer: Consumer[T]
+    store: ConsumerStore[T]
     letters: DeadLetters
     decode: Decode
     clock: Clock
+    observer: HandlingObserver = noop
 
     async def __call__(
         self,
@@ -112,7 +115,7 @@ class Redrive:
                         letter = await work.dead_letters.first(order_id)
                     if letter is None:
                         return handled, None
-                    await self.consumer.tell([self._opened(letter)])
+                    await self.consumer.perform([self._opened(letter)])
                 told = letter
                 async with self.store(self.consumer.name) as work:
                     letter = await work.dead_letters.first(order_id)
@@ -120,7 +123,7 @@ class Redrive:
                         return handled, None
                     if told is not None and told.record != letter.record:
                         continue  # another redrive was here; this letter is told next
-                    await self.consumer.handle([self._opened(letter)], work)
+                    result = await self.consumer.handle([self._opened(letter)], work)
                     last = await work.dead_letters.remove(letter)
                     await work.dead_letters.note(self._change(letter, Outcome.HANDLED, note))
             except Unavailable:
@@ -130,8 +133,10 @@ class Redrive:
                     raise
                 return handled, await self._failed(letter.failed_again(failure, self.clock()), note)
             handled += 1
-            said = {"consumer": self.consumer.name, "attempt": letter.attempts + 1}
-            logger.info("handled", extra={**about(letter.record), **said, "duration": perf_counter() - began})
+            seconds = perf_counter() - began
+            said = {"consumer": self.consumer.name, "attempt": letter.attempts + 1, "duration": seconds}
+            logger.info("handled", extra={**about(letter.record), **said})
+            self.observer([letter.record], seconds=seconds, result=result)
             if last:
                 return handled, None
 

@@ -9,10 +9,9 @@ from ...domain.actor import Actor, Role
 from ...domain.errors import CommandRefused, ConcurrentChange, OrderNotFound
 from ...domain.events import OrderCancelled, OrderCreated
 from ..clock import Clock
-from ..consuming.consumer import ConsumerTransaction
 from ..event_log.records import Delivery, LogRecord
 from ..request_context import answering, caused_by
-from .ports import CancelShort, Shortages
+from .ports import CancelShort, InventoryTransaction, Shortages
 from .stock import Food, Reservation, ReservationStatus
 
 OUT_OF_STOCK = "out_of_stock"
@@ -33,7 +32,7 @@ class KeepStock:
     clock: Clock
     name: str = "inventory"
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
+    async def handle(self, deliveries: Sequence[Delivery], work: InventoryTransaction) -> None:
         concerned = [d for d in deliveries if isinstance(d.event, OrderCreated | OrderCancelled)]
         events = [d.event for d in concerned]
         if not events:

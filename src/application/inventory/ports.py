@@ -6,6 +6,7 @@ from typing import Protocol
 
 from ...domain.actor import Actor
 from ...domain.order import Order
+from ..consuming.consumer import ConsumerTransaction
 from .stock import Food, Reservation, StockItem
 
 
@@ -25,6 +26,13 @@ class ReservationStore(Protocol):
     async def keep(self, reservations: Sequence[Reservation]) -> None:
         """Keep these, each in place of what was decided for its order."""
         ...
+
+
+class InventoryTransaction(ConsumerTransaction, Protocol):
+    """The transaction of the consumer *inventory*."""
+
+    @property
+    def reservations(self) -> ReservationStore: ...
 
 
 class Stock(Protocol):

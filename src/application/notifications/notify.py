@@ -19,13 +19,12 @@ from ...domain.events import (
 )
 from ...domain.payment import PaymentStatus
 from ..clock import Clock
-from ..consuming.consumer import ConsumerTransaction
 from ..event_log.records import Delivery
 from ..redaction import error_text
 from ..request_context import answering, caused_by
 from .message_values import values_of
 from .notification import NO_CHANNEL, Contact, Notification, NotificationStatus, Parties
-from .ports import MessageTemplates, Notifications, Notifier
+from .ports import MessageTemplates, Notifications, NotificationTransaction, Notifier
 
 _C, _R, _S = Role.CUSTOMER, Role.RESTAURANT, Role.SHIPPER
 RECIPIENTS: Mapping[type[OrderEvent], Callable[[OrderEvent], tuple[Role, ...]]] = {
@@ -65,7 +64,7 @@ class Notify:
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "_by_name", {channel.name: channel for channel in self.channels})
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
+    async def handle(self, deliveries: Sequence[Delivery], work: NotificationTransaction) -> None:
         """Raises CorruptHistory when an order's beginning is missing."""
         known = await work.notifications.parties({delivery.record.order_id for delivery in deliveries})
         after = dict(known)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ...domain.actor import Role
+from ..consuming.consumer import ConsumerTransaction
 from .notification import Contact, Message, MessageText, Notification, NotificationKey, Parties, Receipt
 
 
@@ -24,6 +25,13 @@ class NotificationStore(Protocol):
     async def record(self, notifications: Sequence[Notification]) -> None:
         """Keep these; one that is there already (by event, recipient and channel) stays as it is."""
         ...
+
+
+class NotificationTransaction(ConsumerTransaction, Protocol):
+    """The transaction of the consumer *notifications*."""
+
+    @property
+    def notifications(self) -> NotificationStore: ...
 
 
 class Contacts(Protocol):

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The use-cases of orders, and their unit of work."""

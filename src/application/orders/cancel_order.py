@@ -1,4 +1,4 @@
-"""Nobody gets anything; who has paid by card gets the money back."""
+"""Cancelling an order; a card payment is refunded."""
 
 from attrs import frozen
 
@@ -6,6 +6,7 @@ from ...domain.actor import Actor
 from ...domain.order import Change, Order
 from ..clock import Clock
 from .change_order import ChangeOrder
+from .idempotency import IdempotencyKey
 from .payment_attempts import AttemptKind, PaymentAttempt
 from .ports import Transaction
 from .settle_refunds import SettleRefunds
@@ -13,9 +14,9 @@ from .settle_refunds import SettleRefunds
 
 @frozen
 class CancelOrder:
-    """The refund is promised in the order's own transaction and asked for right after it.
+    """Cancels an order. The refund is stored in the order's own transaction and requested right after it.
 
-    Where the gateway does not answer, the promise stands and SettleRefunds asks again with the same key.
+    If the gateway does not respond, SettleRefunds requests the stored refund again, with the same key.
     Raises what ChangeOrder raises, and InvalidInput.
     """
 
@@ -23,19 +24,28 @@ class CancelOrder:
     settle_refunds: SettleRefunds
     clock: Clock
 
-    async def __call__(self, order_id: str, reason: str, *, by: Actor, expected_version: int | None = None) -> Order:
+    async def __call__(
+        self,
+        order_id: str,
+        reason: str,
+        *,
+        by: Actor,
+        expected_version: int | None = None,
+        idempotency: IdempotencyKey | None = None,
+    ) -> Order:
         change = await self.change_order(
             order_id,
             lambda order: order.cancel(reason, by=by, at=self.clock()),
             by=by,
             expected_version=expected_version,
-            also=self._promise_refund,
+            idempotency=idempotency,
+            also=self._store_refund,
         )
         if change.refund is not None:
             await self.settle_refunds(order_id)
         return change.order
 
-    def _promise_refund(self, work: Transaction, change: Change) -> None:
+    def _store_refund(self, work: Transaction, change: Change) -> None:
         if change.refund is not None:
             work.payments.record(
                 PaymentAttempt(

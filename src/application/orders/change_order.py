@@ -1,4 +1,4 @@
-"""What every change of an order shares: read it, let it decide, save it with its events."""
+"""Changing an order: read it, apply a behaviour, save it with its events."""
 
 from collections.abc import Callable
 
@@ -7,18 +7,20 @@ from attrs import frozen
 from ...domain.actor import Actor, Role
 from ...domain.errors import OrderNotFound, VersionMismatch
 from ...domain.order import Change, Order
+from .idempotency import IdempotencyKey
 from .ports import Transaction, UnitOfWork
-from .retry import again_on_conflict
+from .retry import retry_on_conflict
 
 
 @frozen
 class ChangeOrder:
-    """Applies a behaviour to the order as it is now; asked again when somebody else was faster.
+    """Applies a behaviour to the current order; retried after a write conflict.
 
-    For a customer or restaurant that takes no part in it the order is not found; a shipper may ask for any, since
-    it can take one that is nobody's yet. ``expected_version``, where given, must be the order's: the caller decided
-    on what it saw. ``also`` adds to the same unit of work. Raises OrderNotFound, VersionMismatch, CommandRefused,
-    InvalidInput, ConcurrentChange (after ATTEMPTS lost races), StorageUnavailable.
+    A customer or restaurant that has no part in the order does not find it; a shipper finds any order, because it may
+    claim an unassigned one. ``expected_version``, if given, must be the order's: it is the version that the caller
+    decided upon. ``also`` adds to the same unit of work, which stores the response
+    under ``idempotency``, if it is given. Raises OrderNotFound, VersionMismatch, CommandRefused,
+    InvalidInput, ConcurrentChange (after ATTEMPTS conflicts), StorageUnavailable.
     """
 
     unit_of_work: UnitOfWork
@@ -30,10 +32,11 @@ class ChangeOrder:
         *,
         by: Actor,
         expected_version: int | None = None,
+        idempotency: IdempotencyKey | None = None,
         also: Callable[[Transaction, Change], None] | None = None,
     ) -> Change:
         async def attempt() -> Change:
-            async with self.unit_of_work() as work:
+            async with self.unit_of_work(idempotency=idempotency) as work:
                 order = await work.orders.get(order_id)
                 if by.role is not Role.SHIPPER and not order.visible_to(by):
                     raise OrderNotFound(order_id)
@@ -46,4 +49,4 @@ class ChangeOrder:
                     also(work, change)
             return change
 
-        return await again_on_conflict(attempt)
+        return await retry_on_conflict(attempt)

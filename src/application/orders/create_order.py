@@ -1,4 +1,4 @@
-"""A customer orders."""
+"""Creating an order."""
 
 from collections.abc import Sequence
 
@@ -11,15 +11,16 @@ from ...domain.money import Money
 from ...domain.order import Address, Change, Order
 from ...domain.payment import PaymentMethod
 from ..clock import Clock, NewId
+from .idempotency import IdempotencyKey
 from .ports import Transaction, UnitOfWork
-from .retry import again_on_conflict
+from .retry import retry_on_conflict
 
 
 @frozen(kw_only=True)
 class NewOrder:
-    """What is ordered. ``total`` may be left out; what it exceeds the lines by is the delivery fee.
+    """The content of a new order. ``total`` is optional; the amount by which it exceeds the lines is the delivery fee.
 
-    ``order_id`` may be the caller's own: asking again with the same id and content answers the same order.
+    ``order_id`` may be the caller's own: creating an order again with the same id and content returns the same order.
     """
 
     customer_id: str
@@ -35,30 +36,30 @@ class NewOrder:
 
 @frozen
 class CreateOrder:
-    """Raises InvalidInput, NotPermitted, OrderExists (the id with other content), StorageUnavailable."""
+    """Creates an order. Raises InvalidInput, NotPermitted, OrderExists (same id, other content), StorageUnavailable."""
 
     unit_of_work: UnitOfWork
     clock: Clock
     new_id: NewId
 
-    async def __call__(self, new: NewOrder, *, by: Actor) -> Order:
-        change = self._placed(new, by)
+    async def __call__(self, new: NewOrder, *, by: Actor, idempotency: IdempotencyKey | None = None) -> Order:
+        change = self._place(new, by)
 
         async def attempt() -> Order:
-            async with self.unit_of_work() as work:
-                there = await _find(work, change.order.id) if new.order_id is not None else None
-                if there is not None:
-                    if differs := there.differences(change.order):
-                        raise OrderExists(there.id, differs)
-                    work.orders.save(there)
-                    return there
+            async with self.unit_of_work(idempotency=idempotency) as work:
+                existing = await _find(work, change.order.id) if new.order_id is not None else None
+                if existing is not None:
+                    if differs := existing.differences(change.order):
+                        raise OrderExists(existing.id, differs)
+                    work.orders.save(existing)
+                    return existing
                 work.orders.save(change.order)
                 work.events.publish(*change.events)
             return change.order
 
-        return await again_on_conflict(attempt)
+        return await retry_on_conflict(attempt)
 
-    def _placed(self, new: NewOrder, by: Actor) -> Change:
+    def _place(self, new: NewOrder, by: Actor) -> Change:
         change = Order.place(
             id=self.new_id() if new.order_id is None else new.order_id,
             customer_id=new.customer_id,

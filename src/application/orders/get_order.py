@@ -1,4 +1,4 @@
-"""One order, read."""
+"""Reading one order."""
 
 from attrs import frozen
 
@@ -10,7 +10,7 @@ from .ports import OrderQueries
 
 @frozen
 class GetOrder:
-    """Raises OrderNotFound, also when ``by`` takes no part in the order; StorageUnavailable."""
+    """Returns an order. Raises OrderNotFound, also if ``by`` has no part in the order; StorageUnavailable."""
 
     views: OrderQueries
 

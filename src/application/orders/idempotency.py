@@ -1,55 +1,87 @@
-"""A request with an idempotency key is done once and answered the same ever after."""
+"""A request with an idempotency key is executed once; repeating it returns the first response."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from ...domain.errors import InvalidInput, KeyReused, RequestAnswered, RequestRunning
 from ...domain.order import Order
-from ..request_context import IdempotencyKey, answering, current_request
-
-if TYPE_CHECKING:
-    pass
-
 
 MAX_KEY = 255
 
 
 @frozen
 class StoredResponse:
-    """What was answered to a request with an idempotency key."""
+    """The first response to a request with an idempotency key, as the entrypoint rendered it."""
 
     fingerprint: str
     body: bytes
     order_id: str
 
 
+@frozen(kw_only=True)
+class IdempotencyRecord:
+    """A response that is stored under the key of its caller, in the transaction of the order that it shows."""
+
+    caller: str
+    key: str
+    response: StoredResponse
+    created_at: datetime
+
+
+@frozen(kw_only=True)
+class IdempotencyKey:
+    """The key of one request; use-cases hand it on to the unit of work that changes the order.
+
+    ``key`` is the caller's own, and ``fingerprint`` is a digest of the request. ``render`` makes the response from the
+    saved order. It belongs to the entrypoint, which alone knows what it sends; the unit of work calls it before the
+    commit, so that the storage is given bytes.
+    """
+
+    caller: str
+    key: str
+    fingerprint: str
+    requested_at: datetime = field(eq=False)
+    render: Callable[[Order], bytes] = field(repr=False, eq=False)
+
+    def record(self, order: Order) -> IdempotencyRecord:
+        """Return what is stored if the response shows ``order``."""
+        return IdempotencyRecord(
+            caller=self.caller,
+            key=self.key,
+            response=StoredResponse(fingerprint=self.fingerprint, body=self.render(order), order_id=order.id),
+            created_at=self.requested_at,
+        )
+
+
 class IdempotencyStore(Protocol):
-    """Answers given to requests with an idempotency key."""
+    """The responses to requests with an idempotency key."""
 
     async def find(self, caller: str, key: str) -> StoredResponse | None: ...
 
     async def delete_before(self, moment: datetime) -> int:
-        """Drop answers older than ``moment``; how many."""
+        """Delete the responses older than ``moment``, and return how many there were."""
         ...
 
 
 @frozen
 class Idempotent:
-    """Runs ``command`` under ``key``; the key is stored in the order's own transaction with the answer's bytes.
+    """Runs ``command`` under a key, which the order's own transaction stores with the response.
 
-    A refused command stores nothing, so the same key may be asked again once it can succeed. Of two processes that
-    race with one key, one commits and both give its answer. Raises RequestRunning (in this process, right now),
+    A refused command stores nothing, so the same key may be sent again once it can succeed. Of two processes that
+    race with one key, one commits and both return its response. Raises RequestRunning (in this process, right now),
     KeyReused (the key came with another fingerprint), InvalidInput, and what ``command`` raises.
     """
 
-    answers: IdempotencyStore
+    responses: IdempotencyStore
     _running: set[tuple[str, str]] = field(factory=set, init=False, eq=False)
 
-    async def __call__(self, key: IdempotencyKey, command: Callable[[], Awaitable[Order]]) -> tuple[bytes, bool]:
-        """The answer's bytes, and whether they were given before."""
+    async def __call__(
+        self, key: IdempotencyKey, command: Callable[[IdempotencyKey], Awaitable[Order]]
+    ) -> tuple[bytes, bool]:
+        """Return the response, and whether it is a repetition of the first one."""
         if not 1 <= len(key.key) <= MAX_KEY or not key.key.isprintable() or not key.key.isascii():
             raise InvalidInput("Idempotency-Key", f"{len(key.key)} characters", f"1 to {MAX_KEY} printable ASCII")
         if (stored := await self._stored(key)) is not None:
@@ -59,8 +91,7 @@ class Idempotent:
             raise RequestRunning(key.key)
         self._running.add(running)
         try:
-            with answering(evolve(current_request(), idempotency=key)):
-                return key.answer(await command()), False
+            return key.render(await command(key)), False
         except RequestAnswered:
             if (stored := await self._stored(key)) is None:
                 raise
@@ -69,7 +100,7 @@ class Idempotent:
             self._running.discard(running)
 
     async def _stored(self, key: IdempotencyKey) -> StoredResponse | None:
-        stored = await self.answers.find(key.caller, key.key)
+        stored = await self.responses.find(key.caller, key.key)
         if stored is not None and stored.fingerprint != key.fingerprint:
             raise KeyReused(key.key)
         return stored

@@ -1,4 +1,4 @@
-"""Many orders, a page at a time."""
+"""Listing orders, one page at a time."""
 
 from attrs import evolve, frozen
 
@@ -10,7 +10,7 @@ from .queries import OrderPage, OrderQuery
 
 @frozen
 class ListOrders:
-    """Orders newest first. Everybody but an admin sees only those they take part in. Raises InvalidInput."""
+    """Lists orders, newest first. Only an admin sees orders that they have no part in. Raises InvalidInput."""
 
     views: OrderQueries
 
@@ -25,7 +25,7 @@ class ListOrders:
         return await self.views.list(query)
 
 
-def _own(asked: str | None, by: Actor) -> str:
-    if asked not in (None, by.id):
-        raise InvalidInput(f"{by.role}Id", f"{asked!r} is not you", f"{by.id!r}, or leave it out")
+def _own(requested: str | None, by: Actor) -> str:
+    if requested not in (None, by.id):
+        raise InvalidInput(f"{by.role}Id", f"{requested!r} is not you", f"{by.id!r}, or leave it out")
     return by.id

@@ -1,4 +1,4 @@
-"""One order as it was."""
+"""An order at an earlier time."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from .order_timeline import OrderTimeline
 
 @frozen
 class OrderAsOf:
-    """What an order's events told by ``moment`` (inclusive). Raises OrderNotFound, also before its creation."""
+    """Returns the order by its events up to ``moment``, inclusive. Raises OrderNotFound, also before its creation."""
 
     timeline: OrderTimeline
 

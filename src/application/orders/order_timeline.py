@@ -1,4 +1,4 @@
-"""The story of one order."""
+"""The history of an order."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from .get_order import GetOrder
 
 @frozen
 class OrderTimeline:
-    """All events of an order with their addresses in the log. Raises OrderNotFound, StorageUnavailable."""
+    """Returns all events of an order, with their addresses in the log. Raises OrderNotFound, StorageUnavailable."""
 
     get_order: GetOrder
     log: EventLog

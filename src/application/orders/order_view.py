@@ -1,4 +1,4 @@
-"""An order as it is read: the shape that HTTP answers and the command line print."""
+"""The representation of an order for readers, which the API returns and the command line prints."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -63,7 +63,7 @@ class OrderView:
 
 
 def view(order: Order, reader: Actor) -> OrderView:
-    """``order`` as ``reader`` sees it."""
+    """Return ``order`` for ``reader``."""
     return OrderView(
         order_id=order.id,
         version=order.version,

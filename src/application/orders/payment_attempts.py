@@ -1,4 +1,4 @@
-"""Attempts to move money through a gateway: stored before the call, so that none is ever forgotten or doubled."""
+"""Attempts to move money through a gateway: stored before the call, so that none is lost or repeated."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -9,20 +9,24 @@ from ...domain.money import Money
 
 
 class AttemptKind(StrEnum):
+    """The call of the gateway."""
+
     AUTHORIZE = "authorize"
     CAPTURE = "capture"
     REFUND = "refund"
 
 
 class AttemptStatus(StrEnum):
+    """The outcome of an attempt, as far as it is known."""
+
     REQUESTED = "requested"
     SUCCEEDED = "succeeded"
     DECLINED = "declined"
 
 
 @frozen
-class GatewayAnswer:
-    """``approved`` or declined; ``reference`` names it at the gateway, ``detail`` says why it was declined."""
+class GatewayResponse:
+    """The gateway's response: its ``reference`` for the payment, and in ``detail`` why it was declined."""
 
     approved: bool
     reference: str
@@ -31,7 +35,7 @@ class GatewayAnswer:
 
 @frozen(kw_only=True)
 class PaymentAttempt:
-    """One call of a gateway. ``key`` is its idempotency key; while ``asked``, the outcome is not known yet.
+    """One call of a gateway. ``key`` is its idempotency key; while it is ``requested``, the outcome is unknown.
 
     ``reference`` is the gateway's own name of the authorization or capture.
     """
@@ -47,12 +51,12 @@ class PaymentAttempt:
     detail: str = ""
     settled_at: datetime | None = None
 
-    def settled(self, answer: GatewayAnswer, at: datetime) -> "PaymentAttempt":
-        """This attempt with the gateway's answer."""
+    def settled(self, response: GatewayResponse, at: datetime) -> "PaymentAttempt":
+        """Return this attempt with the gateway's response."""
         return evolve(
             self,
-            status=AttemptStatus.SUCCEEDED if answer.approved else AttemptStatus.DECLINED,
-            reference=answer.reference,
-            detail=answer.detail,
+            status=AttemptStatus.SUCCEEDED if response.approved else AttemptStatus.DECLINED,
+            reference=response.reference,
+            detail=response.detail,
             settled_at=at,
         )

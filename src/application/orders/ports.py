@@ -1,34 +1,33 @@
-"""TODO."""
+"""The ports of orders: repository, unit of work, queries, and the payment gateway."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ...domain.events import OrderEvent
 from ...domain.lifecycle import OrderState
 from ...domain.money import Money
 from ...domain.order import Order
-from .payment_attempts import GatewayAnswer, PaymentAttempt
+from .idempotency import IdempotencyKey
+from .payment_attempts import GatewayResponse, PaymentAttempt
 from .queries import OpenOrders, OrderPage, OrderQuery
-
-if TYPE_CHECKING:
-    from .write_set import WriteSet
+from .write_set import WriteSet
 
 
 class OrderRepository(Protocol):
     """The orders of one unit of work."""
 
     async def get(self, order_id: str) -> Order:
-        """The order as last committed. Raises OrderNotFound, StorageUnavailable."""
+        """Return the order as last committed. Raises OrderNotFound, StorageUnavailable."""
         ...
 
     def save(self, order: Order) -> None:
-        """Keep ``order`` when the unit of work commits; refused there with ConcurrentChange when it is stale."""
+        """Store ``order`` when the unit of work commits, which raises ConcurrentChange if it is stale."""
         ...
 
 
 class EventPublisher(Protocol):
-    """The way of events out of one unit of work."""
+    """The publisher of the events of one unit of work."""
 
     def publish(self, *events: OrderEvent) -> None:
         """Publish ``events`` in this order if, and only if, the unit of work commits."""
@@ -36,8 +35,10 @@ class EventPublisher(Protocol):
 
 
 class PaymentAttemptStore(Protocol):
+    """The payment attempts of one unit of work."""
+
     def record(self, attempt: PaymentAttempt) -> None:
-        """Keep ``attempt``, new or as it is now (by its key), when the unit of work commits."""
+        """Store ``attempt``, new or changed (by its key), when the unit of work commits."""
         ...
 
 
@@ -55,67 +56,72 @@ class Transaction(Protocol):
 
 
 class UnitOfWork(Protocol):
-    def __call__(self) -> AbstractAsyncContextManager[Transaction]:
-        """All that is saved and published inside commits together at its end, or not at all.
+    """Opens transactions on orders."""
 
-        Raises at the end: ConcurrentChange, KeyReused or RequestAnswered, EventTooLarge, StorageUnavailable.
+    def __call__(self, *, idempotency: IdempotencyKey | None = None) -> AbstractAsyncContextManager[Transaction]:
+        """Commit everything that is saved and published inside together at its end, or nothing of it.
+
+        With ``idempotency``, the response that shows the order saved last is stored with it.
+        Raises at the end: ConcurrentChange, RequestAnswered, EventTooLarge, StorageUnavailable.
         """
         ...
 
 
 class Committer(Protocol):
-    """The one place where write sets become durable."""
+    """Makes write sets durable."""
 
-    async def commit(self, writes: "WriteSet") -> None:
-        """Orders, events with their positions, attempts and the idempotency key: together, durably, or not at all.
+    async def commit(self, writes: WriteSet) -> None:
+        """Store orders, events with their positions, attempts and the idempotency key, together or not at all.
 
-        The idempotency key is taken first. Raises RequestAnswered (the key has an answer already),
-        ConcurrentChange (an order is no longer at the version it was read at), EventTooLarge (an event has more
-        bytes than Kafka takes, which is found out here and never when it is published), StorageUnavailable.
+        The idempotency key is taken first. Raises RequestAnswered (the key has a response already),
+        ConcurrentChange (an order is no longer at the version that it was read at), EventTooLarge (an event has more
+        bytes than Kafka accepts, so that it is refused here and never when it is published), StorageUnavailable.
         """
         ...
 
 
 class OrderQueries(Protocol):
-    """Reading, outside any unit of work."""
+    """Reads orders, outside any unit of work."""
 
     async def get(self, order_id: str) -> Order:
-        """Raises OrderNotFound, StorageUnavailable."""
+        """Return an order. Raises OrderNotFound, StorageUnavailable."""
         ...
 
     async def list(self, query: OrderQuery) -> OrderPage:
-        """The orders that match, newest first, a page at a time. Raises InvalidInput for a cursor not of ours."""
+        """Return one page of the orders that match, newest first. Raises InvalidInput for an unknown cursor."""
         ...
 
     async def still_open(self) -> Mapping[OrderState, OpenOrders]:
-        """The orders that are not in a final state, by state; a state without any is not named.
+        """Return the orders that are not in a final state, by state; a state without orders is left out.
 
-        What it costs grows with them, not with the orders that have ended.
+        The cost grows with them, not with the orders in a final state.
         """
         ...
 
 
 class PaymentAttempts(Protocol):
+    """Reads payment attempts."""
+
     async def of_order(self, order_id: str) -> Sequence[PaymentAttempt]:
-        """All attempts of an order, in the order they were asked."""
+        """Return all attempts of an order, in the order of their requests."""
         ...
 
     async def unsettled_refunds(self, limit: int = 100) -> Sequence[PaymentAttempt]:
-        """Refunds that were promised and whose outcome is not known yet, oldest first."""
+        """Return stored refunds whose outcome is not known yet, oldest first."""
         ...
 
 
 class PaymentGateway(Protocol):
-    """Moves money. The same key asked twice moves it once and answers the same."""
+    """Moves money, once for each key; a repeated key gets the same response."""
 
-    async def authorize(self, *, card_token: str, amount: Money, key: str) -> GatewayAnswer:
-        """Reserve ``amount`` on the card. Raises GatewayUnavailable when the outcome is not known."""
+    async def authorize(self, *, card_token: str, amount: Money, key: str) -> GatewayResponse:
+        """Reserve ``amount`` on the card. Raises GatewayUnavailable if the outcome is unknown."""
         ...
 
-    async def capture(self, *, authorization: str, amount: Money, key: str) -> GatewayAnswer:
-        """Take what was authorized. Raises GatewayUnavailable when the outcome is not known."""
+    async def capture(self, *, authorization: str, amount: Money, key: str) -> GatewayResponse:
+        """Take an authorized amount. Raises GatewayUnavailable if the outcome is unknown."""
         ...
 
-    async def refund(self, *, capture: str, amount: Money, key: str) -> GatewayAnswer:
-        """Give back what was captured. Raises GatewayUnavailable when the outcome is not known."""
+    async def refund(self, *, capture: str, amount: Money, key: str) -> GatewayResponse:
+        """Give back a captured amount. Raises GatewayUnavailable if the outcome is unknown."""
         ...

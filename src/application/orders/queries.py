@@ -1,4 +1,4 @@
-"""Questions about orders, and the pages that answer them."""
+"""Queries for orders, and pages of results."""
 
 from datetime import datetime
 
@@ -9,14 +9,12 @@ from ...domain.lifecycle import OrderState
 from ...domain.order import Order
 
 MAX_PAGE = 200
-
-
 DEFAULT_PAGE = 50
 
 
 @frozen(kw_only=True)
 class OpenOrders:
-    """The ``orders`` in one state; to the one of them that was left alone longest nothing happened ``since`` then."""
+    """The number of ``orders`` in one state; the one that has not changed for the longest changed at ``since``."""
 
     orders: int
     since: datetime
@@ -26,7 +24,7 @@ class OpenOrders:
 class OrderQuery:
     """Every condition that is given must hold. ``created_from`` is inclusive, ``created_until`` exclusive.
 
-    ``cursor`` is the opaque ``next_cursor`` of the page before; ``limit`` is 1 to 200. Raises InvalidInput.
+    ``cursor`` is the opaque ``next_cursor`` of the previous page; ``limit`` is 1 to 200. Raises InvalidInput.
     """
 
     customer_id: str | None = None

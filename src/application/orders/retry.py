@@ -1,4 +1,4 @@
-"""A command that lost a race is asked again, a bounded number of times, where it still makes sense."""
+"""Retrying a command after a write conflict, a bounded number of times."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -6,13 +6,13 @@ from typing import TypeVar
 from ...domain.errors import ConcurrentChange
 
 ATTEMPTS = 10
-"""Each lost attempt means that somebody else's went through, so this bounds unfairness, not progress."""
+"""Each conflict means that another transaction committed, so this bounds unfairness, not progress."""
 
 T = TypeVar("T")
 
 
-async def again_on_conflict(attempt: Callable[[], Awaitable[T]]) -> T:
-    """The outcome of ``attempt``, which reads afresh each time. Raises the last ConcurrentChange."""
+async def retry_on_conflict(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Return the result of ``attempt``, which reads again each time. Raises the last ConcurrentChange."""
     for _ in range(ATTEMPTS - 1):
         try:
             return await attempt()

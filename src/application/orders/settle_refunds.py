@@ -1,4 +1,4 @@
-"""Refunds that were promised are asked for at the gateway until it answers."""
+"""Requesting stored refunds from the gateway until it responds."""
 
 from attrs import evolve, frozen
 
@@ -10,10 +10,10 @@ from .ports import PaymentAttempts, PaymentGateway, UnitOfWork
 
 @frozen
 class SettleRefunds:
-    """How many refunds found their end now. One that the gateway does not answer stays promised.
+    """Requests stored refunds, and returns how many were settled. One without a response is requested again later.
 
-    An order that was paid outside the gateway has nothing captured there; its refund is recorded as declined, for a
-    person to see to. Raises StorageUnavailable.
+    An order that was paid outside the gateway has nothing captured there; its refund is recorded as declined, and a
+    person has to resolve it. Raises StorageUnavailable.
     """
 
     attempts: PaymentAttempts
@@ -26,7 +26,7 @@ class SettleRefunds:
         settled = 0
         for refund in refunds:
             try:
-                outcome = await self._ask(refund)
+                outcome = await self._request(refund)
             except GatewayUnavailable as e:
                 outcome = evolve(refund, detail=str(e))
             async with self.unit_of_work() as work:
@@ -38,7 +38,7 @@ class SettleRefunds:
         attempts = await self.attempts.of_order(order_id)
         return [a for a in attempts if a.kind is AttemptKind.REFUND and a.status is AttemptStatus.REQUESTED]
 
-    async def _ask(self, refund: PaymentAttempt) -> PaymentAttempt:
+    async def _request(self, refund: PaymentAttempt) -> PaymentAttempt:
         captured = [
             a
             for a in await self.attempts.of_order(refund.order_id)
@@ -48,8 +48,8 @@ class SettleRefunds:
             return evolve(
                 refund,
                 status=AttemptStatus.DECLINED,
-                detail="nothing was captured at the gateway; give it back where it was paid",
+                detail="nothing was captured at the gateway; refund it where it was paid",
                 settled_at=self.clock(),
             )
-        answer = await self.gateway.refund(capture=captured[-1].reference, amount=refund.amount, key=refund.key)
-        return refund.settled(answer, self.clock())
+        response = await self.gateway.refund(capture=captured[-1].reference, amount=refund.amount, key=refund.key)
+        return refund.settled(response, self.clock())

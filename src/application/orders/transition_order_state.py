@@ -1,4 +1,4 @@
-"""An order moves on by the transition table."""
+"""Moving an order to its next state."""
 
 from datetime import timedelta
 
@@ -10,11 +10,12 @@ from ...domain.order import DEFAULT_ESTIMATE, Order
 from ..clock import Clock
 from .cancel_order import CancelOrder
 from .change_order import ChangeOrder
+from .idempotency import IdempotencyKey
 
 
 @frozen
 class TransitionOrderState:
-    """Raises what ChangeOrder raises, and InvalidInput. Cancelling goes the way of CancelOrder."""
+    """Moves an order by the transition table; CancelOrder cancels. Raises what ChangeOrder raises, and InvalidInput."""
 
     change_order: ChangeOrder
     cancel_order: CancelOrder
@@ -30,9 +31,12 @@ class TransitionOrderState:
         shipper_id: str | None = None,
         reason: str | None = None,
         expected_version: int | None = None,
+        idempotency: IdempotencyKey | None = None,
     ) -> Order:
         if target is OrderState.CANCELLED:
-            return await self.cancel_order(order_id, reason or "", by=by, expected_version=expected_version)
+            return await self.cancel_order(
+                order_id, reason or "", by=by, expected_version=expected_version, idempotency=idempotency
+            )
         change = await self.change_order(
             order_id,
             lambda order: order.move(
@@ -40,5 +44,6 @@ class TransitionOrderState:
             ),
             by=by,
             expected_version=expected_version,
+            idempotency=idempotency,
         )
         return change.order

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The unit of work of every adapter, and what it offers to use-cases."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from attrs import frozen
 
 from ...domain.events import OrderEvent
+from ..request_context import Request, current_request
+from .idempotency import IdempotencyKey
 from .payment_attempts import PaymentAttempt
 from .ports import Committer, EventPublisher, OrderRepository, PaymentAttemptStore, Transaction
 from .write_set import WriteSet
@@ -13,7 +15,7 @@ from .write_set import WriteSet
 
 @frozen
 class LogPublisher:
-    """Publishes by appending to the log in the order's own transaction; a relay brings it to the topic."""
+    """Publishes by appending to the log in the order's own transaction; a relay publishes it to the topic."""
 
     writes: WriteSet
 
@@ -23,6 +25,8 @@ class LogPublisher:
 
 @frozen
 class WriteSetPaymentAttempts:
+    """Keeps payment attempts in the write set."""
+
     writes: WriteSet
 
     def record(self, attempt: PaymentAttempt) -> None:
@@ -31,6 +35,8 @@ class WriteSetPaymentAttempts:
 
 @frozen
 class WriteSetTransaction:
+    """One unit of work in progress."""
+
     orders: OrderRepository
     events: EventPublisher
     payments: PaymentAttemptStore
@@ -38,19 +44,23 @@ class WriteSetTransaction:
 
 @frozen
 class WriteSetUnitOfWork:
-    """The unit of work of every adapter: gathers a write set and hands it to the committer at the end.
+    """Collects a write set, and hands it to the committer at the end.
 
-    Nothing is sent before that, reads aside. An exception inside commits nothing.
+    Nothing but reads is sent before that. An exception inside commits nothing. The rows of the log name ``request`` as
+    their cause.
     """
 
     committer: Committer
     orders: Callable[[WriteSet], OrderRepository]
     events: Callable[[WriteSet], EventPublisher] = LogPublisher
+    request: Callable[[], Request] = current_request
 
     @asynccontextmanager
-    async def __call__(self) -> AsyncIterator[Transaction]:
-        writes = WriteSet()
+    async def __call__(self, *, idempotency: IdempotencyKey | None = None) -> AsyncIterator[Transaction]:
+        writes = WriteSet(request=self.request())
         yield WriteSetTransaction(self.orders(writes), self.events(writes), WriteSetPaymentAttempts(writes))
+        if idempotency is not None and writes.orders:
+            writes.idempotency = idempotency.record(list(writes.orders.values())[-1])
         if writes:
             await self.committer.commit(writes)
             for follow in writes.after_commit:

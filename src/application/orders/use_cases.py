@@ -1,4 +1,4 @@
-"""Everything that can be asked of the order service: the table of contents."""
+"""All use-cases of the order service, in one place."""
 
 from attrs import frozen
 
@@ -18,6 +18,8 @@ from .transition_order_state import TransitionOrderState
 
 @frozen(kw_only=True)
 class UseCases:
+    """The use-cases of one installation."""
+
     create_order: CreateOrder
     get_order: GetOrder
     list_orders: ListOrders
@@ -29,4 +31,4 @@ class UseCases:
     record_payment: RecordPayment
     cancel_order: CancelOrder
     settle_refunds: SettleRefunds
-    once: Idempotent
+    idempotent: Idempotent

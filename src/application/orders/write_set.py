@@ -1,4 +1,4 @@
-"""What one unit of work saves and publishes, gathered before anything is sent."""
+"""Everything that one unit of work saves and publishes, collected before anything is sent."""
 
 from collections.abc import Awaitable, Callable
 
@@ -6,15 +6,22 @@ from attrs import define, field
 
 from ...domain.events import OrderEvent
 from ...domain.order import Order
-from ..request_context import Request, current_request
+from ..request_context import Request
+from .idempotency import IdempotencyRecord
 from .payment_attempts import PaymentAttempt
 
 
 @define(kw_only=True)
 class WriteSet:
-    """Handed to a committer whole. ``expected`` are the versions that the orders were read at; 0: not there."""
+    """Everything that a committer makes durable together.
 
-    request: Request = field(factory=current_request)
+    ``request`` is what the rows of the log name as their cause: correlation id, trace and time.
+    ``expected`` are the versions that the orders were read at; 0 for a new order.
+    ``idempotency`` is the response to store, if the request has an idempotency key.
+    """
+
+    request: Request = field(factory=Request)
+    idempotency: IdempotencyRecord | None = None
     orders: dict[str, Order] = field(factory=dict)
     expected: dict[str, int] = field(factory=dict)
     events: list[OrderEvent] = field(factory=list)
@@ -36,10 +43,3 @@ class WriteSet:
     def changed(self) -> list[Order]:
         """The saved orders that differ from what was read."""
         return [order for order in self.orders.values() if order.version != self.expected[order.id]]
-
-    @property
-    def answer(self) -> bytes | None:
-        """What the idempotency key of this set's request will answer from now on; None without key or order."""
-        if self.request.idempotency is None or not self.orders:
-            return None
-        return self.request.idempotency.answer(list(self.orders.values())[-1])

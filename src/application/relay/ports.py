@@ -1,20 +1,13 @@
 """TODO."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ..event_log.records import LogRecord
+from ..noop import noop
 from ..recovery.epochs import BEGINNING, Epochs
 
-if TYPE_CHECKING:
-    pass
-
-
 OnFlushed = Callable[[], object]
-
-
-def noop() -> None:
-    """It is the same to all when that was."""
 
 
 class RelayTopic(Protocol):

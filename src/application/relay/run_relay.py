@@ -10,13 +10,10 @@ from attrs import define, field
 from ...domain.errors import LogBehindTopic, Unavailable
 from ..backoff import Backoff, Linger, pause, unless_stopped
 from ..event_log.ports import Wakeup
+from ..noop import noop
 from .publish_pending import PublishPending
 
 logger = logging.getLogger("orderflow.relay")
-
-
-def _nobody_asks(error: Exception) -> None:
-    """It is logged."""
 
 
 @define(eq=False)
@@ -36,7 +33,7 @@ class RunRelay:
     floor_interval: float = 1.0
     gathering: Linger = field(factory=lambda: Linger(share=0.2, longest=0.25))
     backoff: Backoff = field(factory=Backoff)
-    failed: Callable[[Exception], None] = _nobody_asks
+    failed: Callable[[Exception], None] = noop
     published: int = field(default=0, init=False)
     failures: int = field(default=0, init=False)
     _noted_at: float = field(default=0.0, init=False)

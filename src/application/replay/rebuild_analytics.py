@@ -6,17 +6,18 @@ from attrs import field, frozen
 
 from ...domain.errors import OrderFlowError
 from ..analytics.analyse import Analyse
-from ..analytics.ports import AnalyticsQueries
+from ..analytics.ports import AnalyticsQueries, AnalyticsTransaction
 from ..clock import Clock, NewId
-from ..consuming.consumer import Consumer, ConsumerTransaction
+from ..consuming.consumer import Consumer
 from ..dead_letters.ports import DeadLetters
 from ..event_log.ports import Cursors, Decode, EventLog
 from ..event_log.records import Delivery, LogRecord, Positions
+from ..noop import noop
 from ..operator_note import OperatorNote
 from .bisect_batch import bisect_batch
 from .maintenance_log import MaintenanceEntry, MaintenanceKind, MaintenanceLog
 from .rebuilding import AnalyticsShadow, RebuildResult, RebuildTransaction
-from .replay_events import Progress, unseen
+from .replay_events import Progress
 from .replay_range import Concerned, LogReplaySource, StoppedOrder
 
 PAGE = 2_000
@@ -42,10 +43,10 @@ class RebuildAnalytics:
     clock: Clock
     new_id: NewId
     buckets: int
-    consumer: Consumer = field(factory=Analyse)
+    consumer: Consumer[AnalyticsTransaction] = field(factory=Analyse)
     page: int = PAGE
 
-    async def __call__(self, *, by: str, reason: str, progress: Progress = unseen) -> RebuildResult:
+    async def __call__(self, *, by: str, reason: str, progress: Progress = noop) -> RebuildResult:
         """Raises InvalidInput; RebuildOvertaken when somebody begins another; StorageUnavailable."""
         note = OperatorNote(by=by, reason=reason, at=self.clock())
         await self._note(MaintenanceKind.REBUILD, "begun", note)
@@ -88,7 +89,7 @@ class RebuildAnalytics:
             events=sum(at.values()), swapped=await work.swap() if whole else None, stopped=tuple(stopped.values())
         )
 
-    async def _handle(self, records: Sequence[LogRecord], work: ConsumerTransaction) -> None:
+    async def _handle(self, records: Sequence[LogRecord], work: AnalyticsTransaction) -> None:
         await self.consumer.handle([Delivery(record, self.decode(record)) for record in records], work)
 
     async def _note(self, kind: MaintenanceKind, what: str, note: OperatorNote) -> None:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from ..consuming.consumer import ConsumerTransaction
+from ..analytics.ports import AnalyticsTransaction
 from .replay_range import StoppedOrder
 
 
@@ -18,7 +18,7 @@ class SwapResult:
     removed: int
 
 
-class RebuildTransaction(ConsumerTransaction, Protocol):
+class RebuildTransaction(AnalyticsTransaction, Protocol):
     """A transaction of the consumer *analytics* whose ``analytics`` are the courses beside."""
 
     async def swap(self) -> SwapResult:

@@ -3,15 +3,17 @@
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from math import inf
+from typing import Generic
 
 from attrs import define, field, frozen
 
 from ...domain.errors import NotConfigured
 from ..clock import Clock
-from ..consuming.consumer import Consumer, ConsumerStore, OutsideConsumer
+from ..consuming.consumer import Consumer, ConsumerStore, OutsideConsumer, T
 from ..dead_letters.ports import DeadLetters
 from ..event_log.ports import Cursors, Decode, EventLog
 from ..event_log.records import Delivery, LogRecord
+from ..noop import noop
 from ..operator_note import OperatorNote
 from .bisect_batch import bisect_batch
 from .maintenance_log import MaintenanceEntry, MaintenanceKind, MaintenanceLog
@@ -24,12 +26,8 @@ Progress = Callable[[int, int], None]
 """Told of so many events that are done, of so many."""
 
 
-def unseen(_: int, __: int) -> None:
-    """Nobody looks on."""
-
-
 @frozen(kw_only=True)
-class ReplayEvents:
+class ReplayEvents(Generic[T]):
     """Gives ``consumer`` again what it has behind it. Its cursors stay where they are, so it goes on meanwhile.
 
     Each batch is a transaction that holds the cursors of its buckets: it has its turn among the consumer's own, and
@@ -40,8 +38,8 @@ class ReplayEvents:
     A consumer that does something outside of every transaction is told each event alone, again.
     """
 
-    consumer: Consumer
-    store: ConsumerStore
+    consumer: Consumer[T]
+    store: ConsumerStore[T]
     cursors: Cursors
     letters: DeadLetters
     log: EventLog
@@ -65,7 +63,7 @@ class ReplayEvents:
         by: str,
         reason: str,
         source: str = "log",
-        progress: Progress = unseen,
+        progress: Progress = noop,
     ) -> ReplayResult:
         """Raises InvalidInput, OrderNotFound; NotConfigured for a source that there is not; Unavailable.
 
@@ -110,7 +108,7 @@ class ReplayEvents:
     async def _commit(self, records: Sequence[LogRecord]) -> None:
         opened = [Delivery(record, self.decode(record)) for record in records]
         if isinstance(self.consumer, OutsideConsumer):
-            await self.consumer.tell(opened)
+            await self.consumer.perform(opened)
             return
         async with self.store(self.consumer.name) as work:
             await work.hold({record.bucket for record in records})

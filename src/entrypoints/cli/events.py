@@ -124,12 +124,12 @@ async def _records(container: Any, from_beginning: bool, follow: bool) -> AsyncI
 
 
 async def _from_log(container: Any, from_beginning: bool, follow: bool) -> AsyncIterator[LogRecord]:
-    from ..wiring.lifespan import hear
+    from ..wiring.lifespan import listen_for_commits
 
     log, news = container.storage().log, container.news().listener()
     at = {} if from_beginning or not follow else dict(await log.heads())
     if follow:
-        hear(container)
+        listen_for_commits(container)
     while True:
         heads = await log.heads()
         behind = {bucket: at.get(bucket, 0) for bucket, head in heads.items() if head > at.get(bucket, 0)}

@@ -1,4 +1,4 @@
-"""Routes that change an order. Each reads its body, asks one use-case, and answers the order as it is now."""
+"""Routes that change an order. Each reads its body, calls one use-case, and returns the order."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -14,10 +14,9 @@ from litestar.params import JSONBody
 from msgspec import Struct
 from msgspec.json import decode
 
-from ...application.orders.idempotency import Idempotent
+from ...application.orders.idempotency import IdempotencyKey, Idempotent
 from ...application.orders.order_view import OrderView, view
 from ...application.orders.use_cases import UseCases
-from ...application.request_context import IdempotencyKey
 from ...domain.actor import Actor
 from ...domain.lifecycle import OrderState
 from ...domain.order import Order
@@ -28,18 +27,19 @@ from .openapi import CORRELATION, ETAG, LOCATION, REPLAYED, problems
 from .parameters import header
 from .views import render
 
-Command = Callable[[], Awaitable[Order]]
+Command = Callable[[IdempotencyKey | None], Awaitable[Order]]
+"""A use-case with all its arguments but the idempotency key."""
 
 
 @frozen
 class OrderDefaults:
-    """What holds for all orders of this installation."""
+    """The defaults of all orders of this installation."""
 
     currency: str
 
 
-class _Said(Struct, rename="camel"):
-    """What the headers of an answer need of its body, also of one that was stored."""
+class _Body(Struct, rename="camel"):
+    """The part of a response's body that its headers need; also of a stored response."""
 
     order_id: str
     version: int
@@ -47,30 +47,30 @@ class _Said(Struct, rename="camel"):
 
 @frozen
 class IdempotentRequest:
-    """One write as it was asked: by whom, under which idempotency key if any, and what identifies it."""
+    """A write request: its caller, its idempotency key if it has one, and its fingerprint."""
 
     by: Actor
     key: str | None
     fingerprint: str
-    once: Idempotent
+    idempotent: Idempotent
 
-    async def answer(self, command: Command, *, status: int = 200) -> Response[Any]:
-        """The order that ``command`` gives, rendered; under a key, the first answer's bytes for ever after."""
+    async def respond(self, command: Command, *, status: int = 200) -> Response[Any]:
+        """Respond with the order that ``command`` returns; under a key, with the first response's bytes."""
         if self.key is None:
-            body, replayed = self._render(await command()), False
+            body, replayed = self._render(await command(None)), False
         else:
             key = IdempotencyKey(
                 caller=str(self.by),
                 key=self.key,
                 fingerprint=self.fingerprint,
                 requested_at=datetime.now(UTC),
-                answer=self._render,
+                render=self._render,
             )
-            body, replayed = await self.once(key, command)
-        said = decode(body, type=_Said)
-        headers = {"ETag": etag(said.version)}
+            body, replayed = await self.idempotent(key, command)
+        shown = decode(body, type=_Body)
+        headers = {"ETag": etag(shown.version)}
         if status == 201:
-            headers["Location"] = f"/v1/orders/{quote(said.order_id, safe='')}"
+            headers["Location"] = f"/v1/orders/{quote(shown.order_id, safe='')}"
         if replayed:
             headers["Idempotent-Replayed"] = "true"
         return Response(body, status_code=status, media_type="application/json", headers=headers)
@@ -86,13 +86,15 @@ async def provide_idempotent_request(
         str | None,
         header(
             "Idempotency-Key",
-            "1 to 255 printable ASCII characters: the same key and body is done once, and answered the same ever after",
+            "1 to 255 printable ASCII characters. A request that repeats key and body gets the first response again",
         ),
     ] = None,
 ) -> IdempotentRequest:
     body = await request.body()
     fingerprint = sha256(b"\n".join([request.method.encode(), request.scope["path"].encode(), body])).hexdigest()
-    return IdempotentRequest(by=request.user, key=idempotency_key, fingerprint=fingerprint, once=use_cases.once)
+    return IdempotentRequest(
+        by=request.user, key=idempotency_key, fingerprint=fingerprint, idempotent=use_cases.idempotent
+    )
 
 
 async def provide_version(
@@ -104,7 +106,7 @@ async def provide_version(
     return expected_version(if_match)
 
 
-WRITES = {"asked": Provide(provide_idempotent_request)}
+WRITES = {"write": Provide(provide_idempotent_request)}
 CHANGES = {**WRITES, "version": Provide(provide_version)}
 HEADERS = [ETAG, REPLAYED, CORRELATION]
 REFUSALS = problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 500, 503)
@@ -122,13 +124,13 @@ REFUSALS = problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 500, 503)
 )
 async def place_order(
     data: JSONBody[PlaceOrder],
-    asked: Given[IdempotentRequest],
+    write: Given[IdempotentRequest],
     use_cases: Given[UseCases],
     defaults: Given[OrderDefaults],
 ) -> Response[OrderView]:
-    """With an orderId of the caller's own, asking again with the same content answers the same order."""
+    """Return the same order if a request repeats the caller's own orderId and content."""
     new = data.order(defaults.currency)
-    return await asked.answer(lambda: use_cases.create_order(new, by=asked.by), status=201)
+    return await write.respond(lambda key: use_cases.create_order(new, by=write.by, idempotency=key), status=201)
 
 
 @patch(
@@ -144,15 +146,21 @@ async def place_order(
 async def change_state(
     data: JSONBody[ChangeState],
     order: Given[str],
-    asked: Given[IdempotentRequest],
+    write: Given[IdempotentRequest],
     version: Given[int | None],
     use_cases: Given[UseCases],
 ) -> Response[OrderView]:
-    """By the transition table; a refusal says which guard failed and what would unlock it."""
+    """Apply the transition table. A refusal says which guard failed, and what would unlock it."""
     state = OrderState.parse(data.state)
-    return await asked.answer(
-        lambda: use_cases.transition_order_state(
-            order, state, by=asked.by, shipper_id=data.shipper_id, reason=data.reason, expected_version=version
+    return await write.respond(
+        lambda key: use_cases.transition_order_state(
+            order,
+            state,
+            by=write.by,
+            shipper_id=data.shipper_id,
+            reason=data.reason,
+            expected_version=version,
+            idempotency=key,
         )
     )
 
@@ -170,13 +178,15 @@ async def change_state(
 async def assign_shipper(
     data: JSONBody[AssignShipperBody],
     order: Given[str],
-    asked: Given[IdempotentRequest],
+    write: Given[IdempotentRequest],
     version: Given[int | None],
     use_cases: Given[UseCases],
 ) -> Response[OrderView]:
-    """While the order waits for a shipper or is prepared; a waiting order begins to be prepared."""
-    return await asked.answer(
-        lambda: use_cases.assign_shipper(order, data.shipper_id, by=asked.by, expected_version=version)
+    """Require an order that waits for a shipper or is being prepared; a waiting order starts to be prepared."""
+    return await write.respond(
+        lambda key: use_cases.assign_shipper(
+            order, data.shipper_id, by=write.by, expected_version=version, idempotency=key
+        )
     )
 
 
@@ -194,13 +204,15 @@ async def assign_shipper(
 async def record_payment(
     data: JSONBody[RecordPaymentBody],
     order: Given[str],
-    asked: Given[IdempotentRequest],
+    write: Given[IdempotentRequest],
     version: Given[int | None],
     use_cases: Given[UseCases],
 ) -> Response[OrderView]:
-    """A declined card is an answer, not an error: the order comes back with payment ``failed``."""
-    return await asked.answer(
-        lambda: use_cases.record_payment(order, by=asked.by, paid=data.paid, expected_version=version)
+    """Return the order also if the card is declined; its payment is ``failed`` then."""
+    return await write.respond(
+        lambda key: use_cases.record_payment(
+            order, by=write.by, paid=data.paid, expected_version=version, idempotency=key
+        )
     )
 
 
@@ -218,9 +230,11 @@ async def record_payment(
 async def cancel_order(
     data: JSONBody[CancelOrderBody],
     order: Given[str],
-    asked: Given[IdempotentRequest],
+    write: Given[IdempotentRequest],
     version: Given[int | None],
     use_cases: Given[UseCases],
 ) -> Response[OrderView]:
-    """What was paid by card is given back."""
-    return await asked.answer(lambda: use_cases.cancel_order(order, data.reason, by=asked.by, expected_version=version))
+    """Refund the payment, if it was made by card."""
+    return await write.respond(
+        lambda key: use_cases.cancel_order(order, data.reason, by=write.by, expected_version=version, idempotency=key)
+    )

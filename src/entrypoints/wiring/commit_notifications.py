@@ -1,4 +1,4 @@
-"""What the container builds so that processes hear of each other's commits."""
+"""The commit notifications that the container builds, by which processes learn of each other's commits."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,27 +11,31 @@ from ..settings import Settings
 
 
 def commit_notifier(settings: Settings) -> CommitNotifier | None:
-    """How other processes are told of commits; None where there are none, or they find out by polling."""
+    """Return what notifies other processes of commits; None if there are none, or if they poll."""
     if settings.database_listen == "off" or not settings.database_url.startswith("postgresql:"):
         return None
     address = PostgresAddress(settings.database_url, settings.pooled)
     return CommitNotifier(partial(address.connect, "orderflow bell"), uuid4().hex)
 
 
-def listener(settings: Settings, commit_notifier: CommitNotifier | None, news: LocalWakeup) -> CommitListener | None:
-    """How this process hears of others' commits; None where it would hear nothing."""
+def commit_listener(
+    settings: Settings, commit_notifier: CommitNotifier | None, wakeup: LocalWakeup
+) -> CommitListener | None:
+    """Return what wakes this process up when another one commits; None if nothing can be received."""
     url = settings.database_listen_url or ("" if settings.pooled else settings.database_url)
     if commit_notifier is None or not url:
         return None
-    return CommitListener(partial(PostgresAddress(url).connect, "orderflow listener"), commit_notifier.who, news.notify)
+    return CommitListener(
+        partial(PostgresAddress(url).connect, "orderflow listener"), commit_notifier.who, wakeup.notify
+    )
 
 
-def telling(news: LocalWakeup, commit_notifier: CommitNotifier | None) -> Callable[[], None]:
-    """Tells whoever waits, here and elsewhere, of a commit."""
+def on_commit(wakeup: LocalWakeup, commit_notifier: CommitNotifier | None) -> Callable[[], None]:
+    """Return the callback of every commit: it wakes up the readers of this process, and notifies the others."""
 
-    def tell() -> None:
-        news.notify()
+    def notify() -> None:
+        wakeup.notify()
         if commit_notifier is not None:
             commit_notifier.ring()
 
-    return tell
+    return notify

@@ -1,12 +1,11 @@
-"""What the container builds of Kafka: the topic's adapters, as the settings ask for them.
+"""The adapters of Kafka that the container builds, as the settings require them.
 
-Kafka's client is imported when it is asked for, so that a base install does without it.
+Kafka's client is imported when it is used, so that a base install works without it.
 """
 
 from collections.abc import Awaitable, Callable, Collection
-from datetime import datetime
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from attrs import evolve
 
@@ -14,27 +13,43 @@ from ...adapters import wire
 from ...adapters.memory import MemoryStorage
 from ...adapters.sql.storage import SqlStorage
 from ...adapters.telemetry import Instruments
+from ...adapters.telemetry.instrumented import InstrumentedPublishing, Telemetry
 from ...adapters.telemetry.metrics.kafka_clients import KafkaClients
 from ...application.check.topic import CheckTopic
+from ...application.clock import Clock
 from ...application.consuming.ports import EventSource
 from ...application.dead_letters.copy_to_topic import CopyDeadLetters, RunCopying
 from ...application.dead_letters.ports import DeadLetters
+from ...application.event_log.ports import TopicReader
 from ...application.event_log.records import EVENT_ROOM, RELAY
+from ...application.orders.ports import EventPublisher
 from ...application.orders.unit_of_work import LogPublisher
+from ...application.orders.write_set import WriteSet
 from ...application.recovery.restore_guard import MissedEvents
 from ...application.rollout.cached_rollout import CachedRollout
 from ...domain.errors import InvalidInput, LogGap, NotConfigured
 from ..settings import Settings
 
+if TYPE_CHECKING:
+    from ...adapters.kafka.direct_publisher import DirectPublishing
+    from ...adapters.kafka.health import KafkaHealth
+    from ...adapters.kafka.record_locator import KafkaRecordLocator
+    from ...adapters.kafka.relay.committed_cursors import KafkaCommittedCursors
+    from ...adapters.kafka.relay.relay_topic import KafkaRelayTopic
+    from ...adapters.kafka.settings import KafkaSettings
+    from ...adapters.kafka.topic_admin import TopicAdmin
+    from ...adapters.kafka.topic_reader import KafkaTopicReader
+
 
 @runtime_checkable
 class PartitionReader(Protocol):
-    """A source that reads some of the topic's partitions, as its group has it now."""
+    """A source that reads the partitions of the topic that its group assigns to it."""
 
     async def heard_out(self) -> Collection[int]: ...
 
 
-def kafka_settings(settings: Settings, instruments: Instruments) -> Any:
+def kafka_settings(settings: Settings, instruments: Instruments) -> "KafkaSettings":
+    """Return the settings of all Kafka clients."""
     from ...adapters.kafka.settings import KafkaSettings
 
     return KafkaSettings(
@@ -47,41 +62,51 @@ def kafka_settings(settings: Settings, instruments: Instruments) -> Any:
 
 
 def reads_topic(settings: Settings) -> bool:
-    """Whether consumers read the topic, and not the log."""
+    """Return whether a relay writes the topic, so that consumers read it, and not the log."""
     return settings.uses_kafka and settings.publishing == "log"
 
 
-def source(kafka: Any, settings: Settings, from_log: Callable[[str], EventSource]) -> Callable[[str], EventSource]:
-    """Consumers read the topic where a relay writes it. One that is written directly may lack events: then the log."""
+def source(
+    kafka: "KafkaSettings | None", settings: Settings, log_source: Callable[[str], EventSource]
+) -> Callable[[str], EventSource]:
+    """Return what makes a consumer's source: the topic if a relay writes it, and the log otherwise.
+
+    A topic that is written directly may lack events.
+    """
     if kafka is None or not reads_topic(settings):
-        return from_log
+        return log_source
 
     def source(consumer: str) -> EventSource:
         from ...adapters.kafka.event_source import KafkaEventSource
 
-        built: EventSource = KafkaEventSource(kafka, consumer)
-        return built
+        return KafkaEventSource(kafka, consumer)
 
     return source
 
 
-def relay_topic(kafka: Any) -> Any:
+def relay_topic(kafka: "KafkaSettings") -> "KafkaRelayTopic":
+    """Return the topic as a relay writes it."""
     from ...adapters.kafka.relay.relay_topic import KafkaRelayTopic
 
     return KafkaRelayTopic(kafka)
 
 
-def relay_cursors(kafka: Any, settings: Settings) -> Any:
-    """What the relays committed; None where no relay publishes."""
+def relay_cursors(kafka: "KafkaSettings | None", settings: Settings) -> "KafkaCommittedCursors | None":
+    """Return the cursors that the relays committed; None if no relay publishes."""
+    if kafka is None or not reads_topic(settings):
+        return None
     from ...adapters.kafka.relay.committed_cursors import KafkaCommittedCursors
 
-    return KafkaCommittedCursors(kafka) if reads_topic(settings) else None
+    return KafkaCommittedCursors(kafka)
 
 
 def missed_events(
-    consumer: str, source: EventSource, relays: Any, storage: MemoryStorage | SqlStorage
+    consumer: str,
+    source: EventSource,
+    relays: "KafkaCommittedCursors | None",
+    storage: MemoryStorage | SqlStorage,
 ) -> Callable[[], Awaitable[LogGap | None]]:
-    """Tells a consumer that reads the topic what it has not heard; one that reads the log hears everything."""
+    """Return what finds events that a consumer of the topic did not receive; a reader of the log receives all."""
 
     async def nothing() -> LogGap | None:
         return None
@@ -91,8 +116,8 @@ def missed_events(
     return MissedEvents(consumer, relays, storage.log, storage.epochs, storage.cursors, source.heard_out)
 
 
-def stream_health(kafka: Any, settings: Settings, consumers: tuple[str, ...]) -> Any:
-    """Of the groups that are ours: none, where events are published directly."""
+def stream_health(kafka: "KafkaSettings", settings: Settings, consumers: tuple[str, ...]) -> "KafkaHealth":
+    """Return the health probe of Kafka, with the groups of this installation; none under direct publishing."""
     from ...adapters.kafka.health import KafkaHealth
 
     relayed = settings.publishing == "log"
@@ -100,30 +125,38 @@ def stream_health(kafka: Any, settings: Settings, consumers: tuple[str, ...]) ->
     return KafkaHealth(kafka, groups if relayed else {}, dead_letters=settings.dead_letter_topic)
 
 
-def topic_reader(kafka: Any) -> Any:
+def topic_reader(kafka: "KafkaSettings") -> "KafkaTopicReader":
+    """Return a reader of the whole topic."""
     from ...adapters.kafka.topic_reader import KafkaTopicReader
 
     return KafkaTopicReader(kafka)
 
 
-def topic_admin(kafka: Any) -> Any:
+def record_locator(kafka: "KafkaSettings") -> "KafkaRecordLocator":
+    """Return what finds the records of an order on the topic."""
+    from ...adapters.kafka.record_locator import KafkaRecordLocator
+
+    return KafkaRecordLocator(kafka)
+
+
+def topic_admin(kafka: "KafkaSettings | None") -> "TopicAdmin | None":
+    """Return the administration of the topic of ``kafka``; None without Kafka."""
+    if kafka is None:
+        return None
     from ...adapters.kafka.topic_admin import TopicAdmin
 
     return TopicAdmin(kafka)
 
 
-def admin_of(kafka: Any) -> Any:
-    """Who makes the topic of ``kafka``; nobody where there is none."""
-    return None if kafka is None else topic_admin(kafka)
-
-
-def partitions(admin: Any) -> Callable[[], Awaitable[int]] | None:
-    """Who knows how many partitions the topic has; nobody without Kafka."""
+def partitions(admin: "TopicAdmin | None") -> Callable[[], Awaitable[int]] | None:
+    """Return what counts the topic's partitions; None without Kafka."""
     return None if admin is None else admin.partitions
 
 
-def direct(settings: Settings, kafka: Any, told: Any, current_rollout: CachedRollout) -> Any:
-    """The direct publisher, or None where events go through the log."""
+def direct(
+    settings: Settings, kafka: "KafkaSettings | None", telemetry: Telemetry, current_rollout: CachedRollout
+) -> "DirectPublishing | None":
+    """Return the direct publisher; None if events are published from the log."""
     if settings.publishing == "log":
         return None
     if kafka is None:
@@ -132,17 +165,19 @@ def direct(settings: Settings, kafka: Any, told: Any, current_rollout: CachedRol
         )
     from ...adapters.kafka.direct_publisher import DirectPublishing
 
-    return DirectPublishing(kafka, on_published=told, share=current_rollout.published_buckets)
+    counted = InstrumentedPublishing(telemetry, "direct")
+    return DirectPublishing(kafka, on_published=counted, share=current_rollout.published_buckets)
 
 
-def publisher(direct: Any) -> Any:
+def publisher(direct: "DirectPublishing | None") -> Callable[[WriteSet], EventPublisher]:
+    """Return what makes the publisher of a unit of work."""
     return LogPublisher if direct is None else direct.publisher
 
 
 def check_topic(
-    topic: Any, storage: MemoryStorage | SqlStorage, settings: Settings, current_rollout: CachedRollout
+    topic: TopicReader | None, storage: MemoryStorage | SqlStorage, settings: Settings, current_rollout: CachedRollout
 ) -> CheckTopic | None:
-    """Only a topic that a relay writes can be held to the log."""
+    """Return the comparison of topic and log; None unless a relay writes the topic."""
     if topic is None or settings.publishing == "direct":
         return None
     return CheckTopic(
@@ -155,8 +190,8 @@ def check_topic(
     )
 
 
-def of_dead_letters(kafka: Any, settings: Settings) -> Any:
-    """Where Kafka is, with the topic for dead letters; None where none is asked for."""
+def dead_letter_kafka(kafka: "KafkaSettings | None", settings: Settings) -> "KafkaSettings | None":
+    """Return Kafka's settings with the topic for dead letters; None if none is configured."""
     if not (topic := settings.dead_letter_topic):
         return None
     if kafka is None:
@@ -172,9 +207,9 @@ def of_dead_letters(kafka: Any, settings: Settings) -> Any:
 
 
 def copying(
-    kafka: Any, letters: DeadLetters, clock: Callable[[], datetime], failed: Callable[[str, BaseException], None]
+    kafka: "KafkaSettings | None", letters: DeadLetters, clock: Clock, failed: Callable[[str, BaseException], None]
 ) -> RunCopying | None:
-    """Who copies dead letters to their topic; nobody where there is none."""
+    """Return what copies dead letters to their topic; None if none is configured."""
     if kafka is None:
         return None
     from ...adapters.kafka.dead_letter_topic import KafkaDeadLetterTopic

@@ -2,28 +2,24 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 from ...adapters.sql import schema
 from ...adapters.telemetry.metrics.instruments import ended
+from ..container import Container
 
 
 @asynccontextmanager
-async def opened(container: Any) -> AsyncIterator[None]:
-    """The adapters of ``container``, opened; closed at the end.
+async def opened(container: Container) -> AsyncIterator[None]:
+    """Open the adapters of ``container``, and close them at the end.
 
-    A SQLite database is made and migrated as needed, for nobody else is there to do it. Raises NotConfigured and
+    A SQLite database is created and migrated as needed, because no other process does that. Raises NotConfigured and
     InvalidInput before anything is opened, for an extra that is not installed or a setting that is refused.
     """
     storage, direct, channels = container.storage(), container.direct(), container.channels()
     tracing = container.tracing()
-    bells = [
-        commit_notifier
-        for commit_notifier in (container.commit_listener(), container.commit_notifier())
-        if commit_notifier is not None
-    ]
-    container.of_dead_letters()
-    url: str = container.settings().database_url
+    commit_listener, commit_notifier = container.commit_listener(), container.commit_notifier()
+    container.dead_letter_kafka()
+    url = container.settings().database_url
     if url.startswith("sqlite:") and await schema.current(url) != schema.newest():
         await schema.upgrade(url)
     await storage.open()
@@ -34,15 +30,18 @@ async def opened(container: Any) -> AsyncIterator[None]:
         if direct is not None:
             closing.append(direct.close)
         closing += [channel.close for channel in channels if hasattr(channel, "close")]
-        closing += [commit_notifier.close for commit_notifier in bells]
+        if commit_listener is not None:
+            closing.append(commit_listener.close)
+        if commit_notifier is not None:
+            closing.append(commit_notifier.close)
         closing += [storage.close, tracing.close]
         for close in closing:
             await close()
         ended()
 
 
-def hear(container: Any) -> None:
-    """From now on the news of ``container`` tells of what other processes commit, too, where the database does."""
+def listen_for_commits(container: Container) -> None:
+    """Wake up the readers of ``container`` for commits of other processes, too, if the database notifies of them."""
     listener = container.commit_listener()
     if listener is not None:
         listener.start()

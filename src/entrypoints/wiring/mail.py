@@ -1,40 +1,48 @@
-"""What the container builds of the ways to people: the channels of notifications, and the look at the mail server."""
+"""The notification channels that the container builds, and the health probe of the mail server."""
 
 import logging
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Sequence
 from ssl import SSLContext, create_default_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from ...adapters.notifications.log import LogChannel
 from ...adapters.telemetry import Instruments
-from ...adapters.telemetry.metrics.instrumented import InstrumentedNotifier
+from ...adapters.telemetry.instrumented import InstrumentedNotifier
+from ...application.clock import Clock
+from ...application.notifications.ports import Notifier
 from ...domain.errors import InvalidInput, NotConfigured
 from ..settings import Settings
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
+    from ...adapters.notifications.email import EmailChannel
+    from ...adapters.notifications.smtp_health import SmtpHealth
+
 _PROMPTLY = 3.0
-"""Seconds; less than a look has, so that it hears why."""
+"""Seconds; shorter than the time that an observation has, so that it learns the reason."""
 
 
-def channels(settings: Settings, clock: Callable[[], datetime]) -> list[Any]:
-    """Raises NotConfigured without email's extra, InvalidInput for a file of authorities that cannot be read."""
-    channels: list[Any] = []
-    for name in settings.notification_channels:
-        channels.append(_email(settings, clock) if name == "email" else LogChannel(_notices()))
-    return channels
+def channels(settings: Settings, clock: Clock) -> list[Notifier]:
+    """Return the channels of the settings.
+
+    Raises NotConfigured without the extra ``email``, InvalidInput for a file of authorities that cannot be read.
+    """
+    return [
+        _email(settings, clock) if name == "email" else LogChannel(_logger()) for name in settings.notification_channels
+    ]
 
 
-def watched_channels(channels: list[Any], instruments: Instruments) -> list[InstrumentedNotifier]:
+def instrumented_channels(channels: Sequence[Notifier], instruments: Instruments) -> list[InstrumentedNotifier]:
+    """Return ``channels``, counted."""
     return [InstrumentedNotifier(channel, instruments) for channel in channels]
 
 
-def watch(settings: Settings, *, patience: float = _PROMPTLY) -> Any:
-    """Who looks whether the mail server lets us in; nobody where no mail is sent. Raises as ``channels``."""
+def smtp_health(settings: Settings, *, patience: float = _PROMPTLY) -> "SmtpHealth | None":
+    """Return the probe of the mail server; None if no mail is sent. Raises as ``channels``."""
     if "email" not in settings.notification_channels:
         return None
     client = _client(settings, patience)
@@ -43,16 +51,17 @@ def watch(settings: Settings, *, patience: float = _PROMPTLY) -> Any:
     return SmtpHealth(client)
 
 
-def _notices() -> Any:
-    """The standard library's logger ``orderflow.notify``: the application around us decides what is shown of it."""
-    return structlog.wrap_logger(
+def _logger() -> FilteringBoundLogger:
+    """Return the standard library's logger ``orderflow.notify``: the application decides what is shown of it."""
+    logger: FilteringBoundLogger = structlog.wrap_logger(
         logging.getLogger("orderflow.notify"),
         processors=[structlog.stdlib.render_to_log_kwargs],
         wrapper_class=structlog.stdlib.BoundLogger,
     )
+    return logger
 
 
-def _email(settings: Settings, clock: Callable[[], datetime]) -> Any:
+def _email(settings: Settings, clock: Clock) -> "EmailChannel":
     client = _client(settings)
     from ...adapters.notifications.email import EmailChannel
 
@@ -60,7 +69,7 @@ def _email(settings: Settings, clock: Callable[[], datetime]) -> Any:
 
 
 def _client(settings: Settings, timeout: float = 60.0) -> "SMTP":
-    """It connects when it is asked to; ``timeout`` bounds, in seconds, each answer of the server."""
+    """Return a client that is not connected yet; each response of the server may take ``timeout`` seconds."""
     try:
         from aiosmtplib import SMTP
     except ModuleNotFoundError as e:
@@ -79,10 +88,10 @@ def _client(settings: Settings, timeout: float = 60.0) -> "SMTP":
 
 
 def _authorities(file: str) -> SSLContext:
-    """Trusts those of ``file`` and no others; the system's where none is named."""
+    """Return a context that trusts the authorities of ``file`` and no others; without a file, the system's."""
     try:
         return create_default_context(cafile=file or None)
-    except OSError as error:  # ssl's own errors are such, too
+    except OSError as error:  # as are ssl's own errors
         raise InvalidInput(
             "ORDERFLOW_SMTP_CA_FILE", f"{file!r} holds no certificates: {error}", "a PEM file of authorities"
         ) from error

@@ -1,12 +1,9 @@
-"""What the container builds that takes more than one constructor: each adapter as the settings ask for it.
-
-Extras are imported when they are asked for, so that a base install does without them.
-"""
+"""The storage and consumers that the container builds: each adapter as the settings require it."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Protocol
 
 import uuid_utils
 
@@ -17,17 +14,26 @@ from ...adapters.sql.consumer_store import SqlConsumerStores
 from ...adapters.sql.health import SqlHealth
 from ...adapters.sql.storage import SqlStorage
 from ...adapters.telemetry import Instruments
+from ...adapters.telemetry.instrumented import Telemetry
+from ...adapters.telemetry.instrumented_consumers import InstrumentedBatches, instrumented
 from ...adapters.telemetry.metrics.database import watch_fetches, watch_pool, watch_statements
-from ...adapters.telemetry.metrics.instrumented_consumers import InstrumentedBatches, watched
-from ...application.consuming.consumer import Consumer, HandlingObserver
+from ...application.analytics.analyse import Analyse
+from ...application.analytics.ports import AnalyticsTransaction
+from ...application.clock import Clock
+from ...application.consuming.consumer import Consumer
 from ...application.consuming.handle_batch import HandleBatch
 from ...application.consuming.log_source import LogEventSource
 from ...application.consuming.ports import EventSource
 from ...application.dead_letters.redrive import Redrive
+from ...application.event_log.ports import TopicReader
 from ...application.event_log.readers import Readers
 from ...application.event_log.records import EVENT_ROOM, LogRecord, Origin
 from ...application.health.doctor import Expectations
 from ...application.health.last_failure import Failures
+from ...application.inventory.keep_stock import KeepStock
+from ...application.inventory.ports import InventoryTransaction
+from ...application.notifications.notify import Notify
+from ...application.notifications.ports import NotificationTransaction
 from ...application.recovery.restore_guard import RestoreGuard
 from ...application.replay.replay_events import ReplayEvents
 from ...application.replay.replay_range import LogReplaySource, ReplaySource, TopicReplaySource
@@ -36,20 +42,28 @@ from ...domain.errors import InvalidInput
 from ..process_registration import ProcessRegistration
 from ..settings import Settings
 from ..shutdown import Stopping
-from . import kafka as of_topic
+from . import kafka
+
+Storage = MemoryStorage | SqlStorage
+ConsumerStores = MemoryConsumerStores | SqlConsumerStores
+
+
+class ShippedTransaction(NotificationTransaction, AnalyticsTransaction, InventoryTransaction, Protocol):
+    """The transaction of the shipped adapters, which has what every consumer needs."""
 
 
 def utc_now() -> datetime:
+    """Return the time now."""
     return datetime.now(UTC)
 
 
 def new_id() -> str:
-    """UUIDv7: ids that sort by the time they were made, to the millisecond."""
+    """Return a UUIDv7: such ids sort by the time of their creation, to the millisecond."""
     return str(uuid_utils.uuid7())
 
 
 def stopping(settings: Settings) -> Stopping:
-    """Raises InvalidInput when the grace would take all the time that there is."""
+    """Return the shutdown of this process. Raises InvalidInput if the grace period leaves no time to end."""
     if settings.stop_grace_seconds >= settings.stop_seconds:
         raise InvalidInput(
             "ORDERFLOW_STOP_GRACE_SECONDS",
@@ -60,11 +74,12 @@ def stopping(settings: Settings) -> Stopping:
 
 
 def process_registration(process_id: str) -> ProcessRegistration:
-    """This process among the others, by the system clock, even in a simulation."""
+    """Return the registration of this process, by the system's clock even when a simulation runs faster."""
     return ProcessRegistration(Failures(utc_now), utc_now, process_id)
 
 
-def storage(settings: Settings, on_commit: Callable[[], None], instruments: Instruments) -> MemoryStorage | SqlStorage:
+def storage(settings: Settings, on_commit: Callable[[], None], instruments: Instruments) -> Storage:
+    """Return the storage at the database's URL, not opened yet."""
     if settings.database_url.startswith("memory:"):
         return MemoryStorage(on_commit=on_commit, event_limit=settings.event_max_bytes)
     built = SqlStorage.at(
@@ -81,33 +96,36 @@ def storage(settings: Settings, on_commit: Callable[[], None], instruments: Inst
     return built
 
 
-def effects(storage: MemoryStorage | SqlStorage) -> MemoryConsumerStores | SqlConsumerStores:
-    if isinstance(storage, MemoryStorage):
-        return MemoryConsumerStores(storage.cursors)
-    return SqlConsumerStores(storage)
+def consumer_stores(storage: Storage) -> ConsumerStores:
+    """Return what the consumers keep, in the same database."""
+    return MemoryConsumerStores(storage.cursors) if isinstance(storage, MemoryStorage) else SqlConsumerStores(storage)
 
 
-def from_log(
-    storage: MemoryStorage | SqlStorage, news: LocalWakeup, settings: Settings
-) -> Callable[[str], EventSource]:
+def consumers(
+    notifications: Notify, analytics: Analyse, inventory: KeepStock
+) -> dict[str, Consumer[ShippedTransaction]]:
+    """Return the shipped consumers by name."""
+    return {"notifications": notifications, "analytics": analytics, "inventory": inventory}
+
+
+def log_source(storage: Storage, wakeup: LocalWakeup, settings: Settings) -> Callable[[str], EventSource]:
+    """Return what makes a consumer's source that reads the log itself."""
+
     def source(consumer: str) -> EventSource:
         return LogEventSource(
-            storage.log,
-            storage.cursors,
-            consumer,
-            news.listener(),
-            poll_interval=settings.poll_seconds,
+            storage.log, storage.cursors, consumer, wakeup.listener(), poll_interval=settings.poll_seconds
         )
 
     return source
 
 
-def database_health(storage: MemoryStorage | SqlStorage) -> MemoryHealth | SqlHealth:
+def database_health(storage: Storage) -> MemoryHealth | SqlHealth:
+    """Return the health probe of the database."""
     return MemoryHealth() if isinstance(storage, MemoryStorage) else SqlHealth(storage.database)
 
 
-def wanted(settings: Settings, consumers: tuple[str, ...]) -> Expectations:
-    """What the doctor holds the installation to."""
+def expectations(settings: Settings, consumers: tuple[str, ...]) -> Expectations:
+    """Return what the doctor compares the installation with."""
     hours = settings.topic_retention_hours
     return Expectations(
         version=version("orderflow-service"),
@@ -116,7 +134,7 @@ def wanted(settings: Settings, consumers: tuple[str, ...]) -> Expectations:
         replication=settings.topic_replication,
         retention_ms=-1 if hours == -1 else hours * 3_600_000,
         with_kafka=settings.uses_kafka,
-        relayed=settings.uses_kafka and settings.publishing == "log",
+        relayed=kafka.reads_topic(settings),
         consumers=consumers,
         open_to="" if settings.on_loopback else settings.http_host,
         pool_size=settings.database_pool_size,
@@ -127,47 +145,62 @@ def wanted(settings: Settings, consumers: tuple[str, ...]) -> Expectations:
     )
 
 
-def current_rollout(storage: MemoryStorage | SqlStorage) -> CachedRollout:
+def current_rollout(storage: Storage) -> CachedRollout:
+    """Return the rollout as this process has it cached."""
     return CachedRollout(storage.rollout, lambda: storage.buckets)
 
 
-def readers(storage: MemoryStorage | SqlStorage, settings: Settings, shipped: tuple[str, ...]) -> Readers:
-    return Readers(storage.cursors, shipped, relayed=settings.uses_kafka and settings.publishing == "log")
+def readers(storage: Storage, settings: Settings, shipped: tuple[str, ...]) -> Readers:
+    """Return the readers of the log: the shipped consumers, the relay if there is one, and the application's own."""
+    return Readers(storage.cursors, shipped, relayed=kafka.reads_topic(settings))
 
 
 def handle_batch(
-    consumer: Consumer,
-    effects: Any,
-    storage: Any,
-    clock: Callable[[], datetime],
+    consumer: Consumer[ShippedTransaction],
+    effects: ConsumerStores,
+    storage: Storage,
+    clock: Clock,
     settings: Settings,
-    instruments: Instruments,
-    watch: HandlingObserver,
+    telemetry: Telemetry,
     origin: Callable[[LogRecord], Origin | None] = lambda _: None,
 ) -> InstrumentedBatches:
-    seen, store = watched(consumer, effects.store, instruments)
-    handle = HandleBatch(
-        consumer=seen,
-        store=store,
+    """Return what handles the batches of ``consumer``; ``origin`` finds a record's place on the topic."""
+    counted = instrumented(consumer, telemetry)
+    handle: HandleBatch[ShippedTransaction] = HandleBatch(
+        consumer=counted,
+        store=effects.store,
         cursors=storage.cursors,
         decode=wire.decode_record,
         clock=clock,
         attempts=settings.consumer_attempts,
-        watch=watch,
+        observer=counted.observe,
         origin=origin,
-        restore_guard=RestoreGuard(storage.log, storage.epochs) if of_topic.reads_topic(settings) else None,
+        restore_guard=RestoreGuard(storage.log, storage.epochs) if kafka.reads_topic(settings) else None,
         copied=bool(settings.dead_letter_topic),
     )
-    return InstrumentedBatches(handle, consumer.name, instruments)
+    return InstrumentedBatches(handle, consumer.name, telemetry)
 
 
-def redrive(consumer: Consumer, effects: Any, clock: Callable[[], datetime], instruments: Instruments) -> Redrive:
-    seen, store = watched(consumer, effects.store, instruments)
-    return Redrive(consumer=seen, store=store, letters=effects.dead_letters, decode=wire.decode_record, clock=clock)
+def redrive(
+    consumer: Consumer[ShippedTransaction], effects: ConsumerStores, clock: Clock, telemetry: Telemetry
+) -> Redrive[ShippedTransaction]:
+    """Return the redrive of ``consumer``, which counts what it handles as the consumer does."""
+    counted = instrumented(consumer, telemetry)
+    return Redrive(
+        consumer=counted,
+        store=effects.store,
+        letters=effects.dead_letters,
+        decode=wire.decode_record,
+        clock=clock,
+        observer=counted.observe,
+    )
 
 
-def readings(storage: MemoryStorage | SqlStorage, topic: Any, settings: Settings) -> dict[str, ReplaySource]:
-    """Where events can be read again. What is published directly has no address, so that its topic is no such place."""
+def replay_sources(storage: Storage, topic: TopicReader | None, settings: Settings) -> dict[str, ReplaySource]:
+    """Return what events can be read from again: the log, and the topic unless its records have no address in the log.
+
+    That is so if they are published directly.
+    """
     sources: dict[str, ReplaySource] = {"log": LogReplaySource(storage.log)}
     if topic is not None and settings.publishing == "log":
         sources["topic"] = TopicReplaySource(topic, storage.epochs)
@@ -175,9 +208,13 @@ def readings(storage: MemoryStorage | SqlStorage, topic: Any, settings: Settings
 
 
 def replay_events(
-    consumer: Consumer, effects: Any, storage: Any, sources: Mapping[str, ReplaySource], clock: Callable[[], datetime]
-) -> ReplayEvents:
-    """It is not counted among what the consumer handles: the figures are of what happens once."""
+    consumer: Consumer[ShippedTransaction],
+    effects: ConsumerStores,
+    storage: Storage,
+    sources: Mapping[str, ReplaySource],
+    clock: Clock,
+) -> ReplayEvents[ShippedTransaction]:
+    """Return the replay of ``consumer``. It is not counted: metrics show what happens once."""
     return ReplayEvents(
         consumer=consumer,
         store=effects.store,
@@ -193,4 +230,5 @@ def replay_events(
 
 
 def profile(settings: Settings) -> str:
+    """Return ``production`` with Kafka, ``embedded`` without."""
     return "production" if settings.uses_kafka else "embedded"

@@ -10,8 +10,8 @@ from typing import Protocol
 
 from attrs import define, field, frozen
 from orderflow.application.orders.create_order import NewOrder
+from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.application.orders.use_cases import UseCases
-from orderflow.application.request_context import IdempotencyKey
 from orderflow.domain.actor import Actor, Role
 from orderflow.domain.errors import OrderFlowError, Unavailable
 from orderflow.domain.events import OrderLine
@@ -106,10 +106,10 @@ class InsideDoor:
     async def ask(self, step: Step, key: str) -> Said:
         use_cases = self.flow.use_cases
         asked = IdempotencyKey(
-            caller=str(SHOP), key=key, fingerprint=step.path, requested_at=datetime.now(UTC), answer=_answer
+            caller=str(SHOP), key=key, fingerprint=step.path, requested_at=datetime.now(UTC), render=_answer
         )
         try:
-            body, _ = await use_cases.once(asked, lambda: _COMMANDS[step.name](use_cases, step))
+            body, _ = await use_cases.idempotent(asked, lambda key: _COMMANDS[step.name](use_cases, step, key))
         except OrderFlowError as error:
             return Said(503 if isinstance(error, Unavailable) else 409, json.dumps({"code": error.code}).encode())
         return Said(200, body)
@@ -122,7 +122,7 @@ def _answer(order: Order) -> bytes:
     return json.dumps({"orderId": order.id, "version": order.version}).encode()
 
 
-def _place(use_cases: UseCases, step: Step) -> Awaitable[Order]:
+def _place(use_cases: UseCases, step: Step, key: IdempotencyKey) -> Awaitable[Order]:
     asked = json.loads(step.body, parse_float=Decimal)
     lines = [
         OrderLine(
@@ -144,27 +144,27 @@ def _place(use_cases: UseCases, step: Step) -> Awaitable[Order]:
         card_token=asked.get("cardToken"),
         address=Address(**asked["address"]),
     )
-    return use_cases.create_order(new, by=SHOP)
+    return use_cases.create_order(new, by=SHOP, idempotency=key)
 
 
-def _assign(use_cases: UseCases, step: Step) -> Awaitable[Order]:
-    return use_cases.assign_shipper(step.order_id, json.loads(step.body)["shipperId"], by=SHOP)
+def _assign(use_cases: UseCases, step: Step, key: IdempotencyKey) -> Awaitable[Order]:
+    return use_cases.assign_shipper(step.order_id, json.loads(step.body)["shipperId"], by=SHOP, idempotency=key)
 
 
-def _pay(use_cases: UseCases, step: Step) -> Awaitable[Order]:
-    return use_cases.record_payment(step.order_id, by=SHOP)
+def _pay(use_cases: UseCases, step: Step, key: IdempotencyKey) -> Awaitable[Order]:
+    return use_cases.record_payment(step.order_id, by=SHOP, idempotency=key)
 
 
-def _move(use_cases: UseCases, step: Step) -> Awaitable[Order]:
+def _move(use_cases: UseCases, step: Step, key: IdempotencyKey) -> Awaitable[Order]:
     state = OrderState.parse(json.loads(step.body)["state"])
-    return use_cases.transition_order_state(step.order_id, state, by=SHOP)
+    return use_cases.transition_order_state(step.order_id, state, by=SHOP, idempotency=key)
 
 
-def _call_off(use_cases: UseCases, step: Step) -> Awaitable[Order]:
-    return use_cases.cancel_order(step.order_id, json.loads(step.body)["reason"], by=SHOP)
+def _call_off(use_cases: UseCases, step: Step, key: IdempotencyKey) -> Awaitable[Order]:
+    return use_cases.cancel_order(step.order_id, json.loads(step.body)["reason"], by=SHOP, idempotency=key)
 
 
-_COMMANDS: Mapping[str, Callable[[UseCases, Step], Awaitable[Order]]] = {
+_COMMANDS: Mapping[str, Callable[[UseCases, Step, IdempotencyKey], Awaitable[Order]]] = {
     "place": _place,
     "assign": _assign,
     "pay": _pay,

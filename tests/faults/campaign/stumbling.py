@@ -46,16 +46,17 @@ class Stumbling:
     def name(self) -> str:
         return str(self.consumer.name)
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
+    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> object:
         for delivery in deliveries:
             event = delivery.event
             poison = POISON.fullmatch(event.order_id)
             if poison and poison["consumer"] == self.name and event.sequence == POISONED_EVENT:
                 raise Poisoned(f"event {event.sequence} of order {event.order_id}")
-        await self.consumer.handle(deliveries, work)
+        result = await self.consumer.handle(deliveries, work)
         if self.chance.random() < OFTEN:
             logger.warning(STUMBLED)
             raise Stumbled(f"{len(deliveries)} events")
+        return result
 
     async def settle(self) -> int:
         return int(await self.consumer.settle())

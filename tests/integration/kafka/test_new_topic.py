@@ -78,8 +78,8 @@ class Kitchen:
             handle_batch=self.world.handling(restore_guard=RestoreGuard(storage.log, storage.epochs)),
             consumer=Analyse(),
             missed_events=missed_events,
-            patience=Backoff(0.1, 0.5),
-            listening=Backoff(0.3, 1.0),
+            gap_backoff=Backoff(0.1, 0.5),
+            check_backoff=Backoff(0.3, 1.0),
         )
         running = asyncio.create_task(run(stop))
         yield run

@@ -19,7 +19,7 @@ from orderflow.domain.payment import PaymentMethod
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import Settings
-from orderflow.entrypoints.wiring.lifespan import hear, opened
+from orderflow.entrypoints.wiring.lifespan import listen_for_commits, opened
 
 from tests.support.pgbouncer import PgBouncer
 from tests.support.servers import free_port
@@ -48,7 +48,7 @@ async def process() -> AsyncIterator[Opened]:
 
 async def listening(container: Any) -> LocalWakeup:
     """The news of ``container``, which hears of others' commits from now on."""
-    hear(container)
+    listen_for_commits(container)
     await eventually_async(lambda: container.commit_listener().listening, that="it listens")
     return container.news()
 

@@ -6,7 +6,7 @@ import pytest
 from orderflow import Settings
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.telemetry import Instruments
-from orderflow.adapters.telemetry.metrics import catalogue as the
+from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.entrypoints.wiring import storage_and_consumers as building
 
 from tests.contracts.orders import placed
@@ -30,7 +30,7 @@ async def storage(url: str, instruments: Instruments) -> AsyncIterator[SqlStorag
 
 
 def read(instruments: Instruments) -> float:
-    return Scraped.counted(instruments).total(the.STATEMENT_SECONDS, "_count", operation="select")
+    return Scraped.counted(instruments).total(catalogue.STATEMENT_SECONDS, "_count", operation="select")
 
 
 async def test_an_order_and_the_log_are_not_read_uncounted(storage: SqlStorage, instruments: Instruments) -> None:
@@ -56,5 +56,5 @@ async def test_what_the_database_refuses_is_counted_as_that(postgresql_url: str,
         await storage.database.fetch("SELECT nothing")
 
     await storage.close()
-    assert Scraped.counted(instruments).total(the.STATEMENT_ERRORS) == 1
+    assert Scraped.counted(instruments).total(catalogue.STATEMENT_ERRORS) == 1
     assert read(instruments) == before

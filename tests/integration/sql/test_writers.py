@@ -8,8 +8,8 @@ from orderflow.adapters.sql.engines import IDLE_SECONDS, LOCK_SECONDS
 from orderflow.adapters.sql.idempotency import idempotency_keys
 from orderflow.adapters.sql.tokens import tokens
 from orderflow.application.event_log.records import bucket_of
+from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.application.orders.write_set import WriteSet
-from orderflow.application.request_context import IdempotencyKey, Request, answering
 from orderflow.domain.errors import ConcurrentChange
 from sqlalchemy import delete, insert, select, text
 
@@ -56,14 +56,13 @@ async def test_a_request_that_waits_for_its_idempotency_key_holds_no_bucket_mean
     storage = connect(f"{postgresql_url}?application_name=waiting")
     await storage.open()
     first, second = in_bucket(7, 2)
-    key = IdempotencyKey(caller="C1", key="k1", fingerprint="", requested_at=AT, answer=lambda _: b"")
+    key = IdempotencyKey(caller="C1", key="k1", fingerprint="", requested_at=AT, render=lambda _: b"")
 
     async with connect(postgresql_url).engine.connect() as rival:
         # The same key, by somebody who has not committed yet, and will not.
-        row = {"caller": "C1", "key": "k1", "fingerprint": "", "order_id": "o", "answer": b"", "created_at": AT}
+        row = {"caller": "C1", "key": "k1", "fingerprint": "", "order_id": "o", "response": b"", "created_at": AT}
         await rival.execute(insert(idempotency_keys).values(row))
-        with answering(Request(idempotency=key)):
-            waiting = asyncio.create_task(placed(storage, first))
+        waiting = asyncio.create_task(placed(storage, first, idempotency=key))
         await _waits(storage, "waiting")
         await placed(storage, second)
         others = await storage.log.heads()

@@ -12,7 +12,7 @@ import httpx
 from attrs import define, field, frozen
 from confluent_kafka import Producer
 from orderflow.adapters import wire
-from orderflow.adapters.telemetry.metrics import catalogue as the
+from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.adapters.telemetry.metrics.catalogue import Metric
 from orderflow.application.event_log.records import LogRecord, bucket_of
 
@@ -175,16 +175,16 @@ def _taken(life: Life) -> None:
 def _published(life: Life) -> None:
     """First by a relay whose client takes no record that large, then by one that does."""
     life.start(RELAY, KAFKA_MESSAGE_MAX_BYTES="1000")
-    life.until(the.TRANSACTION_ERRORS, None, RELAY)
+    life.until(catalogue.TRANSACTION_ERRORS, None, RELAY)
     life.refused = life.scrape(RELAY)
     life.running[RELAY].process.terminate()
     assert life.running[RELAY].exit_code() == 0
     life.here.run("rollout", "pause", "analytics", "--by", "ann", "--reason", "a test")
     life.start(RELAY)
-    life.until(the.LOG_WAITING, 0)
+    life.until(catalogue.LOG_WAITING, 0)
     life.paused = life.scrape(API)
     life.here.run("rollout", "resume", "analytics", "--by", "ann", "--reason", "a test")
-    life.until(the.LAG, 0)
+    life.until(catalogue.LAG, 0)
 
 
 def _stood_still(life: Life) -> None:
@@ -193,16 +193,16 @@ def _stood_still(life: Life) -> None:
     life.order(HELD)
     life.held = life.scrape(API)
     life.here.run("rollout", "set", "100", "--by", "ann", "--reason", "a test")
-    life.until(the.LOG_WAITING, 0)
-    life.until(the.LAG, 0)
+    life.until(catalogue.LOG_WAITING, 0)
+    life.until(catalogue.LAG, 0)
 
 
 def _gone_wrong(life: Life, kafka: KafkaBroker, topic: str) -> None:
     """Analytics has lost an order's books; then the topic gets a record of nobody's, and one from the future."""
     life.query(f"DELETE FROM order_progress WHERE order_id = '{PARKED}'")
     assert life.ask("PATCH", f"/v1/orders/{PARKED}/state", {"state": "preparing"}) == 200
-    life.until(the.PARKED, 1, consumer="analytics")
-    life.until(the.LAG, 0)
+    life.until(catalogue.PARKED, 1, consumer="analytics")
+    life.until(catalogue.LAG, 0)
     [stray] = asyncio.run(_one_record())
     used = {bucket_of(order_id) for order_id in (DELIVERED, HELD, PARKED, SHORT, TOLD)}
     stray = stray._replace(bucket=min(set(range(256)) - used), position=7)
@@ -212,8 +212,8 @@ def _gone_wrong(life: Life, kafka: KafkaBroker, topic: str) -> None:
     producer.produce(topic, stray.body, stray.order_id, headers=headers)
     assert producer.flush(30) == 0
     for consumer in ("notifications", "analytics", "inventory"):
-        life.until(the.FOREIGN, 1, consumer=consumer)
-        life.until(the.GAPS, None, CONSUMERS, consumer=consumer)
+        life.until(catalogue.FOREIGN, 1, consumer=consumer)
+        life.until(catalogue.GAPS, None, CONSUMERS, consumer=consumer)
 
 
 async def _one_record() -> list[LogRecord]:

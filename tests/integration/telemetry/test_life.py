@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 import pytest
-from orderflow.adapters.telemetry.metrics import catalogue as the
+from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.adapters.telemetry.metrics.catalogue import CATALOGUE, Kind, Metric
 from orderflow.adapters.telemetry.metrics.labels import OTHER
 from orderflow.application.event_log.records import bucket_of
@@ -26,7 +26,7 @@ from tests.support.metrics import Scraped
 from tests.support.postgres import PostgresServer
 
 MOVED_ELSEWHERE = {
-    the.BROKER_ERRORS: "tests/unit/telemetry/test_instrumented.py",  # no error is made here
+    catalogue.BROKER_ERRORS: "tests/unit/telemetry/test_instrumented.py",  # no error is made here
 }
 
 
@@ -39,97 +39,102 @@ def life(postgres: PostgresServer, kafka: KafkaBroker, tmp_path_factory: pytest.
 def test_commands_are_counted_by_how_they_ended(life: Life) -> None:
     seen = life.end[API]
 
-    assert seen.by(the.COMMANDS, "outcome", command="create_order") == {"ok": 5}
-    assert seen.by(the.COMMANDS, "outcome", command="transition_order_state") == {"ok": 4, "illegal_transition": 1}
-    assert seen.by(the.COMMANDS, "outcome", command="cancel_order") == {"ok": 2}
-    assert seen.total(the.COMMAND_SECONDS, "_count") == 12
-    assert seen.by(the.COMMIT_SECONDS, "outcome", "_count") == {"ok": 11}
+    assert seen.by(catalogue.COMMANDS, "outcome", command="create_order") == {"ok": 5}
+    assert seen.by(catalogue.COMMANDS, "outcome", command="transition_order_state") == {
+        "ok": 4,
+        "illegal_transition": 1,
+    }
+    assert seen.by(catalogue.COMMANDS, "outcome", command="cancel_order") == {"ok": 2}
+    assert seen.total(catalogue.COMMAND_SECONDS, "_count") == 12
+    assert seen.by(catalogue.COMMIT_SECONDS, "outcome", "_count") == {"ok": 11}
 
 
 def test_requests_are_counted_by_the_template_of_their_route(life: Life) -> None:
-    seen = life.end[API].by(the.HTTP_SECONDS, "route", "_count")
+    seen = life.end[API].by(catalogue.HTTP_SECONDS, "route", "_count")
 
     assert seen["/v1/orders"] == 5
     assert seen["/v1/orders/{order_id}/cancel"] == 2
     assert seen["/v1/orders/{order_id}/state"] == 5
     assert seen["unmatched"] == 1
-    refused = life.end[API].total(the.HTTP_SECONDS, "_count", route="/v1/orders/{order_id}/state", status="409")
+    refused = life.end[API].total(catalogue.HTTP_SECONDS, "_count", route="/v1/orders/{order_id}/state", status="409")
     assert refused == 1
 
 
 def test_without_a_relay_events_wait_and_their_age_grows(life: Life) -> None:
     seen = life.unpublished
 
-    assert seen.total(the.LOG_WAITING) == seen.total(the.LOG_EVENTS) > 0
-    assert seen.total(the.LOG_WAITING_AGE) > 0
+    assert seen.total(catalogue.LOG_WAITING) == seen.total(catalogue.LOG_EVENTS) > 0
+    assert seen.total(catalogue.LOG_WAITING_AGE) > 0
 
 
 def test_a_transaction_that_is_given_up_is_counted_by_its_error(life: Life) -> None:
     seen = life.refused
 
-    assert seen.by(the.TRANSACTION_ERRORS, "error").keys() == {"MSG_SIZE_TOO_LARGE"}
-    assert seen.by(the.SENT_MESSAGES, "outcome").keys() == {"failed"}
+    assert seen.by(catalogue.TRANSACTION_ERRORS, "error").keys() == {"MSG_SIZE_TOO_LARGE"}
+    assert seen.by(catalogue.SENT_MESSAGES, "outcome").keys() == {"failed"}
 
 
 def test_the_relay_has_sent_every_event_of_the_log(life: Life) -> None:
     seen = life.end[RELAY]
 
-    assert seen.by(the.SENT_MESSAGES, "type", via="relay", outcome="ok") == life.log
-    assert seen.total(the.SEND_BATCH, "_sum") == sum(life.log.values())
-    assert seen.total(the.SEND_SECONDS, "_count") == seen.total(the.SEND_BATCH, "_count") > 0
-    assert life.end[API].total(the.LOG_EVENTS) == sum(life.log.values())
+    assert seen.by(catalogue.SENT_MESSAGES, "type", via="relay", outcome="ok") == life.log
+    assert seen.total(catalogue.SEND_BATCH, "_sum") == sum(life.log.values())
+    assert seen.total(catalogue.SEND_SECONDS, "_count") == seen.total(catalogue.SEND_BATCH, "_count") > 0
+    assert life.end[API].total(catalogue.LOG_EVENTS) == sum(life.log.values())
 
 
 def test_a_paused_consumer_has_a_lag_in_events_and_in_seconds(life: Life) -> None:
-    events = life.paused.total(the.LOG_EVENTS)
+    events = life.paused.total(catalogue.LOG_EVENTS)
 
-    assert life.paused.by(the.PAUSED, "consumer") == {"analytics": 1}
-    assert life.paused.total(the.LAG, consumer="analytics") == events
-    assert life.paused.total(the.LAG_SECONDS, consumer="analytics") > 0
-    assert life.end[API].total(the.LAG) == life.end[API].total(the.LAG_SECONDS) == 0
+    assert life.paused.by(catalogue.PAUSED, "consumer") == {"analytics": 1}
+    assert life.paused.total(catalogue.LAG, consumer="analytics") == events
+    assert life.paused.total(catalogue.LAG_SECONDS, consumer="analytics") > 0
+    assert life.end[API].total(catalogue.LAG) == life.end[API].total(catalogue.LAG_SECONDS) == 0
 
 
 def test_what_the_share_does_not_reach_is_held_and_does_not_wait(life: Life) -> None:
-    assert life.held.total(the.LOG_HELD) == 1
-    assert life.held.total(the.LOG_WAITING) == 0
-    assert life.end[API].total(the.LOG_HELD) == 0
+    assert life.held.total(catalogue.LOG_HELD) == 1
+    assert life.held.total(catalogue.LOG_WAITING) == 0
+    assert life.end[API].total(catalogue.LOG_HELD) == 0
 
 
 def test_each_consumer_has_handled_every_event_once(life: Life) -> None:
     seen = life.end[CONSUMERS]
 
-    assert seen.by(the.PROCESSED, "type", consumer="inventory", outcome="ok") == life.log
-    assert seen.total(the.CONSUMED, consumer="inventory", outcome="handled") == sum(life.log.values())
-    assert seen.total(the.PROCESS_SECONDS, "_count", consumer="inventory") > 0
+    assert seen.by(catalogue.PROCESSED, "type", consumer="inventory", outcome="ok") == life.log
+    assert seen.total(catalogue.CONSUMED, consumer="inventory", outcome="handled") == sum(life.log.values())
+    assert seen.total(catalogue.PROCESS_SECONDS, "_count", consumer="inventory") > 0
 
 
 def test_what_cannot_be_handled_is_counted_and_parked(life: Life) -> None:
     seen = life.end[CONSUMERS]
 
-    assert seen.by(the.PROCESSED, "outcome", consumer="analytics")["failed"] == 3
-    assert seen.total(the.CONSUMED, consumer="analytics", outcome="parked") == seen.total(the.DEAD_LETTERS) > 0
-    assert seen.by(the.PARKED, "consumer") == {"analytics": 1}
-    assert seen.by(the.FOREIGN, "consumer") == {"analytics": 1, "inventory": 1, "notifications": 1}
+    assert seen.by(catalogue.PROCESSED, "outcome", consumer="analytics")["failed"] == 3
+    assert (
+        seen.total(catalogue.CONSUMED, consumer="analytics", outcome="parked") == seen.total(catalogue.DEAD_LETTERS) > 0
+    )
+    assert seen.by(catalogue.PARKED, "consumer") == {"analytics": 1}
+    assert seen.by(catalogue.FOREIGN, "consumer") == {"analytics": 1, "inventory": 1, "notifications": 1}
 
 
 def test_business_is_what_the_orders_came_to(life: Life) -> None:
     seen = life.end[CONSUMERS]
 
-    assert seen.total(the.CREATED) == 5
-    assert seen.by(the.REVENUE, "currency") == {"EUR": 25.0, "USD": 20 * 12.5 + 2 * 12.5}
-    assert seen.by(the.REVENUE_LOST, "currency") == {"EUR": 25.0}
-    assert seen.by(the.ENDED, "state") == {"cancelled": 2, "delivered": 1}
-    assert seen.by(the.CANCELLATIONS, "reason") == {"other": 1, "out_of_stock": 1}
-    assert seen.total(the.DELIVERY, "_count") == 1
-    assert seen.by(the.PROCESSING, "state", "_count") == {"cancelled": 2, "delivered": 1}
-    assert seen.by(the.IN_STATE, "state", "_count") == {"on_the_way": 1, "preparing": 1, "waiting_for_shipper": 3}
+    assert seen.total(catalogue.CREATED) == 5
+    assert seen.by(catalogue.REVENUE, "currency") == {"EUR": 25.0, "USD": 20 * 12.5 + 2 * 12.5}
+    assert seen.by(catalogue.REVENUE_LOST, "currency") == {"EUR": 25.0}
+    assert seen.by(catalogue.ENDED, "state") == {"cancelled": 2, "delivered": 1}
+    assert seen.by(catalogue.CANCELLATIONS, "reason") == {"other": 1, "out_of_stock": 1}
+    assert seen.total(catalogue.DELIVERY, "_count") == 1
+    assert seen.by(catalogue.PROCESSING, "state", "_count") == {"cancelled": 2, "delivered": 1}
+    assert seen.by(catalogue.IN_STATE, "state", "_count") == {"on_the_way": 1, "preparing": 1, "waiting_for_shipper": 3}
 
 
 def test_open_orders_are_told_by_state_with_the_one_that_waits_longest(life: Life) -> None:
     seen = life.end[API]
 
-    assert seen.by(the.ORDERS, "state") == {"preparing": 1, "waiting_for_shipper": 1}
-    assert seen.by(the.ORDERS_OLDEST, "state").keys() == {"preparing", "waiting_for_shipper"}
+    assert seen.by(catalogue.ORDERS, "state") == {"preparing": 1, "waiting_for_shipper": 1}
+    assert seen.by(catalogue.ORDERS_OLDEST, "state").keys() == {"preparing", "waiting_for_shipper"}
 
 
 def test_events_by_partition_are_those_of_the_orders_in_it(life: Life) -> None:
@@ -141,19 +146,19 @@ def test_events_by_partition_are_those_of_the_orders_in_it(life: Life) -> None:
         partition = str(bucket_of(order_id) % 3)
         expected[partition] = expected.get(partition, 0) + many
 
-    assert life.end[API].by(the.PARTITION_EVENTS, "partition") == expected
+    assert life.end[API].by(catalogue.PARTITION_EVENTS, "partition") == expected
     skew = max(expected.values()) / (sum(expected.values()) / 3)
-    assert life.end[API].total(the.PARTITION_SKEW) == pytest.approx(skew)
+    assert life.end[API].total(catalogue.PARTITION_SKEW) == pytest.approx(skew)
 
 
 def test_librdkafka_tells_of_its_brokers_and_queues(life: Life) -> None:
     for part, client in ((RELAY, "relay"), (CONSUMERS, "analytics"), (CONSUMERS, "inventory")):
         seen = life.end[part]
-        trips = seen.by(the.BROKER_ROUND_TRIP, "quantile", client=client)
+        trips = seen.by(catalogue.BROKER_ROUND_TRIP, "quantile", client=client)
 
         assert 0 < trips["0.5"] <= trips["0.99"] < 60
-        assert seen.total(the.BROKER_UP, client=client) >= 1
-        assert [labels for labels, _ in seen.samples[the.QUEUE_MESSAGES.name] if labels["client"] == client]
+        assert seen.total(catalogue.BROKER_UP, client=client) >= 1
+        assert [labels for labels, _ in seen.samples[catalogue.QUEUE_MESSAGES.name] if labels["client"] == client]
 
 
 def test_while_the_database_is_away_every_process_lives_says_why_it_is_not_ready_and_tells_the_rest(
@@ -166,15 +171,21 @@ def test_while_the_database_is_away_every_process_lives_says_why_it_is_not_ready
         assert (during.live, during.ready.status_code) == (200, 503)
         assert told["checks"]["database"] not in ("ok", "")
         assert told["checks"]["kafka"] == "ok"
-        assert during.metrics.total(the.DATABASE_UP) == 0
-        assert during.metrics.total(the.SCRAPE_ERRORS, backend="database") == 1
-        assert the.LAG.name not in during.metrics.samples
-        assert during.metrics.total(the.POOL_MAX) == 10
-        assert after.total(the.DATABASE_UP) == 1
+        assert during.metrics.total(catalogue.DATABASE_UP) == 0
+        assert during.metrics.total(catalogue.SCRAPE_ERRORS, backend="database") == 1
+        assert catalogue.LAG.name not in during.metrics.samples
+        assert during.metrics.total(catalogue.POOL_MAX) == 10
+        assert after.total(catalogue.DATABASE_UP) == 1
 
 
 def test_states_are_the_same_whoever_is_asked(life: Life) -> None:
-    for metric in (the.LOG_EVENTS, the.ORDERS, the.PARKED, the.DEAD_LETTERS, the.PARTITION_EVENTS):
+    for metric in (
+        catalogue.LOG_EVENTS,
+        catalogue.ORDERS,
+        catalogue.PARKED,
+        catalogue.DEAD_LETTERS,
+        catalogue.PARTITION_EVENTS,
+    ):
         assert len({seen.total(metric) for seen in life.end.values()}) == 1, metric.name
 
 
@@ -224,6 +235,6 @@ def _moves(metric: Metric, seen: Scraped) -> bool:
     """A gauge of a process may be 0 where it is told at all; whatever else there is has to be more."""
     if metric.kind is Kind.HISTOGRAM:
         return seen.total(metric, "_count") > 0
-    if metric.kind is Kind.GAUGE and not metric.asked:
+    if metric.kind is Kind.GAUGE and not metric.scraped:
         return metric.name in seen.samples
     return seen.total(metric) > 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from orderflow.adapters.telemetry.metrics import catalogue as the
+from orderflow.adapters.telemetry.metrics import catalogue
 
 from tests.support.commands import order_json
 from tests.support.installation import Installation, installation
@@ -34,22 +34,22 @@ def test_two_workers_add_up_what_they_count_and_tell_states_once(workers: Instal
         worker = first if number < 2 else second
         asked = httpx.post(f"{worker.url}/v1/orders", content=order_json(f"o{number}"), headers=CUSTOMER, timeout=30)
         assert asked.status_code == 201
-    eventually(lambda: Scraped.at(second.url).total(the.CREATED) == 5, that="analytics has handled all")
+    eventually(lambda: Scraped.at(second.url).total(catalogue.CREATED) == 5, that="analytics has handled all")
 
     for worker in (first, second):
         seen = Scraped.at(worker.url)
-        assert seen.by(the.COMMANDS, "outcome", command="create_order") == {"ok": 5}
-        assert seen.total(the.HTTP_SECONDS, "_count", route="/v1/orders", status="201") == 5
-        assert seen.total(the.HTTP_SECONDS, "_bucket", route="/v1/orders", le="+Inf") == 5
-        assert seen.total(the.REVENUE, currency="USD") == 5 * 25
-        assert seen.by(the.ORDERS, "state") == {"waiting_for_shipper": 5}
-        assert seen.total(the.LOG_EVENTS) == 5
-        assert seen.total(the.POOL_MAX) == 20
+        assert seen.by(catalogue.COMMANDS, "outcome", command="create_order") == {"ok": 5}
+        assert seen.total(catalogue.HTTP_SECONDS, "_count", route="/v1/orders", status="201") == 5
+        assert seen.total(catalogue.HTTP_SECONDS, "_bucket", route="/v1/orders", le="+Inf") == 5
+        assert seen.total(catalogue.REVENUE, currency="USD") == 5 * 25
+        assert seen.by(catalogue.ORDERS, "state") == {"waiting_for_shipper": 5}
+        assert seen.total(catalogue.LOG_EVENTS) == 5
+        assert seen.total(catalogue.POOL_MAX) == 20
 
     assert second.exit_code(signal.SIGTERM) == 0
     left = Scraped.at(first.url)
-    assert left.total(the.COMMANDS) == 5
-    assert left.total(the.POOL_MAX) == 10
+    assert left.total(catalogue.COMMANDS) == 5
+    assert left.total(catalogue.POOL_MAX) == 10
 
 
 def test_a_folder_that_is_not_there_is_named(workers: Installation, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def test_named_types_are_meant_alone() -> None:
 
 
 def test_an_unknown_type_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InvalidInput, match=r"'order\.eaten' is none; allowed: .*order\.delivered"):
+    with pytest.raises(InvalidInput, match=r"'order\.eaten' is unknown; allowed: .*order\.delivered"):
         event_types("order.created", "order.eaten")
 
 
@@ -58,7 +58,7 @@ async def test_the_handler_is_called_for_its_types_alone_and_in_order() -> None:
 
     consumer = HandlerConsumer("mine", event_types("order.delivered"), handler)
 
-    await consumer.tell([delivered("O1"), cancelled("O2"), delivered("O3")])
+    await consumer.perform([delivered("O1"), cancelled("O2"), delivered("O3")])
 
     assert [event.order_id for event in told] == ["O1", "O3"]
 
@@ -70,7 +70,7 @@ async def test_what_the_handler_raises_is_not_swallowed() -> None:
     consumer = HandlerConsumer("mine", event_types(), handler)
 
     with pytest.raises(ValueError, match="O1"):
-        await consumer.tell([delivered("O1")])
+        await consumer.perform([delivered("O1")])
 
 
 async def test_a_handler_leaves_nothing_to_settle() -> None:

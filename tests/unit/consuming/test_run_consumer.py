@@ -85,7 +85,7 @@ class Handling:
 def consumer(tape: Tape, handling: Handling, **settings: Any) -> RunConsumer:
     quick = Backoff(first=0.001, longest=0.01)
     return RunConsumer(
-        source=tape, handle_batch=handling, consumer=Analyse(), backoff=quick, patience=evolve(quick), **settings
+        source=tape, handle_batch=handling, consumer=Analyse(), backoff=quick, gap_backoff=evolve(quick), **settings
     )
 
 
@@ -218,7 +218,7 @@ async def test_news_may_gather_after_a_batch_that_was_not_full_and_a_stop_does_n
 ) -> None:
     an_hour, stop = Linger(share=1e-12, longest=3600), asyncio.Event()
     tape = Tape([records[:4], records[4:6], records[6:]])
-    run = consumer(tape, Handling(world), batch=4, gathering=an_hour)
+    run = consumer(tape, Handling(world), batch=4, linger=an_hour)
     task = asyncio.create_task(run(stop))
     await eventually_async(lambda: tape.done_at == 2)
 

@@ -8,7 +8,7 @@ from attrs import define
 from orderflow.application.backoff import Backoff
 from orderflow.application.consuming.consumer import BatchResult
 from orderflow.application.consuming.run_consumer import RunConsumer
-from orderflow.application.consuming.transient import may_pass
+from orderflow.application.consuming.transient import is_transient
 from orderflow.application.event_log.records import LogRecord, UnrecognizedRecord
 from orderflow.domain.errors import (
     ConcurrentChange,
@@ -49,7 +49,7 @@ def raised_from(cause: BaseException) -> ClientError:
     ids=repr,
 )
 def test_what_passes_by_itself_is_worth_another_try(failure: Exception) -> None:
-    assert may_pass(failure)
+    assert is_transient(failure)
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,14 @@ def test_what_passes_by_itself_is_worth_another_try(failure: Exception) -> None:
     ids=repr,
 )
 def test_what_would_fail_again_is_not(failure: Exception) -> None:
-    assert not may_pass(failure)
+    assert not is_transient(failure)
 
 
 def test_errors_that_were_raised_from_each_other_are_looked_through_once() -> None:
     one = ClientError()
     one.__cause__ = raised_from(one)
 
-    assert not may_pass(one)
+    assert not is_transient(one)
 
 
 @define(eq=False)
@@ -91,14 +91,18 @@ class Hesitating:
         return BatchResult(events=len(records) - len(rest), left=rest)
 
 
-async def loop(times: int, a_moment: Backoff) -> tuple[RunConsumer, Hesitating, Tape]:
+async def loop(times: int, retry_backoff: Backoff) -> tuple[RunConsumer, Hesitating, Tape]:
     """A consumer's loop over eight records and then none."""
     shop = Shop()
     for number in range(8):
         await shop.order(f"o{number}")
     tape, handling = Tape([await shop.records()]), Hesitating(times, [])
     consumer = memory_world().handling().consumer
-    return RunConsumer(source=tape, handle_batch=handling, consumer=consumer, a_moment=a_moment), handling, tape
+    return (
+        RunConsumer(source=tape, handle_batch=handling, consumer=consumer, retry_backoff=retry_backoff),
+        handling,
+        tape,
+    )
 
 
 async def test_what_is_left_is_given_again_before_anything_else_and_only_then_is_the_batch_done() -> None:

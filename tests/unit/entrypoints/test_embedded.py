@@ -334,7 +334,7 @@ async def test_a_name_that_is_taken_is_refused(name: str) -> None:
 
 async def test_an_unknown_event_type_is_refused() -> None:
     async with OrderFlow.in_memory(consumers=()) as flow:
-        with pytest.raises(InvalidInput, match=r"'order\.eaten' is none"):
+        with pytest.raises(InvalidInput, match=r"'order\.eaten' is unknown"):
             flow.on("order.eaten")
 
 

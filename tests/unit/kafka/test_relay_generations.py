@@ -10,7 +10,8 @@ from orderflow.adapters.kafka.relay.consumer_group import RelayGroup
 from orderflow.adapters.kafka.relay.offset_metadata import OffsetMetadata
 from orderflow.adapters.kafka.relay.transactional_producer import RelayProducer
 from orderflow.application.event_log.records import LogRecord
-from orderflow.application.relay.ports import OnFlushed, noop
+from orderflow.application.noop import noop
+from orderflow.application.relay.ports import OnFlushed
 from orderflow.domain.errors import StreamUnavailable
 from pytest_mock import MockerFixture
 

@@ -6,7 +6,7 @@ import pytest
 from orderflow.adapters.payment_gateway import SandboxGateway
 from orderflow.adapters.payment_gateway.sandbox import DECLINE, INSUFFICIENT_FUNDS, SUCCESS, TIME_OUT, TIME_OUT_ONCE
 from orderflow.application.orders.create_order import NewOrder
-from orderflow.application.orders.payment_attempts import AttemptKind, AttemptStatus, GatewayAnswer
+from orderflow.application.orders.payment_attempts import AttemptKind, AttemptStatus, GatewayResponse
 from orderflow.domain.actor import Actor
 from orderflow.domain.errors import GatewayUnavailable, GuardFailed, NotPermitted, OrderNotFound
 from orderflow.domain.events import OrderLine
@@ -122,7 +122,7 @@ async def test_a_refund_that_finds_no_gateway_stays_promised_and_is_settled_late
     await till.order()
     await till.ask.record_payment("O1", by=CUSTOMER)
 
-    async def away(*, capture: str, amount: Money, key: str) -> GatewayAnswer:
+    async def away(*, capture: str, amount: Money, key: str) -> GatewayResponse:
         raise GatewayUnavailable("gateway", "away")
 
     with monkeypatch.context() as outage:
@@ -142,7 +142,7 @@ async def test_money_captured_for_an_order_that_was_cancelled_meanwhile_is_given
     await till.order()
     capture = SandboxGateway.capture
 
-    async def cancel_first(gateway: SandboxGateway, **asked: object) -> GatewayAnswer:
+    async def cancel_first(gateway: SandboxGateway, **asked: object) -> GatewayResponse:
         await till.ask.cancel_order("O1", "too slow", by=CUSTOMER)
         return await capture(gateway, **asked)  # type: ignore[arg-type]
 
@@ -162,7 +162,7 @@ async def test_a_charge_is_told_although_its_asker_may_not_any_more(
     await till.ask.assign_shipper("O1", "S1", by=ADMIN)
     capture = SandboxGateway.capture
 
-    async def replace_the_shipper_first(gateway: SandboxGateway, **asked: object) -> GatewayAnswer:
+    async def replace_the_shipper_first(gateway: SandboxGateway, **asked: object) -> GatewayResponse:
         await till.ask.assign_shipper("O1", "S2", by=ADMIN)
         return await capture(gateway, **asked)  # type: ignore[arg-type]
 

@@ -11,11 +11,12 @@ from orderflow.application.clock import Clock, NewId
 from orderflow.application.orders.assign_shipper import AssignShipper
 from orderflow.application.orders.change_order import ChangeOrder
 from orderflow.application.orders.create_order import CreateOrder, NewOrder
+from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.application.orders.ports import EventPublisher, OrderRepository, PaymentAttemptStore
 from orderflow.application.orders.queries import OrderQuery
 from orderflow.application.orders.retry import ATTEMPTS
 from orderflow.application.orders.unit_of_work import WriteSetTransaction
-from orderflow.application.request_context import IdempotencyKey, Request, answering
+from orderflow.application.request_context import Request, answering
 from orderflow.domain.actor import Actor
 from orderflow.domain.errors import (
     ConcurrentChange,
@@ -70,7 +71,7 @@ class Mocked:
         self.commits = 0
 
     @asynccontextmanager
-    async def unit_of_work(self):  # type: ignore[no-untyped-def]
+    async def unit_of_work(self, *, idempotency=None):  # type: ignore[no-untyped-def]
         yield WriteSetTransaction(self.orders, self.events, self.payments)
         if self.conflicts:
             self.conflicts -= 1
@@ -248,51 +249,58 @@ class TestOnce:
             key="k1",
             fingerprint="f1",
             requested_at=NOW,
-            answer=lambda order: f"v{order.version}".encode(),
+            render=lambda order: f"v{order.version}".encode(),
         )
         return evolve(key, **changes)
 
     async def test_the_first_answer_is_given_again_although_the_order_went_on(self, container: Container) -> None:
         ask = container.use_cases()
-        first = await ask.once(self._key(), lambda: ask.create_order(_new(), by=CUSTOMER))
+        first = await ask.idempotent(self._key(), lambda key: ask.create_order(_new(), by=CUSTOMER, idempotency=key))
         await ask.transition_order_state("O1", OrderState.PREPARING, by=RESTAURANT)
 
-        again = await ask.once(self._key(), lambda: ask.create_order(_new(), by=CUSTOMER))
+        again = await ask.idempotent(self._key(), lambda key: ask.create_order(_new(), by=CUSTOMER, idempotency=key))
 
         assert first == (b"v1", False)
         assert again == (b"v1", True)
 
     async def test_another_request_under_the_same_key_is_refused(self, container: Container) -> None:
         ask = container.use_cases()
-        await ask.once(self._key(), lambda: ask.create_order(_new(), by=CUSTOMER))
+        await ask.idempotent(self._key(), lambda key: ask.create_order(_new(), by=CUSTOMER, idempotency=key))
 
         with pytest.raises(KeyReused):
-            await ask.once(self._key(fingerprint="f2"), lambda: ask.create_order(_new("O2"), by=CUSTOMER))
+            await ask.idempotent(
+                self._key(fingerprint="f2"), lambda key: ask.create_order(_new("O2"), by=CUSTOMER, idempotency=key)
+            )
 
     async def test_a_refused_command_keeps_the_key_free(self, container: Container) -> None:
         ask = container.use_cases()
         await ask.create_order(_new(), by=CUSTOMER)
 
         with pytest.raises(IllegalTransition):
-            await ask.once(self._key(), lambda: ask.transition_order_state("O1", OrderState.DELIVERED, by=ADMIN))
-        answer = await ask.once(self._key(), lambda: ask.transition_order_state("O1", OrderState.PREPARING, by=ADMIN))
+            await ask.idempotent(
+                self._key(),
+                lambda key: ask.transition_order_state("O1", OrderState.DELIVERED, by=ADMIN, idempotency=key),
+            )
+        answer = await ask.idempotent(
+            self._key(), lambda key: ask.transition_order_state("O1", OrderState.PREPARING, by=ADMIN, idempotency=key)
+        )
 
         assert answer == (b"v2", False)
 
     async def test_a_key_whose_request_still_runs_is_told_so(self, container: Container) -> None:
         ask, runs, going = container.use_cases(), asyncio.Event(), asyncio.Event()
 
-        async def slow() -> Order:
+        async def slow(key: IdempotencyKey) -> Order:
             runs.set()
             await going.wait()
-            order: Order = await ask.create_order(_new(), by=CUSTOMER)
+            order: Order = await ask.create_order(_new(), by=CUSTOMER, idempotency=key)
             return order
 
-        running = asyncio.create_task(ask.once(self._key(), slow))
+        running = asyncio.create_task(ask.idempotent(self._key(), slow))
         await runs.wait()
 
         with pytest.raises(RequestRunning):
-            await ask.once(self._key(), slow)
+            await ask.idempotent(self._key(), slow)
         going.set()
 
         assert await running == (b"v1", False)
@@ -301,18 +309,24 @@ class TestOnce:
         self, container: Container
     ) -> None:
         ask = container.use_cases()
-        other = evolve(ask.once)
+        other = evolve(ask.idempotent)
 
-        async def create() -> Order:
-            await asyncio.wait({asyncio.create_task(other(self._key(), lambda: ask.create_order(_new(), by=CUSTOMER)))})
-            order: Order = await ask.create_order(_new(), by=CUSTOMER)
+        async def create(key: IdempotencyKey) -> Order:
+            await asyncio.wait(
+                {
+                    asyncio.create_task(
+                        other(self._key(), lambda key: ask.create_order(_new(), by=CUSTOMER, idempotency=key))
+                    )
+                }
+            )
+            order: Order = await ask.create_order(_new(), by=CUSTOMER, idempotency=key)
             return order
 
-        assert await ask.once(self._key(), create) == (b"v1", True)
+        assert await ask.idempotent(self._key(), create) == (b"v1", True)
 
     @pytest.mark.parametrize("key", ["", "x" * 256, "tab\there", "é"])
     async def test_a_key_is_printable_ascii_of_bounded_length(self, container: Container, key: str) -> None:
         ask = container.use_cases()
 
         with pytest.raises(InvalidInput):
-            await ask.once(self._key(key=key), lambda: ask.create_order(_new(), by=CUSTOMER))
+            await ask.idempotent(self._key(key=key), lambda key: ask.create_order(_new(), by=CUSTOMER, idempotency=key))

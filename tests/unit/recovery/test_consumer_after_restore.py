@@ -207,5 +207,5 @@ def _run(tape: Tape, **settings: Any) -> RunConsumer:
         return BatchResult()
 
     return RunConsumer(
-        source=tape, handle_batch=handle, consumer=Analyse(), listening=Backoff(0.001, 0.002), **settings
+        source=tape, handle_batch=handle, consumer=Analyse(), check_backoff=Backoff(0.001, 0.002), **settings
     )

@@ -8,7 +8,8 @@ import pytest
 from orderflow.adapters.memory import MemoryTopic
 from orderflow.application.event_log.ports import EventLog
 from orderflow.application.event_log.records import BUCKETS, RELAY, LogRecord, Positions
-from orderflow.application.relay.ports import OnFlushed, RelayTopic, noop
+from orderflow.application.noop import noop
+from orderflow.application.relay.ports import OnFlushed, RelayTopic
 from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.domain.errors import LogBehindTopic, StorageUnavailable, StreamUnavailable
 from pytest_mock import MockerFixture

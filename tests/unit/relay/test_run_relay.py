@@ -9,8 +9,9 @@ import pytest
 from attrs import define, field
 from orderflow.adapters.memory import LocalWakeup, MemoryStorage, MemoryTopic
 from orderflow.application.event_log.records import RELAY, LogRecord
+from orderflow.application.noop import noop
 from orderflow.application.orders.write_set import WriteSet
-from orderflow.application.relay.ports import OnFlushed, noop
+from orderflow.application.relay.ports import OnFlushed
 from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.application.relay.run_relay import RunRelay
 from orderflow.domain.errors import LogBehindTopic, StreamUnavailable

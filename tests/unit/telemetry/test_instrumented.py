@@ -9,17 +9,19 @@ from attrs import frozen
 from orderflow import InvalidInput, Money, OrderFlow, OrderLine, Settings
 from orderflow.adapters.memory import MemoryTopic
 from orderflow.adapters.telemetry import Instruments
-from orderflow.adapters.telemetry.metrics import catalogue as the
-from orderflow.adapters.telemetry.metrics.instrumented import (
+from orderflow.adapters.telemetry.instrumented import (
     InstrumentedCommand,
     InstrumentedNotifier,
     InstrumentedPublishing,
     InstrumentedRelayTopic,
+    Telemetry,
 )
+from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.adapters.telemetry.metrics.kafka_clients import KafkaClients
 from orderflow.application.event_log.records import LogRecord
+from orderflow.application.noop import noop
 from orderflow.application.notifications.notification import Contact, Message, Receipt
-from orderflow.application.relay.ports import OnFlushed, noop
+from orderflow.application.relay.ports import OnFlushed
 from orderflow.domain.errors import ChannelUnavailable, IllegalTransition, StreamUnavailable
 
 from tests.support.metrics import Scraped
@@ -44,11 +46,14 @@ async def test_each_command_is_counted_by_its_outcome_and_each_commit_with_it() 
 
         seen = Scraped.counted(flow.container.instruments())
 
-    assert seen.by(the.COMMANDS, "outcome", command="create_order") == {"ok": 2, "invalid_input": 1}
-    assert seen.by(the.COMMANDS, "outcome", command="transition_order_state") == {"ok": 1, "illegal_transition": 1}
-    assert seen.by(the.COMMANDS, "outcome", command="cancel_order") == {"ok": 1}
-    assert seen.by(the.COMMAND_SECONDS, "command", "_count") == seen.by(the.COMMANDS, "command")
-    assert seen.by(the.COMMIT_SECONDS, "outcome", "_count") == {"ok": 4}
+    assert seen.by(catalogue.COMMANDS, "outcome", command="create_order") == {"ok": 2, "invalid_input": 1}
+    assert seen.by(catalogue.COMMANDS, "outcome", command="transition_order_state") == {
+        "ok": 1,
+        "illegal_transition": 1,
+    }
+    assert seen.by(catalogue.COMMANDS, "outcome", command="cancel_order") == {"ok": 1}
+    assert seen.by(catalogue.COMMAND_SECONDS, "command", "_count") == seen.by(catalogue.COMMANDS, "command")
+    assert seen.by(catalogue.COMMIT_SECONDS, "outcome", "_count") == {"ok": 4}
 
 
 async def test_a_fault_in_a_command_counts_as_other_and_is_raised() -> None:
@@ -58,9 +63,9 @@ async def test_a_fault_in_a_command_counts_as_other_and_is_raised() -> None:
     instruments = Instruments()
 
     with pytest.raises(ZeroDivisionError):
-        await InstrumentedCommand("create_order", broken, instruments)()
+        await InstrumentedCommand("create_order", broken, Telemetry(instruments), str)()
 
-    assert Scraped.counted(instruments).by(the.COMMANDS, "outcome") == {"other": 1}
+    assert Scraped.counted(instruments).by(catalogue.COMMANDS, "outcome") == {"other": 1}
 
 
 async def test_who_gives_up_before_the_answer_is_not_counted() -> None:
@@ -70,13 +75,13 @@ async def test_who_gives_up_before_the_answer_is_not_counted() -> None:
         asking.set()
         await asyncio.Event().wait()
 
-    asked = asyncio.create_task(InstrumentedCommand("create_order", slow, instruments)())
+    asked = asyncio.create_task(InstrumentedCommand("create_order", slow, Telemetry(instruments), str)())
     await asking.wait()
 
     asked.cancel()
     await asyncio.gather(asked, return_exceptions=True)
 
-    assert Scraped.counted(instruments).total(the.COMMANDS) == 0
+    assert Scraped.counted(instruments).total(catalogue.COMMANDS) == 0
 
 
 class BrokenTopic(MemoryTopic):
@@ -92,13 +97,13 @@ async def test_a_relays_transaction_is_counted_by_type_and_outcome_with_its_size
     await shop.live("o1")
     records = await shop.records()
 
-    await asyncio.gather(InstrumentedRelayTopic(topic, instruments).publish(records), return_exceptions=True)
+    await asyncio.gather(InstrumentedRelayTopic(topic, Telemetry(instruments)).publish(records), return_exceptions=True)
 
     seen = Scraped.counted(instruments)
-    assert seen.by(the.SENT_MESSAGES, "outcome", via="relay") == {outcome: len(records)}
-    assert seen.total(the.SENT_MESSAGES, type="order.state_changed") == 3
-    assert seen.by(the.SEND_SECONDS, "outcome", "_count") == {outcome: 1}
-    assert seen.total(the.SEND_BATCH, "_sum", via="relay") == len(records)
+    assert seen.by(catalogue.SENT_MESSAGES, "outcome", via="relay") == {outcome: len(records)}
+    assert seen.total(catalogue.SENT_MESSAGES, type="order.state_changed") == 3
+    assert seen.by(catalogue.SEND_SECONDS, "outcome", "_count") == {outcome: 1}
+    assert seen.total(catalogue.SEND_BATCH, "_sum", via="relay") == len(records)
 
 
 async def test_of_a_direct_publishing_each_event_has_its_own_outcome() -> None:
@@ -106,11 +111,11 @@ async def test_of_a_direct_publishing_each_event_has_its_own_outcome() -> None:
     await shop.live("o1")
     records = (await shop.records())[:3]
 
-    InstrumentedPublishing(instruments, "direct")(records, [True, False, True], 0.004)
+    InstrumentedPublishing(Telemetry(instruments), "direct")(records, [True, False, True], 0.004)
 
     seen = Scraped.counted(instruments)
-    assert seen.by(the.SENT_MESSAGES, "outcome", via="direct") == {"ok": 2, "failed": 1}
-    assert seen.by(the.SEND_SECONDS, "outcome", "_count") == {"failed": 1}
+    assert seen.by(catalogue.SENT_MESSAGES, "outcome", via="direct") == {"ok": 2, "failed": 1}
+    assert seen.by(catalogue.SEND_SECONDS, "outcome", "_count") == {"failed": 1}
 
 
 @frozen
@@ -147,7 +152,7 @@ async def test_a_message_is_counted_by_what_its_channel_said(answer: Receipt | E
 
     assert said == [answer]
     assert (channel.name, channel.address("C1", None)) == ("email", "C1@example.org")
-    assert Scraped.counted(instruments).by(the.NOTIFIED, "outcome", "_count") == {outcome: 1}
+    assert Scraped.counted(instruments).by(catalogue.NOTIFIED, "outcome", "_count") == {outcome: 1}
 
 
 def test_what_librdkafka_tells_becomes_metrics() -> None:
@@ -171,11 +176,11 @@ def test_what_librdkafka_tells_becomes_metrics() -> None:
     )
 
     seen = Scraped.counted(instruments)
-    assert seen.by(the.QUEUE_MESSAGES, "client") == {"relay": 12}
-    assert seen.by(the.QUEUE_BYTES, "client") == {"relay": 120}
-    assert seen.by(the.BROKER_ROUND_TRIP, "quantile", broker="1") == {"0.5": 0.0009, "0.99": 0.005}
-    assert seen.by(the.BROKER_ERRORS, "broker") == {"1": 5}
-    assert seen.total(the.BROKER_UP) == 0
+    assert seen.by(catalogue.QUEUE_MESSAGES, "client") == {"relay": 12}
+    assert seen.by(catalogue.QUEUE_BYTES, "client") == {"relay": 120}
+    assert seen.by(catalogue.BROKER_ROUND_TRIP, "quantile", broker="1") == {"0.5": 0.0009, "0.99": 0.005}
+    assert seen.by(catalogue.BROKER_ERRORS, "broker") == {"1": 5}
+    assert seen.total(catalogue.BROKER_UP) == 0
 
 
 @pytest.mark.parametrize("said", ["{", '{"brokers": 7}', ""])
@@ -184,7 +189,7 @@ def test_statistics_that_are_not_understood_break_nothing(said: str) -> None:
 
     KafkaClients(instruments).statistics("relay", said)
 
-    assert Scraped.counted(instruments).total(the.QUEUE_MESSAGES) == 0
+    assert Scraped.counted(instruments).total(catalogue.QUEUE_MESSAGES) == 0
 
 
 async def test_statements_and_connections_of_a_database_are_counted(tmp_path: object) -> None:
@@ -193,11 +198,11 @@ async def test_statements_and_connections_of_a_database_are_counted(tmp_path: ob
         async with flow.container.storage().database.reading():
             during = Scraped.counted(flow.container.instruments())
         await eventually_async(  # this process's heartbeat has a connection now and then
-            lambda: Scraped.counted(flow.container.instruments()).by(the.POOL, "state").keys() == {"idle"},
+            lambda: Scraped.counted(flow.container.instruments()).by(catalogue.POOL, "state").keys() == {"idle"},
             that="no connection is used any more",
         )
         after = Scraped.counted(flow.container.instruments())
 
-    assert {"select", "insert"} <= after.by(the.STATEMENT_SECONDS, "operation", "_count").keys()
-    assert during.by(the.POOL, "state")["used"] >= 1
-    assert after.total(the.POOL_MAX) == 10
+    assert {"select", "insert"} <= after.by(catalogue.STATEMENT_SECONDS, "operation", "_count").keys()
+    assert during.by(catalogue.POOL, "state")["used"] >= 1
+    assert after.total(catalogue.POOL_MAX) == 10

@@ -8,10 +8,13 @@ from attrs import define, field
 from orderflow.adapters import wire
 from orderflow.adapters.memory.consumer_store import MemoryConsumerStores
 from orderflow.adapters.telemetry import Instruments
-from orderflow.adapters.telemetry.metrics import catalogue as the
-from orderflow.adapters.telemetry.metrics.instrumented_consumers import InstrumentedBatches, watched
+from orderflow.adapters.telemetry.instrumented import Telemetry
+from orderflow.adapters.telemetry.instrumented_consumers import InstrumentedBatches, instrumented
+from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.application.analytics.analyse import Analyse
-from orderflow.application.consuming.consumer import Consumer, ConsumerTransaction
+from orderflow.application.analytics.order_progress import AnalyticsResult
+from orderflow.application.analytics.ports import AnalyticsTransaction
+from orderflow.application.consuming.consumer import Consumer
 from orderflow.application.consuming.handle_batch import HandleBatch
 from orderflow.application.consuming.handlers import HandlerConsumer
 from orderflow.application.dead_letters.redrive import Redrive
@@ -32,10 +35,11 @@ class Faulty:
     failure: Exception = field(factory=lambda: RuntimeError("no"))
     name: str = "analytics"
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
-        await Analyse().handle(deliveries, work)
+    async def handle(self, deliveries: Sequence[Delivery], work: AnalyticsTransaction) -> AnalyticsResult:
+        result = await Analyse().handle(deliveries, work)
         if any(delivery.event.order_id in self.broken for delivery in deliveries):
             raise self.failure
+        return result
 
     async def settle(self) -> int:
         return 0
@@ -45,7 +49,7 @@ class Faulty:
 class Watching:
     """One consumer, watched, on the memory of a shop."""
 
-    consumer: Consumer
+    consumer: Consumer[Any]
     shop: Shop = field(factory=Shop)
     instruments: Instruments = field(factory=Instruments)
     effects: MemoryConsumerStores = field(init=False)
@@ -56,13 +60,28 @@ class Watching:
         self.handle = self.handler()
 
     def handler(self) -> InstrumentedBatches:
-        seen, store = watched(self.consumer, self.effects.store, self.instruments)
-        batch = HandleBatch(seen, store, self.shop.storage.cursors, wire.decode_record, self.shop.clock)
-        return InstrumentedBatches(batch, self.consumer.name, self.instruments)
+        telemetry, store = Telemetry(self.instruments), self.effects.store
+        counted = instrumented(self.consumer, telemetry)
+        batch = HandleBatch(
+            counted,
+            store,
+            self.shop.storage.cursors,
+            wire.decode_record,
+            self.shop.clock,
+            observer=counted.observe,
+        )
+        return InstrumentedBatches(batch, self.consumer.name, telemetry)
 
     async def redrive(self) -> None:
-        seen, store = watched(self.consumer, self.effects.store, self.instruments)
-        redrive = Redrive(seen, store, self.effects.dead_letters, wire.decode_record, HandClock())
+        counted = instrumented(self.consumer, Telemetry(self.instruments))
+        redrive = Redrive(
+            counted,
+            self.effects.store,
+            self.effects.dead_letters,
+            wire.decode_record,
+            HandClock(),
+            observer=counted.observe,
+        )
         await redrive(by="ann", reason="it is mended")
 
     @property
@@ -84,17 +103,17 @@ async def test_a_life_is_counted_as_business_once_however_often_it_is_given() ->
     await watching.handler()(records)
 
     seen = watching.seen
-    assert seen.total(the.CREATED) == 3
-    assert seen.by(the.REVENUE, "currency") == {"EUR": 22.5, "USD": 5}
-    assert seen.by(the.REVENUE_LOST, "currency") == {"EUR": 10, "USD": 5}
-    assert seen.by(the.ENDED, "state") == {"delivered": 1, "cancelled": 2}
-    assert seen.by(the.CANCELLATIONS, "reason") == {"out_of_stock": 1, "other": 1}
-    assert seen.by(the.IN_STATE, "state", "_count") == {"waiting_for_shipper": 3, "preparing": 1, "on_the_way": 1}
-    assert seen.by(the.IN_STATE, "state", "_sum") == {"waiting_for_shipper": 3, "preparing": 1, "on_the_way": 1}
-    assert seen.by(the.PROCESSING, "state", "_sum") == {"delivered": 3, "cancelled": 2}
-    assert seen.total(the.DELIVERY, "_count") == 1
-    assert seen.by(the.PROCESSED, "type", outcome="ok") == _types(records)
-    assert seen.by(the.CONSUMED, "outcome") == {"handled": len(records), "duplicate": 3 * len(records) - 2}
+    assert seen.total(catalogue.CREATED) == 3
+    assert seen.by(catalogue.REVENUE, "currency") == {"EUR": 22.5, "USD": 5}
+    assert seen.by(catalogue.REVENUE_LOST, "currency") == {"EUR": 10, "USD": 5}
+    assert seen.by(catalogue.ENDED, "state") == {"delivered": 1, "cancelled": 2}
+    assert seen.by(catalogue.CANCELLATIONS, "reason") == {"out_of_stock": 1, "other": 1}
+    assert seen.by(catalogue.IN_STATE, "state", "_count") == {"waiting_for_shipper": 3, "preparing": 1, "on_the_way": 1}
+    assert seen.by(catalogue.IN_STATE, "state", "_sum") == {"waiting_for_shipper": 3, "preparing": 1, "on_the_way": 1}
+    assert seen.by(catalogue.PROCESSING, "state", "_sum") == {"delivered": 3, "cancelled": 2}
+    assert seen.total(catalogue.DELIVERY, "_count") == 1
+    assert seen.by(catalogue.PROCESSED, "type", outcome="ok") == _types(records)
+    assert seen.by(catalogue.CONSUMED, "outcome") == {"handled": len(records), "duplicate": 3 * len(records) - 2}
 
 
 async def test_what_was_not_committed_is_not_counted() -> None:
@@ -104,8 +123,8 @@ async def test_what_was_not_committed_is_not_counted() -> None:
     with pytest.raises(StorageUnavailable):
         await watching.handle(await watching.shop.records())
 
-    assert (watching.seen.total(the.CREATED), watching.seen.total(the.PROCESSED)) == (0, 0)
-    assert watching.seen.total(the.BATCH_SECONDS, "_count") == 1
+    assert (watching.seen.total(catalogue.CREATED), watching.seen.total(catalogue.PROCESSED)) == (0, 0)
+    assert watching.seen.total(catalogue.BATCH_SECONDS, "_count") == 1
 
 
 async def test_of_a_batch_that_fails_only_the_event_that_fails_alone_counts_as_failed() -> None:
@@ -116,10 +135,10 @@ async def test_of_a_batch_that_fails_only_the_event_that_fails_alone_counts_as_f
     await watching.handle(await watching.shop.records())
 
     seen = watching.seen
-    assert seen.by(the.PROCESSED, "outcome") == {"ok": 2, "failed": 3}
-    assert seen.by(the.PROCESS_SECONDS, "outcome", "_count")["failed"] == 3
-    assert seen.by(the.CONSUMED, "outcome") == {"handled": 2, "parked": 1}
-    assert seen.total(the.CREATED) == 2
+    assert seen.by(catalogue.PROCESSED, "outcome") == {"ok": 2, "failed": 3}
+    assert seen.by(catalogue.PROCESS_SECONDS, "outcome", "_count")["failed"] == 3
+    assert seen.by(catalogue.CONSUMED, "outcome") == {"handled": 2, "parked": 1}
+    assert seen.total(catalogue.CREATED) == 2
 
 
 async def test_what_is_redriven_is_counted_then() -> None:
@@ -127,12 +146,12 @@ async def test_what_is_redriven_is_counted_then() -> None:
     watching = Watching(faulty)
     await watching.shop.order("o1", price="7.00")
     await watching.handle(await watching.shop.records())
-    before = watching.seen.total(the.REVENUE)
+    before = watching.seen.total(catalogue.REVENUE)
 
     faulty.broken.clear()
     await watching.redrive()
 
-    assert (before, watching.seen.total(the.REVENUE, currency="EUR")) == (0, 7)
+    assert (before, watching.seen.total(catalogue.REVENUE, currency="EUR")) == (0, 7)
 
 
 async def test_missing_events_are_counted_as_gaps() -> None:
@@ -142,7 +161,7 @@ async def test_missing_events_are_counted_as_gaps() -> None:
 
     await watching.handle([records[0], records[2]])
 
-    assert watching.seen.total(the.GAPS, consumer="analytics") == 1
+    assert watching.seen.total(catalogue.GAPS, consumer="analytics") == 1
 
 
 async def test_the_time_of_a_handler_outside_of_the_transaction_counts() -> None:
@@ -160,7 +179,7 @@ async def test_the_time_of_a_handler_outside_of_the_transaction_counts() -> None
 
     await watching.handle(await watching.shop.records())
 
-    assert watching.seen.total(the.PROCESS_SECONDS, "_sum", consumer="shop.on_created", outcome="ok") >= slow
+    assert watching.seen.total(catalogue.PROCESS_SECONDS, "_sum", consumer="shop.on_created", outcome="ok") >= slow
 
 
 async def test_a_handler_that_raises_outside_of_the_transaction_counts_as_failed() -> None:
@@ -172,7 +191,7 @@ async def test_a_handler_that_raises_outside_of_the_transaction_counts_as_failed
 
     await watching.handle(await watching.shop.records())
 
-    assert watching.seen.by(the.PROCESSED, "outcome", consumer="shop.on_created") == {"failed": 3}
+    assert watching.seen.by(catalogue.PROCESSED, "outcome", consumer="shop.on_created") == {"failed": 3}
 
 
 async def test_an_order_that_moves_over_several_batches_spends_its_time_once() -> None:
@@ -185,7 +204,7 @@ async def test_an_order_that_moves_over_several_batches_spends_its_time_once() -
 
     await watching.handle((await watching.shop.records())[half:])
 
-    assert watching.seen.by(the.IN_STATE, "state", "_count") == {"waiting_for_shipper": 1, "preparing": 1}
+    assert watching.seen.by(catalogue.IN_STATE, "state", "_count") == {"waiting_for_shipper": 1, "preparing": 1}
 
 
 def _types(records: Sequence[LogRecord]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def test_every_label_is_bounded() -> None:
     labels = {label for metric in CATALOGUE for label in metric.labels}
 
     assert [label.name for label in labels if bool(label.values) == bool(label.pattern)] == []
-    assert [label.name for label in labels if label.pattern and not label.says] == []
+    assert [label.name for label in labels if label.pattern and not label.source] == []
 
 
 def test_a_counter_and_a_histogram_tell_what_was_counted() -> None:
@@ -58,7 +58,7 @@ def test_what_a_label_does_not_allow_counts_as_other(free: str) -> None:
 
 
 def test_an_open_label_takes_only_so_many_values() -> None:
-    few = Label("what", says="a test", pattern="[a-z]", most=2)
+    few = Label("what", source="a test", pattern="[a-z]", most=2)
     metric = Metric("orderflow_things_total", Kind.COUNTER, "Things.", (few,))
     instruments = Instruments(catalogue=[metric])
 

@@ -8,7 +8,7 @@ import pytest
 from attrs import define, field
 from orderflow import Money, OrderFlow, OrderLine
 from orderflow.adapters.telemetry import Instruments, Scrape, States
-from orderflow.adapters.telemetry.metrics import catalogue as the
+from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.application.event_log.records import bucket_of
 from orderflow.domain.errors import StorageUnavailable, StreamUnavailable
 from pytest_mock import MockerFixture
@@ -19,7 +19,7 @@ PIZZA = OrderLine(food_id="F1", food_name="Pizza", price=Money("9.00", "EUR"), q
 
 
 @define
-class IdempotentRequest:
+class Installation:
     """The states of ``flow``, where ``replaced`` parts may stand in for its own."""
 
     flow: OrderFlow
@@ -33,7 +33,7 @@ class IdempotentRequest:
             "lag": container.lag,
             "log": container.storage().log,
             "orders": container.storage().views,
-            "letters": container.effects().dead_letters,
+            "dead_letters": container.effects().dead_letters,
             "clock": container.clock(),
             "shipped": ("analytics",),
             "patience": 0.2,
@@ -66,42 +66,42 @@ async def test_open_orders_and_what_consumers_have_yet_to_handle_are_told() -> N
     async with OrderFlow.in_memory(consumers=()) as flow:
         await two_orders(flow)
 
-        seen = await IdempotentRequest(flow).now()
+        seen = await Installation(flow).now()
 
-    assert seen.by(the.ORDERS, "state") == {"waiting_for_shipper": 1, "preparing": 1}
-    assert seen.by(the.ORDERS_OLDEST, "state").keys() == {"waiting_for_shipper", "preparing"}
-    assert seen.total(the.LAG, consumer="analytics") == 3
-    assert seen.total(the.LAG_SECONDS, consumer="analytics") > 0
-    assert seen.total(the.LOG_EVENTS) == 3
-    assert seen.total(the.DATABASE_UP) == 1
-    assert seen.samples[the.PARKED.name] == [({"consumer": "analytics"}, 0)]
-    assert the.PARTITION_EVENTS.name not in seen.samples
+    assert seen.by(catalogue.ORDERS, "state") == {"waiting_for_shipper": 1, "preparing": 1}
+    assert seen.by(catalogue.ORDERS_OLDEST, "state").keys() == {"waiting_for_shipper", "preparing"}
+    assert seen.total(catalogue.LAG, consumer="analytics") == 3
+    assert seen.total(catalogue.LAG_SECONDS, consumer="analytics") > 0
+    assert seen.total(catalogue.LOG_EVENTS) == 3
+    assert seen.total(catalogue.DATABASE_UP) == 1
+    assert seen.samples[catalogue.PARKED.name] == [({"consumer": "analytics"}, 0)]
+    assert catalogue.PARTITION_EVENTS.name not in seen.samples
 
 
 async def test_events_are_told_by_partition_with_their_skew() -> None:
     async with OrderFlow.in_memory(consumers=()) as flow:
         await two_orders(flow)
 
-        seen = await IdempotentRequest(flow, {"partitions": _partitions(2)}).now()
+        seen = await Installation(flow, {"partitions": _partitions(2)}).now()
 
     expected = {"0": 0, "1": 0}
     for order_id, events in (("o1", 1), ("o2", 2)):
         expected[str(bucket_of(order_id) % 2)] += events
-    assert seen.by(the.PARTITION_EVENTS, "partition") == {p: many for p, many in expected.items() if many}
-    assert seen.total(the.PARTITION_SKEW) == pytest.approx(max(expected.values()) / 1.5)
+    assert seen.by(catalogue.PARTITION_EVENTS, "partition") == {p: many for p, many in expected.items() if many}
+    assert seen.total(catalogue.PARTITION_SKEW) == pytest.approx(max(expected.values()) / 1.5)
 
 
 async def test_a_kafka_that_does_not_answer_is_counted_and_the_rest_is_told() -> None:
     async with OrderFlow.in_memory(consumers=()) as flow:
         await two_orders(flow)
-        asked = IdempotentRequest(flow, {"partitions": _partitions(StreamUnavailable("Kafka", "gone"))})
+        asked = Installation(flow, {"partitions": _partitions(StreamUnavailable("Kafka", "gone"))})
 
         await asked.now()
         seen = await asked.now()
 
-    assert seen.by(the.SCRAPE_ERRORS, "backend") == {"kafka": 2}
-    assert the.PARTITION_EVENTS.name not in seen.samples
-    assert (seen.total(the.DATABASE_UP), seen.total(the.LAG, consumer="analytics")) == (1, 3)
+    assert seen.by(catalogue.SCRAPE_ERRORS, "backend") == {"kafka": 2}
+    assert catalogue.PARTITION_EVENTS.name not in seen.samples
+    assert (seen.total(catalogue.DATABASE_UP), seen.total(catalogue.LAG, consumer="analytics")) == (1, 3)
 
 
 class Broken:
@@ -124,15 +124,15 @@ class Broken:
 )
 async def test_a_database_that_does_not_answer_is_counted_and_the_rest_is_told(failure: Exception | None) -> None:
     async with OrderFlow.in_memory(consumers=()) as flow:
-        asked = IdempotentRequest(flow, {"orders": Broken(failure), "letters": Broken(failure)})
-        asked.scrape.instruments.add(the.CREATED)
+        asked = Installation(flow, {"orders": Broken(failure), "dead_letters": Broken(failure)})
+        asked.scrape.instruments.add(catalogue.CREATED)
 
         seen = await asked.now()
 
-    assert seen.by(the.SCRAPE_ERRORS, "backend") == {"database": 1}
-    assert seen.total(the.DATABASE_UP) == 0
-    assert the.ORDERS.name not in seen.samples
-    assert seen.total(the.CREATED) == 1
+    assert seen.by(catalogue.SCRAPE_ERRORS, "backend") == {"database": 1}
+    assert seen.total(catalogue.DATABASE_UP) == 0
+    assert catalogue.ORDERS.name not in seen.samples
+    assert seen.total(catalogue.CREATED) == 1
 
 
 async def test_the_number_of_partitions_is_asked_once_in_a_while() -> None:
@@ -144,7 +144,7 @@ async def test_the_number_of_partitions_is_asked_once_in_a_while() -> None:
         return 3
 
     async with OrderFlow.in_memory(consumers=()) as flow:
-        asked = IdempotentRequest(flow, {"partitions": ask})
+        asked = Installation(flow, {"partitions": ask})
         for _ in range(3):
             await asked.now()
 
@@ -156,7 +156,7 @@ async def test_the_number_of_partitions_is_asked_once_in_a_while() -> None:
 )
 async def test_the_form_is_the_one_that_is_accepted(accept: str, content_type: str) -> None:
     async with OrderFlow.in_memory(consumers=()) as flow:
-        text, told = await IdempotentRequest(flow).scrape(accept)
+        text, told = await Installation(flow).scrape(accept)
 
     assert told.startswith(content_type)
     assert (b"# EOF" in text) == (content_type != "text/plain")
@@ -168,12 +168,12 @@ async def test_while_kafka_is_away_one_scrape_a_minute_waits_for_it(mocker: Mock
     ask = mocker.AsyncMock(side_effect=[2, StreamUnavailable("Kafka", "gone"), 2])
     async with OrderFlow.in_memory(consumers=()) as flow:
         await two_orders(flow)
-        asked = IdempotentRequest(flow, {"partitions": ask})
+        asked = Installation(flow, {"partitions": ask})
         await asked.now()
 
         clock.return_value += 61
         missed, known = await asked.now(), await asked.now()
 
     assert ask.await_count == 2
-    assert not missed.by(the.PARTITION_EVENTS, "partition")
-    assert known.total(the.PARTITION_EVENTS) == 3
+    assert not missed.by(catalogue.PARTITION_EVENTS, "partition")
+    assert known.total(catalogue.PARTITION_EVENTS) == 3

@@ -11,10 +11,14 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from orderflow import InvalidInput, OrderFlow, Settings
 from orderflow.adapters import wire
-from orderflow.adapters.telemetry.tracing.traced import Destination, TracedHandling, TracedRelayTopic
+from orderflow.adapters.telemetry.instrumented import InstrumentedRelayTopic, Telemetry
+from orderflow.adapters.telemetry.instrumented_consumers import instrumented
+from orderflow.adapters.telemetry.tracing.message_spans import Destination
 from orderflow.adapters.telemetry.tracing.tracing import Tracing, context_of, sampled, traceparent_of
+from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.event_log.records import LogRecord
-from orderflow.application.relay.ports import OnFlushed, noop
+from orderflow.application.noop import noop
+from orderflow.application.relay.ports import OnFlushed
 from orderflow.application.request_context import Request, answering, current_request, is_traceparent
 from orderflow.domain.errors import NotConfigured, StreamUnavailable
 
@@ -164,6 +168,7 @@ class Recorded:
         provider = TracerProvider()
         provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.tracing = Tracing(provider)
+        self.telemetry = Telemetry(tracing=self.tracing, destination=Destination("orders", "kafka"))
 
     @property
     def spans(self) -> Sequence[Any]:
@@ -194,7 +199,7 @@ def a_record(traceparent: str = TRACE) -> LogRecord:
 
 async def test_each_event_of_a_batch_is_sent_in_its_own_trace() -> None:
     recorded = Recorded()
-    topic = TracedRelayTopic(Topic(), recorded.tracing, Destination("orders"))
+    topic = InstrumentedRelayTopic(Topic(), recorded.telemetry)
 
     await topic.publish([a_record(), a_record(UNSAMPLED), a_record("")])
 
@@ -219,7 +224,7 @@ async def test_each_event_of_a_batch_is_sent_in_its_own_trace() -> None:
 
 async def test_what_kafka_did_not_take_is_a_span_that_failed() -> None:
     recorded = Recorded()
-    topic = TracedRelayTopic(Topic(StreamUnavailable("Kafka", "away")), recorded.tracing, Destination("orders"))
+    topic = InstrumentedRelayTopic(Topic(StreamUnavailable("Kafka", "away")), recorded.telemetry)
 
     with pytest.raises(StreamUnavailable):
         await topic.publish([a_record()])
@@ -232,7 +237,7 @@ async def test_what_kafka_did_not_take_is_a_span_that_failed() -> None:
 def test_processing_is_a_span_of_the_consumers_group(failure: str) -> None:
     recorded = Recorded()
 
-    TracedHandling(recorded.tracing, Destination("orders"))("analytics", [a_record()], seconds=0.5, failure=failure)
+    instrumented(Analyse(), recorded.telemetry).observe([a_record()], seconds=0.5, failure=failure)
 
     [span] = recorded.spans
     assert (span.name, span.kind.name) == ("process orders", "CONSUMER")

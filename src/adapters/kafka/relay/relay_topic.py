@@ -15,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from attrs import define, evolve, field, frozen
 
 from ....application.event_log.records import BUCKETS, LogRecord, checksum_of
+from ....application.noop import noop
 from ....application.recovery.epochs import BEGINNING, Epochs
-from ....application.relay.ports import OnFlushed, noop
+from ....application.relay.ports import OnFlushed
 from ....domain.errors import LogGap, StreamUnavailable
 from ..client import BACKEND, OneThread
 from ..settings import KafkaSettings

@@ -10,7 +10,8 @@ from attrs import define, field
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from ....application.event_log.records import FIRST_EPOCH, LogRecord
-from ....application.relay.ports import OnFlushed, noop
+from ....application.noop import noop
+from ....application.relay.ports import OnFlushed
 from ... import wire
 from ..client import ReportingProducer, poll_errors, producer, unavailable
 from ..client_errors import error_text

@@ -66,23 +66,18 @@ class WriteBatch:
 
 
 def _keys(sets: Sequence[WriteSet]) -> list[dict[str, Any]]:
-    """A set whose request has a key, but no order to answer with, leaves the key to the set that has."""
-    found = []
-    for writes in sets:
-        key, answer = writes.request.idempotency, writes.answer
-        if key is not None and answer is not None:
-            order = list(writes.orders.values())[-1]
-            found.append(
-                {
-                    "caller": key.caller,
-                    "key": key.key,
-                    "fingerprint": key.fingerprint,
-                    "order_id": order.id,
-                    "response": answer,
-                    "created_at": key.requested_at,
-                }
-            )
-    return found
+    return [
+        {
+            "caller": it.caller,
+            "key": it.key,
+            "fingerprint": it.response.fingerprint,
+            "order_id": it.response.order_id,
+            "response": it.response.body,
+            "created_at": it.created_at,
+        }
+        for writes in sets
+        if (it := writes.idempotency) is not None
+    ]
 
 
 def _events(sets: Sequence[WriteSet], buckets: int, limit: int) -> tuple[list[dict[str, Any]], Counter[int]]:

@@ -20,7 +20,7 @@ class Conflicts:
 
     def refusal(self, writes: WriteSet) -> Conflict | None:
         """Why ``writes`` cannot be committed; None where it is not among the losers."""
-        key = writes.request.idempotency
+        key = writes.idempotency
         if key is not None and (key.caller, key.key) in self.keys:
             return RequestAnswered(key.key)
         for order in writes.changed:

@@ -1,8 +1,8 @@
-"""One form for every log line, whoever speaks: one JSON object a line, or readable on a terminal.
+"""One format for every log line, of any logger: one JSON object a line, or readable on a terminal.
 
-The same keys everywhere, in this order where they are said: time, level, event, logger, correlation_id, trace_id,
-order_id, event_id, consumer, attempt, duration (seconds), error (code and context); then what else there is to say.
-What an error says goes through ``application.discreet``, and no text keeps a secret that is known from the settings.
+The keys are the same everywhere, in this order if they are present: time, level, event, logger, correlation_id,
+trace_id, order_id, event_id, consumer, attempt, duration (seconds), error (code and context); then all others.
+Texts of errors are redacted (``application.redaction``), and no text keeps a secret of the settings.
 """
 
 import json
@@ -54,7 +54,7 @@ _NEVER = frozenset(
         "value",
     }
 )
-"""Keys whose values nobody is to read, whoever says them."""
+"""Keys whose values are never written, of any logger."""
 _ENCODER = msgspec.json.Encoder()
 _NOISE = ("color_message",)
 LONGEST = 20_000
@@ -133,7 +133,7 @@ class LineFormatter(logging.Formatter):
 
 
 def _in_our_words(record: logging.LogRecord) -> logging.LogRecord:
-    """``record`` with what its errors say as others may read it."""
+    """Return ``record`` with the texts of its errors redacted."""
     if not isinstance(record.args, tuple) or not any(isinstance(each, BaseException) for each in record.args):
         return record
     discreet = logging.makeLogRecord(record.__dict__)
@@ -142,7 +142,7 @@ def _in_our_words(record: logging.LogRecord) -> logging.LogRecord:
 
 
 def where(_: Any, __: str, line: Line) -> Line:
-    """Which request this is about, where the line does not say so itself."""
+    """Add the ids of the current request, if the line has none."""
     request = current_request()
     if request.correlation_id:
         line.setdefault("correlation_id", request.correlation_id)

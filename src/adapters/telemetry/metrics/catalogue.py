@@ -2,10 +2,10 @@
 
 To add a metric: write it here as a constant and put it into CATALOGUE; count it where it happens through
 ``Instruments`` (``instruments.add(COMMANDS, command="create_order", outcome="ok")``, ``observe`` for a histogram,
-``set`` for a gauge), which every watched wrapper of this folder is given by the container; or, where ``asked``, yield
-it from ``States`` when somebody scrapes. A label that is not in ``labels.py`` needs all its values, or a pattern and a
+``set`` for a gauge), which the container passes to every instrumented class; or, if it is ``scraped``, return
+it from ``States`` at a scrape. A label that is not in ``labels.py`` needs all its values, or a pattern and a
 bound. Then put what ``python -m orderflow.adapters.telemetry.page`` prints into docs/metrics.md, and make the metric
-move in tests/integration/telemetry, which finds those that nobody moved.
+move in tests/integration/telemetry, which finds those that did not.
 
 Names begin with ``orderflow_``, units are base units, counters end in ``_total``; what OpenTelemetry has a name for
 (``messaging.process.duration``, ``http.server.request.duration``, ``db.client.operation.duration``) is called so.
@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
-from . import labels as of
+from . import labels
 from .labels import OTHER, Label
 
 
@@ -27,11 +27,11 @@ class Kind(StrEnum):
 
 @frozen
 class Metric:
-    """``buckets`` are a histogram's upper bounds, in its unit.
+    """One metric. ``buckets`` are a histogram's upper bounds, in its unit.
 
-    ``asked``: a state of the whole installation or of this process, asked for when somebody scrapes; every process
-    tells the same of the installation, so it is not to be summed over processes. ``merged`` says how the gauges of
-    several workers of one process become one.
+    ``scraped``: a state of the whole installation or of this process, read at each scrape. Every process shows the same
+    state of the installation, so it must not be summed over processes. ``merged`` is how the gauges of several workers
+    of one process become one.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Metric:
     help: str
     labels: tuple[Label, ...] = ()
     buckets: tuple[float, ...] = ()
-    asked: bool = field(kw_only=True, default=False)
+    scraped: bool = field(kw_only=True, default=False)
     merged: str = field(kw_only=True, default="livesum")
 
 
@@ -56,7 +56,7 @@ def _gauge(name: str, help: str, *labels: Label, merged: str = "livesum") -> Met
 
 
 def _state(name: str, help: str, *labels: Label) -> Metric:
-    return Metric(name, Kind.GAUGE, help, labels, asked=True)
+    return Metric(name, Kind.GAUGE, help, labels, scraped=True)
 
 
 QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -75,41 +75,46 @@ VIA = Label("via", ("relay", "direct"))
 SENT = Label("outcome", ("ok", "failed"))
 DEALT = Label("outcome", ("handled", "duplicate", "parked", "foreign", "superseded"))
 ROUTE = Label(
-    "route", says="the route templates of the API, such as /v1/orders/{order_id}; unmatched", pattern=r"[\w/{}:.-]+"
+    "route", source="the route templates of the API, such as /v1/orders/{order_id}; unmatched", pattern=r"[\w/{}:.-]+"
 )
 METHOD = Label("method", ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OTHER))
-STATUS = Label("status", says="HTTP status codes", pattern=r"[1-5]\d\d")
+STATUS = Label("status", source="HTTP status codes", pattern=r"[1-5]\d\d")
 
 # Orders.
 COMMANDS = _counter(
-    "orderflow_commands_total", "Commands that orders were given, by how they ended.", COMMAND, of.ERROR_OUTCOME
+    "orderflow_commands_total", "Commands that orders were given, by how they ended.", COMMAND, labels.ERROR_OUTCOME
 )
 COMMAND_SECONDS = _histogram(
     "orderflow_command_duration_seconds", "From asking for a command until its commit or refusal.", QUICK, COMMAND
 )
-ORDERS = _state("orderflow_orders_open", "Orders that are in a state which is not final.", of.OPEN_STATE)
+ORDERS = _state("orderflow_orders_open", "Orders that are in a state which is not final.", labels.OPEN_STATE)
 ORDERS_OLDEST = _state(
     "orderflow_orders_untouched_seconds",
     "Since anything happened to the order in this state that nothing has happened to for longest; 0 without any.",
-    of.OPEN_STATE,
+    labels.OPEN_STATE,
 )
 
 # Business: counted by the consumer analytics, once for each event, when its effects are committed.
 CREATED = _counter("orderflow_orders_created_total", "Orders placed; its rate over a minute is orders a minute.")
-ENDED = _counter("orderflow_orders_ended_total", "Orders that came to a final state.", of.FINAL_STATE)
-REVENUE = _counter("orderflow_revenue_total", "The totals of all orders placed, in units of the currency.", of.CURRENCY)
-REVENUE_LOST = _counter(
-    "orderflow_revenue_cancelled_total", "The totals of those of them that were cancelled.", of.CURRENCY
+ENDED = _counter("orderflow_orders_ended_total", "Orders that came to a final state.", labels.FINAL_STATE)
+REVENUE = _counter(
+    "orderflow_revenue_total", "The totals of all orders placed, in units of the currency.", labels.CURRENCY
 )
-CANCELLATIONS = _counter("orderflow_cancellations_total", "Cancelled orders by reason.", of.REASON)
+REVENUE_LOST = _counter(
+    "orderflow_revenue_cancelled_total", "The totals of those of them that were cancelled.", labels.CURRENCY
+)
+CANCELLATIONS = _counter("orderflow_cancellations_total", "Cancelled orders by reason.", labels.REASON)
 DELIVERY = _histogram(
     "orderflow_order_delivery_seconds", "From placing to delivery: the event's whole minutes, times 60.", LIFE
 )
 PROCESSING = _histogram(
-    "orderflow_order_processing_seconds", "From placing an order until its final state.", LIFE, of.FINAL_STATE
+    "orderflow_order_processing_seconds", "From placing an order until its final state.", LIFE, labels.FINAL_STATE
 )
 IN_STATE = _histogram(
-    "orderflow_order_state_seconds", "That orders were in a state, observed when they leave it.", LIFE, of.OPEN_STATE
+    "orderflow_order_state_seconds",
+    "That orders were in a state, observed when they leave it.",
+    LIFE,
+    labels.OPEN_STATE,
 )
 
 # The log, and its way to Kafka.
@@ -122,7 +127,7 @@ LOG_HELD = _state("orderflow_log_held_events", "Events that the relay holds back
 SENT_MESSAGES = _counter(
     "orderflow_messaging_client_sent_messages_total",
     "Events handed to Kafka; those of a failed transaction are tried again, and count again.",
-    of.TYPE,
+    labels.TYPE,
     VIA,
     SENT,
 )
@@ -135,7 +140,7 @@ SEND_SECONDS = _histogram(
 )
 SEND_BATCH = _histogram("orderflow_messaging_batch_message_count", "Events that went to Kafka together.", BATCH, VIA)
 PARTITION_EVENTS = _state(
-    "orderflow_partition_events", "Events in the log by the partition they belong to.", of.PARTITION
+    "orderflow_partition_events", "Events in the log by the partition they belong to.", labels.PARTITION
 )
 PARTITION_SKEW = _state(
     "orderflow_partition_skew_ratio", "Events of the fullest partition over their mean; 1 is even, 0 is no events."
@@ -145,42 +150,44 @@ PARTITION_SKEW = _state(
 CONSUMED = _counter(
     "orderflow_messaging_client_consumed_messages_total",
     "Records that consumers were given, by what came of them.",
-    of.CONSUMER,
+    labels.CONSUMER,
     DEALT,
 )
 PROCESSED = _counter(
     "orderflow_messaging_processed_messages_total",
     "Events that a handler took: ok when its effects were committed, failed at each try that raised.",
-    of.CONSUMER,
-    of.TYPE,
+    labels.CONSUMER,
+    labels.TYPE,
     SENT,
 )
 PROCESS_SECONDS = _histogram(
     "orderflow_messaging_process_duration_seconds",
     "In a handler for one event: the time of its batch shared evenly, observed once for each type in it.",
     EACH,
-    of.CONSUMER,
-    of.TYPE,
+    labels.CONSUMER,
+    labels.TYPE,
     SENT,
 )
 BATCH_SECONDS = _histogram(
     "orderflow_consumer_batch_duration_seconds",
     "For a whole batch: decoding, handling and the commit of effects and cursors, whatever came of it.",
     QUICK,
-    of.CONSUMER,
+    labels.CONSUMER,
 )
 BATCH_EVENTS = _histogram(
-    "orderflow_consumer_batch_message_count", "Records that a consumer got together.", BATCH, of.CONSUMER
+    "orderflow_consumer_batch_message_count", "Records that a consumer got together.", BATCH, labels.CONSUMER
 )
-GAPS = _counter("orderflow_consumer_gaps_total", "Times that a bucket was found to lack events.", of.CONSUMER)
-LAG = _state("orderflow_consumer_lag_events", "Events of the log that a consumer has yet to handle.", of.CONSUMER)
+GAPS = _counter("orderflow_consumer_gaps_total", "Times that a bucket was found to lack events.", labels.CONSUMER)
+LAG = _state("orderflow_consumer_lag_events", "Events of the log that a consumer has yet to handle.", labels.CONSUMER)
 LAG_SECONDS = _state(
-    "orderflow_consumer_lag_seconds", "Age of the oldest event that a consumer has yet to handle.", of.CONSUMER
+    "orderflow_consumer_lag_seconds", "Age of the oldest event that a consumer has yet to handle.", labels.CONSUMER
 )
-PAUSED = _state("orderflow_consumer_paused", "Whether a consumer is told to stand still: 1 or 0.", of.CONSUMER)
-PARKED = _state("orderflow_parked_orders", "Orders that wait for an event which cannot be handled.", of.CONSUMER)
-DEAD_LETTERS = _state("orderflow_dead_letters", "Events that are set aside, also those that only wait.", of.CONSUMER)
-FOREIGN = _state("orderflow_unrecognized_records", "Records of the topic that are none of ours.", of.CONSUMER)
+PAUSED = _state("orderflow_consumer_paused", "Whether a consumer is told to stand still: 1 or 0.", labels.CONSUMER)
+PARKED = _state("orderflow_parked_orders", "Orders that wait for an event which cannot be handled.", labels.CONSUMER)
+DEAD_LETTERS = _state(
+    "orderflow_dead_letters", "Events that are set aside, also those that only wait.", labels.CONSUMER
+)
+FOREIGN = _state("orderflow_unrecognized_records", "Records of the topic that are none of ours.", labels.CONSUMER)
 NOTIFIED = _histogram(
     "orderflow_notification_duration_seconds",
     "Until a channel took a message, refused it for good, or did not answer.",
@@ -205,7 +212,7 @@ COMMIT_SECONDS = _histogram(
     "orderflow_db_commit_duration_seconds",
     "Until a unit of work of the orders was durable, or refused.",
     QUICK,
-    of.ERROR_OUTCOME,
+    labels.ERROR_OUTCOME,
 )
 STATEMENT_SECONDS = _histogram(
     "orderflow_db_client_operation_duration_seconds",
@@ -229,32 +236,32 @@ SCRAPE_ERRORS = _counter(
 BROKER_ROUND_TRIP = _gauge(
     "orderflow_kafka_broker_round_trip_seconds",
     "Of requests to a broker, over the last interval that had any.",
-    of.CLIENT,
-    of.BROKER,
+    labels.CLIENT,
+    labels.BROKER,
     Label("quantile", ("0.5", "0.99")),
     merged="livemax",
 )
 BROKER_UP = _gauge(
     "orderflow_kafka_broker_up",
     "Whether a client's connection to a broker stands: 1 or 0.",
-    of.CLIENT,
-    of.BROKER,
+    labels.CLIENT,
+    labels.BROKER,
     merged="livemin",
 )
 BROKER_ERRORS = _counter(
     "orderflow_kafka_broker_errors_total",
     "Requests to a broker that failed or timed out, and answers that failed.",
-    of.CLIENT,
-    of.BROKER,
+    labels.CLIENT,
+    labels.BROKER,
 )
 QUEUE_MESSAGES = _gauge(
-    "orderflow_kafka_queue_messages", "Messages in the client: to be sent, or fetched and not yet read.", of.CLIENT
+    "orderflow_kafka_queue_messages", "Messages in the client: to be sent, or fetched and not yet read.", labels.CLIENT
 )
-QUEUE_BYTES = _gauge("orderflow_kafka_queue_bytes", "The same in bytes.", of.CLIENT)
+QUEUE_BYTES = _gauge("orderflow_kafka_queue_bytes", "The same in bytes.", labels.CLIENT)
 TRANSACTION_ERRORS = _counter(
     "orderflow_kafka_transaction_errors_total",
     "Transactions of the relay that were given up, by librdkafka's error.",
-    Label("error", says="librdkafka's names of errors", pattern=r"_?[A-Z][A-Z0-9_]{1,60}", most=50),
+    Label("error", source="librdkafka's names of errors", pattern=r"_?[A-Z][A-Z0-9_]{1,60}", most=50),
 )
 
 CATALOGUE: tuple[Metric, ...] = tuple(thing for thing in globals().values() if isinstance(thing, Metric))

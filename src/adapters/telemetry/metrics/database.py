@@ -1,4 +1,4 @@
-"""What a database's pool and statements show of themselves, through SQLAlchemy's events."""
+"""Metrics of a database's pool and statements, through SQLAlchemy's events."""
 
 from collections.abc import Callable
 from time import perf_counter
@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Engine, event
 from sqlalchemy.pool import QueuePool
 
-from . import catalogue as the
+from . import catalogue
 from .instruments import Instruments
 from .labels import OTHER
 
@@ -16,17 +16,17 @@ _OPERATIONS = ("select", "insert", "update", "delete", "with")
 
 
 def watch_statements(engine: Engine, instruments: Instruments) -> None:
-    """Each from now on. What goes past SQLAlchemy is not seen here: the commit of orders on PostgreSQL, and fetches."""
+    """Count statements from now on; not those outside of SQLAlchemy: commits of orders on PostgreSQL, and fetches."""
 
     def begins(_: Any, __: Any, ___: str, ____: Any, context: Any, _____: bool) -> None:
         setattr(context, _BEGAN, perf_counter())
 
     def ended(_: Any, __: Any, statement: str, ___: Any, context: Any, ____: bool) -> None:
         took = perf_counter() - getattr(context, _BEGAN)
-        instruments.observe(the.STATEMENT_SECONDS, took, operation=_operation(statement))
+        instruments.observe(catalogue.STATEMENT_SECONDS, took, operation=_operation(statement))
 
     def failed(_: Any) -> None:
-        instruments.add(the.STATEMENT_ERRORS)
+        instruments.add(catalogue.STATEMENT_ERRORS)
 
     event.listen(engine, "before_cursor_execute", begins)
     event.listen(engine, "after_cursor_execute", ended)
@@ -34,34 +34,34 @@ def watch_statements(engine: Engine, instruments: Instruments) -> None:
 
 
 def watch_fetches(instruments: Instruments) -> Callable[[str, float, bool], None]:
-    """For what is read straight from the driver, counted as all other statements are."""
+    """Return the observer of statements that are read directly from the driver, counted like all others."""
 
     def fetched(statement: str, seconds: float, done: bool) -> None:
         if done:
-            instruments.observe(the.STATEMENT_SECONDS, seconds, operation=_operation(statement))
+            instruments.observe(catalogue.STATEMENT_SECONDS, seconds, operation=_operation(statement))
         else:
-            instruments.add(the.STATEMENT_ERRORS)
+            instruments.add(catalogue.STATEMENT_ERRORS)
 
     return fetched
 
 
 def _operation(statement: str) -> str:
-    word = statement[:6].rstrip().lower()
-    return next((known for known in _OPERATIONS if word.startswith(known)), OTHER)
+    verb = statement[:6].rstrip().lower()
+    return next((operation for operation in _OPERATIONS if verb.startswith(operation)), OTHER)
 
 
 def watch_pool(engine: Engine, instruments: Instruments) -> None:
-    """How many connections are used and idle, from now on. An engine without a pool of connections shows nothing."""
+    """Show how many connections are used and idle, from now on. An engine without a pool shows nothing."""
     pool = engine.pool
     if not isinstance(pool, QueuePool):
         return
 
     def show(coming_back: int) -> None:
-        instruments.set(the.POOL, max(0, pool.checkedout() - coming_back), state="used")
-        instruments.set(the.POOL, pool.checkedin() + coming_back, state="idle")
+        instruments.set(catalogue.POOL, max(0, pool.checkedout() - coming_back), state="used")
+        instruments.set(catalogue.POOL, pool.checkedin() + coming_back, state="idle")
 
     # The pool counts a connection that is given back as used until after its event.
     event.listen(engine, "checkout", lambda *_: show(0))
     event.listen(engine, "checkin", lambda *_: show(1))
-    instruments.set(the.POOL_MAX, pool.size())
+    instruments.set(catalogue.POOL_MAX, pool.size())
     show(0)

@@ -11,22 +11,22 @@ KINDS = {
     "gauge": "What this process is now.",
     "state": "What the whole installation is now, asked for at the scrape: every process tells the same.",
 }
-"""In this order the page tells of them."""
+"""The kinds in the order of the page."""
 
 
 def page(catalogue: Iterable[Metric] = CATALOGUE) -> str:
-    """A table for each kind, under a heading of its own."""
+    """Return a table for each kind, under its own heading."""
     metrics = list(catalogue)
     parts = []
-    for kind, says in KINDS.items():
+    for kind, meaning in KINDS.items():
         rows = [_row(metric) for metric in metrics if _kind(metric) == kind]
         table = "\n".join(["| metric | labels | what |", "|---|---|---|", *rows])
-        parts.append(f"### {kind.capitalize()}s\n\n{says}\n\n{table}\n")
+        parts.append(f"### {kind.capitalize()}s\n\n{meaning}\n\n{table}\n")
     return "\n".join(parts)
 
 
 def _kind(metric: Metric) -> str:
-    return "state" if metric.asked else metric.kind.value
+    return "state" if metric.scraped else metric.kind.value
 
 
 def _row(metric: Metric) -> str:
@@ -36,7 +36,7 @@ def _row(metric: Metric) -> str:
 
 
 def _label(label: Label) -> str:
-    return f"`{label.name}`: {label.says or ', '.join(label.values)}"
+    return f"`{label.name}`: {label.source or ', '.join(label.values)}"
 
 
 if __name__ == "__main__":

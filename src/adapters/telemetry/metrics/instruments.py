@@ -1,4 +1,4 @@
-"""The metrics of the catalogue, ready to be counted, on a registry of their own."""
+"""The metrics of the catalogue, on a registry of their own."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -14,63 +14,63 @@ from .catalogue import CATALOGUE, Kind, Metric
 from .labels import OTHER, Label
 
 WORKERS = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable of prometheus_client that names the folder which several workers of one process share."""
+"""The environment variable of prometheus_client for the folder that several workers share."""
 
 
 @define(eq=False)
 class Instruments:
     """Counts what ``catalogue`` lists. A label's value that is not allowed counts as OTHER, so labels stay bounded.
 
-    It may be called from any thread. A label that is left out is an error (KeyError), as is a metric of another kind.
-    Raises NotConfigured where the folder that the workers share is not there.
+    It may be called from any thread. A missing label is an error (KeyError), as is a metric of another kind.
+    Raises NotConfigured if the folder that the workers share does not exist.
     """
 
     registry: CollectorRegistry = field(factory=lambda: CollectorRegistry(auto_describe=False))
     catalogue: Iterable[Metric] = CATALOGUE
     _metrics: dict[str, Any] = field(factory=dict, init=False)
     _children: dict[tuple[str, tuple[str, ...]], Any] = field(factory=dict, init=False)
-    _seen: dict[Label, set[str]] = field(factory=dict, init=False)
+    _known: dict[Label, set[str]] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         if (folder := several_workers()) is not None and not os.path.isdir(folder):
-            raise NotConfigured(f"{WORKERS} is {folder!r}, which is no folder", "make it before the start")
+            raise NotConfigured(f"{WORKERS} is {folder!r}, which is not a folder", "create it before the start")
         for metric in self.catalogue:
-            if not metric.asked:
+            if not metric.scraped:
                 self._metrics[metric.name] = _built(metric, self.registry)
 
     def add(self, metric: Metric, amount: float = 1, **labels: str) -> None:
-        """``amount`` more of a counter, or of a gauge that goes up and down."""
+        """Add ``amount`` to a counter, or to a gauge."""
         self._child(metric, labels).inc(amount)
 
     def observe(self, metric: Metric, value: float, **labels: str) -> None:
-        """One more value of a histogram."""
+        """Observe one value of a histogram."""
         self._child(metric, labels).observe(value)
 
     def set(self, metric: Metric, value: float, **labels: str) -> None:
-        """What a gauge is now."""
+        """Set a gauge."""
         self._child(metric, labels).set(value)
 
     def bounded(self, label: Label, value: str) -> str:
-        """``value``, or OTHER where the label does not allow it or has enough others."""
+        """Return ``value``, or OTHER if the label does not allow it or has too many values already."""
         if not label.allows(value):
             return OTHER
         if label.pattern:
-            seen = self._seen.setdefault(label, set())
-            if value not in seen and len(seen) >= label.most:
+            known = self._known.setdefault(label, set())
+            if value not in known and len(known) >= label.most:
                 return OTHER
-            seen.add(value)
+            known.add(value)
         return value
 
     def _child(self, metric: Metric, labels: Mapping[str, str]) -> Any:
-        asked = (metric.name, tuple([labels[label.name] for label in metric.labels]))
-        child = self._children.get(asked)
+        key = (metric.name, tuple([labels[label.name] for label in metric.labels]))
+        child = self._children.get(key)
         if child is not None:
             return child
         built = self._metrics[metric.name]
         values = [self.bounded(label, labels[label.name]) for label in metric.labels]
         child = built.labels(*values) if values else built
-        if tuple(values) == asked[1]:  # what became OTHER is not remembered: there is no end of it
-            self._children[asked] = child
+        if tuple(values) == key[1]:  # values that became OTHER are not cached, because they are unbounded
+            self._children[key] = child
         return child
 
 
@@ -85,12 +85,12 @@ def _built(metric: Metric, registry: CollectorRegistry) -> Any:
 
 
 def several_workers() -> str | None:
-    """The folder that the workers share; None where this process stands alone, as it was when Python started."""
+    """Return the folder that the workers share; None if this process has no other workers."""
     return os.environ.get(WORKERS) if ValueClass is not MutexValue else None
 
 
 def ended() -> None:
-    """This worker ends: what it alone was (its connections, its queues) is not shown any more; what it counted is."""
+    """Remove the gauges of this worker, which ends (its connections, its queues); its counters are kept."""
     if (folder := several_workers()) is not None:
         mark: Callable[[int, str], None] = mark_process_dead
         mark(os.getpid(), folder)

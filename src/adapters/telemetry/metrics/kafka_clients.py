@@ -1,4 +1,4 @@
-"""librdkafka's own statistics, as metrics. What they mean: its STATISTICS.md."""
+"""Metrics from librdkafka's statistics, which its STATISTICS.md describes."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import msgspec
 import structlog
 from attrs import define, field
 
-from . import catalogue as the
+from . import catalogue
 from .instruments import Instruments
 from .labels import OTHER
 
@@ -14,7 +14,7 @@ _MICROSECONDS = 1e-6
 
 
 class _RoundTrip(msgspec.Struct):
-    """``cnt`` requests were answered in the interval; of none nothing is known."""
+    """``cnt`` requests were answered in the interval; without any, the rest is unknown."""
 
     cnt: int = 0
     p50: int = 0
@@ -40,7 +40,7 @@ class _Topic(msgspec.Struct):
 
 
 class _Statistics(msgspec.Struct):
-    """Only what is read of it: msgspec passes over the rest without building it."""
+    """The fields that are used; msgspec skips the rest."""
 
     name: str = ""
     msg_cnt: int = 0
@@ -55,38 +55,38 @@ _decode = msgspec.json.Decoder(_Statistics).decode
 
 @define(eq=False)
 class KafkaClients:
-    """Told by every client of this process, each from its own thread, every few seconds."""
+    """Observes every Kafka client of this process, each from its own thread, every few seconds."""
 
     instruments: Instruments
     _errors: dict[tuple[str, int], int] = field(factory=dict, init=False)
 
-    def statistics(self, client: str, said: str) -> None:
-        """``said`` is librdkafka's JSON about the client that is called so here."""
+    def statistics(self, client: str, statistics: str) -> None:
+        """Set the metrics of ``client`` by librdkafka's JSON."""
         try:
-            told = _decode(said)
+            decoded = _decode(statistics)
         except msgspec.DecodeError as error:  # a callback of librdkafka's must not raise
             _log.warning("statistics not understood", client=client, problem=str(error))
             return
-        fetched = [partition for topic in told.topics.values() for partition in topic.partitions.values()]
-        messages = told.msg_cnt + sum(partition.fetchq_cnt for partition in fetched)
-        size = told.msg_size + sum(partition.fetchq_size for partition in fetched)
-        self.instruments.set(the.QUEUE_MESSAGES, messages, client=client)
-        self.instruments.set(the.QUEUE_BYTES, size, client=client)
-        for broker in told.brokers.values():
-            if broker.nodeid >= 0:  # the others are addresses that were only asked for the cluster's
-                self._broker(client, told.name, broker)
+        fetched = [partition for topic in decoded.topics.values() for partition in topic.partitions.values()]
+        messages = decoded.msg_cnt + sum(partition.fetchq_cnt for partition in fetched)
+        size = decoded.msg_size + sum(partition.fetchq_size for partition in fetched)
+        self.instruments.set(catalogue.QUEUE_MESSAGES, messages, client=client)
+        self.instruments.set(catalogue.QUEUE_BYTES, size, client=client)
+        for broker in decoded.brokers.values():
+            if broker.nodeid >= 0:  # the others are bootstrap addresses
+                self._broker(client, decoded.name, broker)
 
     def transaction_failed(self, error: str) -> None:
-        """A transaction was given up; ``error`` is librdkafka's name of why."""
-        self.instruments.add(the.TRANSACTION_ERRORS, error=error or OTHER)
+        """Count an aborted transaction; ``error`` is librdkafka's name of the reason."""
+        self.instruments.add(catalogue.TRANSACTION_ERRORS, error=error or OTHER)
 
     def _broker(self, client: str, instance: str, broker: _Broker) -> None:
         labels: dict[str, Any] = {"client": client, "broker": str(broker.nodeid)}
         quantiles = {"0.5": broker.rtt.p50, "0.99": broker.rtt.p99} if broker.rtt.cnt else {}
         for quantile, microseconds in quantiles.items():
-            self.instruments.set(the.BROKER_ROUND_TRIP, microseconds * _MICROSECONDS, **labels, quantile=quantile)
-        self.instruments.set(the.BROKER_UP, float(broker.state == "UP"), **labels)
+            self.instruments.set(catalogue.BROKER_ROUND_TRIP, microseconds * _MICROSECONDS, **labels, quantile=quantile)
+        self.instruments.set(catalogue.BROKER_UP, float(broker.state == "UP"), **labels)
         errors = broker.txerrs + broker.rxerrs + broker.req_timeouts
         before = self._errors.get((instance, broker.nodeid), 0)
         self._errors[instance, broker.nodeid] = errors
-        self.instruments.add(the.BROKER_ERRORS, max(0, errors - before), **labels)
+        self.instruments.add(catalogue.BROKER_ERRORS, max(0, errors - before), **labels)

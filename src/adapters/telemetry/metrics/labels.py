@@ -1,4 +1,4 @@
-"""The labels of metrics. Each is bounded: an order, a customer or free text never becomes a label's value."""
+"""The labels of metrics. Each is bounded: an order, a customer or free text is never a label's value."""
 
 import re
 from collections.abc import Iterator
@@ -10,24 +10,24 @@ from ....domain.events import EVENT_TYPES
 from ....domain.lifecycle import OrderState
 
 OTHER = "other"
-"""Stands for every value that a label does not have."""
+"""The value that replaces every other one."""
 
 
 @frozen
 class Label:
-    """Either all ``values`` there are, or of those that ``pattern`` allows the first ``most``; the rest is OTHER.
+    """A label with a fixed set of ``values``, or with the first ``most`` of those that match ``pattern``; then OTHER.
 
-    ``says`` tells in words where the values come from.
+    ``source`` describes in words where the values come from.
     """
 
     name: str
     values: tuple[str, ...] = ()
-    says: str = field(kw_only=True, default="")
+    source: str = field(kw_only=True, default="")
     pattern: str = field(kw_only=True, default="")
     most: int = field(kw_only=True, default=100)
 
     def allows(self, value: str) -> bool:
-        """Whether ``value`` may stand there at all."""
+        """Return whether ``value`` is allowed."""
         return re.fullmatch(self.pattern, value) is not None if self.pattern else value in self.values
 
 
@@ -58,22 +58,24 @@ REASONS = (
     "too_busy",
     "too_late",
 )
-"""The reasons of cancellation that are counted by themselves, in small letters with underscores for spaces."""
+"""The cancellation reasons that are counted separately, in lower case with underscores for spaces."""
 
 TYPE = Label("type", (*sorted(event.type for event in EVENT_TYPES), OTHER))
 OPEN_STATE = Label("state", tuple(state for state in OrderState if not state.terminal))
 FINAL_STATE = Label("state", tuple(state for state in OrderState if state.terminal))
-CURRENCY = Label("currency", (*ISO_4217, OTHER), says="ISO 4217")
+CURRENCY = Label("currency", (*ISO_4217, OTHER), source="ISO 4217")
 REASON = Label("reason", (*REASONS, OTHER))
 ERROR_OUTCOME = Label(
-    "outcome", ("ok", *sorted(set(_codes(OrderFlowError))), OTHER), says="ok, or the code of the error; other: a fault"
+    "outcome",
+    ("ok", *sorted(set(_codes(OrderFlowError))), OTHER),
+    source="ok, or the code of the error; other: a fault",
 )
 CONSUMER = Label(
     "consumer",
-    says="notifications, analytics, inventory, or the name of an application's own handler",
+    source="notifications, analytics, inventory, or the name of an application's own handler",
     pattern=r"[A-Za-z_][\w.<>-]{0,63}",
     most=50,
 )
 CLIENT = Label("client", ("relay", "direct", "notifications", "analytics", "inventory", OTHER))
-BROKER = Label("broker", says="the node ids of the cluster", pattern=r"\d{1,10}", most=100)
-PARTITION = Label("partition", says="the partitions of the topic", pattern=r"\d{1,3}", most=256)
+BROKER = Label("broker", source="the node ids of the cluster", pattern=r"\d{1,10}", most=100)
+PARTITION = Label("partition", source="the partitions of the topic", pattern=r"\d{1,3}", most=256)

@@ -1,4 +1,4 @@
-"""All metrics in the form that Prometheus reads."""
+"""The response to a scrape: all metrics in Prometheus' format."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -24,8 +24,8 @@ class _Catalogued:
 
 
 @frozen(eq=False)
-class _Answers:
-    """A collector of what was asked for already."""
+class _States:
+    """A collector of states that were read already."""
 
     families: Sequence[Any]
 
@@ -35,17 +35,17 @@ class _Answers:
 
 @frozen
 class Scrape:
-    """What was counted here, or by all workers where PROMETHEUS_MULTIPROC_DIR is set, and the states, asked once."""
+    """Collects the metrics of this process, or of all workers if PROMETHEUS_MULTIPROC_DIR is set, and the states."""
 
     instruments: Instruments
     states: Callable[[], Awaitable[Sequence[Any]]]
 
     async def __call__(self, accept: str = "") -> tuple[bytes, str]:
-        """The text and its content type: OpenMetrics for who accepts that, else Prometheus' own."""
-        answers = _Answers(await self.states())
+        """Return the text and its content type: OpenMetrics if ``accept`` allows it, else Prometheus' own format."""
+        states = _States(await self.states())
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Catalogued(self._counted()))  # type: ignore[arg-type,unused-ignore]
-        registry.register(answers)  # type: ignore[arg-type,unused-ignore]
+        registry.register(states)  # type: ignore[arg-type,unused-ignore]
         encode, content_type = choose_encoder(accept)
         return encode(registry), content_type
 

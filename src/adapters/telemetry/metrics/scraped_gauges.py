@@ -1,4 +1,4 @@
-"""What is so just now: asked for when somebody scrapes, at a cost that the history does not raise."""
+"""States that are read at each scrape, at a cost that does not grow with the history."""
 
 import asyncio
 import logging
@@ -17,43 +17,43 @@ from ....application.health.lag import Lag
 from ....application.orders.ports import OrderQueries
 from ....domain.errors import Unavailable
 from ....domain.lifecycle import OrderState
-from . import catalogue as the
+from . import catalogue
 from .catalogue import Metric
 from .instruments import Instruments
 
 PATIENCE = 2.0
-"""Seconds that a backend has to answer a scrape."""
+"""Seconds that a backend may take to answer."""
 PARTITIONS_KNOWN = 60.0
-"""Seconds for which the number of partitions is taken as known: it changes once in years."""
+"""Seconds for which the number of partitions is cached."""
 
 logger = logging.getLogger("orderflow.metrics")
 
 
 @frozen
 class Sample:
-    """``labels`` in the order of the metric's."""
+    """One value; ``labels`` are in the order of the metric's."""
 
     metric: Metric
     value: float
     labels: tuple[str, ...] = ()
 
 
-Question = Callable[[], Awaitable[Sequence[Sample]]]
+Read = Callable[[], Awaitable[Sequence[Sample]]]
 
 
 @define(eq=False)
 class States:
-    """Every answer there is; what a backend does not answer within ``patience`` seconds is left out and counted.
+    """Reads all states; those that a backend does not answer within ``patience`` seconds are left out and counted.
 
-    ``lag`` is made anew for each scrape. ``partitions`` asks Kafka for the number of the topic's partitions; None
-    where there is no Kafka. ``shipped`` are the consumers that are shown also while they have nothing.
+    ``lag`` makes a new Lag for each scrape. ``partitions`` reads the number of the topic's partitions; None without
+    Kafka. ``shipped`` are the consumers that are shown even with a value of zero.
     """
 
     instruments: Instruments
     lag: Callable[[], Lag]
     log: EventLog
     orders: OrderQueries
-    letters: DeadLetters
+    dead_letters: DeadLetters
     clock: Clock
     shipped: tuple[str, ...]
     partitions: Callable[[], Awaitable[int]] | None = None
@@ -62,27 +62,27 @@ class States:
     _partitions_until: float = field(default=0.0, init=False)
 
     async def __call__(self) -> list[GaugeMetricFamily]:
-        questions: list[tuple[str, Question]] = [
+        reads: list[tuple[str, Read]] = [
             ("database", self._readers),
             ("database", self._orders),
-            ("database", self._letters),
+            ("database", self._dead_letters),
             ("database", self._log),
             ("kafka", self._by_partition),
         ]
         answers = await asyncio.gather(
-            *(asyncio.wait_for(question(), self.patience) for _, question in questions), return_exceptions=True
+            *(asyncio.wait_for(read(), self.patience) for _, read in reads), return_exceptions=True
         )
         samples: list[Sample] = []
         failed: set[str] = set()
-        for (backend, _), answer in zip(questions, answers, strict=True):
+        for (backend, _), answer in zip(reads, answers, strict=True):
             if isinstance(answer, BaseException):
                 self._missing(answer)
                 failed.add(backend)
             else:
                 samples += answer
         for backend in failed:
-            self.instruments.add(the.SCRAPE_ERRORS, backend=backend)
-        return self._families([*samples, Sample(the.DATABASE_UP, float("database" not in failed))])
+            self.instruments.add(catalogue.SCRAPE_ERRORS, backend=backend)
+        return self._families([*samples, Sample(catalogue.DATABASE_UP, float("database" not in failed))])
 
     def _missing(self, error: BaseException) -> None:
         if not isinstance(error, Exception):
@@ -105,16 +105,16 @@ class States:
             age = _age(oldest.get(each.reader), now)
             if each.reader == RELAY:
                 samples += [
-                    Sample(the.LOG_WAITING, each.events),
-                    Sample(the.LOG_WAITING_AGE, age),
-                    Sample(the.LOG_HELD, each.held),
+                    Sample(catalogue.LOG_WAITING, each.events),
+                    Sample(catalogue.LOG_WAITING_AGE, age),
+                    Sample(catalogue.LOG_HELD, each.held),
                 ]
             else:
                 reader = (each.reader,)
                 samples += [
-                    Sample(the.LAG, each.events, reader),
-                    Sample(the.LAG_SECONDS, age, reader),
-                    Sample(the.PAUSED, float(each.paused), reader),
+                    Sample(catalogue.LAG, each.events, reader),
+                    Sample(catalogue.LAG_SECONDS, age, reader),
+                    Sample(catalogue.PAUSED, float(each.paused), reader),
                 ]
         return samples
 
@@ -125,47 +125,47 @@ class States:
         for state in (state for state in OrderState if not state.terminal):
             here = found.get(state)
             samples += [
-                Sample(the.ORDERS, here.orders if here else 0, (state,)),
-                Sample(the.ORDERS_OLDEST, _age(here.since, now) if here else 0.0, (state,)),
+                Sample(catalogue.ORDERS, here.orders if here else 0, (state,)),
+                Sample(catalogue.ORDERS_OLDEST, _age(here.since, now) if here else 0.0, (state,)),
             ]
         return samples
 
-    async def _letters(self) -> list[Sample]:
+    async def _dead_letters(self) -> list[Sample]:
         return [
-            *self._by_consumer(the.PARKED, await self.letters.parked()),
-            *self._by_consumer(the.DEAD_LETTERS, await self.letters.letters()),
-            *self._by_consumer(the.FOREIGN, await self.letters.unrecognized_records()),
+            *self._by_consumer(catalogue.PARKED, await self.dead_letters.parked()),
+            *self._by_consumer(catalogue.DEAD_LETTERS, await self.dead_letters.letters()),
+            *self._by_consumer(catalogue.FOREIGN, await self.dead_letters.unrecognized_records()),
         ]
 
     def _by_consumer(self, metric: Metric, found: Mapping[str, int]) -> list[Sample]:
         return [Sample(metric, many, (name,)) for name, many in {**dict.fromkeys(self.shipped, 0), **found}.items()]
 
     async def _log(self) -> list[Sample]:
-        return [Sample(the.LOG_EVENTS, sum((await self.log.heads()).values()))]
+        return [Sample(catalogue.LOG_EVENTS, sum((await self.log.heads()).values()))]
 
     async def _by_partition(self) -> list[Sample]:
         if self.partitions is None:
             return []
-        partitions = await self._known(self.partitions)
+        partitions = await self._cached(self.partitions)
         events = [0] * partitions
         for bucket, position in (await self.log.heads()).items():
             events[bucket % partitions] += position
         mean = sum(events) / partitions
         return [
-            *(Sample(the.PARTITION_EVENTS, many, (str(partition),)) for partition, many in enumerate(events)),
-            Sample(the.PARTITION_SKEW, max(events) / mean if mean else 0.0),
+            *(Sample(catalogue.PARTITION_EVENTS, many, (str(partition),)) for partition, many in enumerate(events)),
+            Sample(catalogue.PARTITION_SKEW, max(events) / mean if mean else 0.0),
         ]
 
-    async def _known(self, ask: Callable[[], Awaitable[int]]) -> int:
+    async def _cached(self, read: Callable[[], Awaitable[int]]) -> int:
         if monotonic() >= self._partitions_until:
-            if self._partitions:  # while Kafka is away, one scrape a minute waits for it, not each
+            if self._partitions:  # while Kafka is unavailable, only one scrape a minute waits for it
                 self._partitions_until = monotonic() + PARTITIONS_KNOWN
-            self._partitions = await ask()
+            self._partitions = await read()
             self._partitions_until = monotonic() + PARTITIONS_KNOWN
         return self._partitions
 
     def _families(self, samples: Sequence[Sample]) -> list[GaugeMetricFamily]:
-        """What a label does not allow comes together as OTHER, of which the largest is shown."""
+        """Return the families; of the values that become OTHER, the largest is shown."""
         found: dict[Metric, dict[tuple[str, ...], float]] = {}
         for each in samples:
             labels = zip(each.metric.labels, each.labels, strict=True)
@@ -182,5 +182,5 @@ class States:
 
 
 def _age(since: datetime | None, now: datetime) -> float:
-    """Seconds; 0 for what has not happened, or is not yet by this clock."""
+    """Return seconds; 0 if it has not happened, or is in the future by this clock."""
     return max(0.0, (now - since).total_seconds()) if since is not None else 0.0

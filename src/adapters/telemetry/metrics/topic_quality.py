@@ -1,4 +1,4 @@
-"""The metrics of ``orderflow events validate --watch``: a list of its own, for only who watches a topic knows them."""
+"""The metrics of ``orderflow events validate --watch``, which only that command has."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from attrs import define, field
 from prometheus_client import write_to_textfile
 
 from ...wire import Inspection, field_of
-from . import labels as of
+from . import labels
 from .catalogue import Kind, Metric
 from .instruments import Instruments
 from .labels import Label
@@ -18,15 +18,15 @@ RECORDS = Metric(
     Kind.COUNTER,
     "Records inspected at, by what their bodies say they are.",
     (
-        Label("type", (*of.TYPE.values, "unknown")),
-        Label("version", says="versions of the contract; unknown", pattern=r"\d{1,3}\.\d{1,3}|unknown", most=20),
+        Label("type", (*labels.TYPE.values, "unknown")),
+        Label("version", source="versions of the contract; unknown", pattern=r"\d{1,3}\.\d{1,3}|unknown", most=20),
     ),
 )
 FAULTS = Metric(
     "orderflow_topic_faults_total",
     Kind.COUNTER,
     "What was wrong with fields of the contract.",
-    (Label("field", says="the contract's fields, such as data/totalPrice", pattern=r"[\w/*-]{1,80}", most=200),),
+    (Label("field", source="the contract's fields, such as data/totalPrice", pattern=r"[\w/*-]{1,80}", most=200),),
 )
 TIMES = Metric(
     "orderflow_topic_untimely_records_total",
@@ -44,7 +44,7 @@ SIZES = Metric(
     "orderflow_topic_record_size_bytes",
     Kind.HISTOGRAM,
     "The values of the records.",
-    (Label("type", (*of.TYPE.values, "unknown")),),
+    (Label("type", (*labels.TYPE.values, "unknown")),),
     _SIZES,
 )
 TOPIC_CATALOGUE = (RECORDS, FAULTS, TIMES, CONTRADICTIONS, SIZES)

@@ -1,7 +1,7 @@
 """Spans, through OpenTelemetry's API alone.
 
-What records them is the SDK: the one that the settings ask for (``otlp.py``), or the one that the application around
-us has set up. With neither there is no span, and asking whether there is one costs a look.
+They are recorded by an SDK: the one of the settings (``otlp.py``), or the one that the surrounding application has set
+up. Without either there are no spans, and checking that costs next to nothing.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -36,9 +36,9 @@ Attributes = Mapping[str, str | int | float | bool]
 
 @define(eq=False)
 class Tracing:
-    """``provider`` is the SDK that the settings ask for; None: the application's, if it has set one up.
+    """Makes spans. ``provider`` is the SDK of the settings; None for the application's, if it has set one up.
 
-    ``finish`` sends what is still here, at the end.
+    ``finish`` sends the remaining spans at the end.
     """
 
     provider: TracerProvider | None = None
@@ -51,7 +51,7 @@ class Tracing:
 
     @property
     def on(self) -> bool:
-        """Whether somebody records spans."""
+        """Whether spans are recorded."""
         return self.provider is not None or not isinstance(
             trace.get_tracer_provider(), ProxyTracerProvider | NoOpTracerProvider
         )
@@ -60,10 +60,10 @@ class Tracing:
     def span(
         self, name: str, kind: SpanKind = SpanKind.INTERNAL, attributes: Attributes | None = None
     ) -> Iterator[Span]:
-        """What is awaited inside belongs to the new span, also by the request's ``traceparent``.
+        """Begin a span; everything awaited inside belongs to it, also by the request's ``traceparent``.
 
-        It is a child of the request's trace; where the request has none, of the application's own span, or a root.
-        An error that passes is told by its code alone.
+        It is a child of the request's trace; without one, of the application's own span, or a root.
+        Of an error that passes through, only the code is recorded.
         """
         request = current_request()
         around = traceparent_of(trace.get_current_span())
@@ -90,7 +90,7 @@ class Tracing:
         attributes: Attributes,
         error: str = "",
     ) -> None:
-        """A span of what has just ended and took so long, as a child of ``traceparent``; ``error`` is a code."""
+        """Record a span that has just ended after ``seconds``, as a child of ``traceparent``; ``error`` is a code."""
         end = time_ns()
         span = self._tracer().start_span(
             name, context_of(traceparent), kind, attributes, start_time=end - int(seconds * 1e9)
@@ -108,17 +108,18 @@ class Tracing:
 
 
 def failed(span: Span, code: str) -> None:
+    """Mark ``span`` as failed with the error of this code."""
     span.set_attribute(ERROR_TYPE, code)
     span.set_status(Status(StatusCode.ERROR))
 
 
 def sampled(traceparent: str) -> bool:
-    """Whether whoever began this trace records it."""
+    """Return whether the trace is recorded where it began."""
     return bool(traceparent) and traceparent[-1] in "13579bdf"
 
 
 def context_of(traceparent: str) -> Context:
-    """The remote parent that a well-formed ``traceparent`` names; a new root for an empty one."""
+    """Return the remote parent of a well-formed ``traceparent``; a new root for an empty one."""
     if not traceparent:
         return Context()
     _, trace_id, span_id, flags = traceparent.split("-")[:4]
@@ -127,7 +128,7 @@ def context_of(traceparent: str) -> Context:
 
 
 def traceparent_of(span: Span) -> str:
-    """W3C Trace Context of ``span``; empty where nobody records any."""
+    """Return the W3C Trace Context of ``span``; empty if spans are not recorded."""
     context = span.get_span_context()
     if not context.is_valid:
         return ""
