@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.event_log.records import LogRecord
-from orderflow.application.replay.maintenance_log import MaintenanceKind
+from orderflow.application.maintenance.maintenance_log import MaintenanceKind
 from orderflow.domain.errors import CorruptHistory, RebuildOvertaken, StorageUnavailable
 
 from tests.contracts.handling import Stumbling
@@ -190,7 +190,7 @@ class RebuildingContract:
         await world.rebuilding(shop.storage.log)(**ANN)
 
         noted = await world.storage.maintenance_log.history(limit=9)
-        assert [(it.kind, it.consumer, it.what, it.note.by) for it in noted] == [
+        assert [(it.kind, it.consumer, it.detail, it.note.by) for it in noted] == [
             (MaintenanceKind.SWAP, "analytics", "2 courses, 1 of them changed", "ann"),
             (MaintenanceKind.REBUILD, "analytics", "begun", "ann"),
         ]

@@ -14,11 +14,11 @@ from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.consuming.consumer import ConsumerTransaction
 from orderflow.application.event_log.records import Delivery, LogRecord, Positions, bucket_of
 from orderflow.application.inventory.keep_stock import KeepStock
+from orderflow.application.maintenance.maintenance_log import MaintenanceKind
 from orderflow.application.notifications.notification import Contact
 from orderflow.application.notifications.notify import Notify
 from orderflow.application.operator_note import OperatorNote
 from orderflow.application.recovery.epochs import Epoch
-from orderflow.application.replay.maintenance_log import MaintenanceKind
 from orderflow.application.replay.replay_range import MissingPosition, ReplayStart
 from orderflow.domain.errors import InvalidInput, NotConfigured, OrderNotFound, StorageUnavailable
 
@@ -205,7 +205,7 @@ class ReplayingContract:
             await world.replaying(shop.storage.log, away)(ReplayStart.parse("order:o1"), **ANN)
 
         [noted] = await world.storage.maintenance_log.history(limit=9)
-        assert (noted.kind, noted.consumer, noted.what) == (
+        assert (noted.kind, noted.consumer, noted.detail) == (
             MaintenanceKind.REPLAY,
             "analytics",
             "from order:o1 by the log: 7 events",

@@ -56,13 +56,14 @@ class MemoryStorage:
     _cursors: dict[str, dict[int, int]] = field(factory=lambda: defaultdict(dict), init=False)
     _moved: dict[tuple[str, int], datetime] = field(factory=dict, init=False)
     _tokens: dict[str, Actor] = field(factory=dict, init=False)
-    rollout: MemoryRollout = field(factory=MemoryRollout, init=False)
+    rollout: MemoryRollout = field(init=False)
     epochs: MemoryEpochs = field(init=False)
     processes: MemoryProcessRegistry = field(factory=MemoryProcessRegistry, init=False)
     maintenance_log: MemoryMaintenanceLog = field(factory=MemoryMaintenanceLog, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.epochs = MemoryEpochs(self._cursors)
+        self.rollout = MemoryRollout(self.maintenance_log.entries)
+        self.epochs = MemoryEpochs(self._cursors, self.maintenance_log.entries)
 
     async def open(self) -> None:
         """Nothing to open."""

@@ -38,7 +38,7 @@ processes = Table(
     Column("pid", Integer, nullable=False),
     Column("started_at", Timestamp, nullable=False),
     Column("last_seen_at", Timestamp, nullable=False),
-    Column("own_time", Timestamp, nullable=False),
+    Column("local_time", Timestamp, nullable=False),
     Column("parts", JSON, nullable=False),
     Column("failures", BigInteger, nullable=False),
     Column("failed_part", Text),
@@ -47,7 +47,7 @@ processes = Table(
     Column("failed_at", Timestamp),
     PrimaryKeyConstraint("id"),
 )
-"""``last_seen_at`` is by the database's clock, ``own_time`` what the process's own clock said then."""
+"""``last_seen_at`` is by the database's clock, ``local_time`` what the process's own clock said then."""
 
 
 _HERE = processes.c.id == bindparam("its_id")
@@ -58,7 +58,7 @@ class SqlProcessRegistry:
     database: Database
 
     async def heartbeat(self, process: Process, at: datetime) -> None:
-        row = {**_row(process), "own_time": at, "last_seen_at": self._ago(0)}
+        row = {**_row(process), "local_time": at, "last_seen_at": self._ago(0)}
         insert = (PostgresInsert if self.database.backend == POSTGRESQL else SqliteInsert)(processes).values(row)
         changed = {name: insert.excluded[name] for name in row if name != "id"}
         async with self.database.writing() as connection:
@@ -125,7 +125,7 @@ def _seen(row: RowMapping) -> KnownProcess:
         ),
         last_seen_at=row["last_seen_at"],
         silent=(row["now"] - row["last_seen_at"]).total_seconds(),
-        clock_ahead=(row["own_time"] - row["last_seen_at"]).total_seconds(),
+        clock_ahead=(row["local_time"] - row["last_seen_at"]).total_seconds(),
     )
 
 

@@ -12,9 +12,10 @@ from ..consuming.consumer import Consumer, ConsumerTransaction
 from ..dead_letters.ports import DeadLetters
 from ..event_log.ports import Cursors, Decode, EventLog
 from ..event_log.records import Delivery, LogRecord, Positions
+from ..maintenance.maintenance_log import MaintenanceEntry, MaintenanceKind
+from ..maintenance.ports import MaintenanceLog
 from ..operator_note import OperatorNote
 from .bisect_batch import bisect_batch
-from .maintenance_log import MaintenanceEntry, MaintenanceKind, MaintenanceLog
 from .rebuilding import AnalyticsShadow, RebuildResult, RebuildTransaction
 from .replay_events import Progress, unseen
 from .replay_range import Concerned, LogReplaySource, StoppedOrder
@@ -66,8 +67,8 @@ class RebuildAnalytics:
             rebuilt = await self._finish(work, at, stopped)
         progress(rebuilt.events, rebuilt.events)
         if rebuilt.swapped is not None:
-            what = f"{rebuilt.swapped.courses} courses, {rebuilt.swapped.changed} of them changed"
-            await self._note(MaintenanceKind.SWAP, what, note)
+            detail = f"{rebuilt.swapped.courses} courses, {rebuilt.swapped.changed} of them changed"
+            await self._note(MaintenanceKind.SWAP, detail, note)
         return rebuilt
 
     async def _finish(
@@ -91,8 +92,10 @@ class RebuildAnalytics:
     async def _handle(self, records: Sequence[LogRecord], work: ConsumerTransaction) -> None:
         await self.consumer.handle([Delivery(record, self.decode(record)) for record in records], work)
 
-    async def _note(self, kind: MaintenanceKind, what: str, note: OperatorNote) -> None:
-        await self.maintenance_log.note(MaintenanceEntry(kind=kind, consumer=self.consumer.name, what=what, note=note))
+    async def _note(self, kind: MaintenanceKind, detail: str, note: OperatorNote) -> None:
+        await self.maintenance_log.record(
+            MaintenanceEntry(kind=kind, consumer=self.consumer.name, detail=detail, note=note)
+        )
 
 
 def _left(at: Positions, until: Positions) -> Concerned:

@@ -12,9 +12,10 @@ from ..consuming.consumer import Consumer, ConsumerStore, OutsideConsumer
 from ..dead_letters.ports import DeadLetters
 from ..event_log.ports import Cursors, Decode, EventLog
 from ..event_log.records import Delivery, LogRecord
+from ..maintenance.maintenance_log import MaintenanceEntry, MaintenanceKind
+from ..maintenance.ports import MaintenanceLog
 from ..operator_note import OperatorNote
 from .bisect_batch import bisect_batch
-from .maintenance_log import MaintenanceEntry, MaintenanceKind, MaintenanceLog
 from .replay_range import Concerned, MissingPosition, ReplayResult, ReplaySource, ReplayStart, StoppedOrder, concerned
 
 logger = logging.getLogger("orderflow.repair")
@@ -73,9 +74,9 @@ class ReplayEvents:
         """
         replay = await self._begin(start, source)
         note = OperatorNote(by=by, reason=reason, at=self.clock())
-        what = f"from {start} by the {source}: {replay.events} events"
-        await self.maintenance_log.note(
-            MaintenanceEntry(kind=MaintenanceKind.REPLAY, consumer=self.consumer.name, what=what, note=note)
+        detail = f"from {start} by the {source}: {replay.events} events"
+        await self.maintenance_log.record(
+            MaintenanceEntry(kind=MaintenanceKind.REPLAY, consumer=self.consumer.name, detail=detail, note=note)
         )
 
         async def commit(records: Sequence[LogRecord]) -> None:

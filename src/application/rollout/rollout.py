@@ -1,12 +1,11 @@
 """The rollout's vocabulary: which share of the orders is published, which consumers stand still, and who said so."""
 
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Mapping
 from typing import Protocol
 
 from attrs import field, frozen
 
-from ...domain.errors import InvalidInput
+from ..maintenance.maintenance_log import MaintenanceEntry
 from ..operator_note import OperatorNote
 
 EVERYTHING = 100
@@ -16,23 +15,6 @@ EVERYTHING = 100
 def buckets_of(percent: int, buckets: int) -> int:
     """How many buckets, from 0 on, ``percent`` of the orders are: 10 of 256 are 26, the buckets 0 to 25."""
     return -(-percent * buckets // 100)
-
-
-class ChangeKind(StrEnum):
-    SHARE = "share"
-    PAUSE = "pause"
-    RESUME = "resume"
-
-
-@frozen(kw_only=True)
-class RolloutChange:
-    """One change as it was made. ``before`` and ``after`` are per cent, and None where a consumer was meant."""
-
-    kind: ChangeKind
-    note: OperatorNote
-    consumer: str | None = None
-    before: int | None = None
-    after: int | None = None
 
 
 @frozen
@@ -55,33 +37,14 @@ class Rollout(Protocol):
 
     async def current_rollout(self) -> RolloutState: ...
 
-    async def set_share(self, percent: int, note: OperatorNote) -> RolloutChange | None:
+    async def set_share(self, percent: int, note: OperatorNote) -> MaintenanceEntry | None:
         """Publish ``percent`` of the orders from now on; what was changed, or None where it was so already."""
         ...
 
-    async def pause(self, consumer: str, note: OperatorNote) -> RolloutChange | None:
+    async def pause(self, consumer: str, note: OperatorNote) -> MaintenanceEntry | None:
         """``consumer`` stands still from now on; what was changed, or None where it did already."""
         ...
 
-    async def resume(self, consumer: str, note: OperatorNote) -> RolloutChange | None:
+    async def resume(self, consumer: str, note: OperatorNote) -> MaintenanceEntry | None:
         """``consumer`` goes on from now on; what was changed, or None where it was not paused."""
         ...
-
-    async def history(self, *, limit: int, kind: ChangeKind | None = None) -> Sequence[RolloutChange]:
-        """The last changes, of one kind or all, the latest first."""
-        ...
-
-
-MOST = 10_000
-
-
-@frozen
-class RolloutHistory:
-    """The last changes, the latest first. Raises InvalidInput, StorageUnavailable."""
-
-    rollout: Rollout
-
-    async def __call__(self, *, limit: int = 50) -> Sequence[RolloutChange]:
-        if not 1 <= limit <= MOST:
-            raise InvalidInput("limit", f"it is {limit}", f"1 to {MOST}")
-        return await self.rollout.history(limit=limit)

@@ -20,6 +20,32 @@ from ...domain.errors import (
     OrderFlowError,
     Unavailable,
 )
+from ..logging_setup import configure_logs
+from ..settings import load_settings
+from ..wiring.storage_and_consumers import new_id
+from . import (
+    analytics,
+    check,
+    contacts,
+    contract,
+    db,
+    dead_letters,
+    doctor,
+    events,
+    lag,
+    maintenance,
+    orders,
+    recovery,
+    replay,
+    rollout,
+    simulation,
+    status,
+    stock,
+    tokens,
+    topics,
+)
+from . import run as running
+from .session import begin
 
 EXIT_CODES: tuple[tuple[type[OrderFlowError], int], ...] = (
     (InvalidInput, 2),
@@ -79,19 +105,37 @@ COMMANDS = {
 
 logger = logging.getLogger("orderflow")
 
-app = App(
-    name="orderflow",
-    help="Event-driven order flow for food delivery.",
-    help_format="plaintext",  # importing a renderer of Markdown takes longer than all the rest
-    version_flags=["--version"],
-)
-for name, commands in COMMANDS.items():
-    group = Group.create_ordered(name)
-    for path, (command, summary) in commands.items():
-        app.command(f"{__package__}.{path}", name=command, help=summary, group=group)
-GLOBAL = Group.create_ordered("Global options")
-for flag in ("--help", "--version"):
-    app[flag].group = GLOBAL
+app = App(name="orderflow", help="Event-driven order flow for food delivery.", version_flags=["--version"])
+for command in (
+    running.serve,
+    running.relay,
+    running.consume,
+    status.status,
+    doctor.doctor,
+    lag.lag,
+    check.check,
+    maintenance.maintenance,
+    running.config,
+    simulation.demo,
+):
+    app.command(command)
+for group in (
+    orders.app,
+    events.app,
+    db.db,
+    topics.topics,
+    contacts.contacts,
+    tokens.tokens,
+    stock.stock,
+    analytics.app,
+    dead_letters.app,
+    replay.rebuild,
+    rollout.app,
+    recovery.app,
+    contract.app,
+    simulation.app,
+):
+    app.command(group)
 
 
 @app.meta.default

@@ -1,4 +1,4 @@
-"""``orderflow events replay``, ``orderflow rebuild`` and ``orderflow maintenance``."""
+"""``orderflow events replay``, ``orderflow rebuild`` and ``orderflow orders verify``."""
 
 from collections.abc import Sequence
 from time import monotonic
@@ -71,12 +71,27 @@ async def analytics(*, by: str = OPERATOR, reason: str = "requested on the comma
     return 0 if figures else 1
 
 
-async def maintenance(*, limit: int = 50) -> None:
-    """Show the maintenance log: what was replayed and rebuilt, by whom, when and why, the latest first."""
+async def order(order_id: str, /, *, source: Source = "log") -> int:
+    """The order as its events tell it, beside the order as it is kept, and every difference; nothing is changed.
+
+    Exit 1 when they differ. What no event tells (address, card, estimate) is in neither.
+    """
     async with session().opened() as container:
-        found = await container.repair_history()(limit=limit)
-    shown = ((it.note.at, it.note.by, it.kind, it.consumer, it.what, it.note.reason) for it in found)
-    session().show(found, rows("time", "by", "what", "consumer", "of what", "reason", of=shown))
+        found: OrderComparison = await container.compare_order()(order_id, source=source)
+    differs = {each.fact for each in found.differences}
+    facts = [a.name for a in fields(OrderFacts)]
+    lines = (
+        (name, getattr(found.row, name, None), getattr(found.fold, name, None), "differs" if name in differs else "")
+        for name in facts
+    )
+    data = {"equal": found.equal, "differences": found.differences, **plain(found)}
+    session().show(data, rows("fact", "row", f"fold of the {source}", "", of=lines))
+    if found.row is None:
+        session().say(f"the {source} tells of the order, but there is no row")
+    if found.problem:
+        session().say(f"the {source} cannot be followed: {found.problem}")
+    session().say("equal" if found.equal else "not equal")
+    return 0 if found.equal else 1
 
 
 @define

@@ -60,7 +60,7 @@ def test_repairs_are_listed_with_author_and_reason_the_latest_first(lived: Comma
         ("replay", "inventory", "bob", "to be sure"),
         ("replay", "analytics", "ann", "a table was lost"),
     ]
-    assert found[1]["what"].startswith("from order:small-o1 by the log: ")
+    assert found[1]["detail"].startswith("from order:small-o1 by the log: ")
 
 
 @pytest.mark.parametrize(
