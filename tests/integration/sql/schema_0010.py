@@ -14,7 +14,7 @@ from orderflow.application.event_log.records import LogRecord
 from orderflow.domain.order import Order
 
 from tests.support.shop import Shop
-from tests.unit.domain.cast import AT
+from tests.unit.domain.actors import AT
 
 VERSION = "0010"
 LATER = AT + timedelta(minutes=5)

@@ -29,7 +29,7 @@ from tests.contracts.orders import placed
 from tests.integration.sql import schema_0010
 from tests.integration.sql.conftest import Connect
 from tests.support.schemas import broken, schema_of, taking_away
-from tests.unit.domain.cast import AT
+from tests.unit.domain.actors import AT
 
 MIGRATIONS = sorted((Path(schema.__file__).parent / "migrations" / "versions").glob("[0-9]*.py"))
 
