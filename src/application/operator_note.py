@@ -1,4 +1,4 @@
-"""TODO."""
+"""Notes of operators: who changes something, why and when."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Progress of the orders in memory."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence

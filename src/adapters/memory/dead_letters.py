@@ -1,4 +1,4 @@
-"""TODO."""
+"""Dead letters and unrecognized records in memory."""
 
 import asyncio
 from collections import Counter, defaultdict

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Parties, contacts and notifications in memory."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Progress of the orders as rows, and the figures that are computed from it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -34,7 +34,7 @@ from ...application.analytics.figures import (
 from ...application.analytics.order_progress import OrderProgress
 from ...domain.lifecycle import OrderState
 from ...domain.money import Money
-from .bulk import Row, _rows, among, put
+from .bulk import Row, among, put, select_among
 from .database import Database
 from .types import ROOM_TO_CHANGE, DecimalAmount, Identifier, Timestamp, metadata
 
@@ -130,7 +130,7 @@ class SqlAnalyticsStore:
     _table: Table = order_progress
 
     async def courses(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
-        rows = await _rows(self._connection, self._table.c.order_id, order_ids)
+        rows = await select_among(self._connection, self._table.c.order_id, order_ids)
         return {row["order_id"]: progress_of(row) for row in rows}
 
     async def keep(self, courses: Sequence[OrderProgress]) -> None:
@@ -151,16 +151,17 @@ class SqlAnalyticsQueries:
         minute = order_progress.c.created_minute
         sales = _sales(minute).where(minute >= _minutes(start), minute < _minutes(end))
         return [
-            MinuteSales(minute=datetime.fromtimestamp(row[0] * 60, UTC), **_sums(row)) for row in await self._all(sales)
+            MinuteSales(minute=datetime.fromtimestamp(row[0] * 60, UTC), **_sums(row))
+            for row in await self._rows(sales)
         ]
 
     async def per_restaurant(self) -> Sequence[RestaurantSales]:
-        sales = await self._all(_sales(order_progress.c.restaurant_id))
+        sales = await self._rows(_sales(order_progress.c.restaurant_id))
         return [RestaurantSales(restaurant_id=row[0], **_sums(row)) for row in sales]
 
     async def by_state(self) -> Mapping[OrderState, int]:
         state = order_progress.c.state
-        counted = {row[0]: row[1] for row in await self._all(select(state, func.count()).group_by(state))}
+        counted = {row[0]: row[1] for row in await self._rows(select(state, func.count()).group_by(state))}
         return {state: counted.get(state, 0) for state in OrderState}
 
     async def time_in_states(self) -> Sequence[StateTime]:
@@ -168,12 +169,12 @@ class SqlAnalyticsQueries:
 
     async def cancellations(self) -> Mapping[str, int]:
         reason = order_progress.c.cancel_reason
-        counted = await self._all(select(reason, func.count()).where(reason.is_not(None)).group_by(reason))
+        counted = await self._rows(select(reason, func.count()).where(reason.is_not(None)).group_by(reason))
         return dict(sorted(((row[0], row[1]) for row in counted), key=lambda item: (-item[1], item[0])))
 
     async def delivery_times(self) -> DeliveryTimes:
         minutes = order_progress.c.delivery_minutes
-        counted = await self._all(select(minutes, func.count()).where(minutes.is_not(None)).group_by(minutes))
+        counted = await self._rows(select(minutes, func.count()).where(minutes.is_not(None)).group_by(minutes))
         return delivery_times({row[0]: row[1] for row in counted})
 
     async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
@@ -186,7 +187,7 @@ class SqlAnalyticsQueries:
         spent = order_progress.c[name]
         # Whole microseconds modulo seconds: division rounds differently here and there, the remainder does not.
         second = (spent - spent % _SECOND_US).label("second")
-        counted = await self._all(
+        counted = await self._rows(
             select(second, func.count(), func.sum(spent)).where(spent.is_not(None)).group_by(second)
         )
         if not counted:
@@ -195,10 +196,8 @@ class SqlAnalyticsQueries:
         seconds = {row[0] // _SECOND_US: row[1] for row in counted}
         return state_time(state, timedelta(microseconds=total), seconds)
 
-    async def _all(self, query: Select[Any]) -> Sequence[Any]:
-        async with self._database.reading() as connection:
-            found = await connection.execute(query)
-            return list(found)
+    async def _rows(self, query: Select[Any]) -> Sequence[Any]:
+        return await self._database.rows(query)
 
 
 def _sales(key: ColumnElement[Any]) -> Select[Any]:

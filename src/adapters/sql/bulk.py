@@ -115,7 +115,7 @@ def _names(table: Table) -> list[str]:
 Row = Mapping[Any, Any]
 
 
-async def _rows(connection: AsyncConnection, column: Column[Any], values: Collection[Any]) -> Sequence[Any]:
+async def select_among(connection: AsyncConnection, column: Column[Any], values: Collection[Any]) -> Sequence[Any]:
     """The rows of the column's table in which it is one of ``values``."""
     if not values:
         return []
@@ -123,5 +123,5 @@ async def _rows(connection: AsyncConnection, column: Column[Any], values: Collec
     return found.mappings().all()
 
 
-async def _all(database: Database, query: Select[Any]) -> Sequence[Any]:
+async def select_all(database: Database, query: Select[Any]) -> Sequence[Any]:
     return [row._mapping for row in await database.rows(query)]

@@ -11,7 +11,7 @@ from .analytics import SqlAnalyticsQueries
 from .analytics_rebuild import SqlAnalyticsShadow
 from .consumer_transaction import SqlConsumerTransaction
 from .database import Database
-from .dead_letters import SqlDeadLetters
+from .dead_letter_queries import SqlDeadLetters
 from .errors import lost_race
 from .inventory import SqlShortages, SqlStock
 from .notifications import SqlContacts, SqlNotifications

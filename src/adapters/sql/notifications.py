@@ -1,4 +1,4 @@
-"""TODO."""
+"""Parties, contacts and notifications as rows."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -27,7 +27,7 @@ from ...application.notifications.notification import (
     NotificationStatus,
     Parties,
 )
-from .bulk import Row, _all, _rows, among, change, put
+from .bulk import Row, among, change, put, select_all, select_among
 from .database import Database
 from .types import ROOM_TO_CHANGE, Identifier, Timestamp, metadata
 
@@ -127,14 +127,14 @@ class SqlNotificationStore:
     _connection: AsyncConnection
 
     async def parties(self, order_ids: Collection[str]) -> Mapping[str, Parties]:
-        rows = await _rows(self._connection, order_parties.c.order_id, order_ids)
+        rows = await select_among(self._connection, order_parties.c.order_id, order_ids)
         return {row["order_id"]: Parties(**row) for row in rows}
 
     async def keep_parties(self, parties: Sequence[Parties]) -> None:
         await put(self._connection, order_parties, [row_of_parties(it) for it in parties])
 
     async def contacts(self, parties: Collection[str]) -> Mapping[str, Contact]:
-        rows = await _rows(self._connection, contacts.c.party, parties)
+        rows = await select_among(self._connection, contacts.c.party, parties)
         return {row["party"]: Contact(**row) for row in rows}
 
     async def record(self, notifications_: Sequence[Notification]) -> None:
@@ -156,11 +156,11 @@ class SqlContacts:
                 await put(connection, contacts, [{"party": contact.party, "email": contact.email}])
 
     async def get(self, party: str) -> Contact | None:
-        rows = await _all(self._database, select(contacts).where(contacts.c.party == party))
+        rows = await select_all(self._database, select(contacts).where(contacts.c.party == party))
         return Contact(**rows[0]) if rows else None
 
     async def list(self) -> Sequence[Contact]:
-        return [Contact(**row) for row in await _all(self._database, select(contacts).order_by(contacts.c.party))]
+        return [Contact(**row) for row in await select_all(self._database, select(contacts).order_by(contacts.c.party))]
 
 
 @frozen
