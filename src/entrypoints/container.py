@@ -211,11 +211,11 @@ class Container(containers.DeclarativeContainer):
     compare_order = providers.Factory(CompareOrder, storage.provided.audit, readings, decode, storage.provided.buckets)
     rebuild_analytics = providers.Factory(
         RebuildAnalytics,
-        beside=effects.provided.beside,
+        shadow=effects.provided.analytics_shadow,
         log=storage.provided.log,
         cursors=storage.provided.cursors,
-        letters=effects.provided.dead_letters,
-        views=effects.provided.analytics,
+        dead_letters=effects.provided.dead_letters,
+        queries=effects.provided.analytics,
         maintenance_log=storage.provided.maintenance_log,
         decode=decode,
         clock=clock,

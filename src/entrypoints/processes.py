@@ -10,7 +10,7 @@ from typing import Any
 from ..application.consuming.log_source import LogEventSource
 from ..application.consuming.run_consumer import FROM_LOG, FROM_TOPIC, RunConsumer
 from ..application.relay.run_relay import RunRelay
-from ..application.rollout.cached_rollout import LOOK_AGAIN_SECONDS
+from ..application.rollout.cached_rollout import REFRESH_SECONDS
 from ..domain.errors import InvalidInput, NotConfigured, Unavailable
 from .ops_server import checks, ops_server
 from .settings import CONSUMERS, Settings
@@ -106,7 +106,7 @@ def _relay(container: Any) -> RunRelay:
     return RunRelay(
         container.publish_pending(),
         container.news().listener(),
-        poll_interval=min(settings.poll_seconds, LOOK_AGAIN_SECONDS),  # it looks at the share then, too
+        poll_interval=min(settings.poll_seconds, REFRESH_SECONDS),  # it looks at the share then, too
         failed=partial(container.process_registration().failures.note, "relay"),
     )
 

@@ -75,8 +75,8 @@ class RebuildingContract:
         shop, records = await _lives(*ORDERS)
         await world.handling()(records)
         strange = evolve((await _courses(world))["o1"], order_id="stranger")
-        await world.effects.beside.begin("one that died")
-        async with world.effects.beside.store("one that died") as work:
+        await world.effects.analytics_shadow.begin("one that died")
+        async with world.effects.analytics_shadow.store("one that died") as work:
             await work.analytics.keep([strange])
 
         rebuilt = await world.rebuilding(shop.storage.log)(**ANN)
@@ -191,7 +191,7 @@ class RebuildingContract:
 
         noted = await world.storage.maintenance_log.history(limit=9)
         assert [(it.kind, it.consumer, it.detail, it.note.by) for it in noted] == [
-            (MaintenanceKind.SWAP, "analytics", "2 courses, 1 of them changed", "ann"),
+            (MaintenanceKind.SWAP, "analytics", "2 orders, 1 of them changed", "ann"),
             (MaintenanceKind.REBUILD, "analytics", "begun", "ann"),
         ]
 
@@ -217,8 +217,8 @@ async def _spoil(world: World, order_id: str) -> None:
 
 
 async def _break_the_swap(world: World) -> None:
-    await world.effects.beside.begin("run")
-    async with world.effects.beside.store("run") as work:
+    await world.effects.analytics_shadow.begin("run")
+    async with world.effects.analytics_shadow.store("run") as work:
         await work.swap()
         raise RuntimeError("broken")
 

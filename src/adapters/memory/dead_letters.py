@@ -11,7 +11,7 @@ from ...application.consuming.dead_letter import DeadLetter, DeadLetterAction, O
 from .overlay import Overlay
 
 DeadLetterKey = tuple[str, str, int]
-"""Consumer, order and sequence: what tells letters apart."""
+"""Consumer, order and sequence of a dead letter."""
 
 
 def dead_letter_key(letter: DeadLetter) -> DeadLetterKey:

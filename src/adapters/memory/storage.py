@@ -1,6 +1,6 @@
-"""Orders, the ordered log and all that the core keeps, in dictionaries.
+"""The storage of orders and their log in memory.
 
-Nothing awaits between the first check and the last change of a commit, so on one event loop a commit is atomic.
+A commit does not await between its first check and its last change, so on one event loop it is atomic.
 """
 
 from collections import defaultdict
@@ -24,6 +24,7 @@ from ...application.orders.idempotency import StoredResponse
 from ...application.orders.payment_attempts import AttemptKind, AttemptStatus, PaymentAttempt
 from ...application.orders.queries import OpenOrders, OrderPage, OrderQuery
 from ...application.orders.write_set import WriteSet
+from ...application.relay.ports import noop
 from ...domain.actor import Actor
 from ...domain.errors import ConcurrentChange, OrderNotFound, RequestAnswered
 from ...domain.lifecycle import OrderState
@@ -36,23 +37,19 @@ from .processes import MemoryProcessRegistry
 from .rollout import MemoryRollout
 
 
-def _quiet() -> None:
-    """Nobody is waiting."""
-
-
 @define(kw_only=True)
 class MemoryStorage:
-    """The whole storage of one installation in one process; gone with it."""
+    """The storage of one installation in one process; it is lost when the process ends."""
 
     buckets: int = BUCKETS
-    on_commit: Callable[[], None] = _quiet
+    on_commit: Callable[[], None] = noop
     event_limit: int = EVENT_LIMIT
     _orders: dict[str, Order] = field(factory=dict, init=False)
     _log: dict[int, list[LogRecord]] = field(factory=lambda: defaultdict(list), init=False)
     _histories: dict[str, list[LogRecord]] = field(factory=lambda: defaultdict(list), init=False)
     _times: dict[str, list[EventTimes]] = field(factory=lambda: defaultdict(list), init=False)
     _attempts: dict[str, PaymentAttempt] = field(factory=dict, init=False)
-    _answers: dict[tuple[str, str], tuple[StoredResponse, datetime]] = field(factory=dict, init=False)
+    _responses: dict[tuple[str, str], tuple[StoredResponse, datetime]] = field(factory=dict, init=False)
     _cursors: dict[str, dict[int, int]] = field(factory=lambda: defaultdict(dict), init=False)
     _moved: dict[tuple[str, int], datetime] = field(factory=dict, init=False)
     _tokens: dict[str, Actor] = field(factory=dict, init=False)
@@ -66,13 +63,13 @@ class MemoryStorage:
         self.epochs = MemoryEpochs(self._cursors, self.maintenance_log.entries)
 
     async def open(self) -> None:
-        """Nothing to open."""
+        """Do nothing."""
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
     async def ping(self) -> None:
-        """Always there."""
+        """Do nothing: memory is always available."""
 
     @property
     def committer(self) -> "MemoryCommitter":
@@ -107,7 +104,7 @@ class MemoryStorage:
         return MemoryTokens(self)
 
     def orders(self, writes: WriteSet) -> "MemoryOrderRepository":
-        """The orders of one unit of work."""
+        """Return the orders of one unit of work."""
         return MemoryOrderRepository(self, writes)
 
 
@@ -131,17 +128,17 @@ class MemoryCommitter:
 
     async def commit(self, writes: WriteSet) -> None:
         storage, key, answer = self.storage, writes.request.idempotency, writes.answer
-        if key is not None and answer is not None and (key.caller, key.key) in storage._answers:
+        if key is not None and answer is not None and (key.caller, key.key) in storage._responses:
             raise RequestAnswered(key.key)
         for order_id in writes.orders:
-            there = storage._orders.get(order_id)
-            if (there.version if there else 0) != writes.expected[order_id]:
+            stored = storage._orders.get(order_id)
+            if (stored.version if stored else 0) != writes.expected[order_id]:
                 raise ConcurrentChange(order_id, writes.expected[order_id])
         records = self._addressed(writes)
         if key is not None and answer is not None:
             order = list(writes.orders.values())[-1]
-            stored = StoredResponse(fingerprint=key.fingerprint, body=answer, order_id=order.id)
-            storage._answers[key.caller, key.key] = (stored, key.requested_at)
+            response = StoredResponse(fingerprint=key.fingerprint, body=answer, order_id=order.id)
+            storage._responses[key.caller, key.key] = (response, key.requested_at)
         storage._orders.update(writes.orders)
         storage._attempts.update(writes.attempts)
         now = datetime.now(UTC)
@@ -271,13 +268,13 @@ class MemoryIdempotencyStore:
     storage: MemoryStorage
 
     async def find(self, caller: str, key: str) -> StoredResponse | None:
-        stored = self.storage._answers.get((caller, key))
+        stored = self.storage._responses.get((caller, key))
         return stored[0] if stored else None
 
     async def delete_before(self, moment: datetime) -> int:
-        old = [key for key, (_, at) in self.storage._answers.items() if at < moment]
+        old = [key for key, (_, at) in self.storage._responses.items() if at < moment]
         for key in old:
-            del self.storage._answers[key]
+            del self.storage._responses[key]
         return len(old)
 
 

@@ -74,7 +74,7 @@ class SqlDeadLetters:
             .order_by(it.consumer, it.order_id, it.sequence)
             .limit(limit)
         )
-        # An idle look takes no lock, and on SQLite no turn among the writers.
+        # If nothing is due, take no lock.
         if not await select_all(self._database, due.limit(1)):
             return []
         async with self._database.writing() as connection:

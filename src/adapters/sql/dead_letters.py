@@ -39,7 +39,7 @@ parked_orders = Table(
     Column("order_id", Identifier, nullable=False),
     PrimaryKeyConstraint("consumer", "order_id"),
 )
-"""A row while an order has dead letters; whoever adds or removes some locks it first."""
+"""Orders with dead letters. A transaction that adds or removes dead letters of an order locks its row first."""
 
 
 dead_letters = Table(
@@ -62,7 +62,7 @@ dead_letters = Table(
     Column("attempts", Integer, nullable=False),
     Column("first_failed_at", Timestamp, nullable=False),
     Column("last_failed_at", Timestamp, nullable=False),
-    # Where on the topic the event was read; nothing of one that came straight from the log.
+    # The record on the topic; NULL if the event was read from the log.
     Column("topic", Text),
     Column("partition", Integer),
     Column("offset", BigInteger),
@@ -79,7 +79,7 @@ dead_letter_copies = Table(
     Column("due_at", Timestamp, nullable=False),
     PrimaryKeyConstraint("consumer", "order_id", "sequence"),
 )
-"""Letters that the topic for them does not have yet."""
+"""Dead letters that are to be copied to their topic."""
 
 
 dead_letter_actions = Table(
@@ -101,7 +101,7 @@ dead_letter_actions = Table(
     Column("attempts", Integer, nullable=False),
     PrimaryKeyConstraint("entry"),
 )
-"""What somebody did about letters; nothing of it is ever changed or deleted."""
+"""Redriven and dropped dead letters. Rows are never updated or deleted."""
 Index(None, dead_letter_actions.c.consumer, dead_letter_actions.c.order_id)
 
 
@@ -114,7 +114,7 @@ unrecognized_records = Table(
     Column("offset", BigInteger, nullable=False),
     Column("key", LargeBinary, nullable=False),
     Column("value", LargeBinary, nullable=False),
-    # Pairs of a name and the value's bytes in base64: names may repeat.
+    # Pairs of a name and a value in base64; names may repeat.
     Column("headers", JSON, nullable=False),
     Column("problem", Text, nullable=False),
     Column("found_at", Timestamp, nullable=False),
@@ -173,13 +173,13 @@ def set_aside_of(row: Row) -> SetAsideRecord:
 
 
 def _storable(text: str) -> str:
-    """``text`` without what PostgreSQL keeps in no text: NUL and lone surrogates."""
+    """Return ``text`` with NUL and lone surrogates escaped, which PostgreSQL cannot store."""
     return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
 
 
 @frozen
 class SqlDeadLetterStore:
-    """Whoever adds or removes letters of an order holds its row in ``parked_orders`` until the transaction ends."""
+    """Stores dead letters in a consumer's transaction. Changes of an order lock its row in ``parked_orders``."""
 
     _connection: AsyncConnection
     _consumer: str
@@ -237,7 +237,7 @@ class SqlDeadLetterStore:
         await put(self._connection, unrecognized_records, [row_of_set_aside(it) for it in letters], replace=False)
 
     async def _park(self, order_id: str) -> None:
-        """Insert the order's row or lock the one that is there: ON CONFLICT DO NOTHING would not lock it."""
+        """Insert the order's row or lock the existing one, which ON CONFLICT DO NOTHING would not do."""
         insert = (SqliteInsert if self._connection.dialect.name == "sqlite" else PostgresInsert)(parked_orders)
         await self._connection.execute(
             insert.on_conflict_do_update(index_elements=["consumer", "order_id"], set_={"order_id": order_id}),

@@ -1,4 +1,4 @@
-"""The log's epochs: who began them, and what they keep."""
+"""The log's epochs as rows."""
 
 from collections import defaultdict
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ log_epochs = Table(
     Column("entry", Counter, nullable=False),
     PrimaryKeyConstraint("epoch"),
 )
-"""Those that somebody began; none in a log that never was mended. None is ever changed or deleted."""
+"""The epochs after the first, and their entries in the maintenance log. Rows are never updated or deleted."""
 
 
 log_epoch_buckets = Table(
@@ -45,7 +45,7 @@ log_epoch_buckets = Table(
     Column("kept_up_to", BigInteger, nullable=False),
     PrimaryKeyConstraint("epoch", "bucket"),
 )
-"""The last position of earlier epochs that counts, of each bucket that an epoch gives addresses of anew."""
+"""The last position of earlier epochs that is still valid, for each bucket in which an epoch reuses addresses."""
 
 
 _EPOCHS = (
@@ -83,7 +83,7 @@ class SqlEpochs:
     async def begin(self, epoch: Epoch) -> bool:
         now = datetime.now(UTC)
         async with self.database.writing() as connection:
-            if self.database.backend == POSTGRESQL:  # of two who begin one at once, the second sees the first's
+            if self.database.backend == POSTGRESQL:  # concurrent calls wait here
                 await connection.execute(text("LOCK TABLE log_epochs IN EXCLUSIVE MODE"))
             before = await connection.scalar(select(func.max(log_epochs.c.epoch))) or FIRST_EPOCH
             if epoch.epoch <= before:

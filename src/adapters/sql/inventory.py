@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ...application.inventory.stock import Food, Reservation, ReservationStatus, StockItem, check_stock
 from .bulk import Row, among, put, select_all, select_among
 from .database import Database
-from .types import ROOM_TO_CHANGE, Identifier, Timestamp, metadata
+from .types import FILLFACTOR, Identifier, Timestamp, metadata
 
 stock = Table(
     "stock",
@@ -35,7 +35,7 @@ stock = Table(
     Column("quantity", BigInteger, nullable=False),
     PrimaryKeyConstraint("restaurant_id", "food_id"),
     CheckConstraint("quantity >= 0", name="stock_quantity_never_negative"),
-    postgresql_with={"fillfactor": ROOM_TO_CHANGE},
+    postgresql_with={"fillfactor": FILLFACTOR},
 )
 
 
@@ -93,7 +93,7 @@ class SqlReservationStore:
     async def stock(self, foods: Collection[Food]) -> Mapping[Food, int]:
         if not foods:
             return {}
-        # Locked in one order everywhere, so that no two transactions wait for each other.
+        # Always locked in the same order, which prevents deadlocks.
         found = await self._connection.execute(
             select(stock)
             .where(among(self._connection, stock.c.restaurant_id, {restaurant_id for restaurant_id, _ in foods}))

@@ -29,7 +29,7 @@ from ...application.notifications.notification import (
 )
 from .bulk import Row, among, change, put, select_all, select_among
 from .database import Database
-from .types import ROOM_TO_CHANGE, Identifier, Timestamp, metadata
+from .types import FILLFACTOR, Identifier, Timestamp, metadata
 
 order_parties = Table(
     "order_parties",
@@ -40,7 +40,7 @@ order_parties = Table(
     Column("shipper_id", Text),
     Column("sequence", Integer, nullable=False),
     PrimaryKeyConstraint("order_id"),
-    postgresql_with={"fillfactor": ROOM_TO_CHANGE},
+    postgresql_with={"fillfactor": FILLFACTOR},
 )
 
 
@@ -104,7 +104,7 @@ def row_of_notification(it: Notification) -> dict[str, Any]:
 
 
 def row_of_outcome(it: Notification) -> dict[str, Any]:
-    """What may change of a notification, with its key."""
+    """Return the columns that may change, and the key."""
     return {
         "order_id": it.order_id,
         "sequence": it.sequence,
@@ -141,7 +141,7 @@ class SqlNotificationStore:
         await put(self._connection, notifications, [row_of_notification(it) for it in notifications_], replace=False)
 
 
-_TOLD = [notifications.c[name] for name in NotificationKey._fields]
+_KEY = [notifications.c[name] for name in NotificationKey._fields]
 
 
 @frozen
@@ -171,7 +171,7 @@ class SqlNotifications:
         self, channels: Collection[str], *, now: datetime, until: datetime, limit: int
     ) -> Sequence[Notification]:
         it = notifications.c
-        # An idle look takes no lock, and on SQLite no turn among the writers.
+        # If nothing is due, take no lock.
         async with self._database.reading() as connection:
             pending = (it.status == "pending", it.due_at <= now, among(connection, it.channel, channels))
             due = select(notifications).where(*pending).order_by(it.due_at, it.order_id, it.sequence).limit(limit)
@@ -200,6 +200,6 @@ class SqlNotifications:
     async def told(self, order_ids: Collection[str]) -> Sequence[NotificationKey]:
         async with self._database.reading() as connection:
             found = await connection.execute(
-                select(*_TOLD).where(among(connection, notifications.c.order_id, order_ids)).order_by(*_TOLD)
+                select(*_KEY).where(among(connection, notifications.c.order_id, order_ids)).order_by(*_KEY)
             )
             return [*starmap(NotificationKey, found)]

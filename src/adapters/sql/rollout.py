@@ -1,4 +1,4 @@
-"""The rollout: what is in force, and every change of it."""
+"""The rollout as rows."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ publishing_share = Table(
     CheckConstraint("id = 1", name="publishing_share_is_one"),
     CheckConstraint("percent BETWEEN 0 AND 100", name="publishing_share_is_a_percentage"),
 )
-"""One row, or none: then all is published."""
+"""One row, or none if everything is published."""
 
 
 consumer_pauses = Table(
@@ -47,7 +47,7 @@ consumer_pauses = Table(
     Column("reason", Text, nullable=False),
     PrimaryKeyConstraint("consumer"),
 )
-"""A row for each consumer that is paused."""
+"""The paused consumers."""
 
 
 _SHARE = select(publishing_share.c.percent)
@@ -68,8 +68,8 @@ class SqlRollout:
 
     async def set_share(self, percent: int, note: OperatorNote) -> MaintenanceEntry | None:
         async with self.database.writing() as connection:
-            await self._put_new(connection, publishing_share, {"id": 1, "percent": EVERYTHING})
-            # Held until the commit, so that the next one who changes it sees what this one made of it.
+            await self._insert_new(connection, publishing_share, {"id": 1, "percent": EVERYTHING})
+            # Locked until the commit, so that concurrent changes follow one another.
             before = await connection.scalar(_SHARE.with_for_update())
             if before == percent:
                 return None
@@ -81,7 +81,7 @@ class SqlRollout:
     async def pause(self, consumer: str, note: OperatorNote) -> MaintenanceEntry | None:
         row = {"consumer": consumer, "at": note.at, "by": note.by, "reason": note.reason}
         async with self.database.writing() as connection:
-            if not await self._put_new(connection, consumer_pauses, row):
+            if not await self._insert_new(connection, consumer_pauses, row):
                 return None
             entry = MaintenanceEntry(kind=MaintenanceKind.PAUSE, note=note, consumer=consumer)
             await record(connection, entry)
@@ -96,8 +96,8 @@ class SqlRollout:
             await record(connection, entry)
         return entry
 
-    async def _put_new(self, connection: AsyncConnection, table: Any, row: dict[str, Any]) -> bool:
-        """Whether there was no such row before."""
+    async def _insert_new(self, connection: AsyncConnection, table: Any, row: dict[str, Any]) -> bool:
+        """Insert the row. Returns False if its key exists."""
         into = insert_postgresql if self.database.backend == POSTGRESQL else insert_sqlite
         put = await connection.execute(into(table).values(row).on_conflict_do_nothing())
         return put.rowcount == 1

@@ -71,14 +71,14 @@ class HandleBatch:
     async def __call__(self, records: Sequence[LogRecord | UnrecognizedRecord]) -> BatchResult:
         known, self._positions = self._positions, None  # whatever ends this early leaves the cursors unknown
         positions = await self._read_cursors() if known is None else known
-        counting = records if self.restore_guard is None else await self.restore_guard.counting(records)
+        counting = records if self.restore_guard is None else await self.restore_guard.effective(records)
         superseded, records = len(records) - len(counting), counting
         batch = _sort(records, positions, self.consumer.name)
         if known is not None and (batch.gaps or batch.duplicates):
             # Another handler may have had these buckets for a while.
             positions = await self._read_cursors()
             batch = _sort(records, positions, self.consumer.name)
-        if batch.news and self.restore_guard is not None and not await self.restore_guard.agree(batch.news):
+        if batch.news and self.restore_guard is not None and not await self.restore_guard.verify(batch.news):
             return BatchResult()
         handled = BatchResult(
             duplicates=batch.duplicates, foreign=len(batch.foreign), superseded=superseded, gaps=batch.gaps

@@ -1,4 +1,4 @@
-"""``orderflow log``: recovery after the database was restored or the topic replaced."""
+"""``orderflow log``: recovery of log and topic."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,19 +10,18 @@ from ...application.recovery.repair_log import Loss
 from ...domain.errors import NotConfigured
 from .session import rows, session
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-app = App(name="log")
+app = App(
+    name="log",
+    help="Repair the log after a restore of the database, and publish all of it again.",
+)
 
 
 @app.command
 async def repair(*, dry_run: bool = False, by: str = "", reason: str = "") -> None:
-    """Repair the log after the database was restored to an earlier point.
+    """Continue after the database was restored to an earlier point: events that only the topic has become invalid.
 
-    Reads the whole topic, and lists the events that the log has lost and their orders. Unless --dry-run is given, a
-    new epoch begins, in which these events are superseded; --by NAME and --reason TEXT are recorded. If nothing is
-    lost, nothing is changed.
+    Reads the whole topic, and shows the events that the log does not have, by order. --dry-run stops there; otherwise a
+    new epoch is begun, and --by NAME and --reason TEXT are recorded. If nothing is lost, nothing is changed.
     """
     async with session().opened() as container:
         _needs_relay(container)
@@ -30,19 +29,19 @@ async def repair(*, dry_run: bool = False, by: str = "", reason: str = "") -> No
             loss, epoch = await container.find_lost_events()(), None
         else:
             result = await container.repair_log()(by=by, reason=reason)
-            loss, epoch = result.loss, result.begun
-    session().show({"loss": loss, "begun": epoch}, _lost(loss))
-    session().info(_summary(loss))
-    if epoch is not None:
-        session().info(f"epoch {epoch.epoch} has begun: restart the relays and consumers that have refused and stopped")
+            loss, begun = result.loss, result.begun
+    session().show({"loss": loss, "begun": begun}, _lost(loss))
+    session().say(_summary(loss))
+    if begun is not None:
+        session().say(f"epoch {begun.epoch} is begun: restart the relays and consumers that refused to continue")
 
 
 @app.command
 async def republish(*, by: str, reason: str) -> None:
     """Publish the whole log again, in order, in a new epoch that supersedes the records on the topic.
 
-    This is for a topic that was recreated, or a new cluster. Relays begin within a second. --by NAME and --reason TEXT
-    are recorded.
+    For a topic that was recreated, or a new cluster. Relays start within a second. --by NAME and --reason TEXT are
+    recorded.
     """
     async with session().opened() as container:
         _needs_relay(container)
@@ -74,10 +73,10 @@ def _lost(loss: Loss) -> "Table":
 
 def _summary(loss: Loss) -> str:
     if not loss.any:
-        return f"{loss.records} records read, {loss.superseded} of earlier epochs; the log has every event"
+        return f"{loss.records} records read, {loss.superseded} of earlier epochs; the log has all valid events"
     return (
-        f"{loss.records} records read; {loss.events} events of {loss.orders_concerned} orders in {len(loss.kept)} "
-        f"buckets are not in the log (epoch {loss.epoch}, the newest on the topic is {loss.newest})"
+        f"{loss.records} records read; {loss.events} events of {loss.orders_concerned} orders in "
+        f"{len(loss.kept)} buckets are not in the log (epoch {loss.epoch}, the topic's newest is {loss.newest})"
     )
 
 

@@ -13,8 +13,7 @@ from ...domain.errors import InvalidInput
 from ..settings import CONSUMERS
 from .session import rows, session
 
-rebuild = App(name="rebuild")
-Source = Annotated[Literal["log", "topic"], Parameter(help="where the events are read")]
+rebuild = App(name="rebuild", help="Rebuild a consumer's data from the log.")
 OPERATOR = "operator"
 PROGRESS_SECONDS = 1.0
 
@@ -28,53 +27,52 @@ async def replay(
     consumer: str,
     from_: Start,
     source: Source = "log",
-    dry_run: Annotated[bool, Parameter(negative=(), help="only count the events")] = False,
+    dry_run: Annotated[bool, Parameter(negative=(), help="only show what would be done")] = False,
     by: str | None = None,
     reason: str | None = None,
 ) -> int:
-    """Have CONSUMER handle past events again, from START up to its cursors, while it continues with new ones.
+    """Replay past events to CONSUMER, from there up to its cursors; it continues meanwhile.
 
-    Effects that exist stay as they are; missing ones are added. --by NAME and --reason TEXT are recorded. Exits with 1
-    if an order stopped at an event that fails, or if the source lacks events.
+    Existing effects stay unchanged, missing ones are restored. --by NAME and --reason TEXT are recorded. Exits with 1
+    if an order stopped at an event that failed, or the source does not have all events.
     """
     if consumer not in CONSUMERS:
         allowed = f"{', '.join(CONSUMERS)}; an application replays its own handlers with OrderFlow.replay()"
-        raise InvalidInput("consumer", f"{consumer!r} is not a built-in consumer", allowed)
+        raise InvalidInput("consumer", f"{consumer!r} is no built-in consumer", allowed)
     start = ReplayStart.parse(from_)
     async with session().opened() as container:
         replay = container.replay_events(consumer=container.consumers()[consumer])
         if dry_run:
             done: ReplayResult = await replay.dry_run(start, source=source)
         else:
-            by, reason = _required("by", by), _required("reason", reason)
-            done = await replay(start, source=source, progress=Progress("events"), by=by, reason=reason)
+            note = {"by": _required("by", by), "reason": _required("reason", reason)}
+            done = await replay(start, source=source, progress=Progress("events"), **note)
     session().show(done, _table(done))
-    _print_outcome(done)
+    _print_notes(done)
     return 0 if done.whole else 1
 
 
 @rebuild.command
-async def analytics(*, by: str = OPERATOR, reason: str = "requested on the command line") -> int:
-    """Rebuild the analytics from the log in a shadow table, and swap it in.
+async def analytics(*, by: str = OPERATOR, reason: str = "from the command line") -> int:
+    """Rebuild the data of analytics from the log, and swap it in; consumer and queries continue meanwhile.
 
-    The consumer and its readers continue meanwhile. Exits with 1 if an order cannot be rebuilt up to its current
-    event; then nothing is changed. --by NAME and --reason TEXT are recorded.
+    Exits with 1 if an order would lose events: then nothing is changed. --by NAME and --reason TEXT are recorded.
     """
     async with session().opened() as container:
         done: RebuildResult = await container.rebuild_analytics()(by=by, reason=reason, progress=Progress("events"))
     figures = done.swapped
     cells = (done.events, *((figures.courses, figures.changed, figures.removed) if figures else (None,) * 3))
     columns = ("events", "orders", "changed or new", "removed", "orders stopped")
-    session().show(done, rows(*columns, of=[(*cells, len(done.stopped))]))
+    session().show(done, rows(*columns, of=[(*shown, len(done.stopped))]))
     _print_stopped(done.stopped)
-    session().info("swapped in" if figures else "nothing is swapped in: the analytics are unchanged")
+    session().say("swapped in" if figures else "nothing is swapped in; the data is unchanged")
     return 0 if figures else 1
 
 
 async def order(order_id: str, /, *, source: Source = "log") -> int:
-    """The order as its events tell it, beside the order as it is kept, and every difference; nothing is changed.
+    """Compare the order's row with its events, and show every difference; nothing is changed.
 
-    Exit 1 when they differ. What no event tells (address, card, estimate) is in neither.
+    Exits with 1 if they differ. Facts that are in no event (address, card, estimate) are not compared.
     """
     async with session().opened() as container:
         found: OrderComparison = await container.compare_order()(order_id, source=source)
@@ -87,7 +85,7 @@ async def order(order_id: str, /, *, source: Source = "log") -> int:
     data = {"equal": found.equal, "differences": found.differences, **plain(found)}
     session().show(data, rows("fact", "row", f"fold of the {source}", "", of=lines))
     if found.row is None:
-        session().say(f"the {source} tells of the order, but there is no row")
+        session().say(f"the {source} has events of the order, but there is no row")
     if found.problem:
         session().say(f"the {source} cannot be followed: {found.problem}")
     session().say("equal" if found.equal else "not equal")
@@ -96,7 +94,7 @@ async def order(order_id: str, /, *, source: Source = "log") -> int:
 
 @define
 class Progress:
-    """Prints the progress once a second."""
+    """Prints the progress every second."""
 
     unit: str
     _printed_at: float = field(factory=monotonic, init=False)
@@ -104,13 +102,13 @@ class Progress:
     def __call__(self, done: int, of: int) -> None:
         if monotonic() - self._printed_at >= PROGRESS_SECONDS:
             self._printed_at = monotonic()
-            session().info(f"{done:,} of {of:,} {self.unit}")
+            session().say(f"{done:,} of {of:,} {self.unit}")
 
 
-def _required(name: str, text: str | None) -> str:
-    if text is None:
+def _required(name: str, value: str | None) -> str:
+    if value is None:
         raise InvalidInput(name, "it is missing", "--by NAME and --reason TEXT, or --dry-run")
-    return text
+    return value
 
 
 def _table(done: ReplayResult) -> Any:
@@ -119,7 +117,7 @@ def _table(done: ReplayResult) -> Any:
     return rows("consumer", "source", *columns, of=[(done.consumer, done.source, *figures)])
 
 
-def _print_outcome(done: ReplayResult) -> None:
+def _print_notes(done: ReplayResult) -> None:
     _print_stopped(done.stopped)
     for gap in done.missing:
         session().info(f"bucket {gap.bucket}: the {done.source} has no event at position {gap.position}")
@@ -128,9 +126,9 @@ def _print_outcome(done: ReplayResult) -> None:
             f"{done.parked} events are parked: `orderflow dead-letters redrive {done.consumer}` handles them"
         )
     if done.dry_run:
-        session().info("nothing is changed")
+        session().say("nothing is changed")
     elif not done.events:
-        session().info(f"{done.consumer} has handled no events from there on; it will handle them in its own time")
+        session().say(f"{done.consumer} has not passed any event from there on; it will handle them by itself")
 
 
 def _print_stopped(stopped: Sequence[StoppedOrder]) -> None:

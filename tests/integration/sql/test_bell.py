@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 from orderflow.adapters.memory import LocalWakeup
-from orderflow.adapters.sql.commit_notifications import APART_SECONDS, CHANNEL, CommitListener, CommitNotifier
+from orderflow.adapters.sql.commit_notifications import CHANNEL, INTERVAL_SECONDS, CommitListener, CommitNotifier
 from orderflow.adapters.sql.engines import PostgresAddress
 from orderflow.application.backoff import Backoff
 from orderflow.application.orders.create_order import NewOrder
@@ -130,8 +130,8 @@ async def test_however_often_it_is_rung_the_others_hear_it_once_in_five_millisec
     await ear.add_listener(CHANNEL, lambda *told: heard.append(told[-1]))
     commit_notifier, began, times = CommitNotifier(PostgresAddress(postgresql_url).connect, "api"), monotonic(), 0
 
-    while monotonic() - began < 20 * APART_SECONDS or times < 100:
-        commit_notifier.ring()
+    while monotonic() - began < 20 * INTERVAL_SECONDS or times < 100:
+        commit_notifier.notify()
         times += 1
         await asyncio.sleep(0)
     await commit_notifier.close()
@@ -140,7 +140,7 @@ async def test_however_often_it_is_rung_the_others_hear_it_once_in_five_millisec
     await eventually_async(lambda: "the last" in heard, that="all before it is heard")
 
     await ear.close()
-    assert 1 <= heard.count("api") <= min(passed / APART_SECONDS + 1, times / 2)
+    assert 1 <= heard.count("api") <= min(passed / INTERVAL_SECONDS + 1, times / 2)
 
 
 async def test_its_own_commits_wake_a_process_without_the_bell(postgresql_url: str) -> None:
@@ -152,9 +152,9 @@ async def test_its_own_commits_wake_a_process_without_the_bell(postgresql_url: s
     await eventually_async(lambda: listener.listening, that="it listens")
     heard.clear()
 
-    own.ring()
+    own.notify()
     await own.close()
-    other.ring()
+    other.notify()
     await eventually_async(lambda: heard, that="the other's ring is heard")
 
     await listener.close()
@@ -198,7 +198,9 @@ async def test_commits_go_on_where_nobody_can_be_told(
     await asyncio.gather(*(order(api, f"o{number}") for number in range(20)))
 
     assert sum((await api.storage().log.heads()).values()) == 20
-    await eventually_async(lambda: "nobody is told of commits" in caplog.text, that="the bell says so")
+    await eventually_async(
+        lambda: "other processes are not notified of commits" in caplog.text, that="the failure is logged"
+    )
 
 
 async def test_who_cannot_listen_says_so_and_tries_again_ever_more_slowly(caplog: pytest.LogCaptureFixture) -> None:

@@ -29,7 +29,7 @@ def pooled_url(pgbouncer: PgBouncer, postgresql_url: str) -> str:
 
 
 async def test_a_pooler_that_nobody_told_of_is_named_with_what_to_set(pooled_url: str, connect: Connect) -> None:
-    with pytest.raises(NotConfigured, match="a pooler stands before PostgreSQL") as refused:
+    with pytest.raises(NotConfigured, match="PostgreSQL is behind a pooler") as refused:
         await connect(pooled_url).open()
 
     assert refused.value.mend == "set ORDERFLOW_DATABASE_POOLER=transaction"

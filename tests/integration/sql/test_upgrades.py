@@ -154,7 +154,7 @@ async def test_a_later_schema_of_this_generation_is_served_and_said_to_be_later(
         upgraded = await schema.upgrade(url)
 
         assert upgraded == await current(url) == later
-    assert "a later orderflow's" in caplog.text
+    assert "a later release" in caplog.text
 
 
 async def test_a_schema_of_a_later_generation_is_neither_used_nor_touched(url: str, connect: Connect) -> None:
@@ -251,7 +251,7 @@ async def test_a_new_generation_keeps_what_consumers_stored(
     progress = await stores.analytics.of_orders(["O1", "O2"])
     notifications = await stores.notifications.of_orders(["O1"])
     reservations = await stores.shortages.of_orders(["O1", "O2"])
-    async with stores.beside.store("r1") as transaction:
+    async with stores.analytics_shadow.store("r1") as transaction:
         swapped = await transaction.swap()
 
     assert {it.spent[OrderState.WAITING_FOR_SHIPPER] for it in progress.values()} == {timedelta(minutes=5)}
