@@ -149,7 +149,7 @@ class MemoryRebuildTransaction(MemoryConsumerTransaction):
         self._swaps = True
         new, old = self._progress.all(), self._effects._progress
         changed = sum(old.get(order_id) != progress for order_id, progress in new.items())
-        return SwapResult(courses=len(new), changed=changed, removed=len(old.keys() - new.keys()))
+        return SwapResult(orders=len(new), changed=changed, removed=len(old.keys() - new.keys()))
 
     async def commit(self) -> None:
         await super().commit()

@@ -58,7 +58,7 @@ class SqlRebuildTransaction(SqlConsumerTransaction):
             after = upto
         orders = await self._connection.scalar(select(func.count()).select_from(order_progress_shadow)) or 0
         await self._connection.execute(delete(order_progress_shadow))
-        return SwapResult(courses=orders, changed=changed, removed=removed)
+        return SwapResult(orders=orders, changed=changed, removed=removed)
 
     async def _upto(self, after: str) -> str | None:
         """Return the last order of the shadow table's next page, None after the last page."""

@@ -66,5 +66,6 @@ class LogEpochs(Protocol):
     async def begin(self, epoch: Epoch) -> bool:
         """Begin that epoch, set the relay's cursors back to ``kept`` and record its note, in one transaction.
 
-        Returns False if the epoch is not newer than the current one."""
+        Returns False if the epoch is not newer than the current one.
+        """
         ...

@@ -67,7 +67,7 @@ class RebuildAnalytics:
             rebuilt = await self._finish(work, at, stopped)
         progress(rebuilt.events, rebuilt.events)
         if rebuilt.swapped is not None:
-            detail = f"{rebuilt.swapped.courses} orders, {rebuilt.swapped.changed} of them changed"
+            detail = f"{rebuilt.swapped.orders} orders, {rebuilt.swapped.changed} of them changed"
             await self._record(MaintenanceKind.SWAP, detail, note)
         return rebuilt
 

@@ -11,9 +11,9 @@ from .replay_range import StoppedOrder
 
 @frozen(kw_only=True)
 class SwapResult:
-    """The result of a swap: the number of orders, of those that ``changed`` or are new, and of ``removed`` ones."""
+    """The result of a swap: the number of ``orders``, of those that ``changed`` or are new, and of ``removed`` ones."""
 
-    courses: int
+    orders: int
     changed: int
     removed: int
 

@@ -61,7 +61,7 @@ async def analytics(*, by: str = OPERATOR, reason: str = "from the command line"
     async with session().opened() as container:
         done: RebuildResult = await container.rebuild_analytics()(by=by, reason=reason, progress=Progress("events"))
     figures = done.swapped
-    cells = (done.events, *((figures.courses, figures.changed, figures.removed) if figures else (None,) * 3))
+    shown = (done.events, *((figures.orders, figures.changed, figures.removed) if figures else (None,) * 3))
     columns = ("events", "orders", "changed or new", "removed", "orders stopped")
     session().show(done, rows(*columns, of=[(*shown, len(done.stopped))]))
     _print_stopped(done.stopped)

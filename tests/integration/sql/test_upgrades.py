@@ -258,7 +258,7 @@ async def test_a_new_generation_keeps_what_consumers_stored(
     assert [it.status for it in notifications] == [NotificationStatus.SENT, NotificationStatus.PENDING]
     assert [it.order_id for it in await stores.shortages.unsettled(9)] == ["O2"]
     assert reservations["O1"].taken == {"F1": 2}
-    assert swapped == SwapResult(courses=2, changed=0, removed=0)
+    assert swapped == SwapResult(orders=2, changed=0, removed=0)
     assert [it.quantity for it in await stores.stock.list()] == [3, 3]
     assert [it.party for it in await stores.contacts.list()] == ["customer:C1", "restaurant:R1"]
     async with stores.store("notifications") as work:

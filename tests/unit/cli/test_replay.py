@@ -96,7 +96,7 @@ def test_what_analytics_knows_is_made_anew_and_the_check_is_clean(
 
     assert (damaged, answer.code, lived("check").code) == (1, 0, 0)
     assert lived.json("analytics", "restaurants") == right
-    assert answer.data["swapped"] == {"courses": 10, "changed": 10, "removed": 0}
+    assert answer.data["swapped"] == {"orders": 10, "changed": 10, "removed": 0}
     assert "70 of 70 events" in answer.err
     assert [it["kind"] for it in lived.json("maintenance")] == ["swap", "rebuild"]
 
