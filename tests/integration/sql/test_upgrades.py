@@ -1,4 +1,4 @@
-"""A migration only adds, so that the version before it goes on; and each version knows which schemas it can serve."""
+"""Migrations only add within a generation; a new generation keeps all data; versions refuse other schemas."""
 
 import logging
 import re
@@ -76,7 +76,7 @@ THERE = "CREATE TABLE food (id TEXT PRIMARY KEY, name TEXT, price INTEGER DEFAUL
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "problem"),
     [
         ("ALTER TABLE food DROP COLUMN price", "food.price was"),
         ("ALTER TABLE food RENAME COLUMN price TO cost", "food.price was"),
@@ -99,7 +99,7 @@ THERE = "CREATE TABLE food (id TEXT PRIMARY KEY, name TEXT, price INTEGER DEFAUL
         ),
     ],
 )
-def test_what_would_stop_the_version_before_is_found(change: str, told: str | None) -> None:
+def test_changes_that_would_stop_the_previous_version_are_found(change: str, problem: str | None) -> None:
     with create_engine("sqlite://").connect() as connection:
         connection.execute(text(THERE))
         before = schema_of(connection)
@@ -108,7 +108,7 @@ def test_what_would_stop_the_version_before_is_found(change: str, told: str | No
 
         found = list(broken(before, schema_of(connection)))
 
-    assert [each[: len(told or "")] for each in found][:1] == ([told] if told else [])
+    assert [each[: len(problem or "")] for each in found][:1] == ([problem] if problem else [])
 
 
 def test_a_migration_that_rewrites_or_drops_is_found(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ async def stamped(connect: Connect, url: str, version: str) -> AsyncIterator[Non
         await stamp(newest())
 
 
-async def test_a_later_schema_of_this_generation_is_served_and_said_to_be_later(
+async def test_a_later_schema_of_this_generation_is_used_with_a_warning(
     url: str, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -157,7 +157,7 @@ async def test_a_later_schema_of_this_generation_is_served_and_said_to_be_later(
     assert "a later release" in caplog.text
 
 
-async def test_a_schema_of_a_later_generation_is_neither_used_nor_touched(url: str, connect: Connect) -> None:
+async def test_a_schema_of_a_later_generation_is_neither_used_nor_changed(url: str, connect: Connect) -> None:
     async with stamped(connect, url, "9001"):
         with pytest.raises(NotConfigured, match="is at 9001, newest known is"):
             await connect(url).open()
