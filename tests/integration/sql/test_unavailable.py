@@ -105,7 +105,7 @@ async def test_a_connection_lost_during_a_commit_leaves_its_outcome_unknown(
         commit = asyncio.create_task(placed(storage))
         await _waiting(other, "victim")
         await other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'victim'")
-        with pytest.raises(StorageUnavailable, match="not known"):
+        with pytest.raises(StorageUnavailable, match="its outcome is unknown"):
             await commit
 
     await _is_not_there(storage, "O1")

@@ -57,8 +57,8 @@ async def test_a_request_that_waits_for_its_idempotency_key_locks_no_bucket(
     key = IdempotencyKey(caller="C1", key="k1", fingerprint="", requested_at=AT, answer=lambda _: b"")
 
     async with connect(postgresql_url).engine.connect() as rival:
-        # The same key, by somebody who has not committed yet, and will not.
-        row = {"caller": "C1", "key": "k1", "fingerprint": "", "order_id": "o", "answer": b"", "created_at": AT}
+        # Another transaction has inserted the same key, and does not commit.
+        row = {"caller": "C1", "key": "k1", "fingerprint": "", "order_id": "o", "response": b"", "created_at": AT}
         await rival.execute(insert(idempotency_keys).values(row))
         with answering(Request(idempotency=key)):
             waiting = asyncio.create_task(placed(storage, first))
