@@ -53,10 +53,8 @@ from ..application.orders.unit_of_work import WriteSetUnitOfWork
 from ..application.orders.use_cases import UseCases
 from ..application.recovery.repair_log import FindLostEvents, RepairLog, Republish
 from ..application.relay.publish_pending import PublishPending
-from ..application.replay.maintenance_log import RepairHistory
 from ..application.replay.rebuild_analytics import RebuildAnalytics
-from ..application.rollout.pause_consumer import PauseConsumer, ResumeConsumer
-from ..application.rollout.rollout import RolloutHistory
+from ..application.rollout.pause_consumer import PauseConsumer
 from ..application.rollout.set_publishing_share import SetPublishingShare
 from ..domain.order import Order
 from .settings import CONSUMERS, Settings
@@ -233,18 +231,17 @@ class Container(containers.DeclarativeContainer):
     )
     rebuild_analytics = providers.Factory(
         RebuildAnalytics,
-        beside=effects.provided.beside,
+        shadow=effects.provided.analytics_shadow,
         log=storage.provided.log,
         cursors=storage.provided.cursors,
-        letters=effects.provided.dead_letters,
-        views=effects.provided.analytics,
+        dead_letters=effects.provided.dead_letters,
+        queries=effects.provided.analytics,
         maintenance_log=storage.provided.maintenance_log,
         decode=decode,
         clock=clock,
         new_id=new_id,
         buckets=storage.provided.buckets,
     )
-    repair_history = providers.Factory(RepairHistory, storage.provided.maintenance_log)
     publish_pending = providers.Factory(
         PublishPending,
         log=storage.provided.log,
@@ -264,9 +261,7 @@ class Container(containers.DeclarativeContainer):
     )
     set_publishing_share = providers.Factory(SetPublishingShare, storage.provided.rollout, clock)
     pause_consumer = providers.Factory(PauseConsumer, storage.provided.rollout, readers, clock)
-    resume_consumer = providers.Factory(ResumeConsumer, storage.provided.rollout, readers, clock)
-    rollout_status = providers.Factory(RolloutStatus, storage.provided.rollout, lag)
-    rollout_history = providers.Factory(RolloutHistory, storage.provided.rollout)
+    rollout_status = providers.Factory(RolloutStatus, storage.provided.rollout, storage.provided.maintenance_log, lag)
     stream_health = _with_kafka(
         profile, providers.Singleton(kafka_wiring.stream_health, kafka, settings, providers.Object(CONSUMERS))
     )

@@ -9,7 +9,7 @@ from functools import partial
 from ..application.consuming.log_source import LogEventSource
 from ..application.consuming.run_consumer import FROM_LOG, FROM_TOPIC, RunConsumer
 from ..application.relay.run_relay import RunRelay
-from ..application.rollout.cached_rollout import LOOK_AGAIN_SECONDS
+from ..application.rollout.cached_rollout import REFRESH_SECONDS
 from ..domain.errors import InvalidInput, NotConfigured, Unavailable
 from .container import Container
 from .ops_server import checks, ops_server
@@ -106,7 +106,7 @@ def _relay(container: Container) -> RunRelay:
     return RunRelay(
         container.publish_pending(),
         container.news().listener(),
-        poll_interval=min(settings.poll_seconds, LOOK_AGAIN_SECONDS),  # the share is read then, too
+        poll_interval=min(settings.poll_seconds, REFRESH_SECONDS),  # the share is read then, too
         failed=partial(container.process_registration().failures.note, "relay"),
     )
 

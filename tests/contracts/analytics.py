@@ -1,4 +1,4 @@
-"""What the consumer of analytics does, wherever the effects are kept."""
+"""The promises of analytics, on every storage."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -95,7 +95,7 @@ class AnalyticsContract:
         assert nothing_yet == DeliveryTimes(orders=0, p50=None, p90=None, p99=None)
         assert await world.effects.analytics.delivery_times() == DeliveryTimes(orders=10, p50=5, p90=9, p99=10)
 
-    async def test_an_order_in_many_batches_has_the_course_that_it_has_in_one(self, world: World) -> None:
+    async def test_the_progress_of_an_order_is_independent_of_the_batches(self, world: World) -> None:
         shop = Shop()
         await shop.live("o1", price="25.50")
         handle = world.handling()

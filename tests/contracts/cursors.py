@@ -1,4 +1,4 @@
-"""What every place that keeps readers' cursors promises."""
+"""The promises of every storage of cursors."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from typing import Any
 class CursorsContract:
     """Subclassed with a fixture ``storage``, empty and open."""
 
-    async def test_a_new_reader_stands_nowhere(self, storage: Any) -> None:
+    async def test_a_new_reader_has_no_cursors(self, storage: Any) -> None:
         assert await storage.cursors.positions("relay") == {}
         assert list(await storage.cursors.readers()) == []
 
@@ -20,7 +20,7 @@ class CursorsContract:
         assert await storage.cursors.positions("analytics") == {0: 3}
         assert list(await storage.cursors.readers()) == ["analytics", "relay"]
 
-    async def test_a_cursor_goes_on_and_leaves_others_where_they_are(self, storage: Any) -> None:
+    async def test_a_cursor_moves_forward_without_others(self, storage: Any) -> None:
         await storage.cursors.put("relay", {1: 5, 2: 5})
 
         await storage.cursors.put("relay", {2: 6, 3: 1})
@@ -34,7 +34,7 @@ class CursorsContract:
 
         assert await storage.cursors.positions("relay") == {1: 5, 2: 6}
 
-    async def test_where_readers_stand_in_a_bucket_and_since_when(self, storage: Any) -> None:
+    async def test_the_cursors_of_a_bucket_are_listed_with_their_times(self, storage: Any) -> None:
         before = datetime.now(UTC)
         await storage.cursors.put("relay", {1: 5, 2: 5})
         await storage.cursors.put("analytics", {1: 3})
@@ -48,12 +48,12 @@ class CursorsContract:
         assert all(before <= moment <= datetime.now(UTC) for moment in moved)
         assert list(await storage.cursors.at(3)) == []
 
-    async def test_putting_nothing_is_no_reader(self, storage: Any) -> None:
+    async def test_an_empty_put_creates_no_reader(self, storage: Any) -> None:
         await storage.cursors.put("relay", {})
 
         assert list(await storage.cursors.readers()) == []
 
-    async def test_of_many_who_put_at_once_the_farthest_stands(self, storage: Any) -> None:
+    async def test_of_concurrent_puts_the_highest_position_wins(self, storage: Any) -> None:
         buckets = range(16)
 
         await asyncio.gather(

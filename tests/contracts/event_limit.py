@@ -1,4 +1,4 @@
-"""What every storage promises of events that Kafka would not take."""
+"""The promises of the limit on the size of events."""
 
 from typing import Any
 

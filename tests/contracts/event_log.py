@@ -1,4 +1,4 @@
-"""What every reading of the ordered log promises."""
+"""The promises of every event log."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ class EventLogContract:
         )
         assert wire.decode_record(record) == change.events[0]
 
-    async def test_the_times_of_an_event_are_kept_beside_it(self, storage: Any) -> None:
+    async def test_the_times_of_an_event_are_stored_with_it(self, storage: Any) -> None:
         asked = datetime.now(UTC)
         with answering(Request(requested_at=asked)):
             await placed(storage, "O1")
@@ -121,7 +121,7 @@ class EventLogContract:
 
         assert {record.bucket for record in records} == set(buckets)
 
-    async def test_who_follows_while_others_commit_sees_each_record_once_and_in_order(self, storage: Any) -> None:
+    async def test_a_reader_during_concurrent_commits_gets_each_record_once_and_in_order(self, storage: Any) -> None:
         ids = [f"O{number}" for number in range(8)]
         follower = Follower(storage)
         following = asyncio.create_task(follower.until(len(ids) * 7))

@@ -1,4 +1,4 @@
-"""What every committer promises about idempotency keys, and every place that keeps their answers."""
+"""The promises of every store of idempotent responses."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -17,19 +17,19 @@ from tests.unit.domain.actors import AT, place
 class IdempotencyContract:
     """Subclassed with a fixture ``storage``, empty and open."""
 
-    async def test_the_answer_is_kept_with_the_order(self, storage: Any) -> None:
+    async def test_the_response_is_stored_with_the_order(self, storage: Any) -> None:
         await placed(storage, idempotency=_key("k1"))
 
         answer = await storage.answers.find("customer:C1", "k1")
 
         assert answer == StoredResponse(fingerprint="print", body=b"O1 at 1\x00", order_id="O1")
 
-    async def test_a_key_that_was_not_used_has_no_answer(self, storage: Any) -> None:
+    async def test_an_unused_key_has_no_response(self, storage: Any) -> None:
         await placed(storage)
 
         assert await storage.answers.find("customer:C1", "k1") is None
 
-    async def test_a_key_is_answered_once_and_nothing_of_the_second_stays(self, storage: Any) -> None:
+    async def test_a_key_has_one_response_and_nothing_of_the_second_request_is_stored(self, storage: Any) -> None:
         await placed(storage, "O1", idempotency=_key("k1"))
 
         with pytest.raises(RequestAnswered) as refused:
@@ -56,7 +56,7 @@ class IdempotencyContract:
         assert await storage.answers.find("customer:C1", "k1") is None
         await placed(storage, "O2", idempotency=_key("k1"))
 
-    async def test_an_order_that_did_not_change_is_answered_too(self, storage: Any) -> None:
+    async def test_a_request_that_changes_nothing_has_a_response_too(self, storage: Any) -> None:
         await placed(storage)
 
         async with unit_of_work(storage)(idempotency=_key("k1")) as work:
@@ -77,7 +77,7 @@ class IdempotencyContract:
         assert await storage.attempts.of_order("O1") == [refund]
         assert await storage.answers.find("customer:C1", "k1") is None
 
-    async def test_of_two_that_race_with_one_key_one_commits(self, storage: Any) -> None:
+    async def test_of_concurrent_requests_with_one_key_one_commits(self, storage: Any) -> None:
         async def asked(order_id: str) -> None:
             await placed(storage, order_id, idempotency=_key("k1"))
 
@@ -86,7 +86,7 @@ class IdempotencyContract:
         assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType"] + ["RequestAnswered"] * 5
         assert sum((await storage.log.heads()).values()) == 1
 
-    async def test_old_answers_are_forgotten(self, storage: Any) -> None:
+    async def test_old_responses_are_deleted(self, storage: Any) -> None:
         for number in range(3):
             await placed(storage, f"O{number}", idempotency=_key(f"k{number}", at=AT + timedelta(hours=number)))
 

@@ -1,11 +1,13 @@
-"""What the consumer of inventory does, wherever the effects are kept."""
+"""The promises of inventory and its stock, on every storage."""
 
 import asyncio
 
+import pytest
 from attrs import evolve
 from orderflow.application.inventory.keep_stock import KeepStock
-from orderflow.application.inventory.stock import ReservationStatus
+from orderflow.application.inventory.stock import Reservation, ReservationStatus, StockItem
 from orderflow.application.request_context import Request, answering
+from orderflow.domain.errors import InvalidInput
 from orderflow.domain.lifecycle import OrderState
 
 from tests.support.effects import World
@@ -17,7 +19,7 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 class InventoryContract:
     """Subclassed with a fixture ``world``."""
 
-    async def test_a_created_order_takes_what_it_wants(self, world: World) -> None:
+    async def test_a_created_order_reserves_its_quantities(self, world: World) -> None:
         shop = Shop()
         await world.effects.stock.set("R1", "F1", 5)
         await shop.order("o1", {"F1": 3, "F2": 9})
@@ -29,7 +31,7 @@ class InventoryContract:
         [reservation] = (await world.effects.shortages.of_orders(["o1"])).values()
         assert (reservation.status, reservation.taken) == (ReservationStatus.RESERVED, {"F1": 3})
 
-    async def test_a_cancelled_order_gives_back_what_it_took_and_nothing_else(self, world: World) -> None:
+    async def test_a_cancelled_order_releases_its_quantities_and_nothing_else(self, world: World) -> None:
         shop = Shop()
         await world.effects.stock.set("R1", "F1", 5)
         await shop.order("o1", {"F1": 3, "F2": 9})
@@ -44,7 +46,7 @@ class InventoryContract:
         [reservation] = (await world.effects.shortages.of_orders(["o1"])).values()
         assert reservation.status is ReservationStatus.RELEASED
 
-    async def test_a_short_order_takes_nothing_at_all(self, world: World) -> None:
+    async def test_a_short_order_reserves_nothing(self, world: World) -> None:
         shop = Shop()
         await world.effects.stock.set("R1", "F1", 5)
         await world.effects.stock.set("R1", "F2", 1)
@@ -56,7 +58,7 @@ class InventoryContract:
         [short] = await world.effects.shortages.unsettled(9)
         assert (short.order_id, short.taken, short.missing) == ("o1", {}, ("F2",))
 
-    async def test_the_cancellation_carries_what_the_order_was_asked_with(self, world: World) -> None:
+    async def test_the_cancellation_has_the_trace_of_the_order(self, world: World) -> None:
         shop = Shop()
         await world.effects.stock.set("R1", "F1", 0)
         with answering(Request(correlation_id="K1", traceparent=TRACE)):
@@ -114,7 +116,7 @@ class InventoryContract:
         [short] = (await world.effects.shortages.of_orders(["o1"])).values()
         assert (short.status, short.outcome) == (ReservationStatus.SHORT, "cancelled")
 
-    async def test_a_short_order_that_is_final_already_is_left_and_that_is_noted(self, world: World) -> None:
+    async def test_a_short_order_that_is_final_already_is_left_and_that_is_recorded(self, world: World) -> None:
         shop = Shop()
         await world.effects.stock.set("R1", "F1", 0)
         await shop.live("o1")
@@ -129,7 +131,7 @@ class InventoryContract:
         assert short.outcome.startswith("refused: ")
         assert "delivered" in short.outcome
 
-    async def test_replaying_all_history_takes_and_gives_nothing_again(self, world: World) -> None:
+    async def test_replaying_all_history_changes_no_stock(self, world: World) -> None:
         shop = Shop()
         await world.effects.stock.set("R1", "F1", 10)
         for order_id in ("o1", "o2", "o3"):
@@ -171,3 +173,63 @@ class InventoryContract:
 
 def _stock(world: World, shop: Shop) -> KeepStock:
     return KeepStock(world.effects.shortages, shop.cancel, world.clock)
+
+
+class StockStoreContract:
+    """Subclassed with a fixture ``world``."""
+
+    async def test_stock_is_set_listed_and_no_longer_counted(self, world: World) -> None:
+        stock = world.effects.stock
+        await stock.set("R2", "F1", 5)
+        await stock.set("R1", "F2", 1)
+        await stock.set("R1", "F1", 0)
+        await stock.set("R1", "F2", 7)
+
+        await stock.set("R2", "F1", None)
+
+        assert await stock.get("R2", "F1") is None
+        assert await stock.get("R1", "F2") == 7
+        assert await stock.list("R1") == [
+            StockItem(restaurant_id="R1", food_id="F1", quantity=0),
+            StockItem(restaurant_id="R1", food_id="F2", quantity=7),
+        ]
+        assert await stock.list("R2") == []
+
+    @pytest.mark.parametrize("quantity", [-1, 10**9 + 1, True, 1.5])
+    async def test_stock_refuses_invalid_quantities(self, world: World, quantity: int) -> None:
+        with pytest.raises(InvalidInput, match="quantity"):
+            await world.effects.stock.set("R1", "F1", quantity)
+
+        assert await world.effects.stock.get("R1", "F1") is None
+
+    async def test_only_the_stock_of_counted_foods_is_returned(self, world: World) -> None:
+        for food in (("R1", "F1"), ("R1", "F2"), ("R2", "F2")):
+            await world.effects.stock.set(*food, 4)
+
+        async with world.effects.store("inventory") as work:
+            found = await work.reservations.stock({("R1", "F1"), ("R2", "F2"), ("R2", "F9")})
+            await work.reservations.put_stock({("R1", "F1"): 1})
+
+        assert found == {("R1", "F1"): 4, ("R2", "F2"): 4}
+        assert [it.quantity for it in await world.effects.stock.list()] == [1, 4, 4]
+
+    async def test_a_short_order_is_unsettled_until_its_outcome_is_recorded(self, world: World) -> None:
+        short = Reservation(order_id="o2", restaurant_id="R1", status=ReservationStatus.SHORT, missing=("F1", "F2"))
+        async with world.effects.store("inventory") as work:
+            await work.reservations.keep([_reservation("o1"), short, evolve(short, order_id="o3")])
+        unsettled = await world.effects.shortages.unsettled(1)
+
+        await world.effects.shortages.settle("o2", "cancelled", world.clock())
+
+        assert unsettled == [short]
+        assert [it.order_id for it in await world.effects.shortages.unsettled(9)] == ["o3"]
+        assert await world.effects.shortages.of_orders(["o1", "o2", "o9"]) == {
+            "o1": _reservation("o1"),
+            "o2": evolve(short, outcome="cancelled", settled_at=world.clock()),
+        }
+
+
+def _reservation(order_id: str) -> Reservation:
+    return Reservation(
+        order_id=order_id, restaurant_id="R1", status=ReservationStatus.RESERVED, taken={"F1": 2, "F2": 1}
+    )

@@ -1,12 +1,20 @@
-"""What the consumer of notifications does, wherever the effects are kept."""
+"""The promises of notifications, on every storage."""
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 
 from attrs import define, evolve, field
 from orderflow.adapters.memory import MemoryNotifier
 from orderflow.adapters.notifications.templates import FileMessageTemplates
-from orderflow.application.notifications.notification import Contact, Message, NotificationStatus, Receipt
+from orderflow.application.notifications.notification import (
+    Contact,
+    Message,
+    Notification,
+    NotificationKey,
+    NotificationStatus,
+    Receipt,
+)
 from orderflow.application.notifications.notify import LEASE, Notify
 from orderflow.application.request_context import Request, answering, current_request
 from orderflow.domain.lifecycle import OrderState
@@ -35,7 +43,7 @@ class Asking:
 class NotificationsContract:
     """Subclassed with a fixture ``world``."""
 
-    async def test_everybody_concerned_is_told_of_each_event_once(self, world: World) -> None:
+    async def test_each_recipient_is_notified_of_each_event_once(self, world: World) -> None:
         shop = Shop()
         await shop.live("o1")
         notify, _ = await _notify(world)
@@ -48,7 +56,7 @@ class NotificationsContract:
             [(1, c), (1, r)] + [(n, party) for n in (2, 3, 4, 5, 6) for party in (c, r, s)] + [(7, c), (7, r)]
         )
 
-    async def test_replaying_all_history_tells_nobody_anything_again(self, world: World) -> None:
+    async def test_replaying_all_history_sends_no_notification_again(self, world: World) -> None:
         shop = Shop()
         await shop.live("o1")
         await shop.order("o2")
@@ -68,7 +76,7 @@ class NotificationsContract:
 
         assert await world.effects.notifications.of_orders(orders) == told
 
-    async def test_what_is_pending_is_sent_once(self, world: World) -> None:
+    async def test_pending_notifications_are_sent_once(self, world: World) -> None:
         shop = Shop()
         await shop.live("o1")
         notify, channel = await _notify(world)
@@ -82,7 +90,7 @@ class NotificationsContract:
         kept = await world.effects.notifications.of_orders(["o1"])
         assert {(it.status, it.attempts, it.sent_at) for it in kept} == {(NotificationStatus.SENT, 1, world.clock())}
 
-    async def test_each_is_sent_as_part_of_what_its_event_was_asked_with(self, world: World) -> None:
+    async def test_each_is_sent_in_the_trace_of_its_event(self, world: World) -> None:
         shop = Shop()
         for order_id in ("o1", "o2"):
             with answering(Request(correlation_id=f"K-{order_id}", traceparent=TRACE)):
@@ -110,7 +118,7 @@ class NotificationsContract:
         assert Counter(message.key for message in channel.sent).most_common(1)[0][1] == 1
         assert len(channel.sent) == 19
 
-    async def test_a_channel_that_is_down_leaves_them_pending_for_ever_later_tries(self, world: World) -> None:
+    async def test_an_unavailable_channel_leaves_them_pending_with_growing_back_off(self, world: World) -> None:
         shop = Shop()
         await shop.order("o1")
         notify, channel = await _notify(world)
@@ -130,7 +138,7 @@ class NotificationsContract:
         assert all("no route to host" in it.detail for it in kept)
         assert all(it.due_at == world.clock() for it in kept)
 
-    async def test_each_try_in_vain_doubles_the_pause(self, world: World) -> None:
+    async def test_each_failed_attempt_doubles_the_back_off(self, world: World) -> None:
         shop = Shop()
         await shop.order("o1")
         notify, channel = await _notify(world, "customer:C1")
@@ -146,7 +154,7 @@ class NotificationsContract:
 
         assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
 
-    async def test_a_refusal_is_for_good_and_says_why(self, world: World) -> None:
+    async def test_a_refusal_is_final_and_has_its_reason(self, world: World) -> None:
         shop = Shop()
         await shop.order("o1")
         notify, channel = await _notify(world)
@@ -201,7 +209,7 @@ class NotificationsContract:
         assert [await slow.settle(), await slow.settle()] == [1, 1]
         assert len(channel.sent) == 2
 
-    async def test_who_has_no_contact_is_recorded_as_unreachable(self, world: World) -> None:
+    async def test_a_recipient_without_contact_is_recorded_as_unreachable(self, world: World) -> None:
         shop = Shop()
         await shop.order("o1")
         notify, channel = await _notify(world, "customer:C1")
@@ -228,7 +236,7 @@ class NotificationsContract:
         kept = [(it.recipient, it.channel) for it in await world.effects.notifications.of_orders(["o1"])]
         assert kept == [("customer:C1", "email"), ("customer:C1", "log"), ("restaurant:R1", "log")]
 
-    async def test_what_a_dead_process_had_claimed_is_sent_after_its_lease(self, world: World) -> None:
+    async def test_notifications_claimed_by_a_dead_process_are_sent_after_the_lease(self, world: World) -> None:
         shop = Shop()
         await shop.order("o1")
         notify, _ = await _notify(world)
@@ -249,3 +257,104 @@ async def _notify(world: World, *reachable: str) -> tuple[Notify, MemoryNotifier
         await world.effects.contacts.set(Contact(party=party, email=f"{party.replace(':', '.')}@example.org"))
     channel = MemoryNotifier()
     return Notify([channel], FileMessageTemplates(), world.effects.notifications, world.clock), channel
+
+
+class NotificationStoreContract:
+    """Subclassed with a fixture ``world``."""
+
+    async def test_a_notification_is_recorded_once_and_stays_as_it_is(self, world: World) -> None:
+        first = _notification(world)
+        await _record_all(world, first)
+
+        await _record_all(world, evolve(first, subject="another"), evolve(first, channel="log"))
+
+        kept = await world.effects.notifications.of_orders(["o1"])
+        assert [(it.channel, it.subject) for it in kept] == [("email", "hello"), ("log", "hello")]
+
+    async def test_notification_keys_are_listed_without_their_text(self, world: World) -> None:
+        there = _notification(world)
+        others = (
+            evolve(there, order_id=of, sequence=n, channel=by) for of, n, by in [("o2", 1, "log"), ("o3", 1, "log")]
+        )
+        await _record_all(world, evolve(there, sequence=2), evolve(there, channel="log"), there, *others)
+
+        told = await world.effects.notifications.told({"o2", "o1", "o9"})
+
+        assert told == [
+            NotificationKey("o1", 1, there.recipient, "email"),
+            NotificationKey("o1", 1, there.recipient, "log"),
+            NotificationKey("o1", 2, there.recipient, "email"),
+            NotificationKey("o2", 1, there.recipient, "log"),
+        ]
+
+    async def test_claimed_notifications_are_not_claimed_again_until_the_lease_ends(self, world: World) -> None:
+        await _record_all(world, *(evolve(_notification(world), sequence=n) for n in (3, 1, 2)))
+        now = world.clock()
+        until = now + timedelta(minutes=1)
+
+        claimed = await world.effects.notifications.claim(["email"], now=now, until=until, limit=2)
+        others = await world.effects.notifications.claim(["email"], now=now, until=until, limit=9)
+        later = await world.effects.notifications.claim(["email"], now=until, until=until, limit=9)
+
+        assert [it.sequence for it in claimed] == [1, 2]
+        assert [it.sequence for it in others] == [3]
+        assert [it.sequence for it in later] == [1, 2, 3]
+
+    async def test_only_pending_notifications_of_the_given_channels_are_claimed(self, world: World) -> None:
+        there = _notification(world)
+        sent = evolve(there, sequence=2)
+        await _record_all(
+            world,
+            there,
+            sent,
+            evolve(there, sequence=3, channel="none", status=NotificationStatus.UNREACHABLE),
+            evolve(there, sequence=4, channel="log"),
+        )
+        await world.effects.notifications.keep([sent.settled(Receipt(accepted=True, detail="ok"), world.clock())])
+
+        claimed = await world.effects.notifications.claim(
+            {"email", "none"}, now=world.clock(), until=world.clock() + timedelta(1), limit=9
+        )
+
+        assert claimed == [there]
+        kept = await world.effects.notifications.of_orders(["o1"])
+        assert [(it.status, it.attempts, it.sent_at, it.detail) for it in kept][1] == (
+            NotificationStatus.SENT,
+            1,
+            world.clock(),
+            "ok",
+        )
+
+    async def test_contacts_are_set_listed_and_deleted(self, world: World) -> None:
+        contacts = world.effects.contacts
+        await contacts.set(Contact(party="shipper:S1", email="s1@example.org"))
+        await contacts.set(Contact(party="customer:C1", email="old@example.org"))
+        await contacts.set(Contact(party="customer:C1", email="c1@example.org"))
+
+        await contacts.set(Contact(party="shipper:S1"))
+
+        assert await contacts.get("shipper:S1") is None
+        assert await contacts.list() == [Contact(party="customer:C1", email="c1@example.org")]
+        async with world.effects.store("notifications") as work:
+            known = await work.notifications.contacts(["customer:C1", "shipper:S1"])
+        assert known == {"customer:C1": Contact(party="customer:C1", email="c1@example.org")}
+
+
+def _notification(world: World) -> Notification:
+    return Notification(
+        order_id="o1",
+        sequence=1,
+        recipient="customer:C1",
+        channel="email",
+        event_type="order.created",
+        address="c1@example.org",
+        subject="hello",
+        text="there",
+        recorded_at=world.clock(),
+        due_at=world.clock(),
+    )
+
+
+async def _record_all(world: World, *notifications: Notification) -> None:
+    async with world.effects.store("notifications") as work:
+        await work.notifications.record(notifications)

@@ -1,4 +1,4 @@
-"""What every orders table promises to the checker."""
+"""The promises of reading orders for the check."""
 
 from typing import Any
 

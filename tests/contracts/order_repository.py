@@ -1,4 +1,4 @@
-"""What every place that keeps orders promises to a unit of work, and to those who look one up."""
+"""The promises of every order repository."""
 
 from datetime import timedelta, timezone
 from typing import Any

@@ -1,4 +1,4 @@
-"""What every place that keeps payment attempts promises."""
+"""The promises of every storage of payment attempts."""
 
 from datetime import timedelta
 from typing import Any
@@ -21,7 +21,7 @@ class PaymentAttemptsContract:
         assert kept == attempt
         assert str(kept.amount.amount) == "25.50"
 
-    async def test_the_outcome_replaces_what_was_asked(self, storage: Any) -> None:
+    async def test_the_outcome_replaces_the_requested_attempt(self, storage: Any) -> None:
         asked = _attempt("O1", AttemptKind.CAPTURE)
         await _record(storage, asked)
 
@@ -30,7 +30,7 @@ class PaymentAttemptsContract:
 
         assert list(await storage.attempts.of_order("O1")) == [settled]
 
-    async def test_attempts_of_one_moment_come_in_the_order_they_were_asked(self, storage: Any) -> None:
+    async def test_attempts_of_the_same_time_are_in_the_order_of_their_requests(self, storage: Any) -> None:
         asked = [
             _attempt("O1", AttemptKind.AUTHORIZE),
             _attempt("O1", AttemptKind.CAPTURE),

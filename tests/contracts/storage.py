@@ -1,16 +1,16 @@
-"""All that the core asks of a storage, suite by suite; each adapter's runner subclasses this once."""
+"""The contract of a storage: all suites that each storage adapter must pass."""
 
 from tests.contracts.cursors import CursorsContract
+from tests.contracts.epochs import EpochsContract
 from tests.contracts.event_limit import EventLimitContract
 from tests.contracts.event_log import EventLogContract
 from tests.contracts.idempotency import IdempotencyContract
-from tests.contracts.log_epochs import LogEpochsContract
+from tests.contracts.maintenance import MaintenanceLogContract
 from tests.contracts.order_audit import OrderAuditContract
+from tests.contracts.order_queries import OrderQueriesContract
 from tests.contracts.order_repository import OrderRepositoryContract
-from tests.contracts.order_views import OrderViewsContract
 from tests.contracts.payment_attempts import PaymentAttemptsContract
-from tests.contracts.process_registry import ProcessRegistryContract
-from tests.contracts.repairs import RepairsContract
+from tests.contracts.processes import ProcessRegistryContract
 from tests.contracts.rollout import RolloutContract
 from tests.contracts.tokens import TokensContract
 from tests.contracts.unit_of_work import UnitOfWorkContract
@@ -20,17 +20,17 @@ class StorageContract(
     OrderRepositoryContract,
     UnitOfWorkContract,
     IdempotencyContract,
-    OrderViewsContract,
+    OrderQueriesContract,
     EventLogContract,
     EventLimitContract,
-    LogEpochsContract,
+    EpochsContract,
     OrderAuditContract,
     CursorsContract,
     PaymentAttemptsContract,
     TokensContract,
     RolloutContract,
     ProcessRegistryContract,
-    RepairsContract,
+    MaintenanceLogContract,
 ):
     """Subclassed with ``storage``, empty and open, and ``commits``, a list that grows when it tells of a commit.
 

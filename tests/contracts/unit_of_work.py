@@ -1,4 +1,4 @@
-"""What every committer promises: all of a unit of work or nothing, and nobody's change lost."""
+"""The promises of every unit of work."""
 
 import asyncio
 from typing import Any
@@ -134,7 +134,7 @@ class UnitOfWorkContract:
         types = [record.type for record in await storage.log.history("O1")]
         assert types == ["order.created", "order.shipper_assigned", "order.state_changed"]
 
-    async def test_of_many_who_change_one_order_at_once_none_is_lost(self, storage: Any) -> None:
+    async def test_of_concurrent_changes_of_one_order_none_is_lost(self, storage: Any) -> None:
         await placed(storage)
 
         await asyncio.gather(*(assigned(storage, "O1", f"S{number}") for number in range(8)))
@@ -161,7 +161,7 @@ class UnitOfWorkContract:
         for order_id in ids:
             assert [record.sequence for record in records if record.order_id == order_id] == [1, 2, 3, 4, 5]
 
-    async def test_of_many_who_create_one_order_at_once_one_does(self, storage: Any) -> None:
+    async def test_of_concurrent_creations_of_one_order_one_succeeds(self, storage: Any) -> None:
         outcomes = await asyncio.gather(
             *(placed(storage, customer_id=f"C{number}") for number in range(8)), return_exceptions=True
         )

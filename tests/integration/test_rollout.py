@@ -12,6 +12,7 @@ import pytest
 from attrs import define, field
 from orderflow.adapters.kafka import KafkaSettings
 from orderflow.application.health.lag import ReaderLag
+from orderflow.application.maintenance.maintenance_log import ROLLOUT
 from orderflow.application.rollout.rollout import buckets_of
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.processes import run_parts
@@ -168,7 +169,7 @@ async def test_the_share_goes_up_and_down_during_a_day_and_every_event_comes_onc
     assert report.notes == []
     assert not any(each.skipped for each in report.comparisons)
     assert_each_once_and_in_order(rollout.topic(), heads)
-    history = await container.rollout_history()()
+    history = await container.storage().maintenance_log.history(limit=10, kinds=ROLLOUT)
     assert [(change.before, change.after) for change in reversed(history)] == [
         (100, 0), (0, 10), (10, 50), (50, 100), (100, 0), (0, 100)
     ]  # fmt: skip
@@ -189,7 +190,7 @@ async def test_a_consumer_that_is_paused_stands_still_while_others_go_on_and_the
     await day
     await rollout.caught_up()
     lags = {each.reader: each.events for each in await container.lag()()}
-    await container.resume_consumer()("analytics", **WORD)
+    await container.pause_consumer().resume("analytics", **WORD)
     await eventually_async(lambda: _handled_by(container, "analytics"))
     report = await container.check()()
 

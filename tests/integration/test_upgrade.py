@@ -1,4 +1,4 @@
-"""An installation is brought to the newest version while it takes orders, and nothing is lost on the way."""
+"""An installation is upgraded across a generation of the schema, and nothing is lost."""
 
 import signal
 import subprocess
@@ -17,18 +17,18 @@ from tests.support.waiting import eventually
 
 TREE = Path(__file__).parents[2]
 MIGRATIONS = "src/adapters/sql/migrations/versions"
-FIRST_OF_THIS_VERSION = "0003"
-"""The first migration that the previous version did not have: with a release, the next one's number."""
+PREVIOUS_SCHEMA = "0010"
+"""The schema of the previous version, the last of its generation; the commit that added it is that version."""
 
 
 @pytest.fixture(scope="session")
 def previous_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the ``orderflow`` of the commit before this version's first migration."""
+    """Return a folder with the ``orderflow`` of the commit that added PREVIOUS_SCHEMA."""
     if _git("rev-parse", "--is-shallow-repository") != "false":
         pytest.skip("the previous version's code takes the project's history, which is not here (a shallow clone?)")
-    added = _git("log", "--diff-filter=A", "--format=%H", "--", f"{MIGRATIONS}/{FIRST_OF_THIS_VERSION}_*.py").split()
+    added = _git("log", "--diff-filter=A", "--format=%H", "--", f"{MIGRATIONS}/{PREVIOUS_SCHEMA}_*.py").split()
     folder = tmp_path_factory.mktemp("previous")
-    code = subprocess.run(["git", "archive", f"{added[-1]}^", "src"], cwd=TREE, check=True, capture_output=True).stdout
+    code = subprocess.run(["git", "archive", added[-1], "src"], cwd=TREE, check=True, capture_output=True).stdout
     subprocess.run(["tar", "-x", "-C", folder], input=code, check=True)
     (folder / "orderflow").symlink_to("src", target_is_directory=True)
     installed = folder / "orderflow-0.1.0.dist-info"  # the name that the distribution had then
@@ -53,36 +53,42 @@ def orderflow(tmp_path: Path, database_url: str, kafka: KafkaBroker, topic_name:
         yield here
 
 
-def test_processes_of_the_previous_version_go_on_while_and_after_the_schema_is_migrated(
-    orderflow: Installation, previous_version: Path
+def test_the_previous_version_is_stopped_the_database_migrated_and_the_new_version_continues(
+    orderflow: Installation, previous_version: Path, tmp_path: Path
 ) -> None:
-    migrated = orderflow.start("db", "upgrade", code=previous_version).exit_code()
-    old = orderflow.start("serve", code=previous_version)
+    prepared = [
+        orderflow.start(*command, code=previous_version).exit_code()
+        for command in (("db", "upgrade"), ("simulate", str(tmp_path / "day"), "--orders", "20"))
+    ]
+    old = [orderflow.start(*command, code=previous_version) for command in (("relay",), ("consume", "analytics"))]
+    for process in old:
+        process.line("started")
 
-    with load(old.url, clients=2) as placing:
+    # Notifications and inventory have a backlog, which the new version handles.
+    orderflow.start("replay", str(tmp_path / "day"), "--wait", "0", code=previous_version).exit_code()
+    ended = [process.exit_code(signal.SIGTERM) for process in old]
+    before = orderflow.run("db", "current")
+    orderflow.run("db", "upgrade")
+    restarted = orderflow.start("relay", code=previous_version)
+    refused = restarted.exit_code()
+    new = orderflow.start("serve")
+    with load(new.url, clients=2, prefix="n") as placing:
         eventually(lambda: len(placing.acknowledged) > 20)
-        before = orderflow.run("db", "current")
-        orderflow.run("db", "upgrade")
-        since = len(placing.acknowledged)
-        eventually(lambda: len(placing.acknowledged) > since + 20)
-        new = orderflow.start("serve")
-        with load(new.url, clients=2, prefix="n") as placing_anew:
-            eventually(lambda: len(placing_anew.acknowledged) > 20)
-    ended = old.exit_code(signal.SIGTERM)
     checked = orderflow.run("check", "--wait", "60")
 
-    assert migrated == 0
-    assert before["schema"] < FIRST_OF_THIS_VERSION <= before["newest"]
-    assert placing.broken == placing_anew.broken == []
-    assert ended == 0
-    assert "Traceback" not in old.said()
+    assert (prepared, ended, refused) == ([0, 0], [0, 0], 1)
+    assert (before["schema"], before["newest"]) == (PREVIOUS_SCHEMA, schema.newest())
+    assert placing.broken == []
+    assert f"database schema is at {schema.newest()}, newest known is {PREVIOUS_SCHEMA}" in restarted.said()
+    assert "install the newer orderflow" in restarted.said()
     assert checked["clean"]
     compared = {each["unit"]: each["compared"] for each in checked["report"]["comparisons"]}
-    assert compared["orders"] == len(placing.acknowledged) + len(placing_anew.acknowledged)
+    assert compared["orders"] == 20 + len(placing.acknowledged)
 
 
-def test_a_process_on_a_schema_of_the_previous_version_says_what_is_to_be_done(
-    tmp_path: Path, database_url: str
+@pytest.mark.parametrize("command", [("serve",), ("relay",), ("consume", "analytics")], ids=" ".join)
+def test_a_process_refuses_the_schema_of_the_previous_version_and_names_the_command(
+    tmp_path: Path, database_url: str, command: tuple[str, ...]
 ) -> None:
     before = schema.known()[-2]
     migrated(database_url, to=before)

@@ -56,7 +56,7 @@ class World:
             consumer=consumer or Analyse(),
             store=self.effects.store,
             cursors=self.storage.cursors,
-            letters=self.effects.dead_letters,
+            dead_letters=self.effects.dead_letters,
             log=log,
             sources={
                 "log": LogReplaySource(log),
@@ -71,11 +71,11 @@ class World:
     def rebuilding(self, log: Any, consumer: Consumer | None = None, *, page: int = 4) -> RebuildAnalytics:
         """A rebuild of analytics from ``log``, ``page`` events at a time."""
         return RebuildAnalytics(
-            beside=self.effects.beside,
+            shadow=self.effects.analytics_shadow,
             log=log,
             cursors=self.storage.cursors,
-            letters=self.effects.dead_letters,
-            views=self.effects.analytics,
+            dead_letters=self.effects.dead_letters,
+            queries=self.effects.analytics,
             maintenance_log=self.storage.maintenance_log,
             decode=wire.decode_record,
             clock=self.clock,

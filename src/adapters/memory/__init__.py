@@ -1,4 +1,4 @@
-"""Every port in RAM: for tests, trials and embedding; held to the same contracts as the other adapters."""
+"""Every port in memory, for tests, trials and embedding. It passes the same contract tests as the other adapters."""
 
 from .consumer_store import MemoryConsumerStores
 from .notifier import MemoryNotifier

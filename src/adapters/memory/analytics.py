@@ -1,4 +1,4 @@
-"""TODO."""
+"""Progress of the orders in memory."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -24,17 +24,17 @@ from .overlay import Overlay
 
 @frozen
 class MemoryAnalyticsStore:
-    _courses: Overlay[str, OrderProgress]
+    _progress: Overlay[str, OrderProgress]
 
     async def courses(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
-        return self._courses.among(order_ids)
+        return self._progress.among(order_ids)
 
-    async def keep(self, courses: Sequence[OrderProgress]) -> None:
-        for course in courses:
-            self._courses.put(course.order_id, course)
+    async def keep(self, progress: Sequence[OrderProgress]) -> None:
+        for order in progress:
+            self._progress.put(order.order_id, order)
 
     def commit(self) -> None:
-        self._courses.keep()
+        self._progress.keep()
 
 
 K = TypeVar("K", datetime, str)
@@ -42,63 +42,63 @@ K = TypeVar("K", datetime, str)
 
 @frozen
 class MemoryAnalyticsQueries:
-    _courses: dict[str, OrderProgress]
+    _progress: dict[str, OrderProgress]
 
     async def per_minute(self, start: datetime, end: datetime) -> Sequence[MinuteSales]:
         first, last = minute_of(start), minute_of(end)
-        sold = _grouped((minute_of(it.created_at), it) for it in self._courses.values())
+        sold = _grouped((minute_of(it.created_at), it) for it in self._progress.values())
         return [
-            MinuteSales(minute=minute, **_sums(currency, courses))
-            for (minute, currency), courses in sold
+            MinuteSales(minute=minute, **_sums(currency, orders))
+            for (minute, currency), orders in sold
             if first <= minute < last
         ]
 
     async def per_restaurant(self) -> Sequence[RestaurantSales]:
-        sold = _grouped((it.restaurant_id, it) for it in self._courses.values())
+        sold = _grouped((it.restaurant_id, it) for it in self._progress.values())
         return [
-            RestaurantSales(restaurant_id=restaurant_id, **_sums(currency, courses))
-            for (restaurant_id, currency), courses in sold
+            RestaurantSales(restaurant_id=restaurant_id, **_sums(currency, orders))
+            for (restaurant_id, currency), orders in sold
         ]
 
     async def by_state(self) -> Mapping[OrderState, int]:
-        counted = Counter(it.state for it in self._courses.values())
+        counted = Counter(it.state for it in self._progress.values())
         return {state: counted[state] for state in OrderState}
 
     async def time_in_states(self) -> Sequence[StateTime]:
         total: dict[OrderState, timedelta] = defaultdict(timedelta)
         seconds: dict[OrderState, Counter[int]] = defaultdict(Counter)
-        for course in self._courses.values():
-            for state, spent in course.spent.items():
+        for order in self._progress.values():
+            for state, spent in order.spent.items():
                 total[state] += spent
                 seconds[state][spent // timedelta(seconds=1)] += 1
         return [state_time(state, total[state], seconds[state]) for state in OrderState if state in total]
 
     async def cancellations(self) -> Mapping[str, int]:
-        counted = Counter(it.cancel_reason for it in self._courses.values() if it.cancel_reason is not None)
+        counted = Counter(it.cancel_reason for it in self._progress.values() if it.cancel_reason is not None)
         return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
 
     async def delivery_times(self) -> DeliveryTimes:
-        taken = (it.delivery_minutes for it in self._courses.values())
+        taken = (it.delivery_minutes for it in self._progress.values())
         return delivery_times(Counter(minutes for minutes in taken if minutes is not None))
 
     async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
-        return {order_id: self._courses[order_id] for order_id in order_ids if order_id in self._courses}
+        return {order_id: self._progress[order_id] for order_id in order_ids if order_id in self._progress}
 
 
-def _grouped(courses: Iterable[tuple[K, OrderProgress]]) -> list[tuple[tuple[K, str], list[OrderProgress]]]:
-    """The courses by key and currency, in that order."""
+def _grouped(orders: Iterable[tuple[K, OrderProgress]]) -> list[tuple[tuple[K, str], list[OrderProgress]]]:
+    """Group the orders by key and currency, in that order."""
     groups: dict[tuple[K, str], list[OrderProgress]] = defaultdict(list)
-    for key, course in courses:
-        groups[key, course.total.currency].append(course)
+    for key, order in orders:
+        groups[key, order.total.currency].append(order)
     return [(key, groups[key]) for key in sorted(groups)]
 
 
-def _sums(currency: str, courses: Sequence[OrderProgress]) -> dict[str, Any]:
-    kept = [course for course in courses if course.state is not OrderState.CANCELLED]
+def _sums(currency: str, orders: Sequence[OrderProgress]) -> dict[str, Any]:
+    kept = [order for order in orders if order.state is not OrderState.CANCELLED]
     return {
         "currency": currency,
-        "orders": len(courses),
-        "cancelled": len(courses) - len(kept),
-        "gross_revenue": total_of((course.total for course in courses), currency).amount,
-        "net_revenue": total_of((course.total for course in kept), currency).amount,
+        "orders": len(orders),
+        "cancelled": len(orders) - len(kept),
+        "gross_revenue": total_of((order.total for order in orders), currency).amount,
+        "net_revenue": total_of((order.total for order in kept), currency).amount,
     }

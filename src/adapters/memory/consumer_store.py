@@ -1,4 +1,4 @@
-"""What the consumers keep, in dictionaries."""
+"""The consumers' data in memory."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
@@ -24,31 +24,31 @@ from .overlay import Overlay
 
 @define(eq=False)
 class MemoryConsumerStores:
-    """Everything that the consumers of one installation keep, in one process. One transaction runs at a time."""
+    """The data of all consumers of one installation, in one process. One transaction runs at a time."""
 
     cursors: Cursors
     _parties: dict[str, Parties] = field(factory=dict, init=False)
     _contacts: dict[str, Contact] = field(factory=dict, init=False)
-    _notices: dict[str, Mapping[NotificationEntryKey, Notification]] = field(factory=dict, init=False)
+    _notifications: dict[str, Mapping[NotificationEntryKey, Notification]] = field(factory=dict, init=False)
     _pending: dict[tuple[str, NotificationEntryKey], None] = field(factory=dict, init=False)
-    _courses: dict[str, OrderProgress] = field(factory=dict, init=False)
+    _progress: dict[str, OrderProgress] = field(factory=dict, init=False)
     _reservations: dict[str, Reservation] = field(factory=dict, init=False)
     _stock: dict[Food, int] = field(factory=dict, init=False)
-    _letters: dict[tuple[str, str], tuple[DeadLetter, ...]] = field(factory=dict, init=False)
-    _foreign: dict[tuple[str, str, int, int], SetAsideRecord] = field(factory=dict, init=False)
-    _to_copy: dict[DeadLetterKey, datetime] = field(factory=dict, init=False)
-    _changes: list[DeadLetterAction] = field(factory=list, init=False)
-    _beside: dict[str, OrderProgress] = field(factory=dict, init=False)
+    _dead_letters: dict[tuple[str, str], tuple[DeadLetter, ...]] = field(factory=dict, init=False)
+    _unrecognized: dict[tuple[str, str, int, int], SetAsideRecord] = field(factory=dict, init=False)
+    _copies: dict[DeadLetterKey, datetime] = field(factory=dict, init=False)
+    _actions: list[DeadLetterAction] = field(factory=list, init=False)
+    _shadow: dict[str, OrderProgress] = field(factory=dict, init=False)
     _run: str = field(default="", init=False)
     _lock: asyncio.Lock = field(factory=asyncio.Lock, init=False, repr=False)
 
     @property
-    def beside(self) -> "MemoryAnalyticsShadow":
+    def analytics_shadow(self) -> "MemoryAnalyticsShadow":
         return MemoryAnalyticsShadow(self)
 
     @asynccontextmanager
     async def store(self, consumer: str) -> AsyncIterator["MemoryConsumerTransaction"]:
-        """A transaction of ``consumer``: staged, and kept at its end."""
+        """Begin a transaction of ``consumer``; it commits at the end of the block."""
         async with self._lock:
             work = MemoryConsumerTransaction(self, consumer)
             yield work
@@ -60,11 +60,11 @@ class MemoryConsumerStores:
 
     @property
     def notifications(self) -> MemoryNotifications:
-        return MemoryNotifications(self._notices, self._pending, self._lock)
+        return MemoryNotifications(self._notifications, self._pending, self._lock)
 
     @property
     def analytics(self) -> MemoryAnalyticsQueries:
-        return MemoryAnalyticsQueries(self._courses)
+        return MemoryAnalyticsQueries(self._progress)
 
     @property
     def stock(self) -> MemoryStock:
@@ -76,7 +76,7 @@ class MemoryConsumerStores:
 
     @property
     def dead_letters(self) -> MemoryDeadLetters:
-        return MemoryDeadLetters(self._letters, self._foreign, self._to_copy, self._changes, self._lock)
+        return MemoryDeadLetters(self._dead_letters, self._unrecognized, self._copies, self._actions, self._lock)
 
 
 class MemoryConsumerTransaction:
@@ -87,16 +87,16 @@ class MemoryConsumerTransaction:
         self._cursors = effects.cursors
         self._moves: dict[int, int] = {}
         self.notifications = MemoryNotificationStore(
-            effects._contacts, Overlay(effects._parties), Overlay(effects._notices), Overlay(effects._pending)
+            effects._contacts, Overlay(effects._parties), Overlay(effects._notifications), Overlay(effects._pending)
         )
-        self.analytics = MemoryAnalyticsStore(Overlay(effects._courses))
+        self.analytics = MemoryAnalyticsStore(Overlay(effects._progress))
         self.reservations = MemoryReservationStore(Overlay(effects._reservations), Overlay(effects._stock))
         self.dead_letters = MemoryDeadLetterStore(
             consumer,
-            Overlay(effects._letters),
-            Overlay(effects._foreign),
-            Overlay(effects._to_copy),
-            effects._changes,
+            Overlay(effects._dead_letters),
+            Overlay(effects._unrecognized),
+            Overlay(effects._copies),
+            effects._actions,
         )
 
     async def hold(self, buckets: Collection[int]) -> Positions:
@@ -112,8 +112,8 @@ class MemoryConsumerTransaction:
 
     async def commit(self) -> None:
         await self._cursors.put(self._consumer, self._moves)
-        for book in (self.notifications, self.analytics, self.reservations, self.dead_letters):
-            book.commit()
+        for store in (self.notifications, self.analytics, self.reservations, self.dead_letters):
+            store.commit()
 
 
 @frozen
@@ -123,7 +123,7 @@ class MemoryAnalyticsShadow:
     async def begin(self, run: str) -> None:
         async with self._effects._lock:
             self._effects._run = run
-            self._effects._beside.clear()
+            self._effects._shadow.clear()
 
     @asynccontextmanager
     async def store(self, run: str) -> AsyncIterator["MemoryRebuildTransaction"]:
@@ -141,19 +141,19 @@ class MemoryRebuildTransaction(MemoryConsumerTransaction):
     def __init__(self, effects: MemoryConsumerStores) -> None:
         super().__init__(effects, "analytics")
         self._effects = effects
-        self._courses = Overlay(effects._beside)
+        self._progress = Overlay(effects._shadow)
         self._swaps = False
-        self.analytics = MemoryAnalyticsStore(self._courses)
+        self.analytics = MemoryAnalyticsStore(self._progress)
 
     async def swap(self) -> SwapResult:
         self._swaps = True
-        new, old = self._courses.all(), self._effects._courses
-        changed = sum(old.get(order_id) != course for order_id, course in new.items())
-        return SwapResult(courses=len(new), changed=changed, removed=len(old.keys() - new.keys()))
+        new, old = self._progress.all(), self._effects._progress
+        changed = sum(old.get(order_id) != progress for order_id, progress in new.items())
+        return SwapResult(orders=len(new), changed=changed, removed=len(old.keys() - new.keys()))
 
     async def commit(self) -> None:
         await super().commit()
         if self._swaps:
-            self._effects._courses.clear()
-            self._effects._courses.update(self._effects._beside)
-            self._effects._beside.clear()
+            self._effects._progress.clear()
+            self._effects._progress.update(self._effects._shadow)
+            self._effects._shadow.clear()

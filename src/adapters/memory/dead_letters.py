@@ -1,4 +1,4 @@
-"""TODO."""
+"""Dead letters and unrecognized records in memory."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -11,7 +11,7 @@ from ...application.consuming.dead_letter import DeadLetter, DeadLetterAction, O
 from .overlay import Overlay
 
 DeadLetterKey = tuple[str, str, int]
-"""Consumer, order and sequence: what tells letters apart."""
+"""Consumer, order and sequence of a dead letter."""
 
 
 def dead_letter_key(letter: DeadLetter) -> DeadLetterKey:
@@ -22,8 +22,8 @@ def dead_letter_key(letter: DeadLetter) -> DeadLetterKey:
 class MemoryDeadLetterStore:
     _consumer: str
     _letters: Overlay[tuple[str, str], tuple[DeadLetter, ...]]
-    _foreign: Overlay[tuple[str, str, int, int], SetAsideRecord]
-    _to_copy: Overlay[DeadLetterKey, datetime]
+    _unrecognized: Overlay[tuple[str, str, int, int], SetAsideRecord]
+    _copies: Overlay[DeadLetterKey, datetime]
     _changes: list[DeadLetterAction]
     _noted: list[DeadLetterAction] = field(factory=list, init=False)
 
@@ -41,12 +41,12 @@ class MemoryDeadLetterStore:
     async def remove(self, letter: DeadLetter) -> bool:
         others = self._without(letter)
         self._put(letter.record.order_id, others)
-        self._to_copy.drop(dead_letter_key(letter))
+        self._copies.drop(dead_letter_key(letter))
         return not others
 
     async def copy_later(self, letters: Sequence[DeadLetter], at: datetime) -> None:
         for letter in letters:
-            self._to_copy.put(dead_letter_key(letter), at)
+            self._copies.put(dead_letter_key(letter), at)
 
     async def note(self, change: DeadLetterAction) -> None:
         self._noted.append(change)
@@ -54,14 +54,14 @@ class MemoryDeadLetterStore:
     async def set_aside(self, letters: Sequence[SetAsideRecord]) -> None:
         for letter in letters:
             at = letter.record
-            place = (letter.consumer, at.topic, at.partition, at.offset)
-            if self._foreign.get(place) is None:
-                self._foreign.put(place, letter)
+            key = (letter.consumer, at.topic, at.partition, at.offset)
+            if self._unrecognized.get(key) is None:
+                self._unrecognized.put(key, letter)
 
     def commit(self) -> None:
         self._letters.keep()
-        self._foreign.keep()
-        self._to_copy.keep()
+        self._unrecognized.keep()
+        self._copies.keep()
         self._changes.extend(self._noted)
 
     def _without(self, letter: DeadLetter) -> list[DeadLetter]:
@@ -78,8 +78,8 @@ class MemoryDeadLetterStore:
 @frozen
 class MemoryDeadLetters:
     _letters: dict[tuple[str, str], tuple[DeadLetter, ...]]
-    _foreign: dict[tuple[str, str, int, int], SetAsideRecord]
-    _to_copy: dict[DeadLetterKey, datetime]
+    _unrecognized: dict[tuple[str, str, int, int], SetAsideRecord]
+    _copies: dict[DeadLetterKey, datetime]
     _changes: list[DeadLetterAction]
     _lock: asyncio.Lock
 
@@ -101,15 +101,15 @@ class MemoryDeadLetters:
 
     async def claim_copies(self, *, now: datetime, until: datetime, limit: int) -> Sequence[DeadLetter]:
         async with self._lock:
-            claimed = [key for key, due in sorted(self._to_copy.items()) if due <= now][:limit]
-            self._to_copy.update(dict.fromkeys(claimed, until))
+            claimed = [key for key, due in sorted(self._copies.items()) if due <= now][:limit]
+            self._copies.update(dict.fromkeys(claimed, until))
             letters = {dead_letter_key(it): it for key in claimed for it in self._letters.get(key[:2], ())}
         return [letters[key] for key in claimed]
 
     async def copied(self, letters: Sequence[DeadLetter]) -> None:
         async with self._lock:
             for letter in letters:
-                self._to_copy.pop(dead_letter_key(letter), None)
+                self._copies.pop(dead_letter_key(letter), None)
 
     async def dropped(self, consumer: str) -> Mapping[str, Collection[int]]:
         found: dict[str, set[int]] = defaultdict(set)
@@ -125,12 +125,12 @@ class MemoryDeadLetters:
         return Counter(consumer for (consumer, _), letters in self._letters.items() for _ in letters)
 
     async def unrecognized_records(self) -> Mapping[str, int]:
-        return Counter(consumer for consumer, *_ in self._foreign)
+        return Counter(consumer for consumer, *_ in self._unrecognized)
 
     async def latest(self, limit: int) -> Sequence[DeadLetter]:
         failed = [it for letters in self._letters.values() for it in letters if it.error]
         return sorted(failed, key=lambda it: it.last_failed_at, reverse=True)[:limit]
 
     async def foreign(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[SetAsideRecord]:
-        letters = (self._foreign[place] for place in sorted(self._foreign))
+        letters = (self._unrecognized[key] for key in sorted(self._unrecognized))
         return [it for it in letters if consumer in (None, it.consumer)][:limit]

@@ -3,23 +3,29 @@
 from attrs import define, field
 
 from ...application.event_log.records import RELAY
+from ...application.maintenance.maintenance_log import MaintenanceEntry, MaintenanceKind
 from ...application.recovery.epochs import Epoch, Epochs
 
 
 @define(eq=False)
 class MemoryEpochs:
-    """``cursors`` are those of all readers."""
+    """The epochs; ``cursors`` are those of all readers."""
 
     cursors: dict[str, dict[int, int]]
+    _maintenance_log: list[MaintenanceEntry]
     _epochs: Epochs = field(factory=Epochs, init=False)
 
     async def all(self) -> Epochs:
         return self._epochs
 
-    async def begin(self, begun: Epoch) -> bool:
-        if begun.epoch <= self._epochs.now:
+    async def begin(self, epoch: Epoch) -> bool:
+        before = self._epochs.now
+        if epoch.epoch <= before:
             return False
-        self._epochs = Epochs((*self._epochs.begun, begun))
+        self._epochs = Epochs((*self._epochs.begun, epoch))
+        self._maintenance_log.append(
+            MaintenanceEntry(kind=MaintenanceKind.EPOCH, note=epoch.note, before=before, after=epoch.epoch)
+        )
         floor = self.cursors[RELAY]
-        floor.update({bucket: kept for bucket, kept in begun.kept.items() if floor.get(bucket, 0) > kept})
+        floor.update({bucket: kept for bucket, kept in epoch.kept.items() if floor.get(bucket, 0) > kept})
         return True

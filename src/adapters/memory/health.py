@@ -1,4 +1,4 @@
-"""What can be said of a storage in RAM."""
+"""Facts about the storage in memory."""
 
 from attrs import frozen
 

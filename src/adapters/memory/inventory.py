@@ -1,4 +1,4 @@
-"""TODO."""
+"""Stock and reservations in memory."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence

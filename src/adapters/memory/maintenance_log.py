@@ -1,18 +1,18 @@
-"""Repairs in a list."""
+"""The maintenance log as a list."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from attrs import define, field
 
-from ...application.replay.maintenance_log import MaintenanceEntry
+from ...application.maintenance.maintenance_log import MaintenanceEntry, MaintenanceKind
 
 
 @define(eq=False)
 class MemoryMaintenanceLog:
-    _repairs: list[MaintenanceEntry] = field(factory=list, init=False)
+    entries: list[MaintenanceEntry] = field(factory=list, init=False)
 
-    async def note(self, repair: MaintenanceEntry) -> None:
-        self._repairs.append(repair)
+    async def record(self, entry: MaintenanceEntry) -> None:
+        self.entries.append(entry)
 
-    async def history(self, *, limit: int) -> Sequence[MaintenanceEntry]:
-        return self._repairs[::-1][:limit]
+    async def history(self, *, limit: int, kinds: Collection[MaintenanceKind] = ()) -> Sequence[MaintenanceEntry]:
+        return [entry for entry in reversed(self.entries) if not kinds or entry.kind in kinds][:limit]

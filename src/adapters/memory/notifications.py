@@ -1,4 +1,4 @@
-"""TODO."""
+"""Parties, contacts and notifications in memory."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
@@ -16,7 +16,7 @@ from ...application.notifications.notification import (
 from .overlay import Overlay
 
 NotificationEntryKey = tuple[int, str, str]
-"""Sequence, recipient and channel: what tells the notifications of one order apart."""
+"""Sequence, recipient and channel of a notification of one order."""
 
 
 def notification_entry_key(notification: Notification) -> NotificationEntryKey:

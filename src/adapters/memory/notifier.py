@@ -1,4 +1,4 @@
-"""A channel that keeps what it was given: for tests of what people are told."""
+"""A channel that keeps its messages, for tests."""
 
 from attrs import define, field
 
@@ -8,9 +8,9 @@ from ...domain.errors import ChannelUnavailable
 
 @define(eq=False)
 class MemoryNotifier:
-    """Reaches whoever has an email address, or everybody; ``sent`` is oldest first.
+    """Keeps messages to parties with an email address, or to all parties; ``sent`` is oldest first.
 
-    While ``problem`` is set the channel does not answer; the recipients in ``refused`` are refused for good.
+    While ``problem`` is set the channel is unavailable. Messages to the recipients in ``refused`` are refused.
     """
 
     name: str = "email"

@@ -1,4 +1,4 @@
-"""Writes that are staged over a dictionary until they are kept together, or dropped."""
+"""Uncommitted writes over a dictionary."""
 
 from collections.abc import Collection, Hashable
 from typing import Any, Generic, TypeVar
@@ -16,7 +16,7 @@ _GONE: Any = object()
 
 @frozen
 class Overlay(Generic[K, V]):
-    """``kept`` with changes over it that nobody else sees before ``keep``."""
+    """Changes over ``kept``, which are invisible to others until ``keep``."""
 
     kept: dict[K, V]
     _changes: dict[K, V] = field(factory=dict, init=False)
@@ -28,12 +28,12 @@ class Overlay(Generic[K, V]):
         return self.kept.get(key)
 
     def among(self, keys: Collection[K]) -> dict[K, V]:
-        """What is there under ``keys``."""
+        """Return the entries with these keys."""
         found = ((key, self.get(key)) for key in keys)
         return {key: value for key, value in found if value is not None}
 
     def all(self) -> dict[K, V]:
-        """What will be there once this is kept."""
+        """Return all entries as they will be after ``keep``."""
         merged = {**self.kept, **self._changes}
         return {key: value for key, value in merged.items() if value is not _GONE}
 

@@ -1,4 +1,4 @@
-"""The processes that use one storage in RAM, which is one."""
+"""The registry of processes in memory; a storage in memory is used by one process."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime

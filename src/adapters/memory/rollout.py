@@ -1,46 +1,41 @@
-"""The rollout in dictionaries."""
-
-from collections.abc import Sequence
+"""The rollout in memory."""
 
 from attrs import define, field
 
+from ...application.maintenance.maintenance_log import MaintenanceEntry, MaintenanceKind
 from ...application.operator_note import OperatorNote
-from ...application.rollout.rollout import ChangeKind, RolloutChange, RolloutState
+from ...application.rollout.rollout import RolloutState
 
 
 @define(eq=False)
 class MemoryRollout:
-    _in_force: RolloutState = field(factory=RolloutState, init=False)
-    _changes: list[RolloutChange] = field(factory=list, init=False)
+    _maintenance_log: list[MaintenanceEntry]
+    _state: RolloutState = field(factory=RolloutState, init=False)
 
     async def current_rollout(self) -> RolloutState:
-        return self._in_force
+        return self._state
 
-    async def set_share(self, percent: int, note: OperatorNote) -> RolloutChange | None:
-        before = self._in_force.percent
+    async def set_share(self, percent: int, note: OperatorNote) -> MaintenanceEntry | None:
+        before = self._state.percent
         if before == percent:
             return None
-        self._in_force = RolloutState(percent, self._in_force.paused)
-        return self._noted(RolloutChange(kind=ChangeKind.SHARE, note=note, before=before, after=percent))
+        self._state = RolloutState(percent, self._state.paused)
+        return self._record(MaintenanceEntry(kind=MaintenanceKind.SHARE, note=note, before=before, after=percent))
 
-    async def pause(self, consumer: str, note: OperatorNote) -> RolloutChange | None:
-        paused = self._in_force.paused
+    async def pause(self, consumer: str, note: OperatorNote) -> MaintenanceEntry | None:
+        paused = self._state.paused
         if consumer in paused:
             return None
-        self._in_force = RolloutState(self._in_force.percent, {**paused, consumer: note})
-        return self._noted(RolloutChange(kind=ChangeKind.PAUSE, note=note, consumer=consumer))
+        self._state = RolloutState(self._state.percent, {**paused, consumer: note})
+        return self._record(MaintenanceEntry(kind=MaintenanceKind.PAUSE, note=note, consumer=consumer))
 
-    async def resume(self, consumer: str, note: OperatorNote) -> RolloutChange | None:
-        paused = dict(self._in_force.paused)
+    async def resume(self, consumer: str, note: OperatorNote) -> MaintenanceEntry | None:
+        paused = dict(self._state.paused)
         if paused.pop(consumer, None) is None:
             return None
-        self._in_force = RolloutState(self._in_force.percent, paused)
-        return self._noted(RolloutChange(kind=ChangeKind.RESUME, note=note, consumer=consumer))
+        self._state = RolloutState(self._state.percent, paused)
+        return self._record(MaintenanceEntry(kind=MaintenanceKind.RESUME, note=note, consumer=consumer))
 
-    async def history(self, *, limit: int, kind: ChangeKind | None = None) -> Sequence[RolloutChange]:
-        wanted = [change for change in reversed(self._changes) if kind in (None, change.kind)]
-        return wanted[:limit]
-
-    def _noted(self, change: RolloutChange) -> RolloutChange:
-        self._changes.append(change)
-        return change
+    def _record(self, entry: MaintenanceEntry) -> MaintenanceEntry:
+        self._maintenance_log.append(entry)
+        return entry

@@ -1,6 +1,6 @@
-"""Orders, the ordered log and all that the core keeps, in dictionaries.
+"""The storage of orders and their log in memory.
 
-Nothing awaits between the first check and the last change of a commit, so on one event loop a commit is atomic.
+A commit does not await between its first check and its last change, so on one event loop it is atomic.
 """
 
 from collections import defaultdict
@@ -39,7 +39,7 @@ from .rollout import MemoryRollout
 
 @define(kw_only=True)
 class MemoryStorage:
-    """The whole storage of one installation in one process; gone with it."""
+    """The storage of one installation in one process; it is lost when the process ends."""
 
     buckets: int = BUCKETS
     on_commit: Callable[[], None] = noop
@@ -49,26 +49,27 @@ class MemoryStorage:
     _histories: dict[str, list[LogRecord]] = field(factory=lambda: defaultdict(list), init=False)
     _times: dict[str, list[EventTimes]] = field(factory=lambda: defaultdict(list), init=False)
     _attempts: dict[str, PaymentAttempt] = field(factory=dict, init=False)
-    _answers: dict[tuple[str, str], tuple[StoredResponse, datetime]] = field(factory=dict, init=False)
+    _responses: dict[tuple[str, str], tuple[StoredResponse, datetime]] = field(factory=dict, init=False)
     _cursors: dict[str, dict[int, int]] = field(factory=lambda: defaultdict(dict), init=False)
     _moved: dict[tuple[str, int], datetime] = field(factory=dict, init=False)
     _tokens: dict[str, Actor] = field(factory=dict, init=False)
-    rollout: MemoryRollout = field(factory=MemoryRollout, init=False)
+    rollout: MemoryRollout = field(init=False)
     epochs: MemoryEpochs = field(init=False)
     processes: MemoryProcessRegistry = field(factory=MemoryProcessRegistry, init=False)
     maintenance_log: MemoryMaintenanceLog = field(factory=MemoryMaintenanceLog, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.epochs = MemoryEpochs(self._cursors)
+        self.rollout = MemoryRollout(self.maintenance_log.entries)
+        self.epochs = MemoryEpochs(self._cursors, self.maintenance_log.entries)
 
     async def open(self) -> None:
-        """Nothing to open."""
+        """Do nothing."""
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
     async def ping(self) -> None:
-        """Always there."""
+        """Do nothing: memory is always available."""
 
     @property
     def committer(self) -> "MemoryCommitter":
@@ -103,7 +104,7 @@ class MemoryStorage:
         return MemoryTokens(self)
 
     def orders(self, writes: WriteSet) -> "MemoryOrderRepository":
-        """The orders of one unit of work."""
+        """Return the orders of one unit of work."""
         return MemoryOrderRepository(self, writes)
 
 
@@ -127,15 +128,15 @@ class MemoryCommitter:
 
     async def commit(self, writes: WriteSet) -> None:
         storage, key = self.storage, writes.idempotency
-        if key is not None and (key.caller, key.key) in storage._answers:
+        if key is not None and (key.caller, key.key) in storage._responses:
             raise RequestAnswered(key.key)
         for order_id in writes.orders:
-            there = storage._orders.get(order_id)
-            if (there.version if there else 0) != writes.expected[order_id]:
+            stored = storage._orders.get(order_id)
+            if (stored.version if stored else 0) != writes.expected[order_id]:
                 raise ConcurrentChange(order_id, writes.expected[order_id])
         records = self._addressed(writes)
         if key is not None:
-            storage._answers[key.caller, key.key] = (key.response, key.created_at)
+            storage._responses[key.caller, key.key] = (key.response, key.created_at)
         storage._orders.update(writes.orders)
         storage._attempts.update(writes.attempts)
         now = datetime.now(UTC)
@@ -265,13 +266,13 @@ class MemoryIdempotencyStore:
     storage: MemoryStorage
 
     async def find(self, caller: str, key: str) -> StoredResponse | None:
-        stored = self.storage._answers.get((caller, key))
+        stored = self.storage._responses.get((caller, key))
         return stored[0] if stored else None
 
     async def delete_before(self, moment: datetime) -> int:
-        old = [key for key, (_, at) in self.storage._answers.items() if at < moment]
+        old = [key for key, (_, at) in self.storage._responses.items() if at < moment]
         for key in old:
-            del self.storage._answers[key]
+            del self.storage._responses[key]
         return len(old)
 
 

@@ -1,4 +1,4 @@
-"""A topic in RAM: the relay's way out and any reader's way in, without Kafka."""
+"""A topic in memory, for relays and readers without Kafka."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ from ...domain.errors import LogBehindTopic
 
 @define(eq=False)
 class MemoryTopic:
-    """Keeps what was published, each record once, with the cursors that moved along."""
+    """Keeps published records and the relay's cursors."""
 
     buckets: int = BUCKETS
     records: list[LogRecord] = field(factory=list, init=False)
@@ -27,7 +27,7 @@ class MemoryTopic:
         if self._epoch > epochs.now:
             raise LogBehindTopic(0, 0, 0, f"the topic is in epoch {self._epoch}, the log only in {epochs.now}")
         if self._epoch < epochs.now:
-            before, self._cursors = self._cursors, epochs.standing(self._cursors, self._epoch)
+            before, self._cursors = self._cursors, epochs.effective(self._cursors, self._epoch)
             self._marks = {b: mark for b, mark in self._marks.items() if before[b] == self._cursors[b]}
             self._epoch = epochs.now
         return {bucket: self._cursors.get(bucket) for bucket in range(self.buckets)}
@@ -46,7 +46,7 @@ class MemoryTopic:
         return {bucket: Committed(at, self._marks.get(bucket), self._epoch, 0) for bucket, at in self._cursors.items()}
 
     async def close(self) -> None:
-        """Nothing to leave."""
+        """Do nothing."""
 
     @asynccontextmanager
     async def scan(self) -> AsyncIterator["MemoryScan"]:

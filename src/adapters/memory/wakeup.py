@@ -1,4 +1,4 @@
-"""News of commits within one process."""
+"""Notification of commits within one process."""
 
 import asyncio
 
@@ -7,21 +7,21 @@ from attrs import define, field
 
 @define(eq=False)
 class LocalWakeup:
-    """Every waiter is woken by each notification; one that comes between two waits is not missed."""
+    """Wakes every waiter at each notification. A notification between two waits is not missed."""
 
     _waiters: set[asyncio.Future[None]] = field(factory=set, init=False)
-    _news: int = field(default=0, init=False)
+    _notifications: int = field(default=0, init=False)
 
     def notify(self) -> None:
-        self._news += 1
+        self._notifications += 1
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
         self._waiters.clear()
 
     def listener(self) -> "LocalListener":
-        """A Wakeup of its own for one waiting loop."""
-        return LocalListener(self, self._news)
+        """Return a Wakeup for one waiting loop."""
+        return LocalListener(self, self._notifications)
 
 
 @define(eq=False)
@@ -33,11 +33,11 @@ class LocalListener:
         self._source.notify()
 
     async def wait(self, at_most: float) -> None:
-        if self._seen == self._source._news:
+        if self._seen == self._source._notifications:
             waiter = asyncio.get_running_loop().create_future()
             self._source._waiters.add(waiter)
             try:
                 await asyncio.wait_for(waiter, at_most)
             except TimeoutError:
                 self._source._waiters.discard(waiter)
-        self._seen = self._source._news
+        self._seen = self._source._notifications

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Progress of the orders as rows, and the figures that are computed from it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -34,27 +34,27 @@ from ...application.analytics.figures import (
 from ...application.analytics.order_progress import OrderProgress
 from ...domain.lifecycle import OrderState
 from ...domain.money import Money
-from .bulk import Row, _rows, among, put
+from .bulk import Row, among, put, select_among
 from .database import Database
-from .types import ROOM_TO_CHANGE, DecimalAmount, Identifier, Timestamp, metadata
+from .types import FILLFACTOR, DecimalAmount, Identifier, Timestamp, metadata
 
 
-def _courses(name: str) -> Table:
+def _progress_table(name: str) -> Table:
     return Table(
         name,
         metadata,
         Column("order_id", Identifier, nullable=False),
         Column("restaurant_id", Identifier, nullable=False),
         Column("total", DecimalAmount, nullable=False),
-        # The same in ten-thousandths: whole numbers are summed exactly by every database.
+        # The total in ten-thousandths: every database sums whole numbers exactly.
         Column("total_e4", BigInteger, nullable=False),
         Column("currency", Identifier, nullable=False),
         Column("state", Text, nullable=False),
         Column("since", Timestamp, nullable=False),
         Column("created_at", Timestamp, nullable=False),
-        # Whole minutes since 1970: what is asked for by minute is grouped alike by every database.
+        # Whole minutes since 1970: every database groups them alike.
         Column("created_minute", BigInteger, nullable=False),
-        # Microseconds in each state that was left.
+        # Microseconds in each state that the order has left.
         Column("waiting_for_shipper_us", BigInteger),
         Column("preparing_us", BigInteger),
         Column("on_the_way_us", BigInteger),
@@ -62,16 +62,16 @@ def _courses(name: str) -> Table:
         Column("delivery_minutes", Integer),
         Column("events", Integer, nullable=False),
         PrimaryKeyConstraint("order_id"),
-        postgresql_with={"fillfactor": ROOM_TO_CHANGE},
+        postgresql_with={"fillfactor": FILLFACTOR},
     )
 
 
-order_progress = _courses("order_progress")
+order_progress = _progress_table("order_progress")
 Index(None, order_progress.c.created_minute)
 
 
-order_progress_shadow = _courses("order_progress_shadow")
-"""Where a rebuild makes them anew, until it swaps them in; without one, it is empty."""
+order_progress_shadow = _progress_table("order_progress_shadow")
+"""Rows of a rebuild in progress; otherwise empty."""
 
 
 rebuilds = Table(
@@ -81,14 +81,14 @@ rebuilds = Table(
     Column("run", Text, nullable=False),
     PrimaryKeyConstraint("consumer"),
 )
-"""A row for each consumer for which one was begun: which one began last. Whoever writes beside locks it first."""
+"""The last rebuild of each consumer. A transaction that writes to a shadow table locks its row first."""
 
 
 _US = timedelta(microseconds=1)
 
 
 SPENT = {state: f"{state}_us" for state in OrderState if not state.terminal}
-"""The column with the time spent in each state that can be left."""
+"""The column with the time spent in each non-final state."""
 
 
 def row_of_progress(it: OrderProgress) -> dict[str, Any]:
@@ -130,11 +130,11 @@ class SqlAnalyticsStore:
     _table: Table = order_progress
 
     async def courses(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
-        rows = await _rows(self._connection, self._table.c.order_id, order_ids)
+        rows = await select_among(self._connection, self._table.c.order_id, order_ids)
         return {row["order_id"]: progress_of(row) for row in rows}
 
-    async def keep(self, courses: Sequence[OrderProgress]) -> None:
-        await put(self._connection, self._table, [row_of_progress(it) for it in courses])
+    async def keep(self, progress: Sequence[OrderProgress]) -> None:
+        await put(self._connection, self._table, [row_of_progress(it) for it in progress])
 
 
 _SECOND_US = 1_000_000
@@ -151,16 +151,17 @@ class SqlAnalyticsQueries:
         minute = order_progress.c.created_minute
         sales = _sales(minute).where(minute >= _minutes(start), minute < _minutes(end))
         return [
-            MinuteSales(minute=datetime.fromtimestamp(row[0] * 60, UTC), **_sums(row)) for row in await self._all(sales)
+            MinuteSales(minute=datetime.fromtimestamp(row[0] * 60, UTC), **_sums(row))
+            for row in await self._rows(sales)
         ]
 
     async def per_restaurant(self) -> Sequence[RestaurantSales]:
-        sales = await self._all(_sales(order_progress.c.restaurant_id))
+        sales = await self._rows(_sales(order_progress.c.restaurant_id))
         return [RestaurantSales(restaurant_id=row[0], **_sums(row)) for row in sales]
 
     async def by_state(self) -> Mapping[OrderState, int]:
         state = order_progress.c.state
-        counted = {row[0]: row[1] for row in await self._all(select(state, func.count()).group_by(state))}
+        counted = {row[0]: row[1] for row in await self._rows(select(state, func.count()).group_by(state))}
         return {state: counted.get(state, 0) for state in OrderState}
 
     async def time_in_states(self) -> Sequence[StateTime]:
@@ -168,12 +169,12 @@ class SqlAnalyticsQueries:
 
     async def cancellations(self) -> Mapping[str, int]:
         reason = order_progress.c.cancel_reason
-        counted = await self._all(select(reason, func.count()).where(reason.is_not(None)).group_by(reason))
+        counted = await self._rows(select(reason, func.count()).where(reason.is_not(None)).group_by(reason))
         return dict(sorted(((row[0], row[1]) for row in counted), key=lambda item: (-item[1], item[0])))
 
     async def delivery_times(self) -> DeliveryTimes:
         minutes = order_progress.c.delivery_minutes
-        counted = await self._all(select(minutes, func.count()).where(minutes.is_not(None)).group_by(minutes))
+        counted = await self._rows(select(minutes, func.count()).where(minutes.is_not(None)).group_by(minutes))
         return delivery_times({row[0]: row[1] for row in counted})
 
     async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
@@ -184,9 +185,9 @@ class SqlAnalyticsQueries:
 
     async def _time_in(self, state: OrderState, name: str) -> StateTime | None:
         spent = order_progress.c[name]
-        # Whole microseconds modulo seconds: division rounds differently here and there, the remainder does not.
+        # The databases round divisions differently, but not remainders.
         second = (spent - spent % _SECOND_US).label("second")
-        counted = await self._all(
+        counted = await self._rows(
             select(second, func.count(), func.sum(spent)).where(spent.is_not(None)).group_by(second)
         )
         if not counted:
@@ -195,10 +196,8 @@ class SqlAnalyticsQueries:
         seconds = {row[0] // _SECOND_US: row[1] for row in counted}
         return state_time(state, timedelta(microseconds=total), seconds)
 
-    async def _all(self, query: Select[Any]) -> Sequence[Any]:
-        async with self._database.reading() as connection:
-            found = await connection.execute(query)
-            return list(found)
+    async def _rows(self, query: Select[Any]) -> Sequence[Any]:
+        return await self._database.rows(query)
 
 
 def _sales(key: ColumnElement[Any]) -> Select[Any]:
@@ -229,7 +228,7 @@ def _sums(row: Any) -> dict[str, Any]:
 
 
 def _amount(ten_thousandths: int | Decimal) -> Decimal:
-    """The exact amount, with two decimals at least."""
+    """Return the exact amount, with at least two decimals."""
     amount = Decimal(ten_thousandths).scaleb(-4)
     cents = amount.quantize(_CENTS)
     return cents if cents == amount else amount

@@ -1,4 +1,4 @@
-"""Courses that are built beside those in use, in a table of their own, and take their place in one transaction."""
+"""The rebuild of analytics in a shadow table, which replaces the data in use in one transaction."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,8 +17,8 @@ from .consumer_transaction import SqlConsumerTransaction
 from .database import Database
 
 ANALYTICS = "analytics"
-AT_ONCE = 50_000
-"""Courses that one statement of a swap compares, so that none takes long, however many there are."""
+PAGE = 50_000
+"""Orders that one statement of a swap compares, which bounds its duration."""
 
 
 @frozen
@@ -27,7 +27,7 @@ class SqlAnalyticsShadow:
 
     async def begin(self, run: str) -> None:
         async with self._database.writing() as connection:
-            # Whoever writes beside for an earlier run is waited for, and finds out when it comes again.
+            # Waits for a transaction of an earlier run, whose next one raises RebuildOvertaken.
             await put(connection, rebuilds, [{"consumer": ANALYTICS, "run": run}])
             await connection.execute(delete(order_progress_shadow))
 
@@ -48,7 +48,7 @@ class SqlRebuildTransaction(SqlConsumerTransaction):
         self.analytics = SqlAnalyticsStore(connection, order_progress_shadow)
 
     async def swap(self) -> SwapResult:
-        """Rows that are the same already are not touched."""
+        """Replace the data in use by the shadow table's. Equal rows are not touched."""
         changed = removed = 0
         after: str | None = ""
         while after is not None:
@@ -56,32 +56,32 @@ class SqlRebuildTransaction(SqlConsumerTransaction):
             removed += await self._remove(after, upto)
             changed += await self._replace(after, upto) if upto is not None else 0
             after = upto
-        courses = await self._connection.scalar(select(func.count()).select_from(order_progress_shadow)) or 0
+        orders = await self._connection.scalar(select(func.count()).select_from(order_progress_shadow)) or 0
         await self._connection.execute(delete(order_progress_shadow))
-        return SwapResult(courses=courses, changed=changed, removed=removed)
+        return SwapResult(orders=orders, changed=changed, removed=removed)
 
     async def _upto(self, after: str) -> str | None:
-        """The last order of the next page beside; None when there is no further one."""
+        """Return the last order of the shadow table's next page, None after the last page."""
         it = order_progress_shadow.c.order_id
-        page = select(it).where(it > after).order_by(it).limit(AT_ONCE).subquery()
+        page = select(it).where(it > after).order_by(it).limit(PAGE).subquery()
         found: str | None = await self._connection.scalar(select(func.max(page.c.order_id)))
         return found
 
     async def _remove(self, after: str, upto: str | None) -> int:
-        """Those in use that are not beside."""
-        it, beside = order_progress.c.order_id, order_progress_shadow.c.order_id
+        """Delete the rows in use that are not in the shadow table."""
+        it, shadow = order_progress.c.order_id, order_progress_shadow.c.order_id
         here = it > after if upto is None else and_(it > after, it <= upto)
-        gone = delete(order_progress).where(here, ~exists().where(beside == it))
+        gone = delete(order_progress).where(here, ~exists().where(shadow == it))
         return (await self._connection.execute(gone)).rowcount
 
     async def _replace(self, after: str, upto: str) -> int:
-        beside = order_progress_shadow.c
-        # Found by its key, or each would be compared with every other.
-        rest = (order_progress.c[it.name].is_not_distinct_from(it) for it in beside if not it.primary_key)
-        same = and_(order_progress.c.order_id == beside.order_id, *rest)
-        news = select(*beside).where(beside.order_id > after, beside.order_id <= upto, ~exists().where(same))
+        shadow = order_progress_shadow.c
+        # The key lets the database find the row to compare.
+        rest = (order_progress.c[it.name].is_not_distinct_from(it) for it in shadow if not it.primary_key)
+        same = and_(order_progress.c.order_id == shadow.order_id, *rest)
+        new = select(*shadow).where(shadow.order_id > after, shadow.order_id <= upto, ~exists().where(same))
         kind = SqliteInsert if self._connection.dialect.name == "sqlite" else PostgresInsert
-        into = kind(order_progress).from_select([it.name for it in beside], news)
-        kept = {it.name: into.excluded[it.name] for it in beside if not it.primary_key}
+        into = kind(order_progress).from_select([it.name for it in shadow], new)
+        kept = {it.name: into.excluded[it.name] for it in shadow if not it.primary_key}
         replacing = into.on_conflict_do_update(index_elements=["order_id"], set_=kept)
         return (await self._connection.execute(replacing)).rowcount

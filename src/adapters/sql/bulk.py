@@ -1,4 +1,4 @@
-"""Many rows by one statement: an array a column for PostgreSQL, many executions in one call for SQLite."""
+"""Many rows in one statement: one array per column for PostgreSQL, executemany for SQLite."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -30,7 +30,7 @@ Into = TypeVar("Into", SqliteInsert, PostgresInsert)
 
 
 def among(connection: AsyncConnection, it: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
-    """Whether ``it`` is one of ``values``: one bound value however many they are, so one statement to prepare."""
+    """Build the condition that ``it`` is one of ``values``, with one parameter for any number of them."""
     if connection.dialect.name == "sqlite":
         each = func.json_each(literal(json.dumps(list(values)))).table_valued(column("value", it.type))
         return it.in_(select(each.c.value))
@@ -44,9 +44,9 @@ async def put(
     *,
     replace: bool = True,
 ) -> None:
-    """Insert ``rows``, which name every column. One whose key is there replaces it, or else is left out.
+    """Insert ``rows``, which name every column. A row whose key exists replaces it, or is left out without ``replace``.
 
-    With ``replace`` no key may come twice.
+    With ``replace``, keys must be unique in ``rows``.
     """
     if not rows:
         return
@@ -58,7 +58,7 @@ async def put(
 
 
 async def change(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Update the columns that ``rows`` name, all the same ones, in the rows with their keys."""
+    """Update the rows with these keys. All ``rows`` name the same columns."""
     if not rows:
         return
     names = tuple(rows[0])
@@ -115,13 +115,13 @@ def _names(table: Table) -> list[str]:
 Row = Mapping[Any, Any]
 
 
-async def _rows(connection: AsyncConnection, column: Column[Any], values: Collection[Any]) -> Sequence[Any]:
-    """The rows of the column's table in which it is one of ``values``."""
+async def select_among(connection: AsyncConnection, column: Column[Any], values: Collection[Any]) -> Sequence[Any]:
+    """Return the rows of the column's table in which it is one of ``values``."""
     if not values:
         return []
     found = await connection.execute(select(column.table).where(among(connection, column, values)))
     return found.mappings().all()
 
 
-async def _all(database: Database, query: Select[Any]) -> Sequence[Any]:
+async def select_all(database: Database, query: Select[Any]) -> Sequence[Any]:
     return [row._mapping for row in await database.rows(query)]

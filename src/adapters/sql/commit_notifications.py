@@ -1,6 +1,6 @@
-"""News of commits across the processes of one PostgreSQL: a bell that is rung after them, and who hears it.
+"""LISTEN/NOTIFY of commits between the processes on one PostgreSQL database.
 
-Nobody rests on it. A ring that is lost, or not heard, is made up for by the next look for news.
+Notifications are a hint: if one is lost, the next poll finds the events.
 """
 
 import asyncio
@@ -18,72 +18,76 @@ from .database import POSTGRESQL
 from .errors import sqlstate, translated
 
 CHANNEL = "orderflow_commits"
-APART_SECONDS = 0.005
-"""Of all commits within this time the others are told once: a NOTIFY in each would hold them all up."""
+INTERVAL_SECONDS = 0.005
+"""Commits within this time share one NOTIFY: a NOTIFY in each commit would serialize them."""
 ANSWER_SECONDS = 5.0
 SILENCE_SECONDS = 30.0
-"""After so long without a word a listener asks whether its connection is still there."""
+"""After this time without a notification a listener checks its connection."""
 
 logger = logging.getLogger("orderflow.commit_notifier")
 
 Connect = Callable[[], Awaitable[Any]]
-"""Opens a connection of asyncpg's."""
+"""Opens an asyncpg connection."""
 
 
 @define(eq=False)
 class CommitNotifier:
-    """Rings for what this process committed, in transactions of its own, on a connection of its own.
+    """Notifies other processes of commits, on a connection of its own.
 
-    ``who`` is how this process knows its own rings: letters and digits.
+    ``who`` identifies this process in the payload; it consists of letters and digits.
     """
 
     connect: Connect
     who: str
     backoff: Backoff = field(factory=Backoff)
-    _asked: bool = field(default=False, init=False)
-    _silent_until: float = field(default=0.0, init=False)
-    _ringing: asyncio.Task[None] | None = field(default=None, init=False)
+    _pending: bool = field(default=False, init=False)
+    _paused_until: float = field(default=0.0, init=False)
+    _task: asyncio.Task[None] | None = field(default=None, init=False)
     _connection: Any = field(default=None, init=False)
 
-    def ring(self) -> None:
-        """Soon, at most once in APART_SECONDS; whoever calls does not wait.
+    def notify(self) -> None:
+        """Notify soon, at most once in INTERVAL_SECONDS. Does not wait.
 
-        A ring that fails is not repeated, and for a while after it none is tried.
+        A notification that fails is not repeated, and none is sent during the back-off after it.
         """
-        if monotonic() < self._silent_until:
+        if monotonic() < self._paused_until:
             return
-        self._asked = True
-        if self._ringing is None or self._ringing.done():
-            self._ringing = asyncio.get_running_loop().create_task(self._ring(), name="bell")
+        self._pending = True
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="commit notifier")
 
     async def close(self) -> None:
-        """Ring for the last commits, and hang up."""
-        if self._ringing is not None:
-            await self._ringing
-        self._hang_up()
+        """Send a pending notification and disconnect."""
+        if self._task is not None:
+            await self._task
+        self._disconnect()
 
-    async def _ring(self) -> None:
-        while self._asked:
-            self._asked = False
+    async def _run(self) -> None:
+        while self._pending:
+            self._pending = False
             try:
-                with _away():
+                with _any_error_as_unavailable():
                     async with asyncio.timeout(ANSWER_SECONDS):
-                        await self._tell()
+                        await self._notify()
             except OrderFlowError as error:
-                self._hang_up()
-                self._asked, seconds = False, self.backoff.pause()
-                self._silent_until = monotonic() + seconds
-                logger.info("nobody is told of commits: %s", error, extra={"error": error.code, "seconds": seconds})
+                self._disconnect()
+                self._pending, seconds = False, self.backoff.pause()
+                self._paused_until = monotonic() + seconds
+                logger.info(
+                    "other processes are not notified of commits: %s",
+                    error,
+                    extra={"error": error.code, "seconds": seconds},
+                )
                 return
             self.backoff.reset()
-            await asyncio.sleep(APART_SECONDS)
+            await asyncio.sleep(INTERVAL_SECONDS)
 
-    async def _tell(self) -> None:
+    async def _notify(self) -> None:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self.connect()
         await self._connection.execute(f"NOTIFY {CHANNEL}, '{self.who}'")
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
@@ -91,26 +95,26 @@ class CommitNotifier:
 
 @define(eq=False)
 class CommitListener:
-    """Calls ``heard`` when another process rings, and when rings may have been missed.
+    """Calls ``on_commit`` after commits of other processes, and when notifications may have been missed.
 
-    ``connect`` must lead to PostgreSQL itself: behind a pooler nothing is heard. A connection that breaks is opened
-    again, ever more slowly.
+    ``connect`` must connect to PostgreSQL itself: a pooler does not pass notifications on. A lost connection is
+    reopened with back-off.
     """
 
     connect: Connect
     who: str
-    heard: Callable[[], None]
+    on_commit: Callable[[], None]
     backoff: Backoff = field(factory=Backoff)
     listening: bool = field(default=False, init=False)
     _task: asyncio.Task[None] | None = field(default=None, init=False)
 
     def start(self) -> None:
-        """Listen from now on; once it does so already, nothing changes."""
+        """Start listening, if not yet started."""
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._listen_on(), name="bell listener")
+            self._task = asyncio.get_running_loop().create_task(self._listen_on(), name="commit listener")
 
     async def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -120,7 +124,7 @@ class CommitListener:
     async def _listen_on(self) -> None:
         while True:
             try:
-                with _away():
+                with _any_error_as_unavailable():
                     await self._listen()
             except OrderFlowError as error:
                 seconds = self.backoff.pause()
@@ -136,11 +140,11 @@ class CommitListener:
         gone = asyncio.Event()
         try:
             connection.add_termination_listener(lambda _: gone.set())
-            await connection.add_listener(CHANNEL, self._rung)
+            await connection.add_listener(CHANNEL, self._on_notification)
             self.listening = True
             self.backoff.reset()
-            self.heard()
-            logger.info("commits of other processes are heard")
+            self.on_commit()
+            logger.info("listening for commits of other processes")
             while not gone.is_set():
                 try:
                     await asyncio.wait_for(gone.wait(), SILENCE_SECONDS)
@@ -151,14 +155,14 @@ class CommitListener:
             connection.terminate()
         raise StorageUnavailable(POSTGRESQL, "the connection that listens was closed")
 
-    def _rung(self, connection: Any, pid: int, channel: str, who: str) -> None:
+    def _on_notification(self, connection: Any, pid: int, channel: str, who: str) -> None:
         if who != self.who:
-            self.heard()
+            self.on_commit()
 
 
 @contextmanager
-def _away() -> Iterator[None]:
-    """Inside, whatever PostgreSQL refuses is StorageUnavailable, too: nobody waits for a bell."""
+def _any_error_as_unavailable() -> Iterator[None]:
+    """Raise StorageUnavailable also for statements that PostgreSQL refuses."""
     try:
         with translated(POSTGRESQL):
             yield

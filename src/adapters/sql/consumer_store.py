@@ -1,4 +1,4 @@
-"""What the consumers keep, in the database of the orders."""
+"""The consumers' data in the database of the orders."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +11,7 @@ from .analytics import SqlAnalyticsQueries
 from .analytics_rebuild import SqlAnalyticsShadow
 from .consumer_transaction import SqlConsumerTransaction
 from .database import Database
-from .dead_letters import SqlDeadLetters
+from .dead_letter_queries import SqlDeadLetters
 from .errors import lost_race
 from .inventory import SqlShortages, SqlStock
 from .notifications import SqlContacts, SqlNotifications
@@ -20,7 +20,7 @@ from .storage import SqlStorage
 
 @frozen
 class SqlConsumerStores:
-    """Everything that the consumers of one installation keep."""
+    """The data of all consumers of one installation."""
 
     storage: SqlStorage
 
@@ -29,18 +29,20 @@ class SqlConsumerStores:
         return self.storage.database
 
     @property
-    def beside(self) -> SqlAnalyticsShadow:
+    def analytics_shadow(self) -> SqlAnalyticsShadow:
         return SqlAnalyticsShadow(self.database)
 
     @asynccontextmanager
     async def store(self, consumer: str) -> AsyncIterator[SqlConsumerTransaction]:
-        """A transaction of ``consumer``. Raises StorageUnavailable, also when the database broke a deadlock by it."""
+        """Begin a transaction of ``consumer``. Raises StorageUnavailable, also if it is the victim of a deadlock."""
         try:
             async with self.database.writing() as connection:
                 yield SqlConsumerTransaction(connection, consumer)
         except DBAPIError as error:
             if lost_race(error):
-                raise StorageUnavailable(self.database.backend, "another transaction was in the way") from error
+                raise StorageUnavailable(
+                    self.database.backend, "the transaction conflicted with another one"
+                ) from error
             raise
 
     @property

@@ -1,4 +1,4 @@
-"""One transaction of a consumer: its books and its cursors on one connection."""
+"""One transaction of a consumer: its stores and its cursors on one connection."""
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ class SqlConsumerTransaction:
     async def hold(self, buckets: Collection[int]) -> Positions:
         at = await self._locked(sorted(buckets))
         if new := sorted(set(buckets) - at.keys()):
-            # Two that both found no row: the second waits here for the first, and then finds what that one wrote.
+            # If two transactions found no row, the second waits here for the first and then reads its row.
             await put(self._connection, cursors, [self._row(bucket, 0) for bucket in new], replace=False)
             at = await self._locked(sorted(buckets))
         return at
@@ -43,7 +43,7 @@ class SqlConsumerTransaction:
         await put(self._connection, cursors, [self._row(bucket, to) for bucket, (_, to) in moves.items()])
 
     async def _locked(self, buckets: list[int]) -> dict[int, int]:
-        """The cursors, locked in one order everywhere, so that no two transactions wait for each other."""
+        """Lock and return the cursors, always in the same order, which prevents deadlocks."""
         found = await self._connection.execute(
             select(cursors.c.bucket, cursors.c.position)
             .where(cursors.c.reader == self._consumer, among(self._connection, cursors.c.bucket, buckets))

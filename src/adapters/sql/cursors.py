@@ -1,4 +1,4 @@
-"""How far each reader of the log has come."""
+"""Cursors of the log's readers."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -61,7 +61,7 @@ class SqlCursors:
         if not positions:
             return
         now = datetime.now(UTC)
-        # In ascending order, so that two that put at once wait for each other instead of locking each other out.
+        # In ascending order, which prevents deadlocks.
         rows = [
             {"reader": reader, "bucket": bucket, "position": position, "updated_at": now}
             for bucket, position in sorted(positions.items())

@@ -1,4 +1,4 @@
-"""One database behind a pool of connections: how it is read, and how a transaction runs."""
+"""One database: its pool of connections, reads and transactions."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -23,10 +23,10 @@ T = TypeVar("T")
 
 @define(eq=False)
 class Database:
-    """``buckets`` is known once the storage is open. One SQLite file has one writer at a time in this process.
+    """A database and its connections. A SQLite file has one writer at a time in this process.
 
-    ``address`` is where a PostgreSQL is. ``watch`` is told of each statement that goes past SQLAlchemy to be read from:
-    its text, its seconds, and whether it was done or failed.
+    ``buckets`` is known once the storage is open. ``address`` is PostgreSQL's. ``watch`` is called after each
+    query that bypasses SQLAlchemy, with its text, its duration in seconds, and True unless it failed.
     """
 
     engine: AsyncEngine
@@ -36,7 +36,7 @@ class Database:
     watch: Callable[[str, float, bool], None] = noop
     _writer: Engine | None = None
     _reader: Engine | None = None
-    _turn: asyncio.Lock = field(factory=asyncio.Lock, init=False)
+    _write_lock: asyncio.Lock = field(factory=asyncio.Lock, init=False)
     _writing_thread: ThreadPoolExecutor = field(factory=lambda: ThreadPoolExecutor(1, "orderflow-sqlite"), init=False)
     _reading_thread: ThreadPoolExecutor = field(
         factory=lambda: ThreadPoolExecutor(1, "orderflow-sqlite-read"), init=False
@@ -44,9 +44,9 @@ class Database:
 
     @classmethod
     def at(cls, url: str, *, pool_size: int, pooled: bool = False) -> "Database":
-        """No I/O yet. ``pooled``: a pooler stands before PostgreSQL, as PostgresAddress says.
+        """Create it without I/O. ``pooled``: PostgreSQL is behind a pooler in transaction mode, see PostgresAddress.
 
-        Raises InvalidInput for an address of no kind we know, NotConfigured without its driver.
+        Raises InvalidInput for an unsupported URL, NotConfigured if the driver is not installed.
         """
         scheme = url.partition(":")[0]
         if scheme in ("postgresql", "postgres"):
@@ -63,17 +63,17 @@ class Database:
 
     @property
     def pooled(self) -> bool:
-        """Whether a connection may be to another server process in each transaction."""
+        """True if each transaction may run on another server connection."""
         return self.address is not None and self.address.pooled
 
     @property
     def engines(self) -> tuple[Engine, ...]:
-        """All that statements go through."""
+        """All engines that execute statements."""
         return (self.engine.sync_engine, *(one for one in (self._writer, self._reader) if one is not None))
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A connection on which each statement sees what is committed when it starts. Raises StorageUnavailable."""
+        """Open a connection for reading; each statement is a transaction of its own. Raises StorageUnavailable."""
         options: dict[str, Any] = {READING: True}
         if self.backend == POSTGRESQL:
             options["isolation_level"] = "AUTOCOMMIT"
@@ -83,11 +83,11 @@ class Database:
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction; commits at its end, and an exception inside rolls it back.
+        """Begin a transaction; it commits at the end of the block, and an exception rolls it back.
 
-        What goes wrong with files or sockets inside counts as the storage's. Raises StorageUnavailable.
+        OSErrors inside the block are translated, too. Raises StorageUnavailable.
         """
-        async with self._turn if self.backend == SQLITE else nullcontext():
+        async with self._write_lock if self.backend == SQLITE else nullcontext():
             with translated(self.backend):
                 async with self.engine.connect() as connection:
                     transaction = await connection.begin()
@@ -100,9 +100,9 @@ class Database:
                         await transaction.commit()
 
     async def rows(self, statement: Executable, given: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
-        """The rows of one statement, which sees what is committed when it starts. Raises StorageUnavailable.
+        """Return the rows of one query, a transaction of its own. Raises StorageUnavailable.
 
-        SQLite's are read on a thread, there and back once; through ``reading`` they would go there four times.
+        SQLite needs one hop to its thread; with ``reading`` it would need four.
         """
         reader = self._reader
         if reader is None:
@@ -117,7 +117,7 @@ class Database:
             return await asyncio.get_running_loop().run_in_executor(self._reading_thread, run)
 
     async def fetch(self, sql: str, *given: Any) -> Sequence[Any]:
-        """The rows of one statement on PostgreSQL, straight from asyncpg: nothing else is made of them.
+        """Return the rows of one query on PostgreSQL as asyncpg's records.
 
         Raises StorageUnavailable.
         """
@@ -131,8 +131,8 @@ class Database:
                     self.watch(sql, perf_counter() - began, done)
                 return rows
 
-    async def in_one_go(self, work: Callable[[Connection], T]) -> T:
-        """``work`` in a transaction of its own, on SQLite's writing thread; an exception inside rolls it back.
+    async def run_transaction(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in a transaction on SQLite's writing thread; an exception rolls it back.
 
         Raises StorageUnavailable.
         """
@@ -147,12 +147,12 @@ class Database:
                     transaction.commit()
             return done
 
-        async with self._turn:
+        async with self._write_lock:
             with translated(self.backend):
                 return await asyncio.get_running_loop().run_in_executor(self._writing_thread, run)
 
     async def close(self) -> None:
-        """Give back all connections, and the thread."""
+        """Close all connections and threads."""
         await self.engine.dispose()
         for engine, thread in ((self._writer, self._writing_thread), (self._reader, self._reading_thread)):
             if engine is not None:
@@ -160,7 +160,7 @@ class Database:
             thread.shutdown(wait=False)
 
     def known_buckets(self) -> int:
-        """How many buckets the log has. Raises NotConfigured before the storage is open."""
+        """Return the number of buckets of the log. Raises NotConfigured before the storage is open."""
         if not self.buckets:
             raise NotConfigured("the storage is not open", "await its open() first")
         return self.buckets
@@ -168,20 +168,20 @@ class Database:
 
 @contextmanager
 def committing(backend: str) -> Iterator[None]:
-    """Around a commit: when no answer comes, nobody knows whether it happened, and the error says so."""
+    """Wrap a commit: if its answer is lost, the error says that the outcome is unknown."""
     try:
         yield
     except Exception as error:
-        told = unavailable(error, backend)
-        if told is None or not unanswered(error):
+        failure = unavailable(error, backend)
+        if failure is None or not unanswered(error):
             raise
-        problem = f"{told.problem}; it broke during the commit, so whether that happened is not known"
+        problem = f"{failure.problem}; the connection was lost during the commit, so its outcome is unknown"
         raise StorageUnavailable(backend, problem) from error
 
 
 @asynccontextmanager
 async def asyncpg_of(connection: AsyncConnection) -> AsyncIterator[Any]:
-    """The driver's own connection; when what it is doing is not known at the end, nobody else gets it."""
+    """Return the asyncpg connection; it is closed instead of returned to the pool if its state is unknown."""
     driver = (await connection.get_raw_connection()).driver_connection
     if driver is None:
         raise RuntimeError("the pool gave a connection without a driver")

@@ -1,8 +1,7 @@
-"""TODO."""
+"""Dead letters of the consumers, and records that are not recognized: tables, rows and the transactional store."""
 
 from base64 import b64decode, b64encode
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,13 +15,10 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     PrimaryKeyConstraint,
-    Select,
     SmallInteger,
     Table,
     Text,
-    and_,
     delete,
-    func,
     insert,
     select,
 )
@@ -33,8 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ...application.consuming.dead_letter import DeadLetter, DeadLetterAction, Outcome, SetAsideRecord
 from ...application.event_log.records import LogRecord, Origin, UnrecognizedRecord
 from ...application.operator_note import OperatorNote
-from .bulk import Row, _all, among, change, put
-from .database import Database
+from .bulk import Row, among, put
 from .types import Counter, Identifier, Timestamp, metadata
 
 parked_orders = Table(
@@ -44,7 +39,7 @@ parked_orders = Table(
     Column("order_id", Identifier, nullable=False),
     PrimaryKeyConstraint("consumer", "order_id"),
 )
-"""A row while an order has dead letters; whoever adds or removes some locks it first."""
+"""Orders with dead letters. A transaction that adds or removes dead letters of an order locks its row first."""
 
 
 dead_letters = Table(
@@ -67,7 +62,7 @@ dead_letters = Table(
     Column("attempts", Integer, nullable=False),
     Column("first_failed_at", Timestamp, nullable=False),
     Column("last_failed_at", Timestamp, nullable=False),
-    # Where on the topic the event was read; nothing of one that came straight from the log.
+    # The record on the topic; NULL if the event was read from the log.
     Column("topic", Text),
     Column("partition", Integer),
     Column("offset", BigInteger),
@@ -84,7 +79,7 @@ dead_letter_copies = Table(
     Column("due_at", Timestamp, nullable=False),
     PrimaryKeyConstraint("consumer", "order_id", "sequence"),
 )
-"""Letters that the topic for them does not have yet."""
+"""Dead letters that are to be copied to their topic."""
 
 
 dead_letter_actions = Table(
@@ -106,7 +101,7 @@ dead_letter_actions = Table(
     Column("attempts", Integer, nullable=False),
     PrimaryKeyConstraint("entry"),
 )
-"""What somebody did about letters; nothing of it is ever changed or deleted."""
+"""Redriven and dropped dead letters. Rows are never updated or deleted."""
 Index(None, dead_letter_actions.c.consumer, dead_letter_actions.c.order_id)
 
 
@@ -119,7 +114,7 @@ unrecognized_records = Table(
     Column("offset", BigInteger, nullable=False),
     Column("key", LargeBinary, nullable=False),
     Column("value", LargeBinary, nullable=False),
-    # Pairs of a name and the value's bytes in base64: names may repeat.
+    # Pairs of a name and a value in base64; names may repeat.
     Column("headers", JSON, nullable=False),
     Column("problem", Text, nullable=False),
     Column("found_at", Timestamp, nullable=False),
@@ -178,13 +173,13 @@ def set_aside_of(row: Row) -> SetAsideRecord:
 
 
 def _storable(text: str) -> str:
-    """``text`` without what PostgreSQL keeps in no text: NUL and lone surrogates."""
+    """Return ``text`` with NUL and lone surrogates escaped, which PostgreSQL cannot store."""
     return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
 
 
 @frozen
 class SqlDeadLetterStore:
-    """Whoever adds or removes letters of an order holds its row in ``parked_orders`` until the transaction ends."""
+    """Stores dead letters in a consumer's transaction. Changes of an order lock its row in ``parked_orders``."""
 
     _connection: AsyncConnection
     _consumer: str
@@ -202,8 +197,10 @@ class SqlDeadLetterStore:
     async def first(self, order_id: str) -> DeadLetter | None:
         if not await self.parked([order_id]):
             return None
-        letters = self._letters(order_id, select(dead_letters)).order_by(dead_letters.c.sequence).limit(1)
-        row = (await self._connection.execute(letters)).mappings().first()
+        it = dead_letters.c
+        here = it.consumer == self._consumer, it.order_id == order_id
+        query = select(dead_letters).where(*here).order_by(it.sequence).limit(1)
+        row = (await self._connection.execute(query)).mappings().first()
         return None if row is None else dead_letter_of(row)
 
     async def keep(self, letters: Sequence[DeadLetter]) -> None:
@@ -240,119 +237,9 @@ class SqlDeadLetterStore:
         await put(self._connection, unrecognized_records, [row_of_set_aside(it) for it in letters], replace=False)
 
     async def _park(self, order_id: str) -> None:
-        """Insert the order's row or lock the one that is there: ON CONFLICT DO NOTHING would not lock it."""
+        """Insert the order's row or lock the existing one, which ON CONFLICT DO NOTHING would not do."""
         insert = (SqliteInsert if self._connection.dialect.name == "sqlite" else PostgresInsert)(parked_orders)
         await self._connection.execute(
             insert.on_conflict_do_update(index_elements=["consumer", "order_id"], set_={"order_id": order_id}),
             {"consumer": self._consumer, "order_id": order_id},
         )
-
-    def _letters(self, order_id: str, of: Select[Any]) -> Select[Any]:
-        return of.where(dead_letters.c.consumer == self._consumer, dead_letters.c.order_id == order_id)
-
-
-@frozen
-class SqlDeadLetters:
-    _database: Database
-
-    async def blocking(self, consumer: str | None = None, *, error: str | None = None) -> Sequence[DeadLetter]:
-        it = dead_letters.c
-        first = (
-            select(it.consumer, it.order_id, func.min(it.sequence).label("sequence"))
-            .group_by(it.consumer, it.order_id)
-            .subquery()
-        )
-        same = and_(it.consumer == first.c.consumer, it.order_id == first.c.order_id, it.sequence == first.c.sequence)
-        letters = select(dead_letters).join(first, same).order_by(it.consumer, it.order_id)
-        if consumer is not None:
-            letters = letters.where(it.consumer == consumer)
-        if error is not None:
-            letters = letters.where(it.error == error)
-        return [dead_letter_of(row) for row in await _all(self._database, letters)]
-
-    async def of_order(self, consumer: str, order_id: str) -> Sequence[DeadLetter]:
-        it = dead_letters.c
-        letters = select(dead_letters).where(it.consumer == consumer, it.order_id == order_id).order_by(it.sequence)
-        return [dead_letter_of(row) for row in await _all(self._database, letters)]
-
-    async def waiting(self, consumer: str) -> Mapping[str, int]:
-        it = dead_letters.c
-        counted = (
-            select(it.order_id, func.count().label("letters")).where(it.consumer == consumer).group_by(it.order_id)
-        )
-        return {row["order_id"]: row["letters"] for row in await _all(self._database, counted)}
-
-    async def history(
-        self, *, limit: int, consumer: str | None = None, order_id: str | None = None
-    ) -> Sequence[DeadLetterAction]:
-        it = dead_letter_actions.c
-        changes = select(dead_letter_actions).order_by(it.entry.desc()).limit(limit)
-        if consumer is not None:
-            changes = changes.where(it.consumer == consumer)
-        if order_id is not None:
-            changes = changes.where(it.order_id == order_id)
-        return [action_of(row) for row in await _all(self._database, changes)]
-
-    async def claim_copies(self, *, now: datetime, until: datetime, limit: int) -> Sequence[DeadLetter]:
-        it, letter = dead_letter_copies.c, dead_letters.c
-        same = and_(it.consumer == letter.consumer, it.order_id == letter.order_id, it.sequence == letter.sequence)
-        due = (
-            select(dead_letters)
-            .join(dead_letter_copies, same)
-            .where(it.due_at <= now)
-            .order_by(it.consumer, it.order_id, it.sequence)
-            .limit(limit)
-        )
-        # An idle look takes no lock, and on SQLite no turn among the writers.
-        if not await _all(self._database, due.limit(1)):
-            return []
-        async with self._database.writing() as connection:
-            found = await connection.execute(due.with_for_update(of=dead_letter_copies, skip_locked=True))
-            claimed = [dead_letter_of(row) for row in found.mappings()]
-            await change(connection, dead_letter_copies, [{**_key(letter), "due_at": until} for letter in claimed])
-        return claimed
-
-    async def copied(self, letters: Sequence[DeadLetter]) -> None:
-        it = dead_letter_copies.c
-        async with self._database.writing() as connection:
-            for letter in letters:
-                here = [it[name] == value for name, value in _key(letter).items()]
-                await connection.execute(delete(dead_letter_copies).where(*here))
-
-    async def dropped(self, consumer: str) -> Mapping[str, Collection[int]]:
-        it = dead_letter_actions.c
-        given_up = select(it.order_id, it.sequence).where(it.consumer == consumer, it.outcome == Outcome.DROPPED.value)
-        found: dict[str, set[int]] = defaultdict(set)
-        for row in await _all(self._database, given_up):
-            found[row["order_id"]].add(row["sequence"])
-        return found
-
-    async def parked(self) -> Mapping[str, int]:
-        it = parked_orders.c.consumer
-        counted = select(it, func.count().label("orders")).group_by(it)
-        return {row["consumer"]: row["orders"] for row in await _all(self._database, counted)}
-
-    async def letters(self) -> Mapping[str, int]:
-        it = dead_letters.c.consumer
-        counted = select(it, func.count().label("letters")).group_by(it)
-        return {row["consumer"]: row["letters"] for row in await _all(self._database, counted)}
-
-    async def unrecognized_records(self) -> Mapping[str, int]:
-        it = unrecognized_records.c.consumer
-        counted = select(it, func.count().label("records")).group_by(it)
-        return {row["consumer"]: row["records"] for row in await _all(self._database, counted)}
-
-    async def latest(self, limit: int) -> Sequence[DeadLetter]:
-        it = dead_letters.c
-        letters = select(dead_letters).where(it.error != "").order_by(it.last_failed_at.desc()).limit(limit)
-        return [dead_letter_of(row) for row in await _all(self._database, letters)]
-
-    async def foreign(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[SetAsideRecord]:
-        letters = select(unrecognized_records).order_by(*unrecognized_records.primary_key.columns).limit(limit)
-        if consumer is not None:
-            letters = letters.where(unrecognized_records.c.consumer == consumer)
-        return [set_aside_of(row) for row in await _all(self._database, letters)]
-
-
-def _key(letter: DeadLetter) -> dict[str, object]:
-    return {"consumer": letter.consumer, "order_id": letter.record.order_id, "sequence": letter.record.sequence}

@@ -1,4 +1,4 @@
-"""How each kind of database is reached: its driver, its pool, and what every connection is told first."""
+"""Engines for each kind of database: driver, pool and session settings."""
 
 from collections.abc import Mapping
 from functools import cache, partial
@@ -18,9 +18,9 @@ ALLOWED_URLS = "postgresql://user:password@host:port/database, sqlite:///relativ
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 60
 LOCK_SECONDS = 10
-"""How long a statement waits for somebody else's transaction: a commit for a bucket that another one holds."""
+"""The lock timeout: how long a commit waits for a bucket that another transaction holds."""
 IDLE_SECONDS = 15
-"""After this time PostgreSQL ends a transaction whose process went silent, and frees what it locked.
+"""After this time PostgreSQL ends an idle transaction and releases its locks.
 
 No transaction of ours waits for anything but the database, so that a living process is far from it.
 """
@@ -36,10 +36,10 @@ def _json(value: object) -> str:
 
 @frozen
 class PostgresAddress:
-    """``pooled``: between here and the server stands a pooler that gives each transaction another connection to it.
+    """The URL of a PostgreSQL database. ``pooled``: it is behind a pooler in transaction mode.
 
-    Such a pooler refuses to set anything for a connection, and knows nothing of statements that were prepared on it.
-    So each transaction is told its bounds itself, and statements have no name.
+    Such a pooler supports neither session settings nor prepared statements. So each transaction sets its timeouts
+    itself, and statements have no name.
     """
 
     url: str = field(repr=False)
@@ -47,17 +47,17 @@ class PostgresAddress:
 
     @property
     def bounds(self) -> Mapping[str, str]:
-        """How long a transaction may wait for a lock, and be silent; 0 is for ever."""
+        """The lock timeout and the idle timeout of transactions; 0 disables one."""
         ours = {
             "lock_timeout": f"{LOCK_SECONDS}s",
             "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
         }
-        return {name: self._asked.get(name, [value])[-1] for name, value in ours.items()}
+        return {name: self._query.get(name, [value])[-1] for name, value in ours.items()}
 
     async def connect(self, name: str = "orderflow") -> Any:
-        """A connection that PostgreSQL calls ``name``. Raises InvalidInput, NotConfigured, and what asyncpg raises."""
+        """Connect with ``name`` as application_name. Raises InvalidInput, NotConfigured, and asyncpg's errors."""
         asyncpg = _asyncpg()
-        # asyncpg reads the address itself, so that all of libpq's forms and parameters (sslmode, ...) work.
+        # asyncpg parses the URL, so all of libpq's forms and parameters (sslmode, ...) work.
         try:
             return await asyncpg.connect(
                 self._url,
@@ -75,16 +75,16 @@ class PostgresAddress:
             if self.pooled or "startup parameter" not in str(error):
                 raise
             raise NotConfigured(
-                f"a pooler stands before PostgreSQL: {error}", "set ORDERFLOW_DATABASE_POOLER=transaction"
+                f"PostgreSQL is behind a pooler: {error}", "set ORDERFLOW_DATABASE_POOLER=transaction"
             ) from error
 
     @property
-    def _asked(self) -> Mapping[str, list[str]]:
+    def _query(self) -> Mapping[str, list[str]]:
         return parse_qs(urlsplit(self.url).query)
 
     @property
     def _url(self) -> str:
-        """As asyncpg is given it, which would tell the server all that it does not know itself."""
+        """The URL for asyncpg, which would send unknown parameters to the server."""
         if not self.pooled:
             return self.url
         parts = urlsplit(self.url)
@@ -92,17 +92,17 @@ class PostgresAddress:
         return urlunsplit(parts._replace(query="&".join(kept)))
 
     def _settings(self, name: str) -> Mapping[str, str]:
-        jit = {"jit": "off"}  # which pays for statements of seconds only
-        told = {"application_name": name, **({} if self.pooled else {**self.bounds, **jit})}
-        return {setting: value for setting, value in told.items() if setting not in self._asked}
+        jit = {"jit": "off"}  # it pays off only for statements that take seconds
+        settings = {"application_name": name, **({} if self.pooled else {**self.bounds, **jit})}
+        return {setting: value for setting, value in settings.items() if setting not in self._query}
 
 
 @cache
 def _asyncpg() -> Any:
-    """asyncpg, with one thing mended: a connection that is given up in its first moments, as the one that would cancel
-    a statement is when the server dies, leaves a failure to nobody (0.32), and asyncio logs that as an error.
+    """Import asyncpg, with a workaround for 0.32.
 
-    Here it counts as heard of; whoever does wait is told all the same.
+    A connection that is closed during its TLS handshake leaves an exception that is never retrieved, which asyncio logs
+    as an error. Here it is retrieved; a waiting caller still gets it.
     """
     import asyncpg
     from asyncpg import connect_utils
@@ -110,13 +110,13 @@ def _asyncpg() -> Any:
     if not hasattr(connect_utils, "TLSUpgradeProto"):  # another version
         return asyncpg
 
-    class Heard(connect_utils.TLSUpgradeProto):  # type: ignore[misc]
+    class Retrieved(connect_utils.TLSUpgradeProto):  # type: ignore[misc]
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)
             if not self.on_data.cancelled():
                 self.on_data.exception()
 
-    connect_utils.TLSUpgradeProto = Heard
+    connect_utils.TLSUpgradeProto = Retrieved
     return asyncpg
 
 
@@ -134,7 +134,7 @@ def postgresql_engine(address: PostgresAddress, pool_size: int) -> AsyncEngine:
         pool_timeout=POOL_SECONDS,
         json_serializer=_json,
         json_deserializer=msgspec.json.decode,
-        hide_parameters=True,  # in what an error says
+        hide_parameters=True,  # in error messages
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     if address.pooled:
@@ -143,13 +143,13 @@ def postgresql_engine(address: PostgresAddress, pool_size: int) -> AsyncEngine:
 
 
 def _bound(bounds: tuple[str, ...], connection: Connection) -> None:
-    """What a connection that is no other's is told once, behind a pooler each transaction is told."""
+    """Set the timeouts of a transaction behind a pooler, which has no session settings."""
     if not connection.get_execution_options().get(READING):
         connection.exec_driver_sql(_BOUND, bounds)
 
 
 def _refuse_closed(dbapi_connection: Any, record: object, proxy: object) -> None:
-    """A connection whose server went away is not handed out: the pool makes new ones."""
+    """Refuse a closed connection, so that the pool opens a new one."""
     if dbapi_connection.driver_connection.is_closed():
         raise InvalidatePoolError()
 
@@ -173,7 +173,7 @@ def sqlite_engine(url: str, pool_size: int) -> AsyncEngine:
 
 
 def sqlite_on_a_thread(url: str, *, reading: bool = False) -> Engine:
-    """One connection for a thread that does whole pieces of work: a hop there and back for each, not for each call."""
+    """Create an engine with one connection for use on one thread."""
     engine = create_engine(
         url,
         pool_size=1,
@@ -201,6 +201,6 @@ def _prepare_sqlite(dbapi_connection: Any, record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """A transaction takes the write lock at once, so that it never has to give up half way."""
+    """Begin a transaction with the write lock, so that it cannot fail to get it later."""
     if not connection.get_execution_options().get(READING):
         connection.exec_driver_sql("BEGIN IMMEDIATE")

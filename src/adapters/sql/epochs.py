@@ -1,4 +1,4 @@
-"""The log's epochs: who began them, and what they keep."""
+"""The log's epochs as rows."""
 
 from collections import defaultdict
 from datetime import UTC, datetime
@@ -11,7 +11,6 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
-    Text,
     bindparam,
     func,
     insert,
@@ -20,22 +19,22 @@ from sqlalchemy import (
 )
 
 from ...application.event_log.records import FIRST_EPOCH, RELAY
+from ...application.maintenance.maintenance_log import MaintenanceEntry, MaintenanceKind
 from ...application.operator_note import OperatorNote
 from ...application.recovery.epochs import Epoch, Epochs
 from .cursors import cursors
 from .database import POSTGRESQL, Database
-from .types import Timestamp, metadata
+from .maintenance_log import maintenance_log, record
+from .types import Counter, metadata
 
 log_epochs = Table(
     "log_epochs",
     metadata,
     Column("epoch", Integer, nullable=False, autoincrement=False),
-    Column("at", Timestamp, nullable=False),
-    Column("by", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("entry", Counter, nullable=False),
     PrimaryKeyConstraint("epoch"),
 )
-"""Those that somebody began; none in a log that never was mended. None is ever changed or deleted."""
+"""The epochs after the first, and their entries in the maintenance log. Rows are never updated or deleted."""
 
 
 log_epoch_buckets = Table(
@@ -46,10 +45,14 @@ log_epoch_buckets = Table(
     Column("kept_up_to", BigInteger, nullable=False),
     PrimaryKeyConstraint("epoch", "bucket"),
 )
-"""The last position of earlier epochs that counts, of each bucket that an epoch gives addresses of anew."""
+"""The last position of earlier epochs that is still valid, for each bucket in which an epoch reuses addresses."""
 
 
-_EPOCHS = select(log_epochs).order_by(log_epochs.c.epoch)
+_EPOCHS = (
+    select(log_epochs.c.epoch, maintenance_log.c.at, maintenance_log.c.by, maintenance_log.c.reason)
+    .join(maintenance_log, maintenance_log.c.entry == log_epochs.c.entry)
+    .order_by(log_epochs.c.epoch)
+)
 
 
 _SET_BACK = text(
@@ -77,20 +80,22 @@ class SqlEpochs:
             )
         )
 
-    async def begin(self, begun: Epoch) -> bool:
-        note, now = begun.note, datetime.now(UTC)
+    async def begin(self, epoch: Epoch) -> bool:
+        now = datetime.now(UTC)
         async with self.database.writing() as connection:
-            if self.database.backend == POSTGRESQL:  # of two who begin one at once, the second sees the first's
+            if self.database.backend == POSTGRESQL:  # concurrent calls wait here
                 await connection.execute(text("LOCK TABLE log_epochs IN EXCLUSIVE MODE"))
-            if begun.epoch <= (await connection.scalar(select(func.max(log_epochs.c.epoch))) or FIRST_EPOCH):
+            before = await connection.scalar(select(func.max(log_epochs.c.epoch))) or FIRST_EPOCH
+            if epoch.epoch <= before:
                 return False
-            row = {"epoch": begun.epoch, "at": note.at, "by": note.by, "reason": note.reason}
-            await connection.execute(insert(log_epochs).values(row))
-            if begun.kept:
-                rows = [{"epoch": begun.epoch, "bucket": b, "kept_up_to": at} for b, at in sorted(begun.kept.items())]
+            entry = MaintenanceEntry(kind=MaintenanceKind.EPOCH, note=epoch.note, before=before, after=epoch.epoch)
+            number = await record(connection, entry)
+            await connection.execute(insert(log_epochs).values(epoch=epoch.epoch, entry=number))
+            if epoch.kept:
+                rows = [{"epoch": epoch.epoch, "bucket": b, "kept_up_to": at} for b, at in sorted(epoch.kept.items())]
                 await connection.execute(insert(log_epoch_buckets), rows)
                 floors = [
-                    {"reader": RELAY, "bucket": b, "kept_up_to": at, "now": now} for b, at in sorted(begun.kept.items())
+                    {"reader": RELAY, "bucket": b, "kept_up_to": at, "now": now} for b, at in sorted(epoch.kept.items())
                 ]
                 await connection.execute(_SET_BACK, floors)
         return True

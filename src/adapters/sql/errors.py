@@ -1,4 +1,4 @@
-"""What drivers raise, as the errors that the ports promise. Messages never carry the database's address or password."""
+"""Translation of the drivers' errors. Messages never contain the database's URL or password."""
 
 import sqlite3
 from asyncio import CancelledError
@@ -12,8 +12,8 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from ...domain.errors import OrderFlowError, StorageUnavailable
 from ..certificates import certificate_problem
 
-LOST_RACES = ("40001", "40P01")
-"""serialization_failure and deadlock_detected: somebody else's transaction went through instead."""
+SERIALIZATION_FAILURES = ("40001", "40P01")
+"""serialization_failure and deadlock_detected."""
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: connection, authorization, no such database,
 # transaction state (idle too long, read only), privileges that were not granted, resources, object in use
 # (lock_timeout), operator, system, internal.
@@ -21,28 +21,28 @@ _UNAVAILABLE_STATES = ("08", "28", "3D", "25", "42501", "53", "55", "57", "58", 
 
 
 def driver_error(error: BaseException) -> BaseException:
-    """The driver's own error below SQLAlchemy's."""
+    """Return the driver's error that SQLAlchemy wrapped."""
     if isinstance(error, DBAPIError):
         return error.driver_exception or error.orig or error
     return error
 
 
 def sqlstate(error: BaseException) -> str:
-    """PostgreSQL's code of ``error``; empty where it has none."""
+    """Return the SQLSTATE of ``error``; empty if it has none."""
     return getattr(driver_error(error), "sqlstate", None) or ""
 
 
 def lost_race(error: BaseException) -> bool:
-    return sqlstate(error) in LOST_RACES
+    return sqlstate(error) in SERIALIZATION_FAILURES
 
 
 def unanswered(error: BaseException) -> bool:
-    """Whether ``error`` leaves open what the backend did: the connection broke, or no answer came."""
+    """Return True if the outcome of the statement is unknown: the connection was lost, or no answer came."""
     return not sqlstate(error) or sqlstate(error).startswith(("08", "57P"))
 
 
 def unavailable(error: BaseException, backend: str) -> StorageUnavailable | None:
-    """``error`` as StorageUnavailable, where it says that the backend does not answer now; else None."""
+    """Return ``error`` as StorageUnavailable if the backend is unavailable, else None."""
     cause = driver_error(error)
     if isinstance(cause, NoFreeConnection):
         return StorageUnavailable(backend, "all its connections are busy")
@@ -52,7 +52,7 @@ def unavailable(error: BaseException, backend: str) -> StorageUnavailable | None
     if code:
         return StorageUnavailable(backend, str(cause)) if code.startswith(_UNAVAILABLE_STATES) else None
     if isinstance(cause, sqlite3.Error):
-        # SQLITE_ERROR is a wrong statement, SQLITE_CONSTRAINT wrong data; all else is file, disk or lock.
+        # SQLITE_ERROR is a wrong statement, SQLITE_CONSTRAINT wrong data; the others concern file, disk or lock.
         name = getattr(cause, "sqlite_errorname", "SQLITE_CLOSED")
         wrong = name.startswith(("SQLITE_ERROR", "SQLITE_CONSTRAINT", "SQLITE_MISMATCH", "SQLITE_RANGE"))
         return None if wrong else StorageUnavailable(backend, str(cause))
@@ -66,12 +66,12 @@ def unavailable(error: BaseException, backend: str) -> StorageUnavailable | None
 
 @contextmanager
 def translated(backend: str) -> Iterator[None]:
-    """Inside, what says that the backend does not answer is raised as StorageUnavailable; all else as it is."""
+    """Raise StorageUnavailable for errors inside the block that mean so; other errors pass."""
     try:
         yield
     except (OrderFlowError, CancelledError):
         raise
     except Exception as error:
-        if (told := unavailable(error, backend)) is not None:
-            raise told from error
+        if (failure := unavailable(error, backend)) is not None:
+            raise failure from error
         raise

@@ -1,4 +1,4 @@
-"""Reading the ordered log."""
+"""The event log: tables and queries."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -39,7 +39,7 @@ order_events = Table(
     Column("body", LargeBinary, nullable=False),
     Column("correlation_id", Text, nullable=False),
     Column("traceparent", Text, nullable=False),
-    # Not part of what is read on: when a door heard of it, and when it was appended, just before the commit.
+    # Not part of the record: when the request came, and when the event was appended, just before the commit.
     Column("requested_at", Timestamp),
     Column("committed_at", Timestamp),
     PrimaryKeyConstraint("bucket", "position"),
@@ -53,26 +53,26 @@ log_heads = Table(
     Column("bucket", SmallInteger, nullable=False, autoincrement=False),
     Column("position", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("bucket"),
-    # Every commit rewrites a row of these: room in the page lets PostgreSQL do it without touching the index.
+    # Every commit updates these rows: free space in the page allows HOT updates.
     postgresql_with={"fillfactor": 20},
 )
-"""A counter row per bucket, all made with the database: their number is the number of buckets."""
+"""One counter per bucket, inserted by the first migration. Their number is the number of buckets."""
 
 
-# In the order of LogRecord's attributes; the last, its epoch, is the topic's.
+# In the order of LogRecord's attributes, without the epoch, which only records of the topic have.
 _RECORD = [order_events.c[name] for name in LogRecord._fields if name != "epoch"]
 
 
 _COLUMNS = ", ".join(f"e.{column.name}" for column in _RECORD)
 
 
-# LATERAL with LIMIT keeps PostgreSQL on the primary key whatever it guesses about the size of the log;
+# LATERAL with LIMIT makes PostgreSQL use the primary key for every size of the log;
 # CROSS JOIN does the same for SQLite, which never reorders around it.
 _READ_POSTGRESQL = (
     f"SELECT {_COLUMNS} FROM unnest($1::int[], $2::bigint[], $3::int[]) AS wanted(bucket, after, share) "
     "CROSS JOIN LATERAL (SELECT * FROM order_events WHERE bucket = wanted.bucket AND position > wanted.after "
     "AND position <= wanted.after + wanted.share ORDER BY position LIMIT wanted.share) AS e"
-)  # in order as a rule, which is not promised: sorting here what is sorted costs less than having it sorted there
+)  # usually in order already, so that sorting here is cheaper than ORDER BY
 
 
 _READ_SQLITE = text(
@@ -127,7 +127,7 @@ class SqlEventLog:
         return {row.bucket: row.position for row in await self.database.rows(_HEADS)}
 
     async def read(self, after: Positions, *, limit: int) -> Sequence[LogRecord]:
-        """Positions are dense and a head is committed with its events, so what a share covers is there, gapless."""
+        """Read the next records. Positions are dense, and a head is committed with its events, so there are no gaps."""
         wanted = shares(after, await self.heads(), limit)
         if not wanted:
             return ()
@@ -149,7 +149,7 @@ class SqlEventLog:
         return {row.bucket: row.position for row in await self.database.rows(_SINCE, {"moment": moment})}
 
     async def history(self, order_id: str) -> Sequence[LogRecord]:
-        if "\0" in order_id:  # which no order id has, and PostgreSQL cannot be asked for
+        if "\0" in order_id:  # no order id has it, and PostgreSQL refuses it as a parameter
             return ()
         return [*starmap(LogRecord, await self.database.rows(_HISTORY, {"order_id": order_id}))]
 

@@ -1,4 +1,4 @@
-"""What the database says of itself, and why it does not answer where it does not."""
+"""Facts about the database, and the reason if it is unavailable."""
 
 import socket
 import ssl
@@ -28,7 +28,7 @@ POSTGRESQL_SETTINGS = (
     "statement_timeout",
     "synchronous_commit",
 )
-"""As a connection or transaction of ours sees them: what a server, database, role or address sets counts."""
+"""Settings as our connections see them, whether set by the server, database, role or URL."""
 SQLITE_SETTINGS = ("busy_timeout", "journal_mode", "synchronous")
 _SIZE = {
     POSTGRESQL: "SELECT pg_database_size(current_database())",
@@ -49,14 +49,14 @@ def _now() -> datetime:
 
 @frozen
 class SqlHealth:
-    """``clock`` is this machine's."""
+    """Reads the facts. ``clock`` is this machine's clock."""
 
     database: Database
     clock: Callable[[], datetime] = _now
 
     async def look(self) -> DatabaseFacts | ConnectionFailure:
         try:
-            # Behind a pooler only a transaction is told what our connections would be told.
+            # Behind a pooler the session settings are made in transactions only.
             async with self.database.writing() if self.database.pooled else self.database.reading() as connection:
                 return await self._facts(connection)
         except (StorageUnavailable, NotConfigured) as error:
@@ -79,8 +79,8 @@ class SqlHealth:
 
 
 async def _postgresql(connection: AsyncConnection) -> dict[str, Any]:
-    asked = text("SELECT name, current_setting(name) AS value FROM pg_settings WHERE name = ANY(:names)")
-    rows = await connection.execute(asked, {"names": list(POSTGRESQL_SETTINGS)})
+    query = text("SELECT name, current_setting(name) AS value FROM pg_settings WHERE name = ANY(:names)")
+    rows = await connection.execute(query, {"names": list(POSTGRESQL_SETTINGS)})
     used = await connection.execute(
         text(
             "SELECT current_setting('server_version') AS version, current_setting('max_connections')::int AS most, "
@@ -102,14 +102,14 @@ async def _sqlite(connection: AsyncConnection) -> dict[str, Any]:
 
 
 def trouble(error: BaseException) -> ConnectionFailure:
-    """Why the database did not answer, by what lies beneath ``error``."""
-    for cause in _beneath(error):
-        if (found := _cause(cause)) is not None:
-            return ConnectionFailure(found, _said(cause))
-    return ConnectionFailure(FailureReason.OTHER, _said(error))
+    """Return the reason why the database is unavailable, from the causes of ``error``."""
+    for cause in _causes(error):
+        if (found := _reason(cause)) is not None:
+            return ConnectionFailure(found, _message(cause))
+    return ConnectionFailure(FailureReason.OTHER, _message(error))
 
 
-def _cause(error: BaseException) -> FailureReason | None:
+def _reason(error: BaseException) -> FailureReason | None:
     if state := sqlstate(error):
         return next((cause for prefix, cause in _BY_STATE.items() if state.startswith(prefix)), None)
     if isinstance(error, ssl.SSLError) or (isinstance(error, ConnectionError) and "SSL" in str(error)):
@@ -125,8 +125,8 @@ def _cause(error: BaseException) -> FailureReason | None:
     return None
 
 
-def _beneath(error: BaseException | None) -> Iterator[BaseException]:
-    """The innermost first, for that is what happened."""
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Return the chain of causes, innermost first."""
     chain: list[BaseException] = []
     while error is not None and error not in chain:
         chain.append(error)
@@ -134,6 +134,6 @@ def _beneath(error: BaseException | None) -> Iterator[BaseException]:
     yield from reversed(chain)
 
 
-def _said(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     text = error.problem if isinstance(error, StorageUnavailable) else str(error)
     return (text or type(error).__name__).splitlines()[0]

@@ -1,4 +1,4 @@
-"""Answers given to requests with an idempotency key. They are written by the committer, with their order."""
+"""Responses to requests with an idempotency key. The committer writes them with their order."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Stock and reservations as rows."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -23,9 +23,9 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...application.inventory.stock import Food, Reservation, ReservationStatus, StockItem, check_stock
-from .bulk import Row, _all, _rows, among, put
+from .bulk import Row, among, put, select_all, select_among
 from .database import Database
-from .types import ROOM_TO_CHANGE, Identifier, Timestamp, metadata
+from .types import FILLFACTOR, Identifier, Timestamp, metadata
 
 stock = Table(
     "stock",
@@ -35,7 +35,7 @@ stock = Table(
     Column("quantity", BigInteger, nullable=False),
     PrimaryKeyConstraint("restaurant_id", "food_id"),
     CheckConstraint("quantity >= 0", name="stock_quantity_never_negative"),
-    postgresql_with={"fillfactor": ROOM_TO_CHANGE},
+    postgresql_with={"fillfactor": FILLFACTOR},
 )
 
 
@@ -87,13 +87,13 @@ class SqlReservationStore:
     _connection: AsyncConnection
 
     async def reservations(self, order_ids: Collection[str]) -> Mapping[str, Reservation]:
-        rows = await _rows(self._connection, reservations.c.order_id, order_ids)
+        rows = await select_among(self._connection, reservations.c.order_id, order_ids)
         return {row["order_id"]: reservation_of(row) for row in rows}
 
     async def stock(self, foods: Collection[Food]) -> Mapping[Food, int]:
         if not foods:
             return {}
-        # Locked in one order everywhere, so that no two transactions wait for each other.
+        # Always locked in the same order, which prevents deadlocks.
         found = await self._connection.execute(
             select(stock)
             .where(among(self._connection, stock.c.restaurant_id, {restaurant_id for restaurant_id, _ in foods}))
@@ -131,14 +131,14 @@ class SqlStock:
 
     async def get(self, restaurant_id: str, food_id: str) -> int | None:
         here = and_(stock.c.restaurant_id == restaurant_id, stock.c.food_id == food_id)
-        rows = await _all(self._database, select(stock).where(here))
+        rows = await select_all(self._database, select(stock).where(here))
         return rows[0]["quantity"] if rows else None
 
     async def list(self, restaurant_id: str | None = None) -> Sequence[StockItem]:
         items = select(stock).order_by(stock.c.restaurant_id, stock.c.food_id)
         if restaurant_id is not None:
             items = items.where(stock.c.restaurant_id == restaurant_id)
-        return [StockItem(**row) for row in await _all(self._database, items)]
+        return [StockItem(**row) for row in await select_all(self._database, items)]
 
 
 @frozen
@@ -148,7 +148,7 @@ class SqlShortages:
     async def unsettled(self, limit: int) -> Sequence[Reservation]:
         short = and_(reservations.c.status == "short", reservations.c.outcome == "")
         found = select(reservations).where(short).order_by(reservations.c.order_id).limit(limit)
-        return [reservation_of(row) for row in await _all(self._database, found)]
+        return [reservation_of(row) for row in await select_all(self._database, found)]
 
     async def settle(self, order_id: str, outcome: str, at: datetime) -> None:
         async with self._database.writing() as connection:

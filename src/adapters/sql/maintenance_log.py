@@ -1,13 +1,13 @@
-"""Repairs as rows."""
+"""The maintenance log as rows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from attrs import frozen
-from sqlalchemy import Column, Identity, PrimaryKeyConstraint, Table, Text, insert, select
+from sqlalchemy import Column, Identity, Integer, PrimaryKeyConstraint, Table, Text, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ...application.maintenance.maintenance_log import MaintenanceEntry, MaintenanceKind
 from ...application.operator_note import OperatorNote
-from ...application.replay.maintenance_log import MaintenanceEntry, MaintenanceKind
 from .database import Database
 from .types import Counter, Identifier, Timestamp, metadata
 
@@ -15,44 +15,55 @@ maintenance_log = Table(
     "maintenance_log",
     metadata,
     Column("entry", Counter, Identity(), nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("consumer", Identifier, nullable=False),
-    Column("detail", Text, nullable=False),
     Column("at", Timestamp, nullable=False),
     Column("by", Text, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("consumer", Identifier),
+    Column("before", Integer),
+    Column("after", Integer),
+    Column("detail", Text, nullable=False),
     PrimaryKeyConstraint("entry"),
 )
-"""Every repair that was begun, none of which is ever changed or deleted."""
+"""All manual changes. Rows are never updated or deleted."""
 
 
 @frozen
 class SqlMaintenanceLog:
     database: Database
 
-    async def note(self, repair: MaintenanceEntry) -> None:
+    async def record(self, entry: MaintenanceEntry) -> None:
         async with self.database.writing() as connection:
-            await note(connection, repair)
+            await record(connection, entry)
 
-    async def history(self, *, limit: int) -> Sequence[MaintenanceEntry]:
-        async with self.database.reading() as connection:
-            found = await connection.execute(
-                select(maintenance_log).order_by(maintenance_log.c.entry.desc()).limit(limit)
+    async def history(self, *, limit: int, kinds: Collection[MaintenanceKind] = ()) -> Sequence[MaintenanceEntry]:
+        query = select(maintenance_log).order_by(maintenance_log.c.entry.desc()).limit(limit)
+        if kinds:
+            query = query.where(maintenance_log.c.kind.in_([kind.value for kind in kinds]))
+        return [
+            MaintenanceEntry(
+                kind=MaintenanceKind(row.kind),
+                note=OperatorNote(by=row.by, reason=row.reason, at=row.at),
+                consumer=row.consumer,
+                before=row.before,
+                after=row.after,
+                detail=row.detail,
             )
-            return [
-                MaintenanceEntry(
-                    kind=MaintenanceKind(row.kind),
-                    consumer=row.consumer,
-                    what=row.detail,
-                    note=OperatorNote(by=row.by, reason=row.reason, at=row.at),
-                )
-                for row in found
-            ]
+            for row in await self.database.rows(query)
+        ]
 
 
-async def note(connection: AsyncConnection, repair: MaintenanceEntry) -> None:
-    """Within the transaction of ``connection``."""
-    row = {"kind": repair.kind.value, "consumer": repair.consumer, "detail": repair.what}
-    await connection.execute(
-        insert(maintenance_log).values(**row, at=repair.note.at, by=repair.note.by, reason=repair.note.reason)
-    )
+async def record(connection: AsyncConnection, entry: MaintenanceEntry) -> int:
+    """Insert ``entry`` in the transaction of ``connection``, and return its number."""
+    row = {
+        "at": entry.note.at,
+        "by": entry.note.by,
+        "reason": entry.note.reason,
+        "kind": entry.kind.value,
+        "consumer": entry.consumer,
+        "before": entry.before,
+        "after": entry.after,
+        "detail": entry.detail,
+    }
+    number = await connection.scalar(insert(maintenance_log).values(row).returning(maintenance_log.c.entry))
+    return int(number or 0)

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Parties, contacts and notifications as rows."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -27,9 +27,9 @@ from ...application.notifications.notification import (
     NotificationStatus,
     Parties,
 )
-from .bulk import Row, _all, _rows, among, change, put
+from .bulk import Row, among, change, put, select_all, select_among
 from .database import Database
-from .types import ROOM_TO_CHANGE, Identifier, Timestamp, metadata
+from .types import FILLFACTOR, Identifier, Timestamp, metadata
 
 order_parties = Table(
     "order_parties",
@@ -40,7 +40,7 @@ order_parties = Table(
     Column("shipper_id", Text),
     Column("sequence", Integer, nullable=False),
     PrimaryKeyConstraint("order_id"),
-    postgresql_with={"fillfactor": ROOM_TO_CHANGE},
+    postgresql_with={"fillfactor": FILLFACTOR},
 )
 
 
@@ -104,7 +104,7 @@ def row_of_notification(it: Notification) -> dict[str, Any]:
 
 
 def row_of_outcome(it: Notification) -> dict[str, Any]:
-    """What may change of a notification, with its key."""
+    """Return the columns that may change, and the key."""
     return {
         "order_id": it.order_id,
         "sequence": it.sequence,
@@ -127,21 +127,21 @@ class SqlNotificationStore:
     _connection: AsyncConnection
 
     async def parties(self, order_ids: Collection[str]) -> Mapping[str, Parties]:
-        rows = await _rows(self._connection, order_parties.c.order_id, order_ids)
+        rows = await select_among(self._connection, order_parties.c.order_id, order_ids)
         return {row["order_id"]: Parties(**row) for row in rows}
 
     async def keep_parties(self, parties: Sequence[Parties]) -> None:
         await put(self._connection, order_parties, [row_of_parties(it) for it in parties])
 
     async def contacts(self, parties: Collection[str]) -> Mapping[str, Contact]:
-        rows = await _rows(self._connection, contacts.c.party, parties)
+        rows = await select_among(self._connection, contacts.c.party, parties)
         return {row["party"]: Contact(**row) for row in rows}
 
     async def record(self, notifications_: Sequence[Notification]) -> None:
         await put(self._connection, notifications, [row_of_notification(it) for it in notifications_], replace=False)
 
 
-_TOLD = [notifications.c[name] for name in NotificationKey._fields]
+_KEY = [notifications.c[name] for name in NotificationKey._fields]
 
 
 @frozen
@@ -156,11 +156,11 @@ class SqlContacts:
                 await put(connection, contacts, [{"party": contact.party, "email": contact.email}])
 
     async def get(self, party: str) -> Contact | None:
-        rows = await _all(self._database, select(contacts).where(contacts.c.party == party))
+        rows = await select_all(self._database, select(contacts).where(contacts.c.party == party))
         return Contact(**rows[0]) if rows else None
 
     async def list(self) -> Sequence[Contact]:
-        return [Contact(**row) for row in await _all(self._database, select(contacts).order_by(contacts.c.party))]
+        return [Contact(**row) for row in await select_all(self._database, select(contacts).order_by(contacts.c.party))]
 
 
 @frozen
@@ -171,7 +171,7 @@ class SqlNotifications:
         self, channels: Collection[str], *, now: datetime, until: datetime, limit: int
     ) -> Sequence[Notification]:
         it = notifications.c
-        # An idle look takes no lock, and on SQLite no turn among the writers.
+        # If nothing is due, take no lock.
         async with self._database.reading() as connection:
             pending = (it.status == "pending", it.due_at <= now, among(connection, it.channel, channels))
             due = select(notifications).where(*pending).order_by(it.due_at, it.order_id, it.sequence).limit(limit)
@@ -200,6 +200,6 @@ class SqlNotifications:
     async def told(self, order_ids: Collection[str]) -> Sequence[NotificationKey]:
         async with self._database.reading() as connection:
             found = await connection.execute(
-                select(*_TOLD).where(among(connection, notifications.c.order_id, order_ids)).order_by(*_TOLD)
+                select(*_KEY).where(among(connection, notifications.c.order_id, order_ids)).order_by(*_KEY)
             )
             return [*starmap(NotificationKey, found)]

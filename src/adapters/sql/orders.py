@@ -1,4 +1,4 @@
-"""Orders as rows: one for a unit of work, and pages of them for reading."""
+"""Orders as rows: the repository of a unit of work, and the queries."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -76,7 +76,7 @@ Index(
 
 
 def row_of(order: Order) -> dict[str, Any]:
-    """The values of the ``orders`` row, by column."""
+    """Return the values of the ``orders`` row by column."""
     return {
         "id": order.id,
         "version": order.version,
@@ -111,7 +111,7 @@ def row_of(order: Order) -> dict[str, Any]:
 
 
 def order_of(row: Mapping[str, Any] | RowMapping) -> Order:
-    """The order that ``row`` keeps."""
+    """Return the order of ``row``."""
     currency = row["currency"]
     address = row["address"]
     return Order(
@@ -170,7 +170,7 @@ _ONE_POSTGRESQL = f"SELECT {', '.join(column.name for column in orders.columns)}
 
 @frozen
 class SqlOrderRepository:
-    """The orders of one unit of work: reads what is committed, and gathers what is saved."""
+    """The orders of one unit of work. Reads committed orders, and adds saved ones to the write set."""
 
     views: "SqlOrderQueries"
     writes: WriteSet
@@ -204,7 +204,7 @@ class SqlOrderQueries:
         return order_of(row)
 
     async def _row(self, order_id: str) -> Mapping[str, Any] | RowMapping | None:
-        """Every change of an order begins here; through SQLAlchemy it would take a fifth more of this process."""
+        """Read the row without SQLAlchemy, which saves a fifth of the CPU time of a change."""
         if self.database.backend != POSTGRESQL:
             return next((row._mapping for row in await self.database.rows(_ONE, {"order_id": order_id})), None)
         return next(map(dict, await self.database.fetch(_ONE_POSTGRESQL, order_id)), None)
@@ -223,7 +223,7 @@ class SqlOrderQueries:
 
 
 def _possible(text: str) -> bool:
-    """What cannot be an identifier is not there, and not every database could be asked for it."""
+    """Return False for a text that is no identifier, which not every database accepts as a parameter."""
     try:
         identifier(text, field="id")
     except InvalidInput:
@@ -232,7 +232,7 @@ def _possible(text: str) -> bool:
 
 
 def _page(query: OrderQuery) -> Select[Any]:
-    """One row more than the page holds, which tells whether another page follows."""
+    """Select one row more than the page holds, to know whether another page follows."""
     newest_first = (orders.c.created_at.desc(), orders.c.id.desc())
     page = select(orders).order_by(*newest_first).limit(query.limit + 1)
     for column, wanted in (
@@ -249,6 +249,6 @@ def _page(query: OrderQuery) -> Select[Any]:
         page = page.where(orders.c.created_at < query.created_until)
     if query.cursor is not None:
         at, order_id = decode_cursor(query.cursor)
-        place = tuple_(literal(at, Timestamp()), literal(order_id, orders.c.id.type))
-        page = page.where(tuple_(orders.c.created_at, orders.c.id) < place)
+        after = tuple_(literal(at, Timestamp()), literal(order_id, orders.c.id.type))
+        page = page.where(tuple_(orders.c.created_at, orders.c.id) < after)
     return page

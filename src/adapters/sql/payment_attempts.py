@@ -1,4 +1,4 @@
-"""Attempts to move money. They are written by the committer."""
+"""Payment attempts as rows. The committer writes them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -69,7 +69,7 @@ class SqlPaymentAttempts:
 
 
 def row_of(attempt: PaymentAttempt) -> dict[str, Any]:
-    """The values of the ``payment_attempts`` row, by column."""
+    """Return the values of the ``payment_attempts`` row by column."""
     return {
         "key": attempt.key,
         "order_id": attempt.order_id,

@@ -1,4 +1,4 @@
-"""The processes of the installation, a row each. On PostgreSQL its clock decides who has been silent how long."""
+"""The registry of processes as rows. On PostgreSQL, the database's clock measures their silence."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -38,7 +38,7 @@ processes = Table(
     Column("pid", Integer, nullable=False),
     Column("started_at", Timestamp, nullable=False),
     Column("last_seen_at", Timestamp, nullable=False),
-    Column("own_time", Timestamp, nullable=False),
+    Column("local_time", Timestamp, nullable=False),
     Column("parts", JSON, nullable=False),
     Column("failures", BigInteger, nullable=False),
     Column("failed_part", Text),
@@ -47,10 +47,10 @@ processes = Table(
     Column("failed_at", Timestamp),
     PrimaryKeyConstraint("id"),
 )
-"""``last_seen_at`` is by the database's clock, ``own_time`` what the process's own clock said then."""
+"""``last_seen_at`` is the database's time of the last heartbeat, ``local_time`` the process's."""
 
 
-_HERE = processes.c.id == bindparam("its_id")
+_BY_ID = processes.c.id == bindparam("process_id")
 
 
 @frozen
@@ -58,7 +58,7 @@ class SqlProcessRegistry:
     database: Database
 
     async def heartbeat(self, process: Process, at: datetime) -> None:
-        row = {**_row(process), "own_time": at, "last_seen_at": self._ago(0)}
+        row = {**_row(process), "local_time": at, "last_seen_at": self._ago(0)}
         insert = (PostgresInsert if self.database.backend == POSTGRESQL else SqliteInsert)(processes).values(row)
         changed = {name: insert.excluded[name] for name in row if name != "id"}
         async with self.database.writing() as connection:
@@ -66,13 +66,13 @@ class SqlProcessRegistry:
 
     async def leave(self, id: str) -> None:
         async with self.database.writing() as connection:
-            await connection.execute(delete(processes).where(_HERE), {"its_id": id})
+            await connection.execute(delete(processes).where(_BY_ID), {"process_id": id})
 
     async def seen(self) -> Sequence[KnownProcess]:
         query = select(processes, self._ago(0).label("now"))
         async with self.database.reading() as connection:
             rows = await connection.execute(query.order_by(processes.c.started_at, processes.c.id))
-            return [_seen(row) for row in rows.mappings()]
+            return [_known_process(row) for row in rows.mappings()]
 
     async def forget(self, silent_for: float) -> int:
         old = delete(processes).where(processes.c.last_seen_at <= self._ago(silent_for))
@@ -80,7 +80,7 @@ class SqlProcessRegistry:
             return (await connection.execute(old)).rowcount
 
     def _ago(self, seconds: float) -> ColumnElement[datetime]:
-        """So many seconds ago by the database's clock; a file's is that of whoever writes it."""
+        """Build the database's time so many seconds ago; for SQLite it is this process's time."""
         passed = timedelta(seconds=seconds)
         if self.database.backend == POSTGRESQL:
             return func.clock_timestamp(type_=Timestamp()) - literal(passed, Interval())
@@ -111,7 +111,7 @@ def _row(process: Process) -> dict[str, Any]:
     }
 
 
-def _seen(row: RowMapping) -> KnownProcess:
+def _known_process(row: RowMapping) -> KnownProcess:
     return KnownProcess(
         process=Process(
             id=row["id"],
@@ -125,13 +125,13 @@ def _seen(row: RowMapping) -> KnownProcess:
         ),
         last_seen_at=row["last_seen_at"],
         silent=(row["now"] - row["last_seen_at"]).total_seconds(),
-        clock_ahead=(row["own_time"] - row["last_seen_at"]).total_seconds(),
+        clock_ahead=(row["local_time"] - row["last_seen_at"]).total_seconds(),
     )
 
 
-def _part(said: Mapping[str, Any]) -> Part:
-    partitions = said["partitions"]
-    return Part(said["name"], None if partitions is None else tuple(partitions), said["url"])
+def _part(part: Mapping[str, Any]) -> Part:
+    partitions = part["partitions"]
+    return Part(part["name"], None if partitions is None else tuple(partitions), part["url"])
 
 
 def _failure(row: RowMapping) -> Failure | None:

@@ -1,4 +1,4 @@
-"""The SQL storage of one installation: every core port on one PostgreSQL or SQLite database."""
+"""The storage of one installation on one PostgreSQL or SQLite database."""
 
 from collections.abc import Callable
 from typing import Self
@@ -29,7 +29,7 @@ POOL_SIZE = 16
 
 @define(eq=False)
 class SqlStorage:
-    """Made by :meth:`at`; open it before use and close it after. ``on_commit`` tells of commits with events."""
+    """Created by :meth:`at`. Open it before use, close it after. Calls ``on_commit`` after commits with events."""
 
     database: Database
     committer: SqlCommitter
@@ -55,10 +55,10 @@ class SqlStorage:
         on_commit: Callable[[], None] = noop,
         event_limit: int = EVENT_LIMIT,
     ) -> Self:
-        """The storage at ``postgresql://...`` or ``sqlite:///file``; nothing is connected yet.
+        """Create the storage at ``postgresql://...`` or ``sqlite:///file`` without I/O.
 
-        ``pool_size`` is how many connections it opens at most; ``pooled``: they end at a pooler in transaction mode.
-        No event has more than ``event_limit`` bytes.
+        ``pool_size`` is the maximum number of connections; ``pooled``: they lead to a pooler in transaction mode.
+        Events have at most ``event_limit`` bytes.
         Raises InvalidInput, NotConfigured.
         """
         database = Database.at(url, pool_size=pool_size, pooled=pooled)
@@ -84,24 +84,24 @@ class SqlStorage:
 
     @property
     def buckets(self) -> int:
-        """How many buckets the log has. Raises NotConfigured before the storage is open."""
+        """The number of buckets of the log. Raises NotConfigured before the storage is open."""
         return self.database.known_buckets()
 
     def orders(self, writes: WriteSet) -> SqlOrderRepository:
-        """The orders of one unit of work."""
+        """Return the orders of one unit of work."""
         return SqlOrderRepository(self.views, writes)
 
     async def open(self) -> None:
-        """Raises NotConfigured when the schema is not at the newest version, StorageUnavailable."""
+        """Check the schema and read the number of buckets. Raises NotConfigured, StorageUnavailable."""
         await schema.check(self.database)
         async with self.database.reading() as connection:
             self.database.buckets = await connection.scalar(select(func.count()).select_from(log_heads)) or 0
 
     async def close(self) -> None:
-        """Give back all connections; what was committed stays."""
+        """Close all connections."""
         await self.database.close()
 
     async def ping(self) -> None:
-        """Raises StorageUnavailable when the database does not answer."""
+        """Raise StorageUnavailable if the database does not answer."""
         async with self.database.reading() as connection:
             await connection.execute(text("SELECT 1"))

@@ -1,4 +1,4 @@
-"""Bearer tokens, known by their hash alone."""
+"""Bearer tokens, stored as hashes."""
 
 from datetime import datetime
 

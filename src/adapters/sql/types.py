@@ -1,4 +1,4 @@
-"""The core's tables. The migrations make them; a test compares the two."""
+"""Column types and the metadata of all tables. The migrations create the tables; a test compares them."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -26,7 +26,7 @@ metadata = MetaData(
 
 
 class Timestamp(TypeDecorator[datetime]):
-    """An aware time, read back in UTC; on SQLite text of fixed width, so that it sorts as it is."""
+    """A time with zone, read back in UTC; on SQLite text of fixed width, which sorts correctly."""
 
     impl = TIMESTAMP(timezone=True)
     cache_ok = True
@@ -47,7 +47,7 @@ class Timestamp(TypeDecorator[datetime]):
 
 
 class DecimalAmount(TypeDecorator[Decimal]):
-    """An exact decimal with the digits that it came with (25.50 stays 25.50); on SQLite its text, never a float."""
+    """An exact decimal that keeps its digits (25.50 stays 25.50); on SQLite text, never a float."""
 
     impl = Numeric(asdecimal=True)
     cache_ok = True
@@ -64,11 +64,11 @@ class DecimalAmount(TypeDecorator[Decimal]):
 
 
 Identifier = Text().with_variant(Text(collation="C"), "postgresql")
-"""Compared byte by byte everywhere, so that lists sort the same in every database and locale."""
+"""Compared byte by byte, so that lists sort the same in every database and locale."""
 
 
 Counter = BigInteger().with_variant(Integer(), "sqlite")
 
 
-ROOM_TO_CHANGE = 70
-"""Per cent of a page that PostgreSQL fills at first: rows that change a few times then change in place."""
+FILLFACTOR = 70
+"""The percentage of a page that inserts fill, which leaves space for HOT updates."""

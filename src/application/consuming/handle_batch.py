@@ -74,14 +74,14 @@ class HandleBatch(Generic[T]):
     async def __call__(self, records: Sequence[LogRecord | UnrecognizedRecord]) -> BatchResult:
         known, self._positions = self._positions, None  # if this call fails, the cursors are unknown
         positions = await self._read_cursors() if known is None else known
-        counting = records if self.restore_guard is None else await self.restore_guard.counting(records)
+        counting = records if self.restore_guard is None else await self.restore_guard.effective(records)
         superseded, records = len(records) - len(counting), counting
         batch = _sort(records, positions, self.consumer.name)
         if known is not None and (batch.gaps or batch.duplicates):
             # Another handler may have owned these buckets for a while.
             positions = await self._read_cursors()
             batch = _sort(records, positions, self.consumer.name)
-        if batch.next and self.restore_guard is not None and not await self.restore_guard.agree(batch.next):
+        if batch.next and self.restore_guard is not None and not await self.restore_guard.verify(batch.next):
             return BatchResult()
         handled = BatchResult(
             duplicates=batch.duplicates, foreign=len(batch.unrecognized), superseded=superseded, gaps=batch.gaps

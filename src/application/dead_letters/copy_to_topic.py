@@ -18,7 +18,7 @@ from .ports import DeadLetters
 COPIED_AT_ONCE = 200
 LEASE = timedelta(seconds=30)
 """How long claimed copies are one process's own. When it dies, they are made again after this."""
-LOOK_AGAIN_SECONDS = 1.0
+REFRESH_SECONDS = 1.0
 
 logger = logging.getLogger("orderflow.consumer")
 
@@ -58,7 +58,7 @@ class RunCopying:
     copy: Callable[[], Awaitable[int]]
     topic: DeadLetterTopic
     failed: Callable[[Exception], None] = noop
-    seconds: float = LOOK_AGAIN_SECONDS
+    seconds: float = REFRESH_SECONDS
     backoff: Backoff = field(factory=lambda: Backoff(first=1.0, longest=60.0))
 
     async def __call__(self, stop: asyncio.Event) -> None:

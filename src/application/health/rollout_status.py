@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from ..event_log.records import RELAY
+from ..maintenance.maintenance_log import MaintenanceKind
+from ..maintenance.ports import MaintenanceLog
 from ..operator_note import OperatorNote
-from ..rollout.rollout import ChangeKind, Rollout, RolloutState
+from ..rollout.rollout import Rollout, RolloutState
 from .lag import Lag
 
 
@@ -42,11 +44,12 @@ class RolloutStatus:
     """Raises StorageUnavailable."""
 
     rollout: Rollout
+    maintenance_log: MaintenanceLog
     lag: Lag
 
     async def __call__(self) -> RolloutProgress:
         current_rollout: RolloutState = await self.rollout.current_rollout()
-        last = await self.rollout.history(limit=1, kind=ChangeKind.SHARE)
+        last = await self.maintenance_log.history(limit=1, kinds=[MaintenanceKind.SHARE])
         lags = {each.reader: each for each in await self.lag()}
         relay = lags.pop(RELAY, None)
         return RolloutProgress(

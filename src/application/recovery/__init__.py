@@ -1,1 +1,1 @@
-"""TODO."""
+"""Recovery of log and topic after a restore: epochs, guard and repair."""

@@ -1,4 +1,4 @@
-"""What a restored database has lost, as the topic still tells it; and the epoch in which the log goes on without it."""
+"""Repair of a restored log: find the events that only the topic has, and begin an epoch without them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,16 +11,16 @@ from ..event_log.ports import Cursors, EventLog, TopicReader
 from ..event_log.records import RELAY, LogRecord, Positions
 from ..operator_note import OperatorNote
 from .epochs import Epoch, Epochs, LogEpochs
-from .restore_guard import RelayCursors, mismatches, standing
+from .restore_guard import RelayCursors, effective, mismatches
 
 SHOWN = 1000
-"""Orders that are named; beyond that they are only counted."""
+"""The maximum number of orders that are listed; further ones are counted."""
 PAGE = 1000
 
 
 @frozen(kw_only=True)
 class LostOrder:
-    """``events`` of it are on the topic and not in the log, which has ``in_log`` events of it."""
+    """An order with ``events`` that are on the topic but not in the log, which has ``in_log`` events of it."""
 
     order_id: str
     events: int
@@ -29,11 +29,11 @@ class LostOrder:
 
 @frozen(kw_only=True)
 class Loss:
-    """What ``records`` of the topic say that the log of ``epoch`` does not have.
+    """The difference between ``records`` of the topic and the log of ``epoch``.
 
-    ``newest`` is the latest epoch on the topic. ``kept`` names the buckets in which log and topic part, each with the
-    last position at which they agree: ``events`` on the topic are beyond that, or other ones, and told of
-    ``orders_concerned`` orders, the first SHOWN of which are ``orders``. Of ``superseded`` it was known already.
+    ``newest`` is the latest epoch on the topic. ``kept`` has the buckets in which log and topic differ, each with the
+    last position at which they agree. ``events`` on the topic are beyond it, or differ; they belong to
+    ``orders_concerned`` orders, the first SHOWN of which are ``orders``. ``superseded`` records are of earlier epochs.
     """
 
     epoch: int
@@ -47,13 +47,16 @@ class Loss:
 
     @property
     def any(self) -> bool:
-        """Whether relay and consumers refuse to go on, or will."""
+        """True if relay and consumers refuse to continue, or will."""
         return bool(self.kept) or self.newest > self.epoch
 
 
 @frozen
 class FindLostEvents:
-    """Reads the whole topic, and changes nothing. Raises StorageUnavailable, StreamUnavailable."""
+    """Find the events that only the topic has. Reads the whole topic, and changes nothing.
+
+    Raises StorageUnavailable, StreamUnavailable.
+    """
 
     topic: TopicReader
     log: EventLog
@@ -62,50 +65,50 @@ class FindLostEvents:
     relays: RelayCursors
 
     async def __call__(self) -> Loss:
-        seen = _Seen(await self.epochs.all())
+        comparison = _Comparison(await self.epochs.all())
         async with self.topic.scan() as scan:
             while records := await scan.read(PAGE):
-                await self._compare([each for each in records if isinstance(each, LogRecord)], seen)
-        await self._compare_cursors(seen)
-        first = sorted(seen.orders)[:SHOWN]
+                await self._compare([each for each in records if isinstance(each, LogRecord)], comparison)
+        await self._compare_cursors(comparison)
+        first = sorted(comparison.orders)[:SHOWN]
         orders = [
-            LostOrder(order_id=each, events=seen.orders[each], in_log=len(await self.log.history(each)))
+            LostOrder(order_id=each, events=comparison.orders[each], in_log=len(await self.log.history(each)))
             for each in first
         ]
         return Loss(
-            epoch=seen.epochs.now,
-            newest=seen.newest,
-            records=seen.records,
-            superseded=seen.superseded,
-            events=seen.orders.total(),
-            kept=seen.kept,
-            orders_concerned=len(seen.orders),
+            epoch=comparison.epochs.now,
+            newest=comparison.newest,
+            records=comparison.records,
+            superseded=comparison.superseded,
+            events=comparison.orders.total(),
+            kept=comparison.kept,
+            orders_concerned=len(comparison.orders),
             orders=orders,
         )
 
-    async def _compare(self, records: Sequence[LogRecord], seen: "_Seen") -> None:
-        counting = [record for record in records if not seen.epochs.superseded(record)]
-        bodies = await self.log.bodies([record.address for record in counting])
-        seen.records += len(records)
-        seen.superseded += len(records) - len(counting)
-        for record in counting:
-            seen.newest = max(seen.newest, record.epoch)
+    async def _compare(self, records: Sequence[LogRecord], comparison: "_Comparison") -> None:
+        valid = [record for record in records if not comparison.epochs.superseded(record)]
+        bodies = await self.log.bodies([record.address for record in valid])
+        comparison.records += len(records)
+        comparison.superseded += len(records) - len(valid)
+        for record in valid:
+            comparison.newest = max(comparison.newest, record.epoch)
             if bodies.get(record.address) != record.body:
-                seen.orders[record.order_id] += 1
-                seen.part(record.bucket, record.position - 1)
+                comparison.orders[record.order_id] += 1
+                comparison.diverge(record.bucket, record.position - 1)
 
-    async def _compare_cursors(self, seen: "_Seen") -> None:
-        """What the relays remember of records that the topic may have deleted since."""
+    async def _compare_cursors(self, comparison: "_Comparison") -> None:
+        """Compare the cursors of the relays, whose records the topic may have deleted."""
         committed = await self.relays.committed()
-        seen.newest = max([seen.newest, *(at.epoch for at in committed.values())])
+        comparison.newest = max([comparison.newest, *(at.epoch for at in committed.values())])
         floor = await self.cursors.positions(RELAY)
-        for bucket, _ in await mismatches(self.log, standing(committed, seen.epochs)):
-            if bucket not in seen.kept:
-                seen.part(bucket, floor.get(bucket, 0))
+        for bucket, _ in await mismatches(self.log, effective(committed, comparison.epochs)):
+            if bucket not in comparison.kept:
+                comparison.diverge(bucket, floor.get(bucket, 0))
 
 
 @define
-class _Seen:
+class _Comparison:
     epochs: Epochs
     newest: int = field(init=False)
     records: int = 0
@@ -116,14 +119,14 @@ class _Seen:
     def __attrs_post_init__(self) -> None:
         self.newest = self.epochs.now
 
-    def part(self, bucket: int, kept: int) -> None:
-        """Log and topic agree up to ``kept`` at most."""
+    def diverge(self, bucket: int, kept: int) -> None:
+        """Record that log and topic agree only up to ``kept``."""
         self.kept[bucket] = min(kept, self.kept.get(bucket, kept))
 
 
 @frozen(kw_only=True)
 class RepairResult:
-    """``begun`` is None where nothing was lost: then nothing was changed."""
+    """The result of a repair. ``begun`` is None if nothing was lost and nothing was changed."""
 
     loss: Loss
     begun: Epoch | None
@@ -131,19 +134,19 @@ class RepairResult:
 
 @frozen
 class RepairLog:
-    """The log goes on in a new epoch, in which the relays publish again from where log and topic part.
+    """Begin an epoch in which the relays publish again from where log and topic differ.
 
-    What the topic has beyond that does not count any more. Raises InvalidInput for words that say nothing, Conflict
-    when somebody else did it meanwhile, StorageUnavailable, StreamUnavailable.
+    Records of the topic beyond that are no longer valid. Raises InvalidInput for an empty name or reason, Conflict if
+    another epoch was begun meanwhile, StorageUnavailable, StreamUnavailable.
     """
 
-    look: FindLostEvents
+    find_lost_events: FindLostEvents
     epochs: LogEpochs
     clock: Clock
 
     async def __call__(self, *, by: str, reason: str) -> RepairResult:
         note = OperatorNote(by=by, reason=reason, at=self.clock())
-        loss = await self.look()
+        loss = await self.find_lost_events()
         if not loss.any:
             return RepairResult(loss=loss, begun=None)
         begun = Epoch(epoch=loss.newest + 1, note=note, kept=loss.kept)
@@ -153,10 +156,10 @@ class RepairLog:
 
 @frozen
 class Republish:
-    """All of the log is published again, in a new epoch; what stands on the topic does not count any more.
+    """Publish the whole log again, in a new epoch; the records on the topic are no longer valid.
 
-    Raises InvalidInput for words that say nothing, Conflict when somebody else began an epoch meanwhile,
-    StorageUnavailable, StreamUnavailable.
+    Raises InvalidInput for an empty name or reason, Conflict if another epoch was begun meanwhile, StorageUnavailable,
+    StreamUnavailable.
     """
 
     log: EventLog
@@ -177,4 +180,4 @@ class Republish:
 
 async def _begin(epochs: LogEpochs, begun: Epoch) -> None:
     if not await epochs.begin(begun):
-        raise Conflict(f"epoch {begun.epoch} was begun by somebody else meanwhile; look again")
+        raise Conflict(f"epoch {begun.epoch} was begun by another process meanwhile; try again")

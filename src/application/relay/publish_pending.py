@@ -16,7 +16,7 @@ from .ports import RelayTopic
 
 BATCH = 10_000
 """Events a transaction: its fixed cost, some round trips, is then small beside theirs."""
-LOOK_AGAIN_SECONDS = 1.0
+REFRESH_SECONDS = 1.0
 """How long what the database said of itself is relied upon: one that was away for less is taken to be the same."""
 
 
@@ -105,7 +105,7 @@ class PublishPending:
             return False
         before, requested_at = self._epochs, self.clock()
         self._epochs = await self.epochs.all()
-        self._epochs_until = requested_at + LOOK_AGAIN_SECONDS
+        self._epochs_until = requested_at + REFRESH_SECONDS
         if self._epochs == before:
             return False
         self._known.clear()
@@ -122,7 +122,7 @@ class PublishPending:
         told = {(bucket, at): marks[bucket] for bucket, at in own.items() if at and bucket in marks}
         for bucket, at in await mismatches(self.log, told):
             raise LogBehindTopic(bucket, at, at, f"at position {at} the topic has an event that the log has not")
-        self._agreed, self._agreed_until = own, requested_at + LOOK_AGAIN_SECONDS
+        self._agreed, self._agreed_until = own, requested_at + REFRESH_SECONDS
 
     async def _read(self, own: Mapping[int, int | None], share: int) -> RelayBatch:
         heads = await self.log.heads()

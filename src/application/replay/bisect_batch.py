@@ -1,4 +1,4 @@
-"""Many events by one call, and where it fails, down to the one event that fails."""
+"""Bisection of a failing batch down to the events that fail."""
 
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -17,29 +17,30 @@ async def bisect_batch(
     stopped: MutableMapping[str, StoppedOrder],
     failing: type[Exception] = Exception,
 ) -> None:
-    """``do`` for all ``records`` but those of orders that ``stopped``; an order stops at its first event that fails.
+    """Call ``do`` with ``records``, and with halves of them if it fails, down to single events.
 
-    ``do`` does all that it is given or nothing. Raises Unavailable, and whatever is not ``failing``.
+    An order stops at its first event that fails; its later events are left out. ``do`` must be atomic. Raises
+    Unavailable, and exceptions that are not ``failing``.
     """
-    going = [record for record in records if record.order_id not in stopped]
-    if not going:
+    remaining = [record for record in records if record.order_id not in stopped]
+    if not remaining:
         return
     try:
-        await do(going)
+        await do(remaining)
     except Unavailable:
         raise
     except failing as failure:
-        if len(going) == 1:
-            stopped[going[0].order_id] = _stopped(going[0], failure)
+        if len(remaining) == 1:
+            stopped[remaining[0].order_id] = _stop(remaining[0], failure)
             return
     else:
         return
-    half = len(going) // 2
-    await bisect_batch(going[:half], do, stopped, failing)
-    await bisect_batch(going[half:], do, stopped, failing)
+    half = len(remaining) // 2
+    await bisect_batch(remaining[:half], do, stopped, failing)
+    await bisect_batch(remaining[half:], do, stopped, failing)
 
 
-def _stopped(record: LogRecord, failure: Exception) -> StoppedOrder:
+def _stop(record: LogRecord, failure: Exception) -> StoppedOrder:
     logger.warning("event failed", extra={**about(record), "error": failure}, exc_info=failure)
     return StoppedOrder(
         order_id=record.order_id, sequence=record.sequence, error=type(failure).__name__, message=error_text(failure)

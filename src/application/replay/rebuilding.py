@@ -1,4 +1,4 @@
-"""Courses that are built beside those in use, and take their place at once."""
+"""The shadow table of a rebuild of analytics."""
 
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
@@ -11,39 +11,39 @@ from .replay_range import StoppedOrder
 
 @frozen(kw_only=True)
 class SwapResult:
-    """Of ``courses`` in use now, so many are ``changed`` or new; so many others were ``removed``."""
+    """The result of a swap: the number of ``orders``, of those that ``changed`` or are new, and of ``removed`` ones."""
 
-    courses: int
+    orders: int
     changed: int
     removed: int
 
 
 class RebuildTransaction(AnalyticsTransaction, Protocol):
-    """A transaction of the consumer *analytics* whose ``analytics`` are the courses beside."""
+    """A transaction of the consumer *analytics* whose ``analytics`` store is the shadow table."""
 
     async def swap(self) -> SwapResult:
-        """From the commit on the courses beside are those in use, and none are beside."""
+        """Replace the data in use by the shadow table's, and empty the shadow table."""
         ...
 
 
 class AnalyticsShadow(Protocol):
-    """What is beside. It is seen by nobody, and belongs to the run that began last."""
+    """The shadow table, which no query reads. It belongs to the last rebuild that was started."""
 
     async def begin(self, run: str) -> None:
-        """Nothing is beside any more. Raises StorageUnavailable."""
+        """Start a rebuild: empty the shadow table. Raises StorageUnavailable."""
         ...
 
     def store(self, run: str) -> AbstractAsyncContextManager[RebuildTransaction]:
-        """A transaction of ``run``. Raises RebuildOvertaken when another has begun since; StorageUnavailable."""
+        """Begin a transaction of ``run``. Raises RebuildOvertaken if another was started since; StorageUnavailable."""
         ...
 
 
 @frozen(kw_only=True)
 class RebuildResult:
-    """What came of a rebuild of so many ``events``; ``swapped`` is None where all was left as it was.
+    """The result of a rebuild from ``events``. ``swapped`` is None if the data in use was left unchanged.
 
-    ``stopped`` are the orders that an event failed of. One that is parked there waits for a redrive as before; where
-    analytics knows of later events of such an order, it would lose them, so that nothing is swapped.
+    ``stopped`` are orders with an event that failed. If such an order is parked there, it stays parked. If analytics
+    includes later events of it, they would be lost, so nothing is swapped.
     """
 
     events: int

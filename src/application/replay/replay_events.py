@@ -1,4 +1,4 @@
-"""A consumer handles events of the past again, up to where it stands."""
+"""Replay past events to a consumer, up to its cursors."""
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -13,35 +13,43 @@ from ..consuming.consumer import Consumer, ConsumerStore, OutsideConsumer, T
 from ..dead_letters.ports import DeadLetters
 from ..event_log.ports import Cursors, Decode, EventLog
 from ..event_log.records import Delivery, LogRecord
+from ..maintenance.maintenance_log import MaintenanceEntry, MaintenanceKind
+from ..maintenance.ports import MaintenanceLog
 from ..noop import noop
 from ..operator_note import OperatorNote
 from .bisect_batch import bisect_batch
-from .maintenance_log import MaintenanceEntry, MaintenanceKind, MaintenanceLog
-from .replay_range import Concerned, MissingPosition, ReplayResult, ReplaySource, ReplayStart, StoppedOrder, concerned
+from .replay_range import (
+    MissingPosition,
+    ReplayResult,
+    ReplaySource,
+    ReplayStart,
+    Selection,
+    StoppedOrder,
+    select_positions,
+)
 
 logger = logging.getLogger("orderflow.repair")
 
 
 Progress = Callable[[int, int], None]
-"""Told of so many events that are done, of so many."""
+"""Called with the number of events that are done, and of all."""
 
 
 @frozen(kw_only=True)
 class ReplayEvents(Generic[T]):
-    """Gives ``consumer`` again what it has behind it. Its cursors stay where they are, so it goes on meanwhile.
+    """Replay events to ``consumer`` that it has passed. Its cursors are not moved, so it continues meanwhile.
 
-    Each batch is a transaction that holds the cursors of its buckets: it has its turn among the consumer's own, and
-    finds no event that the consumer has not passed. What an event has brought about already stays as it is; what is
-    missing is made up for, but for what somebody dropped. An order stops at an event that fails, one that is parked
-    before the event that parked it, and a bucket where the source lacks an event; all others go on. Begun again it
-    comes to the same.
-    A consumer that does something outside of every transaction is told each event alone, again.
+    Each batch is a transaction that locks the cursors of its buckets, like the consumer's own, and has no event beyond
+    them. Effects that exist stay unchanged, missing ones are restored, and dropped events stay dropped. An order stops
+    at an event that fails, or at the event that parked it; a bucket stops at an event that the source does not have.
+    All others continue. A replay can be repeated with the same result.
+    A consumer with effects outside of the database handles each event again, alone.
     """
 
     consumer: Consumer[T]
     store: ConsumerStore[T]
     cursors: Cursors
-    letters: DeadLetters
+    dead_letters: DeadLetters
     log: EventLog
     sources: Mapping[str, ReplaySource]
     maintenance_log: MaintenanceLog
@@ -50,11 +58,11 @@ class ReplayEvents(Generic[T]):
     buckets: int
 
     async def dry_run(self, start: ReplayStart, *, source: str = "log") -> ReplayResult:
-        """What there is to do; nothing is done or noted. Raises as the call does."""
+        """Return what the replay would do. Nothing is changed or recorded. Raises as ``__call__`` does."""
         replay = await self._begin(start, source)
         async for records in self._source(source)(replay.wanted, start.order_id):
             replay.next(records)
-        return replay.told(dry_run=True)
+        return replay.result(dry_run=True)
 
     async def __call__(
         self,
@@ -65,15 +73,16 @@ class ReplayEvents(Generic[T]):
         source: str = "log",
         progress: Progress = noop,
     ) -> ReplayResult:
-        """Raises InvalidInput, OrderNotFound; NotConfigured for a source that there is not; Unavailable.
+        """Replay from ``start``.
 
-        After the last one, what is not done yet is done when it is asked for again.
+        Raises InvalidInput, OrderNotFound; NotConfigured for an unknown source; Unavailable, after which the replay can
+        be repeated.
         """
         replay = await self._begin(start, source)
         note = OperatorNote(by=by, reason=reason, at=self.clock())
-        what = f"from {start} by the {source}: {replay.events} events"
-        await self.maintenance_log.note(
-            MaintenanceEntry(kind=MaintenanceKind.REPLAY, consumer=self.consumer.name, what=what, note=note)
+        detail = f"from {start} by the {source}: {replay.events} events"
+        await self.maintenance_log.record(
+            MaintenanceEntry(kind=MaintenanceKind.REPLAY, consumer=self.consumer.name, detail=detail, note=note)
         )
 
         async def commit(records: Sequence[LogRecord]) -> None:
@@ -82,13 +91,13 @@ class ReplayEvents(Generic[T]):
 
         async for records in self._source(source)(replay.wanted, start.order_id):
             batch = replay.next(records)
-            # One event a batch, where what was done outside cannot be taken back.
+            # One event in a batch if its effects cannot be rolled back.
             for part in [[it] for it in batch] if isinstance(self.consumer, OutsideConsumer) else [batch]:
                 await bisect_batch(part, commit, replay.stopped)
             progress(replay.passed, replay.events)
-        done = replay.told()
-        said = {"consumer": done.consumer, "events": done.handled, "stopped": len(done.stopped)}
-        logger.info("replayed", extra=said)
+        done = replay.result()
+        figures = {"consumer": done.consumer, "events": done.handled, "stopped": len(done.stopped)}
+        logger.info("replayed", extra=figures)
         return done
 
     def _source(self, name: str) -> ReplaySource:
@@ -100,33 +109,33 @@ class ReplayEvents(Generic[T]):
         self._source(source)
         name = self.consumer.name
         at = await self.cursors.positions(name)
-        wanted = await concerned(start, self.log, at, self.buckets)
-        # Parked first: what is dropped after that look was parked in it.
-        parked = {letter.record.order_id: letter.record.sequence for letter in await self.letters.blocking(name)}
-        return _Replay(name, source, wanted, parked, await self.letters.dropped(name))
+        wanted = await select_positions(start, self.log, at, self.buckets)
+        # Parked events first: an event that is dropped between the two queries is in the first.
+        parked = {letter.record.order_id: letter.record.sequence for letter in await self.dead_letters.blocking(name)}
+        return _Replay(name, source, wanted, parked, await self.dead_letters.dropped(name))
 
     async def _commit(self, records: Sequence[LogRecord]) -> None:
-        opened = [Delivery(record, self.decode(record)) for record in records]
+        deliveries = [Delivery(record, self.decode(record)) for record in records]
         if isinstance(self.consumer, OutsideConsumer):
-            await self.consumer.perform(opened)
+            await self.consumer.perform(deliveries)
             return
         async with self.store(self.consumer.name) as work:
             await work.hold({record.bucket for record in records})
-            # Held like this, a redrive of these orders comes before all of it or after.
+            # These locks order a redrive of the orders before or after this transaction.
             await work.dead_letters.parked({record.order_id for record in records})
-            await self.consumer.handle(opened, work)
+            await self.consumer.handle(deliveries, work)
 
 
 @define(eq=False)
 class _Replay:
-    """One replay under way: how far it has come in each bucket, and what came of it.
+    """A replay in progress: its positions in each bucket, and its counts.
 
-    ``first_parked`` is the sequence of each parked order's first letter, ``given_up`` are those that were dropped.
+    ``first_parked`` is the sequence of each parked order's first dead letter, ``given_up`` are the dropped events.
     """
 
     consumer: str
     source: str
-    wanted: Concerned
+    wanted: Selection
     first_parked: Mapping[str, int]
     given_up: Mapping[str, Collection[int]]
     handled: int = 0
@@ -146,7 +155,7 @@ class _Replay:
         return sum(self._done.values())
 
     def next(self, records: Sequence[LogRecord]) -> Sequence[LogRecord]:
-        """Those of ``records`` that are to be handled, up to the first in each bucket before which one is missing."""
+        """Return the records to handle, in each bucket up to the first missing one."""
         found = []
         for record in records:
             wanted, done = self.wanted.get(record.bucket, ()), self._done.get(record.bucket, 0)
@@ -162,14 +171,14 @@ class _Replay:
         return found
 
     def _is_free(self, record: LogRecord) -> bool:
-        """Whether ``record`` is neither parked nor was dropped; it is counted where it is."""
+        """Return True if ``record`` is neither parked nor dropped; otherwise count it."""
         parked = record.sequence >= self.first_parked.get(record.order_id, inf)
         dropped = not parked and record.sequence in self.given_up.get(record.order_id, ())
         self.parked += parked
         self.dropped += dropped
         return not parked and not dropped
 
-    def told(self, *, dry_run: bool = False) -> ReplayResult:
+    def result(self, *, dry_run: bool = False) -> ReplayResult:
         reached = {bucket: self._done.get(bucket, 0) for bucket in self.wanted}
         missing = [
             MissingPosition(bucket=bucket, position=self.wanted[bucket][done])

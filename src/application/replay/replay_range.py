@@ -1,4 +1,4 @@
-"""A replay's vocabulary: where it begins, which events it concerns, and what came of it."""
+"""The start of a replay, its sources and its result."""
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -20,7 +20,7 @@ _POSITION = re.compile(r"(?:(\d{1,5}):)?(\d{1,18})", re.ASCII)
 
 @frozen(kw_only=True)
 class ReplayStart:
-    """One of them is given: a ``position`` in one ``bucket`` or in all, a time, or an order from its first event."""
+    """A ``position`` in one ``bucket`` or in all, a time, or the first event of an order."""
 
     bucket: int | None = None
     position: int | None = None
@@ -29,7 +29,10 @@ class ReplayStart:
 
     @classmethod
     def parse(cls, text: str) -> "ReplayStart":
-        """``42``, ``17:42``, ``2024-05-17T12:00:00`` (UTC without a zone) or ``order:ID``. Raises InvalidInput."""
+        """Parse ``42``, ``17:42``, a time such as ``2024-05-17T12:00:00`` (by default in UTC) or ``order:ID``.
+
+        Raises InvalidInput.
+        """
         if text.startswith("order:"):
             return cls(order_id=identifier(text.removeprefix("order:"), field="from"))
         if found := _POSITION.fullmatch(text):
@@ -49,15 +52,15 @@ class ReplayStart:
         return f"{self.position}" if self.bucket is None else f"{self.bucket}:{self.position}"
 
 
-Concerned = Mapping[int, Sequence[int]]
-"""Bucket to the positions there that a replay concerns, ascending; a bucket without any is not named."""
+Selection = Mapping[int, Sequence[int]]
+"""The positions of a replay by bucket, ascending; without empty buckets."""
 
 
-async def concerned(start: ReplayStart, log: EventLog, cursors: Positions, buckets: int) -> Concerned:
-    """What ``start`` asks for, up to the ``cursors``: all after them is still to come by itself.
+async def select_positions(start: ReplayStart, log: EventLog, cursors: Positions, buckets: int) -> Selection:
+    """Select the positions from ``start`` up to the ``cursors``; the consumer has not handled later ones yet.
 
-    From a time on means in each bucket: from the first event that happened then or later, whatever follows it.
-    Raises InvalidInput for a bucket that there is not, OrderNotFound, StorageUnavailable.
+    A time selects in each bucket the first event of that time or later, and all events after it. Raises InvalidInput
+    for an unknown bucket, OrderNotFound, StorageUnavailable.
     """
     if start.order_id is not None:
         history = await log.history(start.order_id)
@@ -79,10 +82,10 @@ async def concerned(start: ReplayStart, log: EventLog, cursors: Positions, bucke
 
 
 class ReplaySource(Protocol):
-    """A place that events can be read from again."""
+    """A source from which events can be read again."""
 
-    def __call__(self, wanted: Concerned, order_id: str | None) -> AsyncIterator[Sequence[LogRecord]]:
-        """At least the ``wanted`` records that are there, each bucket's in order; they are of ``order_id`` if given.
+    def __call__(self, wanted: Selection, order_id: str | None) -> AsyncIterator[Sequence[LogRecord]]:
+        """Yield at least the ``wanted`` records that exist, in order in each bucket; of ``order_id`` if given.
 
         Raises StorageUnavailable, StreamUnavailable.
         """
@@ -94,7 +97,7 @@ class LogReplaySource:
     log: EventLog
     page: int = PAGE
 
-    async def __call__(self, wanted: Concerned, order_id: str | None) -> AsyncIterator[Sequence[LogRecord]]:
+    async def __call__(self, wanted: Selection, order_id: str | None) -> AsyncIterator[Sequence[LogRecord]]:
         if order_id is not None:
             yield await self.log.history(order_id)
             return
@@ -107,15 +110,12 @@ class LogReplaySource:
 
 @frozen
 class TopicReplaySource:
-    """The whole topic is gone through, whatever is wanted: it has no index of ours.
-
-    What a later epoch of the log has superseded is passed over.
-    """
+    """Reads the whole topic, because it has no index. Superseded records are left out."""
 
     topic: TopicReader
     epochs: LogEpochs
 
-    async def __call__(self, wanted: Concerned, order_id: str | None) -> AsyncIterator[Sequence[LogRecord]]:
+    async def __call__(self, wanted: Selection, order_id: str | None) -> AsyncIterator[Sequence[LogRecord]]:
         epochs = await self.epochs.all()
         async with self.topic.scan() as scan:
             while records := await scan.read(PAGE):
@@ -127,7 +127,7 @@ class TopicReplaySource:
 
 @frozen(kw_only=True)
 class StoppedOrder:
-    """An order at whose event number ``sequence`` a handler failed; its later events were left alone."""
+    """An order whose event number ``sequence`` failed; its later events were not handled."""
 
     order_id: str
     sequence: int
@@ -137,7 +137,7 @@ class StoppedOrder:
 
 @frozen(kw_only=True)
 class MissingPosition:
-    """The source lacks the event at ``position`` of ``bucket``; nothing there was handled from it on."""
+    """An event that the source does not have; from it on, nothing in the bucket was handled."""
 
     bucket: int
     position: int
@@ -145,10 +145,10 @@ class MissingPosition:
 
 @frozen(kw_only=True)
 class ReplayResult:
-    """What a replay did, or, where it was a ``dry_run``, would do: ``events`` of ``orders`` are concerned.
+    """The result of a replay of ``events`` of ``orders``, or its plan if it was a ``dry_run``.
 
-    ``handled`` events went to the consumer; ``parked`` ones wait among the dead letters and are left to a redrive;
-    ``dropped`` ones were given up for it.
+    ``handled`` events were given to the consumer. ``parked`` ones are dead letters and left to a redrive; ``dropped``
+    ones stay dropped.
     """
 
     consumer: str
@@ -164,5 +164,5 @@ class ReplayResult:
 
     @property
     def whole(self) -> bool:
-        """Whether nothing of it was left undone that a redrive does not do."""
+        """True if no order and no bucket stopped."""
         return not self.stopped and not self.missing

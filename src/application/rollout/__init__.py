@@ -1,1 +1,1 @@
-"""TODO."""
+"""The rollout: the publishing share and paused consumers."""

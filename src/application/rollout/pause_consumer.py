@@ -1,42 +1,31 @@
-"""Somebody decides that a consumer stands still."""
+"""Pause a consumer, and resume it."""
 
 from attrs import frozen
 
 from ..clock import Clock
 from ..event_log.readers import Readers
+from ..maintenance.maintenance_log import MaintenanceEntry
 from ..operator_note import OperatorNote
-from .rollout import Rollout, RolloutChange
+from .rollout import Rollout
 
 
 @frozen
 class PauseConsumer:
-    """Within a second the consumer finishes its batch and handles no more; its cursors stay where they are.
+    """Pause a consumer: within a second it finishes its batch and handles no more. Its cursors stay where they are.
 
-    Answers what was changed, None where it was paused already. Raises InvalidInput for a name that no consumer has,
-    StorageUnavailable.
+    Returns the entry in the maintenance log, None if nothing had to be changed. Raises InvalidInput if there is no
+    consumer of that name, StorageUnavailable.
     """
 
     rollout: Rollout
     readers: Readers
     clock: Clock
 
-    async def __call__(self, consumer: str, *, by: str, reason: str) -> RolloutChange | None:
+    async def __call__(self, consumer: str, *, by: str, reason: str) -> MaintenanceEntry | None:
         note = OperatorNote(by=by, reason=reason, at=self.clock())
         return await self.rollout.pause(await self.readers.named(consumer), note)
 
-
-@frozen
-class ResumeConsumer:
-    """Within a second the consumer goes on where it stood; nothing that came meanwhile is passed over.
-
-    Answers what was changed, None where it was not paused. Raises InvalidInput for a name that no consumer has,
-    StorageUnavailable.
-    """
-
-    rollout: Rollout
-    readers: Readers
-    clock: Clock
-
-    async def __call__(self, consumer: str, *, by: str, reason: str) -> RolloutChange | None:
+    async def resume(self, consumer: str, *, by: str, reason: str) -> MaintenanceEntry | None:
+        """Resume a paused consumer: within a second it continues at its cursors, and skips nothing."""
         note = OperatorNote(by=by, reason=reason, at=self.clock())
         return await self.rollout.resume(await self.readers.named(consumer), note)

@@ -1,87 +1,50 @@
-"""The rollout's vocabulary: which share of the orders is published, which consumers stand still, and who said so."""
+"""The rollout: the publishing share and the paused consumers."""
 
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Mapping
 from typing import Protocol
 
 from attrs import field, frozen
 
-from ...domain.errors import InvalidInput
+from ..maintenance.maintenance_log import MaintenanceEntry
 from ..operator_note import OperatorNote
 
 EVERYTHING = 100
-"""Per cent that are published where nobody ever said otherwise."""
+"""The default share in per cent."""
 
 
 def buckets_of(percent: int, buckets: int) -> int:
-    """How many buckets, from 0 on, ``percent`` of the orders are: 10 of 256 are 26, the buckets 0 to 25."""
+    """Return the number of buckets of ``percent`` of the orders: 10 % of 256 buckets are 26, the buckets 0 to 25."""
     return -(-percent * buckets // 100)
-
-
-class ChangeKind(StrEnum):
-    SHARE = "share"
-    PAUSE = "pause"
-    RESUME = "resume"
-
-
-@frozen(kw_only=True)
-class RolloutChange:
-    """One change as it was made. ``before`` and ``after`` are per cent, and None where a consumer was meant."""
-
-    kind: ChangeKind
-    note: OperatorNote
-    consumer: str | None = None
-    before: int | None = None
-    after: int | None = None
 
 
 @frozen
 class RolloutState:
-    """``percent`` of the orders are published; the ``paused`` consumers stand still, as somebody said."""
+    """The current rollout: ``percent`` of the orders are published, and consumers are ``paused`` with a note."""
 
     percent: int = EVERYTHING
     paused: Mapping[str, OperatorNote] = field(factory=dict)
 
     def published_buckets(self, buckets: int) -> int:
-        """How many buckets, from 0 on, are published."""
+        """Return the number of buckets, from 0 on, that are published."""
         return buckets_of(self.percent, buckets)
 
 
 class Rollout(Protocol):
-    """What is in force, kept with the orders; every change and its entry in the history commit together.
+    """The storage of the rollout. A change and its entry in the maintenance log are committed together.
 
-    A change that would change nothing is not made, and leaves no entry. All raise StorageUnavailable.
+    If nothing has to be changed, no entry is written and None is returned. All methods raise StorageUnavailable.
     """
 
     async def current_rollout(self) -> RolloutState: ...
 
-    async def set_share(self, percent: int, note: OperatorNote) -> RolloutChange | None:
-        """Publish ``percent`` of the orders from now on; what was changed, or None where it was so already."""
+    async def set_share(self, percent: int, note: OperatorNote) -> MaintenanceEntry | None:
+        """Publish ``percent`` of the orders from now on."""
         ...
 
-    async def pause(self, consumer: str, note: OperatorNote) -> RolloutChange | None:
-        """``consumer`` stands still from now on; what was changed, or None where it did already."""
+    async def pause(self, consumer: str, note: OperatorNote) -> MaintenanceEntry | None:
+        """Pause ``consumer``."""
         ...
 
-    async def resume(self, consumer: str, note: OperatorNote) -> RolloutChange | None:
-        """``consumer`` goes on from now on; what was changed, or None where it was not paused."""
+    async def resume(self, consumer: str, note: OperatorNote) -> MaintenanceEntry | None:
+        """Resume ``consumer``."""
         ...
-
-    async def history(self, *, limit: int, kind: ChangeKind | None = None) -> Sequence[RolloutChange]:
-        """The last changes, of one kind or all, the latest first."""
-        ...
-
-
-MOST = 10_000
-
-
-@frozen
-class RolloutHistory:
-    """The last changes, the latest first. Raises InvalidInput, StorageUnavailable."""
-
-    rollout: Rollout
-
-    async def __call__(self, *, limit: int = 50) -> Sequence[RolloutChange]:
-        if not 1 <= limit <= MOST:
-            raise InvalidInput("limit", f"it is {limit}", f"1 to {MOST}")
-        return await self.rollout.history(limit=limit)

@@ -1,4 +1,4 @@
-"""``orderflow events replay``, ``orderflow rebuild`` and ``orderflow maintenance``."""
+"""``orderflow events replay`` and ``orderflow rebuild``."""
 
 from collections.abc import Sequence
 from time import monotonic
@@ -63,20 +63,12 @@ async def analytics(*, by: str = OPERATOR, reason: str = "requested on the comma
     async with session().opened() as container:
         done: RebuildResult = await container.rebuild_analytics()(by=by, reason=reason, progress=Progress("events"))
     figures = done.swapped
-    cells = (done.events, *((figures.courses, figures.changed, figures.removed) if figures else (None,) * 3))
+    cells = (done.events, *((figures.orders, figures.changed, figures.removed) if figures else (None,) * 3))
     columns = ("events", "orders", "changed or new", "removed", "orders stopped")
     session().show(done, rows(*columns, of=[(*cells, len(done.stopped))]))
     _print_stopped(done.stopped)
     session().info("swapped in" if figures else "nothing is swapped in: the analytics are unchanged")
     return 0 if figures else 1
-
-
-async def maintenance(*, limit: int = 50) -> None:
-    """Show the maintenance log: what was replayed and rebuilt, by whom, when and why, the latest first."""
-    async with session().opened() as container:
-        found = await container.repair_history()(limit=limit)
-    shown = ((it.note.at, it.note.by, it.kind, it.consumer, it.what, it.note.reason) for it in found)
-    session().show(found, rows("time", "by", "what", "consumer", "of what", "reason", of=shown))
 
 
 @define

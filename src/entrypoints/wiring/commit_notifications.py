@@ -15,7 +15,7 @@ def commit_notifier(settings: Settings) -> CommitNotifier | None:
     if settings.database_listen == "off" or not settings.database_url.startswith("postgresql:"):
         return None
     address = PostgresAddress(settings.database_url, settings.pooled)
-    return CommitNotifier(partial(address.connect, "orderflow bell"), uuid4().hex)
+    return CommitNotifier(partial(address.connect, "orderflow notifier"), uuid4().hex)
 
 
 def commit_listener(
@@ -36,6 +36,6 @@ def on_commit(wakeup: LocalWakeup, commit_notifier: CommitNotifier | None) -> Ca
     def notify() -> None:
         wakeup.notify()
         if commit_notifier is not None:
-            commit_notifier.ring()
+            commit_notifier.notify()
 
     return notify

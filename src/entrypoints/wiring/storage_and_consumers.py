@@ -219,7 +219,7 @@ def replay_events(
         consumer=consumer,
         store=effects.store,
         cursors=storage.cursors,
-        letters=effects.dead_letters,
+        dead_letters=effects.dead_letters,
         log=storage.log,
         sources=sources,
         maintenance_log=storage.maintenance_log,

@@ -34,8 +34,8 @@ async def test_a_course_that_is_the_same_already_is_found_by_its_order(world: Wo
 
 async def _swapped(world: World, course: OrderProgress) -> list[tuple[str, Any]]:
     """What the database is asked while MANY courses like this one are swapped in."""
-    await world.effects.beside.begin("run")
-    async with world.effects.beside.store("run") as work:
+    await world.effects.analytics_shadow.begin("run")
+    async with world.effects.analytics_shadow.store("run") as work:
         await work.analytics.keep([evolve(course, order_id=f"o{number}") for number in range(MANY)])
     engine, asked = world.storage.database.engine.sync_engine, list[tuple[str, Any]]()
 
@@ -43,7 +43,7 @@ async def _swapped(world: World, course: OrderProgress) -> list[tuple[str, Any]]
         asked.append((statement, parameters))
 
     event.listen(engine, "before_cursor_execute", note)
-    async with world.effects.beside.store("run") as work:
+    async with world.effects.analytics_shadow.store("run") as work:
         await work.swap()
     event.remove(engine, "before_cursor_execute", note)
     return asked

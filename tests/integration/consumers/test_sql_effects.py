@@ -1,37 +1,55 @@
-"""SQLite and PostgreSQL keep consumers' effects as promised."""
+"""SQLite and PostgreSQL pass the contracts of the consumers' data."""
 
 from tests.contracts.analytics import AnalyticsContract
-from tests.contracts.consumer_store import ConsumerStoreContract
-from tests.contracts.handling import HandlingContract
-from tests.contracts.inventory import InventoryContract
-from tests.contracts.notifications import NotificationsContract
-from tests.contracts.rebuilding import RebuildingContract
-from tests.contracts.replaying import ReplayingContract
+from tests.contracts.analytics_rebuild import RebuildAnalyticsContract
+from tests.contracts.consumer_transaction import ConsumerTransactionContract
+from tests.contracts.dead_letters import DeadLetterStoreContract
+from tests.contracts.handle_batch import HandleBatchContract
+from tests.contracts.inventory import InventoryContract, StockStoreContract
+from tests.contracts.notifications import NotificationsContract, NotificationStoreContract
+from tests.contracts.redrive import RedriveContract
+from tests.contracts.replay import ReplayContract
 
 
-class TestSqlEffects(ConsumerStoreContract):
+class TestSqlAnalytics(AnalyticsContract):
     """On the ``world`` of each database."""
 
 
-class TestHandlingInSql(HandlingContract):
+class TestSqlRebuildAnalytics(RebuildAnalyticsContract):
     """On the ``world`` of each database."""
 
 
-class TestNotificationsInSql(NotificationsContract):
+class TestSqlConsumerTransaction(ConsumerTransactionContract):
     """On the ``world`` of each database."""
 
 
-class TestInventoryInSql(InventoryContract):
+class TestSqlDeadLetterStore(DeadLetterStoreContract):
     """On the ``world`` of each database."""
 
 
-class TestAnalyticsInSql(AnalyticsContract):
+class TestSqlHandleBatch(HandleBatchContract):
     """On the ``world`` of each database."""
 
 
-class TestReplayingInSql(ReplayingContract):
+class TestSqlInventory(InventoryContract):
     """On the ``world`` of each database."""
 
 
-class TestRebuildingInSql(RebuildingContract):
+class TestSqlStockStore(StockStoreContract):
+    """On the ``world`` of each database."""
+
+
+class TestSqlNotifications(NotificationsContract):
+    """On the ``world`` of each database."""
+
+
+class TestSqlNotificationStore(NotificationStoreContract):
+    """On the ``world`` of each database."""
+
+
+class TestSqlRedrive(RedriveContract):
+    """On the ``world`` of each database."""
+
+
+class TestSqlReplay(ReplayContract):
     """On the ``world`` of each database."""

@@ -23,7 +23,7 @@ from orderflow.application.health.facts import StreamFacts
 from orderflow.application.health.processes import Part
 
 from tests.contracts.orders import placed
-from tests.contracts.process_registry import process
+from tests.contracts.processes import process
 from tests.integration.health.conftest import Doctor
 from tests.support.databases import migrated
 from tests.support.kafka import KafkaBroker, LocalKafka

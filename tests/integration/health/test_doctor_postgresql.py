@@ -25,7 +25,7 @@ from orderflow.application.health.processes import Part
 from sqlalchemy import text
 
 from tests.contracts.orders import placed
-from tests.contracts.process_registry import process
+from tests.contracts.processes import process
 from tests.integration.health.conftest import Doctor
 from tests.support.databases import migrated
 from tests.support.postgres import LocalPostgres, PostgresServer

@@ -1,4 +1,4 @@
-"""A writer that goes silent in the middle of a transaction, as far as one process can show it."""
+"""A writer that hangs in the middle of a transaction, simulated in one process."""
 
 import asyncio
 

@@ -28,14 +28,14 @@ def pooled_url(pgbouncer: PgBouncer, postgresql_url: str) -> str:
     return pgbouncer.to(postgresql_url)
 
 
-async def test_a_pooler_that_nobody_told_of_is_named_with_what_to_set(pooled_url: str, connect: Connect) -> None:
-    with pytest.raises(NotConfigured, match="a pooler stands before PostgreSQL") as refused:
+async def test_an_unconfigured_pooler_is_reported_with_the_setting(pooled_url: str, connect: Connect) -> None:
+    with pytest.raises(NotConfigured, match="PostgreSQL is behind a pooler") as refused:
         await connect(pooled_url).open()
 
     assert refused.value.mend == "set ORDERFLOW_DATABASE_POOLER=transaction"
 
 
-async def test_migrations_are_made_through_it_by_one_of_several(pgbouncer: PgBouncer, database_url: str) -> None:
+async def test_one_of_several_processes_migrates_through_the_pooler(pgbouncer: PgBouncer, database_url: str) -> None:
     url = pgbouncer.to(database_url)
 
     done = await asyncio.gather(*(upgrade(url, pooled=True) for _ in range(3)))
@@ -44,7 +44,7 @@ async def test_migrations_are_made_through_it_by_one_of_several(pgbouncer: PgBou
     assert await current(url, pooled=True) == newest()
 
 
-async def test_writers_on_more_connections_than_it_has_keep_the_logs_order(
+async def test_writers_with_more_connections_than_the_pooler_keep_the_logs_order(
     pgbouncer: PgBouncer, pooled_url: str, connect: Connect
 ) -> None:
     storages = [connect(pooled_url, pooled=True, pool_size=10) for _ in range(2)]
@@ -61,9 +61,7 @@ async def test_writers_on_more_connections_than_it_has_keep_the_logs_order(
     assert 1 < servers <= pgbouncer.connections
 
 
-async def test_every_transaction_bounds_how_long_it_waits_and_how_long_it_may_be_silent(
-    pooled_url: str, connect: Connect
-) -> None:
+async def test_every_transaction_has_a_lock_timeout_and_an_idle_timeout(pooled_url: str, connect: Connect) -> None:
     async with connect(pooled_url, pooled=True).database.writing() as connection:
         waits, silent = [
             await connection.scalar(text(f"SHOW {name}"))
@@ -73,7 +71,7 @@ async def test_every_transaction_bounds_how_long_it_waits_and_how_long_it_may_be
     assert (waits, silent) == (f"{LOCK_SECONDS}s", f"{IDLE_SECONDS}s")
 
 
-async def test_a_commit_that_waits_too_long_for_a_lock_is_told_and_the_next_one_is_not_bound_by_it(
+async def test_a_commit_that_exceeds_the_lock_timeout_is_reported_and_the_next_one_succeeds(
     postgresql_url: str, pooled_url: str, connect: Connect
 ) -> None:
     hasty = connect(f"{pooled_url}?lock_timeout=100ms", pooled=True)
@@ -91,7 +89,7 @@ async def test_a_commit_that_waits_too_long_for_a_lock_is_told_and_the_next_one_
     assert await hasty.log.heads() == {bucket_of("O1"): 1}
 
 
-async def test_a_writer_that_goes_silent_with_a_bucket_in_its_hands_loses_it(pooled_url: str, connect: Connect) -> None:
+async def test_a_writer_that_hangs_loses_its_lock_on_a_bucket(pooled_url: str, connect: Connect) -> None:
     silent = connect(f"{pooled_url}?idle_in_transaction_session_timeout=200ms", pooled=True)
     other = connect(pooled_url, pooled=True)
     await other.open()
@@ -101,9 +99,7 @@ async def test_a_writer_that_goes_silent_with_a_bucket_in_its_hands_loses_it(poo
     assert await other.log.heads() == {bucket_of("O1"): 1}
 
 
-async def test_a_writer_that_dies_with_a_bucket_in_its_hands_frees_it_at_once(
-    pooled_url: str, connect: Connect
-) -> None:
+async def test_a_writer_that_dies_releases_its_lock_on_a_bucket_at_once(pooled_url: str, connect: Connect) -> None:
     storage = connect(pooled_url, pooled=True)
     await storage.open()
     dying = await asyncpg.connect(pooled_url, statement_cache_size=0)
@@ -116,7 +112,7 @@ async def test_a_writer_that_dies_with_a_bucket_in_its_hands_frees_it_at_once(
     assert await storage.log.heads() == {bucket_of("O1"): 1}
 
 
-def test_a_doctor_who_knows_of_it_finds_nothing_and_one_who_does_not_says_so(pooled_url: str) -> None:
+def test_the_doctor_reports_an_unconfigured_pooler_only(pooled_url: str) -> None:
     told, untold = CommandLine(pooled_url, TRANSACTION), CommandLine(pooled_url)
 
     well, ill = told("--json", "doctor"), untold("--json", "doctor")
@@ -127,7 +123,7 @@ def test_a_doctor_who_knows_of_it_finds_nothing_and_one_who_does_not_says_so(poo
     ]
 
 
-def test_a_doctor_sees_bounds_that_an_address_has_taken_away(pooled_url: str) -> None:
+def test_the_doctor_reports_timeouts_that_the_url_disables(pooled_url: str) -> None:
     endless = CommandLine(f"{pooled_url}?lock_timeout=0", TRANSACTION)
 
     found = endless("--json", "doctor").data["findings"]

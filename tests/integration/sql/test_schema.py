@@ -1,4 +1,4 @@
-"""The schema is made by its migrations alone, once, whoever asks for it."""
+"""The migrations create the schema, once, also if several processes migrate at the same time."""
 
 import asyncio
 import sys
@@ -7,11 +7,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from orderflow.adapters.sql import current, newest, upgrade
-from orderflow.adapters.sql import epochs as epochs_tables
-from orderflow.adapters.sql import maintenance_log as repairs_tables
-from orderflow.adapters.sql import processes as registry_table
-from orderflow.adapters.sql import rollout as rollout_tables
-from orderflow.adapters.sql import types as effects_tables
+from orderflow.adapters.sql.consumer_store import SqlConsumerStores
 from orderflow.adapters.sql.types import Identifier, metadata
 from orderflow.domain.errors import NotConfigured
 from sqlalchemy import Connection, text
@@ -22,7 +18,7 @@ from tests.integration.sql.conftest import Connect
 MIGRATE = "import asyncio, sys; from orderflow.adapters.sql import upgrade; print(asyncio.run(upgrade(sys.argv[1])))"
 
 
-async def test_an_empty_database_is_brought_to_the_newest_version(new_url: str, connect: Connect) -> None:
+async def test_an_empty_database_is_migrated_to_the_newest_version(new_url: str, connect: Connect) -> None:
     before = await current(new_url)
 
     after = await upgrade(new_url)
@@ -44,21 +40,16 @@ async def test_migrating_again_changes_nothing(url: str, connect: Connect) -> No
     assert sum((await storage.log.heads()).values()) == 1
 
 
-async def test_the_migrations_make_what_the_tables_say(url: str, connect: Connect) -> None:
-    assert effects_tables.metadata is metadata
-    assert epochs_tables.metadata is metadata
-    assert registry_table.metadata is metadata
-    assert repairs_tables.metadata is metadata
-    assert rollout_tables.metadata is metadata
-
+async def test_the_migrations_create_the_tables_that_the_code_defines(url: str, connect: Connect) -> None:
     def differences(connection: Connection) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
-    async with connect(url).database.reading() as connection:
+    stores = SqlConsumerStores(connect(url))  # its modules and the storage's define all tables
+    async with stores.database.reading() as connection:
         assert await connection.run_sync(differences) == []
 
 
-async def test_identifiers_sort_by_their_bytes_whatever_the_locale(postgresql_url: str, connect: Connect) -> None:
+async def test_identifiers_sort_by_their_bytes_in_every_locale(postgresql_url: str, connect: Connect) -> None:
     identifiers = {(t.name, c.name) for t in metadata.sorted_tables for c in t.columns if c.type is Identifier}
     sql = "SELECT table_name, column_name FROM information_schema.columns WHERE collation_name = 'C'"
 
@@ -69,7 +60,7 @@ async def test_identifiers_sort_by_their_bytes_whatever_the_locale(postgresql_ur
     assert ("orders", "id") in identifiers
 
 
-async def test_two_processes_may_migrate_at_once(database_url: str) -> None:
+async def test_several_processes_may_migrate_at_once(database_url: str) -> None:
     processes = [
         await asyncio.create_subprocess_exec(
             sys.executable, "-c", MIGRATE, database_url, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
@@ -83,7 +74,7 @@ async def test_two_processes_may_migrate_at_once(database_url: str) -> None:
     assert await current(database_url) == newest()
 
 
-async def test_a_storage_without_schema_says_how_to_make_it(new_url: str, connect: Connect) -> None:
+async def test_a_storage_without_schema_names_the_command_that_creates_it(new_url: str, connect: Connect) -> None:
     with pytest.raises(NotConfigured) as refused:
         await connect(new_url).open()
 

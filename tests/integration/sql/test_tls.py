@@ -90,7 +90,7 @@ async def test_orders_go_over_an_encrypted_connection_to_a_server_whose_name_is_
         assert await flow.list_orders()
 
 
-async def test_a_client_may_show_a_certificate_of_its_own(certified: Certified) -> None:
+async def test_a_client_may_present_its_own_certificate(certified: Certified) -> None:
     files = {"sslcert": "client.pem", "sslkey": "client-key.pem", "sslrootcert": "authority.pem"}
 
     assert await encrypted(certified.url(user="certified", sslmode="verify-full", **files))
@@ -98,7 +98,7 @@ async def test_a_client_may_show_a_certificate_of_its_own(certified: Certified) 
         await encrypted(certified.url(user="certified", sslmode="verify-full", sslrootcert="authority.pem"))
 
 
-async def test_libpqs_own_variables_count_where_the_address_says_nothing(
+async def test_libpqs_variables_apply_unless_the_url_sets_them(
     certified: Certified, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PGSSLMODE", "verify-full")
@@ -116,7 +116,7 @@ async def test_libpqs_own_variables_count_where_the_address_says_nothing(
     ],
     ids=["authority", "host"],
 )
-def test_an_operator_is_told_whether_authority_or_host_is_wrong(
+def test_the_error_says_whether_authority_or_host_is_wrong(
     certified: Certified, host: str, authority: str, told: str
 ) -> None:
     url = certified.url(host=host, sslmode="verify-full", sslrootcert=authority)
@@ -128,7 +128,7 @@ def test_an_operator_is_told_whether_authority_or_host_is_wrong(
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-full"])
-async def test_a_server_without_tls_is_refused_where_it_is_demanded(
+async def test_a_server_without_tls_is_refused_if_tls_is_required(
     postgresql_url: str, mode: str, certified: Certified
 ) -> None:
     url = f"{postgresql_url}?sslmode={mode}&sslrootcert={certified.folder / 'authority.pem'}"
@@ -145,9 +145,7 @@ async def test_a_server_without_tls_is_refused_where_it_is_demanded(
     ],
     ids=["mode", "file"],
 )
-async def test_what_is_set_wrongly_is_refused_as_that(
-    certified: Certified, parameters: dict[str, str], told: str
-) -> None:
+async def test_wrong_settings_are_refused_as_such(certified: Certified, parameters: dict[str, str], told: str) -> None:
     url = certified.url(**parameters)
 
     with pytest.raises(InvalidInput, match=told):

@@ -19,7 +19,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.waiting import eventually_async
 
 
-async def test_a_stopped_server_is_told_and_a_started_one_is_used_again(
+async def test_a_stopped_server_is_reported_and_a_restarted_one_is_used_again(
     postgres: PostgresServer, postgresql_url: str, connect: Connect
 ) -> None:
     storage = connect(postgresql_url)
@@ -60,7 +60,9 @@ async def test_connections_that_a_restart_broke_are_not_used_again(
     assert sum((await storage.log.heads()).values()) == 16
 
 
-async def test_what_a_user_may_not_do_waits_until_it_is_granted(postgresql_url: str, connect: Connect) -> None:
+async def test_missing_privileges_are_reported_as_unavailable_until_granted(
+    postgresql_url: str, connect: Connect
+) -> None:
     role = f"clerk_{urlsplit(postgresql_url).path.rpartition('_')[2]}"
     storage = connect(postgresql_url)
     await storage.open()
@@ -78,7 +80,7 @@ async def test_what_a_user_may_not_do_waits_until_it_is_granted(postgresql_url: 
     await placed(reader)
 
 
-async def test_a_commit_that_waits_too_long_for_a_lock_is_told_and_leaves_nothing(
+async def test_a_commit_that_exceeds_the_lock_timeout_is_reported_and_leaves_nothing(
     postgresql_url: str, connect: Connect
 ) -> None:
     storage = connect(f"{postgresql_url}?lock_timeout=100ms")
@@ -93,7 +95,7 @@ async def test_a_commit_that_waits_too_long_for_a_lock_is_told_and_leaves_nothin
     await placed(storage)
 
 
-async def test_a_connection_that_breaks_during_a_commit_leaves_its_outcome_open(
+async def test_a_connection_lost_during_a_commit_leaves_its_outcome_unknown(
     postgresql_url: str, connect: Connect
 ) -> None:
     storage = connect(f"{postgresql_url}?application_name=victim")
@@ -103,14 +105,14 @@ async def test_a_connection_that_breaks_during_a_commit_leaves_its_outcome_open(
         commit = asyncio.create_task(placed(storage))
         await _waiting(other, "victim")
         await other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'victim'")
-        with pytest.raises(StorageUnavailable, match="not known"):
+        with pytest.raises(StorageUnavailable, match="its outcome is unknown"):
             await commit
 
     await _is_not_there(storage, "O1")
     await placed(storage)
 
 
-async def test_a_caller_that_gives_up_leaves_nothing_behind(postgresql_url: str, connect: Connect) -> None:
+async def test_a_cancelled_caller_leaves_nothing_behind(postgresql_url: str, connect: Connect) -> None:
     storage = connect(f"{postgresql_url}?application_name=impatient", pool_size=1)
     await storage.open()
 
@@ -125,7 +127,7 @@ async def test_a_caller_that_gives_up_leaves_nothing_behind(postgresql_url: str,
     await placed(storage)
 
 
-async def test_a_server_that_is_not_there_is_told_without_the_password(connect: Connect) -> None:
+async def test_an_unreachable_server_is_reported_without_the_password(connect: Connect) -> None:
     storage = connect("postgresql://somebody:s3cret@127.0.0.1:1/orders")
 
     with pytest.raises(StorageUnavailable) as told:
@@ -134,14 +136,14 @@ async def test_a_server_that_is_not_there_is_told_without_the_password(connect: 
     assert "s3cret" not in f"{told.value}{told.value!r}{told.value.__cause__!r}"
 
 
-async def test_a_database_that_is_not_there_is_told(postgres: PostgresServer, connect: Connect) -> None:
+async def test_a_missing_database_is_reported(postgres: PostgresServer, connect: Connect) -> None:
     storage = connect(postgres.url.replace("/postgres", "/nowhere"))
 
     with pytest.raises(StorageUnavailable, match='database "nowhere" does not exist'):
         await storage.ping()
 
 
-async def test_a_pool_without_a_free_connection_is_told(
+async def test_an_exhausted_pool_is_reported(
     postgresql_url: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("orderflow.adapters.sql.engines.POOL_SECONDS", 0.05)
@@ -153,7 +155,7 @@ async def test_a_pool_without_a_free_connection_is_told(
             await storage.ping()
 
 
-async def test_a_file_that_somebody_else_keeps_locked_is_told(
+async def test_a_file_locked_by_another_process_is_reported(
     sqlite_url: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("orderflow.adapters.sql.engines.LOCK_SECONDS", 0.05)
@@ -170,12 +172,12 @@ async def test_a_file_that_somebody_else_keeps_locked_is_told(
     await placed(storage)
 
 
-async def test_a_file_in_no_folder_is_told(tmp_path: Path) -> None:
+async def test_a_file_in_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StorageUnavailable, match="unable to open database file"):
         await upgrade(f"sqlite:///{tmp_path / 'no' / 'folder' / 'orders.db'}")
 
 
-async def test_a_file_that_is_no_database_is_told(tmp_path: Path, connect: Connect) -> None:
+async def test_a_file_that_is_no_database_is_reported(tmp_path: Path, connect: Connect) -> None:
     file = tmp_path / "orders.db"
     file.write_text("this is a letter, not a database, " * 100)
 
@@ -183,7 +185,7 @@ async def test_a_file_that_is_no_database_is_told(tmp_path: Path, connect: Conne
         await connect(f"sqlite:///{file}").open()
 
 
-async def test_an_error_in_a_statement_is_not_told_as_a_missing_database(url: str, connect: Connect) -> None:
+async def test_an_error_in_a_statement_is_not_reported_as_unavailable(url: str, connect: Connect) -> None:
     storage = connect(url)
 
     with pytest.raises(Exception, match="nothing_of_the_kind") as told:

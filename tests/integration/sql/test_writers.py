@@ -21,7 +21,7 @@ from tests.support.waiting import eventually_async
 from tests.unit.domain.actors import AT, place
 
 
-async def test_orders_of_many_buckets_in_one_transaction_lock_nobody_out(postgresql_url: str, connect: Connect) -> None:
+async def test_transactions_over_many_buckets_do_not_deadlock(postgresql_url: str, connect: Connect) -> None:
     storages = [connect(postgresql_url) for _ in range(4)]
     for storage in storages:
         await storage.open()
@@ -38,9 +38,7 @@ async def test_orders_of_many_buckets_in_one_transaction_lock_nobody_out(postgre
     assert await storages[0].log.heads() == dict.fromkeys(range(20), 40)
 
 
-async def test_a_writer_that_goes_silent_with_a_bucket_in_its_hands_loses_it(
-    postgresql_url: str, connect: Connect
-) -> None:
+async def test_a_writer_that_hangs_loses_its_lock_on_a_bucket(postgresql_url: str, connect: Connect) -> None:
     silent = connect(f"{postgresql_url}?idle_in_transaction_session_timeout=200ms")
     other = connect(postgresql_url)
     await other.open()
@@ -50,7 +48,7 @@ async def test_a_writer_that_goes_silent_with_a_bucket_in_its_hands_loses_it(
     assert await other.log.heads() == {bucket_of("O1"): 1}
 
 
-async def test_a_request_that_waits_for_its_idempotency_key_holds_no_bucket_meanwhile(
+async def test_a_request_that_waits_for_its_idempotency_key_locks_no_bucket(
     postgresql_url: str, connect: Connect
 ) -> None:
     storage = connect(f"{postgresql_url}?application_name=waiting")
@@ -59,7 +57,7 @@ async def test_a_request_that_waits_for_its_idempotency_key_holds_no_bucket_mean
     key = IdempotencyKey(caller="C1", key="k1", fingerprint="", requested_at=AT, render=lambda _: b"")
 
     async with connect(postgresql_url).engine.connect() as rival:
-        # The same key, by somebody who has not committed yet, and will not.
+        # Another transaction has inserted the same key, and does not commit.
         row = {"caller": "C1", "key": "k1", "fingerprint": "", "order_id": "o", "response": b"", "created_at": AT}
         await rival.execute(insert(idempotency_keys).values(row))
         waiting = asyncio.create_task(placed(storage, first, idempotency=key))
@@ -75,9 +73,7 @@ async def test_a_request_that_waits_for_its_idempotency_key_holds_no_bucket_mean
     assert (follower.seen, follower.faults) == (2, [])
 
 
-async def test_every_connection_bounds_how_long_it_waits_and_how_long_it_may_be_silent(
-    postgresql_url: str, connect: Connect
-) -> None:
+async def test_every_connection_has_a_lock_timeout_and_an_idle_timeout(postgresql_url: str, connect: Connect) -> None:
     async with connect(postgresql_url).database.reading() as connection:
         waits, silent = [
             await connection.scalar(text(f"SHOW {name}"))
@@ -100,7 +96,7 @@ async def test_two_storages_on_one_sqlite_file_wait_for_each_other(sqlite_url: s
     assert (follower.seen, follower.faults) == (20, [])
 
 
-async def test_a_sqlite_transaction_that_reads_before_it_writes_has_the_lock_from_the_beginning(
+async def test_a_sqlite_transaction_that_reads_first_has_the_write_lock_from_the_beginning(
     sqlite_url: str, connect: Connect
 ) -> None:
     ours, theirs = connect(sqlite_url), connect(sqlite_url)
@@ -128,7 +124,7 @@ async def test_write_sets_can_share_a_transaction(url: str, connect: Connect) ->
     assert sum((await storage.log.heads()).values()) == 3
 
 
-async def test_of_sets_that_share_a_transaction_the_one_that_is_late_is_named_and_none_commits(
+async def test_of_sets_in_one_transaction_the_conflicting_one_is_named_and_none_commits(
     url: str, connect: Connect
 ) -> None:
     storage = connect(url)

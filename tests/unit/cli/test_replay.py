@@ -35,7 +35,7 @@ def test_a_dry_run_tells_how_much_there_is_to_do_and_leaves_it(lived: CommandLin
     dry = lived("--json", *REPLAY, "0", "--dry-run")
 
     assert (dry.code, dry.data["orders"], dry.data["handled"], dry.data["dryRun"]) == (0, 10, 0, True)
-    assert "nothing was done" in dry.err
+    assert "nothing is changed" in dry.err
     assert lived("check").code == 1
     assert lived.json("maintenance") == []
 
@@ -60,7 +60,7 @@ def test_repairs_are_listed_with_author_and_reason_the_latest_first(lived: Comma
         ("replay", "inventory", "bob", "to be sure"),
         ("replay", "analytics", "ann", "a table was lost"),
     ]
-    assert found[1]["what"].startswith("from order:small-o1 by the log: ")
+    assert found[1]["detail"].startswith("from order:small-o1 by the log: ")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_repairs_are_listed_with_author_and_reason_the_latest_first(lived: Comma
     [
         ((*REPLAY, "yesterday", *ANN), 2, "order:ID"),
         ((*REPLAY, "256:1", *ANN), 2, "buckets 0 to 255"),
-        ((*REPLAY, "0", "--by", "ann"), 2, "why: it is missing"),
+        ((*REPLAY, "0", "--by", "ann"), 2, "reason: it is missing"),
         ((*REPLAY, "0", "--source", "topic", *ANN), 1, "there is no topic to read from here"),
         ((*REPLAY, "order:nobody", *ANN), 3, "there is no order 'nobody'"),
         (("events", "replay", "--consumer", "kitchen", "--from", "0", *ANN), 2, "OrderFlow.replay()"),
@@ -96,7 +96,7 @@ def test_what_analytics_knows_is_made_anew_and_the_check_is_clean(
 
     assert (damaged, answer.code, lived("check").code) == (1, 0, 0)
     assert lived.json("analytics", "restaurants") == right
-    assert answer.data["swapped"] == {"courses": 10, "changed": 10, "removed": 0}
+    assert answer.data["swapped"] == {"orders": 10, "changed": 10, "removed": 0}
     assert "70 of 70 events" in answer.err
     assert [it["kind"] for it in lived.json("maintenance")] == ["swap", "rebuild"]
 

@@ -88,3 +88,16 @@ def test_where_nothing_is_published_it_says_so(cli: CommandLine) -> None:
     answer = cli("rollout", "set", "10", *ANN)
 
     assert "no Kafka is configured here: nothing is published" in " ".join(answer.err.split())
+
+
+def test_the_maintenance_log_has_the_changes_and_is_filtered_by_kind(cli: CommandLine) -> None:
+    cli.json("rollout", "set", "10", *ANN)
+    cli.json("rollout", "pause", "analytics", *ANN)
+
+    every = cli.json("maintenance")
+    pauses = cli.json("maintenance", "--kind", "pause")
+    table = cli("maintenance")
+
+    assert [each["kind"] for each in every] == ["pause", "share"]
+    assert [(each["kind"], each["consumer"]) for each in pauses] == [("pause", "analytics")]
+    assert "publishing 100 % -> 10 %" in " ".join(table.out.split())

@@ -10,7 +10,7 @@ from orderflow.application.consuming.dead_letter import DeadLetter
 from orderflow.application.dead_letters.copy_to_topic import LEASE, CopyDeadLetters, RunCopying
 from orderflow.domain.errors import StreamUnavailable
 
-from tests.contracts.handling import Stumbling
+from tests.contracts.handle_batch import FailingAnalytics
 from tests.support.effects import World, memory_world
 from tests.support.shop import Shop
 from tests.support.waiting import eventually_async
@@ -39,7 +39,7 @@ async def world() -> World:
     """Analytics has parked an order at its fifth event."""
     world, shop = memory_world(), Shop()
     await shop.live("o1")
-    await world.handling(Stumbling(poison={("o1", 5)}), copied=True)(await shop.records())
+    await world.handling(FailingAnalytics(poison={("o1", 5)}), copied=True)(await shop.records())
     return world
 
 
@@ -71,7 +71,7 @@ async def test_what_a_process_did_not_come_to_is_copied_after_its_lease(world: W
 
 async def test_what_was_redriven_before_is_not_copied(world: World) -> None:
     shelf = Shelf()
-    await world.redrive(Stumbling())()
+    await world.redrive(FailingAnalytics())()
 
     assert await copying(world, shelf)() == 0
     assert shelf.stands == []

@@ -16,7 +16,7 @@ from orderflow.domain.errors import GatewayUnavailable, InvalidInput, StorageUna
 from orderflow.entrypoints.process_registration import PROCESS, ProcessRegistration
 from pytest_mock import MockerFixture
 
-from tests.contracts.process_registry import process
+from tests.contracts.processes import process
 from tests.support.waiting import eventually_async
 from tests.unit.domain.actors import AT
 

@@ -17,7 +17,7 @@ from orderflow.application.health.observe import Observe
 from orderflow.domain.errors import StorageUnavailable
 
 from tests.contracts.orders import placed
-from tests.contracts.process_registry import process
+from tests.contracts.processes import process
 from tests.unit.domain.actors import AT
 from tests.unit.health.observations import POSTGRESQL, STREAM
 

@@ -1,54 +1,63 @@
-"""The memory adapter keeps consumers' effects as promised."""
+"""The memory adapter passes the contracts of the consumers' data."""
 
 import pytest
 
 from tests.contracts.analytics import AnalyticsContract
-from tests.contracts.consumer_store import ConsumerStoreContract
-from tests.contracts.handling import HandlingContract
-from tests.contracts.inventory import InventoryContract
-from tests.contracts.notifications import NotificationsContract
-from tests.contracts.rebuilding import RebuildingContract
-from tests.contracts.replaying import ReplayingContract
+from tests.contracts.analytics_rebuild import RebuildAnalyticsContract
+from tests.contracts.consumer_transaction import ConsumerTransactionContract
+from tests.contracts.dead_letters import DeadLetterStoreContract
+from tests.contracts.handle_batch import HandleBatchContract
+from tests.contracts.inventory import InventoryContract, StockStoreContract
+from tests.contracts.notifications import NotificationsContract, NotificationStoreContract
+from tests.contracts.redrive import RedriveContract
+from tests.contracts.replay import ReplayContract
 from tests.support.effects import World, memory_world
 
 
-class TestMemoryEffects(ConsumerStoreContract):
-    @pytest.fixture
-    def world(self) -> World:
-        return memory_world()
+@pytest.fixture
+def world() -> World:
+    return memory_world()
 
 
-class TestHandlingInMemory(HandlingContract):
-    @pytest.fixture
-    def world(self) -> World:
-        return memory_world()
+class TestMemoryAnalytics(AnalyticsContract):
+    """On a ``world`` in memory."""
 
 
-class TestNotificationsInMemory(NotificationsContract):
-    @pytest.fixture
-    def world(self) -> World:
-        return memory_world()
+class TestMemoryRebuildAnalytics(RebuildAnalyticsContract):
+    """On a ``world`` in memory."""
 
 
-class TestInventoryInMemory(InventoryContract):
-    @pytest.fixture
-    def world(self) -> World:
-        return memory_world()
+class TestMemoryConsumerTransaction(ConsumerTransactionContract):
+    """On a ``world`` in memory."""
 
 
-class TestAnalyticsInMemory(AnalyticsContract):
-    @pytest.fixture
-    def world(self) -> World:
-        return memory_world()
+class TestMemoryDeadLetterStore(DeadLetterStoreContract):
+    """On a ``world`` in memory."""
 
 
-class TestReplayingInMemory(ReplayingContract):
-    @pytest.fixture
-    def world(self) -> World:
-        return memory_world()
+class TestMemoryHandleBatch(HandleBatchContract):
+    """On a ``world`` in memory."""
 
 
-class TestRebuildingInMemory(RebuildingContract):
-    @pytest.fixture
-    def world(self) -> World:
-        return memory_world()
+class TestMemoryInventory(InventoryContract):
+    """On a ``world`` in memory."""
+
+
+class TestMemoryStockStore(StockStoreContract):
+    """On a ``world`` in memory."""
+
+
+class TestMemoryNotifications(NotificationsContract):
+    """On a ``world`` in memory."""
+
+
+class TestMemoryNotificationStore(NotificationStoreContract):
+    """On a ``world`` in memory."""
+
+
+class TestMemoryRedrive(RedriveContract):
+    """On a ``world`` in memory."""
+
+
+class TestMemoryReplay(ReplayContract):
+    """On a ``world`` in memory."""

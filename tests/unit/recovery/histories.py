@@ -14,7 +14,7 @@ from tests.contracts.orders import in_bucket
 from tests.support.shop import Shop
 from tests.unit.domain.actors import AT
 
-WORD = {"by": "ann", "reason": "restored to noon"}
+NOTE = {"by": "ann", "reason": "restored to noon"}
 BUCKET, OTHER = 7, 8
 KEPT, LOST, *LATER = in_bucket(BUCKET, 5)
 """Orders of one bucket: one that every backup has, one that was published and lost, and some taken afterwards."""
@@ -49,13 +49,13 @@ class Restored:
         return relay_of(self.shop, self.topic)
 
     @property
-    def look(self) -> FindLostEvents:
+    def find_lost_events(self) -> FindLostEvents:
         storage = self.shop.storage
         return FindLostEvents(self.topic, storage.log, storage.epochs, storage.cursors, self.topic)
 
     @property
-    def mend(self) -> RepairLog:
-        return RepairLog(self.look, self.shop.storage.epochs, lambda: AT)
+    def repair(self) -> RepairLog:
+        return RepairLog(self.find_lost_events, self.shop.storage.epochs, lambda: AT)
 
     @property
     def republish(self) -> Republish:
@@ -77,7 +77,7 @@ async def published(shop: Shop, topic: MemoryTopic) -> None:
 
 
 def begun(epoch: int, kept: Positions) -> Epoch:
-    return Epoch(epoch=epoch, note=OperatorNote(**WORD, at=AT), kept=kept)
+    return Epoch(epoch=epoch, note=OperatorNote(**NOTE, at=AT), kept=kept)
 
 
 @define

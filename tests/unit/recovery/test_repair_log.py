@@ -24,8 +24,8 @@ from tests.unit.recovery.histories import (
     KEPT,
     LATER,
     LOST,
+    NOTE,
     OTHER,
-    WORD,
     Restored,
     begun,
     published,
@@ -41,21 +41,21 @@ async def checked(shop: Shop, topic: MemoryTopic) -> CheckReport:
     return report
 
 
-class TestLooking:
+class TestFindLostEvents:
     async def test_where_log_and_topic_agree_nothing_is_lost_and_nothing_is_begun(self) -> None:
         restored = await Restored.made()
         restored.shop = restored.lost
 
-        mended = await restored.mend(**WORD)
+        repaired = await restored.repair(**NOTE)
 
-        assert (mended.loss.records, mended.loss.any, mended.begun) == (3, False, None)
+        assert (repaired.loss.records, repaired.loss.any, repaired.begun) == (3, False, None)
         assert await restored.shop.storage.epochs.all() == BEGINNING
 
     @pytest.mark.parametrize("more", [[], LATER], ids=["shorter", "longer"])
     async def test_events_that_only_the_topic_has_are_told_by_order(self, more: Sequence[str]) -> None:
         restored = await Restored.made(more=more)
 
-        loss = await restored.look()
+        loss = await restored.find_lost_events()
 
         assert (loss.events, loss.orders_concerned, dict(loss.kept)) == (1, 1, {BUCKET: 1})
         assert list(loss.orders) == [LostOrder(order_id=LOST, events=1, in_log=0)]
@@ -65,7 +65,7 @@ class TestLooking:
         await restored.lost.assign(KEPT)
         await published(restored.lost, restored.topic)
 
-        loss = await restored.look()
+        loss = await restored.find_lost_events()
 
         assert LostOrder(order_id=KEPT, events=2, in_log=1) in loss.orders
 
@@ -73,7 +73,7 @@ class TestLooking:
         restored = await Restored.made(more=LATER)
         restored.topic.records.clear()
 
-        loss = await restored.look()
+        loss = await restored.find_lost_events()
 
         assert (loss.events, dict(loss.kept)) == (0, {BUCKET: 1})
 
@@ -81,22 +81,22 @@ class TestLooking:
         restored = await Restored.made(more=LATER)
         before = list(restored.topic.records), await restored.shop.storage.cursors.positions(RELAY)
 
-        await restored.look()
+        await restored.find_lost_events()
 
         assert (restored.topic.records, await restored.shop.storage.cursors.positions(RELAY)) == before
         assert await restored.shop.storage.epochs.all() == BEGINNING
 
 
-class TestMending:
+class TestRepairLog:
     @pytest.mark.parametrize("more", [[], LATER[:1], LATER], ids=["shorter", "as long", "longer"])
     async def test_relay_consumers_and_check_go_on_and_agree(self, more: Sequence[str]) -> None:
         restored = await Restored.made(more=more)
 
-        mended = await restored.mend(**WORD)
+        repaired = await restored.repair(**NOTE)
         await published(restored.shop, restored.topic)
         report = await checked(restored.shop, restored.topic)
 
-        assert mended.begun == begun(2, {BUCKET: 1})
+        assert repaired.begun == begun(2, {BUCKET: 1})
         assert report.clean, report
         assert report.notes == ["1 records of earlier epochs are on the topic, and do not count any more"]
         assert await _handled(restored.shop, restored.topic) == BatchResult(events=2 + len(more), superseded=1)
@@ -105,66 +105,66 @@ class TestMending:
         restored = await Restored.made(more=LATER)
         before = len(restored.topic.records)
 
-        await restored.mend(**WORD)
+        await restored.repair(**NOTE)
         await published(restored.shop, restored.topic)
 
         assert [record.order_id for record in restored.topic.records[before:]] == LATER
 
     async def test_a_log_that_is_mended_needs_no_mending(self) -> None:
         restored = await Restored.made(more=LATER)
-        await restored.mend(**WORD)
+        await restored.repair(**NOTE)
         await published(restored.shop, restored.topic)
 
-        again = await restored.mend(**WORD)
+        again = await restored.repair(**NOTE)
 
         assert (again.begun, again.loss.superseded) == (None, 1)
 
     async def test_a_database_from_before_it_was_mended_goes_on_in_a_later_epoch_than_the_topics(self) -> None:
         restored = await Restored.made(more=LATER[:1])
-        await restored.mend(**WORD)
+        await restored.repair(**NOTE)
         await published(restored.shop, restored.topic)
         again = await Restored.made(more=LATER[1:])
         again.topic = restored.topic
 
-        mended = await again.mend(**WORD)
+        repaired = await again.repair(**NOTE)
         await published(again.shop, again.topic)
         report = await checked(again.shop, again.topic)
 
-        assert mended.begun == begun(3, {BUCKET: 1})
+        assert repaired.begun == begun(3, {BUCKET: 1})
         assert report.clean, report
 
     async def test_of_two_who_mend_at_once_one_is_told_so(self) -> None:
         restored = await Restored.made()
         epochs = restored.shop.storage.epochs
-        mend = restored.mend
+        repair = restored.repair
 
         class Slow:
             async def __call__(self) -> Any:
-                found = await mend.look()
+                found = await repair.find_lost_events()
                 await epochs.begin(begun(2, {BUCKET: 1}))
                 return found
 
-        with pytest.raises(Conflict, match="epoch 2 was begun by somebody else"):
-            await RepairLog(Slow(), epochs, mend.clock)(**WORD)  # type: ignore[arg-type]
+        with pytest.raises(Conflict, match="epoch 2 was begun by another process"):
+            await RepairLog(Slow(), epochs, repair.clock)(**NOTE)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("word", [{"by": "", "reason": "x"}, {"by": "ann", "reason": " "}])
     async def test_who_mends_says_who_and_why(self, word: dict[str, str]) -> None:
         restored = await Restored.made()
 
         with pytest.raises(InvalidInput):
-            await restored.mend(**word)
+            await restored.repair(**word)
 
         assert await restored.shop.storage.epochs.all() == BEGINNING
 
 
-class TestPublishingAgain:
+class TestRepublish:
     async def test_all_history_stands_on_a_new_topic_once_and_in_order(self) -> None:
         restored = await Restored.made()
         shop, restored.topic = restored.lost, MemoryTopic()
         restored.shop = shop
         await published(shop, restored.topic)
 
-        await restored.republish(**WORD)
+        await restored.republish(**NOTE)
         await published(shop, restored.topic)
         report = await checked(shop, restored.topic)
 
@@ -177,7 +177,7 @@ class TestPublishingAgain:
         restored.shop = shop = restored.lost
         first = await _handled(shop, restored.topic)
 
-        await restored.republish(**WORD)
+        await restored.republish(**NOTE)
         await published(shop, restored.topic)
         report = await checked(shop, restored.topic)
 
@@ -191,7 +191,7 @@ class TestPublishingAgain:
         await restored.lost.order(LATER[0])
         await published(restored.lost, restored.topic)
 
-        assert (await restored.republish(**WORD)).epoch == 6
+        assert (await restored.republish(**NOTE)).epoch == 6
 
 
 async def _handled(shop: Shop, topic: MemoryTopic) -> BatchResult:
@@ -206,4 +206,4 @@ def test_of_several_epochs_the_least_that_is_kept_counts() -> None:
 
     assert [epochs.kept(1, epoch) for epoch in (1, 2, 3, 4, 5)] == [70, 90, 90, 90, None]
     assert [epochs.kept(2, epoch) for epoch in (1, 2, 3, 5)] == [3, 3, 3, None]
-    assert epochs.standing({1: 80, 2: 2, 3: 9}, 1) == {1: 70, 2: 2, 3: 9}
+    assert epochs.effective({1: 80, 2: 2, 3: 9}, 1) == {1: 70, 2: 2, 3: 9}

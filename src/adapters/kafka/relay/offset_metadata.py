@@ -40,7 +40,7 @@ class OffsetMetadata:
             bucket, at = next(iter(self.positions.items()), (0, 0))
             problem = f"the topic is in epoch {self.epoch}, the log only in {epochs.now}"
             raise LogBehindTopic(bucket, at, at, problem)
-        positions = epochs.standing(self.positions, self.epoch)
+        positions = epochs.effective(self.positions, self.epoch)
         checksums = {
             bucket: checksum
             for bucket, checksum in self.checksums.items()

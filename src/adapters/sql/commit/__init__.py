@@ -1,1 +1,1 @@
-"""TODO."""
+"""Commits of write sets, in one statement on PostgreSQL and one transaction on SQLite."""

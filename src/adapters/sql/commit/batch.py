@@ -1,4 +1,4 @@
-"""Write sets as rows, in the order in which every transaction writes and locks them."""
+"""Write sets as rows, in the order in which all transactions lock them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from ..orders import row_of
 
 @frozen
 class Expected:
-    """An order's row and the version that it must still be at; 0: it must not be there."""
+    """An order's row and its expected version; 0 if the order must not exist."""
 
     row: dict[str, Any]
     version: int
@@ -27,11 +27,11 @@ class Expected:
 
 @frozen
 class WriteBatch:
-    """All rows of some write sets, which together touch each order and each key once.
+    """All rows of some write sets, which have no order and no key in common.
 
-    Keys, orders and attempts are sorted, so that transactions wait for each other instead of locking each other out.
-    ``events`` have their bucket, and ``ahead``: their place among this batch's events of the bucket, from 1.
-    ``taken`` is how many positions the batch takes of each bucket, by ascending bucket.
+    Keys, orders and attempts are sorted, which prevents deadlocks.
+    ``events`` have their bucket, and ``ahead``: their number among this batch's events of the bucket, from 1.
+    ``taken`` is the number of positions that the batch takes in each bucket, by ascending bucket.
     """
 
     keys: Sequence[dict[str, Any]]
@@ -46,7 +46,7 @@ class WriteBatch:
 
     @classmethod
     def of(cls, sets: Sequence[WriteSet], buckets: int, *, event_limit: int) -> "WriteBatch":
-        """Raises EventTooLarge for an event of more than ``event_limit`` bytes."""
+        """Build the batch. Raises EventTooLarge for an event of more than ``event_limit`` bytes."""
         orders = sorted(
             (Expected(row_of(order), writes.expected[order.id]) for writes in sets for order in writes.changed),
             key=lambda order: order.order_id,

@@ -1,4 +1,4 @@
-"""The one place where write sets become durable."""
+"""Commits of write sets."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,7 +15,7 @@ from .batch import WriteBatch
 
 @frozen
 class SqlCommitter:
-    """One transaction a write set. Saved orders that did not change are neither written nor looked at again."""
+    """Commits each write set in one transaction. Orders that did not change are not written or checked."""
 
     database: Database
     on_commit: Callable[[], None]
@@ -27,30 +27,30 @@ class SqlCommitter:
             raise refusal
 
     async def commit_together(self, sets: Sequence[WriteSet]) -> list[Conflict | None]:
-        """All sets in one transaction, or none where one is refused; for each why it was, None where it was not.
+        """Commit all sets in one transaction, or none if one is refused. Returns the refusal of each set, or None.
 
-        The sets touch each order and each idempotency key once. Whoever puts several together commits those that
-        were not refused again without the others. Raises StorageUnavailable; EventTooLarge for an event of any.
+        The sets have no order and no idempotency key in common. After a refusal, the caller commits the other sets
+        again. Raises StorageUnavailable, EventTooLarge.
         """
         batch = WriteBatch.of(sets, self.database.known_buckets(), event_limit=self.event_limit)
         if not batch:
             return [None] * len(sets)
         write = write_postgresql.write if self.database.backend == POSTGRESQL else write_sqlite.write
         try:
-            losers = await write(self.database, batch)
+            conflicts = await write(self.database, batch)
         except Exception as error:
             if lost_race(error):
-                return [_raced(writes, error) for writes in sets]
+                return [_serialization_failure(writes, error) for writes in sets]
             raise
-        if losers:
-            return [losers.refusal(writes) for writes in sets]
+        if conflicts:
+            return [conflicts.refusal(writes) for writes in sets]
         if batch.events:
             self.on_commit()
         return [None] * len(sets)
 
 
-def _raced(writes: WriteSet, error: Exception) -> Conflict:
-    """PostgreSQL let somebody else's transaction go through instead. Raises StorageUnavailable without an order."""
+def _serialization_failure(writes: WriteSet, error: Exception) -> Conflict:
+    """Return the refusal of a set after a serialization failure. Raises StorageUnavailable if it has no order."""
     for order_id in [*writes.expected, *(attempt.order_id for attempt in writes.attempts.values())]:
         return ConcurrentChange(order_id, writes.expected.get(order_id, 0))
     raise StorageUnavailable(POSTGRESQL, f"the transaction lost a race: {error}") from error

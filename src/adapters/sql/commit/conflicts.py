@@ -1,4 +1,4 @@
-"""Who was too late in a transaction that therefore does not commit."""
+"""Conflicts that prevent a commit."""
 
 from collections.abc import Collection
 
@@ -10,7 +10,7 @@ from ....domain.errors import ConcurrentChange, Conflict, RequestAnswered
 
 @frozen
 class Conflicts:
-    """Idempotency keys, as (caller, key), that have an answer already, and orders that are at another version."""
+    """Idempotency keys, as (caller, key), that have a response, and orders that are at another version."""
 
     keys: Collection[tuple[str, str]] = ()
     orders: Collection[str] = ()
@@ -19,7 +19,7 @@ class Conflicts:
         return bool(self.keys or self.orders)
 
     def refusal(self, writes: WriteSet) -> Conflict | None:
-        """Why ``writes`` cannot be committed; None where it is not among the losers."""
+        """Return the refusal of ``writes``; None if it has no conflict."""
         key = writes.idempotency
         if key is not None and (key.caller, key.key) in self.keys:
             return RequestAnswered(key.key)

@@ -1,4 +1,4 @@
-"""A batch in one SQLite transaction, row by row, on the writing thread: there is no network between."""
+"""The commit of a batch in one SQLite transaction, row by row, on the writing thread."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -30,23 +30,23 @@ _APPEND_EVENT = insert(order_events)
 
 
 class _NotCommitted(Exception):
-    """Takes the transaction back because of its losers; never leaves this file."""
+    """Rolls the transaction back because of conflicts; it does not leave this module."""
 
-    def __init__(self, losers: Conflicts) -> None:
-        self.losers = losers
+    def __init__(self, conflicts: Conflicts) -> None:
+        self.conflicts = conflicts
 
 
 async def write(database: Database, batch: WriteBatch) -> Conflicts:
-    """All rows of ``batch``, committed, or none where there are losers. Raises StorageUnavailable."""
+    """Commit ``batch``, or nothing if there are conflicts. Raises StorageUnavailable."""
     try:
-        await database.in_one_go(lambda connection: _write(connection, batch))
+        await database.run_transaction(lambda connection: _write(connection, batch))
     except _NotCommitted as outcome:
-        return outcome.losers
+        return outcome.conflicts
     return Conflicts()
 
 
 def _write(connection: Connection, batch: WriteBatch) -> None:
-    """Keys, orders, attempts, and events last."""
+    """Write keys, orders, attempts and events, in this order."""
     if lost_keys := {(k["caller"], k["key"]) for k in batch.keys if not _done(connection, _TAKE_KEY, k)}:
         raise _NotCommitted(Conflicts(keys=lost_keys))
     late = {o.order_id for o in batch.created if not _done(connection, _CREATE_ORDER, o.row)}

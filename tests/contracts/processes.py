@@ -1,4 +1,4 @@
-"""What every place where processes note themselves promises."""
+"""The promises of every registry of processes."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,10 +30,10 @@ def now() -> datetime:
 class ProcessRegistryContract:
     """Subclassed with a fixture ``storage``, empty and open."""
 
-    async def test_nobody_is_known_at_first(self, storage: Any) -> None:
+    async def test_the_registry_is_empty_at_first(self, storage: Any) -> None:
         assert list(await storage.processes.seen()) == []
 
-    async def test_a_process_is_known_with_all_that_it_says_of_itself(self, storage: Any) -> None:
+    async def test_a_process_is_registered_with_all_its_attributes(self, storage: Any) -> None:
         failure = Failure(part="relay", code="stream_unavailable", message="Kafka does not answer", at=AT)
         said = process(
             parts=(Part("api", url="http://127.0.0.1:8080"), Part("relay", partitions=()), Part("inventory")),
@@ -45,7 +45,7 @@ class ProcessRegistryContract:
 
         assert [seen.process for seen in await storage.processes.seen()] == [said]
 
-    async def test_who_beats_again_is_known_once_and_as_it_is_now(self, storage: Any) -> None:
+    async def test_another_heartbeat_replaces_the_registration(self, storage: Any) -> None:
         await storage.processes.heartbeat(process(), now())
         later = process(parts=(Part("relay", partitions=(1,)),), failures=1)
 
@@ -53,13 +53,13 @@ class ProcessRegistryContract:
 
         assert [seen.process for seen in await storage.processes.seen()] == [later]
 
-    async def test_the_oldest_is_told_first(self, storage: Any) -> None:
+    async def test_the_oldest_process_is_listed_first(self, storage: Any) -> None:
         for said in (process("b", minutes=2), process("a", minutes=3), process("c", minutes=1)):
             await storage.processes.heartbeat(said, now())
 
         assert [seen.process.id for seen in await storage.processes.seen()] == ["c", "b", "a"]
 
-    async def test_of_who_leaves_nothing_is_told_any_more(self, storage: Any) -> None:
+    async def test_a_deregistered_process_is_not_listed(self, storage: Any) -> None:
         for name in ("p1", "p2"):
             await storage.processes.heartbeat(process(name), now())
 
@@ -68,7 +68,7 @@ class ProcessRegistryContract:
 
         assert [seen.process.id for seen in await storage.processes.seen()] == ["p2"]
 
-    async def test_silence_is_counted_from_the_last_beat(self, storage: Any) -> None:
+    async def test_silence_is_measured_from_the_last_heartbeat(self, storage: Any) -> None:
         await storage.processes.heartbeat(process(), now())
         first = (await storage.processes.seen())[0]
 
@@ -77,7 +77,7 @@ class ProcessRegistryContract:
         assert 0 <= first.silent <= later.silent < 30
         assert first.last_seen_at == later.last_seen_at
 
-    async def test_a_clock_that_is_ahead_is_seen(self, storage: Any) -> None:
+    async def test_a_clock_that_is_ahead_is_detected(self, storage: Any) -> None:
         await storage.processes.heartbeat(process("right"), now())
         await storage.processes.heartbeat(process("ahead", minutes=1), now() + timedelta(minutes=5))
 
@@ -87,7 +87,7 @@ class ProcessRegistryContract:
         assert 270 < ahead.clock_ahead < 330
         assert ahead.silent < 30
 
-    async def test_who_was_silent_for_long_is_forgotten_and_no_one_else(self, storage: Any) -> None:
+    async def test_only_processes_that_were_silent_for_long_are_pruned(self, storage: Any) -> None:
         await storage.processes.heartbeat(process(), now())
 
         kept = await storage.processes.forget(silent_for=3600)
@@ -96,7 +96,7 @@ class ProcessRegistryContract:
         assert (kept, forgotten) == (0, 1)
         assert list(await storage.processes.seen()) == []
 
-    async def test_a_process_without_failure_says_so(self, storage: Any) -> None:
+    async def test_a_process_without_failure_has_none(self, storage: Any) -> None:
         await storage.processes.heartbeat(process(failure=Failure(part="api", code="x", message="", at=AT)), now())
 
         await storage.processes.heartbeat(evolve(process(), failure=None), now())

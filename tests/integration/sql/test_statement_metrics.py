@@ -1,4 +1,4 @@
-"""Statements are counted on each database, whichever way they go."""
+"""Statements are counted on each database, also those that bypass SQLAlchemy."""
 
 from collections.abc import AsyncIterator
 
@@ -33,7 +33,7 @@ def read(instruments: Instruments) -> float:
     return Scraped.counted(instruments).total(catalogue.STATEMENT_SECONDS, "_count", operation="select")
 
 
-async def test_an_order_and_the_log_are_not_read_uncounted(storage: SqlStorage, instruments: Instruments) -> None:
+async def test_queries_of_orders_and_log_are_counted(storage: SqlStorage, instruments: Instruments) -> None:
     before = read(instruments)
 
     await storage.views.get("o1")
@@ -47,7 +47,9 @@ async def test_an_order_and_the_log_are_not_read_uncounted(storage: SqlStorage, 
     assert (after_order - before, log, after_bodies - after_log) == (1, 2, 1)
 
 
-async def test_what_the_database_refuses_is_counted_as_that(postgresql_url: str, instruments: Instruments) -> None:
+async def test_statements_that_the_database_refuses_are_counted_as_failed(
+    postgresql_url: str, instruments: Instruments
+) -> None:
     storage = building.storage(Settings(database_url=postgresql_url), lambda: None, instruments)
     assert isinstance(storage, SqlStorage)
     before = read(instruments)

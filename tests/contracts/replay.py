@@ -1,4 +1,4 @@
-"""What a replay promises, wherever the effects are kept."""
+"""The promises of a replay, on every storage."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,15 +14,15 @@ from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.consuming.consumer import ConsumerTransaction
 from orderflow.application.event_log.records import Delivery, LogRecord, Positions, bucket_of
 from orderflow.application.inventory.keep_stock import KeepStock
+from orderflow.application.maintenance.maintenance_log import MaintenanceKind
 from orderflow.application.notifications.notification import Contact
 from orderflow.application.notifications.notify import Notify
 from orderflow.application.operator_note import OperatorNote
 from orderflow.application.recovery.epochs import Epoch
-from orderflow.application.replay.maintenance_log import MaintenanceKind
 from orderflow.application.replay.replay_range import MissingPosition, ReplayStart
 from orderflow.domain.errors import InvalidInput, NotConfigured, OrderNotFound, StorageUnavailable
 
-from tests.contracts.handling import Stumbling, Telling
+from tests.contracts.handle_batch import FailingAnalytics, OutsideEffects
 from tests.support.effects import World
 from tests.support.shop import Shop
 
@@ -53,10 +53,10 @@ class Interrupted:
         return records
 
 
-class ReplayingContract:
+class ReplayContract:
     """Subclassed with a fixture ``world``."""
 
-    async def test_what_was_lost_is_made_up_for_and_the_cursors_stay(self, world: World) -> None:
+    async def test_lost_effects_are_restored_and_the_cursors_stay(self, world: World) -> None:
         shop, records = await _lives("o1", "o2")
         await world.handling(Forgetful())(records)
         cursors = dict(await world.storage.cursors.positions("analytics"))
@@ -88,7 +88,7 @@ class ReplayingContract:
         assert await _effects(world) == before
         assert len(channel.sent) == sent > 0
 
-    async def test_nothing_is_handled_that_the_consumer_has_not_come_to(self, world: World) -> None:
+    async def test_events_beyond_the_cursors_are_not_replayed(self, world: World) -> None:
         shop, records = await _lives("o1", "o2")
         await world.handling(Forgetful())([r for r in records if r.order_id == "o1"][:4])
 
@@ -97,7 +97,7 @@ class ReplayingContract:
         assert (done.events, done.handled) == (4, 4)
         assert await _events(world) == {"o1": 4}
 
-    async def test_the_consumer_goes_on_meanwhile_and_neither_is_in_the_others_way(self, world: World) -> None:
+    async def test_the_consumer_continues_during_a_replay(self, world: World) -> None:
         shop, records = await _lives("o1", "o2", "o3")
         handle = world.handling(Forgetful())
         await handle([r for r in records if r.sequence <= 3])
@@ -113,9 +113,9 @@ class ReplayingContract:
         assert (done.whole, again.events, again.whole) == (True, 21, True)
         assert await _events(world) == {"o1": 7, "o2": 7, "o3": 7}
 
-    async def test_a_parked_order_is_handled_up_to_what_parked_it_and_left_to_a_redrive(self, world: World) -> None:
+    async def test_a_parked_order_is_replayed_up_to_the_event_that_parked_it(self, world: World) -> None:
         shop, records = await _lives("o1", "o2")
-        poison = Stumbling(poison={("o1", 3)})
+        poison = FailingAnalytics(poison={("o1", 3)})
         await world.handling(Forgetful())([r for r in records if r.sequence <= 2])
         await world.handling(poison)([r for r in records if r.sequence > 2 and r.order_id == "o1"])
         dry = await world.replaying(shop.storage.log).dry_run(ALL)
@@ -126,9 +126,9 @@ class ReplayingContract:
         assert (done.events, done.handled, done.parked, dry.parked) == (9, 4, 5, 5)
         assert await _events(world) == {"o1": 7, "o2": 2}
 
-    async def test_what_was_dropped_stays_given_up(self, world: World) -> None:
+    async def test_dropped_events_stay_dropped(self, world: World) -> None:
         shop, records = await _lives("o1", "o2")
-        await world.handling(Stumbling(poison={("o1", 6)}))(records)
+        await world.handling(FailingAnalytics(poison={("o1", 6)}))(records)
         await _drop(world)
         dry = await world.replaying(shop.storage.log).dry_run(ALL)
 
@@ -138,20 +138,20 @@ class ReplayingContract:
         assert (dry.dropped, dry.parked) == (2, 0)
         assert await _events(world) == {"o1": 5, "o2": 7}
 
-    async def test_what_is_dropped_meanwhile_is_not_handled(self, world: World) -> None:
+    async def test_events_dropped_meanwhile_are_not_replayed(self, world: World) -> None:
         shop, records = await _lives("o1", "o2")
-        await world.handling(Stumbling(poison={("o1", 6)}))(records)
+        await world.handling(FailingAnalytics(poison={("o1", 6)}))(records)
 
         done = await world.replaying(Interrupted(shop, partial(_drop, world)))(ALL, **ANN)
 
         assert (done.handled, done.whole) == (12, True)
         assert await _events(world) == {"o1": 5, "o2": 7}
 
-    async def test_an_order_stops_at_an_event_that_fails_and_the_others_go_on(self, world: World) -> None:
+    async def test_an_order_stops_at_an_event_that_fails_and_the_others_continue(self, world: World) -> None:
         shop, records = await _lives("o1", "o2", "o3")
         await world.handling(Forgetful())(records)
 
-        done = await world.replaying(shop.storage.log, Stumbling(poison={("o2", 3)}))(ALL, **ANN)
+        done = await world.replaying(shop.storage.log, FailingAnalytics(poison={("o2", 3)}))(ALL, **ANN)
         stopped_at = await _events(world)
         again = await world.replaying(shop.storage.log)(ALL, **ANN)
 
@@ -162,10 +162,10 @@ class ReplayingContract:
         assert (again.whole, await _events(world)) == (True, dict.fromkeys(("o1", "o2", "o3"), 7))
         assert await world.effects.dead_letters.blocking() == []
 
-    async def test_a_backend_that_does_not_answer_ends_it_and_it_is_begun_again(self, world: World) -> None:
+    async def test_an_unavailable_backend_ends_the_replay_which_can_be_repeated(self, world: World) -> None:
         shop, records = await _lives("o1", "o2")
         await world.handling(Forgetful())(records)
-        away = Stumbling(poison={("o2", 3)}, failure=StorageUnavailable("database", "it is away"))
+        away = FailingAnalytics(poison={("o2", 3)}, failure=StorageUnavailable("database", "it is away"))
 
         with pytest.raises(StorageUnavailable):
             await world.replaying(shop.storage.log, away)(ALL, **ANN)
@@ -174,7 +174,7 @@ class ReplayingContract:
         assert await _events(world) == {"o1": 7, "o2": 7}
 
     @pytest.mark.parametrize("source", ["log", "topic"])
-    async def test_it_begins_where_it_is_told_to(self, world: World, source: str) -> None:
+    async def test_a_replay_begins_at_its_start(self, world: World, source: str) -> None:
         shop, records = await _lives("o1", "o2")
         await world.handling(Forgetful())(records)
         third = next(r for r in records if r.order_id == "o1" and r.sequence == 3)
@@ -186,7 +186,7 @@ class ReplayingContract:
         # At the time of the third event of o1 its second happened as well, and o2 was not there yet.
         assert [(it.events, it.orders) for it in seen] == [(10, 2), (5, 1), (13, 2), (7, 1), (14, 2), (0, 0)]
 
-    async def test_a_dry_run_does_nothing_and_notes_nothing(self, world: World) -> None:
+    async def test_a_dry_run_changes_and_records_nothing(self, world: World) -> None:
         shop, records = await _lives("o1")
         await world.handling(Forgetful())(records)
 
@@ -196,23 +196,23 @@ class ReplayingContract:
         assert await _events(world) == {}
         assert await world.storage.maintenance_log.history(limit=9) == []
 
-    async def test_who_asked_for_it_and_why_is_noted_before_it_begins(self, world: World) -> None:
+    async def test_the_operators_note_is_recorded_before_the_replay_begins(self, world: World) -> None:
         shop, records = await _lives("o1")
         await world.handling(Forgetful())(records)
-        away = Stumbling(poison={("o1", 1)}, failure=StorageUnavailable("database", "it is away"))
+        away = FailingAnalytics(poison={("o1", 1)}, failure=StorageUnavailable("database", "it is away"))
 
         with pytest.raises(StorageUnavailable):
             await world.replaying(shop.storage.log, away)(ReplayStart.parse("order:o1"), **ANN)
 
         [noted] = await world.storage.maintenance_log.history(limit=9)
-        assert (noted.kind, noted.consumer, noted.what) == (
+        assert (noted.kind, noted.consumer, noted.detail) == (
             MaintenanceKind.REPLAY,
             "analytics",
             "from order:o1 by the log: 7 events",
         )
         assert (noted.note.by, noted.note.reason, noted.note.at) == ("ann", "a table was lost", world.clock())
 
-    async def test_the_topic_is_as_good_as_the_log(self, world: World) -> None:
+    async def test_events_can_be_replayed_from_the_topic(self, world: World) -> None:
         shop, records = await _lives("o1", "o2")
         await world.handling(Forgetful())(records)
         topic = await _topic(records)
@@ -222,7 +222,7 @@ class ReplayingContract:
         assert (done.handled, done.whole) == (14, True)
         assert await _events(world) == {"o1": 7, "o2": 7}
 
-    async def test_what_a_later_epoch_of_the_log_has_superseded_on_the_topic_is_not_handled(self, world: World) -> None:
+    async def test_superseded_records_of_the_topic_are_not_replayed(self, world: World) -> None:
         shop, records = await _lives("o1")
         await world.handling(Forgetful())(records)
         word = OperatorNote(by="ann", reason="restored", at=world.clock())
@@ -237,9 +237,7 @@ class ReplayingContract:
         assert await _events(world) == {"o1": 7}
 
     @pytest.mark.parametrize("lost", [[1, 2], [4], [7]])
-    async def test_where_the_topic_lacks_an_event_its_bucket_stops_and_that_is_told(
-        self, world: World, lost: list[int]
-    ) -> None:
+    async def test_a_bucket_stops_at_an_event_that_the_topic_does_not_have(self, world: World, lost: list[int]) -> None:
         shop, records = await _lives("o1", "o2")
         await world.handling(Forgetful())(records)
         topic = await _topic([r for r in records if not (r.order_id == "o1" and r.sequence in lost)])
@@ -250,9 +248,9 @@ class ReplayingContract:
         assert (done.handled, done.stopped, done.whole) == (7 + lost[0] - 1, (), False)
         assert (await _events(world)).get("o1", 0) == lost[0] - 1
 
-    async def test_what_is_done_outside_is_done_again_event_by_event(self, world: World) -> None:
+    async def test_an_outside_handler_gets_each_event_alone(self, world: World) -> None:
         shop, records = await _lives("o1", "o2")
-        consumer = Telling(world)
+        consumer = OutsideEffects(world)
         await world.handling(consumer)(records)
         consumer.told.clear()
         consumer.poison.add(("o1", 2))
@@ -263,7 +261,7 @@ class ReplayingContract:
         assert [it for it in consumer.told if it[0] == "o1"] == [("o1", 1)]
         assert [it for it in consumer.told if it[0] == "o2"] == [("o2", sequence) for sequence in range(1, 8)]
 
-    async def test_what_there_is_not_is_refused(self, world: World) -> None:
+    async def test_unknown_buckets_orders_and_sources_are_refused(self, world: World) -> None:
         shop, _ = await _lives("o1")
         replay = world.replaying(shop.storage.log)
 

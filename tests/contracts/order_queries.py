@@ -1,4 +1,4 @@
-"""What every list of orders promises."""
+"""The promises of every storage's order queries."""
 
 from base64 import urlsafe_b64encode
 from datetime import timedelta
@@ -15,7 +15,7 @@ from tests.contracts.orders import assigned, placed, unit_of_work
 from tests.unit.domain.actors import ADMIN, AT
 
 
-class OrderViewsContract:
+class OrderQueriesContract:
     """Subclassed with a fixture ``storage``, empty and open."""
 
     async def test_the_newest_order_comes_first(self, storage: Any) -> None:
@@ -24,9 +24,7 @@ class OrderViewsContract:
 
         assert await _ids(storage, OrderQuery()) == ["O2", "O1", "O0"]
 
-    async def test_open_orders_are_counted_by_state_with_the_one_that_was_left_alone_longest(
-        self, storage: Any
-    ) -> None:
+    async def test_open_orders_are_counted_by_state_with_their_oldest_update(self, storage: Any) -> None:
         for minute in (5, 3, 4):
             await placed(storage, f"O{minute}", at=AT + timedelta(minutes=minute))
         await assigned(storage, "O4", "S1")
@@ -103,7 +101,7 @@ class OrderViewsContract:
 
         assert pages == [["O3", "O2"], ["O1", "O0"]]
 
-    async def test_an_order_that_comes_meanwhile_shifts_no_page(self, storage: Any) -> None:
+    async def test_a_new_order_shifts_no_page(self, storage: Any) -> None:
         for minute in range(4):
             await placed(storage, f"O{minute}", at=AT + timedelta(minutes=minute))
         first = await storage.views.list(OrderQuery(limit=2))
@@ -127,7 +125,7 @@ class OrderViewsContract:
             urlsafe_b64encode(b"[" * 100_000).decode(),
         ],
     )
-    async def test_a_cursor_that_is_none_of_ours_is_refused(self, storage: Any, cursor: str) -> None:
+    async def test_an_invalid_cursor_is_refused(self, storage: Any, cursor: str) -> None:
         with pytest.raises(InvalidInput) as refused:
             await storage.views.list(OrderQuery(cursor=cursor))
 

@@ -1,4 +1,4 @@
-"""What one process commits, another on the same PostgreSQL hears of at once; and nothing rests on it."""
+"""Commits of one process are notified to others on the same PostgreSQL, and nothing depends on it."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 from orderflow.adapters.memory import LocalWakeup
-from orderflow.adapters.sql.commit_notifications import APART_SECONDS, CHANNEL, CommitListener, CommitNotifier
+from orderflow.adapters.sql.commit_notifications import CHANNEL, INTERVAL_SECONDS, CommitListener, CommitNotifier
 from orderflow.adapters.sql.engines import PostgresAddress
 from orderflow.application.backoff import Backoff
 from orderflow.application.orders.create_order import NewOrder
@@ -74,7 +74,7 @@ async def woken(news: LocalWakeup, doing: Any) -> bool:
     return monotonic() - began < SOON
 
 
-async def test_a_consumer_handles_at_once_what_another_process_commits(postgresql_url: str, process: Opened) -> None:
+async def test_a_consumer_handles_events_of_another_process_at_once(postgresql_url: str, process: Opened) -> None:
     api, consumers = await process(postgresql_url), await process(postgresql_url)
     stop = asyncio.Event()
     running = asyncio.create_task(run_parts(consumers, consumers=("analytics",), stop=stop))
@@ -91,7 +91,7 @@ async def test_a_consumer_handles_at_once_what_another_process_commits(postgresq
     await running
 
 
-async def test_who_listens_past_the_pooler_hears_what_is_committed_through_it(
+async def test_a_listener_that_bypasses_the_pooler_is_notified_of_commits_through_it(
     pgbouncer: PgBouncer, postgresql_url: str, process: Opened
 ) -> None:
     through = pgbouncer.to(postgresql_url)
@@ -104,7 +104,7 @@ async def test_who_listens_past_the_pooler_hears_what_is_committed_through_it(
     assert api.commit_listener() is None
 
 
-async def test_a_process_that_ends_right_after_its_commit_has_told_the_others(
+async def test_a_process_that_ends_right_after_its_commit_has_notified_the_others(
     postgresql_url: str, process: Opened
 ) -> None:
     async def a_short_life() -> None:
@@ -118,20 +118,20 @@ async def test_a_process_that_ends_right_after_its_commit_has_told_the_others(
 
 
 @pytest.mark.parametrize("url", ["memory://", "sqlite:///orders.db", "postgresql://host/orders"])
-def test_there_is_no_bell_where_nobody_could_hear_it_or_none_is_wanted(url: str) -> None:
+def test_there_is_no_notifier_if_none_can_listen_or_it_is_switched_off(url: str) -> None:
     container = container_for(Settings(database_url=url, database_listen="off"))
 
     assert (container.commit_notifier(), container.commit_listener()) == (None, None)
 
 
-async def test_however_often_it_is_rung_the_others_hear_it_once_in_five_milliseconds(postgresql_url: str) -> None:
+async def test_many_commits_share_one_notification_in_five_milliseconds(postgresql_url: str) -> None:
     heard = list[str]()
     ear = await asyncpg.connect(postgresql_url)
     await ear.add_listener(CHANNEL, lambda *told: heard.append(told[-1]))
     commit_notifier, began, times = CommitNotifier(PostgresAddress(postgresql_url).connect, "api"), monotonic(), 0
 
-    while monotonic() - began < 20 * APART_SECONDS or times < 100:
-        commit_notifier.ring()
+    while monotonic() - began < 20 * INTERVAL_SECONDS or times < 100:
+        commit_notifier.notify()
         times += 1
         await asyncio.sleep(0)
     await commit_notifier.close()
@@ -140,10 +140,10 @@ async def test_however_often_it_is_rung_the_others_hear_it_once_in_five_millisec
     await eventually_async(lambda: "the last" in heard, that="all before it is heard")
 
     await ear.close()
-    assert 1 <= heard.count("api") <= min(passed / APART_SECONDS + 1, times / 2)
+    assert 1 <= heard.count("api") <= min(passed / INTERVAL_SECONDS + 1, times / 2)
 
 
-async def test_its_own_commits_wake_a_process_without_the_bell(postgresql_url: str) -> None:
+async def test_a_listener_ignores_the_notifications_of_its_own_process(postgresql_url: str) -> None:
     heard = list[None]()
     connect = PostgresAddress(postgresql_url).connect
     own, other = CommitNotifier(connect, "own"), CommitNotifier(connect, "other")
@@ -152,9 +152,9 @@ async def test_its_own_commits_wake_a_process_without_the_bell(postgresql_url: s
     await eventually_async(lambda: listener.listening, that="it listens")
     heard.clear()
 
-    own.ring()
+    own.notify()
     await own.close()
-    other.ring()
+    other.notify()
     await eventually_async(lambda: heard, that="the other's ring is heard")
 
     await listener.close()
@@ -162,7 +162,9 @@ async def test_its_own_commits_wake_a_process_without_the_bell(postgresql_url: s
     assert len(heard) == 1
 
 
-async def test_who_is_cut_off_listens_again_and_looks_for_what_was_missed(postgresql_url: str, process: Opened) -> None:
+async def test_a_listener_that_is_disconnected_reconnects_and_reads_missed_events(
+    postgresql_url: str, process: Opened
+) -> None:
     api, other = await process(postgresql_url), await process(postgresql_url)
     sever = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orderflow listener'"
 
@@ -176,19 +178,21 @@ async def test_who_is_cut_off_listens_again_and_looks_for_what_was_missed(postgr
     assert (looked, heard) == (True, True)
 
 
-async def test_a_bell_that_is_cut_off_rings_for_the_next_commit(postgresql_url: str, process: Opened) -> None:
+async def test_a_notifier_that_is_disconnected_notifies_of_the_next_commit(
+    postgresql_url: str, process: Opened
+) -> None:
     api, other = await process(postgresql_url), await process(postgresql_url)
     await order(api, "first")
-    await eventually_async(lambda: api.commit_notifier()._connection, that="the bell is connected")
+    await eventually_async(lambda: api.commit_notifier()._connection, that="the notifier is connected")
     async with api.storage().database.reading() as connection:
-        sever = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orderflow bell'"
+        sever = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orderflow notifier'"
         await connection.exec_driver_sql(sever)
     await eventually_async(api.commit_notifier()._connection.is_closed, that="it is cut off")
 
     assert await woken(await listening(other), order(api, "second"))
 
 
-async def test_commits_go_on_where_nobody_can_be_told(
+async def test_commits_continue_if_notifications_fail(
     postgresql_url: str, process: Opened, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "orderflow.commit_notifier")
@@ -198,10 +202,14 @@ async def test_commits_go_on_where_nobody_can_be_told(
     await asyncio.gather(*(order(api, f"o{number}") for number in range(20)))
 
     assert sum((await api.storage().log.heads()).values()) == 20
-    await eventually_async(lambda: "nobody is told of commits" in caplog.text, that="the bell says so")
+    await eventually_async(
+        lambda: "other processes are not notified of commits" in caplog.text, that="the failure is logged"
+    )
 
 
-async def test_who_cannot_listen_says_so_and_tries_again_ever_more_slowly(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_listener_that_cannot_connect_logs_it_and_retries_with_back_off(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     nowhere = PostgresAddress(f"postgresql://127.0.0.1:{free_port()}/nowhere").connect
     listener = CommitListener(
         partial(nowhere, "orderflow listener"), "own", lambda: None, Backoff(0.01, 0.02, lambda: 1.0)

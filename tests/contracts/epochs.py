@@ -1,4 +1,4 @@
-"""What every place that keeps the log's epochs promises, and what its log says of single addresses."""
+"""The promises of every storage of the log's epochs."""
 
 import asyncio
 from typing import Any
@@ -15,7 +15,7 @@ SECOND = Epoch(epoch=2, note=WORD, kept={3: 70, 255: 0})
 THIRD = Epoch(epoch=3, note=WORD, kept={})
 
 
-class LogEpochsContract:
+class EpochsContract:
     """Subclassed with a fixture ``storage``, empty and open."""
 
     async def test_a_new_log_is_in_its_first_epoch(self, storage: Any) -> None:
@@ -23,7 +23,7 @@ class LogEpochsContract:
 
         assert (found, found.now) == (BEGINNING, 1)
 
-    async def test_epochs_are_told_as_they_were_begun(self, storage: Any) -> None:
+    async def test_epochs_are_read_back_as_they_were_begun(self, storage: Any) -> None:
         begun = [await storage.epochs.begin(each) for each in (SECOND, THIRD)]
 
         assert begun == [True, True]
@@ -42,12 +42,12 @@ class LogEpochsContract:
         assert not await storage.epochs.begin(Epoch(epoch=1, note=WORD, kept={}))
         assert await storage.epochs.all() == Epochs((SECOND,))
 
-    async def test_of_several_who_begin_one_at_once_one_does(self, storage: Any) -> None:
+    async def test_of_concurrent_beginnings_of_one_epoch_one_succeeds(self, storage: Any) -> None:
         outcomes = await asyncio.gather(*(storage.epochs.begin(SECOND) for _ in range(5)))
 
         assert sorted(outcomes) == [False, False, False, False, True]
 
-    async def test_the_relays_floor_goes_back_to_what_is_kept_and_no_other_cursor(self, storage: Any) -> None:
+    async def test_the_relays_cursors_are_set_back_and_no_others(self, storage: Any) -> None:
         await storage.cursors.put("relay", {3: 90, 4: 90, 255: 2})
         await storage.cursors.put("analytics", {3: 90})
 

@@ -1,4 +1,4 @@
-"""What a rebuild of analytics promises, wherever the courses are kept."""
+"""The promises of a rebuild of analytics, on every storage."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -7,11 +7,11 @@ import pytest
 from attrs import evolve
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.event_log.records import LogRecord
-from orderflow.application.replay.maintenance_log import MaintenanceKind
+from orderflow.application.maintenance.maintenance_log import MaintenanceKind
 from orderflow.domain.errors import CorruptHistory, RebuildOvertaken, StorageUnavailable
 
-from tests.contracts.handling import Stumbling
-from tests.contracts.replaying import ANN, Interrupted
+from tests.contracts.handle_batch import FailingAnalytics
+from tests.contracts.replay import ANN, Interrupted
 from tests.support.effects import World
 from tests.support.shop import Shop
 
@@ -19,11 +19,11 @@ ORDERS = ("o1", "o2", "o3")
 AWAY = StorageUnavailable("database", "it is away")
 
 
-class RebuildingContract:
+class RebuildAnalyticsContract:
     """Subclassed with a fixture ``world``."""
 
     @pytest.mark.parametrize("page", [4, 1000])
-    async def test_courses_become_what_the_log_tells(self, world: World, page: int) -> None:
+    async def test_the_rebuilt_data_is_that_of_the_log(self, world: World, page: int) -> None:
         shop, records = await _lives(*ORDERS)
         await world.handling()(records)
         right = await _courses(world)
@@ -36,10 +36,10 @@ class RebuildingContract:
 
         assert await _courses(world) == right
         assert (rebuilt.events, rebuilt.stopped) == (21, ())
-        assert (rebuilt.swapped.courses, rebuilt.swapped.changed, rebuilt.swapped.removed) == (3, 1, 1)
+        assert (rebuilt.swapped.orders, rebuilt.swapped.changed, rebuilt.swapped.removed) == (3, 1, 1)
         assert sum((await world.effects.analytics.by_state()).values()) == 3
 
-    async def test_the_consumer_goes_on_meanwhile_and_nothing_is_lost_or_counted_twice(self, world: World) -> None:
+    async def test_the_consumer_continues_meanwhile_and_nothing_is_lost_or_counted_twice(self, world: World) -> None:
         shop, records = await _lives(*ORDERS)
         handle = world.handling()
         await handle([r for r in records if r.order_id != "o3"][:10])
@@ -53,38 +53,40 @@ class RebuildingContract:
         rebuilt = await world.rebuilding(Interrupted(shop, meanwhile))(**ANN)
         await _live_on(world, shop, handle)
 
-        assert (rebuilt.events, rebuilt.swapped.courses) == (21, 3)
+        assert (rebuilt.events, rebuilt.swapped.orders) == (21, 3)
         assert seen == [107]  # what was there is seen until all is swapped
         assert await _events(world) == {"o1": 7, "o2": 7, "o3": 7, "o4": 7}
 
-    async def test_one_that_dies_leaves_all_as_it_was_and_another_begins_from_nothing(self, world: World) -> None:
+    async def test_a_rebuild_that_fails_changes_nothing_and_the_next_one_starts_from_the_beginning(
+        self, world: World
+    ) -> None:
         shop, records = await _lives(*ORDERS)
         await world.handling()(records)
         await _spoil(world, "o1")
         before = await _courses(world)
 
         with pytest.raises(StorageUnavailable):
-            await world.rebuilding(shop.storage.log, Stumbling(poison={("o3", 6)}, failure=AWAY))(**ANN)
+            await world.rebuilding(shop.storage.log, FailingAnalytics(poison={("o3", 6)}, failure=AWAY))(**ANN)
         untouched = await _courses(world)
         await world.rebuilding(shop.storage.log)(**ANN)
 
         assert untouched == before
         assert await _events(world) == {"o1": 7, "o2": 7, "o3": 7}
 
-    async def test_what_one_that_died_has_left_beside_is_not_swapped_in(self, world: World) -> None:
+    async def test_rows_of_a_failed_rebuild_are_not_swapped_in(self, world: World) -> None:
         shop, records = await _lives(*ORDERS)
         await world.handling()(records)
         strange = evolve((await _courses(world))["o1"], order_id="stranger")
-        await world.effects.beside.begin("one that died")
-        async with world.effects.beside.store("one that died") as work:
+        await world.effects.analytics_shadow.begin("one that died")
+        async with world.effects.analytics_shadow.store("one that died") as work:
             await work.analytics.keep([strange])
 
         rebuilt = await world.rebuilding(shop.storage.log)(**ANN)
 
-        assert rebuilt.swapped.courses == 3
+        assert rebuilt.swapped.orders == 3
         assert "stranger" not in await _courses(world)
 
-    async def test_one_that_dies_as_it_swaps_leaves_all_as_it_was(self, world: World) -> None:
+    async def test_a_rebuild_that_fails_in_its_swap_changes_nothing(self, world: World) -> None:
         _, records = await _lives(*ORDERS)
         await world.handling()(records)
         await _spoil(world, "o1")
@@ -95,25 +97,25 @@ class RebuildingContract:
 
         assert await _courses(world) == before
 
-    async def test_one_that_was_overtaken_by_another_changes_nothing(self, world: World) -> None:
+    async def test_a_rebuild_that_was_overtaken_by_another_changes_nothing(self, world: World) -> None:
         shop, records = await _lives(*ORDERS)
         await world.handling()(records)
         await _spoil(world, "o1")
 
         async def another() -> None:
-            await world.rebuilding(shop.storage.log, Stumbling(poison={("o2", 7)}))(**ANN)
+            await world.rebuilding(shop.storage.log, FailingAnalytics(poison={("o2", 7)}))(**ANN)
 
         with pytest.raises(RebuildOvertaken):
             await world.rebuilding(Interrupted(shop, another))(**ANN)
 
         assert (await _events(world))["o1"] == 107
 
-    async def test_an_order_that_is_parked_stays_parked_and_is_redriven_as_ever(self, world: World) -> None:
+    async def test_a_parked_order_stays_parked_and_can_be_redriven(self, world: World) -> None:
         shop, records = await _lives(*ORDERS)
-        await world.handling(Stumbling(poison={("o2", 3)}))(records)
+        await world.handling(FailingAnalytics(poison={("o2", 3)}))(records)
         await _spoil(world, "o1")
 
-        rebuilt = await world.rebuilding(shop.storage.log, Stumbling(poison={("o2", 3)}))(**ANN)
+        rebuilt = await world.rebuilding(shop.storage.log, FailingAnalytics(poison={("o2", 3)}))(**ANN)
         parked = await _events(world)
         redriven = await world.redrive(Analyse())()
 
@@ -122,11 +124,11 @@ class RebuildingContract:
         assert parked == {"o1": 7, "o2": 2, "o3": 7}
         assert (redriven.events, await _events(world)) == (5, {"o1": 7, "o2": 7, "o3": 7})
 
-    async def test_an_order_whose_cause_is_mended_is_rebuilt_whole_and_its_redrive_changes_nothing(
+    async def test_a_parked_order_that_no_longer_fails_is_rebuilt_completely_and_its_redrive_changes_nothing(
         self, world: World
     ) -> None:
         shop, records = await _lives(*ORDERS)
-        await world.handling(Stumbling(poison={("o2", 3)}))(records)
+        await world.handling(FailingAnalytics(poison={("o2", 3)}))(records)
 
         await world.rebuilding(shop.storage.log)(**ANN)
         rebuilt = await _courses(world)
@@ -135,13 +137,13 @@ class RebuildingContract:
         assert {order_id: course.events for order_id, course in rebuilt.items()} == dict.fromkeys(ORDERS, 7)
         assert (redriven.events, await _courses(world)) == (5, rebuilt)
 
-    async def test_an_order_with_dropped_events_is_whole_again_once_it_can_be(self, world: World) -> None:
+    async def test_an_order_with_dropped_events_that_no_longer_fail_is_rebuilt_completely(self, world: World) -> None:
         shop, records = await _lives(*ORDERS)
         poison = {("o2", 6)}
-        await world.handling(Stumbling(poison=poison))(records)
+        await world.handling(FailingAnalytics(poison=poison))(records)
         await world.drop("analytics", "o2", by="ann", reason="it has come to its end", with_followers=True)
 
-        still_failing = await world.rebuilding(shop.storage.log, Stumbling(poison=poison))(**ANN)
+        still_failing = await world.rebuilding(shop.storage.log, FailingAnalytics(poison=poison))(**ANN)
         as_it_was = await _events(world)
         mended = await world.rebuilding(shop.storage.log)(**ANN)
 
@@ -150,12 +152,12 @@ class RebuildingContract:
         assert (mended.stopped, await _events(world)) == ((), dict.fromkeys(ORDERS, 7))
 
     @pytest.mark.parametrize("page", [4, 1000])
-    async def test_an_order_that_would_lose_something_leaves_all_as_it_was(self, world: World, page: int) -> None:
+    async def test_if_an_order_would_lose_events_nothing_is_changed(self, world: World, page: int) -> None:
         shop, records = await _lives(*ORDERS)
         await world.handling()(records)
         await _spoil(world, "o1")
         before = await _courses(world)
-        failing = Stumbling(poison={("o2", 3)}, failure=CorruptHistory("o2", 3, "poison"))
+        failing = FailingAnalytics(poison={("o2", 3)}, failure=CorruptHistory("o2", 3, "poison"))
 
         rebuilt = await world.rebuilding(shop.storage.log, failing, page=page)(**ANN)
 
@@ -165,10 +167,10 @@ class RebuildingContract:
     async def test_an_order_that_is_redriven_meanwhile_is_not_set_back(self, world: World) -> None:
         shop, records = await _lives(*ORDERS)
         poison = {("o2", 3)}
-        await world.handling(Stumbling(poison=poison))(records)
+        await world.handling(FailingAnalytics(poison=poison))(records)
         log = Interrupted(shop, world.redrive(Analyse()))
 
-        rebuilt = await world.rebuilding(log, Stumbling(poison=poison))(**ANN)
+        rebuilt = await world.rebuilding(log, FailingAnalytics(poison=poison))(**ANN)
 
         assert rebuilt.swapped is None
         assert await _events(world) == {"o1": 7, "o2": 7, "o3": 7}
@@ -179,10 +181,10 @@ class RebuildingContract:
         rebuilt = await world.rebuilding(shop.storage.log)(**ANN)
         await world.handling()(records)
 
-        assert (rebuilt.events, rebuilt.swapped.courses) == (0, 0)
+        assert (rebuilt.events, rebuilt.swapped.orders) == (0, 0)
         assert await _events(world) == {"o1": 7}
 
-    async def test_who_had_it_rebuilt_and_what_came_of_it_is_noted(self, world: World) -> None:
+    async def test_the_maintenance_log_has_the_rebuild_and_its_result(self, world: World) -> None:
         shop, records = await _lives("o1", "o2")
         await world.handling()(records)
         await _spoil(world, "o1")
@@ -190,8 +192,8 @@ class RebuildingContract:
         await world.rebuilding(shop.storage.log)(**ANN)
 
         noted = await world.storage.maintenance_log.history(limit=9)
-        assert [(it.kind, it.consumer, it.what, it.note.by) for it in noted] == [
-            (MaintenanceKind.SWAP, "analytics", "2 courses, 1 of them changed", "ann"),
+        assert [(it.kind, it.consumer, it.detail, it.note.by) for it in noted] == [
+            (MaintenanceKind.SWAP, "analytics", "2 orders, 1 of them changed", "ann"),
             (MaintenanceKind.REBUILD, "analytics", "begun", "ann"),
         ]
 
@@ -217,8 +219,8 @@ async def _spoil(world: World, order_id: str) -> None:
 
 
 async def _break_the_swap(world: World) -> None:
-    await world.effects.beside.begin("run")
-    async with world.effects.beside.store("run") as work:
+    await world.effects.analytics_shadow.begin("run")
+    async with world.effects.analytics_shadow.store("run") as work:
         await work.swap()
         raise RuntimeError("broken")
 

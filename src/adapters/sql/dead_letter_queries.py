@@ -1,0 +1,129 @@
+"""Queries for dead letters and unrecognized records, and the outbox of their copies."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from attrs import frozen
+from sqlalchemy import and_, delete, func, select
+
+from ...application.consuming.dead_letter import DeadLetter, DeadLetterAction, Outcome, SetAsideRecord
+from .bulk import change, select_all
+from .database import Database
+from .dead_letters import (
+    action_of,
+    dead_letter_actions,
+    dead_letter_copies,
+    dead_letter_of,
+    dead_letters,
+    parked_orders,
+    set_aside_of,
+    unrecognized_records,
+)
+
+
+@frozen
+class SqlDeadLetters:
+    _database: Database
+
+    async def blocking(self, consumer: str | None = None, *, error: str | None = None) -> Sequence[DeadLetter]:
+        it = dead_letters.c
+        first = (
+            select(it.consumer, it.order_id, func.min(it.sequence).label("sequence"))
+            .group_by(it.consumer, it.order_id)
+            .subquery()
+        )
+        same = and_(it.consumer == first.c.consumer, it.order_id == first.c.order_id, it.sequence == first.c.sequence)
+        letters = select(dead_letters).join(first, same).order_by(it.consumer, it.order_id)
+        if consumer is not None:
+            letters = letters.where(it.consumer == consumer)
+        if error is not None:
+            letters = letters.where(it.error == error)
+        return [dead_letter_of(row) for row in await select_all(self._database, letters)]
+
+    async def of_order(self, consumer: str, order_id: str) -> Sequence[DeadLetter]:
+        it = dead_letters.c
+        letters = select(dead_letters).where(it.consumer == consumer, it.order_id == order_id).order_by(it.sequence)
+        return [dead_letter_of(row) for row in await select_all(self._database, letters)]
+
+    async def waiting(self, consumer: str) -> Mapping[str, int]:
+        it = dead_letters.c
+        counted = (
+            select(it.order_id, func.count().label("letters")).where(it.consumer == consumer).group_by(it.order_id)
+        )
+        return {row["order_id"]: row["letters"] for row in await select_all(self._database, counted)}
+
+    async def history(
+        self, *, limit: int, consumer: str | None = None, order_id: str | None = None
+    ) -> Sequence[DeadLetterAction]:
+        it = dead_letter_actions.c
+        changes = select(dead_letter_actions).order_by(it.entry.desc()).limit(limit)
+        if consumer is not None:
+            changes = changes.where(it.consumer == consumer)
+        if order_id is not None:
+            changes = changes.where(it.order_id == order_id)
+        return [action_of(row) for row in await select_all(self._database, changes)]
+
+    async def claim_copies(self, *, now: datetime, until: datetime, limit: int) -> Sequence[DeadLetter]:
+        it, letter = dead_letter_copies.c, dead_letters.c
+        same = and_(it.consumer == letter.consumer, it.order_id == letter.order_id, it.sequence == letter.sequence)
+        due = (
+            select(dead_letters)
+            .join(dead_letter_copies, same)
+            .where(it.due_at <= now)
+            .order_by(it.consumer, it.order_id, it.sequence)
+            .limit(limit)
+        )
+        # If nothing is due, take no lock.
+        if not await select_all(self._database, due.limit(1)):
+            return []
+        async with self._database.writing() as connection:
+            found = await connection.execute(due.with_for_update(of=dead_letter_copies, skip_locked=True))
+            claimed = [dead_letter_of(row) for row in found.mappings()]
+            await change(connection, dead_letter_copies, [{**_key(letter), "due_at": until} for letter in claimed])
+        return claimed
+
+    async def copied(self, letters: Sequence[DeadLetter]) -> None:
+        it = dead_letter_copies.c
+        async with self._database.writing() as connection:
+            for letter in letters:
+                here = [it[name] == value for name, value in _key(letter).items()]
+                await connection.execute(delete(dead_letter_copies).where(*here))
+
+    async def dropped(self, consumer: str) -> Mapping[str, Collection[int]]:
+        it = dead_letter_actions.c
+        given_up = select(it.order_id, it.sequence).where(it.consumer == consumer, it.outcome == Outcome.DROPPED.value)
+        found: dict[str, set[int]] = defaultdict(set)
+        for row in await select_all(self._database, given_up):
+            found[row["order_id"]].add(row["sequence"])
+        return found
+
+    async def parked(self) -> Mapping[str, int]:
+        it = parked_orders.c.consumer
+        counted = select(it, func.count().label("orders")).group_by(it)
+        return {row["consumer"]: row["orders"] for row in await select_all(self._database, counted)}
+
+    async def letters(self) -> Mapping[str, int]:
+        it = dead_letters.c.consumer
+        counted = select(it, func.count().label("letters")).group_by(it)
+        return {row["consumer"]: row["letters"] for row in await select_all(self._database, counted)}
+
+    async def unrecognized_records(self) -> Mapping[str, int]:
+        it = unrecognized_records.c.consumer
+        counted = select(it, func.count().label("records")).group_by(it)
+        return {row["consumer"]: row["records"] for row in await select_all(self._database, counted)}
+
+    async def latest(self, limit: int) -> Sequence[DeadLetter]:
+        it = dead_letters.c
+        letters = select(dead_letters).where(it.error != "").order_by(it.last_failed_at.desc()).limit(limit)
+        return [dead_letter_of(row) for row in await select_all(self._database, letters)]
+
+    async def foreign(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[SetAsideRecord]:
+        letters = select(unrecognized_records).order_by(*unrecognized_records.primary_key.columns).limit(limit)
+        if consumer is not None:
+            letters = letters.where(unrecognized_records.c.consumer == consumer)
+        return [set_aside_of(row) for row in await select_all(self._database, letters)]
+
+
+def _key(letter: DeadLetter) -> dict[str, object]:
+    return {"consumer": letter.consumer, "order_id": letter.record.order_id, "sequence": letter.record.sequence}

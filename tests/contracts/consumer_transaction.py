@@ -1,0 +1,109 @@
+"""The promises of every transaction of a consumer."""
+
+import pytest
+from orderflow.application.consuming.dead_letter import DeadLetter
+from orderflow.application.event_log.records import LogRecord
+from orderflow.application.inventory.stock import Reservation, ReservationStatus
+from orderflow.application.notifications.notification import (
+    Notification,
+    Parties,
+)
+from orderflow.domain.errors import StaleCursor
+
+from tests.support.effects import World
+from tests.support.shop import Shop
+
+
+class ConsumerTransactionContract:
+    """Subclassed with a fixture ``world``."""
+
+    async def test_effects_and_cursors_commit_together(self, world: World) -> None:
+        parties = Parties(order_id="o1", customer_id="C1", restaurant_id="R1")
+
+        async with world.effects.store("notifications") as work:
+            await work.advance({7: (0, 3)})
+            await work.notifications.keep_parties([parties])
+
+        assert await world.storage.cursors.positions("notifications") == {7: 3}
+        async with world.effects.store("notifications") as work:
+            assert await work.notifications.parties(["o1", "o2"]) == {"o1": parties}
+
+    async def test_a_failure_inside_leaves_neither_effects_nor_cursors(self, world: World) -> None:
+        async def fail() -> None:
+            async with world.effects.store("notifications") as work:
+                await work.advance({7: (0, 3)})
+                await work.notifications.keep_parties([Parties(order_id="o1", customer_id="C", restaurant_id="R")])
+                await work.notifications.record([_notification(world)])
+                await work.reservations.keep([_reservation("o1")])
+                await work.dead_letters.keep([_letter(world, await _record("o1"))])
+                raise RuntimeError("broken")
+
+        with pytest.raises(RuntimeError, match="broken"):
+            await fail()
+
+        assert await world.storage.cursors.positions("notifications") == {}
+        assert await world.effects.notifications.of_orders(["o1"]) == []
+        assert await world.effects.shortages.of_orders(["o1"]) == {}
+        assert await world.effects.dead_letters.blocking() == []
+        async with world.effects.store("notifications") as work:
+            assert await work.notifications.parties(["o1"]) == {}
+
+    async def test_a_cursor_that_another_transaction_moved_is_not_moved_again(self, world: World) -> None:
+        async with world.effects.store("analytics") as work:
+            await work.advance({1: (0, 5), 2: (0, 1)})
+
+        with pytest.raises(StaleCursor) as refused:
+            async with world.effects.store("analytics") as work:
+                await work.advance({2: (1, 2), 1: (0, 5)})
+
+        assert (refused.value.bucket, refused.value.expected) == (1, 0)
+        assert await world.storage.cursors.positions("analytics") == {1: 5, 2: 1}
+
+    async def test_a_cursor_cannot_be_moved_from_where_it_never_was(self, world: World) -> None:
+        with pytest.raises(StaleCursor):
+            async with world.effects.store("analytics") as work:
+                await work.advance({1: (3, 4)})
+
+        assert (await world.storage.cursors.positions("analytics")).get(1, 0) == 0
+
+    async def test_consumers_have_cursors_of_their_own(self, world: World) -> None:
+        async with world.effects.store("analytics") as work:
+            await work.advance({1: (0, 5)})
+
+        async with world.effects.store("inventory") as work:
+            await work.advance({1: (0, 2)})
+
+        assert await world.storage.cursors.positions("analytics") == {1: 5}
+        assert await world.storage.cursors.positions("inventory") == {1: 2}
+
+
+def _notification(world: World) -> Notification:
+    return Notification(
+        order_id="o1",
+        sequence=1,
+        recipient="customer:C1",
+        channel="email",
+        event_type="order.created",
+        address="c1@example.org",
+        subject="hello",
+        text="there",
+        recorded_at=world.clock(),
+        due_at=world.clock(),
+    )
+
+
+def _reservation(order_id: str) -> Reservation:
+    return Reservation(
+        order_id=order_id, restaurant_id="R1", status=ReservationStatus.RESERVED, taken={"F1": 2, "F2": 1}
+    )
+
+
+async def _record(order_id: str, sequence: int = 1) -> LogRecord:
+    shop = Shop()
+    await shop.live(order_id)
+    return (await shop.records())[sequence - 1]
+
+
+def _letter(world: World, record: LogRecord) -> DeadLetter:
+    now = world.clock()
+    return DeadLetter(consumer="analytics", record=record, first_failed_at=now, last_failed_at=now)

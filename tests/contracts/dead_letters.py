@@ -1,0 +1,204 @@
+"""The promises of every store of dead letters."""
+
+from datetime import timedelta
+
+import pytest
+from attrs import evolve
+from orderflow.application.consuming.dead_letter import DeadLetter, DeadLetterAction, Outcome, SetAsideRecord
+from orderflow.application.event_log.records import LogRecord, UnrecognizedRecord
+from orderflow.application.operator_note import OperatorNote
+
+from tests.support.effects import World
+from tests.support.shop import Shop
+
+
+class DeadLetterStoreContract:
+    """Subclassed with a fixture ``world``."""
+
+    async def test_an_order_is_parked_while_it_has_dead_letters(self, world: World) -> None:
+        first, second = _letter(world, await _record("o1")), _letter(world, await _record("o1", 2))
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep([second, first, _letter(world, await _record("o2"))])
+
+        async with world.effects.store("analytics") as work:
+            assert set(await work.dead_letters.parked(["o1", "o3"])) == {"o1"}
+            assert await work.dead_letters.first("o1") == first
+            assert not await work.dead_letters.remove(first)
+            assert await work.dead_letters.first("o1") == second
+            assert await work.dead_letters.remove(second)
+            assert await work.dead_letters.first("o1") is None
+            assert not await work.dead_letters.parked(["o1"])
+
+        assert [it.record.order_id for it in await world.effects.dead_letters.blocking()] == ["o2"]
+
+    async def test_dead_letters_belong_to_one_consumer(self, world: World) -> None:
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep([_letter(world, await _record("o1"))])
+
+        async with world.effects.store("inventory") as work:
+            assert not await work.dead_letters.parked(["o1"])
+            assert await work.dead_letters.first("o1") is None
+
+        assert await world.effects.dead_letters.blocking("inventory") == []
+        assert not await world.effects.dead_letters.of_order("inventory", "o1")
+
+    async def test_a_dead_letter_has_its_event_and_its_failures(self, world: World) -> None:
+        letter = _letter(world, await _record("o1"))
+        try:
+            raise ValueError("wrong \0 \ud800")
+        except ValueError as failure:
+            failed = letter.failed_again(failure, world.clock() + timedelta(seconds=1))
+
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep([letter])
+            await work.dead_letters.keep([failed])
+
+        [kept] = await world.effects.dead_letters.of_order("analytics", "o1")
+        assert kept.record == letter.record
+        assert (kept.error, kept.attempts) == ("ValueError", 1)
+        assert kept.message.startswith("wrong ")
+        assert "ValueError" in kept.trace
+        assert kept.last_failed_at - kept.first_failed_at == timedelta(seconds=1)
+
+    async def test_blocking_dead_letters_are_found_by_the_error_of_the_first(self, world: World) -> None:
+        first, second = _letter(world, await _record("o1")), _letter(world, await _record("o1", 2))
+        other = _letter(world, await _record("o2"))
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep(
+                [evolve(first, error="KeyError"), evolve(second, error="ValueError"), evolve(other, error="ValueError")]
+            )
+
+        of_value_error = await world.effects.dead_letters.blocking("analytics", error="ValueError")
+
+        assert [it.record.order_id for it in of_value_error] == ["o2"]
+
+    async def test_actions_are_listed_the_latest_first(self, world: World) -> None:
+        changes = []
+        for number, (consumer, order_id) in enumerate((("analytics", "o1"), ("analytics", "o2"), ("inventory", "o1"))):
+            word = OperatorNote(
+                by="ann", reason=f"reason {number}; 50 % of it", at=world.clock() + timedelta(seconds=number)
+            )
+            letter = evolve(_letter(world, await _record(order_id)), consumer=consumer, error="KeyError", attempts=3)
+            changes.append(DeadLetterAction.of(letter, Outcome.DROPPED if number else Outcome.HANDLED, word))
+            async with world.effects.store(consumer) as work:
+                await work.dead_letters.note(changes[-1])
+        letters = world.effects.dead_letters
+
+        assert await letters.history(limit=10) == changes[::-1]
+        assert await letters.history(limit=1) == changes[2:]
+        assert await letters.history(limit=10, consumer="analytics") == changes[1::-1]
+        assert await letters.history(limit=10, order_id="o1") == [changes[2], changes[0]]
+        assert await letters.dropped("analytics") == {"o2": {1}}
+
+    async def test_an_action_in_a_transaction_that_fails_is_not_recorded(self, world: World) -> None:
+        word = OperatorNote(by="ann", reason="a slip", at=world.clock())
+        change = DeadLetterAction.of(_letter(world, await _record("o1")), Outcome.DROPPED, word)
+
+        async def fails_after_noting() -> None:
+            async with world.effects.store("analytics") as work:
+                await work.dead_letters.note(change)
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await fails_after_noting()
+
+        assert await world.effects.dead_letters.history(limit=10) == []
+
+    async def test_dead_letters_to_copy_are_claimed_in_order_and_by_one_process_at_a_time(self, world: World) -> None:
+        letters = [_letter(world, await _record("o1", sequence)) for sequence in (1, 2, 3)]
+        now, later = world.clock(), world.clock() + timedelta(seconds=30)
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep(letters[::-1])
+            await work.dead_letters.copy_later(letters[::-1], now)
+
+        first = await world.effects.dead_letters.claim_copies(now=now, until=later, limit=2)
+        second = await world.effects.dead_letters.claim_copies(now=now, until=later, limit=2)
+        nobody = await world.effects.dead_letters.claim_copies(now=now, until=later, limit=2)
+        after_a_death = await world.effects.dead_letters.claim_copies(now=later, until=later, limit=9)
+
+        assert (first, second, nobody, after_a_death) == (letters[:2], letters[2:], [], letters)
+
+    async def test_a_dead_letter_that_was_copied_or_removed_is_not_claimed_again(self, world: World) -> None:
+        letters = [_letter(world, await _record("o1", sequence)) for sequence in (1, 2, 3)]
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep(letters)
+            await work.dead_letters.copy_later(letters, world.clock())
+            await work.dead_letters.remove(letters[0])
+
+        await world.effects.dead_letters.copied(letters[1:2])
+
+        left = await world.effects.dead_letters.claim_copies(now=world.clock(), until=world.clock(), limit=9)
+        assert left == letters[2:]
+
+    async def test_a_dead_letter_that_is_not_scheduled_is_not_claimed(self, world: World) -> None:
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep([_letter(world, await _record("o1"))])
+
+        assert await world.effects.dead_letters.claim_copies(now=world.clock(), until=world.clock(), limit=9) == []
+
+    async def test_parked_orders_are_counted_by_consumer(self, world: World) -> None:
+        first, second = _letter(world, await _record("o1")), _letter(world, await _record("o1", 2))
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep([first, second, _letter(world, await _record("o2"))])
+        async with world.effects.store("inventory") as work:
+            await work.dead_letters.keep([evolve(first, consumer="inventory")])
+            await work.dead_letters.remove(evolve(first, consumer="inventory"))
+
+        assert await world.effects.dead_letters.parked() == {"analytics": 2}
+
+    async def test_events_that_are_set_aside_are_counted_by_consumer(self, world: World) -> None:
+        first, second = _letter(world, await _record("o1")), _letter(world, await _record("o1", 2))
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep([first, second, _letter(world, await _record("o2"))])
+        async with world.effects.store("inventory") as work:
+            await work.dead_letters.keep([evolve(first, consumer="inventory")])
+
+        assert await world.effects.dead_letters.letters() == {"analytics": 3, "inventory": 1}
+
+    async def test_the_latest_failures_come_first_without_waiting_events(self, world: World) -> None:
+        now = world.clock()
+        failed = [
+            evolve(_letter(world, await _record(f"o{n}")), error="KeyError", last_failed_at=now + timedelta(seconds=n))
+            for n in range(1, 5)
+        ]
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep([failed[2], failed[0], failed[3], failed[1]])
+            await work.dead_letters.keep([_letter(world, await _record("o1", 2))])
+
+        latest = await world.effects.dead_letters.latest(3)
+
+        assert [it.record.order_id for it in latest] == ["o4", "o3", "o2"]
+        assert {it.error for it in await world.effects.dead_letters.latest(10)} == {"KeyError"}
+
+    async def test_an_unrecognized_record_is_stored_once_with_its_exact_bytes(self, world: World) -> None:
+        record = UnrecognizedRecord(
+            topic="t",
+            partition=1,
+            offset=7,
+            key=b"\0k",
+            value=b"\xff\0",
+            headers=(("a", b"\xfe"), ("a", b"")),
+            problem="no address \0",
+        )
+        letter = SetAsideRecord(consumer="analytics", record=record, found_at=world.clock())
+
+        for again in (letter, evolve(letter, found_at=world.clock() + timedelta(1))):
+            async with world.effects.store("analytics") as work:
+                await work.dead_letters.set_aside([again])
+
+        [kept] = await world.effects.dead_letters.foreign("analytics")
+        assert evolve(kept.record, problem="") == evolve(record, problem="")
+        assert kept.found_at == world.clock()
+        assert await world.effects.dead_letters.foreign("inventory") == []
+        assert await world.effects.dead_letters.unrecognized_records() == {"analytics": 1}
+
+
+async def _record(order_id: str, sequence: int = 1) -> LogRecord:
+    shop = Shop()
+    await shop.live(order_id)
+    return (await shop.records())[sequence - 1]
+
+
+def _letter(world: World, record: LogRecord) -> DeadLetter:
+    now = world.clock()
+    return DeadLetter(consumer="analytics", record=record, first_failed_at=now, last_failed_at=now)
