@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 from ...domain.errors import CorruptHistory, NotConfigured, OrderNotFound, UndecodableEvent
 from ...domain.events import OrderEvent
-from ...domain.history import OrderFacts, apply, facts, fold
+from ...domain.history import OrderFacts, apply, facts_of, fold
 from ...domain.order import Order
 from ..event_log.ports import Decode
 from ..event_log.records import LogRecord, bucket_of
@@ -72,7 +72,7 @@ class CompareOrder:
             order_id=order_id,
             source=source,
             events=len(records),
-            row=None if row is None else facts(row),
+            row=None if row is None else facts_of(row),
             fold=told,
             problem=problem,
         )

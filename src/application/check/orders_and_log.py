@@ -8,7 +8,7 @@ from attrs import field, fields, frozen
 
 from ...domain.errors import CorruptHistory, UndecodableEvent
 from ...domain.events import OrderEvent, event_id
-from ...domain.history import OrderFacts, facts, fold
+from ...domain.history import OrderFacts, facts_of, fold
 from ...domain.order import Order
 from ..event_log.ports import Decode, EventLog
 from ..event_log.records import LogRecord, Positions, bucket_of
@@ -112,7 +112,7 @@ class CheckOrdersAndLog:
             if row.version > told.version:
                 checks.ahead.append((bucket_of(order_id, self.buckets), order_id, row.version, told.version))
                 continue
-            for name, ours, theirs in differing(facts(row), told):
+            for name, ours, theirs in differing(facts_of(row), told):
                 checks.rows.differ(f"order {order_id}", f"{name}: the row says {ours}, the log {theirs}")
             checks.money.compared += 1
             if row.total != told.total:
