@@ -1,4 +1,4 @@
-"""TODO."""
+"""The note that an operator leaves with a manual action: the name, the reason, and the time."""
 
 from datetime import datetime
 
@@ -12,17 +12,17 @@ MAX_REASON_LENGTH = 500
 
 @frozen(kw_only=True)
 class OperatorNote:
-    """Who changes something, why, and when. Raises InvalidInput for a name or a reason that says nothing."""
+    """The name of an operator, a reason, and a time. Raises InvalidInput for a blank name or reason."""
 
     by: str
     reason: str
     at: datetime
 
     def __attrs_post_init__(self) -> None:
-        for name, said in (("by", self.by), ("reason", self.reason)):
-            if not said.strip() or len(said) > MAX_REASON_LENGTH or not said.isprintable():
+        for name, value in (("by", self.by), ("reason", self.reason)):
+            if not value.strip() or len(value) > MAX_REASON_LENGTH or not value.isprintable():
                 raise InvalidInput(
                     name,
-                    f"it is {said[:40]!r}",
+                    f"it is {value[:40]!r}",
                     f"1 to {MAX_REASON_LENGTH} printable characters that are not all spaces",
                 )
