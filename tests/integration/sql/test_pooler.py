@@ -32,7 +32,7 @@ async def test_a_pooler_that_nobody_told_of_is_named_with_what_to_set(pooled_url
     with pytest.raises(NotConfigured, match="a pooler stands before PostgreSQL") as refused:
         await connect(pooled_url).open()
 
-    assert refused.value.mend == "set ORDERFLOW_DATABASE_POOLER=transaction"
+    assert refused.value.fix == "set ORDERFLOW_DATABASE_POOLER=transaction"
 
 
 async def test_migrations_are_made_through_it_by_one_of_several(pgbouncer: PgBouncer, database_url: str) -> None:
@@ -122,7 +122,7 @@ def test_a_doctor_who_knows_of_it_finds_nothing_and_one_who_does_not_says_so(poo
     well, ill = told("--json", "doctor"), untold("--json", "doctor")
 
     assert well.data["findings"] == []
-    assert [(finding["code"], finding["mend"].partition(",")[0]) for finding in ill.data["findings"]] == [
+    assert [(finding["code"], finding["fix"].partition(",")[0]) for finding in ill.data["findings"]] == [
         ("database_pooler", "set ORDERFLOW_DATABASE_POOLER=transaction")
     ]
 
