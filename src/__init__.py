@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     from .domain.history import OrderFacts
     from .domain.lifecycle import OrderState
     from .domain.money import Money
-    from .domain.order import Address, Order
+    from .domain.order import Order
     from .domain.payment import Payment, PaymentMethod, PaymentStatus
+    from .domain.validation import Address
     from .entrypoints.embedded import OrderFlow
     from .entrypoints.settings import Settings, load_settings
 
@@ -131,8 +132,9 @@ _MODULES = {
     ".domain.history": ("OrderFacts",),
     ".domain.lifecycle": ("OrderState",),
     ".domain.money": ("Money",),
-    ".domain.order": ("Address", "Order"),
+    ".domain.order": ("Order",),
     ".domain.payment": ("Payment", "PaymentMethod", "PaymentStatus"),
+    ".domain.validation": ("Address",),
     ".entrypoints.embedded": ("OrderFlow",),
     ".entrypoints.settings": ("Settings", "load_settings"),
 }

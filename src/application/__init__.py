@@ -1,1 +1,1 @@
-"""The use-cases, one a file, and the ports they need. No technology is known here."""
+"""The application: use-cases, one file each, and the ports that adapters implement. It imports no technology."""

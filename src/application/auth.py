@@ -1,16 +1,13 @@
-"""TODO."""
+"""The bearer tokens that authenticate callers of the HTTP API."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ..domain.actor import Actor
 
-if TYPE_CHECKING:
-    pass
-
 
 class Tokens(Protocol):
-    """Bearer tokens, known by their hash alone."""
+    """Bearer tokens, of which only the hash is stored."""
 
     async def add(self, digest: str, actor: Actor, *, label: str, at: datetime) -> None: ...
 

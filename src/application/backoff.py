@@ -1,4 +1,4 @@
-"""How long loops wait, that they stop waiting when they are asked to stop, and at what pace work goes."""
+"""Waiting in loops: back-off after failures, linger after small batches, rate limits, and pauses that can stop."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,47 +13,48 @@ from ..domain.errors import InvalidInput
 
 @define
 class Backoff:
-    """Pauses after failures: each about twice the last, from ``first`` to ``longest`` seconds, half of it by chance.
+    """Exponential back-off from ``first`` to ``longest`` seconds, with jitter of up to half of each pause.
 
-    The chance keeps those who failed together from asking again together.
+    The jitter keeps clients that failed together from retrying together.
     """
 
     first: float = 0.05
     longest: float = 5.0
-    chance: Callable[[], float] = random
+    jitter: Callable[[], float] = random
     _next: float = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._next = self.first
 
     def pause(self) -> float:
-        """Seconds to wait before asking again."""
+        """Return the seconds to wait before the next try, and double the next pause."""
         pause, self._next = self._next, min(self.longest, self._next * 2)
-        return pause * (0.5 + self.chance() / 2)
+        return pause * (0.5 + self.jitter() / 2)
 
     def reset(self) -> None:
-        """It works again."""
+        """Start from ``first`` again, after a success."""
         self._next = self.first
 
 
 @frozen
 class Linger:
-    """How long to let news gather after a batch that was not full, so that transactions carry more than one event.
+    """The pause after a batch that was not full, so that the next transaction carries more than one event.
 
-    So long that the work takes about ``share`` of the time, at most ``longest`` seconds: quick work is done at once.
+    It is as long as makes the work take about ``share`` of the time, and at most ``longest`` seconds. Quick work is
+    followed by a short pause.
     """
 
     share: float
     longest: float
 
     def after(self, taken: float) -> float:
-        """Seconds to wait after work that took ``taken`` seconds."""
+        """Return the seconds to wait after work that took ``taken`` seconds."""
         return min(self.longest, taken * (1 / self.share - 1))
 
 
 @define(eq=False)
 class RateLimit:
-    """At most ``rate`` turns a second, evenly; without one, as they come. Raises InvalidInput for what is no rate."""
+    """A limit of ``rate`` turns per second, evenly spaced; None is no limit. Raises InvalidInput for another rate."""
 
     rate: float | None = None
     now: Callable[[], float] = monotonic
@@ -65,7 +66,7 @@ class RateLimit:
             raise InvalidInput("rate", f"it is {self.rate:g}", "a number of events a second, more than 0")
 
     async def turn(self) -> None:
-        """Wait until it is our turn; one that was not taken in time is not made up for."""
+        """Wait for the next turn. Turns that were not used in time are lost."""
         if self.rate is None:
             return
         now = self.now()
@@ -75,7 +76,7 @@ class RateLimit:
 
 
 async def unless_stopped(stop: asyncio.Event, waiting: Awaitable[object]) -> None:
-    """Wait for ``waiting``, but no longer than until ``stop`` is set; then ``waiting`` is cancelled."""
+    """Wait for ``waiting`` or until ``stop`` is set, which cancels ``waiting``."""
     tasks = {asyncio.ensure_future(waiting), asyncio.ensure_future(stop.wait())}
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -1,19 +1,20 @@
-"""What the use-cases need from the world, as promises. One contract suite a port holds every adapter to them."""
+"""The clock and the source of new identifiers, which use-cases get as arguments."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    pass
+from typing import Protocol
 
 
 class Clock(Protocol):
+    """Tells the time."""
+
     def __call__(self) -> datetime:
-        """The time now, aware, UTC."""
+        """Return the current time, aware, in UTC."""
         ...
 
 
 class NewId(Protocol):
+    """Makes identifiers."""
+
     def __call__(self) -> str:
-        """An identifier that nobody has had before (UUIDv7 where nothing else is asked for)."""
+        """Return an identifier that was never returned before (a UUIDv7 by default)."""
         ...

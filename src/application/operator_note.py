@@ -1,4 +1,4 @@
-"""Notes of operators: who changes something, why and when."""
+"""The note that an operator leaves with a manual action: the name, the reason, and the time."""
 
 from datetime import datetime
 
@@ -12,17 +12,17 @@ MAX_REASON_LENGTH = 500
 
 @frozen(kw_only=True)
 class OperatorNote:
-    """Who changes something, why, and when. Raises InvalidInput for an empty name or reason."""
+    """The name of an operator, a reason, and a time. Raises InvalidInput for a blank name or reason."""
 
     by: str
     reason: str
     at: datetime
 
     def __attrs_post_init__(self) -> None:
-        for name, text in (("by", self.by), ("reason", self.reason)):
-            if not text.strip() or len(text) > MAX_REASON_LENGTH or not text.isprintable():
+        for name, value in (("by", self.by), ("reason", self.reason)):
+            if not value.strip() or len(value) > MAX_REASON_LENGTH or not value.isprintable():
                 raise InvalidInput(
                     name,
-                    f"it is {text[:40]!r}",
+                    f"it is {value[:40]!r}",
                     f"1 to {MAX_REASON_LENGTH} printable characters that are not all spaces",
                 )

@@ -1,8 +1,8 @@
-"""What may be said of a failure where others read it: log lines, dead letters, spans.
+"""Redaction of error texts for log lines, dead letters and spans.
 
-An error's own words may repeat what somebody sent, and a driver's words the row that it refused. So of the errors that
-are not ours only the first line is told, with everything in quotes left out; and nowhere passwords in URLs, mail
-addresses or tokens.
+An error's text may contain what a caller sent, and a driver's text the row that it refused. So only the first line of
+an error that is not orderflow's own is kept, with everything in quotes masked. Passwords in URLs, mail addresses and
+tokens are masked in every text.
 """
 
 import re
@@ -20,67 +20,68 @@ from ..domain.errors import (
 )
 
 MASK = "***"
-LONGEST = 2_000
+MAX_TEXT = 2_000
 """Characters of one text."""
-_REPEATING = (InvalidInput, RequestRunning, RequestAnswered, KeyReused, TransientFailure)
-"""Our errors whose words repeat, in quotes, what was sent, or are somebody else's."""
-_OF_CODE = (ImportError, NameError, AttributeError)
-"""What these quote are names in programs."""
-_UNTOLD = {"problem", "key"}
-"""What these carry that is the sender's own."""
+_WITH_INPUT = (InvalidInput, RequestRunning, RequestAnswered, KeyReused, TransientFailure)
+"""Errors of orderflow whose text quotes input, or comes from a handler."""
+_ABOUT_CODE = (ImportError, NameError, AttributeError)
+"""Errors whose texts quote names of the program only."""
+_INPUT_FIELDS = {"problem", "key"}
+"""The fields of those errors that contain input."""
 _SECRET = re.compile(
     r"(?P<url>://)[^\s/@]*@"  # user and password
     r"|(?P<scheme>\b(?:bearer|basic)\s+)[^\s\"',;]+"
-    # Mail addresses: only from the beginning of a word, so that a long one is not looked through again and again.
+    # Mail addresses: only from the beginning of a word, so that a long word is scanned once.
     r"|(?<![^\s\"'<>()\[\]{},;:=/\\@])[^\s\"'<>()\[\]{},;:=/\\]+@[A-Za-z][\w-]*(?:\.[\w-]+)*"
-    r"|\bof_[\w-]{8,}",  # our bearer tokens
+    r"|\bof_[\w-]{8,}",  # orderflow's bearer tokens
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"(?<!\w)(?P<quote>[\"'`])(?:.*(?P=quote)|.*)", re.DOTALL)
 
 
 def redact(text: str) -> str:
-    """``text`` without passwords in URLs, bearer tokens and mail addresses."""
-    return _SECRET.sub(_masked, text) if "@" in text or "of_" in text or " " in text else text
+    """Return ``text`` with passwords in URLs, bearer tokens and mail addresses masked."""
+    return _SECRET.sub(_mask, text) if "@" in text or "of_" in text or " " in text else text
 
 
 def error_text(error: BaseException) -> str:
-    """What ``error`` says, as far as others may read it."""
+    """Return the redacted text of ``error``."""
     if isinstance(error, InvalidInput):
         return bounded(f"{error.field[:100]}: {_unquoted(error.problem)}; allowed: {error.allowed}")
-    if isinstance(error, _REPEATING):
+    if isinstance(error, _WITH_INPUT):
         return bounded(_unquoted(str(error)))
     if isinstance(error, OrderFlowError):
         return bounded(_first_line(str(error)))
     if isinstance(error, OSError) and error.strerror:
         return bounded(error.strerror)
-    if isinstance(error, _OF_CODE):
+    if isinstance(error, _ABOUT_CODE):
         return bounded(_first_line(str(error)))
     return bounded(_unquoted(_first_line(str(error))))
 
 
 def code_of(error: BaseException) -> str:
-    """The slug of ours; of others the class."""
+    """Return the code of an error of orderflow; of another error the name of its class."""
     return error.code if isinstance(error, OrderFlowError) else type(error).__name__
 
 
 def context_of(error: BaseException) -> dict[str, object]:
-    """What ``error`` carries by name, without what the sender wrote; of errors not ours, what they say."""
+    """Return the fields of ``error`` without input; of an error that is not orderflow's, its redacted message."""
     if not isinstance(error, OrderFlowError):
-        return {"said": error_text(error)}
-    untold = _UNTOLD if isinstance(error, _REPEATING) and not isinstance(error, UndecodableEvent) else frozenset()
-    return {name: _plain(value) for name, value in error.context().items() if name not in untold}
+        return {"message": error_text(error)}
+    has_input = isinstance(error, _WITH_INPUT) and not isinstance(error, UndecodableEvent)
+    left_out = _INPUT_FIELDS if has_input else frozenset()
+    return {name: _plain(value) for name, value in error.context().items() if name not in left_out}
 
 
 def traceback_of(error: BaseException) -> str:
-    """Where ``error`` and its causes came from, and what each says as :func:`told` has it; no values of variables."""
+    """Return the traceback of ``error`` and its causes, with the redacted text of each and no values of variables."""
     return "".join(_frames(error, set()))
 
 
 def bounded(text: str) -> str:
-    """``text`` redact, and its beginning where it is too long."""
+    """Return ``text`` redacted, and cut if it is too long."""
     text = redact(text)
-    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."
 
 
 def _frames(error: BaseException, seen: set[int]) -> Iterator[str]:
@@ -88,7 +89,7 @@ def _frames(error: BaseException, seen: set[int]) -> Iterator[str]:
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if before is not None and id(before) not in seen:
         yield from _frames(before, seen)
-        link = "the direct cause of" if error.__cause__ is not None else "being handled at"
+        link = "the direct cause of" if error.__cause__ is not None else "being handled during"
         yield f"\nThat was {link}:\n\n"
     yield "Traceback (most recent call last):\n"
     yield from traceback.format_tb(error.__traceback__)
@@ -108,7 +109,7 @@ def _plain(value: object) -> object:
 
 
 def _first_line(text: str) -> str:
-    """PostgreSQL's second line shows the row, SQLAlchemy's the parameters."""
+    """Return the first line: PostgreSQL's second line has the row, SQLAlchemy's the parameters."""
     return text.partition("\n")[0]
 
 
@@ -116,7 +117,7 @@ def _unquoted(text: str) -> str:
     return _QUOTED.sub(MASK, text)
 
 
-def _masked(found: re.Match[str]) -> str:
-    if found["url"]:
+def _mask(match: re.Match[str]) -> str:
+    if match["url"]:
         return f"://{MASK}@"
-    return f"{found['scheme'] or ''}{MASK}"
+    return f"{match['scheme'] or ''}{MASK}"

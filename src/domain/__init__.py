@@ -1,1 +1,1 @@
-"""The pure centre: what an order is and what may happen to it. No clock, no I/O."""
+"""The domain: orders and their rules, as plain values and functions. It has no clock and does no I/O."""

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The actor of a command: a role, and an identifier within that role."""
 
 from enum import StrEnum
 from typing import Self
@@ -18,7 +18,7 @@ class Role(StrEnum):
 
 @frozen
 class Actor:
-    """Who asks: a role and the identifier within it."""
+    """The party that gives a command: a role and the identifier within it."""
 
     role: Role
     id: str
@@ -28,7 +28,7 @@ class Actor:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From ``role:id`` (``restaurant:R7``). Raises InvalidInput."""
+        """Return the actor of ``role:id`` (``restaurant:R7``). Raises InvalidInput."""
         role, _, id_ = text.partition(":")
         try:
             return cls(Role(role), id_)

@@ -1,40 +1,40 @@
-"""Everything that orderflow refuses or fails at, as one tree.
+"""The errors that orderflow raises, as one tree.
 
 ::
 
     OrderFlowError
     ├── InvalidInput            a value is outside what is allowed; names the field
-    │   └── UndecodableEvent    bytes that are no event of a known version; names the field
-    ├── EventTooLarge           it would make an event that Kafka does not take
+    │   └── UndecodableEvent    bytes that are no event of a supported version; names the field
+    ├── EventTooLarge           an event would be larger than Kafka accepts
     ├── NotFound
     │   └── OrderNotFound
-    ├── CommandRefused          the order says no; names guard, unlock and what is allowed now
-    │   ├── IllegalTransition   the state table has no such arrow
-    │   ├── NotPermitted        this actor may not
-    │   └── GuardFailed         something is missing first (a shipper, a reason, ...)
+    ├── CommandRefused          the order refuses; names guard, unlock and the next states
+    │   ├── IllegalTransition   the table has no such transition
+    │   ├── NotPermitted        this actor is not permitted
+    │   └── GuardFailed         something is missing (a shipper, a reason, ...)
     ├── Conflict
     │   ├── OrderExists         the same id with other content
-    │   ├── ConcurrentChange    somebody saved a newer version meanwhile
-    │   ├── VersionMismatch     the caller expected another version
-    │   ├── RequestRunning      the same idempotency key is being answered right now
-    │   ├── RequestAnswered     the same idempotency key has an answer already; nothing was done again
-    │   ├── KeyReused           the same idempotency key with another request
-    │   └── RebuildOvertaken    somebody has begun another rebuild of the same
-    ├── CorruptHistory          events that cannot be the history of an order
-    ├── StaleCursor             another reader has moved this cursor
-    ├── LogGap                  events are missing between the cursor and what arrived
-    ├── LogBehindTopic          the topic has what the log has not: the database was restored
-    ├── TopicMismatch           a topic exists with other settings than asked for
+    │   ├── ConcurrentChange    a newer version was saved meanwhile
+    │   ├── VersionMismatch     the caller expects another version
+    │   ├── RequestRunning      a request with the same idempotency key is running
+    │   ├── RequestAnswered     a request with the same idempotency key has a response; nothing was repeated
+    │   ├── KeyReused           the idempotency key was used for another request
+    │   └── RebuildOvertaken    another rebuild of the same data was started
+    ├── CorruptHistory          events that are not the history of an order
+    ├── StaleCursor             another process has moved this cursor
+    ├── LogGap                  events are missing between the cursor and the next record
+    ├── LogBehindTopic          the topic has events that the log lacks: the database was restored
+    ├── TopicMismatch           a topic exists with settings other than those requested
     ├── NotConfigured           a setting or an installation extra is missing
-    ├── TransientFailure        a handler could not do it just now; it is tried again in a moment
-    └── Unavailable             a backend does not answer; asking again is safe
+    ├── TransientFailure        a handler failed temporarily; it is retried
+    └── Unavailable             a backend does not answer; retrying is safe
         ├── StorageUnavailable
         ├── StreamUnavailable
         ├── GatewayUnavailable
         └── ChannelUnavailable
 
-Each class has a stable ``code`` and carries its data as attributes. None knows an HTTP status or an exit
-code: each door owns one table for that.
+Each class has a stable ``code`` and carries its data as attributes. HTTP statuses and exit codes are not
+among them: each entry point has one table that maps the classes to them.
 """
 
 from typing import ClassVar
@@ -43,26 +43,26 @@ from attrs import define
 
 
 class OrderFlowError(Exception):
-    """The root of all errors that orderflow raises on purpose."""
+    """The base class of all errors that orderflow raises."""
 
     code: ClassVar[str] = "error"
 
     def context(self) -> dict[str, object]:
-        """The error's data by attribute name, for problem documents and logs."""
+        """Return the error's data by attribute name, for problem documents and logs."""
         return {a.name: getattr(self, a.name) for a in getattr(self, "__attrs_attrs__", ())}
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickled as it stands: the usual way calls the class with ``args``, which keyword-only data refuses."""
-        return _remade, (type(self), self.args), self.__dict__
+        """Pickle the instance as it is; the default calls the class with ``args``, which keyword-only fields refuse."""
+        return _rebuild, (type(self), self.args), self.__dict__
 
 
-def _remade(kind: type[OrderFlowError], args: tuple[object, ...]) -> OrderFlowError:
+def _rebuild(kind: type[OrderFlowError], args: tuple[object, ...]) -> OrderFlowError:
     return kind.__new__(kind, *args)
 
 
 @define(eq=False, slots=False)
 class InvalidInput(OrderFlowError):
-    """``field`` is a path as the caller wrote it (``orderDetails/0/price``)."""
+    """A value that is not allowed. ``field`` is its path as the caller wrote it (``orderDetails/0/price``)."""
 
     code: ClassVar[str] = "invalid_input"
     field: str
@@ -80,7 +80,7 @@ class UndecodableEvent(InvalidInput):
 
 @define(eq=False, slots=False)
 class EventTooLarge(OrderFlowError):
-    """``size`` and ``limit`` are bytes of the event as it would stand on the topic."""
+    """An event that is too large. ``size`` and ``limit`` are in bytes, as on the topic."""
 
     code: ClassVar[str] = "event_too_large"
     order_id: str
@@ -114,7 +114,7 @@ class OrderNotFound(NotFound):
 
 @define(eq=False, slots=False, kw_only=True)
 class CommandRefused(OrderFlowError):
-    """``allowed`` are the next states of the order's table row; ``unlock`` says what would help."""
+    """A command that the order refuses. ``allowed`` are its next states; ``unlock`` says what would help."""
 
     code: ClassVar[str] = "command_refused"
     order_id: str
@@ -165,7 +165,7 @@ class ConcurrentChange(Conflict):
     version: int
 
     def __str__(self) -> str:
-        return f"order {self.order_id!r} was changed by somebody else after version {self.version}"
+        return f"order {self.order_id!r} was changed by another command after version {self.version}"
 
 
 @define(eq=False, slots=False)
@@ -185,7 +185,7 @@ class RequestRunning(Conflict):
     key: str
 
     def __str__(self) -> str:
-        return f"a request with idempotency key {self.key!r} is still running; ask again shortly"
+        return f"a request with idempotency key {self.key!r} is still running; try again shortly"
 
 
 @define(eq=False, slots=False)
@@ -194,7 +194,7 @@ class RequestAnswered(Conflict):
     key: str
 
     def __str__(self) -> str:
-        return f"the request with idempotency key {self.key!r} was answered already"
+        return f"the request with idempotency key {self.key!r} has a response already"
 
 
 @define(eq=False, slots=False)
@@ -209,10 +209,10 @@ class KeyReused(Conflict):
 @define(eq=False, slots=False)
 class RebuildOvertaken(Conflict):
     code: ClassVar[str] = "rebuild_overtaken"
-    what: str
+    target: str
 
     def __str__(self) -> str:
-        return f"another rebuild of {self.what} was begun; this one has changed nothing"
+        return f"another rebuild of {self.target} was started; this one has changed nothing"
 
 
 @define(eq=False, slots=False)
@@ -234,7 +234,7 @@ class StaleCursor(OrderFlowError):
     expected: int
 
     def __str__(self) -> str:
-        return f"{self.reader}: the cursor of bucket {self.bucket} left {self.expected}; another reader moved it"
+        return f"{self.reader}: another process moved the cursor of bucket {self.bucket} from {self.expected}"
 
 
 @define(eq=False, slots=False)
@@ -247,14 +247,14 @@ class LogGap(OrderFlowError):
 
     def __str__(self) -> str:
         return (
-            f"{self.reader}: bucket {self.bucket} goes from position {self.cursor} to {self.position}; "
+            f"{self.reader}: bucket {self.bucket} continues at position {self.position} after {self.cursor}; "
             f"{self.position - self.cursor - 1} events are missing, so nothing after them is handled"
         )
 
 
 @define(eq=False, slots=False)
 class LogBehindTopic(OrderFlowError):
-    """``problem`` says it where it is not simply that the topic is at a later position of ``bucket`` than the log."""
+    """A topic that has events the log lacks. ``problem`` is empty if the topic's position is simply the later one."""
 
     code: ClassVar[str] = "log_behind_topic"
     bucket: int
@@ -263,10 +263,11 @@ class LogBehindTopic(OrderFlowError):
     problem: str = ""
 
     def __str__(self) -> str:
-        what = self.problem or f"the topic is at position {self.topic}, the log only at {self.log}"
+        problem = self.problem or f"the topic is at position {self.topic}, the log only at {self.log}"
         return (
-            f"bucket {self.bucket}: {what}; the database was restored to an earlier point, or is another one, and "
-            "nothing is published or handled until that is mended: `orderflow log repair --dry-run` shows what is lost"
+            f"bucket {self.bucket}: {problem}; the database was restored to an earlier point, or is another one. "
+            "Nothing is published or handled until the log is repaired; "
+            "`orderflow log repair --dry-run` shows what is lost"
         )
 
 
@@ -283,22 +284,22 @@ class TopicMismatch(OrderFlowError):
 @define(eq=False, slots=False)
 class NotConfigured(OrderFlowError):
     code: ClassVar[str] = "not_configured"
-    what: str
-    mend: str
+    problem: str
+    fix: str
 
     def __str__(self) -> str:
-        return f"{self.what}; {self.mend}"
+        return f"{self.problem}; {self.fix}"
 
 
 @define(eq=False, slots=False)
 class TransientFailure(OrderFlowError):
-    """For handlers to raise: this event could not be handled just now, for a reason that passes by itself."""
+    """A failure that passes by itself. Handlers raise it so that the event is retried."""
 
     code: ClassVar[str] = "transient_failure"
     problem: str
 
     def __str__(self) -> str:
-        return f"not just now: {self.problem}"
+        return f"temporary failure: {self.problem}"
 
 
 @define(eq=False, slots=False)

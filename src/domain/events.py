@@ -1,4 +1,4 @@
-"""The six facts that an order leaves behind, in the order in which one command may yield them."""
+"""The six events of an order, in the order in which one command may yield them."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -15,13 +15,13 @@ EVENT_NAMESPACE = UUID("8f14e45f-ceea-567a-9f36-dedd4bea2543")
 
 
 def event_id(order_id: str, sequence: int) -> str:
-    """UUIDv5 of (order, sequence): making the same event twice makes the same id."""
+    """Return the UUIDv5 of (order, sequence), so an event that is made twice has the same id."""
     return str(uuid5(EVENT_NAMESPACE, f"{order_id}/{sequence}"))
 
 
 @frozen(kw_only=True)
 class OrderLine:
-    """One food on the order; its total is ``price * quantity - discount``."""
+    """A line of the order: one food, whose total is ``price * quantity - discount``."""
 
     food_id: str
     food_name: str
@@ -36,7 +36,7 @@ class OrderLine:
 
 @frozen(kw_only=True)
 class OrderEvent:
-    """``sequence`` numbers the events of one order from 1; ``customer_id`` is the order's customer."""
+    """An event of one order. ``sequence`` numbers them from 1; ``customer_id`` is the order's customer."""
 
     type: ClassVar[str]
     order_id: str
@@ -74,7 +74,7 @@ class StateChanged(OrderEvent):
 
 @frozen(kw_only=True)
 class PaymentProcessed(OrderEvent):
-    """``success`` tells whether the attempt did what it was for; a refund that went through is a success."""
+    """A payment or refund was attempted. ``success``: the attempt succeeded, be it a payment or a refund."""
 
     type: ClassVar[str] = "order.payment_processed"
     status: PaymentStatus
@@ -85,7 +85,7 @@ class PaymentProcessed(OrderEvent):
 
 @frozen(kw_only=True)
 class OrderCancelled(OrderEvent):
-    """``shipper_id`` is who had been assigned, so that they can be told; the order no longer has them."""
+    """The order was cancelled. ``shipper_id`` was assigned until then; the order itself no longer has it."""
 
     type: ClassVar[str] = "order.cancelled"
     reason: str
@@ -95,7 +95,7 @@ class OrderCancelled(OrderEvent):
 
 @frozen(kw_only=True)
 class OrderDelivered(OrderEvent):
-    """``minutes`` are whole minutes since the order was created."""
+    """The order was delivered. ``minutes`` are whole minutes since the order was created."""
 
     type: ClassVar[str] = "order.delivered"
     shipper_id: str

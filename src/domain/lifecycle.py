@@ -1,4 +1,4 @@
-"""The states of an order, who may move it, and the one transition table that everything else is read from."""
+"""The states of an order, and the table of its transitions: source, target, actors and guard."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -20,7 +20,7 @@ class OrderState(StrEnum):
 
     @classmethod
     def parse(cls, text: str, *, field: str = "state") -> Self:
-        """The state of that name; ``cancel`` is another name of ``cancelled``. Raises InvalidInput."""
+        """Return the state of that name; ``cancel`` is another name of ``cancelled``. Raises InvalidInput."""
         try:
             return cls("cancelled" if text == "cancel" else text)
         except ValueError:
@@ -32,7 +32,7 @@ class OrderState(StrEnum):
 
 
 class Relation(StrEnum):
-    """How an actor must belong to the order before it may act."""
+    """The relation to the order that an actor must have to be allowed an action."""
 
     ANY = "any"
     OWN = "own"
@@ -40,21 +40,23 @@ class Relation(StrEnum):
 
 
 class Guard(StrEnum):
+    """A condition of a transition besides the actor."""
+
     SHIPPER = "shipper assigned"
     REASON = "reason given"
 
 
 @frozen
 class Transition:
+    """A row of the table; ``by`` has the roles that may make it, each with the relation that it needs."""
+
     source: OrderState
     target: OrderState
     by: Mapping[Role, Relation]
-    need: Guard | None = None
+    guard: Guard | None = None
 
 
 _W, _P, _O, _D, _C = OrderState
-
-
 _CANCEL = {Role.RESTAURANT: Relation.OWN, Role.ADMIN: Relation.ANY}
 
 
@@ -73,11 +75,11 @@ PLACERS: Mapping[Role, Relation] = {
     Role.RESTAURANT: Relation.OWN,
     Role.ADMIN: Relation.ANY,
 }
-"""Who may place an order, and so who may repeat that it is waiting: a restaurant takes orders by telephone."""
+"""The roles that may place an order. A restaurant takes orders by telephone."""
 
 
 ASSIGNABLE = (_W, _P)
-"""A shipper may be assigned or replaced in these states; assigning in the first moves the order on."""
+"""The states in which a shipper may be assigned or replaced; assigning in the first moves the order to the second."""
 
 
 ASSIGNERS: Mapping[Role, Relation] = {
@@ -85,14 +87,14 @@ ASSIGNERS: Mapping[Role, Relation] = {
     Role.SHIPPER: Relation.ASSIGNED,
     Role.ADMIN: Relation.ANY,
 }
-"""A shipper assigns itself, and only where nobody else is assigned."""
+"""The roles that may assign a shipper. A shipper may only assign itself, to an order that has none."""
 
 
 _TABLE = {(t.source, t.target): t for t in TRANSITIONS}
 
 
 def transition(source: OrderState, target: OrderState) -> Transition | None:
-    """The table's arrow from one state to another, or None where there is none."""
+    """Return the transition from one state to another, or None if the table has none."""
     return _TABLE.get((source, target))
 
 
@@ -101,11 +103,11 @@ def next_states(source: OrderState) -> tuple[OrderState, ...]:
 
 
 def state_diagram() -> str:
-    """The transition table as a Mermaid state diagram; the documentation's copy is checked against it."""
+    """Return the table as a Mermaid state diagram; a test checks that docs/states.md shows it."""
     lines = ["stateDiagram-v2", f"    [*] --> {OrderState.WAITING_FOR_SHIPPER}"]
     for t in TRANSITIONS:
-        who = ", ".join(role if tie is Relation.ANY else f"{tie} {role}" for role, tie in t.by.items())
-        label = who + (f" [{t.need}]" if t.need else "")
+        roles = ", ".join(role if it is Relation.ANY else f"{it} {role}" for role, it in t.by.items())
+        label = roles + (f" [{t.guard}]" if t.guard else "")
         if (t.source, t.target) == (_W, _P):
             label += ", or by assigning a shipper"
         lines.append(f"    {t.source} --> {t.target}: {label}")

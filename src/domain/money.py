@@ -1,4 +1,4 @@
-"""Exact amounts with a currency. A float never becomes money."""
+"""Exact amounts with a currency. Floats are refused."""
 
 import re
 from collections.abc import Iterable
@@ -17,13 +17,13 @@ _RANGE = f"at most {MAX_DECIMALS} decimals, below 10^12"
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\Z")
 _EXACT = Context(prec=60)
-"""Wide enough for every product here: what an application around us sets for its own decimals must not round ours."""
+"""Wide enough for every product here, whatever context the embedding application sets for its own decimals."""
 
 
 def exact(value: object, *, field: str) -> Decimal:
-    """A finite decimal of at most four places below 10^12, from Decimal, int or text.
+    """Return a finite decimal of at most four places below 10^12, from Decimal, int or text.
 
-    Raises InvalidInput: for a float (it has already lost the amount), NaN, infinity, or too many digits.
+    Raises InvalidInput for a float (it has already lost the amount), NaN, infinity, or too many digits.
     """
     if isinstance(value, bool) or not isinstance(value, (Decimal, int, str)):
         raise InvalidInput(
@@ -44,14 +44,14 @@ def exact(value: object, *, field: str) -> Decimal:
 
 
 def check_currency(code: object) -> None:
-    """Raises InvalidInput that names ``currency``."""
+    """Check that ``code`` is a currency code. Raises InvalidInput, which names ``currency``."""
     if not isinstance(code, str) or not _CURRENCY.match(code):
         raise InvalidInput("currency", f"{shown(code)} is no currency code", "three capital letters (ISO 4217)")
 
 
 @frozen(order=False)
 class Money:
-    """``amount`` in units of ``currency`` (ISO 4217 code); compares by value, so 25.5 equals 25.50."""
+    """An ``amount`` in units of ``currency`` (ISO 4217 code). Amounts compare by value: 25.5 equals 25.50."""
 
     amount: Decimal
     currency: str
@@ -65,15 +65,15 @@ class Money:
         return cls(Decimal(0), currency)
 
     def __add__(self, other: "Money") -> "Money":
-        return self._of(_EXACT.add(self.amount, self._same(other)))
+        return self._result(_EXACT.add(self.amount, self._same(other)))
 
     def __sub__(self, other: "Money") -> "Money":
-        return self._of(_EXACT.subtract(self.amount, self._same(other)))
+        return self._result(_EXACT.subtract(self.amount, self._same(other)))
 
     def __mul__(self, times: int) -> "Money":
         if not isinstance(times, int):
             return NotImplemented
-        return self._of(_EXACT.multiply(self.amount, times))
+        return self._result(_EXACT.multiply(self.amount, times))
 
     def __lt__(self, other: "Money") -> bool:
         return self.amount < self._same(other)
@@ -84,8 +84,8 @@ class Money:
     def __str__(self) -> str:
         return f"{self.amount} {self.currency}"
 
-    def _of(self, amount: Decimal) -> "Money":
-        """A result in the same currency; reckoning with checked amounts can break no rule but the bound."""
+    def _result(self, amount: Decimal) -> "Money":
+        """Return a result in the same currency; the sum or product of checked amounts can only exceed the bound."""
         if amount.copy_abs() >= MAX_AMOUNT:
             raise InvalidInput("amount", f"{shown(amount)} is out of range", _RANGE)
         result = object.__new__(Money)
@@ -100,5 +100,5 @@ class Money:
 
 
 def total_of(amounts: Iterable[Money], currency: str) -> Money:
-    """The sum of ``amounts``; zero of ``currency`` when there are none. Raises InvalidInput on a mix."""
+    """Return the sum of ``amounts``, zero if there are none. Raises InvalidInput for another currency."""
     return sum(amounts, start=Money.zero(currency))

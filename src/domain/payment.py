@@ -1,13 +1,13 @@
-"""TODO."""
+"""The payment of an order: its method, its status, and the changes of status that are allowed."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Self
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from .errors import InvalidInput
-from .text import shown
+from .text import identifier, shown
 
 
 class PaymentMethod(StrEnum):
@@ -17,7 +17,7 @@ class PaymentMethod(StrEnum):
 
     @classmethod
     def parse(cls, text: str, *, field: str = "paymentMethod") -> Self:
-        """The method of that name; ``card`` is another name of ``credit_card``. Raises InvalidInput."""
+        """Return the method of that name; ``card`` is another name of ``credit_card``. Raises InvalidInput."""
         try:
             return cls("credit_card" if text == "card" else text)
         except ValueError:
@@ -31,18 +31,48 @@ class PaymentStatus(StrEnum):
     REFUNDED = "refunded"
 
 
-@frozen(kw_only=True)
-class Payment:
-    """How the order is paid and how far that is. The card token stands for a card at the gateway."""
-
-    method: PaymentMethod
-    card_token: str | None = field(default=None, repr=False)
-    status: PaymentStatus = PaymentStatus.PENDING
-
-
-PAYMENT_PATHS: Mapping[PaymentStatus, tuple[PaymentStatus, ...]] = {
+PAYMENT_TRANSITIONS: Mapping[PaymentStatus, tuple[PaymentStatus, ...]] = {
     PaymentStatus.PENDING: (PaymentStatus.PAID, PaymentStatus.FAILED),
     PaymentStatus.FAILED: (PaymentStatus.PAID, PaymentStatus.FAILED),
     PaymentStatus.PAID: (PaymentStatus.REFUNDED,),
     PaymentStatus.REFUNDED: (),
 }
+"""The statuses that a payment can change to, by its status."""
+
+
+@frozen(kw_only=True)
+class Payment:
+    """The method and status of an order's payment. ``card_token`` is the gateway's token for a card."""
+
+    method: PaymentMethod
+    card_token: str | None = field(default=None, repr=False)
+    status: PaymentStatus = PaymentStatus.PENDING
+
+    @classmethod
+    def of(cls, method: PaymentMethod, card_token: str | None) -> Self:
+        """Return a pending payment. A card method needs a token, cash has none.
+
+        Raises InvalidInput, whose text never contains the token.
+        """
+        if method is PaymentMethod.CASH:
+            if card_token is not None:
+                raise InvalidInput("cardToken", "a card token with cash", "none, or a card method")
+            return cls(method=method)
+        if not card_token:
+            raise InvalidInput("cardToken", f"{method} without a card token", "the gateway's token for the card")
+        try:
+            identifier(card_token, field="cardToken")
+        except InvalidInput as error:
+            raise InvalidInput("cardToken", "it is no token", error.allowed) from None
+        return cls(method=method, card_token=card_token)
+
+    @property
+    def by_card(self) -> bool:
+        return self.method is not PaymentMethod.CASH
+
+    def with_status(self, status: PaymentStatus) -> Self:
+        return evolve(self, status=status)
+
+    def differences(self, other: "Payment") -> tuple[str, ...]:
+        """Return the names of the requested values that differ; the status is not one of them."""
+        return tuple(name for name in ("method", "card_token") if getattr(self, name) != getattr(other, name))

@@ -1,28 +1,47 @@
-"""Who may do what with an order now."""
+"""The permissions of actors on an order: what each may do in the order's current state."""
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from attrs import frozen
 
 from .actor import Actor, Role
 from .lifecycle import ASSIGNABLE, ASSIGNERS, PLACERS, TRANSITIONS, Guard, OrderState, Relation
-from .payment import PAYMENT_PATHS, PaymentMethod, PaymentStatus
+from .payment import PAYMENT_TRANSITIONS, Payment, PaymentMethod, PaymentStatus
 
-if TYPE_CHECKING:
-    from .order import Order
+
+class OrderFields(Protocol):
+    """The fields of an order that permissions and refusals read."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def customer_id(self) -> str: ...
+
+    @property
+    def restaurant_id(self) -> str: ...
+
+    @property
+    def shipper_id(self) -> str | None: ...
+
+    @property
+    def state(self) -> OrderState: ...
+
+    @property
+    def payment(self) -> Payment: ...
 
 
 @frozen
 class Action:
-    """Something that an actor may do now; ``needs`` are the values it must bring along."""
+    """An action that an actor may take now; ``needs`` are the values that the actor must send with it."""
 
     name: str
     needs: tuple[str, ...] = ()
 
 
-def is_related(order: "Order", actor: Actor, tie: Relation, shipper_id: str | None = None) -> bool:
-    """Whether ``actor`` belongs to ``order`` as ``tie`` asks; ``shipper_id`` is a shipper about to be assigned."""
-    if tie is Relation.ANY or actor.role is Role.ADMIN:
+def is_related(order: OrderFields, actor: Actor, relation: Relation, shipper_id: str | None = None) -> bool:
+    """Return whether ``actor`` has this ``relation`` to ``order``; ``shipper_id`` is a shipper about to be assigned."""
+    if relation is Relation.ANY or actor.role is Role.ADMIN:
         return True
     own = {
         Role.CUSTOMER: order.customer_id,
@@ -32,39 +51,38 @@ def is_related(order: "Order", actor: Actor, tie: Relation, shipper_id: str | No
     return actor.id == own[actor.role]
 
 
-def may_pay(order: "Order", actor: Actor) -> bool:
-    """Cash is recorded by those who may have received it, a card by everybody who takes part."""
-    gives = order.payment.method is PaymentMethod.CASH and actor.role is Role.CUSTOMER
-    return is_related(order, actor, Relation.OWN) and not gives
+def may_pay(order: OrderFields, actor: Actor) -> bool:
+    """Return whether ``actor`` may record a payment: every party of the order, but of cash not the customer."""
+    pays_cash = order.payment.method is PaymentMethod.CASH and actor.role is Role.CUSTOMER
+    return is_related(order, actor, Relation.OWN) and not pays_cash
 
 
-def may_have_moved(order: "Order", actor: Actor, target: OrderState) -> bool:
-    """Whether ``actor`` may be who brought this order to ``target``: by the table, or by placing it."""
-    roads = [t.by for t in TRANSITIONS if t.target is target]
+def may_have_moved(order: OrderFields, actor: Actor, target: OrderState) -> bool:
+    """Return whether ``actor`` is allowed to bring this order to ``target``, by the table or by placing it."""
+    allowed = [t.by for t in TRANSITIONS if t.target is target]
     if target is OrderState.WAITING_FOR_SHIPPER:
-        roads.append(PLACERS)
-    ties = [by[actor.role] for by in roads if actor.role in by]
-    return any(is_related(order, actor, tie) for tie in ties)
+        allowed.append(PLACERS)
+    return any(is_related(order, actor, by[actor.role]) for by in allowed if actor.role in by)
 
 
-def allowed_actions(order: "Order", actor: Actor) -> tuple[Action, ...]:
-    """What ``actor`` may do with ``order`` now, each with the values it must bring along."""
+def allowed_actions(order: OrderFields, actor: Actor) -> tuple[Action, ...]:
+    """Return the actions that ``actor`` may take on ``order`` now, each with the values that it needs."""
     actions = []
     for t in TRANSITIONS:
-        tie = t.by.get(actor.role)
-        if t.source is not order.state or tie is None:
+        relation = t.by.get(actor.role)
+        if t.source is not order.state or relation is None:
             continue
-        missing = t.need is Guard.SHIPPER and order.shipper_id is None
-        takes_it = missing and actor.role is Role.SHIPPER
-        if takes_it or is_related(order, actor, tie):
-            needs = ("reason",) if t.need is Guard.REASON else ("shipperId",) if missing else ()
+        lacks_shipper = t.guard is Guard.SHIPPER and order.shipper_id is None
+        claims_it = lacks_shipper and actor.role is Role.SHIPPER
+        if claims_it or is_related(order, actor, relation):
+            needs = ("reason",) if t.guard is Guard.REASON else ("shipperId",) if lacks_shipper else ()
             actions.append(Action(t.target, needs))
-    tie = ASSIGNERS.get(actor.role)
-    if order.state in ASSIGNABLE and tie is not None:
-        free = order.shipper_id is None if actor.role is Role.SHIPPER else is_related(order, actor, tie)
-        if free:
+    relation = ASSIGNERS.get(actor.role)
+    if order.state in ASSIGNABLE and relation is not None:
+        unassigned = order.shipper_id is None
+        if unassigned if actor.role is Role.SHIPPER else is_related(order, actor, relation):
             actions.append(Action("assign_shipper", ("shipperId",)))
-    payable = PaymentStatus.PAID in PAYMENT_PATHS[order.payment.status]
+    payable = PaymentStatus.PAID in PAYMENT_TRANSITIONS[order.payment.status]
     if payable and order.state is not OrderState.CANCELLED and may_pay(order, actor):
         actions.append(Action("record_payment"))
     return tuple(actions)

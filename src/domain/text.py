@@ -1,4 +1,7 @@
-"""Identifiers are opaque: 1 to 64 printable ASCII characters without spaces."""
+"""Checks of identifiers and texts, and how error messages quote a value.
+
+An identifier is opaque: 1 to 64 printable ASCII characters without spaces.
+"""
 
 import re
 from decimal import Decimal
@@ -12,12 +15,12 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def shown(value: object) -> str:
-    """``value`` as an error message repeats it: never more than 80 characters of it."""
+    """Return ``value`` as an error message quotes it, cut to 80 characters."""
     if isinstance(value, int) and value.bit_length() > 1000:
-        said = hex(value)  # Python refuses to write so long a number in decimal
+        quoted = hex(value)  # Python refuses to write so long a number in decimal
     else:
-        said = str(value) if isinstance(value, Decimal) else repr(value)
-    return said if len(said) <= 80 else said[:77] + "..."
+        quoted = str(value) if isinstance(value, Decimal) else repr(value)
+    return quoted if len(quoted) <= 80 else quoted[:77] + "..."
 
 
 def is_identifier(value: object) -> TypeGuard[str]:
@@ -25,7 +28,7 @@ def is_identifier(value: object) -> TypeGuard[str]:
 
 
 def identifier(value: object, *, field: str) -> str:
-    """``value`` itself, when it is an identifier. Raises InvalidInput that names ``field``."""
+    """Return ``value`` if it is an identifier. Raises InvalidInput, which names ``field``."""
     if not is_identifier(value):
         allowed = f"1 to {MAX_IDENTIFIER} printable ASCII characters without spaces"
         raise InvalidInput(field, f"{shown(value)} is no identifier", allowed)
@@ -33,7 +36,7 @@ def identifier(value: object, *, field: str) -> str:
 
 
 def text(value: object, *, field: str, at_most: int, at_least: int = 0) -> str:
-    """``value`` itself, when it is text of that many characters without control characters. Raises InvalidInput."""
+    """Return ``value`` if it is text of that many characters, none of them a control character. Raises InvalidInput."""
     allowed = f"text of {at_least} to {at_most} characters, without control characters"
     if not isinstance(value, str):
         raise InvalidInput(field, f"a {type(value).__name__}", allowed)

@@ -1,14 +1,14 @@
-"""What may be asked for when an order is placed, and its limits."""
+"""Validation of a new order: its address, its lines, its delivery fee and its times, with the limits of each."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from attrs import frozen
 
 from .errors import InvalidInput
 from .events import OrderLine
 from .money import Money, total_of
-from .payment import PaymentMethod
 from .text import identifier, shown, text
 
 MAX_LINES = 100
@@ -18,7 +18,7 @@ MAX_NAME = 200
 
 @frozen(kw_only=True)
 class Address:
-    """Where to. Personal: it is kept with the order and never enters an event."""
+    """The delivery address. It is personal data: it is stored with the order and never enters an event."""
 
     street: str
     city: str
@@ -33,7 +33,7 @@ class Address:
 
 
 def check_lines(lines: Sequence[OrderLine], currency: str) -> None:
-    """Raises InvalidInput that names the field of the line that is out of bounds, or in another currency."""
+    """Check the limits and the currency of each line. Raises InvalidInput, which names the field of the line."""
     if not 1 <= len(lines) <= MAX_LINES:
         raise InvalidInput("orderDetails", f"{len(lines)} lines", f"1 to {MAX_LINES} lines")
     for index, line in enumerate(lines):
@@ -49,15 +49,15 @@ def check_lines(lines: Sequence[OrderLine], currency: str) -> None:
                 raise InvalidInput(f"{at}/{name}", f"it is in {amount.currency}", f"an amount in {currency}")
         if line.price.amount < 0:
             raise InvalidInput(f"{at}/price", f"{line.price}", "0 or more")
-        with _named(f"{at}/price"):
+        with _errors_name(f"{at}/price"):
             cost = line.price * line.quantity
         if not 0 <= line.discount.amount <= cost.amount:
             raise InvalidInput(f"{at}/discount", f"{line.discount}", f"0 to {cost}")
 
 
 def delivery_fee(lines: Sequence[OrderLine], currency: str, total: Money | None) -> Money:
-    """What ``total`` exceeds the lines by; zero without a total. Raises InvalidInput that names totalPrice."""
-    with _named("totalPrice"):
+    """Return what ``total`` exceeds the lines by; zero without a total. Raises InvalidInput, which names totalPrice."""
+    with _errors_name("totalPrice"):
         goods = total_of((line.total for line in lines), currency)
         fee = Money.zero(currency) if total is None else total - goods
     if fee.amount < 0:
@@ -67,23 +67,16 @@ def delivery_fee(lines: Sequence[OrderLine], currency: str, total: Money | None)
     return fee
 
 
-def check_card(method: PaymentMethod, token: str | None) -> None:
-    """A card method needs a token, cash has none. Raises InvalidInput, which never repeats the token."""
-    if method is PaymentMethod.CASH:
-        if token is not None:
-            raise InvalidInput("cardToken", "a card token with cash", "none, or a card method")
-        return
-    if not token:
-        raise InvalidInput("cardToken", f"{method} without a card token", "the gateway's token for the card")
-    try:
-        identifier(token, field="cardToken")
-    except InvalidInput as error:
-        raise InvalidInput("cardToken", "it is no token", error.allowed) from None
+def utc(at: datetime) -> datetime:
+    """Return ``at`` in UTC. Raises InvalidInput for a time without a zone."""
+    if at.utcoffset() is None:
+        raise InvalidInput("at", "a time without a zone", "an aware datetime")
+    return at.astimezone(UTC)
 
 
 @contextmanager
-def _named(field: str) -> Iterator[None]:
-    """Arithmetic that is refused inside is the fault of ``field``."""
+def _errors_name(field: str) -> Iterator[None]:
+    """Raise each InvalidInput of the body again, with ``field`` as its field."""
     try:
         yield
     except InvalidInput as error:

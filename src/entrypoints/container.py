@@ -195,7 +195,7 @@ class Container(containers.DeclarativeContainer):
         notifications=providers.Singleton(
             Notify,
             channels=providers.Callable(mail.instrumented_channels, channels, instruments),
-            wording=providers.Singleton(FileMessageTemplates),
+            templates=providers.Singleton(FileMessageTemplates),
             outbox=effects.provided.notifications,
             clock=clock,
             stopping=stopping.provided.stop.is_set,

@@ -26,9 +26,10 @@ from ..domain.events import OrderLine
 from ..domain.history import OrderFacts
 from ..domain.lifecycle import OrderState
 from ..domain.money import Money
-from ..domain.order import Address, Order
+from ..domain.order import Order
 from ..domain.payment import PaymentMethod
 from ..domain.text import identifier
+from ..domain.validation import Address
 from .container import Container, container_for
 from .processes import consumer_loop
 from .settings import CONSUMERS, Settings, load_settings

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from orderflow.domain.errors import OrderNotFound
-from orderflow.domain.order import Address
 from orderflow.domain.payment import PaymentMethod
+from orderflow.domain.validation import Address
 
 from tests.contracts.orders import commit, placed, unit_of_work
 from tests.unit.domain.actors import ADMIN, AT, REASON, eur, line, place

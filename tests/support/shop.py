@@ -96,7 +96,9 @@ class Shop:
 
     async def move(self, order_id: str, state: OrderState) -> Order:
         self.clock.forward(seconds=1)
-        change = await self.change(order_id, lambda order: order.move(state, by=ADMIN, at=self.clock()), by=ADMIN)
+        change = await self.change(
+            order_id, lambda order: order.transition_to(state, by=ADMIN, at=self.clock()), by=ADMIN
+        )
         return change.order
 
     async def call_off(self, order_id: str, reason: str = "changed my mind") -> Order:

@@ -26,11 +26,13 @@ from sqlalchemy import (
 from ...application.orders.queries import OpenOrders, OrderPage, OrderQuery
 from ...application.orders.write_set import WriteSet
 from ...domain.errors import InvalidInput, OrderNotFound
+from ...domain.events import OrderLine
 from ...domain.lifecycle import OrderState
 from ...domain.money import Money
-from ...domain.order import Address, Order, OrderLine
+from ...domain.order import Order
 from ...domain.payment import Payment, PaymentMethod, PaymentStatus
 from ...domain.text import identifier
+from ...domain.validation import Address
 from ..paging import decode_cursor, encode_cursor
 from .bulk import among
 from .database import POSTGRESQL, Database

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from msgspec import Meta
 from msgspec.json import Decoder
 
-from ...domain import order
+from ...domain import validation
 from ...domain.errors import InvalidInput
 from ...domain.money import MAX_AMOUNT, MAX_DECIMALS, exact
 from ...domain.order import MAX_REASON
@@ -98,4 +98,4 @@ def _amount(kind: type, value: object) -> Decimal:
 
 def utc(at: datetime) -> datetime:
     """Convert ``at`` to UTC. Raises InvalidInput without a zone, OverflowError outside the years 1 to 9999."""
-    return at if at.tzinfo is UTC else order.utc(at)
+    return at if at.tzinfo is UTC else validation.utc(at)

@@ -1,4 +1,4 @@
-"""The consumer *analytics*: how orders go, in figures."""
+"""The consumer *analytics*, which keeps the progress of each order."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,12 @@ from .ports import AnalyticsTransaction
 
 @frozen
 class Analyse:
-    """Keeps the course of each order; the figures are read off the courses."""
+    """Keeps the progress of each order. All figures are computed from it."""
 
     name: str = "analytics"
 
     async def handle(self, deliveries: Sequence[Delivery], work: AnalyticsTransaction) -> AnalyticsResult:
-        """Raises CorruptHistory when an event is missing before one of these."""
+        """Apply the events. Raises CorruptHistory if an event before one of these is missing."""
         before = await work.analytics.courses({delivery.record.order_id for delivery in deliveries})
         after: dict[str, OrderProgress] = dict(before)
         for delivery in deliveries:
@@ -28,5 +28,5 @@ class Analyse:
         return AnalyticsResult(changes)
 
     async def settle(self) -> int:
-        """Nothing is asked for outside."""
+        """Return 0: analytics has no effects outside the database."""
         return 0

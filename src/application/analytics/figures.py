@@ -1,6 +1,6 @@
-"""The course of one order as analytics keeps it, and the figures that many courses make.
+"""The figures of analytics: sales, times in states, and delivery times.
 
-Revenue is counted twice, each exact and by currency: ``gross_revenue`` is the total of all orders that were created,
+Revenue is counted twice, exactly and by currency: ``gross_revenue`` is the total of all orders that were created,
 ``net_revenue`` of those among them that are not cancelled. Both count an order in the minute of its creation.
 """
 
@@ -18,7 +18,7 @@ N = TypeVar("N", int, float)
 
 @frozen(kw_only=True)
 class Sales:
-    """What some orders come to, in one ``currency``."""
+    """The sales of some orders in one ``currency``."""
 
     currency: str
     orders: int
@@ -29,14 +29,14 @@ class Sales:
 
 @frozen(kw_only=True)
 class MinuteSales(Sales):
-    """Of the orders created in the minute that begins at ``minute`` (UTC)."""
+    """The sales of the orders that were created in the minute that begins at ``minute`` (UTC)."""
 
     minute: datetime
 
 
 @frozen(kw_only=True)
 class RestaurantSales(Sales):
-    """Of all orders of one restaurant."""
+    """The sales of all orders of one restaurant."""
 
     restaurant_id: str
 
@@ -63,7 +63,7 @@ class DeliveryTimes:
 
 
 def state_time(state: OrderState, total: timedelta, seconds: Mapping[int, int]) -> StateTime:
-    """From the ``total`` and how often each whole number of ``seconds`` was counted (at least once in all)."""
+    """Compute the times from their ``total`` and from the count of each whole number of ``seconds``, at least one."""
     orders = sum(seconds.values())
     return StateTime(
         state=state,
@@ -75,13 +75,13 @@ def state_time(state: OrderState, total: timedelta, seconds: Mapping[int, int]) 
 
 
 def delivery_times(minutes: Mapping[int, int]) -> DeliveryTimes:
-    """From how often each whole number of minutes was counted."""
+    """Compute the percentiles from the count of each whole number of minutes."""
     p50, p90, p99 = (nearest_rank(minutes, percent) for percent in (50, 90, 99))
     return DeliveryTimes(orders=sum(minutes.values()), p50=p50, p90=p90, p99=p99)
 
 
 def nearest_rank(counts: Mapping[N, int], percent: int) -> N | None:
-    """The least value that ``percent`` per cent of the counted values do not exceed; None of no values."""
+    """Return the least value that ``percent`` per cent of the counted values do not exceed; None without values."""
     rank = -(-percent * sum(counts.values()) // 100)
     for value in sorted(counts):
         rank -= counts[value]
@@ -91,5 +91,5 @@ def nearest_rank(counts: Mapping[N, int], percent: int) -> N | None:
 
 
 def minute_of(at: datetime) -> datetime:
-    """When the minute of ``at`` began, in UTC."""
+    """Return the beginning of the minute of ``at``, in UTC."""
     return at.astimezone(UTC).replace(second=0, microsecond=0)

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The progress of one order as analytics keeps it, and how each event changes it."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -15,7 +15,8 @@ from ...domain.money import Money
 class OrderProgress:
     """One order after its first ``events`` events.
 
-    It is in ``state`` ``since`` then; ``spent`` is the time in each state that it has left. Final states are not left.
+    It has been in ``state`` since ``since``. ``spent`` is the time in each state that it has left; it never leaves a
+    final state.
     """
 
     order_id: str
@@ -45,9 +46,9 @@ class AnalyticsResult:
     changes: tuple[ProgressChange, ...]
 
 
-def follow(course: OrderProgress | None, event: OrderEvent) -> OrderProgress:
-    """The course after ``event``; one that was followed before changes nothing. Raises CorruptHistory on a gap."""
-    if course is None:
+def follow(progress: OrderProgress | None, event: OrderEvent) -> OrderProgress:
+    """Return the progress after ``event``; a repeated event changes nothing. Raises CorruptHistory on a gap."""
+    if progress is None:
         if not isinstance(event, OrderCreated):
             raise CorruptHistory(event.order_id, event.sequence, "no order.created came before it")
         return OrderProgress(
@@ -59,18 +60,18 @@ def follow(course: OrderProgress | None, event: OrderEvent) -> OrderProgress:
             since=event.occurred_at,
             events=event.sequence,
         )
-    if event.sequence <= course.events:
-        return course
-    if event.sequence != course.events + 1:
-        raise CorruptHistory(event.order_id, event.sequence, f"it follows number {course.events}")
+    if event.sequence <= progress.events:
+        return progress
+    if event.sequence != progress.events + 1:
+        raise CorruptHistory(event.order_id, event.sequence, f"it follows number {progress.events}")
     match event:
         case StateChanged():
-            stay = max(timedelta(), event.occurred_at - course.since)
-            spent = {**course.spent, event.old: course.spent.get(event.old, timedelta()) + stay}
-            return evolve(course, events=event.sequence, state=event.new, since=event.occurred_at, spent=spent)
+            stay = max(timedelta(), event.occurred_at - progress.since)
+            spent = {**progress.spent, event.old: progress.spent.get(event.old, timedelta()) + stay}
+            return evolve(progress, events=event.sequence, state=event.new, since=event.occurred_at, spent=spent)
         case OrderCancelled():
-            return evolve(course, events=event.sequence, cancel_reason=event.reason)
+            return evolve(progress, events=event.sequence, cancel_reason=event.reason)
         case OrderDelivered():
-            return evolve(course, events=event.sequence, delivery_minutes=event.minutes)
+            return evolve(progress, events=event.sequence, delivery_minutes=event.minutes)
         case _:
-            return evolve(course, events=event.sequence)
+            return evolve(progress, events=event.sequence)

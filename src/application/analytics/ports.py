@@ -1,4 +1,4 @@
-"""TODO."""
+"""The ports of analytics: the progress of orders within a transaction, and the queries for figures."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -11,12 +11,14 @@ from .order_progress import OrderProgress
 
 
 class AnalyticsStore(Protocol):
+    """Keeps the progress of orders, in the consumer's transaction."""
+
     async def courses(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
-        """The courses of these orders so far, by order."""
+        """Return the progress of these orders, by order."""
         ...
 
-    async def keep(self, courses: Sequence[OrderProgress]) -> None:
-        """Keep these, each in place of what was known of its order."""
+    async def keep(self, progress: Sequence[OrderProgress]) -> None:
+        """Store these, each in place of the earlier progress of its order."""
         ...
 
 
@@ -28,31 +30,33 @@ class AnalyticsTransaction(ConsumerTransaction, Protocol):
 
 
 class AnalyticsQueries(Protocol):
-    async def per_minute(self, start: datetime, end: datetime) -> Sequence[MinuteSales]:
-        """Of the orders created from ``start`` until before ``end``, by minute and currency; idle minutes are left out.
+    """Reads progress and figures."""
 
-        Both are taken down to their minute.
+    async def per_minute(self, start: datetime, end: datetime) -> Sequence[MinuteSales]:
+        """Return the sales of orders created from ``start`` until before ``end``, by minute and currency.
+
+        Both times are rounded down to the minute. Minutes without orders are left out.
         """
         ...
 
     async def per_restaurant(self) -> Sequence[RestaurantSales]:
-        """By restaurant and currency."""
+        """Return the sales by restaurant and currency."""
         ...
 
     async def by_state(self) -> Mapping[OrderState, int]:
-        """How many orders are in each state now; every state is named."""
+        """Return the number of orders in each state; every state is included."""
         ...
 
     async def time_in_states(self) -> Sequence[StateTime]:
-        """Of the states that some order has left, in the order of a life."""
+        """Return the times of the states that some order has left, in the order of the states."""
         ...
 
     async def cancellations(self) -> Mapping[str, int]:
-        """How many orders were cancelled by each reason, the most first."""
+        """Return the number of cancelled orders by reason, the largest first."""
         ...
 
     async def delivery_times(self) -> DeliveryTimes: ...
 
     async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
-        """The courses of these orders so far, by order."""
+        """Return the progress of these orders, by order."""
         ...

@@ -1,4 +1,4 @@
-"""The checker: orders, log, topic and effects, compared with each other."""
+"""The check: compares orders, log, topic and the effects of consumers with each other."""
 
 from .check_all import CheckAll
 from .report import CheckReport, Comparison, Difference

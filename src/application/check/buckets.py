@@ -1,4 +1,4 @@
-"""The log in pieces that fit in memory: some buckets at a time, whole."""
+"""Reads the log in pieces that fit in memory: some whole buckets at a time."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,11 +6,12 @@ from ..event_log.ports import EventLog
 from ..event_log.records import LogRecord, Positions
 
 EVENTS_AT_ONCE = 20_000
+"""Events that are kept in memory."""
 PAGE = 2_000
 
 
 def groups(heads: Positions) -> Iterator[dict[int, int]]:
-    """``heads`` in groups of buckets with about EVENTS_AT_ONCE events together; a larger bucket stands alone."""
+    """Split ``heads`` into groups of buckets with about EVENTS_AT_ONCE events; a larger bucket is alone."""
     group: dict[int, int] = {}
     for bucket, head in sorted(heads.items()):
         if group and sum(group.values()) + head > EVENTS_AT_ONCE:
@@ -22,13 +23,13 @@ def groups(heads: Positions) -> Iterator[dict[int, int]]:
 
 
 async def read_until(log: EventLog, until: Positions) -> Sequence[LogRecord]:
-    """What the log has of these buckets up to these positions, each bucket's records in order."""
+    """Read the records of these buckets up to these positions, each bucket's in order."""
     at = {bucket: 0 for bucket, position in until.items() if position}
-    found: list[LogRecord] = []
+    result: list[LogRecord] = []
     while at and (records := await log.read(at, limit=PAGE)):
         for record in records:
             at[record.bucket] = record.position
             if record.position <= until[record.bucket]:
-                found.append(record)
+                result.append(record)
         at = {bucket: position for bucket, position in at.items() if position < until[bucket]}
-    return found
+    return result

@@ -1,4 +1,4 @@
-"""One check of a whole installation."""
+"""The check of a whole installation."""
 
 from attrs import frozen
 
@@ -11,7 +11,7 @@ from .topic import CheckTopic
 
 @frozen
 class CheckAll:
-    """Compares orders, log, topic (where there is one) and the consumers' effects.
+    """Compares orders, log, the topic if there is one, and the consumers' effects.
 
     Raises StorageUnavailable, StreamUnavailable.
     """
@@ -26,7 +26,7 @@ class CheckAll:
         heads = dict(await self.log.heads())
         folded = await self.orders_and_log(report, heads)
         if self.topic is None:
-            report.skip("the topic holds the log's events", "no relay writes one here; consumers read from the log")
+            report.skip("the topic holds the log's events", "no relay publishes here; consumers read the log")
         else:
             await self.topic(report, folded, heads)
         await self.effects(report, heads)

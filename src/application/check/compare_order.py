@@ -1,4 +1,4 @@
-"""One order as its events tell it, beside the order as it is kept."""
+"""Compares one order with the fold of its events."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 from ...domain.errors import CorruptHistory, NotConfigured, OrderNotFound, UndecodableEvent
 from ...domain.events import OrderEvent
-from ...domain.history import OrderFacts, apply, facts, fold
+from ...domain.history import OrderFacts, apply, facts_of, fold
 from ...domain.order import Order
 from ..event_log.ports import Decode
 from ..event_log.records import LogRecord, bucket_of
@@ -14,12 +14,12 @@ from ..replay.replay_range import ReplaySource
 from .orders_and_log import OrderAudit, differing
 
 TRIES = 5
-"""How often an order is looked at again while it changes under our eyes."""
+"""How often an order is read again while it changes."""
 
 
 @frozen
 class FactDiffers:
-    """``fact`` is ``row`` in the orders table, and ``fold`` is what the events make of it."""
+    """A ``fact`` that is ``row`` in the orders table and ``fold`` in the fold of the events."""
 
     fact: str
     row: object
@@ -28,9 +28,9 @@ class FactDiffers:
 
 @frozen(kw_only=True)
 class OrderComparison:
-    """``row`` is None where the orders table has none, ``fold`` where no event can be followed.
+    """The result. ``row`` is None if the orders table has no such row, ``fold`` if no event can be applied.
 
-    ``problem`` says at which event the history cannot be followed; ``fold`` is then what was told before it.
+    ``problem`` names the event that cannot be applied; ``fold`` then has the events before it.
     """
 
     order_id: str
@@ -42,7 +42,7 @@ class OrderComparison:
 
     @property
     def differences(self) -> tuple[FactDiffers, ...]:
-        """Every fact that is not the same; none where one of the two is not there at all."""
+        """The facts that differ; none if there is no row or no fold."""
         if self.row is None or self.fold is None:
             return ()
         return tuple(FactDiffers(*each) for each in differing(self.row, self.fold))
@@ -54,7 +54,10 @@ class OrderComparison:
 
 @frozen
 class CompareOrder:
-    """Nothing is changed. Raises OrderNotFound where there is neither row nor event; NotConfigured; Unavailable."""
+    """Compares an order with its events from a source, and changes nothing.
+
+    Raises OrderNotFound if there is neither a row nor an event; NotConfigured; Unavailable.
+    """
 
     orders: OrderAudit
     sources: Mapping[str, ReplaySource]
@@ -64,25 +67,25 @@ class CompareOrder:
     async def __call__(self, order_id: str, *, source: str = "log") -> OrderComparison:
         if source not in self.sources:
             raise NotConfigured(f"there is no {source} to read from here", f"read from the {' or '.join(self.sources)}")
-        row, records = await self._look(order_id, self.sources[source])
+        row, records = await self._read(order_id, self.sources[source])
         if row is None and not records:
             raise OrderNotFound(order_id)
-        told, problem = self._folded(records)
+        folded, problem = self._fold(records)
         return OrderComparison(
             order_id=order_id,
             source=source,
             events=len(records),
-            row=None if row is None else facts(row),
-            fold=told,
+            row=None if row is None else facts_of(row),
+            fold=folded,
             problem=problem,
         )
 
-    async def _look(self, order_id: str, read: ReplaySource) -> tuple[Order | None, Sequence[LogRecord]]:
-        """The row and its events, both from one time as far as the order stands still."""
+    async def _read(self, order_id: str, source: ReplaySource) -> tuple[Order | None, Sequence[LogRecord]]:
+        """Read the row and its events, again if the order changed meanwhile."""
         row = await self._row(order_id)
         for _ in range(TRIES):
             before, bucket = row, bucket_of(order_id, self.buckets)
-            records = [record async for page in read({bucket: ()}, order_id) for record in page]
+            records = [record async for page in source({bucket: ()}, order_id) for record in page]
             row = await self._row(order_id)
             if row == before:
                 break
@@ -91,16 +94,16 @@ class CompareOrder:
     async def _row(self, order_id: str) -> Order | None:
         return (await self.orders.many([order_id])).get(order_id)
 
-    def _folded(self, records: Sequence[LogRecord]) -> tuple[OrderFacts | None, str]:
-        """What the events tell, as far as they can be followed, and why no farther."""
-        told: OrderFacts | None = None
+    def _fold(self, records: Sequence[LogRecord]) -> tuple[OrderFacts | None, str]:
+        """Return the fold of the events as far as they can be applied, and the problem with the next one."""
+        folded: OrderFacts | None = None
         events: list[OrderEvent] = []
         try:
             for record in records:
                 events.append(self.decode(record))
-                told = apply(told, events[-1])
+                folded = apply(folded, events[-1])
             return (fold(events), "") if events else (None, "there are no events")
         except UndecodableEvent as error:
-            return told, f"event {len(events) + 1}: {error}"
+            return folded, f"event {len(events) + 1}: {error}"
         except CorruptHistory as error:
-            return told, str(error)
+            return folded, str(error)

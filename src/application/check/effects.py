@@ -1,4 +1,4 @@
-"""What the consumers did, against what the log says they had to do up to their cursors."""
+"""Compares the effects of the consumers with the events up to their cursors."""
 
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -21,20 +21,20 @@ from .buckets import groups, read_until
 from .report import CheckReport, Comparison
 
 TRIES = 5
-"""How often buckets are looked at again while their consumer moves on."""
+"""How often buckets are read again while their consumer goes on."""
 
 Histories = Mapping[str, Sequence[OrderEvent]]
-Opened = Sequence[tuple[LogRecord, OrderEvent | UndecodableEvent]]
-"""Records, each with its event, or with why it cannot be read."""
-ReaderSnapshot = Callable[[Histories, Comparison], Awaitable[None]]
+Decoded = Sequence[tuple[LogRecord, OrderEvent | UndecodableEvent]]
+"""Records, each with its event or the error of decoding it."""
+Compare = Callable[[Histories, Comparison], Awaitable[None]]
 
 
 @frozen
 class CheckEffects:
-    """One effect for each consumer and event: none missing, none doubled, none that no event asked for.
+    """Checks that each event had its effect in each consumer once: none is missing, doubled, or without an event.
 
-    A consumer is compared on the events up to its cursors; those it has not come to are a note, and so are orders
-    that are parked, or of which somebody dropped events. A consumer that never ran is skipped by name.
+    A consumer is compared on the events up to its cursors. Events after them are a note, and so are parked orders
+    and orders with dropped events. A consumer that never ran is skipped.
     """
 
     log: EventLog
@@ -46,37 +46,37 @@ class CheckEffects:
     dead_letters: DeadLetters
 
     async def __call__(self, report: CheckReport, heads: Positions) -> None:
-        looks: dict[str, tuple[str, ReaderSnapshot]] = {
-            "notifications": ("each event told once to each recipient and channel", self._notifications),
-            "analytics": ("each order's course tells of each event once, and of its money", self._analytics),
-            "inventory": ("each order's reservation follows its events once", self._inventory),
+        comparisons: dict[str, tuple[str, Compare]] = {
+            "notifications": ("one notification for each event, recipient and channel", self._notifications),
+            "analytics": ("each order's progress has each of its events once", self._analytics),
+            "inventory": ("each order's reservation fits its events", self._inventory),
         }
         readers = set(await self.cursors.readers())
         examined = []
-        for consumer, (question, look) in looks.items():
+        for consumer, (name, compare) in comparisons.items():
             if consumer not in readers and heads:
-                report.skip(f"{consumer}: {question}", "it has handled nothing yet")
+                report.skip(f"{consumer}: {name}", "it has handled nothing yet")
             else:
-                comparison = report.start(f"{consumer}: {question}", "events")
+                comparison = report.start(f"{consumer}: {name}", "events")
                 parked = {letter.record.order_id for letter in await self.dead_letters.blocking(consumer)}
                 dropped = set(await self.dead_letters.dropped(consumer)) - parked
-                examined.append(_Examined(consumer, comparison, look, parked, dropped))
+                examined.append(_Examined(consumer, comparison, compare, parked, dropped))
         for group in groups(heads):
             await self._group(group, examined)
         for it in examined:
             report.notes += it.notes()
 
     async def _group(self, group: Positions, examined: Sequence["_Examined"]) -> None:
-        """ReaderSnapshot at what each consumer did up to its cursors, and again where those moved meanwhile."""
+        """Compare what each consumer did up to its cursors, and again if they moved meanwhile."""
         left = list(examined)
         for _ in range(TRIES):
             at = {it.consumer: await self._positions(it.consumer, group) for it in left}
             until = {bucket: max((each[bucket] for each in at.values()), default=0) for bucket in group}
-            opened = self._opened(await read_until(self.log, until))
+            decoded = self._decoded(await read_until(self.log, until))
             moved = []
             for it in left:
                 trial = Comparison(it.comparison.name, it.comparison.unit)
-                await it.look(it.histories(opened, at[it.consumer], trial), trial)
+                await it.compare(it.histories(decoded, at[it.consumer], trial), trial)
                 if await self._positions(it.consumer, group) == at[it.consumer]:
                     it.keep(trial, group, at[it.consumer])
                 else:
@@ -90,86 +90,90 @@ class CheckEffects:
         positions = await self.cursors.positions(consumer)
         return {bucket: positions.get(bucket, 0) for bucket in buckets}
 
-    def _opened(self, records: Iterable[LogRecord]) -> Opened:
-        opened: list[tuple[LogRecord, OrderEvent | UndecodableEvent]] = []
+    def _decoded(self, records: Iterable[LogRecord]) -> Decoded:
+        decoded: list[tuple[LogRecord, OrderEvent | UndecodableEvent]] = []
         for record in records:
             try:
-                opened.append((record, self.decode(record)))
+                decoded.append((record, self.decode(record)))
             except UndecodableEvent as e:
-                opened.append((record, e))
-        return opened
+                decoded.append((record, e))
+        return decoded
 
     async def _notifications(self, histories: Histories, comparison: Comparison) -> None:
-        told: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
+        recorded: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
         for order_id, sequence, recipient, channel in await self.notifications.told(set(histories)):
-            told[order_id].append((sequence, recipient, channel))
+            recorded[order_id].append((sequence, recipient, channel))
         for order_id, events in histories.items():
             try:
-                wanted = _to_be_told(events)
+                expected = _expected(events)
             except CorruptHistory as e:
                 comparison.differ(f"order {order_id}, event {e.sequence}", e.problem)
                 continue
-            found = {(sequence, recipient) for sequence, recipient, _ in told[order_id]}
-            for sequence, recipient in sorted(wanted - found):
-                comparison.differ(f"order {order_id}, event {sequence}", f"{recipient} was never told")
-            for sequence, recipient in sorted(found - wanted):
-                comparison.differ(f"order {order_id}, event {sequence}", f"{recipient} was told without reason")
-            for (sequence, recipient, channel), times in Counter(told[order_id]).items():
+            found = {(sequence, recipient) for sequence, recipient, _ in recorded[order_id]}
+            for sequence, recipient in sorted(expected - found):
+                comparison.differ(f"order {order_id}, event {sequence}", f"{recipient} has no notification")
+            for sequence, recipient in sorted(found - expected):
+                comparison.differ(
+                    f"order {order_id}, event {sequence}", f"{recipient} has a notification without an event"
+                )
+            for (sequence, recipient, channel), times in Counter(recorded[order_id]).items():
                 if times > 1:
-                    comparison.differ(f"order {order_id}, event {sequence}", f"{recipient} told twice by {channel}")
+                    comparison.differ(
+                        f"order {order_id}, event {sequence}", f"{recipient} was notified twice by {channel}"
+                    )
 
     async def _analytics(self, histories: Histories, comparison: Comparison) -> None:
-        courses = await self.analytics.of_orders(set(histories))
+        progress = await self.analytics.of_orders(set(histories))
         for order_id, events in histories.items():
-            wanted: OrderProgress | None = None
+            expected: OrderProgress | None = None
             try:
                 for event in events:
-                    wanted = follow(wanted, event)
+                    expected = follow(expected, event)
             except CorruptHistory as e:
                 comparison.differ(f"order {order_id}, event {e.sequence}", e.problem)
                 continue
-            found = courses.get(order_id)
+            found = progress.get(order_id)
             if found is None:
-                comparison.differ(f"order {order_id}", "analytics knows nothing of it")
-            elif found != wanted:
-                comparison.differ(f"order {order_id}", f"analytics has {found}, its events make {wanted}")
+                comparison.differ(f"order {order_id}", "analytics has no progress of it")
+            elif found != expected:
+                comparison.differ(f"order {order_id}", f"analytics has {found}, its events give {expected}")
 
     async def _inventory(self, histories: Histories, comparison: Comparison) -> None:
         reservations = await self.shortages.of_orders(set(histories))
         for order_id, events in histories.items():
             found = reservations.get(order_id)
             if found is None:
-                comparison.differ(f"order {order_id}", "inventory decided nothing for it")
+                comparison.differ(f"order {order_id}", "inventory has no reservation for it")
                 continue
             cancelled = any(isinstance(event, OrderCancelled) for event in events)
-            live = ReservationStatus.RELEASED if cancelled else ReservationStatus.RESERVED
-            if found.status not in (live, ReservationStatus.SHORT):
-                comparison.differ(f"order {order_id}", f"is {found.status}, its events make it {live}")
-            wanted: Counter[str] = Counter()
+            expected = ReservationStatus.RELEASED if cancelled else ReservationStatus.RESERVED
+            if found.status not in (expected, ReservationStatus.SHORT):
+                comparison.differ(f"order {order_id}", f"is {found.status}, by its events it is {expected}")
+            ordered: Counter[str] = Counter()
             for line in (line for event in events if isinstance(event, OrderCreated) for line in event.lines):
-                wanted[line.food_id] += line.quantity
+                ordered[line.food_id] += line.quantity
             for food_id, quantity in found.taken.items():
-                if quantity != wanted[food_id]:
-                    comparison.differ(f"order {order_id}", f"took {quantity} of {food_id}, ordered {wanted[food_id]}")
+                if quantity != ordered[food_id]:
+                    comparison.differ(f"order {order_id}", f"took {quantity} of {food_id}, ordered {ordered[food_id]}")
 
 
 @define
 class _Examined:
-    """One consumer under examination: what it is asked, whose orders it is not asked about, and what came of it."""
+    """One consumer that is compared, the orders that are left out, and the counts so far."""
 
     consumer: str
     comparison: Comparison
-    look: ReaderSnapshot
+    compare: Compare
     parked: set[str]
     dropped: set[str]
     waiting: int = 0
     moving: int = 0
 
-    def histories(self, opened: Opened, until: Positions, trial: Comparison) -> Histories:
-        """What it had to do, by order."""
+    def histories(self, decoded: Decoded, until: Positions, trial: Comparison) -> Histories:
+        """Return the events that it has handled, by order."""
         passed_over = self.parked | self.dropped
         histories: dict[str, list[OrderEvent]] = defaultdict(list)
-        for record, event in opened:
+        for record, event in decoded:
             if record.position > until[record.bucket] or record.order_id in passed_over:
                 continue
             trial.compared += 1
@@ -187,21 +191,21 @@ class _Examined:
             self.comparison.differ(difference.where, difference.problem)
 
     def notes(self) -> list[str]:
-        who = self.consumer
-        said = {
-            f"{who} has {self.waiting} events still to handle": self.waiting,
-            f"{who} has {len(self.parked)} parked orders, which are not compared": self.parked,
-            f"{who} has {len(self.dropped)} orders with dropped events, which are not compared": self.dropped,
-            f"{who}: {self.moving} buckets would not hold still and are not compared": self.moving,
+        name = self.consumer
+        counts = {
+            f"{name} has {self.waiting} events still to handle": self.waiting,
+            f"{name} has {len(self.parked)} parked orders, which are not compared": self.parked,
+            f"{name} has {len(self.dropped)} orders with dropped events, which are not compared": self.dropped,
+            f"{name}: {self.moving} buckets changed all the time and are not compared": self.moving,
         }
-        return [note for note, of in said.items() if of]
+        return [note for note, count in counts.items() if count]
 
 
-def _to_be_told(events: Sequence[OrderEvent]) -> set[tuple[int, str]]:
-    """(sequence, recipient) of all that ``events`` of one order ask for. Raises CorruptHistory."""
+def _expected(events: Sequence[OrderEvent]) -> set[tuple[int, str]]:
+    """Return (sequence, recipient) of all notifications for these events of one order. Raises CorruptHistory."""
     parties: Parties | None = None
-    wanted: set[tuple[int, str]] = set()
+    expected: set[tuple[int, str]] = set()
     for event in events:
         parties = follow_parties(parties, event)
-        wanted |= {(event.sequence, party) for _, party in recipients(event, parties)}
-    return wanted
+        expected |= {(event.sequence, party) for _, party in recipients(event, parties)}
+    return expected

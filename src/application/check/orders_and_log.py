@@ -1,4 +1,4 @@
-"""The orders table against the fold of each order's events, and the log's own density."""
+"""Compares the orders table with the fold of each order's events, and checks the log's positions."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from attrs import field, fields, frozen
 
 from ...domain.errors import CorruptHistory, UndecodableEvent
 from ...domain.events import OrderEvent, event_id
-from ...domain.history import OrderFacts, facts, fold
+from ...domain.history import OrderFacts, facts_of, fold
 from ...domain.order import Order
 from ..event_log.ports import Decode, EventLog
 from ..event_log.records import LogRecord, Positions, bucket_of
@@ -19,10 +19,10 @@ PAGE = 1000
 
 
 class OrderAudit(Protocol):
-    """The orders table as the checker sees it."""
+    """Reads the orders table for the check."""
 
     async def many(self, order_ids: Sequence[str]) -> Mapping[str, Order]:
-        """Those of ``order_ids`` that are there."""
+        """Return those of ``order_ids`` that exist."""
         ...
 
     async def count(self) -> int: ...
@@ -30,10 +30,10 @@ class OrderAudit(Protocol):
 
 @frozen
 class CheckOrdersAndLog:
-    """Positions dense per bucket, versions dense per order, legal paths only, row = fold(log), money conserved.
+    """Checks that positions and versions have no gaps, transitions are legal, row = fold(log), and totals are equal.
 
-    Returns the facts by order, folded from the log. Orders may go on changing meanwhile: only the log up to the
-    heads at the start is looked at, and an order with later events is compared on those events alone.
+    Returns the fold of the log. Orders may change meanwhile: only the log up to the heads at the start is read, and
+    the row of an order with later events is not compared.
     """
 
     log: EventLog
@@ -49,16 +49,16 @@ class CheckOrdersAndLog:
             report.start("money is conserved", "orders"),
         )
         folded = FoldedLog()
-        seen = 0
+        count = 0
         for group in groups(heads):
             histories = self._histories(await read_until(self.log, group), group, checks, folded)
-            seen += await self._compare_rows(histories, checks, folded)
+            count += await self._compare_rows(histories, checks, folded)
         rows, later = await self.orders.count(), await self.log.heads()
-        for bucket, order_id, version, told in checks.ahead:
+        for bucket, order_id, version, last in checks.ahead:
             if later[bucket] == heads[bucket]:
-                checks.rows.differ(f"order {order_id}", f"the row is at version {version}, the log ends at {told}")
-        if rows < seen or (rows > seen and later == heads):
-            checks.rows.differ("orders", f"{rows} rows, but the log tells of {seen} orders")
+                checks.rows.differ(f"order {order_id}", f"the row is at version {version}, the log ends at {last}")
+        if rows < count or (rows > count and later == heads):
+            checks.rows.differ("orders", f"{rows} rows, but the log has {count} orders")
         return folded
 
     def _histories(
@@ -72,7 +72,7 @@ class CheckOrdersAndLog:
             if record.position != at[bucket] + 1:
                 checks.positions.differ(f"bucket {bucket}", f"position {record.position} follows {at[bucket]}")
             at[bucket] = record.position
-            self._look_at(record, checks)
+            self._check_address(record, checks)
             folded.digests[bucket, record.position] = digest(record)
             try:
                 histories[record.order_id].append(self.decode(record))
@@ -84,11 +84,11 @@ class CheckOrdersAndLog:
                 checks.positions.differ(f"bucket {bucket}", f"ends at {at[bucket]}, but its counter says {head}")
         return histories
 
-    def _look_at(self, record: LogRecord, checks: "_Checks") -> None:
+    def _check_address(self, record: LogRecord, checks: "_Checks") -> None:
         if record.bucket != bucket_of(record.order_id, self.buckets):
-            checks.positions.differ(_where(record), f"stands in bucket {record.bucket}, not in its order's")
+            checks.positions.differ(_where(record), f"is in bucket {record.bucket}, not in its order's")
         if record.event_id != event_id(record.order_id, record.sequence):
-            checks.paths.differ(_where(record), f"its id {record.event_id} is not the one of its order and number")
+            checks.paths.differ(_where(record), f"its id {record.event_id} is not that of its order and sequence")
 
     async def _compare_rows(
         self, histories: Mapping[str, list[OrderEvent]], checks: "_Checks", folded: "FoldedLog"
@@ -98,33 +98,33 @@ class CheckOrdersAndLog:
         for start in range(0, len(ids), PAGE):
             rows |= await self.orders.many(ids[start : start + PAGE])
         for order_id, events in histories.items():
-            told = _fold(order_id, events, checks.paths)
-            folded.facts[order_id] = told
-            if told is None:
+            facts = _fold(order_id, events, checks.paths)
+            folded.facts[order_id] = facts
+            if facts is None:
                 folded.damaged.add(order_id)
             row = rows.get(order_id)
             checks.rows.compared += 1
             if row is None:
-                checks.rows.differ(f"order {order_id}", "is told of in the log, but there is no row")
+                checks.rows.differ(f"order {order_id}", "is in the log, but has no row")
                 continue
-            if told is None:
+            if facts is None:
                 continue
-            if row.version > told.version:
-                checks.ahead.append((bucket_of(order_id, self.buckets), order_id, row.version, told.version))
+            if row.version > facts.version:
+                checks.ahead.append((bucket_of(order_id, self.buckets), order_id, row.version, facts.version))
                 continue
-            for name, ours, theirs in differing(facts(row), told):
-                checks.rows.differ(f"order {order_id}", f"{name}: the row says {ours}, the log {theirs}")
+            for name, ours, theirs in differing(facts_of(row), facts):
+                checks.rows.differ(f"order {order_id}", f"{name}: the row has {ours}, the log {theirs}")
             checks.money.compared += 1
-            if row.total != told.total:
-                checks.money.differ(f"order {order_id}", f"the row's total is {row.total}, the log's {told.total}")
+            if row.total != facts.total:
+                checks.money.differ(f"order {order_id}", f"the row's total is {row.total}, the log's {facts.total}")
         return len(histories)
 
 
 @frozen
 class FoldedLog:
-    """``facts`` by order, None where the history is damaged; ``digests`` of the records by (bucket, position).
+    """The fold of the log: ``facts`` by order, None for a damaged history; ``digests`` of the records by address.
 
-    ``damaged`` are the orders of which an event, in whatever bucket, could not be read or could not follow.
+    ``damaged`` are the orders with an event that could not be decoded or applied.
     """
 
     facts: dict[str, OrderFacts | None] = field(factory=dict)
@@ -133,7 +133,7 @@ class FoldedLog:
 
 
 def digest(record: LogRecord) -> int:
-    """What must be the same of one record in the log and on the topic, in one number."""
+    """Return a hash of the fields that must be equal in the log and on the topic."""
     return hash((record.order_id, record.sequence, record.type, record.event_id, record.body))
 
 
@@ -147,7 +147,7 @@ class _Checks:
 
 
 def differing(ours: OrderFacts, theirs: OrderFacts) -> list[tuple[str, object, object]]:
-    """(name, ours, theirs) of every fact in which the two are not equal."""
+    """Return (name, ours, theirs) of every fact that differs."""
     pairs = [(a.name, getattr(ours, a.name), getattr(theirs, a.name)) for a in fields(OrderFacts)]
     return [(name, one, other) for name, one, other in pairs if one != other]
 

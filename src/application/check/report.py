@@ -1,14 +1,14 @@
-"""What was compared, and every difference."""
+"""The report of a check: its comparisons, and every difference."""
 
 from attrs import define, field, frozen
 
 MAX_SHOWN = 1000
-"""Differences of one comparison that are kept; beyond that they are only counted."""
+"""Differences of one comparison that are listed; further ones are only counted."""
 
 
 @frozen
 class Difference:
-    """``where`` names the order, event, bucket or effect; ``problem`` says what is wrong there."""
+    """A difference. ``where`` names the order, event, bucket or effect; ``problem`` says what differs."""
 
     where: str
     problem: str
@@ -16,7 +16,7 @@ class Difference:
 
 @define
 class Comparison:
-    """One question that was asked of ``compared`` things."""
+    """One comparison of ``compared`` things of a ``unit``. ``skipped`` is the reason if it was not made."""
 
     name: str
     unit: str
@@ -33,7 +33,7 @@ class Comparison:
 
 @define
 class CheckReport:
-    """All comparisons of one check. ``notes`` say what is no difference but worth knowing (events still waiting)."""
+    """All comparisons of one check. ``notes`` are not differences, for example the number of waiting events."""
 
     comparisons: list[Comparison] = field(factory=list)
     notes: list[str] = field(factory=list)
@@ -44,7 +44,7 @@ class CheckReport:
         return comparison
 
     def skip(self, name: str, reason: str) -> None:
-        """A comparison that could not be made, by name: it is not a clean one."""
+        """Add a comparison that was not made, with the reason."""
         self.comparisons.append(Comparison(name, "", skipped=reason))
 
     @property

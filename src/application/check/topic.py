@@ -1,8 +1,8 @@
-"""The topic against the log: each event there once, in order, with the same bytes, and nothing else.
+"""Compares the topic with the log: each event is on it once, in order, with the same bytes, and nothing else.
 
-What the topic tells of an order is what the log tells of it as long as the order's records are those of the log, from
-its first on and one after the other: they are counted, and neither opened nor folded again. From the first that is
-another one, or is missing, the order is folded from the topic's own records.
+As long as an order's records on the topic equal those of the log, from the first on without a gap, its fold is the
+same as well: they are only counted, not decoded. From the first record that differs or is missing, the order is folded
+from the topic's own records.
 """
 
 from collections.abc import Awaitable, Callable
@@ -22,11 +22,11 @@ PAGE = 1000
 
 @frozen
 class CheckTopic:
-    """Reads the whole topic, read committed, and compares it with what was folded from the log up to ``heads``.
+    """Reads the whole topic, read committed, and compares it with the fold of the log up to ``heads``.
 
-    Events that the relay has not brought there yet are no difference but a note, and so are those that the rollout
-    holds back, in buckets from ``share`` on; a hole before a later event is one. Records that a later epoch of the log
-    superseded are counted and passed over.
+    Events that are not published yet are a note, not a difference, and so are those that the rollout holds back, in
+    buckets from ``share`` on. A gap before a later event is a difference. Records that a later epoch superseded are
+    counted and skipped.
     """
 
     topic: TopicReader
@@ -39,23 +39,23 @@ class CheckTopic:
     async def __call__(self, report: CheckReport, folded: FoldedLog, heads: Positions) -> None:
         epochs = BEGINNING if self.epochs is None else await self.epochs.all()
         once = report.start("the topic holds the log's events, each once and in order", "records")
-        seen = _Seen(once, apart=set(folded.damaged))
+        state = _TopicFold(once, refolded=set(folded.damaged))
         async with self.topic.scan() as scan:
             while records := await scan.read(PAGE):
                 for record in records:
                     if isinstance(record, LogRecord) and epochs.superseded(record):
-                        seen.superseded += 1
+                        state.superseded += 1
                     else:
-                        await self._look_at(record, seen, folded, heads)
+                        await self._compare(record, state, folded, heads)
         later = await self.log.heads()
-        for bucket, position in seen.at.items():
+        for bucket, position in state.at.items():
             if position > later.get(bucket, 0):
-                seen.once.differ(f"bucket {bucket}", f"position {position}, but the log ends at {later.get(bucket, 0)}")
-        missing = {bucket: head - at for bucket, head in heads.items() if head > (at := seen.at.get(bucket, 0))}
-        if seen.superseded:
-            report.notes.append(
-                f"{seen.superseded} records of earlier epochs are on the topic, and do not count any more"
-            )
+                state.once.differ(
+                    f"bucket {bucket}", f"position {position}, but the log ends at {later.get(bucket, 0)}"
+                )
+        missing = {bucket: head - at for bucket, head in heads.items() if head > (at := state.at.get(bucket, 0))}
+        if state.superseded:
+            report.notes.append(f"{state.superseded} records of earlier epochs are on the topic and not compared")
         share = await self.share()
         if waiting := sum(count for bucket, count in missing.items() if bucket < share):
             report.notes.append(f"{waiting} events of the log are not on the topic yet")
@@ -63,72 +63,72 @@ class CheckTopic:
             report.notes.append(f"{held} events are held back: the buckets from {share} on are not published")
         same = report.start("fold(log) = fold(topic)", "orders")
         for order_id, ours in folded.facts.items():
-            theirs = seen.told.get(order_id)
+            theirs = state.facts.get(order_id)
             same.compared += 1
-            if ours is not None and seen.alike.get(order_id) == ours.version:
+            if ours is not None and state.equal.get(order_id) == ours.version:
                 continue
             if ours is not None and theirs is not None and theirs.version >= ours.version:
                 for name, one, other in differing(ours, theirs):
-                    same.differ(f"order {order_id}", f"{name}: the log says {one}, the topic {other}")
+                    same.differ(f"order {order_id}", f"{name}: the log has {one}, the topic {other}")
             elif bucket_of(order_id, self.buckets) not in missing:
-                same.differ(f"order {order_id}", "the log and the topic do not both tell all of it")
-        for order_id in seen.told.keys() - folded.facts.keys():
-            same.differ(f"order {order_id}", "is told of on the topic only")
+                same.differ(f"order {order_id}", "the log and the topic do not both have all its events")
+        for order_id in state.facts.keys() - folded.facts.keys():
+            same.differ(f"order {order_id}", "is only on the topic")
 
-    async def _look_at(
-        self, record: LogRecord | UnrecognizedRecord, seen: "_Seen", folded: FoldedLog, heads: Positions
+    async def _compare(
+        self, record: LogRecord | UnrecognizedRecord, state: "_TopicFold", folded: FoldedLog, heads: Positions
     ) -> None:
-        seen.once.compared += 1
+        state.once.compared += 1
         if isinstance(record, UnrecognizedRecord):
             where = f"{record.topic} partition {record.partition} offset {record.offset}"
-            seen.once.differ(where, f"is no event of the log: {record.problem}")
+            state.once.differ(where, f"is not an event of the log: {record.problem}")
             return
-        at = seen.at.get(record.bucket, 0)
+        at = state.at.get(record.bucket, 0)
         if record.position <= at:
-            seen.once.differ(_where(record), f"comes again, after position {at}")
+            state.once.differ(_where(record), f"is repeated after position {at}")
             return
         if record.position > at + 1:
             missing = record.position - at - 1
-            seen.once.differ(_where(record), f"follows position {at}; {missing} events are missing")
-        seen.at[record.bucket] = record.position
+            state.once.differ(_where(record), f"follows position {at}; {missing} events are missing")
+        state.at[record.bucket] = record.position
         if record.position > heads.get(record.bucket, 0):
             return
         if folded.digests.get(record.address) != digest(record):
-            seen.once.differ(_where(record), "is not what the log holds at this address")
-        elif seen.counts(record):
+            state.once.differ(_where(record), "differs from the log's record at this address")
+        elif state.continues_equal(record):
             return
-        await self._fold(record, seen)
+        await self._fold(record, state)
 
-    async def _fold(self, record: LogRecord, seen: "_Seen") -> None:
-        """Fold this record, after those of its order that were the log's, which are taken from there."""
+    async def _fold(self, record: LogRecord, state: "_TopicFold") -> None:
+        """Apply this record, after the order's records that equalled the log's, which are read from there."""
         order_id = record.order_id
         try:
-            if order_id not in seen.apart:
-                seen.apart.add(order_id)
-                if alike := seen.alike.pop(order_id, 0):
-                    for before in (await self.log.history(order_id))[:alike]:
-                        seen.told[order_id] = apply(seen.told.get(order_id), self.decode(before))
-            seen.told[order_id] = apply(seen.told.get(order_id), self.decode(record))
+            if order_id not in state.refolded:
+                state.refolded.add(order_id)
+                if equal := state.equal.pop(order_id, 0):
+                    for before in (await self.log.history(order_id))[:equal]:
+                        state.facts[order_id] = apply(state.facts.get(order_id), self.decode(before))
+            state.facts[order_id] = apply(state.facts.get(order_id), self.decode(record))
         except (CorruptHistory, UndecodableEvent) as e:
-            seen.once.differ(_where(record), str(e))
+            state.once.differ(_where(record), str(e))
 
 
 @define
-class _Seen:
-    """``alike`` counts the records of each order that are the log's; orders that are folded stand ``apart``."""
+class _TopicFold:
+    """The state so far. ``equal`` counts by order the records that equal the log's; ``refolded`` are the others."""
 
     once: Comparison
-    apart: set[str]
+    refolded: set[str]
     at: dict[int, int] = field(factory=dict)
-    alike: dict[str, int] = field(factory=dict)
-    told: dict[str, OrderFacts] = field(factory=dict)
+    equal: dict[str, int] = field(factory=dict)
+    facts: dict[str, OrderFacts] = field(factory=dict)
     superseded: int = 0
 
-    def counts(self, record: LogRecord) -> bool:
-        """Whether ``record``, which is the log's, is the next of an order whose records were all the log's."""
-        if record.order_id in self.apart or record.sequence != self.alike.get(record.order_id, 0) + 1:
+    def continues_equal(self, record: LogRecord) -> bool:
+        """Count ``record``, which equals the log's, and return True if all earlier ones of its order did, too."""
+        if record.order_id in self.refolded or record.sequence != self.equal.get(record.order_id, 0) + 1:
             return False
-        self.alike[record.order_id] = record.sequence
+        self.equal[record.order_id] = record.sequence
         return True
 
 

@@ -1,4 +1,4 @@
-"""Parked events are copied to a topic of their own, for whoever watches it; nothing waits for that."""
+"""Copies dead letters to a topic of their own, for other tools to read. Nothing waits for the copies."""
 
 import asyncio
 import logging
@@ -17,17 +17,17 @@ from .ports import DeadLetters
 
 COPIED_AT_ONCE = 200
 LEASE = timedelta(seconds=30)
-"""How long claimed copies are one process's own. When it dies, they are made again after this."""
-REFRESH_SECONDS = 1.0
+"""How long a process owns the copies that it claimed. If it crashes, they are made again after this time."""
+POLL_SECONDS = 1.0
 
 logger = logging.getLogger("orderflow.consumer")
 
 
 class DeadLetterTopic(Protocol):
-    """A topic that has each parked event as it was, with its origin, its consumer and the error beside it."""
+    """Writes dead letters to a topic: each event unchanged, its origin, consumer and error in the headers."""
 
     async def put(self, letters: Sequence[DeadLetter]) -> None:
-        """All of these stand there. Raises StreamUnavailable: some of them may, too."""
+        """Write all of these. Raises StreamUnavailable, after which some of them may have been written."""
         ...
 
     async def close(self) -> None: ...
@@ -35,14 +35,14 @@ class DeadLetterTopic(Protocol):
 
 @frozen
 class CopyDeadLetters:
-    """Every letter stands on the topic at least once, unless it was redriven or dropped before Kafka took it."""
+    """Copies every dead letter to the topic at least once, unless it is redriven or dropped before that."""
 
     letters: DeadLetters
     topic: DeadLetterTopic
     clock: Clock
 
     async def __call__(self) -> int:
-        """How many were copied now. Raises StorageUnavailable, StreamUnavailable: they are copied later."""
+        """Return how many were copied. Raises StorageUnavailable, StreamUnavailable; they are then copied later."""
         now = self.clock()
         letters = await self.letters.claim_copies(now=now, until=now + LEASE, limit=COPIED_AT_ONCE)
         if letters:
@@ -53,12 +53,12 @@ class CopyDeadLetters:
 
 @define(eq=False, kw_only=True)
 class RunCopying:
-    """Copies what was parked within about a second, until it is asked to stop; ``failed`` is told of each failure."""
+    """Copies new dead letters within about a second, until it is stopped. ``failed`` is called with each failure."""
 
     copy: Callable[[], Awaitable[int]]
     topic: DeadLetterTopic
     failed: Callable[[Exception], None] = noop
-    seconds: float = REFRESH_SECONDS
+    seconds: float = POLL_SECONDS
     backoff: Backoff = field(factory=lambda: Backoff(first=1.0, longest=60.0))
 
     async def __call__(self, stop: asyncio.Event) -> None:
@@ -69,8 +69,8 @@ class RunCopying:
                 except Unavailable as error:
                     self.failed(error)
                     seconds = self.backoff.pause()
-                    said = {"error": error.code, "seconds": seconds}
-                    logger.warning("copies of dead letters wait: %s", error, extra=said)
+                    fields = {"error": error.code, "seconds": seconds}
+                    logger.warning("copies of dead letters wait: %s", error, extra=fields)
                     await pause(stop, seconds)
                 else:
                     self.backoff.reset()

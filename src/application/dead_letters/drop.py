@@ -1,4 +1,4 @@
-"""Somebody gives up the effect of an event that a consumer cannot handle."""
+"""Drops dead letters: skips an event that a consumer cannot handle."""
 
 import logging
 
@@ -16,7 +16,7 @@ logger = logging.getLogger("orderflow.consumer")
 
 @frozen(kw_only=True)
 class DropResult:
-    """The letters that are gone; ``unparked`` where the order has none left, so that it goes on in the stream."""
+    """The ``letters`` that were dropped. ``unparked``: the order has none left, and its next events are handled."""
 
     consumer: str
     order_id: str
@@ -26,10 +26,10 @@ class DropResult:
 
 @frozen
 class DropDeadLetter:
-    """The event stays in the log, and other consumers are not concerned; this one never handles it.
+    """Drops dead letters of an order. The events stay in the log, other consumers handle them, this one never does.
 
-    Who did it and why is noted in the same transaction. Raises InvalidInput for a name or a reason that says nothing,
-    NotFound where the consumer has not parked that order, StorageUnavailable.
+    The operator's note is stored in the same transaction. Raises InvalidInput for a blank name or reason, NotFound if
+    the consumer has not parked that order, StorageUnavailable.
     """
 
     store: ConsumerStore[ConsumerTransaction]
@@ -38,7 +38,7 @@ class DropDeadLetter:
     async def __call__(
         self, consumer: str, order_id: str, *, by: str, reason: str, with_followers: bool = False
     ) -> DropResult:
-        """The order's first letter: what waited behind it is redriven then. ``with_followers``, all of the order's."""
+        """Drop the order's first dead letter; the next redrive handles those after it. ``with_followers`` drops all."""
         note = OperatorNote(by=by, reason=reason, at=self.clock())
         dropped: list[DeadLetter] = []
         async with self.store(consumer) as work:

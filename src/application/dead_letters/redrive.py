@@ -1,4 +1,4 @@
-"""Events that were set aside are handled after all, in order, once their cause is mended."""
+"""Redrives dead letters: handles the events of parked orders again, in order, after the cause was fixed."""
 
 import logging
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ logger = logging.getLogger("orderflow.consumer")
 
 @frozen(kw_only=True)
 class RedriveResult:
-    """What a redrive did: ``events`` handled, ``unparked`` orders, and the letters at which orders ``stopped``."""
+    """The result: ``events`` handled, orders ``unparked``, and the dead letters at which orders ``stopped``."""
 
     consumer: str
     events: int
@@ -33,7 +33,7 @@ class RedriveResult:
 
 @frozen(kw_only=True)
 class RedriveCandidate:
-    """An order whose ``events`` wait, the first of them number ``sequence``, which failed with ``error``."""
+    """A parked order with ``events`` dead letters; the first has number ``sequence`` and failed with ``error``."""
 
     consumer: str
     order_id: str
@@ -44,11 +44,11 @@ class RedriveCandidate:
 
 @frozen
 class Redrive(Generic[T]):
-    """Each event in a transaction with the removal of its letter; an order's last one unparks the order.
+    """Handles dead letters, each in one transaction with its removal. An order's last one unparks the order.
 
-    An order stops at the first event that fails again, whose letter then tells the new failure. New events of the
-    order meanwhile go to the end of its letters, so none overtakes. For each event, who asked for it and why is noted
-    in the transaction that handles it, or that keeps its new failure. Raises Unavailable: what is left stays parked.
+    An order stops at the first event that fails again, whose dead letter then has the new failure. New events of the
+    order are meanwhile appended to its dead letters, so none overtakes. The operator's note is stored with each event,
+    in the transaction that handles it or that stores its new failure. Raises Unavailable; the rest stays parked.
     """
 
     consumer: Consumer[T]
@@ -67,9 +67,9 @@ class Redrive(Generic[T]):
         reason: str,
         pace: RateLimit | None = None,
     ) -> RedriveResult:
-        """The letters of one order, or of all of this consumer's; with ``error``, where the first has that class.
+        """Redrive one order, or all of this consumer's; with ``error``, those whose first event failed with that class.
 
-        ``pace`` is how many events a second. Raises InvalidInput for a name or a reason that says nothing.
+        ``pace`` limits the events per second. Raises InvalidInput for a blank name or reason.
         """
         note = OperatorNote(by=by, reason=reason, at=self.clock())
         events, unparked, stopped = 0, [], []
@@ -85,7 +85,7 @@ class Redrive(Generic[T]):
         )
 
     async def would(self, order_id: str | None = None, *, error: str | None = None) -> Sequence[RedriveCandidate]:
-        """The orders that the same call would redrive, in that order. Nothing is changed by asking."""
+        """Return the orders that the same call would redrive, in that order. Changes nothing."""
         waiting = await self.letters.waiting(self.consumer.name)
         return [
             RedriveCandidate(
@@ -103,7 +103,7 @@ class Redrive(Generic[T]):
         return [letter for letter in blocking if order_id in (None, letter.record.order_id)]
 
     async def _order(self, order_id: str, note: OperatorNote, pace: RateLimit) -> tuple[int, DeadLetter | None]:
-        """How many events were handled, and the letter that failed again, if one did."""
+        """Redrive one order. Return how many events were handled, and the dead letter that failed again, if one did."""
         handled = 0
         while True:
             letter: DeadLetter | None = None
@@ -115,17 +115,17 @@ class Redrive(Generic[T]):
                         letter = await work.dead_letters.first(order_id)
                     if letter is None:
                         return handled, None
-                    await self.consumer.perform([self._opened(letter)])
-                told = letter
+                    await self.consumer.perform([self._decoded(letter)])
+                announced = letter
                 async with self.store(self.consumer.name) as work:
                     letter = await work.dead_letters.first(order_id)
                     if letter is None:
                         return handled, None
-                    if told is not None and told.record != letter.record:
-                        continue  # another redrive was here; this letter is told next
-                    result = await self.consumer.handle([self._opened(letter)], work)
+                    if announced is not None and announced.record != letter.record:
+                        continue  # another redrive handled it; this letter is next
+                    result = await self.consumer.handle([self._decoded(letter)], work)
                     last = await work.dead_letters.remove(letter)
-                    await work.dead_letters.note(self._change(letter, Outcome.HANDLED, note))
+                    await work.dead_letters.note(self._action(letter, Outcome.HANDLED, note))
             except Unavailable:
                 raise
             except Exception as failure:
@@ -134,24 +134,24 @@ class Redrive(Generic[T]):
                 return handled, await self._failed(letter.failed_again(failure, self.clock()), note)
             handled += 1
             seconds = perf_counter() - began
-            said = {"consumer": self.consumer.name, "attempt": letter.attempts + 1, "duration": seconds}
-            logger.info("handled", extra={**about(letter.record), **said})
+            fields = {"consumer": self.consumer.name, "attempt": letter.attempts + 1, "duration": seconds}
+            logger.info("handled", extra={**about(letter.record), **fields})
             self.observer([letter.record], seconds=seconds, result=result)
             if last:
                 return handled, None
 
-    def _opened(self, letter: DeadLetter) -> Delivery:
+    def _decoded(self, letter: DeadLetter) -> Delivery:
         return Delivery(letter.record, self.decode(letter.record))
 
-    def _change(self, letter: DeadLetter, outcome: Outcome, note: OperatorNote) -> DeadLetterAction:
+    def _action(self, letter: DeadLetter, outcome: Outcome, note: OperatorNote) -> DeadLetterAction:
         return DeadLetterAction.of(letter, outcome, evolve(note, at=self.clock()))
 
     async def _failed(self, letter: DeadLetter, note: OperatorNote) -> DeadLetter:
-        said = {"consumer": self.consumer.name, "attempt": letter.attempts, "error": letter.error}
-        logger.warning("event failed again", extra={**about(letter.record), **said})
+        fields = {"consumer": self.consumer.name, "attempt": letter.attempts, "error": letter.error}
+        logger.warning("event failed again", extra={**about(letter.record), **fields})
         async with self.store(self.consumer.name) as work:
             first = await work.dead_letters.first(letter.record.order_id)
             if first is not None and first.record.sequence == letter.record.sequence:
                 await work.dead_letters.keep([letter])
-                await work.dead_letters.note(self._change(letter, Outcome.FAILED, note))
+                await work.dead_letters.note(self._action(letter, Outcome.FAILED, note))
         return letter

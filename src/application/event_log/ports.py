@@ -1,90 +1,91 @@
-"""TODO."""
+"""The ports of the event log: reading it, keeping cursors over it, waking its readers, and reading the topic."""
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ...domain.events import OrderEvent
 from .records import Address, CursorAt, EventTimes, LogRecord, Positions, UnrecognizedRecord
 
-if TYPE_CHECKING:
-    pass
-
 
 class EventLog(Protocol):
-    """Reading the ordered log."""
+    """Reads the ordered log."""
 
     async def heads(self) -> Positions:
-        """The last position of every bucket that has any; one look, however long the history."""
+        """Return the last position of every bucket that has one, in one query, however long the history."""
         ...
 
     async def read(self, after: Positions, *, limit: int) -> Sequence[LogRecord]:
-        """Committed records of the buckets named in ``after``, each bucket's in order and without a gap.
+        """Return committed records of the buckets in ``after``, each bucket's in order and without a gap.
 
-        At most ``limit``; no bucket that has news starves another.
+        They are at most ``limit``. No bucket starves another.
         """
         ...
 
     async def bodies(self, addresses: Collection[Address]) -> Mapping[Address, bytes]:
-        """The bytes of the events at these addresses; one that the log does not have is left out."""
+        """Return the bytes of the events at these addresses; addresses that the log does not have are left out."""
         ...
 
     async def since(self, moment: datetime) -> Positions:
-        """In each bucket the first position whose event happened at ``moment`` or later; others are not named.
+        """Return for each bucket the first position whose event happened at ``moment`` or later, if there is one.
 
-        What it costs grows with the log.
+        The cost grows with the log.
         """
         ...
 
     async def history(self, order_id: str) -> Sequence[LogRecord]:
-        """All records of one order by sequence; empty when there is no such order."""
+        """Return all records of one order by sequence; empty if there is no such order."""
         ...
 
     async def times(self, order_id: str) -> Sequence[EventTimes]:
-        """When each event of one order was asked for and appended, by sequence."""
+        """Return when each event of one order was requested and appended, by sequence."""
         ...
 
 
 class Cursors(Protocol):
-    """How far each reader of the log has come, a position per bucket."""
+    """Keeps the cursors of the log's readers: a position per bucket."""
 
     async def positions(self, reader: str) -> Positions: ...
 
     async def put(self, reader: str, positions: Positions) -> None:
-        """Note ``positions``; a bucket never goes back. Other buckets stay as they are."""
+        """Store ``positions``. A cursor never goes back, and other buckets stay as they are."""
         ...
 
     async def readers(self) -> Sequence[str]: ...
 
     async def at(self, bucket: int) -> Sequence[CursorAt]:
-        """Where every reader that has come to ``bucket`` stands in it, and since when, by reader."""
+        """Return the cursor of every reader in ``bucket``, and since when, by reader."""
         ...
 
 
 class Wakeup(Protocol):
-    """News of commits, here or in other processes, for those who would otherwise poll. Nobody rests on it."""
+    """Wakes loops that poll, on commits here or in other processes. It is a hint: a wakeup may be lost."""
 
     def notify(self) -> None: ...
 
     async def wait(self, at_most: float) -> None:
-        """Until notified since the last wait returned, or ``at_most`` seconds."""
+        """Wait for a notification since the last wait returned, or ``at_most`` seconds."""
         ...
 
 
 class Decode(Protocol):
+    """Decodes records."""
+
     def __call__(self, record: LogRecord) -> OrderEvent:
-        """The event that the record's bytes say. Raises UndecodableEvent."""
+        """Return the event of the record. Raises UndecodableEvent."""
         ...
 
 
 class TopicReader(Protocol):
-    """The whole topic as any read-committed consumer sees it, for checks and for looking."""
+    """Reads the whole topic, read committed, for checks and for display."""
 
     def scan(self) -> AbstractAsyncContextManager["TopicScan"]: ...
 
 
 class TopicScan(Protocol):
+    """One pass over the topic."""
+
     async def read(self, limit: int) -> Sequence[LogRecord | UnrecognizedRecord]:
-        """The next records in partition order; empty when the end that stood when the scan began is reached."""
+        """Return the next records in partition order; empty at the end that the topic had when the scan began."""
         ...

@@ -1,4 +1,4 @@
-"""The ordered log's vocabulary: an event's address, its record, and positions by bucket."""
+"""The values of the ordered log: an event's address, its record, and positions by bucket."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,44 +11,36 @@ from ...domain.events import OrderEvent
 from ..request_context import IDENTIFIED
 
 BUCKETS = 256
-"""How many buckets a new database gets; fixed from then on."""
-
+"""Buckets of a new database; the number never changes afterwards."""
 
 EVENT_LIMIT = 950_000
-"""Bytes that an event may have: what Kafka's client takes by default (1,000,000), with EVENT_ROOM beside it."""
-
+"""Bytes that an event may have: the default limit of Kafka's client (1,000,000) less EVENT_ROOM."""
 
 EVENT_ROOM = 50_000
-"""Bytes for a record's key and headers, and for what Kafka puts around it."""
-
+"""Bytes for a record's key and headers, and for Kafka's own framing."""
 
 RELAY = "relay"
-"""The reader name under which the relay's cursors are also noted in the database."""
-
-
+"""The reader name of the relay's cursors in the database."""
 FIRST_EPOCH = 1
-
 
 Address = tuple[int, int]
 """Bucket and position."""
-
-
 Positions = Mapping[int, int]
-"""Bucket to position; a bucket that is not named stands at 0, before its first event."""
+"""Bucket to position; a missing bucket is at 0, before its first event."""
 
 
 def bucket_of(order_id: str, buckets: int = BUCKETS) -> int:
-    """The bucket of an order: CRC-32 (IEEE) of its id in UTF-8, modulo ``buckets``. All its events share it."""
+    """Return the bucket of an order and all its events: CRC-32 (IEEE) of its id in UTF-8, modulo ``buckets``."""
     return crc32(order_id.encode()) % buckets
 
 
 class LogRecord(NamedTuple):
-    """One event as the log keeps it: its address, what must be known without opening it, and its bytes.
+    """One event in the log: its address, the fields that are read without decoding it, and its bytes.
 
     ``position`` is dense from 1 within ``bucket``, in commit order; ``sequence`` is dense from 1 within the order.
     ``body`` are the exact bytes of the record's value on the topic. ``epoch`` is the log's when it was published; the
-    log itself does not keep it. Logs read millions of them: hence a tuple, which sorts by its address, and
-    adapters that give and take the attributes by their order here; elsewhere they are named.
+    log itself does not keep it. It is a tuple because a log has millions of them; it sorts by its address. Adapters
+    pass the fields by position, all other code by name.
     """
 
     bucket: int
@@ -69,16 +61,16 @@ class LogRecord(NamedTuple):
 
 
 def checksum_of(body: bytes) -> int:
-    """Eighteen bits by which the events of two logs at one address are told apart: the lowest of their CRC-32."""
+    """Return the lowest eighteen bits of the CRC-32 of ``body``: they differ if two logs differ at an address."""
     return crc32(body) & 0x3FFFF
 
 
 @frozen
 class EventTimes:
-    """When a door heard of the command that an event of an order came of, and when the event was appended to the log.
+    """The times of an event: when its command was requested, and when it was appended to the log.
 
-    The first is by the clock of the process that was asked, the second by the database's, just before its commit.
-    None of an event that was not asked for at a door, or was written before these were kept.
+    The first is by the clock of the process that received the command, the second by the database's, just before the
+    commit. Both are None for events older than these columns; the first also for commands from inside the process.
     """
 
     sequence: int
@@ -88,7 +80,7 @@ class EventTimes:
 
 @frozen
 class Origin:
-    """The record of a topic that an event was read from."""
+    """The record on a topic that an event was read from."""
 
     topic: str
     partition: int
@@ -97,7 +89,7 @@ class Origin:
 
 @frozen
 class RecordLocation:
-    """Where an event stands on the topic, and the time of its record: when whoever published it handed it over."""
+    """The record of an event on the topic, and its timestamp, which the publisher set."""
 
     topic: str
     partition: int
@@ -107,7 +99,7 @@ class RecordLocation:
 
 @frozen
 class CursorAt:
-    """A reader's position in one bucket, and when it came there, by the clock of the process that moved it."""
+    """A reader's position in one bucket, and since when, by the clock of the process that moved it."""
 
     reader: str
     position: int
@@ -115,25 +107,25 @@ class CursorAt:
 
 
 def shares(after: Positions, heads: Positions, limit: int) -> list[tuple[int, int, int]]:
-    """(bucket, position to read after, how many) for at most ``limit`` records in all.
+    """Return (bucket, position to read after, number of records) for at most ``limit`` records in all.
 
-    Every bucket with news gets an equal share and what others leave of theirs; where there are more such buckets
-    than ``limit``, those farthest behind come first, so that one that waits is served in the end.
+    Every bucket with new records gets an equal share, and what others leave of theirs. If there are more such buckets
+    than ``limit``, those farthest behind come first, so each is served in the end.
     """
     behind = {bucket: heads.get(bucket, 0) - at for bucket, at in after.items() if heads.get(bucket, 0) > at}
     served = sorted(behind, key=lambda bucket: (-behind[bucket], bucket))[:limit]
-    found = []
+    result = []
     left = limit
     for waiting, bucket in zip(range(len(served), 0, -1), reversed(served), strict=True):
         share = min(behind[bucket], left // waiting)
         left -= share
-        found.append((bucket, after[bucket], share))
-    return found
+        result.append((bucket, after[bucket], share))
+    return result
 
 
 @frozen
 class Delivery:
-    """A record together with the event that its bytes say."""
+    """A record and its decoded event."""
 
     record: LogRecord
     event: OrderEvent
@@ -141,7 +133,7 @@ class Delivery:
 
 @frozen(kw_only=True)
 class UnrecognizedRecord:
-    """A record on the topic that is none of ours: no address, or bytes that are no event. Set aside, never lost."""
+    """A record on the topic that is not an event of this log: it has no address, or its bytes are no event."""
 
     topic: str
     partition: int
@@ -153,12 +145,12 @@ class UnrecognizedRecord:
 
 
 async def all_buckets() -> int:
-    """The share of those whom nobody asked to hold anything back."""
+    """Return the number of all buckets: the default where no share is configured."""
     return BUCKETS
 
 
 def about(record: LogRecord) -> dict[str, object]:
-    """What a line says of an event."""
+    """Return the fields of a log line that identify an event."""
     return {
         "correlation_id": record.correlation_id,
         "trace_id": record.traceparent[IDENTIFIED],

@@ -1,1 +1,1 @@
-"""An installation as it is now: its database, its Kafka, its processes, and how far each of its readers has come."""
+"""Health: observing an installation, its lag and its processes, tracing an order, and the doctor."""

@@ -1,4 +1,4 @@
-"""What can be seen of the servers of an installation, as plain values."""
+"""The facts about the servers of an installation, as plain values, and the ports that read them."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 
 class FailureReason(StrEnum):
-    """Why a server gave no answer."""
+    """The reasons why a server cannot be reached or used."""
 
     NO_SUCH_HOST = "no such host"
     REFUSED = "connection refused"
@@ -18,15 +18,15 @@ class FailureReason(StrEnum):
     TLS = "TLS failed"
     DROPPED = "connection dropped"
     NO_SUCH_DATABASE = "no such database"
-    BUSY = "no connection free"
-    POOLER = "a pooler stands before it"
-    SETTING = "wrong setting"
+    BUSY = "too many connections"
+    POOLER = "connected through a pooler"
+    SETTING = "invalid setting"
     OTHER = "failed"
 
 
 @frozen
 class ConnectionFailure:
-    """A server that gave no answer: why, and what was said about it. ``said`` carries no password."""
+    """A server that could not be reached: the reason, and the driver's message without passwords."""
 
     reason: FailureReason
     message: str
@@ -37,24 +37,25 @@ class ConnectionFailure:
 
 @frozen
 class ClockOffset:
-    """By how many seconds another clock is ahead of this machine's; known but for ``uncertain`` seconds either way."""
+    """The seconds by which another clock is ahead of this machine's, give or take ``uncertain`` seconds."""
 
     ahead: float
     uncertain: float
 
     @property
     def surely(self) -> float:
-        """How far off it is at least, in seconds."""
+        """The smallest offset that is possible, in seconds."""
         return max(0.0, abs(self.ahead) - self.uncertain)
 
 
 @frozen(kw_only=True)
 class DatabaseFacts:
-    """``kind`` is postgresql, sqlite or memory; ``took`` are the seconds of the quickest question asked.
+    """The facts about the database.
 
-    ``schema`` is the migration the database is at, None before the first; ``migrations`` are those that this program
-    knows, the oldest first. ``settings`` are the server's own settings that promises rest on, as it names them.
-    ``size`` is in bytes, None where it is not known. ``connections`` are in use now, of ``max_connections``.
+    ``kind`` is postgresql, sqlite or memory; ``took`` are the seconds of the fastest query. ``schema`` is the
+    database's migration, None before the first; ``migrations`` are those of this program, the oldest first.
+    ``settings`` are the server settings that guarantees depend on, by the server's names. ``size`` is in bytes, None
+    if unknown. ``connections`` are in use now, of ``max_connections``.
     """
 
     kind: str
@@ -70,21 +71,22 @@ class DatabaseFacts:
 
     @property
     def newest(self) -> str:
-        """The migration that this program works with; empty where there are none."""
+        """The migration that this program needs; empty if there are none."""
         return self.migrations[-1] if self.migrations else ""
 
     @property
     def current(self) -> bool:
-        """Whether the schema is the one that this program works with."""
+        """True if the schema is the one that this program needs."""
         return self.kind == "memory" or self.schema == self.newest
 
 
 @frozen(kw_only=True)
 class TopicFacts:
-    """``retention_ms`` and ``retention_bytes`` are -1 where nothing is deleted for its age, or for its size.
+    """The facts about a topic.
 
-    ``max_message_bytes`` is how large a record may be. ``replication`` is that of the partition with the fewest copies.
-    ``starts`` and ``ends`` are offsets by partition: the first record that is still there, and the one after the last.
+    ``retention_ms`` and ``retention_bytes`` are -1 if nothing is deleted by age or size. ``max_message_bytes`` is the
+    limit of a record. ``replication`` is that of the partition with the fewest replicas. ``starts`` and ``ends`` are
+    offsets by partition: the first record that still exists, and the one after the last.
     """
 
     name: str
@@ -103,23 +105,24 @@ class TopicFacts:
 
 @frozen(kw_only=True)
 class GroupFacts:
-    """One consumer group. ``committed`` are offsets by partition, where it has committed any."""
+    """The facts about one consumer group. ``committed`` are its committed offsets by partition."""
 
     name: str
     members: int
     committed: Mapping[int, int] = field(factory=dict)
 
     def lag(self, topic: TopicFacts) -> int:
-        """Offsets between what is committed and the end; the markers of transactions count too."""
+        """Return the offsets between the committed ones and the end; transaction markers count as well."""
         return sum(max(0, end - self.committed.get(partition, 0)) for partition, end in topic.ends.items())
 
 
 @frozen(kw_only=True)
 class StreamFacts:
-    """``topic`` is None where there is none of that name. ``groups`` are ours by reader, relay and consumers.
+    """The facts about Kafka.
 
-    ``clock`` is that of the broker that coordinates our group, None where it cannot be told. ``letters`` is the topic
-    for copies of parked events, None where there is none, or nobody wants one.
+    ``topic`` is None if it does not exist. ``groups`` are those of the relay and the consumers, by reader. ``clock`` is
+    that of the broker which coordinates the doctor's group, None if it is unknown. ``letters`` is the topic for copies
+    of dead letters, None if it does not exist or none is configured.
     """
 
     cluster: str
@@ -133,22 +136,26 @@ class StreamFacts:
 
 @frozen
 class MailFacts:
-    """A mail server that let us in; ``took`` are the seconds of that."""
+    """The facts about a mail server that accepted the login; ``took`` are the seconds it took."""
 
     took: float
 
 
 class DatabaseHealth(Protocol):
+    """Reads the facts about the database."""
+
     async def look(self) -> DatabaseFacts | ConnectionFailure:
-        """What the database says of itself. Asks anew each time, on a connection of its own, and raises nothing."""
+        """Return the facts, read on a connection of its own. Raises nothing."""
         ...
 
 
 class StreamHealth(Protocol):
-    async def look(self, *, clock: bool) -> StreamFacts | ConnectionFailure:
-        """What Kafka says of itself, of the topic and our groups; of the broker's ``clock`` where asked for.
+    """Reads the facts about Kafka."""
 
-        Asks anew each time, within a few seconds, and raises nothing.
+    async def look(self, *, clock: bool) -> StreamFacts | ConnectionFailure:
+        """Return the facts about Kafka, the topic and the groups; with ``clock``, also about the broker's clock.
+
+        It takes at most a few seconds and raises nothing.
         """
         ...
 
@@ -156,6 +163,8 @@ class StreamHealth(Protocol):
 
 
 class MailHealth(Protocol):
+    """Reads the facts about the mail server."""
+
     async def look(self) -> MailFacts | ConnectionFailure:
-        """Whether the mail server lets us in. Sends nothing, asks anew each time, and raises nothing."""
+        """Log in, and return how long that took. Sends nothing and raises nothing."""
         ...

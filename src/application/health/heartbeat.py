@@ -1,4 +1,4 @@
-"""A process tells the others that it lives, whatever happens to the database meanwhile."""
+"""The heartbeat of a process: keeps its registration up to date, even if the database is down at times."""
 
 import asyncio
 import logging
@@ -12,20 +12,21 @@ from ..clock import Clock
 from ..redaction import code_of, error_text
 from .processes import BEAT_SECONDS, FORGOTTEN_AFTER, Process, ProcessRegistry
 
-TIDYING = 12
-"""After so many beats those who went silent long ago are forgotten."""
+PRUNE_EVERY = 12
+"""Heartbeats between two prunings of registrations that are long silent."""
 
-_LOOK_SECONDS = 1.0
+_CHECK_SECONDS = 1.0
+"""How often the process's description is compared with the last one."""
 
 logger = logging.getLogger("orderflow.registry")
 
 
 @define(eq=False, kw_only=True)
 class Heartbeat:
-    """Beats every ``every`` seconds, and within a second when something has changed in what it says of itself.
+    """Sends a heartbeat every ``every`` seconds, and within a second of a change in the process's description.
 
-    A beat that gets no answer within ``patience`` seconds is given up. A failure is counted, logged when the failing
-    begins and when it ends, and ends nothing: the next beat comes at its time. ``beats`` and ``failures`` count.
+    A heartbeat without an answer within ``patience`` seconds is abandoned. Failures are counted, and logged when they
+    start and when they end; the next heartbeat is sent as usual. ``beats`` and ``failures`` count.
     """
 
     registry: ProcessRegistry
@@ -36,35 +37,35 @@ class Heartbeat:
     beats: int = field(default=0, init=False)
     failures: int = field(default=0, init=False)
     _failing: bool = field(default=False, init=False)
-    _said: Process | None = field(default=None, init=False)
+    _last: Process | None = field(default=None, init=False)
     _at: float = field(default=0.0, init=False)
 
     async def __call__(self, stop: asyncio.Event) -> None:
-        """Beat at once, and then again and again until ``stop`` is set."""
+        """Send heartbeats until ``stop`` is set, the first one immediately."""
         while not stop.is_set():
-            if self.describe() != self._said or monotonic() - self._at >= self.every:
+            if self.describe() != self._last or monotonic() - self._at >= self.every:
                 await self.heartbeat()
-            await pause(stop, min(self.every, _LOOK_SECONDS))
+            await pause(stop, min(self.every, _CHECK_SECONDS))
 
     async def heartbeat(self) -> bool:
-        """Whether it was noted."""
-        self._said, self._at = self.describe(), monotonic()
+        """Send one, and return whether it was stored."""
+        self._last, self._at = self.describe(), monotonic()
         try:
             async with asyncio.timeout(self.patience):
-                await self.registry.heartbeat(self._said, self.clock())
-                if self.beats % TIDYING == 0:
+                await self.registry.heartbeat(self._last, self.clock())
+                if self.beats % PRUNE_EVERY == 0:
                     await self.registry.forget(FORGOTTEN_AFTER)
-        except Exception as error:  # noqa: BLE001 - no registry is worth the process that it tells of
+        except Exception as error:  # noqa: BLE001 - a failing registry must not end the process
             self._failed(error)
             return False
         self.beats += 1
         if self._failing:
             self._failing = False
-            logger.info("the registry answers again", extra={"failures": self.failures})
+            logger.info("heartbeats succeed again", extra={"failures": self.failures})
         return True
 
     async def leave(self) -> None:
-        """The process ends in order; without an answer it is shown as gone in a while."""
+        """Deregister the process at its shutdown. If that fails, it is shown as gone after a while."""
         try:
             async with asyncio.timeout(self.patience):
                 await self.registry.leave(self.describe().id)
@@ -76,4 +77,4 @@ class Heartbeat:
         if not self._failing:
             self._failing = True
             detail = error_text(error) or f"no answer within {self.patience:g} s"
-            logger.warning("this process could not be noted: %s", detail, extra={"error": code_of(error)})
+            logger.warning("heartbeat failed: %s", detail, extra={"error": code_of(error)})

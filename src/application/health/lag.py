@@ -1,4 +1,4 @@
-"""How far each reader is behind what it is to come to while the rollout is as it is."""
+"""The lag of each reader, in events and in time, with the current rollout."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -13,9 +13,9 @@ from ..rollout.rollout import Rollout
 
 @frozen(kw_only=True)
 class ReaderLag:
-    """``events`` are to come; ``held`` more come only when the share is raised. A ``paused`` reader stands still.
+    """The lag of one reader: ``events`` to come, and ``held`` more that the rollout holds back.
 
-    ``position`` is how many events it has behind it.
+    ``position`` is the number of events that it has handled. A ``paused`` reader does not move.
     """
 
     reader: str
@@ -26,13 +26,13 @@ class ReaderLag:
 
     @property
     def waited_for(self) -> bool:
-        """Whether it has something left that it will come to by itself."""
+        """True if it has events to come and is not paused."""
         return self.events > 0 and not self.paused
 
 
 @frozen
-class _Stand:
-    """One look at who reads, where each stands, and how far each can come, by bucket."""
+class _Snapshot:
+    """The cursors of all readers, and the positions that each can reach, by bucket."""
 
     positions: Mapping[str, Positions]
     reach: Mapping[str, Positions]
@@ -42,9 +42,10 @@ class _Stand:
 
 @frozen
 class Lag:
-    """Every reader's. The relay comes to the share's events; those who read the topic, to what gets there.
+    """Computes the lag of every reader.
 
-    Where the relay stands is what it noted last, about a second ago. Raises StorageUnavailable.
+    The relay can reach the events that the share publishes, readers of the topic what the relay can publish. The
+    relay's cursor is its stored one, about a second old. Raises StorageUnavailable.
     """
 
     log: EventLog
@@ -54,42 +55,42 @@ class Lag:
     buckets: int
 
     async def __call__(self) -> Sequence[ReaderLag]:
-        stand = await self._look()
+        snapshot = await self._read()
         return [
             ReaderLag(
                 reader=name,
                 position=sum(at.values()),
-                events=_behind(stand.reach[name], at),
-                held=_behind(stand.heads, at) - _behind(stand.reach[name], at),
-                paused=name in stand.paused,
+                events=_behind(snapshot.reach[name], at),
+                held=_behind(snapshot.heads, at) - _behind(snapshot.reach[name], at),
+                paused=name in snapshot.paused,
             )
-            for name, at in stand.positions.items()
+            for name, at in snapshot.positions.items()
         ]
 
     async def oldest(self) -> Mapping[str, datetime]:
-        """When the oldest event happened that is still to come to a reader; one that waits for none is not named.
+        """Return the time of the oldest event that each reader has yet to handle, if there is one.
 
-        A record of each bucket with news is read for that, so it costs the same however long the history.
+        One record of each bucket with new events is read, so the cost does not depend on the length of the log.
         """
-        stand = await self._look()
+        snapshot = await self._read()
         found = {}
-        for name, at in stand.positions.items():
-            behind = {b: at.get(b, 0) for b, reach in stand.reach[name].items() if reach > at.get(b, 0)}
-            # As many records as buckets are behind: the first of each.
+        for name, at in snapshot.positions.items():
+            behind = {b: at.get(b, 0) for b, reach in snapshot.reach[name].items() if reach > at.get(b, 0)}
+            # The limit is the number of buckets, so this is the first record of each.
             if first := await self.log.read(behind, limit=len(behind)) if behind else ():
                 found[name] = min(record.occurred_at for record in first)
         return found
 
-    async def _look(self) -> _Stand:
+    async def _read(self) -> _Snapshot:
         names = await self.readers()
         positions = {name: dict(await self.cursors.positions(name)) for name in names}
         current_rollout = await self.rollout.current_rollout()
         heads = await self.log.heads()
         reach = self._reach(heads, positions, current_rollout.published_buckets(self.buckets))
-        return _Stand(positions, reach, heads, current_rollout.paused)
+        return _Snapshot(positions, reach, heads, current_rollout.paused)
 
     def _reach(self, heads: Positions, positions: Mapping[str, Positions], published: int) -> Mapping[str, Positions]:
-        """How far each reader can come, by bucket."""
+        """Return the positions that each reader can reach, by bucket."""
         relay = positions.get(RELAY, {})
         topic = {bucket: head if bucket < published else relay.get(bucket, 0) for bucket, head in heads.items()}
         return {name: topic if name == RELAY or self.readers.from_topic(name) else heads for name in positions}

@@ -1,4 +1,4 @@
-"""What went wrong last in this process, for those who look at it from outside."""
+"""The last failure in this process, which its registration shows."""
 
 from attrs import define, field
 
@@ -17,7 +17,7 @@ from .processes import Failure
 
 MAX_MESSAGE = 300
 """Characters of a message that are kept."""
-_OF_THE_INSTALLATION = (
+_WITHOUT_PERSONAL_DATA = (
     LogBehindTopic,
     LogGap,
     NotConfigured,
@@ -26,19 +26,19 @@ _OF_THE_INSTALLATION = (
     StreamUnavailable,
     TopicMismatch,
 )
-"""Errors that tell of servers and positions alone. Any other's message might name a person."""
+"""Errors whose messages contain servers, positions and settings only."""
 
 
 @define(eq=False)
 class Failures:
-    """``count`` goes up by one for each; ``last`` is the latest."""
+    """Counts the failures of this process, and keeps the last one."""
 
     clock: Clock
     count: int = field(default=0, init=False)
     last: Failure | None = field(default=None, init=False)
 
     def note(self, part: str, error: BaseException) -> None:
-        """``error`` happened in ``part``: its code, and its message where that can be nobody's data."""
-        message = error_text(error)[:MAX_MESSAGE] if isinstance(error, _OF_THE_INSTALLATION) else ""
+        """Note a failure of ``part``: its code, and its message if that cannot contain personal data."""
+        message = error_text(error)[:MAX_MESSAGE] if isinstance(error, _WITHOUT_PERSONAL_DATA) else ""
         self.count += 1
         self.last = Failure(part=part, code=code_of(error), message=message, at=self.clock())

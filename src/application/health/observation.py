@@ -1,4 +1,4 @@
-"""One look at an installation: everything that can be seen now, and what gave no answer."""
+"""An observation of an installation: its facts at one time, and what could not be read."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ from .processes import KnownProcess
 
 @frozen(kw_only=True)
 class ParkedOrder:
-    """An order that waits behind an event which its consumer could not handle, and the class of that failure."""
+    """A parked order, and the class of the error that parked it."""
 
     consumer: str
     order_id: str
@@ -24,11 +24,11 @@ class ParkedOrder:
 
 @frozen(kw_only=True)
 class Observation:
-    """What was seen at ``at``. None stands for what could not be seen; ``unanswered`` says why, by what was asked.
+    """The facts at the time ``at``. A field is None if it could not be read; ``unanswered`` has the reason by name.
 
-    ``stream`` is None as well where no Kafka is configured, ``mail`` where no mail is sent or nobody asked. ``waiting``
-    are the seconds since the oldest event happened that is still to come to a reader. ``latest`` are the orders that
-    were parked, or failed again, last.
+    ``stream`` is also None if no Kafka is configured, ``mail`` if no mail is sent or it was not requested. ``waiting``
+    is the age in seconds of the oldest event that each reader has yet to handle. ``latest`` are the orders that were
+    parked, or failed again, last.
     """
 
     at: datetime
@@ -48,13 +48,13 @@ class Observation:
 
     @property
     def reached(self) -> bool:
-        """Whether all servers answered, and all that was asked of them."""
+        """True if all servers answered all queries."""
         return not self.unanswered
 
     def living(self) -> Sequence[KnownProcess]:
-        """The processes that were heard of lately."""
+        """Return the processes with a recent heartbeat."""
         return [each for each in self.processes or () if not each.gone]
 
     def runs(self, part: str) -> bool:
-        """Whether a living process runs ``part``."""
+        """Return whether a process with a recent heartbeat runs ``part``."""
         return any(each.process.runs(part) for each in self.living())

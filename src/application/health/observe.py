@@ -1,8 +1,9 @@
-"""Looks at everything at once, and waits for nobody longer than it has patience."""
+"""Observes an installation: reads all facts at once, with a time limit for each."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from attrs import evolve, frozen
@@ -29,9 +30,9 @@ from .observation import Observation, ParkedOrder
 from .processes import ProcessRegistry
 
 PATIENCE = 4.0
-"""Seconds that each thing asked has to answer."""
+"""Seconds that each query may take."""
 LATEST = 5
-"""How many of the latest failures are looked at."""
+"""How many of the latest parked orders are read."""
 DATABASE, STREAM, MAIL = "database", "kafka", "mail"
 
 T = TypeVar("T")
@@ -39,18 +40,18 @@ logger = logging.getLogger("orderflow.installation")
 
 
 class Openable(Protocol):
-    """The storage, which may be away when the look begins."""
+    """Opens the storage, which may be unavailable."""
 
     async def open(self) -> None:
-        """Raises NotConfigured, StorageUnavailable."""
+        """Open it. Raises NotConfigured, StorageUnavailable."""
         ...
 
 
 @frozen(kw_only=True)
 class Observe:
-    """Raises nothing for what does not answer. ``lag`` can be made once the storage is open.
+    """Reads the facts of an installation. Raises nothing if a server does not answer.
 
-    A look takes at most a few times ``patience``, in seconds, whatever stands still.
+    It takes at most a few times ``patience``, in seconds. ``lag`` is called after the storage was opened.
     """
 
     database: DatabaseHealth
@@ -68,45 +69,45 @@ class Observe:
     patience: float = PATIENCE
 
     async def __call__(self, *, thorough: bool = False) -> Observation:
-        """``thorough``: ask Kafka for its time as well, which takes a commit of its own, and the mail server."""
+        """Observe. ``thorough`` includes the mail server and Kafka's time, which takes a commit of its own."""
         database, stream, mail = await asyncio.gather(self._database(), self._stream(thorough), self._mail(thorough))
         servers = {DATABASE: database, STREAM: stream, MAIL: mail}
         unanswered = {name: str(there) for name, there in servers.items() if isinstance(there, ConnectionFailure)}
-        look = Observation(at=self.clock(), database=database, stream=stream, mail=mail, unanswered=unanswered)
+        observation = Observation(at=self.clock(), database=database, stream=stream, mail=mail, unanswered=unanswered)
         if isinstance(database, ConnectionFailure):
-            return look
+            return observation
         if not database.current:
-            told = f"the schema is at {database.schema or 'nothing'}, wanted is {database.newest}"
-            return evolve(look, unanswered={**unanswered, "schema": f"{told}; see `orderflow doctor`"})
-        return await self._inside(look)
+            problem = f"the schema is at {database.schema or 'nothing'}, this program needs {database.newest}"
+            return evolve(observation, unanswered={**unanswered, "schema": f"{problem}; see `orderflow doctor`"})
+        return await self._with_contents(observation)
 
-    async def _inside(self, look: Observation) -> Observation:
-        """What stands in the database, each asked for by itself."""
-        opened = await self._asked(self.storage.open())
+    async def _with_contents(self, before: Observation) -> Observation:
+        """Add the contents of the database, each read by its own query."""
+        opened = await self._result(self.storage.open())
         if isinstance(opened, ConnectionFailure):
-            return evolve(look, unanswered={**look.unanswered, "storage": str(opened)})
-        asked: dict[str, Awaitable[Any]] = {
+            return evolve(before, unanswered={**before.unanswered, "storage": str(opened)})
+        queries: dict[str, Awaitable[Any]] = {
             "processes": self.processes.seen(),
             "head": self._head(),
             "readers": self.lag()(),
-            "waiting": self._waiting(look),
+            "waiting": self._waiting(before.at),
             "parked": self.dead_letters.parked(),
             "latest": self._latest(),
             "rollout": self.rollout.current_rollout(),
             "epochs": self.epochs.all(),
             "tokens": self.tokens.any(),
         }
-        answers = dict(zip(asked, await asyncio.gather(*map(self._asked, asked.values())), strict=True))
+        answers = dict(zip(queries, await asyncio.gather(*map(self._result, queries.values())), strict=True))
         missing = {name: str(answer) for name, answer in answers.items() if isinstance(answer, ConnectionFailure)}
-        seen: dict[str, Any] = {name: answer for name, answer in answers.items() if name not in missing}
-        return evolve(look, unanswered={**look.unanswered, **missing}, **seen)
+        facts: dict[str, Any] = {name: answer for name, answer in answers.items() if name not in missing}
+        return evolve(before, unanswered={**before.unanswered, **missing}, **facts)
 
     async def _head(self) -> int:
         return sum((await self.log.heads()).values())
 
-    async def _waiting(self, look: Observation) -> dict[str, float]:
+    async def _waiting(self, now: datetime) -> dict[str, float]:
         oldest = await self.lag().oldest()
-        return {reader: max(0.0, (look.at - at).total_seconds()) for reader, at in oldest.items()}
+        return {reader: max(0.0, (now - at).total_seconds()) for reader, at in oldest.items()}
 
     async def _latest(self) -> list[ParkedOrder]:
         return [
@@ -120,18 +121,18 @@ class Observe:
         ]
 
     async def _database(self) -> DatabaseFacts | ConnectionFailure:
-        return await self._asked(self.database.look())
+        return await self._result(self.database.look())
 
-    async def _stream(self, clocks: bool) -> StreamFacts | ConnectionFailure | None:
-        return None if self.stream is None else await self._asked(self.stream.look(clock=clocks))
+    async def _stream(self, clock: bool) -> StreamFacts | ConnectionFailure | None:
+        return None if self.stream is None else await self._result(self.stream.look(clock=clock))
 
-    async def _mail(self, wanted: bool) -> MailFacts | ConnectionFailure | None:
-        return await self._asked(self.mail.look()) if wanted and self.mail is not None else None
+    async def _mail(self, requested: bool) -> MailFacts | ConnectionFailure | None:
+        return await self._result(self.mail.look()) if requested and self.mail is not None else None
 
-    async def _asked(self, asked: Awaitable[T]) -> T | ConnectionFailure:
-        """The answer, or why there is none."""
+    async def _result(self, query: Awaitable[T]) -> T | ConnectionFailure:
+        """Return the answer, or the reason why there is none."""
         try:
-            return await asyncio.wait_for(asked, self.patience)
+            return await asyncio.wait_for(query, self.patience)
         except TimeoutError:
             return ConnectionFailure(FailureReason.TIMEOUT, f"nothing within {self.patience:g} s")
         except InvalidInput as error:
@@ -139,5 +140,5 @@ class Observe:
         except OrderFlowError as error:
             return ConnectionFailure(FailureReason.OTHER, str(error))
         except Exception as error:
-            logger.warning("a look failed", exc_info=error)
+            logger.warning("a query of the observation failed", exc_info=error)
             return ConnectionFailure(FailureReason.OTHER, f"{type(error).__name__}; the log has more")

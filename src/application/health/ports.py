@@ -1,19 +1,18 @@
-"""TODO."""
+"""The port of tracing an order: finding its records on the topic."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ..event_log.records import LogRecord, RecordLocation
 
-if TYPE_CHECKING:
-    pass
-
 
 class RecordLocator(Protocol):
-    async def find(self, records: Sequence[LogRecord], since: Sequence[datetime]) -> Mapping[str, RecordLocation]:
-        """Where these events of one order stand on the topic, by event id; one that is not there is left out.
+    """Finds records on the topic."""
 
-        ``since`` is for each the time before which it did not stand there. Raises StreamUnavailable.
+    async def find(self, records: Sequence[LogRecord], since: Sequence[datetime]) -> Mapping[str, RecordLocation]:
+        """Return the records of these events of one order, by event id; events that are not on the topic are left out.
+
+        ``since`` is for each event a time before its record was written. Raises StreamUnavailable.
         """
         ...

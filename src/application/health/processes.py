@@ -1,4 +1,4 @@
-"""The processes of an installation: what each says of itself, and whether it still does."""
+"""The registrations of an installation's processes, and the registry that keeps them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,22 +7,22 @@ from typing import Protocol
 from attrs import field, frozen
 
 BEAT_SECONDS = 5.0
-"""How often a process says that it lives."""
+"""Seconds between two heartbeats."""
 GONE_AFTER = 30.0
-"""Seconds of silence after which a process counts as gone: some beats may be lost, and a database restarted."""
+"""Seconds without a heartbeat after which a process counts as gone. Several may be missed, as in a restart."""
 FORGOTTEN_AFTER = 3600.0
-"""Seconds of silence after which nothing more is told of a process."""
+"""Seconds without a heartbeat after which a registration is deleted."""
 
 EMBEDDING = "embedding"
-"""The part that an application is which has orderflow inside."""
+"""The part of an application that embeds orderflow."""
 _KINDS = ("api", "relay", EMBEDDING)
 
 
 @frozen
 class Part:
-    """What a process runs: ``api``, ``relay``, or a consumer by its name.
+    """A part that a process runs: ``api``, ``relay``, or a consumer by its name.
 
-    ``partitions`` of the topic are its own now; None where nothing is shared out. ``url`` is where an API listens.
+    ``partitions`` are those assigned to it now, None if it has no assignment. ``url`` is the address of an API.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Part:
 
 @frozen(kw_only=True)
 class Failure:
-    """Something that went wrong in a part of a process. ``message`` carries nobody's data; it may be empty."""
+    """A failure in a part of a process. ``message`` contains no personal data and may be empty."""
 
     part: str
     code: str
@@ -49,7 +49,7 @@ class Failure:
 
 @frozen(kw_only=True)
 class Process:
-    """One process, as it describes itself. ``failures`` counts what went wrong since it was started."""
+    """The registration of one process. ``failures`` counts its failures since its start."""
 
     id: str
     version: str
@@ -74,9 +74,9 @@ class Process:
 
 @frozen(kw_only=True)
 class KnownProcess:
-    """A process, and when it was heard of last, by the registry's clock.
+    """A process in the registry, and its last heartbeat by the registry's clock.
 
-    ``silent`` are the seconds since; ``clock_ahead`` is by how many seconds the process's own clock was ahead then.
+    ``silent`` are the seconds since then; ``clock_ahead`` are the seconds by which the process's own clock was ahead.
     """
 
     process: Process
@@ -90,20 +90,20 @@ class KnownProcess:
 
 
 class ProcessRegistry(Protocol):
-    """Every process notes itself here, and takes itself out when it ends in order. All raise StorageUnavailable."""
+    """Keeps the registrations of all processes. All methods raise StorageUnavailable."""
 
     async def heartbeat(self, process: Process, at: datetime) -> None:
-        """It lives, and is now as it says; ``at`` is its own time."""
+        """Store the registration of ``process``; ``at`` is the time by its own clock."""
         ...
 
     async def leave(self, id: str) -> None:
-        """It has ended in order: nothing more is told of it."""
+        """Delete the registration of a process that shuts down."""
         ...
 
     async def seen(self) -> Sequence[KnownProcess]:
-        """All that are known, the oldest first, also those that went silent."""
+        """Return all registered processes, the oldest first, also silent ones."""
         ...
 
     async def forget(self, silent_for: float) -> int:
-        """Drop those that have been silent for so many seconds or more; how many."""
+        """Delete registrations that have been silent for so many seconds, and return how many."""
         ...

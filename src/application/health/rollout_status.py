@@ -1,4 +1,4 @@
-"""How the rollout stands: what is published, what is held back, and which consumers stand still."""
+"""The state of the rollout: what is published, what is held back, and which consumers are paused."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from .lag import Lag
 
 @frozen(kw_only=True)
 class ConsumerRollout:
-    """``paused`` says who paused it, when and why; ``events`` are to come to it, ``held`` are held back before it."""
+    """One consumer: ``paused`` is the note of its pause, ``events`` are to come, ``held`` more are held back."""
 
     consumer: str
     paused: OperatorNote | None
@@ -24,10 +24,10 @@ class ConsumerRollout:
 
 @frozen(kw_only=True)
 class RolloutProgress:
-    """Published are the orders of ``published_buckets`` of all ``buckets``, from 0 on; ``set`` is who said so.
+    """The orders of the first ``published_buckets`` of all ``buckets`` are published; ``set`` is the note on that.
 
-    ``waiting`` events of theirs are not on the topic yet, ``held`` ones of other orders are held back; both are None
-    where no relay publishes.
+    ``waiting`` events of theirs are not on the topic yet, ``held`` events of other orders are held back; both are None
+    without a relay.
     """
 
     percent: int
@@ -41,7 +41,7 @@ class RolloutProgress:
 
 @frozen
 class RolloutStatus:
-    """Raises StorageUnavailable."""
+    """Reads the state of the rollout. Raises StorageUnavailable."""
 
     rollout: Rollout
     maintenance_log: MaintenanceLog

@@ -1,4 +1,4 @@
-"""A look at an installation as one screen shows it: lag in events and seconds, what flows a second, the last errors."""
+"""The status of an installation, as one screen shows it: lag in events and seconds, rates, and the latest errors."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,15 +11,16 @@ from .observation import Observation
 from .processes import KnownProcess, Part
 
 ERRORS = 5
-"""How many of the latest errors are shown."""
+"""The number of latest errors that are shown."""
 
 
 @frozen(kw_only=True)
 class ReaderStatus:
-    """``waiting`` are the seconds since the oldest event happened that is to come; None where none is, or not known.
+    """The status of one reader.
 
-    ``per_second`` are the events that it came past since the look before; None without one. ``group`` is its consumer
-    group, with its ``members`` and its lag in offsets as Kafka counts it.
+    ``waiting`` is the age in seconds of the oldest event to come, None if there is none or it is unknown.
+    ``per_second`` is the rate since the previous observation, None without one. ``group`` is its consumer group, with
+    its ``members`` and its lag in offsets as Kafka counts it.
     """
 
     reader: str
@@ -36,7 +37,7 @@ class ReaderStatus:
 
 @frozen(kw_only=True)
 class ProcessStatus:
-    """``silent`` are the seconds since it was heard of; when those are too many it counts as ``gone``."""
+    """The status of one process. ``silent`` are the seconds since its last heartbeat; after too many it is ``gone``."""
 
     id: str
     kind: str
@@ -53,7 +54,7 @@ class ProcessStatus:
 
 @frozen(kw_only=True)
 class ErrorStatus:
-    """``where`` is a part of a process, or a consumer that parked an order. ``message`` names no person."""
+    """One error. ``where`` is a part of a process, or a consumer. ``message`` contains no personal data."""
 
     at: datetime
     where: str
@@ -63,7 +64,7 @@ class ErrorStatus:
 
 @frozen(kw_only=True)
 class Status:
-    """None stands for what could not be seen; ``unanswered`` says why."""
+    """The whole status. A field is None if it could not be read; ``unanswered`` has the reason."""
 
     at: datetime
     version: str
@@ -80,27 +81,28 @@ class Status:
     unanswered: Mapping[str, str]
 
 
-def status_of(look: Observation, before: Observation | None, *, version: str) -> Status:
-    """``look`` with what has moved since ``before``."""
+def status_of(observation: Observation, before: Observation | None, *, version: str) -> Status:
+    """Return the status of an observation, with rates since the one ``before``."""
+    readers, processes = observation.readers, observation.processes
     return Status(
-        at=look.at,
+        at=observation.at,
         version=version,
-        database=look.database,
-        kafka=look.stream,
-        head=look.head,
-        committed_per_second=_rate(look, before, look.head, before.head if before else None),
-        readers=None if look.readers is None else [_reader(lag, look, before) for lag in look.readers],
-        processes=None if look.processes is None else [_process(seen) for seen in look.processes],
-        parked=look.parked,
-        published_percent=look.rollout.percent if look.rollout else None,
-        paused=sorted(look.rollout.paused) if look.rollout else None,
-        errors=_errors(look),
-        unanswered=look.unanswered,
+        database=observation.database,
+        kafka=observation.stream,
+        head=observation.head,
+        committed_per_second=_rate(observation, before, observation.head, before.head if before else None),
+        readers=None if readers is None else [_reader(lag, observation, before) for lag in readers],
+        processes=None if processes is None else [_process(known) for known in processes],
+        parked=observation.parked,
+        published_percent=observation.rollout.percent if observation.rollout else None,
+        paused=sorted(observation.rollout.paused) if observation.rollout else None,
+        errors=_errors(observation),
+        unanswered=observation.unanswered,
     )
 
 
-def _reader(lag: ReaderLag, look: Observation, before: Observation | None) -> ReaderStatus:
-    stream = look.stream if isinstance(look.stream, StreamFacts) else None
+def _reader(lag: ReaderLag, observation: Observation, before: Observation | None) -> ReaderStatus:
+    stream = observation.stream if isinstance(observation.stream, StreamFacts) else None
     group = stream.groups.get(lag.reader) if stream else None
     earlier = {each.reader: each.position for each in (before.readers if before else None) or ()}
     return ReaderStatus(
@@ -109,16 +111,16 @@ def _reader(lag: ReaderLag, look: Observation, before: Observation | None) -> Re
         events=lag.events,
         held=lag.held,
         paused=lag.paused,
-        waiting=(look.waiting or {}).get(lag.reader) if lag.events else None,
-        per_second=_rate(look, before, lag.position, earlier.get(lag.reader)),
+        waiting=(observation.waiting or {}).get(lag.reader) if lag.events else None,
+        per_second=_rate(observation, before, lag.position, earlier.get(lag.reader)),
         group=group.name if group else None,
         members=group.members if group else None,
         group_lag=group.lag(stream.topic) if group and stream and stream.topic else None,
     )
 
 
-def _process(seen: KnownProcess) -> ProcessStatus:
-    process = seen.process
+def _process(known: KnownProcess) -> ProcessStatus:
+    process = known.process
     return ProcessStatus(
         id=process.id,
         kind=process.kind,
@@ -126,31 +128,31 @@ def _process(seen: KnownProcess) -> ProcessStatus:
         host=process.host,
         pid=process.pid,
         since=process.started_at,
-        last_seen=seen.last_seen_at,
-        silent=seen.silent,
-        gone=seen.gone,
+        last_seen=known.last_seen_at,
+        silent=known.silent,
+        gone=known.gone,
         parts=process.parts,
         failures=process.failures,
     )
 
 
-def _rate(look: Observation, before: Observation | None, now: int | None, then: int | None) -> float | None:
-    if before is None or now is None or then is None:
+def _rate(observation: Observation, before: Observation | None, value: int | None, earlier: int | None) -> float | None:
+    if before is None or value is None or earlier is None:
         return None
-    seconds = (look.at - before.at).total_seconds()
-    return (now - then) / seconds if seconds > 0 else None
+    seconds = (observation.at - before.at).total_seconds()
+    return (value - earlier) / seconds if seconds > 0 else None
 
 
-def _errors(look: Observation) -> Sequence[ErrorStatus]:
-    """Of processes and of parked orders, the latest first."""
+def _errors(observation: Observation) -> Sequence[ErrorStatus]:
+    """Return the latest errors of processes and of parked orders, the last first."""
     found = [
         ErrorStatus(at=failure.at, where=f"{failure.part} on {host}", code=failure.code, message=failure.message)
-        for seen in look.processes or ()
-        for failure, host in [(seen.process.failure, seen.process.host)]
+        for known in observation.processes or ()
+        for failure, host in [(known.process.failure, known.process.host)]
         if failure is not None
     ]
     found += [
         ErrorStatus(at=it.at, where=it.consumer, code=it.error, message=f"order {it.order_id} is parked")
-        for it in look.latest or ()
+        for it in observation.latest or ()
     ]
     return sorted(found, key=lambda error: error.at, reverse=True)[:ERRORS]

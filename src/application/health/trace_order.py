@@ -1,4 +1,4 @@
-"""One order's way: asked, committed, published, handled by each consumer, from what log, topic and cursors know."""
+"""Traces one order: when each event was requested, committed, published, and handled by each consumer."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -17,29 +17,26 @@ from ..orders.get_order import GetOrder
 from .ports import RecordLocator
 
 NOTIFICATIONS = "notifications"
-CHANGES = 10_000
-"""Changes of one order's letters that are looked through; nobody makes so many."""
+MAX_ACTIONS = 10_000
+"""Actions on one order's dead letters that are read; more are unlikely."""
 _MS = timedelta(milliseconds=1)
 
 
 @frozen
 class Moment:
-    """When something had happened: then (``exact``), or then at the latest."""
+    """The time of a step: ``exact``, or the latest possible time."""
 
     at: datetime
     exact: bool = True
 
     def since(self, before: "Moment | None") -> float | None:
-        """Milliseconds after ``before``; below zero where the two clocks differ by more."""
+        """Return the milliseconds since ``before``; negative if the two clocks differ by more."""
         return None if before is None else round((self.at - before.at) / _MS, 1)
 
 
 @frozen
 class Handling:
-    """What one consumer has done about an event: ``handled``, ``parked``, or ``waiting`` for it.
-
-    ``dropped``: it was parked, and somebody gave its effect up.
-    """
+    """The ``state`` of an event in one consumer: ``handled``, ``parked``, ``dropped`` or ``waiting``."""
 
     consumer: str
     state: str
@@ -48,8 +45,10 @@ class Handling:
 
 @frozen(kw_only=True)
 class EventWay:
-    """One event's way. ``asked`` is by the clock of the process that was asked, ``committed`` by the database's,
-    ``published`` by the relay's, and each handling by the consumer's.
+    """The steps of one event.
+
+    ``asked`` is by the clock of the process that received the command, ``committed`` by the database's, ``published``
+    by the relay's, and each handling by the consumer's.
     """
 
     record: LogRecord = field(repr=False)
@@ -62,7 +61,7 @@ class EventWay:
 
 @frozen
 class TracedOrder:
-    """All events by sequence; ``notes`` say what could not be looked at."""
+    """All events of an order by sequence; ``notes`` say what could not be read."""
 
     order_id: str
     events: tuple[EventWay, ...]
@@ -71,11 +70,11 @@ class TracedOrder:
 
 @frozen
 class TraceOrder:
-    """Raises OrderNotFound, StorageUnavailable; a topic that does not answer is a note.
+    """Traces the events of an order. Raises OrderNotFound, StorageUnavailable; a topic that does not answer is a note.
 
-    ``places`` is None where there is no topic. Nothing is kept for this but the two times beside each event: the
-    topic's own record tells when it was published, a consumer's effect or cursor when it was handled. A cursor that
-    has gone on tells only the latest moment at which that may have been.
+    ``places`` is None if there is no topic. The log stores the first two times with each event; the publishing time is
+    the record's timestamp, and the handling time that of the consumer's effect or cursor. A cursor that has moved
+    further only gives the latest possible time.
     """
 
     get_order: GetOrder
@@ -115,19 +114,19 @@ class TraceOrder:
         try:
             return await self.places.find(records, since), ()
         except StreamUnavailable as error:
-            return {}, (f"when events were published is not known: {error}",)
+            return {}, (f"the publishing times are unknown: {error}",)
 
     async def _handlings(
         self, order_id: str, records: Sequence[LogRecord], cursors: Mapping[str, CursorAt]
     ) -> Mapping[int, Iterable[Handling]]:
-        told: dict[int, datetime] = {}
-        for notice in await self.notifications.of_orders([order_id]):
-            told.setdefault(notice.sequence, notice.recorded_at)
+        notified: dict[int, datetime] = {}
+        for notification in await self.notifications.of_orders([order_id]):
+            notified.setdefault(notification.sequence, notification.recorded_at)
         found: dict[int, list[Handling]] = {record.sequence: [] for record in records}
         for consumer in [name for name in await self.readers() if name != RELAY]:
             parked = {it.record.sequence: it for it in await self.dead_letters.of_order(consumer, order_id)}
             dropped = await self._dropped(consumer, order_id)
-            known = told if consumer == NOTIFICATIONS else {}
+            known = notified if consumer == NOTIFICATIONS else {}
             for record in records:
                 if (letter := parked.get(record.sequence)) is not None:
                     handling = Handling(consumer, "parked", Moment(letter.first_failed_at))
@@ -141,19 +140,19 @@ class TraceOrder:
         return found
 
     async def _dropped(self, consumer: str, order_id: str) -> Mapping[int, datetime]:
-        changes = await self.dead_letters.history(limit=CHANGES, consumer=consumer, order_id=order_id)
-        return {it.sequence: it.note.at for it in changes if it.outcome is Outcome.DROPPED}
+        actions = await self.dead_letters.history(limit=MAX_ACTIONS, consumer=consumer, order_id=order_id)
+        return {it.sequence: it.note.at for it in actions if it.outcome is Outcome.DROPPED}
 
 
 def _moment(at: datetime | None) -> Moment | None:
     return None if at is None else Moment(at)
 
 
-def _published(record: LogRecord, place: RecordLocation | None, floor: CursorAt | None) -> Moment | None:
-    """The record's own time; where the topic has it no more, the relay's floor."""
+def _published(record: LogRecord, place: RecordLocation | None, stored: CursorAt | None) -> Moment | None:
+    """Return the record's timestamp or, if the topic no longer has it, the time of the relay's stored cursor."""
     if place is not None:
         return Moment(place.at)
-    return None if floor is None else _reached(record, floor, {})
+    return None if stored is None else _reached(record, stored, {})
 
 
 def _reached(record: LogRecord, cursor: CursorAt | None, known: Mapping[int, datetime]) -> Moment | None:

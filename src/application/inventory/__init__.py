@@ -1,1 +1,1 @@
-"""TODO."""
+"""Inventory: the consumer that takes stock for orders, and cancels orders that are out of stock."""

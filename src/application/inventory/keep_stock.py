@@ -1,4 +1,4 @@
-"""The consumer *inventory*: what restaurants have left."""
+"""The consumer *inventory*, which takes stock for each order."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ SETTLED_AT_ONCE = 100
 
 @frozen
 class KeepStock:
-    """A created order takes what it wants of the foods that are counted, or nothing at all when one is short.
+    """Takes the foods of a created order from stock, or nothing at all if one of them is short.
 
-    A cancelled order gives back what it took. A short order is cancelled through ``cancel``, which carries the
-    correlation id of the event that found it short.
+    A cancelled order gives its foods back. A short order is cancelled through ``cancel``, with the correlation id of
+    the event that created it. Foods without a stock are unlimited.
     """
 
     shortages: Shortages
@@ -33,29 +33,30 @@ class KeepStock:
     name: str = "inventory"
 
     async def handle(self, deliveries: Sequence[Delivery], work: InventoryTransaction) -> None:
-        concerned = [d for d in deliveries if isinstance(d.event, OrderCreated | OrderCancelled)]
-        events = [d.event for d in concerned]
+        """Reserve stock for created orders, and release it for cancelled ones."""
+        relevant = [d for d in deliveries if isinstance(d.event, OrderCreated | OrderCancelled)]
+        events = [d.event for d in relevant]
         if not events:
             return
         before = await work.reservations.reservations({event.order_id for event in events})
         decided: dict[str, Reservation] = dict(before)
         new = {e.order_id for e in events if isinstance(e, OrderCreated)} - before.keys()
-        foods = {food for e in events if isinstance(e, OrderCreated) and e.order_id in new for food in _wanted(e)}
+        foods = {food for e in events if isinstance(e, OrderCreated) and e.order_id in new for food in _foods(e)}
         foods |= {food for e in events if isinstance(e, OrderCancelled) for food in _taken(before.get(e.order_id))}
         found = await work.reservations.stock(foods)
         left = dict(found)
-        for delivery in concerned:
+        for delivery in relevant:
             event = delivery.event
-            there = decided.get(event.order_id)
-            if isinstance(event, OrderCreated) and there is None:
+            decision = decided.get(event.order_id)
+            if isinstance(event, OrderCreated) and decision is None:
                 decided[event.order_id] = _reserve(event, left, delivery.record)
-            elif isinstance(event, OrderCancelled) and there and there.status is ReservationStatus.RESERVED:
-                decided[event.order_id] = _release(there, left)
+            elif isinstance(event, OrderCancelled) and decision and decision.status is ReservationStatus.RESERVED:
+                decided[event.order_id] = _release(decision, left)
         await work.reservations.put_stock({food: left[food] for food in left if left[food] != found[food]})
         await work.reservations.keep([r for order_id, r in decided.items() if r is not before.get(order_id)])
 
     async def settle(self) -> int:
-        """Cancel the short orders. One that is final already is left as it is, which is noted."""
+        """Cancel the short orders, and return how many were settled. A refusal is stored as the outcome."""
         short = await self.shortages.unsettled(SETTLED_AT_ONCE)
         settled = 0
         for reservation in short:
@@ -66,15 +67,15 @@ class KeepStock:
             except (CommandRefused, OrderNotFound) as refusal:
                 outcome = f"refused: {refusal}"
             except ConcurrentChange:
-                continue  # the order is busy; the next settle asks again
+                continue  # the next settle tries again
             await self.shortages.settle(reservation.order_id, outcome, self.clock())
             settled += 1
         return settled
 
 
 def _reserve(event: OrderCreated, left: dict[Food, int], record: LogRecord) -> Reservation:
-    """Take from ``left``, or nothing; foods that are not counted there are always enough."""
-    wanted = {food: quantity for food, quantity in _wanted(event).items() if food in left}
+    """Take the order's foods from ``left``, or nothing if one is short. Foods not in ``left`` are unlimited."""
+    wanted = {food: quantity for food, quantity in _foods(event).items() if food in left}
     missing = sorted(
         food_id for (restaurant_id, food_id), quantity in wanted.items() if left[restaurant_id, food_id] < quantity
     )
@@ -100,18 +101,19 @@ def _reserve(event: OrderCreated, left: dict[Food, int], record: LogRecord) -> R
 
 
 def _release(reservation: Reservation, left: dict[Food, int]) -> Reservation:
-    """Give back to ``left``; a food that is no longer counted takes nothing back."""
+    """Give the foods back to ``left``, except those that no longer have a stock."""
     for food_id, quantity in reservation.taken.items():
         if (food := (reservation.restaurant_id, food_id)) in left:
             left[food] += quantity
     return evolve(reservation, status=ReservationStatus.RELEASED)
 
 
-def _wanted(event: OrderCreated) -> Counter[Food]:
-    wanted: Counter[Food] = Counter()
+def _foods(event: OrderCreated) -> Counter[Food]:
+    """Return the quantity of each food that the order contains."""
+    foods: Counter[Food] = Counter()
     for line in event.lines:
-        wanted[event.restaurant_id, line.food_id] += line.quantity
-    return wanted
+        foods[event.restaurant_id, line.food_id] += line.quantity
+    return foods
 
 
 def _taken(reservation: Reservation | None) -> list[Food]:

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The ports of inventory: reservations within a transaction, stock, short orders, and cancelling an order."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -11,20 +11,22 @@ from .stock import Food, Reservation, StockItem
 
 
 class ReservationStore(Protocol):
+    """Keeps reservations and stock, in the consumer's transaction."""
+
     async def reservations(self, order_ids: Collection[str]) -> Mapping[str, Reservation]:
-        """What was decided for each of these orders, by order."""
+        """Return the reservations of these orders, by order."""
         ...
 
     async def stock(self, foods: Collection[Food]) -> Mapping[Food, int]:
-        """What is left of those foods that are counted; nobody else changes them until this transaction ends."""
+        """Return the stock of those foods that have one, and lock it until this transaction ends."""
         ...
 
     async def put_stock(self, quantities: Mapping[Food, int]) -> None:
-        """What is left now, of foods that ``stock`` told of in this transaction."""
+        """Store the quantities of foods that ``stock`` returned in this transaction."""
         ...
 
     async def keep(self, reservations: Sequence[Reservation]) -> None:
-        """Keep these, each in place of what was decided for its order."""
+        """Store these, each in place of the earlier reservation of its order."""
         ...
 
 
@@ -36,38 +38,38 @@ class InventoryTransaction(ConsumerTransaction, Protocol):
 
 
 class Stock(Protocol):
-    """Quantities per restaurant and food. A food without one is not counted: there is always enough."""
+    """Sets and reads the stock: a quantity per restaurant and food. A food without one is unlimited."""
 
     async def set(self, restaurant_id: str, food_id: str, quantity: int | None) -> None:
-        """What may be ordered from now on; None: it is not counted any more. Raises InvalidInput."""
+        """Set the quantity that may be ordered; None makes the food unlimited. Raises InvalidInput."""
         ...
 
     async def get(self, restaurant_id: str, food_id: str) -> int | None: ...
 
     async def list(self, restaurant_id: str | None = None) -> Sequence[StockItem]:
-        """By restaurant and food."""
+        """Return the stock by restaurant and food."""
         ...
 
 
 class Shortages(Protocol):
-    """What inventory decided for each order, and which orders are still to be cancelled for it."""
+    """Reads the reservations, and settles the orders that are short."""
 
     async def unsettled(self, limit: int) -> Sequence[Reservation]:
-        """Short orders without an outcome."""
+        """Return short orders without an outcome."""
         ...
 
     async def settle(self, order_id: str, outcome: str, at: datetime) -> None:
-        """Note how the cancellation of a short order ended."""
+        """Store the outcome of cancelling a short order."""
         ...
 
     async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, Reservation]:
-        """What was decided for these orders, by order."""
+        """Return the reservations of these orders, by order."""
         ...
 
 
 class CancelShort(Protocol):
-    """The use-case CancelOrder, as inventory calls it."""
+    """Cancels an order; the use-case CancelOrder in practice."""
 
     async def __call__(self, order_id: str, reason: str, *, by: Actor) -> Order:
-        """Raises CommandRefused, OrderNotFound, ConcurrentChange."""
+        """Cancel the order. Raises CommandRefused, OrderNotFound, ConcurrentChange."""
         ...

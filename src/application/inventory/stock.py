@@ -1,4 +1,4 @@
-"""What a restaurant has left, and what is set aside for its orders."""
+"""The stock of restaurants, and the reservations of orders."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,13 +10,13 @@ from ...domain.errors import InvalidInput
 from ...domain.text import identifier
 
 Food = tuple[str, str]
-"""A restaurant's id and its food's id."""
+"""The ids of a restaurant and of one of its foods."""
 MAX_STOCK = 1_000_000_000
 
 
 @frozen(kw_only=True)
 class StockItem:
-    """``quantity`` is what may still be ordered."""
+    """The stock of one food; ``quantity`` may still be ordered."""
 
     restaurant_id: str
     food_id: str
@@ -24,7 +24,7 @@ class StockItem:
 
 
 def check_stock(restaurant_id: str, food_id: str, quantity: int | None) -> None:
-    """Whether a stock may be set to this. Raises InvalidInput."""
+    """Check that a stock may be set to this. Raises InvalidInput."""
     identifier(restaurant_id, field="restaurantId")
     identifier(food_id, field="foodId")
     whole = isinstance(quantity, int) and not isinstance(quantity, bool)
@@ -40,11 +40,11 @@ class ReservationStatus(StrEnum):
 
 @frozen(kw_only=True)
 class Reservation:
-    """What an order took from the stock: ``taken`` is the quantity by food, of the foods that are counted.
+    """The stock that one order takes: ``taken`` is the quantity by food, of the foods that have a stock.
 
-    A ``short`` order took nothing; ``missing`` are the foods there was too little of. ``outcome`` says how asking
-    for its cancellation ended; empty while that is to be done. ``correlation_id`` and ``traceparent`` are those of the
-    event that it was decided for.
+    An order that is short takes nothing; ``missing`` are the foods of which there is too little. ``outcome`` is the
+    outcome of cancelling it, empty until then. ``correlation_id`` and ``traceparent`` are those of the event that
+    created the order.
     """
 
     order_id: str

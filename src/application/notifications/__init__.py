@@ -1,1 +1,1 @@
-"""TODO."""
+"""Notifications: the consumer that sends messages about orders to their customers, restaurants and shippers."""

@@ -1,4 +1,4 @@
-"""What a letter about an event may name: its facts in words that people use."""
+"""The values that a message template may contain, as text for people."""
 
 from collections.abc import Mapping
 
@@ -37,16 +37,16 @@ REASONS: Mapping[str, str] = {"out_of_stock": "something on it is out of stock"}
 
 
 def values_of(event: OrderEvent, parties: Parties) -> Mapping[str, str]:
-    """The values by name. Every letter may name ``order``, ``restaurant`` and ``shipper`` ("nobody yet" of none)."""
+    """Return the values by name. All events have ``order``, ``restaurant`` and ``shipper`` (or "nobody yet")."""
     return {
         "order": event.order_id,
         "restaurant": parties.restaurant_id,
         "shipper": parties.shipper_id or "nobody yet",
-        **_own(event),
+        **_values_of_type(event),
     }
 
 
-def _own(event: OrderEvent) -> dict[str, str]:
+def _values_of_type(event: OrderEvent) -> dict[str, str]:
     match event:
         case OrderCreated():
             items = "\n".join(f"  {line.quantity} x {line.food_name}, {line.total}" for line in event.lines)

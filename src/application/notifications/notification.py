@@ -1,4 +1,4 @@
-"""Who is told what about an order, and what became of telling them."""
+"""Notifications, their recipients, and their status."""
 
 import re
 from datetime import datetime
@@ -19,7 +19,7 @@ _EMAIL = re.compile(r"[!-?A-~]+@[!-?A-~]+\Z")
 
 @frozen(kw_only=True)
 class Contact:
-    """How to reach a party (``customer:C1``). ``email`` is None where there is none. Raises InvalidInput."""
+    """The addresses of a party (``customer:C1``). ``email`` is None if it has none. Raises InvalidInput."""
 
     party: str
     email: str | None = field(default=None, repr=False)
@@ -32,7 +32,7 @@ class Contact:
 
 @frozen(kw_only=True)
 class Parties:
-    """Who takes part in an order after its event number ``sequence``."""
+    """The parties of an order after its event number ``sequence``."""
 
     order_id: str
     customer_id: str
@@ -41,14 +41,14 @@ class Parties:
     sequence: int = 1
 
     def party(self, role: Role) -> str | None:
-        """``role:id``, or None while nobody has that role."""
+        """Return ``role:id``, or None while the order has no party with that role."""
         ids = {Role.CUSTOMER: self.customer_id, Role.RESTAURANT: self.restaurant_id, Role.SHIPPER: self.shipper_id}
         return None if ids[role] is None else f"{role}:{ids[role]}"
 
 
 @frozen
 class MessageText:
-    """What is said to one recipient: one line, and the text below it."""
+    """A rendered message: its subject, and its text."""
 
     subject: str
     text: str
@@ -56,7 +56,7 @@ class MessageText:
 
 @frozen(kw_only=True)
 class Message:
-    """A letter on its way to ``address``. ``key`` is its idempotency key: the same message has the same, always."""
+    """A message to ``address``. ``key`` is its idempotency key, which never changes."""
 
     key: str
     recipient: str
@@ -70,7 +70,7 @@ class Message:
 
 @frozen
 class Receipt:
-    """``accepted`` or refused for good; ``detail`` is what the other side said."""
+    """The answer of a channel: ``accepted``, or refused for good. ``detail`` is its text."""
 
     accepted: bool
     detail: str = ""
@@ -84,11 +84,11 @@ class NotificationStatus(StrEnum):
 
 
 NO_CHANNEL = "none"
-"""The channel of a notification that reaches nobody."""
+"""The channel of a notification whose recipient has no address."""
 
 
 class NotificationKey(NamedTuple):
-    """That there is a notification: what is the same of no two of them. Checks read many: hence a tuple."""
+    """The key of a notification; no two have the same. It is a tuple because checks read many of them."""
 
     order_id: str
     sequence: int
@@ -98,10 +98,10 @@ class NotificationKey(NamedTuple):
 
 @frozen(kw_only=True)
 class Notification:
-    """One event told to one recipient by one channel; there is never a second one of these.
+    """A notification of one recipient about one event through one channel; there is never a second one.
 
-    ``recipient`` is a party, ``attempts`` counts the tries that ended, ``due_at`` is when the next may begin, and
-    ``detail`` is what was said at the last. ``correlation_id`` and ``traceparent`` are the event's.
+    ``recipient`` is a party, ``attempts`` counts the finished attempts, ``due_at`` is when the next may begin, and
+    ``detail`` is the result of the last. ``correlation_id`` and ``traceparent`` are the event's.
     """
 
     order_id: str
@@ -123,7 +123,7 @@ class Notification:
 
     @property
     def key(self) -> str:
-        """A UUIDv5 of the event and the recipient, the same however often it is made."""
+        """The UUIDv5 of the event and the recipient, so it is the same at each attempt."""
         return str(uuid5(UUID(event_id(self.order_id, self.sequence)), self.recipient))
 
     @property
@@ -140,6 +140,7 @@ class Notification:
         )
 
     def settled(self, receipt: Receipt, at: datetime) -> "Notification":
+        """Return it with the result of ``receipt``."""
         return evolve(
             self,
             status=NotificationStatus.SENT if receipt.accepted else NotificationStatus.FAILED,
@@ -149,5 +150,5 @@ class Notification:
         )
 
     def postponed(self, due_at: datetime, problem: str) -> "Notification":
-        """Tried in vain; it may be tried again from ``due_at``."""
+        """Return it after a failed attempt, due again at ``due_at``."""
         return evolve(self, attempts=self.attempts + 1, due_at=due_at, detail=problem)

@@ -1,4 +1,4 @@
-"""The consumer *notifications*: everybody concerned is told, once by every channel that reaches them."""
+"""The consumer *notifications*, which notifies the parties of an order, once through each of their channels."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -35,26 +35,26 @@ RECIPIENTS: Mapping[type[OrderEvent], Callable[[OrderEvent], tuple[Role, ...]]] 
     OrderCancelled: lambda _: (_C, _R, _S),
     OrderDelivered: lambda _: (_C, _R),
 }
-"""Which roles an event concerns; a shipper only where one is, or had been, assigned."""
+"""The roles that are notified of each event; the shipper only if one is, or was, assigned."""
 
 SENT_AT_ONCE = 500
 LEASE = timedelta(minutes=5)
-"""How long claimed notifications are one process's own. When it dies, they are sent again after this, same key."""
+"""How long a process owns notifications that it claimed. If it crashes, others send them after this time, same key."""
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=5)
 
 
 @frozen
 class Notify:
-    """In the transaction each notification is recorded: pending for every channel that reaches the recipient.
+    """Records notifications in the transaction of their event: one pending for each channel that has an address.
 
-    Where none does, one is recorded as unreachable. ``settle`` sends what is pending, under a key that is always
-    the same for one event and recipient; a channel that does not answer is tried again later, ever less often.
-    Once ``stopping`` says so, no further one is sent: the next process does that.
+    If no channel has one, a single notification is recorded as unreachable. ``settle`` sends what is pending, with a
+    key that is always the same for one event and recipient. If a channel does not answer, it is retried with back-off.
+    When ``stopping`` returns true, the rest is left to the next process.
     """
 
     channels: Sequence[Notifier]
-    wording: MessageTemplates
+    templates: MessageTemplates
     outbox: Notifications
     clock: Clock
     name: str = "notifications"
@@ -65,24 +65,24 @@ class Notify:
         object.__setattr__(self, "_by_name", {channel.name: channel for channel in self.channels})
 
     async def handle(self, deliveries: Sequence[Delivery], work: NotificationTransaction) -> None:
-        """Raises CorruptHistory when an order's beginning is missing."""
+        """Record the notifications of these events. Raises CorruptHistory if an order's first event is missing."""
         known = await work.notifications.parties({delivery.record.order_id for delivery in deliveries})
         after = dict(known)
-        concerned: list[tuple[Delivery, Parties, Role, str]] = []
+        affected: list[tuple[Delivery, Parties, Role, str]] = []
         for delivery in deliveries:
             event = delivery.event
             before = after.get(event.order_id)
             if before is not None and event.sequence <= before.sequence:
                 continue
             after[event.order_id] = parties = follow_parties(before, event)
-            concerned += ((delivery, parties, role, party) for role, party in recipients(event, parties))
-        contacts = await work.notifications.contacts({party for *_, party in concerned})
+            affected += ((delivery, parties, role, party) for role, party in recipients(event, parties))
+        contacts = await work.notifications.contacts({party for *_, party in affected})
         now = self.clock()
-        await work.notifications.record([n for it in concerned for n in self._notifications(*it, contacts, now)])
+        await work.notifications.record([n for it in affected for n in self._notifications(*it, contacts, now)])
         await work.notifications.keep_parties([p for order_id, p in after.items() if p is not known.get(order_id)])
 
     async def settle(self) -> int:
-        """Send what is due; how many notifications found their end."""
+        """Send the notifications that are due, and return how many were settled."""
         began = self.clock()
         claimed = await self.outbox.claim(self._by_name.keys(), now=began, until=began + LEASE, limit=SENT_AT_ONCE)
         ended: list[Notification] = []
@@ -90,21 +90,21 @@ class Notify:
         try:
             for notification in claimed:
                 if self.stopping() or self.clock() - began > LEASE / 2:
-                    break  # what is left is sent by whoever claims it next
+                    break  # the next claim gets the rest
                 ended.append(await self._send(notification, down))
         finally:
             await self.outbox.keep([*ended, *claimed[len(ended) :]])
         return sum(notification.status is not NotificationStatus.PENDING for notification in ended)
 
     async def _send(self, notification: Notification, down: dict[str, str]) -> Notification:
-        """What became of it. Once a channel is ``down``, the others of this turn are put off untried."""
+        """Send one, and return it with its result. If its channel is ``down``, it is postponed without an attempt."""
         channel = notification.channel
         if channel in down:
             return evolve(notification, due_at=self.clock() + FIRST_PAUSE, detail=down[channel])
         try:
             with answering(caused_by(notification.correlation_id, notification.traceparent)):
                 receipt = await self._by_name[channel].send(notification.message)
-        except Exception as failure:  # noqa: BLE001 - one that cannot be sent must not hold up the others
+        except Exception as failure:  # noqa: BLE001 - one failure must not stop the others
             if isinstance(failure, ChannelUnavailable):
                 down[channel] = error_text(failure)
             problem = down.get(channel) or f"{type(failure).__name__}: {error_text(failure)}"
@@ -141,19 +141,19 @@ class Notify:
         if not reached:
             yield notification(NO_CHANNEL, status=NotificationStatus.UNREACHABLE, detail="no contact")
             return
-        letter = self.wording(role, values_of(event, parties), event_type=event.type)
+        message = self.templates(role, values_of(event, parties), event_type=event.type)
         for name, address in reached.items():
-            yield notification(name, address=address, subject=letter.subject, text=letter.text)
+            yield notification(name, address=address, subject=message.subject, text=message.text)
 
 
 def recipients(event: OrderEvent, parties: Parties) -> tuple[tuple[Role, str], ...]:
-    """Who is told of ``event``: roles with their party; a role that nobody has is left out."""
+    """Return the recipients of ``event``: the roles to notify, with their party, if they have one."""
     parts = ((role, parties.party(role)) for role in RECIPIENTS[type(event)](event))
     return tuple((role, party) for role, party in parts if party is not None)
 
 
 def follow_parties(parties: Parties | None, event: OrderEvent) -> Parties:
-    """Who takes part after ``event``. Raises CorruptHistory when none of the order's events came before it."""
+    """Return the parties after ``event``. Raises CorruptHistory if the order's first event is missing."""
     if parties is None:
         if not isinstance(event, OrderCreated):
             raise CorruptHistory(event.order_id, event.sequence, "no order.created came before it")
@@ -174,5 +174,5 @@ def _paid(event: OrderEvent) -> bool:
 
 
 def _pause(attempts: int) -> timedelta:
-    """How long to wait after that many tries in vain: twice as long each time."""
+    """Return the pause after that many failed attempts, which doubles each time."""
     return min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(attempts, 10)))

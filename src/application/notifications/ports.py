@@ -1,4 +1,4 @@
-"""TODO."""
+"""The ports of notifications: storing, sending and reading them, contacts, channels, and templates."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -10,20 +10,22 @@ from .notification import Contact, Message, MessageText, Notification, Notificat
 
 
 class NotificationStore(Protocol):
+    """Keeps parties and notifications, in the consumer's transaction."""
+
     async def parties(self, order_ids: Collection[str]) -> Mapping[str, Parties]:
-        """Who takes part in each of these orders that is known, by order."""
+        """Return the parties of these orders, as far as they are stored, by order."""
         ...
 
     async def keep_parties(self, parties: Sequence[Parties]) -> None:
-        """Keep these, each in place of what was known of its order."""
+        """Store these, each in place of the earlier parties of its order."""
         ...
 
     async def contacts(self, parties: Collection[str]) -> Mapping[str, Contact]:
-        """How to reach these, of whom that is known, by party."""
+        """Return the contacts of these parties that have one, by party."""
         ...
 
     async def record(self, notifications: Sequence[Notification]) -> None:
-        """Keep these; one that is there already (by event, recipient and channel) stays as it is."""
+        """Store these. One that is stored already (same event, recipient and channel) stays as it is."""
         ...
 
 
@@ -35,58 +37,65 @@ class NotificationTransaction(ConsumerTransaction, Protocol):
 
 
 class Contacts(Protocol):
+    """Sets and reads the contacts of parties."""
+
     async def set(self, contact: Contact) -> None:
-        """How to reach ``contact.party`` from now on; without any address, it is forgotten."""
+        """Store the contact of ``contact.party``; one without any address is deleted."""
         ...
 
     async def get(self, party: str) -> Contact | None: ...
 
     async def list(self) -> Sequence[Contact]:
-        """By party."""
+        """Return all contacts by party."""
         ...
 
 
 class Notifier(Protocol):
-    """One channel to people, such as email."""
+    """Sends messages through one channel, such as email."""
 
     @property
     def name(self) -> str: ...
 
     def address(self, party: str, contact: Contact | None) -> str | None:
-        """Where this channel reaches ``party``; None where it does not."""
+        """Return the address of ``party`` in this channel, None if it has none."""
         ...
 
     async def send(self, message: Message) -> Receipt:
-        """Hand ``message`` over. The receipt says whether it was accepted, or refused for good.
+        """Send ``message``, and return whether it was accepted or refused for good.
 
-        Raises ChannelUnavailable: it may be sent again later, with the same key.
+        Raises ChannelUnavailable: it is sent again later, with the same key.
         """
         ...
 
 
 class Notifications(Protocol):
-    """What is to be told, and what became of it."""
+    """Reads the notifications, and stores the results of sending them."""
 
     async def claim(
         self, channels: Collection[str], *, now: datetime, until: datetime, limit: int
     ) -> Sequence[Notification]:
-        """Pending ones of these channels that are due, the earliest first; nobody else gets them before ``until``."""
+        """Return pending notifications of these channels that are due, the earliest first.
+
+        No other process gets them before ``until``.
+        """
         ...
 
     async def keep(self, notifications: Sequence[Notification]) -> None:
-        """Keep what became of these."""
+        """Store the results of these."""
         ...
 
     async def of_orders(self, order_ids: Collection[str]) -> Sequence[Notification]:
-        """All of these orders, by order, sequence, recipient and channel."""
+        """Return all notifications of these orders, by order, sequence, recipient and channel."""
         ...
 
     async def told(self, order_ids: Collection[str]) -> Sequence[NotificationKey]:
-        """Those of ``of_orders`` without what was said, in the same order."""
+        """Return the keys of the notifications of these orders, in the same order as ``of_orders``."""
         ...
 
 
 class MessageTemplates(Protocol):
+    """Renders messages."""
+
     def __call__(self, role: Role, values: Mapping[str, str], *, event_type: str) -> MessageText:
-        """What is said to somebody with ``role`` about an event with these values. Raises LookupError for none."""
+        """Return the message to a recipient with ``role`` about an event with these values. Raises LookupError."""
         ...

@@ -8,8 +8,9 @@ from ...domain.actor import Actor, Role
 from ...domain.errors import NotPermitted, OrderExists, OrderNotFound
 from ...domain.events import OrderLine
 from ...domain.money import Money
-from ...domain.order import Address, Change, Order
+from ...domain.order import Change, Order
 from ...domain.payment import PaymentMethod
+from ...domain.validation import Address
 from ..clock import Clock, NewId
 from .idempotency import IdempotencyKey
 from .ports import Transaction, UnitOfWork

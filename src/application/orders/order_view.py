@@ -6,7 +6,8 @@ from decimal import Decimal
 from attrs import frozen
 
 from ...domain.actor import Actor
-from ...domain.order import Address, Order
+from ...domain.order import Order
+from ...domain.validation import Address
 
 
 @frozen(kw_only=True)

@@ -39,7 +39,7 @@ class TransitionOrderState:
             )
         change = await self.change_order(
             order_id,
-            lambda order: order.move(
+            lambda order: order.transition_to(
                 target, by=by, at=self.clock(), shipper_id=shipper_id, reason=reason, estimate=self.estimate
             ),
             by=by,

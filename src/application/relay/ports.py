@@ -1,4 +1,4 @@
-"""TODO."""
+"""The ports of the relay: the topic as a relay writes it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -8,29 +8,28 @@ from ..noop import noop
 from ..recovery.epochs import BEGINNING, Epochs
 
 OnFlushed = Callable[[], object]
+"""Called, from any thread, when a batch was sent and only the topic's servers are waited for."""
 
 
 class RelayTopic(Protocol):
-    """The topic as a relay writes it: events and cursors move together or not at all."""
+    """Writes events and cursors to the topic, in one transaction."""
 
     async def cursors(self, epochs: Epochs = BEGINNING) -> Mapping[int, int | None]:
-        """The buckets that are this relay's now, with what counts of the committed position; None where there is none.
+        """Return the buckets assigned to this relay, each with its effective committed position, None without one.
 
-        What is published next is of the epoch that is now. Empty while nothing is assigned. Raises StreamUnavailable;
-        LogBehindTopic where something was committed in a later epoch.
+        Empty while nothing is assigned. What is published next belongs to the latest of ``epochs``. Raises
+        StreamUnavailable; LogBehindTopic if a position was committed in a later epoch.
         """
         ...
 
     async def marks(self) -> Mapping[int, int]:
-        """By bucket the mark of the event at the cursor that was told last, where it was committed with it."""
+        """Return by bucket the checksum of the event at the cursor that was last read, if one was committed with it."""
         ...
 
     async def publish(self, records: Sequence[LogRecord], on_flushed: OnFlushed = noop) -> None:
-        """``records`` stand on the topic exactly once, in order, and the cursors have moved to their positions.
+        """Publish ``records`` exactly once and in order, and move the cursors to their positions.
 
-        ``on_flushed`` is called, from any thread, when what is left is to wait for the topic's servers.
-        Raises StreamUnavailable: then nothing was published as far as this relay may assume, and ``cursors`` tells
-        what is true.
+        Raises StreamUnavailable: the relay then must assume that nothing was published, and read ``cursors`` again.
         """
         ...
 

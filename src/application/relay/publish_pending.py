@@ -1,4 +1,4 @@
-"""What stands in the log and not yet on the topic is brought there."""
+"""Publishes the events that are in the log and not yet on the topic."""
 
 import asyncio
 import logging
@@ -15,9 +15,9 @@ from ..recovery.restore_guard import mismatches
 from .ports import RelayTopic
 
 BATCH = 10_000
-"""Events a transaction: its fixed cost, some round trips, is then small beside theirs."""
-REFRESH_SECONDS = 1.0
-"""How long what the database said of itself is relied upon: one that was away for less is taken to be the same."""
+"""Events per transaction, so many that its fixed cost, some round trips, is small in comparison."""
+VERIFIED_FOR_SECONDS = 1.0
+"""How long a verification of the database is valid: an outage shorter than that is no restore."""
 
 
 logger = logging.getLogger("orderflow.relay")
@@ -25,10 +25,10 @@ logger = logging.getLogger("orderflow.relay")
 
 @frozen
 class RelayBatch:
-    """``records`` are what the log holds behind ``after``, as far as one transaction takes them.
+    """The ``records`` of the log after the positions ``after``, as many as one transaction takes.
 
-    ``own`` are the topic's cursors that led there, some of them perhaps unknown; ``share`` are the buckets, from 0
-    on, that are published, and ``after`` names no other.
+    ``own`` are the topic's cursors that they follow, None where unknown. Buckets below ``share`` are published;
+    ``after`` has no others.
     """
 
     own: Mapping[int, int | None]
@@ -37,21 +37,22 @@ class RelayBatch:
     records: Sequence[LogRecord] = ()
 
     def reached(self) -> Positions:
-        """Where the buckets stand to which this batch brings something."""
+        """Return the cursors after this batch, of the buckets that it has records of."""
         return {record.bucket: record.position for record in self.records}
 
 
 @define(eq=False)
 class PublishPending:
-    """One batch of the buckets that are this relay's now, exactly once and in order; how many events it was.
+    """Publishes one batch of this relay's buckets, exactly once and in order, and returns its number of events.
 
-    Kafka's cursors decide. A bucket that Kafka has no cursor for goes on from the floor in the database. A Kafka
-    cursor ahead of the log, or at an event that is not the log's, means that the log was restored: LogBehindTopic, and
-    nothing is published, also when the log has become longer than the cursor; that is looked at when a cursor is not
-    the one that was left there, and before anything is published at most a second after the last time.
-    ``share`` tells how many buckets, from 0 on, are published now; what others hold stays in the log, and comes in
-    order once they are. An epoch of ``epochs`` that was begun is gone on in within a second. Raises StreamUnavailable,
-    StorageUnavailable, LogBehindTopic.
+    Kafka's cursors are authoritative. A bucket without a cursor in Kafka continues from the stored cursor in the
+    database. A Kafka cursor ahead of the log, or at an event that differs from the log's, means that the log was
+    restored. Then LogBehindTopic is raised and nothing is published, even after the log has grown past the cursor.
+    This is verified when a cursor is not the one that this relay left, and at least once a second while it publishes.
+
+    ``share`` returns the number of buckets, from 0 on, that are published now. The events of the others stay in the
+    log and are published in order later. A new epoch of ``epochs`` takes effect within a second. Raises
+    StreamUnavailable, StorageUnavailable, LogBehindTopic.
     """
 
     log: EventLog
@@ -66,9 +67,9 @@ class PublishPending:
     _ahead: list[RelayBatch] = field(factory=list, init=False)
     _epochs: Epochs = field(default=BEGINNING, init=False)
     _epochs_until: float | None = field(default=None, init=False)
-    _agreed: Mapping[int, int | None] = field(factory=dict, init=False)
-    _agreed_until: float = field(default=0.0, init=False)
-    _told_of: frozenset[int] = field(default=frozenset(), init=False)
+    _verified: Mapping[int, int | None] = field(factory=dict, init=False)
+    _verified_until: float = field(default=0.0, init=False)
+    _warned_of: frozenset[int] = field(default=frozenset(), init=False)
 
     async def __call__(self) -> int:
         own = await self._own()
@@ -76,36 +77,36 @@ class PublishPending:
             return 0
         share = await self.share()
         batch = self._read_ahead(own, share) or await self._read(own, share)
-        if batch.records or own != self._agreed:
-            await self._agree(own)
+        if batch.records or own != self._verified:
+            await self._verify(own)
         if not batch.records:
             return 0
         if len(batch.records) < self.batch:
             await self.topic.publish(batch.records)
         else:
             await self._publish_and_read_ahead(batch)
-        self._seen(batch.reached())
-        self._agreed = {**own, **batch.reached()}
+        self._note_reached(batch.reached())
+        self._verified = {**own, **batch.reached()}
         return len(batch.records)
 
     async def _own(self) -> Mapping[int, int | None]:
-        """The topic's cursors of the buckets that are this relay's, as far as they count in the epoch that is now."""
+        """Return the topic's cursors of this relay's buckets that are effective in the current epoch."""
         if self._epochs_until is None or self.clock() >= self._epochs_until:
-            await self._learn_epochs()
+            await self._refresh_epochs()
         try:
             return await self.topic.cursors(self._epochs)
         except LogBehindTopic:
-            if not await self._learn_epochs():
+            if not await self._refresh_epochs():
                 raise
         return await self.topic.cursors(self._epochs)
 
-    async def _learn_epochs(self) -> bool:
-        """Whether one was begun since the last time; what was reached before may not count in it."""
+    async def _refresh_epochs(self) -> bool:
+        """Read the epochs. If there is a new one, forget what was published before, and return True."""
         if self.epochs is None:
             return False
         before, requested_at = self._epochs, self.clock()
         self._epochs = await self.epochs.all()
-        self._epochs_until = requested_at + REFRESH_SECONDS
+        self._epochs_until = requested_at + VERIFIED_FOR_SECONDS
         if self._epochs == before:
             return False
         self._known.clear()
@@ -113,25 +114,25 @@ class PublishPending:
         self._ahead.clear()
         return True
 
-    async def _agree(self, own: Mapping[int, int | None]) -> None:
-        """Raises LogBehindTopic unless the events at these cursors are the log's, as far as their marks tell."""
-        if own == self._agreed and self.clock() < self._agreed_until:
+    async def _verify(self, own: Mapping[int, int | None]) -> None:
+        """Compare the events at these cursors with the log's, by their checksums. Raises LogBehindTopic."""
+        if own == self._verified and self.clock() < self._verified_until:
             return
         requested_at = self.clock()
-        marks = await self.topic.marks()
-        told = {(bucket, at): marks[bucket] for bucket, at in own.items() if at and bucket in marks}
-        for bucket, at in await mismatches(self.log, told):
-            raise LogBehindTopic(bucket, at, at, f"at position {at} the topic has an event that the log has not")
-        self._agreed, self._agreed_until = own, requested_at + REFRESH_SECONDS
+        checksums = await self.topic.marks()
+        committed = {(bucket, at): checksums[bucket] for bucket, at in own.items() if at and bucket in checksums}
+        for bucket, at in await mismatches(self.log, committed):
+            raise LogBehindTopic(bucket, at, at, f"at position {at} the topic has an event that the log lacks")
+        self._verified, self._verified_until = own, requested_at + VERIFIED_FOR_SECONDS
 
     async def _read(self, own: Mapping[int, int | None], share: int) -> RelayBatch:
         heads = await self.log.heads()
-        self._seen({bucket: at for bucket, at in own.items() if at is not None})
+        self._note_reached({bucket: at for bucket, at in own.items() if at is not None})
         unknown = any(at is None and heads.get(bucket, 0) for bucket, at in own.items())
-        floor = await self.cursors.positions(RELAY) if unknown else {}
-        if forgotten := frozenset(bucket for bucket, at in own.items() if at is None and floor.get(bucket)):
-            self._tell_of_floor(forgotten)
-        after = {bucket: floor.get(bucket, 0) if at is None else at for bucket, at in own.items()}
+        stored = await self.cursors.positions(RELAY) if unknown else {}
+        if missing := frozenset(bucket for bucket, at in own.items() if at is None and stored.get(bucket)):
+            self._warn_of_stored_cursors(missing)
+        after = {bucket: stored.get(bucket, 0) if at is None else at for bucket, at in own.items()}
         for bucket, position in after.items():
             if position > heads.get(bucket, 0):
                 raise LogBehindTopic(bucket, heads.get(bucket, 0), position)
@@ -139,20 +140,20 @@ class PublishPending:
         behind = {bucket: position for bucket, position in after.items() if heads.get(bucket, 0) > position}
         return RelayBatch(own, share, after, await self.log.read(behind, limit=self.batch) if behind else ())
 
-    def _tell_of_floor(self, forgotten: frozenset[int]) -> None:
-        """Once for these buckets: they were published before, and Kafka knows nothing of it."""
-        if forgotten != self._told_of:
-            self._told_of = forgotten
+    def _warn_of_stored_cursors(self, missing: frozenset[int]) -> None:
+        """Warn once about these buckets, which were published before and have no cursors in Kafka."""
+        if missing != self._warned_of:
+            self._warned_of = missing
             logger.warning(
-                "Kafka has no cursors of what was published: topic, cluster or group are new, or offsets have expired; "
-                "going on from what the database noted (`orderflow log republish` publishes all again)",
-                extra={"buckets": len(forgotten)},
+                "Kafka has no cursors of what was published: the topic, cluster or group is new, or offsets have "
+                "expired; continuing from the cursors in the database (`orderflow log republish` publishes all again)",
+                extra={"buckets": len(missing)},
             )
 
     async def _publish_and_read_ahead(self, batch: RelayBatch) -> None:
-        """A full batch has more behind it: that is read while Kafka takes this one.
+        """Publish a full batch, and read the next one while Kafka stores it.
 
-        Not before this one is handed over: reading and handing over are both this process's own work.
+        Reading starts after the batch was sent, because both take this process's CPU.
         """
         reached = batch.reached()
         own, after = {**batch.own, **reached}, {**batch.after, **reached}
@@ -173,22 +174,22 @@ class PublishPending:
             raise published
         if not isinstance(records, BaseException):
             self._ahead.append(RelayBatch(own, batch.share, after, records))
-        elif not isinstance(records, Unavailable):  # which the next reading meets by itself
+        elif not isinstance(records, Unavailable):  # the next read raises it again
             raise records
 
     def _read_ahead(self, own: Mapping[int, int | None], share: int) -> RelayBatch | None:
-        """What was read ahead, if the topic's cursors and the share are those that were expected then."""
+        """Return the batch that was read ahead, if the topic's cursors and the share have not changed since."""
         ahead = self._ahead.pop() if self._ahead else None
         return ahead if ahead is not None and ahead.records and (ahead.own, ahead.share) == (own, share) else None
 
-    def _seen(self, positions: Positions) -> None:
-        """Positions that stand on the topic, also those that another relay brought there and did not note."""
+    def _note_reached(self, positions: Positions) -> None:
+        """Note positions that are on the topic, also those that another relay published and did not store."""
         for bucket, position in positions.items():
             if position > self._known.get(bucket, 0):
                 self._known[bucket] = self._reached[bucket] = position
 
     async def note_floor(self) -> None:
-        """Write the cursors reached since the last time to the database, where they are the floor."""
+        """Store the cursors that were reached since the last time in the database."""
         reached = dict(self._reached)
         if reached:
             await self.cursors.put(RELAY, reached)

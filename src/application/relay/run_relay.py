@@ -1,4 +1,4 @@
-"""A relay at work: publishes what is pending until it is asked to stop."""
+"""The relay's loop: publishes what is pending until it is stopped."""
 
 import asyncio
 import logging
@@ -18,13 +18,12 @@ logger = logging.getLogger("orderflow.relay")
 
 @define(eq=False)
 class RunRelay:
-    """Publishes batch after batch; when nothing is pending, waits for news, at most ``poll_interval`` seconds.
+    """Publishes batch after batch. If nothing is pending, it waits to be woken, at most ``poll_interval`` seconds.
 
-    After a batch that was not full it lets news gather.
-    A backend that does not answer is asked again, ever more slowly; ``failures`` counts, ``failed`` is told, and
-    nothing is skipped.
-    The cursors are noted in the database every ``floor_interval`` seconds, and at the end. ``published`` counts
-    events. Raises LogBehindTopic, and whatever else asking again cannot mend; also then the group is left in order.
+    After a batch that was not full it lingers. If a backend does not answer, it retries with back-off, counts
+    ``failures``, calls ``failed``, and skips nothing. The cursors are stored in the database every ``floor_interval``
+    seconds and at the end. ``published`` counts events. Raises LogBehindTopic and all other errors that a retry does
+    not solve; also then it leaves the group.
     """
 
     publish_pending: PublishPending
@@ -39,20 +38,20 @@ class RunRelay:
     _noted_at: float = field(default=0.0, init=False)
 
     async def __call__(self, stop: asyncio.Event) -> None:
-        """Run until ``stop`` is set; the batch in hand is finished first."""
+        """Run until ``stop`` is set. The current batch is finished first."""
         try:
             while not stop.is_set():
                 began = monotonic()
                 try:
-                    news = await self._publish()
+                    published = await self._publish()
                     await self._note_floor()
                 except Unavailable as error:
                     await self._back_off(error, stop)
                     continue
                 self.backoff.reset()
-                if not news:
+                if not published:
                     await unless_stopped(stop, self.wakeup.wait(self.poll_interval))
-                elif news < self.publish_pending.batch:
+                elif published < self.publish_pending.batch:
                     await pause(stop, self.gathering.after(monotonic() - began))
         except LogBehindTopic as error:
             self.failures += 1
@@ -86,6 +85,6 @@ class RunRelay:
             await self.publish_pending.note_floor()
         except Unavailable as error:
             self.failures += 1
-            logger.warning("relay ends without noting its cursors: %s", error, extra={"error": error.code})
+            logger.warning("relay stops without storing its cursors: %s", error, extra={"error": error.code})
         finally:
             await self.publish_pending.topic.close()

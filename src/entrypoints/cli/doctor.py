@@ -45,5 +45,5 @@ def _data(finding: Finding) -> dict[str, str]:
         "what": finding.diagnostic.what,
         "found": finding.found,
         "wanted": finding.diagnostic.wanted,
-        "mend": finding.mend,
+        "fix": finding.fix,
     }

@@ -11,9 +11,9 @@ from zlib import crc32
 from ...application.orders.create_order import NewOrder
 from ...domain.events import OrderLine
 from ...domain.money import Money, total_of
-from ...domain.order import Address
 from ...domain.payment import PaymentMethod
 from ...domain.text import identifier
+from ...domain.validation import Address
 from .day import Day, DayOrder, format_number
 
 CURRENCY = "USD"

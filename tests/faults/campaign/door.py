@@ -17,8 +17,9 @@ from orderflow.domain.errors import OrderFlowError, Unavailable
 from orderflow.domain.events import OrderLine
 from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
-from orderflow.domain.order import Address, Order
+from orderflow.domain.order import Order
 from orderflow.domain.payment import PaymentMethod
+from orderflow.domain.validation import Address
 from orderflow.entrypoints.embedded import OrderFlow
 
 PATIENCE = 20.0

@@ -108,11 +108,11 @@ def test_a_topic_with_other_settings(kafka_doctor: Doctor, kafka: KafkaBroker) -
 
     assert found == {
         "topic_compacted": "cleanup.policy=compact,delete",
-        "topic_max_message_bytes": "max.message.bytes=1000, wanted are 1000000",
-        "topic_partitions": "2, the settings say 3",
+        "topic_max_message_bytes": "max.message.bytes=1000, required are 1000000",
+        "topic_partitions": "2, configured are 3",
         SINGLE: "replication factor 1",
-        "topic_fewer_copies": "replication factor 1, the settings say 3",
-        "topic_retention": "retention.ms=60000, the settings say for ever",
+        "topic_fewer_copies": "replication factor 1, configured is 3",
+        "topic_retention": "retention.ms=60000, configured is unlimited",
         "topic_retention_bytes": "retention.bytes=1000000",
     }
 
@@ -131,8 +131,8 @@ def test_a_topic_for_dead_letters_that_is_not_there_or_not_as_it_is_made(
     assert (set(missing), set(unwanted)) == ({"dead_letter_topic_missing", SINGLE}, {SINGLE})
     assert copies in missing["dead_letter_topic_missing"]
     assert otherwise["dead_letter_topic_settings"] == (
-        f"{copies}: 1, the settings say 3; cleanup.policy=compact; retention.ms=604800000, the settings say for ever; "
-        "max.message.bytes=1000, wanted are 1000000"
+        f"{copies}: 1, configured are 3; cleanup.policy=compact; retention.ms=604800000, configured is unlimited; "
+        "max.message.bytes=1000, required are 1000000"
     )
 
 

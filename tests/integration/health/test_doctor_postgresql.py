@@ -86,7 +86,7 @@ def test_a_database_without_schema(database_url: str) -> None:
     answer = Doctor(database_url)()
 
     assert [finding["code"] for finding in answer.data["findings"]] == ["schema_missing"]
-    assert answer.data["findings"][0]["mend"] == "`orderflow db upgrade`"
+    assert answer.data["findings"][0]["fix"] == "`orderflow db upgrade`"
     assert answer.code == 1
 
 

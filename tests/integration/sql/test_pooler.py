@@ -32,7 +32,7 @@ async def test_an_unconfigured_pooler_is_reported_with_the_setting(pooled_url: s
     with pytest.raises(NotConfigured, match="PostgreSQL is behind a pooler") as refused:
         await connect(pooled_url).open()
 
-    assert refused.value.mend == "set ORDERFLOW_DATABASE_POOLER=transaction"
+    assert refused.value.fix == "set ORDERFLOW_DATABASE_POOLER=transaction"
 
 
 async def test_one_of_several_processes_migrates_through_the_pooler(pgbouncer: PgBouncer, database_url: str) -> None:
@@ -118,7 +118,7 @@ def test_the_doctor_reports_an_unconfigured_pooler_only(pooled_url: str) -> None
     well, ill = told("--json", "doctor"), untold("--json", "doctor")
 
     assert well.data["findings"] == []
-    assert [(finding["code"], finding["mend"].partition(",")[0]) for finding in ill.data["findings"]] == [
+    assert [(finding["code"], finding["fix"].partition(",")[0]) for finding in ill.data["findings"]] == [
         ("database_pooler", "set ORDERFLOW_DATABASE_POOLER=transaction")
     ]
 

@@ -1,4 +1,4 @@
-"""The checker: clean on a day that was lived, and every damage is seen by the comparison that is there for it."""
+"""The check finds nothing wrong after a simulated day, and every damage is found by its own comparison."""
 
 import asyncio
 import json
@@ -33,9 +33,9 @@ ROWS = "row = fold(log)"
 MONEY = "money is conserved"
 TOPIC = "the topic holds the log's events, each once and in order"
 FOLDS = "fold(log) = fold(topic)"
-NOTIFICATIONS = "notifications: each event told once to each recipient and channel"
-ANALYTICS = "analytics: each order's course tells of each event once, and of its money"
-INVENTORY = "inventory: each order's reservation follows its events once"
+NOTIFICATIONS = "notifications: one notification for each event, recipient and channel"
+ANALYTICS = "analytics: each order's progress has each of its events once"
+INVENTORY = "inventory: each order's reservation fits its events"
 
 HELD_FROM = 128
 ONE_DELIVERED = "SELECT id FROM orders WHERE state = 'delivered' ORDER BY id LIMIT 1"
@@ -47,7 +47,7 @@ def _settings(database: Path) -> Settings:
     return Settings(database_url=f"sqlite:///{database}", poll_seconds=0.01)
 
 
-async def _live(database: Path) -> list[LogRecord]:
+async def _simulate(database: Path) -> list[LogRecord]:
     clock = VirtualClock()
     container = container_for(_settings(database), clock=clock)
     async with opened(container):
@@ -71,14 +71,14 @@ async def _live(database: Path) -> list[LogRecord]:
 
 
 @pytest.fixture(scope="module")
-def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[LogRecord]]:
+def simulated_day(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[LogRecord]]:
     database = tmp_path_factory.mktemp("lived") / "day.db"
-    return database, asyncio.run(_live(database))
+    return database, asyncio.run(_simulate(database))
 
 
 @pytest.fixture
-def day(lived: tuple[Path, list[LogRecord]], tmp_path: Path) -> tuple[Path, MemoryTopic]:
-    original, records = lived
+def day(simulated_day: tuple[Path, list[LogRecord]], tmp_path: Path) -> tuple[Path, MemoryTopic]:
+    original, records = simulated_day
     database = tmp_path / "day.db"
     shutil.copy(original, database)
     topic = MemoryTopic()
@@ -100,7 +100,7 @@ def _found(report: CheckReport) -> set[str]:
     return {comparison.name for comparison in report.comparisons if comparison.found}
 
 
-async def test_a_day_that_was_lived_is_clean_and_everything_was_compared(day: tuple[Path, MemoryTopic]) -> None:
+async def test_a_simulated_day_is_clean_and_everything_is_compared(day: tuple[Path, MemoryTopic]) -> None:
     database, topic = day
 
     report = await _check(database, topic)
@@ -151,7 +151,7 @@ DAMAGES: dict[str, tuple[str, str]] = {
         NOTIFICATIONS,
         f"DELETE FROM notifications WHERE {A_LATER_EVENT} AND recipient LIKE 'customer:%'",
     ),
-    "somebody was told who is not concerned": (
+    "a notification without an event": (
         NOTIFICATIONS,
         f"UPDATE notifications SET recipient = 'customer:stranger' WHERE {A_LATER_EVENT}"
         " AND recipient LIKE 'customer:%'",
@@ -178,7 +178,7 @@ DAMAGES: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize(("comparison", "damage"), DAMAGES.values(), ids=DAMAGES.keys())
-async def test_damage_in_the_database_is_seen(day: tuple[Path, MemoryTopic], comparison: str, damage: str) -> None:
+async def test_damage_in_the_database_is_found(day: tuple[Path, MemoryTopic], comparison: str, damage: str) -> None:
     database, topic = day
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute(damage).rowcount > 0
@@ -219,7 +219,7 @@ def _invent(records: list[LogRecord]) -> None:
     records.append(last._replace(position=last.position + 1, order_id="ghost", sequence=1))
 
 
-def _add_a_stranger(records: list[LogRecord]) -> None:
+def _add_an_unrecognized_record(records: list[LogRecord]) -> None:
     stranger = UnrecognizedRecord(
         topic="order-events", partition=0, offset=3, key=b"", value=b"{}", problem="no address"
     )
@@ -235,10 +235,10 @@ def _add_a_stranger(records: list[LogRecord]) -> None:
         (_change, TOPIC),
         (_change, FOLDS),
         (_invent, TOPIC),
-        (_add_a_stranger, TOPIC),
+        (_add_an_unrecognized_record, TOPIC),
     ],
 )
-async def test_damage_on_the_topic_is_seen(
+async def test_damage_on_the_topic_is_found(
     day: tuple[Path, MemoryTopic], damage: Callable[[list[LogRecord]], None], comparison: str
 ) -> None:
     database, topic = day
@@ -249,18 +249,18 @@ async def test_damage_on_the_topic_is_seen(
     assert comparison in _found(report), _found(report)
 
 
-def _said(report: CheckReport, comparison: str) -> list[str]:
-    return [said.problem for it in report.comparisons if it.name == comparison for said in it.differences]
+def _problems(report: CheckReport, comparison: str) -> list[str]:
+    return [difference.problem for it in report.comparisons if it.name == comparison for difference in it.differences]
 
 
 def _a_payment(records: list[LogRecord]) -> int:
-    """Where a payment by card stands, of an order of which more was told before and after."""
+    """Return the index of a card payment that is neither the first nor the last event of its order."""
     delivered = {record.order_id for record in records if record.type == "order.delivered"}
     paid = b'"paymentStatus":"paid","paymentMethod":"credit_card"'
     return next(i for i, record in enumerate(records) if record.order_id in delivered and paid in record.body)
 
 
-async def test_an_order_is_folded_from_the_topic_where_a_record_of_it_tells_something_else(
+async def test_an_order_is_folded_from_the_topic_if_a_record_of_it_differs(
     day: tuple[Path, MemoryTopic],
 ) -> None:
     database, topic = day
@@ -270,11 +270,11 @@ async def test_an_order_is_folded_from_the_topic_where_a_record_of_it_tells_some
 
     report = await _check(database, topic)
 
-    assert _said(report, TOPIC) == ["is not what the log holds at this address"]
-    assert _said(report, FOLDS) == ["payment_method: the log says credit_card, the topic debit_card"]
+    assert _problems(report, TOPIC) == ["differs from the log's record at this address"]
+    assert _problems(report, FOLDS) == ["payment_method: the log has credit_card, the topic debit_card"]
 
 
-async def test_an_order_is_folded_from_the_topic_where_a_record_of_it_is_missing(
+async def test_an_order_is_folded_from_the_topic_if_a_record_of_it_is_missing(
     day: tuple[Path, MemoryTopic],
 ) -> None:
     database, topic = day
@@ -285,12 +285,12 @@ async def test_an_order_is_folded_from_the_topic_where_a_record_of_it_is_missing
 
     report = await _check(database, topic)
 
-    follows = [said for said in _said(report, TOPIC) if said.endswith(f"it follows number {number - 1}")]
+    follows = [problem for problem in _problems(report, TOPIC) if problem.endswith(f"it follows number {number - 1}")]
     assert len(follows) == later
-    assert _said(report, FOLDS) == ["the log and the topic do not both tell all of it"]
+    assert _problems(report, FOLDS) == ["the log and the topic do not both have all its events"]
 
 
-async def test_consumers_that_are_not_equally_far_are_each_compared_up_to_where_they_are(
+async def test_each_consumer_is_compared_up_to_its_own_cursors(
     day: tuple[Path, MemoryTopic],
 ) -> None:
     database, topic = day
@@ -310,7 +310,7 @@ async def test_consumers_that_are_not_equally_far_are_each_compared_up_to_where_
 
 
 def _hold_back(topic: MemoryTopic) -> int:
-    """Leave only the buckets below HELD_FROM on the topic; how many events that takes away."""
+    """Remove the buckets from HELD_FROM on from the topic, and return how many events that are."""
     before = len(topic.records)
     topic.records = [record for record in topic.records if record.bucket < HELD_FROM]
     return before - len(topic.records)
@@ -320,7 +320,7 @@ async def _half() -> int:
     return HELD_FROM
 
 
-async def test_events_that_are_held_back_are_a_note_and_no_difference(day: tuple[Path, MemoryTopic]) -> None:
+async def test_events_that_are_held_back_are_a_note_not_a_difference(day: tuple[Path, MemoryTopic]) -> None:
     database, topic = day
     held = _hold_back(topic)
 
@@ -330,7 +330,7 @@ async def test_events_that_are_held_back_are_a_note_and_no_difference(day: tuple
     assert report.notes == [f"{held} events are held back: the buckets from {HELD_FROM} on are not published"]
 
 
-async def test_what_is_published_is_still_compared_whole_while_something_is_held_back(
+async def test_the_published_buckets_are_compared_while_others_are_held_back(
     day: tuple[Path, MemoryTopic],
 ) -> None:
     database, topic = day
@@ -342,7 +342,7 @@ async def test_what_is_published_is_still_compared_whole_while_something_is_held
     assert _found(report) == {TOPIC, FOLDS}
 
 
-async def test_events_that_are_not_published_yet_are_a_note_and_no_difference(day: tuple[Path, MemoryTopic]) -> None:
+async def test_unpublished_events_are_a_note_not_a_difference(day: tuple[Path, MemoryTopic]) -> None:
     database, topic = day
     _drop_the_last_of_a_bucket(topic.records)
 
@@ -352,7 +352,7 @@ async def test_events_that_are_not_published_yet_are_a_note_and_no_difference(da
     assert report.notes == ["1 events of the log are not on the topic yet"]
 
 
-async def test_events_that_a_consumer_has_not_come_to_are_a_note(day: tuple[Path, MemoryTopic]) -> None:
+async def test_events_that_a_consumer_has_not_handled_are_a_note(day: tuple[Path, MemoryTopic]) -> None:
     database, topic = day
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("UPDATE cursors SET position = 0 WHERE reader = 'analytics'")

@@ -125,7 +125,7 @@ async def test_the_pauses_grow_from_try_to_try_and_begin_anew_with_the_next_even
         chances.append(moment._next)
         return 0.0
 
-    moment = Backoff(first=0.001, longest=0.004, chance=chance)
+    moment = Backoff(first=0.001, longest=0.004, jitter=chance)
     run, _, tape = await loop(3, moment)
     stop = asyncio.Event()
     running = asyncio.create_task(run(stop))

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from orderflow.domain.actor import Actor, Role
-from orderflow.domain.events import OrderEvent
+from orderflow.domain.events import OrderEvent, OrderLine
 from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
-from orderflow.domain.order import Change, Order, OrderLine
+from orderflow.domain.order import Change, Order
 from orderflow.domain.payment import PaymentMethod
 
 AT = datetime(2024, 1, 1, 12, 0, tzinfo=UTC)

@@ -6,7 +6,8 @@ import pytest
 from orderflow.domain.actor import Actor, Role
 from orderflow.domain.errors import CommandRefused
 from orderflow.domain.lifecycle import OrderState
-from orderflow.domain.order import Action, Change, Order
+from orderflow.domain.order import Change, Order
+from orderflow.domain.permissions import Action
 
 from tests.unit.domain.actors import (
     ACTORS,
@@ -27,7 +28,7 @@ EVERY_ORDER = [(situation, payment) for situation in SITUATIONS for payment in P
 SHIPPERS = ("S1", "S2", "S3")
 
 WAYS: Mapping[str, Callable[[Order, Actor], list[Callable[[], Change]]]] = {
-    "waiting_for_shipper": lambda o, by: [lambda: o.move(OrderState.WAITING_FOR_SHIPPER, by=by, **later(o))],
+    "waiting_for_shipper": lambda o, by: [lambda: o.transition_to(OrderState.WAITING_FOR_SHIPPER, by=by, **later(o))],
     "preparing": lambda o, by: [lambda: o.prepare(by=by, **later(o))],
     "on_the_way": lambda o, by: [
         lambda s=s: o.send_out(by=by, shipper_id=s, **later(o))  # type: ignore[misc]
@@ -60,7 +61,7 @@ def perform(order: Order, action: Action, actor: Actor) -> Change:
         return order.assign_shipper(by=actor, **values, **later(order))
     if action.name == "record_payment":
         return order.record_payment(paid=True, by=actor, **values, **later(order))
-    return order.move(OrderState(action.name), by=actor, **values, **later(order))
+    return order.transition_to(OrderState(action.name), by=actor, **values, **later(order))
 
 
 @pytest.mark.parametrize("actor", ACTORS, ids=str)
@@ -91,7 +92,7 @@ def test_a_move_that_lists_a_need_is_refused_without_it(situation: str, actor: A
     order = order_in(situation)
     needy = [a for a in order.allowed_actions(actor) if a.needs and a.name != "assign_shipper"]
 
-    tried = [changes(lambda a=a: order.move(OrderState(a.name), by=actor, **later(order))) for a in needy]
+    tried = [changes(lambda a=a: order.transition_to(OrderState(a.name), by=actor, **later(order))) for a in needy]
 
     assert not any(tried)
 

@@ -68,7 +68,7 @@ def _command(order: Order, events: Events, index: int) -> Change:
             reason = next((e.reason for e in events[index:] if isinstance(e, OrderCancelled)), "")
             return order.cancel(reason, **how)
         case StateChanged(new=new):
-            return order.move(new, **how)
+            return order.transition_to(new, **how)
         case PaymentProcessed(status=status):
             return order.record_payment(paid=status is PaymentStatus.PAID, **how)
     raise AssertionError(f"no command begins with {event.type}")

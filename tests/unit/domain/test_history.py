@@ -14,7 +14,7 @@ from orderflow.domain.events import (
     ShipperAssigned,
     StateChanged,
 )
-from orderflow.domain.history import OrderFacts, apply, facts, fold
+from orderflow.domain.history import OrderFacts, apply, facts_of, fold
 from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
 from orderflow.domain.payment import PaymentMethod, PaymentStatus
@@ -48,7 +48,7 @@ def without(events: Events, *indexes: int) -> Events:
 
 @every_life
 def test_the_fold_of_an_orders_events_are_the_orders_facts(life: Tale) -> None:
-    assert fold(life.events) == facts(life.order)
+    assert fold(life.events) == facts_of(life.order)
 
 
 @every_life
@@ -59,7 +59,7 @@ def test_the_facts_grow_event_by_event_and_count_them(life: Tale) -> None:
         told = apply(told, event)
         assert (told.version, told.updated_at) == (number, event.occurred_at)
 
-    assert told == facts(life.order)
+    assert told == facts_of(life.order)
 
 
 def test_the_facts_read_like_the_order() -> None:
@@ -140,9 +140,15 @@ def test_a_history_with_two_events_exchanged_is_refused(life: Tale) -> None:
         (altered(LONG, StateChanged, customer_id="C2"), "customer 'C2' is not the order's 'C1'"),
         (altered(LONG, StateChanged, sequence=99), "it follows number"),
         (altered(LONG, StateChanged, occurred_at=AT), "before number"),
-        (altered(LONG, StateChanged, old=OrderState.PREPARING), "it leaves preparing, but the order is on_the_way"),
-        (altered(LONG, StateChanged, new=OrderState.PREPARING), "there is no way from on_the_way to preparing"),
-        (renumbered(without(LONG, 2, 3)), "there is no way from waiting_for_shipper to on_the_way|it leaves preparing"),
+        (
+            altered(LONG, StateChanged, old=OrderState.PREPARING),
+            "it starts from preparing, but the order is on_the_way",
+        ),
+        (altered(LONG, StateChanged, new=OrderState.PREPARING), "no transition from on_the_way to preparing"),
+        (
+            renumbered(without(LONG, 2, 3)),
+            "no transition from waiting_for_shipper to on_the_way|it starts from preparing",
+        ),
         (
             altered(tale("preparing S1").events, StateChanged, new=OrderState.CANCELLED),
             "assigning a shipper leads to preparing, not to cancelled",
@@ -162,7 +168,7 @@ def test_a_history_with_two_events_exchanged_is_refused(life: Tale) -> None:
         (renumbered((*CANCELLED, CANCELLED[-1])), "order.cancelled while cancelled"),
         (renumbered((*CANCELLED, evolve(LONG[1], occurred_at=AT + timedelta(days=1)))), "refunded became paid"),
         (altered(LONG, OrderDelivered, shipper_id="S2"), "delivered by S2, assigned was S1"),
-        (altered(LONG, OrderDelivered, minutes=0), "it says 0 minutes, but took"),
+        (altered(LONG, OrderDelivered, minutes=0), "it has 0 minutes, but the delivery took"),
         (renumbered((*LONG, LONG[-1])), "order.delivered while delivered"),
         (altered(CASH, PaymentProcessed, method=PaymentMethod.CREDIT_CARD), "paid by the delivery itself"),
         (altered(CASH, PaymentProcessed, status=PaymentStatus.FAILED, success=False), "paid by the delivery itself"),

@@ -5,7 +5,7 @@ from orderflow.domain.actor import Actor
 from orderflow.domain.errors import GuardFailed, NotPermitted
 from orderflow.domain.events import OrderCancelled, OrderDelivered, PaymentProcessed, StateChanged
 from orderflow.domain.order import Order
-from orderflow.domain.payment import PAYMENT_PATHS, PaymentMethod, PaymentStatus
+from orderflow.domain.payment import PAYMENT_TRANSITIONS, PaymentMethod, PaymentStatus
 
 from tests.unit.domain.actors import ADMIN, CUSTOMER, REASON, SHIPPER, SITUATIONS, Tale, eur, order_in, place, tale
 from tests.unit.domain.grid import cells, check, later
@@ -185,7 +185,7 @@ def test_a_failed_card_can_be_tried_again_until_it_is_paid() -> None:
 
 
 def test_what_is_paid_can_only_be_refunded_and_what_is_refunded_stays() -> None:
-    paths = {status: set(after) for status, after in PAYMENT_PATHS.items()}
+    paths = {status: set(after) for status, after in PAYMENT_TRANSITIONS.items()}
 
     assert paths == {
         PaymentStatus.PENDING: {PaymentStatus.PAID, PaymentStatus.FAILED},

@@ -10,7 +10,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from orderflow.domain.actor import Actor, Role
 from orderflow.domain.errors import CommandRefused, InvalidInput
 from orderflow.domain.events import EVENT_TYPES, OrderEvent
-from orderflow.domain.history import apply, facts, fold
+from orderflow.domain.history import apply, facts_of, fold
 from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.order import Change, Order
 from orderflow.domain.payment import PaymentMethod
@@ -75,7 +75,7 @@ class RandomLives(RuleBasedStateMachine):
     def move(
         self, tale: Tale, to: OrderState, by: Actor, after: timedelta, shipper_id: str | None, reason: str | None
     ) -> None:
-        self._ask(tale, after, lambda o, at: o.move(to, by=by, at=at, shipper_id=shipper_id, reason=reason))
+        self._ask(tale, after, lambda o, at: o.transition_to(to, by=by, at=at, shipper_id=shipper_id, reason=reason))
 
     @rule(tale=orders, by=actors, after=moments, shipper_id=shippers.filter(bool))
     def assign_shipper(self, tale: Tale, by: Actor, after: timedelta, shipper_id: str) -> None:
@@ -101,7 +101,7 @@ class RandomLives(RuleBasedStateMachine):
             if action.name == "record_payment":
                 return order.record_payment(paid=True, **how)  # type: ignore[arg-type]
             needs = {"shipperId": ("shipper_id", shipper_id), "reason": ("reason", "I may")}
-            return order.move(OrderState(action.name), **how, **dict(needs[n] for n in action.needs))  # type: ignore[arg-type]
+            return order.transition_to(OrderState(action.name), **how, **dict(needs[n] for n in action.needs))  # type: ignore[arg-type]
 
         assert self._ask(tale, after, command), f"{action} was promised to {by}"
 
@@ -136,7 +136,7 @@ class RandomLives(RuleBasedStateMachine):
     @invariant()
     def the_order_is_the_fold_of_its_events(self) -> None:
         for tale in self.touched:
-            assert facts(tale.order) == fold(tale.events)
+            assert facts_of(tale.order) == fold(tale.events)
 
     @invariant()
     def sequences_are_dense_and_the_version_counts_them(self) -> None:
@@ -155,7 +155,7 @@ class RandomLives(RuleBasedStateMachine):
     def teardown(self) -> None:
         """In the end no order has been changed by what happened to another, and no two events share an id."""
         for tale in self.tales:
-            assert facts(tale.order) == fold(tale.events)
+            assert facts_of(tale.order) == fold(tale.events)
         ids = [event.id for tale in self.tales for event in tale.events]
         assert len(ids) == len(set(ids))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from orderflow.domain.actor import Role
 from orderflow.domain.lifecycle import TRANSITIONS, Guard, Relation, state_diagram
-from orderflow.domain.payment import PAYMENT_PATHS
+from orderflow.domain.payment import PAYMENT_TRANSITIONS
 
 PAGE = Path(__file__).parents[3] / "docs" / "states.md"
 
@@ -52,7 +52,7 @@ def test_the_table_in_words_says_the_same() -> None:
     told = [(row[0], row[1], row[2].split(";")[0], row[3].split(";")[0]) for row in rows("Who may do what")]
 
     assert told == [
-        (f"`{t.source}`", f"`{t.target}`", ", ".join(WHO[role, tie] for role, tie in t.by.items()), NEEDS[t.need])
+        (f"`{t.source}`", f"`{t.target}`", ", ".join(WHO[role, tie] for role, tie in t.by.items()), NEEDS[t.guard])
         for t in TRANSITIONS
     ]
 
@@ -60,4 +60,4 @@ def test_the_table_in_words_says_the_same() -> None:
 def test_the_payment_table_says_the_same() -> None:
     told = {(source.strip("` "), row[1].strip("`")) for row in rows("Payment") for source in row[0].split(",")}
 
-    assert told == {(str(source), str(target)) for source, targets in PAYMENT_PATHS.items() for target in targets}
+    assert told == {(str(source), str(target)) for source, targets in PAYMENT_TRANSITIONS.items() for target in targets}

@@ -148,7 +148,7 @@ def test_no_arrow_stands_in_the_table_twice() -> None:
 def test_a_move_follows_the_table(situation: str, target: str, actor: Actor, sign: str) -> None:
     order, to = order_in(situation), OrderState(target)
 
-    change = check(order, actor, sign, target, lambda o: o.move(to, by=actor, reason=REASON, **later(order)))
+    change = check(order, actor, sign, target, lambda o: o.transition_to(to, by=actor, reason=REASON, **later(order)))
 
     if change is not None and sign == "+":
         assert change.order.state is to
@@ -176,7 +176,7 @@ def test_a_move_that_names_a_shipper_follows_the_table(
         actor,
         sign,
         target,
-        lambda o: o.move(to, by=actor, shipper_id=shipper_id, reason=REASON, **later(order)),
+        lambda o: o.transition_to(to, by=actor, shipper_id=shipper_id, reason=REASON, **later(order)),
     )
 
     if change is not None and to is not OrderState.CANCELLED:
@@ -189,7 +189,11 @@ def test_a_cancellation_needs_a_reason(situation: str, actor: Actor, sign: str, 
     order = order_in(situation)
 
     check(
-        order, actor, sign, "cancelled", lambda o: o.move(OrderState.CANCELLED, by=actor, reason=reason, **later(order))
+        order,
+        actor,
+        sign,
+        "cancelled",
+        lambda o: o.transition_to(OrderState.CANCELLED, by=actor, reason=reason, **later(order)),
     )
 
 
@@ -200,7 +204,7 @@ def test_cancelling_again_for_another_reason_is_refused(situation: str) -> None:
     with pytest.raises(IllegalTransition) as refused:
         order.cancel("out_of_stock", by=ADMIN, **later(order))
 
-    assert "already, by another cause" in refused.value.guard
+    assert "for another reason" in refused.value.guard
     assert refused.value.unlock == "this state is final"
 
 

@@ -4,11 +4,12 @@ from decimal import Decimal
 
 import pytest
 from orderflow.domain.errors import InvalidInput
-from orderflow.domain.events import OrderCreated
+from orderflow.domain.events import OrderCreated, OrderLine
 from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import MAX_AMOUNT, Money
-from orderflow.domain.order import MAX_LINES, MAX_NAME, MAX_QUANTITY, MAX_REASON, Address, Order, OrderLine
+from orderflow.domain.order import MAX_REASON, Order
 from orderflow.domain.payment import PaymentMethod, PaymentStatus
+from orderflow.domain.validation import MAX_LINES, MAX_NAME, MAX_QUANTITY, Address
 
 from tests.unit.domain.actors import ADMIN, AT, eur, line, order_in, place
 from tests.unit.domain.grid import later

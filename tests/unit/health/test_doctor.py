@@ -221,7 +221,7 @@ def test_the_gravest_is_told_first() -> None:
 def test_a_problem_says_what_to_do_about_this_one() -> None:
     [finding] = diagnosis(*ILL["consumer_missing"]).findings
 
-    assert finding.mend == "`orderflow consume inventory`"
+    assert finding.fix == "`orderflow consume inventory`"
     assert finding.found == "inventory: 7 events wait, the oldest for 0 s"
 
 

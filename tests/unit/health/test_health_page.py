@@ -10,8 +10,8 @@ PAGE = (TREE / "docs" / "health.md").read_text(encoding="utf-8")
 
 def table() -> str:
     """The table of findings."""
-    rows = ["| code | | what | wanted | how to mend it |", "|---|---|---|---|---|"]
-    rows += [f"| `{it.code}` | {it.severity} | {it.what} | {it.wanted} | {it.mend} |" for it in DIAGNOSTICS]
+    rows = ["| code | | what | wanted | how to fix it |", "|---|---|---|---|---|"]
+    rows += [f"| `{it.code}` | {it.severity} | {it.what} | {it.wanted} | {it.fix} |" for it in DIAGNOSTICS]
     return "\n".join(rows) + "\n"
 
 

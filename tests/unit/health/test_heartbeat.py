@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from attrs import evolve
 from orderflow.adapters.memory.processes import MemoryProcessRegistry
-from orderflow.application.health.heartbeat import TIDYING, Heartbeat
+from orderflow.application.health.heartbeat import PRUNE_EVERY, Heartbeat
 from orderflow.application.health.last_failure import MAX_MESSAGE, Failures
 from orderflow.application.health.processes import Process
 from orderflow.domain.errors import GatewayUnavailable, InvalidInput, StorageUnavailable, StreamUnavailable
@@ -111,7 +111,7 @@ async def test_a_database_that_stands_still_is_given_up_on(registry: Registry) -
 async def test_who_went_silent_long_ago_is_forgotten_now_and_then(registry: Registry) -> None:
     heartbeat = Heartbeat(registry=registry, describe=process, clock=now)
 
-    for _ in range(TIDYING + 1):
+    for _ in range(PRUNE_EVERY + 1):
         await heartbeat.heartbeat()
 
     assert registry.tidied == 2

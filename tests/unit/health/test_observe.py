@@ -99,7 +99,7 @@ async def test_a_database_that_stands_still_is_named_and_kafka_is_shown(observe:
 async def test_nothing_is_asked_of_another_schema(observe: Observe) -> None:
     look = await evolve(observe, database=Watch(evolve(POSTGRESQL, schema="0001")))()
 
-    assert look.unanswered == {"schema": "the schema is at 0001, wanted is 0004; see `orderflow doctor`"}
+    assert look.unanswered == {"schema": "the schema is at 0001, this program needs 0004; see `orderflow doctor`"}
     assert look.head is None
 
 

@@ -1,4 +1,4 @@
-"""Pauses grow, stay bounded, and end when somebody asks to stop."""
+"""Back-off, linger, rate limits, and pauses that can be stopped."""
 
 import asyncio
 
@@ -8,19 +8,19 @@ from orderflow.domain.errors import InvalidInput
 
 
 def test_each_pause_is_twice_the_last_up_to_the_longest() -> None:
-    backoff = Backoff(first=0.1, longest=0.5, chance=lambda: 1.0)
+    backoff = Backoff(first=0.1, longest=0.5, jitter=lambda: 1.0)
 
     pauses = [backoff.pause() for _ in range(5)]
 
     assert pauses == pytest.approx([0.1, 0.2, 0.4, 0.5, 0.5])
 
 
-def test_half_of_a_pause_is_chance() -> None:
-    assert Backoff(first=0.1, longest=0.5, chance=lambda: 0.0).pause() == pytest.approx(0.05)
+def test_half_of_a_pause_is_jitter() -> None:
+    assert Backoff(first=0.1, longest=0.5, jitter=lambda: 0.0).pause() == pytest.approx(0.05)
 
 
-def test_after_a_success_pauses_begin_small_again() -> None:
-    backoff = Backoff(first=0.1, longest=0.5, chance=lambda: 1.0)
+def test_after_a_success_pauses_are_short_again() -> None:
+    backoff = Backoff(first=0.1, longest=0.5, jitter=lambda: 1.0)
     for _ in range(4):
         backoff.pause()
 
@@ -38,7 +38,7 @@ async def test_a_stop_ends_a_pause() -> None:
     await asyncio.wait_for(pausing, 60)
 
 
-async def test_what_was_waited_for_may_fail() -> None:
+async def test_a_failure_of_the_awaitable_is_raised() -> None:
     async def failing() -> None:
         raise ZeroDivisionError
 
@@ -46,16 +46,16 @@ async def test_what_was_waited_for_may_fail() -> None:
         await unless_stopped(asyncio.Event(), failing())
 
 
-def test_news_gathers_in_proportion_to_the_work_and_never_longer_than_allowed() -> None:
-    gathering = Linger(share=0.2, longest=0.25)
+def test_the_linger_is_in_proportion_to_the_work_and_never_longer_than_allowed() -> None:
+    linger = Linger(share=0.2, longest=0.25)
 
-    assert gathering.after(0.01) == pytest.approx(0.04)
-    assert gathering.after(10.0) == 0.25
-    assert gathering.after(0.0) == 0.0
+    assert linger.after(0.01) == pytest.approx(0.04)
+    assert linger.after(10.0) == 0.25
+    assert linger.after(0.0) == 0.0
 
 
 class Time:
-    """A clock that goes while somebody sleeps."""
+    """A clock that advances during each sleep."""
 
     def __init__(self) -> None:
         self.now, self.naps = 0.0, list[float]()
@@ -68,39 +68,39 @@ class Time:
         self.naps.append(seconds)
 
 
-async def test_a_pace_spreads_the_turns_evenly_and_lets_the_first_go_at_once() -> None:
+async def test_a_rate_limit_spreads_the_turns_evenly_and_the_first_is_immediate() -> None:
     time = Time()
-    pace = RateLimit(4, time, time.sleep)
+    limit = RateLimit(4, time, time.sleep)
 
     for _ in range(5):
-        await pace.turn()
+        await limit.turn()
 
     assert time.naps == [0.25] * 4
 
 
-async def test_turns_that_were_not_taken_are_not_made_up_for() -> None:
+async def test_unused_turns_are_lost() -> None:
     time = Time()
-    pace = RateLimit(4, time, time.sleep)
-    await pace.turn()
+    limit = RateLimit(4, time, time.sleep)
+    await limit.turn()
     time.now += 10
 
     for _ in range(3):
-        await pace.turn()
+        await limit.turn()
 
     assert time.naps == [0.25, 0.25]
 
 
-async def test_without_a_rate_nobody_waits() -> None:
+async def test_without_a_rate_there_is_no_wait() -> None:
     time = Time()
-    pace = RateLimit(None, time, time.sleep)
+    limit = RateLimit(None, time, time.sleep)
 
     for _ in range(5):
-        await pace.turn()
+        await limit.turn()
 
     assert time.naps == []
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("inf"), float("nan")])
-def test_what_is_no_rate_is_refused(rate: float) -> None:
+def test_an_invalid_rate_is_refused(rate: float) -> None:
     with pytest.raises(InvalidInput, match="more than 0"):
         RateLimit(rate)

@@ -1,11 +1,11 @@
-"""What may be said of a failure: no password of an address, no bearer token, no mail address, wherever they stand."""
+"""Redaction masks passwords in URLs, bearer tokens and mail addresses anywhere in a text."""
 
 import pytest
 from orderflow.application.redaction import redact
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("text", "redacted"),
     [
         ("write to a.person@mail.example, please", "write to ***, please"),
         ("to=a@b.example;", "to=***;"),
@@ -18,13 +18,13 @@ from orderflow.application.redaction import redact
         ("nothing to hide at 12:00", "nothing to hide at 12:00"),
     ],
 )
-def test_secrets_and_addresses_are_left_out(said: str, told: str) -> None:
-    assert redact(said) == told
+def test_secrets_and_addresses_are_masked(text: str, redacted: str) -> None:
+    assert redact(text) == redacted
 
 
-def test_a_long_word_is_told_as_it_is() -> None:
+def test_a_long_word_stays_as_it_is() -> None:
     word = "x" * 200_000
 
-    told = redact(f"{word} and @")
+    redacted = redact(f"{word} and @")
 
-    assert told == f"{word} and @"
+    assert redacted == f"{word} and @"

@@ -11,7 +11,7 @@ from orderflow.application.orders.create_order import NewOrder
 from orderflow.domain.actor import Actor, Role
 from orderflow.domain.errors import OrderFlowError
 from orderflow.domain.events import OrderLine
-from orderflow.domain.history import facts, fold
+from orderflow.domain.history import facts_of, fold
 from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
 from orderflow.domain.payment import PaymentMethod
@@ -73,7 +73,7 @@ class RandomCommands(RuleBasedStateMachine):
             records = asyncio.run(self.storage.log.history(order_id))
             assert [record.sequence for record in records] == list(range(1, order.version + 1))
             told = fold(decode_record(record) for record in records)
-            wanted = facts(order)
+            wanted = facts_of(order)
             assert told.state is wanted.state
             assert told.payment_status is wanted.payment_status
             assert (told.total, told.shipper_id, told.version) == (wanted.total, wanted.shipper_id, wanted.version)

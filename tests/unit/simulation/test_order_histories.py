@@ -6,7 +6,7 @@ from functools import cache
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from orderflow.domain.history import facts, fold
+from orderflow.domain.history import facts_of, fold
 from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.payment import PaymentMethod, PaymentStatus
 from orderflow.entrypoints.simulation.day import Day
@@ -38,7 +38,7 @@ def test_every_order_ends_and_is_the_fold_of_its_events(day: Day):
 
     assert len(histories.orders) == len(day.orders)
     assert all(order.state.terminal for order in histories.orders.values())
-    assert all(fold(histories.events[key]) == facts(order) for key, order in histories.orders.items())
+    assert all(fold(histories.events[key]) == facts_of(order) for key, order in histories.orders.items())
 
 
 @settings(max_examples=20, deadline=None)
@@ -95,7 +95,7 @@ def test_every_order_of_a_published_day_ends_and_is_the_fold_of_its_events(name)
 
     assert len(histories.orders) == len(day.orders)
     assert all(order.state.terminal for order in histories.orders.values())
-    assert all(fold(histories.events[key]) == facts(order) for key, order in histories.orders.items())
+    assert all(fold(histories.events[key]) == facts_of(order) for key, order in histories.orders.items())
 
 
 @pytest.mark.parametrize("name", REAL_DAYS)

@@ -55,7 +55,7 @@ def test_postgresql_without_its_driver_says_what_to_install(monkeypatch: pytest.
     with pytest.raises(NotConfigured) as refused:
         SqlStorage.at("postgresql://host/orders")
 
-    assert refused.value.mend == "pip install 'orderflow-service[postgres]'"
+    assert refused.value.fix == "pip install 'orderflow-service[postgres]'"
 
 
 async def test_connecting_that_is_given_up_at_any_moment_leaves_nothing_for_asyncio_to_complain_of() -> None:

@@ -114,7 +114,7 @@ def test_a_traceback_tells_the_way_and_no_values(lines: Lines) -> None:
         assert "my street" not in json.dumps(line)
         assert "RuntimeError: could not keep it" in line["exception"]
         assert "test_a_traceback_tells_the_way_and_no_values" in line["exception"]
-        assert line["error"] == {"code": "RuntimeError", "context": {"said": "could not keep it"}}
+        assert line["error"] == {"code": "RuntimeError", "context": {"message": "could not keep it"}}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Checks of an installation: each a small function from what was seen and what is wanted to what is wrong."""
+"""The doctor: compares an observation of an installation with what is expected, and reports findings."""
 
 from .examine import DIAGNOSTICS, DoctorReport, Examine, diagnosis
 from .expectations import Expectations

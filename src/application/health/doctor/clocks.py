@@ -1,4 +1,4 @@
-"""Whether the clocks of this machine, the database, Kafka and the processes agree."""
+"""Checks that the clocks of this machine, the database, Kafka and the processes agree."""
 
 from collections.abc import Iterator
 
@@ -8,14 +8,14 @@ from .expectations import Expectations
 from .finding import Diagnostic, Finding, note, warning
 
 TOLERATED_SECONDS = 1.0
-"""How far clocks may be apart: ages, time limits and what follows what are told to the second."""
+"""The offset between clocks that is allowed: ages and time limits are exact to the second."""
 BEAT_SECONDS = 3.0
-"""How long a process's own time may be on its way to the database before it tells nothing of its clock."""
+"""The longest time that a heartbeat may take to reach the database."""
 _SYNCHRONISE = "synchronise both clocks by NTP: `timedatectl set-ntp true`"
 
 
 def _apart(code: str, what: str) -> Diagnostic:
-    return warning(code, what, wanted=f"at most {TOLERATED_SECONDS:g} s apart", mend=_SYNCHRONISE)
+    return warning(code, what, wanted=f"at most {TOLERATED_SECONDS:g} s apart", fix=_SYNCHRONISE)
 
 
 DATABASE_CLOCK = _apart("clock_database", "the clocks of the database and of this machine differ")
@@ -23,33 +23,33 @@ KAFKA_CLOCK = _apart("clock_kafka", "the clocks of Kafka and of this machine dif
 PROCESS_CLOCK = _apart("clock_process", "the clock of a process's machine and that of the database differ")
 KAFKA_CLOCK_UNKNOWN = note(
     "clock_kafka_unknown",
-    "Kafka's time could not be found out",
+    "Kafka's time could not be read",
     wanted="the time that it writes into `__consumer_offsets`",
-    mend="allow this user to describe that topic, and to commit as group `<topic>-doctor`",
+    fix="allow this user to describe that topic, and to commit as group `<topic>-doctor`",
 )
 DIAGNOSTICS = (DATABASE_CLOCK, KAFKA_CLOCK, PROCESS_CLOCK, KAFKA_CLOCK_UNKNOWN)
 
 
-def check(look: Observation, wanted: Expectations) -> Iterator[Finding]:
-    if isinstance(look.database, DatabaseFacts) and look.database.clock is not None:
-        yield from _compared(DATABASE_CLOCK, look.database.clock)
-    if isinstance(look.stream, StreamFacts) and look.stream.topic is not None:
-        if look.stream.clock is None:
-            yield KAFKA_CLOCK_UNKNOWN.found("it was not told")
+def check(observation: Observation, wanted: Expectations) -> Iterator[Finding]:
+    if isinstance(observation.database, DatabaseFacts) and observation.database.clock is not None:
+        yield from _compared(DATABASE_CLOCK, observation.database.clock)
+    if isinstance(observation.stream, StreamFacts) and observation.stream.topic is not None:
+        if observation.stream.clock is None:
+            yield KAFKA_CLOCK_UNKNOWN.found("it was not readable")
         else:
-            yield from _compared(KAFKA_CLOCK, look.stream.clock)
-    for seen in look.living():
-        # What a process says travels for a while, so its clock may only seem to be behind.
-        offset = ClockOffset(seen.clock_ahead + BEAT_SECONDS / 2, BEAT_SECONDS / 2)
+            yield from _compared(KAFKA_CLOCK, observation.stream.clock)
+    for known in observation.living():
+        # A heartbeat takes some time to arrive, so the process's clock may only seem to be behind.
+        offset = ClockOffset(known.clock_ahead + BEAT_SECONDS / 2, BEAT_SECONDS / 2)
         if offset.surely > TOLERATED_SECONDS:
-            process = seen.process
-            yield PROCESS_CLOCK.found(f"{process.host} (process {process.pid}) {_told(seen.clock_ahead)}")
+            process = known.process
+            yield PROCESS_CLOCK.found(f"{process.host} (process {process.pid}) {_offset(known.clock_ahead)}")
 
 
 def _compared(diagnostic: Diagnostic, offset: ClockOffset) -> Iterator[Finding]:
     if offset.surely > TOLERATED_SECONDS:
-        yield diagnostic.found(f"it {_told(offset.ahead)}, to within {offset.uncertain:.3f} s")
+        yield diagnostic.found(f"it {_offset(offset.ahead)}, to within {offset.uncertain:.3f} s")
 
 
-def _told(ahead: float) -> str:
+def _offset(ahead: float) -> str:
     return f"is {abs(ahead):.1f} s {'ahead' if ahead > 0 else 'behind'}"

@@ -1,4 +1,4 @@
-"""Whether the servers answer, how fast, and if not, why."""
+"""Checks that the servers answer, and how fast; if not, why."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,7 +8,7 @@ from .expectations import Expectations
 from .finding import Diagnostic, Finding, problem, warning
 
 SLOW_SECONDS = 0.25
-"""What a server may take for a question that costs it nothing."""
+"""Seconds that a server may take for a trivial query."""
 _SETTINGS = {
     "database": "ORDERFLOW_DATABASE_URL",
     "kafka": "ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS",
@@ -28,55 +28,59 @@ _TLS = {
 
 
 def _unreached(server: str) -> Mapping[FailureReason, Diagnostic]:
-    """Why ``server`` may give no answer."""
-    name, setting, login, tls = (told[server] for told in (_NAMES, _SETTINGS, _LOGINS, _TLS))
-    told = {
+    """Return the diagnostics of ``server`` by the reason why it cannot be reached or used."""
+    name, setting, login, tls = (texts[server] for texts in (_NAMES, _SETTINGS, _LOGINS, _TLS))
+    reasons = {
         FailureReason.NO_SUCH_HOST: (
             "no_such_host",
-            "has a name that nobody knows",
+            "host name cannot be resolved",
             f"correct the host in {setting}, or DNS",
         ),
-        FailureReason.REFUSED: ("refused", "is not there", f"start it, or correct host and port in {setting}"),
-        FailureReason.TIMEOUT: ("timeout", "does not answer in time", "look at the server's load, and at firewalls"),
-        FailureReason.AUTHENTICATION: ("authentication", "does not know who asks", f"correct {login}"),
+        FailureReason.REFUSED: (
+            "refused",
+            "refused the connection",
+            f"start it, or correct host and port in {setting}",
+        ),
+        FailureReason.TIMEOUT: ("timeout", "does not answer in time", "check the server's load, and firewalls"),
+        FailureReason.AUTHENTICATION: ("authentication", "authentication failed", f"correct {login}"),
         FailureReason.TLS: (
             "tls",
-            "and this machine find no TLS in common",
+            "TLS handshake failed",
             f"correct {tls}, or the server's certificate",
         ),
-        FailureReason.DROPPED: ("dropped", "ends the connection", f"it may want TLS or a login: see {tls}"),
-        FailureReason.OTHER: ("failed", "fails", "see what it said; the server's log has more"),
+        FailureReason.DROPPED: ("dropped", "closes the connection", f"it may require TLS or a login: see {tls}"),
+        FailureReason.OTHER: ("failed", "reports an error", "read the message; the server's log has more"),
     }
     if server != "mail":
-        told[FailureReason.NOT_ALLOWED] = (
+        reasons[FailureReason.NOT_ALLOWED] = (
             "not_allowed",
-            "does not allow what is asked",
-            "grant this user what `docs/health.md` lists",
+            "denies a permission",
+            "grant this user the permissions in `docs/health.md`",
         )
-        told[FailureReason.SETTING] = (
+        reasons[FailureReason.SETTING] = (
             "settings",
-            "is asked for by settings that cannot be",
-            f"correct {tls}, or whatever else is named: `orderflow config` shows all",
+            "connection settings are invalid",
+            f"correct {tls}, or the setting that is named: `orderflow config` shows all",
         )
     if server == "database":
-        told[FailureReason.NO_SUCH_DATABASE] = (
+        reasons[FailureReason.NO_SUCH_DATABASE] = (
             "missing",
-            "has no database of that name",
+            "name does not exist on the server",
             f"`createdb`, or correct the name in {setting}; then `orderflow db upgrade`",
         )
-        told[FailureReason.POOLER] = (
+        reasons[FailureReason.POOLER] = (
             "pooler",
-            "is behind a pooler that nobody told of",
-            "set ORDERFLOW_DATABASE_POOLER=transaction, or name PostgreSQL itself",
+            "is behind a pooler that is not configured",
+            "set ORDERFLOW_DATABASE_POOLER=transaction, or use the address of PostgreSQL itself",
         )
-        told[FailureReason.BUSY] = (
+        reasons[FailureReason.BUSY] = (
             "busy",
-            "takes no more connections",
+            "accepts no more connections",
             "raise max_connections, or run fewer processes",
         )
     return {
-        cause: problem(f"{server}_{code}", f"{name} {what}", wanted="an answer", mend=mend)
-        for cause, (code, what, mend) in told.items()
+        reason: problem(f"{server}_{code}", f"{name} {what}", wanted="an answer", fix=fix)
+        for reason, (code, what, fix) in reasons.items()
     }
 
 
@@ -86,27 +90,31 @@ SLOW = {
         f"{server}_slow",
         f"{_NAMES[server]} answers slowly",
         wanted=f"an answer within {SLOW_SECONDS:g} s",
-        mend="look at the network between here and there, and at the server's load",
+        fix="check the network to the server, and the server's load",
     )
     for server in ("database", "kafka")
 }
 UNANSWERED = problem(
     "unanswered",
-    "the database answers, but not to every question",
-    wanted="an answer to each",
-    mend="look at the server's load and locks; the doctor's own log says more",
+    "the database answers, but not every query",
+    wanted="an answer to each query",
+    fix="check the server's load and locks; the doctor's log has more",
 )
-DIAGNOSTICS = (*(each for causes in UNREACHED.values() for each in causes.values()), *SLOW.values(), UNANSWERED)
-_TOLD_ELSEWHERE = {*UNREACHED, "schema"}
+DIAGNOSTICS = (*(each for reasons in UNREACHED.values() for each in reasons.values()), *SLOW.values(), UNANSWERED)
+_OTHER_FINDINGS = {*UNREACHED, "schema"}
 
 
-def check(look: Observation, wanted: Expectations) -> Iterator[Finding]:
-    for server, facts in (("database", look.database), ("kafka", look.stream), ("mail", look.mail)):
+def check(observation: Observation, wanted: Expectations) -> Iterator[Finding]:
+    for server, facts in (
+        ("database", observation.database),
+        ("kafka", observation.stream),
+        ("mail", observation.mail),
+    ):
         if isinstance(facts, ConnectionFailure):
             diagnostic = UNREACHED[server].get(facts.reason, UNREACHED[server][FailureReason.OTHER])
             yield diagnostic.found(facts.message)
         elif facts is not None and server in SLOW and facts.took > SLOW_SECONDS:
             yield SLOW[server].found(f"{facts.took:.2f} s")
-    for asked, said in look.unanswered.items():
-        if asked not in _TOLD_ELSEWHERE:
-            yield UNANSWERED.found(f"{asked}: {said}")
+    for query, answer in observation.unanswered.items():
+        if query not in _OTHER_FINDINGS:
+            yield UNANSWERED.found(f"{query}: {answer}")

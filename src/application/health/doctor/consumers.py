@@ -1,4 +1,4 @@
-"""Whether somebody does what is waited for: relay, consumers, and whoever looks after parked orders."""
+"""Checks that a relay and all consumers run, that none refuses to continue, and that no order is parked."""
 
 from collections.abc import Iterator
 
@@ -12,86 +12,86 @@ from .finding import Finding, problem, warning
 
 RELAY_MISSING = problem(
     "relay_missing",
-    "events wait for Kafka, and no relay is running",
+    "events wait to be published, and no relay is running",
     wanted="at least one relay",
-    mend="`orderflow relay`",
+    fix="`orderflow relay`",
 )
 CONSUMER_MISSING = problem(
     "consumer_missing",
     "events wait for a consumer that no process runs",
     wanted="a process for each consumer",
-    mend="`orderflow consume CONSUMER`",
+    fix="`orderflow consume CONSUMER`",
 )
 NOT_RUNNING = warning(
     "part_not_running",
-    "some processes run, and none of them runs this",
+    "other processes run, but none runs this part",
     wanted="a process for the relay, and for each consumer",
-    mend="`orderflow consume CONSUMER`",
+    fix="`orderflow consume CONSUMER`",
 )
 LOG_BEHIND = problem(
     "log_behind_topic",
-    "relay or consumers refuse to go on: the topic has what the log has not, as after a restore of the database",
-    wanted="the database to which the topic belongs, or a log that was mended",
-    mend="`orderflow log repair --dry-run` shows what is lost; then see `docs/recovery.md`",
+    "the relay or a consumer refuses to continue: the topic has events that the log lacks, as after a restore",
+    wanted="the database to which the topic belongs, or a repaired log",
+    fix="`orderflow log repair --dry-run` shows what is lost; then see `docs/recovery.md`",
 )
 NO_MEMBERS = warning(
     "group_without_members",
-    "nobody is in a consumer group, although there is something to read",
+    "a consumer group has no member, although there are events to read",
     wanted="a member in each group",
-    mend="see whether the process that should be in it reaches Kafka: `orderflow status`",
+    fix="check that its process reaches Kafka: `orderflow status`",
 )
 GONE = warning(
     "process_gone",
-    "a process has not been heard of for a while, and did not end in order",
-    wanted="a sign of life every few seconds",
-    mend="see its log; start it again, or let its entry be forgotten within an hour",
+    "a process sends no heartbeat, and was not shut down",
+    wanted="a heartbeat every few seconds",
+    fix="read its log and restart it; otherwise its entry is deleted after an hour",
 )
 PARKED = warning(
     "parked_orders",
-    "orders are parked: an event of theirs could not be handled",
+    "orders are parked, because an event could not be handled",
     wanted="none",
-    mend="`orderflow dead-letters list`; when the reason is gone, "
+    fix="`orderflow dead-letters list`; when the cause is fixed, "
     "`orderflow dead-letters redrive CONSUMER --by NAME --reason TEXT`",
 )
 DIAGNOSTICS = (RELAY_MISSING, CONSUMER_MISSING, NOT_RUNNING, LOG_BEHIND, NO_MEMBERS, GONE, PARKED)
 
 
-def check(look: Observation, wanted: Expectations) -> Iterator[Finding]:
+def check(observation: Observation, wanted: Expectations) -> Iterator[Finding]:
     ours = {RELAY: "relay", **{name: name for name in wanted.consumers}}
     missing = set()
-    for lag in look.readers or ():
-        if lag.reader not in ours or look.processes is None or look.runs(ours[lag.reader]):
+    for lag in observation.readers or ():
+        if lag.reader not in ours or observation.processes is None or observation.runs(ours[lag.reader]):
             continue
         missing.add(lag.reader)
         if lag.waited_for:
-            yield _missing(lag, look)
-        elif look.living():
-            yield NOT_RUNNING.found(ours[lag.reader], mend=_start(lag.reader))
-    yield from _refusing(look)
-    yield from _groups(look, missing)
-    for seen in look.processes or ():
-        if seen.gone:
-            yield GONE.found(_gone(seen.process.kind, seen.process.host, seen.process.pid, seen.silent))
-    for consumer, orders in sorted((look.parked or {}).items()):
+            yield _missing(lag, observation)
+        elif observation.living():
+            yield NOT_RUNNING.found(ours[lag.reader], fix=_start(lag.reader))
+    yield from _refusing(observation)
+    yield from _groups(observation, missing)
+    for known in observation.processes or ():
+        if known.gone:
+            yield GONE.found(_gone(known.process.kind, known.process.host, known.process.pid, known.silent))
+    for consumer, orders in sorted((observation.parked or {}).items()):
         yield PARKED.found(f"{consumer}: {orders}")
 
 
-def _refusing(look: Observation) -> Iterator[Finding]:
-    """Those who refused since the log was mended last."""
-    mended = look.epochs.begun[-1].note.at if look.epochs and look.epochs.begun else None
-    for seen in look.processes or ():
-        failure = seen.process.failure
-        if failure and failure.code == LogBehindTopic.code and (mended is None or failure.at > mended):
-            yield LOG_BEHIND.found(f"{seen.process.kind} on {seen.process.host}: {failure.message}")
+def _refusing(observation: Observation) -> Iterator[Finding]:
+    """Find processes that have refused to continue since the log was last repaired."""
+    repaired = observation.epochs.begun[-1].note.at if observation.epochs and observation.epochs.begun else None
+    for known in observation.processes or ():
+        failure = known.process.failure
+        if failure and failure.code == LogBehindTopic.code and (repaired is None or failure.at > repaired):
+            yield LOG_BEHIND.found(f"{known.process.kind} on {known.process.host}: {failure.message}")
 
 
-def _missing(lag: ReaderLag, look: Observation) -> Finding:
-    waiting = (look.waiting or {}).get(lag.reader, 0.0)
+def _missing(lag: ReaderLag, observation: Observation) -> Finding:
+    waiting = (observation.waiting or {}).get(lag.reader, 0.0)
     if lag.reader == RELAY:
         return RELAY_MISSING.found(f"{lag.events} events wait, the oldest for {waiting:.0f} s")
     return CONSUMER_MISSING.found(
         f"{lag.reader}: {lag.events} events wait, the oldest for {waiting:.0f} s",
-        mend=_start(lag.reader),
+        fix=_start(lag.reader),
     )
 
 
@@ -99,14 +99,14 @@ def _start(reader: str) -> str:
     return "`orderflow relay`" if reader == RELAY else f"`orderflow consume {reader}`"
 
 
-def _groups(look: Observation, told: set[str]) -> Iterator[Finding]:
-    """Groups without a member; of a reader that nobody runs it has been ``told`` already."""
-    if not isinstance(look.stream, StreamFacts) or look.stream.topic is None:
+def _groups(observation: Observation, reported: set[str]) -> Iterator[Finding]:
+    """Find groups without a member, except those of readers that are ``reported`` as missing."""
+    if not isinstance(observation.stream, StreamFacts) or observation.stream.topic is None:
         return
-    waited_for = {lag.reader for lag in look.readers or () if lag.waited_for}
-    for reader, group in look.stream.groups.items():
-        behind = group.lag(look.stream.topic) if reader != RELAY else 0
-        if not group.members and (behind or reader in waited_for) and reader not in told:
+    pending = {lag.reader for lag in observation.readers or () if lag.waited_for}
+    for reader, group in observation.stream.groups.items():
+        behind = group.lag(observation.stream.topic) if reader != RELAY else 0
+        if not group.members and (behind or reader in pending) and reader not in reported:
             yield NO_MEMBERS.found(f"group {group.name} has no member, and {behind} offsets to read")
 
 

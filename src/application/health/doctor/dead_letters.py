@@ -1,4 +1,4 @@
-"""Whether copies of parked events have a topic to stand on, where they are asked for."""
+"""Checks the topic for copies of dead letters, if one is configured."""
 
 from collections.abc import Iterator
 
@@ -10,23 +10,25 @@ from .finding import Finding, problem, warning
 
 MISSING = problem(
     "dead_letter_topic_missing",
-    "parked events are to be copied to a topic that is not there: the copies wait",
+    "the topic for copies of dead letters does not exist: the copies wait",
     wanted="the topic of ORDERFLOW_DEAD_LETTER_TOPIC",
-    mend="`orderflow topics create`",
+    fix="`orderflow topics create`",
 )
 OTHERWISE = warning(
     "dead_letter_topic_settings",
-    "the topic for copies of parked events is not as `orderflow topics create` makes it",
-    wanted="partitions, copies and retention as the settings say, and room for the largest event",
-    mend="alter it as the topic of events, whose findings say how; or delete it, then `orderflow topics create`",
+    "the topic for copies of dead letters differs from what `orderflow topics create` makes",
+    wanted="partitions, replicas and retention as configured, and a record limit above the largest event",
+    fix="alter it as the findings of the event topic say; or delete it, then `orderflow topics create`",
 )
 DIAGNOSTICS = (MISSING, OTHERWISE)
 
 
-def check(look: Observation, wanted: Expectations) -> Iterator[Finding]:
-    if not wanted.dead_letter_topic or not isinstance(look.stream, StreamFacts):
+def check(observation: Observation, wanted: Expectations) -> Iterator[Finding]:
+    if not wanted.dead_letter_topic or not isinstance(observation.stream, StreamFacts):
         return
-    if look.stream.letters is None:
-        yield MISSING.found(f"no topic {wanted.dead_letter_topic!r} among those of {', '.join(look.stream.brokers)}")
-    elif unlike := [finding.found for finding in topic.unlike(look.stream.letters, wanted)]:
+    if observation.stream.letters is None:
+        yield MISSING.found(
+            f"no topic {wanted.dead_letter_topic!r} among those of {', '.join(observation.stream.brokers)}"
+        )
+    elif unlike := [finding.found for finding in topic.unlike(observation.stream.letters, wanted)]:
         yield OTHERWISE.found(f"{wanted.dead_letter_topic}: {'; '.join(unlike)}")

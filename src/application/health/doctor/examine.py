@@ -1,4 +1,4 @@
-"""The doctor: one look at the installation, and everything that is wrong with it."""
+"""Examines an installation: observes it once, and applies all diagnostics."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -6,70 +6,70 @@ from attrs import frozen
 
 from ..observation import Observation
 from ..observe import Observe
-from . import clocks, database, topic, versions
-from . import connections as reach
-from . import consumers as readers
-from . import dead_letters as letters
-from . import tokens as door
+from . import clocks, connections, consumers, database, dead_letters, tokens, topic, versions
 from .expectations import Expectations
 from .finding import Diagnostic, Finding, Severity
 
 Check = Callable[[Observation, Expectations], Iterator[Finding]]
 
 CHECKS: Sequence[Check] = (
-    reach.check,
+    connections.check,
     versions.check,
     database.check,
     topic.check,
-    letters.check,
-    readers.check,
+    dead_letters.check,
+    consumers.check,
     clocks.check,
-    door.check,
+    tokens.check,
 )
 DIAGNOSTICS: Sequence[Diagnostic] = (
-    *reach.DIAGNOSTICS,
+    *connections.DIAGNOSTICS,
     *versions.DIAGNOSTICS,
     *database.DIAGNOSTICS,
     *topic.DIAGNOSTICS,
-    *letters.DIAGNOSTICS,
-    *readers.DIAGNOSTICS,
+    *dead_letters.DIAGNOSTICS,
+    *consumers.DIAGNOSTICS,
     *clocks.DIAGNOSTICS,
-    *door.DIAGNOSTICS,
+    *tokens.DIAGNOSTICS,
 )
-"""All that can be found, by the part of the installation that it is about."""
+"""All diagnostics, by the part of the installation that they are about."""
 _FIRST = list(Severity)
 
 
 @frozen(kw_only=True)
 class DoctorReport:
-    """``findings`` come with the gravest first. ``reached``: every server answered."""
+    """The result: ``findings``, the most severe first. ``reached``: every server answered."""
 
-    look: Observation
+    observation: Observation
     findings: Sequence[Finding]
     reached: bool
 
     def found(self, severity: Severity) -> int:
+        """Return the number of findings of that severity."""
         return sum(finding.severity is severity for finding in self.findings)
 
 
 @frozen
 class Examine:
-    """What is wrong with the installation that ``wanted`` describes. Raises nothing for what does not answer."""
+    """Examines the installation against ``wanted``. Raises nothing if a server does not answer."""
 
     observe: Observe
     wanted: Expectations
 
     async def __call__(self) -> DoctorReport:
-        look = await self.observe(thorough=True)
-        return diagnosis(look, self.wanted)
+        observation = await self.observe(thorough=True)
+        return diagnosis(observation, self.wanted)
 
 
-def diagnosis(look: Observation, wanted: Expectations) -> DoctorReport:
-    """What ``look`` shows to be wrong."""
-    findings = [finding for check in CHECKS for finding in check(look, wanted)]
-    unreached = {diagnostic.code for server in reach.UNREACHED.values() for diagnostic in server.values()}
+def diagnosis(observation: Observation, wanted: Expectations) -> DoctorReport:
+    """Return the findings of an observation."""
+    findings = [finding for check in CHECKS for finding in check(observation, wanted)]
+    unreached = {diagnostic.code for server in connections.UNREACHED.values() for diagnostic in server.values()}
+    unreached.add(connections.UNANSWERED.code)
     return DoctorReport(
-        look=look,
+        observation=observation,
         findings=sorted(findings, key=lambda finding: _FIRST.index(finding.severity)),
-        reached=not any(finding.code in unreached or finding.code == reach.UNANSWERED.code for finding in findings),
+        reached=not any(
+            finding.code in unreached or finding.code == connections.UNANSWERED.code for finding in findings
+        ),
     )

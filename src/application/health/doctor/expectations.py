@@ -1,17 +1,17 @@
-"""What the settings say that an installation is to be."""
+"""The expectations of the settings about an installation."""
 
 from attrs import frozen
 
 
 @frozen(kw_only=True)
 class Expectations:
-    """``version`` is this program's. ``retention_ms`` is -1 where the topic is to keep everything.
+    """The expected values.
 
-    ``relayed``: a relay brings events to the topic, and consumers read them there. ``with_kafka`` alone means that
-    events are published directly. ``open_to`` is the address the API listens on where others can reach it, else
-    empty. ``pool_size`` is how many connections one process opens at most, besides ``listeners``; ``pooled``: they
-    end at a pooler. ``message_bytes`` is what the topic has to take of one record. ``dead_letter_topic`` is empty where
-    nothing is copied.
+    ``version`` is this program's. ``retention_ms`` is -1 if the topic is to keep everything. ``relayed``: a relay
+    publishes the events, and consumers read the topic; ``with_kafka`` alone means direct publishing. ``open_to`` is the
+    address of the API if other machines can reach it, else empty. ``pool_size`` is the limit of connections of one
+    process, besides ``listeners``; ``pooled``: they go to a pooler. ``message_bytes`` is the size of record that the
+    topic must accept. ``dead_letter_topic`` is empty if nothing is copied.
     """
 
     version: str

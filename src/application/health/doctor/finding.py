@@ -1,4 +1,4 @@
-"""What may ail an installation: each thing with a stable code, what is wanted instead, and how to get there."""
+"""Diagnostics and findings: what may be wrong, with a stable code, what is required, and how to fix it."""
 
 from enum import StrEnum
 
@@ -7,35 +7,35 @@ from attrs import frozen
 
 class Severity(StrEnum):
     PROBLEM = "problem"
-    """A promise is not kept, or will not be."""
+    """A guarantee is broken, or will be."""
     WARNING = "warning"
-    """It works, and would be better otherwise."""
+    """It works, but should be changed."""
     NOTE = "note"
-    """Something that the doctor could not look at."""
+    """The doctor could not check something."""
 
 
 @frozen(kw_only=True)
 class Diagnostic:
-    """``code`` never changes its meaning. ``mend`` says what to do, with a command where there is one."""
+    """A diagnostic rule. ``code`` never changes its meaning. ``fix`` says what to do, with a command if possible."""
 
     code: str
     severity: Severity
     what: str
     wanted: str
-    mend: str
+    fix: str
 
-    def found(self, what: str, *, mend: str = "") -> "Finding":
-        """That this is so, with what was seen; ``mend`` where this case is mended in a way of its own."""
-        return Finding(diagnostic=self, found=what, mend=mend or self.mend)
+    def found(self, what: str, *, fix: str = "") -> "Finding":
+        """Return a finding with the facts that were found; ``fix`` if this case has a fix of its own."""
+        return Finding(diagnostic=self, found=what, fix=fix or self.fix)
 
 
 @frozen(kw_only=True)
 class Finding:
-    """One ailment that an installation has."""
+    """One diagnostic that applies to an installation."""
 
     diagnostic: Diagnostic
     found: str
-    mend: str
+    fix: str
 
     @property
     def code(self) -> str:
@@ -46,13 +46,13 @@ class Finding:
         return self.diagnostic.severity
 
 
-def problem(code: str, what: str, *, wanted: str, mend: str) -> Diagnostic:
-    return Diagnostic(code=code, severity=Severity.PROBLEM, what=what, wanted=wanted, mend=mend)
+def problem(code: str, what: str, *, wanted: str, fix: str) -> Diagnostic:
+    return Diagnostic(code=code, severity=Severity.PROBLEM, what=what, wanted=wanted, fix=fix)
 
 
-def warning(code: str, what: str, *, wanted: str, mend: str) -> Diagnostic:
-    return Diagnostic(code=code, severity=Severity.WARNING, what=what, wanted=wanted, mend=mend)
+def warning(code: str, what: str, *, wanted: str, fix: str) -> Diagnostic:
+    return Diagnostic(code=code, severity=Severity.WARNING, what=what, wanted=wanted, fix=fix)
 
 
-def note(code: str, what: str, *, wanted: str, mend: str) -> Diagnostic:
-    return Diagnostic(code=code, severity=Severity.NOTE, what=what, wanted=wanted, mend=mend)
+def note(code: str, what: str, *, wanted: str, fix: str) -> Diagnostic:
+    return Diagnostic(code=code, severity=Severity.NOTE, what=what, wanted=wanted, fix=fix)

@@ -1,4 +1,4 @@
-"""Whether the schema is the one that this program works with, and all processes run the same program."""
+"""Checks that the schema fits this program, and that all processes run the same version."""
 
 from collections.abc import Iterator
 
@@ -11,42 +11,42 @@ SCHEMA_MISSING = problem(
     "schema_missing",
     "the database has no schema",
     wanted="the newest migration",
-    mend="`orderflow db upgrade`",
+    fix="`orderflow db upgrade`",
 )
 SCHEMA_BEHIND = problem(
     "schema_behind",
     "the schema is older than this program",
     wanted="the newest migration",
-    mend="`orderflow db upgrade`",
+    fix="`orderflow db upgrade`",
 )
 SCHEMA_AHEAD = problem(
     "schema_ahead",
     "the schema is newer than this program",
-    wanted="a migration that this program knows",
-    mend="install the newer orderflow-service here",
+    wanted="a migration of this program",
+    fix="install the newer orderflow-service here",
 )
 VERSIONS_DIFFER = warning(
     "versions_differ",
     "processes of different versions are running",
-    wanted="one version, but for the minutes of an upgrade",
-    mend="restart those of the older version from the newer installation",
+    wanted="one version, except during an upgrade",
+    fix="restart those of the older version from the newer installation",
 )
 DIAGNOSTICS = (SCHEMA_MISSING, SCHEMA_BEHIND, SCHEMA_AHEAD, VERSIONS_DIFFER)
 
 
-def check(look: Observation, wanted: Expectations) -> Iterator[Finding]:
-    if isinstance(look.database, DatabaseFacts) and not look.database.current:
-        yield _schema(look.database)
+def check(observation: Observation, wanted: Expectations) -> Iterator[Finding]:
+    if isinstance(observation.database, DatabaseFacts) and not observation.database.current:
+        yield _schema(observation.database)
     versions = {wanted.version: ["this program"]}
-    for seen in look.living():
-        versions.setdefault(seen.process.version, []).append(f"{seen.process.kind} on {seen.process.host}")
+    for known in observation.living():
+        versions.setdefault(known.process.version, []).append(f"{known.process.kind} on {known.process.host}")
     if len(versions) > 1:
-        told = (f"{version}: {', '.join(sorted(set(names)))}" for version, names in sorted(versions.items()))
-        yield VERSIONS_DIFFER.found("; ".join(told))
+        found = (f"{version}: {', '.join(sorted(set(names)))}" for version, names in sorted(versions.items()))
+        yield VERSIONS_DIFFER.found("; ".join(found))
 
 
 def _schema(facts: DatabaseFacts) -> Finding:
     if facts.schema is None:
-        return SCHEMA_MISSING.found(f"nothing, wanted {facts.newest}")
+        return SCHEMA_MISSING.found(f"none, this program needs {facts.newest}")
     diagnostic = SCHEMA_BEHIND if facts.schema in facts.migrations else SCHEMA_AHEAD
-    return diagnostic.found(f"it is at {facts.schema}, the newest that this program knows is {facts.newest}")
+    return diagnostic.found(f"it is at {facts.schema}, the newest of this program is {facts.newest}")
