@@ -15,7 +15,7 @@ def commit_notifier(settings: Settings) -> CommitNotifier | None:
     if settings.database_listen == "off" or not settings.database_url.startswith("postgresql:"):
         return None
     address = PostgresAddress(settings.database_url, settings.pooled)
-    return CommitNotifier(partial(address.connect, "orderflow bell"), uuid4().hex)
+    return CommitNotifier(partial(address.connect, "orderflow notifier"), uuid4().hex)
 
 
 def commit_listener(

@@ -181,7 +181,7 @@ async def test_a_bell_that_is_cut_off_rings_for_the_next_commit(postgresql_url: 
     await order(api, "first")
     await eventually_async(lambda: api.commit_notifier()._connection, that="the bell is connected")
     async with api.storage().database.reading() as connection:
-        sever = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orderflow bell'"
+        sever = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orderflow notifier'"
         await connection.exec_driver_sql(sever)
     await eventually_async(api.commit_notifier()._connection.is_closed, that="it is cut off")
 
