@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 from orderflow.adapters.memory.storage import MemoryCommitter
-from orderflow.adapters.payment_gateway.sandbox import SUCCESS
+from orderflow.adapters.payment_gateway.sandbox import DECLINE, SUCCESS
 from orderflow.application.orders.write_set import WriteSet
 
 from tests.support.door import Installation, an_order, calling, placed
@@ -49,6 +49,7 @@ async def test_the_first_response_is_returned_again_for_the_same_key_and_body(
     ("method", "path", "body"),
     [
         ("PATCH", "state", {"state": "preparing"}),
+        ("PATCH", "state", {"state": "cancelled", "reason": "too late"}),
         ("PUT", "shipper", {"shipperId": "S3"}),
         ("POST", "payment", {}),
         ("POST", "cancel", {"reason": "too late"}),
@@ -152,3 +153,14 @@ async def test_a_card_is_charged_once_for_a_key(installation: Installation, boss
     assert [answer.json()["paymentStatus"] for answer in answers] == ["paid", "paid"]
     assert answers[1].headers["idempotent-replayed"] == "true"
     assert sorted(installation.gateway.moved) == ["O1:authorize:1", "O1:capture:1"]
+
+
+async def test_a_declined_card_is_not_charged_again_for_its_key(installation: Installation, boss: AsyncClient) -> None:
+    await placed(boss, paymentMethod="card", cardToken=DECLINE)
+
+    first, repeated = [
+        await boss.post("/v1/orders/O1/payment", json={}, headers={"Idempotency-Key": "K1"}) for _ in range(2)
+    ]
+
+    assert (first.json()["paymentStatus"], repeated.content) == ("failed", first.content)
+    assert [attempt.number for attempt in await installation.storage.attempts.of_order("O1")] == [1]

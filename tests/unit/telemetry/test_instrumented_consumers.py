@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from attrs import define, field
 from orderflow.adapters import wire
-from orderflow.adapters.memory.consumer_store import MemoryConsumerStores
+from orderflow.adapters.memory.consumer_store import MemoryConsumerStores, MemoryConsumerTransaction
 from orderflow.adapters.telemetry import Instruments
 from orderflow.adapters.telemetry.instrumented import Telemetry
 from orderflow.adapters.telemetry.instrumented_consumers import InstrumentedBatches, instrumented
@@ -125,6 +125,28 @@ async def test_what_was_not_committed_is_not_counted() -> None:
 
     assert (watching.seen.total(catalogue.CREATED), watching.seen.total(catalogue.PROCESSED)) == (0, 0)
     assert watching.seen.total(catalogue.BATCH_SECONDS, "_count") == 1
+
+
+async def test_a_batch_whose_commit_fails_is_counted_when_it_is_committed_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watching = Watching(Analyse())
+    await watching.shop.order("o1", price="7.00")
+    records = await watching.shop.records()
+
+    async def fail(_: MemoryConsumerTransaction) -> None:
+        raise StorageUnavailable("memory", "gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MemoryConsumerTransaction, "commit", fail)
+        with pytest.raises(StorageUnavailable):
+            await watching.handle(records)
+    before = watching.seen
+    await watching.handle(records)
+
+    assert (before.total(catalogue.CREATED), before.total(catalogue.PROCESSED)) == (0, 0)
+    assert watching.seen.total(catalogue.REVENUE, currency="EUR") == 7
+    assert watching.seen.by(catalogue.PROCESSED, "outcome") == {"ok": 1}
 
 
 async def test_of_a_batch_that_fails_only_the_event_that_fails_alone_counts_as_failed() -> None:

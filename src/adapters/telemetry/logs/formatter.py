@@ -36,8 +36,8 @@ KEYS = (
     "error",
 )
 _FIRST = {name: number for number, name in enumerate(KEYS)}
-_OURS = frozenset(KEYS) - {"event", "error"}
-"""Values that are ours: ids, numbers and names."""
+_PLAIN = frozenset(KEYS) - {"event", "error"}
+"""Keys whose values are ids, numbers and names, which need no redaction."""
 _NEVER = frozenset(
     {
         "address",
@@ -82,11 +82,11 @@ class LineFormatter(logging.Formatter):
             structlog.dev.ConsoleRenderer(event_key="event", timestamp_key="time") if self.readable else _json
         )
         self._inner = structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*SHARED, structlog.stdlib.ExtraAdder(), _quiet],
+            foreign_pre_chain=[*SHARED, structlog.stdlib.ExtraAdder(), _without_noise],
             processors=[
                 error_fields,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                self._discreet,
+                self._redacted,
                 self._line,
             ],
         )
@@ -94,7 +94,7 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         each = getattr(record, EACH, None)
         if each is None:
-            return self._inner.format(_in_our_words(record))
+            return self._inner.format(_with_redacted_errors(record))
         head = {"time": _time(record), "level": record.levelname.lower(), "event": "", "logger": record.name}
         lines = [{**head, **line} for line in each]
         for line in lines:
@@ -109,11 +109,11 @@ class LineFormatter(logging.Formatter):
         rendered = self._render(logger, method, ordered)
         return rendered.decode() if isinstance(rendered, bytes) else rendered
 
-    def _discreet(self, _: Any, __: str, line: Line) -> Line:
+    def _redacted(self, _: Any, __: str, line: Line) -> Line:
         for name, value in line.items():
             if name in _NEVER:
                 line[name] = MASK
-            elif name not in _OURS:
+            elif name not in _PLAIN:
                 line[name] = self._clean(value)
         return line
 
@@ -132,16 +132,16 @@ class LineFormatter(logging.Formatter):
                 return self._clean(str(value))
 
 
-def _in_our_words(record: logging.LogRecord) -> logging.LogRecord:
+def _with_redacted_errors(record: logging.LogRecord) -> logging.LogRecord:
     """Return ``record`` with the texts of its errors redacted."""
     if not isinstance(record.args, tuple) or not any(isinstance(each, BaseException) for each in record.args):
         return record
-    discreet = logging.makeLogRecord(record.__dict__)
-    discreet.args = tuple(error_text(each) if isinstance(each, BaseException) else each for each in record.args)
-    return discreet
+    redacted = logging.makeLogRecord(record.__dict__)
+    redacted.args = tuple(error_text(each) if isinstance(each, BaseException) else each for each in record.args)
+    return redacted
 
 
-def where(_: Any, __: str, line: Line) -> Line:
+def with_request(_: Any, __: str, line: Line) -> Line:
     """Add the ids of the current request, if the line has none."""
     request = current_request()
     if request.correlation_id:
@@ -152,8 +152,8 @@ def where(_: Any, __: str, line: Line) -> Line:
 
 
 def error_fields(_: Any, __: str, line: Line) -> Line:
-    """``error`` and ``exc_info`` as a code, a context, and the way the exception took; nothing that was sent."""
-    error, raised = line.get("error"), _raised(line.pop("exc_info", None), line.get("_record"))
+    """Replace ``error`` and ``exc_info`` by a code, a context and the traceback, without values of the request."""
+    error, raised = line.get("error"), _exception(line.pop("exc_info", None), line.get("_record"))
     if raised is not None:
         line["exception"] = traceback_of(raised)
         error = raised if error is None else error
@@ -166,8 +166,8 @@ def error_fields(_: Any, __: str, line: Line) -> Line:
     return line
 
 
-def _raised(exc_info: Any, record: logging.LogRecord | None) -> BaseException | None:
-    """structlog and the standard library each keep an exception in several ways."""
+def _exception(exc_info: Any, record: logging.LogRecord | None) -> BaseException | None:
+    """Return the exception of a line; structlog and the standard library each keep it in several ways."""
     if exc_info is None and record is not None:
         exc_info = record.exc_info
     if exc_info is True:
@@ -176,13 +176,13 @@ def _raised(exc_info: Any, record: logging.LogRecord | None) -> BaseException | 
     return raised if isinstance(raised, BaseException) else None
 
 
-def _stamped(_: Any, __: str, line: Line) -> Line:
+def _timestamped(_: Any, __: str, line: Line) -> Line:
     record: logging.LogRecord | None = line.get("_record")
     line["time"] = _time(record) if record is not None else _now(datetime.now(UTC))
     return line
 
 
-def _quiet(_: Any, __: str, line: Line) -> Line:
+def _without_noise(_: Any, __: str, line: Line) -> Line:
     for name in _NOISE:
         line.pop(name, None)
     return line
@@ -190,10 +190,10 @@ def _quiet(_: Any, __: str, line: Line) -> Line:
 
 SHARED: tuple[Any, ...] = (
     structlog.contextvars.merge_contextvars,
-    where,
+    with_request,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
-    _stamped,
+    _timestamped,
 )
 """What is added to a line whichever logger it comes from."""
 

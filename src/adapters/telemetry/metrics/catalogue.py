@@ -182,7 +182,7 @@ LAG = _state("orderflow_consumer_lag_events", "Events of the log that a consumer
 LAG_SECONDS = _state(
     "orderflow_consumer_lag_seconds", "Age of the oldest event that a consumer has yet to handle.", labels.CONSUMER
 )
-PAUSED = _state("orderflow_consumer_paused", "Whether a consumer is told to stand still: 1 or 0.", labels.CONSUMER)
+PAUSED = _state("orderflow_consumer_paused", "Whether a consumer is paused: 1 or 0.", labels.CONSUMER)
 PARKED = _state("orderflow_parked_orders", "Orders that wait for an event which cannot be handled.", labels.CONSUMER)
 DEAD_LETTERS = _state(
     "orderflow_dead_letters", "Events that are set aside, also those that only wait.", labels.CONSUMER
@@ -228,7 +228,7 @@ POOL_MAX = _gauge("orderflow_db_client_connections_max", "Connections that the p
 DATABASE_UP = _state("orderflow_db_up", "Whether the database answered this scrape: 1 or 0.")
 SCRAPE_ERRORS = _counter(
     "orderflow_scrape_errors_total",
-    "Scrapes that had to leave states out, for somebody did not answer.",
+    "Scrapes that left states out, because a backend did not answer.",
     Label("backend", ("database", "kafka")),
 )
 

@@ -72,5 +72,5 @@ class TopicMetrics:
                 add(CONTRADICTIONS, kind=bad.kind)
 
     def write(self) -> None:
-        """Raises OSError where the file cannot be written."""
+        """Write the file. Raises OSError if that fails."""
         write_to_textfile(str(self.file), self.instruments.registry)
