@@ -61,7 +61,8 @@ async def upgrade(url: str, *, to: str = "head", pooled: bool = False) -> str:
 async def check(database: Database) -> None:
     """Check that this release works with the schema: the newest version or a later one of its generation.
 
-    Raises NotConfigured if it does not."""
+    Raises NotConfigured if it does not.
+    """
     at = await current_of(database)
     if at is None or (at in known() and at != newest()):
         fix = "run `orderflow db upgrade`"
