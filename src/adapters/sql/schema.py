@@ -1,4 +1,4 @@
-"""The schema's version: which one is newest, which one a database has, and how it gets there."""
+"""Versions of the schema, and the migration to the newest one."""
 
 import logging
 from collections.abc import Sequence
@@ -19,21 +19,21 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _VERSION_TABLE = "alembic_version"
 """The table in which alembic records the version."""
 _MIGRATION_LOCK = 0x6F72646572666C77
-"""PostgreSQL's advisory lock that one migrating process holds ("orderflw")."""
+"""The key of the advisory lock that a migrating process holds ("orderflw")."""
 _WAIT_FOR_OTHER_MIGRATION = "10min"
 
 logger = logging.getLogger("orderflow.schema")
 
 
 def newest() -> str:
-    """The newest version that this orderflow knows."""
+    """Return the newest version that this release knows."""
     if not known():
-        raise NotConfigured("this installation has no migrations", "install orderflow anew")
+        raise NotConfigured("this installation has no migrations", "reinstall orderflow")
     return known()[-1]
 
 
 async def current(url: str, *, pooled: bool = False) -> str | None:
-    """The version that the database is at; None before the first. Raises StorageUnavailable."""
+    """Return the version of the database's schema; None before the first. Raises StorageUnavailable."""
     database = Database.at(url, pool_size=1, pooled=pooled)
     try:
         return await current_of(database)
@@ -42,10 +42,10 @@ async def current(url: str, *, pooled: bool = False) -> str | None:
 
 
 async def upgrade(url: str, *, to: str = "head", pooled: bool = False) -> str:
-    """Bring the database to the newest version, all steps in one transaction or none; which version it is at then.
+    """Migrate the database to the newest version in one transaction. Returns its version after that.
 
-    Of several processes one migrates, and the others wait for it. One that a later orderflow migrated stays as it is.
-    Raises StorageUnavailable; NotConfigured as ``check`` does. ``to`` stops at an earlier version.
+    Of several processes one migrates, and the others wait for it. A later version of the same generation is left
+    unchanged. ``to`` stops at an earlier version. Raises StorageUnavailable; NotConfigured as ``check`` does.
     """
     database = Database.at(url, pool_size=1, pooled=pooled)
     try:
@@ -59,20 +59,23 @@ async def upgrade(url: str, *, to: str = "head", pooled: bool = False) -> str:
 
 
 async def check(database: Database) -> None:
-    """Raises NotConfigured unless the database is at the newest version, or at a later one that only adds to it."""
+    """Check that this release works with the schema: the newest version or a later one of its generation.
+
+    Raises NotConfigured if it does not.
+    """
     at = await current_of(database)
     if at is None or (at in known() and at != newest()):
-        mend = "run `orderflow db upgrade`"
-        raise NotConfigured(f"database schema is at {at or 'nothing'}, newest is {newest()}", mend)
+        fix = "run `orderflow db upgrade`"
+        raise NotConfigured(f"database schema is at {at or 'nothing'}, newest is {newest()}", fix)
     if _of_later(at):
-        logger.warning("the database schema is a later orderflow's, which only added to it", extra={"schema": at})
+        logger.warning("the database schema is of a later release of the same generation", extra={"schema": at})
 
 
 def _of_later(at: str) -> bool:
-    """Whether ``at`` is a later orderflow's. Raises NotConfigured for one that this orderflow cannot work with.
+    """Return True for a version of a later release. Raises NotConfigured for one that this release cannot work with.
 
-    A version's first digit is its generation. Within one a migration only adds, so that the orderflow before it goes
-    on while processes are replaced; one that takes something away, which needs all of them stopped, begins another.
+    A version's first digit is its generation. Within a generation migrations only add, so that earlier releases can
+    run meanwhile. A migration that removes or renames starts a generation; all processes have to be stopped for it.
     """
     if at in known():
         return False
@@ -83,7 +86,7 @@ def _of_later(at: str) -> bool:
 
 @cache
 def known() -> Sequence[str]:
-    """Return all versions that this orderflow knows, the oldest first.
+    """Return all versions that this release knows, the oldest first.
 
     They are read from the files' names, which begin with the version, so that only ``upgrade`` needs alembic.
     """
@@ -91,13 +94,13 @@ def known() -> Sequence[str]:
 
 
 async def current_of(database: Database) -> str | None:
-    """As :func:`current`, of a database that is there already."""
+    """Return the version of the schema of ``database``."""
     async with database.reading() as connection:
         return await current_on(connection)
 
 
 async def current_on(connection: AsyncConnection) -> str | None:
-    """As :func:`current`, of the database of ``connection``."""
+    """Return the version of the schema of the database of ``connection``."""
     return await connection.run_sync(_current)
 
 
@@ -124,7 +127,7 @@ def _config() -> "Config":
     from alembic.config import Config
 
     config = Config()
-    # A percent sign is the beginning of an interpolation to alembic.
+    # Alembic interpolates percent signs.
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config

@@ -68,7 +68,7 @@ def test_a_migration_adds_and_leaves_what_is_there_alone(migration: Path) -> Non
 
 
 def test_the_versions_of_one_generation_are_in_order() -> None:
-    assert schema.known() == sorted(schema.known())
+    assert list(schema.known()) == sorted(schema.known())
     assert {len(version) for version in schema.known()} == {4}
 
 

@@ -134,11 +134,11 @@ def test_an_order_is_shown_beside_what_its_events_tell(lived: CommandLine) -> No
         ("DELETE FROM order_events WHERE order_id = 'small-o1'", "there are no events"),
         (
             "DELETE FROM order_events WHERE order_id = 'small-o1' AND sequence = 3",
-            "cannot be followed: order 'small-o1'",
+            "cannot be folded: order 'small-o1'",
         ),
         (
             "UPDATE order_events SET body = CAST('{}' AS BLOB) WHERE order_id = 'small-o1'",
-            "cannot be followed: event 1: type",
+            "cannot be folded: event 1: type",
         ),
     ],
 )
