@@ -38,17 +38,17 @@ async def create(file: InputFile, /, *, as_: As = OPERATOR) -> None:
 
     actor = Actor.parse(as_)
     body = sys.stdin.buffer.read() if str(file) == "-" else _read(file)
-    async with session().flow() as flow:
+    async with session().use_cases() as use_cases:
         new = read(body, PlaceOrder).order(session().settings.currency)
-        _show(await flow.use_cases.create_order(new, by=actor), actor)
+        _show(await use_cases.create_order(new, by=actor), actor)
 
 
 @app.command
 async def show(order_id: str, /, *, as_: As = OPERATOR) -> None:
     """Show an order, and which actions are allowed now."""
     actor = Actor.parse(as_)
-    async with session().flow() as flow:
-        _show(await flow.get_order(order_id, by=actor), actor)
+    async with session().use_cases() as use_cases:
+        _show(await use_cases.get_order(order_id, by=actor), actor)
 
 
 @app.command(name="list")
@@ -76,8 +76,8 @@ async def list_(
         cursor=cursor,
         limit=limit,
     )
-    async with session().flow() as flow:
-        page = await flow.list_orders(query, by=actor)
+    async with session().use_cases() as use_cases:
+        page = await use_cases.list_orders(query, by=actor)
     found = [view(order, actor) for order in page.orders]
     table = rows(
         "order",
@@ -120,8 +120,8 @@ async def transition(
 ) -> None:
     """Change the state of an order to preparing, on_the_way, delivered or cancelled."""
     actor = Actor.parse(as_)
-    async with session().flow() as flow:
-        order = await flow.use_cases.transition_order_state(
+    async with session().use_cases() as use_cases:
+        order = await use_cases.transition_order_state(
             order_id,
             OrderState.parse(state),
             by=actor,
@@ -136,16 +136,16 @@ async def transition(
 async def assign(order_id: str, shipper: str, /, *, as_: As = OPERATOR) -> None:
     """Assign an order to a shipper."""
     actor = Actor.parse(as_)
-    async with session().flow() as flow:
-        _show(await flow.assign_shipper(order_id, shipper, by=actor), actor)
+    async with session().use_cases() as use_cases:
+        _show(await use_cases.assign_shipper(order_id, shipper, by=actor), actor)
 
 
 @app.command
 async def cancel(order_id: str, /, *, reason: str, as_: As = OPERATOR) -> None:
     """Cancel an order. A card payment is refunded."""
     actor = Actor.parse(as_)
-    async with session().flow() as flow:
-        _show(await flow.cancel_order(order_id, reason, by=actor), actor)
+    async with session().use_cases() as use_cases:
+        _show(await use_cases.cancel_order(order_id, reason, by=actor), actor)
 
 
 @app.command
@@ -157,9 +157,9 @@ async def pay(order_id: str, /, *, outcome: str | None = None, as_: As = OPERATO
     actor = Actor.parse(as_)
     if outcome not in (None, "paid", "failed"):
         raise InvalidInput("outcome", repr(outcome), "paid or failed, or without --outcome")
-    async with session().flow() as flow:
+    async with session().use_cases() as use_cases:
         paid = None if outcome is None else outcome == "paid"
-        _show(await flow.record_payment(order_id, paid=paid, by=actor), actor)
+        _show(await use_cases.record_payment(order_id, paid=paid, by=actor), actor)
 
 
 @app.command
@@ -169,11 +169,11 @@ async def timeline(order_id: str, /, *, as_of: str | None = None, as_: As = OPER
     --as-of TIME shows the order as of that time instead.
     """
     actor = Actor.parse(as_)
-    async with session().flow() as flow:
+    async with session().use_cases() as use_cases:
         if (moment := parse_time(as_of, "as-of")) is not None:
-            session().show(await flow.order_as_of(order_id, moment, by=actor))
+            session().show(await use_cases.as_of(order_id, moment, by=actor))
             return
-        deliveries = await flow.timeline(order_id, by=actor)
+        deliveries = await use_cases.timeline(order_id, by=actor)
     events = [
         {
             "sequence": d.record.sequence,

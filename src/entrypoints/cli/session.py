@@ -1,5 +1,6 @@
 """What every command shares: its settings, the container, and how it prints its result."""
 
+import gc
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-    from ..embedded import OrderFlow
+    from ...application.orders.use_cases import UseCases
     from ..settings import Settings
 
 InputFile = Annotated[Path, Parameter(allow_leading_hyphen=True)]
@@ -76,12 +77,10 @@ class Session:
                 yield container
 
     @asynccontextmanager
-    async def flow(self) -> AsyncIterator["OrderFlow"]:
-        """Open the embedded API on these settings."""
+    async def use_cases(self) -> AsyncIterator["UseCases"]:
+        """Open the container and yield its use-cases."""
         async with self.opened() as container:
-            from ..embedded import OrderFlow
-
-            yield OrderFlow(container)
+            yield container.use_cases()
 
 
 _session: ContextVar[Session] = ContextVar("orderflow_cli_session")
@@ -101,7 +100,10 @@ def build_container(settings: "Settings", **overrides: Any) -> Any:
     """Build the container of ``settings``, as ``container_for`` does; nothing is opened."""
     with without_integrations():
         from ..container import container_for
-    return container_for(settings, **overrides)
+    container = container_for(settings, **overrides)
+    gc.freeze()
+    gc.enable()
+    return container
 
 
 @contextmanager
