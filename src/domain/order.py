@@ -26,7 +26,7 @@ from .validation import Address, check_lines, delivery_fee, utc
 
 MAX_REASON = 500
 DEFAULT_ESTIMATE = timedelta(minutes=30)
-"""How long a shipper is expected to be on the way; a setting of the service."""
+"""The time that a shipper is expected to be on the way; a setting of the service."""
 
 
 @frozen

@@ -37,7 +37,7 @@ from .wiring.lifespan import listen_for_commits, opened
 from .wiring.storage_and_consumers import ShippedTransaction
 
 SYSTEM = Actor.parse("admin:embedded")
-"""Who acts where the embedding application names nobody: it is trusted."""
+"""The actor if the embedding application names none: it is trusted."""
 
 
 class OrderFlow:
@@ -134,7 +134,7 @@ class OrderFlow:
         currency: str | None = None,
         by: Actor = SYSTEM,
     ) -> Order:
-        """A new order, or the same one again where ``order_id`` has this content already."""
+        """Create an order. If ``order_id`` exists with the same content, return it."""
         new = NewOrder(
             customer_id=customer_id,
             restaurant_id=restaurant_id,

@@ -15,7 +15,7 @@ SHORTEST_SECRET = 4
 _ONLY_TROUBLE = ("aiosqlite", "aiosmtplib", "asyncio", "httpcore", "httpx", "opentelemetry", "urllib3")
 """Libraries that are listened to from warnings on: what they say below is theirs, or shows what is sent."""
 _STEPS = "Running"
-"""How alembic begins the only lines of its that say something new."""
+"""The prefix of the only lines of alembic that carry information."""
 
 
 def configure_logs(settings: Settings) -> None:

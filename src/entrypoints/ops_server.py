@@ -13,7 +13,7 @@ logger = logging.getLogger("orderflow.processes")
 
 
 def checks(container: Any) -> dict[str, Callable[[], Awaitable[None]]]:
-    """What readiness asks, by dependency."""
+    """Return the checks of readiness, by dependency."""
     asked: dict[str, Callable[[], Awaitable[None]]] = {"database": container.storage().ping}
     if (admin := container.topic_admin()) is not None:
         asked["kafka"] = admin.ping

@@ -1,4 +1,4 @@
-"""This process among the others: noted while it runs, taken out when it ends in order."""
+"""The registration of this process while it runs; it is removed at a graceful shutdown."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ class PartitionOwner(Protocol):
 
 @define(eq=False)
 class ProcessRegistration:
-    """What this process says of itself."""
+    """The registration of this process: its parts, its failures, its API address."""
 
     failures: Failures
     clock: Callable[[], datetime]
@@ -48,7 +48,7 @@ class ProcessRegistration:
         self._parts[part] = works_on
 
     def listens(self, url: str) -> None:
-        """Where the API's requests are answered."""
+        """Register the address of the API."""
         self._url = url
 
     def describe(self) -> Process:

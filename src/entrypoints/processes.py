@@ -18,7 +18,7 @@ from .wiring.lifespan import listen_for_commits, opened
 
 HOUSEKEEPING_SECONDS = 5.0
 RESPONSES_KEPT = timedelta(hours=24)
-"""How long the response under an idempotency key is kept; after that the key is new again."""
+"""The time for which the response under an idempotency key is kept; after that the key is new again."""
 
 BACKGROUND = ("housekeeping", "copying")
 """Parts that are not started by name."""

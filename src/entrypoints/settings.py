@@ -193,19 +193,19 @@ class Settings:
 
     @property
     def pooled(self) -> bool:
-        """Whether a pooler in transaction mode stands before the database."""
+        """True if the database is behind a pooler in transaction mode."""
         return self.database_pooler == "transaction"
 
     @property
     def on_loopback(self) -> bool:
-        """Whether only this machine reaches the HTTP door."""
+        """True if the HTTP API listens on loopback only."""
         return self.http_host in ("127.0.0.1", "::1", "localhost")
 
 
 def load_settings(
     file: Path | None = None, *, environment: Mapping[str, str] | None = None, **given: object
 ) -> Settings:
-    """The settings from file and environment, ``given`` winning over both.
+    """Load the settings from file and environment; ``given`` overrides both.
 
     Raises InvalidInput that names the setting as it was given and what is allowed, also for an unknown name.
     """
@@ -266,7 +266,7 @@ def masked_url(url: str) -> str:
 
 
 def is_secret(key: str) -> bool:
-    """Whether the value of this librdkafka property is for nobody to read."""
+    """Return True if the value of this librdkafka property is a secret."""
     return any(
         word in key for word in ("password", "secret", "key.pem", "jaas", "oauthbearer.config", "passphrase", "ssl.key")
     )

@@ -1,4 +1,4 @@
-"""How a process ends: readiness fails, what is under way finishes, and a deadline says what it cuts off."""
+"""The shutdown of a process: readiness fails, work in progress finishes, and a deadline cuts off the rest."""
 
 import asyncio
 import logging

@@ -10,7 +10,7 @@ from confluent_kafka import Producer
 from orderflow.adapters import wire
 
 from tests.integration.kafka.relay_program import life
-from tests.support.commands import CommandLine, StoredResponse
+from tests.support.commands import CommandLine, CommandResult
 from tests.support.kafka import KafkaBroker
 
 WATCH = ("events", "validate", "--watch", "--from-beginning", "--for", "0.5", "--every", "0.5", "--late", "1e8")
@@ -33,7 +33,7 @@ def cli(kafka: KafkaBroker, topic_name: str, tmp_path: Path) -> Iterator[Command
     )
 
 
-def lines(answer: StoredResponse) -> list[Any]:
+def lines(answer: CommandResult) -> list[Any]:
     return [json.loads(line) for line in answer.out.splitlines()]
 
 

@@ -16,7 +16,7 @@ from orderflow.entrypoints.cli.main import run
 
 
 @frozen
-class StoredResponse:
+class CommandResult:
     """What a command left behind: its exit code, its data, and its talk."""
 
     code: int
@@ -40,7 +40,7 @@ class CommandLine:
     def file(self) -> Path:
         return Path(self.database_url.removeprefix("sqlite:///"))
 
-    def __call__(self, *arguments: str | Path, stdin: str = "") -> StoredResponse:
+    def __call__(self, *arguments: str | Path, stdin: str = "") -> CommandResult:
         """How the command ended, whatever came of it."""
         out, err = io.StringIO(), io.StringIO()
         with self._environment(), logging_kept(), redirect_stdout(out), redirect_stderr(err):
@@ -49,7 +49,7 @@ class CommandLine:
                 code = run([str(argument) for argument in arguments])
             finally:
                 sys.stdin = before
-        return StoredResponse(code, out.getvalue(), err.getvalue())
+        return CommandResult(code, out.getvalue(), err.getvalue())
 
     def json(self, *arguments: str | Path, stdin: str = "") -> Any:
         """The answer of a command that succeeds, asked for with --json."""

@@ -14,7 +14,7 @@ from ..replay.replay_range import ReplaySource
 from .orders_and_log import OrderAudit, differing
 
 TRIES = 5
-"""How often an order is read again while it changes."""
+"""The number of times an order is read while it changes."""
 
 
 @frozen

@@ -21,7 +21,7 @@ from .buckets import groups, read_until
 from .report import CheckReport, Comparison
 
 TRIES = 5
-"""How often buckets are read again while their consumer goes on."""
+"""The number of times buckets are read while their consumer continues."""
 
 Histories = Mapping[str, Sequence[OrderEvent]]
 Decoded = Sequence[tuple[LogRecord, OrderEvent | UndecodableEvent]]

@@ -16,10 +16,10 @@ from .ports import EventSource
 
 BATCH = 500
 PAUSED_SECONDS = 0.25
-"""How often a paused consumer checks whether it may continue, and stays in its group."""
+"""The interval at which a paused consumer checks whether it may continue, and stays in its group."""
 
 FROM_LOG, FROM_TOPIC = Linger(share=0.05, longest=1.0), Linger(share=0.1, longest=0.5)
-"""How long it lingers, by source: a transaction costs much the same for one event as for many."""
+"""The linger, by source: a transaction costs much the same for one event as for many."""
 
 logger = logging.getLogger("orderflow.consumer")
 

@@ -17,7 +17,7 @@ from .ports import DeadLetters
 
 COPIED_AT_ONCE = 200
 LEASE = timedelta(seconds=30)
-"""How long a process owns the copies that it claimed. If it crashes, they are made again after this time."""
+"""The time for which a process owns the copies that it claimed. If it crashes, they are made again after this time."""
 POLL_SECONDS = 1.0
 
 logger = logging.getLogger("orderflow.consumer")

@@ -16,7 +16,7 @@ PRUNE_EVERY = 12
 """Heartbeats between two prunings of registrations that are long silent."""
 
 _CHECK_SECONDS = 1.0
-"""How often the process's description is compared with the last one."""
+"""The interval at which the process's description is compared with the last one."""
 
 logger = logging.getLogger("orderflow.registry")
 

@@ -32,7 +32,7 @@ from .processes import ProcessRegistry
 PATIENCE = 4.0
 """Seconds that each query may take."""
 LATEST = 5
-"""How many of the latest parked orders are read."""
+"""The number of the latest parked orders that are read."""
 DATABASE, STREAM, MAIL = "database", "kafka", "mail"
 
 T = TypeVar("T")

@@ -39,7 +39,7 @@ RECIPIENTS: Mapping[type[OrderEvent], Callable[[OrderEvent], tuple[Role, ...]]] 
 
 SENT_AT_ONCE = 500
 LEASE = timedelta(minutes=5)
-"""How long a process owns notifications that it claimed. If it crashes, others send them after this time, same key."""
+"""The time for which a process owns the notifications that it claimed. After a crash others send them, same key."""
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=5)
 

@@ -17,7 +17,7 @@ from .ports import RelayTopic
 BATCH = 10_000
 """Events per transaction, so many that its fixed cost, some round trips, is small in comparison."""
 VERIFIED_FOR_SECONDS = 1.0
-"""How long a verification of the database is valid: an outage shorter than that is no restore."""
+"""The time for which a verification of the database is valid: a shorter outage is no restore."""
 
 
 logger = logging.getLogger("orderflow.relay")

@@ -1,4 +1,4 @@
-"""What every command shares: its settings, the container, and how it prints its result."""
+"""The session of one command line: its settings, the container, and the output."""
 
 import gc
 import sys

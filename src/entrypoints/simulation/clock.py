@@ -10,7 +10,7 @@ DEFAULT_DATE = date(2024, 1, 1)
 
 
 def time_at(day_date: date, seconds: int) -> datetime:
-    """The time ``seconds`` after the UTC midnight at which ``day_date`` begins; it may be on a later date."""
+    """Return the time ``seconds`` after the UTC midnight at which ``day_date`` begins; it may be on a later date."""
     return datetime.combine(day_date, time(), tzinfo=UTC) + timedelta(seconds=seconds)
 
 
@@ -31,7 +31,7 @@ class VirtualClock:
         self._now: ContextVar[datetime] = ContextVar("orderflow_virtual_now")
 
     def __call__(self) -> datetime:
-        """The time of the current task, aware, in UTC."""
+        """Return the time of the current task, aware, in UTC."""
         return self._now.get(self._start)
 
     def set(self, now: datetime) -> None:

@@ -82,5 +82,5 @@ def seconds(minutes: float) -> int:
 
 
 def format_number(number: float) -> str:
-    """``number`` as text that reads back equal, without a fraction if it is a whole number."""
+    """Format ``number`` as text that reads back equal, without a fraction if it is a whole number."""
     return str(int(number)) if float(number).is_integer() else repr(float(number))

@@ -109,7 +109,7 @@ def _read(folder: Path, kind: type[Row]) -> list[Row]:
 
 
 def _allowed(kind: type[Struct], column: str) -> str:
-    """The description of the column's type."""
+    """Return the description of the column's type."""
     types = {field.encode_name: field.type for field in fields(kind)}
     description: str = get_args(types[column])[1].description
     return description

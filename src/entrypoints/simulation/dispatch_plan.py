@@ -73,7 +73,7 @@ def plan_day(day: Day, *, cards: Container[str] = frozenset()) -> tuple[Step, ..
 
 
 def travel_seconds(start: tuple[float, float], end: tuple[float, float], metres_per_minute: float) -> int:
-    """The time for the straight line from ``start`` to ``end`` (metres), rounded up to a whole second."""
+    """Return the time for the straight line from ``start`` to ``end`` (metres), rounded up to a whole second."""
     return math.ceil(math.sqrt(_squared_distance(start, end)) * 60 / metres_per_minute)
 
 

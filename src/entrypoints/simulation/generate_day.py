@@ -94,7 +94,7 @@ class _Draw:
         return (self.uniform() + self.uniform() + self.uniform() + self.uniform() - 2) * _SQRT_3
 
     def near(self, x: float, y: float, spread: float) -> tuple[int, int]:
-        """A place near another, in whole metres, within the town."""
+        """Draw a place near another, in whole metres, within the town."""
         return _clamp(x + self.normal() * spread, 0, _TOWN_METRES), _clamp(y + self.normal() * spread, 0, _TOWN_METRES)
 
 

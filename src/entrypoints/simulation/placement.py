@@ -48,7 +48,7 @@ _DISCOUNT_ONE_IN = 8
 
 
 def customer_of(order: DayOrder) -> str:
-    """The id of the customer at the order's address: orders to the same place have the same customer.
+    """Return the id of the customer at the order's address: orders to the same place have the same customer.
 
     It is a digest, because a customer's id is part of events, and an address must not be.
     """
@@ -106,5 +106,5 @@ def _lines(restaurant: str, count: int, draw: list[int], currency: str) -> tuple
 
 
 def _surcharge(restaurant: str) -> Decimal:
-    """The difference between a restaurant's prices and the menu's."""
+    """Return the difference between a restaurant's prices and the menu's."""
     return Decimal("0.25") * (crc32(restaurant.encode()) % 9)

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Builders that the container calls, by technology."""

@@ -9,7 +9,7 @@ import pytest
 from attrs import define
 from orderflow.adapters.sql import SqlStorage
 
-from tests.support.commands import CommandLine, StoredResponse
+from tests.support.commands import CommandLine, CommandResult
 from tests.support.databases import migrated_database
 from tests.support.kafka import KafkaBroker
 from tests.support.postgres import PostgresServer
@@ -30,7 +30,7 @@ class Doctor:
         more = {f"ORDERFLOW_{name}": value for name, value in {**kafka, **settings}.items()}
         return CommandLine(self.database_url, more)
 
-    def __call__(self, *options: str, **settings: str) -> StoredResponse:
+    def __call__(self, *options: str, **settings: str) -> CommandResult:
         """Asked again where a busy Kafka did not tell its clock in time."""
         for _ in range(5):
             answer = self.line(**settings)("--json", "doctor", *options)

@@ -1,1 +1,1 @@
-"""How the schema came to be, step by step; alembic runs these through ``schema.upgrade``."""
+"""The migrations of the schema, in order; alembic runs them through ``schema.upgrade``."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Structured log lines."""

@@ -195,7 +195,7 @@ SHARED: tuple[Any, ...] = (
     structlog.stdlib.add_logger_name,
     _timestamped,
 )
-"""What is added to a line whichever logger it comes from."""
+"""The processors that every line passes, whatever its logger."""
 
 
 def _time(record: logging.LogRecord) -> str:

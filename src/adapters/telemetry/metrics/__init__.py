@@ -1,1 +1,1 @@
-"""TODO."""
+"""Prometheus metrics: the catalogue, its instruments, and the scraped gauges."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""OpenTelemetry spans."""

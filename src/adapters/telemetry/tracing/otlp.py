@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
 EXPORT_SECONDS = 5
-"""How long a collector has to take a batch of spans, and how long the last ones wait for it at the end."""
+"""The time-out of one export to the collector, and of the last one at shutdown."""
 PAUSE_MS = 1000
 
 

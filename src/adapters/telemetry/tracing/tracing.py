@@ -51,7 +51,7 @@ class Tracing:
 
     @property
     def on(self) -> bool:
-        """Whether spans are recorded."""
+        """True if spans are recorded."""
         return self.provider is not None or not isinstance(
             trace.get_tracer_provider(), ProxyTracerProvider | NoOpTracerProvider
         )

@@ -145,7 +145,7 @@ def _beside() -> None:
 
 
 def _refusal() -> None:
-    """How a statement of several parts takes itself back, telling which parts could have been written."""
+    """Create the function with which a statement of several parts rolls back and reports the parts without conflict."""
     if op.get_bind().dialect.name == "postgresql":
         op.execute("""
             CREATE FUNCTION orderflow_refuse(told json) RETURNS json LANGUAGE plpgsql AS $$

@@ -1,4 +1,4 @@
-"""What the consumers keep: notifications, courses of orders, stock, and dead letters."""
+"""The tables of the consumers: notifications, order progress, stock, and dead letters."""
 
 import sqlalchemy as sa
 from alembic import op

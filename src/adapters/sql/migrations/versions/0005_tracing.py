@@ -1,4 +1,4 @@
-"""When an event was asked for and appended, and what caused a notification or a shortage.
+"""The times at which an event was requested and appended, and the cause of a notification or a shortage.
 
 Only columns are added, all with a default or empty, so that the release before this one goes on writing.
 """

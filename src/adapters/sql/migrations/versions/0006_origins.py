@@ -1,4 +1,4 @@
-"""Where on the topic the event of a dead letter was read.
+"""The location on the topic at which the event of a dead letter was read.
 
 Only columns are added, all empty where nothing is known, so that the release before this one goes on writing.
 """

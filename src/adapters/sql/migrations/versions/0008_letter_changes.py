@@ -1,4 +1,4 @@
-"""Who redrove or dropped the letter of an event, and why."""
+"""The operators' actions on dead letters, with name and reason."""
 
 import sqlalchemy as sa
 from alembic import op

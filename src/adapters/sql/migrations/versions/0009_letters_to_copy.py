@@ -1,4 +1,4 @@
-"""Which dead letters are still to be copied to the topic for them, where there is one."""
+"""The dead letters that are still to be copied to the dead-letter topic, if there is one."""
 
 import sqlalchemy as sa
 from alembic import op

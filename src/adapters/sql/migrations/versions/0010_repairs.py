@@ -1,4 +1,4 @@
-"""What somebody had consumers do again by hand, and why; and where courses are built beside those in use."""
+"""The replays and rebuilds that operators started, and the shadow table of the analytics."""
 
 import sqlalchemy as sa
 from alembic import op
