@@ -68,7 +68,7 @@ class HttpOrderClient:
         raise InvalidInput(f"{method} {path}", str(answer.get("detail", answer)), "see the service's response")
 
     def _body(self, response: Any) -> dict[str, Any]:
-        """Return the JSON object in the response. Raises Unavailable if there is none: the server is not orderflow then."""
+        """Return the JSON object in the response. Raises Unavailable if there is none: the server is no orderflow."""
         try:
             body = response.json()
         except ValueError:
