@@ -1,0 +1,82 @@
+"""One noun a feature, and the same noun on every floor."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOUNS = sorted(folder.parent.name for folder in (ROOT / "src" / "application").glob("*/__init__.py"))
+FLOORS = {
+    "src/adapters/sql": "{noun}.py",
+    "src/adapters/memory": "{noun}.py",
+    "src/entrypoints/cli": "{noun}.py",
+    "tests/unit": "{noun}/__init__.py",
+    "tests/contracts": "{noun}.py",
+    "docs": "{page}.md",
+}
+STORAGE = "src/adapters/memory/storage.py"
+"""Orders, log and cursors in memory are one object with one lock."""
+ELSEWHERE = {
+    ("analytics", "tests/unit"): "tests/contracts/analytics.py",
+    ("check", "src/adapters/memory"): "src/application/check/check_all.py",
+    ("check", "src/adapters/sql"): "src/application/check/check_all.py",
+    ("check", "tests/contracts"): "tests/contracts/order_audit.py",
+    ("consuming", "src/adapters/memory"): "src/adapters/memory/consumer_store.py",
+    ("consuming", "src/adapters/sql"): "src/adapters/sql/consumer_transaction.py",
+    ("consuming", "src/entrypoints/cli"): "src/entrypoints/cli/run.py",
+    ("consuming", "tests/contracts"): "tests/contracts/handle_batch.py",
+    ("event_log", "src/adapters/memory"): STORAGE,
+    ("event_log", "src/entrypoints/cli"): "src/entrypoints/cli/events.py",
+    ("health", "src/entrypoints/cli"): "src/entrypoints/cli/status.py",
+    ("health", "tests/contracts"): "tests/contracts/processes.py",
+    ("inventory", "src/entrypoints/cli"): "src/entrypoints/cli/stock.py",
+    ("inventory", "tests/unit"): "tests/contracts/inventory.py",
+    ("maintenance", "src/adapters/memory"): "src/adapters/memory/maintenance_log.py",
+    ("maintenance", "src/adapters/sql"): "src/adapters/sql/maintenance_log.py",
+    ("maintenance", "tests/unit"): "tests/contracts/maintenance.py",
+    ("notifications", "src/entrypoints/cli"): "src/entrypoints/cli/contacts.py",
+    ("orders", "src/adapters/memory"): STORAGE,
+    ("recovery", "src/adapters/memory"): "src/adapters/memory/epochs.py",
+    ("recovery", "src/adapters/sql"): "src/adapters/sql/epochs.py",
+    ("recovery", "tests/contracts"): "tests/contracts/epochs.py",
+    ("relay", "src/adapters/memory"): "src/adapters/memory/topic.py",
+    ("relay", "src/adapters/sql"): "src/adapters/kafka/relay/relay_topic.py",
+    ("relay", "src/entrypoints/cli"): "src/entrypoints/cli/run.py",
+    ("relay", "tests/contracts"): "tests/integration/kafka/test_relay_topic.py",
+    ("replay", "src/adapters/memory"): "src/adapters/memory/consumer_store.py",
+    ("replay", "src/adapters/sql"): "src/adapters/sql/analytics_rebuild.py",
+    ("replay", "tests/unit"): "tests/contracts/replay.py",
+}
+"""The floors on which a feature has another file: one that it shares, or whose technology has a better word."""
+
+
+def _expected() -> Iterator[tuple[str, str, Path]]:
+    for noun in NOUNS:
+        for floor, name in FLOORS.items():
+            yield noun, floor, ROOT / floor / name.format(noun=noun, page=noun.replace("_", "-"))
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_a_feature_has_its_file_on_each_floor(noun: str) -> None:
+    files = {floor: file for each, floor, file in _expected() if each == noun}
+
+    missing = [floor for floor, file in files.items() if not file.exists() and (noun, floor) not in ELSEWHERE]
+
+    assert missing == []
+
+
+def test_each_exception_is_one_and_names_a_file() -> None:
+    files = {(noun, floor): file for noun, floor, file in _expected()}
+
+    unneeded = [key for key in ELSEWHERE if key not in files or files[key].exists()]
+    gone = [file for file in ELSEWHERE.values() if not (ROOT / file).exists()]
+
+    assert (unneeded, gone) == ([], [])
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_a_feature_is_a_noun_of_the_glossary(noun: str) -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+
+    assert f"`application/{noun}`" in glossary
