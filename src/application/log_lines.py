@@ -19,6 +19,6 @@ def log_each(logger: logging.Logger, level: int, event: str, lines: Iterable[Map
         logger.log(level, "%d times: %s", len(fields), event, extra={EACH: fields})
 
 
-def belonging_to(request: Request) -> dict[str, object]:
+def request_fields(request: Request) -> dict[str, object]:
     """Return the fields of a log line that identify ``request``."""
     return {"correlation_id": request.correlation_id, "trace_id": request.trace_id}

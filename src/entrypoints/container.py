@@ -142,7 +142,7 @@ class Container(containers.DeclarativeContainer):
         readers=readers,
         notifications=effects.provided.notifications,
         dead_letters=effects.provided.dead_letters,
-        places=_with_kafka(profile, providers.Singleton(kafka_wiring.record_locator, kafka)),
+        locator=_with_kafka(profile, providers.Singleton(kafka_wiring.record_locator, kafka)),
     )
     use_cases = providers.Singleton(
         UseCases,

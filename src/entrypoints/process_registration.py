@@ -89,4 +89,4 @@ class ProcessRegistration:
             if failed:
                 await heartbeat.heartbeat()
             else:
-                await heartbeat.leave()
+                await heartbeat.deregister()

@@ -153,7 +153,7 @@ class DeadLetterStoreContract:
         async with world.effects.store("inventory") as work:
             await work.dead_letters.keep([evolve(first, consumer="inventory")])
 
-        assert await world.effects.dead_letters.letters() == {"analytics": 3, "inventory": 1}
+        assert await world.effects.dead_letters.counts() == {"analytics": 3, "inventory": 1}
 
     async def test_the_latest_failures_come_first_without_waiting_events(self, world: World) -> None:
         now = world.clock()
@@ -186,11 +186,11 @@ class DeadLetterStoreContract:
             async with world.effects.store("analytics") as work:
                 await work.dead_letters.set_aside([again])
 
-        [kept] = await world.effects.dead_letters.foreign("analytics")
+        [kept] = await world.effects.dead_letters.unrecognized_records("analytics")
         assert evolve(kept.record, problem="") == evolve(record, problem="")
         assert kept.found_at == world.clock()
-        assert await world.effects.dead_letters.foreign("inventory") == []
-        assert await world.effects.dead_letters.unrecognized_records() == {"analytics": 1}
+        assert await world.effects.dead_letters.unrecognized_records("inventory") == []
+        assert await world.effects.dead_letters.unrecognized_counts() == {"analytics": 1}
 
 
 async def _record(order_id: str, sequence: int = 1) -> LogRecord:

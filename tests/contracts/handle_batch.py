@@ -279,7 +279,7 @@ class HandleBatchContract:
         await handle([foreign])
 
         assert handled == BatchResult(events=7, foreign=1)
-        assert [it.record for it in await world.effects.dead_letters.foreign("analytics")] == [foreign]
+        assert [it.record for it in await world.effects.dead_letters.unrecognized_records("analytics")] == [foreign]
 
     async def test_an_unavailable_backend_parks_nothing_and_loses_nothing(self, world: World) -> None:
         records = await whole_lives("o1")

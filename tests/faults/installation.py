@@ -135,7 +135,7 @@ class Process:
         await RunRelay(
             self.container.publish_pending(),
             _Idle(stop),
-            gathering=Linger(share=1, longest=0),
+            linger=Linger(share=1, longest=0),
             backoff=Backoff(0, 0),
         )(stop)
 

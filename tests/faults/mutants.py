@@ -149,7 +149,7 @@ class _Relaying:
         with self.doors.crossing("topic.cursors", STREAM):
             return await self.topic.cursors(epochs)
 
-    async def marks(self) -> Mapping[int, int]:
+    async def checksums(self) -> Mapping[int, int]:
         """None, as before there were any: or the relay itself would see what is wrong with it."""
         return {}
 

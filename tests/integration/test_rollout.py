@@ -93,7 +93,7 @@ class Rollout:
         """Wait until relay and consumers have come to all that the share lets through."""
 
         async def nobody_is_waited_for() -> bool:
-            return not any(each.waited_for for each in await self.container.lag()())
+            return not any(each.pending for each in await self.container.lag()())
 
         await eventually_async(nobody_is_waited_for, every=0.1)
 

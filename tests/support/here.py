@@ -70,6 +70,6 @@ async def caught_up(container: Any) -> None:
     """Until nobody has anything left to publish or to handle."""
 
     async def nobody_is_waited_for() -> bool:
-        return not any(each.waited_for for each in await container.lag()())
+        return not any(each.pending for each in await container.lag()())
 
     await eventually_async(nobody_is_waited_for, deadline=PATIENCE, every=0.1)

@@ -110,7 +110,7 @@ class KafkaHealth:
     _client: AdminClient | None = field(default=None, init=False)
     _client_errors: _ReportedErrors = field(factory=_ReportedErrors, init=False)
 
-    async def look(self, *, clock: bool) -> StreamFacts | ConnectionFailure:
+    async def facts(self, *, clock: bool) -> StreamFacts | ConnectionFailure:
         return await self._thread(self._read_facts, clock)
 
     async def close(self) -> None:
@@ -158,7 +158,7 @@ class KafkaHealth:
             topic=topic,
             groups=self._groups(client, topic, deadline),
             clock=self._clock(client, cluster, deadline) if clock and topic is not None else None,
-            letters=self._topic(client, cluster, self.dead_letters, deadline) if self.dead_letters else None,
+            dead_letter_topic=self._topic(client, cluster, self.dead_letters, deadline) if self.dead_letters else None,
         )
 
     def _topic(self, client: AdminClient, cluster: ClusterMetadata, name: str, deadline: float) -> TopicFacts | None:

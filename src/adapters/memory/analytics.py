@@ -26,7 +26,7 @@ from .overlay import Overlay
 class MemoryAnalyticsStore:
     _progress: Overlay[str, OrderProgress]
 
-    async def courses(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
+    async def progress(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
         return self._progress.among(order_ids)
 
     async def keep(self, progress: Sequence[OrderProgress]) -> None:

@@ -121,16 +121,16 @@ class MemoryDeadLetters:
     async def parked(self) -> Mapping[str, int]:
         return Counter(consumer for consumer, _ in self._letters)
 
-    async def letters(self) -> Mapping[str, int]:
+    async def counts(self) -> Mapping[str, int]:
         return Counter(consumer for (consumer, _), letters in self._letters.items() for _ in letters)
 
-    async def unrecognized_records(self) -> Mapping[str, int]:
+    async def unrecognized_counts(self) -> Mapping[str, int]:
         return Counter(consumer for consumer, *_ in self._unrecognized)
 
     async def latest(self, limit: int) -> Sequence[DeadLetter]:
         failed = [it for letters in self._letters.values() for it in letters if it.error]
         return sorted(failed, key=lambda it: it.last_failed_at, reverse=True)[:limit]
 
-    async def foreign(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[SetAsideRecord]:
+    async def unrecognized_records(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[SetAsideRecord]:
         letters = (self._unrecognized[key] for key in sorted(self._unrecognized))
         return [it for it in letters if consumer in (None, it.consumer)][:limit]

@@ -108,6 +108,6 @@ class MemoryNotifications:
             for key in sorted(notices)
         ]
 
-    async def told(self, order_ids: Collection[str]) -> Sequence[NotificationKey]:
+    async def keys(self, order_ids: Collection[str]) -> Sequence[NotificationKey]:
         found = await self.of_orders(order_ids)
         return [NotificationKey(it.order_id, it.sequence, it.recipient, it.channel) for it in found]

@@ -21,10 +21,10 @@ class MemoryProcessRegistry:
         now = self.clock()
         self._seen[process.id] = (process, now, (at - now).total_seconds())
 
-    async def leave(self, id: str) -> None:
+    async def deregister(self, id: str) -> None:
         self._seen.pop(id, None)
 
-    async def seen(self) -> Sequence[KnownProcess]:
+    async def all(self) -> Sequence[KnownProcess]:
         now = self.clock()
         found = [
             KnownProcess(process=process, last_seen_at=at, silent=(now - at).total_seconds(), clock_ahead=ahead)
@@ -32,8 +32,8 @@ class MemoryProcessRegistry:
         ]
         return sorted(found, key=lambda each: (each.process.started_at, each.process.id))
 
-    async def forget(self, silent_for: float) -> int:
-        old = [each.process.id for each in await self.seen() if each.silent >= silent_for]
+    async def prune(self, silent_for: float) -> int:
+        old = [each.process.id for each in await self.all() if each.silent >= silent_for]
         for gone in old:
             del self._seen[gone]
         return len(old)

@@ -32,7 +32,7 @@ class MemoryTopic:
             self._epoch = epochs.now
         return {bucket: self._cursors.get(bucket) for bucket in range(self.buckets)}
 
-    async def marks(self) -> Mapping[int, int]:
+    async def checksums(self) -> Mapping[int, int]:
         return dict(self._marks)
 
     async def publish(self, records: Sequence[LogRecord], on_flushed: OnFlushed = noop) -> None:

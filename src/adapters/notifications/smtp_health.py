@@ -15,7 +15,7 @@ class SmtpHealth:
 
     client: SMTP = field(repr=False)
 
-    async def look(self) -> MailFacts | ConnectionFailure:
+    async def facts(self) -> MailFacts | ConnectionFailure:
         began = monotonic()
         try:
             async with self.client:

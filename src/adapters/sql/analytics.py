@@ -129,7 +129,7 @@ class SqlAnalyticsStore:
     _connection: AsyncConnection
     _table: Table = order_progress
 
-    async def courses(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
+    async def progress(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
         rows = await select_among(self._connection, self._table.c.order_id, order_ids)
         return {row["order_id"]: progress_of(row) for row in rows}
 

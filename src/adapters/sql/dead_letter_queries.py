@@ -103,12 +103,12 @@ class SqlDeadLetters:
         counted = select(it, func.count().label("orders")).group_by(it)
         return {row["consumer"]: row["orders"] for row in await select_all(self._database, counted)}
 
-    async def letters(self) -> Mapping[str, int]:
+    async def counts(self) -> Mapping[str, int]:
         it = dead_letters.c.consumer
         counted = select(it, func.count().label("letters")).group_by(it)
         return {row["consumer"]: row["letters"] for row in await select_all(self._database, counted)}
 
-    async def unrecognized_records(self) -> Mapping[str, int]:
+    async def unrecognized_counts(self) -> Mapping[str, int]:
         it = unrecognized_records.c.consumer
         counted = select(it, func.count().label("records")).group_by(it)
         return {row["consumer"]: row["records"] for row in await select_all(self._database, counted)}
@@ -118,7 +118,7 @@ class SqlDeadLetters:
         letters = select(dead_letters).where(it.error != "").order_by(it.last_failed_at.desc()).limit(limit)
         return [dead_letter_of(row) for row in await select_all(self._database, letters)]
 
-    async def foreign(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[SetAsideRecord]:
+    async def unrecognized_records(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[SetAsideRecord]:
         letters = select(unrecognized_records).order_by(*unrecognized_records.primary_key.columns).limit(limit)
         if consumer is not None:
             letters = letters.where(unrecognized_records.c.consumer == consumer)

@@ -54,7 +54,7 @@ class SqlHealth:
     database: Database
     clock: Callable[[], datetime] = _now
 
-    async def look(self) -> DatabaseFacts | ConnectionFailure:
+    async def facts(self) -> DatabaseFacts | ConnectionFailure:
         try:
             # Behind a pooler the session settings are made in transactions only.
             async with self.database.writing() if self.database.pooled else self.database.reading() as connection:

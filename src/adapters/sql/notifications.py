@@ -197,7 +197,7 @@ class SqlNotifications:
             )
             return [notification_of(row) for row in found.mappings()]
 
-    async def told(self, order_ids: Collection[str]) -> Sequence[NotificationKey]:
+    async def keys(self, order_ids: Collection[str]) -> Sequence[NotificationKey]:
         async with self._database.reading() as connection:
             found = await connection.execute(
                 select(*_KEY).where(among(connection, notifications.c.order_id, order_ids)).order_by(*_KEY)

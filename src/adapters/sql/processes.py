@@ -64,17 +64,17 @@ class SqlProcessRegistry:
         async with self.database.writing() as connection:
             await connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=changed))
 
-    async def leave(self, id: str) -> None:
+    async def deregister(self, id: str) -> None:
         async with self.database.writing() as connection:
             await connection.execute(delete(processes).where(_BY_ID), {"process_id": id})
 
-    async def seen(self) -> Sequence[KnownProcess]:
+    async def all(self) -> Sequence[KnownProcess]:
         query = select(processes, self._ago(0).label("now"))
         async with self.database.reading() as connection:
             rows = await connection.execute(query.order_by(processes.c.started_at, processes.c.id))
             return [_known_process(row) for row in rows.mappings()]
 
-    async def forget(self, silent_for: float) -> int:
+    async def prune(self, silent_for: float) -> int:
         old = delete(processes).where(processes.c.last_seen_at <= self._ago(silent_for))
         async with self.database.writing() as connection:
             return (await connection.execute(old)).rowcount

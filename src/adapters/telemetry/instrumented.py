@@ -13,8 +13,8 @@ from typing import Generic, ParamSpec, TypeVar
 from attrs import define, field, frozen
 
 from ...application.clock import NewId
-from ...application.event_log.records import LogRecord, about
-from ...application.log_lines import belonging_to, log_each
+from ...application.event_log.records import LogRecord, event_fields
+from ...application.log_lines import log_each, request_fields
 from ...application.noop import noop
 from ...application.notifications.notification import Contact, Message, Receipt
 from ...application.notifications.ports import Notifier
@@ -120,7 +120,7 @@ def _changes(writes: WriteSet, seconds: float) -> Iterator[Mapping[str, object]]
         by_order[event.order_id].append(event)
     for order_id, events in by_order.items():
         yield {
-            **belonging_to(writes.request),
+            **request_fields(writes.request),
             "order_id": order_id,
             "event_id": events[-1].id,
             "duration": round(seconds, 6),
@@ -175,8 +175,8 @@ class InstrumentedRelayTopic:
     async def cursors(self, epochs: Epochs = BEGINNING) -> Mapping[int, int | None]:
         return await self.topic.cursors(epochs)
 
-    async def marks(self) -> Mapping[int, int]:
-        return await self.topic.marks()
+    async def checksums(self) -> Mapping[int, int]:
+        return await self.topic.checksums()
 
     async def publish(self, records: Sequence[LogRecord], on_flushed: OnFlushed = noop) -> None:
         began = perf_counter()
@@ -200,7 +200,7 @@ class InstrumentedRelayTopic:
         outcome = {"duration": round(seconds, 6), **({"error": {"code": failure}} if failure else {})}
         batch = {**outcome, "events": len(records), "topic": self.telemetry.destination.name}
         relay.debug("batch published", extra=batch)
-        log_each(relay, logging.DEBUG, "published", ({**about(it), **outcome} for it in records))
+        log_each(relay, logging.DEBUG, "published", ({**event_fields(it), **outcome} for it in records))
 
 
 @frozen

@@ -17,7 +17,7 @@ class Analyse:
 
     async def handle(self, deliveries: Sequence[Delivery], work: AnalyticsTransaction) -> AnalyticsResult:
         """Apply the events. Raises CorruptHistory if an event before one of these is missing."""
-        before = await work.analytics.courses({delivery.record.order_id for delivery in deliveries})
+        before = await work.analytics.progress({delivery.record.order_id for delivery in deliveries})
         after: dict[str, OrderProgress] = dict(before)
         for delivery in deliveries:
             event = delivery.event

@@ -13,7 +13,7 @@ from .order_progress import OrderProgress
 class AnalyticsStore(Protocol):
     """Keeps the progress of orders, in the consumer's transaction."""
 
-    async def courses(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
+    async def progress(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
         """Return the progress of these orders, by order."""
         ...
 

@@ -58,7 +58,7 @@ class CheckEffects:
                 report.skip(f"{consumer}: {name}", "it has handled nothing yet")
             else:
                 comparison = report.start(f"{consumer}: {name}", "events")
-                parked = {letter.record.order_id for letter in await self.dead_letters.blocking(consumer)}
+                parked = {dead_letter.record.order_id for dead_letter in await self.dead_letters.blocking(consumer)}
                 dropped = set(await self.dead_letters.dropped(consumer)) - parked
                 examined.append(_Examined(consumer, comparison, compare, parked, dropped))
         for group in groups(heads):
@@ -101,7 +101,7 @@ class CheckEffects:
 
     async def _notifications(self, histories: Histories, comparison: Comparison) -> None:
         recorded: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
-        for order_id, sequence, recipient, channel in await self.notifications.told(set(histories)):
+        for order_id, sequence, recipient, channel in await self.notifications.keys(set(histories)):
             recorded[order_id].append((sequence, recipient, channel))
         for order_id, events in histories.items():
             try:

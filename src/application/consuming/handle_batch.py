@@ -11,7 +11,7 @@ from attrs import define, evolve, field, frozen
 from ...domain.errors import LogGap, StaleCursor, Unavailable, UndecodableEvent
 from ..clock import Clock
 from ..event_log.ports import Cursors, Decode
-from ..event_log.records import Delivery, LogRecord, Origin, UnrecognizedRecord, about
+from ..event_log.records import Delivery, LogRecord, Origin, UnrecognizedRecord, event_fields
 from ..log_lines import log_each
 from ..noop import noop
 from ..recovery.restore_guard import RestoreGuard
@@ -163,12 +163,12 @@ class HandleBatch(Generic[T]):
             await self._keep(work, [dead_letter])
         self._tried.pop(dead_letter.record.address, None)
         fields = {"consumer": self.consumer.name, "attempt": dead_letter.attempts, "error": {"code": dead_letter.error}}
-        logger.error("order parked", extra={**about(dead_letter.record), **fields})
+        logger.error("order parked", extra={**event_fields(dead_letter.record), **fields})
         return 1
 
     def _failed(self, dead_letter: DeadLetter, failure: Exception, seconds: float) -> None:
         fields = {"consumer": self.consumer.name, "attempt": dead_letter.attempts, "error": failure}
-        logger.warning("event failed", extra={**about(dead_letter.record), **fields}, exc_info=failure)
+        logger.warning("event failed", extra={**event_fields(dead_letter.record), **fields}, exc_info=failure)
         self.observer([dead_letter.record], seconds=seconds, failure=code_of(failure))
 
     def _dead_letter(self, record: LogRecord, message: str = "") -> DeadLetter:
@@ -204,7 +204,7 @@ class HandleBatch(Generic[T]):
 
     def _handled(self, records: Sequence[LogRecord], seconds: float, attempt: int, result: object) -> None:
         fields = {"consumer": self.consumer.name, "attempt": attempt, "duration": round(seconds, 6)}
-        log_each(logger, logging.INFO, "handled", ({**about(record), **fields} for record in records))
+        log_each(logger, logging.INFO, "handled", ({**event_fields(record), **fields} for record in records))
         self.observer(records, seconds=seconds, result=result)
 
     async def _perform(self, consumer: OutsideConsumer, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
@@ -218,7 +218,9 @@ class HandleBatch(Generic[T]):
 
     async def _queue_behind(self, work: T, records: Sequence[LogRecord]) -> None:
         fields = {"consumer": self.consumer.name}
-        log_each(logger, logging.INFO, "waits behind a parked event", ({**about(it), **fields} for it in records))
+        log_each(
+            logger, logging.INFO, "waits behind a parked event", ({**event_fields(it), **fields} for it in records)
+        )
         await self._keep(work, [self._dead_letter(it, "waits behind an earlier event of its order") for it in records])
 
     async def _keep(self, work: T, dead_letters: Sequence[DeadLetter]) -> None:

@@ -26,7 +26,7 @@ logger = logging.getLogger("orderflow.consumer")
 class DeadLetterTopic(Protocol):
     """Writes dead letters to a topic: each event unchanged, its origin, consumer and error in the headers."""
 
-    async def put(self, letters: Sequence[DeadLetter]) -> None:
+    async def put(self, dead_letters: Sequence[DeadLetter]) -> None:
         """Write all of these. Raises StreamUnavailable, after which some of them may have been written."""
         ...
 
@@ -37,18 +37,18 @@ class DeadLetterTopic(Protocol):
 class CopyDeadLetters:
     """Copies every dead letter to the topic at least once, unless it is redriven or dropped before that."""
 
-    letters: DeadLetters
+    dead_letters: DeadLetters
     topic: DeadLetterTopic
     clock: Clock
 
     async def __call__(self) -> int:
         """Return how many were copied. Raises StorageUnavailable, StreamUnavailable; they are then copied later."""
         now = self.clock()
-        letters = await self.letters.claim_copies(now=now, until=now + LEASE, limit=COPIED_AT_ONCE)
-        if letters:
-            await self.topic.put(letters)
-            await self.letters.copied(letters)
-        return len(letters)
+        dead_letters = await self.dead_letters.claim_copies(now=now, until=now + LEASE, limit=COPIED_AT_ONCE)
+        if dead_letters:
+            await self.topic.put(dead_letters)
+            await self.dead_letters.copied(dead_letters)
+        return len(dead_letters)
 
 
 @define(eq=False, kw_only=True)

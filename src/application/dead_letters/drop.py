@@ -8,7 +8,7 @@ from ...domain.errors import NotFound
 from ..clock import Clock
 from ..consuming.consumer import ConsumerStore, ConsumerTransaction
 from ..consuming.dead_letter import DeadLetter, DeadLetterAction, Outcome
-from ..event_log.records import about
+from ..event_log.records import event_fields
 from ..operator_note import OperatorNote
 
 logger = logging.getLogger("orderflow.consumer")
@@ -16,11 +16,11 @@ logger = logging.getLogger("orderflow.consumer")
 
 @frozen(kw_only=True)
 class DropResult:
-    """The ``letters`` that were dropped. ``unparked``: the order has none left, and its next events are handled."""
+    """The dropped ``dead_letters``. ``unparked``: the order has none left, so its next events are handled."""
 
     consumer: str
     order_id: str
-    letters: tuple[DeadLetter, ...]
+    dead_letters: tuple[DeadLetter, ...]
     unparked: bool
 
 
@@ -43,18 +43,18 @@ class DropDeadLetter:
         dropped: list[DeadLetter] = []
         async with self.store(consumer) as work:
             unparked = False
-            while (letter := await work.dead_letters.first(order_id)) is not None:
-                unparked = await self._drop(work, letter, note)
-                dropped.append(letter)
+            while (dead_letter := await work.dead_letters.first(order_id)) is not None:
+                unparked = await self._drop(work, dead_letter, note)
+                dropped.append(dead_letter)
                 if not with_followers:
                     break
         if not dropped:
             raise NotFound(f"dead letter of {consumer} for order", order_id)
-        for letter in dropped:
-            logger.warning("event dropped", extra={**about(letter.record), "consumer": consumer})
-        return DropResult(consumer=consumer, order_id=order_id, letters=tuple(dropped), unparked=unparked)
+        for dead_letter in dropped:
+            logger.warning("event dropped", extra={**event_fields(dead_letter.record), "consumer": consumer})
+        return DropResult(consumer=consumer, order_id=order_id, dead_letters=tuple(dropped), unparked=unparked)
 
-    async def _drop(self, work: ConsumerTransaction, letter: DeadLetter, note: OperatorNote) -> bool:
-        last = await work.dead_letters.remove(letter)
-        await work.dead_letters.note(DeadLetterAction.of(letter, Outcome.DROPPED, note))
+    async def _drop(self, work: ConsumerTransaction, dead_letter: DeadLetter, note: OperatorNote) -> bool:
+        last = await work.dead_letters.remove(dead_letter)
+        await work.dead_letters.note(DeadLetterAction.of(dead_letter, Outcome.DROPPED, note))
         return last

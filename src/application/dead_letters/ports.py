@@ -35,7 +35,7 @@ class DeadLetters(Protocol):
         """
         ...
 
-    async def copied(self, letters: Sequence[DeadLetter]) -> None:
+    async def copied(self, dead_letters: Sequence[DeadLetter]) -> None:
         """Mark these as copied."""
         ...
 
@@ -51,14 +51,14 @@ class DeadLetters(Protocol):
         """Return dead letters of events that failed, not of those queued behind them, the last failure first."""
         ...
 
-    async def letters(self) -> Mapping[str, int]:
+    async def counts(self) -> Mapping[str, int]:
         """Return the number of dead letters by consumer; consumers without any are left out."""
         ...
 
-    async def unrecognized_records(self) -> Mapping[str, int]:
+    async def unrecognized_counts(self) -> Mapping[str, int]:
         """Return the number of unrecognized records by consumer; consumers without any are left out."""
         ...
 
-    async def foreign(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[SetAsideRecord]:
+    async def unrecognized_records(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[SetAsideRecord]:
         """Return unrecognized records by partition and offset."""
         ...

@@ -13,7 +13,7 @@ from ..clock import Clock
 from ..consuming.consumer import Consumer, ConsumerStore, HandlingObserver, OutsideConsumer, T
 from ..consuming.dead_letter import DeadLetter, DeadLetterAction, Outcome
 from ..event_log.ports import Decode
-from ..event_log.records import Delivery, about
+from ..event_log.records import Delivery, event_fields
 from ..noop import noop
 from ..operator_note import OperatorNote
 from .ports import DeadLetters
@@ -53,7 +53,7 @@ class Redrive(Generic[T]):
 
     consumer: Consumer[T]
     store: ConsumerStore[T]
-    letters: DeadLetters
+    dead_letters: DeadLetters
     decode: Decode
     clock: Clock
     observer: HandlingObserver = noop
@@ -73,7 +73,7 @@ class Redrive(Generic[T]):
         """
         note = OperatorNote(by=by, reason=reason, at=self.clock())
         events, unparked, stopped = 0, [], []
-        for parked in await self._first_letters(order_id, error):
+        for parked in await self._first_dead_letters(order_id, error):
             handled, failed = await self._order(parked.record.order_id, note, pace or RateLimit())
             events += handled
             if failed is None:
@@ -84,74 +84,74 @@ class Redrive(Generic[T]):
             consumer=self.consumer.name, events=events, unparked=tuple(unparked), stopped=tuple(stopped)
         )
 
-    async def would(self, order_id: str | None = None, *, error: str | None = None) -> Sequence[RedriveCandidate]:
+    async def preview(self, order_id: str | None = None, *, error: str | None = None) -> Sequence[RedriveCandidate]:
         """Return the orders that the same call would redrive, in that order. Changes nothing."""
-        waiting = await self.letters.waiting(self.consumer.name)
+        waiting = await self.dead_letters.waiting(self.consumer.name)
         return [
             RedriveCandidate(
                 consumer=self.consumer.name,
-                order_id=(parked := letter.record.order_id),
-                sequence=letter.record.sequence,
-                error=letter.error,
+                order_id=(parked := dead_letter.record.order_id),
+                sequence=dead_letter.record.sequence,
+                error=dead_letter.error,
                 events=waiting.get(parked, 1),
             )
-            for letter in await self._first_letters(order_id, error)
+            for dead_letter in await self._first_dead_letters(order_id, error)
         ]
 
-    async def _first_letters(self, order_id: str | None, error: str | None) -> Sequence[DeadLetter]:
-        blocking = await self.letters.blocking(self.consumer.name, error=error)
-        return [letter for letter in blocking if order_id in (None, letter.record.order_id)]
+    async def _first_dead_letters(self, order_id: str | None, error: str | None) -> Sequence[DeadLetter]:
+        blocking = await self.dead_letters.blocking(self.consumer.name, error=error)
+        return [dead_letter for dead_letter in blocking if order_id in (None, dead_letter.record.order_id)]
 
     async def _order(self, order_id: str, note: OperatorNote, pace: RateLimit) -> tuple[int, DeadLetter | None]:
         """Redrive one order. Return how many events were handled, and the dead letter that failed again, if one did."""
         handled = 0
         while True:
-            letter: DeadLetter | None = None
+            dead_letter: DeadLetter | None = None
             await pace.turn()
             began = perf_counter()
             try:
                 if isinstance(self.consumer, OutsideConsumer):
                     async with self.store(self.consumer.name) as work:
-                        letter = await work.dead_letters.first(order_id)
-                    if letter is None:
+                        dead_letter = await work.dead_letters.first(order_id)
+                    if dead_letter is None:
                         return handled, None
-                    await self.consumer.perform([self._decoded(letter)])
-                announced = letter
+                    await self.consumer.perform([self._decoded(dead_letter)])
+                announced = dead_letter
                 async with self.store(self.consumer.name) as work:
-                    letter = await work.dead_letters.first(order_id)
-                    if letter is None:
+                    dead_letter = await work.dead_letters.first(order_id)
+                    if dead_letter is None:
                         return handled, None
-                    if announced is not None and announced.record != letter.record:
-                        continue  # another redrive handled it; this letter is next
-                    result = await self.consumer.handle([self._decoded(letter)], work)
-                    last = await work.dead_letters.remove(letter)
-                    await work.dead_letters.note(self._action(letter, Outcome.HANDLED, note))
+                    if announced is not None and announced.record != dead_letter.record:
+                        continue  # another redrive handled it; this one is next
+                    result = await self.consumer.handle([self._decoded(dead_letter)], work)
+                    last = await work.dead_letters.remove(dead_letter)
+                    await work.dead_letters.note(self._action(dead_letter, Outcome.HANDLED, note))
             except Unavailable:
                 raise
             except Exception as failure:
-                if letter is None:
+                if dead_letter is None:
                     raise
-                return handled, await self._failed(letter.failed_again(failure, self.clock()), note)
+                return handled, await self._failed(dead_letter.failed_again(failure, self.clock()), note)
             handled += 1
             seconds = perf_counter() - began
-            fields = {"consumer": self.consumer.name, "attempt": letter.attempts + 1, "duration": seconds}
-            logger.info("handled", extra={**about(letter.record), **fields})
-            self.observer([letter.record], seconds=seconds, result=result)
+            fields = {"consumer": self.consumer.name, "attempt": dead_letter.attempts + 1, "duration": seconds}
+            logger.info("handled", extra={**event_fields(dead_letter.record), **fields})
+            self.observer([dead_letter.record], seconds=seconds, result=result)
             if last:
                 return handled, None
 
-    def _decoded(self, letter: DeadLetter) -> Delivery:
-        return Delivery(letter.record, self.decode(letter.record))
+    def _decoded(self, dead_letter: DeadLetter) -> Delivery:
+        return Delivery(dead_letter.record, self.decode(dead_letter.record))
 
-    def _action(self, letter: DeadLetter, outcome: Outcome, note: OperatorNote) -> DeadLetterAction:
-        return DeadLetterAction.of(letter, outcome, evolve(note, at=self.clock()))
+    def _action(self, dead_letter: DeadLetter, outcome: Outcome, note: OperatorNote) -> DeadLetterAction:
+        return DeadLetterAction.of(dead_letter, outcome, evolve(note, at=self.clock()))
 
-    async def _failed(self, letter: DeadLetter, note: OperatorNote) -> DeadLetter:
-        fields = {"consumer": self.consumer.name, "attempt": letter.attempts, "error": letter.error}
-        logger.warning("event failed again", extra={**about(letter.record), **fields})
+    async def _failed(self, dead_letter: DeadLetter, note: OperatorNote) -> DeadLetter:
+        fields = {"consumer": self.consumer.name, "attempt": dead_letter.attempts, "error": dead_letter.error}
+        logger.warning("event failed again", extra={**event_fields(dead_letter.record), **fields})
         async with self.store(self.consumer.name) as work:
-            first = await work.dead_letters.first(letter.record.order_id)
-            if first is not None and first.record.sequence == letter.record.sequence:
-                await work.dead_letters.keep([letter])
-                await work.dead_letters.note(self._action(letter, Outcome.FAILED, note))
-        return letter
+            first = await work.dead_letters.first(dead_letter.record.order_id)
+            if first is not None and first.record.sequence == dead_letter.record.sequence:
+                await work.dead_letters.keep([dead_letter])
+                await work.dead_letters.note(self._action(dead_letter, Outcome.FAILED, note))
+        return dead_letter

@@ -149,7 +149,7 @@ async def all_buckets() -> int:
     return BUCKETS
 
 
-def about(record: LogRecord) -> dict[str, object]:
+def event_fields(record: LogRecord) -> dict[str, object]:
     """Return the fields of a log line that identify an event."""
     return {
         "correlation_id": record.correlation_id,

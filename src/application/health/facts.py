@@ -43,7 +43,7 @@ class ClockOffset:
     uncertain: float
 
     @property
-    def surely(self) -> float:
+    def at_least(self) -> float:
         """The smallest offset that is possible, in seconds."""
         return max(0.0, abs(self.ahead) - self.uncertain)
 
@@ -121,8 +121,8 @@ class StreamFacts:
     """The facts about Kafka.
 
     ``topic`` is None if it does not exist. ``groups`` are those of the relay and the consumers, by reader. ``clock`` is
-    that of the broker which coordinates the doctor's group, None if it is unknown. ``letters`` is the topic for copies
-    of dead letters, None if it does not exist or none is configured.
+    that of the broker which coordinates the doctor's group, None if it is unknown. ``dead_letter_topic`` has copies of
+    dead letters; it is None if it does not exist or none is configured.
     """
 
     cluster: str
@@ -131,7 +131,7 @@ class StreamFacts:
     topic: TopicFacts | None
     groups: Mapping[str, GroupFacts] = field(factory=dict)
     clock: ClockOffset | None = None
-    letters: TopicFacts | None = None
+    dead_letter_topic: TopicFacts | None = None
 
 
 @frozen
@@ -144,7 +144,7 @@ class MailFacts:
 class DatabaseHealth(Protocol):
     """Reads the facts about the database."""
 
-    async def look(self) -> DatabaseFacts | ConnectionFailure:
+    async def facts(self) -> DatabaseFacts | ConnectionFailure:
         """Return the facts, read on a connection of its own. Raises nothing."""
         ...
 
@@ -152,7 +152,7 @@ class DatabaseHealth(Protocol):
 class StreamHealth(Protocol):
     """Reads the facts about Kafka."""
 
-    async def look(self, *, clock: bool) -> StreamFacts | ConnectionFailure:
+    async def facts(self, *, clock: bool) -> StreamFacts | ConnectionFailure:
         """Return the facts about Kafka, the topic and the groups; with ``clock``, also about the broker's clock.
 
         It takes at most a few seconds and raises nothing.
@@ -165,6 +165,6 @@ class StreamHealth(Protocol):
 class MailHealth(Protocol):
     """Reads the facts about the mail server."""
 
-    async def look(self) -> MailFacts | ConnectionFailure:
+    async def facts(self) -> MailFacts | ConnectionFailure:
         """Log in, and return how long that took. Sends nothing and raises nothing."""
         ...

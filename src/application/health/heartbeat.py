@@ -10,7 +10,7 @@ from attrs import define, field
 from ..backoff import pause
 from ..clock import Clock
 from ..redaction import code_of, error_text
-from .processes import BEAT_SECONDS, FORGOTTEN_AFTER, Process, ProcessRegistry
+from .processes import BEAT_SECONDS, PRUNE_AFTER, Process, ProcessRegistry
 
 PRUNE_EVERY = 12
 """Heartbeats between two prunings of registrations that are long silent."""
@@ -54,7 +54,7 @@ class Heartbeat:
             async with asyncio.timeout(self.patience):
                 await self.registry.heartbeat(self._last, self.clock())
                 if self.beats % PRUNE_EVERY == 0:
-                    await self.registry.forget(FORGOTTEN_AFTER)
+                    await self.registry.prune(PRUNE_AFTER)
         except Exception as error:  # noqa: BLE001 - a failing registry must not end the process
             self._failed(error)
             return False
@@ -64,11 +64,11 @@ class Heartbeat:
             logger.info("heartbeats succeed again", extra={"failures": self.failures})
         return True
 
-    async def leave(self) -> None:
+    async def deregister(self) -> None:
         """Deregister the process at its shutdown. If that fails, it is shown as gone after a while."""
         try:
             async with asyncio.timeout(self.patience):
-                await self.registry.leave(self.describe().id)
+                await self.registry.deregister(self.describe().id)
         except Exception as error:  # noqa: BLE001 - as above
             self._failed(error)
 

@@ -25,7 +25,7 @@ class ReaderLag:
     paused: bool
 
     @property
-    def waited_for(self) -> bool:
+    def pending(self) -> bool:
         """True if it has events to come and is not paused."""
         return self.events > 0 and not self.paused
 

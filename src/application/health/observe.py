@@ -87,7 +87,7 @@ class Observe:
         if isinstance(opened, ConnectionFailure):
             return evolve(before, unanswered={**before.unanswered, "storage": str(opened)})
         queries: dict[str, Awaitable[Any]] = {
-            "processes": self.processes.seen(),
+            "processes": self.processes.all(),
             "head": self._head(),
             "readers": self.lag()(),
             "waiting": self._waiting(before.at),
@@ -112,22 +112,22 @@ class Observe:
     async def _latest(self) -> list[ParkedOrder]:
         return [
             ParkedOrder(
-                consumer=letter.consumer,
-                order_id=letter.record.order_id,
-                error=letter.error,
-                at=letter.last_failed_at,
+                consumer=dead_letter.consumer,
+                order_id=dead_letter.record.order_id,
+                error=dead_letter.error,
+                at=dead_letter.last_failed_at,
             )
-            for letter in await self.dead_letters.latest(LATEST)
+            for dead_letter in await self.dead_letters.latest(LATEST)
         ]
 
     async def _database(self) -> DatabaseFacts | ConnectionFailure:
-        return await self._result(self.database.look())
+        return await self._result(self.database.facts())
 
     async def _stream(self, clock: bool) -> StreamFacts | ConnectionFailure | None:
-        return None if self.stream is None else await self._result(self.stream.look(clock=clock))
+        return None if self.stream is None else await self._result(self.stream.facts(clock=clock))
 
     async def _mail(self, requested: bool) -> MailFacts | ConnectionFailure | None:
-        return await self._result(self.mail.look()) if requested and self.mail is not None else None
+        return await self._result(self.mail.facts()) if requested and self.mail is not None else None
 
     async def _result(self, query: Awaitable[T]) -> T | ConnectionFailure:
         """Return the answer, or the reason why there is none."""

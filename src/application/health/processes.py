@@ -10,7 +10,7 @@ BEAT_SECONDS = 5.0
 """Seconds between two heartbeats."""
 GONE_AFTER = 30.0
 """Seconds without a heartbeat after which a process counts as gone. Several may be missed, as in a restart."""
-FORGOTTEN_AFTER = 3600.0
+PRUNE_AFTER = 3600.0
 """Seconds without a heartbeat after which a registration is deleted."""
 
 EMBEDDING = "embedding"
@@ -96,14 +96,14 @@ class ProcessRegistry(Protocol):
         """Store the registration of ``process``; ``at`` is the time by its own clock."""
         ...
 
-    async def leave(self, id: str) -> None:
+    async def deregister(self, id: str) -> None:
         """Delete the registration of a process that shuts down."""
         ...
 
-    async def seen(self) -> Sequence[KnownProcess]:
+    async def all(self) -> Sequence[KnownProcess]:
         """Return all registered processes, the oldest first, also silent ones."""
         ...
 
-    async def forget(self, silent_for: float) -> int:
+    async def prune(self, silent_for: float) -> int:
         """Delete registrations that have been silent for so many seconds, and return how many."""
         ...

@@ -44,18 +44,18 @@ class Handling:
 
 
 @frozen(kw_only=True)
-class EventWay:
+class EventTrace:
     """The steps of one event.
 
-    ``asked`` is by the clock of the process that received the command, ``committed`` by the database's, ``published``
-    by the relay's, and each handling by the consumer's.
+    ``requested`` is by the clock of the process that received the command, ``committed`` by the database's,
+    ``published`` by the relay's, and each handling by the consumer's.
     """
 
     record: LogRecord = field(repr=False)
-    asked: Moment | None
+    requested: Moment | None
     committed: Moment | None
     published: Moment | None
-    place: RecordLocation | None
+    location: RecordLocation | None
     handled: tuple[Handling, ...]
 
 
@@ -64,7 +64,7 @@ class TracedOrder:
     """All events of an order by sequence; ``notes`` say what could not be read."""
 
     order_id: str
-    events: tuple[EventWay, ...]
+    events: tuple[EventTrace, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -72,7 +72,7 @@ class TracedOrder:
 class TraceOrder:
     """Traces the events of an order. Raises OrderNotFound, StorageUnavailable; a topic that does not answer is a note.
 
-    ``places`` is None if there is no topic. The log stores the first two times with each event; the publishing time is
+    ``locator`` is None if there is no topic. The log stores the first two times with each event; the publishing time is
     the record's timestamp, and the handling time that of the consumer's effect or cursor. A cursor that has moved
     further only gives the latest possible time.
     """
@@ -83,36 +83,36 @@ class TraceOrder:
     readers: Readers
     notifications: Notifications
     dead_letters: DeadLetters
-    places: RecordLocator | None = None
+    locator: RecordLocator | None = None
 
     async def __call__(self, order_id: str, *, by: Actor) -> TracedOrder:
         await self.get_order(order_id, by=by)
         records = await self.log.history(order_id)
         times = {it.sequence: it for it in await self.log.times(order_id)}
         cursors = {it.reader: it for it in await self.cursors.at(records[0].bucket)}
-        places, notes = await self._places(records, times)
+        locations, notes = await self._locations(records, times)
         handlings = await self._handlings(order_id, records, cursors)
         events = tuple(
-            EventWay(
+            EventTrace(
                 record=record,
-                asked=_moment(times[record.sequence].requested_at),
+                requested=_moment(times[record.sequence].requested_at),
                 committed=_moment(times[record.sequence].committed_at),
-                published=_published(record, places.get(record.event_id), cursors.get(RELAY)),
-                place=places.get(record.event_id),
+                published=_published(record, locations.get(record.event_id), cursors.get(RELAY)),
+                location=locations.get(record.event_id),
                 handled=tuple(handlings[record.sequence]),
             )
             for record in records
         )
         return TracedOrder(order_id, events, notes)
 
-    async def _places(
+    async def _locations(
         self, records: Sequence[LogRecord], times: Mapping[int, EventTimes]
     ) -> tuple[Mapping[str, RecordLocation], tuple[str, ...]]:
-        if self.places is None:
+        if self.locator is None:
             return {}, ()
         since = [times[record.sequence].committed_at or record.occurred_at for record in records]
         try:
-            return await self.places.find(records, since), ()
+            return await self.locator.find(records, since), ()
         except StreamUnavailable as error:
             return {}, (f"the publishing times are unknown: {error}",)
 
@@ -128,8 +128,8 @@ class TraceOrder:
             dropped = await self._dropped(consumer, order_id)
             known = notified if consumer == NOTIFICATIONS else {}
             for record in records:
-                if (letter := parked.get(record.sequence)) is not None:
-                    handling = Handling(consumer, "parked", Moment(letter.first_failed_at))
+                if (dead_letter := parked.get(record.sequence)) is not None:
+                    handling = Handling(consumer, "parked", Moment(dead_letter.first_failed_at))
                 elif record.sequence in dropped:
                     handling = Handling(consumer, "dropped", Moment(dropped[record.sequence]))
                 elif (moment := _reached(record, cursors.get(consumer), known)) is not None:
@@ -148,10 +148,10 @@ def _moment(at: datetime | None) -> Moment | None:
     return None if at is None else Moment(at)
 
 
-def _published(record: LogRecord, place: RecordLocation | None, stored: CursorAt | None) -> Moment | None:
+def _published(record: LogRecord, location: RecordLocation | None, stored: CursorAt | None) -> Moment | None:
     """Return the record's timestamp or, if the topic no longer has it, the time of the relay's stored cursor."""
-    if place is not None:
-        return Moment(place.at)
+    if location is not None:
+        return Moment(location.at)
     return None if stored is None else _reached(record, stored, {})
 
 

@@ -88,7 +88,7 @@ class Notifications(Protocol):
         """Return all notifications of these orders, by order, sequence, recipient and channel."""
         ...
 
-    async def told(self, order_ids: Collection[str]) -> Sequence[NotificationKey]:
+    async def keys(self, order_ids: Collection[str]) -> Sequence[NotificationKey]:
         """Return the keys of the notifications of these orders, in the same order as ``of_orders``."""
         ...
 

@@ -22,7 +22,7 @@ class RelayTopic(Protocol):
         """
         ...
 
-    async def marks(self) -> Mapping[int, int]:
+    async def checksums(self) -> Mapping[int, int]:
         """Return by bucket the checksum of the event at the cursor that was last read, if one was committed with it."""
         ...
 

@@ -119,7 +119,7 @@ class PublishPending:
         if own == self._verified and self.clock() < self._verified_until:
             return
         requested_at = self.clock()
-        checksums = await self.topic.marks()
+        checksums = await self.topic.checksums()
         committed = {(bucket, at): checksums[bucket] for bucket, at in own.items() if at and bucket in checksums}
         for bucket, at in await mismatches(self.log, committed):
             raise LogBehindTopic(bucket, at, at, f"at position {at} the topic has an event that the log lacks")
@@ -188,7 +188,7 @@ class PublishPending:
             if position > self._known.get(bucket, 0):
                 self._known[bucket] = self._reached[bucket] = position
 
-    async def note_floor(self) -> None:
+    async def store_cursors(self) -> None:
         """Store the cursors that were reached since the last time in the database."""
         reached = dict(self._reached)
         if reached:

@@ -21,7 +21,7 @@ class RunRelay:
     """Publishes batch after batch. If nothing is pending, it waits to be woken, at most ``poll_interval`` seconds.
 
     After a batch that was not full it lingers. If a backend does not answer, it retries with back-off, counts
-    ``failures``, calls ``failed``, and skips nothing. The cursors are stored in the database every ``floor_interval``
+    ``failures``, calls ``failed``, and skips nothing. The cursors are stored in the database every ``store_interval``
     seconds and at the end. ``published`` counts events. Raises LogBehindTopic and all other errors that a retry does
     not solve; also then it leaves the group.
     """
@@ -29,13 +29,13 @@ class RunRelay:
     publish_pending: PublishPending
     wakeup: Wakeup
     poll_interval: float = 0.25
-    floor_interval: float = 1.0
-    gathering: Linger = field(factory=lambda: Linger(share=0.2, longest=0.25))
+    store_interval: float = 1.0
+    linger: Linger = field(factory=lambda: Linger(share=0.2, longest=0.25))
     backoff: Backoff = field(factory=Backoff)
     failed: Callable[[Exception], None] = noop
     published: int = field(default=0, init=False)
     failures: int = field(default=0, init=False)
-    _noted_at: float = field(default=0.0, init=False)
+    _stored_at: float = field(default=0.0, init=False)
 
     async def __call__(self, stop: asyncio.Event) -> None:
         """Run until ``stop`` is set. The current batch is finished first."""
@@ -44,7 +44,7 @@ class RunRelay:
                 began = monotonic()
                 try:
                     published = await self._publish()
-                    await self._note_floor()
+                    await self._store_cursors()
                 except Unavailable as error:
                     await self._back_off(error, stop)
                     continue
@@ -52,7 +52,7 @@ class RunRelay:
                 if not published:
                     await unless_stopped(stop, self.wakeup.wait(self.poll_interval))
                 elif published < self.publish_pending.batch:
-                    await pause(stop, self.gathering.after(monotonic() - began))
+                    await pause(stop, self.linger.after(monotonic() - began))
         except LogBehindTopic as error:
             self.failures += 1
             self.failed(error)
@@ -66,10 +66,10 @@ class RunRelay:
         self.published += published
         return published
 
-    async def _note_floor(self) -> None:
-        if monotonic() - self._noted_at >= self.floor_interval:
-            await self.publish_pending.note_floor()
-            self._noted_at = monotonic()
+    async def _store_cursors(self) -> None:
+        if monotonic() - self._stored_at >= self.store_interval:
+            await self.publish_pending.store_cursors()
+            self._stored_at = monotonic()
 
     async def _back_off(self, error: Unavailable, stop: asyncio.Event) -> None:
         self.failures += 1
@@ -82,7 +82,7 @@ class RunRelay:
 
     async def _finish(self) -> None:
         try:
-            await self.publish_pending.note_floor()
+            await self.publish_pending.store_cursors()
         except Unavailable as error:
             self.failures += 1
             logger.warning("relay stops without storing its cursors: %s", error, extra={"error": error.code})

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 
 from ...domain.errors import Unavailable
-from ..event_log.records import LogRecord, about
+from ..event_log.records import LogRecord, event_fields
 from ..redaction import error_text
 from .replay_range import StoppedOrder
 
@@ -41,7 +41,7 @@ async def bisect_batch(
 
 
 def _stop(record: LogRecord, failure: Exception) -> StoppedOrder:
-    logger.warning("event failed", extra={**about(record), "error": failure}, exc_info=failure)
+    logger.warning("event failed", extra={**event_fields(record), "error": failure}, exc_info=failure)
     return StoppedOrder(
         order_id=record.order_id, sequence=record.sequence, error=type(failure).__name__, message=error_text(failure)
     )

@@ -25,7 +25,7 @@ async def list_(consumer: str | None = None, /, *, error: str | None = None) -> 
     """List the parked orders, each with the dead letter that parked it, and count the unrecognized records."""
     async with session().opened() as container:
         dead_letters = await container.effects().dead_letters.blocking(consumer, error=error)
-        foreign = await container.effects().dead_letters.foreign(consumer)
+        foreign = await container.effects().dead_letters.unrecognized_records(consumer)
     columns = ("consumer", "order", "event", "error", "attempts", "last failed", "message")
     parked = rows(
         *columns,
@@ -72,7 +72,7 @@ async def redrive(
     async with session().opened() as container:
         redrives = [container.redrive(consumer=container.consumers()[name]) for name in names]
         if dry_run:
-            _show_plan([order for each in redrives for order in await each.would(order_id, error=error)])
+            _show_plan([order for each in redrives for order in await each.preview(order_id, error=error)])
             return
         done = [await each(order_id, error=error, by=by, reason=reason, pace=pace) for each in redrives]
         others = set(await container.effects().dead_letters.parked()) - set(CONSUMERS) if everything else set()
@@ -102,7 +102,7 @@ async def drop(
             consumer, order_id, by=by, reason=reason, with_followers=everything
         )
         left = await container.effects().dead_letters.of_order(consumer, order_id)
-    cells = ((each.record.sequence, each.record.type, each.error) for each in dropped.letters)
+    cells = ((each.record.sequence, each.record.type, each.error) for each in dropped.dead_letters)
     session().show(dropped, rows("event", "type", "error", of=cells))
     if left:
         session().info(f"{len(left)} events of the order stay parked: redrive them, or drop them with --all")
@@ -129,7 +129,7 @@ async def unrecognized(consumer: str | None = None, /, *, limit: int = 100) -> N
     The table shows the beginning of their bytes, --json all of them.
     """
     async with session().opened() as container:
-        found = await container.effects().dead_letters.foreign(consumer, limit=_limit(limit))
+        found = await container.effects().dead_letters.unrecognized_records(consumer, limit=_limit(limit))
     columns = ("consumer", "record", "found", "key", "value", "problem")
     shown = (
         (

@@ -44,6 +44,6 @@ def _data(finding: Finding) -> dict[str, str]:
         "code": finding.code,
         "what": finding.diagnostic.what,
         "found": finding.found,
-        "wanted": finding.diagnostic.wanted,
+        "expected": finding.diagnostic.expected,
         "fix": finding.fix,
     }

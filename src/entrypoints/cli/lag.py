@@ -34,7 +34,7 @@ async def lag(*, wait: float | None = None) -> int:
     columns = ("reader", "events to come", "held back", "state", "lag of the Kafka group")
     cells = ((d["reader"], d["events"], d["held"], "paused" if d["paused"] else "", d["kafkaGroup"]) for d in data)
     session().show(data, rows(*columns, of=cells))
-    return 1 if wait is not None and any(each.waited_for for each in found) else 0
+    return 1 if wait is not None and any(each.pending for each in found) else 0
 
 
 def refuse_negative(wait: float) -> None:
@@ -48,7 +48,7 @@ async def caught_up(container: Any, seconds: float) -> Sequence[ReaderLag]:
     deadline = asyncio.get_running_loop().time() + seconds
     while True:
         found: Sequence[ReaderLag] = await container.lag()()
-        if not any(each.waited_for for each in found) or asyncio.get_running_loop().time() >= deadline:
+        if not any(each.pending for each in found) or asyncio.get_running_loop().time() >= deadline:
             return found
         await asyncio.sleep(0.1)
 
@@ -58,7 +58,7 @@ async def _group_lags(container: Any) -> Mapping[str, int]:
     if (health := container.stream_health()) is None:
         return {}
     try:
-        facts = await health.look(clock=False)
+        facts = await health.facts(clock=False)
     finally:
         await health.close()
     if isinstance(facts, ConnectionFailure):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ...application.health.trace_order import EventWay, Handling, Moment, TracedOrder
+from ...application.health.trace_order import EventTrace, Handling, Moment, TracedOrder
 from ...domain.actor import Actor
 from .session import rows, session
 
@@ -24,8 +24,8 @@ async def trace(order_id: str, actor: Actor) -> None:
         session().info(f"note: {note}")
 
 
-def _data(event: EventWay) -> dict[str, Any]:
-    record, place = event.record, event.place
+def _data(event: EventTrace) -> dict[str, Any]:
+    record, place = event.record, event.location
     return {
         "sequence": record.sequence,
         "type": record.type,
@@ -33,8 +33,8 @@ def _data(event: EventWay) -> dict[str, Any]:
         "correlationId": record.correlation_id,
         "traceId": record.traceparent[3:35],
         "occurredAt": record.occurred_at,
-        "asked": _moment(event.asked, None),
-        "committed": _moment(event.committed, event.asked),
+        "asked": _moment(event.requested, None),
+        "committed": _moment(event.committed, event.requested),
         "published": _moment(event.published, event.committed),
         "record": place and {"topic": place.topic, "partition": place.partition, "offset": place.offset},
         "handled": [
@@ -51,12 +51,12 @@ def _moment(moment: Moment | None, before: Moment | None) -> dict[str, Any] | No
     return {"at": moment.at, "exact": moment.exact, "ms": moment.since(before)}
 
 
-def _before(event: EventWay) -> Moment | None:
+def _before(event: EventTrace) -> Moment | None:
     """Return the step before handling: publishing if it is known, else the commit."""
     return event.published or event.committed
 
 
-def _table(events: Sequence[EventWay]) -> "Table":
+def _table(events: Sequence[EventTrace]) -> "Table":
     consumers = [it.consumer for it in events[0].handled]
     columns = ("", "type", "requested", "committed", "published", *consumers)
     return rows(
@@ -65,8 +65,8 @@ def _table(events: Sequence[EventWay]) -> "Table":
             (
                 event.record.sequence,
                 event.record.type,
-                event.asked and _clock(event.asked.at),
-                _step(event.committed, event.asked),
+                event.requested and _clock(event.requested.at),
+                _step(event.committed, event.requested),
                 _step(event.published, event.committed),
                 *(_handled(it, _before(event)) for it in event.handled),
             )

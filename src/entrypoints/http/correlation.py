@@ -12,7 +12,7 @@ from litestar.datastructures import Headers
 from opentelemetry.trace import Span, SpanKind
 
 from ...adapters.telemetry.tracing.tracing import Tracing, failed
-from ...application.log_lines import belonging_to, log_each
+from ...application.log_lines import log_each, request_fields
 from ...application.redaction import redact
 from ...application.request_context import (
     Request,
@@ -112,7 +112,7 @@ class _Exchange:
     def log(self) -> None:
         order_id = self.scope.get("path_params", {}).get("order_id")
         line: dict[str, object] = {
-            **belonging_to(self.request),
+            **request_fields(self.request),
             **({"order_id": redact(order_id)} if is_identifier(order_id) else {}),
             "duration": round(perf_counter() - self.began, 6),
             **({"error": self.scope[ERROR]} if ERROR in self.scope else {}),

@@ -189,7 +189,7 @@ def redrive(
     return Redrive(
         consumer=counted,
         store=effects.store,
-        letters=effects.dead_letters,
+        dead_letters=effects.dead_letters,
         decode=wire.decode_record,
         clock=clock,
         observer=counted.observe,

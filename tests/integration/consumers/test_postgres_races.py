@@ -203,8 +203,8 @@ class LateBook:
     book: AnalyticsStore
     late: Late
 
-    async def courses(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
-        return await self.book.courses(order_ids)
+    async def progress(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
+        return await self.book.progress(order_ids)
 
     async def keep(self, courses: Sequence[OrderProgress]) -> None:
         self.late.started.set()

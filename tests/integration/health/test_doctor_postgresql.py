@@ -251,7 +251,7 @@ async def test_a_clock_that_is_behind_the_databases(well_database: str) -> None:
     database = Database.at(well_database, pool_size=1)
     slow = SqlHealth(database, clock=lambda: datetime.now(UTC) - timedelta(seconds=90))
 
-    right, wrong = await SqlHealth(database).look(), await slow.look()
+    right, wrong = await SqlHealth(database).facts(), await slow.facts()
 
     await database.close()
     assert isinstance(right, DatabaseFacts)

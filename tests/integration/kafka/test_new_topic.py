@@ -54,7 +54,7 @@ class Kitchen:
         pending = PublishPending(
             storage.log, KafkaRelayTopic(self.settings), storage.cursors, batch=50, epochs=storage.epochs
         )
-        run = RunRelay(pending, LocalWakeup().listener(), 0.05, floor_interval=0.1)
+        run = RunRelay(pending, LocalWakeup().listener(), 0.05, store_interval=0.1)
         running = asyncio.create_task(run(stop))
         yield run
         stop.set()

@@ -73,7 +73,7 @@ async def published(storage: MemoryStorage, relay: KafkaRelayTopic, *, events: i
 
     while count < events:
         count += await eventually_async(a_batch, that="a batch is published")
-    await pending.note_floor()
+    await pending.store_cursors()
 
 
 async def own_of(relay: KafkaRelayTopic) -> Mapping[int, int | None]:

@@ -223,7 +223,7 @@ async def test_a_new_generation_keeps_dead_letters(upgraded: tuple[SqlStorage, s
     blocking = await dead_letters.blocking()
     actions = await dead_letters.history(limit=9)
     (copied,) = await dead_letters.claim_copies(now=AT, until=AT + timedelta(1), limit=9)
-    unrecognized = await dead_letters.foreign()
+    unrecognized = await dead_letters.unrecognized_records()
 
     assert [(it.consumer, it.error, it.attempts) for it in blocking] == [
         ("analytics", "KeyError", 3),

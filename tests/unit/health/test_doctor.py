@@ -66,7 +66,7 @@ ILL: dict[str, tuple[Observation, Expectations]] = {
     "sqlite_in_production": (with_sqlite(), WANTED),
     "dead_letter_topic_missing": (WELL, WITH_COPIES),
     "dead_letter_topic_settings": (
-        evolve(WELL, stream=evolve(STREAM, letters=evolve(TOPIC, name="dlq", retention_ms=60_000))),
+        evolve(WELL, stream=evolve(STREAM, dead_letter_topic=evolve(TOPIC, name="dlq", retention_ms=60_000))),
         WITH_COPIES,
     ),
     "topic_missing": (evolve(WELL, stream=evolve(STREAM, topic=None, groups={})), WANTED),

@@ -1,7 +1,7 @@
 """The page of health lists all that the doctor can find, as the code has it."""
 
 from orderflow.application.health.doctor import DIAGNOSTICS
-from orderflow.application.health.processes import BEAT_SECONDS, FORGOTTEN_AFTER, GONE_AFTER
+from orderflow.application.health.processes import BEAT_SECONDS, GONE_AFTER, PRUNE_AFTER
 
 from tests.support.pages import TREE
 
@@ -10,8 +10,8 @@ PAGE = (TREE / "docs" / "health.md").read_text(encoding="utf-8")
 
 def table() -> str:
     """The table of findings."""
-    rows = ["| code | | what | wanted | how to fix it |", "|---|---|---|---|---|"]
-    rows += [f"| `{it.code}` | {it.severity} | {it.what} | {it.wanted} | {it.fix} |" for it in DIAGNOSTICS]
+    rows = ["| code | | what | expected | how to fix it |", "|---|---|---|---|---|"]
+    rows += [f"| `{it.code}` | {it.severity} | {it.what} | {it.expected} | {it.fix} |" for it in DIAGNOSTICS]
     return "\n".join(rows) + "\n"
 
 
@@ -20,6 +20,6 @@ def test_the_page_lists_every_finding_as_it_is() -> None:
 
 
 def test_the_page_tells_the_times_of_the_registry() -> None:
-    told = f"every {BEAT_SECONDS:g} seconds", f"{GONE_AFTER:g} seconds", f"{FORGOTTEN_AFTER / 60:g} minutes"
+    told = f"every {BEAT_SECONDS:g} seconds", f"{GONE_AFTER:g} seconds", f"{PRUNE_AFTER / 60:g} minutes"
 
     assert [time for time in told if time not in PAGE] == []

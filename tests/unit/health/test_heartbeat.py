@@ -41,9 +41,9 @@ class Registry(MemoryProcessRegistry):
             raise StorageUnavailable("postgresql", "no answer in time")
         await super().heartbeat(process, at)
 
-    async def forget(self, silent_for: float) -> int:
+    async def prune(self, silent_for: float) -> int:
         self.tidied += 1
-        return await super().forget(silent_for)
+        return await super().prune(silent_for)
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ async def test_the_first_beat_comes_at_once_and_others_follow(registry: Registry
     async with beating(heartbeat):
         await eventually_async(lambda: heartbeat.beats >= 3, that="it beats again and again")
 
-    assert [seen.process for seen in await registry.seen()] == [process()]
+    assert [seen.process for seen in await registry.all()] == [process()]
     assert heartbeat.failures == 0
 
 
@@ -80,7 +80,7 @@ async def test_a_change_is_told_before_the_next_beat_is_due(registry: Registry) 
         said.append(evolve(process(), failures=1))
         await eventually_async(lambda: heartbeat.beats == 2, that="it has told the change")
 
-    assert (await registry.seen())[0].process.failures == 1
+    assert (await registry.all())[0].process.failures == 1
 
 
 async def test_a_database_that_does_not_answer_is_counted_logged_once_and_asked_again(
@@ -96,7 +96,7 @@ async def test_a_database_that_does_not_answer_is_counted_logged_once_and_asked_
             await eventually_async(lambda: heartbeat.beats >= 2, that="it beats again")
 
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
-    assert len(await registry.seen()) == 1
+    assert len(await registry.all()) == 1
 
 
 async def test_a_database_that_stands_still_is_given_up_on(registry: Registry) -> None:
@@ -118,10 +118,10 @@ async def test_who_went_silent_long_ago_is_forgotten_now_and_then(registry: Regi
 
 
 async def test_leaving_a_database_that_does_not_answer_fails_nothing(registry: Registry, mocker: MockerFixture) -> None:
-    mocker.patch.object(registry, "leave", side_effect=StorageUnavailable("postgresql", "away"))
+    mocker.patch.object(registry, "deregister", side_effect=StorageUnavailable("postgresql", "away"))
     heartbeat = Heartbeat(registry=registry, describe=process, clock=now)
 
-    await heartbeat.leave()
+    await heartbeat.deregister()
 
     assert heartbeat.failures == 1
 
@@ -139,12 +139,12 @@ async def test_a_process_is_noted_while_it_runs_and_leaves_in_order(
 
     async with process_registration.noted(registry):
         await eventually_async(lambda: registry.asked, that="it is noted")
-        [inside] = await registry.seen()
+        [inside] = await registry.all()
 
     assert (inside.process.kind, inside.process.parts[0].url) == ("api", "http://127.0.0.1:8080")
     assert inside.process.host
     assert inside.process.version
-    assert list(await registry.seen()) == []
+    assert list(await registry.all()) == []
 
 
 async def test_a_process_that_fails_stays_noted_with_what_ended_it(
@@ -156,7 +156,7 @@ async def test_a_process_that_fails_stays_noted_with_what_ended_it(
         async with process_registration.noted(registry):
             raise StreamUnavailable("Kafka", "gone for good")
 
-    [seen] = await registry.seen()
+    [seen] = await registry.all()
     assert seen.process.failure is not None
     assert (seen.process.failure.part, seen.process.failure.code) == (PROCESS, "stream_unavailable")
 

@@ -45,7 +45,7 @@ class Installation:
         )
         while await pending():
             continue
-        await pending.note_floor()
+        await pending.store_cursors()
 
     async def events(self, *, inside: bool) -> int:
         heads = await self.storage.log.heads()
@@ -71,7 +71,7 @@ async def test_a_relay_that_has_published_the_share_has_caught_up() -> None:
     await there.relay()
 
     relay = await there.of(RELAY)
-    assert (relay.events, relay.waited_for) == (0, False)
+    assert (relay.events, relay.pending) == (0, False)
     assert relay.held == await there.events(inside=False)
 
 
@@ -112,6 +112,6 @@ async def test_a_paused_consumer_is_not_waited_for() -> None:
     await there.storage.rollout.pause("analytics", WORD)
 
     paused, running = await there.of("analytics"), await there.of("inventory")
-    assert (paused.paused, paused.waited_for) == (True, False)
-    assert (running.paused, running.waited_for) == (False, True)
+    assert (paused.paused, paused.pending) == (True, False)
+    assert (running.paused, running.pending) == (False, True)
     assert paused.events == running.events > 0

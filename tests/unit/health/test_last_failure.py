@@ -25,7 +25,7 @@ from tests.unit.relay.test_run_relay import FailingTopic, add
 
 
 async def parts_of(storage: Any) -> Sequence[str]:
-    return [part.name for seen in await storage.processes.seen() for part in seen.process.parts]
+    return [part.name for seen in await storage.processes.all() for part in seen.process.parts]
 
 
 async def test_a_process_notes_the_parts_that_it_runs_and_leaves_when_it_is_stopped() -> None:

@@ -28,7 +28,7 @@ class Watch:
     def __init__(self, there: Any = None, *, still: bool = False) -> None:
         self.there, self.still, self.clocks = there, still, []
 
-    async def look(self, *, clock: bool = False) -> Any:
+    async def facts(self, *, clock: bool = False) -> Any:
         self.clocks.append(clock)
         if self.still:
             await asyncio.Event().wait()

@@ -47,12 +47,12 @@ async def test_each_step_of_an_event_is_timed() -> None:
         await placed(flow, "o1")
         await flow.settled()
 
-        [event] = (await tracing(flow, places=Topic())("o1", by=BOSS)).events
+        [event] = (await tracing(flow, locator=Topic())("o1", by=BOSS)).events
 
-    assert event.asked is not None
+    assert event.requested is not None
     assert event.committed is not None
     assert event.published is not None
-    assert before <= event.asked.at <= event.committed.at <= datetime.now(UTC)
+    assert before <= event.requested.at <= event.committed.at <= datetime.now(UTC)
     assert event.published.since(event.committed) == 500.0
     assert [(it.consumer, it.state) for it in event.handled] == [
         ("notifications", "handled"),
@@ -109,21 +109,21 @@ async def test_a_record_that_the_topic_has_no_more_was_there_by_the_relays_floor
         bucket = (await flow.timeline("o1"))[0].record.bucket
         await flow.container.storage().cursors.put("relay", {bucket: 2})
 
-        first, second, third = (await tracing(flow, places=Topic(without=1))("o1", by=BOSS)).events
+        first, second, third = (await tracing(flow, locator=Topic(without=1))("o1", by=BOSS)).events
 
-    assert first.place is None
+    assert first.location is None
     assert first.published is not None
     assert not first.published.exact
     assert second.published is not None
     assert second.published.exact
-    assert third.place is not None
+    assert third.location is not None
 
 
 async def test_a_topic_that_does_not_answer_is_a_note() -> None:
     async with OrderFlow.in_memory(consumers=()) as flow:
         await placed(flow, "o1")
 
-        traced = await tracing(flow, places=Topic(StreamUnavailable("Kafka", "away")))("o1", by=BOSS)
+        traced = await tracing(flow, locator=Topic(StreamUnavailable("Kafka", "away")))("o1", by=BOSS)
 
     assert len(traced.events) == 1
     assert "Kafka does not answer" in traced.notes[0]

@@ -73,7 +73,7 @@ async def published(shop: Shop, topic: MemoryTopic) -> None:
     relay = relay_of(shop, topic)
     while await relay():
         pass
-    await relay.note_floor()
+    await relay.store_cursors()
 
 
 def begun(epoch: int, kept: Positions) -> Epoch:

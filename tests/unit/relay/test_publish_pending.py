@@ -31,7 +31,7 @@ async def test_a_relay_notes_positions_that_one_before_it_brought_there_and_did_
     successor = PublishPending(storage.log, topic, storage.cursors)
 
     assert await successor() == 0
-    await successor.note_floor()
+    await successor.store_cursors()
 
     assert dict(await storage.cursors.positions(RELAY)) == dict(await storage.log.heads())
 
@@ -41,7 +41,7 @@ async def test_without_cursors_on_the_topic_it_goes_on_from_the_floor() -> None:
     storage = shop.storage
     first = PublishPending(storage.log, topic, storage.cursors)
     await first()
-    await first.note_floor()
+    await first.store_cursors()
     await shop.order("O-later")
     recreated = MemoryTopic()
 

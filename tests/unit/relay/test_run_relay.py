@@ -131,7 +131,7 @@ async def test_a_log_behind_the_topic_stops_it(caplog: pytest.LogCaptureFixture)
 async def test_cursors_are_noted_as_it_goes() -> None:
     storage, stop = MemoryStorage(), asyncio.Event()
     await add(storage, 5)
-    running = asyncio.create_task(relay(storage, MemoryTopic(), floor_interval=0.0, poll_interval=0.01)(stop))
+    running = asyncio.create_task(relay(storage, MemoryTopic(), store_interval=0.0, poll_interval=0.01)(stop))
 
     await eventually_async(lambda: storage.cursors.positions(RELAY))
 

@@ -80,7 +80,7 @@ class KafkaRelayTopic:
         """Return the cursors of the assigned buckets. Takes part in rebalances, so it must be called regularly."""
         return await self._thread(self._cursors, epochs)
 
-    async def marks(self) -> Mapping[int, int]:
+    async def checksums(self) -> Mapping[int, int]:
         """Return the checksum of the event at the cursor of each bucket, if it is known."""
         state = self._state
         return state.checksums() if state is not None else {}

@@ -133,8 +133,8 @@ class States:
     async def _dead_letters(self) -> list[Sample]:
         return [
             *self._by_consumer(catalogue.PARKED, await self.dead_letters.parked()),
-            *self._by_consumer(catalogue.DEAD_LETTERS, await self.dead_letters.letters()),
-            *self._by_consumer(catalogue.FOREIGN, await self.dead_letters.unrecognized_records()),
+            *self._by_consumer(catalogue.DEAD_LETTERS, await self.dead_letters.counts()),
+            *self._by_consumer(catalogue.FOREIGN, await self.dead_letters.unrecognized_counts()),
         ]
 
     def _by_consumer(self, metric: Metric, found: Mapping[str, int]) -> list[Sample]:

@@ -15,7 +15,7 @@ _SYNCHRONISE = "synchronise both clocks by NTP: `timedatectl set-ntp true`"
 
 
 def _apart(code: str, what: str) -> Diagnostic:
-    return warning(code, what, wanted=f"at most {TOLERATED_SECONDS:g} s apart", fix=_SYNCHRONISE)
+    return warning(code, what, expected=f"at most {TOLERATED_SECONDS:g} s apart", fix=_SYNCHRONISE)
 
 
 DATABASE_CLOCK = _apart("clock_database", "the clocks of the database and of this machine differ")
@@ -24,13 +24,13 @@ PROCESS_CLOCK = _apart("clock_process", "the clock of a process's machine and th
 KAFKA_CLOCK_UNKNOWN = note(
     "clock_kafka_unknown",
     "Kafka's time could not be read",
-    wanted="the time that it writes into `__consumer_offsets`",
+    expected="the time that it writes into `__consumer_offsets`",
     fix="allow this user to describe that topic, and to commit as group `<topic>-doctor`",
 )
 DIAGNOSTICS = (DATABASE_CLOCK, KAFKA_CLOCK, PROCESS_CLOCK, KAFKA_CLOCK_UNKNOWN)
 
 
-def check(observation: Observation, wanted: Expectations) -> Iterator[Finding]:
+def check(observation: Observation, expected: Expectations) -> Iterator[Finding]:
     if isinstance(observation.database, DatabaseFacts) and observation.database.clock is not None:
         yield from _compared(DATABASE_CLOCK, observation.database.clock)
     if isinstance(observation.stream, StreamFacts) and observation.stream.topic is not None:
@@ -41,13 +41,13 @@ def check(observation: Observation, wanted: Expectations) -> Iterator[Finding]:
     for known in observation.living():
         # A heartbeat takes some time to arrive, so the process's clock may only seem to be behind.
         offset = ClockOffset(known.clock_ahead + BEAT_SECONDS / 2, BEAT_SECONDS / 2)
-        if offset.surely > TOLERATED_SECONDS:
+        if offset.at_least > TOLERATED_SECONDS:
             process = known.process
             yield PROCESS_CLOCK.found(f"{process.host} (process {process.pid}) {_offset(known.clock_ahead)}")
 
 
 def _compared(diagnostic: Diagnostic, offset: ClockOffset) -> Iterator[Finding]:
-    if offset.surely > TOLERATED_SECONDS:
+    if offset.at_least > TOLERATED_SECONDS:
         yield diagnostic.found(f"it {_offset(offset.ahead)}, to within {offset.uncertain:.3f} s")
 
 

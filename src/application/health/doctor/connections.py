@@ -79,7 +79,7 @@ def _unreached(server: str) -> Mapping[FailureReason, Diagnostic]:
             "raise max_connections, or run fewer processes",
         )
     return {
-        reason: problem(f"{server}_{code}", f"{name} {what}", wanted="an answer", fix=fix)
+        reason: problem(f"{server}_{code}", f"{name} {what}", expected="an answer", fix=fix)
         for reason, (code, what, fix) in reasons.items()
     }
 
@@ -89,7 +89,7 @@ SLOW = {
     server: warning(
         f"{server}_slow",
         f"{_NAMES[server]} answers slowly",
-        wanted=f"an answer within {SLOW_SECONDS:g} s",
+        expected=f"an answer within {SLOW_SECONDS:g} s",
         fix="check the network to the server, and the server's load",
     )
     for server in ("database", "kafka")
@@ -97,14 +97,14 @@ SLOW = {
 UNANSWERED = problem(
     "unanswered",
     "the database answers, but not every query",
-    wanted="an answer to each query",
+    expected="an answer to each query",
     fix="check the server's load and locks; the doctor's log has more",
 )
 DIAGNOSTICS = (*(each for reasons in UNREACHED.values() for each in reasons.values()), *SLOW.values(), UNANSWERED)
 _OTHER_FINDINGS = {*UNREACHED, "schema"}
 
 
-def check(observation: Observation, wanted: Expectations) -> Iterator[Finding]:
+def check(observation: Observation, expected: Expectations) -> Iterator[Finding]:
     for server, facts in (
         ("database", observation.database),
         ("kafka", observation.stream),

@@ -13,57 +13,57 @@ from .finding import Finding, problem, warning
 RELAY_MISSING = problem(
     "relay_missing",
     "events wait to be published, and no relay is running",
-    wanted="at least one relay",
+    expected="at least one relay",
     fix="`orderflow relay`",
 )
 CONSUMER_MISSING = problem(
     "consumer_missing",
     "events wait for a consumer that no process runs",
-    wanted="a process for each consumer",
+    expected="a process for each consumer",
     fix="`orderflow consume CONSUMER`",
 )
 NOT_RUNNING = warning(
     "part_not_running",
     "other processes run, but none runs this part",
-    wanted="a process for the relay, and for each consumer",
+    expected="a process for the relay, and for each consumer",
     fix="`orderflow consume CONSUMER`",
 )
 LOG_BEHIND = problem(
     "log_behind_topic",
     "the relay or a consumer refuses to continue: the topic has events that the log lacks, as after a restore",
-    wanted="the database to which the topic belongs, or a repaired log",
+    expected="the database to which the topic belongs, or a repaired log",
     fix="`orderflow log repair --dry-run` shows what is lost; then see `docs/recovery.md`",
 )
 NO_MEMBERS = warning(
     "group_without_members",
     "a consumer group has no member, although there are events to read",
-    wanted="a member in each group",
+    expected="a member in each group",
     fix="check that its process reaches Kafka: `orderflow status`",
 )
 GONE = warning(
     "process_gone",
     "a process sends no heartbeat, and was not shut down",
-    wanted="a heartbeat every few seconds",
+    expected="a heartbeat every few seconds",
     fix="read its log and restart it; otherwise its entry is deleted after an hour",
 )
 PARKED = warning(
     "parked_orders",
     "orders are parked, because an event could not be handled",
-    wanted="none",
+    expected="none",
     fix="`orderflow dead-letters list`; when the cause is fixed, "
     "`orderflow dead-letters redrive CONSUMER --by NAME --reason TEXT`",
 )
 DIAGNOSTICS = (RELAY_MISSING, CONSUMER_MISSING, NOT_RUNNING, LOG_BEHIND, NO_MEMBERS, GONE, PARKED)
 
 
-def check(observation: Observation, wanted: Expectations) -> Iterator[Finding]:
-    ours = {RELAY: "relay", **{name: name for name in wanted.consumers}}
+def check(observation: Observation, expected: Expectations) -> Iterator[Finding]:
+    ours = {RELAY: "relay", **{name: name for name in expected.consumers}}
     missing = set()
     for lag in observation.readers or ():
         if lag.reader not in ours or observation.processes is None or observation.runs(ours[lag.reader]):
             continue
         missing.add(lag.reader)
-        if lag.waited_for:
+        if lag.pending:
             yield _missing(lag, observation)
         elif observation.living():
             yield NOT_RUNNING.found(ours[lag.reader], fix=_start(lag.reader))
@@ -103,7 +103,7 @@ def _groups(observation: Observation, reported: set[str]) -> Iterator[Finding]:
     """Find groups without a member, except those of readers that are ``reported`` as missing."""
     if not isinstance(observation.stream, StreamFacts) or observation.stream.topic is None:
         return
-    pending = {lag.reader for lag in observation.readers or () if lag.waited_for}
+    pending = {lag.reader for lag in observation.readers or () if lag.pending}
     for reader, group in observation.stream.groups.items():
         behind = group.lag(observation.stream.topic) if reader != RELAY else 0
         if not group.members and (behind or reader in pending) and reader not in reported:

@@ -15,7 +15,7 @@ _SET = "as superuser: `ALTER SYSTEM SET {0} = '{1}'`, then `SELECT pg_reload_con
 
 
 def _must_be_on(code: str, setting: str, otherwise: str) -> Diagnostic:
-    return problem(code, otherwise, wanted=f"{setting} = on", fix=_SET.format(setting, "on"))
+    return problem(code, otherwise, expected=f"{setting} = on", fix=_SET.format(setting, "on"))
 
 
 SYNCHRONOUS_COMMIT = _must_be_on(
@@ -30,44 +30,44 @@ FULL_PAGE_WRITES = _must_be_on(
 VERSION = warning(
     "postgresql_version",
     "this version of PostgreSQL is no longer supported",
-    wanted=f"PostgreSQL {OLDEST_POSTGRESQL} or later",
+    expected=f"PostgreSQL {OLDEST_POSTGRESQL} or later",
     fix="upgrade the server: `pg_upgrade`",
 )
 READ_ONLY = problem(
     "postgresql_read_only",
     "the database is read-only",
-    wanted="a server that accepts writes",
+    expected="a server that accepts writes",
     fix="use the primary in ORDERFLOW_DATABASE_URL, or unset default_transaction_read_only",
 )
 CONNECTIONS = warning(
     "postgresql_connections",
     "the pools of all processes may need more connections than the server has",
-    wanted="max_connections above the sum of all pools",
+    expected="max_connections above the sum of all pools",
     fix="raise max_connections and restart the server, or lower ORDERFLOW_DATABASE_POOL_SIZE",
 )
 NO_TIMEOUT = warning(
     "postgresql_timeouts",
     "a process that hangs may hold locks forever",
-    wanted="lock_timeout and idle_in_transaction_session_timeout above 0, which orderflow sets",
+    expected="lock_timeout and idle_in_transaction_session_timeout above 0, which orderflow sets",
     fix="remove them from the parameters of ORDERFLOW_DATABASE_URL, or give them a value there; with a pooler, set "
     "ORDERFLOW_DATABASE_POOLER=transaction",
 )
 SQLITE_SYNCHRONOUS = problem(
     "sqlite_synchronous",
     "acknowledged orders may be lost if the machine crashes",
-    wanted="synchronous = FULL, which orderflow sets",
+    expected="synchronous = FULL, which orderflow sets",
     fix="use a build of SQLite that supports it",
 )
 SQLITE_JOURNAL = warning(
     "sqlite_journal",
     "readers and writers block each other",
-    wanted="journal_mode = WAL, which orderflow sets if the file system supports it",
+    expected="journal_mode = WAL, which orderflow sets if the file system supports it",
     fix="put the file on a local disk, not on a network file system",
 )
 SQLITE_SHARED = warning(
     "sqlite_in_production",
     "installations with Kafka have several processes, and SQLite allows only one of them to write at a time",
-    wanted="PostgreSQL",
+    expected="PostgreSQL",
     fix="set ORDERFLOW_DATABASE_URL=postgresql://...",
 )
 DIAGNOSTICS = (
@@ -87,16 +87,16 @@ _DURABLE = ("on", "local", "remote_write", "remote_apply")
 _FULL_OR_MORE = ("2", "3")
 
 
-def check(observation: Observation, wanted: Expectations) -> Iterator[Finding]:
+def check(observation: Observation, expected: Expectations) -> Iterator[Finding]:
     facts = observation.database
     if not isinstance(facts, DatabaseFacts):
         return
     if facts.kind == "postgresql":
         yield from _durable(facts)
         yield from _writable(facts)
-        yield from _connections(facts, observation, wanted)
+        yield from _connections(facts, observation, expected)
     if facts.kind == "sqlite":
-        yield from _sqlite(facts, wanted)
+        yield from _sqlite(facts, expected)
 
 
 def _durable(facts: DatabaseFacts) -> Iterator[Finding]:
@@ -120,11 +120,11 @@ def _writable(facts: DatabaseFacts) -> Iterator[Finding]:
         yield NO_TIMEOUT.found(f"{' and '.join(endless)} = 0, which is forever")
 
 
-def _connections(facts: DatabaseFacts, observation: Observation, wanted: Expectations) -> Iterator[Finding]:
+def _connections(facts: DatabaseFacts, observation: Observation, expected: Expectations) -> Iterator[Finding]:
     """Assume that every process uses the whole pool size of this one. A pooler has a limit of its own."""
-    if wanted.pooled:
+    if expected.pooled:
         return
-    processes, each = len(observation.living()), wanted.pool_size + wanted.listeners
+    processes, each = len(observation.living()), expected.pool_size + expected.listeners
     needed = processes * each
     if facts.max_connections is not None and needed > facts.max_connections - RESERVED_CONNECTIONS:
         yield CONNECTIONS.found(
@@ -134,10 +134,10 @@ def _connections(facts: DatabaseFacts, observation: Observation, wanted: Expecta
         )
 
 
-def _sqlite(facts: DatabaseFacts, wanted: Expectations) -> Iterator[Finding]:
+def _sqlite(facts: DatabaseFacts, expected: Expectations) -> Iterator[Finding]:
     if (level := facts.settings.get("synchronous")) not in _FULL_OR_MORE:
         yield SQLITE_SYNCHRONOUS.found(f"synchronous = {level}")
     if (mode := facts.settings.get("journal_mode")) != "wal":
         yield SQLITE_JOURNAL.found(f"journal_mode = {mode}")
-    if wanted.with_kafka:
+    if expected.with_kafka:
         yield SQLITE_SHARED.found("SQLite, and Kafka is configured")

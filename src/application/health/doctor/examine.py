@@ -51,19 +51,19 @@ class DoctorReport:
 
 @frozen
 class Examine:
-    """Examines the installation against ``wanted``. Raises nothing if a server does not answer."""
+    """Examines the installation against ``expected``. Raises nothing if a server does not answer."""
 
     observe: Observe
-    wanted: Expectations
+    expected: Expectations
 
     async def __call__(self) -> DoctorReport:
         observation = await self.observe(thorough=True)
-        return diagnosis(observation, self.wanted)
+        return diagnosis(observation, self.expected)
 
 
-def diagnosis(observation: Observation, wanted: Expectations) -> DoctorReport:
+def diagnosis(observation: Observation, expected: Expectations) -> DoctorReport:
     """Return the findings of an observation."""
-    findings = [finding for check in CHECKS for finding in check(observation, wanted)]
+    findings = [finding for check in CHECKS for finding in check(observation, expected)]
     unreached = {diagnostic.code for server in connections.UNREACHED.values() for diagnostic in server.values()}
     unreached.add(connections.UNANSWERED.code)
     return DoctorReport(

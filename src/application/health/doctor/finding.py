@@ -21,7 +21,7 @@ class Diagnostic:
     code: str
     severity: Severity
     what: str
-    wanted: str
+    expected: str
     fix: str
 
     def found(self, what: str, *, fix: str = "") -> "Finding":
@@ -46,13 +46,13 @@ class Finding:
         return self.diagnostic.severity
 
 
-def problem(code: str, what: str, *, wanted: str, fix: str) -> Diagnostic:
-    return Diagnostic(code=code, severity=Severity.PROBLEM, what=what, wanted=wanted, fix=fix)
+def problem(code: str, what: str, *, expected: str, fix: str) -> Diagnostic:
+    return Diagnostic(code=code, severity=Severity.PROBLEM, what=what, expected=expected, fix=fix)
 
 
-def warning(code: str, what: str, *, wanted: str, fix: str) -> Diagnostic:
-    return Diagnostic(code=code, severity=Severity.WARNING, what=what, wanted=wanted, fix=fix)
+def warning(code: str, what: str, *, expected: str, fix: str) -> Diagnostic:
+    return Diagnostic(code=code, severity=Severity.WARNING, what=what, expected=expected, fix=fix)
 
 
-def note(code: str, what: str, *, wanted: str, fix: str) -> Diagnostic:
-    return Diagnostic(code=code, severity=Severity.NOTE, what=what, wanted=wanted, fix=fix)
+def note(code: str, what: str, *, expected: str, fix: str) -> Diagnostic:
+    return Diagnostic(code=code, severity=Severity.NOTE, what=what, expected=expected, fix=fix)

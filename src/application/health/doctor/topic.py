@@ -11,85 +11,85 @@ _ALTER = "kafka-configs.sh --bootstrap-server HOST --alter --entity-type topics 
 _REASSIGN = "give each partition three replicas with kafka-reassign-partitions.sh, and set ORDERFLOW_TOPIC_REPLICATION"
 
 MISSING = problem(
-    "topic_missing", "the topic does not exist", wanted="the configured topic", fix="`orderflow topics create`"
+    "topic_missing", "the topic does not exist", expected="the configured topic", fix="`orderflow topics create`"
 )
 PARTITIONS = warning(
     "topic_partitions",
     "the number of partitions differs from the settings",
-    wanted="the number in ORDERFLOW_TOPIC_PARTITIONS",
+    expected="the number in ORDERFLOW_TOPIC_PARTITIONS",
     fix="set ORDERFLOW_TOPIC_PARTITIONS to the current number; kafka-topics.sh --alter --partitions N adds partitions",
 )
 REPLICATION = warning(
     "topic_replication",
     "a partition has a single replica, which is lost with its broker",
-    wanted="three replicas",
+    expected="three replicas",
     fix=_REASSIGN,
 )
 FEWER_COPIES = warning(
     "topic_fewer_copies",
     "a partition has fewer replicas than configured",
-    wanted="the number in ORDERFLOW_TOPIC_REPLICATION",
+    expected="the number in ORDERFLOW_TOPIC_REPLICATION",
     fix=_REASSIGN,
 )
 ONE_IN_SYNC = warning(
     "topic_min_insync_low",
     "Kafka acknowledges writes that only one broker has",
-    wanted="min.insync.replicas=2 with three replicas",
+    expected="min.insync.replicas=2 with three replicas",
     fix=f"`{_ALTER} min.insync.replicas=2`",
 )
 ALL_IN_SYNC = warning(
     "topic_min_insync_high",
     "nothing can be published while one broker is down",
-    wanted="min.insync.replicas below the number of replicas",
+    expected="min.insync.replicas below the number of replicas",
     fix=f"`{_ALTER} min.insync.replicas=2`, with three replicas",
 )
 COMPACTED = problem(
     "topic_compacted",
     "the topic is compacted and keeps only the last event of each order",
-    wanted="cleanup.policy=delete",
+    expected="cleanup.policy=delete",
     fix=f"`{_ALTER} cleanup.policy=delete`",
 )
 RETENTION = warning(
     "topic_retention",
     "the topic deletes events earlier than configured",
-    wanted="the hours in ORDERFLOW_TOPIC_RETENTION_HOURS",
+    expected="the hours in ORDERFLOW_TOPIC_RETENTION_HOURS",
     fix=f"`{_ALTER} retention.ms=MILLISECONDS`, or change the setting",
 )
 RETENTION_BYTES = warning(
     "topic_retention_bytes",
     "the topic deletes events by size, regardless of their age",
-    wanted="retention.bytes=-1",
+    expected="retention.bytes=-1",
     fix=f"`{_ALTER} retention.bytes=-1`",
 )
 TOO_SMALL = problem(
     "topic_max_message_bytes",
     "the topic refuses the largest events that are allowed, so publishing would stop at one",
-    wanted="max.message.bytes at least 50000 above ORDERFLOW_EVENT_MAX_BYTES",
+    expected="max.message.bytes at least 50000 above ORDERFLOW_EVENT_MAX_BYTES",
     fix=f"`{_ALTER} max.message.bytes=BYTES`, or lower ORDERFLOW_EVENT_MAX_BYTES",
 )
 DELETED_SOON = problem(
     "events_deleted_soon",
     "the topic is about to delete events that a consumer has not read",
-    wanted="a retention of at least twice the consumer's lag",
+    expected="a retention of at least twice the consumer's lag",
     fix=f"start the consumer, and until it has caught up: `{_ALTER} retention.ms=-1`",
 )
 DELETED = problem(
     "events_deleted",
     "the topic has deleted events that a consumer had not read",
-    wanted="every event read before it is deleted",
+    expected="every event read before it is deleted",
     fix="let the consumer read the log, which still has all events: run it once without "
     "ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS",
 )
 LEADERLESS = problem(
     "topic_leaderless",
     "a partition has no leader, so it can be neither read nor written",
-    wanted="a leader for each partition",
+    expected="a leader for each partition",
     fix="restart the brokers that have its replicas",
 )
 UNDER_REPLICATED = warning(
     "topic_under_replicated",
     "replicas of a partition are not in sync",
-    wanted="all replicas in sync",
+    expected="all replicas in sync",
     fix="restart the brokers that are down",
 )
 DIAGNOSTICS = (
@@ -110,64 +110,64 @@ DIAGNOSTICS = (
 )
 
 
-def check(observation: Observation, wanted: Expectations) -> Iterator[Finding]:
+def check(observation: Observation, expected: Expectations) -> Iterator[Finding]:
     if not isinstance(observation.stream, StreamFacts):
         return
     topic = observation.stream.topic
     if topic is None:
-        yield MISSING.found(f"no topic {wanted.topic!r} among those of {', '.join(observation.stream.brokers)}")
+        yield MISSING.found(f"no topic {expected.topic!r} among those of {', '.join(observation.stream.brokers)}")
         return
-    yield from _shape(topic, wanted)
-    yield from _replication(topic, wanted)
-    yield from _kept(topic, wanted)
+    yield from _shape(topic, expected)
+    yield from _replication(topic, expected)
+    yield from _kept(topic, expected)
     new = {lag.reader for lag in observation.readers or () if lag.position == 0}
     for reader, group in observation.stream.groups.items():
         yield from _deleted(reader, group, topic, new=reader in new)
         yield from _deleted_soon(reader, group, topic, (observation.waiting or {}).get(reader))
 
 
-def unlike(topic: TopicFacts, wanted: Expectations) -> Iterator[Finding]:
+def unlike(topic: TopicFacts, expected: Expectations) -> Iterator[Finding]:
     """Find where ``topic`` differs from what the settings create, or is unusable."""
-    yield from _shape(topic, wanted)
-    yield from _fewer_replicas(topic, wanted)
-    yield from _kept(topic, wanted)
+    yield from _shape(topic, expected)
+    yield from _fewer_replicas(topic, expected)
+    yield from _kept(topic, expected)
 
 
-def _shape(topic: TopicFacts, wanted: Expectations) -> Iterator[Finding]:
-    if topic.partitions != wanted.partitions:
-        yield PARTITIONS.found(f"{topic.partitions}, configured are {wanted.partitions}")
+def _shape(topic: TopicFacts, expected: Expectations) -> Iterator[Finding]:
+    if topic.partitions != expected.partitions:
+        yield PARTITIONS.found(f"{topic.partitions}, configured are {expected.partitions}")
     if topic.leaderless:
         yield LEADERLESS.found(f"partitions {_listed(topic.leaderless)}")
     if topic.under_replicated:
         yield UNDER_REPLICATED.found(f"partitions {_listed(topic.under_replicated)}")
 
 
-def _replication(topic: TopicFacts, wanted: Expectations) -> Iterator[Finding]:
+def _replication(topic: TopicFacts, expected: Expectations) -> Iterator[Finding]:
     replicas = topic.replication
     if replicas == 1:
         yield REPLICATION.found("replication factor 1")
-    yield from _fewer_replicas(topic, wanted)
+    yield from _fewer_replicas(topic, expected)
     if replicas > 1 and topic.min_insync == 1:
         yield ONE_IN_SYNC.found(f"min.insync.replicas=1 with {replicas} replicas")
     if replicas > 1 and topic.min_insync >= replicas:
         yield ALL_IN_SYNC.found(f"min.insync.replicas={topic.min_insync} with {replicas} replicas")
 
 
-def _fewer_replicas(topic: TopicFacts, wanted: Expectations) -> Iterator[Finding]:
-    if topic.replication < wanted.replication:
-        yield FEWER_COPIES.found(f"replication factor {topic.replication}, configured is {wanted.replication}")
+def _fewer_replicas(topic: TopicFacts, expected: Expectations) -> Iterator[Finding]:
+    if topic.replication < expected.replication:
+        yield FEWER_COPIES.found(f"replication factor {topic.replication}, configured is {expected.replication}")
 
 
-def _kept(topic: TopicFacts, wanted: Expectations) -> Iterator[Finding]:
+def _kept(topic: TopicFacts, expected: Expectations) -> Iterator[Finding]:
     if "compact" in topic.cleanup_policy:
         yield COMPACTED.found(f"cleanup.policy={topic.cleanup_policy}")
-    if topic.retention_ms != -1 and not 0 <= wanted.retention_ms <= topic.retention_ms:
-        configured = "unlimited" if wanted.retention_ms == -1 else f"{wanted.retention_ms} ms"
+    if topic.retention_ms != -1 and not 0 <= expected.retention_ms <= topic.retention_ms:
+        configured = "unlimited" if expected.retention_ms == -1 else f"{expected.retention_ms} ms"
         yield RETENTION.found(f"retention.ms={topic.retention_ms}, configured is {configured}")
     if topic.retention_bytes != -1:
         yield RETENTION_BYTES.found(f"retention.bytes={topic.retention_bytes}")
-    if topic.max_message_bytes < wanted.message_bytes:
-        yield TOO_SMALL.found(f"max.message.bytes={topic.max_message_bytes}, required are {wanted.message_bytes}")
+    if topic.max_message_bytes < expected.message_bytes:
+        yield TOO_SMALL.found(f"max.message.bytes={topic.max_message_bytes}, required are {expected.message_bytes}")
 
 
 def _deleted(reader: str, group: GroupFacts, topic: TopicFacts, *, new: bool) -> Iterator[Finding]:

@@ -10,34 +10,34 @@ from .finding import Finding, problem, warning
 SCHEMA_MISSING = problem(
     "schema_missing",
     "the database has no schema",
-    wanted="the newest migration",
+    expected="the newest migration",
     fix="`orderflow db upgrade`",
 )
 SCHEMA_BEHIND = problem(
     "schema_behind",
     "the schema is older than this program",
-    wanted="the newest migration",
+    expected="the newest migration",
     fix="`orderflow db upgrade`",
 )
 SCHEMA_AHEAD = problem(
     "schema_ahead",
     "the schema is newer than this program",
-    wanted="a migration of this program",
+    expected="a migration of this program",
     fix="install the newer orderflow-service here",
 )
 VERSIONS_DIFFER = warning(
     "versions_differ",
     "processes of different versions are running",
-    wanted="one version, except during an upgrade",
+    expected="one version, except during an upgrade",
     fix="restart those of the older version from the newer installation",
 )
 DIAGNOSTICS = (SCHEMA_MISSING, SCHEMA_BEHIND, SCHEMA_AHEAD, VERSIONS_DIFFER)
 
 
-def check(observation: Observation, wanted: Expectations) -> Iterator[Finding]:
+def check(observation: Observation, expected: Expectations) -> Iterator[Finding]:
     if isinstance(observation.database, DatabaseFacts) and not observation.database.current:
         yield _schema(observation.database)
-    versions = {wanted.version: ["this program"]}
+    versions = {expected.version: ["this program"]}
     for known in observation.living():
         versions.setdefault(known.process.version, []).append(f"{known.process.kind} on {known.process.host}")
     if len(versions) > 1:
