@@ -1,6 +1,6 @@
 """``orderflow rollout``: how much of the orders is published, and which consumers run."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cyclopts import App
 from rich.table import Table
@@ -10,6 +10,9 @@ from ...application.operator_note import OperatorNote
 from ...application.rollout.rollout import ChangeKind, RolloutChange
 from ...domain.errors import InvalidInput
 from .session import rows, session
+
+if TYPE_CHECKING:
+    from ..container import Container
 
 app = App(
     name="rollout",
@@ -63,7 +66,7 @@ async def history(*, limit: int = 50) -> None:
     session().show(changes, rows("time", "by", "change", "reason", of=shown))
 
 
-async def _answer(container: Any, change: RolloutChange | None, otherwise: str) -> None:
+async def _answer(container: "Container", change: RolloutChange | None, otherwise: str) -> None:
     """The change that was made, and how the rollout stands now."""
     state = await container.rollout_status()()
     session().show({"change": change, "state": state}, _table(state))
@@ -71,7 +74,7 @@ async def _answer(container: Any, change: RolloutChange | None, otherwise: str) 
     _say_what_is_not_there(container)
 
 
-def _say_what_is_not_there(container: Any) -> None:
+def _say_what_is_not_there(container: "Container") -> None:
     settings = container.settings()
     if not settings.uses_kafka:
         session().info("no Kafka is configured here: nothing is published, and consumers read the log itself")

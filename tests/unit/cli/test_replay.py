@@ -35,7 +35,7 @@ def test_a_dry_run_tells_how_much_there_is_to_do_and_leaves_it(lived: CommandLin
     dry = lived("--json", *REPLAY, "0", "--dry-run")
 
     assert (dry.code, dry.data["orders"], dry.data["handled"], dry.data["dryRun"]) == (0, 10, 0, True)
-    assert "nothing was done" in dry.err
+    assert "nothing is changed" in dry.err
     assert lived("check").code == 1
     assert lived.json("maintenance") == []
 
@@ -68,7 +68,7 @@ def test_repairs_are_listed_with_author_and_reason_the_latest_first(lived: Comma
     [
         ((*REPLAY, "yesterday", *ANN), 2, "order:ID"),
         ((*REPLAY, "256:1", *ANN), 2, "buckets 0 to 255"),
-        ((*REPLAY, "0", "--by", "ann"), 2, "why: it is missing"),
+        ((*REPLAY, "0", "--by", "ann"), 2, "reason: it is missing"),
         ((*REPLAY, "0", "--source", "topic", *ANN), 1, "there is no topic to read from here"),
         ((*REPLAY, "order:nobody", *ANN), 3, "there is no order 'nobody'"),
         (("events", "replay", "--consumer", "kitchen", "--from", "0", *ANN), 2, "OrderFlow.replay()"),
@@ -134,11 +134,11 @@ def test_an_order_is_shown_beside_what_its_events_tell(lived: CommandLine) -> No
         ("DELETE FROM order_events WHERE order_id = 'small-o1'", "there are no events"),
         (
             "DELETE FROM order_events WHERE order_id = 'small-o1' AND sequence = 3",
-            "cannot be followed: order 'small-o1'",
+            "cannot be folded: order 'small-o1'",
         ),
         (
             "UPDATE order_events SET body = CAST('{}' AS BLOB) WHERE order_id = 'small-o1'",
-            "cannot be followed: event 1: type",
+            "cannot be folded: event 1: type",
         ),
     ],
 )

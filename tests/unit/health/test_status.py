@@ -90,7 +90,7 @@ def failed(part: str, minute: int) -> KnownProcess:
         (WELL, ["postgresql 17.2", "20.0 MB", "migration 0004, the newest", "20 of 200 connections", "3 brokers"]),
         (WELL, ["order-events: 3 partitions, 3 copies", "300 events", "parked orders: none", "order-events-relay"]),
         (evolve(WELL, parked={"analytics": 2}), ["parked orders: analytics 2"]),
-        (evolve(WELL, processes=[]), ["no process is known"]),
+        (evolve(WELL, processes=[]), ["no process is registered"]),
         (evolve(WELL, processes=[seen("relay", silent=7200.0)]), ["gone for 2.0 h"]),
         (
             evolve(WELL, rollout=RolloutState(25, {"inventory": OperatorNote(by="a", reason="b", at=AT)})),
