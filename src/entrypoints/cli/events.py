@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
@@ -15,6 +15,9 @@ from ...domain.errors import InvalidInput, NotConfigured
 from .session import InputFile, rows, session
 from .topic_quality import FUTURE_SECONDS, LATE_SECONDS, WatchOptions
 from .topic_quality import watch as watch_topic
+
+if TYPE_CHECKING:
+    from ..container import Container
 
 app = App(name="events")
 app.command(f"{__package__}.replay:replay")
@@ -108,7 +111,9 @@ async def _validate_topic() -> wire.ValidationReport:
     return wire.ValidationReport(by_type.total(), dict(by_type), tuple(faults))
 
 
-async def _records(container: Any, from_beginning: bool, follow: bool) -> AsyncIterator[LogRecord | UnrecognizedRecord]:
+async def _records(
+    container: "Container", from_beginning: bool, follow: bool
+) -> AsyncIterator[LogRecord | UnrecognizedRecord]:
     reader = container.topic_reader()
     if reader is not None and follow:
         async for record in reader.tail(from_beginning=from_beginning):
@@ -123,7 +128,7 @@ async def _records(container: Any, from_beginning: bool, follow: bool) -> AsyncI
             yield record
 
 
-async def _from_log(container: Any, from_beginning: bool, follow: bool) -> AsyncIterator[LogRecord]:
+async def _from_log(container: "Container", from_beginning: bool, follow: bool) -> AsyncIterator[LogRecord]:
     from ..wiring.lifespan import listen_for_commits
 
     log, news = container.storage().log, container.news().listener()

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ...application.health.facts import ConnectionFailure
 from ...application.health.lag import ReaderLag
 from ...domain.errors import InvalidInput, StreamUnavailable
 from ..settings import CONSUMERS
 from .session import rows, session
+
+if TYPE_CHECKING:
+    from ..container import Container
 
 
 async def lag(*, wait: float | None = None) -> int:
@@ -43,7 +46,7 @@ def refuse_negative(wait: float) -> None:
         raise InvalidInput("wait", str(wait), "seconds, 0 or more")
 
 
-async def caught_up(container: Any, seconds: float) -> Sequence[ReaderLag]:
+async def caught_up(container: "Container", seconds: float) -> Sequence[ReaderLag]:
     """Wait until relay and consumers have no lag, at most ``seconds``, and return their lag then."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:
@@ -53,7 +56,7 @@ async def caught_up(container: Any, seconds: float) -> Sequence[ReaderLag]:
         await asyncio.sleep(0.1)
 
 
-async def _group_lags(container: Any) -> Mapping[str, int]:
+async def _group_lags(container: "Container") -> Mapping[str, int]:
     """Return the lag of each consumer's group as Kafka knows it. Raises StreamUnavailable."""
     if (health := container.stream_health()) is None:
         return {}

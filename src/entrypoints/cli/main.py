@@ -53,6 +53,7 @@ COMMANDS = {
         "db:app": ("db", "Create and migrate the database schema."),
         "topics:app": ("topics", "Create and describe the topic on Kafka."),
         "tokens:app": ("tokens", "Create bearer tokens for the HTTP API."),
+        "completion:completion": ("completion", "Print the completion script for a shell."),
     },
     "Health": {
         "status:status": ("status", "Show the whole installation on one screen."),

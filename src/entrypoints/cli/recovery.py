@@ -1,6 +1,6 @@
 """``orderflow log``: recovery after the database was restored or the topic replaced."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cyclopts import App
 
@@ -12,6 +12,8 @@ from .session import rows, session
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from ..container import Container
 
 app = App(name="log")
 
@@ -60,7 +62,7 @@ async def epochs() -> None:
     session().show({"epoch": known.now, "begun": known.begun}, _table(known))
 
 
-def _needs_relay(container: Any) -> None:
+def _needs_relay(container: "Container") -> None:
     if container.relay_cursors() is None:
         raise NotConfigured(
             "no relay publishes here", "set ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS, and ORDERFLOW_PUBLISHING=log"

@@ -1,6 +1,6 @@
 """``orderflow rollout``: the publishing share, and paused consumers."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cyclopts import App
 
@@ -13,6 +13,8 @@ from .session import rows, session
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from ..container import Container
 
 app = App(name="rollout")
 
@@ -61,7 +63,7 @@ async def history(*, limit: int = 50) -> None:
     await show_entries(ROLLOUT, limit)
 
 
-async def _show_change(container: Any, change: MaintenanceEntry | None, otherwise: str) -> None:
+async def _show_change(container: "Container", change: MaintenanceEntry | None, otherwise: str) -> None:
     """Print the change that was made, and the rollout after it."""
     state = await container.rollout_status()()
     session().show({"change": change, "state": state}, _table(state))
@@ -69,7 +71,7 @@ async def _show_change(container: Any, change: MaintenanceEntry | None, otherwis
     _warn_of_settings(container)
 
 
-def _warn_of_settings(container: Any) -> None:
+def _warn_of_settings(container: "Container") -> None:
     """Print a note if these settings leave the publishing share without effect, or make it final."""
     settings = container.settings()
     if not settings.uses_kafka:

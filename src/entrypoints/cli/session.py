@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
+    from ...application.clock import Clock
     from ...application.orders.use_cases import UseCases
+    from ..container import Container
     from ..settings import Settings
 
 InputFile = Annotated[Path, Parameter(allow_leading_hyphen=True)]
@@ -66,11 +68,12 @@ class Session:
             Console(width=width).print(table if table is not None else name_value_table(plain(data)))
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Any]:
+    async def opened(self) -> AsyncIterator["Container"]:
         """Open the container of these settings, with a correlation id for everything that the command causes."""
+        container = build_container(self.settings)
+
         from ..wiring.lifespan import opened
 
-        container = build_container(self.settings)
         async with opened(container):
             correlation_id = self.correlation_id or container.new_id()()
             with answering(Request(correlation_id=correlation_id, requested_at=datetime.now(UTC))):
@@ -96,11 +99,11 @@ def begin(settings: "Settings", *, json: bool, correlation_id: str) -> None:
     _session.set(Session(settings, json, correlation_id))
 
 
-def build_container(settings: "Settings", **overrides: Any) -> Any:
+def build_container(settings: "Settings", *, clock: "Clock | None" = None) -> "Container":
     """Build the container of ``settings``, as ``container_for`` does; nothing is opened."""
     with without_integrations():
         from ..container import container_for
-    container = container_for(settings, **overrides)
+    container = container_for(settings, clock=clock)
     gc.freeze()
     gc.enable()
     return container

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from attrs import evolve, frozen
 from cyclopts import App, Parameter
@@ -34,6 +34,9 @@ from ..simulation.run_day import (
 from .check import check_table
 from .lag import caught_up, refuse_negative
 from .session import build_container, rows, session
+
+if TYPE_CHECKING:
+    from ..container import Container
 
 app = App(name="simulate", help="Simulate a day of food delivery.")
 
@@ -190,7 +193,7 @@ async def _in_process(
 
 
 @asynccontextmanager
-async def _consuming(container: Any) -> AsyncIterator[None]:
+async def _consuming(container: "Container") -> AsyncIterator[None]:
     """Run all consumers in this process for the duration of the context."""
     from ..processes import run_parts
 
@@ -237,7 +240,7 @@ def _scaled(day: Day, speed: float | None) -> ScaledPace:
     return ScaledPace(speed or 1.0, first, time.monotonic, time.monotonic())
 
 
-async def _refuse_second_run(container: Any, day: Day, prefix: str | None) -> None:
+async def _refuse_second_run(container: "Container", day: Day, prefix: str | None) -> None:
     """Refuse a day whose orders exist already: their ids are fixed, so a database can hold one run per prefix."""
     if not day.orders:
         return
@@ -247,7 +250,7 @@ async def _refuse_second_run(container: Any, day: Day, prefix: str | None) -> No
 
 
 @asynccontextmanager
-async def _container(settings: Settings, clock: VirtualClock | None = None) -> AsyncIterator[Any]:
+async def _container(settings: Settings, clock: VirtualClock | None = None) -> AsyncIterator["Container"]:
     container = build_container(settings, clock=clock)
 
     from ..wiring.lifespan import opened

@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -13,6 +13,9 @@ from ...application.health.observation import Observation
 from ...application.health.status import Status, status_of
 from ...domain.errors import InvalidInput
 from .session import build_container, session
+
+if TYPE_CHECKING:
+    from ..container import Container
 
 UNREACHED = 5
 MIN_INTERVAL = 0.1
@@ -50,7 +53,7 @@ def exit_code(status: Status) -> int:
 
 
 @asynccontextmanager
-async def unopened_container() -> AsyncIterator[Any]:
+async def unopened_container() -> AsyncIterator["Container"]:
     """Build the container of the session's settings. Nothing is opened, because a server may not answer."""
     container = build_container(session().settings)
     try:
@@ -61,7 +64,7 @@ async def unopened_container() -> AsyncIterator[Any]:
         await container.storage().close()
 
 
-async def _observe(container: Any, interval: float) -> Status:
+async def _observe(container: "Container", interval: float) -> Status:
     before: Observation | None = None
     if interval:
         before = await container.observe()()
@@ -71,7 +74,7 @@ async def _observe(container: Any, interval: float) -> Status:
     return _status(await container.observe()(), before)
 
 
-async def _watch(container: Any, interval: float) -> None:
+async def _watch(container: "Container", interval: float) -> None:
     """Print a new screen, or a line of JSON, every ``interval`` seconds until interrupted."""
     from rich.console import Console
     from rich.live import Live

@@ -93,7 +93,7 @@ def test_with_kafka_away_the_database_is_shown_and_kafka_named(own_database: str
     assert answer.data["kafka"]["cause"] == "connection refused"
     assert (answer.data["head"], answer.data["processes"]) == (0, [])
     assert "kafka       connection refused" in screen.out
-    assert "no process is known" in screen.out
+    assert "no process is registered" in screen.out
 
 
 def test_with_the_database_away_kafka_is_shown_and_the_database_named(kafka: KafkaBroker, topic_name: str) -> None:

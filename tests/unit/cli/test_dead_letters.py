@@ -120,8 +120,8 @@ def test_the_letters_of_one_error_are_redriven_whoever_has_them(parked: CommandL
     [
         (["redrive", "analytics", "--reason", "it is mended"], "by"),
         (["redrive", "analytics", "--by", "ann", "--reason", " "], "reason"),
-        (["redrive", *ANN], "either one is named, or --all"),
-        (["redrive", "analytics", "--all", *ANN], "either one is named, or --all"),
+        (["redrive", *ANN], "give the name of one, or --all"),
+        (["redrive", "analytics", "--all", *ANN], "give the name of one, or --all"),
         (["redrive", "analytics", "--rate", "0", *ANN], "more than 0"),
         (["drop", "analytics", "o1", "--by", "ann"], "--reason"),
         (["drop", "analytics", *ANN], "ORDER"),

@@ -63,7 +63,7 @@ def test_a_first_token_is_made_once(cli: CommandLine) -> None:
 
     assert first.out.startswith("of_")
     assert (again.code, again.out) == (0, "")
-    assert "there is a token already" in again.err
+    assert "a token exists" in again.err
 
 
 def test_two_tokens_are_never_the_same(cli: CommandLine) -> None:
