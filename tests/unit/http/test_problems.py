@@ -10,7 +10,7 @@ import pytest
 import structlog
 from httpx import AsyncClient, Response
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.adapters.telemetry.logs.formatter import where
+from orderflow.adapters.telemetry.logs.formatter import with_request
 from orderflow.domain.errors import CorruptHistory, OrderFlowError, StorageUnavailable, UndecodableEvent
 from orderflow.entrypoints.http.errors import STATUS, status_of, title_of
 
@@ -283,7 +283,7 @@ async def test_the_details_of_a_server_error_are_only_logged(
         raise error
 
     monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderQueries.get", broken)
-    with structlog.testing.capture_logs(processors=[where]) as logs:
+    with structlog.testing.capture_logs(processors=[with_request]) as logs:
         async with calling(installation.app()) as client:
             answer = await client.get("/v1/orders/O1", headers={"X-Correlation-ID": "K1"})
 
