@@ -278,7 +278,7 @@ class NotificationStoreContract:
         )
         await _record_all(world, evolve(there, sequence=2), evolve(there, channel="log"), there, *others)
 
-        told = await world.effects.notifications.told({"o2", "o1", "o9"})
+        told = await world.effects.notifications.keys({"o2", "o1", "o9"})
 
         assert told == [
             NotificationKey("o1", 1, there.recipient, "email"),

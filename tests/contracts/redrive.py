@@ -124,14 +124,14 @@ class RedriveContract:
         await world.handling(FailingAnalytics(poison={("o1", 3), ("o2", 6)}))(records)
         redrive = world.redriving(Analyse())
 
-        plan = await redrive.would()
+        plan = await redrive.preview()
 
         assert [(it.order_id, it.sequence, it.error, it.events) for it in plan] == [
             ("o1", 3, "ValueError", 5),
             ("o2", 6, "ValueError", 2),
         ]
-        assert await redrive.would("o2") == plan[1:]
-        assert await redrive.would(error="KeyError") == []
+        assert await redrive.preview("o2") == plan[1:]
+        assert await redrive.preview(error="KeyError") == []
         assert await world.effects.dead_letters.waiting("analytics") == {"o1": 5, "o2": 2}
         assert await world.effects.dead_letters.history(limit=10) == []
 
@@ -144,7 +144,7 @@ class RedriveContract:
         dropped = await world.drop("telling", "o1", by="ann", reason="the printer ate it")
         done = await world.redrive(consumer)()
 
-        assert ([it.record.sequence for it in dropped.letters], dropped.unparked) == ([3], False)
+        assert ([it.record.sequence for it in dropped.dead_letters], dropped.unparked) == ([3], False)
         assert (done.events, done.unparked) == (4, ("o1",))
         assert consumer.told == [("o1", sequence) for sequence in (1, 2, 4, 5, 6, 7)]
         [*_, first] = await world.effects.dead_letters.history(limit=10)
@@ -163,7 +163,7 @@ class RedriveContract:
         for record in [r for r in records if r.sequence > 5]:
             await handle([record])
 
-        assert ([it.record.sequence for it in dropped.letters], dropped.unparked) == ([3, 4, 5], True)
+        assert ([it.record.sequence for it in dropped.dead_letters], dropped.unparked) == ([3, 4, 5], True)
         assert consumer.told[-2:] == [("o1", 6), ("o1", 7)]
         assert [it.record.order_id for it in await world.effects.dead_letters.blocking()] == ["o2"]
 
