@@ -144,7 +144,7 @@ def test_a_dropped_event_is_gone_and_what_waited_behind_it_is_still_there(parked
 
     [entry] = parked.json("dead-letters", "history")
     assert answer.code == 0
-    assert "events of the order wait" in answer.err
+    assert "events of the order stay parked" in answer.err
     assert waiting(parked) == [("o1", 3), ("o2", 2)]
     assert (entry["outcome"], entry["orderId"], entry["sequence"], entry["error"]) == ("dropped", "o1", 2, "ValueError")
     assert (entry["note"]["by"], entry["note"]["reason"]) == ANN[1::2]
