@@ -45,7 +45,8 @@ class GroupLag:
 
     async def of(self, groups: Iterable[str]) -> Mapping[str, Sequence[PartitionLag]]:
         """Return the lag of each group by partition. Raises StreamUnavailable, also if the topic does not exist."""
-        return await self._thread(self._of, tuple(groups))
+        lags: Mapping[str, Sequence[PartitionLag]] = await self._thread(self._of, tuple(groups))
+        return lags
 
     async def close(self) -> None:
         self._thread.close()
@@ -65,8 +66,10 @@ class GroupLag:
 
     def _ends(self, client: ReportingAdmin) -> Mapping[int, int]:
         topic = self.settings.topic
-        return high_watermarks(client, topic, partitions(client, topic, self.timeout), self.timeout)
+        ends: Mapping[int, int] = high_watermarks(client, topic, partitions(client, topic, self.timeout), self.timeout)
+        return ends
 
     @stamina.retry(on=coordinator_unavailable, attempts=20, timeout=10.0, wait_initial=0.05, wait_max=1.0)
     def _committed(self, group: str, ends: Mapping[int, int]) -> Mapping[int, int]:
-        return committed_offsets(self.settings, group, ends, self.timeout)
+        committed: Mapping[int, int] = committed_offsets(self.settings, group, ends, self.timeout)
+        return committed

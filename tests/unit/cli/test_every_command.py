@@ -89,7 +89,7 @@ def test_a_summary_in_the_list_of_commands_opens_the_command_s_own_help() -> Non
             module, attribute = path.split(":")
             command = getattr(import_module(f"orderflow.entrypoints.cli.{module}"), attribute)
             if not isinstance(command, App):
-                assert command.__doc__.startswith(summary), name
+                assert command.__doc__.startswith(summary.rstrip(".")), name
 
 
 def test_help_and_version_are_answers_not_errors(cli: CommandLine) -> None:
