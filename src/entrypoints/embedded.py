@@ -1,4 +1,4 @@
-"""``OrderFlow``: the door for other applications, and for their tests."""
+"""``OrderFlow``: the API for applications that embed orderflow, and for their tests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -37,19 +37,19 @@ from .wiring.lifespan import listen_for_commits, opened
 from .wiring.storage_and_consumers import ShippedTransaction
 
 SYSTEM = Actor.parse("admin:embedded")
-"""The actor if the embedding application names none: it is trusted."""
+"""The actor of calls without ``by``: the embedding application is trusted."""
 
 
 class OrderFlow:
-    """An order service inside an application. Get one from ``open`` or ``in_memory``; it is ready inside their block.
+    """An order service inside an application. ``open`` and ``in_memory`` return one that is open inside their block.
 
     Every method raises the errors of its use-case (``orderflow.application``); all derive from OrderFlowError.
     """
 
     def __init__(self, container: Container) -> None:
-        """For ``open``; ``container`` is built and not yet opened."""
+        """Use ``open`` instead. ``container`` is built and not yet opened."""
         self._container = container
-        self._at_work: dict[str, Consumer[ShippedTransaction]] = {}
+        self._running_consumers: dict[str, Consumer[ShippedTransaction]] = {}
         self._handlers: dict[str, tuple[HandlerConsumer, asyncio.Lock]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._copying: asyncio.Task[None] | None = None
@@ -61,10 +61,10 @@ class OrderFlow:
     async def open(
         cls, settings: Settings | str | None = None, *, consumers: Sequence[str] = (), **given: Any
     ) -> AsyncIterator[Self]:
-        """Open by settings, a database URL, or the environment; ``given`` are single settings.
+        """Open with settings, a database URL, or the environment; ``given`` are single settings.
 
-        ``consumers`` of the shipped ones (``notifications``, ``analytics``, ``inventory``) run in this process.
-        A SQLite database is made and migrated as needed; PostgreSQL is migrated by ``orderflow db upgrade``.
+        ``consumers`` are the built-in ones to run in this process: ``notifications``, ``analytics``, ``inventory``.
+        A SQLite database is created and migrated as needed; PostgreSQL is migrated by ``orderflow db upgrade``.
         Raises InvalidInput, NotConfigured, StorageUnavailable.
         """
         if isinstance(settings, str):
@@ -73,14 +73,14 @@ class OrderFlow:
             settings = load_settings(**given)
         for name in consumers:
             if name not in CONSUMERS:
-                raise InvalidInput("consumers", f"{name!r} is none", ", ".join(CONSUMERS))
+                raise InvalidInput("consumers", f"{name!r} is not a built-in consumer", ", ".join(CONSUMERS))
         flow = cls(container_for(settings))
         flow._consumers = tuple(consumers)
         process_registration = flow._container.process_registration()
         process_registration.runs(EMBEDDING)
         async with (
             opened(flow._container),
-            process_registration.noted(flow._container.storage().processes, failing=False),
+            process_registration.registered(flow._container.storage().processes, failing=False),
         ):
             try:
                 for name in consumers:
@@ -92,13 +92,13 @@ class OrderFlow:
     @classmethod
     @asynccontextmanager
     async def in_memory(cls, *, consumers: Sequence[str] = CONSUMERS) -> AsyncIterator[Self]:
-        """Everything in RAM, all consumers running: for tests and trials. Ignores the environment."""
+        """Open in memory with all consumers running, for tests and trials. The environment is ignored."""
         async with cls.open(Settings(database_url="memory://", poll_seconds=0.01), consumers=consumers) as flow:
             yield flow
 
     @contextmanager
     def correlated(self, correlation_id: str | None = None, *, traceparent: str = "") -> Iterator[str]:
-        """All that is asked inside shares ``correlation_id``, one of its own where none is given; which one it is.
+        """Give all calls inside the same ``correlation_id``, by default a new one, and yield it.
 
         Outside of such a block each command gets an id of its own. ``traceparent`` is W3C Trace Context; without, the
         application's own OpenTelemetry span is the parent, if there is one. Raises InvalidInput.
@@ -117,7 +117,7 @@ class OrderFlow:
 
     @property
     def container(self) -> Container:
-        """The container behind this flow, for doors and tools."""
+        """The container behind this flow, for tools."""
         return self._container
 
     async def create_order(
@@ -134,7 +134,7 @@ class OrderFlow:
         currency: str | None = None,
         by: Actor = SYSTEM,
     ) -> Order:
-        """Create an order. If ``order_id`` exists with the same content, return it."""
+        """Create an order, or return the existing one if ``order_id`` has the same content."""
         new = NewOrder(
             customer_id=customer_id,
             restaurant_id=restaurant_id,
@@ -183,19 +183,19 @@ class OrderFlow:
         return await self.use_cases.cancel_order(order_id, reason, by=by)
 
     def on(self, *types: str, name: str | None = None) -> Callable[[Handler], Handler]:
-        """Have an ``async def handler(event)`` called for each event of ``types`` (all, where none is named).
+        """Call an ``async def handler(event)`` for each event of ``types``, by default of all types.
 
-        In order, at least once, from the first event of the log on; how far it has come is kept under ``name`` (by
-        default the function's qualified name), so it goes on there after a restart. Events come from the log itself,
-        whatever the profile. Raises InvalidInput for an unknown type or a name that is taken.
+        It is called in order, at least once, from the first event of the log on. Its cursors are stored under ``name``,
+        by default the function's qualified name, so that it continues there after a restart. Events come from the log,
+        also if Kafka is configured. Raises InvalidInput for an unknown type or a name that is taken.
         """
-        asked = event_types(*types)
+        handled_types = event_types(*types)
 
         def register(handler: Handler) -> Handler:
             reader = identifier(name or f"{handler.__module__}.{handler.__qualname__}"[-64:], field="name")
             if reader in self._tasks or reader in CONSUMERS:
-                raise InvalidInput("name", f"{reader!r} is taken", "a name of its own for each handler")
-            consumer = HandlerConsumer(reader, asked, handler)
+                raise InvalidInput("name", f"{reader!r} is taken", "a different name for each handler")
+            consumer = HandlerConsumer(reader, handled_types, handler)
             turn, handle_batch = asyncio.Lock(), self._container.handle_batch(consumer)
 
             async def in_turn(records: Sequence[LogRecord | UnrecognizedRecord]) -> BatchResult:
@@ -226,34 +226,36 @@ class OrderFlow:
         reason: str,
         rate: float | None = None,
     ) -> RedriveResult:
-        """Handle the events of orders that ``name``, a handler or consumer of this flow, has parked, in order.
+        """Handle the events of the orders that ``name``, a handler or consumer of this flow, has parked, in order.
 
-        Of one order, or of all; with ``error``, where the first letter has that class; at most ``rate`` events a
-        second. ``by`` and ``reason`` are noted with each event. Raises InvalidInput, StorageUnavailable.
+        These are all parked orders, or one, or those that were parked by an ``error`` of that class; at most ``rate``
+        events per second. ``by`` and ``reason`` are recorded with each event. Raises InvalidInput, StorageUnavailable.
         """
-        if name not in self._at_work:
-            raise InvalidInput("name", f"nobody of that name works here: {name!r}", ", ".join(self._at_work) or "none")
-        redrive = self._container.redrive(consumer=self._at_work[name])
+        if name not in self._running_consumers:
+            raise InvalidInput("name", f"{name!r} does not run here", ", ".join(self._running_consumers) or "none")
+        redrive = self._container.redrive(consumer=self._running_consumers[name])
         return await redrive(order_id, error=error, by=by, reason=reason, pace=RateLimit(rate))
 
     async def replay(self, name: str, start: str, *, by: str, reason: str, source: str = "log") -> ReplayResult:
-        """Have a handler of this flow, or a shipped consumer, handle again what it has behind it, from ``start`` on.
+        """Have a handler of this flow, or a built-in consumer, handle past events again, from ``start`` on.
 
-        That is a position (``"1"`` is the first), ``"BUCKET:POSITION"``, a time, or ``"order:ID"``. A handler is told
-        nothing new meanwhile. ``by`` and ``reason`` are noted. Raises InvalidInput, NotConfigured, OrderNotFound,
+        That is a position (``"1"`` is the first), ``"BUCKET:POSITION"``, a time, or ``"order:ID"``. A handler gets no
+        new events meanwhile. ``by`` and ``reason`` are recorded. Raises InvalidInput, NotConfigured, OrderNotFound,
         Unavailable.
         """
         consumer, turn = self._handlers.get(name) or (self._container.consumers().get(name), nullcontext())
         if consumer is None:
-            raise InvalidInput("name", f"{name!r} is none", ", ".join((*CONSUMERS, *self._handlers)))
+            raise InvalidInput(
+                "name", f"{name!r} is not a handler or consumer", ", ".join((*CONSUMERS, *self._handlers))
+            )
         replay = self._container.replay_events(consumer=consumer)
         async with turn:
             return await replay(ReplayStart.parse(start), by=by, reason=reason, source=source)
 
     async def settled(self, timeout: float = 10.0) -> None:
-        """Wait until handlers and consumers of this flow have handled all that is in the log. For tests.
+        """Wait until handlers and consumers of this flow have handled all events of the log. For tests.
 
-        Raises TimeoutError after ``timeout`` seconds, and what a consumer failed with.
+        Raises TimeoutError after ``timeout`` seconds, and the error of a consumer that failed.
         """
         async with asyncio.timeout(timeout):
             while not await self._is_settled():
@@ -279,7 +281,7 @@ class OrderFlow:
             listen_for_commits(self._container)
         if self._copying is None and (copying := self._container.copying()) is not None:
             self._copying = asyncio.get_running_loop().create_task(copying(self._stop), name="copying")
-        self._at_work[name] = consumer
+        self._running_consumers[name] = consumer
         self._tasks[name] = asyncio.get_running_loop().create_task(loop(self._stop), name=name)
 
     async def _close(self) -> None:

@@ -1,4 +1,4 @@
-"""Log lines of every process: one JSON object a line, or readable on a terminal; talk goes to standard error."""
+"""Configures the log of every process: JSON lines, or readable text on a terminal, on standard error."""
 
 import logging
 import sys
@@ -10,26 +10,26 @@ import structlog
 from ..adapters.telemetry.logs.formatter import SHARED, LineFormatter
 from .settings import Settings, is_secret
 
-SHORTEST_SECRET = 4
-"""Characters; what is shorter turns up in every second word."""
-_ONLY_TROUBLE = ("aiosqlite", "aiosmtplib", "asyncio", "httpcore", "httpx", "opentelemetry", "urllib3")
-"""Libraries that are listened to from warnings on: what they say below is theirs, or shows what is sent."""
-_STEPS = "Running"
-"""The prefix of the only lines of alembic that carry information."""
+MIN_SECRET = 4
+"""Characters. Shorter secrets are not redacted, because they are parts of ordinary words."""
+_ONLY_WARNINGS = ("aiosqlite", "aiosmtplib", "asyncio", "httpcore", "httpx", "opentelemetry", "urllib3")
+"""Libraries of which only warnings are logged: their other lines are details, or show what is sent."""
+_MIGRATION = "Running"
+"""The beginning of alembic's lines about migrations. Its other lines are dropped."""
 
 
 def configure_logs(settings: Settings) -> None:
-    """Give structlog and the standard library's loggers the one format that ``settings`` ask for."""
+    """Set the level and format in ``settings`` for structlog and the standard library's loggers."""
     readable = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter(readable=readable, secrets=frozenset(secrets_of(settings))))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
-    for name in _ONLY_TROUBLE:
+    for name in _ONLY_WARNINGS:
         logging.getLogger(name).setLevel(logging.WARNING)
     alembic = logging.getLogger("alembic.runtime.migration")
-    alembic.filters[:] = [lambda record: record.getMessage().startswith(_STEPS)]
+    alembic.filters[:] = [lambda record: record.getMessage().startswith(_MIGRATION)]
     structlog.configure(
         processors=[*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -39,7 +39,7 @@ def configure_logs(settings: Settings) -> None:
 
 
 def secrets_of(settings: Settings) -> Iterator[str]:
-    """Everything in ``settings`` that nobody is to read, as it stands there and as it is meant."""
+    """Yield the secrets in ``settings``, also as they are decoded from a URL."""
     password = urlsplit(settings.database_url).password or ""
     for secret in (
         password,
@@ -47,5 +47,5 @@ def secrets_of(settings: Settings) -> Iterator[str]:
         settings.smtp_password,
         *(value for name, value in settings.kafka.items() if is_secret(name)),
     ):
-        if len(secret) >= SHORTEST_SECRET:
+        if len(secret) >= MIN_SECRET:
             yield secret

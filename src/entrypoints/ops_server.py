@@ -1,4 +1,4 @@
-"""The operations door of every process, open as long as anything runs in it."""
+"""The operations server of every process: liveness, readiness and metrics."""
 
 import asyncio
 import logging
@@ -13,19 +13,19 @@ logger = logging.getLogger("orderflow.processes")
 
 
 def checks(container: Any) -> dict[str, Callable[[], Awaitable[None]]]:
-    """Return the checks of readiness, by dependency."""
-    asked: dict[str, Callable[[], Awaitable[None]]] = {"database": container.storage().ping}
+    """Return the readiness checks by dependency."""
+    by_dependency: dict[str, Callable[[], Awaitable[None]]] = {"database": container.storage().ping}
     if (admin := container.topic_admin()) is not None:
-        asked["kafka"] = admin.ping
-    return asked
+        by_dependency["kafka"] = admin.ping
+    return by_dependency
 
 
 @asynccontextmanager
 async def ops_server(container: Any) -> AsyncIterator[None]:
-    """``/livez``, ``/readyz`` and ``/metrics`` answer inside, where the settings say; it closes last.
+    """Serve ``/livez``, ``/readyz`` and ``/metrics`` inside the context, on the address in the settings.
 
-    Without the extra ``http`` there is none, and a warning says so: a relay does its work all the same. Raises
-    NotConfigured when its port is taken.
+    Without the extra ``http`` a warning is logged instead, because a relay works without it. Raises NotConfigured if
+    the port is taken.
     """
     settings: Settings = container.settings()
     try:
@@ -33,16 +33,16 @@ async def ops_server(container: Any) -> AsyncIterator[None]:
 
         app = create_ops_app(checks(container), container.scrape(), container.stopping().begun)
     except NotConfigured as missing:
-        logger.warning("no operations door: %s", missing)
+        logger.warning("no operations server: %s", missing)
         yield
         return
-    stop, open_ = asyncio.Event(), asyncio.Event()
+    stop, listening = asyncio.Event(), asyncio.Event()
 
     def ready(host: str, port: int) -> None:
         logger.info("operations", extra={"url": f"http://{host}:{port}"})
-        open_.set()
+        listening.set()
 
-    door = asyncio.create_task(
+    server = asyncio.create_task(
         serve(
             app,
             host=settings.ops_host,
@@ -55,13 +55,13 @@ async def ops_server(container: Any) -> AsyncIterator[None]:
         ),
         name="operations",
     )
-    opening = asyncio.create_task(open_.wait())
+    opening = asyncio.create_task(listening.wait())
     try:
-        await asyncio.wait({door, opening}, return_when=asyncio.FIRST_COMPLETED)
-        if door.done():
-            await door
+        await asyncio.wait({server, opening}, return_when=asyncio.FIRST_COMPLETED)
+        if server.done():
+            await server
         yield
     finally:
         opening.cancel()
         stop.set()
-        await door
+        await server

@@ -1,4 +1,4 @@
-"""The registration of this process while it runs; it is removed at a graceful shutdown."""
+"""Registers this process with the others while it runs, and deregisters it when it ends in order."""
 
 import asyncio
 import os
@@ -16,20 +16,22 @@ from ..application.health.last_failure import Failures
 from ..application.health.processes import Part, Process, ProcessRegistry
 
 PROCESS = "process"
-"""Under this name the process notes what ended all its parts."""
+"""The name under which the failure that ended all parts is recorded."""
 
 
 @runtime_checkable
 class PartitionOwner(Protocol):
-    """Something that reads or writes some of the topic's partitions, as its group has it now."""
+    """Reads or writes the partitions of the topic that its consumer group has assigned to it."""
 
     @property
-    def partitions(self) -> tuple[int, ...]: ...
+    def partitions(self) -> tuple[int, ...]:
+        """The partitions that are assigned now."""
+        ...
 
 
 @define(eq=False)
 class ProcessRegistration:
-    """The registration of this process: its parts, its failures, its API address."""
+    """The registration of this process: its parts, address and last failure."""
 
     failures: Failures
     clock: Callable[[], datetime]
@@ -44,14 +46,15 @@ class ProcessRegistration:
         self._program = version("orderflow-service"), socket.gethostname()
 
     def runs(self, part: str, works_on: object = None) -> None:
-        """``part`` runs here; what is its own is that of ``works_on``, where that shares partitions with others."""
+        """Add a part that runs here. If ``works_on`` is a PartitionOwner, its partitions are shown."""
         self._parts[part] = works_on
 
     def listens(self, url: str) -> None:
-        """Register the address of the API."""
+        """Set the URL of the API."""
         self._url = url
 
     def describe(self) -> Process:
+        """Return the registration as it is now."""
         return Process(
             id=self.id,
             version=self._program[0],
@@ -64,14 +67,15 @@ class ProcessRegistration:
         )
 
     def _part(self, name: str, works_on: object) -> Part:
-        own = works_on.partitions if isinstance(works_on, PartitionOwner) else None
-        return Part(name, partitions=own, url=self._url if name == "api" else "")
+        partitions = works_on.partitions if isinstance(works_on, PartitionOwner) else None
+        return Part(name, partitions=partitions, url=self._url if name == "api" else "")
 
     @asynccontextmanager
-    async def noted(self, registry: ProcessRegistry, *, failing: bool = True) -> AsyncIterator[None]:
-        """Inside, the process beats in the registry, and leaves it at the end.
+    async def registered(self, registry: ProcessRegistry, *, failing: bool = True) -> AsyncIterator[None]:
+        """Keep the process registered inside the context, with a heartbeat.
 
-        What fails inside stays noted there until it is forgotten, unless ``failing`` says that it is no matter of ours.
+        An exception inside is recorded as the process's failure, and the registration stays until it is pruned. Without
+        ``failing`` it is deleted all the same.
         """
         heartbeat = Heartbeat(registry=registry, describe=self.describe, clock=self.clock)
         stop = asyncio.Event()

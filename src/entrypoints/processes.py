@@ -76,7 +76,7 @@ async def run_parts(
 
     if any(_reads_log(part) for part in parts.values()):
         listen_for_commits(container)
-    async with ops_server(container), process_registration.noted(container.storage().processes):
+    async with ops_server(container), process_registration.registered(container.storage().processes):
         try:
             async with asyncio.TaskGroup() as group:
                 for name, part in parts.items():

@@ -1,9 +1,9 @@
-"""All settings: frozen, read from a TOML file and from the environment, which wins.
+"""All settings, read from a TOML file and from the environment, which overrides the file.
 
 A setting ``database_url`` is ``ORDERFLOW_DATABASE_URL`` in the environment and ``database_url`` in the table
 ``[orderflow]`` of the file that ``ORDERFLOW_SETTINGS`` or ``--settings`` names. ``ORDERFLOW_KAFKA_*`` names without a
 setting of their own are librdkafka properties with underscores for dots (``ORDERFLOW_KAFKA_SECURITY_PROTOCOL``); in
-the file they stand in ``[orderflow.kafka]``.
+the file they are in the table ``[orderflow.kafka]``.
 """
 
 import os
@@ -43,12 +43,12 @@ _DATABASES = ("postgresql://", "sqlite:///", "memory://")
 
 def _database_url(_: object, __: object, value: str) -> None:
     if not value.startswith(_DATABASES):
-        raise ValueError("no database URL")
+        raise ValueError("not a database URL")
 
 
 def _listen_url(_: object, __: object, value: str) -> None:
     if value and not value.startswith("postgresql://"):
-        raise ValueError("no address of PostgreSQL")
+        raise ValueError("not a PostgreSQL URL")
 
 
 def _channels(_: object, __: object, value: tuple[str, ...]) -> None:
@@ -62,7 +62,7 @@ def _between(low: float, high: float) -> list[Any]:
 
 @frozen(kw_only=True)
 class Settings:
-    """The help of each setting says what is allowed, with the unit where it has one."""
+    """The settings of one process. The help of each names the allowed values and the unit."""
 
     database_url: str = ts.option(
         default="sqlite:///orderflow.db",
@@ -74,21 +74,21 @@ class Settings:
     database_pooler: str = ts.option(
         default="none",
         validator=v.in_(("none", "transaction")),
-        help="none, or transaction: PgBouncer or the like in transaction mode stands before PostgreSQL",
+        help="none, or transaction: connections go through PgBouncer or the like in transaction mode",
     )
     database_listen: str = ts.option(
         default="auto",
         validator=v.in_(("auto", "off")),
-        help="auto: processes tell each other of commits through PostgreSQL; off: they find them by polling",
+        help="auto: processes notify each other of commits through PostgreSQL; off: they poll for them",
     )
     database_listen_url: str = ts.option(
         default="",
         validator=_listen_url,
         repr=lambda url: repr(masked_url(url)),
-        help="postgresql://... past the pooler, to hear of commits; empty: the database's own, none behind a pooler",
+        help="postgresql://... for commit notifications past a pooler; empty: database_url, or none behind a pooler",
     )
     kafka_bootstrap_servers: str = ts.option(
-        default="", help="host:port, comma separated; empty: no Kafka, consumers read straight from the log"
+        default="", help="host:port, comma separated; empty: no Kafka, consumers read the log"
     )
     topic: str = ts.option(
         default="order-events",
@@ -98,34 +98,34 @@ class Settings:
     topic_partitions: int = ts.option(default=3, validator=_between(1, 256), help="partitions, 1 to 256")
     topic_replication: int = ts.option(default=1, validator=_between(1, 32), help="copies of each partition, 1 to 32")
     topic_retention_hours: int = ts.option(
-        default=-1, validator=v.ge(-1), help="hours that the topic keeps events; -1: for ever"
+        default=-1, validator=v.ge(-1), help="hours that the topic keeps events; -1: unlimited"
     )
     publishing: str = ts.option(
         default="log",
         validator=v.in_(("log", "direct")),
-        help="log: by the relay, exactly once; direct: after commit, straight to Kafka, lost when Kafka fails",
+        help="log: by the relay, exactly once; direct: to Kafka after the commit, lost if Kafka fails",
     )
     event_max_bytes: int = ts.option(
         default=EVENT_LIMIT,
         validator=_between(1000, 100_000_000),
-        help="bytes of an event, 1000 to 100000000; the topic's max.message.bytes has to be 50000 more",
+        help="bytes of an event, 1000 to 100000000; the topic's max.message.bytes must be 50000 more",
     )
     event_source: str = ts.option(default="/orderflow", help="ce_source of every event: a URI reference")
     currency: str = ts.option(
-        default="USD", validator=v.matches_re(r"[A-Z]{3}"), help="ISO 4217 code of orders that name none"
+        default="USD", validator=v.matches_re(r"[A-Z]{3}"), help="ISO 4217 code of orders without a currency"
     )
     estimate_minutes: int = ts.option(
-        default=30, validator=_between(1, 1440), help="minutes a shipper is expected to be on the way, 1 to 1440"
+        default=30, validator=_between(1, 1440), help="expected minutes from pick-up to delivery, 1 to 1440"
     )
     http_host: str = ts.option(
-        default="127.0.0.1", help="address to listen on; without any token only a loopback address is taken"
+        default="127.0.0.1", help="address to listen on; only a loopback address is allowed until there is a token"
     )
     http_port: int = ts.option(default=8080, validator=_between(0, 65535), help="port, 0 (any free) to 65535")
     http_max_body_bytes: int = ts.option(
         default=1_000_000, validator=_between(1000, 100_000_000), help="bytes, 1000 to 100000000"
     )
     ops_host: str = ts.option(
-        default="127.0.0.1", help="address of every process's /livez, /readyz and /metrics, which ask for no token"
+        default="127.0.0.1", help="address of every process's /livez, /readyz and /metrics, which need no token"
     )
     ops_port: int = ts.option(default=0, validator=_between(0, 65535), help="their port, 0 (any free) to 65535")
     relay_batch: int = ts.option(default=BATCH, validator=_between(1, 50_000), help="events a transaction, 1 to 50000")
@@ -139,22 +139,24 @@ class Settings:
         help="a Kafka topic for copies of parked events, such as dlq.order-events; empty: none",
     )
     poll_seconds: float = ts.option(
-        default=0.25, validator=_between(0.01, 60), help="seconds between looks for news, 0.01 to 60"
+        default=0.25, validator=_between(0.01, 60), help="seconds between two polls of the log, 0.01 to 60"
     )
     notification_channels: tuple[str, ...] = ts.option(
         default=("log",), validator=_channels, help="email and log, comma separated"
     )
     smtp_host: str = ts.option(default="localhost", help="host name of the mail server")
     smtp_port: int = ts.option(default=25, validator=_between(1, 65535), help="port, 1 to 65535")
-    smtp_sender: str = ts.option(default="orders@localhost", help="address that mail comes from")
+    smtp_sender: str = ts.option(default="orders@localhost", help="sender address of mail")
     smtp_username: str = ts.option(default="", help="user at the mail server; empty: no login")
     smtp_password: str = ts.secret(default="", help="password at the mail server")
     smtp_security: str = ts.option(
         default="none",
         validator=v.in_(("none", "starttls", "tls")),
-        help="none; starttls: encrypted before the login (port 587); tls: from the beginning (port 465)",
+        help="none; starttls: encrypted before the login (port 587); tls: encrypted from the start (port 465)",
     )
-    smtp_ca_file: str = ts.option(default="", help="PEM file of the authorities trusted there; empty: the system's")
+    smtp_ca_file: str = ts.option(
+        default="", help="PEM file of the certificate authorities that are trusted; empty: the system's"
+    )
     log_level: str = ts.option(
         default="info", validator=v.in_(("debug", "info", "warning", "error")), help="debug, info, warning or error"
     )
@@ -164,31 +166,32 @@ class Settings:
     stop_seconds: float = ts.option(
         default=20.0,
         validator=_between(1, 3600),
-        help="seconds from SIGTERM on in which a process ends in order; then it is cut off and exits 1; 1 to 3600",
+        help="seconds after SIGTERM in which a process shuts down; then it is cut off and exits with 1; 1 to 3600",
     )
     stop_grace_seconds: float = ts.option(
         default=3.0,
         validator=_between(0, 600),
-        help="seconds of these that the API still answers while /readyz says that it is stopping, 0 to 600",
+        help="seconds of these in which the API still accepts requests while /readyz fails, 0 to 600",
     )
     service_name: str = ts.option(
         default="orderflow",
         validator=v.matches_re(r"[!-~]{1,64}"),
-        help="what traces call this service, 1 to 64 characters without spaces",
+        help="name of this service in traces, 1 to 64 characters without spaces",
     )
     tracing_endpoint: str = ts.option(
         default="",
         validator=v.matches_re(r"(https?://[!-~]+)?"),
         repr=lambda url: repr(masked_url(url)),
-        help="where spans go, OTLP over HTTP: http://host:4318/v1/traces; empty: nowhere",
+        help="URL for spans, OTLP over HTTP: http://host:4318/v1/traces; empty: no tracing",
     )
     tracing_sample_ratio: float = ts.option(
-        default=1.0, validator=_between(0, 1), help="of the traces that begin here, how many are recorded, 0 to 1"
+        default=1.0, validator=_between(0, 1), help="share of the traces begun here that is recorded, 0 to 1"
     )
     kafka: dict[str, str] = ts.option(factory=dict, help="librdkafka properties", repr=False)
 
     @property
     def uses_kafka(self) -> bool:
+        """True if Kafka is configured."""
         return bool(self.kafka_bootstrap_servers)
 
     @property
@@ -205,15 +208,15 @@ class Settings:
 def load_settings(
     file: Path | None = None, *, environment: Mapping[str, str] | None = None, **given: object
 ) -> Settings:
-    """Load the settings from file and environment; ``given`` overrides both.
+    """Read the settings from file and environment; ``given`` overrides both.
 
-    Raises InvalidInput that names the setting as it was given and what is allowed, also for an unknown name.
+    Raises InvalidInput for an unknown name or a value that is not allowed. It names the source and the allowed values.
     """
     environment = os.environ if environment is None else environment
     path = file or (Path(environment[FILE_VARIABLE]) if environment.get(FILE_VARIABLE) else None)
     names = {a.name: a for a in fields(Settings)}
     values: dict[str, Any] = {}
-    said: dict[str, str] = {}
+    sources: dict[str, str] = {}
     kafka: dict[str, str] = {}
     for name, value in _from_file(path).items():
         where = f"{name} in {path}"
@@ -222,24 +225,24 @@ def load_settings(
         elif name not in names:
             raise InvalidInput(where, "there is no such setting", ", ".join(names))
         else:
-            values[name], said[name] = value, where
+            values[name], sources[name] = value, where
     for variable, value in environment.items():
         name = variable.removeprefix(PREFIX).lower()
         if not variable.startswith(PREFIX) or variable == FILE_VARIABLE or variable.startswith(f"{PREFIX}TEST_"):
             continue
         if name in names and name != "kafka":
-            values[name], said[name] = value, variable
+            values[name], sources[name] = value, variable
         elif variable.startswith(KAFKA_PREFIX):
             kafka[variable.removeprefix(KAFKA_PREFIX).lower().replace("_", ".")] = value
         else:
             raise InvalidInput(variable, "there is no such setting", ", ".join(PREFIX + n.upper() for n in names))
     values |= given
-    said |= {name: name for name in given}
-    return _converted(values | ({"kafka": kafka} if kafka else {}), said)
+    sources |= {name: name for name in given}
+    return _converted(values | ({"kafka": kafka} if kafka else {}), sources)
 
 
 def described(settings: Settings) -> dict[str, object]:
-    """Every setting's value by name, secrets masked, also a password inside a URL."""
+    """Return every setting by name, with secrets masked, also passwords inside URLs."""
     shown: dict[str, object] = {}
     for a in fields(Settings):
         value = getattr(settings, a.name)
@@ -256,7 +259,7 @@ def described(settings: Settings) -> dict[str, object]:
 
 
 def masked_url(url: str) -> str:
-    """``url`` with its passwords masked, also those among its parameters."""
+    """Return ``url`` with its passwords masked, also those in its query."""
     parts = urlsplit(url)
     parts = parts._replace(query=_PASSWORDS.sub(rf"\1{_MASK}", parts.query))
     if parts.password is None:
@@ -280,10 +283,10 @@ def _from_file(path: Path | None) -> dict[str, Any]:
     except OSError as e:
         raise InvalidInput(str(path), f"cannot be read: {e.strerror}", "a readable TOML file") from e
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise InvalidInput(str(path), f"is no TOML: {e}", f"a TOML file with a table [{SECTION}]") from e
+        raise InvalidInput(str(path), f"is not TOML: {e}", f"a TOML file with a table [{SECTION}]") from e
     section = content.get(SECTION, {})
     if not isinstance(section, dict):
-        raise InvalidInput(f"{SECTION} in {path}", "is no table", f"a table [{SECTION}]")
+        raise InvalidInput(f"{SECTION} in {path}", "is not a table", f"a table [{SECTION}]")
     return section
 
 
@@ -295,7 +298,7 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     return found
 
 
-def _converted(values: dict[str, Any], said: Mapping[str, str]) -> Settings:
+def _converted(values: dict[str, Any], sources: Mapping[str, str]) -> Settings:
     try:
         return _load(values)
     except TsError:
@@ -304,7 +307,7 @@ def _converted(values: dict[str, Any], said: Mapping[str, str]) -> Settings:
                 _load({name: value})
             except TsError as e:
                 help_text = getattr(fields(Settings), name).metadata["typed-settings"]["help"]
-                raise InvalidInput(said.get(name, name), f"{_shown(name, value)} is not allowed", help_text) from e
+                raise InvalidInput(sources.get(name, name), f"{_shown(name, value)} is not allowed", help_text) from e
         raise
 
 

@@ -13,7 +13,6 @@ except ImportError as missing:
 from .dead_letter_topic import KafkaDeadLetterTopic
 from .direct_publisher import DirectPublishing, KafkaEventPublisher
 from .event_source import KafkaEventSource
-from .group_lag import GroupLag, PartitionLag
 from .relay.relay_topic import KafkaRelayTopic
 from .settings import KafkaSettings
 from .topic_admin import TopicAdmin, TopicDescription
@@ -21,14 +20,12 @@ from .topic_reader import KafkaTopicReader
 
 __all__ = [
     "DirectPublishing",
-    "GroupLag",
     "KafkaDeadLetterTopic",
     "KafkaEventPublisher",
     "KafkaEventSource",
     "KafkaRelayTopic",
     "KafkaSettings",
     "KafkaTopicReader",
-    "PartitionLag",
     "TopicAdmin",
     "TopicDescription",
 ]

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 async def lag(*, wait: float | None = None) -> int:
-    """Show how many events of the log the relay and each consumer have not processed, and how many are held back.
+    """Show how far the relay and the consumers are behind the log.
 
-    The lag of the consumer groups on Kafka is shown as well. --wait SECONDS waits until there is no lag, at most that
+    That is the number of events that each has not processed, the number that is held back, and the lag of the consumer
+    groups on Kafka. --wait SECONDS waits until there is no lag, at most that
     long, and exits with 1 if there still is. It does not wait for events that are held back or for paused consumers.
     """
     refuse_negative(wait or 0)

@@ -70,10 +70,13 @@ COMMANDS = {
         "dead_letters:app": ("dead-letters", "Show, redrive and drop events that could not be handled."),
         "replay:rebuild": ("rebuild", "Rebuild what a consumer has stored from the log."),
         "recovery:app": ("log", "Repair the log after a restore, or publish all of it again."),
-        "maintenance:maintenance": ("maintenance", "Show the maintenance log: who changed what by hand, when and why."),
+        "maintenance:maintenance": (
+            "maintenance",
+            "Show every manual change: of the rollout, replays, rebuilds and epochs.",
+        ),
     },
     "Simulation": {
-        "simulation:demo": ("demo", "Run a generated day on a temporary database, and check the result."),
+        "simulation:demo": ("demo", "Run a generated day on a temporary SQLite database with all three consumers."),
         "simulation:app": ("simulate", "Generate and run a day of food delivery."),
     },
 }

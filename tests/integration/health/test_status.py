@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from orderflow.adapters.kafka import GroupLag, KafkaSettings
+from orderflow.adapters.kafka import KafkaSettings
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import Settings
@@ -21,6 +21,7 @@ from tests.integration.health.conftest import Doctor
 from tests.support.commands import CommandLine
 from tests.support.databases import migrated
 from tests.support.kafka import KafkaBroker
+from tests.support.kafka.group_lag import GroupLag
 from tests.support.servers import free_port
 from tests.support.stack import PROGRAM
 from tests.support.waiting import eventually_async

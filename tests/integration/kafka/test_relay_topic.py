@@ -13,7 +13,7 @@ import pytest
 from attrs import evolve
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 from orderflow.adapters import wire
-from orderflow.adapters.kafka import GroupLag, KafkaRelayTopic, KafkaSettings
+from orderflow.adapters.kafka import KafkaRelayTopic, KafkaSettings
 from orderflow.adapters.kafka.relay import transactional_producer as relay_producer
 from orderflow.adapters.kafka.relay.transactional_producer import RelayProducer
 from orderflow.adapters.memory import LocalWakeup, MemoryStorage
@@ -24,6 +24,7 @@ from orderflow.domain.errors import LogBehindTopic, LogGap, StreamUnavailable
 
 from tests.conftest import FIGURE
 from tests.support.kafka import KafkaBroker
+from tests.support.kafka.group_lag import GroupLag
 from tests.support.process import OwnProcess
 from tests.support.waiting import eventually, eventually_async
 

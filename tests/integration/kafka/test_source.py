@@ -7,12 +7,13 @@ from functools import partial
 import pytest
 from confluent_kafka import Producer
 from orderflow.adapters import wire
-from orderflow.adapters.kafka import GroupLag, KafkaEventSource, KafkaSettings
+from orderflow.adapters.kafka import KafkaEventSource, KafkaSettings
 from orderflow.adapters.memory import MemoryStorage
 from orderflow.application.event_log.records import LogRecord, Origin, UnrecognizedRecord
 from orderflow.domain.errors import StreamUnavailable
 
 from tests.support.kafka import KafkaBroker, LocalKafka
+from tests.support.kafka.group_lag import GroupLag
 from tests.support.servers import free_port, not_ours
 from tests.support.waiting import eventually_async
 

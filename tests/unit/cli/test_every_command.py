@@ -1,8 +1,11 @@
 """Every command answers as a table, and with --json as one document; data goes to standard output and talk does not."""
 
 import json
+from importlib import import_module
 
 import pytest
+from cyclopts import App
+from orderflow.entrypoints.cli.main import COMMANDS
 
 from tests.support.commands import CommandLine
 
@@ -78,6 +81,15 @@ def test_json_may_be_asked_for_after_the_command_as_well(lived_once: CommandLine
     first, last = lived_once("--json", *arguments), lived_once(*arguments, "--json")
 
     assert first == last
+
+
+def test_a_summary_in_the_list_of_commands_opens_the_command_s_own_help() -> None:
+    for group in COMMANDS.values():
+        for path, (name, summary) in group.items():
+            module, attribute = path.split(":")
+            command = getattr(import_module(f"orderflow.entrypoints.cli.{module}"), attribute)
+            if not isinstance(command, App):
+                assert command.__doc__.startswith(summary.rstrip(".")), name
 
 
 def test_help_and_version_are_answers_not_errors(cli: CommandLine) -> None:

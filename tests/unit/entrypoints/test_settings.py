@@ -135,7 +135,7 @@ def test_an_unknown_name_in_the_file_is_refused(tmp_path: Path) -> None:
         load_settings(file, environment={})
 
 
-@pytest.mark.parametrize(("text", "problem"), [("[orderflow", "is no TOML"), ("orderflow = 1\n", "is no table")])
+@pytest.mark.parametrize(("text", "problem"), [("[orderflow", "is not TOML"), ("orderflow = 1\n", "is not a table")])
 def test_a_broken_file_is_refused(tmp_path: Path, text: str, problem: str) -> None:
     file = a_file(tmp_path, text)
 

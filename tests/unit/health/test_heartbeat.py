@@ -137,7 +137,7 @@ async def test_a_process_is_noted_while_it_runs_and_leaves_in_order(
     process_registration.runs("api")
     process_registration.listens("http://127.0.0.1:8080")
 
-    async with process_registration.noted(registry):
+    async with process_registration.registered(registry):
         await eventually_async(lambda: registry.asked, that="it is noted")
         [inside] = await registry.all()
 
@@ -153,7 +153,7 @@ async def test_a_process_that_fails_stays_noted_with_what_ended_it(
     process_registration.runs("relay")
 
     with pytest.raises(StreamUnavailable):
-        async with process_registration.noted(registry):
+        async with process_registration.registered(registry):
             raise StreamUnavailable("Kafka", "gone for good")
 
     [seen] = await registry.all()
