@@ -355,10 +355,10 @@ def test_the_spans_of_an_order_are_one_trace_across_all_processes(lived: Lived) 
 
 def test_the_command_line_shows_an_orders_way(lived: Lived) -> None:
     for event in lived.traces[LIVED]["events"]:
-        asked, committed, published = event["asked"], event["committed"], event["published"]
+        requested, committed, published = event["requested"], event["committed"], event["published"]
 
-        assert asked["at"] <= committed["at"] <= published["at"]
-        assert all(step["exact"] for step in (asked, committed, published))
+        assert requested["at"] <= committed["at"] <= published["at"]
+        assert all(step["exact"] for step in (requested, committed, published))
         assert committed["ms"] >= 0
         assert published["ms"] >= 0
         assert [(it["consumer"], it["state"]) for it in event["handled"]] == [(name, "handled") for name in CONSUMERS]

@@ -51,16 +51,16 @@ async def validate(
     seconds: Annotated[
         float | None, Parameter(name="--for", help="seconds to watch, once every partition is read")
     ] = None,
-    every: Annotated[float, Parameter(help="seconds between two pictures")] = 1.0,
+    every: Annotated[float, Parameter(help="seconds between two updates")] = 1.0,
     late: Annotated[float, Parameter(help="seconds after its event that a record is late")] = LATE_SECONDS,
     future: Annotated[float, Parameter(help="seconds that clocks may disagree")] = FUTURE_SECONDS,
-    metrics: Annotated[Path | None, Parameter(help="a file for Prometheus' text, written anew each time")] = None,
+    metrics: Annotated[Path | None, Parameter(help="a file for Prometheus, replaced at each update")] = None,
 ) -> int:
     """Check events in FILE (JSON lines, one event, or an array of them; '-' is standard input), or the --topic.
 
-    Says what was checked, and what is wrong where; exit 1 when anything is. --watch looks at the topic as it flows,
-    from now on or --from-beginning, until stopped or --for so many seconds: as a table, or with --json as lines, one
-    for each bad record and one each time for all that was counted.
+    Prints what was checked, and each problem with its location; exits with 1 if there is one. --watch checks the topic
+    continuously, from now on or --from-beginning, until stopped or --for seconds. It prints a table, or with --json one
+    line for each invalid record and one for each update of the counts.
     """
     if watch:
         if file is not None:

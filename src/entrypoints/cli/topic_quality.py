@@ -76,17 +76,17 @@ class Watching:
     async def __call__(
         self, flow: AsyncIterator[tuple[Sequence[wire.ConsumedRecord], bool]], stop: asyncio.Event
     ) -> None:
-        """``flow`` says with the records whether every partition is being read: from then on the seconds count."""
+        """Check the records of ``flow``. The time starts when it yields True: then every partition is being read."""
         now = asyncio.get_running_loop().time
-        told, end = now(), inf
+        updated_at, end = now(), inf
         async for records, reading in flow:
             for arrival in records:
                 self._look(arrival)
             if end == inf and reading and self.options.seconds is not None:
                 end = now() + self.options.seconds
             over = stop.is_set() or now() >= end
-            if over or now() - told >= self.options.every:
-                told = now()
+            if over or now() - updated_at >= self.options.every:
+                updated_at = now()
                 self._tell(last=over)
             if over:
                 return
@@ -116,7 +116,7 @@ class Watching:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """On a terminal a table that is drawn anew; elsewhere it is written once, at the end."""
+        """Refresh the table on a terminal; elsewhere print it once, at the end."""
         if session().json or not sys.stdout.isatty():
             yield
             return

@@ -33,7 +33,7 @@ def _data(event: EventTrace) -> dict[str, Any]:
         "correlationId": record.correlation_id,
         "traceId": record.traceparent[3:35],
         "occurredAt": record.occurred_at,
-        "asked": _moment(event.requested, None),
+        "requested": _moment(event.requested, None),
         "committed": _moment(event.committed, event.requested),
         "published": _moment(event.published, event.committed),
         "record": place and {"topic": place.topic, "partition": place.partition, "offset": place.offset},

@@ -207,7 +207,10 @@ def dead_letter_kafka(kafka: "KafkaSettings | None", settings: Settings) -> "Kaf
 
 
 def copying(
-    kafka: "KafkaSettings | None", letters: DeadLetters, clock: Clock, failed: Callable[[str, BaseException], None]
+    kafka: "KafkaSettings | None",
+    dead_letters: DeadLetters,
+    clock: Clock,
+    failed: Callable[[str, BaseException], None],
 ) -> RunCopying | None:
     """Return what copies dead letters to their topic; None if none is configured."""
     if kafka is None:
@@ -215,4 +218,4 @@ def copying(
     from ...adapters.kafka.dead_letter_topic import KafkaDeadLetterTopic
 
     topic = KafkaDeadLetterTopic(kafka)
-    return RunCopying(copy=CopyDeadLetters(letters, topic, clock), topic=topic, failed=partial(failed, "copying"))
+    return RunCopying(copy=CopyDeadLetters(dead_letters, topic, clock), topic=topic, failed=partial(failed, "copying"))

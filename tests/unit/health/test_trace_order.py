@@ -145,7 +145,7 @@ def test_the_command_shows_it_as_a_table_and_as_json(tmp_path: Any) -> None:
     assert "order.created" in shown.out
     assert "waiting" in shown.out
     assert (event["correlationId"], event["published"], event["record"]) == ("K1", None, None)
-    assert event["asked"]["at"] <= event["committed"]["at"]
+    assert event["requested"]["at"] <= event["committed"]["at"]
     assert event["committed"]["ms"] >= 0
     assert event["handled"][0] == {"consumer": "notifications", "state": "waiting"}
     assert cli("orders", "trace", "o2").code == 3

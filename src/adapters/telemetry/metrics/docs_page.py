@@ -7,9 +7,9 @@ from .labels import Label
 
 KINDS = {
     "counter": "Counted since the process was started.",
-    "histogram": "Observed one by one; `_bucket`, `_sum` and `_count` since the process was started.",
-    "gauge": "What this process is now.",
-    "state": "What the whole installation is now, asked for at the scrape: every process tells the same.",
+    "histogram": "Single observations; `_bucket`, `_sum` and `_count` since the process was started.",
+    "gauge": "The current state of this process.",
+    "state": "The state of the whole installation, read at each scrape: every process shows the same.",
 }
 """The kinds in the order of the page."""
 

@@ -37,7 +37,7 @@ TIMES = Metric(
 CONTRADICTIONS = Metric(
     "orderflow_topic_contradictions_total",
     Kind.COUNTER,
-    "Events that cannot follow what their order's events before them said.",
+    "Events that contradict the earlier events of their order.",
     (Label("kind", ("gap", "regression", "illegal")),),
 )
 SIZES = Metric(
