@@ -1,4 +1,4 @@
-"""``orderflow events``: looking at the topic, and checking what claims to be an event."""
+"""``orderflow events``: reads and validates events."""
 
 import json
 import sys
@@ -27,7 +27,7 @@ PAGE = 500
 
 @app.command
 async def tail(*, from_beginning: bool = False, follow: bool = True, limit: int | None = None) -> None:
-    """Events as they come, one JSON object a line; without Kafka, from the log itself."""
+    """Print events as they arrive, one JSON object per line. Without Kafka they are read from the log."""
     if limit is not None and limit < 1:
         raise InvalidInput("limit", str(limit), "1 or more")
     async with session().opened() as container:
@@ -51,16 +51,18 @@ async def validate(
     seconds: Annotated[
         float | None, Parameter(name="--for", help="seconds to watch, once every partition is read")
     ] = None,
-    every: Annotated[float, Parameter(help="seconds between two updates")] = 1.0,
-    late: Annotated[float, Parameter(help="seconds after its event that a record is late")] = LATE_SECONDS,
-    future: Annotated[float, Parameter(help="seconds that clocks may disagree")] = FUTURE_SECONDS,
-    metrics: Annotated[Path | None, Parameter(help="a file for Prometheus, replaced at each update")] = None,
+    every: Annotated[float, Parameter(help="seconds between two refreshes")] = 1.0,
+    late: Annotated[float, Parameter(help="seconds after which a record is late")] = LATE_SECONDS,
+    future: Annotated[float, Parameter(help="seconds by which clocks may differ")] = FUTURE_SECONDS,
+    metrics: Annotated[
+        Path | None, Parameter(help="a file for the metrics in Prometheus' text format, rewritten at each refresh")
+    ] = None,
 ) -> int:
-    """Check events in FILE (JSON lines, one event, or an array of them; '-' is standard input), or the --topic.
+    """Validate the events in FILE (JSON lines, one event, or an array; '-' is standard input), or on the --topic.
 
-    Prints what was checked, and each problem with its location; exits with 1 if there is one. --watch checks the topic
-    continuously, from now on or --from-beginning, until stopped or --for seconds. It prints a table, or with --json one
-    line for each invalid record and one for each update of the counts.
+    Lists every violation, and exits with 1 if there is any. --watch validates the topic continuously, from now on or
+    --from-beginning, until stopped or for --for seconds. It shows a table, or with --json a line for each violation and
+    one at each refresh with all counts.
     """
     if watch:
         if file is not None:

@@ -45,7 +45,7 @@ class WatchOptions:
 
 
 async def watch(options: WatchOptions) -> int:
-    """Look until stopped, or so many seconds once every partition is being read; exit code 1 for a wrong record."""
+    """Watch the topic until stopped, or for that time once every partition is read. Return 1 if a record is wrong."""
     async with session().opened() as container:
         reader = container.topic_reader()
         if reader is None:
@@ -66,7 +66,7 @@ async def watch(options: WatchOptions) -> int:
 
 @define
 class Watching:
-    """Looks at what comes, and shows it ``every`` so often and at the end."""
+    """Inspects the records that arrive, and shows the counts at each refresh and at the end."""
 
     quality: wire.TopicQuality
     options: WatchOptions
@@ -76,30 +76,30 @@ class Watching:
     async def __call__(
         self, flow: AsyncIterator[tuple[Sequence[wire.ConsumedRecord], bool]], stop: asyncio.Event
     ) -> None:
-        """Check the records of ``flow``. The time starts when it yields True: then every partition is being read."""
+        """``flow`` says with the records whether every partition is being read: from then on the seconds count."""
         now = asyncio.get_running_loop().time
-        updated_at, end = now(), inf
+        shown, end = now(), inf
         async for records, reading in flow:
             for arrival in records:
-                self._look(arrival)
+                self._inspect(arrival)
             if end == inf and reading and self.options.seconds is not None:
                 end = now() + self.options.seconds
             over = stop.is_set() or now() >= end
-            if over or now() - updated_at >= self.options.every:
-                updated_at = now()
-                self._tell(last=over)
+            if over or now() - shown >= self.options.every:
+                shown = now()
+                self._refresh(last=over)
             if over:
                 return
 
-    def _look(self, arrival: wire.ConsumedRecord) -> None:
-        looked = self.quality.inspect(arrival)
+    def _inspect(self, arrival: wire.ConsumedRecord) -> None:
+        inspection = self.quality.inspect(arrival)
         if self.metrics is not None:
-            self.metrics.count(looked)
+            self.metrics.count(inspection)
         if session().json:
-            for bad in looked.violations:
+            for bad in inspection.violations:
                 _line({"bad": plain(bad)})
 
-    def _tell(self, *, last: bool) -> None:
+    def _refresh(self, *, last: bool) -> None:
         if self.metrics is not None:
             try:
                 self.metrics.write()
@@ -116,7 +116,7 @@ class Watching:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Refresh the table on a terminal; elsewhere print it once, at the end."""
+        """On a terminal a table that is drawn anew; elsewhere it is written once, at the end."""
         if session().json or not sys.stdout.isatty():
             yield
             return
@@ -166,7 +166,7 @@ def _screen(quality: wire.TopicQuality) -> Group:
         ),
     )
     counted = [
-        ("records looked at", quality.checked),
+        ("records", quality.checked),
         ("wrong", quality.wrong),
         ("late", f"{quality.late_records}, the latest by {quality.latest_seconds:.1f} s"),
         ("from the future", quality.future_records),
