@@ -62,8 +62,8 @@ class Stumbling:
         return int(await self.consumer.settle())
 
 
-def stumbling_container(settings: Settings) -> Any:
-    container = container_for(settings)
+def stumbling_container(settings: Settings, **given: Any) -> Any:
+    container = container_for(settings, **given)
     shipped = container.consumers()
     seed = os.environ["CAMPAIGN_SEED"]
     container.consumers.override({name: Stumbling(it, Random(f"{name} {seed}")) for name, it in shipped.items()})
@@ -71,5 +71,5 @@ def stumbling_container(settings: Settings) -> Any:
 
 
 if __name__ == "__main__":
-    operate.container_for = stumbling_container
+    operate.build_container = stumbling_container
     main()

@@ -99,7 +99,7 @@ async def test_mail_goes_encrypted_to_a_server_whose_name_is_certified_once_the_
 
 async def found(settings: Settings, patience: float = 20) -> dict[str, str]:
     """What the doctor finds of the mail server, by code; he waits so many seconds for each answer."""
-    watch = of_mail.watch(settings, patience=patience)
+    watch = of_mail.smtp_health(settings, patience=patience)
     seen = await watch.facts()
     look = evolve(WELL, mail=seen, unanswered={"mail": str(seen)} if isinstance(seen, ConnectionFailure) else {})
     return {finding.code: finding.found for finding in diagnosis(look, WANTED).findings}
