@@ -2,18 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Protocol
 
 from attrs import define, field, frozen
 
 from ...domain.errors import Unavailable
 from ..backoff import Backoff, pause
 from ..clock import Clock
-from ..consuming.dead_letter import DeadLetter
 from ..noop import noop
-from .ports import DeadLetters
+from .ports import DeadLetters, DeadLetterTopic
 
 COPIED_AT_ONCE = 200
 LEASE = timedelta(seconds=30)
@@ -21,16 +19,6 @@ LEASE = timedelta(seconds=30)
 POLL_SECONDS = 1.0
 
 logger = logging.getLogger("orderflow.consumer")
-
-
-class DeadLetterTopic(Protocol):
-    """Writes dead letters to a topic: each event unchanged, its origin, consumer and error in the headers."""
-
-    async def put(self, dead_letters: Sequence[DeadLetter]) -> None:
-        """Write all of these. Raises StreamUnavailable, after which some of them may have been written."""
-        ...
-
-    async def close(self) -> None: ...
 
 
 @frozen

@@ -1,4 +1,4 @@
-"""The port of dead letters, as operators' tools and the copier use it."""
+"""The ports of dead letters: reading them and their copies, and the topic for the copies."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -62,3 +62,13 @@ class DeadLetters(Protocol):
     async def unrecognized_records(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[SetAsideRecord]:
         """Return unrecognized records by partition and offset."""
         ...
+
+
+class DeadLetterTopic(Protocol):
+    """Writes dead letters to a topic: each event unchanged, its origin, consumer and error in the headers."""
+
+    async def put(self, dead_letters: Sequence[DeadLetter]) -> None:
+        """Write all of these. Raises StreamUnavailable, after which some of them may have been written."""
+        ...
+
+    async def close(self) -> None: ...

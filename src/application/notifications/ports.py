@@ -1,4 +1,4 @@
-"""The ports of notifications: storing, sending and reading them, contacts, channels, and templates."""
+"""The ports of notifications: storing, sending and reading them, channels, and templates."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -34,20 +34,6 @@ class NotificationTransaction(ConsumerTransaction, Protocol):
 
     @property
     def notifications(self) -> NotificationStore: ...
-
-
-class Contacts(Protocol):
-    """Sets and reads the contacts of parties."""
-
-    async def set(self, contact: Contact) -> None:
-        """Store the contact of ``contact.party``; one without any address is deleted."""
-        ...
-
-    async def get(self, party: str) -> Contact | None: ...
-
-    async def list(self) -> Sequence[Contact]:
-        """Return all contacts by party."""
-        ...
 
 
 class Notifier(Protocol):

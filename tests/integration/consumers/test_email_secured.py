@@ -22,7 +22,7 @@ from tests.support.commands import CommandLine
 from tests.support.servers import free_port
 from tests.support.shop import HandClock
 from tests.support.smtp import Door, SmtpServer
-from tests.unit.health.observations import WANTED, WELL
+from tests.unit.health.observations import HEALTHY, WANTED
 
 LOGIN = ("orders", "k1tchen-pw")
 ENCRYPTED = ("starttls", "tls")
@@ -101,7 +101,7 @@ async def found(settings: Settings, patience: float = 20) -> dict[str, str]:
     """What the doctor finds of the mail server, by code; he waits so many seconds for each answer."""
     watch = of_mail.smtp_health(settings, patience=patience)
     seen = await watch.facts()
-    look = evolve(WELL, mail=seen, unanswered={"mail": str(seen)} if isinstance(seen, ConnectionFailure) else {})
+    look = evolve(HEALTHY, mail=seen, unanswered={"mail": str(seen)} if isinstance(seen, ConnectionFailure) else {})
     return {finding.code: finding.found for finding in diagnosis(look, WANTED).findings}
 
 

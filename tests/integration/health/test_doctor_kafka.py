@@ -30,7 +30,7 @@ from tests.support.kafka import KafkaBroker, LocalKafka
 from tests.support.kafka.local import PASSWORD, USER
 from tests.support.servers import free_port
 from tests.support.waiting import eventually
-from tests.unit.health.observations import WANTED, WELL
+from tests.unit.health.observations import HEALTHY, WANTED
 
 SINGLE = "topic_replication"
 """What a topic on a single broker always has."""
@@ -298,4 +298,4 @@ def test_a_kafka_that_says_nothing(kafka_doctor: Doctor) -> None:
 
 
 def _clocks(facts: StreamFacts) -> list[str]:
-    return [finding.code for finding in clocks.check(evolve(WELL, stream=facts), WANTED)]
+    return [finding.code for finding in clocks.check(evolve(HEALTHY, stream=facts), WANTED)]

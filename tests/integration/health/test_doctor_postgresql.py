@@ -31,7 +31,7 @@ from tests.support.databases import migrated
 from tests.support.postgres import LocalPostgres, PostgresServer
 from tests.support.servers import free_port, obtain, started
 from tests.unit.domain.actors import AT
-from tests.unit.health.observations import WANTED, WELL
+from tests.unit.health.observations import HEALTHY, WANTED
 
 
 def other(url: str, **parts: str) -> str:
@@ -316,4 +316,4 @@ def test_warnings_alone_count_when_asked(own_database: str) -> None:
 
 
 def _clocks(facts: DatabaseFacts) -> list[str]:
-    return [finding.code for finding in clocks.check(evolve(WELL, database=facts), WANTED)]
+    return [finding.code for finding in clocks.check(evolve(HEALTHY, database=facts), WANTED)]

@@ -91,7 +91,7 @@ def test_with_kafka_away_the_database_is_shown_and_kafka_named(own_database: str
     screen = doctor.line()("status", "--interval", "0")
 
     assert (answer.code, screen.code) == (5, 5)
-    assert answer.data["kafka"]["cause"] == "connection refused"
+    assert answer.data["kafka"]["reason"] == "connection refused"
     assert (answer.data["head"], answer.data["processes"]) == (0, [])
     assert "kafka       connection refused" in screen.out
     assert "no process is registered" in screen.out
@@ -104,7 +104,7 @@ def test_with_the_database_away_kafka_is_shown_and_the_database_named(kafka: Kaf
     answer = Doctor(url, kafka.bootstrap_servers, topic_name).line()("--json", "status", "--interval", "0")
 
     assert answer.code == 5
-    assert answer.data["database"]["cause"] == "connection refused"
+    assert answer.data["database"]["reason"] == "connection refused"
     assert answer.data["kafka"]["topic"]["partitions"] == 3
     assert (answer.data["readers"], answer.data["processes"]) == (None, None)
     assert "secret" not in answer.out + answer.err

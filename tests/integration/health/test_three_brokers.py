@@ -12,7 +12,7 @@ from orderflow.application.health.facts import StreamFacts
 
 from tests.support.kafka import KafkaBroker, LocalKafka
 from tests.support.waiting import eventually_async
-from tests.unit.health.observations import WANTED, WELL
+from tests.unit.health.observations import HEALTHY, WANTED
 
 
 @pytest.fixture(scope="module")
@@ -66,4 +66,4 @@ async def found(cluster: LocalKafka, topic: str) -> list[str]:
     await watch.close()
     if not isinstance(there, StreamFacts):
         return []
-    return [finding.code for finding in checks.check(evolve(WELL, stream=there), WANTED)]
+    return [finding.code for finding in checks.check(evolve(HEALTHY, stream=there), WANTED)]

@@ -272,7 +272,7 @@ async def test_a_new_generation_keeps_rollout_epochs_and_processes(
 
     rollout = await storage.rollout.current_rollout()
     epochs = await storage.epochs.all()
-    processes = await storage.processes.seen()
+    processes = await storage.processes.all()
 
     assert (rollout.percent, set(rollout.paused)) == (10, {"analytics", "inventory"})
     assert rollout.paused["analytics"] == OperatorNote(by="ann", reason="slow", at=AT)

@@ -77,7 +77,7 @@ async def test_what_was_redriven_before_is_not_copied(world: World) -> None:
     assert shelf.stands == []
 
 
-async def test_the_loop_asks_again_tells_of_the_failure_and_ends_when_it_is_asked_to(world: World) -> None:
+async def test_the_loop_retries_reports_the_failure_and_ends_when_it_is_stopped(world: World) -> None:
     shelf, failures = Shelf(refusals=2), list[Exception]()
     copy = copying(world, shelf)
 

@@ -88,7 +88,7 @@ STREAM = StreamFacts(
 )
 
 
-def seen(part: str, *, silent: float = 1.0, clock_ahead: float = 0.0, version: str = "0.1.0") -> KnownProcess:
+def known(part: str, *, silent: float = 1.0, clock_ahead: float = 0.0, version: str = "0.1.0") -> KnownProcess:
     """A process that runs ``part``."""
     process = Process(id=part, version=version, host="kitchen-1", pid=42, started_at=AT, parts=(Part(part),))
     return KnownProcess(
@@ -100,11 +100,11 @@ def lag(reader: str, events: int = 0, **more: Any) -> ReaderLag:
     return ReaderLag(**{"reader": reader, "position": 300, "events": events, "held": 0, "paused": False, **more})
 
 
-WELL = Observation(
+HEALTHY = Observation(
     at=AT,
     database=POSTGRESQL,
     stream=STREAM,
-    processes=[seen(part) for part in ("api", "relay", *CONSUMERS)],
+    processes=[known(part) for part in ("api", "relay", *CONSUMERS)],
     head=300,
     readers=[lag(name) for name in ("relay", *CONSUMERS)],
     waiting={},
@@ -116,7 +116,7 @@ WELL = Observation(
 
 
 def with_database(**changes: Any) -> Observation:
-    return evolve(WELL, database=evolve(POSTGRESQL, **changes))
+    return evolve(HEALTHY, database=evolve(POSTGRESQL, **changes))
 
 
 def with_settings(**changes: str) -> Observation:
@@ -124,18 +124,18 @@ def with_settings(**changes: str) -> Observation:
 
 
 def with_sqlite(**changes: str) -> Observation:
-    return evolve(WELL, database=evolve(SQLITE, settings={**SQLITE.settings, **changes}))
+    return evolve(HEALTHY, database=evolve(SQLITE, settings={**SQLITE.settings, **changes}))
 
 
 def with_topic(**changes: Any) -> Observation:
-    return evolve(WELL, stream=evolve(STREAM, topic=evolve(TOPIC, **changes)))
+    return evolve(HEALTHY, stream=evolve(STREAM, topic=evolve(TOPIC, **changes)))
 
 
 def with_group(reader: str, **changes: Any) -> Observation:
     groups = {**STREAM.groups, reader: evolve(STREAM.groups[reader], **changes)}
-    return evolve(WELL, stream=evolve(STREAM, groups=groups))
+    return evolve(HEALTHY, stream=evolve(STREAM, groups=groups))
 
 
-def codes(look: Observation, wanted: Expectations = WANTED) -> list[str]:
+def codes(observation: Observation, wanted: Expectations = WANTED) -> list[str]:
     """What is found, without repetition."""
-    return list(dict.fromkeys(finding.code for finding in diagnosis(look, wanted).findings))
+    return list(dict.fromkeys(finding.code for finding in diagnosis(observation, wanted).findings))

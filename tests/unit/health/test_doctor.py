@@ -16,13 +16,13 @@ from tests.support.pages import TREE
 from tests.unit.domain.actors import AT
 from tests.unit.health.observations import (
     CONSUMERS,
+    HEALTHY,
     STREAM,
     TOPIC,
     WANTED,
-    WELL,
     codes,
+    known,
     lag,
-    seen,
     with_database,
     with_group,
     with_settings,
@@ -32,10 +32,10 @@ from tests.unit.health.observations import (
 
 SQL = evolve(WANTED, with_kafka=False, relayed=False)
 WITH_COPIES = evolve(WANTED, dead_letter_topic="dlq")
-LIVING = [seen(part) for part in ("api", "relay", *CONSUMERS)]
+LIVING = [known(part) for part in ("api", "relay", *CONSUMERS)]
 
 REFUSED = Failure(part="relay", code="log_behind_topic", message="bucket 7: ...", at=AT)
-REFUSING = evolve(seen("relay"), process=evolve(seen("relay").process, failures=1, failure=REFUSED))
+REFUSING = evolve(known("relay"), process=evolve(known("relay").process, failures=1, failure=REFUSED))
 
 
 def _without(part: str) -> list[Any]:
@@ -46,14 +46,14 @@ def _readers(reader: str, events: int, **more: Any) -> list[Any]:
     return [lag(name, events if name == reader else 0, **more) for name in ("relay", *CONSUMERS)]
 
 
-ILL: dict[str, tuple[Observation, Expectations]] = {
+UNHEALTHY: dict[str, tuple[Observation, Expectations]] = {
     "database_slow": (with_database(took=0.3), WANTED),
-    "kafka_slow": (evolve(WELL, stream=evolve(STREAM, took=0.3)), WANTED),
-    "unanswered": (evolve(WELL, unanswered={"parked": "no answer in time"}), WANTED),
+    "kafka_slow": (evolve(HEALTHY, stream=evolve(STREAM, took=0.3)), WANTED),
+    "unanswered": (evolve(HEALTHY, unanswered={"parked": "no answer in time"}), WANTED),
     "schema_missing": (with_database(schema=None), WANTED),
     "schema_behind": (with_database(schema="0003"), WANTED),
     "schema_ahead": (with_database(schema="0009"), WANTED),
-    "versions_differ": (evolve(WELL, processes=[*_without("api"), seen("api", version="0.2.0")]), WANTED),
+    "versions_differ": (evolve(HEALTHY, processes=[*_without("api"), known("api", version="0.2.0")]), WANTED),
     "postgresql_synchronous_commit": (with_settings(synchronous_commit="off"), WANTED),
     "postgresql_fsync": (with_settings(fsync="off"), WANTED),
     "postgresql_full_page_writes": (with_settings(full_page_writes="off"), WANTED),
@@ -64,12 +64,12 @@ ILL: dict[str, tuple[Observation, Expectations]] = {
     "sqlite_synchronous": (evolve(with_sqlite(synchronous="1"), stream=None), SQL),
     "sqlite_journal": (evolve(with_sqlite(journal_mode="delete"), stream=None), SQL),
     "sqlite_in_production": (with_sqlite(), WANTED),
-    "dead_letter_topic_missing": (WELL, WITH_COPIES),
+    "dead_letter_topic_missing": (HEALTHY, WITH_COPIES),
     "dead_letter_topic_settings": (
-        evolve(WELL, stream=evolve(STREAM, dead_letter_topic=evolve(TOPIC, name="dlq", retention_ms=60_000))),
+        evolve(HEALTHY, stream=evolve(STREAM, dead_letter_topic=evolve(TOPIC, name="dlq", retention_ms=60_000))),
         WITH_COPIES,
     ),
-    "topic_missing": (evolve(WELL, stream=evolve(STREAM, topic=None, groups={})), WANTED),
+    "topic_missing": (evolve(HEALTHY, stream=evolve(STREAM, topic=None, groups={})), WANTED),
     "topic_partitions": (with_topic(partitions=5), WANTED),
     "topic_replication": (with_topic(replication=1, min_insync=1), evolve(WANTED, replication=1)),
     "topic_fewer_copies": (with_topic(replication=3), evolve(WANTED, replication=4)),
@@ -77,32 +77,32 @@ ILL: dict[str, tuple[Observation, Expectations]] = {
     "topic_min_insync_high": (with_topic(min_insync=3), WANTED),
     "topic_compacted": (with_topic(cleanup_policy="compact,delete"), WANTED),
     "topic_retention": (with_topic(retention_ms=604_800_000), WANTED),
-    "log_behind_topic": (evolve(WELL, processes=[*_without("relay"), REFUSING]), WANTED),
+    "log_behind_topic": (evolve(HEALTHY, processes=[*_without("relay"), REFUSING]), WANTED),
     "topic_max_message_bytes": (with_topic(max_message_bytes=900_000), WANTED),
     "topic_retention_bytes": (with_topic(retention_bytes=1_000_000), WANTED),
     "events_deleted": (with_topic(starts={0: 0, 1: 101, 2: 0}), WANTED),
     "topic_leaderless": (with_topic(leaderless=(1,)), WANTED),
     "topic_under_replicated": (with_topic(under_replicated=(0, 2)), WANTED),
     "relay_missing": (
-        evolve(WELL, processes=_without("relay"), readers=_readers("relay", 7), waiting={"relay": 12.0}),
+        evolve(HEALTHY, processes=_without("relay"), readers=_readers("relay", 7), waiting={"relay": 12.0}),
         WANTED,
     ),
-    "consumer_missing": (evolve(WELL, processes=_without("inventory"), readers=_readers("inventory", 7)), WANTED),
-    "part_not_running": (evolve(WELL, processes=_without("inventory")), WANTED),
+    "consumer_missing": (evolve(HEALTHY, processes=_without("inventory"), readers=_readers("inventory", 7)), WANTED),
+    "part_not_running": (evolve(HEALTHY, processes=_without("inventory")), WANTED),
     "group_without_members": (with_group("analytics", members=0, committed={0: 90, 1: 100, 2: 100}), WANTED),
-    "process_gone": (evolve(WELL, processes=[*LIVING, seen("old", silent=31.0)]), WANTED),
-    "parked_orders": (evolve(WELL, parked={"analytics": 2}), WANTED),
+    "process_gone": (evolve(HEALTHY, processes=[*LIVING, known("old", silent=31.0)]), WANTED),
+    "parked_orders": (evolve(HEALTHY, parked={"analytics": 2}), WANTED),
     "clock_database": (with_database(clock=ClockOffset(-1.2, 0.01)), WANTED),
-    "clock_kafka": (evolve(WELL, stream=evolve(STREAM, clock=ClockOffset(90.0, 0.01))), WANTED),
-    "clock_process": (evolve(WELL, processes=[*_without("api"), seen("api", clock_ahead=1.1)]), WANTED),
-    "clock_kafka_unknown": (evolve(WELL, stream=evolve(STREAM, clock=None)), WANTED),
-    "tokens_missing": (evolve(WELL, tokens=False), evolve(WANTED, open_to="0.0.0.0")),
+    "clock_kafka": (evolve(HEALTHY, stream=evolve(STREAM, clock=ClockOffset(90.0, 0.01))), WANTED),
+    "clock_process": (evolve(HEALTHY, processes=[*_without("api"), known("api", clock_ahead=1.1)]), WANTED),
+    "clock_kafka_unknown": (evolve(HEALTHY, stream=evolve(STREAM, clock=None)), WANTED),
+    "tokens_missing": (evolve(HEALTHY, tokens=False), evolve(WANTED, open_to="0.0.0.0")),
 }
 """By code, an installation that has this and nothing else."""
 
 
 BY_HAND_ALONE = {
-    "kafka_failed": "what is left when all that is known was told apart",
+    "kafka_failed": "every failure without a reason of its own",
     "kafka_slow": "a broker that is slow, and no slower than that",
     "postgresql_version": "a PostgreSQL from before 13",
     "sqlite_synchronous": "an SQLite that was built to ignore it",
@@ -112,25 +112,25 @@ BY_HAND_ALONE = {
 
 
 def _unreached(server: str, cause: FailureReason) -> Observation:
-    """Nothing is seen behind a server that does not answer."""
+    """Return an observation in which ``server`` does not answer."""
     failure = ConnectionFailure(cause, "as it says")
     if server == "kafka":
-        return evolve(WELL, stream=failure, unanswered={"kafka": "as it says"})
+        return evolve(HEALTHY, stream=failure, unanswered={"kafka": "as it says"})
     if server == "mail":
-        return evolve(WELL, mail=failure, unanswered={"mail": "as it says"})
-    return Observation(at=WELL.at, database=failure, stream=STREAM, unanswered={"database": "as it says"})
+        return evolve(HEALTHY, mail=failure, unanswered={"mail": "as it says"})
+    return Observation(at=HEALTHY.at, database=failure, stream=STREAM, unanswered={"database": "as it says"})
 
 
-def test_nothing_is_found_where_all_is_well() -> None:
-    assert codes(WELL) == []
+def test_a_healthy_installation_has_no_findings() -> None:
+    assert codes(HEALTHY) == []
     assert codes(evolve(with_sqlite(), stream=None), SQL) == []
 
 
-@pytest.mark.parametrize("code", ILL)
-def test_an_ailment_is_found_where_it_is_so_and_nothing_else_is(code: str) -> None:
-    look, wanted = ILL[code]
+@pytest.mark.parametrize("code", UNHEALTHY)
+def test_each_finding_is_reported_alone(code: str) -> None:
+    observation, wanted = UNHEALTHY[code]
 
-    assert codes(look, wanted) == [code]
+    assert codes(observation, wanted) == [code]
 
 
 @pytest.mark.parametrize(
@@ -144,8 +144,10 @@ def test_a_server_that_does_not_answer_is_named_with_the_reason(server: str, cau
     assert not report.reached
 
 
-def test_every_ailment_is_provoked_here() -> None:
-    provoked = {*ILL, "events_deleted_soon"} | {it.code for causes in UNREACHED.values() for it in causes.values()}
+def test_every_finding_is_provoked_here() -> None:
+    provoked = {*UNHEALTHY, "events_deleted_soon"} | {
+        it.code for causes in UNREACHED.values() for it in causes.values()
+    }
 
     assert provoked == {diagnostic.code for diagnostic in DIAGNOSTICS}
 
@@ -164,7 +166,7 @@ def test_codes_are_the_names_of_one_thing_each() -> None:
     assert len(set(every)) == len(every)
 
 
-def test_events_that_are_deleted_before_a_consumer_comes_to_them_are_told_of_in_time() -> None:
+def test_events_that_are_about_to_be_deleted_unread_are_found_in_time() -> None:
     behind = with_group("analytics", committed={0: 50, 1: 100, 2: 100})
     kept_an_hour = evolve(
         behind,
@@ -178,8 +180,8 @@ def test_events_that_are_deleted_before_a_consumer_comes_to_them_are_told_of_in_
 
 
 def test_a_group_that_never_committed_has_missed_what_is_gone_only_if_its_consumer_is_new() -> None:
-    look = with_group("analytics", committed={})
-    gone = evolve(look, stream=evolve(look.stream, topic=evolve(TOPIC, starts={0: 5, 1: 0, 2: 0})))  # type: ignore[arg-type]
+    observation = with_group("analytics", committed={})
+    gone = evolve(observation, stream=evolve(observation.stream, topic=evolve(TOPIC, starts={0: 5, 1: 0, 2: 0})))  # type: ignore[arg-type]
 
     assert "events_deleted" not in codes(gone)
     assert "events_deleted" in codes(evolve(gone, readers=_readers("analytics", 1, position=0)))
@@ -190,10 +192,10 @@ def test_whatever_waits_for_the_servers_own_disk_keeps_what_was_acknowledged(lev
     assert codes(with_settings(synchronous_commit=level)) == []
 
 
-def test_a_paused_reader_is_missed_by_nobody() -> None:
-    look = evolve(WELL, processes=_without("inventory"), readers=_readers("inventory", 7, paused=True))
+def test_a_paused_reader_is_not_missing() -> None:
+    observation = evolve(HEALTHY, processes=_without("inventory"), readers=_readers("inventory", 7, paused=True))
 
-    assert "consumer_missing" not in codes(look)
+    assert "consumer_missing" not in codes(observation)
 
 
 def test_a_slow_question_proves_no_clock_wrong() -> None:
@@ -202,24 +204,24 @@ def test_a_slow_question_proves_no_clock_wrong() -> None:
 
 
 def test_a_process_that_says_it_late_has_no_wrong_clock_for_that() -> None:
-    late = seen("api", clock_ahead=-3.5)
-    wrong = seen("api", clock_ahead=-5.0)
+    late = known("api", clock_ahead=-3.5)
+    wrong = known("api", clock_ahead=-5.0)
 
-    assert codes(evolve(WELL, processes=[*_without("api"), late])) == []
-    assert codes(evolve(WELL, processes=[*_without("api"), wrong])) == ["clock_process"]
+    assert codes(evolve(HEALTHY, processes=[*_without("api"), late])) == []
+    assert codes(evolve(HEALTHY, processes=[*_without("api"), wrong])) == ["clock_process"]
 
 
-def test_the_gravest_is_told_first() -> None:
-    look = evolve(WELL, parked={"analytics": 1}, stream=evolve(STREAM, clock=None), tokens=False)
+def test_the_most_severe_finding_is_first() -> None:
+    observation = evolve(HEALTHY, parked={"analytics": 1}, stream=evolve(STREAM, clock=None), tokens=False)
 
-    report = diagnosis(look, evolve(WANTED, open_to="0.0.0.0"))
+    report = diagnosis(observation, evolve(WANTED, open_to="0.0.0.0"))
 
     assert [it.severity for it in report.findings] == [Severity.PROBLEM, Severity.WARNING, Severity.NOTE]
     assert report.reached
 
 
 def test_a_problem_says_what_to_do_about_this_one() -> None:
-    [finding] = diagnosis(*ILL["consumer_missing"]).findings
+    [finding] = diagnosis(*UNHEALTHY["consumer_missing"]).findings
 
     assert finding.fix == "`orderflow consume inventory`"
     assert finding.found == "inventory: 7 events wait, the oldest for 0 s"
@@ -228,4 +230,4 @@ def test_a_problem_says_what_to_do_about_this_one() -> None:
 def test_a_refusal_from_before_the_log_was_mended_is_none_any_more() -> None:
     mended = Epochs((Epoch(epoch=2, note=OperatorNote(by="ann", reason="restored", at=AT), kept={7: 3}),))
 
-    assert codes(evolve(WELL, processes=[*_without("relay"), REFUSING], epochs=mended)) == []
+    assert codes(evolve(HEALTHY, processes=[*_without("relay"), REFUSING], epochs=mended)) == []

@@ -1,4 +1,4 @@
-"""The page of health lists all that the doctor can find, as the code has it."""
+"""The health page lists every diagnostic of the doctor."""
 
 from orderflow.application.health.doctor import DIAGNOSTICS
 from orderflow.application.health.processes import BEAT_SECONDS, GONE_AFTER, PRUNE_AFTER
@@ -15,11 +15,11 @@ def table() -> str:
     return "\n".join(rows) + "\n"
 
 
-def test_the_page_lists_every_finding_as_it_is() -> None:
+def test_the_page_lists_every_diagnostic() -> None:
     assert table() in PAGE, f"docs/health.md must show:\n\n{table()}"
 
 
-def test_the_page_tells_the_times_of_the_registry() -> None:
-    told = f"every {BEAT_SECONDS:g} seconds", f"{GONE_AFTER:g} seconds", f"{PRUNE_AFTER / 60:g} minutes"
+def test_the_page_has_the_times_of_the_registry() -> None:
+    times = f"every {BEAT_SECONDS:g} seconds", f"{GONE_AFTER:g} seconds", f"{PRUNE_AFTER / 60:g} minutes"
 
-    assert [time for time in told if time not in PAGE] == []
+    assert [time for time in times if time not in PAGE] == []

@@ -26,16 +26,16 @@ def now() -> datetime:
 
 
 class Registry(MemoryProcessRegistry):
-    """One that can be away, or stand still."""
+    """A registry that can be unavailable, or hang."""
 
     away = False
-    still = False
+    hanging = False
     asked = 0
     tidied = 0
 
     async def heartbeat(self, process: Process, at: datetime) -> None:
         self.asked += 1
-        if self.still:
+        if self.hanging:
             await asyncio.Event().wait()
         if self.away:
             raise StorageUnavailable("postgresql", "no answer in time")
@@ -61,29 +61,29 @@ async def beating(heartbeat: Heartbeat) -> AsyncIterator[asyncio.Event]:
     await task
 
 
-async def test_the_first_beat_comes_at_once_and_others_follow(registry: Registry) -> None:
+async def test_the_first_heartbeat_is_immediate_and_others_follow(registry: Registry) -> None:
     heartbeat = Heartbeat(registry=registry, describe=process, clock=now, every=0.01)
 
     async with beating(heartbeat):
         await eventually_async(lambda: heartbeat.beats >= 3, that="it beats again and again")
 
-    assert [seen.process for seen in await registry.all()] == [process()]
+    assert [known.process for known in await registry.all()] == [process()]
     assert heartbeat.failures == 0
 
 
-async def test_a_change_is_told_before_the_next_beat_is_due(registry: Registry) -> None:
-    said = [process()]
-    heartbeat = Heartbeat(registry=registry, describe=lambda: said[-1], clock=now, every=3600)
+async def test_a_change_is_stored_before_the_next_heartbeat_is_due(registry: Registry) -> None:
+    descriptions = [process()]
+    heartbeat = Heartbeat(registry=registry, describe=lambda: descriptions[-1], clock=now, every=3600)
 
     async with beating(heartbeat):
         await eventually_async(lambda: heartbeat.beats == 1, that="it has beaten")
-        said.append(evolve(process(), failures=1))
-        await eventually_async(lambda: heartbeat.beats == 2, that="it has told the change")
+        descriptions.append(evolve(process(), failures=1))
+        await eventually_async(lambda: heartbeat.beats == 2, that="the change is stored")
 
     assert (await registry.all())[0].process.failures == 1
 
 
-async def test_a_database_that_does_not_answer_is_counted_logged_once_and_asked_again(
+async def test_an_unavailable_database_is_counted_logged_once_and_retried(
     registry: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:
     registry.away = True
@@ -99,8 +99,8 @@ async def test_a_database_that_does_not_answer_is_counted_logged_once_and_asked_
     assert len(await registry.all()) == 1
 
 
-async def test_a_database_that_stands_still_is_given_up_on(registry: Registry) -> None:
-    registry.still = True
+async def test_a_heartbeat_to_a_database_that_hangs_is_abandoned(registry: Registry) -> None:
+    registry.hanging = True
     heartbeat = Heartbeat(registry=registry, describe=process, clock=now, patience=0.01)
 
     assert not await heartbeat.heartbeat()
@@ -108,7 +108,7 @@ async def test_a_database_that_stands_still_is_given_up_on(registry: Registry) -
     assert (heartbeat.failures, heartbeat.beats) == (1, 0)
 
 
-async def test_who_went_silent_long_ago_is_forgotten_now_and_then(registry: Registry) -> None:
+async def test_registrations_that_are_long_silent_are_pruned(registry: Registry) -> None:
     heartbeat = Heartbeat(registry=registry, describe=process, clock=now)
 
     for _ in range(PRUNE_EVERY + 1):
@@ -117,7 +117,7 @@ async def test_who_went_silent_long_ago_is_forgotten_now_and_then(registry: Regi
     assert registry.tidied == 2
 
 
-async def test_leaving_a_database_that_does_not_answer_fails_nothing(registry: Registry, mocker: MockerFixture) -> None:
+async def test_deregistering_without_a_database_does_not_raise(registry: Registry, mocker: MockerFixture) -> None:
     mocker.patch.object(registry, "deregister", side_effect=StorageUnavailable("postgresql", "away"))
     heartbeat = Heartbeat(registry=registry, describe=process, clock=now)
 
@@ -131,7 +131,7 @@ def process_registration() -> ProcessRegistration:
     return ProcessRegistration(Failures(lambda: AT), lambda: AT, "p1")
 
 
-async def test_a_process_is_noted_while_it_runs_and_leaves_in_order(
+async def test_a_process_is_registered_while_it_runs_and_deregistered_at_its_end(
     process_registration: ProcessRegistration, registry: Registry
 ) -> None:
     process_registration.runs("api")
@@ -147,7 +147,7 @@ async def test_a_process_is_noted_while_it_runs_and_leaves_in_order(
     assert list(await registry.all()) == []
 
 
-async def test_a_process_that_fails_stays_noted_with_what_ended_it(
+async def test_a_process_that_fails_stays_registered_with_its_failure(
     process_registration: ProcessRegistration, registry: Registry
 ) -> None:
     process_registration.runs("relay")
@@ -156,12 +156,12 @@ async def test_a_process_that_fails_stays_noted_with_what_ended_it(
         async with process_registration.registered(registry):
             raise StreamUnavailable("Kafka", "gone for good")
 
-    [seen] = await registry.all()
-    assert seen.process.failure is not None
-    assert (seen.process.failure.part, seen.process.failure.code) == (PROCESS, "stream_unavailable")
+    [known] = await registry.all()
+    assert known.process.failure is not None
+    assert (known.process.failure.part, known.process.failure.code) == (PROCESS, "stream_unavailable")
 
 
-async def test_what_a_process_has_of_the_topic_is_what_its_part_has_now(
+async def test_the_partitions_of_a_process_are_those_of_its_part(
     process_registration: ProcessRegistration,
 ) -> None:
     class Source:
@@ -207,7 +207,7 @@ def test_the_kind_of_a_process_is_what_it_runs(
         KeyError("Ada Lovelace"),
     ],
 )
-def test_a_failure_that_may_name_a_person_is_known_by_its_code_alone(failure: Exception) -> None:
+def test_of_a_failure_that_may_contain_personal_data_only_the_code_is_kept(failure: Exception) -> None:
     failures = Failures(lambda: AT)
 
     failures.note("api", failure)
@@ -217,7 +217,7 @@ def test_a_failure_that_may_name_a_person_is_known_by_its_code_alone(failure: Ex
     assert failures.last.code
 
 
-def test_a_failure_of_a_server_is_told_bounded_and_counted() -> None:
+def test_a_failure_of_a_server_is_kept_bounded_and_counted() -> None:
     failures = Failures(lambda: AT)
 
     for _ in range(2):

@@ -27,7 +27,7 @@ def lag(storage: MemoryStorage) -> Lag:
     return Lag(storage.log, storage.cursors, readers, storage.rollout, storage.buckets)
 
 
-async def told(lag: Lag) -> Mapping[str, ReaderLag]:
+async def lags(lag: Lag) -> Mapping[str, ReaderLag]:
     return {each.reader: each for each in await lag()}
 
 
@@ -37,7 +37,7 @@ async def test_a_reader_is_at_the_sum_of_its_cursors(storage: MemoryStorage, lag
 
     await storage.cursors.put("relay", {bucket_of("o1"): 1})
 
-    assert ((await told(lag))["relay"].position, (await told(lag))["relay"].events) == (1, 1)
+    assert ((await lags(lag))["relay"].position, (await lags(lag))["relay"].events) == (1, 1)
 
 
 async def test_who_waits_for_nothing_has_no_oldest_event(storage: MemoryStorage, lag: Lag) -> None:
@@ -58,10 +58,10 @@ async def test_the_oldest_event_is_the_oldest_of_those_that_come_next(storage: M
     assert oldest == {"relay": AT + timedelta(minutes=1), "analytics": AT}
 
 
-async def test_what_is_held_back_is_waited_for_by_nobody(storage: MemoryStorage, lag: Lag) -> None:
+async def test_held_back_events_are_not_pending(storage: MemoryStorage, lag: Lag) -> None:
     await placed(storage, "o1")
 
     await storage.rollout.set_share(0, WORD)
 
     assert await lag.oldest() == {}
-    assert (await told(lag))["relay"].held == 1
+    assert (await lags(lag))["relay"].held == 1

@@ -1,4 +1,4 @@
-"""How far each reader is behind: what is held back is not waited for, and a paused reader is told of as such."""
+"""The lag of each reader: held back events are not pending, and a paused reader is marked as such."""
 
 from collections.abc import Sequence
 
@@ -106,7 +106,7 @@ async def test_whoever_reads_the_log_itself_is_to_come_to_all_of_it() -> None:
     assert [(each.events, each.held) for each in found] == [(everything, 0)] * 2
 
 
-async def test_a_paused_consumer_is_not_waited_for() -> None:
+async def test_a_paused_consumer_has_nothing_pending() -> None:
     there = await Installation.with_orders(relayed=False)
 
     await there.storage.rollout.pause("analytics", WORD)

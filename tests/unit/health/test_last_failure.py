@@ -25,10 +25,10 @@ from tests.unit.relay.test_run_relay import FailingTopic, add
 
 
 async def parts_of(storage: Any) -> Sequence[str]:
-    return [part.name for seen in await storage.processes.all() for part in seen.process.parts]
+    return [part.name for known in await storage.processes.all() for part in known.process.parts]
 
 
-async def test_a_process_notes_the_parts_that_it_runs_and_leaves_when_it_is_stopped() -> None:
+async def test_a_process_registers_the_parts_that_it_runs_and_deregisters_when_it_is_stopped() -> None:
     container, stop = container_for(Settings(database_url="memory://")), asyncio.Event()
 
     async with opened(container):
@@ -41,7 +41,7 @@ async def test_a_process_notes_the_parts_that_it_runs_and_leaves_when_it_is_stop
         assert await parts_of(container.storage()) == []
 
 
-async def test_an_application_with_orderflow_inside_is_noted_with_its_consumers_and_handlers() -> None:
+async def test_an_embedding_application_is_registered_with_its_consumers_and_handlers() -> None:
     async with OrderFlow.in_memory(consumers=["analytics"]) as flow:
 
         @flow.on("order.created", name="greeter")
@@ -64,37 +64,37 @@ async def test_what_fails_in_an_application_of_its_own_leaves_nothing_behind() -
     assert await parts_of(flow.container.storage()) == []
 
 
-async def test_a_relay_tells_of_every_backend_that_did_not_answer() -> None:
-    storage, topic, stop, told = MemoryStorage(), FailingTopic(failing=2), asyncio.Event(), list[Exception]()
+async def test_a_relay_reports_every_backend_that_did_not_answer() -> None:
+    storage, topic, stop, reported = MemoryStorage(), FailingTopic(failing=2), asyncio.Event(), list[Exception]()
     await add(storage, 3)
     pending = PublishPending(storage.log, topic, storage.cursors)
-    run = RunRelay(pending, LocalWakeup().listener(), failed=told.append)
+    run = RunRelay(pending, LocalWakeup().listener(), failed=reported.append)
 
     running = asyncio.create_task(run(stop))
     await eventually_async(lambda: run.published == 3, that="all is published")
     stop.set()
     await running
 
-    assert [type(error) for error in told] == [StreamUnavailable] * 2
+    assert [type(error) for error in reported] == [StreamUnavailable] * 2
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "reported"),
     [(RuntimeError("broken"), 1), (StorageUnavailable("database", "away"), 1), (InvalidInput("id", "no", "a name"), 0)],
 )
-async def test_an_api_tells_of_what_was_not_its_callers_fault(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, told: int
+async def test_an_api_reports_errors_that_its_callers_did_not_cause(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, reported: int
 ) -> None:
     async def fails(*_: object) -> None:
         raise error
 
     monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderQueries.get", fails)
-    heard: list[Exception] = []
+    errors: list[Exception] = []
 
-    async with calling(Installation().app(failed=heard.append)) as client:
+    async with calling(Installation().app(failed=errors.append)) as client:
         await client.get("/v1/orders/O1")
 
-    assert heard == [error] * told
+    assert errors == [error] * reported
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ async def test_an_api_tells_of_what_was_not_its_callers_fault(
         (OSError(5, "Input/output error"), FailureReason.OTHER),
     ],
 )
-def test_why_a_database_does_not_answer_is_told_by_what_lies_beneath(beneath: Exception, cause: FailureReason) -> None:
+def test_the_reason_for_a_connection_failure_comes_from_its_cause(beneath: Exception, cause: FailureReason) -> None:
     try:
         raise StorageUnavailable("postgresql", "no answer") from beneath
     except StorageUnavailable as error:

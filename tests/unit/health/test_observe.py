@@ -1,4 +1,4 @@
-"""A look shows what can be seen, says what does not answer, and waits for nobody for long."""
+"""A observation shows what can be seen, says what does not answer, and waits for nobody for long."""
 
 import asyncio
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ from tests.unit.health.observations import POSTGRESQL, STREAM
 
 
 class Watch:
-    """Sees what it was given; ``still``: nothing, and for ever."""
+    """Returns the facts that it was given; ``hanging``: never returns."""
 
-    def __init__(self, there: Any = None, *, still: bool = False) -> None:
-        self.there, self.still, self.clocks = there, still, []
+    def __init__(self, there: Any = None, *, hanging: bool = False) -> None:
+        self.there, self.hanging, self.clocks = there, hanging, []
 
     async def facts(self, *, clock: bool = False) -> Any:
         self.clocks.append(clock)
-        if self.still:
+        if self.hanging:
             await asyncio.Event().wait()
         return self.there
 
@@ -63,44 +63,46 @@ def observe(storage: MemoryStorage) -> Observe:
     )
 
 
-async def test_everything_that_is_there_is_seen(observe: Observe, storage: MemoryStorage) -> None:
+async def test_all_facts_are_read(observe: Observe, storage: MemoryStorage) -> None:
     await placed(storage, "o1")
     await storage.processes.heartbeat(process(), datetime.now(UTC))
 
-    look = await observe()
+    observation = await observe()
 
-    assert isinstance(look.database, DatabaseFacts)
-    assert isinstance(look.stream, StreamFacts)
-    assert (look.head, look.parked, look.tokens) == (1, {}, False)
-    assert [seen.process.id for seen in look.processes or ()] == ["p1"]
-    assert [(lag.reader, lag.events) for lag in look.readers or ()] == [("analytics", 1)]
-    assert look.waiting is not None
-    assert look.waiting["analytics"] == pytest.approx((datetime.now(UTC) - AT).total_seconds(), abs=60)
-    assert look.reached
-
-
-async def test_a_kafka_that_stands_still_is_named_and_the_rest_is_shown(observe: Observe) -> None:
-    look = await evolve(observe, stream=Watch(still=True))()
-
-    assert look.stream == ConnectionFailure(FailureReason.TIMEOUT, "nothing within 0.05 s")
-    assert look.unanswered == {"kafka": "no answer in time: nothing within 0.05 s"}
-    assert look.head == 0
+    assert isinstance(observation.database, DatabaseFacts)
+    assert isinstance(observation.stream, StreamFacts)
+    assert (observation.head, observation.parked, observation.tokens) == (1, {}, False)
+    assert [known.process.id for known in observation.processes or ()] == ["p1"]
+    assert [(lag.reader, lag.events) for lag in observation.readers or ()] == [("analytics", 1)]
+    assert observation.waiting is not None
+    assert observation.waiting["analytics"] == pytest.approx((datetime.now(UTC) - AT).total_seconds(), abs=60)
+    assert observation.reached
 
 
-async def test_a_database_that_stands_still_is_named_and_kafka_is_shown(observe: Observe) -> None:
-    look = await evolve(observe, database=Watch(still=True))()
+async def test_a_kafka_that_hangs_is_named_and_the_rest_is_read(observe: Observe) -> None:
+    observation = await evolve(observe, stream=Watch(hanging=True))()
 
-    assert isinstance(look.database, ConnectionFailure)
-    assert isinstance(look.stream, StreamFacts)
-    assert list(look.unanswered) == ["database"]
-    assert look.processes is None
+    assert observation.stream == ConnectionFailure(FailureReason.TIMEOUT, "nothing within 0.05 s")
+    assert observation.unanswered == {"kafka": "no answer in time: nothing within 0.05 s"}
+    assert observation.head == 0
+
+
+async def test_a_database_that_hangs_is_named_and_kafka_is_read(observe: Observe) -> None:
+    observation = await evolve(observe, database=Watch(hanging=True))()
+
+    assert isinstance(observation.database, ConnectionFailure)
+    assert isinstance(observation.stream, StreamFacts)
+    assert list(observation.unanswered) == ["database"]
+    assert observation.processes is None
 
 
 async def test_nothing_is_asked_of_another_schema(observe: Observe) -> None:
-    look = await evolve(observe, database=Watch(evolve(POSTGRESQL, schema="0001")))()
+    observation = await evolve(observe, database=Watch(evolve(POSTGRESQL, schema="0001")))()
 
-    assert look.unanswered == {"schema": "the schema is at 0001, this program needs 0004; see `orderflow doctor`"}
-    assert look.head is None
+    assert observation.unanswered == {
+        "schema": "the schema is at 0001, this program needs 0004; see `orderflow doctor`"
+    }
+    assert observation.head is None
 
 
 async def test_one_question_without_answer_costs_no_other(observe: Observe) -> None:
@@ -111,13 +113,13 @@ async def test_one_question_without_answer_costs_no_other(observe: Observe) -> N
         async def latest(self, limit: int) -> Sequence[Any]:
             raise LookupError("a secret")
 
-    look = await evolve(observe, dead_letters=Broken())()
+    observation = await evolve(observe, dead_letters=Broken())()
 
-    assert look.unanswered == {
+    assert observation.unanswered == {
         "parked": "failed: postgresql does not answer: the disk is full",
         "latest": "failed: LookupError; the log has more",
     }
-    assert (look.parked, look.latest, look.head) == (None, None, 0)
+    assert (observation.parked, observation.latest, observation.head) == (None, None, 0)
 
 
 async def test_a_storage_that_cannot_be_opened_is_named(observe: Observe) -> None:
@@ -125,15 +127,15 @@ async def test_a_storage_that_cannot_be_opened_is_named(observe: Observe) -> Non
         async def open(self) -> None:
             raise StorageUnavailable("postgresql", "starting up")
 
-    look = await evolve(observe, storage=Shut())()
+    observation = await evolve(observe, storage=Shut())()
 
-    assert look.unanswered == {"storage": "failed: postgresql does not answer: starting up"}
+    assert observation.unanswered == {"storage": "failed: postgresql does not answer: starting up"}
 
 
 async def test_without_kafka_there_is_none_to_answer(observe: Observe) -> None:
-    look = await evolve(observe, stream=None)()
+    observation = await evolve(observe, stream=None)()
 
-    assert (look.stream, look.reached) == (None, True)
+    assert (observation.stream, observation.reached) == (None, True)
 
 
 async def test_kafkas_clock_is_asked_for_only_where_it_is_wanted(observe: Observe) -> None:
@@ -147,8 +149,8 @@ async def test_kafkas_clock_is_asked_for_only_where_it_is_wanted(observe: Observ
 
 
 def test_a_process_that_is_gone_runs_nothing() -> None:
-    from tests.unit.health.observations import seen
+    from tests.unit.health.observations import known
 
-    look = Observation(at=AT, database=POSTGRESQL, processes=[seen("relay", silent=31.0), seen("api")])
+    observation = Observation(at=AT, database=POSTGRESQL, processes=[known("relay", silent=31.0), known("api")])
 
-    assert (look.runs("relay"), look.runs("api")) == (False, True)
+    assert (observation.runs("relay"), observation.runs("api")) == (False, True)

@@ -152,7 +152,7 @@ def test_the_command_shows_it_as_a_table_and_as_json(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize(("after", "ms"), [(1500, 1500.0), (-2, -2.0), (0.25, 0.2)])
-def test_steps_are_told_in_milliseconds(after: float, ms: float) -> None:
+def test_steps_are_in_milliseconds(after: float, ms: float) -> None:
     moment = Moment(NOON + timedelta(milliseconds=after))
 
     assert moment.since(Moment(NOON)) == ms

@@ -1,4 +1,4 @@
-"""Who is told of what: the table of the issue, written out cell by cell."""
+"""The recipients of each event: the table of the specification, written out cell by cell."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -69,20 +69,22 @@ def test_the_table_speaks_of_every_event_and_every_outcome_of_a_payment() -> Non
     assert outcomes == set(PaymentStatus)
 
 
-@pytest.mark.parametrize(("event", "before", "told"), TABLE)
-def test_exactly_those_concerned_are_told(event: OrderEvent, before: Parties | None, told: list[str]) -> None:
+@pytest.mark.parametrize(("event", "before", "notified"), TABLE)
+def test_exactly_the_affected_parties_are_notified(
+    event: OrderEvent, before: Parties | None, notified: list[str]
+) -> None:
     parties = follow_parties(before, event)
 
-    assert [party for _, party in recipients(event, parties)] == told
+    assert [party for _, party in recipients(event, parties)] == notified
 
 
-def test_a_new_shipper_is_told_in_place_of_the_one_before() -> None:
+def test_a_new_shipper_is_notified_instead_of_the_previous_one() -> None:
     replaced = follow_parties(ASSIGNED, ShipperAssigned(**WHO, shipper_id="S2", by="R1"))
 
     assert [party for _, party in recipients(MOVED, replaced)] == [C, R, "shipper:S2"]
 
 
-def test_an_order_whose_beginning_is_missing_is_told_to_nobody() -> None:
+def test_an_order_without_its_first_event_has_no_recipients() -> None:
     with pytest.raises(CorruptHistory, match=r"no order.created"):
         follow_parties(None, MOVED)
 
@@ -93,24 +95,24 @@ def test_there_is_a_letter_for_each_event_and_role(event: OrderEvent, role: Role
     wanted = role in RECIPIENTS[type(event)](event)
 
     try:
-        letter = FileMessageTemplates()(role, values_of(event, ASSIGNED), event_type=event.type)
+        message = FileMessageTemplates()(role, values_of(event, ASSIGNED), event_type=event.type)
     except LookupError:
         assert not wanted
         return
 
-    assert "o1" in letter.subject
-    assert "\n" not in letter.subject
-    assert letter.text.endswith("\n")
-    assert "$" not in letter.subject + letter.text
+    assert "o1" in message.subject
+    assert "\n" not in message.subject
+    assert message.text.endswith("\n")
+    assert "$" not in message.subject + message.text
 
 
 def test_a_letter_says_what_happened_in_words_that_people_use() -> None:
-    wording = FileMessageTemplates()
+    templates = FileMessageTemplates()
 
-    cancelled = wording(Role.CUSTOMER, values_of(CANCELLED, ASSIGNED), event_type=CANCELLED.type)
-    delivered = wording(Role.RESTAURANT, values_of(DELIVERED, ASSIGNED), event_type=DELIVERED.type)
-    paid = wording(Role.SHIPPER, values_of(payment(PaymentStatus.PAID), ASSIGNED), event_type=PaymentProcessed.type)
-    created = wording(Role.CUSTOMER, values_of(CREATED, UNASSIGNED), event_type=CREATED.type)
+    cancelled = templates(Role.CUSTOMER, values_of(CANCELLED, ASSIGNED), event_type=CANCELLED.type)
+    delivered = templates(Role.RESTAURANT, values_of(DELIVERED, ASSIGNED), event_type=DELIVERED.type)
+    paid = templates(Role.SHIPPER, values_of(payment(PaymentStatus.PAID), ASSIGNED), event_type=PaymentProcessed.type)
+    created = templates(Role.CUSTOMER, values_of(CREATED, UNASSIGNED), event_type=CREATED.type)
 
     assert "Reason: something on it is out of stock" in cancelled.text
     assert "12 minutes after it was placed" in delivered.text
@@ -121,7 +123,7 @@ def test_a_letter_says_what_happened_in_words_that_people_use() -> None:
 @pytest.mark.parametrize(
     "email", ["", "c1", "@example.org", "c1@", "a b@example.org", "a@b@c", "c1@example.org\nBcc: x"]
 )
-def test_what_is_no_address_is_refused(email: str) -> None:
+def test_an_invalid_address_is_refused(email: str) -> None:
     with pytest.raises(InvalidInput, match="email"):
         Contact(party="customer:C1", email=email)
 
