@@ -73,7 +73,7 @@ async def database(postgresql_url: str, connect: Connect) -> AsyncIterator[async
     connection = await asyncpg.connect(postgresql_url)
     now = datetime.now(UTC)
     await connection.execute(
-        "INSERT INTO idempotency_keys (caller, key, fingerprint, order_id, answer, created_at) "
+        "INSERT INTO idempotency_keys (caller, key, fingerprint, order_id, response, created_at) "
         "VALUES ('boss', 'place', '', $1, 'answer', $2)",
         ORDER,
         now,

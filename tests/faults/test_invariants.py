@@ -24,8 +24,8 @@ def _an_order_is_gone(lived: Sweep) -> None:
 
 
 def _an_answer_is_another(lived: Sweep) -> None:
-    (key, (answer, at)), *_ = _storage(lived)._answers.items()
-    _storage(lived)._answers[key] = (type(answer)(fingerprint=key[1], body=b"another", order_id=answer.order_id), at)
+    (key, (answer, at)), *_ = _storage(lived)._responses.items()
+    _storage(lived)._responses[key] = (type(answer)(fingerprint=key[1], body=b"another", order_id=answer.order_id), at)
 
 
 def _a_cursor_went_back(lived: Sweep) -> None:

@@ -140,7 +140,7 @@ async def judge_requests(connection: asyncpg.Connection, traffic: Traffic, asked
     """Invariants 1 and 7."""
     told, converged = report.start(ACKNOWLEDGED, "requests"), report.start(CONVERGED, "requests")
     versions = {row["id"]: row["version"] for row in await connection.fetch("SELECT id, version FROM orders")}
-    kept = {row[0]: row[1] for row in await connection.fetch("SELECT key, md5(answer) FROM idempotency_keys")}
+    kept = {row[0]: row[1] for row in await connection.fetch("SELECT key, md5(response) FROM idempotency_keys")}
     for key, it in traffic.acknowledged.items():
         told.compared += 1
         if versions.get(it.order_id, 0) < it.version:
