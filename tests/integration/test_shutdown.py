@@ -174,7 +174,7 @@ def members(kafka: KafkaBroker, group: str) -> int:
     """How many members the group has; 0 while that changes."""
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
     try:
-        described = admin.describe_consumer_groups([group])[group].result(20)
+        described = admin.describe_consumer_groups([group])[group].result(120)
     except KafkaException:
         return 0
     return len(described.members) if described.state is ConsumerGroupState.STABLE else 0

@@ -144,7 +144,7 @@ class CommitListener:
             self.listening = True
             self.backoff.reset()
             self.on_commit()
-            logger.info("listening for commits of other processes")
+            logger.info("receiving commit notifications")
             while not gone.is_set():
                 try:
                     await asyncio.wait_for(gone.wait(), SILENCE_SECONDS)

@@ -61,7 +61,7 @@ class KafkaBroker:
         finally:
             self.start()
 
-    def wait_ready(self, *, deadline: float = 60.0) -> None:
+    def wait_ready(self, *, deadline: float = 180.0) -> None:
         """Return when every node that is named answers a metadata request, and knows all the others.
 
         :raises AssertionError: at the deadline, in seconds.
