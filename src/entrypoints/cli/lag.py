@@ -13,6 +13,9 @@ from .session import rows, session
 if TYPE_CHECKING:
     from ..container import Container
 
+KAFKA_SECONDS = 20.0
+"""The time-out of reading the groups' lag: a coordinator that is just starting takes some seconds."""
+
 
 async def lag(*, wait: float | None = None) -> int:
     """Show how far the relay and the consumers are behind the log.
@@ -59,7 +62,7 @@ async def caught_up(container: "Container", seconds: float) -> Sequence[ReaderLa
 
 async def _group_lags(container: "Container") -> Mapping[str, int]:
     """Return the lag of each consumer's group as Kafka knows it. Raises StreamUnavailable."""
-    if (health := container.stream_health()) is None:
+    if (health := container.stream_health(timeout=KAFKA_SECONDS)) is None:
         return {}
     try:
         facts = await health.facts(clock=False)

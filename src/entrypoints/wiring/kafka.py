@@ -116,13 +116,18 @@ def missed_events(
     return MissedEvents(consumer, relays, storage.log, storage.epochs, storage.cursors, source.heard_out)
 
 
-def stream_health(kafka: "KafkaSettings", settings: Settings, consumers: tuple[str, ...]) -> "KafkaHealth":
-    """Return the health probe of Kafka, with the groups of this installation; none under direct publishing."""
+def stream_health(
+    kafka: "KafkaSettings", settings: Settings, consumers: tuple[str, ...], timeout: float = 3.0
+) -> "KafkaHealth":
+    """Return the health probe of Kafka, with the groups of this installation; none under direct publishing.
+
+    ``timeout`` limits an observation, in seconds.
+    """
     from ...adapters.kafka.health import KafkaHealth
 
     relayed = settings.publishing == "log"
     groups = {RELAY: kafka.relay_group, **{name: kafka.consumer_group(name) for name in consumers}}
-    return KafkaHealth(kafka, groups if relayed else {}, dead_letters=settings.dead_letter_topic)
+    return KafkaHealth(kafka, groups if relayed else {}, timeout=timeout, dead_letters=settings.dead_letter_topic)
 
 
 def topic_reader(kafka: "KafkaSettings") -> "KafkaTopicReader":
