@@ -1,11 +1,13 @@
 """The representation of an order for readers, which the API returns and the command line prints."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
 from attrs import frozen
 
 from ...domain.actor import Actor
+from ...domain.events import OrderLine
 from ...domain.order import Order
 from ...domain.validation import Address
 
@@ -63,6 +65,20 @@ class OrderView:
     allowed_actions: tuple[ActionView, ...]
 
 
+def line_views(lines: Iterable[OrderLine]) -> tuple[LineView, ...]:
+    """Return the lines of an order as they are read."""
+    return tuple(
+        LineView(
+            food_id=line.food_id,
+            food_name=line.food_name,
+            price=line.price.amount,
+            quantity=line.quantity,
+            discount=line.discount.amount,
+        )
+        for line in lines
+    )
+
+
 def view(order: Order, reader: Actor) -> OrderView:
     """Return ``order`` for ``reader``."""
     return OrderView(
@@ -72,16 +88,7 @@ def view(order: Order, reader: Actor) -> OrderView:
         user_id=order.customer_id,
         restaurant_id=order.restaurant_id,
         shipper_id=order.shipper_id,
-        order_details=tuple(
-            LineView(
-                food_id=line.food_id,
-                food_name=line.food_name,
-                price=line.price.amount,
-                quantity=line.quantity,
-                discount=line.discount.amount,
-            )
-            for line in order.lines
-        ),
+        order_details=line_views(order.lines),
         total_price=order.total.amount,
         delivery_fee=order.delivery_fee.amount,
         currency=order.currency,

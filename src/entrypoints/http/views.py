@@ -11,7 +11,7 @@ from msgspec import Raw
 from msgspec.json import Encoder
 
 from ...application.event_log.records import Delivery
-from ...application.orders.order_view import LineView, OrderView
+from ...application.orders.order_view import LineView, OrderView, line_views
 from ...domain.history import OrderFacts
 
 _JSON = Encoder(decimal_format="number")
@@ -86,16 +86,7 @@ def past_view(facts: OrderFacts) -> PastOrderView:
         user_id=facts.customer_id,
         restaurant_id=facts.restaurant_id,
         shipper_id=facts.shipper_id,
-        order_details=tuple(
-            LineView(
-                food_id=line.food_id,
-                food_name=line.food_name,
-                price=line.price.amount,
-                quantity=line.quantity,
-                discount=line.discount.amount,
-            )
-            for line in facts.lines
-        ),
+        order_details=line_views(facts.lines),
         total_price=facts.total.amount,
         currency=facts.total.currency,
         payment_status=facts.payment_status,
