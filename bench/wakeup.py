@@ -9,9 +9,9 @@ from time import perf_counter
 from typing import Any
 
 import asyncpg
-from orderflow.adapters.memory import LocalWakeup
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.sql.commit_notifications import CHANNEL
+from orderflow.adapters.wakeup import LocalWakeup
 from orderflow.application.consuming.log_source import LogEventSource
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import Settings

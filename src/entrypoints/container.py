@@ -11,7 +11,6 @@ from typing import TypeVar
 from dependency_injector import containers, providers
 
 from ..adapters import wire
-from ..adapters.memory import LocalWakeup
 from ..adapters.notifications.templates import FileMessageTemplates
 from ..adapters.payment_gateway import SandboxGateway
 from ..adapters.telemetry import Instruments, Scrape, States
@@ -21,19 +20,12 @@ from ..adapters.telemetry.instrumented import (
     InstrumentedRelayTopic,
     Telemetry,
 )
+from ..adapters.wakeup import LocalWakeup
 from ..application.analytics.analyse import Analyse
-from ..application.check import CheckAll
-from ..application.check.compare_order import CompareOrder
-from ..application.check.effects import CheckEffects
-from ..application.check.orders_and_log import CheckOrdersAndLog
 from ..application.clock import Clock, NewId
 from ..application.dead_letters.drop import DropDeadLetter
 from ..application.event_log.ports import Decode
-from ..application.health.doctor import Examine
 from ..application.health.lag import Lag
-from ..application.health.observe import Observe
-from ..application.health.rollout_status import RolloutStatus
-from ..application.health.trace_order import TraceOrder
 from ..application.inventory.keep_stock import KeepStock
 from ..application.notifications.notify import Notify
 from ..application.orders.assign_shipper import AssignShipper
@@ -51,14 +43,12 @@ from ..application.orders.settle_refunds import SettleRefunds
 from ..application.orders.transition_order_state import TransitionOrderState
 from ..application.orders.unit_of_work import WriteSetUnitOfWork
 from ..application.orders.use_cases import UseCases
-from ..application.recovery.repair_log import FindLostEvents, RepairLog, Republish
 from ..application.relay.publish_pending import PublishPending
-from ..application.replay.rebuild_analytics import RebuildAnalytics
 from ..application.rollout.pause_consumer import PauseConsumer
 from ..application.rollout.set_publishing_share import SetPublishingShare
 from ..domain.order import Order
 from .settings import CONSUMERS, Settings
-from .wiring import commit_notifications, mail, storage_and_consumers
+from .wiring import commit_notifications, mail, operator_tools, storage_and_consumers
 from .wiring import kafka as kafka_wiring
 from .wiring import telemetry as telemetry_wiring
 
@@ -135,7 +125,7 @@ class Container(containers.DeclarativeContainer):
     timeline = providers.Singleton(OrderTimeline, get_order, storage.provided.log, decode)
     readers = providers.Singleton(storage_and_consumers.readers, storage, settings, providers.Object(CONSUMERS))
     trace_order = providers.Singleton(
-        TraceOrder,
+        operator_tools.trace_order,
         get_order=get_order,
         log=storage.provided.log,
         cursors=storage.provided.cursors,
@@ -227,10 +217,10 @@ class Container(containers.DeclarativeContainer):
         storage_and_consumers.replay_events, effects=effects, storage=storage, sources=replay_sources, clock=clock
     )
     compare_order = providers.Factory(
-        CompareOrder, storage.provided.audit, replay_sources, decode, storage.provided.buckets
+        operator_tools.compare_order, storage.provided.audit, replay_sources, decode, storage.provided.buckets
     )
     rebuild_analytics = providers.Factory(
-        RebuildAnalytics,
+        operator_tools.rebuild_analytics,
         shadow=effects.provided.analytics_shadow,
         log=storage.provided.log,
         cursors=storage.provided.cursors,
@@ -261,12 +251,14 @@ class Container(containers.DeclarativeContainer):
     )
     set_publishing_share = providers.Factory(SetPublishingShare, storage.provided.rollout, clock)
     pause_consumer = providers.Factory(PauseConsumer, storage.provided.rollout, readers, clock)
-    rollout_status = providers.Factory(RolloutStatus, storage.provided.rollout, storage.provided.maintenance_log, lag)
+    rollout_status = providers.Factory(
+        operator_tools.rollout_status, storage.provided.rollout, storage.provided.maintenance_log, lag
+    )
     stream_health = _with_kafka(
         profile, providers.Singleton(kafka_wiring.stream_health, kafka, settings, providers.Object(CONSUMERS))
     )
     observe = providers.Factory(
-        Observe,
+        operator_tools.observe,
         database=providers.Singleton(storage_and_consumers.database_health, storage),
         stream=stream_health,
         storage=storage,
@@ -281,7 +273,9 @@ class Container(containers.DeclarativeContainer):
         mail=providers.Singleton(mail.smtp_health, settings),
     )
     examine = providers.Factory(
-        Examine, observe, providers.Callable(storage_and_consumers.expectations, settings, providers.Object(CONSUMERS))
+        operator_tools.examine,
+        observe,
+        providers.Callable(storage_and_consumers.expectations, settings, providers.Object(CONSUMERS)),
     )
     states = providers.Singleton(
         States,
@@ -298,33 +292,33 @@ class Container(containers.DeclarativeContainer):
     relay_cursors = providers.Singleton(kafka_wiring.relay_cursors, kafka, settings)
     missed_events = providers.Factory(kafka_wiring.missed_events, relays=relay_cursors, storage=storage)
     find_lost_events = providers.Factory(
-        FindLostEvents,
+        operator_tools.find_lost_events,
         topic=topic_reader,
         log=storage.provided.log,
         epochs=storage.provided.epochs,
         cursors=storage.provided.cursors,
         relays=relay_cursors,
     )
-    repair_log = providers.Factory(RepairLog, find_lost_events, storage.provided.epochs, clock)
+    repair_log = providers.Factory(operator_tools.repair_log, find_lost_events, storage.provided.epochs, clock)
     republish = providers.Factory(
-        Republish,
+        operator_tools.republish,
         log=storage.provided.log,
         epochs=storage.provided.epochs,
         relays=relay_cursors,
         clock=clock,
     )
     check = providers.Factory(
-        CheckAll,
+        operator_tools.check_all,
         log=storage.provided.log,
         orders_and_log=providers.Factory(
-            CheckOrdersAndLog,
+            operator_tools.check_orders_and_log,
             log=storage.provided.log,
             orders=storage.provided.audit,
             decode=decode,
             buckets=storage.provided.buckets,
         ),
         effects=providers.Factory(
-            CheckEffects,
+            operator_tools.check_effects,
             log=storage.provided.log,
             cursors=storage.provided.cursors,
             decode=decode,

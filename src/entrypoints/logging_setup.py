@@ -12,7 +12,16 @@ from .settings import Settings, is_secret
 
 MIN_SECRET = 4
 """Characters. Shorter secrets are not redacted, because they are parts of ordinary words."""
-_ONLY_WARNINGS = ("aiosqlite", "aiosmtplib", "asyncio", "httpcore", "httpx", "opentelemetry", "urllib3")
+_ONLY_WARNINGS = (
+    "aiosqlite",
+    "aiosmtplib",
+    "alembic.runtime.plugins",
+    "asyncio",
+    "httpcore",
+    "httpx",
+    "opentelemetry",
+    "urllib3",
+)
 """Libraries of which only warnings are logged: their other lines are details, or show what is sent."""
 _MIGRATION = "Running"
 """The beginning of alembic's lines about migrations. Its other lines are dropped."""

@@ -4,8 +4,8 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from orderflow.adapters.memory import LocalWakeup
 from orderflow.adapters.sql import SqlStorage
+from orderflow.adapters.wakeup import LocalWakeup
 
 from tests.conftest import FIGURE
 

@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 import asyncpg
 from attrs import define, field, frozen
-from orderflow.adapters.memory import LocalWakeup, MemoryTopic
+from orderflow.adapters.memory import MemoryTopic
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.sql.database import POSTGRESQL
+from orderflow.adapters.wakeup import LocalWakeup
 from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.domain.errors import ConcurrentChange

@@ -1,7 +1,7 @@
 """Positions are dense in each bucket in commit order, whoever writes at once: who reads along misses nothing."""
 
 import pytest
-from orderflow.adapters.memory import LocalWakeup
+from orderflow.adapters.wakeup import LocalWakeup
 
 from .conftest import Connect, Note
 from .race import Race, Relay, linger, verdict

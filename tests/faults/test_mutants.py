@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
 
 import pytest
-from orderflow.adapters.memory import LocalWakeup
 from orderflow.adapters.sql import SqlStorage
+from orderflow.adapters.wakeup import LocalWakeup
 
 from . import mutants, rival_logs
 from .conftest import Connect, Note

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 from attrs import define, field
-from orderflow.adapters.memory import LocalWakeup
+from orderflow.adapters.wakeup import LocalWakeup
 from orderflow.application.check import CheckReport
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import Settings

@@ -4,6 +4,5 @@ from .consumer_store import MemoryConsumerStores
 from .notifier import MemoryNotifier
 from .storage import MemoryStorage
 from .topic import MemoryTopic
-from .wakeup import LocalWakeup
 
-__all__ = ["LocalWakeup", "MemoryNotifier", "MemoryConsumerStores", "MemoryStorage", "MemoryTopic"]
+__all__ = ["MemoryNotifier", "MemoryConsumerStores", "MemoryStorage", "MemoryTopic"]

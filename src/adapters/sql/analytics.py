@@ -36,7 +36,7 @@ from ...domain.lifecycle import OrderState
 from ...domain.money import Money
 from .bulk import Row, among, put, select_among
 from .database import Database
-from .types import FILLFACTOR, DecimalAmount, Identifier, Timestamp, metadata
+from .types import DecimalAmount, Identifier, Timestamp, metadata
 
 
 def _progress_table(name: str) -> Table:
@@ -62,7 +62,6 @@ def _progress_table(name: str) -> Table:
         Column("delivery_minutes", Integer),
         Column("events", Integer, nullable=False),
         PrimaryKeyConstraint("order_id"),
-        postgresql_with={"fillfactor": FILLFACTOR},
     )
 
 

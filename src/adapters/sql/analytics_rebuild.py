@@ -5,14 +5,12 @@ from contextlib import asynccontextmanager
 
 from attrs import frozen
 from sqlalchemy import and_, delete, exists, func, select
-from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
-from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...application.replay.rebuilding import SwapResult
 from ...domain.errors import RebuildOvertaken
 from .analytics import SqlAnalyticsStore, order_progress, order_progress_shadow, rebuilds
-from .bulk import put
+from .bulk import insert_into, put
 from .consumer_transaction import SqlConsumerTransaction
 from .database import Database
 
@@ -80,8 +78,7 @@ class SqlRebuildTransaction(SqlConsumerTransaction):
         rest = (order_progress.c[it.name].is_not_distinct_from(it) for it in shadow if not it.primary_key)
         same = and_(order_progress.c.order_id == shadow.order_id, *rest)
         new = select(*shadow).where(shadow.order_id > after, shadow.order_id <= upto, ~exists().where(same))
-        kind = SqliteInsert if self._connection.dialect.name == "sqlite" else PostgresInsert
-        into = kind(order_progress).from_select([it.name for it in shadow], new)
+        into = insert_into(self._connection, order_progress).from_select([it.name for it in shadow], new)
         kept = {it.name: into.excluded[it.name] for it in shadow if not it.primary_key}
         replacing = into.on_conflict_do_update(index_elements=["order_id"], set_=kept)
         return (await self._connection.execute(replacing)).rowcount

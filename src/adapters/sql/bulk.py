@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import (
     ARRAY,
@@ -20,13 +20,15 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .database import Database
 
-Into = TypeVar("Into", SqliteInsert, PostgresInsert)
+if TYPE_CHECKING:
+    from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
+
+Into = TypeVar("Into", SqliteInsert, "PostgresInsert")
 
 
 def among(connection: AsyncConnection, it: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
@@ -35,6 +37,11 @@ def among(connection: AsyncConnection, it: ColumnElement[Any], values: Collectio
         each = func.json_each(literal(json.dumps(list(values)))).table_valued(column("value", it.type))
         return it.in_(select(each.c.value))
     return it == any_(literal(list(values), ARRAY(it.type, dimensions=1)))
+
+
+def insert_into(connection: AsyncConnection, table: Table) -> "SqliteInsert | PostgresInsert":
+    """Return an INSERT that may have an ON CONFLICT clause, in the connection's dialect."""
+    return SqliteInsert(table) if connection.dialect.name == "sqlite" else _postgres_insert(table)
 
 
 async def put(
@@ -91,9 +98,16 @@ def _one_by_one(table: Table, replace: bool) -> SqliteInsert:
 
 
 @cache
-def _all_at_once(table: Table, replace: bool) -> PostgresInsert:
+def _all_at_once(table: Table, replace: bool) -> "PostgresInsert":
     arrays = select(*(_unnested(it) for it in table.c))
-    return _on_conflict(PostgresInsert(table).from_select(list(table.c), arrays), table, replace)
+    return _on_conflict(_postgres_insert(table).from_select(list(table.c), arrays), table, replace)
+
+
+def _postgres_insert(table: Table) -> "PostgresInsert":
+    """Return the INSERT of a dialect that an installation on SQLite does not import."""
+    from sqlalchemy.dialects.postgresql import Insert
+
+    return Insert(table)
 
 
 def _unnested(it: Column[Any]) -> ColumnElement[Any]:

@@ -29,7 +29,6 @@ cursors = Table(
     Column("position", BigInteger, nullable=False),
     Column("updated_at", Timestamp, nullable=False),
     PrimaryKeyConstraint("reader", "bucket"),
-    postgresql_with={"fillfactor": 50},
 )
 
 

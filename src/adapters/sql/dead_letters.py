@@ -22,14 +22,12 @@ from sqlalchemy import (
     insert,
     select,
 )
-from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
-from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...application.consuming.dead_letter import DeadLetter, DeadLetterAction, Outcome, SetAsideRecord
 from ...application.event_log.records import LogRecord, Origin, UnrecognizedRecord
 from ...application.operator_note import OperatorNote
-from .bulk import Row, among, put
+from .bulk import Row, among, insert_into, put
 from .types import Counter, Identifier, Timestamp, metadata
 
 parked_orders = Table(
@@ -238,8 +236,8 @@ class SqlDeadLetterStore:
 
     async def _park(self, order_id: str) -> None:
         """Insert the order's row or lock the existing one, which ON CONFLICT DO NOTHING would not do."""
-        insert = (SqliteInsert if self._connection.dialect.name == "sqlite" else PostgresInsert)(parked_orders)
+        into = insert_into(self._connection, parked_orders)
         await self._connection.execute(
-            insert.on_conflict_do_update(index_elements=["consumer", "order_id"], set_={"order_id": order_id}),
+            into.on_conflict_do_update(index_elements=["consumer", "order_id"], set_={"order_id": order_id}),
             {"consumer": self._consumer, "order_id": order_id},
         )

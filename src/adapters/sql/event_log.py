@@ -53,8 +53,6 @@ log_heads = Table(
     Column("bucket", SmallInteger, nullable=False, autoincrement=False),
     Column("position", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("bucket"),
-    # Every commit updates these rows: free space in the page allows HOT updates.
-    postgresql_with={"fillfactor": 20},
 )
 """One counter per bucket, inserted by the first migration. Their number is the number of buckets."""
 

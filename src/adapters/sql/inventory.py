@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ...application.inventory.stock import Food, Reservation, ReservationStatus, StockItem, check_stock
 from .bulk import Row, among, put, select_all, select_among
 from .database import Database
-from .types import FILLFACTOR, Identifier, Timestamp, metadata
+from .types import Identifier, Timestamp, metadata
 
 stock = Table(
     "stock",
@@ -35,7 +35,6 @@ stock = Table(
     Column("quantity", BigInteger, nullable=False),
     PrimaryKeyConstraint("restaurant_id", "food_id"),
     CheckConstraint("quantity >= 0", name="stock_quantity_never_negative"),
-    postgresql_with={"fillfactor": FILLFACTOR},
 )
 
 

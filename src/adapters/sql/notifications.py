@@ -29,7 +29,7 @@ from ...application.notifications.notification import (
 )
 from .bulk import Row, among, change, put, select_all, select_among
 from .database import Database
-from .types import FILLFACTOR, Identifier, Timestamp, metadata
+from .types import Identifier, Timestamp, metadata
 
 order_parties = Table(
     "order_parties",
@@ -40,7 +40,6 @@ order_parties = Table(
     Column("shipper_id", Text),
     Column("sequence", Integer, nullable=False),
     PrimaryKeyConstraint("order_id"),
-    postgresql_with={"fillfactor": FILLFACTOR},
 )
 
 

@@ -22,10 +22,9 @@ from sqlalchemy import (
     literal,
     select,
 )
-from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
-from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
 from ...application.health.processes import Failure, KnownProcess, Part, Process
+from .bulk import insert_into
 from .database import POSTGRESQL, Database
 from .types import Identifier, Timestamp, metadata
 
@@ -59,10 +58,10 @@ class SqlProcessRegistry:
 
     async def heartbeat(self, process: Process, at: datetime) -> None:
         row = {**_row(process), "local_time": at, "last_seen_at": self._ago(0)}
-        insert = (PostgresInsert if self.database.backend == POSTGRESQL else SqliteInsert)(processes).values(row)
-        changed = {name: insert.excluded[name] for name in row if name != "id"}
         async with self.database.writing() as connection:
-            await connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=changed))
+            into = insert_into(connection, processes).values(row)
+            changed = {name: into.excluded[name] for name in row if name != "id"}
+            await connection.execute(into.on_conflict_do_update(index_elements=["id"], set_=changed))
 
     async def deregister(self, id: str) -> None:
         async with self.database.writing() as connection:

@@ -15,14 +15,13 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert as insert_postgresql
-from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...application.maintenance.maintenance_log import MaintenanceEntry, MaintenanceKind
 from ...application.operator_note import OperatorNote
 from ...application.rollout.rollout import EVERYTHING, RolloutState
-from .database import POSTGRESQL, Database
+from .bulk import insert_into
+from .database import Database
 from .maintenance_log import record
 from .types import Identifier, Timestamp, metadata
 
@@ -98,8 +97,7 @@ class SqlRollout:
 
     async def _insert_new(self, connection: AsyncConnection, table: Any, row: dict[str, Any]) -> bool:
         """Insert the row. Returns False if its key exists."""
-        into = insert_postgresql if self.database.backend == POSTGRESQL else insert_sqlite
-        put = await connection.execute(into(table).values(row).on_conflict_do_nothing())
+        put = await connection.execute(insert_into(connection, table).values(row).on_conflict_do_nothing())
         return put.rowcount == 1
 
 

@@ -68,7 +68,3 @@ Identifier = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 Counter = BigInteger().with_variant(Integer(), "sqlite")
-
-
-FILLFACTOR = 70
-"""The percentage of a page that inserts fill, which leaves space for HOT updates."""

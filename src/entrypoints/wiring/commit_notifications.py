@@ -4,9 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from uuid import uuid4
 
-from ...adapters.memory import LocalWakeup
 from ...adapters.sql.commit_notifications import CommitListener, CommitNotifier
 from ...adapters.sql.engines import PostgresAddress
+from ...adapters.wakeup import LocalWakeup
 from ..settings import Settings
 
 

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from attrs import evolve
 
 from ...adapters import wire
-from ...adapters.memory import MemoryStorage
 from ...adapters.sql.storage import SqlStorage
 from ...adapters.telemetry import Instruments
 from ...adapters.telemetry.instrumented import InstrumentedPublishing, Telemetry
 from ...adapters.telemetry.metrics.kafka_clients import KafkaClients
-from ...application.check.topic import CheckTopic
 from ...application.clock import Clock
 from ...application.consuming.ports import EventSource
 from ...application.dead_letters.copy_to_topic import CopyDeadLetters, RunCopying
@@ -39,6 +37,8 @@ if TYPE_CHECKING:
     from ...adapters.kafka.settings import KafkaSettings
     from ...adapters.kafka.topic_admin import TopicAdmin
     from ...adapters.kafka.topic_reader import KafkaTopicReader
+    from ...adapters.memory import MemoryStorage
+    from ...application.check.topic import CheckTopic
 
 
 @runtime_checkable
@@ -104,7 +104,7 @@ def missed_events(
     consumer: str,
     source: EventSource,
     relays: "KafkaCommittedCursors | None",
-    storage: MemoryStorage | SqlStorage,
+    storage: "MemoryStorage | SqlStorage",
 ) -> Callable[[], Awaitable[LogGap | None]]:
     """Return what finds events that a consumer of the topic did not receive; a reader of the log receives all."""
 
@@ -180,11 +180,13 @@ def publisher(direct: "DirectPublishing | None") -> Callable[[WriteSet], EventPu
 
 
 def check_topic(
-    topic: TopicReader | None, storage: MemoryStorage | SqlStorage, settings: Settings, current_rollout: CachedRollout
-) -> CheckTopic | None:
+    topic: TopicReader | None, storage: "MemoryStorage | SqlStorage", settings: Settings, current_rollout: CachedRollout
+) -> "CheckTopic | None":
     """Return the comparison of topic and log; None unless a relay writes the topic."""
     if topic is None or settings.publishing == "direct":
         return None
+    from ...application.check.topic import CheckTopic
+
     return CheckTopic(
         topic,
         storage.log,

@@ -3,13 +3,11 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import uuid_utils
 
 from ...adapters import wire
-from ...adapters.memory import LocalWakeup, MemoryConsumerStores, MemoryStorage
-from ...adapters.memory.health import MemoryHealth
 from ...adapters.sql.consumer_store import SqlConsumerStores
 from ...adapters.sql.health import SqlHealth
 from ...adapters.sql.storage import SqlStorage
@@ -17,6 +15,7 @@ from ...adapters.telemetry import Instruments
 from ...adapters.telemetry.instrumented import Telemetry
 from ...adapters.telemetry.instrumented_consumers import InstrumentedBatches, instrumented
 from ...adapters.telemetry.metrics.database import watch_fetches, watch_pool, watch_statements
+from ...adapters.wakeup import LocalWakeup
 from ...application.analytics.analyse import Analyse
 from ...application.analytics.ports import AnalyticsTransaction
 from ...application.clock import Clock
@@ -28,15 +27,12 @@ from ...application.dead_letters.redrive import Redrive
 from ...application.event_log.ports import TopicReader
 from ...application.event_log.readers import Readers
 from ...application.event_log.records import EVENT_ROOM, LogRecord, Origin
-from ...application.health.doctor import Expectations
 from ...application.health.last_failure import Failures
 from ...application.inventory.keep_stock import KeepStock
 from ...application.inventory.ports import InventoryTransaction
 from ...application.notifications.notify import Notify
 from ...application.notifications.ports import NotificationTransaction
 from ...application.recovery.restore_guard import RestoreGuard
-from ...application.replay.replay_events import ReplayEvents
-from ...application.replay.replay_range import LogReplaySource, ReplaySource, TopicReplaySource
 from ...application.rollout.cached_rollout import CachedRollout
 from ...domain.errors import InvalidInput
 from ..process_registration import ProcessRegistration
@@ -44,8 +40,15 @@ from ..settings import Settings
 from ..shutdown import Stopping
 from . import kafka
 
-Storage = MemoryStorage | SqlStorage
-ConsumerStores = MemoryConsumerStores | SqlConsumerStores
+if TYPE_CHECKING:
+    from ...adapters.memory import MemoryConsumerStores, MemoryStorage
+    from ...adapters.memory.health import MemoryHealth
+    from ...application.health.doctor import Expectations
+    from ...application.replay.replay_events import ReplayEvents
+    from ...application.replay.replay_range import ReplaySource
+
+    Storage = MemoryStorage | SqlStorage
+    ConsumerStores = MemoryConsumerStores | SqlConsumerStores
 
 
 class ShippedTransaction(NotificationTransaction, AnalyticsTransaction, InventoryTransaction, Protocol):
@@ -78,9 +81,11 @@ def process_registration(process_id: str) -> ProcessRegistration:
     return ProcessRegistration(Failures(utc_now), utc_now, process_id)
 
 
-def storage(settings: Settings, on_commit: Callable[[], None], instruments: Instruments) -> Storage:
+def storage(settings: Settings, on_commit: Callable[[], None], instruments: Instruments) -> "Storage":
     """Return the storage at the database's URL, not opened yet."""
     if settings.database_url.startswith("memory:"):
+        from ...adapters.memory import MemoryStorage
+
         return MemoryStorage(on_commit=on_commit, event_limit=settings.event_max_bytes)
     built = SqlStorage.at(
         settings.database_url,
@@ -96,9 +101,13 @@ def storage(settings: Settings, on_commit: Callable[[], None], instruments: Inst
     return built
 
 
-def consumer_stores(storage: Storage) -> ConsumerStores:
+def consumer_stores(storage: "Storage") -> "ConsumerStores":
     """Return what the consumers keep, in the same database."""
-    return MemoryConsumerStores(storage.cursors) if isinstance(storage, MemoryStorage) else SqlConsumerStores(storage)
+    if isinstance(storage, SqlStorage):
+        return SqlConsumerStores(storage)
+    from ...adapters.memory import MemoryConsumerStores
+
+    return MemoryConsumerStores(storage.cursors)
 
 
 def consumers(
@@ -108,7 +117,7 @@ def consumers(
     return {"notifications": notifications, "analytics": analytics, "inventory": inventory}
 
 
-def log_source(storage: Storage, wakeup: LocalWakeup, settings: Settings) -> Callable[[str], EventSource]:
+def log_source(storage: "Storage", wakeup: LocalWakeup, settings: Settings) -> Callable[[str], EventSource]:
     """Return what makes a consumer's source that reads the log itself."""
 
     def source(consumer: str) -> EventSource:
@@ -119,13 +128,19 @@ def log_source(storage: Storage, wakeup: LocalWakeup, settings: Settings) -> Cal
     return source
 
 
-def database_health(storage: Storage) -> MemoryHealth | SqlHealth:
+def database_health(storage: "Storage") -> "MemoryHealth | SqlHealth":
     """Return the health probe of the database."""
-    return MemoryHealth() if isinstance(storage, MemoryStorage) else SqlHealth(storage.database)
+    if isinstance(storage, SqlStorage):
+        return SqlHealth(storage.database)
+    from ...adapters.memory.health import MemoryHealth
+
+    return MemoryHealth()
 
 
-def expectations(settings: Settings, consumers: tuple[str, ...]) -> Expectations:
+def expectations(settings: Settings, consumers: tuple[str, ...]) -> "Expectations":
     """Return what the doctor compares the installation with."""
+    from ...application.health.doctor import Expectations
+
     hours = settings.topic_retention_hours
     return Expectations(
         version=version("orderflow-service"),
@@ -145,20 +160,20 @@ def expectations(settings: Settings, consumers: tuple[str, ...]) -> Expectations
     )
 
 
-def current_rollout(storage: Storage) -> CachedRollout:
+def current_rollout(storage: "Storage") -> CachedRollout:
     """Return the rollout as this process has it cached."""
     return CachedRollout(storage.rollout, lambda: storage.buckets)
 
 
-def readers(storage: Storage, settings: Settings, shipped: tuple[str, ...]) -> Readers:
+def readers(storage: "Storage", settings: Settings, shipped: tuple[str, ...]) -> Readers:
     """Return the readers of the log: the shipped consumers, the relay if there is one, and the application's own."""
     return Readers(storage.cursors, shipped, relayed=kafka.reads_topic(settings))
 
 
 def handle_batch(
     consumer: Consumer[ShippedTransaction],
-    effects: ConsumerStores,
-    storage: Storage,
+    effects: "ConsumerStores",
+    storage: "Storage",
     clock: Clock,
     settings: Settings,
     telemetry: Telemetry,
@@ -182,7 +197,7 @@ def handle_batch(
 
 
 def redrive(
-    consumer: Consumer[ShippedTransaction], effects: ConsumerStores, clock: Clock, telemetry: Telemetry
+    consumer: Consumer[ShippedTransaction], effects: "ConsumerStores", clock: Clock, telemetry: Telemetry
 ) -> Redrive[ShippedTransaction]:
     """Return the redrive of ``consumer``, which counts what it handles as the consumer does."""
     counted = instrumented(consumer, telemetry)
@@ -196,11 +211,13 @@ def redrive(
     )
 
 
-def replay_sources(storage: Storage, topic: TopicReader | None, settings: Settings) -> dict[str, ReplaySource]:
+def replay_sources(storage: "Storage", topic: TopicReader | None, settings: Settings) -> "dict[str, ReplaySource]":
     """Return what events can be read from again: the log, and the topic unless its records have no address in the log.
 
     That is so if they are published directly.
     """
+    from ...application.replay.replay_range import LogReplaySource, TopicReplaySource
+
     sources: dict[str, ReplaySource] = {"log": LogReplaySource(storage.log)}
     if topic is not None and settings.publishing == "log":
         sources["topic"] = TopicReplaySource(topic, storage.epochs)
@@ -209,12 +226,14 @@ def replay_sources(storage: Storage, topic: TopicReader | None, settings: Settin
 
 def replay_events(
     consumer: Consumer[ShippedTransaction],
-    effects: ConsumerStores,
-    storage: Storage,
-    sources: Mapping[str, ReplaySource],
+    effects: "ConsumerStores",
+    storage: "Storage",
+    sources: "Mapping[str, ReplaySource]",
     clock: Clock,
-) -> ReplayEvents[ShippedTransaction]:
+) -> "ReplayEvents[ShippedTransaction]":
     """Return the replay of ``consumer``. It is not counted: metrics show what happens once."""
+    from ...application.replay.replay_events import ReplayEvents
+
     return ReplayEvents(
         consumer=consumer,
         store=effects.store,

@@ -16,7 +16,8 @@ from typing import Any
 from attrs import define, field, frozen
 from orderflow.adapters.kafka import KafkaRelayTopic, KafkaSettings
 from orderflow.adapters.kafka.relay.transactional_producer import RelayProducer
-from orderflow.adapters.memory import LocalWakeup, MemoryStorage
+from orderflow.adapters.memory import MemoryStorage
+from orderflow.adapters.wakeup import LocalWakeup
 from orderflow.application.event_log.records import LogRecord
 from orderflow.application.orders.write_set import WriteSet
 from orderflow.application.relay.publish_pending import PublishPending

@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 from orderflow.adapters.kafka import KafkaEventSource, KafkaRelayTopic, KafkaSettings
 from orderflow.adapters.kafka.relay.committed_cursors import KafkaCommittedCursors
-from orderflow.adapters.memory import LocalWakeup
+from orderflow.adapters.wakeup import LocalWakeup
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.backoff import Backoff
 from orderflow.application.consuming.run_consumer import RunConsumer

@@ -16,7 +16,8 @@ from orderflow.adapters import wire
 from orderflow.adapters.kafka import KafkaRelayTopic, KafkaSettings
 from orderflow.adapters.kafka.relay import transactional_producer as relay_producer
 from orderflow.adapters.kafka.relay.transactional_producer import RelayProducer
-from orderflow.adapters.memory import LocalWakeup, MemoryStorage
+from orderflow.adapters.memory import MemoryStorage
+from orderflow.adapters.wakeup import LocalWakeup
 from orderflow.application.event_log.records import RELAY, LogRecord, bucket_of
 from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.application.relay.run_relay import RunRelay

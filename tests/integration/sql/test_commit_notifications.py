@@ -10,9 +10,9 @@ from typing import Any
 
 import asyncpg
 import pytest
-from orderflow.adapters.memory import LocalWakeup
 from orderflow.adapters.sql.commit_notifications import CHANNEL, INTERVAL_SECONDS, CommitListener, CommitNotifier
 from orderflow.adapters.sql.engines import PostgresAddress
+from orderflow.adapters.wakeup import LocalWakeup
 from orderflow.application.backoff import Backoff
 from orderflow.application.orders.create_order import NewOrder
 from orderflow.domain.payment import PaymentMethod

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from orderflow import OrderFlow
-from orderflow.adapters.memory import LocalWakeup, MemoryStorage
+from orderflow.adapters.memory import MemoryStorage
 from orderflow.adapters.sql.health import trouble
+from orderflow.adapters.wakeup import LocalWakeup
 from orderflow.application.health.facts import FailureReason
 from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.application.relay.run_relay import RunRelay

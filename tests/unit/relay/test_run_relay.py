@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 from attrs import define, field
-from orderflow.adapters.memory import LocalWakeup, MemoryStorage, MemoryTopic
+from orderflow.adapters.memory import MemoryStorage, MemoryTopic
+from orderflow.adapters.wakeup import LocalWakeup
 from orderflow.application.event_log.records import RELAY, LogRecord
 from orderflow.application.noop import noop
 from orderflow.application.orders.write_set import WriteSet

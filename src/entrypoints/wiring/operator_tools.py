@@ -1,0 +1,115 @@
+"""The use-cases behind operators' commands, imported when the first of each is built.
+
+Placing or showing an order needs none of them, and a command's start pays for every import.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from ...application.check import CheckAll
+    from ...application.check.compare_order import CompareOrder
+    from ...application.check.effects import CheckEffects
+    from ...application.check.orders_and_log import CheckOrdersAndLog
+    from ...application.health.doctor import Examine
+    from ...application.health.observe import Observe
+    from ...application.health.rollout_status import RolloutStatus
+    from ...application.health.trace_order import TraceOrder
+    from ...application.recovery.repair_log import FindLostEvents, RepairLog, Republish
+    from ...application.replay.rebuild_analytics import RebuildAnalytics
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def deferred(load: Callable[[], Callable[P, T]]) -> Callable[P, T]:
+    """Return a callable that imports the class by ``load`` and then builds an instance."""
+
+    def build(*args: P.args, **kwargs: P.kwargs) -> T:
+        return load()(*args, **kwargs)
+
+    return build
+
+
+@deferred
+def check_all() -> "type[CheckAll]":
+    from ...application.check import CheckAll
+
+    return CheckAll
+
+
+@deferred
+def compare_order() -> "type[CompareOrder]":
+    from ...application.check.compare_order import CompareOrder
+
+    return CompareOrder
+
+
+@deferred
+def check_effects() -> "type[CheckEffects]":
+    from ...application.check.effects import CheckEffects
+
+    return CheckEffects
+
+
+@deferred
+def check_orders_and_log() -> "type[CheckOrdersAndLog]":
+    from ...application.check.orders_and_log import CheckOrdersAndLog
+
+    return CheckOrdersAndLog
+
+
+@deferred
+def examine() -> "type[Examine]":
+    from ...application.health.doctor import Examine
+
+    return Examine
+
+
+@deferred
+def observe() -> "type[Observe]":
+    from ...application.health.observe import Observe
+
+    return Observe
+
+
+@deferred
+def rollout_status() -> "type[RolloutStatus]":
+    from ...application.health.rollout_status import RolloutStatus
+
+    return RolloutStatus
+
+
+@deferred
+def trace_order() -> "type[TraceOrder]":
+    from ...application.health.trace_order import TraceOrder
+
+    return TraceOrder
+
+
+@deferred
+def find_lost_events() -> "type[FindLostEvents]":
+    from ...application.recovery.repair_log import FindLostEvents
+
+    return FindLostEvents
+
+
+@deferred
+def repair_log() -> "type[RepairLog]":
+    from ...application.recovery.repair_log import RepairLog
+
+    return RepairLog
+
+
+@deferred
+def republish() -> "type[Republish]":
+    from ...application.recovery.repair_log import Republish
+
+    return Republish
+
+
+@deferred
+def rebuild_analytics() -> "type[RebuildAnalytics]":
+    from ...application.replay.rebuild_analytics import RebuildAnalytics
+
+    return RebuildAnalytics
