@@ -46,15 +46,15 @@ lint: $(READY)
 	$(BIN)/mypy --strict src tests/support
 	$(BIN)/lint-imports
 
-WHATEVER_BREAKS = tests/faults/test_campaign.py::test_nothing_is_lost_doubled_or_out_of_order_whatever_breaks
+CAMPAIGN = tests/faults/test_campaign.py::test_nothing_is_lost_doubled_or_out_of_order_whatever_breaks
 
 faults: $(READY)
 	ORDERFLOW_TEST_FAULTS=large ORDERFLOW_TEST_FAULTS_SEED=$(SEED) ORDERFLOW_TEST_FAULTS_SIZE=$(SIZE) \
-		$(BIN)/pytest $(WHATEVER_BREAKS) $(ARGS)
+		$(BIN)/pytest $(CAMPAIGN) $(ARGS)
 
 mutants: $(READY)
 	ORDERFLOW_TEST_FAULTS=large $(BIN)/pytest tests/faults --ignore tests/faults/test_crash_points.py \
-		--deselect $(WHATEVER_BREAKS) $(ARGS)
+		--deselect $(CAMPAIGN) $(ARGS)
 
 sweep: $(READY)
 	ORDERFLOW_TEST_FAULTS=large $(BIN)/pytest tests/faults/test_crash_points.py $(ARGS)

@@ -73,7 +73,7 @@ class Client:
         """Everything that is not acknowledged yet."""
         for request in self.requests:
             while request.what not in self.acknowledged:
-                process.doors.enter(request.what)
+                process.crash_points.enter(request.what)
                 try:
                     await self._ask(request, process)
                 except Unavailable:

@@ -24,14 +24,14 @@ from orderflow.entrypoints.settings import CONSUMERS, Settings
 
 from tests.support.shop import HandClock
 
-from .doors import CHANNEL, GATEWAY, STREAM, Doors, Numbered
-from .numbered import NumberedEffects, NumberedStorage
-from .tally import TALLY, Tally
+from .counting_consumer import COUNTING, CountingConsumer
+from .crash_point_adapters import NumberedEffects, NumberedStorage
+from .crash_points import CHANNEL, GATEWAY, STREAM, CrashPoints, Numbered
 from .topic import FromTopic, TopicWithGroups
 
 Kept = tuple[Any, Any]
 """A storage and what consumers keep in it."""
-EVERYBODY = (*CONSUMERS, TALLY)
+EVERYBODY = (*CONSUMERS, COUNTING)
 ROUNDS = 20
 """Relay and consumers in turn, until nothing is left to do: a round's effects may ask for more events."""
 
@@ -92,17 +92,19 @@ def _settings(url: str) -> Settings:
 class Parts:
     """What a process is made of. A mutant is made of others."""
 
-    def relay_topic(self, installation: Installation, doors: Doors) -> Any:
-        return Numbered(installation.topic, doors, "topic", STREAM, first="cursors")
+    def relay_topic(self, installation: Installation, crash_points: CrashPoints) -> Any:
+        return Numbered(installation.topic, crash_points, "topic", STREAM, first="cursors")
 
-    def source(self, installation: Installation, doors: Doors, consumer: str, idle: Callable[[], None]) -> Any:
-        return FromTopic(installation.topic, consumer, doors, idle)
+    def source(
+        self, installation: Installation, crash_points: CrashPoints, consumer: str, idle: Callable[[], None]
+    ) -> Any:
+        return FromTopic(installation.topic, consumer, crash_points, idle)
 
-    def storage(self, storage: Any, doors: Doors) -> Any:
-        return NumberedStorage(storage, doors)
+    def storage(self, storage: Any, crash_points: CrashPoints) -> Any:
+        return NumberedStorage(storage, crash_points)
 
-    def effects(self, effects: Any, doors: Doors) -> Any:
-        return NumberedEffects(effects, doors)
+    def effects(self, effects: Any, crash_points: CrashPoints) -> Any:
+        return NumberedEffects(effects, crash_points)
 
     def handling(self, handle_batch: Any, consumer: Consumer, effects: Any) -> Any:
         return handle_batch
@@ -113,10 +115,10 @@ SHIPPED = Parts()
 
 @define(eq=False)
 class Process:
-    """API, relay and consumers in one, wired by the container, each of their ways out a door."""
+    """API, relay and consumers in one, wired by the container, each of their ways out a crash point."""
 
     installation: Installation
-    doors: Doors
+    crash_points: CrashPoints
     parts: Parts
 
     @property
@@ -130,7 +132,7 @@ class Process:
 
     async def relay(self) -> None:
         """Publish until nothing is pending."""
-        self.doors.enter("relay")
+        self.crash_points.enter("relay")
         stop = asyncio.Event()
         await RunRelay(
             self.container.publish_pending(),
@@ -141,13 +143,13 @@ class Process:
 
     async def consume(self, name: str) -> None:
         """Handle and settle until nothing is new."""
-        self.doors.enter(name)
+        self.crash_points.enter(name)
         stop = asyncio.Event()
-        consumer = Tally() if name == TALLY else self.container.consumers()[name]
+        consumer = CountingConsumer() if name == COUNTING else self.container.consumers()[name]
         handle_batch, storage = self.container.handle_batch(consumer), self.container.storage()
         handle_batch.handle_batch.restore_guard = RestoreGuard(storage.log, storage.epochs)  # as where Kafka is named
         await RunConsumer(
-            source=self.parts.source(self.installation, self.doors, name, stop.set),
+            source=self.parts.source(self.installation, self.crash_points, name, stop.set),
             handle_batch=self.parts.handling(handle_batch, consumer, self.container.effects()),
             consumer=consumer,
             paused=partial(self.container.current_rollout().pauses, name),
@@ -163,7 +165,7 @@ class Process:
             await self.relay()
             for name in EVERYBODY:
                 await self.consume(name)
-            self.doors.enter("housekeeping")
+            self.crash_points.enter("housekeeping")
             with suppress(Unavailable):  # as housekeeping does, which asks again later
                 await self.ask.settle_refunds()
             if await self.is_quiet():
@@ -176,29 +178,29 @@ class Process:
         return all(reached[reader] == heads for reader in ("topic", *EVERYBODY))
 
     async def reached(self) -> Mapping[str, Mapping[int, int]]:
-        """Every cursor there is, by reader, past all doors."""
+        """Every cursor there is, by reader, past all crash points."""
         cursors = self.container.storage().inner.cursors
         topic = await self.installation.topic.cursors()
         found = {name: dict(await cursors.positions(name)) for name in (*EVERYBODY, RELAY)}
         return {**found, "topic": {bucket: at for bucket, at in topic.items() if at}}
 
 
-async def process(installation: Installation, doors: Doors, parts: Parts = SHIPPED) -> Process:
+async def process(installation: Installation, crash_points: CrashPoints, parts: Parts = SHIPPED) -> Process:
     """A process built anew; nothing of it but ``installation`` is there afterwards."""
     storage, effects = await installation.connect()
     container = installation.container
     container.reset_singletons()  # all that a process has in memory
     for provider, part in (
-        (container.storage, parts.storage(storage, doors)),
-        (container.effects, parts.effects(effects, doors)),
-        (container.gateway, Numbered(installation.gateway, doors, "gateway", GATEWAY)),
-        (container.channels, [Numbered(installation.mail, doors, "mail", CHANNEL)]),
-        (container.relay_topic, parts.relay_topic(installation, doors)),
+        (container.storage, parts.storage(storage, crash_points)),
+        (container.effects, parts.effects(effects, crash_points)),
+        (container.gateway, Numbered(installation.gateway, crash_points, "gateway", GATEWAY)),
+        (container.channels, [Numbered(installation.mail, crash_points, "mail", CHANNEL)]),
+        (container.relay_topic, parts.relay_topic(installation, crash_points)),
         (container.topic_reader, installation.topic),
     ):
         provider.reset_override()
         provider.override(part)
-    return Process(installation, doors, parts)
+    return Process(installation, crash_points, parts)
 
 
 @frozen

@@ -15,9 +15,9 @@ from orderflow.application.recovery.epochs import BEGINNING, Epochs
 from orderflow.application.relay.ports import OnFlushed
 from orderflow.domain.errors import Unavailable
 
-from .doors import STREAM, Doors
+from .crash_point_adapters import NumberedEffects, NumberedWork
+from .crash_points import STREAM, CrashPoints
 from .installation import Installation, Parts
-from .numbered import NumberedEffects, NumberedWork
 from .topic import TopicWithGroups
 
 
@@ -25,8 +25,8 @@ from .topic import TopicWithGroups
 class CommitBeforeEffect(Parts):
     """A consumer that commits its cursor, and then has its effects."""
 
-    def effects(self, effects: Any, doors: Doors) -> Any:
-        return _CursorFirst(effects, doors)
+    def effects(self, effects: Any, crash_points: CrashPoints) -> Any:
+        return _CursorFirst(effects, crash_points)
 
 
 @frozen
@@ -59,8 +59,8 @@ class _TwoTransactions:
 class NoCursorGuard(Parts):
     """A consumer that goes by its group's offset, and handles whatever is delivered to it."""
 
-    def effects(self, effects: Any, doors: Doors) -> Any:
-        return _Unguarded(effects, doors)
+    def effects(self, effects: Any, crash_points: CrashPoints) -> Any:
+        return _Unguarded(effects, crash_points)
 
     def handling(self, handle_batch: Any, consumer: Consumer, effects: Any) -> Any:
         return _Believing(handle_batch)
@@ -135,18 +135,18 @@ class _Later:
 class OffsetsOutside(Parts):
     """A relay that publishes in one transaction, and commits its cursors in another."""
 
-    def relay_topic(self, installation: Installation, doors: Doors) -> Any:
-        return _RecordsThenCursors(installation.topic, doors)
+    def relay_topic(self, installation: Installation, crash_points: CrashPoints) -> Any:
+        return _RecordsThenCursors(installation.topic, crash_points)
 
 
 @define(eq=False)
 class _Relaying:
     topic: TopicWithGroups
-    doors: Doors
+    crash_points: CrashPoints
 
     async def cursors(self, epochs: Epochs = BEGINNING) -> Mapping[int, int | None]:
-        self.doors.enter(self.doors.stage)
-        with self.doors.crossing("topic.cursors", STREAM):
+        self.crash_points.enter(self.crash_points.stage)
+        with self.crash_points.crossing("topic.cursors", STREAM):
             return await self.topic.cursors(epochs)
 
     async def checksums(self) -> Mapping[int, int]:
@@ -160,9 +160,9 @@ class _Relaying:
 @define(eq=False)
 class _RecordsThenCursors(_Relaying):
     async def publish(self, records: Sequence[LogRecord], on_flushed: OnFlushed = noop) -> None:
-        with self.doors.crossing("topic.publish", STREAM):
+        with self.crash_points.crossing("topic.publish", STREAM):
             self.topic.records.extend(records)
-        with self.doors.crossing("topic.commit the cursors", STREAM):
+        with self.crash_points.crossing("topic.commit the cursors", STREAM):
             self.topic._cursors.update({record.bucket: record.position for record in records})
 
 
@@ -170,8 +170,8 @@ class _RecordsThenCursors(_Relaying):
 class KeepsItsCursor(Parts):
     """A relay that goes on from where it had come to in memory, after a transaction that was aborted."""
 
-    def relay_topic(self, installation: Installation, doors: Doors) -> Any:
-        return _RemembersAll(installation.topic, doors)
+    def relay_topic(self, installation: Installation, crash_points: CrashPoints) -> Any:
+        return _RemembersAll(installation.topic, crash_points)
 
 
 @define(eq=False)
@@ -183,5 +183,5 @@ class _RemembersAll(_Relaying):
 
     async def publish(self, records: Sequence[LogRecord], on_flushed: OnFlushed = noop) -> None:
         self.at.update({record.bucket: record.position for record in records})
-        with self.doors.crossing("topic.publish", STREAM):
+        with self.crash_points.crossing("topic.publish", STREAM):
             await self.topic.publish(records, on_flushed)

@@ -1,4 +1,4 @@
-"""The sweep: the same work again and again, and each time trouble at the next door, until every door has had its."""
+"""The sweep: the same work again and again, each time with a fault at the next crash point, until all had theirs."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -8,10 +8,10 @@ from orderflow.application.check import CheckReport
 from orderflow.application.notifications.notification import Contact
 
 from .client import SHIPPER, SOLD_OUT, Client
-from .doors import AtDoor, ConnectionFailure, Died, Doors, EachOnce, How, none
+from .counting_consumer import check_counts
+from .crash_points import AtCrashPoint, ConnectionFailure, CrashPoints, Died, EachOnce, How, none
 from .installation import SHIPPED, Installation, Parts, process
 from .invariants import Acknowledgement, Witness, check_mail, check_money, differences, invariants
-from .tally import check_tally
 
 PATIENCE = 600.0
 """Seconds from one process to the next by the installation's clock: what the last had claimed is anybody's again."""
@@ -73,15 +73,15 @@ class Sweep:
     async def _process(self, client: Client, trouble: ConnectionFailure) -> bool:
         """One process, to its end or its death; whether it met any trouble."""
         self.processes += 1
-        doors = Doors(trouble)
+        crash_points = CrashPoints(trouble)
         try:
-            it = await process(self.installation, doors, self.parts)
+            it = await process(self.installation, crash_points, self.parts)
             self.witness.look(await it.reached())
             await client.ask(it)
             await it.work()
         except Died:
             return True
-        return doors.troubles > 0
+        return crash_points.troubles > 0
 
     async def check(self) -> CheckReport:
         """All invariants on all that was asked so far."""
@@ -94,13 +94,13 @@ class Sweep:
             if (told := client.acknowledged.get(request.what)) is not None
         ]
         ids = {it.order_id for it in acknowledged}
-        it = await process(self.installation, Doors())
+        it = await process(self.installation, CrashPoints())
         storage, effects = it.container.storage().inner, it.container.effects().inner
         self.witness.look(await it.reached())
         report = await invariants(it.container, acknowledged, self.witness)
         await check_money(storage, ids, self.installation.gateway.moved, report)
         await check_mail(effects, ids, self.installation.mail.sent, report)
-        await check_tally(storage, effects, report)
+        await check_counts(storage, effects, report)
         return report
 
 
@@ -112,7 +112,7 @@ async def sweep(
     clients: int = ALL,
     often: bool = False,
 ) -> Swept:
-    """Every door meets each of ``hows`` once, while client after client has its orders made; then all is checked.
+    """Meet each of ``hows`` once at every crash point, while client after client places its orders; then check all.
 
     It ends with the first client that meets no trouble, or after that many ``clients``.
     With ``often`` all is checked after each client as well, and the first difference ends it.
@@ -136,10 +136,10 @@ async def sweep(
 
 
 async def sweep_each_alone(new: Callable[[], Installation], hows: Sequence[How]) -> Swept:
-    """Every door of an installation's first orders, each in an installation of its own, which is checked by itself."""
+    """Meet every crash point of an installation's first orders, each in a new installation that is checked."""
     swept = Swept()
     for how in hows:
-        trouble = AtDoor(1, how)
+        trouble = AtCrashPoint(1, how)
         going = Sweep(new())
         while await going.live(trouble):
             before = len(swept.found)
@@ -149,7 +149,7 @@ async def sweep_each_alone(new: Callable[[], Installation], hows: Sequence[How])
             swept.found[before:] = [f"{how} {trouble.met}: {problem}" for problem in swept.found[before:]]
             swept.points, swept.orders = swept.points + 1, swept.orders + 3
             swept.processes += going.processes
-            trouble, going = AtDoor(trouble.at + 1, how), Sweep(new())
+            trouble, going = AtCrashPoint(trouble.at + 1, how), Sweep(new())
     return swept
 
 

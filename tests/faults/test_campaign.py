@@ -10,8 +10,8 @@ import pytest
 
 from .campaign import forgetful_relay
 from .campaign.campaign import MUTANT, SIZES, Campaign, missing
-from .campaign.judge import ON_TOPIC
-from .campaign.town import RELAYS
+from .campaign.deployment import RELAYS
+from .campaign.verdict import ON_TOPIC
 from .conftest import Note
 from .invariants import differences
 

@@ -17,7 +17,7 @@ from tests.unit.domain.actors import place
 from .campaign.postgres_link import PostgresLink
 from .campaign.proxy import Link, Way
 from .campaign.timetable import DEMANDED, Kind, counted, timetable
-from .campaign.traffic import BY_HTTP, Plan
+from .campaign.workload import BY_HTTP, Plan
 from .conftest import Connect
 
 

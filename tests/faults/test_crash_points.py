@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from .conftest import Note
-from .doors import DEATHS, FAILURES, How
+from .crash_points import DEATHS, FAILURES, How
 from .installation import Installation, at, in_memory
 from .sweep import ALL, Swept, sweep, sweep_each_alone
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from .counting_consumer import COUNTING, EFFECTS
 from .installation import in_memory
 from .invariants import ACKNOWLEDGED, CAUGHT_UP, CONVERGED, CURSORS, MAIL, MONEY
 from .sweep import Sweep
-from .tally import EFFECTS, TALLY
 
 
 def _storage(lived: Sweep) -> Any:
@@ -47,7 +47,7 @@ def _a_mail_never_arrived(lived: Sweep) -> None:
 
 def _an_event_counted_twice(lived: Sweep) -> None:
     counted = _effects(lived)._stock
-    counted[next(food for food in counted if food[0] == TALLY)] += 1
+    counted[next(food for food in counted if food[0] == COUNTING)] += 1
 
 
 @pytest.mark.parametrize(

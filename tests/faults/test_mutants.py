@@ -10,7 +10,7 @@ from orderflow.adapters.wakeup import LocalWakeup
 
 from . import mutants, rival_logs
 from .conftest import Connect, Note
-from .doors import DEATHS, FAILURES, How
+from .crash_points import DEATHS, FAILURES, How
 from .installation import Parts, in_memory
 from .race import OutOfOrder, Race, Reader, Relay, linger, verdict
 from .sweep import sweep
@@ -22,7 +22,7 @@ SWEPT: dict[str, tuple[Parts, Sequence[How]]] = {
     "offsets outside the transaction": (mutants.OffsetsOutside(), DEATHS),
     "a cursor kept after an abort": (mutants.KeepsItsCursor(), FAILURES),
 }
-"""Those that trouble at some door shows."""
+"""Those that trouble at some crash point shows."""
 
 RACES: dict[str, tuple[Callable[[], AbstractContextManager[None]], Callable[[SqlStorage], Reader], bool]] = {
     "a naive sequence cursor": (rival_logs.naive_sequence, rival_logs.ByOneCursor, False),

@@ -6,7 +6,7 @@ from attrs import define, field
 from orderflow.adapters.memory import MemoryTopic
 from orderflow.application.event_log.records import LogRecord, UnrecognizedRecord
 
-from .doors import STREAM, Doors
+from .crash_points import STREAM, CrashPoints
 
 
 @define(eq=False)
@@ -29,14 +29,14 @@ class FromTopic:
 
     topic: TopicWithGroups
     group: str
-    doors: Doors
+    crash_points: CrashPoints
     idle: Callable[[], None]
     _next: int | None = field(default=None, init=False)
     _reads: int = field(default=0, init=False)
 
     async def read(self, limit: int) -> Sequence[LogRecord | UnrecognizedRecord]:
-        self.doors.enter(self.group)
-        with self.doors.crossing(f"{self.group}: read from the topic", STREAM):
+        self.crash_points.enter(self.group)
+        with self.crash_points.crossing(f"{self.group}: read from the topic", STREAM):
             start = self.topic.offsets.get(self.group, 0) if self._next is None else self._next
             batch = self.topic.records[start : start + limit]
         self._next = start + len(batch)  # once it has them: what is lost on the way is asked for again
@@ -47,7 +47,7 @@ class FromTopic:
 
     async def done(self) -> None:
         if self._next not in (None, self.topic.offsets.get(self.group)):
-            with self.doors.crossing(f"{self.group}: commit the offset", STREAM):
+            with self.crash_points.crossing(f"{self.group}: commit the offset", STREAM):
                 self.topic.offsets[self.group] = self._next
 
     async def rewind(self) -> None:

@@ -7,7 +7,7 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[a
 
 from tests.support.kafka import LocalKafka
 
-from .town import TOPIC
+from .deployment import TOPIC
 
 QUORUM = "org.apache.kafka.tools.MetadataQuorumCommand"
 

@@ -21,13 +21,13 @@ from orderflow.entrypoints.wiring.lifespan import opened
 from tests.support.smtp import SmtpServer
 
 from ..invariants import ACKNOWLEDGED, CONVERGED, CURSORS
-from . import judge
-from .mischief import Mischief
-from .stumbling import POISON, STUMBLED
+from . import verdict
+from .cursor_watch import Watch
+from .deployment import PARTS, TOPIC, Deployment
+from .failing_handler import HANDLER_FAILED, POISON
+from .fault_injection import FaultInjection
 from .timetable import DEMANDED, Fault, Kind, counted, timetable
-from .town import PARTS, TOPIC, Town
-from .traffic import CARD, INSIDE, MAIL, SOLD_OUT, STREET, Plan, Traffic
-from .watching import Watch
+from .workload import CARD, INSIDE, MAIL, SOLD_OUT, STREET, Plan, Workload
 
 Say = Callable[[str], None]
 
@@ -36,18 +36,18 @@ INVARIANTS = {
     ACKNOWLEDGED: 1,
     "positions are dense in each bucket": 2,
     "versions are dense and paths legal in each order": 2,
-    judge.DENSE: 2,
+    verdict.DENSE: 2,
     "row = fold(log)": 3,
     "fold(log) = fold(topic)": 3,
     "money is conserved": 3,
     "the topic holds the log's events, each once and in order": 4,
-    judge.ON_TOPIC: 5,
+    verdict.ON_TOPIC: 5,
     CURSORS: 5,
     CONVERGED: 7,
-    judge.PARKED: 8,
-    judge.REDRIVEN: 8,
+    verdict.PARKED: 8,
+    verdict.REDRIVEN: 8,
     LAG: 9,
-    judge.SILENT: 10,
+    verdict.SILENT: 10,
 }
 """Their numbers; what is not named here tells of a consumer's effects, which is 6."""
 PASSWORD = "planted-password"
@@ -88,12 +88,12 @@ class Campaign:
     folder: Path
     say: Say
     commands: Mapping[str, tuple[str, ...]] = field(factory=dict)
-    town: Town = field(init=False)
-    traffic: Traffic = field(init=False)
-    mischief: Mischief = field(init=False)
+    deployment: Deployment = field(init=False)
+    workload: Workload = field(init=False)
+    injection: FaultInjection = field(init=False)
     watch: Watch = field(init=False)
     failures: list[str] = field(factory=list, init=False)
-    topic: judge.Topic = field(factory=judge.Topic, init=False)
+    topic: verdict.Topic = field(factory=verdict.Topic, init=False)
     stumbles: int = field(default=0, init=False)
     mails: int = field(default=0, init=False)
     _suffered: float = field(default=0.0, init=False)
@@ -106,35 +106,37 @@ class Campaign:
         began = monotonic()
         lanes = timetable(self.seed, self.size.seconds, self.size.faults)
         self.say(f"seed {self.seed}: {self.size.orders} orders, {counted(lanes).total()} faults")
-        self.town = Town(self.folder, self.seed, PASSWORD, self.commands)
+        self.deployment = Deployment(self.folder, self.seed, PASSWORD, self.commands)
         with SmtpServer() as mail:
-            self.town.settings["ORDERFLOW_SMTP_PORT"] = str(mail.port)
+            self.deployment.settings["ORDERFLOW_SMTP_PORT"] = str(mail.port)
             try:
-                await self.town.open()
+                await self.deployment.open()
                 async with OrderFlow.open(self._settings()) as inside:
                     await self._prepare(inside)
                     self.say(f"servers and {len(PARTS)} processes after {monotonic() - began:.0f} s")
                     await self._suffer(lanes)
-                    asked = await self.traffic.ask_again()
-                report = await self._judge(asked)
+                    asked = await self.workload.ask_again()
+                report = await self._verdict(asked)
             finally:
-                await self.town.close()
+                await self.deployment.close()
         self.mails = len(mail.mails)
         self.say(f"{monotonic() - began:.0f} s in all")
         return report
 
     async def _prepare(self, inside: OrderFlow) -> None:
-        token = (await asyncio.to_thread(self.town.run, "tokens", "make", "--role", "admin", "--id", "boss"))["token"]
+        token = (await asyncio.to_thread(self.deployment.run, "tokens", "make", "--role", "admin", "--id", "boss"))[
+            "token"
+        ]
         self._secrets = [STREET, CARD, PASSWORD, f"{MAIL}-", token]
         effects: SqlConsumerStores = inside.container.effects()
         for number in range(31):
             await effects.stock.set(f"R{number}", SOLD_OUT, 0)
         for number in range(REACHABLE):
             await effects.contacts.set(Contact(party=f"customer:C{number}", email=f"{MAIL}-{number}@example.org"))
-        ports = [self.town.ports["api-1"], self.town.ports["api-2"]]
-        self.watch = Watch(self.town)
-        self.traffic = Traffic(Plan(self.seed, self.size.orders), ports, token, inside, self._due)
-        self.mischief = Mischief(self.town, self.traffic)
+        ports = [self.deployment.ports["api-1"], self.deployment.ports["api-2"]]
+        self.watch = Watch(self.deployment)
+        self.workload = Workload(Plan(self.seed, self.size.orders), ports, token, inside, self._due)
+        self.injection = FaultInjection(self.deployment, self.workload)
 
     async def _suffer(self, lanes: Sequence[Sequence[Fault]]) -> None:
         """Orders and faults, until both have ended."""
@@ -143,9 +145,9 @@ class Campaign:
         telling = asyncio.create_task(self._tell())
         self._began = monotonic()
         try:
-            await asyncio.gather(self.traffic(), *(self._lane(lane) for lane in lanes))
+            await asyncio.gather(self.workload(), *(self._lane(lane) for lane in lanes))
             self._suffered = monotonic() - self._began
-            self.say(f"{len(self.traffic.acknowledged)} requests acknowledged in {self._suffered:.0f} s")
+            self.say(f"{len(self.workload.acknowledged)} requests acknowledged in {self._suffered:.0f} s")
             self._lag = await self._caught_up()
             self.say(f"nothing left to do {self._lag and f'{self._lag:.1f} s'} later")
         finally:
@@ -154,7 +156,7 @@ class Campaign:
             await watching
 
     async def _due(self, part: float) -> None:
-        """Return when that part of the orders' time has come; later while those behind the door are far behind."""
+        """Return when that part of the orders' time has come; later while those behind the client are far behind."""
         await self.watch.near.wait()
         await asyncio.sleep(self._began + LONGER * self.size.seconds * part - monotonic())
 
@@ -162,7 +164,7 @@ class Campaign:
         for fault in faults:
             await asyncio.sleep(self._began + fault.at - monotonic())
             try:
-                await self.mischief(fault)
+                await self.injection(fault)
             except Exception as error:  # noqa: BLE001 - whatever it was, this fault was not made as it should be
                 self.failures.append(f"{fault.kind} at {fault.at:.0f} s: {error!r}")
 
@@ -170,9 +172,9 @@ class Campaign:
         while True:
             await asyncio.sleep(15)
             self.say(
-                f"{monotonic() - self._began:4.0f} s: {len(self.traffic.orders)} orders begun, "
-                f"{len(self.traffic.acknowledged)} requests acknowledged, "
-                f"{self.traffic.over_http} of them over HTTP, {self.mischief.made.total()} faults made"
+                f"{monotonic() - self._began:4.0f} s: {len(self.workload.orders)} orders begun, "
+                f"{len(self.workload.acknowledged)} requests acknowledged, "
+                f"{self.workload.over_http} of them over HTTP, {self.injection.made.total()} faults made"
             )
 
     async def _caught_up(self) -> float | None:
@@ -186,38 +188,38 @@ class Campaign:
             self.failures.append(f"nor later: {problem}")
         return None
 
-    async def _judge(self, asked: int) -> CheckReport:
+    async def _verdict(self, asked: int) -> CheckReport:
         planted = re.compile("|".join(re.escape(secret) for secret in self._secrets).encode())
-        poison = [order_id for order_id in self.traffic.orders if POISON.fullmatch(order_id)]
-        connection = await self.town.connect()
+        poison = [order_id for order_id in self.workload.orders if POISON.fullmatch(order_id)]
+        connection = await self.deployment.connect()
         try:
             extra = CheckReport()
-            await judge.judge_parked(connection, poison, extra)
-            redriven = extra.start(judge.REDRIVEN, "orders")
+            await verdict.check_parked(connection, poison, extra)
+            redriven = extra.start(verdict.REDRIVEN, "orders")
             reading = asyncio.create_task(
-                asyncio.to_thread(judge.read_topic, self.town.kafka.bootstrap_servers, planted)
+                asyncio.to_thread(verdict.read_topic, self.deployment.kafka.bootstrap_servers, planted)
             )
-            logs = [process.log for process in self.town.processes.values()]
-            self.stumbles = sum(log.read_bytes().count(STUMBLED.encode()) for log in logs)
-            silent = await judge.judge_secrets(connection, logs, planted, extra)
+            logs = [process.log for process in self.deployment.processes.values()]
+            self.stumbles = sum(log.read_bytes().count(HANDLER_FAILED.encode()) for log in logs)
+            silent = await verdict.check_secrets(connection, logs, planted, extra)
             redrive = ("dead-letters", "redrive", "--all", "--by", "campaign", "--reason", "the cause is mended")
-            for done in await asyncio.to_thread(self.town.run, *redrive):
+            for done in await asyncio.to_thread(self.deployment.run, *redrive):
                 redriven.compared += len(done["unparked"])
             for row in await connection.fetch("SELECT order_id FROM parked_orders"):
                 redriven.differ(f"order {row['order_id']}", "is parked still")
-            letters = sum(it.compared for it in extra.comparisons if it.name == judge.PARKED)
+            letters = sum(it.compared for it in extra.comparisons if it.name == verdict.PARKED)
             noted = await connection.fetchval("SELECT count(*) FROM dead_letter_actions WHERE by = 'campaign'")
             if noted != letters:
                 redriven.differ("audit", f"{letters} letters were redriven, {noted} are noted with who and why")
             self.topic = topic = await reading
-            judge.judge_leaks(topic, silent)
+            verdict.check_leaks(topic, silent)
             await self._stop()
             gc.collect()
             gc.freeze()  # what was gathered until now is not walked through again and again while all is compared
             report = await self._check()
-            await judge.judge_log_and_topic(connection, topic, report)
-            await judge.judge_requests(connection, self.traffic, asked, report)
-            judge.judge_cursors(self.watch.witness.looks, self.watch.witness.gone_back, report)
+            await verdict.check_log_and_topic(connection, topic, report)
+            await verdict.check_requests(connection, self.workload, asked, report)
+            verdict.check_cursors(self.watch.witness.looks, self.watch.witness.gone_back, report)
             report.comparisons += extra.comparisons
             lag = report.start(LAG, "time" if self._lag is None else f"time: {self._lag:.1f} s")
             lag.compared = 1
@@ -240,31 +242,31 @@ class Campaign:
     def _settings(self) -> Settings:
         """Of this process, which comes to the servers by no link."""
         return Settings(
-            database_url=self.town.database_url,
-            kafka_bootstrap_servers=self.town.kafka.bootstrap_servers,
+            database_url=self.deployment.database_url,
+            kafka_bootstrap_servers=self.deployment.kafka.bootstrap_servers,
             topic=TOPIC,
             database_pool_size=INSIDE // 2,
         )
 
     async def _stop(self) -> None:
         """Every process ends in order when it is asked to."""
-        self.town.downed.update(PARTS)
-        await asyncio.gather(*(asyncio.to_thread(it.stop) for it in self.town.processes.values()))
+        self.deployment.downed.update(PARTS)
+        await asyncio.gather(*(asyncio.to_thread(it.stop) for it in self.deployment.processes.values()))
 
     def figures(self, report: CheckReport) -> list[str]:
         """What was done, and what came of it."""
-        witness, traffic, made = self.watch.witness, self.traffic, self.mischief.made
-        asked_again = ", ".join(f"{many} {reason}" for reason, many in sorted(traffic.again.items()))
+        witness, workload, made = self.watch.witness, self.workload, self.injection.made
+        asked_again = ", ".join(f"{many} {reason}" for reason, many in sorted(workload.again.items()))
         return [
-            f"seed {self.seed}: {len(traffic.orders)} orders, {len(traffic.acknowledged)} requests acknowledged, "
-            f"{traffic.over_http} of them over HTTP, {made.total()} faults in {self._suffered:.0f} s",
+            f"seed {self.seed}: {len(workload.orders)} orders, {len(workload.acknowledged)} requests acknowledged, "
+            f"{workload.over_http} of them over HTTP, {made.total()} faults in {self._suffered:.0f} s",
             *(f"{many:4} {kind}" for kind, many in made.items()),
-            *(f"     {detail}: {many}" for detail, many in sorted(self.mischief.details.items())),
-            f"{len(traffic.unknown)} requests had an outcome that was not known; asked again: {asked_again}",
-            f"{self.stumbles} times a handler stumbled; {self.mails} mails arrived",
+            *(f"     {detail}: {many}" for detail, many in sorted(self.injection.details.items())),
+            f"{len(workload.unknown)} requests had an outcome that was not known; asked again: {asked_again}",
+            f"{self.stumbles} times a handler failed on purpose; {self.mails} mails arrived",
             f"{self.topic.aborted} records stand on the topic uncommitted",
             f"{witness.looks} looks at cursors, {witness.missed} more without an answer",
-            *(f"ended by itself and was started again: {end}" for end in self.town.ended),
+            *(f"ended by itself and was started again: {end}" for end in self.deployment.ended),
             *(_verdict(it) for it in sorted(report.comparisons, key=_invariant)),
         ]
 
@@ -281,7 +283,7 @@ def _verdict(compared: Comparison) -> str:
 
 def missing(campaign: Campaign, report: CheckReport) -> list[str]:
     """The faults, events and comparisons that were demanded and not made."""
-    made = campaign.mischief.made
+    made = campaign.fault_injection.made
     lacking = [f"{kind}: {made[kind]} of {many}" for kind, many in campaign.size.faults.items() if made[kind] < many]
     if (events := len(campaign.topic.records)) < campaign.size.orders * EVENTS_EACH:
         lacking.append(f"{events} of {campaign.size.orders * EVENTS_EACH} events")

@@ -9,7 +9,7 @@ from orderflow.adapters.kafka import KafkaEventSource, KafkaSettings
 from orderflow.application.consuming.run_consumer import RunConsumer
 from orderflow.application.event_log.records import LogRecord
 
-from tests.faults.tally import TALLY, Tally
+from tests.faults.counting_consumer import COUNTING, CountingConsumer
 from tests.integration.kafka.test_source import records, send
 from tests.support.effects import World
 from tests.support.kafka import KafkaBroker
@@ -33,7 +33,7 @@ async def test_they_take_turns_and_each_event_has_one_effect(world: World, topic
     stop.set()
     await asyncio.gather(*running)
 
-    effects = {item.food_id: item.quantity for item in await world.effects.stock.list(TALLY)}
+    effects = {item.food_id: item.quantity for item in await world.effects.stock.list(COUNTING)}
     assert effects == Counter(record.order_id for record in sent)
     assert sum(owner.handled for owner in owners) == len(sent)
     assert [owner.gaps for owner in owners] == [0, 0]
@@ -41,13 +41,13 @@ async def test_they_take_turns_and_each_event_has_one_effect(world: World, topic
 
 def _owner(world: World, topic: KafkaSettings, group: str) -> RunConsumer:
     """As a process of its own would have it; in a group of its own it gets every partition, whoever else has it."""
-    tally = Tally()
-    source = KafkaEventSource(topic, TALLY, group=f"{topic.topic}-{group}")
-    return RunConsumer(source=source, handle_batch=world.handling(tally), consumer=tally, batch=7)
+    counting = CountingConsumer()
+    source = KafkaEventSource(topic, COUNTING, group=f"{topic.topic}-{group}")
+    return RunConsumer(source=source, handle_batch=world.handling(counting), consumer=counting, batch=7)
 
 
 async def _all_handled(world: World, sent: Sequence[LogRecord]) -> bool:
     reached: Counter[int] = Counter()
     for record in sent:
         reached[record.bucket] = max(record.position, reached[record.bucket])
-    return dict(await world.storage.cursors.positions(TALLY)) == reached
+    return dict(await world.storage.cursors.positions(COUNTING)) == reached

@@ -1,4 +1,4 @@
-"""``orderflow`` as it ships, but for consumers that choke on poison and stumble now and then. A script of its own.
+"""A script that runs ``orderflow`` with consumers that fail on poison events and, now and then, on others.
 
 Poison is an event of an order whose id names the consumer: it fails until somebody else handles it. Every hundredth
 call of a handler fails after it has done its work, which then must not count.
@@ -24,7 +24,7 @@ POISON = re.compile(r"poison-(?P<consumer>[a-z]+)-\d+")
 POISONED_EVENT = 2
 """The number of the event that is poison: one is handled before it, and others wait behind it."""
 OFTEN = 0.01
-STUMBLED = "a handler stumbled"
+HANDLER_FAILED = "a handler failed on purpose"
 
 logger = logging.getLogger("campaign")
 
@@ -33,12 +33,12 @@ class Poisoned(Exception):
     """This event is poison."""
 
 
-class Stumbled(TransientFailure):  # type: ignore[misc,unused-ignore]
+class HandlerFailed(TransientFailure):  # type: ignore[misc,unused-ignore]
     """This time it failed; the next time it may not."""
 
 
 @frozen
-class Stumbling:
+class FailingHandler:
     consumer: Consumer
     chance: Random = field(factory=Random)
 
@@ -54,22 +54,22 @@ class Stumbling:
                 raise Poisoned(f"event {event.sequence} of order {event.order_id}")
         result = await self.consumer.handle(deliveries, work)
         if self.chance.random() < OFTEN:
-            logger.warning(STUMBLED)
-            raise Stumbled(f"{len(deliveries)} events")
+            logger.warning(HANDLER_FAILED)
+            raise HandlerFailed(f"{len(deliveries)} events")
         return result
 
     async def settle(self) -> int:
         return int(await self.consumer.settle())
 
 
-def stumbling_container(settings: Settings, **given: Any) -> Any:
+def failing_container(settings: Settings, **given: Any) -> Any:
     container = container_for(settings, **given)
     shipped = container.consumers()
     seed = os.environ["CAMPAIGN_SEED"]
-    container.consumers.override({name: Stumbling(it, Random(f"{name} {seed}")) for name, it in shipped.items()})
+    container.consumers.override({name: FailingHandler(it, Random(f"{name} {seed}")) for name, it in shipped.items()})
     return container
 
 
 if __name__ == "__main__":
-    operate.build_container = stumbling_container
+    operate.build_container = failing_container
     main()

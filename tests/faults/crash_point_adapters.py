@@ -1,4 +1,4 @@
-"""The adapters behind numbered doors, as the container takes them."""
+"""Adapters whose calls are crash points, for the container."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -7,7 +7,7 @@ from typing import Any
 from attrs import frozen
 from orderflow.application.orders.write_set import WriteSet
 
-from .doors import Doors, Numbered
+from .crash_points import CrashPoints, Numbered
 
 _PORTS = ("committer", "views", "log", "cursors", "answers", "attempts", "rollout", "epochs")
 _BOOKS = ("notifications", "analytics", "reservations", "dead_letters")
@@ -16,48 +16,48 @@ _VIEWS = ("notifications", "analytics", "shortages", "dead_letters", "contacts",
 
 @frozen
 class NumberedStorage:
-    """A storage whose ports are doors."""
+    """A storage whose ports are crash points."""
 
     inner: Any
-    doors: Doors
+    crash_points: CrashPoints
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.inner, name)
-        return Numbered(found, self.doors, name) if name in _PORTS else found
+        return Numbered(found, self.crash_points, name) if name in _PORTS else found
 
     def orders(self, writes: WriteSet) -> Any:
-        return Numbered(self.inner.orders(writes), self.doors, "orders")
+        return Numbered(self.inner.orders(writes), self.crash_points, "orders")
 
 
 @frozen
 class NumberedEffects:
-    """What consumers keep: a transaction's beginning, each call in it, and its commit are doors."""
+    """What consumers keep: a transaction's beginning, each call in it, and its commit are crash points."""
 
     inner: Any
-    doors: Doors
+    crash_points: CrashPoints
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.inner, name)
-        return Numbered(found, self.doors, name) if name in _VIEWS else found
+        return Numbered(found, self.crash_points, name) if name in _VIEWS else found
 
     @asynccontextmanager
     async def store(self, consumer: str) -> AsyncIterator["NumberedWork"]:
         async with AsyncExitStack() as transaction:
-            with self.doors.crossing(f"{consumer}: begin"):
+            with self.crash_points.crossing(f"{consumer}: begin"):
                 work = await transaction.enter_async_context(self.inner.store(consumer))
-            yield NumberedWork(work, self.doors, consumer)
-            with self.doors.crossing(f"{consumer}: commit"):
+            yield NumberedWork(work, self.crash_points, consumer)
+            with self.crash_points.crossing(f"{consumer}: commit"):
                 await transaction.aclose()
 
 
 @frozen
 class NumberedWork:
     inner: Any
-    doors: Doors
+    crash_points: CrashPoints
     consumer: str
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.inner, name)
         if name in _BOOKS:
-            return Numbered(found, self.doors, f"{self.consumer}: {name}")
-        return getattr(Numbered(self.inner, self.doors, self.consumer), name)
+            return Numbered(found, self.crash_points, f"{self.consumer}: {name}")
+        return getattr(Numbered(self.inner, self.crash_points, self.consumer), name)

@@ -29,11 +29,11 @@ CONSUMERS = ("consumers-1", "consumers-2", "consumers-3")
 PARTS = (*APIS, *RELAYS, *CONSUMERS)
 TALKATIVE = ("api-2", "relay-2", "consumers-3")
 """Those that log every command and event, so that what must not be said would be."""
-STUMBLING = (sys.executable, str(Path(__file__).with_name("stumbling.py")), "consume")
+FAILING_HANDLER = (sys.executable, str(Path(__file__).with_name("failing_handler.py")), "consume")
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(APIS, (*PROGRAM, "serve", "--no-relay", "--no-consumers")),
     **dict.fromkeys(RELAYS, (*PROGRAM, "relay")),
-    **dict.fromkeys(CONSUMERS, STUMBLING),
+    **dict.fromkeys(CONSUMERS, FAILING_HANDLER),
 }
 """Each consumer process runs all three consumers, so that what one has to leave another takes over."""
 TOPIC = "order-events"
@@ -47,7 +47,7 @@ def front(part: str) -> str:
 
 
 @define(eq=False)
-class Town:
+class Deployment:
     """``links`` are by the process and the server they join: ``(relay-1, postgres)``, ``(relay-1, kafka 2)``.
 
     ``ended`` tells of every process that ended without being killed by us: that is started again, as a supervisor
@@ -147,7 +147,7 @@ class Town:
         return json.loads(done.stdout)
 
     async def ready(self, part: str, *, deadline: float = 90.0) -> None:
-        """Return when that process runs and answers at its door. Raises AssertionError at the deadline."""
+        """Return when that process runs and answers at its client. Raises AssertionError at the deadline."""
 
         async def answers() -> bool:
             try:

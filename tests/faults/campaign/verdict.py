@@ -1,4 +1,4 @@
-"""The ten invariants on what the campaign leaves behind, each with how much was compared."""
+"""The ten invariants of what the campaign leaves, each with how much was compared."""
 
 import re
 from collections import Counter, defaultdict
@@ -14,9 +14,9 @@ from orderflow.application.check import CheckReport
 from orderflow.application.check.report import Comparison
 
 from ..invariants import ACKNOWLEDGED, CONVERGED, CURSORS
-from .stumbling import POISON, POISONED_EVENT
-from .town import TOPIC
-from .traffic import Traffic
+from .deployment import TOPIC
+from .failing_handler import POISON, POISONED_EVENT
+from .workload import Workload
 
 DENSE = "positions in each bucket and versions in each order are dense from 1"
 ON_TOPIC = "the topic holds the log's events, each once, each bucket and order ascending without a gap"
@@ -71,7 +71,7 @@ def _scan(bootstrap_servers: str, level: str) -> Any:
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap_servers,
-            "group.id": "judge",
+            "group.id": "verdict",
             "isolation.level": level,
             "enable.partition.eof": True,
             "enable.auto.commit": False,
@@ -97,7 +97,7 @@ def _scan(bootstrap_servers: str, level: str) -> Any:
         consumer.close()
 
 
-async def judge_log_and_topic(connection: asyncpg.Connection, topic: Topic, report: CheckReport) -> None:
+async def check_log_and_topic(connection: asyncpg.Connection, topic: Topic, report: CheckReport) -> None:
     """Invariants 2, 4 and 5 once more, by a bare client on either side."""
     dense, once = report.start(DENSE, "events"), report.start(ON_TOPIC, "records")
     log: dict[Address, tuple[str, int, bytes]] = {}
@@ -136,28 +136,28 @@ def compare_topic(topic: Topic, log: dict[Address, tuple[str, int, bytes]], once
         once.differ(f"bucket {bucket}, position {position}", "is not on the topic")
 
 
-async def judge_requests(connection: asyncpg.Connection, traffic: Traffic, asked: int, report: CheckReport) -> None:
+async def check_requests(connection: asyncpg.Connection, workload: Workload, asked: int, report: CheckReport) -> None:
     """Invariants 1 and 7."""
     told, converged = report.start(ACKNOWLEDGED, "requests"), report.start(CONVERGED, "requests")
     versions = {row["id"]: row["version"] for row in await connection.fetch("SELECT id, version FROM orders")}
     kept = {row[0]: row[1] for row in await connection.fetch("SELECT key, md5(response) FROM idempotency_keys")}
-    for key, it in traffic.acknowledged.items():
+    for key, it in workload.acknowledged.items():
         told.compared += 1
         if versions.get(it.order_id, 0) < it.version:
             told.differ(key, f"order {it.order_id} is at {versions.get(it.order_id)}, acknowledged was {it.version}")
         if kept.get(key) != it.digest:
             converged.differ(key, "another answer is kept than was given")
     converged.compared = asked
-    wanted = sum(it.creates for it in traffic.acknowledged.values())
+    wanted = sum(it.creates for it in workload.acknowledged.values())
     if len(versions) != wanted:
         converged.differ("orders", f"{len(versions)} are there, {wanted} were asked for")
-    for key in traffic.unknown.keys() - traffic.acknowledged.keys():
+    for key in workload.unknown.keys() - workload.acknowledged.keys():
         converged.differ(key, "was never answered")
-    for strange in traffic.strange:
+    for strange in workload.strange:
         converged.differ("answers", strange)
 
 
-async def judge_parked(connection: asyncpg.Connection, poison: Sequence[str], report: CheckReport) -> None:
+async def check_parked(connection: asyncpg.Connection, poison: Sequence[str], report: CheckReport) -> None:
     """The first half of invariant 8, before anything is redriven. ``poison`` are the orders with such an event."""
     parked = report.start(PARKED, "letters")
     letters: Mapping[str, list[asyncpg.Record]] = defaultdict(list)
@@ -193,17 +193,17 @@ async def judge_parked(connection: asyncpg.Connection, poison: Sequence[str], re
                 parked.differ(f"order {order_id}, event {row['sequence']}", f"was tried: {row['error']}")
 
 
-def judge_cursors(looks: int, gone_back: Sequence[str], report: CheckReport) -> None:
+def check_cursors(looks: int, gone_back: Sequence[str], report: CheckReport) -> None:
     cursors = report.start(CURSORS, "looks")
     cursors.compared = looks
     for problem in gone_back:
         cursors.differ("cursor", problem)
 
 
-async def judge_secrets(
+async def check_secrets(
     connection: asyncpg.Connection, logs: Sequence[Path], planted: re.Pattern[bytes], report: CheckReport
 ) -> Comparison:
-    """Invariant 10: in no line of a log, no dead letter, and, once it is read, no record (``judge_leaks``)."""
+    """Invariant 10: in no line of a log, no dead letter, and, once it is read, no record (``check_leaks``)."""
     silent = report.start(SILENT, "log lines, records and letters")
     for log in logs:
         for number, line in enumerate(log.read_bytes().splitlines(), 1):
@@ -217,7 +217,7 @@ async def judge_secrets(
     return silent
 
 
-def judge_leaks(topic: Topic, silent: Comparison) -> None:
+def check_leaks(topic: Topic, silent: Comparison) -> None:
     silent.compared += len(topic.records)
     for leak in topic.leaks:
         silent.differ("topic", leak)

@@ -1,4 +1,4 @@
-"""Everybody who orders: each order's life is asked for step by step, each step under its key until it is answered."""
+"""The workload: orders are moved on step by step, each step repeated under its idempotency key until it is answered."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.json import decode
 from orderflow.entrypoints.embedded import OrderFlow
 
-from .door import Door, HttpDoor, InsideDoor, Said, Step, Unanswered
+from .clients import Client, EmbeddedClient, HttpClient, Said, Step, Unanswered
 
 CALLERS = 16
 """Over HTTP."""
@@ -128,10 +128,10 @@ LIVES: Mapping[str, _Life] = {
 
 
 @define(eq=False)
-class Traffic:
+class Workload:
     """``acknowledged`` is by key, ``unknown`` the keys whose outcome was not known at some time.
 
-    ``strange`` are answers that nobody should get, whatever happens behind the door. ``orders`` are the ids of those
+    ``strange`` are answers that nobody should get, whatever happens behind the client. ``orders`` are the ids of those
     that have begun; ``due`` waits until that part of the time has come. Orders come in over HTTP, at ``ports``, and
     ``inside`` of another application.
     """
@@ -152,11 +152,11 @@ class Traffic:
         """Orders, each to its end, which is a final state."""
 
         async def caller(name: int, orders: Iterator[Order], by_http: bool) -> None:
-            with self._doors(name, by_http) as doors:
+            with self._doors(name, by_http) as clients:
                 for order in orders:
                     await self.due(order.due)
                     self.orders.append(order.id)
-                    await self._live(order, doors)
+                    await self._live(order, clients)
 
         async def callers(by_http: bool) -> None:
             orders = (order for order in self.plan.orders() if order.steps[0].by_http is by_http)
@@ -165,18 +165,18 @@ class Traffic:
         await asyncio.gather(callers(True), callers(False))
 
     @contextmanager
-    def _doors(self, name: int, by_http: bool) -> Iterator[Sequence[Door]]:
+    def _doors(self, name: int, by_http: bool) -> Iterator[Sequence[Client]]:
         """Of the caller with that number, who begins at one of the APIs or the other."""
         if by_http:
-            doors: Sequence[Door] = [HttpDoor(port, self.token) for port in self.ports[:: 1 if name % 2 else -1]]
+            clients: Sequence[Client] = [HttpClient(port, self.token) for port in self.ports[:: 1 if name % 2 else -1]]
         else:
             assert self.inside is not None
-            doors = [InsideDoor(self.inside)]
+            clients = [EmbeddedClient(self.inside)]
         try:
-            yield doors
+            yield clients
         finally:
-            for door in doors:
-                door.close()
+            for client in clients:
+                client.close()
 
     async def retries(self, many: int) -> None:
         """The same new order asked for so many times at once, each by a caller of its own until it is answered."""
@@ -184,8 +184,8 @@ class Traffic:
         step = LIVES["called off"].steps[0].of(name, 1, by_http=True)
 
         async def caller(number: int) -> Said:
-            with self._doors(number, by_http=True) as doors:
-                return await self._step(step, f"{name}.place", doors)
+            with self._doors(number, by_http=True) as clients:
+                return await self._step(step, f"{name}.place", clients)
 
         answers = await asyncio.gather(*(caller(number) for number in range(many)))
         told = {answer.body for answer in answers}
@@ -199,18 +199,18 @@ class Traffic:
 
         async def caller(name: int) -> None:
             for key, step in unknown[name::CALLERS]:
-                with self._doors(name, step.by_http) as doors:
-                    answer = await self._step(step, key, doors)
+                with self._doors(name, step.by_http) as clients:
+                    answer = await self._step(step, key, clients)
                 if _digest(answer.body) != self.acknowledged[key].digest:
                     self.strange.append(f"{key} asked again answers otherwise: {answer.body[:200]!r}")
 
         await asyncio.gather(*(caller(name) for name in range(CALLERS)))
         return len(unknown)
 
-    async def _live(self, order: Order, doors: Sequence[Door]) -> None:
+    async def _live(self, order: Order, clients: Sequence[Client]) -> None:
         for step in order.steps:
             key = f"{order.id}.{step.name}"
-            answer = await self._step(step, key, doors)
+            answer = await self._step(step, key, clients)
             if not 200 <= answer.status < 300:
                 self.strange.append(f"{key}: {answer.status} {answer.body[:300]!r}")
                 return
@@ -221,12 +221,12 @@ class Traffic:
         self.over_http += step.by_http
         self.acknowledged[key] = Acknowledged(said.order_id, said.version, _digest(answer.body), step.name == "place")
 
-    async def _step(self, step: Step, key: str, doors: Sequence[Door]) -> Said:
-        """The answer, however often it takes; each time at the other door."""
+    async def _step(self, step: Step, key: str, clients: Sequence[Client]) -> Said:
+        """The answer, however often it takes; each time at the other client."""
         tries = 0
         while True:
             try:
-                answer = await doors[tries % len(doors)].ask(step, key)
+                answer = await clients[tries % len(clients)].ask(step, key)
             except Unanswered:
                 self.unknown[key] = step
                 code = "no answer"

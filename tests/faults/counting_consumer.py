@@ -1,6 +1,6 @@
-"""A consumer whose effects do not know their events again: what is handled twice counts twice.
+"""A consumer without idempotent effects: an event that is handled twice counts twice.
 
-The shipped ones would notice it by themselves; here the cursors alone have to keep it from happening.
+The shipped consumers would notice it; here the cursors alone have to prevent it.
 """
 
 from collections import Counter
@@ -12,18 +12,18 @@ from orderflow.application.check import CheckReport
 from orderflow.application.consuming.consumer import ConsumerTransaction
 from orderflow.application.event_log.records import Delivery
 
-TALLY = "tally"
-EFFECTS = "tally: one effect for each event"
+COUNTING = "counting"
+EFFECTS = "counting: one effect for each event"
 
 
 @frozen
-class Tally:
+class CountingConsumer:
     """Counts each order's events, in the stock of a restaurant of its own."""
 
-    name: str = TALLY
+    name: str = COUNTING
 
     async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
-        new = Counter((TALLY, delivery.event.order_id) for delivery in deliveries)
+        new = Counter((COUNTING, delivery.event.order_id) for delivery in deliveries)
         found = await work.reservations.stock(list(new))
         await work.reservations.put_stock({food: found.get(food, 0) + many for food, many in new.items()})
 
@@ -31,14 +31,14 @@ class Tally:
         return 0
 
 
-async def check_tally(storage: Any, effects: Any, report: CheckReport) -> None:
+async def check_counts(storage: Any, effects: Any, report: CheckReport) -> None:
     """Every event of the log was counted once."""
     asked = report.start(EFFECTS, "events")
     heads = await storage.log.heads()
     told: Counter[str] = Counter()
     for bucket in heads:
         told.update(record.order_id for record in await storage.log.read({bucket: 0}, limit=heads[bucket]))
-    counted = {item.food_id: item.quantity for item in await effects.stock.list(TALLY)}
+    counted = {item.food_id: item.quantity for item in await effects.stock.list(COUNTING)}
     for order_id in told.keys() | counted.keys():
         asked.compared += told[order_id]
         if told[order_id] != (effects_of := counted.get(order_id, 0)):

@@ -1,4 +1,4 @@
-"""The campaign's judge sees each damage that it is there for."""
+"""The campaign's verdict sees each damage that it is there for."""
 
 import re
 from collections.abc import AsyncIterator, Callable
@@ -15,20 +15,20 @@ from orderflow.application.event_log.records import bucket_of
 
 from tests.contracts.orders import placed
 
-from .campaign.judge import (
+from .campaign.deployment import TOPIC
+from .campaign.verdict import (
     Address,
     Record,
     Topic,
+    check_cursors,
+    check_leaks,
+    check_log_and_topic,
+    check_parked,
+    check_requests,
+    check_secrets,
     compare_topic,
-    judge_cursors,
-    judge_leaks,
-    judge_log_and_topic,
-    judge_parked,
-    judge_requests,
-    judge_secrets,
 )
-from .campaign.town import TOPIC
-from .campaign.traffic import Acknowledged, Plan, Step, Traffic
+from .campaign.workload import Acknowledged, Plan, Step, Workload
 from .conftest import Connect
 
 LOG: dict[Address, tuple[str, int, bytes]] = {
@@ -97,30 +97,30 @@ async def _at_once(_: float) -> None:
     return
 
 
-def _traffic(*, version: int = 2, answer: bytes = b"answer", order_id: str = ORDER) -> Traffic:
-    traffic = Traffic(Plan(1, 0), (), "", None, _at_once)
+def _workload(*, version: int = 2, answer: bytes = b"answer", order_id: str = ORDER) -> Workload:
+    workload = Workload(Plan(1, 0), (), "", None, _at_once)
     digest = md5(answer, usedforsecurity=False).hexdigest()
-    traffic.acknowledged["place"] = Acknowledged(order_id, version, digest, creates=True)
-    return traffic
+    workload.acknowledged["place"] = Acknowledged(order_id, version, digest, creates=True)
+    return workload
 
 
 async def test_a_request_that_does_not_hold_is_seen(database: asyncpg.Connection) -> None:
-    never_answered, not_asked_for = _traffic(), _traffic()
+    never_answered, not_asked_for = _workload(), _workload()
     never_answered.unknown["pay"] = Step("pay", ORDER, "POST", "/", b"", 1, by_http=True)
     not_asked_for.acknowledged["place"] = evolve(not_asked_for.acknowledged["place"], creates=False)
     requests = {
-        "all holds": _traffic(),
-        "a change is lost": _traffic(version=3),
-        "an order is lost": _traffic(order_id="gone"),
-        "another answer is kept": _traffic(answer=b"another"),
+        "all holds": _workload(),
+        "a change is lost": _workload(version=3),
+        "an order is lost": _workload(order_id="gone"),
+        "another answer is kept": _workload(answer=b"another"),
         "it was never answered": never_answered,
         "an order too many is there": not_asked_for,
     }
 
     found = {}
-    for what, traffic in requests.items():
+    for what, workload in requests.items():
         report = CheckReport()
-        await judge_requests(database, traffic, 1, report)
+        await check_requests(database, workload, 1, report)
         found[what] = report.found
 
     assert found == {what: int(what != "all holds") for what in requests}
@@ -144,7 +144,7 @@ async def test_a_poison_event_that_is_not_parked_as_it_should_be_is_seen(databas
         report, transaction = CheckReport(), database.transaction()
         await transaction.start()
         await database.execute(damage)
-        await judge_parked(database, [ORDER], report)
+        await check_parked(database, [ORDER], report)
         await transaction.rollback()
         return report.found
 
@@ -157,7 +157,7 @@ async def test_a_poison_event_that_is_not_parked_as_it_should_be_is_seen(databas
 async def test_a_version_that_has_no_event_is_seen(database: asyncpg.Connection) -> None:
     report = CheckReport()
 
-    await judge_log_and_topic(database, Topic(), report)
+    await check_log_and_topic(database, Topic(), report)
 
     assert [each.found for each in report.comparisons] == [1, 1]
 
@@ -170,8 +170,8 @@ async def test_what_was_planted_is_seen_wherever_it_comes_to_light(
     await database.execute("UPDATE dead_letters SET message = 'a planted word'")
     report = CheckReport()
 
-    silent = await judge_secrets(database, [log], PLANTED, report)
-    judge_leaks(Topic(leaks=["planted"]), silent)
+    silent = await check_secrets(database, [log], PLANTED, report)
+    check_leaks(Topic(leaks=["planted"]), silent)
 
     assert report.found == 3
 
@@ -179,6 +179,6 @@ async def test_what_was_planted_is_seen_wherever_it_comes_to_light(
 def test_a_cursor_that_went_back_is_seen() -> None:
     report: Any = CheckReport()
 
-    judge_cursors(7, ["relay in bucket 1 from 2 to 1"], report)
+    check_cursors(7, ["relay in bucket 1 from 2 to 1"], report)
 
     assert (report.found, report.comparisons[0].compared) == (1, 7)

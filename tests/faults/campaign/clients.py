@@ -1,4 +1,4 @@
-"""The doors that orders come in by: HTTP as a client sees it that is in a hurry, and inside of another application."""
+"""The clients that place orders: over HTTP with short time-outs, and embedded in another application."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ class Unanswered(Exception):
 
 @frozen
 class Step:
-    """One request of an order's life; ``events`` is how many come of it, at least. It comes in by one kind of door."""
+    """One request of an order's life; ``events`` is the least number that it causes. One kind of client sends it."""
 
     name: str
     order_id: str
@@ -54,7 +54,7 @@ class Said:
     body: bytes
 
 
-class Door(Protocol):
+class Client(Protocol):
     async def ask(self, step: Step, key: str) -> Said:
         """Raises Unanswered."""
 
@@ -62,7 +62,7 @@ class Door(Protocol):
 
 
 @define(eq=False)
-class HttpDoor:
+class HttpClient:
     """One kept connection to the API at ``port``, and no library's time between; made when it is needed."""
 
     port: int
@@ -99,7 +99,7 @@ class HttpDoor:
 
 
 @frozen
-class InsideDoor:
+class EmbeddedClient:
     """The use-cases of an application that has orderflow in itself, asked for the same."""
 
     flow: OrderFlow

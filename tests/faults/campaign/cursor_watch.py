@@ -1,4 +1,4 @@
-"""Looks at every cursor again and again while all goes on, and at the lag when all is over."""
+"""Watches that no cursor moves back during the campaign, and waits for the lag to end."""
 
 import asyncio
 from collections import defaultdict
@@ -12,7 +12,7 @@ from orderflow.adapters.kafka.relay.offset_metadata import OffsetMetadata
 from orderflow.application.event_log.records import BUCKETS
 
 from ..invariants import Witness
-from .town import PARTITIONS, TOPIC, Town
+from .deployment import PARTITIONS, TOPIC, Deployment
 
 READERS = ("relay", "notifications", "analytics", "inventory")
 FAR_BEHIND = 40_000
@@ -28,14 +28,14 @@ class Watch:
     ``near`` is set while not more than FAR_BEHIND events are still to come, for all readers together.
     """
 
-    town: Town
+    deployment: Deployment
     witness: Witness = field(factory=Witness)
     near: asyncio.Event = field(factory=asyncio.Event, init=False)
 
     async def __call__(self, enough: asyncio.Event) -> None:
         notes = Consumer(
             {
-                "bootstrap.servers": self.town.kafka.bootstrap_servers,
+                "bootstrap.servers": self.deployment.kafka.bootstrap_servers,
                 "group.id": f"{TOPIC}-relay",
                 "isolation.level": "read_committed",
                 "log_level": 0,
@@ -43,7 +43,7 @@ class Watch:
         )
         try:
             while not enough.is_set():
-                self.town.supervise()
+                self.deployment.supervise()
                 await self._look(notes)
                 await asyncio.sleep(1.0)
         finally:
@@ -62,7 +62,7 @@ class Watch:
 
     async def cursors(self) -> Mapping[str, Mapping[int, int]]:
         """Every reader's in the database. Raises SERVERS_DOWN."""
-        connection = await self.town.connect()
+        connection = await self.deployment.connect()
         try:
             found: dict[str, dict[int, int]] = defaultdict(dict)
             for row in await connection.fetch("SELECT reader, bucket, position FROM cursors"):
@@ -73,7 +73,7 @@ class Watch:
 
     async def to_come(self) -> int:
         """Events that are still to come to somebody. Raises SERVERS_DOWN."""
-        connection = await self.town.connect()
+        connection = await self.deployment.connect()
         try:
             heads = await connection.fetchval("SELECT coalesce(sum(position), 0) FROM log_heads")
             query = "SELECT coalesce(sum(position), 0) FROM cursors WHERE reader = $1"

@@ -1,4 +1,4 @@
-"""How each fault is made, how it is known to have happened, and how it is mended."""
+"""Injects each fault, verifies that it happened, and repairs it."""
 
 import asyncio
 from collections import Counter
@@ -14,11 +14,11 @@ from tests.support.process import OwnProcess
 from tests.support.waiting import eventually_async
 
 from . import brokers
+from .deployment import APIS, CONSUMERS, PARTITIONS, RELAYS, TOPIC, Deployment
 from .postgres_link import PostgresLink
 from .proxy import Link
 from .timetable import Fault, Kind
-from .town import APIS, CONSUMERS, PARTITIONS, RELAYS, TOPIC, Town
-from .traffic import Traffic
+from .workload import Workload
 
 T = TypeVar("T")
 
@@ -39,14 +39,14 @@ class NotMade(Exception):
 
 
 @define(eq=False)
-class Mischief:
-    """Makes faults on ``town``; ``made`` counts those that left their trace.
+class FaultInjection:
+    """Makes faults on ``deployment``; ``made`` counts those that left their trace.
 
     Raises NotMade, and AssertionError where what was broken does not come back.
     """
 
-    town: Town
-    traffic: Traffic
+    deployment: Deployment
+    workload: Workload
     made: Counter[Kind] = field(factory=Counter, init=False)
     details: Counter[str] = field(factory=Counter, init=False)
 
@@ -64,7 +64,7 @@ class Mischief:
             Kind.CONSUMER_STOPPED: lambda fault: self._stopped(_one_of(CONSUMERS, fault), CONSUMER_STOPPED_SECONDS),
             Kind.LEADER_KILLED: self._leader_killed,
             Kind.CONTROLLER_KILLED: self._controller_killed,
-            Kind.BROKER_KILLED: lambda fault: self._broker_killed(_one_of(self.town.kafka.members, fault)),
+            Kind.BROKER_KILLED: lambda fault: self._broker_killed(_one_of(self.deployment.kafka.members, fault)),
             Kind.BROKER_PAUSED: self._broker_paused,
             Kind.POSTGRES_KILLED: self._postgres_killed,
             Kind.BACKEND_TERMINATED: self._backend_terminated,
@@ -79,19 +79,19 @@ class Mischief:
         }
 
     async def _killed(self, part: str) -> None:
-        await self.town.ready(part)
-        self.town.downed.add(part)
+        await self.deployment.ready(part)
+        self.deployment.downed.add(part)
         try:
-            _must(self.town.processes[part].running, f"{part} runs")
-            await asyncio.to_thread(self.town.processes[part].kill)
+            _must(self.deployment.processes[part].running, f"{part} runs")
+            await asyncio.to_thread(self.deployment.processes[part].kill)
         finally:
-            self.town.processes[part].start()
-            self.town.downed.discard(part)
-        await self.town.ready(part)
+            self.deployment.processes[part].start()
+            self.deployment.downed.discard(part)
+        await self.deployment.ready(part)
 
     async def _stopped(self, part: str, seconds: float) -> None:
-        await self.town.ready(part)
-        await self._asleep(self.town.processes[part], seconds)
+        await self.deployment.ready(part)
+        await self._asleep(self.deployment.processes[part], seconds)
 
     async def _asleep(self, process: OwnProcess, seconds: float) -> None:
         process.pause()
@@ -103,12 +103,12 @@ class Mischief:
             process.resume()
 
     async def _leader_killed(self, fault: Fault) -> None:
-        number = await self._told(lambda: brokers.leader(self.town.kafka, fault.which % PARTITIONS))
-        await self._broker_killed(self.town.kafka.members[number - 1])
+        number = await self._told(lambda: brokers.leader(self.deployment.kafka, fault.which % PARTITIONS))
+        await self._broker_killed(self.deployment.kafka.members[number - 1])
 
     async def _controller_killed(self, _: Fault) -> None:
-        number = await self._told(lambda: brokers.controller(self.town.kafka))
-        await self._broker_killed(self.town.kafka.members[number - 1])
+        number = await self._told(lambda: brokers.controller(self.deployment.kafka))
+        await self._broker_killed(self.deployment.kafka.members[number - 1])
 
     async def _told(self, ask: Callable[[], T]) -> T:
         async def answered() -> list[T]:
@@ -128,23 +128,23 @@ class Mischief:
         await self._brokers_whole()
 
     async def _broker_paused(self, fault: Fault) -> None:
-        await self._asleep(_one_of(self.town.kafka.members, fault).process, BROKER_PAUSED_SECONDS)
+        await self._asleep(_one_of(self.deployment.kafka.members, fault).process, BROKER_PAUSED_SECONDS)
         await self._brokers_whole()
 
     async def _brokers_whole(self) -> None:
         async def whole() -> bool:
-            return await asyncio.to_thread(brokers.whole, self.town.kafka)
+            return await asyncio.to_thread(brokers.whole, self.deployment.kafka)
 
         await eventually_async(whole, every=0.5, that="every broker has every copy in sync")
 
     async def _postgres_killed(self, _: Fault) -> None:
-        connection = await self.town.connect()
-        await asyncio.to_thread(self.town.postgres.kill)
+        connection = await self.deployment.connect()
+        await asyncio.to_thread(self.deployment.postgres.kill)
         await eventually_async(connection.is_closed, that="PostgreSQL's end is felt")
-        await asyncio.to_thread(self.town.postgres.start)
+        await asyncio.to_thread(self.deployment.postgres.start)
 
     async def _backend_terminated(self, fault: Fault) -> None:
-        connection = await self.town.connect()
+        connection = await self.deployment.connect()
         try:
             found = await connection.fetch(
                 "SELECT pid, state FROM pg_stat_activity WHERE application_name = 'orderflow' ORDER BY pid"
@@ -159,10 +159,10 @@ class Mischief:
             await connection.close()
 
     def _to_postgres(self, part: str) -> Link:
-        return self.town.links[part, "postgres"]
+        return self.deployment.links[part, "postgres"]
 
     def _to_kafka(self, part: str) -> Sequence[Link]:
-        return [self.town.links[part, f"kafka {member.number}"] for member in self.town.kafka.members]
+        return [self.deployment.links[part, f"kafka {member.number}"] for member in self.deployment.kafka.members]
 
     async def _link(self, links: Sequence[Link], fault: Fault) -> None:
         """Cut, or black one way, and healed only once something was broken off or vanished."""
@@ -212,14 +212,14 @@ class Mischief:
 
         async def connection() -> asyncpg.Connection | None:
             try:
-                return await self.town.connect()
+                return await self.deployment.connect()
             except (OSError, asyncpg.PostgresError):
                 return None
 
         return await eventually_async(connection, every=0.2, that="PostgreSQL answers")
 
     async def _retries(self, _: Fault) -> None:
-        await self.traffic.retries(RETRIES)
+        await self.workload.retries(RETRIES)
 
     async def _rebalance(self, fault: Fault) -> None:
         await asyncio.to_thread(self._join, f"{TOPIC}-{_one_of(GROUPS, fault)}")
@@ -235,7 +235,7 @@ class Mischief:
 
         member = Consumer(
             {
-                "bootstrap.servers": self.town.kafka.bootstrap_servers,
+                "bootstrap.servers": self.deployment.kafka.bootstrap_servers,
                 "group.id": group,
                 "partition.assignment.strategy": "cooperative-sticky",
                 "enable.auto.commit": False,

@@ -1,6 +1,6 @@
-"""Every call by which a process reaches the world outside is a door with a number, and trouble can wait at any of them.
+"""Crash points: numbered calls by which a process reaches the outside world, at any of which a fault can be injected.
 
-Doors are numbered as they are come to, stage by stage, so that the same work meets the same doors again.
+They are numbered in the order of the calls, stage by stage, so that the same work meets the same crash points again.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ class Died(BaseException):
 
 
 class How(StrEnum):
-    """What happens at a door: the process dies there, or the call fails, before it was done or after."""
+    """The fault at a crash point: the process dies there, or the call fails, before it was done or after."""
 
     DIES_BEFORE = "dies before"
     DIES_AFTER = "dies after"
@@ -31,7 +31,7 @@ DEATHS = (How.DIES_BEFORE, How.DIES_AFTER)
 FAILURES = (How.REFUSED, How.UNANSWERED)
 
 Failure = Callable[[str], Exception]
-"""What a door raises when it fails, with the problem in words."""
+"""Makes the error that a failing crash point raises, from a description of the problem."""
 STORAGE: Failure = partial(StorageUnavailable, "storage")
 STREAM: Failure = partial(StreamUnavailable, "stream")
 GATEWAY: Failure = partial(GatewayUnavailable, "gateway")
@@ -39,7 +39,7 @@ CHANNEL: Failure = partial(ChannelUnavailable, "email")
 
 
 @frozen
-class Door:
+class CrashPoint:
     """One call: the ``number``-th in a turn of a ``stage`` of the work (a request, a batch of the relay's)."""
 
     stage: str
@@ -50,49 +50,49 @@ class Door:
         return f"{self.name} ({self.stage}, {self.number})"
 
 
-ConnectionFailure = Callable[[Door], How | None]
-"""What waits at a door that is come to now, if anything."""
+ConnectionFailure = Callable[[CrashPoint], How | None]
+"""Returns the fault to inject at this crash point, or None."""
 
 
-def none(door: Door) -> None:
+def none(crash_point: CrashPoint) -> None:
     """Nothing ever happens."""
 
 
 @define
 class EachOnce:
-    """Every door meets each of ``hows`` once, as often as the process has to come back for that. ``met`` are all."""
+    """Meets each of ``hows`` once at every crash point. ``met`` are all that were met."""
 
     hows: Sequence[How]
-    met: dict[tuple[Door, How], None] = field(factory=dict, init=False)
+    met: dict[tuple[CrashPoint, How], None] = field(factory=dict, init=False)
 
-    def __call__(self, door: Door) -> How | None:
+    def __call__(self, crash_point: CrashPoint) -> How | None:
         for how in self.hows:
-            if (door, how) not in self.met:
-                self.met[door, how] = None
+            if (crash_point, how) not in self.met:
+                self.met[crash_point, how] = None
                 return how
         return None
 
 
 @define
-class AtDoor:
-    """One trouble at the ``at``-th door that anybody comes to; ``met`` says where that was."""
+class AtCrashPoint:
+    """Injects one fault at the ``at``-th crash point that is reached; ``met`` is that crash point."""
 
     at: int
     how: How
     come_to: int = field(default=0, init=False)
-    met: Door | None = field(default=None, init=False)
+    met: CrashPoint | None = field(default=None, init=False)
 
-    def __call__(self, door: Door) -> How | None:
+    def __call__(self, crash_point: CrashPoint) -> How | None:
         self.come_to += 1
         if self.come_to != self.at:
             return None
-        self.met = door
+        self.met = crash_point
         return self.how
 
 
 @define
-class Doors:
-    """All doors of one process. ``troubles`` counts those that it met, at most one in each turn of a stage.
+class CrashPoints:
+    """All crash points of one process. ``troubles`` counts those that it met, at most one in each turn of a stage.
 
     Once dead the process reaches nothing any more, whatever its clean-up tries.
     """
@@ -113,22 +113,22 @@ class Doors:
         """Around one call; raises Died, or ``failure``, where trouble waits."""
         self._must_live()
         self._number += 1
-        door = Door(self.stage, self._number, name)
-        how = None if self._spared else self.trouble(door)
+        crash_point = CrashPoint(self.stage, self._number, name)
+        how = None if self._spared else self.trouble(crash_point)
         if how in (How.DIES_BEFORE, How.REFUSED):
-            self._strike(door, how, failure)
+            self._strike(crash_point, how, failure)
         yield
         self._must_live()
         if how in (How.DIES_AFTER, How.UNANSWERED):
-            self._strike(door, how, failure)
+            self._strike(crash_point, how, failure)
 
-    def _strike(self, door: Door, how: How, failure: Failure) -> None:
+    def _strike(self, crash_point: CrashPoint, how: How, failure: Failure) -> None:
         self.troubles += 1
         self._spared = True
         if how in FAILURES:
-            raise failure(f"it {how} {door}")
+            raise failure(f"it {how} {crash_point}")
         self.dead = True
-        raise Died(f"it {how} {door}")
+        raise Died(f"it {how} {crash_point}")
 
     def _must_live(self) -> None:
         if self.dead:
@@ -137,13 +137,13 @@ class Doors:
 
 @frozen
 class Numbered:
-    """``inner``, each of whose coroutine methods is a door; all else is as it is, and so is closing.
+    """``inner``, each of whose coroutine methods is a crash point; all else is as it is, and so is closing.
 
-    The method ``first`` begins a turn of the stage's work, whose doors are numbered anew.
+    The method ``first`` begins a turn of the stage's work, whose crash points are numbered anew.
     """
 
     inner: Any
-    doors: Doors
+    crash_points: CrashPoints
     room: str
     failure: Failure = STORAGE
     first: str = ""
@@ -155,8 +155,8 @@ class Numbered:
 
         async def call(*arguments: Any, **named: Any) -> Any:
             if name == self.first:
-                self.doors.enter(self.doors.stage)
-            with self.doors.crossing(f"{self.room}.{name}", self.failure):
+                self.crash_points.enter(self.crash_points.stage)
+            with self.crash_points.crossing(f"{self.room}.{name}", self.failure):
                 return await found(*arguments, **named)
 
         return call
