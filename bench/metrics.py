@@ -130,7 +130,7 @@ def _create(storage: Any, instruments: Instruments | None = None) -> Any:
     """The use-case as the container builds it, or with nothing around it."""
     telemetry = None if instruments is None else Telemetry(instruments)
     committer = storage.committer if telemetry is None else InstrumentedCommitter(storage.committer, telemetry)
-    create = CreateOrder(WriteSetUnitOfWork(committer=committer, orders=storage.orders), utc_now, new_id)
+    create = CreateOrder(WriteSetUnitOfWork(committer=committer, read=storage.views.get), utc_now, new_id)
     return create if telemetry is None else InstrumentedCommand("create_order", create, telemetry, new_id)
 
 

@@ -10,6 +10,7 @@ from orderflow.adapters import wire
 from orderflow.adapters.kafka import KafkaRelayTopic, KafkaSettings
 from orderflow.adapters.sql import SqlStorage
 from orderflow.application.event_log.records import LogRecord
+from orderflow.application.orders.group_commit import GroupCommit
 from orderflow.application.orders.write_set import WriteSet
 from orderflow.application.relay.publish_pending import BATCH, PublishPending
 from tests.support.waiting import eventually_async
@@ -31,7 +32,7 @@ async def measure(servers: Servers, effort: Effort) -> list[Finding]:
     try:
         for start in range(0, len(given), BATCH):
             events = [wire.decode_record(record) for record in given[start : start + BATCH]]
-            await database.committer.commit(WriteSet(events=events))
+            await GroupCommit(database.committer).commit(WriteSet(events=events))
 
         gc.collect()
         gc.freeze()  # a relay's process has no day's orders in it for the garbage collector to walk through

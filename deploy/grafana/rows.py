@@ -211,6 +211,11 @@ ROWS: Sequence[Row] = (
         (
             DATABASE_UP,
             metric_panel(catalogue.COMMIT_SECONDS, "outcome", title="Commit duration"),
+            metric_panel(
+                catalogue.BATCH_SIZE, "work", quantiles=(0.5, 0.95), title="Callers in one transaction or query"
+            ),
+            metric_panel(catalogue.BATCH_WAIT_SECONDS, "work", quantiles=(0.5, 0.95), title="Wait for the work before"),
+            metric_panel(catalogue.BATCH_REFUSALS, "work", title="Callers refused because too many waited"),
             metric_panel(catalogue.STATEMENT_SECONDS, "operation", quantiles=(0.5, 0.95), title="Statement duration"),
             metric_panel(catalogue.STATEMENT_ERRORS, title="Failed statements"),
             metric_panel(catalogue.POOL, "state", title="Connections in the pool"),

@@ -316,6 +316,17 @@ class StorageUnavailable(Unavailable):
     code: ClassVar[str] = "storage_unavailable"
 
 
+@define(eq=False, slots=False)
+class StorageBusy(OrderFlowError):
+    """More callers wait for the storage than this process may keep waiting. Nothing was changed."""
+
+    code: ClassVar[str] = "storage_busy"
+    waiting: int
+
+    def __str__(self) -> str:
+        return f"{self.waiting} requests wait for the storage already; nothing was changed"
+
+
 class StreamUnavailable(Unavailable):
     code: ClassVar[str] = "stream_unavailable"
 

@@ -111,8 +111,12 @@ class Container(containers.DeclarativeContainer):
     direct = providers.Singleton(kafka_wiring.direct, settings, kafka, telemetry, current_rollout)
     unit_of_work = providers.Singleton(
         WriteSetUnitOfWork,
-        committer=providers.Singleton(InstrumentedCommitter, storage.provided.committer, telemetry),
-        orders=storage.provided.orders,
+        committer=providers.Singleton(
+            InstrumentedCommitter,
+            providers.Singleton(storage_and_consumers.group_commit, storage, settings, telemetry),
+            telemetry,
+        ),
+        read=providers.Singleton(storage_and_consumers.group_read, storage, settings, telemetry),
         events=providers.Callable(kafka_wiring.publisher, direct),
     )
     change_order = providers.Singleton(ChangeOrder, unit_of_work)

@@ -128,6 +128,12 @@ class Settings:
         default="127.0.0.1", help="address of every process's /livez, /readyz and /metrics, which need no token"
     )
     ops_port: int = ts.option(default=0, validator=_between(0, 65535), help="their port, 0 (any free) to 65535")
+    commit_group: int = ts.option(
+        default=256, validator=_between(1, 1000), help="write sets that one transaction commits at most, 1 to 1000"
+    )
+    commit_queue: int = ts.option(
+        default=4096, validator=_between(1, 100_000), help="write sets that wait for a commit at most, 1 to 100000"
+    )
     relay_batch: int = ts.option(default=BATCH, validator=_between(1, 50_000), help="events a transaction, 1 to 50000")
     consumer_batch: int = ts.option(default=500, validator=_between(1, 10_000), help="events a batch, 1 to 10000")
     consumer_attempts: int = ts.option(

@@ -4,6 +4,7 @@ from typing import Any
 
 from orderflow.application.event_log.records import bucket_of
 from orderflow.application.orders.change_order import ChangeOrder
+from orderflow.application.orders.group_commit import GroupCommit
 from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.domain.order import Change, Order
@@ -18,7 +19,7 @@ def in_bucket(bucket: int, many: int) -> list[str]:
 
 
 def unit_of_work(storage: Any) -> WriteSetUnitOfWork:
-    return WriteSetUnitOfWork(committer=storage.committer, orders=storage.orders)
+    return WriteSetUnitOfWork(committer=GroupCommit(storage.committer), read=storage.views.get)
 
 
 async def commit(storage: Any, *changes: Change, idempotency: IdempotencyKey | None = None) -> None:

@@ -4,6 +4,7 @@ from tests.contracts.cursors import CursorsContract
 from tests.contracts.epochs import EpochsContract
 from tests.contracts.event_limit import EventLimitContract
 from tests.contracts.event_log import EventLogContract
+from tests.contracts.group_commit import GroupCommitContract
 from tests.contracts.idempotency import IdempotencyContract
 from tests.contracts.maintenance import MaintenanceLogContract
 from tests.contracts.order_audit import OrderAuditContract
@@ -19,6 +20,7 @@ from tests.contracts.unit_of_work import UnitOfWorkContract
 class StorageContract(
     OrderRepositoryContract,
     UnitOfWorkContract,
+    GroupCommitContract,
     IdempotencyContract,
     OrderQueriesContract,
     EventLogContract,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from orderflow.application.orders.group_commit import GroupCommit
 from orderflow.application.orders.write_set import WriteSet
 from orderflow.domain.errors import ConcurrentChange, OrderFlowError, OrderNotFound
 
@@ -85,7 +86,7 @@ class UnitOfWorkContract:
         writes.save(evolve(never, version=2))
 
         with pytest.raises(ConcurrentChange):
-            await storage.committer.commit(writes)
+            await GroupCommit(storage.committer).commit(writes)
 
         with pytest.raises(OrderNotFound):
             await storage.views.get("O1")

@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from attrs import frozen
-from orderflow.application.orders.write_set import WriteSet
 
 from .crash_points import CrashPoints, Numbered
 
@@ -24,9 +23,6 @@ class NumberedStorage:
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.inner, name)
         return Numbered(found, self.crash_points, name) if name in _PORTS else found
-
-    def orders(self, writes: WriteSet) -> Any:
-        return Numbered(self.inner.orders(writes), self.crash_points, "orders")
 
 
 @frozen

@@ -9,6 +9,7 @@ from itertools import count
 from orderflow.adapters.sql import SqlStorage
 from orderflow.application.orders.change_order import ChangeOrder
 from orderflow.application.orders.create_order import CreateOrder, NewOrder
+from orderflow.application.orders.group_commit import GroupCommit
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.domain.actor import Actor, Role
 from orderflow.domain.errors import ConcurrentChange, OrderExists, Unavailable
@@ -42,7 +43,7 @@ def now() -> datetime:
 async def main(url: str, name: str) -> None:
     storage = SqlStorage.at(url, pool_size=AT_ONCE)
     await storage.open()
-    work = WriteSetUnitOfWork(committer=storage.committer, orders=storage.orders)
+    work = WriteSetUnitOfWork(committer=GroupCommit(storage.committer), read=storage.views.get)
     create, changing = CreateOrder(work, now, str), ChangeOrder(work)
 
     async def pay(order_id: str) -> None:

@@ -161,7 +161,7 @@ def _live(living: Living, collector: OtlpReceiver, upgraded: Running) -> Lived:
         )
         eventually(living.caught_up, deadline=PATIENCE, every=0.2, that="all is handled")
         metrics = asking.get("/metrics").text
-    traces = {order_id: here.run("orders", "trace", order_id) for order_id in (LIVED, SHORT, PARKED)}
+    traces = {order_id: _trace(here, order_id) for order_id in (LIVED, SHORT, PARKED)}
     for process in living.processes.values():
         process.process.terminate()
     ended = {name: process.process.wait(PATIENCE) for name, process in living.processes.items()}
@@ -177,6 +177,16 @@ def _live(living: Living, collector: OtlpReceiver, upgraded: Running) -> Lived:
         bearer=token,
         traces=traces,
     )
+
+
+def _trace(here: Any, order_id: str) -> Any:
+    """Return the trace once every event was found on the topic; a busy broker may take longer than one search."""
+
+    def complete() -> Any:
+        trace = here.run("orders", "trace", order_id)
+        return trace if all(event["record"] for event in trace["events"]) else None
+
+    return eventually(complete, deadline=PATIENCE, every=0.2, that=f"all events of {order_id} are found")
 
 
 def _talk(command: Running) -> str:

@@ -123,7 +123,7 @@ def test_a_request_that_never_finishes_is_cut_off_at_the_deadline_and_named(orde
         ended = service.exit_code(signal.SIGTERM)
 
     assert ended == 1
-    assert service.line("cut off")["under_way"] == ["POST /v1/orders", "api"]
+    assert {"POST /v1/orders", "api"} <= set(service.line("cut off")["under_way"])
 
 
 def test_a_second_signal_cuts_off_at_once(orderflow: Installation) -> None:

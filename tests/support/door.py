@@ -20,6 +20,7 @@ from orderflow.application.orders.cancel_order import CancelOrder
 from orderflow.application.orders.change_order import ChangeOrder
 from orderflow.application.orders.create_order import CreateOrder
 from orderflow.application.orders.get_order import GetOrder
+from orderflow.application.orders.group_commit import GroupCommit
 from orderflow.application.orders.idempotency import Idempotent
 from orderflow.application.orders.list_orders import ListOrders
 from orderflow.application.orders.order_as_of import OrderAsOf
@@ -85,7 +86,7 @@ class Installation:
 
 
 def use_cases_on(storage: MemoryStorage, gateway: SandboxGateway, clock: HandClock) -> UseCases:
-    work = WriteSetUnitOfWork(committer=storage.committer, orders=storage.orders)
+    work = WriteSetUnitOfWork(committer=GroupCommit(storage.committer), read=storage.views.get)
     change = ChangeOrder(work)
     refunds = SettleRefunds(storage.attempts, gateway, work, clock)
     cancel = CancelOrder(change, refunds, clock)

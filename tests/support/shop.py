@@ -13,6 +13,7 @@ from orderflow.application.orders.assign_shipper import AssignShipper
 from orderflow.application.orders.cancel_order import CancelOrder
 from orderflow.application.orders.change_order import ChangeOrder
 from orderflow.application.orders.create_order import CreateOrder, NewOrder
+from orderflow.application.orders.group_commit import GroupCommit
 from orderflow.application.orders.settle_refunds import SettleRefunds
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.domain.actor import Actor, Role
@@ -48,7 +49,9 @@ class Shop:
 
     @property
     def change(self) -> ChangeOrder:
-        return ChangeOrder(WriteSetUnitOfWork(committer=self.storage.committer, orders=self.storage.orders))
+        return ChangeOrder(
+            WriteSetUnitOfWork(committer=GroupCommit(self.storage.committer), read=self.storage.views.get)
+        )
 
     @property
     def cancel(self) -> CancelOrder:

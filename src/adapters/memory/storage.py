@@ -25,8 +25,9 @@ from ...application.orders.idempotency import StoredResponse
 from ...application.orders.payment_attempts import AttemptKind, AttemptStatus, PaymentAttempt
 from ...application.orders.queries import OpenOrders, OrderPage, OrderQuery
 from ...application.orders.write_set import WriteSet
+from ...application.request_context import Request
 from ...domain.actor import Actor
-from ...domain.errors import ConcurrentChange, OrderNotFound, RequestAnswered
+from ...domain.errors import ConcurrentChange, Conflict, OrderNotFound, RequestAnswered
 from ...domain.lifecycle import OrderState
 from ...domain.order import Order
 from .. import wire
@@ -103,65 +104,60 @@ class MemoryStorage:
     def tokens(self) -> "MemoryTokens":
         return MemoryTokens(self)
 
-    def orders(self, writes: WriteSet) -> "MemoryOrderRepository":
-        """Return the orders of one unit of work."""
-        return MemoryOrderRepository(self, writes)
-
-
-@frozen
-class MemoryOrderRepository:
-    storage: MemoryStorage
-    writes: WriteSet
-
-    async def get(self, order_id: str) -> Order:
-        order = await self.storage.views.get(order_id)
-        self.writes.loaded(order)
-        return order
-
-    def save(self, order: Order) -> None:
-        self.writes.save(order)
-
 
 @frozen
 class MemoryCommitter:
     storage: MemoryStorage
 
-    async def commit(self, writes: WriteSet) -> None:
-        storage, key = self.storage, writes.idempotency
-        if key is not None and (key.caller, key.key) in storage._responses:
-            raise RequestAnswered(key.key)
-        for order_id in writes.orders:
-            stored = storage._orders.get(order_id)
-            if (stored.version if stored else 0) != writes.expected[order_id]:
-                raise ConcurrentChange(order_id, writes.expected[order_id])
-        records = self._addressed(writes)
-        if key is not None:
-            storage._responses[key.caller, key.key] = (key.response, key.created_at)
-        storage._orders.update(writes.orders)
-        storage._attempts.update(writes.attempts)
+    async def commit_together(self, sets: Sequence[WriteSet]) -> Sequence[Conflict | None]:
+        refusals = [self._refusal(writes) for writes in sets]
+        if any(refusals):
+            return refusals
+        records = self._addressed(sets)
         now = datetime.now(UTC)
-        for record in records:
-            storage._log[record.bucket].append(record)
-            storage._histories[record.order_id].append(record)
-            storage._times[record.order_id].append(EventTimes(record.sequence, writes.request.requested_at, now))
+        for writes in sets:
+            self._store(writes)
+        for record, request in records:
+            self.storage._log[record.bucket].append(record)
+            self.storage._histories[record.order_id].append(record)
+            self.storage._times[record.order_id].append(EventTimes(record.sequence, request.requested_at, now))
         if records:
-            storage.on_commit()
+            self.storage.on_commit()
+        return refusals
 
-    def _addressed(self, writes: WriteSet) -> list[LogRecord]:
+    def _refusal(self, writes: WriteSet) -> Conflict | None:
+        key = writes.idempotency
+        if key is not None and (key.caller, key.key) in self.storage._responses:
+            return RequestAnswered(key.key)
+        for order_id in writes.orders:
+            stored = self.storage._orders.get(order_id)
+            if (stored.version if stored else 0) != writes.expected[order_id]:
+                return ConcurrentChange(order_id, writes.expected[order_id])
+        return None
+
+    def _store(self, writes: WriteSet) -> None:
+        if (key := writes.idempotency) is not None:
+            self.storage._responses[key.caller, key.key] = (key.response, key.created_at)
+        self.storage._orders.update(writes.orders)
+        self.storage._attempts.update(writes.attempts)
+
+    def _addressed(self, sets: Sequence[WriteSet]) -> list[tuple[LogRecord, Request]]:
+        """Return the events as records of the log, each with its request. Raises EventTooLarge."""
         heads: dict[int, int] = {}
         records = []
-        for event in writes.events:
-            bucket = bucket_of(event.order_id, self.storage.buckets)
-            heads[bucket] = heads.get(bucket, len(self.storage._log[bucket])) + 1
-            record = wire.record(
-                event,
-                bucket=bucket,
-                position=heads[bucket],
-                correlation_id=writes.request.correlation_id,
-                traceparent=writes.request.traceparent,
-            )
-            wire.check_size(event, record.body, self.storage.event_limit)
-            records.append(record)
+        for writes in sets:
+            for event in writes.events:
+                bucket = bucket_of(event.order_id, self.storage.buckets)
+                heads[bucket] = heads.get(bucket, len(self.storage._log[bucket])) + 1
+                record = wire.record(
+                    event,
+                    bucket=bucket,
+                    position=heads[bucket],
+                    correlation_id=writes.request.correlation_id,
+                    traceparent=writes.request.traceparent,
+                )
+                wire.check_size(event, record.body, self.storage.event_limit)
+                records.append((record, writes.request))
         return records
 
 
@@ -174,6 +170,9 @@ class MemoryOrderQueries:
             return self.storage._orders[order_id]
         except KeyError:
             raise OrderNotFound(order_id) from None
+
+    async def get_all(self, order_ids: Collection[str]) -> Mapping[str, Order]:
+        return {it: self.storage._orders[it] for it in order_ids if it in self.storage._orders}
 
     async def list(self, query: OrderQuery) -> OrderPage:
         after = decode_cursor(query.cursor) if query.cursor is not None else None

@@ -1,6 +1,7 @@
-"""Orders as rows: the repository of a unit of work, and the queries."""
+"""Orders as rows, and their queries."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -24,7 +25,6 @@ from sqlalchemy import (
 )
 
 from ...application.orders.queries import OpenOrders, OrderPage, OrderQuery
-from ...application.orders.write_set import WriteSet
 from ...domain.errors import InvalidInput, OrderNotFound
 from ...domain.events import OrderLine
 from ...domain.lifecycle import OrderState
@@ -164,26 +164,11 @@ class SqlOrderAudit:
             return await connection.scalar(select(func.count()).select_from(orders)) or 0
 
 
-_ONE = select(orders).where(orders.c.id == bindparam("order_id"))
+_IDS = func.json_each(bindparam("order_ids")).table_valued("value")
+_SOME = select(orders).where(orders.c.id.in_(select(_IDS.c.value)))
 
 
-_ONE_POSTGRESQL = f"SELECT {', '.join(column.name for column in orders.columns)} FROM orders WHERE id = $1"
-
-
-@frozen
-class SqlOrderRepository:
-    """The orders of one unit of work. Reads committed orders, and adds saved ones to the write set."""
-
-    views: "SqlOrderQueries"
-    writes: WriteSet
-
-    async def get(self, order_id: str) -> Order:
-        order = await self.views.get(order_id)
-        self.writes.loaded(order)
-        return order
-
-    def save(self, order: Order) -> None:
-        self.writes.save(order)
+_SOME_POSTGRESQL = f"SELECT {', '.join(column.name for column in orders.columns)} FROM orders WHERE id = ANY($1)"
 
 
 _STILL_OPEN = (
@@ -198,18 +183,20 @@ class SqlOrderQueries:
     database: Database
 
     async def get(self, order_id: str) -> Order:
-        if not _possible(order_id):
+        if (order := (await self.get_all([order_id])).get(order_id)) is None:
             raise OrderNotFound(order_id)
-        row = await self._row(order_id)
-        if row is None:
-            raise OrderNotFound(order_id)
-        return order_of(row)
+        return order
 
-    async def _row(self, order_id: str) -> Mapping[str, Any] | RowMapping | None:
-        """Read the row without SQLAlchemy, which saves a fifth of the CPU time of a change."""
-        if self.database.backend != POSTGRESQL:
-            return next((row._mapping for row in await self.database.rows(_ONE, {"order_id": order_id})), None)
-        return next(map(dict, await self.database.fetch(_ONE_POSTGRESQL, order_id)), None)
+    async def get_all(self, order_ids: Collection[str]) -> Mapping[str, Order]:
+        """Read PostgreSQL without SQLAlchemy, which saves a fifth of the CPU time of a change."""
+        if not (ids := list(filter(_possible, order_ids))):
+            return {}
+        rows: Iterable[Mapping[str, Any] | RowMapping]
+        if self.database.backend == POSTGRESQL:
+            rows = map(dict, await self.database.fetch(_SOME_POSTGRESQL, ids))
+        else:
+            rows = (row._mapping for row in await self.database.rows(_SOME, {"order_ids": json.dumps(ids)}))
+        return {order.id: order for order in map(order_of, rows)}
 
     async def list(self, query: OrderQuery) -> OrderPage:
         if not all(map(_possible, filter(None, (query.customer_id, query.restaurant_id, query.shipper_id)))):

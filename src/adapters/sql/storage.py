@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ...application.event_log.records import EVENT_LIMIT
 from ...application.noop import noop
-from ...application.orders.write_set import WriteSet
 from . import schema
 from .commit.committer import SqlCommitter
 from .cursors import SqlCursors
@@ -18,7 +17,7 @@ from .epochs import SqlEpochs
 from .event_log import SqlEventLog, log_heads
 from .idempotency import SqlIdempotencyStore
 from .maintenance_log import SqlMaintenanceLog
-from .orders import SqlOrderAudit, SqlOrderQueries, SqlOrderRepository
+from .orders import SqlOrderAudit, SqlOrderQueries
 from .payment_attempts import SqlPaymentAttempts
 from .processes import SqlProcessRegistry
 from .rollout import SqlRollout
@@ -86,10 +85,6 @@ class SqlStorage:
     def buckets(self) -> int:
         """The number of buckets of the log. Raises NotConfigured before the storage is open."""
         return self.database.known_buckets()
-
-    def orders(self, writes: WriteSet) -> SqlOrderRepository:
-        """Return the orders of one unit of work."""
-        return SqlOrderRepository(self.views, writes)
 
     async def open(self) -> None:
         """Check the schema and read the number of buckets. Raises NotConfigured, StorageUnavailable."""

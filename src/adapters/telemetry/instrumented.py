@@ -18,6 +18,7 @@ from ...application.log_lines import log_each, request_fields
 from ...application.noop import noop
 from ...application.notifications.notification import Contact, Message, Receipt
 from ...application.notifications.ports import Notifier
+from ...application.orders.batching import BatchObservation
 from ...application.orders.ports import Committer
 from ...application.orders.write_set import WriteSet
 from ...application.recovery.epochs import BEGINNING, Epochs
@@ -112,6 +113,17 @@ class InstrumentedCommitter:
 
     def _observe(self, seconds: float, error: Exception | None) -> None:
         self.telemetry.instruments.observe(catalogue.COMMIT_SECONDS, seconds, outcome=outcome_of(error))
+
+
+def observe_batch(instruments: Instruments, work: str, batch: BatchObservation) -> None:
+    """Record the size of a batch of ``work``, and how long its first member waited."""
+    instruments.observe(catalogue.BATCH_SIZE, batch.size, work=work)
+    instruments.observe(catalogue.BATCH_WAIT_SECONDS, batch.waited, work=work)
+
+
+def count_refusal(instruments: Instruments, work: str) -> None:
+    """Count a caller who was refused because too many waited for ``work``."""
+    instruments.add(catalogue.BATCH_REFUSALS, work=work)
 
 
 def _changes(writes: WriteSet, seconds: float) -> Iterator[Mapping[str, object]]:

@@ -90,7 +90,8 @@ class TraceOrder:
         records = await self.log.history(order_id)
         times = {it.sequence: it for it in await self.log.times(order_id)}
         cursors = {it.reader: it for it in await self.cursors.at(records[0].bucket)}
-        locations, notes = await self._locations(records, times)
+        published = cursors[RELAY].position if RELAY in cursors else 0
+        locations, notes = await self._locations(records, times, published)
         handlings = await self._handlings(order_id, records, cursors)
         events = tuple(
             EventTrace(
@@ -106,15 +107,19 @@ class TraceOrder:
         return TracedOrder(order_id, events, notes)
 
     async def _locations(
-        self, records: Sequence[LogRecord], times: Mapping[int, EventTimes]
+        self, records: Sequence[LogRecord], times: Mapping[int, EventTimes], published: int
     ) -> tuple[Mapping[str, RecordLocation], tuple[str, ...]]:
         if self.locator is None:
             return {}, ()
         since = [times[record.sequence].committed_at or record.occurred_at for record in records]
         try:
-            return await self.locator.find(records, since), ()
+            found = await self.locator.find(records, since)
         except StreamUnavailable as error:
             return {}, (f"the publishing times are unknown: {error}",)
+        missing = [record for record in records if record.event_id not in found and record.position <= published]
+        if not missing:
+            return found, ()
+        return found, (f"{len(missing)} of the published events were not found on the topic in time, or have expired",)
 
     async def _handlings(
         self, order_id: str, records: Sequence[LogRecord], cursors: Mapping[str, CursorAt]

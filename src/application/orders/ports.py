@@ -1,9 +1,10 @@
 """The ports of orders: repository, unit of work, queries, and the payment gateway."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from ...domain.errors import Conflict
 from ...domain.events import OrderEvent
 from ...domain.lifecycle import OrderState
 from ...domain.money import Money
@@ -80,11 +81,27 @@ class Committer(Protocol):
         ...
 
 
+class GroupCommitter(Protocol):
+    """Makes several write sets durable in one transaction."""
+
+    async def commit_together(self, sets: Sequence[WriteSet]) -> Sequence[Conflict | None]:
+        """Commit all sets, or none if one is refused. Returns the refusal of each set, or None.
+
+        The sets change no order and no attempt in common, and share no idempotency key. A set without a refusal may
+        be refused in the next call: keys are compared before versions. Raises EventTooLarge, StorageUnavailable.
+        """
+        ...
+
+
 class OrderQueries(Protocol):
     """Reads orders, outside any unit of work."""
 
     async def get(self, order_id: str) -> Order:
         """Return an order. Raises OrderNotFound, StorageUnavailable."""
+        ...
+
+    async def get_all(self, order_ids: Collection[str]) -> Mapping[str, Order]:
+        """Return those of the orders that exist, by id, in one query. Raises StorageUnavailable."""
         ...
 
     async def list(self, query: OrderQuery) -> OrderPage:

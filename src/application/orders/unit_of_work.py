@@ -1,11 +1,12 @@
 """The unit of work of every adapter, and what it offers to use-cases."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from attrs import frozen
 
 from ...domain.events import OrderEvent
+from ...domain.order import Order
 from ..request_context import Request, current_request
 from .idempotency import IdempotencyKey
 from .payment_attempts import PaymentAttempt
@@ -34,6 +35,22 @@ class WriteSetPaymentAttempts:
 
 
 @frozen
+class WriteSetOrders:
+    """The orders of one unit of work. Reads committed orders, and adds saved ones to the write set."""
+
+    read: Callable[[str], Awaitable[Order]]
+    writes: WriteSet
+
+    async def get(self, order_id: str) -> Order:
+        order = await self.read(order_id)
+        self.writes.loaded(order)
+        return order
+
+    def save(self, order: Order) -> None:
+        self.writes.save(order)
+
+
+@frozen
 class WriteSetTransaction:
     """One unit of work in progress."""
 
@@ -46,19 +63,21 @@ class WriteSetTransaction:
 class WriteSetUnitOfWork:
     """Collects a write set, and hands it to the committer at the end.
 
-    Nothing but reads is sent before that. An exception inside commits nothing. The rows of the log name ``request`` as
-    their cause.
+    ``read`` returns a committed order. Nothing but reads is sent before the end, and an exception inside commits
+    nothing. The rows of the log name ``request`` as their cause.
     """
 
     committer: Committer
-    orders: Callable[[WriteSet], OrderRepository]
+    read: Callable[[str], Awaitable[Order]]
     events: Callable[[WriteSet], EventPublisher] = LogPublisher
     request: Callable[[], Request] = current_request
 
     @asynccontextmanager
     async def __call__(self, *, idempotency: IdempotencyKey | None = None) -> AsyncIterator[Transaction]:
         writes = WriteSet(request=self.request())
-        yield WriteSetTransaction(self.orders(writes), self.events(writes), WriteSetPaymentAttempts(writes))
+        yield WriteSetTransaction(
+            WriteSetOrders(self.read, writes), self.events(writes), WriteSetPaymentAttempts(writes)
+        )
         if idempotency is not None and writes.orders:
             writes.idempotency = idempotency.record(list(writes.orders.values())[-1])
         if writes:

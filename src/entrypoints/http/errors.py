@@ -18,6 +18,7 @@ from ...domain.errors import (
     OrderFlowError,
     RequestRunning,
     StaleCursor,
+    StorageBusy,
     TopicMismatch,
     TransientFailure,
     Unavailable,
@@ -44,11 +45,12 @@ STATUS: Mapping[type[Exception], int] = {
     TopicMismatch: 500,
     TransientFailure: 500,
     UndecodableEvent: 500,
+    StorageBusy: 503,
     Unavailable: 503,
 }
 """The status of each error. Errors with 500 are not caused by the request; their details are only logged."""
 
-RETRY_AFTER: Mapping[type[OrderFlowError], int] = {RequestRunning: 1, Unavailable: 5}
+RETRY_AFTER: Mapping[type[OrderFlowError], int] = {RequestRunning: 1, StorageBusy: 1, Unavailable: 5}
 """Seconds after which a retry may succeed."""
 
 _RENAMED = {413: "Content Too Large", 422: "Unprocessable Content"}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,7 +13,7 @@ from ...adapters.sql.consumer_store import SqlConsumerStores
 from ...adapters.sql.health import SqlHealth
 from ...adapters.sql.storage import SqlStorage
 from ...adapters.telemetry import Instruments
-from ...adapters.telemetry.instrumented import Telemetry
+from ...adapters.telemetry.instrumented import Telemetry, count_refusal, observe_batch
 from ...adapters.telemetry.instrumented_consumers import InstrumentedBatches, instrumented
 from ...adapters.telemetry.metrics.database import watch_fetches, watch_pool, watch_statements
 from ...adapters.wakeup import LocalWakeup
@@ -32,6 +33,8 @@ from ...application.inventory.keep_stock import KeepStock
 from ...application.inventory.ports import InventoryTransaction
 from ...application.notifications.notify import Notify
 from ...application.notifications.ports import NotificationTransaction
+from ...application.orders.group_commit import GroupCommit
+from ...application.orders.group_read import GroupRead
 from ...application.recovery.restore_guard import RestoreGuard
 from ...application.rollout.cached_rollout import CachedRollout
 from ...domain.errors import InvalidInput
@@ -99,6 +102,28 @@ def storage(settings: Settings, on_commit: Callable[[], None], instruments: Inst
     built.database.watch = watch_fetches(instruments)
     watch_pool(built.engine.sync_engine, instruments)
     return built
+
+
+def group_commit(storage: "Storage", settings: Settings, telemetry: Telemetry) -> GroupCommit:
+    """Return the group commit of this process."""
+    return GroupCommit(
+        storage.committer,
+        size=settings.commit_group,
+        limit=settings.commit_queue,
+        observe=partial(observe_batch, telemetry.instruments, "commit"),
+        refused=partial(count_refusal, telemetry.instruments, "commit"),
+    )
+
+
+def group_read(storage: "Storage", settings: Settings, telemetry: Telemetry) -> GroupRead:
+    """Return what reads the orders of this process's commands."""
+    return GroupRead(
+        storage.views,
+        size=settings.commit_group,
+        limit=settings.commit_queue,
+        observe=partial(observe_batch, telemetry.instruments, "read"),
+        refused=partial(count_refusal, telemetry.instruments, "read"),
+    )
 
 
 def consumer_stores(storage: "Storage") -> "ConsumerStores":

@@ -19,6 +19,7 @@ from orderflow.adapters.kafka.relay.transactional_producer import RelayProducer
 from orderflow.adapters.memory import MemoryStorage
 from orderflow.adapters.wakeup import LocalWakeup
 from orderflow.application.event_log.records import LogRecord
+from orderflow.application.orders.group_commit import GroupCommit
 from orderflow.application.orders.write_set import WriteSet
 from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.application.relay.run_relay import RunRelay
@@ -50,7 +51,7 @@ async def add_orders(storage: MemoryStorage, numbers: range) -> None:
     """Orders in waves, so that each order's events stand far apart in the log, as in life."""
     for step in range(EVENTS_PER_ORDER):
         for number in numbers:
-            await storage.committer.commit(WriteSet(events=[life(number)[step]]))
+            await GroupCommit(storage.committer).commit(WriteSet(events=[life(number)[step]]))
 
 
 @define(eq=False)

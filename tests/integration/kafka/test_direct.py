@@ -8,6 +8,7 @@ from orderflow.adapters import wire
 from orderflow.adapters.kafka import DirectPublishing, KafkaSettings
 from orderflow.adapters.memory import MemoryStorage
 from orderflow.application.event_log.records import BUCKETS, LogRecord, bucket_of
+from orderflow.application.orders.group_commit import GroupCommit
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.domain.errors import StorageUnavailable
 from orderflow.domain.events import event_id
@@ -26,7 +27,7 @@ async def direct(kafka_settings: KafkaSettings) -> AsyncIterator[DirectPublishin
 
 
 def unit_of_work(storage: MemoryStorage, direct: DirectPublishing) -> WriteSetUnitOfWork:
-    return WriteSetUnitOfWork(committer=storage.committer, orders=storage.orders, events=direct.publisher)
+    return WriteSetUnitOfWork(committer=GroupCommit(storage.committer), read=storage.views.get, events=direct.publisher)
 
 
 async def test_events_stand_on_the_topic_when_the_command_returns(

@@ -5,6 +5,7 @@ from orderflow.adapters.sql import SqlStorage
 
 from tests.contracts.event_limit import LIMIT
 from tests.contracts.event_log import EventLogContract
+from tests.contracts.group_commit import GroupCommitContract
 from tests.contracts.storage import StorageContract
 from tests.contracts.unit_of_work import UnitOfWorkContract
 from tests.integration.sql.conftest import Connect
@@ -39,7 +40,7 @@ class TestPostgresqlStorage(StorageContract):
         return storage
 
 
-class TestPooledStorage(UnitOfWorkContract, EventLogContract):
+class TestPooledStorage(UnitOfWorkContract, GroupCommitContract, EventLogContract):
     @pytest.fixture
     async def storage(
         self, pgbouncer: PgBouncer, postgresql_url: str, connect: Connect, commits: list[None]

@@ -27,6 +27,7 @@ from tests.support.postgres import PostgresServer
 
 MOVED_ELSEWHERE = {
     catalogue.BROKER_ERRORS: "tests/unit/telemetry/test_instrumented.py",  # no error is made here
+    catalogue.BATCH_REFUSALS: "tests/unit/orders/test_batching.py",  # nor so many callers
 }
 
 

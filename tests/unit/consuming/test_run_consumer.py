@@ -14,6 +14,7 @@ from orderflow.application.backoff import Backoff, Linger
 from orderflow.application.consuming.consumer import BatchResult
 from orderflow.application.consuming.run_consumer import RunConsumer
 from orderflow.application.event_log.records import LogRecord, UnrecognizedRecord, bucket_of
+from orderflow.application.orders.group_commit import GroupCommit
 from orderflow.application.orders.write_set import WriteSet
 from orderflow.domain.errors import StorageUnavailable, StreamUnavailable
 from orderflow.domain.events import OrderCreated, OrderLine
@@ -104,7 +105,7 @@ async def world() -> World:
     world = memory_world()
     ids = [order_id for n in range(10_000) if bucket_of(order_id := f"order-{n}") == BUCKET]
     for order_id in ids[:10]:
-        await world.storage.committer.commit(WriteSet(events=[created(order_id)]))
+        await GroupCommit(world.storage.committer).commit(WriteSet(events=[created(order_id)]))
     return world
 
 

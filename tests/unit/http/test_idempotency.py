@@ -1,7 +1,7 @@
 """A request with an idempotency key is executed once."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ from httpx import AsyncClient
 from orderflow.adapters.memory.storage import MemoryCommitter
 from orderflow.adapters.payment_gateway.sandbox import DECLINE, SUCCESS
 from orderflow.application.orders.write_set import WriteSet
+from orderflow.domain.errors import Conflict
 
 from tests.support.door import Installation, an_order, calling, placed
 
@@ -18,14 +19,14 @@ from tests.support.door import Installation, an_order, calling, placed
 def commits_held(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[asyncio.Event, asyncio.Event]]:
     """Hold commits. The first event is set when one waits, the second releases them."""
     waiting, release = asyncio.Event(), asyncio.Event()
-    commit = MemoryCommitter.commit
+    commit = MemoryCommitter.commit_together
 
-    async def later(self: MemoryCommitter, writes: WriteSet) -> None:
+    async def later(self: MemoryCommitter, sets: Sequence[WriteSet]) -> Sequence[Conflict | None]:
         waiting.set()
         await release.wait()
-        await commit(self, writes)
+        return await commit(self, sets)
 
-    monkeypatch.setattr(MemoryCommitter, "commit", later)
+    monkeypatch.setattr(MemoryCommitter, "commit_together", later)
     yield waiting, release
 
 

@@ -8,6 +8,8 @@ from tests.contracts.storage import StorageContract
 
 
 class TestMemoryStorage(StorageContract):
+    waits = False
+
     @pytest.fixture
     def commits(self) -> list[None]:
         return []

@@ -11,6 +11,7 @@ from orderflow.adapters.memory import MemoryStorage, MemoryTopic
 from orderflow.adapters.wakeup import LocalWakeup
 from orderflow.application.event_log.records import RELAY, LogRecord
 from orderflow.application.noop import noop
+from orderflow.application.orders.group_commit import GroupCommit
 from orderflow.application.orders.write_set import WriteSet
 from orderflow.application.relay.ports import OnFlushed
 from orderflow.application.relay.publish_pending import PublishPending
@@ -49,7 +50,7 @@ async def add(storage: MemoryStorage, events: int, *, order_id: str = "A") -> No
             shipper_id="S",
             by="boss",
         )
-        await storage.committer.commit(WriteSet(events=[event]))
+        await GroupCommit(storage.committer).commit(WriteSet(events=[event]))
 
 
 def relay(storage: MemoryStorage, topic: MemoryTopic, news: LocalWakeup | None = None, **settings: float) -> RunRelay:

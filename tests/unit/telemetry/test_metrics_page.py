@@ -10,7 +10,7 @@ DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
 
 def test_the_tables_are_those_of_the_catalogue() -> None:
     assert page() in DOCS.read_text(encoding="utf-8"), (
-        "put what `python -m orderflow.adapters.telemetry.page` prints into docs/metrics.md"
+        "put what `python -m orderflow.adapters.telemetry.metrics.docs_page` prints into docs/metrics.md"
     )
 
 

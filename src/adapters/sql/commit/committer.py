@@ -15,23 +15,13 @@ from .batch import WriteBatch
 
 @frozen
 class SqlCommitter:
-    """Commits each write set in one transaction. Orders that did not change are not written or checked."""
+    """Commits write sets in one transaction. Orders that did not change are not written or checked."""
 
     database: Database
     on_commit: Callable[[], None]
     event_limit: int = EVENT_LIMIT
 
-    async def commit(self, writes: WriteSet) -> None:
-        refusals = await self.commit_together([writes])
-        if (refusal := refusals[0]) is not None:
-            raise refusal
-
     async def commit_together(self, sets: Sequence[WriteSet]) -> list[Conflict | None]:
-        """Commit all sets in one transaction, or none if one is refused. Returns the refusal of each set, or None.
-
-        The sets have no order and no idempotency key in common. After a refusal, the caller commits the other sets
-        again. Raises StorageUnavailable, EventTooLarge.
-        """
         batch = WriteBatch.of(sets, self.database.known_buckets(), event_limit=self.event_limit)
         if not batch:
             return [None] * len(sets)

@@ -4,8 +4,8 @@ To add a metric: write it here as a constant and put it into CATALOGUE; count it
 ``Instruments`` (``instruments.add(COMMANDS, command="create_order", outcome="ok")``, ``observe`` for a histogram,
 ``set`` for a gauge), which the container passes to every instrumented class; or, if it is ``scraped``, return
 it from ``States`` at a scrape. A label that is not in ``labels.py`` needs all its values, or a pattern and a
-bound. Then put what ``python -m orderflow.adapters.telemetry.page`` prints into docs/metrics.md, and make the metric
-move in tests/integration/telemetry, which finds those that did not.
+bound. Then put what ``python -m orderflow.adapters.telemetry.metrics.docs_page`` prints into docs/metrics.md, and make
+the metric move in tests/integration/telemetry, which finds those that did not.
 
 Names begin with ``orderflow_``, units are base units, counters end in ``_total``; what OpenTelemetry has a name for
 (``messaging.process.duration``, ``http.server.request.duration``, ``db.client.operation.duration``) is called so.
@@ -213,6 +213,16 @@ COMMIT_SECONDS = _histogram(
     "Until a unit of work of the orders was durable, or refused.",
     QUICK,
     labels.ERROR_OUTCOME,
+)
+WORK = Label("work", ("commit", "read"))
+BATCH_SIZE = _histogram(
+    "orderflow_db_batch_size", "Callers whose work went to the database in one transaction or query.", BATCH, WORK
+)
+BATCH_WAIT_SECONDS = _histogram(
+    "orderflow_db_batch_wait_seconds", "How long the first of them waited for the work before theirs.", QUICK, WORK
+)
+BATCH_REFUSALS = _counter(
+    "orderflow_db_batch_refusals_total", "Callers who were refused, because too many waited already.", WORK
 )
 STATEMENT_SECONDS = _histogram(
     "orderflow_db_client_operation_duration_seconds",

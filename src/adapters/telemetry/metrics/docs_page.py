@@ -1,4 +1,4 @@
-"""``python -m orderflow.adapters.telemetry.page`` prints the tables of docs/metrics.md, as the catalogue has them."""
+"""``python -m orderflow.adapters.telemetry.metrics.docs_page`` prints the tables of docs/metrics.md."""
 
 from collections.abc import Iterable
 

@@ -1,0 +1,131 @@
+"""Work of many callers at once, run in batches."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from copy import copy
+from time import perf_counter
+from typing import Generic, TypeVar
+
+from attrs import define, field, frozen
+
+from ...domain.errors import StorageBusy, Unavailable
+from ..noop import noop
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@frozen
+class BatchObservation:
+    """The size of a batch, and the longest time that one of its members waited for it to begin, in seconds."""
+
+    size: int
+    waited: float
+
+
+@define(eq=False)
+class _Waiting(Generic[T, R]):
+    item: T
+    outcome: "asyncio.Future[R]"
+    since: float
+
+
+@define(eq=False)
+class Batcher(Generic[T, R]):
+    """Runs the items of its callers in batches, at most ``parallel`` batches at a time.
+
+    A caller who finds fewer running runs alone and at once. Items that come meanwhile make the next batch, so
+    nothing ever waits for company, and the size of the batches follows the load. ``run`` returns an outcome for each
+    item of a batch, or an error that this item's caller gets. It has no caller's context: neither trace nor request.
+
+    At most ``limit`` items wait; further callers get StorageBusy at once. A caller who is cancelled while waiting
+    takes its item back; the item of a batch that has begun is run to its end, and its outcome is dropped.
+    """
+
+    run: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]]
+    size: int
+    limit: int
+    parallel: int = 1
+    observe: Callable[[BatchObservation], None] = noop
+    refused: Callable[[], None] = noop
+    _waiting: deque[_Waiting[T, R]] = field(factory=deque, init=False)
+    _running: int = field(default=0, init=False)
+    _drains: set["asyncio.Task[None]"] = field(factory=set, init=False)
+
+    async def __call__(self, item: T) -> R:
+        """Return the outcome of ``item``. Raises its error, and StorageBusy."""
+        if self._running >= self.parallel:
+            return await self._wait(item)
+        self._running += 1
+        try:
+            self.observe(BatchObservation(1, 0.0))
+            outcome = (await self.run([item]))[0]
+        finally:
+            self._run_next()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def _wait(self, item: T) -> R:
+        if len(self._waiting) >= self.limit:
+            self.refused()
+            raise StorageBusy(self.limit)
+        waiting: _Waiting[T, R] = _Waiting(item, asyncio.get_running_loop().create_future(), perf_counter())
+        self._waiting.append(waiting)
+        return await waiting.outcome
+
+    def _run_next(self) -> None:
+        """Run what waits in a task of its own, so that no caller works for the others, or cancels them."""
+        if not self._waiting:
+            self._running -= 1
+            return
+        drain = asyncio.get_running_loop().create_task(self._drain(), context=Context())
+        self._drains.add(drain)
+        drain.add_done_callback(self._drains.discard)
+
+    async def _drain(self) -> None:
+        try:
+            while batch := self._next_batch():
+                await self._run(batch)
+        except BaseException:
+            while self._waiting:
+                self._waiting.popleft().outcome.cancel()
+            raise
+        finally:
+            self._running -= 1
+
+    def _next_batch(self) -> list[_Waiting[T, R]]:
+        batch: list[_Waiting[T, R]] = []
+        while self._waiting and len(batch) < self.size:
+            waiting = self._waiting.popleft()
+            if not waiting.outcome.done():
+                batch.append(waiting)
+        return batch
+
+    async def _run(self, batch: Sequence[_Waiting[T, R]]) -> None:
+        self.observe(BatchObservation(len(batch), perf_counter() - batch[0].since))
+        outcomes: Sequence[R | Exception]
+        try:
+            outcomes = await self.run([it.item for it in batch])
+        except Exception as error:  # noqa: BLE001 (the callers get it)
+            outcomes = [error] * len(batch)
+        except BaseException:
+            for it in batch:
+                it.outcome.cancel()
+            raise
+        for it, outcome in zip(batch, outcomes, strict=True):
+            if it.outcome.done():
+                continue
+            if isinstance(outcome, Exception):
+                it.outcome.set_exception(outcome)
+            else:
+                it.outcome.set_result(outcome)
+
+
+def own(error: Unavailable) -> Unavailable:
+    """Return a copy for one caller: an exception that several tasks raise would collect the tracebacks of all."""
+    mine = copy(error)
+    mine.__cause__ = error.__cause__
+    return mine

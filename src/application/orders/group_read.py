@@ -1,0 +1,40 @@
+"""Group read: the orders that many commands read, in one query."""
+
+from collections.abc import Callable, Sequence
+
+from attrs import define, field
+
+from ...domain.errors import OrderNotFound, Unavailable
+from ...domain.order import Order
+from ..noop import noop
+from .batching import Batcher, BatchObservation, own
+from .ports import OrderQueries
+
+
+@define(eq=False)
+class GroupRead:
+    """Reads the orders that callers wait for in one query, and answers each caller for itself.
+
+    Raises OrderNotFound, StorageUnavailable, StorageBusy.
+    """
+
+    views: OrderQueries
+    size: int = 256
+    limit: int = 4096
+    parallel: int = 1
+    observe: Callable[[BatchObservation], None] = noop
+    refused: Callable[[], None] = noop
+    _batcher: Batcher[str, Order] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._batcher = Batcher(self._read, self.size, self.limit, self.parallel, self.observe, self.refused)
+
+    async def __call__(self, order_id: str) -> Order:
+        return await self._batcher(order_id)
+
+    async def _read(self, order_ids: Sequence[str]) -> Sequence[Order | Exception]:
+        try:
+            found = await self.views.get_all(set(order_ids))
+        except Unavailable as error:
+            return [own(error) for _ in order_ids]
+        return [found.get(it) or OrderNotFound(it) for it in order_ids]
