@@ -1,5 +1,6 @@
-"""The commit of a batch in one SQLite transaction, row by row, on the writing thread."""
+"""The commit of a batch in one SQLite transaction, on the writing thread."""
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +28,7 @@ _HEADS = select(log_heads.c.bucket, log_heads.c.position).where(
 )
 _MOVE_HEAD = text("UPDATE log_heads SET position = position + :many WHERE bucket = :bucket")
 _APPEND_EVENT = insert(order_events)
+_COUNTED = {"preserve_rowcount": True}
 
 
 class _NotCommitted(Exception):
@@ -36,23 +38,39 @@ class _NotCommitted(Exception):
         self.conflicts = conflicts
 
 
+class _SomeRefused(Exception):
+    """Rolls the transaction back because of conflicts that are to be found row by row."""
+
+
+Row = Mapping[str, Any]
+Write = Callable[[Connection, Executable, Sequence[Row]], Iterable[int]]
+"""Executes a statement for each row, and returns the numbers of the rows that it did not write."""
+
+
 async def write(database: Database, batch: WriteBatch) -> Conflicts:
-    """Commit ``batch``, or nothing if there are conflicts. Raises StorageUnavailable."""
+    """Commit ``batch``, or nothing if there are conflicts. Raises StorageUnavailable.
+
+    All rows of a kind are written in one call, which takes a third of the time of a call for each. It does not tell
+    which of them were refused, so the batch is written again row by row if any was.
+    """
     try:
-        await database.run_transaction(lambda connection: _write(connection, batch))
+        try:
+            await database.run_transaction(lambda connection: _write(connection, batch, _all_at_once))
+        except _SomeRefused:
+            await database.run_transaction(lambda connection: _write(connection, batch, _one_by_one))
     except _NotCommitted as outcome:
         return outcome.conflicts
     return Conflicts()
 
 
-def _write(connection: Connection, batch: WriteBatch) -> None:
+def _write(connection: Connection, batch: WriteBatch, write: Write) -> None:
     """Write keys, orders, attempts and events, in this order."""
-    if lost_keys := {(k["caller"], k["key"]) for k in batch.keys if not _done(connection, _TAKE_KEY, k)}:
-        raise _NotCommitted(Conflicts(keys=lost_keys))
-    late = {o.order_id for o in batch.created if not _done(connection, _CREATE_ORDER, o.row)}
-    late |= {o.order_id for o in batch.changed if not _done(connection, _CHANGE_ORDER, _change(o))}
+    if refused := [batch.keys[n] for n in write(connection, _TAKE_KEY, batch.keys)]:
+        raise _NotCommitted(Conflicts(keys={(key["caller"], key["key"]) for key in refused}))
+    late = [batch.created[n] for n in write(connection, _CREATE_ORDER, [order.row for order in batch.created])]
+    late += [batch.changed[n] for n in write(connection, _CHANGE_ORDER, [_change(order) for order in batch.changed])]
     if late:
-        raise _NotCommitted(Conflicts(orders=late))
+        raise _NotCommitted(Conflicts(orders={order.order_id for order in late}))
     if batch.attempts:
         connection.execute(_KEEP_ATTEMPT, list(batch.attempts))
     if batch.events:
@@ -63,8 +81,14 @@ def _write(connection: Connection, batch: WriteBatch) -> None:
         connection.execute(_APPEND_EVENT, [_appended(event, heads, now) for event in batch.events])
 
 
-def _done(connection: Connection, statement: Executable, row: dict[str, Any]) -> bool:
-    return connection.execute(statement, row).rowcount == 1
+def _all_at_once(connection: Connection, statement: Executable, rows: Sequence[Row]) -> Iterable[int]:
+    if rows and connection.execute(statement, rows, execution_options=_COUNTED).rowcount != len(rows):
+        raise _SomeRefused
+    return ()
+
+
+def _one_by_one(connection: Connection, statement: Executable, rows: Sequence[Row]) -> Iterable[int]:
+    return [n for n, row in enumerate(rows) if connection.execute(statement, row).rowcount != 1]
 
 
 def _change(order: Expected) -> dict[str, Any]:
