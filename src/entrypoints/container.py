@@ -22,6 +22,7 @@ from ..adapters.telemetry.instrumented import (
 )
 from ..adapters.wakeup import LocalWakeup
 from ..application.analytics.analyse import Analyse
+from ..application.auth import CachedTokens
 from ..application.clock import Clock, NewId
 from ..application.dead_letters.drop import DropDeadLetter
 from ..application.event_log.ports import Decode
@@ -138,6 +139,7 @@ class Container(containers.DeclarativeContainer):
         dead_letters=effects.provided.dead_letters,
         locator=_with_kafka(profile, providers.Singleton(kafka_wiring.record_locator, kafka)),
     )
+    tokens = providers.Singleton(CachedTokens, storage.provided.tokens)
     use_cases = providers.Singleton(
         UseCases,
         create_order=_instrumented(

@@ -140,7 +140,7 @@ async def _api(container: Container, stop: asyncio.Event) -> None:
         logger.warning("no token is configured: callers name themselves in X-Actor, on loopback only")
     app = create_app(
         container.use_cases(),
-        tokens=container.storage().tokens,
+        tokens=container.tokens(),
         checks=checks(container),
         analytics=container.effects().analytics,
         currency=settings.currency,

@@ -1,0 +1,103 @@
+"""Tokens that a process remembers for a second."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from attrs import define
+from orderflow.adapters.memory import MemoryStorage
+from orderflow.application.auth import FRESH_SECONDS, MOST_KNOWN, CachedTokens
+from orderflow.domain.actor import Actor, Role
+
+BOSS, CUSTOMER = Actor(Role.ADMIN, "boss"), Actor(Role.CUSTOMER, "C1")
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@define
+class Seconds:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@define
+class Other:
+    """The same storage, as another process reaches it."""
+
+    tokens: Any
+
+    async def add(self, digest: str, actor: Actor) -> None:
+        await self.tokens.add(digest, actor, label="test", at=AT)
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+def storage() -> MemoryStorage:
+    return MemoryStorage()
+
+
+@pytest.fixture
+def cached(storage: MemoryStorage, seconds: Seconds) -> CachedTokens:
+    return CachedTokens(storage.tokens, seconds)
+
+
+async def test_a_change_in_another_process_takes_effect_within_a_second(
+    storage: MemoryStorage, cached: CachedTokens, seconds: Seconds
+) -> None:
+    other = Other(storage.tokens)
+    await other.add("d1", BOSS)
+    assert await cached.find("d1") == BOSS
+
+    await other.add("d1", CUSTOMER)
+    seconds.now += FRESH_SECONDS - 0.01
+    assert await cached.find("d1") == BOSS
+
+    seconds.now += 0.01
+    assert await cached.find("d1") == CUSTOMER
+
+
+async def test_a_token_that_was_not_there_is_found_as_soon_as_it_is(
+    storage: MemoryStorage, cached: CachedTokens
+) -> None:
+    assert await cached.find("d1") is None
+
+    await Other(storage.tokens).add("d1", BOSS)
+
+    assert await cached.find("d1") == BOSS
+
+
+async def test_what_this_process_adds_takes_effect_at_once(storage: MemoryStorage, cached: CachedTokens) -> None:
+    assert not await cached.any()
+    await Other(storage.tokens).add("d1", BOSS)
+    assert await cached.find("d1") == BOSS
+
+    await cached.add("d1", CUSTOMER, label="test", at=AT)
+
+    assert await cached.any()
+    assert await cached.find("d1") == CUSTOMER
+
+
+async def test_whether_there_is_any_token_is_read_again_after_a_second(
+    storage: MemoryStorage, cached: CachedTokens, seconds: Seconds
+) -> None:
+    assert not await cached.any()
+    await Other(storage.tokens).add("d1", BOSS)
+
+    assert not await cached.any()
+    seconds.now += FRESH_SECONDS
+    assert await cached.any()
+
+
+async def test_it_remembers_a_bounded_number_of_tokens(storage: MemoryStorage, cached: CachedTokens) -> None:
+    other = Other(storage.tokens)
+    for number in range(MOST_KNOWN + 1):
+        await other.add(f"d{number}", BOSS)
+        await cached.find(f"d{number}")
+
+    assert len(cached._known) <= MOST_KNOWN
+    assert await cached.find("d0") == BOSS
