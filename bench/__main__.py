@@ -10,7 +10,7 @@ from orderflow.entrypoints.logging_setup import configure_logs
 from orderflow.entrypoints.settings import Settings
 from tests.support.servers import MissingServer
 
-from . import consuming, creating, days, memory, metrics, relaying, tracing, wakeup
+from . import consuming, creating, days, memory, metrics, relaying, serving, tracing, wakeup
 from .finding import Effort, Finding, table
 from .servers import Servers
 
@@ -18,6 +18,7 @@ Measure = Callable[[Servers, Effort], Awaitable[list[Finding]]]
 
 MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "create": (creating.measure, "orders created by 128 callers, against the ORM with a commit each (PostgreSQL)"),
+    "http": (serving.measure, "orders created over HTTP, against FastAPI and the ORM (PostgreSQL, wrk)"),
     "relay": (relaying.measure, "log to topic, against the bare idempotent producer (PostgreSQL, Kafka)"),
     "consumer": (consuming.measure, "topic to effects, against a commit per message and bare (PostgreSQL, Kafka)"),
     "day": (days.measure, "a day step by step, against bare transactions (SQLite, PostgreSQL)"),
@@ -27,7 +28,7 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "wakeup": (wakeup.measure, "how soon another process sees a commit, and what that costs (PostgreSQL, SQLite)"),
     "memory": (memory.measure, "resident memory of each process after one day and after two (PostgreSQL, Kafka)"),
 }
-ALL = ("create", "relay", "consumer", "day", "tracing", "metrics", "wakeup", "memory")
+ALL = ("create", "http", "relay", "consumer", "day", "tracing", "metrics", "wakeup", "memory")
 TINY = Effort(pairs=1, scale=0.01)
 
 

@@ -1,0 +1,1 @@
+"""What people write by themselves, for the comparison: each peer says what it leaves out."""
