@@ -23,6 +23,7 @@ from typed_settings.loaders import DictLoader
 
 from ..application.event_log.records import EVENT_LIMIT
 from ..application.relay.publish_pending import BATCH
+from ..domain.currency import MINOR_UNITS
 from ..domain.errors import InvalidInput
 
 CONSUMERS = ("notifications", "analytics", "inventory")
@@ -112,7 +113,9 @@ class Settings:
     )
     event_source: str = ts.option(default="/orderflow", help="ce_source of every event: a URI reference")
     currency: str = ts.option(
-        default="USD", validator=v.matches_re(r"[A-Z]{3}"), help="ISO 4217 code of orders without a currency"
+        default="USD",
+        validator=v.in_(MINOR_UNITS),
+        help="currency of orders that name none: an ISO 4217 code, such as EUR",
     )
     estimate_minutes: int = ts.option(
         default=30, validator=_between(1, 1440), help="expected minutes from pick-up to delivery, 1 to 1440"
