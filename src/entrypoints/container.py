@@ -40,7 +40,7 @@ from ..application.orders.order_as_of import OrderAsOf
 from ..application.orders.order_timeline import OrderTimeline
 from ..application.orders.ports import PaymentGateway
 from ..application.orders.record_payment import RecordPayment
-from ..application.orders.settle_refunds import SettleRefunds
+from ..application.orders.settle_payments import SettlePayments
 from ..application.orders.transition_order_state import TransitionOrderState
 from ..application.orders.unit_of_work import WriteSetUnitOfWork
 from ..application.orders.use_cases import UseCases
@@ -121,10 +121,15 @@ class Container(containers.DeclarativeContainer):
         events=providers.Callable(kafka_wiring.publisher, direct),
     )
     change_order = providers.Singleton(ChangeOrder, unit_of_work)
-    settle_refunds = providers.Singleton(
-        SettleRefunds, attempts=storage.provided.attempts, gateway=gateway, unit_of_work=unit_of_work, clock=clock
+    settle_payments = providers.Singleton(
+        SettlePayments,
+        change_order=change_order,
+        attempts=storage.provided.attempts,
+        gateway=gateway,
+        unit_of_work=unit_of_work,
+        clock=clock,
     )
-    cancel_order = providers.Singleton(CancelOrder, change_order, settle_refunds, clock)
+    cancel_order = providers.Singleton(CancelOrder, change_order, settle_payments, clock)
     instrumented_cancel_order = _instrumented("cancel_order", cancel_order, telemetry, new_id)
     get_order = providers.Singleton(GetOrder, storage.provided.views)
     timeline = providers.Singleton(OrderTimeline, get_order, storage.provided.log, decode)
@@ -173,15 +178,14 @@ class Container(containers.DeclarativeContainer):
                 views=storage.provided.views,
                 attempts=storage.provided.attempts,
                 gateway=gateway,
-                settle_refunds=settle_refunds,
-                unit_of_work=unit_of_work,
+                settle_payments=settle_payments,
                 clock=clock,
             ),
             telemetry,
             new_id,
         ),
         cancel_order=instrumented_cancel_order,
-        settle_refunds=settle_refunds,
+        settle_payments=settle_payments,
         idempotent=providers.Singleton(Idempotent, storage.provided.answers),
     )
 

@@ -37,6 +37,8 @@ _TYPES = {
     "amount": "numeric",
     "requested_at": "timestamptz",
     "settled_at": "timestamptz",
+    "tries": "int",
+    "due_at": "timestamptz",
     "bucket": "int",
     "ahead": "int",
     "many": "int",
@@ -161,7 +163,8 @@ def statement(keys: bool, created: bool, changed: bool, attempts: bool, events: 
         steps.append(f"""attempts AS (
             INSERT INTO payment_attempts ({_list(_ATTEMPT)})
             SELECT * FROM unnest({attempt}) WHERE (SELECT good FROM gate)
-            ON CONFLICT (key) DO UPDATE SET {_list(f"{name} = excluded.{name}" for name in _ATTEMPT[1:])})""")
+            ON CONFLICT (key) DO UPDATE SET {_list(f"{name} = excluded.{name}" for name in _ATTEMPT[1:])}
+            WHERE payment_attempts.status = 'requested' OR excluded.status <> 'requested')""")
     if events:
         steps += _log(taken, new_events)
     written = [name for name, there in (("keys", keys), ("created", created), ("changed", changed)) if there]

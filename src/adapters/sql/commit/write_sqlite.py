@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Executable, bindparam, insert, select, text, update
+from sqlalchemy import Connection, Executable, bindparam, insert, or_, select, text, update
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from ..database import Database
@@ -22,6 +22,7 @@ _KEEP_ATTEMPT = insert_or(payment_attempts)
 _KEEP_ATTEMPT = _KEEP_ATTEMPT.on_conflict_do_update(
     index_elements=["key"],
     set_={c.name: _KEEP_ATTEMPT.excluded[c.name] for c in payment_attempts.columns if c.name not in ("entry", "key")},
+    where=or_(payment_attempts.c.status == "requested", _KEEP_ATTEMPT.excluded.status != "requested"),
 )
 _HEADS = select(log_heads.c.bucket, log_heads.c.position).where(
     log_heads.c.bucket.in_(bindparam("buckets", expanding=True))
