@@ -22,6 +22,7 @@ from typed_settings.exceptions import TsError
 from typed_settings.loaders import DictLoader
 
 from ..application.event_log.records import EVENT_LIMIT
+from ..application.notifications.addresses import sender
 from ..application.relay.publish_pending import BATCH
 from ..domain.currency import MINOR_UNITS
 from ..domain.errors import InvalidInput
@@ -47,6 +48,9 @@ def _database_url(_: object, __: object, value: str) -> None:
         raise ValueError("not a database URL")
 
 
+LOCAL_SENDER = "orders@localhost"
+
+
 def _listen_url(_: object, __: object, value: str) -> None:
     if value and not value.startswith("postgresql://"):
         raise ValueError("not a PostgreSQL URL")
@@ -55,6 +59,15 @@ def _listen_url(_: object, __: object, value: str) -> None:
 def _channels(_: object, __: object, value: tuple[str, ...]) -> None:
     if not set(value) <= {"email", "log"}:
         raise ValueError("an unknown channel")
+
+
+def _sender(_: object, __: object, value: str) -> None:
+    if value == LOCAL_SENDER:
+        return
+    try:
+        sender(value, field="smtp_sender")
+    except InvalidInput as e:
+        raise ValueError(e.problem) from e
 
 
 def _between(low: float, high: float) -> list[Any]:
@@ -155,7 +168,9 @@ class Settings:
     )
     smtp_host: str = ts.option(default="localhost", help="host name of the mail server")
     smtp_port: int = ts.option(default=25, validator=_between(1, 65535), help="port, 1 to 65535")
-    smtp_sender: str = ts.option(default="orders@localhost", help="sender address of mail")
+    smtp_sender: str = ts.option(
+        default=LOCAL_SENDER, validator=_sender, help="sender of mail: NAME@HOST, or Name <NAME@HOST>"
+    )
     smtp_username: str = ts.option(default="", help="user at the mail server; empty: no login")
     smtp_password: str = ts.secret(default="", help="password at the mail server")
     smtp_security: str = ts.option(

@@ -134,7 +134,7 @@ class SqlNotificationStore:
 
     async def contacts(self, parties: Collection[str]) -> Mapping[str, Contact]:
         rows = await select_among(self._connection, contacts.c.party, parties)
-        return {row["party"]: Contact(**row) for row in rows}
+        return {row["party"]: Contact.stored(**row) for row in rows}
 
     async def record(self, notifications_: Sequence[Notification]) -> None:
         await put(self._connection, notifications, [row_of_notification(it) for it in notifications_], replace=False)
@@ -156,10 +156,13 @@ class SqlContacts:
 
     async def get(self, party: str) -> Contact | None:
         rows = await select_all(self._database, select(contacts).where(contacts.c.party == party))
-        return Contact(**rows[0]) if rows else None
+        return Contact.stored(**rows[0]) if rows else None
 
     async def list(self) -> Sequence[Contact]:
-        return [Contact(**row) for row in await select_all(self._database, select(contacts).order_by(contacts.c.party))]
+        return [
+            Contact.stored(**row)
+            for row in await select_all(self._database, select(contacts).order_by(contacts.c.party))
+        ]
 
 
 @frozen

@@ -1,6 +1,5 @@
 """Notifications, their recipients, and their status."""
 
-import re
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -9,12 +8,8 @@ from uuid import UUID, uuid5
 from attrs import evolve, field, frozen
 
 from ...domain.actor import Actor, Role
-from ...domain.errors import InvalidInput
 from ...domain.events import event_id
-
-MAX_EMAIL = 254
-"""RFC 5321, 4.5.3.1.3: a path of 256 octets, brackets included."""
-_EMAIL = re.compile(r"[!-?A-~]+@[!-?A-~]+\Z")
+from .addresses import address
 
 
 @frozen(kw_only=True)
@@ -26,8 +21,16 @@ class Contact:
 
     def __attrs_post_init__(self) -> None:
         Actor.parse(self.party)
-        if self.email is not None and (len(self.email) > MAX_EMAIL or not _EMAIL.match(self.email)):
-            raise InvalidInput("email", "it is no address", f"NAME@HOST in ASCII, at most {MAX_EMAIL} characters")
+        if self.email is not None:
+            object.__setattr__(self, "email", address(self.email))
+
+    @classmethod
+    def stored(cls, party: str, email: str | None) -> "Contact":
+        """Return a contact as it was set, also if it is no address by the rules of this release."""
+        contact = object.__new__(cls)
+        object.__setattr__(contact, "party", party)
+        object.__setattr__(contact, "email", email)
+        return contact
 
 
 @frozen(kw_only=True)
