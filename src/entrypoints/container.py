@@ -199,6 +199,8 @@ class Container(containers.DeclarativeContainer):
             outbox=effects.provided.notifications,
             clock=clock,
             stopping=stopping.provided.stop.is_set,
+            at_most=settings.provided.notification_attempts,
+            payments=storage.provided.attempts,
         ),
         analytics=providers.Singleton(Analyse),
         inventory=providers.Singleton(KeepStock, effects.provided.shortages, instrumented_cancel_order, clock),
@@ -221,6 +223,17 @@ class Container(containers.DeclarativeContainer):
         process_registration.provided.failures.note,
     )
     dead_letter_admin = providers.Callable(kafka_wiring.topic_admin, dead_letter_kafka)
+    change_undelivered = providers.Factory(
+        operator_tools.change_undelivered,
+        notifications=effects.provided.notifications,
+        contacts=effects.provided.contacts,
+        channels=channels,
+        maintenance_log=storage.provided.maintenance_log,
+        clock=clock,
+    )
+    resolve_refund = providers.Factory(
+        operator_tools.resolve_refund, storage.provided.attempts, unit_of_work, storage.provided.maintenance_log, clock
+    )
     drop_dead_letter = providers.Factory(DropDeadLetter, effects.provided.store, clock)
     replay_sources = providers.Factory(storage_and_consumers.replay_sources, storage, topic_reader, settings)
     replay_events = providers.Factory(
@@ -278,6 +291,8 @@ class Container(containers.DeclarativeContainer):
         rollout=storage.provided.rollout,
         epochs=storage.provided.epochs,
         dead_letters=effects.provided.dead_letters,
+        payments=storage.provided.attempts,
+        notifications=effects.provided.notifications,
         lag=lag.provider,
         clock=providers.Object(storage_and_consumers.utc_now),
         mail=providers.Singleton(mail.smtp_health, settings),
@@ -294,6 +309,8 @@ class Container(containers.DeclarativeContainer):
         log=storage.provided.log,
         orders=storage.provided.views,
         dead_letters=effects.provided.dead_letters,
+        payments=storage.provided.attempts,
+        notifications=effects.provided.notifications,
         clock=clock,
         shipped=providers.Object(CONSUMERS),
         partitions=providers.Callable(kafka_wiring.partitions, topic_admin),
@@ -326,6 +343,9 @@ class Container(containers.DeclarativeContainer):
             orders=storage.provided.audit,
             decode=decode,
             buckets=storage.provided.buckets,
+        ),
+        payments=providers.Factory(
+            operator_tools.check_payments, storage.provided.attempts, storage.provided.audit, clock
         ),
         effects=providers.Factory(
             operator_tools.check_effects,

@@ -23,6 +23,7 @@ from typed_settings.loaders import DictLoader
 
 from ..application.event_log.records import EVENT_LIMIT
 from ..application.notifications.addresses import sender
+from ..application.notifications.notification import ATTEMPTS
 from ..application.relay.publish_pending import BATCH
 from ..domain.currency import MINOR_UNITS
 from ..domain.errors import InvalidInput
@@ -165,6 +166,9 @@ class Settings:
     )
     notification_channels: tuple[str, ...] = ts.option(
         default=("log",), validator=_channels, help="email and log, comma separated"
+    )
+    notification_attempts: int = ts.option(
+        default=ATTEMPTS, validator=_between(1, 100_000), help="attempts before a notification has failed, 1 to 100000"
     )
     smtp_host: str = ts.option(default="localhost", help="host name of the mail server")
     smtp_port: int = ts.option(default=25, validator=_between(1, 65535), help="port, 1 to 65535")

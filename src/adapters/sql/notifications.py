@@ -15,12 +15,14 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
+    func,
     select,
     text,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...application.notifications.notification import (
+    Backlog,
     Contact,
     Notification,
     NotificationKey,
@@ -71,6 +73,7 @@ notifications = Table(
     Column("detail", Text, nullable=False),
     Column("correlation_id", Text, nullable=False, server_default=""),
     Column("traceparent", Text, nullable=False, server_default=""),
+    Column("awaits", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("order_id", "sequence", "recipient", "channel"),
 )
 
@@ -84,6 +87,10 @@ Index(
     postgresql_where=PENDING,
     sqlite_where=PENDING,
 )
+
+
+FAILED = text("status = 'failed'")
+Index("notifications_failed", notifications.c.recorded_at, postgresql_where=FAILED, sqlite_where=FAILED)
 
 
 _NOTIFICATION = tuple(fields_dict(Notification))
@@ -109,6 +116,10 @@ def row_of_outcome(it: Notification) -> dict[str, Any]:
         "sequence": it.sequence,
         "recipient": it.recipient,
         "channel": it.channel,
+        "address": it.address,
+        "subject": it.subject,
+        "text": it.text,
+        "awaits": it.awaits,
         "status": it.status.value,
         "attempts": it.attempts,
         "due_at": it.due_at,
@@ -188,7 +199,29 @@ class SqlNotifications:
     async def keep(self, notifications_: Sequence[Notification]) -> None:
         if notifications_:
             async with self._database.writing() as connection:
-                await change(connection, notifications, [row_of_outcome(it) for it in notifications_])
+                rows = [row_of_outcome(it) for it in notifications_]
+                await change(connection, notifications, rows, where="notifications.status = 'pending'")
+
+    async def replace(self, notifications_: Sequence[Notification]) -> None:
+        async with self._database.writing() as connection:
+            await change(connection, notifications, [row_of_outcome(it) for it in notifications_])
+
+    async def backlog(self) -> Backlog:
+        count = func.count().label("many")
+        async with self._database.reading() as connection:
+            waiting = select(count, func.min(notifications.c.recorded_at).label("oldest")).where(PENDING)
+            pending = (await connection.execute(waiting)).one()
+            failed = await connection.scalar(select(func.count()).select_from(notifications).where(FAILED))
+        return Backlog(pending=pending.many, oldest=pending.oldest, failed=failed or 0)
+
+    async def list(self, status: NotificationStatus, *, limit: int) -> Sequence[Notification]:
+        it = notifications.c
+        order = {
+            NotificationStatus.PENDING: (it.due_at, it.order_id, it.sequence),
+            NotificationStatus.FAILED: (it.recorded_at.desc(),),
+        }.get(status, tuple(column.desc() for column in notifications.primary_key.columns))
+        query = select(notifications).where(text(f"status = '{status.value}'")).order_by(*order).limit(limit)
+        return [notification_of(row) for row in await select_all(self._database, query)]
 
     async def of_orders(self, order_ids: Collection[str]) -> Sequence[Notification]:
         async with self._database.reading() as connection:

@@ -98,12 +98,14 @@ class SqlPaymentAttempts:
 
     async def outstanding(self, now: datetime) -> OutstandingPayments:
         it = payment_attempts.c
-        [unsettled] = await self.database.rows(select(func.count(), func.min(it.requested_at)).where(*_unsettled(now)))
+        [unsettled] = await self.database.rows(
+            select(func.count().label("many"), func.min(it.requested_at).label("oldest")).where(*_unsettled(now))
+        )
         async with self.database.reading() as connection:
             declined = await connection.scalar(
                 select(func.count()).select_from(payment_attempts).where(_DECLINED_REFUND)
             )
-        return OutstandingPayments(unsettled=unsettled[0], oldest=unsettled[1], declined_refunds=declined or 0)
+        return OutstandingPayments(unsettled=unsettled.many, oldest=unsettled.oldest, declined_refunds=declined or 0)
 
     async def list_outstanding(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
         found = or_(and_(*_unsettled(now)), and_(_DECLINED_REFUND))

@@ -13,6 +13,7 @@ from ...domain.events import (
 )
 from ...domain.lifecycle import OrderState
 from ...domain.payment import PaymentMethod, PaymentStatus
+from ..orders.payment_attempts import PaymentAttempt
 from .notification import Parties
 from .readable import quoted
 
@@ -27,7 +28,7 @@ PAYMENTS: Mapping[PaymentStatus, str] = {
     PaymentStatus.PENDING: "is pending",
     PaymentStatus.PAID: "was received",
     PaymentStatus.FAILED: "failed",
-    PaymentStatus.REFUNDED: "was refunded",
+    PaymentStatus.REFUNDED: "will be refunded",
 }
 METHODS: Mapping[PaymentMethod, str] = {
     PaymentMethod.CASH: "in cash",
@@ -48,6 +49,11 @@ def values_of(event: OrderEvent, parties: Parties) -> Mapping[str, str]:
         "shipper": quoted(parties.shipper_id or "nobody yet"),
         **_values_of_type(event),
     }
+
+
+def values_of_refund(refund: PaymentAttempt) -> Mapping[str, str]:
+    """Return the values of a message about the answer to ``refund``."""
+    return {"order": quoted(refund.order_id), "amount": str(refund.amount)}
 
 
 def _values_of_type(event: OrderEvent) -> dict[str, str]:
