@@ -18,6 +18,7 @@ from sqlalchemy import (
     func,
     select,
     text,
+    tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -89,8 +90,16 @@ Index(
 )
 
 
-FAILED = text("status = 'failed'")
-Index("notifications_failed", notifications.c.recorded_at, postgresql_where=FAILED, sqlite_where=FAILED)
+failed_notifications = Table(
+    "failed_notifications",
+    metadata,
+    Column("order_id", Identifier, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("recipient", Identifier, nullable=False),
+    Column("channel", Identifier, nullable=False),
+    PrimaryKeyConstraint("order_id", "sequence", "recipient", "channel"),
+)
+"""The keys of the notifications that failed: an index on them would stop their writers while it is built."""
 
 
 _NOTIFICATION = tuple(fields_dict(Notification))
@@ -149,6 +158,7 @@ class SqlNotificationStore:
 
     async def record(self, notifications_: Sequence[Notification]) -> None:
         await put(self._connection, notifications, [row_of_notification(it) for it in notifications_], replace=False)
+        await _note_failed(self._connection, notifications_)
 
 
 _KEY = [notifications.c[name] for name in NotificationKey._fields]
@@ -176,6 +186,18 @@ class SqlContacts:
         ]
 
 
+_FAILED = (tuple_(*_KEY).in_(select(*failed_notifications.c)), text("status = 'failed'"))
+
+
+def _key_of(it: Notification) -> dict[str, Any]:
+    return {name: getattr(it, name) for name in NotificationKey._fields}
+
+
+async def _note_failed(connection: AsyncConnection, notifications_: Sequence[Notification]) -> None:
+    failed = [_key_of(it) for it in notifications_ if it.status is NotificationStatus.FAILED]
+    await put(connection, failed_notifications, failed, replace=False)
+
+
 @frozen
 class SqlNotifications:
     _database: Database
@@ -201,17 +223,23 @@ class SqlNotifications:
             async with self._database.writing() as connection:
                 rows = [row_of_outcome(it) for it in notifications_]
                 await change(connection, notifications, rows, where="notifications.status = 'pending'")
+                await _note_failed(connection, notifications_)
 
     async def replace(self, notifications_: Sequence[Notification]) -> None:
         async with self._database.writing() as connection:
             await change(connection, notifications, [row_of_outcome(it) for it in notifications_])
+            await _note_failed(connection, notifications_)
+            for it in notifications_:
+                if it.status is not NotificationStatus.FAILED:
+                    key = zip(failed_notifications.c, _key_of(it).values(), strict=True)
+                    await connection.execute(delete(failed_notifications).where(*(one == value for one, value in key)))
 
     async def backlog(self) -> Backlog:
         count = func.count().label("many")
         async with self._database.reading() as connection:
             waiting = select(count, func.min(notifications.c.recorded_at).label("oldest")).where(PENDING)
             pending = (await connection.execute(waiting)).one()
-            failed = await connection.scalar(select(func.count()).select_from(notifications).where(FAILED))
+            failed = await connection.scalar(select(func.count()).select_from(notifications).where(*_FAILED))
         return Backlog(pending=pending.many, oldest=pending.oldest, failed=failed or 0)
 
     async def list(self, status: NotificationStatus, *, limit: int) -> Sequence[Notification]:
@@ -220,7 +248,8 @@ class SqlNotifications:
             NotificationStatus.PENDING: (it.due_at, it.order_id, it.sequence),
             NotificationStatus.FAILED: (it.recorded_at.desc(),),
         }.get(status, tuple(column.desc() for column in notifications.primary_key.columns))
-        query = select(notifications).where(text(f"status = '{status.value}'")).order_by(*order).limit(limit)
+        of_status = _FAILED if status is NotificationStatus.FAILED else (text(f"status = '{status.value}'"),)
+        query = select(notifications).where(*of_status).order_by(*order).limit(limit)
         return [notification_of(row) for row in await select_all(self._database, query)]
 
     async def of_orders(self, order_ids: Collection[str]) -> Sequence[Notification]:

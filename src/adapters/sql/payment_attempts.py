@@ -22,6 +22,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    union,
 )
 
 from ...application.orders.payment_attempts import (
@@ -62,13 +63,26 @@ Index(None, payment_attempts.c.order_id)
 _OPEN_REFUND = text("kind = 'refund' AND status = 'requested'")
 _REQUESTED = text("status = 'requested'")
 _DECLINED_REFUND = text("kind = 'refund' AND status = 'declined'")
-for _name, _rows in (
-    ("unsettled", _OPEN_REFUND),  # for processes of earlier releases
-    ("requested", _REQUESTED),
-    ("declined_refunds", _DECLINED_REFUND),
-):
-    Index(f"payment_attempts_{_name}", payment_attempts.c.requested_at, postgresql_where=_rows, sqlite_where=_rows)
+IS_OUTSTANDING = "(status = 'requested' OR (kind = 'refund' AND status = 'declined'))"
+Index(
+    "payment_attempts_unsettled",
+    payment_attempts.c.requested_at,
+    postgresql_where=_OPEN_REFUND,
+    sqlite_where=_OPEN_REFUND,
+)
 
+outstanding_attempts = Table(
+    "outstanding_payment_attempts", metadata, Column("key", Text, nullable=False), PrimaryKeyConstraint("key")
+)
+"""The keys of the attempts without an outcome and of the declined refunds. The committer keeps them.
+
+They are few, and an index on the attempts would stop their writers while it is built.
+"""
+
+_OUTSTANDING = payment_attempts.c.key.in_(
+    # A process of an earlier release stores a refund without its key here; its index has it.
+    union(select(outstanding_attempts.c.key), select(payment_attempts.c.key).where(_OPEN_REFUND))
+)
 _DUE_AT = func.coalesce(payment_attempts.c.due_at, payment_attempts.c.requested_at)
 """The time of the next try; earlier releases stored none."""
 _IN_ORDER = (payment_attempts.c.requested_at, payment_attempts.c.entry)
@@ -93,7 +107,11 @@ class SqlPaymentAttempts:
             return [_attempt(row) for row in found.mappings()]
 
     async def due(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
-        due = select(payment_attempts).where(_REQUESTED, now >= _DUE_AT).order_by(_DUE_AT, payment_attempts.c.entry)
+        due = (
+            select(payment_attempts)
+            .where(_OUTSTANDING, _REQUESTED, now >= _DUE_AT)
+            .order_by(_DUE_AT, payment_attempts.c.entry)
+        )
         return await self._find(due.limit(limit))
 
     async def outstanding(self, now: datetime) -> OutstandingPayments:
@@ -103,13 +121,13 @@ class SqlPaymentAttempts:
         )
         async with self.database.reading() as connection:
             declined = await connection.scalar(
-                select(func.count()).select_from(payment_attempts).where(_DECLINED_REFUND)
+                select(func.count()).select_from(payment_attempts).where(_OUTSTANDING, _DECLINED_REFUND)
             )
         return OutstandingPayments(unsettled=unsettled.many, oldest=unsettled.oldest, declined_refunds=declined or 0)
 
     async def list_outstanding(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
         found = or_(and_(*_unsettled(now)), and_(_DECLINED_REFUND))
-        return await self._find(select(payment_attempts).where(found).order_by(*_IN_ORDER).limit(limit))
+        return await self._find(select(payment_attempts).where(_OUTSTANDING, found).order_by(*_IN_ORDER).limit(limit))
 
     async def _find(self, query: Select[Any]) -> Sequence[PaymentAttempt]:
         return [_attempt(row._mapping) for row in await self.database.rows(query)]
@@ -117,7 +135,7 @@ class SqlPaymentAttempts:
 
 def _unsettled(now: datetime) -> Sequence[ColumnElement[bool]]:
     tried = or_(payment_attempts.c.tries > 0, payment_attempts.c.requested_at < now - ANSWERED_WITHIN)
-    return (cast("ColumnElement[bool]", _REQUESTED), tried)
+    return (_OUTSTANDING, cast("ColumnElement[bool]", _REQUESTED), tried)
 
 
 def row_of(attempt: PaymentAttempt) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Due times of payment attempts without a response, and indexes of what is unsettled or was declined."""
+"""Due times of payment attempts without a response, and the keys of those that are not settled."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,21 +14,18 @@ TIMESTAMP = sa.TIMESTAMP(timezone=True).with_variant(sa.Text(), "sqlite")
 def upgrade() -> None:
     op.add_column("payment_attempts", sa.Column("tries", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("payment_attempts", sa.Column("due_at", TIMESTAMP))
-    for name, rows in (
-        ("requested", sa.text("status = 'requested'")),
-        ("declined_refunds", sa.text("kind = 'refund' AND status = 'declined'")),
-    ):
-        op.create_index(
-            f"payment_attempts_{name}",
-            "payment_attempts",
-            ["requested_at"],
-            postgresql_where=rows,
-            sqlite_where=rows,
-        )
+    op.create_table(
+        "outstanding_payment_attempts",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name="outstanding_payment_attempts_pk"),
+    )
+    op.execute("""
+        INSERT INTO outstanding_payment_attempts (key) SELECT key FROM payment_attempts
+        WHERE status = 'requested' OR (kind = 'refund' AND status = 'declined')
+    """)
 
 
 def downgrade() -> None:
-    for name in ("requested", "declined_refunds"):
-        op.drop_index(f"payment_attempts_{name}", table_name="payment_attempts")
+    op.drop_table("outstanding_payment_attempts")
     op.drop_column("payment_attempts", "due_at")
     op.drop_column("payment_attempts", "tries")

@@ -1,4 +1,4 @@
-"""Notifications that wait for the answer to a refund, and an index of those that failed."""
+"""Notifications that wait for the answer to a refund, and the keys of those that failed."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,15 +8,25 @@ down_revision = "1002"
 branch_labels = None
 depends_on = None
 
+IDENTIFIER = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 
 def upgrade() -> None:
     op.add_column("notifications", sa.Column("awaits", sa.Text(), nullable=False, server_default=""))
-    failed = sa.text("status = 'failed'")
-    op.create_index(
-        "notifications_failed", "notifications", ["recorded_at"], postgresql_where=failed, sqlite_where=failed
+    op.create_table(
+        "failed_notifications",
+        sa.Column("order_id", IDENTIFIER, nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("recipient", IDENTIFIER, nullable=False),
+        sa.Column("channel", IDENTIFIER, nullable=False),
+        sa.PrimaryKeyConstraint("order_id", "sequence", "recipient", "channel", name="failed_notifications_pk"),
     )
+    op.execute("""
+        INSERT INTO failed_notifications (order_id, sequence, recipient, channel)
+        SELECT order_id, sequence, recipient, channel FROM notifications WHERE status = 'failed'
+    """)
 
 
 def downgrade() -> None:
-    op.drop_index("notifications_failed", table_name="notifications")
+    op.drop_table("failed_notifications")
     op.drop_column("notifications", "awaits")
