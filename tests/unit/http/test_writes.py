@@ -204,3 +204,13 @@ async def test_an_unavailable_gateway_is_503(boss: AsyncClient) -> None:
 
     assert (answer.status_code, answer.json()["code"]) == (503, "gateway_unavailable")
     assert answer.headers["retry-after"] == "5"
+
+
+async def test_a_stale_version_charges_no_card(installation: Installation, boss: AsyncClient) -> None:
+    await placed(boss, "O1", paymentMethod="card", cardToken=SUCCESS)
+    await boss.put("/v1/orders/O1/shipper", json={"shipperId": "S3"})
+
+    answer = await boss.post("/v1/orders/O1/payment", json={}, headers={"If-Match": '"1"'})
+
+    assert (answer.status_code, answer.json()["code"]) == (412, "version_mismatch")
+    assert installation.gateway.moved == {}

@@ -13,6 +13,8 @@ from orderflow.application.orders.payment_attempts import (
     AttemptStatus,
     GatewayResponse,
     OutstandingPayments,
+    PaymentAttempt,
+    contradiction,
 )
 from orderflow.domain.actor import Actor
 from orderflow.domain.errors import GatewayUnavailable, GuardFailed, NotPermitted, OrderNotFound, VersionMismatch
@@ -379,3 +381,62 @@ async def test_a_declined_refund_stays_in_sight(till: Till) -> None:
     await till.ask.cancel_order("O1", "changed my mind", by=CUSTOMER)
 
     assert (await till.outstanding()).declined_refunds == 1
+
+
+def attempt(kind: AttemptKind, status: AttemptStatus, number: int = 1, amount: Money = TOTAL) -> PaymentAttempt:
+    return PaymentAttempt(
+        key=f"O1:{kind}:{number}",
+        order_id="O1",
+        number=number,
+        kind=kind,
+        amount=amount,
+        requested_at=HandClock().now,
+        status=status,
+        detail="card closed",
+    )
+
+
+CAPTURED = attempt(AttemptKind.CAPTURE, AttemptStatus.SUCCEEDED)
+REFUNDED = attempt(AttemptKind.REFUND, AttemptStatus.SUCCEEDED)
+
+
+@pytest.mark.parametrize(
+    ("status", "attempts", "problem"),
+    [
+        (PaymentStatus.PAID, [CAPTURED, attempt(AttemptKind.CAPTURE, AttemptStatus.SUCCEEDED, 2)], "2 payments were"),
+        (PaymentStatus.PENDING, [CAPTURED], "captured, but the order's payment is pending"),
+        (PaymentStatus.REFUNDED, [CAPTURED], "nothing is refunded"),
+        (PaymentStatus.PAID, [CAPTURED, REFUNDED], "it is paid, and a refund was requested"),
+        (
+            PaymentStatus.REFUNDED,
+            [CAPTURED, attempt(AttemptKind.REFUND, AttemptStatus.DECLINED)],
+            "its refund was declined: card closed",
+        ),
+        (
+            PaymentStatus.PAID,
+            [attempt(AttemptKind.CAPTURE, AttemptStatus.SUCCEEDED, amount=Money(Decimal(1), "USD"))],
+            "an attempt is not of the order's total 20.00 USD",
+        ),
+    ],
+)
+def test_attempts_that_contradict_their_order_are_found(
+    status: PaymentStatus, attempts: list[PaymentAttempt], problem: str
+) -> None:
+    assert problem in (contradiction(status, TOTAL, attempts) or "")
+
+
+@pytest.mark.parametrize(
+    ("status", "attempts"),
+    [
+        (PaymentStatus.PENDING, []),
+        (PaymentStatus.PAID, []),
+        (PaymentStatus.PAID, [CAPTURED]),
+        (PaymentStatus.FAILED, [attempt(AttemptKind.AUTHORIZE, AttemptStatus.DECLINED)]),
+        (PaymentStatus.REFUNDED, [CAPTURED, REFUNDED]),
+        (PaymentStatus.REFUNDED, [CAPTURED, attempt(AttemptKind.REFUND, AttemptStatus.REQUESTED)]),
+        (PaymentStatus.REFUNDED, [CAPTURED, attempt(AttemptKind.REFUND, AttemptStatus.RESOLVED)]),
+        (PaymentStatus.PENDING, [CAPTURED, REFUNDED]),
+    ],
+)
+def test_attempts_that_fit_their_order_are_none(status: PaymentStatus, attempts: list[PaymentAttempt]) -> None:
+    assert contradiction(status, TOTAL, attempts) is None
