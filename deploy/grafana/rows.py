@@ -146,6 +146,9 @@ ROWS: Sequence[Row] = (
             metric_panel(catalogue.IN_STATE, "state", quantiles=(0.5, 0.95), title="Time in each state"),
             metric_panel(catalogue.COMMANDS, "command", "outcome", title="Commands by outcome"),
             metric_panel(catalogue.COMMAND_SECONDS, "command", quantiles=(0.5, 0.99), title="Command duration"),
+            metric_panel(catalogue.PAYMENTS_UNSETTLED, title="Payment attempts without an outcome"),
+            metric_panel(catalogue.PAYMENTS_UNSETTLED_AGE, title="Oldest payment attempt without an outcome"),
+            metric_panel(catalogue.REFUNDS_DECLINED, title="Declined refunds"),
         ),
     ),
     (
@@ -183,6 +186,9 @@ ROWS: Sequence[Row] = (
             metric_panel(catalogue.DEAD_LETTERS, "consumer"),
             metric_panel(catalogue.FOREIGN, "consumer", title="Unrecognized records by consumer"),
             metric_panel(catalogue.GAPS, "consumer", title="Gaps detected"),
+            metric_panel(catalogue.NOTIFICATIONS_PENDING, title="Pending notifications"),
+            metric_panel(catalogue.NOTIFICATIONS_PENDING_AGE, title="Oldest pending notification"),
+            metric_panel(catalogue.NOTIFICATIONS_FAILED, title="Failed notifications"),
             metric_panel(
                 catalogue.NOTIFIED, "channel", "outcome", quantiles=(0.5, 0.95), title="Time to send a notification"
             ),

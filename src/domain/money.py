@@ -11,7 +11,7 @@ from .errors import InvalidInput
 from .text import shown
 
 MAX_DECIMALS = 4
-"""Enough for every ISO 4217 currency (the widest in use, CLF, has four)."""
+"""The decimals of a stored amount. A new order's amounts have at most the decimals of their currency."""
 MAX_AMOUNT = Decimal(10) ** 12
 _RANGE = f"at most {MAX_DECIMALS} decimals, below 10^12"
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")

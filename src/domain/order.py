@@ -7,6 +7,7 @@ from attrs import evolve, frozen
 
 from . import permissions, refusals
 from .actor import Actor, Role
+from .currency import check_currency_in_use
 from .errors import InvalidInput
 from .events import (
     OrderCancelled,
@@ -19,10 +20,10 @@ from .events import (
     StateChanged,
 )
 from .lifecycle import ASSIGNABLE, ASSIGNERS, Guard, OrderState, Relation, transition
-from .money import Money, check_currency, total_of
+from .money import Money, total_of
 from .payment import PAYMENT_TRANSITIONS, Payment, PaymentMethod, PaymentStatus
 from .text import identifier, shown, text
-from .validation import Address, check_lines, delivery_fee, utc
+from .validation import Address, check_amounts, check_lines, delivery_fee, utc
 
 MAX_REASON = 500
 DEFAULT_ESTIMATE = timedelta(minutes=30)
@@ -84,15 +85,17 @@ class Order:
     ) -> Change:
         """Create an order. What ``total`` exceeds the lines by is the delivery fee; without it there is none.
 
-        Raises InvalidInput for a line, count or total out of bounds, or a card method without a token.
+        Raises InvalidInput for a line, count or total out of bounds, an amount with more decimals than its currency
+        has, or a card method without a token.
         """
         identifier(id, field="orderId")
         identifier(customer_id, field="userId")
         identifier(restaurant_id, field="restaurantId")
-        check_currency(currency)
+        check_currency_in_use(currency)
         lines = tuple(lines)
         check_lines(lines, currency)
         fee = delivery_fee(lines, currency, total)
+        check_amounts(lines, total)
         payment = Payment.of(payment_method, card_token)
         at = utc(at)
         order = cls(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from attrs import frozen
 
+from .currency import check_minor_units
 from .errors import InvalidInput
 from .events import OrderLine
 from .money import Money, total_of
@@ -53,6 +54,15 @@ def check_lines(lines: Sequence[OrderLine], currency: str) -> None:
             cost = line.price * line.quantity
         if not 0 <= line.discount.amount <= cost.amount:
             raise InvalidInput(f"{at}/discount", f"{line.discount}", f"0 to {cost}")
+
+
+def check_amounts(lines: Sequence[OrderLine], total: Money | None) -> None:
+    """Check that no amount has more decimals than its currency. Raises InvalidInput, which names the amount's field."""
+    for index, line in enumerate(lines):
+        check_minor_units(line.price, field=f"orderDetails/{index}/price")
+        check_minor_units(line.discount, field=f"orderDetails/{index}/discount")
+    if total is not None:
+        check_minor_units(total, field="totalPrice")
 
 
 def delivery_fee(lines: Sequence[OrderLine], currency: str, total: Money | None) -> Money:

@@ -40,7 +40,7 @@ from ..application.orders.order_as_of import OrderAsOf
 from ..application.orders.order_timeline import OrderTimeline
 from ..application.orders.ports import PaymentGateway
 from ..application.orders.record_payment import RecordPayment
-from ..application.orders.settle_refunds import SettleRefunds
+from ..application.orders.settle_payments import SettlePayments
 from ..application.orders.transition_order_state import TransitionOrderState
 from ..application.orders.unit_of_work import WriteSetUnitOfWork
 from ..application.orders.use_cases import UseCases
@@ -121,10 +121,15 @@ class Container(containers.DeclarativeContainer):
         events=providers.Callable(kafka_wiring.publisher, direct),
     )
     change_order = providers.Singleton(ChangeOrder, unit_of_work)
-    settle_refunds = providers.Singleton(
-        SettleRefunds, attempts=storage.provided.attempts, gateway=gateway, unit_of_work=unit_of_work, clock=clock
+    settle_payments = providers.Singleton(
+        SettlePayments,
+        change_order=change_order,
+        attempts=storage.provided.attempts,
+        gateway=gateway,
+        unit_of_work=unit_of_work,
+        clock=clock,
     )
-    cancel_order = providers.Singleton(CancelOrder, change_order, settle_refunds, clock)
+    cancel_order = providers.Singleton(CancelOrder, change_order, settle_payments, clock)
     instrumented_cancel_order = _instrumented("cancel_order", cancel_order, telemetry, new_id)
     get_order = providers.Singleton(GetOrder, storage.provided.views)
     timeline = providers.Singleton(OrderTimeline, get_order, storage.provided.log, decode)
@@ -173,15 +178,14 @@ class Container(containers.DeclarativeContainer):
                 views=storage.provided.views,
                 attempts=storage.provided.attempts,
                 gateway=gateway,
-                settle_refunds=settle_refunds,
-                unit_of_work=unit_of_work,
+                settle_payments=settle_payments,
                 clock=clock,
             ),
             telemetry,
             new_id,
         ),
         cancel_order=instrumented_cancel_order,
-        settle_refunds=settle_refunds,
+        settle_payments=settle_payments,
         idempotent=providers.Singleton(Idempotent, storage.provided.answers),
     )
 
@@ -195,6 +199,8 @@ class Container(containers.DeclarativeContainer):
             outbox=effects.provided.notifications,
             clock=clock,
             stopping=stopping.provided.stop.is_set,
+            at_most=settings.provided.notification_attempts,
+            payments=storage.provided.attempts,
         ),
         analytics=providers.Singleton(Analyse),
         inventory=providers.Singleton(KeepStock, effects.provided.shortages, instrumented_cancel_order, clock),
@@ -217,6 +223,17 @@ class Container(containers.DeclarativeContainer):
         process_registration.provided.failures.note,
     )
     dead_letter_admin = providers.Callable(kafka_wiring.topic_admin, dead_letter_kafka)
+    change_undelivered = providers.Factory(
+        operator_tools.change_undelivered,
+        notifications=effects.provided.notifications,
+        contacts=effects.provided.contacts,
+        channels=channels,
+        maintenance_log=storage.provided.maintenance_log,
+        clock=clock,
+    )
+    resolve_refund = providers.Factory(
+        operator_tools.resolve_refund, storage.provided.attempts, unit_of_work, storage.provided.maintenance_log, clock
+    )
     drop_dead_letter = providers.Factory(DropDeadLetter, effects.provided.store, clock)
     replay_sources = providers.Factory(storage_and_consumers.replay_sources, storage, topic_reader, settings)
     replay_events = providers.Factory(
@@ -274,6 +291,8 @@ class Container(containers.DeclarativeContainer):
         rollout=storage.provided.rollout,
         epochs=storage.provided.epochs,
         dead_letters=effects.provided.dead_letters,
+        payments=storage.provided.attempts,
+        notifications=effects.provided.notifications,
         lag=lag.provider,
         clock=providers.Object(storage_and_consumers.utc_now),
         mail=providers.Singleton(mail.smtp_health, settings),
@@ -290,6 +309,8 @@ class Container(containers.DeclarativeContainer):
         log=storage.provided.log,
         orders=storage.provided.views,
         dead_letters=effects.provided.dead_letters,
+        payments=storage.provided.attempts,
+        notifications=effects.provided.notifications,
         clock=clock,
         shipped=providers.Object(CONSUMERS),
         partitions=providers.Callable(kafka_wiring.partitions, topic_admin),
@@ -322,6 +343,9 @@ class Container(containers.DeclarativeContainer):
             orders=storage.provided.audit,
             decode=decode,
             buckets=storage.provided.buckets,
+        ),
+        payments=providers.Factory(
+            operator_tools.check_payments, storage.provided.attempts, storage.provided.audit, clock
         ),
         effects=providers.Factory(
             operator_tools.check_effects,

@@ -169,10 +169,10 @@ async def _api(container: Container, stop: asyncio.Event) -> None:
 
 
 async def _housekeeping(container: Container, stop: asyncio.Event) -> None:
-    """Request stored refunds that have no response yet, and delete responses of the day before."""
+    """Settle payment attempts that have no response yet, and delete responses of the day before."""
     while not stop.is_set():
         try:
-            await container.use_cases().settle_refunds()
+            await container.use_cases().settle_payments()
             await container.storage().answers.delete_before(container.clock()() - RESPONSES_KEPT)
         except Unavailable as e:
             container.process_registration().failures.note("housekeeping", e)

@@ -22,7 +22,10 @@ from typed_settings.exceptions import TsError
 from typed_settings.loaders import DictLoader
 
 from ..application.event_log.records import EVENT_LIMIT
+from ..application.notifications.addresses import sender
+from ..application.notifications.notification import ATTEMPTS
 from ..application.relay.publish_pending import BATCH
+from ..domain.currency import MINOR_UNITS
 from ..domain.errors import InvalidInput
 
 CONSUMERS = ("notifications", "analytics", "inventory")
@@ -46,6 +49,9 @@ def _database_url(_: object, __: object, value: str) -> None:
         raise ValueError("not a database URL")
 
 
+LOCAL_SENDER = "orders@localhost"
+
+
 def _listen_url(_: object, __: object, value: str) -> None:
     if value and not value.startswith("postgresql://"):
         raise ValueError("not a PostgreSQL URL")
@@ -54,6 +60,15 @@ def _listen_url(_: object, __: object, value: str) -> None:
 def _channels(_: object, __: object, value: tuple[str, ...]) -> None:
     if not set(value) <= {"email", "log"}:
         raise ValueError("an unknown channel")
+
+
+def _sender(_: object, __: object, value: str) -> None:
+    if value == LOCAL_SENDER:
+        return
+    try:
+        sender(value, field="smtp_sender")
+    except InvalidInput as e:
+        raise ValueError(e.problem) from e
 
 
 def _between(low: float, high: float) -> list[Any]:
@@ -112,7 +127,9 @@ class Settings:
     )
     event_source: str = ts.option(default="/orderflow", help="ce_source of every event: a URI reference")
     currency: str = ts.option(
-        default="USD", validator=v.matches_re(r"[A-Z]{3}"), help="ISO 4217 code of orders without a currency"
+        default="USD",
+        validator=v.in_(MINOR_UNITS),
+        help="currency of orders that name none: an ISO 4217 code, such as EUR",
     )
     estimate_minutes: int = ts.option(
         default=30, validator=_between(1, 1440), help="expected minutes from pick-up to delivery, 1 to 1440"
@@ -150,9 +167,14 @@ class Settings:
     notification_channels: tuple[str, ...] = ts.option(
         default=("log",), validator=_channels, help="email and log, comma separated"
     )
+    notification_attempts: int = ts.option(
+        default=ATTEMPTS, validator=_between(1, 100_000), help="attempts before a notification has failed, 1 to 100000"
+    )
     smtp_host: str = ts.option(default="localhost", help="host name of the mail server")
     smtp_port: int = ts.option(default=25, validator=_between(1, 65535), help="port, 1 to 65535")
-    smtp_sender: str = ts.option(default="orders@localhost", help="sender address of mail")
+    smtp_sender: str = ts.option(
+        default=LOCAL_SENDER, validator=_sender, help="sender of mail: NAME@HOST, or Name <NAME@HOST>"
+    )
     smtp_username: str = ts.option(default="", help="user at the mail server; empty: no login")
     smtp_password: str = ts.secret(default="", help="password at the mail server")
     smtp_security: str = ts.option(

@@ -19,7 +19,7 @@ class AnalyticsContract:
         shop = Shop()
         shop.clock.now = shop.clock.now.replace(minute=0, second=50)
         await shop.order("o1", {"F1": 3}, price="0.10")
-        await shop.order("o2", {"F1": 1}, price="2.0005", restaurant_id="R2")
+        await shop.order("o2", {"F1": 1}, price="2.05", restaurant_id="R2")
         shop.clock.forward(minutes=1)
         await shop.order("o3", {"F1": 1}, price="7.00", restaurant_id="R2")
         await shop.order("o4", {"F1": 1}, price="500", currency="JPY")
@@ -34,7 +34,7 @@ class AnalyticsContract:
 
         minute = start.replace(second=0)
         assert by_minute == [
-            _minute(minute, "EUR", 2, 0, "2.3005", "2.3005"),
+            _minute(minute, "EUR", 2, 0, "2.35", "2.35"),
             _minute(minute + timedelta(minutes=1), "EUR", 1, 1, "7.00", "0"),
             _minute(minute + timedelta(minutes=1), "JPY", 1, 0, "500", "500"),
         ]
@@ -42,7 +42,7 @@ class AnalyticsContract:
         assert by_restaurant == [
             _restaurant("R1", "EUR", 1, 0, "0.30", "0.30"),
             _restaurant("R1", "JPY", 1, 0, "500", "500"),
-            _restaurant("R2", "EUR", 2, 1, "9.0005", "2.0005"),
+            _restaurant("R2", "EUR", 2, 1, "9.05", "2.05"),
         ]
         assert all(isinstance(it.gross_revenue, Decimal) for it in by_minute)
 

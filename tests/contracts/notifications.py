@@ -3,11 +3,16 @@
 import asyncio
 from collections import Counter
 from datetime import timedelta
+from decimal import Decimal
 
+import pytest
 from attrs import define, evolve, field
 from orderflow.adapters.memory import MemoryNotifier
 from orderflow.adapters.notifications.templates import FileMessageTemplates
+from orderflow.adapters.wire import decode_record
+from orderflow.application.event_log.records import Delivery
 from orderflow.application.notifications.notification import (
+    Backlog,
     Contact,
     Message,
     Notification,
@@ -16,8 +21,12 @@ from orderflow.application.notifications.notification import (
     Receipt,
 )
 from orderflow.application.notifications.notify import LEASE, Notify
+from orderflow.application.orders.payment_attempts import AttemptKind, GatewayResponse, PaymentAttempt
 from orderflow.application.request_context import Request, answering, current_request
+from orderflow.domain.events import PaymentProcessed
 from orderflow.domain.lifecycle import OrderState
+from orderflow.domain.money import Money
+from orderflow.domain.payment import PaymentMethod, PaymentStatus
 
 from tests.support.effects import World
 from tests.support.shop import Shop
@@ -137,6 +146,60 @@ class NotificationsContract:
         assert sorted(it.attempts for it in kept) == [0, 1]
         assert all("no route to host" in it.detail for it in kept)
         assert all(it.due_at == world.clock() for it in kept)
+
+    async def test_after_its_attempts_a_notification_has_failed_for_good(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        shop = Shop()
+        await shop.order("o1")
+        notify, channel = await _notify(world, "customer:C1")
+        notify = evolve(notify, at_most=3)
+        await world.handling(notify)(await shop.records())
+        channel.problem = "down"
+
+        with caplog.at_level("WARNING", "orderflow.notify"):
+            for _ in range(5):
+                await notify.settle()
+                world.clock.forward(hours=1)
+
+        [kept] = await world.effects.notifications.list(NotificationStatus.FAILED, limit=9)
+        assert (kept.attempts, kept.recipient) == (3, "customer:C1")
+        assert kept.detail.startswith("given up after 3 attempts: ")
+        assert [record.message for record in caplog.records] == ["notification waits"] * 2 + ["notification failed"]
+        assert (caplog.records[-1].order_id, caplog.records[-1].to) == ("o1", "customer:C1")  # type: ignore[attr-defined]
+
+    async def test_a_refund_is_told_when_it_is_answered(self, world: World) -> None:
+        told = {}
+        for order_id, approved in (("o1", True), ("o2", False)):
+            shop = Shop()
+            await shop.order(order_id)
+            refund = _refund(order_id)
+            await _keep_attempt(shop, refund)
+            notify, channel = await _notify(world)
+            notify = evolve(notify, payments=shop.storage.attempts)
+            event = PaymentProcessed(
+                order_id=order_id,
+                customer_id="C1",
+                sequence=2,
+                occurred_at=shop.clock(),
+                status=PaymentStatus.REFUNDED,
+                method=PaymentMethod.CREDIT_CARD,
+                amount=refund.amount,
+                success=True,
+            )
+            record = (await shop.records())[0]
+            async with world.effects.store("notifications") as work:
+                await notify.handle([Delivery(record, decode_record(record)), Delivery(record, event)], work)
+            await notify.settle()
+            before = [message for message in channel.sent if message.sequence == 2]
+            await _keep_attempt(shop, refund.settled(GatewayResponse(approved, "ref_1", "card closed"), shop.clock()))
+            world.clock.forward(hours=1)
+            await notify.settle()
+            told[order_id] = (before, [message.text for message in channel.sent if message.sequence == 2])
+
+        assert told["o1"] == ([], ["The payment of 10.00 EUR for your order o1 was refunded to your card.\n"])
+        assert told["o2"][0] == []
+        assert "could not be made to your card" in told["o2"][1][0]
 
     async def test_each_failed_attempt_doubles_the_back_off(self, world: World) -> None:
         shop = Shop()
@@ -259,6 +322,22 @@ async def _notify(world: World, *reachable: str) -> tuple[Notify, MemoryNotifier
     return Notify([channel], FileMessageTemplates(), world.effects.notifications, world.clock), channel
 
 
+def _refund(order_id: str) -> PaymentAttempt:
+    return PaymentAttempt(
+        key=f"{order_id}:refund",
+        order_id=order_id,
+        number=0,
+        kind=AttemptKind.REFUND,
+        amount=Money(Decimal("10.00"), "EUR"),
+        requested_at=Shop().clock(),
+    )
+
+
+async def _keep_attempt(shop: Shop, attempt: PaymentAttempt) -> None:
+    async with shop.change.unit_of_work() as work:
+        work.payments.record(attempt)
+
+
 class NotificationStoreContract:
     """Subclassed with a fixture ``world``."""
 
@@ -324,6 +403,47 @@ class NotificationStoreContract:
             world.clock(),
             "ok",
         )
+
+    async def test_a_result_does_not_undo_what_an_operator_decided_meanwhile(self, world: World) -> None:
+        there = _notification(world)
+        await _record_all(world, there)
+        dropped = evolve(there, status=NotificationStatus.DROPPED)
+        await world.effects.notifications.replace([dropped])
+
+        await world.effects.notifications.keep([there.settled(Receipt(accepted=True), world.clock())])
+
+        assert await world.effects.notifications.of_orders(["o1"]) == [dropped]
+
+    async def test_what_is_made_pending_again_is_claimed_again_with_its_new_address(self, world: World) -> None:
+        there = _notification(world)
+        await _record_all(world, there)
+        await world.effects.notifications.keep([there.settled(Receipt(accepted=False, detail="no"), world.clock())])
+
+        again = evolve(there, address="new@example.org", attempts=0)
+        await world.effects.notifications.replace([again])
+
+        now = world.clock()
+        claimed = await world.effects.notifications.claim(["email"], now=now, until=now + LEASE, limit=9)
+        assert claimed == [again]
+
+    async def test_the_backlog_is_what_is_pending_and_what_failed(self, world: World) -> None:
+        there = _notification(world)
+        minute = timedelta(minutes=1)
+        old = evolve(there, sequence=2, recorded_at=there.recorded_at - minute, due_at=there.due_at + minute)
+        failed = evolve(there, sequence=3, status=NotificationStatus.FAILED)
+        later = evolve(failed, sequence=4, recorded_at=there.recorded_at + minute)
+        sent = evolve(there, sequence=5, status=NotificationStatus.SENT)
+        outbox = world.effects.notifications
+        empty = await outbox.backlog()
+        await _record_all(world, there, old, failed, later, sent)
+
+        assert empty == Backlog()
+        assert await outbox.backlog() == Backlog(pending=2, oldest=old.recorded_at, failed=2)
+        assert await outbox.list(NotificationStatus.PENDING, limit=9) == [there, old]
+        assert await outbox.list(NotificationStatus.FAILED, limit=9) == [later, failed]
+        assert await outbox.list(NotificationStatus.FAILED, limit=1) == [later]
+        assert await outbox.list(NotificationStatus.SENT, limit=9) == [sent]
+        assert await outbox.list(NotificationStatus.DROPPED, limit=9) == []
 
     async def test_contacts_are_set_listed_and_deleted(self, world: World) -> None:
         contacts = world.effects.contacts

@@ -3,7 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
-from orderflow.application.orders.payment_attempts import AttemptKind, AttemptStatus, GatewayResponse, PaymentAttempt
+from attrs import evolve
+from orderflow.application.orders.payment_attempts import (
+    AttemptKind,
+    AttemptStatus,
+    GatewayResponse,
+    OutstandingPayments,
+    PaymentAttempt,
+)
 
 from tests.contracts.orders import unit_of_work
 from tests.unit.domain.actors import AT, eur
@@ -46,18 +53,63 @@ class PaymentAttemptsContract:
     async def test_an_order_without_attempts_has_none(self, storage: Any) -> None:
         assert list(await storage.attempts.of_order("O1")) == []
 
-    async def test_unsettled_refunds_are_those_whose_outcome_is_not_known_oldest_first(self, storage: Any) -> None:
+    async def test_an_outcome_is_never_replaced_by_a_request_that_found_none(self, storage: Any) -> None:
+        asked = _attempt("O1", AttemptKind.CAPTURE)
+        settled = asked.settled(GatewayResponse(True, "cap_1", "fine"), AT)
+        await _record(storage, settled)
+
+        await _record(storage, asked.unanswered("no answer", AT))
+
+        assert list(await storage.attempts.of_order("O1")) == [settled]
+
+    async def test_what_has_no_outcome_is_due_at_its_time_the_earliest_first(self, storage: Any) -> None:
         declined = GatewayResponse(False, "", "no")
         await _record(storage, _attempt("O1", AttemptKind.REFUND, minute=3))
-        await _record(storage, _attempt("O2", AttemptKind.REFUND, minute=1))
+        await _record(storage, _attempt("O2", AttemptKind.CAPTURE, minute=1))
         await _record(storage, _attempt("O3", AttemptKind.REFUND, minute=2).settled(declined, AT))
-        await _record(storage, _attempt("O4", AttemptKind.CAPTURE))
+        await _record(storage, _attempt("O4", AttemptKind.REFUND).unanswered("no answer", AT + timedelta(minutes=2)))
+        await _record(storage, _attempt("O5", AttemptKind.REFUND).unanswered("no answer", AT + timedelta(minutes=9)))
+        now = AT + timedelta(minutes=3)
 
-        refunds = await storage.attempts.unsettled_refunds()
+        due = await storage.attempts.due(now, limit=10)
 
-        assert [refund.order_id for refund in refunds] == ["O2", "O1"]
-        assert {refund.status for refund in refunds} == {AttemptStatus.REQUESTED}
-        assert [refund.order_id for refund in await storage.attempts.unsettled_refunds(limit=1)] == ["O2"]
+        assert [attempt.order_id for attempt in due] == ["O2", "O4", "O1"]
+        assert {attempt.status for attempt in due} == {AttemptStatus.REQUESTED}
+        assert [attempt.order_id for attempt in await storage.attempts.due(now, limit=1)] == ["O2"]
+        assert await storage.attempts.due(AT, limit=10) == []
+
+    async def test_the_attempts_of_several_orders_are_read_together(self, storage: Any) -> None:
+        asked = [_attempt(order_id, AttemptKind.CAPTURE, minute=minute) for minute, order_id in enumerate("ABC")]
+        for attempt in asked:
+            await _record(storage, attempt)
+
+        assert list(await storage.attempts.of_orders({"A", "C", "D"})) == [asked[0], asked[2]]
+
+    async def test_outstanding_is_what_got_no_response_and_what_was_not_paid_back(self, storage: Any) -> None:
+        declined, approved = GatewayResponse(False, "", "no"), GatewayResponse(True, "ref_1")
+        tried = _attempt("O1", AttemptKind.CAPTURE, minute=10).unanswered("no answer", AT)
+        silent = _attempt("O2", AttemptKind.AUTHORIZE, minute=8)
+        lost = _attempt("O3", AttemptKind.REFUND, minute=3).settled(declined, AT)
+        for attempt in (
+            tried,
+            silent,
+            lost,
+            _attempt("O4", AttemptKind.CAPTURE, minute=10),
+            _attempt("O5", AttemptKind.CAPTURE).settled(declined, AT),
+            _attempt("O6", AttemptKind.REFUND).settled(approved, AT),
+            evolve(_attempt("O7", AttemptKind.REFUND).settled(declined, AT), status=AttemptStatus.RESOLVED),
+        ):
+            await _record(storage, attempt)
+        now = AT + timedelta(minutes=10)
+
+        assert await storage.attempts.outstanding(now) == OutstandingPayments(
+            unsettled=2, oldest=silent.requested_at, declined_refunds=1
+        )
+        assert list(await storage.attempts.list_outstanding(now, limit=10)) == [lost, silent, tried]
+        assert list(await storage.attempts.list_outstanding(now, limit=1)) == [lost]
+
+    async def test_nothing_is_outstanding_without_attempts(self, storage: Any) -> None:
+        assert await storage.attempts.outstanding(AT) == OutstandingPayments()
 
     async def test_an_exception_inside_records_nothing(self, storage: Any) -> None:
         try:

@@ -167,7 +167,7 @@ class Process:
                 await self.consume(name)
             self.crash_points.enter("housekeeping")
             with suppress(Unavailable):  # as housekeeping does, which asks again later
-                await self.ask.settle_refunds()
+                await self.ask.settle_payments()
             if await self.is_quiet():
                 return
         raise AssertionError(f"after {ROUNDS} rounds some events are still not handled: {await self.reached()}")

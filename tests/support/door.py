@@ -26,7 +26,7 @@ from orderflow.application.orders.list_orders import ListOrders
 from orderflow.application.orders.order_as_of import OrderAsOf
 from orderflow.application.orders.order_timeline import OrderTimeline
 from orderflow.application.orders.record_payment import RecordPayment
-from orderflow.application.orders.settle_refunds import SettleRefunds
+from orderflow.application.orders.settle_payments import SettlePayments
 from orderflow.application.orders.transition_order_state import TransitionOrderState
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.application.orders.use_cases import UseCases
@@ -88,8 +88,8 @@ class Installation:
 def use_cases_on(storage: MemoryStorage, gateway: SandboxGateway, clock: HandClock) -> UseCases:
     work = WriteSetUnitOfWork(committer=GroupCommit(storage.committer), read=storage.views.get)
     change = ChangeOrder(work)
-    refunds = SettleRefunds(storage.attempts, gateway, work, clock)
-    cancel = CancelOrder(change, refunds, clock)
+    payments = SettlePayments(change, storage.attempts, gateway, work, clock)
+    cancel = CancelOrder(change, payments, clock)
     get_order = GetOrder(storage.views)
     timeline = OrderTimeline(get_order, storage.log, wire.decode_record)
     return UseCases(
@@ -101,9 +101,9 @@ def use_cases_on(storage: MemoryStorage, gateway: SandboxGateway, clock: HandClo
         change_order=change,
         transition_order_state=TransitionOrderState(change, cancel, clock),
         assign_shipper=AssignShipper(change, clock),
-        record_payment=RecordPayment(change, storage.views, storage.attempts, gateway, refunds, work, clock),
+        record_payment=RecordPayment(change, storage.views, storage.attempts, gateway, payments, clock),
         cancel_order=cancel,
-        settle_refunds=refunds,
+        settle_payments=payments,
         idempotent=Idempotent(storage.answers),
     )
 

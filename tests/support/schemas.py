@@ -74,17 +74,29 @@ def broken(before: Schema, after: Schema) -> Iterator[str]:
 
 
 def taking_away(migration: Path) -> Iterator[str]:
-    """What the upgrade of ``migration`` does beside adding: other operations, or statements that are not DDL."""
+    """What the upgrade of ``migration`` does beside adding: other operations, or statements that are not DDL.
+
+    It may fill a table that it has created.
+    """
     tree = ast.parse(migration.read_text(encoding="utf-8"))
     functions = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name != "downgrade"]
+    filled = tuple(f"INSERT INTO {table} " for table in _created(tree))
     for call in (node for each in functions for node in ast.walk(each) if isinstance(node, ast.Call)):
         called = call.func
         if not (isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name) and called.value.id == "op"):
             continue
         if called.attr not in ADDING:
             yield f"{migration.name}:{call.lineno}: op.{called.attr}"
-        elif called.attr == "execute" and not _statement(call).startswith(("ALTER ", "CREATE ")):
+        elif called.attr == "execute" and not _statement(call).startswith(("ALTER ", "CREATE ", *filled)):
             yield f"{migration.name}:{call.lineno}: {_statement(call)[:60]}"
+
+
+def _created(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "create_table":
+            [name, *_] = node.args
+            if isinstance(name, ast.Constant):
+                yield str(name.value)
 
 
 def _statement(call: ast.Call) -> str:

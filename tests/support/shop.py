@@ -14,7 +14,7 @@ from orderflow.application.orders.cancel_order import CancelOrder
 from orderflow.application.orders.change_order import ChangeOrder
 from orderflow.application.orders.create_order import CreateOrder, NewOrder
 from orderflow.application.orders.group_commit import GroupCommit
-from orderflow.application.orders.settle_refunds import SettleRefunds
+from orderflow.application.orders.settle_payments import SettlePayments
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.domain.actor import Actor, Role
 from orderflow.domain.events import OrderLine
@@ -57,7 +57,9 @@ class Shop:
     def cancel(self) -> CancelOrder:
         work = self.change.unit_of_work
         return CancelOrder(
-            self.change, SettleRefunds(self.storage.attempts, SandboxGateway(), work, self.clock), self.clock
+            self.change,
+            SettlePayments(self.change, self.storage.attempts, SandboxGateway(), work, self.clock),
+            self.clock,
         )
 
     async def order(

@@ -35,7 +35,6 @@ ELSEWHERE = {
     ("maintenance", "src/adapters/memory"): "src/adapters/memory/maintenance_log.py",
     ("maintenance", "src/adapters/sql"): "src/adapters/sql/maintenance_log.py",
     ("maintenance", "tests/unit"): "tests/contracts/maintenance.py",
-    ("notifications", "src/entrypoints/cli"): "src/entrypoints/cli/contacts.py",
     ("orders", "src/adapters/memory"): STORAGE,
     ("recovery", "src/adapters/memory"): "src/adapters/memory/epochs.py",
     ("recovery", "src/adapters/sql"): "src/adapters/sql/epochs.py",

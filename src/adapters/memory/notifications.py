@@ -7,6 +7,7 @@ from datetime import datetime
 from attrs import evolve, frozen
 
 from ...application.notifications.notification import (
+    Backlog,
     Contact,
     Notification,
     NotificationKey,
@@ -91,14 +92,33 @@ class MemoryNotifications:
 
     async def keep(self, notifications: Sequence[Notification]) -> None:
         async with self._lock:
+            self._put([it for it in notifications if (it.order_id, notification_entry_key(it)) in self._pending])
+
+    async def replace(self, notifications: Sequence[Notification]) -> None:
+        async with self._lock:
             self._put(notifications)
 
     def _put(self, notifications: Sequence[Notification]) -> None:
         for it in notifications:
             key = notification_entry_key(it)
             self._notices[it.order_id] = {**self._notices[it.order_id], key: it}
-            if it.status is not NotificationStatus.PENDING:
+            if it.status is NotificationStatus.PENDING:
+                self._pending[it.order_id, key] = None
+            else:
                 self._pending.pop((it.order_id, key), None)
+
+    async def backlog(self) -> Backlog:
+        pending = [self._notices[order_id][key].recorded_at for order_id, key in self._pending]
+        failed = await self.list(NotificationStatus.FAILED, limit=len(self._notices) * 100)
+        return Backlog(pending=len(pending), oldest=min(pending, default=None), failed=len(failed))
+
+    async def list(self, status: NotificationStatus, *, limit: int) -> Sequence[Notification]:
+        found = [it for notices in self._notices.values() for it in notices.values() if it.status is status]
+        if status is NotificationStatus.PENDING:
+            return sorted(found, key=lambda it: (it.due_at, it.order_id, it.sequence))[:limit]
+        if status is NotificationStatus.FAILED:
+            return sorted(found, key=lambda it: it.recorded_at, reverse=True)[:limit]
+        return sorted(found, key=lambda it: (it.order_id, *notification_entry_key(it)), reverse=True)[:limit]
 
     async def of_orders(self, order_ids: Collection[str]) -> Sequence[Notification]:
         return [

@@ -22,7 +22,13 @@ from ...application.event_log.records import (
 )
 from ...application.noop import noop
 from ...application.orders.idempotency import StoredResponse
-from ...application.orders.payment_attempts import AttemptKind, AttemptStatus, PaymentAttempt
+from ...application.orders.payment_attempts import (
+    ANSWERED_WITHIN,
+    AttemptKind,
+    AttemptStatus,
+    OutstandingPayments,
+    PaymentAttempt,
+)
 from ...application.orders.queries import OpenOrders, OrderPage, OrderQuery
 from ...application.orders.write_set import WriteSet
 from ...application.request_context import Request
@@ -139,7 +145,11 @@ class MemoryCommitter:
         if (key := writes.idempotency) is not None:
             self.storage._responses[key.caller, key.key] = (key.response, key.created_at)
         self.storage._orders.update(writes.orders)
-        self.storage._attempts.update(writes.attempts)
+        for attempt in writes.attempts.values():
+            known = self.storage._attempts.get(attempt.key)
+            outcome_known = known is not None and known.status is not AttemptStatus.REQUESTED
+            if not outcome_known or attempt.status is not AttemptStatus.REQUESTED:
+                self.storage._attempts[attempt.key] = attempt
 
     def _addressed(self, sets: Sequence[WriteSet]) -> list[tuple[LogRecord, Request]]:
         """Return the events as records of the log, each with its request. Raises EventTooLarge."""
@@ -283,13 +293,30 @@ class MemoryPaymentAttempts:
         attempts = [a for a in self.storage._attempts.values() if a.order_id == order_id]
         return sorted(attempts, key=lambda a: a.requested_at)
 
-    async def unsettled_refunds(self, limit: int = 100) -> Sequence[PaymentAttempt]:
-        open_refunds = [
+    async def of_orders(self, order_ids: Collection[str]) -> Sequence[PaymentAttempt]:
+        attempts = [a for a in self.storage._attempts.values() if a.order_id in order_ids]
+        return sorted(attempts, key=lambda a: a.requested_at)
+
+    async def due(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
+        waiting = (a for a in self.storage._attempts.values() if a.status is AttemptStatus.REQUESTED)
+        due = [(a.due_at or a.requested_at, a) for a in waiting]
+        return [a for at, a in sorted(due, key=lambda it: it[0]) if at <= now][:limit]
+
+    async def outstanding(self, now: datetime) -> OutstandingPayments:
+        found = await self.list_outstanding(now, limit=len(self.storage._attempts))
+        unsettled = [a.requested_at for a in found if a.status is AttemptStatus.REQUESTED]
+        return OutstandingPayments(
+            unsettled=len(unsettled), oldest=min(unsettled, default=None), declined_refunds=len(found) - len(unsettled)
+        )
+
+    async def list_outstanding(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
+        found = [
             a
             for a in self.storage._attempts.values()
-            if a.kind is AttemptKind.REFUND and a.status is AttemptStatus.REQUESTED
+            if (a.status is AttemptStatus.REQUESTED and (a.tries or a.requested_at < now - ANSWERED_WITHIN))
+            or (a.status is AttemptStatus.DECLINED and a.kind is AttemptKind.REFUND)
         ]
-        return sorted(open_refunds, key=lambda a: a.requested_at)[:limit]
+        return sorted(found, key=lambda a: a.requested_at)[:limit]
 
 
 @frozen

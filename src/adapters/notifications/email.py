@@ -1,15 +1,18 @@
 """Sends notifications by email over SMTP."""
 
 import asyncio
+from email.header import Header
+from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 
 from aiosmtplib import SMTP, SMTPException, SMTPRecipientsRefused, SMTPResponseException, SMTPSenderRefused
 from attrs import field, frozen
 
 from ...application.clock import Clock
+from ...application.notifications.addresses import address
 from ...application.notifications.notification import Contact, Message, Receipt
-from ...domain.errors import ChannelUnavailable
+from ...domain.errors import ChannelUnavailable, InvalidInput
 from .smtp_errors import error_text
 
 _PERMANENT = range(500, 600)
@@ -20,13 +23,13 @@ _PERMANENT = range(500, 600)
 class EmailChannel:
     """Sends messages one after the other over the connection of ``client``, which is opened on demand.
 
-    ``sender`` is ``address`` or ``Name <address>``. The Message-ID is derived from the message's key, so that mail
-    servers and clients can detect duplicates. A permanent refusal of the recipient or of the message is final. A
-    refusal of the sender or of the login, which does not concern the message, makes the channel unavailable.
+    The Message-ID is derived from the message's key, so that mail servers and clients can detect duplicates. An address
+    that is none, and a permanent refusal of the recipient or of the message, are final. A refusal of the sender or of
+    the login, which does not concern the message, makes the channel unavailable.
     """
 
     client: SMTP = field(repr=False)
-    sender: str
+    sender: Address
     clock: Clock
     name: str = "email"
     _lock: asyncio.Lock = field(factory=asyncio.Lock, init=False, eq=False, repr=False)
@@ -35,11 +38,15 @@ class EmailChannel:
         return contact.email if contact is not None else None
 
     async def send(self, message: Message) -> Receipt:
+        try:
+            address(message.address)
+        except InvalidInput as error:
+            return Receipt(accepted=False, detail=str(error))
         async with self._lock:
             await self._connect()
             try:
                 _, response = await self.client.send_message(
-                    self._email_message(message), sender=parseaddr(self.sender)[1], recipients=[message.address]
+                    self._email_message(message), sender=self.sender.addr_spec, recipients=[message.address]
                 )
             except SMTPRecipientsRefused as error:
                 return self._refused(error.recipients[0])
@@ -79,10 +86,19 @@ class EmailChannel:
     def _email_message(self, message: Message) -> EmailMessage:
         email = EmailMessage()
         email["From"] = self.sender
-        email["To"] = message.address
-        email["Subject"] = message.subject
+        email["To"] = Address(addr_spec=message.address)
+        email.set_raw("Subject", _encoded(message.subject))
         email["Date"] = format_datetime(self.clock())
-        email["Message-ID"] = f"<{message.key}@{parseaddr(self.sender)[1].rpartition('@')[2]}>"
+        email["Message-ID"] = f"<{message.key}@{self.sender.domain}>"
         email["Auto-Submitted"] = "auto-generated"
         email.set_content(message.text)
         return email
+
+
+def _encoded(subject: str) -> str:
+    """Return ``subject`` for a header: what could be read as anything but text is an encoded word (RFC 2047).
+
+    EmailMessage would decode an encoded word that is part of the subject.
+    """
+    plain = subject.isascii() and subject.isprintable() and "=?" not in subject
+    return Header(subject, "us-ascii" if plain else "utf-8", header_name="Subject").encode()

@@ -23,6 +23,7 @@ class SandboxGateway:
     """Approves every token except those above. ``moved`` has the amounts that were moved, by key, for tests."""
 
     moved: dict[str, Money] = field(factory=dict, init=False)
+    _responses: dict[str, GatewayResponse] = field(factory=dict, init=False)
     _timed_out: set[str] = field(factory=set, init=False)
 
     async def authorize(self, *, card_token: str, amount: Money, key: str) -> GatewayResponse:
@@ -46,6 +47,10 @@ class SandboxGateway:
             return GatewayResponse(False, "", "no_such_capture")
         return self._move("ref", amount, key)
 
+    async def find(self, *, key: str) -> GatewayResponse | None:
+        return self._responses.get(key)
+
     def _move(self, kind: str, amount: Money, key: str) -> GatewayResponse:
         self.moved[key] = amount
-        return GatewayResponse(True, f"{kind}_{sha256(key.encode()).hexdigest()[:24]}")
+        self._responses[key] = GatewayResponse(True, f"{kind}_{sha256(key.encode()).hexdigest()[:24]}")
+        return self._responses[key]

@@ -18,6 +18,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
@@ -64,32 +65,35 @@ async def put(
         await connection.execute(_all_at_once(table, replace), columns)
 
 
-async def change(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Update the rows with these keys. All ``rows`` name the same columns."""
+async def change(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], *, where: str = "true"
+) -> None:
+    """Update the rows with these keys for which ``where`` is true. All ``rows`` name the same columns."""
     if not rows:
         return
     names = tuple(rows[0])
     if connection.dialect.name == "sqlite":
-        one = _change_one_by_one(table, names)
+        one = _change_one_by_one(table, names, where)
         await connection.execute(one, [{f"all_{name}": row[name] for name in names} for row in rows])
     else:
         columns = {f"all_{name}": [row[name] for row in rows] for name in names}
-        await connection.execute(_change_all_at_once(table, names), columns)
+        await connection.execute(_change_all_at_once(table, names, where), columns)
 
 
 @cache
-def _change_one_by_one(table: Table, names: Sequence[str]) -> Update:
+def _change_one_by_one(table: Table, names: Sequence[str], where: str) -> Update:
     key = table.primary_key.columns.keys()
     here = [table.c[name] == bindparam(f"all_{name}") for name in key]
-    return update(table).where(*here).values({name: bindparam(f"all_{name}") for name in names if name not in key})
+    changed = update(table).where(*here, text(where))
+    return changed.values({name: bindparam(f"all_{name}") for name in names if name not in key})
 
 
 @cache
-def _change_all_at_once(table: Table, names: Sequence[str]) -> Update:
+def _change_all_at_once(table: Table, names: Sequence[str], where: str) -> Update:
     key = table.primary_key.columns.keys()
     new = select(*(_unnested(table.c[name]).label(name) for name in names)).subquery("new")
     here = [table.c[name] == new.c[name] for name in key]
-    return update(table).where(*here).values({name: new.c[name] for name in names if name not in key})
+    return update(table).where(*here, text(where)).values({name: new.c[name] for name in names if name not in key})
 
 
 @cache

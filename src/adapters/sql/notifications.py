@@ -15,12 +15,15 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
+    func,
     select,
     text,
+    tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...application.notifications.notification import (
+    Backlog,
     Contact,
     Notification,
     NotificationKey,
@@ -71,6 +74,7 @@ notifications = Table(
     Column("detail", Text, nullable=False),
     Column("correlation_id", Text, nullable=False, server_default=""),
     Column("traceparent", Text, nullable=False, server_default=""),
+    Column("awaits", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("order_id", "sequence", "recipient", "channel"),
 )
 
@@ -84,6 +88,18 @@ Index(
     postgresql_where=PENDING,
     sqlite_where=PENDING,
 )
+
+
+failed_notifications = Table(
+    "failed_notifications",
+    metadata,
+    Column("order_id", Identifier, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("recipient", Identifier, nullable=False),
+    Column("channel", Identifier, nullable=False),
+    PrimaryKeyConstraint("order_id", "sequence", "recipient", "channel"),
+)
+"""The keys of the notifications that failed: an index on them would stop their writers while it is built."""
 
 
 _NOTIFICATION = tuple(fields_dict(Notification))
@@ -109,6 +125,10 @@ def row_of_outcome(it: Notification) -> dict[str, Any]:
         "sequence": it.sequence,
         "recipient": it.recipient,
         "channel": it.channel,
+        "address": it.address,
+        "subject": it.subject,
+        "text": it.text,
+        "awaits": it.awaits,
         "status": it.status.value,
         "attempts": it.attempts,
         "due_at": it.due_at,
@@ -134,10 +154,11 @@ class SqlNotificationStore:
 
     async def contacts(self, parties: Collection[str]) -> Mapping[str, Contact]:
         rows = await select_among(self._connection, contacts.c.party, parties)
-        return {row["party"]: Contact(**row) for row in rows}
+        return {row["party"]: Contact.stored(**row) for row in rows}
 
     async def record(self, notifications_: Sequence[Notification]) -> None:
         await put(self._connection, notifications, [row_of_notification(it) for it in notifications_], replace=False)
+        await _note_failed(self._connection, notifications_)
 
 
 _KEY = [notifications.c[name] for name in NotificationKey._fields]
@@ -156,10 +177,25 @@ class SqlContacts:
 
     async def get(self, party: str) -> Contact | None:
         rows = await select_all(self._database, select(contacts).where(contacts.c.party == party))
-        return Contact(**rows[0]) if rows else None
+        return Contact.stored(**rows[0]) if rows else None
 
     async def list(self) -> Sequence[Contact]:
-        return [Contact(**row) for row in await select_all(self._database, select(contacts).order_by(contacts.c.party))]
+        return [
+            Contact.stored(**row)
+            for row in await select_all(self._database, select(contacts).order_by(contacts.c.party))
+        ]
+
+
+_FAILED = (tuple_(*_KEY).in_(select(*failed_notifications.c)), text("status = 'failed'"))
+
+
+def _key_of(it: Notification) -> dict[str, Any]:
+    return {name: getattr(it, name) for name in NotificationKey._fields}
+
+
+async def _note_failed(connection: AsyncConnection, notifications_: Sequence[Notification]) -> None:
+    failed = [_key_of(it) for it in notifications_ if it.status is NotificationStatus.FAILED]
+    await put(connection, failed_notifications, failed, replace=False)
 
 
 @frozen
@@ -185,7 +221,36 @@ class SqlNotifications:
     async def keep(self, notifications_: Sequence[Notification]) -> None:
         if notifications_:
             async with self._database.writing() as connection:
-                await change(connection, notifications, [row_of_outcome(it) for it in notifications_])
+                rows = [row_of_outcome(it) for it in notifications_]
+                await change(connection, notifications, rows, where="notifications.status = 'pending'")
+                await _note_failed(connection, notifications_)
+
+    async def replace(self, notifications_: Sequence[Notification]) -> None:
+        async with self._database.writing() as connection:
+            await change(connection, notifications, [row_of_outcome(it) for it in notifications_])
+            await _note_failed(connection, notifications_)
+            for it in notifications_:
+                if it.status is not NotificationStatus.FAILED:
+                    key = zip(failed_notifications.c, _key_of(it).values(), strict=True)
+                    await connection.execute(delete(failed_notifications).where(*(one == value for one, value in key)))
+
+    async def backlog(self) -> Backlog:
+        count = func.count().label("many")
+        async with self._database.reading() as connection:
+            waiting = select(count, func.min(notifications.c.recorded_at).label("oldest")).where(PENDING)
+            pending = (await connection.execute(waiting)).one()
+            failed = await connection.scalar(select(func.count()).select_from(notifications).where(*_FAILED))
+        return Backlog(pending=pending.many, oldest=pending.oldest, failed=failed or 0)
+
+    async def list(self, status: NotificationStatus, *, limit: int) -> Sequence[Notification]:
+        it = notifications.c
+        order = {
+            NotificationStatus.PENDING: (it.due_at, it.order_id, it.sequence),
+            NotificationStatus.FAILED: (it.recorded_at.desc(),),
+        }.get(status, tuple(column.desc() for column in notifications.primary_key.columns))
+        of_status = _FAILED if status is NotificationStatus.FAILED else (text(f"status = '{status.value}'"),)
+        query = select(notifications).where(*of_status).order_by(*order).limit(limit)
+        return [notification_of(row) for row in await select_all(self._database, query)]
 
     async def of_orders(self, order_ids: Collection[str]) -> Sequence[Notification]:
         async with self._database.reading() as connection:

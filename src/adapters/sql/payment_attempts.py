@@ -1,11 +1,13 @@
 """Payment attempts as rows. The committer writes them."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, cast
 
 from attrs import frozen
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Identity,
     Index,
     Integer,
@@ -15,12 +17,23 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
+    func,
+    or_,
     select,
     text,
+    union,
 )
 
-from ...application.orders.payment_attempts import AttemptKind, AttemptStatus, PaymentAttempt
+from ...application.orders.payment_attempts import (
+    ANSWERED_WITHIN,
+    AttemptKind,
+    AttemptStatus,
+    OutstandingPayments,
+    PaymentAttempt,
+)
 from ...domain.money import Money
+from .bulk import among
 from .database import Database
 from .types import Counter, DecimalAmount, Identifier, Timestamp, metadata
 
@@ -39,16 +52,39 @@ payment_attempts = Table(
     Column("reference", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("settled_at", Timestamp),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("due_at", Timestamp),
     PrimaryKeyConstraint("entry"),
     UniqueConstraint("key"),
 )
 Index(None, payment_attempts.c.order_id)
 
 
-UNSETTLED = text("kind = 'refund' AND status = 'requested'")
-Index("payment_attempts_unsettled", payment_attempts.c.requested_at, postgresql_where=UNSETTLED, sqlite_where=UNSETTLED)
+_OPEN_REFUND = text("kind = 'refund' AND status = 'requested'")
+_REQUESTED = text("status = 'requested'")
+_DECLINED_REFUND = text("kind = 'refund' AND status = 'declined'")
+IS_OUTSTANDING = "(status = 'requested' OR (kind = 'refund' AND status = 'declined'))"
+Index(
+    "payment_attempts_unsettled",
+    payment_attempts.c.requested_at,
+    postgresql_where=_OPEN_REFUND,
+    sqlite_where=_OPEN_REFUND,
+)
 
+outstanding_attempts = Table(
+    "outstanding_payment_attempts", metadata, Column("key", Text, nullable=False), PrimaryKeyConstraint("key")
+)
+"""The keys of the attempts without an outcome and of the declined refunds. The committer keeps them.
 
+They are few, and an index on the attempts would stop their writers while it is built.
+"""
+
+_OUTSTANDING = payment_attempts.c.key.in_(
+    # A process of an earlier release stores a refund without its key here; its index has it.
+    union(select(outstanding_attempts.c.key), select(payment_attempts.c.key).where(_OPEN_REFUND))
+)
+_DUE_AT = func.coalesce(payment_attempts.c.due_at, payment_attempts.c.requested_at)
+"""The time of the next try; earlier releases stored none."""
 _IN_ORDER = (payment_attempts.c.requested_at, payment_attempts.c.entry)
 
 
@@ -61,11 +97,45 @@ class SqlPaymentAttempts:
             select(payment_attempts).where(payment_attempts.c.order_id == order_id).order_by(*_IN_ORDER)
         )
 
-    async def unsettled_refunds(self, limit: int = 100) -> Sequence[PaymentAttempt]:
-        return await self._find(select(payment_attempts).where(UNSETTLED).order_by(*_IN_ORDER).limit(limit))
+    async def of_orders(self, order_ids: Collection[str]) -> Sequence[PaymentAttempt]:
+        async with self.database.reading() as connection:
+            found = await connection.execute(
+                select(payment_attempts)
+                .where(among(connection, payment_attempts.c.order_id, order_ids))
+                .order_by(*_IN_ORDER)
+            )
+            return [_attempt(row) for row in found.mappings()]
+
+    async def due(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
+        due = (
+            select(payment_attempts)
+            .where(_OUTSTANDING, _REQUESTED, now >= _DUE_AT)
+            .order_by(_DUE_AT, payment_attempts.c.entry)
+        )
+        return await self._find(due.limit(limit))
+
+    async def outstanding(self, now: datetime) -> OutstandingPayments:
+        it = payment_attempts.c
+        [unsettled] = await self.database.rows(
+            select(func.count().label("many"), func.min(it.requested_at).label("oldest")).where(*_unsettled(now))
+        )
+        async with self.database.reading() as connection:
+            declined = await connection.scalar(
+                select(func.count()).select_from(payment_attempts).where(_OUTSTANDING, _DECLINED_REFUND)
+            )
+        return OutstandingPayments(unsettled=unsettled.many, oldest=unsettled.oldest, declined_refunds=declined or 0)
+
+    async def list_outstanding(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
+        found = or_(and_(*_unsettled(now)), and_(_DECLINED_REFUND))
+        return await self._find(select(payment_attempts).where(_OUTSTANDING, found).order_by(*_IN_ORDER).limit(limit))
 
     async def _find(self, query: Select[Any]) -> Sequence[PaymentAttempt]:
         return [_attempt(row._mapping) for row in await self.database.rows(query)]
+
+
+def _unsettled(now: datetime) -> Sequence[ColumnElement[bool]]:
+    tried = or_(payment_attempts.c.tries > 0, payment_attempts.c.requested_at < now - ANSWERED_WITHIN)
+    return (_OUTSTANDING, cast("ColumnElement[bool]", _REQUESTED), tried)
 
 
 def row_of(attempt: PaymentAttempt) -> dict[str, Any]:
@@ -82,6 +152,8 @@ def row_of(attempt: PaymentAttempt) -> dict[str, Any]:
         "reference": attempt.reference,
         "detail": attempt.detail,
         "settled_at": attempt.settled_at,
+        "tries": attempt.tries,
+        "due_at": attempt.due_at,
     }
 
 
@@ -97,4 +169,6 @@ def _attempt(row: RowMapping) -> PaymentAttempt:
         reference=row["reference"],
         detail=row["detail"],
         settled_at=row["settled_at"],
+        tries=row["tries"],
+        due_at=row["due_at"],
     )

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from attrs import field, frozen
 
+from ..notifications.notification import Backlog
+from ..orders.payment_attempts import OutstandingPayments
 from ..recovery.epochs import Epochs
 from ..rollout.rollout import RolloutState
 from .facts import ConnectionFailure, DatabaseFacts, MailFacts, StreamFacts
@@ -44,6 +46,8 @@ class Observation:
     rollout: RolloutState | None = None
     epochs: Epochs | None = None
     tokens: bool | None = None
+    payments: OutstandingPayments | None = None
+    notifications: Backlog | None = None
     unanswered: Mapping[str, str] = field(factory=dict)
 
     @property

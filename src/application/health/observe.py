@@ -13,6 +13,8 @@ from ..auth import Tokens
 from ..clock import Clock
 from ..dead_letters.ports import DeadLetters
 from ..event_log.ports import EventLog
+from ..notifications.ports import Notifications
+from ..orders.ports import PaymentAttempts
 from ..recovery.epochs import LogEpochs
 from ..rollout.rollout import Rollout
 from .facts import (
@@ -63,6 +65,8 @@ class Observe:
     rollout: Rollout
     epochs: LogEpochs
     dead_letters: DeadLetters
+    payments: PaymentAttempts
+    notifications: Notifications
     lag: Callable[[], Lag]
     clock: Clock
     mail: MailHealth | None = None
@@ -96,6 +100,8 @@ class Observe:
             "rollout": self.rollout.current_rollout(),
             "epochs": self.epochs.all(),
             "tokens": self.tokens.any(),
+            "payments": self.payments.outstanding(before.at),
+            "notifications": self.notifications.backlog(),
         }
         answers = dict(zip(queries, await asyncio.gather(*map(self._result, queries.values())), strict=True))
         missing = {name: str(answer) for name, answer in answers.items() if isinstance(answer, ConnectionFailure)}

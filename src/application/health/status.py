@@ -5,6 +5,8 @@ from datetime import datetime
 
 from attrs import frozen
 
+from ..notifications.notification import Backlog
+from ..orders.payment_attempts import OutstandingPayments
 from .facts import ConnectionFailure, DatabaseFacts, StreamFacts
 from .lag import ReaderLag
 from .observation import Observation
@@ -75,6 +77,8 @@ class Status:
     readers: Sequence[ReaderStatus] | None
     processes: Sequence[ProcessStatus] | None
     parked: Mapping[str, int] | None
+    payments: OutstandingPayments | None
+    notifications: Backlog | None
     published_percent: int | None
     paused: Sequence[str] | None
     errors: Sequence[ErrorStatus]
@@ -94,6 +98,8 @@ def status_of(observation: Observation, before: Observation | None, *, version: 
         readers=None if readers is None else [_reader(lag, observation, before) for lag in readers],
         processes=None if processes is None else [_process(known) for known in processes],
         parked=observation.parked,
+        payments=observation.payments,
+        notifications=observation.notifications,
         published_percent=observation.rollout.percent if observation.rollout else None,
         paused=sorted(observation.rollout.paused) if observation.rollout else None,
         errors=_errors(observation),

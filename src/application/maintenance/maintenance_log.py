@@ -20,6 +20,12 @@ class MaintenanceKind(StrEnum):
     """The rebuilt data replaced the data in use."""
     EPOCH = "epoch"
     """A new epoch of the log was begun."""
+    RESEND = "resend"
+    """Notifications were made due again."""
+    DROP = "drop"
+    """Notifications were dropped."""
+    REFUND = "refund"
+    """A refund that the gateway had declined was paid back in another way."""
 
 
 ROLLOUT = (MaintenanceKind.SHARE, MaintenanceKind.PAUSE, MaintenanceKind.RESUME)

@@ -1,6 +1,5 @@
 """Notifications, their recipients, and their status."""
 
-import re
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -9,12 +8,11 @@ from uuid import UUID, uuid5
 from attrs import evolve, field, frozen
 
 from ...domain.actor import Actor, Role
-from ...domain.errors import InvalidInput
 from ...domain.events import event_id
+from .addresses import address
 
-MAX_EMAIL = 254
-"""RFC 5321, 4.5.3.1.3: a path of 256 octets, brackets included."""
-_EMAIL = re.compile(r"[!-?A-~]+@[!-?A-~]+\Z")
+ATTEMPTS = 300
+"""Attempts before a notification has failed; with the pauses between them, they take about a day."""
 
 
 @frozen(kw_only=True)
@@ -26,8 +24,16 @@ class Contact:
 
     def __attrs_post_init__(self) -> None:
         Actor.parse(self.party)
-        if self.email is not None and (len(self.email) > MAX_EMAIL or not _EMAIL.match(self.email)):
-            raise InvalidInput("email", "it is no address", f"NAME@HOST in ASCII, at most {MAX_EMAIL} characters")
+        if self.email is not None:
+            object.__setattr__(self, "email", address(self.email))
+
+    @classmethod
+    def stored(cls, party: str, email: str | None) -> "Contact":
+        """Return a contact as it was set, also if it is no address by the rules of this release."""
+        contact = object.__new__(cls)
+        object.__setattr__(contact, "party", party)
+        object.__setattr__(contact, "email", email)
+        return contact
 
 
 @frozen(kw_only=True)
@@ -81,6 +87,20 @@ class NotificationStatus(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     UNREACHABLE = "unreachable"
+    DROPPED = "dropped"
+
+
+REFUND = "refund"
+"""What a notification of a refund awaits: the gateway's answer."""
+
+
+@frozen(kw_only=True)
+class Backlog:
+    """The notifications that were not sent: ``pending``, with the time of the ``oldest``, and ``failed`` for good."""
+
+    pending: int = 0
+    oldest: datetime | None = None
+    failed: int = 0
 
 
 NO_CHANNEL = "none"
@@ -101,7 +121,8 @@ class Notification:
     """A notification of one recipient about one event through one channel; there is never a second one.
 
     ``recipient`` is a party, ``attempts`` counts the finished attempts, ``due_at`` is when the next may begin, and
-    ``detail`` is the result of the last. ``correlation_id`` and ``traceparent`` are the event's.
+    ``detail`` is the result of the last. ``awaits`` is REFUND until the refund that it is about was answered.
+    ``correlation_id`` and ``traceparent`` are the event's.
     """
 
     order_id: str
@@ -120,6 +141,7 @@ class Notification:
     detail: str = ""
     correlation_id: str = field(default="", repr=False)
     traceparent: str = field(default="", repr=False)
+    awaits: str = ""
 
     @property
     def key(self) -> str:
@@ -149,6 +171,14 @@ class Notification:
             detail=receipt.detail,
         )
 
-    def postponed(self, due_at: datetime, problem: str) -> "Notification":
-        """Return it after a failed attempt, due again at ``due_at``."""
-        return evolve(self, attempts=self.attempts + 1, due_at=due_at, detail=problem)
+    def postponed(self, due_at: datetime, problem: str, *, at_most: int) -> "Notification":
+        """Return it after a failed attempt, due again at ``due_at``; failed after ``at_most`` attempts."""
+        attempts = self.attempts + 1
+        if attempts >= at_most:
+            detail = f"given up after {attempts} attempts: {problem}"
+            return evolve(self, status=NotificationStatus.FAILED, attempts=attempts, detail=detail)
+        return evolve(self, attempts=attempts, due_at=due_at, detail=problem)
+
+    def answered(self, message: MessageText) -> "Notification":
+        """Return it with the text for the answer that it awaited."""
+        return evolve(self, awaits="", subject=message.subject, text=message.text)

@@ -1,5 +1,6 @@
 """The consumer *notifications*, which notifies the parties of an order, once through each of their channels."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,14 +18,17 @@ from ...domain.events import (
     ShipperAssigned,
     StateChanged,
 )
-from ...domain.payment import PaymentStatus
+from ...domain.payment import PaymentMethod, PaymentStatus
 from ..clock import Clock
 from ..event_log.records import Delivery
+from ..orders.payment_attempts import AttemptKind, AttemptStatus
+from ..orders.ports import PaymentAttempts
 from ..redaction import error_text
 from ..request_context import answering, caused_by
-from .message_values import values_of
-from .notification import NO_CHANNEL, Contact, Notification, NotificationStatus, Parties
+from .message_values import values_of, values_of_refund
+from .notification import ATTEMPTS, NO_CHANNEL, REFUND, Contact, Notification, NotificationStatus, Parties
 from .ports import MessageTemplates, Notifications, NotificationTransaction, Notifier
+from .undelivered import log_fields
 
 _C, _R, _S = Role.CUSTOMER, Role.RESTAURANT, Role.SHIPPER
 RECIPIENTS: Mapping[type[OrderEvent], Callable[[OrderEvent], tuple[Role, ...]]] = {
@@ -42,6 +46,7 @@ LEASE = timedelta(minutes=5)
 """The time for which a process owns the notifications that it claimed. After a crash others send them, same key."""
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=5)
+logger = logging.getLogger("orderflow.notify")
 
 
 @frozen
@@ -50,7 +55,8 @@ class Notify:
 
     If no channel has one, a single notification is recorded as unreachable. ``settle`` sends what is pending, with a
     key that is always the same for one event and recipient. If a channel does not answer, it is retried with back-off.
-    When ``stopping`` returns true, the rest is left to the next process.
+    After ``at_most`` failed attempts it has failed for good. What is to be said about a refund waits until the gateway
+    has answered it. When ``stopping`` returns true, the rest is left to the next process.
     """
 
     channels: Sequence[Notifier]
@@ -59,6 +65,8 @@ class Notify:
     clock: Clock
     name: str = "notifications"
     stopping: Callable[[], bool] = lambda: False
+    at_most: int = ATTEMPTS
+    payments: PaymentAttempts | None = None
     _by_name: dict[str, Notifier] = field(init=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -99,6 +107,10 @@ class Notify:
     async def _send(self, notification: Notification, down: dict[str, str]) -> Notification:
         """Send one, and return it with its result. If its channel is ``down``, it is postponed without an attempt."""
         channel = notification.channel
+        if notification.awaits == REFUND:
+            notification = await self._with_answer(notification)
+            if notification.awaits:
+                return notification
         if channel in down:
             return evolve(notification, due_at=self.clock() + FIRST_PAUSE, detail=down[channel])
         try:
@@ -108,8 +120,22 @@ class Notify:
             if isinstance(failure, ChannelUnavailable):
                 down[channel] = error_text(failure)
             problem = down.get(channel) or f"{type(failure).__name__}: {error_text(failure)}"
-            return notification.postponed(self.clock() + _pause(notification.attempts), problem)
-        return notification.settled(receipt, self.clock())
+            due_at = self.clock() + _pause(notification.attempts)
+            return _logged(notification.postponed(due_at, problem, at_most=self.at_most))
+        return _logged(notification.settled(receipt, self.clock()))
+
+    async def _with_answer(self, notification: Notification) -> Notification:
+        """Return it with the text for the answer to its refund; without an answer, due again later."""
+        attempts = await self.payments.of_order(notification.order_id) if self.payments is not None else ()
+        refund = next((a for a in reversed(attempts) if a.kind is AttemptKind.REFUND), None)
+        if refund is None:
+            return evolve(notification, awaits="")
+        if refund.status is AttemptStatus.REQUESTED:
+            now = self.clock()
+            pause = max(FIRST_PAUSE, min(LONGEST_PAUSE, now - notification.recorded_at))
+            return evolve(notification, due_at=now + pause, detail="the refund is not answered yet")
+        answer = "refund.declined" if refund.status is AttemptStatus.DECLINED else "refund.succeeded"
+        return notification.answered(self.templates(Role.CUSTOMER, values_of_refund(refund), event_type=answer))
 
     def _notifications(
         self,
@@ -142,8 +168,9 @@ class Notify:
             yield notification(NO_CHANNEL, status=NotificationStatus.UNREACHABLE, detail="no contact")
             return
         message = self.templates(role, values_of(event, parties), event_type=event.type)
+        awaits = REFUND if _refunds_a_card(event) and self.payments is not None else ""
         for name, address in reached.items():
-            yield notification(name, address=address, subject=message.subject, text=message.text)
+            yield notification(name, address=address, subject=message.subject, text=message.text, awaits=awaits)
 
 
 def recipients(event: OrderEvent, parties: Parties) -> tuple[tuple[Role, str], ...]:
@@ -171,6 +198,23 @@ def follow_parties(parties: Parties | None, event: OrderEvent) -> Parties:
 
 def _paid(event: OrderEvent) -> bool:
     return isinstance(event, PaymentProcessed) and event.status is PaymentStatus.PAID
+
+
+def _refunds_a_card(event: OrderEvent) -> bool:
+    return (
+        isinstance(event, PaymentProcessed)
+        and event.status is PaymentStatus.REFUNDED
+        and event.method is not PaymentMethod.CASH
+    )
+
+
+def _logged(notification: Notification) -> Notification:
+    """Log a notification that was not sent, and return it."""
+    if notification.status is NotificationStatus.FAILED:
+        logger.error("notification failed", extra={**log_fields(notification), "detail": notification.detail})
+    elif notification.status is NotificationStatus.PENDING:
+        logger.warning("notification waits", extra={**log_fields(notification), "detail": notification.detail})
+    return notification
 
 
 def _pause(attempts: int) -> timedelta:

@@ -6,7 +6,17 @@ from typing import Protocol
 
 from ...domain.actor import Role
 from ..consuming.consumer import ConsumerTransaction
-from .notification import Contact, Message, MessageText, Notification, NotificationKey, Parties, Receipt
+from .notification import (
+    Backlog,
+    Contact,
+    Message,
+    MessageText,
+    Notification,
+    NotificationKey,
+    NotificationStatus,
+    Parties,
+    Receipt,
+)
 
 
 class NotificationStore(Protocol):
@@ -67,7 +77,19 @@ class Notifications(Protocol):
         ...
 
     async def keep(self, notifications: Sequence[Notification]) -> None:
-        """Store the results of these."""
+        """Store the results of these. One that is no longer pending, because an operator changed it, stays as it is."""
+        ...
+
+    async def replace(self, notifications: Sequence[Notification]) -> None:
+        """Store these as an operator changed them, whatever their status was."""
+        ...
+
+    async def backlog(self) -> Backlog:
+        """Return what was not sent. The cost grows with that, not with what was sent."""
+        ...
+
+    async def list(self, status: NotificationStatus, *, limit: int) -> Sequence[Notification]:
+        """Return notifications of that status: pending ones by due time, failed ones and others the latest first."""
         ...
 
     async def of_orders(self, order_ids: Collection[str]) -> Sequence[Notification]:
@@ -77,6 +99,12 @@ class Notifications(Protocol):
     async def keys(self, order_ids: Collection[str]) -> Sequence[NotificationKey]:
         """Return the keys of the notifications of these orders, in the same order as ``of_orders``."""
         ...
+
+
+class Contacts(Protocol):
+    """Reads contacts."""
+
+    async def get(self, party: str) -> Contact | None: ...
 
 
 class MessageTemplates(Protocol):

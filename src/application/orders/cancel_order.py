@@ -9,19 +9,20 @@ from .change_order import ChangeOrder
 from .idempotency import IdempotencyKey
 from .payment_attempts import AttemptKind, PaymentAttempt
 from .ports import Transaction
-from .settle_refunds import SettleRefunds
+from .settle_payments import SettlePayments
 
 
 @frozen
 class CancelOrder:
     """Cancels an order. The refund is stored in the order's own transaction and requested right after it.
 
-    If the gateway does not respond, SettleRefunds requests the stored refund again, with the same key.
+    A charge without a response is looked up at the gateway before the command ends, and refunded if it was captured.
+    If the gateway does not respond, SettlePayments tries again later, with the same key.
     Raises what ChangeOrder raises, and InvalidInput.
     """
 
     change_order: ChangeOrder
-    settle_refunds: SettleRefunds
+    settle_payments: SettlePayments
     clock: Clock
 
     async def __call__(
@@ -41,8 +42,8 @@ class CancelOrder:
             idempotency=idempotency,
             also=self._store_refund,
         )
-        if change.refund is not None:
-            await self.settle_refunds(order_id)
+        if change.order.payment.by_card:
+            await self.settle_payments(order_id)
         return change.order
 
     def _store_refund(self, work: Transaction, change: Change) -> None:
@@ -54,6 +55,7 @@ class CancelOrder:
                     number=0,
                     kind=AttemptKind.REFUND,
                     amount=change.refund,
-                    requested_at=self.clock(),
+                    requested_at=(now := self.clock()),
+                    due_at=now,
                 )
             )

@@ -1,11 +1,19 @@
 """Attempts to move money through a gateway: stored before the call, so that none is lost or repeated."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from attrs import evolve, frozen
 
 from ...domain.money import Money
+from ...domain.payment import PaymentStatus
+
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=15)
+ANSWERED_WITHIN = timedelta(minutes=1)
+"""A charge whose request began less than this ago may still get its response; it is left to the request."""
+GIVEN_UP_AFTER = timedelta(hours=24)
+"""The time for which a charge that the gateway does not know is looked up."""
 
 
 class AttemptKind(StrEnum):
@@ -22,6 +30,8 @@ class AttemptStatus(StrEnum):
     REQUESTED = "requested"
     SUCCEEDED = "succeeded"
     DECLINED = "declined"
+    RESOLVED = "resolved"
+    """A refund that the gateway declined, and that a person has paid back in another way."""
 
 
 @frozen
@@ -37,7 +47,8 @@ class GatewayResponse:
 class PaymentAttempt:
     """One call of a gateway. ``key`` is its idempotency key; while it is ``requested``, the outcome is unknown.
 
-    ``reference`` is the gateway's own name of the authorization or capture.
+    ``reference`` is the gateway's own name of the authorization or capture. ``tries`` counts the requests and look-ups
+    that got no response, and at ``due_at`` the next one is due.
     """
 
     key: str
@@ -50,6 +61,28 @@ class PaymentAttempt:
     reference: str = ""
     detail: str = ""
     settled_at: datetime | None = None
+    tries: int = 0
+    due_at: datetime | None = None
+
+    @classmethod
+    def refund_of(cls, capture: "PaymentAttempt", at: datetime) -> "PaymentAttempt":
+        """Return the refund of a capture that the order did not take."""
+        number, kind = capture.number, AttemptKind.REFUND
+        key = f"{capture.order_id}:{kind}:{number}"
+        return cls(
+            key=key,
+            order_id=capture.order_id,
+            number=number,
+            kind=kind,
+            amount=capture.amount,
+            requested_at=at,
+            due_at=at,
+        )
+
+    def unanswered(self, detail: str, at: datetime) -> "PaymentAttempt":
+        """Return this attempt after a request or look-up without a response."""
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(self.tries, 10)))
+        return evolve(self, tries=self.tries + 1, due_at=at + pause, detail=detail)
 
     def settled(self, response: GatewayResponse, at: datetime) -> "PaymentAttempt":
         """Return this attempt with the gateway's response."""
@@ -60,3 +93,43 @@ class PaymentAttempt:
             detail=response.detail,
             settled_at=at,
         )
+
+
+@frozen(kw_only=True)
+class OutstandingPayments:
+    """What a person or the gateway still has to do.
+
+    ``unsettled`` attempts had no response to a request, or none for ANSWERED_WITHIN; the ``oldest`` was requested then.
+    ``declined_refunds`` were declined by the gateway, so the money is still with us.
+    """
+
+    unsettled: int = 0
+    oldest: datetime | None = None
+    declined_refunds: int = 0
+
+
+def contradiction(status: PaymentStatus, total: Money, attempts: Sequence[PaymentAttempt]) -> str | None:
+    """Return what is wrong between the payment of an order and its ``attempts``; None if they agree.
+
+    An order may have been paid outside the gateway, and a refund that is requested counts as made.
+    """
+
+    def done(kind: AttemptKind, *statuses: AttemptStatus) -> int:
+        return sum(a.kind is kind and a.status in statuses for a in attempts)
+
+    captured = done(AttemptKind.CAPTURE, AttemptStatus.SUCCEEDED)
+    declined = done(AttemptKind.REFUND, AttemptStatus.DECLINED)
+    refunded = done(AttemptKind.REFUND, AttemptStatus.SUCCEEDED, AttemptStatus.REQUESTED, AttemptStatus.RESOLVED)
+    if any(a.amount != total for a in attempts):
+        return f"an attempt is not of the order's total {total}"
+    if captured > 1:
+        return f"{captured} payments were captured"
+    if declined:
+        return "its refund was declined: " + next(
+            a.detail for a in attempts if a.kind is AttemptKind.REFUND and a.status is AttemptStatus.DECLINED
+        )
+    if status is PaymentStatus.PAID and refunded:
+        return "it is paid, and a refund was requested"
+    if status is not PaymentStatus.PAID and captured > refunded:
+        return f"a payment was captured, but the order's payment is {status} and nothing is refunded"
+    return None

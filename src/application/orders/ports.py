@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Protocol
 
 from ...domain.errors import Conflict
@@ -10,7 +11,7 @@ from ...domain.lifecycle import OrderState
 from ...domain.money import Money
 from ...domain.order import Order
 from .idempotency import IdempotencyKey
-from .payment_attempts import GatewayResponse, PaymentAttempt
+from .payment_attempts import GatewayResponse, OutstandingPayments, PaymentAttempt
 from .queries import OpenOrders, OrderPage, OrderQuery
 from .write_set import WriteSet
 
@@ -123,8 +124,20 @@ class PaymentAttempts(Protocol):
         """Return all attempts of an order, in the order of their requests."""
         ...
 
-    async def unsettled_refunds(self, limit: int = 100) -> Sequence[PaymentAttempt]:
-        """Return stored refunds whose outcome is not known yet, oldest first."""
+    async def of_orders(self, order_ids: Collection[str]) -> Sequence[PaymentAttempt]:
+        """Return all attempts of these orders, in the order of their requests."""
+        ...
+
+    async def due(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
+        """Return attempts whose outcome is not known and whose next try is due, the earliest first."""
+        ...
+
+    async def outstanding(self, now: datetime) -> OutstandingPayments:
+        """Return how many attempts are unsettled, and how many refunds were declined."""
+        ...
+
+    async def list_outstanding(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
+        """Return the unsettled attempts and declined refunds that ``outstanding`` counts, oldest first."""
         ...
 
 
@@ -137,6 +150,13 @@ class PaymentGateway(Protocol):
 
     async def capture(self, *, authorization: str, amount: Money, key: str) -> GatewayResponse:
         """Take an authorized amount. Raises GatewayUnavailable if the outcome is unknown."""
+        ...
+
+    async def find(self, *, key: str) -> GatewayResponse | None:
+        """Return the response to the request with ``key``, None if no such request is known. Moves no money.
+
+        Raises GatewayUnavailable.
+        """
         ...
 
     async def refund(self, *, capture: str, amount: Money, key: str) -> GatewayResponse:

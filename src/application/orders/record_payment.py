@@ -1,20 +1,19 @@
 """Paying for an order."""
 
+from collections.abc import Awaitable
+
 from attrs import frozen
 
 from ...domain.actor import Actor, Role
-from ...domain.errors import GuardFailed, NotPermitted, OrderNotFound
+from ...domain.errors import CommandRefused, GatewayUnavailable, NotPermitted, OrderNotFound, VersionMismatch
 from ...domain.order import Change, Order
 from ...domain.payment import PaymentMethod
 from ..clock import Clock
 from .change_order import ChangeOrder
 from .idempotency import IdempotencyKey
-from .payment_attempts import AttemptKind, AttemptStatus, PaymentAttempt
-from .ports import OrderQueries, PaymentAttempts, PaymentGateway, Transaction, UnitOfWork
-from .settle_refunds import SettleRefunds
-
-CASHIER = Actor(Role.ADMIN, "payments")
-"""The actor that records the result of a charge, which another actor was permitted to request."""
+from .payment_attempts import ANSWERED_WITHIN, AttemptKind, AttemptStatus, GatewayResponse, PaymentAttempt
+from .ports import OrderQueries, PaymentAttempts, PaymentGateway, Transaction
+from .settle_payments import CASHIER, SettlePayments
 
 
 @frozen
@@ -24,7 +23,8 @@ class RecordPayment:
     With ``paid``, the payment was made, or failed, outside of the gateway, and nothing is charged; for cards, only an
     admin may record that. Every attempt and its key is stored before the gateway is called; an attempt whose outcome is
     unknown is sent again with the same key. A declined card is a result, not an error: the order is returned with
-    payment ``failed``. A payment that was captured while the order was being cancelled is refunded.
+    payment ``failed``. A payment that was captured while the order was being cancelled is refunded. No money moves
+    before ``expected_version``, if given, was compared with the order's.
     Raises what ChangeOrder raises, and GatewayUnavailable (retry: nobody is charged twice).
     """
 
@@ -32,8 +32,7 @@ class RecordPayment:
     views: OrderQueries
     attempts: PaymentAttempts
     gateway: PaymentGateway
-    settle_refunds: SettleRefunds
-    unit_of_work: UnitOfWork
+    settle_payments: SettlePayments
     clock: Clock
 
     async def __call__(
@@ -52,7 +51,8 @@ class RecordPayment:
         if paid is not None and card and by.role is not Role.ADMIN:
             raise _only_an_admin(order, by)
         if card and paid is None and order.record_payment(paid=True, by=by, at=self.clock()).events:
-            return await self._charge(order, expected_version, idempotency)
+            _check_version(order, expected_version)
+            return await self._charge(order, by, expected_version, idempotency)
         return await self._record(order_id, paid is not False, by, expected_version, idempotency)
 
     async def _record(
@@ -78,32 +78,48 @@ class RecordPayment:
         )
         return change.order
 
-    async def _charge(self, order: Order, expected_version: int | None, idempotency: IdempotencyKey | None) -> Order:
+    async def _charge(
+        self, order: Order, by: Actor, expected_version: int | None, idempotency: IdempotencyKey | None
+    ) -> Order:
         """Store each response of the gateway together with the next request; the last one together with the order."""
         known, number = await self._round(order)
         authorization = known.get(AttemptKind.AUTHORIZE) or self._attempt(order, AttemptKind.AUTHORIZE, number)
         if authorization.status is AttemptStatus.REQUESTED:
-            await self._keep(authorization)
+            await self.settle_payments.keep(authorization)
             token = order.payment.card_token or ""
-            response = await self.gateway.authorize(card_token=token, amount=order.total, key=authorization.key)
-            authorization = authorization.settled(response, self.clock())
+            authorization = await self._requested(
+                authorization,
+                self.gateway.authorize(card_token=token, amount=order.total, key=authorization.key),
+            )
         if authorization.status is AttemptStatus.DECLINED:
             return await self._record(order.id, False, CASHIER, expected_version, idempotency, authorization)
         capture = known.get(AttemptKind.CAPTURE) or self._attempt(order, AttemptKind.CAPTURE, number)
         if capture.status is AttemptStatus.REQUESTED:
-            await self._keep(authorization, capture)
-            response = await self.gateway.capture(
-                authorization=authorization.reference, amount=order.total, key=capture.key
+            await self._check_unchanged(authorization, by, expected_version)
+            await self.settle_payments.keep(authorization, capture)
+            capture = await self._requested(
+                capture,
+                self.gateway.capture(authorization=authorization.reference, amount=order.total, key=capture.key),
             )
-            capture = capture.settled(response, self.clock())
+        # The money has moved: record it whatever version the caller saw, and whatever it may do now.
+        return await self.settle_payments.record_capture(capture, idempotency)
+
+    async def _requested(self, attempt: PaymentAttempt, request: Awaitable[GatewayResponse]) -> PaymentAttempt:
+        """Return ``attempt`` with the response. Raises GatewayUnavailable, after its next look-up was stored."""
         try:
-            # The money has moved: record it whatever version the caller saw, and whatever it may do now.
-            return await self._record(
-                order.id, capture.status is AttemptStatus.SUCCEEDED, CASHIER, None, idempotency, capture
-            )
-        except GuardFailed:
-            await self._keep(capture, self._attempt(order, AttemptKind.REFUND, number))
-            await self.settle_refunds(order.id)
+            return attempt.settled(await request, self.clock())
+        except GatewayUnavailable as e:
+            await self.settle_payments.keep(attempt.unanswered(str(e), self.clock()))
+            raise
+
+    async def _check_unchanged(self, authorization: PaymentAttempt, by: Actor, expected_version: int | None) -> None:
+        """Check that the money may still be taken; else store the authorization and raise why not."""
+        order = await self.views.get(authorization.order_id)
+        try:
+            _check_version(order, expected_version)
+            order.check_may_pay(by=by)
+        except (VersionMismatch, CommandRefused):
+            await self.settle_payments.keep(authorization)
             raise
 
     async def _round(self, order: Order) -> tuple[dict[AttemptKind, PaymentAttempt], int]:
@@ -121,13 +137,14 @@ class RecordPayment:
             number=number,
             kind=kind,
             amount=order.total,
-            requested_at=self.clock(),
+            requested_at=(now := self.clock()),
+            due_at=now + ANSWERED_WITHIN,
         )
 
-    async def _keep(self, *attempts: PaymentAttempt) -> None:
-        async with self.unit_of_work() as work:
-            for attempt in attempts:
-                work.payments.record(attempt)
+
+def _check_version(order: Order, expected: int | None) -> None:
+    if expected is not None and expected != order.version:
+        raise VersionMismatch(order.id, expected, order.version)
 
 
 def _only_an_admin(order: Order, by: Actor) -> NotPermitted:

@@ -12,7 +12,7 @@ from .list_orders import ListOrders
 from .order_as_of import OrderAsOf
 from .order_timeline import OrderTimeline
 from .record_payment import RecordPayment
-from .settle_refunds import SettleRefunds
+from .settle_payments import SettlePayments
 from .transition_order_state import TransitionOrderState
 
 
@@ -30,5 +30,5 @@ class UseCases:
     assign_shipper: AssignShipper
     record_payment: RecordPayment
     cancel_order: CancelOrder
-    settle_refunds: SettleRefunds
+    settle_payments: SettlePayments
     idempotent: Idempotent

@@ -68,6 +68,8 @@ COMMANDS = {
     "Operation": {
         "rollout:app": ("rollout", "Set the share of orders that is published, and pause consumers."),
         "dead_letters:app": ("dead-letters", "Show, redrive and drop events that could not be handled."),
+        "notifications:app": ("notifications", "Show, resend and drop notifications."),
+        "payments:app": ("payments", "Show payments that are not settled, and resolve refunds."),
         "replay:rebuild": ("rebuild", "Rebuild what a consumer has stored from the log."),
         "recovery:app": ("log", "Repair the log after a restore, or publish all of it again."),
         "maintenance:maintenance": (

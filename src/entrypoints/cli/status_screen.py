@@ -28,6 +28,7 @@ def _parts(status: Status) -> Iterator[RenderableType]:
             yield _red(f"no answer   {server}: {failure}")
     if status.head is not None:
         yield Text(_log(status))
+    yield from _undelivered(status)
     if status.readers is not None:
         yield _readers(status.readers)
     if status.processes is not None:
@@ -84,6 +85,16 @@ def _log(status: Status) -> str:
         parked = ", ".join(f"{name} {orders}" for name, orders in sorted(status.parked.items()))
         parts.append(f"parked orders: {parked or 'none'}")
     return " · ".join(parts)
+
+
+def _undelivered(status: Status) -> Iterator[Text]:
+    """Render what is not settled or sent; nothing if there is nothing."""
+    if (payments := status.payments) and (payments.unsettled or payments.declined_refunds):
+        yield _red(f"payments    {payments.unsettled} without an outcome, {payments.declined_refunds} refunds declined")
+    if (backlog := status.notifications) and (backlog.pending or backlog.failed):
+        oldest = f", the oldest for {_duration((status.at - backlog.oldest).total_seconds())}" if backlog.oldest else ""
+        line = f"messages    {backlog.pending} pending{oldest} · {backlog.failed} failed"
+        yield _red(line) if backlog.failed else Text(line)
 
 
 def _readers(readers: Sequence[ReaderStatus]) -> Table:

@@ -12,10 +12,11 @@ from msgspec.structs import fields
 
 from ...adapters.wire.fields import Amount
 from ...application.orders.create_order import NewOrder
+from ...domain.currency import MINOR_UNITS, check_currency_in_use
 from ...domain.errors import InvalidInput
 from ...domain.events import OrderLine
 from ...domain.lifecycle import OrderState
-from ...domain.money import MAX_AMOUNT, MAX_DECIMALS, Money, exact
+from ...domain.money import MAX_AMOUNT, Money, exact
 from ...domain.order import MAX_REASON
 from ...domain.payment import PaymentMethod
 from ...domain.text import MAX_IDENTIFIER
@@ -40,7 +41,7 @@ def _text(subject: str, example: str, at_most: int, at_least: int = 0) -> Meta:
 
 
 def _amount(subject: str, example: float) -> Meta:
-    allowed = f"0 or more, at most {MAX_DECIMALS} decimals"
+    allowed = "0 or more, with at most the decimals of the currency"
     return _documented(f"{subject}: {allowed}", example, minimum=0, exclusiveMaximum=int(MAX_AMOUNT))
 
 
@@ -76,14 +77,14 @@ class PlaceOrder(Body):
     payment_method: Annotated[str, _documented("the payment method", "cash", enum=[*PaymentMethod, "card"])]
     order_id: Annotated[str, _identifier("the order, if the caller chooses its id", "O-2024-1")] | None = None
     total_price: Annotated[Amount, _amount("at least the sum of the lines", 28)] | None = None
-    currency: Annotated[str, _documented("ISO 4217 code", "USD", pattern="^[A-Z]{3}$")] | None = None
+    currency: Annotated[str, _documented("a currency of ISO 4217", "USD", enum=[*MINOR_UNITS])] | None = None
     card_token: Annotated[str, _identifier("the card at the gateway; with a card method only", "tok_ok")] | None = None
     address: AddressBody | None = None
 
     def order(self, currency: str) -> NewOrder:
         """Build the order, in ``currency`` if the body has none. Raises InvalidInput."""
         currency = currency if self.currency is None else self.currency
-        Money.zero(currency)
+        check_currency_in_use(currency)
         total = self.total_price
         return NewOrder(
             order_id=self.order_id,

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from zlib import crc32
 
 from ...application.orders.create_order import NewOrder
+from ...domain.currency import MINOR_UNITS
 from ...domain.events import OrderLine
 from ...domain.money import Money, total_of
 from ...domain.payment import PaymentMethod
@@ -68,7 +69,7 @@ def placement(day: Day, order: DayOrder, *, prefix: str | None = None, currency:
     digest = iter(blake2b(f"{order.restaurant} {order.id}".encode()).digest())
     lines = _lines(order.restaurant, next(digest), [next(digest) for _ in range(3 * max(_LINES))], currency)
     method = _METHODS[next(digest) % len(_METHODS)]
-    fee = Money(Decimal(_FEES[next(digest) % len(_FEES)]), currency)
+    fee = _money(Decimal(_FEES[next(digest) % len(_FEES)]), currency)
     return NewOrder(
         order_id=order_id,
         customer_id=customer_of(order),
@@ -97,12 +98,17 @@ def _lines(restaurant: str, count: int, draw: list[int], currency: str) -> tuple
         line = OrderLine(
             food_id=food_id,
             food_name=name,
-            price=Money(price, currency),
+            price=_money(price, currency),
             quantity=times,
-            discount=Money(off, currency),
+            discount=_money(off, currency),
         )
         lines.append(line)
     return tuple(lines)
+
+
+def _money(amount: Decimal, currency: str) -> Money:
+    """Return ``amount`` in ``currency``; a hundred times as much in one without decimals, such as JPY."""
+    return Money(amount, currency) * (1 if MINOR_UNITS[currency] else 100)
 
 
 def _surcharge(restaurant: str) -> Decimal:

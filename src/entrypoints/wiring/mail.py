@@ -12,6 +12,7 @@ from ...adapters.notifications.log import LogChannel
 from ...adapters.telemetry import Instruments
 from ...adapters.telemetry.instrumented import InstrumentedNotifier
 from ...application.clock import Clock
+from ...application.notifications import addresses
 from ...application.notifications.ports import Notifier
 from ...domain.errors import InvalidInput, NotConfigured
 from ..settings import Settings
@@ -65,7 +66,8 @@ def _email(settings: Settings, clock: Clock) -> "EmailChannel":
     client = _client(settings)
     from ...adapters.notifications.email import EmailChannel
 
-    return EmailChannel(client=client, sender=settings.smtp_sender, clock=clock)
+    sender = addresses.sender(settings.smtp_sender, field="ORDERFLOW_SMTP_SENDER")
+    return EmailChannel(client=client, sender=sender, clock=clock)
 
 
 def _client(settings: Settings, timeout: float = 60.0) -> "SMTP":

@@ -11,10 +11,13 @@ if TYPE_CHECKING:
     from ...application.check.compare_order import CompareOrder
     from ...application.check.effects import CheckEffects
     from ...application.check.orders_and_log import CheckOrdersAndLog
+    from ...application.check.payments import CheckPayments
     from ...application.health.doctor import Examine
     from ...application.health.observe import Observe
     from ...application.health.rollout_status import RolloutStatus
     from ...application.health.trace_order import TraceOrder
+    from ...application.notifications.undelivered import ChangeUndelivered
+    from ...application.orders.resolve_refund import ResolveRefund
     from ...application.recovery.repair_log import FindLostEvents, RepairLog, Republish
     from ...application.replay.rebuild_analytics import RebuildAnalytics
 
@@ -60,6 +63,13 @@ def check_orders_and_log() -> "type[CheckOrdersAndLog]":
 
 
 @deferred
+def check_payments() -> "type[CheckPayments]":
+    from ...application.check.payments import CheckPayments
+
+    return CheckPayments
+
+
+@deferred
 def examine() -> "type[Examine]":
     from ...application.health.doctor import Examine
 
@@ -85,6 +95,20 @@ def trace_order() -> "type[TraceOrder]":
     from ...application.health.trace_order import TraceOrder
 
     return TraceOrder
+
+
+@deferred
+def change_undelivered() -> "type[ChangeUndelivered]":
+    from ...application.notifications.undelivered import ChangeUndelivered
+
+    return ChangeUndelivered
+
+
+@deferred
+def resolve_refund() -> "type[ResolveRefund]":
+    from ...application.orders.resolve_refund import ResolveRefund
+
+    return ResolveRefund
 
 
 @deferred

@@ -1,10 +1,13 @@
 """Email to a real SMTP server."""
 
 from collections.abc import AsyncIterator
+from email.header import decode_header, make_header
+from email.headerregistry import Address
 from email.utils import parsedate_to_datetime
 
 import pytest
 from aiosmtplib import SMTP
+from attrs import evolve
 from orderflow.adapters.notifications.email import EmailChannel
 from orderflow.adapters.notifications.templates import FileMessageTemplates
 from orderflow.application.notifications.notification import Contact, Message, NotificationStatus
@@ -27,10 +30,23 @@ MESSAGE = Message(
 )
 
 
+HEADERS = (
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "Auto-Submitted",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+    "MIME-Version",
+)
+
+
 @pytest.fixture
 async def channel(smtp: SmtpServer) -> AsyncIterator[EmailChannel]:
     client = SMTP(hostname=smtp.host, port=smtp.port, timeout=5)
-    channel = EmailChannel(client, "Orderflow <orders@shop.example>", HandClock())
+    channel = EmailChannel(client, Address("Orderflow", addr_spec="orders@shop.example"), HandClock())
     yield channel
     await channel.close()
 
@@ -49,6 +65,36 @@ async def test_a_message_arrives_as_it_was_written(smtp: SmtpServer, channel: Em
     assert headers["Auto-Submitted"] == "auto-generated"
     assert parsedate_to_datetime(headers["Date"]) == HandClock().now
     assert headers.get_content().replace("\r\n", "\n") == "Enjoy your crème brûlée!\n"
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Order =?utf-8?q?=0D=0AReply-To:_a@evil.example?= was cancelled",
+        "Order =?utf-8?b?DQpSZXBseS1UbzogYUBldmlsLmV4YW1wbGU=?= was cancelled",
+        "=?us-ascii?q?=0A_x?=",
+        "Jalapeño 🌶️ is ready",
+        "long " + "x" * 64 + " and " + "=?utf-8?q?=0D=0AX:_y?=" * 3,
+    ],
+)
+async def test_a_subject_is_text_whatever_it_contains(smtp: SmtpServer, channel: EmailChannel, subject: str) -> None:
+    await channel.send(evolve(MESSAGE, subject=subject))
+
+    [mail] = smtp.mails
+    raw = [value for name, value in mail.message.raw_items() if name == "Subject"]
+    assert [str(make_header(decode_header(value))) for value in raw] == [subject]
+    assert sorted(mail.message.keys()) == sorted(HEADERS)
+
+
+@pytest.mark.parametrize("address", ["a@[x.com", "a,b@x.com", "o@", "", "a@x.com\r\nDATA"])
+async def test_an_address_that_is_none_is_refused_for_good(
+    smtp: SmtpServer, channel: EmailChannel, address: str
+) -> None:
+    receipt = await channel.send(evolve(MESSAGE, address=address))
+
+    assert not receipt.accepted
+    assert "no address" in receipt.detail
+    assert smtp.mails == []
 
 
 async def test_one_connection_carries_many_messages(smtp: SmtpServer, channel: EmailChannel) -> None:
@@ -122,5 +168,5 @@ async def _notify(world: World, smtp: SmtpServer) -> tuple[Notify, EmailChannel]
     """Notifications by email, with a contact of the customer alone."""
     await world.effects.contacts.set(Contact(party="customer:C1", email="c1@example.org"))
     client = SMTP(hostname=smtp.host, port=smtp.port, timeout=5)
-    channel = EmailChannel(client, "orders@shop.example", world.clock)
+    channel = EmailChannel(client, Address(addr_spec="orders@shop.example"), world.clock)
     return Notify([channel], FileMessageTemplates(), world.effects.notifications, world.clock), channel

@@ -208,7 +208,7 @@ async def test_a_new_generation_keeps_responses_payments_and_tokens(
     storage, _ = upgraded
 
     response = await storage.answers.find("customer:C1", "k1")
-    refunds = await storage.attempts.unsettled_refunds()
+    refunds = await storage.attempts.due(AT + timedelta(days=9), limit=100)
     attempts = await storage.attempts.of_order("O1")
 
     assert response == StoredResponse(fingerprint="f", body=b'{"id":"O1"}', order_id="O1")

@@ -31,6 +31,7 @@ POSITIONS = "positions are dense in each bucket"
 PATHS = "versions are dense and paths legal in each order"
 ROWS = "row = fold(log)"
 MONEY = "money is conserved"
+PAYMENTS = "payments are settled and fit their orders"
 TOPIC = "the topic holds the log's events, each once and in order"
 FOLDS = "fold(log) = fold(topic)"
 NOTIFICATIONS = "notifications: one notification for each event, recipient and channel"
@@ -107,7 +108,7 @@ async def test_a_simulated_day_is_clean_and_everything_is_compared(day: tuple[Pa
 
     assert report.clean, [c.differences[:3] for c in report.comparisons if c.found]
     assert {c.name for c in report.comparisons} == {
-        POSITIONS, PATHS, ROWS, MONEY, TOPIC, FOLDS, NOTIFICATIONS, ANALYTICS, INVENTORY
+        POSITIONS, PATHS, ROWS, MONEY, PAYMENTS, TOPIC, FOLDS, NOTIFICATIONS, ANALYTICS, INVENTORY
     }  # fmt: skip
     assert all(c.compared >= 20 for c in report.comparisons)
     assert not any(c.skipped for c in report.comparisons)

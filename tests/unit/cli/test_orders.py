@@ -118,3 +118,12 @@ def test_an_id_with_spaces_is_refused(cli: CommandLine) -> None:
 
     assert answer.code == 2
     assert "correlation id" in answer.err
+
+
+def test_an_amount_with_more_decimals_than_its_currency_is_refused(cli: CommandLine) -> None:
+    line = {"foodId": "F1", "foodName": "Pizza", "price": 12.5, "quantity": 1}
+
+    answer = cli("orders", "create", "-", stdin=order_json(currency="JPY", orderDetails=[line]))
+
+    assert (answer.code, answer.out) == (2, "")
+    assert "at most 0 decimals in JPY" in answer.err

@@ -1,5 +1,6 @@
 """Each thing that the doctor can find is found where it is so, alone, and nothing is found where all is well."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ from orderflow.application.health.doctor.connections import UNREACHED
 from orderflow.application.health.facts import ClockOffset, ConnectionFailure, FailureReason
 from orderflow.application.health.observation import Observation
 from orderflow.application.health.processes import Failure
+from orderflow.application.notifications.notification import Backlog
 from orderflow.application.operator_note import OperatorNote
+from orderflow.application.orders.payment_attempts import OutstandingPayments
 from orderflow.application.recovery.epochs import Epoch, Epochs
 
 from tests.support.pages import TREE
@@ -92,6 +95,13 @@ UNHEALTHY: dict[str, tuple[Observation, Expectations]] = {
     "group_without_members": (with_group("analytics", members=0, committed={0: 90, 1: 100, 2: 100}), WANTED),
     "process_gone": (evolve(HEALTHY, processes=[*LIVING, known("old", silent=31.0)]), WANTED),
     "parked_orders": (evolve(HEALTHY, parked={"analytics": 2}), WANTED),
+    "payments_unsettled": (evolve(HEALTHY, payments=OutstandingPayments(unsettled=2, oldest=AT)), WANTED),
+    "refunds_declined": (evolve(HEALTHY, payments=OutstandingPayments(declined_refunds=1)), WANTED),
+    "notifications_overdue": (
+        evolve(HEALTHY, notifications=Backlog(pending=3, oldest=AT - timedelta(minutes=16))),
+        WANTED,
+    ),
+    "notifications_failed": (evolve(HEALTHY, notifications=Backlog(failed=1)), WANTED),
     "clock_database": (with_database(clock=ClockOffset(-1.2, 0.01)), WANTED),
     "clock_kafka": (evolve(HEALTHY, stream=evolve(STREAM, clock=ClockOffset(90.0, 0.01))), WANTED),
     "clock_process": (evolve(HEALTHY, processes=[*_without("api"), known("api", clock_ahead=1.1)]), WANTED),

@@ -57,6 +57,8 @@ def observe(storage: MemoryStorage) -> Observe:
         rollout=storage.rollout,
         epochs=storage.epochs,
         dead_letters=effects.dead_letters,
+        payments=storage.attempts,
+        notifications=effects.notifications,
         lag=lambda: Lag(storage.log, storage.cursors, readers, storage.rollout, storage.buckets),
         clock=lambda: datetime.now(UTC),
         patience=0.05,

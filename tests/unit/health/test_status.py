@@ -7,7 +7,9 @@ from attrs import evolve
 from orderflow.application.health.observation import Observation, ParkedOrder
 from orderflow.application.health.processes import Failure, KnownProcess
 from orderflow.application.health.status import ERRORS, Status, status_of
+from orderflow.application.notifications.notification import Backlog
 from orderflow.application.operator_note import OperatorNote
+from orderflow.application.orders.payment_attempts import OutstandingPayments
 from orderflow.application.rollout.rollout import RolloutState
 from orderflow.entrypoints.cli.status_screen import screen
 from rich.console import Console
@@ -90,6 +92,14 @@ def failed(part: str, minute: int) -> KnownProcess:
         (HEALTHY, ["postgresql 17.2", "20.0 MB", "migration 0004, the newest", "20 of 200 connections", "3 brokers"]),
         (HEALTHY, ["order-events: 3 partitions, 3 copies", "300 events", "parked orders: none", "order-events-relay"]),
         (evolve(HEALTHY, parked={"analytics": 2}), ["parked orders: analytics 2"]),
+        (
+            evolve(HEALTHY, payments=OutstandingPayments(unsettled=2, oldest=AT, declined_refunds=1)),
+            ["payments", "2 without an outcome, 1 refunds declined"],
+        ),
+        (
+            evolve(HEALTHY, notifications=Backlog(pending=3, oldest=AT - timedelta(minutes=20), failed=4)),
+            ["messages", "3 pending, the oldest for 20 min", "4 failed"],
+        ),
         (evolve(HEALTHY, processes=[]), ["no process is registered"]),
         (evolve(HEALTHY, processes=[known("relay", silent=7200.0)]), ["gone for 2.0 h"]),
         (

@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 
+import pytest
 from httpx import AsyncClient
 from orderflow.adapters.payment_gateway.sandbox import DECLINE, SUCCESS, TIME_OUT
 
@@ -69,11 +70,41 @@ async def test_the_default_currency_is_that_of_the_installation(installation: In
 
 async def test_amounts_are_exact(boss: AsyncClient) -> None:
     line = '{"foodId":"F1","foodName":"Gold","price":123456789012.3457,"quantity":1}'
-    body = f'{{"orderId":"O1","userId":"C1","restaurantId":"R7","paymentMethod":"cash","orderDetails":[{line}]}}'
+    order = '"orderId":"O1","userId":"C1","restaurantId":"R7","paymentMethod":"cash","currency":"CLF"'
+    body = f'{{{order},"orderDetails":[{line}]}}'
 
     answer = await boss.post("/v1/orders", content=body, headers={"Content-Type": "application/json"})
 
     assert json.loads(answer.text, parse_float=Decimal)["totalPrice"] == Decimal("123456789012.3457")
+
+
+async def test_a_currency_that_is_not_in_use_is_refused(boss: AsyncClient) -> None:
+    answer = await boss.post("/v1/orders", json=an_order(currency="ZZZ"))
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input")
+    assert answer.json()["errors"][0]["pointer"] == "/currency"
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ('{"currency":"JPY","totalPrice":1250.5,"price":1250}', "/totalPrice"),
+        ('{"currency":"JPY","price":12.5}', "/orderDetails/0/price"),
+        ('{"currency":"USD","price":0.0001}', "/orderDetails/0/price"),
+        ('{"currency":"USD","price":1e-4}', "/orderDetails/0/price"),
+        ('{"currency":"KWD","price":10,"discount":0.0005}', "/orderDetails/0/discount"),
+    ],
+)
+async def test_a_part_of_a_minor_unit_is_refused_at_its_place(boss: AsyncClient, body: str, pointer: str) -> None:
+    amounts = json.loads(body)
+    line = {"foodId": "F1", "foodName": "Pizza", "quantity": 1} | {
+        name: amounts.pop(name) for name in ("price", "discount") if name in amounts
+    }
+
+    answer = await boss.post("/v1/orders", json=an_order(orderDetails=[line], **amounts))
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input")
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
 async def test_an_order_id_may_contain_slashes_and_percent_signs(boss: AsyncClient) -> None:
@@ -173,3 +204,13 @@ async def test_an_unavailable_gateway_is_503(boss: AsyncClient) -> None:
 
     assert (answer.status_code, answer.json()["code"]) == (503, "gateway_unavailable")
     assert answer.headers["retry-after"] == "5"
+
+
+async def test_a_stale_version_charges_no_card(installation: Installation, boss: AsyncClient) -> None:
+    await placed(boss, "O1", paymentMethod="card", cardToken=SUCCESS)
+    await boss.put("/v1/orders/O1/shipper", json={"shipperId": "S3"})
+
+    answer = await boss.post("/v1/orders/O1/payment", json={}, headers={"If-Match": '"1"'})
+
+    assert (answer.status_code, answer.json()["code"]) == (412, "version_mismatch")
+    assert installation.gateway.moved == {}

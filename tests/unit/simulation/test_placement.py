@@ -132,6 +132,13 @@ def test_the_currency_is_the_callers():
     assert {placed.total.currency} | {line.price.currency for line in placed.lines} == {"EUR"}
 
 
+def test_amounts_in_a_currency_without_decimals_are_whole_and_accepted():
+    placed = placement(day(order()), order(), currency="JPY")
+
+    assert placed.total.amount == 100 * placement(day(order()), order()).total.amount
+    assert all(amount == int(amount) for line in placed.lines for amount in (line.price.amount, line.discount.amount))
+
+
 def test_an_order_does_not_depend_on_the_rest_of_the_day():
     alone = evolve(MANY, orders=MANY.orders[5:6], couriers=())
 

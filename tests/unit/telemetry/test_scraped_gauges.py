@@ -34,6 +34,8 @@ class Installation:
             "log": container.storage().log,
             "orders": container.storage().views,
             "dead_letters": container.effects().dead_letters,
+            "payments": container.storage().attempts,
+            "notifications": container.effects().notifications,
             "clock": container.clock(),
             "shipped": ("analytics",),
             "patience": 0.2,

@@ -16,7 +16,7 @@ from ..errors import sqlstate, translated
 from ..event_log import order_events
 from ..idempotency import idempotency_keys
 from ..orders import orders
-from ..payment_attempts import payment_attempts
+from ..payment_attempts import IS_OUTSTANDING, payment_attempts
 from .batch import Expected, WriteBatch
 from .conflicts import Conflicts
 
@@ -37,6 +37,8 @@ _TYPES = {
     "amount": "numeric",
     "requested_at": "timestamptz",
     "settled_at": "timestamptz",
+    "tries": "int",
+    "due_at": "timestamptz",
     "bucket": "int",
     "ahead": "int",
     "many": "int",
@@ -161,7 +163,15 @@ def statement(keys: bool, created: bool, changed: bool, attempts: bool, events: 
         steps.append(f"""attempts AS (
             INSERT INTO payment_attempts ({_list(_ATTEMPT)})
             SELECT * FROM unnest({attempt}) WHERE (SELECT good FROM gate)
-            ON CONFLICT (key) DO UPDATE SET {_list(f"{name} = excluded.{name}" for name in _ATTEMPT[1:])})""")
+            ON CONFLICT (key) DO UPDATE SET {_list(f"{name} = excluded.{name}" for name in _ATTEMPT[1:])}
+            WHERE payment_attempts.status = 'requested' OR excluded.status <> 'requested'
+            RETURNING key, kind, status)""")
+        steps.append(f"""outstanding AS (
+            INSERT INTO outstanding_payment_attempts (key) SELECT key FROM attempts WHERE {IS_OUTSTANDING}
+            ON CONFLICT (key) DO NOTHING)""")
+        steps.append(f"""settled AS (
+            DELETE FROM outstanding_payment_attempts
+            WHERE key IN (SELECT key FROM attempts WHERE NOT {IS_OUTSTANDING}))""")
     if events:
         steps += _log(taken, new_events)
     written = [name for name, there in (("keys", keys), ("created", created), ("changed", changed)) if there]

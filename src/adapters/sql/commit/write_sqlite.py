@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Executable, bindparam, insert, select, text, update
+from sqlalchemy import Connection, Executable, bindparam, insert, or_, select, text, update
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from ..database import Database
 from ..event_log import log_heads, order_events
 from ..idempotency import idempotency_keys
 from ..orders import orders
-from ..payment_attempts import payment_attempts
+from ..payment_attempts import IS_OUTSTANDING, payment_attempts
 from .batch import Expected, WriteBatch
 from .conflicts import Conflicts
 
@@ -22,6 +22,12 @@ _KEEP_ATTEMPT = insert_or(payment_attempts)
 _KEEP_ATTEMPT = _KEEP_ATTEMPT.on_conflict_do_update(
     index_elements=["key"],
     set_={c.name: _KEEP_ATTEMPT.excluded[c.name] for c in payment_attempts.columns if c.name not in ("entry", "key")},
+    where=or_(payment_attempts.c.status == "requested", _KEEP_ATTEMPT.excluded.status != "requested"),
+)
+_SETTLE_ATTEMPT = text("DELETE FROM outstanding_payment_attempts WHERE key = :key")
+_OUTSTANDING_ATTEMPT = text(
+    "INSERT INTO outstanding_payment_attempts (key) "
+    f"SELECT key FROM payment_attempts WHERE key = :key AND {IS_OUTSTANDING}"
 )
 _HEADS = select(log_heads.c.bucket, log_heads.c.position).where(
     log_heads.c.bucket.in_(bindparam("buckets", expanding=True))
@@ -73,6 +79,9 @@ def _write(connection: Connection, batch: WriteBatch, write: Write) -> None:
         raise _NotCommitted(Conflicts(orders={order.order_id for order in late}))
     if batch.attempts:
         connection.execute(_KEEP_ATTEMPT, list(batch.attempts))
+        keys = [{"key": attempt["key"]} for attempt in batch.attempts]
+        connection.execute(_SETTLE_ATTEMPT, keys)
+        connection.execute(_OUTSTANDING_ATTEMPT, keys)
     if batch.events:
         found = connection.execute(_HEADS, {"buckets": list(batch.taken)})
         heads = {row.bucket: row.position for row in found}

@@ -93,6 +93,15 @@ ORDERS_OLDEST = _state(
     "Since anything happened to the order in this state that nothing has happened to for longest; 0 without any.",
     labels.OPEN_STATE,
 )
+PAYMENTS_UNSETTLED = _state(
+    "orderflow_payment_attempts_unsettled", "Requests to move money that the payment gateway has not answered."
+)
+PAYMENTS_UNSETTLED_AGE = _state(
+    "orderflow_payment_attempts_unsettled_seconds", "Age of the oldest of them; 0 without any."
+)
+REFUNDS_DECLINED = _state(
+    "orderflow_refunds_declined", "Refunds that the payment gateway declined and that nobody has resolved."
+)
 
 # Business: counted by the consumer analytics, once for each event, when its effects are committed.
 CREATED = _counter("orderflow_orders_created_total", "Orders placed; its rate over a minute is orders a minute.")
@@ -188,6 +197,13 @@ DEAD_LETTERS = _state(
     "orderflow_dead_letters", "Events that are set aside, also those that only wait.", labels.CONSUMER
 )
 FOREIGN = _state("orderflow_unrecognized_records", "Records of the topic that are none of ours.", labels.CONSUMER)
+NOTIFICATIONS_PENDING = _state("orderflow_notifications_pending", "Notifications that are not sent yet.")
+NOTIFICATIONS_PENDING_AGE = _state(
+    "orderflow_notifications_pending_seconds", "Age of the oldest notification that is not sent yet; 0 without any."
+)
+NOTIFICATIONS_FAILED = _state(
+    "orderflow_notifications_failed", "Notifications that failed for good and that nobody has resent or dropped."
+)
 NOTIFIED = _histogram(
     "orderflow_notification_duration_seconds",
     "Until a channel took a message, refused it for good, or did not answer.",

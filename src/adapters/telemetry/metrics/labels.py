@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from attrs import field, frozen
 
+from ....domain.currency import MINOR_UNITS
 from ....domain.errors import OrderFlowError
 from ....domain.events import EVENT_TYPES
 from ....domain.lifecycle import OrderState
@@ -37,15 +38,6 @@ def _codes(error: type[OrderFlowError]) -> Iterator[str]:
         yield from _codes(special)
 
 
-_CURRENCIES = """
-    AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF
-    CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF
-    IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK
-    MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR
-    SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES
-    VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG
-"""
-ISO_4217 = tuple(_CURRENCIES.split())
 REASONS = (
     "address_not_found",
     "changed_my_mind",
@@ -63,7 +55,7 @@ REASONS = (
 TYPE = Label("type", (*sorted(event.type for event in EVENT_TYPES), OTHER))
 OPEN_STATE = Label("state", tuple(state for state in OrderState if not state.terminal))
 FINAL_STATE = Label("state", tuple(state for state in OrderState if state.terminal))
-CURRENCY = Label("currency", (*ISO_4217, OTHER), source="ISO 4217")
+CURRENCY = Label("currency", (*MINOR_UNITS, OTHER), source="ISO 4217")
 REASON = Label("reason", (*REASONS, OTHER))
 ERROR_OUTCOME = Label(
     "outcome",

@@ -14,7 +14,8 @@ from ....application.dead_letters.ports import DeadLetters
 from ....application.event_log.ports import EventLog
 from ....application.event_log.records import RELAY
 from ....application.health.lag import Lag
-from ....application.orders.ports import OrderQueries
+from ....application.notifications.ports import Notifications
+from ....application.orders.ports import OrderQueries, PaymentAttempts
 from ....domain.errors import Unavailable
 from ....domain.lifecycle import OrderState
 from . import catalogue
@@ -54,6 +55,8 @@ class States:
     log: EventLog
     orders: OrderQueries
     dead_letters: DeadLetters
+    payments: PaymentAttempts
+    notifications: Notifications
     clock: Clock
     shipped: tuple[str, ...]
     partitions: Callable[[], Awaitable[int]] | None = None
@@ -66,6 +69,7 @@ class States:
             ("database", self._readers),
             ("database", self._orders),
             ("database", self._dead_letters),
+            ("database", self._undelivered),
             ("database", self._log),
             ("kafka", self._by_partition),
         ]
@@ -135,6 +139,18 @@ class States:
             *self._by_consumer(catalogue.PARKED, await self.dead_letters.parked()),
             *self._by_consumer(catalogue.DEAD_LETTERS, await self.dead_letters.counts()),
             *self._by_consumer(catalogue.FOREIGN, await self.dead_letters.unrecognized_counts()),
+        ]
+
+    async def _undelivered(self) -> list[Sample]:
+        now = self.clock()
+        payments, backlog = await self.payments.outstanding(now), await self.notifications.backlog()
+        return [
+            Sample(catalogue.PAYMENTS_UNSETTLED, payments.unsettled),
+            Sample(catalogue.PAYMENTS_UNSETTLED_AGE, _age(payments.oldest, now)),
+            Sample(catalogue.REFUNDS_DECLINED, payments.declined_refunds),
+            Sample(catalogue.NOTIFICATIONS_PENDING, backlog.pending),
+            Sample(catalogue.NOTIFICATIONS_PENDING_AGE, _age(backlog.oldest, now)),
+            Sample(catalogue.NOTIFICATIONS_FAILED, backlog.failed),
         ]
 
     def _by_consumer(self, metric: Metric, found: Mapping[str, int]) -> list[Sample]:

@@ -6,7 +6,7 @@ from attrs import frozen
 
 from ..observation import Observation
 from ..observe import Observe
-from . import clocks, connections, consumers, database, dead_letters, tokens, topic, versions
+from . import clocks, connections, consumers, database, dead_letters, tokens, topic, undelivered, versions
 from .expectations import Expectations
 from .finding import Diagnostic, Finding, Severity
 
@@ -19,6 +19,7 @@ CHECKS: Sequence[Check] = (
     topic.check,
     dead_letters.check,
     consumers.check,
+    undelivered.check,
     clocks.check,
     tokens.check,
 )
@@ -29,6 +30,7 @@ DIAGNOSTICS: Sequence[Diagnostic] = (
     *topic.DIAGNOSTICS,
     *dead_letters.DIAGNOSTICS,
     *consumers.DIAGNOSTICS,
+    *undelivered.DIAGNOSTICS,
     *clocks.DIAGNOSTICS,
     *tokens.DIAGNOSTICS,
 )

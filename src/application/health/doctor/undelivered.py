@@ -1,0 +1,52 @@
+"""Checks for payments that are not settled, and for notifications that are not sent."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from ..observation import Observation
+from .expectations import Expectations
+from .finding import Finding, problem, warning
+
+OVERDUE_AFTER = timedelta(minutes=15)
+"""The age at which a pending notification is overdue; the alert has the same limit."""
+
+UNSETTLED = warning(
+    "payments_unsettled",
+    "the payment gateway has not answered a request to move money",
+    expected="an answer to each request; it is looked up again at growing intervals",
+    fix="`orderflow payments list`; if the gateway works again, `orderflow payments settle`",
+)
+DECLINED = problem(
+    "refunds_declined",
+    "the payment gateway declined a refund: the order says refunded, and the money is still here",
+    expected="every refund made, or paid back in another way",
+    fix="`orderflow payments list`; pay it back, then `orderflow payments resolve ID --by NAME --reason TEXT`",
+)
+OVERDUE = warning(
+    "notifications_overdue",
+    f"notifications have been waiting for more than {OVERDUE_AFTER // timedelta(minutes=1)} minutes",
+    expected="sent within a minute while the channel answers",
+    fix="`orderflow notifications list` has the reason of each; then `resend`, or `drop`",
+)
+FAILED = warning(
+    "notifications_failed",
+    "notifications have failed for good",
+    expected="each sent, or dropped by an operator",
+    fix="`orderflow notifications list --status failed`; mend the contact, then `resend`, or `drop`",
+)
+DIAGNOSTICS = (UNSETTLED, DECLINED, OVERDUE, FAILED)
+
+
+def check(observation: Observation, _: Expectations) -> Iterator[Finding]:
+    if payments := observation.payments:
+        if payments.unsettled and payments.oldest:
+            yield UNSETTLED.found(
+                f"{payments.unsettled} attempts, the oldest of {payments.oldest:%Y-%m-%d %H:%M:%S} UTC"
+            )
+        if payments.declined_refunds:
+            yield DECLINED.found(f"{payments.declined_refunds} refunds")
+    if backlog := observation.notifications:
+        if backlog.oldest and observation.at - backlog.oldest > OVERDUE_AFTER:
+            yield OVERDUE.found(f"{backlog.pending} are pending, the oldest of {backlog.oldest:%Y-%m-%d %H:%M:%S} UTC")
+        if backlog.failed:
+            yield FAILED.found(f"{backlog.failed} notifications")

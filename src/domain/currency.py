@@ -1,0 +1,49 @@
+"""The currencies of ISO 4217 with their minor units, which new orders are checked against.
+
+Stored orders and events are not checked: they stay readable after the standard has withdrawn their currency.
+"""
+
+from collections.abc import Mapping
+
+from .errors import InvalidInput
+from .money import Money
+from .text import shown
+
+_BY_DECIMALS: Mapping[int, str] = {
+    0: """
+        BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF
+    """,
+    2: """
+        AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE
+        CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD
+        HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK
+        MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD
+        RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH
+        USD USN UYU UZS VED VES WST XAD XCD XCG YER ZAR ZMW ZWG
+    """,
+    3: """
+        BHD IQD JOD KWD LYD OMR TND
+    """,
+    4: """
+        CLF UYW
+    """,
+}
+MINOR_UNITS: Mapping[str, int] = dict(sorted((code, n) for n, codes in _BY_DECIMALS.items() for code in codes.split()))
+"""The decimals of each currency in list one of ISO 4217 as of 2026-01-01. Codes without minor units, such as XAU and
+XXX, are no money that an order can be paid in. A test compares the table with the standard's list."""
+_ALLOWED = "a currency of ISO 4217 that has minor units, such as EUR"
+
+
+def check_currency_in_use(code: object) -> None:
+    """Check that an order can be paid in ``code``. Raises InvalidInput, which names ``currency``."""
+    if not isinstance(code, str) or code not in MINOR_UNITS:
+        raise InvalidInput("currency", f"{shown(code)} is no currency in use", _ALLOWED)
+
+
+def check_minor_units(money: Money, *, field: str) -> None:
+    """Check that the amount is a whole number of minor units; zeros at its end do not matter. Raises InvalidInput."""
+    decimals = MINOR_UNITS[money.currency]
+    _, digits, exponent = money.amount.as_tuple()
+    excess = -int(exponent) - decimals
+    if excess > 0 and any(digits[-excess:]):
+        raise InvalidInput(field, f"{money} has too many decimals", f"at most {decimals} decimals in {money.currency}")

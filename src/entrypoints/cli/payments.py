@@ -1,0 +1,52 @@
+"""``orderflow payments``: attempts to move money that have no outcome, and refunds that were declined."""
+
+from collections.abc import Sequence
+
+from cyclopts import App
+
+from ...application.orders.payment_attempts import PaymentAttempt
+from ...domain.errors import InvalidInput
+from .session import rows, session
+
+app = App(name="payments")
+
+MAX_ENTRIES = 10_000
+"""Entries of one answer."""
+
+
+@app.command(name="list")
+async def list_(*, order: str | None = None, limit: int = 100) -> None:
+    """List the payment attempts without an outcome and the declined refunds; of --order ID, all attempts."""
+    if not 1 <= limit <= MAX_ENTRIES:
+        raise InvalidInput("limit", f"it is {limit}", f"1 to {MAX_ENTRIES}")
+    async with session().opened() as container:
+        attempts = container.storage().attempts
+        if order is None:
+            found = await attempts.list_outstanding(container.clock()(), limit=limit)
+        else:
+            found = await attempts.of_order(order)
+    _show(found)
+
+
+@app.command
+async def settle() -> None:
+    """Ask the payment gateway now for the outcome of the attempts that are due, and request their refunds."""
+    async with session().opened() as container:
+        settled = await container.use_cases().settle_payments()
+    session().show({"settled": settled})
+
+
+@app.command
+async def resolve(order_id: str, /, *, by: str, reason: str) -> None:
+    """Record that the refunds of an order which the gateway declined were paid back in another way.
+
+    --by NAME and --reason TEXT are recorded.
+    """
+    async with session().opened() as container:
+        _show(await container.resolve_refund()(order_id, by=by, reason=reason))
+
+
+def _show(found: Sequence[PaymentAttempt]) -> None:
+    columns = ("order", "attempt", "amount", "status", "requested", "tries", "due", "detail")
+    cells = ((a.order_id, a.key, a.amount, a.status, a.requested_at, a.tries, a.due_at, a.detail) for a in found)
+    session().show(found, rows(*columns, of=cells))
