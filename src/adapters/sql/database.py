@@ -1,23 +1,25 @@
 """One database: its pool of connections, reads and transactions."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from time import perf_counter
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from attrs import define, field
-from sqlalchemy import Connection, Engine, Executable, Row
+from sqlalchemy import Connection, Engine, Executable, Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ...application.noop import noop
 from ...domain.errors import InvalidInput, NotConfigured, StorageUnavailable
 from .engines import ALLOWED_URLS, READING, PostgresAddress, postgresql_engine, sqlite_engine, sqlite_on_a_thread
-from .errors import sqlstate, translated, unanswered, unavailable
+from .errors import RECONNECT, TransactionConflict, reaction_to, sqlstate, translated, unanswered, unavailable
 
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
+READ_ATTEMPTS = 5
+"""Attempts of a read that loses against other transactions, which is possible if the isolation is serializable."""
 T = TypeVar("T")
 
 
@@ -104,6 +106,9 @@ class Database:
 
         SQLite needs one hop to its thread; with ``reading`` it would need four.
         """
+        return await _repeated(lambda: self._rows(statement, given))
+
+    async def _rows(self, statement: Executable, given: Mapping[str, Any] | None) -> Sequence[Row[Any]]:
         reader = self._reader
         if reader is None:
             async with self.reading() as connection:
@@ -121,6 +126,9 @@ class Database:
 
         Raises StorageUnavailable.
         """
+        return await _repeated(lambda: self._fetch(sql, given))
+
+    async def _fetch(self, sql: str, given: Sequence[Any]) -> Sequence[Any]:
         with translated(self.backend):
             async with self.engine.connect() as connection, asyncpg_of(connection) as driver:
                 began, done = perf_counter(), False
@@ -130,6 +138,15 @@ class Database:
                 finally:
                     self.watch(sql, perf_counter() - began, done)
                 return rows
+
+    async def check_writable(self) -> None:
+        """Begin a transaction that may write, and end it. Raises StorageUnavailable."""
+        if self.backend == POSTGRESQL:
+            async with self.reading() as connection:
+                if await connection.scalar(text("SHOW transaction_read_only")) == "on":
+                    raise StorageUnavailable(self.backend, "the server is read-only")
+        else:
+            await self.run_transaction(noop)
 
     async def run_transaction(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction on SQLite's writing thread; an exception rolls it back.
@@ -166,6 +183,14 @@ class Database:
         return self.buckets
 
 
+async def _repeated(read: Callable[[], Awaitable[T]]) -> T:
+    """Return the result of ``read``, which is repeated at once if its transaction conflicts with another one."""
+    for _ in range(READ_ATTEMPTS - 1):
+        with suppress(TransactionConflict):
+            return await read()
+    return await read()
+
+
 @contextmanager
 def committing(backend: str) -> Iterator[None]:
     """Wrap a commit: if its answer is lost, the error says that the outcome is unknown."""
@@ -181,17 +206,18 @@ def committing(backend: str) -> Iterator[None]:
 
 @asynccontextmanager
 async def asyncpg_of(connection: AsyncConnection) -> AsyncIterator[Any]:
-    """Return the asyncpg connection; it is closed instead of returned to the pool if its state is unknown."""
+    """Return the asyncpg connection; after an error that requires a new one it is closed, not returned to the pool."""
     driver = (await connection.get_raw_connection()).driver_connection
     if driver is None:
         raise RuntimeError("the pool gave a connection without a driver")
-    answered = False
+    usable = False
     try:
         yield driver
-        answered = True
+        usable = True
     except Exception as error:
-        answered = bool(sqlstate(error))
+        cause = error.__cause__ if isinstance(error, StorageUnavailable) and error.__cause__ else error
+        usable = bool(sqlstate(cause)) and reaction_to(cause) is not RECONNECT
         raise
     finally:
-        if not answered:
+        if not usable:
             await connection.invalidate()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Self
 
 from attrs import define
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ...application.event_log.records import EVENT_LIMIT
@@ -97,6 +97,5 @@ class SqlStorage:
         await self.database.close()
 
     async def ping(self) -> None:
-        """Raise StorageUnavailable if the database does not answer."""
-        async with self.database.reading() as connection:
-            await connection.execute(text("SELECT 1"))
+        """Raise StorageUnavailable if the database does not answer, or accepts no writes."""
+        await self.database.check_writable()
