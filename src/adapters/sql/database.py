@@ -18,8 +18,8 @@ from .engines import ALLOWED_URLS, READING, PostgresAddress, postgresql_engine, 
 from .errors import RECONNECT, TransactionConflict, reaction_to, sqlstate, translated, unanswered, unavailable
 
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
-READ_ATTEMPTS = 5
-"""Attempts of a read that loses against other transactions, which is possible if the isolation is serializable."""
+ATTEMPTS = 5
+"""Attempts of a read or commit that loses against other transactions, of which each time at least one commits."""
 T = TypeVar("T")
 
 
@@ -106,7 +106,7 @@ class Database:
 
         SQLite needs one hop to its thread; with ``reading`` it would need four.
         """
-        return await _repeated(lambda: self._rows(statement, given))
+        return await repeated(lambda: self._rows(statement, given))
 
     async def _rows(self, statement: Executable, given: Mapping[str, Any] | None) -> Sequence[Row[Any]]:
         reader = self._reader
@@ -126,7 +126,7 @@ class Database:
 
         Raises StorageUnavailable.
         """
-        return await _repeated(lambda: self._fetch(sql, given))
+        return await repeated(lambda: self._fetch(sql, given))
 
     async def _fetch(self, sql: str, given: Sequence[Any]) -> Sequence[Any]:
         with translated(self.backend):
@@ -183,12 +183,15 @@ class Database:
         return self.buckets
 
 
-async def _repeated(read: Callable[[], Awaitable[T]]) -> T:
-    """Return the result of ``read``, which is repeated at once if its transaction conflicts with another one."""
-    for _ in range(READ_ATTEMPTS - 1):
+async def repeated(transaction: Callable[[], Awaitable[T]]) -> T:
+    """Return the result of ``transaction``, which is repeated at once if it conflicts with another one.
+
+    Raises the last TransactionConflict.
+    """
+    for _ in range(ATTEMPTS - 1):
         with suppress(TransactionConflict):
-            return await read()
-    return await read()
+            return await transaction()
+    return await transaction()
 
 
 @contextmanager

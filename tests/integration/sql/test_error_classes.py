@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
-from orderflow.adapters.sql.database import READ_ATTEMPTS, Database
+from orderflow.adapters.sql.database import ATTEMPTS, Database
 from orderflow.adapters.sql.errors import (
     FAULT,
     RECONNECT,
@@ -280,11 +280,11 @@ async def test_a_read_that_loses_against_other_transactions_is_repeated_a_bounde
     database = at(there)
     await _serialization_failures(database)
 
-    answer = await ask(f"SELECT fails({READ_ATTEMPTS - 1})")(database)
+    answer = await ask(f"SELECT fails({ATTEMPTS - 1})")(database)
     with pytest.raises(TransactionConflict):
-        await ask(f"SELECT fails({READ_ATTEMPTS})")(database)
+        await ask(f"SELECT fails({ATTEMPTS})")(database)
 
-    assert [tuple(row) for row in answer] == [(READ_ATTEMPTS,)]  # type: ignore[attr-defined]
+    assert [tuple(row) for row in answer] == [(ATTEMPTS,)]  # type: ignore[attr-defined]
 
 
 async def _serialization_failures(database: Database) -> None:

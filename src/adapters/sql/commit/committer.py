@@ -7,7 +7,7 @@ from attrs import frozen
 from ....application.event_log.records import EVENT_LIMIT
 from ....application.orders.write_set import WriteSet
 from ....domain.errors import ConcurrentChange, Conflict
-from ..database import POSTGRESQL, Database
+from ..database import POSTGRESQL, Database, repeated
 from ..errors import TransactionConflict
 from . import write_postgresql, write_sqlite
 from .batch import WriteBatch
@@ -27,7 +27,7 @@ class SqlCommitter:
             return [None] * len(sets)
         write = write_postgresql.write if self.database.backend == POSTGRESQL else write_sqlite.write
         try:
-            conflicts = await write(self.database, batch)
+            conflicts = await repeated(lambda: write(self.database, batch))
         except TransactionConflict as error:
             return [_concurrent_change(writes, error) for writes in sets]
         if conflicts:
@@ -38,7 +38,7 @@ class SqlCommitter:
 
 
 def _concurrent_change(writes: WriteSet, error: TransactionConflict) -> Conflict:
-    """Return the refusal of a set after a serialization failure. Raises ``error`` if it has no order."""
-    for order_id in [*writes.expected, *(attempt.order_id for attempt in writes.attempts.values())]:
-        return ConcurrentChange(order_id, writes.expected.get(order_id, 0))
+    """Return the refusal of a set that lost against other transactions. Raises ``error`` if it has no order."""
+    for order_id, version in writes.expected.items():
+        return ConcurrentChange(order_id, version)
     raise error
