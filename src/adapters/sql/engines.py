@@ -125,7 +125,8 @@ class PostgresAddress:
         # jit pays off only for statements that take seconds.
         session = {**self.bounds, "jit": "off", "default_transaction_isolation": ISOLATION}
         settings = {"application_name": name, **({} if self.pooled else session)}
-        return {setting: value for setting, value in settings.items() if setting not in self._query}
+        chosen = {setting: value for setting, value in settings.items() if setting not in self._query}
+        return {**chosen, "client_encoding": "utf-8"}
 
 
 @cache

@@ -218,6 +218,15 @@ def translated(backend: str) -> Iterator[None]:
         raise
 
 
+def not_writable(error: BaseException) -> bool:
+    """Return whether no server has the attributes that the URL asks for, which in general are those of a primary."""
+    if sys.modules.get("asyncpg") is None:
+        return False
+    from asyncpg.exceptions import TargetServerAttributeNotMatched
+
+    return isinstance(error, TargetServerAttributeNotMatched)
+
+
 def read_only(connection: Any) -> bool:
     """Return whether the server of an asyncpg connection has reported that it accepts no writes.
 
