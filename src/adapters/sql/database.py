@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ...application.noop import noop
 from ...domain.errors import InvalidInput, NotConfigured, StorageUnavailable
-from .engines import ALLOWED_URLS, READING, PostgresAddress, postgresql_engine, sqlite_engine, sqlite_on_a_thread
+from .engines import ALLOWED_URLS, READING, PostgresAddress, postgresql_engine
 from .errors import RECONNECT, TransactionConflict, reaction_to, sqlstate, translated, unanswered, unavailable
+from .sqlite_engines import SqliteFile, sqlite_engine, sqlite_on_a_thread
 
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
 ATTEMPTS = 5
@@ -55,11 +56,12 @@ class Database:
             address = PostgresAddress(url, pooled)
             return cls(postgresql_engine(address, pool_size), POSTGRESQL, address=address)
         if scheme == "sqlite" and not urlsplit(url).netloc and urlsplit(url).path not in ("", "/", "/:memory:"):
+            file = SqliteFile.at(url)
             return cls(
-                sqlite_engine(url, pool_size),
+                sqlite_engine(file, pool_size),
                 SQLITE,
-                writer=sqlite_on_a_thread(url),
-                reader=sqlite_on_a_thread(url, reading=True),
+                writer=sqlite_on_a_thread(file),
+                reader=sqlite_on_a_thread(file, reading=True),
             )
         raise InvalidInput("database url", f"it begins with {scheme!r}", ALLOWED_URLS)
 

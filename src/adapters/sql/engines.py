@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import msgspec
 from attrs import field, frozen
-from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
-from sqlalchemy.exc import ArgumentError, InvalidatePoolError
+from sqlalchemy import Connection, ExceptionContext, event
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from ...domain.errors import InvalidInput, NotConfigured
@@ -37,7 +37,7 @@ READING = "orderflow_reading"
 """The execution option of connections that are for reading, outside any transaction."""
 
 
-def _json(value: object) -> str:
+def to_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
@@ -164,7 +164,7 @@ def postgresql_engine(address: PostgresAddress, pool_size: int) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_SECONDS,
-        json_serializer=_json,
+        json_serializer=to_json,
         json_deserializer=msgspec.json.decode,
         hide_parameters=True,  # in error messages
         isolation_level=ISOLATION.upper(),
@@ -203,55 +203,3 @@ def _disconnected(context: ExceptionContext) -> None:
     if reaction_to(error) is RECONNECT:
         context.is_disconnect = True
         context.invalidate_pool_on_disconnect = not isinstance(driver_error(error), TimeoutError)
-
-
-def sqlite_engine(url: str, pool_size: int) -> AsyncEngine:
-    try:
-        engine = create_async_engine(
-            url.replace("sqlite:", "sqlite+aiosqlite:", 1),
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=POOL_SECONDS,
-            connect_args={"timeout": LOCK_SECONDS},
-            json_serializer=_json,
-            json_deserializer=msgspec.json.decode,
-            hide_parameters=True,
-        )
-    except ArgumentError as error:
-        raise InvalidInput("database url", str(error), ALLOWED_URLS) from error
-    _listen(engine.sync_engine)
-    return engine
-
-
-def sqlite_on_a_thread(url: str, *, reading: bool = False) -> Engine:
-    """Create an engine with one connection for use on one thread."""
-    engine = create_engine(
-        url,
-        pool_size=1,
-        max_overflow=0,
-        connect_args={"timeout": LOCK_SECONDS},
-        json_serializer=_json,
-        json_deserializer=msgspec.json.decode,
-        hide_parameters=True,
-        execution_options={READING: reading},
-    )
-    _listen(engine)
-    return engine
-
-
-def _listen(engine: Engine) -> None:
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-
-
-def _prepare_sqlite(dbapi_connection: Any, record: object) -> None:
-    cursor = dbapi_connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={LOCK_SECONDS * 1000}"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    """Begin a transaction with the write lock, so that it cannot fail to get it later."""
-    if not connection.get_execution_options().get(READING):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ...application.health.facts import ClockOffset, ConnectionFailure, DatabaseFacts, FailureReason
 from ...domain.errors import NotConfigured, StorageUnavailable
 from . import schema
-from .database import POSTGRESQL, Database
+from .database import POSTGRESQL, SQLITE, Database
 from .errors import not_writable, sqlstate
 
 POSTGRESQL_SETTINGS = (
@@ -63,6 +63,8 @@ class SqlHealth:
     async def facts(self) -> DatabaseFacts | ConnectionFailure:
         try:
             # Behind a pooler the session settings are made in transactions only.
+            if self.database.backend == SQLITE:
+                await self.database.check_writable()
             async with self.database.writing() if self.database.pooled else self.database.reading() as connection:
                 return await self._facts(connection)
         except (StorageUnavailable, NotConfigured) as error:

@@ -1,12 +1,7 @@
 """Every error that a real PostgreSQL can be made to give is answered as the tables of adapters/sql/errors.py say."""
 
 import asyncio
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -27,8 +22,8 @@ from sqlalchemy import text
 
 from tests.support.databases import migrated_database
 from tests.support.postgres import LocalPostgres, answers
-from tests.support.process import Account
 from tests.support.servers import free_port, obtain, started
+from tests.support.small_disk import small_disk
 from tests.support.waiting import eventually
 
 Provoke = Callable[[Database], Awaitable[object]]
@@ -241,7 +236,7 @@ async def test_a_session_that_was_idle_in_its_transaction_for_too_long_is_replac
 
 async def test_a_full_disk_is_waited_for(server: LocalPostgres, there: str, at: Callable[[str], Database]) -> None:
     database = at(there)
-    with _small_disk() as folder:
+    with small_disk() as folder:
         server.execute(f"CREATE TABLESPACE small LOCATION '{folder}'")
         await write("CREATE TABLE filled (one text) TABLESPACE small")(database)
         fill = write("INSERT INTO filled SELECT repeat('x', 1000) FROM generate_series(1, 3000)")
@@ -251,26 +246,6 @@ async def test_a_full_disk_is_waited_for(server: LocalPostgres, there: str, at: 
         await write("DROP TABLE filled")(database)
         server.execute("DROP TABLESPACE small")
     assert (sqlstate(error), reaction_to(error)) == ("53100", REFUSE)
-
-
-class _small_disk:
-    """A file system of one megabyte, which only root can make."""
-
-    def __enter__(self) -> Path:
-        if os.geteuid() != 0:
-            pytest.skip("only root can mount a file system")
-        self.folder = Path(tempfile.mkdtemp(prefix="orderflow-small-"))
-        mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(self.folder)]
-        if subprocess.run(mount, capture_output=True, check=False).returncode:
-            shutil.rmtree(self.folder)
-            pytest.skip("this machine allows no mount")
-        if (account := Account.unprivileged()) is not None:
-            account.own(self.folder)
-        return self.folder
-
-    def __exit__(self, *raised: object) -> None:
-        subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @pytest.mark.parametrize("ask", [read, fetch])
