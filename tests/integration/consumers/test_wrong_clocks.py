@@ -6,16 +6,19 @@ from typing import Any
 import pytest
 from attrs import define, evolve
 from orderflow.adapters.memory import MemoryNotifier
+from orderflow.adapters.sql.processes import processes
 from orderflow.application.dead_letters.copy_to_topic import CopyDeadLetters
 from orderflow.application.event_log.records import LogRecord
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.processes import RESPONSES_KEPT
 from orderflow.entrypoints.settings import Settings
 from orderflow.entrypoints.wiring.lifespan import opened
+from sqlalchemy import update
 
 from tests.contracts.handle_batch import FailingAnalytics
 from tests.contracts.idempotency import _key
 from tests.contracts.orders import placed
+from tests.contracts.processes import process
 from tests.support.waiting import eventually_async
 
 
@@ -117,6 +120,26 @@ async def test_what_another_process_stored_a_day_late_is_due_now(url: str, store
             claimed = [it for it in claimed if it.recipient == pending.recipient]
 
     assert len(claimed) == 1
+
+
+@pytest.mark.parametrize("name", ["sqlite", "postgresql"])
+async def test_a_process_that_ended_while_the_databases_clock_was_ahead_is_gone_and_pruned(
+    request: pytest.FixtureRequest, name: str
+) -> None:
+    container = container_for(Settings(database_url=str(request.getfixturevalue(f"{name}_url"))))
+    async with opened(container):
+        storage = container.storage()
+        await storage.processes.heartbeat(process("ended"), datetime.now(UTC))
+        async with storage.database.writing() as connection:
+            ahead = update(processes).values(last_seen_at=datetime.now(UTC) + timedelta(days=1))
+            await connection.execute(ahead)
+        await storage.processes.heartbeat(process("lives"), datetime.now(UTC))
+
+        gone = {it.process.id: it.gone for it in await storage.processes.all()}
+        pruned = await storage.processes.prune(3600)
+
+    assert gone == {"ended": True, "lives": False}
+    assert pruned == 1
 
 
 async def _placed(container: Any) -> list[LogRecord]:
