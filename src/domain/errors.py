@@ -27,6 +27,7 @@
     ├── TopicMismatch           a topic exists with settings other than those requested
     ├── NotConfigured           a setting or an installation extra is missing
     ├── TransientFailure        a handler failed temporarily; it is retried
+    ├── StorageBusy             too many callers wait for the storage; nothing was changed
     └── Unavailable             a backend does not answer; retrying is safe
         ├── StorageUnavailable
         ├── StreamUnavailable

@@ -23,7 +23,7 @@ from ..adapters.telemetry.instrumented import (
 from ..adapters.wakeup import LocalWakeup
 from ..application.analytics.analyse import Analyse
 from ..application.auth import CachedTokens
-from ..application.clock import Clock, NewId
+from ..application.clock import Clock, NewId, StorageClock
 from ..application.dead_letters.drop import DropDeadLetter
 from ..application.event_log.ports import Decode
 from ..application.health.lag import Lag
@@ -98,6 +98,7 @@ class Container(containers.DeclarativeContainer):
         providers.Callable(commit_notifications.on_commit, news, commit_notifier),
         instruments,
     )
+    storage_clock = providers.Singleton(StorageClock, storage.provided.now)
     effects = providers.Singleton(storage_and_consumers.consumer_stores, storage)
     gateway: providers.Provider[PaymentGateway] = providers.Singleton(SandboxGateway)
 
@@ -198,6 +199,7 @@ class Container(containers.DeclarativeContainer):
             templates=providers.Singleton(FileMessageTemplates),
             outbox=effects.provided.notifications,
             clock=clock,
+            now=storage_clock,
             stopping=stopping.provided.stop.is_set,
             at_most=settings.provided.notification_attempts,
             payments=storage.provided.attempts,
@@ -219,7 +221,7 @@ class Container(containers.DeclarativeContainer):
         kafka_wiring.copying,
         dead_letter_kafka,
         effects.provided.dead_letters,
-        clock,
+        storage_clock,
         process_registration.provided.failures.note,
     )
     dead_letter_admin = providers.Callable(kafka_wiring.topic_admin, dead_letter_kafka)

@@ -173,7 +173,7 @@ async def _housekeeping(container: Container, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             await container.use_cases().settle_payments()
-            await container.storage().answers.delete_before(container.clock()() - RESPONSES_KEPT)
+            await container.storage().answers.delete_before(await container.storage().now() - RESPONSES_KEPT)
         except Unavailable as e:
             container.process_registration().failures.note("housekeeping", e)
             logger.warning("housekeeping waits", extra={"error": e.code, "detail": str(e)})

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -113,9 +112,7 @@ def _new(order_id: str, *, key: str = "") -> WriteSet:
     writes.save(change.order)
     if key:
         response = StoredResponse(fingerprint="f", body=b"{}", order_id=order_id)
-        writes.idempotency = IdempotencyRecord(
-            caller="customer:C1", key=key, response=response, created_at=datetime(2026, 1, 1, tzinfo=UTC)
-        )
+        writes.idempotency = IdempotencyRecord(caller="customer:C1", key=key, response=response)
     return writes
 
 

@@ -89,9 +89,7 @@ class Client:
     def key(self, request: Request, installation: Installation) -> IdempotencyKey:
         """The same however often it is asked."""
         name = f"{self.name}-{request.what}"
-        return IdempotencyKey(
-            caller=str(ADMIN), key=name, fingerprint=name, requested_at=installation.clock(), render=_answer
-        )
+        return IdempotencyKey(caller=str(ADMIN), key=name, fingerprint=name, render=_answer)
 
     def _id(self, which: str) -> str:
         return self.acknowledged[which].order_id

@@ -119,9 +119,7 @@ class Race:
             self.done[name] += 1
 
     async def _keyed(self, storage: SqlStorage, chance: Random) -> int:
-        key = IdempotencyKey(
-            caller="race", key=f"{chance.getrandbits(64):x}", fingerprint="", requested_at=AT, render=lambda _: b""
-        )
+        key = IdempotencyKey(caller="race", key=f"{chance.getrandbits(64):x}", fingerprint="", render=lambda _: b"")
         return await self._change(storage, [chance.choice(HOT_ORDERS)], chance.randint(2, 8), key)
 
     async def _several(self, storage: SqlStorage, chance: Random) -> int:

@@ -8,6 +8,7 @@ from datetime import datetime
 from attrs import field, frozen
 
 from ...application.consuming.dead_letter import DeadLetter, DeadLetterAction, Outcome, SetAsideRecord
+from .clock import due
 from .overlay import Overlay
 
 DeadLetterKey = tuple[str, str, int]
@@ -101,7 +102,7 @@ class MemoryDeadLetters:
 
     async def claim_copies(self, *, now: datetime, until: datetime, limit: int) -> Sequence[DeadLetter]:
         async with self._lock:
-            claimed = [key for key, due in sorted(self._copies.items()) if due <= now][:limit]
+            claimed = [key for key, at in sorted(self._copies.items()) if due(at, now, until)][:limit]
             self._copies.update(dict.fromkeys(claimed, until))
             letters = {dead_letter_key(it): it for key in claimed for it in self._letters.get(key[:2], ())}
         return [letters[key] for key in claimed]

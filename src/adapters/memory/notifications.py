@@ -14,6 +14,7 @@ from ...application.notifications.notification import (
     NotificationStatus,
     Parties,
 )
+from .clock import due
 from .overlay import Overlay
 
 NotificationEntryKey = tuple[int, str, str]
@@ -85,8 +86,8 @@ class MemoryNotifications:
     ) -> Sequence[Notification]:
         async with self._lock:
             pending = (self._notices[order_id][key] for order_id, key in self._pending)
-            due = [it for it in pending if it.due_at <= now and it.channel in channels]
-            claimed = sorted(due, key=lambda it: (it.due_at, it.order_id, notification_entry_key(it)))[:limit]
+            found = [it for it in pending if due(it.due_at, now, until) and it.channel in channels]
+            claimed = sorted(found, key=lambda it: (it.due_at, it.order_id, notification_entry_key(it)))[:limit]
             self._put([evolve(it, due_at=until) for it in claimed])
         return claimed
 

@@ -1,20 +1,17 @@
 """The registry of processes in memory; a storage in memory is used by one process."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from attrs import define, field
 
 from ...application.health.processes import KnownProcess, Process
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+from .clock import SteadyClock
 
 
 @define(eq=False)
 class MemoryProcessRegistry:
-    clock: Callable[[], datetime] = _now
+    clock: Callable[[], datetime] = field(factory=SteadyClock)
     _seen: dict[str, tuple[Process, datetime, float]] = field(factory=dict, init=False)
 
     async def heartbeat(self, process: Process, at: datetime) -> None:

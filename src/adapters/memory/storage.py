@@ -38,6 +38,7 @@ from ...domain.lifecycle import OrderState
 from ...domain.order import Order
 from .. import wire
 from ..paging import decode_cursor, encode_cursor
+from .clock import SteadyClock
 from .epochs import MemoryEpochs
 from .maintenance_log import MemoryMaintenanceLog
 from .processes import MemoryProcessRegistry
@@ -51,6 +52,7 @@ class MemoryStorage:
     buckets: int = BUCKETS
     on_commit: Callable[[], None] = noop
     event_limit: int = EVENT_LIMIT
+    time: Callable[[], datetime] = field(factory=SteadyClock)
     _orders: dict[str, Order] = field(factory=dict, init=False)
     _log: dict[int, list[LogRecord]] = field(factory=lambda: defaultdict(list), init=False)
     _histories: dict[str, list[LogRecord]] = field(factory=lambda: defaultdict(list), init=False)
@@ -74,6 +76,10 @@ class MemoryStorage:
 
     async def close(self) -> None:
         """Do nothing."""
+
+    async def now(self) -> datetime:
+        """Return the time by which responses are kept, and notifications are due."""
+        return self.time()
 
     async def ping(self) -> None:
         """Do nothing: memory is always available."""
@@ -143,7 +149,7 @@ class MemoryCommitter:
 
     def _store(self, writes: WriteSet) -> None:
         if (key := writes.idempotency) is not None:
-            self.storage._responses[key.caller, key.key] = (key.response, key.created_at)
+            self.storage._responses[key.caller, key.key] = (key.response, self.storage.time())
         self.storage._orders.update(writes.orders)
         for attempt in writes.attempts.values():
             known = self.storage._attempts.get(attempt.key)

@@ -15,7 +15,7 @@ from attrs import define, field
 from ...application.backoff import Backoff
 from ...domain.errors import OrderFlowError, StorageUnavailable
 from .database import POSTGRESQL
-from .errors import sqlstate, translated
+from .errors import read_only, sqlstate, translated
 
 CHANNEL = "orderflow_commits"
 INTERVAL_SECONDS = 0.005
@@ -83,7 +83,9 @@ class CommitNotifier:
             await asyncio.sleep(INTERVAL_SECONDS)
 
     async def _notify(self) -> None:
-        if self._connection is None or self._connection.is_closed():
+        if self._connection is not None and (self._connection.is_closed() or read_only(self._connection)):
+            self._disconnect()
+        if self._connection is None:
             self._connection = await self.connect()
         await self._connection.execute(f"NOTIFY {CHANNEL}, '{self.who}'")
 
@@ -146,10 +148,11 @@ class CommitListener:
             self.on_commit()
             logger.info("receiving commit notifications")
             while not gone.is_set():
-                try:
+                with suppress(TimeoutError):
                     await asyncio.wait_for(gone.wait(), SILENCE_SECONDS)
-                except TimeoutError:
-                    await connection.fetchval("SELECT 1", timeout=ANSWER_SECONDS)
+                    break
+                if await connection.fetchval("SHOW transaction_read_only", timeout=ANSWER_SECONDS) == "on":
+                    raise StorageUnavailable(POSTGRESQL, "the server that it listens on is read-only")
         finally:
             self.listening = False
             connection.terminate()

@@ -4,15 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from attrs import frozen
-from sqlalchemy.exc import DBAPIError
 
-from ...domain.errors import StorageUnavailable
 from .analytics import SqlAnalyticsQueries
 from .analytics_rebuild import SqlAnalyticsShadow
 from .consumer_transaction import SqlConsumerTransaction
 from .database import Database
 from .dead_letter_queries import SqlDeadLetters
-from .errors import lost_race
 from .inventory import SqlShortages, SqlStock
 from .notifications import SqlContacts, SqlNotifications
 from .storage import SqlStorage
@@ -35,15 +32,8 @@ class SqlConsumerStores:
     @asynccontextmanager
     async def store(self, consumer: str) -> AsyncIterator[SqlConsumerTransaction]:
         """Begin a transaction of ``consumer``. Raises StorageUnavailable, also if it is the victim of a deadlock."""
-        try:
-            async with self.database.writing() as connection:
-                yield SqlConsumerTransaction(connection, consumer)
-        except DBAPIError as error:
-            if lost_race(error):
-                raise StorageUnavailable(
-                    self.database.backend, "the transaction conflicted with another one"
-                ) from error
-            raise
+        async with self.database.writing() as connection:
+            yield SqlConsumerTransaction(connection, consumer)
 
     @property
     def contacts(self) -> SqlContacts:

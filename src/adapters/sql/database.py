@@ -1,23 +1,26 @@
 """One database: its pool of connections, reads and transactions."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from time import perf_counter
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from attrs import define, field
-from sqlalchemy import Connection, Engine, Executable, Row
+from sqlalchemy import Connection, Engine, Executable, Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ...application.noop import noop
 from ...domain.errors import InvalidInput, NotConfigured, StorageUnavailable
-from .engines import ALLOWED_URLS, READING, PostgresAddress, postgresql_engine, sqlite_engine, sqlite_on_a_thread
-from .errors import sqlstate, translated, unanswered, unavailable
+from .engines import ALLOWED_URLS, READING, PostgresAddress, postgresql_engine
+from .errors import RECONNECT, TransactionConflict, reaction_to, sqlstate, translated, unanswered, unavailable
+from .sqlite_engines import SqliteFile, sqlite_engine, sqlite_on_a_thread
 
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
+ATTEMPTS = 5
+"""Attempts of a read or commit that loses against other transactions, of which each time at least one commits."""
 T = TypeVar("T")
 
 
@@ -53,11 +56,12 @@ class Database:
             address = PostgresAddress(url, pooled)
             return cls(postgresql_engine(address, pool_size), POSTGRESQL, address=address)
         if scheme == "sqlite" and not urlsplit(url).netloc and urlsplit(url).path not in ("", "/", "/:memory:"):
+            file = SqliteFile.at(url)
             return cls(
-                sqlite_engine(url, pool_size),
+                sqlite_engine(file, pool_size),
                 SQLITE,
-                writer=sqlite_on_a_thread(url),
-                reader=sqlite_on_a_thread(url, reading=True),
+                writer=sqlite_on_a_thread(file),
+                reader=sqlite_on_a_thread(file, reading=True),
             )
         raise InvalidInput("database url", f"it begins with {scheme!r}", ALLOWED_URLS)
 
@@ -104,6 +108,9 @@ class Database:
 
         SQLite needs one hop to its thread; with ``reading`` it would need four.
         """
+        return await repeated(lambda: self._rows(statement, given))
+
+    async def _rows(self, statement: Executable, given: Mapping[str, Any] | None) -> Sequence[Row[Any]]:
         reader = self._reader
         if reader is None:
             async with self.reading() as connection:
@@ -121,6 +128,9 @@ class Database:
 
         Raises StorageUnavailable.
         """
+        return await repeated(lambda: self._fetch(sql, given))
+
+    async def _fetch(self, sql: str, given: Sequence[Any]) -> Sequence[Any]:
         with translated(self.backend):
             async with self.engine.connect() as connection, asyncpg_of(connection) as driver:
                 began, done = perf_counter(), False
@@ -130,6 +140,15 @@ class Database:
                 finally:
                     self.watch(sql, perf_counter() - began, done)
                 return rows
+
+    async def check_writable(self) -> None:
+        """Begin a transaction that may write, and end it. Raises StorageUnavailable."""
+        if self.backend == POSTGRESQL:
+            async with self.reading() as connection:
+                if await connection.scalar(text("SHOW transaction_read_only")) == "on":
+                    raise StorageUnavailable(self.backend, "the server is read-only")
+        else:
+            await self.run_transaction(noop)
 
     async def run_transaction(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction on SQLite's writing thread; an exception rolls it back.
@@ -166,6 +185,17 @@ class Database:
         return self.buckets
 
 
+async def repeated(transaction: Callable[[], Awaitable[T]]) -> T:
+    """Return the result of ``transaction``, which is repeated at once if it conflicts with another one.
+
+    Raises the last TransactionConflict.
+    """
+    for _ in range(ATTEMPTS - 1):
+        with suppress(TransactionConflict):
+            return await transaction()
+    return await transaction()
+
+
 @contextmanager
 def committing(backend: str) -> Iterator[None]:
     """Wrap a commit: if its answer is lost, the error says that the outcome is unknown."""
@@ -181,17 +211,18 @@ def committing(backend: str) -> Iterator[None]:
 
 @asynccontextmanager
 async def asyncpg_of(connection: AsyncConnection) -> AsyncIterator[Any]:
-    """Return the asyncpg connection; it is closed instead of returned to the pool if its state is unknown."""
+    """Return the asyncpg connection; after an error that requires a new one it is closed, not returned to the pool."""
     driver = (await connection.get_raw_connection()).driver_connection
     if driver is None:
         raise RuntimeError("the pool gave a connection without a driver")
-    answered = False
+    usable = False
     try:
         yield driver
-        answered = True
+        usable = True
     except Exception as error:
-        answered = bool(sqlstate(error))
+        cause = error.__cause__ if isinstance(error, StorageUnavailable) and error.__cause__ else error
+        usable = bool(sqlstate(cause)) and reaction_to(cause) is not RECONNECT
         raise
     finally:
-        if not answered:
+        if not usable:
             await connection.invalidate()

@@ -20,6 +20,7 @@ from .dead_letters import (
     set_aside_of,
     unrecognized_records,
 )
+from .types import due
 
 
 @frozen
@@ -67,18 +68,18 @@ class SqlDeadLetters:
     async def claim_copies(self, *, now: datetime, until: datetime, limit: int) -> Sequence[DeadLetter]:
         it, letter = dead_letter_copies.c, dead_letters.c
         same = and_(it.consumer == letter.consumer, it.order_id == letter.order_id, it.sequence == letter.sequence)
-        due = (
+        claimable = (
             select(dead_letters)
             .join(dead_letter_copies, same)
-            .where(it.due_at <= now)
+            .where(due(it.due_at, now, until))
             .order_by(it.consumer, it.order_id, it.sequence)
             .limit(limit)
         )
         # If nothing is due, take no lock.
-        if not await select_all(self._database, due.limit(1)):
+        if not await select_all(self._database, claimable.limit(1)):
             return []
         async with self._database.writing() as connection:
-            found = await connection.execute(due.with_for_update(of=dead_letter_copies, skip_locked=True))
+            found = await connection.execute(claimable.with_for_update(of=dead_letter_copies, skip_locked=True))
             claimed = [dead_letter_of(row) for row in found.mappings()]
             await change(connection, dead_letter_copies, [{**_key(letter), "due_at": until} for letter in claimed])
         return claimed

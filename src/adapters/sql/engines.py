@@ -1,18 +1,20 @@
 """Engines for each kind of database: driver, pool and session settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from importlib.util import find_spec
+from time import monotonic
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import msgspec
 from attrs import field, frozen
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import ArgumentError, InvalidatePoolError
+from sqlalchemy import Connection, ExceptionContext, event
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from ...domain.errors import InvalidInput, NotConfigured
+from .errors import RECONNECT, driver_error, reaction_to, read_only
 
 ALLOWED_URLS = "postgresql://user:password@host:port/database, sqlite:///relative.db or sqlite:////absolute.db"
 CONNECT_SECONDS = 10
@@ -25,12 +27,17 @@ IDLE_SECONDS = 15
 No transaction of ours waits for anything but the database, so that a living process is far from it.
 """
 POOL_SECONDS = 30
+RENEW_SECONDS = 2.0
+"""The age from which a connection to a server that has become read-only is replaced: the primary may be another one."""
+ISOLATION = "read committed"
+"""The isolation of all transactions: locks and conditions in the statements decide races, not the server's default."""
+_CONNECTED_AT = "orderflow_connected_at"
 _BOUND = "SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true)"
 READING = "orderflow_reading"
 """The execution option of connections that are for reading, outside any transaction."""
 
 
-def _json(value: object) -> str:
+def to_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
@@ -39,7 +46,7 @@ class PostgresAddress:
     """The URL of a PostgreSQL database. ``pooled``: it is behind a pooler in transaction mode.
 
     Such a pooler supports neither session settings nor prepared statements. So each transaction sets its timeouts
-    itself, and statements have no name.
+    and its isolation itself, and statements have no name.
     """
 
     url: str = field(repr=False)
@@ -55,12 +62,26 @@ class PostgresAddress:
         return {name: self._query.get(name, [value])[-1] for name, value in ours.items()}
 
     async def connect(self, name: str = "orderflow") -> Any:
-        """Connect with ``name`` as application_name. Raises InvalidInput, NotConfigured, and asyncpg's errors."""
+        """Connect with ``name`` as application_name. Raises InvalidInput, NotConfigured, and asyncpg's errors.
+
+        If the URL has several hosts, each is tried in turn, also after one that is starting up or does not answer.
+        """
         asyncpg = _asyncpg()
+        failure: Exception | None = None
+        for url in self._urls:
+            try:
+                return await self._connect(asyncpg, url, name)
+            except (OSError, asyncpg.PostgresError, asyncpg.InternalClientError) as error:
+                # Of a server that is down and one that is the standby, the first is the reason.
+                if failure is None or isinstance(failure, asyncpg.exceptions.TargetServerAttributeNotMatched):
+                    failure = error
+        raise failure or ConnectionError("no host to connect to")
+
+    async def _connect(self, asyncpg: Any, url: str, name: str) -> Any:
         # asyncpg parses the URL, so all of libpq's forms and parameters (sslmode, ...) work.
         try:
             return await asyncpg.connect(
-                self._url,
+                url,
                 timeout=CONNECT_SECONDS,
                 command_timeout=STATEMENT_SECONDS,
                 statement_cache_size=0 if self.pooled else 100,
@@ -91,10 +112,21 @@ class PostgresAddress:
         kept = [each for each in parts.query.split("&") if each.partition("=")[0] not in self.bounds]
         return urlunsplit(parts._replace(query="&".join(kept)))
 
+    @property
+    def _urls(self) -> Sequence[str]:
+        """The URL for each of its hosts; one URL if the choice needs all hosts at once."""
+        parts = urlsplit(self._url)
+        login, at, hosts = parts.netloc.rpartition("@")
+        if "," not in hosts or self._query.get("target_session_attrs") == ["prefer-standby"]:
+            return [self._url]
+        return [urlunsplit(parts._replace(netloc=f"{login}{at}{host}")) for host in hosts.split(",")]
+
     def _settings(self, name: str) -> Mapping[str, str]:
-        jit = {"jit": "off"}  # it pays off only for statements that take seconds
-        settings = {"application_name": name, **({} if self.pooled else {**self.bounds, **jit})}
-        return {setting: value for setting, value in settings.items() if setting not in self._query}
+        # jit pays off only for statements that take seconds.
+        session = {**self.bounds, "jit": "off", "default_transaction_isolation": ISOLATION}
+        settings = {"application_name": name, **({} if self.pooled else session)}
+        chosen = {setting: value for setting, value in settings.items() if setting not in self._query}
+        return {**chosen, "client_encoding": "utf-8"}
 
 
 @cache
@@ -132,11 +164,14 @@ def postgresql_engine(address: PostgresAddress, pool_size: int) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_SECONDS,
-        json_serializer=_json,
+        json_serializer=to_json,
         json_deserializer=msgspec.json.decode,
         hide_parameters=True,  # in error messages
+        isolation_level=ISOLATION.upper(),
     )
-    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    event.listen(engine.sync_engine, "connect", _note_age)
+    event.listen(engine.sync_engine, "checkout", _refuse_unusable)
+    event.listen(engine.sync_engine, "handle_error", _disconnected)
     if address.pooled:
         event.listen(engine.sync_engine, "begin", partial(_bound, tuple(address.bounds.values())))
     return engine
@@ -148,59 +183,23 @@ def _bound(bounds: tuple[str, ...], connection: Connection) -> None:
         connection.exec_driver_sql(_BOUND, bounds)
 
 
-def _refuse_closed(dbapi_connection: Any, record: object, proxy: object) -> None:
-    """Refuse a closed connection, so that the pool opens a new one."""
-    if dbapi_connection.driver_connection.is_closed():
+def _note_age(dbapi_connection: Any, record: Any) -> None:
+    record.info[_CONNECTED_AT] = monotonic()
+
+
+def _refuse_unusable(dbapi_connection: Any, record: Any, proxy: object) -> None:
+    """Refuse a closed connection, and an old one to a read-only server, so that the pool opens new ones.
+
+    A new connection to a read-only server is used, because reading is still possible.
+    """
+    driver = dbapi_connection.driver_connection
+    if driver.is_closed() or (read_only(driver) and monotonic() - record.info[_CONNECTED_AT] > RENEW_SECONDS):
         raise InvalidatePoolError()
 
 
-def sqlite_engine(url: str, pool_size: int) -> AsyncEngine:
-    try:
-        engine = create_async_engine(
-            url.replace("sqlite:", "sqlite+aiosqlite:", 1),
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=POOL_SECONDS,
-            connect_args={"timeout": LOCK_SECONDS},
-            json_serializer=_json,
-            json_deserializer=msgspec.json.decode,
-            hide_parameters=True,
-        )
-    except ArgumentError as error:
-        raise InvalidInput("database url", str(error), ALLOWED_URLS) from error
-    _listen(engine.sync_engine)
-    return engine
-
-
-def sqlite_on_a_thread(url: str, *, reading: bool = False) -> Engine:
-    """Create an engine with one connection for use on one thread."""
-    engine = create_engine(
-        url,
-        pool_size=1,
-        max_overflow=0,
-        connect_args={"timeout": LOCK_SECONDS},
-        json_serializer=_json,
-        json_deserializer=msgspec.json.decode,
-        hide_parameters=True,
-        execution_options={READING: reading},
-    )
-    _listen(engine)
-    return engine
-
-
-def _listen(engine: Engine) -> None:
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-
-
-def _prepare_sqlite(dbapi_connection: Any, record: object) -> None:
-    cursor = dbapi_connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={LOCK_SECONDS * 1000}"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    """Begin a transaction with the write lock, so that it cannot fail to get it later."""
-    if not connection.get_execution_options().get(READING):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _disconnected(context: ExceptionContext) -> None:
+    """Have SQLAlchemy replace the connection, and after more than a time-out also the pool's others."""
+    error = context.original_exception
+    if reaction_to(error) is RECONNECT:
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = not isinstance(driver_error(error), TimeoutError)

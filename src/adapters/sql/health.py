@@ -14,19 +14,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ...application.health.facts import ClockOffset, ConnectionFailure, DatabaseFacts, FailureReason
 from ...domain.errors import NotConfigured, StorageUnavailable
 from . import schema
-from .database import POSTGRESQL, Database
-from .errors import sqlstate
+from .database import POSTGRESQL, SQLITE, Database
+from .errors import not_writable, sqlstate
 
 POSTGRESQL_SETTINGS = (
+    "default_transaction_isolation",
     "default_transaction_read_only",
     "fsync",
     "full_page_writes",
     "idle_in_transaction_session_timeout",
     "in_hot_standby",
     "lock_timeout",
+    "reserved_connections",
+    "server_encoding",
     "server_version_num",
     "statement_timeout",
+    "superuser_reserved_connections",
     "synchronous_commit",
+    "synchronous_standby_names",
 )
 """Settings as our connections see them, whether set by the server, database, role or URL."""
 SQLITE_SETTINGS = ("busy_timeout", "journal_mode", "synchronous")
@@ -35,6 +40,7 @@ _SIZE = {
     "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
 }
 _BY_STATE = {
+    "25006": FailureReason.READ_ONLY,
     "28": FailureReason.AUTHENTICATION,
     "3D": FailureReason.NO_SUCH_DATABASE,
     "53": FailureReason.BUSY,
@@ -57,6 +63,8 @@ class SqlHealth:
     async def facts(self) -> DatabaseFacts | ConnectionFailure:
         try:
             # Behind a pooler the session settings are made in transactions only.
+            if self.database.backend == SQLITE:
+                await self.database.check_writable()
             async with self.database.writing() if self.database.pooled else self.database.reading() as connection:
                 return await self._facts(connection)
         except (StorageUnavailable, NotConfigured) as error:
@@ -84,15 +92,21 @@ async def _postgresql(connection: AsyncConnection) -> dict[str, Any]:
     used = await connection.execute(
         text(
             "SELECT current_setting('server_version') AS version, current_setting('max_connections')::int AS most, "
-            "(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS used"
+            "(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS used, "
+            "(SELECT min(allowed) FROM (SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user UNION ALL "
+            "SELECT datconnlimit FROM pg_database WHERE datname = current_database()) AS it(allowed) "
+            "WHERE allowed >= 0) AS allowed"
         )
     )
     server = used.one()
+    standbys = await connection.scalars(text("SELECT sync_state FROM pg_stat_replication"))
     return {
         "version": server.version,
         "settings": {row.name: row.value for row in rows},
         "connections": server.used,
         "max_connections": server.most,
+        "connection_limit": server.allowed,
+        "standbys": tuple(state or "" for state in standbys),
     }
 
 
@@ -112,6 +126,8 @@ def trouble(error: BaseException) -> ConnectionFailure:
 def _reason(error: BaseException) -> FailureReason | None:
     if state := sqlstate(error):
         return next((cause for prefix, cause in _BY_STATE.items() if state.startswith(prefix)), None)
+    if not_writable(error):
+        return FailureReason.READ_ONLY
     if isinstance(error, ssl.SSLError) or (isinstance(error, ConnectionError) and "SSL" in str(error)):
         return FailureReason.TLS
     if isinstance(error, socket.gaierror):

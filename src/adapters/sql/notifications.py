@@ -32,7 +32,7 @@ from ...application.notifications.notification import (
 )
 from .bulk import Row, among, change, put, select_all, select_among
 from .database import Database
-from .types import Identifier, Timestamp, metadata
+from .types import Identifier, Timestamp, due, metadata
 
 order_parties = Table(
     "order_parties",
@@ -208,12 +208,12 @@ class SqlNotifications:
         it = notifications.c
         # If nothing is due, take no lock.
         async with self._database.reading() as connection:
-            pending = (it.status == "pending", it.due_at <= now, among(connection, it.channel, channels))
-            due = select(notifications).where(*pending).order_by(it.due_at, it.order_id, it.sequence).limit(limit)
-            if (await connection.execute(due.limit(1))).first() is None:
+            pending = (it.status == "pending", due(it.due_at, now, until), among(connection, it.channel, channels))
+            claimable = select(notifications).where(*pending).order_by(it.due_at, it.order_id, it.sequence).limit(limit)
+            if (await connection.execute(claimable.limit(1))).first() is None:
                 return []
         async with self._database.writing() as connection:
-            found = await connection.execute(due.with_for_update(skip_locked=True))
+            found = await connection.execute(claimable.with_for_update(skip_locked=True))
             claimed = [notification_of(row) for row in found.mappings()]
             await change(connection, notifications, [row_of_outcome(evolve(it, due_at=until)) for it in claimed])
         return claimed

@@ -20,6 +20,7 @@ from sqlalchemy import (
     delete,
     func,
     literal,
+    or_,
     select,
 )
 
@@ -74,7 +75,8 @@ class SqlProcessRegistry:
             return [_known_process(row) for row in rows.mappings()]
 
     async def prune(self, silent_for: float) -> int:
-        old = delete(processes).where(processes.c.last_seen_at <= self._ago(silent_for))
+        seen = processes.c.last_seen_at
+        old = delete(processes).where(or_(seen <= self._ago(silent_for), seen > self._ago(-silent_for)))
         async with self.database.writing() as connection:
             return (await connection.execute(old)).rowcount
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ...application.health.facts import ENCODING
 from ...domain.errors import NotConfigured
 from .database import POSTGRESQL, Database
 
@@ -51,6 +52,7 @@ async def upgrade(url: str, *, to: str = "head", pooled: bool = False) -> str:
     try:
         async with database.writing() as connection:
             if database.backend == POSTGRESQL:
+                await _check_encoding(connection)
                 await connection.execute(text(f"SET LOCAL lock_timeout = '{_WAIT_FOR_OTHER_MIGRATION}'"))
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
             return await connection.run_sync(_upgrade, to)
@@ -61,14 +63,26 @@ async def upgrade(url: str, *, to: str = "head", pooled: bool = False) -> str:
 async def check(database: Database) -> None:
     """Check that this release works with the schema: the newest version or a later one of its generation.
 
-    Raises NotConfigured if it does not.
+    Raises NotConfigured if it does not, or if the database cannot store every text.
     """
-    at = await current_of(database)
+    async with database.reading() as connection:
+        if database.backend == POSTGRESQL:
+            await _check_encoding(connection)
+        at = await current_on(connection)
     if at is None or (at in known() and at != newest()):
         fix = "run `orderflow db upgrade`"
         raise NotConfigured(f"database schema is at {at or 'nothing'}, newest is {newest()}", fix)
     if _of_later(at):
         logger.warning("the database schema is of a later release of the same generation", extra={"schema": at})
+
+
+async def _check_encoding(connection: AsyncConnection) -> None:
+    encoding = await connection.scalar(text("SHOW server_encoding"))
+    if encoding != ENCODING:
+        raise NotConfigured(
+            f"the database's encoding is {encoding}, in which most of the world's characters cannot be stored",
+            f"create one with `createdb --encoding={ENCODING} --template=template0`",
+        )
 
 
 def _of_later(at: str) -> bool:

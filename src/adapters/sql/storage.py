@@ -1,10 +1,11 @@
 """The storage of one installation on one PostgreSQL or SQLite database."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Self
 
 from attrs import define
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ...application.event_log.records import EVENT_LIMIT
@@ -12,7 +13,7 @@ from ...application.noop import noop
 from . import schema
 from .commit.committer import SqlCommitter
 from .cursors import SqlCursors
-from .database import Database
+from .database import SQLITE, Database
 from .epochs import SqlEpochs
 from .event_log import SqlEventLog, log_heads
 from .idempotency import SqlIdempotencyStore
@@ -96,7 +97,13 @@ class SqlStorage:
         """Close all connections."""
         await self.database.close()
 
+    async def now(self) -> datetime:
+        """Return the time of the database, which on SQLite is this machine's. Raises StorageUnavailable."""
+        if self.database.backend == SQLITE:
+            return datetime.now(UTC)
+        [[at]] = await self.database.fetch("SELECT clock_timestamp()")
+        return at.astimezone(UTC)  # type: ignore[no-any-return]
+
     async def ping(self) -> None:
-        """Raise StorageUnavailable if the database does not answer."""
-        async with self.database.reading() as connection:
-            await connection.execute(text("SELECT 1"))
+        """Raise StorageUnavailable if the database does not answer, or accepts no writes."""
+        await self.database.check_writable()

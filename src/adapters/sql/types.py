@@ -7,12 +7,14 @@ from typing import Any
 from sqlalchemy import (
     TIMESTAMP,
     BigInteger,
+    ColumnElement,
     Dialect,
     Integer,
     MetaData,
     Numeric,
     Text,
     TypeDecorator,
+    or_,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -61,6 +63,14 @@ class DecimalAmount(TypeDecorator[Decimal]):
 
     def process_result_value(self, value: Decimal | str | None, dialect: Dialect) -> Decimal | None:
         return None if value is None else Decimal(value)
+
+
+def due(at: ColumnElement[datetime], now: datetime, until: datetime) -> ColumnElement[bool]:
+    """Build the condition that ``at`` is due at ``now``, for a claim that ends at ``until``.
+
+    No claim and no pause is longer than that. What seems to be due after twice that time was stored by a wrong clock.
+    """
+    return or_(at <= now, at > until + (until - now))
 
 
 Identifier = Text().with_variant(Text(collation="C"), "postgresql")

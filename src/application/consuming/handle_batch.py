@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from math import inf
 from time import perf_counter
 from typing import Generic
@@ -21,6 +22,8 @@ from .dead_letter import DeadLetter, SetAsideRecord
 from .transient import is_transient
 
 ATTEMPTS = 3
+DUE_AT_ONCE = datetime.min.replace(tzinfo=UTC)
+"""Independent of every clock."""
 logger = logging.getLogger("orderflow.consumer")
 
 
@@ -226,7 +229,7 @@ class HandleBatch(Generic[T]):
     async def _keep(self, work: T, dead_letters: Sequence[DeadLetter]) -> None:
         await work.dead_letters.keep(dead_letters)
         if self.copied:
-            await work.dead_letters.copy_later(dead_letters, self.clock())
+            await work.dead_letters.copy_later(dead_letters, DUE_AT_ONCE)
 
     async def _set_aside(self, records: Sequence[UnrecognizedRecord]) -> None:
         now = self.clock()

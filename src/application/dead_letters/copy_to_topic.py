@@ -3,13 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from attrs import define, field, frozen
 
 from ...domain.errors import Unavailable
 from ..backoff import Backoff, pause
-from ..clock import Clock
 from ..noop import noop
 from .ports import DeadLetters, DeadLetterTopic
 
@@ -27,11 +26,11 @@ class CopyDeadLetters:
 
     dead_letters: DeadLetters
     topic: DeadLetterTopic
-    clock: Clock
+    now: Callable[[], Awaitable[datetime]]
 
     async def __call__(self) -> int:
         """Return how many were copied. Raises StorageUnavailable, StreamUnavailable; they are then copied later."""
-        now = self.clock()
+        now = await self.now()
         dead_letters = await self.dead_letters.claim_copies(now=now, until=now + LEASE, limit=COPIED_AT_ONCE)
         if dead_letters:
             await self.topic.put(dead_letters)

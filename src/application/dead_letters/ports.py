@@ -31,7 +31,8 @@ class DeadLetters(Protocol):
     async def claim_copies(self, *, now: datetime, until: datetime, limit: int) -> Sequence[DeadLetter]:
         """Return dead letters whose copy is due by ``now``, each order's in sequence.
 
-        No other process gets them before ``until``.
+        No other process gets them before ``until``. One that is due after more than twice that time was stored by a
+        wrong clock, and is returned, too.
         """
         ...
 

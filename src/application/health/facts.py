@@ -6,6 +6,9 @@ from typing import Protocol
 
 from attrs import field, frozen
 
+ENCODING = "UTF8"
+"""The only encoding of a PostgreSQL database that stores every text."""
+
 
 class FailureReason(StrEnum):
     """The reasons why a server cannot be reached or used."""
@@ -20,6 +23,7 @@ class FailureReason(StrEnum):
     NO_SUCH_DATABASE = "no such database"
     BUSY = "too many connections"
     POOLER = "connected through a pooler"
+    READ_ONLY = "no server accepts writes"
     SETTING = "invalid setting"
     OTHER = "failed"
 
@@ -55,7 +59,9 @@ class DatabaseFacts:
     ``kind`` is postgresql, sqlite or memory; ``took`` are the seconds of the fastest query. ``schema`` is the
     database's migration, None before the first; ``migrations`` are those of this program, the oldest first.
     ``settings`` are the server settings that guarantees depend on, by the server's names. ``size`` is in bytes, None
-    if unknown. ``connections`` are in use now, of ``max_connections``.
+    if unknown. ``connections`` are in use now, of ``max_connections``; ``connection_limit`` is the lowest limit of the
+    user and of the database, None without one. ``standbys`` are the states of PostgreSQL's connected standbys
+    (``async``, ``potential``, ``sync`` or ``quorum``), empty strings if this user may not read them.
     """
 
     kind: str
@@ -68,11 +74,18 @@ class DatabaseFacts:
     settings: Mapping[str, str] = field(factory=dict)
     connections: int | None = None
     max_connections: int | None = None
+    connection_limit: int | None = None
+    standbys: tuple[str, ...] = ()
 
     @property
     def newest(self) -> str:
         """The migration that this program needs; empty if there are none."""
         return self.migrations[-1] if self.migrations else ""
+
+    @property
+    def encoding(self) -> str:
+        """The encoding of texts."""
+        return self.settings.get("server_encoding", ENCODING)
 
     @property
     def current(self) -> bool:

@@ -18,6 +18,7 @@ from ..orders.ports import PaymentAttempts
 from ..recovery.epochs import LogEpochs
 from ..rollout.rollout import Rollout
 from .facts import (
+    ENCODING,
     ConnectionFailure,
     DatabaseFacts,
     DatabaseHealth,
@@ -83,6 +84,9 @@ class Observe:
         if not database.current:
             problem = f"the schema is at {database.schema or 'nothing'}, this program needs {database.newest}"
             return evolve(observation, unanswered={**unanswered, "schema": f"{problem}; see `orderflow doctor`"})
+        if database.encoding != ENCODING:
+            problem = f"the database's encoding is {database.encoding}, not {ENCODING}; see `orderflow doctor`"
+            return evolve(observation, unanswered={**unanswered, "encoding": problem})
         return await self._with_contents(observation)
 
     async def _with_contents(self, before: Observation) -> Observation:

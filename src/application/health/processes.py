@@ -86,7 +86,8 @@ class KnownProcess:
 
     @property
     def gone(self) -> bool:
-        return self.silent > GONE_AFTER
+        """True without a recent heartbeat. One from the future was stored by a clock that was wrong."""
+        return abs(self.silent) > GONE_AFTER
 
 
 class ProcessRegistry(Protocol):
@@ -105,5 +106,8 @@ class ProcessRegistry(Protocol):
         ...
 
     async def prune(self, silent_for: float) -> int:
-        """Delete registrations that have been silent for so many seconds, and return how many."""
+        """Delete registrations that have been silent for so many seconds, and return how many.
+
+        Those whose last heartbeat is as far in the future were stored by a wrong clock, and are deleted, too.
+        """
         ...

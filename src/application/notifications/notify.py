@@ -1,7 +1,7 @@
 """The consumer *notifications*, which notifies the parties of an order, once through each of their channels."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,6 +46,7 @@ LEASE = timedelta(minutes=5)
 """The time for which a process owns the notifications that it claimed. After a crash others send them, same key."""
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=5)
+"""At most LEASE: a notification that seems to be due much later was stored by a wrong clock, and is claimed."""
 logger = logging.getLogger("orderflow.notify")
 
 
@@ -56,7 +57,8 @@ class Notify:
     If no channel has one, a single notification is recorded as unreachable. ``settle`` sends what is pending, with a
     key that is always the same for one event and recipient. If a channel does not answer, it is retried with back-off.
     After ``at_most`` failed attempts it has failed for good. What is to be said about a refund waits until the gateway
-    has answered it. When ``stopping`` returns true, the rest is left to the next process.
+    has answered it. When ``stopping`` returns true, the rest is left to the next process. ``now`` is the time by which
+    notifications are due and claimed, in all processes; without, it is that of ``clock``.
     """
 
     channels: Sequence[Notifier]
@@ -67,6 +69,7 @@ class Notify:
     stopping: Callable[[], bool] = lambda: False
     at_most: int = ATTEMPTS
     payments: PaymentAttempts | None = None
+    now: Callable[[], Awaitable[datetime]] | None = None
     _by_name: dict[str, Notifier] = field(init=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -85,24 +88,27 @@ class Notify:
             after[event.order_id] = parties = follow_parties(before, event)
             affected += ((delivery, parties, role, party) for role, party in recipients(event, parties))
         contacts = await work.notifications.contacts({party for *_, party in affected})
-        now = self.clock()
-        await work.notifications.record([n for it in affected for n in self._notifications(*it, contacts, now)])
+        due_at = await self._now() if affected else self.clock()
+        await work.notifications.record([n for it in affected for n in self._notifications(*it, contacts, due_at)])
         await work.notifications.keep_parties([p for order_id, p in after.items() if p is not known.get(order_id)])
 
     async def settle(self) -> int:
         """Send the notifications that are due, and return how many were settled."""
-        began = self.clock()
+        began = await self._now()
         claimed = await self.outbox.claim(self._by_name.keys(), now=began, until=began + LEASE, limit=SENT_AT_ONCE)
         ended: list[Notification] = []
         down: dict[str, str] = {}
         try:
             for notification in claimed:
-                if self.stopping() or self.clock() - began > LEASE / 2:
+                if self.stopping() or await self._now() - began > LEASE / 2:
                     break  # the next claim gets the rest
                 ended.append(await self._send(notification, down))
         finally:
             await self.outbox.keep([*ended, *claimed[len(ended) :]])
         return sum(notification.status is not NotificationStatus.PENDING for notification in ended)
+
+    async def _now(self) -> datetime:
+        return self.clock() if self.now is None else await self.now()
 
     async def _send(self, notification: Notification, down: dict[str, str]) -> Notification:
         """Send one, and return it with its result. If its channel is ``down``, it is postponed without an attempt."""
@@ -112,7 +118,7 @@ class Notify:
             if notification.awaits:
                 return notification
         if channel in down:
-            return evolve(notification, due_at=self.clock() + FIRST_PAUSE, detail=down[channel])
+            return evolve(notification, due_at=await self._now() + FIRST_PAUSE, detail=down[channel])
         try:
             with answering(caused_by(notification.correlation_id, notification.traceparent)):
                 receipt = await self._by_name[channel].send(notification.message)
@@ -120,7 +126,7 @@ class Notify:
             if isinstance(failure, ChannelUnavailable):
                 down[channel] = error_text(failure)
             problem = down.get(channel) or f"{type(failure).__name__}: {error_text(failure)}"
-            due_at = self.clock() + _pause(notification.attempts)
+            due_at = await self._now() + _pause(notification.attempts)
             return _logged(notification.postponed(due_at, problem, at_most=self.at_most))
         return _logged(notification.settled(receipt, self.clock()))
 
@@ -131,7 +137,7 @@ class Notify:
         if refund is None:
             return evolve(notification, awaits="")
         if refund.status is AttemptStatus.REQUESTED:
-            now = self.clock()
+            now = await self._now()
             pause = max(FIRST_PAUSE, min(LONGEST_PAUSE, now - notification.recorded_at))
             return evolve(notification, due_at=now + pause, detail="the refund is not answered yet")
         answer = "refund.declined" if refund.status is AttemptStatus.DECLINED else "refund.succeeded"
@@ -144,7 +150,7 @@ class Notify:
         role: Role,
         party: str,
         contacts: Mapping[str, Contact],
-        now: datetime,
+        due_at: datetime,
     ) -> Iterator[Notification]:
         event = delivery.event
 
@@ -155,8 +161,8 @@ class Notify:
                 recipient=party,
                 channel=channel,
                 event_type=event.type,
-                recorded_at=now,
-                due_at=now,
+                recorded_at=self.clock(),
+                due_at=due_at,
                 correlation_id=delivery.record.correlation_id,
                 traceparent=delivery.record.traceparent,
                 **rest,

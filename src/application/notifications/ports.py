@@ -72,7 +72,8 @@ class Notifications(Protocol):
     ) -> Sequence[Notification]:
         """Return pending notifications of these channels that are due, the earliest first.
 
-        No other process gets them before ``until``.
+        No other process gets them before ``until``. Nothing lawful is due long after that: a notification that is due
+        after more than twice this time was stored by a wrong clock, and is returned, too.
         """
         ...
 

@@ -28,7 +28,6 @@ class IdempotencyRecord:
     caller: str
     key: str
     response: StoredResponse
-    created_at: datetime
 
 
 @frozen(kw_only=True)
@@ -43,7 +42,6 @@ class IdempotencyKey:
     caller: str
     key: str
     fingerprint: str
-    requested_at: datetime = field(eq=False)
     render: Callable[[Order], bytes] = field(repr=False, eq=False)
 
     def record(self, order: Order) -> IdempotencyRecord:
@@ -52,7 +50,6 @@ class IdempotencyKey:
             caller=self.caller,
             key=self.key,
             response=StoredResponse(fingerprint=self.fingerprint, body=self.render(order), order_id=order.id),
-            created_at=self.requested_at,
         )
 
 
@@ -62,7 +59,7 @@ class IdempotencyStore(Protocol):
     async def find(self, caller: str, key: str) -> StoredResponse | None: ...
 
     async def delete_before(self, moment: datetime) -> int:
-        """Delete the responses older than ``moment``, and return how many there were."""
+        """Delete the responses that were stored before ``moment`` by the storage's own clock; return how many."""
         ...
 
 

@@ -1,7 +1,6 @@
 """Routes that change an order. Each reads its body, calls one use-case, and returns the order."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -63,7 +62,6 @@ class IdempotentRequest:
                 caller=str(self.by),
                 key=self.key,
                 fingerprint=self.fingerprint,
-                requested_at=datetime.now(UTC),
                 render=self._render,
             )
             body, replayed = await self.idempotent(key, command)

@@ -14,7 +14,7 @@ from ...adapters.sql.storage import SqlStorage
 from ...adapters.telemetry import Instruments
 from ...adapters.telemetry.instrumented import InstrumentedPublishing, Telemetry
 from ...adapters.telemetry.metrics.kafka_clients import KafkaClients
-from ...application.clock import Clock
+from ...application.clock import StorageClock
 from ...application.consuming.ports import EventSource
 from ...application.dead_letters.copy_to_topic import CopyDeadLetters, RunCopying
 from ...application.dead_letters.ports import DeadLetters
@@ -216,7 +216,7 @@ def dead_letter_kafka(kafka: "KafkaSettings | None", settings: Settings) -> "Kaf
 def copying(
     kafka: "KafkaSettings | None",
     dead_letters: DeadLetters,
-    clock: Clock,
+    now: StorageClock,
     failed: Callable[[str, BaseException], None],
 ) -> RunCopying | None:
     """Return what copies dead letters to their topic; None if none is configured."""
@@ -225,4 +225,4 @@ def copying(
     from ...adapters.kafka.dead_letter_topic import KafkaDeadLetterTopic
 
     topic = KafkaDeadLetterTopic(kafka)
-    return RunCopying(copy=CopyDeadLetters(dead_letters, topic, clock), topic=topic, failed=partial(failed, "copying"))
+    return RunCopying(copy=CopyDeadLetters(dead_letters, topic, now), topic=topic, failed=partial(failed, "copying"))

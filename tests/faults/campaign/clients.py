@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol
 
@@ -106,9 +105,7 @@ class EmbeddedClient:
 
     async def ask(self, step: Step, key: str) -> Said:
         use_cases = self.flow.use_cases
-        asked = IdempotencyKey(
-            caller=str(SHOP), key=key, fingerprint=step.path, requested_at=datetime.now(UTC), render=_answer
-        )
+        asked = IdempotencyKey(caller=str(SHOP), key=key, fingerprint=step.path, render=_answer)
         try:
             body, _ = await use_cases.idempotent(asked, lambda key: _COMMANDS[step.name](use_cases, step, key))
         except OrderFlowError as error:

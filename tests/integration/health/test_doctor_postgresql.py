@@ -28,9 +28,11 @@ from tests.contracts.orders import placed
 from tests.contracts.processes import process
 from tests.integration.health.conftest import Doctor
 from tests.support.databases import migrated
+from tests.support.pgbouncer import PgBouncer
 from tests.support.postgres import LocalPostgres, PostgresServer
 from tests.support.servers import free_port, obtain, started
-from tests.unit.domain.actors import AT
+from tests.support.waiting import eventually
+from tests.unit.domain.actors import AT, line
 from tests.unit.health.observations import HEALTHY, WANTED
 
 
@@ -121,6 +123,107 @@ def test_a_server_that_risks_its_data(careless: PostgresServer) -> None:
     found = Doctor(migrated(careless.create_database())).findings()
 
     assert found == {"postgresql_fsync": "fsync = off", "postgresql_full_page_writes": "full_page_writes = off"}
+
+
+def test_a_database_that_cannot_store_every_text(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = urlsplit(postgres.create_database()).path.removeprefix("/")
+    postgres.execute(f'DROP DATABASE "{name}"')
+    postgres.execute(f"CREATE DATABASE \"{name}\" ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    url = other(postgres.url, path=f"/{name}")
+
+    refused = Doctor(url).line()("db", "upgrade")
+    without_schema = Doctor(url).findings()
+    with monkeypatch.context() as as_before:
+        as_before.setattr("orderflow.adapters.sql.schema._check_encoding", _unchecked)
+        migrated(url)
+    answer = Doctor(url)()
+    listed = Doctor(url).line()("orders", "list")
+
+    assert refused.code == 1
+    assert "the database's encoding is LATIN1" in refused.err
+    assert list(without_schema) == ["schema_missing", "postgresql_encoding"]
+    assert [finding["code"] for finding in answer.data["findings"]] == ["postgresql_encoding"]
+    assert answer.code == 1
+    assert (listed.code, "the database's encoding is LATIN1" in listed.err) == (1, True)
+
+
+async def _unchecked(_: object) -> None:
+    """As releases did that did not look at the encoding."""
+
+
+async def test_an_address_with_another_client_encoding_stores_every_text(own_database: str) -> None:
+    storage = SqlStorage.at(other(own_database, query="client_encoding=latin1"))
+    await storage.open()
+
+    await placed(storage, "o1", restaurant_id="R7", lines=(evolve(line(), food_name="Käse für 5 € 🌶️"),))
+
+    assert (await storage.views.get("o1")).lines[0].food_name == "Käse für 5 € 🌶️"
+    await storage.close()
+
+
+def test_standbys_that_commits_wait_for(careless: PostgresServer) -> None:
+    url = migrated(careless.create_database())
+    careless.execute("CREATE ROLE watched LOGIN SUPERUSER")
+
+    with _set(careless, "synchronous_standby_names", "s1"):
+        found = Doctor(url).findings()
+
+    assert list(found)[:1] == ["postgresql_fsync"]
+    assert found["postgresql_standbys_absent"].endswith("0 of 1 synchronous standbys are connected")
+
+
+class _set:
+    """A setting of the server, inside the context."""
+
+    def __init__(self, server: PostgresServer, name: str, value: str) -> None:
+        self.server, self.name, self.value = server, name, value
+
+    def __enter__(self) -> None:
+        self.server.execute(f"ALTER SYSTEM SET {self.name} = '{self.value}'")
+        self._reload(self.value)
+
+    def __exit__(self, *raised: object) -> None:
+        self.server.execute(f"ALTER SYSTEM RESET {self.name}")
+        self._reload("")
+
+    def _reload(self, value: str) -> None:
+        self.server.execute("SELECT pg_reload_conf()")
+        eventually(lambda: self.server.ask(f"SHOW {self.name}") == value)
+
+
+def test_another_isolation_is_found_if_it_is_in_effect(
+    own_database: str, postgres: PostgresServer, pgbouncer: PgBouncer
+) -> None:
+    name = urlsplit(own_database).path.removeprefix("/")
+    postgres.execute(f"ALTER DATABASE \"{name}\" SET default_transaction_isolation = 'serializable'")
+
+    itself = Doctor(own_database).findings()
+    through = Doctor(pgbouncer.to(own_database)).findings(DATABASE_POOLER="transaction")
+
+    assert itself == {}
+    assert through == {"postgresql_isolation": "default_transaction_isolation = serializable"}
+
+
+def test_a_limit_of_the_user_counts_like_that_of_the_server(own_database: str, postgres: PostgresServer) -> None:
+    name = urlsplit(own_database).path.removeprefix("/")
+    postgres.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT 5')
+    doctor = Doctor(own_database)
+
+    async def one_process(storage: SqlStorage) -> None:
+        await storage.processes.heartbeat(process(), datetime.now(UTC))
+
+    doctor.storage(one_process)
+
+    assert "CONNECTION LIMIT 5" in doctor.findings()["postgresql_connections"]
+
+
+def test_a_standby_where_a_primary_is_asked_for(own_database: str) -> None:
+    query = "default_transaction_read_only=on&target_session_attrs=read-write"
+
+    answer = Doctor(other(own_database, query=query))()
+
+    assert [finding["code"] for finding in answer.data["findings"]] == ["database_not_writable"]
+    assert answer.code == 5
 
 
 def test_pools_for_which_there_are_not_enough_connections(own_database: str) -> None:

@@ -220,3 +220,36 @@ async def test_a_listener_that_cannot_connect_logs_it_and_retries_with_back_off(
     await listener.close()
 
     assert [record.seconds for record in caplog.records[:3]] == [0.01, 0.02, 0.02]  # type: ignore[attr-defined]
+
+
+async def test_a_listener_on_a_server_that_became_read_only_connects_again(
+    postgresql_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orderflow.adapters.sql.commit_notifications.SILENCE_SECONDS", 0.05)
+    connect = PostgresAddress(f"{postgresql_url}?default_transaction_read_only=on").connect
+    connected = list[Any]()
+
+    async def once_more() -> Any:
+        connected.append(await connect())
+        return connected[-1]
+
+    listener = CommitListener(once_more, "own", lambda: None, Backoff(0.01, 0.02))
+    listener.start()
+    await eventually_async(lambda: len(connected) >= 2, that="it has connected again")
+    await listener.close()
+
+    assert "the server that it listens on is read-only" in caplog.text
+    assert connected[0].is_closed()
+
+
+async def test_a_notifier_on_a_server_that_became_read_only_notifies_through_another_connection(
+    postgresql_url: str, process: Opened
+) -> None:
+    api, other = await process(postgresql_url), await process(postgresql_url)
+    await order(api, "first")
+    await eventually_async(lambda: api.commit_notifier()._connection, that="the notifier is connected")
+    before = api.commit_notifier()._connection
+    await before.execute("SET default_transaction_read_only = on")
+
+    assert await woken(await listening(other), order(api, "second"))
+    assert before.is_closed()

@@ -1,6 +1,7 @@
 """A database that does not answer is told as that, and is used again when it answers."""
 
 import asyncio
+import socket
 import sqlite3
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -136,6 +137,19 @@ async def test_an_unreachable_server_is_reported_without_the_password(connect: C
     assert "s3cret" not in f"{told.value}{told.value!r}{told.value.__cause__!r}"
 
 
+async def test_a_host_that_does_not_answer_does_not_hide_the_next_one(
+    postgresql_url: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orderflow.adapters.sql.engines.CONNECT_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        parts = urlsplit(postgresql_url)
+        login, _, host = parts.netloc.rpartition("@")
+        hosts = f"{login}@127.0.0.1:{silent.getsockname()[1]},{host}"
+        storage = connect(parts._replace(netloc=hosts).geturl())
+
+        await eventually_async(lambda: _answers(storage), that="the second host answers")
+
+
 async def test_a_missing_database_is_reported(postgres: PostgresServer, connect: Connect) -> None:
     storage = connect(postgres.url.replace("/postgres", "/nowhere"))
 
@@ -217,6 +231,14 @@ async def _waiting(connection: asyncpg.Connection, application: str) -> None:
     """Until a statement of that application waits for a lock."""
     sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'"
     await eventually_async(lambda: connection.fetchval(sql, application), that=f"{application} waits for a lock")
+
+
+async def _answers(storage: SqlStorage) -> bool:
+    try:
+        await storage.ping()
+    except StorageUnavailable:
+        return False
+    return True
 
 
 async def _is_not_there(storage: SqlStorage, order_id: str) -> None:

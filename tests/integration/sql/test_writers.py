@@ -54,7 +54,7 @@ async def test_a_request_that_waits_for_its_idempotency_key_locks_no_bucket(
     storage = connect(f"{postgresql_url}?application_name=waiting")
     await storage.open()
     first, second = in_bucket(7, 2)
-    key = IdempotencyKey(caller="C1", key="k1", fingerprint="", requested_at=AT, render=lambda _: b"")
+    key = IdempotencyKey(caller="C1", key="k1", fingerprint="", render=lambda _: b"")
 
     async with connect(postgresql_url).engine.connect() as rival:
         # Another transaction has inserted the same key, and does not commit.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 import pytest
 from attrs import define, field
@@ -44,7 +45,10 @@ async def world() -> World:
 
 
 def copying(world: World, shelf: Shelf) -> CopyDeadLetters:
-    return CopyDeadLetters(world.effects.dead_letters, shelf, world.clock)
+    async def now() -> datetime:
+        return world.clock()
+
+    return CopyDeadLetters(world.effects.dead_letters, shelf, now)
 
 
 async def test_each_letter_is_copied_once_and_in_order(world: World) -> None:

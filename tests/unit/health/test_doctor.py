@@ -49,6 +49,11 @@ def _readers(reader: str, events: int, **more: Any) -> list[Any]:
     return [lag(name, events if name == reader else 0, **more) for name in ("relay", *CONSUMERS)]
 
 
+def _with_standbys(names: str, *states: str, **settings: str) -> Observation:
+    observation = with_settings(synchronous_standby_names=names, **settings)
+    return evolve(observation, database=evolve(observation.database, standbys=states))  # type: ignore[arg-type]
+
+
 UNHEALTHY: dict[str, tuple[Observation, Expectations]] = {
     "database_slow": (with_database(took=0.3), WANTED),
     "kafka_slow": (evolve(HEALTHY, stream=evolve(STREAM, took=0.3)), WANTED),
@@ -62,6 +67,10 @@ UNHEALTHY: dict[str, tuple[Observation, Expectations]] = {
     "postgresql_full_page_writes": (with_settings(full_page_writes="off"), WANTED),
     "postgresql_version": (with_settings(server_version_num="120022"), WANTED),
     "postgresql_read_only": (with_settings(in_hot_standby="on"), WANTED),
+    "postgresql_encoding": (with_settings(server_encoding="LATIN1"), WANTED),
+    "postgresql_standbys_absent": (with_settings(synchronous_standby_names="s1"), WANTED),
+    "postgresql_standbys_unknown": (_with_standbys("s1", ""), WANTED),
+    "postgresql_isolation": (with_settings(default_transaction_isolation="serializable"), WANTED),
     "postgresql_connections": (with_database(max_connections=52), WANTED),
     "postgresql_timeouts": (with_settings(lock_timeout="0"), WANTED),
     "sqlite_synchronous": (evolve(with_sqlite(synchronous="1"), stream=None), SQL),
@@ -115,6 +124,7 @@ BY_HAND_ALONE = {
     "kafka_failed": "every failure without a reason of its own",
     "kafka_slow": "a broker that is slow, and no slower than that",
     "postgresql_version": "a PostgreSQL from before 13",
+    "postgresql_standbys_unknown": "a connected standby, and a user who may not read its state",
     "sqlite_synchronous": "an SQLite that was built to ignore it",
     "sqlite_journal": "a file system that cannot share memory",
 }
@@ -168,6 +178,31 @@ def test_all_but_a_few_are_provoked_on_real_servers_as_well() -> None:
     unreal = {diagnostic.code for diagnostic in DIAGNOSTICS if f'"{diagnostic.code}"' not in written}
 
     assert unreal == BY_HAND_ALONE.keys()
+
+
+@pytest.mark.parametrize(
+    ("names", "states", "found"),
+    [
+        ("s1", ("sync",), []),
+        ("*", ("sync", "potential"), []),
+        ("s1, s2", ("async",), ["postgresql_standbys_absent"]),
+        ("FIRST 2 (s1, s2, s3)", ("sync", "sync", "potential"), []),
+        ("2 (s1, s2, s3)", ("sync",), ["postgresql_standbys_absent"]),
+        ("ANY 2 (s1, s2, s3)", ("quorum", "quorum"), []),
+        ("any 2(s1, s2)", ("quorum",), ["postgresql_standbys_absent"]),
+        ("FIRST 2 (s1, s2)", ("sync", ""), ["postgresql_standbys_unknown"]),
+    ],
+)
+def test_commits_wait_for_as_many_standbys_as_the_names_ask_for(
+    names: str, states: tuple[str, ...], found: list[str]
+) -> None:
+    assert codes(_with_standbys(names, *states)) == found
+    assert codes(_with_standbys(names, *states, synchronous_commit="local")) == []
+
+
+def test_connections_are_compared_with_the_lowest_limit() -> None:
+    assert codes(with_database(connection_limit=30)) == ["postgresql_connections"]
+    assert codes(with_database(connection_limit=60)) == []
 
 
 def test_codes_are_the_names_of_one_thing_each() -> None:

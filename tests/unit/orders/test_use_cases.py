@@ -248,7 +248,6 @@ class TestOnce:
             caller="customer:C1",
             key="k1",
             fingerprint="f1",
-            requested_at=NOW,
             render=lambda order: f"v{order.version}".encode(),
         )
         return evolve(key, **changes)

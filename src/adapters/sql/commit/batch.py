@@ -73,7 +73,6 @@ def _keys(sets: Sequence[WriteSet]) -> list[dict[str, Any]]:
             "fingerprint": it.response.fingerprint,
             "order_id": it.response.order_id,
             "response": it.response.body,
-            "created_at": it.created_at,
         }
         for writes in sets
         if (it := writes.idempotency) is not None

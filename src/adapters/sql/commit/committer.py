@@ -6,9 +6,9 @@ from attrs import frozen
 
 from ....application.event_log.records import EVENT_LIMIT
 from ....application.orders.write_set import WriteSet
-from ....domain.errors import ConcurrentChange, Conflict, StorageUnavailable
-from ..database import POSTGRESQL, Database
-from ..errors import lost_race
+from ....domain.errors import ConcurrentChange, Conflict
+from ..database import POSTGRESQL, Database, repeated
+from ..errors import TransactionConflict
 from . import write_postgresql, write_sqlite
 from .batch import WriteBatch
 
@@ -27,11 +27,9 @@ class SqlCommitter:
             return [None] * len(sets)
         write = write_postgresql.write if self.database.backend == POSTGRESQL else write_sqlite.write
         try:
-            conflicts = await write(self.database, batch)
-        except Exception as error:
-            if lost_race(error):
-                return [_serialization_failure(writes, error) for writes in sets]
-            raise
+            conflicts = await repeated(lambda: write(self.database, batch))
+        except TransactionConflict as error:
+            return [_concurrent_change(writes, error) for writes in sets]
         if conflicts:
             return [conflicts.refusal(writes) for writes in sets]
         if batch.events:
@@ -39,8 +37,8 @@ class SqlCommitter:
         return [None] * len(sets)
 
 
-def _serialization_failure(writes: WriteSet, error: Exception) -> Conflict:
-    """Return the refusal of a set after a serialization failure. Raises StorageUnavailable if it has no order."""
-    for order_id in [*writes.expected, *(attempt.order_id for attempt in writes.attempts.values())]:
-        return ConcurrentChange(order_id, writes.expected.get(order_id, 0))
-    raise StorageUnavailable(POSTGRESQL, f"the transaction lost a race: {error}") from error
+def _concurrent_change(writes: WriteSet, error: TransactionConflict) -> Conflict:
+    """Return the refusal of a set that lost against other transactions. Raises ``error`` if it has no order."""
+    for order_id, version in writes.expected.items():
+        return ConcurrentChange(order_id, version)
+    raise error

@@ -48,7 +48,7 @@ _TYPES = {
     "expected": "int",
 }
 """Types of the columns that are not text."""
-_KEY = [column.name for column in idempotency_keys.columns]
+_KEY = [column.name for column in idempotency_keys.columns if column.name != "created_at"]
 _ORDER = [column.name for column in orders.columns]
 _CHANGE = [*_ORDER, "expected"]
 _ATTEMPT = [column.name for column in payment_attempts.columns if column.name != "entry"]
@@ -144,7 +144,8 @@ def statement(keys: bool, created: bool, changed: bool, attempts: bool, events: 
         good.append("(SELECT done FROM bounded)")
     if keys:
         steps.append(f"""keys AS (
-            INSERT INTO idempotency_keys ({_list(_KEY)}) SELECT * FROM unnest({key}) WHERE {_all(good)}
+            INSERT INTO idempotency_keys ({_list(_KEY)}, created_at)
+            SELECT *, clock_timestamp() FROM unnest({key}) WHERE {_all(good)}
             ON CONFLICT (caller, key) DO NOTHING RETURNING caller, key)""")
         good.append(f"(SELECT count(*) FROM keys) = {key.rows}")
     if created:

@@ -71,7 +71,9 @@ async def write(database: Database, batch: WriteBatch) -> Conflicts:
 
 def _write(connection: Connection, batch: WriteBatch, write: Write) -> None:
     """Write keys, orders, attempts and events, in this order."""
-    if refused := [batch.keys[n] for n in write(connection, _TAKE_KEY, batch.keys)]:
+    now = datetime.now(UTC)
+    keys = [{**key, "created_at": now} for key in batch.keys]
+    if refused := [batch.keys[n] for n in write(connection, _TAKE_KEY, keys)]:
         raise _NotCommitted(Conflicts(keys={(key["caller"], key["key"]) for key in refused}))
     late = [batch.created[n] for n in write(connection, _CREATE_ORDER, [order.row for order in batch.created])]
     late += [batch.changed[n] for n in write(connection, _CHANGE_ORDER, [_change(order) for order in batch.changed])]
@@ -86,7 +88,6 @@ def _write(connection: Connection, batch: WriteBatch, write: Write) -> None:
         found = connection.execute(_HEADS, {"buckets": list(batch.taken)})
         heads = {row.bucket: row.position for row in found}
         connection.execute(_MOVE_HEAD, [{"bucket": b, "many": many} for b, many in batch.taken.items()])
-        now = datetime.now(UTC)
         connection.execute(_APPEND_EVENT, [_appended(event, heads, now) for event in batch.events])
 
 

@@ -73,6 +73,11 @@ def _unreached(server: str) -> Mapping[FailureReason, Diagnostic]:
             "is behind a pooler that is not configured",
             "set ORDERFLOW_DATABASE_POOLER=transaction, or use the address of PostgreSQL itself",
         )
+        reasons[FailureReason.READ_ONLY] = (
+            "not_writable",
+            "has no server that accepts writes",
+            f"promote a standby, or correct the hosts or target_session_attrs in {setting}",
+        )
         reasons[FailureReason.BUSY] = (
             "busy",
             "accepts no more connections",
@@ -101,7 +106,7 @@ UNANSWERED = problem(
     fix="check the server's load and locks; the doctor's log has more",
 )
 DIAGNOSTICS = (*(each for reasons in UNREACHED.values() for each in reasons.values()), *SLOW.values(), UNANSWERED)
-_OTHER_FINDINGS = {*UNREACHED, "schema"}
+_OTHER_FINDINGS = {*UNREACHED, "schema", "encoding"}
 
 
 def check(observation: Observation, expected: Expectations) -> Iterator[Finding]:

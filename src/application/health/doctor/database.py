@@ -1,16 +1,18 @@
 """Checks that the database is durable, writable, supported, and has connections for all processes."""
 
+import re
 from collections.abc import Iterator
 
-from ..facts import DatabaseFacts
+from ..facts import ENCODING, DatabaseFacts
 from ..observation import Observation
 from .expectations import Expectations
-from .finding import Diagnostic, Finding, problem, warning
+from .finding import Diagnostic, Finding, note, problem, warning
 
 OLDEST_POSTGRESQL = 13
 """The oldest major version that is supported."""
-RESERVED_CONNECTIONS = 3
-"""Connections that PostgreSQL reserves for superusers by default."""
+RESERVED_CONNECTIONS = "superuser_reserved_connections", "reserved_connections"
+"""The settings by which PostgreSQL reserves connections for others."""
+ISOLATION = "read committed"
 _SET = "as superuser: `ALTER SYSTEM SET {0} = '{1}'`, then `SELECT pg_reload_conf()`"
 
 
@@ -39,11 +41,37 @@ READ_ONLY = problem(
     expected="a server that accepts writes",
     fix="use the primary in ORDERFLOW_DATABASE_URL, or unset default_transaction_read_only",
 )
+ENCODING_DIFFERS = problem(
+    "postgresql_encoding",
+    "the database cannot store every text",
+    expected=f"encoding {ENCODING}",
+    fix=f"`createdb --encoding={ENCODING} --template=template0`, and move the data with `pg_dump` and `pg_restore`",
+)
+STANDBYS_ABSENT = problem(
+    "postgresql_standbys_absent",
+    "commits wait for synchronous standbys that are not connected, so orders can be neither placed nor changed",
+    expected="as many synchronous standbys as synchronous_standby_names asks for",
+    fix="start the standbys, or take them out of synchronous_standby_names",
+)
+STANDBYS_UNKNOWN = note(
+    "postgresql_standbys_unknown",
+    "whether the synchronous standbys are connected could not be read",
+    expected="the state of each standby",
+    fix="as superuser: `GRANT pg_monitor TO` orderflow's user",
+)
+ISOLATION_DIFFERS = warning(
+    "postgresql_isolation",
+    "transactions conflict more often than necessary, and are repeated",
+    expected=f"default_transaction_isolation = {ISOLATION}, which orderflow sets, except behind a pooler",
+    fix=f"`ALTER ROLE` of orderflow's user `SET default_transaction_isolation = '{ISOLATION}'`, or remove it from "
+    "ORDERFLOW_DATABASE_URL",
+)
 CONNECTIONS = warning(
     "postgresql_connections",
     "the pools of all processes may need more connections than the server has",
-    expected="max_connections above the sum of all pools",
-    fix="raise max_connections and restart the server, or lower ORDERFLOW_DATABASE_POOL_SIZE",
+    expected="max_connections, and the connection limits of the user and the database, above the sum of all pools",
+    fix="raise max_connections and restart the server, or the limit with `ALTER ROLE` or `ALTER DATABASE`, or lower "
+    "ORDERFLOW_DATABASE_POOL_SIZE",
 )
 NO_TIMEOUT = warning(
     "postgresql_timeouts",
@@ -76,6 +104,10 @@ DIAGNOSTICS = (
     FULL_PAGE_WRITES,
     VERSION,
     READ_ONLY,
+    ENCODING_DIFFERS,
+    STANDBYS_ABSENT,
+    STANDBYS_UNKNOWN,
+    ISOLATION_DIFFERS,
     CONNECTIONS,
     NO_TIMEOUT,
     SQLITE_SYNCHRONOUS,
@@ -84,6 +116,10 @@ DIAGNOSTICS = (
 )
 _DURABLE = ("on", "local", "remote_write", "remote_apply")
 """The levels that wait for the server's own disk."""
+_WAIT_FOR_STANDBYS = ("on", "remote_write", "remote_apply")
+_SYNCHRONOUS = ("sync", "quorum")
+_NUMBER_OF_STANDBYS = re.compile(r"\s*(?:(?:FIRST|ANY)\s+)?(\d+)\s*\(", re.IGNORECASE)
+"""How many standbys a list such as ``FIRST 2 (s1, s2, s3)`` asks for; one that is only names asks for one."""
 _FULL_OR_MORE = ("2", "3")
 
 
@@ -94,6 +130,7 @@ def check(observation: Observation, expected: Expectations) -> Iterator[Finding]
     if facts.kind == "postgresql":
         yield from _durable(facts)
         yield from _writable(facts)
+        yield from _standbys(facts)
         yield from _connections(facts, observation, expected)
     if facts.kind == "sqlite":
         yield from _sqlite(facts, expected)
@@ -115,9 +152,28 @@ def _writable(facts: DatabaseFacts) -> Iterator[Finding]:
     for name in ("in_hot_standby", "default_transaction_read_only"):
         if settings.get(name) == "on":
             yield READ_ONLY.found(f"{name} = on")
+    if facts.encoding != ENCODING:
+        yield ENCODING_DIFFERS.found(f"server_encoding = {facts.encoding}")
+    if (isolation := settings.get("default_transaction_isolation", ISOLATION)) != ISOLATION:
+        yield ISOLATION_DIFFERS.found(f"default_transaction_isolation = {isolation}")
     endless = [n for n in ("lock_timeout", "idle_in_transaction_session_timeout") if settings.get(n) == "0"]
     if endless:
         yield NO_TIMEOUT.found(f"{' and '.join(endless)} = 0, which is forever")
+
+
+def _standbys(facts: DatabaseFacts) -> Iterator[Finding]:
+    """Compare the connected synchronous standbys with those that each commit waits for."""
+    names = facts.settings.get("synchronous_standby_names", "")
+    if not names.strip() or facts.settings.get("synchronous_commit") not in _WAIT_FOR_STANDBYS:
+        return
+    number = _NUMBER_OF_STANDBYS.match(names)
+    needed = int(number[1]) if number else 1
+    synchronous = sum(state in _SYNCHRONOUS for state in facts.standbys)
+    if synchronous >= needed:
+        return
+    found = f"synchronous_standby_names = {names}, and {synchronous} of {needed} synchronous standbys are connected"
+    unreadable = facts.standbys.count("")
+    yield STANDBYS_UNKNOWN.found(found) if synchronous + unreadable >= needed else STANDBYS_ABSENT.found(found)
 
 
 def _connections(facts: DatabaseFacts, observation: Observation, expected: Expectations) -> Iterator[Finding]:
@@ -126,11 +182,16 @@ def _connections(facts: DatabaseFacts, observation: Observation, expected: Expec
         return
     processes, each = len(observation.living()), expected.pool_size + expected.listeners
     needed = processes * each
-    if facts.max_connections is not None and needed > facts.max_connections - RESERVED_CONNECTIONS:
+    if facts.max_connections is None:
+        return
+    reserved = sum(int(facts.settings.get(name, "0")) for name in RESERVED_CONNECTIONS)
+    limit = facts.connection_limit
+    if needed > facts.max_connections - reserved or (limit is not None and needed > limit):
         yield CONNECTIONS.found(
             f"{processes} processes with up to {each} connections may need {needed}; "
-            f"max_connections = {facts.max_connections}, {RESERVED_CONNECTIONS} of which are reserved for superusers, "
-            f"{facts.connections} in use now"
+            f"max_connections = {facts.max_connections}, {reserved} of which are reserved"
+            + (f"; CONNECTION LIMIT {limit} of the user or the database" if limit is not None else "")
+            + f"; {facts.connections} in use now"
         )
 
 

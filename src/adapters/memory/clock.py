@@ -1,0 +1,25 @@
+"""The time of a storage in memory, and what is due at it."""
+
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+from attrs import field, frozen
+
+
+@frozen
+class SteadyClock:
+    """Tells the time at which it was made, continued by the monotonic clock, which nobody sets."""
+
+    began_at: datetime = field(factory=lambda: datetime.now(UTC))
+    _began: float = field(factory=monotonic)
+
+    def __call__(self) -> datetime:
+        return self.began_at + timedelta(seconds=monotonic() - self._began)
+
+
+def due(at: datetime, now: datetime, until: datetime) -> bool:
+    """Return whether ``at`` is due at ``now``, for a claim that ends at ``until``.
+
+    No claim and no pause is longer than that. What seems to be due after twice that time was stored by a wrong clock.
+    """
+    return at <= now or at > until + (until - now)

@@ -1,0 +1,118 @@
+"""Engines for SQLite: their connections, session settings, and the identity of the file."""
+
+import os
+from typing import Any
+
+import msgspec
+from attrs import define, field
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from ...domain.errors import InvalidInput
+from . import engines
+from .engines import ALLOWED_URLS, READING
+
+_FILE = "orderflow_file"
+
+
+@define(eq=False)
+class SqliteFile:
+    """The file of a database, as its connections see it.
+
+    A connection keeps a file that was removed or replaced open: what it writes there is lost when the process ends.
+    So no connection is used unless it leads to the file at the path. A file that was there is never created again.
+    """
+
+    url: URL
+    _there: bool = field(default=False, init=False)
+
+    @classmethod
+    def at(cls, url: str) -> "SqliteFile":
+        """Return the file at ``url``, also after the process has changed its directory. Raises InvalidInput."""
+        try:
+            parsed = make_url(url)
+        except ArgumentError as error:
+            raise InvalidInput("database url", str(error), ALLOWED_URLS) from error
+        return cls(parsed.set(database=os.path.abspath(parsed.database or "")))
+
+    def watch(self, engine: Engine) -> None:
+        """Check the file before each use of a connection of ``engine``. Uses fail with FileNotFoundError without it."""
+        event.listen(engine, "do_connect", self._before_connecting)
+        event.listen(engine, "connect", self._connected)
+        event.listen(engine, "checkout", self._before_use)
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self.url.database or "")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return found.st_dev, found.st_ino
+
+    def _before_connecting(self, dialect: object, record: object, arguments: object, options: object) -> None:
+        if self._there and self._identity() is None:
+            raise self._gone()
+
+    def _connected(self, dbapi_connection: object, record: Any) -> None:
+        self._there = True
+        record.info[_FILE] = self._identity()
+
+    def _before_use(self, dbapi_connection: object, record: Any, proxy: object) -> None:
+        identity = self._identity()
+        if identity is None:
+            raise self._gone()
+        if identity != record.info[_FILE]:
+            raise InvalidatePoolError()
+
+    def _gone(self) -> FileNotFoundError:
+        return FileNotFoundError(f"its file is gone: {self.url.database}")
+
+
+def sqlite_engine(file: SqliteFile, pool_size: int) -> AsyncEngine:
+    engine = create_async_engine(
+        file.url.set(drivername="sqlite+aiosqlite"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=engines.POOL_SECONDS,
+        connect_args={"timeout": engines.LOCK_SECONDS},
+        json_serializer=engines.to_json,
+        json_deserializer=msgspec.json.decode,
+        hide_parameters=True,
+    )
+    _listen(engine.sync_engine, file)
+    return engine
+
+
+def sqlite_on_a_thread(file: SqliteFile, *, reading: bool = False) -> Engine:
+    """Create an engine with one connection for use on one thread."""
+    engine = create_engine(
+        file.url,
+        pool_size=1,
+        max_overflow=0,
+        connect_args={"timeout": engines.LOCK_SECONDS},
+        json_serializer=engines.to_json,
+        json_deserializer=msgspec.json.decode,
+        hide_parameters=True,
+        execution_options={READING: reading},
+    )
+    _listen(engine, file)
+    return engine
+
+
+def _listen(engine: Engine, file: SqliteFile) -> None:
+    file.watch(engine)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+
+
+def _prepare_sqlite(dbapi_connection: Any, record: object) -> None:
+    cursor = dbapi_connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={int(engines.LOCK_SECONDS * 1000)}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Begin a transaction with the write lock, so that it cannot fail to get it later."""
+    if not connection.get_execution_options().get(READING):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
