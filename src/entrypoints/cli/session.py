@@ -1,6 +1,7 @@
 """The session of one command line: its settings, the container, and the output."""
 
 import gc
+import re
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -16,6 +17,8 @@ from cyclopts import Parameter
 
 from ...application.event_log.records import LogRecord
 from ...application.request_context import Request, answering
+from ...domain.text import MAX_IDENTIFIER, printable
+from .output import encodable, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -29,6 +32,12 @@ if TYPE_CHECKING:
 InputFile = Annotated[Path, Parameter(allow_leading_hyphen=True)]
 """A file, or '-' for standard input, which would be taken for an option otherwise."""
 
+WIDTH = 200
+"""Columns of a table that is not printed on a terminal, if its identifiers need no more."""
+MAX_WIDTH = 10_000
+MAX_CELL = 10_000
+"""Characters of a cell; --json shows all."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _INTEGRATIONS = {"click", "fast_depends", "fastapi", "pydantic", "pydantic_settings", "starlette", "werkzeug", "yaml"}
 
 
@@ -53,19 +62,16 @@ class Session:
 
     def info(self, text: str) -> None:
         """Print a message on standard error."""
-        self.error_console.print(text, highlight=False, markup=False)
+        self.error_console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
     def show(self, data: object, table: "RenderableType | None" = None) -> None:
         """Print ``data``: as JSON with --json, else as ``table``, or as a table of its names and values."""
         if self.json:
-            sys.stdout.write(encode(data) + "\n")
+            write_json(encode(data))
         elif isinstance(table, str):
-            sys.stdout.write(table + "\n")
+            sys.stdout.write(printable(table) + "\n")
         else:
-            from rich.console import Console
-
-            width = None if sys.stdout.isatty() else 200
-            Console(width=width).print(table if table is not None else name_value_table(plain(data)))
+            print_table(table if table is not None else name_value_table(plain(data)))
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Container"]:
@@ -146,7 +152,9 @@ def plain(data: object) -> Any:
         return data.value
     if isinstance(data, Mapping):
         return {str(plain(key)): plain(value) for key, value in data.items()}
-    if isinstance(data, str | bytes | datetime):
+    if isinstance(data, str):
+        return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", data)
+    if isinstance(data, bytes | datetime):
         return data
     if isinstance(data, Iterable):
         return [plain(value) for value in data]
@@ -154,13 +162,37 @@ def plain(data: object) -> Any:
 
 
 def rows(*columns: str, of: Iterable[Iterable[object]]) -> "Table":
-    """Return a table with these columns; None is an empty cell, times are to the second."""
-    from rich.table import Table
+    """Return a table with these columns; None is an empty cell, times are to the second.
 
-    table = Table(*columns)
-    for row in of:
-        table.add_row(*(cell_text(cell) for cell in row))
+    Every cell is shown as it is, without markup, and wrapped, never cut. Only on a terminal is an identifier wrapped.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = [[encodable(cell_text(cell)) for cell in row] for row in of]
+    table = Table()
+    for number, name in enumerate(columns):
+        words = [word for row in cells for word in row[number].split()]
+        longest = min(max(map(len, words), default=0), MAX_IDENTIFIER)
+        table.add_column(
+            Text(encodable(name)), overflow="fold", min_width=None if sys.stdout.isatty() else max(longest, 1)
+        )
+    for row in cells:
+        table.add_row(*map(Text, row))
     return table
+
+
+def print_table(table: "RenderableType") -> None:
+    """Print on standard output: as wide as the terminal, or else as the identifiers need."""
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    if sys.stdout.isatty():
+        Console().print(table)
+        return
+    unlimited = Console(width=MAX_WIDTH)
+    needed = Measurement.get(unlimited, unlimited.options, table).minimum
+    Console(width=max(WIDTH, needed)).print(table)
 
 
 def name_value_table(data: Any) -> "Table":
@@ -176,10 +208,9 @@ def cell_text(cell: object) -> str:
     if isinstance(cell, datetime):
         return cell.isoformat(sep=" ", timespec="seconds")
     if isinstance(cell, float):
-        return f"{cell:.1f}"
-    if isinstance(cell, list | tuple | Mapping):
-        return encode(cell)
-    return str(cell)
+        return f"{cell:.1f}" if abs(cell) >= 1 or not cell else f"{cell:.2g}"
+    text = encode(cell) if isinstance(cell, list | tuple | Mapping) else str(cell)
+    return text if len(text) <= MAX_CELL else f"{text[:MAX_CELL]}... ({len(text) - MAX_CELL} characters more)"
 
 
 def _camel(name: str) -> str:
