@@ -26,7 +26,7 @@ EXACT = Context(
     flags=[],
     traps=[InvalidOperation, DivisionByZero, Overflow],
 )
-"""The context of all arithmetic, wide enough for every product here, whatever the embedding application sets for its own.
+"""The context of all arithmetic, wide enough for every product, whatever context the embedding application sets.
 
 Every part is given, because the defaults are also the application's to set.
 """

@@ -86,5 +86,5 @@ def commands(within: App = app, path: Command = ()) -> Iterator[Command]:
 
 def arguments(command: Command, folder: Path) -> tuple[str, ...]:
     """A run of ``command`` that finds something to do; KeyError for a new one, which belongs into the table above."""
-    places = {"DAY": str(folder / "day"), "FOLDER": str(folder / "generated")}
+    places = {"DAY": str(folder / "small"), "FOLDER": str(folder / "generated")}
     return (*command, *(places.get(each, each) for each in _ARGUMENTS[command]))

@@ -39,7 +39,7 @@ async def create(file: InputFile, /, *, as_: As = OPERATOR) -> None:
 
     actor = Actor.parse(as_)
     body = _read(file)
-    async with session().use_cases() as use_cases:
+    async with session().use_cases(create=True) as use_cases:
         new = read(body, PlaceOrder).order(session().settings.currency)
         _show(await use_cases.create_order(new, by=actor), actor)
 

@@ -17,6 +17,7 @@ from cyclopts import Parameter
 
 from ...application.event_log.records import LogRecord
 from ...application.request_context import Request, answering
+from ...domain.errors import NotConfigured
 from ...domain.text import MAX_IDENTIFIER, printable
 from .output import encodable, write_json
 
@@ -73,10 +74,29 @@ class Session:
         else:
             print_table(table if table is not None else name_value_table(plain(data)))
 
+    def name_database(self, *, create: bool = False) -> None:
+        """Print which database the command uses, as ``database`` returns it."""
+        self.info(f"database: {self.database(create=create)}")
+
+    def database(self, *, create: bool = False) -> str:
+        """Return the database's URL without password. Raises NotConfigured if it would be new, unless ``create``."""
+        from ...adapters.sql import schema
+        from ..settings import masked_url
+
+        url = masked_url(self.settings.database_url)
+        if not create and not schema.exists(self.settings.database_url):
+            fix = "set ORDERFLOW_DATABASE_URL to an existing one, or create it with `orderflow db upgrade`"
+            raise NotConfigured(f"there is no database at {url}", fix)
+        return url
+
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator["Container"]:
-        """Open the container of these settings, with a correlation id for everything that the command causes."""
+    async def opened(self, *, create: bool = False) -> AsyncIterator["Container"]:
+        """Open the container of these settings, with a correlation id for everything that the command causes.
+
+        Raises NotConfigured if there is no database, unless the command may ``create`` one.
+        """
         container = build_container(self.settings)
+        self.name_database(create=create)
 
         from ..wiring.lifespan import opened
 
@@ -86,9 +106,9 @@ class Session:
                 yield container
 
     @asynccontextmanager
-    async def use_cases(self) -> AsyncIterator["UseCases"]:
-        """Open the container and yield its use-cases."""
-        async with self.opened() as container:
+    async def use_cases(self, *, create: bool = False) -> AsyncIterator["UseCases"]:
+        """Open the container, as ``opened`` does, and yield its use-cases."""
+        async with self.opened(create=create) as container:
             yield container.use_cases()
 
 

@@ -14,7 +14,7 @@ app = App(name="stock")
 async def set_(restaurant: str, food: str, quantity: str, /) -> None:
     """Set the quantity of FOOD that can be ordered at RESTAURANT from now on; 'unlimited' stops counting it."""
     amount = None if quantity == "unlimited" else _quantity(quantity)
-    async with session().opened() as container:
+    async with session().opened(create=True) as container:
         await container.effects().stock.set(restaurant, food, amount)
         left = await container.effects().stock.get(restaurant, food)
     session().show({"restaurantId": restaurant, "foodId": food, "quantity": left})

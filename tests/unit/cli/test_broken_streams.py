@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, lived_database: Path, small
     """What each command finds: a database with order o1 and a contact, a day, and an order to create."""
     folder = tmp_path_factory.mktemp("streams")
     shutil.copy(lived_database, folder / "orderflow.db")
-    shutil.copytree(small_day, folder / "day")
+    shutil.copytree(small_day, folder / "small")
     cli = CommandLine(f"sqlite:///{folder}/orderflow.db")
     cli.json("orders", "create", "-", stdin=order_json())
     cli.json("contacts", "set", "customer:C1", "--email", "c1@example.org")

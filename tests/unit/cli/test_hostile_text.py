@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from orderflow.domain.text import printable
@@ -67,6 +68,17 @@ def test_an_argument_that_is_no_text_is_refused(lived_once: CommandLine) -> None
 
     assert (answer.code, answer.out) == (2, "")
     assert "not valid text" in answer.err
+
+
+def test_a_day_may_be_called_as_its_folder_is(cli: CommandLine, tmp_path: Path) -> None:
+    folder = tmp_path / "[bold]"
+    cli.json("simulate", "generate", folder, "--orders", "1")
+
+    answer = cli("simulate", "run", folder, "--prefix", "a-")
+
+    assert answer.code == 0, answer
+    assert "[bold]" in answer.out
+    assert "[bold]" in answer.err
 
 
 def test_identifiers_are_never_cut(cli: CommandLine) -> None:

@@ -1,4 +1,4 @@
-"""An application may set its process as it likes: orders, figures and consumers are the same, and nothing is changed."""
+"""An application may set its process as it likes: orders, figures and consumers stay the same, nothing is changed."""
 
 import os
 import subprocess
