@@ -69,7 +69,7 @@ _ARGUMENTS: dict[Command, tuple[str, ...]] = {
     ("log", "epochs"): (),
     ("maintenance",): (),
     ("demo",): ("--orders", "3"),
-    ("simulate", "run"): ("DAY",),
+    ("simulate", "run"): ("DAY", "--prefix", "again-"),
     ("simulate", "generate"): ("FOLDER", "--orders", "3"),
 }
 
