@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from decimal import Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 from typing import Self
 
 from attrs import frozen
@@ -12,12 +12,24 @@ from .text import shown
 
 MAX_DECIMALS = 4
 """The decimals of a stored amount. A new order's amounts have at most the decimals of their currency."""
-MAX_AMOUNT = Decimal(10) ** 12
+MAX_AMOUNT = Decimal(10**12)
 _RANGE = f"at most {MAX_DECIMALS} decimals, below 10^12"
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\Z")
-_EXACT = Context(prec=60)
-"""Wide enough for every product here, whatever context the embedding application sets for its own decimals."""
+EXACT = Context(
+    prec=60,
+    rounding=ROUND_HALF_EVEN,
+    Emin=-999_999,
+    Emax=999_999,
+    capitals=1,
+    clamp=0,
+    flags=[],
+    traps=[InvalidOperation, DivisionByZero, Overflow],
+)
+"""The context of all arithmetic, wide enough for every product, whatever context the embedding application sets.
+
+Every part is given, because the defaults are also the application's to set.
+"""
 
 
 def exact(value: object, *, field: str) -> Decimal:
@@ -40,7 +52,7 @@ def exact(value: object, *, field: str) -> Decimal:
         raise InvalidInput(field, f"{shown(amount)} is out of range", _RANGE)
     if not amount:
         amount = amount.copy_abs()
-    return amount if exponent <= 0 else amount.quantize(Decimal(1), context=_EXACT)
+    return amount if exponent <= 0 else amount.quantize(Decimal(1), context=EXACT)
 
 
 def check_currency(code: object) -> None:
@@ -65,15 +77,15 @@ class Money:
         return cls(Decimal(0), currency)
 
     def __add__(self, other: "Money") -> "Money":
-        return self._result(_EXACT.add(self.amount, self._same(other)))
+        return self._result(EXACT.add(self.amount, self._same(other)))
 
     def __sub__(self, other: "Money") -> "Money":
-        return self._result(_EXACT.subtract(self.amount, self._same(other)))
+        return self._result(EXACT.subtract(self.amount, self._same(other)))
 
     def __mul__(self, times: int) -> "Money":
         if not isinstance(times, int):
             return NotImplemented
-        return self._result(_EXACT.multiply(self.amount, times))
+        return self._result(EXACT.multiply(self.amount, times))
 
     def __lt__(self, other: "Money") -> bool:
         return self.amount < self._same(other)

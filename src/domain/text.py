@@ -12,6 +12,9 @@ from .errors import InvalidInput
 MAX_IDENTIFIER = 64
 _IDENTIFIER = re.compile(rf"[!-~]{{1,{MAX_IDENTIFIER}}}\Z")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+UNPRINTABLE = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff"
+"""Characters of a class in a regular expression: controls above ASCII, of lines and of direction, and surrogates."""
+_ESCAPED = re.compile(f"[\x00-\x08\x0b-\x1f{UNPRINTABLE}]")
 
 
 def shown(value: object) -> str:
@@ -21,6 +24,14 @@ def shown(value: object) -> str:
     else:
         quoted = str(value) if isinstance(value, Decimal) else repr(value)
     return quoted if len(quoted) <= 80 else quoted[:77] + "..."
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with control characters as backslash escapes, except tabs and ends of lines.
+
+    What it shows then cannot move the cursor, change colours or turn the direction of a terminal.
+    """
+    return _ESCAPED.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def is_identifier(value: object) -> TypeGuard[str]:

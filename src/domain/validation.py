@@ -78,10 +78,24 @@ def delivery_fee(lines: Sequence[OrderLine], currency: str, total: Money | None)
 
 
 def utc(at: datetime) -> datetime:
-    """Return ``at`` in UTC. Raises InvalidInput for a time without a zone."""
+    """Return ``at`` in UTC. Raises InvalidInput for a time without a zone, or outside the years 1 to 9999 in UTC."""
     if at.utcoffset() is None:
         raise InvalidInput("at", "a time without a zone", "an aware datetime")
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput("at", f"{at.isoformat()} is out of range", "years 1 to 9999 in UTC") from None
+
+
+def time_in(text: str, *, field: str, allowed: str) -> datetime:
+    """Return the time that ``text`` gives, in UTC; without an offset it is UTC. Raises InvalidInput."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except ValueError:
+        raise InvalidInput(field, f"{shown(text)} is not a time", allowed) from None
+    except OverflowError:
+        raise InvalidInput(field, f"{shown(text)} is out of range", f"{allowed}; years 1 to 9999 in UTC") from None
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from typing import Any, Self
 
 from ..application.backoff import RateLimit
 from ..application.consuming.consumer import BatchResult, Consumer
-from ..application.consuming.handlers import Handler, HandlerConsumer, event_types
+from ..application.consuming.dead_letter import DeadLetter
+from ..application.consuming.handlers import Handler, HandlerConsumer, check_handler, event_types
 from ..application.consuming.log_source import LogEventSource
 from ..application.consuming.run_consumer import RunConsumer
 from ..application.dead_letters.redrive import RedriveResult
@@ -55,6 +56,7 @@ class OrderFlow:
         self._copying: asyncio.Task[None] | None = None
         self._consumers: tuple[str, ...] = ()
         self._stop = asyncio.Event()
+        self._failures: dict[tuple[str, str], Exception] = {}
 
     @classmethod
     @asynccontextmanager
@@ -67,10 +69,7 @@ class OrderFlow:
         A SQLite database is created and migrated as needed; PostgreSQL is migrated by ``orderflow db upgrade``.
         Raises InvalidInput, NotConfigured, StorageUnavailable.
         """
-        if isinstance(settings, str):
-            given["database_url"] = settings
-        if not isinstance(settings, Settings):
-            settings = load_settings(**given)
+        settings = _settings(settings, given)
         for name in consumers:
             if name not in CONSUMERS:
                 raise InvalidInput("consumers", f"{name!r} is not a built-in consumer", ", ".join(CONSUMERS))
@@ -84,7 +83,10 @@ class OrderFlow:
         ):
             try:
                 for name in consumers:
-                    flow._start(flow._container.consumers()[name], consumer_loop(flow._container, name))
+                    flow._start(
+                        flow._container.consumers()[name],
+                        consumer_loop(flow._container, name, event_failed=flow._event_failed),
+                    )
                 yield flow
             finally:
                 await flow._close()
@@ -187,16 +189,19 @@ class OrderFlow:
 
         It is called in order, at least once, from the first event of the log on. Its cursors are stored under ``name``,
         by default the function's qualified name, so that it continues there after a restart. Events come from the log,
-        also if Kafka is configured. Raises InvalidInput for an unknown type or a name that is taken.
+        also if Kafka is configured. Raises InvalidInput for an unknown type, a name that is taken, or a function that
+        is not ``async``.
         """
         handled_types = event_types(*types)
 
         def register(handler: Handler) -> Handler:
-            reader = identifier(name or f"{handler.__module__}.{handler.__qualname__}"[-64:], field="name")
+            check_handler(handler)
+            function = handler if hasattr(handler, "__qualname__") else type(handler)
+            reader = identifier(name or f"{function.__module__}.{function.__qualname__}"[-64:], field="name")
             if reader in self._tasks or reader in CONSUMERS:
                 raise InvalidInput("name", f"{reader!r} is taken", "a different name for each handler")
             consumer = HandlerConsumer(reader, handled_types, handler)
-            turn, handle_batch = asyncio.Lock(), self._container.handle_batch(consumer)
+            turn, handle_batch = asyncio.Lock(), self._container.handle_batch(consumer, failed=self._event_failed)
 
             async def in_turn(records: Sequence[LogRecord | UnrecognizedRecord]) -> BatchResult:
                 async with turn:
@@ -255,14 +260,32 @@ class OrderFlow:
     async def settled(self, timeout: float = 10.0) -> None:
         """Wait until handlers and consumers of this flow have handled all events of the log. For tests.
 
-        Raises TimeoutError after ``timeout`` seconds, and the error of a consumer that failed.
+        Raises the error of a handler or consumer that has parked an order since the last call, the error of a consumer
+        that ended, and TimeoutError after ``timeout`` seconds.
         """
-        async with asyncio.timeout(timeout):
-            while not await self._is_settled():
-                for task in self._tasks.values():
-                    if task.done():
-                        await task
-                await asyncio.sleep(0.005)
+        try:
+            async with asyncio.timeout(timeout):
+                while not await self._is_settled():
+                    for task in self._tasks.values():
+                        if task.done():
+                            await task
+                    await asyncio.sleep(0.005)
+        except TimeoutError as error:
+            raise error from next(reversed(self._failures.values()), None)
+        await self._raise_failure()
+
+    async def _raise_failure(self) -> None:
+        """Raise the first error of those that have parked an order, and forget all."""
+        failures, self._failures = self._failures, {}
+        dead_letters = self._container.effects().dead_letters
+        parked = {(it.consumer, it.record.order_id) for name in self._tasks for it in await dead_letters.blocking(name)}
+        if found := [(name, order, error) for (name, order), error in failures.items() if (name, order) in parked]:
+            for name, order, error in found:
+                found[0][2].add_note(f"{name} has parked order {order}: {type(error).__name__}")
+            raise found[0][2]
+
+    def _event_failed(self, dead_letter: DeadLetter, error: Exception) -> None:
+        self._failures[dead_letter.consumer, dead_letter.record.order_id] = error
 
     async def _is_settled(self) -> bool:
         storage = self._container.storage()
@@ -292,3 +315,19 @@ class OrderFlow:
         failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
         if failures:
             raise failures[0]
+
+
+def _settings(settings: Settings | str | None, given: dict[str, Any]) -> Settings:
+    """Return the settings of ``OrderFlow.open``. Raises InvalidInput for arguments that contradict each other."""
+    allowed = "Settings, a database URL, or settings by name"
+    if isinstance(settings, Settings):
+        if given:
+            raise InvalidInput(", ".join(given), "given beside Settings, which would ignore it", allowed)
+        return settings
+    if settings is None:
+        return load_settings(**given)
+    if not isinstance(settings, str):
+        raise InvalidInput("settings", f"it is a {type(settings).__name__}", allowed)
+    if "database_url" in given:
+        raise InvalidInput("database_url", "given twice", allowed)
+    return load_settings(**given, database_url=settings)

@@ -49,10 +49,11 @@ def configure_logs(settings: Settings) -> None:
 
 def secrets_of(settings: Settings) -> Iterator[str]:
     """Yield the secrets in ``settings``, also as they are decoded from a URL."""
-    password = urlsplit(settings.database_url).password or ""
+    urls = (settings.database_url, settings.database_listen_url, settings.tracing_endpoint)
+    passwords = [urlsplit(url).password or "" for url in urls]
     for secret in (
-        password,
-        unquote(password),
+        *passwords,
+        *map(unquote, passwords),
         settings.smtp_password,
         *(value for name, value in settings.kafka.items() if is_secret(name)),
     ):

@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
 
+from ..application.consuming.dead_letter import DeadLetter
 from ..application.consuming.log_source import LogEventSource
 from ..application.consuming.run_consumer import FROM_LOG, FROM_TOPIC, RunConsumer
+from ..application.noop import noop
 from ..application.relay.run_relay import RunRelay
 from ..application.rollout.cached_rollout import REFRESH_SECONDS
 from ..domain.errors import InvalidInput, NotConfigured, Unavailable
@@ -111,13 +113,15 @@ def _relay(container: Container) -> RunRelay:
     )
 
 
-def consumer_loop(container: Container, name: str) -> RunConsumer:
-    """Return the loop of one shipped consumer on an open container."""
+def consumer_loop(
+    container: Container, name: str, *, event_failed: Callable[[DeadLetter, Exception], None] = noop
+) -> RunConsumer:
+    """Return the loop of one shipped consumer on an open container; ``event_failed`` is called for each failure."""
     consumer = container.consumers()[name]
     source = container.source()(name)
     return RunConsumer(
         source=source,
-        handle_batch=container.handle_batch(consumer, origin=source.origin),
+        handle_batch=container.handle_batch(consumer, origin=source.origin, failed=event_failed),
         consumer=consumer,
         paused=partial(container.current_rollout().pauses, name),
         missed_events=container.missed_events(name, source),

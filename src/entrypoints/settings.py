@@ -9,7 +9,8 @@ the file they are in the table ``[orderflow.kafka]``.
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -40,6 +41,8 @@ _URLS = ("database_url", "database_listen_url", "tracing_endpoint")
 """Settings that may hold a password in a URL."""
 
 _PASSWORDS = re.compile(r"((?:^|&)\w*password=)[^&]*", re.IGNORECASE)
+_PASSWORDS_ANYWHERE = re.compile(r"(password=)[^&]*", re.IGNORECASE)
+_USER_AND_PASSWORD = re.compile(r"(//[^:@/]*:).*(@)", re.DOTALL)
 
 _DATABASES = ("postgresql://", "sqlite:///", "memory://")
 
@@ -47,6 +50,7 @@ _DATABASES = ("postgresql://", "sqlite:///", "memory://")
 def _database_url(_: object, __: object, value: str) -> None:
     if not value.startswith(_DATABASES):
         raise ValueError("not a database URL")
+    _postgresql_url(value)
 
 
 LOCAL_SENDER = "orders@localhost"
@@ -55,6 +59,23 @@ LOCAL_SENDER = "orders@localhost"
 def _listen_url(_: object, __: object, value: str) -> None:
     if value and not value.startswith("postgresql://"):
         raise ValueError("not a PostgreSQL URL")
+    _postgresql_url(value)
+
+
+def _postgresql_url(value: str) -> None:
+    """Raise ValueError for a URL whose parts are not what they look like, as with a '#' in a password."""
+    if value.startswith("postgresql://") and not _is_well_formed(value):
+        raise ValueError("not a PostgreSQL URL")
+
+
+def _is_well_formed(url: str) -> bool:
+    """Return True unless a character of a password has ended its part of ``url``."""
+    try:
+        parts = urlsplit(url)
+        hosts = [urlsplit(f"//{host}").port for host in parts.netloc.rpartition("@")[2].split(",")]
+    except ValueError:  # also a port that is none
+        return False
+    return bool(hosts) and not parts.fragment and "@" not in parts.path + parts.query
 
 
 def _channels(_: object, __: object, value: tuple[str, ...]) -> None:
@@ -83,7 +104,8 @@ class Settings:
         default="sqlite:///orderflow.db",
         validator=_database_url,
         repr=lambda url: repr(masked_url(url)),
-        help="postgresql://user:password@host:port/name, sqlite:///file or memory://",
+        help="postgresql://user:password@host:port/name, sqlite:///file or memory://; of a password, "
+        "# / ? @ and the like are percent-encoded (%23 %2F %3F %40)",
     )
     database_pool_size: int = ts.option(default=10, validator=_between(1, 1000), help="connections, 1 to 1000")
     database_pooler: str = ts.option(
@@ -251,7 +273,7 @@ def load_settings(
         if name == "kafka" and isinstance(value, dict):
             kafka |= {key: str(v) for key, v in _flat(value)}
         elif name not in names:
-            raise InvalidInput(where, "there is no such setting", ", ".join(names))
+            raise InvalidInput(where, _no_such(name, names), ", ".join(names))
         else:
             values[name], sources[name] = value, where
     for variable, value in environment.items():
@@ -263,10 +285,19 @@ def load_settings(
         elif variable.startswith(KAFKA_PREFIX):
             kafka[variable.removeprefix(KAFKA_PREFIX).lower().replace("_", ".")] = value
         else:
-            raise InvalidInput(variable, "there is no such setting", ", ".join(PREFIX + n.upper() for n in names))
+            variables = [PREFIX + n.upper() for n in names]
+            raise InvalidInput(variable, _no_such(variable, variables), ", ".join(variables))
+    for name in given:
+        if name not in names:
+            raise InvalidInput(name, _no_such(name, names), ", ".join(names))
     values |= given
     sources |= {name: name for name in given}
     return _converted(values | ({"kafka": kafka} if kafka else {}), sources)
+
+
+def _no_such(name: str, known: Iterable[str]) -> str:
+    nearest = get_close_matches(name, known, 1)
+    return "there is no such setting" + (f"; did you mean {nearest[0]}?" if nearest else "")
 
 
 def described(settings: Settings) -> dict[str, object]:
@@ -287,7 +318,9 @@ def described(settings: Settings) -> dict[str, object]:
 
 
 def masked_url(url: str) -> str:
-    """Return ``url`` with its passwords masked, also those in its query."""
+    """Return ``url`` with its passwords masked, also those in its query, and in a URL that is not well-formed."""
+    if not _is_well_formed(url):
+        return _PASSWORDS_ANYWHERE.sub(rf"\1{_MASK}", _USER_AND_PASSWORD.sub(rf"\1{_MASK}\2", url))
     parts = urlsplit(url)
     parts = parts._replace(query=_PASSWORDS.sub(rf"\1{_MASK}", parts.query))
     if parts.password is None:
@@ -312,7 +345,10 @@ def _from_file(path: Path | None) -> dict[str, Any]:
         raise InvalidInput(str(path), f"cannot be read: {e.strerror}", "a readable TOML file") from e
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise InvalidInput(str(path), f"is not TOML: {e}", f"a TOML file with a table [{SECTION}]") from e
-    section = content.get(SECTION, {})
+    if SECTION not in content:
+        found = ", ".join(f"[{name}]" if isinstance(it, dict) else name for name, it in content.items()) or "nothing"
+        raise InvalidInput(str(path), f"has no table [{SECTION}], but {found}", f"settings in a table [{SECTION}]")
+    section = content[SECTION]
     if not isinstance(section, dict):
         raise InvalidInput(f"{SECTION} in {path}", "is not a table", f"a table [{SECTION}]")
     return section

@@ -84,6 +84,9 @@ class MemoryAnalyticsQueries:
     async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
         return {order_id: self._progress[order_id] for order_id in order_ids if order_id in self._progress}
 
+    async def derived_differ(self, order_ids: Collection[str]) -> Mapping[str, Sequence[str]]:
+        return {}
+
 
 def _grouped(orders: Iterable[tuple[K, OrderProgress]]) -> list[tuple[tuple[K, str], list[OrderProgress]]]:
     """Group the orders by key and currency, in that order."""

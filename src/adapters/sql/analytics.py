@@ -33,7 +33,7 @@ from ...application.analytics.figures import (
 )
 from ...application.analytics.order_progress import OrderProgress
 from ...domain.lifecycle import OrderState
-from ...domain.money import Money
+from ...domain.money import EXACT, Money
 from .bulk import Row, among, put, select_among
 from .database import Database
 from .types import DecimalAmount, Identifier, Timestamp, metadata
@@ -95,7 +95,7 @@ def row_of_progress(it: OrderProgress) -> dict[str, Any]:
         "order_id": it.order_id,
         "restaurant_id": it.restaurant_id,
         "total": it.total.amount,
-        "total_e4": int(it.total.amount.scaleb(4)),
+        "total_e4": int(EXACT.scaleb(it.total.amount, 4)),
         "currency": it.total.currency,
         "state": it.state.value,
         "since": it.since,
@@ -182,6 +182,13 @@ class SqlAnalyticsQueries:
             found = await connection.execute(select(order_progress).where(here))
             return {row["order_id"]: progress_of(row) for row in found.mappings()}
 
+    async def derived_differ(self, order_ids: Collection[str]) -> Mapping[str, Sequence[str]]:
+        async with self._database.reading() as connection:
+            rows = await select_among(connection, order_progress.c.order_id, order_ids)
+        derived = ((row, row_of_progress(progress_of(row))) for row in rows)
+        found = {row["order_id"]: [name for name in wanted if row[name] != wanted[name]] for row, wanted in derived}
+        return {order_id: names for order_id, names in found.items() if names}
+
     async def _time_in(self, state: OrderState, name: str) -> StateTime | None:
         spent = order_progress.c[name]
         # The databases round divisions differently, but not remainders.
@@ -228,8 +235,8 @@ def _sums(row: Any) -> dict[str, Any]:
 
 def _amount(ten_thousandths: int | Decimal) -> Decimal:
     """Return the exact amount, with at least two decimals."""
-    amount = Decimal(ten_thousandths).scaleb(-4)
-    cents = amount.quantize(_CENTS)
+    amount = EXACT.scaleb(Decimal(ten_thousandths), -4)
+    cents = EXACT.quantize(amount, _CENTS)
     return cents if cents == amount else amount
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...application.health.facts import ENCODING
@@ -31,6 +31,14 @@ def newest() -> str:
     if not known():
         raise NotConfigured("this installation has no migrations", "reinstall orderflow")
     return known()[-1]
+
+
+def exists(url: str) -> bool:
+    """Return False if ``url`` names a SQLite file that is not there, or is empty: connecting would create it."""
+    if not url.startswith("sqlite:"):
+        return True
+    file = Path(make_url(url).database or "")
+    return file.is_file() and file.stat().st_size > 0
 
 
 async def current(url: str, *, pooled: bool = False) -> str | None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Context, Decimal
+from decimal import Decimal
 from enum import Enum
 from functools import cache
 from types import UnionType
@@ -15,6 +15,7 @@ from msgspec.json import Decoder
 from msgspec.structs import FieldInfo, fields
 
 from ...domain.errors import UndecodableEvent
+from ...domain.money import EXACT
 from ...domain.validation import MAX_LINES
 from .envelope import DATA, CreatedData, EnvelopeOf, OrderDetail, OrderDetails
 from .fields import decoder, utc
@@ -25,8 +26,6 @@ RECORD_VALUE = "value"
 """The path of a problem with the record's bytes as a whole, which Kafka calls its value."""
 _AN_OBJECT = "a JSON object in UTF-8"
 _SHOWN = 80
-_DECIMALS = Context(prec=60)
-"""Precise enough for every amount, and independent of the embedding application's decimal context."""
 
 
 @frozen
@@ -74,10 +73,10 @@ def contradictions(data: CreatedData) -> list[FieldProblem]:
     found = []
     goods = Decimal(0)
     for index, line in enumerate(data.order_details):
-        cost = _DECIMALS.multiply(line.price, line.quantity)
+        cost = EXACT.multiply(line.price, line.quantity)
         if line.discount > cost:
             found.append(FieldProblem(f"data/orderDetails/{index}/discount", f"it is {line.discount}", f"0 to {cost}"))
-        goods = _DECIMALS.add(goods, _DECIMALS.subtract(cost, line.discount))
+        goods = EXACT.add(goods, EXACT.subtract(cost, line.discount))
     if data.total_price < goods:
         found.append(FieldProblem("data/totalPrice", f"it is {data.total_price}", f"at least the lines' {goods}"))
     return found

@@ -60,3 +60,10 @@ class AnalyticsQueries(Protocol):
     async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
         """Return the progress of these orders, by order."""
         ...
+
+    async def derived_differ(self, order_ids: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """Return, of those of these orders where they differ, the stored values that do not follow from the progress.
+
+        Such values are kept for sums and lists only; an adapter that keeps none returns nothing.
+        """
+        ...

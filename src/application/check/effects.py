@@ -124,6 +124,8 @@ class CheckEffects:
 
     async def _analytics(self, histories: Histories, comparison: Comparison) -> None:
         progress = await self.analytics.of_orders(set(histories))
+        for order_id, names in (await self.analytics.derived_differ(set(histories))).items():
+            comparison.differ(f"order {order_id}", f"analytics has a wrong {', '.join(names)} for its progress")
         for order_id, events in histories.items():
             expected: OrderProgress | None = None
             try:

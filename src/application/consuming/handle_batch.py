@@ -65,6 +65,7 @@ class HandleBatch(Generic[T]):
     clock: Clock
     attempts: int = ATTEMPTS
     observer: HandlingObserver = noop
+    failed: Callable[[DeadLetter, Exception], None] = noop
     origin: Callable[[LogRecord], Origin | None] = _no_origin
     restore_guard: RestoreGuard | None = None
     copied: bool = False
@@ -173,6 +174,7 @@ class HandleBatch(Generic[T]):
         fields = {"consumer": self.consumer.name, "attempt": dead_letter.attempts, "error": failure}
         logger.warning("event failed", extra={**event_fields(dead_letter.record), **fields}, exc_info=failure)
         self.observer([dead_letter.record], seconds=seconds, failure=code_of(failure))
+        self.failed(dead_letter, failure)
 
     def _dead_letter(self, record: LogRecord, message: str = "") -> DeadLetter:
         now = self.clock()

@@ -1,11 +1,13 @@
 """An application's own functions as consumers: each event of the chosen types, in order, at least once."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from inspect import iscoroutinefunction, signature
 
 from attrs import frozen
 
 from ...domain.errors import InvalidInput
 from ...domain.events import EVENT_TYPES, OrderEvent
+from ...domain.text import shown
 from ..event_log.records import Delivery, LogRecord
 from ..request_context import Request, answering, caused_by
 from .consumer import ConsumerTransaction
@@ -42,11 +44,22 @@ class HandlerConsumer:
         return 0
 
 
+def check_handler(handler: object) -> None:
+    """Check that ``handler`` can be awaited with one event. Raises InvalidInput."""
+    allowed = "an `async def` function of one event"
+    if not (iscoroutinefunction(handler) or iscoroutinefunction(getattr(handler, "__call__", None))):  # noqa: B004
+        raise InvalidInput("handler", f"{shown(handler)} is not a coroutine function", allowed)
+    try:
+        signature(handler).bind(None)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise InvalidInput("handler", f"{shown(handler)} cannot be called with an event: {error}", allowed) from None
+
+
 def event_types(*names: str) -> frozenset[str]:
     """Return the named event types, or all if none is named. Raises InvalidInput for an unknown name."""
     known = {event.type for event in EVENT_TYPES}
     for name in names:
-        if name not in known:
+        if name not in known:  # also a function: `@flow.on` without parentheses
             raise InvalidInput("event type", f"{name!r} is unknown", ", ".join(sorted(known)))
     return frozenset(names) or frozenset(known)
 

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 from attrs import frozen
 
 from ...domain.errors import InvalidInput, OrderNotFound
 from ...domain.text import identifier
+from ...domain.validation import time_in
 from ..event_log.ports import EventLog, TopicReader
 from ..event_log.records import LogRecord, Positions
 from ..recovery.epochs import LogEpochs
@@ -38,11 +39,7 @@ class ReplayStart:
         if found := _POSITION.fullmatch(text):
             bucket, position = found.groups()
             return cls(bucket=None if bucket is None else int(bucket), position=int(position))
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise InvalidInput("from", f"{text[:80]!r}", ALLOWED) from None
-        return cls(since=moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        return cls(since=time_in(text, field="from", allowed=ALLOWED))
 
     def __str__(self) -> str:
         if self.order_id is not None:

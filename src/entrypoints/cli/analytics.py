@@ -9,12 +9,15 @@ from .session import rows, session
 
 app = App(name="analytics")
 
+HOUR = timedelta(hours=1)
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+
 
 @app.command
 async def minutes(*, start: str | None = None, end: str | None = None) -> None:
     """Show orders and revenue per minute, by currency; by default of the last hour. Times are RFC 3339."""
     until = parse_time(end, "end") or datetime.now(UTC)
-    since = parse_time(start, "start") or until - timedelta(hours=1)
+    since = parse_time(start, "start") or (until - HOUR if until - EARLIEST > HOUR else EARLIEST)
     async with session().opened() as container:
         found = await container.effects().analytics.per_minute(since, until)
     table = rows(

@@ -13,7 +13,7 @@ app = App(name="contacts")
 async def set_(party: str, /, *, email: str | None = None) -> None:
     """Set the email address of PARTY, which is ROLE:ID, such as customer:C1. Without --email the contact is deleted."""
     contact = Contact(party=party, email=email)
-    async with session().opened() as container:
+    async with session().opened(create=True) as container:
         await container.effects().contacts.set(contact)
     session().show(contact)
 

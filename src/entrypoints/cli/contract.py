@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from .output import write_json
 from .session import session
 
 app = App(name="contract")
@@ -18,7 +19,7 @@ def asyncapi(*, page: Page = False) -> None:
     from ..contract import events, events_page, to_json
 
     document = events(session().settings)
-    sys.stdout.write(events_page(document) if page else to_json(document))
+    _show(events_page(document) if page else to_json(document), page=page)
 
 
 @app.command
@@ -27,4 +28,11 @@ def openapi(*, page: Page = False) -> None:
     from ..contract import http, http_page, to_json
 
     document = http()
-    sys.stdout.write(http_page(document) if page else to_json(document))
+    _show(http_page(document) if page else to_json(document), page=page)
+
+
+def _show(text: str, *, page: bool) -> None:
+    if page:
+        sys.stdout.write(text)
+    else:
+        write_json(text.rstrip("\n"))

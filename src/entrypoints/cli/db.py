@@ -13,6 +13,7 @@ async def upgrade() -> None:
     from ...adapters.sql import schema
 
     settings = session().settings
+    session().name_database(create=True)
     await schema.upgrade(settings.database_url, pooled=settings.pooled)
     session().show({"schema": await _schema(), "newest": schema.newest()})
 
@@ -20,6 +21,7 @@ async def upgrade() -> None:
 @app.command
 async def current() -> None:
     """Show the version of the schema, and the newest version."""
+    session().name_database()
     from ...adapters.sql import schema
 
     session().show({"schema": await _schema(), "newest": schema.newest()})

@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 from ...adapters import wire
 from ...application.event_log.records import LogRecord, UnrecognizedRecord
 from ...domain.errors import InvalidInput, NotConfigured
+from .output import standard_input, write_json
 from .session import InputFile, rows, session
 from .topic_quality import FUTURE_SECONDS, LATE_SECONDS, WatchOptions
 from .topic_quality import watch as watch_topic
@@ -33,7 +34,7 @@ async def tail(*, from_beginning: bool = False, follow: bool = True, limit: int 
     async with session().opened() as container:
         seen = 0
         async for record in _records(container, from_beginning, follow):
-            sys.stdout.write(_line(record) + "\n")
+            write_json(_line(record))
             sys.stdout.flush()
             seen += 1
             if seen == limit:
@@ -78,7 +79,8 @@ async def validate(
     if file is None:
         report = await _validate_topic()
     elif str(file) == "-":
-        report = wire.check_lines(sys.stdin.buffer, name="-")
+        with standard_input() as lines:
+            report = wire.check_lines(lines, name="-")
     else:
         try:
             with file.open("rb") as lines:

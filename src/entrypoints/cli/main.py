@@ -5,7 +5,7 @@ A command's module is imported when the command runs, so that ``orderflow --vers
 
 import gc
 import logging
-import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +21,8 @@ from ...domain.errors import (
     OrderFlowError,
     Unavailable,
 )
+from ...domain.text import printable, shown
+from .output import OutputFailed, discard, open_standard_streams
 
 EXIT_CODES: tuple[tuple[type[OrderFlowError], int], ...] = (
     (InvalidInput, 2),
@@ -84,6 +86,9 @@ COMMANDS = {
 }
 """By group of the help page: where each command is, its name and its summary."""
 
+_UNDECODED = re.compile("[\ud800-\udfff]")
+"""Bytes of an argument that Python could not decode."""
+
 logger = logging.getLogger("orderflow")
 
 app = App(
@@ -145,13 +150,17 @@ def main() -> None:
     ``build_container`` ends this.
     """
     gc.disable()
+    open_standard_streams()
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     try:
-        return app.meta(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
+        _refuse_other_encodings(arguments)
+        code = app.meta(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
+        sys.stdout.flush()
+        return code
     except CycloptsError as e:
         _print_error(str(e), hint="`orderflow --help` lists the commands and options")
         return 2
@@ -160,9 +169,12 @@ def run(arguments: list[str]) -> int:
         return exit_code(e)
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader of our output has closed it, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    except OutputFailed as e:
+        discard(sys.stdout)
+        if e.closed_by_reader:
+            return 141
+        _print_error(f"standard output cannot be written: {e}", hint="what the command has changed stays changed")
+        return 1
     except Exception:
         logger.critical("orderflow failed", exc_info=True)
         return 1
@@ -173,10 +185,17 @@ def exit_code(error: OrderFlowError) -> int:
     return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
 
 
+def _refuse_other_encodings(arguments: list[str]) -> None:
+    """Raise InvalidInput for an argument that is not text in the locale's encoding."""
+    for argument in arguments:
+        if not argument.isascii() and _UNDECODED.search(argument):
+            raise InvalidInput("argument", f"{shown(argument)} is not valid text", "text in the locale's encoding")
+
+
 def _print_error(error: str, hint: str = "") -> None:
     from rich.console import Console
 
     console = Console(stderr=True, soft_wrap=True)
-    console.print(f"orderflow: {error}", style="red", highlight=False, markup=False)
+    console.print(f"orderflow: {printable(error)}", style="red", highlight=False, markup=False)
     if hint:
         console.print(hint, highlight=False, markup=False)

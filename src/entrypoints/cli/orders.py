@@ -1,7 +1,6 @@
 """``orderflow orders``: creates, shows and changes orders through the use-cases."""
 
-import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,6 +14,8 @@ from ...domain.errors import InvalidInput
 from ...domain.history import OrderFacts
 from ...domain.lifecycle import OrderState
 from ...domain.order import Order
+from ...domain.validation import time_in
+from .output import standard_input
 from .session import InputFile, plain, rows, session
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ async def create(file: InputFile, /, *, as_: As = OPERATOR) -> None:
     from ..http.bodies import PlaceOrder, read
 
     actor = Actor.parse(as_)
-    body = sys.stdin.buffer.read() if str(file) == "-" else _read(file)
-    async with session().use_cases() as use_cases:
+    body = _read(file)
+    async with session().use_cases(create=True) as use_cases:
         new = read(body, PlaceOrder).order(session().settings.currency)
         _show(await use_cases.create_order(new, by=actor), actor)
 
@@ -228,17 +229,14 @@ async def verify(order_id: str, /, *, source: Source = "log") -> int:
 
 
 def parse_time(text: str | None, field: str) -> datetime | None:
-    """Parse a time in RFC 3339; without an offset it is UTC. Raises InvalidInput."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput(field, f"{text!r} is not a time", "RFC 3339, such as 2024-01-01T12:00:00Z") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    """Parse a time in RFC 3339, in UTC; without an offset it is UTC. Raises InvalidInput."""
+    return None if text is None else time_in(text, field=field, allowed="RFC 3339, such as 2024-01-01T12:00:00Z")
 
 
 def _read(file: Path) -> bytes:
+    if str(file) == "-":
+        with standard_input() as stream:
+            return stream.read()
     try:
         return file.read_bytes()
     except OSError as e:

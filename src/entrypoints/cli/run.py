@@ -1,11 +1,14 @@
 """``orderflow serve``, ``relay``, ``consume`` and ``config``: the processes of an installation, and their settings."""
 
+import logging
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from ..settings import CONSUMERS, PREFIX, described
 from .session import build_container, rows, session
+
+logger = logging.getLogger("orderflow.processes")
 
 
 async def serve(
@@ -47,6 +50,7 @@ def config() -> None:
 
 async def _run(*, api: bool = False, relay: bool = False, consumers: tuple[str, ...] = ()) -> None:
     container = build_container(session().settings)
+    logger.info("database", extra={"url": session().database(create=api)})
 
     from ..processes import run
     from ..shutdown import until_signalled

@@ -1,6 +1,7 @@
 """The session of one command line: its settings, the container, and the output."""
 
 import gc
+import re
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -16,6 +17,9 @@ from cyclopts import Parameter
 
 from ...application.event_log.records import LogRecord
 from ...application.request_context import Request, answering
+from ...domain.errors import NotConfigured
+from ...domain.text import MAX_IDENTIFIER, printable
+from .output import encodable, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -29,6 +33,12 @@ if TYPE_CHECKING:
 InputFile = Annotated[Path, Parameter(allow_leading_hyphen=True)]
 """A file, or '-' for standard input, which would be taken for an option otherwise."""
 
+WIDTH = 200
+"""Columns of a table that is not printed on a terminal, if its identifiers need no more."""
+MAX_WIDTH = 10_000
+MAX_CELL = 10_000
+"""Characters of a cell; --json shows all."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _INTEGRATIONS = {"click", "fast_depends", "fastapi", "pydantic", "pydantic_settings", "starlette", "werkzeug", "yaml"}
 
 
@@ -53,24 +63,40 @@ class Session:
 
     def info(self, text: str) -> None:
         """Print a message on standard error."""
-        self.error_console.print(text, highlight=False, markup=False)
+        self.error_console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
     def show(self, data: object, table: "RenderableType | None" = None) -> None:
         """Print ``data``: as JSON with --json, else as ``table``, or as a table of its names and values."""
         if self.json:
-            sys.stdout.write(encode(data) + "\n")
+            write_json(encode(data))
         elif isinstance(table, str):
-            sys.stdout.write(table + "\n")
+            sys.stdout.write(printable(table) + "\n")
         else:
-            from rich.console import Console
+            print_table(table if table is not None else name_value_table(plain(data)))
 
-            width = None if sys.stdout.isatty() else 200
-            Console(width=width).print(table if table is not None else name_value_table(plain(data)))
+    def name_database(self, *, create: bool = False) -> None:
+        """Print which database the command uses, as ``database`` returns it."""
+        self.info(f"database: {self.database(create=create)}")
+
+    def database(self, *, create: bool = False) -> str:
+        """Return the database's URL without password. Raises NotConfigured if it would be new, unless ``create``."""
+        from ...adapters.sql import schema
+        from ..settings import masked_url
+
+        url = masked_url(self.settings.database_url)
+        if not create and not schema.exists(self.settings.database_url):
+            fix = "set ORDERFLOW_DATABASE_URL to an existing one, or create it with `orderflow db upgrade`"
+            raise NotConfigured(f"there is no database at {url}", fix)
+        return url
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator["Container"]:
-        """Open the container of these settings, with a correlation id for everything that the command causes."""
+    async def opened(self, *, create: bool = False) -> AsyncIterator["Container"]:
+        """Open the container of these settings, with a correlation id for everything that the command causes.
+
+        Raises NotConfigured if there is no database, unless the command may ``create`` one.
+        """
         container = build_container(self.settings)
+        self.name_database(create=create)
 
         from ..wiring.lifespan import opened
 
@@ -80,9 +106,9 @@ class Session:
                 yield container
 
     @asynccontextmanager
-    async def use_cases(self) -> AsyncIterator["UseCases"]:
-        """Open the container and yield its use-cases."""
-        async with self.opened() as container:
+    async def use_cases(self, *, create: bool = False) -> AsyncIterator["UseCases"]:
+        """Open the container, as ``opened`` does, and yield its use-cases."""
+        async with self.opened(create=create) as container:
             yield container.use_cases()
 
 
@@ -146,7 +172,9 @@ def plain(data: object) -> Any:
         return data.value
     if isinstance(data, Mapping):
         return {str(plain(key)): plain(value) for key, value in data.items()}
-    if isinstance(data, str | bytes | datetime):
+    if isinstance(data, str):
+        return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", data)
+    if isinstance(data, bytes | datetime):
         return data
     if isinstance(data, Iterable):
         return [plain(value) for value in data]
@@ -154,13 +182,37 @@ def plain(data: object) -> Any:
 
 
 def rows(*columns: str, of: Iterable[Iterable[object]]) -> "Table":
-    """Return a table with these columns; None is an empty cell, times are to the second."""
-    from rich.table import Table
+    """Return a table with these columns; None is an empty cell, times are to the second.
 
-    table = Table(*columns)
-    for row in of:
-        table.add_row(*(cell_text(cell) for cell in row))
+    Every cell is shown as it is, without markup, and wrapped, never cut. Only on a terminal is an identifier wrapped.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = [[encodable(cell_text(cell)) for cell in row] for row in of]
+    table = Table()
+    for number, name in enumerate(columns):
+        words = [word for row in cells for word in row[number].split()]
+        longest = min(max(map(len, words), default=0), MAX_IDENTIFIER)
+        table.add_column(
+            Text(encodable(name)), overflow="fold", min_width=None if sys.stdout.isatty() else max(longest, 1)
+        )
+    for row in cells:
+        table.add_row(*map(Text, row))
     return table
+
+
+def print_table(table: "RenderableType") -> None:
+    """Print on standard output: as wide as the terminal, or else as the identifiers need."""
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    if sys.stdout.isatty():
+        Console().print(table)
+        return
+    unlimited = Console(width=MAX_WIDTH)
+    needed = Measurement.get(unlimited, unlimited.options, table).minimum
+    Console(width=max(WIDTH, needed)).print(table)
 
 
 def name_value_table(data: Any) -> "Table":
@@ -176,10 +228,9 @@ def cell_text(cell: object) -> str:
     if isinstance(cell, datetime):
         return cell.isoformat(sep=" ", timespec="seconds")
     if isinstance(cell, float):
-        return f"{cell:.1f}"
-    if isinstance(cell, list | tuple | Mapping):
-        return encode(cell)
-    return str(cell)
+        return f"{cell:.1f}" if abs(cell) >= 1 or not cell else f"{cell:.2g}"
+    text = encode(cell) if isinstance(cell, list | tuple | Mapping) else str(cell)
+    return text if len(text) <= MAX_CELL else f"{text[:MAX_CELL]}... ({len(text) - MAX_CELL} characters more)"
 
 
 def _camel(name: str) -> str:

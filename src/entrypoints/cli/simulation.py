@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 from cyclopts import App, Parameter
 
 from ...domain.errors import InvalidInput, OrderExists
+from ...domain.text import printable
 from ..settings import CONSUMERS, Settings
 from ..simulation.clock import DEFAULT_DATE, VirtualClock
 from ..simulation.day import Day
@@ -181,6 +182,8 @@ async def _in_process(
 ) -> SimulationReport:
     clock = VirtualClock() if speed is None else None
     with_consumers = not settings.uses_kafka if consumers is None else consumers
+    if settings is session().settings:  # not the temporary one of the demo
+        session().name_database(create=True)
     async with _container(settings, clock) as container:
         await _refuse_second_run(container, day, prefix)
         before = sum((await container.storage().log.heads()).values())
@@ -224,9 +227,9 @@ async def _run(
 ) -> tuple[DayResult, float]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=session().error_console) as progress:
-        steps = progress.add_task(f"simulating {day.name}", total=None)
+        steps = progress.add_task(printable(f"simulating {day.name}"), total=None)
         run_day = RunDay(
             client, pace, workers, prefix, progress=lambda done, of: progress.update(steps, completed=done, total=of)
         )

@@ -56,6 +56,7 @@ def exit_code(status: Status) -> int:
 async def unopened_container() -> AsyncIterator["Container"]:
     """Build the container of the session's settings. Nothing is opened, because a server may not answer."""
     container = build_container(session().settings)
+    session().name_database()
     try:
         yield container
     finally:

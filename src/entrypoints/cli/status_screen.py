@@ -8,6 +8,7 @@ from rich.text import Text
 
 from ...application.health.facts import ConnectionFailure, DatabaseFacts, StreamFacts
 from ...application.health.status import ErrorStatus, ProcessStatus, ReaderStatus, Status
+from ...domain.text import printable
 from .session import rows
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
@@ -27,7 +28,7 @@ def _parts(status: Status) -> Iterator[RenderableType]:
         if server not in _HAS_LINE:
             yield _red(f"no answer   {server}: {failure}")
     if status.head is not None:
-        yield Text(_log(status))
+        yield _text(_log(status))
     yield from _undelivered(status)
     if status.readers is not None:
         yield _readers(status.readers)
@@ -42,14 +43,14 @@ def _servers(status: Status) -> Iterator[Text]:
         case ConnectionFailure() as failure:
             yield _red(f"database    {failure}")
         case facts:
-            yield Text(f"database    {_database(facts)}")
+            yield _text(f"database    {_database(facts)}")
     match status.kafka:
         case ConnectionFailure() as failure:
             yield _red(f"kafka       {failure}")
         case None:
             yield Text("kafka       not configured: consumers read the log")
         case stream:
-            yield Text(f"kafka       {_stream(stream)}")
+            yield _text(f"kafka       {_stream(stream)}")
 
 
 def _database(facts: DatabaseFacts) -> str:
@@ -149,7 +150,11 @@ def _errors(errors: Sequence[ErrorStatus]) -> Table:
 
 
 def _red(text: str) -> Text:
-    return Text(text, style="red")
+    return _text(text, style="red")
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(printable(text), style=style, overflow="fold")
 
 
 def _took(seconds: float) -> str:

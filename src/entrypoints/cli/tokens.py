@@ -23,8 +23,10 @@ async def make(
 
     actor = Actor(role, id)
     secret, digest = new_token()
-    async with session().opened() as container:
+    async with session().opened(create=True) as container:
         if if_none and await container.storage().tokens.any():
+            if session().json:
+                session().show({"token": None, "actor": None})
             session().info("a token exists, so none is created")
             return
         await container.storage().tokens.add(digest, actor, label=label, at=container.clock()())

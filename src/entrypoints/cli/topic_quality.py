@@ -11,14 +11,15 @@ from math import inf
 from pathlib import Path
 
 from attrs import define, field, frozen
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 
 from ...adapters import wire
 from ...adapters.telemetry.metrics.topic_quality import TopicMetrics
 from ...domain.errors import InvalidInput, NotConfigured
-from .session import plain, rows, session
+from .output import write_json
+from .session import plain, print_table, rows, session
 
 LATE_SECONDS = wire.LATE.total_seconds()
 FUTURE_SECONDS = wire.FUTURE.total_seconds()
@@ -112,7 +113,7 @@ class Watching:
         elif self._live is not None:
             self._live.update(_screen(self.quality), refresh=True)
         elif last:
-            Console(width=200).print(_screen(self.quality))
+            print_table(_screen(self.quality))
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -149,7 +150,7 @@ def _stopped_by_signals() -> Iterator[asyncio.Event]:
 
 
 def _line(document: object) -> None:
-    sys.stdout.write(json.dumps(document) + "\n")
+    write_json(json.dumps(document))
     sys.stdout.flush()
 
 

@@ -11,7 +11,7 @@ from zlib import crc32
 from ...application.orders.create_order import NewOrder
 from ...domain.currency import MINOR_UNITS
 from ...domain.events import OrderLine
-from ...domain.money import Money, total_of
+from ...domain.money import EXACT, Money, total_of
 from ...domain.payment import PaymentMethod
 from ...domain.text import identifier
 from ...domain.validation import Address
@@ -90,10 +90,12 @@ def _lines(restaurant: str, count: int, draw: list[int], currency: str) -> tuple
     for index in range(_LINES[count % len(_LINES)]):
         food, quantity, discount = draw[3 * index : 3 * index + 3]
         food_id, name, base = menu.pop(food % len(menu))
-        price = Decimal(base) + _surcharge(restaurant)
+        price = EXACT.add(Decimal(base), _surcharge(restaurant))
         times = _QUANTITIES[quantity % len(_QUANTITIES)]
         off = (
-            (price * times / 10).quantize(_CENT, ROUND_HALF_UP) if discount % _DISCOUNT_ONE_IN == 0 else Decimal("0.00")
+            EXACT.multiply(price, Decimal(times).scaleb(-1, EXACT)).quantize(_CENT, ROUND_HALF_UP, EXACT)
+            if discount % _DISCOUNT_ONE_IN == 0
+            else Decimal("0.00")
         )
         line = OrderLine(
             food_id=food_id,
@@ -113,4 +115,4 @@ def _money(amount: Decimal, currency: str) -> Money:
 
 def _surcharge(restaurant: str) -> Decimal:
     """Return the difference between a restaurant's prices and the menu's."""
-    return Decimal("0.25") * (crc32(restaurant.encode()) % 9)
+    return EXACT.multiply(Decimal("0.25"), crc32(restaurant.encode()) % 9)

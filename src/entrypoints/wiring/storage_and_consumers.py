@@ -21,6 +21,7 @@ from ...application.analytics.analyse import Analyse
 from ...application.analytics.ports import AnalyticsTransaction
 from ...application.clock import Clock
 from ...application.consuming.consumer import Consumer
+from ...application.consuming.dead_letter import DeadLetter
 from ...application.consuming.handle_batch import HandleBatch
 from ...application.consuming.log_source import LogEventSource
 from ...application.consuming.ports import EventSource
@@ -31,6 +32,7 @@ from ...application.event_log.records import EVENT_ROOM, LogRecord, Origin
 from ...application.health.last_failure import Failures
 from ...application.inventory.keep_stock import KeepStock
 from ...application.inventory.ports import InventoryTransaction
+from ...application.noop import noop
 from ...application.notifications.notify import Notify
 from ...application.notifications.ports import NotificationTransaction
 from ...application.orders.group_commit import GroupCommit
@@ -203,8 +205,12 @@ def handle_batch(
     settings: Settings,
     telemetry: Telemetry,
     origin: Callable[[LogRecord], Origin | None] = lambda _: None,
+    failed: Callable[[DeadLetter, Exception], None] = noop,
 ) -> InstrumentedBatches:
-    """Return what handles the batches of ``consumer``; ``origin`` finds a record's place on the topic."""
+    """Return what handles the batches of ``consumer``; ``origin`` finds a record's place on the topic.
+
+    ``failed`` is called for each failed attempt.
+    """
     counted = instrumented(consumer, telemetry)
     handle: HandleBatch[ShippedTransaction] = HandleBatch(
         consumer=counted,
@@ -214,6 +220,7 @@ def handle_batch(
         clock=clock,
         attempts=settings.consumer_attempts,
         observer=counted.observe,
+        failed=failed,
         origin=origin,
         restore_guard=RestoreGuard(storage.log, storage.epochs) if kafka.reads_topic(settings) else None,
         copied=bool(settings.dead_letter_topic),

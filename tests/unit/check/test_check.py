@@ -165,6 +165,14 @@ DAMAGES: dict[str, tuple[str, str]] = {
         ANALYTICS,
         f"UPDATE order_progress SET total = '1.00' WHERE order_id = ({ONE_DELIVERED})",
     ),
+    "analytics sums another total": (
+        ANALYTICS,
+        f"UPDATE order_progress SET total_e4 = total_e4 + 3000 WHERE order_id = ({ONE_DELIVERED})",
+    ),
+    "analytics lists an order in another minute": (
+        ANALYTICS,
+        f"UPDATE order_progress SET created_minute = created_minute + 1 WHERE order_id = ({ONE_DELIVERED})",
+    ),
     "analytics forgot an order": (ANALYTICS, f"DELETE FROM order_progress WHERE order_id = ({ONE_DELIVERED})"),
     "a reservation was released for a delivered order": (
         INVENTORY,

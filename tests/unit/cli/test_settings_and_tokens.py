@@ -43,6 +43,12 @@ def test_a_wrong_name_in_a_file_of_settings_exits_2_and_names_file_and_name(cli:
     assert "orderflow.toml" in answer.err
 
 
+def test_a_setting_is_shown_with_all_its_digits(cli: CommandLine) -> None:
+    shown = CommandLine(cli.database_url, {"ORDERFLOW_POLL_SECONDS": "0.01"})("config")
+
+    assert "0.01" in next(line for line in shown.out.splitlines() if "POLL_SECONDS" in line)
+
+
 def test_a_token_is_shown_once_and_only_its_hash_is_kept(cli: CommandLine) -> None:
     made = cli("tokens", "make", "--role", "restaurant", "--id", "R7", "--label", "till")
 
@@ -60,10 +66,12 @@ def test_a_first_token_is_made_once(cli: CommandLine) -> None:
     first = cli("tokens", "make", "--role", "admin", "--id", "ops", "--if-none")
 
     again = cli("tokens", "make", "--role", "admin", "--id", "ops", "--if-none")
+    as_json = cli.json("tokens", "make", "--role", "admin", "--id", "ops", "--if-none")
 
     assert first.out.startswith("of_")
     assert (again.code, again.out) == (0, "")
     assert "a token exists" in again.err
+    assert as_json == {"token": None, "actor": None}
 
 
 def test_two_tokens_are_never_the_same(cli: CommandLine) -> None:

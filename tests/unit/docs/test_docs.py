@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from orderflow import InvalidInput, Settings, load_settings
 from orderflow.adapters.kafka.settings import RESERVED
 from orderflow.entrypoints.cli.main import app
 
+from tests.support.commands import CommandLine
 from tests.support.pages import (
     TREE,
     Block,
@@ -49,10 +51,19 @@ ELSEWHERE = {
 ONLY_SHOWN = {"", "text", "mermaid"}
 
 
+@pytest.fixture(scope="module")
+def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied."""
+    file = tmp_path_factory.mktemp("new") / "orderflow.db"
+    assert CommandLine(f"sqlite:///{file}")("db", "upgrade").code == 0
+    return file
+
+
 @pytest.fixture
-def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty folder to be in, without settings in the environment; logging is as before afterwards."""
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_database: Path) -> Iterator[Path]:
+    """A folder with a new database to be in, without settings in the environment; logging is as before afterwards."""
     monkeypatch.chdir(tmp_path)
+    shutil.copy(new_database, tmp_path)
     for name in [name for name in os.environ if name.startswith("ORDERFLOW_")]:
         monkeypatch.delenv(name)
     root = logging.getLogger()

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,9 +21,11 @@ from orderflow import (
     OrderQuery,
     OrderState,
     PaymentStatus,
+    Settings,
     Unavailable,
     VersionMismatch,
 )
+from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.consuming.log_source import LogEventSource
 from orderflow.application.request_context import is_traceparent
 from pytest_mock import MockerFixture
@@ -187,7 +190,8 @@ async def test_a_handler_that_keeps_failing_parks_its_order_alone() -> None:
 
         await lived(flow, "O1")
         await placed(flow, "O2")
-        await flow.settled()
+        with pytest.raises(RuntimeError, match="no paper"):
+            await flow.settled()
 
         letters = await flow.container.effects().dead_letters.of_order("fragile", "O1")
         assert [(letter.record.sequence, letter.error, letter.attempts) for letter in letters] == [
@@ -210,7 +214,8 @@ async def test_what_a_handler_could_not_do_is_redriven_in_its_application() -> N
             told.append((event.order_id, event.sequence))
 
         await lived(flow, "O1")
-        await flow.settled()
+        with pytest.raises(RuntimeError, match="no paper"):
+            await flow.settled()
         paper = True
 
         done = await flow.redrive("fragile", by="ann", reason="there is paper again")
@@ -463,3 +468,97 @@ async def test_only_a_consumer_that_there_is_can_be_replayed() -> None:
         replayed = await flow.replay("analytics", "order:O1", by="ann", reason="to be sure")
 
         assert replayed.handled == 7
+
+
+async def test_waiting_raises_what_a_handler_failed_with_once_and_names_all_that_it_parked() -> None:
+    async with OrderFlow.in_memory(consumers=()) as flow:
+
+        @flow.on("order.created", name="fragile")
+        async def fragile(event: OrderEvent) -> None:
+            raise ValueError(f"no paper for {event.order_id}")
+
+        await placed(flow, "O1")
+        await placed(flow, "O2")
+
+        with pytest.raises(ValueError, match="no paper for O") as raised:
+            await flow.settled()
+        await flow.settled()
+
+    assert sorted(raised.value.__notes__) == [
+        "fragile has parked order O1: ValueError",
+        "fragile has parked order O2: ValueError",
+    ]
+
+
+async def test_waiting_raises_what_a_consumer_failed_with(mocker: MockerFixture) -> None:
+    mocker.patch.object(Analyse, "handle", autospec=True, side_effect=RuntimeError("no figures"))
+    async with OrderFlow.in_memory(consumers=["analytics"]) as flow:
+        await placed(flow, "O1")
+
+        with pytest.raises(RuntimeError, match="no figures"):
+            await flow.settled()
+
+
+async def test_a_wait_that_ends_at_its_deadline_has_the_last_failure_as_its_cause() -> None:
+    again = asyncio.Event()
+    async with OrderFlow.in_memory(consumers=()) as flow:
+
+        @flow.on(name="slow")
+        async def slow(event: OrderEvent) -> None:
+            if again.is_set():
+                await asyncio.Event().wait()
+            again.set()
+            raise RuntimeError("no paper")
+
+        await placed(flow, "O1")
+        await again.wait()
+
+        with pytest.raises(TimeoutError) as raised:
+            await flow.settled(timeout=0.05)
+        flow._tasks["slow"].cancel()
+
+    assert isinstance(raised.value.__cause__, RuntimeError)
+
+
+class Printer:
+    async def __call__(self, event: OrderEvent) -> None: ...
+
+
+def _blocking(event: OrderEvent) -> None: ...
+
+
+async def _without_event() -> None: ...
+
+
+async def _of_two(event: OrderEvent, more: str) -> None: ...
+
+
+@pytest.mark.parametrize("handler", [_blocking, lambda event: None, _without_event, _of_two, "print", print, Printer])
+async def test_a_handler_that_cannot_be_awaited_with_an_event_is_refused(handler: Any) -> None:
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        with pytest.raises(InvalidInput, match="an `async def` function of one event"):
+            flow.on(name="mine")(handler)
+
+
+@pytest.mark.parametrize("handler", [Printer(), partial(_of_two, more="x"), Printer().__call__])
+async def test_every_kind_of_coroutine_function_is_a_handler(handler: Any) -> None:
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        flow.on()(handler)
+
+        await placed(flow, "O1")
+        await flow.settled()
+
+
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ({"currancy": "EUR"}, "currancy: there is no such setting; did you mean currency"),
+        ({"settings": Settings(), "currency": "EUR"}, "given beside Settings"),
+        ({"settings": Path("orders.db")}, "it is a PosixPath"),
+        ({"settings": "memory://", "database_url": "memory://"}, "given twice"),
+    ],
+)
+async def test_arguments_that_would_be_ignored_are_refused(given: dict[str, Any], refused: str) -> None:
+    with pytest.raises(InvalidInput, match=refused):
+        async with OrderFlow.open(**given):
+            pytest.fail("it opened")

@@ -8,7 +8,7 @@ from attrs import fields
 from attrs.exceptions import FrozenInstanceError
 from orderflow import InvalidInput, Settings, load_settings
 from orderflow.entrypoints.container import container_for
-from orderflow.entrypoints.settings import described
+from orderflow.entrypoints.settings import described, masked_url
 
 
 def a_file(folder: Path, text: str) -> Path:
@@ -136,7 +136,16 @@ def test_an_unknown_name_in_the_file_is_refused(tmp_path: Path) -> None:
         load_settings(file, environment={})
 
 
-@pytest.mark.parametrize(("text", "problem"), [("[orderflow", "is not TOML"), ("orderflow = 1\n", "is not a table")])
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[orderflow", "is not TOML"),
+        ("orderflow = 1\n", "is not a table"),
+        ("", r"has no table \[orderflow\], but nothing"),
+        ('currency = "EUR"\n', r"has no table \[orderflow\], but currency"),
+        ('[orderfow]\ncurrency = "EUR"\n', r"has no table \[orderflow\], but \[orderfow\]"),
+    ],
+)
 def test_a_broken_file_is_refused(tmp_path: Path, text: str, problem: str) -> None:
     file = a_file(tmp_path, text)
 
@@ -211,3 +220,49 @@ def test_every_setting_is_shown() -> None:
     shown = described(Settings())
 
     assert list(shown) == [a.name for a in fields(Settings)]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ({"file": "curency"}, "currency"),
+        ({"variable": "ORDERFLOW_DATABSE_URL"}, "ORDERFLOW_DATABASE_URL"),
+        ({"argument": "currancy"}, "currency"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_one_that_is_meant(
+    tmp_path: Path, given: dict[str, str], meant: str
+) -> None:
+    file = a_file(tmp_path, f'[orderflow]\n{given["file"]} = "EUR"\n') if "file" in given else None
+    environment = {given["variable"]: "1"} if "variable" in given else {}
+    arguments = {given["argument"]: "EUR"} if "argument" in given else {}
+
+    with pytest.raises(InvalidInput, match=rf"did you mean {meant}\?"):
+        load_settings(file, environment=environment, **arguments)
+
+
+@pytest.mark.parametrize("password", ["hun#ter2", "hun/ter2", "hun?ter2", "1#hunter2", "1/hunter2", "1?hunter2"])
+@pytest.mark.parametrize("more", ["", "@x", "?a=b", "[x", "/y?z=", ":q"])
+@pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_LISTEN_URL"])
+def test_a_password_that_is_not_encoded_is_refused_and_never_shown(password: str, more: str, name: str) -> None:
+    url = f"postgresql://shop:{password}{more}@db.example.org/shop"
+
+    with pytest.raises(InvalidInput) as refused:
+        load_settings(environment={f"ORDERFLOW_{name}": url})
+
+    assert refused.value.field == f"ORDERFLOW_{name}"
+    assert "ter2" not in f"{refused.value} {masked_url(url)}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://a:1@db1:5432,db2:5433/shop?target_session_attrs=read-write",
+        "postgresql://shop@[::1]:5432/shop",
+        "postgresql:///shop?host=/run/postgresql",
+        "postgresql://shop:hun%23ter%40@db/shop?sslmode=verify-full",
+        "sqlite:////srv/a@b#c.db",
+    ],
+)
+def test_an_address_that_is_well_formed_is_accepted(url: str) -> None:
+    assert load_settings(environment={"ORDERFLOW_DATABASE_URL": url}).database_url == url

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -191,3 +192,27 @@ def test_a_terminal_gets_readable_lines(capsys: pytest.CaptureFixture[str]) -> N
 
 def _extra(log: Any, **said: Any) -> dict[str, Any]:
     return {"extra": said} if isinstance(log, logging.Logger) else said
+
+
+def test_a_terminal_shows_hostile_text_without_obeying_it() -> None:
+    with logging_kept():
+        configure_logs(Settings(log_format="console"))
+        stream = io.StringIO()
+        logging.getLogger().handlers[0].setStream(stream)  # type: ignore[attr-defined]
+
+        both(lambda log: log.warning("\x1b[2J\u202eevil\r", extra={"order_id": "\x9b31m\ud800"}))
+    structlog.reset_defaults()
+
+    assert "\\x1b[2J\\u202eevil\\r" in stream.getvalue()
+    assert not {"\x1b[2J", "\u202e", "\r", "\x9b", "\ud800"} & set(re.findall(r"\x1b\[2J|.", stream.getvalue()))
+
+
+def test_a_value_that_cannot_be_shown_does_not_cost_the_line(lines: Lines) -> None:
+    class Broken:
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+    logging.getLogger("orderflow").warning("said", extra={"detail": Broken(), "number": 10**5000, "more": "\ud800"})
+
+    [line] = lines()
+    assert (line["event"], line["number"]) == ("said", "<an integer of 16610 bits>")

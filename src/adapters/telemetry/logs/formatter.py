@@ -20,6 +20,7 @@ from attrs import define, field
 from ....application.log_lines import EACH
 from ....application.redaction import MASK, code_of, context_of, error_text, redact, traceback_of
 from ....application.request_context import current_request
+from ....domain.text import printable
 
 KEYS = (
     "time",
@@ -59,6 +60,8 @@ _ENCODER = msgspec.json.Encoder()
 _NOISE = ("color_message",)
 LONGEST = 20_000
 """Characters of one text."""
+MAX_BITS = 1_000
+"""Bits of an integer."""
 Line = MutableMapping[str, Any]
 
 
@@ -106,6 +109,8 @@ class LineFormatter(logging.Formatter):
 
     def _line(self, logger: Any, method: str, line: Line) -> str:
         ordered = dict(sorted(line.items(), key=lambda item: _FIRST.get(item[0], len(KEYS))))
+        if self.readable:  # a terminal; JSON escapes them itself
+            ordered = {name: printable(it) if isinstance(it, str) else it for name, it in ordered.items()}
         rendered = self._render(logger, method, ordered)
         return rendered.decode() if isinstance(rendered, bytes) else rendered
 
@@ -122,6 +127,8 @@ class LineFormatter(logging.Formatter):
             case str():
                 text = redact(value[:LONGEST])
                 return text if self._known is None else self._known.sub(MASK, text)
+            case int() if value.bit_length() > MAX_BITS:  # Python refuses to write it in decimal
+                return f"<an integer of {value.bit_length()} bits>"
             case int() | float() | bool() | None:
                 return value
             case Mapping():
@@ -129,7 +136,14 @@ class LineFormatter(logging.Formatter):
             case list() | tuple() | set() | frozenset():
                 return [self._clean(each) for each in value]
             case _:
-                return self._clean(str(value))
+                return self._clean(_text(value))
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001  # a log line never fails because of what it shows
+        return f"<{type(value).__name__}: {type(error).__name__} in str()>"
 
 
 def _with_redacted_errors(record: logging.LogRecord) -> logging.LogRecord:

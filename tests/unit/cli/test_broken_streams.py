@@ -1,0 +1,102 @@
+"""A standard stream that is closed, full or without a reader ends no command with a traceback."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.broken_streams import BREAKS
+from tests.support.commands import CommandLine, order_json
+from tests.support.every_command import PROCESSES, Command, arguments, commands
+
+DOCUMENTED = {0, 1, 2, 3, 4, 5, 141}
+SILENT = {("relay",), ("topics", "create"), ("topics", "describe"), ("log", "repair"), ("log", "republish")}
+"""Without Kafka they fail before they print anything."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, lived_database: Path, small_day: Path) -> Path:
+    """What each command finds: a database with order o1 and a contact, a day, and an order to create."""
+    folder = tmp_path_factory.mktemp("streams")
+    shutil.copy(lived_database, folder / "orderflow.db")
+    shutil.copytree(small_day, folder / "small")
+    cli = CommandLine(f"sqlite:///{folder}/orderflow.db")
+    cli.json("orders", "create", "-", stdin=order_json())
+    cli.json("contacts", "set", "customer:C1", "--email", "c1@example.org")
+    (folder / "order.json").write_text(order_json("o2"))
+    return folder
+
+
+@pytest.mark.parametrize("broken", BREAKS)
+def test_no_command_ends_with_a_traceback_when_a_stream_is_broken(folder: Path, broken: str) -> None:
+    asked = list(commands())
+
+    outcomes = dict(zip(asked, _run([_case(folder, command, broken) for command in asked]), strict=True))
+
+    assert not {c: o for c, o in outcomes.items() if o["code"] not in DOCUMENTED or "Traceback" in o["err"]}
+    if broken in ("full stdout", "closed stdout", "reader gone"):
+        printing = {c: o["code"] for c, o in outcomes.items() if c not in PROCESSES | SILENT}
+        failed = 141 if broken == "reader gone" else 1
+        assert {c for c, code in printing.items() if code != failed} <= {
+            ("dead-letters", "show"),
+            ("dead-letters", "drop"),
+        }
+    if broken == "full stderr":
+        assert outcomes["orders", "create"]["code"] == 0
+
+
+def test_a_command_that_reads_a_closed_standard_input_exits_2_and_says_so(folder: Path) -> None:
+    reading = [c for c in commands() if "-" in arguments(c, Path())]
+
+    outcomes = _run([_case(folder, command, "closed stdin") for command in reading])
+
+    assert len(reading) == 2
+    assert all(o["code"] == 2 and "standard input is closed" in o["err"] for o in outcomes), outcomes
+
+
+@pytest.mark.parametrize("command", ["orders create", "events validate"])
+def test_ctrl_c_ends_a_command_that_reads_standard_input(folder: Path, command: str) -> None:
+    program = [sys.executable, "-c", "from orderflow.entrypoints.cli import main; main()", *command.split(), "-"]
+    environment = {**_environment(), "ORDERFLOW_DATABASE_URL": f"sqlite:///{folder}/orderflow.db"}
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        assert process.stdin
+        assert process.stderr
+        process.stdin.write(b" " * 100_000)  # more than a pipe holds: it returns when the command reads
+        process.stdin.flush()
+        process.send_signal(signal.SIGINT)
+        code = process.wait(60)
+        talk = process.stderr.read().decode()
+
+    assert (code, "Traceback" in talk) == (130, False), talk
+
+
+def _case(folder: Path, command: Command, broken: str) -> dict[str, object]:
+    return {
+        "arguments": arguments(command, Path()),
+        "broken": broken,
+        "folder": str(folder),
+        "process": command in PROCESSES,
+    }
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("ORDERFLOW_")}
+
+
+def _run(cases: list[dict[str, object]]) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.broken_streams"],
+        input=json.dumps(cases),
+        capture_output=True,
+        text=True,
+        env=_environment(),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
