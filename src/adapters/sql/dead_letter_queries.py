@@ -18,6 +18,7 @@ from .dead_letters import (
     dead_letters,
     parked_orders,
     set_aside_of,
+    unrecognized_counts,
     unrecognized_records,
 )
 
@@ -109,9 +110,9 @@ class SqlDeadLetters:
         return {row["consumer"]: row["letters"] for row in await select_all(self._database, counted)}
 
     async def unrecognized_counts(self) -> Mapping[str, int]:
-        it = unrecognized_records.c.consumer
-        counted = select(it, func.count().label("records")).group_by(it)
-        return {row["consumer"]: row["records"] for row in await select_all(self._database, counted)}
+        it = unrecognized_counts.c
+        counted = select(it.consumer, func.sum(it.records).label("records")).group_by(it.consumer)
+        return {row["consumer"]: int(row["records"]) for row in await select_all(self._database, counted)}
 
     async def latest(self, limit: int) -> Sequence[DeadLetter]:
         it = dead_letters.c

@@ -56,6 +56,8 @@ class CheckTopic:
         missing = {bucket: head - at for bucket, head in heads.items() if head > (at := state.at.get(bucket, 0))}
         if state.superseded:
             report.notes.append(f"{state.superseded} records of earlier epochs are on the topic and not compared")
+        if state.skipped:
+            report.notes.append(f"{state.skipped} records of the topic are skipped by operators and not compared")
         share = await self.share()
         if waiting := sum(count for bucket, count in missing.items() if bucket < share):
             report.notes.append(f"{waiting} events of the log are not on the topic yet")
@@ -79,6 +81,9 @@ class CheckTopic:
         self, record: LogRecord | UnrecognizedRecord, state: "_TopicFold", folded: FoldedLog, heads: Positions
     ) -> None:
         state.once.compared += 1
+        if isinstance(record, UnrecognizedRecord) and record.skipped:
+            state.skipped += 1
+            return
         if isinstance(record, UnrecognizedRecord):
             where = f"{record.topic} partition {record.partition} offset {record.offset}"
             state.once.differ(where, f"is not an event of the log: {record.problem}")
@@ -123,6 +128,7 @@ class _TopicFold:
     equal: dict[str, int] = field(factory=dict)
     facts: dict[str, OrderFacts] = field(factory=dict)
     superseded: int = 0
+    skipped: int = 0
 
     def continues_equal(self, record: LogRecord) -> bool:
         """Count ``record``, which equals the log's, and return True if all earlier ones of its order did, too."""
