@@ -1,7 +1,7 @@
 """Reads the topic with read_committed isolation and without a consumer group."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import TypeVar
@@ -13,9 +13,10 @@ from ...application.event_log.records import LogRecord, UnrecognizedRecord
 from ...application.recovery.skip_record import Places, no_places
 from ..wire import ConsumedRecord
 from .client import OneThread, ReportingConsumer, admin, partitions, reader, unavailable
-from .group_lag import high_watermarks
+from .group_lag import high_watermarks, low_watermarks
 from .messages import consumed_record, record_of
 from .settings import KafkaSettings
+from .topic_admin import is_compacted
 
 _DEFAULTS = {"fetch.wait.max.ms": "100", "queued.max.messages.kbytes": "16384", "queued.min.messages": "10000"}
 _WAIT = 0.25
@@ -43,7 +44,9 @@ class KafkaTopicReader:
         """
         skipped = await self.skipped(self.settings.topic)
         async with self._client() as (thread, client):
-            yield KafkaTopicScan(thread, client, await thread(self._spans, client), self.timeout, skipped)
+            spans = await thread(self._spans, client)
+            compacted = await thread(is_compacted, self.settings, self.timeout)
+            yield KafkaTopicScan(thread, client, spans, self.timeout, skipped, compacted)
 
     async def record_at(self, partition: int, offset: int) -> LogRecord | UnrecognizedRecord | None:
         """Return the record at this place, or None if there is none. Raises StreamUnavailable."""
@@ -109,16 +112,19 @@ class KafkaTopicReader:
         topic = self.settings.topic
         try:
             numbers = partitions(client, topic, self.timeout)
-            ends = high_watermarks(admin(self.settings), topic, numbers, self.timeout)
+            offsets = admin(self.settings)
+            starts = low_watermarks(offsets, topic, numbers, self.timeout)
+            ends = high_watermarks(offsets, topic, numbers, self.timeout)
         except KafkaException as error:
             raise unavailable(f"reading the metadata of topic {topic!r}", error, client) from error
-        return [_Span(topic, partition, end) for partition, end in sorted(ends.items())]
+        return [_Span(topic, partition, starts[partition], end) for partition, end in sorted(ends.items())]
 
 
 @frozen
 class _Span:
     topic: str
     partition: int
+    start: int
     end: int
 
 
@@ -131,7 +137,15 @@ class KafkaTopicScan:
     _spans: list[_Span]
     _timeout: float
     _skipped: Places = ()
+    compacted: bool = False
+    partition: int = field(default=0, init=False)
+    partitions: int = field(init=False)
+    shortened: Collection[int] = field(init=False)
     _current: _Span | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.partitions = len(self._spans)
+        self.shortened = frozenset(span.partition for span in self._spans if span.start > 0)
 
     async def read(self, limit: int) -> Sequence[LogRecord | UnrecognizedRecord]:
         """Read the next records, at most ``limit``. The result is empty at the end. Raises StreamUnavailable."""
@@ -150,6 +164,7 @@ class KafkaTopicScan:
             if _offset(messages[-1]) + (messages[-1].error() is None) >= span.end:
                 self._current = None
             if records:
+                self.partition = span.partition
                 return records
         return ()
 

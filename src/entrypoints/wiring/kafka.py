@@ -197,6 +197,7 @@ def check_topic(
         buckets=storage.buckets,
         share=current_rollout.published_buckets,
         epochs=storage.epochs,
+        cursors=storage.cursors,
     )
 
 
