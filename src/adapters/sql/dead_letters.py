@@ -15,10 +15,12 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     PrimaryKeyConstraint,
+    Select,
     SmallInteger,
     Table,
     Text,
     delete,
+    func,
     insert,
     select,
 )
@@ -194,6 +196,13 @@ def set_aside_of(row: Row) -> SetAsideRecord:
     return SetAsideRecord(consumer=row["consumer"], record=record, found_at=row["found_at"])
 
 
+def select_stored_counts() -> Select[Any]:
+    """Select what ``unrecognized_counts`` would have if only the stored records had been found."""
+    it = unrecognized_records.c
+    place = it.consumer, it.topic, it.partition
+    return select(*place, func.max(it.offset).label("last_offset"), func.count().label("records")).group_by(*place)
+
+
 def _storable(text: str) -> str:
     """Return ``text`` with NUL and lone surrogates escaped, which PostgreSQL cannot store."""
     return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
@@ -259,6 +268,9 @@ class SqlDeadLetterStore:
         it = unrecognized_counts.c
         query = select(unrecognized_counts).where(it.consumer == self._consumer).order_by(it.topic, it.partition)
         found = (await self._connection.execute(query.with_for_update())).mappings().all()
+        if not found:  # records that were stored before they were counted
+            stored = select_stored_counts().where(unrecognized_records.c.consumer == self._consumer)
+            found = (await self._connection.execute(stored)).mappings().all()
         counts: SetAsideCounts = {
             (row["topic"], row["partition"]): (row["last_offset"], row["records"]) for row in found
         }

@@ -22,11 +22,6 @@ def upgrade() -> None:
         sa.Column("records", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("consumer", "topic", "partition", name="unrecognized_counts_pk"),
     )
-    op.execute(
-        'INSERT INTO unrecognized_counts (consumer, topic, "partition", last_offset, records) '
-        'SELECT consumer, topic, "partition", max("offset"), count(*) '
-        'FROM unrecognized_records GROUP BY consumer, topic, "partition"'
-    )
     op.create_table(
         "skipped_records",
         sa.Column("topic", IDENTIFIER, nullable=False),
