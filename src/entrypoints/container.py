@@ -105,9 +105,9 @@ class Container(containers.DeclarativeContainer):
     log_source = providers.Singleton(storage_and_consumers.log_source, storage, news, settings)
     kafka = _with_kafka(profile, providers.Singleton(kafka_wiring.kafka_settings, settings, instruments))
     relay_topic = _with_kafka(profile, providers.Singleton(kafka_wiring.relay_topic, kafka))
-    topic_reader = _with_kafka(profile, providers.Factory(kafka_wiring.topic_reader, kafka))
+    topic_reader = _with_kafka(profile, providers.Factory(kafka_wiring.topic_reader, kafka, storage))
     topic_admin = providers.Singleton(kafka_wiring.topic_admin, kafka)
-    source = providers.Singleton(kafka_wiring.source, kafka, settings, log_source)
+    source = providers.Singleton(kafka_wiring.source, kafka, settings, log_source, storage)
 
     current_rollout = providers.Singleton(storage_and_consumers.current_rollout, storage)
     direct = providers.Singleton(kafka_wiring.direct, settings, kafka, telemetry, current_rollout)
@@ -329,6 +329,15 @@ class Container(containers.DeclarativeContainer):
         relays=relay_cursors,
     )
     repair_log = providers.Factory(operator_tools.repair_log, find_lost_events, storage.provided.epochs, clock)
+    skip_record = providers.Factory(
+        operator_tools.skip_record,
+        topic=settings.provided.topic,
+        reader=topic_reader,
+        log=storage.provided.log,
+        epochs=storage.provided.epochs,
+        skipped=storage.provided.skipped_records,
+        clock=clock,
+    )
     republish = providers.Factory(
         operator_tools.republish,
         log=storage.provided.log,

@@ -12,7 +12,7 @@ from ..application.consuming.run_consumer import FROM_LOG, FROM_TOPIC, RunConsum
 from ..application.noop import noop
 from ..application.relay.run_relay import RunRelay
 from ..application.rollout.cached_rollout import REFRESH_SECONDS
-from ..domain.errors import InvalidInput, NotConfigured, Unavailable
+from ..domain.errors import InvalidInput, LogBehindTopic, NotConfigured, Unavailable
 from .container import Container
 from .ops_server import checks, ops_server
 from .settings import CONSUMERS, Settings
@@ -42,7 +42,11 @@ async def run(
 async def run_parts(
     container: Container, *, api: bool = False, relay: bool = False, consumers: Sequence[str] = (), stop: asyncio.Event
 ) -> None:
-    """Run these on an open container until ``stop``, or until one fails: then all stop, and its error is raised."""
+    """Run these on an open container until ``stop``, or until one fails: then all stop, and its error is raised.
+
+    The API needs neither relay nor consumers, so it continues if one of these refuses with LogBehindTopic, which is
+    raised in the end.
+    """
     for name in consumers:
         if name not in CONSUMERS:
             raise InvalidInput("consumer", f"{name!r} is unknown", ", ".join(CONSUMERS))
@@ -63,17 +67,25 @@ async def run_parts(
         if name not in BACKGROUND:
             process_registration.runs(name, _partition_owner(container, part))
     running = set(parts)
+    refusals: list[LogBehindTopic] = []
     container.stopping().watch(lambda: tuple(running))
 
     async def guarded(name: str, part: Part) -> None:
         logger.info("started", extra={"part": name})
+        continues = False
         try:
             await part(stop)
+        except LogBehindTopic as refusal:
+            if not (continues := "api" in running):
+                raise
+            refusals.append(refusal)
+            logger.critical("%s has stopped; the API continues", name, extra={"part": name, **refusal.context()})
         finally:
             running.discard(name)
-            stop.set()
-            container.stopping().begin(asyncio.get_running_loop())
-            container.news().notify()
+            if not continues:
+                stop.set()
+                container.stopping().begin(asyncio.get_running_loop())
+                container.news().notify()
         logger.info("stopped", extra={"part": name})
 
     if any(_reads_log(part) for part in parts.values()):
@@ -85,6 +97,8 @@ async def run_parts(
                     group.create_task(guarded(name, part), name=name)
         except* Exception as failures:  # noqa: BLE001  # nothing is swallowed: the first error stands for all
             raise failures.exceptions[0] from None
+    for refusal in refusals:
+        raise refusal
 
 
 def _reads_log(part: Part) -> bool:

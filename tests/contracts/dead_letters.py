@@ -4,7 +4,13 @@ from datetime import timedelta
 
 import pytest
 from attrs import evolve
-from orderflow.application.consuming.dead_letter import DeadLetter, DeadLetterAction, Outcome, SetAsideRecord
+from orderflow.application.consuming.dead_letter import (
+    MAX_SET_ASIDE,
+    DeadLetter,
+    DeadLetterAction,
+    Outcome,
+    SetAsideRecord,
+)
 from orderflow.application.event_log.records import LogRecord, UnrecognizedRecord
 from orderflow.application.operator_note import OperatorNote
 
@@ -191,6 +197,22 @@ class DeadLetterStoreContract:
         assert kept.found_at == world.clock()
         assert await world.effects.dead_letters.unrecognized_records("inventory") == []
         assert await world.effects.dead_letters.unrecognized_counts() == {"analytics": 1}
+
+    async def test_of_many_unrecognized_records_the_first_are_stored_and_all_are_counted(self, world: World) -> None:
+        for start in (0, 400, 800, 800, 400, 1_200):  # some are read again
+            records = [
+                UnrecognizedRecord(topic="t", partition=offset % 3, offset=offset, key=b"", value=b"junk")
+                for offset in range(start, start + 400)
+            ]
+            async with world.effects.store("analytics") as work:
+                await work.dead_letters.set_aside(
+                    [SetAsideRecord(consumer="analytics", record=it, found_at=world.clock()) for it in records]
+                )
+
+        stored = await world.effects.dead_letters.unrecognized_records("analytics", limit=5_000)
+        assert len(stored) == MAX_SET_ASIDE
+        assert {it.record.offset for it in stored} == set(range(MAX_SET_ASIDE))
+        assert await world.effects.dead_letters.unrecognized_counts() == {"analytics": 1_600}
 
 
 async def _record(order_id: str, sequence: int = 1) -> LogRecord:

@@ -13,6 +13,7 @@ from tests.contracts.order_repository import OrderRepositoryContract
 from tests.contracts.payment_attempts import PaymentAttemptsContract
 from tests.contracts.processes import ProcessRegistryContract
 from tests.contracts.rollout import RolloutContract
+from tests.contracts.skipped_records import SkippedRecordsContract
 from tests.contracts.tokens import TokensContract
 from tests.contracts.unit_of_work import UnitOfWorkContract
 
@@ -26,6 +27,7 @@ class StorageContract(
     EventLogContract,
     EventLimitContract,
     EpochsContract,
+    SkippedRecordsContract,
     OrderAuditContract,
     CursorsContract,
     PaymentAttemptsContract,

@@ -139,6 +139,7 @@ def _build(
         "bootstrap.servers": settings.bootstrap_servers,
         **required,
         "error_cb": client_errors,
+        "throttle_cb": client_errors.throttled,
         **({"stats_cb": partial(observer.statistics, statistics_name)} if observer else {}),
     }
     try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 
 from attrs import define, field
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, ThrottleEvent
 
 from ..certificates import certificate_problem
 from .settings import KafkaSettings
@@ -25,6 +25,8 @@ _VAGUE = frozenset(
 )
 _DEFINITE = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})
 """Errors that a retry does not resolve."""
+_OVERDUE = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.INVALID_TXN_STATE})
+"""Errors of a producer whose transaction the broker has aborted, because it took too long."""
 _BROKER = re.compile(r"ssl://([^/]+):(\d+)/")
 _PROBE_SECONDS = 3.0
 _AUTHORITIES = ("ssl.ca.location", "ssl.ca.pem")
@@ -41,6 +43,8 @@ class ClientErrors:
     callback: Callable[[KafkaError], None] | None = None
     _last_error: KafkaError | None = field(default=None, init=False)
     _at: float = field(default=0.0, init=False)
+    _throttled: float = field(default=0.0, init=False)
+    _throttled_until: float = field(default=0.0, init=False)
     _certificate_problems: dict[str, tuple[float, str]] = field(factory=dict, init=False)
 
     def __call__(self, error: KafkaError) -> None:
@@ -48,6 +52,12 @@ class ClientErrors:
             self._last_error, self._at = error, monotonic()
         if self.callback is not None:
             self.callback(error)
+
+    def throttled(self, event: ThrottleEvent) -> None:
+        """Note that a broker delays this client because of a quota, as its ``throttle_cb``."""
+        if event.throttle_time > 0:
+            self._throttled = event.throttle_time
+            self._throttled_until = monotonic() + event.throttle_time + RECENT_SECONDS
 
     @property
     def is_definite(self) -> bool:
@@ -60,6 +70,11 @@ class ClientErrors:
         recent = self._recent_error()
         if error.code() in _DEFINITE:
             return self._describe(error)
+        if error.code() in _VAGUE | _OVERDUE and monotonic() < self._throttled_until:
+            return (
+                f"the broker throttles this client, by up to {self._throttled:.1f} s a request, because it exceeds a "
+                f"quota: {error_text(error)}"
+            )
         return self._describe(recent) if recent is not None and error.code() in _VAGUE else error_text(error)
 
     def recent_problem(self) -> str:

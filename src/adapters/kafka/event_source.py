@@ -1,6 +1,6 @@
 """Reads a consumer's records from the topic as a member of its consumer group."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -8,6 +8,7 @@ from attrs import define, field
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from ...application.event_log.records import LogRecord, Origin, UnrecognizedRecord
+from ...application.recovery.skip_record import Places, no_places
 from .client import OneThread, ReportingConsumer, admin, consumer, unavailable
 from .client_errors import error_text
 from .group_lag import high_watermarks
@@ -32,7 +33,8 @@ class KafkaEventSource:
     Reads committed records, each partition in order. Handled records are committed as the group's offsets, which
     determine where a new member starts and which lag other tools show. Duplicates are detected by the cursors in the
     database and not by these offsets. ``poll_interval`` is the number of seconds that an idle ``read`` waits for
-    records. ``timeout`` is the limit, in seconds, for every other request to Kafka.
+    records. ``timeout`` is the limit, in seconds, for every other request to Kafka. ``skipped`` returns the places of
+    the records of a topic that are skipped, and is called before the first read and after each rewind.
     """
 
     settings: KafkaSettings
@@ -40,6 +42,7 @@ class KafkaEventSource:
     group: str = field(kw_only=True, default="")
     poll_interval: float = field(kw_only=True, default=0.25)
     timeout: float = field(kw_only=True, default=10.0)
+    skipped: Callable[[str], Awaitable[Places]] = field(kw_only=True, default=no_places)
     commit_failures: int = field(default=0, init=False)
     _thread: OneThread = field(init=False)
     _consumer: ReportingConsumer | None = field(default=None, init=False)
@@ -53,6 +56,7 @@ class KafkaEventSource:
     _last_offsets: Sequence[tuple[int, int]] = field(default=(), init=False)
     _origins: Mapping[tuple[int, int], Origin] | None = field(default=None, init=False)
     _error: KafkaError | None = field(default=None, init=False)
+    _skipped: Places | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.group = self.group or self.settings.consumer_group(self.consumer)
@@ -67,8 +71,10 @@ class KafkaEventSource:
         """Read the next records, at most ``limit``. The result is empty if none arrive within ``poll_interval``.
 
         Takes part in the group's rebalances, so it must be called at least every five minutes
-        (``max.poll.interval.ms``). Raises StreamUnavailable; no record is skipped by that.
+        (``max.poll.interval.ms``). Raises StreamUnavailable, StorageUnavailable; no record is skipped by that.
         """
+        if self._skipped is None:
+            self._skipped = await self.skipped(self.settings.topic)
         return await self._thread(self._read_batch, limit)
 
     async def done(self) -> None:
@@ -80,6 +86,7 @@ class KafkaEventSource:
 
         Raises StreamUnavailable.
         """
+        self._skipped = None
         await self._thread(self._rewind)
 
     async def heard_out(self) -> Collection[int]:
@@ -158,7 +165,7 @@ class KafkaEventSource:
                     self._read_offsets[partition] = offset
                     continue
                 self._read_offsets[partition] = offset + 1
-                records.append(record_of(message))
+                records.append(record_of(message, self._skipped or ()))
                 offsets.append((partition, offset))
         self._last_records, self._last_offsets, self._origins = records, offsets, None
         return records

@@ -26,10 +26,22 @@ def committed_offsets(
     return {each.partition: each.offset for each in offsets if each.offset >= 0}
 
 
-@stamina.retry(on=leader_unavailable, attempts=20, timeout=10.0, wait_initial=0.05, wait_max=1.0)
 def high_watermarks(client: AdminClient, topic: str, partitions: Iterable[int], timeout: float) -> Mapping[int, int]:
     """Return the offset after the last record of each partition, committed or not. Raises KafkaException."""
     latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call,unused-ignore]
-    requests = {TopicPartition(topic, partition): latest for partition in partitions}
+    return _offsets(client, topic, partitions, latest, timeout)
+
+
+def low_watermarks(client: AdminClient, topic: str, partitions: Iterable[int], timeout: float) -> Mapping[int, int]:
+    """Return the first offset of each partition; records before it were deleted. Raises KafkaException."""
+    earliest: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call,unused-ignore]
+    return _offsets(client, topic, partitions, earliest, timeout)
+
+
+@stamina.retry(on=leader_unavailable, attempts=20, timeout=10.0, wait_initial=0.05, wait_max=1.0)
+def _offsets(
+    client: AdminClient, topic: str, partitions: Iterable[int], spec: OffsetSpec, timeout: float
+) -> Mapping[int, int]:
+    requests = {TopicPartition(topic, partition): spec for partition in partitions}
     results = client.list_offsets(requests, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=timeout)
     return {each.partition: result.result(timeout + 1).offset for each, result in results.items()}

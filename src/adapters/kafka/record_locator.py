@@ -1,15 +1,17 @@
 """Finds the locations and timestamps of events on the topic."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 
 from attrs import frozen
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from ...application.event_log.records import LogRecord, RecordLocation
+from .. import wire
 from .client import OneThread, admin, partitions, reader, unavailable
 from .group_lag import high_watermarks
+from .messages import headers_of
 from .settings import KafkaSettings
 
 _DEFAULTS = {"fetch.wait.max.ms": "100", "queued.max.messages.kbytes": "16384"}
@@ -82,10 +84,10 @@ class _Search:
     def _collect(self, message: Message, ids: set[str]) -> None:
         if message.error() is not None:
             return
-        pairs = dict(message.headers() or ())
+        pairs = dict(headers_of(message) or ())
         header = pairs.get("ce_id")
         event_id = header.decode(errors="replace") if isinstance(header, bytes) else ""
         if event_id in ids:
-            at = datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
+            at = wire.time_of(message.timestamp()[1])
             location = RecordLocation(message.topic() or "", message.partition() or 0, message.offset() or 0, at)
             self.found.setdefault(event_id, location)

@@ -22,6 +22,16 @@ _PING_TIMEOUT = 1.5
 _CONFIGS = ("cleanup.policy", "min.insync.replicas", "retention.ms")
 
 
+def is_compacted(settings: KafkaSettings, timeout: float) -> bool:
+    """Return whether the topic is compacted; False if this user may not read its configuration."""
+    resource = ConfigResource(ResourceType.TOPIC, settings.topic)
+    try:
+        described = admin(settings).describe_configs([resource], request_timeout=timeout)[resource].result(timeout + 1)
+    except KafkaException:
+        return False
+    return "compact" in (described["cleanup.policy"].value or "")
+
+
 @frozen(kw_only=True)
 class TopicDescription:
     """The settings of a topic. ``retention_ms`` is -1 if records are kept forever."""

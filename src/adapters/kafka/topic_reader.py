@@ -1,19 +1,22 @@
 """Reads the topic with read_committed isolation and without a consumer group."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import TypeVar
 
 from attrs import define, field, frozen
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from ...application.event_log.records import LogRecord, UnrecognizedRecord
+from ...application.recovery.skip_record import Places, no_places
 from ..wire import ConsumedRecord
 from .client import OneThread, ReportingConsumer, admin, partitions, reader, unavailable
-from .group_lag import high_watermarks
+from .group_lag import high_watermarks, low_watermarks
 from .messages import consumed_record, record_of
 from .settings import KafkaSettings
+from .topic_admin import is_compacted
 
 _DEFAULTS = {"fetch.wait.max.ms": "100", "queued.max.messages.kbytes": "16384", "queued.min.messages": "10000"}
 _WAIT = 0.25
@@ -25,11 +28,13 @@ class KafkaTopicReader:
     """Reads all of the topic without joining a group and without committing offsets.
 
     ``timeout`` limits each request to Kafka, in seconds, and the time that a scan waits for the next record. This
-    includes waiting for open transactions: Kafka aborts an abandoned one within 20 seconds.
+    includes waiting for open transactions: Kafka aborts an abandoned one within 20 seconds. ``skipped`` returns the
+    places of the records of a topic that are skipped.
     """
 
     settings: KafkaSettings
     timeout: float = 30.0
+    skipped: Callable[[str], Awaitable[Places]] = no_places
 
     @asynccontextmanager
     async def scan(self) -> AsyncIterator["KafkaTopicScan"]:
@@ -37,18 +42,33 @@ class KafkaTopicReader:
 
         Raises StreamUnavailable.
         """
+        skipped = await self.skipped(self.settings.topic)
         async with self._client() as (thread, client):
-            yield KafkaTopicScan(thread, client, await thread(self._spans, client), self.timeout)
+            spans = await thread(self._spans, client)
+            compacted = await thread(is_compacted, self.settings, self.timeout)
+            yield KafkaTopicScan(thread, client, spans, self.timeout, skipped, compacted)
+
+    async def record_at(self, partition: int, offset: int) -> LogRecord | UnrecognizedRecord | None:
+        """Return the record at this place, or None if there is none. Raises StreamUnavailable."""
+        async with self._client() as (thread, client):
+            for span in await thread(self._spans, client):
+                if span.partition == partition and offset < span.end:
+                    await thread(client.assign, [TopicPartition(span.topic, partition, offset)])
+                    messages = await thread(_poll, client, 1, self.timeout)
+                    found = [each for each in messages if each.error() is None and each.offset() == offset]
+                    return record_of(found[0]) if found else None
+        return None
 
     async def tail(self, *, from_beginning: bool = False) -> AsyncIterator[LogRecord | UnrecognizedRecord]:
         """Yield every record from the beginning, or every new one, without end. Added partitions are not noticed.
 
-        Raises StreamUnavailable.
+        Raises StreamUnavailable, StorageUnavailable.
         """
+        skipped = await self.skipped(self.settings.topic)
         async with aclosing(self._batches(from_beginning)) as batches:
             async for messages, _ in batches:
                 for message in _records(messages):
-                    yield record_of(message)
+                    yield record_of(message, skipped)
 
     async def watch(
         self, *, from_beginning: bool = False
@@ -92,16 +112,19 @@ class KafkaTopicReader:
         topic = self.settings.topic
         try:
             numbers = partitions(client, topic, self.timeout)
-            ends = high_watermarks(admin(self.settings), topic, numbers, self.timeout)
+            offsets = admin(self.settings)
+            starts = low_watermarks(offsets, topic, numbers, self.timeout)
+            ends = high_watermarks(offsets, topic, numbers, self.timeout)
         except KafkaException as error:
             raise unavailable(f"reading the metadata of topic {topic!r}", error, client) from error
-        return [_Span(topic, partition, end) for partition, end in sorted(ends.items())]
+        return [_Span(topic, partition, starts[partition], end) for partition, end in sorted(ends.items())]
 
 
 @frozen
 class _Span:
     topic: str
     partition: int
+    start: int
     end: int
 
 
@@ -113,11 +136,20 @@ class KafkaTopicScan:
     _client: Consumer
     _spans: list[_Span]
     _timeout: float
+    _skipped: Places = ()
+    compacted: bool = False
+    partition: int = field(default=0, init=False)
+    partitions: int = field(init=False)
+    shortened: Collection[int] = field(init=False)
     _current: _Span | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.partitions = len(self._spans)
+        self.shortened = frozenset(span.partition for span in self._spans if span.start > 0)
 
     async def read(self, limit: int) -> Sequence[LogRecord | UnrecognizedRecord]:
         """Read the next records, at most ``limit``. The result is empty at the end. Raises StreamUnavailable."""
-        return await self._thread(self._read, limit, record_of)
+        return await self._thread(self._read, limit, partial(record_of, skipped=self._skipped))
 
     async def records(self, limit: int) -> Sequence[ConsumedRecord]:
         """Read as ``read`` does, but return the records with their metadata, valid or not."""
@@ -132,6 +164,7 @@ class KafkaTopicScan:
             if _offset(messages[-1]) + (messages[-1].error() is None) >= span.end:
                 self._current = None
             if records:
+                self.partition = span.partition
                 return records
         return ()
 

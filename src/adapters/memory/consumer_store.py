@@ -8,7 +8,7 @@ from datetime import datetime
 from attrs import define, field, frozen
 
 from ...application.analytics.order_progress import OrderProgress
-from ...application.consuming.dead_letter import DeadLetter, DeadLetterAction, SetAsideRecord
+from ...application.consuming.dead_letter import DeadLetter, DeadLetterAction, SetAsideCounts, SetAsideRecord
 from ...application.event_log.ports import Cursors
 from ...application.event_log.records import Positions
 from ...application.inventory.stock import Food, Reservation
@@ -36,6 +36,7 @@ class MemoryConsumerStores:
     _stock: dict[Food, int] = field(factory=dict, init=False)
     _dead_letters: dict[tuple[str, str], tuple[DeadLetter, ...]] = field(factory=dict, init=False)
     _unrecognized: dict[tuple[str, str, int, int], SetAsideRecord] = field(factory=dict, init=False)
+    _unrecognized_counts: dict[str, SetAsideCounts] = field(factory=dict, init=False)
     _copies: dict[DeadLetterKey, datetime] = field(factory=dict, init=False)
     _actions: list[DeadLetterAction] = field(factory=list, init=False)
     _shadow: dict[str, OrderProgress] = field(factory=dict, init=False)
@@ -76,7 +77,9 @@ class MemoryConsumerStores:
 
     @property
     def dead_letters(self) -> MemoryDeadLetters:
-        return MemoryDeadLetters(self._dead_letters, self._unrecognized, self._copies, self._actions, self._lock)
+        return MemoryDeadLetters(
+            self._dead_letters, self._unrecognized, self._unrecognized_counts, self._copies, self._actions, self._lock
+        )
 
 
 class MemoryConsumerTransaction:
@@ -95,6 +98,7 @@ class MemoryConsumerTransaction:
             consumer,
             Overlay(effects._dead_letters),
             Overlay(effects._unrecognized),
+            Overlay(effects._unrecognized_counts),
             Overlay(effects._copies),
             effects._actions,
         )

@@ -7,7 +7,15 @@ from datetime import datetime
 
 from attrs import field, frozen
 
-from ...application.consuming.dead_letter import DeadLetter, DeadLetterAction, Outcome, SetAsideRecord
+from ...application.consuming.dead_letter import (
+    MAX_SET_ASIDE,
+    DeadLetter,
+    DeadLetterAction,
+    Outcome,
+    SetAsideCounts,
+    SetAsideRecord,
+    count_new,
+)
 from .clock import due
 from .overlay import Overlay
 
@@ -24,6 +32,7 @@ class MemoryDeadLetterStore:
     _consumer: str
     _letters: Overlay[tuple[str, str], tuple[DeadLetter, ...]]
     _unrecognized: Overlay[tuple[str, str, int, int], SetAsideRecord]
+    _counts: Overlay[str, SetAsideCounts]
     _copies: Overlay[DeadLetterKey, datetime]
     _changes: list[DeadLetterAction]
     _noted: list[DeadLetterAction] = field(factory=list, init=False)
@@ -53,15 +62,18 @@ class MemoryDeadLetterStore:
         self._noted.append(change)
 
     async def set_aside(self, letters: Sequence[SetAsideRecord]) -> None:
-        for letter in letters:
+        counts: SetAsideCounts = self._counts.get(self._consumer) or {}
+        room = max(0, MAX_SET_ASIDE - sum(records for _, records in counts.values()))
+        new, counts = count_new(letters, counts)
+        self._counts.put(self._consumer, counts)
+        for letter in new[:room]:
             at = letter.record
-            key = (letter.consumer, at.topic, at.partition, at.offset)
-            if self._unrecognized.get(key) is None:
-                self._unrecognized.put(key, letter)
+            self._unrecognized.put((letter.consumer, at.topic, at.partition, at.offset), letter)
 
     def commit(self) -> None:
         self._letters.keep()
         self._unrecognized.keep()
+        self._counts.keep()
         self._copies.keep()
         self._changes.extend(self._noted)
 
@@ -80,6 +92,7 @@ class MemoryDeadLetterStore:
 class MemoryDeadLetters:
     _letters: dict[tuple[str, str], tuple[DeadLetter, ...]]
     _unrecognized: dict[tuple[str, str, int, int], SetAsideRecord]
+    _counts: dict[str, SetAsideCounts]
     _copies: dict[DeadLetterKey, datetime]
     _changes: list[DeadLetterAction]
     _lock: asyncio.Lock
@@ -126,7 +139,7 @@ class MemoryDeadLetters:
         return Counter(consumer for (consumer, _), letters in self._letters.items() for _ in letters)
 
     async def unrecognized_counts(self) -> Mapping[str, int]:
-        return Counter(consumer for consumer, *_ in self._unrecognized)
+        return {consumer: sum(records for _, records in it.values()) for consumer, it in self._counts.items()}
 
     async def latest(self, limit: int) -> Sequence[DeadLetter]:
         failed = [it for letters in self._letters.values() for it in letters if it.error]

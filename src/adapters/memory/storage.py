@@ -43,6 +43,7 @@ from .epochs import MemoryEpochs
 from .maintenance_log import MemoryMaintenanceLog
 from .processes import MemoryProcessRegistry
 from .rollout import MemoryRollout
+from .skipped_records import MemorySkippedRecords
 
 
 @define(kw_only=True)
@@ -64,12 +65,14 @@ class MemoryStorage:
     _tokens: dict[str, Actor] = field(factory=dict, init=False)
     rollout: MemoryRollout = field(init=False)
     epochs: MemoryEpochs = field(init=False)
+    skipped_records: MemorySkippedRecords = field(init=False)
     processes: MemoryProcessRegistry = field(factory=MemoryProcessRegistry, init=False)
     maintenance_log: MemoryMaintenanceLog = field(factory=MemoryMaintenanceLog, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.rollout = MemoryRollout(self.maintenance_log.entries)
         self.epochs = MemoryEpochs(self._cursors, self.maintenance_log.entries)
+        self.skipped_records = MemorySkippedRecords(self.maintenance_log.entries)
 
     async def open(self) -> None:
         """Do nothing."""

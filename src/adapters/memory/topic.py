@@ -1,6 +1,6 @@
 """A topic in memory, for relays and readers without Kafka."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from attrs import define, field
@@ -15,9 +15,11 @@ from ...domain.errors import LogBehindTopic
 
 @define(eq=False)
 class MemoryTopic:
-    """Keeps published records and the relay's cursors."""
+    """Keeps published records and the relay's cursors. It has one partition, which a test may shorten or compact."""
 
     buckets: int = BUCKETS
+    shortened: bool = False
+    compacted: bool = False
     records: list[LogRecord] = field(factory=list, init=False)
     _cursors: dict[int, int] = field(factory=dict, init=False)
     _marks: dict[int, int] = field(factory=dict, init=False)
@@ -50,14 +52,18 @@ class MemoryTopic:
 
     @asynccontextmanager
     async def scan(self) -> AsyncIterator["MemoryScan"]:
-        yield MemoryScan(self.records, len(self.records))
+        yield MemoryScan(self.records, len(self.records), (0,) if self.shortened else (), self.compacted)
 
 
 @define
 class MemoryScan:
     _records: Sequence[LogRecord]
     _end: int
-    _next: int = 0
+    shortened: Collection[int] = ()
+    compacted: bool = False
+    partition: int = field(default=0, init=False)
+    partitions: int = field(default=1, init=False)
+    _next: int = field(default=0, init=False)
 
     async def read(self, limit: int) -> Sequence[LogRecord | UnrecognizedRecord]:
         batch = self._records[self._next : min(self._end, self._next + limit)]

@@ -1,6 +1,6 @@
 """Queries for dead letters and unrecognized records, and the outbox of their copies."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
@@ -17,7 +17,9 @@ from .dead_letters import (
     dead_letter_of,
     dead_letters,
     parked_orders,
+    select_stored_counts,
     set_aside_of,
+    unrecognized_counts,
     unrecognized_records,
 )
 from .types import due
@@ -110,9 +112,14 @@ class SqlDeadLetters:
         return {row["consumer"]: row["letters"] for row in await select_all(self._database, counted)}
 
     async def unrecognized_counts(self) -> Mapping[str, int]:
-        it = unrecognized_records.c.consumer
-        counted = select(it, func.count().label("records")).group_by(it)
-        return {row["consumer"]: row["records"] for row in await select_all(self._database, counted)}
+        stored: Counter[str] = Counter()
+        for row in await select_all(self._database, select_stored_counts()):
+            stored[row["consumer"]] += row["records"]
+        it = unrecognized_counts.c
+        counted = select(it.consumer, func.sum(it.records).label("records")).group_by(it.consumer)
+        return dict(stored) | {
+            row["consumer"]: int(row["records"]) for row in await select_all(self._database, counted)
+        }
 
     async def latest(self, limit: int) -> Sequence[DeadLetter]:
         it = dead_letters.c

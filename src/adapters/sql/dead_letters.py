@@ -15,16 +15,26 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     PrimaryKeyConstraint,
+    Select,
     SmallInteger,
     Table,
     Text,
     delete,
+    func,
     insert,
     select,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ...application.consuming.dead_letter import DeadLetter, DeadLetterAction, Outcome, SetAsideRecord
+from ...application.consuming.dead_letter import (
+    MAX_SET_ASIDE,
+    DeadLetter,
+    DeadLetterAction,
+    Outcome,
+    SetAsideCounts,
+    SetAsideRecord,
+    count_new,
+)
 from ...application.event_log.records import LogRecord, Origin, UnrecognizedRecord
 from ...application.operator_note import OperatorNote
 from .bulk import Row, among, insert_into, put
@@ -120,7 +130,23 @@ unrecognized_records = Table(
 )
 
 
+unrecognized_counts = Table(
+    "unrecognized_counts",
+    metadata,
+    Column("consumer", Identifier, nullable=False),
+    Column("topic", Identifier, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("last_offset", BigInteger, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    PrimaryKeyConstraint("consumer", "topic", "partition"),
+)
+"""The number of unrecognized records, stored or not, up to the last that was found in the partition."""
+
+
 _RECORD = tuple(name for name in LogRecord._fields if name != "epoch")
+
+
+_UNRECOGNIZED = frozenset(fields_dict(UnrecognizedRecord)) - {"skipped"}
 
 
 _ORIGIN = tuple(fields_dict(Origin))
@@ -155,7 +181,7 @@ def action_of(row: Row) -> DeadLetterAction:
 
 def row_of_set_aside(it: SetAsideRecord) -> dict[str, Any]:
     return {
-        **asdict(it.record, recurse=False),
+        **{name: getattr(it.record, name) for name in _UNRECOGNIZED},
         "headers": [[name, b64encode(value).decode()] for name, value in it.record.headers],
         "problem": _storable(it.record.problem),
         "consumer": it.consumer,
@@ -164,10 +190,17 @@ def row_of_set_aside(it: SetAsideRecord) -> dict[str, Any]:
 
 
 def set_aside_of(row: Row) -> SetAsideRecord:
-    names = set(fields_dict(UnrecognizedRecord)) - {"headers"}
+    names = _UNRECOGNIZED - {"headers"}
     headers = tuple((name, b64decode(value)) for name, value in row["headers"])
     record = UnrecognizedRecord(headers=headers, **{name: row[name] for name in names})
     return SetAsideRecord(consumer=row["consumer"], record=record, found_at=row["found_at"])
+
+
+def select_stored_counts() -> Select[Any]:
+    """Select what ``unrecognized_counts`` would have if only the stored records had been found."""
+    it = unrecognized_records.c
+    place = it.consumer, it.topic, it.partition
+    return select(*place, func.max(it.offset).label("last_offset"), func.count().label("records")).group_by(*place)
 
 
 def _storable(text: str) -> str:
@@ -232,7 +265,23 @@ class SqlDeadLetterStore:
         await self._connection.execute(insert(dead_letter_actions).values(row_of_action(change)))
 
     async def set_aside(self, letters: Sequence[SetAsideRecord]) -> None:
-        await put(self._connection, unrecognized_records, [row_of_set_aside(it) for it in letters], replace=False)
+        it = unrecognized_counts.c
+        query = select(unrecognized_counts).where(it.consumer == self._consumer).order_by(it.topic, it.partition)
+        found = (await self._connection.execute(query.with_for_update())).mappings().all()
+        if not found:  # records that were stored before they were counted
+            stored = select_stored_counts().where(unrecognized_records.c.consumer == self._consumer)
+            found = (await self._connection.execute(stored)).mappings().all()
+        counts: SetAsideCounts = {
+            (row["topic"], row["partition"]): (row["last_offset"], row["records"]) for row in found
+        }
+        room = max(0, MAX_SET_ASIDE - sum(records for _, records in counts.values()))
+        new, counts = count_new(letters, counts)
+        await put(self._connection, unrecognized_records, [row_of_set_aside(it) for it in new[:room]], replace=False)
+        rows = [
+            {"consumer": self._consumer, "topic": topic, "partition": number, "last_offset": last, "records": records}
+            for (topic, number), (last, records) in sorted(counts.items())
+        ]
+        await put(self._connection, unrecognized_counts, rows)
 
     async def _park(self, order_id: str) -> None:
         """Insert the order's row or lock the existing one, which ON CONFLICT DO NOTHING would not do."""

@@ -22,6 +22,7 @@ from .orders import SqlOrderAudit, SqlOrderQueries
 from .payment_attempts import SqlPaymentAttempts
 from .processes import SqlProcessRegistry
 from .rollout import SqlRollout
+from .skipped_records import SqlSkippedRecords
 from .tokens import SqlTokens
 
 POOL_SIZE = 16
@@ -42,6 +43,7 @@ class SqlStorage:
     audit: SqlOrderAudit
     rollout: SqlRollout
     epochs: SqlEpochs
+    skipped_records: SqlSkippedRecords
     processes: SqlProcessRegistry
     maintenance_log: SqlMaintenanceLog
 
@@ -74,6 +76,7 @@ class SqlStorage:
             audit=SqlOrderAudit(database),
             rollout=SqlRollout(database),
             epochs=SqlEpochs(database),
+            skipped_records=SqlSkippedRecords(database),
             processes=SqlProcessRegistry(database),
             maintenance_log=SqlMaintenanceLog(database),
         )

@@ -1,14 +1,16 @@
 """The headers of a record: CloudEvents in binary mode, the trace, and the event's address in the log."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec.json import encode
 
-from ...application.event_log.records import FIRST_EPOCH, LogRecord
+from ...application.event_log.records import BUCKETS, FIRST_EPOCH, LogRecord, bucket_of
+from ...application.recovery.epochs import MAX_EPOCH
 from ...domain.errors import InvalidInput, UndecodableEvent
 from ...domain.text import identifier
-from .contract.header_schema import NUMBER, POSITIVE, TEXT
+from .contract.header_schema import BUCKET, EPOCH, MAX_TEXT, POSITION, SEQUENCE, TEXT
 from .envelope import DATA, Envelope
 from .fields import TIME, Time, decoder, utc
 from .problems import DECODING_ERRORS, RECORD_VALUE, FieldProblem, truncated
@@ -24,6 +26,9 @@ ADDRESS = frozenset({"bucket", "position", "epoch"})
 _SPECVERSION_HEADER = ("ce_specversion", _SPECVERSION)
 _CONTENT_TYPE_HEADER = ("content-type", _CONTENT_TYPE)
 _DIGITS = 18
+_SHOWN_BYTES = 500
+_SEQUENCES = 10**9
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TIME = decoder(Time)
 
 
@@ -56,7 +61,9 @@ def headers(record: LogRecord, *, source: str, epoch: int = FIRST_EPOCH) -> list
 def record_from(*, key: bytes | None, value: bytes | None, headers: Headers | None) -> LogRecord:
     """Build the log's record from a Kafka record. If a header is repeated, the last one counts, as in Kafka.
 
-    The body is not decoded. Raises UndecodableEvent, whose field is ``headers/NAME``, ``key`` or ``value``.
+    The body is not decoded. A record that cannot be from a relay is refused: its order belongs to another bucket, or a
+    number or text is larger than the log's can be. Raises UndecodableEvent, whose field is ``headers/NAME``, ``key`` or
+    ``value``.
     """
     values = dict(headers or ())
     order_id = _identifier(values, "ce_subject")
@@ -65,10 +72,10 @@ def record_from(*, key: bytes | None, value: bytes | None, headers: Headers | No
     if value is None:
         raise UndecodableEvent(RECORD_VALUE, "it is missing", "an event; the topic has no tombstones")
     return LogRecord(
-        bucket=_number(values, "bucket"),
-        position=_positive(values, "position"),
+        bucket=_bucket_of(values, order_id),
+        position=_position(values, "position"),
         order_id=order_id,
-        sequence=_positive(values, "sequence"),
+        sequence=_sequence(values, "sequence"),
         type=_type(values, "ce_type"),
         event_id=_identifier(values, "ce_id"),
         occurred_at=_time(values, "ce_time"),
@@ -126,23 +133,34 @@ def key_problems(key: bytes | None, order_id: str | None) -> list[FieldProblem]:
     return [FieldProblem("key", problem, f"the order's id{', ' + order_id if order_id else ''}")]
 
 
-def _number(values: HeaderValues, name: str) -> int:
+def _number(values: HeaderValues, name: str, among: range, allowed: str) -> int:
     value = values.get(name)
-    if value is None or not value.isdigit() or len(value) > _DIGITS:
-        raise _invalid_header(name, value, NUMBER)
-    return int(value)
-
-
-def _positive(values: HeaderValues, name: str) -> int:
-    value = values.get(name)
-    if value is None or not value.isdigit() or len(value) > _DIGITS or not (number := int(value)):
-        raise _invalid_header(name, value, POSITIVE)
+    if value is None or not value.isdigit() or len(value) > _DIGITS or (number := int(value)) not in among:
+        raise _invalid_header(name, value, allowed)
     return number
+
+
+def _bucket(values: HeaderValues, name: str) -> int:
+    return _number(values, name, range(BUCKETS), BUCKET)
+
+
+def _bucket_of(values: HeaderValues, order_id: str) -> int:
+    if (bucket := _bucket(values, "bucket")) != (expected := bucket_of(order_id)):
+        raise _invalid_header("bucket", values["bucket"], f"{expected}, the bucket of this order")
+    return bucket
+
+
+def _position(values: HeaderValues, name: str) -> int:
+    return _number(values, name, range(1, 10**_DIGITS), POSITION)
+
+
+def _sequence(values: HeaderValues, name: str) -> int:
+    return _number(values, name, range(1, _SEQUENCES), SEQUENCE)
 
 
 def _epoch(values: HeaderValues, name: str) -> int:
     """Read the epoch. Records that were published before epochs were introduced belong to the first."""
-    return _positive(values, name) if name in values else FIRST_EPOCH
+    return _number(values, name, range(1, MAX_EPOCH + 1), EPOCH) if name in values else FIRST_EPOCH
 
 
 def _identifier(values: HeaderValues, name: str) -> str:
@@ -171,9 +189,12 @@ def _time(values: HeaderValues, name: str) -> datetime:
 
 def _text(values: HeaderValues, name: str) -> str:
     try:
-        return (values.get(name) or b"").decode()
+        text = (values.get(name) or b"").decode()
     except UnicodeDecodeError as error:
         raise _invalid_header(name, values[name], TEXT) from error
+    if len(text) > MAX_TEXT or _CONTROL.search(text):
+        raise _invalid_header(name, values[name], TEXT)
+    return text
 
 
 def _constant(expected: bytes) -> Callable[[HeaderValues, str], bytes]:
@@ -196,7 +217,7 @@ def _invalid_header(name: str, value: bytes | None, allowed: str) -> Undecodable
 
 
 def _shown(value: bytes) -> str:
-    return repr(truncated(value.decode(errors="backslashreplace")))
+    return repr(truncated(value[:_SHOWN_BYTES].decode(errors="backslashreplace")))
 
 
 _READERS: Mapping[str, Callable[[HeaderValues, str], object]] = {
@@ -207,9 +228,9 @@ _READERS: Mapping[str, Callable[[HeaderValues, str], object]] = {
     "ce_subject": _identifier,
     "ce_time": _time,
     "content-type": _constant(_CONTENT_TYPE),
-    "bucket": _number,
-    "position": _positive,
-    "sequence": _positive,
+    "bucket": _bucket,
+    "position": _position,
+    "sequence": _sequence,
     "epoch": _epoch,
     "correlation-id": _text,
     "traceparent": _text,

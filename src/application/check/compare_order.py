@@ -96,6 +96,8 @@ class CompareOrder:
 
     def _fold(self, records: Sequence[LogRecord]) -> tuple[OrderFacts | None, str]:
         """Return the fold of the events as far as they can be applied, and the problem with the next one."""
+        if records and (absent := records[0].sequence - 1):
+            return None, f"its first {absent} events are not there; after them, nothing can be compared"
         folded: OrderFacts | None = None
         events: list[OrderEvent] = []
         try:

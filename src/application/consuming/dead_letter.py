@@ -1,5 +1,6 @@
 """Dead letters: events that a consumer could not handle, and records that are not events; kept, never lost."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -9,6 +10,8 @@ from ..event_log.records import LogRecord, Origin, UnrecognizedRecord
 from ..operator_note import OperatorNote
 from ..redaction import error_text, traceback_of
 
+MAX_SET_ASIDE = 1_000
+"""Unrecognized records of one consumer that are stored; further ones are only counted."""
 MAX_MESSAGE = 2_000
 MAX_TRACE = 8_000
 """Characters; of a longer traceback the end is kept, which has the error."""
@@ -100,3 +103,21 @@ class SetAsideRecord:
     consumer: str
     record: UnrecognizedRecord
     found_at: datetime
+
+
+SetAsideCounts = Mapping[tuple[str, int], tuple[int, int]]
+"""By topic and partition, the offset of the last unrecognized record, and how many there are up to it."""
+
+
+def count_new(
+    records: Sequence[SetAsideRecord], counts: SetAsideCounts
+) -> tuple[Sequence[SetAsideRecord], SetAsideCounts]:
+    """Return those of ``records`` that are not in ``counts`` yet, and the counts with them."""
+    new, after = [], dict(counts)
+    for each in records:
+        place = each.record.topic, each.record.partition
+        last, number = after.get(place, (-1, 0))
+        if each.record.offset > last:
+            new.append(each)
+            after[place] = each.record.offset, number + 1
+    return new, after

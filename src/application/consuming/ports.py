@@ -65,5 +65,8 @@ class DeadLetterStore(Protocol):
         ...
 
     async def set_aside(self, records: Sequence[SetAsideRecord]) -> None:
-        """Store these; one that is stored already (by topic, partition and offset) is kept as it is."""
+        """Count these, and store the consumer's first MAX_SET_ASIDE.
+
+        A record is counted once however often it is read: the offsets of each partition are given in ascending order.
+        """
         ...

@@ -61,7 +61,7 @@ class DeadLetters(Protocol):
         ...
 
     async def unrecognized_records(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[SetAsideRecord]:
-        """Return unrecognized records by partition and offset."""
+        """Return stored unrecognized records, of each consumer at most MAX_SET_ASIDE, by partition and offset."""
         ...
 
 

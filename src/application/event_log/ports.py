@@ -84,7 +84,27 @@ class TopicReader(Protocol):
 
 
 class TopicScan(Protocol):
-    """One pass over the topic."""
+    """One pass over the topic, one partition after the other."""
+
+    @property
+    def partition(self) -> int:
+        """The partition of the records that were read last."""
+        ...
+
+    @property
+    def partitions(self) -> int:
+        """The number of partitions."""
+        ...
+
+    @property
+    def shortened(self) -> Collection[int]:
+        """The partitions from whose beginning records were deleted."""
+        ...
+
+    @property
+    def compacted(self) -> bool:
+        """Whether the topic may delete any record that is not the last of its key."""
+        ...
 
     async def read(self, limit: int) -> Sequence[LogRecord | UnrecognizedRecord]:
         """Return the next records in partition order; empty at the end that the topic had when the scan began."""

@@ -80,11 +80,14 @@ class EventTimes:
 
 @frozen
 class Origin:
-    """The record on a topic that an event was read from."""
+    """The place of a record on a topic."""
 
     topic: str
     partition: int
     offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic} partition {self.partition} offset {self.offset}"
 
 
 @frozen
@@ -133,7 +136,10 @@ class Delivery:
 
 @frozen(kw_only=True)
 class UnrecognizedRecord:
-    """A record on the topic that is not an event of this log: it has no address, or its bytes are no event."""
+    """A record on the topic that is not an event of this log: it has no address, or its bytes are no event.
+
+    Also one that an operator has ``skipped``. Of a long key, value or list of headers only the beginning is kept.
+    """
 
     topic: str
     partition: int
@@ -142,6 +148,7 @@ class UnrecognizedRecord:
     value: bytes = field(repr=False)
     headers: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
     problem: str = ""
+    skipped: bool = False
 
 
 async def all_buckets() -> int:

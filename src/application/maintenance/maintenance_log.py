@@ -26,6 +26,8 @@ class MaintenanceKind(StrEnum):
     """Notifications were dropped."""
     REFUND = "refund"
     """A refund that the gateway had declined was paid back in another way."""
+    SKIP = "skip"
+    """A record of the topic was skipped."""
 
 
 ROLLOUT = (MaintenanceKind.SHARE, MaintenanceKind.PAUSE, MaintenanceKind.RESUME)
@@ -36,7 +38,7 @@ ROLLOUT = (MaintenanceKind.SHARE, MaintenanceKind.PAUSE, MaintenanceKind.RESUME)
 class MaintenanceEntry:
     """One manual change. ``before`` and ``after`` are the percentages of a share, or the numbers of two epochs.
 
-    ``detail`` is the range of a replay, or the outcome of a rebuild.
+    ``detail`` is the range of a replay, the outcome of a rebuild, or the location of a skipped record.
     """
 
     kind: MaintenanceKind

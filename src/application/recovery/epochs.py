@@ -13,6 +13,9 @@ from attrs import field, frozen
 from ..event_log.records import FIRST_EPOCH, LogRecord, Positions
 from ..operator_note import OperatorNote
 
+MAX_EPOCH = 999_999
+"""The last epoch that can be begun. An operator begins each, so a later one on the topic is not of this service."""
+
 
 @frozen(kw_only=True)
 class Epoch:

@@ -10,7 +10,7 @@ from ..clock import Clock
 from ..event_log.ports import Cursors, EventLog, TopicReader
 from ..event_log.records import RELAY, LogRecord, Positions
 from ..operator_note import OperatorNote
-from .epochs import Epoch, Epochs, LogEpochs
+from .epochs import MAX_EPOCH, Epoch, Epochs, LogEpochs
 from .restore_guard import RelayCursors, effective, mismatches
 
 SHOWN = 1000
@@ -179,5 +179,9 @@ class Republish:
 
 
 async def _begin(epochs: LogEpochs, begun: Epoch) -> None:
+    if begun.epoch > MAX_EPOCH:
+        raise Conflict(
+            f"a record of epoch {begun.epoch - 1} is on the topic, after which none can begin; skip it first"
+        )
     if not await epochs.begin(begun):
         raise Conflict(f"epoch {begun.epoch} was begun by another process meanwhile; try again")

@@ -7,7 +7,7 @@ from time import monotonic
 
 from attrs import define, field, frozen
 
-from ...domain.errors import LogBehindTopic, Unavailable
+from ...domain.errors import LogBehindTopic, StreamUnavailable, Unavailable
 from ..event_log.ports import Cursors, EventLog
 from ..event_log.records import RELAY, LogRecord, Positions, all_buckets
 from ..recovery.epochs import BEGINNING, Epochs, LogEpochs
@@ -16,6 +16,12 @@ from .ports import RelayTopic
 
 BATCH = 10_000
 """Events per transaction, so many that its fixed cost, some round trips, is small in comparison."""
+BATCH_BYTES = 16_000_000
+"""Bytes of events per transaction; a larger event is alone in its transaction."""
+FIRST_BATCH = 250
+"""Events in the first transaction. It is doubled after each full one that was fast, so this delays little, and a broker
+that throttles its clients does not get more than it accepts within the time limit of a transaction."""
+FAST_SECONDS = 2.0
 VERIFIED_FOR_SECONDS = 1.0
 """The time for which a verification of the database is valid: a shorter outage is no restore."""
 
@@ -28,13 +34,14 @@ class RelayBatch:
     """The ``records`` of the log after the positions ``after``, as many as one transaction takes.
 
     ``own`` are the topic's cursors that they follow, None where unknown. Buckets below ``share`` are published;
-    ``after`` has no others.
+    ``after`` has no others. It is ``full`` if more events may follow.
     """
 
     own: Mapping[int, int | None]
     share: int
     after: Positions
     records: Sequence[LogRecord] = ()
+    full: bool = False
 
     def reached(self) -> Positions:
         """Return the cursors after this batch, of the buckets that it has records of."""
@@ -48,6 +55,8 @@ class PublishPending:
     Kafka's cursors are authoritative. A bucket without a cursor in Kafka continues from the stored cursor in the
     database. A Kafka cursor ahead of the log, or at an event that differs from the log's, means that the log was
     restored. Then LogBehindTopic is raised and nothing is published, even after the log has grown past the cursor.
+    A batch has at most ``batch`` events and BATCH_BYTES. It starts smaller, is halved after it was not acknowledged in
+    time, and doubled after a full one that took less than FAST_SECONDS.
     This is verified when a cursor is not the one that this relay left, and at least once a second while it publishes.
 
     ``share`` returns the number of buckets, from 0 on, that are published now. The events of the others stay in the
@@ -62,6 +71,10 @@ class PublishPending:
     share: Callable[[], Awaitable[int]] = all_buckets
     epochs: LogEpochs | None = None
     clock: Callable[[], float] = monotonic
+    limit: int = field(init=False)
+    """The number of events that the next batch has at most."""
+    full: bool = field(default=False, init=False)
+    """Whether the last batch was full."""
     _known: dict[int, int] = field(factory=dict, init=False)
     _reached: dict[int, int] = field(factory=dict, init=False)
     _ahead: list[RelayBatch] = field(factory=list, init=False)
@@ -71,7 +84,11 @@ class PublishPending:
     _verified_until: float = field(default=0.0, init=False)
     _warned_of: frozenset[int] = field(default=frozenset(), init=False)
 
+    def __attrs_post_init__(self) -> None:
+        self.limit = min(self.batch, FIRST_BATCH)
+
     async def __call__(self) -> int:
+        self.full = False
         own = await self._own()
         if not own:
             return 0
@@ -81,10 +98,17 @@ class PublishPending:
             await self._verify(own)
         if not batch.records:
             return 0
-        if len(batch.records) < self.batch:
-            await self.topic.publish(batch.records)
-        else:
-            await self._publish_and_read_ahead(batch)
+        began, self.full = self.clock(), batch.full
+        try:
+            if batch.full:
+                await self._publish_and_read_ahead(batch)
+            else:
+                await self.topic.publish(batch.records)
+        except StreamUnavailable:
+            self.limit = max(1, min(self.limit, len(batch.records)) // 2)
+            raise
+        if batch.full and self.clock() - began < FAST_SECONDS:
+            self.limit = min(self.batch, self.limit * 2)
         self._note_reached(batch.reached())
         self._verified = {**own, **batch.reached()}
         return len(batch.records)
@@ -138,7 +162,19 @@ class PublishPending:
                 raise LogBehindTopic(bucket, heads.get(bucket, 0), position)
         after = {bucket: position for bucket, position in after.items() if bucket < share}
         behind = {bucket: position for bucket, position in after.items() if heads.get(bucket, 0) > position}
-        return RelayBatch(own, share, after, await self.log.read(behind, limit=self.batch) if behind else ())
+        records, full = await self._records(behind) if behind else ((), False)
+        return RelayBatch(own, share, after, records, full)
+
+    async def _records(self, after: Positions) -> tuple[Sequence[LogRecord], bool]:
+        """Read the next records, at most ``limit`` and BATCH_BYTES, but at least one; and whether more may follow."""
+        limit = self.limit
+        records = await self.log.read(after, limit=limit)
+        size = 0
+        for index, record in enumerate(records):
+            size += len(record.body)
+            if index and size > BATCH_BYTES:
+                return records[:index], True
+        return records, len(records) >= limit
 
     def _warn_of_stored_cursors(self, missing: frozenset[int]) -> None:
         """Warn once about these buckets, which were published before and have no cursors in Kafka."""
@@ -165,17 +201,17 @@ class PublishPending:
             finally:
                 on_flushed.set()
 
-        async def read() -> Sequence[LogRecord]:
+        async def read() -> tuple[Sequence[LogRecord], bool]:
             await on_flushed.wait()
-            return await self.log.read(after, limit=self.batch)
+            return await self._records(after)
 
-        published, records = await asyncio.gather(publish(), read(), return_exceptions=True)
+        published, ahead = await asyncio.gather(publish(), read(), return_exceptions=True)
         if published is not None:
             raise published
-        if not isinstance(records, BaseException):
-            self._ahead.append(RelayBatch(own, batch.share, after, records))
-        elif not isinstance(records, Unavailable):  # the next read raises it again
-            raise records
+        if not isinstance(ahead, BaseException):
+            self._ahead.append(RelayBatch(own, batch.share, after, *ahead))
+        elif not isinstance(ahead, Unavailable):  # the next read raises it again
+            raise ahead
 
     def _read_ahead(self, own: Mapping[int, int | None], share: int) -> RelayBatch | None:
         """Return the batch that was read ahead, if the topic's cursors and the share have not changed since."""

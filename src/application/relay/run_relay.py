@@ -51,7 +51,7 @@ class RunRelay:
                 self.backoff.reset()
                 if not published:
                     await unless_stopped(stop, self.wakeup.wait(self.poll_interval))
-                elif published < self.publish_pending.batch:
+                elif not self.publish_pending.full:
                     await pause(stop, self.linger.after(monotonic() - began))
         except LogBehindTopic as error:
             self.failures += 1

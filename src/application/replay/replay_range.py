@@ -1,6 +1,7 @@
 """The start of a replay, its sources and its result."""
 
 import re
+from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
@@ -11,8 +12,8 @@ from ...domain.errors import InvalidInput, OrderNotFound
 from ...domain.text import identifier
 from ...domain.validation import time_in
 from ..event_log.ports import EventLog, TopicReader
-from ..event_log.records import LogRecord, Positions
-from ..recovery.epochs import LogEpochs
+from ..event_log.records import Address, LogRecord, Positions
+from ..recovery.epochs import Epochs, LogEpochs
 
 PAGE = 500
 ALLOWED = "POSITION, BUCKET:POSITION, a time in RFC 3339, or order:ID"
@@ -82,7 +83,9 @@ class ReplaySource(Protocol):
     """A source from which events can be read again."""
 
     def __call__(self, wanted: Selection, order_id: str | None) -> AsyncIterator[Sequence[LogRecord]]:
-        """Yield at least the ``wanted`` records that exist, in order in each bucket; of ``order_id`` if given.
+        """Yield the ``wanted`` records in order in each bucket, up to the first that does not exist.
+
+        With ``order_id``, all records of this order that exist, by position.
 
         Raises StorageUnavailable, StreamUnavailable.
         """
@@ -107,19 +110,50 @@ class LogReplaySource:
 
 @frozen
 class TopicReplaySource:
-    """Reads the whole topic, because it has no index. Superseded records are left out."""
+    """Reads the whole topic, because it has no index. Superseded records are left out.
+
+    If partitions were added, a bucket's later events may be read before its earlier ones. Then the topic is read again,
+    as long as that finds further events.
+    """
 
     topic: TopicReader
     epochs: LogEpochs
 
     async def __call__(self, wanted: Selection, order_id: str | None) -> AsyncIterator[Sequence[LogRecord]]:
         epochs = await self.epochs.all()
+        if order_id is not None:
+            yield await self._of_order(order_id, epochs)
+            return
+        left = {bucket: deque(positions) for bucket, positions in wanted.items()}
+        again = True
+        while again:
+            found_any = early = False
+            async with self.topic.scan() as scan:
+                while records := await scan.read(PAGE):
+                    found = []
+                    for record in records:
+                        positions = left.get(record.bucket) if isinstance(record, LogRecord) else None
+                        if not isinstance(record, LogRecord) or not positions or epochs.superseded(record):
+                            continue
+                        if record.position == positions[0]:
+                            positions.popleft()
+                            found.append(record)
+                        elif record.position > positions[0]:
+                            early = True
+                    if found:
+                        found_any = True
+                        yield found
+            again = found_any and early and any(left.values())
+
+    async def _of_order(self, order_id: str, epochs: Epochs) -> Sequence[LogRecord]:
+        """Return the records of one order, by position, each once."""
+        found: dict[Address, LogRecord] = {}
         async with self.topic.scan() as scan:
             while records := await scan.read(PAGE):
-                ours = [record for record in records if isinstance(record, LogRecord) and record.bucket in wanted]
-                these = [record for record in ours if order_id in (None, record.order_id)]
-                if found := [record for record in these if not epochs.superseded(record)]:
-                    yield found
+                for record in records:
+                    if isinstance(record, LogRecord) and record.order_id == order_id and not epochs.superseded(record):
+                        found.setdefault(record.address, record)
+        return sorted(found.values(), key=lambda record: record.position)
 
 
 @frozen(kw_only=True)

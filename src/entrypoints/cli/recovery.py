@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from ...application.event_log.records import FIRST_EPOCH
+from ...application.event_log.records import FIRST_EPOCH, Origin
 from ...application.recovery.epochs import Epoch, Epochs
 from ...application.recovery.repair_log import Loss
 from ...domain.errors import NotConfigured
@@ -52,6 +52,20 @@ async def republish(*, by: str, reason: str) -> None:
         known = await container.storage().epochs.all()
     session().show(epoch, _table(known))
     session().info(f"epoch {epoch.epoch} has begun: all events of {len(epoch.kept)} buckets are published again")
+
+
+@app.command
+async def skip(partition: int, offset: int, /, *, by: str, reason: str) -> None:
+    """Skip one record of the topic that is not an event of the log, but looks like one.
+
+    Consumers set it aside instead of stopping at it; check, repair and replay leave it out. --by NAME and --reason TEXT
+    are recorded. An event of the log is not skipped.
+    """
+    async with session().opened() as container:
+        _needs_relay(container)
+        place: Origin = await container.skip_record()(partition, offset, by=by, reason=reason)
+    session().show(place, rows("topic", "partition", "offset", of=[(place.topic, place.partition, place.offset)]))
+    session().info("skipped: restart the consumers that have refused and stopped")
 
 
 @app.command

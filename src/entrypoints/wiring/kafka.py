@@ -67,7 +67,10 @@ def reads_topic(settings: Settings) -> bool:
 
 
 def source(
-    kafka: "KafkaSettings | None", settings: Settings, log_source: Callable[[str], EventSource]
+    kafka: "KafkaSettings | None",
+    settings: Settings,
+    log_source: Callable[[str], EventSource],
+    storage: "MemoryStorage | SqlStorage",
 ) -> Callable[[str], EventSource]:
     """Return what makes a consumer's source: the topic if a relay writes it, and the log otherwise.
 
@@ -79,7 +82,7 @@ def source(
     def source(consumer: str) -> EventSource:
         from ...adapters.kafka.event_source import KafkaEventSource
 
-        return KafkaEventSource(kafka, consumer)
+        return KafkaEventSource(kafka, consumer, skipped=storage.skipped_records.places)
 
     return source
 
@@ -130,11 +133,11 @@ def stream_health(
     return KafkaHealth(kafka, groups if relayed else {}, timeout=timeout, dead_letters=settings.dead_letter_topic)
 
 
-def topic_reader(kafka: "KafkaSettings") -> "KafkaTopicReader":
+def topic_reader(kafka: "KafkaSettings", storage: "MemoryStorage | SqlStorage") -> "KafkaTopicReader":
     """Return a reader of the whole topic."""
     from ...adapters.kafka.topic_reader import KafkaTopicReader
 
-    return KafkaTopicReader(kafka)
+    return KafkaTopicReader(kafka, skipped=storage.skipped_records.places)
 
 
 def record_locator(kafka: "KafkaSettings") -> "KafkaRecordLocator":
@@ -194,6 +197,7 @@ def check_topic(
         buckets=storage.buckets,
         share=current_rollout.published_buckets,
         epochs=storage.epochs,
+        cursors=storage.cursors,
     )
 
 

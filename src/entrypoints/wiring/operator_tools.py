@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ...application.notifications.undelivered import ChangeUndelivered
     from ...application.orders.resolve_refund import ResolveRefund
     from ...application.recovery.repair_log import FindLostEvents, RepairLog, Republish
+    from ...application.recovery.skip_record import SkipRecord
     from ...application.replay.rebuild_analytics import RebuildAnalytics
 
 P = ParamSpec("P")
@@ -123,6 +124,13 @@ def repair_log() -> "type[RepairLog]":
     from ...application.recovery.repair_log import RepairLog
 
     return RepairLog
+
+
+@deferred
+def skip_record() -> "type[SkipRecord]":
+    from ...application.recovery.skip_record import SkipRecord
+
+    return SkipRecord
 
 
 @deferred

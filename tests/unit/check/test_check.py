@@ -15,7 +15,7 @@ from orderflow.adapters.memory import MemoryTopic
 from orderflow.adapters.wire import decode_record
 from orderflow.application.check import CheckReport
 from orderflow.application.check.topic import CheckTopic
-from orderflow.application.event_log.records import LogRecord, UnrecognizedRecord
+from orderflow.application.event_log.records import RELAY, LogRecord, UnrecognizedRecord
 from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.processes import run_parts
@@ -283,19 +283,17 @@ async def test_an_order_is_folded_from_the_topic_if_a_record_of_it_differs(
     assert _problems(report, FOLDS) == ["payment_method: the log has credit_card, the topic debit_card"]
 
 
-async def test_an_order_is_folded_from_the_topic_if_a_record_of_it_is_missing(
+async def test_an_order_with_a_missing_record_is_a_difference(
     day: tuple[Path, MemoryTopic],
 ) -> None:
     database, topic = day
     index = _a_payment(topic.records)
-    order_id, number = topic.records[index].order_id, topic.records[index].sequence
-    later = sum(record.order_id == order_id for record in topic.records[index + 1 :])
+    position = topic.records[index].position
     del topic.records[index]
 
     report = await _check(database, topic)
 
-    follows = [problem for problem in _problems(report, TOPIC) if problem.endswith(f"it follows number {number - 1}")]
-    assert len(follows) == later
+    assert _problems(report, TOPIC) == [f"1 events from position {position} on are missing"]
     assert _problems(report, FOLDS) == ["the log and the topic do not both have all its events"]
 
 
@@ -359,6 +357,68 @@ async def test_unpublished_events_are_a_note_not_a_difference(day: tuple[Path, M
 
     assert report.clean
     assert report.notes == ["1 events of the log are not on the topic yet"]
+
+
+async def _check_all_published(database: Path, topic: MemoryTopic) -> CheckReport:
+    """Check after the relay has stored cursors at the end of the log."""
+    container = container_for(_settings(database))
+    async with opened(container):
+        cursors = container.storage().cursors
+        await cursors.put(RELAY, await container.storage().log.heads())
+        return await _check(database, topic, cursors=cursors)
+
+
+async def test_events_that_retention_deleted_are_counted_and_not_compared(day: tuple[Path, MemoryTopic]) -> None:
+    database, topic = day
+    topic.shortened = True
+    del topic.records[:100]
+
+    report = await _check_all_published(database, topic)
+
+    orders = next(it.compared for it in report.comparisons if it.name == FOLDS)
+    assert report.clean, [c.differences[:3] for c in report.comparisons if c.found]
+    assert report.notes == [
+        "100 events were deleted from the topic by retention or compaction; not compared",
+        f"{30 - orders} orders of which events were deleted are not compared with the topic",
+    ]
+
+
+async def test_an_event_that_is_missing_after_what_retention_deleted_is_a_difference(
+    day: tuple[Path, MemoryTopic],
+) -> None:
+    database, topic = day
+    topic.shortened = True
+    bucket = max(topic.records, key=lambda record: record.position).bucket
+    second = [record for record in topic.records if record.bucket == bucket][1]
+    topic.records.remove(second)
+
+    report = await _check(database, topic)
+
+    assert _problems(report, TOPIC) == ["1 events from position 2 on are missing"]
+
+
+async def test_events_that_compaction_deleted_are_counted_and_not_compared(day: tuple[Path, MemoryTopic]) -> None:
+    database, topic = day
+    topic.compacted = True
+    before = len(topic.records)
+    topic.records = list({record.order_id: record for record in topic.records}.values())
+
+    report = await _check_all_published(database, topic)
+
+    deleted = before - len(topic.records)
+    assert report.clean, [c.differences[:3] for c in report.comparisons if c.found]
+    assert f"{deleted} events were deleted from the topic by retention or compaction; not compared" in report.notes
+
+
+async def test_a_topic_that_has_lost_what_was_published_is_a_difference(day: tuple[Path, MemoryTopic]) -> None:
+    database, topic = day
+    lost = len(topic.records)
+    topic.records.clear()
+
+    report = await _check_all_published(database, topic)
+
+    assert {TOPIC, FOLDS} == _found(report)
+    assert sum(int(problem.split()[0]) for problem in _problems(report, TOPIC)) == lost
 
 
 async def test_events_that_a_consumer_has_not_handled_are_a_note(day: tuple[Path, MemoryTopic]) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import chain, count, repeat
 from typing import Any
 
 import pytest
@@ -9,8 +11,9 @@ from orderflow.adapters.memory import MemoryTopic
 from orderflow.application.event_log.ports import EventLog
 from orderflow.application.event_log.records import BUCKETS, RELAY, LogRecord, Positions
 from orderflow.application.noop import noop
+from orderflow.application.relay import publish_pending
 from orderflow.application.relay.ports import OnFlushed, RelayTopic
-from orderflow.application.relay.publish_pending import PublishPending
+from orderflow.application.relay.publish_pending import FIRST_BATCH, PublishPending
 from orderflow.domain.errors import LogBehindTopic, StorageUnavailable, StreamUnavailable
 from pytest_mock import MockerFixture
 
@@ -75,6 +78,48 @@ async def test_a_batch_is_no_larger_than_asked_for() -> None:
     assert batches == [3, 3, 1, 0]
 
 
+class TestTheSizeOfABatch:
+    async def test_it_is_halved_until_it_gets_through_in_time_and_grown_again(self, mocker: MockerFixture) -> None:
+        shop, topic = await _shop_with(600), MemoryTopic()
+        kept, sizes, accepted = topic.publish, list[int](), [40, 1_000]
+
+        async def publish(records: Sequence[LogRecord], on_flushed: OnFlushed = noop) -> None:
+            sizes.append(len(records))
+            if len(records) > accepted[0]:
+                raise StreamUnavailable("Kafka", "no acknowledgement in time")
+            del accepted[:-1]
+            await kept(records, on_flushed)
+
+        mocker.patch.object(MemoryTopic, "publish", side_effect=publish)
+        pending = PublishPending(shop.storage.log, topic, shop.storage.cursors, clock=lambda: 0.0)
+
+        while len(topic.records) < 600:
+            with suppress(StreamUnavailable):
+                await pending()
+
+        assert sizes[:4] == [250, 125, 62, 31]
+        assert max(sizes[4:]) > 62
+        assert len({record.address for record in topic.records}) == 600
+
+    async def test_it_is_not_grown_while_batches_are_slow(self) -> None:
+        shop, topic, time = await _shop_with(600), MemoryTopic(), count(step=5.0)
+        pending = PublishPending(shop.storage.log, topic, shop.storage.cursors, clock=lambda: next(time))
+
+        sizes = [await pending() for _ in range(3)]
+
+        assert sizes == [FIRST_BATCH, FIRST_BATCH, 600 - 2 * FIRST_BATCH]
+
+    async def test_it_is_bounded_by_bytes_and_has_at_least_one_event(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(publish_pending, "BATCH_BYTES", 1)
+        shop, topic = await _shop_with(3), MemoryTopic()
+        pending = PublishPending(shop.storage.log, topic, shop.storage.cursors)
+
+        sizes = [await pending() for _ in range(4)]
+
+        assert sizes == [1, 1, 1, 0]
+        assert [record.order_id for record in sorted(topic.records, key=lambda it: it.order_id)] == ["O0", "O1", "O2"]
+
+
 class TestReadingAhead:
     """A full batch has more behind it, which is read while the batch is published."""
 
@@ -114,7 +159,7 @@ class TestReadingAhead:
 
     async def test_a_batch_that_could_not_be_published_is_published_the_next_time(self, mocker: MockerFixture) -> None:
         shop, topic = await _shop_with(6), MemoryTopic()
-        kept, lost = topic.publish, iter([None, StreamUnavailable("Kafka", "it is away"), None, None])
+        kept, lost = topic.publish, chain([None, StreamUnavailable("Kafka", "it is away")], repeat(None))
 
         async def publish(records: Sequence[LogRecord], on_flushed: OnFlushed = noop) -> None:
             if error := next(lost):
@@ -127,9 +172,9 @@ class TestReadingAhead:
 
         with pytest.raises(StreamUnavailable):
             await pending()
-        after = [await pending() for _ in range(3)]
+        while await pending():
+            pass
 
-        assert after == [2, 2, 0]
         assert sorted(record.order_id for record in topic.records) == [f"O{number}" for number in range(6)]
 
     async def test_a_database_that_is_away_while_reading_ahead_is_asked_again(self, mocker: MockerFixture) -> None:

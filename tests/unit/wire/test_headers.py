@@ -11,7 +11,7 @@ from orderflow.domain.errors import UndecodableEvent
 from tests.wire.any_event import cancelled, patiently, records
 
 RECORD = wire.record(
-    cancelled(shipper_id="S1"), bucket=7, position=42, correlation_id="request-1", traceparent="00-4bf92f-00f067-01"
+    cancelled(shipper_id="S1"), bucket=165, position=42, correlation_id="request-1", traceparent="00-4bf92f-00f067-01"
 )
 SOURCE = "/kitchens/berlin"
 
@@ -35,7 +35,7 @@ def test_the_headers_are_those_of_the_contract() -> None:
         "ce_subject": b"order-123",
         "ce_time": b"2024-01-01T12:00:00Z",
         "content-type": b"application/json",
-        "bucket": b"7",
+        "bucket": b"165",
         "position": b"42",
         "sequence": b"4",
         "epoch": b"1",
@@ -85,6 +85,12 @@ def test_a_missing_header_is_named(name: str) -> None:
     [
         ("bucket", b"-1"),
         ("bucket", b""),
+        ("bucket", b"256"),
+        ("bucket", b"40000"),
+        ("bucket", b"164"),
+        ("epoch", b"0"),
+        ("epoch", b"1000000"),
+        ("epoch", b"9" * 18),
         ("position", b"0"),
         ("position", b"4.2"),
         ("position", b"+4"),
@@ -93,6 +99,7 @@ def test_a_missing_header_is_named(name: str) -> None:
         ("position", "٤".encode()),
         ("position", b"9" * 19),
         ("sequence", b"first"),
+        ("sequence", b"1000000000"),
         ("ce_id", b""),
         ("ce_id", b"a b"),
         ("ce_id", b"\xff"),
@@ -104,7 +111,10 @@ def test_a_missing_header_is_named(name: str) -> None:
         ("ce_time", b"\xff"),
         ("ce_time", b"0001-01-01T00:00:00+14:00"),
         ("correlation-id", b"\xff"),
+        ("correlation-id", b"\0"),
+        ("correlation-id", b"a" * 201),
         ("traceparent", b"\xff"),
+        ("traceparent", b"a\nb"),
     ],
 )
 def test_an_invalid_header_is_named_and_shown(name: str, value: bytes) -> None:

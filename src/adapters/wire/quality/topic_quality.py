@@ -25,6 +25,7 @@ OTHER = "other"
 """Counts the fields and versions beyond those that are counted separately."""
 LATE = timedelta(minutes=5)
 FUTURE = timedelta(seconds=5)
+_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _ORDERS = 50_000
 _FIELDS = 200
 _VERSIONS = 20
@@ -218,8 +219,11 @@ def field_of(path: str) -> str:
 
 
 def time_of(milliseconds: int) -> datetime:
-    """Convert a Kafka timestamp."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    """Convert a Kafka timestamp. Producers may set any; one that is no time becomes the earliest or latest time."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return _EARLIEST if milliseconds < 0 else _LATEST
 
 
 def _violation(record: ConsumedRecord, kind: str, field: str, problem: str, allowed: str) -> Violation:
