@@ -137,9 +137,13 @@ class CancelOrderBody(Body):
 BODIES = (PlaceOrder, ChangeState, AssignShipperBody, RecordPaymentBody, CancelOrderBody)
 
 B = TypeVar("B", bound=Body)
-_PATH = re.compile(r" - at `\$(?P<path>.*)`\Z")
-_NAMED = re.compile(r"Object (?P<problem>missing required|contains unknown) field `(?P<name>.*)`\Z", re.DOTALL)
-_EXPECTED = re.compile(r"Expected `(?P<expected>.*)`, got `(?P<got>.*)`\Z")
+_UNKNOWN = "Object contains unknown field `"
+_MISSING = "Object missing required field `"
+_AT = " - at `$"
+_EXPECTED = re.compile(r"Expected `(?P<expected>[^`]*)`, got `(?P<got>[^`]*)`\Z")
+_STEPS = re.compile(r"[^.\[\]]+")
+_MAX_SHOWN = 300
+"""Characters of the name of an unknown field, and of a message. A caller chooses their size."""
 _JSON_KINDS: Mapping[type, str] = {str: "str", bool: "bool", list: "array", type(None): "null"}
 _KIND_NAMES: Mapping[str, str] = {
     "str": "text",
@@ -178,18 +182,21 @@ def _exact_number(kind: type, value: object) -> Decimal:
 
 def _invalid(message: str, kind: type[Body]) -> InvalidInput:
     """Translate a message of msgspec to an error with the path of the field."""
-    at = _PATH.search(message)
-    path = [] if at is None else re.findall(r"[^.\[\]]+", at["path"])
-    message = message if at is None else message[: at.start()]
-    if named := _NAMED.match(message):
-        allowed = ", ".join(field.encode_name for field in fields(_at(kind, path)))
-        field = "/".join([*path, named["name"].replace("~", "~0").replace("/", "~1")])
-        if named["problem"] == "missing required":
-            return InvalidInput(field, "it is missing", "a value")
-        return InvalidInput(field, "there is no such field", f"the fields {allowed}")
-    if expected := _EXPECTED.match(message):
-        return InvalidInput("/".join(path), f"it is {_kind_names(expected['got'])}", _kind_names(expected["expected"]))
-    return InvalidInput("/".join(path), message, "see /openapi.json")
+    problem, at, path = message.rpartition(_AT)
+    if not at:
+        problem, path = message, ""
+    steps = _STEPS.findall(path.removesuffix("`")[:_MAX_SHOWN])
+    for start in (_UNKNOWN, _MISSING):
+        if problem.startswith(start):
+            name = problem[len(start) :].removesuffix("`")[:_MAX_SHOWN]
+            field = "/".join([*steps, name.replace("~", "~0").replace("/", "~1")])
+            if start is _MISSING:
+                return InvalidInput(field, "it is missing", "a value")
+            allowed = ", ".join(field.encode_name for field in fields(_at(kind, steps)))
+            return InvalidInput(field, "there is no such field", f"the fields {allowed}")
+    if expected := _EXPECTED.match(problem[:_MAX_SHOWN]):
+        return InvalidInput("/".join(steps), f"it is {_kind_names(expected['got'])}", _kind_names(expected["expected"]))
+    return InvalidInput("/".join(steps), problem[:_MAX_SHOWN], "see /openapi.json")
 
 
 def _kind_names(kinds: str) -> str:
@@ -197,11 +204,10 @@ def _kind_names(kinds: str) -> str:
 
 
 def _at(kind: Any, path: list[str]) -> Any:
-    """Return the type of the body at ``path`` within ``kind``."""
+    """Return the type of the body at ``path`` within ``kind``, as far as a caller's text has not invented it."""
     for name in path:
-        if not name.isdigit():
-            kind = next(field.type for field in fields(kind) if field.encode_name == name)
-            kind = next((body for body in _bodies(kind)), kind)
+        types = (field.type for field in fields(kind) if field.encode_name == name)
+        kind = next((body for found in types for body in _bodies(found)), kind)
     return kind
 
 
