@@ -10,7 +10,7 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.events import BaseEventEmitterBackend
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 
@@ -31,6 +31,7 @@ from .metrics import InstrumentedApp, MetricsPage, metrics
 from .openapi import CamelViews, ExactNumbers, openapi_config
 
 Hook = Callable[[], Awaitable[None]]
+SINGLE_HEADERS = ("Authorization", "X-Actor", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID")
 
 
 def build(
@@ -54,6 +55,9 @@ def build(
     closing = asyncio.Event()
 
     async def authenticate(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        if connection.scope["method"] == "OPTIONS":  # type: ignore[typeddict-item]
+            return
+        refuse_repeated_headers(connection)
         connection.scope["user"] = await authenticator(connection.headers)
 
     def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -103,6 +107,7 @@ def build(
     app = InstrumentedApp(
         route_handlers=[*routes, health, docs_router()],
         exception_handlers={Exception: problem_response},
+        guards=[refuse_other_spellings],
         openapi_config=openapi_config(trust_actor_header=trust_actor_header),
         plugins=[CamelViews(), ExactNumbers()],
         request_max_body_size=max_body_bytes,
@@ -135,22 +140,46 @@ def closing_event(app: Litestar) -> asyncio.Event:
 
 
 async def require_json(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Refuse a body that is not declared as JSON."""
+    """Refuse a body that is not declared as JSON, or is compressed."""
     headers = connection.headers
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise HTTPException(
+            detail=f"the content encoding must be identity, not {encoding[:80]}",
+            status_code=415,
+            headers={"Accept-Encoding": "identity"},
+        )
     has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if connection.scope["method"] != "GET" and has_body and media_type != "application/json":  # type: ignore[typeddict-item]
         raise HTTPException(
-            detail=f"the content type must be application/json, not {media_type or 'empty'}", status_code=415
+            detail=f"the content type must be application/json, not {media_type[:80] or 'empty'}", status_code=415
         )
 
 
 async def refuse_unknown_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Refuse query parameters that the route does not have, which would otherwise be ignored."""
+    """Refuse query parameters that the route does not have or that are repeated, of which some would be ignored."""
     parameters = handler.opt.get("query", set())
-    for name in connection.query_params:
+    for name, values in connection.query_params.dict().items():
         if name not in parameters:
             raise InvalidInput(name, "there is no such parameter", ", ".join(sorted(parameters)) or "none")
+        if len(values) > 1:
+            raise InvalidInput(name, f"it is given {len(values)} times", "each parameter once")
+
+
+def refuse_repeated_headers(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    """Refuse a header that has one value but is repeated: a proxy may have read another one of them."""
+    for name in SINGLE_HEADERS:
+        if len(values := connection.headers.getall(name, [])) > 1:
+            raise InvalidInput(name, f"it is given {len(values)} times", "each header once")
+
+
+async def refuse_other_spellings(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Refuse a path with a doubled or trailing slash, which Litestar ignores: a proxy's rule for the path would not."""
+    scope = connection.scope
+    path = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
+    if b"//" in path or (path.endswith(b"/") and path != b"/"):
+        raise NotFoundException
 
 
 def _caller(request: Request[Actor, Any, Any]) -> Actor:

@@ -1,12 +1,14 @@
 """The bodies of requests. Amounts are exact, and unknown fields are refused."""
 
+import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args
 
-from msgspec import Meta, MsgspecError, Struct, ValidationError
+from msgspec import Meta, MsgspecError, Raw, Struct, ValidationError
 from msgspec.json import Decoder
 from msgspec.structs import fields
 
@@ -159,12 +161,39 @@ _KIND_NAMES: Mapping[str, str] = {
 def read(body: bytes, kind: type[B]) -> B:
     """Decode ``body``, without floats for amounts. Raises InvalidInput that names the field."""
     try:
+        if body.count(b"{") > MAX_LINES:
+            _refuse_too_many_lines(body)
         decoded: B = _decoder(kind).decode(body)
+        json.loads(body, object_pairs_hook=_refuse_repeated_names, parse_int=str, parse_float=str)
         return decoded
     except ValidationError as e:
         raise _invalid(str(e), kind) from e
     except (MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError) as e:
         raise InvalidInput("", f"it is not valid JSON: {e}", "a JSON object in UTF-8") from e
+
+
+class _Lines(Struct, rename="camel"):
+    order_details: list[Raw] = []
+
+
+_LINES = Decoder(_Lines)
+
+
+def _refuse_too_many_lines(body: bytes) -> None:
+    """Count the lines before any of them is decoded. Raises InvalidInput."""
+    try:
+        lines = len(_LINES.decode(body).order_details)
+    except MsgspecError:
+        return  # decoding the body says what is wrong
+    if lines > MAX_LINES:
+        raise InvalidInput("orderDetails", f"{lines} lines", f"1 to {MAX_LINES} lines")
+
+
+def _refuse_repeated_names(members: list[tuple[str, object]]) -> None:
+    names = Counter(name for name, _ in members)
+    for name, times in names.items():
+        if times > 1:
+            raise InvalidInput(name, f"it is given {times} times", "each field once")
 
 
 @cache
