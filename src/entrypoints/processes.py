@@ -165,6 +165,12 @@ async def _api(container: Container, stop: asyncio.Event) -> None:
         on_ready=ready,
         stopping=container.stopping(),
         grace_seconds=None,  # the deadline is the process's
+        limits={
+            "connections": settings.http_max_connections,
+            "per_address": settings.http_max_connections_per_address,
+            "read_seconds": settings.http_read_seconds,
+            "write_seconds": settings.http_write_seconds,
+        },
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import import_module
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING
 
 from ...application.auth import Tokens
@@ -90,16 +90,18 @@ async def serve(
     grace_seconds: int | None = 10,
     stopping: "Stopping | None" = None,
     setting: str = "ORDERFLOW_HTTP_PORT",
+    limits: Mapping[str, float] = MappingProxyType({}),
 ) -> None:
     """Serve requests on ``host`` and ``port`` (0 for any free one) until ``stop`` is set or this task is cancelled.
 
     ``on_ready`` is called with the host and the port once requests are served. At the end, live streams are closed and
     requests in progress have ``grace_seconds`` to finish (None for no limit). As soon as ``stopping`` has begun, each
     response closes its connection, so that the client's next request goes to another process; ``stopping`` is given
-    the requests in progress. Signals are left to the caller. Raises NotConfigured if the extra ``http`` is missing, or
+    the requests in progress. ``limits`` are fields of ``orderflow.entrypoints.http.connections.ConnectionLimits`` that
+    differ from its defaults. Signals are left to the caller. Raises NotConfigured if the extra ``http`` is missing, or
     if the address is not available, with the ``setting`` that determines it.
     """
-    server = _with_extra(".server")
+    server, connections = _with_extra(".server"), _with_extra(".connections")
     await server.serve(
         app,
         host=host,
@@ -109,6 +111,7 @@ async def serve(
         grace_seconds=grace_seconds,
         stopping=stopping,
         setting=setting,
+        limits=connections.ConnectionLimits(**limits),
     )
 
 

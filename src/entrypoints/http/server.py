@@ -13,6 +13,7 @@ from litestar import Litestar
 from ...domain.errors import NotConfigured
 from ..shutdown import Stopping
 from .app import closing_event
+from .connections import ConnectionLimits, protocol
 
 
 class _Server(uvicorn.Server):
@@ -61,6 +62,7 @@ async def serve(
     grace_seconds: int | None,
     stopping: Stopping | None,
     setting: str,
+    limits: ConnectionLimits,
 ) -> None:
     """Serve requests, as described in ``orderflow.entrypoints.http.serve``."""
     stopping = stopping or Stopping()
@@ -71,6 +73,8 @@ async def serve(
     server = _Server(
         uvicorn.Config(
             draining,
+            http=protocol(limits),
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
