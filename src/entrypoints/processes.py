@@ -150,6 +150,11 @@ async def _api(container: Container, stop: asyncio.Event) -> None:
         failed=partial(container.process_registration().failures.note, "api"),
         scrape=container.scrape(),
         tracing=container.tracing(),
+        limits={
+            "requests_per_second": settings.http_requests_per_second,
+            "requests": settings.http_max_requests_per_caller,
+            "streams": settings.http_max_streams_per_caller,
+        },
     )
 
     def ready(host: str, port: int) -> None:

@@ -151,6 +151,15 @@ class Settings:
         validator=_between(1, 100_000),
         help="connections at once of one address, 1 to 100000; behind a proxy, the same as http_max_connections",
     )
+    http_requests_per_second: int = ts.option(
+        default=500, validator=_between(1, 100_000), help="requests a second of one caller, 1 to 100000"
+    )
+    http_max_requests_per_caller: int = ts.option(
+        default=100, validator=_between(1, 100_000), help="requests at once of one caller, 1 to 100000"
+    )
+    http_max_streams_per_caller: int = ts.option(
+        default=50, validator=_between(1, 100_000), help="live streams at once of one caller, 1 to 100000"
+    )
     http_read_seconds: float = ts.option(
         default=20.0,
         validator=_between(0.1, 3600),

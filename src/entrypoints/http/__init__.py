@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["create_app", "create_ops_app", "new_token", "serve"]
 
 MAX_BODY_BYTES = 1_000_000
-_EXTRA = ("litestar", "uvicorn", "offapi")
+_EXTRA = ("litestar", "uvicorn", "offapi", "limits")
 
 
 def create_app(
@@ -40,6 +40,7 @@ def create_app(
     tracing: "Tracing | None" = None,
     scrape: "Scrape | None" = None,
     failed: Callable[[Exception], None] = lambda error: None,
+    limits: Mapping[str, int] = MappingProxyType({}),
 ) -> "Litestar":
     """Create the ASGI application.
 
@@ -48,9 +49,10 @@ def create_app(
     identify themselves in ``X-Actor``. ``currency`` is the default currency of orders. A body larger than
     ``max_body_bytes`` is refused. ``/readyz`` responds with 503 once ``stopping`` returns True. ``tracing`` records a
     span for every request. ``scrape`` adds ``/metrics`` and counts requests. ``failed`` is called with each error that
-    is responded to with 5xx. Raises NotConfigured without the extra ``http``.
+    is responded to with 5xx. ``limits`` are fields of ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that
+    differ from its defaults. Raises NotConfigured without the extra ``http``.
     """
-    app = _with_extra(".app")
+    app, caller_limits = _with_extra(".app"), _with_extra(".caller_limits")
     built: Litestar = app.build(
         use_cases,
         tokens=tokens,
@@ -65,6 +67,7 @@ def create_app(
         tracing=tracing,
         scrape=scrape,
         failed=failed,
+        limits=caller_limits.CallerLimits(**limits),
     )
     return built
 

@@ -24,7 +24,8 @@ from ...domain.errors import InvalidInput, OrderNotFound
 from ...domain.text import identifier
 from . import analytics as analytics_routes
 from . import problems, reads, stream, writes
-from .auth import Authenticator
+from .auth import Authenticator, Unauthenticated
+from .caller_limits import CallerLimits, Callers
 from .docs_page import docs_router
 from .health import Checks, livez, readyz
 from .metrics import InstrumentedApp, MetricsPage, metrics
@@ -49,16 +50,23 @@ def build(
     stopping: Callable[[], bool],
     tracing: Tracing | None,
     scrape: Scrape | None,
+    limits: CallerLimits,
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
-    authenticator = Authenticator(tokens, trust_actor_header)
+    authenticator, callers = Authenticator(tokens, trust_actor_header), Callers(limits)
     closing = asyncio.Event()
 
-    async def authenticate(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    async def authenticate(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         if connection.scope["method"] == "OPTIONS":  # type: ignore[typeddict-item]
             return
         refuse_repeated_headers(connection)
-        connection.scope["user"] = await authenticator(connection.headers)
+        try:
+            user = await authenticator(connection.headers)
+        except Unauthenticated:
+            await callers.admit(connection.scope, connection.client.host if connection.client else "")
+            raise
+        connection.scope["user"] = user
+        await callers.admit(connection.scope, str(user), stream=handler.opt.get("stream", False))
 
     def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         if problems.is_server_error(error):

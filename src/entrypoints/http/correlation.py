@@ -24,6 +24,7 @@ from ...application.request_context import (
     new_traceparent,
 )
 from ...domain.text import is_identifier
+from .caller_limits import HEADERS, RELEASE
 
 if TYPE_CHECKING:
     from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Message, Receive, Scope, Send
@@ -75,6 +76,7 @@ class CorrelatedApp(Litestar):
                         await super().__call__(scope, exchange.read(receive), exchange.wrap(send))
                         exchange.annotate(span)
             finally:
+                exchange.scope.pop(RELEASE, bool)()
                 exchange.log()
 
 
@@ -127,6 +129,7 @@ class _Exchange:
                 message["headers"] = [
                     *((name, self.allow(value) if name == b"allow" else value) for name, value in message["headers"]),
                     *headers,
+                    *self.scope.get(HEADERS, ()),
                     *([(b"connection", b"close")] if self.unread else []),
                 ]
                 await send(message)

@@ -110,10 +110,11 @@ class Problem:
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
-    """Document the problems with these statuses."""
+    """Document the problems with these statuses. A caller who is authenticated is also limited in number."""
+    statuses = (*statuses, 429) if 401 in statuses else statuses
     return {
         status: ResponseSpec(Problem, generate_examples=False, description=title_of(status), media_type=MEDIA_TYPE)
-        for status in statuses
+        for status in sorted(statuses)
     }
 
 

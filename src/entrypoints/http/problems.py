@@ -11,6 +11,7 @@ from ...application.redaction import context_of
 from ...application.request_context import current_request
 from ...domain.errors import CommandRefused, InvalidInput, OrderFlowError, Unavailable
 from .auth import Unauthenticated
+from .caller_limits import TooManyRequests
 from .correlation import ERROR, allowed_methods
 from .errors import CODES, retry_after, status_of, title_of
 from .views import render
@@ -91,6 +92,8 @@ def _details(request: Request[Any, Any, Any], error: Exception) -> tuple[str, di
             return f"{error.backend} is unavailable; it is safe to retry the request", headers, {}
         case Unauthenticated():
             return str(error), {"WWW-Authenticate": error.challenge}, {}
+        case TooManyRequests():
+            return str(error), {"Retry-After": str(error.retry_after)}, {}
         case ValidationException():
             items = [_validation_error(request, item) for item in error.extra or [] if isinstance(item, Mapping)]
             return "a parameter is invalid", headers, {"errors": items}

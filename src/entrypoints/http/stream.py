@@ -86,7 +86,7 @@ def _event(delivery: Delivery) -> bytes:
     | problems(400, 401, 404, 500, 503),
     operation_id="streamOrder",
     summary="Stream the events of an order",
-    opt={"query": set()},
+    opt={"query": set(), "stream": True},
 )
 async def stream(
     order: NamedDependency[str],

@@ -59,16 +59,16 @@ async def test_a_live_stream_outlasts_the_deadline_of_a_request(installation: In
     limits = {"read_seconds": 0.2, "write_seconds": 0.2}
     async with (
         served(installation.app(), **limits) as server,
-        connected(server) as (reader, writer),
-        AsyncClient(base_url=server.url, headers={"X-Actor": BOSS}) as boss,
+        AsyncClient(base_url=server.url, headers={"X-Actor": BOSS}, timeout=DEADLINE) as boss,
     ):
         await boss.post("/v1/orders", json=an_order(orderId="O1"))
-        writer.write(b"GET /v1/orders/O1/stream HTTP/1.1\r\nHost: door\r\nX-Actor: admin:boss\r\n\r\n")
-        await reader.readuntil(b"order.created")
-        async with connected(server) as (idle, _):
-            await idle.read()  # the deadline of a connection that was made later
-        await boss.post("/v1/orders/O1/cancel", json={"reason": "too late"})
-        await reader.readuntil(b"order.cancelled")
+        async with connected(server) as (reader, writer):
+            writer.write(b"GET /v1/orders/O1/stream HTTP/1.1\r\nHost: door\r\nX-Actor: admin:boss\r\n\r\n")
+            await reader.readuntil(b"order.created")
+            async with connected(server) as (idle, _):
+                await idle.read()  # until the deadline of a connection that was made later
+            await boss.post("/v1/orders/O1/cancel", json={"reason": "too late"})
+            await reader.readuntil(b"order.cancelled")
 
 
 async def test_a_response_that_is_not_read_ends_its_connection(installation: Installation) -> None:
@@ -118,3 +118,20 @@ async def test_garbage_in_the_middle_of_a_response_closes_the_connection(install
         response = await reader.read()
 
     assert response[:12] in (b"HTTP/1.1 400", b"")
+
+
+async def test_a_caller_has_so_many_live_streams(installation: Installation) -> None:
+    async with (
+        served(installation.app(limits={"streams": 1})) as server,
+        AsyncClient(base_url=server.url, headers={"X-Actor": BOSS}, timeout=DEADLINE) as boss,
+    ):
+        await boss.post("/v1/orders", json=an_order(orderId="O1"))
+        async with boss.stream("GET", "/v1/orders/O1/stream") as first:
+            second = await boss.get("/v1/orders/O1/stream")
+            assert (first.status_code, second.status_code) == (200, 429)
+        status = 429
+        while status == 429:  # until the server knows that the first is closed
+            async with boss.stream("GET", "/v1/orders/O1/stream") as third:
+                status = third.status_code
+
+    assert status == 200

@@ -20,7 +20,7 @@ async def test_head_is_get_without_the_body(boss: AsyncClient, path: str) -> Non
 @pytest.mark.parametrize("path", GETS)
 async def test_head_has_the_headers_of_get(boss: AsyncClient, path: str) -> None:
     await placed(boss)
-    varying = {"x-correlation-id", "traceparent"}
+    varying = {"x-correlation-id", "traceparent", "ratelimit"}
 
     head, get = await boss.head(path), await boss.get(path)
 
