@@ -72,6 +72,9 @@ async def _attacks(port: int, process: psutil.Process, effort: Effort) -> list[F
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(hostile + HEAD + b"Connection: close\r\n\r\n")
     await reader.read()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    await _response_seconds(reader, writer)  # so the log line of the request before it is written
+    writer.close()
     found.append(Finding(what="processor time of a query of @", values=[process.cpu_times().user - before], unit="s"))
 
     async with AsyncExitStack() as closing:
