@@ -10,7 +10,7 @@ from orderflow.entrypoints.logging_setup import configure_logs
 from orderflow.entrypoints.settings import Settings
 from tests.support.servers import MissingServer
 
-from . import consuming, creating, days, memory, metrics, relaying, serving, tracing, wakeup
+from . import consuming, creating, days, hostile, memory, metrics, relaying, serving, tracing, wakeup
 from .finding import Effort, Finding, table
 from .servers import Servers
 
@@ -27,8 +27,9 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "metrics": (metrics.measure, "orders created and events handled, counted, against the same uncounted (PostgreSQL)"),
     "wakeup": (wakeup.measure, "how soon another process sees a commit, and what that costs (PostgreSQL, SQLite)"),
     "memory": (memory.measure, "resident memory of each process after one day and after two (PostgreSQL, Kafka)"),
+    "hostile": (hostile.measure, "slow, many and hostile callers of an API process (SQLite)"),
 }
-ALL = ("create", "http", "relay", "consumer", "day", "tracing", "metrics", "wakeup", "memory")
+ALL = ("create", "http", "relay", "consumer", "day", "tracing", "metrics", "wakeup", "memory", "hostile")
 TINY = Effort(pairs=1, scale=0.01)
 
 

@@ -106,6 +106,8 @@ def _ours(servers: Servers) -> Iterator[_Side]:
         "ORDERFLOW_DATABASE_URL": database,
         "ORDERFLOW_HTTP_PORT": str(port),
         "ORDERFLOW_LOG_LEVEL": "warning",
+        "ORDERFLOW_HTTP_REQUESTS_PER_SECOND": "100000",
+        "ORDERFLOW_HTTP_MAX_REQUESTS_PER_CALLER": "100000",
     }
     make = [_orderflow(), "--json", "tokens", "make", "--role", "admin", "--id", "bench"]
     made = subprocess.run(make, env=environment, check=True, capture_output=True)

@@ -2,7 +2,7 @@
 
 An error's text may contain what a caller sent, and a driver's text the row that it refused. So only the first line of
 an error that is not orderflow's own is kept, with everything in quotes masked. Passwords in URLs, mail addresses and
-tokens are masked in every text.
+tokens are masked in every text. Texts are cut before they are examined, because a caller may choose their size.
 """
 
 import re
@@ -22,6 +22,12 @@ from ..domain.errors import (
 MASK = "***"
 MAX_TEXT = 2_000
 """Characters of one text."""
+MAX_NAME = 100
+"""Characters of one key of a mapping."""
+MAX_ITEMS = 100
+"""Elements of one list or mapping."""
+MAX_ERRORS = 20
+"""Errors of one traceback: causes, and members of groups."""
 _WITH_INPUT = (InvalidInput, RequestRunning, RequestAnswered, KeyReused, TransientFailure)
 """Errors of orderflow whose text quotes input, or comes from a handler."""
 _ABOUT_CODE = (ImportError, NameError, AttributeError)
@@ -29,10 +35,11 @@ _ABOUT_CODE = (ImportError, NameError, AttributeError)
 _INPUT_FIELDS = {"problem", "key"}
 """The fields of those errors that contain input."""
 _SECRET = re.compile(
-    r"(?P<url>://)[^\s/@]*@"  # user and password
+    r"(?P<url>://)[^\s/]*@"  # user and password, which may itself contain an @
     r"|(?P<scheme>\b(?:bearer|basic)\s+)[^\s\"',;]+"
-    # Mail addresses: only from the beginning of a word, so that a long word is scanned once.
-    r"|(?<![^\s\"'<>()\[\]{},;:=/\\@])[^\s\"'<>()\[\]{},;:=/\\]+@[A-Za-z][\w-]*(?:\.[\w-]+)*"
+    # Mail addresses: only from the beginning of a word, so that each word is scanned once.
+    r"|(?<![^\s\"'<>()\[\]{},;:=/\\])@*[^\s\"'<>()\[\]{},;:=/\\@]+@"
+    r"(?:[^\s\"'<>()\[\]{},;:=/\\@]*@)*[A-Za-z][\w-]*(?:\.[\w-]+)*"
     r"|\bof_[\w-]{8,}",  # orderflow's bearer tokens
     re.IGNORECASE,
 )
@@ -47,16 +54,17 @@ def redact(text: str) -> str:
 def error_text(error: BaseException) -> str:
     """Return the redacted text of ``error``."""
     if isinstance(error, InvalidInput):
-        return bounded(f"{error.field[:100]}: {_unquoted(error.problem)}; allowed: {error.allowed}")
+        return bounded(f"{error.field[:100]}: {_unquoted(cut(error.problem))}; allowed: {error.allowed}")
+    text = _text_of(error)
     if isinstance(error, _WITH_INPUT):
-        return bounded(_unquoted(str(error)))
+        return bounded(_unquoted(text))
     if isinstance(error, OrderFlowError):
-        return bounded(_first_line(str(error)))
-    if isinstance(error, OSError) and error.strerror:
+        return bounded(_first_line(text))
+    if isinstance(error, OSError) and isinstance(error.strerror, str) and error.strerror:
         return bounded(error.strerror)
     if isinstance(error, _ABOUT_CODE):
-        return bounded(_first_line(str(error)))
-    return bounded(_unquoted(_first_line(str(error))))
+        return bounded(_first_line(text))
+    return bounded(_unquoted(_first_line(text)))
 
 
 def code_of(error: BaseException) -> str:
@@ -79,13 +87,33 @@ def traceback_of(error: BaseException) -> str:
 
 
 def bounded(text: str) -> str:
-    """Return ``text`` redacted, and cut if it is too long."""
-    text = redact(text)
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."
+    """Return ``text`` cut and redacted."""
+    return redact(cut(text))
+
+
+def cut(text: str, at_most: int = MAX_TEXT) -> str:
+    """Return the first ``at_most`` characters of ``text``, and no part of a word, which could be half a secret."""
+    if len(text) <= at_most:
+        return text
+    kept = text[: at_most - 3]
+    if not (kept[-1].isspace() or text[at_most - 3].isspace()):
+        kept = kept[: -len(kept.split()[-1])]
+    return kept + "..."
+
+
+def _text_of(error: BaseException) -> str:
+    """Return the beginning of the text of ``error``, or a remark if it has none: its class may be anybody's."""
+    try:
+        return cut(str(error))
+    except Exception as failure:  # noqa: BLE001
+        return f"its text cannot be read ({type(failure).__name__})"
 
 
 def _frames(error: BaseException, seen: set[int]) -> Iterator[str]:
     seen.add(id(error))
+    if len(seen) > MAX_ERRORS:
+        yield f"more than {MAX_ERRORS} errors\n"
+        return
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if before is not None and id(before) not in seen:
         yield from _frames(before, seen)
@@ -102,10 +130,21 @@ def _frames(error: BaseException, seen: set[int]) -> Iterator[str]:
 
 def _plain(value: object) -> object:
     if isinstance(value, str):
-        return bounded(_first_line(value))
+        return bounded(_first_line(cut(value)))
     if isinstance(value, tuple | list):
-        return [_plain(each) for each in value]
-    return value if isinstance(value, int | float | bool | None) else bounded(str(value))
+        return [_plain(each) for each in value[:MAX_ITEMS]]
+    return plain_scalar(value)
+
+
+def plain_scalar(value: object) -> object:
+    """Return a number, a boolean or None as it is if JSON can have it, and the redacted text of everything else."""
+    if isinstance(value, float | bool | None) or (isinstance(value, int) and value.bit_length() <= 64):
+        return value
+    try:
+        text = hex(value) if isinstance(value, int) else str(value)
+    except Exception as failure:  # noqa: BLE001
+        return f"it cannot be shown ({type(failure).__name__})"
+    return bounded(text)
 
 
 def _first_line(text: str) -> str:

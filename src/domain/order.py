@@ -26,6 +26,8 @@ from .text import identifier, shown, text
 from .validation import Address, check_amounts, check_lines, delivery_fee, utc
 
 MAX_REASON = 500
+RELATIVE_PATHS = (".", "..")
+"""Ids that no order may have: a client would shorten the order's URL."""
 DEFAULT_ESTIMATE = timedelta(minutes=30)
 """The time that a shipper is expected to be on the way; a setting of the service."""
 
@@ -89,6 +91,8 @@ class Order:
         has, or a card method without a token.
         """
         identifier(id, field="orderId")
+        if id in RELATIVE_PATHS:
+            raise InvalidInput("orderId", f"{id!r} is a relative path in a URL", "another identifier")
         identifier(customer_id, field="userId")
         identifier(restaurant_id, field="restaurantId")
         check_currency_in_use(currency)

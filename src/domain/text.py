@@ -21,6 +21,8 @@ def shown(value: object) -> str:
     """Return ``value`` as an error message quotes it, cut to 80 characters."""
     if isinstance(value, int) and value.bit_length() > 1000:
         quoted = hex(value)  # Python refuses to write so long a number in decimal
+    elif isinstance(value, str | bytes):
+        quoted = repr(value[:81])
     else:
         quoted = str(value) if isinstance(value, Decimal) else repr(value)
     return quoted if len(quoted) <= 80 else quoted[:77] + "..."

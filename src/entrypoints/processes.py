@@ -168,6 +168,11 @@ async def _api(container: Container, stop: asyncio.Event) -> None:
         failed=partial(container.process_registration().failures.note, "api"),
         scrape=container.scrape(),
         tracing=container.tracing(),
+        limits={
+            "requests_per_second": settings.http_requests_per_second,
+            "requests": settings.http_max_requests_per_caller,
+            "streams": settings.http_max_streams_per_caller,
+        },
     )
 
     def ready(host: str, port: int) -> None:
@@ -183,6 +188,12 @@ async def _api(container: Container, stop: asyncio.Event) -> None:
         on_ready=ready,
         stopping=container.stopping(),
         grace_seconds=None,  # the deadline is the process's
+        limits={
+            "connections": settings.http_max_connections,
+            "per_address": settings.http_max_connections_per_address,
+            "read_seconds": settings.http_read_seconds,
+            "write_seconds": settings.http_write_seconds,
+        },
     )
 
 

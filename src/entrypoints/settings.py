@@ -163,6 +163,35 @@ class Settings:
     http_max_body_bytes: int = ts.option(
         default=1_000_000, validator=_between(1000, 100_000_000), help="bytes, 1000 to 100000000"
     )
+    http_max_connections: int = ts.option(
+        default=800,
+        validator=_between(1, 100_000),
+        help="connections at once, 1 to 100000; fewer than the process may have open files",
+    )
+    http_max_connections_per_address: int = ts.option(
+        default=400,
+        validator=_between(1, 100_000),
+        help="connections at once of one address, 1 to 100000; behind a proxy, the same as http_max_connections",
+    )
+    http_requests_per_second: int = ts.option(
+        default=500, validator=_between(1, 100_000), help="requests a second of one caller, 1 to 100000"
+    )
+    http_max_requests_per_caller: int = ts.option(
+        default=100, validator=_between(1, 100_000), help="requests at once of one caller, 1 to 100000"
+    )
+    http_max_streams_per_caller: int = ts.option(
+        default=50, validator=_between(1, 100_000), help="live streams at once of one caller, 1 to 100000"
+    )
+    http_read_seconds: float = ts.option(
+        default=20.0,
+        validator=_between(0.1, 3600),
+        help="seconds in which a request's headers, and then its body, must arrive, 0.1 to 3600",
+    )
+    http_write_seconds: float = ts.option(
+        default=30.0,
+        validator=_between(0.1, 3600),
+        help="seconds that a response may wait for a client that does not read it, 0.1 to 3600",
+    )
     ops_host: str = ts.option(
         default="127.0.0.1", help="address of every process's /livez, /readyz and /metrics, which need no token"
     )

@@ -26,7 +26,7 @@ class AnalyticsContract:
         await shop.call_off("o3", "no time")
         await world.handling()(await shop.records())
         views = world.effects.analytics
-        start = shop.clock.now.replace(minute=0, second=59)
+        start = shop.clock.now.replace(minute=0, second=0)
 
         by_minute = await views.per_minute(start, start + timedelta(minutes=2))
         first_minute = await views.per_minute(start, start + timedelta(minutes=1))
@@ -45,6 +45,22 @@ class AnalyticsContract:
             _restaurant("R2", "EUR", 2, 1, "9.05", "2.05"),
         ]
         assert all(isinstance(it.gross_revenue, Decimal) for it in by_minute)
+
+    async def test_the_first_and_the_last_minute_are_counted_in_part(self, world: World) -> None:
+        shop = Shop()
+        shop.clock.now = minute = shop.clock.now.replace(second=0, microsecond=0)
+        for order_id in ("o10", "o20", "o30", "o40", "o50"):
+            shop.clock.now = minute + timedelta(seconds=int(order_id[1:]))
+            await shop.order(order_id, {"F1": 1}, price="1")
+        await world.handling()(await shop.records())
+        views = world.effects.analytics
+        created = [order.created_at for order in (await views.of_orders(["o20", "o40"])).values()]
+
+        [within] = await views.per_minute(min(created), max(created))
+        none = await views.per_minute(max(created), max(created))
+
+        assert (within.minute, within.orders) == (minute, 2)
+        assert none == []
 
     async def test_orders_are_counted_by_the_state_that_they_are_in_now(self, world: World) -> None:
         shop = Shop()

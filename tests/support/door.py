@@ -128,7 +128,8 @@ class Served:
 
 
 @asynccontextmanager
-async def served(app: Litestar) -> AsyncIterator[Served]:
+async def served(app: Litestar, **limits: float) -> AsyncIterator[Served]:
+    """A server of ``app``, with these limits of connections."""
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
     task = asyncio.create_task(
         serve(
@@ -138,6 +139,7 @@ async def served(app: Litestar) -> AsyncIterator[Served]:
             stop=stop,
             on_ready=lambda host, port: ready.set_result(f"http://{host}:{port}"),
             grace_seconds=5,
+            limits=limits,
         )
     )
     try:

@@ -45,13 +45,10 @@ class MemoryAnalyticsQueries:
     _progress: dict[str, OrderProgress]
 
     async def per_minute(self, start: datetime, end: datetime) -> Sequence[MinuteSales]:
-        first, last = minute_of(start), minute_of(end)
-        sold = _grouped((minute_of(it.created_at), it) for it in self._progress.values())
-        return [
-            MinuteSales(minute=minute, **_sums(currency, orders))
-            for (minute, currency), orders in sold
-            if first <= minute < last
-        ]
+        sold = _grouped(
+            (minute_of(it.created_at), it) for it in self._progress.values() if start <= it.created_at < end
+        )
+        return [MinuteSales(minute=minute, **_sums(currency, orders)) for (minute, currency), orders in sold]
 
     async def per_restaurant(self) -> Sequence[RestaurantSales]:
         sold = _grouped((it.restaurant_id, it) for it in self._progress.values())

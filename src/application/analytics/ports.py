@@ -35,7 +35,7 @@ class AnalyticsQueries(Protocol):
     async def per_minute(self, start: datetime, end: datetime) -> Sequence[MinuteSales]:
         """Return the sales of orders created from ``start`` until before ``end``, by minute and currency.
 
-        Both times are rounded down to the minute. Minutes without orders are left out.
+        The first and the last minute count only their orders within these times. Minutes without orders are left out.
         """
         ...
 

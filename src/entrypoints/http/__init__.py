@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import import_module
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING
 
 from ...application.auth import Tokens
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["create_app", "create_ops_app", "new_token", "serve"]
 
 MAX_BODY_BYTES = 1_000_000
-_EXTRA = ("litestar", "uvicorn", "offapi")
+_EXTRA = ("litestar", "uvicorn", "offapi", "limits")
 
 
 def create_app(
@@ -40,6 +40,7 @@ def create_app(
     tracing: "Tracing | None" = None,
     scrape: "Scrape | None" = None,
     failed: Callable[[Exception], None] = lambda error: None,
+    limits: Mapping[str, int] = MappingProxyType({}),
 ) -> "Litestar":
     """Create the ASGI application.
 
@@ -48,9 +49,10 @@ def create_app(
     identify themselves in ``X-Actor``. ``currency`` is the default currency of orders. A body larger than
     ``max_body_bytes`` is refused. ``/readyz`` responds with 503 once ``stopping`` returns True. ``tracing`` records a
     span for every request. ``scrape`` adds ``/metrics`` and counts requests. ``failed`` is called with each error that
-    is responded to with 5xx. Raises NotConfigured without the extra ``http``.
+    is responded to with 5xx. ``limits`` are fields of ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that
+    differ from its defaults. Raises NotConfigured without the extra ``http``.
     """
-    app = _with_extra(".app")
+    app, caller_limits = _with_extra(".app"), _with_extra(".caller_limits")
     built: Litestar = app.build(
         use_cases,
         tokens=tokens,
@@ -65,6 +67,7 @@ def create_app(
         tracing=tracing,
         scrape=scrape,
         failed=failed,
+        limits=caller_limits.CallerLimits(**limits),
     )
     return built
 
@@ -90,16 +93,18 @@ async def serve(
     grace_seconds: int | None = 10,
     stopping: "Stopping | None" = None,
     setting: str = "ORDERFLOW_HTTP_PORT",
+    limits: Mapping[str, float] = MappingProxyType({}),
 ) -> None:
     """Serve requests on ``host`` and ``port`` (0 for any free one) until ``stop`` is set or this task is cancelled.
 
     ``on_ready`` is called with the host and the port once requests are served. At the end, live streams are closed and
     requests in progress have ``grace_seconds`` to finish (None for no limit). As soon as ``stopping`` has begun, each
     response closes its connection, so that the client's next request goes to another process; ``stopping`` is given
-    the requests in progress. Signals are left to the caller. Raises NotConfigured if the extra ``http`` is missing, or
+    the requests in progress. ``limits`` are fields of ``orderflow.entrypoints.http.connections.ConnectionLimits`` that
+    differ from its defaults. Signals are left to the caller. Raises NotConfigured if the extra ``http`` is missing, or
     if the address is not available, with the ``setting`` that determines it.
     """
-    server = _with_extra(".server")
+    server, connections = _with_extra(".server"), _with_extra(".connections")
     await server.serve(
         app,
         host=host,
@@ -109,6 +114,7 @@ async def serve(
         grace_seconds=grace_seconds,
         stopping=stopping,
         setting=setting,
+        limits=connections.ConnectionLimits(**limits),
     )
 
 

@@ -10,7 +10,7 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.events import BaseEventEmitterBackend
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 
@@ -24,13 +24,15 @@ from ...domain.errors import InvalidInput, OrderNotFound
 from ...domain.text import identifier
 from . import analytics as analytics_routes
 from . import problems, reads, stream, writes
-from .auth import Authenticator
+from .auth import Authenticator, Unauthenticated
+from .caller_limits import CallerLimits, Callers
 from .docs_page import docs_router
 from .health import Checks, livez, readyz
 from .metrics import InstrumentedApp, MetricsPage, metrics
 from .openapi import CamelViews, ExactNumbers, openapi_config
 
 Hook = Callable[[], Awaitable[None]]
+SINGLE_HEADERS = ("Authorization", "X-Actor", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID")
 
 
 def build(
@@ -48,13 +50,23 @@ def build(
     stopping: Callable[[], bool],
     tracing: Tracing | None,
     scrape: Scrape | None,
+    limits: CallerLimits,
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
-    authenticator = Authenticator(tokens, trust_actor_header)
+    authenticator, callers = Authenticator(tokens, trust_actor_header), Callers(limits)
     closing = asyncio.Event()
 
-    async def authenticate(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        connection.scope["user"] = await authenticator(connection.headers)
+    async def authenticate(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        if connection.scope["method"] == "OPTIONS":  # type: ignore[typeddict-item]
+            return
+        refuse_repeated_headers(connection)
+        try:
+            user = await authenticator(connection.headers)
+        except Unauthenticated:
+            await callers.admit(connection.scope, connection.client.host if connection.client else "")
+            raise
+        connection.scope["user"] = user
+        await callers.admit(connection.scope, str(user), stream=handler.opt.get("stream", False))
 
     def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         if problems.is_server_error(error):
@@ -103,6 +115,7 @@ def build(
     app = InstrumentedApp(
         route_handlers=[*routes, health, docs_router()],
         exception_handlers={Exception: problem_response},
+        guards=[refuse_other_spellings],
         openapi_config=openapi_config(trust_actor_header=trust_actor_header),
         plugins=[CamelViews(), ExactNumbers()],
         request_max_body_size=max_body_bytes,
@@ -135,22 +148,46 @@ def closing_event(app: Litestar) -> asyncio.Event:
 
 
 async def require_json(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Refuse a body that is not declared as JSON."""
+    """Refuse a body that is not declared as JSON, or is compressed."""
     headers = connection.headers
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise HTTPException(
+            detail=f"the content encoding must be identity, not {encoding[:80]}",
+            status_code=415,
+            headers={"Accept-Encoding": "identity"},
+        )
     has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if connection.scope["method"] != "GET" and has_body and media_type != "application/json":  # type: ignore[typeddict-item]
         raise HTTPException(
-            detail=f"the content type must be application/json, not {media_type or 'empty'}", status_code=415
+            detail=f"the content type must be application/json, not {media_type[:80] or 'empty'}", status_code=415
         )
 
 
 async def refuse_unknown_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Refuse query parameters that the route does not have, which would otherwise be ignored."""
+    """Refuse query parameters that the route does not have or that are repeated, of which some would be ignored."""
     parameters = handler.opt.get("query", set())
-    for name in connection.query_params:
+    for name, values in connection.query_params.dict().items():
         if name not in parameters:
             raise InvalidInput(name, "there is no such parameter", ", ".join(sorted(parameters)) or "none")
+        if len(values) > 1:
+            raise InvalidInput(name, f"it is given {len(values)} times", "each parameter once")
+
+
+def refuse_repeated_headers(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    """Refuse a header that has one value but is repeated: a proxy may have read another one of them."""
+    for name in SINGLE_HEADERS:
+        if len(values := connection.headers.getall(name, [])) > 1:
+            raise InvalidInput(name, f"it is given {len(values)} times", "each header once")
+
+
+async def refuse_other_spellings(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Refuse a path with a doubled or trailing slash, which Litestar ignores: a proxy's rule for the path would not."""
+    scope = connection.scope
+    path = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
+    if b"//" in path or (path.endswith(b"/") and path != b"/"):
+        raise NotFoundException
 
 
 def _caller(request: Request[Actor, Any, Any]) -> Actor:

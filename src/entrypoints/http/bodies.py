@@ -1,12 +1,14 @@
 """The bodies of requests. Amounts are exact, and unknown fields are refused."""
 
+import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args
 
-from msgspec import Meta, MsgspecError, Struct, ValidationError
+from msgspec import Meta, MsgspecError, Raw, Struct, ValidationError
 from msgspec.json import Decoder
 from msgspec.structs import fields
 
@@ -137,9 +139,13 @@ class CancelOrderBody(Body):
 BODIES = (PlaceOrder, ChangeState, AssignShipperBody, RecordPaymentBody, CancelOrderBody)
 
 B = TypeVar("B", bound=Body)
-_PATH = re.compile(r" - at `\$(?P<path>.*)`\Z")
-_NAMED = re.compile(r"Object (?P<problem>missing required|contains unknown) field `(?P<name>.*)`\Z", re.DOTALL)
-_EXPECTED = re.compile(r"Expected `(?P<expected>.*)`, got `(?P<got>.*)`\Z")
+_UNKNOWN = "Object contains unknown field `"
+_MISSING = "Object missing required field `"
+_AT = " - at `$"
+_EXPECTED = re.compile(r"Expected `(?P<expected>[^`]*)`, got `(?P<got>[^`]*)`\Z")
+_STEPS = re.compile(r"[^.\[\]]+")
+_MAX_SHOWN = 300
+"""Characters of the name of an unknown field, and of a message. A caller chooses their size."""
 _JSON_KINDS: Mapping[type, str] = {str: "str", bool: "bool", list: "array", type(None): "null"}
 _KIND_NAMES: Mapping[str, str] = {
     "str": "text",
@@ -155,12 +161,39 @@ _KIND_NAMES: Mapping[str, str] = {
 def read(body: bytes, kind: type[B]) -> B:
     """Decode ``body``, without floats for amounts. Raises InvalidInput that names the field."""
     try:
+        if body.count(b"{") > MAX_LINES:
+            _refuse_too_many_lines(body)
         decoded: B = _decoder(kind).decode(body)
+        json.loads(body, object_pairs_hook=_refuse_repeated_names, parse_int=str, parse_float=str)
         return decoded
     except ValidationError as e:
         raise _invalid(str(e), kind) from e
     except (MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError) as e:
         raise InvalidInput("", f"it is not valid JSON: {e}", "a JSON object in UTF-8") from e
+
+
+class _Lines(Struct, rename="camel"):
+    order_details: list[Raw] = []
+
+
+_LINES = Decoder(_Lines)
+
+
+def _refuse_too_many_lines(body: bytes) -> None:
+    """Count the lines before any of them is decoded. Raises InvalidInput."""
+    try:
+        lines = len(_LINES.decode(body).order_details)
+    except MsgspecError:
+        return  # decoding the body says what is wrong
+    if lines > MAX_LINES:
+        raise InvalidInput("orderDetails", f"{lines} lines", f"1 to {MAX_LINES} lines")
+
+
+def _refuse_repeated_names(members: list[tuple[str, object]]) -> None:
+    names = Counter(name for name, _ in members)
+    for name, times in names.items():
+        if times > 1:
+            raise InvalidInput(name, f"it is given {times} times", "each field once")
 
 
 @cache
@@ -178,18 +211,21 @@ def _exact_number(kind: type, value: object) -> Decimal:
 
 def _invalid(message: str, kind: type[Body]) -> InvalidInput:
     """Translate a message of msgspec to an error with the path of the field."""
-    at = _PATH.search(message)
-    path = [] if at is None else re.findall(r"[^.\[\]]+", at["path"])
-    message = message if at is None else message[: at.start()]
-    if named := _NAMED.match(message):
-        allowed = ", ".join(field.encode_name for field in fields(_at(kind, path)))
-        field = "/".join([*path, named["name"].replace("~", "~0").replace("/", "~1")])
-        if named["problem"] == "missing required":
-            return InvalidInput(field, "it is missing", "a value")
-        return InvalidInput(field, "there is no such field", f"the fields {allowed}")
-    if expected := _EXPECTED.match(message):
-        return InvalidInput("/".join(path), f"it is {_kind_names(expected['got'])}", _kind_names(expected["expected"]))
-    return InvalidInput("/".join(path), message, "see /openapi.json")
+    problem, at, path = message.rpartition(_AT)
+    if not at:
+        problem, path = message, ""
+    steps = _STEPS.findall(path.removesuffix("`")[:_MAX_SHOWN])
+    for start in (_UNKNOWN, _MISSING):
+        if problem.startswith(start):
+            name = problem[len(start) :].removesuffix("`")[:_MAX_SHOWN]
+            field = "/".join([*steps, name.replace("~", "~0").replace("/", "~1")])
+            if start is _MISSING:
+                return InvalidInput(field, "it is missing", "a value")
+            allowed = ", ".join(field.encode_name for field in fields(_at(kind, steps)))
+            return InvalidInput(field, "there is no such field", f"the fields {allowed}")
+    if expected := _EXPECTED.match(problem[:_MAX_SHOWN]):
+        return InvalidInput("/".join(steps), f"it is {_kind_names(expected['got'])}", _kind_names(expected["expected"]))
+    return InvalidInput("/".join(steps), problem[:_MAX_SHOWN], "see /openapi.json")
 
 
 def _kind_names(kinds: str) -> str:
@@ -197,11 +233,10 @@ def _kind_names(kinds: str) -> str:
 
 
 def _at(kind: Any, path: list[str]) -> Any:
-    """Return the type of the body at ``path`` within ``kind``."""
+    """Return the type of the body at ``path`` within ``kind``, as far as a caller's text has not invented it."""
     for name in path:
-        if not name.isdigit():
-            kind = next(field.type for field in fields(kind) if field.encode_name == name)
-            kind = next((body for body in _bodies(kind)), kind)
+        types = (field.type for field in fields(kind) if field.encode_name == name)
+        kind = next((body for found in types for body in _bodies(found)), kind)
     return kind
 
 

@@ -1,6 +1,7 @@
 """The correlation id, the trace and the log line of every request."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from ...application.request_context import (
     new_traceparent,
 )
 from ...domain.text import is_identifier
+from .caller_limits import HEADERS, RELEASE
 
 if TYPE_CHECKING:
     from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Message, Receive, Scope, Send
@@ -61,17 +63,20 @@ class CorrelatedApp(Litestar):
         # An identifier may contain an encoded slash, which only the raw path distinguishes from a separator.
         if raw := scope.get("raw_path"):
             scope["path"] = raw.partition(b"?")[0].decode("latin-1")
-        exchange = _Exchange(scope)
+        exchange = _Exchange(scope, self.routes)
+        if exchange.method == "HEAD":  # handled like GET, up to the body
+            exchange.scope["method"] = "GET"
         with answering(request_from(Headers.from_scope(scope))) as request:
             try:
                 if self.tracing is None or not self.tracing.on:
                     with answering(evolve(request, traceparent=request.traceparent or new_traceparent())):
-                        await super().__call__(scope, receive, exchange.wrap(send))
+                        await super().__call__(scope, exchange.read(receive), exchange.wrap(send))
                 else:
                     with self.tracing.span(exchange.method, SpanKind.SERVER) as span:
-                        await super().__call__(scope, receive, exchange.wrap(send))
+                        await super().__call__(scope, exchange.read(receive), exchange.wrap(send))
                         exchange.annotate(span)
             finally:
+                exchange.scope.pop(RELEASE, bool)()
                 exchange.log()
 
 
@@ -80,21 +85,38 @@ class _Exchange:
     """One request and its response, for headers, log line and span. Path, query and bodies are never logged."""
 
     scope: Any
+    routes: Sequence[Any]
     began: float = field(factory=perf_counter)
     status: int | None = None
     request: Request = field(factory=current_request)
+    method: str = field(init=False)
+    unread: bool = field(init=False)
+    """Whether the rest of the request's body is still to be received."""
 
-    @property
-    def method(self) -> str:
-        method = str(self.scope.get("method", ""))
-        return method if method in _METHODS else "_OTHER"
+    def __attrs_post_init__(self) -> None:
+        method, headers = str(self.scope.get("method", "")), Headers.from_scope(self.scope)
+        self.method = method if method in _METHODS else "_OTHER"
+        self.unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
     @property
     def route(self) -> str:
         """The template of the path, or empty if no route matches."""
         return str(self.scope.get("path_template", ""))
 
+    def read(self, receive: Any) -> Any:
+        async def received() -> Any:
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body", False):
+                self.unread = False
+            return message
+
+        return received
+
     def wrap(self, send: Any) -> Any:
+        """Return ``send`` with our headers, and without a body for HEAD.
+
+        A response that comes before the end of the request's body closes the connection, or the rest would be read.
+        """
         self.request = current_request()
         headers = (
             (HEADER.lower().encode(), self.request.correlation_id.encode()),
@@ -104,10 +126,24 @@ class _Exchange:
         async def correlated(message: "Message") -> None:
             if message["type"] == "http.response.start":
                 self.status = message["status"]
-                message["headers"] = [*message["headers"], *headers]
-            await send(message)
+                message["headers"] = [
+                    *((name, self.allow(value) if name == b"allow" else value) for name, value in message["headers"]),
+                    *headers,
+                    *self.scope.get(HEADERS, ()),
+                    *([(b"connection", b"close")] if self.unread else []),
+                ]
+                await send(message)
+                if self.method == "HEAD":
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+            elif self.method != "HEAD":
+                await send(message)
 
         return correlated
+
+    def allow(self, methods: bytes) -> bytes:
+        """Return the value of Allow. Litestar's response to OPTIONS has only the methods of one handler of the path."""
+        found = (route.methods for route in self.routes if self.method == "OPTIONS" and route.path_format == self.route)
+        return _with_head(b",".join([methods, *(method.encode() for each in found for method in each)]))
 
     def log(self) -> None:
         order_id = self.scope.get("path_params", {}).get("order_id")
@@ -131,6 +167,16 @@ class _Exchange:
             span.set_attribute("http.response.status_code", self.status)
             if self.status >= 500:
                 failed(span, str(self.scope.get(ERROR, {}).get("code", self.status)))
+
+
+def allowed_methods(headers: Mapping[str, str] | None) -> str:
+    """Return the methods in the header Allow, and HEAD if GET is one of them."""
+    return _with_head((headers or {}).get("allow", "").encode()).decode() or "none"
+
+
+def _with_head(allowed: bytes) -> bytes:
+    methods = {method.strip() for method in allowed.split(b",")} - {b""}
+    return b", ".join(sorted(methods | {b"HEAD"} if b"GET" in methods else methods))
 
 
 def request_from(headers: Headers) -> Request:

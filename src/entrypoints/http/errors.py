@@ -26,6 +26,7 @@ from ...domain.errors import (
     VersionMismatch,
 )
 from .auth import Unauthenticated
+from .caller_limits import TooManyRequests
 
 STATUS: Mapping[type[Exception], int] = {
     InvalidInput: 400,
@@ -37,6 +38,7 @@ STATUS: Mapping[type[Exception], int] = {
     VersionMismatch: 412,
     EventTooLarge: 413,
     KeyReused: 422,
+    TooManyRequests: 429,
     CorruptHistory: 500,
     LogBehindTopic: 500,
     LogGap: 500,
@@ -64,6 +66,7 @@ CODES: Mapping[int, str] = {
     405: "method_not_allowed",
     413: "body_too_large",
     415: "unsupported_media_type",
+    429: "too_many_requests",
     500: "internal_error",
 }
 """The codes of errors of the HTTP layer. All other errors have a code of their own."""

@@ -34,6 +34,7 @@ class InstrumentedApp(CorrelatedApp):
             return
         instruments, began = self.instruments, perf_counter()
         request: Any = scope  # Litestar adds path_template to it
+        method = request.get("method", "")
 
         async def observe(message: "Message") -> None:
             if message["type"] == "http.response.start":
@@ -41,7 +42,7 @@ class InstrumentedApp(CorrelatedApp):
                     catalogue.HTTP_SECONDS,
                     perf_counter() - began,
                     route=request.get("path_template") or UNMATCHED,
-                    method=request["method"],
+                    method=method,
                     status=str(message["status"]),
                 )
             await send(message)  # type: ignore[arg-type]

@@ -8,17 +8,19 @@ from litestar.datastructures import State
 
 from ...adapters.telemetry import Scrape
 from . import problems
-from .app import NoEmitter, provide
+from .app import NoEmitter, provide, refuse_other_spellings
+from .correlation import CorrelatedApp
 from .health import Check, Checks, livez, readyz
 from .metrics import MetricsPage, metrics
 
 
 def build(checks: Mapping[str, Check], scrape: Scrape, stopping: Callable[[], bool]) -> Litestar:
     """Build the application. It has no authentication, so it must be reachable by operators only."""
-    return Litestar(
+    return CorrelatedApp(
         route_handlers=[livez, readyz, metrics],
         dependencies={"checks": provide(Checks(checks, stopping)), "page": provide(MetricsPage(scrape))},
         exception_handlers={Exception: problems.problem_response},
+        guards=[refuse_other_spellings],
         openapi_config=None,
         logging_config=None,
         event_emitter_backend=NoEmitter,

@@ -11,15 +11,14 @@ from ...application.redaction import context_of
 from ...application.request_context import current_request
 from ...domain.errors import CommandRefused, InvalidInput, OrderFlowError, Unavailable
 from .auth import Unauthenticated
-from .correlation import ERROR
+from .caller_limits import TooManyRequests
+from .correlation import ERROR, allowed_methods
 from .errors import CODES, retry_after, status_of, title_of
 from .views import render
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:orderflow:problem:"
-_HEADERS = ("If-Match", "If-None-Match", "Idempotency-Key", "Last-Event-ID")
-_UNREAD = (401, 413, 415)
-"""Statuses of requests whose body was not read. Their connection is closed, so that the rest need not be read."""
+_HEADERS = ("Authorization", "X-Actor", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "Last-Event-ID")
 _SHOWN = 300
 _DISCONNECTED = "client disconnected prematurely"
 """The detail of Litestar's internal error if the client disconnects before the request is complete."""
@@ -42,8 +41,6 @@ def problem_response(request: Request[Any, Any, Any], error: Exception) -> Respo
         detail = f"see the log for correlation id {current_request().correlation_id}"
     else:
         detail, headers, document = _details(request, error)
-    if status in _UNREAD and request.method != "GET":
-        headers["Connection"] = "close"
     code = error.code if isinstance(error, OrderFlowError) else CODES.get(status, f"http_{status}")
     context = {"context": context_of(error)} if isinstance(error, OrderFlowError) else {}
     request.scope[ERROR] = {"code": code, **context}  # type: ignore[literal-required]
@@ -54,7 +51,7 @@ def problem_response(request: Request[Any, Any, Any], error: Exception) -> Respo
                 "title": title_of(status),
                 "status": status,
                 "detail": detail,
-                "instance": request.url.path,
+                "instance": _truncated(path_of(request)),
                 "code": code,
                 **document,
             }
@@ -63,6 +60,11 @@ def problem_response(request: Request[Any, Any, Any], error: Exception) -> Respo
         media_type=MEDIA_TYPE,
         headers=headers,
     )
+
+
+def path_of(request: Request[Any, Any, Any]) -> str:
+    """Return the path as it was sent. The URL of a request also needs a valid Host, which a caller may not send."""
+    return str(request.scope["path"])
 
 
 def _route(request: Request[Any, Any, Any]) -> str:
@@ -90,11 +92,13 @@ def _details(request: Request[Any, Any, Any], error: Exception) -> tuple[str, di
             return f"{error.backend} is unavailable; it is safe to retry the request", headers, {}
         case Unauthenticated():
             return str(error), {"WWW-Authenticate": error.challenge}, {}
+        case TooManyRequests():
+            return str(error), {"Retry-After": str(error.retry_after)}, {}
         case ValidationException():
             items = [_validation_error(request, item) for item in error.extra or [] if isinstance(item, Mapping)]
             return "a parameter is invalid", headers, {"errors": items}
         case HTTPException():
-            return _detail(request, error), dict(error.headers or {}), {}
+            return _truncated(_detail(request, error)), dict(error.headers or {}), {}
         case _:
             return str(error), headers, {}
 
@@ -102,9 +106,9 @@ def _details(request: Request[Any, Any, Any], error: Exception) -> tuple[str, di
 def _detail(request: Request[Any, Any, Any], error: HTTPException) -> str:
     match error.status_code:
         case 404:
-            return f"there is no resource {_truncated(request.url.path)}; see /openapi.json"
+            return f"there is no resource {_truncated(path_of(request))}; see /openapi.json"
         case 405:
-            return f"{request.method} is not allowed; allowed methods: {(error.headers or {}).get('allow', 'none')}"
+            return f"{request.method} is not allowed; allowed methods: {allowed_methods(error.headers)}"
         case 413:
             return f"a body may have at most {request.app.request_max_body_size} bytes"
         case _:

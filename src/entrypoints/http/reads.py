@@ -5,9 +5,11 @@ from typing import Annotated, Any
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.spec.enums import OpenAPIType
+from msgspec import Raw
 
+from ...adapters.paging import encode_cursor
 from ...application.orders.order_view import OrderView, view
-from ...application.orders.queries import DEFAULT_PAGE, MAX_PAGE, OrderQuery
+from ...application.orders.queries import DEFAULT_PAGE, MAX_PAGE, OrderPage, OrderQuery
 from ...application.orders.use_cases import UseCases
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput
@@ -17,6 +19,8 @@ from .openapi import CORRELATION, ETAG, NOT_MODIFIED, problems
 from .parameters import header, parse_identifier, parse_limit, parse_time, query, time
 from .views import OrderPageView, PastOrderView, TimelineView, event_view, past_view, render
 
+MAX_PAGE_BYTES = 1_000_000
+"""Bytes after which a page of orders ends, so that clients that do not read cannot fill the memory."""
 PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-Actor"}
 """Responses depend on the caller, so shared caches must not store them."""
 
@@ -107,9 +111,7 @@ async def list_orders(
         ),
         by=by,
     )
-    return json_response(
-        OrderPageView(orders=tuple(view(order, by) for order in page.orders), next_cursor=page.next_cursor)
-    )
+    return json_response(_page(page, by))
 
 
 @get(
@@ -126,6 +128,22 @@ async def timeline(
     """Return each event exactly as published to the topic, with its address in the log."""
     deliveries = await use_cases.timeline(order, by=by)
     return json_response(TimelineView(order_id=order, events=tuple(event_view(delivery) for delivery in deliveries)))
+
+
+def _page(page: OrderPage, by: Actor) -> OrderPageView:
+    """Return the page, or its beginning with MAX_PAGE_BYTES and the cursor of the rest."""
+    rendered: list[bytes] = []
+    size = 0
+    for order in page.orders:
+        rendered.append(render(view(order, by)))
+        size += len(rendered[-1])
+        if size >= MAX_PAGE_BYTES and order is not page.orders[-1]:
+            return OrderPageView(orders=_raw(rendered), next_cursor=encode_cursor(order.created_at, order.id))
+    return OrderPageView(orders=_raw(rendered), next_cursor=page.next_cursor)
+
+
+def _raw(orders: list[bytes]) -> tuple[OrderView, ...]:
+    return tuple(Raw(order) for order in orders)  # type: ignore[misc]
 
 
 def json_response(view: object, headers: dict[str, str] = PRIVATE) -> Response[Any]:

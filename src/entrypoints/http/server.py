@@ -13,6 +13,7 @@ from litestar import Litestar
 from ...domain.errors import NotConfigured
 from ..shutdown import Stopping
 from .app import closing_event
+from .connections import ConnectionLimits, protocol
 
 
 class _Server(uvicorn.Server):
@@ -61,6 +62,7 @@ async def serve(
     grace_seconds: int | None,
     stopping: Stopping | None,
     setting: str,
+    limits: ConnectionLimits,
 ) -> None:
     """Serve requests, as described in ``orderflow.entrypoints.http.serve``."""
     stopping = stopping or Stopping()
@@ -71,6 +73,8 @@ async def serve(
     server = _Server(
         uvicorn.Config(
             draining,
+            http=protocol(limits),
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
@@ -93,11 +97,29 @@ async def serve(
 
 
 def _listen(host: str, port: int, setting: str) -> socket.socket:
-    """Create a listening socket on the first address of ``host``. Raises NotConfigured."""
+    """Create a listening socket on the first address of ``host``. Raises NotConfigured.
+
+    It names its protocol, without which asyncio does not set TCP_NODELAY on the connections.
+    """
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address[:2], family=family, backlog=2048)
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
     except OSError as e:
-        raise NotConfigured(
-            f"cannot listen on {host}:{port}: {e.strerror or e}", f"free the port, or choose another with {setting}"
-        ) from e
+        raise _unavailable(host, port, setting, e) from e
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as e:
+        listener.close()
+        raise _unavailable(host, port, setting, e) from e
+    return listener
+
+
+def _unavailable(host: str, port: int, setting: str, error: OSError) -> NotConfigured:
+    return NotConfigured(
+        f"cannot listen on {host}:{port}: {error.strerror or error}",
+        f"free the port, or choose another with {setting}",
+    )

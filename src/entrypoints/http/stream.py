@@ -15,7 +15,7 @@ from litestar.response import Stream
 from ...application.event_log.records import Delivery
 from ...application.orders.use_cases import UseCases
 from ...domain.actor import Actor
-from ...domain.errors import InvalidInput, Unavailable
+from ...domain.errors import InvalidInput, NotFound, NotPermitted, Unavailable
 from .openapi import CORRELATION, problems
 from .parameters import header
 
@@ -38,7 +38,8 @@ class OrderStream:
     async def __call__(self, order_id: str, last_sequence: int, by: Actor) -> AsyncIterator[bytes]:
         """Yield the order's events after number ``last_sequence``, and each new one, until the order is terminal.
 
-        The stream ends early if the server stops or storage fails. The caller then reconnects with Last-Event-ID.
+        The stream ends early if the server stops, storage fails, or ``by`` may not read the order any more, such as a
+        shipper who was replaced. The caller may reconnect with Last-Event-ID.
         """
         pause, idle = FIRST_PAUSE, 0.0
         while True:
@@ -47,6 +48,8 @@ class OrderStream:
                 new = await self._after(order_id, last_sequence, by) if order.version > last_sequence else []
             except Unavailable as e:
                 log.warning("a live stream ended", order_id=order_id, backend=e.backend, problem=e.problem)
+                return
+            except (NotFound, NotPermitted):
                 return
             for delivery in new:
                 yield _event(delivery)
@@ -83,7 +86,7 @@ def _event(delivery: Delivery) -> bytes:
     | problems(400, 401, 404, 500, 503),
     operation_id="streamOrder",
     summary="Stream the events of an order",
-    opt={"query": set()},
+    opt={"query": set(), "stream": True},
 )
 async def stream(
     order: NamedDependency[str],

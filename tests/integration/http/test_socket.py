@@ -1,6 +1,7 @@
 """The door on a real socket: requests, live streams, and a clean end."""
 
 import asyncio
+import gc
 import socket
 
 import pytest
@@ -30,6 +31,24 @@ async def test_the_server_tells_nothing_about_what_it_runs_on(boss: AsyncClient)
     answer = await boss.get("/livez")
 
     assert "server" not in answer.headers
+
+
+async def test_a_kept_connection_sends_each_response_at_once(installation: Installation) -> None:
+    async with served(installation.app()) as server, asyncio.timeout(DEADLINE):
+        host, _, port = server.url.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /livez HTTP/1.1\r\nHost: door\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+
+        delayed = [
+            each.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0
+            for each in gc.get_objects()
+            if isinstance(each, asyncio.Transport)
+            and each.get_extra_info("peername") == writer.get_extra_info("sockname")
+        ]
+        writer.close()
+
+    assert delayed == [False]
 
 
 async def test_events_arrive_while_the_order_lives(boss: AsyncClient) -> None:

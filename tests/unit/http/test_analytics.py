@@ -39,6 +39,17 @@ async def test_sales_by_minute(counted: AsyncClient) -> None:
     }
 
 
+async def test_a_partial_minute_counts_its_orders_between_the_times(counted: AsyncClient) -> None:
+    async def orders(start: str, end: str) -> int:
+        answer = await counted.get(f"/v1/analytics/minutes?start=2024-05-17T{start}Z&end=2024-05-17T{end}Z")
+        return sum(minute["orders"] for minute in answer.json()["minutes"])
+
+    assert await orders("11:29:30", "11:30:20") == 2
+    assert await orders("11:30:00", "11:30:00.000001") == 2
+    assert await orders("11:29:00", "11:30:00") == 0
+    assert await orders("11:30:10", "11:30:50") == 0
+
+
 async def test_the_default_start_is_one_hour_before_the_end(counted: AsyncClient) -> None:
     included = await counted.get("/v1/analytics/minutes?end=2024-05-17T12:30:00Z")
     excluded = await counted.get("/v1/analytics/minutes?end=2024-05-17T12:31:00Z")

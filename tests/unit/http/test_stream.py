@@ -11,7 +11,7 @@ from orderflow.domain.errors import StorageUnavailable
 from orderflow.entrypoints.http import stream
 from orderflow.entrypoints.http.stream import OrderStream
 
-from tests.support.door import BOSS, Installation, placed
+from tests.support.door import BOSS, SHIPPER, Installation, placed
 
 DEADLINE = 60.0
 
@@ -52,6 +52,21 @@ async def test_past_events_are_streamed_first_and_then_new_ones(
 
     assert (past["id"], past["event"]) == ("1", "order.created")
     assert (present["id"], present["event"]) == ("2", "order.state_changed")
+
+
+async def test_the_stream_of_a_shipper_who_loses_the_order_ends(
+    installation: Installation, boss: AsyncClient, closing: asyncio.Event
+) -> None:
+    await placed(boss)
+    await boss.put("/v1/orders/O1/shipper", json={"shipperId": "S3"})
+
+    async with aclosing(OrderStream(installation.use_cases, closing)("O1", 0, Actor.parse(SHIPPER))) as following:
+        for _ in ("order.created", "order.shipper_assigned", "order.state_changed"):
+            await next_of(following)
+        await boss.put("/v1/orders/O1/shipper", json={"shipperId": "S4"})
+        rest = await rest_of(following)
+
+    assert rest == []
 
 
 async def test_a_message_contains_the_event_as_published(

@@ -1,7 +1,7 @@
 """Redaction masks passwords in URLs, bearer tokens and mail addresses anywhere in a text."""
 
 import pytest
-from orderflow.application.redaction import redact
+from orderflow.application.redaction import MAX_TEXT, bounded, error_text, redact
 
 
 @pytest.mark.parametrize(
@@ -11,9 +11,11 @@ from orderflow.application.redaction import redact
         ("to=a@b.example;", "to=***;"),
         ("two@ats@mail.example", "***"),
         ("postgresql://orders:secret@db:5432/orders", "postgresql://***@db:5432/orders"),
-        ("postgresql://orders:se@cret@db/orders", "postgresql://***@***/orders"),
+        ("postgresql://orders:se@cret@db/orders", "postgresql://***@db/orders"),
         ("Authorization: Bearer of_12345678abc", "Authorization: Bearer ***"),
         ("of_12345678abc", "***"),
+        ("@@a@b.example and a@@b.example", "*** and ***"),
+        ("    @property", "    @property"),
         ("of_12345678.a@mail.example", "***"),
         ("nothing to hide at 12:00", "nothing to hide at 12:00"),
     ],
@@ -28,3 +30,23 @@ def test_a_long_word_stays_as_it_is() -> None:
     redacted = redact(f"{word} and @")
 
     assert redacted == f"{word} and @"
+
+
+@pytest.mark.parametrize("secret", ["of_12345678abcdefgh", "a.person@mail.example", "//orders:secret@db/orders"])
+@pytest.mark.parametrize("visible", range(1, 20))
+def test_a_secret_at_the_cut_is_left_out(secret: str, visible: int) -> None:
+    before = "x " * ((MAX_TEXT - visible) // 2)
+
+    shown = bounded(f"{before}{secret} and more")
+
+    assert len(shown) <= MAX_TEXT
+    assert set(shown) <= set("x .*")
+
+
+class Unreadable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no")
+
+
+def test_an_error_whose_text_raises_is_still_shown() -> None:
+    assert error_text(Unreadable()) == "its text cannot be read (ValueError)"

@@ -215,4 +215,5 @@ def test_a_value_that_cannot_be_shown_does_not_cost_the_line(lines: Lines) -> No
     logging.getLogger("orderflow").warning("said", extra={"detail": Broken(), "number": 10**5000, "more": "\ud800"})
 
     [line] = lines()
-    assert (line["event"], line["number"]) == ("said", "<an integer of 16610 bits>")
+    assert line["event"] == "said"
+    assert line["number"].startswith("0x")

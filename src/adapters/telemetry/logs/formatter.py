@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Mapping, MutableMapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -18,7 +19,18 @@ import structlog
 from attrs import define, field
 
 from ....application.log_lines import EACH
-from ....application.redaction import MASK, code_of, context_of, error_text, redact, traceback_of
+from ....application.redaction import (
+    MASK,
+    MAX_ITEMS,
+    MAX_NAME,
+    code_of,
+    context_of,
+    cut,
+    error_text,
+    plain_scalar,
+    redact,
+    traceback_of,
+)
 from ....application.request_context import current_request
 from ....domain.text import printable
 
@@ -60,8 +72,8 @@ _ENCODER = msgspec.json.Encoder()
 _NOISE = ("color_message",)
 LONGEST = 20_000
 """Characters of one text."""
-MAX_BITS = 1_000
-"""Bits of an integer."""
+DEEPEST = 8
+"""Levels of lists and mappings within each other."""
 Line = MutableMapping[str, Any]
 
 
@@ -122,28 +134,23 @@ class LineFormatter(logging.Formatter):
                 line[name] = self._clean(value)
         return line
 
-    def _clean(self, value: Any) -> Any:
+    def _clean(self, value: Any, depth: int = 0) -> Any:
         match value:
             case str():
-                text = redact(value[:LONGEST])
+                text = redact(cut(value, LONGEST))
                 return text if self._known is None else self._known.sub(MASK, text)
-            case int() if value.bit_length() > MAX_BITS:  # Python refuses to write it in decimal
-                return f"<an integer of {value.bit_length()} bits>"
-            case int() | float() | bool() | None:
-                return value
+            case Mapping() | list() | tuple() | set() | frozenset() if depth == DEEPEST:
+                return "..."
             case Mapping():
-                return {str(name): MASK if name in _NEVER else self._clean(each) for name, each in value.items()}
+                return {
+                    cut(str(name), MAX_NAME): MASK if name in _NEVER else self._clean(each, depth + 1)
+                    for name, each in islice(value.items(), MAX_ITEMS)
+                }
             case list() | tuple() | set() | frozenset():
-                return [self._clean(each) for each in value]
+                return [self._clean(each, depth + 1) for each in islice(value, MAX_ITEMS)]
             case _:
-                return self._clean(_text(value))
-
-
-def _text(value: object) -> str:
-    try:
-        return str(value)
-    except Exception as error:  # noqa: BLE001  # a log line never fails because of what it shows
-        return f"<{type(value).__name__}: {type(error).__name__} in str()>"
+                plain = plain_scalar(value)
+                return self._clean(plain) if isinstance(plain, str) else plain
 
 
 def _with_redacted_errors(record: logging.LogRecord) -> logging.LogRecord:

@@ -1,0 +1,82 @@
+"""Limits of each caller: requests a second, and requests and live streams at once in this process."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field, frozen
+from limits import RateLimitItemPerSecond
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import FixedWindowRateLimiter
+
+HEADERS = "orderflow.headers"
+"""The key of the scope with headers of the response, of any status."""
+RELEASE = "orderflow.release"
+"""The key of the scope with what is to be called at the end of the request."""
+
+
+class TooManyRequests(Exception):
+    """Raised if a caller exceeds a limit. ``retry_after`` is a number of seconds."""
+
+    def __init__(self, problem: str, retry_after: int = 1) -> None:
+        super().__init__(problem)
+        self.retry_after = retry_after
+
+
+@frozen(kw_only=True)
+class CallerLimits:
+    """What one caller may do. An address without a valid token is a caller, too."""
+
+    requests_per_second: int = 500
+    requests: int = 100
+    streams: int = 50
+
+
+@define(eq=False)
+class Callers:
+    """The callers of one application."""
+
+    limits: CallerLimits
+    _rate: RateLimitItemPerSecond = field(init=False)
+    _window: FixedWindowRateLimiter = field(init=False)
+    _requests: Counter[str] = field(factory=Counter, init=False)
+    _streams: Counter[str] = field(factory=Counter, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._rate = RateLimitItemPerSecond(self.limits.requests_per_second)
+        self._window = FixedWindowRateLimiter(MemoryStorage())
+
+    async def admit(self, scope: Any, caller: str, *, stream: bool = False) -> None:
+        """Count a request of ``caller`` until its end, and set its RateLimit headers. Raises TooManyRequests.
+
+        The headers are those of https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-10.
+        """
+        within = await self._window.hit(self._rate, caller)
+        stats = await self._window.get_window_stats(self._rate, caller)
+        reset = max(1, math.ceil(stats.reset_time - time.time()))
+        scope[HEADERS] = [
+            (b"ratelimit-policy", b'"caller";q=%d;w=1' % self._rate.amount),
+            (b"ratelimit", b'"caller";r=%d;t=%d' % (stats.remaining, reset)),
+        ]
+        if not within:
+            raise TooManyRequests(f"a caller may send {self._rate.amount} requests a second", reset)
+        if self._requests[caller] >= self.limits.requests:
+            raise TooManyRequests(f"a caller may have {self.limits.requests} requests at once")
+        if stream and self._streams[caller] >= self.limits.streams:
+            raise TooManyRequests(f"a caller may have {self.limits.streams} live streams at once")
+        scope[RELEASE] = self._begin(caller, stream)
+
+    def _begin(self, caller: str, stream: bool) -> Callable[[], None]:
+        counters = [self._requests, self._streams] if stream else [self._requests]
+        for counter in counters:
+            counter[caller] += 1
+
+        def release() -> None:
+            for counter in counters:
+                counter[caller] -= 1
+                if not counter[caller]:
+                    del counter[caller]
+
+        return release

@@ -1,0 +1,137 @@
+"""Limits of connections, on real sockets. The deadlines are short, and a test waits for their effect only."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from httpx import AsyncClient
+
+from tests.integration.http.conftest import served
+from tests.support.door import BOSS, Installation, Served, an_order
+
+DEADLINE = 60.0
+HEAD = b"POST /v1/orders HTTP/1.1\r\nHost: door\r\nX-Actor: admin:boss\r\nContent-Type: application/json\r\n"
+
+
+@asynccontextmanager
+async def connected(server: Served) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    async with asyncio.timeout(DEADLINE):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"",
+        b"GET /livez HTTP/1.1\r\nHo",
+        HEAD + b"Content-Length: 10\r\n\r\n{",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+    ],
+)
+async def test_a_request_that_is_never_complete_ends_its_connection(
+    installation: Installation, beginning: bytes
+) -> None:
+    async with served(installation.app(), read_seconds=0.2) as server, connected(server) as (reader, writer):
+        writer.write(beginning)
+
+        response = await reader.read()
+
+    assert response.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
+async def test_a_second_request_that_is_never_complete_ends_its_connection(installation: Installation) -> None:
+    async with served(installation.app(), read_seconds=0.2) as server, connected(server) as (reader, writer):
+        writer.write(b"GET /livez HTTP/1.1\r\nHost: door\r\n\r\nGET /liv")
+        response = await reader.read()
+
+    assert response.startswith(b"HTTP/1.1 200 ")
+    assert b"HTTP/1.1 408 " in response
+
+
+async def test_a_live_stream_outlasts_the_deadline_of_a_request(installation: Installation) -> None:
+    limits = {"read_seconds": 0.2, "write_seconds": 0.2}
+    async with (
+        served(installation.app(), **limits) as server,
+        AsyncClient(base_url=server.url, headers={"X-Actor": BOSS}, timeout=DEADLINE) as boss,
+    ):
+        await boss.post("/v1/orders", json=an_order(orderId="O1"))
+        async with connected(server) as (reader, writer):
+            writer.write(b"GET /v1/orders/O1/stream HTTP/1.1\r\nHost: door\r\nX-Actor: admin:boss\r\n\r\n")
+            await reader.readuntil(b"order.created")
+            async with connected(server) as (idle, _):
+                await idle.read()  # until the deadline of a connection that was made later
+            await boss.post("/v1/orders/O1/cancel", json={"reason": "too late"})
+            await reader.readuntil(b"order.cancelled")
+
+
+async def test_a_response_that_is_not_read_ends_its_connection(installation: Installation) -> None:
+    large = {"foodName": "x" * 200, "foodId": "F", "price": 1, "quantity": 1}
+    async with (
+        served(installation.app(), write_seconds=0.2) as server,
+        AsyncClient(base_url=server.url, headers={"X-Actor": BOSS}) as boss,
+        connected(server) as (_, writer),
+    ):
+        for _ in range(20):
+            await boss.post("/v1/orders", json=an_order(orderDetails=[large] * 100))
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(30 * b"GET /v1/orders?limit=200 HTTP/1.1\r\nHost: door\r\nX-Actor: admin:boss\r\n\r\n")
+
+        while not_ended(writer):
+            await boss.get("/livez")
+
+
+def not_ended(client: asyncio.StreamWriter) -> bool:
+    """Return whether the server's end of the connection is open."""
+    return any(
+        each.get_extra_info("peername") == client.get_extra_info("sockname")
+        for each in gc.get_objects()
+        if isinstance(each, asyncio.Transport) and not each.is_closing()
+    )
+
+
+@pytest.mark.parametrize("limit", ["connections", "per_address"])
+async def test_connections_above_the_limit_are_refused(installation: Installation, limit: str) -> None:
+    async with served(installation.app(), **{limit: 2}) as server:
+        async with connected(server), connected(server), connected(server) as (reader, _):
+            refused = await reader.read()
+        admitted = b"HTTP/1.1 503 "
+        while admitted.startswith(b"HTTP/1.1 503 "):  # until the server knows that the others are closed
+            async with connected(server) as (reader, writer):
+                writer.write(b"GET /livez HTTP/1.1\r\nHost: door\r\nConnection: close\r\n\r\n")
+                admitted = await reader.read()
+
+    assert refused.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"Retry-After: 1\r\n" in refused
+    assert admitted.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_garbage_in_the_middle_of_a_response_closes_the_connection(installation: Installation) -> None:
+    async with served(installation.app()) as server, connected(server) as (reader, writer):
+        writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\nnot a size\r\n")
+        response = await reader.read()
+
+    assert response[:12] in (b"HTTP/1.1 400", b"")
+
+
+async def test_a_caller_has_so_many_live_streams(installation: Installation) -> None:
+    async with (
+        served(installation.app(limits={"streams": 1})) as server,
+        AsyncClient(base_url=server.url, headers={"X-Actor": BOSS}, timeout=DEADLINE) as boss,
+    ):
+        await boss.post("/v1/orders", json=an_order(orderId="O1"))
+        async with boss.stream("GET", "/v1/orders/O1/stream") as first:
+            second = await boss.get("/v1/orders/O1/stream")
+            assert (first.status_code, second.status_code) == (200, 429)
+        status = 429
+        while status == 429:  # until the server knows that the first is closed
+            async with boss.stream("GET", "/v1/orders/O1/stream") as third:
+                status = third.status_code
+
+    assert status == 200

@@ -1,0 +1,94 @@
+"""Requests that no HTTP library sends get the response of their kind, and never a fault."""
+
+import asyncio
+
+import pytest
+from orderflow.entrypoints.http import create_ops_app
+
+from tests.integration.http.conftest import served
+from tests.support.door import Installation, Served
+
+DEADLINE = 60.0
+HOSTS = [b"a:99999", b"a:b", b"a:-1", b"[::1", b"[::1]:99999", b"\xff\xfe", b"", b"a/b?c#d@e", b"@", b":", b"a" * 2_000]
+REQUESTS = {
+    b"GET /nope": 404,
+    b"GET /v1/orders/%ff%00%zz": 404,
+    b"GET /v1/orders/" + b"a" * 3_000: 404,
+    b"GET http://[::1/nope": 404,
+    b"GET *": 404,
+    b"GET //[::1/%5d": 404,
+    b"GET /v1/orders?%ff=%00&%zz=1": 400,
+    b"GET /v1/orders?limit=%ff": 400,
+    b"GET /v1/orders?cursor=%ed%a0%80": 400,
+    b"GET /v1/orders?" + 1_000 * b"1@" + b"=x": 400,
+    b"FOO /v1/orders": 405,
+    b"DELETE /v1/orders/O1": 405,
+    b"OPTIONS /nope": 404,
+    b"HEAD /nope": 404,
+    b"CONNECT a:99999": 404,
+}
+HEADERS = [
+    b"X-Correlation-ID: \xff\xfe",
+    b"X-Correlation-ID: " + b"a" * 10_000,
+    b"traceparent: \xff",
+    b"traceparent: 00-" + b"0" * 10_000,
+    b'Cookie: \xb2=;;="',
+    b"Accept: \xff",
+    b'If-None-Match: \xff"""',
+]
+
+
+async def response_of(server: Served, request: bytes) -> bytes:
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    async with asyncio.timeout(DEADLINE):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(request)
+        response = await reader.read()
+        writer.close()
+    return response
+
+
+async def status_of(server: Served, start: bytes, *headers: bytes) -> int:
+    lines = [start + b" HTTP/1.1", *headers, b"X-Actor: admin:boss", b"Connection: close", b"", b""]
+    return int((await response_of(server, b"\r\n".join(lines))).split(b" ", 2)[1])
+
+
+@pytest.mark.parametrize("start", REQUESTS, ids=lambda start: start[:40].decode("latin-1"))
+async def test_no_host_makes_a_refusal_fail(server: Served, start: bytes) -> None:
+    refused_hosts = {b"\xff\xfe", b"a/b?c#d@e", b"@", b":"}
+
+    statuses = {host: await status_of(server, start, b"Host: " + host) for host in HOSTS}
+
+    assert {status for host, status in statuses.items() if host not in refused_hosts} == {REQUESTS[start]}
+    assert {statuses[host] for host in refused_hosts} <= {400, REQUESTS[start]}
+
+
+@pytest.mark.parametrize("header", HEADERS, ids=range(len(HEADERS)))
+async def test_no_header_makes_a_refusal_fail(server: Served, header: bytes) -> None:
+    statuses = {start: await status_of(server, start, b"Host: door", header) for start in REQUESTS}
+
+    assert statuses == REQUESTS
+
+
+@pytest.mark.parametrize("path", [b"//livez", b"/livez/", b"//metrics", b"/metrics/", b"/v1//orders", b"/v1/orders/"])
+async def test_a_path_has_one_spelling(server: Served, path: bytes) -> None:
+    assert await status_of(server, b"GET " + path, b"Host: door") == 404
+
+
+@pytest.mark.parametrize("start", [b"POST /nope", b"POST /v1/orders/O1", b"POST /v1/orders?a=b", b"POST /livez"])
+async def test_an_endless_body_is_not_read_after_a_refusal(server: Served, start: bytes) -> None:
+    chunk = b"400\r\n" + b" " * 0x400 + b"\r\n"
+    headers = [b"Host: door", b"X-Actor: admin:boss", b"Content-Type: application/json", b"Transfer-Encoding: chunked"]
+
+    response = await response_of(server, b"\r\n".join([start + b" HTTP/1.1", *headers, b"", chunk]))
+
+    assert response.split(b" ", 2)[1] in (b"400", b"404", b"405")
+
+
+async def test_the_operations_server_has_one_spelling_of_a_path(installation: Installation) -> None:
+    async def scrape(accept: str) -> tuple[bytes, str]:
+        return b"", "text/plain"
+
+    async with served(create_ops_app({}, scrape)) as server:  # type: ignore[arg-type]
+        assert await status_of(server, b"HEAD /metrics", b"Host: a:99999") == 200
+        assert await status_of(server, b"GET //metrics", b"Host: door") == 404

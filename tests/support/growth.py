@@ -1,0 +1,30 @@
+"""Whether the cost of an operation grows linearly with its input, on a machine of any speed and load."""
+
+from collections.abc import Callable
+from time import thread_time_ns
+
+SMALL, GROWTH = 1_000, 16
+LARGE = SMALL * GROWTH
+"""A linear operation takes 16 times as long for LARGE as for SMALL, a quadratic one 256 times."""
+_LIMIT = 4 * GROWTH
+_TRIALS = 5
+
+
+def grows_linearly(operation: Callable[[str], object], text: Callable[[int], str]) -> bool:
+    """Return whether ``operation`` on ``text(LARGE)`` takes less than 64 times as long as on ``text(SMALL)``.
+
+    Only the thread's own processor time counts. A ratio above the limit must hold for the least of several trials.
+    """
+    small, large = text(SMALL), text(LARGE)
+    least_small, least_large = _cost(operation, small), _cost(operation, large)
+    for _ in range(_TRIALS):
+        if least_large < _LIMIT * least_small:
+            return True
+        least_small, least_large = min(least_small, _cost(operation, small)), min(least_large, _cost(operation, large))
+    return False
+
+
+def _cost(operation: Callable[[str], object], text: str) -> int:
+    began = thread_time_ns()
+    operation(text)
+    return max(thread_time_ns() - began, 1)

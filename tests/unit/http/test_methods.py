@@ -1,0 +1,115 @@
+"""HEAD, OPTIONS, and requests of which a part would be ignored."""
+
+import pytest
+from httpx import AsyncClient
+
+from tests.support.door import an_order, placed
+
+GETS = ["/livez", "/readyz", "/openapi.json", "/docs", "/v1/orders", "/v1/orders/O1", "/v1/orders/O1/timeline"]
+
+
+@pytest.mark.parametrize("path", [*GETS, "/v1/orders/O1/stream", "/v1/analytics/minutes"])
+async def test_head_is_get_without_the_body(boss: AsyncClient, path: str) -> None:
+    await placed(boss)
+
+    head = await boss.head(path)
+
+    assert (head.status_code, head.content) == (200, b"")
+
+
+@pytest.mark.parametrize("path", GETS)
+async def test_head_has_the_headers_of_get(boss: AsyncClient, path: str) -> None:
+    await placed(boss)
+    varying = {"x-correlation-id", "traceparent", "ratelimit"}
+
+    head, get = await boss.head(path), await boss.get(path)
+
+    assert {n: v for n, v in head.headers.items() if n not in varying} == {
+        n: v for n, v in get.headers.items() if n not in varying
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/orders", "GET, HEAD, OPTIONS, POST"),
+        ("/v1/orders/O1", "GET, HEAD, OPTIONS"),
+        ("/v1/orders/O1/state", "OPTIONS, PATCH"),
+        ("/livez", "GET, HEAD, OPTIONS"),
+    ],
+)
+async def test_options_and_a_refused_method_name_all_methods(boss: AsyncClient, path: str, allowed: str) -> None:
+    options, refused = await boss.options(path, headers={"X-Actor": ""}), await boss.delete(path)
+
+    assert (options.status_code, options.headers["allow"]) == (204, allowed)
+    assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
+    assert refused.json()["detail"].endswith(f"allowed methods: {allowed}")
+
+
+async def test_a_compressed_body_is_an_unsupported_media_type(boss: AsyncClient) -> None:
+    answer = await boss.post("/v1/orders", json=an_order(), headers={"Content-Encoding": "gzip"})
+
+    assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "identity")
+
+
+@pytest.mark.parametrize("order_id", [".", ".."])
+async def test_an_id_that_is_a_relative_path_is_refused(boss: AsyncClient, order_id: str) -> None:
+    answer = await boss.post("/v1/orders", json=an_order(orderId=order_id))
+
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/orderId")
+
+
+@pytest.mark.parametrize("path", ["/v1/orders?limit=1&limit=1", "/v1/orders/O1?asOf=1&asOf=2"])
+async def test_a_repeated_parameter_is_refused(boss: AsyncClient, path: str) -> None:
+    answer = await boss.get(path)
+
+    assert (answer.status_code, answer.json()["errors"][0]["problem"]) == (400, "it is given 2 times")
+
+
+@pytest.mark.parametrize("name", ["X-Actor", "Authorization", "Idempotency-Key", "If-Match", "Content-Type"])
+async def test_a_repeated_header_is_refused(boss: AsyncClient, name: str) -> None:
+    headers = [("X-Actor", "admin:boss"), ("Content-Type", "application/json"), (name, "a"), (name, "b")]
+
+    answer = await boss.post("/v1/orders", json=an_order(), headers=headers)
+
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["errors"][0]["header"] == name
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ('{"reason": "a", "reason": "b"}', "reason"),
+        ('{"reason": "a", "r\\u0065ason": "b"}', "reason"),
+    ],
+)
+async def test_a_repeated_field_is_refused(boss: AsyncClient, body: str, name: str) -> None:
+    await placed(boss)
+
+    answer = await boss.post("/v1/orders/O1/cancel", content=body, headers={"Content-Type": "application/json"})
+
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, f"/{name}")
+    assert (await boss.get("/v1/orders/O1")).json()["state"] == "waiting_for_shipper"
+
+
+async def test_too_many_lines_are_counted_before_they_are_decoded(boss: AsyncClient) -> None:
+    lines = [{"not": "a line"}] * 18_000
+
+    answer = await boss.post("/v1/orders", json=an_order(orderDetails=lines))
+
+    assert (answer.status_code, answer.json()["detail"]) == (400, "orderDetails: 18000 lines")
+
+
+async def test_a_name_that_looks_like_a_path_of_the_body_is_refused(boss: AsyncClient) -> None:
+    answer = await boss.post("/v1/orders", json={"x` - at `$.y": 1})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input")
+
+
+async def test_the_two_shapes_of_an_order_need_not_exclude_each_other(boss: AsyncClient) -> None:
+    document = (await boss.get("/openapi.json")).json()
+
+    schema = document["paths"]["/v1/orders/{order_id}"]["get"]["responses"]["200"]["content"]["application/json"]
+
+    assert len(schema["schema"]["anyOf"]) == 2
+    assert "oneOf" not in schema["schema"]
