@@ -75,7 +75,7 @@ def uses() -> dict[str, Use]:
         for line, use in _uses_in(path)
     }
     patterns = {label.pattern for label in vars(labels).values() if isinstance(label, labels.Label) and label.pattern}
-    return found | {f"label {pattern}": Use(re.compile(pattern), "fullmatch") for pattern in patterns}
+    return found | {f"label {pattern}": Use(re.compile(pattern), "fullmatch") for pattern in sorted(patterns)}
 
 
 def _uses_in(path: Path) -> Iterator[tuple[int, Use]]:
