@@ -141,7 +141,7 @@ def plain_scalar(value: object) -> object:
     if isinstance(value, float | bool | None) or (isinstance(value, int) and value.bit_length() <= 64):
         return value
     try:
-        text = hex(value) if isinstance(value, int) else str(value)
+        text = f"an integer of {value.bit_length()} bits" if isinstance(value, int) else str(value)
     except Exception as failure:  # noqa: BLE001
         return f"it cannot be shown ({type(failure).__name__})"
     return bounded(text)

@@ -42,7 +42,6 @@ _URLS = ("database_url", "database_listen_url", "tracing_endpoint")
 
 _PASSWORDS = re.compile(r"((?:^|&)\w*password=)[^&]*", re.IGNORECASE)
 _PASSWORDS_ANYWHERE = re.compile(r"(password=)[^&]*", re.IGNORECASE)
-_USER_AND_PASSWORD = re.compile(r"(//[^:@/]*:).*(@)", re.DOTALL)
 
 _DATABASES = ("postgresql://", "sqlite:///", "memory://")
 
@@ -349,13 +348,21 @@ def described(settings: Settings) -> dict[str, object]:
 def masked_url(url: str) -> str:
     """Return ``url`` with its passwords masked, also those in its query, and in a URL that is not well-formed."""
     if not _is_well_formed(url):
-        return _PASSWORDS_ANYWHERE.sub(rf"\1{_MASK}", _USER_AND_PASSWORD.sub(rf"\1{_MASK}\2", url))
+        return _PASSWORDS_ANYWHERE.sub(rf"\1{_MASK}", _without_password(url))
     parts = urlsplit(url)
     parts = parts._replace(query=_PASSWORDS.sub(rf"\1{_MASK}", parts.query))
     if parts.password is None:
         return urlunsplit(parts) if parts.query else url
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{parts.username}:{_MASK}@{host}"))
+
+
+def _without_password(url: str) -> str:
+    """Mask what is between the user and the last ``@``, wherever else the text is wrong."""
+    before, at, host = url.rpartition("@")
+    scheme, slashes, credentials = before.partition("//")
+    user, colon, _ = credentials.partition(":")
+    return f"{scheme}//{user}:{_MASK}@{host}" if at and slashes and colon else url
 
 
 def is_secret(key: str) -> bool:

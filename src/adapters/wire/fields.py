@@ -98,4 +98,6 @@ def _amount(kind: type, value: object) -> Decimal:
 
 def utc(at: datetime) -> datetime:
     """Convert ``at`` to UTC. Raises InvalidInput without a zone, OverflowError outside the years 1 to 9999."""
-    return at if at.tzinfo is UTC else validation.utc(at)
+    if at.tzinfo is UTC:
+        return at
+    return validation.utc(at) if at.tzinfo is None else at.astimezone(UTC)

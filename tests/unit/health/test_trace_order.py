@@ -94,7 +94,8 @@ async def test_what_is_parked_says_so_and_since_when(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("orderflow.application.analytics.analyse.Analyse.handle", broken)
     async with OrderFlow.in_memory() as flow:
         await placed(flow, "o1")
-        await flow.settled()
+        with pytest.raises(ValueError, match="no paper"):
+            await flow.settled()
         [letter] = await flow.container.effects().dead_letters.of_order("analytics", "o1")
 
         [event] = (await tracing(flow)("o1", by=BOSS)).events
