@@ -1,5 +1,6 @@
 """The bearer tokens that authenticate callers of the HTTP API."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from time import monotonic
@@ -28,14 +29,15 @@ MOST_KNOWN = 10_000
 
 @define(eq=False)
 class CachedTokens:
-    """Tokens that are read once a second at most, however many requests bring them.
+    """Tokens that are read once a second at most, however many requests bring them at once.
 
-    A token that was not found is read again at each use. A token that this process adds takes effect at once.
+    A token that was not found is read again by the next request. A token that this process adds takes effect at once.
     """
 
     tokens: Tokens
     clock: Callable[[], float] = monotonic
     _known: dict[str, tuple[float, Actor]] = field(factory=dict, init=False)
+    _running: "dict[str, asyncio.Future[Actor | None]]" = field(factory=dict, init=False)
     _any: tuple[float, bool] = field(default=(float("-inf"), False), init=False)
 
     async def add(self, digest: str, actor: Actor, *, label: str, at: datetime) -> None:
@@ -48,12 +50,18 @@ class CachedTokens:
         at, actor = self._known.get(digest, (float("-inf"), None))
         if actor is not None and now - at < FRESH_SECONDS:
             return actor
-        if (actor := await self.tokens.find(digest)) is None:
-            self._known.pop(digest, None)
-            return None
-        if len(self._known) >= MOST_KNOWN:
-            self._known.clear()
-        self._known[digest] = (now, actor)
+        if (running := self._running.get(digest)) is None:
+            running = self._running[digest] = asyncio.ensure_future(self._read(digest, now))
+            running.add_done_callback(lambda _: self._running.pop(digest, None))
+        return await asyncio.shield(running)
+
+    async def _read(self, digest: str, now: float) -> Actor | None:
+        actor = await self.tokens.find(digest)
+        self._known.pop(digest, None)
+        if actor is not None:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[digest] = (now, actor)
         return actor
 
     async def any(self) -> bool:

@@ -1,5 +1,6 @@
 """Tokens that a process remembers for a second."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +20,20 @@ class Seconds:
 
     def __call__(self) -> float:
         return self.now
+
+
+@define
+class Counting:
+    """Counts reads, each of which takes a while."""
+
+    tokens: Any
+    reads: int = 0
+
+    async def find(self, digest: str) -> Actor | None:
+        self.reads += 1
+        await asyncio.sleep(0)
+        found: Actor | None = await self.tokens.find(digest)
+        return found
 
 
 @define
@@ -101,3 +116,18 @@ async def test_it_remembers_a_bounded_number_of_tokens(storage: MemoryStorage, c
 
     assert len(cached._known) <= MOST_KNOWN
     assert await cached.find("d0") == BOSS
+
+
+async def test_requests_at_the_same_time_share_a_read_and_one_that_is_cancelled_harms_none(
+    storage: MemoryStorage,
+) -> None:
+    await Other(storage.tokens).add("d1", BOSS)
+    counting: Any = Counting(storage.tokens)
+    cached = CachedTokens(counting)
+
+    cancelled, *others = [asyncio.create_task(cached.find("d1")) for _ in range(20)]
+    await asyncio.sleep(0)
+    cancelled.cancel()
+
+    assert await asyncio.gather(*others) == [BOSS] * 19
+    assert counting.reads == 1
