@@ -23,14 +23,14 @@ DeadLetterKey = tuple[str, str, int]
 """Consumer, order and sequence of a dead letter."""
 
 
-def dead_letter_key(letter: DeadLetter) -> DeadLetterKey:
-    return letter.consumer, letter.record.order_id, letter.record.sequence
+def dead_letter_key(dead_letter: DeadLetter) -> DeadLetterKey:
+    return dead_letter.consumer, dead_letter.record.order_id, dead_letter.record.sequence
 
 
 @frozen
 class MemoryDeadLetterStore:
     _consumer: str
-    _letters: Overlay[tuple[str, str], tuple[DeadLetter, ...]]
+    _by_order: Overlay[tuple[str, str], tuple[DeadLetter, ...]]
     _unrecognized: Overlay[tuple[str, str, int, int], SetAsideRecord]
     _counts: Overlay[str, SetAsideCounts]
     _copies: Overlay[DeadLetterKey, datetime]
@@ -38,59 +38,59 @@ class MemoryDeadLetterStore:
     _noted: list[DeadLetterAction] = field(factory=list, init=False)
 
     async def parked(self, order_ids: Collection[str]) -> Collection[str]:
-        return {order_id for order_id in order_ids if self._letters.get((self._consumer, order_id))}
+        return {order_id for order_id in order_ids if self._by_order.get((self._consumer, order_id))}
 
     async def first(self, order_id: str) -> DeadLetter | None:
-        return next(iter(self._letters.get((self._consumer, order_id)) or ()), None)
+        return next(iter(self._by_order.get((self._consumer, order_id)) or ()), None)
 
-    async def keep(self, letters: Sequence[DeadLetter]) -> None:
-        for letter in letters:
-            others = self._without(letter)
-            self._put(letter.record.order_id, sorted([*others, letter], key=lambda it: it.record.sequence))
+    async def keep(self, dead_letters: Sequence[DeadLetter]) -> None:
+        for dead_letter in dead_letters:
+            others = self._without(dead_letter)
+            self._put(dead_letter.record.order_id, sorted([*others, dead_letter], key=lambda it: it.record.sequence))
 
-    async def remove(self, letter: DeadLetter) -> bool:
-        others = self._without(letter)
-        self._put(letter.record.order_id, others)
-        self._copies.drop(dead_letter_key(letter))
+    async def remove(self, dead_letter: DeadLetter) -> bool:
+        others = self._without(dead_letter)
+        self._put(dead_letter.record.order_id, others)
+        self._copies.drop(dead_letter_key(dead_letter))
         return not others
 
-    async def copy_later(self, letters: Sequence[DeadLetter], at: datetime) -> None:
-        for letter in letters:
-            self._copies.put(dead_letter_key(letter), at)
+    async def copy_later(self, dead_letters: Sequence[DeadLetter], at: datetime) -> None:
+        for dead_letter in dead_letters:
+            self._copies.put(dead_letter_key(dead_letter), at)
 
     async def note(self, change: DeadLetterAction) -> None:
         self._noted.append(change)
 
-    async def set_aside(self, letters: Sequence[SetAsideRecord]) -> None:
+    async def set_aside(self, records: Sequence[SetAsideRecord]) -> None:
         counts: SetAsideCounts = self._counts.get(self._consumer) or {}
         room = max(0, MAX_SET_ASIDE - sum(records for _, records in counts.values()))
-        new, counts = count_new(letters, counts)
+        new, counts = count_new(records, counts)
         self._counts.put(self._consumer, counts)
-        for letter in new[:room]:
-            at = letter.record
-            self._unrecognized.put((letter.consumer, at.topic, at.partition, at.offset), letter)
+        for each in new[:room]:
+            at = each.record
+            self._unrecognized.put((each.consumer, at.topic, at.partition, at.offset), each)
 
     def commit(self) -> None:
-        self._letters.keep()
+        self._by_order.keep()
         self._unrecognized.keep()
         self._counts.keep()
         self._copies.keep()
         self._changes.extend(self._noted)
 
-    def _without(self, letter: DeadLetter) -> list[DeadLetter]:
-        there = self._letters.get((self._consumer, letter.record.order_id)) or ()
-        return [it for it in there if it.record.sequence != letter.record.sequence]
+    def _without(self, dead_letter: DeadLetter) -> list[DeadLetter]:
+        there = self._by_order.get((self._consumer, dead_letter.record.order_id)) or ()
+        return [it for it in there if it.record.sequence != dead_letter.record.sequence]
 
-    def _put(self, order_id: str, letters: Sequence[DeadLetter]) -> None:
-        if letters:
-            self._letters.put((self._consumer, order_id), tuple(letters))
+    def _put(self, order_id: str, dead_letters: Sequence[DeadLetter]) -> None:
+        if dead_letters:
+            self._by_order.put((self._consumer, order_id), tuple(dead_letters))
         else:
-            self._letters.drop((self._consumer, order_id))
+            self._by_order.drop((self._consumer, order_id))
 
 
 @frozen
 class MemoryDeadLetters:
-    _letters: dict[tuple[str, str], tuple[DeadLetter, ...]]
+    _by_order: dict[tuple[str, str], tuple[DeadLetter, ...]]
     _unrecognized: dict[tuple[str, str, int, int], SetAsideRecord]
     _counts: dict[str, SetAsideCounts]
     _copies: dict[DeadLetterKey, datetime]
@@ -98,14 +98,16 @@ class MemoryDeadLetters:
     _lock: asyncio.Lock
 
     async def blocking(self, consumer: str | None = None, *, error: str | None = None) -> Sequence[DeadLetter]:
-        firsts = (letters[0] for _, letters in sorted(self._letters.items()))
+        firsts = (dead_letters[0] for _, dead_letters in sorted(self._by_order.items()))
         return [it for it in firsts if consumer in (None, it.consumer) and error in (None, it.error)]
 
     async def of_order(self, consumer: str, order_id: str) -> Sequence[DeadLetter]:
-        return self._letters.get((consumer, order_id), ())
+        return self._by_order.get((consumer, order_id), ())
 
     async def waiting(self, consumer: str) -> Mapping[str, int]:
-        return {order_id: len(letters) for (of, order_id), letters in self._letters.items() if of == consumer}
+        return {
+            order_id: len(dead_letters) for (of, order_id), dead_letters in self._by_order.items() if of == consumer
+        }
 
     async def history(
         self, *, limit: int, consumer: str | None = None, order_id: str | None = None
@@ -117,13 +119,13 @@ class MemoryDeadLetters:
         async with self._lock:
             claimed = [key for key, at in sorted(self._copies.items()) if due(at, now, until)][:limit]
             self._copies.update(dict.fromkeys(claimed, until))
-            letters = {dead_letter_key(it): it for key in claimed for it in self._letters.get(key[:2], ())}
-        return [letters[key] for key in claimed]
+            dead_letters = {dead_letter_key(it): it for key in claimed for it in self._by_order.get(key[:2], ())}
+        return [dead_letters[key] for key in claimed]
 
-    async def copied(self, letters: Sequence[DeadLetter]) -> None:
+    async def copied(self, dead_letters: Sequence[DeadLetter]) -> None:
         async with self._lock:
-            for letter in letters:
-                self._copies.pop(dead_letter_key(letter), None)
+            for dead_letter in dead_letters:
+                self._copies.pop(dead_letter_key(dead_letter), None)
 
     async def dropped(self, consumer: str) -> Mapping[str, Collection[int]]:
         found: dict[str, set[int]] = defaultdict(set)
@@ -133,18 +135,18 @@ class MemoryDeadLetters:
         return found
 
     async def parked(self) -> Mapping[str, int]:
-        return Counter(consumer for consumer, _ in self._letters)
+        return Counter(consumer for consumer, _ in self._by_order)
 
     async def counts(self) -> Mapping[str, int]:
-        return Counter(consumer for (consumer, _), letters in self._letters.items() for _ in letters)
+        return Counter(consumer for (consumer, _), dead_letters in self._by_order.items() for _ in dead_letters)
 
     async def unrecognized_counts(self) -> Mapping[str, int]:
         return {consumer: sum(records for _, records in it.values()) for consumer, it in self._counts.items()}
 
     async def latest(self, limit: int) -> Sequence[DeadLetter]:
-        failed = [it for letters in self._letters.values() for it in letters if it.error]
+        failed = [it for dead_letters in self._by_order.values() for it in dead_letters if it.error]
         return sorted(failed, key=lambda it: it.last_failed_at, reverse=True)[:limit]
 
     async def unrecognized_records(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[SetAsideRecord]:
-        letters = (self._unrecognized[key] for key in sorted(self._unrecognized))
-        return [it for it in letters if consumer in (None, it.consumer)][:limit]
+        records = (self._unrecognized[key] for key in sorted(self._unrecognized))
+        return [it for it in records if consumer in (None, it.consumer)][:limit]

@@ -37,24 +37,22 @@ class SqlDeadLetters:
             .subquery()
         )
         same = and_(it.consumer == first.c.consumer, it.order_id == first.c.order_id, it.sequence == first.c.sequence)
-        letters = select(dead_letters).join(first, same).order_by(it.consumer, it.order_id)
+        query = select(dead_letters).join(first, same).order_by(it.consumer, it.order_id)
         if consumer is not None:
-            letters = letters.where(it.consumer == consumer)
+            query = query.where(it.consumer == consumer)
         if error is not None:
-            letters = letters.where(it.error == error)
-        return [dead_letter_of(row) for row in await select_all(self._database, letters)]
+            query = query.where(it.error == error)
+        return [dead_letter_of(row) for row in await select_all(self._database, query)]
 
     async def of_order(self, consumer: str, order_id: str) -> Sequence[DeadLetter]:
         it = dead_letters.c
-        letters = select(dead_letters).where(it.consumer == consumer, it.order_id == order_id).order_by(it.sequence)
-        return [dead_letter_of(row) for row in await select_all(self._database, letters)]
+        query = select(dead_letters).where(it.consumer == consumer, it.order_id == order_id).order_by(it.sequence)
+        return [dead_letter_of(row) for row in await select_all(self._database, query)]
 
     async def waiting(self, consumer: str) -> Mapping[str, int]:
         it = dead_letters.c
-        counted = (
-            select(it.order_id, func.count().label("letters")).where(it.consumer == consumer).group_by(it.order_id)
-        )
-        return {row["order_id"]: row["letters"] for row in await select_all(self._database, counted)}
+        counted = select(it.order_id, func.count().label("count")).where(it.consumer == consumer).group_by(it.order_id)
+        return {row["order_id"]: row["count"] for row in await select_all(self._database, counted)}
 
     async def history(
         self, *, limit: int, consumer: str | None = None, order_id: str | None = None
@@ -68,8 +66,8 @@ class SqlDeadLetters:
         return [action_of(row) for row in await select_all(self._database, changes)]
 
     async def claim_copies(self, *, now: datetime, until: datetime, limit: int) -> Sequence[DeadLetter]:
-        it, letter = dead_letter_copies.c, dead_letters.c
-        same = and_(it.consumer == letter.consumer, it.order_id == letter.order_id, it.sequence == letter.sequence)
+        it, of = dead_letter_copies.c, dead_letters.c
+        same = and_(it.consumer == of.consumer, it.order_id == of.order_id, it.sequence == of.sequence)
         claimable = (
             select(dead_letters)
             .join(dead_letter_copies, same)
@@ -83,14 +81,14 @@ class SqlDeadLetters:
         async with self._database.writing() as connection:
             found = await connection.execute(claimable.with_for_update(of=dead_letter_copies, skip_locked=True))
             claimed = [dead_letter_of(row) for row in found.mappings()]
-            await change(connection, dead_letter_copies, [{**_key(letter), "due_at": until} for letter in claimed])
+            await change(connection, dead_letter_copies, [{**_key(entry), "due_at": until} for entry in claimed])
         return claimed
 
-    async def copied(self, letters: Sequence[DeadLetter]) -> None:
+    async def copied(self, entries: Sequence[DeadLetter]) -> None:
         it = dead_letter_copies.c
         async with self._database.writing() as connection:
-            for letter in letters:
-                here = [it[name] == value for name, value in _key(letter).items()]
+            for entry in entries:
+                here = [it[name] == value for name, value in _key(entry).items()]
                 await connection.execute(delete(dead_letter_copies).where(*here))
 
     async def dropped(self, consumer: str) -> Mapping[str, Collection[int]]:
@@ -108,8 +106,8 @@ class SqlDeadLetters:
 
     async def counts(self) -> Mapping[str, int]:
         it = dead_letters.c.consumer
-        counted = select(it, func.count().label("letters")).group_by(it)
-        return {row["consumer"]: row["letters"] for row in await select_all(self._database, counted)}
+        counted = select(it, func.count().label("count")).group_by(it)
+        return {row["consumer"]: row["count"] for row in await select_all(self._database, counted)}
 
     async def unrecognized_counts(self) -> Mapping[str, int]:
         stored: Counter[str] = Counter()
@@ -123,15 +121,15 @@ class SqlDeadLetters:
 
     async def latest(self, limit: int) -> Sequence[DeadLetter]:
         it = dead_letters.c
-        letters = select(dead_letters).where(it.error != "").order_by(it.last_failed_at.desc()).limit(limit)
-        return [dead_letter_of(row) for row in await select_all(self._database, letters)]
+        query = select(dead_letters).where(it.error != "").order_by(it.last_failed_at.desc()).limit(limit)
+        return [dead_letter_of(row) for row in await select_all(self._database, query)]
 
     async def unrecognized_records(self, consumer: str | None = None, *, limit: int = 100) -> Sequence[SetAsideRecord]:
-        letters = select(unrecognized_records).order_by(*unrecognized_records.primary_key.columns).limit(limit)
+        query = select(unrecognized_records).order_by(*unrecognized_records.primary_key.columns).limit(limit)
         if consumer is not None:
-            letters = letters.where(unrecognized_records.c.consumer == consumer)
-        return [set_aside_of(row) for row in await select_all(self._database, letters)]
+            query = query.where(unrecognized_records.c.consumer == consumer)
+        return [set_aside_of(row) for row in await select_all(self._database, query)]
 
 
-def _key(letter: DeadLetter) -> dict[str, object]:
-    return {"consumer": letter.consumer, "order_id": letter.record.order_id, "sequence": letter.record.sequence}
+def _key(entry: DeadLetter) -> dict[str, object]:
+    return {"consumer": entry.consumer, "order_id": entry.record.order_id, "sequence": entry.record.sequence}

@@ -234,16 +234,16 @@ class SqlDeadLetterStore:
         row = (await self._connection.execute(query)).mappings().first()
         return None if row is None else dead_letter_of(row)
 
-    async def keep(self, letters: Sequence[DeadLetter]) -> None:
-        for order_id in sorted({letter.record.order_id for letter in letters}):
+    async def keep(self, entries: Sequence[DeadLetter]) -> None:
+        for order_id in sorted({entry.record.order_id for entry in entries}):
             await self._park(order_id)
-        await put(self._connection, dead_letters, [row_of_dead_letter(it) for it in letters])
+        await put(self._connection, dead_letters, [row_of_dead_letter(it) for it in entries])
 
-    async def remove(self, letter: DeadLetter) -> bool:
-        order_id = letter.record.order_id
+    async def remove(self, entry: DeadLetter) -> bool:
+        order_id = entry.record.order_id
         for table in (dead_letters, dead_letter_copies):
             it = table.c
-            here = it.consumer == self._consumer, it.order_id == order_id, it.sequence == letter.record.sequence
+            here = it.consumer == self._consumer, it.order_id == order_id, it.sequence == entry.record.sequence
             await self._connection.execute(delete(table).where(*here))
         if await self.first(order_id) is not None:
             return False
@@ -254,17 +254,17 @@ class SqlDeadLetterStore:
         )
         return True
 
-    async def copy_later(self, letters: Sequence[DeadLetter], at: datetime) -> None:
+    async def copy_later(self, entries: Sequence[DeadLetter], at: datetime) -> None:
         rows = [
             {"consumer": it.consumer, "order_id": it.record.order_id, "sequence": it.record.sequence, "due_at": at}
-            for it in letters
+            for it in entries
         ]
         await put(self._connection, dead_letter_copies, rows)
 
     async def note(self, change: DeadLetterAction) -> None:
         await self._connection.execute(insert(dead_letter_actions).values(row_of_action(change)))
 
-    async def set_aside(self, letters: Sequence[SetAsideRecord]) -> None:
+    async def set_aside(self, records: Sequence[SetAsideRecord]) -> None:
         it = unrecognized_counts.c
         query = select(unrecognized_counts).where(it.consumer == self._consumer).order_by(it.topic, it.partition)
         found = (await self._connection.execute(query.with_for_update())).mappings().all()
@@ -275,7 +275,7 @@ class SqlDeadLetterStore:
             (row["topic"], row["partition"]): (row["last_offset"], row["records"]) for row in found
         }
         room = max(0, MAX_SET_ASIDE - sum(records for _, records in counts.values()))
-        new, counts = count_new(letters, counts)
+        new, counts = count_new(records, counts)
         await put(self._connection, unrecognized_records, [row_of_set_aside(it) for it in new[:room]], replace=False)
         rows = [
             {"consumer": self._consumer, "topic": topic, "partition": number, "last_offset": last, "records": records}

@@ -111,7 +111,7 @@ class ReplayEvents(Generic[T]):
         at = await self.cursors.positions(name)
         wanted = await select_positions(start, self.log, at, self.buckets)
         # Parked events first: an event that is dropped between the two queries is in the first.
-        parked = {letter.record.order_id: letter.record.sequence for letter in await self.dead_letters.blocking(name)}
+        parked = {it.record.order_id: it.record.sequence for it in await self.dead_letters.blocking(name)}
         return _Replay(name, source, wanted, parked, await self.dead_letters.dropped(name))
 
     async def _commit(self, records: Sequence[LogRecord]) -> None:
