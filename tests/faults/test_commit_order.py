@@ -7,7 +7,7 @@ from .conftest import Connect, Note
 from .race import Race, Relay, linger, verdict
 
 
-@pytest.mark.parametrize(("backend", "writers", "events"), [("postgresql", 16, 6_400), ("sqlite", 4, 800)])
+@pytest.mark.parametrize(("backend", "writers", "events"), [("postgresql", 16, 2_400), ("sqlite", 4, 800)])
 async def test_a_relay_misses_nothing_of_many_writers_on_twenty_hot_orders(
     backend: str,
     writers: int,
