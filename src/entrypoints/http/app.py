@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote
 
 from litestar import Litestar, Request, Response, Router
 from litestar.connection import ASGIConnection
@@ -12,20 +11,18 @@ from litestar.di import Provide
 from litestar.events import BaseEventEmitterBackend
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import BaseRouteHandler
-from litestar.params import FromPath
 
 from ...adapters.telemetry import Scrape
 from ...adapters.telemetry.tracing.tracing import Tracing
 from ...application.analytics.ports import AnalyticsQueries
 from ...application.auth import Tokens
 from ...application.orders.use_cases import UseCases
-from ...domain.actor import Actor
-from ...domain.errors import InvalidInput, OrderNotFound
-from ...domain.text import identifier
+from ...domain.errors import InvalidInput
 from . import analytics as analytics_routes
 from . import problems, reads, stream, writes
 from .auth import Authenticator, Unauthenticated
 from .caller_limits import CallerLimits, Callers
+from .calls import Api, provide_call
 from .docs_page import docs_router
 from .health import Checks, livez, readyz
 from .metrics import InstrumentedApp, MetricsPage, metrics
@@ -87,13 +84,7 @@ def build(
             stream.stream,
         ],
         guards=[authenticate, require_json, refuse_unknown_parameters],
-        dependencies={
-            "by": Provide(_caller, sync_to_thread=False),
-            "order": Provide(_order, sync_to_thread=False),
-            "use_cases": provide(use_cases),
-            "defaults": provide(writes.OrderDefaults(currency)),
-            "order_stream": provide(stream.OrderStream(use_cases, closing)),
-        },
+        dependencies={"call": Provide(provide_call, sync_to_thread=False)},
         tags=["orders"],
     )
     routes = [orders]
@@ -123,7 +114,7 @@ def build(
         event_emitter_backend=NoEmitter,
         on_startup=list(on_startup),
         on_shutdown=[closing.set, *on_shutdown],
-        state=State({"closing": closing}),
+        state=State({"closing": closing, "api": Api(use_cases, currency, closing)}),
         debug=False,
     )
     app.tracing = tracing
@@ -188,19 +179,6 @@ async def refuse_other_spellings(connection: ASGIConnection[Any, Any, Any, Any],
     path = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
     if b"//" in path or (path.endswith(b"/") and path != b"/"):
         raise NotFoundException
-
-
-def _caller(request: Request[Actor, Any, Any]) -> Actor:
-    return request.user
-
-
-def _order(order_id: FromPath[str]) -> str:
-    """Decode the order's id from the path. Raises OrderNotFound for a text that is not an identifier."""
-    decoded = unquote(order_id)
-    try:
-        return identifier(decoded, field="orderId")
-    except InvalidInput as e:
-        raise OrderNotFound(decoded[:80]) from e
 
 
 def provide(value: object) -> Provide:

@@ -10,10 +10,10 @@ from msgspec import Raw
 from ...adapters.paging import encode_cursor
 from ...application.orders.order_view import OrderView, view
 from ...application.orders.queries import DEFAULT_PAGE, MAX_PAGE, OrderPage, OrderQuery
-from ...application.orders.use_cases import UseCases
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput
 from ...domain.lifecycle import OrderState
+from .calls import ORDER_CALL, Call
 from .etag import etag, not_modified
 from .openapi import CORRELATION, ETAG, NOT_MODIFIED, problems
 from .parameters import header, parse_identifier, parse_limit, parse_time, query, time
@@ -29,25 +29,24 @@ PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-Actor
     "/orders/{order_id:str}",
     response_headers=[ETAG, CORRELATION],
     responses=NOT_MODIFIED | problems(400, 401, 404, 500, 503),
+    dependencies=ORDER_CALL,
     operation_id="getOrder",
     summary="Get an order, as it is or as it was",
     opt={"query": {"asOf"}},
 )
 async def get_order(
-    order: NamedDependency[str],
-    by: NamedDependency[Actor],
-    use_cases: NamedDependency[UseCases],
+    call: NamedDependency[Call],
     as_of: Annotated[str | None, time("asOf", "return the order as of this time")] = None,
     if_none_match: Annotated[str | None, header("If-None-Match", "the ETag of a version that the caller has")] = None,
 ) -> Response[OrderView | PastOrderView]:
     """Return 304 if If-None-Match contains the order's current ETag."""
     if as_of is not None:
-        return json_response(past_view(await use_cases.as_of(order, parse_time(as_of, "asOf"), by=by)))
-    found = await use_cases.get_order(order, by=by)
+        return json_response(past_view(await call.use_cases.as_of(call.order, parse_time(as_of, "asOf"), by=call.by)))
+    found = await call.use_cases.get_order(call.order, by=call.by)
     headers = {**PRIVATE, "ETag": etag(found.version)}
     if not_modified(if_none_match, found.version):
         return Response(None, status_code=304, headers=headers)  # type: ignore[arg-type]
-    return json_response(view(found, by), headers)
+    return json_response(view(found, call.by), headers)
 
 
 @get(
@@ -71,8 +70,7 @@ async def get_order(
     },
 )
 async def list_orders(
-    by: NamedDependency[Actor],
-    use_cases: NamedDependency[UseCases],
+    call: NamedDependency[Call],
     customer_id: Annotated[str | None, query("customerId", "only orders of this customer")] = None,
     user_id: Annotated[str | None, query("userId", "only orders of this customer")] = None,
     restaurant_id: Annotated[str | None, query("restaurantId", "only orders of this restaurant")] = None,
@@ -98,7 +96,7 @@ async def list_orders(
     """Return the orders that fulfil all conditions. Callers other than admins see only their own orders."""
     if None not in (customer_id, user_id) and customer_id != user_id:
         raise InvalidInput("userId", "it differs from customerId", "one of the two")
-    page = await use_cases.list_orders(
+    page = await call.use_cases.list_orders(
         OrderQuery(
             customer_id=parse_identifier(customer_id, "customerId") or parse_identifier(user_id, "userId"),
             restaurant_id=parse_identifier(restaurant_id, "restaurantId"),
@@ -109,25 +107,26 @@ async def list_orders(
             cursor=cursor,
             limit=DEFAULT_PAGE if limit is None else parse_limit(limit, "limit"),
         ),
-        by=by,
+        by=call.by,
     )
-    return json_response(_page(page, by))
+    return json_response(_page(page, call.by))
 
 
 @get(
     "/orders/{order_id:str}/timeline",
     response_headers=[CORRELATION],
     responses=problems(400, 401, 404, 500, 503),
+    dependencies=ORDER_CALL,
     operation_id="timeline",
     summary="List all events of an order",
     opt={"query": set()},
 )
-async def timeline(
-    order: NamedDependency[str], by: NamedDependency[Actor], use_cases: NamedDependency[UseCases]
-) -> Response[TimelineView]:
+async def timeline(call: NamedDependency[Call]) -> Response[TimelineView]:
     """Return each event exactly as published to the topic, with its address in the log."""
-    deliveries = await use_cases.timeline(order, by=by)
-    return json_response(TimelineView(order_id=order, events=tuple(event_view(delivery) for delivery in deliveries)))
+    deliveries = await call.use_cases.timeline(call.order, by=call.by)
+    return json_response(
+        TimelineView(order_id=call.order, events=tuple(event_view(delivery) for delivery in deliveries))
+    )
 
 
 def _page(page: OrderPage, by: Actor) -> OrderPageView:

@@ -16,6 +16,7 @@ from ...application.event_log.records import Delivery
 from ...application.orders.use_cases import UseCases
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput, NotFound, NotPermitted, Unavailable
+from .calls import ORDER_CALL, Call
 from .openapi import CORRELATION, problems
 from .parameters import header
 
@@ -84,24 +85,22 @@ def _event(delivery: Delivery) -> bytes:
         204: ResponseSpec(None, generate_examples=False, description="The order has ended and has no more events")
     }
     | problems(400, 401, 404, 500, 503),
+    dependencies=ORDER_CALL,
     operation_id="streamOrder",
     summary="Stream the events of an order",
     opt={"query": set(), "stream": True},
 )
 async def stream(
-    order: NamedDependency[str],
-    by: NamedDependency[Actor],
-    use_cases: NamedDependency[UseCases],
-    order_stream: NamedDependency[OrderStream],
+    call: NamedDependency[Call],
     last_event_id: Annotated[str | None, header("Last-Event-ID", "the number of the last event received")] = None,
 ) -> Stream:
     """Send server-sent events: id is the event's number, event is its type, data is the event. Ends with the order."""
     last_sequence = _number(last_event_id)
-    found = await use_cases.get_order(order, by=by)
+    found = await call.use_cases.get_order(call.order, by=call.by)
     if found.state.terminal and last_sequence >= found.version:
         return Response(None, status_code=204)  # type: ignore[return-value]
     return Stream(
-        order_stream(order, last_sequence, by),
+        OrderStream(call.use_cases, call.api.closing)(call.order, last_sequence, call.by),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

@@ -9,17 +9,18 @@ from attrs import frozen
 from litestar import Request, Response, patch, post, put
 from litestar.di import NamedDependency as Given
 from litestar.di import Provide
-from litestar.params import JSONBody
+from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 from msgspec.json import decode
 
-from ...application.orders.idempotency import IdempotencyKey, Idempotent
+from ...application.orders.idempotency import IdempotencyKey
 from ...application.orders.order_view import OrderView, view
 from ...application.orders.use_cases import UseCases
 from ...domain.actor import Actor
 from ...domain.lifecycle import OrderState
 from ...domain.order import Order
 from .bodies import AssignShipperBody, CancelOrderBody, ChangeState, PlaceOrder, RecordPaymentBody
+from .calls import Call, provide_call, provide_order_call
 from .etag import etag, expected_version
 from .exact_body import ExactBody
 from .openapi import CORRELATION, ETAG, LOCATION, REPLAYED, problems
@@ -30,13 +31,6 @@ Command = Callable[[IdempotencyKey | None], Awaitable[Order]]
 """A use-case with all its arguments but the idempotency key."""
 
 
-@frozen
-class OrderDefaults:
-    """The defaults of all orders of this installation."""
-
-    currency: str
-
-
 class _Body(Struct, rename="camel"):
     """The part of a response's body that its headers need; also of a stored response."""
 
@@ -45,13 +39,21 @@ class _Body(Struct, rename="camel"):
 
 
 @frozen
-class IdempotentRequest:
-    """A write request: its caller, its idempotency key if it has one, and its fingerprint."""
+class Write:
+    """A call that writes, with its idempotency key if any, its fingerprint, and the version that If-Match requires."""
 
-    by: Actor
+    call: Call
     key: str | None
     fingerprint: str
-    idempotent: Idempotent
+    version: int | None = None
+
+    @property
+    def by(self) -> Actor:
+        return self.call.by
+
+    @property
+    def use_cases(self) -> UseCases:
+        return self.call.use_cases
 
     async def respond(self, command: Command, *, status: int = 200) -> Response[Any]:
         """Respond with the order that ``command`` returns; under a key, with the first response's bytes."""
@@ -64,7 +66,7 @@ class IdempotentRequest:
                 fingerprint=self.fingerprint,
                 render=self._render,
             )
-            body, replayed = await self.idempotent(key, command)
+            body, replayed = await self.use_cases.idempotent(key, command)
         shown = decode(body, type=_Body)
         headers = {"ETag": etag(shown.version)}
         if status == 201:
@@ -77,35 +79,36 @@ class IdempotentRequest:
         return render(view(order, self.by))
 
 
-async def provide_idempotent_request(
-    request: Request[Actor, Any, Any],
-    use_cases: Given[UseCases],
-    idempotency_key: Annotated[
-        str | None,
-        header(
-            "Idempotency-Key",
-            "1 to 255 printable ASCII characters. A request that repeats key and body gets the first response again",
-        ),
-    ] = None,
-) -> IdempotentRequest:
+Key = Annotated[
+    str | None,
+    header(
+        "Idempotency-Key",
+        "1 to 255 printable ASCII characters. A request that repeats key and body gets the first response again",
+    ),
+]
+IfMatch = Annotated[str | None, header("If-Match", 'the ETag that was decided upon, such as "3", or *')]
+
+
+async def provide_write(request: Request[Actor, Any, Any], idempotency_key: Key = None) -> Write:
+    """Return a call that places an order."""
+    return Write(provide_call(request), idempotency_key, await _fingerprint(request))
+
+
+async def provide_change(
+    request: Request[Actor, Any, Any], order_id: FromPath[str], if_match: IfMatch = None, idempotency_key: Key = None
+) -> Write:
+    """Return a call that changes an order."""
+    call = provide_order_call(request, order_id)
+    return Write(call, idempotency_key, await _fingerprint(request), expected_version(if_match))
+
+
+async def _fingerprint(request: Request[Actor, Any, Any]) -> str:
     body = await request.body()
-    fingerprint = sha256(b"\n".join([request.method.encode(), request.scope["path"].encode(), body])).hexdigest()
-    return IdempotentRequest(
-        by=request.user, key=idempotency_key, fingerprint=fingerprint, idempotent=use_cases.idempotent
-    )
+    return sha256(b"\n".join([request.method.encode(), request.scope["path"].encode(), body])).hexdigest()
 
 
-async def provide_version(
-    if_match: Annotated[
-        str | None,
-        header("If-Match", 'the ETag that was decided upon, such as "3", or *'),
-    ] = None,
-) -> int | None:
-    return expected_version(if_match)
-
-
-WRITES = {"write": Provide(provide_idempotent_request)}
-CHANGES = {**WRITES, "version": Provide(provide_version)}
+WRITES = {"write": Provide(provide_write)}
+CHANGES = {"write": Provide(provide_change)}
 HEADERS = [ETAG, REPLAYED, CORRELATION]
 REFUSALS = problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 500, 503)
 
@@ -122,13 +125,11 @@ REFUSALS = problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 500, 503)
 )
 async def place_order(
     data: JSONBody[PlaceOrder],
-    write: Given[IdempotentRequest],
-    use_cases: Given[UseCases],
-    defaults: Given[OrderDefaults],
+    write: Given[Write],
 ) -> Response[OrderView]:
     """Return the same order if a request repeats the caller's own orderId and content."""
-    new = data.order(defaults.currency)
-    return await write.respond(lambda key: use_cases.create_order(new, by=write.by, idempotency=key), status=201)
+    new = data.order(write.call.api.currency)
+    return await write.respond(lambda key: write.use_cases.create_order(new, by=write.by, idempotency=key), status=201)
 
 
 @patch(
@@ -143,21 +144,18 @@ async def place_order(
 )
 async def change_state(
     data: JSONBody[ChangeState],
-    order: Given[str],
-    write: Given[IdempotentRequest],
-    version: Given[int | None],
-    use_cases: Given[UseCases],
+    write: Given[Write],
 ) -> Response[OrderView]:
     """Apply the transition table. A refusal says which guard failed, and what would unlock it."""
     state = OrderState.parse(data.state)
     return await write.respond(
-        lambda key: use_cases.transition_order_state(
-            order,
+        lambda key: write.use_cases.transition_order_state(
+            write.call.order,
             state,
             by=write.by,
             shipper_id=data.shipper_id,
             reason=data.reason,
-            expected_version=version,
+            expected_version=write.version,
             idempotency=key,
         )
     )
@@ -175,15 +173,12 @@ async def change_state(
 )
 async def assign_shipper(
     data: JSONBody[AssignShipperBody],
-    order: Given[str],
-    write: Given[IdempotentRequest],
-    version: Given[int | None],
-    use_cases: Given[UseCases],
+    write: Given[Write],
 ) -> Response[OrderView]:
     """Require an order that waits for a shipper or is being prepared; a waiting order starts to be prepared."""
     return await write.respond(
-        lambda key: use_cases.assign_shipper(
-            order, data.shipper_id, by=write.by, expected_version=version, idempotency=key
+        lambda key: write.use_cases.assign_shipper(
+            write.call.order, data.shipper_id, by=write.by, expected_version=write.version, idempotency=key
         )
     )
 
@@ -201,15 +196,12 @@ async def assign_shipper(
 )
 async def record_payment(
     data: JSONBody[RecordPaymentBody],
-    order: Given[str],
-    write: Given[IdempotentRequest],
-    version: Given[int | None],
-    use_cases: Given[UseCases],
+    write: Given[Write],
 ) -> Response[OrderView]:
     """Return the order also if the card is declined; its payment is ``failed`` then."""
     return await write.respond(
-        lambda key: use_cases.record_payment(
-            order, by=write.by, paid=data.paid, expected_version=version, idempotency=key
+        lambda key: write.use_cases.record_payment(
+            write.call.order, by=write.by, paid=data.paid, expected_version=write.version, idempotency=key
         )
     )
 
@@ -227,12 +219,11 @@ async def record_payment(
 )
 async def cancel_order(
     data: JSONBody[CancelOrderBody],
-    order: Given[str],
-    write: Given[IdempotentRequest],
-    version: Given[int | None],
-    use_cases: Given[UseCases],
+    write: Given[Write],
 ) -> Response[OrderView]:
     """Refund the payment, if it was made by card."""
     return await write.respond(
-        lambda key: use_cases.cancel_order(order, data.reason, by=write.by, expected_version=version, idempotency=key)
+        lambda key: write.use_cases.cancel_order(
+            write.call.order, data.reason, by=write.by, expected_version=write.version, idempotency=key
+        )
     )
