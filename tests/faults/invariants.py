@@ -22,6 +22,7 @@ ACKNOWLEDGED = "every acknowledged write is in the database"
 CONVERGED = "requests with an unknown outcome converged to one"
 CURSORS = "no cursor ever went back"
 CAUGHT_UP = "nothing waits"
+ON_TOPIC = "the topic holds the log's events, each once and in order"
 MONEY = "money moved once for each attempt"
 MAIL = "each notification arrived under its own key"
 

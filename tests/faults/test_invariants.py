@@ -7,7 +7,7 @@ import pytest
 
 from .counting_consumer import COUNTING, EFFECTS
 from .installation import in_memory
-from .invariants import ACKNOWLEDGED, CAUGHT_UP, CONVERGED, CURSORS, MAIL, MONEY
+from .invariants import ACKNOWLEDGED, CONVERGED, CURSORS, MAIL, MONEY, ON_TOPIC
 from .sweep import Sweep
 
 
@@ -56,7 +56,7 @@ def _an_event_counted_twice(lived: Sweep) -> None:
         (_an_order_is_gone, ACKNOWLEDGED),
         (_an_answer_is_another, CONVERGED),
         (_a_cursor_went_back, CURSORS),
-        (_the_topic_lacks_the_newest, CAUGHT_UP),
+        (_the_topic_lacks_the_newest, ON_TOPIC),
         (_a_capture_is_not_known, MONEY),
         (_a_mail_never_arrived, MAIL),
         (_an_event_counted_twice, EFFECTS),

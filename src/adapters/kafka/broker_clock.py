@@ -18,6 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
 )
 
 from ...application.health.facts import ClockOffset
+from .client import answered
 
 OFFSETS = "__consumer_offsets"
 _MILLISECOND = 0.001
@@ -58,7 +59,7 @@ def _commit(client: AdminClient, group: str, topic: str, timeout: float) -> None
         with attempt:
             requested = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0, 0)])
             response = client.alter_consumer_group_offsets([requested], request_timeout=timeout)[group]
-            for each in response.result(timeout).topic_partitions:
+            for each in answered(response, timeout).topic_partitions:
                 if each.error is not None:
                     raise KafkaException(each.error)
 
@@ -66,7 +67,7 @@ def _commit(client: AdminClient, group: str, topic: str, timeout: float) -> None
 def _newest(client: AdminClient, partition: TopicPartition, timeout: float) -> float:
     spec: Any = OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call,unused-ignore]
     response = client.list_offsets({partition: spec}, request_timeout=timeout)[partition]
-    timestamp: int = response.result(timeout).timestamp
+    timestamp: int = answered(response, timeout).timestamp
     return timestamp / 1000
 
 

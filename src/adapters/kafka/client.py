@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from math import inf
 from time import monotonic
@@ -192,6 +192,14 @@ def unavailable(action: str, error: KafkaException | KafkaError, client: Client 
             poll_errors(client)
         problem = client.client_errors.explain(cause)
     return StreamUnavailable(BACKEND, f"{action}: {problem}")
+
+
+def answered(response: "Future[T]", timeout: float) -> T:
+    """Return the response to a request of the admin client. Raises KafkaException, also if there is none in time."""
+    try:
+        return response.result(timeout)
+    except TimeoutError:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None
 
 
 def coordinator_unavailable(error: Exception) -> bool:

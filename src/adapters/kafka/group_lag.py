@@ -6,7 +6,7 @@ import stamina
 from confluent_kafka import IsolationLevel, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined,unused-ignore]
 
-from .client import consumer, leader_unavailable
+from .client import answered, consumer, leader_unavailable
 from .settings import KafkaSettings
 
 
@@ -44,4 +44,4 @@ def _offsets(
 ) -> Mapping[int, int]:
     requests = {TopicPartition(topic, partition): spec for partition in partitions}
     results = client.list_offsets(requests, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=timeout)
-    return {each.partition: result.result(timeout + 1).offset for each, result in results.items()}
+    return {each.partition: answered(result, timeout + 1).offset for each, result in results.items()}

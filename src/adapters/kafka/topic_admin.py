@@ -13,7 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
 )
 
 from ...domain.errors import NotFound, TopicMismatch
-from .client import OneThread, ReportingAdmin, admin, leader_unavailable, metadata, unavailable
+from .client import OneThread, ReportingAdmin, admin, answered, leader_unavailable, metadata, unavailable
 from .settings import KafkaSettings
 
 UNLIMITED = -1
@@ -26,9 +26,12 @@ def is_compacted(settings: KafkaSettings, timeout: float) -> bool:
     """Return whether the topic is compacted; False if this user may not read its configuration."""
     resource = ConfigResource(ResourceType.TOPIC, settings.topic)
     try:
-        described = admin(settings).describe_configs([resource], request_timeout=timeout)[resource].result(timeout + 1)
-    except KafkaException:
-        return False
+        requests = admin(settings).describe_configs([resource], request_timeout=timeout)
+        described = answered(requests[resource], timeout + 1)
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            return False
+        raise unavailable(f"describing topic {settings.topic!r}", error) from error
     return "compact" in (described["cleanup.policy"].value or "")
 
 
@@ -99,7 +102,7 @@ class TopicAdmin:
         )
         try:
             created = self._admin().create_topics([topic], operation_timeout=self.timeout, request_timeout=self.timeout)
-            created[self.settings.topic].result(self.timeout + 1)
+            answered(created[self.settings.topic], self.timeout + 1)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise unavailable(f"creating topic {self.settings.topic!r}", error, self._client) from error
@@ -137,11 +140,8 @@ class TopicAdmin:
         partitions = self._partitions(self.timeout)
         resource = ConfigResource(ResourceType.TOPIC, self.settings.topic)
         try:
-            config = (
-                self._admin()
-                .describe_configs([resource], request_timeout=self.timeout)[resource]
-                .result(self.timeout + 1)
-            )
+            requests = self._admin().describe_configs([resource], request_timeout=self.timeout)
+            config = answered(requests[resource], self.timeout + 1)
         except KafkaException as error:
             raise unavailable(f"describing topic {self.settings.topic!r}", error, self._client) from error
         policy, min_insync, retention = (config[name].value for name in _CONFIGS)

@@ -38,7 +38,7 @@ class KafkaTopicReader:
 
     @asynccontextmanager
     async def scan(self) -> AsyncIterator["KafkaTopicScan"]:
-        """Open a scan of the records that are on the topic clock. It waits for the end of open transactions.
+        """Open a scan of the records that are on the topic now. It waits for the end of open transactions.
 
         Raises StreamUnavailable.
         """

@@ -203,9 +203,10 @@ def _gone_wrong(life: Life, kafka: KafkaBroker, topic: str) -> None:
     assert life.ask("PATCH", f"/v1/orders/{PARKED}/state", {"state": "preparing"}) == 200
     life.until(catalogue.PARKED, 1, consumer="analytics")
     life.until(catalogue.LAG, 0)
-    [stray] = asyncio.run(_one_record())
     used = {bucket_of(order_id) for order_id in (DELIVERED, HELD, PARKED, SHORT, TOLD)}
-    stray = stray._replace(bucket=min(set(range(256)) - used), position=7)
+    free = next(name for name in map("planted-stray-{}".format, range(256)) if bucket_of(name) not in used)
+    [stray] = asyncio.run(_one_record(free))
+    stray = stray._replace(position=7)
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
     producer.produce(topic, b"planted junk", b"planted-key", headers=[("planted", b"planted")])
     headers: Any = [*wire.headers(stray, source="/planted")]
@@ -216,9 +217,9 @@ def _gone_wrong(life: Life, kafka: KafkaBroker, topic: str) -> None:
         life.until(catalogue.GAPS, None, CONSUMERS, consumer=consumer)
 
 
-async def _one_record() -> list[LogRecord]:
+async def _one_record(order_id: str) -> list[LogRecord]:
     shop = Shop()
-    await shop.order("planted-stray")
+    await shop.order(order_id)
     return [*await shop.records()]
 
 
