@@ -430,6 +430,7 @@ def test_the_search_would_have_found_them(lived: Lived) -> None:
 def test_librdkafka_speaks_the_same_form(tmp_path: Path) -> None:
     stack = Stack(tmp_path, f"sqlite:///{tmp_path}/orderflow.db", f"127.0.0.1:{free_port()}", "orders")
     with installation(stack) as here:
+        here.run("db", "upgrade")
         relay = here.start("relay")
         line = relay.line("kafka client")
 
@@ -441,6 +442,7 @@ def test_librdkafka_speaks_the_same_form(tmp_path: Path) -> None:
 def test_a_process_that_cannot_start_says_so_in_a_line(tmp_path: Path) -> None:
     stack = Stack(tmp_path, f"sqlite:///{tmp_path}/orderflow.db", "", "orders")
     with installation(stack) as here:
+        here.run("db", "upgrade")
         relay = here.start("relay", KAFKA_BOOTSTRAP_SERVERS=f"127.0.0.1:{free_port()}", PUBLISHING="direct")
         code = relay.exit_code(within=PATIENCE)
 

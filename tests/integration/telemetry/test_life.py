@@ -28,6 +28,17 @@ from tests.support.postgres import PostgresServer
 MOVED_ELSEWHERE = {
     catalogue.BROKER_ERRORS: "tests/unit/telemetry/test_instrumented.py",  # no error is made here
     catalogue.BATCH_REFUSALS: "tests/unit/orders/test_batching.py",  # nor so many callers
+    **dict.fromkeys(
+        (
+            catalogue.PAYMENTS_UNSETTLED,
+            catalogue.PAYMENTS_UNSETTLED_AGE,
+            catalogue.REFUNDS_DECLINED,
+            catalogue.NOTIFICATIONS_PENDING,
+            catalogue.NOTIFICATIONS_PENDING_AGE,
+            catalogue.NOTIFICATIONS_FAILED,
+        ),
+        "tests/integration/health/test_undelivered.py",
+    ),
 }
 
 
