@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import typed_settings as ts
 from attrs import fields, frozen
@@ -28,6 +28,7 @@ from ..application.notifications.notification import ATTEMPTS
 from ..application.relay.publish_pending import BATCH
 from ..domain.currency import MINOR_UNITS
 from ..domain.errors import InvalidInput
+from ..domain.text import shown
 
 CONSUMERS = ("notifications", "analytics", "inventory")
 """The names of the built-in consumers."""
@@ -43,13 +44,21 @@ _URLS = ("database_url", "database_listen_url", "tracing_endpoint")
 _PASSWORDS = re.compile(r"((?:^|&)\w*password=)[^&]*", re.IGNORECASE)
 _PASSWORDS_ANYWHERE = re.compile(r"(password=)[^&]*", re.IGNORECASE)
 
-_DATABASES = ("postgresql://", "sqlite:///", "memory://")
+_SQLITE = re.compile(r"sqlite:///(?!/?\Z|:memory:\Z)[^?]+\Z")
+"""A file, without parameters: SQLAlchemy would ignore some of them."""
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+\Z")
+_NUMBER = re.compile(r"[+-]?[0-9.]+([eE][+-]?[0-9]+)?\Z")
 
 
 def _database_url(_: object, __: object, value: str) -> None:
-    if not value.startswith(_DATABASES):
+    if not (value == "memory://" or value.startswith("postgresql://") or _SQLITE.match(value)):
         raise ValueError("not a database URL")
     _postgresql_url(value)
+
+
+def _tracing_endpoint(_: object, __: object, value: str) -> None:
+    if value and not (re.match(r"https?://[!-~]+\Z", value) and _is_well_formed(value)):
+        raise ValueError("not a URL")
 
 
 LOCAL_SENDER = "orders@localhost"
@@ -78,8 +87,8 @@ def _is_well_formed(url: str) -> bool:
 
 
 def _channels(_: object, __: object, value: tuple[str, ...]) -> None:
-    if not set(value) <= {"email", "log"}:
-        raise ValueError("an unknown channel")
+    if not value or sorted(set(value) & {"email", "log"}) != sorted(value):
+        raise ValueError("no channel, an unknown one, or one of them twice")
 
 
 def _sender(_: object, __: object, value: str) -> None:
@@ -89,6 +98,10 @@ def _sender(_: object, __: object, value: str) -> None:
         sender(value, field="smtp_sender")
     except InvalidInput as e:
         raise ValueError(e.problem) from e
+
+
+_HOST = v.matches_re(r"[!-~]+")
+"""An empty host would listen on every address."""
 
 
 def _between(low: float, high: float) -> list[Any]:
@@ -156,7 +169,9 @@ class Settings:
         default=30, validator=_between(1, 1440), help="expected minutes from pick-up to delivery, 1 to 1440"
     )
     http_host: str = ts.option(
-        default="127.0.0.1", help="address to listen on; only a loopback address is allowed until there is a token"
+        default="127.0.0.1",
+        validator=_HOST,
+        help="address to listen on; only a loopback address is allowed until there is a token",
     )
     http_port: int = ts.option(default=8080, validator=_between(0, 65535), help="port, 0 (any free) to 65535")
     http_max_body_bytes: int = ts.option(
@@ -192,7 +207,9 @@ class Settings:
         help="seconds that a response may wait for a client that does not read it, 0.1 to 3600",
     )
     ops_host: str = ts.option(
-        default="127.0.0.1", help="address of every process's /livez, /readyz and /metrics, which need no token"
+        default="127.0.0.1",
+        validator=_HOST,
+        help="address of every process's /livez, /readyz and /metrics, which need no token",
     )
     ops_port: int = ts.option(default=0, validator=_between(0, 65535), help="their port, 0 (any free) to 65535")
     commit_group: int = ts.option(
@@ -220,7 +237,7 @@ class Settings:
     notification_attempts: int = ts.option(
         default=ATTEMPTS, validator=_between(1, 100_000), help="attempts before a notification has failed, 1 to 100000"
     )
-    smtp_host: str = ts.option(default="localhost", help="host name of the mail server")
+    smtp_host: str = ts.option(default="localhost", validator=_HOST, help="host name of the mail server")
     smtp_port: int = ts.option(default=25, validator=_between(1, 65535), help="port, 1 to 65535")
     smtp_sender: str = ts.option(
         default=LOCAL_SENDER, validator=_sender, help="sender of mail: NAME@HOST, or Name <NAME@HOST>"
@@ -258,7 +275,7 @@ class Settings:
     )
     tracing_endpoint: str = ts.option(
         default="",
-        validator=v.matches_re(r"(https?://[!-~]+)?"),
+        validator=_tracing_endpoint,
         repr=lambda url: repr(masked_url(url)),
         help="URL for spans, OTLP over HTTP: http://host:4318/v1/traces; empty: no tracing",
     )
@@ -350,11 +367,11 @@ def masked_url(url: str) -> str:
     if not _is_well_formed(url):
         return _PASSWORDS_ANYWHERE.sub(rf"\1{_MASK}", _without_password(url))
     parts = urlsplit(url)
-    parts = parts._replace(query=_PASSWORDS.sub(rf"\1{_MASK}", parts.query))
-    if parts.password is None:
-        return urlunsplit(parts) if parts.query else url
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username}:{_MASK}@{host}"))
+    address, mark, query = url.partition("?")
+    if parts.password is not None:
+        host = parts.netloc.rpartition("@")[2]
+        address = address.replace(parts.netloc, f"{parts.username}:{_MASK}@{host}", 1)
+    return address + mark + _PASSWORDS.sub(rf"\1{_MASK}", query)
 
 
 def _without_password(url: str) -> str:
@@ -376,7 +393,7 @@ def _from_file(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as e:
         raise InvalidInput(str(path), f"cannot be read: {e.strerror}", "a readable TOML file") from e
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
@@ -399,6 +416,9 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def _converted(values: dict[str, Any], sources: Mapping[str, str]) -> Settings:
+    for name, value in values.items():
+        if not _is_of_kind(getattr(fields(Settings), name).type, value):
+            raise _not_allowed(name, value, sources)
     try:
         return _load(values)
     except TsError:
@@ -406,9 +426,24 @@ def _converted(values: dict[str, Any], sources: Mapping[str, str]) -> Settings:
             try:
                 _load({name: value})
             except TsError as e:
-                help_text = getattr(fields(Settings), name).metadata["typed-settings"]["help"]
-                raise InvalidInput(sources.get(name, name), f"{_shown(name, value)} is not allowed", help_text) from e
+                raise _not_allowed(name, value, sources) from e
         raise
+
+
+def _is_of_kind(kind: object, value: object) -> bool:
+    """Return False for what would be converted silently: 80.5 and true to an integer, and a number to text."""
+    if kind is str:
+        return isinstance(value, str)
+    if kind not in (int, float):
+        return True
+    if isinstance(value, str):
+        return (_WHOLE_NUMBER if kind is int else _NUMBER).match(value.strip()) is not None
+    return type(value) is int or (kind is float and type(value) is float)
+
+
+def _not_allowed(name: str, value: object, sources: Mapping[str, str]) -> InvalidInput:
+    help_text = getattr(fields(Settings), name).metadata["typed-settings"]["help"]
+    return InvalidInput(sources.get(name, name), f"{_shown(name, value)} is not allowed", help_text)
 
 
 def _load(values: dict[str, Any]) -> Settings:
@@ -418,4 +453,4 @@ def _load(values: dict[str, Any]) -> Settings:
 def _shown(name: str, value: object) -> str:
     if name in ("smtp_password", "kafka"):
         return _MASK
-    return repr(masked_url(value) if name in _URLS and isinstance(value, str) else value)
+    return shown(masked_url(value) if name in _URLS and isinstance(value, str) else value)

@@ -106,6 +106,76 @@ def test_a_wrong_value_names_its_setting_and_what_is_allowed(variable: str) -> N
     assert refused.value.allowed == allowed
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "http_port = 80.5",
+        "topic_retention_hours = 0.9",
+        "database_pool_size = true",
+        "poll_seconds = true",
+        "event_max_bytes = 1e6",
+        "http_host = 5",
+        "smtp_password = 5",
+        "notification_channels = []",
+        'notification_channels = ["log", "log"]',
+    ],
+)
+def test_a_value_of_another_kind_is_refused_instead_of_converted(tmp_path: Path, line: str) -> None:
+    file = a_file(tmp_path, f"[orderflow]\n{line}\n")
+
+    with pytest.raises(InvalidInput, match="is not allowed") as refused:
+        load_settings(file, environment={})
+
+    assert refused.value.field == f"{line.partition(' ')[0]} in {file}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTP_PORT", "1_0"),
+        ("HTTP_PORT", "\N{ARABIC-INDIC DIGIT EIGHT}"),
+        ("HTTP_PORT", "9" * 5000),
+        ("POLL_SECONDS", "1_0"),
+        ("HTTP_HOST", ""),
+        ("OPS_HOST", ""),
+        ("OPS_HOST", " "),
+        ("SMTP_HOST", ""),
+        ("TRACING_ENDPOINT", "http://["),
+        ("TRACING_ENDPOINT", "http://collector:99999"),
+        ("DATABASE_URL", "memory://orders"),
+        ("DATABASE_URL", "sqlite:///"),
+        ("DATABASE_URL", "sqlite:////"),
+        ("DATABASE_URL", "sqlite:///:memory:"),
+        ("DATABASE_URL", "sqlite:///file:orders?mode=memory"),
+        ("DATABASE_URL", "sqlite:///orders.db?timeout=5"),
+    ],
+)
+def test_a_value_that_means_something_else_is_refused(name: str, value: str) -> None:
+    with pytest.raises(InvalidInput, match="is not allowed") as refused:
+        load_settings(environment={f"ORDERFLOW_{name}": value})
+
+    assert refused.value.field == f"ORDERFLOW_{name}"
+    assert len(refused.value.problem) < 120
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = a_file(tmp_path, '\ufeff[orderflow]\r\ncurrency = "EUR"\r\n')
+
+    assert load_settings(file, environment={}).currency == "EUR"
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("postgresql:///shop?host=/run/postgresql", "postgresql:///shop?host=/run/postgresql"),
+        ("postgresql:///shop?password=hunter2&host=/run", "postgresql:///shop?password=********&host=/run"),
+        ("postgresql://a:hunter2@db/shop?sslmode=require", "postgresql://a:********@db/shop?sslmode=require"),
+    ],
+)
+def test_a_masked_address_is_the_same_address(url: str, masked: str) -> None:
+    assert masked_url(url) == masked
+
+
 def test_a_wrong_value_in_the_file_names_the_file(tmp_path: Path) -> None:
     file = a_file(tmp_path, "[orderflow]\nhttp_port = 70000\n")
 
