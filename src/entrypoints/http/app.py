@@ -1,6 +1,7 @@
 """The ASGI application: authentication, validation of requests, and the routes."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -27,9 +28,11 @@ from .docs_page import docs_router
 from .health import Checks, livez, readyz
 from .metrics import InstrumentedApp, MetricsPage, metrics
 from .openapi import CamelViews, ExactNumbers, openapi_config
+from .problems import InvalidParameter
 
 Hook = Callable[[], Awaitable[None]]
 SINGLE_HEADERS = ("Authorization", "X-Actor", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID")
+_CHARSET = re.compile(r"charset=\"?([^\";, ]*)")
 
 
 def build(
@@ -83,7 +86,7 @@ def build(
             reads.timeline,
             stream.stream,
         ],
-        guards=[authenticate, require_json, refuse_unknown_parameters],
+        guards=[authenticate, require_json, refuse_unsupported_conditions, refuse_unknown_parameters],
         dependencies={"call": Provide(provide_call, sync_to_thread=False)},
         tags=["orders"],
     )
@@ -149,11 +152,27 @@ async def require_json(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRo
             headers={"Accept-Encoding": "identity"},
         )
     has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type, _, parameters = headers.get("content-type", "").lower().partition(";")
+    media_type = media_type.strip()
     if connection.scope["method"] != "GET" and has_body and media_type != "application/json":  # type: ignore[typeddict-item]
         raise HTTPException(
             detail=f"the content type must be application/json, not {media_type[:80] or 'empty'}", status_code=415
         )
+    if (charset := _CHARSET.search(parameters[:200])) and charset[1] not in ("utf-8", "utf8"):
+        raise HTTPException(detail=f"the charset must be utf-8, not {charset[1][:80]}", status_code=415)
+    if "content-length" in headers and "transfer-encoding" in headers:  # a proxy may have used the other one
+        raise HTTPException(detail="a body has Content-Length or Transfer-Encoding, not both", status_code=400)
+
+
+async def refuse_unsupported_conditions(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """Refuse a condition that the route does not compare: the request would be carried out without it."""
+    method = connection.scope["method"]  # type: ignore[typeddict-item]
+    changes = ("If-None-Match", "If-Match") if handler.opt.get("creates") else ("If-None-Match",)
+    for name in {"GET": ("If-Match",), "OPTIONS": ()}.get(method, changes):
+        if name in connection.headers:
+            raise InvalidInput(name, "this route does not compare it", "a request without it")
 
 
 async def refuse_unknown_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -161,9 +180,9 @@ async def refuse_unknown_parameters(connection: ASGIConnection[Any, Any, Any, An
     parameters = handler.opt.get("query", set())
     for name, values in connection.query_params.dict().items():
         if name not in parameters:
-            raise InvalidInput(name, "there is no such parameter", ", ".join(sorted(parameters)) or "none")
+            raise InvalidParameter(name, "there is no such parameter", ", ".join(sorted(parameters)) or "none")
         if len(values) > 1:
-            raise InvalidInput(name, f"it is given {len(values)} times", "each parameter once")
+            raise InvalidParameter(name, f"it is given {len(values)} times", "each parameter once")
 
 
 def refuse_repeated_headers(connection: ASGIConnection[Any, Any, Any, Any]) -> None:

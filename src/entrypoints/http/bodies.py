@@ -168,7 +168,9 @@ def read(body: bytes, kind: type[B]) -> B:
         return decoded
     except ValidationError as e:
         raise _invalid(str(e), kind) from e
-    except (MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError) as e:
+    except ArithmeticError as e:
+        raise InvalidInput("", "a number is out of range", "numbers as in /openapi.json") from e
+    except (MsgspecError, UnicodeDecodeError, RecursionError) as e:
         raise InvalidInput("", f"it is not valid JSON: {e}", "a JSON object in UTF-8") from e
 
 

@@ -62,7 +62,8 @@ class CorrelatedApp(Litestar):
             return
         # An identifier may contain an encoded slash, which only the raw path distinguishes from a separator.
         if raw := scope.get("raw_path"):
-            scope["path"] = raw.partition(b"?")[0].decode("latin-1")
+            scope["raw_path"] = raw = _origin_form(raw.partition(b"?")[0])
+            scope["path"] = raw.decode("latin-1")
         exchange = _Exchange(scope, self.routes)
         if exchange.method == "HEAD":  # handled like GET, up to the body
             exchange.scope["method"] = "GET"
@@ -167,6 +168,13 @@ class _Exchange:
             span.set_attribute("http.response.status_code", self.status)
             if self.status >= 500:
                 failed(span, str(self.scope.get(ERROR, {}).get("code", self.status)))
+
+
+def _origin_form(target: bytes) -> bytes:
+    """Return the path of a target that may be a whole URL, which every server must accept (RFC 9112, section 3.2.2)."""
+    if not target[:8].lower().startswith((b"http://", b"https://")):
+        return target
+    return b"/" + target.partition(b"://")[2].partition(b"/")[2]
 
 
 def allowed_methods(headers: Mapping[str, str] | None) -> str:

@@ -26,6 +26,10 @@ _DISCONNECTED = "client disconnected prematurely"
 log = structlog.get_logger(__name__)
 
 
+class InvalidParameter(InvalidInput):
+    """A query parameter that is not allowed, of any method."""
+
+
 def is_server_error(error: Exception) -> bool:
     """Return whether ``error`` has a status of 500 or above."""
     return _status(error) >= 500
@@ -84,7 +88,10 @@ def _details(request: Request[Any, Any, Any], error: Exception) -> tuple[str, di
     match error:
         case InvalidInput():
             item = _error(request, error.field, error.problem, error.allowed)
-            return _truncated(f"{error.field or 'the body'}: {error.problem}"), headers, {"errors": [item]}
+            if isinstance(error, InvalidParameter):
+                item = {"parameter": _truncated(error.field), "problem": error.problem, "allowed": error.allowed}
+            subject = error.field or ("the body" if "pointer" in item else "the query")
+            return _truncated(f"{subject}: {error.problem}"), headers, {"errors": [item]}
         case CommandRefused():
             return str(error), headers, {"action": error.action, **_refusal(error)}
         case Unavailable():

@@ -122,6 +122,7 @@ REFUSALS = problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 500, 503)
     responses=problems(400, 401, 403, 409, 413, 415, 422, 500, 503),
     operation_id="placeOrder",
     summary="Place an order",
+    opt={"creates": True},
 )
 async def place_order(
     data: JSONBody[PlaceOrder],

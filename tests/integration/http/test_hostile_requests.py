@@ -92,3 +92,35 @@ async def test_the_operations_server_has_one_spelling_of_a_path(installation: In
     async with served(create_ops_app({}, scrape)) as server:  # type: ignore[arg-type]
         assert await status_of(server, b"HEAD /metrics", b"Host: a:99999") == 200
         assert await status_of(server, b"GET //metrics", b"Host: door") == 404
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        (b"http://example.org/livez", 200),
+        (b"HTTP://example.org:8080/v1/orders?limit=1", 200),
+        (b"https://example.org/v1/orders/O%2F1", 404),
+        (b"http://example.org//livez", 404),
+        (b"http://example.org", 404),
+    ],
+)
+async def test_a_target_may_be_a_whole_url(server: Served, target: bytes, status: int) -> None:
+    assert await status_of(server, b"GET " + target, b"Host: example.org") == status
+
+
+async def test_a_body_of_two_lengths_is_refused_and_the_connection_closed(server: Served) -> None:
+    head = [
+        b"POST /v1/orders HTTP/1.1",
+        b"Host: a",
+        b"X-Actor: admin:boss",
+        b"Content-Type: application/json",
+        b"Content-Length: 7",
+        b"Transfer-Encoding: chunked",
+    ]
+
+    response = await response_of(
+        server, b"\r\n".join([*head, b"", b"2\r\n{}\r\n0\r\n\r\nGET /livez HTTP/1.1\r\nHost: a\r\n\r\n"])
+    )
+
+    assert response.count(b"HTTP/1.1") == 1
+    assert b" 400 " in response.splitlines()[0]

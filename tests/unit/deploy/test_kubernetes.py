@@ -60,6 +60,7 @@ def test_every_pod_is_locked_down_and_bounded() -> None:
         assert spec["securityContext"]["runAsNonRoot"] is True, name
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
         assert spec["automountServiceAccountToken"] is False, name
+        assert spec["enableServiceLinks"] is False, name
         for container in [*spec.get("initContainers", ()), *spec["containers"]]:
             locked = container["securityContext"]
             assert locked["allowPrivilegeEscalation"] is False, name

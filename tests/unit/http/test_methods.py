@@ -52,6 +52,62 @@ async def test_a_compressed_body_is_an_unsupported_media_type(boss: AsyncClient)
     assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "identity")
 
 
+@pytest.mark.parametrize("charset", ["latin-1", "UTF-16", '"iso-8859-1"'])
+async def test_a_body_in_another_charset_is_an_unsupported_media_type(boss: AsyncClient, charset: str) -> None:
+    declared = {"Content-Type": f"application/json; charset={charset}"}
+
+    answer = await boss.post("/v1/orders", json=an_order(), headers=declared)
+
+    assert answer.status_code == 415
+
+
+@pytest.mark.parametrize("declared", ["application/json;charset=UTF-8", 'Application/JSON; charset="utf-8"'])
+async def test_a_body_in_utf_8_may_say_so(boss: AsyncClient, declared: str) -> None:
+    answer = await boss.post("/v1/orders", json=an_order(), headers={"Content-Type": declared})
+
+    assert answer.status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "header"),
+    [
+        ("GET", "/v1/orders/O1", "If-Match"),
+        ("GET", "/v1/orders", "If-Match"),
+        ("POST", "/v1/orders", "If-Match"),
+        ("POST", "/v1/orders", "If-None-Match"),
+        ("PATCH", "/v1/orders/O1/state", "If-None-Match"),
+        ("PUT", "/v1/orders/O1/shipper", "If-None-Match"),
+        ("POST", "/v1/orders/O1/payment", "If-None-Match"),
+        ("POST", "/v1/orders/O1/cancel", "If-None-Match"),
+    ],
+)
+async def test_a_condition_that_is_not_compared_is_refused(
+    boss: AsyncClient, method: str, path: str, header: str
+) -> None:
+    await placed(boss)
+
+    answer = await boss.request(method, path, json=None if method == "GET" else {}, headers={header: '"9"'})
+
+    assert (answer.status_code, answer.json()["errors"][0]["header"]) == (400, header)
+
+
+async def test_an_unknown_parameter_of_a_write_is_named_as_a_parameter(boss: AsyncClient) -> None:
+    unknown = await boss.post("/v1/orders?dry=1", json=an_order())
+    nameless = await boss.get("/v1/orders?=1")
+
+    assert (unknown.status_code, unknown.json()["errors"][0]["parameter"]) == (400, "dry")
+    assert (nameless.status_code, nameless.json()["detail"]) == (400, "the query: there is no such parameter")
+
+
+@pytest.mark.parametrize("number", ["1e99999999999999999999", "0e-99999999999999999999"])
+async def test_a_number_without_bounds_is_named_as_one(boss: AsyncClient, number: str) -> None:
+    body = '{"orderDetails": [{"foodId": "F1", "foodName": "F", "price": %s, "quantity": 1}]}' % number
+
+    answer = await boss.post("/v1/orders", content=body, headers={"Content-Type": "application/json"})
+
+    assert (answer.status_code, answer.json()["detail"]) == (400, "the body: a number is out of range")
+
+
 @pytest.mark.parametrize("order_id", [".", ".."])
 async def test_an_id_that_is_a_relative_path_is_refused(boss: AsyncClient, order_id: str) -> None:
     answer = await boss.post("/v1/orders", json=an_order(orderId=order_id))
