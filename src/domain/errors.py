@@ -71,7 +71,7 @@ class InvalidInput(OrderFlowError):
     allowed: str
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.problem}; allowed: {self.allowed}"
+        return f"{self.field or 'the document'}: {self.problem}; allowed: {self.allowed}"
 
 
 @define(eq=False, slots=False)

@@ -23,7 +23,7 @@ from .lifecycle import ASSIGNABLE, ASSIGNERS, Guard, OrderState, Relation, trans
 from .money import Money, total_of
 from .payment import PAYMENT_TRANSITIONS, Payment, PaymentMethod, PaymentStatus
 from .text import identifier, shown, text
-from .validation import Address, check_amounts, check_lines, delivery_fee, utc
+from .validation import Address, check_amounts, check_kinds, check_lines, delivery_fee, utc
 
 MAX_REASON = 500
 RELATIVE_PATHS = (".", "..")
@@ -96,7 +96,7 @@ class Order:
         identifier(customer_id, field="userId")
         identifier(restaurant_id, field="restaurantId")
         check_currency_in_use(currency)
-        lines = tuple(lines)
+        lines = check_kinds(lines, total, address)
         check_lines(lines, currency)
         fee = delivery_fee(lines, currency, total)
         check_amounts(lines, total)
@@ -241,7 +241,7 @@ class Order:
 
     def cancel(self, reason: str, *, by: Actor, at: datetime) -> Change:
         """Cancel the order. A paid order is refunded; its shipper stays on the event and is no longer assigned."""
-        if reason.strip():
+        if not isinstance(reason, str) or reason.strip():
             text(reason, field="reason", at_least=1, at_most=MAX_REASON)
         if self._is_repeated(OrderState.CANCELLED, by, same=reason == self.cancel_reason):
             return Change(self)

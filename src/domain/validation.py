@@ -1,6 +1,6 @@
 """Validation of a new order: its address, its lines, its delivery fee and its times, with the limits of each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -31,6 +31,21 @@ class Address:
         text(self.city, field="address/city", at_least=1, at_most=100)
         text(self.postal_code, field="address/postalCode", at_most=20)
         text(self.note, field="address/note", at_most=500)
+
+
+def check_kinds(lines: object, total: object, address: object) -> tuple[OrderLine, ...]:
+    """Return the lines as a tuple. Raises InvalidInput for what an application gives of another type."""
+    if not isinstance(lines, Iterable):
+        raise InvalidInput("orderDetails", f"it is a {type(lines).__name__}", "a sequence of OrderLine")
+    checked = tuple(lines)
+    for index, line in enumerate(checked):
+        if not isinstance(line, OrderLine):
+            raise InvalidInput(f"orderDetails/{index}", f"it is a {type(line).__name__}", "an OrderLine")
+    if not isinstance(total, Money | None):
+        raise InvalidInput("totalPrice", f"it is a {type(total).__name__}", "Money, or none")
+    if not isinstance(address, Address | None):
+        raise InvalidInput("address", f"it is a {type(address).__name__}", "an Address, or none")
+    return checked
 
 
 def check_lines(lines: Sequence[OrderLine], currency: str) -> None:

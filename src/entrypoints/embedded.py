@@ -49,7 +49,8 @@ class OrderFlow:
 
     def __init__(self, container: Container) -> None:
         """Use ``open`` instead. ``container`` is built and not yet opened."""
-        self._container = container
+        self._built = container
+        self._closed = False
         self._running_consumers: dict[str, Consumer[ShippedTransaction]] = {}
         self._handlers: dict[str, tuple[HandlerConsumer, asyncio.Lock]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -89,7 +90,10 @@ class OrderFlow:
                     )
                 yield flow
             finally:
-                await flow._close()
+                try:
+                    await flow._close()
+                finally:
+                    flow._closed = True
 
     @classmethod
     @asynccontextmanager
@@ -116,6 +120,13 @@ class OrderFlow:
     def use_cases(self) -> UseCases:
         """The use-cases themselves, with every argument."""
         return self._container.use_cases()
+
+    @property
+    def _container(self) -> Container:
+        """The container. Raises RuntimeError after the end of the block that opened the flow."""
+        if self._closed:
+            raise RuntimeError("this OrderFlow is closed; use it inside its `async with` block")
+        return self._built
 
     @property
     def container(self) -> Container:
@@ -146,7 +157,7 @@ class OrderFlow:
             total=total,
             address=address,
             order_id=order_id,
-            currency=currency or self._container.settings().currency,
+            currency=self._container.settings().currency if currency is None else currency,
         )
         return await self.use_cases.create_order(new, by=by)
 

@@ -7,6 +7,7 @@ from attrs import frozen
 from ...domain.errors import InvalidInput
 from ...domain.lifecycle import OrderState
 from ...domain.order import Order
+from ...domain.text import identifier
 
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
@@ -37,6 +38,9 @@ class OrderQuery:
     limit: int = DEFAULT_PAGE
 
     def __attrs_post_init__(self) -> None:
+        for field in ("customer_id", "restaurant_id", "shipper_id"):
+            if (value := getattr(self, field)) is not None:
+                identifier(value, field=field.replace("_id", "Id"))
         if not 1 <= self.limit <= MAX_PAGE:
             raise InvalidInput("limit", str(self.limit), f"1 to {MAX_PAGE}")
         for field, moment in (("createdFrom", self.created_from), ("createdUntil", self.created_until)):

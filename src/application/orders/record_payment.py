@@ -5,9 +5,17 @@ from collections.abc import Awaitable
 from attrs import frozen
 
 from ...domain.actor import Actor, Role
-from ...domain.errors import CommandRefused, GatewayUnavailable, NotPermitted, OrderNotFound, VersionMismatch
+from ...domain.errors import (
+    CommandRefused,
+    GatewayUnavailable,
+    InvalidInput,
+    NotPermitted,
+    OrderNotFound,
+    VersionMismatch,
+)
 from ...domain.order import Change, Order
 from ...domain.payment import PaymentMethod
+from ...domain.text import shown
 from ..clock import Clock
 from .change_order import ChangeOrder
 from .idempotency import IdempotencyKey
@@ -44,6 +52,8 @@ class RecordPayment:
         expected_version: int | None = None,
         idempotency: IdempotencyKey | None = None,
     ) -> Order:
+        if not isinstance(paid, bool | None):
+            raise InvalidInput("paid", f"it is {shown(paid)}", "True, False, or none to charge the card")
         order = await self.views.get(order_id)
         if not order.visible_to(by):
             raise OrderNotFound(order_id)

@@ -1,5 +1,6 @@
 """``orderflow orders``: creates, shows and changes orders through the use-cases."""
 
+from codecs import BOM_UTF8
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -71,7 +72,7 @@ async def list_(
         customer_id=customer,
         restaurant_id=restaurant,
         shipper_id=shipper,
-        state=OrderState.parse(state) if state else None,
+        state=None if state is None else OrderState.parse(state),
         created_from=parse_time(created_from, "created-from"),
         created_until=parse_time(created_until, "created-until"),
         cursor=cursor,
@@ -234,10 +235,15 @@ def parse_time(text: str | None, field: str) -> datetime | None:
 
 
 def _read(file: Path) -> bytes:
-    if str(file) == "-":
-        with standard_input() as stream:
-            return stream.read()
+    """Return the content of ``file``, without a byte order mark. Raises InvalidInput, also if it is too large."""
+    limit = session().settings.http_max_body_bytes
     try:
-        return file.read_bytes()
+        with standard_input() if str(file) == "-" else file.open("rb") as stream:
+            content = stream.read(limit + 1)
     except OSError as e:
         raise InvalidInput(str(file), f"cannot be read: {e.strerror}", "a readable file, or -") from e
+    if len(content) > limit:
+        raise InvalidInput(
+            str(file), f"more than {limit} bytes", f"at most {limit} bytes (ORDERFLOW_HTTP_MAX_BODY_BYTES)"
+        )
+    return content.removeprefix(BOM_UTF8)

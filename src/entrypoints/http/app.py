@@ -152,13 +152,13 @@ async def require_json(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRo
             headers={"Accept-Encoding": "identity"},
         )
     has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-    media_type, _, parameters = headers.get("content-type", "").lower().partition(";")
-    media_type = media_type.strip()
+    declared = headers.get("content-type", "").lower()
+    media_type = declared.partition(";")[0].strip()
     if connection.scope["method"] != "GET" and has_body and media_type != "application/json":  # type: ignore[typeddict-item]
         raise HTTPException(
             detail=f"the content type must be application/json, not {media_type[:80] or 'empty'}", status_code=415
         )
-    if (charset := _CHARSET.search(parameters[:200])) and charset[1] not in ("utf-8", "utf8"):
+    if (charset := _CHARSET.search(declared[:200])) and charset[1] not in ("utf-8", "utf8"):
         raise HTTPException(detail=f"the charset must be utf-8, not {charset[1][:80]}", status_code=415)
     if "content-length" in headers and "transfer-encoding" in headers:  # a proxy may have used the other one
         raise HTTPException(detail="a body has Content-Length or Transfer-Encoding, not both", status_code=400)

@@ -3,6 +3,8 @@
 from pathlib import Path
 from uuid import UUID
 
+import pytest
+
 from tests.support.commands import CommandLine, order_json
 
 
@@ -127,3 +129,31 @@ def test_an_amount_with_more_decimals_than_its_currency_is_refused(cli: CommandL
 
     assert (answer.code, answer.out) == (2, "")
     assert "at most 0 decimals in JPY" in answer.err
+
+
+def test_a_file_of_an_order_may_begin_with_a_byte_order_mark(cli: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "order.json"
+    file.write_text("\ufeff" + order_json(), encoding="utf-8")
+
+    assert cli("orders", "create", file).code == 0
+
+
+def test_an_order_is_read_up_to_the_size_of_a_body(cli: CommandLine) -> None:
+    answer = cli("orders", "create", "/dev/zero")
+
+    assert (answer.code, answer.out) == (2, "")
+    assert "/dev/zero: more than 1000000 bytes" in answer.err
+
+
+def test_a_file_that_is_no_order_is_named_as_the_document(cli: CommandLine) -> None:
+    answer = cli("orders", "create", "-", stdin="{")
+
+    assert answer.code == 2
+    assert "orderflow: the document: it is not valid JSON" in answer.err
+
+
+@pytest.mark.parametrize("option", ["--customer", "--restaurant", "--shipper", "--state"])
+def test_an_empty_condition_is_refused_instead_of_listing_everything_or_nothing(cli: CommandLine, option: str) -> None:
+    answer = cli("orders", "list", option, "")
+
+    assert (answer.code, answer.out) == (2, "")

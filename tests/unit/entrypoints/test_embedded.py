@@ -116,6 +116,60 @@ async def test_orders_are_listed_and_seen_as_they_were() -> None:
         assert then.state is OrderState.WAITING_FOR_SHIPPER
 
 
+async def test_what_an_application_gives_of_another_type_is_refused_and_named() -> None:
+    async with OrderFlow.in_memory(consumers=()) as flow:
+
+        async def refused(**given: Any) -> str:
+            order = {"customer_id": "C1", "restaurant_id": "R7", "lines": pizzas(), "currency": "EUR", **given}
+            with pytest.raises(InvalidInput) as error:
+                await flow.create_order(**order)
+            return error.value.field
+
+        assert await refused(currency="") == "currency"
+        assert await refused(lines=None) == "orderDetails"
+        assert await refused(lines=pizzas()[0]) == "orderDetails"
+        assert await refused(lines=[*pizzas(), {"foodId": "F1"}]) == "orderDetails/1"
+        assert await refused(total=Decimal(30)) == "totalPrice"
+        assert await refused(total=25.0) == "totalPrice"
+        assert await refused(address={"street": "Main Street 1"}) == "address"
+
+
+@pytest.mark.parametrize("paid", ["no", "false", "", 0, 1])
+async def test_a_payment_is_recorded_only_for_true_or_false(paid: Any) -> None:
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        order_id = await placed(flow)
+
+        with pytest.raises(InvalidInput, match="paid"):
+            await flow.record_payment(order_id, paid=paid)
+
+        assert (await flow.get_order(order_id)).payment.status is PaymentStatus.PENDING
+
+
+@pytest.mark.parametrize("reason", [None, 5])
+async def test_a_reason_that_is_no_text_is_refused(reason: Any) -> None:
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        order_id = await placed(flow)
+
+        with pytest.raises(InvalidInput, match="reason"):
+            await flow.cancel_order(order_id, reason)
+
+
+async def test_a_closed_flow_says_so(tmp_path: Path) -> None:
+    async def handler(_: OrderEvent) -> None:
+        raise AssertionError
+
+    for url in ("memory://", f"sqlite:///{tmp_path / 'orders.db'}"):
+        async with OrderFlow.open(url) as flow:
+            pass
+
+        with pytest.raises(RuntimeError, match="this OrderFlow is closed"):
+            await flow.get_order("O1")
+        with pytest.raises(RuntimeError, match="this OrderFlow is closed"):
+            await flow.settled()
+        with pytest.raises(RuntimeError, match="this OrderFlow is closed"):
+            flow.on("order.created")(handler)
+
+
 async def test_an_application_may_name_who_acts() -> None:
     async with OrderFlow.in_memory() as flow:
         await placed(flow, "O1")

@@ -101,7 +101,7 @@ async def test_an_unknown_parameter_of_a_write_is_named_as_a_parameter(boss: Asy
 
 @pytest.mark.parametrize("number", ["1e99999999999999999999", "0e-99999999999999999999"])
 async def test_a_number_without_bounds_is_named_as_one(boss: AsyncClient, number: str) -> None:
-    body = '{"orderDetails": [{"foodId": "F1", "foodName": "F", "price": %s, "quantity": 1}]}' % number
+    body = f'{{"totalPrice": {number}}}'
 
     answer = await boss.post("/v1/orders", content=body, headers={"Content-Type": "application/json"})
 
