@@ -115,11 +115,12 @@ class RecordPayment:
         return await self.settle_payments.record_capture(capture, idempotency)
 
     async def _requested(self, attempt: PaymentAttempt, request: Awaitable[GatewayResponse]) -> PaymentAttempt:
-        """Return ``attempt`` with the response. Raises GatewayUnavailable, after its next look-up was stored."""
+        """Return ``attempt`` with the response. Raises what the gateway raises, after its next look-up was stored."""
         try:
             return attempt.settled(await request, self.clock())
-        except GatewayUnavailable as e:
-            await self.settle_payments.keep(attempt.unanswered(str(e), self.clock()))
+        except Exception as e:
+            detail = str(e) if isinstance(e, GatewayUnavailable) else f"the gateway failed: {type(e).__name__}"
+            await self.settle_payments.keep(attempt.unanswered(detail, self.clock()))
             raise
 
     async def _check_unchanged(self, authorization: PaymentAttempt, by: Actor, expected_version: int | None) -> None:

@@ -5,7 +5,7 @@ import logging
 from attrs import evolve, frozen
 
 from ...domain.actor import Actor, Role
-from ...domain.errors import CommandRefused, GatewayUnavailable
+from ...domain.errors import CommandRefused, GatewayUnavailable, OrderFlowError
 from ...domain.order import Change, Order
 from ..clock import Clock
 from .change_order import ChangeOrder
@@ -86,6 +86,12 @@ class SettlePayments:
             outcome = await (self._refund if attempt.kind is AttemptKind.REFUND else self._look_up)(attempt)
         except GatewayUnavailable as e:
             outcome = attempt.unanswered(str(e), self.clock())
+        except OrderFlowError:
+            raise
+        except Exception as e:
+            # The gateway's adapter is wrong; the other attempts must not wait for this one.
+            logger.exception("the payment gateway failed", extra={"order_id": attempt.order_id})
+            outcome = attempt.unanswered(f"the gateway failed: {type(e).__name__}", self.clock())
         settled = outcome.status is not AttemptStatus.REQUESTED
         if settled and outcome.kind is AttemptKind.CAPTURE:
             try:

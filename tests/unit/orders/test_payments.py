@@ -374,6 +374,36 @@ async def test_a_hundred_refunds_without_a_response_do_not_block_the_next(monkey
     assert (await till.outstanding()).unsettled == 100
 
 
+@pytest.mark.parametrize("answer", [RuntimeError("4111111111111111"), None])
+async def test_a_gateway_that_fails_in_another_way_does_not_block_the_next_refund(
+    till: Till, monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    refund = SandboxGateway.refund
+
+    async def fails_for_one(gateway: SandboxGateway, *, key: str, **asked: Any) -> GatewayResponse | None:
+        if key != "O1:refund":
+            return await refund(gateway, key=key, **asked)
+        if answer is not None:
+            raise answer
+        return None
+
+    monkeypatch.setattr(SandboxGateway, "refund", fails_for_one)
+    for order_id in ("O1", "O2"):
+        await till.order(order_id=order_id)
+        await till.ask.record_payment(order_id, by=CUSTOMER)
+        cancelled = await till.ask.cancel_order(order_id, "late", by=ADMIN)
+        assert cancelled.state is OrderState.CANCELLED
+    till.clock.forward(hours=1)
+
+    await till.ask.settle_payments()
+
+    (attempt,) = [a for a in await till.container.storage().attempts.of_order("O1") if a.kind is AttemptKind.REFUND]
+    assert (attempt.status, attempt.tries) == (AttemptStatus.REQUESTED, 2)
+    assert attempt.detail.startswith("the gateway failed: ")
+    assert "4111" not in attempt.detail
+    assert "O2:refund" in till.gateway.moved
+
+
 async def test_a_declined_refund_stays_in_sight(till: Till) -> None:
     await till.order()
     await till.ask.record_payment("O1", by=ADMIN, paid=True)
