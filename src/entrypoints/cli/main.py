@@ -22,7 +22,7 @@ from ...domain.errors import (
     Unavailable,
 )
 from ...domain.text import printable, shown
-from .output import OutputFailed, discard, open_standard_streams
+from .output import OutputFailed, discard, ignore_impossible_width, open_standard_streams
 
 EXIT_CODES: tuple[tuple[type[OrderFlowError], int], ...] = (
     (InvalidInput, 2),
@@ -151,6 +151,7 @@ def main() -> None:
     """
     gc.disable()
     open_standard_streams()
+    ignore_impossible_width()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -62,6 +62,12 @@ class StandardError(TextIOWrapper):
             discard(self)
 
 
+def ignore_impossible_width() -> None:
+    """Remove COLUMNS from the environment if no terminal is that wide: a help page would take minutes or fail."""
+    if not re.fullmatch(r"[1-9][0-9]{1,3}", os.environ.get("COLUMNS", "")):
+        os.environ.pop("COLUMNS", None)
+
+
 def open_standard_streams() -> None:
     """Replace the process's streams. A stream that is closed is opened on the null device.
 

@@ -100,3 +100,13 @@ def _run(cases: list[dict[str, object]]) -> list[dict[str, Any]]:
     )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "-5", "wide", "99999999"])
+def test_a_help_page_is_printed_whatever_the_width_of_the_terminal_is_said_to_be(columns: str) -> None:
+    command = [Path(sys.executable).with_name("orderflow"), "--help"]
+
+    done = subprocess.run(command, env={**os.environ, "COLUMNS": columns}, capture_output=True, timeout=300)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"orderflow COMMAND" in done.stdout
