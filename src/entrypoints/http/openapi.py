@@ -210,7 +210,8 @@ def openapi_config(*, trust_actor_header: bool) -> OpenAPIConfig:
         summary="Orders of a food delivery service",
         description=(
             "Amounts are exact decimals in the order's currency, times are UTC. Every write takes an "
-            "`Idempotency-Key`, and every change an `If-Match`. Errors are problem documents (RFC 9457) with a stable `code`."
+            "`Idempotency-Key`, and every change an `If-Match`. Errors are problem documents (RFC 9457) with a "
+            "stable `code`."
         ),
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         servers=[Server(url="/")],
