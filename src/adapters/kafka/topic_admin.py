@@ -25,13 +25,14 @@ _CONFIGS = ("cleanup.policy", "min.insync.replicas", "retention.ms")
 def is_compacted(settings: KafkaSettings, timeout: float) -> bool:
     """Return whether the topic is compacted; False if this user may not read its configuration."""
     resource = ConfigResource(ResourceType.TOPIC, settings.topic)
+    client = admin(settings)  # which answers only as long as it is referred to
     try:
-        requests = admin(settings).describe_configs([resource], request_timeout=timeout)
+        requests = client.describe_configs([resource], request_timeout=timeout)
         described = answered(requests[resource], timeout + 1)
     except KafkaException as error:
         if error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
             return False
-        raise unavailable(f"describing topic {settings.topic!r}", error) from error
+        raise unavailable(f"describing topic {settings.topic!r}", error, client) from error
     return "compact" in (described["cleanup.policy"].value or "")
 
 
