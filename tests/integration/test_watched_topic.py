@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 from orderflow.adapters import wire
+from orderflow.application.event_log.records import bucket_of
 
 from tests.integration.kafka.relay_program import life
 from tests.support.commands import CommandLine, CommandResult
@@ -21,7 +22,7 @@ def cli(kafka: KafkaBroker, topic_name: str, tmp_path: Path) -> CommandLine:
     kafka.create_topic(topic_name)
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
     for event in life(1)[:3]:
-        record = wire.record(event, bucket=3, position=event.sequence)
+        record = wire.record(event, bucket=bucket_of(event.order_id), position=event.sequence)
         headers: Any = wire.headers(record, source="/orderflow")
         producer.produce(topic_name, record.body, record.order_id, 1, headers=headers)
     producer.produce(topic_name, b"hello", b"someone", 1)

@@ -19,7 +19,7 @@ from .quality.topic_quality import (
     time_of,
 )
 from .translation import NO_CURRENCY
-from .validation import InvalidRecord, ValidationReport, check_lines, check_record, type_of
+from .validation import InvalidRecord, Validation, ValidationReport, check_lines, check_record, type_of
 
 __all__ = [
     "FUTURE",
@@ -31,6 +31,7 @@ __all__ = [
     "InvalidRecord",
     "Inspection",
     "FieldProblem",
+    "Validation",
     "ValidationReport",
     "TopicQuality",
     "inspect",

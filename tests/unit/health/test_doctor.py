@@ -95,6 +95,7 @@ UNHEALTHY: dict[str, tuple[Observation, Expectations]] = {
     "topic_max_message_bytes": (with_topic(max_message_bytes=900_000), WANTED),
     "topic_retention_bytes": (with_topic(retention_bytes=1_000_000), WANTED),
     "events_deleted": (with_topic(starts={0: 0, 1: 101, 2: 0}), WANTED),
+    "topic_shortened": (with_topic(ends={0: 100, 1: 98, 2: 100}), WANTED),
     "topic_leaderless": (with_topic(leaderless=(1,)), WANTED),
     "topic_under_replicated": (with_topic(under_replicated=(0, 2)), WANTED),
     "relay_missing": (
