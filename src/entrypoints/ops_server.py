@@ -31,7 +31,12 @@ async def ops_server(container: Any) -> AsyncIterator[None]:
     try:
         from .http import create_ops_app, serve
 
-        app = create_ops_app(checks(container), container.scrape(), container.stopping().begun)
+        app = create_ops_app(
+            checks(container),
+            container.scrape(),
+            container.stopping().begun,
+            container.process_registration().stopped_parts,
+        )
     except NotConfigured as missing:
         logger.warning("no operations server: %s", missing)
         yield

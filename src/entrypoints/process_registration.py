@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from importlib.metadata import version
@@ -40,6 +40,7 @@ class ProcessRegistration:
     _program: tuple[str, str] = field(init=False)
     _parts: dict[str, object] = field(factory=dict, init=False)
     _url: str = field(default="", init=False)
+    _stopped: dict[str, str] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.started_at = self.clock()
@@ -48,6 +49,18 @@ class ProcessRegistration:
     def runs(self, part: str, works_on: object = None) -> None:
         """Add a part that runs here. If ``works_on`` is a PartitionOwner, its partitions are shown."""
         self._parts[part] = works_on
+
+    def stops(self, part: str, code: str) -> None:
+        """Show ``part`` as stopped, with the code of its error."""
+        self._stopped[part] = code
+
+    def runs_again(self, part: str) -> None:
+        """Show ``part`` as running, as it did before it stopped."""
+        self._stopped.pop(part, None)
+
+    def stopped_parts(self) -> Mapping[str, str]:
+        """Return the parts that have stopped, each with the code of its error."""
+        return dict(self._stopped)
 
     def listens(self, url: str) -> None:
         """Set the URL of the API."""
@@ -68,7 +81,8 @@ class ProcessRegistration:
 
     def _part(self, name: str, works_on: object) -> Part:
         partitions = works_on.partitions if isinstance(works_on, PartitionOwner) else None
-        return Part(name, partitions=partitions, url=self._url if name == "api" else "")
+        url = self._url if name == "api" else ""
+        return Part(name, partitions=partitions, url=url, stopped=self._stopped.get(name, ""))
 
     @asynccontextmanager
     async def registered(self, registry: ProcessRegistry, *, failing: bool = True) -> AsyncIterator[None]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -12,23 +12,21 @@ from ..application.consuming.run_consumer import FROM_LOG, FROM_TOPIC, RunConsum
 from ..application.noop import noop
 from ..application.relay.run_relay import RunRelay
 from ..application.rollout.cached_rollout import REFRESH_SECONDS
-from ..domain.errors import InvalidInput, LogBehindTopic, NotConfigured, Unavailable
+from ..domain.errors import InvalidInput, NotConfigured, Unavailable
 from .container import Container
 from .ops_server import checks, ops_server
 from .settings import CONSUMERS, Settings
+from .supervision import Part, Supervisor
 from .wiring.lifespan import listen_for_commits, opened
 
 HOUSEKEEPING_SECONDS = 5.0
 RESPONSES_KEPT = timedelta(hours=24)
 """The time for which the response under an idempotency key is kept; after that the key is new again."""
 
-BACKGROUND = ("housekeeping", "copying")
+BACKGROUND = frozenset({"housekeeping", "copying"})
 """Parts that are not started by name."""
 
 logger = logging.getLogger("orderflow.processes")
-
-Part = Callable[[asyncio.Event], Awaitable[None]]
-"""Runs until the event is set."""
 
 
 async def run(
@@ -42,63 +40,50 @@ async def run(
 async def run_parts(
     container: Container, *, api: bool = False, relay: bool = False, consumers: Sequence[str] = (), stop: asyncio.Event
 ) -> None:
-    """Run these on an open container until ``stop``, or until one fails: then all stop, and its error is raised.
+    """Run these on an open container until ``stop``, as a Supervisor does: a part that fails is started again.
 
-    The API needs neither relay nor consumers, so it continues if one of these refuses with LogBehindTopic, which is
-    raised in the end.
+    The API needs neither relay nor consumers, so it continues without them. Raises the error that ended the process,
+    or that of a part that is stopped in the end.
     """
     for name in consumers:
         if name not in CONSUMERS:
             raise InvalidInput("consumer", f"{name!r} is unknown", ", ".join(CONSUMERS))
-    parts: dict[str, Part] = {}
+    makers: dict[str, Callable[[], Part]] = {}
     if relay:
-        parts["relay"] = _relay(container)
+        makers["relay"] = partial(_relay, container)
     for name in consumers:
-        parts[name] = consumer_loop(container, name)
+        makers[name] = partial(consumer_loop, container, name)
     if api:
-        parts["api"] = partial(_api, container)
+        makers["api"] = lambda: partial(_api, container)
     if consumers and (copying := container.copying()) is not None:
-        parts["copying"] = copying
+        makers["copying"] = lambda: copying
     if api or "inventory" in consumers:
-        parts["housekeeping"] = partial(_housekeeping, container)
+        makers["housekeeping"] = lambda: partial(_housekeeping, container)
 
     process_registration = container.process_registration()
-    for name, part in parts.items():
+    for name in makers:
         if name not in BACKGROUND:
-            process_registration.runs(name, _partition_owner(container, part))
-    running = set(parts)
-    refusals: list[LogBehindTopic] = []
-    container.stopping().watch(lambda: tuple(running))
-
-    async def guarded(name: str, part: Part) -> None:
-        logger.info("started", extra={"part": name})
-        continues = False
-        try:
-            await part(stop)
-        except LogBehindTopic as refusal:
-            if not (continues := "api" in running):
-                raise
-            refusals.append(refusal)
-            logger.critical("%s has stopped; the API continues", name, extra={"part": name, **refusal.context()})
-        finally:
-            running.discard(name)
-            if not continues:
-                stop.set()
-                container.stopping().begin(asyncio.get_running_loop())
-                container.news().notify()
-        logger.info("stopped", extra={"part": name})
-
-    if any(_reads_log(part) for part in parts.values()):
-        listen_for_commits(container)
+            process_registration.runs(name)
+    supervisor = Supervisor(
+        parts={name: partial(_made, container, name, make) for name, make in makers.items()},
+        needed=frozenset({"api"}),
+        background=BACKGROUND,
+        registration=process_registration,
+        stopping=container.stopping(),
+        wake=container.news().notify,
+    )
     async with ops_server(container), process_registration.registered(container.storage().processes):
-        try:
-            async with asyncio.TaskGroup() as group:
-                for name, part in parts.items():
-                    group.create_task(guarded(name, part), name=name)
-        except* Exception as failures:  # noqa: BLE001  # nothing is swallowed: the first error stands for all
-            raise failures.exceptions[0] from None
-    for refusal in refusals:
-        raise refusal
+        await supervisor(stop)
+
+
+def _made(container: Container, name: str, make: Callable[[], Part]) -> Part:
+    """Return the part ``name``, made anew, of which the registration shows the partitions."""
+    part = make()
+    if name not in BACKGROUND:
+        container.process_registration().runs(name, _partition_owner(container, part))
+    if _reads_log(part):
+        listen_for_commits(container)
+    return part
 
 
 def _reads_log(part: Part) -> bool:
@@ -165,6 +150,7 @@ async def _api(container: Container, stop: asyncio.Event) -> None:
         trust_actor_header=settings.on_loopback,
         max_body_bytes=settings.http_max_body_bytes,
         stopping=container.stopping().begun,
+        stopped_parts=container.process_registration().stopped_parts,
         failed=partial(container.process_registration().failures.note, "api"),
         scrape=container.scrape(),
         tracing=container.tracing(),

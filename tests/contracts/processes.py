@@ -36,7 +36,11 @@ class ProcessRegistryContract:
     async def test_a_process_is_registered_with_all_its_attributes(self, storage: Any) -> None:
         failure = Failure(part="relay", code="stream_unavailable", message="Kafka does not answer", at=AT)
         said = process(
-            parts=(Part("api", url="http://127.0.0.1:8080"), Part("relay", partitions=()), Part("inventory")),
+            parts=(
+                Part("api", url="http://127.0.0.1:8080"),
+                Part("relay", partitions=()),
+                Part("inventory", stopped="KeyError"),
+            ),
             failures=3,
             failure=failure,
         )

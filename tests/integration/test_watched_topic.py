@@ -1,13 +1,13 @@
 """``orderflow events validate`` on a real topic: what flows is counted, and bad records are shown with their place."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import Producer
 from orderflow.adapters import wire
+from orderflow.application.event_log.records import bucket_of
 
 from tests.integration.kafka.relay_program import life
 from tests.support.commands import CommandLine, CommandResult
@@ -17,20 +17,20 @@ WATCH = ("events", "validate", "--watch", "--from-beginning", "--for", "0.5", "-
 
 
 @pytest.fixture
-def cli(kafka: KafkaBroker, topic_name: str, tmp_path: Path) -> Iterator[CommandLine]:
+def cli(kafka: KafkaBroker, topic_name: str, tmp_path: Path) -> CommandLine:
     """Commands on the test's own topic, where a good order stands, and after it one record that says nothing."""
     kafka.create_topic(topic_name)
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
     for event in life(1)[:3]:
-        record = wire.record(event, bucket=3, position=event.sequence)
+        record = wire.record(event, bucket=bucket_of(event.order_id), position=event.sequence)
         headers: Any = wire.headers(record, source="/orderflow")
         producer.produce(topic_name, record.body, record.order_id, 1, headers=headers)
     producer.produce(topic_name, b"hello", b"someone", 1)
     assert producer.flush(30) == 0
-    return CommandLine(
-        f"sqlite:///{tmp_path / 'orders.db'}",
-        {"ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "ORDERFLOW_TOPIC": topic_name},
-    )
+    settings = {"ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "ORDERFLOW_TOPIC": topic_name}
+    command_line = CommandLine(f"sqlite:///{tmp_path / 'orders.db'}", settings)
+    assert command_line("db", "upgrade").code == 0
+    return command_line
 
 
 def lines(answer: CommandResult) -> list[Any]:

@@ -1,12 +1,12 @@
 """Reads the state of the cluster, the topic and the consumer groups, or why Kafka does not respond."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
 import stamina
-from attrs import define, field
+from attrs import define, evolve, field
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
     AdminClient,
@@ -151,12 +151,16 @@ class KafkaHealth:
         cluster = client.list_topics(timeout=_remaining(deadline))
         took = monotonic() - began
         topic = self._topic(client, cluster, self.settings.topic, deadline)
+        groups = self._groups(client, topic, deadline)
+        if topic is not None and groups:  # the ends are read after the groups' offsets, which are not behind them then
+            led = set(range(topic.partitions)) - set(topic.leaderless)
+            topic = evolve(topic, ends=_offsets(client, topic.name, led, _LATEST, deadline))
         return StreamFacts(
             cluster=cluster.cluster_id or "",
             brokers=tuple(f"{each.host}:{each.port}" for _, each in sorted(cluster.brokers.items())),
             took=took,
             topic=topic,
-            groups=self._groups(client, topic, deadline),
+            groups=groups,
             clock=self._clock(client, cluster, deadline) if clock and topic is not None else None,
             dead_letter_topic=self._topic(client, cluster, self.dead_letters, deadline) if self.dead_letters else None,
         )
@@ -172,6 +176,7 @@ class KafkaHealth:
         config = client.describe_configs([resource], request_timeout=_remaining(deadline))[resource].result(
             _remaining(deadline)
         )
+        led = {number for number, each in partitions.items() if each.leader >= 0}
         policy, largest, min_insync, retained_bytes, retained_ms = (config[each].value for each in _CONFIGS)
         return TopicFacts(
             name=name,
@@ -186,8 +191,8 @@ class KafkaHealth:
             under_replicated=tuple(
                 sorted(number for number, each in partitions.items() if len(each.isrs) < len(each.replicas))
             ),
-            starts=_offsets(client, name, partitions, _EARLIEST, deadline),
-            ends=_offsets(client, name, partitions, _LATEST, deadline),
+            starts=_offsets(client, name, led, _EARLIEST, deadline),
+            ends=_offsets(client, name, led, _LATEST, deadline),
         )
 
     def _groups(self, client: AdminClient, topic: TopicFacts | None, deadline: float) -> Mapping[str, GroupFacts]:
@@ -213,9 +218,8 @@ class KafkaHealth:
             return None
 
 
-def _offsets(client: AdminClient, topic: str, partitions: Any, spec: Any, deadline: float) -> Mapping[int, int]:
-    """Return the offset of each partition that has a leader."""
-    led = [number for number, each in partitions.items() if each.leader >= 0]
+def _offsets(client: AdminClient, topic: str, led: Collection[int], spec: Any, deadline: float) -> Mapping[int, int]:
+    """Return the offset of each of these partitions, which must have a leader."""
     request = {TopicPartition(topic, number): spec for number in led}
     results = client.list_offsets(request, request_timeout=_remaining(deadline)) if request else {}
     return {each.partition: result.result(_remaining(deadline)).offset for each, result in results.items()}

@@ -24,9 +24,8 @@ _CONFIGS = ("cleanup.policy", "min.insync.replicas", "retention.ms")
 
 def is_compacted(settings: KafkaSettings, timeout: float) -> bool:
     """Return whether the topic is compacted; False if this user may not read its configuration."""
-    resource = ConfigResource(ResourceType.TOPIC, settings.topic)
-    client = admin(settings)  # which answers only as long as it is referred to
-    try:
+    client, resource = admin(settings), ConfigResource(ResourceType.TOPIC, settings.topic)
+    try:  # a request ends without a response if its client is no longer referenced
         requests = client.describe_configs([resource], request_timeout=timeout)
         described = answered(requests[resource], timeout + 1)
     except KafkaException as error:

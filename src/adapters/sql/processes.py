@@ -101,6 +101,7 @@ def _row(process: Process) -> dict[str, Any]:
                 "name": part.name,
                 "partitions": None if part.partitions is None else list(part.partitions),
                 "url": part.url,
+                "stopped": part.stopped,
             }
             for part in process.parts
         ],
@@ -132,7 +133,8 @@ def _known_process(row: RowMapping) -> KnownProcess:
 
 def _part(part: Mapping[str, Any]) -> Part:
     partitions = part["partitions"]
-    return Part(part["name"], None if partitions is None else tuple(partitions), part["url"])
+    partitions = None if partitions is None else tuple(partitions)
+    return Part(part["name"], partitions, part["url"], part.get("stopped", ""))  # older versions do not write it
 
 
 def _failure(row: RowMapping) -> Failure | None:

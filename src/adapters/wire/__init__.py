@@ -13,13 +13,12 @@ from .quality.topic_quality import (
     Inspection,
     TopicQuality,
     Violation,
-    field_of,
     inspect,
     summary,
     time_of,
 )
 from .translation import NO_CURRENCY
-from .validation import InvalidRecord, ValidationReport, check_lines, check_record, type_of
+from .validation import InvalidRecord, Validation, ValidationReport, check_lines, check_record, field_of, type_of
 
 __all__ = [
     "FUTURE",
@@ -31,6 +30,7 @@ __all__ = [
     "InvalidRecord",
     "Inspection",
     "FieldProblem",
+    "Validation",
     "ValidationReport",
     "TopicQuality",
     "inspect",

@@ -117,6 +117,20 @@ def header_contradictions(headers: Headers, envelope: Envelope) -> list[FieldPro
     return found
 
 
+def bucket_problems(headers: Headers, order_id: str) -> list[FieldProblem]:
+    """Find a valid bucket that is not that of the order."""
+    values = dict(headers)
+    try:
+        _bucket(values, "bucket")
+    except UndecodableEvent:
+        return []
+    try:
+        _bucket_of(values, order_id)
+    except UndecodableEvent as error:
+        return [FieldProblem(error.field, error.problem, error.allowed)]
+    return []
+
+
 def order_id_of(headers: Headers) -> str | None:
     """Return the order's id from the headers, or None if it is missing or invalid."""
     try:

@@ -2,21 +2,28 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
-from attrs import frozen
+from attrs import define, field, frozen
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
 from ...domain.errors import UndecodableEvent
 from .codec import read_envelope
 from .envelope import DATA
-from .headers import Headers, header_contradictions, header_problems, key_problems, order_id_of
+from .headers import Headers, bucket_problems, header_contradictions, header_problems, key_problems, order_id_of
 from .problems import DECODING_ERRORS, FieldProblem, problems_in
 
 UNKNOWN = "unknown"
 """The type of records whose type cannot be read or is not part of the contract."""
+OTHER = "other"
+"""Counts the fields and versions beyond those that are counted separately: a caller may choose their names."""
+MAX_FIELDS = 100
+MAX_FAULTS = 1_000
+"""Invalid records that a report contains; further ones are only counted."""
+MAX_PROBLEMS = 100
+"""Problems of one record that a report contains; further ones are only counted."""
 
 
 class _TypeOnly(Struct):
@@ -38,11 +45,43 @@ class InvalidRecord:
 
 @frozen
 class ValidationReport:
-    """The number of records that were checked, in total and by type, and the invalid ones."""
+    """The number of records that were checked, in total and by type, and of those that are ``wrong``.
+
+    ``by_field`` counts the problems by the field that they are in. ``faults`` are the first MAX_FAULTS invalid records.
+    """
 
     checked: int
     by_type: Mapping[str, int]
-    faults: tuple[InvalidRecord, ...]
+    wrong: int = 0
+    by_field: Mapping[str, int] = field(factory=dict)
+    faults: tuple[InvalidRecord, ...] = ()
+
+
+@define
+class Validation:
+    """Counts records, and keeps the first invalid ones, so that its memory is bounded however many there are."""
+
+    by_type: Counter[str] = field(factory=Counter)
+    by_field: Counter[str] = field(factory=Counter)
+    wrong: int = 0
+    faults: list[InvalidRecord] = field(factory=list)
+
+    def add(self, where: str, body: bytes | None, problems: Sequence[FieldProblem]) -> None:
+        """Count a record with its ``problems``, which are none if it conforms to the contract."""
+        self.by_type[type_of(body)] += 1
+        if not problems:
+            return
+        self.wrong += 1
+        for problem in problems:
+            name = field_of(problem.path)
+            self.by_field[name if name in self.by_field or len(self.by_field) < MAX_FIELDS else OTHER] += 1
+        if len(self.faults) < MAX_FAULTS:
+            self.faults.append(InvalidRecord(where, tuple(problems[:MAX_PROBLEMS])))
+
+    def report(self) -> ValidationReport:
+        return ValidationReport(
+            self.by_type.total(), dict(self.by_type), self.wrong, dict(self.by_field), tuple(self.faults)
+        )
 
 
 def check_record(body: bytes | None, *, key: bytes | None = None, headers: Headers | None = None) -> list[FieldProblem]:
@@ -63,6 +102,7 @@ def check_record(body: bytes | None, *, key: bytes | None = None, headers: Heade
         found += header_problems(headers)
         found += header_contradictions(headers, envelope) if envelope else []
         order_id = order_id or order_id_of(headers)
+        found += bucket_problems(headers, order_id) if order_id else []
     if headers is not None or key is not None:
         found += key_problems(key, order_id)
     return found
@@ -74,14 +114,15 @@ def check_lines(lines: Iterable[bytes], *, name: str) -> ValidationReport:
     ``name`` is the file's name. A record's location is ``name:LINE``, or ``name/INDEX`` (from 0) in an array. Blank
     lines are ignored.
     """
-    by_type: Counter[str] = Counter()
-    faults = []
+    validation = Validation()
     for location, body in _records(iter(lines), name):
-        by_type[type_of(body)] += 1
-        problems = check_record(body)
-        if problems:
-            faults.append(InvalidRecord(location, tuple(problems)))
-    return ValidationReport(by_type.total(), dict(by_type), tuple(faults))
+        validation.add(location, body, check_record(body))
+    return validation.report()
+
+
+def field_of(path: str) -> str:
+    """Return the field that ``path`` leads to, with ``*`` for the index of a line."""
+    return re.sub(r"/\d+(?=/|$)", "/*", path)
 
 
 def type_of(body: bytes | None) -> str:

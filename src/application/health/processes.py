@@ -23,13 +23,17 @@ class Part:
     """A part that a process runs: ``api``, ``relay``, or a consumer by its name.
 
     ``partitions`` are those assigned to it now, None if it has no assignment. ``url`` is the address of an API.
+    ``stopped`` is the code of the error with which it has stopped, empty while it runs.
     """
 
     name: str
     partitions: tuple[int, ...] | None = None
     url: str = ""
+    stopped: str = ""
 
     def __str__(self) -> str:
+        if self.stopped:
+            return f"{self.name}: stopped, {self.stopped}"
         if self.url:
             return f"{self.name} at {self.url}"
         if self.partitions is None:

@@ -34,12 +34,14 @@ class Loss:
     ``newest`` is the latest epoch on the topic. ``kept`` has the buckets in which log and topic differ, each with the
     last position at which they agree. ``events`` on the topic are beyond it, or differ; they belong to
     ``orders_concerned`` orders, the first SHOWN of which are ``orders``. ``superseded`` records are of earlier epochs.
+    ``expired`` events were published and are no longer on the topic, so they are not compared.
     """
 
     epoch: int
     newest: int
     records: int
     superseded: int
+    expired: int
     events: int
     kept: Positions
     orders_concerned: int
@@ -80,6 +82,7 @@ class FindLostEvents:
             newest=comparison.newest,
             records=comparison.records,
             superseded=comparison.superseded,
+            expired=comparison.expired,
             events=comparison.orders.total(),
             kept=comparison.kept,
             orders_concerned=len(comparison.orders),
@@ -93,6 +96,7 @@ class FindLostEvents:
         comparison.superseded += len(records) - len(valid)
         for record in valid:
             comparison.newest = max(comparison.newest, record.epoch)
+            comparison.found[record.bucket] += 1
             if bodies.get(record.address) != record.body:
                 comparison.orders[record.order_id] += 1
                 comparison.diverge(record.bucket, record.position - 1)
@@ -102,7 +106,9 @@ class FindLostEvents:
         committed = await self.relays.committed()
         comparison.newest = max([comparison.newest, *(at.epoch for at in committed.values())])
         floor = await self.cursors.positions(RELAY)
-        for bucket, _ in await mismatches(self.log, effective(committed, comparison.epochs)):
+        published = effective(committed, comparison.epochs)
+        comparison.expired = sum(max(0, position - comparison.found[bucket]) for bucket, position in published)
+        for bucket, _ in await mismatches(self.log, published):
             if bucket not in comparison.kept:
                 comparison.diverge(bucket, floor.get(bucket, 0))
 
@@ -113,6 +119,8 @@ class _Comparison:
     newest: int = field(init=False)
     records: int = 0
     superseded: int = 0
+    expired: int = 0
+    found: Counter[int] = field(factory=Counter)
     orders: Counter[str] = field(factory=Counter)
     kept: dict[int, int] = field(factory=dict)
 

@@ -19,9 +19,12 @@ BATCH = 10_000
 BATCH_BYTES = 16_000_000
 """Bytes of events per transaction; a larger event is alone in its transaction."""
 FIRST_BATCH = 250
-"""Events in the first transaction. It is doubled after each full one that was fast, so this delays little, and a broker
-that throttles its clients does not get more than it accepts within the time limit of a transaction."""
+"""Events in the first transaction. The number grows after each full one that was fast, so this delays little, and a
+broker that throttles its clients does not get more than it accepts within the time limit of a transaction."""
 FAST_SECONDS = 2.0
+VERY_FAST_SECONDS = 0.5
+PAGE = 2_500
+"""Events that are read at once: what is read beyond BATCH_BYTES is at most a page of events that grew suddenly."""
 VERIFIED_FOR_SECONDS = 1.0
 """The time for which a verification of the database is valid: a shorter outage is no restore."""
 
@@ -56,7 +59,8 @@ class PublishPending:
     database. A Kafka cursor ahead of the log, or at an event that differs from the log's, means that the log was
     restored. Then LogBehindTopic is raised and nothing is published, even after the log has grown past the cursor.
     A batch has at most ``batch`` events and BATCH_BYTES. It starts smaller, is halved after it was not acknowledged in
-    time, and doubled after a full one that took less than FAST_SECONDS.
+    time, and grows after a full one: to twice as many if it took less than FAST_SECONDS, to four times as many if it
+    took less than VERY_FAST_SECONDS.
     This is verified when a cursor is not the one that this relay left, and at least once a second while it publishes.
 
     ``share`` returns the number of buckets, from 0 on, that are published now. The events of the others stay in the
@@ -75,6 +79,7 @@ class PublishPending:
     """The number of events that the next batch has at most."""
     full: bool = field(default=False, init=False)
     """Whether the last batch was full."""
+    _mean_bytes: int = field(default=1_000, init=False)
     _known: dict[int, int] = field(factory=dict, init=False)
     _reached: dict[int, int] = field(factory=dict, init=False)
     _ahead: list[RelayBatch] = field(factory=list, init=False)
@@ -107,8 +112,8 @@ class PublishPending:
         except StreamUnavailable:
             self.limit = max(1, min(self.limit, len(batch.records)) // 2)
             raise
-        if batch.full and self.clock() - began < FAST_SECONDS:
-            self.limit = min(self.batch, self.limit * 2)
+        if batch.full and (taken := self.clock() - began) < FAST_SECONDS:
+            self.limit = min(self.batch, self.limit * (4 if taken < VERY_FAST_SECONDS else 2))
         self._note_reached(batch.reached())
         self._verified = {**own, **batch.reached()}
         return len(batch.records)
@@ -166,15 +171,25 @@ class PublishPending:
         return RelayBatch(own, share, after, records, full)
 
     async def _records(self, after: Positions) -> tuple[Sequence[LogRecord], bool]:
-        """Read the next records, at most ``limit`` and BATCH_BYTES, but at least one; and whether more may follow."""
-        limit = self.limit
-        records = await self.log.read(after, limit=limit)
-        size = 0
-        for index, record in enumerate(records):
-            size += len(record.body)
-            if index and size > BATCH_BYTES:
-                return records[:index], True
-        return records, len(records) >= limit
+        """Read the next records, at most ``limit`` and BATCH_BYTES, but at least one; and whether more may follow.
+
+        They are read in pages of as many as should fit, by the mean size of those before.
+        """
+        limit, records, size = self.limit, list[LogRecord](), 0
+        while len(records) < limit and (not records or size + self._mean_bytes <= BATCH_BYTES):
+            many = min(PAGE, limit - len(records), max(1, (BATCH_BYTES - size) // self._mean_bytes))
+            page = await self.log.read(after, limit=many)
+            for record in page:
+                size += len(record.body)
+                if records and size > BATCH_BYTES:
+                    self._mean_bytes = size // (len(records) + 1)
+                    return records, True
+                records.append(record)
+            if len(page) < many:
+                return records, False
+            self._mean_bytes = max(1, size // len(records))
+            after = {**after, **{record.bucket: record.position for record in page}}
+        return records, True
 
     def _warn_of_stored_cursors(self, missing: frozenset[int]) -> None:
         """Warn once about these buckets, which were published before and have no cursors in Kafka."""

@@ -61,9 +61,9 @@ async def validate(
 ) -> int:
     """Validate the events in FILE (JSON lines, one event, or an array; '-' is standard input), or on the --topic.
 
-    Lists every violation, and exits with 1 if there is any. --watch validates the topic continuously, from now on or
-    --from-beginning, until stopped or for --for seconds. It shows a table, or with --json a line for each violation and
-    one at each refresh with all counts.
+    Lists the violations of the first 1000 wrong records, counts all, and exits with 1 if there is any. --watch
+    validates the topic continuously, from now on or --from-beginning, until stopped or for --for seconds. It shows a
+    table, or with --json a line for each violation and one at each refresh with all counts.
     """
     if watch:
         if file is not None:
@@ -89,17 +89,19 @@ async def validate(
             raise InvalidInput(str(file), f"cannot be read: {e.strerror}", "a readable file, or -") from e
     faults = [(fault.where, p.path, p.problem, p.allowed) for fault in report.faults for p in fault.problems]
     table = rows("where", "field", "problem", "allowed", of=faults)
-    if faults:
+    if report.wrong:
         session().show(report, table)
     else:
         session().show(report, rows("type", "events", of=report.by_type.items()))
-    session().info(f"{report.checked} checked, {len(report.faults)} wrong")
-    return 1 if report.faults else 0
+    if report.wrong > len(report.faults):
+        by_field = ", ".join(f"{count} in {name}" for name, count in Counter(report.by_field).most_common())
+        session().info(f"only the first {len(report.faults)} wrong records are listed; all problems: {by_field}")
+    session().info(f"{report.checked} checked, {report.wrong} wrong")
+    return 1 if report.wrong else 0
 
 
 async def _validate_topic() -> wire.ValidationReport:
-    by_type: Counter[str] = Counter()
-    faults: list[wire.InvalidRecord] = []
+    validation = wire.Validation()
     async with session().opened() as container:
         if (reader := container.topic_reader()) is None:
             raise NotConfigured("no Kafka is configured", "set ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS, or give a FILE")
@@ -107,12 +109,9 @@ async def _validate_topic() -> wire.ValidationReport:
         async with reader.scan() as scan:
             while records := await scan.records(PAGE):
                 for each in records:
-                    by_type[wire.type_of(each.value)] += 1
-                    if problems := wire.inspect(each, addressed=addressed):
-                        faults.append(
-                            wire.InvalidRecord(f"{each.topic}/{each.partition}@{each.offset}", tuple(problems))
-                        )
-    return wire.ValidationReport(by_type.total(), dict(by_type), tuple(faults))
+                    where = f"{each.topic}/{each.partition}@{each.offset}"
+                    validation.add(where, each.value, wire.inspect(each, addressed=addressed))
+    return validation.report()
 
 
 async def _records(

@@ -89,10 +89,13 @@ def _lost(loss: Loss) -> "Table":
 
 
 def _summary(loss: Loss) -> str:
+    read = f"{loss.records} records read, {loss.superseded} of earlier epochs"
+    if loss.expired:
+        read += f"; {loss.expired} published events are no longer on the topic and not compared"
     if not loss.any:
-        return f"{loss.records} records read, {loss.superseded} of earlier epochs; the log has every event"
+        return f"{read}; the log has every event that was compared"
     return (
-        f"{loss.records} records read; {loss.events} events of {loss.orders_concerned} orders in {len(loss.kept)} "
+        f"{read}; {loss.events} events of {loss.orders_concerned} orders in {len(loss.kept)} "
         f"buckets are not in the log (epoch {loss.epoch}, the newest on the topic is {loss.newest})"
     )
 

@@ -37,6 +37,7 @@ def create_app(
     on_startup: Sequence[Callable[[], Awaitable[None]]] = (),
     on_shutdown: Sequence[Callable[[], Awaitable[None]]] = (),
     stopping: Callable[[], bool] = lambda: False,
+    stopped_parts: Callable[[], Mapping[str, str]] = dict,
     tracing: "Tracing | None" = None,
     scrape: "Scrape | None" = None,
     failed: Callable[[Exception], None] = lambda error: None,
@@ -44,13 +45,14 @@ def create_app(
 ) -> "Litestar":
     """Create the ASGI application.
 
-    ``checks`` are the readiness checks of ``/readyz`` by name; a check that raises is not ready. ``analytics`` adds
-    the routes under ``/v1/analytics``. With ``trust_actor_header``, and until the first token is created, callers
-    identify themselves in ``X-Actor``. ``currency`` is the default currency of orders. A body larger than
-    ``max_body_bytes`` is refused. ``/readyz`` responds with 503 once ``stopping`` returns True. ``tracing`` records a
-    span for every request. ``scrape`` adds ``/metrics`` and counts requests. ``failed`` is called with each error that
-    is responded to with 5xx. ``limits`` are fields of ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that
-    differ from its defaults. Raises NotConfigured without the extra ``http``.
+    ``checks`` are the readiness checks of ``/readyz`` by name; a check that raises is not ready. ``analytics`` adds the
+    routes under ``/v1/analytics``. With ``trust_actor_header``, and until the first token is created, callers identify
+    themselves in ``X-Actor``. ``currency`` is the default currency of orders. A body larger than ``max_body_bytes`` is
+    refused. ``/readyz`` responds with 503 once ``stopping`` returns True, and names the ``stopped_parts`` with the
+    codes of their errors. ``tracing`` records a span for every request. ``scrape`` adds ``/metrics`` and counts
+    requests. ``failed`` is called with each error that is responded to with 5xx. ``limits`` are fields of
+    ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. Raises NotConfigured
+    without the extra ``http``.
     """
     app, caller_limits = _with_extra(".app"), _with_extra(".caller_limits")
     built: Litestar = app.build(
@@ -64,6 +66,7 @@ def create_app(
         on_startup=on_startup,
         on_shutdown=on_shutdown,
         stopping=stopping,
+        stopped_parts=stopped_parts,
         tracing=tracing,
         scrape=scrape,
         failed=failed,
@@ -73,13 +76,16 @@ def create_app(
 
 
 def create_ops_app(
-    checks: Mapping[str, Callable[[], Awaitable[None]]], scrape: "Scrape", stopping: Callable[[], bool] = lambda: False
+    checks: Mapping[str, Callable[[], Awaitable[None]]],
+    scrape: "Scrape",
+    stopping: Callable[[], bool] = lambda: False,
+    stopped_parts: Callable[[], Mapping[str, str]] = dict,
 ) -> "Litestar":
     """Create an ASGI application with only ``/livez``, ``/readyz`` and ``/metrics``, for processes of every kind.
 
     Arguments and errors as for ``create_app``.
     """
-    built: Litestar = _with_extra(".ops_app").build(checks, scrape, stopping)
+    built: Litestar = _with_extra(".ops_app").build(checks, scrape, stopping, stopped_parts)
     return built
 
 

@@ -48,6 +48,7 @@ def build(
     on_shutdown: Sequence[Hook],
     failed: Callable[[Exception], None],
     stopping: Callable[[], bool],
+    stopped_parts: Callable[[], Mapping[str, str]],
     tracing: Tracing | None,
     scrape: Scrape | None,
     limits: CallerLimits,
@@ -101,9 +102,8 @@ def build(
                 tags=["analytics"],
             )
         )
-    health = Router(
-        "/", route_handlers=[livez, readyz], dependencies={"checks": provide(Checks(checks, stopping))}, security=[{}]
-    )
+    readiness = Checks(checks, stopping, stopped_parts)
+    health = Router("/", route_handlers=[livez, readyz], dependencies={"checks": provide(readiness)}, security=[{}])
     if scrape is not None:
         routes.append(Router("/", route_handlers=[metrics], dependencies={"page": provide(MetricsPage(scrape))}))
     app = InstrumentedApp(

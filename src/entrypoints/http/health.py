@@ -24,10 +24,13 @@ class Checks:
     """The readiness checks by name, as one named dependency.
 
     Once ``stopping`` returns True, only the process itself is reported as not ready, and no check runs.
+    ``stopped_parts`` returns parts of the process that have stopped, each with the code of its error. They are named,
+    and the process stays ready, because the API works without them.
     """
 
     by_name: Mapping[str, Check]
     stopping: Callable[[], bool] = lambda: False
+    stopped_parts: Callable[[], Mapping[str, str]] = dict
 
     async def __call__(self) -> dict[str, str]:
         """Run all checks concurrently, each within CHECK_TIMEOUT. Return ``ok`` or the problem of each."""
@@ -63,13 +66,18 @@ async def livez() -> dict[str, str]:
 
 @get("/readyz", operation_id="readyz", tags=["health"], summary="Readiness")
 async def readyz(checks: NamedDependency[Checks]) -> Response[dict[str, object]]:
-    """Return 503 if a dependency is unavailable or the process is stopping. The body has the result of each check."""
+    """Return 503 if a dependency is unavailable or the process is stopping. The body has the result of each check.
+
+    It names parts of the process that have stopped, too: a process stays ready without them.
+    """
     outcomes = await checks()
     ready = all(outcome == "ok" for outcome in outcomes.values())
     status = STOPPING if checks.stopping() else "ready" if ready else "not ready"
-    body = render({"status": status, "checks": outcomes})
+    body: dict[str, object] = {"status": status, "checks": outcomes}
+    if stopped := checks.stopped_parts():
+        body["parts"] = {part: f"stopped: {code}" for part, code in stopped.items()}
     return Response(
-        body,  # type: ignore[arg-type]
+        render(body),  # type: ignore[arg-type]
         status_code=200 if ready else 503,
         media_type="application/json",
         headers={"Cache-Control": "no-store"},

@@ -14,11 +14,17 @@ from .health import Check, Checks, livez, readyz
 from .metrics import MetricsPage, metrics
 
 
-def build(checks: Mapping[str, Check], scrape: Scrape, stopping: Callable[[], bool]) -> Litestar:
+def build(
+    checks: Mapping[str, Check],
+    scrape: Scrape,
+    stopping: Callable[[], bool],
+    stopped_parts: Callable[[], Mapping[str, str]],
+) -> Litestar:
     """Build the application. It has no authentication, so it must be reachable by operators only."""
+    readiness = Checks(checks, stopping, stopped_parts)
     return CorrelatedApp(
         route_handlers=[livez, readyz, metrics],
-        dependencies={"checks": provide(Checks(checks, stopping)), "page": provide(MetricsPage(scrape))},
+        dependencies={"checks": provide(readiness), "page": provide(MetricsPage(scrape))},
         exception_handlers={Exception: problems.problem_response},
         guards=[refuse_other_spellings],
         openapi_config=None,

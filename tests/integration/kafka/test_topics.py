@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from orderflow.adapters.kafka import KafkaSettings, TopicAdmin
+from orderflow.adapters.kafka.topic_reader import KafkaTopicReader
 from orderflow.domain.errors import NotFound, StreamUnavailable, TopicMismatch
 
 from tests.support.kafka import KafkaBroker
@@ -79,3 +80,16 @@ async def test_a_kafka_that_is_not_there_is_unavailable() -> None:
         await admin.ping()
 
     await admin.close()
+
+
+@pytest.mark.parametrize(("policy", "compacted"), [("compact", True), ("delete", False), ("compact,delete", True)])
+async def test_a_scan_knows_whether_the_topic_is_compacted(
+    kafka: KafkaBroker, topic_name: str, policy: str, compacted: bool
+) -> None:
+    kafka.create_topic(topic_name, config={"cleanup.policy": policy})
+    settings = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name)
+
+    async with KafkaTopicReader(settings).scan() as scan:
+        known = scan.compacted
+
+    assert known is compacted

@@ -9,7 +9,7 @@ from orderflow.application.health.doctor import DIAGNOSTICS, Expectations, Sever
 from orderflow.application.health.doctor.connections import UNREACHED
 from orderflow.application.health.facts import ClockOffset, ConnectionFailure, FailureReason
 from orderflow.application.health.observation import Observation
-from orderflow.application.health.processes import Failure
+from orderflow.application.health.processes import Failure, Part
 from orderflow.application.notifications.notification import Backlog
 from orderflow.application.operator_note import OperatorNote
 from orderflow.application.orders.payment_attempts import OutstandingPayments
@@ -39,6 +39,7 @@ LIVING = [known(part) for part in ("api", "relay", *CONSUMERS)]
 
 REFUSED = Failure(part="relay", code="log_behind_topic", message="bucket 7: ...", at=AT)
 REFUSING = evolve(known("relay"), process=evolve(known("relay").process, failures=1, failure=REFUSED))
+STOPPED = evolve(known("relay"), process=evolve(known("relay").process, parts=(Part("relay", stopped="KeyError"),)))
 
 
 def _without(part: str) -> list[Any]:
@@ -90,9 +91,11 @@ UNHEALTHY: dict[str, tuple[Observation, Expectations]] = {
     "topic_compacted": (with_topic(cleanup_policy="compact,delete"), WANTED),
     "topic_retention": (with_topic(retention_ms=604_800_000), WANTED),
     "log_behind_topic": (evolve(HEALTHY, processes=[*_without("relay"), REFUSING]), WANTED),
+    "part_stopped": (evolve(HEALTHY, processes=[*_without("relay"), STOPPED]), WANTED),
     "topic_max_message_bytes": (with_topic(max_message_bytes=900_000), WANTED),
     "topic_retention_bytes": (with_topic(retention_bytes=1_000_000), WANTED),
     "events_deleted": (with_topic(starts={0: 0, 1: 101, 2: 0}), WANTED),
+    "topic_shortened": (with_topic(ends={0: 100, 1: 98, 2: 100}), WANTED),
     "topic_leaderless": (with_topic(leaderless=(1,)), WANTED),
     "topic_under_replicated": (with_topic(under_replicated=(0, 2)), WANTED),
     "relay_missing": (
@@ -123,6 +126,7 @@ UNHEALTHY: dict[str, tuple[Observation, Expectations]] = {
 BY_HAND_ALONE = {
     "kafka_failed": "every failure without a reason of its own",
     "kafka_slow": "a broker that is slow, and no slower than that",
+    "part_stopped": "a fault of our own that comes back each time",
     "postgresql_version": "a PostgreSQL from before 13",
     "postgresql_standbys_unknown": "a connected standby, and a user who may not read its state",
     "sqlite_synchronous": "an SQLite that was built to ignore it",

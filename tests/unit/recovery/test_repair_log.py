@@ -49,6 +49,7 @@ class TestFindLostEvents:
         repaired = await restored.repair(**NOTE)
 
         assert (repaired.loss.records, repaired.loss.any, repaired.begun) == (3, False, None)
+        assert repaired.loss.expired == 0
         assert await restored.shop.storage.epochs.all() == BEGINNING
 
     @pytest.mark.parametrize("more", [[], LATER], ids=["shorter", "longer"])
@@ -76,6 +77,15 @@ class TestFindLostEvents:
         loss = await restored.find_lost_events()
 
         assert (loss.events, dict(loss.kept)) == (0, {BUCKET: 1})
+
+    async def test_events_that_were_published_and_that_the_topic_has_deleted_are_counted(self) -> None:
+        restored = await Restored.made()
+        restored.shop = restored.lost
+        del restored.topic.records[:2]
+
+        loss = await restored.find_lost_events()
+
+        assert (loss.records, loss.expired, loss.any) == (1, 2, False)
 
     async def test_looking_changes_nothing(self) -> None:
         restored = await Restored.made(more=LATER)

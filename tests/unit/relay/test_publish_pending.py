@@ -119,6 +119,32 @@ class TestTheSizeOfABatch:
         assert sizes == [1, 1, 1, 0]
         assert [record.order_id for record in sorted(topic.records, key=lambda it: it.order_id)] == ["O0", "O1", "O2"]
 
+    async def test_no_more_is_read_of_large_events_than_fits_into_a_batch(
+        self, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture
+    ) -> None:
+        shop, topic = await _shop_with(40), MemoryTopic()
+        size = max(
+            len(record.body) for record in await shop.storage.log.read(dict.fromkeys(range(BUCKETS), 0), limit=99)
+        )
+        monkeypatch.setattr(publish_pending, "BATCH_BYTES", 4 * size)
+        monkeypatch.setattr(publish_pending, "PAGE", 6)
+        log, read = mocker.create_autospec(EventLog, instance=True, spec_set=True), list[int]()
+        log.heads.side_effect = shop.storage.log.heads
+
+        async def reads(after: Positions, *, limit: int) -> Sequence[LogRecord]:
+            found = await shop.storage.log.read(after, limit=limit)
+            read.append(len(found))
+            return found
+
+        log.read.side_effect = reads
+        pending = PublishPending(log, topic, shop.storage.cursors)
+        while await pending():
+            pass
+
+        assert sorted(record.order_id for record in topic.records) == sorted(f"O{number}" for number in range(40))
+        assert max(read[:1]) <= 6
+        assert max(read[1:]) <= 5
+
 
 class TestReadingAhead:
     """A full batch has more behind it, which is read while the batch is published."""

@@ -10,6 +10,7 @@ from attrs import evolve
 from orderflow.adapters import wire
 from orderflow.adapters.telemetry.metrics.topic_quality import TOPIC_CATALOGUE, TopicMetrics
 from orderflow.adapters.wire import ConsumedRecord, TopicQuality
+from orderflow.application.event_log.records import bucket_of
 from orderflow.domain.events import OrderEvent
 
 from tests.integration.kafka.relay_program import life
@@ -23,7 +24,7 @@ def record_of(
     event: OrderEvent, *, after: float = 0.1, offset: int | None = None, epoch: int = 1, **body: Any
 ) -> ConsumedRecord:
     """Return the record of ``event``, written ``after`` seconds later. ``body`` replaces fields of its envelope."""
-    record = wire.record(event, bucket=3, position=event.sequence)
+    record = wire.record(event, bucket=bucket_of(event.order_id), position=event.sequence)
     value = json.dumps({**json.loads(record.body), **body}).encode() if body else record.body
     return ConsumedRecord(
         topic="order-events",

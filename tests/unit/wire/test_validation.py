@@ -6,13 +6,14 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import given
 from orderflow.adapters import wire
-from orderflow.application.event_log.records import LogRecord
+from orderflow.application.event_log.records import BUCKETS, LogRecord, bucket_of
 
 from tests.wire import ORDER_CREATED, ORDER_STATE_CHANGED
 from tests.wire.any_event import cancelled, patiently, records
 
 SOURCE = "/orderflow"
-RECORD = wire.record(cancelled(shipper_id="S1"), bucket=7, position=42)
+CANCELLED = cancelled(shipper_id="S1")
+RECORD = wire.record(CANCELLED, bucket=bucket_of(CANCELLED.order_id), position=42)
 
 
 def one_line(body: bytes, **fields: object) -> bytes:
@@ -140,7 +141,7 @@ def test_good_lines_are_counted_by_type() -> None:
 
     report = wire.check_lines(lines, name="day.jsonl")
 
-    assert report == wire.ValidationReport(3, {"order.created": 1, "order.state_changed": 2}, ())
+    assert report == wire.ValidationReport(3, {"order.created": 1, "order.state_changed": 2})
 
 
 def test_an_invalid_line_is_reported_with_its_number() -> None:
@@ -169,7 +170,7 @@ def test_a_document_over_many_lines_is_one_record() -> None:
 
     report = wire.check_lines(lines, name="order_created.json")
 
-    assert report == wire.ValidationReport(1, {"order.created": 1}, ())
+    assert report == wire.ValidationReport(1, {"order.created": 1})
 
 
 def test_a_problem_of_a_document_is_reported_with_its_name() -> None:
@@ -204,4 +205,35 @@ def test_an_array_holds_a_record_an_element(ends: bytes) -> None:
 def test_in_an_empty_file_nothing_is_checked(lines: list[bytes]) -> None:
     report = wire.check_lines(lines, name="empty.jsonl")
 
-    assert report == wire.ValidationReport(0, {}, ())
+    assert report == wire.ValidationReport(0, {})
+
+
+def test_of_many_invalid_records_the_first_are_listed_and_all_are_counted_by_field() -> None:
+    bad = one_line(ORDER_CREATED, id="")
+
+    report = wire.check_lines([GOOD[0], *[bad] * 2_500, b"not json\n"], name="day.jsonl")
+
+    assert (report.checked, report.wrong) == (2_502, 2_501)
+    assert report.by_field == {"id": 2_500, "value": 1}
+    assert [fault.where for fault in report.faults] == [f"day.jsonl:{line}" for line in range(2, 1_002)]
+
+
+def test_fields_whose_names_a_caller_chose_are_counted_together() -> None:
+    validation = wire.Validation()
+
+    for number in range(5_000):
+        validation.add("t/0@1", b"{}", [wire.FieldProblem(f"data/x{number}", "it is wrong", "another")] * 300)
+
+    report = validation.report()
+    assert len(report.by_field) <= 101
+    assert sum(report.by_field.values()) == 5_000 * 300
+    assert max(len(fault.problems) for fault in report.faults) == 100
+
+
+def test_a_bucket_of_another_order_is_a_problem() -> None:
+    fits = bucket_of(RECORD.order_id)
+    headers = wire.headers(RECORD._replace(bucket=(fits + 1) % BUCKETS), source=SOURCE)
+
+    problems = wire.check_record(RECORD.body, key=RECORD.order_id.encode(), headers=[*headers])
+
+    assert [(it.path, it.allowed) for it in problems] == [("headers/bucket", f"{fits}, the bucket of this order")]

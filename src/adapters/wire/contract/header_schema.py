@@ -23,10 +23,9 @@ _Bucket = Annotated[
 _Position = Annotated[str, Meta(pattern=r"^0*[1-9][0-9]*\Z", max_length=_DIGITS, description=POSITION)]
 _Sequence = Annotated[str, Meta(pattern=r"^0*[1-9][0-9]{0,8}\Z", max_length=_DIGITS, description=SEQUENCE)]
 _Epoch = Annotated[str, Meta(pattern=r"^0*[1-9][0-9]{0,5}\Z", max_length=_DIGITS, description=EPOCH)]
-_Reference = Annotated[
-    str, Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f]+\Z", max_length=MAX_TEXT, description="a URI reference")
-]
-_Text = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z", max_length=MAX_TEXT, description=TEXT)]
+_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*\Z"
+_Reference = Annotated[str, Meta(pattern=_PRINTABLE, min_length=1, max_length=MAX_TEXT, description="a URI reference")]
+_Text = Annotated[str, Meta(pattern=_PRINTABLE, max_length=MAX_TEXT, description=TEXT)]
 
 
 class RecordHeaders(Struct, frozen=True, kw_only=True):

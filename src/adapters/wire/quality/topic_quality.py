@@ -3,7 +3,6 @@
 Memory is bounded: the number of orders, fields, versions and violations that are kept is limited.
 """
 
-import re
 from collections import Counter, OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,11 +17,9 @@ from ..codec import decode, read_envelope
 from ..envelope import DATA
 from ..headers import Headers
 from ..problems import DECODING_ERRORS, FieldProblem
-from ..validation import UNKNOWN, check_record
+from ..validation import OTHER, UNKNOWN, check_record, field_of
 from .order_history import OrderHistory
 
-OTHER = "other"
-"""Counts the fields and versions beyond those that are counted separately."""
 LATE = timedelta(minutes=5)
 FUTURE = timedelta(seconds=5)
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -211,11 +208,6 @@ def inspect(record: ConsumedRecord, *, addressed: bool) -> Sequence[FieldProblem
     """Find all problems of one record of the topic. If ``addressed``, it must have its address in the log."""
     problems = check_record(record.value, key=record.key, headers=record.headers)
     return problems if addressed else [each for each in problems if each.path not in _ADDRESS]
-
-
-def field_of(path: str) -> str:
-    """Return the field that ``path`` leads to, with ``*`` for the index of a line."""
-    return re.sub(r"/\d+(?=/|$)", "/*", path)
 
 
 def time_of(milliseconds: int) -> datetime:

@@ -34,6 +34,12 @@ LOG_BEHIND = problem(
     expected="the database to which the topic belongs, or a repaired log",
     fix="`orderflow log repair --dry-run` shows what is lost; then see `docs/recovery.md`",
 )
+PART_STOPPED = problem(
+    "part_stopped",
+    "a part of a process stops with an error each time it is started again",
+    expected="all parts of each process run",
+    fix="read the process's log, which has the error and its traceback",
+)
 NO_MEMBERS = warning(
     "group_without_members",
     "a consumer group has no member, although there are events to read",
@@ -53,7 +59,7 @@ PARKED = warning(
     fix="`orderflow dead-letters list`; when the cause is fixed, "
     "`orderflow dead-letters redrive CONSUMER --by NAME --reason TEXT`",
 )
-DIAGNOSTICS = (RELAY_MISSING, CONSUMER_MISSING, NOT_RUNNING, LOG_BEHIND, NO_MEMBERS, GONE, PARKED)
+DIAGNOSTICS = (RELAY_MISSING, CONSUMER_MISSING, NOT_RUNNING, LOG_BEHIND, PART_STOPPED, NO_MEMBERS, GONE, PARKED)
 
 
 def check(observation: Observation, expected: Expectations) -> Iterator[Finding]:
@@ -77,12 +83,15 @@ def check(observation: Observation, expected: Expectations) -> Iterator[Finding]
 
 
 def _refusing(observation: Observation) -> Iterator[Finding]:
-    """Find processes that have refused to continue since the log was last repaired."""
+    """Find parts that have stopped, and processes that have refused to continue since the log was last repaired."""
     repaired = observation.epochs.begun[-1].note.at if observation.epochs and observation.epochs.begun else None
     for known in observation.processes or ():
         failure = known.process.failure
         if failure and failure.code == LogBehindTopic.code and (repaired is None or failure.at > repaired):
             yield LOG_BEHIND.found(f"{known.process.kind} on {known.process.host}: {failure.message}")
+        for part in known.process.parts:
+            if part.stopped and part.stopped != LogBehindTopic.code:
+                yield PART_STOPPED.found(f"{part.name} on {known.process.host}: {part.stopped}")
 
 
 def _missing(lag: ReaderLag, observation: Observation) -> Finding:

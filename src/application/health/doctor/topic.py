@@ -80,6 +80,12 @@ DELETED = problem(
     fix="let the consumer read the log, which still has all events: run it once without "
     "ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS",
 )
+SHORTENED = problem(
+    "topic_shortened",
+    "a partition ends before offsets that were published or read, so it has lost records",
+    expected="every published event on the topic",
+    fix="`orderflow check` shows which events are missing; then see `docs/recovery.md`",
+)
 LEADERLESS = problem(
     "topic_leaderless",
     "a partition has no leader, so it can be neither read nor written",
@@ -105,6 +111,7 @@ DIAGNOSTICS = (
     TOO_SMALL,
     DELETED_SOON,
     DELETED,
+    SHORTENED,
     LEADERLESS,
     UNDER_REPLICATED,
 )
@@ -122,6 +129,7 @@ def check(observation: Observation, expected: Expectations) -> Iterator[Finding]
     yield from _kept(topic, expected)
     new = {lag.reader for lag in observation.readers or () if lag.position == 0}
     for reader, group in observation.stream.groups.items():
+        yield from _shortened(reader, group, topic)
         yield from _deleted(reader, group, topic, new=reader in new)
         yield from _deleted_soon(reader, group, topic, (observation.waiting or {}).get(reader))
 
@@ -179,6 +187,17 @@ def _deleted(reader: str, group: GroupFacts, topic: TopicFacts, *, new: bool) ->
     if gone:
         counts = ", ".join(f"{count} of partition {partition}" for partition, count in sorted(gone.items()))
         yield DELETED.found(f"{reader}: {counts}")
+
+
+def _shortened(reader: str, group: GroupFacts, topic: TopicFacts) -> Iterator[Finding]:
+    """Find partitions that end before the offset of a group.
+
+    A relay's offset may be ahead by the marker of a transaction that was committed just now.
+    """
+    lost = {partition: group.committed.get(partition, 0) - end for partition, end in topic.ends.items()}
+    if lost := {partition: missing for partition, missing in lost.items() if missing > 1}:
+        counts = ", ".join(f"{missing} of partition {partition}" for partition, missing in sorted(lost.items()))
+        yield SHORTENED.found(f"{reader}: {counts}")
 
 
 def _deleted_soon(reader: str, group: GroupFacts, topic: TopicFacts, waiting: float | None) -> Iterator[Finding]:
