@@ -254,8 +254,8 @@ POOL_MAX = _gauge("orderflow_db_client_connections_max", "Connections that the p
 DATABASE_UP = _state("orderflow_db_up", "Whether the database answered this scrape: 1 or 0.")
 SCRAPE_ERRORS = _counter(
     "orderflow_scrape_errors_total",
-    "Scrapes that left states out, because a backend did not answer.",
-    Label("backend", ("database", "kafka")),
+    "Scrapes that left states out, because a backend did not answer, or the process did not.",
+    Label("backend", ("database", "kafka", "process")),
 )
 
 # librdkafka's own statistics, every five seconds (statistics.interval.ms).
