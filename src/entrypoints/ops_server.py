@@ -1,4 +1,4 @@
-"""The operations server of every process: liveness, readiness and metrics, on a thread with an event loop of its own."""
+"""The operations server of every process: liveness, readiness and metrics, on an event loop of its own."""
 
 import asyncio
 import logging

@@ -2,12 +2,16 @@
 
 import asyncio
 import re
+from typing import Any
 
 import pytest
 from httpx import AsyncClient
+from orderflow.adapters.telemetry import Instruments, Scrape
+from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.application.orders.get_order import GetOrder
 
 from tests.support.door import BOSS, CUSTOMER, Installation, calling, placed
+from tests.support.metrics import Scraped
 
 DEADLINE = 60.0
 
@@ -38,6 +42,19 @@ async def test_requests_without_a_token_are_limited_by_address(installation: Ins
         statuses = {(await nobody.get("/v1/orders")).status_code for _ in range(50)}
 
     assert statuses == {401, 429}
+
+
+async def test_refusals_are_counted_by_the_limit(installation: Installation) -> None:
+    instruments = Instruments()
+
+    async def no_states() -> list[Any]:
+        return []
+
+    app = installation.app(limits={"requests_per_second": 1}, scrape=Scrape(instruments, no_states))
+    async with calling(app) as boss:
+        statuses = [(await boss.get("/v1/orders")).status_code for _ in range(50)]
+
+    assert Scraped.counted(instruments).by(catalogue.HTTP_REFUSALS, "reason") == {"request_rate": statuses.count(429)}
 
 
 async def test_health_is_not_limited(installation: Installation) -> None:

@@ -221,6 +221,24 @@ HTTP_SECONDS = _histogram(
     METHOD,
     STATUS,
 )
+HTTP_REFUSALS = _counter(
+    "orderflow_http_refusals_total",
+    "Connections and requests that a limit refused or ended, by the limit; invalid_http is what is not HTTP.",
+    Label(
+        "reason",
+        (
+            "connections",
+            "connections_per_address",
+            "slow_headers",
+            "slow_body",
+            "unread_response",
+            "invalid_http",
+            "request_rate",
+            "requests_at_once",
+            "streams_at_once",
+        ),
+    ),
+)
 HTTP_ACTIVE = _gauge("orderflow_http_server_active_requests", "Requests being answered, live streams among them.")
 
 # Database.
