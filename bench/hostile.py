@@ -126,7 +126,7 @@ async def _attacks(port: int, process: psutil.Process, effort: Effort) -> list[F
             silent = []
             for _ in range(effort.of(UNREAD, least=5)):
                 reader, unread = await asyncio.open_connection(HOSTILE, port)
-                closing.callback(unread.transport.abort)
+                closing.callback(_abort, unread)
                 unread.write(b"GET /v1/orders?limit=200 HTTP/1.1\r\n" + HEAD + b"\r\n")
                 silent.append(reader)
             reading = asyncio.create_task(_reads(client, order))
@@ -141,11 +141,16 @@ async def _attacks(port: int, process: psutil.Process, effort: Effort) -> list[F
         async with AsyncExitStack() as closing:
             for _ in range(effort.of(STREAMS, least=5)):
                 _, stream = await asyncio.open_connection(HOSTILE, port)
-                closing.callback(stream.transport.abort)
+                closing.callback(_abort, stream)
                 stream.write(b"GET " + order.encode() + b"/stream HTTP/1.1\r\n" + HEAD + b"\r\n")
             reads = await _reads(client, order)
         found.append(Finding(what=f"a read beside {STREAMS} streams of one customer", values=reads, unit="ms"))
     return found
+
+
+def _abort(writer: asyncio.StreamWriter) -> None:
+    """Abort a connection. A reference to its transport alone would not keep it open: a lost writer closes it."""
+    writer.transport.abort()
 
 
 async def _flood(port: int, effort: Effort) -> float:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
+from contextvars import Context
 from typing import Any
 
 import h11
@@ -65,7 +66,7 @@ class Connections:
     def note(self, reason: str) -> None:
         """Count a connection that was refused or ended for ``reason``, for the next log line."""
         if not self.refused:
-            asyncio.get_running_loop().call_later(REMARK_SECONDS, self._remark)
+            asyncio.get_running_loop().call_later(REMARK_SECONDS, self._remark, context=Context())
         self.refused[reason] += 1
         if self.instruments is not None:
             self.instruments.add(catalogue.HTTP_REFUSALS, reason=reason)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
+from contextvars import Context
 from time import monotonic
 
 from attrs import define, field
@@ -26,7 +27,7 @@ class LogLimit:
         if monotonic() >= self._until:
             self._end()
             self._until = monotonic() + PERIOD_SECONDS
-            asyncio.get_running_loop().call_later(PERIOD_SECONDS, self._end)
+            asyncio.get_running_loop().call_later(PERIOD_SECONDS, self._end, context=Context())
         if self._admitted[kind] < LINES:
             self._admitted[kind] += 1
             return True
