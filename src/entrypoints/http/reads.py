@@ -132,7 +132,7 @@ async def timeline(call: NamedDependency[Call]) -> Response[TimelineView]:
 
 
 async def _page(query: OrderQuery, call: Call) -> OrderPageView:
-    """Read and render a page in slices, when it is its turn. It ends with the order that brings it to MAX_PAGE_BYTES."""
+    """Read and render a page in slices, in turn. It ends with the order that brings it to MAX_PAGE_BYTES."""
     rendered: list[bytes] = []
     size, cursor = 0, query.cursor
     async with call.api.list_turns:
