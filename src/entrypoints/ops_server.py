@@ -1,13 +1,25 @@
-"""The operations server of every process: liveness, readiness and metrics."""
+"""The operations server of every process: liveness, readiness and metrics, on an event loop of its own."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from functools import partial
+from threading import Thread
 from typing import Any
 
-from ..domain.errors import NotConfigured
+from attrs import evolve
+
+from ..adapters.telemetry import Scrape
+from ..adapters.telemetry.metrics import catalogue
+from ..adapters.telemetry.metrics.scraped_gauges import PATIENCE
+from ..domain.errors import NotConfigured, Unavailable
+from .main_loop import MainLoop
 from .settings import Settings
+
+CONNECTIONS = 64
+"""Connections that the server admits: of the process's descriptors, most are for its work."""
 
 logger = logging.getLogger("orderflow.processes")
 
@@ -24,31 +36,37 @@ def checks(container: Any) -> dict[str, Callable[[], Awaitable[None]]]:
 async def ops_server(container: Any) -> AsyncIterator[None]:
     """Serve ``/livez``, ``/readyz`` and ``/metrics`` inside the context, on the address in the settings.
 
-    Without the extra ``http`` a warning is logged instead, because a relay works without it. Raises NotConfigured if
-    the port is taken.
+    They are answered on a thread, also while this event loop is blocked or busy. Without the extra ``http`` a warning
+    is logged instead, because a relay works without it. Raises NotConfigured if the port is taken.
     """
     settings: Settings = container.settings()
+    main_loop = MainLoop(asyncio.get_running_loop())
     try:
         from .http import create_ops_app, serve
 
         app = create_ops_app(
-            checks(container),
-            container.scrape(),
+            {name: main_loop.on_loop(check) for name, check in checks(container).items()},
+            _scrape(container.scrape(), main_loop),
             container.stopping().begun,
             container.process_registration().stopped_parts,
+            main_loop.blocked,
         )
     except NotConfigured as missing:
         logger.warning("no operations server: %s", missing)
         yield
         return
-    stop, listening = asyncio.Event(), asyncio.Event()
+    listening: Future[Callable[[], object]] = Future()
+    ended: Future[None] = Future()
 
-    def ready(host: str, port: int) -> None:
-        logger.info("operations", extra={"url": f"http://{host}:{port}"})
-        listening.set()
+    async def served() -> None:
+        stop = asyncio.Event()
+        stopping = partial(asyncio.get_running_loop().call_soon_threadsafe, stop.set)
 
-    server = asyncio.create_task(
-        serve(
+        def ready(host: str, port: int) -> None:
+            listening.set_result(stopping)
+            logger.info("operations", extra={"url": f"http://{host}:{port}"})
+
+        await serve(
             app,
             host=settings.ops_host,
             port=settings.ops_port,
@@ -57,16 +75,38 @@ async def ops_server(container: Any) -> AsyncIterator[None]:
             on_ready=ready,
             grace_seconds=1,
             stopping=container.stopping(),
-        ),
-        name="operations",
-    )
-    opening = asyncio.create_task(listening.wait())
+            limits={"connections": CONNECTIONS, "per_address": CONNECTIONS},
+        )
+
+    def run() -> None:
+        try:
+            asyncio.run(served())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the server was started
+            (ended if listening.done() else listening).set_exception(error)
+        else:
+            ended.set_result(None)
+
+    Thread(target=run, name="operations", daemon=True).start()
+    stop = await asyncio.wrap_future(listening)
     try:
-        await asyncio.wait({server, opening}, return_when=asyncio.FIRST_COMPLETED)
-        if server.done():
-            await server
-        yield
+        async with main_loop.watched():
+            yield
     finally:
-        opening.cancel()
-        stop.set()
-        await server
+        if not ended.done():
+            stop()
+        await asyncio.wrap_future(ended)
+
+
+def _scrape(scrape: Scrape, main_loop: MainLoop) -> Scrape:
+    """Return ``scrape`` for another event loop: without the states while ``main_loop`` is blocked, which is counted."""
+    read = main_loop.on_loop(scrape.states)
+
+    async def states() -> list[Any]:
+        try:
+            return list(await asyncio.wait_for(read(), 2 * PATIENCE))
+        except (Unavailable, TimeoutError) as error:
+            logger.warning("a scrape leaves states out: %s", error or "the event loop is blocked")
+            scrape.instruments.add(catalogue.SCRAPE_ERRORS, backend="process")
+            return []
+
+    return evolve(scrape, states=states)

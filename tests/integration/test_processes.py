@@ -1,6 +1,7 @@
 """orderflow's processes as users start them: what each takes on, and how it ends when it is asked to."""
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -49,6 +50,26 @@ def order(asking: httpx.Client) -> Ordering:
         return asking.post(f"{url}/v1/orders", json=body, headers=CUSTOMER)
 
     return place
+
+
+def test_the_operations_port_answers_while_the_event_loop_is_blocked(
+    orderflow: Installation, asking: httpx.Client, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    block = f"import signal\nsignal.signal(signal.SIGUSR1, lambda *_: open({str(pipe)!r}).read())\n"
+    (tmp_path / "sitecustomize.py").write_text(block)
+    service = orderflow.start("serve", "--no-consumers", code=tmp_path)
+    asking.get(f"{service.url}/livez").raise_for_status()
+
+    service.process.send_signal(signal.SIGUSR1)
+    with pipe.open("w"):  # it opens when the process reads, and its main thread waits for the end of the file
+        answers = [asking.get(f"{service.operations}/{path}") for path in ("livez", "metrics", "readyz")]
+    after = asking.get(f"{service.url}/livez")
+
+    assert [answer.status_code for answer in answers] == [200, 200, 503]
+    assert after.status_code == 200
+    assert service.exit_code(signal.SIGTERM) == 0
 
 
 def test_one_process_answers_notifies_and_analyses_and_ends_at_once_with_nothing_lost(

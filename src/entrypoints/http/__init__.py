@@ -80,12 +80,14 @@ def create_ops_app(
     scrape: "Scrape",
     stopping: Callable[[], bool] = lambda: False,
     stopped_parts: Callable[[], Mapping[str, str]] = dict,
+    blocked: Callable[[], float] = lambda: 0.0,
 ) -> "Litestar":
     """Create an ASGI application with only ``/livez``, ``/readyz`` and ``/metrics``, for processes of every kind.
 
-    Arguments and errors as for ``create_app``.
+    ``blocked`` returns the seconds for which the process's own event loop has been blocked, if the application runs on
+    another one. The other arguments and errors are as for ``create_app``.
     """
-    built: Litestar = _with_extra(".ops_app").build(checks, scrape, stopping, stopped_parts)
+    built: Litestar = _with_extra(".ops_app").build(checks, scrape, stopping, stopped_parts, blocked)
     return built
 
 

@@ -54,7 +54,8 @@ def build(
     limits: CallerLimits,
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
-    authenticator, callers = Authenticator(tokens, trust_actor_header), Callers(limits)
+    instruments = scrape.instruments if scrape is not None else None
+    authenticator, callers = Authenticator(tokens, trust_actor_header), Callers(limits, instruments)
     closing = asyncio.Event()
 
     async def authenticate(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -121,7 +122,7 @@ def build(
         debug=False,
     )
     app.tracing = tracing
-    app.instruments = scrape.instruments if scrape is not None else None
+    app.instruments = instruments
     return app
 
 

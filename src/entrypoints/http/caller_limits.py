@@ -11,6 +11,9 @@ from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 
+from ...adapters.telemetry import Instruments
+from ...adapters.telemetry.metrics import catalogue
+
 HEADERS = "orderflow.headers"
 """The key of the scope with headers of the response, of any status."""
 RELEASE = "orderflow.release"
@@ -39,6 +42,7 @@ class Callers:
     """The callers of one application."""
 
     limits: CallerLimits
+    instruments: Instruments | None = None
     _rate: RateLimitItemPerSecond = field(init=False)
     _window: FixedWindowRateLimiter = field(init=False)
     _requests: Counter[str] = field(factory=Counter, init=False)
@@ -61,12 +65,17 @@ class Callers:
             (b"ratelimit", b'"caller";r=%d;t=%d' % (stats.remaining, reset)),
         ]
         if not within:
-            raise TooManyRequests(f"a caller may send {self._rate.amount} requests a second", reset)
+            raise self._refused("request_rate", f"a caller may send {self._rate.amount} requests a second", reset)
         if self._requests[caller] >= self.limits.requests:
-            raise TooManyRequests(f"a caller may have {self.limits.requests} requests at once")
+            raise self._refused("requests_at_once", f"a caller may have {self.limits.requests} requests at once")
         if stream and self._streams[caller] >= self.limits.streams:
-            raise TooManyRequests(f"a caller may have {self.limits.streams} live streams at once")
+            raise self._refused("streams_at_once", f"a caller may have {self.limits.streams} live streams at once")
         scope[RELEASE] = self._begin(caller, stream)
+
+    def _refused(self, reason: str, problem: str, retry_after: int = 1) -> TooManyRequests:
+        if self.instruments is not None:
+            self.instruments.add(catalogue.HTTP_REFUSALS, reason=reason)
+        return TooManyRequests(problem, retry_after)
 
     def _begin(self, caller: str, stream: bool) -> Callable[[], None]:
         counters = [self._requests, self._streams] if stream else [self._requests]

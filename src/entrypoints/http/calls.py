@@ -7,7 +7,7 @@ import asyncio
 from typing import Any
 from urllib.parse import unquote
 
-from attrs import frozen
+from attrs import field, frozen
 from litestar import Request
 from litestar.di import Provide
 from litestar.params import FromPath
@@ -17,6 +17,9 @@ from ...domain.actor import Actor
 from ...domain.errors import InvalidInput, OrderNotFound
 from ...domain.text import identifier
 
+LISTS_AT_ONCE = 4
+"""Lists that are read and rendered at the same time, so that lists of large orders do not fill the memory."""
+
 
 @frozen
 class Api:
@@ -25,6 +28,7 @@ class Api:
     use_cases: UseCases
     currency: str
     closing: asyncio.Event
+    list_turns: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(LISTS_AT_ONCE))
 
 
 @frozen

@@ -3,11 +3,15 @@
 import asyncio
 import logging
 from collections import Counter
+from contextvars import Context
 from typing import Any
 
 import h11
 from attrs import define, field, frozen
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ...adapters.telemetry import Instruments
+from ...adapters.telemetry.metrics import catalogue
 
 PROGRESS_BYTES = 16 * 1024
 """Bytes that a client must read of a waiting response within ``write_seconds``."""
@@ -15,6 +19,8 @@ REMARK_SECONDS = 10.0
 """Refused connections are logged once in this time, with their number: a flood must not fill the log."""
 
 logger = logging.getLogger("orderflow.http")
+protocol_logger = logging.getLogger("orderflow.http.protocol")
+"""The logger of uvicorn's protocol. Of its warnings, which any client can cause, none is written."""
 
 
 @frozen(kw_only=True)
@@ -36,6 +42,7 @@ class Connections:
     """The connections of one server."""
 
     limits: ConnectionLimits
+    instruments: Instruments | None = None
     addresses: Counter[str] = field(factory=Counter, init=False)
     refused: Counter[str] = field(factory=Counter, init=False)
     """Connections refused or ended since the last log line, by reason."""
@@ -47,7 +54,7 @@ class Connections:
             self.note("connections")
             return False
         if self.addresses[address] > self.limits.per_address:
-            self.note("connections of an address")
+            self.note("connections_per_address")
             return False
         return True
 
@@ -59,8 +66,10 @@ class Connections:
     def note(self, reason: str) -> None:
         """Count a connection that was refused or ended for ``reason``, for the next log line."""
         if not self.refused:
-            asyncio.get_running_loop().call_later(REMARK_SECONDS, self._remark)
+            asyncio.get_running_loop().call_later(REMARK_SECONDS, self._remark, context=Context())
         self.refused[reason] += 1
+        if self.instruments is not None:
+            self.instruments.add(catalogue.HTTP_REFUSALS, reason=reason)
 
     def _remark(self) -> None:
         logger.warning("connections were refused or ended", extra={"reasons": dict(self.refused)})
@@ -74,6 +83,7 @@ class LimitedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.logger = protocol_logger
         self.deadline: asyncio.TimerHandle | None = None
         self.write_deadline: asyncio.TimerHandle | None = None
         self.address = self.client[0] if self.client else ""
@@ -128,13 +138,11 @@ class LimitedProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP; in the middle of a response, only close the connection."""
+        self.connected.note("invalid_http")
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE) and (self.cycle is None or self._idle()):
             super().send_400_response(msg)
         else:
             self.transport.close()
-
-    def _unsupported_upgrade_warning(self) -> None:
-        """Write nothing: a request for another protocol is handled as one that asks for none."""
 
     def _idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
@@ -144,7 +152,7 @@ class LimitedProtocol(H11Protocol):
         self.deadline = self.loop.call_later(self.connected.limits.read_seconds, self._late, part)
 
     def _late(self, part: str) -> None:
-        self.connected.note(f"{part} too late")
+        self.connected.note(f"slow_{part}")
         if self._idle() or not self.cycle.response_started:
             self._refuse(408, b"Request Timeout")
         else:
@@ -159,7 +167,7 @@ class LimitedProtocol(H11Protocol):
         if self.transport.get_write_buffer_size() + PROGRESS_BYTES <= waiting:
             self._await_reader()
             return
-        self.connected.note("response not read")
+        self.connected.note("unread_response")
         self.transport.abort()
 
     def _refuse(self, status: int, reason: bytes) -> None:
@@ -180,6 +188,7 @@ class LimitedProtocol(H11Protocol):
             self.write_deadline = None
 
 
-def protocol(limits: ConnectionLimits) -> type[Any]:
+def protocol(limits: ConnectionLimits, instruments: Instruments | None = None) -> type[Any]:
     """Return the class of the protocols of one server."""
-    return type("Protocol", (LimitedProtocol,), {"connected": Connections(limits)})
+    protocol_logger.setLevel(logging.ERROR)
+    return type("Protocol", (LimitedProtocol,), {"connected": Connections(limits, instruments)})

@@ -25,6 +25,7 @@ from ...application.request_context import (
 )
 from ...domain.text import is_identifier
 from .caller_limits import HEADERS, RELEASE
+from .log_limit import LogLimit
 
 if TYPE_CHECKING:
     from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Message, Receive, Scope, Send
@@ -38,6 +39,9 @@ _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 """Routes that are requested every few seconds. They are logged at level debug."""
 
+_REFUSALS = frozenset({400, 401, 404, 405, 413, 415, 429, 503})
+"""Statuses that a caller gets without a token or an order. Only the first of many such log lines are written."""
+
 _log = logging.getLogger("orderflow.http")
 
 
@@ -50,6 +54,8 @@ class CorrelatedApp(Litestar):
     """
 
     tracing: Tracing | None = None
+    log_limit: LogLimit | None = None
+    """The limit of the log lines of refusals, which the first request sets."""
 
     async def __call__(
         self,
@@ -64,7 +70,9 @@ class CorrelatedApp(Litestar):
         if raw := scope.get("raw_path"):
             scope["raw_path"] = raw = _origin_form(raw.partition(b"?")[0])
             scope["path"] = raw.decode("latin-1")
-        exchange = _Exchange(scope, self.routes)
+        if self.log_limit is None:
+            self.log_limit = LogLimit()
+        exchange = _Exchange(scope, self.routes, self.log_limit)
         if exchange.method == "HEAD":  # handled like GET, up to the body
             exchange.scope["method"] = "GET"
         with answering(request_from(Headers.from_scope(scope))) as request:
@@ -87,6 +95,7 @@ class _Exchange:
 
     scope: Any
     routes: Sequence[Any]
+    log_limit: LogLimit
     began: float = field(factory=perf_counter)
     status: int | None = None
     request: Request = field(factory=current_request)
@@ -147,6 +156,10 @@ class _Exchange:
         return _with_head(b",".join([methods, *(method.encode() for each in found for method in each)]))
 
     def log(self) -> None:
+        if self.status in _REFUSALS:
+            code = self.scope[ERROR]["code"] if ERROR in self.scope else f"http_{self.status}"
+            if not self.log_limit.admits(code):
+                return
         order_id = self.scope.get("path_params", {}).get("order_id")
         line: dict[str, object] = {
             **request_fields(self.request),

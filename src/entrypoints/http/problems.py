@@ -95,7 +95,8 @@ def _details(request: Request[Any, Any, Any], error: Exception) -> tuple[str, di
         case CommandRefused():
             return str(error), headers, {"action": error.action, **_refusal(error)}
         case Unavailable():
-            log.warning("a backend is unavailable", error=error)
+            if request.app.log_limit.admits("a backend is unavailable"):  # type: ignore[attr-defined]
+                log.warning("a backend is unavailable", error=error)
             return f"{error.backend} is unavailable; it is safe to retry the request", headers, {}
         case Unauthenticated():
             return str(error), {"WWW-Authenticate": error.challenge}, {}

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+from attrs import evolve
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.spec.enums import OpenAPIType
@@ -9,8 +10,7 @@ from msgspec import Raw
 
 from ...adapters.paging import encode_cursor
 from ...application.orders.order_view import OrderView, view
-from ...application.orders.queries import DEFAULT_PAGE, MAX_PAGE, OrderPage, OrderQuery
-from ...domain.actor import Actor
+from ...application.orders.queries import DEFAULT_PAGE, MAX_PAGE, OrderQuery
 from ...domain.errors import InvalidInput
 from ...domain.lifecycle import OrderState
 from .calls import ORDER_CALL, Call
@@ -21,6 +21,8 @@ from .views import OrderPageView, PastOrderView, TimelineView, event_view, past_
 
 MAX_PAGE_BYTES = 1_000_000
 """Bytes after which a page of orders ends, so that clients that do not read cannot fill the memory."""
+SLICE = 50
+"""Orders that are read from the database together."""
 PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-Actor"}
 """Responses depend on the caller, so shared caches must not store them."""
 
@@ -96,7 +98,7 @@ async def list_orders(
     """Return the orders that fulfil all conditions. Callers other than admins see only their own orders."""
     if None not in (customer_id, user_id) and customer_id != user_id:
         raise InvalidInput("userId", "it differs from customerId", "one of the two")
-    page = await call.use_cases.list_orders(
+    page = await _page(
         OrderQuery(
             customer_id=parse_identifier(customer_id, "customerId") or parse_identifier(user_id, "userId"),
             restaurant_id=parse_identifier(restaurant_id, "restaurantId"),
@@ -107,9 +109,9 @@ async def list_orders(
             cursor=cursor,
             limit=DEFAULT_PAGE if limit is None else parse_limit(limit, "limit"),
         ),
-        by=call.by,
+        call,
     )
-    return json_response(_page(page, call.by))
+    return json_response(page)
 
 
 @get(
@@ -129,20 +131,24 @@ async def timeline(call: NamedDependency[Call]) -> Response[TimelineView]:
     )
 
 
-def _page(page: OrderPage, by: Actor) -> OrderPageView:
-    """Return the page, or its beginning with MAX_PAGE_BYTES and the cursor of the rest."""
+async def _page(query: OrderQuery, call: Call) -> OrderPageView:
+    """Read and render a page in slices, in turn. It ends with the order that brings it to MAX_PAGE_BYTES."""
     rendered: list[bytes] = []
-    size = 0
-    for order in page.orders:
-        rendered.append(render(view(order, by)))
-        size += len(rendered[-1])
-        if size >= MAX_PAGE_BYTES and order is not page.orders[-1]:
-            return OrderPageView(orders=_raw(rendered), next_cursor=encode_cursor(order.created_at, order.id))
-    return OrderPageView(orders=_raw(rendered), next_cursor=page.next_cursor)
-
-
-def _raw(orders: list[bytes]) -> tuple[OrderView, ...]:
-    return tuple(Raw(order) for order in orders)  # type: ignore[misc]
+    size, cursor = 0, query.cursor
+    async with call.api.list_turns:
+        while True:
+            part = evolve(query, limit=min(SLICE, query.limit - len(rendered)), cursor=cursor)
+            page = await call.use_cases.list_orders(part, by=call.by)
+            cursor = page.next_cursor
+            for order in page.orders:
+                rendered.append(render(view(order, call.by)))
+                size += len(rendered[-1])
+                if size >= MAX_PAGE_BYTES and order is not page.orders[-1]:
+                    cursor = encode_cursor(order.created_at, order.id)
+                    break
+            if cursor is None or size >= MAX_PAGE_BYTES or len(rendered) == query.limit:
+                raw: Any = tuple(Raw(each) for each in rendered)
+                return OrderPageView(orders=raw, next_cursor=cursor)
 
 
 def json_response(view: object, headers: dict[str, str] = PRIVATE) -> Response[Any]:

@@ -14,6 +14,7 @@ from ...domain.errors import NotConfigured
 from ..shutdown import Stopping
 from .app import closing_event
 from .connections import ConnectionLimits, protocol
+from .metrics import InstrumentedApp
 
 
 class _Server(uvicorn.Server):
@@ -73,7 +74,7 @@ async def serve(
     server = _Server(
         uvicorn.Config(
             draining,
-            http=protocol(limits),
+            http=protocol(limits, app.instruments if isinstance(app, InstrumentedApp) else None),
             ws="none",
             log_config=None,
             access_log=False,

@@ -2,14 +2,21 @@
 
 import asyncio
 import gc
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from httpx import AsyncClient
+from orderflow.adapters.telemetry import Instruments, Scrape
+from orderflow.adapters.telemetry.metrics import catalogue
+from orderflow.entrypoints.http import connections
 
 from tests.integration.http.conftest import served
 from tests.support.door import BOSS, Installation, Served, an_order
+from tests.support.metrics import Scraped
+from tests.support.waiting import eventually_async
 
 DEADLINE = 60.0
 HEAD = b"POST /v1/orders HTTP/1.1\r\nHost: door\r\nX-Actor: admin:boss\r\nContent-Type: application/json\r\n"
@@ -118,6 +125,32 @@ async def test_garbage_in_the_middle_of_a_response_closes_the_connection(install
         response = await reader.read()
 
     assert response[:12] in (b"HTTP/1.1 400", b"")
+
+
+async def test_what_is_not_http_is_counted_and_logged_once(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(connections, "REMARK_SECONDS", 0.2)
+    instruments = Instruments()
+
+    async def no_states() -> list[Any]:
+        return []
+
+    async with served(installation.app(scrape=Scrape(instruments, no_states))) as server:
+        for _ in range(20):
+            async with connected(server) as (reader, writer):
+                writer.write(b"\x16\x03\x01 no HTTP\r\n\r\n")
+                assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+        await eventually_async(lambda: sum(not_http(record) for record in caplog.records) == 20)
+
+    warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert set(warnings) == {"connections were refused or ended"}
+    assert Scraped.counted(instruments).by(catalogue.HTTP_REFUSALS, "reason") == {"invalid_http": 20}
+
+
+def not_http(record: logging.LogRecord) -> int:
+    """Return how many connections the log line counts."""
+    return int(getattr(record, "reasons", {}).get("invalid_http", 0))
 
 
 async def test_a_caller_has_so_many_live_streams(installation: Installation) -> None:

@@ -39,6 +39,7 @@ MOVED_ELSEWHERE = {
         ),
         "tests/integration/health/test_undelivered.py",
     ),
+    catalogue.HTTP_REFUSALS: "tests/unit/http/test_caller_limits.py",  # nor a flood
 }
 
 

@@ -2,12 +2,20 @@
 
 import asyncio
 import re
+from typing import Any
 
 import pytest
 from httpx import AsyncClient
+from orderflow.adapters.telemetry import Instruments, Scrape
+from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.application.orders.get_order import GetOrder
+from orderflow.application.orders.list_orders import ListOrders
+from orderflow.application.orders.queries import OrderPage, OrderQuery
+from orderflow.entrypoints.http.calls import LISTS_AT_ONCE
+from orderflow.entrypoints.http.reads import SLICE
 
 from tests.support.door import BOSS, CUSTOMER, Installation, calling, placed
+from tests.support.metrics import Scraped
 
 DEADLINE = 60.0
 
@@ -38,6 +46,19 @@ async def test_requests_without_a_token_are_limited_by_address(installation: Ins
         statuses = {(await nobody.get("/v1/orders")).status_code for _ in range(50)}
 
     assert statuses == {401, 429}
+
+
+async def test_refusals_are_counted_by_the_limit(installation: Installation) -> None:
+    instruments = Instruments()
+
+    async def no_states() -> list[Any]:
+        return []
+
+    app = installation.app(limits={"requests_per_second": 1}, scrape=Scrape(instruments, no_states))
+    async with calling(app) as boss:
+        statuses = [(await boss.get("/v1/orders")).status_code for _ in range(50)]
+
+    assert Scraped.counted(instruments).by(catalogue.HTTP_REFUSALS, "reason") == {"request_rate": statuses.count(429)}
 
 
 async def test_health_is_not_limited(installation: Installation) -> None:
@@ -85,3 +106,33 @@ async def test_a_page_of_large_orders_ends_early(boss: AsyncClient) -> None:
     ids = [order["orderId"] for page in (first, rest) for order in page.json()["orders"]]
     assert ids == [f"O{number:02}" for number in reversed(range(60))]
     assert len(first.content) < 1_100_000
+
+
+async def test_lists_are_read_in_slices_and_few_at_a_time(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_orders = ListOrders.__call__
+    reading, most, sizes = 0, 0, set()
+
+    async def counted(self: ListOrders, query: OrderQuery, **by: Any) -> OrderPage:
+        nonlocal reading, most
+        reading += 1
+        most = max(most, reading)
+        await asyncio.sleep(0)  # so that the others begin, if they may
+        page = await list_orders(self, query, **by)
+        reading -= 1
+        sizes.add(len(page.orders))
+        return page
+
+    async with calling(installation.app()) as boss:
+        for number in range(120):
+            await placed(boss, f"O{number:03}")
+        monkeypatch.setattr(ListOrders, "__call__", counted)
+        pages = await asyncio.gather(*(boss.get("/v1/orders?limit=110") for _ in range(20)))
+
+    assert {len(page.json()["orders"]) for page in pages} == {110}
+    assert [order["orderId"] for order in pages[0].json()["orders"]] == [
+        f"O{number:03}" for number in reversed(range(10, 120))
+    ]
+    assert max(sizes) <= SLICE
+    assert most <= LISTS_AT_ONCE

@@ -1,5 +1,6 @@
 """The operations server of a process."""
 
+import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator
@@ -8,11 +9,12 @@ from typing import Any
 import httpx
 import pytest
 from orderflow import NotConfigured, Settings
-from orderflow.entrypoints import http
+from orderflow.entrypoints import http, main_loop
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.ops_server import ops_server
 from orderflow.entrypoints.wiring.lifespan import opened
 
+from tests.support.door import calling
 from tests.support.servers import free_port
 
 
@@ -33,6 +35,47 @@ async def test_the_server_has_liveness_readiness_and_metrics(container: Any) -> 
     assert {path: answer.status_code for path, answer in answers.items()} == dict.fromkeys(answers, 200)
     assert answers["/readyz"].json() == {"status": "ready", "checks": {"database": "ok"}}
     assert "orderflow_db_up 1.0" in answers["/metrics"].text
+
+
+def answers_while_blocked(url: str, *paths: str) -> dict[str, httpx.Response]:
+    """Request ``paths``; the event loop of the thread that calls this runs nothing until all are answered."""
+    with httpx.Client(base_url=url, timeout=60) as client:
+        return {path: client.get(path) for path in paths}
+
+
+async def test_the_server_answers_while_the_event_loop_of_the_process_is_blocked(
+    container: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main_loop, "BLOCKED_AFTER", 0.0)
+    url = f"http://127.0.0.1:{container.settings().ops_port}"
+
+    async with ops_server(container):
+        answers = answers_while_blocked(url, "/livez", "/readyz", "/metrics")
+        recovered = await asyncio.to_thread(answers_while_blocked, url, "/livez")
+
+    assert {path: answer.status_code for path, answer in answers.items()} == {
+        "/livez": 200,
+        "/readyz": 503,
+        "/metrics": 200,
+    }
+    assert "its event loop has been blocked for" in answers["/readyz"].json()["checks"]["database"]
+    assert 'orderflow_scrape_errors_total{backend="process"} 1.0' in answers["/metrics"].text
+    assert recovered["/livez"].status_code == 200
+
+
+async def test_a_process_whose_event_loop_is_blocked_for_long_is_not_alive(container: Any) -> None:
+    now = [0.0]
+    loop = main_loop.MainLoop(asyncio.get_running_loop(), clock=lambda: now[0])
+    app = http.create_ops_app({}, container.scrape(), blocked=loop.blocked)
+
+    async with calling(app) as client:
+        now[0] = 30.0
+        before = await client.get("/livez")
+        now[0] = 31.0
+        after = await client.get("/livez")
+
+    assert (before.status_code, before.json()) == (200, {"status": "alive"})
+    assert (after.status_code, after.json()) == (503, {"status": "the event loop has been blocked for 31 s"})
 
 
 async def test_the_server_has_no_orders(container: Any) -> None:

@@ -221,6 +221,24 @@ HTTP_SECONDS = _histogram(
     METHOD,
     STATUS,
 )
+HTTP_REFUSALS = _counter(
+    "orderflow_http_refusals_total",
+    "Connections and requests that a limit refused or ended, by the limit; invalid_http is what is not HTTP.",
+    Label(
+        "reason",
+        (
+            "connections",
+            "connections_per_address",
+            "slow_headers",
+            "slow_body",
+            "unread_response",
+            "invalid_http",
+            "request_rate",
+            "requests_at_once",
+            "streams_at_once",
+        ),
+    ),
+)
 HTTP_ACTIVE = _gauge("orderflow_http_server_active_requests", "Requests being answered, live streams among them.")
 
 # Database.
@@ -254,8 +272,8 @@ POOL_MAX = _gauge("orderflow_db_client_connections_max", "Connections that the p
 DATABASE_UP = _state("orderflow_db_up", "Whether the database answered this scrape: 1 or 0.")
 SCRAPE_ERRORS = _counter(
     "orderflow_scrape_errors_total",
-    "Scrapes that left states out, because a backend did not answer.",
-    Label("backend", ("database", "kafka")),
+    "Scrapes that left states out, because a backend did not answer, or the process did not.",
+    Label("backend", ("database", "kafka", "process")),
 )
 
 # librdkafka's own statistics, every five seconds (statistics.interval.ms).

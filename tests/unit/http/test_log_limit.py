@@ -1,0 +1,102 @@
+"""Floods of refusals in the log."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from orderflow.application.log_lines import EACH
+from orderflow.domain.errors import StorageUnavailable
+from orderflow.entrypoints.http import log_limit
+from orderflow.entrypoints.http.log_limit import LINES
+from structlog.testing import capture_logs
+
+from tests.support.door import Installation, calling, placed
+from tests.support.waiting import eventually_async
+
+FLOOD = 2 * LINES
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, Any]]]:
+    """Return the lines of requests so far."""
+    caplog.set_level(logging.INFO, "orderflow.http")
+    return lambda: [line for record in caplog.records for line in getattr(record, EACH, ())]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "code"),
+    [
+        ("/v1/orders", {"Authorization": "Bearer of_wrong"}, "unauthenticated"),
+        ("/nope", {}, "not_found"),
+        ("/v1/orders/O2", {}, "order_not_found"),
+        ("/v1/orders?a=1", {}, "invalid_input"),
+    ],
+)
+async def test_of_a_flood_of_refusals_the_first_are_logged_and_the_others_are_counted(
+    installation: Installation,
+    lines: Callable[[], list[dict[str, Any]]],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    headers: dict[str, str],
+    code: str,
+) -> None:
+    app: Any = installation.app(limits={"requests_per_second": 10_000})
+    async with calling(app) as client:
+        with monkeypatch.context() as patched:
+            patched.setattr(log_limit, "PERIOD_SECONDS", 3_600.0)
+            for _ in range(FLOOD):
+                await client.get(path, headers=headers)
+            await placed(client)
+        written = Counter((line.get("error") or {}).get("code") for line in lines())
+        app.log_limit._end()
+
+    assert written == {code: LINES, None: 1}
+    (counted,) = [record.reasons for record in caplog.records if hasattr(record, "reasons")]
+    assert counted == {code: FLOOD - LINES}
+
+
+async def test_the_number_is_logged_at_the_end_of_the_period_and_lines_are_written_again(
+    installation: Installation,
+    lines: Callable[[], list[dict[str, Any]]],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(log_limit, "PERIOD_SECONDS", 0.5)
+    monkeypatch.setattr(log_limit, "LINES", 1)
+    requests = 0
+    async with calling(installation.app()) as client:
+
+        async def counted() -> bool:
+            nonlocal requests
+            requests += 1
+            await client.get("/nope")
+            return any(hasattr(record, "reasons") for record in caplog.records)
+
+        await eventually_async(counted)
+        await eventually_async(lambda: sum_left_out(caplog) + len(lines()) == requests)
+
+    assert len(lines()) >= 1
+
+
+def sum_left_out(caplog: pytest.LogCaptureFixture) -> int:
+    return sum(record.reasons["not_found"] for record in caplog.records if hasattr(record, "reasons"))
+
+
+async def test_a_database_that_is_down_does_not_fill_the_log(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_limit, "PERIOD_SECONDS", 3_600.0)
+
+    async def down(*_: object, **__: object) -> None:
+        raise StorageUnavailable("database", "connection refused")
+
+    monkeypatch.setattr(type(installation.storage.views), "get", down)
+    async with calling(installation.app(limits={"requests_per_second": 10_000})) as client:
+        with capture_logs() as written:
+            statuses = {(await client.get("/v1/orders/O1")).status_code for _ in range(FLOOD)}
+
+    assert statuses == {503}
+    assert [line["event"] for line in written] == ["a backend is unavailable"] * LINES
