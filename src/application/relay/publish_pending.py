@@ -18,7 +18,7 @@ BATCH = 10_000
 """Events per transaction, so many that its fixed cost, some round trips, is small in comparison."""
 BATCH_BYTES = 16_000_000
 """Bytes of events per transaction; a larger event is alone in its transaction."""
-FIRST_BATCH = 250
+FIRST_BATCH = 2_500
 """Events in the first transaction. The number grows after each full one that was fast, so this delays little, and a
 broker that throttles its clients does not get more than it accepts within the time limit of a transaction."""
 FAST_SECONDS = 2.0

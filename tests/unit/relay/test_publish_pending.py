@@ -13,7 +13,7 @@ from orderflow.application.event_log.records import BUCKETS, RELAY, LogRecord, P
 from orderflow.application.noop import noop
 from orderflow.application.relay import publish_pending
 from orderflow.application.relay.ports import OnFlushed, RelayTopic
-from orderflow.application.relay.publish_pending import FIRST_BATCH, PublishPending
+from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.domain.errors import LogBehindTopic, StorageUnavailable, StreamUnavailable
 from pytest_mock import MockerFixture
 
@@ -79,7 +79,10 @@ async def test_a_batch_is_no_larger_than_asked_for() -> None:
 
 
 class TestTheSizeOfABatch:
-    async def test_it_is_halved_until_it_gets_through_in_time_and_grown_again(self, mocker: MockerFixture) -> None:
+    async def test_it_is_halved_until_it_gets_through_in_time_and_grown_again(
+        self, mocker: MockerFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(publish_pending, "FIRST_BATCH", 250)
         shop, topic = await _shop_with(600), MemoryTopic()
         kept, sizes, accepted = topic.publish, list[int](), [40, 1_000]
 
@@ -101,13 +104,14 @@ class TestTheSizeOfABatch:
         assert max(sizes[4:]) > 62
         assert len({record.address for record in topic.records}) == 600
 
-    async def test_it_is_not_grown_while_batches_are_slow(self) -> None:
+    async def test_it_is_not_grown_while_batches_are_slow(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(publish_pending, "FIRST_BATCH", 250)
         shop, topic, time = await _shop_with(600), MemoryTopic(), count(step=5.0)
         pending = PublishPending(shop.storage.log, topic, shop.storage.cursors, clock=lambda: next(time))
 
         sizes = [await pending() for _ in range(3)]
 
-        assert sizes == [FIRST_BATCH, FIRST_BATCH, 600 - 2 * FIRST_BATCH]
+        assert sizes == [250, 250, 100]
 
     async def test_it_is_bounded_by_bytes_and_has_at_least_one_event(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(publish_pending, "BATCH_BYTES", 1)
