@@ -90,6 +90,8 @@ class PostgresAddress:
         except asyncpg.exceptions.ClientConfigurationError as error:
             raise InvalidInput("database url", str(error), ALLOWED_URLS) from error
         except FileNotFoundError as error:
+            if error.filename is None:  # the socket of the server
+                raise
             problem = "a file of certificates that is named is not there"
             raise InvalidInput("database url", problem, "sslrootcert, sslcert and sslkey that can be read") from error
         except asyncpg.exceptions.ProtocolViolationError as error:

@@ -11,9 +11,16 @@ from typing import TypeVar
 
 from attrs import frozen
 
+from ...domain.errors import InvalidInput
 from ...domain.lifecycle import OrderState
 
 N = TypeVar("N", int, float)
+
+
+def check_interval(start: datetime, end: datetime) -> None:
+    """Raise InvalidInput, which names ``start``, if the interval ends before it starts."""
+    if start > end:
+        raise InvalidInput("start", f"it is after the end, {end.isoformat()}", "a time that is not after the end")
 
 
 @frozen(kw_only=True)

@@ -1,19 +1,36 @@
 """Attempts to move money through a gateway: stored before the call, so that none is lost or repeated."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TypeVar
 
 from attrs import evolve, frozen
 
+from ...domain.errors import GatewayUnavailable
 from ...domain.money import Money
 from ...domain.payment import PaymentStatus
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=15)
 ANSWERED_WITHIN = timedelta(minutes=1)
 """A charge whose request began less than this ago may still get its response; it is left to the request."""
+RESPONSE_SECONDS = 30.0
+"""The time that a gateway has for a response; less than ANSWERED_WITHIN, so that no call and look-up overlap."""
 GIVEN_UP_AFTER = timedelta(hours=24)
 """The time for which a charge that the gateway does not know is looked up."""
+
+
+T = TypeVar("T")
+
+
+async def in_time(response: Awaitable[T], seconds: float = RESPONSE_SECONDS) -> T:
+    """Return a gateway's response. Raises GatewayUnavailable if there is none in time, and what the gateway raises."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await response
+    except TimeoutError:
+        raise GatewayUnavailable("gateway", f"no response within {seconds:g} s") from None
 
 
 class AttemptKind(StrEnum):

@@ -19,7 +19,7 @@ from ...domain.text import shown
 from ..clock import Clock
 from .change_order import ChangeOrder
 from .idempotency import IdempotencyKey
-from .payment_attempts import ANSWERED_WITHIN, AttemptKind, AttemptStatus, GatewayResponse, PaymentAttempt
+from .payment_attempts import ANSWERED_WITHIN, AttemptKind, AttemptStatus, GatewayResponse, PaymentAttempt, in_time
 from .ports import OrderQueries, PaymentAttempts, PaymentGateway, Transaction
 from .settle_payments import CASHIER, SettlePayments
 
@@ -117,7 +117,7 @@ class RecordPayment:
     async def _requested(self, attempt: PaymentAttempt, request: Awaitable[GatewayResponse]) -> PaymentAttempt:
         """Return ``attempt`` with the response. Raises what the gateway raises, after its next look-up was stored."""
         try:
-            return attempt.settled(await request, self.clock())
+            return attempt.settled(await in_time(request), self.clock())
         except Exception as e:
             detail = str(e) if isinstance(e, GatewayUnavailable) else f"the gateway failed: {type(e).__name__}"
             await self.settle_payments.keep(attempt.unanswered(detail, self.clock()))

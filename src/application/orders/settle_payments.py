@@ -10,7 +10,7 @@ from ...domain.order import Change, Order
 from ..clock import Clock
 from .change_order import ChangeOrder
 from .idempotency import IdempotencyKey
-from .payment_attempts import GIVEN_UP_AFTER, AttemptKind, AttemptStatus, PaymentAttempt
+from .payment_attempts import GIVEN_UP_AFTER, AttemptKind, AttemptStatus, PaymentAttempt, in_time
 from .ports import PaymentAttempts, PaymentGateway, Transaction, UnitOfWork
 
 CASHIER = Actor(Role.ADMIN, "payments")
@@ -110,7 +110,7 @@ class SettlePayments:
         return settled
 
     async def _look_up(self, attempt: PaymentAttempt) -> PaymentAttempt:
-        response = await self.gateway.find(key=attempt.key)
+        response = await in_time(self.gateway.find(key=attempt.key))
         now = self.clock()
         if response is not None:
             return attempt.settled(response, now)
@@ -132,5 +132,6 @@ class SettlePayments:
                 detail="nothing was captured at the gateway; refund it where it was paid",
                 settled_at=self.clock(),
             )
-        response = await self.gateway.refund(capture=captured[-1].reference, amount=refund.amount, key=refund.key)
+        capture = captured[-1].reference
+        response = await in_time(self.gateway.refund(capture=capture, amount=refund.amount, key=refund.key))
         return refund.settled(response, self.clock())

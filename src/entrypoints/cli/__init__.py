@@ -1,5 +1,10 @@
 """The command line: everything an operator does."""
 
-from .main import main
+import sys
+
+try:
+    from .main import main
+except KeyboardInterrupt:  # Ctrl-C before the program handles it
+    sys.exit(130)
 
 __all__ = ["main"]

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from cyclopts import App
 
+from ...application.analytics.figures import check_interval
 from .orders import parse_time
 from .session import rows, session
 
@@ -18,6 +19,7 @@ async def minutes(*, start: str | None = None, end: str | None = None) -> None:
     """Show orders and revenue per minute, by currency; by default of the last hour. Times are RFC 3339."""
     until = parse_time(end, "end") or datetime.now(UTC)
     since = parse_time(start, "start") or (until - HOUR if until - EARLIEST > HOUR else EARLIEST)
+    check_interval(since, until)
     async with session().opened() as container:
         found = await container.effects().analytics.per_minute(since, until)
     table = rows(

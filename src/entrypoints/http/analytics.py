@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
 
-from ...application.analytics.figures import DeliveryTimes, MinuteSales, RestaurantSales
+from ...application.analytics.figures import DeliveryTimes, MinuteSales, RestaurantSales, check_interval
 from ...application.analytics.ports import AnalyticsQueries
 from ...domain.actor import Actor, Role
 from ...domain.errors import InvalidInput
@@ -96,6 +96,7 @@ async def minutes(
     """Count the orders created from start until before end, at most 31 days."""
     until = datetime.now(UTC) if end is None else parse_time(end, "end")
     since = max(until, datetime.min.replace(tzinfo=UTC) + HOUR) - HOUR if start is None else parse_time(start, "start")
+    check_interval(since, until)
     if until - since > MAX_SPAN:
         raise InvalidInput(
             "start", f"it is {(until - since).days} days before the end", f"at most {MAX_SPAN.days} days"

@@ -1,5 +1,6 @@
 """Card payments: every attempt is stored before it is asked for, and money never moves twice."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ from orderflow.application.orders.payment_attempts import (
     OutstandingPayments,
     PaymentAttempt,
     contradiction,
+    in_time,
 )
 from orderflow.domain.actor import Actor
 from orderflow.domain.errors import GatewayUnavailable, GuardFailed, NotPermitted, OrderNotFound, VersionMismatch
@@ -470,3 +472,39 @@ def test_attempts_that_contradict_their_order_are_found(
 )
 def test_attempts_that_fit_their_order_are_none(status: PaymentStatus, attempts: list[PaymentAttempt]) -> None:
     assert contradiction(status, TOTAL, attempts) is None
+
+
+async def test_a_gateway_that_never_answers_is_given_up_in_time_and_its_call_is_cancelled() -> None:
+    cancelled: list[None] = []
+
+    async def hang() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.append(None)
+
+    with pytest.raises(GatewayUnavailable, match=r"no response within 0\.01 s"):
+        await in_time(hang(), 0.01)
+
+    assert cancelled == [None]
+
+
+async def test_every_call_of_the_gateway_has_a_deadline(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_time, "__defaults__", (0.01,))
+
+    async def hang(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    await till.order()
+    monkeypatch.setattr(SandboxGateway, "authorize", hang)
+    with pytest.raises(GatewayUnavailable):
+        await till.ask.record_payment("O1", by=CUSTOMER)
+    monkeypatch.undo()
+    monkeypatch.setattr(in_time, "__defaults__", (0.01,))
+    monkeypatch.setattr(SandboxGateway, "find", hang)
+    till.clock.forward(minutes=10)
+    await till.ask.settle_payments()
+
+    [attempt] = await till.container.storage().attempts.of_order("O1")
+    assert attempt.status is AttemptStatus.REQUESTED
+    assert (attempt.tries, "no response within" in attempt.detail) == (2, True)
