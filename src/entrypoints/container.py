@@ -5,7 +5,7 @@ production (a database and Kafka). Building a container opens nothing.
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 
 from dependency_injector import containers, providers
@@ -375,17 +375,9 @@ class Container(containers.DeclarativeContainer):
 def container_for(settings: Settings, *, clock: Clock | None = None) -> Container:
     """Return the container of the profile that ``settings`` choose: production if Kafka's servers are given.
 
-    ``clock`` replaces the system's and the storage's, for a simulation that runs faster than the clock.
+    ``clock`` replaces the system's, for a simulation that runs faster than the clock.
     """
     container = Container(settings=settings)
     if clock is not None:
         container.clock.override(providers.Object(clock))
-        container.storage_clock.override(providers.Object(_awaitable(clock)))
     return container
-
-
-def _awaitable(clock: Clock) -> Callable[[], Awaitable[datetime]]:
-    async def now() -> datetime:
-        return clock()
-
-    return now

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from attrs import define, field, frozen
+from dependency_injector import providers
 from orderflow.adapters.memory import MemoryConsumerStores, MemoryNotifier, MemoryStorage
 from orderflow.adapters.payment_gateway import SandboxGateway
 from orderflow.adapters.sql import SqlStorage
@@ -54,6 +56,10 @@ class Installation:
 
     def __attrs_post_init__(self) -> None:
         self.container = container_for(self.settings, clock=self.clock)
+        self.container.storage_clock.override(providers.Object(self._now))
+
+    async def _now(self) -> datetime:
+        return self.clock()
 
 
 def in_memory() -> Installation:

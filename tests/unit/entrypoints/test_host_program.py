@@ -30,12 +30,12 @@ async def main():
             seen.append(event.type)
 
         inside()
-        none = Money.zero("EUR")
-        price = Money(PRICE, "EUR")
+        none = Money.zero("CLF")
+        price = Money(PRICE, "CLF")
         lines = [OrderLine(food_id="F1", food_name="Jalapeño 🌶️", price=price, quantity=3, discount=none)]
-        given = {"customer_id": "C1", "restaurant_id": "R7", "lines": lines, "currency": "EUR"}
+        given = {"customer_id": "C1", "restaurant_id": "R7", "lines": lines, "currency": "CLF"}
         for n in ("o1", "o2"):
-            await flow.create_order(order_id=n, total=Money(TOTAL, "EUR"), **given)
+            await flow.create_order(order_id=n, total=Money(TOTAL, "CLF"), **given)
         await flow.assign_shipper("o1", "S1")
         await flow.transition_order_state("o1", "on_the_way")
         await flow.transition_order_state("o1", "delivered")

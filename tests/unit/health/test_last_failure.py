@@ -44,25 +44,27 @@ async def test_a_process_registers_the_parts_that_it_runs_and_deregisters_when_i
 
 async def test_an_embedding_application_is_registered_with_its_consumers_and_handlers() -> None:
     async with OrderFlow.in_memory(consumers=["analytics"]) as flow:
+        storage = flow.container.storage()
 
         @flow.on("order.created", name="greeter")
         async def greet(event: object) -> None:
             """Nothing to do."""
 
         async def all_parts() -> bool:
-            return await parts_of(flow.container.storage()) == ["embedding", "analytics", "greeter"]
+            return await parts_of(storage) == ["embedding", "analytics", "greeter"]
 
         await eventually_async(all_parts, that="all its parts are noted")
 
-    assert await parts_of(flow.container.storage()) == []
+    assert await parts_of(storage) == []
 
 
 async def test_what_fails_in_an_application_of_its_own_leaves_nothing_behind() -> None:
     with pytest.raises(LookupError):
         async with OrderFlow.in_memory(consumers=[]) as flow:
+            storage = flow.container.storage()
             raise LookupError("the application's own")
 
-    assert await parts_of(flow.container.storage()) == []
+    assert await parts_of(storage) == []
 
 
 async def test_a_relay_reports_every_backend_that_did_not_answer() -> None:
