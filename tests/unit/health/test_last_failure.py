@@ -59,12 +59,17 @@ async def test_an_embedding_application_is_registered_with_its_consumers_and_han
 
 
 async def test_what_fails_in_an_application_of_its_own_leaves_nothing_behind() -> None:
-    with pytest.raises(LookupError):
+    storages = []
+
+    async def application() -> None:
         async with OrderFlow.in_memory(consumers=[]) as flow:
-            storage = flow.container.storage()
+            storages.append(flow.container.storage())
             raise LookupError("the application's own")
 
-    assert await parts_of(storage) == []
+    with pytest.raises(LookupError):
+        await application()
+
+    assert await parts_of(storages[0]) == []
 
 
 async def test_a_relay_reports_every_backend_that_did_not_answer() -> None:

@@ -41,7 +41,7 @@ def test_every_response_in_a_sequence_of_requests_in_all_roles_is_as_documented(
     roles = sampled_from([BOSS, CUSTOMER, RESTAURANT, SHIPPER])
 
     @settings(
-        max_examples=int(SEQUENCES or 15),
+        max_examples=int(SEQUENCES or 40),
         derandomize=SEQUENCES is None,
         deadline=None,
         database=None,
