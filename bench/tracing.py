@@ -74,7 +74,7 @@ async def measure(_: Servers, effort: Effort) -> list[Finding]:
 
 def _creating(around: Callable[[Committer], Committer]) -> Create:
     storage = MemoryStorage()
-    work = WriteSetUnitOfWork(committer=around(storage.committer), read=storage.views.get)
+    work = WriteSetUnitOfWork(committer=around(GroupCommit(storage.committer)), read=storage.views.get)
     return CreateOrder(work, utc_now, new_id)
 
 
