@@ -129,7 +129,8 @@ async def _compared(what: str, floor: float, unit: str, effort: Effort, counted:
 def _create(storage: Any, instruments: Instruments | None = None) -> Any:
     """The use-case as the container builds it, or with nothing around it."""
     telemetry = None if instruments is None else Telemetry(instruments)
-    committer = storage.committer if telemetry is None else InstrumentedCommitter(storage.committer, telemetry)
+    commit = GroupCommit(storage.committer)
+    committer = commit if telemetry is None else InstrumentedCommitter(commit, telemetry)
     create = CreateOrder(WriteSetUnitOfWork(committer=committer, read=storage.views.get), utc_now, new_id)
     return create if telemetry is None else InstrumentedCommand("create_order", create, telemetry, new_id)
 
