@@ -23,6 +23,7 @@ from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.consuming.handle_batch import HandleBatch
 from orderflow.application.event_log.records import LogRecord
 from orderflow.application.orders.create_order import CreateOrder
+from orderflow.application.orders.group_commit import GroupCommit
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.entrypoints.wiring.storage_and_consumers import new_id, utc_now
 
