@@ -22,7 +22,7 @@ class Tokens(Protocol):
 
 
 FRESH_SECONDS = 1.0
-"""How long a process relies on what it read: a change in another process takes effect within this time."""
+"""The time for which a process relies on what it read, so that a change in another process takes effect within it."""
 MOST_KNOWN = 10_000
 """Tokens that a process remembers. When there are more, it forgets all and reads each again when it is used."""
 

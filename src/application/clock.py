@@ -31,7 +31,7 @@ class NewId(Protocol):
 
 @define(eq=False)
 class StorageClock:
-    """Tells the time of the storage, which all processes share, for what is due at a time or kept for a time.
+    """Returns the time of the storage, which all processes share, for what is due at a time or kept for a time.
 
     ``read`` returns that time. It is read again after ``refresh`` seconds, and in between this process's monotonic
     clock continues it, so that a wrong clock on this machine makes nothing late. While the storage is unavailable, the

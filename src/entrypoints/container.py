@@ -34,6 +34,8 @@ from ..application.orders.cancel_order import CancelOrder
 from ..application.orders.change_order import ChangeOrder
 from ..application.orders.create_order import CreateOrder
 from ..application.orders.get_order import GetOrder
+from ..application.orders.group_commit import GroupCommit
+from ..application.orders.group_read import GroupRead
 from ..application.orders.idempotency import Idempotent
 from ..application.orders.list_orders import ListOrders
 from ..application.orders.order_as_of import OrderAsOf
@@ -115,10 +117,18 @@ class Container(containers.DeclarativeContainer):
         WriteSetUnitOfWork,
         committer=providers.Singleton(
             InstrumentedCommitter,
-            providers.Singleton(storage_and_consumers.group_commit, storage, settings, telemetry),
+            providers.Singleton(
+                GroupCommit,
+                storage.provided.committer,
+                providers.Factory(storage_and_consumers.batching, "commit", settings, telemetry),
+            ),
             telemetry,
         ),
-        read=providers.Singleton(storage_and_consumers.group_read, storage, settings, telemetry),
+        read=providers.Singleton(
+            GroupRead,
+            storage.provided.views,
+            providers.Factory(storage_and_consumers.batching, "read", settings, telemetry),
+        ),
         events=providers.Callable(kafka_wiring.publisher, direct),
     )
     change_order = providers.Singleton(ChangeOrder, unit_of_work)

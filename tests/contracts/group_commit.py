@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from orderflow.application.orders.batching import BatchObservation
+from orderflow.application.orders.batching import Batching, BatchObservation
 from orderflow.application.orders.change_order import ChangeOrder
 from orderflow.application.orders.group_commit import GroupCommit
 from orderflow.application.orders.group_read import GroupRead
@@ -29,7 +29,7 @@ class GroupCommitContract:
 
     async def test_callers_at_the_same_time_share_transactions(self, storage: Any) -> None:
         batches: list[BatchObservation] = []
-        commit = GroupCommit(storage.committer, observe=batches.append)
+        commit = GroupCommit(storage.committer, Batching(observe=batches.append))
 
         outcomes = await _all(commit.commit(_new(f"O{number}")) for number in range(MANY))
 
@@ -40,7 +40,7 @@ class GroupCommitContract:
 
     async def test_a_group_has_no_more_members_than_its_size(self, storage: Any) -> None:
         batches: list[BatchObservation] = []
-        commit = GroupCommit(storage.committer, size=20, observe=batches.append)
+        commit = GroupCommit(storage.committer, Batching(size=20, observe=batches.append))
 
         await _all(commit.commit(_new(f"O{number}")) for number in range(MANY))
 
@@ -82,13 +82,8 @@ class GroupCommitContract:
 
     async def test_commands_for_one_order_in_one_group_follow_each_other(self, storage: Any) -> None:
         await placed(storage, "O1")
-        sizes: list[int] = []
-        changing = ChangeOrder(
-            WriteSetUnitOfWork(
-                committer=GroupCommit(storage.committer, observe=lambda batch: sizes.append(batch.size)),
-                read=GroupRead(storage.views),
-            )
-        )
+        work = WriteSetUnitOfWork(committer=GroupCommit(storage.committer), read=GroupRead(storage.views))
+        changing = ChangeOrder(work)
 
         async def failed_payment() -> Change:
             return await changing("O1", lambda o: o.record_payment(paid=False, by=ADMIN, at=AT), by=ADMIN)

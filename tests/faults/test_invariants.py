@@ -7,7 +7,7 @@ import pytest
 
 from .counting_consumer import COUNTING, EFFECTS
 from .installation import in_memory
-from .invariants import ACKNOWLEDGED, CONVERGED, CURSORS, MAIL, MONEY, ON_TOPIC
+from .invariants import ACKNOWLEDGED, CAUGHT_UP, CONVERGED, CURSORS, MAIL, MONEY, ON_TOPIC
 from .sweep import Sweep
 
 
@@ -37,6 +37,11 @@ def _the_topic_lacks_the_newest(lived: Sweep) -> None:
     lived.installation.topic.records.pop()
 
 
+def _the_newest_waits_for_the_relay(lived: Sweep) -> None:
+    record = lived.installation.topic.records.pop()
+    _storage(lived)._cursors["relay"][record.address[0]] -= 1
+
+
 def _a_capture_is_not_known(lived: Sweep) -> None:
     _storage(lived)._attempts.pop(next(key for key in _storage(lived)._attempts if "capture" in key))
 
@@ -57,6 +62,7 @@ def _an_event_counted_twice(lived: Sweep) -> None:
         (_an_answer_is_another, CONVERGED),
         (_a_cursor_went_back, CURSORS),
         (_the_topic_lacks_the_newest, ON_TOPIC),
+        (_the_newest_waits_for_the_relay, CAUGHT_UP),
         (_a_capture_is_not_known, MONEY),
         (_a_mail_never_arrived, MAIL),
         (_an_event_counted_twice, EFFECTS),

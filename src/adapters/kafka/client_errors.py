@@ -25,8 +25,16 @@ _VAGUE = frozenset(
 )
 _DEFINITE = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})
 """Errors that a retry does not resolve."""
-_OVERDUE = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.INVALID_TXN_STATE})
-"""Errors of a producer whose transaction the broker has aborted, because it took too long."""
+_OVERDUE = frozenset(
+    {
+        KafkaError._FENCED,
+        KafkaError._PURGE_INFLIGHT,
+        KafkaError._PURGE_QUEUE,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        KafkaError.INVALID_TXN_STATE,
+    }
+)
+"""Errors of a producer whose transaction took too long, so that the broker or the producer has aborted it."""
 _BROKER = re.compile(r"ssl://([^/]+):(\d+)/")
 _PROBE_SECONDS = 3.0
 _AUTHORITIES = ("ssl.ca.location", "ssl.ca.pem")

@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 @frozen
 class SteadyClock:
-    """Tells the time at which it was made, continued by the monotonic clock, which nobody sets."""
+    """Returns the time at which it was made, continued by the monotonic clock, which cannot be set."""
 
     began_at: datetime = field(factory=lambda: datetime.now(UTC))
     _began: float = field(factory=monotonic)

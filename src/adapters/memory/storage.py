@@ -333,8 +333,7 @@ class MemoryOrderAudit:
     storage: MemoryStorage
 
     async def many(self, order_ids: Sequence[str]) -> Mapping[str, Order]:
-        orders = self.storage._orders
-        return {order_id: orders[order_id] for order_id in order_ids if order_id in orders}
+        return await self.storage.views.get_all(order_ids)
 
     async def count(self) -> int:
         return len(self.storage._orders)

@@ -22,7 +22,7 @@ from ..certificates import certificate_problem
 
 
 class Reaction(StrEnum):
-    """How an error of a database is answered. All but FAULT are raised as StorageUnavailable."""
+    """The reaction to an error of a database. All but FAULT are raised as StorageUnavailable."""
 
     RETRY = "retry"
     """The transaction lost against another one. The same one may succeed at once, on the same connection."""

@@ -25,16 +25,15 @@ from sqlalchemy import (
 )
 
 from ...application.orders.queries import OpenOrders, OrderPage, OrderQuery
-from ...domain.errors import InvalidInput, OrderNotFound
+from ...domain.errors import OrderNotFound
 from ...domain.events import OrderLine
 from ...domain.lifecycle import OrderState
 from ...domain.money import Money
 from ...domain.order import Order
 from ...domain.payment import Payment, PaymentMethod, PaymentStatus
-from ...domain.text import identifier
+from ...domain.text import is_identifier
 from ...domain.validation import Address
 from ..paging import decode_cursor, encode_cursor
-from .bulk import among
 from .database import POSTGRESQL, Database
 from .types import DecimalAmount, Identifier, Timestamp, metadata
 
@@ -155,9 +154,7 @@ class SqlOrderAudit:
     database: Database
 
     async def many(self, order_ids: Sequence[str]) -> Mapping[str, Order]:
-        async with self.database.reading() as connection:
-            result = await connection.execute(select(orders).where(among(connection, orders.c.id, order_ids)))
-            return {row["id"]: order_of(row) for row in result.mappings()}
+        return await SqlOrderQueries(self.database).get_all(order_ids)
 
     async def count(self) -> int:
         async with self.database.reading() as connection:
@@ -189,7 +186,7 @@ class SqlOrderQueries:
 
     async def get_all(self, order_ids: Collection[str]) -> Mapping[str, Order]:
         """Read PostgreSQL without SQLAlchemy, which saves a fifth of the CPU time of a change."""
-        if not (ids := list(filter(_possible, order_ids))):
+        if not (ids := list(filter(is_identifier, order_ids))):
             return {}
         rows: Iterable[Mapping[str, Any] | RowMapping]
         if self.database.backend == POSTGRESQL:
@@ -199,8 +196,6 @@ class SqlOrderQueries:
         return {order.id: order for order in map(order_of, rows)}
 
     async def list(self, query: OrderQuery) -> OrderPage:
-        if not all(map(_possible, filter(None, (query.customer_id, query.restaurant_id, query.shipper_id)))):
-            return OrderPage(())
         found = [order_of(row._mapping) for row in await self.database.rows(_page(query))]
         page = tuple(found[: query.limit])
         more = len(found) > query.limit
@@ -209,15 +204,6 @@ class SqlOrderQueries:
     async def still_open(self) -> Mapping[OrderState, OpenOrders]:
         found = await self.database.rows(_STILL_OPEN)
         return {OrderState(row.state): OpenOrders(orders=row.orders, since=row.since) for row in found}
-
-
-def _possible(text: str) -> bool:
-    """Return False for a text that is no identifier, which not every database accepts as a parameter."""
-    try:
-        identifier(text, field="id")
-    except InvalidInput:
-        return False
-    return True
 
 
 def _page(query: OrderQuery) -> Select[Any]:

@@ -133,7 +133,7 @@ class CheckTopic:
 
 @define
 class _TopicState:
-    """What was found so far.
+    """The findings so far.
 
     ``seen`` are the addresses of all records, ``spans`` by bucket and partition the first and the last position there,
     and ``ends`` by bucket the last position. ``equal`` counts by order the records that equal the log's; ``different``

@@ -103,7 +103,7 @@ class TopicScan(Protocol):
 
     @property
     def compacted(self) -> bool:
-        """Whether the topic may delete any record that is not the last of its key."""
+        """True if the topic may delete any record that is not the last of its key."""
         ...
 
     async def read(self, limit: int) -> Sequence[LogRecord | UnrecognizedRecord]:

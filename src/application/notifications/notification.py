@@ -91,7 +91,7 @@ class NotificationStatus(StrEnum):
 
 
 REFUND = "refund"
-"""What a notification of a refund awaits: the gateway's answer."""
+"""The awaited event of a notification of a refund: the gateway's response."""
 
 
 @frozen(kw_only=True)

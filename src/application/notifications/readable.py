@@ -11,7 +11,7 @@ _LINK = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""What a mail program makes a link of: a scheme, or a name with a domain. Each alternative looks at a bounded text."""
+"""Text that mail programs make a link of: a scheme, or a name with a domain. Each alternative is bounded."""
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 """Controls, format characters such as U+202E, surrogates, unassigned characters, and separators of lines."""
 _JOINERS = "\u200d"

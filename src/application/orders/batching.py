@@ -32,35 +32,41 @@ class _Waiting(Generic[T, R]):
     since: float
 
 
+@frozen
+class Batching:
+    """The options of a Batcher: the largest batch, the most items that wait, and callbacks for its metrics."""
+
+    size: int = 256
+    limit: int = 4096
+    observe: Callable[[BatchObservation], None] = noop
+    refused: Callable[[], None] = noop
+
+
 @define(eq=False)
 class Batcher(Generic[T, R]):
-    """Runs the items of its callers in batches, at most ``parallel`` batches at a time.
+    """Runs the items of its callers in batches, one batch at a time.
 
-    A caller who finds fewer running runs alone and at once. Items that come meanwhile make the next batch, so
+    A caller who finds nothing running runs alone and at once. Items that come meanwhile make the next batch, so
     nothing ever waits for company, and the size of the batches follows the load. ``run`` returns an outcome for each
     item of a batch, or an error that this item's caller gets. It has no caller's context: neither trace nor request.
 
-    At most ``limit`` items wait; further callers get StorageBusy at once. A caller who is cancelled while waiting
-    takes its item back; the item of a batch that has begun is run to its end, and its outcome is dropped.
+    At most ``options.limit`` items wait; further callers get StorageBusy at once. A caller who is cancelled while
+    waiting takes its item back; the item of a batch that has begun is run to its end, and its outcome is dropped.
     """
 
     run: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]]
-    size: int
-    limit: int
-    parallel: int = 1
-    observe: Callable[[BatchObservation], None] = noop
-    refused: Callable[[], None] = noop
+    options: Batching = field(factory=Batching)
     _waiting: deque[_Waiting[T, R]] = field(factory=deque, init=False)
-    _running: int = field(default=0, init=False)
-    _drains: set["asyncio.Task[None]"] = field(factory=set, init=False)
+    _running: bool = field(default=False, init=False)
+    _draining: "asyncio.Task[None] | None" = field(default=None, init=False)
 
     async def __call__(self, item: T) -> R:
         """Return the outcome of ``item``. Raises its error, and StorageBusy."""
-        if self._running >= self.parallel:
+        if self._running:
             return await self._wait(item)
-        self._running += 1
+        self._running = True
         try:
-            self.observe(BatchObservation(1, 0.0))
+            self.options.observe(BatchObservation(1, 0.0))
             outcome = (await self.run([item]))[0]
         finally:
             self._run_next()
@@ -69,9 +75,9 @@ class Batcher(Generic[T, R]):
         return outcome
 
     async def _wait(self, item: T) -> R:
-        if len(self._waiting) >= self.limit:
-            self.refused()
-            raise StorageBusy(self.limit)
+        if len(self._waiting) >= self.options.limit:
+            self.options.refused()
+            raise StorageBusy(self.options.limit)
         waiting: _Waiting[T, R] = _Waiting(item, asyncio.get_running_loop().create_future(), perf_counter())
         self._waiting.append(waiting)
         return await waiting.outcome
@@ -79,11 +85,9 @@ class Batcher(Generic[T, R]):
     def _run_next(self) -> None:
         """Run what waits in a task of its own, so that no caller works for the others, or cancels them."""
         if not self._waiting:
-            self._running -= 1
+            self._running = False
             return
-        drain = asyncio.get_running_loop().create_task(self._drain(), context=Context())
-        self._drains.add(drain)
-        drain.add_done_callback(self._drains.discard)
+        self._draining = asyncio.get_running_loop().create_task(self._drain(), context=Context())
 
     async def _drain(self) -> None:
         try:
@@ -94,18 +98,18 @@ class Batcher(Generic[T, R]):
                 self._waiting.popleft().outcome.cancel()
             raise
         finally:
-            self._running -= 1
+            self._running = False
 
     def _next_batch(self) -> list[_Waiting[T, R]]:
         batch: list[_Waiting[T, R]] = []
-        while self._waiting and len(batch) < self.size:
+        while self._waiting and len(batch) < self.options.size:
             waiting = self._waiting.popleft()
             if not waiting.outcome.done():
                 batch.append(waiting)
         return batch
 
     async def _run(self, batch: Sequence[_Waiting[T, R]]) -> None:
-        self.observe(BatchObservation(len(batch), perf_counter() - batch[0].since))
+        self.options.observe(BatchObservation(len(batch), perf_counter() - batch[0].since))
         outcomes: Sequence[R | Exception]
         try:
             outcomes = await self.run([it.item for it in batch])

@@ -1,12 +1,11 @@
 """Group commit: the write sets of many callers in one transaction."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 from attrs import define, field
 
 from ...domain.errors import ConcurrentChange, Conflict, RequestAnswered, Unavailable
-from ..noop import noop
-from .batching import Batcher, BatchObservation, own
+from .batching import Batcher, Batching, own
 from .ports import GroupCommitter
 from .write_set import WriteSet
 
@@ -27,15 +26,11 @@ class GroupCommit:
     """
 
     committer: GroupCommitter
-    size: int = 256
-    limit: int = 4096
-    parallel: int = 1
-    observe: Callable[[BatchObservation], None] = noop
-    refused: Callable[[], None] = noop
+    options: Batching = field(factory=Batching)
     _batcher: Batcher[WriteSet, None] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._batcher = Batcher(self._commit_all, self.size, self.limit, self.parallel, self.observe, self.refused)
+        self._batcher = Batcher(self._commit_all, self.options)
 
     async def commit(self, writes: WriteSet) -> None:
         await self._batcher(writes)

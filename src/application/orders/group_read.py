@@ -1,13 +1,12 @@
 """Group read: the orders that many commands read, in one query."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from attrs import define, field
 
 from ...domain.errors import OrderNotFound, Unavailable
 from ...domain.order import Order
-from ..noop import noop
-from .batching import Batcher, BatchObservation, own
+from .batching import Batcher, Batching, own
 from .ports import OrderQueries
 
 
@@ -19,15 +18,11 @@ class GroupRead:
     """
 
     views: OrderQueries
-    size: int = 256
-    limit: int = 4096
-    parallel: int = 1
-    observe: Callable[[BatchObservation], None] = noop
-    refused: Callable[[], None] = noop
+    options: Batching = field(factory=Batching)
     _batcher: Batcher[str, Order] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._batcher = Batcher(self._read, self.size, self.limit, self.parallel, self.observe, self.refused)
+        self._batcher = Batcher(self._read, self.options)
 
     async def __call__(self, order_id: str) -> Order:
         return await self._batcher(order_id)

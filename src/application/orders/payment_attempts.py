@@ -114,7 +114,7 @@ class PaymentAttempt:
 
 @frozen(kw_only=True)
 class OutstandingPayments:
-    """What a person or the gateway still has to do.
+    """Work that is left to a person or the gateway.
 
     ``unsettled`` attempts had no response to a request, or none for ANSWERED_WITHIN; the ``oldest`` was requested then.
     ``declined_refunds`` were declined by the gateway, so the money is still with us.

@@ -78,7 +78,7 @@ class PublishPending:
     limit: int = field(init=False)
     """The number of events that the next batch has at most."""
     full: bool = field(default=False, init=False)
-    """Whether the last batch was full."""
+    """True if the last batch was full."""
     _mean_bytes: int = field(default=1_000, init=False)
     _known: dict[int, int] = field(factory=dict, init=False)
     _reached: dict[int, int] = field(factory=dict, init=False)

@@ -30,7 +30,7 @@ class TooManyRequests(Exception):
 
 @frozen(kw_only=True)
 class CallerLimits:
-    """What one caller may do. An address without a valid token is a caller, too."""
+    """Limits of one caller. An address without a valid token is a caller, too."""
 
     requests_per_second: int = 500
     requests: int = 100

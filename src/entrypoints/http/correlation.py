@@ -101,7 +101,7 @@ class _Exchange:
     request: Request = field(factory=current_request)
     method: str = field(init=False)
     unread: bool = field(init=False)
-    """Whether the rest of the request's body is still to be received."""
+    """True if the rest of the request's body is still to be received."""
 
     def __attrs_post_init__(self) -> None:
         method, headers = str(self.scope.get("method", "")), Headers.from_scope(self.scope)

@@ -35,8 +35,7 @@ from ...application.inventory.ports import InventoryTransaction
 from ...application.noop import noop
 from ...application.notifications.notify import Notify
 from ...application.notifications.ports import NotificationTransaction
-from ...application.orders.group_commit import GroupCommit
-from ...application.orders.group_read import GroupRead
+from ...application.orders.batching import Batching
 from ...application.recovery.restore_guard import RestoreGuard
 from ...application.rollout.cached_rollout import CachedRollout
 from ...domain.errors import InvalidInput
@@ -106,25 +105,13 @@ def storage(settings: Settings, on_commit: Callable[[], None], instruments: Inst
     return built
 
 
-def group_commit(storage: "Storage", settings: Settings, telemetry: Telemetry) -> GroupCommit:
-    """Return the group commit of this process."""
-    return GroupCommit(
-        storage.committer,
-        size=settings.commit_group,
-        limit=settings.commit_queue,
-        observe=partial(observe_batch, telemetry.instruments, "commit"),
-        refused=partial(count_refusal, telemetry.instruments, "commit"),
-    )
-
-
-def group_read(storage: "Storage", settings: Settings, telemetry: Telemetry) -> GroupRead:
-    """Return what reads the orders of this process's commands."""
-    return GroupRead(
-        storage.views,
-        size=settings.commit_group,
-        limit=settings.commit_queue,
-        observe=partial(observe_batch, telemetry.instruments, "read"),
-        refused=partial(count_refusal, telemetry.instruments, "read"),
+def batching(work: str, settings: Settings, telemetry: Telemetry) -> Batching:
+    """Return the options of what gathers the ``work`` of this process's commands: ``commit`` or ``read``."""
+    return Batching(
+        settings.commit_group,
+        settings.commit_queue,
+        observe=partial(observe_batch, telemetry.instruments, work),
+        refused=partial(count_refusal, telemetry.instruments, work),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 from attrs import define, field
-from orderflow.application.orders.batching import Batcher, own
+from orderflow.application.orders.batching import Batcher, Batching, own
 from orderflow.domain.errors import OrderNotFound, StorageBusy, StorageUnavailable
 
 from tests.support.waiting import eventually_async
@@ -32,7 +32,7 @@ def work() -> Doubling:
 async def test_a_caller_who_finds_nothing_running_runs_alone_and_those_who_come_meanwhile_together(
     work: Doubling,
 ) -> None:
-    batcher = Batcher(work, size=3, limit=10)
+    batcher = Batcher(work, Batching(size=3, limit=10))
 
     callers = await _waiting(batcher, work, 1, 2, 3, 4, 5)
     work.release.set()
@@ -41,26 +41,16 @@ async def test_a_caller_who_finds_nothing_running_runs_alone_and_those_who_come_
     assert work.batches == [[1], [2, 3, 4], [5]]
 
 
-async def test_several_batches_run_at_the_same_time_if_allowed(work: Doubling) -> None:
-    batcher = Batcher(work, size=3, limit=10, parallel=2)
-
-    callers = await _waiting(batcher, work, 1, 2, 3, begun=2)
-    work.release.set()
-
-    assert await asyncio.gather(*callers) == [2, 4, 6]
-    assert work.batches == [[1], [2], [3]]
-
-
 async def test_after_all_is_done_the_next_caller_runs_alone_again(work: Doubling) -> None:
     work.release.set()
-    batcher = Batcher(work, size=3, limit=10)
+    batcher = Batcher(work, Batching(size=3, limit=10))
 
     assert [await batcher(1), await batcher(2)] == [2, 4]
     assert work.batches == [[1], [2]]
 
 
 async def test_an_error_reaches_its_caller_alone(work: Doubling) -> None:
-    batcher = Batcher(work, size=9, limit=10)
+    batcher = Batcher(work, Batching(size=9, limit=10))
 
     callers = await _waiting(batcher, work, -1, 2, -3, 4)
     work.release.set()
@@ -75,7 +65,7 @@ async def test_an_error_reaches_its_caller_alone(work: Doubling) -> None:
 
 
 async def test_a_caller_who_is_cancelled_while_waiting_takes_the_item_back(work: Doubling) -> None:
-    batcher = Batcher(work, size=9, limit=10)
+    batcher = Batcher(work, Batching(size=9, limit=10))
     first, second, third = await _waiting(batcher, work, 1, 2, 3)
 
     second.cancel()
@@ -87,7 +77,7 @@ async def test_a_caller_who_is_cancelled_while_waiting_takes_the_item_back(work:
 
 
 async def test_a_caller_who_is_cancelled_while_the_batch_runs_does_no_harm_to_the_others(work: Doubling) -> None:
-    batcher = Batcher(work, size=9, limit=10)
+    batcher = Batcher(work, Batching(size=9, limit=10))
     first, second, third = await _waiting(batcher, work, 1, 2, 3)
 
     first.cancel()
@@ -102,7 +92,7 @@ async def test_a_caller_who_is_cancelled_while_the_batch_runs_does_no_harm_to_th
 
 async def test_more_than_the_limit_are_refused_at_once_and_counted(work: Doubling) -> None:
     refused: list[None] = []
-    batcher = Batcher(work, size=9, limit=2, refused=lambda: refused.append(None))
+    batcher = Batcher(work, Batching(size=9, limit=2, refused=lambda: refused.append(None)))
     callers = await _waiting(batcher, work, 1, 2, 3)
 
     with pytest.raises(StorageBusy, match="2 requests wait"):
@@ -120,7 +110,7 @@ async def test_work_that_fails_as_a_whole_fails_every_caller_and_the_next_batch_
             raise StorageUnavailable("storage", "away")
         return numbers
 
-    batcher = Batcher(fail, size=2, limit=10)
+    batcher = Batcher(fail, Batching(size=2, limit=10))
 
     outcomes = await asyncio.gather(*(batcher(number) for number in (1, 2, 3, 4)), return_exceptions=True)
 
@@ -137,10 +127,8 @@ def test_an_own_error_is_a_copy_with_its_cause() -> None:
     assert (str(mine), mine.__cause__) == (str(error), cause)
 
 
-async def _waiting(
-    batcher: Batcher[int, int], work: Doubling, *numbers: int, begun: int = 1
-) -> list["asyncio.Task[int]"]:
-    """Callers in this order, of whom the first ``begun`` run and the others wait."""
+async def _waiting(batcher: Batcher[int, int], work: Doubling, *numbers: int) -> list["asyncio.Task[int]"]:
+    """Callers in this order, of whom the first runs and the others wait."""
     callers = [asyncio.create_task(batcher(number)) for number in numbers]
-    await eventually_async(lambda: len(work.batches) == begun)
+    await eventually_async(lambda: len(work.batches) == 1)
     return callers

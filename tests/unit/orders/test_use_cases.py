@@ -329,3 +329,18 @@ class TestOnce:
 
         with pytest.raises(InvalidInput):
             await ask.idempotent(self._key(key=key), lambda key: ask.create_order(_new(), by=CUSTOMER, idempotency=key))
+
+
+@pytest.mark.parametrize(
+    ("condition", "field"),
+    [
+        ({"customer_id": "nul\0"}, "customerId"),
+        ({"restaurant_id": "\ud800"}, "restaurantId"),
+        ({"shipper_id": ""}, "shipperId"),
+    ],
+)
+def test_a_query_by_what_is_no_identifier_is_refused(condition: dict[str, str], field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        OrderQuery(**condition)
+
+    assert refused.value.field == field

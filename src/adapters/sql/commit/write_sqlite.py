@@ -56,7 +56,7 @@ Write = Callable[[Connection, Executable, Sequence[Row]], Iterable[int]]
 async def write(database: Database, batch: WriteBatch) -> Conflicts:
     """Commit ``batch``, or nothing if there are conflicts. Raises StorageUnavailable.
 
-    All rows of a kind are written in one call, which takes a third of the time of a call for each. It does not tell
+    All rows of a kind are written in one call, which takes less time than a call for each. Its result does not show
     which of them were refused, so the batch is written again row by row if any was.
     """
     try:

@@ -100,7 +100,7 @@ PAYMENTS_UNSETTLED_AGE = _state(
     "orderflow_payment_attempts_unsettled_seconds", "Age of the oldest of them; 0 without any."
 )
 REFUNDS_DECLINED = _state(
-    "orderflow_refunds_declined", "Refunds that the payment gateway declined and that nobody has resolved."
+    "orderflow_refunds_declined", "Refunds that the payment gateway declined and that were not resolved."
 )
 
 # Business: counted by the consumer analytics, once for each event, when its effects are committed.
@@ -202,7 +202,7 @@ NOTIFICATIONS_PENDING_AGE = _state(
     "orderflow_notifications_pending_seconds", "Age of the oldest notification that is not sent yet; 0 without any."
 )
 NOTIFICATIONS_FAILED = _state(
-    "orderflow_notifications_failed", "Notifications that failed for good and that nobody has resent or dropped."
+    "orderflow_notifications_failed", "Notifications that failed for good and were not resent or dropped."
 )
 NOTIFIED = _histogram(
     "orderflow_notification_duration_seconds",

@@ -119,7 +119,7 @@ _DURABLE = ("on", "local", "remote_write", "remote_apply")
 _WAIT_FOR_STANDBYS = ("on", "remote_write", "remote_apply")
 _SYNCHRONOUS = ("sync", "quorum")
 _NUMBER_OF_STANDBYS = re.compile(r"\s*(?:(?:FIRST|ANY)\s+)?(\d+)\s*\(", re.IGNORECASE)
-"""How many standbys a list such as ``FIRST 2 (s1, s2, s3)`` asks for; one that is only names asks for one."""
+"""The number of standbys that a list such as ``FIRST 2 (s1, s2, s3)`` requires; a list of names requires one."""
 _FULL_OR_MORE = ("2", "3")
 
 
