@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from .domain.payment import Payment, PaymentMethod, PaymentStatus
     from .domain.validation import Address
     from .entrypoints.embedded import OrderFlow
-    from .entrypoints.settings import Settings, load_settings
+    from .entrypoints.settings import Settings
+    from .entrypoints.settings_source import load_settings
 
     __version__: str
 
@@ -136,7 +137,8 @@ _MODULES = {
     ".domain.payment": ("Payment", "PaymentMethod", "PaymentStatus"),
     ".domain.validation": ("Address",),
     ".entrypoints.embedded": ("OrderFlow",),
-    ".entrypoints.settings": ("Settings", "load_settings"),
+    ".entrypoints.settings": ("Settings",),
+    ".entrypoints.settings_source": ("load_settings",),
 }
 """The public names by the module that defines them."""
 

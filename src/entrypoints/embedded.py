@@ -33,7 +33,8 @@ from ..domain.text import identifier
 from ..domain.validation import Address
 from .container import Container, container_for
 from .processes import consumer_loop
-from .settings import CONSUMERS, Settings, load_settings
+from .settings import CONSUMERS, Settings
+from .settings_source import load_settings
 from .wiring.lifespan import listen_for_commits, opened
 from .wiring.storage_and_consumers import ShippedTransaction
 

@@ -8,7 +8,8 @@ from urllib.parse import unquote, urlsplit
 import structlog
 
 from ..adapters.telemetry.logs.formatter import SHARED, LineFormatter
-from .settings import Settings, is_secret
+from .masking import is_secret
+from .settings import Settings
 
 MIN_SECRET = 4
 """Characters. Shorter secrets are not redacted, because they are parts of ordinary words."""

@@ -1,26 +1,11 @@
-"""All settings, read from a TOML file and from the environment, which overrides the file.
+"""The settings of a process: names, defaults, and allowed values."""
 
-A setting ``database_url`` is ``ORDERFLOW_DATABASE_URL`` in the environment and ``database_url`` in the table
-``[orderflow]`` of the file that ``ORDERFLOW_SETTINGS`` or ``--settings`` names. ``ORDERFLOW_KAFKA_*`` names without a
-setting of their own are librdkafka properties with underscores for dots (``ORDERFLOW_KAFKA_SECURITY_PROTOCOL``); in
-the file they are in the table ``[orderflow.kafka]``.
-"""
-
-import os
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import typed_settings as ts
 from attrs import fields, frozen
 from attrs import validators as v
-from typed_settings.converters import TSConverter
-from typed_settings.exceptions import TsError
-from typed_settings.loaders import DictLoader
 
 from ..application.event_log.records import EVENT_LIMIT
 from ..application.notifications.addresses import sender
@@ -28,26 +13,15 @@ from ..application.notifications.notification import ATTEMPTS
 from ..application.relay.publish_pending import BATCH
 from ..domain.currency import MINOR_UNITS
 from ..domain.errors import InvalidInput
-from ..domain.text import shown
+from .masking import MASK, is_secret, is_well_formed, masked_url
 
 CONSUMERS = ("notifications", "analytics", "inventory")
 """The names of the built-in consumers."""
 
-PREFIX = "ORDERFLOW_"
-SECTION = "orderflow"
-FILE_VARIABLE = f"{PREFIX}SETTINGS"
-KAFKA_PREFIX = f"{PREFIX}KAFKA_"
-_MASK = "********"
-_URLS = ("database_url", "database_listen_url", "tracing_endpoint")
+URLS = ("database_url", "database_listen_url", "tracing_endpoint")
 """Settings that may hold a password in a URL."""
-
-_PASSWORDS = re.compile(r"((?:^|&)\w*password=)[^&]*", re.IGNORECASE)
-_PASSWORDS_ANYWHERE = re.compile(r"(password=)[^&]*", re.IGNORECASE)
-
 _SQLITE = re.compile(r"sqlite:///(?!/?\Z|:memory:\Z)[^?]+\Z")
 """A file, without parameters: SQLAlchemy would ignore some of them."""
-_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+\Z")
-_NUMBER = re.compile(r"[+-]?[0-9.]+([eE][+-]?[0-9]+)?\Z")
 
 
 def _database_url(_: object, __: object, value: str) -> None:
@@ -57,7 +31,7 @@ def _database_url(_: object, __: object, value: str) -> None:
 
 
 def _tracing_endpoint(_: object, __: object, value: str) -> None:
-    if value and not (re.match(r"https?://[!-~]+\Z", value) and _is_well_formed(value)):
+    if value and not (re.match(r"https?://[!-~]+\Z", value) and is_well_formed(value)):
         raise ValueError("not a URL")
 
 
@@ -72,18 +46,8 @@ def _listen_url(_: object, __: object, value: str) -> None:
 
 def _postgresql_url(value: str) -> None:
     """Raise ValueError for a URL whose parts are not what they look like, as with a '#' in a password."""
-    if value.startswith("postgresql://") and not _is_well_formed(value):
+    if value.startswith("postgresql://") and not is_well_formed(value):
         raise ValueError("not a PostgreSQL URL")
-
-
-def _is_well_formed(url: str) -> bool:
-    """Return True unless a character of a password has ended its part of ``url``."""
-    try:
-        parts = urlsplit(url)
-        hosts = [urlsplit(f"//{host}").port for host in parts.netloc.rpartition("@")[2].split(",")]
-    except ValueError:  # also a port that is none
-        return False
-    return bool(hosts) and not parts.fragment and "@" not in parts.path + parts.query
 
 
 def _channels(_: object, __: object, value: tuple[str, ...]) -> None:
@@ -300,157 +264,18 @@ class Settings:
         return self.http_host in ("127.0.0.1", "::1", "localhost")
 
 
-def load_settings(
-    file: Path | None = None, *, environment: Mapping[str, str] | None = None, **given: object
-) -> Settings:
-    """Read the settings from file and environment; ``given`` overrides both.
-
-    Raises InvalidInput for an unknown name or a value that is not allowed. It names the source and the allowed values.
-    """
-    environment = os.environ if environment is None else environment
-    path = file or (Path(environment[FILE_VARIABLE]) if environment.get(FILE_VARIABLE) else None)
-    names = {a.name: a for a in fields(Settings)}
-    values: dict[str, Any] = {}
-    sources: dict[str, str] = {}
-    kafka: dict[str, str] = {}
-    for name, value in _from_file(path).items():
-        where = f"{name} in {path}"
-        if name == "kafka" and isinstance(value, dict):
-            kafka |= {key: str(v) for key, v in _flat(value)}
-        elif name not in names:
-            raise InvalidInput(where, _no_such(name, names), ", ".join(names))
-        else:
-            values[name], sources[name] = value, where
-    for variable, value in environment.items():
-        name = variable.removeprefix(PREFIX).lower()
-        if not variable.startswith(PREFIX) or variable == FILE_VARIABLE or variable.startswith(f"{PREFIX}TEST_"):
-            continue
-        if name in names and name != "kafka":
-            values[name], sources[name] = value, variable
-        elif variable.startswith(KAFKA_PREFIX):
-            kafka[variable.removeprefix(KAFKA_PREFIX).lower().replace("_", ".")] = value
-        else:
-            variables = [PREFIX + n.upper() for n in names]
-            raise InvalidInput(variable, _no_such(variable, variables), ", ".join(variables))
-    for name in given:
-        if name not in names:
-            raise InvalidInput(name, _no_such(name, names), ", ".join(names))
-    values |= given
-    sources |= {name: name for name in given}
-    return _converted(values | ({"kafka": kafka} if kafka else {}), sources)
-
-
-def _no_such(name: str, known: Iterable[str]) -> str:
-    nearest = get_close_matches(name, known, 1)
-    return "there is no such setting" + (f"; did you mean {nearest[0]}?" if nearest else "")
-
-
 def described(settings: Settings) -> dict[str, object]:
     """Return every setting by name, with secrets masked, also passwords inside URLs."""
     shown: dict[str, object] = {}
     for a in fields(Settings):
         value = getattr(settings, a.name)
-        if a.name in _URLS:
+        if a.name in URLS:
             value = masked_url(value)
         elif a.name == "smtp_password":
-            value = _MASK if value else ""
+            value = MASK if value else ""
         elif isinstance(value, tuple):
             value = ",".join(value)
         elif a.name == "kafka":
-            value = {key: _MASK if is_secret(key) else text for key, text in value.items()}
+            value = {key: MASK if is_secret(key) else text for key, text in value.items()}
         shown[a.name] = value
     return shown
-
-
-def masked_url(url: str) -> str:
-    """Return ``url`` with its passwords masked, also those in its query, and in a URL that is not well-formed."""
-    if not _is_well_formed(url):
-        return _PASSWORDS_ANYWHERE.sub(rf"\1{_MASK}", _without_password(url))
-    parts = urlsplit(url)
-    address, mark, query = url.partition("?")
-    if parts.password is not None:
-        host = parts.netloc.rpartition("@")[2]
-        address = address.replace(parts.netloc, f"{parts.username}:{_MASK}@{host}", 1)
-    return address + mark + _PASSWORDS.sub(rf"\1{_MASK}", query)
-
-
-def _without_password(url: str) -> str:
-    """Mask what is between the user and the last ``@``, wherever else the text is wrong."""
-    before, at, host = url.rpartition("@")
-    scheme, slashes, credentials = before.partition("//")
-    user, colon, _ = credentials.partition(":")
-    return f"{scheme}//{user}:{_MASK}@{host}" if at and slashes and colon else url
-
-
-def is_secret(key: str) -> bool:
-    """Return True if the value of this librdkafka property is a secret."""
-    return any(
-        word in key for word in ("password", "secret", "key.pem", "jaas", "oauthbearer.config", "passphrase", "ssl.key")
-    )
-
-
-def _from_file(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as e:
-        raise InvalidInput(str(path), f"cannot be read: {e.strerror}", "a readable TOML file") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise InvalidInput(str(path), f"is not TOML: {e}", f"a TOML file with a table [{SECTION}]") from e
-    if SECTION not in content:
-        found = ", ".join(f"[{name}]" if isinstance(it, dict) else name for name, it in content.items()) or "nothing"
-        raise InvalidInput(str(path), f"has no table [{SECTION}], but {found}", f"settings in a table [{SECTION}]")
-    section = content[SECTION]
-    if not isinstance(section, dict):
-        raise InvalidInput(f"{SECTION} in {path}", "is not a table", f"a table [{SECTION}]")
-    return section
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """``[orderflow.kafka] security.protocol = ...`` nests in TOML; here it is one dotted name again."""
-    found: list[tuple[str, Any]] = []
-    for key, value in table.items():
-        found += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
-    return found
-
-
-def _converted(values: dict[str, Any], sources: Mapping[str, str]) -> Settings:
-    for name, value in values.items():
-        if not _is_of_kind(getattr(fields(Settings), name).type, value):
-            raise _not_allowed(name, value, sources)
-    try:
-        return _load(values)
-    except TsError:
-        for name, value in values.items():
-            try:
-                _load({name: value})
-            except TsError as e:
-                raise _not_allowed(name, value, sources) from e
-        raise
-
-
-def _is_of_kind(kind: object, value: object) -> bool:
-    """Return False for what would be converted silently: 80.5 and true to an integer, and a number to text."""
-    if kind is str:
-        return isinstance(value, str)
-    if kind not in (int, float):
-        return True
-    if isinstance(value, str):
-        return (_WHOLE_NUMBER if kind is int else _NUMBER).match(value.strip()) is not None
-    return type(value) is int or (kind is float and type(value) is float)
-
-
-def _not_allowed(name: str, value: object, sources: Mapping[str, str]) -> InvalidInput:
-    help_text = getattr(fields(Settings), name).metadata["typed-settings"]["help"]
-    return InvalidInput(sources.get(name, name), f"{_shown(name, value)} is not allowed", help_text)
-
-
-def _load(values: dict[str, Any]) -> Settings:
-    return ts.load_settings(Settings, [DictLoader(values)], converter=TSConverter(strlist_sep=","))
-
-
-def _shown(name: str, value: object) -> str:
-    if name in ("smtp_password", "kafka"):
-        return _MASK
-    return shown(masked_url(value) if name in _URLS and isinstance(value, str) else value)

@@ -126,7 +126,7 @@ def launch(
 
     with without_integrations():
         from ..logging_setup import configure_logs
-        from ..settings import load_settings
+        from ..settings_source import load_settings
 
         loaded = load_settings(settings)
     configure_logs(loaded)

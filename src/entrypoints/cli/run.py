@@ -5,7 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ..settings import CONSUMERS, PREFIX, described
+from ..settings import CONSUMERS, described
+from ..settings_source import PREFIX
 from .session import build_container, rows, session
 
 logger = logging.getLogger("orderflow.processes")

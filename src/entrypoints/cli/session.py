@@ -81,7 +81,7 @@ class Session:
     def database(self, *, create: bool = False) -> str:
         """Return the database's URL without password. Raises NotConfigured if it would be new, unless ``create``."""
         from ...adapters.sql import schema
-        from ..settings import masked_url
+        from ..masking import masked_url
 
         url = masked_url(self.settings.database_url)
         if not create and not schema.exists(self.settings.database_url):

@@ -8,7 +8,8 @@ from attrs import fields
 from attrs.exceptions import FrozenInstanceError
 from orderflow import InvalidInput, Settings, load_settings
 from orderflow.entrypoints.container import container_for
-from orderflow.entrypoints.settings import described, masked_url
+from orderflow.entrypoints.masking import masked_url
+from orderflow.entrypoints.settings import described
 
 
 def a_file(folder: Path, text: str) -> Path:
