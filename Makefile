@@ -30,7 +30,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 demo: $(READY)
 	$(BIN)/orderflow demo
 
-PYTEST = $(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 unit: JOBS = 2
 unit: $(READY)

@@ -24,8 +24,8 @@ class Stopping:
 
     It has ``begun`` with the first signal: the process is no longer ready. ``stop`` is set ``grace`` seconds later, so
     that load balancers have noticed: then no new work begins, and work in progress finishes. A process that has not
-    ended ``seconds`` after the signal logs the work that it cuts off and exits with CUT_OFF. This deadline applies to
-    processes that run ``until_signalled``, not to an embedding application.
+    ``ended`` ``seconds`` after the signal logs the work that it cuts off and exits with CUT_OFF. This deadline applies
+    to processes that run ``until_signalled``, not to an embedding application.
     """
 
     seconds: float = 20.0
@@ -33,6 +33,7 @@ class Stopping:
     exit: Callable[[int], object] = field(default=os._exit, repr=False)
     stop: asyncio.Event = field(factory=asyncio.Event, init=False)
     _has_deadline: bool = field(default=False, init=False)
+    _deadline: Timer | None = field(default=None, init=False)
     _begun: bool = field(default=False, init=False)
     _in_progress: list[Callable[[], Iterable[str]]] = field(factory=list, init=False)
 
@@ -49,8 +50,14 @@ class Stopping:
         if not self._begun:
             self._begun = True
             if self._has_deadline:
-                _later(self.seconds, partial(self.cut_off, f"did not stop within {self.seconds:g} s"))
+                reason = f"did not stop within {self.seconds:g} s"
+                self._deadline = _later(self.seconds, partial(self.cut_off, reason))
             loop.call_soon_threadsafe(self._stop_after, loop, grace)
+
+    def ended(self) -> None:
+        """End the deadline: the event loop has ended, and nothing is left that could be cut off."""
+        if self._deadline is not None:
+            self._deadline.cancel()
 
     def cut_off(self, reason: str) -> None:
         """Exit at once. Work in progress ends as by SIGKILL, so that nothing acknowledged is lost."""
@@ -86,8 +93,9 @@ async def until_signalled(stopping: Stopping, *, with_grace: bool = False) -> As
             signal.signal(number, handler)
 
 
-def _later(seconds: float, call: Callable[[], None]) -> None:
+def _later(seconds: float, call: Callable[[], None]) -> Timer:
     """Call ``call`` on a daemon thread, which does not keep the process from ending."""
     timer = Timer(seconds, call)
     timer.daemon = True
     timer.start()
+    return timer

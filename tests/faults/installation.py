@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -56,10 +55,7 @@ class Installation:
 
     def __attrs_post_init__(self) -> None:
         self.container = container_for(self.settings, clock=self.clock)
-        self.container.storage_clock.override(providers.Object(self._now))
-
-    async def _now(self) -> datetime:
-        return self.clock()
+        self.container.storage_clock.override(providers.Object(self.clock.of_storage))
 
 
 def in_memory() -> Installation:

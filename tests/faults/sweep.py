@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from attrs import define, field
 from orderflow.application.check import CheckReport
 from orderflow.application.notifications.notification import Contact
+from orderflow.domain.errors import OrderFlowError
 
 from .client import SHIPPER, SOLD_OUT, Client
 from .counting_consumer import check_counts
@@ -125,6 +126,9 @@ async def sweep(
             more = await going.live(trouble)
         except (AssertionError, TimeoutError) as problem:
             swept.found.append(f"the work does not end: {problem}")
+            break
+        except OrderFlowError as problem:
+            swept.found.append(f"a process fails: {problem}")
             break
         if often:
             await _note(going, swept)

@@ -35,6 +35,10 @@ class HandClock:
     def __call__(self) -> datetime:
         return self.now
 
+    async def of_storage(self) -> datetime:
+        """The same time, as a storage tells it."""
+        return self.now
+
     def forward(self, **time: float) -> None:
         """By so much, as ``timedelta`` takes it (``seconds=3``)."""
         self.now += timedelta(**time)

@@ -1,8 +1,10 @@
 """Engines for each kind of database: driver, pool and session settings."""
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from importlib.util import find_spec
+from pathlib import Path
 from time import monotonic
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
@@ -14,6 +16,7 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from ...domain.errors import InvalidInput, NotConfigured
+from ...domain.text import shown
 from .errors import RECONNECT, driver_error, reaction_to, read_only
 
 ALLOWED_URLS = "postgresql://user:password@host:port/database, sqlite:///relative.db or sqlite:////absolute.db"
@@ -31,6 +34,8 @@ RENEW_SECONDS = 2.0
 """The age from which a connection to a server that has become read-only is replaced: the primary may be another one."""
 ISOLATION = "read committed"
 """The isolation of all transactions: locks and conditions in the statements decide races, not the server's default."""
+_SSL_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+_FILES = "sslrootcert, sslcert and sslkey that can be read"
 _CONNECTED_AT = "orderflow_connected_at"
 _BOUND = "SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true)"
 READING = "orderflow_reading"
@@ -90,16 +95,21 @@ class PostgresAddress:
         except asyncpg.exceptions.ClientConfigurationError as error:
             raise InvalidInput("database url", str(error), ALLOWED_URLS) from error
         except FileNotFoundError as error:
-            if error.filename is None:  # the socket of the server
+            # The server's socket may be meant as well: Python names neither.
+            if not (missing := self._missing_certificates()):
                 raise
-            problem = "a file of certificates that is named is not there"
-            raise InvalidInput("database url", problem, "sslrootcert, sslcert and sslkey that can be read") from error
+            raise InvalidInput("database url", f"a file that it names is not there: {missing}", _FILES) from error
         except asyncpg.exceptions.ProtocolViolationError as error:
             if self.pooled or "startup parameter" not in str(error):
                 raise
             raise NotConfigured(
                 f"PostgreSQL is behind a pooler: {error}", "set ORDERFLOW_DATABASE_POOLER=transaction"
             ) from error
+
+    def _missing_certificates(self) -> str:
+        """Return the files of certificates and keys that the URL or libpq's variables name and that do not exist."""
+        named = {name: self._query.get(name, [os.environ.get(f"PG{name.upper()}", "")])[-1] for name in _SSL_FILES}
+        return ", ".join(f"{name} {shown(path)}" for name, path in named.items() if path and not Path(path).exists())
 
     @property
     def _query(self) -> Mapping[str, list[str]]:

@@ -1,5 +1,6 @@
 """``orderflow serve``, ``relay``, ``consume`` and ``config``: the processes of an installation, and their settings."""
 
+import asyncio
 import logging
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from .session import build_container, rows, session
 logger = logging.getLogger("orderflow.processes")
 
 
-async def serve(
+def serve(
     *,
     api: Annotated[bool, Parameter(help="answer HTTP requests")] = True,
     relay: Annotated[bool | None, Parameter(help="publish to Kafka (default: if Kafka is configured)")] = None,
@@ -24,20 +25,20 @@ async def serve(
     """
     settings = session().settings
     with_relay = settings.uses_kafka and settings.publishing == "log" if relay is None else relay
-    await _run(api=api, relay=with_relay, consumers=CONSUMERS if consumers else ())
+    _run(api=api, relay=with_relay, consumers=CONSUMERS if consumers else ())
 
 
-async def relay() -> None:
+def relay() -> None:
     """Publish the log to Kafka, exactly once and in order, until stopped."""
-    await _run(relay=True)
+    _run(relay=True)
 
 
-async def consume(*names: str) -> None:
+def consume(*names: str) -> None:
     """Run consumers until stopped: notifications, analytics, inventory.
 
     Without names all three run.
     """
-    await _run(consumers=names or CONSUMERS)
+    _run(consumers=names or CONSUMERS)
 
 
 def config() -> None:
@@ -49,12 +50,18 @@ def config() -> None:
     session().show(values, rows("setting", "value", of=((PREFIX + k.upper(), v) for k, v in values.items())))
 
 
-async def _run(*, api: bool = False, relay: bool = False, consumers: tuple[str, ...] = ()) -> None:
+def _run(*, api: bool = False, relay: bool = False, consumers: tuple[str, ...] = ()) -> None:
     container = build_container(session().settings)
     logger.info("database", extra={"url": session().database(create=api)})
 
     from ..processes import run
     from ..shutdown import until_signalled
 
-    async with until_signalled(container.stopping(), with_grace=api) as stop:
-        await run(container, api=api, relay=relay, consumers=consumers, stop=stop)
+    async def until_stopped() -> None:
+        async with until_signalled(container.stopping(), with_grace=api) as stop:
+            await run(container, api=api, relay=relay, consumers=consumers, stop=stop)
+
+    try:
+        asyncio.run(until_stopped())
+    finally:
+        container.stopping().ended()

@@ -79,6 +79,7 @@ async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
     )
     container = container_for(settings, clock=clock)
     container.gateway.override(providers.Object(Silent()))
+    container.storage_clock.override(providers.Object(clock.of_storage))
     async with opened(container):
         yield Installation(container, clock, CommandLine(url))
 

@@ -1,6 +1,7 @@
 """The exit code says what came of a command: 1 failure, 2 usage, 3 not found, 4 conflict, 5 backend unavailable."""
 
 import sqlite3
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from orderflow.adapters.kafka import topic_reader as reader
 
 from tests.support.commands import CommandLine, order_json
 from tests.support.servers import free_port
+from tests.support.waiting import eventually
 
 
 @pytest.mark.parametrize(
@@ -183,3 +185,10 @@ def test_a_check_that_finds_a_difference_exits_1_and_says_where(lived: CommandLi
     assert answer.code == 1
     assert answer.data["clean"] is False
     assert seen in answer.err
+
+
+def test_a_process_that_failed_leaves_nothing_behind_that_would_end_its_host(cli: CommandLine) -> None:
+    answer = cli("relay")
+
+    assert answer.code == 1
+    eventually(lambda: not any(isinstance(it, threading.Timer) for it in threading.enumerate()), deadline=10)
