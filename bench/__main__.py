@@ -10,7 +10,7 @@ from orderflow.entrypoints.logging_setup import configure_logs
 from orderflow.entrypoints.settings import Settings
 from tests.support.servers import MissingServer
 
-from . import consuming, creating, days, hostile, memory, metrics, relaying, serving, tracing, wakeup
+from . import consuming, creating, days, hostile, hostile_day, memory, metrics, relaying, serving, tracing, wakeup
 from .finding import Effort, Finding, table
 from .servers import Servers
 
@@ -28,6 +28,10 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "wakeup": (wakeup.measure, "how soon another process sees a commit, and what that costs (PostgreSQL, SQLite)"),
     "memory": (memory.measure, "resident memory of each process after one day and after two (PostgreSQL, Kafka)"),
     "hostile": (hostile.measure, "slow, many and hostile callers of an API process (SQLite)"),
+    "hostile-day": (
+        hostile_day.measure,
+        "half an hour of a day beside hostile clients, records and servers (PostgreSQL, Kafka); not part of all",
+    ),
 }
 ALL = ("create", "http", "relay", "consumer", "day", "tracing", "metrics", "wakeup", "memory", "hostile")
 TINY = Effort(pairs=1, scale=0.01)

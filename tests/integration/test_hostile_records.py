@@ -10,7 +10,6 @@ import pytest
 from confluent_kafka import Producer
 from orderflow.adapters import wire
 from orderflow.application.consuming.dead_letter import MAX_SET_ASIDE
-from orderflow.application.event_log.records import LogRecord
 from orderflow.domain.errors import LogBehindTopic
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import CONSUMERS, Settings
@@ -18,6 +17,7 @@ from orderflow.entrypoints.settings import CONSUMERS, Settings
 from tests.contracts.orders import assigned, placed
 from tests.integration.kafka.conftest import on_topic
 from tests.support.here import PATIENCE, Here, caught_up
+from tests.support.hostile_records import hostile_records
 from tests.support.kafka import KafkaBroker
 from tests.support.waiting import eventually_async
 
@@ -56,33 +56,6 @@ def write(here: Here, records: list[dict[str, Any]], *, partition: int | None = 
     assert producer.flush(60) == 0
 
 
-def hostile(like: LogRecord) -> list[dict[str, Any]]:
-    """Records of which none can be ours, although some nearly are."""
-    ours: Any = wire.headers(like, source="/orderflow")
-    key, value = like.order_id.encode(), like.body
-    changes: list[tuple[str, bytes | None]] = [
-        ("bucket", b"40000"),
-        ("bucket", b"9" * 18),
-        ("bucket", str((like.bucket + 1) % 256).encode()),
-        ("epoch", b"999999999999"),
-        ("epoch", b"0"),
-        ("sequence", b"9" * 18),
-        ("correlation-id", b"\0"),
-        ("traceparent", b"x" * 500_000),
-        ("ce_time", b"0001-01-01T00:00:00+14:00"),
-        ("ce_time", None),
-        ("", b""),
-    ]
-    forged = [{"key": key, "value": value, "headers": [*ours, change]} for change in changes if change[0]]
-    return [
-        *forged,
-        {"key": None, "value": None, "headers": None},
-        {"key": b"\xff" * 1_000, "value": b"\0" * 900_000, "headers": [("", None)] * 1_000},
-        {"key": b"k", "value": b"[" * 100_000, "headers": ours, "timestamp": 1},
-        {"key": key, "value": None, "headers": ours},
-    ]
-
-
 async def test_hostile_records_between_real_ones_are_set_aside_and_everything_else_continues(here: Here) -> None:
     async with here.running() as container:
         storage = container.storage()
@@ -91,11 +64,11 @@ async def test_hostile_records_between_real_ones_are_set_aside_and_everything_el
         like = (await storage.log.history("first"))[0]
         for number in range(UNREADABLE):
             await asyncio.to_thread(kcat, here, number % 3, NOT_UTF_8)
-        await asyncio.to_thread(write, here, hostile(like))
+        await asyncio.to_thread(write, here, hostile_records(like))
         for number in range(9):
             await placed(storage, f"later-{number}")
         await caught_up(container)
-        strange = UNREADABLE + len(hostile(like))
+        strange = UNREADABLE + len(hostile_records(like))
 
         async def all_are_counted() -> bool:
             counted = await container.effects().dead_letters.unrecognized_counts()
