@@ -108,6 +108,12 @@ DATABASE_UP = time_series(
     unit="short",
     description=catalogue.DATABASE_UP.help,
 )
+PARTS_STOPPED = time_series(
+    "Stopped parts of processes",
+    (f"max by (process_part, instance) ({catalogue.PART_STOPPED.name})", "{{process_part}} {{instance}}"),
+    unit="short",
+    description=catalogue.PART_STOPPED.help,
+)
 PROCESSES = time_series(
     "Processes",
     ('sum by (part) (up{job="orderflow"})', "{{part}}"),
@@ -240,7 +246,10 @@ ROWS: Sequence[Row] = (
             metric_panel(catalogue.QUEUE_BYTES, "client", title="Bytes queued in the client"),
         ),
     ),
-    ("Processes", (PROCESSES, metric_panel(catalogue.SCRAPE_ERRORS, "backend", title="Incomplete scrapes"))),
+    (
+        "Processes",
+        (PROCESSES, PARTS_STOPPED, metric_panel(catalogue.SCRAPE_ERRORS, "backend", title="Incomplete scrapes")),
+    ),
 )
 
 

@@ -9,6 +9,12 @@ from .errors import InvalidInput
 from .text import identifier, shown
 
 
+def check_actor(by: object) -> None:
+    """Raise InvalidInput if ``by`` is not an Actor, for example a text that ``Actor.parse`` would accept."""
+    if not isinstance(by, Actor):
+        raise InvalidInput("by", f"it is a {type(by).__name__}", 'an Actor, such as Actor.parse("customer:C1")')
+
+
 class Role(StrEnum):
     CUSTOMER = "customer"
     RESTAURANT = "restaurant"

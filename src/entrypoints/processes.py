@@ -71,6 +71,7 @@ async def run_parts(
         registration=process_registration,
         stopping=container.stopping(),
         wake=container.news().notify,
+        instruments=container.telemetry().instruments,
     )
     async with ops_server(container), process_registration.registered(container.storage().processes):
         await supervisor(stop)

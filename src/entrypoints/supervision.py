@@ -7,6 +7,8 @@ from time import monotonic
 
 from attrs import define, field
 
+from ..adapters.telemetry import Instruments
+from ..adapters.telemetry.metrics import catalogue
 from ..application.backoff import Backoff, pause
 from ..application.redaction import code_of, error_text
 from ..domain.errors import LogBehindTopic, NotConfigured
@@ -42,6 +44,7 @@ class Supervisor:
     registration: ProcessRegistration
     stopping: Stopping
     wake: Callable[[], None]
+    instruments: Instruments
     backoff: Callable[[], Backoff] = _backoff
     recovered_seconds: float = RECOVERED_SECONDS
     _running: set[str] = field(factory=set, init=False)
@@ -50,6 +53,8 @@ class Supervisor:
     async def __call__(self, stop: asyncio.Event) -> None:
         """Run until ``stop`` is set. Raises the error of a part that has failed and not recovered by then."""
         self.stopping.watch(lambda: tuple(self._running))
+        for name in self.parts:
+            self.instruments.set(catalogue.PART_STOPPED, 0, process_part=name)
         try:
             async with asyncio.TaskGroup() as group:
                 for name, make in self.parts.items():
@@ -97,6 +102,7 @@ class Supervisor:
 
     def _note(self, name: str, error: Exception) -> None:
         self._stopped[name] = error
+        self.instruments.set(catalogue.PART_STOPPED, 1, process_part=name)
         self.registration.stops(name, code_of(error))
         if not isinstance(error, LogBehindTopic):  # which the part has noted itself
             self.registration.failures.note(name, error)
@@ -104,6 +110,7 @@ class Supervisor:
     def _recovered(self, name: str) -> None:
         if self._stopped.pop(name, None) is not None:
             self.registration.runs_again(name)
+            self.instruments.set(catalogue.PART_STOPPED, 0, process_part=name)
             logger.info("%s runs again", name, extra={"part": name})
 
     def _ends_process(self, name: str, error: Exception) -> bool:

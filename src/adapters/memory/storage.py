@@ -315,7 +315,10 @@ class MemoryPaymentAttempts:
         found = await self.list_outstanding(now, limit=len(self.storage._attempts))
         unsettled = [a.requested_at for a in found if a.status is AttemptStatus.REQUESTED]
         return OutstandingPayments(
-            unsettled=len(unsettled), oldest=min(unsettled, default=None), declined_refunds=len(found) - len(unsettled)
+            unsettled=len(unsettled),
+            oldest=min(unsettled, default=None),
+            declined_refunds=sum(a.status is AttemptStatus.DECLINED for a in found),
+            held=sum(a.status is AttemptStatus.HELD for a in found),
         )
 
     async def list_outstanding(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
@@ -324,6 +327,7 @@ class MemoryPaymentAttempts:
             for a in self.storage._attempts.values()
             if (a.status is AttemptStatus.REQUESTED and (a.tries or a.requested_at < now - ANSWERED_WITHIN))
             or (a.status is AttemptStatus.DECLINED and a.kind is AttemptKind.REFUND)
+            or a.status is AttemptStatus.HELD
         ]
         return sorted(found, key=lambda a: a.requested_at)[:limit]
 

@@ -63,7 +63,8 @@ Index(None, payment_attempts.c.order_id)
 _OPEN_REFUND = text("kind = 'refund' AND status = 'requested'")
 _REQUESTED = text("status = 'requested'")
 _DECLINED_REFUND = text("kind = 'refund' AND status = 'declined'")
-IS_OUTSTANDING = "(status = 'requested' OR (kind = 'refund' AND status = 'declined'))"
+_HELD = text("status = 'held'")
+IS_OUTSTANDING = "(status IN ('requested', 'held') OR (kind = 'refund' AND status = 'declined'))"
 Index(
     "payment_attempts_unsettled",
     payment_attempts.c.requested_at,
@@ -74,7 +75,7 @@ Index(
 outstanding_attempts = Table(
     "outstanding_payment_attempts", metadata, Column("key", Text, nullable=False), PrimaryKeyConstraint("key")
 )
-"""The keys of the attempts without an outcome and of the declined refunds. The committer keeps them.
+"""The keys of attempts without an outcome, declined refunds and held authorizations. The committer keeps them.
 
 They are few, and an index on the attempts would stop their writers while it is built.
 """
@@ -120,13 +121,16 @@ class SqlPaymentAttempts:
             select(func.count().label("many"), func.min(it.requested_at).label("oldest")).where(*_unsettled(now))
         )
         async with self.database.reading() as connection:
-            declined = await connection.scalar(
-                select(func.count()).select_from(payment_attempts).where(_OUTSTANDING, _DECLINED_REFUND)
-            )
-        return OutstandingPayments(unsettled=unsettled.many, oldest=unsettled.oldest, declined_refunds=declined or 0)
+            declined, held = [
+                await connection.scalar(select(func.count()).select_from(payment_attempts).where(_OUTSTANDING, which))
+                for which in (_DECLINED_REFUND, _HELD)
+            ]
+        return OutstandingPayments(
+            unsettled=unsettled.many, oldest=unsettled.oldest, declined_refunds=declined or 0, held=held or 0
+        )
 
     async def list_outstanding(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
-        found = or_(and_(*_unsettled(now)), and_(_DECLINED_REFUND))
+        found = or_(and_(*_unsettled(now)), and_(_DECLINED_REFUND), and_(_HELD))
         return await self._find(select(payment_attempts).where(_OUTSTANDING, found).order_by(*_IN_ORDER).limit(limit))
 
     async def _find(self, query: Select[Any]) -> Sequence[PaymentAttempt]:

@@ -48,6 +48,8 @@ class CheckPayments:
                     f"payment attempt {attempt.key}", f"has no outcome, {since}; {attempt.detail}".rstrip("; ")
                 )
                 running -= 1
+            elif attempt.status is AttemptStatus.HELD:
+                comparison.differ(f"payment attempt {attempt.key}", "holds money on the card of a cancelled order")
         if running > 0:
             report.notes.append(f"{running} payment attempts are running")
 

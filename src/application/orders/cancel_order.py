@@ -17,7 +17,8 @@ class CancelOrder:
     """Cancels an order. The refund is stored in the order's own transaction and requested right after it.
 
     A charge without a response is looked up at the gateway before the command ends, and refunded if it was captured.
-    If the gateway does not respond, SettlePayments tries again later, with the same key.
+    If the gateway does not respond, SettlePayments tries again later, with the same key. An authorization that was not
+    captured is marked as held.
     Raises what ChangeOrder raises, and InvalidInput.
     """
 
@@ -44,6 +45,7 @@ class CancelOrder:
         )
         if change.order.payment.by_card:
             await self.settle_payments(order_id)
+            await self.settle_payments.mark_held(order_id)
         return change.order
 
     def _store_refund(self, work: Transaction, change: Change) -> None:

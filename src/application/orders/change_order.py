@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from ...domain.actor import Actor, Role
+from ...domain.actor import Actor, Role, check_actor
 from ...domain.errors import OrderNotFound, VersionMismatch
 from ...domain.order import Change, Order
 from .idempotency import IdempotencyKey
@@ -35,6 +35,8 @@ class ChangeOrder:
         idempotency: IdempotencyKey | None = None,
         also: Callable[[Transaction, Change], None] | None = None,
     ) -> Change:
+        check_actor(by)
+
         async def attempt() -> Change:
             async with self.unit_of_work(idempotency=idempotency) as work:
                 order = await work.orders.get(order_id)

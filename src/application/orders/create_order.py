@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from ...domain.actor import Actor, Role
+from ...domain.actor import Actor, Role, check_actor
 from ...domain.errors import NotPermitted, OrderExists, OrderNotFound
 from ...domain.events import OrderLine
 from ...domain.money import Money
@@ -44,6 +44,7 @@ class CreateOrder:
     new_id: NewId
 
     async def __call__(self, new: NewOrder, *, by: Actor, idempotency: IdempotencyKey | None = None) -> Order:
+        check_actor(by)
         change = self._place(new, by)
 
         async def attempt() -> Order:

@@ -2,7 +2,7 @@
 
 from attrs import evolve, frozen
 
-from ...domain.actor import Actor, Role
+from ...domain.actor import Actor, Role, check_actor
 from ...domain.errors import InvalidInput
 from .ports import OrderQueries
 from .queries import OrderPage, OrderQuery
@@ -15,6 +15,7 @@ class ListOrders:
     views: OrderQueries
 
     async def __call__(self, query: OrderQuery, *, by: Actor) -> OrderPage:
+        check_actor(by)
         match by.role:
             case Role.CUSTOMER:
                 query = evolve(query, customer_id=_own(query.customer_id, by))

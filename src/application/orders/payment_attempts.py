@@ -47,8 +47,10 @@ class AttemptStatus(StrEnum):
     REQUESTED = "requested"
     SUCCEEDED = "succeeded"
     DECLINED = "declined"
+    HELD = "held"
+    """An authorization that succeeded and is not captured, of an order that is cancelled."""
     RESOLVED = "resolved"
-    """A refund that the gateway declined, and that a person has paid back in another way."""
+    """A declined refund that a person has paid back in another way, or a held authorization that was released."""
 
 
 @frozen
@@ -117,12 +119,14 @@ class OutstandingPayments:
     """Work that is left to a person or the gateway.
 
     ``unsettled`` attempts had no response to a request, or none for ANSWERED_WITHIN; the ``oldest`` was requested then.
-    ``declined_refunds`` were declined by the gateway, so the money is still with us.
+    ``declined_refunds`` were declined by the gateway, so the money is still with us. ``held`` authorizations reserve
+    money on the cards of cancelled orders.
     """
 
     unsettled: int = 0
     oldest: datetime | None = None
     declined_refunds: int = 0
+    held: int = 0
 
 
 def contradiction(status: PaymentStatus, total: Money, attempts: Sequence[PaymentAttempt]) -> str | None:

@@ -133,11 +133,11 @@ class PaymentAttempts(Protocol):
         ...
 
     async def outstanding(self, now: datetime) -> OutstandingPayments:
-        """Return how many attempts are unsettled, and how many refunds were declined."""
+        """Return how many attempts are unsettled, how many refunds were declined, and how many authorizations held."""
         ...
 
     async def list_outstanding(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
-        """Return the unsettled attempts and declined refunds that ``outstanding`` counts, oldest first."""
+        """Return the attempts that ``outstanding`` counts, oldest first."""
         ...
 
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 
 from attrs import frozen
 
-from ...domain.actor import Actor, Role
+from ...domain.actor import Actor, Role, check_actor
 from ...domain.errors import (
     CommandRefused,
     GatewayUnavailable,
@@ -54,6 +54,7 @@ class RecordPayment:
     ) -> Order:
         if not isinstance(paid, bool | None):
             raise InvalidInput("paid", f"it is {shown(paid)}", "True, False, or none to charge the card")
+        check_actor(by)
         order = await self.views.get(order_id)
         if not order.visible_to(by):
             raise OrderNotFound(order_id)
@@ -131,6 +132,7 @@ class RecordPayment:
             order.check_may_pay(by=by)
         except (VersionMismatch, CommandRefused):
             await self.settle_payments.keep(authorization)
+            await self.settle_payments.mark_held(order.id)
             raise
 
     async def _round(self, order: Order) -> tuple[dict[AttemptKind, PaymentAttempt], int]:

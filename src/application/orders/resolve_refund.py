@@ -1,4 +1,4 @@
-"""Recording that a refund which the gateway declined was paid back in another way."""
+"""Recording that a declined refund was paid back in another way, or that a held authorization was released."""
 
 from collections.abc import Sequence
 
@@ -15,9 +15,10 @@ from .ports import PaymentAttempts, UnitOfWork
 
 @frozen
 class ResolveRefund:
-    """Records that a person paid the declined refunds of an order back. The note enters the maintenance log.
+    """Records that a person paid the declined refunds of an order back, or released its held authorizations.
 
-    Raises InvalidInput for a blank name or reason, NotFound without a declined refund, StorageUnavailable.
+    The note enters the maintenance log. Raises InvalidInput for a blank name or reason, NotFound if there is neither,
+    StorageUnavailable.
     """
 
     attempts: PaymentAttempts
@@ -30,13 +31,13 @@ class ResolveRefund:
         resolved = [
             evolve(a, status=AttemptStatus.RESOLVED, settled_at=note.at)
             for a in await self.attempts.of_order(order_id)
-            if a.kind is AttemptKind.REFUND and a.status is AttemptStatus.DECLINED
+            if a.status is AttemptStatus.HELD or (a.kind is AttemptKind.REFUND and a.status is AttemptStatus.DECLINED)
         ]
         if not resolved:
-            raise NotFound("declined refund of order", order_id)
+            raise NotFound("declined refund or held authorization of order", order_id)
         async with self.unit_of_work() as work:
             for attempt in resolved:
                 work.payments.record(attempt)
-        detail = f"refund of {resolved[-1].amount} for order {order_id} resolved"
+        detail = f"{resolved[-1].kind} of {resolved[-1].amount} for order {order_id} resolved"
         await self.maintenance_log.record(MaintenanceEntry(kind=MaintenanceKind.REFUND, note=note, detail=detail))
         return resolved

@@ -6,6 +6,7 @@ from attrs import evolve, frozen
 
 from ...domain.actor import Actor, Role
 from ...domain.errors import CommandRefused, GatewayUnavailable, OrderFlowError
+from ...domain.lifecycle import OrderState
 from ...domain.order import Change, Order
 from ..clock import Clock
 from .change_order import ChangeOrder
@@ -45,6 +46,24 @@ class SettlePayments:
         else:
             found = [a for a in await self.attempts.of_order(order_id) if a.status is AttemptStatus.REQUESTED]
         return sum([await self._settle(attempt) for attempt in found])
+
+    async def mark_held(self, order_id: str) -> None:
+        """Mark an authorization that is not captured as held if its order is cancelled, so that a person releases it.
+
+        This reads the order after the authorization was stored, and a cancel calls it after its commit, so that one of
+        two at the same time finds both.
+        """
+        attempts = await self.attempts.of_order(order_id)
+        captured = {a.number for a in attempts if a.kind is AttemptKind.CAPTURE}
+        open_ = [
+            a
+            for a in attempts
+            if a.kind is AttemptKind.AUTHORIZE and a.status is AttemptStatus.SUCCEEDED and a.number not in captured
+        ]
+        async with self.unit_of_work() as work:
+            if open_ and (await work.orders.get(order_id)).state is OrderState.CANCELLED:
+                for attempt in open_:
+                    work.payments.record(evolve(attempt, status=AttemptStatus.HELD))
 
     async def record_capture(self, capture: PaymentAttempt, idempotency: IdempotencyKey | None = None) -> Order:
         """Record a capture with its response, together with the order. Raises CommandRefused if the order refuses it.
@@ -105,6 +124,8 @@ class SettlePayments:
                 )
         else:
             await self.keep(outcome)
+            if outcome.kind is AttemptKind.AUTHORIZE:
+                await self.mark_held(outcome.order_id)
         if outcome.status is AttemptStatus.DECLINED and outcome.kind is AttemptKind.REFUND:
             logger.error("a refund was declined", extra={"order_id": outcome.order_id, "detail": outcome.detail})
         return settled

@@ -1,4 +1,4 @@
-"""``orderflow payments``: attempts to move money that have no outcome, and refunds that were declined."""
+"""``orderflow payments``: attempts to move money that have no outcome, declined refunds and held authorizations."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ MAX_ENTRIES = 10_000
 
 @app.command(name="list")
 async def list_(*, order: str | None = None, limit: int = 100) -> None:
-    """List the payment attempts without an outcome and the declined refunds; of --order ID, all attempts."""
+    """List attempts without an outcome, declined refunds and held authorizations; of --order ID, all attempts."""
     if not 1 <= limit <= MAX_ENTRIES:
         raise InvalidInput("limit", f"it is {limit}", f"1 to {MAX_ENTRIES}")
     async with session().opened() as container:
@@ -38,7 +38,7 @@ async def settle() -> None:
 
 @app.command
 async def resolve(order_id: str, /, *, by: str, reason: str) -> None:
-    """Record that the refunds of an order which the gateway declined were paid back in another way.
+    """Record that an order's declined refunds were paid back in another way, or its held authorizations released.
 
     --by NAME and --reason TEXT are recorded.
     """

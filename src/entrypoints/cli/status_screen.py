@@ -90,8 +90,9 @@ def _log(status: Status) -> str:
 
 def _undelivered(status: Status) -> Iterator[Text]:
     """Render what is not settled or sent; nothing if there is nothing."""
-    if (payments := status.payments) and (payments.unsettled or payments.declined_refunds):
-        yield _red(f"payments    {payments.unsettled} without an outcome, {payments.declined_refunds} refunds declined")
+    if (payments := status.payments) and (payments.unsettled or payments.declined_refunds or payments.held):
+        parts = f"{payments.unsettled} without an outcome, {payments.declined_refunds} refunds declined"
+        yield _red(f"payments    {parts}, {payments.held} authorizations held")
     if (backlog := status.notifications) and (backlog.pending or backlog.failed):
         oldest = f", the oldest for {_duration((status.at - backlog.oldest).total_seconds())}" if backlog.oldest else ""
         line = f"messages    {backlog.pending} pending{oldest} · {backlog.failed} failed"

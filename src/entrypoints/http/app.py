@@ -27,7 +27,7 @@ from .calls import Api, provide_call
 from .docs_page import docs_router
 from .health import Checks, livez, readyz
 from .metrics import InstrumentedApp, MetricsPage, metrics
-from .openapi import CamelViews, ExactNumbers, openapi_config
+from .openapi import PATH, CamelViews, ExactNumbers, openapi_config
 from .problems import InvalidParameter
 
 Hook = Callable[[], Awaitable[None]]
@@ -92,6 +92,7 @@ def build(
         dependencies={"call": Provide(provide_call, sync_to_thread=False)},
         tags=["orders"],
     )
+    documents = Router(PATH, route_handlers=[], include_in_schema=False, guards=[refuse_unknown_parameters])
     routes = [orders]
     if analytics is not None:
         routes.append(
@@ -104,14 +105,19 @@ def build(
             )
         )
     readiness = Checks(checks, stopping, stopped_parts)
-    health = Router("/", route_handlers=[livez, readyz], dependencies={"checks": provide(readiness)}, security=[{}])
+    public: list[Any] = [livez, readyz, docs_router()]
+    dependencies = {"checks": provide(readiness)}
     if scrape is not None:
-        routes.append(Router("/", route_handlers=[metrics], dependencies={"page": provide(MetricsPage(scrape))}))
+        public.append(metrics)
+        dependencies["page"] = provide(MetricsPage(scrape))
+    routes.append(
+        Router("/", route_handlers=public, dependencies=dependencies, guards=[refuse_unknown_parameters], security=[{}])
+    )
     app = InstrumentedApp(
-        route_handlers=[*routes, health, docs_router()],
+        route_handlers=routes,
         exception_handlers={Exception: problem_response},
         guards=[refuse_other_spellings],
-        openapi_config=openapi_config(trust_actor_header=trust_actor_header),
+        openapi_config=openapi_config(documents, trust_actor_header=trust_actor_header),
         plugins=[CamelViews(), ExactNumbers()],
         request_max_body_size=max_body_bytes,
         logging_config=None,

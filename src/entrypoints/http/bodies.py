@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args
@@ -164,7 +164,7 @@ def read(body: bytes, kind: type[B]) -> B:
         if body.count(b"{") > MAX_LINES:
             _refuse_too_many_lines(body)
         decoded: B = _decoder(kind).decode(body)
-        json.loads(body, object_pairs_hook=_refuse_repeated_names, parse_int=str, parse_float=str)
+        _refuse_repeated_names(body)
         return decoded
     except ValidationError as e:
         raise _invalid(str(e), kind) from e
@@ -191,11 +191,40 @@ def _refuse_too_many_lines(body: bytes) -> None:
         raise InvalidInput("orderDetails", f"{lines} lines", f"1 to {MAX_LINES} lines")
 
 
-def _refuse_repeated_names(members: list[tuple[str, object]]) -> None:
-    names = Counter(name for name, _ in members)
-    for name, times in names.items():
-        if times > 1:
-            raise InvalidInput(name, f"it is given {times} times", "each field once")
+class _Members(list[tuple[str, object]]):
+    """The members of a JSON object, repeated ones included."""
+
+
+def _refuse_repeated_names(body: bytes) -> None:
+    repeats = False
+
+    def members(pairs: list[tuple[str, object]]) -> _Members:
+        nonlocal repeats
+        repeats = repeats or len({name for name, _ in pairs}) < len(pairs)
+        return _Members(pairs)
+
+    document = json.loads(body, object_pairs_hook=members, parse_int=str, parse_float=str)
+    if repeats:
+        for field, times in _repeated_names(document, ""):
+            raise InvalidInput(field, f"it is given {times} times", "each field once")
+
+
+def _repeated_names(value: object, path: str) -> Iterator[tuple[str, int]]:
+    """Find the repeated fields in ``value``, which is at ``path``; outer ones come first."""
+    children: Sequence[tuple[str, object]] = ()
+    if isinstance(value, _Members):
+        children = [(_escaped(name), child) for name, child in value]
+        names = Counter(name for name, _ in children)
+        yield from ((path + name, times) for name, times in names.items() if times > 1)
+    elif isinstance(value, list):
+        children = [(str(index), child) for index, child in enumerate(value)]
+    for step, child in children:
+        yield from _repeated_names(child, f"{path}{step}/")
+
+
+def _escaped(name: str) -> str:
+    """Return ``name`` as a step of a JSON pointer."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 @cache
@@ -220,7 +249,7 @@ def _invalid(message: str, kind: type[Body]) -> InvalidInput:
     for start in (_UNKNOWN, _MISSING):
         if problem.startswith(start):
             name = problem[len(start) :].removesuffix("`")[:_MAX_SHOWN]
-            field = "/".join([*steps, name.replace("~", "~0").replace("/", "~1")])
+            field = "/".join([*steps, _escaped(name)])
             if start is _MISSING:
                 return InvalidInput(field, "it is missing", "a value")
             allowed = ", ".join(field.encode_name for field in fields(_at(kind, steps)))

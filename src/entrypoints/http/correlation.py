@@ -73,16 +73,17 @@ class CorrelatedApp(Litestar):
         if self.log_limit is None:
             self.log_limit = LogLimit()
         exchange = _Exchange(scope, self.routes, self.log_limit)
+        handle = _answer_options if exchange.is_about_server else super().__call__
         if exchange.method == "HEAD":  # handled like GET, up to the body
             exchange.scope["method"] = "GET"
         with answering(request_from(Headers.from_scope(scope))) as request:
             try:
                 if self.tracing is None or not self.tracing.on:
                     with answering(evolve(request, traceparent=request.traceparent or new_traceparent())):
-                        await super().__call__(scope, exchange.read(receive), exchange.wrap(send))
+                        await handle(scope, exchange.read(receive), exchange.wrap(send))
                 else:
                     with self.tracing.span(exchange.method, SpanKind.SERVER) as span:
-                        await super().__call__(scope, exchange.read(receive), exchange.wrap(send))
+                        await handle(scope, exchange.read(receive), exchange.wrap(send))
                         exchange.annotate(span)
             finally:
                 exchange.scope.pop(RELEASE, bool)()
@@ -112,6 +113,11 @@ class _Exchange:
     def route(self) -> str:
         """The template of the path, or empty if no route matches."""
         return str(self.scope.get("path_template", ""))
+
+    @property
+    def is_about_server(self) -> bool:
+        """Whether this is ``OPTIONS *``, which is about the server and not about a path (RFC 9110, section 9.3.7)."""
+        return self.method == "OPTIONS" and self.scope["path"] == "*"
 
     def read(self, receive: Any) -> Any:
         async def received() -> Any:
@@ -152,7 +158,10 @@ class _Exchange:
 
     def allow(self, methods: bytes) -> bytes:
         """Return the value of Allow. Litestar's response to OPTIONS has only the methods of one handler of the path."""
-        found = (route.methods for route in self.routes if self.method == "OPTIONS" and route.path_format == self.route)
+        if self.is_about_server:
+            found = [route.methods for route in self.routes]
+        else:
+            found = [it.methods for it in self.routes if self.method == "OPTIONS" and it.path_format == self.route]
         return _with_head(b",".join([methods, *(method.encode() for each in found for method in each)]))
 
     def log(self) -> None:
@@ -181,6 +190,11 @@ class _Exchange:
             span.set_attribute("http.response.status_code", self.status)
             if self.status >= 500:
                 failed(span, str(self.scope.get(ERROR, {}).get("code", self.status)))
+
+
+async def _answer_options(scope: "Scope", receive: "Receive", send: "Send") -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", b"OPTIONS")]})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _origin_form(target: bytes) -> bytes:

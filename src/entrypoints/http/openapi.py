@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from attrs import NOTHING, fields, frozen
-from litestar import Request
+from litestar import Request, Router
 from litestar.datastructures import ResponseHeader
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -191,7 +191,7 @@ def _number(kind: type) -> dict[str, Any]:
     raise NotImplementedError
 
 
-def openapi_config(*, trust_actor_header: bool) -> OpenAPIConfig:
+def openapi_config(router: Router, *, trust_actor_header: bool) -> OpenAPIConfig:
     schemes: dict[str, Any] = {
         "token": SecurityScheme(
             type="http", scheme="bearer", description="created by: orderflow tokens make --role ROLE --id ID"
@@ -216,7 +216,7 @@ def openapi_config(*, trust_actor_header: bool) -> OpenAPIConfig:
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         servers=[Server(url="/")],
         tags=[Tag(name="orders"), Tag(name="analytics"), Tag(name="health")],
-        path=PATH,
+        openapi_router=router,
         render_plugins=[DocumentRenderer(path="/")],
         use_handler_docstrings=True,
         components=Components(security_schemes=schemes),

@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from ...adapters.telemetry import Scrape
 from ...application.health.processes import GONE_AFTER
 from . import problems
-from .app import NoEmitter, provide, refuse_other_spellings
+from .app import NoEmitter, provide, refuse_other_spellings, refuse_unknown_parameters
 from .correlation import CorrelatedApp
 from .health import Check, Checks, readyz
 from .metrics import MetricsPage, metrics
@@ -50,7 +50,7 @@ def build(
             "liveness": provide(Liveness(blocked)),
         },
         exception_handlers={Exception: problems.problem_response},
-        guards=[refuse_other_spellings],
+        guards=[refuse_other_spellings, refuse_unknown_parameters],
         openapi_config=None,
         logging_config=None,
         event_emitter_backend=NoEmitter,

@@ -91,7 +91,7 @@ IfMatch = Annotated[str | None, header("If-Match", 'the ETag that was decided up
 
 async def provide_write(request: Request[Actor, Any, Any], idempotency_key: Key = None) -> Write:
     """Return a call that places an order."""
-    return Write(provide_call(request), idempotency_key, await _fingerprint(request))
+    return Write(provide_call(request), idempotency_key, await _fingerprint(request, request.scope["path"]))
 
 
 async def provide_change(
@@ -99,12 +99,13 @@ async def provide_change(
 ) -> Write:
     """Return a call that changes an order."""
     call = provide_order_call(request, order_id)
-    return Write(call, idempotency_key, await _fingerprint(request), expected_version(if_match))
+    path = f"/v1/orders/{call.order}/{request.scope['path'].rpartition('/')[2]}"
+    return Write(call, idempotency_key, await _fingerprint(request, path), expected_version(if_match))
 
 
-async def _fingerprint(request: Request[Actor, Any, Any]) -> str:
-    body = await request.body()
-    return sha256(b"\n".join([request.method.encode(), request.scope["path"].encode(), body])).hexdigest()
+async def _fingerprint(request: Request[Actor, Any, Any], path: str) -> str:
+    """Return a digest of the request. ``path`` has the order's id decoded, because it has several spellings."""
+    return sha256(b"\n".join([request.method.encode(), path.encode(), await request.body()])).hexdigest()
 
 
 WRITES = {"write": Provide(provide_write)}

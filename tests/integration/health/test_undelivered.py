@@ -12,7 +12,7 @@ from orderflow.adapters.payment_gateway import SandboxGateway
 from orderflow.application.notifications.notification import Contact
 from orderflow.application.orders.payment_attempts import GatewayResponse
 from orderflow.domain.actor import Actor
-from orderflow.domain.errors import GatewayUnavailable
+from orderflow.domain.errors import GatewayUnavailable, GuardFailed
 from orderflow.entrypoints.container import Container, container_for
 from orderflow.entrypoints.http.bodies import PlaceOrder, read
 from orderflow.entrypoints.processes import run_parts
@@ -112,6 +112,32 @@ async def test_an_unanswered_capture_and_a_declined_refund_are_seen_until_they_a
     assert not any("refund" in it for it in await installation.differences())
     again = await asyncio.to_thread(installation.cli, *resolve)
     assert again.code == 3
+
+
+async def test_an_authorization_of_a_cancelled_order_is_seen_until_it_is_released(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container, authorize = installation.container, SandboxGateway.authorize
+
+    async def cancel_meanwhile(gateway: SandboxGateway, **asked: Any) -> GatewayResponse:
+        await container.use_cases().cancel_order("O1", "too slow", by=ADMIN)
+        return await authorize(gateway, **asked)
+
+    monkeypatch.setattr(SandboxGateway, "authorize", cancel_meanwhile)
+    with pytest.raises(GuardFailed):
+        await installation.pay("O1")
+    found, differences = await installation.findings(), await installation.differences()
+    listed = await asyncio.to_thread(installation.cli.json, "payments", "list")
+    screen = await asyncio.to_thread(installation.cli, "status", "--interval", "0")
+    resolve = ("payments", "resolve", "O1", "--by", "ann", "--reason", "released")
+    await asyncio.to_thread(installation.cli.json, *resolve)
+
+    assert "authorizations_held" in found
+    assert differences == ["holds money on the card of a cancelled order"]
+    assert [(it["key"], it["status"]) for it in listed] == [("O1:authorize:1", "held")]
+    assert "1 authorizations held" in screen.out
+    assert "authorizations_held" not in await installation.findings()
+    assert await installation.differences() == []
 
 
 async def test_mail_that_cannot_be_sent_is_overdue_then_failed_and_resent_or_dropped(

@@ -108,6 +108,13 @@ async def test_a_target_may_be_a_whole_url(server: Served, target: bytes, status
     assert await status_of(server, b"GET " + target, b"Host: example.org") == status
 
 
+async def test_options_of_the_server_names_the_methods_of_all_routes(server: Served) -> None:
+    response = await response_of(server, b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+
+    assert response.startswith(b"HTTP/1.1 204 ")
+    assert b"allow: GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n" in response
+
+
 async def test_a_body_of_two_lengths_is_refused_and_the_connection_closed(server: Served) -> None:
     head = [
         b"POST /v1/orders HTTP/1.1",

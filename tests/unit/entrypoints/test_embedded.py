@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -178,6 +179,28 @@ async def test_an_application_may_name_who_acts() -> None:
             await flow.transition_order_state("O1", "preparing", by=Actor.parse("customer:C1"))
         with pytest.raises(OrderNotFound):
             await flow.get_order("O1", by=Actor.parse("customer:C2"))
+
+
+@pytest.mark.parametrize("by", ["admin:x", None, b"admin:x"])
+async def test_an_actor_that_is_no_actor_is_refused_by_every_call(by: Any) -> None:
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        order_id = await placed(flow)
+        calls = [
+            partial(placed, flow),
+            partial(flow.get_order, order_id),
+            flow.list_orders,
+            partial(flow.timeline, order_id),
+            partial(flow.order_as_of, order_id, datetime.now(UTC)),
+            partial(flow.transition_order_state, order_id, "preparing"),
+            partial(flow.assign_shipper, order_id, "S1"),
+            partial(flow.record_payment, order_id),
+            partial(flow.cancel_order, order_id, "no"),
+        ]
+
+        for call in calls:
+            with pytest.raises(InvalidInput, match="an Actor, such as") as refused:
+                await call(by=by)
+            assert refused.value.field == "by"
 
 
 async def test_the_use_cases_themselves_take_every_argument() -> None:

@@ -47,6 +47,7 @@ def supervised(
         registration=container.process_registration(),
         stopping=container.stopping(),
         wake=container.news().notify,
+        instruments=container.telemetry().instruments,
         backoff=lambda: Backoff(first=0.001, longest=0.01),
         recovered_seconds=recovered_seconds,
     )
@@ -80,6 +81,7 @@ async def test_an_api_continues_without_a_consumer_that_fails_names_it_and_start
         await eventually_async(has_failed_twice, that="the consumer is started again")
         [api] = [part for part in container.process_registration().describe().parts if part.name == "api"]
         ready = await client.get(f"{api.url}/readyz")
+        scrape = (await client.get(f"{api.url}/metrics")).text
 
         async def is_registered_as_stopped() -> bool:
             [known] = await container.storage().processes.all()
@@ -98,6 +100,8 @@ async def test_an_api_continues_without_a_consumer_that_fails_names_it_and_start
             await running
 
     assert (ready.status_code, ready.json()["parts"]) == (200, {"analytics": f"stopped: {code}"})
+    assert 'orderflow_process_part_stopped{process_part="analytics"} 1.0' in scrape
+    assert 'orderflow_process_part_stopped{process_part="inventory"} 0.0' in scrape
 
 
 async def test_a_part_that_runs_again_is_no_longer_shown_as_stopped_and_the_process_ends_without_error(
@@ -118,6 +122,10 @@ async def test_a_part_that_runs_again_is_no_longer_shown_as_stopped_and_the_proc
     await eventually_async(runs_again, that="the part runs again")
     stop.set()
     await running
+    stopped = container.telemetry().instruments.registry.get_sample_value(
+        "orderflow_process_part_stopped", {"process_part": "relay"}
+    )
+    assert stopped == 0
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,7 @@ UNHEALTHY: dict[str, tuple[Observation, Expectations]] = {
     "parked_orders": (evolve(HEALTHY, parked={"analytics": 2}), WANTED),
     "payments_unsettled": (evolve(HEALTHY, payments=OutstandingPayments(unsettled=2, oldest=AT)), WANTED),
     "refunds_declined": (evolve(HEALTHY, payments=OutstandingPayments(declined_refunds=1)), WANTED),
+    "authorizations_held": (evolve(HEALTHY, payments=OutstandingPayments(held=1)), WANTED),
     "notifications_overdue": (
         evolve(HEALTHY, notifications=Backlog(pending=3, oldest=AT - timedelta(minutes=16))),
         WANTED,

@@ -71,6 +71,16 @@ async def test_every_change_is_made_once_for_its_key(
     assert (repeated.content, repeated.headers.get("idempotent-replayed")) == (first.content, "true")
 
 
+async def test_another_spelling_of_the_path_is_the_same_request(boss: AsyncClient) -> None:
+    await placed(boss)
+    headers = {"Idempotency-Key": "K1"}
+    first = await boss.patch("/v1/orders/O1/state", json={"state": "preparing"}, headers=headers)
+
+    repeated = await boss.patch("/v1/orders/%4F%31/state", json={"state": "preparing"}, headers=headers)
+
+    assert (repeated.status_code, repeated.content) == (200, first.content)
+
+
 async def test_the_stored_response_does_not_change_with_the_order(boss: AsyncClient) -> None:
     await placed(boss)
     first = await boss.patch("/v1/orders/O1/state", json={"state": "preparing"}, headers={"Idempotency-Key": "K1"})

@@ -1,5 +1,7 @@
 """HEAD, OPTIONS, and requests of which a part would be ignored."""
 
+import json
+
 import pytest
 from httpx import AsyncClient
 
@@ -44,6 +46,13 @@ async def test_options_and_a_refused_method_name_all_methods(boss: AsyncClient, 
     assert (options.status_code, options.headers["allow"]) == (204, allowed)
     assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
     assert refused.json()["detail"].endswith(f"allowed methods: {allowed}")
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/docs", "/docs/start.js", "/openapi.json"])
+async def test_routes_without_parameters_refuse_unknown_ones(boss: AsyncClient, path: str) -> None:
+    answer = await boss.get(path, params={"limit": "1"})
+
+    assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (400, "limit")
 
 
 async def test_a_compressed_body_is_an_unsupported_media_type(boss: AsyncClient) -> None:
@@ -146,6 +155,28 @@ async def test_a_repeated_field_is_refused(boss: AsyncClient, body: str, name: s
 
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, f"/{name}")
     assert (await boss.get("/v1/orders/O1")).json()["state"] == "waiting_for_shipper"
+
+
+LINE = '{"foodId": "F1", "foodName": "Pizza", "price": 1, "quantity": 1}'
+
+
+@pytest.mark.parametrize(
+    ("members", "pointer"),
+    [
+        (f'"orderDetails": [{LINE}, {LINE[:-1]}, "price": 2}}]', "/orderDetails/1/price"),
+        ('"address": {"street": "a", "city": "a", "city": "b"}', "/address/city"),
+        ('"address": {"street": "a", "city": "a", "city": "b"}, "userId": "C1"', "/userId"),
+    ],
+)
+async def test_a_repeated_field_is_named_by_its_whole_path(boss: AsyncClient, members: str, pointer: str) -> None:
+    order = an_order()
+    if "orderDetails" in members:
+        del order["orderDetails"]
+    body = f"{json.dumps(order)[:-1]}, {members}}}"
+
+    answer = await boss.post("/v1/orders", content=body, headers={"Content-Type": "application/json"})
+
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, pointer)
 
 
 async def test_too_many_lines_are_counted_before_they_are_decoded(boss: AsyncClient) -> None:

@@ -12,16 +12,18 @@ from orderflow import NotConfigured, Settings
 from orderflow.entrypoints import http, main_loop
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.ops_server import ops_server
+from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.wiring.lifespan import opened
 
 from tests.support.door import calling
 from tests.support.servers import free_port
+from tests.support.waiting import eventually_async
 
 
 @pytest.fixture
 async def container() -> AsyncIterator[Any]:
     """Yield an open container with storage in memory and an operations port."""
-    container = container_for(Settings(database_url="memory://", ops_port=free_port()))
+    container = container_for(Settings(database_url="memory://", http_port=0, ops_port=free_port()))
     async with opened(container):
         yield container
 
@@ -35,6 +37,26 @@ async def test_the_server_has_liveness_readiness_and_metrics(container: Any) -> 
     assert {path: answer.status_code for path, answer in answers.items()} == dict.fromkeys(answers, 200)
     assert answers["/readyz"].json() == {"status": "ready", "checks": {"database": "ok"}}
     assert "orderflow_db_up 1.0" in answers["/metrics"].text
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+async def test_parameters_are_refused_by_both_servers(container: Any, path: str) -> None:
+    stop = asyncio.Event()
+    running = asyncio.create_task(run_parts(container, api=True, stop=stop))
+    api = await eventually_async(lambda: _url_of_api(container), that="the API listens")
+
+    async with httpx.AsyncClient() as client:
+        urls = (api, f"http://127.0.0.1:{container.settings().ops_port}")
+        answers = [await client.get(f"{url}{path}", params={"name": "x"}) for url in urls]
+    stop.set()
+    await running
+
+    assert [answer.status_code for answer in answers] == [400, 400]
+    assert [answer.json()["errors"][0]["parameter"] for answer in answers] == ["name", "name"]
+
+
+async def _url_of_api(container: Any) -> str:
+    return next((it.url for it in container.process_registration().describe().parts if it.name == "api"), "")
 
 
 def answers_while_blocked(url: str, *paths: str) -> dict[str, httpx.Response]:

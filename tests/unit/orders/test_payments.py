@@ -289,7 +289,20 @@ async def test_what_changed_during_the_authorization_captures_nothing(
         await till.ask.record_payment("O1", by=CUSTOMER, expected_version=expected)
 
     assert list(till.gateway.moved) == ["O1:authorize:1"]
-    assert await till.attempts() == [(AttemptKind.AUTHORIZE, AttemptStatus.SUCCEEDED)]
+    status = AttemptStatus.SUCCEEDED if meanwhile == "assign" else AttemptStatus.HELD
+    assert await till.attempts() == [(AttemptKind.AUTHORIZE, status)]
+
+
+async def test_an_authorization_whose_response_was_lost_is_held_after_a_cancel() -> None:
+    till = Till(gateway := Losing("authorize"))
+    await till.order()
+    with pytest.raises(GatewayUnavailable):
+        await till.ask.record_payment("O1", by=CUSTOMER)
+
+    await till.ask.cancel_order("O1", "too slow", by=CUSTOMER)
+
+    assert await till.attempts() == [(AttemptKind.AUTHORIZE, AttemptStatus.HELD)]
+    assert list(gateway.moved) == ["O1:authorize:1"]
 
 
 async def test_a_capture_whose_response_was_lost_is_refunded_before_a_cancel_ends() -> None:

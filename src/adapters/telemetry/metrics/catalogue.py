@@ -276,6 +276,14 @@ SCRAPE_ERRORS = _counter(
     Label("backend", ("database", "kafka", "process")),
 )
 
+# The process.
+PART_STOPPED = _gauge(
+    "orderflow_process_part_stopped",
+    "Whether a part of the process has stopped with an error and is started again: 1 or 0.",
+    labels.PROCESS_PART,
+    merged="livemax",
+)
+
 # librdkafka's own statistics, every five seconds (statistics.interval.ms).
 BROKER_ROUND_TRIP = _gauge(
     "orderflow_kafka_broker_round_trip_seconds",

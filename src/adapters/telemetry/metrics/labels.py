@@ -68,6 +68,9 @@ CONSUMER = Label(
     pattern=r"[A-Za-z_][\w.<>-]{0,63}",
     most=50,
 )
+PROCESS_PART = Label(
+    "process_part", ("api", "relay", "notifications", "analytics", "inventory", "copying", "housekeeping", OTHER)
+)
 CLIENT = Label("client", ("relay", "direct", "notifications", "analytics", "inventory", OTHER))
 BROKER = Label("broker", source="the node ids of the cluster", pattern=r"\d{1,10}", most=100)
 PARTITION = Label("partition", source="the partitions of the topic", pattern=r"\d{1,3}", most=256)

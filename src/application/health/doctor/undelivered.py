@@ -22,6 +22,12 @@ DECLINED = problem(
     expected="every refund made, or paid back in another way",
     fix="`orderflow payments list`; pay it back, then `orderflow payments resolve ID --by NAME --reason TEXT`",
 )
+HELD = warning(
+    "authorizations_held",
+    "an order was cancelled between the authorization and the capture of its payment: the card's money stays reserved",
+    expected="released at the payment gateway, or expired there",
+    fix="`orderflow payments list`; release it, then `orderflow payments resolve ID --by NAME --reason TEXT`",
+)
 OVERDUE = warning(
     "notifications_overdue",
     f"notifications have been waiting for more than {OVERDUE_AFTER // timedelta(minutes=1)} minutes",
@@ -34,7 +40,7 @@ FAILED = warning(
     expected="each sent, or dropped by an operator",
     fix="`orderflow notifications list --status failed`; mend the contact, then `resend`, or `drop`",
 )
-DIAGNOSTICS = (UNSETTLED, DECLINED, OVERDUE, FAILED)
+DIAGNOSTICS = (UNSETTLED, DECLINED, HELD, OVERDUE, FAILED)
 
 
 def check(observation: Observation, _: Expectations) -> Iterator[Finding]:
@@ -45,6 +51,8 @@ def check(observation: Observation, _: Expectations) -> Iterator[Finding]:
             )
         if payments.declined_refunds:
             yield DECLINED.found(f"{payments.declined_refunds} refunds")
+        if payments.held:
+            yield HELD.found(f"{payments.held} authorizations")
     if backlog := observation.notifications:
         if backlog.oldest and observation.at - backlog.oldest > OVERDUE_AFTER:
             yield OVERDUE.found(f"{backlog.pending} are pending, the oldest of {backlog.oldest:%Y-%m-%d %H:%M:%S} UTC")
