@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
 
@@ -76,22 +76,23 @@ async def _observe(container: "Container", interval: float) -> Status:
 
 
 async def _watch(container: "Container", interval: float) -> None:
-    """Print a new screen, or a line of JSON, every ``interval`` seconds until interrupted."""
+    """Show the status every ``interval`` seconds until interrupted; without a terminal, each below the last."""
     from rich.console import Console
     from rich.live import Live
 
     from .status_screen import screen
 
     before: Observation | None = None
-    with Live(console=Console(), screen=sys.stdout.isatty(), auto_refresh=False) as live:
+    to_terminal = sys.stdout.isatty() and not session().json
+    with Live(console=Console(), screen=True, auto_refresh=False) if to_terminal else nullcontext() as live:
         while True:
             observation = await container.observe()()
             now = _status(observation, before)
-            if session().json:
-                session().show(now)
-                sys.stdout.flush()
-            else:
+            if live is not None:
                 live.update(screen(now), refresh=True)
+            else:
+                session().show(now, screen(now))
+                sys.stdout.flush()
             before = observation
             await asyncio.sleep(interval)
 

@@ -1,5 +1,6 @@
 """Routes that read orders."""
 
+import asyncio
 from typing import Annotated, Any
 
 from attrs import evolve
@@ -21,8 +22,10 @@ from .views import OrderPageView, PastOrderView, TimelineView, event_view, past_
 
 MAX_PAGE_BYTES = 1_000_000
 """Bytes after which a page of orders ends, so that clients that do not read cannot fill the memory."""
-SLICE = 50
+SLICE = 25
 """Orders that are read from the database together."""
+STEP_BYTES = 30_000
+"""Bytes of a page that are rendered without a pause."""
 PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-Actor"}
 """Responses depend on the caller, so shared caches must not store them."""
 
@@ -143,6 +146,8 @@ async def _page(query: OrderQuery, call: Call) -> OrderPageView:
             for order in page.orders:
                 rendered.append(render(view(order, call.by)))
                 size += len(rendered[-1])
+                if size // STEP_BYTES > (size - len(rendered[-1])) // STEP_BYTES:
+                    await asyncio.sleep(0)  # other requests' turn
                 if size >= MAX_PAGE_BYTES and order is not page.orders[-1]:
                     cursor = encode_cursor(order.created_at, order.id)
                     break

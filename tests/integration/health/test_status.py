@@ -129,6 +129,28 @@ def test_watching_goes_on_until_it_is_interrupted(tmp_path: Path) -> None:
     assert looks[0]["at"] < looks[1]["at"] < looks[2]["at"]
 
 
+def test_watching_writes_each_screen_to_a_pipe_at_once_and_ends_with_it(tmp_path: Path) -> None:
+    url = migrated(f"sqlite:///{tmp_path / 'orders.db'}")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ORDERFLOW_")}
+    watching = subprocess.Popen(
+        (*PROGRAM, "status", "--watch", "--interval", "0.1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**environment, "ORDERFLOW_DATABASE_URL": url},
+    )
+    assert watching.stdout is not None
+    assert watching.stderr is not None
+
+    heads = 0
+    while heads < 3 and (line := watching.stdout.readline()):
+        heads += line.startswith(b"orderflow ")
+    watching.stdout.close()
+
+    assert heads == 3
+    assert watching.wait(180) == 141
+    assert b"Traceback" not in watching.stderr.read()
+
+
 def test_an_interval_that_is_none_is_refused(tmp_path: Path) -> None:
     line = CommandLine(f"sqlite:///{tmp_path / 'orders.db'}")
 
