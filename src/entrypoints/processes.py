@@ -159,6 +159,7 @@ async def _api(container: Container, stop: asyncio.Event) -> None:
             "requests_per_second": settings.http_requests_per_second,
             "requests": settings.http_max_requests_per_caller,
             "streams": settings.http_max_streams_per_caller,
+            "shared": settings.http_limits_url,
         },
     )
 

@@ -35,6 +35,11 @@ def _tracing_endpoint(_: object, __: object, value: str) -> None:
         raise ValueError("not a URL")
 
 
+def _redis_url(_: object, __: object, value: str) -> None:
+    if value and not (re.match(r"rediss?://[!-~]+\Z", value) and is_well_formed(value)):
+        raise ValueError("not a URL of a Redis")
+
+
 LOCAL_SENDER = "orders@localhost"
 
 
@@ -159,6 +164,13 @@ class Settings:
     )
     http_max_streams_per_caller: int = ts.option(
         default=50, validator=_between(1, 100_000), help="live streams at once of one caller, 1 to 100000"
+    )
+    http_limits_url: str = ts.option(
+        default="",
+        validator=_redis_url,
+        repr=lambda url: repr(masked_url(url)),
+        help="redis://host:port/number or rediss://... where processes count the requests a second of a caller "
+        "together; empty: each process counts for itself",
     )
     http_read_seconds: float = ts.option(
         default=20.0,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType, ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...application.auth import Tokens
 from ...application.orders.use_cases import UseCases
@@ -41,7 +41,7 @@ def create_app(
     tracing: "Tracing | None" = None,
     scrape: "Scrape | None" = None,
     failed: Callable[[Exception], None] = lambda error: None,
-    limits: Mapping[str, int] = MappingProxyType({}),
+    limits: Mapping[str, Any] = MappingProxyType({}),
 ) -> "Litestar":
     """Create the ASGI application.
 

@@ -123,7 +123,7 @@ def build(
         logging_config=None,
         event_emitter_backend=NoEmitter,
         on_startup=list(on_startup),
-        on_shutdown=[closing.set, *on_shutdown],
+        on_shutdown=[closing.set, callers.close, *on_shutdown],
         state=State({"closing": closing, "api": Api(use_cases, currency, closing)}),
         debug=False,
     )
