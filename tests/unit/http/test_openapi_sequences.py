@@ -6,11 +6,27 @@
 import asyncio
 import os
 from collections import Counter
+from decimal import Decimal
 from typing import Any
 
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis.strategies import booleans, lists, one_of, sampled_from, tuples
+from hypothesis.strategies import (
+    booleans,
+    characters,
+    composite,
+    from_regex,
+    integers,
+    lists,
+    none,
+    one_of,
+    sampled_from,
+    text,
+    tuples,
+)
+from orderflow.adapters.payment_gateway import sandbox
+from orderflow.domain.currency import MINOR_UNITS
+from orderflow.domain.payment import PaymentMethod
 
 from tests.support.door import BOSS, CUSTOMER, RESTAURANT, SHIPPER, Installation, an_order, calling
 from tests.unit.http.test_openapi import PROMISES, without_security
@@ -20,6 +36,40 @@ PARTIES = {"userId": "C1", "restaurantId": "R7", "shipperId": "S3"}
 """The ids that requests name, so that each role has a part in the orders."""
 OTHERS = "/stream$|/analytics/|^/livez|^/readyz"
 """Paths that are left out: a stream has no end, and the others change no order."""
+CARDS = [sandbox.SUCCESS, sandbox.DECLINE, sandbox.INSUFFICIENT_FUNDS, sandbox.TIME_OUT, sandbox.TIME_OUT_ONCE]
+PLACE = "POST /v1/orders"
+
+
+IDENTIFIERS = from_regex(r"[!-~]{1,64}", fullmatch=True).filter(lambda text: text not in (".", ".."))
+TEXT = text(characters(exclude_categories=("C", "Z")), min_size=1, max_size=20)
+
+
+@composite
+def valid_orders(draw: Any) -> dict[str, Any]:
+    """Generate bodies that place an order, in any currency, with amounts in its minor units."""
+    currency = draw(sampled_from([*MINOR_UNITS]))
+    unit = Decimal(1).scaleb(-MINOR_UNITS[currency])
+    order_lines, goods = [], Decimal(0)
+    for _ in range(draw(integers(1, 4))):
+        price, quantity = draw(integers(1, 10**8)) * unit, draw(integers(1, 99))
+        discount = draw(integers(0, int(price * quantity / unit) - 1)) * unit
+        goods += price * quantity - discount
+        line = {"foodId": draw(IDENTIFIERS), "foodName": draw(TEXT), "price": float(price), "quantity": quantity}
+        order_lines.append(line | ({"discount": float(discount)} if draw(booleans()) or discount else {}))
+    method = draw(sampled_from([*PaymentMethod, "card"]))
+    optional = {
+        "orderId": draw(IDENTIFIERS),
+        "totalPrice": float(goods + draw(integers(0, 10_000)) * unit),
+        "address": {"street": draw(TEXT), "city": draw(TEXT), "postalCode": "12345", "note": draw(TEXT)},
+    }
+    return {
+        **{name: PARTIES[name] for name in ("userId", "restaurantId")},
+        "orderDetails": order_lines,
+        "paymentMethod": method,
+        "currency": currency,
+        **{name: value for name, value in optional.items() if draw(booleans())},
+        **({} if method == PaymentMethod.CASH else {"cardToken": draw(sampled_from(CARDS))}),
+    }
 
 
 def test_every_response_in_a_sequence_of_requests_in_all_roles_is_as_documented() -> None:
@@ -48,20 +98,28 @@ def test_every_response_in_a_sequence_of_requests_in_all_roles_is_as_documented(
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(steps=lists(tuples(requests, roles, booleans()), min_size=10, max_size=20))
-    def sequence(steps: list[tuple[schemathesis.Case, str, bool]]) -> None:
+    @given(steps=lists(tuples(requests, roles, booleans(), one_of(none(), valid_orders())), min_size=10, max_size=20))
+    def sequence(steps: list[tuple[schemathesis.Case, str, bool, dict[str, Any] | None]]) -> None:
         order_id = asyncio.run(place())
-        for case, role, existing in steps:
+        for case, role, existing, order in steps:
             if existing and "order_id" in case.path_parameters:
                 case.path_parameters["order_id"] = order_id
                 case.headers.pop("If-Match", None)
             if isinstance(case.body, dict):
                 case.body.update({name: known for name, known in PARTIES.items() if name in case.body})
+            valid = case.operation.label == PLACE and order is not None
+            if valid:
+                case.body = order
+                case.headers.pop("Idempotency-Key", None)
             response = case.call(headers={"X-Actor": role})
             answered[case.operation.label, response.status_code] += 1
             case.validate_response(response, checks=PROMISES)
+            if valid and role != SHIPPER:
+                assert response.status_code in (200, 201, 409), response.text
+                order_id = response.json().get("orderId", order_id)  # which later requests are about
 
     sequence()
 
     changed = {label for label, status in answered if status == 200 and not label.startswith("GET")}
+    assert answered[PLACE, 201], answered
     assert {"PATCH /v1/orders/{order_id}/state", "POST /v1/orders/{order_id}/cancel"} <= changed, answered
