@@ -202,6 +202,7 @@ def tuning(*, replicas: int) -> dict[str, str]:
         "broker.heartbeat.interval.ms": "1000",
         # The default takes 128 MiB of a small heap.
         "log.cleaner.dedupe.buffer.size": "4194304",
+        "log.cleaner.backoff.ms": "1000",
     }
 
 
