@@ -113,6 +113,11 @@ class Container(containers.DeclarativeContainer):
 
     current_rollout = providers.Singleton(storage_and_consumers.current_rollout, storage)
     direct = providers.Singleton(kafka_wiring.direct, settings, kafka, telemetry, current_rollout)
+    group_read = providers.Singleton(
+        GroupRead,
+        storage.provided.views,
+        providers.Factory(storage_and_consumers.batching, "read", settings, telemetry),
+    )
     unit_of_work = providers.Singleton(
         WriteSetUnitOfWork,
         committer=providers.Singleton(
@@ -124,11 +129,7 @@ class Container(containers.DeclarativeContainer):
             ),
             telemetry,
         ),
-        read=providers.Singleton(
-            GroupRead,
-            storage.provided.views,
-            providers.Factory(storage_and_consumers.batching, "read", settings, telemetry),
-        ),
+        read=group_read,
         events=providers.Callable(kafka_wiring.publisher, direct),
     )
     change_order = providers.Singleton(ChangeOrder, unit_of_work)
@@ -142,7 +143,7 @@ class Container(containers.DeclarativeContainer):
     )
     cancel_order = providers.Singleton(CancelOrder, change_order, settle_payments, clock)
     instrumented_cancel_order = _instrumented("cancel_order", cancel_order, telemetry, new_id)
-    get_order = providers.Singleton(GetOrder, storage.provided.views)
+    get_order = providers.Singleton(GetOrder, group_read)
     timeline = providers.Singleton(OrderTimeline, get_order, storage.provided.log, decode)
     readers = providers.Singleton(storage_and_consumers.readers, storage, settings, providers.Object(CONSUMERS))
     trace_order = providers.Singleton(

@@ -90,7 +90,7 @@ def use_cases_on(storage: MemoryStorage, gateway: SandboxGateway, clock: HandClo
     change = ChangeOrder(work)
     payments = SettlePayments(change, storage.attempts, gateway, work, clock)
     cancel = CancelOrder(change, payments, clock)
-    get_order = GetOrder(storage.views)
+    get_order = GetOrder(storage.views.get)
     timeline = OrderTimeline(get_order, storage.log, wire.decode_record)
     return UseCases(
         create_order=CreateOrder(work, clock, lambda: str(uuid_utils.uuid7())),

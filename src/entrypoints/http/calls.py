@@ -16,6 +16,7 @@ from ...application.orders.use_cases import UseCases
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput, OrderNotFound
 from ...domain.text import identifier
+from .log_limit import LogLimit
 
 LISTS_AT_ONCE = 4
 """Lists that are read and rendered at the same time, so that lists of large orders do not fill the memory."""
@@ -28,6 +29,7 @@ class Api:
     use_cases: UseCases
     currency: str
     closing: asyncio.Event
+    log_limit: LogLimit = field(factory=LogLimit)
     list_turns: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(LISTS_AT_ONCE))
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Annotated
 
 import structlog
-from attrs import frozen
+from attrs import field, frozen
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
@@ -17,6 +17,7 @@ from ...application.orders.use_cases import UseCases
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput, NotFound, NotPermitted, Unavailable
 from .calls import ORDER_CALL, Call
+from .log_limit import LogLimit
 from .openapi import CORRELATION, problems
 from .parameters import header
 
@@ -35,6 +36,7 @@ class OrderStream:
 
     use_cases: UseCases
     closing: asyncio.Event
+    log_limit: LogLimit = field(factory=LogLimit)
 
     async def __call__(self, order_id: str, last_sequence: int, by: Actor) -> AsyncIterator[bytes]:
         """Yield the order's events after number ``last_sequence``, and each new one, until the order is terminal.
@@ -48,7 +50,8 @@ class OrderStream:
                 order = await self.use_cases.get_order(order_id, by=by)
                 new = await self._after(order_id, last_sequence, by) if order.version > last_sequence else []
             except Unavailable as e:
-                log.warning("a live stream ended", order_id=order_id, backend=e.backend, problem=e.problem)
+                if self.log_limit.admits("a live stream ended"):
+                    log.warning("a live stream ended", order_id=order_id, backend=e.backend, problem=e.problem)
                 return
             except (NotFound, NotPermitted):
                 return
@@ -100,7 +103,7 @@ async def stream(
     if found.state.terminal and last_sequence >= found.version:
         return Response(None, status_code=204)  # type: ignore[return-value]
     return Stream(
-        OrderStream(call.use_cases, call.api.closing)(call.order, last_sequence, call.by),
+        OrderStream(call.use_cases, call.api.closing, call.api.log_limit)(call.order, last_sequence, call.by),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

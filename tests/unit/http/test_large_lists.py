@@ -62,3 +62,20 @@ async def test_no_two_large_orders_are_handled_without_a_turn_for_others(
     assert len(answer.json()["orders"]) == 30
     assert len(at) >= 30
     assert max(at.count(turn) for turn in at) <= 2
+
+
+async def test_reads_of_one_order_at_the_same_time_share_queries(
+    boss: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await placed(boss, "O1")
+    get_all, queries = rows.SqlOrderQueries.get_all, list[int]()
+
+    async def counted(self: rows.SqlOrderQueries, order_ids: Any) -> Any:
+        queries.append(len(order_ids))
+        return await get_all(self, order_ids)
+
+    monkeypatch.setattr(rows.SqlOrderQueries, "get_all", counted)
+    answers = await asyncio.gather(*(boss.get("/v1/orders/O1") for _ in range(50)))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(queries) < 10

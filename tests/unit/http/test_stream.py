@@ -5,11 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
+from attrs import evolve
 from httpx import AsyncClient
+from orderflow.application.orders.get_order import GetOrder
 from orderflow.domain.actor import Actor
 from orderflow.domain.errors import StorageUnavailable
+from orderflow.domain.order import Order
 from orderflow.entrypoints.http import stream
+from orderflow.entrypoints.http.log_limit import LINES
 from orderflow.entrypoints.http.stream import OrderStream
+from structlog.testing import capture_logs
 
 from tests.support.door import BOSS, SHIPPER, Installation, placed
 
@@ -111,7 +116,7 @@ async def test_the_stream_ends_if_storage_fails(
     await placed(boss)
     await next_of(events)
 
-    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderQueries.get", unavailable)
+    monkeypatch.setattr("orderflow.application.orders.get_order.GetOrder.__call__", unavailable)
     rest = await rest_of(events)
 
     assert rest == []
@@ -169,3 +174,15 @@ async def test_an_invalid_last_event_id_is_named(boss: AsyncClient, seen: str) -
 
     assert answer.status_code == 400
     assert [fault["header"] for fault in answer.json()["errors"]] == ["Last-Event-ID"]
+
+
+async def test_many_streams_that_end_leave_few_log_lines(installation: Installation, closing: asyncio.Event) -> None:
+    async def fail(order_id: str) -> Order:
+        raise StorageUnavailable("database", "all its connections are busy")
+
+    following = OrderStream(evolve(installation.use_cases, get_order=GetOrder(fail)), closing)
+    with capture_logs() as lines:
+        for _ in range(3 * LINES):
+            assert await rest_of(following("O1", 0, Actor.parse(BOSS))) == []
+
+    assert len([line for line in lines if line["event"] == "a live stream ended"]) == LINES
