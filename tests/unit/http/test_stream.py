@@ -110,7 +110,7 @@ async def test_the_stream_ends_when_the_server_closes(
 async def test_the_stream_ends_if_storage_fails(
     boss: AsyncClient, events: AsyncIterator[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def unavailable(*_: object) -> None:
+    async def unavailable(*_: object, **__: object) -> None:
         raise StorageUnavailable("database", "gone")
 
     await placed(boss)
