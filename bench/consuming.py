@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from time import perf_counter
+from typing import Any
 from uuid import uuid4
 
 from attrs import define, field
@@ -69,7 +70,7 @@ async def measure(servers: Servers, effort: Effort) -> list[Finding]:
 def _publish(topic: KafkaSettings, given: Sequence[LogRecord]) -> None:
     producer = Producer({"bootstrap.servers": topic.bootstrap_servers, "compression.type": "lz4"})
     for record in given:
-        headers = [*wire.headers(record, source=topic.source)]
+        headers: Any = wire.header_texts(record, source=topic.source)
         producer.produce(topic.topic, record.body, record.order_id, record.bucket % 3, headers=headers)
     if left := producer.flush(60):
         raise RuntimeError(f"{left} events were not published")

@@ -232,8 +232,8 @@ class MemoryEventLog:
     async def heads(self) -> Positions:
         return {bucket: len(records) for bucket, records in self.storage._log.items() if records}
 
-    async def read(self, after: Positions, *, limit: int) -> Sequence[LogRecord]:
-        wanted = shares(after, await self.heads(), limit)
+    async def read(self, after: Positions, *, limit: int, heads: Positions | None = None) -> Sequence[LogRecord]:
+        wanted = shares(after, await self.heads() if heads is None else heads, limit)
         return [record for bucket, at, share in wanted for record in self.storage._log[bucket][at : at + share]]
 
     async def bodies(self, addresses: Collection[Address]) -> Mapping[Address, bytes]:

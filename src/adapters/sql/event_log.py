@@ -94,7 +94,7 @@ _BODIES_SQLITE = text(
 )
 
 
-_HEADS = select(log_heads.c.bucket, log_heads.c.position).where(log_heads.c.position > 0)
+_HEADS = "SELECT bucket, position FROM log_heads WHERE position > 0"
 
 
 _SINCE = (
@@ -122,11 +122,13 @@ class SqlEventLog:
     database: Database
 
     async def heads(self) -> Positions:
-        return {row.bucket: row.position for row in await self.database.rows(_HEADS)}
+        if self.database.backend == POSTGRESQL:
+            return dict(await self.database.fetch(_HEADS))
+        return dict(await self.database.rows(text(_HEADS)))
 
-    async def read(self, after: Positions, *, limit: int) -> Sequence[LogRecord]:
+    async def read(self, after: Positions, *, limit: int, heads: Positions | None = None) -> Sequence[LogRecord]:
         """Read the next records. Positions are dense, and a head is committed with its events, so there are no gaps."""
-        wanted = shares(after, await self.heads(), limit)
+        wanted = shares(after, await self.heads() if heads is None else heads, limit)
         if not wanted:
             return ()
         if self.database.backend == POSTGRESQL:

@@ -50,4 +50,4 @@ class LogEventSource:
         at = self._positions or {}
         heads = await self.log.heads()
         behind = {bucket: at.get(bucket, 0) for bucket, head in heads.items() if head > at.get(bucket, 0)}
-        return await self.log.read(behind, limit=limit) if behind else ()
+        return await self.log.read(behind, limit=limit, heads=heads) if behind else ()

@@ -16,10 +16,11 @@ class EventLog(Protocol):
         """Return the last position of every bucket that has one, in one query, however long the history."""
         ...
 
-    async def read(self, after: Positions, *, limit: int) -> Sequence[LogRecord]:
+    async def read(self, after: Positions, *, limit: int, heads: Positions | None = None) -> Sequence[LogRecord]:
         """Return committed records of the buckets in ``after``, each bucket's in order and without a gap.
 
-        They are at most ``limit``. No bucket starves another.
+        They are at most ``limit``. No bucket starves another. With ``heads``, as they were read before, nothing after
+        them is returned, and a query less is needed.
         """
         ...
 

@@ -45,9 +45,11 @@ class RelayBatch:
     after: Positions
     records: Sequence[LogRecord] = ()
     full: bool = False
+    reached: Positions = field(init=False)
+    """The cursors after this batch, of the buckets that it has records of."""
 
-    def reached(self) -> Positions:
-        """Return the cursors after this batch, of the buckets that it has records of."""
+    @reached.default
+    def _positions(self) -> Positions:
         return {record.bucket: record.position for record in self.records}
 
 
@@ -114,8 +116,8 @@ class PublishPending:
             raise
         if batch.full and (taken := self.clock() - began) < FAST_SECONDS:
             self.limit = min(self.batch, self.limit * (4 if taken < VERY_FAST_SECONDS else 2))
-        self._note_reached(batch.reached())
-        self._verified = {**own, **batch.reached()}
+        self._note_reached(batch.reached)
+        self._verified = {**own, **batch.reached}
         return len(batch.records)
 
     async def _own(self) -> Mapping[int, int | None]:
@@ -167,18 +169,18 @@ class PublishPending:
                 raise LogBehindTopic(bucket, heads.get(bucket, 0), position)
         after = {bucket: position for bucket, position in after.items() if bucket < share}
         behind = {bucket: position for bucket, position in after.items() if heads.get(bucket, 0) > position}
-        records, full = await self._records(behind) if behind else ((), False)
+        records, full = await self._records(behind, heads) if behind else ((), False)
         return RelayBatch(own, share, after, records, full)
 
-    async def _records(self, after: Positions) -> tuple[Sequence[LogRecord], bool]:
-        """Read the next records, at most ``limit`` and BATCH_BYTES, but at least one; and whether more may follow.
+    async def _records(self, after: Positions, heads: Positions) -> tuple[Sequence[LogRecord], bool]:
+        """Read the next records up to ``heads``, at most ``limit`` and BATCH_BYTES, but at least one; and whether more may follow.
 
         They are read in pages of as many as should fit, by the mean size of those before.
         """
         limit, records, size = self.limit, list[LogRecord](), 0
         while len(records) < limit and (not records or size + self._mean_bytes <= BATCH_BYTES):
             many = min(PAGE, limit - len(records), max(1, (BATCH_BYTES - size) // self._mean_bytes))
-            page = await self.log.read(after, limit=many)
+            page = await self.log.read(after, limit=many, heads=heads)
             for record in page:
                 size += len(record.body)
                 if records and size > BATCH_BYTES:
@@ -206,8 +208,7 @@ class PublishPending:
 
         Reading starts after the batch was sent, because both take this process's CPU.
         """
-        reached = batch.reached()
-        own, after = {**batch.own, **reached}, {**batch.after, **reached}
+        own, after = {**batch.own, **batch.reached}, {**batch.after, **batch.reached}
         loop, on_flushed = asyncio.get_running_loop(), asyncio.Event()
 
         async def publish() -> None:
@@ -218,7 +219,7 @@ class PublishPending:
 
         async def read() -> tuple[Sequence[LogRecord], bool]:
             await on_flushed.wait()
-            return await self._records(after)
+            return await self._records(after, await self.log.heads())
 
         published, ahead = await asyncio.gather(publish(), read(), return_exceptions=True)
         if published is not None:

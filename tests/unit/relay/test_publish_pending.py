@@ -135,8 +135,8 @@ class TestTheSizeOfABatch:
         log, read = mocker.create_autospec(EventLog, instance=True, spec_set=True), list[int]()
         log.heads.side_effect = shop.storage.log.heads
 
-        async def reads(after: Positions, *, limit: int) -> Sequence[LogRecord]:
-            found = await shop.storage.log.read(after, limit=limit)
+        async def reads(after: Positions, *, limit: int, heads: Positions) -> Sequence[LogRecord]:
+            found = await shop.storage.log.read(after, limit=limit, heads=heads)
             read.append(len(found))
             return found
 
@@ -160,10 +160,10 @@ class TestReadingAhead:
         log, read_ahead = mocker.create_autospec(EventLog, instance=True, spec_set=True), asyncio.Event()
         log.heads.side_effect = shop.storage.log.heads
 
-        async def read(after: Positions, *, limit: int) -> Sequence[LogRecord]:
+        async def read(after: Positions, *, limit: int, heads: Positions) -> Sequence[LogRecord]:
             if log.read.call_count == 2:
                 read_ahead.set()
-            return await shop.storage.log.read(after, limit=limit)
+            return await shop.storage.log.read(after, limit=limit, heads=heads)
 
         async def publish(_: Sequence[LogRecord], on_flushed: OnFlushed) -> None:
             assert log.read.call_count == 1
@@ -212,10 +212,10 @@ class TestReadingAhead:
         log, away = mocker.create_autospec(EventLog, instance=True, spec_set=True), {2}
         log.heads.side_effect = shop.storage.log.heads
 
-        async def read(after: Positions, *, limit: int) -> Sequence[LogRecord]:
+        async def read(after: Positions, *, limit: int, heads: Positions) -> Sequence[LogRecord]:
             if log.read.call_count in away:
                 raise StorageUnavailable("PostgreSQL", "it is away")
-            return await shop.storage.log.read(after, limit=limit)
+            return await shop.storage.log.read(after, limit=limit, heads=heads)
 
         log.read.side_effect = read
         pending = PublishPending(log, topic, shop.storage.cursors, batch=2)
