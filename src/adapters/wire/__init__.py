@@ -40,6 +40,7 @@ __all__ = [
     "decode_record",
     "encode",
     "field_of",
+    "header_texts",
     "headers",
     "dead_letter_headers",
     "read_envelope",

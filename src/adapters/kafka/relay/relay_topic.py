@@ -162,7 +162,9 @@ class KafkaRelayTopic:
                     partitions, published=False, positions={}, epoch=epochs.now
                 )
                 seals[partition] = evolve(entry, partitions=partitions, published=False)
-            self._producer.publish((), self._serialize(seals), generation, partitions=partitions, ends=group.ends(seals))
+            self._producer.publish(
+                (), self._serialize(seals), generation, partitions=partitions, ends=group.ends(seals)
+            )
         metadata.update(_effective(group.committed_metadata(range(partitions)), epochs))
         newest = max(entry.partitions if entry else 0 for entry in metadata.values())
         if newest > partitions:
