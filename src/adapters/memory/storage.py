@@ -23,7 +23,7 @@ from ...application.event_log.records import (
     shares,
 )
 from ...application.noop import noop
-from ...application.orders.idempotency import StoredResponse
+from ...application.orders.idempotency import DELETED_AT_ONCE, StoredResponse
 from ...application.orders.payment_attempts import (
     ANSWERED_WITHIN,
     AttemptKind,
@@ -295,7 +295,7 @@ class MemoryIdempotencyStore:
         return stored[0] if stored else None
 
     async def delete_before(self, moment: datetime) -> int:
-        old = [key for key, (_, at) in self.storage._responses.items() if at < moment]
+        old = [key for key, (_, at) in self.storage._responses.items() if at < moment][:DELETED_AT_ONCE]
         for key in old:
             del self.storage._responses[key]
         return len(old)
