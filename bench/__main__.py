@@ -10,7 +10,7 @@ from orderflow.entrypoints.logging_setup import configure_logs
 from orderflow.entrypoints.settings import Settings
 from tests.support.servers import MissingServer
 
-from . import consuming, creating, days, hostile, memory, metrics, relaying, serving, tracing, wakeup
+from . import consuming, creating, days, hostile, latency, memory, metrics, relaying, serving, tracing, wakeup
 from .finding import Effort, Finding, table
 from .servers import Servers
 
@@ -21,6 +21,10 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "http": (serving.measure, "orders created over HTTP, against FastAPI and the ORM (PostgreSQL, wrk)"),
     "relay": (relaying.measure, "log to topic, against the bare idempotent producer (PostgreSQL, Kafka)"),
     "consumer": (consuming.measure, "topic to effects, against a commit per message and bare (PostgreSQL, Kafka)"),
+    "latency": (
+        latency.measure,
+        "from a commit to the handling of its event, by the rate of orders (PostgreSQL, Kafka)",
+    ),
     "day": (days.measure, "a day step by step, against bare transactions (SQLite, PostgreSQL)"),
     "day-sqlite": (days.on_sqlite, "the same on SQLite alone, which needs no server; part of day"),
     "tracing": (tracing.measure, "a command with tracing off, on, and with its log line, against the bare use-case"),
@@ -29,7 +33,7 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "memory": (memory.measure, "resident memory of each process after one day and after two (PostgreSQL, Kafka)"),
     "hostile": (hostile.measure, "slow, many and hostile callers of an API process (SQLite)"),
 }
-ALL = ("create", "http", "relay", "consumer", "day", "tracing", "metrics", "wakeup", "memory", "hostile")
+ALL = ("create", "http", "relay", "consumer", "latency", "day", "tracing", "metrics", "wakeup", "memory", "hostile")
 TINY = Effort(pairs=1, scale=0.01)
 
 
