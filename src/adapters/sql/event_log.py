@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import starmap
+from typing import Any
 
 from attrs import frozen
 from sqlalchemy import (
@@ -138,9 +139,9 @@ class SqlEventLog:
     database: Database
 
     async def heads(self) -> Positions:
-        if self.database.backend == POSTGRESQL:
-            return dict(await self.database.fetch(_HEADS))
-        return dict(await self.database.rows(text(_HEADS)))
+        postgresql = self.database.backend == POSTGRESQL
+        rows: Sequence[Any] = await (self.database.fetch(_HEADS) if postgresql else self.database.rows(text(_HEADS)))
+        return dict(rows)
 
     async def read(
         self, after: Positions, *, limit: int, heads: Positions | None = None, max_bytes: int = UNBOUNDED

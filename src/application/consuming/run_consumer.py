@@ -21,7 +21,7 @@ PAUSED_SECONDS = 0.25
 SETTLE_SECONDS = 1.0
 """The interval at which an idle consumer looks for outside work, such as a notification that is due again."""
 
-FROM_LOG, FROM_TOPIC = Linger(share=0.05, longest=1.0), Linger(share=0.1, longest=0.5)
+FROM_LOG, FROM_TOPIC = Linger(share=0.05, longest=1.0), Linger(share=0.5, longest=0.005)
 """The linger, by source: a transaction costs much the same for one event as for many."""
 
 logger = logging.getLogger("orderflow.consumer")

@@ -190,8 +190,8 @@ class KafkaRelayTopic:
             metadata[partition] = evolve(_advanced(state.metadata[partition], reached), published=True)
         self._state = None  # unknown until the transaction has ended
         texts = self._serialize(metadata)
-        numbers = {"partitions": state.partitions, "epoch": state.epochs.now}
-        self._producer.publish(records, texts, state.generation, on_flushed, **numbers)
+        partitions, epoch = state.partitions, state.epochs.now
+        self._producer.publish(records, texts, state.generation, on_flushed, partitions=partitions, epoch=epoch)
         state.metadata.update(metadata)
         state.cursors.update({bucket: record.position for bucket, record in last_records.items()})
         self._state = state
