@@ -10,7 +10,20 @@ from orderflow.entrypoints.logging_setup import configure_logs
 from orderflow.entrypoints.settings import Settings
 from tests.support.servers import MissingServer
 
-from . import consuming, creating, days, hostile, hostile_day, memory, metrics, relaying, serving, tracing, wakeup
+from . import (
+    consuming,
+    creating,
+    days,
+    hostile,
+    hostile_day,
+    latency,
+    memory,
+    metrics,
+    relaying,
+    serving,
+    tracing,
+    wakeup,
+)
 from .finding import Effort, Finding, table
 from .servers import Servers
 
@@ -21,6 +34,10 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "http": (serving.measure, "orders created over HTTP, against FastAPI and the ORM (PostgreSQL, wrk)"),
     "relay": (relaying.measure, "log to topic, against the bare idempotent producer (PostgreSQL, Kafka)"),
     "consumer": (consuming.measure, "topic to effects, against a commit per message and bare (PostgreSQL, Kafka)"),
+    "latency": (
+        latency.measure,
+        "from a commit to the handling of its event, by the rate of orders (PostgreSQL, Kafka)",
+    ),
     "day": (days.measure, "a day step by step, against bare transactions (SQLite, PostgreSQL)"),
     "day-sqlite": (days.on_sqlite, "the same on SQLite alone, which needs no server; part of day"),
     "tracing": (tracing.measure, "a command with tracing off, on, and with its log line, against the bare use-case"),
@@ -33,7 +50,7 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
         "half an hour of a day beside hostile clients, records and servers (PostgreSQL, Kafka); not part of all",
     ),
 }
-ALL = ("create", "http", "relay", "consumer", "day", "tracing", "metrics", "wakeup", "memory", "hostile")
+ALL = ("create", "http", "relay", "consumer", "latency", "day", "tracing", "metrics", "wakeup", "memory", "hostile")
 TINY = Effort(pairs=1, scale=0.01)
 
 

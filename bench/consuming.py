@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from time import perf_counter
+from typing import Any
 from uuid import uuid4
 
 from attrs import define, field
@@ -22,20 +23,21 @@ from sqlalchemy import text
 
 from .finding import Effort, Finding, in_turn, rates, ratios
 from .history import lived, records
+from .peers import orm_consumer
 from .servers import Servers
 
 ORDERS = 1000
 BATCH = 500
 SHARE_ONE_BY_ONE = 0.08
 """How much of the topic is read where every message has its commit; the rest would only take longer."""
-RELAY = 10.0
+SINGLE, ORM, BARE = 10.0, 100.0, 0.15
 
 
 async def measure(servers: Servers, effort: Effort) -> list[Finding]:
     given = await records(await lived(effort.of(ORDERS)))
     topic = servers.topic()
     _publish(topic, given)
-    storage = SqlStorage.at(servers.database())
+    storage, peer_url = SqlStorage.at(servers.database()), servers.empty_database()
     await storage.open()
     try:
 
@@ -48,19 +50,29 @@ async def measure(servers: Servers, effort: Effort) -> list[Finding]:
         async def bare() -> float:
             return await asyncio.to_thread(_read, topic, len(given))
 
-        in_batches, one, alone = await in_turn(effort, batches, one_by_one, bare)
+        async def orm() -> float:
+            return await orm_consumer.consume(peer_url, topic, max(1, round(len(given) * SHARE_ONE_BY_ONE)))
+
+        in_batches, one, alone, common = await in_turn(effort, batches, one_by_one, bare, orm)
     finally:
         await storage.close()
     return [
         Finding(
             what="consumer / a commit per message",
             values=ratios(in_batches, one),
-            floor=RELAY,
+            floor=SINGLE,
             aside=rates("events", **{f"batches of {BATCH}": in_batches, "of 1": one}),
+        ),
+        Finding(
+            what="consumer / ORM with a commit per message",
+            values=ratios(in_batches, common),
+            floor=ORM,
+            aside=rates("events", orderflow=in_batches, ORM=common),
         ),
         Finding(
             what="consumer / bare consumer, no effects",
             values=ratios(in_batches, alone),
+            floor=BARE,
             aside=rates("events", orderflow=in_batches, bare=alone),
         ),
     ]
@@ -69,7 +81,7 @@ async def measure(servers: Servers, effort: Effort) -> list[Finding]:
 def _publish(topic: KafkaSettings, given: Sequence[LogRecord]) -> None:
     producer = Producer({"bootstrap.servers": topic.bootstrap_servers, "compression.type": "lz4"})
     for record in given:
-        headers = [*wire.headers(record, source=topic.source)]
+        headers: Any = wire.header_texts(record, source=topic.source)
         producer.produce(topic.topic, record.body, record.order_id, record.bucket % 3, headers=headers)
     if left := producer.flush(60):
         raise RuntimeError(f"{left} events were not published")

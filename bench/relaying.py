@@ -1,4 +1,4 @@
-"""``relay``: the log brought to the topic exactly once, against the bare idempotent producer with the same bytes."""
+"""``relay``: publishing the log exactly once, against the bare idempotent producer and a common outbox."""
 
 import gc
 from collections.abc import Sequence
@@ -17,17 +17,21 @@ from tests.support.waiting import eventually_async
 
 from .finding import Effort, Finding, in_turn, rates, ratios
 from .history import lived, records
+from .peers import outbox
 from .servers import Servers
 
 ORDERS = 10_000
 """Some 70,000 events: what a relay pays once, when it begins, is small beside them, as in a process that stays."""
-RELAY = 0.40
+OUTBOX_SHARE = 0.05
+"""The share of the events that the outbox gets; with the rest it would only take longer."""
+PRODUCER, OUTBOX = 0.60, 15.0
 
 
 async def measure(servers: Servers, effort: Effort) -> list[Finding]:
     memory = await lived(effort.of(ORDERS))
     given = await records(memory)
-    database = SqlStorage.at(servers.database())
+    database, outbox_url = SqlStorage.at(servers.database()), servers.empty_database()
+    few = given[: max(outbox.BATCH, round(len(given) * OUTBOX_SHARE))]
     await database.open()
     try:
         for start in range(0, len(given), BATCH):
@@ -46,17 +50,31 @@ async def measure(servers: Servers, effort: Effort) -> list[Finding]:
         async def bare() -> float:
             return _produced(servers.topic(), given)
 
-        in_ram, on_disk, peer = await in_turn(effort, from_memory, from_postgresql, bare)
+        async def from_outbox() -> float:
+            topic = servers.topic()
+            await outbox.fill(outbox_url, few, topic.source)
+            began = perf_counter()
+            if await outbox.drain(outbox_url, topic) != len(few):
+                raise RuntimeError("the outbox did not publish all of its events")
+            return len(few) / (perf_counter() - began)
+
+        in_ram, on_disk, peer, common = await in_turn(effort, from_memory, from_postgresql, bare, from_outbox)
     finally:
         gc.unfreeze()
         await database.close()
     aside = rates("events", relay=on_disk, producer=peer) + f"; batches of {BATCH:,}"
     return [
-        Finding(what="relay of PostgreSQL / producer", values=ratios(on_disk, peer), floor=RELAY, aside=aside),
+        Finding(what="relay of PostgreSQL / producer", values=ratios(on_disk, peer), floor=PRODUCER, aside=aside),
+        Finding(
+            what="relay of PostgreSQL / outbox of rows, 100 a batch",
+            values=ratios(on_disk, common),
+            floor=OUTBOX,
+            aside=rates("events", relay=on_disk, outbox=common),
+        ),
         Finding(
             what="relay of a log in memory / producer",
             values=ratios(in_ram, peer),
-            floor=RELAY,
+            floor=PRODUCER,
             aside=rates("events", relay=in_ram, producer=peer),
         ),
     ]
@@ -78,7 +96,7 @@ async def _relayed(storage: Any, topic: KafkaSettings, many: int) -> float:
 
 def _produced(topic: KafkaSettings, given: Sequence[LogRecord]) -> float:
     """Events a second, from the first until the last is acknowledged. Keys and headers are made outside the clock."""
-    messages = [(r.body, r.order_id, r.bucket % 3, [*wire.headers(r, source=topic.source)]) for r in given]
+    messages: Any = [(r.body, r.order_id, r.bucket % 3, wire.header_texts(r, source=topic.source)) for r in given]
     producer = Producer(
         {
             "bootstrap.servers": topic.bootstrap_servers,

@@ -113,7 +113,7 @@ async def _idle(name: str, short: str, long: str, effort: Effort) -> Finding:
         for _ in range(effort.of(LOOKS)):
             if await source.read(500):
                 raise RuntimeError("there was news")
-        return 2 * effort.of(LOOKS) / (perf_counter() - began)  # each read looks before and after it waits
+        return effort.of(LOOKS) / (perf_counter() - began)  # a read looks once, after its wait
 
     few, many_events = await in_turn(effort, lambda: looks(sources[0]), lambda: looks(sources[1]))
     for storage in storages:

@@ -10,6 +10,7 @@ from ..application.consuming.dead_letter import DeadLetter
 from ..application.consuming.log_source import LogEventSource
 from ..application.consuming.run_consumer import FROM_LOG, FROM_TOPIC, RunConsumer
 from ..application.noop import noop
+from ..application.orders.idempotency import DELETED_AT_ONCE
 from ..application.relay.run_relay import RunRelay
 from ..application.rollout.cached_rollout import REFRESH_SECONDS
 from ..domain.errors import InvalidInput, NotConfigured, Unavailable
@@ -186,11 +187,14 @@ async def _api(container: Container, stop: asyncio.Event) -> None:
 
 
 async def _housekeeping(container: Container, stop: asyncio.Event) -> None:
-    """Settle payment attempts that have no response yet, and delete responses of the day before."""
+    """Settle payment attempts that have no response yet, and delete responses of the day before in small steps."""
+    answers = container.storage().answers
     while not stop.is_set():
         try:
             await container.use_cases().settle_payments()
-            await container.storage().answers.delete_before(await container.storage().now() - RESPONSES_KEPT)
+            expired = await container.storage().now() - RESPONSES_KEPT
+            while not stop.is_set() and await answers.delete_before(expired) == DELETED_AT_ONCE:
+                continue
         except Unavailable as e:
             container.process_registration().failures.note("housekeeping", e)
             logger.warning("housekeeping waits", extra={"error": e.code, "detail": str(e)})

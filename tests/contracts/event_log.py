@@ -114,6 +114,36 @@ class EventLogContract:
             records = await storage.log.read(dict.fromkeys(range(256), 0), limit=limit)
             assert 1 <= len(records) <= limit
 
+    async def test_the_bodies_of_a_batch_have_no_more_bytes_than_its_limit(self, storage: Any) -> None:
+        await _three_buckets(storage)
+        everything = await storage.log.read(dict.fromkeys(range(256), 0), limit=100)
+        largest, total = (find(len(record.body) for record in everything) for find in (max, sum))
+
+        for max_bytes in (largest, 2 * largest, total - 1):
+            records = await storage.log.read(dict.fromkeys(range(256), 0), limit=100, max_bytes=max_bytes)
+            assert sum(len(record.body) for record in records) <= max_bytes
+            assert max_bytes - largest < sum(len(record.body) for record in records)
+            assert all(
+                record.position == 1 or (record.bucket, record.position - 1) in {it.address for it in records}
+                for record in records
+            )
+        assert len(await storage.log.read(dict.fromkeys(range(256), 0), limit=100, max_bytes=total)) == len(everything)
+
+    async def test_an_event_larger_than_the_limit_comes_alone(self, storage: Any) -> None:
+        await _three_buckets(storage)
+
+        records = await storage.log.read(dict.fromkeys(range(256), 0), limit=100, max_bytes=1)
+
+        assert [record.position for record in records] == [1]
+
+    async def test_records_after_given_heads_are_not_returned(self, storage: Any) -> None:
+        buckets = await _three_buckets(storage)
+        heads = dict.fromkeys(buckets, 1)
+
+        records = await storage.log.read(dict.fromkeys(range(256), 0), limit=100, heads=heads)
+
+        assert sorted(record.address for record in records) == [(bucket, 1) for bucket in sorted(buckets)]
+
     async def test_a_long_bucket_starves_no_other(self, storage: Any) -> None:
         buckets = await _three_buckets(storage)
 

@@ -4,6 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
+from orderflow.adapters.memory import storage as memory_storage
+from orderflow.adapters.sql import idempotency as sql_idempotency
 from orderflow.application.orders.idempotency import IdempotencyKey, StoredResponse
 from orderflow.application.orders.payment_attempts import AttemptKind, PaymentAttempt
 from orderflow.domain.errors import ConcurrentChange, OrderNotFound, RequestAnswered
@@ -96,6 +98,17 @@ class IdempotencyContract:
         assert forgotten == 2
         assert await storage.answers.find("customer:C1", "k1") is None
         assert await storage.answers.find("customer:C1", "k2") is not None
+
+    async def test_old_responses_are_deleted_in_steps(self, storage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        for adapter in (memory_storage, sql_idempotency):
+            monkeypatch.setattr(adapter, "DELETED_AT_ONCE", 2)
+        for number in range(3):
+            await placed(storage, f"O{number}", idempotency=_key(f"k{number}"))
+        moment = await storage.now()
+
+        steps = [await storage.answers.delete_before(moment) for _ in range(3)]
+
+        assert steps == [2, 1, 0]
 
 
 def _key(key: str, caller: str = "customer:C1") -> IdempotencyKey:

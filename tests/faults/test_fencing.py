@@ -93,8 +93,7 @@ async def _wakes(settings: KafkaSettings, membership: bytes) -> None:
     records = await storage.log.read(dict.fromkeys(heads, 0), limit=10_000)
     zombie = RelayProducer(settings, 10)
     try:
-        placed = [(record.bucket % 3, record) for record in records]
-        await asyncio.to_thread(zombie.publish, placed, {0: "1;3;p;"}, membership, ends={0: 0})
+        await asyncio.to_thread(zombie.publish, records, {0: "1;3;p;"}, membership, partitions=3, ends={0: 0})
     finally:
         zombie.close()
 

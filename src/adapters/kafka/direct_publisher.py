@@ -125,9 +125,8 @@ class DirectPublishing:
             with suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(settle, client.client_errors.explain(error) if error is not None else "")
 
-        headers: Any = [
-            header for header in wire.headers(record, source=self.settings.source) if header[0] not in ADDRESS
-        ]
+        texts = wire.header_texts(record, source=self.settings.source)
+        headers: Any = {name: text for name, text in texts.items() if name not in ADDRESS}
         try:
             client.produce(self.settings.topic, record.body, record.order_id, headers=headers, on_delivery=on_delivery)
         except (BufferError, KafkaException) as error:

@@ -6,12 +6,14 @@ A commit does not await between its first check and its last change, so on one e
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import accumulate
 
 from attrs import define, field, frozen
 
 from ...application.event_log.records import (
     BUCKETS,
     EVENT_LIMIT,
+    UNBOUNDED,
     Address,
     CursorAt,
     EventTimes,
@@ -21,7 +23,7 @@ from ...application.event_log.records import (
     shares,
 )
 from ...application.noop import noop
-from ...application.orders.idempotency import StoredResponse
+from ...application.orders.idempotency import DELETED_AT_ONCE, StoredResponse
 from ...application.orders.payment_attempts import (
     ANSWERED_WITHIN,
     AttemptKind,
@@ -232,9 +234,14 @@ class MemoryEventLog:
     async def heads(self) -> Positions:
         return {bucket: len(records) for bucket, records in self.storage._log.items() if records}
 
-    async def read(self, after: Positions, *, limit: int) -> Sequence[LogRecord]:
-        wanted = shares(after, await self.heads(), limit)
-        return [record for bucket, at, share in wanted for record in self.storage._log[bucket][at : at + share]]
+    async def read(
+        self, after: Positions, *, limit: int, heads: Positions | None = None, max_bytes: int = UNBOUNDED
+    ) -> Sequence[LogRecord]:
+        wanted = shares(after, await self.heads() if heads is None else heads, limit)
+        records = [record for bucket, at, share in wanted for record in self.storage._log[bucket][at : at + share]]
+        sizes = accumulate(len(record.body) for record in records)
+        fitting = sum(1 for size in sizes if size <= max_bytes)
+        return records[: max(1, fitting)]
 
     async def bodies(self, addresses: Collection[Address]) -> Mapping[Address, bytes]:
         log = self.storage._log
@@ -288,7 +295,7 @@ class MemoryIdempotencyStore:
         return stored[0] if stored else None
 
     async def delete_before(self, moment: datetime) -> int:
-        old = [key for key, (_, at) in self.storage._responses.items() if at < moment]
+        old = [key for key, (_, at) in self.storage._responses.items() if at < moment][:DELETED_AT_ONCE]
         for key in old:
             del self.storage._responses[key]
         return len(old)

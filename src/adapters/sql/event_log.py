@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import starmap
+from typing import Any
 
 from attrs import frozen
 from sqlalchemy import (
@@ -22,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-from ...application.event_log.records import Address, EventTimes, LogRecord, Positions, shares
+from ...application.event_log.records import UNBOUNDED, Address, EventTimes, LogRecord, Positions, shares
 from .database import POSTGRESQL, Database
 from .types import Identifier, Timestamp, metadata
 
@@ -66,18 +67,34 @@ _COLUMNS = ", ".join(f"e.{column.name}" for column in _RECORD)
 
 # LATERAL with LIMIT makes PostgreSQL use the primary key for every size of the log;
 # CROSS JOIN does the same for SQLite, which never reorders around it.
-_READ_POSTGRESQL = (
-    f"SELECT {_COLUMNS} FROM unnest($1::int[], $2::bigint[], $3::int[]) AS wanted(bucket, after, share) "
+_WANTED_POSTGRESQL = (
+    "FROM unnest($1::int[], $2::bigint[], $3::int[]) AS wanted(bucket, after, share) "
     "CROSS JOIN LATERAL (SELECT * FROM order_events WHERE bucket = wanted.bucket AND position > wanted.after "
     "AND position <= wanted.after + wanted.share ORDER BY position LIMIT wanted.share) AS e"
-)  # usually in order already, so that sorting here is cheaper than ORDER BY
+)
+_READ_POSTGRESQL = f"SELECT {_COLUMNS} {_WANTED_POSTGRESQL}"
 
 
-_READ_SQLITE = text(
-    f"SELECT {_COLUMNS} FROM json_each(:wanted) AS wanted CROSS JOIN order_events AS e "
+_WANTED_SQLITE = (
+    "FROM json_each(:wanted) AS wanted CROSS JOIN order_events AS e "
     "WHERE e.bucket = json_extract(wanted.value, '$[0]') AND e.position > json_extract(wanted.value, '$[1]') "
-    "AND e.position <= json_extract(wanted.value, '$[1]') + json_extract(wanted.value, '$[2]') "
-    "ORDER BY e.bucket, e.position"
+    "AND e.position <= json_extract(wanted.value, '$[1]') + json_extract(wanted.value, '$[2]')"
+)
+_READ_SQLITE = text(f"SELECT {_COLUMNS} {_WANTED_SQLITE} ORDER BY e.bucket, e.position").columns(*_RECORD)
+
+
+# The sum of the sizes so far; the first record, even if it is too large, is always read. No body is fetched for that.
+_SIZE, _FITS = (
+    "sum(octet_length(e.body)) OVER (ROWS UNBOUNDED PRECEDING)",
+    "e.size <= {} OR e.size = octet_length(body)",
+)
+_READ_BYTES_POSTGRESQL = (
+    f"SELECT {_COLUMNS} FROM (SELECT e.*, {_SIZE} AS size {_WANTED_POSTGRESQL}) AS e WHERE {_FITS.format('$4')}"
+)
+_SIZE_SQLITE = "sum(length(e.body)) OVER (ORDER BY wanted.key, e.position ROWS UNBOUNDED PRECEDING)"
+_READ_BYTES_SQLITE = text(
+    f"SELECT {_COLUMNS} FROM (SELECT e.*, {_SIZE_SQLITE} AS size {_WANTED_SQLITE}) AS e "
+    "WHERE e.size <= :max_bytes OR e.size = length(e.body) ORDER BY e.bucket, e.position"
 ).columns(*_RECORD)
 
 
@@ -94,7 +111,7 @@ _BODIES_SQLITE = text(
 )
 
 
-_HEADS = select(log_heads.c.bucket, log_heads.c.position).where(log_heads.c.position > 0)
+_HEADS = "SELECT bucket, position FROM log_heads WHERE position > 0"
 
 
 _SINCE = (
@@ -122,17 +139,27 @@ class SqlEventLog:
     database: Database
 
     async def heads(self) -> Positions:
-        return {row.bucket: row.position for row in await self.database.rows(_HEADS)}
+        postgresql = self.database.backend == POSTGRESQL
+        rows: Sequence[Any] = await (self.database.fetch(_HEADS) if postgresql else self.database.rows(text(_HEADS)))
+        return dict(rows)
 
-    async def read(self, after: Positions, *, limit: int) -> Sequence[LogRecord]:
+    async def read(
+        self, after: Positions, *, limit: int, heads: Positions | None = None, max_bytes: int = UNBOUNDED
+    ) -> Sequence[LogRecord]:
         """Read the next records. Positions are dense, and a head is committed with its events, so there are no gaps."""
-        wanted = shares(after, await self.heads(), limit)
+        wanted = shares(after, await self.heads() if heads is None else heads, limit)
         if not wanted:
             return ()
+        bounded = max_bytes < UNBOUNDED
         if self.database.backend == POSTGRESQL:
-            rows = await self.database.fetch(_READ_POSTGRESQL, *zip(*wanted, strict=True))
-            return sorted(starmap(LogRecord, rows))
-        return [*starmap(LogRecord, await self.database.rows(_READ_SQLITE, {"wanted": json.dumps(wanted)}))]
+            arrays = zip(*wanted, strict=True)
+            if bounded:
+                rows = await self.database.fetch(_READ_BYTES_POSTGRESQL, *arrays, max_bytes)
+            else:
+                rows = await self.database.fetch(_READ_POSTGRESQL, *arrays)
+            return sorted(starmap(LogRecord, rows))  # cheaper here than ORDER BY
+        query, given = (_READ_BYTES_SQLITE, {"max_bytes": max_bytes}) if bounded else (_READ_SQLITE, {})
+        return [*starmap(LogRecord, await self.database.rows(query, {"wanted": json.dumps(wanted), **given}))]
 
     async def bodies(self, addresses: Collection[Address]) -> Mapping[Address, bytes]:
         if not addresses:

@@ -11,12 +11,12 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
-    delete,
     select,
+    text,
 )
 
-from ...application.orders.idempotency import StoredResponse
-from .database import Database
+from ...application.orders.idempotency import DELETED_AT_ONCE, StoredResponse
+from .database import POSTGRESQL, Database
 from .types import Identifier, Timestamp, metadata
 
 idempotency_keys = Table(
@@ -38,6 +38,15 @@ _FIND = select(idempotency_keys.c.fingerprint, idempotency_keys.c.response, idem
 )
 
 
+# By the place of the rows, so that no statistics make PostgreSQL read the whole table.
+_OLD = "FROM idempotency_keys WHERE created_at < :moment ORDER BY created_at LIMIT :limit"
+_MOMENT = bindparam("moment", type_=idempotency_keys.c.created_at.type)
+_DELETE_POSTGRESQL = text(
+    f"DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(SELECT ctid {_OLD} FOR UPDATE SKIP LOCKED))"
+).bindparams(_MOMENT)
+_DELETE_SQLITE = text(f"DELETE FROM idempotency_keys WHERE rowid IN (SELECT rowid {_OLD})").bindparams(_MOMENT)
+
+
 @frozen
 class SqlIdempotencyStore:
     database: Database
@@ -47,6 +56,7 @@ class SqlIdempotencyStore:
         return next((StoredResponse(row.fingerprint, row.response, row.order_id) for row in found), None)
 
     async def delete_before(self, moment: datetime) -> int:
-        old = delete(idempotency_keys).where(idempotency_keys.c.created_at < moment)
+        """Delete the oldest. Those that another process is deleting are left to it, so nothing waits for a lock."""
+        delete = _DELETE_POSTGRESQL if self.database.backend == POSTGRESQL else _DELETE_SQLITE
         async with self.database.writing() as connection:
-            return (await connection.execute(old)).rowcount
+            return (await connection.execute(delete, {"moment": moment, "limit": DELETED_AT_ONCE})).rowcount

@@ -4,7 +4,7 @@ from .codec import check_size, decode, decode_record, encode, read_envelope, rec
 from .contract.json_schema import schemas
 from .dead_letter_headers import dead_letter_headers
 from .envelope import Envelope
-from .headers import headers, record_from
+from .headers import header_texts, headers, record_from
 from .problems import FieldProblem
 from .quality.topic_quality import (
     FUTURE,
@@ -40,6 +40,7 @@ __all__ = [
     "decode_record",
     "encode",
     "field_of",
+    "header_texts",
     "headers",
     "dead_letter_headers",
     "read_envelope",

@@ -23,8 +23,6 @@ _SPECVERSION = b"1.0"
 _CONTENT_TYPE = b"application/json"
 ADDRESS = frozenset({"bucket", "position", "epoch"})
 """The event's address in the log. Only a relay writes it, because only a relay publishes without gaps."""
-_SPECVERSION_HEADER = ("ce_specversion", _SPECVERSION)
-_CONTENT_TYPE_HEADER = ("content-type", _CONTENT_TYPE)
 _DIGITS = 18
 _SHOWN_BYTES = 500
 _SEQUENCES = 10**9
@@ -33,28 +31,35 @@ _TIME = decoder(Time)
 
 
 def headers(record: LogRecord, *, source: str, epoch: int = FIRST_EPOCH) -> list[tuple[str, bytes]]:
+    """Return the headers of ``record`` as they are on the topic, in order."""
+    texts = header_texts(record, source=source, epoch=epoch)
+    return [(name, text if isinstance(text, bytes) else text.encode()) for name, text in texts.items()]
+
+
+def header_texts(record: LogRecord, *, source: str, epoch: int = FIRST_EPOCH) -> dict[str, str | bytes]:
     """Build the headers of ``record``, published in this epoch of the log.
 
-    ``source`` is the CloudEvents source, a URI reference that identifies this service.
+    ``source`` is the CloudEvents source, a URI reference that identifies this service. The client encodes texts in
+    UTF-8, and takes a dict sooner than a list of pairs.
     """
     bucket, position, order_id, sequence, type_, event_id, occurred_at, _, correlation_id, traceparent, _ = record
-    result = [
-        _SPECVERSION_HEADER,
-        ("ce_id", event_id.encode()),
-        ("ce_source", source.encode()),
-        ("ce_type", type_.encode()),
-        ("ce_subject", order_id.encode()),
-        ("ce_time", encode(utc(occurred_at))[1:-1]),
-        _CONTENT_TYPE_HEADER,
-        ("bucket", b"%d" % bucket),
-        ("position", b"%d" % position),
-        ("sequence", b"%d" % sequence),
-        ("epoch", b"%d" % epoch),
-    ]
+    result: dict[str, str | bytes] = {
+        "ce_specversion": _SPECVERSION,
+        "ce_id": event_id,
+        "ce_source": source,
+        "ce_type": type_,
+        "ce_subject": order_id,
+        "ce_time": encode(utc(occurred_at))[1:-1],
+        "content-type": _CONTENT_TYPE,
+        "bucket": b"%d" % bucket,
+        "position": b"%d" % position,
+        "sequence": b"%d" % sequence,
+        "epoch": b"%d" % epoch,
+    }
     if correlation_id:
-        result.append(("correlation-id", correlation_id.encode()))
+        result["correlation-id"] = correlation_id
     if traceparent:
-        result.append(("traceparent", traceparent.encode()))
+        result["traceparent"] = traceparent
     return result
 
 

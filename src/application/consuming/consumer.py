@@ -57,7 +57,7 @@ class SettlingConsumer(Protocol):
     async def settle(self) -> int:
         """Do what earlier effects requested outside the transaction (send, cancel); return how much was done.
 
-        Called after every batch and when idle; each piece of work is idempotent and noted when done.
+        Called after every batch and, when idle, once a second; each piece of work is idempotent and noted when done.
         """
         ...
 

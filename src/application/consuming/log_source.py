@@ -10,7 +10,10 @@ from ..event_log.records import LogRecord, Origin, UnrecognizedRecord
 
 @define(eq=False)
 class LogEventSource:
-    """Reads from the consumer's cursors; without new events, waits for a commit, at most ``poll_interval`` seconds."""
+    """Reads from the consumer's cursors; without new events, waits for a commit, at most ``poll_interval`` seconds.
+
+    While there are none, it looks once for each wait.
+    """
 
     log: EventLog
     committed: Cursors
@@ -18,14 +21,17 @@ class LogEventSource:
     wakeup: Wakeup
     poll_interval: float = 0.25
     _positions: dict[int, int] | None = field(default=None, init=False)
+    _was_empty: bool = field(default=False, init=False)
 
     async def read(self, limit: int) -> Sequence[LogRecord | UnrecognizedRecord]:
         if self._positions is None:
             self._positions = dict(await self.committed.positions(self.consumer))
-        records = await self._unread(limit)
+            self._was_empty = False
+        records = () if self._was_empty else await self._unread(limit)
         if not records:
             await self.wakeup.wait(self.poll_interval)
             records = await self._unread(limit)
+        self._was_empty = not records
         for record in records:
             self._positions[record.bucket] = record.position
         return records
@@ -50,4 +56,4 @@ class LogEventSource:
         at = self._positions or {}
         heads = await self.log.heads()
         behind = {bucket: at.get(bucket, 0) for bucket, head in heads.items() if head > at.get(bucket, 0)}
-        return await self.log.read(behind, limit=limit) if behind else ()
+        return await self.log.read(behind, limit=limit, heads=heads) if behind else ()

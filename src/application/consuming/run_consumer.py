@@ -18,7 +18,10 @@ BATCH = 500
 PAUSED_SECONDS = 0.25
 """The interval at which a paused consumer checks whether it may continue, and stays in its group."""
 
-FROM_LOG, FROM_TOPIC = Linger(share=0.05, longest=1.0), Linger(share=0.1, longest=0.5)
+SETTLE_SECONDS = 1.0
+"""The interval at which an idle consumer looks for outside work, such as a notification that is due again."""
+
+FROM_LOG, FROM_TOPIC = Linger(share=0.05, longest=1.0), Linger(share=0.5, longest=0.005)
 """The linger, by source: a transaction costs much the same for one event as for many."""
 
 logger = logging.getLogger("orderflow.consumer")
@@ -54,6 +57,7 @@ class RunConsumer:
     start, and while no records arrive, it looks for ``missed_events``, and reads again if they do not arrive by
     themselves. An event that failed with a transient error is retried after the rest of its batch, with
     ``retry_backoff``.
+    The outside work is looked for after each batch, and once in SETTLE_SECONDS while no records arrive.
     After a batch that was not full it lingers. While it is ``paused`` it handles nothing and does no outside work.
 
     ``handled`` counts events, ``gaps`` the times a bucket was found with missing events, ``failures`` the times a
@@ -81,6 +85,7 @@ class RunConsumer:
     _read_again_at: float | None = field(default=None, init=False)
     _was_paused: bool = field(default=False, init=False)
     _check_at: float = field(default=0.0, init=False)
+    _settle_at: float = field(default=0.0, init=False)
     _missing: LogGap | None = field(default=None, init=False)
 
     async def __call__(self, stop: asyncio.Event) -> None:
@@ -137,7 +142,9 @@ class RunConsumer:
         elif monotonic() >= self._read_again_at:
             await self.source.rewind()
             self._read_again_at = None
-        await self.consumer.settle()
+        if worked or monotonic() >= self._settle_at:
+            done = await self.consumer.settle()
+            self._settle_at = 0.0 if done else monotonic() + SETTLE_SECONDS
         if self._not_full_since is not None:
             await pause(stop, self.linger.after(monotonic() - self._not_full_since))
         return worked

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ...domain.events import OrderEvent
-from .records import Address, CursorAt, EventTimes, LogRecord, Positions, UnrecognizedRecord
+from .records import UNBOUNDED, Address, CursorAt, EventTimes, LogRecord, Positions, UnrecognizedRecord
 
 
 class EventLog(Protocol):
@@ -16,10 +16,14 @@ class EventLog(Protocol):
         """Return the last position of every bucket that has one, in one query, however long the history."""
         ...
 
-    async def read(self, after: Positions, *, limit: int) -> Sequence[LogRecord]:
+    async def read(
+        self, after: Positions, *, limit: int, heads: Positions | None = None, max_bytes: int = UNBOUNDED
+    ) -> Sequence[LogRecord]:
         """Return committed records of the buckets in ``after``, each bucket's in order and without a gap.
 
-        They are at most ``limit``. No bucket starves another.
+        They are at most ``limit``, and their bodies have at most ``max_bytes`` together; but a larger one comes alone.
+        No bucket starves another. With ``heads``, as they were read before, nothing after them is returned, and a
+        query less is needed.
         """
         ...
 

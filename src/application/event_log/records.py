@@ -19,6 +19,9 @@ EVENT_LIMIT = 950_000
 EVENT_ROOM = 50_000
 """Bytes for a record's key and headers, and for Kafka's own framing."""
 
+UNBOUNDED = 2**62
+"""Bytes, more than any log has."""
+
 RELAY = "relay"
 """The reader name of the relay's cursors in the database."""
 FIRST_EPOCH = 1
@@ -113,7 +116,7 @@ def shares(after: Positions, heads: Positions, limit: int) -> list[tuple[int, in
     """Return (bucket, position to read after, number of records) for at most ``limit`` records in all.
 
     Every bucket with new records gets an equal share, and what others leave of theirs. If there are more such buckets
-    than ``limit``, those farthest behind come first, so each is served in the end.
+    than ``limit``, those farthest behind are served, so each is served in the end. The farthest behind come first.
     """
     behind = {bucket: heads.get(bucket, 0) - at for bucket, at in after.items() if heads.get(bucket, 0) > at}
     served = sorted(behind, key=lambda bucket: (-behind[bucket], bucket))[:limit]
@@ -123,7 +126,7 @@ def shares(after: Positions, heads: Positions, limit: int) -> list[tuple[int, in
         share = min(behind[bucket], left // waiting)
         left -= share
         result.append((bucket, after[bucket], share))
-    return result
+    return result[::-1]
 
 
 @frozen

@@ -79,15 +79,15 @@ class Notify:
         """Record the notifications of these events. Raises CorruptHistory if an order's first event is missing."""
         known = await work.notifications.parties({delivery.record.order_id for delivery in deliveries})
         after = dict(known)
-        affected: list[tuple[Delivery, Parties, Role, str]] = []
+        affected: list[tuple[Delivery, Parties, Sequence[tuple[Role, str]]]] = []
         for delivery in deliveries:
             event = delivery.event
             before = after.get(event.order_id)
             if before is not None and event.sequence <= before.sequence:
                 continue
             after[event.order_id] = parties = follow_parties(before, event)
-            affected += ((delivery, parties, role, party) for role, party in recipients(event, parties))
-        contacts = await work.notifications.contacts({party for *_, party in affected})
+            affected.append((delivery, parties, recipients(event, parties)))
+        contacts = await work.notifications.contacts({party for *_, to in affected for _, party in to})
         due_at = await self._now() if affected else self.clock()
         await work.notifications.record([n for it in affected for n in self._notifications(*it, contacts, due_at)])
         await work.notifications.keep_parties([p for order_id, p in after.items() if p is not known.get(order_id)])
@@ -147,36 +147,38 @@ class Notify:
         self,
         delivery: Delivery,
         parties: Parties,
-        role: Role,
-        party: str,
+        to: Sequence[tuple[Role, str]],
         contacts: Mapping[str, Contact],
         due_at: datetime,
     ) -> Iterator[Notification]:
-        event = delivery.event
+        event, recorded_at, values = delivery.event, self.clock(), values_of(delivery.event, parties)
 
-        def notification(channel: str, **rest: Any) -> Notification:
+        def notification(party: str, channel: str, **rest: Any) -> Notification:
             return Notification(
                 order_id=event.order_id,
                 sequence=event.sequence,
                 recipient=party,
                 channel=channel,
                 event_type=event.type,
-                recorded_at=self.clock(),
+                recorded_at=recorded_at,
                 due_at=due_at,
                 correlation_id=delivery.record.correlation_id,
                 traceparent=delivery.record.traceparent,
                 **rest,
             )
 
-        addresses = {name: it.address(party, contacts.get(party)) for name, it in self._by_name.items()}
-        reached = {name: address for name, address in addresses.items() if address is not None}
-        if not reached:
-            yield notification(NO_CHANNEL, status=NotificationStatus.UNREACHABLE, detail="no contact")
-            return
-        message = self.templates(role, values_of(event, parties), event_type=event.type)
         awaits = REFUND if _refunds_a_card(event) and self.payments is not None else ""
-        for name, address in reached.items():
-            yield notification(name, address=address, subject=message.subject, text=message.text, awaits=awaits)
+        for role, party in to:
+            addresses = {name: it.address(party, contacts.get(party)) for name, it in self._by_name.items()}
+            reached = {name: address for name, address in addresses.items() if address is not None}
+            if not reached:
+                yield notification(party, NO_CHANNEL, status=NotificationStatus.UNREACHABLE, detail="no contact")
+                continue
+            message = self.templates(role, values, event_type=event.type)
+            for name, address in reached.items():
+                yield notification(
+                    party, name, address=address, subject=message.subject, text=message.text, awaits=awaits
+                )
 
 
 def recipients(event: OrderEvent, parties: Parties) -> tuple[tuple[Role, str], ...]:

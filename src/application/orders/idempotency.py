@@ -10,6 +10,8 @@ from ...domain.errors import InvalidInput, KeyReused, RequestAnswered, RequestRu
 from ...domain.order import Order
 
 MAX_KEY = 255
+DELETED_AT_ONCE = 1_000
+"""Responses that one transaction deletes."""
 
 
 @frozen
@@ -59,7 +61,10 @@ class IdempotencyStore(Protocol):
     async def find(self, caller: str, key: str) -> StoredResponse | None: ...
 
     async def delete_before(self, moment: datetime) -> int:
-        """Delete the responses that were stored before ``moment`` by the storage's own clock; return how many."""
+        """Delete responses that were stored before ``moment`` by the storage's own clock; return how many.
+
+        They are at most DELETED_AT_ONCE, in a short transaction: when it returns fewer, there are no more.
+        """
         ...
 
 

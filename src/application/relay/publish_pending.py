@@ -23,8 +23,6 @@ FIRST_BATCH = 2_500
 broker that throttles its clients does not get more than it accepts within the time limit of a transaction."""
 FAST_SECONDS = 2.0
 VERY_FAST_SECONDS = 0.5
-PAGE = 2_500
-"""Events that are read at once: what is read beyond BATCH_BYTES is at most a page of events that grew suddenly."""
 VERIFIED_FOR_SECONDS = 1.0
 """The time for which a verification of the database is valid: a shorter outage is no restore."""
 
@@ -45,9 +43,11 @@ class RelayBatch:
     after: Positions
     records: Sequence[LogRecord] = ()
     full: bool = False
+    reached: Positions = field(init=False)
+    """The cursors after this batch, of the buckets that it has records of."""
 
-    def reached(self) -> Positions:
-        """Return the cursors after this batch, of the buckets that it has records of."""
+    @reached.default
+    def _positions(self) -> Positions:
         return {record.bucket: record.position for record in self.records}
 
 
@@ -79,7 +79,6 @@ class PublishPending:
     """The number of events that the next batch has at most."""
     full: bool = field(default=False, init=False)
     """True if the last batch was full."""
-    _mean_bytes: int = field(default=1_000, init=False)
     _known: dict[int, int] = field(factory=dict, init=False)
     _reached: dict[int, int] = field(factory=dict, init=False)
     _ahead: list[RelayBatch] = field(factory=list, init=False)
@@ -114,8 +113,8 @@ class PublishPending:
             raise
         if batch.full and (taken := self.clock() - began) < FAST_SECONDS:
             self.limit = min(self.batch, self.limit * (4 if taken < VERY_FAST_SECONDS else 2))
-        self._note_reached(batch.reached())
-        self._verified = {**own, **batch.reached()}
+        self._note_reached(batch.reached)
+        self._verified = {**own, **batch.reached}
         return len(batch.records)
 
     async def _own(self) -> Mapping[int, int | None]:
@@ -166,30 +165,16 @@ class PublishPending:
             if position > heads.get(bucket, 0):
                 raise LogBehindTopic(bucket, heads.get(bucket, 0), position)
         after = {bucket: position for bucket, position in after.items() if bucket < share}
+        return await self._batch(own, share, after, heads)
+
+    async def _batch(self, own: Mapping[int, int | None], share: int, after: Positions, heads: Positions) -> RelayBatch:
+        """Read the next records up to ``heads``, at most ``limit`` and BATCH_BYTES, but at least one."""
         behind = {bucket: position for bucket, position in after.items() if heads.get(bucket, 0) > position}
-        records, full = await self._records(behind) if behind else ((), False)
-        return RelayBatch(own, share, after, records, full)
-
-    async def _records(self, after: Positions) -> tuple[Sequence[LogRecord], bool]:
-        """Read the next records, at most ``limit`` and BATCH_BYTES, but at least one; and whether more may follow.
-
-        They are read in pages of as many as should fit, by the mean size of those before.
-        """
-        limit, records, size = self.limit, list[LogRecord](), 0
-        while len(records) < limit and (not records or size + self._mean_bytes <= BATCH_BYTES):
-            many = min(PAGE, limit - len(records), max(1, (BATCH_BYTES - size) // self._mean_bytes))
-            page = await self.log.read(after, limit=many)
-            for record in page:
-                size += len(record.body)
-                if records and size > BATCH_BYTES:
-                    self._mean_bytes = size // (len(records) + 1)
-                    return records, True
-                records.append(record)
-            if len(page) < many:
-                return records, False
-            self._mean_bytes = max(1, size // len(records))
-            after = {**after, **{record.bucket: record.position for record in page}}
-        return records, True
+        if not behind:
+            return RelayBatch(own, share, after)
+        records = await self.log.read(behind, limit=self.limit, heads=heads, max_bytes=BATCH_BYTES)
+        waiting = sum(heads[bucket] - position for bucket, position in behind.items())
+        return RelayBatch(own, share, after, records, full=len(records) == self.limit or len(records) < waiting)
 
     def _warn_of_stored_cursors(self, missing: frozenset[int]) -> None:
         """Warn once about these buckets, which were published before and have no cursors in Kafka."""
@@ -206,8 +191,7 @@ class PublishPending:
 
         Reading starts after the batch was sent, because both take this process's CPU.
         """
-        reached = batch.reached()
-        own, after = {**batch.own, **reached}, {**batch.after, **reached}
+        own, after = {**batch.own, **batch.reached}, {**batch.after, **batch.reached}
         loop, on_flushed = asyncio.get_running_loop(), asyncio.Event()
 
         async def publish() -> None:
@@ -216,15 +200,15 @@ class PublishPending:
             finally:
                 on_flushed.set()
 
-        async def read() -> tuple[Sequence[LogRecord], bool]:
+        async def read() -> RelayBatch:
             await on_flushed.wait()
-            return await self._records(after)
+            return await self._batch(own, batch.share, after, await self.log.heads())
 
         published, ahead = await asyncio.gather(publish(), read(), return_exceptions=True)
         if published is not None:
             raise published
         if not isinstance(ahead, BaseException):
-            self._ahead.append(RelayBatch(own, batch.share, after, *ahead))
+            self._ahead.append(ahead)
         elif not isinstance(ahead, Unavailable):  # the next read raises it again
             raise ahead
 

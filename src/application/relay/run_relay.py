@@ -30,7 +30,7 @@ class RunRelay:
     wakeup: Wakeup
     poll_interval: float = 0.25
     store_interval: float = 1.0
-    linger: Linger = field(factory=lambda: Linger(share=0.2, longest=0.25))
+    linger: Linger = field(factory=lambda: Linger(share=0.5, longest=0.005))
     backoff: Backoff = field(factory=Backoff)
     failed: Callable[[Exception], None] = noop
     published: int = field(default=0, init=False)

@@ -61,7 +61,7 @@ class Fated(RelayProducer):
     fate: signal.Signals
     _commits: int = field(default=0, init=False)
 
-    def publish(self, records: Sequence[tuple[int, LogRecord]], *given: Any, **named: Any) -> None:
+    def publish(self, records: Sequence[LogRecord], *given: Any, **named: Any) -> None:
         self._commits += bool(records)
         super().publish(records, *given, **named)
 

@@ -300,9 +300,7 @@ class TestSeveralRelays:
         await eventually_async(shared)
         zombie = RelayProducer(kafka_settings, 10)
         with pytest.raises(StreamUnavailable, match="ILLEGAL_GENERATION"):
-            await asyncio.to_thread(
-                zombie.publish, [(r.bucket % 3, r) for r in records], {0: "1;3;p;"}, membership, ends={0: 0}
-            )
+            await asyncio.to_thread(zombie.publish, records, {0: "1;3;p;"}, membership, partitions=3, ends={0: 0})
 
         await newcomer.close()
         zombie.close()

@@ -42,12 +42,13 @@ def relay_of(mocker: MockerFixture, cluster: Cluster, own: set[int]) -> KafkaRel
     group.ends.side_effect = lambda partitions: dict.fromkeys(partitions, 0)
 
     def publish(
-        records: Sequence[tuple[int, LogRecord]],
+        records: Sequence[LogRecord],
         metadata: Mapping[int, str],
         membership: bytes,
         on_flushed: OnFlushed = noop,
         *,
-        ends: Mapping[int, int],
+        partitions: int,
+        ends: Mapping[int, int] | None = None,
         epoch: int = 1,
     ) -> None:
         if membership != cluster.generation:

@@ -37,7 +37,7 @@ def clients(mocker: MockerFixture) -> list[MockType]:
 
 
 def publish(relay: RelayProducer) -> None:
-    relay.publish((), {0: "note"}, b"generation", ends={0: 7})
+    relay.publish((), {0: "note"}, b"generation", partitions=1, ends={0: 7})
 
 
 def test_a_call_that_hangs_is_abandoned_uncommitted_and_a_new_producer_is_created(

@@ -162,7 +162,9 @@ class KafkaRelayTopic:
                     partitions, published=False, positions={}, epoch=epochs.now
                 )
                 seals[partition] = evolve(entry, partitions=partitions, published=False)
-            self._producer.publish((), self._serialize(seals), generation, ends=group.ends(seals))
+            self._producer.publish(
+                (), self._serialize(seals), generation, partitions=partitions, ends=group.ends(seals)
+            )
         metadata.update(_effective(group.committed_metadata(range(partitions)), epochs))
         newest = max(entry.partitions if entry else 0 for entry in metadata.values())
         if newest > partitions:
@@ -187,9 +189,9 @@ class KafkaRelayTopic:
             }
             metadata[partition] = evolve(_advanced(state.metadata[partition], reached), published=True)
         self._state = None  # unknown until the transaction has ended
-        by_partition = [(record.bucket % state.partitions, record) for record in records]
         texts = self._serialize(metadata)
-        self._producer.publish(by_partition, texts, state.generation, on_flushed, ends={}, epoch=state.epochs.now)
+        partitions, epoch = state.partitions, state.epochs.now
+        self._producer.publish(records, texts, state.generation, on_flushed, partitions=partitions, epoch=epoch)
         state.metadata.update(metadata)
         state.cursors.update({bucket: record.position for bucket, record in last_records.items()})
         self._state = state
@@ -226,12 +228,16 @@ def _advanced(entry: OffsetMetadata, reached: Mapping[int, tuple[int, int | None
 def _last_records(cursors: Mapping[int, int | None], records: Sequence[LogRecord]) -> dict[int, LogRecord]:
     """Return the last record of each bucket. Raises LogGap; StreamUnavailable for a bucket of another relay."""
     last_records: dict[int, LogRecord] = {}
+    current, next_position = -1, 0
     for record in records:
-        bucket = record.bucket
-        if bucket not in cursors:
-            raise StreamUnavailable(BACKEND, f"bucket {bucket} is assigned to another relay")
-        before = last_records[bucket].position if bucket in last_records else cursors[bucket]
-        if before is not None and record.position != before + 1:
-            raise LogGap(READER, bucket, before, record.position)
+        bucket, position = record.bucket, record.position
+        if bucket != current:  # events of a bucket mostly follow each other
+            if bucket not in cursors:
+                raise StreamUnavailable(BACKEND, f"bucket {bucket} is assigned to another relay")
+            before = last_records[bucket].position if bucket in last_records else cursors[bucket]
+            current, next_position = bucket, position if before is None else before + 1
+        if position != next_position:
+            raise LogGap(READER, bucket, next_position - 1, position)
+        next_position += 1
         last_records[bucket] = record
     return last_records

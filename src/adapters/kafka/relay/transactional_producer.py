@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from threading import Event, Thread
 from time import monotonic
+from types import MappingProxyType
 from uuid import uuid4
 
 import structlog
@@ -40,15 +41,16 @@ class RelayProducer:
 
     def publish(
         self,
-        records: Sequence[tuple[int, LogRecord]],
+        records: Sequence[LogRecord],
         metadata: Mapping[int, str],
         membership: bytes,
         on_flushed: OnFlushed = noop,
         *,
-        ends: Mapping[int, int],
+        partitions: int,
+        ends: Mapping[int, int] = MappingProxyType({}),
         epoch: int = FIRST_EPOCH,
     ) -> None:
-        """Publish records, each with its partition, and the offset metadata of each partition, in one transaction.
+        """Publish records, each to the one of ``partitions`` of its bucket, and offset metadata, in one transaction.
 
         ``membership`` is for fencing: the transaction fails if the generation of the group has changed. The committed
         offset is the end of the partition, so that tools show no lag; ``ends`` has it if no record is sent.
@@ -57,7 +59,7 @@ class RelayProducer:
         try:
             producer = self._ready()
             producer.begin_transaction()
-            reached = {**ends, **self._send(producer, records, epoch, on_flushed)}
+            reached = {**ends, **self._send(producer, records, partitions, epoch, on_flushed)}
             offsets = [TopicPartition(self.settings.topic, p, reached[p], text) for p, text in metadata.items()]
             self._send_offsets(producer, offsets, membership)
             producer.commit_transaction(self.timeout)
@@ -86,10 +88,10 @@ class RelayProducer:
         return self._producer
 
     def _send(
-        self, producer: Producer, records: Sequence[tuple[int, LogRecord]], epoch: int, on_flushed: OnFlushed
+        self, producer: Producer, records: Sequence[LogRecord], partitions: int, epoch: int, on_flushed: OnFlushed
     ) -> Mapping[int, int]:
         """Deliver ``records``. Return the end of each partition, the marker of this transaction included."""
-        last = {partition: index for index, (partition, _) in enumerate(records)}
+        last = {record.bucket % partitions: index for index, record in enumerate(records)}
         ends: dict[int, int] = {}
         failed: list[KafkaError] = []
 
@@ -102,9 +104,10 @@ class RelayProducer:
 
         produce: Callable[..., None] = producer.produce
         topic, source, lasts = self.settings.topic, self.settings.source, set(last.values())
-        for index, (partition, record) in enumerate(records):
-            headers = wire.headers(record, source=source, epoch=epoch)
+        for index, record in enumerate(records):
+            headers = wire.header_texts(record, source=source, epoch=epoch)
             on_delivery = record_offset if index in lasts else None
+            partition = record.bucket % partitions
             while True:
                 try:
                     produce(topic, record.body, record.order_id, partition, on_delivery=on_delivery, headers=headers)

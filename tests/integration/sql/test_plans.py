@@ -1,0 +1,223 @@
+"""No statement of a hot path scans a table that grows with the history. The plans are those that were executed."""
+
+import json
+import logging
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from orderflow.adapters.notifications.log import LogChannel
+from orderflow.adapters.notifications.templates import FileMessageTemplates
+from orderflow.adapters.sql import SqlStorage
+from orderflow.adapters.sql.consumer_store import SqlConsumerStores
+from orderflow.adapters.sql.database import POSTGRESQL
+from orderflow.adapters.sql.types import metadata
+from orderflow.application.analytics.analyse import Analyse
+from orderflow.application.event_log.records import BUCKETS, bucket_of
+from orderflow.application.inventory.keep_stock import KeepStock
+from orderflow.application.notifications.notify import Notify
+from orderflow.application.orders.idempotency import IdempotencyKey
+from orderflow.application.orders.payment_attempts import AttemptKind, GatewayResponse
+from orderflow.application.orders.queries import OrderQuery
+from orderflow.application.recovery.restore_guard import RestoreGuard
+from orderflow.domain.lifecycle import OrderState
+from sqlalchemy import event, text
+
+from tests.contracts.orders import assigned, placed
+from tests.contracts.payment_attempts import _attempt, _record
+from tests.support.effects import World
+from tests.support.shop import HandClock, Shop
+from tests.support.statements import Statements
+from tests.unit.domain.actors import AT
+
+COPIES = 1_000
+GROWING: Mapping[str, Mapping[str, str]] = {
+    "orders": {"id": "id || '-' || n"},
+    "order_events": {"order_id": "order_id || '-' || n", "position": "position + 1000 * n"},
+    "idempotency_keys": {"key": "key || '-' || n"},
+    "notifications": {"order_id": "order_id || '-' || n", "status": "'sent'"},
+    "order_parties": {"order_id": "order_id || '-' || n"},
+    "order_progress": {"order_id": "order_id || '-' || n"},
+    "reservations": {"order_id": "order_id || '-' || n"},
+    "payment_attempts": {"order_id": "order_id || '-' || n", "key": "key || '-' || n", "entry": ""},
+}
+"""The tables that grow with the history, and the columns in which a copy of a row differs; entries are numbered."""
+
+
+@pytest.fixture
+async def world(url: str) -> AsyncIterator[World]:
+    """A world with a long history."""
+    storage = SqlStorage.at(url)
+    await storage.open()
+    world = World(storage, SqlConsumerStores(storage), HandClock())
+    for number in range(10):
+        await placed(storage, f"O{number}", idempotency=_key(f"k{number}"))
+        await assigned(storage, f"O{number}", "S1")
+        attempt = _attempt(f"O{number}", AttemptKind.CAPTURE)
+        await _record(storage, attempt.settled(GatewayResponse(True, "reference", ""), AT))
+    await _handle_all(world)
+    await _multiply(storage)
+    yield world
+    await storage.close()
+
+
+async def _read_log(world: World) -> None:
+    log, heads = world.storage.log, await world.storage.log.heads()
+    before = {bucket: head - 1 for bucket, head in heads.items()}
+    records = await log.read(before, limit=100)
+    await log.read(dict.fromkeys(range(BUCKETS), 0), limit=10_000, heads=heads, max_bytes=1_000_000)
+    await log.bodies([record.address for record in records])
+    await world.storage.cursors.positions("relay")
+    await world.storage.cursors.put("relay", heads)
+
+
+async def _read_orders(world: World) -> None:
+    views = world.storage.views
+    await views.get("O1-77")
+    page = await views.list(OrderQuery(limit=20))
+    await views.list(OrderQuery(limit=20, cursor=page.next_cursor))
+    await views.list(OrderQuery(customer_id="C1", limit=20, cursor=page.next_cursor))
+    await views.list(OrderQuery(restaurant_id="R1", limit=20))
+    await views.list(OrderQuery(shipper_id="S1", limit=20))
+    await views.list(OrderQuery(state=OrderState.PREPARING, limit=20))
+    await world.storage.log.history("O1-77")
+    await world.storage.log.times("O1-77")
+
+
+async def _write_orders(world: World) -> None:
+    storage = world.storage
+    await placed(storage, "new", idempotency=_key("new"))
+    await assigned(storage, "new", "S2")
+    await assigned(storage, "O3-77", "S2")
+    await storage.answers.find("customer:C1", "k1-77")
+    await storage.answers.delete_before(await storage.now() - timedelta(days=1))
+    await storage.answers.delete_before(await storage.now())
+    await storage.attempts.of_order("O1-77")
+    await storage.attempts.due(await storage.now(), limit=100)
+
+
+async def _consume(world: World) -> None:
+    bucket = bucket_of("new")
+    await placed(world.storage, "new")
+    await assigned(world.storage, "new", "S2")
+    head = (await world.storage.log.heads())[bucket]
+    for consumer in _consumers(world):
+        await world.storage.cursors.put(consumer.name, {bucket: head - 3})
+    await _handle_all(world, {bucket: head - 3})
+    for consumer in _consumers(world):
+        await consumer.settle()
+
+
+@pytest.mark.parametrize("work", [_read_log, _read_orders, _write_orders, _consume])
+async def test_no_hot_statement_scans_a_table_that_grows(world: World, work: Callable[[World], Any]) -> None:
+    async with _plans(world.storage) as scans:
+        await work(world)
+
+    assert scans() == []
+
+
+async def test_a_scan_is_found(world: World) -> None:
+    async with _plans(world.storage) as scans:
+        await world.storage.database.rows(text("SELECT count(DISTINCT updated_at) FROM orders"))
+
+    assert [table for table, _ in scans()] == ["orders"]
+
+
+@asynccontextmanager
+async def _plans(storage: SqlStorage) -> AsyncIterator[Callable[[], Sequence[tuple[str, str]]]]:
+    """Collect the growing tables that a statement in the block reads as a whole, each with the statement."""
+    if storage.database.backend == POSTGRESQL:
+        await storage.database.engine.dispose()
+        with _postgresql_plans(storage) as plans:
+            yield lambda: [(table, plan["Query Text"]) for plan in plans for table in _scanned(plan["Plan"])]
+    else:
+        with Statements(storage.database) as statements:
+            yield lambda: _sqlite_scans(storage, statements)
+
+
+@contextmanager
+def _postgresql_plans(storage: SqlStorage) -> Iterator[list[Any]]:
+    """Have PostgreSQL send the plan of each statement that it executes on a new connection."""
+    plans: list[Any] = []
+
+    def received(_: Any, message: Any) -> None:
+        if message.message.startswith("duration:"):
+            plans.append(json.loads(message.message.partition("plan:\n")[2]))
+
+    async def explain(connection: Any) -> None:
+        connection.add_log_listener(received)
+        await connection.execute(
+            "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_format = json;"
+            "SET auto_explain.log_level = notice; SET auto_explain.log_nested_statements = on"
+        )
+
+    engine = storage.database.engine.sync_engine
+
+    def connected(driver: Any, _: Any) -> None:
+        driver.run_async(explain)
+
+    event.listen(engine, "connect", connected)
+    yield plans
+    event.remove(engine, "connect", connected)
+
+
+def _scanned(plan: Mapping[str, Any]) -> Iterator[str]:
+    if plan["Node Type"] == "Seq Scan" and plan["Relation Name"] in GROWING:
+        yield plan["Relation Name"]
+    for part in plan.get("Plans", ()):
+        yield from _scanned(part)
+
+
+def _sqlite_scans(storage: SqlStorage, statements: Statements) -> Sequence[tuple[str, str]]:
+    found = []
+    assert storage.database._reader is not None
+    with storage.database._reader.connect() as connection:
+        driver: Any = connection.connection.dbapi_connection
+        for statement, values in zip(statements.texts, statements.values, strict=True):
+            given = values[0] if isinstance(values, list) else values
+            for *_, step in driver.execute(f"EXPLAIN QUERY PLAN {statement}", given):
+                scan = re.fullmatch(r"SCAN (\w+)", step)
+                if scan and scan[1] in GROWING:
+                    found.append((scan[1], statement))
+    return found
+
+
+def _consumers(world: World) -> Sequence[Any]:
+    notify = Notify(
+        [LogChannel(logging.getLogger("test"))], FileMessageTemplates(), world.effects.notifications, world.clock
+    )
+    return Analyse(), notify, KeepStock(world.effects.shortages, Shop().cancel, world.clock)
+
+
+async def _handle_all(world: World, after: Mapping[int, int] | None = None) -> None:
+    """All consumers handle the events of the log after these positions."""
+    records = await world.storage.log.read(after or dict.fromkeys(range(BUCKETS), 0), limit=1_000)
+    for consumer in _consumers(world):
+        guard = RestoreGuard(world.storage.log, world.storage.epochs)
+        handled = await world.handling(consumer, restore_guard=guard)(records)
+        assert handled.events == len(records)
+
+
+async def _multiply(storage: SqlStorage) -> None:
+    """Copy each row of the growing tables many times, and have the statistics know."""
+    async with storage.database.writing() as connection:
+        for name, changed in GROWING.items():
+            columns = [column.name for column in metadata.tables[name].c if changed.get(column.name) != ""]
+            values = ", ".join(changed.get(column, f"{name}.{column}") for column in columns)
+            await connection.execute(
+                text(
+                    f"INSERT INTO {name} ({', '.join(columns)}) WITH RECURSIVE copies(n) AS "
+                    f"(SELECT 1 UNION ALL SELECT n + 1 FROM copies WHERE n < {COPIES}) "
+                    f"SELECT {values} FROM {name} CROSS JOIN copies"
+                )
+            )
+        heads = "SELECT max(position) FROM order_events WHERE order_events.bucket = log_heads.bucket"
+        await connection.execute(text(f"UPDATE log_heads SET position = COALESCE(({heads}), 0)"))
+        await connection.execute(text("ANALYZE"))
+
+
+def _key(key: str) -> IdempotencyKey:
+    return IdempotencyKey(caller="customer:C1", key=key, fingerprint="print", render=lambda order: order.id.encode())
