@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -62,6 +63,16 @@ def _run(*, api: bool = False, relay: bool = False, consumers: tuple[str, ...] =
             await run(container, api=api, relay=relay, consumers=consumers, stop=stop)
 
     try:
-        asyncio.run(until_stopped())
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(until_stopped())
     finally:
         container.stopping().ended()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's event loop where the extra ``http`` has installed it, which is not on Windows."""
+    try:
+        import uvloop
+    except ModuleNotFoundError:
+        return None
+    return uvloop.new_event_loop

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["create_app", "create_ops_app", "new_token", "serve"]
 
 MAX_BODY_BYTES = 1_000_000
-_EXTRA = ("litestar", "uvicorn", "offapi", "limits")
+_EXTRA = ("litestar", "uvicorn", "httptools", "offapi", "limits")
 
 
 def create_app(

@@ -24,6 +24,7 @@ from . import problems, reads, stream, writes
 from .auth import Authenticator, Unauthenticated
 from .caller_limits import CallerLimits, Callers
 from .calls import Api, provide_call
+from .direct import direct_routes
 from .docs_page import docs_router
 from .health import Checks, livez, readyz
 from .metrics import InstrumentedApp, MetricsPage, metrics
@@ -129,6 +130,7 @@ def build(
     )
     app.tracing = tracing
     app.instruments = instruments
+    app.direct = direct_routes(app)
     return app
 
 

@@ -1,13 +1,13 @@
 """The correlation id, the trace and the log line of every request."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import uuid_utils
-from attrs import define, evolve, field
+from attrs import define, field
 from litestar import Litestar
 from litestar.datastructures import Headers
 from opentelemetry.trace import Span, SpanKind
@@ -56,6 +56,8 @@ class CorrelatedApp(Litestar):
     tracing: Tracing | None = None
     log_limit: LogLimit | None = None
     """The limit of the log lines of refusals, which the first request sets."""
+    direct: Callable[[Any, Any, Any], Awaitable[bool]] | None = None
+    """Responds to some requests and returns True; Litestar responds to the others."""
 
     async def __call__(
         self,
@@ -73,14 +75,14 @@ class CorrelatedApp(Litestar):
         if self.log_limit is None:
             self.log_limit = LogLimit()
         exchange = _Exchange(scope, self.routes, self.log_limit)
-        handle = _answer_options if exchange.is_about_server else super().__call__
+        handle = _answer_options if exchange.is_about_server else self._respond
         if exchange.method == "HEAD":  # handled like GET, up to the body
             exchange.scope["method"] = "GET"
-        with answering(request_from(Headers.from_scope(scope))) as request:
+        tracing = self.tracing is not None and self.tracing.on
+        with answering(request_from(Headers.from_scope(scope), traced=tracing)):
             try:
-                if self.tracing is None or not self.tracing.on:
-                    with answering(evolve(request, traceparent=request.traceparent or new_traceparent())):
-                        await handle(scope, exchange.read(receive), exchange.wrap(send))
+                if self.tracing is None or not tracing:
+                    await handle(scope, exchange.read(receive), exchange.wrap(send))
                 else:
                     with self.tracing.span(exchange.method, SpanKind.SERVER) as span:
                         await handle(scope, exchange.read(receive), exchange.wrap(send))
@@ -88,6 +90,10 @@ class CorrelatedApp(Litestar):
             finally:
                 exchange.scope.pop(RELEASE, bool)()
                 exchange.log()
+
+    async def _respond(self, scope: Any, receive: Any, send: Any) -> None:
+        if self.direct is None or not await self.direct(scope, receive, send):
+            await super().__call__(scope, receive, send)
 
 
 @define(eq=False)
@@ -214,12 +220,15 @@ def _with_head(allowed: bytes) -> bytes:
     return b", ".join(sorted(methods | {b"HEAD"} if b"GET" in methods else methods))
 
 
-def request_from(headers: Headers) -> Request:
-    """Read the context of a request from its headers. An ill-formed traceparent is ignored."""
+def request_from(headers: Headers, *, traced: bool = True) -> Request:
+    """Read the context of a request from its headers. An ill-formed traceparent is ignored.
+
+    Without a well-formed one a trace begins here, unless the request is ``traced``: then its span begins one.
+    """
     correlation_id = next((headers[name] for name in _ACCEPTED if name in headers), "")
     traceparent = headers.get(TRACEPARENT, "")
     return Request(
         correlation_id=correlation_id if is_correlation_id(correlation_id) else str(uuid_utils.uuid7()),
-        traceparent=traceparent if is_traceparent(traceparent) else "",
+        traceparent=traceparent if is_traceparent(traceparent) else "" if traced else new_traceparent(),
         requested_at=datetime.now(UTC),
     )

@@ -4,17 +4,17 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
 
 import uvicorn
-from attrs import define, field
 from litestar import Litestar
 
 from ...domain.errors import NotConfigured
 from ..shutdown import Stopping
 from .app import closing_event
-from .connections import ConnectionLimits, protocol
+from .connections import ConnectionLimits, Connections
 from .metrics import InstrumentedApp
+from .protocol import HttpProtocol
 
 
 class _Server(uvicorn.Server):
@@ -32,27 +32,6 @@ class _Server(uvicorn.Server):
         self._ready()
 
 
-@define(eq=False)
-class _Draining:
-    """Wraps ``app`` and keeps the requests in progress. Once ``stopping``, each response closes its connection."""
-
-    app: Any
-    stopping: Callable[[], bool]
-    in_progress: dict[int, str] = field(factory=dict, init=False)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        async def send_closing(message: Any) -> None:
-            if message["type"] == "http.response.start" and self.stopping():
-                message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
-            await send(message)
-
-        self.in_progress[id(scope)] = f"{scope.get('method', '')} {scope.get('path', '')}"
-        try:
-            await self.app(scope, receive, send_closing)
-        finally:
-            del self.in_progress[id(scope)]
-
-
 async def serve(
     app: Litestar,
     *,
@@ -67,14 +46,15 @@ async def serve(
 ) -> None:
     """Serve requests, as described in ``orderflow.entrypoints.http.serve``."""
     stopping = stopping or Stopping()
-    draining = _Draining(app, stopping.begun)
-    stopping.watch(lambda: tuple(draining.in_progress.values()))
+    instruments = app.instruments if isinstance(app, InstrumentedApp) else None
+    connections = Connections(limits, instruments, stopping.begun)
+    stopping.watch(connections.in_progress)
     listener = _listen(host, port, setting)
     bound_port = listener.getsockname()[1]
     server = _Server(
         uvicorn.Config(
-            draining,
-            http=protocol(limits, app.instruments if isinstance(app, InstrumentedApp) else None),
+            app,
+            http=partial(HttpProtocol, connections),  # type: ignore[arg-type]
             ws="none",
             log_config=None,
             access_log=False,

@@ -120,7 +120,11 @@ def _plain(value: object) -> object:
     if kind in _SCALARS:
         return value
     if (names := _names(kind)) is not None:
-        return {json_name: _plain(getattr(value, name)) for name, json_name in names}
+        plain = {}
+        for name, json_name in names:
+            item = getattr(value, name)
+            plain[json_name] = item if type(item) in _SCALARS else _plain(item)
+        return plain
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):

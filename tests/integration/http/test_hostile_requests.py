@@ -21,7 +21,8 @@ REQUESTS = {
     b"GET /v1/orders?limit=%ff": 400,
     b"GET /v1/orders?cursor=%ed%a0%80": 400,
     b"GET /v1/orders?" + 1_000 * b"1@" + b"=x": 400,
-    b"FOO /v1/orders": 405,
+    b"FOO /v1/orders": 501,
+    b"PROPFIND /v1/orders": 405,
     b"DELETE /v1/orders/O1": 405,
     b"OPTIONS /nope": 404,
     b"HEAD /nope": 404,
@@ -131,3 +132,74 @@ async def test_a_body_of_two_lengths_is_refused_and_the_connection_closed(server
 
     assert response.count(b"HTTP/1.1") == 1
     assert b" 400 " in response.splitlines()[0]
+
+
+POST = b"POST /v1/orders HTTP/1.1\r\nHost: a\r\nX-Actor: admin:boss\r\nContent-Type: application/json\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+LONG = b"x" * 70_000
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (POST + b"Transfer-Encoding: gzip\r\n\r\n", 501),
+        (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+        (POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (POST.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (POST + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}", 400),
+        (POST + b"Content-Length: 2, 2\r\n\r\n{}", 400),
+        (POST + b"Content-Length: +2\r\n\r\n{}", 400),
+        (POST + b"Content-Length : 2\r\n\r\n{}", 400),
+        (POST + b"Content-Length: 2\r\n folded\r\n\r\n{}", 400),
+        (POST + b"X: a\rb\r\n\r\n", 400),
+        (CHUNKED + b"-1\r\n", 400),
+        (CHUNKED + b"2\n{}\n0\n\n", 400),
+        (CHUNKED + b"2;" + LONG + 20_000 * b"x", 400),
+        (CHUNKED + b"0\r\nTrailer: " + LONG + 20_000 * b"x", 400),
+        (b"GET /livez HTTP/1.1\n\n", 400),
+        (b"GET /livez HTTP/1.1\r\n\r\n", 400),
+        (b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"GET /livez HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+        (b"GET /livez\r\n\r\n", 505),
+        (b"GET /" + LONG, 431),
+        (b"GET /livez HTTP/1.1\r\nHost: a\r\nX: " + LONG, 431),
+        (b"GET /livez HTTP/1.1\r\nHost: a\r\nX: " + LONG + b"\r\n\r\n", 431),
+    ],
+    ids=range(22),
+)
+async def test_what_is_ambiguous_or_too_long_is_refused_and_ends_the_connection(
+    server: Served, request_bytes: bytes, status: int
+) -> None:
+    response = await response_of(server, request_bytes)
+
+    assert response.startswith(b"HTTP/1.1 %d " % status)
+    assert response.count(b"HTTP/1.1") == 1
+
+
+async def test_trailers_are_no_headers(server: Served) -> None:
+    trailed = b"2\r\n{}\r\n0\r\nContent-Encoding: gzip\r\nX-Correlation-ID: trailer\r\n\r\n"
+
+    response = await response_of(server, CHUNKED.replace(b"Host", b"Connection: close\r\nHost") + trailed)
+
+    assert response.startswith(b"HTTP/1.1 400 ")
+    assert b"X-Correlation-ID: trailer".lower() not in response.lower()
+
+
+@pytest.mark.parametrize("header", [b"Connection: close", b"Connection: upgrade\r\nUpgrade: h2c"])
+async def test_nothing_is_read_after_the_last_request_of_a_connection(server: Served, header: bytes) -> None:
+    get = b"GET /livez HTTP/1.1\r\nHost: a\r\n"
+
+    response = await response_of(server, get + header + b"\r\n\r\n" + get + b"\r\n")
+
+    assert response.startswith(b"HTTP/1.1 200 ")
+    assert response.count(b"HTTP/1.1") == 1
+
+
+async def test_requests_sent_together_are_answered_in_order_and_are_limited(server: Served) -> None:
+    paths = [b"/livez", b"/nope"]
+    sent = b"".join(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % paths[number % 2] for number in range(100))
+
+    response = await response_of(server, sent)
+
+    statuses = [int(part[:3]) for part in response.split(b"HTTP/1.1 ")[1:]]
+    assert statuses == [200, 404] * 32
