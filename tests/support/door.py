@@ -21,6 +21,7 @@ from orderflow.application.orders.change_order import ChangeOrder
 from orderflow.application.orders.create_order import CreateOrder
 from orderflow.application.orders.get_order import GetOrder
 from orderflow.application.orders.group_commit import GroupCommit
+from orderflow.application.orders.group_read import GroupRead
 from orderflow.application.orders.idempotency import Idempotent
 from orderflow.application.orders.list_orders import ListOrders
 from orderflow.application.orders.order_as_of import OrderAsOf
@@ -90,7 +91,7 @@ def use_cases_on(storage: MemoryStorage, gateway: SandboxGateway, clock: HandClo
     change = ChangeOrder(work)
     payments = SettlePayments(change, storage.attempts, gateway, work, clock)
     cancel = CancelOrder(change, payments, clock)
-    get_order = GetOrder(storage.views.get)
+    get_order = GetOrder(GroupRead(storage.views))
     timeline = OrderTimeline(get_order, storage.log, wire.decode_record)
     return UseCases(
         create_order=CreateOrder(work, clock, lambda: str(uuid_utils.uuid7())),

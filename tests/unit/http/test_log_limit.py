@@ -93,7 +93,7 @@ async def test_a_database_that_is_down_does_not_fill_the_log(
     async def down(*_: object, **__: object) -> None:
         raise StorageUnavailable("database", "connection refused")
 
-    monkeypatch.setattr(type(installation.storage.views), "get", down)
+    monkeypatch.setattr(type(installation.storage.views), "get_all", down)
     async with calling(installation.app(limits={"requests_per_second": 10_000})) as client:
         with capture_logs() as written:
             statuses = {(await client.get("/v1/orders/O1")).status_code for _ in range(FLOOD)}
