@@ -98,9 +98,6 @@ asked = {
     "postgres": lambda: asyncio.run(opened(database_url="postgresql://localhost/shop")),
     "email": lambda: asyncio.run(opened(database_url="memory://", notification_channels=("email",))),
     "http": lambda: create_app(None, tokens=None, checks={}, trust_actor_header=True),
-    "redis": lambda: create_app(
-        None, tokens=None, checks={}, trust_actor_header=True, limits={"shared": "redis://localhost"}
-    ),
     "http ": lambda: HttpOrderClient("http://localhost"),
 }
 for extra, ask in asked.items():

@@ -96,13 +96,13 @@ async def test_an_api_reports_errors_that_its_callers_did_not_cause(
     async def fails(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderQueries.get", fails)
+    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderQueries.get_all", fails)
     errors: list[Exception] = []
 
     async with calling(Installation().app(failed=errors.append)) as client:
         await client.get("/v1/orders/O1")
 
-    assert errors == [error] * reported
+    assert [repr(each) for each in errors] == [repr(error)] * reported
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import orderflow
 import pytest
@@ -59,13 +60,12 @@ PREFIXES = ("", "of_", "bearer ", "ssl://", "://", "Expected `", "/", "(byte ")
 class Use:
     """A pattern of the tree, and a method with which the tree applies it."""
 
-    pattern: re.Pattern[str]
+    pattern: re.Pattern[Any]
     method: str
 
     def __call__(self, text: str) -> object:
-        if self.method == "sub":
-            return self.pattern.sub("", text)
-        return getattr(self.pattern, self.method)(text)
+        given = text.encode(errors="surrogatepass") if isinstance(self.pattern.pattern, bytes) else text
+        return getattr(self.pattern, self.method)(*([given[:0]] if self.method == "sub" else []), given)
 
 
 def uses() -> dict[str, Use]:
