@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -223,11 +224,17 @@ async def _one_record(order_id: str) -> list[LogRecord]:
     return [*await shop.records()]
 
 
+def _complete(life: Life, part: str) -> Scraped | None:
+    """What a process tells, if neither backend was too slow to answer."""
+    seen = life.scrape(part)
+    return seen if seen.total(catalogue.PARTITION_EVENTS) == seen.total(catalogue.LOG_EVENTS) else None
+
+
 def _ended(life: Life) -> None:
     """All is told once more, also while the database is away and after it."""
     counted = life.query("SELECT type, count(*) AS many FROM order_events GROUP BY type ORDER BY type")
     life.log = {row["type"]: row["many"] for row in counted}
-    life.end = {part: life.scrape(part) for part in COMMANDS}
+    life.end = {part: eventually(partial(_complete, life, part), that="all states are read") for part in COMMANDS}
     with life.database_away():
         for part in COMMANDS:
             door = life.door(part)

@@ -83,7 +83,7 @@ class KafkaBroker:
         """
         admin = self._admin()
         topic = NewTopic(name, num_partitions=partitions, config=config or {})
-        admin.create_topics([topic], operation_timeout=20)[name].result(30)
+        admin.create_topics([topic], operation_timeout=60, request_timeout=100)[name].result(120)
 
         def every_partition_is_led() -> bool:
             metadata = _metadata(admin)
