@@ -185,14 +185,7 @@ class HostileDay:
         url = f"http://127.0.0.1:{self.port}"
         body = {"userId": "C1", "restaurantId": "R7", "orderDetails": [LINE] * 100, "paymentMethod": "cash"}
         async with httpx.AsyncClient(base_url=url, headers={"X-Actor": "admin:bench"}, timeout=60) as client:
-
-            async def answers() -> bool:
-                try:
-                    return (await client.get("/readyz")).status_code == 200
-                except httpx.TransportError:
-                    return False
-
-            await eventually_async(answers, deadline=180, that="the API is ready")
+            await _answers(client, "/readyz")
             for _ in range(100):
                 placed = await client.post("/v1/orders", json=body)
                 placed.raise_for_status()
@@ -391,6 +384,7 @@ class HostileDay:
 
     async def _probe(self, port: int) -> None:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            await _answers(client, "/livez")
             while True:
                 began = perf_counter()
                 (await client.get("/livez")).raise_for_status()
@@ -462,6 +456,18 @@ class HostileDay:
             *(Finding(what=f"memory of {name}", values=it, unit="MB") for name, it in self.memory.items()),
             Finding(what="logs of the five processes", values=[log / 1e6], unit="MB"),
         ]
+
+
+async def _answers(client: httpx.AsyncClient, path: str) -> None:
+    """Return when ``path`` is answered with 200 for the first time."""
+
+    async def answered() -> bool:
+        try:
+            return (await client.get(path)).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    await eventually_async(answered, deadline=180, that=f"{client.base_url} answers {path}")
 
 
 async def measure(servers: Servers, effort: Effort) -> list[Finding]:
