@@ -148,6 +148,33 @@ async def test_what_is_not_http_is_counted_and_logged_once(
     assert Scraped.counted(instruments).by(catalogue.HTTP_REFUSALS, "reason") == {"invalid_http": 20}
 
 
+async def test_nothing_is_read_after_what_is_not_http_and_the_stream_before_it_goes_on(
+    installation: Installation,
+) -> None:
+    instruments = Instruments()
+
+    async def no_states() -> list[Any]:
+        return []
+
+    async with (
+        served(installation.app(scrape=Scrape(instruments, no_states))) as server,
+        AsyncClient(base_url=server.url, headers={"X-Actor": BOSS}, timeout=DEADLINE) as boss,
+        connected(server) as (reader, writer),
+    ):
+        await boss.post("/v1/orders", json=an_order(orderId="O1"))
+        writer.write(b"GET /v1/orders/O1/stream HTTP/1.1\r\nHost: door\r\nX-Actor: admin:boss\r\n\r\n")
+        await reader.readuntil(b"order.created")
+        for _ in range(3):
+            writer.write(b"\x16\x03\x01 no HTTP\r\n\r\n")
+            await boss.get("/livez")
+        await boss.post("/v1/orders/O1/cancel", json={"reason": "too late"})
+        rest = await reader.read()
+
+    assert b"order.cancelled" in rest
+    assert b"HTTP/1.1" not in rest
+    assert Scraped.counted(instruments).by(catalogue.HTTP_REFUSALS, "reason") == {"invalid_http": 1}
+
+
 def not_http(record: logging.LogRecord) -> int:
     """Return how many connections the log line counts."""
     return int(getattr(record, "reasons", {}).get("invalid_http", 0))
