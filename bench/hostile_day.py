@@ -72,7 +72,8 @@ HEADS = [
     b"GET /v1/orders/%2e%2e HTTP/1.1\r\nHost: \xff\r\n\r\n",
     b"POST /v1/orders HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nzz\r\n",
     b"POST /v1/orders HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b",
-    b"POST /v1/orders HTTP/1.1\r\nHost: a\r\nX-Actor: admin:h\r\nContent-Length: 100000\r\n\r\n" + b"[" * 100_000,
+    b"POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nX-Actor: admin:h\r\nContent-Length: 100000\r\n\r\n"
+    + b"[" * 100_000,
     b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00",
 ]
@@ -197,7 +198,9 @@ class HostileDay:
         await self._hold(HALF_OPEN, "127.0.0.2", b"GET /livez HTTP/1.1\r\nHost:")
 
     async def _hold_slow_bodies(self) -> None:
-        head = b"POST /v1/orders HTTP/1.1\r\nHost: a\r\nX-Actor: admin:slow\r\nContent-Type: application/json\r\n"
+        head = (
+            b"POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nX-Actor: admin:slow\r\nContent-Type: application/json\r\n"
+        )
         await self._hold(SLOW_BODIES, "127.0.0.3", head + b"Content-Length: 1000\r\n\r\n{")
 
     async def _hold(self, many: int, address: str, text: bytes) -> None:
@@ -222,7 +225,7 @@ class HostileDay:
         async def one(number: int) -> None:
             address = f"127.0.1.{1 + number // CONNECTIONS_PER_ADDRESS}"
             actor = f"admin:stream-{number // STREAMS_PER_CALLER}"
-            text = f"GET /v1/orders/{order}/stream HTTP/1.1\r\nHost: a\r\nX-Actor: {actor}\r\n\r\n".encode()
+            text = f"GET /v1/orders/{order}/stream HTTP/1.1\r\nHost: localhost\r\nX-Actor: {actor}\r\n\r\n".encode()
             await asyncio.sleep(number / 50)
             while True:
                 try:
@@ -245,7 +248,7 @@ class HostileDay:
         await asyncio.gather(*(one(number) for number in range(self.streams)))
 
     async def _leave_lists_unread(self) -> None:
-        text = b"GET /v1/orders?limit=200 HTTP/1.1\r\nHost: a\r\nX-Actor: admin:unread\r\n\r\n"
+        text = b"GET /v1/orders?limit=200 HTTP/1.1\r\nHost: localhost\r\nX-Actor: admin:unread\r\n\r\n"
         while True:
             async with AsyncExitStack() as closing:
                 for _ in range(UNREAD):
@@ -279,7 +282,7 @@ class HostileDay:
             for text in TEXTS:
                 body = httpx.Request(
                     "POST",
-                    "http://a/v1/orders",
+                    "http://localhost/v1/orders",
                     headers={"X-Actor": "admin:texts", "Connection": "close"},
                     json={
                         "userId": "C-texts",

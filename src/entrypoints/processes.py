@@ -136,20 +136,25 @@ async def _api(container: Container, stop: asyncio.Event) -> None:
     from .http import create_app, serve
 
     settings: Settings = container.settings()
-    if not await container.storage().tokens.any():
+    if settings.http_dev:
         if not settings.on_loopback:
             raise NotConfigured(
-                f"no token is configured, so {settings.http_host} would be open to everyone",
-                "make one with `orderflow tokens make`, or listen on 127.0.0.1",
+                f"in development mode every caller is believed, so {settings.http_host} would be open to everyone",
+                "listen on 127.0.0.1, or use tokens: `orderflow tokens make`",
             )
-        logger.warning("no token is configured: callers name themselves in X-Actor, on loopback only")
+        logger.warning("development mode: programs of this machine name themselves in X-Actor")
+    elif not await container.storage().tokens.any():
+        raise NotConfigured(
+            "there is no token, so nobody could call the API",
+            "make one with `orderflow tokens make`; for development on this machine, `orderflow serve --dev`",
+        )
     app = create_app(
         container.use_cases(),
         tokens=container.tokens(),
         checks=checks(container),
         analytics=container.effects().analytics,
         currency=settings.currency,
-        trust_actor_header=settings.on_loopback,
+        trust_actor_header=settings.http_dev,
         max_body_bytes=settings.http_max_body_bytes,
         stopping=container.stopping().begun,
         stopped_parts=container.process_registration().stopped_parts,

@@ -140,7 +140,12 @@ class Settings:
     http_host: str = ts.option(
         default="127.0.0.1",
         validator=_HOST,
-        help="address to listen on; only a loopback address is allowed until there is a token",
+        help="address to listen on",
+    )
+    http_dev: bool = ts.option(
+        default=False,
+        help="true or false; true is for development: programs of this machine name themselves in X-Actor, "
+        "without a token, and http_host must be a loopback address",
     )
     http_port: int = ts.option(default=8080, validator=_between(0, 65535), help="port, 0 (any free) to 65535")
     http_max_body_bytes: int = ts.option(

@@ -5,9 +5,10 @@ import logging
 from collections.abc import Callable
 from typing import Annotated
 
+from attrs import evolve
 from cyclopts import Parameter
 
-from ..settings import CONSUMERS, described
+from ..settings import CONSUMERS, Settings, described
 from ..settings_source import PREFIX
 from .session import build_container, rows, session
 
@@ -19,19 +20,23 @@ def serve(
     api: Annotated[bool, Parameter(help="answer HTTP requests")] = True,
     relay: Annotated[bool | None, Parameter(help="publish to Kafka (default: if Kafka is configured)")] = None,
     consumers: Annotated[bool, Parameter(help="run the three consumers")] = True,
+    dev: Annotated[bool, Parameter(negative=(), help="believe the X-Actor of programs on this machine")] = False,
 ) -> None:
     """Run the API, the relay and the consumers in one process.
 
-    --no-api, --no-relay and --no-consumers leave out what runs in another process.
+    --no-api, --no-relay and --no-consumers leave out what runs in another process. --dev is for development:
+    programs of this machine need no token.
     """
     settings = session().settings
+    if dev:
+        settings = evolve(settings, http_dev=True)
     with_relay = settings.uses_kafka and settings.publishing == "log" if relay is None else relay
-    _run(api=api, relay=with_relay, consumers=CONSUMERS if consumers else ())
+    _run(settings, api=api, relay=with_relay, consumers=CONSUMERS if consumers else ())
 
 
 def relay() -> None:
     """Publish the log to Kafka, exactly once and in order, until stopped."""
-    _run(relay=True)
+    _run(session().settings, relay=True)
 
 
 def consume(*names: str) -> None:
@@ -39,7 +44,7 @@ def consume(*names: str) -> None:
 
     Without names all three run.
     """
-    _run(consumers=names or CONSUMERS)
+    _run(session().settings, consumers=names or CONSUMERS)
 
 
 def config() -> None:
@@ -51,8 +56,8 @@ def config() -> None:
     session().show(values, rows("setting", "value", of=((PREFIX + k.upper(), v) for k, v in values.items())))
 
 
-def _run(*, api: bool = False, relay: bool = False, consumers: tuple[str, ...] = ()) -> None:
-    container = build_container(session().settings)
+def _run(settings: Settings, *, api: bool = False, relay: bool = False, consumers: tuple[str, ...] = ()) -> None:
+    container = build_container(settings)
     logger.info("database", extra={"url": session().database(create=api)})
 
     from ..processes import run

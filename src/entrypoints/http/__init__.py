@@ -46,13 +46,13 @@ def create_app(
     """Create the ASGI application.
 
     ``checks`` are the readiness checks of ``/readyz`` by name; a check that raises is not ready. ``analytics`` adds the
-    routes under ``/v1/analytics``. With ``trust_actor_header``, and until the first token is created, callers identify
-    themselves in ``X-Actor``. ``currency`` is the default currency of orders. A body larger than ``max_body_bytes`` is
-    refused. ``/readyz`` responds with 503 once ``stopping`` returns True, and names the ``stopped_parts`` with the
-    codes of their errors. ``tracing`` records a span for every request. ``scrape`` adds ``/metrics`` and counts
-    requests. ``failed`` is called with each error that is responded to with 5xx. ``limits`` are fields of
-    ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. Raises NotConfigured
-    without the extra ``http``.
+    routes under ``/v1/analytics``. With ``trust_actor_header``, which is for development, programs of this machine
+    identify themselves in ``X-Actor``. ``currency`` is the default currency of orders. A body larger than
+    ``max_body_bytes`` is refused. ``/readyz`` responds with 503 once ``stopping`` returns True, and names the
+    ``stopped_parts`` with the codes of their errors. ``tracing`` records a span for every request. ``scrape`` adds
+    ``/metrics`` and counts requests. ``failed`` is called with each error that is responded to with 5xx. ``limits`` are
+    fields of ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. Raises
+    NotConfigured without the extra ``http``.
     """
     app, caller_limits = _with_extra(".app"), _with_extra(".caller_limits")
     built: Litestar = app.build(

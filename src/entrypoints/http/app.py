@@ -63,10 +63,11 @@ def build(
         if connection.scope["method"] == "OPTIONS":  # type: ignore[typeddict-item]
             return
         refuse_repeated_headers(connection)
+        peer = connection.client.host if connection.client else ""
         try:
-            user = await authenticator(connection.headers)
+            user = await authenticator(connection.headers, peer)
         except Unauthenticated:
-            await callers.admit(connection.scope, connection.client.host if connection.client else "")
+            await callers.admit(connection.scope, peer)
             raise
         connection.scope["user"] = user
         await callers.admit(connection.scope, str(user), stream=handler.opt.get("stream", False))

@@ -1,8 +1,10 @@
-"""Authentication: bearer tokens, of which only the SHA-256 digest is stored, or a header for local use."""
+"""Authentication: bearer tokens, of which only the SHA-256 digest is stored, or a header for development."""
 
+import re
 import secrets
 from collections.abc import Mapping
 from hashlib import sha256
+from ipaddress import ip_address
 
 from attrs import frozen
 
@@ -13,6 +15,9 @@ from ...domain.errors import InvalidInput
 PREFIX = "of_"
 """The prefix of every secret, by which scanners for leaked credentials can recognize it."""
 ACTOR_HEADER = "X-Actor"
+_PORT = re.compile(r":[0-9]{1,5}\Z")
+FORWARDING = ("forwarded", "via", "x-real-ip", "true-client-ip", "x-forwarded-")
+"""Headers, or beginnings of them, that a proxy adds to the requests of others."""
 
 
 class Unauthenticated(Exception):
@@ -36,17 +41,23 @@ def digest_of(secret: str) -> str:
 
 @frozen
 class Authenticator:
-    """Identifies the caller. The header is trusted only if that is allowed, and until the first token is created."""
+    """Identifies the caller, by its token or, with ``trust_actor_header``, by the header of a program on this machine.
+
+    The header is for development. It is refused if the request may come from somebody else: from another machine,
+    through a proxy, from another site's page in a browser, or to a name that another site has made point here.
+    """
 
     tokens: Tokens
     trust_actor_header: bool
 
-    async def __call__(self, headers: Mapping[str, str]) -> Actor:
-        """Return the caller. Raises Unauthenticated; StorageUnavailable."""
+    async def __call__(self, headers: Mapping[str, str], peer: str) -> Actor:
+        """Return the caller, whose address is ``peer``. Raises Unauthenticated; StorageUnavailable."""
         authorization = headers.get("authorization")
         if authorization is not None:
             return await self._by_token(authorization)
-        if self.trust_actor_header and not await self.tokens.any():
+        if self.trust_actor_header:
+            if problem := _not_from_here(headers, peer):
+                raise Unauthenticated(f"{ACTOR_HEADER} is for requests straight from this machine: {problem}")
             return _by_header(headers.get(ACTOR_HEADER.lower()))
         raise Unauthenticated("a token is required: Authorization: Bearer of_...")
 
@@ -60,11 +71,33 @@ class Authenticator:
         return actor
 
 
+def _not_from_here(headers: Mapping[str, str], peer: str) -> str:
+    """Return why the request may be somebody else's; empty if it is of a program on this machine."""
+    if not _is_loopback(peer):
+        return "it comes from another address"
+    if forwarding := [name for name in headers if name.lower().startswith(FORWARDING)]:
+        return f"it was forwarded (it has the header {forwarding[0][:40]})"
+    host = headers.get("host", "")
+    if not _is_loopback(_PORT.sub("", host).strip("[]")):
+        return "its Host must be localhost or a loopback address"
+    origin = headers.get("origin")
+    if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
+        return "its Origin must be this server's own"
+    return ""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _by_header(value: str | None) -> Actor:
     if value is None:
         raise Unauthenticated(
-            f"no token is configured, so the header {ACTOR_HEADER} must identify the caller as role:id "
-            "(customer:C1, restaurant:R7, shipper:S3 or admin:A1)"
+            f"in development mode the header {ACTOR_HEADER} must identify the caller as role:id "
+            "(customer:C1, restaurant:R7, shipper:S3 or admin:A1), or a token must"
         )
     try:
         return Actor.parse(value)

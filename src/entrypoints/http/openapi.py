@@ -202,7 +202,7 @@ def openapi_config(router: Router, *, trust_actor_header: bool) -> OpenAPIConfig
             type="apiKey",
             name=ACTOR_HEADER,
             security_scheme_in="header",
-            description="role:id, such as admin:me; only until the first token is created",
+            description="role:id, such as admin:me; in development mode only",
         )
     return OpenAPIConfig(
         title="orderflow",

@@ -12,7 +12,7 @@ from hypothesis.strategies import booleans
 from jsonschema import Draft202012Validator
 from schemathesis import checks
 
-from tests.support.door import BOSS, Installation, calling, placed
+from tests.support.door import BOSS, Installation, as_local, calling, placed
 
 PROMISES = [
     checks.not_a_server_error,
@@ -131,7 +131,7 @@ def api() -> Any:
             return without_security((await client.get("/openapi.json")).json())
 
     schema = schemathesis.openapi.from_dict(asyncio.run(prepare()))
-    schema.app = app
+    schema.app = as_local(app)
     return {result.ok().label: result.ok() for result in schema.get_all_operations()}
 
 

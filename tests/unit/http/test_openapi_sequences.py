@@ -28,7 +28,7 @@ from orderflow.adapters.payment_gateway import sandbox
 from orderflow.domain.currency import MINOR_UNITS
 from orderflow.domain.payment import PaymentMethod
 
-from tests.support.door import BOSS, CUSTOMER, RESTAURANT, SHIPPER, Installation, an_order, calling
+from tests.support.door import BOSS, CUSTOMER, RESTAURANT, SHIPPER, Installation, an_order, as_local, calling
 from tests.unit.http.test_openapi import PROMISES, without_security
 
 SEQUENCES = os.environ.get("ORDERFLOW_TEST_SEQUENCES")
@@ -88,7 +88,7 @@ def test_every_response_in_a_sequence_of_requests_in_all_roles_is_as_documented(
             return str(response.json()["orderId"])
 
     schema = schemathesis.openapi.from_dict(asyncio.run(prepare())).exclude(path_regex=OTHERS)
-    schema.app = app
+    schema.app = as_local(app)
     requests = one_of(*(result.ok().as_strategy() for result in schema.get_all_operations()))
     roles = sampled_from([BOSS, CUSTOMER, RESTAURANT, SHIPPER])
 
