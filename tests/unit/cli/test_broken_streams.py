@@ -75,12 +75,13 @@ def test_ctrl_c_ends_a_command_that_reads_standard_input(folder: Path, command: 
         assert process.stderr
         process.stdin.write(b" " * 100_000)  # more than a pipe holds: it returns when the command reads
         process.stdin.flush()
-        # A signal between two reads, when nothing blocks yet, is noticed at the next one, as a second Ctrl-C.
+        # A signal between two reads, when nothing blocks yet, is noticed at the next one, as a second Ctrl-C. One that
+        # comes while the interpreter ends kills it, for which a shell shows 130, too.
         eventually(lambda: _interrupted(process), every=0.5, that="the command ends")
         code = process.wait(60)
         talk = process.stderr.read().decode()
 
-    assert (code, "Traceback" in talk) == (130, False), talk
+    assert (code in (130, -signal.SIGINT), "Traceback" in talk) == (True, False), talk
 
 
 def _interrupted(process: "subprocess.Popen[bytes]") -> bool:
