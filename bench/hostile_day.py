@@ -361,6 +361,8 @@ class HostileDay:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'orderflow%' "
             "AND pid <> pg_backend_pid()"
         )
+        writing = "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'orderflow%' AND backend_xid IS NOT NULL"
+        eventually(lambda: not self.primary.ask(writing), that="all transactions have ended")
         end = self.primary.ask("SELECT pg_current_wal_lsn()::text")
         eventually(lambda: self.standby.ask(f"SELECT pg_last_wal_replay_lsn() >= '{end}'"), deadline=300)
         self.standby.promote()
