@@ -124,6 +124,7 @@ class HostileDay:
     api: OwnProcess = field(init=False)
     port: int = field(factory=free_port, init=False)
     operations: int = field(factory=free_port, init=False)
+    began: float = field(init=False)
     statuses: Counter[int] = field(factory=Counter, init=False)
     sent: Counter[str] = field(factory=Counter, init=False)
     reads: list[float] = field(factory=list, init=False)
@@ -139,9 +140,9 @@ class HostileDay:
         self.day = generate_day(self.orders, 12)
         plan = plan_day(self.day)
         client = PatientOrderClient(HttpOrderClient(f"http://127.0.0.1:{self.port}", connections=16))
-        began = monotonic()
+        self.began = monotonic()
         speed = (plan[-1].at - plan[0].at) / (0.85 * self.seconds)
-        pace = ScaledPace(speed, plan[0].at, monotonic, began)
+        pace = ScaledPace(speed, plan[0].at, monotonic, self.began)
         hostile: Sequence[Coroutine[Any, Any, None]] = [
             self._hold_half_open(),
             self._hold_slow_bodies(),
@@ -150,7 +151,7 @@ class HostileDay:
             self._flood(),
             self._send_texts(),
             self._read(first),
-            *(self._probe(port) for port in (self.operations, *self.stack.doors.values())),
+            *(self._probe(name, port) for name, port in {"api": self.operations, **self.stack.doors}.items()),
             self._watch_memory(),
         ]
         attacks = [asyncio.create_task(each) for each in hostile]
@@ -167,7 +168,7 @@ class HostileDay:
             attack.cancel()
         await asyncio.gather(*attacks, return_exceptions=True)
         await client.client.close()
-        took = monotonic() - began
+        took = monotonic() - self.began
         return [*await self._verdict(await running), *self._figures(took, client.repeated)]
 
     def _start_api(self) -> None:
@@ -363,6 +364,8 @@ class HostileDay:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'orderflow%' "
             "AND pid <> pg_backend_pid()"
         )
+        writing = "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'orderflow%' AND backend_xid IS NOT NULL"
+        eventually(lambda: not self.primary.ask(writing), that="all transactions have ended")
         end = self.primary.ask("SELECT pg_current_wal_lsn()::text")
         eventually(lambda: self.standby.ask(f"SELECT pg_last_wal_replay_lsn() >= '{end}'"), deadline=300)
         self.standby.promote()
@@ -385,12 +388,20 @@ class HostileDay:
                         self.unanswered += 1
                 await asyncio.sleep(0.25)
 
-    async def _probe(self, port: int) -> None:
+    async def _probe(self, name: str, port: int) -> None:
+        """Ask the process for ``/livez`` again and again. Raises AssertionError, with what it logged, if it fails."""
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             await _answers(client, "/livez")
             while True:
                 began = perf_counter()
-                (await client.get("/livez")).raise_for_status()
+                try:
+                    (await client.get("/livez")).raise_for_status()
+                except httpx.HTTPError as error:
+                    process = self.stack.processes[name]
+                    raise AssertionError(
+                        f"/livez of {name} after {monotonic() - self.began:.1f} s: {type(error).__name__}: {error}; "
+                        f"{process.state}; the end of its log:\n{process.last_words(60)}"
+                    ) from error
                 self.lives.append((perf_counter() - began) * 1_000)
                 await asyncio.sleep(0.2)
 

@@ -15,7 +15,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from ...application.noop import noop
 from ...domain.errors import InvalidInput, NotConfigured, StorageUnavailable
 from .engines import ALLOWED_URLS, READING, PostgresAddress, postgresql_engine
-from .errors import RECONNECT, TransactionConflict, reaction_to, sqlstate, translated, unanswered, unavailable
+from .errors import (
+    RECONNECT,
+    TransactionConflict,
+    reaction_to,
+    read_only,
+    sqlstate,
+    translated,
+    unanswered,
+    unavailable,
+)
 from .sqlite_engines import SqliteFile, sqlite_engine, sqlite_on_a_thread
 
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
@@ -77,13 +86,19 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """Open a connection for reading; each statement is a transaction of its own. Raises StorageUnavailable."""
+        """Open a connection for reading; each statement is a transaction of its own.
+
+        Raises StorageUnavailable, also at the end of the block if the server has become read-only meanwhile: then it is
+        a former primary, and what was read may be out of date. The block may be repeated then.
+        """
         options: dict[str, Any] = {READING: True}
         if self.backend == POSTGRESQL:
             options["isolation_level"] = "AUTOCOMMIT"
         with translated(self.backend):
             async with self.engine.connect() as connection:
-                yield await connection.execution_options(**options)
+                await connection.execution_options(**options)
+                async with up_to_date(connection) if self.backend == POSTGRESQL else nullcontext():
+                    yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
@@ -123,19 +138,20 @@ class Database:
         with translated(self.backend):
             return await asyncio.get_running_loop().run_in_executor(self._reading_thread, run)
 
-    async def fetch(self, sql: str, *given: Any) -> Sequence[Any]:
+    async def fetch(self, sql: str, *given: Any, primary: bool = False) -> Sequence[Any]:
         """Return the rows of one query on PostgreSQL as asyncpg's records.
 
-        Raises StorageUnavailable.
+        Raises StorageUnavailable. With ``primary``, also on a server that is read-only, which may lack rows.
         """
-        return await repeated(lambda: self._fetch(sql, given))
+        return await repeated(lambda: self._fetch(sql, given, primary))
 
-    async def _fetch(self, sql: str, given: Sequence[Any]) -> Sequence[Any]:
+    async def _fetch(self, sql: str, given: Sequence[Any], primary: bool) -> Sequence[Any]:
         with translated(self.backend):
             async with self.engine.connect() as connection, asyncpg_of(connection) as driver:
                 began, done = perf_counter(), False
                 try:
-                    rows: Sequence[Any] = await driver.fetch(sql, *given)
+                    async with up_to_date(connection, primary=primary):
+                        rows: Sequence[Any] = await driver.fetch(sql, *given)
                     done = True
                 finally:
                     self.watch(sql, perf_counter() - began, done)
@@ -207,6 +223,23 @@ def committing(backend: str) -> Iterator[None]:
             raise
         problem = f"{failure.problem}; the connection was lost during the commit, so its outcome is unknown"
         raise StorageUnavailable(backend, problem) from error
+
+
+@asynccontextmanager
+async def up_to_date(connection: AsyncConnection, *, primary: bool = False) -> AsyncIterator[None]:
+    """Refuse what was read in the block if the server has become read-only, or with ``primary`` was so before.
+
+    A session may survive a switchover: one that was being opened is not among those that are ended. The server reports
+    the change with its next answer. Then the connection is replaced, and the block may be repeated: TransactionConflict
+    is raised. Raises StorageUnavailable if the server was read-only before.
+    """
+    driver = (await connection.get_raw_connection()).driver_connection
+    before = read_only(driver)
+    yield
+    if read_only(driver) and (primary or not before):
+        await connection.invalidate()
+        await connection.engine.dispose()
+        raise (StorageUnavailable if before else TransactionConflict)(POSTGRESQL, "the server is read-only")
 
 
 @asynccontextmanager

@@ -125,6 +125,7 @@ class PublishPending:
             return await self.topic.cursors(self._epochs)
         except LogBehindTopic:
             if not await self._refresh_epochs():
+                await self.log.bodies([(0, 1)])  # raises StorageUnavailable on a server that may lack an epoch
                 raise
         return await self.topic.cursors(self._epochs)
 
@@ -162,7 +163,7 @@ class PublishPending:
             self._warn_of_stored_cursors(missing)
         after = {bucket: stored.get(bucket, 0) if at is None else at for bucket, at in own.items()}
         for bucket, position in after.items():
-            if position > heads.get(bucket, 0):
+            if position > heads.get(bucket, 0) and await mismatches(self.log, {(bucket, position): None}):
                 raise LogBehindTopic(bucket, heads.get(bucket, 0), position)
         after = {bucket: position for bucket, position in after.items() if bucket < share}
         return await self._batch(own, share, after, heads)
