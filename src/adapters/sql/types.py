@@ -27,6 +27,15 @@ metadata = MetaData(
 )
 
 
+Row = tuple[str | int | bytes | None, ...]
+"""The values of a row in their stored form, as either driver is given them: times, amounts and JSON are texts."""
+
+
+def stored_time(at: datetime) -> str:
+    """Return ``at`` in UTC as text of fixed width, which sorts correctly and which PostgreSQL reads, too."""
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(timespec="microseconds")
+
+
 class Timestamp(TypeDecorator[datetime]):
     """A time with zone, read back in UTC; on SQLite text of fixed width, which sorts correctly."""
 
@@ -40,7 +49,7 @@ class Timestamp(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:
         if value is None or dialect.name != "sqlite":
             return value
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
+        return stored_time(value)
 
     def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:
         if isinstance(value, str):
