@@ -9,12 +9,10 @@ from typing import Any
 from uuid import uuid4
 
 from attrs import frozen
-from orderflow.adapters.sql.commit.batch import WriteBatch
+from orderflow.adapters import wire
 from orderflow.adapters.sql.event_log import order_events
 from orderflow.adapters.sql.orders import orders
-from orderflow.application.event_log.records import BUCKETS, EVENT_LIMIT
 from orderflow.application.orders.create_order import NewOrder
-from orderflow.application.orders.write_set import WriteSet
 from orderflow.domain.actor import Actor, Role
 from orderflow.domain.events import OrderLine
 from orderflow.domain.money import Money
@@ -105,11 +103,25 @@ def _rows(number: int) -> tuple[dict[str, Any], dict[str, Any]]:
         currency=new.currency,
         at=utc_now(),
     )
-    order = change.order
-    written = WriteSet(orders={order.id: order}, expected={order.id: 0}, events=[*change.events])
-    batch = WriteBatch.of([written], BUCKETS, event_limit=EVENT_LIMIT)
-    event = {name: value for name, value in batch.events[0].items() if name not in ("bucket", "ahead")}
-    return batch.created[0].row, event
+    order, [event] = change.order, change.events
+    lines = [{"food_id": it.food_id, "quantity": it.quantity, "price": str(it.price.amount)} for it in order.lines]
+    row = {
+        "id": order.id,
+        "version": order.version,
+        "state": order.state.value,
+        "customer_id": order.customer_id,
+        "restaurant_id": order.restaurant_id,
+        "lines": lines,
+        "delivery_fee": order.delivery_fee.amount,
+        "currency": order.currency,
+        "payment_method": order.payment.method.value,
+        "payment_status": order.payment.status.value,
+        "created_at": order.created_at,
+        "updated_at": order.updated_at,
+    }
+    record = wire.record(event, bucket=0, position=0)
+    kept = ("order_id", "sequence", "type", "event_id", "occurred_at", "body", "correlation_id", "traceparent")
+    return row, {name: value for name, value in record._asdict().items() if name in kept}
 
 
 @frozen
