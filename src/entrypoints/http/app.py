@@ -20,7 +20,7 @@ from ...application.auth import Tokens
 from ...application.orders.use_cases import UseCases
 from ...domain.errors import InvalidInput
 from . import analytics as analytics_routes
-from . import problems, reads, stream, writes
+from . import batch, problems, reads, stream, writes
 from .auth import Authenticator, Unauthenticated
 from .caller_limits import CallerLimits, Callers
 from .calls import Api, provide_call
@@ -70,7 +70,9 @@ def build(
             await callers.admit(connection.scope, peer)
             raise
         connection.scope["user"] = user
-        await callers.admit(connection.scope, str(user), stream=handler.opt.get("stream", False))
+        await callers.admit(
+            connection.scope, str(user), stream=handler.opt.get("stream", False), batch=handler.opt.get("batch", False)
+        )
 
     def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         if problems.is_server_error(error):
@@ -81,6 +83,7 @@ def build(
         "/v1",
         route_handlers=[
             writes.place_order,
+            batch.place_orders,
             writes.change_state,
             writes.assign_shipper,
             writes.record_payment,
@@ -126,7 +129,7 @@ def build(
         event_emitter_backend=NoEmitter,
         on_startup=list(on_startup),
         on_shutdown=[closing.set, callers.close, *on_shutdown],
-        state=State({"closing": closing, "api": Api(use_cases, currency, closing)}),
+        state=State({"closing": closing, "api": Api(use_cases, currency, closing, callers, failed)}),
         debug=False,
     )
     app.tracing = tracing
@@ -151,8 +154,8 @@ def closing_event(app: Litestar) -> asyncio.Event:
     return event
 
 
-async def require_json(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Refuse a body that is not declared as JSON, or is compressed."""
+async def require_json(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Refuse a body that is not declared as JSON, or as another type that the route takes, or is compressed."""
     headers = connection.headers
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
@@ -164,9 +167,10 @@ async def require_json(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRo
     has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
     declared = headers.get("content-type", "").lower()
     media_type = declared.partition(";")[0].strip()
-    if connection.scope["method"] != "GET" and has_body and media_type != "application/json":  # type: ignore[typeddict-item]
+    types = handler.opt.get("media_types", ("application/json",))
+    if connection.scope["method"] != "GET" and has_body and media_type not in types:  # type: ignore[typeddict-item]
         raise HTTPException(
-            detail=f"the content type must be application/json, not {media_type[:80] or 'empty'}", status_code=415
+            detail=f"the content type must be {' or '.join(types)}, not {media_type[:80] or 'empty'}", status_code=415
         )
     if (charset := _CHARSET.search(declared[:200])) and charset[1] not in ("utf-8", "utf8"):
         raise HTTPException(detail=f"the charset must be utf-8, not {charset[1][:80]}", status_code=415)

@@ -62,6 +62,24 @@ async def test_a_second_request_that_is_never_complete_ends_its_connection(insta
     assert b"HTTP/1.1 408 " in response
 
 
+async def test_the_deadline_of_a_request_behind_a_slow_one_begins_with_its_turn(installation: Installation) -> None:
+    answer = asyncio.Event()
+
+    async def slow() -> None:
+        await answer.wait()
+
+    app = installation.app(checks={"database": slow})
+    async with served(app, read_seconds=0.2) as server, connected(server) as (reader, writer):
+        writer.write(b"GET /readyz HTTP/1.1\r\nHost: door\r\n\r\n" + HEAD + b"Content-Length: 10\r\n\r\n{")
+        for _ in range(2):
+            async with connected(server) as (late, _):
+                assert (await late.read()).startswith(b"HTTP/1.1 408 ")  # a deadline that began later has passed
+        answer.set()
+        response = await reader.read()
+
+    assert [part[:3] for part in response.split(b"HTTP/1.1 ")[1:]] == [b"200", b"408"]
+
+
 async def test_a_live_stream_outlasts_the_deadline_of_a_request(installation: Installation) -> None:
     limits = {"read_seconds": 0.2, "write_seconds": 0.2}
     async with (

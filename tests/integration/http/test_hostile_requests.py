@@ -194,6 +194,50 @@ async def test_what_is_ambiguous_or_too_long_is_refused_and_ends_the_connection(
     assert response.count(b"HTTP/1.1") == 1
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [b"GET /livez RTSP/1.0\r\n\r\n"],
+        [b"GET /livez  RTSP/1.1\r\nHost: a\r\n\r\n"],
+        [b"\r\nPOST /v1/orders RTSP/1.0\r\nContent-Length: 0\r\n\r\n"],
+        [b"OPTIONS * RTSP/1.0\r\n\r\n"],
+        [b"SOURCE /livez ICE/1.0\r\n\r\n"],
+        [b"GET /liv", b"ez RT", b"SP/1.0\r\n\r\n"],
+    ],
+    ids=range(6),
+)
+async def test_another_protocol_is_refused(server: Served, parts: list[bytes]) -> None:
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    async with asyncio.timeout(DEADLINE):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        for part in parts:
+            writer.write(part)
+            assert (await response_of(server, b"GET /livez HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        response = await reader.read()
+        writer.close()
+
+    assert response.startswith(b"HTTP/1.1 400 ")
+    assert response.count(b"HTTP/1.1") == 1
+
+
+async def test_a_request_before_one_of_another_protocol_is_answered(server: Served) -> None:
+    response = await response_of(
+        server, b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\nGET /livez RTSP/1.0\r\n\r\nGET /livez HTTP/1.0\r\n\r\n"
+    )
+
+    assert response.startswith(b"HTTP/1.1 200 ")
+    assert response.count(b"HTTP/1.1") == 1
+
+
+async def test_other_protocols_may_be_named_anywhere_else(server: Served) -> None:
+    text = b'"GET / RTSP/1.0"'
+    head = POST + b"X-Note: GET / ICE/1.0\r\nConnection: close\r\n"
+
+    response = await response_of(server, head + b"Content-Length: %d\r\n\r\n" % len(text) + text)
+
+    assert b"it is text" in response
+
+
 async def test_trailers_are_no_headers(server: Served) -> None:
     trailed = b"2\r\n{}\r\n0\r\nContent-Encoding: gzip\r\nX-Correlation-ID: trailer\r\n\r\n"
 
