@@ -36,7 +36,7 @@ from ...application.orders.write_set import WriteSet
 from ...application.request_context import Request
 from ...domain.actor import Actor
 from ...domain.errors import ConcurrentChange, Conflict, OrderNotFound, RequestAnswered
-from ...domain.lifecycle import OrderState
+from ...domain.lifecycle import ASSIGNABLE, OrderState
 from ...domain.order import Order
 from .. import wire
 from ..paging import decode_cursor, encode_cursor
@@ -222,6 +222,7 @@ def _matches(order: Order, query: OrderQuery) -> bool:
         and query.restaurant_id in (None, order.restaurant_id)
         and (query.shipper_id is None or query.shipper_id == order.shipper_id)
         and query.state in (None, order.state)
+        and not (query.available and (order.shipper_id is not None or order.state not in ASSIGNABLE))
         and (query.created_from is None or query.created_from <= order.created_at)
         and (query.created_until is None or order.created_at < query.created_until)
     )
