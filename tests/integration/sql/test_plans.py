@@ -83,7 +83,6 @@ async def _read_orders(world: World) -> None:
     await views.list(OrderQuery(restaurant_id="R1", limit=20))
     await views.list(OrderQuery(shipper_id="S1", limit=20))
     await views.list(OrderQuery(state=OrderState.PREPARING, limit=20))
-    await views.list(OrderQuery(available=True, limit=20))
     await world.storage.log.history("O1-77")
     await world.storage.log.times("O1-77")
 
