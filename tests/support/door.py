@@ -72,11 +72,11 @@ class Installation:
         )
         return app
 
-    async def token(self, actor: str) -> str:
+    async def token(self, actor: str, **limits: Any) -> str:
         """A new token of ``actor``."""
         secret: str
         secret, digest = new_token()
-        await self.storage.tokens.add(digest, Actor.parse(actor), label="test", at=self.clock())
+        await self.storage.tokens.add(digest, Actor.parse(actor), label="test", at=self.clock(), **limits)
         return secret
 
     async def analyse(self) -> None:

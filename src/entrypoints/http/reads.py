@@ -33,7 +33,7 @@ PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-Actor
 @get(
     "/orders/{order_id:str}",
     response_headers=[ETAG, CORRELATION],
-    responses=NOT_MODIFIED | problems(400, 401, 404, 500, 503),
+    responses=NOT_MODIFIED | problems(400, 401, 403, 404, 500, 503),
     dependencies=ORDER_CALL,
     operation_id="getOrder",
     summary="Get an order, as it is or as it was",
@@ -57,7 +57,7 @@ async def get_order(
 @get(
     "/orders",
     response_headers=[CORRELATION],
-    responses=problems(400, 401, 500, 503),
+    responses=problems(400, 401, 403, 500, 503),
     operation_id="listOrders",
     summary="List orders, newest first",
     opt={
@@ -129,7 +129,7 @@ async def list_orders(
 @get(
     "/orders/{order_id:str}/timeline",
     response_headers=[CORRELATION],
-    responses=problems(400, 401, 404, 500, 503),
+    responses=problems(400, 401, 403, 404, 500, 503),
     dependencies=ORDER_CALL,
     operation_id="timeline",
     summary="List all events of an order",
