@@ -13,7 +13,7 @@
     │   ├── NotPermitted        this actor is not permitted
     │   └── GuardFailed         something is missing (a shipper, a reason, ...)
     ├── Conflict
-    │   ├── OrderExists         the same id with other content
+    │   ├── OrderExists         the id is taken, by an order with other content
     │   ├── ConcurrentChange    a newer version was saved meanwhile
     │   ├── VersionMismatch     the caller expects another version
     │   ├── RequestRunning      a request with the same idempotency key is running
@@ -151,12 +151,16 @@ class Conflict(OrderFlowError):
 
 @define(eq=False, slots=False)
 class OrderExists(Conflict):
+    """The id of a new order is taken. ``differs`` are the values that differ; empty if the order is another party's."""
+
     code: ClassVar[str] = "order_exists"
     order_id: str
     differs: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"order {self.order_id!r} exists with other content ({', '.join(self.differs) or 'see the order'})"
+        if not self.differs:
+            return f"order id {self.order_id!r} is taken; use another one"
+        return f"order {self.order_id!r} exists with other content ({', '.join(self.differs)})"
 
 
 @define(eq=False, slots=False)

@@ -138,6 +138,10 @@ class Order:
         """Return whether ``actor`` may read this order: an admin, or a party of the order."""
         return permissions.is_related(self, actor, Relation.OWN)
 
+    def claimable_by(self, actor: Actor) -> bool:
+        """Return whether ``actor`` is a shipper who may take this order for itself."""
+        return permissions.may_claim(self, actor)
+
     def allowed_actions(self, actor: Actor) -> tuple[permissions.Action, ...]:
         """Return the actions that ``actor`` may take now, each with the values that it needs."""
         return permissions.allowed_actions(self, actor)

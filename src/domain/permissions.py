@@ -51,6 +51,11 @@ def is_related(order: OrderFields, actor: Actor, relation: Relation, shipper_id:
     return actor.id == own[actor.role]
 
 
+def may_claim(order: OrderFields, actor: Actor) -> bool:
+    """Return whether ``actor`` is a shipper who may take this order for itself: one that still waits for a shipper."""
+    return actor.role is Role.SHIPPER and order.shipper_id is None and order.state in ASSIGNABLE
+
+
 def may_pay(order: OrderFields, actor: Actor) -> bool:
     """Return whether ``actor`` may record a payment: every party of the order, but of cash not the customer."""
     pays_cash = order.payment.method is PaymentMethod.CASH and actor.role is Role.CUSTOMER
@@ -78,10 +83,12 @@ def allowed_actions(order: OrderFields, actor: Actor) -> tuple[Action, ...]:
             needs = ("reason",) if t.guard is Guard.REASON else ("shipperId",) if lacks_shipper else ()
             actions.append(Action(t.target, needs))
     relation = ASSIGNERS.get(actor.role)
-    if order.state in ASSIGNABLE and relation is not None:
-        unassigned = order.shipper_id is None
-        if unassigned if actor.role is Role.SHIPPER else is_related(order, actor, relation):
-            actions.append(Action("assign_shipper", ("shipperId",)))
+    if actor.role is Role.SHIPPER:
+        may_assign = may_claim(order, actor)
+    else:
+        may_assign = order.state in ASSIGNABLE and relation is not None and is_related(order, actor, relation)
+    if may_assign:
+        actions.append(Action("assign_shipper", ("shipperId",)))
     payable = PaymentStatus.PAID in PAYMENT_TRANSITIONS[order.payment.status]
     if payable and order.state is not OrderState.CANCELLED and may_pay(order, actor):
         actions.append(Action("record_payment"))

@@ -163,7 +163,11 @@ class Container(containers.DeclarativeContainer):
             "create_order", providers.Singleton(CreateOrder, unit_of_work, clock, new_id), telemetry, new_id
         ),
         get_order=get_order,
-        list_orders=providers.Singleton(ListOrders, storage.provided.views),
+        list_orders=providers.Singleton(
+            ListOrders,
+            storage.provided.views,
+            providers.Callable(lambda settings: settings.available_orders == "all", settings),
+        ),
         timeline=timeline,
         as_of=providers.Singleton(OrderAsOf, timeline),
         change_order=change_order,

@@ -192,12 +192,17 @@ async def _api(container: Container, stop: asyncio.Event) -> None:
 
 
 async def _housekeeping(container: Container, stop: asyncio.Event) -> None:
-    """Settle payment attempts that have no response yet, and delete responses of the day before in small steps."""
+    """Settle payment attempts that have no response yet, and delete responses of the day before in small steps.
+
+    It also stores when tokens were used last, for the requests that used them.
+    """
     answers = container.storage().answers
     while not stop.is_set():
         try:
             await container.use_cases().settle_payments()
-            expired = await container.storage().now() - RESPONSES_KEPT
+            now = await container.storage().now()
+            await container.tokens().note_used(now)
+            expired = now - RESPONSES_KEPT
             while not stop.is_set() and await answers.delete_before(expired) == DELETED_AT_ONCE:
                 continue
         except Unavailable as e:

@@ -137,6 +137,11 @@ class Settings:
     estimate_minutes: int = ts.option(
         default=30, validator=_between(1, 1440), help="expected minutes from pick-up to delivery, 1 to 1440"
     )
+    available_orders: str = ts.option(
+        default="none",
+        validator=v.in_(("none", "all")),
+        help="orders without a shipper that shippers may list, without their addresses: none or all",
+    )
     http_host: str = ts.option(
         default="127.0.0.1",
         validator=_HOST,

@@ -60,6 +60,9 @@ class OrderQueriesContract:
             ({"customer_id": "C1", "restaurant_id": "R2", "state": OrderState.WAITING_FOR_SHIPPER}, ["O2"]),
             ({"customer_id": "C2", "shipper_id": "S1"}, []),
             ({"customer_id": "c1"}, []),
+            ({"available": True}, ["O4", "O3", "O2"]),
+            ({"available": True, "customer_id": "C2"}, ["O3"]),
+            ({"available": True, "state": OrderState.DELIVERED}, []),
         ],
     )
     async def test_every_condition_that_is_given_holds(

@@ -46,12 +46,13 @@ class Installation:
     clock: HandClock = field(factory=HandClock)
     storage: MemoryStorage = field(factory=MemoryStorage)
     gateway: SandboxGateway = field(factory=SandboxGateway)
+    available_orders: bool = False
     use_cases: UseCases = field(init=False)
     effects: MemoryConsumerStores = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.effects = MemoryConsumerStores(self.storage.cursors)
-        self.use_cases = use_cases_on(self.storage, self.gateway, self.clock)
+        self.use_cases = use_cases_on(self.storage, self.gateway, self.clock, available=self.available_orders)
 
     def app(
         self,
@@ -71,11 +72,11 @@ class Installation:
         )
         return app
 
-    async def token(self, actor: str) -> str:
+    async def token(self, actor: str, **limits: Any) -> str:
         """A new token of ``actor``."""
         secret: str
         secret, digest = new_token()
-        await self.storage.tokens.add(digest, Actor.parse(actor), label="test", at=self.clock())
+        await self.storage.tokens.add(digest, Actor.parse(actor), label="test", at=self.clock(), **limits)
         return secret
 
     async def analyse(self) -> None:
@@ -86,7 +87,9 @@ class Installation:
             await Analyse().handle([Delivery(record, wire.decode_record(record)) for record in records], work)
 
 
-def use_cases_on(storage: MemoryStorage, gateway: SandboxGateway, clock: HandClock) -> UseCases:
+def use_cases_on(
+    storage: MemoryStorage, gateway: SandboxGateway, clock: HandClock, *, available: bool = False
+) -> UseCases:
     work = WriteSetUnitOfWork(committer=GroupCommit(storage.committer), read=storage.views.get)
     change = ChangeOrder(work)
     payments = SettlePayments(change, storage.attempts, gateway, work, clock)
@@ -96,7 +99,7 @@ def use_cases_on(storage: MemoryStorage, gateway: SandboxGateway, clock: HandClo
     return UseCases(
         create_order=CreateOrder(work, clock, lambda: str(uuid_utils.uuid7())),
         get_order=get_order,
-        list_orders=ListOrders(storage.views),
+        list_orders=ListOrders(storage.views, available),
         timeline=timeline,
         as_of=OrderAsOf(timeline),
         change_order=change,

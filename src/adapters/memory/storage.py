@@ -10,6 +10,7 @@ from itertools import accumulate
 
 from attrs import define, field, frozen
 
+from ...application.auth import Token
 from ...application.event_log.records import (
     BUCKETS,
     EVENT_LIMIT,
@@ -34,9 +35,8 @@ from ...application.orders.payment_attempts import (
 from ...application.orders.queries import OpenOrders, OrderPage, OrderQuery
 from ...application.orders.write_set import WriteSet
 from ...application.request_context import Request
-from ...domain.actor import Actor
 from ...domain.errors import ConcurrentChange, Conflict, OrderNotFound, RequestAnswered
-from ...domain.lifecycle import OrderState
+from ...domain.lifecycle import ASSIGNABLE, OrderState
 from ...domain.order import Order
 from .. import wire
 from ..paging import decode_cursor, encode_cursor
@@ -46,6 +46,7 @@ from .maintenance_log import MemoryMaintenanceLog
 from .processes import MemoryProcessRegistry
 from .rollout import MemoryRollout
 from .skipped_records import MemorySkippedRecords
+from .tokens import MemoryTokens
 
 
 @define(kw_only=True)
@@ -64,7 +65,7 @@ class MemoryStorage:
     _responses: dict[tuple[str, str], tuple[StoredResponse, datetime]] = field(factory=dict, init=False)
     _cursors: dict[str, dict[int, int]] = field(factory=lambda: defaultdict(dict), init=False)
     _moved: dict[tuple[str, int], datetime] = field(factory=dict, init=False)
-    _tokens: dict[str, Actor] = field(factory=dict, init=False)
+    _tokens: dict[str, Token] = field(factory=dict, init=False)
     rollout: MemoryRollout = field(init=False)
     epochs: MemoryEpochs = field(init=False)
     skipped_records: MemorySkippedRecords = field(init=False)
@@ -118,8 +119,8 @@ class MemoryStorage:
         return MemoryOrderAudit(self)
 
     @property
-    def tokens(self) -> "MemoryTokens":
-        return MemoryTokens(self)
+    def tokens(self) -> MemoryTokens:
+        return MemoryTokens(self._tokens, self.time)
 
 
 @frozen
@@ -222,6 +223,7 @@ def _matches(order: Order, query: OrderQuery) -> bool:
         and query.restaurant_id in (None, order.restaurant_id)
         and (query.shipper_id is None or query.shipper_id == order.shipper_id)
         and query.state in (None, order.state)
+        and not (query.available and (order.shipper_id is not None or order.state not in ASSIGNABLE))
         and (query.created_from is None or query.created_from <= order.created_at)
         and (query.created_until is None or order.created_at < query.created_until)
     )
@@ -348,17 +350,3 @@ class MemoryOrderAudit:
 
     async def count(self) -> int:
         return len(self.storage._orders)
-
-
-@frozen
-class MemoryTokens:
-    storage: MemoryStorage
-
-    async def add(self, digest: str, actor: Actor, *, label: str, at: datetime) -> None:
-        self.storage._tokens[digest] = actor
-
-    async def find(self, digest: str) -> Actor | None:
-        return self.storage._tokens.get(digest)
-
-    async def any(self) -> bool:
-        return bool(self.storage._tokens)

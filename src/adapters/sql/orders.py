@@ -28,7 +28,7 @@ from sqlalchemy import (
 from ...application.orders.queries import OpenOrders, OrderPage, OrderQuery
 from ...domain.errors import OrderNotFound
 from ...domain.events import OrderLine
-from ...domain.lifecycle import OrderState
+from ...domain.lifecycle import ASSIGNABLE, OrderState
 from ...domain.money import Money
 from ...domain.order import Order
 from ...domain.payment import Payment, PaymentMethod, PaymentStatus
@@ -232,6 +232,8 @@ def _page(query: OrderQuery) -> Select[Any]:
     ):
         if wanted is not None:
             page = page.where(column == wanted)
+    if query.available:
+        page = page.where(orders.c.shipper_id.is_(None), orders.c.state.in_([state.value for state in ASSIGNABLE]))
     if query.created_from is not None:
         page = page.where(orders.c.created_at >= query.created_from)
     if query.created_until is not None:

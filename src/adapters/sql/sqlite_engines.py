@@ -1,6 +1,7 @@
 """Engines for SQLite: their connections, session settings, and the identity of the file."""
 
 import os
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -14,6 +15,8 @@ from . import engines
 from .engines import ALLOWED_URLS, READING
 
 _FILE = "orderflow_file"
+_OWNER_ONLY = 0o600
+"""SQLite gives the WAL and its index the permissions of the database."""
 
 
 @define(eq=False)
@@ -21,7 +24,8 @@ class SqliteFile:
     """The file of a database, as its connections see it.
 
     A connection keeps a file that was removed or replaced open: what it writes there is lost when the process ends.
-    So no connection is used unless it leads to the file at the path. A file that was there is never created again.
+    So no connection is used unless it leads to the file at the path. A file that was there is never created again. A
+    new file, and so its WAL, can be read and written by its owner only.
     """
 
     url: URL
@@ -50,8 +54,12 @@ class SqliteFile:
         return found.st_dev, found.st_ino
 
     def _before_connecting(self, dialect: object, record: object, arguments: object, options: object) -> None:
-        if self._there and self._identity() is None:
+        if self._identity() is not None:
+            return
+        if self._there:
             raise self._gone()
+        with suppress(OSError):  # connecting says why the file cannot be created
+            os.close(os.open(self.url.database or "", os.O_CREAT | os.O_RDWR, _OWNER_ONLY))
 
     def _connected(self, dbapi_connection: object, record: Any) -> None:
         self._there = True

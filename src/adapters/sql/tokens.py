@@ -1,20 +1,29 @@
 """Bearer tokens, stored as hashes."""
 
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 
 from attrs import frozen
 from sqlalchemy import (
     Column,
+    ColumnElement,
     PrimaryKeyConstraint,
+    Select,
     Table,
     Text,
+    and_,
     bindparam,
+    func,
+    insert,
+    or_,
     select,
     text,
+    update,
 )
 
+from ...application.auth import EVERY_SCOPE, IDENTIFYING, Grant, Scope, Token
 from ...domain.actor import Actor, Role
-from .database import Database
+from .database import POSTGRESQL, Database
 from .types import Timestamp, metadata
 
 tokens = Table(
@@ -25,32 +34,125 @@ tokens = Table(
     Column("actor_id", Text, nullable=False),
     Column("label", Text, nullable=False),
     Column("created_at", Timestamp, nullable=False),
+    Column("scopes", Text, nullable=False, server_default=text("'operate read write'")),
+    Column("expires_at", Timestamp),
+    Column("revoked_at", Timestamp),
+    Column("last_used_at", Timestamp),
     PrimaryKeyConstraint("digest"),
 )
 
 
 _ADD = text(
-    "INSERT INTO tokens (digest, role, actor_id, label, created_at) "
-    "VALUES (:digest, :role, :actor_id, :label, :created_at) "
-    "ON CONFLICT (digest) DO UPDATE SET role = excluded.role, actor_id = excluded.actor_id, label = excluded.label"
-).bindparams(bindparam("created_at", type_=tokens.c.created_at.type))
+    "INSERT INTO tokens (digest, role, actor_id, label, created_at, scopes, expires_at) "
+    "VALUES (:digest, :role, :actor_id, :label, :created_at, :scopes, :expires_at) ON CONFLICT (digest) DO UPDATE "
+    "SET role = excluded.role, actor_id = excluded.actor_id, label = excluded.label, "
+    "scopes = excluded.scopes, expires_at = excluded.expires_at"
+).bindparams(
+    bindparam("created_at", type_=tokens.c.created_at.type), bindparam("expires_at", type_=tokens.c.expires_at.type)
+)
 
 
-_FIND = select(tokens.c.role, tokens.c.actor_id).where(tokens.c.digest == bindparam("digest"))
+def _valid(now: ColumnElement[datetime]) -> ColumnElement[bool]:
+    return and_(tokens.c.revoked_at.is_(None), or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now))
+
+
+def _find(now: ColumnElement[datetime]) -> Select[tuple[str, str, str, str]]:
+    return select(tokens.c.role, tokens.c.actor_id, tokens.c.scopes, tokens.c.label).where(
+        tokens.c.digest == bindparam("digest"), _valid(now)
+    )
+
+
+_FIND_POSTGRESQL = _find(func.clock_timestamp())
+_FIND_SQLITE = _find(bindparam("now", type_=tokens.c.expires_at.type))
 
 
 @frozen
 class SqlTokens:
     database: Database
 
-    async def add(self, digest: str, actor: Actor, *, label: str, at: datetime) -> None:
-        row = {"digest": digest, "role": actor.role.value, "actor_id": actor.id, "label": label, "created_at": at}
+    async def add(
+        self,
+        digest: str,
+        actor: Actor,
+        *,
+        label: str,
+        at: datetime,
+        scopes: Collection[Scope] = EVERY_SCOPE,
+        expires_at: datetime | None = None,
+    ) -> None:
+        row = {
+            "digest": digest,
+            "role": actor.role.value,
+            "actor_id": actor.id,
+            "label": label,
+            "created_at": at,
+            "scopes": " ".join(sorted(scopes)),
+            "expires_at": expires_at,
+        }
         async with self.database.writing() as connection:
             await connection.execute(_ADD, row)
 
-    async def find(self, digest: str) -> Actor | None:
-        found = await self.database.rows(_FIND, {"digest": digest})
-        return next((Actor(Role(row.role), row.actor_id) for row in found), None)
+    async def find(self, digest: str) -> Grant | None:
+        if self.database.backend == POSTGRESQL:
+            found = await self.database.rows(_FIND_POSTGRESQL, {"digest": digest})
+        else:
+            found = await self.database.rows(_FIND_SQLITE, {"digest": digest, "now": datetime.now(UTC)})
+        return next((Grant(Actor(Role(r.role), r.actor_id), _scopes(r.scopes), r.label) for r in found), None)
 
     async def any(self) -> bool:
         return bool(await self.database.rows(select(tokens.c.digest).limit(1)))
+
+    async def list(self) -> Sequence[Token]:
+        newest_first = select(tokens).order_by(tokens.c.created_at.desc(), tokens.c.digest)
+        return [
+            Token(
+                id=row.digest[:IDENTIFYING],
+                actor=Actor(Role(row.role), row.actor_id),
+                label=row.label,
+                scopes=_scopes(row.scopes),
+                created_at=row.created_at,
+                expires_at=row.expires_at,
+                revoked_at=row.revoked_at,
+                last_used_at=row.last_used_at,
+            )
+            for row in await self.database.rows(newest_first)
+        ]
+
+    async def revoke(self, id: str, *, at: datetime) -> bool:
+        revoked = func.coalesce(tokens.c.revoked_at, bindparam("at", at, tokens.c.revoked_at.type))
+        async with self.database.writing() as connection:
+            return (await connection.execute(update(tokens).where(_has(id)).values(revoked_at=revoked))).rowcount > 0
+
+    async def replace(self, id: str, digest: str, *, at: datetime, until: datetime) -> bool:
+        async with self.database.writing() as connection:
+            valid = select(tokens).where(_has(id), _valid(bindparam("now", at, tokens.c.expires_at.type)))
+            if self.database.backend == POSTGRESQL:
+                valid = valid.with_for_update()
+            if (old := (await connection.execute(valid)).one_or_none()) is None:
+                return False
+            row = {name: getattr(old, name) for name in ("role", "actor_id", "label", "scopes")}
+            expires_at = None if old.expires_at is None else at + (old.expires_at - old.created_at)
+            await connection.execute(insert(tokens).values(digest=digest, created_at=at, expires_at=expires_at, **row))
+            end = until if old.expires_at is None else min(until, old.expires_at)
+            await connection.execute(update(tokens).where(_has(id)).values(expires_at=end))
+            return True
+
+    async def note_used(self, digests: Collection[str], *, at: datetime) -> None:
+        later = or_(tokens.c.last_used_at.is_(None), tokens.c.last_used_at < bindparam("at", at, Timestamp()))
+        used = sorted(digests)
+        async with self.database.writing() as connection:
+            for start in range(0, len(used), NOTED_AT_ONCE):
+                some = tokens.c.digest.in_(used[start : start + NOTED_AT_ONCE])
+                await connection.execute(update(tokens).where(some, later).values(last_used_at=at))
+
+
+NOTED_AT_ONCE = 500
+"""Uses that one statement stores; SQLite takes 999 values."""
+
+
+def _has(id: str) -> ColumnElement[bool]:
+    return func.substr(tokens.c.digest, 1, IDENTIFYING) == id
+
+
+def _scopes(text: str) -> frozenset[Scope]:
+    return frozenset(map(Scope, text.split()))

@@ -37,7 +37,10 @@ class NewOrder:
 
 @frozen
 class CreateOrder:
-    """Creates an order. Raises InvalidInput, NotPermitted, OrderExists (same id, other content), StorageUnavailable."""
+    """Creates an order. Raises InvalidInput, NotPermitted, OrderExists (same id, other content), StorageUnavailable.
+
+    A caller that has no part in the order of that id learns only that the id is taken.
+    """
 
     unit_of_work: UnitOfWork
     clock: Clock
@@ -52,7 +55,7 @@ class CreateOrder:
                 existing = await _find(work, change.order.id) if new.order_id is not None else None
                 if existing is not None:
                     if differs := existing.differences(change.order):
-                        raise OrderExists(existing.id, differs)
+                        raise OrderExists(existing.id, differs if existing.visible_to(by) else ())
                     work.orders.save(existing)
                     return existing
                 work.orders.save(change.order)

@@ -7,12 +7,19 @@ from ...domain.errors import InvalidInput
 from .ports import OrderQueries
 from .queries import OrderPage, OrderQuery
 
+_ALLOW = "a request without it, unless ORDERFLOW_AVAILABLE_ORDERS is all"
+
 
 @frozen
 class ListOrders:
-    """Lists orders, newest first. Only an admin sees orders that they have no part in. Raises InvalidInput."""
+    """Lists orders, newest first. Raises InvalidInput.
+
+    Only an admin sees orders that they have no part in; if ``shippers_see_available``, shippers see those that they may
+    take, when they ask for the ``available`` ones.
+    """
 
     views: OrderQueries
+    shippers_see_available: bool = False
 
     async def __call__(self, query: OrderQuery, *, by: Actor) -> OrderPage:
         check_actor(by)
@@ -21,6 +28,9 @@ class ListOrders:
                 query = evolve(query, customer_id=_own(query.customer_id, by))
             case Role.RESTAURANT:
                 query = evolve(query, restaurant_id=_own(query.restaurant_id, by))
+            case Role.SHIPPER if query.available:
+                if not self.shippers_see_available:
+                    raise InvalidInput("available", "shippers may not list the orders that they may take", _ALLOW)
             case Role.SHIPPER:
                 query = evolve(query, shipper_id=_own(query.shipper_id, by))
         return await self.views.list(query)

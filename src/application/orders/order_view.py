@@ -39,7 +39,7 @@ class ActionView:
 class OrderView:
     """Amounts are in units of ``currency``; times are UTC. The card token is never read back.
 
-    ``allowed_actions`` are the reader's own at this moment.
+    ``allowed_actions`` are the reader's own at this moment. A reader without a part in the order gets no address.
     """
 
     order_id: str
@@ -94,7 +94,7 @@ def view(order: Order, reader: Actor) -> OrderView:
         currency=order.currency,
         payment_method=order.payment.method,
         payment_status=order.payment.status,
-        address=_address(order.address),
+        address=_address(order.address) if order.visible_to(reader) else None,
         created_at=order.created_at,
         updated_at=order.updated_at,
         estimated_at=order.estimated_at,

@@ -106,7 +106,10 @@ class OrderQueries(Protocol):
         ...
 
     async def list(self, query: OrderQuery) -> OrderPage:
-        """Return one page of the orders that match, newest first. Raises InvalidInput for an unknown cursor."""
+        """Return one page of the orders that match, newest first. Raises InvalidInput for an unknown cursor.
+
+        The cost grows with the page; for ``available`` orders, with those that are not in a final state.
+        """
         ...
 
     async def still_open(self) -> Mapping[OrderState, OpenOrders]:

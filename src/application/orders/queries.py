@@ -25,13 +25,15 @@ class OpenOrders:
 class OrderQuery:
     """Every condition that is given must hold. ``created_from`` is inclusive, ``created_until`` exclusive.
 
-    ``cursor`` is the opaque ``next_cursor`` of the previous page; ``limit`` is 1 to 200. Raises InvalidInput.
+    ``available`` orders have no shipper and may be taken by one. ``cursor`` is the opaque ``next_cursor`` of the
+    previous page; ``limit`` is 1 to 200. Raises InvalidInput.
     """
 
     customer_id: str | None = None
     restaurant_id: str | None = None
     shipper_id: str | None = None
     state: OrderState | None = None
+    available: bool = False
     created_from: datetime | None = None
     created_until: datetime | None = None
     cursor: str | None = None
@@ -41,6 +43,8 @@ class OrderQuery:
         for field in ("customer_id", "restaurant_id", "shipper_id"):
             if (value := getattr(self, field)) is not None:
                 identifier(value, field=field.replace("_id", "Id"))
+        if self.available and self.shipper_id is not None:
+            raise InvalidInput("shipperId", "an available order has no shipper", "available or shipperId, not both")
         if not 1 <= self.limit <= MAX_PAGE:
             raise InvalidInput("limit", str(self.limit), f"1 to {MAX_PAGE}")
         for field, moment in (("createdFrom", self.created_from), ("createdUntil", self.created_until)):

@@ -12,6 +12,9 @@ from .cancel_order import CancelOrder
 from .change_order import ChangeOrder
 from .idempotency import IdempotencyKey
 
+CLAIMS = (OrderState.PREPARING, OrderState.ON_THE_WAY)
+"""The states to which a shipper may bring an order that it takes for itself in the same request."""
+
 
 @frozen
 class TransitionOrderState:
@@ -43,6 +46,7 @@ class TransitionOrderState:
                 target, by=by, at=self.clock(), shipper_id=shipper_id, reason=reason, estimate=self.estimate
             ),
             by=by,
+            claim=target in CLAIMS and shipper_id == by.id,
             expected_version=expected_version,
             idempotency=idempotency,
         )

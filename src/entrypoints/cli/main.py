@@ -57,7 +57,7 @@ COMMANDS = {
         "run:config": ("config", "Show all settings, with secrets masked."),
         "db:app": ("db", "Create and migrate the database schema."),
         "topics:app": ("topics", "Create and describe the topic on Kafka."),
-        "tokens:app": ("tokens", "Create bearer tokens for the HTTP API."),
+        "tokens:app": ("tokens", "Create, list, rotate and revoke bearer tokens for the HTTP API."),
         "completion:completion": ("completion", "Print the completion script for a shell."),
     },
     "Health": {

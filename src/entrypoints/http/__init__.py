@@ -6,7 +6,6 @@ from importlib import import_module
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ...application.auth import Tokens
 from ...application.orders.use_cases import UseCases
 from ...domain.errors import NotConfigured
 from .auth import new_token
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from ...adapters.telemetry.tracing.tracing import Tracing
     from ...application.analytics.ports import AnalyticsQueries
     from ..shutdown import Stopping
+    from .auth import KnownTokens
 
 __all__ = ["create_app", "create_ops_app", "new_token", "serve"]
 
@@ -28,7 +28,7 @@ _EXTRA = ("litestar", "uvicorn", "httptools", "offapi", "limits")
 def create_app(
     use_cases: UseCases,
     *,
-    tokens: Tokens,
+    tokens: "KnownTokens",
     checks: Mapping[str, Callable[[], Awaitable[None]]],
     trust_actor_header: bool,
     analytics: "AnalyticsQueries | None" = None,

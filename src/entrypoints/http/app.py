@@ -16,12 +16,12 @@ from litestar.handlers import BaseRouteHandler
 from ...adapters.telemetry import Scrape
 from ...adapters.telemetry.tracing.tracing import Tracing
 from ...application.analytics.ports import AnalyticsQueries
-from ...application.auth import Tokens
+from ...application.auth import Scope
 from ...application.orders.use_cases import UseCases
 from ...domain.errors import InvalidInput
 from . import analytics as analytics_routes
 from . import batch, problems, reads, stream, writes
-from .auth import Authenticator, Unauthenticated
+from .auth import Authenticator, KnownTokens, Unauthenticated, check_scope
 from .caller_limits import CallerLimits, Callers
 from .calls import Api, provide_call
 from .direct import direct_routes
@@ -39,7 +39,7 @@ _CHARSET = re.compile(r"charset=\"?([^\";, ]*)")
 def build(
     use_cases: UseCases,
     *,
-    tokens: Tokens,
+    tokens: KnownTokens,
     checks: Mapping[str, Hook],
     analytics: AnalyticsQueries | None,
     trust_actor_header: bool,
@@ -65,14 +65,19 @@ def build(
         refuse_repeated_headers(connection)
         peer = connection.client.host if connection.client else ""
         try:
-            user = await authenticator(connection.headers, peer)
+            grant = await authenticator(connection.headers, peer)
         except Unauthenticated:
             await callers.admit(connection.scope, peer)
             raise
-        connection.scope["user"] = user
+        connection.scope["user"] = grant.actor
         await callers.admit(
-            connection.scope, str(user), stream=handler.opt.get("stream", False), batch=handler.opt.get("batch", False)
+            connection.scope,
+            str(grant.actor),
+            stream=handler.opt.get("stream", False),
+            batch=handler.opt.get("batch", False),
         )
+        method = connection.scope["method"]  # type: ignore[typeddict-item]
+        check_scope(grant, handler.opt.get("scope") or (Scope.READ if method == "GET" else Scope.WRITE))
 
     def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         if problems.is_server_error(error):

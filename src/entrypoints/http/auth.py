@@ -5,10 +5,11 @@ import secrets
 from collections.abc import Mapping
 from hashlib import sha256
 from ipaddress import ip_address
+from typing import Protocol
 
 from attrs import frozen
 
-from ...application.auth import Tokens
+from ...application.auth import Grant, Scope
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput
 
@@ -26,6 +27,28 @@ class Unauthenticated(Exception):
     def __init__(self, problem: str, challenge: str = 'Bearer realm="orderflow"') -> None:
         super().__init__(problem)
         self.challenge = challenge
+
+
+class InsufficientScope(Exception):
+    """Raised if the caller's token is not for requests of this kind. ``challenge`` is as in RFC 6750, section 3."""
+
+    code = "insufficient_scope"
+
+    def __init__(self, needed: Scope, grant: Grant) -> None:
+        super().__init__(f"the token is for {', '.join(sorted(grant.scopes)) or 'nothing'}, not to {needed}")
+        self.challenge = f'Bearer realm="orderflow", error="insufficient_scope", scope="{needed}"'
+
+
+def check_scope(grant: Grant, needed: Scope) -> None:
+    """Raise InsufficientScope if ``grant`` is not for what is ``needed``."""
+    if needed not in grant.scopes:
+        raise InsufficientScope(needed, grant)
+
+
+class KnownTokens(Protocol):
+    """The tokens that an Authenticator asks."""
+
+    async def find(self, digest: str) -> Grant | None: ...
 
 
 def new_token() -> tuple[str, str]:
@@ -47,28 +70,28 @@ class Authenticator:
     through a proxy, from another site's page in a browser, or to a name that another site has made point here.
     """
 
-    tokens: Tokens
+    tokens: KnownTokens
     trust_actor_header: bool
 
-    async def __call__(self, headers: Mapping[str, str], peer: str) -> Actor:
-        """Return the caller, whose address is ``peer``. Raises Unauthenticated; StorageUnavailable."""
+    async def __call__(self, headers: Mapping[str, str], peer: str) -> Grant:
+        """Return the caller at the address ``peer`` and what it may do. Raises Unauthenticated; StorageUnavailable."""
         authorization = headers.get("authorization")
         if authorization is not None:
             return await self._by_token(authorization)
         if self.trust_actor_header:
             if problem := _not_from_here(headers, peer):
                 raise Unauthenticated(f"{ACTOR_HEADER} is for requests straight from this machine: {problem}")
-            return _by_header(headers.get(ACTOR_HEADER.lower()))
+            return Grant(_by_header(headers.get(ACTOR_HEADER.lower())))
         raise Unauthenticated("a token is required: Authorization: Bearer of_...")
 
-    async def _by_token(self, authorization: str) -> Actor:
+    async def _by_token(self, authorization: str) -> Grant:
         scheme, _, secret = authorization.partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
             raise Unauthenticated("the Authorization header must have the form: Bearer of_...")
-        actor = await self.tokens.find(digest_of(secret.strip()))
-        if actor is None:
+        grant = await self.tokens.find(digest_of(secret.strip()))
+        if grant is None:
             raise Unauthenticated("the token is invalid", 'Bearer realm="orderflow", error="invalid_token"')
-        return actor
+        return grant
 
 
 def _not_from_here(headers: Mapping[str, str], peer: str) -> str:

@@ -25,13 +25,14 @@ from ...domain.errors import (
     UndecodableEvent,
     VersionMismatch,
 )
-from .auth import Unauthenticated
+from .auth import InsufficientScope, Unauthenticated
 from .caller_limits import TooManyRequests
 
 STATUS: Mapping[type[Exception], int] = {
     InvalidInput: 400,
     Unauthenticated: 401,
     NotPermitted: 403,
+    InsufficientScope: 403,
     NotFound: 404,
     CommandRefused: 409,
     Conflict: 409,

@@ -49,3 +49,10 @@ def parse_limit(text: str, field: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 6):
         raise InvalidInput(field, f"{text[:80]!r} is not a whole number", f"1 to {MAX_PAGE}")
     return int(text)
+
+
+def parse_flag(text: str, field: str) -> bool:
+    """Parse true or false. Raises InvalidInput."""
+    if text not in ("true", "false"):
+        raise InvalidInput(field, f"{text[:80]!r} is neither", "true or false")
+    return text == "true"

@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException, InternalServerException, Validati
 from ...application.redaction import context_of
 from ...application.request_context import current_request
 from ...domain.errors import CommandRefused, InvalidInput, OrderFlowError, Unavailable
-from .auth import Unauthenticated
+from .auth import InsufficientScope, Unauthenticated
 from .caller_limits import TooManyRequests
 from .correlation import ERROR, allowed_methods
 from .errors import CODES, retry_after, status_of, title_of
@@ -56,7 +56,7 @@ def problem_of(request: Request[Any, Any, Any], error: Exception) -> tuple[int, 
         detail = f"see the log for correlation id {current_request().correlation_id}"
     else:
         detail, headers, document = _details(request, error)
-    code = error.code if isinstance(error, OrderFlowError) else CODES.get(status, f"http_{status}")
+    code = error.code if isinstance(error, OrderFlowError | InsufficientScope) else CODES.get(status, f"http_{status}")
     return (
         status,
         headers,
@@ -104,7 +104,7 @@ def _details(request: Request[Any, Any, Any], error: Exception) -> tuple[str, di
             if request.app.log_limit.admits("a backend is unavailable"):  # type: ignore[attr-defined]
                 log.warning("a backend is unavailable", error=error)
             return f"{error.backend} is unavailable; it is safe to retry the request", headers, {}
-        case Unauthenticated():
+        case Unauthenticated() | InsufficientScope():
             return str(error), {"WWW-Authenticate": error.challenge}, {}
         case TooManyRequests():
             return str(error), {"Retry-After": str(error.retry_after)}, {}

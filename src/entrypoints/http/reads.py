@@ -17,7 +17,7 @@ from ...domain.lifecycle import OrderState
 from .calls import ORDER_CALL, Call
 from .etag import etag, not_modified
 from .openapi import CORRELATION, ETAG, NOT_MODIFIED, problems
-from .parameters import header, parse_identifier, parse_limit, parse_time, query, time
+from .parameters import header, parse_flag, parse_identifier, parse_limit, parse_time, query, time
 from .views import OrderPageView, PastOrderView, TimelineView, event_view, past_view, render
 
 MAX_PAGE_BYTES = 1_000_000
@@ -33,7 +33,7 @@ PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-Actor
 @get(
     "/orders/{order_id:str}",
     response_headers=[ETAG, CORRELATION],
-    responses=NOT_MODIFIED | problems(400, 401, 404, 500, 503),
+    responses=NOT_MODIFIED | problems(400, 401, 403, 404, 500, 503),
     dependencies=ORDER_CALL,
     operation_id="getOrder",
     summary="Get an order, as it is or as it was",
@@ -57,7 +57,7 @@ async def get_order(
 @get(
     "/orders",
     response_headers=[CORRELATION],
-    responses=problems(400, 401, 500, 503),
+    responses=problems(400, 401, 403, 500, 503),
     operation_id="listOrders",
     summary="List orders, newest first",
     opt={
@@ -67,6 +67,7 @@ async def get_order(
             "restaurantId",
             "shipperId",
             "state",
+            "available",
             "createdFrom",
             "createdUntil",
             "limit",
@@ -84,6 +85,10 @@ async def list_orders(
         str | None,
         query("state", "only orders in this state", enum=[*OrderState, "cancel"]),
     ] = None,
+    available: Annotated[
+        str | None,
+        query("available", "only orders that a shipper may take", type=OpenAPIType.BOOLEAN),
+    ] = None,
     created_from: Annotated[str | None, time("createdFrom", "only orders created at or after this time")] = None,
     created_until: Annotated[str | None, time("createdUntil", "only orders created before this time")] = None,
     limit: Annotated[
@@ -98,7 +103,10 @@ async def list_orders(
     ] = None,
     cursor: Annotated[str | None, query("cursor", "nextCursor of the previous page")] = None,
 ) -> Response[OrderPageView]:
-    """Return the orders that fulfil all conditions. Callers other than admins see only their own orders."""
+    """Return the orders that fulfil all conditions. Callers other than admins see only their own orders.
+
+    With ``available=true`` a shipper sees the orders that it may take, without their addresses, if a setting allows it.
+    """
     if None not in (customer_id, user_id) and customer_id != user_id:
         raise InvalidInput("userId", "it differs from customerId", "one of the two")
     page = await _page(
@@ -107,6 +115,7 @@ async def list_orders(
             restaurant_id=parse_identifier(restaurant_id, "restaurantId"),
             shipper_id=parse_identifier(shipper_id, "shipperId"),
             state=None if in_state is None else OrderState.parse(in_state),
+            available=available is not None and parse_flag(available, "available"),
             created_from=None if created_from is None else parse_time(created_from, "createdFrom"),
             created_until=None if created_until is None else parse_time(created_until, "createdUntil"),
             cursor=cursor,
@@ -120,7 +129,7 @@ async def list_orders(
 @get(
     "/orders/{order_id:str}/timeline",
     response_headers=[CORRELATION],
-    responses=problems(400, 401, 404, 500, 503),
+    responses=problems(400, 401, 403, 404, 500, 503),
     dependencies=ORDER_CALL,
     operation_id="timeline",
     summary="List all events of an order",

@@ -87,7 +87,7 @@ def _event(delivery: Delivery) -> bytes:
     responses={
         204: ResponseSpec(None, generate_examples=False, description="The order has ended and has no more events")
     }
-    | problems(400, 401, 404, 500, 503),
+    | problems(400, 401, 403, 404, 500, 503),
     dependencies=ORDER_CALL,
     operation_id="streamOrder",
     summary="Stream the events of an order",

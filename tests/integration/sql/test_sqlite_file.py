@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from orderflow.adapters.sql import SqlStorage
+from orderflow.adapters.sql import SqlStorage, upgrade
 from orderflow.domain.errors import StorageUnavailable
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.processes import run_parts
@@ -229,3 +229,35 @@ async def _much(storage: SqlStorage) -> None:
 
 def _file(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
+
+
+def _modes(folder: Path) -> dict[str, str]:
+    return {file.name: oct(file.stat().st_mode & 0o777) for file in folder.iterdir()}
+
+
+async def test_a_new_file_and_its_wal_are_for_their_owner_only(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/orderflow.db"
+    before = os.umask(0)
+    try:
+        await upgrade(url)
+        storage = SqlStorage.at(url)
+        await storage.open()
+        await placed(storage)
+
+        modes = _modes(tmp_path)
+        await storage.close()
+    finally:
+        os.umask(before)
+
+    assert modes == dict.fromkeys(("orderflow.db", "orderflow.db-wal", "orderflow.db-shm"), "0o600")
+
+
+async def test_a_file_that_is_there_keeps_its_permissions(sqlite_url: str, tmp_path: Path) -> None:
+    os.chmod(tmp_path / "orders.db", 0o640)
+
+    storage = SqlStorage.at(sqlite_url)
+    await storage.open()
+    await placed(storage)
+    await storage.close()
+
+    assert _modes(tmp_path)["orders.db"] == "0o640"

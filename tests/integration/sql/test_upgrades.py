@@ -11,6 +11,7 @@ import pytest
 from orderflow.adapters.sql import SqlStorage, current, newest, schema
 from orderflow.adapters.sql.consumer_store import SqlConsumerStores
 from orderflow.adapters.sql.database import Database
+from orderflow.application.auth import Grant
 from orderflow.application.consuming.dead_letter import Outcome
 from orderflow.application.event_log.records import Origin
 from orderflow.application.maintenance.maintenance_log import MaintenanceEntry, MaintenanceKind
@@ -214,7 +215,7 @@ async def test_a_new_generation_keeps_responses_payments_and_tokens(
     assert response == StoredResponse(fingerprint="f", body=b'{"id":"O1"}', order_id="O1")
     assert [(it.key, it.status) for it in refunds] == [("a4", AttemptStatus.REQUESTED), ("a2", AttemptStatus.REQUESTED)]
     assert [it.key for it in attempts] == ["a4", "a1", "a2", "a3"]
-    assert await storage.tokens.find("d1") == Actor(Role.CUSTOMER, "C1")
+    assert await storage.tokens.find("d1") == Grant(Actor(Role.CUSTOMER, "C1"), label="ann's")
 
 
 async def test_a_new_generation_keeps_dead_letters(upgraded: tuple[SqlStorage, schema_0010.Filled]) -> None:

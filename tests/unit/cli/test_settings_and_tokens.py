@@ -5,6 +5,8 @@ from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
+
 from tests.support.commands import CommandLine
 
 
@@ -79,3 +81,48 @@ def test_two_tokens_are_never_the_same(cli: CommandLine) -> None:
 
     assert made[0]["actor"] == made[1]["actor"] == "admin:A1"
     assert made[0]["token"] != made[1]["token"]
+
+
+def test_a_token_is_never_made_in_a_database_that_ends_with_the_command() -> None:
+    answer = CommandLine("memory://")("tokens", "make", "--role", "admin", "--id", "A1")
+
+    assert (answer.code, answer.out) == (1, "")
+    assert "ends with this command" in answer.err
+
+
+def test_a_token_is_listed_rotated_and_revoked_by_its_id(cli: CommandLine) -> None:
+    options = ("--label", "till 1", "--scope", "read", "--scope", "write", "--days", "30")
+    secret = cli.json("tokens", "make", "--role", "restaurant", "--id", "R7", *options)["token"]
+
+    [listed] = cli.json("tokens", "list")
+    rotated = cli.json("tokens", "rotate", listed["id"], "--hours", "2")
+    revoked = cli.json("tokens", "revoke", listed["id"])
+    new, old = cli.json("tokens", "list")
+
+    assert listed["id"] == sha256(secret.encode()).hexdigest()[:12]
+    assert (listed["status"], listed["actor"], listed["label"]) == ("valid", "restaurant:R7", "till 1")
+    assert (listed["scopes"], listed["lastUsedAt"]) == (["read", "write"], None)
+    assert rotated["token"].startswith("of_")
+    assert rotated["token"] != secret
+    assert revoked == {"revoked": listed["id"]}
+    assert (new["status"], new["label"], new["scopes"]) == ("valid", "till 1", ["read", "write"])
+    assert (old["status"], old["expiresAt"]) == ("revoked", rotated["until"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "problem"),
+    [
+        (["revoke", "0123456789ab"], 3, "there is no token '0123456789ab'"),
+        (["rotate", "0123456789ab"], 3, "there is no valid token '0123456789ab'"),
+        (["rotate", "0123456789ab", "--hours", "-1"], 2, "hours: -1"),
+        (["make", "--role", "admin", "--id", "A1", "--days", "0"], 2, "days: 0"),
+        (["make", "--role", "admin", "--id", "A1", "--scope", "everything"], 2, "everything"),
+    ],
+)
+def test_what_is_no_token_and_no_time_is_refused(
+    cli: CommandLine, arguments: list[str], code: int, problem: str
+) -> None:
+    answer = cli("tokens", *arguments)
+
+    assert (answer.code, answer.out) == (code, "")
+    assert problem in answer.err

@@ -11,7 +11,6 @@ CREATING = {
     ("orders", "create"),
     ("contacts", "set"),
     ("stock", "set"),
-    ("tokens", "make"),
     ("db", "upgrade"),
     ("simulate", "run"),
     ("serve",),

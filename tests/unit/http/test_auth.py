@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient
+from orderflow.application.auth import Scope
 from orderflow.entrypoints.http import new_token
 from orderflow.entrypoints.http.auth import digest_of
 
@@ -173,3 +174,36 @@ async def test_health_and_documentation_need_no_authentication(
     answer = await anonymous.get(path)
 
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("scopes", "method", "path", "body", "allowed"),
+    [
+        ("read", "GET", "/v1/orders", None, True),
+        ("read", "HEAD", "/v1/orders", None, True),
+        ("read", "GET", "/v1/analytics/states", None, True),
+        ("write", "POST", "/v1/orders", an_order(), True),
+        ("write operate", "GET", "/v1/orders", None, False),
+        ("read operate", "POST", "/v1/orders", an_order(), False),
+        ("read", "PATCH", "/v1/orders/O1/state", {"state": "preparing"}, False),
+        ("", "GET", "/v1/orders", None, False),
+    ],
+)
+async def test_a_token_is_for_its_scopes_only(
+    installation: Installation,
+    anonymous: AsyncClient,
+    scopes: str,
+    method: str,
+    path: str,
+    body: object,
+    allowed: bool,
+) -> None:
+    secret = await installation.token(BOSS, scopes=frozenset(map(Scope, scopes.split())))
+
+    answer = await anonymous.request(method, path, json=body, headers={"Authorization": f"Bearer {secret}"})
+
+    assert answer.is_success is allowed
+    if not allowed:
+        needed = "read" if method == "GET" else "write"
+        assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
+        assert f'error="insufficient_scope", scope="{needed}"' in answer.headers["www-authenticate"]

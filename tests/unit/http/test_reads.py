@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 from httpx import AsyncClient
 
-from tests.support.door import CUSTOMER, SHIPPER, Installation, placed
+from tests.support.door import CUSTOMER, SHIPPER, Installation, calling, placed
 
 
 async def order_ids(client: AsyncClient, query: str, **options: Any) -> list[str]:
@@ -102,6 +102,22 @@ async def test_an_order_is_read_as_of_a_time(installation: Installation, three: 
     assert (answer.json()["state"], answer.json()["version"]) == ("waiting_for_shipper", 1)
 
 
+async def test_a_shipper_lists_what_it_may_take_without_the_address_until_it_has_taken_it() -> None:
+    installation = Installation(available_orders=True)
+    address = {"street": "Main Street 1", "city": "Springfield"}
+    async with calling(installation.app()) as boss:
+        await placed(boss, address=address)
+    async with calling(installation.app(), "shipper:S3") as shipper:
+        listed = await shipper.get("/v1/orders?available=true")
+        await shipper.put("/v1/orders/O1/shipper", json={"shipperId": "S3"})
+        taken = await shipper.get("/v1/orders/O1")
+
+    [order] = listed.json()["orders"]
+    assert (order["orderId"], order["address"]) == ("O1", None)
+    assert order["allowedActions"] == [{"name": "assign_shipper", "needs": ["shipperId"]}]
+    assert taken.json()["address"]["street"] == "Main Street 1"
+
+
 async def test_before_its_creation_there_is_no_order(three: AsyncClient) -> None:
     answer = await three.get("/v1/orders/O3?asOf=2024-05-17T11:00:00Z")
 
@@ -120,6 +136,8 @@ async def test_before_its_creation_there_is_no_order(three: AsyncClient) -> None
         ("/v1/orders?createdUntil=1715945460", "createdUntil"),
         ("/v1/orders?createdUntil=0001-01-01T00:00:00%2B23:59", "createdUntil"),
         ("/v1/orders?cursor=nonsense", "cursor"),
+        ("/v1/orders?available=yes", "available"),
+        ("/v1/orders?available=true&shipperId=S1", "shipperId"),
         ("/v1/orders?customerId=%00", "customerId"),
         ("/v1/orders?customerId=C1&userId=C2", "userId"),
         ("/v1/orders?customer=C1", "customer"),

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from attrs import define
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.application.auth import FRESH_SECONDS, MOST_KNOWN, CachedTokens
+from orderflow.application.auth import FRESH_SECONDS, MOST_KNOWN, USE_NOTED_EVERY, CachedTokens, Grant
 from orderflow.domain.actor import Actor, Role
 
-BOSS, CUSTOMER = Actor(Role.ADMIN, "boss"), Actor(Role.CUSTOMER, "C1")
+BOSS, CUSTOMER = Grant(Actor(Role.ADMIN, "boss"), label="test"), Grant(Actor(Role.CUSTOMER, "C1"), label="test")
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -29,10 +29,10 @@ class Counting:
     tokens: Any
     reads: int = 0
 
-    async def find(self, digest: str) -> Actor | None:
+    async def find(self, digest: str) -> Grant | None:
         self.reads += 1
         await asyncio.sleep(0)
-        found: Actor | None = await self.tokens.find(digest)
+        found: Grant | None = await self.tokens.find(digest)
         return found
 
 
@@ -42,8 +42,8 @@ class Other:
 
     tokens: Any
 
-    async def add(self, digest: str, actor: Actor) -> None:
-        await self.tokens.add(digest, actor, label="test", at=AT)
+    async def add(self, digest: str, grant: Grant) -> None:
+        await self.tokens.add(digest, grant.actor, label="test", at=AT)
 
 
 @pytest.fixture
@@ -87,25 +87,12 @@ async def test_a_token_that_was_not_there_is_found_as_soon_as_it_is(
 
 
 async def test_what_this_process_adds_takes_effect_at_once(storage: MemoryStorage, cached: CachedTokens) -> None:
-    assert not await cached.any()
     await Other(storage.tokens).add("d1", BOSS)
     assert await cached.find("d1") == BOSS
 
-    await cached.add("d1", CUSTOMER, label="test", at=AT)
+    await cached.add("d1", CUSTOMER.actor, label="test", at=AT)
 
-    assert await cached.any()
     assert await cached.find("d1") == CUSTOMER
-
-
-async def test_whether_there_is_any_token_is_read_again_after_a_second(
-    storage: MemoryStorage, cached: CachedTokens, seconds: Seconds
-) -> None:
-    assert not await cached.any()
-    await Other(storage.tokens).add("d1", BOSS)
-
-    assert not await cached.any()
-    seconds.now += FRESH_SECONDS
-    assert await cached.any()
 
 
 async def test_it_remembers_a_bounded_number_of_tokens(storage: MemoryStorage, cached: CachedTokens) -> None:
@@ -131,3 +118,39 @@ async def test_requests_at_the_same_time_share_a_read_and_one_that_is_cancelled_
 
     assert await asyncio.gather(*others) == [BOSS] * 19
     assert counting.reads == 1
+
+
+async def test_uses_are_stored_apart_from_the_requests_and_once_in_some_minutes(
+    storage: MemoryStorage, cached: CachedTokens, seconds: Seconds
+) -> None:
+    async def last_use() -> datetime | None:
+        [token] = await storage.tokens.list()
+        return token.last_used_at
+
+    await Other(storage.tokens).add("d1", BOSS)
+    await cached.find("d1")
+    assert await last_use() is None
+    await cached.note_used(AT)
+    assert await last_use() == AT
+
+    seconds.now += USE_NOTED_EVERY.total_seconds() - 1
+    await cached.find("d1")
+    await cached.note_used(AT + USE_NOTED_EVERY)
+    assert await last_use() == AT
+
+    seconds.now += FRESH_SECONDS
+    await cached.find("d1")
+    await cached.note_used(AT + 2 * USE_NOTED_EVERY)
+    assert await last_use() == AT + 2 * USE_NOTED_EVERY
+
+
+async def test_a_revoked_token_is_refused_within_a_second(
+    storage: MemoryStorage, cached: CachedTokens, seconds: Seconds
+) -> None:
+    await Other(storage.tokens).add("d1", BOSS)
+    assert await cached.find("d1") == BOSS
+
+    await storage.tokens.revoke("d1", at=AT)
+    seconds.now += FRESH_SECONDS
+
+    assert await cached.find("d1") is None

@@ -344,3 +344,83 @@ def test_a_query_by_what_is_no_identifier_is_refused(condition: dict[str, str], 
         OrderQuery(**condition)
 
     assert refused.value.field == field
+
+
+OTHER_SHIPPER = Actor.parse("shipper:S2")
+
+
+async def test_an_id_that_is_taken_says_nothing_about_another_customers_order(container: Container) -> None:
+    use_cases = container.use_cases()
+    await use_cases.create_order(_new(), by=CUSTOMER)
+
+    with pytest.raises(OrderExists) as refused:
+        await use_cases.create_order(_new(customer="C2", price="9"), by=Actor.parse("customer:C2"))
+    with pytest.raises(OrderExists) as own:
+        await use_cases.create_order(_new(price="9"), by=CUSTOMER)
+
+    assert refused.value.differs == ()
+    assert str(refused.value) == "order id 'O1' is taken; use another one"
+    assert "lines" in own.value.differs
+
+
+@pytest.mark.parametrize("shipper", ["S1", "S2"])
+@pytest.mark.parametrize("state", ["preparing", "on_the_way", "delivered", "cancelled", "waiting_for_shipper"])
+async def test_a_shipper_finds_no_order_of_another_shipper(container: Container, state: str, shipper: str) -> None:
+    use_cases = container.use_cases()
+    await use_cases.create_order(_new(), by=CUSTOMER)
+    await use_cases.assign_shipper("O1", "S1", by=RESTAURANT)
+
+    with pytest.raises(OrderNotFound):
+        await use_cases.transition_order_state(
+            "O1", OrderState(state), by=OTHER_SHIPPER, shipper_id=shipper, reason="late", expected_version=1
+        )
+    with pytest.raises(OrderNotFound):
+        await use_cases.assign_shipper("O1", shipper, by=OTHER_SHIPPER, expected_version=1)
+
+
+async def test_of_an_order_without_a_shipper_a_shipper_finds_only_that_it_may_take_it(container: Container) -> None:
+    use_cases = container.use_cases()
+    await use_cases.create_order(_new(), by=CUSTOMER)
+
+    for attempt in (
+        use_cases.get_order("O1", by=OTHER_SHIPPER),
+        use_cases.assign_shipper("O1", "S1", by=OTHER_SHIPPER),
+        use_cases.transition_order_state("O1", OrderState.PREPARING, by=OTHER_SHIPPER),
+        use_cases.transition_order_state("O1", OrderState.DELIVERED, by=OTHER_SHIPPER, shipper_id="S2"),
+        use_cases.cancel_order("O1", "late", by=OTHER_SHIPPER),
+        use_cases.record_payment("O1", by=OTHER_SHIPPER),
+    ):
+        with pytest.raises(OrderNotFound):
+            await attempt
+    taken = await use_cases.transition_order_state("O1", OrderState.PREPARING, by=OTHER_SHIPPER, shipper_id="S2")
+
+    assert taken.shipper_id == "S2"
+
+
+async def test_a_cancelled_order_cannot_be_taken_and_is_not_found(container: Container) -> None:
+    use_cases = container.use_cases()
+    await use_cases.create_order(_new(), by=CUSTOMER)
+    await use_cases.cancel_order("O1", "late", by=ADMIN)
+
+    with pytest.raises(OrderNotFound):
+        await use_cases.assign_shipper("O1", "S2", by=OTHER_SHIPPER)
+
+
+async def test_shippers_list_what_they_may_take_only_if_the_setting_allows_it() -> None:
+    closed, opened = (
+        Container(settings=Settings(database_url="memory://", available_orders=value)).use_cases()
+        for value in ("none", "all")
+    )
+    for use_cases in (closed, opened):
+        await use_cases.create_order(_new("O1"), by=CUSTOMER)
+        await use_cases.create_order(_new("O2"), by=CUSTOMER)
+        await use_cases.assign_shipper("O2", "S1", by=RESTAURANT)
+
+    page = await opened.list_orders(OrderQuery(available=True), by=OTHER_SHIPPER)
+    others = await opened.list_orders(OrderQuery(), by=OTHER_SHIPPER)
+    with pytest.raises(InvalidInput, match="ORDERFLOW_AVAILABLE_ORDERS"):
+        await closed.list_orders(OrderQuery(available=True), by=OTHER_SHIPPER)
+
+    assert [order.id for order in page.orders] == ["O1"]
+    assert others.orders == ()
+    assert [o.id for o in (await closed.list_orders(OrderQuery(available=True), by=CUSTOMER)).orders] == ["O1"]

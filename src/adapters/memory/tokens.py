@@ -1,0 +1,81 @@
+"""Bearer tokens in memory, under their hashes."""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+
+from attrs import evolve, frozen
+
+from ...application.auth import EVERY_SCOPE, IDENTIFYING, Grant, Scope, Token
+from ...domain.actor import Actor
+
+
+@frozen
+class MemoryTokens:
+    """Tokens by digest; they expire by ``time``."""
+
+    tokens: dict[str, Token]
+    time: Callable[[], datetime]
+
+    async def add(
+        self,
+        digest: str,
+        actor: Actor,
+        *,
+        label: str,
+        at: datetime,
+        scopes: Collection[Scope] = EVERY_SCOPE,
+        expires_at: datetime | None = None,
+    ) -> None:
+        self.tokens[digest] = Token(
+            id=digest[:IDENTIFYING],
+            actor=actor,
+            label=label,
+            scopes=frozenset(scopes),
+            created_at=at,
+            expires_at=expires_at,
+            revoked_at=None,
+            last_used_at=None,
+        )
+
+    async def find(self, digest: str) -> Grant | None:
+        token = self.tokens.get(digest)
+        return Grant(token.actor, token.scopes, token.label) if token and token.is_valid(self.time()) else None
+
+    async def any(self) -> bool:
+        return bool(self.tokens)
+
+    async def list(self) -> Sequence[Token]:
+        return sorted(self.tokens.values(), key=lambda token: token.created_at, reverse=True)
+
+    async def revoke(self, id: str, *, at: datetime) -> bool:
+        found = self._of(id)
+        for digest in found:
+            token = self.tokens[digest]
+            self.tokens[digest] = evolve(token, revoked_at=token.revoked_at or at)
+        return bool(found)
+
+    async def replace(self, id: str, digest: str, *, at: datetime, until: datetime) -> bool:
+        for old in self._of(id):
+            token = self.tokens[old]
+            if not token.is_valid(at):
+                return False
+            ends = token.expires_at
+            self.tokens[old] = evolve(token, expires_at=until if ends is None else min(until, ends))
+            self.tokens[digest] = evolve(
+                token,
+                id=digest[:IDENTIFYING],
+                created_at=at,
+                expires_at=None if ends is None else at + (ends - token.created_at),
+                last_used_at=None,
+            )
+            return True
+        return False
+
+    async def note_used(self, digests: Collection[str], *, at: datetime) -> None:
+        for digest in digests:
+            token = self.tokens.get(digest)
+            if token is not None and (token.last_used_at is None or token.last_used_at < at):
+                self.tokens[digest] = evolve(token, last_used_at=at)
+
+    def _of(self, id: str) -> Sequence[str]:
+        return [digest for digest in self.tokens if digest[:IDENTIFYING] == id]
