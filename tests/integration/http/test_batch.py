@@ -119,7 +119,7 @@ async def test_a_batch_is_carried_out_although_its_client_disconnects(
 
     monkeypatch.setattr(MemoryCommitter, "commit_together", later)
     body = b"\n".join(json.dumps(an_order(orderId=f"O{number}")).encode() for number in range(50))
-    head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nX-Actor: {BOSS}\r\nContent-Type: {LINES['content-type']}\r\n"
+    head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nX-Actor: {BOSS}\r\nContent-Type: {LINES['content-type']}\r\n"
     async with served(installation.app()) as server, asyncio.timeout(DEADLINE):
         host, _, port = server.url.removeprefix("http://").partition(":")
         _, writer = await asyncio.open_connection(host, int(port))
@@ -136,7 +136,7 @@ async def test_a_batch_is_carried_out_although_its_client_disconnects(
 
 async def test_a_batch_that_does_not_arrive_completely_creates_nothing(installation: Installation) -> None:
     order = json.dumps(an_order()).encode() + b"\n"
-    head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nX-Actor: {BOSS}\r\nContent-Type: {LINES['content-type']}\r\n"
+    head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nX-Actor: {BOSS}\r\nContent-Type: {LINES['content-type']}\r\n"
     async with served(installation.app()) as server, asyncio.timeout(DEADLINE):
         host, _, port = server.url.removeprefix("http://").partition(":")
         _, writer = await asyncio.open_connection(host, int(port))
