@@ -59,7 +59,7 @@ def test_the_operations_port_answers_while_the_event_loop_is_blocked(
     os.mkfifo(pipe)
     block = f"import signal\nsignal.signal(signal.SIGUSR1, lambda *_: open({str(pipe)!r}).read())\n"
     (tmp_path / "sitecustomize.py").write_text(block)
-    service = orderflow.start("serve", "--no-consumers", code=tmp_path)
+    service = orderflow.start("serve", "--no-consumers", code=tmp_path, HTTP_DEV="true")
     asking.get(f"{service.url}/livez").raise_for_status()
 
     service.process.send_signal(signal.SIGUSR1)
@@ -158,6 +158,7 @@ def test_development_mode_is_refused_on_an_open_address(orderflow: Installation)
 def test_with_a_token_callers_are_who_their_token_says_and_no_other(
     orderflow: Installation, asking: httpx.Client
 ) -> None:
+    orderflow.run("db", "upgrade")
     token = orderflow.run("tokens", "make", "--role", "restaurant", "--id", "R7")["token"]
     service = orderflow.start("serve", "--no-consumers", HTTP_HOST="0.0.0.0", HTTP_DEV="false")
     orders = service.url.replace("0.0.0.0", "127.0.0.1") + "/v1/orders"
