@@ -8,10 +8,11 @@ import json
 import os
 import resource
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack, ExitStack
-from time import monotonic, perf_counter
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -150,8 +151,7 @@ class HostileDay:
             self._leave_lists_unread(),
             self._flood(),
             self._send_texts(),
-            self._read(first),
-            *(self._probe(name, port) for name, port in {"api": self.operations, **self.stack.doors}.items()),
+            self._measure(first),
             self._watch_memory(),
         ]
         attacks = [asyncio.create_task(each) for each in hostile]
@@ -372,38 +372,32 @@ class HostileDay:
 
     # What is measured meanwhile.
 
-    async def _read(self, order: str) -> None:
-        url = f"http://127.0.0.1:{self.port}"
-        async with httpx.AsyncClient(base_url=url, headers={"X-Actor": "admin:reader"}, timeout=60) as client:
-            while True:
-                began = perf_counter()
-                try:
-                    response = await client.get(f"/v1/orders/{order}")
-                except httpx.TransportError:
-                    self.unanswered += 1
-                else:
-                    if response.is_success:
-                        self.reads.append((perf_counter() - began) * 1_000)
-                    else:
-                        self.unanswered += 1
-                await asyncio.sleep(0.25)
-
-    async def _probe(self, name: str, port: int) -> None:
-        """Ask the process for ``/livez`` again and again. Raises AssertionError, with what it logged, if it fails."""
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            await _answers(client, "/livez")
-            while True:
-                began = perf_counter()
-                try:
-                    (await client.get("/livez")).raise_for_status()
-                except httpx.HTTPError as error:
-                    process = self.stack.processes[name]
-                    raise AssertionError(
-                        f"/livez of {name} after {monotonic() - self.began:.1f} s: {type(error).__name__}: {error}; "
-                        f"{process.state}; the end of its log:\n{process.last_words(60)}"
-                    ) from error
-                self.lives.append((perf_counter() - began) * 1_000)
-                await asyncio.sleep(0.2)
+    async def _measure(self, order: str) -> None:
+        """Measure as a bystander until cancelled. Raises AssertionError, with what it logged, for a failed process."""
+        livez = {"api": self.operations, **self.stack.doors}
+        for port in livez.values():
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+                await _answers(client, "/livez")
+        pipe = asyncio.subprocess.PIPE
+        asked = {"livez": livez, "order": f"http://127.0.0.1:{self.port}/v1/orders/{order}"}
+        command = (sys.executable, "-m", "bench.bystander")
+        bystander = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=2**30)
+        assert bystander.stdin is not None
+        assert bystander.stdout is not None
+        bystander.stdin.write(json.dumps(asked).encode() + b"\n")
+        reading = asyncio.create_task(bystander.stdout.read())
+        try:
+            await asyncio.shield(reading)
+        finally:
+            bystander.stdin.close()
+            measured = json.loads(await reading)
+            await bystander.wait()
+            self.lives, self.reads, self.unanswered = (measured[it] for it in ("lives", "reads", "refused"))
+        process = self.stack.processes[measured["failure"].partition(":")[0]]
+        raise AssertionError(
+            f"after {monotonic() - self.began:.1f} s, /livez of {measured['failure']}; {process.state}; "
+            f"the end of its log:\n{process.last_words(60)}"
+        )
 
     async def _watch_memory(self) -> None:
         while True:

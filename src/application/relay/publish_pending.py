@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from math import inf
 from time import monotonic
 
 from attrs import define, field, frozen
@@ -23,6 +24,9 @@ FIRST_BATCH = 2_500
 broker that throttles its clients does not get more than it accepts within the time limit of a transaction."""
 FAST_SECONDS = 2.0
 VERY_FAST_SECONDS = 0.5
+STEADY_SECONDS = 30.0
+"""The time for which batches do not grow again beyond the largest that fitted before one was not acknowledged. A broker
+that throttles its clients delays the batches after the one that was too large, so that a fast one proves little."""
 VERIFIED_FOR_SECONDS = 1.0
 """The time for which a verification of the database is valid: a shorter outage is no restore."""
 
@@ -60,7 +64,7 @@ class PublishPending:
     restored. Then LogBehindTopic is raised and nothing is published, even after the log has grown past the cursor.
     A batch has at most ``batch`` events and BATCH_BYTES. It starts smaller, is halved after it was not acknowledged in
     time, and grows after a full one: to twice as many if it took less than FAST_SECONDS, to four times as many if it
-    took less than VERY_FAST_SECONDS.
+    took less than VERY_FAST_SECONDS, and for STEADY_SECONDS not beyond the last that fitted.
     This is verified when a cursor is not the one that this relay left, and at least once a second while it publishes.
 
     ``share`` returns the number of buckets, from 0 on, that are published now. The events of the others stay in the
@@ -84,6 +88,10 @@ class PublishPending:
     _ahead: list[RelayBatch] = field(factory=list, init=False)
     _epochs: Epochs = field(default=BEGINNING, init=False)
     _epochs_until: float | None = field(default=None, init=False)
+    _fitted: int = field(default=0, init=False)
+    """The size of the last full batch if it was acknowledged, else 0."""
+    _ceiling: int = field(default=0, init=False)
+    _ceiling_until: float = field(default=-inf, init=False)
     _verified: Mapping[int, int | None] = field(factory=dict, init=False)
     _verified_until: float = field(default=0.0, init=False)
     _warned_of: frozenset[int] = field(default=frozenset(), init=False)
@@ -109,13 +117,25 @@ class PublishPending:
             else:
                 await self.topic.publish(batch.records)
         except StreamUnavailable:
-            self.limit = max(1, min(self.limit, len(batch.records)) // 2)
+            self._shrink(len(batch.records))
             raise
-        if batch.full and (taken := self.clock() - began) < FAST_SECONDS:
-            self.limit = min(self.batch, self.limit * (4 if taken < VERY_FAST_SECONDS else 2))
+        if batch.full:
+            self._grow(len(batch.records), self.clock() - began)
         self._note_reached(batch.reached)
         self._verified = {**own, **batch.reached}
         return len(batch.records)
+
+    def _shrink(self, failed: int) -> None:
+        if self._fitted:
+            self._ceiling, self._ceiling_until = self._fitted, self.clock() + STEADY_SECONDS
+        self._fitted = 0
+        self.limit = max(1, min(self.limit, failed) // 2)
+
+    def _grow(self, fitted: int, seconds: float) -> None:
+        self._fitted = fitted
+        if seconds < FAST_SECONDS:
+            most = self.batch if self.clock() >= self._ceiling_until else max(self.limit, self._ceiling)
+            self.limit = min(self.batch, most, self.limit * (4 if seconds < VERY_FAST_SECONDS else 2))
 
     async def _own(self) -> Mapping[int, int | None]:
         """Return the topic's cursors of this relay's buckets that are effective in the current epoch."""

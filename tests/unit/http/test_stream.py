@@ -1,6 +1,7 @@
 """The events of an order are streamed."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
@@ -10,6 +11,7 @@ from httpx import AsyncClient
 from orderflow.application.orders.get_order import GetOrder
 from orderflow.domain.actor import Actor
 from orderflow.domain.errors import StorageUnavailable
+from orderflow.domain.events import OrderCreated
 from orderflow.domain.order import Order
 from orderflow.entrypoints.http import stream
 from orderflow.entrypoints.http.log_limit import LINES
@@ -17,6 +19,7 @@ from orderflow.entrypoints.http.stream import OrderStream
 from structlog.testing import capture_logs
 
 from tests.support.door import BOSS, SHIPPER, Installation, placed
+from tests.support.waiting import eventually_async
 
 DEADLINE = 60.0
 
@@ -72,6 +75,22 @@ async def test_the_stream_of_a_shipper_who_loses_the_order_ends(
         rest = await rest_of(following)
 
     assert rest == []
+
+
+async def test_a_stream_that_waits_keeps_no_decoded_event(boss: AsyncClient, events: AsyncIterator[bytes]) -> None:
+    await placed(boss)
+    before = decoded_events()
+
+    await next_of(events)
+    waiting = asyncio.create_task(next_of(events))
+    await eventually_async(lambda: decoded_events() == before, deadline=DEADLINE)
+
+    await boss.patch("/v1/orders/O1/state", json={"state": "preparing"})
+    assert (await waiting)["id"] == "2"
+
+
+def decoded_events() -> int:
+    return sum(isinstance(each, OrderCreated) for each in gc.get_objects())
 
 
 async def test_a_message_contains_the_event_as_published(
