@@ -92,7 +92,7 @@ def use_cases_on(
 ) -> UseCases:
     work = WriteSetUnitOfWork(committer=GroupCommit(storage.committer), read=storage.views.get)
     change = ChangeOrder(work)
-    payments = SettlePayments(change, storage.attempts, gateway, work, clock)
+    payments = SettlePayments(change, storage.attempts, gateway, work, clock, clock)
     cancel = CancelOrder(change, payments, clock)
     get_order = GetOrder(GroupRead(storage.views))
     timeline = OrderTimeline(get_order, storage.log, wire.decode_record)
