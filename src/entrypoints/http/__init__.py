@@ -11,6 +11,8 @@ from ...domain.errors import NotConfigured
 from .auth import new_token
 
 if TYPE_CHECKING:
+    import socket
+
     from litestar import Litestar
 
     from ...adapters.telemetry import Scrape
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from ..shutdown import Stopping
     from .auth import KnownTokens
 
-__all__ = ["create_app", "create_ops_app", "new_token", "serve"]
+__all__ = ["create_app", "create_ops_app", "listeners", "new_token", "serve"]
 
 MAX_BODY_BYTES = 1_000_000
 _EXTRA = ("litestar", "uvicorn", "httptools", "offapi", "limits")
@@ -102,8 +104,11 @@ async def serve(
     stopping: "Stopping | None" = None,
     setting: str = "ORDERFLOW_HTTP_PORT",
     limits: Mapping[str, float] = MappingProxyType({}),
+    listener: "socket.socket | None" = None,
 ) -> None:
     """Serve requests on ``host`` and ``port`` (0 for any free one) until ``stop`` is set or this task is cancelled.
+
+    With a ``listener``, which is one of ``listeners``, they are served on that socket.
 
     ``on_ready`` is called with the host and the port once requests are served. At the end, live streams are closed and
     requests in progress have ``grace_seconds`` to finish (None for no limit). As soon as ``stopping`` has begun, each
@@ -123,7 +128,14 @@ async def serve(
         stopping=stopping,
         setting=setting,
         limits=connections.ConnectionLimits(**limits),
+        listener=listener,
     )
+
+
+def listeners(host: str, port: int, *, number: int, setting: str = "ORDERFLOW_HTTP_PORT") -> "list[socket.socket]":
+    """Return ``number`` sockets that listen on one port, one for each process. Errors are as for ``serve``."""
+    made: list[socket.socket] = _with_extra(".server").listeners(host, port, setting, number)
+    return made
 
 
 def _with_extra(module: str) -> ModuleType:

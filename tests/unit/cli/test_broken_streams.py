@@ -62,11 +62,11 @@ def test_a_command_that_reads_a_closed_standard_input_exits_2_and_says_so(folder
 
     outcomes = _run([_case(folder, command, "closed stdin") for command in reading])
 
-    assert len(reading) == 2
+    assert len(reading) == 3
     assert all(o["code"] == 2 and "standard input is closed" in o["err"] for o in outcomes), outcomes
 
 
-@pytest.mark.parametrize("command", ["orders create", "events validate"])
+@pytest.mark.parametrize("command", ["orders create", "orders import", "events validate"])
 def test_ctrl_c_ends_a_command_that_reads_standard_input(folder: Path, command: str) -> None:
     program = [sys.executable, "-c", "from orderflow.entrypoints.cli import main; main()", *command.split(), "-"]
     environment = {**_environment(), "ORDERFLOW_DATABASE_URL": f"sqlite:///{folder}/orderflow.db"}
