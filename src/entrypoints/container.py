@@ -54,6 +54,7 @@ from .settings import CONSUMERS, Settings
 from .wiring import commit_notifications, mail, operator_tools, storage_and_consumers
 from .wiring import kafka as kafka_wiring
 from .wiring import telemetry as telemetry_wiring
+from .wiring.oidc import oidc_tokens
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Awaitable[Order]])
@@ -157,6 +158,7 @@ class Container(containers.DeclarativeContainer):
         locator=_with_kafka(profile, providers.Singleton(kafka_wiring.record_locator, kafka)),
     )
     tokens = providers.Singleton(CachedTokens, storage.provided.tokens)
+    oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note)
     use_cases = providers.Singleton(
         UseCases,
         create_order=_instrumented(

@@ -136,7 +136,8 @@ async def _api(container: Container, stop: asyncio.Event) -> None:
     from .http import create_app, serve
 
     settings: Settings = container.settings()
-    if not await container.storage().tokens.any():
+    identity = container.oidc()
+    if identity is None and not await container.storage().tokens.any():
         if not settings.on_loopback:
             raise NotConfigured(
                 f"no token is configured, so {settings.http_host} would be open to everyone",
@@ -162,6 +163,7 @@ async def _api(container: Container, stop: asyncio.Event) -> None:
             "streams": settings.http_max_streams_per_caller,
             "shared": settings.http_limits_url,
         },
+        identity=identity,
     )
 
     def ready(host: str, port: int) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ...adapters.telemetry import Scrape
     from ...adapters.telemetry.tracing.tracing import Tracing
     from ...application.analytics.ports import AnalyticsQueries
+    from ...application.auth import IdentityTokens
     from ..shutdown import Stopping
     from .auth import KnownTokens
 
@@ -42,6 +43,7 @@ def create_app(
     scrape: "Scrape | None" = None,
     failed: Callable[[Exception], None] = lambda error: None,
     limits: Mapping[str, Any] = MappingProxyType({}),
+    identity: "IdentityTokens | None" = None,
 ) -> "Litestar":
     """Create the ASGI application.
 
@@ -51,7 +53,8 @@ def create_app(
     refused. ``/readyz`` responds with 503 once ``stopping`` returns True, and names the ``stopped_parts`` with the
     codes of their errors. ``tracing`` records a span for every request. ``scrape`` adds ``/metrics`` and counts
     requests. ``failed`` is called with each error that is responded to with 5xx. ``limits`` are fields of
-    ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. Raises NotConfigured
+    ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. ``identity`` verifies the
+    tokens of an OpenID provider; with it, ``X-Actor`` is not trusted. Raises NotConfigured
     without the extra ``http``.
     """
     app, caller_limits = _with_extra(".app"), _with_extra(".caller_limits")
@@ -71,6 +74,7 @@ def create_app(
         scrape=scrape,
         failed=failed,
         limits=caller_limits.CallerLimits(**limits),
+        identity=identity,
     )
     return built
 

@@ -165,7 +165,7 @@ def expectations(settings: Settings, consumers: tuple[str, ...]) -> "Expectation
         with_kafka=settings.uses_kafka,
         relayed=kafka.reads_topic(settings),
         consumers=consumers,
-        open_to="" if settings.on_loopback else settings.http_host,
+        open_to="" if settings.on_loopback or settings.oidc_issuer else settings.http_host,
         pool_size=settings.database_pool_size,
         message_bytes=settings.event_max_bytes + EVENT_ROOM,
         listeners=0 if settings.database_listen == "off" else 2,
