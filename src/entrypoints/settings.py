@@ -274,6 +274,26 @@ class Settings:
     log_format: str = ts.option(
         default="auto", validator=v.in_(("auto", "json", "console")), help="json, console, or auto (by terminal)"
     )
+    idempotency_hours: int = ts.option(
+        default=24,
+        validator=_between(1, 720),
+        help="hours for which the response under an idempotency key is kept, 1 to 720",
+    )
+    retention_address_days: int = ts.option(
+        default=0,
+        validator=_between(0, 36_500),
+        help="days after its end for which an order's address and card token are kept; 0: for ever",
+    )
+    retention_notification_days: int = ts.option(
+        default=0,
+        validator=_between(0, 36_500),
+        help="days for which addresses and texts of notifications are kept; 0: for ever",
+    )
+    retention_unrecognized_days: int = ts.option(
+        default=0,
+        validator=_between(0, 36_500),
+        help="days for which records of the topic that are no events are kept; 0: for ever",
+    )
     stop_seconds: float = ts.option(
         default=20.0,
         validator=_between(1, 3600),

@@ -77,6 +77,10 @@ Index(
 )
 
 
+UNCHANGEABLE = ("address", "card_token")
+"""Columns that no command changes. A change does not write them, or it would bring back what was erased meanwhile."""
+
+
 def row_of(order: Order) -> dict[str, Any]:
     """Return the values of the ``orders`` row by column."""
     return {

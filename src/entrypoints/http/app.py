@@ -21,6 +21,7 @@ from ...application.auth import IdentityTokens, Scope
 from ...application.orders.use_cases import UseCases
 from ...domain.errors import InvalidInput
 from . import analytics as analytics_routes
+from . import customers as customer_routes
 from . import problems, reads, stream, writes
 from .auth import Authenticator, KnownTokens, Unauthenticated, check_scope
 from .caller_limits import CallerLimits, Callers
@@ -55,6 +56,7 @@ def build(
     scrape: Scrape | None,
     limits: CallerLimits,
     identity: IdentityTokens | None,
+    customers: customer_routes.Customers | None,
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
     instruments = scrape.instruments if scrape is not None else None
@@ -108,6 +110,22 @@ def build(
                 guards=[authenticate, analytics_routes.admins_only, refuse_unknown_parameters],
                 dependencies={"figures": provide(analytics_routes.Figures(analytics))},
                 tags=["analytics"],
+            )
+        )
+    if customers is not None:
+        routes.append(
+            Router(
+                "/v1/customers",
+                route_handlers=customer_routes.ROUTES,
+                guards=[
+                    authenticate,
+                    customer_routes.admins_only,
+                    require_json,
+                    refuse_unsupported_conditions,
+                    refuse_unknown_parameters,
+                ],
+                dependencies={"customers": provide(customers)},
+                tags=["customers"],
             )
         )
     readiness = Checks(checks, stopping, stopped_parts)

@@ -15,7 +15,7 @@ from ..database import Database, asyncpg_of, committing
 from ..errors import sqlstate, translated
 from ..event_log import order_events
 from ..idempotency import idempotency_keys
-from ..orders import orders
+from ..orders import UNCHANGEABLE, orders
 from ..payment_attempts import IS_OUTSTANDING, payment_attempts
 from .batch import Expected, WriteBatch
 from .conflicts import Conflicts
@@ -154,7 +154,7 @@ def statement(keys: bool, created: bool, changed: bool, attempts: bool, events: 
             ON CONFLICT (id) DO NOTHING RETURNING id)""")
     if changed:
         steps.append(f"""changed AS (
-            UPDATE orders SET {_list(f"{name} = n.{name}" for name in _ORDER)}
+            UPDATE orders SET {_list(f"{name} = n.{name}" for name in _ORDER if name not in UNCHANGEABLE)}
             FROM unnest({change}) AS n({_list(_CHANGE)})
             WHERE orders.id = n.id AND orders.version = n.expected AND {_all(good)} RETURNING orders.id)""")
     good += [f"(SELECT count(*) FROM created) = {new.rows}"] if created else []

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_or
 from ..database import Database
 from ..event_log import log_heads, order_events
 from ..idempotency import idempotency_keys
-from ..orders import orders
+from ..orders import UNCHANGEABLE, orders
 from ..payment_attempts import IS_OUTSTANDING, payment_attempts
 from .batch import Expected, WriteBatch
 from .conflicts import Conflicts
@@ -102,7 +102,8 @@ def _one_by_one(connection: Connection, statement: Executable, rows: Sequence[Ro
 
 
 def _change(order: Expected) -> dict[str, Any]:
-    return {**order.row, "order_id": order.order_id, "expected": order.version}
+    changed = {name: value for name, value in order.row.items() if name not in UNCHANGEABLE}
+    return {**changed, "order_id": order.order_id, "expected": order.version}
 
 
 def _appended(event: dict[str, Any], heads: dict[int, int], now: datetime) -> dict[str, Any]:
