@@ -32,6 +32,24 @@ class Grant:
     actor: Actor
     scopes: frozenset[Scope] = EVERY_SCOPE
     label: str = ""
+    expires_at: datetime | None = None
+    """The end of the grant, if it is known without asking the storage again."""
+
+
+class InvalidToken(Exception):
+    """A token that grants nothing; the text says why."""
+
+
+class IdentityTokens(Protocol):
+    """Tokens that another party issues, such as an OpenID provider."""
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def verify(self, token: str) -> Grant:
+        """Return what ``token`` grants. Raises InvalidToken; Unavailable if that cannot be known now."""
+        ...
 
 
 @frozen(kw_only=True)

@@ -16,6 +16,7 @@
     │   ├── OrderExists         the id is taken, by an order with other content
     │   ├── ConcurrentChange    a newer version was saved meanwhile
     │   ├── VersionMismatch     the caller expects another version
+    │   ├── OrdersOpen          a customer with open orders is not erased
     │   ├── RequestRunning      a request with the same idempotency key is running
     │   ├── RequestAnswered     a request with the same idempotency key has a response; nothing was repeated
     │   ├── KeyReused           the idempotency key was used for another request
@@ -182,6 +183,19 @@ class VersionMismatch(Conflict):
 
     def __str__(self) -> str:
         return f"order {self.order_id!r} is at version {self.actual}, not at the expected {self.expected}"
+
+
+@define(eq=False, slots=False)
+class OrdersOpen(Conflict):
+    code: ClassVar[str] = "orders_open"
+    customer_id: str
+    orders: int
+
+    def __str__(self) -> str:
+        return (
+            f"customer {self.customer_id!r} has {self.orders} orders that are not delivered or cancelled; "
+            "nothing was erased"
+        )
 
 
 @define(eq=False, slots=False)

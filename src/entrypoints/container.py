@@ -24,6 +24,9 @@ from ..adapters.wakeup import LocalWakeup
 from ..application.analytics.analyse import Analyse
 from ..application.auth import CachedTokens
 from ..application.clock import Clock, NewId, StorageClock
+from ..application.customers.erase_customer import EraseCustomer
+from ..application.customers.export_customer import ExportCustomer
+from ..application.customers.forget_old_data import ForgetOldData
 from ..application.dead_letters.drop import DropDeadLetter
 from ..application.event_log.ports import Decode
 from ..application.health.lag import Lag
@@ -54,6 +57,7 @@ from .settings import CONSUMERS, Settings
 from .wiring import commit_notifications, mail, operator_tools, storage_and_consumers
 from .wiring import kafka as kafka_wiring
 from .wiring import telemetry as telemetry_wiring
+from .wiring.oidc import oidc_tokens
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Awaitable[Order]])
@@ -158,7 +162,24 @@ class Container(containers.DeclarativeContainer):
         dead_letters=effects.provided.dead_letters,
         locator=_with_kafka(profile, providers.Singleton(kafka_wiring.record_locator, kafka)),
     )
+    personal_data = providers.Singleton(storage_and_consumers.personal_data, storage, effects)
+    erase_customer = providers.Singleton(EraseCustomer, personal_data, storage.provided.maintenance_log, clock)
+    export_customer = providers.Singleton(
+        ExportCustomer,
+        storage.provided.views,
+        effects.provided.notifications,
+        effects.provided.contacts,
+        storage.provided.tokens,
+    )
+    forget_old_data = providers.Singleton(
+        ForgetOldData,
+        storage.provided.log,
+        storage.provided.cursors,
+        personal_data,
+        providers.Callable(storage_and_consumers.retention, settings),
+    )
     tokens = providers.Singleton(CachedTokens, storage.provided.tokens)
+    oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note)
     use_cases = providers.Singleton(
         UseCases,
         create_order=_instrumented(

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
+from time import monotonic
 
 from ..application.consuming.dead_letter import DeadLetter
 from ..application.consuming.log_source import LogEventSource
@@ -23,8 +24,8 @@ from .wiring.lifespan import listen_for_commits, opened
 from .workers import WorkerPool, check_storage, work
 
 HOUSEKEEPING_SECONDS = 5.0
-RESPONSES_KEPT = timedelta(hours=24)
-"""The time for which the response under an idempotency key is kept; after that the key is new again."""
+FORGET_SECONDS = 60.0
+"""Seconds between two looks for old personal data."""
 
 BACKGROUND = frozenset({"housekeeping", "copying"})
 """Parts that are not started by name."""
@@ -173,7 +174,7 @@ async def _check_callers(container: Container) -> None:
                 "listen on 127.0.0.1, or use tokens: `orderflow tokens make`",
             )
         logger.warning("development mode: programs of this machine name themselves in X-Actor")
-    elif not await container.storage().tokens.any():
+    elif container.oidc() is None and not await container.storage().tokens.any():
         raise NotConfigured(
             "there is no token, so nobody could call the API",
             "make one with `orderflow tokens make`; for development on this machine, `orderflow serve --dev`",
@@ -212,6 +213,8 @@ async def _api(
             "streams": settings.http_max_streams_per_caller,
             "shared": settings.http_limits_url,
         },
+        identity=container.oidc(),
+        customers=(container.erase_customer(), container.export_customer()),
     )
 
     def ready(host: str, port: int) -> None:
@@ -241,19 +244,26 @@ async def _api(
 
 
 async def _housekeeping(container: Container, stop: asyncio.Event) -> None:
-    """Settle payment attempts that have no response yet, and delete responses of the day before in small steps.
+    """Settle payment attempts that have no response yet, and delete what is old in small steps.
 
-    It also stores when tokens were used last, for the requests that used them.
+    That is responses under idempotency keys, and personal data as the settings say. It also stores when tokens were
+    used last, for the requests that used them.
     """
+    kept = timedelta(hours=container.settings().idempotency_hours)
+    forget_at = 0.0
     answers = container.storage().answers
     while not stop.is_set():
         try:
             await container.use_cases().settle_payments()
             now = await container.storage().now()
             await container.tokens().note_used(now)
-            expired = now - RESPONSES_KEPT
+            expired = now - kept
             while not stop.is_set() and await answers.delete_before(expired) == DELETED_AT_ONCE:
                 continue
+            if monotonic() >= forget_at:
+                while not stop.is_set() and await container.forget_old_data()(now):
+                    continue
+                forget_at = monotonic() + FORGET_SECONDS
         except Unavailable as e:
             container.process_registration().failures.note("housekeeping", e)
             logger.warning("housekeeping waits", extra={"error": e.code, "detail": str(e)})

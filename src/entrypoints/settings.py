@@ -11,6 +11,7 @@ from ..application.event_log.records import EVENT_LIMIT
 from ..application.notifications.addresses import sender
 from ..application.notifications.notification import ATTEMPTS
 from ..application.relay.publish_pending import BATCH
+from ..domain.actor import Role
 from ..domain.currency import MINOR_UNITS
 from ..domain.errors import InvalidInput
 from .masking import MASK, is_secret, is_well_formed, masked_url
@@ -69,6 +70,20 @@ def _sender(_: object, __: object, value: str) -> None:
         sender(value, field="smtp_sender")
     except InvalidInput as e:
         raise ValueError(e.problem) from e
+
+
+def _protected_url(_: object, __: object, value: str) -> None:
+    """Raise ValueError for a URL of which somebody on the way could change the answer."""
+    loopback = re.match(r"http://(localhost|127\.0\.0\.1|\[::1\])[:/]", value + "/")
+    if value and not (re.match(r"https://[!-~]+\Z", value) or (loopback and value.isascii() and value.isprintable())):
+        raise ValueError("not a URL with https")
+
+
+def _roles(_: object, __: object, value: tuple[str, ...]) -> None:
+    for pair in value:
+        name, _separator, role = pair.partition("=")
+        if not name or role not in tuple(Role):
+            raise ValueError("not NAME=ROLE")
 
 
 _HOST = v.matches_re(r"[!-~]+")
@@ -199,6 +214,26 @@ class Settings:
         validator=_between(0.1, 3600),
         help="seconds that a response may wait for a client that does not read it, 0.1 to 3600",
     )
+    oidc_issuer: str = ts.option(
+        default="",
+        validator=_protected_url,
+        help="https://... issuer of an OpenID provider whose tokens callers may bring; empty: none",
+    )
+    oidc_audience: str = ts.option(default="", help="the audience that its tokens must name: this API at the provider")
+    oidc_jwks_url: str = ts.option(
+        default="", validator=_protected_url, help="https://... of its key set; empty: where its discovery says"
+    )
+    oidc_role_claim: str = ts.option(
+        default="role", validator=v.matches_re(r"[!-~]+"), help="the claim with the role; with dots, one within another"
+    )
+    oidc_id_claim: str = ts.option(
+        default="sub", validator=v.matches_re(r"[!-~]+"), help="the claim with the id within the role"
+    )
+    oidc_roles: tuple[str, ...] = ts.option(
+        default=(),
+        validator=_roles,
+        help="names of roles in that claim, as NAME=ROLE, comma separated; empty: customer, restaurant, shipper, admin",
+    )
     ops_host: str = ts.option(
         default="127.0.0.1",
         validator=_HOST,
@@ -250,6 +285,26 @@ class Settings:
     )
     log_format: str = ts.option(
         default="auto", validator=v.in_(("auto", "json", "console")), help="json, console, or auto (by terminal)"
+    )
+    idempotency_hours: int = ts.option(
+        default=24,
+        validator=_between(1, 720),
+        help="hours for which the response under an idempotency key is kept, 1 to 720",
+    )
+    retention_address_days: int = ts.option(
+        default=0,
+        validator=_between(0, 36_500),
+        help="days after its end for which an order's address and card token are kept; 0: for ever",
+    )
+    retention_notification_days: int = ts.option(
+        default=0,
+        validator=_between(0, 36_500),
+        help="days for which addresses and texts of notifications are kept; 0: for ever",
+    )
+    retention_unrecognized_days: int = ts.option(
+        default=0,
+        validator=_between(0, 36_500),
+        help="days for which records of the topic that are no events are kept; 0: for ever",
     )
     stop_seconds: float = ts.option(
         default=20.0,

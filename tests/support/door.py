@@ -12,8 +12,11 @@ from litestar import Litestar
 from orderflow.adapters import wire
 from orderflow.adapters.memory import MemoryStorage
 from orderflow.adapters.memory.consumer_store import MemoryConsumerStores
+from orderflow.adapters.memory.personal_data import MemoryPersonalData
 from orderflow.adapters.payment_gateway import SandboxGateway
 from orderflow.application.analytics.analyse import Analyse
+from orderflow.application.customers.erase_customer import EraseCustomer
+from orderflow.application.customers.export_customer import ExportCustomer
 from orderflow.application.event_log.records import Delivery
 from orderflow.application.orders.assign_shipper import AssignShipper
 from orderflow.application.orders.cancel_order import CancelOrder
@@ -62,7 +65,12 @@ class Installation:
         **options: Any,
     ) -> Litestar:
         checks = {"database": self.storage.ping} if checks is None else checks
-        options = {"analytics": self.effects.analytics, **options}
+        data = MemoryPersonalData(self.storage, self.effects)
+        customers = (
+            EraseCustomer(data, self.storage.maintenance_log, self.clock),
+            ExportCustomer(self.storage.views, self.effects.notifications, self.effects.contacts, self.storage.tokens),
+        )
+        options = {"analytics": self.effects.analytics, "customers": customers, **options}
         app: Litestar = create_app(
             self.use_cases,
             tokens=self.storage.tokens,

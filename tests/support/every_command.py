@@ -27,6 +27,8 @@ _ARGUMENTS: dict[Command, tuple[str, ...]] = {
     ("contacts", "set"): ("customer:C1", "--email", "c1@example.org"),
     ("contacts", "list"): (),
     ("contacts", "show"): ("customer:C1",),
+    ("customers", "erase"): ("C1", *NOTE),
+    ("customers", "export"): ("C1",),
     ("stock", "set"): ("R7", "F1", "10"),
     ("stock", "list"): (),
     ("analytics", "minutes"): (),

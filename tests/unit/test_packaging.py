@@ -77,14 +77,14 @@ print(asyncio.run(schema.upgrade("sqlite:///installed.db")) == schema.newest())
 
 HIDDEN = """
 import sys
-extras = "aiosmtplib asyncpg confluent_kafka fastapi httpx litestar offapi stamina uvicorn"
+extras = "aiosmtplib asyncpg confluent_kafka fastapi httpx jwt litestar offapi stamina uvicorn"
 for name in extras.split():
     sys.modules[name] = None
 """
 
 REFUSALS = """
 import asyncio
-from orderflow import NotConfigured, OrderFlow
+from orderflow import NotConfigured, OrderFlow, Settings
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.simulation.http_driver import HttpOrderClient
 from orderflow.entrypoints.http import create_app
@@ -97,6 +97,9 @@ asked = {
     "kafka": lambda: asyncio.run(opened(database_url="memory://", kafka_bootstrap_servers="localhost:9092")),
     "postgres": lambda: asyncio.run(opened(database_url="postgresql://localhost/shop")),
     "email": lambda: asyncio.run(opened(database_url="memory://", notification_channels=("email",))),
+    "oidc": lambda: container_for(
+        Settings(database_url="memory://", oidc_issuer="https://id.example.com", oidc_audience="orders")
+    ).oidc(),
     "http": lambda: create_app(None, tokens=None, checks={}, trust_actor_header=True),
     "http ": lambda: HttpOrderClient("http://localhost"),
 }
@@ -194,7 +197,7 @@ def test_an_order_runs_and_a_database_is_migrated_from_the_wheel(installed: Path
 def test_without_any_extra_orders_are_taken_and_each_missing_one_is_named(tmp_path: Path) -> None:
     said = _run(HIDDEN + AN_ORDER + REFUSALS, cwd=tmp_path)
 
-    assert said.split("delivered 25.00 EUR\n")[1].split() == ["kafka", "postgres", "email", "http", "http"]
+    assert said.split("delivered 25.00 EUR\n")[1].split() == ["kafka", "postgres", "email", "oidc", "http", "http"]
 
 
 def test_what_is_declared_is_what_is_imported() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from ...application.auth import Token
 from ...application.event_log.records import (
@@ -156,12 +156,21 @@ class MemoryCommitter:
     def _store(self, writes: WriteSet) -> None:
         if (key := writes.idempotency) is not None:
             self.storage._responses[key.caller, key.key] = (key.response, self.storage.time())
-        self.storage._orders.update(writes.orders)
+        for order in writes.orders.values():
+            self.storage._orders[order.id] = self._as_erased(order)
         for attempt in writes.attempts.values():
             known = self.storage._attempts.get(attempt.key)
             outcome_known = known is not None and known.status is not AttemptStatus.REQUESTED
             if not outcome_known or attempt.status is not AttemptStatus.REQUESTED:
                 self.storage._attempts[attempt.key] = attempt
+
+    def _as_erased(self, order: Order) -> Order:
+        """Return ``order`` with the address and card that are stored: no command changes them, but an erasure does."""
+        stored = self.storage._orders.get(order.id)
+        if stored is None or (stored.address, stored.payment.card_token) == (order.address, order.payment.card_token):
+            return order
+        payment = evolve(order.payment, card_token=stored.payment.card_token)
+        return evolve(order, address=stored.address, payment=payment)
 
     def _addressed(self, sets: Sequence[WriteSet]) -> list[tuple[LogRecord, Request]]:
         """Return the events as records of the log, each with its request. Raises EventTooLarge."""

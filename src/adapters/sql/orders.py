@@ -78,6 +78,10 @@ Index(
 )
 
 
+UNCHANGEABLE = ("address", "card_token")
+"""Columns that no command changes. A change does not write them, or it would bring back what was erased meanwhile."""
+
+
 def row_of(order: Order) -> Row:
     """Return the values of the ``orders`` row, in the order of its columns and in their stored form."""
     created = stored_time(order.created_at)

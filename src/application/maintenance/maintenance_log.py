@@ -28,6 +28,8 @@ class MaintenanceKind(StrEnum):
     """A refund that the gateway had declined was paid back in another way."""
     SKIP = "skip"
     """A record of the topic was skipped."""
+    ERASE = "erase"
+    """A customer was erased."""
 
 
 ROLLOUT = (MaintenanceKind.SHARE, MaintenanceKind.PAUSE, MaintenanceKind.RESUME)

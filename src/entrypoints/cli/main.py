@@ -45,6 +45,7 @@ COMMANDS = {
     "Orders": {
         "orders:app": ("orders", "Create, show and change orders."),
         "contacts:app": ("contacts", "Email addresses of customers, restaurants and shippers."),
+        "customers:app": ("customers", "Erase or export what is kept of a customer."),
         "stock:app": ("stock", "Quantities that can be ordered, per restaurant and food."),
         "analytics:app": ("analytics", "Orders and revenue, states, cancellations and delivery times."),
     },

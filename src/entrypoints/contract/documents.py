@@ -45,6 +45,7 @@ def http() -> dict[str, Any]:
         checks={},
         trust_actor_header=False,
         analytics=container.effects().analytics,
+        customers=(container.erase_customer(), container.export_customer()),
     )
     from ..http.openapi import complete
 

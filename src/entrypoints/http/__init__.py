@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ...adapters.telemetry import Scrape
     from ...adapters.telemetry.tracing.tracing import Tracing
     from ...application.analytics.ports import AnalyticsQueries
+    from ...application.auth import IdentityTokens
+    from ...application.customers.erase_customer import EraseCustomer
+    from ...application.customers.export_customer import ExportCustomer
     from ..shutdown import Stopping
     from .auth import KnownTokens
 
@@ -44,6 +47,8 @@ def create_app(
     scrape: "Scrape | None" = None,
     failed: Callable[[Exception], None] = lambda error: None,
     limits: Mapping[str, Any] = MappingProxyType({}),
+    identity: "IdentityTokens | None" = None,
+    customers: "tuple[EraseCustomer, ExportCustomer] | None" = None,
 ) -> "Litestar":
     """Create the ASGI application.
 
@@ -53,8 +58,9 @@ def create_app(
     ``max_body_bytes`` is refused. ``/readyz`` responds with 503 once ``stopping`` returns True, and names the
     ``stopped_parts`` with the codes of their errors. ``tracing`` records a span for every request. ``scrape`` adds
     ``/metrics`` and counts requests. ``failed`` is called with each error that is responded to with 5xx. ``limits`` are
-    fields of ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. Raises
-    NotConfigured without the extra ``http``.
+    fields of ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. ``identity``
+    verifies the tokens of an OpenID provider; with it, ``X-Actor`` is not trusted. ``customers`` adds the routes under
+    ``/v1/customers``. Raises NotConfigured without the extra ``http``.
     """
     app, caller_limits = _with_extra(".app"), _with_extra(".caller_limits")
     built: Litestar = app.build(
@@ -73,6 +79,8 @@ def create_app(
         scrape=scrape,
         failed=failed,
         limits=caller_limits.CallerLimits(**limits),
+        identity=identity,
+        customers=None if customers is None else _with_extra(".customers").Customers(*customers),
     )
     return built
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from litestar import Litestar, Request, Response, Router
@@ -16,14 +17,15 @@ from litestar.handlers import BaseRouteHandler
 from ...adapters.telemetry import Scrape
 from ...adapters.telemetry.tracing.tracing import Tracing
 from ...application.analytics.ports import AnalyticsQueries
-from ...application.auth import Scope
+from ...application.auth import IdentityTokens, Scope
 from ...application.orders.use_cases import UseCases
 from ...domain.errors import InvalidInput
 from . import analytics as analytics_routes
 from . import batch, problems, reads, stream, writes
+from . import customers as customer_routes
 from .auth import Authenticator, KnownTokens, Unauthenticated, check_scope
 from .caller_limits import CallerLimits, Callers
-from .calls import Api, provide_call
+from .calls import AUTHORIZED, Api, provide_call
 from .direct import direct_routes
 from .docs_page import docs_router
 from .health import Checks, livez, readyz
@@ -53,10 +55,12 @@ def build(
     tracing: Tracing | None,
     scrape: Scrape | None,
     limits: CallerLimits,
+    identity: IdentityTokens | None,
+    customers: customer_routes.Customers | None,
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
     instruments = scrape.instruments if scrape is not None else None
-    authenticator, callers = Authenticator(tokens, trust_actor_header), Callers(limits, instruments)
+    authenticator, callers = Authenticator(tokens, trust_actor_header, identity), Callers(limits, instruments)
     closing = asyncio.Event()
 
     async def authenticate(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -70,6 +74,7 @@ def build(
             await callers.admit(connection.scope, peer)
             raise
         connection.scope["user"] = grant.actor
+        connection.scope[AUTHORIZED] = partial(authenticator.still_grants, grant, connection.headers, peer)  # type: ignore[literal-required]
         await callers.admit(
             connection.scope,
             str(grant.actor),
@@ -114,6 +119,22 @@ def build(
                 tags=["analytics"],
             )
         )
+    if customers is not None:
+        routes.append(
+            Router(
+                "/v1/customers",
+                route_handlers=customer_routes.ROUTES,
+                guards=[
+                    authenticate,
+                    customer_routes.admins_only,
+                    require_json,
+                    refuse_unsupported_conditions,
+                    refuse_unknown_parameters,
+                ],
+                dependencies={"customers": provide(customers)},
+                tags=["customers"],
+            )
+        )
     readiness = Checks(checks, stopping, stopped_parts)
     public: list[Any] = [livez, readyz, docs_router()]
     dependencies = {"checks": provide(readiness)}
@@ -132,8 +153,13 @@ def build(
         request_max_body_size=max_body_bytes,
         logging_config=None,
         event_emitter_backend=NoEmitter,
-        on_startup=list(on_startup),
-        on_shutdown=[closing.set, callers.close, *on_shutdown],
+        on_startup=[*([identity.start] if identity is not None else []), *on_startup],
+        on_shutdown=[
+            closing.set,
+            callers.close,
+            *([identity.close] if identity is not None else []),
+            *on_shutdown,
+        ],
         state=State({"closing": closing, "api": Api(use_cases, currency, closing, callers, failed)}),
         debug=False,
     )

@@ -3,13 +3,14 @@
 import re
 import secrets
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import Protocol
 
 from attrs import frozen
 
-from ...application.auth import Grant, Scope
+from ...application.auth import Grant, IdentityTokens, InvalidToken, Scope
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput
 
@@ -67,30 +68,47 @@ class Authenticator:
     """Identifies the caller, by its token or, with ``trust_actor_header``, by the header of a program on this machine.
 
     The header is for development. It is refused if the request may come from somebody else: from another machine,
-    through a proxy, from another site's page in a browser, or to a name that another site has made point here.
+    through a proxy, from another site's page in a browser, or to a name that another site has made point here. With
+    ``identity``, its JSON Web Tokens are accepted beside the stored ones, and the header never is.
     """
 
     tokens: KnownTokens
     trust_actor_header: bool
+    identity: IdentityTokens | None = None
 
     async def __call__(self, headers: Mapping[str, str], peer: str) -> Grant:
-        """Return the caller at the address ``peer`` and what it may do. Raises Unauthenticated; StorageUnavailable."""
+        """Return the caller at the address ``peer`` and what it may do. Raises Unauthenticated; Unavailable."""
         authorization = headers.get("authorization")
         if authorization is not None:
             return await self._by_token(authorization)
-        if self.trust_actor_header:
+        if self.trust_actor_header and self.identity is None:
             if problem := _not_from_here(headers, peer):
                 raise Unauthenticated(f"{ACTOR_HEADER} is for requests straight from this machine: {problem}")
             return Grant(_by_header(headers.get(ACTOR_HEADER.lower())))
         raise Unauthenticated("a token is required: Authorization: Bearer of_...")
 
+    async def still_grants(self, grant: Grant, headers: Mapping[str, str], peer: str) -> bool:
+        """Return whether the caller of a long response has the same rights as at its start. Raises Unavailable."""
+        if grant.expires_at is not None:
+            return datetime.now(UTC) < grant.expires_at
+        try:
+            return await self(headers, peer) == grant
+        except Unauthenticated:
+            return False
+
     async def _by_token(self, authorization: str) -> Grant:
         scheme, _, secret = authorization.partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
             raise Unauthenticated("the Authorization header must have the form: Bearer of_...")
-        grant = await self.tokens.find(digest_of(secret.strip()))
-        if grant is None:
-            raise Unauthenticated("the token is invalid", 'Bearer realm="orderflow", error="invalid_token"')
+        secret = secret.strip()
+        try:
+            if self.identity is not None and secret.count(".") == 2 and not secret.startswith(PREFIX):
+                return await self.identity.verify(secret)
+            if (grant := await self.tokens.find(digest_of(secret))) is None:
+                raise InvalidToken("it is unknown, has expired or was revoked")
+        except InvalidToken as e:
+            challenge = 'Bearer realm="orderflow", error="invalid_token"'
+            raise Unauthenticated(f"the token is invalid: {e}", challenge) from e
         return grant
 
 

@@ -153,7 +153,13 @@ class CancelOrderBody(Body):
     reason: Annotated[str, _text("the reason", "changed my mind", MAX_REASON, 1)]
 
 
-BODIES = (PlaceOrder, BatchOrder, ChangeState, AssignShipperBody, RecordPaymentBody, CancelOrderBody)
+class EraseCustomerBody(Body):
+    """Why the customer is erased. It is recorded, so it should not say who the customer is."""
+
+    reason: Annotated[str, _text("the reason", "asked for on 1 May", MAX_REASON, 1)]
+
+
+BODIES = (PlaceOrder, BatchOrder, ChangeState, AssignShipperBody, RecordPaymentBody, CancelOrderBody, EraseCustomerBody)
 
 B = TypeVar("B", bound=Body)
 _UNKNOWN = "Object contains unknown field `"

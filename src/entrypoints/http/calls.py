@@ -4,7 +4,7 @@ Litestar resolves several dependencies in tasks of their own, which took about a
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -20,6 +20,8 @@ from ...domain.text import identifier
 from .caller_limits import Callers
 from .log_limit import LogLimit
 
+AUTHORIZED = "orderflow.authorized"
+"""The key of the scope with what tells whether the caller still has its rights."""
 LISTS_AT_ONCE = 4
 """Lists that are read and rendered at the same time, so that lists of large orders do not fill the memory."""
 BATCHES_AT_ONCE = 8
@@ -45,11 +47,15 @@ class Api:
 
 @frozen
 class Call:
-    """A call and its caller. ``order`` is the id in the path; empty on routes without one."""
+    """A call and its caller. ``order`` is the id in the path; empty on routes without one.
+
+    ``authorized`` tells whether the caller still has the rights that it came with.
+    """
 
     by: Actor
     api: Api
     order: str = ""
+    authorized: Callable[[], Awaitable[bool]] | None = None
 
     @property
     def use_cases(self) -> UseCases:
@@ -65,7 +71,8 @@ def provide_order_call(request: Request[Actor, Any, Any], order_id: FromPath[str
     """Return the call of a route of one order. Raises OrderNotFound for a text that is not an identifier."""
     decoded = unquote(order_id)
     try:
-        return Call(request.user, request.app.state["api"], identifier(decoded, field="orderId"))
+        id_ = identifier(decoded, field="orderId")
+        return Call(request.user, request.app.state["api"], id_, request.scope.get(AUTHORIZED))  # type: ignore[arg-type]
     except InvalidInput as e:
         raise OrderNotFound(decoded[:80]) from e
 

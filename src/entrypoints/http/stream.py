@@ -1,7 +1,7 @@
 """Streams the events of an order as server-sent events."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Annotated
 
@@ -38,15 +38,24 @@ class OrderStream:
     closing: asyncio.Event
     log_limit: LogLimit = field(factory=LogLimit)
 
-    async def __call__(self, order_id: str, last_sequence: int, by: Actor) -> AsyncIterator[bytes]:
+    async def __call__(
+        self,
+        order_id: str,
+        last_sequence: int,
+        by: Actor,
+        authorized: Callable[[], Awaitable[bool]] | None = None,
+    ) -> AsyncIterator[bytes]:
         """Yield the order's events after number ``last_sequence``, and each new one, until the order is terminal.
 
         The stream ends early if the server stops, storage fails, or ``by`` may not read the order any more, such as a
-        shipper who was replaced. The caller may reconnect with Last-Event-ID.
+        shipper who was replaced, or one whose token was revoked, which ``authorized`` tells. The caller may reconnect
+        with Last-Event-ID.
         """
         pause, idle = FIRST_PAUSE, 0.0
         while True:
             try:
+                if authorized is not None and not await authorized():
+                    return
                 new, is_last = await self._after(order_id, last_sequence, by)
             except Unavailable as e:
                 if self.log_limit.admits("a live stream ended"):
@@ -111,7 +120,9 @@ async def stream(
     if found.state.terminal and last_sequence >= found.version:
         return Response(None, status_code=204)  # type: ignore[return-value]
     return Stream(
-        OrderStream(call.use_cases, call.api.closing, call.api.log_limit)(call.order, last_sequence, call.by),
+        OrderStream(call.use_cases, call.api.closing, call.api.log_limit)(
+            call.order, last_sequence, call.by, call.authorized
+        ),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

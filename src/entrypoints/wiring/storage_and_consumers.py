@@ -1,7 +1,7 @@
 """The storage and consumers that the container builds: each adapter as the settings require it."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol
@@ -25,6 +25,8 @@ from ...application.consuming.dead_letter import DeadLetter
 from ...application.consuming.handle_batch import HandleBatch
 from ...application.consuming.log_source import LogEventSource
 from ...application.consuming.ports import EventSource
+from ...application.customers.forget_old_data import Retention
+from ...application.customers.ports import PersonalData
 from ...application.dead_letters.redrive import Redrive
 from ...application.event_log.ports import TopicReader
 from ...application.event_log.readers import Readers
@@ -124,6 +126,33 @@ def consumer_stores(storage: "Storage") -> "ConsumerStores":
     return MemoryConsumerStores(storage.cursors)
 
 
+def personal_data(storage: "Storage", effects: "ConsumerStores") -> PersonalData:
+    """Return what erases personal data of the storage and of the consumers."""
+    if isinstance(storage, SqlStorage):
+        from ...adapters.sql.personal_data import SqlPersonalData
+
+        return SqlPersonalData(storage.database)
+    from ...adapters.memory import MemoryConsumerStores
+    from ...adapters.memory.personal_data import MemoryPersonalData
+
+    if not isinstance(effects, MemoryConsumerStores):
+        raise TypeError("storage and consumers are in different places")
+    return MemoryPersonalData(storage, effects)
+
+
+def retention(settings: Settings) -> Retention:
+    """Return for how long personal data is kept."""
+
+    def days(number: int) -> timedelta | None:
+        return timedelta(days=number) if number else None
+
+    return Retention(
+        addresses=days(settings.retention_address_days),
+        notifications=days(settings.retention_notification_days),
+        unrecognized=days(settings.retention_unrecognized_days),
+    )
+
+
 def consumers(
     notifications: Notify, analytics: Analyse, inventory: KeepStock
 ) -> dict[str, Consumer[ShippedTransaction]]:
@@ -165,7 +194,7 @@ def expectations(settings: Settings, consumers: tuple[str, ...]) -> "Expectation
         with_kafka=settings.uses_kafka,
         relayed=kafka.reads_topic(settings),
         consumers=consumers,
-        open_to="" if settings.on_loopback else settings.http_host,
+        open_to="" if settings.on_loopback or settings.oidc_issuer else settings.http_host,
         pool_size=settings.database_pool_size,
         message_bytes=settings.event_max_bytes + EVENT_ROOM,
         listeners=0 if settings.database_listen == "off" else 2,

@@ -7,6 +7,7 @@ from tests.contracts.dead_letters import DeadLetterStoreContract
 from tests.contracts.handle_batch import HandleBatchContract
 from tests.contracts.inventory import InventoryContract, StockStoreContract
 from tests.contracts.notifications import NotificationsContract, NotificationStoreContract
+from tests.contracts.personal_data import PersonalDataContract
 from tests.contracts.redrive import RedriveContract
 from tests.contracts.replay import ReplayContract
 
@@ -52,4 +53,8 @@ class TestSqlRedrive(RedriveContract):
 
 
 class TestSqlReplay(ReplayContract):
+    """On the ``world`` of each database."""
+
+
+class TestSqlPersonalData(PersonalDataContract):
     """On the ``world`` of each database."""

@@ -10,7 +10,6 @@ from orderflow.adapters.sql.processes import processes
 from orderflow.application.dead_letters.copy_to_topic import CopyDeadLetters
 from orderflow.application.event_log.records import LogRecord
 from orderflow.entrypoints.container import container_for
-from orderflow.entrypoints.processes import RESPONSES_KEPT
 from orderflow.entrypoints.settings import Settings
 from orderflow.entrypoints.wiring.lifespan import opened
 from sqlalchemy import update
@@ -90,7 +89,9 @@ async def test_responses_are_kept_for_a_day_by_the_storages_clock(url: str, wron
         storage = container.storage()
         await placed(storage, idempotency=_key("k1"))
 
-        deleted = await storage.answers.delete_before(await storage.now() - RESPONSES_KEPT)
+        deleted = await storage.answers.delete_before(
+            await storage.now() - timedelta(hours=Settings().idempotency_hours)
+        )
 
         assert deleted == 0
         assert await storage.answers.delete_before(await storage.now()) == 1

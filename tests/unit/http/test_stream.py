@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from attrs import evolve
@@ -14,11 +15,12 @@ from orderflow.domain.errors import StorageUnavailable
 from orderflow.domain.events import OrderCreated
 from orderflow.domain.order import Order
 from orderflow.entrypoints.http import stream
+from orderflow.entrypoints.http.auth import Authenticator
 from orderflow.entrypoints.http.log_limit import LINES
 from orderflow.entrypoints.http.stream import OrderStream
 from structlog.testing import capture_logs
 
-from tests.support.door import BOSS, SHIPPER, Installation, placed
+from tests.support.door import BOSS, CUSTOMER, SHIPPER, Installation, calling, placed
 from tests.support.waiting import eventually_async
 
 DEADLINE = 60.0
@@ -205,3 +207,32 @@ async def test_many_streams_that_end_leave_few_log_lines(installation: Installat
             assert await rest_of(following("O1", 0, Actor.parse(BOSS))) == []
 
     assert len([line for line in lines if line["event"] == "a live stream ended"]) == LINES
+
+
+@pytest.mark.parametrize("right", ["a revoked token", "a token of a provider that has expired"])
+async def test_a_stream_ends_with_the_right_to_it(installation: Installation, right: str) -> None:
+    authenticator = Authenticator(installation.storage.tokens, trust_actor_header=False)
+    headers = {"authorization": f"Bearer {await installation.token(CUSTOMER)}"}
+    grant = await authenticator(headers)
+    async with calling(installation.app(trust_actor_header=False), CUSTOMER) as client:
+        client.headers.update(headers)
+        await placed(client)
+    expires = "provider" in right
+    if expires:
+        grant = evolve(grant, expires_at=datetime.now(UTC) + timedelta(hours=1))
+    held = [grant]
+
+    async def authorized() -> bool:
+        return await authenticator.still_grants(held[0], headers, "127.0.0.1")
+
+    stream = OrderStream(installation.use_cases, asyncio.Event())("O1", 0, Actor.parse(CUSTOMER), authorized)
+    first = await anext(stream)
+
+    if expires:
+        held[0] = evolve(grant, expires_at=datetime.now(UTC))
+    else:
+        [token] = await installation.storage.tokens.list()
+        await installation.storage.tokens.revoke(token.id, at=installation.clock())
+
+    assert first.startswith(b"id: 1\n")
+    assert [event async for event in stream] == []

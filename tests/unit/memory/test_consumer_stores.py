@@ -9,6 +9,7 @@ from tests.contracts.dead_letters import DeadLetterStoreContract
 from tests.contracts.handle_batch import HandleBatchContract
 from tests.contracts.inventory import InventoryContract, StockStoreContract
 from tests.contracts.notifications import NotificationsContract, NotificationStoreContract
+from tests.contracts.personal_data import PersonalDataContract
 from tests.contracts.redrive import RedriveContract
 from tests.contracts.replay import ReplayContract
 from tests.support.effects import World, memory_world
@@ -60,4 +61,8 @@ class TestMemoryRedrive(RedriveContract):
 
 
 class TestMemoryReplay(ReplayContract):
+    """On a ``world`` in memory."""
+
+
+class TestMemoryPersonalData(PersonalDataContract):
     """On a ``world`` in memory."""

@@ -90,12 +90,15 @@ HTTP_ROUTES = {
     ("GET", "listOrders"): "list_orders",
 }
 ADMINS_ROUTES = {
+    "exportCustomer",
+    "eraseCustomer",
     "salesPerMinute",
     "salesPerRestaurant",
     "ordersByState",
     "cancellationsByReason",
     "deliveryTimes",
 }
+CUSTOMER_ROUTES = (("GET", "export", None), ("POST", "erase", {"reason": "asked for it"}))
 METHODS = {"order_as_of": "as_of"}
 """Methods of the embedded API that are named otherwise than their use-case."""
 
@@ -475,6 +478,20 @@ def test_figures_are_for_admins(house: House, by: Actor) -> None:
     answers = {asyncio.run(house.request(by, "GET", path)).code for path in paths}
 
     assert answers == ({DONE} if by.role is Role.ADMIN else {"not_permitted"}) or by.role is Role.ADMIN
+
+
+@pytest.mark.parametrize("by", ACTORS, ids=str)
+@pytest.mark.parametrize("customer", ["C1", "C9"])
+def test_what_is_kept_of_a_customer_is_for_admins(by: Actor, customer: str) -> None:
+    house = House()
+    house.order("delivered S1", PaymentMethod.CASH)
+
+    answers = {
+        asyncio.run(house.request(by, method, f"/v1/customers/{customer}/{what}", body)).code
+        for method, what, body in CUSTOMER_ROUTES
+    }
+
+    assert answers == ({DONE} if by.role is Role.ADMIN else {"not_permitted"})
 
 
 def test_every_use_case_has_a_rule() -> None:

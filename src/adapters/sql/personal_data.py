@@ -1,0 +1,146 @@
+"""Personal data in the rows of orders, responses, notifications, contacts and tokens."""
+
+import json
+from collections.abc import Collection
+from datetime import datetime
+
+from attrs import frozen
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ...application.customers.ports import ERASED_AT_ONCE, ErasedOrders, Kind
+from ...application.event_log.records import Positions
+from ...application.notifications.notification import NotificationStatus
+from ...domain.actor import Actor, Role
+from ...domain.lifecycle import OrderState
+from ..stored_responses import without_address
+from .bulk import among, put
+from .database import Database
+from .dead_letters import unrecognized_records
+from .idempotency import idempotency_keys
+from .notifications import contacts, failed_notifications, notifications
+from .orders import orders
+from .tokens import tokens
+from .types import Timestamp, metadata
+
+retention_progress = Table(
+    "retention_progress",
+    metadata,
+    Column("kind", Text, nullable=False),
+    Column("positions", Text, nullable=False),
+    PrimaryKeyConstraint("kind"),
+)
+"""How far in the log old data is forgotten: the position of each bucket, as JSON."""
+
+ERASED = "erased"
+_FINAL = orders.c.state.in_([state.value for state in OrderState if state.terminal])
+_HELD = or_(orders.c.address.is_not(None), orders.c.card_token.is_not(None))
+_NOTHING = {"address": None, "card_token": None}
+_BLANK = {"address": "", "subject": "", "text": "", "detail": ERASED}
+
+
+@frozen
+class SqlPersonalData:
+    database: Database
+
+    async def open_orders(self, customer_id: str) -> int:
+        many = select(func.count()).select_from(orders).where(orders.c.customer_id == customer_id, ~_FINAL)
+        return int((await self.database.rows(many))[0][0])
+
+    async def erase_orders(self, customer_id: str, *, after: str) -> ErasedOrders:
+        some = select(orders.c.id).where(orders.c.customer_id == customer_id, orders.c.id > after, _FINAL)
+        party = str(Actor(Role.CUSTOMER, customer_id))
+        async with self.database.writing() as connection:
+            ids = (await connection.scalars(some.order_by(orders.c.id).limit(ERASED_AT_ONCE))).all()
+            if not ids:
+                return ErasedOrders()
+            here = notifications.c
+            of_customer = (among(connection, here.order_id, ids), here.recipient == party)
+            failed = failed_notifications.c
+            await connection.execute(
+                delete(failed_notifications).where(among(connection, failed.order_id, ids), failed.recipient == party)
+            )
+            dropped = case((here.status == "sent", here.status), else_=NotificationStatus.DROPPED.value)
+            blanked = update(notifications).where(*of_customer, here.detail != ERASED)
+            return ErasedOrders(
+                orders=await _erase_orders(connection, ids),
+                notifications=(await connection.execute(blanked.values(**_BLANK, status=dropped))).rowcount,
+                responses=await _erase_responses(connection, ids),
+                last=ids[-1] if len(ids) == ERASED_AT_ONCE else None,
+            )
+
+    async def erase_account(self, customer_id: str, *, at: datetime) -> None:
+        own = (tokens.c.role == Role.CUSTOMER.value, tokens.c.actor_id == customer_id)
+        revoked = func.coalesce(tokens.c.revoked_at, bindparam("at", at, Timestamp()))
+        async with self.database.writing() as connection:
+            await connection.execute(delete(contacts).where(contacts.c.party == str(Actor(Role.CUSTOMER, customer_id))))
+            await connection.execute(update(tokens).where(*own).values(revoked_at=revoked, label=""))
+
+    async def forget_addresses(self, order_ids: Collection[str]) -> int:
+        if not order_ids:
+            return 0
+        async with self.database.writing() as connection:
+            return await _erase_orders(connection, sorted(order_ids))
+
+    async def forget_notifications(self, events: Collection[tuple[str, int]]) -> int:
+        here = notifications.c
+        old: ColumnElement[bool] = and_(here.status != "pending", here.detail != ERASED)
+        changed = 0
+        async with self.database.writing() as connection:
+            ordered = sorted(events)
+            for start in range(0, len(ordered), ERASED_AT_ONCE):
+                some = tuple_(here.order_id, here.sequence).in_(ordered[start : start + ERASED_AT_ONCE])
+                changed += (await connection.execute(update(notifications).where(some, old).values(_BLANK))).rowcount
+        return changed
+
+    async def delete_unrecognized(self, before: datetime) -> int:
+        key = list(unrecognized_records.primary_key.columns)
+        old = select(*key).where(unrecognized_records.c.found_at < bindparam("before", before, Timestamp()))
+        async with self.database.writing() as connection:
+            deleted = delete(unrecognized_records).where(tuple_(*key).in_(old.limit(ERASED_AT_ONCE)))
+            return (await connection.execute(deleted)).rowcount
+
+    async def progress(self, kind: Kind) -> Positions:
+        found = await self.database.rows(
+            select(retention_progress.c.positions).where(retention_progress.c.kind == kind.value)
+        )
+        return {int(bucket): at for row in found for bucket, at in json.loads(row.positions).items()}
+
+    async def keep_progress(self, kind: Kind, positions: Positions) -> None:
+        async with self.database.writing() as connection:
+            row = {"kind": kind.value, "positions": json.dumps(dict(positions))}
+            await put(connection, retention_progress, [row])
+
+
+async def _erase_orders(connection: AsyncConnection, ids: Collection[str]) -> int:
+    erased = update(orders).where(among(connection, orders.c.id, ids), _FINAL, _HELD).values(_NOTHING)
+    return (await connection.execute(erased)).rowcount
+
+
+async def _erase_responses(connection: AsyncConnection, ids: Collection[str]) -> int:
+    """Take the address out of the stored responses that show these orders. They are a day's, and have no index."""
+    here = idempotency_keys.c
+    found = await connection.execute(
+        select(here.caller, here.key, here.response).where(among(connection, here.order_id, ids)).with_for_update()
+    )
+    changed = 0
+    for caller, key, response in found.all():
+        if (without := without_address(response)) != response:
+            own = update(idempotency_keys).where(here.caller == caller, here.key == key)
+            changed += (await connection.execute(own.values(response=without))).rowcount
+    return changed

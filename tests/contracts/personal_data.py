@@ -1,0 +1,291 @@
+"""The promises of every store of personal data: what is erased, and what stays."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from attrs import evolve
+from orderflow.adapters.wire import decode_record
+from orderflow.application.consuming.dead_letter import SetAsideRecord
+from orderflow.application.customers.erase_customer import EraseCustomer
+from orderflow.application.customers.export_customer import ExportCustomer
+from orderflow.application.customers.forget_old_data import ForgetOldData, Retention
+from orderflow.application.customers.ports import PersonalData
+from orderflow.application.event_log.records import UnrecognizedRecord
+from orderflow.application.maintenance.maintenance_log import MaintenanceKind
+from orderflow.application.notifications.notification import Contact, Notification, NotificationStatus
+from orderflow.application.orders.idempotency import IdempotencyKey
+from orderflow.application.orders.order_view import view
+from orderflow.domain.actor import Actor, Role
+from orderflow.domain.errors import OrdersOpen
+from orderflow.domain.history import fold
+from orderflow.domain.order import Order
+from orderflow.domain.payment import PaymentMethod
+from orderflow.domain.validation import Address
+from orderflow.entrypoints.http.views import render
+from orderflow.entrypoints.wiring.storage_and_consumers import personal_data
+
+from tests.contracts.orders import commit, unit_of_work
+from tests.support.effects import World
+from tests.unit.domain.actors import ADMIN, AT, REASON, Tale, place
+
+ADDRESS = Address(street="Main Street 1", city="Springfield", postal_code="12345", note="second floor")
+CUSTOMER = Actor(Role.CUSTOMER, "C1")
+DAY = timedelta(days=1)
+
+
+def data_of(world: World) -> PersonalData:
+    return personal_data(world.storage, world.effects)
+
+
+def erasing(world: World) -> EraseCustomer:
+    return EraseCustomer(data_of(world), world.storage.maintenance_log, world.clock)
+
+
+async def erased(world: World, customer_id: str = "C1") -> Any:
+    return await erasing(world)(customer_id, by="ann", reason="asked for it")
+
+
+async def lived(world: World, order_id: str = "O1", *, final: bool = True, **asked: Any) -> Order:
+    """An order of C1 with address and card, delivered unless not ``final``, with a stored response that shows it."""
+    asked = {"customer_id": "C1", "address": ADDRESS, **asked}
+    tale = Tale(place(PaymentMethod.CREDIT_CARD, id=order_id, **asked))
+    if final:
+        tale = tale.paid().assigned().sent_out().delivered()
+    first, *others = tale.events
+    created = place(PaymentMethod.CREDIT_CARD, id=order_id, **asked).order
+    key = IdempotencyKey(
+        caller="restaurant:R1", key=order_id, fingerprint="f", render=lambda order: render(view(order, ADMIN))
+    )
+    async with unit_of_work(world.storage)(idempotency=key) as work:
+        work.orders.save(tale.order)
+        work.events.publish(first, *others)
+    assert created.address == tale.order.address == ADDRESS
+    return tale.order
+
+
+def notification(world: World, order_id: str = "O1", recipient: str = "customer:C1", **changes: Any) -> Notification:
+    it = Notification(
+        order_id=order_id,
+        sequence=1,
+        recipient=recipient,
+        channel="email",
+        event_type="order.created",
+        address=f"{recipient}@example.org",
+        subject="your order",
+        text="dear customer",
+        recorded_at=AT,
+        due_at=AT,
+    )
+    return evolve(it, **changes)
+
+
+async def record(world: World, *notifications: Notification) -> None:
+    async with world.effects.store("notifications") as work:
+        await work.notifications.record(notifications)
+
+
+class PersonalDataContract:
+    """Subclassed with a fixture ``world``, in which nothing has happened."""
+
+    async def test_an_erasure_leaves_order_and_events_without_address_and_card(self, world: World) -> None:
+        before = await lived(world)
+        other = await lived(world, "O2", customer_id="C2")
+
+        outcome = await erased(world)
+
+        after = await world.storage.views.get("O1")
+        assert (outcome.orders, outcome.responses) == (1, 1)
+        assert after == evolve(before, address=None, payment=evolve(before.payment, card_token=None))
+        assert await world.storage.views.get("O2") == other
+        history = await world.storage.log.history("O1")
+        assert fold([decode_record(each) for each in history]).total == before.total
+
+    async def test_a_stored_response_loses_the_address_only(self, world: World) -> None:
+        order = await lived(world)
+
+        await erased(world)
+
+        kept = await world.storage.answers.find("restaurant:R1", "O1")
+        assert kept.body == render(view(evolve(order, address=None), ADMIN))
+        assert Decimal("25.50") == order.total.amount
+        assert b'"totalPrice":25.50' in kept.body
+
+    async def test_what_was_sent_to_the_customer_is_erased_and_what_was_not_is_dropped(self, world: World) -> None:
+        await lived(world)
+        sent = notification(world, status=NotificationStatus.SENT, sent_at=AT, detail="accepted by c1@example.org")
+        pending = notification(world, sequence=2)
+        others = notification(world, recipient="restaurant:R1", status=NotificationStatus.SENT)
+        await record(world, sent, pending, others)
+
+        outcome = await erased(world)
+        again = await erased(world)
+
+        blank = {"address": "", "subject": "", "text": "", "detail": "erased"}
+        kept = await world.effects.notifications.of_orders(["O1"])
+        assert kept == [
+            evolve(sent, **blank),
+            others,
+            evolve(pending, **blank, status=NotificationStatus.DROPPED),
+        ]
+        assert (outcome.notifications, again.notifications, again.orders) == (2, 0, 0)
+        assert (await world.effects.notifications.backlog()).pending == 0
+
+    async def test_contact_and_tokens_of_the_customer_alone_are_gone(self, world: World) -> None:
+        for party in ("customer:C1", "customer:C2"):
+            await world.effects.contacts.set(Contact(party=party, email=f"{party[-2:]}@example.org"))
+        await world.storage.tokens.add("d1", CUSTOMER, label="ann's phone", at=AT)
+        await world.storage.tokens.add("d2", Actor(Role.RESTAURANT, "C1"), label="till", at=AT)
+
+        await erased(world)
+
+        assert [contact.party for contact in await world.effects.contacts.list()] == ["customer:C2"]
+        assert (await world.storage.tokens.find("d1"), await world.storage.tokens.find("d2") is None) == (None, False)
+        assert {token.label for token in await world.storage.tokens.list()} == {"", "till"}
+
+    async def test_who_erased_and_why_is_recorded(self, world: World) -> None:
+        await lived(world)
+
+        await erased(world)
+
+        [entry] = await world.storage.maintenance_log.history(limit=5, kinds=[MaintenanceKind.ERASE])
+        assert (entry.note.by, entry.note.reason) == ("ann", "asked for it")
+        assert entry.detail == "customer C1: 1 orders, 0 notifications"
+
+    async def test_nothing_is_erased_while_an_order_is_open(self, world: World) -> None:
+        await lived(world)
+        await lived(world, "O2", final=False)
+        await world.effects.contacts.set(Contact(party="customer:C1", email="c1@example.org"))
+
+        with pytest.raises(OrdersOpen) as refused:
+            await erased(world)
+
+        assert refused.value.orders == 1
+        assert (await world.storage.views.get("O1")).address == ADDRESS
+        assert await world.effects.contacts.get("customer:C1") is not None
+
+    async def test_a_command_that_read_the_order_before_does_not_bring_the_address_back(self, world: World) -> None:
+        await commit(world.storage, _declined(place(PaymentMethod.CREDIT_CARD, address=ADDRESS)))
+
+        async with unit_of_work(world.storage)() as work:
+            order = await work.orders.get("O1")
+            await erased(world)
+            change = order.record_payment(paid=True, by=ADMIN, at=AT + DAY)
+            work.orders.save(change.order)
+            work.events.publish(*change.events)
+
+        after = await world.storage.views.get("O1")
+        assert (after.version, after.address, after.payment.card_token) == (change.order.version, None, None)
+
+    async def test_an_erasure_takes_many_orders_in_steps(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        for module in ("sql", "memory"):
+            monkeypatch.setattr(f"orderflow.adapters.{module}.personal_data.ERASED_AT_ONCE", 2)
+        for number in range(5):
+            await lived(world, f"O{number}")
+
+        outcome = await erased(world)
+
+        page = [await world.storage.views.get(f"O{number}") for number in range(5)]
+        assert (outcome.orders, {order.address for order in page}) == (5, {None})
+
+    async def test_an_export_has_everything_that_an_erasure_takes_away(self, world: World) -> None:
+        await lived(world)
+        await lived(world, "O2", customer_id="C2")
+        await world.effects.contacts.set(Contact(party="customer:C1", email="c1@example.org"))
+        await world.storage.tokens.add("d1", CUSTOMER, label="phone", at=AT)
+        await record(world, notification(world), notification(world, recipient="restaurant:R1"))
+        export = ExportCustomer(
+            world.storage.views, world.effects.notifications, world.effects.contacts, world.storage.tokens
+        )
+
+        before = await export("C1")
+        await erased(world)
+        await record(world, notification(world, sequence=3))
+        after = await export("C1")
+
+        assert (before.email, [token.label for token in before.tokens], before.has_card) == (
+            "c1@example.org",
+            ["phone"],
+            ("O1",),
+        )
+        assert [order.address.street for order in before.orders if order.address] == ["Main Street 1"]
+        assert [(sent.address, sent.text) for sent in before.notifications] == [
+            ("customer:C1@example.org", "dear customer")
+        ]
+        assert (after.email, after.has_card, [order.address for order in after.orders]) == (None, (), [None])
+
+    async def test_old_addresses_are_forgotten_and_recent_or_open_ones_are_not(self, world: World) -> None:
+        await lived(world, "old")
+        await lived(world, "open", final=False)
+        await lived(world, "recent", at=AT + 9 * DAY)
+        forget = _forgetting(world, Retention(addresses=5 * DAY))
+
+        await _all(forget, AT + 10 * DAY)
+        await _end(world, "open", AT + 11 * DAY)
+        await _all(forget, AT + 12 * DAY)
+        orders = {name: await world.storage.views.get(name) for name in ("old", "open", "recent")}
+        await _all(_forgetting(world, Retention(addresses=5 * DAY)), AT + 20 * DAY)
+
+        assert {name: order.address for name, order in orders.items()} == {
+            "old": None,
+            "open": ADDRESS,
+            "recent": ADDRESS,
+        }
+        assert orders["old"].payment.card_token is None
+        assert {(await world.storage.views.get(name)).address for name in orders} == {None}
+
+    async def test_old_notifications_are_forgotten_once_their_consumer_has_recorded_them(self, world: World) -> None:
+        order = await lived(world)
+        sent = notification(world, status=NotificationStatus.SENT)
+        waiting = notification(world, recipient="restaurant:R1")
+        await record(world, sent, waiting)
+        forget = _forgetting(world, Retention(notifications=5 * DAY))
+
+        await _all(forget, AT + 10 * DAY)
+        before = await world.effects.notifications.of_orders(["O1"])
+        await world.storage.cursors.put("notifications", await world.storage.log.heads())
+        await _all(forget, AT + 10 * DAY)
+
+        assert before == [sent, waiting]
+        blank = evolve(sent, address="", subject="", text="", detail="erased")
+        assert await world.effects.notifications.of_orders(["O1"]) == [blank, waiting]
+        assert await world.storage.views.get("O1") == order
+
+    async def test_old_records_that_are_no_events_are_deleted_and_still_counted(self, world: World) -> None:
+        for offset, days in ((1, 0), (2, 8)):
+            record_ = UnrecognizedRecord(
+                topic="orders", partition=0, offset=offset, key=b"", value=b"?", headers=(), problem="nonsense"
+            )
+            async with world.effects.store("analytics") as work:
+                await work.dead_letters.set_aside(
+                    [SetAsideRecord(consumer="analytics", record=record_, found_at=AT + days * DAY)]
+                )
+
+        await _all(_forgetting(world, Retention(unrecognized=5 * DAY)), AT + 10 * DAY)
+
+        kept = await world.effects.dead_letters.unrecognized_records("analytics")
+        assert [each.record.offset for each in kept] == [2]
+        assert await world.effects.dead_letters.unrecognized_counts() == {"analytics": 2}
+
+
+def _declined(placed: Any) -> Any:
+    """Delivered, and its card was declined: the one final order that a command may still change."""
+    tale = Tale(placed).declined().assigned().sent_out().delivered()
+    return evolve(placed, order=tale.order, events=tale.events)
+
+
+async def _end(world: World, order_id: str, at: Any) -> None:
+    async with unit_of_work(world.storage)() as work:
+        change = (await work.orders.get(order_id)).cancel(REASON, by=ADMIN, at=at)
+        work.orders.save(change.order)
+        work.events.publish(*change.events)
+
+
+def _forgetting(world: World, kept: Retention) -> ForgetOldData:
+    return ForgetOldData(world.storage.log, world.storage.cursors, data_of(world), kept)
+
+
+async def _all(forget: ForgetOldData, now: Any) -> None:
+    while await forget(now):
+        continue

@@ -1,0 +1,39 @@
+"""``orderflow customers``: a customer is exported and erased from the command line."""
+
+import json
+
+from tests.support.commands import CommandLine, order_json
+
+NOTE = ("--by", "ann", "--reason", "asked for it")
+
+
+def test_a_customer_is_exported_then_erased_and_the_check_stays_clean(cli: CommandLine) -> None:
+    address = {"street": "Planted Street 1", "city": "Springfield"}
+    customer = json.loads(order_json())["userId"]
+    cli.json("orders", "create", "-", stdin=order_json(address=address))
+    cli.json("contacts", "set", f"customer:{customer}", "--email", "planted@example.org")
+    early = cli("customers", "erase", customer, *NOTE)
+    cli.json("orders", "cancel", "o1", "--reason", "late")
+
+    before = cli("customers", "export", customer)
+    erased = cli.json("customers", "erase", customer, *NOTE)
+    after = cli("customers", "export", customer)
+
+    assert (early.code, early.out) == (4, "")
+    assert "1 orders that are not delivered or cancelled" in early.err
+    assert "Planted Street 1" in before.out
+    assert "planted@example.org" in before.out
+    assert erased["orders"] == 1
+    assert "lanted" not in after.out
+    assert cli("check").code == 0
+    assert [entry["kind"] for entry in cli.json("maintenance", "--kind", "erase")] == ["erase"]
+
+
+def test_every_order_of_a_customer_is_exported(cli: CommandLine) -> None:
+    for number in range(51):
+        cli.json("orders", "create", "-", stdin=order_json(f"o{number}"))
+
+    exported = cli.json("customers", "export", json.loads(order_json())["userId"])
+
+    assert len(exported["orders"]) == 51
+    assert exported["nextCursor"] is None
