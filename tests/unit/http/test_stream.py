@@ -213,7 +213,7 @@ async def test_many_streams_that_end_leave_few_log_lines(installation: Installat
 async def test_a_stream_ends_with_the_right_to_it(installation: Installation, right: str) -> None:
     authenticator = Authenticator(installation.storage.tokens, trust_actor_header=False)
     headers = {"authorization": f"Bearer {await installation.token(CUSTOMER)}"}
-    grant = await authenticator(headers)
+    grant = await authenticator(headers, "127.0.0.1")
     async with calling(installation.app(trust_actor_header=False), CUSTOMER) as client:
         client.headers.update(headers)
         await placed(client)
