@@ -180,7 +180,7 @@ def statement(keys: bool, created: bool, changed: bool, attempts: bool, events: 
             ON CONFLICT (id) DO NOTHING RETURNING id)""")
     if changed:
         steps.append(f"""changed AS (
-            UPDATE orders SET {_list(f"{name} = n.{name}" for name in ORDER)}
+            UPDATE orders SET {_list(f"{name} = n.{name}" for name in CHANGE[1:-1])}
             FROM unnest({change}) AS n({_list(CHANGE)})
             WHERE orders.id = n.id AND orders.version = n.expected AND {_all(good)} RETURNING orders.id)""")
     good += [f"(SELECT count(*) FROM created) = {new.rows}"] if created else []

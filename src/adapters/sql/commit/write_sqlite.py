@@ -13,7 +13,7 @@ from ..database import Database
 from ..engines import to_json
 from ..payment_attempts import IS_OUTSTANDING
 from ..types import Row, stored_time
-from .batch import ATTEMPT, EVENT, KEY, ORDER, WriteBatch
+from .batch import ATTEMPT, CHANGE, EVENT, KEY, ORDER, WriteBatch
 from .conflicts import Conflicts
 
 
@@ -27,7 +27,7 @@ def _given(names: Sequence[str]) -> str:
 
 _TAKE_KEY = _insert("idempotency_keys", [*KEY, "created_at"]) + " ON CONFLICT DO NOTHING"
 _CREATE_ORDER = _insert("orders", ORDER) + " ON CONFLICT DO NOTHING"
-_CHANGE_ORDER = f"UPDATE orders SET {', '.join(f'{name} = ?' for name in ORDER[1:])} WHERE id = ? AND version = ?"
+_CHANGE_ORDER = f"UPDATE orders SET {', '.join(f'{name} = ?' for name in CHANGE[1:-1])} WHERE id = ? AND version = ?"
 _KEEP_ATTEMPT = (
     f"{_insert('payment_attempts', ATTEMPT)} ON CONFLICT (key) DO UPDATE SET {_given(ATTEMPT[1:])} "
     "WHERE payment_attempts.status = 'requested' OR excluded.status <> 'requested'"
