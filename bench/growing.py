@@ -1,4 +1,7 @@
-"""``growth``: creating orders, polling and reading timelines, beside 0, 1 and 5 million events (PostgreSQL)."""
+"""``growth``: creating orders, polling and reading timelines, beside 0, 1 and 5 million events (PostgreSQL).
+
+The first database has one order in each bucket, so that all have the same number of counters.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -9,6 +12,7 @@ import asyncpg
 from attrs import define, field
 from orderflow.adapters.wakeup import LocalWakeup
 from orderflow.application.consuming.log_source import LogEventSource
+from orderflow.application.event_log.records import BUCKETS
 from orderflow.domain.lifecycle import OrderState
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import Settings
@@ -25,6 +29,7 @@ EVENTS = 5
 """Events of an order, from its creation to its delivery."""
 ORDERS, LOOKS, TIMELINES = 4000, 500, 1500
 FLAT = 0.9
+RECENT = 1000
 READER = "bench"
 _COPIED = "bench_order"
 
@@ -59,8 +64,8 @@ class History:
         return await self.container.use_cases().create_order(new_order(number), by=ADMIN)
 
     async def timeline(self, number: int) -> object:
-        """Read the history of one of the orders, which are as many in each database, and spread over it."""
-        chosen = Random(number).randrange(self.orders)
+        """Read the history of one of the last orders: those are what people ask about."""
+        chosen = self.orders - 1 - Random(number).randrange(min(self.orders, RECENT))
         found = await self.container.use_cases().timeline(order_id(chosen), by=ADMIN)
         if len(found) != EVENTS:
             raise RuntimeError(f"order {chosen} has {len(found)} events")
@@ -87,7 +92,7 @@ async def measure(servers: Servers, effort: Effort) -> list[Finding]:
             url, events = servers.database(), effort.of(millions * MILLION)
             container = container_for(Settings(database_url=url))
             await stack.enter_async_context(opened(container))
-            orders = max(events // EVENTS, 1)
+            orders = max(events // EVENTS, BUCKETS)
             await _fill(url, container, orders)
             histories.append(History(orders * EVENTS, container, orders))
         looks = [await it.look() for it in histories]

@@ -78,13 +78,24 @@ Index(
 )
 
 
-UNCHANGEABLE = ("address", "card_token")
-"""Columns that no command changes. A change does not write them, or it would bring back what was erased meanwhile."""
+CHANGING = [
+    "version",
+    "state",
+    "shipper_id",
+    "payment_status",
+    "updated_at",
+    "estimated_at",
+    "delivered_at",
+    "delivery_minutes",
+    "cancel_reason",
+    "cancelled_by",
+]
+"""The columns that change after an order was placed. No behaviour of an order changes the others, so a change
+does not write them; it would bring back what was erased meanwhile."""
 
 
 def row_of(order: Order) -> Row:
     """Return the values of the ``orders`` row, in the order of its columns and in their stored form."""
-    created = stored_time(order.created_at)
     lines = [
         {
             "food_id": line.food_id,
@@ -95,22 +106,35 @@ def row_of(order: Order) -> Row:
         }
         for line in order.lines
     ]
+    version, state, shipper_id, payment_status, updated_at, *outcome = changes_of(order)
     return (
         order.id,
-        order.version,
-        order.state.value,
+        version,
+        state,
         order.customer_id,
         order.restaurant_id,
-        order.shipper_id,
+        shipper_id,
         to_json(lines),
         format(order.delivery_fee.amount, "f"),
         order.currency,
         order.payment.method.value,
-        order.payment.status.value,
+        payment_status,
         order.payment.card_token,
         None if order.address is None else to_json(asdict(order.address)),
-        created,
-        created if order.updated_at is order.created_at else stored_time(order.updated_at),
+        updated_at if order.created_at is order.updated_at else stored_time(order.created_at),
+        updated_at,
+        *outcome,
+    )
+
+
+def changes_of(order: Order) -> Row:
+    """Return the values of the CHANGING columns in their stored form."""
+    return (
+        order.version,
+        order.state.value,
+        order.shipper_id,
+        order.payment.status.value,
+        stored_time(order.updated_at),
         None if order.estimated_at is None else stored_time(order.estimated_at),
         None if order.delivered_at is None else stored_time(order.delivered_at),
         order.delivery_minutes,
@@ -202,7 +226,7 @@ class SqlOrderQueries:
             return {}
         rows: Iterable[Mapping[str, Any] | RowMapping]
         if self.database.backend == POSTGRESQL:
-            rows = map(dict, await self.database.fetch(_SOME_POSTGRESQL, ids))
+            rows = await self.database.fetch(_SOME_POSTGRESQL, ids)
         else:
             rows = (row._mapping for row in await self.database.rows(_SOME, {"order_ids": json.dumps(ids)}))
         return {order.id: order for order in map(order_of, rows)}

@@ -518,7 +518,9 @@ def test_every_command_about_orders_has_a_rule() -> None:
     traced = {("orders", "trace")}
     imported = {("orders", "import")}  # as create, see tests/unit/cli
 
-    assert {it for it in commands() if it[0] == "orders"} == {("orders", it) for it in tried} | traced | imported | OPERATORS
+    assert {it for it in commands() if it[0] == "orders"} == {
+        ("orders", it) for it in tried
+    } | traced | imported | OPERATORS
 
 
 def test_a_trace_is_for_those_who_may_read_the_order(house: House) -> None:

@@ -12,17 +12,16 @@ from ... import wire
 from .. import payment_attempts as payments
 from ..event_log import order_events
 from ..idempotency import idempotency_keys
-from ..orders import UNCHANGEABLE, orders, row_of
+from ..orders import CHANGING, changes_of, orders, row_of
 from ..payment_attempts import payment_attempts
 from ..types import Row, stored_time
 
 KEY = [column.name for column in idempotency_keys.columns if column.name != "created_at"]
 ORDER = [column.name for column in orders.columns]
-CHANGE = [*(name for name in ORDER if name not in UNCHANGEABLE), "expected"]
+CHANGE = ["id", *CHANGING, "expected"]
 ATTEMPT = [column.name for column in payment_attempts.columns if column.name != "entry"]
 EVENT = [column.name for column in order_events.columns if column.name not in ("bucket", "position", "committed_at")]
 NEW_EVENT = ["bucket", "ahead", *EVENT]
-_changeable = itemgetter(*map(ORDER.index, CHANGE[:-1]))
 
 
 @frozen
@@ -52,7 +51,7 @@ class WriteBatch:
         for writes in sets:
             for order in writes.changed:
                 if expected := writes.expected[order.id]:
-                    changed.append((*_changeable(row_of(order)), expected))
+                    changed.append((order.id, *changes_of(order), expected))
                 else:
                     created.append(row_of(order))
         events, taken = _events(sets, buckets, event_limit)
