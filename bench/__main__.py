@@ -19,6 +19,7 @@ from . import (
     latency,
     memory,
     metrics,
+    ordering,
     relaying,
     serving,
     tracing,
@@ -32,8 +33,15 @@ Measure = Callable[[Servers, Effort], Awaitable[list[Finding]]]
 MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "create": (creating.measure, "orders created by 128 callers, against the ORM with a commit each (PostgreSQL)"),
     "http": (serving.measure, "orders created over HTTP, against FastAPI and the ORM (PostgreSQL, wrk)"),
+    "order": (
+        ordering.measure,
+        "whole orders over HTTP until all three consumers have handled them (PostgreSQL, Kafka)",
+    ),
     "relay": (relaying.measure, "log to topic, against the bare idempotent producer (PostgreSQL, Kafka)"),
-    "consumer": (consuming.measure, "topic to effects, against a commit per message and bare (PostgreSQL, Kafka)"),
+    "consumer": (
+        consuming.measure,
+        "topic to effects, against a commit per message, FastStream and bare (PostgreSQL, Kafka)",
+    ),
     "latency": (
         latency.measure,
         "from a commit to the handling of its event, by the rate of orders (PostgreSQL, Kafka)",
@@ -50,7 +58,20 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
         "half an hour of a day beside hostile clients, records and servers (PostgreSQL, Kafka); not part of all",
     ),
 }
-ALL = ("create", "http", "relay", "consumer", "latency", "day", "tracing", "metrics", "wakeup", "memory", "hostile")
+ALL = (
+    "create",
+    "http",
+    "order",
+    "relay",
+    "consumer",
+    "latency",
+    "day",
+    "tracing",
+    "metrics",
+    "wakeup",
+    "memory",
+    "hostile",
+)
 TINY = Effort(pairs=1, scale=0.01)
 
 
