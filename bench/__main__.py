@@ -21,6 +21,7 @@ from . import (
     latency,
     memory,
     metrics,
+    ordering,
     relaying,
     serving,
     tracing,
@@ -47,8 +48,15 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "codec": (coding.measure, "events to JSON and back, against pydantic, cattrs with orjson, and json"),
     "growth": (growing.measure, "creating, idle polls and timelines beside 0, 1 and 5 million events (PostgreSQL)"),
     "http": (serving.measure, "orders created over HTTP, against FastAPI and the ORM (PostgreSQL, wrk)"),
+    "order": (
+        ordering.measure,
+        "whole orders over HTTP until all three consumers have handled them (PostgreSQL, Kafka)",
+    ),
     "relay": (relaying.measure, "log to topic, against the bare idempotent producer (PostgreSQL, Kafka)"),
-    "consumer": (consuming.measure, "topic to effects, against a commit per message and bare (PostgreSQL, Kafka)"),
+    "consumer": (
+        consuming.measure,
+        "topic to effects, against a commit per message, FastStream and bare (PostgreSQL, Kafka)",
+    ),
     "latency": (
         latency.measure,
         "from a commit to the handling of its event, by the rate of orders (PostgreSQL, Kafka)",
@@ -72,6 +80,7 @@ ALL = (
     "codec",
     "growth",
     "http",
+    "order",
     "relay",
     "consumer",
     "latency",

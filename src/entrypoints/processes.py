@@ -10,7 +10,7 @@ from time import monotonic
 
 from ..application.consuming.dead_letter import DeadLetter
 from ..application.consuming.log_source import LogEventSource
-from ..application.consuming.run_consumer import FROM_LOG, FROM_TOPIC, RunConsumer
+from ..application.consuming.run_consumer import FROM_LOG, RunConsumer
 from ..application.noop import noop
 from ..application.orders.idempotency import DELETED_AT_ONCE
 from ..application.relay.run_relay import RunRelay
@@ -135,7 +135,7 @@ def consumer_loop(
         paused=partial(container.current_rollout().pauses, name),
         missed_events=container.missed_events(name, source),
         batch=container.settings().consumer_batch,
-        linger=FROM_LOG if isinstance(source, LogEventSource) else FROM_TOPIC,
+        linger=FROM_LOG if isinstance(source, LogEventSource) else None,
         failed=partial(container.process_registration().failures.note, name),
     )
 

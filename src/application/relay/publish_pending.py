@@ -176,26 +176,38 @@ class PublishPending:
 
     async def _read(self, own: Mapping[int, int | None], share: int) -> RelayBatch:
         heads = await self.log.heads()
-        self._note_reached({bucket: at for bucket, at in own.items() if at is not None})
-        unknown = any(at is None and heads.get(bucket, 0) for bucket, at in own.items())
-        stored = await self.cursors.positions(RELAY) if unknown else {}
-        if missing := frozenset(bucket for bucket, at in own.items() if at is None and stored.get(bucket)):
-            self._warn_of_stored_cursors(missing)
-        after = {bucket: stored.get(bucket, 0) if at is None else at for bucket, at in own.items()}
-        for bucket, position in after.items():
+        known = {bucket: at for bucket, at in own.items() if at is not None}
+        if own != self._verified:
+            self._note_reached(known)
+        if len(known) < len(own):
+            known = await self._with_stored(own, heads)
+        for bucket, position in known.items() - heads.items():  # few differ: this is much less work than a loop
             if position > heads.get(bucket, 0) and await mismatches(self.log, {(bucket, position): None}):
                 raise LogBehindTopic(bucket, heads.get(bucket, 0), position)
-        after = {bucket: position for bucket, position in after.items() if bucket < share}
+        after = (
+            {bucket: at for bucket, at in known.items() if bucket < share} if share <= max(known, default=-1) else known
+        )
         return await self._batch(own, share, after, heads)
 
     async def _batch(self, own: Mapping[int, int | None], share: int, after: Positions, heads: Positions) -> RelayBatch:
         """Read the next records up to ``heads``, at most ``limit`` and BATCH_BYTES, but at least one."""
-        behind = {bucket: position for bucket, position in after.items() if heads.get(bucket, 0) > position}
+        differing = after.items() - heads.items()
+        behind = {bucket: position for bucket, position in differing if heads.get(bucket, 0) > position}
         if not behind:
             return RelayBatch(own, share, after)
         records = await self.log.read(behind, limit=self.limit, heads=heads, max_bytes=BATCH_BYTES)
         waiting = sum(heads[bucket] - position for bucket, position in behind.items())
         return RelayBatch(own, share, after, records, full=len(records) == self.limit or len(records) < waiting)
+
+    async def _with_stored(self, own: Mapping[int, int | None], heads: Positions) -> dict[int, int]:
+        """Return these cursors, those that Kafka does not know as they are in the database."""
+        if any(own[bucket] is None for bucket in own.keys() & heads.keys()):
+            stored = await self.cursors.positions(RELAY)
+        else:
+            stored = {}
+        if missing := frozenset(bucket for bucket, at in own.items() if at is None and stored.get(bucket)):
+            self._warn_of_stored_cursors(missing)
+        return {bucket: stored.get(bucket, 0) if at is None else at for bucket, at in own.items()}
 
     def _warn_of_stored_cursors(self, missing: frozenset[int]) -> None:
         """Warn once about these buckets, which were published before and have no cursors in Kafka."""
