@@ -84,6 +84,7 @@ class Order:
         total: Money | None = None,
         card_token: str | None = None,
         address: Address | None = None,
+        by: Actor | None = None,
     ) -> Change:
         """Create an order. What ``total`` exceeds the lines by is the delivery fee; without it there is none.
 
@@ -114,7 +115,7 @@ class Order:
             updated_at=at,
         )
         change = _ChangeBuilder(order, at)
-        change.record(OrderCreated, restaurant_id=restaurant_id, total=order.total, lines=order.lines)
+        change.record(OrderCreated, restaurant_id=restaurant_id, total=order.total, lines=order.lines, by=by and by.id)
         return change.result()
 
     @property

@@ -15,6 +15,8 @@ from ...domain.errors import InvalidInput
 PREFIX = "of_"
 """The prefix of every secret, by which scanners for leaked credentials can recognize it."""
 ACTOR_HEADER = "X-Actor"
+GRANT = "orderflow.grant"
+"""The key of the scope with the grant of the caller who was authenticated."""
 
 
 class Unauthenticated(Exception):
