@@ -136,6 +136,7 @@ def _median(values: Sequence[float]) -> float:
 def _ours(servers: Servers, workers: int, *, token: bool) -> Iterator[_Side]:
     database, port, folder = servers.database(), free_port(), servers.folder()
     environment = {
+        "ORDERFLOW_HTTP_DEV": str(not token).lower(),
         **os.environ,
         "ORDERFLOW_DATABASE_URL": database,
         "ORDERFLOW_DATABASE_POOL_SIZE": str(POOL // workers),

@@ -23,13 +23,14 @@ class Request:
     """The origin of a command. ``correlation_id`` joins all that it causes; ``traceparent`` is W3C Trace Context.
 
     ``requested_at`` is when an entrypoint received it, by this machine's clock; None if none did.
-    ``command`` is the use-case that handles it.
+    ``command`` is the use-case that handles it. ``door`` is where it came in: http or cli; empty within a process.
     """
 
     correlation_id: str = ""
     traceparent: str = ""
     requested_at: datetime | None = None
     command: str = ""
+    door: str = ""
 
     @property
     def trace_id(self) -> str:
@@ -79,6 +80,7 @@ def begun(request: Request, command: str, *, new_id: Callable[[], str], traced: 
         traceparent=request.traceparent or ("" if traced else new_traceparent()),
         requested_at=request.requested_at or datetime.now(UTC),
         command=command,
+        door=request.door,
     )
 
 

@@ -62,6 +62,8 @@ class OrderCreated(OrderEvent):
     restaurant_id: str
     total: Money
     lines: tuple[OrderLine, ...]
+    by: str | None = None
+    """The id of the actor that placed the order; None on events of releases that did not record it."""
 
 
 @frozen(kw_only=True)

@@ -84,6 +84,7 @@ class Order:
         total: Money | None = None,
         card_token: str | None = None,
         address: Address | None = None,
+        by: Actor | None = None,
     ) -> Change:
         """Create an order. What ``total`` exceeds the lines by is the delivery fee; without it there is none.
 
@@ -122,6 +123,7 @@ class Order:
             restaurant_id=restaurant_id,
             total=goods + fee,
             lines=lines,
+            by=None if by is None else by.id,
         )
         return Change(order, (created,))
 

@@ -12,7 +12,7 @@ from litestar import Litestar
 from orderflow.adapters import wire
 from orderflow.adapters.memory import MemoryStorage
 from orderflow.adapters.memory.consumer_store import MemoryConsumerStores
-from orderflow.adapters.memory.personal_data import MemoryPersonalData
+from orderflow.adapters.memory.customers import MemoryPersonalData
 from orderflow.adapters.payment_gateway import SandboxGateway
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.customers.erase_customer import EraseCustomer

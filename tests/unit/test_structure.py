@@ -26,6 +26,8 @@ ELSEWHERE = {
     ("consuming", "src/adapters/sql"): "src/adapters/sql/consumer_transaction.py",
     ("consuming", "src/entrypoints/cli"): "src/entrypoints/cli/run.py",
     ("consuming", "tests/contracts"): "tests/contracts/handle_batch.py",
+    ("customers", "docs"): "docs/personal-data.md",
+    ("customers", "tests/unit"): "tests/contracts/customers.py",
     ("event_log", "src/adapters/memory"): STORAGE,
     ("event_log", "src/entrypoints/cli"): "src/entrypoints/cli/events.py",
     ("health", "src/entrypoints/cli"): "src/entrypoints/cli/status.py",

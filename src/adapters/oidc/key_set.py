@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 import httpx
 from attrs import define, field
-from msgspec import DecodeError
 from msgspec.json import decode
 
 from ...application.noop import noop
@@ -124,7 +123,7 @@ class KeySet:
                 keys = keys_of(await self._get(self.url or await self._discovered()))
             if not keys:
                 raise self._unavailable("it has no key that can verify a token")
-        except (OSError, httpx.HTTPError, httpx.InvalidURL, DecodeError, TimeoutError, Unavailable) as e:
+        except (OSError, httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError, Unavailable) as e:
             problem = e.problem if isinstance(e, Unavailable) else str(e) or type(e).__name__
             self._failure = self._unavailable(problem[:300])
             self.failed(self._failure)

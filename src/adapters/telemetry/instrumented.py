@@ -12,6 +12,7 @@ from typing import Generic, ParamSpec, TypeVar
 
 from attrs import define, field, frozen
 
+from ...application.audit import DONE, audit
 from ...application.clock import NewId
 from ...application.event_log.records import LogRecord, event_fields
 from ...application.log_lines import log_each, request_fields
@@ -25,7 +26,9 @@ from ...application.recovery.epochs import BEGINNING, Epochs
 from ...application.redaction import code_of
 from ...application.relay.ports import OnFlushed, RelayTopic
 from ...application.request_context import answering, begun, current_request
+from ...domain.actor import Actor
 from ...domain.errors import ChannelUnavailable, OrderFlowError
+from ...domain.text import is_identifier
 from .metrics import catalogue
 from .metrics.instruments import Instruments
 from .metrics.labels import OTHER
@@ -80,9 +83,27 @@ class InstrumentedCommand(Generic[P, R]):
                 result = await self.call(*args, **kwargs)
             except Exception as error:
                 self._count(perf_counter() - began, error)
+                self._audit(args, kwargs, outcome_of(error))
                 raise
             self._count(perf_counter() - began, None)
+            self._audit(args, kwargs, DONE)
             return result
+
+    def _audit(self, args: tuple[object, ...], kwargs: Mapping[str, object], outcome: str) -> None:
+        """Write the audit line of a command, unless the HTTP API does, which knows the caller's token and address."""
+        request = current_request()
+        if request.door == "http":
+            return
+        named = args[0] if args else None
+        order_id = named if isinstance(named, str) else getattr(named, "order_id", None)
+        audit(
+            request,
+            door=request.door or "process",
+            action=self.command,
+            outcome=outcome,
+            actor=str(by) if isinstance(by := kwargs.get("by"), Actor) else "",
+            order_id=order_id if is_identifier(order_id) else "",
+        )
 
     def _count(self, seconds: float, error: Exception | None) -> None:
         instruments = self.telemetry.instruments

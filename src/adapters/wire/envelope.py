@@ -38,13 +38,17 @@ OrderDetails = Annotated[
 
 
 class CreatedData(Struct, rename="camel", frozen=True):
-    """A new order. totalPrice is the sum of the lines and the delivery fee, in units of currency."""
+    """A new order. totalPrice is the sum of the lines and the delivery fee, in units of currency.
+
+    createdBy is the actor that placed it: the customer, the restaurant or an admin.
+    """
 
     restaurant_id: Identifier
     total_price: Price
     order_details: OrderDetails
     created_at: Time
     currency: Currency | UnsetType = UNSET
+    created_by: Identifier | UnsetType = UNSET
 
 
 class ShipperAssignedData(Struct, rename="camel", frozen=True):

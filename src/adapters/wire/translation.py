@@ -44,6 +44,7 @@ def data_of(event: OrderEvent) -> tuple[EventType, EventData]:
                 order_details=tuple(map(_detail, event.lines)),
                 created_at=at,
                 currency=_currency_to_wire(event.total),
+                created_by=UNSET if event.by is None else event.by,
             )
         case StateChanged():
             return "order.state_changed", StateChangedData(
@@ -96,6 +97,7 @@ def event_of(data: EventData, common: EnvelopeFields) -> OrderEvent:
                 restaurant_id=data.restaurant_id,
                 total=Money(data.total_price, currency),
                 lines=tuple(_line(detail, currency) for detail in data.order_details),
+                by=None if data.created_by is UNSET else data.created_by,
             )
         case StateChangedData():
             return StateChanged(**common, old=data.old_state, new=data.new_state, by=data.updated_by)

@@ -29,7 +29,7 @@ class AssignShipper:
             order_id,
             lambda order: order.assign_shipper(shipper_id, by=by, at=self.clock()),
             by=by,
-            claim=shipper_id == by.id,
+            claim=shipper_id,
             expected_version=expected_version,
             idempotency=idempotency,
         )

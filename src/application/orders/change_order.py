@@ -16,10 +16,10 @@ from .retry import retry_on_conflict
 class ChangeOrder:
     """Applies a behaviour to the current order; retried after a write conflict.
 
-    An actor that has no part in the order does not find it, except a shipper whose command is a ``claim``: it finds an
-    order that it may take for itself. ``expected_version``, if given, must be the order's: it is the version that the
-    caller decided upon. ``also`` adds to the same unit of work, which stores the response
-    under ``idempotency``, if it is given. Raises OrderNotFound, VersionMismatch, CommandRefused,
+    An actor that has no part in the order does not find it, except a shipper who takes for itself an order that waits
+    for one; ``claim`` is the shipper that the command would assign. ``expected_version``, if given, must be the
+    order's: it is the version that the caller decided upon. ``also`` adds to the same unit of work, which stores the
+    response under ``idempotency``, if it is given. Raises OrderNotFound, VersionMismatch, CommandRefused,
     InvalidInput, ConcurrentChange (after ATTEMPTS conflicts), StorageUnavailable.
     """
 
@@ -31,7 +31,7 @@ class ChangeOrder:
         behaviour: Callable[[Order], Change],
         *,
         by: Actor,
-        claim: bool = False,
+        claim: str | None = None,
         expected_version: int | None = None,
         idempotency: IdempotencyKey | None = None,
         also: Callable[[Transaction, Change], None] | None = None,
@@ -41,7 +41,7 @@ class ChangeOrder:
         async def attempt() -> Change:
             async with self.unit_of_work(idempotency=idempotency) as work:
                 order = await work.orders.get(order_id)
-                if not (order.visible_to(by) or (claim and order.claimable_by(by))):
+                if not (order.visible_to(by) or (claim == by.id and order.claimable_by(by))):
                     raise OrderNotFound(order_id)
                 if expected_version is not None and expected_version != order.version:
                     raise VersionMismatch(order_id, expected_version, order.version)

@@ -75,6 +75,7 @@ class CreateOrder:
             total=new.total,
             currency=new.currency,
             address=new.address,
+            by=by,
             at=self.clock(),
         )
         if by.role is Role.SHIPPER or not change.order.visible_to(by):

@@ -46,7 +46,7 @@ class TransitionOrderState:
                 target, by=by, at=self.clock(), shipper_id=shipper_id, reason=reason, estimate=self.estimate
             ),
             by=by,
-            claim=target in CLAIMS and shipper_id == by.id,
+            claim=shipper_id if target in CLAIMS else None,
             expected_version=expected_version,
             idempotency=idempotency,
         )

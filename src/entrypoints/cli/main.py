@@ -90,6 +90,20 @@ COMMANDS = {
 }
 """By group of the help page: where each command is, its name and its summary."""
 
+UNAUDITED = {
+    *(("orders", name) for name in ("create", "transition", "assign", "cancel", "pay")),  # by their use-case
+    *(("orders", name) for name in ("show", "list", "timeline", "trace", "verify")),
+    *(("contacts", "list"), ("contacts", "show"), ("stock", "list"), ("tokens", "list")),
+    *(("analytics", name) for name in ("minutes", "restaurants", "states", "cancellations", "deliveries")),
+    *((name,) for name in ("serve", "relay", "consume", "config", "completion", "status", "doctor", "lag", "check")),
+    *(("db", "current"), ("topics", "describe"), ("events", "tail"), ("events", "validate"), ("log", "epochs")),
+    *(("contract", "asyncapi"), ("contract", "openapi"), ("rollout", "status"), ("rollout", "history")),
+    *(("dead-letters", name) for name in ("list", "show", "history", "unrecognized")),
+    *(("notifications", "list"), ("notifications", "show"), ("payments", "list"), ("maintenance",), ("demo",)),
+    *(("simulate", "run"), ("simulate", "generate")),
+}
+"""Commands without an audit line of their own: they change nothing, or their use-cases write one."""
+
 _UNDECODED = re.compile("[\ud800-\udfff]")
 """Bytes of an argument that Python could not decode."""
 
@@ -137,14 +151,46 @@ def launch(
     begin(loaded, json=json, correlation_id=checked_correlation_id(correlation_id) if correlation_id else "")
     if tokens[:1] and tokens[0] in app and app[tokens[0]].default_command is not None:
         app[tokens[0]].help = None  # the command's own help page shows its whole docstring, not the summary
+    command = audited(tokens)
     try:
         outcome: int | None = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     except OrderFlowError as e:
+        if command:
+            audit_command(command, e.code, correlation_id)
         if tokens[:1] not in PROCESSES or isinstance(e, InvalidInput):
             raise
         logger.critical("%s", e, extra={"error": e})
         return exit_code(e)
+    if command:
+        audit_command(command, f"exit_{outcome}" if outcome else "ok", correlation_id)
     return outcome
+
+
+def audited(tokens: tuple[str, ...]) -> str:
+    """Return the name of the command if it is one that is audited, else an empty text."""
+    within, path = app, list[str]()
+    for token in tokens:
+        if token.startswith("-") or token not in within:
+            break
+        within = within[token]
+        path.append(token)
+    ends_in_command = bool(path) and within.default_command is not None
+    return " ".join(path) if ends_in_command and tuple(path) not in UNAUDITED else ""
+
+
+def audit_command(command: str, outcome: str, correlation_id: str) -> None:
+    """Write the audit line of a command line. Its arguments, which may name persons, are not in it."""
+    from getpass import getuser
+
+    from ...application.audit import audit
+    from ...application.request_context import Request
+
+    try:
+        user = getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        user = ""
+    request = Request(correlation_id=correlation_id, door="cli")
+    audit(request, door="cli", action=command, outcome=outcome, origin=user)
 
 
 def main() -> None:

@@ -106,7 +106,7 @@ class Session:
 
         async with opened(container):
             correlation_id = self.correlation_id or container.new_id()()
-            with answering(Request(correlation_id=correlation_id, requested_at=datetime.now(UTC))):
+            with answering(Request(correlation_id=correlation_id, requested_at=datetime.now(UTC), door="cli")):
                 yield container
 
     @asynccontextmanager

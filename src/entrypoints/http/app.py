@@ -23,7 +23,7 @@ from ...domain.errors import InvalidInput
 from . import analytics as analytics_routes
 from . import batch, problems, reads, stream, writes
 from . import customers as customer_routes
-from .auth import Authenticator, KnownTokens, Unauthenticated, check_scope
+from .auth import GRANT, Authenticator, KnownTokens, Unauthenticated, check_scope
 from .caller_limits import CallerLimits, Callers
 from .calls import AUTHORIZED, Api, provide_call
 from .direct import direct_routes
@@ -74,6 +74,7 @@ def build(
             await callers.admit(connection.scope, peer)
             raise
         connection.scope["user"] = grant.actor
+        connection.scope[GRANT] = grant  # type: ignore[literal-required]
         connection.scope[AUTHORIZED] = partial(authenticator.still_grants, grant, connection.headers, peer)  # type: ignore[literal-required]
         await callers.admit(
             connection.scope,

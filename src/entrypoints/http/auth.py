@@ -20,6 +20,8 @@ ACTOR_HEADER = "X-Actor"
 _PORT = re.compile(r":[0-9]{1,5}\Z")
 FORWARDING = ("forwarded", "via", "x-real-ip", "true-client-ip", "x-forwarded-")
 """Headers, or beginnings of them, that a proxy adds to the requests of others."""
+GRANT = "orderflow.grant"
+"""The key of the scope with the grant of the caller who was authenticated."""
 
 
 class Unauthenticated(Exception):

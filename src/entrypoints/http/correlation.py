@@ -13,6 +13,8 @@ from litestar.datastructures import Headers
 from opentelemetry.trace import Span, SpanKind
 
 from ...adapters.telemetry.tracing.tracing import Tracing, failed
+from ...application.audit import DONE, audit
+from ...application.auth import Grant
 from ...application.log_lines import log_each, request_fields
 from ...application.redaction import redact
 from ...application.request_context import (
@@ -24,6 +26,7 @@ from ...application.request_context import (
     new_traceparent,
 )
 from ...domain.text import is_identifier
+from .auth import GRANT
 from .caller_limits import HEADERS, RELEASE
 from .log_limit import LogLimit
 
@@ -173,10 +176,12 @@ class _Exchange:
         return _with_head(b",".join([methods, *(method.encode() for each in found for method in each)]))
 
     def log(self) -> None:
-        if self.status in _REFUSALS:
-            code = self.scope[ERROR]["code"] if ERROR in self.scope else f"http_{self.status}"
-            if not self.log_limit.admits(code):
-                return
+        code = self.scope[ERROR]["code"] if ERROR in self.scope else f"http_{self.status}"
+        admitted = self.status not in _REFUSALS or self.log_limit.admits(code)
+        if self.is_audited and (admitted or GRANT in self.scope):
+            self.audit(code)
+        if not admitted:
+            return
         order_id = self.scope.get("path_params", {}).get("order_id")
         line: dict[str, object] = {
             **request_fields(self.request),
@@ -188,6 +193,31 @@ class _Exchange:
             "status": self.status,
         }
         log_each(_log, logging.DEBUG if self.route in _PROBES else logging.INFO, "request", [line])
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether it is a write, a refusal, or what operators do, of the API."""
+        if not self.scope["path"].startswith("/v1/") or self.method == "OPTIONS":
+            return False
+        refused = self.status is None or self.status >= 400
+        return refused or self.method not in ("GET", "HEAD") or self.route.startswith("/v1/customers/")
+
+    def audit(self, code: str) -> None:
+        grant: Grant | None = self.scope.get(GRANT)
+        parameters = self.scope.get("path_params", {})
+        order_id, customer_id = parameters.get("order_id"), parameters.get("customer_id")
+        client = self.scope.get("client")
+        audit(
+            self.request,
+            door="http",
+            action=f"{self.method} {self.route}".strip(),
+            outcome=DONE if self.status is not None and self.status < 400 else code,
+            actor="" if grant is None else str(grant.actor),
+            label="" if grant is None else redact(grant.label),
+            origin=client[0] if client else "",
+            order_id=redact(order_id) if is_identifier(order_id) else "",
+            subject=f"customer:{redact(customer_id)}" if is_identifier(customer_id) else "",
+        )
 
     def annotate(self, span: Span) -> None:
         span.update_name(f"{self.method} {self.route}".strip())
@@ -233,4 +263,5 @@ def request_from(headers: Headers, *, traced: bool = True) -> Request:
         correlation_id=correlation_id if is_correlation_id(correlation_id) else str(uuid_utils.uuid7()),
         traceparent=traceparent if is_traceparent(traceparent) else "" if traced else new_traceparent(),
         requested_at=datetime.now(UTC),
+        door="http",
     )

@@ -65,7 +65,7 @@ async def export_customer(
     responses=problems(400, 401, 403, 409, 413, 415, 500, 503),
     operation_id="eraseCustomer",
     summary="Erase what is kept of a customer",
-    opt={"scope": Scope.OPERATE},
+    opt={"scope": Scope.OPERATE, "creates": True},
 )
 async def erase_customer(
     request: Request[Actor, Any, Any],

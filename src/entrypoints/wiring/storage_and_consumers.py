@@ -129,11 +129,11 @@ def consumer_stores(storage: "Storage") -> "ConsumerStores":
 def personal_data(storage: "Storage", effects: "ConsumerStores") -> PersonalData:
     """Return what erases personal data of the storage and of the consumers."""
     if isinstance(storage, SqlStorage):
-        from ...adapters.sql.personal_data import SqlPersonalData
+        from ...adapters.sql.customers import SqlPersonalData
 
         return SqlPersonalData(storage.database)
     from ...adapters.memory import MemoryConsumerStores
-    from ...adapters.memory.personal_data import MemoryPersonalData
+    from ...adapters.memory.customers import MemoryPersonalData
 
     if not isinstance(effects, MemoryConsumerStores):
         raise TypeError("storage and consumers are in different places")

@@ -3,11 +3,11 @@
 from tests.contracts.analytics import AnalyticsContract
 from tests.contracts.analytics_rebuild import RebuildAnalyticsContract
 from tests.contracts.consumer_transaction import ConsumerTransactionContract
+from tests.contracts.customers import PersonalDataContract
 from tests.contracts.dead_letters import DeadLetterStoreContract
 from tests.contracts.handle_batch import HandleBatchContract
 from tests.contracts.inventory import InventoryContract, StockStoreContract
 from tests.contracts.notifications import NotificationsContract, NotificationStoreContract
-from tests.contracts.personal_data import PersonalDataContract
 from tests.contracts.redrive import RedriveContract
 from tests.contracts.replay import ReplayContract
 

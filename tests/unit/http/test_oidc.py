@@ -96,7 +96,7 @@ async def test_a_new_key_is_used_at_once_and_a_withdrawn_one_no_more(house: Hous
 
 
 @pytest.mark.parametrize(
-    "harm", ["down", "hangs", "fails", "empty", "not JSON", "no keys", "huge", "compressed", "moved"]
+    "harm", ["down", "hangs", "fails", "empty", "not JSON", "no keys", "deep", "huge", "compressed", "moved"]
 )
 async def test_a_provider_that_is_down_or_lies_ends_no_session(
     house: House, harm: str, monkeypatch: pytest.MonkeyPatch
@@ -112,8 +112,14 @@ async def test_a_provider_that_is_down_or_lies_ends_no_session(
             house.provider.hangs = True
         case "fails":
             house.provider.status = 500
-        case "empty" | "not JSON" | "no keys" | "huge":
-            documents = {"empty": b"", "not JSON": b"<html>", "no keys": b'{"keys": []}', "huge": b" " * MAX_BYTES}
+        case "empty" | "not JSON" | "no keys" | "deep" | "huge":
+            documents = {
+                "empty": b"",
+                "not JSON": b"<html>",
+                "no keys": b'{"keys": []}',
+                "deep": b"[" * 100_000,
+                "huge": b" " * MAX_BYTES,
+            }
             house.provider.document = documents[harm] + (b'{"keys": []}' if harm == "huge" else b"")
         case "compressed":
             house.provider.headers = "content-encoding: gzip\r\n"

@@ -180,7 +180,7 @@ class PersonalDataContract:
 
     async def test_an_erasure_takes_many_orders_in_steps(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         for module in ("sql", "memory"):
-            monkeypatch.setattr(f"orderflow.adapters.{module}.personal_data.ERASED_AT_ONCE", 2)
+            monkeypatch.setattr(f"orderflow.adapters.{module}.customers.ERASED_AT_ONCE", 2)
         for number in range(5):
             await lived(world, f"O{number}")
 

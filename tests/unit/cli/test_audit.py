@@ -1,0 +1,59 @@
+"""A command line that changes something has an audit line; a command of an order has its use-case's."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from orderflow.entrypoints.cli.main import UNAUDITED, audited
+
+from tests.support.commands import CommandLine, order_json
+from tests.support.every_command import commands
+
+
+def audit_lines(said: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    return [line for line in lines if line["logger"] == "orderflow.audit"]
+
+
+@pytest.fixture
+def talking(cli: CommandLine) -> CommandLine:
+    return CommandLine(cli.database_url, {"ORDERFLOW_LOG_LEVEL": "info"})
+
+
+def test_every_command_is_audited_or_known_to_change_nothing() -> None:
+    every = set(commands())
+
+    assert every >= UNAUDITED
+    assert {it for it in every if not audited((*it, "--option", "value"))} == UNAUDITED
+    assert audited(("orders",)) == audited(("--help",)) == audited(()) == ""
+
+
+def test_a_command_of_an_order_names_its_actor(talking: CommandLine) -> None:
+    created = talking("orders", "create", "-", stdin=order_json())
+    refused = talking("orders", "assign", "o1", "S1", "--as", "customer:C9")
+
+    [done], [not_found] = audit_lines(created.err), audit_lines(refused.err)
+    assert (done["door"], done["actor"], done["action"], done["outcome"]) == (
+        "cli",
+        "admin:operator",
+        "create_order",
+        "ok",
+    )
+    assert (not_found["actor"], not_found["outcome"], not_found["order_id"]) == ("customer:C9", "order_not_found", "o1")
+
+
+def test_other_commands_say_what_and_by_which_user_but_no_argument(talking: CommandLine, tmp_path: Path) -> None:
+    answers = [
+        talking("contacts", "set", "customer:C1", "--email", "planted@example.org"),
+        talking("tokens", "revoke", "planted"),
+        talking("contacts", "list"),
+    ]
+
+    lines = [audit_lines(answer.err) for answer in answers]
+    assert [[(line["action"], line["outcome"]) for line in each] for each in lines] == [
+        [("contacts set", "ok")],
+        [("tokens revoke", "not_found")],
+        [],
+    ]
+    assert "planted" not in repr(lines)
