@@ -48,6 +48,22 @@ def send(request: pytest.FixtureRequest) -> Send:
     return form
 
 
+@pytest.fixture
+def groups(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Commits take turns of the event loop, in which further orders come, as on a database. The sizes of the groups."""
+    sizes: list[int] = []
+    commit = MemoryCommitter.commit_together
+
+    async def slow(self: MemoryCommitter, sets: Sequence[WriteSet]) -> Sequence[Conflict | None]:
+        sizes.append(len(sets))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        return await commit(self, sets)
+
+    monkeypatch.setattr(MemoryCommitter, "commit_together", slow)
+    return sizes
+
+
 def statuses(results: Sequence[dict[str, Any]]) -> list[int]:
     return [result["status"] for result in results]
 
@@ -128,6 +144,7 @@ async def test_a_batch_that_is_sent_again_creates_nothing_twice(boss: AsyncClien
     assert len((await boss.get("/v1/orders")).json()["orders"]) == 3
 
 
+@pytest.mark.usefixtures("groups")
 async def test_a_key_that_comes_twice_is_one_order_and_another_order_is_refused(boss: AsyncClient, send: Send) -> None:
     results = await send(boss, [an_order(idempotencyKey="K"), an_order(idempotencyKey="K"), {**KEYED, "userId": "C2"}])
 
@@ -272,18 +289,8 @@ async def test_a_caller_has_two_batches_at_once(installation: Installation, monk
 
 
 async def test_so_many_orders_of_a_batch_are_created_at_the_same_time(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, groups: list[int]
 ) -> None:
-    groups: list[int] = []
-    commit = MemoryCommitter.commit_together
-
-    async def noting(self: MemoryCommitter, sets: Sequence[WriteSet]) -> Sequence[Conflict | None]:
-        groups.append(len(sets))
-        for _ in range(100):  # turns, in which further orders come
-            await asyncio.sleep(0)
-        return await commit(self, sets)
-
-    monkeypatch.setattr(MemoryCommitter, "commit_together", noting)
     monkeypatch.setattr(batch, "ORDERS_AT_ONCE", 10)
     async with calling(installation.app()) as boss:
         results = await as_array(boss, [an_order() for _ in range(100)])
@@ -313,7 +320,7 @@ async def test_an_unavailable_storage_fails_the_orders_that_it_was_needed_for(
 
 
 async def test_no_step_of_a_large_batch_keeps_other_requests_waiting(
-    boss: AsyncClient, monkeypatch: pytest.MonkeyPatch
+    boss: AsyncClient, monkeypatch: pytest.MonkeyPatch, groups: list[int]
 ) -> None:
     turns, at = 0, list[tuple[str, int]]()
 
@@ -340,6 +347,7 @@ async def test_no_step_of_a_large_batch_keeps_other_requests_waiting(
     counting.cancel()
 
     assert Counter(statuses(results)) == {201: 30}
+    assert max(groups) > 2
     assert Counter(name for name, _ in at) == {"read": 30, "view": 30}
     assert max(Counter(at).values()) <= 2
 
