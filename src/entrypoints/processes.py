@@ -205,7 +205,7 @@ async def _api(
         stopping=container.stopping().begun,
         stopped_parts=container.process_registration().stopped_parts,
         failed=partial(container.process_registration().failures.note, "api"),
-        scrape=container.scrape(),
+        instruments=container.telemetry().instruments,
         tracing=container.tracing(),
         limits={
             "requests_per_second": settings.http_requests_per_second,

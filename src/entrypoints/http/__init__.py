@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from litestar import Litestar
 
-    from ...adapters.telemetry import Scrape
+    from ...adapters.telemetry import Instruments, Scrape
     from ...adapters.telemetry.tracing.tracing import Tracing
     from ...application.analytics.ports import AnalyticsQueries
     from ...application.auth import IdentityTokens
@@ -44,7 +44,7 @@ def create_app(
     stopping: Callable[[], bool] = lambda: False,
     stopped_parts: Callable[[], Mapping[str, str]] = dict,
     tracing: "Tracing | None" = None,
-    scrape: "Scrape | None" = None,
+    instruments: "Instruments | None" = None,
     failed: Callable[[Exception], None] = lambda error: None,
     limits: Mapping[str, Any] = MappingProxyType({}),
     identity: "IdentityTokens | None" = None,
@@ -56,10 +56,10 @@ def create_app(
     routes under ``/v1/analytics``. With ``trust_actor_header``, which is for development, programs of this machine
     identify themselves in ``X-Actor``. ``currency`` is the default currency of orders. A body larger than
     ``max_body_bytes`` is refused. ``/readyz`` responds with 503 once ``stopping`` returns True, and names the
-    ``stopped_parts`` with the codes of their errors. ``tracing`` records a span for every request. ``scrape`` adds
-    ``/metrics`` and counts requests. ``failed`` is called with each error that is responded to with 5xx. ``limits`` are
-    fields of ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. ``identity``
-    verifies the tokens of an OpenID provider; with it, ``X-Actor`` is not trusted. ``customers`` adds the routes under
+    ``stopped_parts`` with the codes of their errors. ``tracing`` records a span for every request. ``instruments``
+    count the requests. ``failed`` is called with each error that is responded to with 5xx. ``limits`` are fields of
+    ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. ``identity`` verifies the
+    tokens of an OpenID provider; with it, ``X-Actor`` is not trusted. ``customers`` adds the routes under
     ``/v1/customers``. Raises NotConfigured without the extra ``http``.
     """
     app, caller_limits = _with_extra(".app"), _with_extra(".caller_limits")
@@ -76,7 +76,7 @@ def create_app(
         stopping=stopping,
         stopped_parts=stopped_parts,
         tracing=tracing,
-        scrape=scrape,
+        instruments=instruments,
         failed=failed,
         limits=caller_limits.CallerLimits(**limits),
         identity=identity,

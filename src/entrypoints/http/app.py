@@ -14,7 +14,7 @@ from litestar.events import BaseEventEmitterBackend
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import BaseRouteHandler
 
-from ...adapters.telemetry import Scrape
+from ...adapters.telemetry import Instruments
 from ...adapters.telemetry.tracing.tracing import Tracing
 from ...application.analytics.ports import AnalyticsQueries
 from ...application.auth import IdentityTokens, Scope
@@ -29,7 +29,7 @@ from .calls import AUTHORIZED, Api, provide_call
 from .direct import direct_routes
 from .docs_page import docs_router
 from .health import Checks, livez, readyz
-from .metrics import InstrumentedApp, MetricsPage, metrics
+from .metrics import InstrumentedApp
 from .openapi import PATH, CamelViews, ExactNumbers, openapi_config
 from .problems import InvalidParameter
 
@@ -53,13 +53,12 @@ def build(
     stopping: Callable[[], bool],
     stopped_parts: Callable[[], Mapping[str, str]],
     tracing: Tracing | None,
-    scrape: Scrape | None,
+    instruments: Instruments | None,
     limits: CallerLimits,
     identity: IdentityTokens | None,
     customers: customer_routes.Customers | None,
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
-    instruments = scrape.instruments if scrape is not None else None
     authenticator, callers = Authenticator(tokens, trust_actor_header, identity), Callers(limits, instruments)
     closing = asyncio.Event()
 
@@ -139,9 +138,6 @@ def build(
     readiness = Checks(checks, stopping, stopped_parts)
     public: list[Any] = [livez, readyz, docs_router()]
     dependencies = {"checks": provide(readiness)}
-    if scrape is not None:
-        public.append(metrics)
-        dependencies["page"] = provide(MetricsPage(scrape))
     routes.append(
         Router("/", route_handlers=public, dependencies=dependencies, guards=[refuse_unknown_parameters], security=[{}])
     )

@@ -5,11 +5,10 @@ import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 from httpx import AsyncClient
-from orderflow.adapters.telemetry import Instruments, Scrape
+from orderflow.adapters.telemetry import Instruments
 from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.entrypoints.http import connections
 
@@ -151,10 +150,7 @@ async def test_what_is_not_http_is_counted_and_logged_once(
     monkeypatch.setattr(connections, "REMARK_SECONDS", 0.2)
     instruments = Instruments()
 
-    async def no_states() -> list[Any]:
-        return []
-
-    async with served(installation.app(scrape=Scrape(instruments, no_states))) as server:
+    async with served(installation.app(instruments=instruments)) as server:
         for _ in range(20):
             async with connected(server) as (reader, writer):
                 writer.write(b"\x16\x03\x01 no HTTP\r\n\r\n")
@@ -171,11 +167,8 @@ async def test_nothing_is_read_after_what_is_not_http_and_the_stream_before_it_g
 ) -> None:
     instruments = Instruments()
 
-    async def no_states() -> list[Any]:
-        return []
-
     async with (
-        served(installation.app(scrape=Scrape(instruments, no_states))) as server,
+        served(installation.app(instruments=instruments)) as server,
         AsyncClient(base_url=server.url, headers={"X-Actor": BOSS}, timeout=DEADLINE) as boss,
         connected(server) as (reader, writer),
     ):

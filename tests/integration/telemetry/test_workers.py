@@ -34,10 +34,10 @@ def test_two_workers_add_up_what_they_count_and_tell_states_once(workers: Instal
         worker = first if number < 2 else second
         asked = httpx.post(f"{worker.url}/v1/orders", content=order_json(f"o{number}"), headers=CUSTOMER, timeout=30)
         assert asked.status_code == 201
-    eventually(lambda: Scraped.at(second.url).total(catalogue.CREATED) == 5, that="analytics has handled all")
+    eventually(lambda: Scraped.at(second.operations).total(catalogue.CREATED) == 5, that="analytics has handled all")
 
     for worker in (first, second):
-        seen = Scraped.at(worker.url)
+        seen = Scraped.at(worker.operations)
         assert seen.by(catalogue.COMMANDS, "outcome", command="create_order") == {"ok": 5}
         assert seen.total(catalogue.HTTP_SECONDS, "_count", route="/v1/orders", status="201") == 5
         assert seen.total(catalogue.HTTP_SECONDS, "_bucket", route="/v1/orders", le="+Inf") == 5
@@ -47,7 +47,7 @@ def test_two_workers_add_up_what_they_count_and_tell_states_once(workers: Instal
         assert seen.total(catalogue.POOL_MAX) == 20
 
     assert second.exit_code(signal.SIGTERM) == 0
-    left = Scraped.at(first.url)
+    left = Scraped.at(first.operations)
     assert left.total(catalogue.COMMANDS) == 5
     assert left.total(catalogue.POOL_MAX) == 10
 

@@ -81,7 +81,7 @@ async def test_an_api_continues_without_a_consumer_that_fails_names_it_and_start
         await eventually_async(has_failed_twice, that="the consumer is started again")
         [api] = [part for part in container.process_registration().describe().parts if part.name == "api"]
         ready = await client.get(f"{api.url}/readyz")
-        scrape = (await client.get(f"{api.url}/metrics")).text
+        scrape = (await container.scrape()(""))[0].decode()
 
         async def is_registered_as_stopped() -> bool:
             [known] = await container.storage().processes.all()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from httpx import AsyncClient
-from orderflow.adapters.telemetry import Instruments, Scrape
+from orderflow.adapters.telemetry import Instruments
 from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.application.orders.get_order import GetOrder
 from orderflow.application.orders.list_orders import ListOrders
@@ -51,10 +51,7 @@ async def test_requests_without_a_token_are_limited_by_address(installation: Ins
 async def test_refusals_are_counted_by_the_limit(installation: Installation) -> None:
     instruments = Instruments()
 
-    async def no_states() -> list[Any]:
-        return []
-
-    app = installation.app(limits={"requests_per_second": 1}, scrape=Scrape(instruments, no_states))
+    app = installation.app(limits={"requests_per_second": 1}, instruments=instruments)
     async with calling(app) as boss:
         statuses = [(await boss.get("/v1/orders")).status_code for _ in range(50)]
 
