@@ -46,13 +46,14 @@ def problem_response(request: Request[Any, Any, Any], error: Exception) -> Respo
 def problem_of(request: Request[Any, Any, Any], error: Exception) -> tuple[int, dict[str, str], dict[str, object]]:
     """Return the status, the headers and the problem document of ``error``.
 
-    With status 500 the document contains only the correlation id, and the error is logged.
+    With status 500 the document contains only the correlation id, and the error is logged, as often as LogLimit admits.
     """
     status = _status(error)
     headers: dict[str, str] = {}
     document: dict[str, object] = {}
     if status == 500:
-        log.error("a request failed", method=request.method, route=_route(request), error=error, exc_info=error)
+        if request.app.log_limit.admits("a request failed"):  # type: ignore[attr-defined]
+            log.error("a request failed", method=request.method, route=_route(request), error=error, exc_info=error)
         detail = f"see the log for correlation id {current_request().correlation_id}"
     else:
         detail, headers, document = _details(request, error)

@@ -13,6 +13,8 @@ from orderflow.application.orders.write_set import WriteSet
 from orderflow.domain.errors import Conflict, StorageUnavailable
 from orderflow.entrypoints.http import batch
 from orderflow.entrypoints.http.caller_limits import Callers
+from orderflow.entrypoints.http.log_limit import LINES as LINES_ADMITTED
+from structlog.testing import capture_logs
 
 from tests.support.door import CUSTOMER, Installation, an_order, calling, placed
 from tests.unit.http.test_idempotency import commits_held
@@ -317,6 +319,21 @@ async def test_an_unavailable_storage_fails_the_orders_that_it_was_needed_for(
     assert statuses(results) == [503, 400]
     assert results[0]["retryAfter"] == 5
     assert len(errors) == 1
+
+
+async def test_the_faults_of_a_batch_do_not_fill_the_log(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(self: MemoryCommitter, sets: Sequence[WriteSet]) -> Sequence[Conflict | None]:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(MemoryCommitter, "commit_together", failing)
+    async with calling(installation.app()) as boss:
+        with capture_logs() as lines:
+            results = await as_array(boss, [an_order() for _ in range(2 * LINES_ADMITTED)])
+
+    assert set(statuses(results)) == {500}
+    assert len([line for line in lines if line["event"] == "a request failed"]) == LINES_ADMITTED
 
 
 async def test_no_step_of_a_large_batch_keeps_other_requests_waiting(
