@@ -331,13 +331,15 @@ class HostileDay:
             await asyncio.sleep(self.seconds / (BATCHES + 1))
 
     def _write(self, records: Sequence[dict[str, Any]]) -> None:
-        producer = Producer({"bootstrap.servers": self.kafka.bootstrap_servers, "client.id": "x", "log_level": 0})
+        # Idempotent, because a record that is sent again while the broker throttles would be counted twice.
+        once = {"enable.idempotence": "true", "client.id": "x", "log_level": 0}
+        producer = Producer({"bootstrap.servers": self.kafka.bootstrap_servers, **once})
         for number, record in enumerate(records):
             producer.produce(self.stack.topic, partition=number % 3, **record)
         left = producer.flush(600)
         assert left == 0
         options = ("-b", self.kafka.bootstrap_servers, "-t", self.stack.topic, "-p", "1", "-k", "k")
-        command = ("kcat", "-P", *options, "-H", b"\xff\xfe=1")
+        command = ("kcat", "-P", *options, "-X", "enable.idempotence=true", "-H", b"\xff\xfe=1")
         subprocess.run(command, input=b"v", check=True)
         self.sent["hostile records"] += len(records) + 1
 
