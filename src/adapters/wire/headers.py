@@ -25,7 +25,8 @@ ADDRESS = frozenset({"bucket", "position", "epoch"})
 """The event's address in the log. Only a relay writes it, because only a relay publishes without gaps."""
 _DIGITS = 18
 _SHOWN_BYTES = 500
-_SEQUENCES = 10**9
+_BUCKETS, _POSITIONS = range(BUCKETS), range(1, 10**_DIGITS)
+_SEQUENCES, _EPOCHS = range(1, 10**9), range(1, MAX_EPOCH + 1)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TIME = decoder(Time)
 
@@ -160,7 +161,7 @@ def _number(values: HeaderValues, name: str, among: range, allowed: str) -> int:
 
 
 def _bucket(values: HeaderValues, name: str) -> int:
-    return _number(values, name, range(BUCKETS), BUCKET)
+    return _number(values, name, _BUCKETS, BUCKET)
 
 
 def _bucket_of(values: HeaderValues, order_id: str) -> int:
@@ -170,16 +171,16 @@ def _bucket_of(values: HeaderValues, order_id: str) -> int:
 
 
 def _position(values: HeaderValues, name: str) -> int:
-    return _number(values, name, range(1, 10**_DIGITS), POSITION)
+    return _number(values, name, _POSITIONS, POSITION)
 
 
 def _sequence(values: HeaderValues, name: str) -> int:
-    return _number(values, name, range(1, _SEQUENCES), SEQUENCE)
+    return _number(values, name, _SEQUENCES, SEQUENCE)
 
 
 def _epoch(values: HeaderValues, name: str) -> int:
     """Read the epoch. Records that were published before epochs were introduced belong to the first."""
-    return _number(values, name, range(1, MAX_EPOCH + 1), EPOCH) if name in values else FIRST_EPOCH
+    return _number(values, name, _EPOCHS, EPOCH) if name in values else FIRST_EPOCH
 
 
 def _identifier(values: HeaderValues, name: str) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import ClassVar
 
 import pytest
 
@@ -232,6 +233,38 @@ def test_a_url_of_another_service_is_unavailable(cli: CommandLine, small_day: Pa
         server.shutdown()
     assert (answer.code, answer.out) == (5, "")
     assert "not orderflow: 502, text/html" in answer.err
+
+
+class _Busy(BaseHTTPRequestHandler):
+    """A service that refuses the first request as one too many, and then answers as if each order were delivered."""
+
+    asked: ClassVar[list[bytes]] = []
+
+    def _answer(self) -> None:
+        self.asked.append(self.rfile.read(int(self.headers["Content-Length"])))
+        first = len(self.asked) == 1
+        body = b'{"code":"too_many_requests"}' if first else b'{"state":"delivered"}'
+        self.send_response(429 if first else 200)
+        self.send_header("Retry-After", "0")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_PUT = do_PATCH = _answer
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Log nothing."""
+
+
+def test_a_request_that_is_one_too_many_is_sent_again(cli: CommandLine, small_day: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Busy) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+
+        answer = cli("simulate", "run", small_day, "--workers", "1", "--url", f"http://127.0.0.1:{server.server_port}")
+
+        server.shutdown()
+    assert answer.code == 0, answer
+    assert _Busy.asked[0] == _Busy.asked[1]
 
 
 def test_a_demo_ends_with_a_clean_check(cli: CommandLine) -> None:
