@@ -139,6 +139,7 @@ def test_an_open_address_is_refused_as_long_as_there_is_no_token(orderflow: Inst
 def test_with_a_token_callers_are_who_their_token_says_and_no_other(
     orderflow: Installation, asking: httpx.Client
 ) -> None:
+    orderflow.run("db", "upgrade")
     token = orderflow.run("tokens", "make", "--role", "restaurant", "--id", "R7")["token"]
     service = orderflow.start("serve", "--no-consumers", HTTP_HOST="0.0.0.0")
     orders = service.url.replace("0.0.0.0", "127.0.0.1") + "/v1/orders"
