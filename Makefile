@@ -2,7 +2,7 @@
 #
 #   make demo    the order flow from end to end, on this machine
 #   make unit    domain, application and memory: the tests that need no server and build nothing
-#   make test    the linters, then every test (ARGS="-k name" for some), three at a time (JOBS=0: one after the other)
+#   make test    the linters, then every test (ARGS="-k name" for some), five at a time (JOBS=0: one after the other)
 #   make lint    formatting, lint, types and import walls
 #   make faults  the fault campaign: an installation as in production, whose processes, servers and links fail every few
 #                seconds (SEED=n: that one again; SIZE=small: each fault once)
@@ -18,7 +18,7 @@
 unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
-JOBS ?= 3
+JOBS ?= 5
 PYTHONS = $(PYTHON) python3.14 python3.13 python3.12 python3.11
 BIN := .venv/bin
 READY := .venv/.ready
@@ -36,7 +36,7 @@ unit: JOBS = 2
 unit: $(READY)
 	$(PYTEST) tests/unit -m "not end_to_end" $(ARGS)
 
-# Three at a time on two cores, for they wait for servers a quarter of the time.
+# Five at a time on two cores, for they wait for servers two thirds of the time.
 test: lint
 	$(PYTEST) $(ARGS)
 

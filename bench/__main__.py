@@ -11,14 +11,17 @@ from orderflow.entrypoints.settings import Settings
 from tests.support.servers import MissingServer
 
 from . import (
+    coding,
     consuming,
     creating,
     days,
+    growing,
     hostile,
     hostile_day,
     latency,
     memory,
     metrics,
+    ordering,
     relaying,
     serving,
     tracing,
@@ -30,10 +33,30 @@ from .servers import Servers
 Measure = Callable[[Servers, Effort], Awaitable[list[Finding]]]
 
 MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
-    "create": (creating.measure, "orders created by 128 callers, against the ORM with a commit each (PostgreSQL)"),
+    "create": (
+        creating.measure,
+        "orders created by 128 callers and by one, against a commit each, and pgbench (PostgreSQL)",
+    ),
+    "change": (
+        creating.measure_change,
+        "shippers assigned by 128 callers, against the ORM with a commit each (PostgreSQL)",
+    ),
+    "create-sqlite": (
+        creating.measure_sqlite,
+        "orders created by 128 callers, against the ORM with a commit each (SQLite)",
+    ),
+    "codec": (coding.measure, "events to JSON and back, against pydantic, cattrs with orjson, and json"),
+    "growth": (growing.measure, "creating, idle polls and timelines beside 0, 1 and 5 million events (PostgreSQL)"),
     "http": (serving.measure, "orders created over HTTP, against FastAPI and the ORM (PostgreSQL, wrk)"),
+    "order": (
+        ordering.measure,
+        "whole orders over HTTP until all three consumers have handled them (PostgreSQL, Kafka)",
+    ),
     "relay": (relaying.measure, "log to topic, against the bare idempotent producer (PostgreSQL, Kafka)"),
-    "consumer": (consuming.measure, "topic to effects, against a commit per message and bare (PostgreSQL, Kafka)"),
+    "consumer": (
+        consuming.measure,
+        "topic to effects, against a commit per message, FastStream and bare (PostgreSQL, Kafka)",
+    ),
     "latency": (
         latency.measure,
         "from a commit to the handling of its event, by the rate of orders (PostgreSQL, Kafka)",
@@ -50,7 +73,24 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
         "half an hour of a day beside hostile clients, records and servers (PostgreSQL, Kafka); not part of all",
     ),
 }
-ALL = ("create", "http", "relay", "consumer", "latency", "day", "tracing", "metrics", "wakeup", "memory", "hostile")
+ALL = (
+    "create",
+    "change",
+    "create-sqlite",
+    "codec",
+    "growth",
+    "http",
+    "order",
+    "relay",
+    "consumer",
+    "latency",
+    "day",
+    "tracing",
+    "metrics",
+    "wakeup",
+    "memory",
+    "hostile",
+)
 TINY = Effort(pairs=1, scale=0.01)
 
 
@@ -59,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     if asked.list:
         for name, (_, says) in MEASUREMENTS.items():
-            print(f"{name:<12}{says}")
+            print(f"{name:<15}{says}")
         return 0
     effort = TINY if asked.tiny else Effort(pairs=asked.pairs, scale=asked.scale)
     found: list[Finding] = []

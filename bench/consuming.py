@@ -23,7 +23,7 @@ from sqlalchemy import text
 
 from .finding import Effort, Finding, in_turn, rates, ratios
 from .history import lived, records
-from .peers import orm_consumer
+from .peers import faststream_consumer, orm_consumer
 from .servers import Servers
 
 ORDERS = 1000
@@ -53,7 +53,10 @@ async def measure(servers: Servers, effort: Effort) -> list[Finding]:
         async def orm() -> float:
             return await orm_consumer.consume(peer_url, topic, max(1, round(len(given) * SHARE_ONE_BY_ONE)))
 
-        in_batches, one, alone, common = await in_turn(effort, batches, one_by_one, bare, orm)
+        async def faststream() -> float:
+            return await faststream_consumer.consume(peer_url, topic, max(1, round(len(given) * SHARE_ONE_BY_ONE)))
+
+        in_batches, one, alone, common, fast = await in_turn(effort, batches, one_by_one, bare, orm, faststream)
     finally:
         await storage.close()
     return [
@@ -68,6 +71,12 @@ async def measure(servers: Servers, effort: Effort) -> list[Finding]:
             values=ratios(in_batches, common),
             floor=ORM,
             aside=rates("events", orderflow=in_batches, ORM=common),
+        ),
+        Finding(
+            what="consumer / FastStream with a commit per message",
+            values=ratios(in_batches, fast),
+            floor=ORM,
+            aside=rates("events", orderflow=in_batches, FastStream=fast),
         ),
         Finding(
             what="consumer / bare consumer, no effects",

@@ -1,9 +1,13 @@
 """What a measurement found, and whether it is as good as was promised."""
 
+import sys
 from collections.abc import Awaitable, Callable, Sequence
+from random import Random
 from statistics import median
 
 from attrs import field, frozen
+
+from .machine import Usage
 
 Turn = Callable[[], Awaitable[float]]
 """Does the work once; how much of it was done a second."""
@@ -47,6 +51,12 @@ def _some(values: Sequence[float]) -> None:
         raise ValueError("a finding needs at least one value")
 
 
+class Rounds(list[list[float]]):
+    """The rates of each side. In ``busy`` of the rounds other programs used the processors."""
+
+    busy: int = 0
+
+
 @frozen(kw_only=True)
 class Effort:
     """How much is measured: ``pairs`` turns of each side, and ``scale`` times the usual amounts."""
@@ -59,18 +69,38 @@ class Effort:
         return max(least, round(amount * self.scale))
 
 
-async def in_turn(effort: Effort, *sides: Turn) -> list[list[float]]:
-    """The rates of each side, measured A B A B ...; before that each has one turn that does not count.
+BUSY = 0.1
+"""The share of the processors from which on others are taken to disturb a round."""
 
-    What else the machine does meanwhile hits both sides of a pair alike.
+
+async def in_turn(effort: Effort, *sides: Turn, others: Callable[[Usage, Usage], float] = Usage.others) -> Rounds:
+    """The rates of each side in rounds, in each of which every side has one turn, in random order.
+
+    The first round does not count. A round in which other programs used the processors is repeated, but at most as
+    many are repeated as are asked for; then they count, and it is said how many.
     """
-    rates: list[list[float]] = [[] for _ in sides]
-    for pair in range(effort.pairs + 1):
-        for side, seen in zip(sides, rates, strict=True):
-            rate = await side()
-            if pair:
-                seen.append(rate)
-    return rates
+    rounds = Rounds([] for _ in sides)
+    repeats = effort.pairs
+    order = Random(effort.pairs)
+    counted = -1
+    while counted < effort.pairs:
+        before, seen = Usage.now(), dict[int, float]()
+        for side in order.sample(range(len(sides)), len(sides)):
+            seen[side] = await sides[side]()
+        busy = others(before, Usage.now()) > BUSY
+        if counted >= 0 and busy and repeats:
+            repeats -= 1
+            continue
+        counted += 1
+        if counted:
+            rounds.busy += busy
+            for side, rate in seen.items():
+                rounds[side].append(rate)
+    if rounds.busy:
+        print(
+            f" [in {rounds.busy} of {effort.pairs} rounds other programs used the processors]", file=sys.stderr, end=""
+        )
+    return rounds
 
 
 def ratios(ours: Sequence[float], peers: Sequence[float]) -> list[float]:

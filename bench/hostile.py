@@ -20,7 +20,7 @@ FLOOD = 20_000
 LINES = 100
 HOSTILE, OTHER = "127.0.0.1", "127.0.0.2"
 """The addresses of the hostile clients and of the one that is measured beside them."""
-HEAD = b"Host: bench\r\nX-Actor: customer:C1\r\n"
+HEAD = b"Host: localhost\r\nX-Actor: customer:C1\r\n"
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: bench\r\n\r\n"
 
 
@@ -29,6 +29,7 @@ async def measure(servers: Servers, effort: Effort) -> list[Finding]:
         **os.environ,
         "ORDERFLOW_DATABASE_URL": servers.sqlite(),
         "ORDERFLOW_HTTP_PORT": "0",
+        "ORDERFLOW_HTTP_DEV": "true",
         "ORDERFLOW_LOG_FORMAT": "json",
     }
     process = await asyncio.create_subprocess_exec(

@@ -8,10 +8,11 @@ import json
 import os
 import resource
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack, ExitStack
-from time import monotonic, perf_counter
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -72,7 +73,8 @@ HEADS = [
     b"GET /v1/orders/%2e%2e HTTP/1.1\r\nHost: \xff\r\n\r\n",
     b"POST /v1/orders HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nzz\r\n",
     b"POST /v1/orders HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b",
-    b"POST /v1/orders HTTP/1.1\r\nHost: a\r\nX-Actor: admin:h\r\nContent-Length: 100000\r\n\r\n" + b"[" * 100_000,
+    b"POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nX-Actor: admin:h\r\nContent-Length: 100000\r\n\r\n"
+    + b"[" * 100_000,
     b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00",
 ]
@@ -123,6 +125,7 @@ class HostileDay:
     api: OwnProcess = field(init=False)
     port: int = field(factory=free_port, init=False)
     operations: int = field(factory=free_port, init=False)
+    began: float = field(init=False)
     statuses: Counter[int] = field(factory=Counter, init=False)
     sent: Counter[str] = field(factory=Counter, init=False)
     reads: list[float] = field(factory=list, init=False)
@@ -138,9 +141,9 @@ class HostileDay:
         self.day = generate_day(self.orders, 12)
         plan = plan_day(self.day)
         client = PatientOrderClient(HttpOrderClient(f"http://127.0.0.1:{self.port}", connections=16))
-        began = monotonic()
+        self.began = monotonic()
         speed = (plan[-1].at - plan[0].at) / (0.85 * self.seconds)
-        pace = ScaledPace(speed, plan[0].at, monotonic, began)
+        pace = ScaledPace(speed, plan[0].at, monotonic, self.began)
         hostile: Sequence[Coroutine[Any, Any, None]] = [
             self._hold_half_open(),
             self._hold_slow_bodies(),
@@ -148,8 +151,7 @@ class HostileDay:
             self._leave_lists_unread(),
             self._flood(),
             self._send_texts(),
-            self._read(first),
-            *(self._probe(port) for port in (self.operations, *self.stack.doors.values())),
+            self._measure(first),
             self._watch_memory(),
         ]
         attacks = [asyncio.create_task(each) for each in hostile]
@@ -166,7 +168,7 @@ class HostileDay:
             attack.cancel()
         await asyncio.gather(*attacks, return_exceptions=True)
         await client.client.close()
-        took = monotonic() - began
+        took = monotonic() - self.began
         return [*await self._verdict(await running), *self._figures(took, client.repeated)]
 
     def _start_api(self) -> None:
@@ -197,7 +199,9 @@ class HostileDay:
         await self._hold(HALF_OPEN, "127.0.0.2", b"GET /livez HTTP/1.1\r\nHost:")
 
     async def _hold_slow_bodies(self) -> None:
-        head = b"POST /v1/orders HTTP/1.1\r\nHost: a\r\nX-Actor: admin:slow\r\nContent-Type: application/json\r\n"
+        head = (
+            b"POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nX-Actor: admin:slow\r\nContent-Type: application/json\r\n"
+        )
         await self._hold(SLOW_BODIES, "127.0.0.3", head + b"Content-Length: 1000\r\n\r\n{")
 
     async def _hold(self, many: int, address: str, text: bytes) -> None:
@@ -222,7 +226,7 @@ class HostileDay:
         async def one(number: int) -> None:
             address = f"127.0.1.{1 + number // CONNECTIONS_PER_ADDRESS}"
             actor = f"admin:stream-{number // STREAMS_PER_CALLER}"
-            text = f"GET /v1/orders/{order}/stream HTTP/1.1\r\nHost: a\r\nX-Actor: {actor}\r\n\r\n".encode()
+            text = f"GET /v1/orders/{order}/stream HTTP/1.1\r\nHost: localhost\r\nX-Actor: {actor}\r\n\r\n".encode()
             await asyncio.sleep(number / 50)
             while True:
                 try:
@@ -245,7 +249,7 @@ class HostileDay:
         await asyncio.gather(*(one(number) for number in range(self.streams)))
 
     async def _leave_lists_unread(self) -> None:
-        text = b"GET /v1/orders?limit=200 HTTP/1.1\r\nHost: a\r\nX-Actor: admin:unread\r\n\r\n"
+        text = b"GET /v1/orders?limit=200 HTTP/1.1\r\nHost: localhost\r\nX-Actor: admin:unread\r\n\r\n"
         while True:
             async with AsyncExitStack() as closing:
                 for _ in range(UNREAD):
@@ -279,7 +283,7 @@ class HostileDay:
             for text in TEXTS:
                 body = httpx.Request(
                     "POST",
-                    "http://a/v1/orders",
+                    "http://localhost/v1/orders",
                     headers={"X-Actor": "admin:texts", "Connection": "close"},
                     json={
                         "userId": "C-texts",
@@ -360,36 +364,40 @@ class HostileDay:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'orderflow%' "
             "AND pid <> pg_backend_pid()"
         )
+        writing = "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'orderflow%' AND backend_xid IS NOT NULL"
+        eventually(lambda: not self.primary.ask(writing), that="all transactions have ended")
         end = self.primary.ask("SELECT pg_current_wal_lsn()::text")
         eventually(lambda: self.standby.ask(f"SELECT pg_last_wal_replay_lsn() >= '{end}'"), deadline=300)
         self.standby.promote()
 
     # What is measured meanwhile.
 
-    async def _read(self, order: str) -> None:
-        url = f"http://127.0.0.1:{self.port}"
-        async with httpx.AsyncClient(base_url=url, headers={"X-Actor": "admin:reader"}, timeout=60) as client:
-            while True:
-                began = perf_counter()
-                try:
-                    response = await client.get(f"/v1/orders/{order}")
-                except httpx.TransportError:
-                    self.unanswered += 1
-                else:
-                    if response.is_success:
-                        self.reads.append((perf_counter() - began) * 1_000)
-                    else:
-                        self.unanswered += 1
-                await asyncio.sleep(0.25)
-
-    async def _probe(self, port: int) -> None:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            await _answers(client, "/livez")
-            while True:
-                began = perf_counter()
-                (await client.get("/livez")).raise_for_status()
-                self.lives.append((perf_counter() - began) * 1_000)
-                await asyncio.sleep(0.2)
+    async def _measure(self, order: str) -> None:
+        """Measure as a bystander until cancelled. Raises AssertionError, with what it logged, for a failed process."""
+        livez = {"api": self.operations, **self.stack.doors}
+        for port in livez.values():
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+                await _answers(client, "/livez")
+        pipe = asyncio.subprocess.PIPE
+        asked = {"livez": livez, "order": f"http://127.0.0.1:{self.port}/v1/orders/{order}"}
+        command = (sys.executable, "-m", "bench.bystander")
+        bystander = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=2**30)
+        assert bystander.stdin is not None
+        assert bystander.stdout is not None
+        bystander.stdin.write(json.dumps(asked).encode() + b"\n")
+        reading = asyncio.create_task(bystander.stdout.read())
+        try:
+            await asyncio.shield(reading)
+        finally:
+            bystander.stdin.close()
+            measured = json.loads(await reading)
+            await bystander.wait()
+            self.lives, self.reads, self.unanswered = (measured[it] for it in ("lives", "reads", "refused"))
+        process = self.stack.processes[measured["failure"].partition(":")[0]]
+        raise AssertionError(
+            f"after {monotonic() - self.began:.1f} s, /livez of {measured['failure']}; {process.state}; "
+            f"the end of its log:\n{process.last_words(60)}"
+        )
 
     async def _watch_memory(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""Orders created over HTTP, by ``orderflow serve`` and by FastAPI with SQLAlchemy's ORM."""
+"""Orders created over HTTP with one and two workers, by ``orderflow serve`` and by FastAPI with SQLAlchemy."""
 
 import asyncio
 import json
@@ -6,13 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import asyncpg
 import httpx
 from attrs import define, field
+from sqlalchemy.ext.asyncio import create_async_engine
 from tests.support.process import OwnProcess
 from tests.support.servers import MissingServer, free_port
 from tests.support.waiting import eventually_async
@@ -21,6 +23,9 @@ from .finding import Effort, Finding, in_turn, ratios
 from .servers import Servers
 
 CONNECTIONS = 64
+WORKERS = (1, 2)
+POOL = 10
+"""Connections to the database of all workers of a side together."""
 SECONDS = 6
 RATIO = 1.0
 TAIL = 1.0
@@ -76,52 +81,88 @@ class _Side:
 async def measure(servers: Servers, effort: Effort) -> list[Finding]:
     if shutil.which("wrk") is None:
         raise MissingServer("wrk", ["wrk on the PATH"], "install the package wrk")
+    return [finding for workers in WORKERS for finding in await _with_workers(servers, effort, workers)]
+
+
+async def _with_workers(servers: Servers, effort: Effort, workers: int) -> list[Finding]:
     seconds = effort.of(SECONDS)
-    with _ours(servers) as ours, _peer(servers) as peer:
-        await asyncio.gather(ours.ready(), peer.ready())
-        await _create_tables(peer.database)
-        our, their = await in_turn(effort, lambda: ours.load(seconds), lambda: peer.load(seconds))
-    aside = f"{CONNECTIONS} connections, one process each; p50 {_ms(ours.p50)} and {_ms(peer.p50)}"
-    tail = f"p99 {_ms(ours.p99)} and {_ms(peer.p99)}"
-    rates = f"orderflow with a token {_median(our):,.0f}, FastAPI + ORM {_median(their):,.0f} orders/s; {aside}"
-    return [
-        Finding(what="create over HTTP / FastAPI + ORM", values=ratios(our, their), floor=RATIO, aside=rates),
-        Finding(what="  its p99 / FastAPI + ORM", values=ratios(ours.p99, peer.p99), ceiling=TAIL, aside=tail),
+    with (
+        _ours(servers, workers, token=True) as ours,
+        _ours(servers, workers, token=False) as open_to_all,
+        _peer(servers, workers, "fastapi_orm") as orm,
+        _peer(servers, workers, "fastapi_core") as core,
+    ):
+        sides = {"orderflow with a token": ours, "without": open_to_all, "FastAPI + ORM": orm, "FastAPI + Core": core}
+        for side in sides.values():
+            await side.ready()
+        for peer in (orm, core):
+            await _create_tables(peer.database)
+        turns = [partial(side.load, seconds) for side in sides.values()]
+        with_token, without, with_orm, with_core = await in_turn(effort, *turns)
+    rates = [
+        f"{name} {_median(seen):,.0f}"
+        for name, seen in zip(sides, (with_token, without, with_orm, with_core), strict=True)
     ]
+    named = f"create over HTTP, {workers} worker{'s' * (workers > 1)}"
+    p50, p99 = (", ".join(f"{_median(values):.0f}" for values in each) for each in _percentiles(sides.values()))
+    return [
+        Finding(
+            what=f"{named} / FastAPI + ORM",
+            values=ratios(with_token, with_orm),
+            floor=RATIO,
+            aside=f"{', '.join(rates)} orders/s; {CONNECTIONS} connections",
+        ),
+        Finding(
+            what="  its p99 / FastAPI + ORM",
+            values=ratios(ours.p99[1:], orm.p99[1:]),
+            ceiling=TAIL,
+            aside=f"in the same order p50 {p50} ms, p99 {p99} ms",
+        ),
+        Finding(what="  without a token / FastAPI + ORM", values=ratios(without, with_orm)),
+        Finding(what="  with a token / FastAPI + Core", values=ratios(with_token, with_core)),
+    ]
+
+
+def _percentiles(sides: Iterable[_Side]) -> tuple[list[list[float]], list[list[float]]]:
+    sides = list(sides)
+    return [side.p50[1:] for side in sides], [side.p99[1:] for side in sides]
 
 
 def _median(values: Sequence[float]) -> float:
     return sorted(values)[len(values) // 2]
 
 
-def _ms(values: Sequence[float]) -> str:
-    return f"{_median(values):.0f} ms"
-
-
 @contextmanager
-def _ours(servers: Servers) -> Iterator[_Side]:
+def _ours(servers: Servers, workers: int, *, token: bool) -> Iterator[_Side]:
     database, port, folder = servers.database(), free_port(), servers.folder()
     environment = {
+        "ORDERFLOW_HTTP_DEV": str(not token).lower(),
         **os.environ,
         "ORDERFLOW_DATABASE_URL": database,
+        "ORDERFLOW_DATABASE_POOL_SIZE": str(POOL // workers),
         "ORDERFLOW_HTTP_PORT": str(port),
+        "ORDERFLOW_HTTP_WORKERS": str(workers),
         "ORDERFLOW_LOG_LEVEL": "warning",
         "ORDERFLOW_HTTP_REQUESTS_PER_SECOND": "100000",
         "ORDERFLOW_HTTP_MAX_REQUESTS_PER_CALLER": "100000",
     }
-    make = [_orderflow(), "--json", "tokens", "make", "--role", "admin", "--id", "bench"]
-    made = subprocess.run(make, env=environment, check=True, capture_output=True)
-    token = json.loads(made.stdout)["token"]
+    headers = {"X-Actor": "admin:bench"}
+    if token:
+        make = [_orderflow(), "--json", "tokens", "make", "--role", "admin", "--id", "bench"]
+        made = subprocess.run(make, env=environment, check=True, capture_output=True)
+        headers = {"Authorization": f"Bearer {json.loads(made.stdout)['token']}"}
     server = OwnProcess([_orderflow(), "serve", "--no-consumers"], folder / "serve.log", None, environment)
     with _running(server):
-        yield _Side(f"http://127.0.0.1:{port}", database, {"Authorization": f"Bearer {token}"})
+        yield _Side(f"http://127.0.0.1:{port}", database, headers)
 
 
 @contextmanager
-def _peer(servers: Servers) -> Iterator[_Side]:
+def _peer(servers: Servers, workers: int, name: str) -> Iterator[_Side]:
     database, port, folder = servers.empty_database(), free_port(), servers.folder()
-    environment = {**os.environ, "PEER_DATABASE_URL": database, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "uvicorn", "bench.peers.fastapi_orm:app", "--port", str(port), "--no-access-log"]
+    pool = str(POOL // workers)
+    environment = {**os.environ, "PEER_DATABASE_URL": database, "PEER_POOL_SIZE": pool, "PYTHONPATH": str(ROOT)}
+    uvicorn = [sys.executable, "-m", "uvicorn", "--port", str(port), "--no-access-log", "--workers", str(workers)]
+    command = [*uvicorn, f"bench.peers.{name}:app"]
     with _running(OwnProcess(command, folder / "peer.log", None, environment)):
         yield _Side(f"http://127.0.0.1:{port}", database)
 
@@ -141,8 +182,9 @@ def _running(process: OwnProcess) -> Iterator[None]:
 
 async def _create_tables(database: str) -> None:
     os.environ["PEER_DATABASE_URL"] = database
-    from .peers.fastapi_orm import Base, engine
+    from .peers.fastapi_orm import Base
 
+    engine = create_async_engine(database.replace("postgresql:", "postgresql+asyncpg:", 1))
     async with engine.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
     await engine.dispose()

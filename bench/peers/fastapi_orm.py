@@ -21,7 +21,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 Identifier = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
 Price = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=4)]
 URL = os.environ["PEER_DATABASE_URL"].replace("postgresql:", "postgresql+asyncpg:", 1)
-engine = create_async_engine(URL, pool_size=10, max_overflow=0, pool_timeout=60)
+POOL = int(os.environ.get("PEER_POOL_SIZE", "10"))
+engine = create_async_engine(URL, pool_size=POOL, max_overflow=0, pool_timeout=60)
 session = async_sessionmaker(engine, expire_on_commit=False)
 
 

@@ -6,6 +6,8 @@ delivered twice is counted twice, one that is missing goes unnoticed, and one th
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from decimal import Decimal
 from time import perf_counter
@@ -27,15 +29,24 @@ class Progress:
     """One row of the table."""
 
 
-async def consume(database_url: str, topic: KafkaSettings, many: int) -> float:
-    """Handle ``many`` messages from the beginning of the topic. Return messages a second, from the first in hand."""
+@asynccontextmanager
+async def progress_table(database_url: str) -> AsyncIterator[Any]:
+    """A new table of progress, mapped; yields what opens a session."""
     metadata, mapped = MetaData(), registry()
     mapped.map_imperatively(Progress, order_progress.to_metadata(metadata))
     engine = create_async_engine(database_url.replace("postgresql:", "postgresql+asyncpg:", 1))
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.drop_all)
-        await connection.run_sync(metadata.create_all)
-    session = async_sessionmaker(engine, expire_on_commit=False)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(metadata.drop_all)
+            await connection.run_sync(metadata.create_all)
+        yield async_sessionmaker(engine, expire_on_commit=False)
+    finally:
+        mapped.dispose()
+        await engine.dispose()
+
+
+async def consume(database_url: str, topic: KafkaSettings, many: int) -> float:
+    """Handle ``many`` messages from the beginning of the topic. Return messages a second, from the first in hand."""
     consumer = Consumer(
         {
             "bootstrap.servers": topic.bootstrap_servers,
@@ -48,26 +59,26 @@ async def consume(database_url: str, topic: KafkaSettings, many: int) -> float:
     consumer.subscribe([topic.topic])
     handled, began = 0, 0.0
     try:
-        while handled < many:
-            for message in await asyncio.to_thread(consumer.consume, BATCH, 1.0):
-                if message.error() is not None:
-                    raise RuntimeError(f"the consumer reports: {message.error()}")
-                began = began or perf_counter()
-                async with session() as work:
-                    await _handle(work, json.loads(message.value() or b"", parse_float=Decimal))
-                    await work.commit()
-                consumer.commit(message=message, asynchronous=True)
-                handled += 1
-                if handled == many:
-                    break
-        return handled / (perf_counter() - began)
+        async with progress_table(database_url) as session:
+            while handled < many:
+                for message in await asyncio.to_thread(consumer.consume, BATCH, 1.0):
+                    if message.error() is not None:
+                        raise RuntimeError(f"the consumer reports: {message.error()}")
+                    began = began or perf_counter()
+                    async with session() as work:
+                        await handle(work, json.loads(message.value() or b"", parse_float=Decimal))
+                        await work.commit()
+                    consumer.commit(message=message, asynchronous=True)
+                    handled += 1
+                    if handled == many:
+                        break
+            return handled / (perf_counter() - began)
     finally:
         consumer.close()
-        mapped.dispose()
-        await engine.dispose()
 
 
-async def _handle(work: Any, event: dict[str, Any]) -> None:
+async def handle(work: Any, event: dict[str, Any]) -> None:
+    """Apply one event to its order's row."""
     at, data = datetime.fromisoformat(event["occurredAt"]), event["data"]
     if event["type"] == "order.created":
         work.add(_created(event, data, at))

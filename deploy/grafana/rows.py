@@ -155,6 +155,7 @@ ROWS: Sequence[Row] = (
             metric_panel(catalogue.PAYMENTS_UNSETTLED, title="Payment attempts without an outcome"),
             metric_panel(catalogue.PAYMENTS_UNSETTLED_AGE, title="Oldest payment attempt without an outcome"),
             metric_panel(catalogue.REFUNDS_DECLINED, title="Declined refunds"),
+            metric_panel(catalogue.AUTHORIZATIONS_HELD, title="Held authorizations of cancelled orders"),
         ),
     ),
     (

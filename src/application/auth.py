@@ -131,14 +131,12 @@ class CachedTokens:
     clock: Callable[[], float] = monotonic
     _known: dict[str, tuple[float, Grant]] = field(factory=dict, init=False)
     _running: "dict[str, asyncio.Future[Grant | None]]" = field(factory=dict, init=False)
-    _any: tuple[float, bool] = field(default=(float("-inf"), False), init=False)
     _used: set[str] = field(factory=set, init=False)
     _noted: dict[str, float] = field(factory=dict, init=False)
 
     async def add(self, digest: str, actor: Actor, *, label: str, at: datetime) -> None:
         await self.tokens.add(digest, actor, label=label, at=at)
         self._known.clear()
-        self._any = (float("-inf"), False)
 
     async def find(self, digest: str) -> Grant | None:
         now = self.clock()
@@ -161,12 +159,6 @@ class CachedTokens:
             if now - self._noted.get(digest, float("-inf")) >= USE_NOTED_EVERY.total_seconds():
                 self._used.add(digest)
         return grant
-
-    async def any(self) -> bool:
-        now = self.clock()
-        if now - self._any[0] >= FRESH_SECONDS:
-            self._any = (now, await self.tokens.any())
-        return self._any[1]
 
     async def note_used(self, at: datetime) -> None:
         """Store the uses since the last call, of each token once in USE_NOTED_EVERY. Raises StorageUnavailable."""

@@ -2,12 +2,13 @@
 
 import re
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
 from datetime import UTC, datetime
+from types import TracebackType
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from ..domain.errors import InvalidInput
 
@@ -46,14 +47,27 @@ def current_request() -> Request:
     return _request.get(_EMPTY)
 
 
-@contextmanager
-def answering(request: Request) -> Iterator[Request]:
+def answering(request: Request) -> AbstractContextManager[Request]:
     """Handle ``request``: everything awaited inside belongs to it."""
-    token = _request.set(request)
-    try:
-        yield request
-    finally:
-        _request.reset(token)
+    return _Answering(request)
+
+
+@define(eq=False)
+class _Answering:
+    """Written out, because a generator takes twice the time."""
+
+    request: Request
+    _token: Token[Request] | None = field(default=None, init=False)
+
+    def __enter__(self) -> Request:
+        self._token = _request.set(self.request)
+        return self.request
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            _request.reset(self._token)
 
 
 def begun(request: Request, command: str, *, new_id: Callable[[], str], traced: bool) -> Request:
@@ -98,4 +112,5 @@ def is_traceparent(text: str) -> bool:
 
 def new_traceparent() -> str:
     """Return a new trace that is not recorded (flags 00): it still joins log lines and events."""
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+    ids = secrets.token_hex(24)
+    return f"00-{ids[:32]}-{ids[32:]}-00"

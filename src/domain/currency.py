@@ -6,7 +6,7 @@ Stored orders and events are not checked: they stay readable after the standard 
 from collections.abc import Mapping
 
 from .errors import InvalidInput
-from .money import Money
+from .money import CENT, Money
 from .text import shown
 
 _BY_DECIMALS: Mapping[int, str] = {
@@ -40,10 +40,17 @@ def check_currency_in_use(code: object) -> None:
         raise InvalidInput("currency", f"{shown(code)} is no currency in use", _ALLOWED)
 
 
-def check_minor_units(money: Money, *, field: str) -> None:
-    """Check that the amount is a whole number of minor units; zeros at its end do not matter. Raises InvalidInput."""
+def in_minor_units(money: Money) -> bool:
+    """Return whether the amount is a whole number of minor units; zeros at its end do not matter."""
     decimals = MINOR_UNITS[money.currency]
+    if decimals == 2 and money.amount.same_quantum(CENT):
+        return True
     _, digits, exponent = money.amount.as_tuple()
     excess = -int(exponent) - decimals
-    if excess > 0 and any(digits[-excess:]):
-        raise InvalidInput(field, f"{money} has too many decimals", f"at most {decimals} decimals in {money.currency}")
+    return excess <= 0 or not any(digits[-excess:])
+
+
+def too_many_decimals(money: Money, *, field: str) -> InvalidInput:
+    """Return the refusal of an amount that is not in minor units."""
+    allowed = f"at most {MINOR_UNITS[money.currency]} decimals in {money.currency}"
+    return InvalidInput(field, f"{money} has too many decimals", allowed)

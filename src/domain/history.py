@@ -21,7 +21,7 @@ from .events import (
     StateChanged,
 )
 from .lifecycle import ASSIGNABLE, OrderState, transition
-from .money import Money, total_of
+from .money import Money
 from .order import Order
 from .payment import PAYMENT_TRANSITIONS, PaymentMethod, PaymentStatus
 from .validation import check_lines
@@ -109,8 +109,7 @@ def apply(facts: OrderFacts | None, event: OrderEvent) -> OrderFacts:
 def _create(event: OrderCreated) -> OrderFacts:
     currency = event.total.currency
     try:
-        check_lines(event.lines, currency)
-        goods = total_of((line.total for line in event.lines), currency)
+        goods = check_lines(event.lines, currency)
     except InvalidInput as error:
         raise _corrupt(event, f"no order has such a line: {error}") from error
     if event.total < goods or event.total.amount <= 0:

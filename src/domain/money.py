@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
-from typing import Self
+from functools import cache
 
 from attrs import frozen
 
@@ -14,6 +14,8 @@ MAX_DECIMALS = 4
 """The decimals of a stored amount. A new order's amounts have at most the decimals of their currency."""
 MAX_AMOUNT = Decimal(10**12)
 _RANGE = f"at most {MAX_DECIMALS} decimals, below 10^12"
+CENT = Decimal("0.01")
+_ONE = Decimal(1)
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\Z")
 EXACT = Context(
@@ -37,6 +39,8 @@ def exact(value: object, *, field: str) -> Decimal:
 
     Raises InvalidInput for a float (it has already lost the amount), NaN, infinity, or too many digits.
     """
+    if type(value) is Decimal and _is_exact(value):
+        return value
     if isinstance(value, bool) or not isinstance(value, (Decimal, int, str)):
         raise InvalidInput(
             field, f"{shown(value)} is a {type(value).__name__}", "an exact decimal: Decimal, int or text"
@@ -55,6 +59,13 @@ def exact(value: object, *, field: str) -> Decimal:
     return amount if exponent <= 0 else amount.quantize(Decimal(1), context=EXACT)
 
 
+def _is_exact(amount: Decimal) -> bool:
+    """Return True for the amounts that are the most frequent, and that ``exact`` returns as they are."""
+    return (
+        bool(amount) and (amount.same_quantum(CENT) or amount.same_quantum(_ONE)) and -MAX_AMOUNT < amount < MAX_AMOUNT
+    )
+
+
 def check_currency(code: object) -> None:
     """Check that ``code`` is a currency code. Raises InvalidInput, which names ``currency``."""
     if not isinstance(code, str) or not _CURRENCY.match(code):
@@ -70,10 +81,12 @@ class Money:
 
     def __attrs_post_init__(self) -> None:
         check_currency(self.currency)
-        object.__setattr__(self, "amount", exact(self.amount, field="amount"))
+        if (amount := exact(self.amount, field="amount")) is not self.amount:
+            object.__setattr__(self, "amount", amount)
 
     @classmethod
-    def zero(cls, currency: str) -> Self:
+    @cache
+    def zero(cls, currency: str) -> "Money":
         return cls(Decimal(0), currency)
 
     def __add__(self, other: "Money") -> "Money":

@@ -50,13 +50,14 @@ def identifier(value: object, *, field: str) -> str:
 
 def text(value: object, *, field: str, at_most: int, at_least: int = 0) -> str:
     """Return ``value`` if it is text of that many characters, none of them a control character. Raises InvalidInput."""
-    allowed = f"text of {at_least} to {at_most} characters, without control characters"
     if not isinstance(value, str):
-        raise InvalidInput(field, f"a {type(value).__name__}", allowed)
-    if at_least and not value.strip():
-        raise InvalidInput(field, "it is empty", allowed)
-    if not at_least <= len(value) <= at_most:
-        raise InvalidInput(field, f"{len(value)} characters", allowed)
-    if _CONTROL.search(value):
-        raise InvalidInput(field, "a control character", allowed)
-    return value
+        problem = f"a {type(value).__name__}"
+    elif at_least and not value.strip():
+        problem = "it is empty"
+    elif not at_least <= len(value) <= at_most:
+        problem = f"{len(value)} characters"
+    elif _CONTROL.search(value):
+        problem = "a control character"
+    else:
+        return value
+    raise InvalidInput(field, problem, f"text of {at_least} to {at_most} characters, without control characters")

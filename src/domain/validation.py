@@ -1,15 +1,15 @@
 """Validation of a new order: its address, its lines, its delivery fee and its times, with the limits of each."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from attrs import frozen
 
-from .currency import check_minor_units
+from .currency import in_minor_units, too_many_decimals
 from .errors import InvalidInput
 from .events import OrderLine
-from .money import Money, total_of
+from .money import EXACT, Money
 from .text import identifier, shown, text
 
 MAX_LINES = 100
@@ -35,7 +35,7 @@ class Address:
 
 def check_kinds(lines: object, total: object, address: object) -> tuple[OrderLine, ...]:
     """Return the lines as a tuple. Raises InvalidInput for what an application gives of another type."""
-    if not isinstance(lines, Iterable):
+    if not isinstance(lines, tuple | list | Iterable):  # the most frequent types are known soonest
         raise InvalidInput("orderDetails", f"it is a {type(lines).__name__}", "a sequence of OrderLine")
     checked = tuple(lines)
     for index, line in enumerate(checked):
@@ -48,48 +48,72 @@ def check_kinds(lines: object, total: object, address: object) -> tuple[OrderLin
     return checked
 
 
-def check_lines(lines: Sequence[OrderLine], currency: str) -> None:
-    """Check the limits and the currency of each line. Raises InvalidInput, which names the field of the line."""
+def check_lines(lines: Sequence[OrderLine], currency: str) -> Money:
+    """Check the limits and the currency of each line, and return the sum of their totals.
+
+    Raises InvalidInput, which names the field of the line, or totalPrice if the sum is too large.
+    """
     if not 1 <= len(lines) <= MAX_LINES:
         raise InvalidInput("orderDetails", f"{len(lines)} lines", f"1 to {MAX_LINES} lines")
+    goods = Decimal(0)
     for index, line in enumerate(lines):
-        at = f"orderDetails/{index}"
-        identifier(line.food_id, field=f"{at}/foodId")
-        text(line.food_name, field=f"{at}/foodName", at_least=1, at_most=MAX_NAME)
-        if isinstance(line.quantity, bool) or not isinstance(line.quantity, int):
-            raise InvalidInput(f"{at}/quantity", shown(line.quantity), f"a whole number, 1 to {MAX_QUANTITY}")
-        if not 1 <= line.quantity <= MAX_QUANTITY:
-            raise InvalidInput(f"{at}/quantity", shown(line.quantity), f"1 to {MAX_QUANTITY}")
-        for amount, name in ((line.price, "price"), (line.discount, "discount")):
-            if amount.currency != currency:
-                raise InvalidInput(f"{at}/{name}", f"it is in {amount.currency}", f"an amount in {currency}")
-        if line.price.amount < 0:
-            raise InvalidInput(f"{at}/price", f"{line.price}", "0 or more")
-        with _errors_name(f"{at}/price"):
-            cost = line.price * line.quantity
-        if not 0 <= line.discount.amount <= cost.amount:
-            raise InvalidInput(f"{at}/discount", f"{line.discount}", f"0 to {cost}")
+        try:
+            goods = EXACT.add(goods, _checked_total(line, currency))
+        except InvalidInput as error:
+            raise InvalidInput(f"orderDetails/{index}/{error.field}", error.problem, error.allowed) from error
+    return _total_price(lambda: Money(goods, currency))
+
+
+def _checked_total(line: OrderLine, currency: str) -> Decimal:
+    """Return the total of ``line``. Raises InvalidInput, which names its field."""
+    identifier(line.food_id, field="foodId")
+    text(line.food_name, field="foodName", at_least=1, at_most=MAX_NAME)
+    quantity, price, discount = line.quantity, line.price, line.discount
+    if isinstance(quantity, bool) or not isinstance(quantity, int):
+        raise InvalidInput("quantity", shown(quantity), f"a whole number, 1 to {MAX_QUANTITY}")
+    if not 1 <= quantity <= MAX_QUANTITY:
+        raise InvalidInput("quantity", shown(quantity), f"1 to {MAX_QUANTITY}")
+    if price.currency != currency:
+        raise InvalidInput("price", f"it is in {price.currency}", f"an amount in {currency}")
+    if discount.currency != currency:
+        raise InvalidInput("discount", f"it is in {discount.currency}", f"an amount in {currency}")
+    if price.amount < 0:
+        raise InvalidInput("price", f"{price}", "0 or more")
+    try:
+        cost = price * quantity
+    except InvalidInput as error:
+        raise InvalidInput("price", error.problem, error.allowed) from error
+    if not 0 <= discount.amount <= cost.amount:
+        raise InvalidInput("discount", f"{discount}", f"0 to {cost}")
+    return EXACT.subtract(cost.amount, discount.amount)
 
 
 def check_amounts(lines: Sequence[OrderLine], total: Money | None) -> None:
     """Check that no amount has more decimals than its currency. Raises InvalidInput, which names the amount's field."""
     for index, line in enumerate(lines):
-        check_minor_units(line.price, field=f"orderDetails/{index}/price")
-        check_minor_units(line.discount, field=f"orderDetails/{index}/discount")
-    if total is not None:
-        check_minor_units(total, field="totalPrice")
+        for name, amount in (("price", line.price), ("discount", line.discount)):
+            if not in_minor_units(amount):
+                raise too_many_decimals(amount, field=f"orderDetails/{index}/{name}")
+    if total is not None and not in_minor_units(total):
+        raise too_many_decimals(total, field="totalPrice")
 
 
-def delivery_fee(lines: Sequence[OrderLine], currency: str, total: Money | None) -> Money:
+def delivery_fee(goods: Money, total: Money | None) -> Money:
     """Return what ``total`` exceeds the lines by; zero without a total. Raises InvalidInput, which names totalPrice."""
-    with _errors_name("totalPrice"):
-        goods = total_of((line.total for line in lines), currency)
-        fee = Money.zero(currency) if total is None else total - goods
+    fee = Money.zero(goods.currency) if total is None else _total_price(lambda: total - goods)
     if fee.amount < 0:
         raise InvalidInput("totalPrice", f"{total} is below the lines' {goods}", f"at least {goods}")
     if not (goods.amount or fee.amount):
         raise InvalidInput("totalPrice", "the order's total is 0", "more than 0")
     return fee
+
+
+def _total_price(compute: Callable[[], Money]) -> Money:
+    """Return the result of ``compute``. Raises its InvalidInput with totalPrice as the field."""
+    try:
+        return compute()
+    except InvalidInput as error:
+        raise InvalidInput("totalPrice", error.problem, error.allowed) from error
 
 
 def utc(at: datetime) -> datetime:
@@ -111,12 +135,3 @@ def time_in(text: str, *, field: str, allowed: str) -> datetime:
         raise InvalidInput(field, f"{shown(text)} is not a time", allowed) from None
     except OverflowError:
         raise InvalidInput(field, f"{shown(text)} is out of range", f"{allowed}; years 1 to 9999 in UTC") from None
-
-
-@contextmanager
-def _errors_name(field: str) -> Iterator[None]:
-    """Raise each InvalidInput of the body again, with ``field`` as its field."""
-    try:
-        yield
-    except InvalidInput as error:
-        raise InvalidInput(field, error.problem, error.allowed) from error

@@ -84,6 +84,7 @@ class Container(containers.DeclarativeContainer):
     profile = providers.Callable(storage_and_consumers.profile, settings)
     stopping = providers.Singleton(storage_and_consumers.stopping, settings)
     clock: providers.Provider[Clock] = providers.Object(storage_and_consumers.utc_now)
+    attempt_clock: providers.Provider[Clock] = providers.Callable(lambda clock: clock, clock)
     new_id: providers.Provider[NewId] = providers.Object(storage_and_consumers.new_id)
     decode: providers.Provider[Decode] = providers.Object(wire.decode_record)
 
@@ -144,6 +145,7 @@ class Container(containers.DeclarativeContainer):
         gateway=gateway,
         unit_of_work=unit_of_work,
         clock=clock,
+        attempt_clock=attempt_clock,
     )
     cancel_order = providers.Singleton(CancelOrder, change_order, settle_payments, clock)
     instrumented_cancel_order = _instrumented("cancel_order", cancel_order, telemetry, new_id)
@@ -408,12 +410,15 @@ class Container(containers.DeclarativeContainer):
     )
 
 
-def container_for(settings: Settings, *, clock: Clock | None = None) -> Container:
+def container_for(settings: Settings, *, clock: Clock | None = None, simulated: bool = False) -> Container:
     """Return the container of the profile that ``settings`` choose: production if Kafka's servers are given.
 
-    ``clock`` replaces the system's, for a simulation that runs faster than the clock.
+    ``clock`` replaces the system's. If it is ``simulated``, payment attempts keep the system's, because other processes
+    settle those that are due.
     """
     container = Container(settings=settings)
     if clock is not None:
         container.clock.override(providers.Object(clock))
+    if simulated:
+        container.attempt_clock.override(providers.Object(storage_and_consumers.utc_now))
     return container

@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import partial
 from threading import Thread
+from types import MappingProxyType
 from typing import Any
 
 from attrs import evolve
@@ -33,7 +34,9 @@ def checks(container: Any) -> dict[str, Callable[[], Awaitable[None]]]:
 
 
 @asynccontextmanager
-async def ops_server(container: Any) -> AsyncIterator[None]:
+async def ops_server(
+    container: Any, more_checks: Mapping[str, Callable[[], Awaitable[None]]] = MappingProxyType({})
+) -> AsyncIterator[None]:
     """Serve ``/livez``, ``/readyz`` and ``/metrics`` inside the context, on the address in the settings.
 
     They are answered on a thread, also while this event loop is blocked or busy. Without the extra ``http`` a warning
@@ -45,7 +48,7 @@ async def ops_server(container: Any) -> AsyncIterator[None]:
         from .http import create_ops_app, serve
 
         app = create_ops_app(
-            {name: main_loop.on_loop(check) for name, check in checks(container).items()},
+            {name: main_loop.on_loop(check) for name, check in [*checks(container).items(), *more_checks.items()]},
             _scrape(container.scrape(), main_loop),
             container.stopping().begun,
             container.process_registration().stopped_parts,

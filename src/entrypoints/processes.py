@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
@@ -9,7 +10,7 @@ from time import monotonic
 
 from ..application.consuming.dead_letter import DeadLetter
 from ..application.consuming.log_source import LogEventSource
-from ..application.consuming.run_consumer import FROM_LOG, FROM_TOPIC, RunConsumer
+from ..application.consuming.run_consumer import FROM_LOG, RunConsumer
 from ..application.noop import noop
 from ..application.orders.idempotency import DELETED_AT_ONCE
 from ..application.relay.run_relay import RunRelay
@@ -20,6 +21,7 @@ from .ops_server import checks, ops_server
 from .settings import CONSUMERS, Settings
 from .supervision import Part, Supervisor
 from .wiring.lifespan import listen_for_commits, opened
+from .workers import WorkerPool, check_storage, work
 
 HOUSEKEEPING_SECONDS = 5.0
 FORGET_SECONDS = 60.0
@@ -55,7 +57,11 @@ async def run_parts(
         makers["relay"] = partial(_relay, container)
     for name in consumers:
         makers[name] = partial(consumer_loop, container, name)
-    if api:
+    pool: WorkerPool | None = None
+    if api and container.settings().http_workers > 1:
+        pool = await _worker_pool(container)
+        makers["api"] = lambda: pool
+    elif api:
         makers["api"] = lambda: partial(_api, container)
     if consumers and (copying := container.copying()) is not None:
         makers["copying"] = lambda: copying
@@ -64,7 +70,7 @@ async def run_parts(
 
     process_registration = container.process_registration()
     for name in makers:
-        if name not in BACKGROUND:
+        if name not in BACKGROUND and not (pool and name == "api"):  # the workers register themselves
             process_registration.runs(name)
     supervisor = Supervisor(
         parts={name: partial(_made, container, name, make) for name, make in makers.items()},
@@ -75,14 +81,15 @@ async def run_parts(
         wake=container.news().notify,
         instruments=container.telemetry().instruments,
     )
-    async with ops_server(container), process_registration.registered(container.storage().processes):
+    more_checks = {"workers": pool.ping} if pool is not None else {}
+    async with ops_server(container, more_checks), process_registration.registered(container.storage().processes):
         await supervisor(stop)
 
 
 def _made(container: Container, name: str, make: Callable[[], Part]) -> Part:
     """Return the part ``name``, made anew, of which the registration shows the partitions."""
     part = make()
-    if name not in BACKGROUND:
+    if name not in BACKGROUND and not isinstance(part, WorkerPool):
         container.process_registration().runs(name, _partition_owner(container, part))
     if _reads_log(part):
         listen_for_commits(container)
@@ -128,30 +135,72 @@ def consumer_loop(
         paused=partial(container.current_rollout().pauses, name),
         missed_events=container.missed_events(name, source),
         batch=container.settings().consumer_batch,
-        linger=FROM_LOG if isinstance(source, LogEventSource) else FROM_TOPIC,
+        linger=FROM_LOG if isinstance(source, LogEventSource) else None,
         failed=partial(container.process_registration().failures.note, name),
     )
 
 
-async def _api(container: Container, stop: asyncio.Event) -> None:
+async def _worker_pool(container: Container) -> WorkerPool:
+    """Return the workers of the API, which listen already. Raises NotConfigured."""
+    from .http import listeners
+
+    settings: Settings = container.settings()
+    check_storage(settings)
+    await _check_callers(container)
+    sockets = listeners(settings.http_host, settings.http_port, number=settings.http_workers)
+    url = f"http://{settings.http_host}:{sockets[0].getsockname()[1]}"
+    return WorkerPool(
+        settings,
+        sockets,
+        container.stopping(),
+        partial(work, _worker_api),
+        on_ready=lambda: logger.info("listening", extra={"url": url, "workers": settings.http_workers}),
+    )
+
+
+async def _worker_api(
+    container: Container, stop: asyncio.Event, listener: socket.socket, ready: Callable[[], None]
+) -> None:
+    await _api(container, stop, listener=listener, on_ready=ready)
+
+
+async def _check_callers(container: Container) -> None:
+    """Raise NotConfigured if everyone could call the API, or nobody."""
+    settings: Settings = container.settings()
+    if settings.http_dev:
+        if not settings.on_loopback:
+            raise NotConfigured(
+                f"in development mode every caller is believed, so {settings.http_host} would be open to everyone",
+                "listen on 127.0.0.1, or use tokens: `orderflow tokens make`",
+            )
+        logger.warning("development mode: programs of this machine name themselves in X-Actor")
+    elif container.oidc() is None and not await container.storage().tokens.any():
+        raise NotConfigured(
+            "there is no token, so nobody could call the API",
+            "make one with `orderflow tokens make`; for development on this machine, `orderflow serve --dev`",
+        )
+
+
+async def _api(
+    container: Container,
+    stop: asyncio.Event,
+    *,
+    listener: socket.socket | None = None,
+    on_ready: Callable[[], None] | None = None,
+) -> None:
+    """Run the API, on ``listener`` if it is a worker; ``on_ready`` is called then, instead of logging the address."""
     from .http import create_app, serve
 
     settings: Settings = container.settings()
-    identity = container.oidc()
-    if identity is None and not await container.storage().tokens.any():
-        if not settings.on_loopback:
-            raise NotConfigured(
-                f"no token is configured, so {settings.http_host} would be open to everyone",
-                "make one with `orderflow tokens make`, or listen on 127.0.0.1",
-            )
-        logger.warning("no token is configured: callers name themselves in X-Actor, on loopback only")
+    if listener is None:
+        await _check_callers(container)
     app = create_app(
         container.use_cases(),
         tokens=container.tokens(),
         checks=checks(container),
         analytics=container.effects().analytics,
         currency=settings.currency,
-        trust_actor_header=settings.on_loopback,
+        trust_actor_header=settings.http_dev,
         max_body_bytes=settings.http_max_body_bytes,
         stopping=container.stopping().begun,
         stopped_parts=container.process_registration().stopped_parts,
@@ -164,14 +213,17 @@ async def _api(container: Container, stop: asyncio.Event) -> None:
             "streams": settings.http_max_streams_per_caller,
             "shared": settings.http_limits_url,
         },
-        identity=identity,
+        identity=container.oidc(),
         customers=(container.erase_customer(), container.export_customer()),
     )
 
     def ready(host: str, port: int) -> None:
         url = f"http://{host}:{port}"
         container.process_registration().listens(url)
-        logger.info("listening", extra={"url": url})
+        if on_ready is not None:
+            on_ready()
+        else:
+            logger.info("listening", extra={"url": url})
 
     await serve(
         app,
@@ -181,6 +233,7 @@ async def _api(container: Container, stop: asyncio.Event) -> None:
         on_ready=ready,
         stopping=container.stopping(),
         grace_seconds=None,  # the deadline is the process's
+        listener=listener,
         limits={
             "connections": settings.http_max_connections,
             "per_address": settings.http_max_connections_per_address,

@@ -19,6 +19,8 @@ from .masking import MASK, is_secret, is_well_formed, masked_url
 CONSUMERS = ("notifications", "analytics", "inventory")
 """The names of the built-in consumers."""
 
+MAX_WORKERS = 64
+
 URLS = ("database_url", "database_listen_url", "tracing_endpoint")
 """Settings that may hold a password in a URL."""
 _SQLITE = re.compile(r"sqlite:///(?!/?\Z|:memory:\Z)[^?]+\Z")
@@ -160,9 +162,19 @@ class Settings:
     http_host: str = ts.option(
         default="127.0.0.1",
         validator=_HOST,
-        help="address to listen on; only a loopback address is allowed until there is a token",
+        help="address to listen on",
+    )
+    http_dev: bool = ts.option(
+        default=False,
+        help="true or false; true is for development: programs of this machine name themselves in X-Actor, "
+        "without a token, and http_host must be a loopback address",
     )
     http_port: int = ts.option(default=8080, validator=_between(0, 65535), help="port, 0 (any free) to 65535")
+    http_workers: int = ts.option(
+        default=1,
+        validator=_between(1, MAX_WORKERS),
+        help=f"processes of the API behind the port, 1 to {MAX_WORKERS}; more than one need PostgreSQL",
+    )
     http_max_body_bytes: int = ts.option(
         default=1_000_000, validator=_between(1000, 100_000_000), help="bytes, 1000 to 100000000"
     )

@@ -29,6 +29,8 @@ PREFIX = "ORDERFLOW_"
 SECTION = "orderflow"
 FILE_VARIABLE = f"{PREFIX}SETTINGS"
 KAFKA_PREFIX = f"{PREFIX}KAFKA_"
+MAX_CHARACTERS = 1_000_000
+"""Characters of a file of settings: one that does not end, such as a device, is refused."""
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+\Z")
 _NUMBER = re.compile(r"[+-]?[0-9.]+([eE][+-]?[0-9]+)?\Z")
 
@@ -82,11 +84,18 @@ def _from_file(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        with path.open(encoding="utf-8-sig") as file:
+            text = file.read(MAX_CHARACTERS + 1)
+        if len(text) > MAX_CHARACTERS:
+            raise InvalidInput(str(path), f"has more than {MAX_CHARACTERS} characters", "a TOML file of settings")
+        content = tomllib.loads(text)
     except OSError as e:
         raise InvalidInput(str(path), f"cannot be read: {e.strerror}", "a readable TOML file") from e
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise InvalidInput(str(path), f"is not TOML: {e}", f"a TOML file with a table [{SECTION}]") from e
+    except RecursionError as e:
+        problem = "is not TOML: it is nested too deeply"
+        raise InvalidInput(str(path), problem, f"a TOML file with a table [{SECTION}]") from e
     if SECTION not in content:
         found = ", ".join(f"[{name}]" if isinstance(it, dict) else name for name, it in content.items()) or "nothing"
         raise InvalidInput(str(path), f"has no table [{SECTION}], but {found}", f"settings in a table [{SECTION}]")

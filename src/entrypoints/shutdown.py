@@ -7,7 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
-from threading import Timer
+from threading import Thread, Timer
 from types import FrameType
 
 from attrs import define, field
@@ -35,6 +35,9 @@ class Stopping:
     _has_deadline: bool = field(default=False, init=False)
     _deadline: Timer | None = field(default=None, init=False)
     _begun: bool = field(default=False, init=False)
+    begun_with: float = field(default=0.0, init=False)
+    """The grace with which the shutdown has begun."""
+    _when_begun: list[Callable[[], object]] = field(factory=list, init=False)
     _in_progress: list[Callable[[], Iterable[str]]] = field(factory=list, init=False)
 
     def begun(self) -> bool:
@@ -45,10 +48,14 @@ class Stopping:
         """Add a source of the names of work in progress, for the log line of a cut-off. Another thread calls it."""
         self._in_progress.append(under_way)
 
+    def when_begun(self, call: Callable[[], object]) -> None:
+        """Call ``call`` on the event loop as soon as the shutdown begins, before its grace."""
+        self._when_begun.append(call)
+
     def begin(self, loop: asyncio.AbstractEventLoop, *, grace: float = 0.0) -> None:
         """Begin the shutdown. A signal handler may call it, also while the event loop is blocked."""
         if not self._begun:
-            self._begun = True
+            self._begun, self.begun_with = True, grace
             if self._has_deadline:
                 reason = f"did not stop within {self.seconds:g} s"
                 self._deadline = _later(self.seconds, partial(self.cut_off, reason))
@@ -67,6 +74,8 @@ class Stopping:
 
     def _stop_after(self, loop: asyncio.AbstractEventLoop, grace: float) -> None:
         logger.info("stopping", extra={"grace_seconds": grace, "within_seconds": self.seconds})
+        for call in self._when_begun:
+            call()
         loop.call_later(grace, self.stop.set)
 
 
@@ -91,6 +100,31 @@ async def until_signalled(stopping: Stopping, *, with_grace: bool = False) -> As
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@asynccontextmanager
+async def until_told(stopping: Stopping, told: Callable[[], float]) -> AsyncIterator[asyncio.Event]:
+    """Yield ``stopping.stop``, which is set when another process says so.
+
+    ``told`` blocks, returns the grace, and raises EOFError when that process has ended: then there is no grace, or, if
+    the shutdown has begun already, the process is cut off.
+    """
+    loop = asyncio.get_running_loop()
+    stopping._has_deadline = True
+
+    def listen() -> None:
+        try:
+            stopping.begin(loop, grace=told())
+            told()
+        except (EOFError, OSError):
+            if stopping.begun():
+                stopping.cut_off("the process that started it has ended")
+            else:
+                stopping.begin(loop)
+
+    thread = Thread(target=listen, name="supervisor", daemon=True)
+    thread.start()
+    yield stopping.stop
 
 
 def _later(seconds: float, call: Callable[[], None]) -> Timer:

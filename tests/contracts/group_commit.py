@@ -29,7 +29,7 @@ class GroupCommitContract:
 
     async def test_callers_at_the_same_time_share_transactions(self, storage: Any) -> None:
         batches: list[BatchObservation] = []
-        commit = GroupCommit(storage.committer, Batching(observe=batches.append))
+        commit = GroupCommit(storage.committer, Batching(preparation=0, observe=batches.append))
 
         outcomes = await _all(commit.commit(_new(f"O{number}")) for number in range(MANY))
 
@@ -40,7 +40,7 @@ class GroupCommitContract:
 
     async def test_a_group_has_no_more_members_than_its_size(self, storage: Any) -> None:
         batches: list[BatchObservation] = []
-        commit = GroupCommit(storage.committer, Batching(size=20, observe=batches.append))
+        commit = GroupCommit(storage.committer, Batching(size=20, preparation=0, observe=batches.append))
 
         await _all(commit.commit(_new(f"O{number}")) for number in range(MANY))
 

@@ -12,7 +12,7 @@ from orderflow.adapters.memory import MemoryConsumerStores, MemoryNotifier, Memo
 from orderflow.adapters.payment_gateway import SandboxGateway
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.sql.consumer_store import SqlConsumerStores
-from orderflow.application.backoff import Backoff, Linger
+from orderflow.application.backoff import Backoff
 from orderflow.application.consuming.consumer import Consumer
 from orderflow.application.consuming.run_consumer import RunConsumer
 from orderflow.application.event_log.records import RELAY
@@ -139,7 +139,6 @@ class Process:
         await RunRelay(
             self.container.publish_pending(),
             _Idle(stop),
-            linger=Linger(share=1, longest=0),
             backoff=Backoff(0, 0),
         )(stop)
 
@@ -156,7 +155,6 @@ class Process:
             consumer=consumer,
             paused=partial(self.container.current_rollout().pauses, name),
             batch=self.container.settings().consumer_batch,
-            linger=Linger(share=1, longest=0),
             backoff=Backoff(0, 0),
             gap_backoff=Backoff(0, 0),
         )(stop)

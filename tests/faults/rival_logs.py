@@ -7,7 +7,8 @@ from unittest.mock import patch
 from attrs import define, field
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.sql.commit import write_postgresql
-from orderflow.adapters.sql.commit.write_postgresql import _EVENT, _NEW_EVENTS, _TAKEN, _Arrays, _list, statement
+from orderflow.adapters.sql.commit.batch import EVENT, NEW_EVENT
+from orderflow.adapters.sql.commit.write_postgresql import _TAKEN, _Arrays, _list, statement
 from sqlalchemy import text
 
 from .race import BUCKETS, Read
@@ -34,9 +35,9 @@ def naive_sequence() -> Iterator[None]:
         return [
             f"given AS (SELECT FROM unnest({taken}))",
             f"""appended AS (
-                INSERT INTO order_events (bucket, position, {_list(_EVENT)})
-                SELECT bucket, nextval('{NAIVE}'), {_list(f"news.{name}" for name in _EVENT)}
-                FROM unnest({news}) AS news({_list(_NEW_EVENTS)}) WHERE (SELECT good FROM gate))""",
+                INSERT INTO order_events (bucket, position, {_list(EVENT)})
+                SELECT bucket, nextval('{NAIVE}'), {_list(f"news.{name}" for name in EVENT)}
+                FROM unnest({news}) AS news({_list(NEW_EVENT)}) WHERE (SELECT good FROM gate))""",
         ]
 
     with _appending(log):
@@ -51,7 +52,7 @@ def drawn_before_the_lock() -> Iterator[None]:
         return [
             f"""drawn AS MATERIALIZED (
                 SELECT nextval('{NAIVE}_' || news.bucket) AS drawn, news.*
-                FROM unnest({news}) AS news({_list(_NEW_EVENTS)}) WHERE (SELECT good FROM gate))""",
+                FROM unnest({news}) AS news({_list(NEW_EVENT)}) WHERE (SELECT good FROM gate))""",
             """paused AS MATERIALIZED (
                 SELECT pg_sleep(random() * 0.02) FROM (SELECT count(*) FROM drawn) AS all_drawn)""",
             f"""locked AS MATERIALIZED (
@@ -63,8 +64,8 @@ def drawn_before_the_lock() -> Iterator[None]:
                 FROM (SELECT bucket, max(drawn) AS newest FROM drawn JOIN locked USING (bucket) GROUP BY bucket) AS n
                 WHERE log_heads.bucket = n.bucket)""",
             f"""appended AS (
-                INSERT INTO order_events (bucket, position, {_list(_EVENT)})
-                SELECT bucket, drawn, {_list(f"drawn.{name}" for name in _EVENT)}
+                INSERT INTO order_events (bucket, position, {_list(EVENT)})
+                SELECT bucket, drawn, {_list(f"drawn.{name}" for name in EVENT)}
                 FROM drawn JOIN locked USING (bucket))""",
         ]
 

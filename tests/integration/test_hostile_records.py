@@ -35,6 +35,7 @@ def here(kafka: KafkaBroker, topic_name: str, tmp_path: Path) -> Here:
             kafka_bootstrap_servers=kafka.bootstrap_servers,
             topic=topic_name,
             http_port=0,
+            http_dev=True,
         )
     )
 

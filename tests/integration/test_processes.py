@@ -59,7 +59,7 @@ def test_the_operations_port_answers_while_the_event_loop_is_blocked(
     os.mkfifo(pipe)
     block = f"import signal\nsignal.signal(signal.SIGUSR1, lambda *_: open({str(pipe)!r}).read())\n"
     (tmp_path / "sitecustomize.py").write_text(block)
-    service = orderflow.start("serve", "--no-consumers", code=tmp_path)
+    service = orderflow.start("serve", "--no-consumers", code=tmp_path, HTTP_DEV="true")
     asking.get(f"{service.url}/livez").raise_for_status()
 
     service.process.send_signal(signal.SIGUSR1)
@@ -86,7 +86,7 @@ def test_one_process_answers_notifies_and_analyses_and_ends_at_once_with_nothing
     assert healthy == [200, 200]
     assert [*placed, last] == [201] * 6
     assert ended == 0
-    assert "no token is configured" in service.said()
+    assert "development mode" in service.said()
     assert "Traceback" not in service.said()
     orderflow.start("serve", "--no-api")
     assert orderflow.run("lag", "--wait", "60")
@@ -128,7 +128,26 @@ def test_a_port_that_is_taken_is_a_failure_that_names_it(orderflow: Installation
     assert "Traceback" not in second.said()
 
 
-def test_an_open_address_is_refused_as_long_as_there_is_no_token(orderflow: Installation) -> None:
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+def test_an_api_that_nobody_could_call_does_not_start(orderflow: Installation, address: str) -> None:
+    service = orderflow.start("serve", HTTP_HOST=address, HTTP_DEV="false")
+
+    assert service.exit_code() == 1
+    assert "there is no token" in service.said()
+    assert "orderflow serve --dev" in service.said()
+
+
+def test_development_mode_is_chosen_by_an_option_and_says_so(orderflow: Installation, asking: httpx.Client) -> None:
+    service = orderflow.start("serve", "--dev", "--no-consumers", HTTP_DEV="false")
+
+    answered = asking.get(f"{service.url}/v1/orders", headers=BOSS)
+    from_elsewhere = asking.get(f"{service.url}/v1/orders", headers=BOSS | {"X-Forwarded-For": "192.0.2.1"})
+
+    assert [answered.status_code, from_elsewhere.status_code] == [200, 401]
+    assert "development mode" in service.said()
+
+
+def test_development_mode_is_refused_on_an_open_address(orderflow: Installation) -> None:
     service = orderflow.start("serve", HTTP_HOST="0.0.0.0")
 
     assert service.exit_code() == 1
@@ -141,7 +160,7 @@ def test_with_a_token_callers_are_who_their_token_says_and_no_other(
 ) -> None:
     orderflow.run("db", "upgrade")
     token = orderflow.run("tokens", "make", "--role", "restaurant", "--id", "R7")["token"]
-    service = orderflow.start("serve", "--no-consumers", HTTP_HOST="0.0.0.0")
+    service = orderflow.start("serve", "--no-consumers", HTTP_HOST="0.0.0.0", HTTP_DEV="false")
     orders = service.url.replace("0.0.0.0", "127.0.0.1") + "/v1/orders"
 
     with_token = asking.get(orders, headers={"Authorization": f"Bearer {token}", **BOSS})
@@ -149,19 +168,6 @@ def test_with_a_token_callers_are_who_their_token_says_and_no_other(
     with_another = asking.get(orders, headers={"Authorization": "Bearer of_guessed"})
 
     assert [with_token.status_code, with_header.status_code, with_another.status_code] == [200, 401, 401]
-
-
-def test_a_token_made_while_it_runs_ends_the_trust_in_the_header(orderflow: Installation, asking: httpx.Client) -> None:
-    service = orderflow.start("serve", "--no-consumers")
-    before = asking.get(f"{service.url}/v1/orders", headers=BOSS).status_code
-
-    orderflow.run("tokens", "make", "--role", "admin", "--id", "A1")
-
-    def refused() -> bool:
-        return asking.get(f"{service.url}/v1/orders", headers=BOSS).status_code == 401
-
-    assert before == 200
-    eventually(refused, that="the header is refused")
 
 
 def test_a_day_through_http_ends_every_order(orderflow: Installation, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def begun(url: str) -> Iterator[Callable[[], str]]:
     host, _, port = url.removeprefix("http://").partition(":")
     body = order_json("slow").encode()
     head = (
-        f"POST /v1/orders HTTP/1.1\r\nHost: door\r\nX-Actor: customer:C1\r\nContent-Type: application/json\r\n"
+        f"POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nX-Actor: customer:C1\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
     )
     with socket.create_connection((host, int(port)), timeout=30) as connection:

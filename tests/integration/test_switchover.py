@@ -23,6 +23,7 @@ from tests.support.postgres import LocalPostgres, ask_at
 from tests.support.servers import free_port, obtain, started
 from tests.support.stack import Stack
 from tests.support.waiting import eventually, eventually_async
+from tests.unit.recovery.histories import begun
 
 
 @pytest.fixture
@@ -129,6 +130,34 @@ async def test_pooled_connections_to_a_server_that_became_read_only_are_replaced
     await eventually_async(is_read, that="a process that only reads finds it there")
     await writer.ping()
     for storage in (writer, reader):
+        await storage.close()
+
+
+async def test_a_session_that_survives_a_switchover_returns_nothing_from_the_former_primary(
+    primary: LocalPostgres, standby: LocalPostgres
+) -> None:
+    database = migrated_database(primary)
+    await asyncio.to_thread(eventually, lambda: _known(standby, database), that="the standby has the database")
+    survivors = [SqlStorage.at(url) for url in (*[_either(database, standby)] * 4, database)]
+    for storage in survivors:
+        await storage.open()
+    bodies, heads, history, epochs, one_host = survivors
+    await asyncio.to_thread(_set_read_only, primary)
+    await asyncio.to_thread(standby.promote)
+    promoted = SqlStorage.at(_at(database, _port(standby.url)))
+    await promoted.open()
+    await placed(promoted, "o1")
+    await promoted.epochs.begin(begun(2, {}))
+    [record] = await promoted.log.history("o1")
+
+    assert await bodies.log.bodies([record.address]) == {record.address: record.body}
+    assert await heads.log.heads() == {record.bucket: 1}
+    assert await history.log.history("o1") == [record]
+    assert (await epochs.epochs.all()).now == 2
+    assert await one_host.log.heads() == {}, "reading from a server that is known to be read-only is possible"
+    with pytest.raises(StorageUnavailable, match="read-only"):
+        await one_host.log.bodies([record.address])
+    for storage in (*survivors, promoted):
         await storage.close()
 
 

@@ -50,6 +50,7 @@ def _run(case: dict[str, Any], folder: Path, talk: Path) -> None:
         os.environ.update(
             ORDERFLOW_DATABASE_URL=f"sqlite:///{folder}/orderflow.db",
             ORDERFLOW_HTTP_PORT="0",
+            ORDERFLOW_HTTP_DEV="true",
             ORDERFLOW_STOP_GRACE_SECONDS="0",
         )
         _break(case["broken"], talk)

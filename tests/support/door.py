@@ -100,7 +100,7 @@ def use_cases_on(
 ) -> UseCases:
     work = WriteSetUnitOfWork(committer=GroupCommit(storage.committer), read=storage.views.get)
     change = ChangeOrder(work)
-    payments = SettlePayments(change, storage.attempts, gateway, work, clock)
+    payments = SettlePayments(change, storage.attempts, gateway, work, clock, clock)
     cancel = CancelOrder(change, payments, clock)
     get_order = GetOrder(GroupRead(storage.views))
     timeline = OrderTimeline(get_order, storage.log, wire.decode_record)
@@ -120,12 +120,22 @@ def use_cases_on(
     )
 
 
+def as_local(app: Any) -> Callable[[Any, Any, Any], Awaitable[None]]:
+    """``app``, to which schemathesis, a ``testclient`` of ``testserver``, is a program of this machine."""
+
+    async def called(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(name, b"localhost" if name == b"host" else value) for name, value in scope.get("headers", ())]
+        await app({**scope, "client": ("127.0.0.1", 50_000), "headers": headers}, receive, send)
+
+    return called
+
+
 @asynccontextmanager
 async def calling(app: Litestar, actor: str = BOSS) -> AsyncIterator[AsyncClient]:
     """A client that says it is ``actor``; a server error is an answer, not an exception."""
     asgi: Any = app
     transport = ASGITransport(asgi, raise_app_exceptions=False)
-    async with AsyncClient(transport=transport, base_url="http://door", timeout=60) as client:
+    async with AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as client:
         client.headers["X-Actor"] = actor
         yield client
 

@@ -14,6 +14,7 @@ PROCESSES: set[Command] = {("serve",), ("relay",), ("consume",)}
 NOTE = ("--by", "ann", "--reason", "a test")
 _ARGUMENTS: dict[Command, tuple[str, ...]] = {
     ("orders", "create"): ("-",),
+    ("orders", "import"): ("-",),
     ("orders", "show"): ("o1",),
     ("orders", "list"): (),
     ("orders", "transition"): ("o1", "preparing"),

@@ -74,7 +74,10 @@ class Installation:
         """
         log = self.stack.folder / f"{len(self.started)}-{arguments[0]}.log"
         own = {"PYTHONPATH": str(code)} if code else {"ORDERFLOW_STOP_GRACE_SECONDS": "0"}
-        environment = self.stack.environment | {
+        kept = self.stack.environment
+        if code:  # an older version does not know it
+            kept.pop("ORDERFLOW_HTTP_DEV")
+        environment = kept | {
             **own,
             "ORDERFLOW_LOG_LEVEL": "info",
             "ORDERFLOW_HTTP_PORT": "0",

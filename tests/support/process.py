@@ -64,6 +64,16 @@ class OwnProcess:
             raise ProcessLookupError(f"{self.command[0]} is not running")
         return self._process.pid
 
+    @property
+    def state(self) -> str:
+        """Whether it runs, and with which status it has ended, in words."""
+        if self._process is None:
+            return "it was not started, or stopped"
+        status = self._process.poll()
+        if status is None:
+            return f"it runs as {self._process.pid}"
+        return f"it ended with {f'signal {-status}' if status < 0 else f'status {status}'}"
+
     def start(self) -> None:
         """Start it unless it runs already; whether it is ready is for the caller to ask."""
         if self.running:

@@ -62,7 +62,7 @@ class Shop:
         work = self.change.unit_of_work
         return CancelOrder(
             self.change,
-            SettlePayments(self.change, self.storage.attempts, SandboxGateway(), work, self.clock),
+            SettlePayments(self.change, self.storage.attempts, SandboxGateway(), work, self.clock, self.clock),
             self.clock,
         )
 

@@ -60,6 +60,7 @@ class Stack:
             "ORDERFLOW_TOPIC": self.topic,
             "ORDERFLOW_LOG_LEVEL": "warning",
             "ORDERFLOW_LOG_FORMAT": "json",
+            "ORDERFLOW_HTTP_DEV": "true",
             **self.settings,
         }
 

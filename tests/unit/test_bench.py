@@ -1,6 +1,7 @@
 """The measurements can be asked for, and tell kept promises from missed ones. Their figures are for a quiet machine."""
 
 import asyncio
+from itertools import count
 
 import pytest
 from bench.__main__ import ALL, MEASUREMENTS, main
@@ -24,18 +25,34 @@ def test_an_unknown_name_is_refused() -> None:
     assert refused.value.code == 2
 
 
-async def test_sides_are_measured_in_turn_and_the_first_turn_does_not_count() -> None:
+async def test_each_side_has_one_turn_in_each_round_in_random_order_and_the_first_round_does_not_count() -> None:
     turns: list[str] = []
 
     async def side(name: str, rate: float) -> float:
         turns.append(name)
-        return rate * len(turns)
+        return rate * (len(turns) + 1 >> 1)
 
-    ours, peers = await in_turn(Effort(pairs=2), lambda: side("A", 1), lambda: side("B", 2))
+    ours, peers = await in_turn(Effort(pairs=9), lambda: side("A", 1), lambda: side("B", 10), others=lambda *_: 0.0)
 
-    assert turns == ["A", "B"] * 3
-    assert (ours, peers) == ([3, 5], [8, 12])
-    assert ratios(ours, peers) == [3 / 8, 5 / 12]
+    rounds = ["".join(turns[at : at + 2]) for at in range(0, 20, 2)]
+    assert set(rounds) == {"AB", "BA"}
+    assert (ours, peers) == (list(range(2, 11)), list(range(20, 101, 10)))
+    assert ratios(ours, peers) == [0.1] * 9
+
+
+async def test_rounds_that_others_disturb_are_repeated_a_bounded_number_of_times(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shares = iter([1.0, 0.5, 0.0, 0.5, 0.5])
+    turns = count()
+
+    async def side() -> float:
+        return float(next(turns))
+
+    rounds = await in_turn(Effort(pairs=2), side, others=lambda *_: next(shares))
+
+    assert (list(rounds), rounds.busy) == ([[2.0, 4.0]], 1)
+    assert "in 1 of 2 rounds other programs used the processors" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,8 @@ class OneThread:
     """Runs blocking calls one after the other on a separate thread, so that they do not block the event loop.
 
     A call is completed before the next one even if its caller was cancelled. The thread is started by the first call,
-    and by the first call after ``close``.
+    and by the first call after ``close``. An error of librdkafka that a call does not translate itself, such as one
+    that a rebalance raises within ``poll``, is raised as StreamUnavailable.
     """
 
     name: str
@@ -226,7 +227,10 @@ class OneThread:
     async def __call__(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix=self.name)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(call, *args, **kwargs))
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, partial(call, *args, **kwargs))
+        except KafkaException as error:
+            raise unavailable(self.name, error) from error
 
     def close(self) -> None:
         """End the thread after the running and the queued calls."""

@@ -23,7 +23,7 @@ from ...application.maintenance.maintenance_log import MaintenanceEntry, Mainten
 from ...application.operator_note import OperatorNote
 from ...application.recovery.epochs import Epoch, Epochs
 from .cursors import cursors
-from .database import POSTGRESQL, Database
+from .database import POSTGRESQL, Database, repeated
 from .maintenance_log import maintenance_log, record
 from .types import Counter, metadata
 
@@ -66,6 +66,9 @@ class SqlEpochs:
     database: Database
 
     async def all(self) -> Epochs:
+        return await repeated(self._all)
+
+    async def _all(self) -> Epochs:
         async with self.database.reading() as connection:
             rows = (await connection.execute(_EPOCHS)).all()
             if not rows:

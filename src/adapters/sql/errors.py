@@ -123,7 +123,10 @@ _UNKNOWN_OUTCOME = ("08", "57P", "40003")
 
 
 class TransactionConflict(StorageUnavailable):
-    """A transaction that lost against another one: a serialization failure, or the victim of a deadlock."""
+    """A transaction that may succeed if it is repeated at once.
+
+    It lost against another one (a serialization failure, or the victim of a deadlock), or read from a former primary.
+    """
 
 
 @cache

@@ -165,7 +165,7 @@ class SqlEventLog:
         if not addresses:
             return {}
         if self.database.backend == POSTGRESQL:
-            rows = await self.database.fetch(_BODIES_POSTGRESQL, *zip(*addresses, strict=True))
+            rows = await self.database.fetch(_BODIES_POSTGRESQL, *zip(*addresses, strict=True), primary=True)
         else:
             rows = await self.database.rows(_BODIES_SQLITE, {"wanted": json.dumps(list(addresses))})
         return {(bucket, position): body for bucket, position, body in rows}

@@ -36,7 +36,8 @@ from ...domain.text import is_identifier
 from ...domain.validation import Address
 from ..paging import decode_cursor, encode_cursor
 from .database import POSTGRESQL, Database
-from .types import DecimalAmount, Identifier, Timestamp, metadata
+from .engines import to_json
+from .types import DecimalAmount, Identifier, Row, Timestamp, metadata, stored_time
 
 orders = Table(
     "orders",
@@ -77,43 +78,69 @@ Index(
 )
 
 
-UNCHANGEABLE = ("address", "card_token")
-"""Columns that no command changes. A change does not write them, or it would bring back what was erased meanwhile."""
+CHANGING = [
+    "version",
+    "state",
+    "shipper_id",
+    "payment_status",
+    "updated_at",
+    "estimated_at",
+    "delivered_at",
+    "delivery_minutes",
+    "cancel_reason",
+    "cancelled_by",
+]
+"""The columns that change after an order was placed. No behaviour of an order changes the others, so a change
+does not write them; it would bring back what was erased meanwhile."""
 
 
-def row_of(order: Order) -> dict[str, Any]:
-    """Return the values of the ``orders`` row by column."""
-    return {
-        "id": order.id,
-        "version": order.version,
-        "state": order.state.value,
-        "customer_id": order.customer_id,
-        "restaurant_id": order.restaurant_id,
-        "shipper_id": order.shipper_id,
-        "lines": [
-            {
-                "food_id": line.food_id,
-                "food_name": line.food_name,
-                "price": format(line.price.amount, "f"),
-                "quantity": line.quantity,
-                "discount": format(line.discount.amount, "f"),
-            }
-            for line in order.lines
-        ],
-        "delivery_fee": order.delivery_fee.amount,
-        "currency": order.currency,
-        "payment_method": order.payment.method.value,
-        "payment_status": order.payment.status.value,
-        "card_token": order.payment.card_token,
-        "address": None if order.address is None else asdict(order.address),
-        "created_at": order.created_at,
-        "updated_at": order.updated_at,
-        "estimated_at": order.estimated_at,
-        "delivered_at": order.delivered_at,
-        "delivery_minutes": order.delivery_minutes,
-        "cancel_reason": order.cancel_reason,
-        "cancelled_by": order.cancelled_by,
-    }
+def row_of(order: Order) -> Row:
+    """Return the values of the ``orders`` row, in the order of its columns and in their stored form."""
+    lines = [
+        {
+            "food_id": line.food_id,
+            "food_name": line.food_name,
+            "price": format(line.price.amount, "f"),
+            "quantity": line.quantity,
+            "discount": format(line.discount.amount, "f"),
+        }
+        for line in order.lines
+    ]
+    version, state, shipper_id, payment_status, updated_at, *outcome = changes_of(order)
+    return (
+        order.id,
+        version,
+        state,
+        order.customer_id,
+        order.restaurant_id,
+        shipper_id,
+        to_json(lines),
+        format(order.delivery_fee.amount, "f"),
+        order.currency,
+        order.payment.method.value,
+        payment_status,
+        order.payment.card_token,
+        None if order.address is None else to_json(asdict(order.address)),
+        updated_at if order.created_at is order.updated_at else stored_time(order.created_at),
+        updated_at,
+        *outcome,
+    )
+
+
+def changes_of(order: Order) -> Row:
+    """Return the values of the CHANGING columns in their stored form."""
+    return (
+        order.version,
+        order.state.value,
+        order.shipper_id,
+        order.payment.status.value,
+        stored_time(order.updated_at),
+        None if order.estimated_at is None else stored_time(order.estimated_at),
+        None if order.delivered_at is None else stored_time(order.delivered_at),
+        order.delivery_minutes,
+        order.cancel_reason,
+        order.cancelled_by,
+    )
 
 
 def order_of(row: Mapping[str, Any] | RowMapping) -> Order:
@@ -199,7 +226,7 @@ class SqlOrderQueries:
             return {}
         rows: Iterable[Mapping[str, Any] | RowMapping]
         if self.database.backend == POSTGRESQL:
-            rows = map(dict, await self.database.fetch(_SOME_POSTGRESQL, ids))
+            rows = await self.database.fetch(_SOME_POSTGRESQL, ids)
         else:
             rows = (row._mapping for row in await self.database.rows(_SOME, {"order_ids": json.dumps(ids)}))
         return {order.id: order for order in map(order_of, rows)}

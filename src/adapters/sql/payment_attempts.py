@@ -35,7 +35,7 @@ from ...application.orders.payment_attempts import (
 from ...domain.money import Money
 from .bulk import among
 from .database import Database
-from .types import Counter, DecimalAmount, Identifier, Timestamp, metadata
+from .types import Counter, DecimalAmount, Identifier, Row, Timestamp, metadata, stored_time
 
 payment_attempts = Table(
     "payment_attempts",
@@ -142,23 +142,23 @@ def _unsettled(now: datetime) -> Sequence[ColumnElement[bool]]:
     return (_OUTSTANDING, cast("ColumnElement[bool]", _REQUESTED), tried)
 
 
-def row_of(attempt: PaymentAttempt) -> dict[str, Any]:
-    """Return the values of the ``payment_attempts`` row by column."""
-    return {
-        "key": attempt.key,
-        "order_id": attempt.order_id,
-        "number": attempt.number,
-        "kind": attempt.kind.value,
-        "amount": attempt.amount.amount,
-        "currency": attempt.amount.currency,
-        "requested_at": attempt.requested_at,
-        "status": attempt.status.value,
-        "reference": attempt.reference,
-        "detail": attempt.detail,
-        "settled_at": attempt.settled_at,
-        "tries": attempt.tries,
-        "due_at": attempt.due_at,
-    }
+def row_of(attempt: PaymentAttempt) -> Row:
+    """Return the values of the ``payment_attempts`` row but its entry, in the order of its columns and stored form."""
+    return (
+        attempt.key,
+        attempt.order_id,
+        attempt.number,
+        attempt.kind.value,
+        format(attempt.amount.amount, "f"),
+        attempt.amount.currency,
+        stored_time(attempt.requested_at),
+        attempt.status.value,
+        attempt.reference,
+        attempt.detail,
+        None if attempt.settled_at is None else stored_time(attempt.settled_at),
+        attempt.tries,
+        None if attempt.due_at is None else stored_time(attempt.due_at),
+    )
 
 
 def _attempt(row: RowMapping) -> PaymentAttempt:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from msgspec.json import encode
 from sqlalchemy import (
     TIMESTAMP,
     BigInteger,
@@ -27,6 +28,17 @@ metadata = MetaData(
 )
 
 
+_WITH_MICROSECONDS = len("2026-11-29T12:00:00.000001")
+Row = tuple[str | int | bytes | None, ...]
+"""The values of a row in their stored form, as either driver is given them: times, amounts and JSON are texts."""
+
+
+def stored_time(at: datetime) -> str:
+    """Return ``at`` in UTC as text of fixed width, which sorts correctly and which PostgreSQL reads, too."""
+    text = encode(at if at.tzinfo is UTC else at.astimezone(UTC))[1:-2].decode()  # half the time of isoformat
+    return f"{text}+00:00" if len(text) == _WITH_MICROSECONDS else f"{text}.000000+00:00"
+
+
 class Timestamp(TypeDecorator[datetime]):
     """A time with zone, read back in UTC; on SQLite text of fixed width, which sorts correctly."""
 
@@ -40,7 +52,7 @@ class Timestamp(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:
         if value is None or dialect.name != "sqlite":
             return value
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
+        return stored_time(value)
 
     def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:
         if isinstance(value, str):

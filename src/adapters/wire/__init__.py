@@ -18,7 +18,16 @@ from .quality.topic_quality import (
     time_of,
 )
 from .translation import NO_CURRENCY
-from .validation import InvalidRecord, Validation, ValidationReport, check_lines, check_record, field_of, type_of
+from .validation import (
+    InvalidRecord,
+    Validation,
+    ValidationReport,
+    check_lines,
+    check_record,
+    field_of,
+    lines_of,
+    type_of,
+)
 
 __all__ = [
     "FUTURE",
@@ -43,6 +52,7 @@ __all__ = [
     "header_texts",
     "headers",
     "dead_letter_headers",
+    "lines_of",
     "read_envelope",
     "record",
     "record_from",

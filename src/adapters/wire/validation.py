@@ -4,12 +4,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from typing import BinaryIO
 
 from attrs import define, field, frozen
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
-from ...domain.errors import UndecodableEvent
+from ...domain.errors import InvalidInput, UndecodableEvent
 from .codec import read_envelope
 from .envelope import DATA
 from .headers import Headers, bucket_problems, header_contradictions, header_problems, key_problems, order_id_of
@@ -19,6 +20,8 @@ UNKNOWN = "unknown"
 """The type of records whose type cannot be read or is not part of the contract."""
 OTHER = "other"
 """Counts the fields and versions beyond those that are counted separately: a caller may choose their names."""
+MAX_BYTES = 100_000_000
+"""Bytes of a line, and of a file that is read whole: one that does not end, such as a device, is refused."""
 MAX_FIELDS = 100
 MAX_FAULTS = 1_000
 """Invalid records that a report contains; further ones are only counted."""
@@ -108,11 +111,24 @@ def check_record(body: bytes | None, *, key: bytes | None = None, headers: Heade
     return found
 
 
+def lines_of(file: BinaryIO, name: str) -> Iterator[bytes]:
+    """Yield the lines of ``file``. Raises InvalidInput for a line that is longer than MAX_BYTES."""
+    while line := file.readline(MAX_BYTES + 1):
+        if len(line) > MAX_BYTES:
+            raise _too_large(name)
+        yield line
+
+
+def _too_large(name: str) -> InvalidInput:
+    problem = f"a line, a document or an array has more than {MAX_BYTES} bytes"
+    return InvalidInput(name, problem, "any number of JSON lines, each smaller")
+
+
 def check_lines(lines: Iterable[bytes], *, name: str) -> ValidationReport:
     """Check a file of events: JSON lines (streamed), one JSON document, or a JSON array.
 
     ``name`` is the file's name. A record's location is ``name:LINE``, or ``name/INDEX`` (from 0) in an array. Blank
-    lines are ignored.
+    lines are ignored. Raises InvalidInput for a document or array of more than MAX_BYTES, which would be read whole.
     """
     validation = Validation()
     for location, body in _records(iter(lines), name):
@@ -146,7 +162,12 @@ def _records(lines: Iterator[bytes], name: str) -> Iterator[tuple[str, bytes]]:
     if _json_error(start[-1]) is None and not start[-1].lstrip().startswith(b"["):
         yield from _by_line(chain(start, lines), name)
         return
-    start += lines
+    size = sum(map(len, start))
+    for line in lines:
+        size += len(line)
+        if size > MAX_BYTES:
+            raise _too_large(name)
+        start.append(line)
     document = b"\n".join(line.rstrip(b"\r\n") for line in start)
     error = _json_error(document)
     if error is None and document.lstrip().startswith(b"["):

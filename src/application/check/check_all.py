@@ -14,6 +14,7 @@ from .topic import CheckTopic
 class CheckAll:
     """Compares orders, log, payments, the topic if there is one, and the consumers' effects.
 
+    The log is read once, some buckets at a time, and each event is decoded once.
     Raises StorageUnavailable, StreamUnavailable.
     """
 
@@ -26,11 +27,12 @@ class CheckAll:
     async def __call__(self) -> CheckReport:
         report = CheckReport()
         heads = dict(await self.log.heads())
-        folded = await self.orders_and_log(report, heads)
+        effects = await self.effects.begin(heads)
+        folded = await self.orders_and_log(report, heads, effects)
         await self.payments(report, folded.facts)
         if self.topic is None:
             report.skip("the topic holds the log's events", "no relay publishes here; consumers read the log")
         else:
             await self.topic(report, folded, heads)
-        await self.effects(report, heads)
+        effects.add_to(report)
         return report

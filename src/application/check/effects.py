@@ -11,21 +11,19 @@ from ..analytics.order_progress import OrderProgress, follow
 from ..analytics.ports import AnalyticsQueries
 from ..dead_letters.ports import DeadLetters
 from ..event_log.ports import Cursors, Decode, EventLog
-from ..event_log.records import LogRecord, Positions
+from ..event_log.records import Positions
 from ..inventory.ports import Shortages
 from ..inventory.stock import ReservationStatus
 from ..notifications.notification import Parties
 from ..notifications.notify import follow_parties, recipients
 from ..notifications.ports import Notifications
-from .buckets import groups, read_until
+from .buckets import Decoded, decoded, read_until
 from .report import CheckReport, Comparison
 
 TRIES = 5
 """The number of times buckets are read while their consumer continues."""
 
 Histories = Mapping[str, Sequence[OrderEvent]]
-Decoded = Sequence[tuple[LogRecord, OrderEvent | UndecodableEvent]]
-"""Records, each with its event or the error of decoding it."""
 Compare = Callable[[Histories, Comparison], Awaitable[None]]
 
 
@@ -45,59 +43,30 @@ class CheckEffects:
     shortages: Shortages
     dead_letters: DeadLetters
 
-    async def __call__(self, report: CheckReport, heads: Positions) -> None:
+    async def begin(self, heads: Positions) -> "EffectsCheck":
+        """Begin a check of the log up to ``heads``."""
+        readers = set(await self.cursors.readers())
         comparisons: dict[str, tuple[str, Compare]] = {
             "notifications": ("one notification for each event, recipient and channel", self._notifications),
             "analytics": ("each order's progress has each of its events once", self._analytics),
             "inventory": ("each order's reservation fits its events", self._inventory),
         }
-        readers = set(await self.cursors.readers())
+        results = CheckReport()
         examined = []
         for consumer, (name, compare) in comparisons.items():
             if consumer not in readers and heads:
-                report.skip(f"{consumer}: {name}", "it has handled nothing yet")
+                results.skip(f"{consumer}: {name}", "it has handled nothing yet")
             else:
-                comparison = report.start(f"{consumer}: {name}", "events")
+                comparison = results.start(f"{consumer}: {name}", "events")
                 parked = {dead_letter.record.order_id for dead_letter in await self.dead_letters.blocking(consumer)}
                 dropped = set(await self.dead_letters.dropped(consumer)) - parked
                 examined.append(_Examined(consumer, comparison, compare, parked, dropped))
-        for group in groups(heads):
-            await self._group(group, examined)
-        for it in examined:
-            report.notes += it.notes()
+        return EffectsCheck(self, results, examined)
 
-    async def _group(self, group: Positions, examined: Sequence["_Examined"]) -> None:
-        """Compare what each consumer did up to its cursors, and again if they moved meanwhile."""
-        left = list(examined)
-        for _ in range(TRIES):
-            at = {it.consumer: await self._positions(it.consumer, group) for it in left}
-            until = {bucket: max((each[bucket] for each in at.values()), default=0) for bucket in group}
-            decoded = self._decoded(await read_until(self.log, until))
-            moved = []
-            for it in left:
-                trial = Comparison(it.comparison.name, it.comparison.unit)
-                await it.compare(it.histories(decoded, at[it.consumer], trial), trial)
-                if await self._positions(it.consumer, group) == at[it.consumer]:
-                    it.keep(trial, group, at[it.consumer])
-                else:
-                    moved.append(it)
-            if not (left := moved):
-                break
-        for it in left:
-            it.moving += len(group)
-
-    async def _positions(self, consumer: str, buckets: Iterable[int]) -> dict[int, int]:
+    async def positions(self, consumer: str, buckets: Iterable[int]) -> dict[int, int]:
+        """Return the cursors of a consumer in these buckets."""
         positions = await self.cursors.positions(consumer)
         return {bucket: positions.get(bucket, 0) for bucket in buckets}
-
-    def _decoded(self, records: Iterable[LogRecord]) -> Decoded:
-        decoded: list[tuple[LogRecord, OrderEvent | UndecodableEvent]] = []
-        for record in records:
-            try:
-                decoded.append((record, self.decode(record)))
-            except UndecodableEvent as e:
-                decoded.append((record, e))
-        return decoded
 
     async def _notifications(self, histories: Histories, comparison: Comparison) -> None:
         recorded: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
@@ -157,6 +126,46 @@ class CheckEffects:
             for food_id, quantity in found.taken.items():
                 if quantity != ordered[food_id]:
                     comparison.differ(f"order {order_id}", f"took {quantity} of {food_id}, ordered {ordered[food_id]}")
+
+
+@frozen
+class EffectsCheck:
+    """A check that runs: it gets the events of one group of buckets after the other, as they are read for others."""
+
+    check: CheckEffects
+    results: CheckReport
+    examined: Sequence["_Examined"]
+
+    async def __call__(self, group: Positions, events: Decoded) -> None:
+        """Compare what each consumer did up to its cursors, and again if they moved meanwhile.
+
+        ``events`` are those up to the heads ``group``; those after them, up to the cursors, are read.
+        """
+        read, left = dict(group), list(self.examined)
+        events = list(events)
+        for _ in range(TRIES):
+            at = {it.consumer: await self.check.positions(it.consumer, group) for it in left}
+            until = {bucket: max((each[bucket] for each in at.values()), default=0) for bucket in group}
+            events += decoded(await read_until(self.check.log, until, read), self.check.decode)
+            read = {bucket: max(position, until[bucket]) for bucket, position in read.items()}
+            moved = []
+            for it in left:
+                trial = Comparison(it.comparison.name, it.comparison.unit)
+                await it.compare(it.histories(events, at[it.consumer], trial), trial)
+                if await self.check.positions(it.consumer, group) == at[it.consumer]:
+                    it.keep(trial, group, at[it.consumer])
+                else:
+                    moved.append(it)
+            if not (left := moved):
+                break
+        for it in left:
+            it.moving += len(group)
+
+    def add_to(self, report: CheckReport) -> None:
+        """Add what was found to ``report``."""
+        report.comparisons += self.results.comparisons
+        for it in self.examined:
+            report.notes += it.notes()
 
 
 @define

@@ -1,7 +1,7 @@
 """Compares the orders table with the fold of each order's events, and checks the log's positions."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from attrs import field, fields, frozen
@@ -12,10 +12,12 @@ from ...domain.history import OrderFacts, facts_of, fold
 from ...domain.order import Order
 from ..event_log.ports import Decode, EventLog
 from ..event_log.records import LogRecord, Positions, bucket_of
-from .buckets import groups, read_until
+from .buckets import Decoded, decoded, groups, read_until
 from .report import CheckReport, Comparison
 
 PAGE = 1000
+Also = Callable[[Positions, Decoded], Awaitable[None]]
+"""Gets a group of buckets, with their heads, and its events."""
 
 
 class OrderAudit(Protocol):
@@ -33,7 +35,8 @@ class CheckOrdersAndLog:
     """Checks that positions and versions have no gaps, transitions are legal, row = fold(log), and totals are equal.
 
     Returns the fold of the log. Orders may change meanwhile: only the log up to the heads at the start is read, and
-    the row of an order with later events is not compared.
+    the row of an order with later events is not compared. ``also`` gets each group of buckets that was read, with its
+    events, so that whoever compares them with something else does not read the log again.
     """
 
     log: EventLog
@@ -41,7 +44,7 @@ class CheckOrdersAndLog:
     decode: Decode
     buckets: int
 
-    async def __call__(self, report: CheckReport, heads: Positions) -> "FoldedLog":
+    async def __call__(self, report: CheckReport, heads: Positions, also: Also | None = None) -> "FoldedLog":
         checks = _Checks(
             report.start("positions are dense in each bucket", "events"),
             report.start("versions are dense and paths legal in each order", "events"),
@@ -51,8 +54,10 @@ class CheckOrdersAndLog:
         folded = FoldedLog()
         count = 0
         for group in groups(heads):
-            histories = self._histories(await read_until(self.log, group), group, checks, folded)
-            count += await self._compare_rows(histories, checks, folded)
+            events = decoded(await read_until(self.log, group), self.decode)
+            count += await self._compare_rows(self._histories(events, group, checks, folded), checks, folded)
+            if also is not None:
+                await also(group, events)
         rows, later = await self.orders.count(), await self.log.heads()
         for bucket, order_id, version, last in checks.ahead:
             if later[bucket] == heads[bucket]:
@@ -62,11 +67,11 @@ class CheckOrdersAndLog:
         return folded
 
     def _histories(
-        self, records: Sequence[LogRecord], heads: Positions, checks: "_Checks", folded: "FoldedLog"
+        self, events: Decoded, heads: Positions, checks: "_Checks", folded: "FoldedLog"
     ) -> dict[str, list[OrderEvent]]:
         histories: dict[str, list[OrderEvent]] = defaultdict(list)
         at = dict.fromkeys(heads, 0)
-        for record in records:
+        for record, event in events:
             bucket = record.bucket
             checks.positions.compared += 1
             if record.position != at[bucket] + 1:
@@ -74,11 +79,12 @@ class CheckOrdersAndLog:
             at[bucket] = record.position
             self._check_address(record, checks)
             folded.digests[bucket, record.position] = digest(record)
-            try:
-                histories[record.order_id].append(self.decode(record))
-            except UndecodableEvent as e:
+            if isinstance(event, UndecodableEvent):
+                histories[record.order_id]  # its row is compared all the same
                 folded.damaged.add(record.order_id)
-                checks.paths.differ(_where(record), str(e))
+                checks.paths.differ(_where(record), str(event))
+            else:
+                histories[record.order_id].append(event)
         for bucket, head in heads.items():
             if at[bucket] != head:
                 checks.positions.differ(f"bucket {bucket}", f"ends at {at[bucket]}, but its counter says {head}")

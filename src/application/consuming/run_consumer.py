@@ -21,8 +21,8 @@ PAUSED_SECONDS = 0.25
 SETTLE_SECONDS = 1.0
 """The interval at which an idle consumer looks for outside work, such as a notification that is due again."""
 
-FROM_LOG, FROM_TOPIC = Linger(share=0.05, longest=1.0), Linger(share=0.5, longest=0.005)
-"""The linger, by source: a transaction costs much the same for one event as for many."""
+FROM_LOG = Linger(share=0.05, longest=1.0)
+"""The linger of a consumer that shares a process and a SQLite file with the commands."""
 
 logger = logging.getLogger("orderflow.consumer")
 
@@ -58,7 +58,8 @@ class RunConsumer:
     themselves. An event that failed with a transient error is retried after the rest of its batch, with
     ``retry_backoff``.
     The outside work is looked for after each batch, and once in SETTLE_SECONDS while no records arrive.
-    After a batch that was not full it lingers. While it is ``paused`` it handles nothing and does no outside work.
+    After a batch that was not full it lingers, if it has a ``linger``; without, what arrives during a batch makes the
+    next one. While it is ``paused`` it handles nothing and does no outside work.
 
     ``handled`` counts events, ``gaps`` the times a bucket was found with missing events, ``failures`` the times a
     backend was unavailable; ``failed`` is called with the error of either. Raises LogBehindTopic if the database was
@@ -70,7 +71,7 @@ class RunConsumer:
     consumer: SettlingConsumer
     paused: Callable[[], Awaitable[bool]] = _never
     batch: int = BATCH
-    linger: Linger = FROM_TOPIC
+    linger: Linger | None = None
     backoff: Backoff = field(factory=Backoff)
     gap_backoff: Backoff = field(factory=_gap_backoff)
     retry_backoff: Backoff = field(factory=_retry_backoff)
@@ -145,7 +146,7 @@ class RunConsumer:
         if worked or monotonic() >= self._settle_at:
             done = await self.consumer.settle()
             self._settle_at = 0.0 if done else monotonic() + SETTLE_SECONDS
-        if self._not_full_since is not None:
+        if self.linger is not None and self._not_full_since is not None:
             await pause(stop, self.linger.after(monotonic() - self._not_full_since))
         return worked
 

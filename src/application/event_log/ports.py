@@ -28,7 +28,11 @@ class EventLog(Protocol):
         ...
 
     async def bodies(self, addresses: Collection[Address]) -> Mapping[Address, bytes]:
-        """Return the bytes of the events at these addresses; addresses that the log does not have are left out."""
+        """Return the bytes of the events at these addresses; addresses that the log does not have are left out.
+
+        What is left out is a proof. Raises StorageUnavailable if the server is not the primary, so that it may lack
+        events that another one has.
+        """
         ...
 
     async def since(self, moment: datetime) -> Positions:

@@ -34,10 +34,14 @@ class _Waiting(Generic[T, R]):
 
 @frozen
 class Batching:
-    """The options of a Batcher: the largest batch, the most items that wait, and callbacks for its metrics."""
+    """The options of a Batcher: the largest batch, the most items that wait, and callbacks for its metrics.
+
+    ``preparation`` is about the time in which a caller who was answered prepares its next item, in seconds.
+    """
 
     size: int = 256
     limit: int = 4096
+    preparation: float = 0.0001
     observe: Callable[[BatchObservation], None] = noop
     refused: Callable[[], None] = noop
 
@@ -46,9 +50,13 @@ class Batching:
 class Batcher(Generic[T, R]):
     """Runs the items of its callers in batches, one batch at a time.
 
-    A caller who finds nothing running runs alone and at once. Items that come meanwhile make the next batch, so
-    nothing ever waits for company, and the size of the batches follows the load. ``run`` returns an outcome for each
-    item of a batch, or an error that this item's caller gets. It has no caller's context: neither trace nor request.
+    A caller who finds nothing running runs alone and at once. Items that come meanwhile make the next batch, so the
+    size of the batches follows the load. ``run`` returns an outcome for each item of a batch, or an error that this
+    item's caller gets. It has no caller's context: neither trace nor request.
+
+    Callers who are answered often have a next item. If batches take longer than preparing those, they are let in before
+    the next batch begins, so that all share it. Otherwise a batch takes half of the callers, and the others prepare
+    their items meanwhile. Without that, batches of all callers and of a single one would alternate.
 
     At most ``options.limit`` items wait; further callers get StorageBusy at once. A caller who is cancelled while
     waiting takes its item back; the item of a batch that has begun is run to its end, and its outcome is dropped.
@@ -58,6 +66,7 @@ class Batcher(Generic[T, R]):
     options: Batching = field(factory=Batching)
     _waiting: deque[_Waiting[T, R]] = field(factory=deque, init=False)
     _running: bool = field(default=False, init=False)
+    _took: float = field(default=0.0, init=False)
     _draining: "asyncio.Task[None] | None" = field(default=None, init=False)
 
     async def __call__(self, item: T) -> R:
@@ -65,10 +74,12 @@ class Batcher(Generic[T, R]):
         if self._running:
             return await self._wait(item)
         self._running = True
+        began = perf_counter()
         try:
             self.options.observe(BatchObservation(1, 0.0))
             outcome = (await self.run([item]))[0]
         finally:
+            self._took = perf_counter() - began
             self._run_next()
         if isinstance(outcome, Exception):
             raise outcome
@@ -91,8 +102,18 @@ class Batcher(Generic[T, R]):
 
     async def _drain(self) -> None:
         try:
-            while batch := self._next_batch():
+            answered = 0  # who ran alone has returned already
+            while True:
+                shared = self._took > self.options.preparation * (len(self._waiting) + answered)
+                if shared or not self._waiting:
+                    await asyncio.sleep(0)  # the callers who were answered come first
+                    answered = 0
+                some = len(self._waiting) if shared else (len(self._waiting) + answered + 1) // 2
+                batch = self._next_batch(min(some, self.options.size))
+                if not batch:
+                    return
                 await self._run(batch)
+                answered = len(batch)
         except BaseException:
             while self._waiting:
                 self._waiting.popleft().outcome.cancel()
@@ -100,16 +121,17 @@ class Batcher(Generic[T, R]):
         finally:
             self._running = False
 
-    def _next_batch(self) -> list[_Waiting[T, R]]:
+    def _next_batch(self, size: int) -> list[_Waiting[T, R]]:
         batch: list[_Waiting[T, R]] = []
-        while self._waiting and len(batch) < self.options.size:
+        while self._waiting and len(batch) < size:
             waiting = self._waiting.popleft()
             if not waiting.outcome.done():
                 batch.append(waiting)
         return batch
 
     async def _run(self, batch: Sequence[_Waiting[T, R]]) -> None:
-        self.options.observe(BatchObservation(len(batch), perf_counter() - batch[0].since))
+        began = perf_counter()
+        self.options.observe(BatchObservation(len(batch), began - batch[0].since))
         outcomes: Sequence[R | Exception]
         try:
             outcomes = await self.run([it.item for it in batch])
@@ -119,6 +141,8 @@ class Batcher(Generic[T, R]):
             for it in batch:
                 it.outcome.cancel()
             raise
+        finally:
+            self._took = perf_counter() - began
         for it, outcome in zip(batch, outcomes, strict=True):
             if it.outcome.done():
                 continue

@@ -57,7 +57,7 @@ class CancelOrder:
                     number=0,
                     kind=AttemptKind.REFUND,
                     amount=change.refund,
-                    requested_at=(now := self.clock()),
+                    requested_at=(now := self.settle_payments.attempt_clock()),
                     due_at=now,
                 )
             )

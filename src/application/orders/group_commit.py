@@ -72,16 +72,14 @@ class GroupCommit:
         return [next(again) if refusal is None else refusal for refusal in refusals]
 
 
-def _resources(writes: WriteSet) -> frozenset[Resource]:
+def _resources(writes: WriteSet) -> list[Resource]:
     """Return the orders, attempts and idempotency key that two sets of one transaction must not have in common."""
-    key = writes.idempotency
-    return frozenset(
-        [
-            *(("order", order.id) for order in writes.changed),
-            *(("attempt", attempt) for attempt in writes.attempts),
-            *([] if key is None else [("key", key.caller, key.key)]),
-        ]
-    )
+    resources: list[Resource] = [("order", order.id) for order in writes.changed]
+    if writes.attempts:
+        resources += [("attempt", attempt) for attempt in writes.attempts]
+    if (key := writes.idempotency) is not None:
+        resources.append(("key", key.caller, key.key))
+    return resources
 
 
 def _disjoint(numbers: Sequence[int], resources: Sequence[Collection[Resource]]) -> tuple[list[int], list[int]]:
@@ -90,7 +88,7 @@ def _disjoint(numbers: Sequence[int], resources: Sequence[Collection[Resource]])
     group: list[int] = []
     overlapping: list[int] = []
     for n in numbers:
-        (overlapping if used.intersection(resources[n]) else group).append(n)
+        (group if used.isdisjoint(resources[n]) else overlapping).append(n)
         used.update(resources[n])
     return group, overlapping
 

@@ -118,10 +118,10 @@ class RecordPayment:
     async def _requested(self, attempt: PaymentAttempt, request: Awaitable[GatewayResponse]) -> PaymentAttempt:
         """Return ``attempt`` with the response. Raises what the gateway raises, after its next look-up was stored."""
         try:
-            return attempt.settled(await in_time(request), self.clock())
+            return attempt.settled(await in_time(request), self.settle_payments.attempt_clock())
         except Exception as e:
             detail = str(e) if isinstance(e, GatewayUnavailable) else f"the gateway failed: {type(e).__name__}"
-            await self.settle_payments.keep(attempt.unanswered(detail, self.clock()))
+            await self.settle_payments.keep(attempt.unanswered(detail, self.settle_payments.attempt_clock()))
             raise
 
     async def _check_unchanged(self, authorization: PaymentAttempt, by: Actor, expected_version: int | None) -> None:
@@ -150,7 +150,7 @@ class RecordPayment:
             number=number,
             kind=kind,
             amount=order.total,
-            requested_at=(now := self.clock()),
+            requested_at=(now := self.settle_payments.attempt_clock()),
             due_at=now + ANSWERED_WITHIN,
         )
 

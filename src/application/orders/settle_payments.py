@@ -31,6 +31,8 @@ class SettlePayments:
 
     An order that was paid outside the gateway has nothing captured there; its refund is recorded as declined, and a
     person has to resolve it. Raises StorageUnavailable.
+
+    ``attempt_clock`` tells when attempts are requested and due, in all processes: it is no simulation's.
     """
 
     change_order: ChangeOrder
@@ -38,11 +40,12 @@ class SettlePayments:
     gateway: PaymentGateway
     unit_of_work: UnitOfWork
     clock: Clock
+    attempt_clock: Clock
 
     async def __call__(self, order_id: str | None = None) -> int:
         """Settle the attempts that are due, or all of ``order_id``, and return how many were settled."""
         if order_id is None:
-            found = await self.attempts.due(self.clock(), limit=AT_ONCE)
+            found = await self.attempts.due(self.attempt_clock(), limit=AT_ONCE)
         else:
             found = [a for a in await self.attempts.of_order(order_id) if a.status is AttemptStatus.REQUESTED]
         return sum([await self._settle(attempt) for attempt in found])
@@ -87,7 +90,7 @@ class SettlePayments:
             if not paid:
                 await self.keep(capture)
                 raise
-            refund = PaymentAttempt.refund_of(capture, self.clock())
+            refund = PaymentAttempt.refund_of(capture, self.attempt_clock())
             await self.keep(capture, refund)
             await self._settle(refund)
             raise
@@ -104,13 +107,13 @@ class SettlePayments:
         try:
             outcome = await (self._refund if attempt.kind is AttemptKind.REFUND else self._look_up)(attempt)
         except GatewayUnavailable as e:
-            outcome = attempt.unanswered(str(e), self.clock())
+            outcome = attempt.unanswered(str(e), self.attempt_clock())
         except OrderFlowError:
             raise
         except Exception as e:
             # The gateway's adapter is wrong; the other attempts must not wait for this one.
             logger.exception("the payment gateway failed", extra={"order_id": attempt.order_id})
-            outcome = attempt.unanswered(f"the gateway failed: {type(e).__name__}", self.clock())
+            outcome = attempt.unanswered(f"the gateway failed: {type(e).__name__}", self.attempt_clock())
         settled = outcome.status is not AttemptStatus.REQUESTED
         if settled and outcome.kind is AttemptKind.CAPTURE:
             try:
@@ -132,7 +135,7 @@ class SettlePayments:
 
     async def _look_up(self, attempt: PaymentAttempt) -> PaymentAttempt:
         response = await in_time(self.gateway.find(key=attempt.key))
-        now = self.clock()
+        now = self.attempt_clock()
         if response is not None:
             return attempt.settled(response, now)
         if now - attempt.requested_at < GIVEN_UP_AFTER:
@@ -151,8 +154,8 @@ class SettlePayments:
                 refund,
                 status=AttemptStatus.DECLINED,
                 detail="nothing was captured at the gateway; refund it where it was paid",
-                settled_at=self.clock(),
+                settled_at=self.attempt_clock(),
             )
         capture = captured[-1].reference
         response = await in_time(self.gateway.refund(capture=capture, amount=refund.amount, key=refund.key))
-        return refund.settled(response, self.clock())
+        return refund.settled(response, self.attempt_clock())

@@ -77,6 +77,7 @@ class MissedEvents:
         known = await self.epochs.all()
         newest = max((at.epoch for at in committed.values()), default=known.now)
         if newest > known.now:
+            await self.log.bodies([(0, 1)])  # raises StorageUnavailable on a server that may lack an epoch
             raise LogBehindTopic(0, 0, 0, f"the topic is in epoch {newest}, the log only in {known.now}")
         valid = effective(committed, known)
         for bucket, at in await mismatches(self.log, valid):
@@ -115,6 +116,7 @@ class RestoreGuard:
         known = self._known
         if newest > known.now:
             record = next(each for each in records if isinstance(each, LogRecord) and each.epoch == newest)
+            await self.log.bodies([record.address])  # raises StorageUnavailable on a server that may lack an epoch
             problem = f"the topic is in epoch {newest}, the log only in {known.now}"
             raise LogBehindTopic(record.bucket, record.position, record.position, problem)
         if not known.begun:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from math import inf
 from time import monotonic
 
 from attrs import define, field, frozen
@@ -23,6 +24,9 @@ FIRST_BATCH = 2_500
 broker that throttles its clients does not get more than it accepts within the time limit of a transaction."""
 FAST_SECONDS = 2.0
 VERY_FAST_SECONDS = 0.5
+STEADY_SECONDS = 30.0
+"""The time for which batches do not grow again beyond the largest that fitted before one was not acknowledged. A broker
+that throttles its clients delays the batches after the one that was too large, so that a fast one proves little."""
 VERIFIED_FOR_SECONDS = 1.0
 """The time for which a verification of the database is valid: a shorter outage is no restore."""
 
@@ -60,7 +64,7 @@ class PublishPending:
     restored. Then LogBehindTopic is raised and nothing is published, even after the log has grown past the cursor.
     A batch has at most ``batch`` events and BATCH_BYTES. It starts smaller, is halved after it was not acknowledged in
     time, and grows after a full one: to twice as many if it took less than FAST_SECONDS, to four times as many if it
-    took less than VERY_FAST_SECONDS.
+    took less than VERY_FAST_SECONDS, and for STEADY_SECONDS not beyond the last that fitted.
     This is verified when a cursor is not the one that this relay left, and at least once a second while it publishes.
 
     ``share`` returns the number of buckets, from 0 on, that are published now. The events of the others stay in the
@@ -84,6 +88,10 @@ class PublishPending:
     _ahead: list[RelayBatch] = field(factory=list, init=False)
     _epochs: Epochs = field(default=BEGINNING, init=False)
     _epochs_until: float | None = field(default=None, init=False)
+    _fitted: int = field(default=0, init=False)
+    """The size of the last full batch if it was acknowledged, else 0."""
+    _ceiling: int = field(default=0, init=False)
+    _ceiling_until: float = field(default=-inf, init=False)
     _verified: Mapping[int, int | None] = field(factory=dict, init=False)
     _verified_until: float = field(default=0.0, init=False)
     _warned_of: frozenset[int] = field(default=frozenset(), init=False)
@@ -109,13 +117,25 @@ class PublishPending:
             else:
                 await self.topic.publish(batch.records)
         except StreamUnavailable:
-            self.limit = max(1, min(self.limit, len(batch.records)) // 2)
+            self._shrink(len(batch.records))
             raise
-        if batch.full and (taken := self.clock() - began) < FAST_SECONDS:
-            self.limit = min(self.batch, self.limit * (4 if taken < VERY_FAST_SECONDS else 2))
+        if batch.full:
+            self._grow(len(batch.records), self.clock() - began)
         self._note_reached(batch.reached)
         self._verified = {**own, **batch.reached}
         return len(batch.records)
+
+    def _shrink(self, failed: int) -> None:
+        if self._fitted:
+            self._ceiling, self._ceiling_until = self._fitted, self.clock() + STEADY_SECONDS
+        self._fitted = 0
+        self.limit = max(1, min(self.limit, failed) // 2)
+
+    def _grow(self, fitted: int, seconds: float) -> None:
+        self._fitted = fitted
+        if seconds < FAST_SECONDS:
+            most = self.batch if self.clock() >= self._ceiling_until else max(self.limit, self._ceiling)
+            self.limit = min(self.batch, most, self.limit * (4 if seconds < VERY_FAST_SECONDS else 2))
 
     async def _own(self) -> Mapping[int, int | None]:
         """Return the topic's cursors of this relay's buckets that are effective in the current epoch."""
@@ -125,6 +145,7 @@ class PublishPending:
             return await self.topic.cursors(self._epochs)
         except LogBehindTopic:
             if not await self._refresh_epochs():
+                await self.log.bodies([(0, 1)])  # raises StorageUnavailable on a server that may lack an epoch
                 raise
         return await self.topic.cursors(self._epochs)
 
@@ -155,26 +176,38 @@ class PublishPending:
 
     async def _read(self, own: Mapping[int, int | None], share: int) -> RelayBatch:
         heads = await self.log.heads()
-        self._note_reached({bucket: at for bucket, at in own.items() if at is not None})
-        unknown = any(at is None and heads.get(bucket, 0) for bucket, at in own.items())
-        stored = await self.cursors.positions(RELAY) if unknown else {}
-        if missing := frozenset(bucket for bucket, at in own.items() if at is None and stored.get(bucket)):
-            self._warn_of_stored_cursors(missing)
-        after = {bucket: stored.get(bucket, 0) if at is None else at for bucket, at in own.items()}
-        for bucket, position in after.items():
-            if position > heads.get(bucket, 0):
+        known = {bucket: at for bucket, at in own.items() if at is not None}
+        if own != self._verified:
+            self._note_reached(known)
+        if len(known) < len(own):
+            known = await self._with_stored(own, heads)
+        for bucket, position in known.items() - heads.items():  # few differ: this is much less work than a loop
+            if position > heads.get(bucket, 0) and await mismatches(self.log, {(bucket, position): None}):
                 raise LogBehindTopic(bucket, heads.get(bucket, 0), position)
-        after = {bucket: position for bucket, position in after.items() if bucket < share}
+        after = (
+            {bucket: at for bucket, at in known.items() if bucket < share} if share <= max(known, default=-1) else known
+        )
         return await self._batch(own, share, after, heads)
 
     async def _batch(self, own: Mapping[int, int | None], share: int, after: Positions, heads: Positions) -> RelayBatch:
         """Read the next records up to ``heads``, at most ``limit`` and BATCH_BYTES, but at least one."""
-        behind = {bucket: position for bucket, position in after.items() if heads.get(bucket, 0) > position}
+        differing = after.items() - heads.items()
+        behind = {bucket: position for bucket, position in differing if heads.get(bucket, 0) > position}
         if not behind:
             return RelayBatch(own, share, after)
         records = await self.log.read(behind, limit=self.limit, heads=heads, max_bytes=BATCH_BYTES)
         waiting = sum(heads[bucket] - position for bucket, position in behind.items())
         return RelayBatch(own, share, after, records, full=len(records) == self.limit or len(records) < waiting)
+
+    async def _with_stored(self, own: Mapping[int, int | None], heads: Positions) -> dict[int, int]:
+        """Return these cursors, those that Kafka does not know as they are in the database."""
+        if any(own[bucket] is None for bucket in own.keys() & heads.keys()):
+            stored = await self.cursors.positions(RELAY)
+        else:
+            stored = {}
+        if missing := frozenset(bucket for bucket, at in own.items() if at is None and stored.get(bucket)):
+            self._warn_of_stored_cursors(missing)
+        return {bucket: stored.get(bucket, 0) if at is None else at for bucket, at in own.items()}
 
     def _warn_of_stored_cursors(self, missing: frozenset[int]) -> None:
         """Warn once about these buckets, which were published before and have no cursors in Kafka."""

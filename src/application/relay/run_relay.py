@@ -8,7 +8,7 @@ from time import monotonic
 from attrs import define, field
 
 from ...domain.errors import LogBehindTopic, Unavailable
-from ..backoff import Backoff, Linger, pause, unless_stopped
+from ..backoff import Backoff, pause, unless_stopped
 from ..event_log.ports import Wakeup
 from ..noop import noop
 from .publish_pending import PublishPending
@@ -20,17 +20,16 @@ logger = logging.getLogger("orderflow.relay")
 class RunRelay:
     """Publishes batch after batch. If nothing is pending, it waits to be woken, at most ``poll_interval`` seconds.
 
-    After a batch that was not full it lingers. If a backend does not answer, it retries with back-off, counts
-    ``failures``, calls ``failed``, and skips nothing. The cursors are stored in the database every ``store_interval``
-    seconds and at the end. ``published`` counts events. Raises LogBehindTopic and all other errors that a retry does
-    not solve; also then it leaves the group.
+    It never waits for company: what is committed during a transaction makes the next one. If a backend does not answer,
+    it retries with back-off, counts ``failures``, calls ``failed``, and skips nothing. The cursors are stored in the
+    database every ``store_interval`` seconds and at the end. ``published`` counts events. Raises LogBehindTopic and all
+    other errors that a retry does not solve; also then it leaves the group.
     """
 
     publish_pending: PublishPending
     wakeup: Wakeup
     poll_interval: float = 0.25
     store_interval: float = 1.0
-    linger: Linger = field(factory=lambda: Linger(share=0.5, longest=0.005))
     backoff: Backoff = field(factory=Backoff)
     failed: Callable[[Exception], None] = noop
     published: int = field(default=0, init=False)
@@ -41,7 +40,6 @@ class RunRelay:
         """Run until ``stop`` is set. The current batch is finished first."""
         try:
             while not stop.is_set():
-                began = monotonic()
                 try:
                     published = await self._publish()
                     await self._store_cursors()
@@ -51,8 +49,6 @@ class RunRelay:
                 self.backoff.reset()
                 if not published:
                     await unless_stopped(stop, self.wakeup.wait(self.poll_interval))
-                elif not self.publish_pending.full:
-                    await pause(stop, self.linger.after(monotonic() - began))
         except LogBehindTopic as error:
             self.failures += 1
             self.failed(error)

@@ -80,11 +80,11 @@ async def validate(
         report = await _validate_topic()
     elif str(file) == "-":
         with standard_input() as lines:
-            report = wire.check_lines(lines, name="-")
+            report = wire.check_lines(wire.lines_of(lines, "-"), name="-")
     else:
         try:
             with file.open("rb") as lines:
-                report = wire.check_lines(lines, name=str(file))
+                report = wire.check_lines(wire.lines_of(lines, str(file)), name=str(file))
         except OSError as e:
             raise InvalidInput(str(file), f"cannot be read: {e.strerror}", "a readable file, or -") from e
     faults = [(fault.where, p.path, p.problem, p.allowed) for fault in report.faults for p in fault.problems]

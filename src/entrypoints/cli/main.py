@@ -6,6 +6,7 @@ A command's module is imported when the command runs, so that ``orderflow --vers
 import gc
 import logging
 import re
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -35,6 +36,8 @@ EXIT_CODES: tuple[tuple[type[OrderFlowError], int], ...] = (
 )
 """The first class that an error belongs to decides: 1 failure, 2 usage, 3 not found, 4 conflict, 5 unavailable."""
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
 PROCESSES = {("serve",), ("relay",), ("consume",)}
 """Commands that run until they are stopped: an error that ends one is logged. A usage error is still printed."""
 
@@ -199,7 +202,10 @@ def main() -> None:
     gc.disable()
     open_standard_streams()
     ignore_impossible_width()
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code == INTERRUPTED:  # another Ctrl-C while the interpreter ends would print a traceback
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -216,7 +222,7 @@ def run(arguments: list[str]) -> int:
         _print_error(str(e))
         return exit_code(e)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except OutputFailed as e:
         discard(sys.stdout)
         if e.closed_by_reader:

@@ -45,6 +45,18 @@ async def create(file: InputFile, /, *, as_: As = OPERATOR) -> None:
         _show(await use_cases.create_order(new, by=actor), actor)
 
 
+@app.command(name="import")
+async def import_(file: InputFile, /, *, as_: As = OPERATOR) -> int:
+    """Create the orders in FILE ('-': standard input): JSON lines or one array, in the JSON of POST /v1/orders.
+
+    Each order is answered for itself. It needs an orderId, so the import can be run again: an order that is there with
+    the same content stays as it is. Exits with 1 if an order was refused; each is named with its line.
+    """
+    from .import_orders import import_orders
+
+    return await import_orders(file, Actor.parse(as_))
+
+
 @app.command
 async def show(order_id: str, /, *, as_: As = OPERATOR) -> None:
     """Show an order, and which actions are allowed now."""

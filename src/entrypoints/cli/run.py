@@ -2,12 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
+from attrs import evolve
 from cyclopts import Parameter
 
-from ..settings import CONSUMERS, described
+from ...domain.errors import InvalidInput
+from ..settings import CONSUMERS, MAX_WORKERS, Settings, described
 from ..settings_source import PREFIX
 from .session import build_container, rows, session
 
@@ -19,19 +24,35 @@ def serve(
     api: Annotated[bool, Parameter(help="answer HTTP requests")] = True,
     relay: Annotated[bool | None, Parameter(help="publish to Kafka (default: if Kafka is configured)")] = None,
     consumers: Annotated[bool, Parameter(help="run the three consumers")] = True,
+    workers: Annotated[
+        int | None, Parameter(help="processes of the API, 1 to 64 (default: ORDERFLOW_HTTP_WORKERS)")
+    ] = None,
+    dev: Annotated[bool, Parameter(negative=(), help="believe the X-Actor of programs on this machine")] = False,
 ) -> None:
     """Run the API, the relay and the consumers in one process.
 
-    --no-api, --no-relay and --no-consumers leave out what runs in another process.
+    --no-api, --no-relay and --no-consumers leave out what runs in another process. With several --workers the API runs
+    in that many processes besides, behind one port. --dev is for development: programs of this machine need no token.
     """
     settings = session().settings
+    if dev:
+        settings = evolve(settings, http_dev=True)
+    if workers is not None:
+        if not 1 <= workers <= MAX_WORKERS:
+            raise InvalidInput("--workers", f"it is {workers}", f"1 to {MAX_WORKERS}")
+        settings = evolve(settings, http_workers=workers)
     with_relay = settings.uses_kafka and settings.publishing == "log" if relay is None else relay
-    _run(api=api, relay=with_relay, consumers=CONSUMERS if consumers else ())
+    parts = partial(_run, settings, api=api, relay=with_relay, consumers=CONSUMERS if consumers else ())
+    if not api or settings.http_workers == 1:
+        parts()
+        return
+    with shared_metrics():
+        parts()
 
 
 def relay() -> None:
     """Publish the log to Kafka, exactly once and in order, until stopped."""
-    _run(relay=True)
+    _run(session().settings, relay=True)
 
 
 def consume(*names: str) -> None:
@@ -39,7 +60,7 @@ def consume(*names: str) -> None:
 
     Without names all three run.
     """
-    _run(consumers=names or CONSUMERS)
+    _run(session().settings, consumers=names or CONSUMERS)
 
 
 def config() -> None:
@@ -51,8 +72,21 @@ def config() -> None:
     session().show(values, rows("setting", "value", of=((PREFIX + k.upper(), v) for k, v in values.items())))
 
 
-def _run(*, api: bool = False, relay: bool = False, consumers: tuple[str, ...] = ()) -> None:
-    container = build_container(session().settings)
+@contextmanager
+def shared_metrics() -> Iterator[None]:
+    """Have the processes that start inside the context count together, in a folder of their own unless one is set."""
+    from ...adapters.telemetry.metrics.instruments import several_workers, share
+
+    if several_workers() is not None:
+        yield
+        return
+    with TemporaryDirectory(prefix="orderflow-metrics-") as folder:
+        share(folder)
+        yield
+
+
+def _run(settings: Settings, *, api: bool = False, relay: bool = False, consumers: tuple[str, ...] = ()) -> None:
+    container = build_container(settings)
     logger.info("database", extra={"url": session().database(create=api)})
 
     from ..processes import run
@@ -63,13 +97,13 @@ def _run(*, api: bool = False, relay: bool = False, consumers: tuple[str, ...] =
             await run(container, api=api, relay=relay, consumers=consumers, stop=stop)
 
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(until_stopped())
     finally:
         container.stopping().ended()
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return uvloop's event loop where the extra ``http`` has installed it, which is not on Windows."""
     try:
         import uvloop

@@ -130,10 +130,10 @@ def begin(settings: "Settings", *, json: bool, correlation_id: str) -> None:
 
 
 def build_container(settings: "Settings", *, clock: "Clock | None" = None) -> "Container":
-    """Build the container of ``settings``, as ``container_for`` does; nothing is opened."""
+    """Build the container of ``settings``, as ``container_for`` does; nothing is opened. ``clock`` is simulated."""
     with without_integrations():
         from ..container import container_for
-    container = container_for(settings, clock=clock)
+    container = container_for(settings, clock=clock, simulated=clock is not None)
     gc.freeze()
     gc.enable()
     return container

@@ -24,6 +24,7 @@ from ..simulation.figures import DayFigures, day_figures
 from ..simulation.generate_day import generate_day
 from ..simulation.http_driver import HttpOrderClient
 from ..simulation.run_day import (
+    WORKERS,
     DayResult,
     InProcessOrderClient,
     OrderClient,
@@ -69,7 +70,7 @@ async def run(
     /,
     *,
     speed: str = "max",
-    workers: int = 1,
+    workers: int = WORKERS,
     url: str | None = None,
     token: str | None = None,
     prefix: str | None = None,
@@ -81,14 +82,13 @@ async def run(
 ) -> int:
     """Run the day in FOLDER (orders.txt, couriers.txt, restaurants.txt, instance_parameters.txt).
 
-    --speed N runs N seconds of the day per second; max uses a virtual clock and never waits, so that the same day
-    always produces the same events. --workers N processes N orders concurrently. --url uses the HTTP API of a running
-    service.
+    --speed N runs N seconds of the day per second; max uses a virtual clock and never waits, so that an order of the
+    same day always has the same events. --workers N processes N orders concurrently; with 1, the whole log is always
+    the same. --url uses the HTTP API of a running service.
     """
     day = read_day(folder)
     pace = _speed(speed)
-    if workers < 1:
-        raise InvalidInput("workers", str(workers), "1 or more")
+    _check_workers(workers)
     refuse_negative(wait)
     try:
         midnight = date.fromisoformat(on)
@@ -118,8 +118,12 @@ def generate(folder: Path, /, *, orders: int = 500, seed: int = 1) -> None:
     )
 
 
-async def demo(*, orders: int = DEMO_ORDERS, seed: int = DEMO_SEED) -> int:
-    """Run a generated day on a temporary SQLite database with all three consumers, then check every order."""
+async def demo(*, orders: int = DEMO_ORDERS, seed: int = DEMO_SEED, workers: int = WORKERS) -> int:
+    """Run a generated day on a temporary SQLite database with all three consumers, then check every order.
+
+    --workers N processes N orders concurrently.
+    """
+    _check_workers(workers)
     with tempfile.TemporaryDirectory(prefix="orderflow-demo-") as folder:
         settings = evolve(
             session().settings,
@@ -133,7 +137,7 @@ async def demo(*, orders: int = DEMO_ORDERS, seed: int = DEMO_SEED) -> int:
             f"a day of {len(day.orders)} orders and {len(day.couriers)} couriers, on {settings.database_url}"
         )
         with _quiet():
-            report = await _in_process(settings, day, None, DEFAULT_DATE, 1, None, True, 60.0)
+            report = await _in_process(settings, day, None, DEFAULT_DATE, workers, None, True, 60.0)
         async with _container(settings) as container:
             checked = await container.check()()
     if session().json:
@@ -143,6 +147,11 @@ async def demo(*, orders: int = DEMO_ORDERS, seed: int = DEMO_SEED) -> int:
         session().show(None, check_table(checked))
     session().info("the check is clean" if checked.clean else f"the check found {checked.found} differences")
     return 0 if checked.clean and not report.figures.unfinished else 1
+
+
+def _check_workers(workers: int) -> None:
+    if workers < 1:
+        raise InvalidInput("workers", str(workers), "1 or more")
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from ...domain.errors import NotConfigured
 from .auth import new_token
 
 if TYPE_CHECKING:
+    import socket
+
     from litestar import Litestar
 
     from ...adapters.telemetry import Scrape
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from ..shutdown import Stopping
     from .auth import KnownTokens
 
-__all__ = ["create_app", "create_ops_app", "new_token", "serve"]
+__all__ = ["create_app", "create_ops_app", "listeners", "new_token", "serve"]
 
 MAX_BODY_BYTES = 1_000_000
 _EXTRA = ("litestar", "uvicorn", "httptools", "offapi", "limits")
@@ -51,15 +53,14 @@ def create_app(
     """Create the ASGI application.
 
     ``checks`` are the readiness checks of ``/readyz`` by name; a check that raises is not ready. ``analytics`` adds the
-    routes under ``/v1/analytics``. With ``trust_actor_header``, and until the first token is created, callers identify
-    themselves in ``X-Actor``. ``currency`` is the default currency of orders. A body larger than ``max_body_bytes`` is
-    refused. ``/readyz`` responds with 503 once ``stopping`` returns True, and names the ``stopped_parts`` with the
-    codes of their errors. ``tracing`` records a span for every request. ``scrape`` adds ``/metrics`` and counts
-    requests. ``failed`` is called with each error that is responded to with 5xx. ``limits`` are fields of
-    ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. ``identity`` verifies the
-    tokens of an OpenID provider; with it, ``X-Actor`` is not trusted. ``customers`` adds the routes
-    under ``/v1/customers``. Raises NotConfigured
-    without the extra ``http``.
+    routes under ``/v1/analytics``. With ``trust_actor_header``, which is for development, programs of this machine
+    identify themselves in ``X-Actor``. ``currency`` is the default currency of orders. A body larger than
+    ``max_body_bytes`` is refused. ``/readyz`` responds with 503 once ``stopping`` returns True, and names the
+    ``stopped_parts`` with the codes of their errors. ``tracing`` records a span for every request. ``scrape`` adds
+    ``/metrics`` and counts requests. ``failed`` is called with each error that is responded to with 5xx. ``limits`` are
+    fields of ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. ``identity``
+    verifies the tokens of an OpenID provider; with it, ``X-Actor`` is not trusted. ``customers`` adds the routes under
+    ``/v1/customers``. Raises NotConfigured without the extra ``http``.
     """
     app, caller_limits = _with_extra(".app"), _with_extra(".caller_limits")
     built: Litestar = app.build(
@@ -111,8 +112,11 @@ async def serve(
     stopping: "Stopping | None" = None,
     setting: str = "ORDERFLOW_HTTP_PORT",
     limits: Mapping[str, float] = MappingProxyType({}),
+    listener: "socket.socket | None" = None,
 ) -> None:
     """Serve requests on ``host`` and ``port`` (0 for any free one) until ``stop`` is set or this task is cancelled.
+
+    With a ``listener``, which is one of ``listeners``, they are served on that socket.
 
     ``on_ready`` is called with the host and the port once requests are served. At the end, live streams are closed and
     requests in progress have ``grace_seconds`` to finish (None for no limit). As soon as ``stopping`` has begun, each
@@ -132,7 +136,14 @@ async def serve(
         stopping=stopping,
         setting=setting,
         limits=connections.ConnectionLimits(**limits),
+        listener=listener,
     )
+
+
+def listeners(host: str, port: int, *, number: int, setting: str = "ORDERFLOW_HTTP_PORT") -> "list[socket.socket]":
+    """Return ``number`` sockets that listen on one port, one for each process. Errors are as for ``serve``."""
+    made: list[socket.socket] = _with_extra(".server").listeners(host, port, setting, number)
+    return made
 
 
 def _with_extra(module: str) -> ModuleType:

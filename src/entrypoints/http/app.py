@@ -21,8 +21,8 @@ from ...application.auth import IdentityTokens, Scope
 from ...application.orders.use_cases import UseCases
 from ...domain.errors import InvalidInput
 from . import analytics as analytics_routes
+from . import batch, problems, reads, stream, writes
 from . import customers as customer_routes
-from . import problems, reads, stream, writes
 from .auth import GRANT, Authenticator, KnownTokens, Unauthenticated, check_scope
 from .caller_limits import CallerLimits, Callers
 from .calls import AUTHORIZED, Api, provide_call
@@ -67,15 +67,21 @@ def build(
         if connection.scope["method"] == "OPTIONS":  # type: ignore[typeddict-item]
             return
         refuse_repeated_headers(connection)
+        peer = connection.client.host if connection.client else ""
         try:
-            grant = await authenticator(connection.headers)
+            grant = await authenticator(connection.headers, peer)
         except Unauthenticated:
-            await callers.admit(connection.scope, connection.client.host if connection.client else "")
+            await callers.admit(connection.scope, peer)
             raise
         connection.scope["user"] = grant.actor
         connection.scope[GRANT] = grant  # type: ignore[literal-required]
-        connection.scope[AUTHORIZED] = partial(authenticator.still_grants, grant, connection.headers)  # type: ignore[literal-required]
-        await callers.admit(connection.scope, str(grant.actor), stream=handler.opt.get("stream", False))
+        connection.scope[AUTHORIZED] = partial(authenticator.still_grants, grant, connection.headers, peer)  # type: ignore[literal-required]
+        await callers.admit(
+            connection.scope,
+            str(grant.actor),
+            stream=handler.opt.get("stream", False),
+            batch=handler.opt.get("batch", False),
+        )
         method = connection.scope["method"]  # type: ignore[typeddict-item]
         check_scope(grant, handler.opt.get("scope") or (Scope.READ if method == "GET" else Scope.WRITE))
 
@@ -88,6 +94,7 @@ def build(
         "/v1",
         route_handlers=[
             writes.place_order,
+            batch.place_orders,
             writes.change_state,
             writes.assign_shipper,
             writes.record_payment,
@@ -154,7 +161,7 @@ def build(
             *([identity.close] if identity is not None else []),
             *on_shutdown,
         ],
-        state=State({"closing": closing, "api": Api(use_cases, currency, closing)}),
+        state=State({"closing": closing, "api": Api(use_cases, currency, closing, callers, failed)}),
         debug=False,
     )
     app.tracing = tracing
@@ -179,8 +186,8 @@ def closing_event(app: Litestar) -> asyncio.Event:
     return event
 
 
-async def require_json(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Refuse a body that is not declared as JSON, or is compressed."""
+async def require_json(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Refuse a body that is not declared as JSON, or as another type that the route takes, or is compressed."""
     headers = connection.headers
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
@@ -192,9 +199,10 @@ async def require_json(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRo
     has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
     declared = headers.get("content-type", "").lower()
     media_type = declared.partition(";")[0].strip()
-    if connection.scope["method"] != "GET" and has_body and media_type != "application/json":  # type: ignore[typeddict-item]
+    types = handler.opt.get("media_types", ("application/json",))
+    if connection.scope["method"] != "GET" and has_body and media_type not in types:  # type: ignore[typeddict-item]
         raise HTTPException(
-            detail=f"the content type must be application/json, not {media_type[:80] or 'empty'}", status_code=415
+            detail=f"the content type must be {' or '.join(types)}, not {media_type[:80] or 'empty'}", status_code=415
         )
     if (charset := _CHARSET.search(declared[:200])) and charset[1] not in ("utf-8", "utf8"):
         raise HTTPException(detail=f"the charset must be utf-8, not {charset[1][:80]}", status_code=415)

@@ -1,9 +1,11 @@
-"""Authentication: bearer tokens, of which only the SHA-256 digest is stored, or a header for local use."""
+"""Authentication: bearer tokens, of which only the SHA-256 digest is stored, or a header for development."""
 
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
+from ipaddress import ip_address
 from typing import Protocol
 
 from attrs import frozen
@@ -15,6 +17,9 @@ from ...domain.errors import InvalidInput
 PREFIX = "of_"
 """The prefix of every secret, by which scanners for leaked credentials can recognize it."""
 ACTOR_HEADER = "X-Actor"
+_PORT = re.compile(r":[0-9]{1,5}\Z")
+FORWARDING = ("forwarded", "via", "x-real-ip", "true-client-ip", "x-forwarded-")
+"""Headers, or beginnings of them, that a proxy adds to the requests of others."""
 GRANT = "orderflow.grant"
 """The key of the scope with the grant of the caller who was authenticated."""
 
@@ -48,8 +53,6 @@ class KnownTokens(Protocol):
 
     async def find(self, digest: str) -> Grant | None: ...
 
-    async def any(self) -> bool: ...
-
 
 def new_token() -> tuple[str, str]:
     """Create a secret (``of_`` and 256 random bits) and its digest. Only the digest is to be stored."""
@@ -64,30 +67,34 @@ def digest_of(secret: str) -> str:
 
 @frozen
 class Authenticator:
-    """Identifies the caller. The header is trusted only if that is allowed, and until the first token is created.
+    """Identifies the caller, by its token or, with ``trust_actor_header``, by the header of a program on this machine.
 
-    With ``identity``, its JSON Web Tokens are accepted beside the stored ones, and the header never is.
+    The header is for development. It is refused if the request may come from somebody else: from another machine,
+    through a proxy, from another site's page in a browser, or to a name that another site has made point here. With
+    ``identity``, its JSON Web Tokens are accepted beside the stored ones, and the header never is.
     """
 
     tokens: KnownTokens
     trust_actor_header: bool
     identity: IdentityTokens | None = None
 
-    async def __call__(self, headers: Mapping[str, str]) -> Grant:
-        """Return the caller and what it may do. Raises Unauthenticated; Unavailable."""
+    async def __call__(self, headers: Mapping[str, str], peer: str) -> Grant:
+        """Return the caller at the address ``peer`` and what it may do. Raises Unauthenticated; Unavailable."""
         authorization = headers.get("authorization")
         if authorization is not None:
             return await self._by_token(authorization)
-        if self.trust_actor_header and self.identity is None and not await self.tokens.any():
+        if self.trust_actor_header and self.identity is None:
+            if problem := _not_from_here(headers, peer):
+                raise Unauthenticated(f"{ACTOR_HEADER} is for requests straight from this machine: {problem}")
             return Grant(_by_header(headers.get(ACTOR_HEADER.lower())))
         raise Unauthenticated("a token is required: Authorization: Bearer of_...")
 
-    async def still_grants(self, grant: Grant, headers: Mapping[str, str]) -> bool:
+    async def still_grants(self, grant: Grant, headers: Mapping[str, str], peer: str) -> bool:
         """Return whether the caller of a long response has the same rights as at its start. Raises Unavailable."""
         if grant.expires_at is not None:
             return datetime.now(UTC) < grant.expires_at
         try:
-            return await self(headers) == grant
+            return await self(headers, peer) == grant
         except Unauthenticated:
             return False
 
@@ -107,11 +114,33 @@ class Authenticator:
         return grant
 
 
+def _not_from_here(headers: Mapping[str, str], peer: str) -> str:
+    """Return why the request may be somebody else's; empty if it is of a program on this machine."""
+    if not _is_loopback(peer):
+        return "it comes from another address"
+    if forwarding := [name for name in headers if name.lower().startswith(FORWARDING)]:
+        return f"it was forwarded (it has the header {forwarding[0][:40]})"
+    host = headers.get("host", "")
+    if not _is_loopback(_PORT.sub("", host).strip("[]")):
+        return "its Host must be localhost or a loopback address"
+    origin = headers.get("origin")
+    if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
+        return "its Origin must be this server's own"
+    return ""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _by_header(value: str | None) -> Actor:
     if value is None:
         raise Unauthenticated(
-            f"no token is configured, so the header {ACTOR_HEADER} must identify the caller as role:id "
-            "(customer:C1, restaurant:R7, shipper:S3 or admin:A1)"
+            f"in development mode the header {ACTOR_HEADER} must identify the caller as role:id "
+            "(customer:C1, restaurant:R7, shipper:S3 or admin:A1), or a token must"
         )
     try:
         return Actor.parse(value)

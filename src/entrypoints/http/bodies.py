@@ -14,6 +14,7 @@ from msgspec.structs import fields
 
 from ...adapters.wire.fields import Amount
 from ...application.orders.create_order import NewOrder
+from ...application.orders.idempotency import MAX_KEY
 from ...domain.currency import MINOR_UNITS, check_currency_in_use
 from ...domain.errors import InvalidInput
 from ...domain.events import OrderLine
@@ -110,6 +111,22 @@ class PlaceOrder(Body):
         )
 
 
+class BatchOrder(PlaceOrder):
+    """A new order of a batch. Under ``idempotencyKey`` a repetition of the same order gets the first result again."""
+
+    idempotency_key: (
+        Annotated[
+            str,
+            _documented(
+                f"1 to {MAX_KEY} printable ASCII characters",
+                "2024-1",
+                pattern=f"^[ -~]{{1,{MAX_KEY}}}$",
+            ),
+        ]
+        | None
+    ) = None
+
+
 class ChangeState(Body):
     """The requested state. Cancelling requires a reason. An order on the way requires a shipper."""
 
@@ -142,7 +159,7 @@ class EraseCustomerBody(Body):
     reason: Annotated[str, _text("the reason", "asked for on 1 May", MAX_REASON, 1)]
 
 
-BODIES = (PlaceOrder, ChangeState, AssignShipperBody, RecordPaymentBody, CancelOrderBody, EraseCustomerBody)
+BODIES = (PlaceOrder, BatchOrder, ChangeState, AssignShipperBody, RecordPaymentBody, CancelOrderBody, EraseCustomerBody)
 
 B = TypeVar("B", bound=Body)
 _UNKNOWN = "Object contains unknown field `"

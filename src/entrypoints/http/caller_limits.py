@@ -1,7 +1,7 @@
-"""Limits of each caller: requests a second, and requests and live streams at once in this process."""
+"""Limits of each caller: requests a second, and requests, live streams and batches at once in this process."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from attrs import define, field, frozen
@@ -15,6 +15,10 @@ HEADERS = "orderflow.headers"
 """The key of the scope with headers of the response, of any status."""
 RELEASE = "orderflow.release"
 """The key of the scope with what is to be called at the end of the request."""
+
+
+BATCHES_OF_CALLER = 2
+"""Batches of orders that a caller may have at once: the responses to all orders of a batch are kept until its end."""
 
 
 class TooManyRequests(Exception):
@@ -48,6 +52,7 @@ class Callers:
     _rates: RequestRates = field(init=False)
     _requests: Counter[str] = field(factory=Counter, init=False)
     _streams: Counter[str] = field(factory=Counter, init=False)
+    _batches: Counter[str] = field(factory=Counter, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._rate = RateLimitItemPerSecond(self.limits.requests_per_second)
@@ -56,32 +61,42 @@ class Callers:
     async def close(self) -> None:
         await self._rates.close()
 
-    async def admit(self, scope: Any, caller: str, *, stream: bool = False) -> None:
+    async def admit(self, scope: Any, caller: str, *, stream: bool = False, batch: bool = False) -> None:
         """Count a request of ``caller`` until its end, and set its RateLimit headers. Raises TooManyRequests.
 
         The headers are those of https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-10.
         """
-        limit = self.limits.requests_per_second
-        count = await self._rates.count(self._rate.key_for(caller))
-        scope[HEADERS] = [
-            (b"ratelimit-policy", b'"caller";q=%d;w=1' % limit),
-            (b"ratelimit", b'"caller";r=%d;t=1' % max(0, limit - count)),
-        ]
-        if count > limit:
-            raise self._refused("request_rate", f"a caller may send {limit} requests a second")
+        if not await self.granted(scope, caller, 1):
+            raise self.above_rate()
         if self._requests[caller] >= self.limits.requests:
             raise self._refused("requests_at_once", f"a caller may have {self.limits.requests} requests at once")
         if stream and self._streams[caller] >= self.limits.streams:
             raise self._refused("streams_at_once", f"a caller may have {self.limits.streams} live streams at once")
-        scope[RELEASE] = self._begin(caller, stream)
+        if batch and self._batches[caller] >= BATCHES_OF_CALLER:
+            raise self._refused("batches_at_once", f"a caller may have {BATCHES_OF_CALLER} batches of orders at once")
+        scope[RELEASE] = self._begin(caller, [(stream, self._streams), (batch, self._batches)])
+
+    async def granted(self, scope: Any, caller: str, wanted: int) -> int:
+        """Count ``wanted`` requests of ``caller``, and return how many of them are within its rate."""
+        limit = self.limits.requests_per_second
+        count = await self._rates.count(self._rate.key_for(caller), wanted)
+        scope[HEADERS] = [
+            (b"ratelimit-policy", b'"caller";q=%d;w=1' % limit),
+            (b"ratelimit", b'"caller";r=%d;t=1' % max(0, limit - count)),
+        ]
+        return max(0, wanted - max(0, count - limit))
+
+    def above_rate(self) -> TooManyRequests:
+        """Count a request above the rate, and return its error."""
+        return self._refused("request_rate", f"a caller may send {self.limits.requests_per_second} requests a second")
 
     def _refused(self, reason: str, problem: str) -> TooManyRequests:
         if self.instruments is not None:
             self.instruments.add(catalogue.HTTP_REFUSALS, reason=reason)
         return TooManyRequests(problem)
 
-    def _begin(self, caller: str, stream: bool) -> Callable[[], None]:
-        counters = [self._requests, self._streams] if stream else [self._requests]
+    def _begin(self, caller: str, kinds: Iterable[tuple[bool, Counter[str]]]) -> Callable[[], None]:
+        counters = [self._requests, *(counter for applies, counter in kinds if applies)]
         for counter in counters:
             counter[caller] += 1
 

@@ -17,23 +17,32 @@ from ...application.orders.use_cases import UseCases
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput, OrderNotFound
 from ...domain.text import identifier
+from .caller_limits import Callers
 from .log_limit import LogLimit
 
 AUTHORIZED = "orderflow.authorized"
 """The key of the scope with what tells whether the caller still has its rights."""
 LISTS_AT_ONCE = 4
 """Lists that are read and rendered at the same time, so that lists of large orders do not fill the memory."""
+BATCHES_AT_ONCE = 8
+"""Batches of orders that are carried out at the same time, of all callers."""
 
 
 @frozen
 class Api:
-    """The parts that all calls share. ``currency`` is that of new orders; ``closing`` is set at the shutdown."""
+    """The parts that all calls share. ``currency`` is that of new orders; ``closing`` is set at the shutdown.
+
+    ``failed`` is called with each error that is responded to with 5xx.
+    """
 
     use_cases: UseCases
     currency: str
     closing: asyncio.Event
+    callers: Callers
+    failed: Callable[[Exception], None]
     log_limit: LogLimit = field(factory=LogLimit)
     list_turns: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(LISTS_AT_ONCE))
+    batch_turns: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(BATCHES_AT_ONCE))
 
 
 @frozen

@@ -77,12 +77,13 @@ class CorrelatedApp(Litestar):
             scope["path"] = raw.decode("latin-1")
         if self.log_limit is None:
             self.log_limit = LogLimit()
-        exchange = _Exchange(scope, self.routes, self.log_limit)
+        headers = Headers.from_scope(scope)
+        exchange = _Exchange(scope, headers, self.routes, self.log_limit)
         handle = _answer_options if exchange.is_about_server else self._respond
         if exchange.method == "HEAD":  # handled like GET, up to the body
             exchange.scope["method"] = "GET"
         tracing = self.tracing is not None and self.tracing.on
-        with answering(request_from(Headers.from_scope(scope), traced=tracing)):
+        with answering(request_from(headers, traced=tracing)):
             try:
                 if self.tracing is None or not tracing:
                     await handle(scope, exchange.read(receive), exchange.wrap(send))
@@ -104,6 +105,7 @@ class _Exchange:
     """One request and its response, for headers, log line and span. Path, query and bodies are never logged."""
 
     scope: Any
+    headers: Headers
     routes: Sequence[Any]
     log_limit: LogLimit
     began: float = field(factory=perf_counter)
@@ -114,7 +116,7 @@ class _Exchange:
     """True if the rest of the request's body is still to be received."""
 
     def __attrs_post_init__(self) -> None:
-        method, headers = str(self.scope.get("method", "")), Headers.from_scope(self.scope)
+        method, headers = str(self.scope.get("method", "")), self.headers
         self.method = method if method in _METHODS else "_OTHER"
         self.unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 

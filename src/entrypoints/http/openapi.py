@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator
 
 PATH = "/openapi.json"
+NDJSON = "application/x-ndjson"
+"""JSON documents, one a line: https://github.com/ndjson/ndjson-spec."""
+BATCH = "/v1/orders:batch"
 
 ORDER_EXAMPLE = {
     "userId": "C1",
@@ -162,7 +165,9 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     schemas.update(bodies)
     schemas["LineBody"]["properties"]["discount"]["default"] = 0  # msgspec has a string for a Decimal
     schemas["PlaceOrder"]["examples"] = [ORDER_EXAMPLE]
+    schemas["BatchOrder"]["examples"] = [{**ORDER_EXAMPLE, "idempotencyKey": "2024-1"}]
     schemas["OrderView"]["examples"] = [ORDER_VIEW_EXAMPLE]
+    _describe_batch(document["paths"][BATCH]["post"])
     for path in document["paths"].values():
         for operation in path.values():
             for parameter in operation.get("parameters", ()):
@@ -174,6 +179,20 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
                 if headers := response.get("headers"):  # their order in Litestar is random
                     response["headers"] = dict(sorted(headers.items()))
     return document
+
+
+def _describe_batch(operation: dict[str, Any]) -> None:
+    """Add the two forms of a batch: a JSON array, and one document a line."""
+    order = {"$ref": "#/components/schemas/BatchOrder"}
+    array = {"type": "array", "items": order, "minItems": 1, "maxItems": 1_000}
+    lines = {"type": "string", "description": "one order a line; empty lines are ignored"}
+    operation["requestBody"] = {
+        "required": True,
+        "content": {"application/json": {"schema": array}, NDJSON: {"schema": lines}},
+    }
+    operation["responses"]["200"]["content"][NDJSON] = {
+        "schema": {"type": "string", "description": "one OrderResult a line"}
+    }
 
 
 def _parameter(parameter: dict[str, Any]) -> dict[str, Any]:
@@ -202,7 +221,7 @@ def openapi_config(router: Router, *, trust_actor_header: bool) -> OpenAPIConfig
             type="apiKey",
             name=ACTOR_HEADER,
             security_scheme_in="header",
-            description="role:id, such as admin:me; only until the first token is created",
+            description="role:id, such as admin:me; in development mode only",
         )
     return OpenAPIConfig(
         title="orderflow",

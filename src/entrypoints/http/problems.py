@@ -36,7 +36,18 @@ def is_server_error(error: Exception) -> bool:
 
 
 def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Return the problem document of ``error``. With status 500 it contains only the correlation id."""
+    """Return the response to ``error``: its problem document, and its headers."""
+    status, headers, document = problem_of(request, error)
+    context = {"context": context_of(error)} if isinstance(error, OrderFlowError) else {}
+    request.scope[ERROR] = {"code": document["code"], **context}  # type: ignore[literal-required]
+    return Response(render(document), status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def problem_of(request: Request[Any, Any, Any], error: Exception) -> tuple[int, dict[str, str], dict[str, object]]:
+    """Return the status, the headers and the problem document of ``error``.
+
+    With status 500 the document contains only the correlation id, and the error is logged.
+    """
     status = _status(error)
     headers: dict[str, str] = {}
     document: dict[str, object] = {}
@@ -46,23 +57,18 @@ def problem_response(request: Request[Any, Any, Any], error: Exception) -> Respo
     else:
         detail, headers, document = _details(request, error)
     code = error.code if isinstance(error, OrderFlowError | InsufficientScope) else CODES.get(status, f"http_{status}")
-    context = {"context": context_of(error)} if isinstance(error, OrderFlowError) else {}
-    request.scope[ERROR] = {"code": code, **context}  # type: ignore[literal-required]
-    return Response(
-        render(
-            {
-                "type": TYPE + code,
-                "title": title_of(status),
-                "status": status,
-                "detail": detail,
-                "instance": _truncated(path_of(request)),
-                "code": code,
-                **document,
-            }
-        ),
-        status_code=status,
-        media_type=MEDIA_TYPE,
-        headers=headers,
+    return (
+        status,
+        headers,
+        {
+            "type": TYPE + code,
+            "title": title_of(status),
+            "status": status,
+            "detail": detail,
+            "instance": _truncated(path_of(request)),
+            "code": code,
+            **document,
+        },
     )
 
 

@@ -30,6 +30,8 @@ _PIECE = 16 * 1024
 """Bytes that are parsed before it is checked how many of them were no part of a body."""
 _STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in http.HTTPStatus}
 _ANY_METHOD = re.compile(rb"[A-Za-z]+ ")
+_OTHER_PROTOCOL = re.compile(rb"(?:\A|(?<=\n))[A-Z_-]+ +[^ \r\n]+ +(?:RTSP|ICE)/")
+"""A request line that httptools takes for one of HTTP. No header, and no line of JSON, looks like it."""
 _LINE_END = re.compile(rb"[\r\n\0]")
 
 logger = logging.getLogger("orderflow.http")
@@ -41,6 +43,10 @@ class _Refused(Exception):
     def __init__(self, status: int) -> None:
         super().__init__(status)
         self.status = status
+
+
+def _shortened(line: bytes) -> bytes:
+    return line if len(line) <= 1_000 else line[:500] + line[-500:]
 
 
 @define(eq=False)
@@ -181,6 +187,8 @@ class HttpProtocol(asyncio.Protocol):
         self.headers: list[tuple[bytes, bytes]] = []
         self.target = b""
         self.in_head = False
+        self.line = b""
+        """The line that was received last, if it is of a head and incomplete; of a long one, its two ends."""
         self.unparsed = 0
         """Bytes since the last part of a request that was complete."""
         self.writable = asyncio.Event()
@@ -228,7 +236,10 @@ class HttpProtocol(asyncio.Protocol):
             for start in range(0, len(data), _PIECE):
                 piece = data if len(data) <= _PIECE else data[start : start + _PIECE]
                 self.unparsed += len(piece)
+                if b"RTSP/" in piece or b"ICE/" in piece or self.line:
+                    self._refuse_other_protocols(piece)
                 self.parser.feed_data(piece)
+                self.line = _shortened((self.line + piece).rpartition(b"\n")[2]) if self.in_head else b""
                 if self.unparsed > MAX_HEAD_BYTES:
                     raise _Refused(431 if self.parsed is None else 400)
         except httptools.HttpParserUpgrade:  # there is no other protocol, so that what follows has no meaning
@@ -372,6 +383,13 @@ class HttpProtocol(asyncio.Protocol):
         if not self.transport.is_closing():
             self._stop_write_deadline()
         self.writable.set()
+
+    def _refuse_other_protocols(self, piece: bytes) -> None:
+        """Refuse a request of RTSP or ICE in ``piece``, after the requests before it are parsed."""
+        found = _OTHER_PROTOCOL.search(self.line + piece, 0 if self.parsed is None else 1)
+        if found is not None:
+            self.parser.feed_data(piece[: max(0, found.start() - len(self.line))])
+            raise _Refused(400)
 
     def _run(self, cycle: RequestCycle) -> None:
         task = self.loop.create_task(cycle.run(self.app))

@@ -24,8 +24,8 @@ logger = logging.getLogger("orderflow.http")
 class Counters(Protocol):
     """Counts by key; a counter begins again after ``expiry`` seconds."""
 
-    async def incr(self, key: str, expiry: int) -> int:
-        """Add one, and return the count."""
+    async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Add ``amount``, and return the count."""
         ...
 
 
@@ -55,18 +55,18 @@ class RequestRates:
     _own: MemoryStorage = field(factory=MemoryStorage, init=False)
     _ask_from: float = field(default=0.0, init=False)
 
-    async def count(self, key: str) -> int:
-        """Count a request, and return how many there have been in this second."""
+    async def count(self, key: str, amount: int = 1) -> int:
+        """Count ``amount`` requests, and return how many there have been in this second."""
         if self.shared is not None and monotonic() >= self._ask_from:
             try:
                 async with asyncio.timeout(RESPONSE_SECONDS):
-                    return await self.shared.incr(key, 1)
+                    return await self.shared.incr(key, 1, amount)
             except (StorageError, TimeoutError) as error:
                 if monotonic() >= self._ask_from:  # the first of several at the same time
                     self._ask_from = monotonic() + PAUSE_SECONDS
                     cause = error.storage_error if isinstance(error, StorageError) else "no response in time"
                     logger.warning("the shared limits are not available; each process counts for itself: %s", cause)
-        return await self._own.incr(key, 1)
+        return await self._own.incr(key, 1, amount)
 
     async def close(self) -> None:
         """Close the connections."""

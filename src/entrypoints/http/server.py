@@ -43,13 +43,14 @@ async def serve(
     stopping: Stopping | None,
     setting: str,
     limits: ConnectionLimits,
+    listener: socket.socket | None,
 ) -> None:
     """Serve requests, as described in ``orderflow.entrypoints.http.serve``."""
     stopping = stopping or Stopping()
     instruments = app.instruments if isinstance(app, InstrumentedApp) else None
     connections = Connections(limits, instruments, stopping.begun)
     stopping.watch(connections.in_progress)
-    listener = _listen(host, port, setting)
+    listener = listener or _listen(host, port, setting)
     bound_port = listener.getsockname()[1]
     server = _Server(
         uvicorn.Config(
@@ -77,7 +78,17 @@ async def serve(
                 await running
 
 
-def _listen(host: str, port: int, setting: str) -> socket.socket:
+def listeners(host: str, port: int, setting: str, number: int) -> list[socket.socket]:
+    """Create ``number`` listening sockets on one port, among which the system shares out the connections.
+
+    Raises NotConfigured if the port is taken, also by other sockets that would share it.
+    """
+    with _listen(host, port, setting) as alone:
+        free_port = alone.getsockname()[1]
+    return [_listen(host, free_port, setting, shared=True) for _ in range(number)]
+
+
+def _listen(host: str, port: int, setting: str, *, shared: bool = False) -> socket.socket:
     """Create a listening socket on the first address of ``host``. Raises NotConfigured.
 
     It names its protocol, without which asyncio does not set TCP_NODELAY on the connections.
@@ -91,6 +102,8 @@ def _listen(host: str, port: int, setting: str) -> socket.socket:
         raise _unavailable(host, port, setting, e) from e
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
         listener.listen(2048)
     except OSError as e:

@@ -1,7 +1,7 @@
 """Streams the events of an order as server-sent events."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from litestar.response import Stream
 
-from ...application.event_log.records import Delivery
+from ...application.event_log.records import LogRecord
 from ...application.orders.use_cases import UseCases
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput, NotFound, NotPermitted, Unavailable
@@ -56,35 +56,43 @@ class OrderStream:
             try:
                 if authorized is not None and not await authorized():
                     return
-                order = await self.use_cases.get_order(order_id, by=by)
-                new = await self._after(order_id, last_sequence, by) if order.version > last_sequence else []
+                new, is_last = await self._after(order_id, last_sequence, by)
             except Unavailable as e:
                 if self.log_limit.admits("a live stream ended"):
                     log.warning("a live stream ended", order_id=order_id, backend=e.backend, problem=e.problem)
                 return
             except (NotFound, NotPermitted):
                 return
-            for delivery in new:
-                yield _event(delivery)
-                last_sequence = delivery.record.sequence
-            if order.state.terminal and last_sequence >= order.version:
+            for record in new:
+                yield _event(record)
+                last_sequence = record.sequence
+            if is_last:
                 return
             pause, idle = (FIRST_PAUSE, 0.0) if new else (min(pause * 1.5, LONGEST_PAUSE), idle + pause)
             if idle >= HEARTBEAT:
                 yield b":\n\n"
                 idle = 0.0
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.closing.wait(), pause)
+                async with asyncio.timeout(pause):  # wait_for() would start a task for each poll
+                    await self.closing.wait()
             if self.closing.is_set():
                 return
 
-    async def _after(self, order_id: str, last_sequence: int, by: Actor) -> list[Delivery]:
+    async def _after(self, order_id: str, last_sequence: int, by: Actor) -> tuple[Sequence[LogRecord], bool]:
+        """Return the records after ``last_sequence``, and whether no others can follow.
+
+        Neither the order nor decoded events are returned: a stream would keep them until it ends, and each garbage
+        collection would look through those of thousands of streams.
+        """
+        order = await self.use_cases.get_order(order_id, by=by)
+        if order.version <= last_sequence:
+            return (), order.state.terminal
         deliveries = await self.use_cases.timeline(order_id, by=by)
-        return [delivery for delivery in deliveries if delivery.record.sequence > last_sequence]
+        new = [delivery.record for delivery in deliveries if delivery.record.sequence > last_sequence]
+        return new, order.state.terminal and new[-1].sequence >= order.version
 
 
-def _event(delivery: Delivery) -> bytes:
-    record = delivery.record
+def _event(record: LogRecord) -> bytes:
     lines = b"".join(b"data: " + line + b"\n" for line in record.body.splitlines())
     return f"id: {record.sequence}\nevent: {record.type}\n".encode() + lines + b"\n"
 

@@ -125,6 +125,8 @@ def _plain(value: object) -> object:
             item = getattr(value, name)
             plain[json_name] = item if type(item) in _SCALARS else _plain(item)
         return plain
+    if kind is tuple:
+        return [_plain(item) for item in value]  # type: ignore[attr-defined]
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):

@@ -1,5 +1,6 @@
 """Executes a day's steps over the HTTP API of a running service."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -9,11 +10,18 @@ from ...domain.errors import IllegalTransition, InvalidInput, NotConfigured, Una
 from ...domain.lifecycle import OrderState
 from .dispatch_plan import Step, StepAction
 
+TOO_MANY_REQUESTS = 429
+MOST_REFUSALS = 60
+"""The times that a request is sent again because the caller has sent too many; each time it waits a second or more."""
+
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 class HttpOrderClient:
-    """Sends one request for each step. The actor is the token's, or is sent in X-Actor if there is no token."""
+    """Sends one request for each step. The actor is the token's, or is sent in X-Actor if there is no token.
+
+    A request that is one too many is sent again when the service says that it may be.
+    """
 
     def __init__(self, url: str, *, token: str | None = None, connections: int = 10) -> None:
         """Create a client of the service at ``url``.
@@ -47,10 +55,13 @@ class HttpOrderClient:
         """
         method, path, body = _request(step, order)
         headers = {"Content-Type": "application/json"} | ({"X-Actor": str(step.actor)} if self._trusted else {})
-        try:
-            response = await self._client.request(method, path, content=_encoder.encode(body), headers=headers)
-        except self._httpx.TransportError as e:
-            raise Unavailable(str(self._client.base_url), repr(e)) from e
+        content = _encoder.encode(body)
+        response = await self._respond(method, path, content, headers)
+        for _ in range(MOST_REFUSALS):
+            if response.status_code != TOO_MANY_REQUESTS:
+                break
+            await asyncio.sleep(_seconds(response.headers.get("Retry-After", "")))
+            response = await self._respond(method, path, content, headers)
         answer = self._body(response)
         if response.is_success:
             return OrderState(answer["state"])
@@ -67,6 +78,13 @@ class HttpOrderClient:
             raise Unavailable(str(self._client.base_url), str(answer.get("detail", response.status_code)))
         raise InvalidInput(f"{method} {path}", str(answer.get("detail", answer)), "see the service's response")
 
+    async def _respond(self, method: str, path: str, content: bytes, headers: dict[str, str]) -> Any:
+        """Return the response. Raises Unavailable if there is none."""
+        try:
+            return await self._client.request(method, path, content=content, headers=headers)
+        except self._httpx.TransportError as e:
+            raise Unavailable(str(self._client.base_url), repr(e)) from e
+
     def _body(self, response: Any) -> dict[str, Any]:
         """Return the JSON object in the response. Raises Unavailable if there is none: the server is no orderflow."""
         try:
@@ -79,6 +97,11 @@ class HttpOrderClient:
                 str(self._client.base_url), f"the server is not orderflow: {response.status_code}, {kind}"
             )
         return body
+
+
+def _seconds(retry_after: str) -> float:
+    """Return the seconds that the header asks to wait; 1 if it gives none, at most 10."""
+    return min(10.0, float(retry_after)) if retry_after.isascii() and retry_after.isdigit() else 1.0
 
 
 def _request(step: Step, order: NewOrder) -> tuple[str, str, dict[str, Any]]:

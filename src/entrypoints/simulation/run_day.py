@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
-from typing import Protocol
+from typing import Any, Protocol
 
 from attrs import define, field, frozen
 
@@ -18,6 +19,11 @@ from .day import Day
 from .dispatch_plan import Step, StepAction, plan_day
 from .figures import Outcome
 from .placement import placement
+
+WORKERS = 64
+"""The orders that are processed concurrently by default, so many that they share most transactions."""
+LAST_STEP_SECONDS = 5.0
+"""The time in which the steps that have begun are finished when the run ends early."""
 
 
 class OrderClient(Protocol):
@@ -106,11 +112,12 @@ class DayResult:
 class RunDay:
     """Execute the steps of a day in the order of their times.
 
-    ``workers`` orders are processed concurrently, each order's steps in sequence. With one worker, the same day
-    produces the same log, byte for byte.
+    ``workers`` orders are processed concurrently, each order's steps in sequence, each worker at a virtual time of its
+    own. So the events of one order are the same bytes in every run; with one worker, the whole log is.
 
     Raises:
         OrderFlowError: from the client, at the first step that fails, unless the service has ended the order already.
+            No further step begins then, and those that have begun are finished.
     """
 
     client: OrderClient
@@ -127,14 +134,20 @@ class RunDay:
         share_of = {order_id: index % self.workers for index, order_id in enumerate(orders)}
         for step in plan:
             shares[share_of[step.order_id]].append(step)
-        await _all_or_first_failure([self._run(steps, orders, result) for steps in shares.values()])
+        workers = _Workers()
+        await workers.run([self._run(steps, orders, result, workers) for steps in shares.values()])
         return result
 
-    async def _run(self, steps: Sequence[Step], orders: Mapping[str, NewOrder], result: DayResult) -> None:
+    async def _run(
+        self, steps: Sequence[Step], orders: Mapping[str, NewOrder], result: DayResult, workers: "_Workers"
+    ) -> None:
         placed: dict[str, int] = {}
         for step in steps:
             if step.order_id not in result.ended_early:
-                await self.pace.until(step.at)
+                with workers.waiting():
+                    await self.pace.until(step.at)
+                if workers.stopped:
+                    return
                 placed.setdefault(step.order_id, step.at)
                 try:
                     state = await self.client.execute(step, orders[step.order_id])
@@ -157,11 +170,49 @@ def _paid_by_card(orders: Mapping[str, NewOrder]) -> frozenset[str]:
     return frozenset(id_ for id_, order in orders.items() if order.payment_method is not PaymentMethod.CASH)
 
 
-async def _all_or_first_failure(work: Sequence[Awaitable[None]]) -> None:
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
+@define(eq=False)
+class _Workers:
+    """Tasks that stop together: after a failure of one, or when the run is cancelled, none begins another step.
+
+    A step that has begun is finished, because a payment that is cut off would have no outcome. Those that wait for the
+    time of a step are cancelled at once, and the others after LAST_STEP_SECONDS.
+    """
+
+    stopped: bool = field(default=False, init=False)
+    _tasks: list[asyncio.Task[None]] = field(factory=list, init=False)
+    _waiting: set[asyncio.Task[None] | None] = field(factory=set, init=False)
+
+    async def run(self, workers: Sequence[Coroutine[Any, Any, None]]) -> None:
+        self._tasks = [asyncio.create_task(self._worker(worker)) for worker in workers]
+        try:
+            await asyncio.gather(*map(asyncio.shield, self._tasks))
+        finally:
+            await self._stop()
+
+    async def _worker(self, worker: Coroutine[Any, Any, None]) -> None:
+        try:
+            await worker
+        except BaseException:
+            self.stopped = True
+            raise
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Inside, the current task waits for the time of its next step."""
+        task = asyncio.current_task()
+        self._waiting.add(task)
+        try:
+            yield
+        finally:
+            self._waiting.discard(task)
+
+    async def _stop(self) -> None:
+        self.stopped = True
+        for task in self._waiting:
+            if task is not None:
+                task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=LAST_STEP_SECONDS)
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)

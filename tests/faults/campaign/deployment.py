@@ -128,6 +128,7 @@ class Deployment:
             "ORDERFLOW_TOPIC_REPLICATION": "3",
             "ORDERFLOW_LOG_LEVEL": "info" if part in TALKATIVE else "warning",
             "ORDERFLOW_LOG_FORMAT": "json",
+            "ORDERFLOW_HTTP_DEV": "true",
             "ORDERFLOW_NOTIFICATION_CHANNELS": "email",
             **({"ORDERFLOW_HTTP_PORT" if part in APIS else "ORDERFLOW_OPS_PORT": str(port)} if port else {}),
             **self.settings,

@@ -48,7 +48,11 @@ async def test_a_running_installation_is_shown_whole(own_database: str, kafka: K
     kafka.create_topic(topic_name, config={"retention.ms": "-1"})
     doctor = Doctor(own_database, kafka.bootstrap_servers, topic_name)
     settings = Settings(
-        database_url=own_database, kafka_bootstrap_servers=kafka.bootstrap_servers, topic=topic_name, http_port=0
+        database_url=own_database,
+        kafka_bootstrap_servers=kafka.bootstrap_servers,
+        topic=topic_name,
+        http_port=0,
+        http_dev=True,
     )
 
     async with running(settings, relay=True, consumers=("analytics",), api=True) as container:

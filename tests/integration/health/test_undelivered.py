@@ -127,12 +127,14 @@ async def test_an_authorization_of_a_cancelled_order_is_seen_until_it_is_release
     with pytest.raises(GuardFailed):
         await installation.pay("O1")
     found, differences = await installation.findings(), await installation.differences()
+    metrics = await installation.metrics()
     listed = await asyncio.to_thread(installation.cli.json, "payments", "list")
     screen = await asyncio.to_thread(installation.cli, "status", "--interval", "0")
     resolve = ("payments", "resolve", "O1", "--by", "ann", "--reason", "released")
     await asyncio.to_thread(installation.cli.json, *resolve)
 
     assert "authorizations_held" in found
+    assert metrics["orderflow_authorizations_held"] == 1
     assert differences == ["holds money on the card of a cancelled order"]
     assert [(it["key"], it["status"]) for it in listed] == [("O1:authorize:1", "held")]
     assert "1 authorizations held" in screen.out

@@ -19,7 +19,7 @@ from tests.support.metrics import Scraped
 from tests.support.waiting import eventually_async
 
 DEADLINE = 60.0
-HEAD = b"POST /v1/orders HTTP/1.1\r\nHost: door\r\nX-Actor: admin:boss\r\nContent-Type: application/json\r\n"
+HEAD = b"POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nX-Actor: admin:boss\r\nContent-Type: application/json\r\n"
 
 
 @asynccontextmanager
@@ -55,11 +55,29 @@ async def test_a_request_that_is_never_complete_ends_its_connection(
 
 async def test_a_second_request_that_is_never_complete_ends_its_connection(installation: Installation) -> None:
     async with served(installation.app(), read_seconds=0.2) as server, connected(server) as (reader, writer):
-        writer.write(b"GET /livez HTTP/1.1\r\nHost: door\r\n\r\nGET /liv")
+        writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\nGET /liv")
         response = await reader.read()
 
     assert response.startswith(b"HTTP/1.1 200 ")
     assert b"HTTP/1.1 408 " in response
+
+
+async def test_the_deadline_of_a_request_behind_a_slow_one_begins_with_its_turn(installation: Installation) -> None:
+    answer = asyncio.Event()
+
+    async def slow() -> None:
+        await answer.wait()
+
+    app = installation.app(checks={"database": slow})
+    async with served(app, read_seconds=0.2) as server, connected(server) as (reader, writer):
+        writer.write(b"GET /readyz HTTP/1.1\r\nHost: door\r\n\r\n" + HEAD + b"Content-Length: 10\r\n\r\n{")
+        for _ in range(2):
+            async with connected(server) as (late, _):
+                assert (await late.read()).startswith(b"HTTP/1.1 408 ")  # a deadline that began later has passed
+        answer.set()
+        response = await reader.read()
+
+    assert [part[:3] for part in response.split(b"HTTP/1.1 ")[1:]] == [b"200", b"408"]
 
 
 async def test_a_live_stream_outlasts_the_deadline_of_a_request(installation: Installation) -> None:
@@ -70,7 +88,7 @@ async def test_a_live_stream_outlasts_the_deadline_of_a_request(installation: In
     ):
         await boss.post("/v1/orders", json=an_order(orderId="O1"))
         async with connected(server) as (reader, writer):
-            writer.write(b"GET /v1/orders/O1/stream HTTP/1.1\r\nHost: door\r\nX-Actor: admin:boss\r\n\r\n")
+            writer.write(b"GET /v1/orders/O1/stream HTTP/1.1\r\nHost: localhost\r\nX-Actor: admin:boss\r\n\r\n")
             await reader.readuntil(b"order.created")
             async with connected(server) as (idle, _):
                 await idle.read()  # until the deadline of a connection that was made later
@@ -88,7 +106,7 @@ async def test_a_response_that_is_not_read_ends_its_connection(installation: Ins
         for _ in range(20):
             await boss.post("/v1/orders", json=an_order(orderDetails=[large] * 100))
         writer.transport.pause_reading()  # type: ignore[attr-defined]
-        writer.write(30 * b"GET /v1/orders?limit=200 HTTP/1.1\r\nHost: door\r\nX-Actor: admin:boss\r\n\r\n")
+        writer.write(30 * b"GET /v1/orders?limit=200 HTTP/1.1\r\nHost: localhost\r\nX-Actor: admin:boss\r\n\r\n")
 
         while not_ended(writer):
             await boss.get("/livez")
@@ -111,7 +129,7 @@ async def test_connections_above_the_limit_are_refused(installation: Installatio
         admitted = b"HTTP/1.1 503 "
         while admitted.startswith(b"HTTP/1.1 503 "):  # until the server knows that the others are closed
             async with connected(server) as (reader, writer):
-                writer.write(b"GET /livez HTTP/1.1\r\nHost: door\r\nConnection: close\r\n\r\n")
+                writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                 admitted = await reader.read()
 
     assert refused.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
@@ -162,7 +180,7 @@ async def test_nothing_is_read_after_what_is_not_http_and_the_stream_before_it_g
         connected(server) as (reader, writer),
     ):
         await boss.post("/v1/orders", json=an_order(orderId="O1"))
-        writer.write(b"GET /v1/orders/O1/stream HTTP/1.1\r\nHost: door\r\nX-Actor: admin:boss\r\n\r\n")
+        writer.write(b"GET /v1/orders/O1/stream HTTP/1.1\r\nHost: localhost\r\nX-Actor: admin:boss\r\n\r\n")
         await reader.readuntil(b"order.created")
         for _ in range(3):
             writer.write(b"\x16\x03\x01 no HTTP\r\n\r\n")

@@ -3,10 +3,12 @@
 import asyncio
 
 import pytest
+from orderflow.domain.actor import Actor
 from orderflow.entrypoints.http import create_ops_app
+from orderflow.entrypoints.http.auth import digest_of
 
 from tests.integration.http.conftest import served
-from tests.support.door import Installation, Served
+from tests.support.door import BOSS, Installation, Served
 
 DEADLINE = 60.0
 HOSTS = [b"a:99999", b"a:b", b"a:-1", b"[::1", b"[::1]:99999", b"\xff\xfe", b"", b"a/b?c#d@e", b"@", b":", b"a" * 2_000]
@@ -39,6 +41,14 @@ HEADERS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+async def boss_has_a_token(installation: Installation) -> None:
+    """So that no refusal comes from development mode, which has rules of its own for hosts."""
+    await installation.storage.tokens.add(
+        digest_of("of_boss"), Actor.parse(BOSS), label="test", at=installation.clock()
+    )
+
+
 async def response_of(server: Served, request: bytes) -> bytes:
     host, _, port = server.url.removeprefix("http://").partition(":")
     async with asyncio.timeout(DEADLINE):
@@ -50,7 +60,7 @@ async def response_of(server: Served, request: bytes) -> bytes:
 
 
 async def status_of(server: Served, start: bytes, *headers: bytes) -> int:
-    lines = [start + b" HTTP/1.1", *headers, b"X-Actor: admin:boss", b"Connection: close", b"", b""]
+    lines = [start + b" HTTP/1.1", *headers, b"Authorization: Bearer of_boss", b"Connection: close", b"", b""]
     return int((await response_of(server, b"\r\n".join(lines))).split(b" ", 2)[1])
 
 
@@ -79,7 +89,12 @@ async def test_a_path_has_one_spelling(server: Served, path: bytes) -> None:
 @pytest.mark.parametrize("start", [b"POST /nope", b"POST /v1/orders/O1", b"POST /v1/orders?a=b", b"POST /livez"])
 async def test_an_endless_body_is_not_read_after_a_refusal(server: Served, start: bytes) -> None:
     chunk = b"400\r\n" + b" " * 0x400 + b"\r\n"
-    headers = [b"Host: door", b"X-Actor: admin:boss", b"Content-Type: application/json", b"Transfer-Encoding: chunked"]
+    headers = [
+        b"Host: localhost",
+        b"Authorization: Bearer of_boss",
+        b"Content-Type: application/json",
+        b"Transfer-Encoding: chunked",
+    ]
 
     response = await response_of(server, b"\r\n".join([start + b" HTTP/1.1", *headers, b"", chunk]))
 
@@ -120,7 +135,7 @@ async def test_a_body_of_two_lengths_is_refused_and_the_connection_closed(server
     head = [
         b"POST /v1/orders HTTP/1.1",
         b"Host: a",
-        b"X-Actor: admin:boss",
+        b"Authorization: Bearer of_boss",
         b"Content-Type: application/json",
         b"Content-Length: 7",
         b"Transfer-Encoding: chunked",
@@ -134,7 +149,10 @@ async def test_a_body_of_two_lengths_is_refused_and_the_connection_closed(server
     assert b" 400 " in response.splitlines()[0]
 
 
-POST = b"POST /v1/orders HTTP/1.1\r\nHost: a\r\nX-Actor: admin:boss\r\nContent-Type: application/json\r\n"
+POST = (
+    b"POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer of_boss\r\n"
+    b"Content-Type: application/json\r\n"
+)
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 LONG = b"x" * 70_000
 
@@ -174,6 +192,50 @@ async def test_what_is_ambiguous_or_too_long_is_refused_and_ends_the_connection(
 
     assert response.startswith(b"HTTP/1.1 %d " % status)
     assert response.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [b"GET /livez RTSP/1.0\r\n\r\n"],
+        [b"GET /livez  RTSP/1.1\r\nHost: a\r\n\r\n"],
+        [b"\r\nPOST /v1/orders RTSP/1.0\r\nContent-Length: 0\r\n\r\n"],
+        [b"OPTIONS * RTSP/1.0\r\n\r\n"],
+        [b"SOURCE /livez ICE/1.0\r\n\r\n"],
+        [b"GET /liv", b"ez RT", b"SP/1.0\r\n\r\n"],
+    ],
+    ids=range(6),
+)
+async def test_another_protocol_is_refused(server: Served, parts: list[bytes]) -> None:
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    async with asyncio.timeout(DEADLINE):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        for part in parts:
+            writer.write(part)
+            assert (await response_of(server, b"GET /livez HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        response = await reader.read()
+        writer.close()
+
+    assert response.startswith(b"HTTP/1.1 400 ")
+    assert response.count(b"HTTP/1.1") == 1
+
+
+async def test_a_request_before_one_of_another_protocol_is_answered(server: Served) -> None:
+    response = await response_of(
+        server, b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\nGET /livez RTSP/1.0\r\n\r\nGET /livez HTTP/1.0\r\n\r\n"
+    )
+
+    assert response.startswith(b"HTTP/1.1 200 ")
+    assert response.count(b"HTTP/1.1") == 1
+
+
+async def test_other_protocols_may_be_named_anywhere_else(server: Served) -> None:
+    text = b'"GET / RTSP/1.0"'
+    head = POST + b"X-Note: GET / ICE/1.0\r\nConnection: close\r\n"
+
+    response = await response_of(server, head + b"Content-Length: %d\r\n\r\n" % len(text) + text)
+
+    assert b"it is text" in response
 
 
 async def test_trailers_are_no_headers(server: Served) -> None:

@@ -37,7 +37,7 @@ async def test_a_kept_connection_sends_each_response_at_once(installation: Insta
     async with served(installation.app()) as server, asyncio.timeout(DEADLINE):
         host, _, port = server.url.removeprefix("http://").partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(b"GET /livez HTTP/1.1\r\nHost: door\r\n\r\n")
+        writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await reader.readuntil(b"\r\n\r\n")
 
         delayed = [
@@ -78,7 +78,7 @@ async def test_a_body_that_never_ends_is_cut_off(
 ) -> None:
     chunk = b"400\r\n" + b" " * 0x400 + b"\r\n"
     request = (
-        f"POST /v1/orders HTTP/1.1\r\nHost: door\r\nX-Actor: {actor}\r\nContent-Type: {media_type}\r\n"
+        f"POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nX-Actor: {actor}\r\nContent-Type: {media_type}\r\n"
         "Transfer-Encoding: chunked\r\n\r\n"
     )
     async with served(installation.app(max_body_bytes=10_000)) as server, asyncio.timeout(DEADLINE):

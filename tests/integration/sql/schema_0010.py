@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import frozen
 from orderflow.adapters.sql import schema
+from orderflow.adapters.sql.commit.batch import ORDER
 from orderflow.adapters.sql.database import Database
 from orderflow.adapters.sql.orders import row_of
 from orderflow.application.event_log.records import LogRecord
@@ -92,7 +93,7 @@ def rows(orders: Mapping[str, Order], records: Sequence[LogRecord]) -> dict[str,
         for order_id in ("O1", "O2")
     ]
     return {
-        "orders": [row_of(order) for order in orders.values()],
+        "orders": [dict(zip(ORDER, row_of(order), strict=True)) for order in orders.values()],
         "order_events": [
             {**{k: v for k, v in it._asdict().items() if k != "epoch"}, "asked_at": AT, "committed_at": LATER}
             for it in records

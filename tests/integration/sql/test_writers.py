@@ -3,6 +3,9 @@
 import asyncio
 from random import Random
 
+import pytest
+from attrs import evolve
+from orderflow.adapters import wire
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.sql.engines import IDLE_SECONDS, LOCK_SECONDS
 from orderflow.adapters.sql.idempotency import idempotency_keys
@@ -11,6 +14,8 @@ from orderflow.application.event_log.records import bucket_of
 from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.application.orders.write_set import WriteSet
 from orderflow.domain.errors import ConcurrentChange
+from orderflow.domain.order import Change
+from orderflow.domain.validation import Address
 from sqlalchemy import delete, insert, select, text
 
 from tests.contracts.event_log import Follower
@@ -18,7 +23,7 @@ from tests.contracts.orders import commit, in_bucket, placed
 from tests.integration.sql.conftest import Connect
 from tests.integration.sql.silent import silent_while_another_writes
 from tests.support.waiting import eventually_async
-from tests.unit.domain.actors import AT, place
+from tests.unit.domain.actors import ADMIN, AT, line, place
 
 
 async def test_transactions_over_many_buckets_do_not_deadlock(postgresql_url: str, connect: Connect) -> None:
@@ -137,6 +142,40 @@ async def test_of_sets_in_one_transaction_the_conflicting_one_is_named_and_none_
     assert isinstance(late, ConcurrentChange)
     assert late.order_id == "O2"
     assert sum((await storage.log.heads()).values()) == 1
+
+
+async def test_texts_of_orders_and_events_are_stored_as_they_are(url: str, connect: Connect) -> None:
+    storage = connect(url)
+    await storage.open()
+    strange = '\\x41 \\001 {"a", NULL} \u00fc\U0001f355 \'; --'
+    address = Address(street=strange, city="\u65b0\u5bbf")
+    named = place(id="O1", lines=(evolve(line(), food_name=strange),), address=address)
+    cancelled = place(id="O2").order.cancel(strange, by=ADMIN, at=AT)
+
+    await commit(storage, named, Change(evolve(cancelled.order, version=1)))
+    await commit(storage, place(id="O3"))
+
+    found = await storage.views.get_all(["O1", "O2", "O3"])
+    assert found["O1"] == named.order
+    assert found["O2"].cancel_reason == strange
+    assert (found["O3"].shipper_id, found["O3"].address, found["O3"].cancel_reason) == (None, None, None)
+    [record] = await storage.log.history("O1")
+    assert wire.decode_record(record) == named.events[0]
+    assert (record.correlation_id, record.traceparent) == ("", "")
+
+
+async def test_a_value_with_the_separator_of_columns_is_refused_and_nothing_is_written(
+    postgresql_url: str, connect: Connect
+) -> None:
+    storage = connect(postgresql_url)
+    await storage.open()
+    strange = evolve(place(id="O1").order, cancel_reason="a\x1fb")
+
+    with pytest.raises(ValueError, match="control character"):
+        await storage.committer.commit_together([_set("O2"), WriteSet(orders={"O1": strange}, expected={"O1": 0})])
+
+    assert await storage.views.get_all(["O1", "O2"]) == {}
+    assert await storage.log.heads() == {}
 
 
 async def _waits(storage: SqlStorage, application: str) -> None:

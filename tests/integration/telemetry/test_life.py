@@ -33,6 +33,7 @@ MOVED_ELSEWHERE = {
             catalogue.PAYMENTS_UNSETTLED,
             catalogue.PAYMENTS_UNSETTLED_AGE,
             catalogue.REFUNDS_DECLINED,
+            catalogue.AUTHORIZATIONS_HELD,
             catalogue.NOTIFICATIONS_PENDING,
             catalogue.NOTIFICATIONS_PENDING_AGE,
             catalogue.NOTIFICATIONS_FAILED,

@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,7 @@ from orderflow.application.check import CheckReport
 from orderflow.application.check.topic import CheckTopic
 from orderflow.application.event_log.records import RELAY, LogRecord, UnrecognizedRecord
 from orderflow.application.relay.publish_pending import PublishPending
+from orderflow.domain.events import OrderEvent
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import CONSUMERS, Settings
@@ -95,6 +97,29 @@ async def _check(database: Path, topic: MemoryTopic, **topic_settings: Any) -> C
             container.check(), topic=CheckTopic(topic, log, decode_record, **topic_settings)
         )()
         return report
+
+
+async def test_the_log_is_read_once_and_each_event_is_decoded_once(day: tuple[Path, MemoryTopic]) -> None:
+    database, _ = day
+    decoded: Counter[tuple[int, int]] = Counter()
+
+    def counting(record: LogRecord) -> OrderEvent:
+        decoded[record.address] += 1
+        return decode_record(record)
+
+    container = container_for(_settings(database))
+    async with opened(container):
+        check = container.check()
+        counted = evolve(
+            check,
+            orders_and_log=evolve(check.orders_and_log, decode=counting),
+            effects=evolve(check.effects, decode=counting),
+        )
+        report: CheckReport = await counted()
+        heads = await container.storage().log.heads()
+
+    assert report.clean
+    assert (len(decoded), set(decoded.values())) == (sum(heads.values()), {1})
 
 
 def _found(report: CheckReport) -> set[str]:

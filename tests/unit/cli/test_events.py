@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from orderflow.adapters import wire
+from orderflow.adapters.wire import validation
 from orderflow.entrypoints.cli.session import begin
 from orderflow.entrypoints.cli.topic_quality import Watching, WatchOptions
 from orderflow.entrypoints.settings import Settings
@@ -66,6 +67,22 @@ def test_a_bad_event_exits_1_with_its_place_and_the_field(lived_once: CommandLin
     assert "bad.jsonl:2" in as_table.out
     assert "occurredAt" in as_table.out
     assert "3 checked, 2 wrong" in as_table.err
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 200, '{"a":' + "1" * 200, "\n".join("[" for _ in range(120))], ids=["a line", "an event", "an array"]
+)
+def test_a_file_without_an_end_is_refused(
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr(validation, "MAX_BYTES", 100)
+    file = tmp_path / "endless.json"
+    file.write_text(text)
+
+    done = cli("events", "validate", str(file))
+
+    assert done.code == 2
+    assert f"{file}: a line, a document or an array has more than 100 bytes" in done.err
 
 
 @pytest.mark.parametrize("sample", sorted(_SAMPLES.glob("*.json")), ids=lambda sample: sample.name)

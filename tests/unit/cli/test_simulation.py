@@ -1,17 +1,21 @@
 """``simulate`` and ``demo``: the same day always produces the same events, byte for byte."""
 
 import shutil
+import signal
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
-from tests.support.commands import CommandLine
+from tests.support.commands import CommandLine, order_json
 from tests.support.servers import free_port
+from tests.support.stack import Stack
+from tests.support.waiting import eventually
 
 ORDERS = 10
 
@@ -78,12 +82,54 @@ def test_the_same_day_on_two_databases_produces_the_same_events_byte_for_byte(
     assert len(events(cli)) == ORDERS
 
 
-def test_several_workers_produce_the_same_events_in_each_order(
-    cli: CommandLine, lived_once: CommandLine, small_day: Path
+@pytest.mark.parametrize("workers", ["1", "16"])
+def test_any_number_of_workers_produces_the_same_events_in_each_order(
+    cli: CommandLine, lived_once: CommandLine, small_day: Path, workers: str
 ) -> None:
-    cli.json("simulate", "run", small_day, "--workers", "4")
+    cli.json("simulate", "run", small_day, "--workers", workers)
 
     assert events(cli) == events(lived_once)
+
+
+def test_payment_attempts_are_timed_by_the_systems_clock_so_that_no_other_process_gives_them_up(
+    cli: CommandLine, small_day: Path
+) -> None:
+    began = datetime.now(UTC)
+
+    cli.json("simulate", "run", small_day)
+
+    with closing(sqlite3.connect(cli.file)) as database:
+        requested = [at for (at,) in database.execute("SELECT requested_at FROM payment_attempts")]
+    assert requested
+    assert all(datetime.fromisoformat(at).replace(tzinfo=UTC) >= began for at in requested)
+
+
+def test_a_step_that_fails_ends_the_run_and_is_reported(cli: CommandLine, small_day: Path) -> None:
+    cli.json("orders", "create", "-", stdin=order_json("small-o7"))
+
+    answer = cli("simulate", "run", small_day)
+
+    assert (answer.code, answer.out) == (4, "")
+    assert "small-o7" in answer.err
+    assert "Traceback" not in answer.err
+    assert cli("lag", "--wait", "30").code in (0, 1)
+    assert cli.json("check")["clean"] is True
+
+
+def test_ctrl_c_ends_a_run_without_a_traceback_and_leaves_every_order_as_its_events_say(
+    cli: CommandLine, tmp_path: Path
+) -> None:
+    cli.json("simulate", "generate", tmp_path / "long", "--orders", "400", "--seed", "5")
+    stack = Stack(tmp_path, cli.database_url, "", "orders")
+    running = stack.begin("simulate", "run", str(tmp_path / "long"))
+    eventually(lambda: len(events(cli)) > 10, deadline=60, that="the day has begun")
+
+    running.send_signal(signal.SIGINT)
+
+    assert running.wait(60) == 130
+    assert "Traceback" not in (tmp_path / "simulate.err").read_text()
+    assert len(events(cli)) < 400
+    assert cli.json("check")["clean"] is True
 
 
 def test_a_run_at_a_speed_takes_its_time_and_ends_every_order(cli: CommandLine, small_day: Path) -> None:

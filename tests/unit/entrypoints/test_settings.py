@@ -212,6 +212,8 @@ def test_an_unknown_name_in_the_file_is_refused(tmp_path: Path) -> None:
     [
         ("[orderflow", "is not TOML"),
         ("orderflow = 1\n", "is not a table"),
+        ("[orderflow]\nx = " + "[" * 5_000 + "]" * 5_000, "is not TOML: it is nested too deeply"),
+        ("#" * 1_000_001, "has more than 1000000 characters"),
         ("", r"has no table \[orderflow\], but nothing"),
         ('currency = "EUR"\n', r"has no table \[orderflow\], but currency"),
         ('[orderfow]\ncurrency = "EUR"\n', r"has no table \[orderflow\], but \[orderfow\]"),

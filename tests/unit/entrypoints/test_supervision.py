@@ -59,7 +59,7 @@ async def until_stopped(stop: asyncio.Event) -> None:
 
 @pytest.fixture
 def container() -> Any:
-    return container_for(Settings(database_url="memory://", http_port=0, ops_port=0, poll_seconds=0.01))
+    return container_for(Settings(database_url="memory://", http_port=0, http_dev=True, ops_port=0, poll_seconds=0.01))
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a fault"), REFUSAL])

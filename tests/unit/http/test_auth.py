@@ -1,9 +1,10 @@
-"""Callers are authenticated by a token, or by a header if no token is configured."""
+"""Callers are authenticated by a token, or in development mode by a header."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
-from httpx import AsyncClient
+from httpx import ASGITransport, AsyncClient
 from orderflow.application.auth import Scope
 from orderflow.entrypoints.http import new_token
 from orderflow.entrypoints.http.auth import digest_of
@@ -59,15 +60,80 @@ async def test_an_invalid_token_is_refused(
     assert answer.headers["www-authenticate"].startswith("Bearer ")
 
 
-async def test_the_actor_header_is_not_trusted_once_there_is_a_token(
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Host": "localhost:8080"},
+        {"Host": "127.0.0.1"},
+        {"Host": "127.9.9.9:80"},
+        {"Host": "[::1]:8080"},
+        {"Host": "localhost:8080", "Origin": "http://localhost:8080"},
+        {"Host": "127.0.0.1:8443", "Origin": "https://127.0.0.1:8443"},
+    ],
+)
+@pytest.mark.parametrize("route", ["/v1/orders", "/v1/orders/o1"])
+async def test_the_actor_header_is_trusted_in_requests_of_this_machine(
+    anonymous: AsyncClient, route: str, headers: dict[str, str]
+) -> None:
+    answer = await anonymous.get(route, headers={"X-Actor": BOSS} | headers)
+
+    assert answer.status_code in (200, 404)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "localhost.evil.example"},
+        {"Host": "127.0.0.1.evil.example:8080"},
+        {"Host": "127.0.0.1@evil.example"},
+        {"Host": "10.0.0.1"},
+        {"Host": "0.0.0.0"},
+        {"Host": "[::]"},
+        {"Host": ""},
+        {"Host": "localhost:8080", "Origin": "http://evil.example"},
+        {"Host": "localhost:8080", "Origin": "http://localhost:3000"},
+        {"Host": "localhost:8080", "Origin": "null"},
+        {"Host": "localhost:8080", "Origin": ""},
+        {"X-Forwarded-For": "127.0.0.1"},
+        {"X-Forwarded-Host": "localhost"},
+        {"X-Forwarded-Anything": ""},
+        {"Forwarded": "for=127.0.0.1"},
+        {"Via": "1.1 proxy"},
+        {"X-Real-IP": "127.0.0.1"},
+    ],
+)
+@pytest.mark.parametrize("route", ["/v1/orders", "/v1/orders/o1"])
+async def test_the_actor_header_is_not_trusted_in_a_request_that_may_be_somebody_elses(
+    anonymous: AsyncClient, route: str, headers: dict[str, str]
+) -> None:
+    answer = await anonymous.get(route, headers={"X-Actor": BOSS} | headers)
+
+    assert answer.status_code == 401
+    assert "straight from this machine" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("peer", ["192.0.2.1", "::ffff:192.0.2.1", "testclient", ""])
+async def test_the_actor_header_of_another_machine_is_not_trusted(installation: Installation, peer: str) -> None:
+    app: Any = installation.app()
+    transport = ASGITransport(app, client=(peer, 50_000))
+    async with AsyncClient(transport=transport, base_url="http://localhost") as client:
+        answer = await client.get("/v1/orders", headers={"X-Actor": BOSS})
+
+    assert (answer.status_code, "another address" in answer.json()["detail"]) == (401, True)
+
+
+async def test_a_token_is_accepted_beside_the_actor_header_and_wins(
     installation: Installation, anonymous: AsyncClient
 ) -> None:
-    before = await anonymous.get("/v1/orders", headers={"X-Actor": BOSS})
-    await installation.token(RESTAURANT)
+    secret = await installation.token(RESTAURANT)
 
-    after = await anonymous.get("/v1/orders", headers={"X-Actor": BOSS})
+    answer = await anonymous.get(
+        "/v1/analytics/states", headers={"Authorization": f"Bearer {secret}", "X-Actor": BOSS, "Host": "evil.example"}
+    )
 
-    assert (before.status_code, after.status_code) == (200, 401)
+    assert answer.status_code == 403
 
 
 async def test_the_actor_header_is_not_trusted_if_the_setting_is_off(installation: Installation) -> None:

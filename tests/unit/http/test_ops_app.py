@@ -23,7 +23,7 @@ from tests.support.waiting import eventually_async
 @pytest.fixture
 async def container() -> AsyncIterator[Any]:
     """Yield an open container with storage in memory and an operations port."""
-    container = container_for(Settings(database_url="memory://", http_port=0, ops_port=free_port()))
+    container = container_for(Settings(database_url="memory://", http_port=0, http_dev=True, ops_port=free_port()))
     async with opened(container):
         yield container
 

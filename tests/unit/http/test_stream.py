@@ -1,6 +1,7 @@
 """The events of an order are streamed."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from httpx import AsyncClient
 from orderflow.application.orders.get_order import GetOrder
 from orderflow.domain.actor import Actor
 from orderflow.domain.errors import StorageUnavailable
+from orderflow.domain.events import OrderCreated
 from orderflow.domain.order import Order
 from orderflow.entrypoints.http import stream
 from orderflow.entrypoints.http.auth import Authenticator
@@ -19,6 +21,7 @@ from orderflow.entrypoints.http.stream import OrderStream
 from structlog.testing import capture_logs
 
 from tests.support.door import BOSS, CUSTOMER, SHIPPER, Installation, calling, placed
+from tests.support.waiting import eventually_async
 
 DEADLINE = 60.0
 
@@ -74,6 +77,22 @@ async def test_the_stream_of_a_shipper_who_loses_the_order_ends(
         rest = await rest_of(following)
 
     assert rest == []
+
+
+async def test_a_stream_that_waits_keeps_no_decoded_event(boss: AsyncClient, events: AsyncIterator[bytes]) -> None:
+    await placed(boss)
+    before = decoded_events()
+
+    await next_of(events)
+    waiting = asyncio.create_task(next_of(events))
+    await eventually_async(lambda: decoded_events() == before, deadline=DEADLINE)
+
+    await boss.patch("/v1/orders/O1/state", json={"state": "preparing"})
+    assert (await waiting)["id"] == "2"
+
+
+def decoded_events() -> int:
+    return sum(isinstance(each, OrderCreated) for each in gc.get_objects())
 
 
 async def test_a_message_contains_the_event_as_published(
@@ -194,7 +213,7 @@ async def test_many_streams_that_end_leave_few_log_lines(installation: Installat
 async def test_a_stream_ends_with_the_right_to_it(installation: Installation, right: str) -> None:
     authenticator = Authenticator(installation.storage.tokens, trust_actor_header=False)
     headers = {"authorization": f"Bearer {await installation.token(CUSTOMER)}"}
-    grant = await authenticator(headers)
+    grant = await authenticator(headers, "127.0.0.1")
     async with calling(installation.app(trust_actor_header=False), CUSTOMER) as client:
         client.headers.update(headers)
         await placed(client)
@@ -204,7 +223,7 @@ async def test_a_stream_ends_with_the_right_to_it(installation: Installation, ri
     held = [grant]
 
     async def authorized() -> bool:
-        return await authenticator.still_grants(held[0], headers)
+        return await authenticator.still_grants(held[0], headers, "127.0.0.1")
 
     stream = OrderStream(installation.use_cases, asyncio.Event())("O1", 0, Actor.parse(CUSTOMER), authorized)
     first = await anext(stream)

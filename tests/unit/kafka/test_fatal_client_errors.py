@@ -1,4 +1,4 @@
-"""A producer with a fatal error is replaced without a restart of the process."""
+"""Errors of clients of Kafka end no process: a producer with a fatal one is replaced, others are retried."""
 
 from time import sleep
 from typing import Any
@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from orderflow.adapters.kafka import direct_publisher as direct
-from orderflow.adapters.kafka.client import ReportingProducer, poll_errors
+from orderflow.adapters.kafka.client import OneThread, ReportingProducer, poll_errors
 from orderflow.adapters.kafka.client_errors import ClientErrors
 from orderflow.adapters.kafka.direct_publisher import DirectPublishing
 from orderflow.adapters.kafka.settings import KafkaSettings
 from orderflow.application.orders.write_set import WriteSet
+from orderflow.domain.errors import StreamUnavailable
 from pytest_mock import MockerFixture
 
 from tests.support.waiting import eventually_async
@@ -61,3 +62,14 @@ async def test_direct_publishing_continues_with_a_new_producer(
 
     assert created.call_count == 2
     assert (publishing.failed, publishing.sent) == (1, 1)
+
+
+async def test_an_error_that_a_call_does_not_translate_is_an_unavailable_stream() -> None:
+    thread = OneThread("consumer-analytics")
+
+    def rebalanced() -> None:
+        raise KafkaException(KafkaError(KafkaError._STATE, "Erroneous state"))
+
+    with pytest.raises(StreamUnavailable, match=r"consumer-analytics: Erroneous state \(_STATE\)"):
+        await thread(rebalanced)
+    thread.close()

@@ -87,25 +87,12 @@ async def test_a_token_that_was_not_there_is_found_as_soon_as_it_is(
 
 
 async def test_what_this_process_adds_takes_effect_at_once(storage: MemoryStorage, cached: CachedTokens) -> None:
-    assert not await cached.any()
     await Other(storage.tokens).add("d1", BOSS)
     assert await cached.find("d1") == BOSS
 
     await cached.add("d1", CUSTOMER.actor, label="test", at=AT)
 
-    assert await cached.any()
     assert await cached.find("d1") == CUSTOMER
-
-
-async def test_whether_there_is_any_token_is_read_again_after_a_second(
-    storage: MemoryStorage, cached: CachedTokens, seconds: Seconds
-) -> None:
-    assert not await cached.any()
-    await Other(storage.tokens).add("d1", BOSS)
-
-    assert not await cached.any()
-    seconds.now += FRESH_SECONDS
-    assert await cached.any()
 
 
 async def test_it_remembers_a_bounded_number_of_tokens(storage: MemoryStorage, cached: CachedTokens) -> None:

@@ -32,13 +32,36 @@ def work() -> Doubling:
 async def test_a_caller_who_finds_nothing_running_runs_alone_and_those_who_come_meanwhile_together(
     work: Doubling,
 ) -> None:
-    batcher = Batcher(work, Batching(size=3, limit=10))
+    batcher = Batcher(work, Batching(size=3, limit=10, preparation=0))
 
     callers = await _waiting(batcher, work, 1, 2, 3, 4, 5)
     work.release.set()
 
     assert await asyncio.gather(*callers) == [2, 4, 6, 8, 10]
     assert work.batches == [[1], [2, 3, 4], [5]]
+
+
+@pytest.mark.parametrize(("preparation", "sizes"), [(0.0, [1, 4, 4, 3]), (1e9, [1, 2, 2, 2, 2, 2, 1])])
+async def test_callers_with_more_to_do_share_slow_batches_and_take_turns_in_fast_ones(
+    preparation: float, sizes: list[int]
+) -> None:
+    batches: list[int] = []
+
+    async def run(numbers: Sequence[int]) -> Sequence[int | Exception]:
+        batches.append(len(numbers))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return numbers
+
+    batcher = Batcher(run, Batching(size=9, limit=10, preparation=preparation))
+
+    async def caller() -> None:
+        for number in range(3):
+            assert await batcher(number) == number
+
+    await asyncio.gather(*(caller() for _ in range(4)))
+
+    assert batches == sizes
 
 
 async def test_after_all_is_done_the_next_caller_runs_alone_again(work: Doubling) -> None:
@@ -50,7 +73,7 @@ async def test_after_all_is_done_the_next_caller_runs_alone_again(work: Doubling
 
 
 async def test_an_error_reaches_its_caller_alone(work: Doubling) -> None:
-    batcher = Batcher(work, Batching(size=9, limit=10))
+    batcher = Batcher(work, Batching(size=9, limit=10, preparation=0))
 
     callers = await _waiting(batcher, work, -1, 2, -3, 4)
     work.release.set()
@@ -65,7 +88,7 @@ async def test_an_error_reaches_its_caller_alone(work: Doubling) -> None:
 
 
 async def test_a_caller_who_is_cancelled_while_waiting_takes_the_item_back(work: Doubling) -> None:
-    batcher = Batcher(work, Batching(size=9, limit=10))
+    batcher = Batcher(work, Batching(size=9, limit=10, preparation=0))
     first, second, third = await _waiting(batcher, work, 1, 2, 3)
 
     second.cancel()
@@ -77,7 +100,7 @@ async def test_a_caller_who_is_cancelled_while_waiting_takes_the_item_back(work:
 
 
 async def test_a_caller_who_is_cancelled_while_the_batch_runs_does_no_harm_to_the_others(work: Doubling) -> None:
-    batcher = Batcher(work, Batching(size=9, limit=10))
+    batcher = Batcher(work, Batching(size=9, limit=10, preparation=0))
     first, second, third = await _waiting(batcher, work, 1, 2, 3)
 
     first.cancel()
@@ -110,7 +133,7 @@ async def test_work_that_fails_as_a_whole_fails_every_caller_and_the_next_batch_
             raise StorageUnavailable("storage", "away")
         return numbers
 
-    batcher = Batcher(fail, Batching(size=2, limit=10))
+    batcher = Batcher(fail, Batching(size=2, limit=10, preparation=0))
 
     outcomes = await asyncio.gather(*(batcher(number) for number in (1, 2, 3, 4)), return_exceptions=True)
 

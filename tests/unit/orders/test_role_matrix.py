@@ -83,6 +83,7 @@ HTTP_ROUTES = {
     ("POST", "cancelOrder"): "cancel_order",
     ("POST", "recordPayment"): "record_payment",
     ("POST", "placeOrder"): "create_order",
+    ("POST", "placeOrders"): "create_order",
     ("GET", "getOrder"): "get_order",
     ("GET", "timeline"): "timeline",
     ("GET", "streamOrder"): "timeline",
@@ -415,6 +416,7 @@ def test_an_order_is_placed_by_whom_the_table_names(house: House, by: Actor, cus
     )
 
     placed = asyncio.run(house.request(by, "POST", "/v1/orders", body))
+    (in_batch,) = json.loads(asyncio.run(house.request(by, "POST", "/v1/orders:batch", [body])).whole[2])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "build_container", lambda settings: house.container)
         command = CommandLine("memory://")("orders", "create", "-", "--as", str(by), stdin=json.dumps(body))
@@ -425,6 +427,7 @@ def test_an_order_is_placed_by_whom_the_table_names(house: House, by: Actor, cus
         embedded = refused.code
 
     assert (placed.code, embedded, command.code) == (expected, expected, 0 if expected == DONE else 4)
+    assert in_batch.get("problem", {"code": DONE})["code"] == expected
 
 
 @pytest.mark.parametrize("by", [actor for actor in ACTORS if actor.role in PLACERS], ids=str)
@@ -513,8 +516,11 @@ def test_every_route_has_a_rule(house: House) -> None:
 def test_every_command_about_orders_has_a_rule() -> None:
     tried = {"transition", "assign", "cancel", "pay", "show", "timeline", "create", "list"}
     traced = {("orders", "trace")}
+    imported = {("orders", "import")}  # as create, see tests/unit/cli
 
-    assert {it for it in commands() if it[0] == "orders"} == {("orders", it) for it in tried} | traced | OPERATORS
+    assert {it for it in commands() if it[0] == "orders"} == {
+        ("orders", it) for it in tried
+    } | traced | imported | OPERATORS
 
 
 def test_a_trace_is_for_those_who_may_read_the_order(house: House) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from attrs import evolve
@@ -15,7 +16,6 @@ from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.application.orders.ports import EventPublisher, OrderRepository, PaymentAttemptStore
 from orderflow.application.orders.queries import OrderQuery
 from orderflow.application.orders.retry import ATTEMPTS
-from orderflow.application.orders.unit_of_work import WriteSetTransaction
 from orderflow.application.request_context import Request, answering
 from orderflow.domain.actor import Actor
 from orderflow.domain.errors import (
@@ -72,7 +72,7 @@ class Mocked:
 
     @asynccontextmanager
     async def unit_of_work(self, *, idempotency=None):  # type: ignore[no-untyped-def]
-        yield WriteSetTransaction(self.orders, self.events, self.payments)
+        yield SimpleNamespace(orders=self.orders, events=self.events, payments=self.payments)
         if self.conflicts:
             self.conflicts -= 1
             raise ConcurrentChange("O1", 1)

@@ -18,6 +18,7 @@ from orderflow.domain.errors import LogBehindTopic, StorageUnavailable, StreamUn
 from pytest_mock import MockerFixture
 
 from tests.support.shop import Shop
+from tests.unit.recovery.histories import ByHand
 
 
 async def _shop_with(orders: int) -> Shop:
@@ -103,6 +104,39 @@ class TestTheSizeOfABatch:
         assert sizes[:4] == [250, 125, 62, 31]
         assert max(sizes[4:]) > 62
         assert len({record.address for record in topic.records}) == 600
+
+    async def test_after_one_that_was_too_large_it_stays_for_a_while_at_what_fitted(
+        self, mocker: MockerFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(publish_pending, "FIRST_BATCH", 20)
+        shop, topic, clock = await _shop_with(600), MemoryTopic(), ByHand()
+        kept, refused = topic.publish, list[int]()
+
+        async def publish(records: Sequence[LogRecord], on_flushed: OnFlushed = noop) -> None:
+            if len(records) > 30:
+                refused.append(len(records))
+                raise StreamUnavailable("Kafka", "no acknowledgement in time")
+            await kept(records, on_flushed)
+
+        mocker.patch.object(MemoryTopic, "publish", side_effect=publish)
+        pending = PublishPending(shop.storage.log, topic, shop.storage.cursors, clock=clock)
+
+        async def published(batches: int) -> None:
+            for _ in range(batches):
+                with suppress(StreamUnavailable):
+                    await pending()
+
+        await published(8)
+        at_first = list(refused)
+        clock.now += publish_pending.STEADY_SECONDS - 1
+        await published(6)
+        steady = list(refused)
+        clock.now += 1
+        await published(3)
+
+        assert at_first[-1] == 40, "after which 20 fit"
+        assert steady == at_first
+        assert len(refused) > len(steady)
 
     async def test_it_is_not_grown_while_batches_are_slow(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(publish_pending, "FIRST_BATCH", 250)

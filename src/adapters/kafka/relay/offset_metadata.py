@@ -1,6 +1,7 @@
 """The relay's cursors, encoded in the metadata of a committed offset."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Self
 
 from attrs import field, frozen
@@ -56,16 +57,9 @@ class OffsetMetadata:
         has at most 3,900 characters for 256 buckets; the default limit of brokers is 4,096.
         """
         state = _PUBLISHED if self.published else _SEALED
-        entries = ",".join([self._entry(bucket) for bucket in range(buckets)])
+        position, checksum = self.positions.get, self.checksums.get
+        entries = ",".join([_entry(position(bucket), checksum(bucket)) for bucket in range(buckets)])
         return f"{_VERSION};{self.partitions};{state};{self.epoch};{entries}"
-
-    def _entry(self, bucket: int) -> str:
-        if (position := self.positions.get(bucket)) is None:
-            return ""
-        checksum = self.checksums.get(bucket)
-        return (_NO_CHECKSUM if checksum is None else _to_base64(checksum).rjust(_CHECKSUM_DIGITS, "0")) + _to_base64(
-            position
-        )
 
     @classmethod
     def parse(cls, text: str, buckets: int) -> Self:
@@ -94,6 +88,15 @@ class OffsetMetadata:
                     _from_base64(entry[_CHECKSUM_DIGITS:]),
                 )
         return cls(int(partitions), state == _PUBLISHED, positions, int(epoch), checksums)
+
+
+@lru_cache(4096)  # of the 256 entries, a transaction of a few events changes a few
+def _entry(position: int | None, checksum: int | None) -> str:
+    if position is None:
+        return ""
+    return (_NO_CHECKSUM if checksum is None else _to_base64(checksum).rjust(_CHECKSUM_DIGITS, "0")) + _to_base64(
+        position
+    )
 
 
 def _to_base64(number: int) -> str:

@@ -20,7 +20,7 @@ from ..settings import KafkaSettings
 
 _DEFAULTS = {
     "compression.type": "lz4",
-    "linger.ms": "2",  # with 0 the first records of a batch are sent one by one, and the others wait
+    "linger.ms": "0.5",  # with 0 the first records of a batch are sent one by one; with 2 a small one waits for nothing
     "retry.backoff.ms": "5",  # librdkafka's 100 would cost every small transaction 100 ms
     "transaction.timeout.ms": "10000",
 }

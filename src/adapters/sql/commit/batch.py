@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from operator import itemgetter
 
 from attrs import field, frozen
 
@@ -10,35 +10,34 @@ from ....application.event_log.records import bucket_of
 from ....application.orders.write_set import WriteSet
 from ... import wire
 from .. import payment_attempts as payments
-from ..orders import row_of
+from ..event_log import order_events
+from ..idempotency import idempotency_keys
+from ..orders import CHANGING, changes_of, orders, row_of
+from ..payment_attempts import payment_attempts
+from ..types import Row, stored_time
 
-
-@frozen
-class Expected:
-    """An order's row and its expected version; 0 if the order must not exist."""
-
-    row: dict[str, Any]
-    version: int
-
-    @property
-    def order_id(self) -> str:
-        return str(self.row["id"])
+KEY = [column.name for column in idempotency_keys.columns if column.name != "created_at"]
+ORDER = [column.name for column in orders.columns]
+CHANGE = ["id", *CHANGING, "expected"]
+ATTEMPT = [column.name for column in payment_attempts.columns if column.name != "entry"]
+EVENT = [column.name for column in order_events.columns if column.name not in ("bucket", "position", "committed_at")]
+NEW_EVENT = ["bucket", "ahead", *EVENT]
 
 
 @frozen
 class WriteBatch:
-    """All rows of some write sets, which have no order and no key in common.
+    """All rows of some write sets, which have no order and no key in common, each with the columns named above.
 
-    Keys, orders and attempts are sorted, which prevents deadlocks.
+    Keys, orders and attempts are sorted, which prevents deadlocks. Changed orders have their expected version.
     ``events`` have their bucket, and ``ahead``: their number among this batch's events of the bucket, from 1.
     ``taken`` is the number of positions that the batch takes in each bucket, by ascending bucket.
     """
 
-    keys: Sequence[dict[str, Any]]
-    created: Sequence[Expected]
-    changed: Sequence[Expected]
-    attempts: Sequence[dict[str, Any]]
-    events: Sequence[dict[str, Any]] = field(repr=False)
+    keys: Sequence[Row]
+    created: Sequence[Row]
+    changed: Sequence[Row]
+    attempts: Sequence[Row]
+    events: Sequence[Row] = field(repr=False)
     taken: dict[int, int]
 
     def __bool__(self) -> bool:
@@ -47,59 +46,65 @@ class WriteBatch:
     @classmethod
     def of(cls, sets: Sequence[WriteSet], buckets: int, *, event_limit: int) -> "WriteBatch":
         """Build the batch. Raises EventTooLarge for an event of more than ``event_limit`` bytes."""
-        orders = sorted(
-            (Expected(row_of(order), writes.expected[order.id]) for writes in sets for order in writes.changed),
-            key=lambda order: order.order_id,
-        )
+        created: list[Row] = []
+        changed: list[Row] = []
+        for writes in sets:
+            for order in writes.changed:
+                if expected := writes.expected[order.id]:
+                    changed.append((order.id, *changes_of(order), expected))
+                else:
+                    created.append(row_of(order))
         events, taken = _events(sets, buckets, event_limit)
+        attempts = [payments.row_of(attempt) for writes in sets for attempt in writes.attempts.values()]
+        by_first = itemgetter(0)
         return cls(
-            keys=sorted(_keys(sets), key=lambda key: (key["caller"], key["key"])),
-            created=[order for order in orders if order.version == 0],
-            changed=[order for order in orders if order.version != 0],
-            attempts=sorted(
-                (payments.row_of(attempt) for writes in sets for attempt in writes.attempts.values()),
-                key=lambda attempt: str(attempt["key"]),
-            ),
+            keys=sorted(_keys(sets), key=itemgetter(0, 1)),
+            created=sorted(created, key=by_first),
+            changed=sorted(changed, key=by_first),
+            attempts=sorted(attempts, key=by_first),
             events=events,
             taken=dict(sorted(taken.items())),
         )
 
 
-def _keys(sets: Sequence[WriteSet]) -> list[dict[str, Any]]:
+def _keys(sets: Sequence[WriteSet]) -> list[Row]:
     return [
-        {
-            "caller": it.caller,
-            "key": it.key,
-            "fingerprint": it.response.fingerprint,
-            "order_id": it.response.order_id,
-            "response": it.response.body,
-        }
+        (it.caller, it.key, it.response.fingerprint, it.response.order_id, it.response.body)
         for writes in sets
         if (it := writes.idempotency) is not None
     ]
 
 
-def _events(sets: Sequence[WriteSet], buckets: int, limit: int) -> tuple[list[dict[str, Any]], Counter[int]]:
+def _events(sets: Sequence[WriteSet], buckets: int, limit: int) -> tuple[list[Row], Counter[int]]:
     taken: Counter[int] = Counter()
-    rows = []
+    rows: list[Row] = []
     for writes in sets:
+        request = writes.request
+        requested_at = None if request.requested_at is None else stored_time(request.requested_at)
         for event in writes.events:
-            bucket, body = bucket_of(event.order_id, buckets), wire.encode(event)
-            wire.check_size(event, body, limit)
+            bucket = bucket_of(event.order_id, buckets)
             taken[bucket] += 1
+            record = wire.record(
+                event,
+                bucket=bucket,
+                position=taken[bucket],
+                correlation_id=request.correlation_id,
+                traceparent=request.traceparent,
+            )
+            wire.check_size(event, record.body, limit)
             rows.append(
-                {
-                    "bucket": bucket,
-                    "ahead": taken[bucket],
-                    "order_id": event.order_id,
-                    "sequence": event.sequence,
-                    "type": event.type,
-                    "event_id": event.id,
-                    "occurred_at": event.occurred_at,
-                    "body": body,
-                    "correlation_id": writes.request.correlation_id,
-                    "traceparent": writes.request.traceparent,
-                    "requested_at": writes.request.requested_at,
-                }
+                (
+                    bucket,
+                    record.position,
+                    record.order_id,
+                    record.sequence,
+                    record.type,
+                    record.event_id,
+                    stored_time(record.occurred_at),
+                    record.body,
+                    record.correlation_id,
+                    record.traceparent,
+                    requested_at,
+                )
             )
     return rows, taken

@@ -1,39 +1,45 @@
-"""The commit of a batch in one SQLite transaction, on the writing thread."""
+"""The commit of a batch in one SQLite transaction, on the writing thread.
+
+Rows are given to the driver as they are stored, which takes a third of the time of SQLAlchemy's expressions.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Executable, bindparam, insert, or_, select, text, update
-from sqlalchemy.dialects.sqlite import insert as insert_or
+from sqlalchemy import Connection
 
 from ..database import Database
-from ..event_log import log_heads, order_events
-from ..idempotency import idempotency_keys
-from ..orders import UNCHANGEABLE, orders
-from ..payment_attempts import IS_OUTSTANDING, payment_attempts
-from .batch import Expected, WriteBatch
+from ..engines import to_json
+from ..payment_attempts import IS_OUTSTANDING
+from ..types import Row, stored_time
+from .batch import ATTEMPT, CHANGE, EVENT, KEY, ORDER, WriteBatch
 from .conflicts import Conflicts
 
-_TAKE_KEY = insert_or(idempotency_keys).on_conflict_do_nothing()
-_CREATE_ORDER = insert_or(orders).on_conflict_do_nothing()
-_CHANGE_ORDER = update(orders).where(orders.c.id == bindparam("order_id"), orders.c.version == bindparam("expected"))
-_KEEP_ATTEMPT = insert_or(payment_attempts)
-_KEEP_ATTEMPT = _KEEP_ATTEMPT.on_conflict_do_update(
-    index_elements=["key"],
-    set_={c.name: _KEEP_ATTEMPT.excluded[c.name] for c in payment_attempts.columns if c.name not in ("entry", "key")},
-    where=or_(payment_attempts.c.status == "requested", _KEEP_ATTEMPT.excluded.status != "requested"),
+
+def _insert(table: str, names: Sequence[str]) -> str:
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+
+
+def _given(names: Sequence[str]) -> str:
+    return ", ".join(f"{name} = excluded.{name}" for name in names)
+
+
+_TAKE_KEY = _insert("idempotency_keys", [*KEY, "created_at"]) + " ON CONFLICT DO NOTHING"
+_CREATE_ORDER = _insert("orders", ORDER) + " ON CONFLICT DO NOTHING"
+_CHANGE_ORDER = f"UPDATE orders SET {', '.join(f'{name} = ?' for name in CHANGE[1:-1])} WHERE id = ? AND version = ?"
+_KEEP_ATTEMPT = (
+    f"{_insert('payment_attempts', ATTEMPT)} ON CONFLICT (key) DO UPDATE SET {_given(ATTEMPT[1:])} "
+    "WHERE payment_attempts.status = 'requested' OR excluded.status <> 'requested'"
 )
-_SETTLE_ATTEMPT = text("DELETE FROM outstanding_payment_attempts WHERE key = :key")
-_OUTSTANDING_ATTEMPT = text(
+_SETTLE_ATTEMPT = "DELETE FROM outstanding_payment_attempts WHERE key = ?"
+_OUTSTANDING_ATTEMPT = (
     "INSERT INTO outstanding_payment_attempts (key) "
-    f"SELECT key FROM payment_attempts WHERE key = :key AND {IS_OUTSTANDING}"
+    f"SELECT key FROM payment_attempts WHERE key = ? AND {IS_OUTSTANDING}"
 )
-_HEADS = select(log_heads.c.bucket, log_heads.c.position).where(
-    log_heads.c.bucket.in_(bindparam("buckets", expanding=True))
-)
-_MOVE_HEAD = text("UPDATE log_heads SET position = position + :many WHERE bucket = :bucket")
-_APPEND_EVENT = insert(order_events)
+_HEADS = "SELECT bucket, position FROM log_heads WHERE bucket IN (SELECT value FROM json_each(?))"
+_MOVE_HEAD = "UPDATE log_heads SET position = ? WHERE bucket = ?"
+_APPEND_EVENT = _insert("order_events", ["bucket", "position", *EVENT, "committed_at"])
 _COUNTED = {"preserve_rowcount": True}
 
 
@@ -48,8 +54,7 @@ class _SomeRefused(Exception):
     """Rolls the transaction back because of conflicts that are to be found row by row."""
 
 
-Row = Mapping[str, Any]
-Write = Callable[[Connection, Executable, Sequence[Row]], Iterable[int]]
+Write = Callable[[Connection, str, Sequence[Row]], Iterable[int]]
 """Executes a statement for each row, and returns the numbers of the rows that it did not write."""
 
 
@@ -71,42 +76,37 @@ async def write(database: Database, batch: WriteBatch) -> Conflicts:
 
 def _write(connection: Connection, batch: WriteBatch, write: Write) -> None:
     """Write keys, orders, attempts and events, in this order."""
-    now = datetime.now(UTC)
-    keys = [{**key, "created_at": now} for key in batch.keys]
-    if refused := [batch.keys[n] for n in write(connection, _TAKE_KEY, keys)]:
-        raise _NotCommitted(Conflicts(keys={(key["caller"], key["key"]) for key in refused}))
-    late = [batch.created[n] for n in write(connection, _CREATE_ORDER, [order.row for order in batch.created])]
-    late += [batch.changed[n] for n in write(connection, _CHANGE_ORDER, [_change(order) for order in batch.changed])]
+    now = stored_time(datetime.now(UTC))
+    if refused := [batch.keys[n] for n in write(connection, _TAKE_KEY, [(*key, now) for key in batch.keys])]:
+        raise _NotCommitted(Conflicts(keys={(str(caller), str(key)) for caller, key, *_ in refused}))
+    late = [batch.created[n] for n in write(connection, _CREATE_ORDER, batch.created)]
+    changed = [(*row[1:-1], row[0], row[-1]) for row in batch.changed]
+    late += [batch.changed[n] for n in write(connection, _CHANGE_ORDER, changed)]
     if late:
-        raise _NotCommitted(Conflicts(orders={order.order_id for order in late}))
+        raise _NotCommitted(Conflicts(orders={str(order_id) for order_id, *_ in late}))
     if batch.attempts:
-        connection.execute(_KEEP_ATTEMPT, list(batch.attempts))
-        keys = [{"key": attempt["key"]} for attempt in batch.attempts]
-        connection.execute(_SETTLE_ATTEMPT, keys)
-        connection.execute(_OUTSTANDING_ATTEMPT, keys)
+        keys = [(key,) for key, *_ in batch.attempts]
+        for statement, rows in ((_KEEP_ATTEMPT, batch.attempts), (_SETTLE_ATTEMPT, keys), (_OUTSTANDING_ATTEMPT, keys)):
+            connection.exec_driver_sql(statement, list(rows))
     if batch.events:
-        found = connection.execute(_HEADS, {"buckets": list(batch.taken)})
-        heads = {row.bucket: row.position for row in found}
-        connection.execute(_MOVE_HEAD, [{"bucket": b, "many": many} for b, many in batch.taken.items()])
-        connection.execute(_APPEND_EVENT, [_appended(event, heads, now) for event in batch.events])
+        found = connection.exec_driver_sql(_HEADS, (to_json([*batch.taken]),))
+        heads: dict[int, int] = {row.bucket: row.position for row in found}
+        appended = [_appended(event, heads, now) for event in batch.events]
+        moved = [(heads[bucket] + many, bucket) for bucket, many in batch.taken.items()]
+        connection.exec_driver_sql(_MOVE_HEAD, moved)
+        connection.exec_driver_sql(_APPEND_EVENT, appended)
 
 
-def _all_at_once(connection: Connection, statement: Executable, rows: Sequence[Row]) -> Iterable[int]:
-    if rows and connection.execute(statement, rows, execution_options=_COUNTED).rowcount != len(rows):
+def _all_at_once(connection: Connection, statement: str, rows: Sequence[Row]) -> Iterable[int]:
+    if rows and connection.exec_driver_sql(statement, list(rows), execution_options=_COUNTED).rowcount != len(rows):
         raise _SomeRefused
     return ()
 
 
-def _one_by_one(connection: Connection, statement: Executable, rows: Sequence[Row]) -> Iterable[int]:
-    return [n for n, row in enumerate(rows) if connection.execute(statement, row).rowcount != 1]
+def _one_by_one(connection: Connection, statement: str, rows: Sequence[Row]) -> Iterable[int]:
+    return [n for n, row in enumerate(rows) if connection.exec_driver_sql(statement, row).rowcount != 1]
 
 
-def _change(order: Expected) -> dict[str, Any]:
-    changed = {name: value for name, value in order.row.items() if name not in UNCHANGEABLE}
-    return {**changed, "order_id": order.order_id, "expected": order.version}
-
-
-def _appended(event: dict[str, Any], heads: dict[int, int], now: datetime) -> dict[str, Any]:
-    row = {**event, "position": heads[event["bucket"]] + event["ahead"], "committed_at": now}
-    del row["ahead"]
-    return row
+def _appended(event: tuple[Any, ...], heads: Mapping[int, int], now: str) -> Row:
+    bucket, ahead, *values = event
+    return (bucket, heads[bucket] + ahead, *values, now)

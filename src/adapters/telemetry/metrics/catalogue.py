@@ -102,6 +102,9 @@ PAYMENTS_UNSETTLED_AGE = _state(
 REFUNDS_DECLINED = _state(
     "orderflow_refunds_declined", "Refunds that the payment gateway declined and that were not resolved."
 )
+AUTHORIZATIONS_HELD = _state(
+    "orderflow_authorizations_held", "Authorizations of cancelled orders that were neither captured nor released."
+)
 
 # Business: counted by the consumer analytics, once for each event, when its effects are committed.
 CREATED = _counter("orderflow_orders_created_total", "Orders placed; its rate over a minute is orders a minute.")

@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from attrs import define, field
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.multiprocess import mark_process_dead  # type: ignore[attr-defined,unused-ignore]
-from prometheus_client.values import MutexValue, ValueClass
 
 from ....domain.errors import NotConfigured
 from .catalogue import CATALOGUE, Kind, Metric
@@ -67,9 +66,9 @@ class Instruments:
         if child is not None:
             return child
         built = self._metrics[metric.name]
-        values = [self.bounded(label, labels[label.name]) for label in metric.labels]
-        child = built.labels(*values) if values else built
-        if tuple(values) == key[1]:  # values that became OTHER are not cached, because they are unbounded
+        bounded = [self.bounded(label, labels[label.name]) for label in metric.labels]
+        child = built.labels(*bounded) if bounded else built
+        if tuple(bounded) == key[1]:  # values that became OTHER are not cached, because they are unbounded
             self._children[key] = child
         return child
 
@@ -86,11 +85,18 @@ def _built(metric: Metric, registry: CollectorRegistry) -> Any:
 
 def several_workers() -> str | None:
     """Return the folder that the workers share; None if this process has no other workers."""
-    return os.environ.get(WORKERS) if ValueClass is not MutexValue else None
+    return os.environ.get(WORKERS) if values.ValueClass is not values.MutexValue else None
 
 
-def ended() -> None:
-    """Remove the gauges of this worker, which ends (its connections, its queues); its counters are kept."""
+def share(folder: str) -> None:
+    """Have this process, before it counts anything, and those that it starts count together in ``folder``."""
+    os.environ[WORKERS] = folder
+    choose: Callable[[], Any] = values.get_value_class
+    values.ValueClass = choose()  # type: ignore[misc,unused-ignore]
+
+
+def ended(pid: int = 0) -> None:
+    """Remove the gauges of a worker that ends, by default this one (connections, queues); its counters are kept."""
     if (folder := several_workers()) is not None:
         mark: Callable[[int, str], None] = mark_process_dead
-        mark(os.getpid(), folder)
+        mark(pid or os.getpid(), folder)

@@ -148,6 +148,7 @@ class States:
             Sample(catalogue.PAYMENTS_UNSETTLED, payments.unsettled),
             Sample(catalogue.PAYMENTS_UNSETTLED_AGE, _age(payments.oldest, now)),
             Sample(catalogue.REFUNDS_DECLINED, payments.declined_refunds),
+            Sample(catalogue.AUTHORIZATIONS_HELD, payments.held),
             Sample(catalogue.NOTIFICATIONS_PENDING, backlog.pending),
             Sample(catalogue.NOTIFICATIONS_PENDING_AGE, _age(backlog.oldest, now)),
             Sample(catalogue.NOTIFICATIONS_FAILED, backlog.failed),
