@@ -8,7 +8,10 @@ import pytest
 from httpx import AsyncClient
 from orderflow.application.auth import Scope
 from orderflow.application.log_lines import EACH
+from orderflow.entrypoints.container import container_for
+from orderflow.entrypoints.http import create_app
 from orderflow.entrypoints.http.log_limit import LINES
+from orderflow.entrypoints.settings import Settings
 
 from tests.support.door import BOSS, CUSTOMER, RESTAURANT, SHIPPER, Installation, an_order, calling, placed
 
@@ -117,3 +120,13 @@ async def test_refusals_of_nobody_do_not_fill_the_log_and_those_of_a_caller_are_
 
     assert sum(line["outcome"] == "unauthenticated" for line in lines) == LINES
     assert sum(line["outcome"] == "order_not_found" for line in lines) == LINES + 20
+
+
+async def test_a_command_over_http_has_one_line_although_its_use_case_is_audited_elsewhere(lines: list[Line]) -> None:
+    container = container_for(Settings(database_url="memory://"))
+    app = create_app(container.use_cases(), tokens=container.tokens(), checks={}, trust_actor_header=True)
+
+    async with calling(app) as boss:
+        await placed(boss)
+
+    assert [(line["door"], line["action"]) for line in lines] == [("http", "POST /v1/orders")]
