@@ -33,6 +33,16 @@ async def test_the_server_tells_nothing_about_what_it_runs_on(boss: AsyncClient)
     assert "server" not in answer.headers
 
 
+@pytest.mark.parametrize("path", ["/livez", "/nope", "/docs", "/openapi.json", "/v1/orders"])
+async def test_every_response_forbids_browsers_what_they_need_not_do(boss: AsyncClient, path: str) -> None:
+    headers = (await boss.get(path)).headers
+
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
 async def test_a_kept_connection_sends_each_response_at_once(installation: Installation) -> None:
     async with served(installation.app()) as server, asyncio.timeout(DEADLINE):
         host, _, port = server.url.removeprefix("http://").partition(":")
