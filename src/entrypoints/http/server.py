@@ -16,7 +16,6 @@ from .connections import ConnectionLimits, Connections
 from .metrics import InstrumentedApp
 from .protocol import HttpProtocol
 
-
 SECURITY_HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
