@@ -10,7 +10,7 @@ from ...domain.order import Order
 from ..request_context import Request, current_request
 from .idempotency import IdempotencyKey
 from .payment_attempts import PaymentAttempt
-from .ports import Committer, EventPublisher, Transaction
+from .ports import Committer, EventPublisher, OrderRepository, PaymentAttemptStore, Transaction
 from .write_set import WriteSet
 
 
@@ -50,22 +50,26 @@ class WriteSetOrders:
         self.writes.save(order)
 
 
-@define(eq=False)
+@frozen
 class WriteSetTransaction:
-    """One unit of work in progress. It commits at the end of its block, unless an exception leaves the block.
+    """One unit of work in progress."""
 
-    Entering and leaving is written out here, because a generator takes twice the time.
-    """
-
-    orders: WriteSetOrders
+    orders: OrderRepository
     events: EventPublisher
-    payments: WriteSetPaymentAttempts
+    payments: PaymentAttemptStore
+
+
+@define(eq=False)
+class _Block:
+    """Commits at its end, unless an exception leaves it. Written out, because a generator takes twice the time."""
+
+    _transaction: WriteSetTransaction
     _writes: WriteSet
     _committer: Committer
     _idempotency: IdempotencyKey | None
 
     async def __aenter__(self) -> Transaction:
-        return self
+        return self._transaction
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -94,13 +98,9 @@ class WriteSetUnitOfWork:
     events: Callable[[WriteSet], EventPublisher] = LogPublisher
     request: Callable[[], Request] = current_request
 
-    def __call__(self, *, idempotency: IdempotencyKey | None = None) -> WriteSetTransaction:
+    def __call__(self, *, idempotency: IdempotencyKey | None = None) -> _Block:
         writes = WriteSet(request=self.request())
-        return WriteSetTransaction(
-            WriteSetOrders(self.read, writes),
-            self.events(writes),
-            WriteSetPaymentAttempts(writes),
-            writes,
-            self.committer,
-            idempotency,
+        transaction = WriteSetTransaction(
+            WriteSetOrders(self.read, writes), self.events(writes), WriteSetPaymentAttempts(writes)
         )
+        return _Block(transaction, writes, self.committer, idempotency)
