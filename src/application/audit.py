@@ -4,38 +4,49 @@ Each is one line of the logger ``orderflow.audit``, at level info. It has identi
 """
 
 import logging
+from collections.abc import Iterable
+from typing import NotRequired, TypedDict, Unpack
 
 from .log_lines import log_each, request_fields
 from .request_context import Request
 
 logger = logging.getLogger("orderflow.audit")
 
-DONE = "ok"
-"""The outcome of what was done; any other is the code of the refusal or the failure."""
 
-
-def audit(
-    request: Request,
-    *,
-    door: str,
-    action: str,
-    outcome: str,
-    actor: str = "",
-    label: str = "",
-    origin: str = "",
-    order_id: str = "",
-    subject: str = "",
-) -> None:
-    """Write an audit line. ``door`` is where it was asked: http, cli or process; ``actor`` is empty if it is not known.
+class AuditFields(TypedDict):
+    """``door`` is where it was asked: http, cli or process; ``actor`` is empty if it is not known.
 
     ``origin`` is the address of the connection, or the user of the command line; ``label`` is that of the token;
     ``subject`` is what it is about if it is not an order, such as a customer.
     """
-    if not logger.isEnabledFor(logging.INFO):
-        return
-    line: dict[str, object] = {**request_fields(request), "door": door, "actor": actor, "action": action}
-    line["outcome"] = outcome
-    for name, value in (("order_id", order_id), ("label", label), ("origin", origin), ("subject", subject)):
-        if value:
-            line[name] = value
-    log_each(logger, logging.INFO, "audit", [line])
+
+    door: str
+    action: str
+    outcome: str
+    actor: NotRequired[str]
+    label: NotRequired[str]
+    origin: NotRequired[str]
+    order_id: NotRequired[str]
+    subject: NotRequired[str]
+
+
+DONE = "ok"
+"""The outcome of what was done; any other is the code of the refusal or the failure."""
+
+
+def audit(request: Request, **fields: Unpack[AuditFields]) -> None:
+    """Write an audit line."""
+    audit_each(request, [fields])
+
+
+def audit_each(request: Request, all_fields: Iterable[AuditFields]) -> None:
+    """Write an audit line for each of these, which one request has caused."""
+    log_each(logger, logging.INFO, "audit", (_line(request, fields) for fields in all_fields))
+
+
+def _line(request: Request, fields: AuditFields) -> dict[str, object]:
+    """Return the fields of a line: those that it always has, and the others that are not empty."""
+    always = {"door": fields["door"], "actor": fields.get("actor", ""), "action": fields["action"]}
+    return {**request_fields(request), **always, "outcome": fields["outcome"]} | {
+        name: value for name, value in fields.items() if value and name not in always
+    }

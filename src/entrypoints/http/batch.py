@@ -13,13 +13,18 @@ from litestar.di import NamedDependency
 from msgspec import MsgspecError, Raw, ValidationError
 from msgspec.json import Decoder
 
+from ...application.audit import DONE, AuditFields, audit_each
+from ...application.auth import Grant
 from ...application.orders.create_order import NewOrder
 from ...application.orders.idempotency import IdempotencyKey
 from ...application.orders.in_order import in_order
 from ...application.orders.order_view import OrderView, view
+from ...application.redaction import redact
+from ...application.request_context import current_request
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput
 from ...domain.order import Order
+from .auth import GRANT
 from .bodies import BatchOrder, read
 from .calls import Call
 from .openapi import CORRELATION, NDJSON, Problem, problems
@@ -123,6 +128,7 @@ class _Batch:
     async def results(self, bodies: Sequence[bytes]) -> list[bytes]:
         """Create the orders, and return their results as JSON."""
         results: list[bytes] = []
+        audited: list[AuditFields] = []
         pauses = _Pauses()
         outcomes = in_order(
             self._orders(bodies), self._create, at_once=ORDERS_AT_ONCE, resources=lambda order: order.resources()
@@ -130,8 +136,23 @@ class _Batch:
         async with aclosing(outcomes):
             async for outcome in outcomes:
                 results.append(self._rendered(outcome))
+                audited.append(self._audited(outcome))
                 await pauses.after(len(results[-1]))
+        audit_each(current_request(), audited)
         return results
+
+    def _audited(self, outcome: _Outcome) -> AuditFields:
+        """Return the audit line of one order; the batch as a whole has another one."""
+        grant, client = self.request.scope.get(GRANT), self.request.scope.get("client")
+        return {
+            "door": "http",
+            "action": "create_order",
+            "outcome": DONE if outcome.error is None else getattr(outcome.error, "code", "error"),
+            "actor": str(self.call.by),
+            "label": redact(grant.label) if isinstance(grant, Grant) else "",
+            "origin": client[0] if client else "",
+            "order_id": redact(outcome.created.id) if isinstance(outcome.created, Order) else "",
+        }
 
     async def _orders(self, bodies: Sequence[bytes]) -> AsyncIterator[_Order]:
         pauses = _Pauses()

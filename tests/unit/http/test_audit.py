@@ -130,3 +130,19 @@ async def test_a_command_over_http_has_one_line_although_its_use_case_is_audited
         await placed(boss)
 
     assert [(line["door"], line["action"]) for line in lines] == [("http", "POST /v1/orders")]
+
+
+async def test_each_order_of_a_batch_has_a_line_of_its_own(
+    installation: Installation, client: AsyncClient, lines: list[Line]
+) -> None:
+    headers = await _as(installation, CUSTOMER)
+    orders = [an_order(orderId="O1"), an_order(orderId="O2", userId="C2"), an_order(orderId="O3")]
+
+    await client.post("/v1/orders:batch", json=orders, headers=headers)
+
+    assert [told(line) for line in lines] == [
+        (CUSTOMER, "test", "create_order", "ok", "O1"),
+        (CUSTOMER, "test", "create_order", "not_permitted", ""),
+        (CUSTOMER, "test", "create_order", "ok", "O3"),
+        (CUSTOMER, "test", "POST /v1/orders:batch", "ok", ""),
+    ]
