@@ -28,14 +28,18 @@ _MIGRATION = "Running"
 """The beginning of alembic's lines about migrations. Its other lines are dropped."""
 
 
-def configure_logs(settings: Settings) -> None:
-    """Set the level and format in ``settings`` for structlog and the standard library's loggers."""
+def configure_logs(settings: Settings, *, process: bool = True) -> None:
+    """Set the level and format in ``settings`` for structlog and the standard library's loggers.
+
+    ``process`` is False for a command that ends by itself: on a terminal its result is what counts.
+    """
     readable = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter(readable=readable, secrets=frozenset(secrets_of(settings))))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(settings.log_level.upper())
+    automatic = "info" if process or not sys.stderr.isatty() else "warning"
+    root.setLevel((automatic if settings.log_level == "auto" else settings.log_level).upper())
     for name in _ONLY_WARNINGS:
         logging.getLogger(name).setLevel(logging.WARNING)
     alembic = logging.getLogger("alembic.runtime.migration")

@@ -281,7 +281,9 @@ class Settings:
         default="", help="PEM file of the certificate authorities that are trusted; empty: the system's"
     )
     log_level: str = ts.option(
-        default="info", validator=v.in_(("debug", "info", "warning", "error")), help="debug, info, warning or error"
+        default="auto",
+        validator=v.in_(("auto", "debug", "info", "warning", "error")),
+        help="debug, info, warning, error, or auto: info, but warning for commands on a terminal",
     )
     log_format: str = ts.option(
         default="auto", validator=v.in_(("auto", "json", "console")), help="json, console, or auto (by terminal)"

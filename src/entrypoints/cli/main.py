@@ -147,7 +147,7 @@ def launch(
         from ..settings_source import load_settings
 
         loaded = load_settings(settings)
-    configure_logs(loaded)
+    configure_logs(loaded, process=tokens[:1] in PROCESSES)
     begin(loaded, json=json, correlation_id=checked_correlation_id(correlation_id) if correlation_id else "")
     if tokens[:1] and tokens[0] in app and app[tokens[0]].default_command is not None:
         app[tokens[0]].help = None  # the command's own help page shows its whole docstring, not the summary

@@ -190,6 +190,29 @@ def test_a_terminal_gets_readable_lines(capsys: pytest.CaptureFixture[str]) -> N
     assert not said.startswith("{")
 
 
+@pytest.mark.parametrize(
+    ("level", "terminal", "process", "expected"),
+    [
+        ("auto", True, False, logging.WARNING),
+        ("auto", True, True, logging.INFO),
+        ("auto", False, False, logging.INFO),
+        ("info", True, False, logging.INFO),
+        ("error", False, True, logging.ERROR),
+    ],
+)
+def test_the_automatic_level_leaves_a_terminal_to_the_result_of_a_command(
+    monkeypatch: pytest.MonkeyPatch, level: str, terminal: bool, process: bool, expected: int
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    with logging_kept():
+        configure_logs(Settings(log_level=level), process=process)
+
+        chosen = logging.getLogger().level
+    structlog.reset_defaults()
+
+    assert chosen == expected
+
+
 def _extra(log: Any, **said: Any) -> dict[str, Any]:
     return {"extra": said} if isinstance(log, logging.Logger) else said
 
