@@ -63,7 +63,7 @@ async def list_() -> None:
         now = await container.storage().now()
         found = await container.storage().tokens.list()
     shown = [{"id": token.id, "status": _status(token, now), **_described(token)} for token in found]
-    columns = ("id", "status", "actor", "label", "scopes", "createdAt", "expiresAt", "lastUsedAt")
+    columns = ("id", "status", "actor", "label", "scopes", "expiresAt", "lastUsedAt")
     session().show(shown, rows(*columns, of=([_cell(token[name]) for name in columns] for token in shown)))
 
 
@@ -141,4 +141,6 @@ def _described(token: Token) -> dict[str, object]:
 
 
 def _cell(value: object) -> object:
+    if value == sorted(EVERY_SCOPE):
+        return "all"
     return ", ".join(value) if isinstance(value, Collection) and not isinstance(value, str) else value
