@@ -164,6 +164,18 @@ async def test_texts_of_orders_and_events_are_stored_as_they_are(url: str, conne
     assert (record.correlation_id, record.traceparent) == ("", "")
 
 
+async def test_zeros_and_empty_texts_beside_nothing_are_not_nothing(url: str, connect: Connect) -> None:
+    storage = connect(url)
+    await storage.open()
+    nothing, zero = place(id="O1").order, evolve(place(id="O2").order, delivery_minutes=0, cancel_reason="")
+
+    await commit(storage, Change(nothing), Change(zero))
+
+    found = await storage.views.get_all(["O1", "O2"])
+    assert (found["O1"].delivery_minutes, found["O1"].cancel_reason) == (None, None)
+    assert (found["O2"].delivery_minutes, found["O2"].cancel_reason) == (0, "")
+
+
 async def test_a_value_with_the_separator_of_columns_is_refused_and_nothing_is_written(
     postgresql_url: str, connect: Connect
 ) -> None:

@@ -80,7 +80,7 @@ def _texts(rows: Sequence[Row]) -> Iterator[str]:
     """Return the columns of ``rows`` as texts, each value after a separator. Raises ValueError if a value has one."""
     for column in zip(*rows, strict=True):
         first = column[0]
-        if first is None and not any(column):
+        if first is None and column.count(None) == len(column):
             yield ""  # a short array is filled up with NULL
             continue
         values = column if isinstance(first, str) and None not in column else map(_text, column)
