@@ -137,7 +137,7 @@ def _requests(order_id: str) -> tuple[bytes, ...]:
 
 def _request(method: str, path: str, body: Mapping[str, Any]) -> bytes:
     content = json.dumps(body).encode()
-    head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nX-Actor: admin:bench\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nX-Actor: admin:bench\r\n"
     return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
 
 
