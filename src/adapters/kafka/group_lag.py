@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 import stamina
-from confluent_kafka import IsolationLevel, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined,unused-ignore]
 
 from .client import answered, consumer, leader_unavailable
@@ -44,4 +44,9 @@ def _offsets(
 ) -> Mapping[int, int]:
     requests = {TopicPartition(topic, partition): spec for partition in partitions}
     results = client.list_offsets(requests, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=timeout)
-    return {each.partition: answered(result, timeout + 1).offset for each, result in results.items()}
+    try:
+        return {each.partition: answered(result, timeout + 1).offset for each, result in results.items()}
+    except KafkaException as error:
+        if leader_unavailable(error):  # a retry would ask the leader of the epoch that the client remembers
+            client.list_topics(topic, timeout=timeout)
+        raise

@@ -52,6 +52,9 @@ def test_no_command_ends_with_a_traceback_when_a_stream_is_broken(folder: Path, 
             ("notifications", "resend"),
             ("notifications", "drop"),
             ("payments", "resolve"),
+            ("tokens", "revoke"),
+            ("tokens", "rotate"),
+            ("customers", "erase"),
         }
     if broken == "full stderr":
         assert outcomes["orders", "create"]["code"] == 0

@@ -9,6 +9,7 @@ from tests.support.every_command import PROCESSES, Command, arguments, commands
 
 CREATING = {
     ("orders", "create"),
+    ("orders", "import"),
     ("contacts", "set"),
     ("stock", "set"),
     ("db", "upgrade"),

@@ -6,6 +6,7 @@ from pathlib import Path
 from httpx import AsyncClient
 from orderflow.domain import errors
 from orderflow.domain.errors import OrderFlowError
+from orderflow.entrypoints.http.auth import InsufficientScope
 from orderflow.entrypoints.http.errors import CODES, status_of
 
 PAGE = (Path(__file__).parents[3] / "docs" / "http.md").read_text(encoding="utf-8")
@@ -34,6 +35,7 @@ def test_the_page_lists_every_code_with_its_status() -> None:
     documented = {(int(status), code) for status, codes in rows for code in re.findall(r"`(\w+)`", codes)}
 
     codes = {(status_of(kind), kind.code) for kind in vars(errors).values() if is_error(kind)}
+    codes.add((403, InsufficientScope.code))
 
     assert documented <= codes | {(status, code) for status, code in CODES.items()}
     assert {status for status, _ in codes | set(CODES.items())} == {status for status, _ in documented}
