@@ -28,6 +28,7 @@ from . import (
     wakeup,
 )
 from .finding import Effort, Finding, table
+from .machine import described
 from .servers import Servers
 
 Measure = Callable[[Servers, Effort], Awaitable[list[Finding]]]
@@ -113,7 +114,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             except MissingServer as error:
                 missing.append(f"{name}: not measured: {error}")
             print(f" {perf_counter() - began:.0f} s", file=sys.stderr)
+        versions = servers.versions()
     print(table(found))
+    print("; ".join([described(), *versions]))
     missed = [f"missed: {each.what.strip()}: {each.median:.2f}, promised {each.bound}" for each in found if each.missed]
     for line in (*missing, *missed):
         print(line)

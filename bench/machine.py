@@ -1,10 +1,26 @@
-"""The processor time that this measurement takes, with its servers, and the time that all other programs take."""
+"""The machine, and the processor time that this measurement takes on it, with its servers, and all others take."""
 
 import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
 from time import perf_counter
 
 import psutil
 from attrs import frozen
+
+
+def described() -> str:
+    """Return the processor, the memory, and the versions of what is measured with."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    memory = psutil.virtual_memory().total / 2**30
+    packages = ", ".join(f"{name} {version(name)}" for name in ("SQLAlchemy", "asyncpg", "confluent-kafka", "fastapi"))
+    return (
+        f"{os.cpu_count()} cores of {model or platform.machine()}, {memory:.0f} GiB, {platform.system()} "
+        f"{platform.release()}; Python {platform.python_version()}, {packages}"
+    )
 
 
 @frozen

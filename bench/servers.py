@@ -11,6 +11,7 @@ from attrs import define, field
 from orderflow.adapters.kafka import KafkaSettings
 from tests.support.databases import migrated
 from tests.support.kafka import KafkaBroker, find_kafka
+from tests.support.kafka.distribution import version
 from tests.support.postgres import PostgresServer, find_postgres
 
 
@@ -34,6 +35,11 @@ class Servers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing.close()
+
+    def versions(self) -> list[str]:
+        """Return the versions of the servers that were started."""
+        postgres = [] if self._postgres is None else [f"PostgreSQL {self._postgres.ask('SHOW server_version')}"]
+        return postgres + ([] if self._kafka is None else [f"Apache Kafka {version()}"])
 
     def folder(self) -> Path:
         """An empty folder."""
