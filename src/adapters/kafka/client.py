@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from math import inf
+from sys import getrefcount
+from threading import Lock
 from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 
@@ -118,7 +120,47 @@ def reader(settings: KafkaSettings, defaults: Mapping[str, str]) -> ReportingCon
 
 def admin(settings: KafkaSettings, required: Mapping[str, Any] | None = None, *, log: Any = None) -> ReportingAdmin:
     """Create an admin client. ``log`` replaces ClientLog. Raises InvalidInput, as ``producer``."""
-    return _build(ReportingAdmin, settings, required or {}, {}, log)
+    return _admins().keep(_build(ReportingAdmin, settings, required or {}, {}, log))
+
+
+@define(eq=False)
+class AdminClients:
+    """Keeps each admin client until nobody has used it for ``seconds``, in which all its requests have ended.
+
+    A client that was dropped with a request open would be deleted by the thread that gets the response, if a garbage
+    collection happens there. That thread is the client's own, and librdkafka ends the process then.
+    """
+
+    seconds: float = 60.0
+    clock: Callable[[], float] = monotonic
+    _kept: list[tuple[ReportingAdmin, float | None]] = field(factory=list, init=False)
+    """The clients, and since when nobody else has referred to them."""
+    _lock: Lock = field(factory=Lock, init=False)
+
+    def keep(self, client: ReportingAdmin) -> ReportingAdmin:
+        """Keep ``client``, and delete those that were dropped long ago. Return ``client``."""
+        with self._lock:
+            now, kept = self.clock(), []
+            while self._kept:
+                each, since = self._kept.pop()
+                if getrefcount(each) > _ONLY_HERE:
+                    since = None
+                elif since is None:
+                    since = now
+                if since is None or now - since < self.seconds:
+                    kept.append((each, since))
+            self._kept = [*kept, (client, None)]
+        return client
+
+
+_ONLY_HERE = 2
+"""The references that ``getrefcount`` sees to a client that only AdminClients has: a variable, and its argument."""
+
+
+@cache
+def _admins() -> AdminClients:
+    """Return those of this process."""
+    return AdminClients()
 
 
 def _build(
