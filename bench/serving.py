@@ -55,7 +55,7 @@ class _Side:
 
     async def load(self, seconds: int) -> float:
         """Load it with wrk. Returns the orders created a second; raises if any request failed or any row is missing."""
-        before = await self._rows()
+        before = await self._settled_rows()
         headers = [part for name, value in self.headers.items() for part in ("-H", f"{name}: {value}")]
         script = str(Path(__file__).with_name("create.lua"))
         command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "30s", "-s", script, *headers]
@@ -69,6 +69,14 @@ class _Side:
         self.p50.append(p50 / 1000)
         self.p99.append(p99 / 1000)
         return requests / (duration / 1_000_000)
+
+    async def _settled_rows(self) -> int:
+        """Return the number of rows when the requests that an earlier turn left unanswered have ended."""
+        before, rows = -1, await self._rows()
+        while rows != before:
+            await asyncio.sleep(0.3)
+            before, rows = rows, await self._rows()
+        return rows
 
     async def _rows(self) -> int:
         connection = await asyncpg.connect(self.database)
