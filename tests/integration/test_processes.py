@@ -211,6 +211,7 @@ def test_orders_are_taken_while_kafka_cannot_be_reached(
 def test_a_command_whose_output_is_closed_ends_without_an_error(orderflow: Installation, tmp_path: Path) -> None:
     day = str(tmp_path / "day")
     orderflow.run("simulate", "generate", day, "--orders", "3")
+    orderflow.run("db", "upgrade")  # a command that reads needs a database
     tail = subprocess.Popen(
         (*PROGRAM, "events", "tail", "--from-beginning"),
         stdout=subprocess.PIPE,
