@@ -30,7 +30,7 @@ ORDERS = 1000
 BATCH = 500
 SHARE_ONE_BY_ONE = 0.08
 """How much of the topic is read where every message has its commit; the rest would only take longer."""
-SINGLE, ORM, BARE = 10.0, 100.0, 0.15
+SINGLE, ORM, BARE = 10.0, 12.0, 0.08
 
 
 async def measure(servers: Servers, effort: Effort) -> list[Finding]:

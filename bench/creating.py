@@ -112,7 +112,7 @@ async def _creating(servers: Servers, effort: Effort, *, callers: int) -> list[F
         for side in sides:
             await side.check()
     us = f"{callers} callers" if callers > 1 else "1 caller"
-    floors = {"ORM": 15.0, "pgbench": 2.5} if callers > 1 else {"ORM": 1.0}
+    floors = {"ORM": 6.0, "pgbench": 1.2} if callers > 1 else {"ORM": 1.0}
     return _findings(f"create, {us}", sides, turns, floors)
 
 
@@ -127,7 +127,7 @@ async def measure_sqlite(servers: Servers, effort: Effort) -> list[Finding]:
         turns = await in_turn(effort, *(side.turn for side in sides))
         for side in sides:
             await side.check()
-    return _findings(f"create on SQLite, {CALLERS} callers", sides, turns, {"ORM": 25.0})
+    return _findings(f"create on SQLite, {CALLERS} callers", sides, turns, {"ORM": 8.0})
 
 
 async def measure_change(servers: Servers, effort: Effort) -> list[Finding]:
@@ -158,7 +158,7 @@ async def measure_change(servers: Servers, effort: Effort) -> list[Finding]:
         found = await in_turn(effort, *(side.turn for side in sides))
         for side in sides:
             await side.check()
-    return _findings(f"change, {CALLERS} callers", sides, found, {"ORM": 20.0})
+    return _findings(f"change, {CALLERS} callers", sides, found, {"ORM": 5.0})
 
 
 def _findings(what: str, sides: list[Side], turns: list[list[float]], floors: Mapping[str, float]) -> list[Finding]:

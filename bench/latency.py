@@ -31,7 +31,7 @@ RATES = (100, 500, 1_000)
 SECONDS = 20.0
 WARM_UP = 0.2
 """The share of the orders that does not count: the relay joins its group, and caches fill."""
-P50, P99 = 10.0, 50.0
+P50, P99 = 30.0, 120.0
 
 
 async def measure(servers: Servers, effort: Effort) -> list[Finding]:

@@ -24,7 +24,7 @@ ORDERS = 10_000
 """Some 70,000 events: what a relay pays once, when it begins, is small beside them, as in a process that stays."""
 OUTBOX_SHARE = 0.05
 """The share of the events that the outbox gets; with the rest it would only take longer."""
-PRODUCER, OUTBOX = 0.60, 15.0
+PRODUCER, OUTBOX = 0.30, 6.0
 
 
 async def measure(servers: Servers, effort: Effort) -> list[Finding]:

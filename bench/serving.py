@@ -27,8 +27,8 @@ WORKERS = (1, 2)
 POOL = 10
 """Connections to the database of all workers of a side together."""
 SECONDS = 6
-RATIO = 1.0
-TAIL = 1.0
+RATIO = 2.0
+TAIL = 0.5
 ROOT = Path(__file__).parents[1]
 
 
