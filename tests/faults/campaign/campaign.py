@@ -283,7 +283,7 @@ def _verdict(compared: Comparison) -> str:
 
 def missing(campaign: Campaign, report: CheckReport) -> list[str]:
     """The faults, events and comparisons that were demanded and not made."""
-    made = campaign.fault_injection.made
+    made = campaign.injection.made
     lacking = [f"{kind}: {made[kind]} of {many}" for kind, many in campaign.size.faults.items() if made[kind] < many]
     if (events := len(campaign.topic.records)) < campaign.size.orders * EVENTS_EACH:
         lacking.append(f"{events} of {campaign.size.orders * EVENTS_EACH} events")

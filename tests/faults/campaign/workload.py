@@ -21,7 +21,9 @@ INSIDE = 96
 """Callers inside of another application."""
 BY_HTTP = 12
 """Every so many-th order comes over HTTP, the others from inside."""
-ASK_AGAIN = frozenset({"concurrent_change", "request_running", "storage_unavailable", "gateway_unavailable"})
+ASK_AGAIN = frozenset(
+    {"concurrent_change", "request_running", "storage_unavailable", "storage_busy", "gateway_unavailable", "http_503"}
+)
 """Refusals by which the API says that asking again is right."""
 SOLD_OUT = "sold-out"
 POISON_EACH = 17
@@ -231,7 +233,7 @@ class Workload:
                 self.unknown[key] = step
                 code = "no answer"
             else:
-                code = "" if answer.status < 400 else decode(answer.body, type=_Answer).code
+                code = "" if answer.status < 400 else _code(answer)
                 if code not in ASK_AGAIN:
                     return answer
                 if answer.status == 503:
@@ -239,6 +241,11 @@ class Workload:
             self.again[code] += 1
             tries += 1
             await asyncio.sleep(min(1.0, 0.05 * tries))
+
+
+def _code(refusal: Said) -> str:
+    """Its code; that of a connection which was refused, before anything was read of it, is in its status alone."""
+    return decode(refusal.body, type=_Answer).code if refusal.body else f"http_{refusal.status}"
 
 
 def _digest(body: bytes) -> str:
