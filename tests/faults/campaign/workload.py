@@ -203,7 +203,8 @@ class Workload:
             for key, step in unknown[name::CALLERS]:
                 with self._doors(name, step.by_http) as clients:
                     answer = await self._step(step, key, clients)
-                if _digest(answer.body) != self.acknowledged[key].digest:
+                known = self.acknowledged.get(key)
+                if known is None or _digest(answer.body) != known.digest:
                     self.strange.append(f"{key} asked again answers otherwise: {answer.body[:200]!r}")
 
         await asyncio.gather(*(caller(name) for name in range(CALLERS)))
