@@ -22,7 +22,15 @@ INSIDE = 96
 BY_HTTP = 12
 """Every so many-th order comes over HTTP, the others from inside."""
 ASK_AGAIN = frozenset(
-    {"concurrent_change", "request_running", "storage_unavailable", "storage_busy", "gateway_unavailable", "http_503"}
+    {
+        "concurrent_change",
+        "request_running",
+        "storage_unavailable",
+        "storage_busy",
+        "gateway_unavailable",
+        "too_many_requests",
+        "http_503",
+    }
 )
 """Refusals by which the API says that asking again is right."""
 SOLD_OUT = "sold-out"
