@@ -13,7 +13,7 @@ from ..domain.actor import Actor
 
 
 class Scope(StrEnum):
-    """What a token may be used for: to read, to write, or for what operators do."""
+    """The uses of a token: to read, to write, or to operate."""
 
     READ = "read"
     WRITE = "write"
@@ -27,7 +27,7 @@ IDENTIFYING = 12
 
 @frozen
 class Grant:
-    """Who an authenticated caller is, what its token is for, and how the token is labelled."""
+    """An authenticated caller, with the uses and the label of its token."""
 
     actor: Actor
     scopes: frozenset[Scope] = EVERY_SCOPE

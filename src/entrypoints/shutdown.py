@@ -103,10 +103,10 @@ async def until_signalled(stopping: Stopping, *, with_grace: bool = False) -> As
 
 
 @asynccontextmanager
-async def until_told(stopping: Stopping, told: Callable[[], float]) -> AsyncIterator[asyncio.Event]:
+async def until_requested(stopping: Stopping, request: Callable[[], float]) -> AsyncIterator[asyncio.Event]:
     """Yield ``stopping.stop``, which is set when another process says so.
 
-    ``told`` blocks, returns the grace, and raises EOFError when that process has ended: then there is no grace, or, if
+    ``request`` blocks, returns the grace, and raises EOFError when that process has ended: then there is no grace, or, if
     the shutdown has begun already, the process is cut off.
     """
     loop = asyncio.get_running_loop()
@@ -114,8 +114,8 @@ async def until_told(stopping: Stopping, told: Callable[[], float]) -> AsyncIter
 
     def listen() -> None:
         try:
-            stopping.begin(loop, grace=told())
-            told()
+            stopping.begin(loop, grace=request())
+            request()
         except (EOFError, OSError):
             if stopping.begun():
                 stopping.cut_off("the process that started it has ended")

@@ -20,7 +20,7 @@ from ..application.redaction import code_of, error_text
 from ..domain.errors import NotConfigured, OrderFlowError, Unavailable
 from .container import Container
 from .settings import Settings
-from .shutdown import Stopping, until_told
+from .shutdown import Stopping, until_requested
 
 RECOVERED_SECONDS = 30.0
 """A worker that has run so long is started again at once when it ends."""
@@ -205,7 +205,7 @@ def work(api: Api, settings: Settings, listener: socket.socket, pipe: Connection
     configure_logs(settings)
 
     async def serve(container: Container) -> None:
-        async with until_told(container.stopping(), pipe.recv) as stop, opened(container):
+        async with until_requested(container.stopping(), pipe.recv) as stop, opened(container):
             registration = container.process_registration()
             registration.runs("api")
             async with registration.registered(container.storage().processes):

@@ -15,7 +15,7 @@ SCOPE_PREFIX = "orderflow:"
 
 @frozen(kw_only=True)
 class Claims:
-    """Which claims name role and id. A claim within another is written with dots: ``realm_access.roles``.
+    """The claims that name role and id. A claim within another is written with dots: ``realm_access.roles``.
 
     ``roles`` are the names that the provider uses for roles; without any, they are orderflow's own.
     """

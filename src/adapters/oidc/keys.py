@@ -12,7 +12,7 @@ ALGORITHMS: Mapping[str, tuple[str, ...]] = {
     "EC": ("ES256", "ES384", "ES512"),
     "OKP": ("EdDSA",),
 }
-"""The algorithms of each type of key. All are asymmetric: whoever knows a public key can sign nothing with it."""
+"""The algorithms of each type of key. All are asymmetric: a public key signs nothing."""
 FAMILY: Mapping[str, str] = {name: family for family, names in ALGORITHMS.items() for name in names}
 RSA_BITS = range(2048, 8193)
 MAX_KEYS = 100

@@ -45,7 +45,7 @@ retention_progress = Table(
     Column("positions", Text, nullable=False),
     PrimaryKeyConstraint("kind"),
 )
-"""How far in the log old data is forgotten: the position of each bucket, as JSON."""
+"""The position up to which old data is forgotten in each bucket of the log, as JSON."""
 
 ERASED = "erased"
 _FINAL = orders.c.state.in_([state.value for state in OrderState if state.terminal])

@@ -36,7 +36,7 @@ class CheckOrdersAndLog:
 
     Returns the fold of the log. Orders may change meanwhile: only the log up to the heads at the start is read, and
     the row of an order with later events is not compared. ``also`` gets each group of buckets that was read, with its
-    events, so that whoever compares them with something else does not read the log again.
+    events, so that a later comparison does not read the log again.
     """
 
     log: EventLog

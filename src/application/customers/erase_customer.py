@@ -13,7 +13,7 @@ from .ports import ErasedOrders, PersonalData
 
 @frozen(kw_only=True)
 class ErasedCustomer:
-    """What an erasure changed: orders with an address or a card, notifications, and stored responses."""
+    """The counts of an erasure: orders with an address or a card, notifications, and stored responses."""
 
     customer_id: str
     orders: int
@@ -23,7 +23,7 @@ class ErasedCustomer:
 
 @frozen
 class EraseCustomer:
-    """Erases what is kept of a customer beside the events: contact, tokens, addresses, cards, and what was sent.
+    """Erases what is kept of a customer apart from the events: contact, tokens, addresses, cards, and what was sent.
 
     Orders, amounts and events stay, under the customer's id, which events never lose. The note enters the maintenance
     log. An erasure that was interrupted is completed by the next. Raises OrdersOpen, and then nothing was erased;

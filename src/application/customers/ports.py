@@ -1,4 +1,4 @@
-"""The port of personal data: what is kept of persons beside the events, which have only their ids."""
+"""The port of personal data: what is kept of persons apart from the events, which have only their ids."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -14,7 +14,7 @@ ERASED_AT_ONCE = 200
 
 
 class Kind(StrEnum):
-    """What is forgotten after a time of its own."""
+    """The kinds of data that are forgotten, each after a time of its own."""
 
     ADDRESSES = "addresses"
     NOTIFICATIONS = "notifications"
@@ -38,7 +38,7 @@ class PersonalData(Protocol):
         ...
 
     async def erase_orders(self, customer_id: str, *, after: str) -> ErasedOrders:
-        """Erase what the next final orders of the customer have beside their events, in the order of their ids.
+        """Erase what the next final orders of the customer have apart from their events, in the order of their ids.
 
         These are address and card token, the address in stored responses, and address and text of the customer's
         notifications; those that were not sent are dropped.

@@ -32,7 +32,7 @@ class SettlePayments:
     An order that was paid outside the gateway has nothing captured there; its refund is recorded as declined, and a
     person has to resolve it. Raises StorageUnavailable.
 
-    ``attempt_clock`` tells when attempts are requested and due, in all processes: it is no simulation's.
+    ``attempt_clock`` is the time at which attempts are requested and due, in all processes: it is no simulation's.
     """
 
     change_order: ChangeOrder

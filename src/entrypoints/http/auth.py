@@ -71,7 +71,7 @@ class Authenticator:
 
     The header is for development. It is refused if the request may come from somebody else: from another machine,
     through a proxy, from another site's page in a browser, or to a name that another site has made point here. With
-    ``identity``, its JSON Web Tokens are accepted beside the stored ones, and the header never is.
+    ``identity``, its JSON Web Tokens are accepted besides the stored ones, and the header never is.
     """
 
     tokens: KnownTokens

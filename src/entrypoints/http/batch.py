@@ -45,7 +45,7 @@ _ARRAY = Decoder(list[Raw])
 
 @frozen(kw_only=True)
 class OrderResult:
-    """What became of one order: ``index`` is its place in the batch, from 0.
+    """The result of one order: ``index`` is its place in the batch, from 0.
 
     ``status`` is as for ``POST /v1/orders``. With 201 there is ``order``, and ``replayed`` if it is the stored result
     of an earlier request with this ``idempotencyKey``. Any other has a ``problem``, and ``retryAfter``, in seconds, if

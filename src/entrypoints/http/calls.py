@@ -21,7 +21,7 @@ from .caller_limits import Callers
 from .log_limit import LogLimit
 
 AUTHORIZED = "orderflow.authorized"
-"""The key of the scope with what tells whether the caller still has its rights."""
+"""The key of the scope with the function that returns whether the caller still has its rights."""
 LISTS_AT_ONCE = 4
 """Lists that are read and rendered at the same time, so that lists of large orders do not fill the memory."""
 BATCHES_AT_ONCE = 8
@@ -49,7 +49,7 @@ class Api:
 class Call:
     """A call and its caller. ``order`` is the id in the path; empty on routes without one.
 
-    ``authorized`` tells whether the caller still has the rights that it came with.
+    ``authorized`` returns whether the caller still has the rights that it came with.
     """
 
     by: Actor

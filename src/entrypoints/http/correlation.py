@@ -196,7 +196,7 @@ class _Exchange:
 
     @property
     def is_audited(self) -> bool:
-        """Whether it is a write, a refusal, or what operators do, of the API."""
+        """True for a write, a refusal, or a command of operators, of the API."""
         if not self.scope["path"].startswith("/v1/") or self.method == "OPTIONS":
             return False
         refused = self.status is None or self.status >= 400

@@ -48,7 +48,7 @@ class OrderStream:
         """Yield the order's events after number ``last_sequence``, and each new one, until the order is terminal.
 
         The stream ends early if the server stops, storage fails, or ``by`` may not read the order any more, such as a
-        shipper who was replaced, or one whose token was revoked, which ``authorized`` tells. The caller may reconnect
+        shipper who was replaced, or one whose token was revoked, which ``authorized`` returns. The caller may reconnect
         with Last-Event-ID.
         """
         pause, idle = FIRST_PAUSE, 0.0

@@ -1,4 +1,4 @@
-"""How far in the log old personal data is forgotten."""
+"""The positions of the log up to which old personal data is forgotten."""
 
 import sqlalchemy as sa
 from alembic import op
