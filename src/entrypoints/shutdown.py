@@ -106,8 +106,8 @@ async def until_signalled(stopping: Stopping, *, with_grace: bool = False) -> As
 async def until_requested(stopping: Stopping, request: Callable[[], float]) -> AsyncIterator[asyncio.Event]:
     """Yield ``stopping.stop``, which is set when another process says so.
 
-    ``request`` blocks, returns the grace, and raises EOFError when that process has ended: then there is no grace, or, if
-    the shutdown has begun already, the process is cut off.
+    ``request`` blocks, returns the grace, and raises EOFError when that process has ended: then there is no grace, or,
+    if the shutdown has begun already, the process is cut off.
     """
     loop = asyncio.get_running_loop()
     stopping._has_deadline = True
