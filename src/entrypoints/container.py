@@ -51,6 +51,7 @@ from ..application.orders.use_cases import UseCases
 from ..application.relay.publish_pending import PublishPending
 from ..application.rollout.pause_consumer import PauseConsumer
 from ..application.rollout.set_publishing_share import SetPublishingShare
+from ..domain.consent import RestaurantOrders
 from ..domain.order import Order
 from .settings import CONSUMERS, Settings
 from .wiring import commit_notifications, mail, operator_tools, storage_and_consumers
@@ -180,10 +181,14 @@ class Container(containers.DeclarativeContainer):
     )
     tokens = providers.Singleton(CachedTokens, storage.provided.tokens)
     oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note)
+    restaurants = providers.Callable(lambda settings: RestaurantOrders(settings.restaurant_orders), settings)
     use_cases = providers.Singleton(
         UseCases,
         create_order=_instrumented(
-            "create_order", providers.Singleton(CreateOrder, unit_of_work, clock, new_id), telemetry, new_id
+            "create_order",
+            providers.Singleton(CreateOrder, unit_of_work, clock, new_id, restaurants),
+            telemetry,
+            new_id,
         ),
         get_order=get_order,
         list_orders=providers.Singleton(
@@ -219,6 +224,7 @@ class Container(containers.DeclarativeContainer):
                 gateway=gateway,
                 settle_payments=settle_payments,
                 clock=clock,
+                restaurants=restaurants,
             ),
             telemetry,
             new_id,
@@ -226,6 +232,7 @@ class Container(containers.DeclarativeContainer):
         cancel_order=instrumented_cancel_order,
         settle_payments=settle_payments,
         idempotent=providers.Singleton(Idempotent, storage.provided.answers),
+        restaurants=restaurants,
     )
 
     channels = providers.Singleton(mail.channels, settings, clock)
