@@ -352,6 +352,7 @@ class Container(containers.DeclarativeContainer):
         log=storage.provided.log,
         processes=storage.provided.processes,
         tokens=storage.provided.tokens,
+        prices=storage.provided.prices,
         rollout=storage.provided.rollout,
         epochs=storage.provided.epochs,
         dead_letters=effects.provided.dead_letters,
