@@ -12,7 +12,6 @@ from dependency_injector import containers, providers
 
 from ..adapters import wire
 from ..adapters.notifications.templates import FileMessageTemplates
-from ..adapters.payment_gateway import SandboxGateway
 from ..adapters.telemetry import Instruments, Scrape, States
 from ..adapters.telemetry.instrumented import (
     InstrumentedCommand,
@@ -63,6 +62,7 @@ from .wiring import commit_notifications, mail, operator_tools, storage_and_cons
 from .wiring import kafka as kafka_wiring
 from .wiring import telemetry as telemetry_wiring
 from .wiring.oidc import oidc_tokens
+from .wiring.payment_gateway import payment_gateway
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Awaitable[Order]])
@@ -112,7 +112,7 @@ class Container(containers.DeclarativeContainer):
     )
     storage_clock = providers.Singleton(StorageClock, storage.provided.now)
     effects = providers.Singleton(storage_and_consumers.consumer_stores, storage)
-    gateway: providers.Provider[PaymentGateway] = providers.Singleton(SandboxGateway)
+    gateway: providers.Provider[PaymentGateway] = providers.Singleton(payment_gateway, settings)
 
     log_source = providers.Singleton(storage_and_consumers.log_source, storage, news, settings)
     kafka = _with_kafka(profile, providers.Singleton(kafka_wiring.kafka_settings, settings, instruments))

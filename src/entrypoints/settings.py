@@ -155,6 +155,11 @@ class Settings:
     estimate_minutes: int = ts.option(
         default=30, validator=_between(1, 1440), help="expected minutes from pick-up to delivery, 1 to 1440"
     )
+    payment_gateway: str = ts.option(
+        default="",
+        validator=v.matches_re(r"[!-~]*"),
+        help="the payment gateway that charges cards: sandbox, which moves no money; empty: the sandbox",
+    )
     available_orders: str = ts.option(
         default="none",
         validator=v.in_(("none", "all")),
