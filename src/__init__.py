@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         OrderExists,
         OrderFlowError,
         OrderNotFound,
+        PricesRefused,
         StorageUnavailable,
         TransientFailure,
         Unavailable,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from .domain.money import Money
     from .domain.order import Order
     from .domain.payment import Payment, PaymentMethod, PaymentStatus
+    from .domain.prices import Price
     from .domain.validation import Address
     from .entrypoints.embedded import OrderFlow
     from .entrypoints.settings import Settings
@@ -85,6 +87,8 @@ __all__ = [
     "PaymentMethod",
     "PaymentProcessed",
     "PaymentStatus",
+    "Price",
+    "PricesRefused",
     "Role",
     "Settings",
     "ShipperAssigned",
@@ -115,6 +119,7 @@ _MODULES = {
         "OrderExists",
         "OrderFlowError",
         "OrderNotFound",
+        "PricesRefused",
         "StorageUnavailable",
         "TransientFailure",
         "Unavailable",
@@ -135,6 +140,7 @@ _MODULES = {
     ".domain.money": ("Money",),
     ".domain.order": ("Order",),
     ".domain.payment": ("Payment", "PaymentMethod", "PaymentStatus"),
+    ".domain.prices": ("Price",),
     ".domain.validation": ("Address",),
     ".entrypoints.embedded": ("OrderFlow",),
     ".entrypoints.settings": ("Settings",),

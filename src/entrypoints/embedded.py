@@ -19,6 +19,7 @@ from ..application.health.processes import EMBEDDING
 from ..application.orders.create_order import NewOrder
 from ..application.orders.queries import OrderPage, OrderQuery
 from ..application.orders.use_cases import UseCases
+from ..application.prices.use_cases import PriceUseCases
 from ..application.replay.replay_range import ReplayResult, ReplayStart
 from ..application.request_context import Request, answering, checked_correlation_id, is_traceparent
 from ..domain.actor import Actor
@@ -121,6 +122,11 @@ class OrderFlow:
     def use_cases(self) -> UseCases:
         """The use-cases themselves, with every argument."""
         return self._container.use_cases()
+
+    @property
+    def prices(self) -> PriceUseCases:
+        """The prices of restaurants, which new orders must have if the setting ``prices`` is ``list``."""
+        return self._container.prices()
 
     @property
     def _container(self) -> Container:

@@ -11,6 +11,7 @@ from tests.contracts.order_audit import OrderAuditContract
 from tests.contracts.order_queries import OrderQueriesContract
 from tests.contracts.order_repository import OrderRepositoryContract
 from tests.contracts.payment_attempts import PaymentAttemptsContract
+from tests.contracts.prices import PriceListsContract
 from tests.contracts.processes import ProcessRegistryContract
 from tests.contracts.rollout import RolloutContract
 from tests.contracts.skipped_records import SkippedRecordsContract
@@ -33,6 +34,7 @@ class StorageContract(
     PaymentAttemptsContract,
     TokensContract,
     RolloutContract,
+    PriceListsContract,
     ProcessRegistryContract,
     MaintenanceLogContract,
 ):
