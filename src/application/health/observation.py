@@ -5,7 +5,7 @@ from datetime import datetime
 
 from attrs import field, frozen
 
-from ..notifications.notification import Backlog
+from ..backlog import Backlog
 from ..orders.payment_attempts import OutstandingPayments
 from ..recovery.epochs import Epochs
 from ..rollout.rollout import RolloutState

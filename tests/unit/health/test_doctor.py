@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from orderflow.application.backlog import Backlog
 from orderflow.application.health.doctor import DIAGNOSTICS, Expectations, Severity, diagnosis
 from orderflow.application.health.doctor.connections import UNREACHED
 from orderflow.application.health.facts import ClockOffset, ConnectionFailure, FailureReason
 from orderflow.application.health.observation import Observation
 from orderflow.application.health.processes import Failure, Part
-from orderflow.application.notifications.notification import Backlog
 from orderflow.application.operator_note import OperatorNote
 from orderflow.application.orders.payment_attempts import OutstandingPayments
 from orderflow.application.recovery.epochs import Epoch, Epochs
