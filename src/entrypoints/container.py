@@ -4,14 +4,14 @@ There are two profiles with the same attributes: embedded (SQLite or memory; eve
 production (a database and Kafka). Building a container opens nothing.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from attrs import evolve
 from dependency_injector import containers, providers
 
 from ..adapters import wire
-from ..adapters.notifications.templates import FileMessageTemplates
 from ..adapters.telemetry import Instruments, Scrape, States
 from ..adapters.telemetry.instrumented import (
     InstrumentedCommand,
@@ -31,6 +31,7 @@ from ..application.event_log.ports import Decode
 from ..application.health.lag import Lag
 from ..application.inventory.keep_stock import KeepStock
 from ..application.notifications.notify import Notify
+from ..application.notifications.ports import MessageTemplates, Notifier
 from ..application.orders.assign_shipper import AssignShipper
 from ..application.orders.cancel_order import CancelOrder
 from ..application.orders.change_order import ChangeOrder
@@ -51,16 +52,39 @@ from ..application.orders.use_cases import UseCases
 from ..application.relay.publish_pending import PublishPending
 from ..application.rollout.pause_consumer import PauseConsumer
 from ..application.rollout.set_publishing_share import SetPublishingShare
+from ..domain.errors import InvalidInput
 from ..domain.order import Order
 from .settings import CONSUMERS, Settings
 from .wiring import commit_notifications, mail, operator_tools, storage_and_consumers
 from .wiring import kafka as kafka_wiring
 from .wiring import telemetry as telemetry_wiring
 from .wiring.oidc import oidc_tokens
-from .wiring.payment_gateway import payment_gateway
+from .wiring.parts import check_part
+from .wiring.payment_gateway import GATEWAY, payment_gateway
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Awaitable[Order]])
+
+
+class PartProvider(providers.Singleton[Any]):
+    """Provides a part that an application may replace until it is used. Later, what uses it would keep the old one."""
+
+    used = False
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.used = True
+        return super().__call__(*args, **kwargs)
+
+    def override(self, provider: object) -> Any:
+        """Replace the part. Raises RuntimeError if it is used already."""
+        if self.used:
+            raise RuntimeError("this part is given too late, it is used already: give it to OrderFlow.open(...)")
+        return super().override(provider)
+
+    def reset(self) -> Any:
+        """Forget the part, which may be replaced again."""
+        self.used = False
+        return super().reset()
 
 
 def _with_kafka(profile: providers.Provider[str], provider: providers.Provider[T]) -> providers.Provider[T | None]:
@@ -83,7 +107,7 @@ class Container(containers.DeclarativeContainer):
     settings = providers.Dependency(instance_of=Settings)
     profile = providers.Callable(storage_and_consumers.profile, settings)
     stopping = providers.Singleton(storage_and_consumers.stopping, settings)
-    clock: providers.Provider[Clock] = providers.Object(storage_and_consumers.utc_now)
+    clock: providers.Provider[Clock] = PartProvider(lambda: storage_and_consumers.utc_now)
     attempt_clock: providers.Provider[Clock] = providers.Callable(lambda clock: clock, clock)
     new_id: providers.Provider[NewId] = providers.Object(storage_and_consumers.new_id)
     decode: providers.Provider[Decode] = providers.Object(wire.decode_record)
@@ -107,7 +131,7 @@ class Container(containers.DeclarativeContainer):
     )
     storage_clock = providers.Singleton(StorageClock, storage.provided.now)
     effects = providers.Singleton(storage_and_consumers.consumer_stores, storage)
-    gateway: providers.Provider[PaymentGateway] = providers.Singleton(payment_gateway, settings)
+    gateway: providers.Provider[PaymentGateway] = PartProvider(payment_gateway, settings)
 
     log_source = providers.Singleton(storage_and_consumers.log_source, storage, news, settings)
     kafka = _with_kafka(profile, providers.Singleton(kafka_wiring.kafka_settings, settings, instruments))
@@ -228,13 +252,14 @@ class Container(containers.DeclarativeContainer):
         idempotent=providers.Singleton(Idempotent, storage.provided.answers),
     )
 
-    channels = providers.Singleton(mail.channels, settings, clock)
+    channels: providers.Provider[Sequence[Notifier]] = PartProvider(mail.channels, settings, clock)
+    templates: providers.Provider[MessageTemplates] = PartProvider(mail.templates, settings)
     consumers = providers.Singleton(
         storage_and_consumers.consumers,
         notifications=providers.Singleton(
             Notify,
             channels=providers.Callable(mail.instrumented_channels, channels, instruments),
-            templates=providers.Singleton(FileMessageTemplates),
+            templates=templates,
             outbox=effects.provided.notifications,
             clock=clock,
             now=storage_clock,
@@ -410,15 +435,34 @@ class Container(containers.DeclarativeContainer):
     )
 
 
-def container_for(settings: Settings, *, clock: Clock | None = None, simulated: bool = False) -> Container:
+def container_for(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    simulated: bool = False,
+    gateway: PaymentGateway | None = None,
+    channels: Sequence[Notifier] | None = None,
+    templates: MessageTemplates | None = None,
+) -> Container:
     """Return the container of the profile that ``settings`` choose: production if Kafka's servers are given.
 
     ``clock`` replaces the system's. If it is ``simulated``, payment attempts keep the system's, because other processes
-    settle those that are due.
+    settle those that are due. ``gateway``, ``channels`` and ``templates`` replace those of the settings; the container
+    closes a gateway and channels that can be closed. Raises InvalidInput for a part that lacks something of its port.
     """
     container = Container(settings=settings)
     if clock is not None:
+        if not callable(clock):
+            raise InvalidInput("clock", f"it is a {type(clock).__name__}", "a function that returns the time in UTC")
         container.clock.override(providers.Object(clock))
+    if gateway is not None:
+        container.gateway.override(providers.Object(check_part(gateway, evolve(GATEWAY, setting="gateway"))))
+    if channels is not None:
+        container.channels.override(providers.Object(mail.given_channels(channels)))
+    if templates is not None:
+        container.templates.override(
+            providers.Object(check_part(templates, evolve(mail.TEMPLATES, setting="templates")))
+        )
     if simulated:
         container.attempt_clock.override(providers.Object(storage_and_consumers.utc_now))
     return container

@@ -4,10 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
+from difflib import get_close_matches
 from functools import partial
 from typing import Any, Self
 
+from attrs import fields
+
 from ..application.backoff import RateLimit
+from ..application.clock import Clock
 from ..application.consuming.consumer import BatchResult, Consumer
 from ..application.consuming.dead_letter import DeadLetter
 from ..application.consuming.handlers import Handler, HandlerConsumer, check_handler, event_types
@@ -16,7 +20,9 @@ from ..application.consuming.run_consumer import RunConsumer
 from ..application.dead_letters.redrive import RedriveResult
 from ..application.event_log.records import Delivery, LogRecord, UnrecognizedRecord
 from ..application.health.processes import EMBEDDING
+from ..application.notifications.ports import MessageTemplates, Notifier
 from ..application.orders.create_order import NewOrder
+from ..application.orders.ports import PaymentGateway
 from ..application.orders.queries import OrderPage, OrderQuery
 from ..application.orders.use_cases import UseCases
 from ..application.replay.replay_range import ReplayResult, ReplayStart
@@ -38,6 +44,8 @@ from .settings_source import load_settings
 from .wiring.lifespan import listen_for_commits, opened
 from .wiring.storage_and_consumers import ShippedTransaction
 
+PARTS = ("consumers", "gateway", "channels", "templates", "clock")
+"""What ``OrderFlow.open`` takes beside settings."""
 SYSTEM = Actor.parse("admin:embedded")
 """The actor of calls without ``by``: the embedding application is trusted."""
 
@@ -63,19 +71,28 @@ class OrderFlow:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, settings: Settings | str | None = None, *, consumers: Sequence[str] = (), **given: Any
+        cls,
+        settings: Settings | str | None = None,
+        *,
+        consumers: Sequence[str] = (),
+        gateway: PaymentGateway | None = None,
+        channels: Sequence[Notifier] | None = None,
+        templates: MessageTemplates | None = None,
+        clock: Clock | None = None,
+        **given: Any,
     ) -> AsyncIterator[Self]:
         """Open with settings, a database URL, or the environment; ``given`` are single settings.
 
-        ``consumers`` are the built-in ones to run in this process: ``notifications``, ``analytics``, ``inventory``.
-        A SQLite database is created and migrated as needed; PostgreSQL is migrated by ``orderflow db upgrade``.
-        Raises InvalidInput, NotConfigured, StorageUnavailable.
+        ``consumers`` are those to run in this process: ``notifications``, ``analytics``, ``inventory``.
+        ``gateway``, ``channels``, ``templates`` and ``clock`` are parts of your own, in place of those that the
+        settings name. A SQLite database is created and migrated as needed; PostgreSQL is migrated by
+        ``orderflow db upgrade``. Raises InvalidInput, NotConfigured, StorageUnavailable.
         """
         settings = _settings(settings, given)
         for name in consumers:
             if name not in CONSUMERS:
                 raise InvalidInput("consumers", f"{name!r} is not a built-in consumer", ", ".join(CONSUMERS))
-        flow = cls(container_for(settings))
+        flow = cls(container_for(settings, clock=clock, gateway=gateway, channels=channels, templates=templates))
         flow._consumers = tuple(consumers)
         process_registration = flow._container.process_registration()
         process_registration.runs(EMBEDDING)
@@ -98,9 +115,24 @@ class OrderFlow:
 
     @classmethod
     @asynccontextmanager
-    async def in_memory(cls, *, consumers: Sequence[str] = CONSUMERS) -> AsyncIterator[Self]:
+    async def in_memory(
+        cls,
+        *,
+        consumers: Sequence[str] = CONSUMERS,
+        gateway: PaymentGateway | None = None,
+        channels: Sequence[Notifier] | None = None,
+        templates: MessageTemplates | None = None,
+        clock: Clock | None = None,
+    ) -> AsyncIterator[Self]:
         """Open in memory with all consumers running, for tests and trials. The environment is ignored."""
-        async with cls.open(Settings(database_url="memory://", poll_seconds=0.01), consumers=consumers) as flow:
+        async with cls.open(
+            Settings(database_url="memory://", poll_seconds=0.01),
+            consumers=consumers,
+            gateway=gateway,
+            channels=channels,
+            templates=templates,
+            clock=clock,
+        ) as flow:
             yield flow
 
     @contextmanager
@@ -332,6 +364,9 @@ class OrderFlow:
 def _settings(settings: Settings | str | None, given: dict[str, Any]) -> Settings:
     """Return the settings of ``OrderFlow.open``. Raises InvalidInput for arguments that contradict each other."""
     allowed = "Settings, a database URL, or settings by name"
+    for name in given.keys() - {a.name for a in fields(Settings)}:
+        if nearest := get_close_matches(name, PARTS, 1):
+            raise InvalidInput(name, f"there is no such part or setting; did you mean {nearest[0]}?", ", ".join(PARTS))
     if isinstance(settings, Settings):
         if given:
             raise InvalidInput(", ".join(given), "given beside Settings, which would ignore it", allowed)

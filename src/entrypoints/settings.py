@@ -58,9 +58,22 @@ def _postgresql_url(value: str) -> None:
         raise ValueError("not a PostgreSQL URL")
 
 
+_PART = re.compile(r"[A-Za-z_][\w.-]*(:[A-Za-z_][\w.]*)?\Z", re.ASCII)
+"""How a setting names a part: by a name, or as MODULE:ATTRIBUTE."""
+MAX_PARTS = 20
+MAX_PART_NAME = 200
+
+
+def _part(_: object, __: object, value: str) -> None:
+    if value and (len(value) > MAX_PART_NAME or not _PART.match(value)):
+        raise ValueError("neither a name nor MODULE:ATTRIBUTE")
+
+
 def _channels(_: object, __: object, value: tuple[str, ...]) -> None:
-    if not value or sorted(set(value) & {"email", "log"}) != sorted(value):
-        raise ValueError("no channel, an unknown one, or one of them twice")
+    if not 1 <= len(set(value)) == len(value) <= MAX_PARTS:
+        raise ValueError("no channel, too many, or one of them twice")
+    for name in value:
+        _part(_, __, name or "-")
 
 
 def _sender(_: object, __: object, value: str) -> None:
@@ -156,8 +169,9 @@ class Settings:
     )
     payment_gateway: str = ts.option(
         default="",
-        validator=v.matches_re(r"[!-~]*"),
-        help="the payment gateway that charges cards: sandbox, which moves no money; empty: the sandbox",
+        validator=_part,
+        help="the payment gateway that charges cards: sandbox, which moves no money, or one of your own by entry point "
+        "or as MODULE:ATTRIBUTE; empty: the sandbox",
     )
     available_orders: str = ts.option(
         default="none",
@@ -265,7 +279,14 @@ class Settings:
         default=0.25, validator=_between(0.01, 60), help="seconds between two polls of the log, 0.01 to 60"
     )
     notification_channels: tuple[str, ...] = ts.option(
-        default=("log",), validator=_channels, help="email and log, comma separated"
+        default=("log",),
+        validator=_channels,
+        help="email, log, and channels of your own by entry point or as MODULE:ATTRIBUTE, comma separated, at most 20",
+    )
+    notification_templates: str = ts.option(
+        default="",
+        validator=_part,
+        help="templates of your own for messages, by entry point or as MODULE:ATTRIBUTE; empty: the shipped ones",
     )
     notification_attempts: int = ts.option(
         default=ATTEMPTS, validator=_between(1, 100_000), help="attempts before a notification has failed, 1 to 100000"
