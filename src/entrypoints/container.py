@@ -54,11 +54,12 @@ from ..application.rollout.pause_consumer import PauseConsumer
 from ..application.rollout.set_publishing_share import SetPublishingShare
 from ..domain.errors import InvalidInput
 from ..domain.order import Order
-from .settings import CONSUMERS, Settings
+from .settings import Settings
 from .wiring import commit_notifications, mail, operator_tools, storage_and_consumers
 from .wiring import kafka as kafka_wiring
 from .wiring import telemetry as telemetry_wiring
 from .wiring.oidc import oidc_tokens
+from .wiring.own_consumers import Consumers, consumer_names
 from .wiring.parts import check_part
 from .wiring.payment_gateway import GATEWAY, payment_gateway
 
@@ -106,6 +107,7 @@ class Container(containers.DeclarativeContainer):
 
     settings = providers.Dependency(instance_of=Settings)
     profile = providers.Callable(storage_and_consumers.profile, settings)
+    consumer_names = providers.Callable(consumer_names, settings)
     stopping = providers.Singleton(storage_and_consumers.stopping, settings)
     clock: providers.Provider[Clock] = PartProvider(lambda: storage_and_consumers.utc_now)
     attempt_clock: providers.Provider[Clock] = providers.Callable(lambda clock: clock, clock)
@@ -175,7 +177,7 @@ class Container(containers.DeclarativeContainer):
     instrumented_cancel_order = _instrumented("cancel_order", cancel_order, telemetry, new_id)
     get_order = providers.Singleton(GetOrder, group_read)
     timeline = providers.Singleton(OrderTimeline, get_order, storage.provided.log, decode)
-    readers = providers.Singleton(storage_and_consumers.readers, storage, settings, providers.Object(CONSUMERS))
+    readers = providers.Singleton(storage_and_consumers.readers, storage, settings, consumer_names)
     trace_order = providers.Singleton(
         operator_tools.trace_order,
         get_order=get_order,
@@ -254,7 +256,7 @@ class Container(containers.DeclarativeContainer):
 
     channels: providers.Provider[Sequence[Notifier]] = PartProvider(mail.channels, settings, clock)
     templates: providers.Provider[MessageTemplates] = PartProvider(mail.templates, settings)
-    consumers = providers.Singleton(
+    shipped_consumers = providers.Singleton(
         storage_and_consumers.consumers,
         notifications=providers.Singleton(
             Notify,
@@ -270,6 +272,7 @@ class Container(containers.DeclarativeContainer):
         analytics=providers.Singleton(Analyse),
         inventory=providers.Singleton(KeepStock, effects.provided.shortages, instrumented_cancel_order, clock),
     )
+    consumers = providers.Singleton(Consumers, shipped_consumers, settings)
     handle_batch = providers.Factory(
         storage_and_consumers.handle_batch,
         effects=effects,
@@ -343,7 +346,7 @@ class Container(containers.DeclarativeContainer):
         operator_tools.rollout_status, storage.provided.rollout, storage.provided.maintenance_log, lag
     )
     stream_health = _with_kafka(
-        profile, providers.Singleton(kafka_wiring.stream_health, kafka, settings, providers.Object(CONSUMERS))
+        profile, providers.Singleton(kafka_wiring.stream_health, kafka, settings, consumer_names)
     )
     observe = providers.Factory(
         operator_tools.observe,
@@ -365,7 +368,7 @@ class Container(containers.DeclarativeContainer):
     examine = providers.Factory(
         operator_tools.examine,
         observe,
-        providers.Callable(storage_and_consumers.expectations, settings, providers.Object(CONSUMERS)),
+        providers.Callable(storage_and_consumers.expectations, settings, consumer_names),
     )
     states = providers.Singleton(
         States,
@@ -377,7 +380,7 @@ class Container(containers.DeclarativeContainer):
         payments=storage.provided.attempts,
         notifications=effects.provided.notifications,
         clock=clock,
-        shipped=providers.Object(CONSUMERS),
+        shipped=consumer_names,
         partitions=providers.Callable(kafka_wiring.partitions, topic_admin),
     )
     scrape = providers.Singleton(Scrape, instruments, states)

@@ -1,11 +1,10 @@
 """``OrderFlow``: the API for applications that embed orderflow, and for their tests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
 from difflib import get_close_matches
-from functools import partial
 from typing import Any, Self
 
 from attrs import fields
@@ -14,7 +13,8 @@ from ..application.backoff import RateLimit
 from ..application.clock import Clock
 from ..application.consuming.consumer import BatchResult, Consumer
 from ..application.consuming.dead_letter import DeadLetter
-from ..application.consuming.handlers import Handler, HandlerConsumer, check_handler, event_types
+from ..application.consuming.declaring import Declaration, HandlerDecorator
+from ..application.consuming.handlers import HandlerConsumer
 from ..application.consuming.log_source import LogEventSource
 from ..application.consuming.run_consumer import RunConsumer
 from ..application.dead_letters.redrive import RedriveResult
@@ -37,11 +37,12 @@ from ..domain.order import Order
 from ..domain.payment import PaymentMethod
 from ..domain.text import identifier
 from ..domain.validation import Address
+from .consumer_loops import Handle, check_consumers, consumer_loop, handler_loop
 from .container import Container, container_for
-from .processes import consumer_loop
-from .settings import CONSUMERS, Settings
+from .settings import CONSUMERS, RESERVED_NAMES, Settings
 from .settings_source import load_settings
 from .wiring.lifespan import listen_for_commits, opened
+from .wiring.own_consumers import with_consumer
 from .wiring.storage_and_consumers import ShippedTransaction
 
 PARTS = ("consumers", "gateway", "channels", "templates", "clock")
@@ -64,7 +65,6 @@ class OrderFlow:
         self._handlers: dict[str, tuple[HandlerConsumer, asyncio.Lock]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._copying: asyncio.Task[None] | None = None
-        self._consumers: tuple[str, ...] = ()
         self._stop = asyncio.Event()
         self._failures: dict[tuple[str, str], Exception] = {}
 
@@ -83,17 +83,19 @@ class OrderFlow:
     ) -> AsyncIterator[Self]:
         """Open with settings, a database URL, or the environment; ``given`` are single settings.
 
-        ``consumers`` are those to run in this process: ``notifications``, ``analytics``, ``inventory``.
+        ``consumers`` are those to run in this process: ``notifications``, ``analytics``, ``inventory``, and your own as
+        ``ORDERFLOW_CONSUMERS`` lists them.
         ``gateway``, ``channels``, ``templates`` and ``clock`` are parts of your own, in place of those that the
         settings name. A SQLite database is created and migrated as needed; PostgreSQL is migrated by
         ``orderflow db upgrade``. Raises InvalidInput, NotConfigured, StorageUnavailable.
         """
         settings = _settings(settings, given)
-        for name in consumers:
-            if name not in CONSUMERS:
-                raise InvalidInput("consumers", f"{name!r} is not a built-in consumer", ", ".join(CONSUMERS))
+        names = []
+        for asked in consumers:
+            settings, name = with_consumer(settings, asked)
+            names.append(name)
         flow = cls(container_for(settings, clock=clock, gateway=gateway, channels=channels, templates=templates))
-        flow._consumers = tuple(consumers)
+        check_consumers(flow._container, names)
         process_registration = flow._container.process_registration()
         process_registration.runs(EMBEDDING)
         async with (
@@ -101,7 +103,7 @@ class OrderFlow:
             process_registration.registered(flow._container.storage().processes, failing=False),
         ):
             try:
-                for name in consumers:
+                for name in names:
                     flow._start(
                         flow._container.consumers()[name],
                         consumer_loop(flow._container, name, event_failed=flow._event_failed),
@@ -228,42 +230,39 @@ class OrderFlow:
     async def cancel_order(self, order_id: str, reason: str, *, by: Actor = SYSTEM) -> Order:
         return await self.use_cases.cancel_order(order_id, reason, by=by)
 
-    def on(self, *types: str, name: str | None = None) -> Callable[[Handler], Handler]:
-        """Call an ``async def handler(event)`` for each event of ``types``, by default of all types.
+    @property
+    def on(self) -> HandlerDecorator:
+        """Call a function for each event of the given types: ``@flow.on(OrderDelivered)``; by default, of all types.
 
-        It is called in order, at least once, from the first event of the log on. Its cursors are stored under ``name``,
-        by default the function's qualified name, so that it continues there after a restart. Events come from the log,
-        also if Kafka is configured. Raises InvalidInput for an unknown type, a name that is taken, or a function that
-        is not ``async``.
+        It is called in order, at least once, from the first event of the log on, or with ``start="now"`` from the next
+        one on. An ``async def`` is awaited, a plain function runs on a thread. With ``batch=True`` it takes a list of
+        events. Its cursors are stored under ``name``, by default the function's qualified name, so that it continues
+        there after a restart. Events come from the log, also if Kafka is configured. Raises InvalidInput for an
+        unknown type, a name that is taken, or what cannot be called with an event.
         """
-        handled_types = event_types(*types)
+        return HandlerDecorator(self._register)
 
-        def register(handler: Handler) -> Handler:
-            check_handler(handler)
-            function = handler if hasattr(handler, "__qualname__") else type(handler)
-            reader = identifier(name or f"{function.__module__}.{function.__qualname__}"[-64:], field="name")
-            if reader in self._tasks or reader in CONSUMERS:
-                raise InvalidInput("name", f"{reader!r} is taken", "a different name for each handler")
-            consumer = HandlerConsumer(reader, handled_types, handler)
-            turn, handle_batch = asyncio.Lock(), self._container.handle_batch(consumer, failed=self._event_failed)
+    def _register(self, declared: Declaration) -> None:
+        function: Any = declared.handler if hasattr(declared.handler, "__qualname__") else type(declared.handler)
+        reader = identifier(declared.name or f"{function.__module__}.{function.__qualname__}"[-64:], field="name")
+        if reader in self._tasks or reader in RESERVED_NAMES:
+            raise InvalidInput("name", f"{reader!r} is taken", "a different name for each handler")
+        consumer = HandlerConsumer(reader, declared.types, declared.handler, declared.batch)
+        turn = asyncio.Lock()
 
-            async def in_turn(records: Sequence[LogRecord | UnrecognizedRecord]) -> BatchResult:
+        def in_turn(handle: Handle) -> Handle:
+            async def handle_in_turn(records: Sequence[LogRecord | UnrecognizedRecord]) -> BatchResult:
                 async with turn:
-                    return await handle_batch(records)
+                    return await handle(records)
 
-            self._handlers[reader] = consumer, turn
-            loop = RunConsumer(
-                source=self._container.log_source()(reader),
-                handle_batch=in_turn,
-                consumer=consumer,
-                paused=partial(self._container.current_rollout().pauses, reader),
-                batch=1,
-                failed=partial(self._container.process_registration().failures.note, reader),
-            )
-            self._start(consumer, loop)
-            return handler
+            return handle_in_turn
 
-        return register
+        self._handlers[reader] = consumer, turn
+        source = self._container.log_source()(reader)
+        self._start(
+            consumer,
+            handler_loop(self._container, consumer, declared, source, event_failed=self._event_failed, around=in_turn),
+        )
 
     async def redrive(
         self,
@@ -294,9 +293,8 @@ class OrderFlow:
         """
         consumer, turn = self._handlers.get(name) or (self._container.consumers().get(name), nullcontext())
         if consumer is None:
-            raise InvalidInput(
-                "name", f"{name!r} is not a handler or consumer", ", ".join((*CONSUMERS, *self._handlers))
-            )
+            known = (*self._container.consumers(), *self._handlers)
+            raise InvalidInput("name", f"{name!r} is not a handler or consumer", ", ".join(known))
         replay = self._container.replay_events(consumer=consumer)
         async with turn:
             return await replay(ReplayStart.parse(start), by=by, reason=reason, source=source)
@@ -335,7 +333,8 @@ class OrderFlow:
         storage = self._container.storage()
         before = dict(await storage.log.heads())
         for name in self._tasks:
-            if dict(await storage.cursors.positions(name)) != before:
+            positions = await storage.cursors.positions(name)
+            if {bucket: at for bucket, at in positions.items() if at} != before:
                 return False
         if "inventory" in self._tasks and await self._container.effects().shortages.unsettled(1):
             return False

@@ -7,17 +7,21 @@ import typed_settings as ts
 from attrs import fields, frozen
 from attrs import validators as v
 
-from ..application.event_log.records import EVENT_LIMIT
+from ..application.event_log.records import EVENT_LIMIT, RELAY
 from ..application.notifications.addresses import sender
 from ..application.notifications.notification import ATTEMPTS
 from ..application.relay.publish_pending import BATCH
 from ..domain.actor import Role
 from ..domain.currency import MINOR_UNITS
 from ..domain.errors import InvalidInput
+from ..domain.text import MAX_IDENTIFIER
 from .masking import MASK, is_secret, is_well_formed, masked_url
 
 CONSUMERS = ("notifications", "analytics", "inventory")
 """The names of the built-in consumers."""
+
+RESERVED_NAMES = (*CONSUMERS, RELAY, "api", "copying", "direct", "embedding", "housekeeping")
+"""Names that no consumer of one's own may have, because parts of a process are called so."""
 
 MAX_WORKERS = 64
 
@@ -67,6 +71,24 @@ MAX_PART_NAME = 200
 def _part(_: object, __: object, value: str) -> None:
     if value and (len(value) > MAX_PART_NAME or not _PART.match(value)):
         raise ValueError("neither a name nor MODULE:ATTRIBUTE")
+
+
+_CONSUMER = re.compile(r"([A-Za-z_][\w.-]{0,63}=)?[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z|[A-Za-z_][\w.-]{0,63}\Z", re.ASCII)
+
+
+def consumer_name(listed: str) -> str:
+    """Return the name of a consumer as ``consumers`` lists it; of a MODULE:FUNCTION without one, that with a dot."""
+    name, given, path = listed.rpartition("=")
+    return name if given else path.replace(":", ".")[-MAX_IDENTIFIER:].lstrip(".")
+
+
+def _consumers(_: object, __: object, value: tuple[str, ...]) -> None:
+    names = [consumer_name(listed) for listed in value]
+    if len(value) > MAX_PARTS or len(set(names)) != len(names) or set(names) & set(RESERVED_NAMES):
+        raise ValueError("too many consumers, a name twice, or one that is taken")
+    for listed in value:
+        if len(listed) > MAX_PART_NAME or not _CONSUMER.match(listed):
+            raise ValueError("no consumer")
 
 
 def _channels(_: object, __: object, value: tuple[str, ...]) -> None:
@@ -267,6 +289,12 @@ class Settings:
     )
     relay_batch: int = ts.option(default=BATCH, validator=_between(1, 50_000), help="events a transaction, 1 to 50000")
     consumer_batch: int = ts.option(default=500, validator=_between(1, 10_000), help="events a batch, 1 to 10000")
+    consumers: tuple[str, ...] = ts.option(
+        default=(),
+        validator=_consumers,
+        help="consumers of your own as NAME=MODULE:FUNCTION, MODULE:FUNCTION or by entry point, comma separated, at "
+        "most 20; each name once, and none of a shipped part's",
+    )
     consumer_attempts: int = ts.option(
         default=3, validator=_between(1, 100), help="attempts before an order is parked, 1 to 100"
     )

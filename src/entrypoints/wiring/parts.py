@@ -30,7 +30,8 @@ _MAX_ERROR = 500
 class PartKind:
     """What a setting may name: ``shipped`` parts by name, entry points of ``group``, or ``MODULE:ATTRIBUTE``.
 
-    ``setting`` and ``what`` are how errors call it. ``port`` is the Protocol that a part must have.
+    ``setting`` and ``what`` are how errors call it. ``port`` is the Protocol that a part must have; ``form`` is how it
+    is written otherwise than by a name.
     """
 
     setting: str
@@ -38,6 +39,7 @@ class PartKind:
     port: Any
     group: str
     shipped: Iterable[str] = ()
+    form: str = "MODULE:ATTRIBUTE, such as mymodule:make_it"
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -48,7 +50,7 @@ class PartKind:
     def allowed(self) -> str:
         """What the setting may be, in words."""
         named = f"{', '.join(self.known)}, or " if self.known else ""
-        return f"{named}MODULE:ATTRIBUTE, such as mymodule:make_it; packages add names as entry points {self.group}"
+        return f"{named}{self.form}; packages add names as entry points {self.group}"
 
     def refused(self, problem: str) -> InvalidInput:
         """Return the error for a part that cannot be used."""
