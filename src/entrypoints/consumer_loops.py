@@ -10,7 +10,7 @@ from ..application.consuming.declaring import Declaration
 from ..application.consuming.handlers import HandlerConsumer, HandlerInBatches, StartNow
 from ..application.consuming.log_source import LogEventSource
 from ..application.consuming.ports import EventSource
-from ..application.consuming.run_consumer import FROM_LOG, RunConsumer
+from ..application.consuming.run_consumer import FROM_LOG, RunConsumer, begin_anywhere
 from ..application.event_log.records import LogRecord, UnrecognizedRecord
 from ..application.noop import noop
 from ..domain.errors import InvalidInput
@@ -63,7 +63,7 @@ def handler_loop(
     """
     storage = container.storage()
     each = consumer if consumer.batch else HandlerInBatches(consumer)
-    begin = {"begin": StartNow(storage.log, storage.cursors, storage.buckets)} if declared.start == "now" else {}
+    starts_now = StartNow(storage.log, storage.cursors, storage.buckets)
     return RunConsumer(
         source=source,
         handle_batch=around(container.handle_batch(each, origin=source.origin, failed=event_failed)),
@@ -72,5 +72,5 @@ def handler_loop(
         missed_events=container.missed_events(consumer.name, source),
         size=BatchSize(container.settings().consumer_batch),
         failed=partial(container.process_registration().failures.note, consumer.name),
-        **begin,
+        begin=starts_now if declared.start == "now" else begin_anywhere,
     )

@@ -49,7 +49,7 @@ async def _nothing() -> LogGap | None:
     return None
 
 
-async def _begin_anywhere(_: str) -> None:
+async def begin_anywhere(_: str) -> None:
     """Do nothing: a new consumer begins with the first event of the log."""
 
 
@@ -78,7 +78,7 @@ class RunConsumer:
     paused: Callable[[], Awaitable[bool]] = _never
     batch: int = BATCH
     size: BatchSize | None = None
-    begin: Callable[[str], Awaitable[None]] = _begin_anywhere
+    begin: Callable[[str], Awaitable[None]] = begin_anywhere
     linger: Linger | None = None
     backoff: Backoff = field(factory=Backoff)
     gap_backoff: Backoff = field(factory=_gap_backoff)

@@ -69,8 +69,8 @@ async def redrive(
     your own is named as in ORDERFLOW_CONSUMERS, or by MODULE:FUNCTION.
     """
     if everything is (consumer is not None):
-        names = ", ".join(consumer_names(session().settings))
-        raise InvalidInput("consumer", "give the name of one, or --all", names)
+        allowed = ", ".join(consumer_names(session().settings))
+        raise InvalidInput("consumer", "give the name of one, or --all", allowed)
     current, one = (session(), "") if consumer is None else with_consumer(consumer)
     pace = RateLimit(rate)
     async with current.opened() as container:
