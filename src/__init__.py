@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .application.consuming.declaring import consumer
     from .application.event_log.records import Delivery
     from .application.orders.queries import OrderPage, OrderQuery
     from .domain.actor import Actor, Role
@@ -98,10 +99,12 @@ __all__ = [
     "Unavailable",
     "VersionMismatch",
     "__version__",
+    "consumer",
     "load_settings",
 ]
 
 _MODULES = {
+    ".application.consuming.declaring": ("consumer",),
     ".application.event_log.records": ("Delivery",),
     ".application.orders.queries": ("OrderPage", "OrderQuery"),
     ".domain.actor": ("Actor", "Role"),

@@ -1,5 +1,6 @@
 """The consumer *notifications*, which notifies the parties of an order, once through each of their channels."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -27,7 +28,17 @@ from ..orders.ports import PaymentAttempts
 from ..redaction import error_text
 from ..request_context import answering, caused_by
 from .message_values import values_of, values_of_refund
-from .notification import ATTEMPTS, NO_CHANNEL, REFUND, Contact, Notification, NotificationStatus, Parties
+from .notification import (
+    ATTEMPTS,
+    NO_CHANNEL,
+    REFUND,
+    Contact,
+    Message,
+    Notification,
+    NotificationStatus,
+    Parties,
+    Receipt,
+)
 from .ports import MessageTemplates, Notifications, NotificationTransaction, Notifier
 from .undelivered import log_fields
 
@@ -43,6 +54,8 @@ RECIPIENTS: Mapping[type[OrderEvent], Callable[[OrderEvent], tuple[Role, ...]]] 
 """The roles that are notified of each event; the shipper only if one is, or was, assigned."""
 
 SENT_AT_ONCE = 500
+SEND_SECONDS = 120.0
+"""The time that a channel has for one message; less than half of LEASE."""
 LEASE = timedelta(minutes=5)
 """The time for which a process owns the notifications that it claimed. After a crash others send them, same key."""
 FIRST_PAUSE = timedelta(seconds=1)
@@ -122,7 +135,7 @@ class Notify:
             return evolve(notification, due_at=await self._now() + FIRST_PAUSE, detail=down[channel])
         try:
             with answering(caused_by(notification.correlation_id, notification.traceparent)):
-                receipt = await self._by_name[channel].send(notification.message)
+                receipt = await _sent(self._by_name[channel], notification.message)
         except Exception as failure:  # noqa: BLE001 - one failure must not stop the others
             if isinstance(failure, ChannelUnavailable):
                 down[channel] = error_text(failure)
@@ -215,6 +228,18 @@ def _refunds_a_card(event: OrderEvent) -> bool:
         and event.status is PaymentStatus.REFUNDED
         and event.method is not PaymentMethod.CASH
     )
+
+
+async def _sent(channel: Notifier, message: Message) -> Receipt:
+    """Return the channel's answer, which may be somebody else's: it has an end, and is a Receipt."""
+    try:
+        async with asyncio.timeout(SEND_SECONDS):
+            receipt: object = await channel.send(message)
+    except TimeoutError:
+        raise ChannelUnavailable(channel.name, f"no answer within {SEND_SECONDS:g} s") from None
+    if not isinstance(receipt, Receipt):
+        raise TypeError(f"channel {channel.name} returned {type(receipt).__name__} and no Receipt")
+    return receipt
 
 
 def _logged(notification: Notification) -> Notification:

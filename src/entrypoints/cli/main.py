@@ -53,7 +53,7 @@ COMMANDS = {
     "Processes": {
         "run:serve": ("serve", "Run the API, the relay and the consumers in one process."),
         "run:relay": ("relay", "Publish the log to Kafka, exactly once and in order, until stopped."),
-        "run:consume": ("consume", "Run consumers until stopped: notifications, analytics, inventory."),
+        "run:consume": ("consume", "Run consumers until stopped: notifications, analytics, inventory, and your own."),
     },
     "Setup": {
         "run:config": ("config", "Show all settings, with secrets masked."),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.contracts.orders import placed
+from .orders import placed
 
 
 class OrderAuditContract:

@@ -11,7 +11,8 @@ from inspect import iscoroutinefunction
 from typing import Any
 
 from attrs import define, field, frozen
-from orderflow.domain.errors import ChannelUnavailable, GatewayUnavailable, StorageUnavailable, StreamUnavailable
+
+from ..domain.errors import ChannelUnavailable, GatewayUnavailable, StorageUnavailable, StreamUnavailable
 
 
 class Died(BaseException):

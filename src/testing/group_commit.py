@@ -6,18 +6,17 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from orderflow.application.orders.batching import Batching, BatchObservation
-from orderflow.application.orders.change_order import ChangeOrder
-from orderflow.application.orders.group_commit import GroupCommit
-from orderflow.application.orders.group_read import GroupRead
-from orderflow.application.orders.idempotency import IdempotencyRecord, StoredResponse
-from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
-from orderflow.application.orders.write_set import WriteSet
-from orderflow.domain.errors import ConcurrentChange, EventTooLarge, OrderNotFound, RequestAnswered
-from orderflow.domain.order import Change
 
-from tests.contracts.orders import placed
-from tests.unit.domain.actors import ADMIN, AT, place
+from ..application.orders.batching import Batching, BatchObservation
+from ..application.orders.change_order import ChangeOrder
+from ..application.orders.group_commit import GroupCommit
+from ..application.orders.group_read import GroupRead
+from ..application.orders.idempotency import IdempotencyRecord, StoredResponse
+from ..application.orders.unit_of_work import WriteSetUnitOfWork
+from ..application.orders.write_set import WriteSet
+from ..domain.errors import ConcurrentChange, EventTooLarge, OrderNotFound, RequestAnswered
+from ..domain.order import Change
+from .orders import ADMIN, AT, place, placed
 
 MANY = 60
 

@@ -3,11 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
-from orderflow.application.maintenance.maintenance_log import ROLLOUT, MaintenanceEntry, MaintenanceKind
-from orderflow.application.operator_note import OperatorNote
-from orderflow.application.recovery.epochs import Epoch
-
-from tests.unit.domain.actors import AT
+from ..application.maintenance.maintenance_log import ROLLOUT, MaintenanceEntry, MaintenanceKind
+from ..application.operator_note import OperatorNote
+from ..application.recovery.epochs import Epoch
+from .orders import AT
 
 NOTE = OperatorNote(by="ann", reason="a table was lost", at=AT)
 REPLAY = MaintenanceEntry(

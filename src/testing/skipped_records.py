@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from orderflow.application.event_log.records import Origin
-from orderflow.application.maintenance.maintenance_log import MaintenanceKind
-from orderflow.application.operator_note import OperatorNote
-
-from tests.unit.domain.actors import AT
+from ..application.event_log.records import Origin
+from ..application.maintenance.maintenance_log import MaintenanceKind
+from ..application.operator_note import OperatorNote
+from .orders import AT
 
 NOTE = OperatorNote(by="ann", reason="forged", at=AT)
 

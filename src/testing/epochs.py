@@ -3,12 +3,10 @@
 import asyncio
 from typing import Any
 
-from orderflow.application.event_log.records import bucket_of
-from orderflow.application.operator_note import OperatorNote
-from orderflow.application.recovery.epochs import BEGINNING, Epoch, Epochs
-
-from tests.contracts.orders import failed_payments, placed
-from tests.unit.domain.actors import AT
+from ..application.event_log.records import bucket_of
+from ..application.operator_note import OperatorNote
+from ..application.recovery.epochs import BEGINNING, Epoch, Epochs
+from .orders import AT, failed_payments, placed
 
 WORD = OperatorNote(by="ann", reason="restored to noon; 50 % was lost", at=AT)
 SECOND = Epoch(epoch=2, note=WORD, kept={3: 70, 255: 0})

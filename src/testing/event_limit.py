@@ -3,11 +3,10 @@
 from typing import Any
 
 import pytest
-from orderflow.domain.errors import EventTooLarge, OrderNotFound
-from orderflow.domain.order import Change
 
-from tests.contracts.orders import assigned, commit, placed
-from tests.unit.domain.actors import eur, line, place
+from ..domain.errors import EventTooLarge, OrderNotFound
+from ..domain.order import Change
+from .orders import assigned, commit, eur, line, place, placed
 
 LIMIT = 1_000
 """Bytes; an order of one line has about half of them."""
@@ -44,5 +43,5 @@ class EventLimitContract:
 
 
 def _large(order_id: str) -> Change:
-    """A new order of thirty lines."""
+    """Return a new order of thirty lines."""
     return place(id=order_id, lines=tuple(line(food_id=f"F{n}") for n in range(30)), total=eur("1000"))

@@ -3,10 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from orderflow.application.auth import EVERY_SCOPE, IDENTIFYING, Grant, Scope, Token
-from orderflow.domain.actor import Actor, Role
-
-from tests.unit.domain.actors import AT
+from ..application.auth import EVERY_SCOPE, IDENTIFYING, Grant, Scope, Token
+from ..domain.actor import Actor, Role
+from .orders import AT
 
 ADMIN, TILL = Actor(Role.ADMIN, "A1"), Actor(Role.RESTAURANT, "R7")
 FIRST, SECOND = "1" * 64, "2" * 64

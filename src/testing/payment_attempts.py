@@ -4,16 +4,15 @@ from datetime import timedelta
 from typing import Any
 
 from attrs import evolve
-from orderflow.application.orders.payment_attempts import (
+
+from ..application.orders.payment_attempts import (
     AttemptKind,
     AttemptStatus,
     GatewayResponse,
     OutstandingPayments,
     PaymentAttempt,
 )
-
-from tests.contracts.orders import unit_of_work
-from tests.unit.domain.actors import AT, eur
+from .orders import AT, eur, unit_of_work
 
 
 class PaymentAttemptsContract:

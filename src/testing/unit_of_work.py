@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from orderflow.application.orders.group_commit import GroupCommit
-from orderflow.application.orders.write_set import WriteSet
-from orderflow.domain.errors import ConcurrentChange, OrderFlowError, OrderNotFound
 
-from tests.contracts.orders import assigned, commit, failed_payments, in_bucket, placed, unit_of_work
-from tests.unit.domain.actors import ADMIN, AT, place
+from ..application.orders.group_commit import GroupCommit
+from ..application.orders.write_set import WriteSet
+from ..domain.errors import ConcurrentChange, OrderFlowError, OrderNotFound
+from .orders import ADMIN, AT, assigned, commit, failed_payments, in_bucket, place, placed, unit_of_work
 
 
 class UnitOfWorkContract:
@@ -118,14 +117,6 @@ class UnitOfWorkContract:
             with pytest.raises(OrderNotFound):
                 await storage.views.get(f"O{number}")
         assert sum((await storage.log.heads()).values()) == 2
-
-    async def test_an_order_that_did_not_change_may_be_saved(self, storage: Any) -> None:
-        order = await placed(storage)
-
-        async with unit_of_work(storage)() as work:
-            work.orders.save(await work.orders.get("O1"))
-
-        assert await storage.views.get("O1") == order
 
     async def test_events_keep_the_order_in_which_they_were_published(self, storage: Any) -> None:
         await placed(storage)

@@ -4,11 +4,10 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from orderflow.application.maintenance.maintenance_log import MaintenanceEntry, MaintenanceKind
-from orderflow.application.operator_note import OperatorNote
-from orderflow.application.rollout.rollout import RolloutState
-
-from tests.unit.domain.actors import AT
+from ..application.maintenance.maintenance_log import MaintenanceEntry, MaintenanceKind
+from ..application.operator_note import OperatorNote
+from ..application.rollout.rollout import RolloutState
+from .orders import AT
 
 FIRST = OperatorNote(by="ann", reason="phase two", at=AT)
 SECOND = OperatorNote(by="bob", reason="too slow; 50 % of the mails bounced", at=AT + timedelta(minutes=5))

@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from orderflow.application.orders.change_order import ChangeOrder
-from orderflow.application.orders.queries import OrderQuery
-from orderflow.domain.errors import InvalidInput
-from orderflow.domain.lifecycle import OrderState
 
-from tests.contracts.orders import assigned, placed, unit_of_work
-from tests.unit.domain.actors import ADMIN, AT
+from ..application.orders.change_order import ChangeOrder
+from ..application.orders.queries import OrderQuery
+from ..domain.errors import InvalidInput
+from ..domain.lifecycle import OrderState
+from .orders import ADMIN, AT, assigned, placed, unit_of_work
 
 
 class OrderQueriesContract:

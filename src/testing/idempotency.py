@@ -4,15 +4,14 @@ import asyncio
 from typing import Any
 
 import pytest
-from orderflow.adapters.memory import storage as memory_storage
-from orderflow.adapters.sql import idempotency as sql_idempotency
-from orderflow.application.orders.idempotency import IdempotencyKey, StoredResponse
-from orderflow.application.orders.payment_attempts import AttemptKind, PaymentAttempt
-from orderflow.domain.errors import ConcurrentChange, OrderNotFound, RequestAnswered
-from orderflow.domain.order import Order
 
-from tests.contracts.orders import placed, unit_of_work
-from tests.unit.domain.actors import AT, place
+from ..adapters.memory import storage as memory_storage
+from ..adapters.sql import idempotency as sql_idempotency
+from ..application.orders.idempotency import IdempotencyKey, StoredResponse
+from ..application.orders.payment_attempts import AttemptKind, PaymentAttempt
+from ..domain.errors import ConcurrentChange, OrderNotFound, RequestAnswered
+from ..domain.order import Order
+from .orders import AT, place, placed, unit_of_work
 
 
 class IdempotencyContract:

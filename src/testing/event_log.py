@@ -4,13 +4,11 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from orderflow.adapters import wire
-from orderflow.application.event_log.records import LogRecord, bucket_of
-from orderflow.application.request_context import Request, answering
-
-from tests.contracts.orders import assigned, commit, failed_payments, in_bucket, placed
-from tests.support.waiting import eventually_async
-from tests.unit.domain.actors import AT, place
+from ..adapters import wire
+from ..application.event_log.records import LogRecord, bucket_of
+from ..application.request_context import Request, answering
+from .orders import AT, assigned, commit, failed_payments, in_bucket, place, placed
+from .waiting import eventually_async
 
 
 class EventLogContract:

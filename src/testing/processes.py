@@ -4,13 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attrs import evolve
-from orderflow.application.health.processes import Failure, Part, Process
 
-from tests.unit.domain.actors import AT
+from ..application.health.processes import Failure, Part, Process
+from .orders import AT
 
 
 def process(id: str = "p1", *, minutes: int = 0, **changes: Any) -> Process:
-    """A relay that was started ``minutes`` after noon."""
+    """Return a relay that was started ``minutes`` after noon."""
     said = {
         "id": id,
         "version": "0.1.0",
