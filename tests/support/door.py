@@ -42,8 +42,7 @@ from orderflow.application.prices.use_cases import PriceUseCases
 from orderflow.domain.actor import Actor
 from orderflow.domain.consent import RestaurantOrders
 from orderflow.entrypoints.http import create_app, new_token, serve
-
-from tests.support.shop import HandClock
+from orderflow.testing.clock import ManualClock as HandClock
 
 CUSTOMER, RESTAURANT, SHIPPER, BOSS = "customer:C1", "restaurant:R7", "shipper:S3", "admin:boss"
 
