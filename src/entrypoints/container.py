@@ -55,6 +55,7 @@ from ..application.rollout.set_publishing_share import SetPublishingShare
 from ..domain.order import Order
 from .settings import CONSUMERS, Settings
 from .wiring import commit_notifications, mail, operator_tools, storage_and_consumers
+from .wiring import joining as joining_wiring
 from .wiring import kafka as kafka_wiring
 from .wiring import telemetry as telemetry_wiring
 from .wiring.oidc import oidc_tokens
@@ -105,6 +106,7 @@ class Container(containers.DeclarativeContainer):
         providers.Callable(commit_notifications.on_commit, news, commit_notifier),
         instruments,
     )
+    joining = providers.Singleton(joining_wiring.joining, settings, storage, commit_notifier)
     storage_clock = providers.Singleton(StorageClock, storage.provided.now)
     effects = providers.Singleton(storage_and_consumers.consumer_stores, storage)
     gateway: providers.Provider[PaymentGateway] = providers.Singleton(SandboxGateway)

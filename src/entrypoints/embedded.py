@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..application.backoff import RateLimit
 from ..application.consuming.consumer import BatchResult, Consumer
@@ -37,6 +37,10 @@ from .settings import CONSUMERS, Settings
 from .settings_source import load_settings
 from .wiring.lifespan import listen_for_commits, opened
 from .wiring.storage_and_consumers import ShippedTransaction
+
+if TYPE_CHECKING:
+    from .joining import Joinable, JoinedOrders
+    from .sync import SyncOrderFlow
 
 SYSTEM = Actor.parse("admin:embedded")
 """The actor of calls without ``by``: the embedding application is trusted."""
@@ -102,6 +106,41 @@ class OrderFlow:
         """Open in memory with all consumers running, for tests and trials. The environment is ignored."""
         async with cls.open(Settings(database_url="memory://", poll_seconds=0.01), consumers=consumers) as flow:
             yield flow
+
+    @classmethod
+    def open_sync(
+        cls, settings: Settings | str | None = None, *, consumers: Sequence[str] = (), **given: Any
+    ) -> "SyncOrderFlow":
+        """Open as ``open`` does, for applications without an event loop: Flask, Django, Celery, scripts.
+
+        The flow runs on a thread of its own. Close it, or use it in ``with``. Raises what ``open`` raises, and
+        RuntimeError inside a running event loop.
+        """
+        from .sync import SyncOrderFlow
+
+        return SyncOrderFlow(partial(cls.open, settings, consumers=consumers, **given))
+
+    @classmethod
+    def in_memory_sync(cls, *, consumers: Sequence[str] = CONSUMERS) -> "SyncOrderFlow":
+        """Open in memory as ``in_memory`` does, for tests of applications without an event loop."""
+        from .sync import SyncOrderFlow
+
+        return SyncOrderFlow(partial(cls.in_memory, consumers=consumers))
+
+    def joining(self, connection: "Joinable") -> "AbstractAsyncContextManager[JoinedOrders]":
+        """Run commands in the transaction of ``connection``, the application's own on the same database.
+
+        ``connection`` is an SQLAlchemy connection or session; ``async with flow.joining(session) as orders:`` yields
+        the commands. At the end of the block their orders and events are written in that transaction, which the
+        application commits or rolls back, soon: the log is locked in between, and other commands wait. After an
+        exception inside nothing is written.
+
+        Raises InvalidInput for another database, NotConfigured, StorageUnavailable; at the end of the block
+        ConcurrentChange (repeat it: the transaction may go on), EventTooLarge, StorageUnavailable.
+        """
+        from .joining import joining
+
+        return joining(self, connection)
 
     @contextmanager
     def correlated(self, correlation_id: str | None = None, *, traceparent: str = "") -> Iterator[str]:
