@@ -12,7 +12,6 @@ from dependency_injector import containers, providers
 
 from ..adapters import wire
 from ..adapters.notifications.templates import FileMessageTemplates
-from ..adapters.payment_gateway import SandboxGateway
 from ..adapters.telemetry import Instruments, Scrape, States
 from ..adapters.telemetry.instrumented import (
     InstrumentedCommand,
@@ -52,6 +51,7 @@ from ..application.orders.use_cases import UseCases
 from ..application.relay.publish_pending import PublishPending
 from ..application.rollout.pause_consumer import PauseConsumer
 from ..application.rollout.set_publishing_share import SetPublishingShare
+from ..domain.consent import RestaurantOrders
 from ..domain.order import Order
 from .settings import CONSUMERS, Settings
 from .wiring import commit_notifications, mail, operator_tools, storage_and_consumers
@@ -59,6 +59,7 @@ from .wiring import joining as joining_wiring
 from .wiring import kafka as kafka_wiring
 from .wiring import telemetry as telemetry_wiring
 from .wiring.oidc import oidc_tokens
+from .wiring.payment_gateway import payment_gateway
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Awaitable[Order]])
@@ -109,7 +110,7 @@ class Container(containers.DeclarativeContainer):
     joining = providers.Singleton(joining_wiring.joining, settings, storage, commit_notifier)
     storage_clock = providers.Singleton(StorageClock, storage.provided.now)
     effects = providers.Singleton(storage_and_consumers.consumer_stores, storage)
-    gateway: providers.Provider[PaymentGateway] = providers.Singleton(SandboxGateway)
+    gateway: providers.Provider[PaymentGateway] = providers.Singleton(payment_gateway, settings)
 
     log_source = providers.Singleton(storage_and_consumers.log_source, storage, news, settings)
     kafka = _with_kafka(profile, providers.Singleton(kafka_wiring.kafka_settings, settings, instruments))
@@ -182,10 +183,14 @@ class Container(containers.DeclarativeContainer):
     )
     tokens = providers.Singleton(CachedTokens, storage.provided.tokens)
     oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note)
+    restaurants = providers.Callable(lambda settings: RestaurantOrders(settings.restaurant_orders), settings)
     use_cases = providers.Singleton(
         UseCases,
         create_order=_instrumented(
-            "create_order", providers.Singleton(CreateOrder, unit_of_work, clock, new_id), telemetry, new_id
+            "create_order",
+            providers.Singleton(CreateOrder, unit_of_work, clock, new_id, restaurants),
+            telemetry,
+            new_id,
         ),
         get_order=get_order,
         list_orders=providers.Singleton(
@@ -221,6 +226,7 @@ class Container(containers.DeclarativeContainer):
                 gateway=gateway,
                 settle_payments=settle_payments,
                 clock=clock,
+                restaurants=restaurants,
             ),
             telemetry,
             new_id,
@@ -228,6 +234,7 @@ class Container(containers.DeclarativeContainer):
         cancel_order=instrumented_cancel_order,
         settle_payments=settle_payments,
         idempotent=providers.Singleton(Idempotent, storage.provided.answers),
+        restaurants=restaurants,
     )
 
     channels = providers.Singleton(mail.channels, settings, clock)

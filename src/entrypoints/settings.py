@@ -12,6 +12,7 @@ from ..application.notifications.addresses import sender
 from ..application.notifications.notification import ATTEMPTS
 from ..application.relay.publish_pending import BATCH
 from ..domain.actor import Role
+from ..domain.consent import RestaurantOrders
 from ..domain.currency import MINOR_UNITS
 from ..domain.errors import InvalidInput
 from .masking import MASK, is_secret, is_well_formed, masked_url
@@ -154,10 +155,21 @@ class Settings:
     estimate_minutes: int = ts.option(
         default=30, validator=_between(1, 1440), help="expected minutes from pick-up to delivery, 1 to 1440"
     )
+    payment_gateway: str = ts.option(
+        default="",
+        validator=v.matches_re(r"[!-~]*"),
+        help="the payment gateway that charges cards: sandbox, which moves no money; empty: the sandbox",
+    )
     available_orders: str = ts.option(
         default="none",
         validator=v.in_(("none", "all")),
         help="orders without a shipper that shippers may list, without their addresses: none or all",
+    )
+    restaurant_orders: str = ts.option(
+        default=RestaurantOrders.NONE.value,
+        validator=v.in_(tuple(RestaurantOrders)),
+        help="what restaurants may do without their customers: none; cash: place orders that are paid in cash; "
+        "all: also by card, and charge cards",
     )
     http_host: str = ts.option(
         default="127.0.0.1",
