@@ -16,7 +16,7 @@ from ..adapters.sql.joining import SqlJoining
 from ..application.orders.pending_writes import PendingWrites
 from ..application.orders.use_cases import UseCases
 from ..application.request_context import answering, current_request
-from ..domain.errors import InvalidInput
+from ..domain.errors import InvalidInput, NotConfigured
 from ..domain.order import Order
 from ..domain.text import shown
 from .embedded import OrderFlow
@@ -99,7 +99,7 @@ class _JoinedFlow(OrderFlow):
 @asynccontextmanager
 async def joining(flow: OrderFlow, given: Joinable) -> AsyncIterator[JoinedOrders]:
     """Implement OrderFlow.joining."""
-    joins = flow.container.joining()
+    joins = _joining(flow)
     run = await _runner(current(given))
     await _recognize(joins, run)
     transaction = await run(joins.begin)
@@ -118,6 +118,19 @@ async def joining(flow: OrderFlow, given: Joinable) -> AsyncIterator[JoinedOrder
 
 
 Run = Callable[[Callable[[Connection], R]], Awaitable[R]]
+
+
+def _joining(flow: OrderFlow) -> SqlJoining:
+    """Return what joins transactions. Raises NotConfigured where there are none, or their commits would be missed."""
+    if flow.container.settings().publishing == "direct":
+        raise NotConfigured(
+            "events are published directly after a commit, and that of another's transaction is not seen",
+            "set ORDERFLOW_PUBLISHING=log",
+        )
+    joins: SqlJoining | None = flow.container.joining()
+    if joins is None:
+        raise NotConfigured("orders in memory have no transaction to join", "use a SQLite file, in tests too")
+    return joins
 
 
 def current(given: object) -> object:

@@ -13,22 +13,16 @@ from ...application.orders.pending_writes import PendingWrites
 from ...application.orders.unit_of_work import WriteSetUnitOfWork
 from ...application.orders.use_cases import UseCases
 from ...application.orders.without_gateway import WithoutGateway
-from ...domain.errors import NotConfigured
 from ..settings import Settings
 
 if TYPE_CHECKING:
     from .storage_and_consumers import Storage
 
 
-def joining(settings: Settings, storage: "Storage", commit_notifier: CommitNotifier | None) -> SqlJoining:
-    """Return what joins transactions. Raises NotConfigured where there are none, or their commits would be missed."""
+def joining(settings: Settings, storage: "Storage", commit_notifier: CommitNotifier | None) -> SqlJoining | None:
+    """Return what joins transactions; None for orders in memory, which have none."""
     if not isinstance(storage, SqlStorage):
-        raise NotConfigured("orders in memory have no transaction to join", "use a SQLite file, in tests too")
-    if settings.publishing == "direct":
-        raise NotConfigured(
-            "events are published directly after a commit, and that of another's transaction is not seen",
-            "set ORDERFLOW_PUBLISHING=log",
-        )
+        return None
     who = "" if commit_notifier is None else f"{commit_notifier.who}joined"
     return SqlJoining(storage.database, who, settings.event_max_bytes)
 
