@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from .entrypoints.embedded import OrderFlow
     from .entrypoints.settings import Settings
     from .entrypoints.settings_source import load_settings
+    from .entrypoints.sync import SyncOrderFlow
 
     __version__: str
 
@@ -95,6 +96,7 @@ __all__ = [
     "ShipperAssigned",
     "StateChanged",
     "StorageUnavailable",
+    "SyncOrderFlow",
     "TransientFailure",
     "Unavailable",
     "VersionMismatch",
@@ -148,6 +150,7 @@ _MODULES = {
     ".entrypoints.embedded": ("OrderFlow",),
     ".entrypoints.settings": ("Settings",),
     ".entrypoints.settings_source": ("load_settings",),
+    ".entrypoints.sync": ("SyncOrderFlow",),
 }
 """The public names by the module that defines them."""
 

@@ -61,6 +61,7 @@ from ..domain.errors import InvalidInput
 from ..domain.order import Order
 from .settings import Settings
 from .wiring import commit_notifications, mail, operator_tools, storage_and_consumers
+from .wiring import joining as joining_wiring
 from .wiring import kafka as kafka_wiring
 from .wiring import telemetry as telemetry_wiring
 from .wiring.oidc import oidc_tokens
@@ -136,6 +137,7 @@ class Container(containers.DeclarativeContainer):
         providers.Callable(commit_notifications.on_commit, news, commit_notifier),
         instruments,
     )
+    joining = providers.Singleton(joining_wiring.joining, settings, storage, commit_notifier)
     storage_clock = providers.Singleton(StorageClock, storage.provided.now)
     effects = providers.Singleton(storage_and_consumers.consumer_stores, storage)
     gateway: providers.Provider[PaymentGateway] = PartProvider(payment_gateway, settings)

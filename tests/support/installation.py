@@ -30,8 +30,10 @@ class Running:
 
         def found() -> Mapping[str, Any] | None:
             ended = self.process.poll()
-            lines = (json.loads(line) for line in self.said().splitlines(keepends=True) if line.endswith("}\n"))
-            line: dict[str, Any] | None = next((line for line in lines if line["event"].startswith(event)), None)
+            lines: Iterator[Mapping[str, Any]] = (
+                json.loads(line) for line in self.said().splitlines(keepends=True) if line.endswith("}\n")
+            )
+            line = next((line for line in lines if line["event"].startswith(event)), None)
             assert line or ended is None, f"ended with {ended}: {self.said()}"
             return line
 
