@@ -30,14 +30,12 @@ class Running:
 
         def found() -> Mapping[str, Any] | None:
             ended = self.process.poll()
-            lines: Iterator[Mapping[str, Any]] = (
-                json.loads(line) for line in self.said().splitlines(keepends=True) if line.endswith("}\n")
-            )
+            lines = (json.loads(line) for line in self.said().splitlines(keepends=True) if line.endswith("}\n"))
             line = next((line for line in lines if line["event"].startswith(event)), None)
             assert line or ended is None, f"ended with {ended}: {self.said()}"
             return line
 
-        line = eventually(found, deadline=180, that=f"{event!r} in the log")
+        line: Mapping[str, Any] | None = eventually(found, deadline=180, that=f"{event!r} in the log")
         assert line is not None
         return line
 
