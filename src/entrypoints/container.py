@@ -189,6 +189,7 @@ class Container(containers.DeclarativeContainer):
         list_orders=providers.Singleton(
             ListOrders,
             storage.provided.views,
+            clock,
             providers.Callable(lambda settings: settings.available_orders == "all", settings),
         ),
         timeline=timeline,

@@ -159,6 +159,11 @@ class Settings:
         validator=v.in_(("none", "all")),
         help="orders without a shipper that shippers may list, without their addresses: none or all",
     )
+    phone_region: str = ts.option(
+        default="",
+        validator=v.matches_re(r"([A-Z]{2})?"),
+        help="country of telephone numbers without a code, to find orders by: ISO 3166, such as US; empty: none",
+    )
     http_host: str = ts.option(
         default="127.0.0.1",
         validator=_HOST,

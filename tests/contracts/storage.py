@@ -10,6 +10,7 @@ from tests.contracts.maintenance import MaintenanceLogContract
 from tests.contracts.order_audit import OrderAuditContract
 from tests.contracts.order_queries import OrderQueriesContract
 from tests.contracts.order_repository import OrderRepositoryContract
+from tests.contracts.order_search import OrderSearchContract
 from tests.contracts.payment_attempts import PaymentAttemptsContract
 from tests.contracts.processes import ProcessRegistryContract
 from tests.contracts.rollout import RolloutContract
@@ -24,6 +25,7 @@ class StorageContract(
     GroupCommitContract,
     IdempotencyContract,
     OrderQueriesContract,
+    OrderSearchContract,
     EventLogContract,
     EventLimitContract,
     EpochsContract,
@@ -38,5 +40,6 @@ class StorageContract(
 ):
     """Subclassed with ``storage``, empty and open, and ``commits``, a list that grows when it tells of a commit.
 
-    ``limited`` is a storage like it whose events have at most ``event_limit.LIMIT`` bytes.
+    Telephone numbers without a code are German in it. ``limited`` is a storage like it whose events have at most
+    ``event_limit.LIMIT`` bytes.
     """

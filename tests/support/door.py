@@ -107,7 +107,7 @@ def use_cases_on(
     return UseCases(
         create_order=CreateOrder(work, clock, lambda: str(uuid_utils.uuid7())),
         get_order=get_order,
-        list_orders=ListOrders(storage.views, available),
+        list_orders=ListOrders(storage.views, clock, available),
         timeline=timeline,
         as_of=OrderAsOf(timeline),
         change_order=change,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from ...domain.actor import Actor, Role, check_actor
+from ...domain.annotations import Annotations
 from ...domain.errors import NotPermitted, OrderExists, OrderNotFound
 from ...domain.events import OrderLine
 from ...domain.money import Money
@@ -32,6 +33,7 @@ class NewOrder:
     total: Money | None = None
     card_token: str | None = None
     address: Address | None = None
+    annotations: Annotations | None = None
     order_id: str | None = None
 
 
@@ -75,6 +77,7 @@ class CreateOrder:
             total=new.total,
             currency=new.currency,
             address=new.address,
+            annotations=new.annotations,
             by=by,
             at=self.clock(),
         )

@@ -100,6 +100,7 @@ def build(
             writes.cancel_order,
             reads.get_order,
             reads.list_orders,
+            reads.count_orders,
             reads.timeline,
             stream.stream,
         ],
@@ -223,7 +224,7 @@ async def refuse_unknown_parameters(connection: ASGIConnection[Any, Any, Any, An
     for name, values in connection.query_params.dict().items():
         if name not in parameters:
             raise InvalidParameter(name, "there is no such parameter", ", ".join(sorted(parameters)) or "none")
-        if len(values) > 1:
+        if len(values) > 1 and name not in handler.opt.get("repeated", ()):
             raise InvalidParameter(name, f"it is given {len(values)} times", "each parameter once")
 
 

@@ -15,7 +15,7 @@ from tests.support.pgbouncer import PgBouncer
 class TestSqliteStorage(StorageContract):
     @pytest.fixture
     async def storage(self, sqlite_url: str, connect: Connect, commits: list[None]) -> SqlStorage:
-        storage = connect(sqlite_url, on_commit=lambda: commits.append(None))
+        storage = connect(sqlite_url, on_commit=lambda: commits.append(None), phone_region="DE")
         await storage.open()
         return storage
 
@@ -29,7 +29,7 @@ class TestSqliteStorage(StorageContract):
 class TestPostgresqlStorage(StorageContract):
     @pytest.fixture
     async def storage(self, postgresql_url: str, connect: Connect, commits: list[None]) -> SqlStorage:
-        storage = connect(postgresql_url, on_commit=lambda: commits.append(None))
+        storage = connect(postgresql_url, on_commit=lambda: commits.append(None), phone_region="DE")
         await storage.open()
         return storage
 

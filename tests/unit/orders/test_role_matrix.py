@@ -88,6 +88,7 @@ HTTP_ROUTES = {
     ("GET", "timeline"): "timeline",
     ("GET", "streamOrder"): "timeline",
     ("GET", "listOrders"): "list_orders",
+    ("GET", "countOrders"): "list_orders",
 }
 ADMINS_ROUTES = {
     "exportCustomer",
@@ -99,7 +100,7 @@ ADMINS_ROUTES = {
     "deliveryTimes",
 }
 CUSTOMER_ROUTES = (("GET", "export", None), ("POST", "erase", {"reason": "asked for it"}))
-METHODS = {"order_as_of": "as_of"}
+METHODS = {"order_as_of": "as_of", "count_orders": "list_orders"}
 """Methods of the embedded API that are named otherwise than their use-case."""
 
 
@@ -465,10 +466,21 @@ def test_a_list_has_the_orders_of_the_caller_and_available_ones_only_for_shipper
         http = asyncio.run(house.request(by, "GET", f"/v1/orders{path}"))
         cli = house.command(by, "list", *options)
         pages = [json.loads(http.whole[2])["orders"], json.loads(cli.whole[1])["orders"]]
+        counts = [
+            {each.state: each.orders for each in asyncio.run(flow.count_orders(query, by=by))},
+            _numbers(json.loads(asyncio.run(house.request(by, "GET", f"/v1/orders:count{path}")).whole[2])["counts"]),
+            _numbers(json.loads(house.command(by, "count", *options).whole[1])),
+        ]
+        assert [sum(each.values()) for each in counts] == [len(embedded.orders)] * 3
+        assert counts == [counts[0]] * 3
         found[name] = [{order.id for order in embedded.orders}, *({each["orderId"] for each in page} for page in pages)]
 
     assert found["own"] == [own] * 3
     assert found["available"] == [free if by.role is Role.SHIPPER else free & own] * 3
+
+
+def _numbers(counts: list[dict[str, Any]]) -> dict[str, int]:
+    return {each["state"]: each["orders"] for each in counts}
 
 
 @pytest.mark.parametrize("by", ACTORS, ids=str)
@@ -514,7 +526,7 @@ def test_every_route_has_a_rule(house: House) -> None:
 
 
 def test_every_command_about_orders_has_a_rule() -> None:
-    tried = {"transition", "assign", "cancel", "pay", "show", "timeline", "create", "list"}
+    tried = {"transition", "assign", "cancel", "pay", "show", "timeline", "create", "list", "count"}
     traced = {("orders", "trace")}
     imported = {("orders", "import")}  # as create, see tests/unit/cli
 
