@@ -58,7 +58,7 @@ class OrderTerms:
         if len(words) > MAX_WORDS:
             raise InvalidInput("q", f"{len(words)} words", f"1 to {MAX_WORDS} words")
         entries = tuple((_WORD + word,) for word in map(_trimmed, words) if word)
-        alternatives = [entries] if entries else []
+        alternatives: list[tuple[tuple[str, ...], ...]] = [entries] if entries else []
         if numbers := self._numbers(q):
             alternatives.append((numbers,))
         id_ = q.strip()

@@ -15,6 +15,7 @@ from tests.contracts.payment_attempts import PaymentAttemptsContract
 from tests.contracts.processes import ProcessRegistryContract
 from tests.contracts.rollout import RolloutContract
 from tests.contracts.skipped_records import SkippedRecordsContract
+from tests.contracts.streams import StreamsContract
 from tests.contracts.tokens import TokensContract
 from tests.contracts.unit_of_work import UnitOfWorkContract
 
@@ -34,6 +35,7 @@ class StorageContract(
     CursorsContract,
     PaymentAttemptsContract,
     TokensContract,
+    StreamsContract,
     RolloutContract,
     ProcessRegistryContract,
     MaintenanceLogContract,

@@ -14,10 +14,12 @@ from orderflow.adapters.memory import MemoryStorage
 from orderflow.adapters.memory.consumer_store import MemoryConsumerStores
 from orderflow.adapters.memory.customers import MemoryPersonalData
 from orderflow.adapters.payment_gateway import SandboxGateway
+from orderflow.adapters.wakeup import LocalWakeup
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.customers.erase_customer import EraseCustomer
 from orderflow.application.customers.export_customer import ExportCustomer
 from orderflow.application.event_log.records import Delivery
+from orderflow.application.notifications.list_notifications import ListNotifications
 from orderflow.application.orders.assign_shipper import AssignShipper
 from orderflow.application.orders.cancel_order import CancelOrder
 from orderflow.application.orders.change_order import ChangeOrder
@@ -34,6 +36,11 @@ from orderflow.application.orders.settle_payments import SettlePayments
 from orderflow.application.orders.transition_order_state import TransitionOrderState
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.application.orders.use_cases import UseCases
+from orderflow.application.streams.feed import LogFeed
+from orderflow.application.streams.follow_order import FollowOrder
+from orderflow.application.streams.follow_orders import FollowOrders
+from orderflow.application.streams.shippers import ShipperHistory
+from orderflow.application.streams.use_cases import StreamUseCases
 from orderflow.domain.actor import Actor
 from orderflow.entrypoints.http import create_app, new_token, serve
 
@@ -52,10 +59,14 @@ class Installation:
     available_orders: bool = False
     use_cases: UseCases = field(init=False)
     effects: MemoryConsumerStores = field(init=False)
+    news: LocalWakeup = field(factory=LocalWakeup, init=False)
+    streams: StreamUseCases = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.effects = MemoryConsumerStores(self.storage.cursors)
         self.use_cases = use_cases_on(self.storage, self.gateway, self.clock, available=self.available_orders)
+        self.storage.on_commit = self.news.notify
+        self.streams = streams_on(self.storage, self.use_cases, self.news)
 
     def app(
         self,
@@ -70,7 +81,14 @@ class Installation:
             EraseCustomer(data, self.storage.maintenance_log, self.clock),
             ExportCustomer(self.storage.views, self.effects.notifications, self.effects.contacts, self.storage.tokens),
         )
-        options = {"analytics": self.effects.analytics, "customers": customers, **options}
+        told = ListNotifications(self.use_cases.get_order, self.effects.notifications)
+        options = {
+            "analytics": self.effects.analytics,
+            "customers": customers,
+            "streams": self.streams,
+            "notifications": told,
+            **options,
+        }
         app: Litestar = create_app(
             self.use_cases,
             tokens=self.storage.tokens,
@@ -117,6 +135,25 @@ def use_cases_on(
         cancel_order=cancel,
         settle_payments=payments,
         idempotent=Idempotent(storage.answers),
+    )
+
+
+def streams_on(storage: Any, use_cases: UseCases, news: LocalWakeup) -> StreamUseCases:
+    """Live streams that only commits wake up."""
+    feed = LogFeed(
+        log=storage.log,
+        orders=storage.views,
+        epochs=storage.epochs,
+        shippers=ShipperHistory(storage.log, wire.decode_record),
+        wakeup=news.listener,
+        buckets=lambda: storage.buckets,
+        poll_interval=60.0,
+    )
+    return StreamUseCases(
+        feed=feed,
+        follow_order=FollowOrder(feed, use_cases.get_order, storage.log),
+        follow_orders=FollowOrders(feed, use_cases.list_orders),
+        tickets=storage.stream_tickets,
     )
 
 

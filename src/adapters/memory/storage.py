@@ -47,6 +47,7 @@ from .maintenance_log import MemoryMaintenanceLog
 from .processes import MemoryProcessRegistry
 from .rollout import MemoryRollout
 from .skipped_records import MemorySkippedRecords
+from .streams import MemoryStreamTickets
 from .tokens import MemoryTokens
 
 
@@ -68,6 +69,7 @@ class MemoryStorage:
     _cursors: dict[str, dict[int, int]] = field(factory=lambda: defaultdict(dict), init=False)
     _moved: dict[tuple[str, int], datetime] = field(factory=dict, init=False)
     _tokens: dict[str, Token] = field(factory=dict, init=False)
+    stream_tickets: MemoryStreamTickets = field(init=False)
     rollout: MemoryRollout = field(init=False)
     epochs: MemoryEpochs = field(init=False)
     skipped_records: MemorySkippedRecords = field(init=False)
@@ -75,6 +77,7 @@ class MemoryStorage:
     maintenance_log: MemoryMaintenanceLog = field(factory=MemoryMaintenanceLog, init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.stream_tickets = MemoryStreamTickets({}, self.time)
         self.rollout = MemoryRollout(self.maintenance_log.entries)
         self.epochs = MemoryEpochs(self._cursors, self.maintenance_log.entries)
         self.skipped_records = MemorySkippedRecords(self.maintenance_log.entries)

@@ -24,6 +24,7 @@ from .payment_attempts import SqlPaymentAttempts
 from .processes import SqlProcessRegistry
 from .rollout import SqlRollout
 from .skipped_records import SqlSkippedRecords
+from .streams import SqlStreamTickets
 from .tokens import SqlTokens
 
 POOL_SIZE = 16
@@ -41,6 +42,7 @@ class SqlStorage:
     answers: SqlIdempotencyStore
     attempts: SqlPaymentAttempts
     tokens: SqlTokens
+    stream_tickets: SqlStreamTickets
     audit: SqlOrderAudit
     rollout: SqlRollout
     epochs: SqlEpochs
@@ -76,6 +78,7 @@ class SqlStorage:
             answers=SqlIdempotencyStore(database),
             attempts=SqlPaymentAttempts(database),
             tokens=SqlTokens(database),
+            stream_tickets=SqlStreamTickets(database),
             audit=SqlOrderAudit(database),
             rollout=SqlRollout(database),
             epochs=SqlEpochs(database),

@@ -26,14 +26,14 @@ class ListOrders:
     shippers_see_available: bool = False
 
     async def __call__(self, query: OrderQuery, *, by: Actor) -> OrderPage:
-        return await self.views.list(self._allowed(query, by))
+        return await self.views.list(self.allowed(query, by))
 
     async def count(self, query: OrderQuery, *, by: Actor) -> Sequence[StateCount]:
         """Return the number of orders by state; for each state only as many as MOST_COUNTED."""
-        return await self.views.count(self._allowed(query, by))
+        return await self.views.count(self.allowed(query, by))
 
-    def _allowed(self, query: OrderQuery, by: Actor) -> OrderQuery:
-        """Return ``query`` for what ``by`` may see."""
+    def allowed(self, query: OrderQuery, by: Actor) -> OrderQuery:
+        """Return ``query`` for what ``by`` may see. Raises InvalidInput."""
         check_actor(by)
         query = evolve(query, at=self.clock(), annotations_visible=True)
         match by.role:
