@@ -52,6 +52,7 @@ from ..application.orders.use_cases import UseCases
 from ..application.relay.publish_pending import PublishPending
 from ..application.rollout.pause_consumer import PauseConsumer
 from ..application.rollout.set_publishing_share import SetPublishingShare
+from ..domain.consent import RestaurantOrders
 from ..domain.errors import InvalidInput
 from ..domain.order import Order
 from .settings import Settings
@@ -206,10 +207,14 @@ class Container(containers.DeclarativeContainer):
     )
     tokens = providers.Singleton(CachedTokens, storage.provided.tokens)
     oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note)
+    restaurants = providers.Callable(lambda settings: RestaurantOrders(settings.restaurant_orders), settings)
     use_cases = providers.Singleton(
         UseCases,
         create_order=_instrumented(
-            "create_order", providers.Singleton(CreateOrder, unit_of_work, clock, new_id), telemetry, new_id
+            "create_order",
+            providers.Singleton(CreateOrder, unit_of_work, clock, new_id, restaurants),
+            telemetry,
+            new_id,
         ),
         get_order=get_order,
         list_orders=providers.Singleton(
@@ -245,6 +250,7 @@ class Container(containers.DeclarativeContainer):
                 gateway=gateway,
                 settle_payments=settle_payments,
                 clock=clock,
+                restaurants=restaurants,
             ),
             telemetry,
             new_id,
@@ -252,6 +258,7 @@ class Container(containers.DeclarativeContainer):
         cancel_order=instrumented_cancel_order,
         settle_payments=settle_payments,
         idempotent=providers.Singleton(Idempotent, storage.provided.answers),
+        restaurants=restaurants,
     )
 
     channels: providers.Provider[Sequence[Notifier]] = PartProvider(mail.channels, settings, clock)

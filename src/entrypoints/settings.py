@@ -12,6 +12,7 @@ from ..application.notifications.addresses import sender
 from ..application.notifications.notification import ATTEMPTS
 from ..application.relay.publish_pending import BATCH
 from ..domain.actor import Role
+from ..domain.consent import RestaurantOrders
 from ..domain.currency import MINOR_UNITS
 from ..domain.errors import InvalidInput
 from ..domain.text import MAX_IDENTIFIER
@@ -199,6 +200,12 @@ class Settings:
         default="none",
         validator=v.in_(("none", "all")),
         help="orders without a shipper that shippers may list, without their addresses: none or all",
+    )
+    restaurant_orders: str = ts.option(
+        default=RestaurantOrders.NONE.value,
+        validator=v.in_(tuple(RestaurantOrders)),
+        help="what restaurants may do without their customers: none; cash: place orders that are paid in cash; "
+        "all: also by card, and charge cards",
     )
     http_host: str = ts.option(
         default="127.0.0.1",

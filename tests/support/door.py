@@ -35,6 +35,7 @@ from orderflow.application.orders.transition_order_state import TransitionOrderS
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.application.orders.use_cases import UseCases
 from orderflow.domain.actor import Actor
+from orderflow.domain.consent import RestaurantOrders
 from orderflow.entrypoints.http import create_app, new_token, serve
 
 from tests.support.shop import HandClock
@@ -50,12 +51,19 @@ class Installation:
     storage: MemoryStorage = field(factory=MemoryStorage)
     gateway: SandboxGateway = field(factory=SandboxGateway)
     available_orders: bool = False
+    restaurants: RestaurantOrders = RestaurantOrders.NONE
     use_cases: UseCases = field(init=False)
     effects: MemoryConsumerStores = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.effects = MemoryConsumerStores(self.storage.cursors)
-        self.use_cases = use_cases_on(self.storage, self.gateway, self.clock, available=self.available_orders)
+        self.use_cases = use_cases_on(
+            self.storage,
+            self.gateway,
+            self.clock,
+            available=self.available_orders,
+            restaurants=self.restaurants,
+        )
 
     def app(
         self,
@@ -96,7 +104,12 @@ class Installation:
 
 
 def use_cases_on(
-    storage: MemoryStorage, gateway: SandboxGateway, clock: HandClock, *, available: bool = False
+    storage: MemoryStorage,
+    gateway: SandboxGateway,
+    clock: HandClock,
+    *,
+    available: bool = False,
+    restaurants: RestaurantOrders = RestaurantOrders.NONE,
 ) -> UseCases:
     work = WriteSetUnitOfWork(committer=GroupCommit(storage.committer), read=storage.views.get)
     change = ChangeOrder(work)
@@ -105,7 +118,7 @@ def use_cases_on(
     get_order = GetOrder(GroupRead(storage.views))
     timeline = OrderTimeline(get_order, storage.log, wire.decode_record)
     return UseCases(
-        create_order=CreateOrder(work, clock, lambda: str(uuid_utils.uuid7())),
+        create_order=CreateOrder(work, clock, lambda: str(uuid_utils.uuid7()), restaurants),
         get_order=get_order,
         list_orders=ListOrders(storage.views, available),
         timeline=timeline,
@@ -113,10 +126,11 @@ def use_cases_on(
         change_order=change,
         transition_order_state=TransitionOrderState(change, cancel, clock),
         assign_shipper=AssignShipper(change, clock),
-        record_payment=RecordPayment(change, storage.views, storage.attempts, gateway, payments, clock),
+        record_payment=RecordPayment(change, storage.views, storage.attempts, gateway, payments, clock, restaurants),
         cancel_order=cancel,
         settle_payments=payments,
         idempotent=Idempotent(storage.answers),
+        restaurants=restaurants,
     )
 
 

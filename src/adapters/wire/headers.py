@@ -104,9 +104,9 @@ def _usual(key: bytes | None, body: bytes, values: HeaderValues) -> LogRecord | 
     """Return the record if all of its headers are as usual, checked at once. It takes half the time of one by one."""
     optional = values.get("correlation-id") or b"", values.get("traceparent") or b"", b""
     try:
-        lines = b"\n".join([*(values[name] for name in _USUAL), *optional]).decode("ascii")  # type: ignore[misc]
+        lines = b"\n".join([*(values[name] or b"" for name in _USUAL), *optional]).decode("ascii")
         at = _TIME.decode(b'"%s"' % (values["ce_time"] or b""))
-    except (KeyError, TypeError, *DECODING_ERRORS):
+    except (KeyError, *DECODING_ERRORS):
         return None
     if _USUAL_VALUES.fullmatch(lines) is None or key != values["ce_subject"]:
         return None

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from ...domain.actor import Actor, Role, check_actor
-from ...domain.errors import NotPermitted, OrderExists, OrderNotFound
+from ...domain.actor import Actor, check_actor
+from ...domain.consent import RestaurantOrders
+from ...domain.errors import OrderExists, OrderNotFound
 from ...domain.events import OrderLine
 from ...domain.money import Money
 from ...domain.order import Change, Order
@@ -45,6 +46,8 @@ class CreateOrder:
     unit_of_work: UnitOfWork
     clock: Clock
     new_id: NewId
+    restaurants: RestaurantOrders = RestaurantOrders.NONE
+    """What restaurants may do without their customers."""
 
     async def __call__(self, new: NewOrder, *, by: Actor, idempotency: IdempotencyKey | None = None) -> Order:
         check_actor(by)
@@ -78,15 +81,7 @@ class CreateOrder:
             by=by,
             at=self.clock(),
         )
-        if by.role is Role.SHIPPER or not change.order.visible_to(by):
-            raise NotPermitted(
-                order_id=change.order.id,
-                action="create",
-                state="new",
-                allowed=(),
-                guard=f"{by} may not order for customer {new.customer_id!r} at restaurant {new.restaurant_id!r}",
-                unlock="the customer or the restaurant themselves, or an admin may",
-            )
+        change.order.check_may_be_placed(by=by, restaurants=self.restaurants)
         return change
 
 
