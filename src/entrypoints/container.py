@@ -49,6 +49,10 @@ from ..application.orders.settle_payments import SettlePayments
 from ..application.orders.transition_order_state import TransitionOrderState
 from ..application.orders.unit_of_work import WriteSetUnitOfWork
 from ..application.orders.use_cases import UseCases
+from ..application.prices.change_prices import ChangePrices
+from ..application.prices.check_prices import ListedPrices, TrustPrices
+from ..application.prices.read_prices import ReadPrices
+from ..application.prices.use_cases import PriceUseCases
 from ..application.relay.publish_pending import PublishPending
 from ..application.rollout.pause_consumer import PauseConsumer
 from ..application.rollout.set_publishing_share import SetPublishingShare
@@ -57,6 +61,7 @@ from ..domain.errors import InvalidInput
 from ..domain.order import Order
 from .settings import Settings
 from .wiring import commit_notifications, mail, operator_tools, storage_and_consumers
+from .wiring import joining as joining_wiring
 from .wiring import kafka as kafka_wiring
 from .wiring import telemetry as telemetry_wiring
 from .wiring.oidc import oidc_tokens
@@ -132,6 +137,7 @@ class Container(containers.DeclarativeContainer):
         providers.Callable(commit_notifications.on_commit, news, commit_notifier),
         instruments,
     )
+    joining = providers.Singleton(joining_wiring.joining, settings, storage, commit_notifier)
     storage_clock = providers.Singleton(StorageClock, storage.provided.now)
     effects = providers.Singleton(storage_and_consumers.consumer_stores, storage)
     gateway: providers.Provider[PaymentGateway] = PartProvider(payment_gateway, settings)
@@ -208,11 +214,24 @@ class Container(containers.DeclarativeContainer):
     tokens = providers.Singleton(CachedTokens, storage.provided.tokens)
     oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note)
     restaurants = providers.Callable(lambda settings: RestaurantOrders(settings.restaurant_orders), settings)
+    listed_prices = providers.Singleton(
+        ListedPrices,
+        storage.provided.prices,
+        providers.Factory(storage_and_consumers.batching, "read", settings, telemetry),
+    )
+    price_authority = providers.Selector(
+        settings.provided.prices, trust=providers.Singleton(TrustPrices), list=listed_prices
+    )
+    prices = providers.Singleton(
+        PriceUseCases,
+        providers.Singleton(ReadPrices, storage.provided.prices),
+        providers.Singleton(ChangePrices, storage.provided.prices, clock, listed_prices.provided.forget),
+    )
     use_cases = providers.Singleton(
         UseCases,
         create_order=_instrumented(
             "create_order",
-            providers.Singleton(CreateOrder, unit_of_work, clock, new_id, restaurants),
+            providers.Singleton(CreateOrder, unit_of_work, clock, new_id, restaurants, price_authority),
             telemetry,
             new_id,
         ),
@@ -363,6 +382,7 @@ class Container(containers.DeclarativeContainer):
         log=storage.provided.log,
         processes=storage.provided.processes,
         tokens=storage.provided.tokens,
+        prices=storage.provided.prices,
         rollout=storage.provided.rollout,
         epochs=storage.provided.epochs,
         dead_letters=effects.provided.dead_letters,

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import fields
 
@@ -25,6 +26,7 @@ from ..application.orders.create_order import NewOrder
 from ..application.orders.ports import PaymentGateway
 from ..application.orders.queries import OrderPage, OrderQuery
 from ..application.orders.use_cases import UseCases
+from ..application.prices.use_cases import PriceUseCases
 from ..application.replay.replay_range import ReplayResult, ReplayStart
 from ..application.request_context import Request, answering, checked_correlation_id, is_traceparent
 from ..domain.actor import Actor
@@ -44,6 +46,10 @@ from .settings_source import load_settings
 from .wiring.lifespan import listen_for_commits, opened
 from .wiring.own_consumers import with_consumer
 from .wiring.storage_and_consumers import ShippedTransaction
+
+if TYPE_CHECKING:
+    from .joining import Joinable, JoinedOrders
+    from .sync import SyncOrderFlow
 
 PARTS = ("consumers", "gateway", "channels", "templates", "clock")
 """What ``OrderFlow.open`` takes beside settings."""
@@ -137,6 +143,41 @@ class OrderFlow:
         ) as flow:
             yield flow
 
+    @classmethod
+    def open_sync(
+        cls, settings: Settings | str | None = None, *, consumers: Sequence[str] = (), **given: Any
+    ) -> "SyncOrderFlow":
+        """Open as ``open`` does, for applications without an event loop: Flask, Django, Celery, scripts.
+
+        The flow runs on a thread of its own. Close it, or use it in ``with``. Raises what ``open`` raises, and
+        RuntimeError inside a running event loop.
+        """
+        from .sync import SyncOrderFlow
+
+        return SyncOrderFlow(partial(cls.open, settings, consumers=consumers, **given))
+
+    @classmethod
+    def in_memory_sync(cls, *, consumers: Sequence[str] = CONSUMERS, **parts: Any) -> "SyncOrderFlow":
+        """Open in memory as ``in_memory`` does, for tests of applications without an event loop."""
+        from .sync import SyncOrderFlow
+
+        return SyncOrderFlow(partial(cls.in_memory, consumers=consumers, **parts))
+
+    def joining(self, connection: "Joinable") -> "AbstractAsyncContextManager[JoinedOrders]":
+        """Run commands in the transaction of ``connection``, the application's own on the same database.
+
+        ``connection`` is an SQLAlchemy connection or session; ``async with flow.joining(session) as orders:`` yields
+        the commands. At the end of the block their orders and events are written in that transaction, which the
+        application commits or rolls back, soon: the log is locked in between, and other commands wait. After an
+        exception inside nothing is written.
+
+        Raises InvalidInput for another database, NotConfigured, StorageUnavailable; at the end of the block
+        ConcurrentChange (repeat it: the transaction may go on), EventTooLarge, StorageUnavailable.
+        """
+        from .joining import joining
+
+        return joining(self, connection)
+
     @contextmanager
     def correlated(self, correlation_id: str | None = None, *, traceparent: str = "") -> Iterator[str]:
         """Give all calls inside the same ``correlation_id``, by default a new one, and yield it.
@@ -155,6 +196,11 @@ class OrderFlow:
     def use_cases(self) -> UseCases:
         """The use-cases themselves, with every argument."""
         return self._container.use_cases()
+
+    @property
+    def prices(self) -> PriceUseCases:
+        """The prices of restaurants, which new orders must have if the setting ``prices`` is ``list``."""
+        return self._container.prices()
 
     @property
     def _container(self) -> Container:

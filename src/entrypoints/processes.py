@@ -194,6 +194,7 @@ async def _api(
         },
         identity=container.oidc(),
         customers=(container.erase_customer(), container.export_customer()),
+        prices=container.prices(),
     )
 
     def ready(host: str, port: int) -> None:

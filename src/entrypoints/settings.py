@@ -201,6 +201,11 @@ class Settings:
         validator=v.in_(("none", "all")),
         help="orders without a shipper that shippers may list, without their addresses: none or all",
     )
+    prices: str = ts.option(
+        default="trust",
+        validator=v.in_(("trust", "list")),
+        help="trust: whoever places an order sets its prices; list: they are those of the restaurant's price list",
+    )
     restaurant_orders: str = ts.option(
         default=RestaurantOrders.NONE.value,
         validator=v.in_(tuple(RestaurantOrders)),

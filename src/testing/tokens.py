@@ -28,6 +28,20 @@ class TokensContract:
 
         assert (before, await storage.tokens.any()) == (False, True)
 
+    async def test_whether_a_role_has_a_valid_token_is_known(self, storage: Any) -> None:
+        now = await storage.now()
+        customer = Actor(Role.CUSTOMER, "C1")
+        await storage.tokens.add("till", TILL, label="", at=now)
+        await storage.tokens.add("expired", customer, label="", at=now - HOUR, expires_at=now - timedelta(seconds=1))
+        before = await storage.tokens.any_valid(Role.CUSTOMER)
+
+        await storage.tokens.add(FIRST, customer, label="", at=now, expires_at=now + HOUR)
+        meanwhile = await storage.tokens.any_valid(Role.CUSTOMER)
+        await storage.tokens.revoke(FIRST[:IDENTIFYING], at=now)
+
+        assert (before, meanwhile, await storage.tokens.any_valid(Role.CUSTOMER)) == (False, True, False)
+        assert await storage.tokens.any_valid(Role.RESTAURANT)
+
     async def test_a_token_that_is_added_again_belongs_to_the_later_actor(self, storage: Any) -> None:
         await storage.tokens.add("digest-1", ADMIN, label="", at=AT)
 

@@ -2,6 +2,8 @@
 
 from orderflow.testing import storage
 
+from tests.contracts.prices import PriceListsContract
 
-class StorageContract(storage.StorageContract):
+
+class StorageContract(storage.StorageContract, PriceListsContract):
     """Subclassed as the shipped suite is."""

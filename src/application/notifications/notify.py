@@ -20,6 +20,7 @@ from ...domain.events import (
     StateChanged,
 )
 from ...domain.payment import PaymentMethod, PaymentStatus
+from ..backoff import doubled
 from ..clock import Clock
 from ..event_log.records import Delivery
 from ..orders.payment_attempts import AttemptKind, AttemptStatus
@@ -139,7 +140,7 @@ class Notify:
             if isinstance(failure, ChannelUnavailable):
                 down[channel] = error_text(failure)
             problem = down.get(channel) or f"{type(failure).__name__}: {error_text(failure)}"
-            due_at = await self._now() + _pause(notification.attempts)
+            due_at = await self._now() + doubled(FIRST_PAUSE, LONGEST_PAUSE, notification.attempts)
             return _logged(notification.postponed(due_at, problem, at_most=self.at_most))
         return _logged(notification.settled(receipt, self.clock()))
 
@@ -248,8 +249,3 @@ def _logged(notification: Notification) -> Notification:
     elif notification.status is NotificationStatus.PENDING:
         logger.warning("notification waits", extra={**log_fields(notification), "detail": notification.detail})
     return notification
-
-
-def _pause(attempts: int) -> timedelta:
-    """Return the pause after that many failed attempts, which doubles each time."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(attempts, 10)))

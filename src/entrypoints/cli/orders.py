@@ -39,7 +39,7 @@ async def create(file: InputFile, /, *, as_: As = OPERATOR) -> None:
     from ..http.bodies import PlaceOrder, read
 
     actor = Actor.parse(as_)
-    body = _read(file)
+    body = read_file(file)
     async with session().use_cases(create=True) as use_cases:
         new = read(body, PlaceOrder).order(session().settings.currency)
         _show(use_cases, await use_cases.create_order(new, by=actor), actor)
@@ -248,7 +248,7 @@ def parse_time(text: str | None, field: str) -> datetime | None:
     return None if text is None else time_in(text, field=field, allowed="RFC 3339, such as 2024-01-01T12:00:00Z")
 
 
-def _read(file: Path) -> bytes:
+def read_file(file: Path) -> bytes:
     """Return the content of ``file``, without a byte order mark. Raises InvalidInput, also if it is too large."""
     limit = session().settings.http_max_body_bytes
     try:

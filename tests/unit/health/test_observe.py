@@ -54,6 +54,7 @@ def observe(storage: MemoryStorage) -> Observe:
         log=storage.log,
         processes=storage.processes,
         tokens=storage.tokens,
+        prices=storage.prices,
         rollout=storage.rollout,
         epochs=storage.epochs,
         dead_letters=effects.dead_letters,
