@@ -195,7 +195,10 @@ async def _api(
         identity=container.oidc(),
         customers=(container.erase_customer(), container.export_customer()),
         prices=container.prices(),
+        streams=container.streams(),
+        notifications=container.list_notifications(),
     )
+    listen_for_commits(container)
 
     def ready(host: str, port: int) -> None:
         url = f"http://{host}:{port}"
