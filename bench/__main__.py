@@ -16,6 +16,7 @@ from . import (
     creating,
     days,
     growing,
+    handling,
     hostile,
     hostile_day,
     latency,
@@ -58,6 +59,10 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
         consuming.measure,
         "topic to effects, against a commit per message, FastStream and bare (PostgreSQL, Kafka)",
     ),
+    "handler": (
+        handling.measure,
+        "topic to an application's own function, one event, on a thread, in lists (PostgreSQL, Kafka)",
+    ),
     "latency": (
         latency.measure,
         "from a commit to the handling of its event, by the rate of orders (PostgreSQL, Kafka)",
@@ -84,6 +89,7 @@ ALL = (
     "order",
     "relay",
     "consumer",
+    "handler",
     "latency",
     "day",
     "tracing",

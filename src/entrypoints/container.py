@@ -44,12 +44,13 @@ from ..application.orders.idempotency import Idempotent
 from ..application.orders.list_orders import ListOrders
 from ..application.orders.order_as_of import OrderAsOf
 from ..application.orders.order_timeline import OrderTimeline
-from ..application.orders.ports import PaymentGateway
+from ..application.orders.ports import EventPublisher, PaymentGateway
 from ..application.orders.record_payment import RecordPayment
 from ..application.orders.settle_payments import SettlePayments
 from ..application.orders.transition_order_state import TransitionOrderState
 from ..application.orders.unit_of_work import WriteSetUnitOfWork
 from ..application.orders.use_cases import UseCases
+from ..application.orders.write_set import WriteSet
 from ..application.prices.change_prices import ChangePrices
 from ..application.prices.check_prices import ListedPrices, TrustPrices
 from ..application.prices.read_prices import ReadPrices
@@ -157,6 +158,7 @@ class Container(containers.DeclarativeContainer):
 
     current_rollout = providers.Singleton(storage_and_consumers.current_rollout, storage)
     direct = providers.Singleton(kafka_wiring.direct, settings, kafka, telemetry, current_rollout)
+    publisher: providers.Provider[Callable[[WriteSet], EventPublisher]] = PartProvider(kafka_wiring.publisher, direct)
     group_read = providers.Singleton(
         GroupRead,
         storage.provided.views,
@@ -174,7 +176,7 @@ class Container(containers.DeclarativeContainer):
             telemetry,
         ),
         read=group_read,
-        events=providers.Callable(kafka_wiring.publisher, direct),
+        events=publisher,
     )
     change_order = providers.Singleton(ChangeOrder, unit_of_work)
     settle_payments = providers.Singleton(
@@ -499,12 +501,14 @@ def container_for(
     gateway: PaymentGateway | None = None,
     channels: Sequence[Notifier] | None = None,
     templates: MessageTemplates | None = None,
+    publisher: Callable[[WriteSet], EventPublisher] | None = None,
 ) -> Container:
     """Return the container of the profile that ``settings`` choose: production if Kafka's servers are given.
 
     ``clock`` replaces the system's. If it is ``simulated``, payment attempts keep the system's, because other processes
     settle those that are due. ``gateway``, ``channels`` and ``templates`` replace those of the settings; the container
-    closes a gateway and channels that can be closed. Raises InvalidInput for a part that lacks something of its port.
+    closes a gateway and channels that can be closed. ``publisher`` makes the EventPublisher of each unit of work.
+    Raises InvalidInput for a part that lacks something of its port.
     """
     container = Container(settings=settings)
     if clock is not None:
@@ -515,6 +519,11 @@ def container_for(
         container.gateway.override(providers.Object(check_part(gateway, evolve(GATEWAY, setting="gateway"))))
     if channels is not None:
         container.channels.override(providers.Object(mail.given_channels(channels)))
+    if publisher is not None:
+        allowed = "a function of a WriteSet that returns an EventPublisher"
+        if not callable(publisher):
+            raise InvalidInput("publisher", f"it is a {type(publisher).__name__}", allowed)
+        container.publisher.override(providers.Object(publisher))
     if templates is not None:
         container.templates.override(
             providers.Object(check_part(templates, evolve(mail.TEMPLATES, setting="templates")))

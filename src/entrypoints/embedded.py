@@ -1,7 +1,7 @@
 """``OrderFlow``: the API for applications that embed orderflow, and for their tests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
 from difflib import get_close_matches
@@ -23,9 +23,10 @@ from ..application.event_log.records import Delivery, LogRecord, UnrecognizedRec
 from ..application.health.processes import EMBEDDING
 from ..application.notifications.ports import MessageTemplates, Notifier
 from ..application.orders.create_order import NewOrder
-from ..application.orders.ports import PaymentGateway
+from ..application.orders.ports import EventPublisher, PaymentGateway
 from ..application.orders.queries import OrderPage, OrderQuery, StateCount
 from ..application.orders.use_cases import UseCases
+from ..application.orders.write_set import WriteSet
 from ..application.prices.use_cases import PriceUseCases
 from ..application.replay.replay_range import ReplayResult, ReplayStart
 from ..application.request_context import Request, answering, checked_correlation_id, is_traceparent
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from .joining import Joinable, JoinedOrders
     from .sync import SyncOrderFlow
 
-PARTS = ("consumers", "gateway", "channels", "templates", "clock")
+PARTS = ("consumers", "gateway", "channels", "templates", "clock", "publisher")
 """What ``OrderFlow.open`` takes beside settings."""
 SYSTEM = Actor.parse("admin:embedded")
 """The actor of calls without ``by``: the embedding application is trusted."""
@@ -86,6 +87,7 @@ class OrderFlow:
         channels: Sequence[Notifier] | None = None,
         templates: MessageTemplates | None = None,
         clock: Clock | None = None,
+        publisher: Callable[[WriteSet], EventPublisher] | None = None,
         **given: Any,
     ) -> AsyncIterator[Self]:
         """Open with settings, a database URL, or the environment; ``given`` are single settings.
@@ -93,15 +95,20 @@ class OrderFlow:
         ``consumers`` are those to run in this process: ``notifications``, ``analytics``, ``inventory``, and your own as
         ``ORDERFLOW_CONSUMERS`` lists them.
         ``gateway``, ``channels``, ``templates`` and ``clock`` are parts of your own, in place of those that the
-        settings name. A SQLite database is created and migrated as needed; PostgreSQL is migrated by
-        ``orderflow db upgrade``. Raises InvalidInput, NotConfigured, StorageUnavailable.
+        settings name; ``publisher`` makes an EventPublisher for each command. A SQLite database is created and migrated
+        as needed; PostgreSQL is migrated by ``orderflow db upgrade``.
+        Raises InvalidInput, NotConfigured, StorageUnavailable.
         """
         settings = _settings(settings, given)
         names = []
         for asked in consumers:
             settings, name = with_consumer(settings, asked)
             names.append(name)
-        flow = cls(container_for(settings, clock=clock, gateway=gateway, channels=channels, templates=templates))
+        flow = cls(
+            container_for(
+                settings, clock=clock, gateway=gateway, channels=channels, templates=templates, publisher=publisher
+            )
+        )
         check_consumers(flow._container, names)
         process_registration = flow._container.process_registration()
         process_registration.runs(EMBEDDING)
@@ -132,6 +139,7 @@ class OrderFlow:
         channels: Sequence[Notifier] | None = None,
         templates: MessageTemplates | None = None,
         clock: Clock | None = None,
+        publisher: Callable[[WriteSet], EventPublisher] | None = None,
     ) -> AsyncIterator[Self]:
         """Open in memory with all consumers running, for tests and trials. The environment is ignored."""
         async with cls.open(
@@ -141,6 +149,7 @@ class OrderFlow:
             channels=channels,
             templates=templates,
             clock=clock,
+            publisher=publisher,
         ) as flow:
             yield flow
 
