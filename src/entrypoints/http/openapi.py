@@ -21,6 +21,7 @@ from ...adapters.wire.fields import Amount
 from .auth import ACTOR_HEADER
 from .bodies import BODIES, IDENTIFIER
 from .errors import title_of
+from .openapi_names import name_schemas
 from .problems import MEDIA_TYPE
 from .views import camel, render
 
@@ -178,6 +179,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
                         content["schema"]["anyOf"] = shapes
                 if headers := response.get("headers"):  # their order in Litestar is random
                     response["headers"] = dict(sorted(headers.items()))
+    name_schemas(document)
     return document
 
 
