@@ -18,6 +18,7 @@ from . import (
     growing,
     hostile,
     hostile_day,
+    joining,
     latency,
     memory,
     metrics,
@@ -45,6 +46,10 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "create-sqlite": (
         creating.measure_sqlite,
         "orders created by 128 callers, against the ORM with a commit each (SQLite)",
+    ),
+    "joining": (
+        joining.measure,
+        "orders in an application's own transactions, and through open_sync, against those of a flow (PostgreSQL)",
     ),
     "codec": (coding.measure, "events to JSON and back, against pydantic, cattrs with orjson, and json"),
     "growth": (growing.measure, "creating, idle polls and timelines beside 0, 1 and 5 million events (PostgreSQL)"),
@@ -78,6 +83,7 @@ ALL = (
     "create",
     "change",
     "create-sqlite",
+    "joining",
     "codec",
     "growth",
     "http",
