@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .application.consuming.declaring import consumer
     from .application.event_log.records import Delivery
     from .application.orders.queries import OrderPage, OrderQuery
     from .domain.actor import Actor, Role
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         OrderExists,
         OrderFlowError,
         OrderNotFound,
+        PricesRefused,
         StorageUnavailable,
         TransientFailure,
         Unavailable,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from .domain.money import Money
     from .domain.order import Order
     from .domain.payment import Payment, PaymentMethod, PaymentStatus
+    from .domain.prices import Price
     from .domain.validation import Address
     from .entrypoints.embedded import OrderFlow
     from .entrypoints.settings import Settings
@@ -86,6 +89,8 @@ __all__ = [
     "PaymentMethod",
     "PaymentProcessed",
     "PaymentStatus",
+    "Price",
+    "PricesRefused",
     "Role",
     "Settings",
     "ShipperAssigned",
@@ -96,10 +101,12 @@ __all__ = [
     "Unavailable",
     "VersionMismatch",
     "__version__",
+    "consumer",
     "load_settings",
 ]
 
 _MODULES = {
+    ".application.consuming.declaring": ("consumer",),
     ".application.event_log.records": ("Delivery",),
     ".application.orders.queries": ("OrderPage", "OrderQuery"),
     ".domain.actor": ("Actor", "Role"),
@@ -117,6 +124,7 @@ _MODULES = {
         "OrderExists",
         "OrderFlowError",
         "OrderNotFound",
+        "PricesRefused",
         "StorageUnavailable",
         "TransientFailure",
         "Unavailable",
@@ -137,6 +145,7 @@ _MODULES = {
     ".domain.money": ("Money",),
     ".domain.order": ("Order",),
     ".domain.payment": ("Payment", "PaymentMethod", "PaymentStatus"),
+    ".domain.prices": ("Price",),
     ".domain.validation": ("Address",),
     ".entrypoints.embedded": ("OrderFlow",),
     ".entrypoints.settings": ("Settings",),

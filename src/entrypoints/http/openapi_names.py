@@ -47,7 +47,7 @@ HEALTH: Mapping[str, Any] = {
     "type": "object",
     "additionalProperties": {},
 }
-STREAM: Mapping[str, Any] = {"type": "string", "description": "server-sent events, one for each event of the order"}
+STREAM: Mapping[str, Any] = {"type": "string", "description": "server-sent events"}
 
 
 def name_schemas(document: dict[str, Any]) -> None:
@@ -69,8 +69,9 @@ def name_schemas(document: dict[str, Any]) -> None:
     for path in ("/livez", "/readyz"):
         content = document["paths"][path]["get"]["responses"]["200"]["content"]
         content["application/json"]["schema"] = {"$ref": REFERENCE + "Health"}
-    stream = document["paths"]["/v1/orders/{order_id}/stream"]["get"]["responses"]["200"]["content"]
-    stream["text/event-stream"]["schema"] = dict(STREAM)
+    for schema in _schemas(document["paths"]):
+        if "text/event-stream" in schema:
+            schema["text/event-stream"] = {"schema": dict(STREAM)}
 
 
 def _schemas(part: object) -> Iterator[dict[str, Any]]:
