@@ -19,6 +19,7 @@ from . import (
     handling,
     hostile,
     hostile_day,
+    joining,
     latency,
     memory,
     metrics,
@@ -46,6 +47,10 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "create-sqlite": (
         creating.measure_sqlite,
         "orders created by 128 callers, against the ORM with a commit each (SQLite)",
+    ),
+    "joining": (
+        joining.measure,
+        "orders in an application's own transactions, and through open_sync, against those of a flow (PostgreSQL)",
     ),
     "codec": (coding.measure, "events to JSON and back, against pydantic, cattrs with orjson, and json"),
     "growth": (growing.measure, "creating, idle polls and timelines beside 0, 1 and 5 million events (PostgreSQL)"),
@@ -83,6 +88,7 @@ ALL = (
     "create",
     "change",
     "create-sqlite",
+    "joining",
     "codec",
     "growth",
     "http",
