@@ -57,7 +57,8 @@ from .settings import CONSUMERS, Settings
 from .wiring import commit_notifications, mail, operator_tools, storage_and_consumers
 from .wiring import kafka as kafka_wiring
 from .wiring import telemetry as telemetry_wiring
-from .wiring.oidc import oidc_tokens
+from .wiring.certificate import certificate_health
+from .wiring.oidc import identity_health, oidc_tokens
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Awaitable[Order]])
@@ -179,7 +180,7 @@ class Container(containers.DeclarativeContainer):
         providers.Callable(storage_and_consumers.retention, settings),
     )
     tokens = providers.Singleton(CachedTokens, storage.provided.tokens)
-    oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note)
+    oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note, instruments)
     use_cases = providers.Singleton(
         UseCases,
         create_order=_instrumented(
@@ -336,6 +337,8 @@ class Container(containers.DeclarativeContainer):
         lag=lag.provider,
         clock=providers.Object(storage_and_consumers.utc_now),
         mail=providers.Singleton(mail.smtp_health, settings),
+        certificate=providers.Singleton(certificate_health, settings),
+        identity=providers.Singleton(identity_health, settings),
     )
     examine = providers.Factory(
         operator_tools.examine,

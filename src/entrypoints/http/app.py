@@ -26,6 +26,7 @@ from . import customers as customer_routes
 from .auth import GRANT, Authenticator, KnownTokens, Unauthenticated, check_scope
 from .caller_limits import CallerLimits, Callers
 from .calls import AUTHORIZED, Api, provide_call
+from .cors import Cors
 from .direct import direct_routes
 from .docs_page import docs_router
 from .health import Checks, livez, readyz
@@ -57,6 +58,7 @@ def build(
     limits: CallerLimits,
     identity: IdentityTokens | None,
     customers: customer_routes.Customers | None,
+    cors_origins: Sequence[str],
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
     authenticator, callers = Authenticator(tokens, trust_actor_header, identity), Callers(limits, instruments)
@@ -163,6 +165,9 @@ def build(
     app.tracing = tracing
     app.instruments = instruments
     app.direct = direct_routes(app)
+    if cors_origins:
+        methods = {method for route in app.routes for method in route.methods} - {"OPTIONS"}
+        app.cors = Cors(frozenset(cors_origins), tuple(sorted(methods | {"HEAD"})))
     return app
 
 
