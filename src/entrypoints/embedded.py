@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Self
 
+from ..application.audit import keep_audit
 from ..application.backoff import RateLimit
 from ..application.consuming.consumer import BatchResult, Consumer
 from ..application.consuming.dead_letter import DeadLetter
@@ -72,6 +73,7 @@ class OrderFlow:
         Raises InvalidInput, NotConfigured, StorageUnavailable.
         """
         settings = _settings(settings, given)
+        keep_audit()
         for name in consumers:
             if name not in CONSUMERS:
                 raise InvalidInput("consumers", f"{name!r} is not a built-in consumer", ", ".join(CONSUMERS))
