@@ -15,10 +15,12 @@ from orderflow.adapters.memory.consumer_store import MemoryConsumerStores
 from orderflow.adapters.memory.customers import MemoryPersonalData
 from orderflow.adapters.payment_gateway import SandboxGateway
 from orderflow.adapters.server_certificate import CertificateFiles
+from orderflow.adapters.wakeup import LocalWakeup
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.customers.erase_customer import EraseCustomer
 from orderflow.application.customers.export_customer import ExportCustomer
 from orderflow.application.event_log.records import Delivery
+from orderflow.application.notifications.list_notifications import ListNotifications
 from orderflow.application.orders.assign_shipper import AssignShipper
 from orderflow.application.orders.cancel_order import CancelOrder
 from orderflow.application.orders.change_order import ChangeOrder
@@ -35,10 +37,20 @@ from orderflow.application.orders.settle_payments import SettlePayments
 from orderflow.application.orders.transition_order_state import TransitionOrderState
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.application.orders.use_cases import UseCases
+from orderflow.application.prices.change_prices import ChangePrices
+from orderflow.application.prices.check_prices import ListedPrices, TrustPrices
+from orderflow.application.prices.ports import PriceAuthority
+from orderflow.application.prices.read_prices import ReadPrices
+from orderflow.application.prices.use_cases import PriceUseCases
+from orderflow.application.streams.feed import LogFeed
+from orderflow.application.streams.follow_order import FollowOrder
+from orderflow.application.streams.follow_orders import FollowOrders
+from orderflow.application.streams.shippers import ShipperHistory
+from orderflow.application.streams.use_cases import StreamUseCases
 from orderflow.domain.actor import Actor
+from orderflow.domain.consent import RestaurantOrders
 from orderflow.entrypoints.http import create_app, new_token, serve
-
-from tests.support.shop import HandClock
+from orderflow.testing.clock import ManualClock as HandClock
 
 CUSTOMER, RESTAURANT, SHIPPER, BOSS = "customer:C1", "restaurant:R7", "shipper:S3", "admin:boss"
 
@@ -51,12 +63,28 @@ class Installation:
     storage: MemoryStorage = field(factory=MemoryStorage)
     gateway: SandboxGateway = field(factory=SandboxGateway)
     available_orders: bool = False
+    restaurants: RestaurantOrders = RestaurantOrders.NONE
+    listed: bool = False
+    """True if new orders have listed prices."""
+    listed_prices: ListedPrices = field(init=False)
     use_cases: UseCases = field(init=False)
     effects: MemoryConsumerStores = field(init=False)
+    news: LocalWakeup = field(factory=LocalWakeup, init=False)
+    streams: StreamUseCases = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.effects = MemoryConsumerStores(self.storage.cursors)
-        self.use_cases = use_cases_on(self.storage, self.gateway, self.clock, available=self.available_orders)
+        self.listed_prices = ListedPrices(self.storage.prices)
+        self.use_cases = use_cases_on(
+            self.storage,
+            self.gateway,
+            self.clock,
+            available=self.available_orders,
+            restaurants=self.restaurants,
+            prices=self.listed_prices if self.listed else TrustPrices(),
+        )
+        self.storage.on_commit = self.news.notify
+        self.streams = streams_on(self.storage, self.use_cases, self.news)
 
     def app(
         self,
@@ -71,7 +99,18 @@ class Installation:
             EraseCustomer(data, self.storage.maintenance_log, self.clock),
             ExportCustomer(self.storage.views, self.effects.notifications, self.effects.contacts, self.storage.tokens),
         )
-        options = {"analytics": self.effects.analytics, "customers": customers, **options}
+        prices = PriceUseCases(
+            ReadPrices(self.storage.prices), ChangePrices(self.storage.prices, self.clock, self.listed_prices.forget)
+        )
+        told = ListNotifications(self.use_cases.get_order, self.effects.notifications)
+        options = {
+            "analytics": self.effects.analytics,
+            "customers": customers,
+            "prices": prices,
+            "streams": self.streams,
+            "notifications": told,
+            **options,
+        }
         app: Litestar = create_app(
             self.use_cases,
             tokens=self.storage.tokens,
@@ -97,7 +136,13 @@ class Installation:
 
 
 def use_cases_on(
-    storage: MemoryStorage, gateway: SandboxGateway, clock: HandClock, *, available: bool = False
+    storage: MemoryStorage,
+    gateway: SandboxGateway,
+    clock: HandClock,
+    *,
+    available: bool = False,
+    restaurants: RestaurantOrders = RestaurantOrders.NONE,
+    prices: PriceAuthority | None = None,
 ) -> UseCases:
     work = WriteSetUnitOfWork(committer=GroupCommit(storage.committer), read=storage.views.get)
     change = ChangeOrder(work)
@@ -106,18 +151,38 @@ def use_cases_on(
     get_order = GetOrder(GroupRead(storage.views))
     timeline = OrderTimeline(get_order, storage.log, wire.decode_record)
     return UseCases(
-        create_order=CreateOrder(work, clock, lambda: str(uuid_utils.uuid7())),
+        create_order=CreateOrder(work, clock, lambda: str(uuid_utils.uuid7()), restaurants, prices or TrustPrices()),
         get_order=get_order,
-        list_orders=ListOrders(storage.views, available),
+        list_orders=ListOrders(storage.views, clock, available),
         timeline=timeline,
         as_of=OrderAsOf(timeline),
         change_order=change,
         transition_order_state=TransitionOrderState(change, cancel, clock),
         assign_shipper=AssignShipper(change, clock),
-        record_payment=RecordPayment(change, storage.views, storage.attempts, gateway, payments, clock),
+        record_payment=RecordPayment(change, storage.views, storage.attempts, gateway, payments, clock, restaurants),
         cancel_order=cancel,
         settle_payments=payments,
         idempotent=Idempotent(storage.answers),
+        restaurants=restaurants,
+    )
+
+
+def streams_on(storage: Any, use_cases: UseCases, news: LocalWakeup) -> StreamUseCases:
+    """Live streams that only commits wake up."""
+    feed = LogFeed(
+        log=storage.log,
+        orders=storage.views,
+        epochs=storage.epochs,
+        shippers=ShipperHistory(storage.log, wire.decode_record),
+        wakeup=news.listener,
+        buckets=lambda: storage.buckets,
+        poll_interval=60.0,
+    )
+    return StreamUseCases(
+        feed=feed,
+        follow_order=FollowOrder(feed, use_cases.get_order, storage.log),
+        follow_orders=FollowOrders(feed, use_cases.list_orders),
+        tickets=storage.stream_tickets,
     )
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ...application.auth import IdentityTokens
     from ...application.customers.erase_customer import EraseCustomer
     from ...application.customers.export_customer import ExportCustomer
+    from ...application.notifications.list_notifications import ListNotifications
+    from ...application.prices.use_cases import PriceUseCases
+    from ...application.streams.use_cases import StreamUseCases
     from ..shutdown import Stopping
     from .auth import KnownTokens
 
@@ -51,6 +54,9 @@ def create_app(
     identity: "IdentityTokens | None" = None,
     customers: "tuple[EraseCustomer, ExportCustomer] | None" = None,
     cors_origins: Sequence[str] = (),
+    prices: "PriceUseCases | None" = None,
+    streams: "StreamUseCases | None" = None,
+    notifications: "ListNotifications | None" = None,
 ) -> "Litestar":
     """Create the ASGI application.
 
@@ -62,8 +68,9 @@ def create_app(
     count the requests. ``failed`` is called with each error that is responded to with 5xx. ``limits`` are fields of
     ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. ``identity`` verifies the
     tokens of an OpenID provider; with it, ``X-Actor`` is not trusted. ``customers`` adds the routes under
-    ``/v1/customers``. Pages of ``cors_origins`` may call from a browser. Raises NotConfigured without the extra
-    ``http``.
+    ``/v1/customers``, ``prices`` those under ``/v1/restaurants``, ``streams`` the live streams, and ``notifications``
+    the route ``/v1/notifications``. Pages of ``cors_origins`` may call from a browser.
+    Raises NotConfigured without the extra ``http``.
     """
     app, caller_limits = _with_extra(".app"), _with_extra(".caller_limits")
     built: Litestar = app.build(
@@ -85,6 +92,9 @@ def create_app(
         identity=identity,
         customers=None if customers is None else _with_extra(".customers").Customers(*customers),
         cors_origins=cors_origins,
+        prices=None if prices is None else _with_extra(".prices").Prices(prices, currency),
+        streams=streams,
+        notifications=None if notifications is None else _with_extra(".notifications").Told(notifications),
     )
     return built
 

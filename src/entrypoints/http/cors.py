@@ -4,7 +4,7 @@ Callers bring their token in a header, which a page must have; the API reads no 
 credentials, and what a page may read is what its token may.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from attrs import frozen
@@ -46,6 +46,12 @@ class Cors:
 
     origins: frozenset[str]
     methods: tuple[str, ...]
+
+    @classmethod
+    def of(cls, origins: Collection[str], methods: Collection[str]) -> "Cors | None":
+        """Return it for an API with routes of these ``methods``; None without origins."""
+        allowed = tuple(sorted({*methods, "HEAD"} - {"OPTIONS"}))
+        return cls(frozenset(origins), allowed) if origins else None
 
     def headers(self, request: Mapping[str, str]) -> Pairs:
         """Return the headers of a response to ``request``, whatever its status is."""

@@ -6,7 +6,19 @@ from attrs import frozen
 
 from ..observation import Observation
 from ..observe import Observe
-from . import api, clocks, connections, consumers, database, dead_letters, tokens, topic, undelivered, versions
+from . import (
+    api,
+    clocks,
+    connections,
+    consumers,
+    database,
+    dead_letters,
+    prices,
+    tokens,
+    topic,
+    undelivered,
+    versions,
+)
 from .expectations import Expectations
 from .finding import Diagnostic, Finding, Severity
 
@@ -23,6 +35,7 @@ CHECKS: Sequence[Check] = (
     clocks.check,
     tokens.check,
     api.check,
+    prices.check,
 )
 DIAGNOSTICS: Sequence[Diagnostic] = (
     *connections.DIAGNOSTICS,
@@ -35,6 +48,7 @@ DIAGNOSTICS: Sequence[Diagnostic] = (
     *clocks.DIAGNOSTICS,
     *tokens.DIAGNOSTICS,
     *api.DIAGNOSTICS,
+    *prices.DIAGNOSTICS,
 )
 """All diagnostics, by the part of the installation that they are about."""
 _FIRST = list(Severity)
