@@ -71,7 +71,8 @@ from .wiring import commit_notifications, mail, operator_tools, storage_and_cons
 from .wiring import joining as joining_wiring
 from .wiring import kafka as kafka_wiring
 from .wiring import telemetry as telemetry_wiring
-from .wiring.oidc import oidc_tokens
+from .wiring.certificate import certificate_health
+from .wiring.oidc import identity_health, oidc_tokens
 from .wiring.own_consumers import Consumers, consumer_names
 from .wiring.parts import check_part
 from .wiring.payment_gateway import GATEWAY, payment_gateway
@@ -220,7 +221,7 @@ class Container(containers.DeclarativeContainer):
         providers.Callable(storage_and_consumers.retention, settings),
     )
     tokens = providers.Singleton(CachedTokens, storage.provided.tokens)
-    oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note)
+    oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note, instruments)
     restaurants = providers.Callable(lambda settings: RestaurantOrders(settings.restaurant_orders), settings)
     listed_prices = providers.Singleton(
         ListedPrices,
@@ -419,6 +420,8 @@ class Container(containers.DeclarativeContainer):
         lag=lag.provider,
         clock=providers.Object(storage_and_consumers.utc_now),
         mail=providers.Singleton(mail.smtp_health, settings),
+        certificate=providers.Singleton(certificate_health, settings),
+        identity=providers.Singleton(identity_health, settings),
     )
     examine = providers.Factory(
         operator_tools.examine,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from attrs import fields
 
+from ..application.audit import keep_audit
 from ..application.backoff import RateLimit
 from ..application.clock import Clock
 from ..application.consuming.consumer import BatchResult, Consumer
@@ -100,6 +101,7 @@ class OrderFlow:
         Raises InvalidInput, NotConfigured, StorageUnavailable.
         """
         settings = _settings(settings, given)
+        keep_audit()
         names = []
         for asked in consumers:
             settings, name = with_consumer(settings, asked)

@@ -14,6 +14,7 @@ from orderflow.adapters.memory import MemoryStorage
 from orderflow.adapters.memory.consumer_store import MemoryConsumerStores
 from orderflow.adapters.memory.customers import MemoryPersonalData
 from orderflow.adapters.payment_gateway import SandboxGateway
+from orderflow.adapters.server_certificate import CertificateFiles
 from orderflow.adapters.wakeup import LocalWakeup
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.customers.erase_customer import EraseCustomer
@@ -215,8 +216,9 @@ class Served:
 
 
 @asynccontextmanager
-async def served(app: Litestar, **limits: float) -> AsyncIterator[Served]:
+async def served(app: Litestar, *, tls: CertificateFiles | None = None, **limits: float) -> AsyncIterator[Served]:
     """A server of ``app``, with these limits of connections."""
+    scheme = "http" if tls is None else "https"
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
     task = asyncio.create_task(
         serve(
@@ -224,9 +226,10 @@ async def served(app: Litestar, **limits: float) -> AsyncIterator[Served]:
             host="127.0.0.1",
             port=0,
             stop=stop,
-            on_ready=lambda host, port: ready.set_result(f"http://{host}:{port}"),
+            on_ready=lambda host, port: ready.set_result(f"{scheme}://{host}:{port}"),
             grace_seconds=5,
             limits=limits,
+            tls=tls,
         )
     )
     try:
