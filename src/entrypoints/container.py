@@ -45,6 +45,7 @@ from ..application.orders.list_orders import ListOrders
 from ..application.orders.order_as_of import OrderAsOf
 from ..application.orders.order_timeline import OrderTimeline
 from ..application.orders.ports import EventPublisher, PaymentGateway
+from ..application.orders.price_authority import TrustPrices
 from ..application.orders.record_payment import RecordPayment
 from ..application.orders.settle_payments import SettlePayments
 from ..application.orders.transition_order_state import TransitionOrderState
@@ -52,7 +53,7 @@ from ..application.orders.unit_of_work import WriteSetUnitOfWork
 from ..application.orders.use_cases import UseCases
 from ..application.orders.write_set import WriteSet
 from ..application.prices.change_prices import ChangePrices
-from ..application.prices.check_prices import ListedPrices, TrustPrices
+from ..application.prices.check_prices import ListedPrices
 from ..application.prices.read_prices import ReadPrices
 from ..application.prices.use_cases import PriceUseCases
 from ..application.relay.publish_pending import PublishPending

@@ -32,14 +32,14 @@ from orderflow.application.orders.idempotency import Idempotent
 from orderflow.application.orders.list_orders import ListOrders
 from orderflow.application.orders.order_as_of import OrderAsOf
 from orderflow.application.orders.order_timeline import OrderTimeline
+from orderflow.application.orders.price_authority import PriceAuthority, TrustPrices
 from orderflow.application.orders.record_payment import RecordPayment
 from orderflow.application.orders.settle_payments import SettlePayments
 from orderflow.application.orders.transition_order_state import TransitionOrderState
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.application.orders.use_cases import UseCases
 from orderflow.application.prices.change_prices import ChangePrices
-from orderflow.application.prices.check_prices import ListedPrices, TrustPrices
-from orderflow.application.prices.ports import PriceAuthority
+from orderflow.application.prices.check_prices import ListedPrices
 from orderflow.application.prices.read_prices import ReadPrices
 from orderflow.application.prices.use_cases import PriceUseCases
 from orderflow.application.streams.feed import LogFeed

@@ -20,6 +20,7 @@ from ...domain.errors import (
     InvalidInput,
     NotFound,
     OrderFlowError,
+    PricesNotPermitted,
     Unavailable,
 )
 from ...domain.text import printable, shown
@@ -31,6 +32,7 @@ EXIT_CODES: tuple[tuple[type[OrderFlowError], int], ...] = (
     (NotFound, 3),
     (CommandRefused, 4),
     (Conflict, 4),
+    (PricesNotPermitted, 4),
     (Unavailable, 5),
     (OrderFlowError, 1),
 )
