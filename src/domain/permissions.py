@@ -7,6 +7,7 @@ from attrs import frozen
 from .actor import Actor, Role
 from .lifecycle import ASSIGNABLE, ASSIGNERS, PLACERS, TRANSITIONS, Guard, OrderState, Relation
 from .payment import PAYMENT_TRANSITIONS, Payment, PaymentMethod, PaymentStatus
+from .refund import RefundBearer
 
 
 class OrderFields(Protocol):
@@ -60,6 +61,12 @@ def may_pay(order: OrderFields, actor: Actor) -> bool:
     """Return whether ``actor`` may record a payment: every party of the order, but of cash not the customer."""
     pays_cash = order.payment.method is PaymentMethod.CASH and actor.role is Role.CUSTOMER
     return is_related(order, actor, Relation.OWN) and not pays_cash
+
+
+def may_refund(order: OrderFields, actor: Actor, borne_by: RefundBearer) -> bool:
+    """Return whether ``actor`` may ask for a refund: an admin, or the order's restaurant for one that it bears."""
+    own = actor.role is Role.RESTAURANT and is_related(order, actor, Relation.OWN)
+    return actor.role is Role.ADMIN or (own and borne_by is RefundBearer.RESTAURANT)
 
 
 def may_have_moved(order: OrderFields, actor: Actor, target: OrderState) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any, Self
 
@@ -29,6 +30,7 @@ from ..domain.lifecycle import OrderState
 from ..domain.money import Money
 from ..domain.order import Order
 from ..domain.payment import PaymentMethod
+from ..domain.refund import RefundBearer
 from ..domain.text import identifier
 from ..domain.validation import Address
 from .container import Container, container_for
@@ -195,6 +197,21 @@ class OrderFlow:
 
     async def cancel_order(self, order_id: str, reason: str, *, by: Actor = SYSTEM) -> Order:
         return await self.use_cases.cancel_order(order_id, reason, by=by)
+
+    async def refund_order(
+        self,
+        order_id: str,
+        reason: str,
+        *,
+        borne_by: RefundBearer | str,
+        amount: Decimal | None = None,
+        food_id: str | None = None,
+        by: Actor = SYSTEM,
+    ) -> Order:
+        """Ask for a refund of ``amount``, of the lines of one food, or of all that is left of the payment."""
+        return await self.use_cases.refund_order(
+            order_id, reason, borne_by=RefundBearer.parse(borne_by), by=by, amount=amount, food_id=food_id
+        )
 
     def on(self, *types: str, name: str | None = None) -> Callable[[Handler], Handler]:
         """Call an ``async def handler(event)`` for each event of ``types``, by default of all types.

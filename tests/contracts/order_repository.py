@@ -1,15 +1,18 @@
 """The promises of every order repository."""
 
 from datetime import timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from orderflow.domain.errors import OrderNotFound
+from orderflow.domain.order import Change
 from orderflow.domain.payment import PaymentMethod
+from orderflow.domain.refund import Refunds
 from orderflow.domain.validation import Address
 
 from tests.contracts.orders import commit, placed, unit_of_work
-from tests.unit.domain.actors import ADMIN, AT, REASON, eur, line, place
+from tests.unit.domain.actors import ADMIN, AT, REASON, eur, line, place, tale
 
 
 class OrderRepositoryContract:
@@ -79,3 +82,20 @@ class OrderRepositoryContract:
         async with unit_of_work(storage)() as work:
             with pytest.raises(OrderNotFound):
                 await work.orders.get(order_id)
+
+    async def test_the_amounts_of_its_refunds_are_kept(self, storage: Any) -> None:
+        life = tale("delivered S1", "card paid").refund_asked("5.50")
+        await commit(storage, Change(life.order, life.events))
+        after = life.refund_asked("10").refund_answered("5.50").refund_answered("10", made=False).refund_asked("2.25")
+        asked = await storage.views.get("O1")
+
+        async with unit_of_work(storage)() as work:
+            await work.orders.get("O1")
+            work.orders.save(after.order)
+
+        kept = await storage.views.get("O1")
+        assert asked.payment.refunds == Refunds(requested=Decimal("5.50"))
+        assert kept == after.order
+        assert kept.payment.refunds == Refunds(
+            requested=Decimal("2.25"), declined=Decimal(10), paid_back=Decimal("5.50")
+        )

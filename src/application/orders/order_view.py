@@ -39,7 +39,9 @@ class ActionView:
 class OrderView:
     """Amounts are in units of ``currency``; times are UTC. The card token is never read back.
 
-    ``allowed_actions`` are the reader's own at this moment. A reader without a part in the order gets no address.
+    Of the total, ``refund_requested`` is asked for and not decided, ``refund_declined`` was declined by the payment
+    gateway, and ``refunded`` was paid back. ``allowed_actions`` are the reader's own at this moment. A reader without a
+    part in the order gets no address.
     """
 
     order_id: str
@@ -54,6 +56,9 @@ class OrderView:
     currency: str
     payment_method: str
     payment_status: str
+    refund_requested: Decimal
+    refund_declined: Decimal
+    refunded: Decimal
     address: AddressView | None
     created_at: datetime
     updated_at: datetime
@@ -94,6 +99,9 @@ def view(order: Order, reader: Actor) -> OrderView:
         currency=order.currency,
         payment_method=order.payment.method,
         payment_status=order.payment.status,
+        refund_requested=order.payment.refunds.requested,
+        refund_declined=order.payment.refunds.declined,
+        refunded=order.refunded.amount,
         address=_address(order.address) if order.visible_to(reader) else None,
         created_at=order.created_at,
         updated_at=order.updated_at,

@@ -12,6 +12,7 @@ from .list_orders import ListOrders
 from .order_as_of import OrderAsOf
 from .order_timeline import OrderTimeline
 from .record_payment import RecordPayment
+from .refund_order import RefundOrder
 from .settle_payments import SettlePayments
 from .transition_order_state import TransitionOrderState
 
@@ -30,5 +31,6 @@ class UseCases:
     assign_shipper: AssignShipper
     record_payment: RecordPayment
     cancel_order: CancelOrder
+    refund_order: RefundOrder
     settle_payments: SettlePayments
     idempotent: Idempotent

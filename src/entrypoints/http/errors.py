@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from ...domain.errors import (
     CommandRefused,
+    ConfirmationNeeded,
     Conflict,
     CorruptHistory,
     EventTooLarge,
@@ -31,6 +32,7 @@ from .caller_limits import TooManyRequests
 STATUS: Mapping[type[Exception], int] = {
     InvalidInput: 400,
     Unauthenticated: 401,
+    ConfirmationNeeded: 402,
     NotPermitted: 403,
     InsufficientScope: 403,
     NotFound: 404,

@@ -56,6 +56,9 @@ ORDER_VIEW_EXAMPLE = {
     "currency": "USD",
     "paymentMethod": "cash",
     "paymentStatus": "pending",
+    "refundRequested": 0,
+    "refundDeclined": 0,
+    "refunded": 0,
     "address": {"street": "Main Street 1", "city": "Springfield", "postalCode": "12345", "note": "second floor"},
     "createdAt": "2024-01-01T12:00:00Z",
     "updatedAt": "2024-01-01T12:04:00Z",
@@ -95,7 +98,8 @@ class Problem:
     """The reason why a request was refused (RFC 9457). ``code`` is stable. ``errors`` are problems of the input.
 
     If the order refuses a command, ``guard`` is the condition that failed, ``unlock`` is what would fulfil it, and
-    ``allowed`` are the next states from ``state``.
+    ``allowed`` are the next states from ``state``. If the customer has to confirm a payment, ``clientSecret`` is for
+    the provider's program and ``confirmationUrl`` is where; either may be empty.
     """
 
     type: str
@@ -105,6 +109,8 @@ class Problem:
     instance: str
     code: str
     errors: tuple[ErrorDetail, ...] = ()
+    client_secret: str | None = None
+    confirmation_url: str | None = None
     action: str | None = None
     state: str | None = None
     allowed: tuple[str, ...] | None = None
