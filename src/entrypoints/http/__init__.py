@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ...application.auth import IdentityTokens
     from ...application.customers.erase_customer import EraseCustomer
     from ...application.customers.export_customer import ExportCustomer
+    from ...application.prices.use_cases import PriceUseCases
     from ..shutdown import Stopping
     from .auth import KnownTokens
 
@@ -49,6 +50,7 @@ def create_app(
     limits: Mapping[str, Any] = MappingProxyType({}),
     identity: "IdentityTokens | None" = None,
     customers: "tuple[EraseCustomer, ExportCustomer] | None" = None,
+    prices: "PriceUseCases | None" = None,
 ) -> "Litestar":
     """Create the ASGI application.
 
@@ -60,7 +62,7 @@ def create_app(
     count the requests. ``failed`` is called with each error that is responded to with 5xx. ``limits`` are fields of
     ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. ``identity`` verifies the
     tokens of an OpenID provider; with it, ``X-Actor`` is not trusted. ``customers`` adds the routes under
-    ``/v1/customers``. Raises NotConfigured without the extra ``http``.
+    ``/v1/customers``, and ``prices`` those under ``/v1/restaurants``. Raises NotConfigured without the extra ``http``.
     """
     app, caller_limits = _with_extra(".app"), _with_extra(".caller_limits")
     built: Litestar = app.build(
@@ -81,6 +83,7 @@ def create_app(
         limits=caller_limits.CallerLimits(**limits),
         identity=identity,
         customers=None if customers is None else _with_extra(".customers").Customers(*customers),
+        prices=None if prices is None else _with_extra(".prices").Prices(prices, currency),
     )
     return built
 

@@ -23,6 +23,7 @@ from ...domain.errors import InvalidInput
 from . import analytics as analytics_routes
 from . import batch, problems, reads, stream, writes
 from . import customers as customer_routes
+from . import prices as price_routes
 from .auth import GRANT, Authenticator, KnownTokens, Unauthenticated, check_scope
 from .caller_limits import CallerLimits, Callers
 from .calls import AUTHORIZED, Api, provide_call
@@ -57,6 +58,7 @@ def build(
     limits: CallerLimits,
     identity: IdentityTokens | None,
     customers: customer_routes.Customers | None,
+    prices: price_routes.Prices | None,
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
     authenticator, callers = Authenticator(tokens, trust_actor_header, identity), Callers(limits, instruments)
@@ -134,6 +136,22 @@ def build(
                 ],
                 dependencies={"customers": provide(customers)},
                 tags=["customers"],
+            )
+        )
+    if prices is not None:
+        routes.append(
+            Router(
+                "/v1/restaurants",
+                route_handlers=price_routes.ROUTES,
+                guards=[
+                    authenticate,
+                    require_json,
+                    refuse_unsupported_conditions,
+                    refuse_unknown_parameters,
+                    price_routes.refuse_idempotency_key,
+                ],
+                dependencies={"prices": provide(prices)},
+                tags=["prices"],
             )
         )
     readiness = Checks(checks, stopping, stopped_parts)
