@@ -47,6 +47,7 @@ from ..application.orders.order_timeline import OrderTimeline
 from ..application.orders.ports import EventPublisher, PaymentGateway
 from ..application.orders.price_authority import TrustPrices
 from ..application.orders.record_payment import RecordPayment
+from ..application.orders.refund_order import RefundOrder
 from ..application.orders.settle_payments import SettlePayments
 from ..application.orders.transition_order_state import TransitionOrderState
 from ..application.orders.unit_of_work import WriteSetUnitOfWork
@@ -286,6 +287,12 @@ class Container(containers.DeclarativeContainer):
             new_id,
         ),
         cancel_order=instrumented_cancel_order,
+        refund_order=_instrumented(
+            "refund_order",
+            providers.Singleton(RefundOrder, change_order, settle_payments, clock),
+            telemetry,
+            new_id,
+        ),
         settle_payments=settle_payments,
         idempotent=providers.Singleton(Idempotent, storage.provided.answers),
         restaurants=restaurants,
@@ -357,6 +364,14 @@ class Container(containers.DeclarativeContainer):
     )
     resolve_refund = providers.Factory(
         operator_tools.resolve_refund, storage.provided.attempts, unit_of_work, storage.provided.maintenance_log, clock
+    )
+    repeat_refund = providers.Factory(
+        operator_tools.repeat_refund,
+        storage.provided.attempts,
+        unit_of_work,
+        storage.provided.maintenance_log,
+        settle_payments,
+        clock,
     )
     drop_dead_letter = providers.Factory(DropDeadLetter, effects.provided.store, clock)
     replay_sources = providers.Factory(storage_and_consumers.replay_sources, storage, topic_reader, settings)

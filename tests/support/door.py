@@ -34,6 +34,7 @@ from orderflow.application.orders.order_as_of import OrderAsOf
 from orderflow.application.orders.order_timeline import OrderTimeline
 from orderflow.application.orders.price_authority import PriceAuthority, TrustPrices
 from orderflow.application.orders.record_payment import RecordPayment
+from orderflow.application.orders.refund_order import RefundOrder
 from orderflow.application.orders.settle_payments import SettlePayments
 from orderflow.application.orders.transition_order_state import TransitionOrderState
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
@@ -161,6 +162,7 @@ def use_cases_on(
         assign_shipper=AssignShipper(change, clock),
         record_payment=RecordPayment(change, storage.views, storage.attempts, gateway, payments, clock, restaurants),
         cancel_order=cancel,
+        refund_order=RefundOrder(change, payments, clock),
         settle_payments=payments,
         idempotent=Idempotent(storage.answers),
         restaurants=restaurants,

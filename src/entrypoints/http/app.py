@@ -114,6 +114,7 @@ def build(
             writes.assign_shipper,
             writes.record_payment,
             writes.cancel_order,
+            writes.refund_order,
             reads.get_order,
             reads.list_orders,
             reads.count_orders,

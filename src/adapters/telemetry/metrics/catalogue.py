@@ -69,7 +69,7 @@ LIFE = (30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1200.0, 1800.0, 2700.0, 3600.0, 
 
 COMMAND = Label(
     "command",
-    ("create_order", "transition_order_state", "assign_shipper", "record_payment", "cancel_order"),
+    ("create_order", "transition_order_state", "assign_shipper", "record_payment", "cancel_order", "refund_order"),
 )
 VIA = Label("via", ("relay", "direct"))
 SENT = Label("outcome", ("ok", "failed"))
