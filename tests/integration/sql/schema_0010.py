@@ -93,7 +93,10 @@ def rows(orders: Mapping[str, Order], records: Sequence[LogRecord]) -> dict[str,
         for order_id in ("O1", "O2")
     ]
     return {
-        "orders": [dict(zip(ORDER, row_of(order), strict=True)) for order in orders.values()],
+        "orders": [
+            {name: value for name, value in zip(ORDER, row_of(order), strict=True) if name != "annotations"}
+            for order in orders.values()
+        ],
         "order_events": [
             {**{k: v for k, v in it._asdict().items() if k != "epoch"}, "asked_at": AT, "committed_at": LATER}
             for it in records
