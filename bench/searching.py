@@ -98,7 +98,10 @@ async def _fill(url: str, container: Any, orders: int) -> None:
     await container.use_cases().create_order(new, by=ADMIN)
     connection: Any = await asyncpg.connect(url)
     names = [name for (name,) in await connection.fetch(_COLUMNS)]
-    first, last = f"($1::text[])[1 + n * 7919 % {len(FIRST)}]", f"($2::text[])[1 + n * 104729 % {len(LAST)}]"
+    first, last = (
+        f"($1::text[])[(1 + n::bigint * 7919 % {len(FIRST)})::int]",
+        f"($2::text[])[(1 + n::bigint * 104729 % {len(LAST)})::int]",
+    )
     open_from = orders - orders // OPEN_SHARE
     open_states = "(ARRAY['waiting_for_shipper', 'preparing', 'on_the_way'])[1 + n % 3]"
     at = f"now() - ({orders} - n) * interval '3 seconds'"
