@@ -25,7 +25,9 @@ from . import (
     metrics,
     ordering,
     relaying,
+    searching,
     serving,
+    streaming,
     tracing,
     wakeup,
 )
@@ -78,6 +80,8 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "metrics": (metrics.measure, "orders created and events handled, counted, against the same uncounted (PostgreSQL)"),
     "wakeup": (wakeup.measure, "how soon another process sees a commit, and what that costs (PostgreSQL, SQLite)"),
     "memory": (memory.measure, "resident memory of each process after one day and after two (PostgreSQL, Kafka)"),
+    "find": (searching.measure, "finding and counting orders among a million (PostgreSQL)"),
+    "streams": (streaming.measure, "memory of an API process with 200 live streams (SQLite)"),
     "hostile": (hostile.measure, "slow, many and hostile callers of an API process (SQLite)"),
     "hostile-day": (
         hostile_day.measure,
@@ -102,6 +106,8 @@ ALL = (
     "metrics",
     "wakeup",
     "memory",
+    "find",
+    "streams",
     "hostile",
 )
 TINY = Effort(pairs=1, scale=0.01)

@@ -22,8 +22,9 @@ from orderflow.application.inventory.keep_stock import KeepStock
 from orderflow.application.notifications.notify import Notify
 from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.application.orders.payment_attempts import AttemptKind, GatewayResponse
-from orderflow.application.orders.queries import OrderQuery
+from orderflow.application.orders.queries import OrderQuery, OrderSort
 from orderflow.application.recovery.restore_guard import RestoreGuard
+from orderflow.domain.annotations import Annotations
 from orderflow.domain.lifecycle import OrderState
 from orderflow.testing.payment_attempts import _attempt, _record
 from sqlalchemy import event, text
@@ -36,7 +37,12 @@ from tests.unit.domain.actors import AT
 
 COPIES = 1_000
 GROWING: Mapping[str, Mapping[str, str]] = {
-    "orders": {"id": "id || '-' || n"},
+    "orders": {
+        "id": "id || '-' || n",
+        "restaurant_id": "'R' || (n % 100)",
+        "customer_id": "'C' || (n % 500)",
+    },
+    "order_terms": {"order_id": "order_id || '-' || n", "term": "term || (n % 200)"},
     "order_events": {"order_id": "order_id || '-' || n", "position": "position + 1000 * n"},
     "idempotency_keys": {"key": "key || '-' || n"},
     "notifications": {"order_id": "order_id || '-' || n", "status": "'sent'"},
@@ -48,6 +54,12 @@ GROWING: Mapping[str, Mapping[str, str]] = {
 """The tables that grow with the history, and the columns in which a copy of a row differs; entries are numbered."""
 
 
+_PEOPLE = [
+    Annotations.of(customer_name="Anna Brown", customer_phone="+49 30 123456"),
+    Annotations.of(customer_name="Eve Smith", customer_phone="+49 30 123457"),
+]
+
+
 @pytest.fixture
 async def world(url: str) -> AsyncIterator[World]:
     """A world with a long history."""
@@ -55,7 +67,7 @@ async def world(url: str) -> AsyncIterator[World]:
     await storage.open()
     world = World(storage, SqlConsumerStores(storage), HandClock())
     for number in range(10):
-        await placed(storage, f"O{number}", idempotency=_key(f"k{number}"))
+        await placed(storage, f"O{number}", idempotency=_key(f"k{number}"), annotations=_PEOPLE[number % 2])
         await assigned(storage, f"O{number}", "S1")
         attempt = _attempt(f"O{number}", AttemptKind.CAPTURE)
         await _record(storage, attempt.settled(GatewayResponse(True, "reference", ""), AT))
@@ -80,6 +92,7 @@ async def _read_orders(world: World) -> None:
     await views.get("O1-77")
     page = await views.list(OrderQuery(limit=20))
     await views.list(OrderQuery(limit=20, cursor=page.next_cursor))
+    page = await views.list(OrderQuery(customer_id="C1", limit=20))
     await views.list(OrderQuery(customer_id="C1", limit=20, cursor=page.next_cursor))
     await views.list(OrderQuery(restaurant_id="R1", limit=20))
     await views.list(OrderQuery(shipper_id="S1", limit=20))
@@ -87,6 +100,23 @@ async def _read_orders(world: World) -> None:
     await views.list(OrderQuery(available=True, limit=20))
     await world.storage.log.history("O1-77")
     await world.storage.log.times("O1-77")
+
+
+async def _find_orders(world: World) -> None:
+    """Find orders by texts that few have, and by some that many have, as far as this history has many."""
+    views = world.storage.views
+    for few in (5_000, 100):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("orderflow.adapters.sql.order_search.FEW", few)
+            patch.setattr("orderflow.adapters.sql.order_search.MOST_COUNTED", few)
+            for q in ("O1-77", "Anna7", "anna77 brown77", "030 12345677", "nobody"):
+                page = await views.list(OrderQuery(q=q, limit=20))
+                if page.next_cursor is not None:
+                    await views.list(OrderQuery(q=q, limit=20, cursor=page.next_cursor))
+                await views.list(OrderQuery(q=q, limit=20, restaurant_id="R1", sort=OrderSort.OLDEST))
+                await views.count(OrderQuery(q=q))
+    await views.list(OrderQuery(state=(OrderState.DELIVERED, OrderState.CANCELLED), limit=20))
+    await views.list(OrderQuery(sort=OrderSort.OLDEST, limit=20))
 
 
 async def _write_orders(world: World) -> None:
@@ -113,7 +143,7 @@ async def _consume(world: World) -> None:
         await consumer.settle()
 
 
-@pytest.mark.parametrize("work", [_read_log, _read_orders, _write_orders, _consume])
+@pytest.mark.parametrize("work", [_read_log, _read_orders, _find_orders, _write_orders, _consume])
 async def test_no_hot_statement_scans_a_table_that_grows(world: World, work: Callable[[World], Any]) -> None:
     async with _plans(world.storage) as scans:
         await work(world)

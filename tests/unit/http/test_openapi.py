@@ -149,6 +149,9 @@ def without_security(document: dict[str, Any]) -> dict[str, Any]:
 
 OPERATIONS = [
     "GET /v1/orders",
+    "GET /v1/orders:count",
+    "GET /v1/notifications",
+    "POST /v1/stream-tickets",
     "POST /v1/orders",
     "POST /v1/orders:batch",
     "GET /v1/orders/{order_id}",
