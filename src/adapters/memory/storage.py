@@ -44,6 +44,7 @@ from ..paging import cursor_after, decode_cursor
 from .clock import SteadyClock
 from .epochs import MemoryEpochs
 from .maintenance_log import MemoryMaintenanceLog
+from .prices import MemoryPriceLists
 from .processes import MemoryProcessRegistry
 from .rollout import MemoryRollout
 from .skipped_records import MemorySkippedRecords
@@ -75,6 +76,7 @@ class MemoryStorage:
     skipped_records: MemorySkippedRecords = field(init=False)
     processes: MemoryProcessRegistry = field(factory=MemoryProcessRegistry, init=False)
     maintenance_log: MemoryMaintenanceLog = field(factory=MemoryMaintenanceLog, init=False)
+    prices: MemoryPriceLists = field(factory=MemoryPriceLists, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.stream_tickets = MemoryStreamTickets({}, self.time)

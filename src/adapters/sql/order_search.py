@@ -34,11 +34,11 @@ from sqlalchemy import (
 )
 
 from ...application.orders.queries import LATE_AFTER, MOST_COUNTED, OrderQuery, OrderSort, StateCount
-from ...domain.lifecycle import ASSIGNABLE, OrderState
+from ...domain.lifecycle import OrderState
 from ..order_terms import LAST, OrderTerms
 from ..paging import decode_cursor
 from .database import POSTGRESQL, Database
-from .orders import orders
+from .orders import AVAILABLE, orders
 from .types import Identifier, Timestamp, metadata
 
 order_terms = Table(
@@ -192,7 +192,7 @@ def _conditions(query: OrderQuery) -> Conditions:
         if value is not None:
             wanted.append(column == value)
     if query.available:
-        wanted += [orders.c.shipper_id.is_(None), orders.c.state.in_([state.value for state in ASSIGNABLE])]
+        wanted.append(AVAILABLE)
     if query.created_from is not None:
         wanted.append(orders.c.created_at >= query.created_from)
     if query.created_until is not None:

@@ -21,6 +21,7 @@ from .idempotency import SqlIdempotencyStore
 from .maintenance_log import SqlMaintenanceLog
 from .order_queries import SqlOrderAudit, SqlOrderQueries
 from .payment_attempts import SqlPaymentAttempts
+from .prices import SqlPriceLists
 from .processes import SqlProcessRegistry
 from .rollout import SqlRollout
 from .skipped_records import SqlSkippedRecords
@@ -49,6 +50,7 @@ class SqlStorage:
     skipped_records: SqlSkippedRecords
     processes: SqlProcessRegistry
     maintenance_log: SqlMaintenanceLog
+    prices: SqlPriceLists
 
     @classmethod
     def at(
@@ -85,6 +87,7 @@ class SqlStorage:
             skipped_records=SqlSkippedRecords(database),
             processes=SqlProcessRegistry(database),
             maintenance_log=SqlMaintenanceLog(database),
+            prices=SqlPriceLists(database),
         )
 
     @property

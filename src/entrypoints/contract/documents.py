@@ -46,6 +46,8 @@ def http() -> dict[str, Any]:
         trust_actor_header=False,
         analytics=container.effects().analytics,
         customers=(container.erase_customer(), container.export_customer()),
+        prices=container.prices(),
+        streams=container.streams(),
     )
     from ..http.openapi import complete
 

@@ -25,9 +25,11 @@ from . import analytics as analytics_routes
 from . import batch, problems, reads, stream, stream_tickets, writes
 from . import customers as customer_routes
 from . import notifications as notification_routes
+from . import prices as price_routes
 from .auth import GRANT, Authenticator, KnownTokens, Unauthenticated, check_scope
 from .caller_limits import CallerLimits, Callers
 from .calls import AUTHORIZED, Api, provide_call
+from .cors import Cors
 from .direct import direct_routes
 from .docs_page import docs_router
 from .health import Checks, livez, readyz
@@ -59,6 +61,8 @@ def build(
     limits: CallerLimits,
     identity: IdentityTokens | None,
     customers: customer_routes.Customers | None,
+    cors_origins: Sequence[str],
+    prices: price_routes.Prices | None,
     streams: StreamUseCases | None,
     notifications: notification_routes.Told | None,
 ) -> Litestar:
@@ -158,6 +162,22 @@ def build(
                 tags=["customers"],
             )
         )
+    if prices is not None:
+        routes.append(
+            Router(
+                "/v1/restaurants",
+                route_handlers=price_routes.ROUTES,
+                guards=[
+                    authenticate,
+                    require_json,
+                    refuse_unsupported_conditions,
+                    refuse_unknown_parameters,
+                    price_routes.refuse_idempotency_key,
+                ],
+                dependencies={"prices": provide(prices)},
+                tags=["prices"],
+            )
+        )
     readiness = Checks(checks, stopping, stopped_parts)
     public: list[Any] = [livez, readyz, docs_router()]
     dependencies = {"checks": provide(readiness)}
@@ -186,6 +206,7 @@ def build(
     app.tracing = tracing
     app.instruments = instruments
     app.direct = direct_routes(app)
+    app.cors = Cors.of(cors_origins, {method for route in app.routes for method in route.methods})
     return app
 
 

@@ -61,7 +61,7 @@ class LineBody(Body):
     food_name: Annotated[str, _text("the name of the food", "Pizza Margherita", MAX_NAME, 1)]
     price: Annotated[Amount, _amount("the price of one", 12.5)]
     quantity: Annotated[int, _documented(f"1 to {MAX_QUANTITY}", 2, minimum=1, maximum=MAX_QUANTITY)]
-    discount: Annotated[Amount, _amount("for the whole line, at most price * quantity", 0)] = Decimal(0)
+    discount: Annotated[Amount, _amount("for the whole line, at most price * quantity; 0 if absent", 0)] = Decimal(0)
 
 
 class AddressBody(Body):

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from attrs import evolve
 from orderflow.adapters.notifications.log import LogChannel
 from orderflow.adapters.notifications.templates import FileMessageTemplates
 from orderflow.adapters.sql import SqlStorage
@@ -25,10 +26,10 @@ from orderflow.application.orders.queries import OrderQuery, OrderSort
 from orderflow.application.recovery.restore_guard import RestoreGuard
 from orderflow.domain.annotations import Annotations
 from orderflow.domain.lifecycle import OrderState
+from orderflow.testing.payment_attempts import _attempt, _record
 from sqlalchemy import event, text
 
 from tests.contracts.orders import assigned, placed
-from tests.contracts.payment_attempts import _attempt, _record
 from tests.support.effects import World
 from tests.support.shop import HandClock, Shop
 from tests.support.statements import Statements
@@ -96,6 +97,7 @@ async def _read_orders(world: World) -> None:
     await views.list(OrderQuery(restaurant_id="R1", limit=20))
     await views.list(OrderQuery(shipper_id="S1", limit=20))
     await views.list(OrderQuery(state=OrderState.PREPARING, limit=20))
+    await views.list(OrderQuery(available=True, limit=20))
     await world.storage.log.history("O1-77")
     await world.storage.log.times("O1-77")
 
@@ -149,6 +151,31 @@ async def test_no_hot_statement_scans_a_table_that_grows(world: World, work: Cal
     assert scans() == []
 
 
+async def test_available_orders_are_read_in_the_order_of_their_own_index(world: World) -> None:
+    for number in range(3):
+        await placed(world.storage, f"available-{number}")
+    cancelled = "UPDATE orders SET shipper_id = NULL, state = 'cancelled' WHERE state = 'preparing'"
+    async with world.storage.database.writing() as connection:
+        await connection.execute(text(cancelled))
+        await connection.execute(text("ANALYZE"))
+    views, query = world.storage.views, OrderQuery(available=True, limit=2)
+
+    async with _steps(world.storage) as steps:
+        first = await views.list(query)
+        second = await views.list(evolve(query, cursor=first.next_cursor))
+        for _ in range(6):  # PostgreSQL plans a statement for all values when it was executed so often
+            await views.list(query)
+
+    assert [len(page.orders) for page in (first, second)] == [2, 1]
+    if world.storage.database.backend == POSTGRESQL:
+        assert {tuple(each) for each in steps()} == {("Limit", "Index Scan orders_available_created_at_id")}
+    else:
+        assert {each for steps_of in steps() for each in steps_of} == {
+            "SCAN orders USING INDEX orders_available_created_at_id",
+            "SEARCH orders USING INDEX orders_available_created_at_id ((created_at,id)<(?,?))",
+        }
+
+
 async def test_a_scan_is_found(world: World) -> None:
     async with _plans(world.storage) as scans:
         await world.storage.database.rows(text("SELECT count(DISTINCT updated_at) FROM orders"))
@@ -194,6 +221,24 @@ def _postgresql_plans(storage: SqlStorage) -> Iterator[list[Any]]:
     event.remove(engine, "connect", connected)
 
 
+@asynccontextmanager
+async def _steps(storage: SqlStorage) -> AsyncIterator[Callable[[], Sequence[Sequence[str]]]]:
+    """Collect the steps of each statement in the block: its shape."""
+    if storage.database.backend == POSTGRESQL:
+        await storage.database.engine.dispose()
+        with _postgresql_plans(storage) as plans:
+            yield lambda: [tuple(_shape(plan["Plan"])) for plan in plans]
+    else:
+        with Statements(storage.database) as statements:
+            yield lambda: [steps for _, steps in _sqlite_steps(storage, statements)]
+
+
+def _shape(plan: Mapping[str, Any]) -> Iterator[str]:
+    yield " ".join((plan["Node Type"], plan.get("Index Name", ""))).strip()
+    for part in plan.get("Plans", ()):
+        yield from _shape(part)
+
+
 def _scanned(plan: Mapping[str, Any]) -> Iterator[str]:
     if plan["Node Type"] == "Seq Scan" and plan["Relation Name"] in GROWING:
         yield plan["Relation Name"]
@@ -202,17 +247,20 @@ def _scanned(plan: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _sqlite_scans(storage: SqlStorage, statements: Statements) -> Sequence[tuple[str, str]]:
-    found = []
+    scans = (
+        (re.fullmatch(r"SCAN (\w+)", step), of) for of, steps in _sqlite_steps(storage, statements) for step in steps
+    )
+    return [(scan[1], statement) for scan, statement in scans if scan and scan[1] in GROWING]
+
+
+def _sqlite_steps(storage: SqlStorage, statements: Statements) -> Iterator[tuple[str, list[str]]]:
+    """Yield each statement with the steps of its plan."""
     assert storage.database._reader is not None
     with storage.database._reader.connect() as connection:
         driver: Any = connection.connection.dbapi_connection
         for statement, values in zip(statements.texts, statements.values, strict=True):
             given = values[0] if isinstance(values, list) else values
-            for *_, step in driver.execute(f"EXPLAIN QUERY PLAN {statement}", given):
-                scan = re.fullmatch(r"SCAN (\w+)", step)
-                if scan and scan[1] in GROWING:
-                    found.append((scan[1], statement))
-    return found
+            yield statement, [step for *_, step in driver.execute(f"EXPLAIN QUERY PLAN {statement}", given)]
 
 
 def _consumers(world: World) -> Sequence[Any]:
