@@ -8,18 +8,18 @@ from datetime import timedelta
 from functools import partial
 from time import monotonic
 
-from ..application.consuming.dead_letter import DeadLetter
 from ..application.consuming.log_source import LogEventSource
-from ..application.consuming.run_consumer import FROM_LOG, RunConsumer
-from ..application.noop import noop
+from ..application.consuming.run_consumer import RunConsumer
 from ..application.orders.idempotency import DELETED_AT_ONCE
 from ..application.relay.run_relay import RunRelay
 from ..application.rollout.cached_rollout import REFRESH_SECONDS
-from ..domain.errors import InvalidInput, NotConfigured, Unavailable
+from ..domain.errors import NotConfigured, Unavailable
+from .consumer_loops import check_consumers, consumer_loop
 from .container import Container
 from .ops_server import checks, ops_server
-from .settings import CONSUMERS, Settings
+from .settings import Settings
 from .supervision import Part, Supervisor
+from .wiring.certificate import certificate_files
 from .wiring.lifespan import listen_for_commits, opened
 from .workers import WorkerPool, check_storage, work
 
@@ -49,9 +49,7 @@ async def run_parts(
     The API needs neither relay nor consumers, so it continues without them. Raises the error that ended the process,
     or that of a part that is stopped in the end.
     """
-    for name in consumers:
-        if name not in CONSUMERS:
-            raise InvalidInput("consumer", f"{name!r} is unknown", ", ".join(CONSUMERS))
+    check_consumers(container, consumers)
     makers: dict[str, Callable[[], Part]] = {}
     if relay:
         makers["relay"] = partial(_relay, container)
@@ -122,33 +120,17 @@ def _relay(container: Container) -> RunRelay:
     )
 
 
-def consumer_loop(
-    container: Container, name: str, *, event_failed: Callable[[DeadLetter, Exception], None] = noop
-) -> RunConsumer:
-    """Return the loop of one shipped consumer on an open container; ``event_failed`` is called for each failure."""
-    consumer = container.consumers()[name]
-    source = container.source()(name)
-    return RunConsumer(
-        source=source,
-        handle_batch=container.handle_batch(consumer, origin=source.origin, failed=event_failed),
-        consumer=consumer,
-        paused=partial(container.current_rollout().pauses, name),
-        missed_events=container.missed_events(name, source),
-        batch=container.settings().consumer_batch,
-        linger=FROM_LOG if isinstance(source, LogEventSource) else None,
-        failed=partial(container.process_registration().failures.note, name),
-    )
-
-
 async def _worker_pool(container: Container) -> WorkerPool:
-    """Return the workers of the API, which listen already. Raises NotConfigured."""
+    """Return the workers of the API, which listen already. Raises NotConfigured, InvalidInput."""
     from .http import listeners
 
     settings: Settings = container.settings()
     check_storage(settings)
+    if (files := certificate_files(settings)) is not None:
+        files.read()  # each worker would raise the same
     await _check_callers(container)
     sockets = listeners(settings.http_host, settings.http_port, number=settings.http_workers)
-    url = f"http://{settings.http_host}:{sockets[0].getsockname()[1]}"
+    url = f"{settings.http_scheme}://{settings.http_host}:{sockets[0].getsockname()[1]}"
     return WorkerPool(
         settings,
         sockets,
@@ -201,6 +183,7 @@ async def _api(
         analytics=container.effects().analytics,
         currency=settings.currency,
         trust_actor_header=settings.http_dev,
+        cors_origins=settings.http_cors_origins,
         max_body_bytes=settings.http_max_body_bytes,
         stopping=container.stopping().begun,
         stopped_parts=container.process_registration().stopped_parts,
@@ -216,10 +199,13 @@ async def _api(
         identity=container.oidc(),
         customers=(container.erase_customer(), container.export_customer()),
         prices=container.prices(),
+        streams=container.streams(),
+        notifications=container.list_notifications(),
     )
+    listen_for_commits(container)
 
     def ready(host: str, port: int) -> None:
-        url = f"http://{host}:{port}"
+        url = f"{settings.http_scheme}://{host}:{port}"
         container.process_registration().listens(url)
         if on_ready is not None:
             on_ready()
@@ -235,6 +221,7 @@ async def _api(
         stopping=container.stopping(),
         grace_seconds=None,  # the deadline is the process's
         listener=listener,
+        tls=certificate_files(settings),
         limits={
             "connections": settings.http_max_connections,
             "per_address": settings.http_max_connections_per_address,

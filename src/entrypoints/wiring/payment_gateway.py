@@ -4,12 +4,18 @@ from collections.abc import Callable, Mapping
 
 from ...adapters.payment_gateway import SandboxGateway
 from ...application.orders.ports import PaymentGateway
-from ...domain.errors import InvalidInput
-from ...domain.text import shown
 from ..settings import Settings
+from .parts import PartKind, make_part
 
 GATEWAYS: Mapping[str, Callable[[Settings], PaymentGateway]] = {"sandbox": lambda settings: SandboxGateway()}
 """What makes each gateway that orderflow ships, by the name in ``ORDERFLOW_PAYMENT_GATEWAY``."""
+GATEWAY = PartKind(
+    setting="ORDERFLOW_PAYMENT_GATEWAY",
+    what="payment gateway",
+    port=PaymentGateway,
+    group="orderflow.gateways",
+    shipped=tuple(GATEWAYS),
+)
 
 
 def gateway_name(settings: Settings) -> str:
@@ -18,8 +24,9 @@ def gateway_name(settings: Settings) -> str:
 
 
 def payment_gateway(settings: Settings) -> PaymentGateway:
-    """Return the gateway that the settings name. Raises InvalidInput for an unknown name."""
+    """Return the gateway that the settings name. Raises InvalidInput for one that is unknown or cannot be made."""
     name = gateway_name(settings)
-    if name not in GATEWAYS:
-        raise InvalidInput("ORDERFLOW_PAYMENT_GATEWAY", f"{shown(name)} is no payment gateway", ", ".join(GATEWAYS))
-    return GATEWAYS[name](settings)
+    if name in GATEWAYS:
+        return GATEWAYS[name](settings)
+    gateway: PaymentGateway = make_part(GATEWAY, name)
+    return gateway

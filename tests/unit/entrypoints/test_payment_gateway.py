@@ -1,7 +1,6 @@
 """The payment gateway is chosen by a setting."""
 
 import pytest
-
 from orderflow.adapters.payment_gateway import SandboxGateway
 from orderflow.domain.errors import InvalidInput
 from orderflow.entrypoints.container import container_for
@@ -17,5 +16,5 @@ def test_the_sandbox_is_chosen_by_its_name() -> None:
 def test_an_unknown_gateway_is_refused_with_those_that_exist() -> None:
     settings = load_settings(environment={"ORDERFLOW_PAYMENT_GATEWAY": "stripes"}, database_url="memory://")
 
-    with pytest.raises(InvalidInput, match="ORDERFLOW_PAYMENT_GATEWAY: 'stripes' is no payment gateway; .*sandbox"):
+    with pytest.raises(InvalidInput, match=r"ORDERFLOW_PAYMENT_GATEWAY: 'stripes' is no payment gateway; .*sandbox"):
         container_for(settings).gateway()
