@@ -12,7 +12,7 @@ class Expectations:
     address of the API if other machines can reach it, else empty. ``pool_size`` is the limit of connections of one
     process, besides ``listeners``; ``pooled``: they go to a pooler. ``message_bytes`` is the size of record that the
     topic must accept. ``dead_letter_topic`` is empty if nothing is copied. ``prices`` is the rule for
-    prices of new orders, such as trust or list; ``customers_of_provider``: an OpenID provider may make callers customers.
+    prices of new orders, such as trust or list; ``customers_of_provider``: an OpenID provider may have customers.
     """
 
     version: str
