@@ -19,12 +19,15 @@ from . import (
     handling,
     hostile,
     hostile_day,
+    joining,
     latency,
     memory,
     metrics,
     ordering,
     relaying,
+    searching,
     serving,
+    streaming,
     tracing,
     wakeup,
 )
@@ -46,6 +49,10 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "create-sqlite": (
         creating.measure_sqlite,
         "orders created by 128 callers, against the ORM with a commit each (SQLite)",
+    ),
+    "joining": (
+        joining.measure,
+        "orders in an application's own transactions, and through open_sync, against those of a flow (PostgreSQL)",
     ),
     "codec": (coding.measure, "events to JSON and back, against pydantic, cattrs with orjson, and json"),
     "growth": (growing.measure, "creating, idle polls and timelines beside 0, 1 and 5 million events (PostgreSQL)"),
@@ -73,6 +80,8 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "metrics": (metrics.measure, "orders created and events handled, counted, against the same uncounted (PostgreSQL)"),
     "wakeup": (wakeup.measure, "how soon another process sees a commit, and what that costs (PostgreSQL, SQLite)"),
     "memory": (memory.measure, "resident memory of each process after one day and after two (PostgreSQL, Kafka)"),
+    "find": (searching.measure, "finding and counting orders among a million (PostgreSQL)"),
+    "streams": (streaming.measure, "memory of an API process with 200 live streams (SQLite)"),
     "hostile": (hostile.measure, "slow, many and hostile callers of an API process (SQLite)"),
     "hostile-day": (
         hostile_day.measure,
@@ -83,6 +92,7 @@ ALL = (
     "create",
     "change",
     "create-sqlite",
+    "joining",
     "codec",
     "growth",
     "http",
@@ -96,6 +106,8 @@ ALL = (
     "metrics",
     "wakeup",
     "memory",
+    "find",
+    "streams",
     "hostile",
 )
 TINY = Effort(pairs=1, scale=0.01)

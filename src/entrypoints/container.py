@@ -45,14 +45,16 @@ from ..application.orders.list_orders import ListOrders
 from ..application.orders.order_as_of import OrderAsOf
 from ..application.orders.order_timeline import OrderTimeline
 from ..application.orders.ports import EventPublisher, PaymentGateway
+from ..application.orders.price_authority import TrustPrices
 from ..application.orders.record_payment import RecordPayment
+from ..application.orders.refund_order import RefundOrder
 from ..application.orders.settle_payments import SettlePayments
 from ..application.orders.transition_order_state import TransitionOrderState
 from ..application.orders.unit_of_work import WriteSetUnitOfWork
 from ..application.orders.use_cases import UseCases
 from ..application.orders.write_set import WriteSet
 from ..application.prices.change_prices import ChangePrices
-from ..application.prices.check_prices import ListedPrices, TrustPrices
+from ..application.prices.check_prices import ListedPrices
 from ..application.prices.read_prices import ReadPrices
 from ..application.prices.use_cases import PriceUseCases
 from ..application.relay.publish_pending import PublishPending
@@ -71,7 +73,8 @@ from .wiring import commit_notifications, mail, operator_tools, storage_and_cons
 from .wiring import joining as joining_wiring
 from .wiring import kafka as kafka_wiring
 from .wiring import telemetry as telemetry_wiring
-from .wiring.oidc import oidc_tokens
+from .wiring.certificate import certificate_health
+from .wiring.oidc import identity_health, oidc_tokens
 from .wiring.own_consumers import Consumers, consumer_names
 from .wiring.parts import check_part
 from .wiring.payment_gateway import GATEWAY, payment_gateway
@@ -220,7 +223,7 @@ class Container(containers.DeclarativeContainer):
         providers.Callable(storage_and_consumers.retention, settings),
     )
     tokens = providers.Singleton(CachedTokens, storage.provided.tokens)
-    oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note)
+    oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note, instruments)
     restaurants = providers.Callable(lambda settings: RestaurantOrders(settings.restaurant_orders), settings)
     listed_prices = providers.Singleton(
         ListedPrices,
@@ -284,6 +287,12 @@ class Container(containers.DeclarativeContainer):
             new_id,
         ),
         cancel_order=instrumented_cancel_order,
+        refund_order=_instrumented(
+            "refund_order",
+            providers.Singleton(RefundOrder, change_order, settle_payments, clock),
+            telemetry,
+            new_id,
+        ),
         settle_payments=settle_payments,
         idempotent=providers.Singleton(Idempotent, storage.provided.answers),
         restaurants=restaurants,
@@ -356,6 +365,14 @@ class Container(containers.DeclarativeContainer):
     resolve_refund = providers.Factory(
         operator_tools.resolve_refund, storage.provided.attempts, unit_of_work, storage.provided.maintenance_log, clock
     )
+    repeat_refund = providers.Factory(
+        operator_tools.repeat_refund,
+        storage.provided.attempts,
+        unit_of_work,
+        storage.provided.maintenance_log,
+        settle_payments,
+        clock,
+    )
     drop_dead_letter = providers.Factory(DropDeadLetter, effects.provided.store, clock)
     replay_sources = providers.Factory(storage_and_consumers.replay_sources, storage, topic_reader, settings)
     replay_events = providers.Factory(
@@ -419,6 +436,8 @@ class Container(containers.DeclarativeContainer):
         lag=lag.provider,
         clock=providers.Object(storage_and_consumers.utc_now),
         mail=providers.Singleton(mail.smtp_health, settings),
+        certificate=providers.Singleton(certificate_health, settings),
+        identity=providers.Singleton(identity_health, settings),
     )
     examine = providers.Factory(
         operator_tools.examine,

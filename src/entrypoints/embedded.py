@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
+from decimal import Decimal
 from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from attrs import fields
 
+from ..application.audit import keep_audit
 from ..application.backoff import RateLimit
 from ..application.clock import Clock
 from ..application.consuming.consumer import BatchResult, Consumer
@@ -39,6 +41,7 @@ from ..domain.lifecycle import OrderState
 from ..domain.money import Money
 from ..domain.order import Order
 from ..domain.payment import PaymentMethod
+from ..domain.refund import RefundBearer
 from ..domain.text import identifier
 from ..domain.validation import Address
 from .consumer_loops import Handle, check_consumers, consumer_loop, handler_loop
@@ -100,6 +103,7 @@ class OrderFlow:
         Raises InvalidInput, NotConfigured, StorageUnavailable.
         """
         settings = _settings(settings, given)
+        keep_audit()
         names = []
         for asked in consumers:
             settings, name = with_consumer(settings, asked)
@@ -155,7 +159,15 @@ class OrderFlow:
 
     @classmethod
     def open_sync(
-        cls, settings: Settings | str | None = None, *, consumers: Sequence[str] = (), **given: Any
+        cls,
+        settings: Settings | str | None = None,
+        *,
+        consumers: Sequence[str] = (),
+        gateway: PaymentGateway | None = None,
+        channels: Sequence[Notifier] | None = None,
+        templates: MessageTemplates | None = None,
+        clock: Clock | None = None,
+        **given: Any,
     ) -> "SyncOrderFlow":
         """Open as ``open`` does, for applications without an event loop: Flask, Django, Celery, scripts.
 
@@ -164,13 +176,23 @@ class OrderFlow:
         """
         from .sync import SyncOrderFlow
 
-        return SyncOrderFlow(partial(cls.open, settings, consumers=consumers, **given))
+        parts: dict[str, Any] = {"gateway": gateway, "channels": channels, "templates": templates, "clock": clock}
+        return SyncOrderFlow(partial(cls.open, settings, consumers=consumers, **parts, **given))
 
     @classmethod
-    def in_memory_sync(cls, *, consumers: Sequence[str] = CONSUMERS, **parts: Any) -> "SyncOrderFlow":
+    def in_memory_sync(
+        cls,
+        *,
+        consumers: Sequence[str] = CONSUMERS,
+        gateway: PaymentGateway | None = None,
+        channels: Sequence[Notifier] | None = None,
+        templates: MessageTemplates | None = None,
+        clock: Clock | None = None,
+    ) -> "SyncOrderFlow":
         """Open in memory as ``in_memory`` does, for tests of applications without an event loop."""
         from .sync import SyncOrderFlow
 
+        parts: dict[str, Any] = {"gateway": gateway, "channels": channels, "templates": templates, "clock": clock}
         return SyncOrderFlow(partial(cls.in_memory, consumers=consumers, **parts))
 
     def joining(self, connection: "Joinable") -> "AbstractAsyncContextManager[JoinedOrders]":
@@ -296,6 +318,21 @@ class OrderFlow:
 
     async def cancel_order(self, order_id: str, reason: str, *, by: Actor = SYSTEM) -> Order:
         return await self.use_cases.cancel_order(order_id, reason, by=by)
+
+    async def refund_order(
+        self,
+        order_id: str,
+        reason: str,
+        *,
+        borne_by: RefundBearer | str,
+        amount: Decimal | None = None,
+        food_id: str | None = None,
+        by: Actor = SYSTEM,
+    ) -> Order:
+        """Ask for a refund of ``amount``, of the lines of one food, or of all that is left of the payment."""
+        return await self.use_cases.refund_order(
+            order_id, reason, borne_by=RefundBearer.parse(borne_by), by=by, amount=amount, food_id=food_id
+        )
 
     @property
     def on(self) -> HandlerDecorator:

@@ -28,12 +28,12 @@ class Doubling(SandboxGateway):
 
 
 class Forgetful(SandboxGateway):
-    async def find(self, *, key):
+    async def find(self, *, kind, key, reference=""):
         return None
 
 
 class Inventing(SandboxGateway):
-    async def find(self, *, key):
+    async def find(self, *, kind, key, reference=""):
         return self._responses.get(key) or GatewayResponse(True, "cap_" + key)
 
 

@@ -29,6 +29,8 @@ ELSEWHERE = {
     "flask_app.py": "tests/integration/test_frameworks.py",
     "django_app.py": "tests/integration/test_frameworks.py",
     "celery_app.py": "tests/integration/test_frameworks.py",
+    "typescript_client.ts": "tests/integration/test_generated_clients.py",
+    "python_client.py": "tests/integration/test_generated_clients.py",
 }
 """Examples that need a server, and the test that runs them with one."""
 HERE = {"publish_by_embedding.py", "own_consumer.py", "fastapi_app.py", "test_my_app.py"}
