@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .application.event_log.records import Delivery
     from .application.notifications.notification import Contact, Message, MessageText, Receipt
     from .application.notifications.ports import MessageTemplates, Notifier
-    from .application.orders.payment_attempts import GatewayResponse
+    from .application.orders.payment_attempts import AttemptKind, GatewayPayment, GatewayResponse
     from .application.orders.ports import EventPublisher, OrderRepository, PaymentGateway, UnitOfWork
     from .application.orders.queries import OrderPage, OrderQuery
     from .application.orders.write_set import WriteSet
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Actor",
     "Address",
+    "AttemptKind",
     "ChannelUnavailable",
     "CommandRefused",
     "ConcurrentChange",
@@ -74,6 +75,7 @@ __all__ = [
     "Delivery",
     "EventPublisher",
     "EventTooLarge",
+    "GatewayPayment",
     "GatewayResponse",
     "GatewayUnavailable",
     "GuardFailed",
@@ -131,7 +133,7 @@ _MODULES = {
     ".application.event_log.records": ("Delivery",),
     ".application.notifications.notification": ("Contact", "Message", "MessageText", "Receipt"),
     ".application.notifications.ports": ("MessageTemplates", "Notifier"),
-    ".application.orders.payment_attempts": ("GatewayResponse",),
+    ".application.orders.payment_attempts": ("AttemptKind", "GatewayPayment", "GatewayResponse"),
     ".application.orders.ports": ("EventPublisher", "OrderRepository", "PaymentGateway", "UnitOfWork"),
     ".application.orders.write_set": ("WriteSet",),
     ".application.orders.queries": ("OrderPage", "OrderQuery"),
