@@ -16,6 +16,7 @@ from . import (
     creating,
     days,
     growing,
+    handling,
     hostile,
     hostile_day,
     joining,
@@ -24,7 +25,9 @@ from . import (
     metrics,
     ordering,
     relaying,
+    searching,
     serving,
+    streaming,
     tracing,
     wakeup,
 )
@@ -63,6 +66,10 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
         consuming.measure,
         "topic to effects, against a commit per message, FastStream and bare (PostgreSQL, Kafka)",
     ),
+    "handler": (
+        handling.measure,
+        "topic to an application's own function, one event, on a thread, in lists (PostgreSQL, Kafka)",
+    ),
     "latency": (
         latency.measure,
         "from a commit to the handling of its event, by the rate of orders (PostgreSQL, Kafka)",
@@ -73,6 +80,8 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "metrics": (metrics.measure, "orders created and events handled, counted, against the same uncounted (PostgreSQL)"),
     "wakeup": (wakeup.measure, "how soon another process sees a commit, and what that costs (PostgreSQL, SQLite)"),
     "memory": (memory.measure, "resident memory of each process after one day and after two (PostgreSQL, Kafka)"),
+    "find": (searching.measure, "finding and counting orders among a million (PostgreSQL)"),
+    "streams": (streaming.measure, "memory of an API process with 200 live streams (SQLite)"),
     "hostile": (hostile.measure, "slow, many and hostile callers of an API process (SQLite)"),
     "hostile-day": (
         hostile_day.measure,
@@ -90,12 +99,15 @@ ALL = (
     "order",
     "relay",
     "consumer",
+    "handler",
     "latency",
     "day",
     "tracing",
     "metrics",
     "wakeup",
     "memory",
+    "find",
+    "streams",
     "hostile",
 )
 TINY = Effort(pairs=1, scale=0.01)

@@ -29,6 +29,7 @@ from . import prices as price_routes
 from .auth import GRANT, Authenticator, KnownTokens, Unauthenticated, check_scope
 from .caller_limits import CallerLimits, Callers
 from .calls import AUTHORIZED, Api, provide_call
+from .cors import Cors
 from .direct import direct_routes
 from .docs_page import docs_router
 from .health import Checks, livez, readyz
@@ -60,6 +61,7 @@ def build(
     limits: CallerLimits,
     identity: IdentityTokens | None,
     customers: customer_routes.Customers | None,
+    cors_origins: Sequence[str],
     prices: price_routes.Prices | None,
     streams: StreamUseCases | None,
     notifications: notification_routes.Told | None,
@@ -112,6 +114,7 @@ def build(
             writes.assign_shipper,
             writes.record_payment,
             writes.cancel_order,
+            writes.refund_order,
             reads.get_order,
             reads.list_orders,
             reads.count_orders,
@@ -204,6 +207,7 @@ def build(
     app.tracing = tracing
     app.instruments = instruments
     app.direct = direct_routes(app)
+    app.cors = Cors.of(cors_origins, {method for route in app.routes for method in route.methods})
     return app
 
 

@@ -63,6 +63,9 @@ ORDER_VIEW_EXAMPLE = {
     "currency": "USD",
     "paymentMethod": "cash",
     "paymentStatus": "pending",
+    "refundRequested": 0,
+    "refundDeclined": 0,
+    "refunded": 0,
     "address": {"street": "Main Street 1", "city": "Springfield", "postalCode": "12345", "note": "second floor"},
     "customerName": "Ann Smith",
     "customerPhone": "+1 212 555 0100",
@@ -108,7 +111,9 @@ class Problem:
 
     If the order refuses a command, ``guard`` is the condition that failed, ``unlock`` is what would fulfil it, and
     ``allowed`` are the next states from ``state``. If a new order is not as the price list has it, ``lines`` are the
-    lines that differ, with what the list has now.
+    lines that differ, with what the list has now. If the
+    customer has to confirm a payment, ``clientSecret`` is for the provider's program and ``confirmationUrl`` is where;
+    either may be empty.
     """
 
     type: str
@@ -118,6 +123,8 @@ class Problem:
     instance: str
     code: str
     errors: tuple[ErrorDetail, ...] = ()
+    client_secret: str | None = None
+    confirmation_url: str | None = None
     action: str | None = None
     state: str | None = None
     allowed: tuple[str, ...] | None = None

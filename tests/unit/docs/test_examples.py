@@ -18,6 +18,12 @@ from tests.unit.entrypoints.test_embedded import placed
 pytestmark = pytest.mark.end_to_end
 EXAMPLES = Path(__file__).parents[3] / "examples"
 ELSEWHERE = {
+    "own_gateway.py": "tests/integration/test_own_parts.py",
+    "own_channel.py": "tests/integration/test_own_parts.py",
+    "own_handlers.py": "tests/integration/test_own_parts.py",
+    "own_publisher.py": "tests/integration/test_own_parts.py",
+    "own_repository.py": "tests/integration/test_own_parts.py",
+    "test_own_parts.py": "tests/integration/test_own_parts.py",
     "kafka_consumer.py": "tests/integration/test_examples_kafka.py",
     "Revenue.java": "tests/integration/test_elsewhere.py",
     "flask_app.py": "tests/integration/test_frameworks.py",
