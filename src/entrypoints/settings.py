@@ -193,8 +193,9 @@ class Settings:
     payment_gateway: str = ts.option(
         default="",
         validator=_part,
-        help="the payment gateway that charges cards: sandbox, which moves no money, or one of your own by entry point "
-        "or as MODULE:ATTRIBUTE; empty: the sandbox",
+        help="the payment gateway that charges cards: sandbox, which moves no money, none, or one of your own by entry "
+        "point or as MODULE:ATTRIBUTE; empty: the sandbox, but none in production: with Kafka or PostgreSQL, or where "
+        "the API listens beyond loopback",
     )
     available_orders: str = ts.option(
         default="none",
@@ -411,6 +412,16 @@ class Settings:
         return self.database_pooler == "transaction"
 
     @property
+    def in_production(self) -> bool:
+        """True if this is more than a trial: with Kafka or PostgreSQL, or where other machines reach the API."""
+        return self.uses_kafka or self.database_url.startswith("postgresql:") or not self.on_loopback
+
+    @property
+    def gateway_name(self) -> str:
+        """The name of the payment gateway that is used. The sandbox is used in production only if it is named."""
+        return self.payment_gateway or ("none" if self.in_production else "sandbox")
+
+    @property
     def on_loopback(self) -> bool:
         """True if the HTTP API listens on loopback only."""
         return self.http_host in ("127.0.0.1", "::1", "localhost")
@@ -430,4 +441,4 @@ def described(settings: Settings) -> dict[str, object]:
         elif a.name == "kafka":
             value = {key: MASK if is_secret(key) else text for key, text in value.items()}
         shown[a.name] = value
-    return shown
+    return shown | {"payment_gateway": settings.gateway_name}

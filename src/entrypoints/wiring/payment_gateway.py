@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping
 
-from ...adapters.payment_gateway import SandboxGateway
+from ...adapters.payment_gateway import NoGateway, SandboxGateway
 from ...application.orders.ports import PaymentGateway
 from ..settings import Settings
 from .parts import PartKind, make_part
 
-GATEWAYS: Mapping[str, Callable[[Settings], PaymentGateway]] = {"sandbox": lambda settings: SandboxGateway()}
+GATEWAYS: Mapping[str, Callable[[Settings], PaymentGateway]] = {
+    "sandbox": lambda settings: SandboxGateway(),
+    "none": lambda settings: NoGateway(),
+}
 """What makes each gateway that orderflow ships, by the name in ``ORDERFLOW_PAYMENT_GATEWAY``."""
 GATEWAY = PartKind(
     setting="ORDERFLOW_PAYMENT_GATEWAY",
@@ -18,14 +21,9 @@ GATEWAY = PartKind(
 )
 
 
-def gateway_name(settings: Settings) -> str:
-    """Return the name of the gateway that is used: the one that is named, or by default the sandbox."""
-    return settings.payment_gateway or "sandbox"
-
-
 def payment_gateway(settings: Settings) -> PaymentGateway:
     """Return the gateway that the settings name. Raises InvalidInput for one that is unknown or cannot be made."""
-    name = gateway_name(settings)
+    name = settings.gateway_name
     if name in GATEWAYS:
         return GATEWAYS[name](settings)
     gateway: PaymentGateway = make_part(GATEWAY, name)

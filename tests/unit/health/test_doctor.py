@@ -123,6 +123,7 @@ UNHEALTHY: dict[str, tuple[Observation, Expectations]] = {
     "clock_process": (evolve(HEALTHY, processes=[*_without("api"), known("api", clock_ahead=1.1)]), WANTED),
     "clock_kafka_unknown": (evolve(HEALTHY, stream=evolve(STREAM, clock=None)), WANTED),
     "tokens_missing": (evolve(HEALTHY, tokens=False), evolve(WANTED, open_to="0.0.0.0")),
+    "payment_gateway_sandbox": (HEALTHY, evolve(WANTED, production=True, gateway="sandbox")),
     "prices_trusted": (evolve(HEALTHY, customer_tokens=True), WANTED),
     "prices_missing": (evolve(HEALTHY, customer_tokens=True), evolve(WANTED, listed_prices=True)),
 }

@@ -13,6 +13,7 @@ class Expectations:
     process, besides ``listeners``; ``pooled``: they go to a pooler. ``message_bytes`` is the size of record that the
     topic must accept. ``dead_letter_topic`` is empty if nothing is copied. ``listed_prices``: new orders are
     checked against price lists; ``customers_of_provider``: an OpenID provider may make a caller a customer.
+    ``production``: this is more than a trial; ``gateway`` is the name of the payment gateway.
     """
 
     version: str
@@ -31,3 +32,5 @@ class Expectations:
     dead_letter_topic: str = ""
     listed_prices: bool = False
     customers_of_provider: bool = False
+    production: bool = False
+    gateway: str = ""
