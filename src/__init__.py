@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .domain.errors import (
         CommandRefused,
         ConcurrentChange,
+        ConfirmationNeeded,
         Conflict,
         EventTooLarge,
         GuardFailed,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from .domain.order import Order
     from .domain.payment import Payment, PaymentMethod, PaymentStatus
     from .domain.prices import Price
+    from .domain.refund import RefundBearer, Refunds, RefundStep
     from .domain.validation import Address
     from .entrypoints.embedded import OrderFlow
     from .entrypoints.settings import Settings
@@ -60,6 +62,7 @@ __all__ = [
     "Actor",
     "Address",
     "CommandRefused",
+    "ConfirmationNeeded",
     "ConcurrentChange",
     "Conflict",
     "Delivery",
@@ -89,6 +92,9 @@ __all__ = [
     "PaymentMethod",
     "PaymentProcessed",
     "PaymentStatus",
+    "RefundBearer",
+    "RefundStep",
+    "Refunds",
     "Price",
     "PricesRefused",
     "Role",
@@ -112,6 +118,7 @@ _MODULES = {
     ".domain.actor": ("Actor", "Role"),
     ".domain.errors": (
         "CommandRefused",
+        "ConfirmationNeeded",
         "ConcurrentChange",
         "Conflict",
         "EventTooLarge",
@@ -145,6 +152,7 @@ _MODULES = {
     ".domain.money": ("Money",),
     ".domain.order": ("Order",),
     ".domain.payment": ("Payment", "PaymentMethod", "PaymentStatus"),
+    ".domain.refund": ("RefundBearer", "RefundStep", "Refunds"),
     ".domain.prices": ("Price",),
     ".domain.validation": ("Address",),
     ".entrypoints.embedded": ("OrderFlow",),

@@ -9,7 +9,7 @@ import structlog
 
 from ..adapters.telemetry.logs.formatter import SHARED, LineFormatter
 from .masking import is_secret
-from .settings import Settings
+from .settings import SECRETS, Settings
 
 MIN_SECRET = 4
 """Characters. Shorter secrets are not redacted, because they are parts of ordinary words."""
@@ -59,7 +59,7 @@ def secrets_of(settings: Settings) -> Iterator[str]:
     for secret in (
         *passwords,
         *map(unquote, passwords),
-        settings.smtp_password,
+        *(getattr(settings, name) for name in SECRETS),
         *(value for name, value in settings.kafka.items() if is_secret(name)),
     ):
         if len(secret) >= MIN_SECRET:

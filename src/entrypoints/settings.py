@@ -26,6 +26,8 @@ RESERVED_NAMES = (*CONSUMERS, RELAY, "api", "copying", "direct", "embedding", "h
 
 MAX_WORKERS = 64
 
+SECRETS = ("smtp_password", "stripe_api_key")
+"""Settings that are never shown."""
 URLS = ("database_url", "database_listen_url", "tracing_endpoint")
 """Settings that may hold a password in a URL."""
 _SQLITE = re.compile(r"sqlite:///(?!/?\Z|:memory:\Z)[^?]+\Z")
@@ -193,9 +195,17 @@ class Settings:
     payment_gateway: str = ts.option(
         default="",
         validator=_part,
-        help="the payment gateway that charges cards: sandbox, which moves no money, none, or one of your own by entry "
-        "point or as MODULE:ATTRIBUTE; empty: the sandbox, but none in production: with Kafka or PostgreSQL, or where "
-        "the API listens beyond loopback",
+        help="the payment gateway that charges cards: stripe, sandbox, which moves no money, none, or one of your own "
+        "by entry point or as MODULE:ATTRIBUTE; empty: the sandbox, but none in production: with Kafka or PostgreSQL, "
+        "or where the API listens beyond loopback",
+    )
+    stripe_api_key: str = ts.secret(
+        default="",
+        validator=v.matches_re(r"((sk|rk)_[!-~]+)?"),
+        help="a secret or restricted key of Stripe: sk_... or rk_...",
+    )
+    stripe_api_url: str = ts.option(
+        default="", validator=_protected_url, help="https://... to use instead of Stripe's own address; empty: Stripe"
     )
     available_orders: str = ts.option(
         default="none",
@@ -434,7 +444,7 @@ def described(settings: Settings) -> dict[str, object]:
         value = getattr(settings, a.name)
         if a.name in URLS:
             value = masked_url(value)
-        elif a.name == "smtp_password":
+        elif a.name in SECRETS:
             value = MASK if value else ""
         elif isinstance(value, tuple):
             value = ",".join(value)
