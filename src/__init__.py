@@ -10,14 +10,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .application.consuming.declaring import consumer
     from .application.event_log.records import Delivery
+    from .application.notifications.notification import Contact, Message, MessageText, Receipt
+    from .application.notifications.ports import MessageTemplates, Notifier
+    from .application.orders.payment_attempts import GatewayResponse
+    from .application.orders.ports import EventPublisher, OrderRepository, PaymentGateway, UnitOfWork
     from .application.orders.queries import OrderPage, OrderQuery
+    from .application.orders.write_set import WriteSet
     from .domain.actor import Actor, Role
     from .domain.errors import (
+        ChannelUnavailable,
         CommandRefused,
         ConcurrentChange,
         ConfirmationNeeded,
         Conflict,
         EventTooLarge,
+        GatewayUnavailable,
         GuardFailed,
         IllegalTransition,
         InvalidInput,
@@ -61,19 +68,28 @@ if TYPE_CHECKING:
 __all__ = [
     "Actor",
     "Address",
+    "ChannelUnavailable",
     "CommandRefused",
     "ConfirmationNeeded",
     "ConcurrentChange",
     "Conflict",
+    "Contact",
     "Delivery",
+    "EventPublisher",
     "EventTooLarge",
+    "GatewayResponse",
+    "GatewayUnavailable",
     "GuardFailed",
     "IllegalTransition",
     "InvalidInput",
+    "Message",
+    "MessageTemplates",
+    "MessageText",
     "Money",
     "NotConfigured",
     "NotFound",
     "NotPermitted",
+    "Notifier",
     "Order",
     "OrderCancelled",
     "OrderCreated",
@@ -87,8 +103,10 @@ __all__ = [
     "OrderNotFound",
     "OrderPage",
     "OrderQuery",
+    "OrderRepository",
     "OrderState",
     "Payment",
+    "PaymentGateway",
     "PaymentMethod",
     "PaymentProcessed",
     "PaymentStatus",
@@ -97,6 +115,7 @@ __all__ = [
     "Refunds",
     "Price",
     "PricesRefused",
+    "Receipt",
     "Role",
     "Settings",
     "ShipperAssigned",
@@ -105,7 +124,9 @@ __all__ = [
     "SyncOrderFlow",
     "TransientFailure",
     "Unavailable",
+    "UnitOfWork",
     "VersionMismatch",
+    "WriteSet",
     "__version__",
     "consumer",
     "load_settings",
@@ -114,9 +135,16 @@ __all__ = [
 _MODULES = {
     ".application.consuming.declaring": ("consumer",),
     ".application.event_log.records": ("Delivery",),
+    ".application.notifications.notification": ("Contact", "Message", "MessageText", "Receipt"),
+    ".application.notifications.ports": ("MessageTemplates", "Notifier"),
+    ".application.orders.payment_attempts": ("GatewayResponse",),
+    ".application.orders.ports": ("EventPublisher", "OrderRepository", "PaymentGateway", "UnitOfWork"),
+    ".application.orders.write_set": ("WriteSet",),
     ".application.orders.queries": ("OrderPage", "OrderQuery"),
     ".domain.actor": ("Actor", "Role"),
     ".domain.errors": (
+        "ChannelUnavailable",
+        "GatewayUnavailable",
         "CommandRefused",
         "ConfirmationNeeded",
         "ConcurrentChange",

@@ -31,6 +31,7 @@ from ..application.dead_letters.drop import DropDeadLetter
 from ..application.event_log.ports import Decode
 from ..application.health.lag import Lag
 from ..application.inventory.keep_stock import KeepStock
+from ..application.notifications.list_notifications import ListNotifications
 from ..application.notifications.notify import Notify
 from ..application.notifications.ports import MessageTemplates, Notifier
 from ..application.orders.assign_shipper import AssignShipper
@@ -44,20 +45,27 @@ from ..application.orders.idempotency import Idempotent
 from ..application.orders.list_orders import ListOrders
 from ..application.orders.order_as_of import OrderAsOf
 from ..application.orders.order_timeline import OrderTimeline
-from ..application.orders.ports import PaymentGateway
+from ..application.orders.ports import EventPublisher, PaymentGateway
+from ..application.orders.price_authority import TrustPrices
 from ..application.orders.record_payment import RecordPayment
 from ..application.orders.refund_order import RefundOrder
 from ..application.orders.settle_payments import SettlePayments
 from ..application.orders.transition_order_state import TransitionOrderState
 from ..application.orders.unit_of_work import WriteSetUnitOfWork
 from ..application.orders.use_cases import UseCases
+from ..application.orders.write_set import WriteSet
 from ..application.prices.change_prices import ChangePrices
-from ..application.prices.check_prices import ListedPrices, TrustPrices
+from ..application.prices.check_prices import ListedPrices
 from ..application.prices.read_prices import ReadPrices
 from ..application.prices.use_cases import PriceUseCases
 from ..application.relay.publish_pending import PublishPending
 from ..application.rollout.pause_consumer import PauseConsumer
 from ..application.rollout.set_publishing_share import SetPublishingShare
+from ..application.streams.feed import LogFeed
+from ..application.streams.follow_order import FollowOrder
+from ..application.streams.follow_orders import FollowOrders
+from ..application.streams.shippers import ShipperHistory
+from ..application.streams.use_cases import StreamUseCases
 from ..domain.consent import RestaurantOrders
 from ..domain.errors import InvalidInput
 from ..domain.order import Order
@@ -66,7 +74,8 @@ from .wiring import commit_notifications, mail, operator_tools, storage_and_cons
 from .wiring import joining as joining_wiring
 from .wiring import kafka as kafka_wiring
 from .wiring import telemetry as telemetry_wiring
-from .wiring.oidc import oidc_tokens
+from .wiring.certificate import certificate_health
+from .wiring.oidc import identity_health, oidc_tokens
 from .wiring.own_consumers import Consumers, consumer_names
 from .wiring.parts import check_part
 from .wiring.payment_gateway import GATEWAY, payment_gateway
@@ -153,6 +162,7 @@ class Container(containers.DeclarativeContainer):
 
     current_rollout = providers.Singleton(storage_and_consumers.current_rollout, storage)
     direct = providers.Singleton(kafka_wiring.direct, settings, kafka, telemetry, current_rollout)
+    publisher: providers.Provider[Callable[[WriteSet], EventPublisher]] = PartProvider(kafka_wiring.publisher, direct)
     group_read = providers.Singleton(
         GroupRead,
         storage.provided.views,
@@ -170,7 +180,7 @@ class Container(containers.DeclarativeContainer):
             telemetry,
         ),
         read=group_read,
-        events=providers.Callable(kafka_wiring.publisher, direct),
+        events=publisher,
     )
     change_order = providers.Singleton(ChangeOrder, unit_of_work)
     settle_payments = providers.Singleton(
@@ -214,7 +224,7 @@ class Container(containers.DeclarativeContainer):
         providers.Callable(storage_and_consumers.retention, settings),
     )
     tokens = providers.Singleton(CachedTokens, storage.provided.tokens)
-    oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note)
+    oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note, instruments)
     restaurants = providers.Callable(lambda settings: RestaurantOrders(settings.restaurant_orders), settings)
     listed_prices = providers.Singleton(
         ListedPrices,
@@ -241,6 +251,7 @@ class Container(containers.DeclarativeContainer):
         list_orders=providers.Singleton(
             ListOrders,
             storage.provided.views,
+            clock,
             providers.Callable(lambda settings: settings.available_orders == "all", settings),
         ),
         timeline=timeline,
@@ -286,6 +297,25 @@ class Container(containers.DeclarativeContainer):
         settle_payments=settle_payments,
         idempotent=providers.Singleton(Idempotent, storage.provided.answers),
         restaurants=restaurants,
+    )
+
+    list_notifications = providers.Singleton(ListNotifications, get_order, effects.provided.notifications)
+    feed = providers.Singleton(
+        LogFeed,
+        log=storage.provided.log,
+        orders=storage.provided.views,
+        epochs=storage.provided.epochs,
+        shippers=providers.Singleton(ShipperHistory, storage.provided.log, decode),
+        wakeup=news.provided.listener,
+        buckets=providers.Callable(lambda storage: lambda: storage.buckets, storage),
+        poll_interval=settings.provided.poll_seconds,
+    )
+    streams = providers.Singleton(
+        StreamUseCases,
+        feed=feed,
+        follow_order=providers.Singleton(FollowOrder, feed, get_order, storage.provided.log),
+        follow_orders=providers.Singleton(FollowOrders, feed, use_cases.provided.list_orders),
+        tickets=storage.provided.stream_tickets,
     )
 
     channels: providers.Provider[Sequence[Notifier]] = PartProvider(mail.channels, settings, clock)
@@ -407,6 +437,8 @@ class Container(containers.DeclarativeContainer):
         lag=lag.provider,
         clock=providers.Object(storage_and_consumers.utc_now),
         mail=providers.Singleton(mail.smtp_health, settings),
+        certificate=providers.Singleton(certificate_health, settings),
+        identity=providers.Singleton(identity_health, settings),
     )
     examine = providers.Factory(
         operator_tools.examine,
@@ -490,13 +522,14 @@ def container_for(
     gateway: PaymentGateway | None = None,
     channels: Sequence[Notifier] | None = None,
     templates: MessageTemplates | None = None,
+    publisher: Callable[[WriteSet], EventPublisher] | None = None,
 ) -> Container:
     """Return the container of the profile that ``settings`` choose: production if Kafka's servers are given.
 
     ``clock`` replaces the system's. If it is ``simulated``, payment attempts keep the system's, because other processes
     settle those that are due, and cards are charged at the sandbox. ``gateway``, ``channels`` and ``templates`` replace
-    those of the settings; the container closes a gateway and channels that can be closed. Raises InvalidInput for a
-    part that lacks something of its port.
+    those of the settings; the container closes a gateway and channels that can be closed. ``publisher`` makes the
+    EventPublisher of each unit of work. Raises InvalidInput for a part that lacks something of its port.
     """
     container = Container(settings=settings)
     if clock is not None:
@@ -507,6 +540,11 @@ def container_for(
         container.gateway.override(providers.Object(check_part(gateway, evolve(GATEWAY, setting="gateway"))))
     if channels is not None:
         container.channels.override(providers.Object(mail.given_channels(channels)))
+    if publisher is not None:
+        allowed = "a function of a WriteSet that returns an EventPublisher"
+        if not callable(publisher):
+            raise InvalidInput("publisher", f"it is a {type(publisher).__name__}", allowed)
+        container.publisher.override(providers.Object(publisher))
     if templates is not None:
         container.templates.override(
             providers.Object(check_part(templates, evolve(mail.TEMPLATES, setting="templates")))

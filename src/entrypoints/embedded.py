@@ -1,7 +1,7 @@
 """``OrderFlow``: the API for applications that embed orderflow, and for their tests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from attrs import fields
 
+from ..application.audit import keep_audit
 from ..application.backoff import RateLimit
 from ..application.clock import Clock
 from ..application.consuming.consumer import BatchResult, Consumer
@@ -24,13 +25,15 @@ from ..application.event_log.records import Delivery, LogRecord, UnrecognizedRec
 from ..application.health.processes import EMBEDDING
 from ..application.notifications.ports import MessageTemplates, Notifier
 from ..application.orders.create_order import NewOrder
-from ..application.orders.ports import PaymentGateway
-from ..application.orders.queries import OrderPage, OrderQuery
+from ..application.orders.ports import EventPublisher, PaymentGateway
+from ..application.orders.queries import OrderPage, OrderQuery, StateCount
 from ..application.orders.use_cases import UseCases
+from ..application.orders.write_set import WriteSet
 from ..application.prices.use_cases import PriceUseCases
 from ..application.replay.replay_range import ReplayResult, ReplayStart
 from ..application.request_context import Request, answering, checked_correlation_id, is_traceparent
 from ..domain.actor import Actor
+from ..domain.annotations import Annotations
 from ..domain.errors import InvalidInput
 from ..domain.events import OrderLine
 from ..domain.history import OrderFacts
@@ -53,7 +56,7 @@ if TYPE_CHECKING:
     from .joining import Joinable, JoinedOrders
     from .sync import SyncOrderFlow
 
-PARTS = ("consumers", "gateway", "channels", "templates", "clock")
+PARTS = ("consumers", "gateway", "channels", "templates", "clock", "publisher")
 """What ``OrderFlow.open`` takes beside settings."""
 SYSTEM = Actor.parse("admin:embedded")
 """The actor of calls without ``by``: the embedding application is trusted."""
@@ -87,6 +90,7 @@ class OrderFlow:
         channels: Sequence[Notifier] | None = None,
         templates: MessageTemplates | None = None,
         clock: Clock | None = None,
+        publisher: Callable[[WriteSet], EventPublisher] | None = None,
         **given: Any,
     ) -> AsyncIterator[Self]:
         """Open with settings, a database URL, or the environment; ``given`` are single settings.
@@ -94,15 +98,21 @@ class OrderFlow:
         ``consumers`` are those to run in this process: ``notifications``, ``analytics``, ``inventory``, and your own as
         ``ORDERFLOW_CONSUMERS`` lists them.
         ``gateway``, ``channels``, ``templates`` and ``clock`` are parts of your own, in place of those that the
-        settings name. A SQLite database is created and migrated as needed; PostgreSQL is migrated by
-        ``orderflow db upgrade``. Raises InvalidInput, NotConfigured, StorageUnavailable.
+        settings name; ``publisher`` makes an EventPublisher for each command. A SQLite database is created and migrated
+        as needed; PostgreSQL is migrated by ``orderflow db upgrade``.
+        Raises InvalidInput, NotConfigured, StorageUnavailable.
         """
         settings = _settings(settings, given)
+        keep_audit()
         names = []
         for asked in consumers:
             settings, name = with_consumer(settings, asked)
             names.append(name)
-        flow = cls(container_for(settings, clock=clock, gateway=gateway, channels=channels, templates=templates))
+        flow = cls(
+            container_for(
+                settings, clock=clock, gateway=gateway, channels=channels, templates=templates, publisher=publisher
+            )
+        )
         check_consumers(flow._container, names)
         process_registration = flow._container.process_registration()
         process_registration.runs(EMBEDDING)
@@ -133,6 +143,7 @@ class OrderFlow:
         channels: Sequence[Notifier] | None = None,
         templates: MessageTemplates | None = None,
         clock: Clock | None = None,
+        publisher: Callable[[WriteSet], EventPublisher] | None = None,
     ) -> AsyncIterator[Self]:
         """Open in memory with all consumers running, for tests and trials. The environment is ignored."""
         async with cls.open(
@@ -142,12 +153,21 @@ class OrderFlow:
             channels=channels,
             templates=templates,
             clock=clock,
+            publisher=publisher,
         ) as flow:
             yield flow
 
     @classmethod
     def open_sync(
-        cls, settings: Settings | str | None = None, *, consumers: Sequence[str] = (), **given: Any
+        cls,
+        settings: Settings | str | None = None,
+        *,
+        consumers: Sequence[str] = (),
+        gateway: PaymentGateway | None = None,
+        channels: Sequence[Notifier] | None = None,
+        templates: MessageTemplates | None = None,
+        clock: Clock | None = None,
+        **given: Any,
     ) -> "SyncOrderFlow":
         """Open as ``open`` does, for applications without an event loop: Flask, Django, Celery, scripts.
 
@@ -156,13 +176,23 @@ class OrderFlow:
         """
         from .sync import SyncOrderFlow
 
-        return SyncOrderFlow(partial(cls.open, settings, consumers=consumers, **given))
+        parts: dict[str, Any] = {"gateway": gateway, "channels": channels, "templates": templates, "clock": clock}
+        return SyncOrderFlow(partial(cls.open, settings, consumers=consumers, **parts, **given))
 
     @classmethod
-    def in_memory_sync(cls, *, consumers: Sequence[str] = CONSUMERS, **parts: Any) -> "SyncOrderFlow":
+    def in_memory_sync(
+        cls,
+        *,
+        consumers: Sequence[str] = CONSUMERS,
+        gateway: PaymentGateway | None = None,
+        channels: Sequence[Notifier] | None = None,
+        templates: MessageTemplates | None = None,
+        clock: Clock | None = None,
+    ) -> "SyncOrderFlow":
         """Open in memory as ``in_memory`` does, for tests of applications without an event loop."""
         from .sync import SyncOrderFlow
 
+        parts: dict[str, Any] = {"gateway": gateway, "channels": channels, "templates": templates, "clock": clock}
         return SyncOrderFlow(partial(cls.in_memory, consumers=consumers, **parts))
 
     def joining(self, connection: "Joinable") -> "AbstractAsyncContextManager[JoinedOrders]":
@@ -226,6 +256,10 @@ class OrderFlow:
         card_token: str | None = None,
         total: Money | None = None,
         address: Address | None = None,
+        customer_name: str | None = None,
+        customer_phone: str | None = None,
+        note: str | None = None,
+        metadata: Mapping[str, str] | None = None,
         order_id: str | None = None,
         currency: str | None = None,
         by: Actor = SYSTEM,
@@ -239,6 +273,9 @@ class OrderFlow:
             card_token=card_token,
             total=total,
             address=address,
+            annotations=Annotations.of(
+                customer_name=customer_name, customer_phone=customer_phone, note=note, metadata=metadata
+            ),
             order_id=order_id,
             currency=self._container.settings().currency if currency is None else currency,
         )
@@ -249,6 +286,10 @@ class OrderFlow:
 
     async def list_orders(self, query: OrderQuery | None = None, *, by: Actor = SYSTEM) -> OrderPage:
         return await self.use_cases.list_orders(query or OrderQuery(), by=by)
+
+    async def count_orders(self, query: OrderQuery | None = None, *, by: Actor = SYSTEM) -> Sequence[StateCount]:
+        """Count the orders that ``list_orders`` lists, by state; of each at most MOST_COUNTED."""
+        return await self.use_cases.list_orders.count(query or OrderQuery(), by=by)
 
     async def timeline(self, order_id: str, *, by: Actor = SYSTEM) -> Sequence[Delivery]:
         return await self.use_cases.timeline(order_id, by=by)

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 import structlog
 
 from ..adapters.telemetry.logs.formatter import SHARED, LineFormatter
+from ..application.audit import keep_audit
 from .masking import is_secret
 from .settings import SECRETS, Settings
 
@@ -40,6 +41,7 @@ def configure_logs(settings: Settings, *, process: bool = True) -> None:
     root.handlers[:] = [handler]
     automatic = "info" if process or not sys.stderr.isatty() else "warning"
     root.setLevel((automatic if settings.log_level == "auto" else settings.log_level).upper())
+    keep_audit()
     for name in _ONLY_WARNINGS:
         logging.getLogger(name).setLevel(logging.WARNING)
     alembic = logging.getLogger("alembic.runtime.migration")

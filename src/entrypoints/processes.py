@@ -19,6 +19,7 @@ from .container import Container
 from .ops_server import checks, ops_server
 from .settings import Settings
 from .supervision import Part, Supervisor
+from .wiring.certificate import certificate_files
 from .wiring.lifespan import listen_for_commits, opened
 from .workers import WorkerPool, check_storage, work
 
@@ -120,14 +121,16 @@ def _relay(container: Container) -> RunRelay:
 
 
 async def _worker_pool(container: Container) -> WorkerPool:
-    """Return the workers of the API, which listen already. Raises NotConfigured."""
+    """Return the workers of the API, which listen already. Raises NotConfigured, InvalidInput."""
     from .http import listeners
 
     settings: Settings = container.settings()
     check_storage(settings)
+    if (files := certificate_files(settings)) is not None:
+        files.read()  # each worker would raise the same
     await _check_callers(container)
     sockets = listeners(settings.http_host, settings.http_port, number=settings.http_workers)
-    url = f"http://{settings.http_host}:{sockets[0].getsockname()[1]}"
+    url = f"{settings.http_scheme}://{settings.http_host}:{sockets[0].getsockname()[1]}"
     return WorkerPool(
         settings,
         sockets,
@@ -182,6 +185,7 @@ async def _api(
         analytics=container.effects().analytics,
         currency=settings.currency,
         trust_actor_header=settings.http_dev,
+        cors_origins=settings.http_cors_origins,
         max_body_bytes=settings.http_max_body_bytes,
         stopping=container.stopping().begun,
         stopped_parts=container.process_registration().stopped_parts,
@@ -197,10 +201,13 @@ async def _api(
         identity=container.oidc(),
         customers=(container.erase_customer(), container.export_customer()),
         prices=container.prices(),
+        streams=container.streams(),
+        notifications=container.list_notifications(),
     )
+    listen_for_commits(container)
 
     def ready(host: str, port: int) -> None:
-        url = f"http://{host}:{port}"
+        url = f"{settings.http_scheme}://{host}:{port}"
         container.process_registration().listens(url)
         if on_ready is not None:
             on_ready()
@@ -216,6 +223,7 @@ async def _api(
         stopping=container.stopping(),
         grace_seconds=None,  # the deadline is the process's
         listener=listener,
+        tls=certificate_files(settings),
         limits={
             "connections": settings.http_max_connections,
             "per_address": settings.http_max_connections_per_address,

@@ -26,7 +26,7 @@ RESERVED_NAMES = (*CONSUMERS, RELAY, "api", "copying", "direct", "embedding", "h
 
 MAX_WORKERS = 64
 
-SECRETS = ("smtp_password", "stripe_api_key")
+SECRETS = ("smtp_password", "http_tls_key_password", "stripe_api_key")
 """Settings that are never shown."""
 URLS = ("database_url", "database_listen_url", "tracing_endpoint")
 """Settings that may hold a password in a URL."""
@@ -115,6 +115,14 @@ def _protected_url(_: object, __: object, value: str) -> None:
     loopback = re.match(r"http://(localhost|127\.0\.0\.1|\[::1\])[:/]", value + "/")
     if value and not (re.match(r"https://[!-~]+\Z", value) or (loopback and value.isascii() and value.isprintable())):
         raise ValueError("not a URL with https")
+
+
+def _origins(_: object, __: object, value: tuple[str, ...]) -> None:
+    """Raise ValueError for what no browser sends as Origin: with a path, a default port or a wildcard."""
+    for origin in value:
+        parts = re.match(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?\Z", origin)
+        if parts is None or parts[3] == {"http": ":80", "https": ":443"}[parts[1]]:
+            raise ValueError("not an origin")
 
 
 def _roles(_: object, __: object, value: tuple[str, ...]) -> None:
@@ -223,6 +231,11 @@ class Settings:
         help="what restaurants may do without their customers: none; cash: place orders that are paid in cash; "
         "all: also by card, and charge cards",
     )
+    phone_region: str = ts.option(
+        default="",
+        validator=v.matches_re(r"([A-Z]{2})?"),
+        help="country of telephone numbers without a code, to find orders by: ISO 3166, such as US; empty: none",
+    )
     http_host: str = ts.option(
         default="127.0.0.1",
         validator=_HOST,
@@ -277,6 +290,23 @@ class Settings:
         default=30.0,
         validator=_between(0.1, 3600),
         help="seconds that a response may wait for a client that does not read it, 0.1 to 3600",
+    )
+    http_tls_certificate: str = ts.option(
+        default="",
+        help="PEM file of the API's certificate, followed by those between it and its authority; empty: no TLS",
+    )
+    http_tls_key: str = ts.option(
+        default="", help="PEM file of its private key; empty: the file of the certificate has it"
+    )
+    http_tls_key_password: str = ts.secret(default="", help="password of its private key; empty: it has none")
+    http_tls_client_ca: str = ts.option(
+        default="",
+        help="PEM file of the authorities whose certificates clients must have; empty: clients need none",
+    )
+    http_cors_origins: tuple[str, ...] = ts.option(
+        default=(),
+        validator=_origins,
+        help="origins whose pages may call the API, as https://HOST or https://HOST:PORT, comma separated; empty: none",
     )
     oidc_issuer: str = ts.option(
         default="",
@@ -430,6 +460,11 @@ class Settings:
     def gateway_name(self) -> str:
         """The name of the payment gateway that is used. The sandbox is used in production only if it is named."""
         return self.payment_gateway or ("none" if self.in_production else "sandbox")
+
+    @property
+    def http_scheme(self) -> str:
+        """``https`` if the API has a certificate, else ``http``."""
+        return "https" if self.http_tls_certificate else "http"
 
     @property
     def on_loopback(self) -> bool:

@@ -150,6 +150,6 @@ def _load(values: dict[str, Any]) -> Settings:
 
 
 def _shown(name: str, value: object) -> str:
-    if name in SECRETS or name == "kafka":
+    if name in (*SECRETS, "kafka"):
         return MASK
     return shown(masked_url(value) if name in URLS and isinstance(value, str) else value)

@@ -2,8 +2,10 @@
 
 from orderflow.testing import storage
 
+from tests.contracts.order_search import OrderSearchContract
 from tests.contracts.prices import PriceListsContract
+from tests.contracts.streams import StreamsContract
 
 
-class StorageContract(storage.StorageContract, PriceListsContract):
-    """Subclassed as the shipped suite is."""
+class StorageContract(storage.StorageContract, OrderSearchContract, PriceListsContract, StreamsContract):
+    """Subclassed as the shipped suite is. Telephone numbers without a code are German in it."""

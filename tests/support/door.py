@@ -14,10 +14,13 @@ from orderflow.adapters.memory import MemoryStorage
 from orderflow.adapters.memory.consumer_store import MemoryConsumerStores
 from orderflow.adapters.memory.customers import MemoryPersonalData
 from orderflow.adapters.payment_gateway import SandboxGateway
+from orderflow.adapters.server_certificate import CertificateFiles
+from orderflow.adapters.wakeup import LocalWakeup
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.customers.erase_customer import EraseCustomer
 from orderflow.application.customers.export_customer import ExportCustomer
 from orderflow.application.event_log.records import Delivery
+from orderflow.application.notifications.list_notifications import ListNotifications
 from orderflow.application.orders.assign_shipper import AssignShipper
 from orderflow.application.orders.cancel_order import CancelOrder
 from orderflow.application.orders.change_order import ChangeOrder
@@ -29,6 +32,7 @@ from orderflow.application.orders.idempotency import Idempotent
 from orderflow.application.orders.list_orders import ListOrders
 from orderflow.application.orders.order_as_of import OrderAsOf
 from orderflow.application.orders.order_timeline import OrderTimeline
+from orderflow.application.orders.price_authority import PriceAuthority, TrustPrices
 from orderflow.application.orders.record_payment import RecordPayment
 from orderflow.application.orders.refund_order import RefundOrder
 from orderflow.application.orders.settle_payments import SettlePayments
@@ -36,10 +40,14 @@ from orderflow.application.orders.transition_order_state import TransitionOrderS
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.application.orders.use_cases import UseCases
 from orderflow.application.prices.change_prices import ChangePrices
-from orderflow.application.prices.check_prices import ListedPrices, TrustPrices
-from orderflow.application.prices.ports import PriceAuthority
+from orderflow.application.prices.check_prices import ListedPrices
 from orderflow.application.prices.read_prices import ReadPrices
 from orderflow.application.prices.use_cases import PriceUseCases
+from orderflow.application.streams.feed import LogFeed
+from orderflow.application.streams.follow_order import FollowOrder
+from orderflow.application.streams.follow_orders import FollowOrders
+from orderflow.application.streams.shippers import ShipperHistory
+from orderflow.application.streams.use_cases import StreamUseCases
 from orderflow.domain.actor import Actor
 from orderflow.domain.consent import RestaurantOrders
 from orderflow.entrypoints.http import create_app, new_token, serve
@@ -62,6 +70,8 @@ class Installation:
     listed_prices: ListedPrices = field(init=False)
     use_cases: UseCases = field(init=False)
     effects: MemoryConsumerStores = field(init=False)
+    news: LocalWakeup = field(factory=LocalWakeup, init=False)
+    streams: StreamUseCases = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.effects = MemoryConsumerStores(self.storage.cursors)
@@ -74,6 +84,8 @@ class Installation:
             restaurants=self.restaurants,
             prices=self.listed_prices if self.listed else TrustPrices(),
         )
+        self.storage.on_commit = self.news.notify
+        self.streams = streams_on(self.storage, self.use_cases, self.news)
 
     def app(
         self,
@@ -91,7 +103,15 @@ class Installation:
         prices = PriceUseCases(
             ReadPrices(self.storage.prices), ChangePrices(self.storage.prices, self.clock, self.listed_prices.forget)
         )
-        options = {"analytics": self.effects.analytics, "customers": customers, "prices": prices, **options}
+        told = ListNotifications(self.use_cases.get_order, self.effects.notifications)
+        options = {
+            "analytics": self.effects.analytics,
+            "customers": customers,
+            "prices": prices,
+            "streams": self.streams,
+            "notifications": told,
+            **options,
+        }
         app: Litestar = create_app(
             self.use_cases,
             tokens=self.storage.tokens,
@@ -134,7 +154,7 @@ def use_cases_on(
     return UseCases(
         create_order=CreateOrder(work, clock, lambda: str(uuid_utils.uuid7()), restaurants, prices or TrustPrices()),
         get_order=get_order,
-        list_orders=ListOrders(storage.views, available),
+        list_orders=ListOrders(storage.views, clock, available),
         timeline=timeline,
         as_of=OrderAsOf(timeline),
         change_order=change,
@@ -146,6 +166,25 @@ def use_cases_on(
         settle_payments=payments,
         idempotent=Idempotent(storage.answers),
         restaurants=restaurants,
+    )
+
+
+def streams_on(storage: Any, use_cases: UseCases, news: LocalWakeup) -> StreamUseCases:
+    """Live streams that only commits wake up."""
+    feed = LogFeed(
+        log=storage.log,
+        orders=storage.views,
+        epochs=storage.epochs,
+        shippers=ShipperHistory(storage.log, wire.decode_record),
+        wakeup=news.listener,
+        buckets=lambda: storage.buckets,
+        poll_interval=60.0,
+    )
+    return StreamUseCases(
+        feed=feed,
+        follow_order=FollowOrder(feed, use_cases.get_order, storage.log),
+        follow_orders=FollowOrders(feed, use_cases.list_orders),
+        tickets=storage.stream_tickets,
     )
 
 
@@ -179,8 +218,9 @@ class Served:
 
 
 @asynccontextmanager
-async def served(app: Litestar, **limits: float) -> AsyncIterator[Served]:
+async def served(app: Litestar, *, tls: CertificateFiles | None = None, **limits: float) -> AsyncIterator[Served]:
     """A server of ``app``, with these limits of connections."""
+    scheme = "http" if tls is None else "https"
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
     task = asyncio.create_task(
         serve(
@@ -188,9 +228,10 @@ async def served(app: Litestar, **limits: float) -> AsyncIterator[Served]:
             host="127.0.0.1",
             port=0,
             stop=stop,
-            on_ready=lambda host, port: ready.set_result(f"http://{host}:{port}"),
+            on_ready=lambda host, port: ready.set_result(f"{scheme}://{host}:{port}"),
             grace_seconds=5,
             limits=limits,
+            tls=tls,
         )
     )
     try:

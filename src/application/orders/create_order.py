@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from attrs import field, frozen
 
 from ...domain.actor import Actor, check_actor
+from ...domain.annotations import Annotations
 from ...domain.consent import RestaurantOrders
 from ...domain.errors import OrderExists, OrderNotFound, PricesRefused
 from ...domain.events import OrderLine
@@ -13,10 +14,9 @@ from ...domain.order import Change, Order
 from ...domain.payment import PaymentMethod
 from ...domain.validation import Address
 from ..clock import Clock, NewId
-from ..prices.check_prices import TrustPrices
-from ..prices.ports import PriceAuthority
 from .idempotency import IdempotencyKey
 from .ports import Transaction, UnitOfWork
+from .price_authority import PriceAuthority, TrustPrices
 from .retry import retry_on_conflict
 
 
@@ -35,6 +35,7 @@ class NewOrder:
     total: Money | None = None
     card_token: str | None = None
     address: Address | None = None
+    annotations: Annotations | None = None
     order_id: str | None = None
 
 
@@ -94,6 +95,7 @@ class CreateOrder:
             total=new.total,
             currency=new.currency,
             address=new.address,
+            annotations=new.annotations,
             by=by,
             at=self.clock(),
         )

@@ -1,9 +1,9 @@
-"""The shipped rules about the prices of a new order: they are trusted, or they are those of a price list."""
+"""The rule that a new order has the prices of its restaurant's list."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from time import monotonic
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from ...domain.actor import Actor, Role
 from ...domain.errors import PricesRefused, RefusedLine, Unavailable
@@ -18,14 +18,6 @@ MOST_KNOWN = 100_000
 """Prices that a process remembers. When there are more, it forgets all, and reads each again when it is ordered."""
 DISCOUNTING = (Role.RESTAURANT, Role.ADMIN)
 """The roles that may give discounts on listed prices."""
-
-
-@frozen
-class TrustPrices:
-    """Believes every price: whoever places the order sets it."""
-
-    async def check(self, order: Order, *, by: Actor) -> None:
-        """Return."""
 
 
 @define(eq=False)

@@ -47,6 +47,7 @@ def http() -> dict[str, Any]:
         analytics=container.effects().analytics,
         customers=(container.erase_customer(), container.export_customer()),
         prices=container.prices(),
+        streams=container.streams(),
     )
     from ..http.openapi import complete
 

@@ -22,6 +22,7 @@ from ...domain.errors import RefusedLine
 from .auth import ACTOR_HEADER
 from .bodies import BODIES, IDENTIFIER
 from .errors import title_of
+from .openapi_names import name_schemas
 from .price_bodies import PRICE_BODIES
 from .problems import MEDIA_TYPE
 from .views import camel, render
@@ -42,6 +43,10 @@ ORDER_EXAMPLE = {
     "currency": "USD",
     "paymentMethod": "cash",
     "address": {"street": "Main Street 1", "city": "Springfield", "postalCode": "12345", "note": "second floor"},
+    "customerName": "Ann Smith",
+    "customerPhone": "+1 212 555 0100",
+    "note": "no onions",
+    "metadata": {"table": "12"},
 }
 """The body of a new order."""
 
@@ -62,6 +67,10 @@ ORDER_VIEW_EXAMPLE = {
     "refundDeclined": 0,
     "refunded": 0,
     "address": {"street": "Main Street 1", "city": "Springfield", "postalCode": "12345", "note": "second floor"},
+    "customerName": "Ann Smith",
+    "customerPhone": "+1 212 555 0100",
+    "note": "no onions",
+    "metadata": {"table": "12"},
     "createdAt": "2024-01-01T12:00:00Z",
     "updatedAt": "2024-01-01T12:04:00Z",
     "estimatedAt": None,
@@ -177,7 +186,9 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     )
     schemas = document["components"]["schemas"]
     schemas.update(bodies)
-    schemas["LineBody"]["properties"]["discount"]["default"] = 0  # msgspec has a string for a Decimal
+    for body in bodies.values():  # generated clients take a field with a default for one that is always sent
+        for field in body.get("properties", {}).values():
+            field.pop("default", None)
     schemas["ReplacePrices"]["properties"]["prices"]["items"] = {"$ref": "#/components/schemas/ItemPriceBody"}
     schemas["PlaceOrder"]["examples"] = [ORDER_EXAMPLE]
     schemas["BatchOrder"]["examples"] = [{**ORDER_EXAMPLE, "idempotencyKey": "2024-1"}]
@@ -193,6 +204,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
                         content["schema"]["anyOf"] = shapes
                 if headers := response.get("headers"):  # their order in Litestar is random
                     response["headers"] = dict(sorted(headers.items()))
+    name_schemas(document)
     return document
 
 

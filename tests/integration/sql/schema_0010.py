@@ -19,7 +19,7 @@ from tests.unit.domain.actors import AT
 
 VERSION = "0010"
 LATER = AT + timedelta(minutes=5)
-LATER_COLUMNS = {"refund_requested", "refund_declined", "refunded"}
+LATER_COLUMNS = {"annotations", "refund_requested", "refund_declined", "refunded"}
 """Columns of orders that VERSION does not have."""
 TRACE = {"correlation_id": "c1", "traceparent": "00-1"}
 

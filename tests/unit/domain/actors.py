@@ -9,7 +9,10 @@ from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.order import Change, Order
 from orderflow.domain.payment import PaymentMethod
 from orderflow.domain.refund import RefundBearer
-from orderflow.testing.orders import ADMIN, AT, REASON, eur, line, place  # noqa: F401 - for all tests of orders
+from orderflow.testing import orders
+
+AT, ADMIN, REASON = orders.AT, orders.ADMIN, orders.REASON
+eur, line, place = orders.eur, orders.line, orders.place
 
 CUSTOMER, OTHER_CUSTOMER = Actor(Role.CUSTOMER, "C1"), Actor(Role.CUSTOMER, "C2")
 RESTAURANT, OTHER_RESTAURANT = Actor(Role.RESTAURANT, "R1"), Actor(Role.RESTAURANT, "R2")

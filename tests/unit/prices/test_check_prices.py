@@ -7,8 +7,9 @@ import pytest
 from attrs import evolve
 from orderflow.adapters.memory.prices import MemoryPriceLists
 from orderflow.application.orders.batching import Batching
+from orderflow.application.orders.price_authority import TrustPrices
 from orderflow.application.prices import check_prices
-from orderflow.application.prices.check_prices import FRESH_SECONDS, ListedPrices, TrustPrices
+from orderflow.application.prices.check_prices import FRESH_SECONDS, ListedPrices
 from orderflow.application.prices.ports import PriceLists
 from orderflow.domain.errors import PricesRefused, StorageUnavailable
 from orderflow.domain.order import Order

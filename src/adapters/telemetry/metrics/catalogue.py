@@ -232,6 +232,8 @@ HTTP_REFUSALS = _counter(
         (
             "connections",
             "connections_per_address",
+            "slow_handshake",
+            "failed_handshake",
             "slow_headers",
             "slow_body",
             "unread_response",
@@ -243,6 +245,17 @@ HTTP_REFUSALS = _counter(
     ),
 )
 HTTP_ACTIVE = _gauge("orderflow_http_server_active_requests", "Requests being answered, live streams among them.")
+
+HTTP_CERTIFICATE_EXPIRES = _gauge(
+    "orderflow_http_certificate_expiry_timestamp_seconds",
+    "When the API's certificate expires, in Unix time; 0 without TLS.",
+    merged="livemax",
+)
+OIDC_READS = _counter(
+    "orderflow_oidc_key_reads_total",
+    "Readings of the keys of the OpenID provider, by how they ended.",
+    SENT,
+)
 
 # Database.
 COMMIT_SECONDS = _histogram(

@@ -7,6 +7,7 @@ from attrs import frozen
 from ..observation import Observation
 from ..observe import Observe
 from . import (
+    api,
     clocks,
     connections,
     consumers,
@@ -34,6 +35,7 @@ CHECKS: Sequence[Check] = (
     undelivered.check,
     clocks.check,
     tokens.check,
+    api.check,
     payment_gateway.check,
     prices.check,
 )
@@ -47,6 +49,7 @@ DIAGNOSTICS: Sequence[Diagnostic] = (
     *undelivered.DIAGNOSTICS,
     *clocks.DIAGNOSTICS,
     *tokens.DIAGNOSTICS,
+    *api.DIAGNOSTICS,
     *payment_gateway.DIAGNOSTICS,
     *prices.DIAGNOSTICS,
 )

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "1030"
-down_revision = "1020"
+revision = "1055"
+down_revision = "1050"
 branch_labels = None
 depends_on = None
 
