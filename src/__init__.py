@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ChannelUnavailable,
         CommandRefused,
         ConcurrentChange,
+        ConfirmationNeeded,
         Conflict,
         EventTooLarge,
         GatewayUnavailable,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from .domain.order import Order
     from .domain.payment import Payment, PaymentMethod, PaymentStatus
     from .domain.prices import Price
+    from .domain.refund import RefundBearer, Refunds, RefundStep
     from .domain.validation import Address
     from .entrypoints.embedded import OrderFlow
     from .entrypoints.joining import JoinedOrders
@@ -70,6 +72,7 @@ __all__ = [
     "AttemptKind",
     "ChannelUnavailable",
     "CommandRefused",
+    "ConfirmationNeeded",
     "ConcurrentChange",
     "Conflict",
     "Contact",
@@ -111,6 +114,9 @@ __all__ = [
     "PaymentMethod",
     "PaymentProcessed",
     "PaymentStatus",
+    "RefundBearer",
+    "RefundStep",
+    "Refunds",
     "Price",
     "PricesRefused",
     "Receipt",
@@ -145,6 +151,7 @@ _MODULES = {
         "ChannelUnavailable",
         "GatewayUnavailable",
         "CommandRefused",
+        "ConfirmationNeeded",
         "ConcurrentChange",
         "Conflict",
         "EventTooLarge",
@@ -178,6 +185,7 @@ _MODULES = {
     ".domain.money": ("Money",),
     ".domain.order": ("Order",),
     ".domain.payment": ("Payment", "PaymentMethod", "PaymentStatus"),
+    ".domain.refund": ("RefundBearer", "RefundStep", "Refunds"),
     ".domain.prices": ("Price",),
     ".domain.validation": ("Address",),
     ".entrypoints.embedded": ("OrderFlow",),

@@ -12,6 +12,7 @@ from attrs import evolve
 from dependency_injector import containers, providers
 
 from ..adapters import wire
+from ..adapters.payment_gateway import SandboxGateway
 from ..adapters.telemetry import Instruments, Scrape, States
 from ..adapters.telemetry.instrumented import (
     InstrumentedCommand,
@@ -484,6 +485,7 @@ class Container(containers.DeclarativeContainer):
         relays=relay_cursors,
         clock=clock,
     )
+    check_gateway = providers.Factory(operator_tools.check_gateway, storage.provided.attempts, gateway, clock)
     check = providers.Factory(
         operator_tools.check_all,
         log=storage.provided.log,
@@ -524,9 +526,9 @@ def container_for(
     """Return the container of the profile that ``settings`` choose: production if Kafka's servers are given.
 
     ``clock`` replaces the system's. If it is ``simulated``, payment attempts keep the system's, because other processes
-    settle those that are due. ``gateway``, ``channels`` and ``templates`` replace those of the settings; the container
-    closes a gateway and channels that can be closed. ``publisher`` makes the EventPublisher of each unit of work.
-    Raises InvalidInput for a part that lacks something of its port.
+    settle those that are due, and cards are charged at the sandbox. ``gateway``, ``channels`` and ``templates`` replace
+    those of the settings; the container closes a gateway and channels that can be closed. ``publisher`` makes the
+    EventPublisher of each unit of work. Raises InvalidInput for a part that lacks something of its port.
     """
     container = Container(settings=settings)
     if clock is not None:
@@ -547,5 +549,7 @@ def container_for(
             providers.Object(check_part(templates, evolve(mail.TEMPLATES, setting="templates")))
         )
     if simulated:
+        if gateway is None:
+            container.gateway.override(providers.Singleton(SandboxGateway))
         container.attempt_clock.override(providers.Object(storage_and_consumers.utc_now))
     return container

@@ -136,7 +136,9 @@ async def _worker_pool(container: Container) -> WorkerPool:
         sockets,
         container.stopping(),
         partial(work, _worker_api),
-        on_ready=lambda: logger.info("listening", extra={"url": url, "workers": settings.http_workers}),
+        on_ready=lambda: logger.info(
+            "listening", extra={"url": url, "workers": settings.http_workers, "gateway": settings.gateway_name}
+        ),
     )
 
 
@@ -210,7 +212,7 @@ async def _api(
         if on_ready is not None:
             on_ready()
         else:
-            logger.info("listening", extra={"url": url})
+            logger.info("listening", extra={"url": url, "gateway": settings.gateway_name})
 
     await serve(
         app,

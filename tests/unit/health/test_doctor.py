@@ -138,6 +138,7 @@ UNHEALTHY: dict[str, tuple[Observation, Expectations]] = {
     ),
     "identity_keys_unread": (evolve(HEALTHY, identity=UNREAD), WANTED),
     "tokens_missing": (evolve(HEALTHY, tokens=False), evolve(WANTED, open_to="0.0.0.0")),
+    "payment_gateway_sandbox": (HEALTHY, evolve(WANTED, production=True, gateway="sandbox")),
     "prices_trusted": (evolve(HEALTHY, customer_tokens=True), WANTED),
     "prices_missing": (evolve(HEALTHY, customer_tokens=True), evolve(WANTED, prices="list")),
 }

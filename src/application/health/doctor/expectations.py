@@ -13,6 +13,7 @@ class Expectations:
     process, besides ``listeners``; ``pooled``: they go to a pooler. ``message_bytes`` is the size of record that the
     topic must accept. ``dead_letter_topic`` is empty if nothing is copied. ``prices`` is the rule for
     prices of new orders, such as trust or list; ``customers_of_provider``: an OpenID provider may have customers.
+    ``production``: this is more than a trial; ``gateway`` is the name of the payment gateway.
     """
 
     version: str
@@ -31,3 +32,5 @@ class Expectations:
     dead_letter_topic: str = ""
     prices: str = "trust"
     customers_of_provider: bool = False
+    production: bool = False
+    gateway: str = ""
