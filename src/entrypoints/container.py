@@ -52,9 +52,10 @@ from ..application.orders.use_cases import UseCases
 from ..application.relay.publish_pending import PublishPending
 from ..application.rollout.pause_consumer import PauseConsumer
 from ..application.rollout.set_publishing_share import SetPublishingShare
+from ..application.webhooks.record_deliveries import RecordDeliveries
 from ..domain.order import Order
-from .settings import CONSUMERS, Settings
-from .wiring import commit_notifications, mail, operator_tools, storage_and_consumers
+from .settings import BUILT_IN, CONSUMERS, Settings
+from .wiring import commit_notifications, mail, operator_tools, storage_and_consumers, webhooks
 from .wiring import kafka as kafka_wiring
 from .wiring import telemetry as telemetry_wiring
 from .wiring.oidc import oidc_tokens
@@ -151,7 +152,9 @@ class Container(containers.DeclarativeContainer):
     instrumented_cancel_order = _instrumented("cancel_order", cancel_order, telemetry, new_id)
     get_order = providers.Singleton(GetOrder, group_read)
     timeline = providers.Singleton(OrderTimeline, get_order, storage.provided.log, decode)
-    readers = providers.Singleton(storage_and_consumers.readers, storage, settings, providers.Object(CONSUMERS))
+    readers = providers.Singleton(
+        storage_and_consumers.readers, storage, settings, providers.Object(CONSUMERS), providers.Object(BUILT_IN)
+    )
     trace_order = providers.Singleton(
         operator_tools.trace_order,
         get_order=get_order,
@@ -228,6 +231,42 @@ class Container(containers.DeclarativeContainer):
         idempotent=providers.Singleton(Idempotent, storage.provided.answers),
     )
 
+    webhook_news = providers.Singleton(LocalWakeup)
+    webhook_client = providers.Factory(webhooks.client, settings, instruments)
+    change_endpoints = providers.Factory(
+        webhooks.change_endpoints,
+        settings,
+        storage,
+        effects,
+        storage.provided.maintenance_log,
+        clock,
+        storage_clock,
+        new_id,
+    )
+    resend_deliveries = providers.Factory(
+        webhooks.resend_deliveries,
+        storage,
+        effects,
+        storage.provided.maintenance_log,
+        clock,
+        storage_clock,
+        webhook_news,
+    )
+    send_test = providers.Factory(webhooks.send_test, effects, webhook_client, new_id, storage_clock)
+    send_deliveries = providers.Factory(
+        webhooks.send_deliveries,
+        settings=settings,
+        storage=storage,
+        effects=effects,
+        client=webhook_client,
+        change=change_endpoints,
+        now=storage_clock,
+        news=webhook_news,
+        rollout=current_rollout,
+        owner=process_registration.provided.id,
+        failed=process_registration.provided.failures.note,
+    )
+
     channels = providers.Singleton(mail.channels, settings, clock)
     consumers = providers.Singleton(
         storage_and_consumers.consumers,
@@ -244,6 +283,7 @@ class Container(containers.DeclarativeContainer):
         ),
         analytics=providers.Singleton(Analyse),
         inventory=providers.Singleton(KeepStock, effects.provided.shortages, instrumented_cancel_order, clock),
+        webhooks=providers.Singleton(RecordDeliveries, storage_clock, webhook_news.provided.notify),
     )
     handle_batch = providers.Factory(
         storage_and_consumers.handle_batch,
@@ -318,7 +358,7 @@ class Container(containers.DeclarativeContainer):
         operator_tools.rollout_status, storage.provided.rollout, storage.provided.maintenance_log, lag
     )
     stream_health = _with_kafka(
-        profile, providers.Singleton(kafka_wiring.stream_health, kafka, settings, providers.Object(CONSUMERS))
+        profile, providers.Singleton(kafka_wiring.stream_health, kafka, settings, providers.Object(BUILT_IN))
     )
     observe = providers.Factory(
         operator_tools.observe,
@@ -333,6 +373,7 @@ class Container(containers.DeclarativeContainer):
         dead_letters=effects.provided.dead_letters,
         payments=storage.provided.attempts,
         notifications=effects.provided.notifications,
+        webhooks=effects.provided.webhooks,
         lag=lag.provider,
         clock=providers.Object(storage_and_consumers.utc_now),
         mail=providers.Singleton(mail.smtp_health, settings),
@@ -340,7 +381,7 @@ class Container(containers.DeclarativeContainer):
     examine = providers.Factory(
         operator_tools.examine,
         observe,
-        providers.Callable(storage_and_consumers.expectations, settings, providers.Object(CONSUMERS)),
+        providers.Callable(storage_and_consumers.expectations, settings, providers.Object(BUILT_IN)),
     )
     states = providers.Singleton(
         States,
@@ -351,6 +392,7 @@ class Container(containers.DeclarativeContainer):
         dead_letters=effects.provided.dead_letters,
         payments=storage.provided.attempts,
         notifications=effects.provided.notifications,
+        webhooks=effects.provided.webhooks,
         clock=clock,
         shipped=providers.Object(CONSUMERS),
         partitions=providers.Callable(kafka_wiring.partitions, topic_admin),

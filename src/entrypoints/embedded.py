@@ -21,6 +21,7 @@ from ..application.orders.queries import OrderPage, OrderQuery
 from ..application.orders.use_cases import UseCases
 from ..application.replay.replay_range import ReplayResult, ReplayStart
 from ..application.request_context import Request, answering, checked_correlation_id, is_traceparent
+from ..application.webhooks.endpoint import WEBHOOKS
 from ..domain.actor import Actor
 from ..domain.errors import InvalidInput
 from ..domain.events import OrderLine
@@ -32,8 +33,8 @@ from ..domain.payment import PaymentMethod
 from ..domain.text import identifier
 from ..domain.validation import Address
 from .container import Container, container_for
-from .processes import consumer_loop
-from .settings import CONSUMERS, Settings
+from .processes import consumer_loop, sending
+from .settings import BUILT_IN, CONSUMERS, Settings
 from .settings_source import load_settings
 from .wiring.lifespan import listen_for_commits, opened
 from .wiring.storage_and_consumers import ShippedTransaction
@@ -55,7 +56,7 @@ class OrderFlow:
         self._running_consumers: dict[str, Consumer[ShippedTransaction]] = {}
         self._handlers: dict[str, tuple[HandlerConsumer, asyncio.Lock]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._copying: asyncio.Task[None] | None = None
+        self._background: list[asyncio.Future[None]] = []
         self._consumers: tuple[str, ...] = ()
         self._stop = asyncio.Event()
         self._failures: dict[tuple[str, str], Exception] = {}
@@ -67,14 +68,15 @@ class OrderFlow:
     ) -> AsyncIterator[Self]:
         """Open with settings, a database URL, or the environment; ``given`` are single settings.
 
-        ``consumers`` are the built-in ones to run in this process: ``notifications``, ``analytics``, ``inventory``.
+        ``consumers`` are the built-in ones to run in this process: ``notifications``, ``analytics``, ``inventory``,
+        ``webhooks``.
         A SQLite database is created and migrated as needed; PostgreSQL is migrated by ``orderflow db upgrade``.
         Raises InvalidInput, NotConfigured, StorageUnavailable.
         """
         settings = _settings(settings, given)
         for name in consumers:
-            if name not in CONSUMERS:
-                raise InvalidInput("consumers", f"{name!r} is not a built-in consumer", ", ".join(CONSUMERS))
+            if name not in BUILT_IN:
+                raise InvalidInput("consumers", f"{name!r} is not a built-in consumer", ", ".join(BUILT_IN))
         flow = cls(container_for(settings))
         flow._consumers = tuple(consumers)
         process_registration = flow._container.process_registration()
@@ -210,7 +212,7 @@ class OrderFlow:
             check_handler(handler)
             function = handler if hasattr(handler, "__qualname__") else type(handler)
             reader = identifier(name or f"{function.__module__}.{function.__qualname__}"[-64:], field="name")
-            if reader in self._tasks or reader in CONSUMERS:
+            if reader in self._tasks or reader in BUILT_IN:
                 raise InvalidInput("name", f"{reader!r} is taken", "a different name for each handler")
             consumer = HandlerConsumer(reader, handled_types, handler)
             turn, handle_batch = asyncio.Lock(), self._container.handle_batch(consumer, failed=self._event_failed)
@@ -263,7 +265,7 @@ class OrderFlow:
         consumer, turn = self._handlers.get(name) or (self._container.consumers().get(name), nullcontext())
         if consumer is None:
             raise InvalidInput(
-                "name", f"{name!r} is not a handler or consumer", ", ".join((*CONSUMERS, *self._handlers))
+                "name", f"{name!r} is not a handler or consumer", ", ".join((*BUILT_IN, *self._handlers))
             )
         replay = self._container.replay_events(consumer=consumer)
         async with turn:
@@ -303,7 +305,8 @@ class OrderFlow:
         storage = self._container.storage()
         before = dict(await storage.log.heads())
         for name in self._tasks:
-            if dict(await storage.cursors.positions(name)) != before:
+            at = {bucket: position for bucket, position in (await storage.cursors.positions(name)).items() if position}
+            if at != before and (at or name != WEBHOOKS):  # without an endpoint webhooks has no cursor
                 return False
         if "inventory" in self._tasks and await self._container.effects().shortages.unsettled(1):
             return False
@@ -314,15 +317,18 @@ class OrderFlow:
         self._container.process_registration().runs(name, loop.source)
         if isinstance(loop.source, LogEventSource):
             listen_for_commits(self._container)
-        if self._copying is None and (copying := self._container.copying()) is not None:
-            self._copying = asyncio.get_running_loop().create_task(copying(self._stop), name="copying")
+        if not self._running_consumers and (copying := self._container.copying()) is not None:
+            self._background.append(asyncio.get_running_loop().create_task(copying(self._stop), name="copying"))
+        if name == WEBHOOKS:
+            part = asyncio.ensure_future(sending(self._container)(self._stop))
+            self._background.append(part)
         self._running_consumers[name] = consumer
         self._tasks[name] = asyncio.get_running_loop().create_task(loop(self._stop), name=name)
 
     async def _close(self) -> None:
         self._stop.set()
         self._container.news().notify()
-        running = [*self._tasks.values(), *([self._copying] if self._copying else [])]
+        running = [*self._tasks.values(), *self._background]
         outcomes = await asyncio.gather(*running, return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
         if failures:

@@ -8,26 +8,30 @@ from datetime import timedelta
 from functools import partial
 from time import monotonic
 
+from ..application.backoff import pause
 from ..application.consuming.dead_letter import DeadLetter
 from ..application.consuming.log_source import LogEventSource
-from ..application.consuming.run_consumer import FROM_LOG, RunConsumer
+from ..application.consuming.run_consumer import FROM_LOG, RunConsumer, never
 from ..application.noop import noop
 from ..application.orders.idempotency import DELETED_AT_ONCE
 from ..application.relay.run_relay import RunRelay
 from ..application.rollout.cached_rollout import REFRESH_SECONDS
+from ..application.webhooks.endpoint import WEBHOOKS
+from ..application.webhooks.record_deliveries import NeverUsed
 from ..domain.errors import InvalidInput, NotConfigured, Unavailable
 from .container import Container
 from .ops_server import checks, ops_server
-from .settings import CONSUMERS, Settings
+from .settings import BUILT_IN, Settings
 from .supervision import Part, Supervisor
 from .wiring.lifespan import listen_for_commits, opened
+from .wiring.webhooks import use_cases as webhook_use_cases
 from .workers import WorkerPool, check_storage, work
 
 HOUSEKEEPING_SECONDS = 5.0
 FORGET_SECONDS = 60.0
 """Seconds between two looks for old personal data."""
 
-BACKGROUND = frozenset({"housekeeping", "copying"})
+BACKGROUND = frozenset({"housekeeping", "copying", "sending"})
 """Parts that are not started by name."""
 
 logger = logging.getLogger("orderflow.processes")
@@ -50,8 +54,8 @@ async def run_parts(
     or that of a part that is stopped in the end.
     """
     for name in consumers:
-        if name not in CONSUMERS:
-            raise InvalidInput("consumer", f"{name!r} is unknown", ", ".join(CONSUMERS))
+        if name not in BUILT_IN:
+            raise InvalidInput("consumer", f"{name!r} is unknown", ", ".join(BUILT_IN))
     makers: dict[str, Callable[[], Part]] = {}
     if relay:
         makers["relay"] = partial(_relay, container)
@@ -65,6 +69,8 @@ async def run_parts(
         makers["api"] = lambda: partial(_api, container)
     if consumers and (copying := container.copying()) is not None:
         makers["copying"] = lambda: copying
+    if WEBHOOKS in consumers:
+        makers["sending"] = partial(sending, container)
     if api or "inventory" in consumers:
         makers["housekeeping"] = lambda: partial(_housekeeping, container)
 
@@ -133,11 +139,26 @@ def consumer_loop(
         handle_batch=container.handle_batch(consumer, origin=source.origin, failed=event_failed),
         consumer=consumer,
         paused=partial(container.current_rollout().pauses, name),
+        idle=NeverUsed(container.storage().cursors) if name == WEBHOOKS else never,
         missed_events=container.missed_events(name, source),
         batch=container.settings().consumer_batch,
         linger=FROM_LOG if isinstance(source, LogEventSource) else None,
         failed=partial(container.process_registration().failures.note, name),
     )
+
+
+def sending(container: Container) -> Part:
+    """Return what sends webhooks once an endpoint was added. Raises NotConfigured without the extra."""
+    send, unused = container.send_deliveries(), NeverUsed(container.storage().cursors)
+
+    async def when_used(stop: asyncio.Event) -> None:
+        while await unused():
+            await pause(stop, 1.0)
+            if stop.is_set():
+                return
+        await send(stop)
+
+    return when_used
 
 
 async def _worker_pool(container: Container) -> WorkerPool:
@@ -215,6 +236,7 @@ async def _api(
         },
         identity=container.oidc(),
         customers=(container.erase_customer(), container.export_customer()),
+        webhooks=webhook_use_cases(container),
     )
 
     def ready(host: str, port: int) -> None:

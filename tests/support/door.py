@@ -38,6 +38,7 @@ from orderflow.domain.actor import Actor
 from orderflow.entrypoints.http import create_app, new_token, serve
 
 from tests.support.shop import HandClock
+from tests.support.webhook_receiver import webhook_use_cases
 
 CUSTOMER, RESTAURANT, SHIPPER, BOSS = "customer:C1", "restaurant:R7", "shipper:S3", "admin:boss"
 
@@ -54,7 +55,7 @@ class Installation:
     effects: MemoryConsumerStores = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.effects = MemoryConsumerStores(self.storage.cursors)
+        self.effects = MemoryConsumerStores(self.storage.cursors, self.storage.views)
         self.use_cases = use_cases_on(self.storage, self.gateway, self.clock, available=self.available_orders)
 
     def app(
@@ -70,7 +71,8 @@ class Installation:
             EraseCustomer(data, self.storage.maintenance_log, self.clock),
             ExportCustomer(self.storage.views, self.effects.notifications, self.effects.contacts, self.storage.tokens),
         )
-        options = {"analytics": self.effects.analytics, "customers": customers, **options}
+        webhooks = webhook_use_cases(self.storage, self.effects, self.clock)
+        options = {"analytics": self.effects.analytics, "customers": customers, "webhooks": webhooks, **options}
         app: Litestar = create_app(
             self.use_cases,
             tokens=self.storage.tokens,

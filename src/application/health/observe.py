@@ -17,6 +17,7 @@ from ..notifications.ports import Notifications
 from ..orders.ports import PaymentAttempts
 from ..recovery.epochs import LogEpochs
 from ..rollout.rollout import Rollout
+from ..webhooks.ports import Webhooks
 from .facts import (
     ENCODING,
     ConnectionFailure,
@@ -68,6 +69,7 @@ class Observe:
     dead_letters: DeadLetters
     payments: PaymentAttempts
     notifications: Notifications
+    webhooks: Webhooks
     lag: Callable[[], Lag]
     clock: Clock
     mail: MailHealth | None = None
@@ -106,6 +108,7 @@ class Observe:
             "tokens": self.tokens.any(),
             "payments": self.payments.outstanding(before.at),
             "notifications": self.notifications.backlog(),
+            "webhooks": self.webhooks.summary(),
         }
         answers = dict(zip(queries, await asyncio.gather(*map(self._result, queries.values())), strict=True))
         missing = {name: str(answer) for name, answer in answers.items() if isinstance(answer, ConnectionFailure)}

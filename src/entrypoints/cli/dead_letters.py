@@ -9,7 +9,7 @@ from ...application.backoff import RateLimit
 from ...application.consuming.dead_letter import DeadLetter
 from ...application.dead_letters.redrive import RedriveCandidate, RedriveResult
 from ...domain.errors import InvalidInput, NotFound
-from ..settings import CONSUMERS
+from ..settings import BUILT_IN
 from .session import rows, session
 
 app = App(name="dead-letters")
@@ -75,7 +75,7 @@ async def redrive(
             _show_plan([order for each in redrives for order in await each.preview(order_id, error=error)])
             return
         done = [await each(order_id, error=error, by=by, reason=reason, pace=pace) for each in redrives]
-        others = set(await container.effects().dead_letters.parked()) - set(CONSUMERS) if everything else set()
+        others = set(await container.effects().dead_letters.parked()) - set(BUILT_IN) if everything else set()
     _show_results(done)
     if others:
         session().info(
@@ -148,11 +148,11 @@ async def unrecognized(consumer: str | None = None, /, *, limit: int = 100) -> N
 def _consumers(consumer: str | None, everything: bool) -> Sequence[str]:
     """Return the consumers to redrive. Raises InvalidInput."""
     if everything and consumer is None:
-        return CONSUMERS
+        return BUILT_IN
     if everything or consumer is None:
-        raise InvalidInput("consumer", "give the name of one, or --all", ", ".join(CONSUMERS))
-    if consumer not in CONSUMERS:
-        raise InvalidInput("consumer", f"{consumer!r} is not a consumer", ", ".join(CONSUMERS))
+        raise InvalidInput("consumer", "give the name of one, or --all", ", ".join(BUILT_IN))
+    if consumer not in BUILT_IN:
+        raise InvalidInput("consumer", f"{consumer!r} is not a consumer", ", ".join(BUILT_IN))
     return [consumer]
 
 

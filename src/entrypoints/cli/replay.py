@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from ...application.replay.rebuilding import RebuildResult
 from ...application.replay.replay_range import ReplayResult, ReplayStart, StoppedOrder
 from ...domain.errors import InvalidInput
-from ..settings import CONSUMERS
+from ..settings import BUILT_IN
 from .session import rows, session
 
 rebuild = App(name="rebuild")
@@ -37,8 +37,8 @@ async def replay(
     Effects that exist stay as they are; missing ones are added. --by NAME and --reason TEXT are recorded. Exits with 1
     if an order stopped at an event that fails, or if the source lacks events.
     """
-    if consumer not in CONSUMERS:
-        allowed = f"{', '.join(CONSUMERS)}; an application replays its own handlers with OrderFlow.replay()"
+    if consumer not in BUILT_IN:
+        allowed = f"{', '.join(BUILT_IN)}; an application replays its own handlers with OrderFlow.replay()"
         raise InvalidInput("consumer", f"{consumer!r} is not a built-in consumer", allowed)
     start = ReplayStart.parse(from_)
     async with session().opened() as container:

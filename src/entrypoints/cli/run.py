@@ -12,7 +12,7 @@ from attrs import evolve
 from cyclopts import Parameter
 
 from ...domain.errors import InvalidInput
-from ..settings import CONSUMERS, MAX_WORKERS, Settings, described
+from ..settings import BUILT_IN, CONSUMERS, MAX_WORKERS, Settings, described
 from ..settings_source import PREFIX
 from .session import build_container, rows, session
 
@@ -23,7 +23,7 @@ def serve(
     *,
     api: Annotated[bool, Parameter(help="answer HTTP requests")] = True,
     relay: Annotated[bool | None, Parameter(help="publish to Kafka (default: if Kafka is configured)")] = None,
-    consumers: Annotated[bool, Parameter(help="run the three consumers")] = True,
+    consumers: Annotated[bool, Parameter(help="run the built-in consumers")] = True,
     workers: Annotated[
         int | None, Parameter(help="processes of the API, 1 to 64 (default: ORDERFLOW_HTTP_WORKERS)")
     ] = None,
@@ -42,7 +42,7 @@ def serve(
             raise InvalidInput("--workers", f"it is {workers}", f"1 to {MAX_WORKERS}")
         settings = evolve(settings, http_workers=workers)
     with_relay = settings.uses_kafka and settings.publishing == "log" if relay is None else relay
-    parts = partial(_run, settings, api=api, relay=with_relay, consumers=CONSUMERS if consumers else ())
+    parts = partial(_run, settings, api=api, relay=with_relay, consumers=_all_consumers() if consumers else ())
     if not api or settings.http_workers == 1:
         parts()
         return
@@ -56,11 +56,17 @@ def relay() -> None:
 
 
 def consume(*names: str) -> None:
-    """Run consumers until stopped: notifications, analytics, inventory.
+    """Run consumers until stopped: notifications, analytics, inventory, webhooks.
 
-    Without names all three run.
+    Without names all run; webhooks only with the extra of that name.
     """
-    _run(session().settings, consumers=names or CONSUMERS)
+    _run(session().settings, consumers=names or _all_consumers())
+
+
+def _all_consumers() -> tuple[str, ...]:
+    from ..wiring.webhooks import installed
+
+    return BUILT_IN if installed() else CONSUMERS
 
 
 def config() -> None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ...application.auth import IdentityTokens
     from ...application.customers.erase_customer import EraseCustomer
     from ...application.customers.export_customer import ExportCustomer
+    from ...application.webhooks.change_endpoints import ChangeEndpoints
+    from ...application.webhooks.ports import Webhooks
+    from ...application.webhooks.resend import ResendDeliveries, SendTest
     from ..shutdown import Stopping
     from .auth import KnownTokens
 
@@ -49,6 +52,7 @@ def create_app(
     limits: Mapping[str, Any] = MappingProxyType({}),
     identity: "IdentityTokens | None" = None,
     customers: "tuple[EraseCustomer, ExportCustomer] | None" = None,
+    webhooks: "tuple[Webhooks, ChangeEndpoints, ResendDeliveries, SendTest] | None" = None,
 ) -> "Litestar":
     """Create the ASGI application.
 
@@ -60,7 +64,9 @@ def create_app(
     count the requests. ``failed`` is called with each error that is responded to with 5xx. ``limits`` are fields of
     ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. ``identity`` verifies the
     tokens of an OpenID provider; with it, ``X-Actor`` is not trusted. ``customers`` adds the routes under
-    ``/v1/customers``. Raises NotConfigured without the extra ``http``.
+    ``/v1/customers``, ``webhooks`` those under ``/v1/webhook-endpoints``.
+
+    Raises NotConfigured without the extra ``http``.
     """
     app, caller_limits = _with_extra(".app"), _with_extra(".caller_limits")
     built: Litestar = app.build(
@@ -81,6 +87,7 @@ def create_app(
         limits=caller_limits.CallerLimits(**limits),
         identity=identity,
         customers=None if customers is None else _with_extra(".customers").Customers(*customers),
+        webhooks=None if webhooks is None else _with_extra(".webhooks").WebhookRoutes(*webhooks),
     )
     return built
 

@@ -23,6 +23,7 @@ from ...domain.errors import InvalidInput
 from . import analytics as analytics_routes
 from . import batch, problems, reads, stream, writes
 from . import customers as customer_routes
+from . import webhooks as webhook_routes
 from .auth import GRANT, Authenticator, KnownTokens, Unauthenticated, check_scope
 from .caller_limits import CallerLimits, Callers
 from .calls import AUTHORIZED, Api, provide_call
@@ -57,6 +58,7 @@ def build(
     limits: CallerLimits,
     identity: IdentityTokens | None,
     customers: customer_routes.Customers | None,
+    webhooks: webhook_routes.WebhookRoutes | None,
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
     authenticator, callers = Authenticator(tokens, trust_actor_header, identity), Callers(limits, instruments)
@@ -133,6 +135,22 @@ def build(
                 ],
                 dependencies={"customers": provide(customers)},
                 tags=["customers"],
+            )
+        )
+    if webhooks is not None:
+        routes.append(
+            Router(
+                "/v1/webhook-endpoints",
+                route_handlers=webhook_routes.ROUTES,
+                guards=[
+                    authenticate,
+                    webhook_routes.admins_only,
+                    require_json,
+                    refuse_unsupported_conditions,
+                    refuse_unknown_parameters,
+                ],
+                dependencies={"routes": provide(webhooks)},
+                tags=["webhooks"],
             )
         )
     readiness = Checks(checks, stopping, stopped_parts)

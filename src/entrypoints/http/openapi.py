@@ -23,6 +23,7 @@ from .bodies import BODIES, IDENTIFIER
 from .errors import title_of
 from .problems import MEDIA_TYPE
 from .views import camel, render
+from .webhook_bodies import WEBHOOK_BODIES
 
 if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator
@@ -160,7 +161,9 @@ class DocumentRenderer(JsonRenderPlugin):
 def complete(document: dict[str, Any]) -> dict[str, Any]:
     """Replace the schemas of bodies by those of msgspec, and those of parameters by ones without null."""
     document = deepcopy(document)
-    _, bodies = schema_components(BODIES, schema_hook=_number, ref_template="#/components/schemas/{name}")
+    _, bodies = schema_components(
+        (*BODIES, *WEBHOOK_BODIES), schema_hook=_number, ref_template="#/components/schemas/{name}"
+    )
     schemas = document["components"]["schemas"]
     schemas.update(bodies)
     schemas["LineBody"]["properties"]["discount"]["default"] = 0  # msgspec has a string for a Decimal
@@ -234,7 +237,7 @@ def openapi_config(router: Router, *, trust_actor_header: bool) -> OpenAPIConfig
         ),
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         servers=[Server(url="/")],
-        tags=[Tag(name="orders"), Tag(name="analytics"), Tag(name="health")],
+        tags=[Tag(name="orders"), Tag(name="analytics"), Tag(name="webhooks"), Tag(name="health")],
         openapi_router=router,
         render_plugins=[DocumentRenderer(path="/")],
         use_handler_docstrings=True,

@@ -64,13 +64,25 @@ ERROR_OUTCOME = Label(
 )
 CONSUMER = Label(
     "consumer",
-    source="notifications, analytics, inventory, or the name of an application's own handler",
+    source="notifications, analytics, inventory, webhooks, or the name of an application's own handler",
     pattern=r"[A-Za-z_][\w.<>-]{0,63}",
     most=50,
 )
 PROCESS_PART = Label(
-    "process_part", ("api", "relay", "notifications", "analytics", "inventory", "copying", "housekeeping", OTHER)
+    "process_part",
+    (
+        "api",
+        "relay",
+        "notifications",
+        "analytics",
+        "inventory",
+        "webhooks",
+        "copying",
+        "sending",
+        "housekeeping",
+        OTHER,
+    ),
 )
-CLIENT = Label("client", ("relay", "direct", "notifications", "analytics", "inventory", OTHER))
+CLIENT = Label("client", ("relay", "direct", "notifications", "analytics", "inventory", "webhooks", OTHER))
 BROKER = Label("broker", source="the node ids of the cluster", pattern=r"\d{1,10}", most=100)
 PARTITION = Label("partition", source="the partitions of the topic", pattern=r"\d{1,3}", most=256)
