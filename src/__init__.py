@@ -8,14 +8,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .application.consuming.declaring import consumer
     from .application.event_log.records import Delivery
+    from .application.notifications.notification import Contact, Message, MessageText, Receipt
+    from .application.notifications.ports import MessageTemplates, Notifier
+    from .application.orders.payment_attempts import GatewayResponse
+    from .application.orders.ports import EventPublisher, OrderRepository, PaymentGateway, UnitOfWork
     from .application.orders.queries import OrderPage, OrderQuery
+    from .application.orders.write_set import WriteSet
     from .domain.actor import Actor, Role
     from .domain.errors import (
+        ChannelUnavailable,
         CommandRefused,
         ConcurrentChange,
         Conflict,
         EventTooLarge,
+        GatewayUnavailable,
         GuardFailed,
         IllegalTransition,
         InvalidInput,
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
         OrderExists,
         OrderFlowError,
         OrderNotFound,
+        PricesRefused,
         StorageUnavailable,
         TransientFailure,
         Unavailable,
@@ -45,28 +54,39 @@ if TYPE_CHECKING:
     from .domain.money import Money
     from .domain.order import Order
     from .domain.payment import Payment, PaymentMethod, PaymentStatus
+    from .domain.prices import Price
     from .domain.validation import Address
     from .entrypoints.embedded import OrderFlow
     from .entrypoints.settings import Settings
     from .entrypoints.settings_source import load_settings
+    from .entrypoints.sync import SyncOrderFlow
 
     __version__: str
 
 __all__ = [
     "Actor",
     "Address",
+    "ChannelUnavailable",
     "CommandRefused",
     "ConcurrentChange",
     "Conflict",
+    "Contact",
     "Delivery",
+    "EventPublisher",
     "EventTooLarge",
+    "GatewayResponse",
+    "GatewayUnavailable",
     "GuardFailed",
     "IllegalTransition",
     "InvalidInput",
+    "Message",
+    "MessageTemplates",
+    "MessageText",
     "Money",
     "NotConfigured",
     "NotFound",
     "NotPermitted",
+    "Notifier",
     "Order",
     "OrderCancelled",
     "OrderCreated",
@@ -80,28 +100,45 @@ __all__ = [
     "OrderNotFound",
     "OrderPage",
     "OrderQuery",
+    "OrderRepository",
     "OrderState",
     "Payment",
+    "PaymentGateway",
     "PaymentMethod",
     "PaymentProcessed",
     "PaymentStatus",
+    "Price",
+    "PricesRefused",
+    "Receipt",
     "Role",
     "Settings",
     "ShipperAssigned",
     "StateChanged",
     "StorageUnavailable",
+    "SyncOrderFlow",
     "TransientFailure",
     "Unavailable",
+    "UnitOfWork",
     "VersionMismatch",
+    "WriteSet",
     "__version__",
+    "consumer",
     "load_settings",
 ]
 
 _MODULES = {
+    ".application.consuming.declaring": ("consumer",),
     ".application.event_log.records": ("Delivery",),
+    ".application.notifications.notification": ("Contact", "Message", "MessageText", "Receipt"),
+    ".application.notifications.ports": ("MessageTemplates", "Notifier"),
+    ".application.orders.payment_attempts": ("GatewayResponse",),
+    ".application.orders.ports": ("EventPublisher", "OrderRepository", "PaymentGateway", "UnitOfWork"),
+    ".application.orders.write_set": ("WriteSet",),
     ".application.orders.queries": ("OrderPage", "OrderQuery"),
     ".domain.actor": ("Actor", "Role"),
     ".domain.errors": (
+        "ChannelUnavailable",
+        "GatewayUnavailable",
         "CommandRefused",
         "ConcurrentChange",
         "Conflict",
@@ -115,6 +152,7 @@ _MODULES = {
         "OrderExists",
         "OrderFlowError",
         "OrderNotFound",
+        "PricesRefused",
         "StorageUnavailable",
         "TransientFailure",
         "Unavailable",
@@ -135,10 +173,12 @@ _MODULES = {
     ".domain.money": ("Money",),
     ".domain.order": ("Order",),
     ".domain.payment": ("Payment", "PaymentMethod", "PaymentStatus"),
+    ".domain.prices": ("Price",),
     ".domain.validation": ("Address",),
     ".entrypoints.embedded": ("OrderFlow",),
     ".entrypoints.settings": ("Settings",),
     ".entrypoints.settings_source": ("load_settings",),
+    ".entrypoints.sync": ("SyncOrderFlow",),
 }
 """The public names by the module that defines them."""
 

@@ -1,6 +1,7 @@
 """Audit lines: who asked for what, from where, and with what outcome.
 
-Each is one line of the logger ``orderflow.audit``, at level info. It has identifiers, names of actions and codes only.
+Each is one line of the logger ``orderflow.audit``, at level info, which is its own level: the level of other lines does
+not drop it. It has identifiers, names of actions and codes only.
 """
 
 import logging
@@ -14,8 +15,9 @@ logger = logging.getLogger("orderflow.audit")
 
 
 class AuditFields(TypedDict):
-    """``door`` is where it was asked: http, cli or process; ``actor`` is empty if it is not known.
+    """``door`` is where it was asked: http, cli, process or joined; ``actor`` is empty if it is not known.
 
+    What was joined may have been rolled back with the transaction that it joined.
     ``origin`` is the address of the connection, or the user of the command line; ``label`` is that of the token;
     ``subject`` is what it is about if it is not an order, such as a customer.
     """
@@ -28,6 +30,12 @@ class AuditFields(TypedDict):
     origin: NotRequired[str]
     order_id: NotRequired[str]
     subject: NotRequired[str]
+
+
+def keep_audit() -> None:
+    """Let audit lines pass, unless the application has set a level of its own for their logger."""
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
 
 
 DONE = "ok"

@@ -4,15 +4,14 @@ There are two profiles with the same attributes: embedded (SQLite or memory; eve
 production (a database and Kafka). Building a container opens nothing.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from attrs import evolve
 from dependency_injector import containers, providers
 
 from ..adapters import wire
-from ..adapters.notifications.templates import FileMessageTemplates
-from ..adapters.payment_gateway import SandboxGateway
 from ..adapters.telemetry import Instruments, Scrape, States
 from ..adapters.telemetry.instrumented import (
     InstrumentedCommand,
@@ -31,7 +30,9 @@ from ..application.dead_letters.drop import DropDeadLetter
 from ..application.event_log.ports import Decode
 from ..application.health.lag import Lag
 from ..application.inventory.keep_stock import KeepStock
+from ..application.notifications.list_notifications import ListNotifications
 from ..application.notifications.notify import Notify
+from ..application.notifications.ports import MessageTemplates, Notifier
 from ..application.orders.assign_shipper import AssignShipper
 from ..application.orders.cancel_order import CancelOrder
 from ..application.orders.change_order import ChangeOrder
@@ -43,25 +44,65 @@ from ..application.orders.idempotency import Idempotent
 from ..application.orders.list_orders import ListOrders
 from ..application.orders.order_as_of import OrderAsOf
 from ..application.orders.order_timeline import OrderTimeline
-from ..application.orders.ports import PaymentGateway
+from ..application.orders.ports import EventPublisher, PaymentGateway
+from ..application.orders.price_authority import TrustPrices
 from ..application.orders.record_payment import RecordPayment
+from ..application.orders.refund_order import RefundOrder
 from ..application.orders.settle_payments import SettlePayments
 from ..application.orders.transition_order_state import TransitionOrderState
 from ..application.orders.unit_of_work import WriteSetUnitOfWork
 from ..application.orders.use_cases import UseCases
+from ..application.orders.write_set import WriteSet
+from ..application.prices.change_prices import ChangePrices
+from ..application.prices.check_prices import ListedPrices
+from ..application.prices.read_prices import ReadPrices
+from ..application.prices.use_cases import PriceUseCases
 from ..application.relay.publish_pending import PublishPending
 from ..application.rollout.pause_consumer import PauseConsumer
 from ..application.rollout.set_publishing_share import SetPublishingShare
+from ..application.streams.feed import LogFeed
+from ..application.streams.follow_order import FollowOrder
+from ..application.streams.follow_orders import FollowOrders
+from ..application.streams.shippers import ShipperHistory
+from ..application.streams.use_cases import StreamUseCases
 from ..application.webhooks.record_deliveries import RecordDeliveries
+from ..domain.consent import RestaurantOrders
+from ..domain.errors import InvalidInput
 from ..domain.order import Order
-from .settings import BUILT_IN, CONSUMERS, Settings
+from .settings import Settings
 from .wiring import commit_notifications, mail, operator_tools, storage_and_consumers, webhooks
+from .wiring import joining as joining_wiring
 from .wiring import kafka as kafka_wiring
 from .wiring import telemetry as telemetry_wiring
-from .wiring.oidc import oidc_tokens
+from .wiring.certificate import certificate_health
+from .wiring.oidc import identity_health, oidc_tokens
+from .wiring.own_consumers import Consumers, consumer_names, known_names
+from .wiring.parts import check_part
+from .wiring.payment_gateway import GATEWAY, payment_gateway
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Awaitable[Order]])
+
+
+class PartProvider(providers.Singleton[Any]):
+    """Provides a part that an application may replace until it is used. Later, what uses it would keep the old one."""
+
+    used = False
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.used = True
+        return super().__call__(*args, **kwargs)
+
+    def override(self, provider: object) -> Any:
+        """Replace the part. Raises RuntimeError if it is used already."""
+        if self.used:
+            raise RuntimeError("this part is given too late, it is used already: give it to OrderFlow.open(...)")
+        return super().override(provider)
+
+    def reset(self) -> Any:
+        """Forget the part, which may be replaced again."""
+        self.used = False
+        return super().reset()
 
 
 def _with_kafka(profile: providers.Provider[str], provider: providers.Provider[T]) -> providers.Provider[T | None]:
@@ -83,8 +124,10 @@ class Container(containers.DeclarativeContainer):
 
     settings = providers.Dependency(instance_of=Settings)
     profile = providers.Callable(storage_and_consumers.profile, settings)
+    consumer_names = providers.Callable(consumer_names, settings)
+    known_names = providers.Callable(known_names, settings)
     stopping = providers.Singleton(storage_and_consumers.stopping, settings)
-    clock: providers.Provider[Clock] = providers.Object(storage_and_consumers.utc_now)
+    clock: providers.Provider[Clock] = PartProvider(lambda: storage_and_consumers.utc_now)
     attempt_clock: providers.Provider[Clock] = providers.Callable(lambda clock: clock, clock)
     new_id: providers.Provider[NewId] = providers.Object(storage_and_consumers.new_id)
     decode: providers.Provider[Decode] = providers.Object(wire.decode_record)
@@ -106,9 +149,10 @@ class Container(containers.DeclarativeContainer):
         providers.Callable(commit_notifications.on_commit, news, commit_notifier),
         instruments,
     )
+    joining = providers.Singleton(joining_wiring.joining, settings, storage, commit_notifier)
     storage_clock = providers.Singleton(StorageClock, storage.provided.now)
     effects = providers.Singleton(storage_and_consumers.consumer_stores, storage)
-    gateway: providers.Provider[PaymentGateway] = providers.Singleton(SandboxGateway)
+    gateway: providers.Provider[PaymentGateway] = PartProvider(payment_gateway, settings)
 
     log_source = providers.Singleton(storage_and_consumers.log_source, storage, news, settings)
     kafka = _with_kafka(profile, providers.Singleton(kafka_wiring.kafka_settings, settings, instruments))
@@ -119,6 +163,7 @@ class Container(containers.DeclarativeContainer):
 
     current_rollout = providers.Singleton(storage_and_consumers.current_rollout, storage)
     direct = providers.Singleton(kafka_wiring.direct, settings, kafka, telemetry, current_rollout)
+    publisher: providers.Provider[Callable[[WriteSet], EventPublisher]] = PartProvider(kafka_wiring.publisher, direct)
     group_read = providers.Singleton(
         GroupRead,
         storage.provided.views,
@@ -136,7 +181,7 @@ class Container(containers.DeclarativeContainer):
             telemetry,
         ),
         read=group_read,
-        events=providers.Callable(kafka_wiring.publisher, direct),
+        events=publisher,
     )
     change_order = providers.Singleton(ChangeOrder, unit_of_work)
     settle_payments = providers.Singleton(
@@ -152,9 +197,7 @@ class Container(containers.DeclarativeContainer):
     instrumented_cancel_order = _instrumented("cancel_order", cancel_order, telemetry, new_id)
     get_order = providers.Singleton(GetOrder, group_read)
     timeline = providers.Singleton(OrderTimeline, get_order, storage.provided.log, decode)
-    readers = providers.Singleton(
-        storage_and_consumers.readers, storage, settings, providers.Object(CONSUMERS), providers.Object(BUILT_IN)
-    )
+    readers = providers.Singleton(storage_and_consumers.readers, storage, settings, consumer_names, known_names)
     trace_order = providers.Singleton(
         operator_tools.trace_order,
         get_order=get_order,
@@ -182,16 +225,34 @@ class Container(containers.DeclarativeContainer):
         providers.Callable(storage_and_consumers.retention, settings),
     )
     tokens = providers.Singleton(CachedTokens, storage.provided.tokens)
-    oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note)
+    oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note, instruments)
+    restaurants = providers.Callable(lambda settings: RestaurantOrders(settings.restaurant_orders), settings)
+    listed_prices = providers.Singleton(
+        ListedPrices,
+        storage.provided.prices,
+        providers.Factory(storage_and_consumers.batching, "read", settings, telemetry),
+    )
+    price_authority = providers.Selector(
+        settings.provided.prices, trust=providers.Singleton(TrustPrices), list=listed_prices
+    )
+    prices = providers.Singleton(
+        PriceUseCases,
+        providers.Singleton(ReadPrices, storage.provided.prices),
+        providers.Singleton(ChangePrices, storage.provided.prices, clock, listed_prices.provided.forget),
+    )
     use_cases = providers.Singleton(
         UseCases,
         create_order=_instrumented(
-            "create_order", providers.Singleton(CreateOrder, unit_of_work, clock, new_id), telemetry, new_id
+            "create_order",
+            providers.Singleton(CreateOrder, unit_of_work, clock, new_id, restaurants, price_authority),
+            telemetry,
+            new_id,
         ),
         get_order=get_order,
         list_orders=providers.Singleton(
             ListOrders,
             storage.provided.views,
+            clock,
             providers.Callable(lambda settings: settings.available_orders == "all", settings),
         ),
         timeline=timeline,
@@ -222,13 +283,21 @@ class Container(containers.DeclarativeContainer):
                 gateway=gateway,
                 settle_payments=settle_payments,
                 clock=clock,
+                restaurants=restaurants,
             ),
             telemetry,
             new_id,
         ),
         cancel_order=instrumented_cancel_order,
+        refund_order=_instrumented(
+            "refund_order",
+            providers.Singleton(RefundOrder, change_order, settle_payments, clock),
+            telemetry,
+            new_id,
+        ),
         settle_payments=settle_payments,
         idempotent=providers.Singleton(Idempotent, storage.provided.answers),
+        restaurants=restaurants,
     )
 
     webhook_news = providers.Singleton(LocalWakeup)
@@ -267,13 +336,33 @@ class Container(containers.DeclarativeContainer):
         failed=process_registration.provided.failures.note,
     )
 
-    channels = providers.Singleton(mail.channels, settings, clock)
-    consumers = providers.Singleton(
+    list_notifications = providers.Singleton(ListNotifications, get_order, effects.provided.notifications)
+    feed = providers.Singleton(
+        LogFeed,
+        log=storage.provided.log,
+        orders=storage.provided.views,
+        epochs=storage.provided.epochs,
+        shippers=providers.Singleton(ShipperHistory, storage.provided.log, decode),
+        wakeup=news.provided.listener,
+        buckets=providers.Callable(lambda storage: lambda: storage.buckets, storage),
+        poll_interval=settings.provided.poll_seconds,
+    )
+    streams = providers.Singleton(
+        StreamUseCases,
+        feed=feed,
+        follow_order=providers.Singleton(FollowOrder, feed, get_order, storage.provided.log),
+        follow_orders=providers.Singleton(FollowOrders, feed, use_cases.provided.list_orders),
+        tickets=storage.provided.stream_tickets,
+    )
+
+    channels: providers.Provider[Sequence[Notifier]] = PartProvider(mail.channels, settings, clock)
+    templates: providers.Provider[MessageTemplates] = PartProvider(mail.templates, settings)
+    shipped_consumers = providers.Singleton(
         storage_and_consumers.consumers,
         notifications=providers.Singleton(
             Notify,
             channels=providers.Callable(mail.instrumented_channels, channels, instruments),
-            templates=providers.Singleton(FileMessageTemplates),
+            templates=templates,
             outbox=effects.provided.notifications,
             clock=clock,
             now=storage_clock,
@@ -285,6 +374,7 @@ class Container(containers.DeclarativeContainer):
         inventory=providers.Singleton(KeepStock, effects.provided.shortages, instrumented_cancel_order, clock),
         webhooks=providers.Singleton(RecordDeliveries, storage_clock, webhook_news.provided.notify),
     )
+    consumers = providers.Singleton(Consumers, shipped_consumers, settings)
     handle_batch = providers.Factory(
         storage_and_consumers.handle_batch,
         effects=effects,
@@ -313,6 +403,14 @@ class Container(containers.DeclarativeContainer):
     )
     resolve_refund = providers.Factory(
         operator_tools.resolve_refund, storage.provided.attempts, unit_of_work, storage.provided.maintenance_log, clock
+    )
+    repeat_refund = providers.Factory(
+        operator_tools.repeat_refund,
+        storage.provided.attempts,
+        unit_of_work,
+        storage.provided.maintenance_log,
+        settle_payments,
+        clock,
     )
     drop_dead_letter = providers.Factory(DropDeadLetter, effects.provided.store, clock)
     replay_sources = providers.Factory(storage_and_consumers.replay_sources, storage, topic_reader, settings)
@@ -357,9 +455,7 @@ class Container(containers.DeclarativeContainer):
     rollout_status = providers.Factory(
         operator_tools.rollout_status, storage.provided.rollout, storage.provided.maintenance_log, lag
     )
-    stream_health = _with_kafka(
-        profile, providers.Singleton(kafka_wiring.stream_health, kafka, settings, providers.Object(BUILT_IN))
-    )
+    stream_health = _with_kafka(profile, providers.Singleton(kafka_wiring.stream_health, kafka, settings, known_names))
     observe = providers.Factory(
         operator_tools.observe,
         database=providers.Singleton(storage_and_consumers.database_health, storage),
@@ -368,6 +464,7 @@ class Container(containers.DeclarativeContainer):
         log=storage.provided.log,
         processes=storage.provided.processes,
         tokens=storage.provided.tokens,
+        prices=storage.provided.prices,
         rollout=storage.provided.rollout,
         epochs=storage.provided.epochs,
         dead_letters=effects.provided.dead_letters,
@@ -377,11 +474,13 @@ class Container(containers.DeclarativeContainer):
         lag=lag.provider,
         clock=providers.Object(storage_and_consumers.utc_now),
         mail=providers.Singleton(mail.smtp_health, settings),
+        certificate=providers.Singleton(certificate_health, settings),
+        identity=providers.Singleton(identity_health, settings),
     )
     examine = providers.Factory(
         operator_tools.examine,
         observe,
-        providers.Callable(storage_and_consumers.expectations, settings, providers.Object(BUILT_IN)),
+        providers.Callable(storage_and_consumers.expectations, settings, known_names),
     )
     states = providers.Singleton(
         States,
@@ -394,7 +493,7 @@ class Container(containers.DeclarativeContainer):
         notifications=effects.provided.notifications,
         webhooks=effects.provided.webhooks,
         clock=clock,
-        shipped=providers.Object(CONSUMERS),
+        shipped=consumer_names,
         partitions=providers.Callable(kafka_wiring.partitions, topic_admin),
     )
     scrape = providers.Singleton(Scrape, instruments, states)
@@ -452,15 +551,41 @@ class Container(containers.DeclarativeContainer):
     )
 
 
-def container_for(settings: Settings, *, clock: Clock | None = None, simulated: bool = False) -> Container:
+def container_for(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    simulated: bool = False,
+    gateway: PaymentGateway | None = None,
+    channels: Sequence[Notifier] | None = None,
+    templates: MessageTemplates | None = None,
+    publisher: Callable[[WriteSet], EventPublisher] | None = None,
+) -> Container:
     """Return the container of the profile that ``settings`` choose: production if Kafka's servers are given.
 
     ``clock`` replaces the system's. If it is ``simulated``, payment attempts keep the system's, because other processes
-    settle those that are due.
+    settle those that are due. ``gateway``, ``channels`` and ``templates`` replace those of the settings; the container
+    closes a gateway and channels that can be closed. ``publisher`` makes the EventPublisher of each unit of work.
+    Raises InvalidInput for a part that lacks something of its port.
     """
     container = Container(settings=settings)
     if clock is not None:
+        if not callable(clock):
+            raise InvalidInput("clock", f"it is a {type(clock).__name__}", "a function that returns the time in UTC")
         container.clock.override(providers.Object(clock))
+    if gateway is not None:
+        container.gateway.override(providers.Object(check_part(gateway, evolve(GATEWAY, setting="gateway"))))
+    if channels is not None:
+        container.channels.override(providers.Object(mail.given_channels(channels)))
+    if publisher is not None:
+        allowed = "a function of a WriteSet that returns an EventPublisher"
+        if not callable(publisher):
+            raise InvalidInput("publisher", f"it is a {type(publisher).__name__}", allowed)
+        container.publisher.override(providers.Object(publisher))
+    if templates is not None:
+        container.templates.override(
+            providers.Object(check_part(templates, evolve(mail.TEMPLATES, setting="templates")))
+        )
     if simulated:
         container.attempt_clock.override(providers.Object(storage_and_consumers.utc_now))
     return container

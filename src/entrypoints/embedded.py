@@ -1,28 +1,40 @@
 """``OrderFlow``: the API for applications that embed orderflow, and for their tests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
+from decimal import Decimal
+from difflib import get_close_matches
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from attrs import fields
+
+from ..application.audit import keep_audit
 from ..application.backoff import RateLimit
+from ..application.clock import Clock
 from ..application.consuming.consumer import BatchResult, Consumer
 from ..application.consuming.dead_letter import DeadLetter
-from ..application.consuming.handlers import Handler, HandlerConsumer, check_handler, event_types
+from ..application.consuming.declaring import Declaration, HandlerDecorator
+from ..application.consuming.handlers import HandlerConsumer
 from ..application.consuming.log_source import LogEventSource
 from ..application.consuming.run_consumer import RunConsumer
 from ..application.dead_letters.redrive import RedriveResult
 from ..application.event_log.records import Delivery, LogRecord, UnrecognizedRecord
 from ..application.health.processes import EMBEDDING
+from ..application.notifications.ports import MessageTemplates, Notifier
 from ..application.orders.create_order import NewOrder
-from ..application.orders.queries import OrderPage, OrderQuery
+from ..application.orders.ports import EventPublisher, PaymentGateway
+from ..application.orders.queries import OrderPage, OrderQuery, StateCount
 from ..application.orders.use_cases import UseCases
+from ..application.orders.write_set import WriteSet
+from ..application.prices.use_cases import PriceUseCases
 from ..application.replay.replay_range import ReplayResult, ReplayStart
 from ..application.request_context import Request, answering, checked_correlation_id, is_traceparent
 from ..application.webhooks.endpoint import WEBHOOKS
 from ..domain.actor import Actor
+from ..domain.annotations import Annotations
 from ..domain.errors import InvalidInput
 from ..domain.events import OrderLine
 from ..domain.history import OrderFacts
@@ -30,15 +42,23 @@ from ..domain.lifecycle import OrderState
 from ..domain.money import Money
 from ..domain.order import Order
 from ..domain.payment import PaymentMethod
+from ..domain.refund import RefundBearer
 from ..domain.text import identifier
 from ..domain.validation import Address
+from .consumer_loops import Handle, check_consumers, consumer_loop, handler_loop, sending
 from .container import Container, container_for
-from .processes import consumer_loop, sending
-from .settings import BUILT_IN, CONSUMERS, Settings
+from .settings import CONSUMERS, RESERVED_NAMES, Settings
 from .settings_source import load_settings
 from .wiring.lifespan import listen_for_commits, opened
+from .wiring.own_consumers import with_consumer
 from .wiring.storage_and_consumers import ShippedTransaction
 
+if TYPE_CHECKING:
+    from .joining import Joinable, JoinedOrders
+    from .sync import SyncOrderFlow
+
+PARTS = ("consumers", "gateway", "channels", "templates", "clock", "publisher")
+"""What ``OrderFlow.open`` takes beside settings."""
 SYSTEM = Actor.parse("admin:embedded")
 """The actor of calls without ``by``: the embedding application is trusted."""
 
@@ -56,29 +76,46 @@ class OrderFlow:
         self._running_consumers: dict[str, Consumer[ShippedTransaction]] = {}
         self._handlers: dict[str, tuple[HandlerConsumer, asyncio.Lock]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._background: list[asyncio.Future[None]] = []
-        self._consumers: tuple[str, ...] = ()
+        self._copying: asyncio.Task[None] | None = None
+        self._sending: asyncio.Future[None] | None = None
         self._stop = asyncio.Event()
         self._failures: dict[tuple[str, str], Exception] = {}
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, settings: Settings | str | None = None, *, consumers: Sequence[str] = (), **given: Any
+        cls,
+        settings: Settings | str | None = None,
+        *,
+        consumers: Sequence[str] = (),
+        gateway: PaymentGateway | None = None,
+        channels: Sequence[Notifier] | None = None,
+        templates: MessageTemplates | None = None,
+        clock: Clock | None = None,
+        publisher: Callable[[WriteSet], EventPublisher] | None = None,
+        **given: Any,
     ) -> AsyncIterator[Self]:
         """Open with settings, a database URL, or the environment; ``given`` are single settings.
 
-        ``consumers`` are the built-in ones to run in this process: ``notifications``, ``analytics``, ``inventory``,
-        ``webhooks``.
-        A SQLite database is created and migrated as needed; PostgreSQL is migrated by ``orderflow db upgrade``.
+        ``consumers`` are those to run in this process: ``notifications``, ``analytics``, ``inventory``, ``webhooks``,
+        and your own as ``ORDERFLOW_CONSUMERS`` lists them.
+        ``gateway``, ``channels``, ``templates`` and ``clock`` are parts of your own, in place of those that the
+        settings name; ``publisher`` makes an EventPublisher for each command. A SQLite database is created and migrated
+        as needed; PostgreSQL is migrated by ``orderflow db upgrade``.
         Raises InvalidInput, NotConfigured, StorageUnavailable.
         """
         settings = _settings(settings, given)
-        for name in consumers:
-            if name not in BUILT_IN:
-                raise InvalidInput("consumers", f"{name!r} is not a built-in consumer", ", ".join(BUILT_IN))
-        flow = cls(container_for(settings))
-        flow._consumers = tuple(consumers)
+        keep_audit()
+        names = []
+        for asked in consumers:
+            settings, name = with_consumer(settings, asked)
+            names.append(name)
+        flow = cls(
+            container_for(
+                settings, clock=clock, gateway=gateway, channels=channels, templates=templates, publisher=publisher
+            )
+        )
+        check_consumers(flow._container, names)
         process_registration = flow._container.process_registration()
         process_registration.runs(EMBEDDING)
         async with (
@@ -86,7 +123,7 @@ class OrderFlow:
             process_registration.registered(flow._container.storage().processes, failing=False),
         ):
             try:
-                for name in consumers:
+                for name in names:
                     flow._start(
                         flow._container.consumers()[name],
                         consumer_loop(flow._container, name, event_failed=flow._event_failed),
@@ -100,10 +137,80 @@ class OrderFlow:
 
     @classmethod
     @asynccontextmanager
-    async def in_memory(cls, *, consumers: Sequence[str] = CONSUMERS) -> AsyncIterator[Self]:
+    async def in_memory(
+        cls,
+        *,
+        consumers: Sequence[str] = CONSUMERS,
+        gateway: PaymentGateway | None = None,
+        channels: Sequence[Notifier] | None = None,
+        templates: MessageTemplates | None = None,
+        clock: Clock | None = None,
+        publisher: Callable[[WriteSet], EventPublisher] | None = None,
+    ) -> AsyncIterator[Self]:
         """Open in memory with all consumers running, for tests and trials. The environment is ignored."""
-        async with cls.open(Settings(database_url="memory://", poll_seconds=0.01), consumers=consumers) as flow:
+        async with cls.open(
+            Settings(database_url="memory://", poll_seconds=0.01),
+            consumers=consumers,
+            gateway=gateway,
+            channels=channels,
+            templates=templates,
+            clock=clock,
+            publisher=publisher,
+        ) as flow:
             yield flow
+
+    @classmethod
+    def open_sync(
+        cls,
+        settings: Settings | str | None = None,
+        *,
+        consumers: Sequence[str] = (),
+        gateway: PaymentGateway | None = None,
+        channels: Sequence[Notifier] | None = None,
+        templates: MessageTemplates | None = None,
+        clock: Clock | None = None,
+        **given: Any,
+    ) -> "SyncOrderFlow":
+        """Open as ``open`` does, for applications without an event loop: Flask, Django, Celery, scripts.
+
+        The flow runs on a thread of its own. Close it, or use it in ``with``. Raises what ``open`` raises, and
+        RuntimeError inside a running event loop.
+        """
+        from .sync import SyncOrderFlow
+
+        parts: dict[str, Any] = {"gateway": gateway, "channels": channels, "templates": templates, "clock": clock}
+        return SyncOrderFlow(partial(cls.open, settings, consumers=consumers, **parts, **given))
+
+    @classmethod
+    def in_memory_sync(
+        cls,
+        *,
+        consumers: Sequence[str] = CONSUMERS,
+        gateway: PaymentGateway | None = None,
+        channels: Sequence[Notifier] | None = None,
+        templates: MessageTemplates | None = None,
+        clock: Clock | None = None,
+    ) -> "SyncOrderFlow":
+        """Open in memory as ``in_memory`` does, for tests of applications without an event loop."""
+        from .sync import SyncOrderFlow
+
+        parts: dict[str, Any] = {"gateway": gateway, "channels": channels, "templates": templates, "clock": clock}
+        return SyncOrderFlow(partial(cls.in_memory, consumers=consumers, **parts))
+
+    def joining(self, connection: "Joinable") -> "AbstractAsyncContextManager[JoinedOrders]":
+        """Run commands in the transaction of ``connection``, the application's own on the same database.
+
+        ``connection`` is an SQLAlchemy connection or session; ``async with flow.joining(session) as orders:`` yields
+        the commands. At the end of the block their orders and events are written in that transaction, which the
+        application commits or rolls back, soon: the log is locked in between, and other commands wait. After an
+        exception inside nothing is written.
+
+        Raises InvalidInput for another database, NotConfigured, StorageUnavailable; at the end of the block
+        ConcurrentChange (repeat it: the transaction may go on), EventTooLarge, StorageUnavailable.
+        """
+        from .joining import joining
+
+        return joining(self, connection)
 
     @contextmanager
     def correlated(self, correlation_id: str | None = None, *, traceparent: str = "") -> Iterator[str]:
@@ -123,6 +230,11 @@ class OrderFlow:
     def use_cases(self) -> UseCases:
         """The use-cases themselves, with every argument."""
         return self._container.use_cases()
+
+    @property
+    def prices(self) -> PriceUseCases:
+        """The prices of restaurants, which new orders must have if the setting ``prices`` is ``list``."""
+        return self._container.prices()
 
     @property
     def _container(self) -> Container:
@@ -146,6 +258,10 @@ class OrderFlow:
         card_token: str | None = None,
         total: Money | None = None,
         address: Address | None = None,
+        customer_name: str | None = None,
+        customer_phone: str | None = None,
+        note: str | None = None,
+        metadata: Mapping[str, str] | None = None,
         order_id: str | None = None,
         currency: str | None = None,
         by: Actor = SYSTEM,
@@ -159,6 +275,9 @@ class OrderFlow:
             card_token=card_token,
             total=total,
             address=address,
+            annotations=Annotations.of(
+                customer_name=customer_name, customer_phone=customer_phone, note=note, metadata=metadata
+            ),
             order_id=order_id,
             currency=self._container.settings().currency if currency is None else currency,
         )
@@ -169,6 +288,10 @@ class OrderFlow:
 
     async def list_orders(self, query: OrderQuery | None = None, *, by: Actor = SYSTEM) -> OrderPage:
         return await self.use_cases.list_orders(query or OrderQuery(), by=by)
+
+    async def count_orders(self, query: OrderQuery | None = None, *, by: Actor = SYSTEM) -> Sequence[StateCount]:
+        """Count the orders that ``list_orders`` lists, by state; of each at most MOST_COUNTED."""
+        return await self.use_cases.list_orders.count(query or OrderQuery(), by=by)
 
     async def timeline(self, order_id: str, *, by: Actor = SYSTEM) -> Sequence[Delivery]:
         return await self.use_cases.timeline(order_id, by=by)
@@ -198,42 +321,54 @@ class OrderFlow:
     async def cancel_order(self, order_id: str, reason: str, *, by: Actor = SYSTEM) -> Order:
         return await self.use_cases.cancel_order(order_id, reason, by=by)
 
-    def on(self, *types: str, name: str | None = None) -> Callable[[Handler], Handler]:
-        """Call an ``async def handler(event)`` for each event of ``types``, by default of all types.
+    async def refund_order(
+        self,
+        order_id: str,
+        reason: str,
+        *,
+        borne_by: RefundBearer | str,
+        amount: Decimal | None = None,
+        food_id: str | None = None,
+        by: Actor = SYSTEM,
+    ) -> Order:
+        """Ask for a refund of ``amount``, of the lines of one food, or of all that is left of the payment."""
+        return await self.use_cases.refund_order(
+            order_id, reason, borne_by=RefundBearer.parse(borne_by), by=by, amount=amount, food_id=food_id
+        )
 
-        It is called in order, at least once, from the first event of the log on. Its cursors are stored under ``name``,
-        by default the function's qualified name, so that it continues there after a restart. Events come from the log,
-        also if Kafka is configured. Raises InvalidInput for an unknown type, a name that is taken, or a function that
-        is not ``async``.
+    @property
+    def on(self) -> HandlerDecorator:
+        """Call a function for each event of the given types: ``@flow.on(OrderDelivered)``; by default, of all types.
+
+        It is called in order, at least once, from the first event of the log on, or with ``start="now"`` from the next
+        one on. An ``async def`` is awaited, a plain function runs on a thread. With ``batch=True`` it takes a list of
+        events. Its cursors are stored under ``name``, by default the function's qualified name, so that it continues
+        there after a restart. Events come from the log, also if Kafka is configured. Raises InvalidInput for an
+        unknown type, a name that is taken, or what cannot be called with an event.
         """
-        handled_types = event_types(*types)
+        return HandlerDecorator(self._register)
 
-        def register(handler: Handler) -> Handler:
-            check_handler(handler)
-            function = handler if hasattr(handler, "__qualname__") else type(handler)
-            reader = identifier(name or f"{function.__module__}.{function.__qualname__}"[-64:], field="name")
-            if reader in self._tasks or reader in BUILT_IN:
-                raise InvalidInput("name", f"{reader!r} is taken", "a different name for each handler")
-            consumer = HandlerConsumer(reader, handled_types, handler)
-            turn, handle_batch = asyncio.Lock(), self._container.handle_batch(consumer, failed=self._event_failed)
+    def _register(self, declared: Declaration) -> None:
+        function: Any = declared.handler if hasattr(declared.handler, "__qualname__") else type(declared.handler)
+        reader = identifier(declared.name or f"{function.__module__}.{function.__qualname__}"[-64:], field="name")
+        if reader in self._tasks or reader in RESERVED_NAMES:
+            raise InvalidInput("name", f"{reader!r} is taken", "a different name for each handler")
+        consumer = HandlerConsumer(reader, declared.types, declared.handler, declared.batch)
+        turn = asyncio.Lock()
 
-            async def in_turn(records: Sequence[LogRecord | UnrecognizedRecord]) -> BatchResult:
+        def in_turn(handle: Handle) -> Handle:
+            async def handle_in_turn(records: Sequence[LogRecord | UnrecognizedRecord]) -> BatchResult:
                 async with turn:
-                    return await handle_batch(records)
+                    return await handle(records)
 
-            self._handlers[reader] = consumer, turn
-            loop = RunConsumer(
-                source=self._container.log_source()(reader),
-                handle_batch=in_turn,
-                consumer=consumer,
-                paused=partial(self._container.current_rollout().pauses, reader),
-                batch=1,
-                failed=partial(self._container.process_registration().failures.note, reader),
-            )
-            self._start(consumer, loop)
-            return handler
+            return handle_in_turn
 
-        return register
+        self._handlers[reader] = consumer, turn
+        source = self._container.log_source()(reader)
+        self._start(
+            consumer,
+            handler_loop(self._container, consumer, declared, source, event_failed=self._event_failed, around=in_turn),
+        )
 
     async def redrive(
         self,
@@ -264,9 +399,8 @@ class OrderFlow:
         """
         consumer, turn = self._handlers.get(name) or (self._container.consumers().get(name), nullcontext())
         if consumer is None:
-            raise InvalidInput(
-                "name", f"{name!r} is not a handler or consumer", ", ".join((*BUILT_IN, *self._handlers))
-            )
+            known = (*self._container.consumers(), *self._handlers)
+            raise InvalidInput("name", f"{name!r} is not a handler or consumer", ", ".join(known))
         replay = self._container.replay_events(consumer=consumer)
         async with turn:
             return await replay(ReplayStart.parse(start), by=by, reason=reason, source=source)
@@ -305,8 +439,10 @@ class OrderFlow:
         storage = self._container.storage()
         before = dict(await storage.log.heads())
         for name in self._tasks:
-            at = {bucket: position for bucket, position in (await storage.cursors.positions(name)).items() if position}
-            if at != before and (at or name != WEBHOOKS):  # without an endpoint webhooks has no cursor
+            positions = await storage.cursors.positions(name)
+            if name == WEBHOOKS and not positions:
+                continue  # without an endpoint it handles nothing
+            if {bucket: at for bucket, at in positions.items() if at} != before:
                 return False
         if "inventory" in self._tasks and await self._container.effects().shortages.unsettled(1):
             return False
@@ -317,18 +453,17 @@ class OrderFlow:
         self._container.process_registration().runs(name, loop.source)
         if isinstance(loop.source, LogEventSource):
             listen_for_commits(self._container)
-        if not self._running_consumers and (copying := self._container.copying()) is not None:
-            self._background.append(asyncio.get_running_loop().create_task(copying(self._stop), name="copying"))
+        if self._copying is None and (copying := self._container.copying()) is not None:
+            self._copying = asyncio.get_running_loop().create_task(copying(self._stop), name="copying")
         if name == WEBHOOKS:
-            part = asyncio.ensure_future(sending(self._container)(self._stop))
-            self._background.append(part)
+            self._sending = asyncio.ensure_future(sending(self._container)(self._stop))
         self._running_consumers[name] = consumer
         self._tasks[name] = asyncio.get_running_loop().create_task(loop(self._stop), name=name)
 
     async def _close(self) -> None:
         self._stop.set()
         self._container.news().notify()
-        running = [*self._tasks.values(), *self._background]
+        running = [*self._tasks.values(), *(it for it in (self._copying, self._sending) if it is not None)]
         outcomes = await asyncio.gather(*running, return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
         if failures:
@@ -338,6 +473,9 @@ class OrderFlow:
 def _settings(settings: Settings | str | None, given: dict[str, Any]) -> Settings:
     """Return the settings of ``OrderFlow.open``. Raises InvalidInput for arguments that contradict each other."""
     allowed = "Settings, a database URL, or settings by name"
+    for name in given.keys() - {a.name for a in fields(Settings)}:
+        if nearest := get_close_matches(name, PARTS, 1):
+            raise InvalidInput(name, f"there is no such part or setting; did you mean {nearest[0]}?", ", ".join(PARTS))
     if isinstance(settings, Settings):
         if given:
             raise InvalidInput(", ".join(given), "given beside Settings, which would ignore it", allowed)

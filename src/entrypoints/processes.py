@@ -8,21 +8,19 @@ from datetime import timedelta
 from functools import partial
 from time import monotonic
 
-from ..application.backoff import pause
-from ..application.consuming.dead_letter import DeadLetter
 from ..application.consuming.log_source import LogEventSource
-from ..application.consuming.run_consumer import FROM_LOG, RunConsumer, never
-from ..application.noop import noop
+from ..application.consuming.run_consumer import RunConsumer
 from ..application.orders.idempotency import DELETED_AT_ONCE
 from ..application.relay.run_relay import RunRelay
 from ..application.rollout.cached_rollout import REFRESH_SECONDS
 from ..application.webhooks.endpoint import WEBHOOKS
-from ..application.webhooks.record_deliveries import NeverUsed
-from ..domain.errors import InvalidInput, NotConfigured, Unavailable
+from ..domain.errors import NotConfigured, Unavailable
+from .consumer_loops import check_consumers, consumer_loop, sending
 from .container import Container
 from .ops_server import checks, ops_server
-from .settings import BUILT_IN, Settings
+from .settings import Settings
 from .supervision import Part, Supervisor
+from .wiring.certificate import certificate_files
 from .wiring.lifespan import listen_for_commits, opened
 from .wiring.webhooks import use_cases as webhook_use_cases
 from .workers import WorkerPool, check_storage, work
@@ -53,9 +51,7 @@ async def run_parts(
     The API needs neither relay nor consumers, so it continues without them. Raises the error that ended the process,
     or that of a part that is stopped in the end.
     """
-    for name in consumers:
-        if name not in BUILT_IN:
-            raise InvalidInput("consumer", f"{name!r} is unknown", ", ".join(BUILT_IN))
+    check_consumers(container, consumers)
     makers: dict[str, Callable[[], Part]] = {}
     if relay:
         makers["relay"] = partial(_relay, container)
@@ -128,48 +124,17 @@ def _relay(container: Container) -> RunRelay:
     )
 
 
-def consumer_loop(
-    container: Container, name: str, *, event_failed: Callable[[DeadLetter, Exception], None] = noop
-) -> RunConsumer:
-    """Return the loop of one shipped consumer on an open container; ``event_failed`` is called for each failure."""
-    consumer = container.consumers()[name]
-    source = container.source()(name)
-    return RunConsumer(
-        source=source,
-        handle_batch=container.handle_batch(consumer, origin=source.origin, failed=event_failed),
-        consumer=consumer,
-        paused=partial(container.current_rollout().pauses, name),
-        idle=NeverUsed(container.storage().cursors) if name == WEBHOOKS else never,
-        missed_events=container.missed_events(name, source),
-        batch=container.settings().consumer_batch,
-        linger=FROM_LOG if isinstance(source, LogEventSource) else None,
-        failed=partial(container.process_registration().failures.note, name),
-    )
-
-
-def sending(container: Container) -> Part:
-    """Return what sends webhooks once an endpoint was added. Raises NotConfigured without the extra."""
-    send, unused = container.send_deliveries(), NeverUsed(container.storage().cursors)
-
-    async def when_used(stop: asyncio.Event) -> None:
-        while await unused():
-            await pause(stop, 1.0)
-            if stop.is_set():
-                return
-        await send(stop)
-
-    return when_used
-
-
 async def _worker_pool(container: Container) -> WorkerPool:
-    """Return the workers of the API, which listen already. Raises NotConfigured."""
+    """Return the workers of the API, which listen already. Raises NotConfigured, InvalidInput."""
     from .http import listeners
 
     settings: Settings = container.settings()
     check_storage(settings)
+    if (files := certificate_files(settings)) is not None:
+        files.read()  # each worker would raise the same
     await _check_callers(container)
     sockets = listeners(settings.http_host, settings.http_port, number=settings.http_workers)
-    url = f"http://{settings.http_host}:{sockets[0].getsockname()[1]}"
+    url = f"{settings.http_scheme}://{settings.http_host}:{sockets[0].getsockname()[1]}"
     return WorkerPool(
         settings,
         sockets,
@@ -222,6 +187,7 @@ async def _api(
         analytics=container.effects().analytics,
         currency=settings.currency,
         trust_actor_header=settings.http_dev,
+        cors_origins=settings.http_cors_origins,
         max_body_bytes=settings.http_max_body_bytes,
         stopping=container.stopping().begun,
         stopped_parts=container.process_registration().stopped_parts,
@@ -237,10 +203,14 @@ async def _api(
         identity=container.oidc(),
         customers=(container.erase_customer(), container.export_customer()),
         webhooks=webhook_use_cases(container),
+        prices=container.prices(),
+        streams=container.streams(),
+        notifications=container.list_notifications(),
     )
+    listen_for_commits(container)
 
     def ready(host: str, port: int) -> None:
-        url = f"http://{host}:{port}"
+        url = f"{settings.http_scheme}://{host}:{port}"
         container.process_registration().listens(url)
         if on_ready is not None:
             on_ready()
@@ -256,6 +226,7 @@ async def _api(
         stopping=container.stopping(),
         grace_seconds=None,  # the deadline is the process's
         listener=listener,
+        tls=certificate_files(settings),
         limits={
             "connections": settings.http_max_connections,
             "per_address": settings.http_max_connections_per_address,

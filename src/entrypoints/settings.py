@@ -7,14 +7,16 @@ import typed_settings as ts
 from attrs import fields, frozen
 from attrs import validators as v
 
-from ..application.event_log.records import EVENT_LIMIT
+from ..application.event_log.records import EVENT_LIMIT, RELAY
 from ..application.notifications.addresses import sender
 from ..application.notifications.notification import ATTEMPTS
 from ..application.relay.publish_pending import BATCH
 from ..application.webhooks.endpoint import WEBHOOKS
 from ..domain.actor import Role
+from ..domain.consent import RestaurantOrders
 from ..domain.currency import MINOR_UNITS
 from ..domain.errors import InvalidInput
+from ..domain.text import MAX_IDENTIFIER
 from .masking import MASK, is_secret, is_well_formed, masked_url
 
 CONSUMERS = ("notifications", "analytics", "inventory")
@@ -22,8 +24,13 @@ CONSUMERS = ("notifications", "analytics", "inventory")
 BUILT_IN = (*CONSUMERS, WEBHOOKS)
 """The names of all built-in consumers. Webhooks has nothing to do until an endpoint is added."""
 
+RESERVED_NAMES = (*BUILT_IN, RELAY, "api", "copying", "direct", "embedding", "housekeeping", "sending")
+"""Names that no consumer of one's own may have, because parts of a process are called so."""
+
 MAX_WORKERS = 64
 
+SECRETS = ("smtp_password", "http_tls_key_password")
+"""Settings that are passwords."""
 URLS = ("database_url", "database_listen_url", "tracing_endpoint", "webhook_proxy_url")
 """Settings that may hold a password in a URL."""
 _SQLITE = re.compile(r"sqlite:///(?!/?\Z|:memory:\Z)[^?]+\Z")
@@ -61,9 +68,40 @@ def _postgresql_url(value: str) -> None:
         raise ValueError("not a PostgreSQL URL")
 
 
+_PART = re.compile(r"[A-Za-z_][\w.-]*(:[A-Za-z_][\w.]*)?\Z", re.ASCII)
+"""How a setting names a part: by a name, or as MODULE:ATTRIBUTE."""
+MAX_PARTS = 20
+MAX_PART_NAME = 200
+
+
+def _part(_: object, __: object, value: str) -> None:
+    if value and (len(value) > MAX_PART_NAME or not _PART.match(value)):
+        raise ValueError("neither a name nor MODULE:ATTRIBUTE")
+
+
+_CONSUMER = re.compile(r"([A-Za-z_][\w.-]{0,63}=)?[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z|[A-Za-z_][\w.-]{0,63}\Z", re.ASCII)
+
+
+def consumer_name(listed: str) -> str:
+    """Return the name of a consumer as ``consumers`` lists it; of a MODULE:FUNCTION without one, that with a dot."""
+    name, given, path = listed.rpartition("=")
+    return name if given else path.replace(":", ".")[-MAX_IDENTIFIER:].lstrip(".")
+
+
+def _consumers(_: object, __: object, value: tuple[str, ...]) -> None:
+    names = [consumer_name(listed) for listed in value]
+    if len(value) > MAX_PARTS or len(set(names)) != len(names) or set(names) & set(RESERVED_NAMES):
+        raise ValueError("too many consumers, a name twice, or one that is taken")
+    for listed in value:
+        if len(listed) > MAX_PART_NAME or not _CONSUMER.match(listed):
+            raise ValueError("no consumer")
+
+
 def _channels(_: object, __: object, value: tuple[str, ...]) -> None:
-    if not value or sorted(set(value) & {"email", "log"}) != sorted(value):
-        raise ValueError("no channel, an unknown one, or one of them twice")
+    if not 1 <= len(set(value)) == len(value) <= MAX_PARTS:
+        raise ValueError("no channel, too many, or one of them twice")
+    for name in value:
+        _part(_, __, name or "-")
 
 
 def _sender(_: object, __: object, value: str) -> None:
@@ -85,6 +123,14 @@ def _protected_url(_: object, __: object, value: str) -> None:
 def _proxy_url(_: object, __: object, value: str) -> None:
     if value and not (re.match(r"https?://[!-~]+\Z", value) and is_well_formed(value)):
         raise ValueError("not a URL of a proxy")
+
+
+def _origins(_: object, __: object, value: tuple[str, ...]) -> None:
+    """Raise ValueError for what no browser sends as Origin: with a path, a default port or a wildcard."""
+    for origin in value:
+        parts = re.match(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?\Z", origin)
+        if parts is None or parts[3] == {"http": ":80", "https": ":443"}[parts[1]]:
+            raise ValueError("not an origin")
 
 
 def _roles(_: object, __: object, value: tuple[str, ...]) -> None:
@@ -162,10 +208,32 @@ class Settings:
     estimate_minutes: int = ts.option(
         default=30, validator=_between(1, 1440), help="expected minutes from pick-up to delivery, 1 to 1440"
     )
+    payment_gateway: str = ts.option(
+        default="",
+        validator=_part,
+        help="the payment gateway that charges cards: sandbox, which moves no money, or one of your own by entry point "
+        "or as MODULE:ATTRIBUTE; empty: the sandbox",
+    )
     available_orders: str = ts.option(
         default="none",
         validator=v.in_(("none", "all")),
         help="orders without a shipper that shippers may list, without their addresses: none or all",
+    )
+    prices: str = ts.option(
+        default="trust",
+        validator=v.in_(("trust", "list")),
+        help="trust: whoever places an order sets its prices; list: they are those of the restaurant's price list",
+    )
+    restaurant_orders: str = ts.option(
+        default=RestaurantOrders.NONE.value,
+        validator=v.in_(tuple(RestaurantOrders)),
+        help="what restaurants may do without their customers: none; cash: place orders that are paid in cash; "
+        "all: also by card, and charge cards",
+    )
+    phone_region: str = ts.option(
+        default="",
+        validator=v.matches_re(r"([A-Z]{2})?"),
+        help="country of telephone numbers without a code, to find orders by: ISO 3166, such as US; empty: none",
     )
     http_host: str = ts.option(
         default="127.0.0.1",
@@ -222,6 +290,23 @@ class Settings:
         validator=_between(0.1, 3600),
         help="seconds that a response may wait for a client that does not read it, 0.1 to 3600",
     )
+    http_tls_certificate: str = ts.option(
+        default="",
+        help="PEM file of the API's certificate, followed by those between it and its authority; empty: no TLS",
+    )
+    http_tls_key: str = ts.option(
+        default="", help="PEM file of its private key; empty: the file of the certificate has it"
+    )
+    http_tls_key_password: str = ts.secret(default="", help="password of its private key; empty: it has none")
+    http_tls_client_ca: str = ts.option(
+        default="",
+        help="PEM file of the authorities whose certificates clients must have; empty: clients need none",
+    )
+    http_cors_origins: tuple[str, ...] = ts.option(
+        default=(),
+        validator=_origins,
+        help="origins whose pages may call the API, as https://HOST or https://HOST:PORT, comma separated; empty: none",
+    )
     oidc_issuer: str = ts.option(
         default="",
         validator=_protected_url,
@@ -256,6 +341,12 @@ class Settings:
     )
     relay_batch: int = ts.option(default=BATCH, validator=_between(1, 50_000), help="events a transaction, 1 to 50000")
     consumer_batch: int = ts.option(default=500, validator=_between(1, 10_000), help="events a batch, 1 to 10000")
+    consumers: tuple[str, ...] = ts.option(
+        default=(),
+        validator=_consumers,
+        help="consumers of your own as NAME=MODULE:FUNCTION, MODULE:FUNCTION or by entry point, comma separated, at "
+        "most 20; each name once, and none of a shipped part's",
+    )
     consumer_attempts: int = ts.option(
         default=3, validator=_between(1, 100), help="attempts before an order is parked, 1 to 100"
     )
@@ -268,7 +359,14 @@ class Settings:
         default=0.25, validator=_between(0.01, 60), help="seconds between two polls of the log, 0.01 to 60"
     )
     notification_channels: tuple[str, ...] = ts.option(
-        default=("log",), validator=_channels, help="email and log, comma separated"
+        default=("log",),
+        validator=_channels,
+        help="email, log, and channels of your own by entry point or as MODULE:ATTRIBUTE, comma separated, at most 20",
+    )
+    notification_templates: str = ts.option(
+        default="",
+        validator=_part,
+        help="templates of your own for messages, by entry point or as MODULE:ATTRIBUTE; empty: the shipped ones",
     )
     notification_attempts: int = ts.option(
         default=ATTEMPTS, validator=_between(1, 100_000), help="attempts before a notification has failed, 1 to 100000"
@@ -383,6 +481,11 @@ class Settings:
         return self.database_pooler == "transaction"
 
     @property
+    def http_scheme(self) -> str:
+        """``https`` if the API has a certificate, else ``http``."""
+        return "https" if self.http_tls_certificate else "http"
+
+    @property
     def on_loopback(self) -> bool:
         """True if the HTTP API listens on loopback only."""
         return self.http_host in ("127.0.0.1", "::1", "localhost")
@@ -395,7 +498,7 @@ def described(settings: Settings) -> dict[str, object]:
         value = getattr(settings, a.name)
         if a.name in URLS:
             value = masked_url(value)
-        elif a.name == "smtp_password":
+        elif a.name in SECRETS:
             value = MASK if value else ""
         elif isinstance(value, tuple):
             value = ",".join(value)

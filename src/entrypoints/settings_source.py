@@ -23,7 +23,7 @@ from typed_settings.loaders import DictLoader
 from ..domain.errors import InvalidInput
 from ..domain.text import shown
 from .masking import MASK, masked_url
-from .settings import URLS, Settings
+from .settings import SECRETS, URLS, Settings
 
 PREFIX = "ORDERFLOW_"
 SECTION = "orderflow"
@@ -61,7 +61,8 @@ def load_settings(
         if not variable.startswith(PREFIX) or variable == FILE_VARIABLE or variable.startswith(f"{PREFIX}TEST_"):
             continue
         if name in names and name != "kafka":
-            values[name], sources[name] = value, variable
+            values[name] = () if value == "" and names[name].default == () else value  # a list with nothing in it
+            sources[name] = variable
         elif variable.startswith(KAFKA_PREFIX):
             kafka[variable.removeprefix(KAFKA_PREFIX).lower().replace("_", ".")] = value
         else:
@@ -149,6 +150,6 @@ def _load(values: dict[str, Any]) -> Settings:
 
 
 def _shown(name: str, value: object) -> str:
-    if name in ("smtp_password", "kafka"):
+    if name in (*SECRETS, "kafka"):
         return MASK
     return shown(masked_url(value) if name in URLS and isinstance(value, str) else value)

@@ -14,10 +14,13 @@ from orderflow.adapters.memory import MemoryStorage
 from orderflow.adapters.memory.consumer_store import MemoryConsumerStores
 from orderflow.adapters.memory.customers import MemoryPersonalData
 from orderflow.adapters.payment_gateway import SandboxGateway
+from orderflow.adapters.server_certificate import CertificateFiles
+from orderflow.adapters.wakeup import LocalWakeup
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.customers.erase_customer import EraseCustomer
 from orderflow.application.customers.export_customer import ExportCustomer
 from orderflow.application.event_log.records import Delivery
+from orderflow.application.notifications.list_notifications import ListNotifications
 from orderflow.application.orders.assign_shipper import AssignShipper
 from orderflow.application.orders.cancel_order import CancelOrder
 from orderflow.application.orders.change_order import ChangeOrder
@@ -29,15 +32,27 @@ from orderflow.application.orders.idempotency import Idempotent
 from orderflow.application.orders.list_orders import ListOrders
 from orderflow.application.orders.order_as_of import OrderAsOf
 from orderflow.application.orders.order_timeline import OrderTimeline
+from orderflow.application.orders.price_authority import PriceAuthority, TrustPrices
 from orderflow.application.orders.record_payment import RecordPayment
+from orderflow.application.orders.refund_order import RefundOrder
 from orderflow.application.orders.settle_payments import SettlePayments
 from orderflow.application.orders.transition_order_state import TransitionOrderState
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.application.orders.use_cases import UseCases
+from orderflow.application.prices.change_prices import ChangePrices
+from orderflow.application.prices.check_prices import ListedPrices
+from orderflow.application.prices.read_prices import ReadPrices
+from orderflow.application.prices.use_cases import PriceUseCases
+from orderflow.application.streams.feed import LogFeed
+from orderflow.application.streams.follow_order import FollowOrder
+from orderflow.application.streams.follow_orders import FollowOrders
+from orderflow.application.streams.shippers import ShipperHistory
+from orderflow.application.streams.use_cases import StreamUseCases
 from orderflow.domain.actor import Actor
+from orderflow.domain.consent import RestaurantOrders
 from orderflow.entrypoints.http import create_app, new_token, serve
+from orderflow.testing.clock import ManualClock as HandClock
 
-from tests.support.shop import HandClock
 from tests.support.webhook_receiver import webhook_use_cases
 
 CUSTOMER, RESTAURANT, SHIPPER, BOSS = "customer:C1", "restaurant:R7", "shipper:S3", "admin:boss"
@@ -51,12 +66,28 @@ class Installation:
     storage: MemoryStorage = field(factory=MemoryStorage)
     gateway: SandboxGateway = field(factory=SandboxGateway)
     available_orders: bool = False
+    restaurants: RestaurantOrders = RestaurantOrders.NONE
+    listed: bool = False
+    """True if new orders have listed prices."""
+    listed_prices: ListedPrices = field(init=False)
     use_cases: UseCases = field(init=False)
     effects: MemoryConsumerStores = field(init=False)
+    news: LocalWakeup = field(factory=LocalWakeup, init=False)
+    streams: StreamUseCases = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.effects = MemoryConsumerStores(self.storage.cursors, self.storage.views)
-        self.use_cases = use_cases_on(self.storage, self.gateway, self.clock, available=self.available_orders)
+        self.listed_prices = ListedPrices(self.storage.prices)
+        self.use_cases = use_cases_on(
+            self.storage,
+            self.gateway,
+            self.clock,
+            available=self.available_orders,
+            restaurants=self.restaurants,
+            prices=self.listed_prices if self.listed else TrustPrices(),
+        )
+        self.storage.on_commit = self.news.notify
+        self.streams = streams_on(self.storage, self.use_cases, self.news)
 
     def app(
         self,
@@ -71,8 +102,19 @@ class Installation:
             EraseCustomer(data, self.storage.maintenance_log, self.clock),
             ExportCustomer(self.storage.views, self.effects.notifications, self.effects.contacts, self.storage.tokens),
         )
-        webhooks = webhook_use_cases(self.storage, self.effects, self.clock)
-        options = {"analytics": self.effects.analytics, "customers": customers, "webhooks": webhooks, **options}
+        prices = PriceUseCases(
+            ReadPrices(self.storage.prices), ChangePrices(self.storage.prices, self.clock, self.listed_prices.forget)
+        )
+        told = ListNotifications(self.use_cases.get_order, self.effects.notifications)
+        options = {
+            "analytics": self.effects.analytics,
+            "customers": customers,
+            "webhooks": webhook_use_cases(self.storage, self.effects, self.clock),
+            "prices": prices,
+            "streams": self.streams,
+            "notifications": told,
+            **options,
+        }
         app: Litestar = create_app(
             self.use_cases,
             tokens=self.storage.tokens,
@@ -98,7 +140,13 @@ class Installation:
 
 
 def use_cases_on(
-    storage: MemoryStorage, gateway: SandboxGateway, clock: HandClock, *, available: bool = False
+    storage: MemoryStorage,
+    gateway: SandboxGateway,
+    clock: HandClock,
+    *,
+    available: bool = False,
+    restaurants: RestaurantOrders = RestaurantOrders.NONE,
+    prices: PriceAuthority | None = None,
 ) -> UseCases:
     work = WriteSetUnitOfWork(committer=GroupCommit(storage.committer), read=storage.views.get)
     change = ChangeOrder(work)
@@ -107,18 +155,39 @@ def use_cases_on(
     get_order = GetOrder(GroupRead(storage.views))
     timeline = OrderTimeline(get_order, storage.log, wire.decode_record)
     return UseCases(
-        create_order=CreateOrder(work, clock, lambda: str(uuid_utils.uuid7())),
+        create_order=CreateOrder(work, clock, lambda: str(uuid_utils.uuid7()), restaurants, prices or TrustPrices()),
         get_order=get_order,
-        list_orders=ListOrders(storage.views, available),
+        list_orders=ListOrders(storage.views, clock, available),
         timeline=timeline,
         as_of=OrderAsOf(timeline),
         change_order=change,
         transition_order_state=TransitionOrderState(change, cancel, clock),
         assign_shipper=AssignShipper(change, clock),
-        record_payment=RecordPayment(change, storage.views, storage.attempts, gateway, payments, clock),
+        record_payment=RecordPayment(change, storage.views, storage.attempts, gateway, payments, clock, restaurants),
         cancel_order=cancel,
+        refund_order=RefundOrder(change, payments, clock),
         settle_payments=payments,
         idempotent=Idempotent(storage.answers),
+        restaurants=restaurants,
+    )
+
+
+def streams_on(storage: Any, use_cases: UseCases, news: LocalWakeup) -> StreamUseCases:
+    """Live streams that only commits wake up."""
+    feed = LogFeed(
+        log=storage.log,
+        orders=storage.views,
+        epochs=storage.epochs,
+        shippers=ShipperHistory(storage.log, wire.decode_record),
+        wakeup=news.listener,
+        buckets=lambda: storage.buckets,
+        poll_interval=60.0,
+    )
+    return StreamUseCases(
+        feed=feed,
+        follow_order=FollowOrder(feed, use_cases.get_order, storage.log),
+        follow_orders=FollowOrders(feed, use_cases.list_orders),
+        tickets=storage.stream_tickets,
     )
 
 
@@ -152,8 +221,9 @@ class Served:
 
 
 @asynccontextmanager
-async def served(app: Litestar, **limits: float) -> AsyncIterator[Served]:
+async def served(app: Litestar, *, tls: CertificateFiles | None = None, **limits: float) -> AsyncIterator[Served]:
     """A server of ``app``, with these limits of connections."""
+    scheme = "http" if tls is None else "https"
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
     task = asyncio.create_task(
         serve(
@@ -161,9 +231,10 @@ async def served(app: Litestar, **limits: float) -> AsyncIterator[Served]:
             host="127.0.0.1",
             port=0,
             stop=stop,
-            on_ready=lambda host, port: ready.set_result(f"http://{host}:{port}"),
+            on_ready=lambda host, port: ready.set_result(f"{scheme}://{host}:{port}"),
             grace_seconds=5,
             limits=limits,
+            tls=tls,
         )
     )
     try:

@@ -13,9 +13,8 @@ from orderflow.adapters.webhooks.http_client import HttpWebhookClient, Limits
 from orderflow.adapters.webhooks.signing import new_secret
 from orderflow.application.webhooks.change_endpoints import ChangeEndpoints
 from orderflow.application.webhooks.resend import ResendDeliveries, SendTest
+from orderflow.testing.clock import ManualClock as HandClock
 from standardwebhooks import Webhook, WebhookVerificationError
-
-from tests.support.shop import HandClock
 
 Answer = Callable[["Exchange"], Awaitable[None]]
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from attrs import evolve, frozen
 
+from ...domain.actor import Role
 from ...domain.errors import InvalidInput, OrderFlowError
 from ..auth import Tokens
 from ..clock import Clock
@@ -15,15 +16,20 @@ from ..dead_letters.ports import DeadLetters
 from ..event_log.ports import EventLog
 from ..notifications.ports import Notifications
 from ..orders.ports import PaymentAttempts
+from ..prices.ports import PriceLists
 from ..recovery.epochs import LogEpochs
 from ..rollout.rollout import Rollout
 from ..webhooks.ports import Webhooks
 from .facts import (
     ENCODING,
+    CertificateFacts,
+    CertificateHealth,
     ConnectionFailure,
     DatabaseFacts,
     DatabaseHealth,
     FailureReason,
+    IdentityFacts,
+    IdentityHealth,
     MailFacts,
     MailHealth,
     StreamFacts,
@@ -64,6 +70,7 @@ class Observe:
     log: EventLog
     processes: ProcessRegistry
     tokens: Tokens
+    prices: PriceLists
     rollout: Rollout
     epochs: LogEpochs
     dead_letters: DeadLetters
@@ -73,14 +80,33 @@ class Observe:
     lag: Callable[[], Lag]
     clock: Clock
     mail: MailHealth | None = None
+    certificate: CertificateHealth | None = None
+    identity: IdentityHealth | None = None
     patience: float = PATIENCE
 
     async def __call__(self, *, thorough: bool = False) -> Observation:
-        """Observe. ``thorough`` includes the mail server and Kafka's time, which takes a commit of its own."""
-        database, stream, mail = await asyncio.gather(self._database(), self._stream(thorough), self._mail(thorough))
+        """Observe.
+
+        ``thorough`` includes mail server, certificate, OpenID provider, and Kafka's time, which takes a commit.
+        """
+        database, stream, mail, certificate, identity = await asyncio.gather(
+            self._database(),
+            self._stream(thorough),
+            self._mail(thorough),
+            self._certificate(thorough),
+            self._identity(thorough),
+        )
         servers = {DATABASE: database, STREAM: stream, MAIL: mail}
         unanswered = {name: str(there) for name, there in servers.items() if isinstance(there, ConnectionFailure)}
-        observation = Observation(at=self.clock(), database=database, stream=stream, mail=mail, unanswered=unanswered)
+        observation = Observation(
+            at=self.clock(),
+            database=database,
+            stream=stream,
+            mail=mail,
+            certificate=certificate,
+            identity=identity,
+            unanswered=unanswered,
+        )
         if isinstance(database, ConnectionFailure):
             return observation
         if not database.current:
@@ -106,6 +132,8 @@ class Observe:
             "rollout": self.rollout.current_rollout(),
             "epochs": self.epochs.all(),
             "tokens": self.tokens.any(),
+            "customer_tokens": self.tokens.any_valid(Role.CUSTOMER),
+            "prices": self.prices.any(),
             "payments": self.payments.outstanding(before.at),
             "notifications": self.notifications.backlog(),
             "webhooks": self.webhooks.summary(),
@@ -141,6 +169,12 @@ class Observe:
 
     async def _mail(self, requested: bool) -> MailFacts | ConnectionFailure | None:
         return await self._result(self.mail.facts()) if requested and self.mail is not None else None
+
+    async def _certificate(self, requested: bool) -> CertificateFacts | ConnectionFailure | None:
+        return await self._result(self.certificate.facts()) if requested and self.certificate is not None else None
+
+    async def _identity(self, requested: bool) -> IdentityFacts | ConnectionFailure | None:
+        return await self._result(self.identity.facts()) if requested and self.identity is not None else None
 
     async def _result(self, query: Awaitable[T]) -> T | ConnectionFailure:
         """Return the answer, or the reason why there is none."""

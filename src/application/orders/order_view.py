@@ -1,12 +1,14 @@
 """The representation of an order for readers, which the API returns and the command line prints."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
 from attrs import frozen
 
 from ...domain.actor import Actor
+from ...domain.annotations import NO_ANNOTATIONS
+from ...domain.consent import RestaurantOrders
 from ...domain.events import OrderLine
 from ...domain.order import Order
 from ...domain.validation import Address
@@ -39,7 +41,9 @@ class ActionView:
 class OrderView:
     """Amounts are in units of ``currency``; times are UTC. The card token is never read back.
 
-    ``allowed_actions`` are the reader's own at this moment. A reader without a part in the order gets no address.
+    Of the total, ``refund_requested`` is asked for and not decided, ``refund_declined`` was declined by the payment
+    gateway, and ``refunded`` was paid back. ``allowed_actions`` are the reader's own at this moment. A reader without a
+    part in the order gets no address and no annotations.
     """
 
     order_id: str
@@ -54,7 +58,14 @@ class OrderView:
     currency: str
     payment_method: str
     payment_status: str
+    refund_requested: Decimal
+    refund_declined: Decimal
+    refunded: Decimal
     address: AddressView | None
+    customer_name: str | None
+    customer_phone: str | None
+    note: str | None
+    metadata: Mapping[str, str]
     created_at: datetime
     updated_at: datetime
     estimated_at: datetime | None
@@ -79,8 +90,10 @@ def line_views(lines: Iterable[OrderLine]) -> tuple[LineView, ...]:
     )
 
 
-def view(order: Order, reader: Actor) -> OrderView:
-    """Return ``order`` for ``reader``."""
+def view(order: Order, reader: Actor, restaurants: RestaurantOrders = RestaurantOrders.NONE) -> OrderView:
+    """Return ``order`` for ``reader``; ``restaurants`` is what they may do without their customers."""
+    visible = order.visible_to(reader)
+    annotations = (order.annotations if visible else None) or NO_ANNOTATIONS
     return OrderView(
         order_id=order.id,
         version=order.version,
@@ -94,7 +107,14 @@ def view(order: Order, reader: Actor) -> OrderView:
         currency=order.currency,
         payment_method=order.payment.method,
         payment_status=order.payment.status,
-        address=_address(order.address) if order.visible_to(reader) else None,
+        refund_requested=order.payment.refunds.requested,
+        refund_declined=order.payment.refunds.declined,
+        refunded=order.refunded.amount,
+        address=_address(order.address) if visible else None,
+        customer_name=annotations.customer_name,
+        customer_phone=annotations.customer_phone,
+        note=annotations.note,
+        metadata=dict(annotations.metadata),
         created_at=order.created_at,
         updated_at=order.updated_at,
         estimated_at=order.estimated_at,
@@ -102,7 +122,9 @@ def view(order: Order, reader: Actor) -> OrderView:
         delivery_minutes=order.delivery_minutes,
         cancel_reason=order.cancel_reason,
         cancelled_by=order.cancelled_by,
-        allowed_actions=tuple(ActionView(name=a.name, needs=a.needs) for a in order.allowed_actions(reader)),
+        allowed_actions=tuple(
+            ActionView(name=a.name, needs=a.needs) for a in order.allowed_actions(reader, restaurants)
+        ),
     )
 
 

@@ -2,6 +2,9 @@
 
 from attrs import frozen
 
+from ...domain.actor import Actor
+from ...domain.consent import RestaurantOrders
+from ...domain.order import Order
 from .assign_shipper import AssignShipper
 from .cancel_order import CancelOrder
 from .change_order import ChangeOrder
@@ -11,7 +14,9 @@ from .idempotency import Idempotent
 from .list_orders import ListOrders
 from .order_as_of import OrderAsOf
 from .order_timeline import OrderTimeline
+from .order_view import OrderView, view
 from .record_payment import RecordPayment
+from .refund_order import RefundOrder
 from .settle_payments import SettlePayments
 from .transition_order_state import TransitionOrderState
 
@@ -30,5 +35,12 @@ class UseCases:
     assign_shipper: AssignShipper
     record_payment: RecordPayment
     cancel_order: CancelOrder
+    refund_order: RefundOrder
     settle_payments: SettlePayments
     idempotent: Idempotent
+    restaurants: RestaurantOrders = RestaurantOrders.NONE
+    """What restaurants may do without their customers."""
+
+    def view(self, order: Order, reader: Actor) -> OrderView:
+        """Return ``order`` for ``reader``, with the reader's actions in this installation."""
+        return view(order, reader, self.restaurants)

@@ -20,6 +20,7 @@ from ...domain.errors import (
     InvalidInput,
     NotFound,
     OrderFlowError,
+    PricesNotPermitted,
     Unavailable,
 )
 from ...domain.text import printable, shown
@@ -31,6 +32,7 @@ EXIT_CODES: tuple[tuple[type[OrderFlowError], int], ...] = (
     (NotFound, 3),
     (CommandRefused, 4),
     (Conflict, 4),
+    (PricesNotPermitted, 4),
     (Unavailable, 5),
     (OrderFlowError, 1),
 )
@@ -46,13 +48,17 @@ COMMANDS = {
         "orders:app": ("orders", "Create, show and change orders."),
         "contacts:app": ("contacts", "Email addresses of customers, restaurants and shippers."),
         "customers:app": ("customers", "Erase or export what is kept of a customer."),
+        "prices:app": ("prices", "Prices and availability of the items of a restaurant."),
         "stock:app": ("stock", "Quantities that can be ordered, per restaurant and food."),
         "analytics:app": ("analytics", "Orders and revenue, states, cancellations and delivery times."),
     },
     "Processes": {
         "run:serve": ("serve", "Run the API, the relay and the consumers in one process."),
         "run:relay": ("relay", "Publish the log to Kafka, exactly once and in order, until stopped."),
-        "run:consume": ("consume", "Run consumers until stopped: notifications, analytics, inventory, webhooks."),
+        "run:consume": (
+            "consume",
+            "Run consumers until stopped: notifications, analytics, inventory, webhooks, and your own.",
+        ),
     },
     "Setup": {
         "run:config": ("config", "Show all settings, with secrets masked."),
@@ -95,6 +101,7 @@ COMMANDS = {
 UNAUDITED = {
     *(("orders", name) for name in ("create", "transition", "assign", "cancel", "pay")),  # by their use-case
     *(("orders", name) for name in ("show", "list", "timeline", "trace", "verify")),
+    *(("prices", name) for name in ("list", "set", "remove", "import")),  # by their use-cases
     *(("contacts", "list"), ("contacts", "show"), ("stock", "list"), ("tokens", "list")),
     *(("analytics", name) for name in ("minutes", "restaurants", "states", "cancellations", "deliveries")),
     *(
@@ -160,9 +167,11 @@ def launch(
     command = audited(tokens)
     try:
         outcome: int | None = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
-    except OrderFlowError as e:
-        if command:
-            audit_command(command, e.code, correlation_id)
+    except (Exception, KeyboardInterrupt) as e:
+        if command and not isinstance(e, CycloptsError):
+            audit_command(command, _outcome_of(e), correlation_id)
+        if not isinstance(e, OrderFlowError):
+            raise
         if tokens[:1] not in PROCESSES or isinstance(e, InvalidInput):
             raise
         logger.critical("%s", e, extra={"error": e})
@@ -170,6 +179,19 @@ def launch(
     if command:
         audit_command(command, f"exit_{outcome}" if outcome else "ok", correlation_id)
     return outcome
+
+
+def _outcome_of(error: BaseException) -> str:
+    """Return the outcome for the audit line of a command that ended with ``error``."""
+    match error:
+        case OrderFlowError():
+            return error.code
+        case OutputFailed():  # what it has changed stays changed
+            return "output_failed"
+        case KeyboardInterrupt():
+            return "interrupted"
+        case _:
+            return "other"
 
 
 def audited(tokens: tuple[str, ...]) -> str:

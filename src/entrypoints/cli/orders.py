@@ -1,36 +1,48 @@
 """``orderflow orders``: creates, shows and changes orders through the use-cases."""
 
 from codecs import BOM_UTF8
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from attrs import fields
+from attrs import evolve, fields
 from cyclopts import App, Parameter
 
-from ...application.orders.order_view import view
-from ...application.orders.queries import DEFAULT_PAGE, OrderQuery
+from ...application.orders.queries import DEFAULT_PAGE, OrderQuery, OrderSort
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput
 from ...domain.history import OrderFacts
 from ...domain.lifecycle import OrderState
+from ...domain.money import exact
 from ...domain.order import Order
+from ...domain.refund import RefundBearer
 from ...domain.validation import time_in
 from .output import standard_input
 from .session import InputFile, plain, rows, session
 
 if TYPE_CHECKING:
     from ...application.check.compare_order import OrderComparison
+    from ...application.orders.use_cases import UseCases
 
 app = App(name="orders")
 
 As = Annotated[str, Parameter(name="--as", help="the actor, as ROLE:ID")]
+Search = Annotated[
+    str | None,
+    Parameter(
+        help="the beginning of an id, a restaurant's or customer's id, words of a name or metadata, a telephone number"
+    ),
+]
+States = Annotated[tuple[str, ...], Parameter(help="may be repeated")]
+Available = Annotated[bool, Parameter(negative=(), help="only orders that a shipper may take")]
+Late = Annotated[bool, Parameter(negative=(), help="only orders past their estimate, or unchanged for too long")]
 Source = Annotated[Literal["log", "topic"], Parameter(help="where the events are read")]
 OPERATOR = "admin:operator"
 
 
-def _show(order: Order, actor: Actor) -> None:
-    session().show(view(order, actor))
+def _show(use_cases: "UseCases", order: Order, actor: Actor) -> None:
+    session().show(use_cases.view(order, actor))
 
 
 @app.command
@@ -39,10 +51,10 @@ async def create(file: InputFile, /, *, as_: As = OPERATOR) -> None:
     from ..http.bodies import PlaceOrder, read
 
     actor = Actor.parse(as_)
-    body = _read(file)
+    body = read_file(file)
     async with session().use_cases(create=True) as use_cases:
         new = read(body, PlaceOrder).order(session().settings.currency)
-        _show(await use_cases.create_order(new, by=actor), actor)
+        _show(use_cases, await use_cases.create_order(new, by=actor), actor)
 
 
 @app.command(name="import")
@@ -62,39 +74,33 @@ async def show(order_id: str, /, *, as_: As = OPERATOR) -> None:
     """Show an order, and which actions are allowed now."""
     actor = Actor.parse(as_)
     async with session().use_cases() as use_cases:
-        _show(await use_cases.get_order(order_id, by=actor), actor)
+        _show(use_cases, await use_cases.get_order(order_id, by=actor), actor)
 
 
 @app.command(name="list")
 async def list_(
     *,
+    q: Search = None,
     customer: str | None = None,
     restaurant: str | None = None,
     shipper: str | None = None,
-    state: str | None = None,
-    available: Annotated[bool, Parameter(negative=(), help="only orders that a shipper may take")] = False,
+    state: States = (),
+    available: Available = False,
+    late: Late = False,
     created_from: str | None = None,
     created_until: str | None = None,
+    sort: Annotated[str, Parameter(help=", ".join(OrderSort))] = OrderSort.NEWEST.value,
     cursor: str | None = None,
     limit: int = DEFAULT_PAGE,
     as_: As = OPERATOR,
 ) -> None:
-    """List orders, newest first, in pages. Orders must match all filters. Times are RFC 3339."""
+    """List or find orders, newest first, in pages. Orders must match all filters. Times are RFC 3339."""
     actor = Actor.parse(as_)
-    query = OrderQuery(
-        customer_id=customer,
-        restaurant_id=restaurant,
-        shipper_id=shipper,
-        state=None if state is None else OrderState.parse(state),
-        available=available,
-        created_from=parse_time(created_from, "created-from"),
-        created_until=parse_time(created_until, "created-until"),
-        cursor=cursor,
-        limit=limit,
-    )
+    wanted = _filter(q, customer, restaurant, shipper, state, available, late, created_from, created_until)
+    query = evolve(wanted, sort=OrderSort.parse(sort), cursor=cursor, limit=limit)
     async with session().use_cases() as use_cases:
         page = await use_cases.list_orders(query, by=actor)
-    found = [view(order, actor) for order in page.orders]
+    found = [use_cases.view(order, actor) for order in page.orders]
     table = rows(
         "order",
         "state",
@@ -124,6 +130,53 @@ async def list_(
 
 
 @app.command
+async def count(
+    *,
+    q: Search = None,
+    customer: str | None = None,
+    restaurant: str | None = None,
+    shipper: str | None = None,
+    state: States = (),
+    available: Available = False,
+    late: Late = False,
+    created_from: str | None = None,
+    created_until: str | None = None,
+    as_: As = OPERATOR,
+) -> None:
+    """Count the orders that `orders list` lists with these filters, by state; of each state at most 10,000."""
+    actor = Actor.parse(as_)
+    query = _filter(q, customer, restaurant, shipper, state, available, late, created_from, created_until)
+    async with session().use_cases() as use_cases:
+        found = await use_cases.list_orders.count(query, by=actor)
+    table = rows("state", "orders", "", of=((it.state, it.orders, "or more" if it.more else "") for it in found))
+    session().show(found, table)
+
+
+def _filter(
+    q: str | None,
+    customer: str | None,
+    restaurant: str | None,
+    shipper: str | None,
+    states: Sequence[str],
+    available: bool,
+    late: bool,
+    created_from: str | None,
+    created_until: str | None,
+) -> OrderQuery:
+    return OrderQuery(
+        q=q,
+        customer_id=customer,
+        restaurant_id=restaurant,
+        shipper_id=shipper,
+        state=tuple(map(OrderState.parse, states)),
+        available=available,
+        late=late,
+        created_from=parse_time(created_from, "created-from"),
+        created_until=parse_time(created_until, "created-until"),
+    )
+
+
+@app.command
 async def transition(
     order_id: str,
     state: str,
@@ -145,7 +198,7 @@ async def transition(
             reason=reason,
             expected_version=version,
         )
-    _show(order, actor)
+    _show(use_cases, order, actor)
 
 
 @app.command
@@ -153,7 +206,7 @@ async def assign(order_id: str, shipper: str, /, *, as_: As = OPERATOR) -> None:
     """Assign an order to a shipper."""
     actor = Actor.parse(as_)
     async with session().use_cases() as use_cases:
-        _show(await use_cases.assign_shipper(order_id, shipper, by=actor), actor)
+        _show(use_cases, await use_cases.assign_shipper(order_id, shipper, by=actor), actor)
 
 
 @app.command
@@ -161,7 +214,7 @@ async def cancel(order_id: str, /, *, reason: str, as_: As = OPERATOR) -> None:
     """Cancel an order. A card payment is refunded."""
     actor = Actor.parse(as_)
     async with session().use_cases() as use_cases:
-        _show(await use_cases.cancel_order(order_id, reason, by=actor), actor)
+        _show(use_cases, await use_cases.cancel_order(order_id, reason, by=actor), actor)
 
 
 @app.command
@@ -175,7 +228,29 @@ async def pay(order_id: str, /, *, outcome: str | None = None, as_: As = OPERATO
         raise InvalidInput("outcome", repr(outcome), "paid or failed, or without --outcome")
     async with session().use_cases() as use_cases:
         paid = None if outcome is None else outcome == "paid"
-        _show(await use_cases.record_payment(order_id, paid=paid, by=actor), actor)
+        _show(use_cases, await use_cases.record_payment(order_id, paid=paid, by=actor), actor)
+
+
+@app.command
+async def refund(
+    order_id: str,
+    /,
+    *,
+    reason: str,
+    borne_by: str,
+    amount: str | None = None,
+    food: str | None = None,
+    as_: As = OPERATOR,
+) -> None:
+    """Refund an order: --amount of it, the lines of --food, or all that is left of its payment.
+
+    --borne-by restaurant, courier or platform says who bears it.
+    """
+    actor, bearer = Actor.parse(as_), RefundBearer.parse(borne_by, field="borne-by")
+    money = None if amount is None else exact(amount, field="amount")
+    async with session().use_cases() as use_cases:
+        order = await use_cases.refund_order(order_id, reason, borne_by=bearer, by=actor, amount=money, food_id=food)
+    _show(use_cases, order, actor)
 
 
 @app.command
@@ -248,7 +323,7 @@ def parse_time(text: str | None, field: str) -> datetime | None:
     return None if text is None else time_in(text, field=field, allowed="RFC 3339, such as 2024-01-01T12:00:00Z")
 
 
-def _read(file: Path) -> bytes:
+def read_file(file: Path) -> bytes:
     """Return the content of ``file``, without a byte order mark. Raises InvalidInput, also if it is too large."""
     limit = session().settings.http_max_body_bytes
     try:

@@ -48,6 +48,8 @@ def http() -> dict[str, Any]:
         analytics=container.effects().analytics,
         customers=(container.erase_customer(), container.export_customer()),
         webhooks=use_cases(container),
+        prices=container.prices(),
+        streams=container.streams(),
     )
     from ..http.openapi import complete
 

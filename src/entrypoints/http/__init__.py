@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
     from litestar import Litestar
 
+    from ...adapters.server_certificate import CertificateFiles
     from ...adapters.telemetry import Instruments, Scrape
     from ...adapters.telemetry.tracing.tracing import Tracing
     from ...application.analytics.ports import AnalyticsQueries
     from ...application.auth import IdentityTokens
     from ...application.customers.erase_customer import EraseCustomer
     from ...application.customers.export_customer import ExportCustomer
+    from ...application.notifications.list_notifications import ListNotifications
+    from ...application.prices.use_cases import PriceUseCases
+    from ...application.streams.use_cases import StreamUseCases
     from ...application.webhooks.change_endpoints import ChangeEndpoints
     from ...application.webhooks.ports import Webhooks
     from ...application.webhooks.resend import ResendDeliveries, SendTest
@@ -53,6 +57,10 @@ def create_app(
     identity: "IdentityTokens | None" = None,
     customers: "tuple[EraseCustomer, ExportCustomer] | None" = None,
     webhooks: "tuple[Webhooks, ChangeEndpoints, ResendDeliveries, SendTest] | None" = None,
+    cors_origins: Sequence[str] = (),
+    prices: "PriceUseCases | None" = None,
+    streams: "StreamUseCases | None" = None,
+    notifications: "ListNotifications | None" = None,
 ) -> "Litestar":
     """Create the ASGI application.
 
@@ -64,8 +72,9 @@ def create_app(
     count the requests. ``failed`` is called with each error that is responded to with 5xx. ``limits`` are fields of
     ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. ``identity`` verifies the
     tokens of an OpenID provider; with it, ``X-Actor`` is not trusted. ``customers`` adds the routes under
-    ``/v1/customers``, ``webhooks`` those under ``/v1/webhook-endpoints``.
-
+    ``/v1/customers``, ``webhooks`` those under ``/v1/webhook-endpoints``, ``prices`` those under
+    ``/v1/restaurants``, ``streams`` the live streams, and ``notifications`` the route ``/v1/notifications``. Pages of
+    ``cors_origins`` may call from a browser.
     Raises NotConfigured without the extra ``http``.
     """
     app, caller_limits = _with_extra(".app"), _with_extra(".caller_limits")
@@ -88,6 +97,10 @@ def create_app(
         identity=identity,
         customers=None if customers is None else _with_extra(".customers").Customers(*customers),
         webhooks=None if webhooks is None else _with_extra(".webhooks").WebhookRoutes(*webhooks),
+        cors_origins=cors_origins,
+        prices=None if prices is None else _with_extra(".prices").Prices(prices, currency),
+        streams=streams,
+        notifications=None if notifications is None else _with_extra(".notifications").Told(notifications),
     )
     return built
 
@@ -120,6 +133,7 @@ async def serve(
     setting: str = "ORDERFLOW_HTTP_PORT",
     limits: Mapping[str, float] = MappingProxyType({}),
     listener: "socket.socket | None" = None,
+    tls: "CertificateFiles | None" = None,
 ) -> None:
     """Serve requests on ``host`` and ``port`` (0 for any free one) until ``stop`` is set or this task is cancelled.
 
@@ -129,8 +143,9 @@ async def serve(
     requests in progress have ``grace_seconds`` to finish (None for no limit). As soon as ``stopping`` has begun, each
     response closes its connection, so that the client's next request goes to another process; ``stopping`` is given
     the requests in progress. ``limits`` are fields of ``orderflow.entrypoints.http.connections.ConnectionLimits`` that
-    differ from its defaults. Signals are left to the caller. Raises NotConfigured if the extra ``http`` is missing, or
-    if the address is not available, with the ``setting`` that determines it.
+    differ from its defaults. With ``tls``, connections are encrypted, and new files are used without a restart. Signals
+    are left to the caller. Raises NotConfigured if the extra ``http`` is missing, or if the address is not available,
+    with the ``setting`` that determines it; InvalidInput for a certificate that cannot be used.
     """
     server, connections = _with_extra(".server"), _with_extra(".connections")
     await server.serve(
@@ -144,6 +159,7 @@ async def serve(
         setting=setting,
         limits=connections.ConnectionLimits(**limits),
         listener=listener,
+        tls=tls,
     )
 
 

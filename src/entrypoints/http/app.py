@@ -19,14 +19,18 @@ from ...adapters.telemetry.tracing.tracing import Tracing
 from ...application.analytics.ports import AnalyticsQueries
 from ...application.auth import IdentityTokens, Scope
 from ...application.orders.use_cases import UseCases
+from ...application.streams.use_cases import StreamUseCases
 from ...domain.errors import InvalidInput
 from . import analytics as analytics_routes
-from . import batch, problems, reads, stream, writes
+from . import batch, problems, reads, stream, stream_tickets, writes
 from . import customers as customer_routes
+from . import notifications as notification_routes
+from . import prices as price_routes
 from . import webhooks as webhook_routes
 from .auth import GRANT, Authenticator, KnownTokens, Unauthenticated, check_scope
 from .caller_limits import CallerLimits, Callers
 from .calls import AUTHORIZED, Api, provide_call
+from .cors import Cors
 from .direct import direct_routes
 from .docs_page import docs_router
 from .health import Checks, livez, readyz
@@ -59,10 +63,15 @@ def build(
     identity: IdentityTokens | None,
     customers: customer_routes.Customers | None,
     webhooks: webhook_routes.WebhookRoutes | None,
+    cors_origins: Sequence[str],
+    prices: price_routes.Prices | None,
+    streams: StreamUseCases | None,
+    notifications: notification_routes.Told | None,
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
     authenticator, callers = Authenticator(tokens, trust_actor_header, identity), Callers(limits, instruments)
     closing = asyncio.Event()
+    tickets = None if streams is None else stream_tickets.Tickets(streams.tickets, tokens)
 
     async def authenticate(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         if connection.scope["method"] == "OPTIONS":  # type: ignore[typeddict-item]
@@ -70,13 +79,19 @@ def build(
         refuse_repeated_headers(connection)
         peer = connection.client.host if connection.client else ""
         try:
-            grant = await authenticator(connection.headers, peer)
+            ticket = connection.query_params.get("ticket") if handler.opt.get("ticket") else None
+            if ticket is not None and tickets is not None:
+                held, authorized = await tickets.accept(ticket)
+                grant = held.grant
+            else:
+                grant = await authenticator(connection.headers, peer)
+                authorized = partial(authenticator.still_grants, grant, connection.headers, peer)
         except Unauthenticated:
             await callers.admit(connection.scope, peer)
             raise
         connection.scope["user"] = grant.actor
         connection.scope[GRANT] = grant  # type: ignore[literal-required]
-        connection.scope[AUTHORIZED] = partial(authenticator.still_grants, grant, connection.headers, peer)  # type: ignore[literal-required]
+        connection.scope[AUTHORIZED] = authorized  # type: ignore[literal-required]
         await callers.admit(
             connection.scope,
             str(grant.actor),
@@ -91,6 +106,7 @@ def build(
             failed(error)
         return problems.problem_response(request, error)
 
+    live = None if streams is None else stream.LiveStreams(streams, closing)
     orders = Router(
         "/v1",
         route_handlers=[
@@ -100,13 +116,15 @@ def build(
             writes.assign_shipper,
             writes.record_payment,
             writes.cancel_order,
+            writes.refund_order,
             reads.get_order,
             reads.list_orders,
+            reads.count_orders,
             reads.timeline,
-            stream.stream,
+            *((stream.stream, stream.stream_orders, stream_tickets.make_ticket) if streams is not None else ()),
         ],
         guards=[authenticate, require_json, refuse_unsupported_conditions, refuse_unknown_parameters],
-        dependencies={"call": Provide(provide_call, sync_to_thread=False)},
+        dependencies={"call": Provide(provide_call, sync_to_thread=False), "tickets": provide(tickets)},
         tags=["orders"],
     )
     documents = Router(PATH, route_handlers=[], include_in_schema=False, guards=[refuse_unknown_parameters])
@@ -116,9 +134,19 @@ def build(
             Router(
                 "/v1/analytics",
                 route_handlers=analytics_routes.ROUTES,
-                guards=[authenticate, analytics_routes.admins_only, refuse_unknown_parameters],
+                guards=[authenticate, analytics_routes.admins_and_restaurants, refuse_unknown_parameters],
                 dependencies={"figures": provide(analytics_routes.Figures(analytics))},
                 tags=["analytics"],
+            )
+        )
+    if notifications is not None:
+        routes.append(
+            Router(
+                "/v1/notifications",
+                route_handlers=[notification_routes.list_notifications],
+                guards=[authenticate, refuse_unknown_parameters],
+                dependencies={"told": provide(notifications)},
+                tags=["notifications"],
             )
         )
     if customers is not None:
@@ -137,20 +165,21 @@ def build(
                 tags=["customers"],
             )
         )
-    if webhooks is not None:
+    routes += _webhook_router(webhooks, authenticate)
+    if prices is not None:
         routes.append(
             Router(
-                "/v1/webhook-endpoints",
-                route_handlers=webhook_routes.ROUTES,
+                "/v1/restaurants",
+                route_handlers=price_routes.ROUTES,
                 guards=[
                     authenticate,
-                    webhook_routes.admins_only,
                     require_json,
                     refuse_unsupported_conditions,
                     refuse_unknown_parameters,
+                    price_routes.refuse_idempotency_key,
                 ],
-                dependencies={"routes": provide(webhooks)},
-                tags=["webhooks"],
+                dependencies={"prices": provide(prices)},
+                tags=["prices"],
             )
         )
     readiness = Checks(checks, stopping, stopped_parts)
@@ -175,13 +204,34 @@ def build(
             *([identity.close] if identity is not None else []),
             *on_shutdown,
         ],
-        state=State({"closing": closing, "api": Api(use_cases, currency, closing, callers, failed)}),
+        state=State({"closing": closing, "api": Api(use_cases, currency, closing, callers, failed, live)}),
         debug=False,
     )
     app.tracing = tracing
     app.instruments = instruments
     app.direct = direct_routes(app)
+    app.cors = Cors.of(cors_origins, {method for route in app.routes for method in route.methods})
     return app
+
+
+def _webhook_router(webhooks: webhook_routes.WebhookRoutes | None, authenticate: Any) -> list[Router]:
+    if webhooks is None:
+        return []
+    return [
+        Router(
+            "/v1/webhook-endpoints",
+            route_handlers=webhook_routes.ROUTES,
+            guards=[
+                authenticate,
+                webhook_routes.admins_only,
+                require_json,
+                refuse_unsupported_conditions,
+                refuse_unknown_parameters,
+            ],
+            dependencies={"routes": provide(webhooks)},
+            tags=["webhooks"],
+        )
+    ]
 
 
 class NoEmitter(BaseEventEmitterBackend):
@@ -241,7 +291,7 @@ async def refuse_unknown_parameters(connection: ASGIConnection[Any, Any, Any, An
     for name, values in connection.query_params.dict().items():
         if name not in parameters:
             raise InvalidParameter(name, "there is no such parameter", ", ".join(sorted(parameters)) or "none")
-        if len(values) > 1:
+        if len(values) > 1 and name not in handler.opt.get("repeated", ()):
             raise InvalidParameter(name, f"it is given {len(values)} times", "each parameter once")
 
 

@@ -15,6 +15,8 @@ from msgspec.structs import fields
 from ...adapters.wire.fields import Amount
 from ...application.orders.create_order import NewOrder
 from ...application.orders.idempotency import MAX_KEY
+from ...domain.annotations import MAX_CUSTOMER_NAME, MAX_NOTE, MAX_PAIRS, MAX_PHONE, MAX_VALUE, Annotations
+from ...domain.annotations import MAX_KEY as MAX_METADATA_KEY
 from ...domain.currency import MINOR_UNITS, check_currency_in_use
 from ...domain.errors import InvalidInput
 from ...domain.events import OrderLine
@@ -22,6 +24,7 @@ from ...domain.lifecycle import OrderState
 from ...domain.money import MAX_AMOUNT, Money, exact
 from ...domain.order import MAX_REASON
 from ...domain.payment import PaymentMethod
+from ...domain.refund import RefundBearer
 from ...domain.text import MAX_IDENTIFIER
 from ...domain.validation import MAX_LINES, MAX_NAME, MAX_QUANTITY, Address
 
@@ -59,7 +62,7 @@ class LineBody(Body):
     food_name: Annotated[str, _text("the name of the food", "Pizza Margherita", MAX_NAME, 1)]
     price: Annotated[Amount, _amount("the price of one", 12.5)]
     quantity: Annotated[int, _documented(f"1 to {MAX_QUANTITY}", 2, minimum=1, maximum=MAX_QUANTITY)]
-    discount: Annotated[Amount, _amount("for the whole line, at most price * quantity", 0)] = Decimal(0)
+    discount: Annotated[Amount, _amount("for the whole line, at most price * quantity; 0 if absent", 0)] = Decimal(0)
 
 
 class AddressBody(Body):
@@ -83,6 +86,23 @@ class PlaceOrder(Body):
     currency: Annotated[str, _documented("a currency of ISO 4217", "USD", enum=[*MINOR_UNITS])] | None = None
     card_token: Annotated[str, _identifier("the card at the gateway; with a card method only", "tok_ok")] | None = None
     address: AddressBody | None = None
+    customer_name: Annotated[str, _text("who to ask for", "Ann Smith", MAX_CUSTOMER_NAME, 1)] | None = None
+    customer_phone: Annotated[str, _text("telephone number, kept as it is", "+1 212 555 0100", MAX_PHONE, 1)] | None = (
+        None
+    )
+    note: Annotated[str, _text("a note about the order", "no onions", MAX_NOTE, 1)] | None = None
+    metadata: (
+        Annotated[
+            dict[str, str],
+            _documented(
+                f"at most {MAX_PAIRS} pairs for your own use: keys of 1 to {MAX_METADATA_KEY} characters, values of 0 "
+                f"to {MAX_VALUE}, without control characters",
+                {"table": "12"},
+                maxProperties=MAX_PAIRS,
+            ),
+        ]
+        | None
+    ) = None
 
     def order(self, currency: str) -> NewOrder:
         """Build the order, in ``currency`` if the body has none. Raises InvalidInput."""
@@ -108,6 +128,12 @@ class PlaceOrder(Body):
             payment_method=PaymentMethod.parse(self.payment_method),
             card_token=self.card_token,
             address=None if self.address is None else _address(self.address),
+            annotations=Annotations.of(
+                customer_name=self.customer_name,
+                customer_phone=self.customer_phone,
+                note=self.note,
+                metadata=self.metadata,
+            ),
         )
 
 
@@ -153,13 +179,31 @@ class CancelOrderBody(Body):
     reason: Annotated[str, _text("the reason", "changed my mind", MAX_REASON, 1)]
 
 
+class RefundOrderBody(Body):
+    """A refund of an amount, of the lines of one food, or, without either, of all that is left of the payment."""
+
+    reason: Annotated[str, _text("the reason", "the soup was cold", MAX_REASON, 1)]
+    borne_by: Annotated[str, _documented("who bears it", "restaurant", enum=[*map(str, RefundBearer)])]
+    amount: Annotated[Amount, _amount("above 0, at most what is left of the payment", 5.5)] | None = None
+    food_id: Annotated[str, _identifier("the food whose lines are refunded", "F1")] | None = None
+
+
 class EraseCustomerBody(Body):
     """Why the customer is erased. It is recorded, so it should not say who the customer is."""
 
     reason: Annotated[str, _text("the reason", "asked for on 1 May", MAX_REASON, 1)]
 
 
-BODIES = (PlaceOrder, BatchOrder, ChangeState, AssignShipperBody, RecordPaymentBody, CancelOrderBody, EraseCustomerBody)
+BODIES = (
+    PlaceOrder,
+    BatchOrder,
+    ChangeState,
+    AssignShipperBody,
+    RecordPaymentBody,
+    CancelOrderBody,
+    RefundOrderBody,
+    EraseCustomerBody,
+)
 
 B = TypeVar("B", bound=Body)
 _UNKNOWN = "Object contains unknown field `"

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from ...domain.errors import (
     CommandRefused,
+    ConfirmationNeeded,
     Conflict,
     CorruptHistory,
     EventTooLarge,
@@ -16,6 +17,8 @@ from ...domain.errors import (
     NotFound,
     NotPermitted,
     OrderFlowError,
+    PriceListChanged,
+    PricesNotPermitted,
     RequestRunning,
     StaleCursor,
     StorageBusy,
@@ -31,12 +34,15 @@ from .caller_limits import TooManyRequests
 STATUS: Mapping[type[Exception], int] = {
     InvalidInput: 400,
     Unauthenticated: 401,
+    ConfirmationNeeded: 402,
     NotPermitted: 403,
+    PricesNotPermitted: 403,
     InsufficientScope: 403,
     NotFound: 404,
     CommandRefused: 409,
     Conflict: 409,
     VersionMismatch: 412,
+    PriceListChanged: 412,
     EventTooLarge: 413,
     KeyReused: 422,
     TooManyRequests: 429,

@@ -18,9 +18,12 @@ from litestar.typing import FieldDefinition
 from msgspec.json import schema_components
 
 from ...adapters.wire.fields import Amount
+from ...domain.errors import RefusedLine
 from .auth import ACTOR_HEADER
 from .bodies import BODIES, IDENTIFIER
 from .errors import title_of
+from .openapi_names import name_schemas
+from .price_bodies import PRICE_BODIES
 from .problems import MEDIA_TYPE
 from .views import camel, render
 from .webhook_bodies import WEBHOOK_BODIES
@@ -41,6 +44,10 @@ ORDER_EXAMPLE = {
     "currency": "USD",
     "paymentMethod": "cash",
     "address": {"street": "Main Street 1", "city": "Springfield", "postalCode": "12345", "note": "second floor"},
+    "customerName": "Ann Smith",
+    "customerPhone": "+1 212 555 0100",
+    "note": "no onions",
+    "metadata": {"table": "12"},
 }
 """The body of a new order."""
 
@@ -57,7 +64,14 @@ ORDER_VIEW_EXAMPLE = {
     "currency": "USD",
     "paymentMethod": "cash",
     "paymentStatus": "pending",
+    "refundRequested": 0,
+    "refundDeclined": 0,
+    "refunded": 0,
     "address": {"street": "Main Street 1", "city": "Springfield", "postalCode": "12345", "note": "second floor"},
+    "customerName": "Ann Smith",
+    "customerPhone": "+1 212 555 0100",
+    "note": "no onions",
+    "metadata": {"table": "12"},
     "createdAt": "2024-01-01T12:00:00Z",
     "updatedAt": "2024-01-01T12:04:00Z",
     "estimatedAt": None,
@@ -75,6 +89,7 @@ def _header(name: str, description: str) -> ResponseHeader:
 
 
 ETAG = _header("ETag", "the order's version, for If-Match and If-None-Match")
+LIST_ETAG = _header("ETag", "the version of the restaurant's price list, for If-Match and If-None-Match")
 LOCATION = _header("Location", "the URL of the order")
 REPLAYED = _header("Idempotent-Replayed", "true if this is the stored response to an earlier request with this key")
 CORRELATION = _header("X-Correlation-ID", "the caller's id or a new one, for everything that the request caused")
@@ -96,7 +111,10 @@ class Problem:
     """The reason why a request was refused (RFC 9457). ``code`` is stable. ``errors`` are problems of the input.
 
     If the order refuses a command, ``guard`` is the condition that failed, ``unlock`` is what would fulfil it, and
-    ``allowed`` are the next states from ``state``.
+    ``allowed`` are the next states from ``state``. If a new order is not as the price list has it, ``lines`` are the
+    lines that differ, with what the list has now. If the
+    customer has to confirm a payment, ``clientSecret`` is for the provider's program and ``confirmationUrl`` is where;
+    either may be empty.
     """
 
     type: str
@@ -106,11 +124,14 @@ class Problem:
     instance: str
     code: str
     errors: tuple[ErrorDetail, ...] = ()
+    client_secret: str | None = None
+    confirmation_url: str | None = None
     action: str | None = None
     state: str | None = None
     allowed: tuple[str, ...] | None = None
     guard: str | None = None
     unlock: str | None = None
+    lines: tuple[RefusedLine, ...] | None = None
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
@@ -162,11 +183,14 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     """Replace the schemas of bodies by those of msgspec, and those of parameters by ones without null."""
     document = deepcopy(document)
     _, bodies = schema_components(
-        (*BODIES, *WEBHOOK_BODIES), schema_hook=_number, ref_template="#/components/schemas/{name}"
+        (*BODIES, *PRICE_BODIES, *WEBHOOK_BODIES), schema_hook=_number, ref_template="#/components/schemas/{name}"
     )
     schemas = document["components"]["schemas"]
     schemas.update(bodies)
-    schemas["LineBody"]["properties"]["discount"]["default"] = 0  # msgspec has a string for a Decimal
+    for body in bodies.values():  # generated clients take a field with a default for one that is always sent
+        for field in body.get("properties", {}).values():
+            field.pop("default", None)
+    schemas["ReplacePrices"]["properties"]["prices"]["items"] = {"$ref": "#/components/schemas/ItemPriceBody"}
     schemas["PlaceOrder"]["examples"] = [ORDER_EXAMPLE]
     schemas["BatchOrder"]["examples"] = [{**ORDER_EXAMPLE, "idempotencyKey": "2024-1"}]
     schemas["OrderView"]["examples"] = [ORDER_VIEW_EXAMPLE]
@@ -181,6 +205,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
                         content["schema"]["anyOf"] = shapes
                 if headers := response.get("headers"):  # their order in Litestar is random
                     response["headers"] = dict(sorted(headers.items()))
+    name_schemas(document)
     return document
 
 
@@ -231,13 +256,13 @@ def openapi_config(router: Router, *, trust_actor_header: bool) -> OpenAPIConfig
         version=version("orderflow-service"),
         summary="Orders of a food delivery service",
         description=(
-            "Amounts are exact decimals in the order's currency, times are UTC. Every write takes an "
+            "Amounts are exact decimals in the order's currency, times are UTC. Every write of an order takes an "
             "`Idempotency-Key`, and every change an `If-Match`. Errors are problem documents (RFC 9457) with a "
             "stable `code`."
         ),
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         servers=[Server(url="/")],
-        tags=[Tag(name="orders"), Tag(name="analytics"), Tag(name="webhooks"), Tag(name="health")],
+        tags=[Tag(name=name) for name in ("orders", "prices", "analytics", "webhooks", "health")],
         openapi_router=router,
         render_plugins=[DocumentRenderer(path="/")],
         use_handler_docstrings=True,

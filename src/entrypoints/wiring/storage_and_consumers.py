@@ -43,6 +43,7 @@ from ...application.rollout.cached_rollout import CachedRollout
 from ...application.webhooks.endpoint import WEBHOOKS
 from ...application.webhooks.ports import WebhookTransaction
 from ...application.webhooks.record_deliveries import RecordDeliveries
+from ...domain.actor import Role
 from ...domain.errors import InvalidInput
 from ..process_registration import ProcessRegistration
 from ..settings import Settings
@@ -97,13 +98,16 @@ def storage(settings: Settings, on_commit: Callable[[], None], instruments: Inst
     if settings.database_url.startswith("memory:"):
         from ...adapters.memory import MemoryStorage
 
-        return MemoryStorage(on_commit=on_commit, event_limit=settings.event_max_bytes)
+        return MemoryStorage(
+            on_commit=on_commit, event_limit=settings.event_max_bytes, phone_region=settings.phone_region
+        )
     built = SqlStorage.at(
         settings.database_url,
         pool_size=settings.database_pool_size,
         pooled=settings.pooled,
         on_commit=on_commit,
         event_limit=settings.event_max_bytes,
+        phone_region=settings.phone_region,
     )
     for engine in built.database.engines:
         watch_statements(engine, instruments)
@@ -205,6 +209,9 @@ def expectations(settings: Settings, consumers: tuple[str, ...]) -> "Expectation
         listeners=0 if settings.database_listen == "off" else 2,
         pooled=settings.pooled,
         dead_letter_topic=settings.dead_letter_topic if settings.uses_kafka else "",
+        listed_prices=settings.prices == "list",
+        customers_of_provider=bool(settings.oidc_issuer)
+        and (not settings.oidc_roles or any(each.endswith(f"={Role.CUSTOMER}") for each in settings.oidc_roles)),
     )
 
 

@@ -44,11 +44,12 @@ ELSEWHERE = {
     "pip install .": "tests/unit/test_packaging.py runs orders from the wheel, without any extra",
     "pip install '.[http]'": "tests/unit/test_packaging.py holds the extras to what is imported",
     "pip install '.[all]'": "tests/unit/test_packaging.py holds the extras to what is imported",
+    "pip install 'orderflow-service[testing]'": "tests/integration/test_own_parts.py runs the suites",
     "orderflow serve --dev": "run until stopped, so not here; the requests below it are asked of the same application",
     "orderflow demo": "CI runs `make demo`, which is this",
 }
 """Commands that are not run here, and where they are. Blocks ``console production`` are at least understood."""
-ONLY_SHOWN = {"", "text", "mermaid"}
+ONLY_SHOWN = {"", "text", "mermaid", "{toctree}", "{eval-rst}", "{raw} html"}
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +85,8 @@ def test_every_block_of_the_page_runs(page: Path, reader: Path) -> None:
 
 def _run(block: Block, names: dict[str, Any], folder: Path) -> None:
     match block.info.split():
-        case [("json" | "toml") as language, *file]:
-            {"json": json.loads, "toml": tomllib.loads}[language](block.body)
+        case [("csv" | "json" | "toml") as language, *file]:
+            {"csv": list, "json": json.loads, "toml": tomllib.loads}[language](block.body)
             for name in file:
                 written = folder / name.removeprefix("file=")
                 written.write_text(block.body, encoding="utf-8")

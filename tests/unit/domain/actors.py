@@ -1,53 +1,25 @@
 """Who plays in the domain's tests, and orders brought to every situation by the commands themselves."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
 
 from orderflow.domain.actor import Actor, Role
-from orderflow.domain.events import OrderEvent, OrderLine
+from orderflow.domain.events import OrderEvent
 from orderflow.domain.lifecycle import OrderState
-from orderflow.domain.money import Money
 from orderflow.domain.order import Change, Order
 from orderflow.domain.payment import PaymentMethod
+from orderflow.domain.refund import RefundBearer
+from orderflow.testing import orders
 
-AT = datetime(2024, 1, 1, 12, 0, tzinfo=UTC)
+AT, ADMIN, REASON = orders.AT, orders.ADMIN, orders.REASON
+eur, line, place = orders.eur, orders.line, orders.place
 
 CUSTOMER, OTHER_CUSTOMER = Actor(Role.CUSTOMER, "C1"), Actor(Role.CUSTOMER, "C2")
 RESTAURANT, OTHER_RESTAURANT = Actor(Role.RESTAURANT, "R1"), Actor(Role.RESTAURANT, "R2")
 SHIPPER, OTHER_SHIPPER = Actor(Role.SHIPPER, "S1"), Actor(Role.SHIPPER, "S2")
-ADMIN = Actor(Role.ADMIN, "A1")
 
 ACTORS = (CUSTOMER, OTHER_CUSTOMER, RESTAURANT, OTHER_RESTAURANT, SHIPPER, OTHER_SHIPPER, ADMIN)
 """Every role, own and foreign; S1 is the shipper of every order that has one."""
-
-REASON = "changed my mind"
-
-
-def eur(amount: str) -> Money:
-    return Money(Decimal(amount), "EUR")
-
-
-def line(price: str = "12.50", quantity: int = 2, discount: str = "0", food_id: str = "food-001") -> OrderLine:
-    return OrderLine(
-        food_id=food_id, food_name="Pizza Margherita", price=eur(price), quantity=quantity, discount=eur(discount)
-    )
-
-
-def place(method: PaymentMethod = PaymentMethod.CASH, **asked: object) -> Change:
-    """A new order of C1 at R1, at AT, over 25.50 EUR with its fee; ``asked`` overrides what Order.place takes."""
-    defaults: dict[str, object] = {
-        "id": "O1",
-        "customer_id": "C1",
-        "restaurant_id": "R1",
-        "lines": (line(),),
-        "payment_method": method,
-        "card_token": None if method is PaymentMethod.CASH else "tok_visa",
-        "at": AT,
-        "currency": "EUR",
-        "total": eur("25.50"),
-    }
-    return Order.place(**(defaults | asked))  # type: ignore[arg-type]
 
 
 class Tale:
@@ -83,6 +55,21 @@ class Tale:
 
     def paid(self) -> "Tale":
         return self.then(lambda order, at: order.record_payment(paid=True, by=ADMIN, at=at))
+
+    def refund_asked(self, amount: str | None = None) -> "Tale":
+        money = None if amount is None else eur(amount)
+        return self.then(
+            lambda order, at: order.request_refund(money, "cold", borne_by=RefundBearer.PLATFORM, by=ADMIN, at=at)
+        )
+
+    def refund_answered(self, amount: str, *, made: bool = True) -> "Tale":
+        return self.then(lambda order, at: order.answer_refund(eur(amount), made=made, at=at))
+
+    def refund_repeated(self) -> "Tale":
+        return self.then(lambda order, at: order.repeat_refunds(by=ADMIN, at=at))
+
+    def refund_settled(self) -> "Tale":
+        return self.then(lambda order, at: order.settle_refunds(by=ADMIN, at=at))
 
     def declined(self) -> "Tale":
         return self.then(lambda order, at: order.record_payment(paid=False, by=ADMIN, at=at))
@@ -122,6 +109,25 @@ LIVES: dict[str, Tale] = {f"{s}, {p}": tale(s, p) for s in SITUATIONS for p in P
     "many shippers": Tale(place()).prepared().assigned().assigned("S2").assigned().sent_out().delivered(),
     "paid late": Tale(place(PaymentMethod.DEBIT_CARD)).assigned().sent_out().delivered().declined().paid(),
     "cash after all": Tale(place()).declined().assigned().sent_out().delivered().declined().paid(),
+    "a part refunded": tale("delivered S1", "card paid").refund_asked("5.50").refund_answered("5.50"),
+    "all refunded in parts": tale("delivered S1", "card paid")
+    .refund_asked("5.50")
+    .refund_asked()
+    .refund_answered("20")
+    .refund_answered("5.50"),
+    "a refund declined, and made later": tale("cancelled at once", "card paid")
+    .refund_answered("25.50", made=False)
+    .refund_repeated()
+    .refund_answered("25.50"),
+    "a refund declined, and settled": tale("cancelled at once", "card paid")
+    .refund_answered("25.50", made=False)
+    .refund_settled(),
+    "cancelled after a part was refunded": tale("preparing S1", "card paid")
+    .refund_asked("5.50")
+    .refund_answered("5.50")
+    .cancelled()
+    .refund_answered("20"),
+    "cash handed back in parts": tale("preparing S1", "cash paid").refund_asked("5.50").cancelled(),
 }
 """Whole lives: every situation with every payment, and some that take longer."""
 

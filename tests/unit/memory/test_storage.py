@@ -2,12 +2,13 @@
 
 import pytest
 from orderflow.adapters.memory import MemoryStorage
+from orderflow.testing import StorageCrashContract
+from orderflow.testing.event_limit import LIMIT
 
-from tests.contracts.event_limit import LIMIT
 from tests.contracts.storage import StorageContract
 
 
-class TestMemoryStorage(StorageContract):
+class TestMemoryStorage(StorageContract, StorageCrashContract):
     waits = False
 
     @pytest.fixture
@@ -16,7 +17,7 @@ class TestMemoryStorage(StorageContract):
 
     @pytest.fixture
     def storage(self, commits: list[None]) -> MemoryStorage:
-        return MemoryStorage(on_commit=lambda: commits.append(None))
+        return MemoryStorage(on_commit=lambda: commits.append(None), phone_region="DE")
 
     @pytest.fixture
     def limited(self) -> MemoryStorage:

@@ -64,25 +64,17 @@ ERROR_OUTCOME = Label(
 )
 CONSUMER = Label(
     "consumer",
-    source="notifications, analytics, inventory, webhooks, or the name of an application's own handler",
+    source="notifications, analytics, inventory, or the name of an application's own handler",
     pattern=r"[A-Za-z_][\w.<>-]{0,63}",
     most=50,
 )
 PROCESS_PART = Label(
     "process_part",
-    (
-        "api",
-        "relay",
-        "notifications",
-        "analytics",
-        "inventory",
-        "webhooks",
-        "copying",
-        "sending",
-        "housekeeping",
-        OTHER,
-    ),
+    source="api, relay, copying, housekeeping, or the name of a consumer",
+    pattern=CONSUMER.pattern,
+    most=60,
 )
-CLIENT = Label("client", ("relay", "direct", "notifications", "analytics", "inventory", "webhooks", OTHER))
+CLIENT = Label("client", source="relay, direct, or the name of a consumer", pattern=CONSUMER.pattern, most=50)
+CHANNEL = Label("channel", source="email, log, or the name of a channel of your own", pattern=r"[a-z][a-z0-9_-]{0,31}")
 BROKER = Label("broker", source="the node ids of the cluster", pattern=r"\d{1,10}", most=100)
 PARTITION = Label("partition", source="the partitions of the topic", pattern=r"\d{1,3}", most=256)
