@@ -90,8 +90,10 @@ async def test_a_card_is_charged_and_given_back() -> None:
 
         paid = await flow.record_payment("O1")
         cancelled = await flow.cancel_order("O1", "changed my mind")
+        refunded = await flow.get_order("O1")
 
-        assert (paid.payment.status, cancelled.payment.status) == (PaymentStatus.PAID, PaymentStatus.REFUNDED)
+        assert (paid.payment.status, refunded.payment.status) == (PaymentStatus.PAID, PaymentStatus.REFUNDED)
+        assert cancelled.payment.refunds.requested == cancelled.total.amount
         assert flow.container.gateway().moved.keys() == {"O1:authorize:1", "O1:capture:1", "O1:refund"}
 
 
