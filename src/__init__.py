@@ -57,9 +57,10 @@ if TYPE_CHECKING:
     from .domain.prices import Price
     from .domain.validation import Address
     from .entrypoints.embedded import OrderFlow
+    from .entrypoints.joining import JoinedOrders
     from .entrypoints.settings import Settings
     from .entrypoints.settings_source import load_settings
-    from .entrypoints.sync import SyncOrderFlow
+    from .entrypoints.sync import SyncJoinedOrders, SyncOrderFlow
 
     __version__: str
 
@@ -84,6 +85,7 @@ __all__ = [
     "Message",
     "MessageTemplates",
     "MessageText",
+    "JoinedOrders",
     "Money",
     "NotConfigured",
     "NotFound",
@@ -117,6 +119,7 @@ __all__ = [
     "ShipperAssigned",
     "StateChanged",
     "StorageUnavailable",
+    "SyncJoinedOrders",
     "SyncOrderFlow",
     "TransientFailure",
     "Unavailable",
@@ -178,9 +181,10 @@ _MODULES = {
     ".domain.prices": ("Price",),
     ".domain.validation": ("Address",),
     ".entrypoints.embedded": ("OrderFlow",),
+    ".entrypoints.joining": ("JoinedOrders",),
     ".entrypoints.settings": ("Settings",),
     ".entrypoints.settings_source": ("load_settings",),
-    ".entrypoints.sync": ("SyncOrderFlow",),
+    ".entrypoints.sync": ("SyncJoinedOrders", "SyncOrderFlow"),
 }
 """The public names by the module that defines them."""
 

@@ -45,7 +45,7 @@ from ..application.orders.list_orders import ListOrders
 from ..application.orders.order_as_of import OrderAsOf
 from ..application.orders.order_timeline import OrderTimeline
 from ..application.orders.ports import EventPublisher, PaymentGateway
-from ..application.orders.price_authority import TrustPrices
+from ..application.orders.price_authority import PriceAuthority
 from ..application.orders.record_payment import RecordPayment
 from ..application.orders.refund_order import RefundOrder
 from ..application.orders.settle_payments import SettlePayments
@@ -78,6 +78,7 @@ from .wiring.oidc import identity_health, oidc_tokens
 from .wiring.own_consumers import Consumers, consumer_names
 from .wiring.parts import check_part
 from .wiring.payment_gateway import GATEWAY, payment_gateway
+from .wiring.price_authority import price_authority
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Awaitable[Order]])
@@ -230,9 +231,7 @@ class Container(containers.DeclarativeContainer):
         storage.provided.prices,
         providers.Factory(storage_and_consumers.batching, "read", settings, telemetry),
     )
-    price_authority = providers.Selector(
-        settings.provided.prices, trust=providers.Singleton(TrustPrices), list=listed_prices
-    )
+    price_authority: providers.Provider[PriceAuthority] = PartProvider(price_authority, settings, listed_prices)
     prices = providers.Singleton(
         PriceUseCases,
         providers.Singleton(ReadPrices, storage.provided.prices),

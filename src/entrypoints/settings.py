@@ -213,8 +213,9 @@ class Settings:
     )
     prices: str = ts.option(
         default="trust",
-        validator=v.in_(("trust", "list")),
-        help="trust: whoever places an order sets its prices; list: they are those of the restaurant's price list",
+        validator=[v.min_len(1), _part],
+        help="trust: whoever places an order sets its prices; list: they are those of the restaurant's price list; "
+        "or a price authority of your own by entry point or as MODULE:ATTRIBUTE",
     )
     restaurant_orders: str = ts.option(
         default=RestaurantOrders.NONE.value,

@@ -48,6 +48,7 @@ def http() -> dict[str, Any]:
         customers=(container.erase_customer(), container.export_customer()),
         prices=container.prices(),
         streams=container.streams(),
+        notifications=container.list_notifications(),
     )
     from ..http.openapi import complete
 
