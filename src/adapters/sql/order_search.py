@@ -164,15 +164,17 @@ def _count(state: OrderState, number: int, *, more: bool = False) -> StateCount:
     return StateCount(state=state, orders=min(number, MOST_COUNTED), more=more or number > MOST_COUNTED)
 
 
-def _begins(column: Column[Any], texts: Sequence[str]) -> ColumnElement[bool]:
+def _begins(column: ColumnElement[Any], texts: Sequence[str]) -> ColumnElement[bool]:
     return or_(*(and_(column >= text, column < text + LAST) for text in texts))
 
 
 def _with_term(texts: Sequence[str]) -> _Source:
-    begins = _begins(order_terms.c.term, texts)
-    # OFFSET keeps PostgreSQL from joining, so that each order is looked at by itself.
-    here = select(order_terms.c.term).where(order_terms.c.order_id == orders.c.id, begins).correlate(orders).offset(0)
-    return _Source(select(order_terms.c.order_id).where(begins), exists(here))
+    here = order_terms.c
+    # OFFSET keeps PostgreSQL from joining, so that each order is looked at by itself. An expression of the term keeps
+    # both databases from reading all orders with it, for each order.
+    of_order = (here.order_id == orders.c.id, _begins(here.term.concat(""), texts))
+    has_term = exists(select(here.term).where(*of_order).correlate(orders).offset(0))
+    return _Source(select(here.order_id).where(_begins(here.term, texts)), has_term)
 
 
 def _in_states(states: Sequence[OrderState]) -> Conditions:

@@ -26,6 +26,7 @@ from . import batch, problems, reads, stream, stream_tickets, writes
 from . import customers as customer_routes
 from . import notifications as notification_routes
 from . import prices as price_routes
+from . import webhooks as webhook_routes
 from .auth import GRANT, Authenticator, KnownTokens, Unauthenticated, check_scope
 from .caller_limits import CallerLimits, Callers
 from .calls import AUTHORIZED, Api, provide_call
@@ -61,6 +62,7 @@ def build(
     limits: CallerLimits,
     identity: IdentityTokens | None,
     customers: customer_routes.Customers | None,
+    webhooks: webhook_routes.WebhookRoutes | None,
     cors_origins: Sequence[str],
     prices: price_routes.Prices | None,
     streams: StreamUseCases | None,
@@ -163,6 +165,7 @@ def build(
                 tags=["customers"],
             )
         )
+    routes += _webhook_router(webhooks, authenticate)
     if prices is not None:
         routes.append(
             Router(
@@ -209,6 +212,26 @@ def build(
     app.direct = direct_routes(app)
     app.cors = Cors.of(cors_origins, {method for route in app.routes for method in route.methods})
     return app
+
+
+def _webhook_router(webhooks: webhook_routes.WebhookRoutes | None, authenticate: Any) -> list[Router]:
+    if webhooks is None:
+        return []
+    return [
+        Router(
+            "/v1/webhook-endpoints",
+            route_handlers=webhook_routes.ROUTES,
+            guards=[
+                authenticate,
+                webhook_routes.admins_only,
+                require_json,
+                refuse_unsupported_conditions,
+                refuse_unknown_parameters,
+            ],
+            dependencies={"routes": provide(webhooks)},
+            tags=["webhooks"],
+        )
+    ]
 
 
 class NoEmitter(BaseEventEmitterBackend):

@@ -95,7 +95,7 @@ async def application(driver: str, url: str, **given: Any) -> AsyncIterator[Appl
     address = f"{DRIVERS[driver]}:{url.partition('?')[0].partition(':')[2]}"
     asynchronous = driver in ("aiosqlite", "asyncpg")
     engine = create_async_engine(address) if asynchronous else create_engine(address)
-    async with OrderFlow.open(url, **given) as flow:
+    async with OrderFlow.open(url, payment_gateway="sandbox", **given) as flow:
         it = Application(flow, engine, url)
         async with it.transaction() as connection:
             await execute(connection, "CREATE TABLE IF NOT EXISTS receipts (order_id TEXT PRIMARY KEY)")
