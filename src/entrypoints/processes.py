@@ -21,6 +21,7 @@ from .settings import Settings
 from .supervision import Part, Supervisor
 from .wiring.certificate import certificate_files
 from .wiring.lifespan import listen_for_commits, opened
+from .wiring.payment_gateway import stripe_events
 from .workers import WorkerPool, check_storage, work
 
 HOUSEKEEPING_SECONDS = 5.0
@@ -201,6 +202,7 @@ async def _api(
         identity=container.oidc(),
         customers=(container.erase_customer(), container.export_customer()),
         prices=container.prices(),
+        stripe_events=stripe_events(settings),
         streams=container.streams(),
         notifications=container.list_notifications(),
     )
