@@ -40,7 +40,13 @@ class SigningKey:
 
     @property
     def jwk(self) -> dict[str, Any]:
-        kinds: dict[str, Any] = {"RS256": RSAAlgorithm, "ES256": ECAlgorithm, "EdDSA": OKPAlgorithm}
+        kinds: dict[str, Any] = {
+            "RS256": RSAAlgorithm,
+            "RS512": RSAAlgorithm,
+            "PS256": RSAAlgorithm,
+            "ES256": ECAlgorithm,
+            "EdDSA": OKPAlgorithm,
+        }
         public = kinds[self.algorithm].to_jwk(self.private.public_key(), as_dict=True)
         return {**public, "kid": self.id, "use": "sig", "alg": self.algorithm}
 

@@ -1,6 +1,7 @@
 """Tokens of an OpenID provider on loopback, which rotates its keys, goes down, hangs and lies."""
 
 import asyncio
+import json
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from time import time
@@ -8,9 +9,12 @@ from typing import Any
 
 import pytest
 from attrs import define
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from httpx import AsyncClient, Response
 from orderflow.adapters.oidc import Claims, KeySet, OidcTokens
 from orderflow.adapters.oidc.key_set import MAX_AGE_SECONDS, MAX_BYTES, MOST_WAITING
+from orderflow.adapters.oidc.key_set import REFRESH_SECONDS as REFRESH
+from orderflow.adapters.oidc.keys import MAX_KEYS, keys_of
 from orderflow.adapters.oidc.tokens import MAX_CHARACTERS
 from orderflow.domain.actor import Role
 
@@ -223,6 +227,48 @@ async def test_a_token_that_is_not_as_it_must_be_is_refused(house: House, lie: s
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
     assert len(answer.text) < 1_000
     assert (await house.ask(house.provider.token())).status_code == 200
+
+
+RSA_KEY = SigningKey.rsa("rsa")
+
+
+@pytest.mark.parametrize("algorithm", ["RS512", "PS256"])
+async def test_a_key_verifies_the_algorithm_alone_that_its_set_names(house: House, algorithm: str) -> None:
+    house.provider.keys = [RSA_KEY]
+    other = SigningKey(RSA_KEY.id, RSA_KEY.private, algorithm)
+
+    named = await house.ask(house.provider.token(RSA_KEY))
+    another = await house.ask(house.provider.token(other))
+    house.provider.document = json.dumps({"keys": [{**RSA_KEY.jwk, "alg": algorithm}]}).encode()
+    house.later(REFRESH)
+    await house.keys.read()
+    later = await house.ask(house.provider.token(other))
+
+    assert (named.status_code, another.status_code, later.status_code) == (200, 401, 200)
+
+
+@pytest.mark.parametrize(
+    ("jwk", "usable"),
+    [
+        ({}, True),
+        ({"use": "enc"}, False),
+        ({"alg": "RS1"}, False),
+        ({"alg": "HS256"}, False),
+        ({"kty": "oct", "k": "c2VjcmV0", "alg": "HS256"}, False),
+        ({"kid": 7}, False),
+        ({"kid": "x" * 257}, False),
+        ({"n": "AQAB"}, False),
+        (SigningKey("k", generate_private_key(65537, 1024), "RS256").jwk, False),
+    ],
+)
+def test_a_key_that_could_verify_nothing_safely_is_left_out(jwk: dict[str, Any], usable: bool) -> None:
+    assert bool(keys_of({"keys": [{**RSA_KEY.jwk, **jwk}]})) is usable
+
+
+def test_a_set_has_a_hundred_keys_at_most() -> None:
+    keys = keys_of({"keys": [{**RSA_KEY.jwk, "kid": str(number)} for number in range(MAX_KEYS + 20)]})
+
+    assert len(keys) == MAX_KEYS
 
 
 async def test_a_token_that_expires_within_the_difference_of_two_clocks_is_accepted(house: House) -> None:
