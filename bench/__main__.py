@@ -6,6 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import perf_counter
 
+from orderflow.application.audit import logger as audit_log
 from orderflow.entrypoints.logging_setup import configure_logs
 from orderflow.entrypoints.settings import Settings
 from tests.support.servers import MissingServer
@@ -16,14 +17,18 @@ from . import (
     creating,
     days,
     growing,
+    handling,
     hostile,
     hostile_day,
+    joining,
     latency,
     memory,
     metrics,
     ordering,
     relaying,
+    searching,
     serving,
+    streaming,
     tracing,
     wakeup,
 )
@@ -46,6 +51,10 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
         creating.measure_sqlite,
         "orders created by 128 callers, against the ORM with a commit each (SQLite)",
     ),
+    "joining": (
+        joining.measure,
+        "orders in an application's own transactions, and through open_sync, against those of a flow (PostgreSQL)",
+    ),
     "codec": (coding.measure, "events to JSON and back, against pydantic, cattrs with orjson, and json"),
     "growth": (growing.measure, "creating, idle polls and timelines beside 0, 1 and 5 million events (PostgreSQL)"),
     "http": (serving.measure, "orders created over HTTP, against FastAPI and the ORM (PostgreSQL, wrk)"),
@@ -58,6 +67,10 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
         consuming.measure,
         "topic to effects, against a commit per message, FastStream and bare (PostgreSQL, Kafka)",
     ),
+    "handler": (
+        handling.measure,
+        "topic to an application's own function, one event, on a thread, in lists (PostgreSQL, Kafka)",
+    ),
     "latency": (
         latency.measure,
         "from a commit to the handling of its event, by the rate of orders (PostgreSQL, Kafka)",
@@ -68,6 +81,8 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "metrics": (metrics.measure, "orders created and events handled, counted, against the same uncounted (PostgreSQL)"),
     "wakeup": (wakeup.measure, "how soon another process sees a commit, and what that costs (PostgreSQL, SQLite)"),
     "memory": (memory.measure, "resident memory of each process after one day and after two (PostgreSQL, Kafka)"),
+    "find": (searching.measure, "finding and counting orders among a million (PostgreSQL)"),
+    "streams": (streaming.measure, "memory of an API process with 200 live streams (SQLite)"),
     "hostile": (hostile.measure, "slow, many and hostile callers of an API process (SQLite)"),
     "hostile-day": (
         hostile_day.measure,
@@ -78,18 +93,22 @@ ALL = (
     "create",
     "change",
     "create-sqlite",
+    "joining",
     "codec",
     "growth",
     "http",
     "order",
     "relay",
     "consumer",
+    "handler",
     "latency",
     "day",
     "tracing",
     "metrics",
     "wakeup",
     "memory",
+    "find",
+    "streams",
     "hostile",
 )
 TINY = Effort(pairs=1, scale=0.01)
@@ -158,4 +177,5 @@ def _above_zero(text: str) -> float:
 
 if __name__ == "__main__":
     configure_logs(Settings(log_level="error"))
+    audit_log.setLevel("ERROR")  # it is kept at every log level; here a line for each order would be measured
     sys.exit(main())

@@ -12,6 +12,7 @@ from attrs import evolve
 from dependency_injector import containers, providers
 
 from ..adapters import wire
+from ..adapters.payment_gateway import SandboxGateway
 from ..adapters.telemetry import Instruments, Scrape, States
 from ..adapters.telemetry.instrumented import (
     InstrumentedCommand,
@@ -44,14 +45,17 @@ from ..application.orders.idempotency import Idempotent
 from ..application.orders.list_orders import ListOrders
 from ..application.orders.order_as_of import OrderAsOf
 from ..application.orders.order_timeline import OrderTimeline
-from ..application.orders.ports import PaymentGateway
+from ..application.orders.ports import EventPublisher, PaymentGateway
+from ..application.orders.price_authority import PriceAuthority
 from ..application.orders.record_payment import RecordPayment
+from ..application.orders.refund_order import RefundOrder
 from ..application.orders.settle_payments import SettlePayments
 from ..application.orders.transition_order_state import TransitionOrderState
 from ..application.orders.unit_of_work import WriteSetUnitOfWork
 from ..application.orders.use_cases import UseCases
+from ..application.orders.write_set import WriteSet
 from ..application.prices.change_prices import ChangePrices
-from ..application.prices.check_prices import ListedPrices, TrustPrices
+from ..application.prices.check_prices import ListedPrices
 from ..application.prices.read_prices import ReadPrices
 from ..application.prices.use_cases import PriceUseCases
 from ..application.relay.publish_pending import PublishPending
@@ -62,19 +66,21 @@ from ..application.streams.follow_order import FollowOrder
 from ..application.streams.follow_orders import FollowOrders
 from ..application.streams.shippers import ShipperHistory
 from ..application.streams.use_cases import StreamUseCases
+from ..application.webhooks.record_deliveries import RecordDeliveries
 from ..domain.consent import RestaurantOrders
 from ..domain.errors import InvalidInput
 from ..domain.order import Order
 from .settings import Settings
-from .wiring import commit_notifications, mail, operator_tools, storage_and_consumers
+from .wiring import commit_notifications, mail, operator_tools, storage_and_consumers, webhooks
 from .wiring import joining as joining_wiring
 from .wiring import kafka as kafka_wiring
 from .wiring import telemetry as telemetry_wiring
 from .wiring.certificate import certificate_health
 from .wiring.oidc import identity_health, oidc_tokens
-from .wiring.own_consumers import Consumers, consumer_names
+from .wiring.own_consumers import Consumers, consumer_names, known_names
 from .wiring.parts import check_part
 from .wiring.payment_gateway import GATEWAY, payment_gateway
+from .wiring.price_authority import price_authority
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Awaitable[Order]])
@@ -121,6 +127,7 @@ class Container(containers.DeclarativeContainer):
     settings = providers.Dependency(instance_of=Settings)
     profile = providers.Callable(storage_and_consumers.profile, settings)
     consumer_names = providers.Callable(consumer_names, settings)
+    known_names = providers.Callable(known_names, settings)
     stopping = providers.Singleton(storage_and_consumers.stopping, settings)
     clock: providers.Provider[Clock] = PartProvider(lambda: storage_and_consumers.utc_now)
     attempt_clock: providers.Provider[Clock] = providers.Callable(lambda clock: clock, clock)
@@ -158,6 +165,7 @@ class Container(containers.DeclarativeContainer):
 
     current_rollout = providers.Singleton(storage_and_consumers.current_rollout, storage)
     direct = providers.Singleton(kafka_wiring.direct, settings, kafka, telemetry, current_rollout)
+    publisher: providers.Provider[Callable[[WriteSet], EventPublisher]] = PartProvider(kafka_wiring.publisher, direct)
     group_read = providers.Singleton(
         GroupRead,
         storage.provided.views,
@@ -175,7 +183,7 @@ class Container(containers.DeclarativeContainer):
             telemetry,
         ),
         read=group_read,
-        events=providers.Callable(kafka_wiring.publisher, direct),
+        events=publisher,
     )
     change_order = providers.Singleton(ChangeOrder, unit_of_work)
     settle_payments = providers.Singleton(
@@ -191,7 +199,7 @@ class Container(containers.DeclarativeContainer):
     instrumented_cancel_order = _instrumented("cancel_order", cancel_order, telemetry, new_id)
     get_order = providers.Singleton(GetOrder, group_read)
     timeline = providers.Singleton(OrderTimeline, get_order, storage.provided.log, decode)
-    readers = providers.Singleton(storage_and_consumers.readers, storage, settings, consumer_names)
+    readers = providers.Singleton(storage_and_consumers.readers, storage, settings, consumer_names, known_names)
     trace_order = providers.Singleton(
         operator_tools.trace_order,
         get_order=get_order,
@@ -226,9 +234,7 @@ class Container(containers.DeclarativeContainer):
         storage.provided.prices,
         providers.Factory(storage_and_consumers.batching, "read", settings, telemetry),
     )
-    price_authority = providers.Selector(
-        settings.provided.prices, trust=providers.Singleton(TrustPrices), list=listed_prices
-    )
+    price_authority: providers.Provider[PriceAuthority] = PartProvider(price_authority, settings, listed_prices)
     prices = providers.Singleton(
         PriceUseCases,
         providers.Singleton(ReadPrices, storage.provided.prices),
@@ -283,9 +289,51 @@ class Container(containers.DeclarativeContainer):
             new_id,
         ),
         cancel_order=instrumented_cancel_order,
+        refund_order=_instrumented(
+            "refund_order",
+            providers.Singleton(RefundOrder, change_order, settle_payments, clock),
+            telemetry,
+            new_id,
+        ),
         settle_payments=settle_payments,
         idempotent=providers.Singleton(Idempotent, storage.provided.answers),
         restaurants=restaurants,
+    )
+
+    webhook_news = providers.Singleton(LocalWakeup)
+    webhook_client = providers.Factory(webhooks.client, settings, instruments)
+    change_endpoints = providers.Factory(
+        webhooks.change_endpoints,
+        settings,
+        storage,
+        effects,
+        storage.provided.maintenance_log,
+        clock,
+        storage_clock,
+        new_id,
+    )
+    resend_deliveries = providers.Factory(
+        webhooks.resend_deliveries,
+        storage,
+        effects,
+        storage.provided.maintenance_log,
+        clock,
+        storage_clock,
+        webhook_news,
+    )
+    send_test = providers.Factory(webhooks.send_test, effects, webhook_client, new_id, storage_clock)
+    send_deliveries = providers.Factory(
+        webhooks.send_deliveries,
+        settings=settings,
+        storage=storage,
+        effects=effects,
+        client=webhook_client,
+        change=change_endpoints,
+        now=storage_clock,
+        news=webhook_news,
+        rollout=current_rollout,
+        owner=process_registration.provided.id,
+        failed=process_registration.provided.failures.note,
     )
 
     list_notifications = providers.Singleton(ListNotifications, get_order, effects.provided.notifications)
@@ -324,6 +372,7 @@ class Container(containers.DeclarativeContainer):
         ),
         analytics=providers.Singleton(Analyse),
         inventory=providers.Singleton(KeepStock, effects.provided.shortages, instrumented_cancel_order, clock),
+        webhooks=providers.Singleton(RecordDeliveries, storage_clock, webhook_news.provided.notify),
     )
     consumers = providers.Singleton(Consumers, shipped_consumers, settings)
     handle_batch = providers.Factory(
@@ -354,6 +403,14 @@ class Container(containers.DeclarativeContainer):
     )
     resolve_refund = providers.Factory(
         operator_tools.resolve_refund, storage.provided.attempts, unit_of_work, storage.provided.maintenance_log, clock
+    )
+    repeat_refund = providers.Factory(
+        operator_tools.repeat_refund,
+        storage.provided.attempts,
+        unit_of_work,
+        storage.provided.maintenance_log,
+        settle_payments,
+        clock,
     )
     drop_dead_letter = providers.Factory(DropDeadLetter, effects.provided.store, clock)
     replay_sources = providers.Factory(storage_and_consumers.replay_sources, storage, topic_reader, settings)
@@ -398,9 +455,7 @@ class Container(containers.DeclarativeContainer):
     rollout_status = providers.Factory(
         operator_tools.rollout_status, storage.provided.rollout, storage.provided.maintenance_log, lag
     )
-    stream_health = _with_kafka(
-        profile, providers.Singleton(kafka_wiring.stream_health, kafka, settings, consumer_names)
-    )
+    stream_health = _with_kafka(profile, providers.Singleton(kafka_wiring.stream_health, kafka, settings, known_names))
     observe = providers.Factory(
         operator_tools.observe,
         database=providers.Singleton(storage_and_consumers.database_health, storage),
@@ -415,6 +470,7 @@ class Container(containers.DeclarativeContainer):
         dead_letters=effects.provided.dead_letters,
         payments=storage.provided.attempts,
         notifications=effects.provided.notifications,
+        webhooks=effects.provided.webhooks,
         lag=lag.provider,
         clock=providers.Object(storage_and_consumers.utc_now),
         mail=providers.Singleton(mail.smtp_health, settings),
@@ -424,7 +480,7 @@ class Container(containers.DeclarativeContainer):
     examine = providers.Factory(
         operator_tools.examine,
         observe,
-        providers.Callable(storage_and_consumers.expectations, settings, consumer_names),
+        providers.Callable(storage_and_consumers.expectations, settings, known_names),
     )
     states = providers.Singleton(
         States,
@@ -435,6 +491,7 @@ class Container(containers.DeclarativeContainer):
         dead_letters=effects.provided.dead_letters,
         payments=storage.provided.attempts,
         notifications=effects.provided.notifications,
+        webhooks=effects.provided.webhooks,
         clock=clock,
         shipped=consumer_names,
         partitions=providers.Callable(kafka_wiring.partitions, topic_admin),
@@ -467,6 +524,7 @@ class Container(containers.DeclarativeContainer):
         relays=relay_cursors,
         clock=clock,
     )
+    check_gateway = providers.Factory(operator_tools.check_gateway, storage.provided.attempts, gateway, clock)
     check = providers.Factory(
         operator_tools.check_all,
         log=storage.provided.log,
@@ -502,12 +560,14 @@ def container_for(
     gateway: PaymentGateway | None = None,
     channels: Sequence[Notifier] | None = None,
     templates: MessageTemplates | None = None,
+    publisher: Callable[[WriteSet], EventPublisher] | None = None,
 ) -> Container:
     """Return the container of the profile that ``settings`` choose: production if Kafka's servers are given.
 
     ``clock`` replaces the system's. If it is ``simulated``, payment attempts keep the system's, because other processes
-    settle those that are due. ``gateway``, ``channels`` and ``templates`` replace those of the settings; the container
-    closes a gateway and channels that can be closed. Raises InvalidInput for a part that lacks something of its port.
+    settle those that are due, and cards are charged at the sandbox. ``gateway``, ``channels`` and ``templates`` replace
+    those of the settings; the container closes a gateway and channels that can be closed. ``publisher`` makes the
+    EventPublisher of each unit of work. Raises InvalidInput for a part that lacks something of its port.
     """
     container = Container(settings=settings)
     if clock is not None:
@@ -518,10 +578,17 @@ def container_for(
         container.gateway.override(providers.Object(check_part(gateway, evolve(GATEWAY, setting="gateway"))))
     if channels is not None:
         container.channels.override(providers.Object(mail.given_channels(channels)))
+    if publisher is not None:
+        allowed = "a function of a WriteSet that returns an EventPublisher"
+        if not callable(publisher):
+            raise InvalidInput("publisher", f"it is a {type(publisher).__name__}", allowed)
+        container.publisher.override(providers.Object(publisher))
     if templates is not None:
         container.templates.override(
             providers.Object(check_part(templates, evolve(mail.TEMPLATES, setting="templates")))
         )
     if simulated:
+        if gateway is None:
+            container.gateway.override(providers.Singleton(SandboxGateway))
         container.attempt_clock.override(providers.Object(storage_and_consumers.utc_now))
     return container

@@ -3,9 +3,10 @@
 import asyncio
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
+from decimal import Decimal
 from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -26,12 +27,14 @@ from ..application.event_log.records import Delivery, LogRecord, UnrecognizedRec
 from ..application.health.processes import EMBEDDING
 from ..application.notifications.ports import MessageTemplates, Notifier
 from ..application.orders.create_order import NewOrder
-from ..application.orders.ports import PaymentGateway
+from ..application.orders.ports import EventPublisher, PaymentGateway
 from ..application.orders.queries import OrderPage, OrderQuery, StateCount
 from ..application.orders.use_cases import UseCases
+from ..application.orders.write_set import WriteSet
 from ..application.prices.use_cases import PriceUseCases
 from ..application.replay.replay_range import ReplayResult, ReplayStart
 from ..application.request_context import Request, answering, checked_correlation_id, is_traceparent
+from ..application.webhooks.endpoint import WEBHOOKS
 from ..domain.actor import Actor
 from ..domain.annotations import Annotations
 from ..domain.errors import InvalidInput, NotConfigured
@@ -41,9 +44,10 @@ from ..domain.lifecycle import OrderState
 from ..domain.money import Money
 from ..domain.order import Order
 from ..domain.payment import PaymentMethod
+from ..domain.refund import RefundBearer
 from ..domain.text import identifier
 from ..domain.validation import Address
-from .consumer_loops import Handle, check_consumers, consumer_loop, handler_loop
+from .consumer_loops import Handle, check_consumers, consumer_loop, handler_loop, sending
 from .container import Container, container_for
 from .settings import CONSUMERS, RESERVED_NAMES, Settings
 from .settings_source import load_settings
@@ -55,7 +59,7 @@ if TYPE_CHECKING:
     from .joining import Joinable, JoinedOrders
     from .sync import SyncOrderFlow
 
-PARTS = ("consumers", "gateway", "channels", "templates", "clock")
+PARTS = ("consumers", "gateway", "channels", "templates", "clock", "publisher")
 """What ``OrderFlow.open`` takes beside settings."""
 SYSTEM = Actor.parse("admin:embedded")
 """The actor of calls without ``by``: the embedding application is trusted."""
@@ -83,6 +87,7 @@ class OrderFlow:
         self._handlers: dict[str, tuple[HandlerConsumer, asyncio.Lock]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._copying: asyncio.Task[None] | None = None
+        self._sending: asyncio.Future[None] | None = None
         self._stop = asyncio.Event()
         self._failures: dict[tuple[str, str], Exception] = {}
 
@@ -97,15 +102,17 @@ class OrderFlow:
         channels: Sequence[Notifier] | None = None,
         templates: MessageTemplates | None = None,
         clock: Clock | None = None,
+        publisher: Callable[[WriteSet], EventPublisher] | None = None,
         **given: Any,
     ) -> AsyncIterator[Self]:
         """Open with settings, a database URL, or the environment; ``given`` are single settings.
 
-        ``consumers`` are those to run in this process: ``notifications``, ``analytics``, ``inventory``, and your own as
-        ``ORDERFLOW_CONSUMERS`` lists them.
+        ``consumers`` are those to run in this process: ``notifications``, ``analytics``, ``inventory``, ``webhooks``,
+        and your own as ``ORDERFLOW_CONSUMERS`` lists them.
         ``gateway``, ``channels``, ``templates`` and ``clock`` are parts of your own, in place of those that the
-        settings name. A SQLite database is created and migrated as needed; PostgreSQL is migrated by
-        ``orderflow db upgrade``. Raises InvalidInput, NotConfigured, StorageUnavailable.
+        settings name; ``publisher`` makes an EventPublisher for each command. A SQLite database is created and migrated
+        as needed; PostgreSQL is migrated by ``orderflow db upgrade``.
+        Raises InvalidInput, NotConfigured, StorageUnavailable.
         """
         settings = _settings(settings, given)
         _check_hooks()
@@ -114,7 +121,11 @@ class OrderFlow:
         for asked in consumers:
             settings, name = with_consumer(settings, asked)
             names.append(name)
-        flow = cls(container_for(settings, clock=clock, gateway=gateway, channels=channels, templates=templates))
+        flow = cls(
+            container_for(
+                settings, clock=clock, gateway=gateway, channels=channels, templates=templates, publisher=publisher
+            )
+        )
         check_consumers(flow._container, names)
         process_registration = flow._container.process_registration()
         process_registration.runs(EMBEDDING)
@@ -145,6 +156,7 @@ class OrderFlow:
         channels: Sequence[Notifier] | None = None,
         templates: MessageTemplates | None = None,
         clock: Clock | None = None,
+        publisher: Callable[[WriteSet], EventPublisher] | None = None,
     ) -> AsyncIterator[Self]:
         """Open in memory with all consumers running, for tests and trials. The environment is ignored."""
         async with cls.open(
@@ -154,12 +166,22 @@ class OrderFlow:
             channels=channels,
             templates=templates,
             clock=clock,
+            publisher=publisher,
         ) as flow:
             yield flow
 
     @classmethod
     def open_sync(
-        cls, settings: Settings | str | None = None, *, consumers: Sequence[str] = (), **given: Any
+        cls,
+        settings: Settings | str | None = None,
+        *,
+        consumers: Sequence[str] = (),
+        gateway: PaymentGateway | None = None,
+        channels: Sequence[Notifier] | None = None,
+        templates: MessageTemplates | None = None,
+        clock: Clock | None = None,
+        publisher: Callable[[WriteSet], EventPublisher] | None = None,
+        **given: Any,
     ) -> "SyncOrderFlow":
         """Open as ``open`` does, for applications without an event loop: Flask, Django, Celery, scripts.
 
@@ -168,14 +190,25 @@ class OrderFlow:
         """
         from .sync import SyncOrderFlow
 
-        return SyncOrderFlow(partial(cls.open, settings, consumers=consumers, **given))
+        parts: dict[str, Any] = {"gateway": gateway, "channels": channels, "templates": templates, "clock": clock}
+        return SyncOrderFlow(partial(cls.open, settings, consumers=consumers, publisher=publisher, **parts, **given))
 
     @classmethod
-    def in_memory_sync(cls, *, consumers: Sequence[str] = CONSUMERS, **parts: Any) -> "SyncOrderFlow":
+    def in_memory_sync(
+        cls,
+        *,
+        consumers: Sequence[str] = CONSUMERS,
+        gateway: PaymentGateway | None = None,
+        channels: Sequence[Notifier] | None = None,
+        templates: MessageTemplates | None = None,
+        clock: Clock | None = None,
+        publisher: Callable[[WriteSet], EventPublisher] | None = None,
+    ) -> "SyncOrderFlow":
         """Open in memory as ``in_memory`` does, for tests of applications without an event loop."""
         from .sync import SyncOrderFlow
 
-        return SyncOrderFlow(partial(cls.in_memory, consumers=consumers, **parts))
+        parts: dict[str, Any] = {"gateway": gateway, "channels": channels, "templates": templates, "clock": clock}
+        return SyncOrderFlow(partial(cls.in_memory, consumers=consumers, publisher=publisher, **parts))
 
     def joining(self, connection: "Joinable") -> "AbstractAsyncContextManager[JoinedOrders]":
         """Run commands in the transaction of ``connection``, the application's own on the same database.
@@ -301,6 +334,21 @@ class OrderFlow:
     async def cancel_order(self, order_id: str, reason: str, *, by: Actor = SYSTEM) -> Order:
         return await self.use_cases.cancel_order(order_id, reason, by=by)
 
+    async def refund_order(
+        self,
+        order_id: str,
+        reason: str,
+        *,
+        borne_by: RefundBearer | str,
+        amount: Decimal | None = None,
+        food_id: str | None = None,
+        by: Actor = SYSTEM,
+    ) -> Order:
+        """Ask for a refund of ``amount``, of the lines of one food, or of all that is left of the payment."""
+        return await self.use_cases.refund_order(
+            order_id, reason, borne_by=RefundBearer.parse(borne_by), by=by, amount=amount, food_id=food_id
+        )
+
     @property
     def on(self) -> HandlerDecorator:
         """Call a function for each event of the given types: ``@flow.on(OrderDelivered)``; by default, of all types.
@@ -405,6 +453,8 @@ class OrderFlow:
         before = dict(await storage.log.heads())
         for name in self._tasks:
             positions = await storage.cursors.positions(name)
+            if name == WEBHOOKS and not positions:
+                continue  # without an endpoint it handles nothing
             if {bucket: at for bucket, at in positions.items() if at} != before:
                 return False
         if "inventory" in self._tasks and await self._container.effects().shortages.unsettled(1):
@@ -418,13 +468,15 @@ class OrderFlow:
             listen_for_commits(self._container)
         if self._copying is None and (copying := self._container.copying()) is not None:
             self._copying = asyncio.get_running_loop().create_task(copying(self._stop), name="copying")
+        if name == WEBHOOKS:
+            self._sending = asyncio.ensure_future(sending(self._container)(self._stop))
         self._running_consumers[name] = consumer
         self._tasks[name] = asyncio.get_running_loop().create_task(loop(self._stop), name=name)
 
     async def _close(self) -> None:
         self._stop.set()
         self._container.news().notify()
-        running = [*self._tasks.values(), *([self._copying] if self._copying else [])]
+        running = [*self._tasks.values(), *(it for it in (self._copying, self._sending) if it is not None)]
         outcomes = await asyncio.gather(*running, return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
         if failures:

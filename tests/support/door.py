@@ -32,14 +32,15 @@ from orderflow.application.orders.idempotency import Idempotent
 from orderflow.application.orders.list_orders import ListOrders
 from orderflow.application.orders.order_as_of import OrderAsOf
 from orderflow.application.orders.order_timeline import OrderTimeline
+from orderflow.application.orders.price_authority import PriceAuthority, TrustPrices
 from orderflow.application.orders.record_payment import RecordPayment
+from orderflow.application.orders.refund_order import RefundOrder
 from orderflow.application.orders.settle_payments import SettlePayments
 from orderflow.application.orders.transition_order_state import TransitionOrderState
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.application.orders.use_cases import UseCases
 from orderflow.application.prices.change_prices import ChangePrices
-from orderflow.application.prices.check_prices import ListedPrices, TrustPrices
-from orderflow.application.prices.ports import PriceAuthority
+from orderflow.application.prices.check_prices import ListedPrices
 from orderflow.application.prices.read_prices import ReadPrices
 from orderflow.application.prices.use_cases import PriceUseCases
 from orderflow.application.streams.feed import LogFeed
@@ -51,6 +52,8 @@ from orderflow.domain.actor import Actor
 from orderflow.domain.consent import RestaurantOrders
 from orderflow.entrypoints.http import create_app, new_token, serve
 from orderflow.testing.clock import ManualClock as HandClock
+
+from tests.support.webhook_receiver import webhook_use_cases
 
 CUSTOMER, RESTAURANT, SHIPPER, BOSS = "customer:C1", "restaurant:R7", "shipper:S3", "admin:boss"
 
@@ -73,7 +76,7 @@ class Installation:
     streams: StreamUseCases = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.effects = MemoryConsumerStores(self.storage.cursors)
+        self.effects = MemoryConsumerStores(self.storage.cursors, self.storage.views)
         self.listed_prices = ListedPrices(self.storage.prices)
         self.use_cases = use_cases_on(
             self.storage,
@@ -106,6 +109,7 @@ class Installation:
         options = {
             "analytics": self.effects.analytics,
             "customers": customers,
+            "webhooks": webhook_use_cases(self.storage, self.effects, self.clock),
             "prices": prices,
             "streams": self.streams,
             "notifications": told,
@@ -161,6 +165,7 @@ def use_cases_on(
         assign_shipper=AssignShipper(change, clock),
         record_payment=RecordPayment(change, storage.views, storage.attempts, gateway, payments, clock, restaurants),
         cancel_order=cancel,
+        refund_order=RefundOrder(change, payments, clock),
         settle_payments=payments,
         idempotent=Idempotent(storage.answers),
         restaurants=restaurants,

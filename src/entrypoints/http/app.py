@@ -26,6 +26,8 @@ from . import batch, problems, reads, stream, stream_tickets, writes
 from . import customers as customer_routes
 from . import notifications as notification_routes
 from . import prices as price_routes
+from . import stripe_events as stripe_routes
+from . import webhooks as webhook_routes
 from .auth import GRANT, Authenticator, KnownTokens, Unauthenticated, check_scope
 from .caller_limits import CallerLimits, Callers
 from .calls import AUTHORIZED, Api, provide_call
@@ -61,10 +63,12 @@ def build(
     limits: CallerLimits,
     identity: IdentityTokens | None,
     customers: customer_routes.Customers | None,
+    webhooks: webhook_routes.WebhookRoutes | None,
     cors_origins: Sequence[str],
     prices: price_routes.Prices | None,
     streams: StreamUseCases | None,
     notifications: notification_routes.Told | None,
+    stripe_events: stripe_routes.OrderOf | None,
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
     authenticator, callers = Authenticator(tokens, trust_actor_header, identity), Callers(limits, instruments)
@@ -114,6 +118,7 @@ def build(
             writes.assign_shipper,
             writes.record_payment,
             writes.cancel_order,
+            writes.refund_order,
             reads.get_order,
             reads.list_orders,
             reads.count_orders,
@@ -162,6 +167,7 @@ def build(
                 tags=["customers"],
             )
         )
+    routes += _webhook_router(webhooks, authenticate)
     if prices is not None:
         routes.append(
             Router(
@@ -178,6 +184,7 @@ def build(
                 tags=["prices"],
             )
         )
+    routes += stripe_routes.routers(stripe_events, use_cases, callers, [require_json, refuse_unknown_parameters])
     readiness = Checks(checks, stopping, stopped_parts)
     public: list[Any] = [livez, readyz, docs_router()]
     dependencies = {"checks": provide(readiness)}
@@ -203,6 +210,33 @@ def build(
         state=State({"closing": closing, "api": Api(use_cases, currency, closing, callers, failed, live)}),
         debug=False,
     )
+    return _completed(app, tracing, instruments, cors_origins)
+
+
+def _webhook_router(webhooks: webhook_routes.WebhookRoutes | None, authenticate: Any) -> list[Router]:
+    if webhooks is None:
+        return []
+    return [
+        Router(
+            "/v1/webhook-endpoints",
+            route_handlers=webhook_routes.ROUTES,
+            guards=[
+                authenticate,
+                webhook_routes.admins_only,
+                require_json,
+                refuse_unsupported_conditions,
+                refuse_unknown_parameters,
+            ],
+            dependencies={"routes": provide(webhooks)},
+            tags=["webhooks"],
+        )
+    ]
+
+
+def _completed(
+    app: InstrumentedApp, tracing: Tracing | None, instruments: Instruments | None, cors_origins: Sequence[str]
+) -> Litestar:
+    """Return ``app`` with what answers around its routes."""
     app.tracing = tracing
     app.instruments = instruments
     app.direct = direct_routes(app)

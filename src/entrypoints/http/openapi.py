@@ -22,9 +22,11 @@ from ...domain.errors import RefusedLine
 from .auth import ACTOR_HEADER
 from .bodies import BODIES, IDENTIFIER
 from .errors import title_of
+from .openapi_names import name_schemas
 from .price_bodies import PRICE_BODIES
 from .problems import MEDIA_TYPE
 from .views import camel, render
+from .webhook_bodies import WEBHOOK_BODIES
 
 if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator
@@ -62,6 +64,9 @@ ORDER_VIEW_EXAMPLE = {
     "currency": "USD",
     "paymentMethod": "cash",
     "paymentStatus": "pending",
+    "refundRequested": 0,
+    "refundDeclined": 0,
+    "refunded": 0,
     "address": {"street": "Main Street 1", "city": "Springfield", "postalCode": "12345", "note": "second floor"},
     "customerName": "Ann Smith",
     "customerPhone": "+1 212 555 0100",
@@ -107,7 +112,9 @@ class Problem:
 
     If the order refuses a command, ``guard`` is the condition that failed, ``unlock`` is what would fulfil it, and
     ``allowed`` are the next states from ``state``. If a new order is not as the price list has it, ``lines`` are the
-    lines that differ, with what the list has now.
+    lines that differ, with what the list has now. If the
+    customer has to confirm a payment, ``clientSecret`` is for the provider's program and ``confirmationUrl`` is where;
+    either may be empty.
     """
 
     type: str
@@ -117,6 +124,8 @@ class Problem:
     instance: str
     code: str
     errors: tuple[ErrorDetail, ...] = ()
+    client_secret: str | None = None
+    confirmation_url: str | None = None
     action: str | None = None
     state: str | None = None
     allowed: tuple[str, ...] | None = None
@@ -174,11 +183,13 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     """Replace the schemas of bodies by those of msgspec, and those of parameters by ones without null."""
     document = deepcopy(document)
     _, bodies = schema_components(
-        (*BODIES, *PRICE_BODIES), schema_hook=_number, ref_template="#/components/schemas/{name}"
+        (*BODIES, *PRICE_BODIES, *WEBHOOK_BODIES), schema_hook=_number, ref_template="#/components/schemas/{name}"
     )
     schemas = document["components"]["schemas"]
     schemas.update(bodies)
-    schemas["LineBody"]["properties"]["discount"]["default"] = 0  # msgspec has a string for a Decimal
+    for body in bodies.values():  # generated clients take a field with a default for one that is always sent
+        for field in body.get("properties", {}).values():
+            field.pop("default", None)
     schemas["ReplacePrices"]["properties"]["prices"]["items"] = {"$ref": "#/components/schemas/ItemPriceBody"}
     schemas["PlaceOrder"]["examples"] = [ORDER_EXAMPLE]
     schemas["BatchOrder"]["examples"] = [{**ORDER_EXAMPLE, "idempotencyKey": "2024-1"}]
@@ -194,6 +205,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
                         content["schema"]["anyOf"] = shapes
                 if headers := response.get("headers"):  # their order in Litestar is random
                     response["headers"] = dict(sorted(headers.items()))
+    name_schemas(document)
     return document
 
 
@@ -250,7 +262,7 @@ def openapi_config(router: Router, *, trust_actor_header: bool) -> OpenAPIConfig
         ),
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         servers=[Server(url="/")],
-        tags=[Tag(name="orders"), Tag(name="prices"), Tag(name="analytics"), Tag(name="health")],
+        tags=[Tag(name=name) for name in ("orders", "prices", "analytics", "webhooks", "health")],
         openapi_router=router,
         render_plugins=[DocumentRenderer(path="/")],
         use_handler_docstrings=True,

@@ -10,7 +10,14 @@ from litestar.exceptions import HTTPException, InternalServerException, Validati
 from ...application.prices.change_prices import InvalidPrices
 from ...application.redaction import context_of
 from ...application.request_context import current_request
-from ...domain.errors import CommandRefused, InvalidInput, OrderFlowError, PricesRefused, Unavailable
+from ...domain.errors import (
+    CommandRefused,
+    ConfirmationNeeded,
+    InvalidInput,
+    OrderFlowError,
+    PricesRefused,
+    Unavailable,
+)
 from .auth import InsufficientScope, Unauthenticated
 from .caller_limits import TooManyRequests
 from .correlation import ERROR, allowed_methods
@@ -19,7 +26,16 @@ from .views import render
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:orderflow:problem:"
-_HEADERS = ("Authorization", "X-Actor", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "Last-Event-ID")
+_HEADERS = (
+    "Authorization",
+    "X-Actor",
+    "Content-Type",
+    "If-Match",
+    "If-None-Match",
+    "Idempotency-Key",
+    "Last-Event-ID",
+    "Stripe-Signature",
+)
 _SHOWN = 300
 _LISTED = 100
 """Errors of one body that are listed."""
@@ -112,6 +128,8 @@ def _details(request: Request[Any, Any, Any], error: Exception) -> tuple[str, di
             return _truncated(f"{subject}: {error.problem}"), headers, {"errors": [item]}
         case CommandRefused():
             return str(error), headers, {"action": error.action, **_refusal(error)}
+        case ConfirmationNeeded():
+            return str(error), headers, {"clientSecret": error.client_secret, "confirmationUrl": error.url}
         case Unavailable():
             if request.app.log_limit.admits("a backend is unavailable"):  # type: ignore[attr-defined]
                 log.warning("a backend is unavailable", error=error)

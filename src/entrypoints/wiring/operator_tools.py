@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ...application.check import CheckAll
     from ...application.check.compare_order import CompareOrder
     from ...application.check.effects import CheckEffects
+    from ...application.check.gateway import CheckGateway
     from ...application.check.orders_and_log import CheckOrdersAndLog
     from ...application.check.payments import CheckPayments
     from ...application.health.doctor import Examine
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ...application.health.rollout_status import RolloutStatus
     from ...application.health.trace_order import TraceOrder
     from ...application.notifications.undelivered import ChangeUndelivered
-    from ...application.orders.resolve_refund import ResolveRefund
+    from ...application.orders.resolve_refund import RepeatRefund, ResolveRefund
     from ...application.recovery.repair_log import FindLostEvents, RepairLog, Republish
     from ...application.recovery.skip_record import SkipRecord
     from ...application.replay.rebuild_analytics import RebuildAnalytics
@@ -61,6 +62,13 @@ def check_orders_and_log() -> "type[CheckOrdersAndLog]":
     from ...application.check.orders_and_log import CheckOrdersAndLog
 
     return CheckOrdersAndLog
+
+
+@deferred
+def check_gateway() -> "type[CheckGateway]":
+    from ...application.check.gateway import CheckGateway
+
+    return CheckGateway
 
 
 @deferred
@@ -110,6 +118,13 @@ def resolve_refund() -> "type[ResolveRefund]":
     from ...application.orders.resolve_refund import ResolveRefund
 
     return ResolveRefund
+
+
+@deferred
+def repeat_refund() -> "type[RepeatRefund]":
+    from ...application.orders.resolve_refund import RepeatRefund
+
+    return RepeatRefund
 
 
 @deferred

@@ -9,6 +9,8 @@ import pytest
 from attrs import define, evolve
 from dependency_injector import providers
 from orderflow.adapters.payment_gateway import SandboxGateway
+from orderflow.adapters.payment_gateway.sandbox import SUCCESS, VOID_DECLINE
+from orderflow.adapters.webhooks.http_client import HttpWebhookClient, Limits
 from orderflow.application.notifications.notification import Contact
 from orderflow.application.orders.payment_attempts import GatewayResponse
 from orderflow.domain.actor import Actor
@@ -22,6 +24,7 @@ from orderflow.entrypoints.wiring.lifespan import opened
 from tests.support.commands import CommandLine, order_json
 from tests.support.shop import HandClock
 from tests.support.waiting import eventually_async
+from tests.support.webhook_receiver import Receiver, refuse, webhook_use_cases
 
 ADMIN = Actor.parse("admin:boss")
 
@@ -33,7 +36,7 @@ class Silent(SandboxGateway):
         await super().capture(**asked)
         raise GatewayUnavailable("gateway", "no answer in time")
 
-    async def find(self, *, key: str) -> GatewayResponse | None:
+    async def find(self, **asked: Any) -> GatewayResponse | None:
         raise GatewayUnavailable("gateway", "no answer in time")
 
 
@@ -43,9 +46,13 @@ class Installation:
     clock: HandClock
     cli: CommandLine
 
-    async def pay(self, order_id: str, **asked: Any) -> None:
+    async def create(self, order_id: str) -> None:
+        body = read(order_json(order_id).encode(), PlaceOrder)
+        await self.container.use_cases().create_order(body.order("EUR"), by=ADMIN)
+
+    async def pay(self, order_id: str, token: str = SUCCESS, **asked: Any) -> None:
         use_cases = self.container.use_cases()
-        body = order_json(order_id, paymentMethod="card", cardToken="tok_success").encode()
+        body = order_json(order_id, paymentMethod="card", cardToken=token).encode()
         await use_cases.create_order(read(body, PlaceOrder).order("EUR"), by=ADMIN)
         await use_cases.record_payment(order_id, by=ADMIN, **asked)
 
@@ -125,7 +132,7 @@ async def test_an_authorization_of_a_cancelled_order_is_seen_until_it_is_release
 
     monkeypatch.setattr(SandboxGateway, "authorize", cancel_meanwhile)
     with pytest.raises(GuardFailed):
-        await installation.pay("O1")
+        await installation.pay("O1", VOID_DECLINE)
     found, differences = await installation.findings(), await installation.differences()
     metrics = await installation.metrics()
     listed = await asyncio.to_thread(installation.cli.json, "payments", "list")
@@ -140,6 +147,18 @@ async def test_an_authorization_of_a_cancelled_order_is_seen_until_it_is_release
     assert "1 authorizations held" in screen.out
     assert "authorizations_held" not in await installation.findings()
     assert await installation.differences() == []
+
+
+async def test_the_sandbox_behind_a_public_address_is_warned_of(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'orderflow.db'}"
+    public = {"ORDERFLOW_HTTP_HOST": "0.0.0.0", "ORDERFLOW_PAYMENT_GATEWAY": "sandbox"}
+    await asyncio.to_thread(CommandLine(url), "db", "upgrade")
+
+    named = await asyncio.to_thread(CommandLine(url, public), "--json", "doctor")
+    unnamed = await asyncio.to_thread(CommandLine(url, public | {"ORDERFLOW_PAYMENT_GATEWAY": ""}), "--json", "doctor")
+
+    assert "payment_gateway_sandbox" in {finding["code"] for finding in named.data["findings"]}
+    assert "payment_gateway_sandbox" not in {finding["code"] for finding in unnamed.data["findings"]}
 
 
 async def test_mail_that_cannot_be_sent_is_overdue_then_failed_and_resent_or_dropped(
@@ -188,3 +207,31 @@ async def test_mail_that_cannot_be_sent_is_overdue_then_failed_and_resent_or_dro
     assert [it["status"] for it in dropped] == ["dropped"]
     assert {it["kind"] for it in changes} == {"resend", "drop"}
     assert not {"notifications_overdue", "notifications_failed"} & await installation.findings()
+
+
+async def test_webhooks_that_are_not_delivered_are_seen(installation: Installation) -> None:
+    container, clock, note = installation.container, installation.clock, {"by": "ann", "reason": "a test"}
+    async with Receiver(answer=refuse("500 Oops")) as receiver:
+        _, change, _, _ = webhook_use_cases(container.storage(), container.effects(), clock)
+        endpoint, _ = await change.add(receiver.url)
+        await installation.create("o1")
+        handle = container.handle_batch(container.consumers()["webhooks"])
+        await handle(await container.storage().log.read(dict.fromkeys(range(256), 0), limit=10))
+        sender = evolve(container.send_deliveries(), client=HttpWebhookClient(Limits(private=True), "orderflow/test"))
+        await sender.follow_all()
+        await sender.send_due()
+        clock.forward(minutes=61)
+
+        overdue, metrics = await installation.findings(), await installation.metrics()
+        [delivery] = await container.effects().webhooks.list(endpoint.id, limit=10)
+        await container.effects().webhooks.settle([delivery.given_up(clock())], [], clock())
+        await change.stop(endpoint.id, "it answered 410 Gone")
+        afterwards = await installation.findings()
+        await change.remove(endpoint.id, **note)
+
+    assert "webhooks_overdue" in overdue
+    assert metrics["orderflow_webhook_deliveries_pending"] == 1
+    assert metrics["orderflow_webhook_deliveries_pending_seconds"] == 61 * 60
+    assert metrics['orderflow_webhook_endpoints{state="enabled"}'] == 1
+    assert {"webhooks_failed", "webhook_endpoint_stopped"} <= afterwards
+    assert not {it for it in await installation.findings() if it.startswith("webhook")}

@@ -22,13 +22,15 @@ from orderflow.application.inventory.keep_stock import KeepStock
 from orderflow.application.notifications.notify import Notify
 from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.application.orders.payment_attempts import AttemptKind, GatewayResponse
-from orderflow.application.orders.queries import OrderQuery
+from orderflow.application.orders.queries import OrderQuery, OrderSort
 from orderflow.application.recovery.restore_guard import RestoreGuard
+from orderflow.domain.annotations import Annotations
 from orderflow.domain.lifecycle import OrderState
 from orderflow.testing.payment_attempts import _attempt, _record
 from sqlalchemy import event, text
 
 from tests.contracts.orders import assigned, placed
+from tests.contracts.prices import PIZZA
 from tests.support.effects import World
 from tests.support.shop import HandClock, Shop
 from tests.support.statements import Statements
@@ -36,7 +38,12 @@ from tests.unit.domain.actors import AT
 
 COPIES = 1_000
 GROWING: Mapping[str, Mapping[str, str]] = {
-    "orders": {"id": "id || '-' || n"},
+    "orders": {
+        "id": "id || '-' || n",
+        "restaurant_id": "'R' || (n % 100)",
+        "customer_id": "'C' || (n % 500)",
+    },
+    "order_terms": {"order_id": "order_id || '-' || n", "term": "term || (n % 200)"},
     "order_events": {"order_id": "order_id || '-' || n", "position": "position + 1000 * n"},
     "idempotency_keys": {"key": "key || '-' || n"},
     "notifications": {"order_id": "order_id || '-' || n", "status": "'sent'"},
@@ -44,8 +51,15 @@ GROWING: Mapping[str, Mapping[str, str]] = {
     "order_progress": {"order_id": "order_id || '-' || n"},
     "reservations": {"order_id": "order_id || '-' || n"},
     "payment_attempts": {"order_id": "order_id || '-' || n", "key": "key || '-' || n", "entry": ""},
+    "prices": {"restaurant_id": "restaurant_id || '-' || n"},
 }
 """The tables that grow with the history, and the columns in which a copy of a row differs; entries are numbered."""
+
+
+_PEOPLE = [
+    Annotations.of(customer_name="Anna Brown", customer_phone="+49 30 123456"),
+    Annotations.of(customer_name="Eve Smith", customer_phone="+49 30 123457"),
+]
 
 
 @pytest.fixture
@@ -55,10 +69,11 @@ async def world(url: str) -> AsyncIterator[World]:
     await storage.open()
     world = World(storage, SqlConsumerStores(storage), HandClock())
     for number in range(10):
-        await placed(storage, f"O{number}", idempotency=_key(f"k{number}"))
+        await placed(storage, f"O{number}", idempotency=_key(f"k{number}"), annotations=_PEOPLE[number % 2])
         await assigned(storage, f"O{number}", "S1")
         attempt = _attempt(f"O{number}", AttemptKind.CAPTURE)
         await _record(storage, attempt.settled(GatewayResponse(True, "reference", ""), AT))
+    await storage.prices.change("R1", [evolve(PIZZA, item_id=f"F{number}") for number in range(10)], at=AT)
     await _handle_all(world)
     await _multiply(storage)
     yield world
@@ -78,8 +93,10 @@ async def _read_log(world: World) -> None:
 async def _read_orders(world: World) -> None:
     views = world.storage.views
     await views.get("O1-77")
+    assert len(await world.storage.prices.find({("R1-77", "F1"), ("R1-78", "F2"), ("R9", "F1")})) == 2
     page = await views.list(OrderQuery(limit=20))
     await views.list(OrderQuery(limit=20, cursor=page.next_cursor))
+    page = await views.list(OrderQuery(customer_id="C1", limit=20))
     await views.list(OrderQuery(customer_id="C1", limit=20, cursor=page.next_cursor))
     await views.list(OrderQuery(restaurant_id="R1", limit=20))
     await views.list(OrderQuery(shipper_id="S1", limit=20))
@@ -87,6 +104,23 @@ async def _read_orders(world: World) -> None:
     await views.list(OrderQuery(available=True, limit=20))
     await world.storage.log.history("O1-77")
     await world.storage.log.times("O1-77")
+
+
+async def _find_orders(world: World) -> None:
+    """Find orders by texts that few have, and by some that many have, as far as this history has many."""
+    views = world.storage.views
+    for few in (5_000, 100):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("orderflow.adapters.sql.order_search.FEW", few)
+            patch.setattr("orderflow.adapters.sql.order_search.MOST_COUNTED", few)
+            for q in ("O1-77", "Anna7", "anna77 brown77", "030 12345677", "nobody"):
+                page = await views.list(OrderQuery(q=q, limit=20))
+                if page.next_cursor is not None:
+                    await views.list(OrderQuery(q=q, limit=20, cursor=page.next_cursor))
+                await views.list(OrderQuery(q=q, limit=20, restaurant_id="R1", sort=OrderSort.OLDEST))
+                await views.count(OrderQuery(q=q))
+    await views.list(OrderQuery(state=(OrderState.DELIVERED, OrderState.CANCELLED), limit=20))
+    await views.list(OrderQuery(sort=OrderSort.OLDEST, limit=20))
 
 
 async def _write_orders(world: World) -> None:
@@ -113,7 +147,7 @@ async def _consume(world: World) -> None:
         await consumer.settle()
 
 
-@pytest.mark.parametrize("work", [_read_log, _read_orders, _write_orders, _consume])
+@pytest.mark.parametrize("work", [_read_log, _read_orders, _find_orders, _write_orders, _consume])
 async def test_no_hot_statement_scans_a_table_that_grows(world: World, work: Callable[[World], Any]) -> None:
     async with _plans(world.storage) as scans:
         await work(world)

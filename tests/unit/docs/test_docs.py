@@ -44,6 +44,7 @@ ELSEWHERE = {
     "pip install .": "tests/unit/test_packaging.py runs orders from the wheel, without any extra",
     "pip install '.[http]'": "tests/unit/test_packaging.py holds the extras to what is imported",
     "pip install '.[all]'": "tests/unit/test_packaging.py holds the extras to what is imported",
+    "pip install 'orderflow-service[testing]'": "tests/integration/test_own_parts.py runs the suites",
     "orderflow serve --dev": "run until stopped, so not here; the requests below it are asked of the same application",
     "orderflow demo": "CI runs `make demo`, which is this",
 }
@@ -161,7 +162,7 @@ def test_a_decision_names_the_check_that_enforces_it(record: Path) -> None:
 
     _, _, checked = text.partition("**Checked by**")
 
-    assert re.search(r"`(tests/[\w/.-]+|pyproject\.toml|\.ci/run)`", checked), "it cites no check"
+    assert re.search(r"`((?:tests|src/testing)/[\w/.-]+|pyproject\.toml|\.ci/run)`", checked), "it cites no check"
     assert len(text.splitlines()) < 60, "it is longer than a page"
 
 

@@ -69,7 +69,7 @@ LIFE = (30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1200.0, 1800.0, 2700.0, 3600.0, 
 
 COMMAND = Label(
     "command",
-    ("create_order", "transition_order_state", "assign_shipper", "record_payment", "cancel_order"),
+    ("create_order", "transition_order_state", "assign_shipper", "record_payment", "cancel_order", "refund_order"),
 )
 VIA = Label("via", ("relay", "direct"))
 SENT = Label("outcome", ("ok", "failed"))
@@ -213,6 +213,26 @@ NOTIFIED = _histogram(
     QUICK,
     labels.CHANNEL,
     Label("outcome", ("sent", "refused", "unavailable", "failed")),
+)
+
+WEBHOOKS_UNSETTLED = _state(
+    "orderflow_webhook_deliveries_pending", "Webhooks to enabled endpoints that are not delivered yet."
+)
+WEBHOOKS_UNSETTLED_AGE = _state(
+    "orderflow_webhook_deliveries_pending_seconds", "Age of the oldest of them; 0 without any."
+)
+WEBHOOKS_FAILED = _state("orderflow_webhook_deliveries_failed", "Webhooks that failed for good and are still kept.")
+WEBHOOK_ENDPOINTS = _state(
+    "orderflow_webhook_endpoints",
+    "Endpoints: failing ones accept nothing now, behind ones have events that wait in the log (both are enabled), "
+    "stopped ones were disabled by orderflow itself (and are disabled).",
+    Label("state", ("enabled", "failing", "behind", "disabled", "stopped")),
+)
+WEBHOOK_SECONDS = _histogram(
+    "orderflow_webhook_duration_seconds",
+    "Of one attempt to send a webhook: accepted, refused by a status, without an answer, or failed here.",
+    QUICK,
+    Label("outcome", ("delivered", "refused", "unanswered", "failed")),
 )
 
 # HTTP.
