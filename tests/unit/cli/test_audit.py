@@ -59,7 +59,10 @@ def test_other_commands_say_what_and_by_which_user_but_no_argument(talking: Comm
     assert "planted" not in repr(lines)
 
 
-OF_ORDERS = {("orders", name) for name in ("create", "transition", "assign", "cancel", "pay")}
+OF_ORDERS = {("orders", name) for name in ("create", "transition", "assign", "cancel", "pay")} | {
+    ("prices", name) for name in ("set", "remove", "import")
+}
+"""Commands whose use-case writes the line."""
 OTHERWISE = {("orders", "import"): 11}
 """Commands that ask for more than one thing: each order of a file has a line, and the file another."""
 
@@ -73,6 +76,7 @@ def test_each_command_has_one_line_whatever_the_level_is(
     given = {
         ("orders", "create"): order_json("planted"),
         ("orders", "import"): "\n".join(map(order_json, "abcdefghij")),
+        ("prices", "import"): "itemId,name,price\nF1,Pizza,12.50\n",
     }
 
     answer = quiet(*arguments(command, tmp_path), stdin=given.get(command, ""))
