@@ -60,7 +60,7 @@ def test_other_commands_say_what_and_by_which_user_but_no_argument(talking: Comm
 
 
 BY_USE_CASE = {("orders", name) for name in ("create", "transition", "assign", "cancel", "pay", "refund")} | {
-    ("prices", name) for name in ("set", "remove")
+    ("prices", name) for name in ("set", "remove", "import")
 }
 """Commands whose use-case writes the line, with its own name."""
 OTHERWISE = {("orders", "import"): 11}
@@ -76,6 +76,7 @@ def test_each_command_has_one_line_whatever_the_level_is(
     given = {
         ("orders", "create"): order_json("planted"),
         ("orders", "import"): "\n".join(map(order_json, "abcdefghij")),
+        ("prices", "import"): "itemId,name,price\nF1,Pizza,12.50\n",
     }
 
     answer = quiet(*arguments(command, tmp_path), stdin=given.get(command, ""))
