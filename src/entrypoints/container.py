@@ -569,6 +569,8 @@ def container_for(
     those of the settings; the container closes a gateway and channels that can be closed. ``publisher`` makes the
     EventPublisher of each unit of work. Raises InvalidInput for a part that lacks something of its port.
     """
+    if gateway is not None and not settings.payment_gateway:  # so that logs, settings and doctor say which it is
+        settings = evolve(settings, payment_gateway=f"{type(gateway).__module__}:{type(gateway).__name__}")
     container = Container(settings=settings)
     if clock is not None:
         if not callable(clock):
