@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .application.event_log.records import Delivery
     from .application.notifications.notification import Contact, Message, MessageText, Receipt
     from .application.notifications.ports import MessageTemplates, Notifier
-    from .application.orders.payment_attempts import GatewayResponse
+    from .application.orders.payment_attempts import AttemptKind, GatewayPayment, GatewayResponse
     from .application.orders.ports import EventPublisher, OrderRepository, PaymentGateway, UnitOfWork
     from .application.orders.queries import OrderPage, OrderQuery
     from .application.orders.write_set import WriteSet
@@ -59,15 +59,17 @@ if TYPE_CHECKING:
     from .domain.refund import RefundBearer, Refunds, RefundStep
     from .domain.validation import Address
     from .entrypoints.embedded import OrderFlow
+    from .entrypoints.joining import JoinedOrders
     from .entrypoints.settings import Settings
     from .entrypoints.settings_source import load_settings
-    from .entrypoints.sync import SyncOrderFlow
+    from .entrypoints.sync import SyncJoinedOrders, SyncOrderFlow
 
     __version__: str
 
 __all__ = [
     "Actor",
     "Address",
+    "AttemptKind",
     "ChannelUnavailable",
     "CommandRefused",
     "ConfirmationNeeded",
@@ -77,6 +79,7 @@ __all__ = [
     "Delivery",
     "EventPublisher",
     "EventTooLarge",
+    "GatewayPayment",
     "GatewayResponse",
     "GatewayUnavailable",
     "GuardFailed",
@@ -85,6 +88,7 @@ __all__ = [
     "Message",
     "MessageTemplates",
     "MessageText",
+    "JoinedOrders",
     "Money",
     "NotConfigured",
     "NotFound",
@@ -121,6 +125,7 @@ __all__ = [
     "ShipperAssigned",
     "StateChanged",
     "StorageUnavailable",
+    "SyncJoinedOrders",
     "SyncOrderFlow",
     "TransientFailure",
     "Unavailable",
@@ -137,7 +142,7 @@ _MODULES = {
     ".application.event_log.records": ("Delivery",),
     ".application.notifications.notification": ("Contact", "Message", "MessageText", "Receipt"),
     ".application.notifications.ports": ("MessageTemplates", "Notifier"),
-    ".application.orders.payment_attempts": ("GatewayResponse",),
+    ".application.orders.payment_attempts": ("AttemptKind", "GatewayPayment", "GatewayResponse"),
     ".application.orders.ports": ("EventPublisher", "OrderRepository", "PaymentGateway", "UnitOfWork"),
     ".application.orders.write_set": ("WriteSet",),
     ".application.orders.queries": ("OrderPage", "OrderQuery"),
@@ -184,9 +189,10 @@ _MODULES = {
     ".domain.prices": ("Price",),
     ".domain.validation": ("Address",),
     ".entrypoints.embedded": ("OrderFlow",),
+    ".entrypoints.joining": ("JoinedOrders",),
     ".entrypoints.settings": ("Settings",),
     ".entrypoints.settings_source": ("load_settings",),
-    ".entrypoints.sync": ("SyncOrderFlow",),
+    ".entrypoints.sync": ("SyncJoinedOrders", "SyncOrderFlow"),
 }
 """The public names by the module that defines them."""
 

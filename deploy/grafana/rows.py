@@ -199,6 +199,11 @@ ROWS: Sequence[Row] = (
             metric_panel(
                 catalogue.NOTIFIED, "channel", "outcome", quantiles=(0.5, 0.95), title="Time to send a notification"
             ),
+            metric_panel(catalogue.WEBHOOKS_UNSETTLED, title="Pending webhooks"),
+            metric_panel(catalogue.WEBHOOKS_UNSETTLED_AGE, title="Oldest pending webhook"),
+            metric_panel(catalogue.WEBHOOKS_FAILED, title="Failed webhooks"),
+            metric_panel(catalogue.WEBHOOK_ENDPOINTS, "state", title="Webhook endpoints by state"),
+            metric_panel(catalogue.WEBHOOK_SECONDS, "outcome", quantiles=(0.5, 0.95), title="Time to send a webhook"),
         ),
     ),
     (

@@ -1,8 +1,9 @@
 """Redaction of error texts for log lines, dead letters and spans.
 
 An error's text may contain what a caller sent, and a driver's text the row that it refused. So only the first line of
-an error that is not orderflow's own is kept, with everything in quotes masked. Passwords in URLs, mail addresses and
-tokens are masked in every text. Texts are cut before they are examined, because a caller may choose their size.
+an error that is not orderflow's own is kept, with everything in quotes masked. Passwords in URLs, mail addresses,
+tokens and secrets of webhooks are masked in every text. Texts are cut before they are examined, because a caller may
+choose their size.
 """
 
 import re
@@ -40,7 +41,7 @@ _SECRET = re.compile(
     # Mail addresses: only from the beginning of a word, so that each word is scanned once.
     r"|(?<![^\s\"'<>()\[\]{},;:=/\\])@*[^\s\"'<>()\[\]{},;:=/\\@]+@"
     r"(?:[^\s\"'<>()\[\]{},;:=/\\@]*@)*[A-Za-z][\w-]*(?:\.[\w-]+)*"
-    r"|\bof_[\w-]{8,}",  # orderflow's bearer tokens
+    r"|\b(?:of_|whsec_)[\w+/=-]{8,}",  # orderflow's bearer tokens, and secrets of webhooks
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"(?<!\w)(?P<quote>[\"'`])(?:.*(?P=quote)|.*)", re.DOTALL)
@@ -48,7 +49,7 @@ _QUOTED = re.compile(r"(?<!\w)(?P<quote>[\"'`])(?:.*(?P=quote)|.*)", re.DOTALL)
 
 def redact(text: str) -> str:
     """Return ``text`` with passwords in URLs, bearer tokens and mail addresses masked."""
-    return _SECRET.sub(_mask, text) if "@" in text or "of_" in text or " " in text else text
+    return _SECRET.sub(_mask, text) if any(mark in text for mark in ("@", "of_", "whsec_", " ")) else text
 
 
 def error_text(error: BaseException) -> str:

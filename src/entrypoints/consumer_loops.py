@@ -1,8 +1,10 @@
 """The loop of each consumer: a shipped one, one that the settings list, or a handler of an embedding application."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
+from ..application.backoff import pause
 from ..application.consuming.batch_size import BatchSize
 from ..application.consuming.consumer import BatchResult
 from ..application.consuming.dead_letter import DeadLetter
@@ -10,12 +12,15 @@ from ..application.consuming.declaring import Declaration
 from ..application.consuming.handlers import HandlerConsumer, HandlerInBatches, StartNow
 from ..application.consuming.log_source import LogEventSource
 from ..application.consuming.ports import EventSource
-from ..application.consuming.run_consumer import FROM_LOG, RunConsumer, begin_anywhere
+from ..application.consuming.run_consumer import FROM_LOG, RunConsumer, begin_anywhere, never
 from ..application.event_log.records import LogRecord, UnrecognizedRecord
 from ..application.noop import noop
+from ..application.webhooks.endpoint import WEBHOOKS
+from ..application.webhooks.record_deliveries import NeverUsed
 from ..domain.errors import InvalidInput
 from .container import Container
-from .settings import CONSUMERS
+from .settings import BUILT_IN
+from .supervision import Part
 
 EventFailed = Callable[[DeadLetter, Exception], None]
 Handle = Callable[[Sequence[LogRecord | UnrecognizedRecord]], Awaitable[BatchResult]]
@@ -33,7 +38,7 @@ def check_consumers(container: Container, names: Sequence[str]) -> None:
 def consumer_loop(container: Container, name: str, *, event_failed: EventFailed = noop) -> RunConsumer:
     """Return the loop of one consumer on an open container; ``event_failed`` is called for each failure."""
     source = container.source()(name)
-    if name not in CONSUMERS:
+    if name not in BUILT_IN:
         return handler_loop(container, *container.consumers().handler(name), source, event_failed=event_failed)
     consumer = container.consumers()[name]
     return RunConsumer(
@@ -41,11 +46,26 @@ def consumer_loop(container: Container, name: str, *, event_failed: EventFailed 
         handle_batch=container.handle_batch(consumer, origin=source.origin, failed=event_failed),
         consumer=consumer,
         paused=partial(container.current_rollout().pauses, name),
+        idle=NeverUsed(container.storage().cursors) if name == WEBHOOKS else never,
         missed_events=container.missed_events(name, source),
         batch=container.settings().consumer_batch,
         linger=FROM_LOG if isinstance(source, LogEventSource) else None,
         failed=partial(container.process_registration().failures.note, name),
     )
+
+
+def sending(container: Container) -> Part:
+    """Return what sends webhooks once an endpoint was added. Raises NotConfigured without the extra."""
+    send, unused = container.send_deliveries(), NeverUsed(container.storage().cursors)
+
+    async def when_used(stop: asyncio.Event) -> None:
+        while await unused():
+            await pause(stop, 1.0)
+            if stop.is_set():
+                return
+        await send(stop)
+
+    return when_used
 
 
 def handler_loop(

@@ -46,7 +46,7 @@ from ..application.orders.list_orders import ListOrders
 from ..application.orders.order_as_of import OrderAsOf
 from ..application.orders.order_timeline import OrderTimeline
 from ..application.orders.ports import EventPublisher, PaymentGateway
-from ..application.orders.price_authority import TrustPrices
+from ..application.orders.price_authority import PriceAuthority
 from ..application.orders.record_payment import RecordPayment
 from ..application.orders.refund_order import RefundOrder
 from ..application.orders.settle_payments import SettlePayments
@@ -66,19 +66,21 @@ from ..application.streams.follow_order import FollowOrder
 from ..application.streams.follow_orders import FollowOrders
 from ..application.streams.shippers import ShipperHistory
 from ..application.streams.use_cases import StreamUseCases
+from ..application.webhooks.record_deliveries import RecordDeliveries
 from ..domain.consent import RestaurantOrders
 from ..domain.errors import InvalidInput
 from ..domain.order import Order
 from .settings import Settings
-from .wiring import commit_notifications, mail, operator_tools, storage_and_consumers
+from .wiring import commit_notifications, mail, operator_tools, storage_and_consumers, webhooks
 from .wiring import joining as joining_wiring
 from .wiring import kafka as kafka_wiring
 from .wiring import telemetry as telemetry_wiring
 from .wiring.certificate import certificate_health
 from .wiring.oidc import identity_health, oidc_tokens
-from .wiring.own_consumers import Consumers, consumer_names
+from .wiring.own_consumers import Consumers, consumer_names, known_names
 from .wiring.parts import check_part
 from .wiring.payment_gateway import GATEWAY, payment_gateway
+from .wiring.price_authority import price_authority
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Awaitable[Order]])
@@ -125,6 +127,7 @@ class Container(containers.DeclarativeContainer):
     settings = providers.Dependency(instance_of=Settings)
     profile = providers.Callable(storage_and_consumers.profile, settings)
     consumer_names = providers.Callable(consumer_names, settings)
+    known_names = providers.Callable(known_names, settings)
     stopping = providers.Singleton(storage_and_consumers.stopping, settings)
     clock: providers.Provider[Clock] = PartProvider(lambda: storage_and_consumers.utc_now)
     attempt_clock: providers.Provider[Clock] = providers.Callable(lambda clock: clock, clock)
@@ -196,7 +199,7 @@ class Container(containers.DeclarativeContainer):
     instrumented_cancel_order = _instrumented("cancel_order", cancel_order, telemetry, new_id)
     get_order = providers.Singleton(GetOrder, group_read)
     timeline = providers.Singleton(OrderTimeline, get_order, storage.provided.log, decode)
-    readers = providers.Singleton(storage_and_consumers.readers, storage, settings, consumer_names)
+    readers = providers.Singleton(storage_and_consumers.readers, storage, settings, consumer_names, known_names)
     trace_order = providers.Singleton(
         operator_tools.trace_order,
         get_order=get_order,
@@ -231,9 +234,7 @@ class Container(containers.DeclarativeContainer):
         storage.provided.prices,
         providers.Factory(storage_and_consumers.batching, "read", settings, telemetry),
     )
-    price_authority = providers.Selector(
-        settings.provided.prices, trust=providers.Singleton(TrustPrices), list=listed_prices
-    )
+    price_authority: providers.Provider[PriceAuthority] = PartProvider(price_authority, settings, listed_prices)
     prices = providers.Singleton(
         PriceUseCases,
         providers.Singleton(ReadPrices, storage.provided.prices),
@@ -299,6 +300,42 @@ class Container(containers.DeclarativeContainer):
         restaurants=restaurants,
     )
 
+    webhook_news = providers.Singleton(LocalWakeup)
+    webhook_client = providers.Factory(webhooks.client, settings, instruments)
+    change_endpoints = providers.Factory(
+        webhooks.change_endpoints,
+        settings,
+        storage,
+        effects,
+        storage.provided.maintenance_log,
+        clock,
+        storage_clock,
+        new_id,
+    )
+    resend_deliveries = providers.Factory(
+        webhooks.resend_deliveries,
+        storage,
+        effects,
+        storage.provided.maintenance_log,
+        clock,
+        storage_clock,
+        webhook_news,
+    )
+    send_test = providers.Factory(webhooks.send_test, effects, webhook_client, new_id, storage_clock)
+    send_deliveries = providers.Factory(
+        webhooks.send_deliveries,
+        settings=settings,
+        storage=storage,
+        effects=effects,
+        client=webhook_client,
+        change=change_endpoints,
+        now=storage_clock,
+        news=webhook_news,
+        rollout=current_rollout,
+        owner=process_registration.provided.id,
+        failed=process_registration.provided.failures.note,
+    )
+
     list_notifications = providers.Singleton(ListNotifications, get_order, effects.provided.notifications)
     feed = providers.Singleton(
         LogFeed,
@@ -335,6 +372,7 @@ class Container(containers.DeclarativeContainer):
         ),
         analytics=providers.Singleton(Analyse),
         inventory=providers.Singleton(KeepStock, effects.provided.shortages, instrumented_cancel_order, clock),
+        webhooks=providers.Singleton(RecordDeliveries, storage_clock, webhook_news.provided.notify),
     )
     consumers = providers.Singleton(Consumers, shipped_consumers, settings)
     handle_batch = providers.Factory(
@@ -417,9 +455,7 @@ class Container(containers.DeclarativeContainer):
     rollout_status = providers.Factory(
         operator_tools.rollout_status, storage.provided.rollout, storage.provided.maintenance_log, lag
     )
-    stream_health = _with_kafka(
-        profile, providers.Singleton(kafka_wiring.stream_health, kafka, settings, consumer_names)
-    )
+    stream_health = _with_kafka(profile, providers.Singleton(kafka_wiring.stream_health, kafka, settings, known_names))
     observe = providers.Factory(
         operator_tools.observe,
         database=providers.Singleton(storage_and_consumers.database_health, storage),
@@ -434,6 +470,7 @@ class Container(containers.DeclarativeContainer):
         dead_letters=effects.provided.dead_letters,
         payments=storage.provided.attempts,
         notifications=effects.provided.notifications,
+        webhooks=effects.provided.webhooks,
         lag=lag.provider,
         clock=providers.Object(storage_and_consumers.utc_now),
         mail=providers.Singleton(mail.smtp_health, settings),
@@ -443,7 +480,7 @@ class Container(containers.DeclarativeContainer):
     examine = providers.Factory(
         operator_tools.examine,
         observe,
-        providers.Callable(storage_and_consumers.expectations, settings, consumer_names),
+        providers.Callable(storage_and_consumers.expectations, settings, known_names),
     )
     states = providers.Singleton(
         States,
@@ -454,6 +491,7 @@ class Container(containers.DeclarativeContainer):
         dead_letters=effects.provided.dead_letters,
         payments=storage.provided.attempts,
         notifications=effects.provided.notifications,
+        webhooks=effects.provided.webhooks,
         clock=clock,
         shipped=consumer_names,
         partitions=providers.Callable(kafka_wiring.partitions, topic_admin),

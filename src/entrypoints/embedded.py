@@ -32,6 +32,7 @@ from ..application.orders.write_set import WriteSet
 from ..application.prices.use_cases import PriceUseCases
 from ..application.replay.replay_range import ReplayResult, ReplayStart
 from ..application.request_context import Request, answering, checked_correlation_id, is_traceparent
+from ..application.webhooks.endpoint import WEBHOOKS
 from ..domain.actor import Actor
 from ..domain.annotations import Annotations
 from ..domain.errors import InvalidInput
@@ -44,7 +45,7 @@ from ..domain.payment import PaymentMethod
 from ..domain.refund import RefundBearer
 from ..domain.text import identifier
 from ..domain.validation import Address
-from .consumer_loops import Handle, check_consumers, consumer_loop, handler_loop
+from .consumer_loops import Handle, check_consumers, consumer_loop, handler_loop, sending
 from .container import Container, container_for
 from .settings import CONSUMERS, RESERVED_NAMES, Settings
 from .settings_source import load_settings
@@ -76,6 +77,7 @@ class OrderFlow:
         self._handlers: dict[str, tuple[HandlerConsumer, asyncio.Lock]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._copying: asyncio.Task[None] | None = None
+        self._sending: asyncio.Future[None] | None = None
         self._stop = asyncio.Event()
         self._failures: dict[tuple[str, str], Exception] = {}
 
@@ -95,8 +97,8 @@ class OrderFlow:
     ) -> AsyncIterator[Self]:
         """Open with settings, a database URL, or the environment; ``given`` are single settings.
 
-        ``consumers`` are those to run in this process: ``notifications``, ``analytics``, ``inventory``, and your own as
-        ``ORDERFLOW_CONSUMERS`` lists them.
+        ``consumers`` are those to run in this process: ``notifications``, ``analytics``, ``inventory``, ``webhooks``,
+        and your own as ``ORDERFLOW_CONSUMERS`` lists them.
         ``gateway``, ``channels``, ``templates`` and ``clock`` are parts of your own, in place of those that the
         settings name; ``publisher`` makes an EventPublisher for each command. A SQLite database is created and migrated
         as needed; PostgreSQL is migrated by ``orderflow db upgrade``.
@@ -167,6 +169,7 @@ class OrderFlow:
         channels: Sequence[Notifier] | None = None,
         templates: MessageTemplates | None = None,
         clock: Clock | None = None,
+        publisher: Callable[[WriteSet], EventPublisher] | None = None,
         **given: Any,
     ) -> "SyncOrderFlow":
         """Open as ``open`` does, for applications without an event loop: Flask, Django, Celery, scripts.
@@ -177,7 +180,7 @@ class OrderFlow:
         from .sync import SyncOrderFlow
 
         parts: dict[str, Any] = {"gateway": gateway, "channels": channels, "templates": templates, "clock": clock}
-        return SyncOrderFlow(partial(cls.open, settings, consumers=consumers, **parts, **given))
+        return SyncOrderFlow(partial(cls.open, settings, consumers=consumers, publisher=publisher, **parts, **given))
 
     @classmethod
     def in_memory_sync(
@@ -188,12 +191,13 @@ class OrderFlow:
         channels: Sequence[Notifier] | None = None,
         templates: MessageTemplates | None = None,
         clock: Clock | None = None,
+        publisher: Callable[[WriteSet], EventPublisher] | None = None,
     ) -> "SyncOrderFlow":
         """Open in memory as ``in_memory`` does, for tests of applications without an event loop."""
         from .sync import SyncOrderFlow
 
         parts: dict[str, Any] = {"gateway": gateway, "channels": channels, "templates": templates, "clock": clock}
-        return SyncOrderFlow(partial(cls.in_memory, consumers=consumers, **parts))
+        return SyncOrderFlow(partial(cls.in_memory, consumers=consumers, publisher=publisher, **parts))
 
     def joining(self, connection: "Joinable") -> "AbstractAsyncContextManager[JoinedOrders]":
         """Run commands in the transaction of ``connection``, the application's own on the same database.
@@ -438,6 +442,8 @@ class OrderFlow:
         before = dict(await storage.log.heads())
         for name in self._tasks:
             positions = await storage.cursors.positions(name)
+            if name == WEBHOOKS and not positions:
+                continue  # without an endpoint it handles nothing
             if {bucket: at for bucket, at in positions.items() if at} != before:
                 return False
         if "inventory" in self._tasks and await self._container.effects().shortages.unsettled(1):
@@ -451,13 +457,15 @@ class OrderFlow:
             listen_for_commits(self._container)
         if self._copying is None and (copying := self._container.copying()) is not None:
             self._copying = asyncio.get_running_loop().create_task(copying(self._stop), name="copying")
+        if name == WEBHOOKS:
+            self._sending = asyncio.ensure_future(sending(self._container)(self._stop))
         self._running_consumers[name] = consumer
         self._tasks[name] = asyncio.get_running_loop().create_task(loop(self._stop), name=name)
 
     async def _close(self) -> None:
         self._stop.set()
         self._container.news().notify()
-        running = [*self._tasks.values(), *([self._copying] if self._copying else [])]
+        running = [*self._tasks.values(), *(it for it in (self._copying, self._sending) if it is not None)]
         outcomes = await asyncio.gather(*running, return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
         if failures:

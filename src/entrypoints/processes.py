@@ -13,8 +13,9 @@ from ..application.consuming.run_consumer import RunConsumer
 from ..application.orders.idempotency import DELETED_AT_ONCE
 from ..application.relay.run_relay import RunRelay
 from ..application.rollout.cached_rollout import REFRESH_SECONDS
+from ..application.webhooks.endpoint import WEBHOOKS
 from ..domain.errors import NotConfigured, Unavailable
-from .consumer_loops import check_consumers, consumer_loop
+from .consumer_loops import check_consumers, consumer_loop, sending
 from .container import Container
 from .ops_server import checks, ops_server
 from .settings import Settings
@@ -22,13 +23,14 @@ from .supervision import Part, Supervisor
 from .wiring.certificate import certificate_files
 from .wiring.lifespan import listen_for_commits, opened
 from .wiring.payment_gateway import stripe_events
+from .wiring.webhooks import use_cases as webhook_use_cases
 from .workers import WorkerPool, check_storage, work
 
 HOUSEKEEPING_SECONDS = 5.0
 FORGET_SECONDS = 60.0
 """Seconds between two looks for old personal data."""
 
-BACKGROUND = frozenset({"housekeeping", "copying"})
+BACKGROUND = frozenset({"housekeeping", "copying", "sending"})
 """Parts that are not started by name."""
 
 logger = logging.getLogger("orderflow.processes")
@@ -64,6 +66,8 @@ async def run_parts(
         makers["api"] = lambda: partial(_api, container)
     if consumers and (copying := container.copying()) is not None:
         makers["copying"] = lambda: copying
+    if WEBHOOKS in consumers:
+        makers["sending"] = partial(sending, container)
     if api or "inventory" in consumers:
         makers["housekeeping"] = lambda: partial(_housekeeping, container)
 
@@ -201,6 +205,7 @@ async def _api(
         },
         identity=container.oidc(),
         customers=(container.erase_customer(), container.export_customer()),
+        webhooks=webhook_use_cases(container),
         prices=container.prices(),
         stripe_events=stripe_events(settings),
         streams=container.streams(),

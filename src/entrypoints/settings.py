@@ -11,6 +11,7 @@ from ..application.event_log.records import EVENT_LIMIT, RELAY
 from ..application.notifications.addresses import sender
 from ..application.notifications.notification import ATTEMPTS
 from ..application.relay.publish_pending import BATCH
+from ..application.webhooks.endpoint import WEBHOOKS
 from ..domain.actor import Role
 from ..domain.consent import RestaurantOrders
 from ..domain.currency import MINOR_UNITS
@@ -19,16 +20,18 @@ from ..domain.text import MAX_IDENTIFIER
 from .masking import MASK, is_secret, is_well_formed, masked_url
 
 CONSUMERS = ("notifications", "analytics", "inventory")
-"""The names of the built-in consumers."""
+"""The names of the built-in consumers that every installation runs."""
+BUILT_IN = (*CONSUMERS, WEBHOOKS)
+"""The names of all built-in consumers. Webhooks has nothing to do until an endpoint is added."""
 
-RESERVED_NAMES = (*CONSUMERS, RELAY, "api", "copying", "direct", "embedding", "housekeeping")
+RESERVED_NAMES = (*BUILT_IN, RELAY, "api", "copying", "direct", "embedding", "housekeeping", "sending")
 """Names that no consumer of one's own may have, because parts of a process are called so."""
 
 MAX_WORKERS = 64
 
 SECRETS = ("smtp_password", "http_tls_key_password", "stripe_api_key", "stripe_webhook_secret")
 """Settings that are never shown."""
-URLS = ("database_url", "database_listen_url", "tracing_endpoint")
+URLS = ("database_url", "database_listen_url", "tracing_endpoint", "webhook_proxy_url")
 """Settings that may hold a password in a URL."""
 _SQLITE = re.compile(r"sqlite:///(?!/?\Z|:memory:\Z)[^?]+\Z")
 """A file, without parameters: SQLAlchemy would ignore some of them."""
@@ -115,6 +118,11 @@ def _protected_url(_: object, __: object, value: str) -> None:
     loopback = re.match(r"http://(localhost|127\.0\.0\.1|\[::1\])[:/]", value + "/")
     if value and not (re.match(r"https://[!-~]+\Z", value) or (loopback and value.isascii() and value.isprintable())):
         raise ValueError("not a URL with https")
+
+
+def _proxy_url(_: object, __: object, value: str) -> None:
+    if value and not (re.match(r"https?://[!-~]+\Z", value) and is_well_formed(value)):
+        raise ValueError("not a URL of a proxy")
 
 
 def _origins(_: object, __: object, value: tuple[str, ...]) -> None:
@@ -228,8 +236,9 @@ class Settings:
     )
     prices: str = ts.option(
         default="trust",
-        validator=v.in_(("trust", "list")),
-        help="trust: whoever places an order sets its prices; list: they are those of the restaurant's price list",
+        validator=[v.min_len(1), _part],
+        help="trust: whoever places an order sets its prices; list: they are those of the restaurant's price list; "
+        "or a price authority of your own by entry point or as MODULE:ATTRIBUTE",
     )
     restaurant_orders: str = ts.option(
         default=RestaurantOrders.NONE.value,
@@ -392,6 +401,36 @@ class Settings:
     )
     smtp_ca_file: str = ts.option(
         default="", help="PEM file of the certificate authorities that are trusted; empty: the system's"
+    )
+    webhook_private_addresses: bool = ts.option(
+        default=False,
+        help="true or false; true: webhooks may go to private and loopback addresses, and over http",
+    )
+    webhook_timeout_seconds: float = ts.option(
+        default=15.0,
+        validator=_between(0.1, 60),
+        help="seconds that one attempt to send a webhook may take, 0.1 to 60",
+    )
+    webhook_concurrency: int = ts.option(
+        default=8, validator=_between(1, 100), help="webhooks on their way to one endpoint at once, 1 to 100"
+    )
+    webhook_retry_hours: int = ts.option(
+        default=72,
+        validator=_between(1, 720),
+        help="hours for which a webhook is tried again, and after which a dead endpoint is disabled, 1 to 720",
+    )
+    webhook_retention_days: int = ts.option(
+        default=7, validator=_between(1, 365), help="days for which deliveries that ended are kept, 1 to 365"
+    )
+    webhook_proxy_url: str = ts.option(
+        default="",
+        validator=_proxy_url,
+        repr=lambda url: repr(masked_url(url)),
+        help="http://host:port of a proxy for webhooks, which then decides what they may reach; empty: none",
+    )
+    webhook_ca_file: str = ts.option(
+        default="",
+        help="PEM file of the certificate authorities that are trusted for webhooks; empty: the system's",
     )
     log_level: str = ts.option(
         default="auto",

@@ -53,6 +53,8 @@ from orderflow.domain.consent import RestaurantOrders
 from orderflow.entrypoints.http import create_app, new_token, serve
 from orderflow.testing.clock import ManualClock as HandClock
 
+from tests.support.webhook_receiver import webhook_use_cases
+
 CUSTOMER, RESTAURANT, SHIPPER, BOSS = "customer:C1", "restaurant:R7", "shipper:S3", "admin:boss"
 
 
@@ -74,7 +76,7 @@ class Installation:
     streams: StreamUseCases = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.effects = MemoryConsumerStores(self.storage.cursors)
+        self.effects = MemoryConsumerStores(self.storage.cursors, self.storage.views)
         self.listed_prices = ListedPrices(self.storage.prices)
         self.use_cases = use_cases_on(
             self.storage,
@@ -107,6 +109,7 @@ class Installation:
         options = {
             "analytics": self.effects.analytics,
             "customers": customers,
+            "webhooks": webhook_use_cases(self.storage, self.effects, self.clock),
             "prices": prices,
             "streams": self.streams,
             "notifications": told,

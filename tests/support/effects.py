@@ -87,4 +87,4 @@ class World:
 
 def memory_world() -> World:
     storage = MemoryStorage()
-    return World(storage, MemoryConsumerStores(storage.cursors), HandClock())
+    return World(storage, MemoryConsumerStores(storage.cursors, storage.views), HandClock())

@@ -8,7 +8,7 @@ from orderflow.entrypoints.cli.main import app
 
 Command = tuple[str, ...]
 
-PROCESSES: set[Command] = {("serve",), ("relay",), ("consume",)}
+PROCESSES: set[Command] = {("serve",), ("relay",), ("consume",), ("listen",)}
 """They run until a signal stops them."""
 
 NOTE = ("--by", "ann", "--reason", "a test")
@@ -83,6 +83,18 @@ _ARGUMENTS: dict[Command, tuple[str, ...]] = {
     ("notifications", "show"): ("o1",),
     ("notifications", "resend"): ("o1", *NOTE),
     ("notifications", "drop"): ("o1", *NOTE),
+    ("webhooks", "add"): ("https://hooks.example/orders",),
+    ("webhooks", "list"): (),
+    ("webhooks", "show"): ("E1",),
+    ("webhooks", "test"): ("E1",),
+    ("webhooks", "deliveries"): ("E1",),
+    ("webhooks", "resend"): ("E1", "o1", *NOTE),
+    ("webhooks", "rotate"): ("E1", *NOTE),
+    ("webhooks", "disable"): ("E1", *NOTE),
+    ("webhooks", "enable"): ("E1", *NOTE),
+    ("webhooks", "remove"): ("E1", *NOTE),
+    ("webhooks", "replay"): ("E1", "--from", "1", *NOTE),
+    ("listen",): ("--forward-to", "http://127.0.0.1:1/", "--events", "0"),
     ("payments", "list"): (),
     ("payments", "settle"): (),
     ("payments", "resolve"): ("P1", *NOTE),

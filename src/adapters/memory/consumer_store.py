@@ -13,6 +13,7 @@ from ...application.event_log.ports import Cursors
 from ...application.event_log.records import Positions
 from ...application.inventory.stock import Food, Reservation
 from ...application.notifications.notification import Contact, Notification, Parties
+from ...application.orders.ports import OrderQueries
 from ...application.replay.rebuilding import SwapResult
 from ...domain.errors import RebuildOvertaken, StaleCursor
 from .analytics import MemoryAnalyticsQueries, MemoryAnalyticsStore
@@ -20,13 +21,18 @@ from .dead_letters import DeadLetterKey, MemoryDeadLetters, MemoryDeadLetterStor
 from .inventory import MemoryReservationStore, MemoryShortages, MemoryStock
 from .notifications import MemoryContacts, MemoryNotifications, MemoryNotificationStore, NotificationEntryKey
 from .overlay import Overlay
+from .webhooks import MemoryWebhooks, MemoryWebhookState, MemoryWebhookStore
 
 
 @define(eq=False)
 class MemoryConsumerStores:
-    """The data of all consumers of one installation, in one process. One transaction runs at a time."""
+    """The data of all consumers of one installation, in one process. One transaction runs at a time.
+
+    ``orders`` has the restaurants of orders, for webhooks.
+    """
 
     cursors: Cursors
+    orders: OrderQueries | None = None
     _parties: dict[str, Parties] = field(factory=dict, init=False)
     _contacts: dict[str, Contact] = field(factory=dict, init=False)
     _notifications: dict[str, Mapping[NotificationEntryKey, Notification]] = field(factory=dict, init=False)
@@ -41,7 +47,11 @@ class MemoryConsumerStores:
     _actions: list[DeadLetterAction] = field(factory=list, init=False)
     _shadow: dict[str, OrderProgress] = field(factory=dict, init=False)
     _run: str = field(default="", init=False)
+    _webhooks: MemoryWebhookState = field(init=False)
     _lock: asyncio.Lock = field(factory=asyncio.Lock, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._webhooks = MemoryWebhookState(self.orders)
 
     @property
     def analytics_shadow(self) -> "MemoryAnalyticsShadow":
@@ -76,6 +86,10 @@ class MemoryConsumerStores:
         return MemoryShortages(self._reservations, self._lock)
 
     @property
+    def webhooks(self) -> MemoryWebhooks:
+        return MemoryWebhooks(self._webhooks, self._lock)
+
+    @property
     def dead_letters(self) -> MemoryDeadLetters:
         return MemoryDeadLetters(
             self._dead_letters, self._unrecognized, self._unrecognized_counts, self._copies, self._actions, self._lock
@@ -94,6 +108,7 @@ class MemoryConsumerTransaction:
         )
         self.analytics = MemoryAnalyticsStore(Overlay(effects._progress))
         self.reservations = MemoryReservationStore(Overlay(effects._reservations), Overlay(effects._stock))
+        self.webhooks = MemoryWebhookStore(effects._webhooks)
         self.dead_letters = MemoryDeadLetterStore(
             consumer,
             Overlay(effects._dead_letters),
@@ -116,7 +131,7 @@ class MemoryConsumerTransaction:
 
     async def commit(self) -> None:
         await self._cursors.put(self._consumer, self._moves)
-        for store in (self.notifications, self.analytics, self.reservations, self.dead_letters):
+        for store in (self.notifications, self.analytics, self.reservations, self.webhooks, self.dead_letters):
             store.commit()
 
 

@@ -13,6 +13,7 @@ from .dead_letter_queries import SqlDeadLetters
 from .inventory import SqlShortages, SqlStock
 from .notifications import SqlContacts, SqlNotifications
 from .storage import SqlStorage
+from .webhook_queries import SqlWebhooks
 
 
 @frozen
@@ -54,6 +55,10 @@ class SqlConsumerStores:
     @property
     def shortages(self) -> SqlShortages:
         return SqlShortages(self.database)
+
+    @property
+    def webhooks(self) -> SqlWebhooks:
+        return SqlWebhooks(self.database)
 
     @property
     def dead_letters(self) -> SqlDeadLetters:

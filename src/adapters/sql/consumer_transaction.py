@@ -14,6 +14,7 @@ from .cursors import cursors
 from .dead_letters import SqlDeadLetterStore
 from .inventory import SqlReservationStore
 from .notifications import SqlNotificationStore
+from .webhooks import SqlWebhookStore
 
 
 class SqlConsumerTransaction:
@@ -25,6 +26,7 @@ class SqlConsumerTransaction:
         self.notifications = SqlNotificationStore(connection)
         self.analytics = SqlAnalyticsStore(connection)
         self.reservations = SqlReservationStore(connection)
+        self.webhooks = SqlWebhookStore(connection)
         self.dead_letters = SqlDeadLetterStore(connection, consumer)
 
     async def hold(self, buckets: Collection[int]) -> Positions:

@@ -41,7 +41,7 @@ def _check_backoff() -> Backoff:
     return Backoff(first=2.0, longest=60.0)
 
 
-async def _never() -> bool:
+async def never() -> bool:
     return False
 
 
@@ -63,6 +63,7 @@ class RunConsumer:
     themselves. An event that failed with a transient error is retried after the rest of its batch, with
     ``retry_backoff``.
     The outside work is looked for after each batch, and once in SETTLE_SECONDS while no records arrive.
+    While it is ``idle`` it has nothing to do, and is as if paused.
     After a batch that was not full it lingers, if it has a ``linger``; without, what arrives during a batch makes the
     next one. While it is ``paused`` it handles nothing and does no outside work. A batch has at most ``batch`` events;
     with a ``size``, as many as it says. ``begin`` is called once before the first batch, with the consumer's name.
@@ -75,7 +76,8 @@ class RunConsumer:
     source: EventSource
     handle_batch: Callable[[Sequence[LogRecord | UnrecognizedRecord]], Awaitable[BatchResult]]
     consumer: SettlingConsumer
-    paused: Callable[[], Awaitable[bool]] = _never
+    paused: Callable[[], Awaitable[bool]] = never
+    idle: Callable[[], Awaitable[bool]] = never
     batch: int = BATCH
     size: BatchSize | None = None
     begin: Callable[[str], Awaitable[None]] = begin_anywhere
@@ -106,7 +108,7 @@ class RunConsumer:
         try:
             while not stop.is_set():
                 try:
-                    if await self._is_paused():
+                    if await self._is_paused() or await self.idle():
                         await self.source.pause()
                         await pause(stop, PAUSED_SECONDS)
                     elif await self._step(stop):

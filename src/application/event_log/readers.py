@@ -11,11 +11,15 @@ from .records import RELAY
 
 @frozen
 class Readers:
-    """Names the readers. If ``relayed``, the ``shipped`` consumers read the relay's topic; all others read the log."""
+    """Names the readers. If ``relayed``, the ``built_in`` consumers read the relay's topic; all others read the log.
+
+    The ``shipped`` ones of these are always named, another one only once it has a cursor.
+    """
 
     cursors: Cursors
     shipped: tuple[str, ...]
     relayed: bool
+    built_in: tuple[str, ...] = ()
 
     async def __call__(self) -> Sequence[str]:
         """Return the relay if there is one, the shipped consumers, then the others. Raises StorageUnavailable."""
@@ -35,4 +39,4 @@ class Readers:
 
     def from_topic(self, reader: str) -> bool:
         """Return whether ``reader`` reads the topic, so it gets only what the relay has published."""
-        return self.relayed and reader in self.shipped
+        return self.relayed and reader in (self.built_in or self.shipped)

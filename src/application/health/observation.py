@@ -9,6 +9,7 @@ from ..backlog import Backlog
 from ..orders.payment_attempts import OutstandingPayments
 from ..recovery.epochs import Epochs
 from ..rollout.rollout import RolloutState
+from ..webhooks.summary import WebhookSummary
 from .facts import CertificateFacts, ConnectionFailure, DatabaseFacts, IdentityFacts, MailFacts, StreamFacts
 from .lag import ReaderLag
 from .processes import KnownProcess
@@ -54,6 +55,7 @@ class Observation:
     prices: bool | None = None
     payments: OutstandingPayments | None = None
     notifications: Backlog | None = None
+    webhooks: WebhookSummary | None = None
     unanswered: Mapping[str, str] = field(factory=dict)
 
     @property

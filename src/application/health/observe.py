@@ -19,6 +19,7 @@ from ..orders.ports import PaymentAttempts
 from ..prices.ports import PriceLists
 from ..recovery.epochs import LogEpochs
 from ..rollout.rollout import Rollout
+from ..webhooks.ports import Webhooks
 from .facts import (
     ENCODING,
     CertificateFacts,
@@ -75,6 +76,7 @@ class Observe:
     dead_letters: DeadLetters
     payments: PaymentAttempts
     notifications: Notifications
+    webhooks: Webhooks
     lag: Callable[[], Lag]
     clock: Clock
     mail: MailHealth | None = None
@@ -134,6 +136,7 @@ class Observe:
             "prices": self.prices.any(),
             "payments": self.payments.outstanding(before.at),
             "notifications": self.notifications.backlog(),
+            "webhooks": self.webhooks.summary(),
         }
         answers = dict(zip(queries, await asyncio.gather(*map(self._result, queries.values())), strict=True))
         missing = {name: str(answer) for name, answer in answers.items() if isinstance(answer, ConnectionFailure)}

@@ -21,7 +21,7 @@ class MaintenanceKind(StrEnum):
     EPOCH = "epoch"
     """A new epoch of the log was begun."""
     RESEND = "resend"
-    """Notifications were made due again."""
+    """Notifications or webhook deliveries were made due again."""
     DROP = "drop"
     """Notifications were dropped."""
     REFUND = "refund"
@@ -30,6 +30,8 @@ class MaintenanceKind(StrEnum):
     """A record of the topic was skipped."""
     ERASE = "erase"
     """A customer was erased."""
+    WEBHOOK = "webhook"
+    """A webhook endpoint was changed."""
 
 
 ROLLOUT = (MaintenanceKind.SHARE, MaintenanceKind.PAUSE, MaintenanceKind.RESUME)

@@ -9,7 +9,7 @@ from ...application.backoff import RateLimit
 from ...application.consuming.dead_letter import DeadLetter
 from ...application.dead_letters.redrive import RedriveCandidate, RedriveResult
 from ...domain.errors import InvalidInput, NotFound
-from ..wiring.own_consumers import consumer_names
+from ..wiring.own_consumers import known_names
 from .session import rows, session, with_consumer
 
 app = App(name="dead-letters")
@@ -69,7 +69,7 @@ async def redrive(
     your own is named as in ORDERFLOW_CONSUMERS, or by MODULE:FUNCTION.
     """
     if everything is (consumer is not None):
-        allowed = ", ".join(consumer_names(session().settings))
+        allowed = ", ".join(known_names(session().settings))
         raise InvalidInput("consumer", "give the name of one, or --all", allowed)
     current, one = (session(), "") if consumer is None else with_consumer(consumer)
     pace = RateLimit(rate)

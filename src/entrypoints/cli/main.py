@@ -40,7 +40,7 @@ EXIT_CODES: tuple[tuple[type[OrderFlowError], int], ...] = (
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
-PROCESSES = {("serve",), ("relay",), ("consume",)}
+PROCESSES = {("serve",), ("relay",), ("consume",), ("listen",)}
 """Commands that run until they are stopped: an error that ends one is logged. A usage error is still printed."""
 
 COMMANDS = {
@@ -55,7 +55,10 @@ COMMANDS = {
     "Processes": {
         "run:serve": ("serve", "Run the API, the relay and the consumers in one process."),
         "run:relay": ("relay", "Publish the log to Kafka, exactly once and in order, until stopped."),
-        "run:consume": ("consume", "Run consumers until stopped: notifications, analytics, inventory, and your own."),
+        "run:consume": (
+            "consume",
+            "Run consumers until stopped: notifications, analytics, inventory, webhooks, and your own.",
+        ),
     },
     "Setup": {
         "run:config": ("config", "Show all settings, with secrets masked."),
@@ -72,12 +75,14 @@ COMMANDS = {
     },
     "Events": {
         "events:app": ("events", "Read, validate and replay events."),
+        "listen:listen": ("listen", "Forward new events to a URL as webhooks, for development."),
         "contract:app": ("contract", "Print the contracts: the topic as AsyncAPI, the HTTP API as OpenAPI."),
     },
     "Operation": {
         "rollout:app": ("rollout", "Set the share of orders that is published, and pause consumers."),
         "dead_letters:app": ("dead-letters", "Show, redrive and drop events that could not be handled."),
         "notifications:app": ("notifications", "Show, resend and drop notifications."),
+        "webhooks:app": ("webhooks", "Send events to HTTP endpoints: add endpoints, see and resend what was sent."),
         "payments:app": ("payments", "Show payments that are not settled, and resolve refunds."),
         "replay:rebuild": ("rebuild", "Rebuild what a consumer has stored from the log."),
         "recovery:app": ("log", "Repair the log after a restore, or publish all of it again."),
@@ -99,10 +104,14 @@ UNAUDITED = {
     *(("prices", name) for name in ("list", "set", "remove", "import")),  # by their use-cases
     *(("contacts", "list"), ("contacts", "show"), ("stock", "list"), ("tokens", "list")),
     *(("analytics", name) for name in ("minutes", "restaurants", "states", "cancellations", "deliveries")),
-    *((name,) for name in ("serve", "relay", "consume", "config", "completion", "status", "doctor", "lag", "check")),
+    *(
+        (name,)
+        for name in ("serve", "relay", "consume", "listen", "config", "completion", "status", "doctor", "lag", "check")
+    ),
     *(("db", "current"), ("topics", "describe"), ("events", "tail"), ("events", "validate"), ("log", "epochs")),
     *(("contract", "asyncapi"), ("contract", "openapi"), ("rollout", "status"), ("rollout", "history")),
     *(("dead-letters", name) for name in ("list", "show", "history", "unrecognized")),
+    *(("webhooks", name) for name in ("list", "show", "deliveries")),
     *(("notifications", "list"), ("notifications", "show"), ("payments", "list"), ("maintenance",), ("demo",)),
     *(("simulate", "run"), ("simulate", "generate")),
 }

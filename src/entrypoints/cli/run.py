@@ -23,7 +23,7 @@ def serve(
     *,
     api: Annotated[bool, Parameter(help="answer HTTP requests")] = True,
     relay: Annotated[bool | None, Parameter(help="publish to Kafka (default: if Kafka is configured)")] = None,
-    consumers: Annotated[bool, Parameter(help="run the three consumers, and those of ORDERFLOW_CONSUMERS")] = True,
+    consumers: Annotated[bool, Parameter(help="run the built-in consumers, and those of ORDERFLOW_CONSUMERS")] = True,
     workers: Annotated[
         int | None, Parameter(help="processes of the API, 1 to 64 (default: ORDERFLOW_HTTP_WORKERS)")
     ] = None,
@@ -55,11 +55,15 @@ def relay() -> None:
     _run(session().settings, relay=True)
 
 
-def consume(*names: str) -> None:
-    """Run consumers until stopped: notifications, analytics, inventory, and your own.
+def consume(
+    *names: Annotated[
+        str, Parameter(help="a built-in one, a name of ORDERFLOW_CONSUMERS, or MODULE:FUNCTION; without any: all")
+    ],
+) -> None:
+    """Run consumers until stopped: notifications, analytics, inventory, webhooks, and your own.
 
     Your own are named as in ORDERFLOW_CONSUMERS, or by MODULE:FUNCTION, such as shop.handlers:printer. Without names
-    the three run, and those of ORDERFLOW_CONSUMERS.
+    all run, and those of ORDERFLOW_CONSUMERS; webhooks only with the extra of that name.
     """
     current, chosen = session(), []
     for asked in names or _all_of(current.settings):
@@ -78,9 +82,10 @@ def config() -> None:
 
 
 def _all_of(settings: Settings) -> tuple[str, ...]:
-    from ..wiring.own_consumers import consumer_names
+    from ..wiring.own_consumers import consumer_names, known_names
+    from ..wiring.webhooks import installed
 
-    return consumer_names(settings)
+    return known_names(settings) if installed() else consumer_names(settings)
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from msgspec.json import format as format_json
 from ...adapters.wire.contract.asyncapi import Topic, asyncapi
 from ..container import container_for
 from ..http import create_app
-from ..settings import CONSUMERS, Settings
+from ..settings import BUILT_IN, Settings
+from ..wiring.webhooks import use_cases
 
 _HOUR_MS = 3_600_000
 _encoder = Encoder(decimal_format="number")
@@ -25,7 +26,7 @@ def events(settings: Settings) -> dict[str, Any]:
             replication=settings.topic_replication,
             retention_ms=-1 if hours == -1 else hours * _HOUR_MS,
             source=settings.event_source,
-            groups=[f"{settings.topic}-{name}" for name in CONSUMERS],
+            groups=[f"{settings.topic}-{name}" for name in BUILT_IN],
             servers=[host.strip() for host in settings.kafka_bootstrap_servers.split(",") if host.strip()],
             protocol="kafka-secure" if encrypted else "kafka",
             direct=settings.publishing == "direct",
@@ -46,8 +47,10 @@ def http() -> dict[str, Any]:
         trust_actor_header=False,
         analytics=container.effects().analytics,
         customers=(container.erase_customer(), container.export_customer()),
+        webhooks=use_cases(container),
         prices=container.prices(),
         streams=container.streams(),
+        notifications=container.list_notifications(),
     )
     from ..http.openapi import complete
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from ...application.notifications.list_notifications import ListNotifications
     from ...application.prices.use_cases import PriceUseCases
     from ...application.streams.use_cases import StreamUseCases
+    from ...application.webhooks.change_endpoints import ChangeEndpoints
+    from ...application.webhooks.ports import Webhooks
+    from ...application.webhooks.resend import ResendDeliveries, SendTest
     from ..shutdown import Stopping
     from .auth import KnownTokens
 
@@ -53,6 +56,7 @@ def create_app(
     limits: Mapping[str, Any] = MappingProxyType({}),
     identity: "IdentityTokens | None" = None,
     customers: "tuple[EraseCustomer, ExportCustomer] | None" = None,
+    webhooks: "tuple[Webhooks, ChangeEndpoints, ResendDeliveries, SendTest] | None" = None,
     cors_origins: Sequence[str] = (),
     prices: "PriceUseCases | None" = None,
     streams: "StreamUseCases | None" = None,
@@ -69,9 +73,10 @@ def create_app(
     count the requests. ``failed`` is called with each error that is responded to with 5xx. ``limits`` are fields of
     ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. ``identity`` verifies the
     tokens of an OpenID provider; with it, ``X-Actor`` is not trusted. ``customers`` adds the routes under
-    ``/v1/customers``, ``prices`` those under ``/v1/restaurants``, ``streams`` the live streams, and ``notifications``
-    the route ``/v1/notifications``. ``stripe_events`` adds ``/v1/webhooks/stripe``: it verifies an event by its body
-    and signature, and returns the order that it is about. Pages of ``cors_origins`` may call from a browser.
+    ``/v1/customers``, ``webhooks`` those under ``/v1/webhook-endpoints``, ``prices`` those under
+    ``/v1/restaurants``, ``streams`` the live streams, and ``notifications`` the route ``/v1/notifications``.
+    ``stripe_events`` adds ``/v1/webhooks/stripe``: it verifies an event by its body and signature, and returns the
+    order that it is about. Pages of ``cors_origins`` may call from a browser.
     Raises NotConfigured without the extra ``http``.
     """
     app, caller_limits = _with_extra(".app"), _with_extra(".caller_limits")
@@ -93,6 +98,7 @@ def create_app(
         limits=caller_limits.CallerLimits(**limits),
         identity=identity,
         customers=None if customers is None else _with_extra(".customers").Customers(*customers),
+        webhooks=None if webhooks is None else _with_extra(".webhooks").WebhookRoutes(*webhooks),
         cors_origins=cors_origins,
         prices=None if prices is None else _with_extra(".prices").Prices(prices, currency),
         streams=streams,

@@ -26,6 +26,7 @@ from . import batch, problems, reads, stream, stream_tickets, writes
 from . import customers as customer_routes
 from . import notifications as notification_routes
 from . import prices as price_routes
+from . import stripe_events as stripe_event_routes
 from . import webhooks as webhook_routes
 from .auth import GRANT, Authenticator, KnownTokens, Unauthenticated, check_scope
 from .caller_limits import CallerLimits, Callers
@@ -62,11 +63,12 @@ def build(
     limits: CallerLimits,
     identity: IdentityTokens | None,
     customers: customer_routes.Customers | None,
+    webhooks: webhook_routes.WebhookRoutes | None,
     cors_origins: Sequence[str],
     prices: price_routes.Prices | None,
     streams: StreamUseCases | None,
     notifications: notification_routes.Told | None,
-    stripe_events: webhook_routes.OrderOf | None,
+    stripe_events: stripe_event_routes.OrderOf | None,
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
     authenticator, callers = Authenticator(tokens, trust_actor_header, identity), Callers(limits, instruments)
@@ -165,6 +167,10 @@ def build(
                 tags=["customers"],
             )
         )
+    routes += [
+        *_webhook_router(webhooks, authenticate),
+        *stripe_event_routes.routers(stripe_events, use_cases, callers, [require_json, refuse_unknown_parameters]),
+    ]
     if prices is not None:
         routes.append(
             Router(
@@ -181,7 +187,6 @@ def build(
                 tags=["prices"],
             )
         )
-    routes += webhook_routes.routers(stripe_events, use_cases, callers, [require_json, refuse_unknown_parameters])
     readiness = Checks(checks, stopping, stopped_parts)
     public: list[Any] = [livez, readyz, docs_router()]
     dependencies = {"checks": provide(readiness)}
@@ -212,6 +217,26 @@ def build(
     app.direct = direct_routes(app)
     app.cors = Cors.of(cors_origins, {method for route in app.routes for method in route.methods})
     return app
+
+
+def _webhook_router(webhooks: webhook_routes.WebhookRoutes | None, authenticate: Any) -> list[Router]:
+    if webhooks is None:
+        return []
+    return [
+        Router(
+            "/v1/webhook-endpoints",
+            route_handlers=webhook_routes.ROUTES,
+            guards=[
+                authenticate,
+                webhook_routes.admins_only,
+                require_json,
+                refuse_unsupported_conditions,
+                refuse_unknown_parameters,
+            ],
+            dependencies={"routes": provide(webhooks)},
+            tags=["webhooks"],
+        )
+    ]
 
 
 class NoEmitter(BaseEventEmitterBackend):

@@ -26,6 +26,7 @@ from .openapi_names import name_schemas
 from .price_bodies import PRICE_BODIES
 from .problems import MEDIA_TYPE
 from .views import camel, render
+from .webhook_bodies import WEBHOOK_BODIES
 
 if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator
@@ -182,7 +183,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     """Replace the schemas of bodies by those of msgspec, and those of parameters by ones without null."""
     document = deepcopy(document)
     _, bodies = schema_components(
-        (*BODIES, *PRICE_BODIES), schema_hook=_number, ref_template="#/components/schemas/{name}"
+        (*BODIES, *PRICE_BODIES, *WEBHOOK_BODIES), schema_hook=_number, ref_template="#/components/schemas/{name}"
     )
     schemas = document["components"]["schemas"]
     schemas.update(bodies)
@@ -261,7 +262,7 @@ def openapi_config(router: Router, *, trust_actor_header: bool) -> OpenAPIConfig
         ),
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         servers=[Server(url="/")],
-        tags=[Tag(name="orders"), Tag(name="prices"), Tag(name="analytics"), Tag(name="health")],
+        tags=[Tag(name=name) for name in ("orders", "prices", "analytics", "webhooks", "health")],
         openapi_router=router,
         render_plugins=[DocumentRenderer(path="/")],
         use_handler_docstrings=True,

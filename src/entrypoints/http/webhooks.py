@@ -1,67 +1,414 @@
-"""The route for events of the payment gateway. It needs no token, because each event is signed."""
+"""Routes to webhook endpoints and their deliveries, for admins with a token to operate."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from urllib.parse import unquote
 
 from attrs import frozen
-from litestar import Request, Response, Router, post
+from litestar import Request, Response, get, post
 from litestar.connection import ASGIConnection
-from litestar.di import NamedDependency, Provide
+from litestar.di import NamedDependency
+from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
-from litestar.types import Guard
+from litestar.openapi.spec.enums import OpenAPIType
+from litestar.params import FromPath, JSONBody
 
-from ...application.orders.use_cases import UseCases
-from .caller_limits import Callers
+from ...application.auth import Scope
+from ...application.orders.queries import DEFAULT_PAGE, MAX_PAGE
+from ...application.replay.replay_range import ReplayStart
+from ...application.webhooks.change_endpoints import ChangeEndpoints
+from ...application.webhooks.delivery import DeliveryStatus, WebhookDelivery
+from ...application.webhooks.endpoint import Endpoint
+from ...application.webhooks.ports import Webhooks
+from ...application.webhooks.resend import ResendDeliveries, SendTest
+from ...domain.actor import Actor, Role
+from ...domain.errors import InvalidInput
+from .exact_body import ExactBody
+from .openapi import CORRELATION, problems
+from .parameters import parse_identifier, parse_limit, query
+from .reads import json_response
+from .webhook_bodies import (
+    AddWebhookEndpoint,
+    ChangeWebhookEndpoint,
+    ReplayWebhooks,
+    ResendWebhooks,
+    RotateWebhookSecret,
+)
 
-MAX_BODY_BYTES = 262_144
-OrderOf = Callable[[bytes, str], str | None]
-"""Returns the id of the order that a body with this signature is about. Raises InvalidInput."""
+READS = problems(400, 401, 403, 404, 500, 503)
+CHANGES = problems(400, 401, 403, 404, 413, 415, 500, 503)
 
 
 @frozen
-class Webhooks:
-    """What the route needs, as one named dependency."""
+class WebhookRoutes:
+    """The use-cases of the routes, as one named dependency."""
 
-    order_of: OrderOf
-    use_cases: UseCases
-
-
-def limited(callers: Callers) -> Any:
-    """Return a guard that limits the requests of each address, which counts as a caller of its own."""
-
-    async def admit(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        peer = connection.client.host if connection.client else ""
-        await callers.admit(connection.scope, f"webhook {peer}")
-
-    return admit
+    webhooks: Webhooks
+    change: ChangeEndpoints
+    resend: ResendDeliveries
+    test: SendTest
 
 
-@post("/stripe", status_code=204, request_max_body_size=MAX_BODY_BYTES, include_in_schema=False)
-async def receive_stripe(
-    request: Request[Any, Any, Any],
-    webhooks: NamedDependency[Webhooks],
-) -> Response[None]:
-    """Ask the gateway for the outcomes that the event's order waits for.
+@frozen(kw_only=True)
+class EndpointView:
+    """An endpoint. ``behind``: events for it wait in the log. It has no secret, which is shown once."""
 
-    What the event says is not used, so events may come twice, late and in any order.
-    """
-    order_id = webhooks.order_of(await request.body(), request.headers.get("stripe-signature", ""))
-    if order_id is not None:
-        await webhooks.use_cases.settle_payments(order_id)
-    return Response(None, status_code=204)
+    id: str
+    url: str
+    label: str
+    types: tuple[str, ...]
+    restaurants: tuple[str, ...]
+    status: str
+    reason: str
+    created_at: datetime
+    behind: bool
+    failing: bool
+    failing_since: datetime | None
+    detail: str
 
 
-def routers(order_of: OrderOf | None, use_cases: UseCases, callers: Callers, guards: Sequence[Guard]) -> list[Router]:
-    """Return the router of the events; none without ``order_of``."""
-    if order_of is None:
-        return []
-    webhooks = Webhooks(order_of, use_cases)
-    return [
-        Router(
-            "/v1/webhooks",
-            route_handlers=[receive_stripe],
-            guards=[limited(callers), *guards],
-            dependencies={"webhooks": Provide(lambda: webhooks, sync_to_thread=False)},
-            security=[{}],
-        )
-    ]
+@frozen(kw_only=True)
+class EndpointsView:
+    endpoints: tuple[EndpointView, ...]
+
+
+@frozen(kw_only=True)
+class SecretView:
+    """An endpoint's new secret, which is shown this once, and when the one before it ends."""
+
+    id: str
+    secret: str
+    old_secret_ends_at: datetime | None
+
+
+@frozen(kw_only=True)
+class DeliveryView:
+    """The delivery of one event. ``code`` and ``detail`` are of the last attempt."""
+
+    order_id: str
+    sequence: int
+    type: str
+    event_id: str
+    status: str
+    attempts: int
+    recorded_at: datetime
+    due_at: datetime
+    settled_at: datetime | None
+    code: int | None
+    detail: str
+
+
+@frozen(kw_only=True)
+class DeliveriesView:
+    deliveries: tuple[DeliveryView, ...]
+
+
+@frozen(kw_only=True)
+class TestView:
+    """The answer of a receiver to a test message."""
+
+    __test__ = False
+    accepted: bool
+    code: int | None
+    detail: str
+
+
+async def admins_only(connection: ASGIConnection[Any, Actor, Any, Any], _: BaseRouteHandler) -> None:
+    by = connection.user
+    if by.role is not Role.ADMIN:
+        raise HTTPException(detail=f"{by} may not see or change webhook endpoints; only admins may", status_code=403)
+
+
+@get(
+    "/",
+    response_headers=[CORRELATION],
+    responses=problems(400, 401, 403, 500, 503),
+    operation_id="listWebhookEndpoints",
+    summary="List webhook endpoints",
+    opt={"scope": Scope.OPERATE},
+)
+async def list_endpoints(routes: NamedDependency[WebhookRoutes]) -> Response[EndpointsView]:
+    """Return all endpoints, at most 100, and how their receivers are doing."""
+    return json_response(EndpointsView(endpoints=tuple(map(endpoint_view, await routes.webhooks.endpoints()))))
+
+
+@post(
+    "/",
+    status_code=201,
+    dto=ExactBody[AddWebhookEndpoint],
+    return_dto=None,
+    response_headers=[CORRELATION],
+    responses=problems(400, 401, 403, 413, 415, 500, 503),
+    operation_id="addWebhookEndpoint",
+    summary="Add a webhook endpoint",
+    opt={"scope": Scope.OPERATE, "creates": True},
+)
+async def add_endpoint(
+    routes: NamedDependency[WebhookRoutes], data: JSONBody[AddWebhookEndpoint]
+) -> Response[SecretView]:
+    """Return its id and its signing secret, which is shown this once."""
+    start = None if data.from_ is None else ReplayStart.parse(data.from_)
+    endpoint, secret = await routes.change.add(
+        data.url, types=data.types, restaurants=data.restaurants, label=data.label, start=start
+    )
+    return _json(201, SecretView(id=endpoint.id, secret=secret, old_secret_ends_at=None))
+
+
+@get(
+    "/{endpoint_id:str}",
+    response_headers=[CORRELATION],
+    responses=READS,
+    operation_id="getWebhookEndpoint",
+    summary="Get a webhook endpoint",
+    opt={"scope": Scope.OPERATE},
+)
+async def get_endpoint(routes: NamedDependency[WebhookRoutes], endpoint_id: FromPath[str]) -> Response[EndpointView]:
+    """Return one endpoint, and how its receiver is doing."""
+    return json_response(endpoint_view(await routes.webhooks.get(unquote(endpoint_id))))
+
+
+@get(
+    "/{endpoint_id:str}/deliveries",
+    response_headers=[CORRELATION],
+    responses=READS,
+    operation_id="listWebhookDeliveries",
+    summary="List deliveries to a webhook endpoint",
+    opt={"query": {"status", "orderId", "limit"}, "scope": Scope.OPERATE},
+)
+async def list_deliveries(
+    routes: NamedDependency[WebhookRoutes],
+    endpoint_id: FromPath[str],
+    with_status: Annotated[
+        str | None, query("status", "only deliveries with this status", enum=[*DeliveryStatus])
+    ] = None,
+    order_id: Annotated[str | None, query("orderId", "only events of this order")] = None,
+    limit: Annotated[
+        str | None,
+        query(
+            "limit",
+            f"the most that are returned, 1 to {MAX_PAGE}; the default is {DEFAULT_PAGE}",
+            type=OpenAPIType.INTEGER,
+            minimum=1,
+            maximum=MAX_PAGE,
+        ),
+    ] = None,
+) -> Response[DeliveriesView]:
+    """Return what was sent and what waits, the latest first."""
+    endpoint = await routes.webhooks.get(unquote(endpoint_id))
+    if with_status is not None and with_status not in tuple(DeliveryStatus):
+        raise InvalidInput("status", f"{with_status[:80]!r} is none", ", ".join(DeliveryStatus))
+    number = DEFAULT_PAGE if limit is None else parse_limit(limit, "limit")
+    if not 1 <= number <= MAX_PAGE:
+        raise InvalidInput("limit", f"it is {number}", f"1 to {MAX_PAGE}")
+    found = await routes.webhooks.list(
+        endpoint.id,
+        status=None if with_status is None else DeliveryStatus(with_status),
+        order_id=parse_identifier(order_id, "orderId"),
+        limit=number,
+    )
+    return json_response(DeliveriesView(deliveries=tuple(map(delivery_view, found))))
+
+
+@post(
+    "/{endpoint_id:str}/rotate",
+    status_code=200,
+    dto=ExactBody[RotateWebhookSecret],
+    return_dto=None,
+    response_headers=[CORRELATION],
+    responses=CHANGES,
+    operation_id="rotateWebhookSecret",
+    summary="Create a new signing secret",
+    opt={"scope": Scope.OPERATE, "creates": True},
+)
+async def rotate(
+    request: Request[Actor, Any, Any],
+    routes: NamedDependency[WebhookRoutes],
+    endpoint_id: FromPath[str],
+    data: JSONBody[RotateWebhookSecret],
+) -> Response[SecretView]:
+    """Return the new secret, which is shown this once. Until the old one ends, messages are signed with both."""
+    endpoint, secret, until = await routes.change.rotate(
+        unquote(endpoint_id), overlap=timedelta(hours=data.hours), by=str(request.user), reason=data.reason
+    )
+    return json_response(SecretView(id=endpoint.id, secret=secret, old_secret_ends_at=until))
+
+
+@post(
+    "/{endpoint_id:str}/disable",
+    status_code=200,
+    dto=ExactBody[ChangeWebhookEndpoint],
+    return_dto=None,
+    response_headers=[CORRELATION],
+    responses=CHANGES,
+    operation_id="disableWebhookEndpoint",
+    summary="Disable a webhook endpoint",
+    opt={"scope": Scope.OPERATE, "creates": True},
+)
+async def disable(
+    request: Request[Actor, Any, Any],
+    routes: NamedDependency[WebhookRoutes],
+    endpoint_id: FromPath[str],
+    data: JSONBody[ChangeWebhookEndpoint],
+) -> Response[EndpointView]:
+    """Send nothing more to it until it is enabled."""
+    done = await routes.change.disable(unquote(endpoint_id), by=str(request.user), reason=data.reason)
+    return json_response(endpoint_view(done))
+
+
+@post(
+    "/{endpoint_id:str}/enable",
+    status_code=200,
+    dto=ExactBody[ChangeWebhookEndpoint],
+    return_dto=None,
+    response_headers=[CORRELATION],
+    responses=CHANGES,
+    operation_id="enableWebhookEndpoint",
+    summary="Enable a webhook endpoint",
+    opt={"scope": Scope.OPERATE, "creates": True},
+)
+async def enable(
+    request: Request[Actor, Any, Any],
+    routes: NamedDependency[WebhookRoutes],
+    endpoint_id: FromPath[str],
+    data: JSONBody[ChangeWebhookEndpoint],
+) -> Response[EndpointView]:
+    """Send what it has missed, and what follows."""
+    done = await routes.change.enable(unquote(endpoint_id), by=str(request.user), reason=data.reason)
+    return json_response(endpoint_view(done))
+
+
+@post(
+    "/{endpoint_id:str}/remove",
+    status_code=204,
+    dto=ExactBody[ChangeWebhookEndpoint],
+    return_dto=None,
+    response_headers=[CORRELATION],
+    responses=CHANGES,
+    operation_id="removeWebhookEndpoint",
+    summary="Remove a webhook endpoint",
+    opt={"scope": Scope.OPERATE, "creates": True},
+)
+async def remove(
+    request: Request[Actor, Any, Any],
+    routes: NamedDependency[WebhookRoutes],
+    endpoint_id: FromPath[str],
+    data: JSONBody[ChangeWebhookEndpoint],
+) -> None:
+    """Delete it, its secrets and what waits for it."""
+    await routes.change.remove(unquote(endpoint_id), by=str(request.user), reason=data.reason)
+
+
+@post(
+    "/{endpoint_id:str}/replay",
+    status_code=200,
+    dto=ExactBody[ReplayWebhooks],
+    return_dto=None,
+    response_headers=[CORRELATION],
+    responses=CHANGES,
+    operation_id="replayWebhooks",
+    summary="Send all events from somewhere on again",
+    opt={"scope": Scope.OPERATE, "creates": True},
+)
+async def replay(
+    request: Request[Actor, Any, Any],
+    routes: NamedDependency[WebhookRoutes],
+    endpoint_id: FromPath[str],
+    data: JSONBody[ReplayWebhooks],
+) -> Response[EndpointView]:
+    """Send each order's events in sequence, with the same ids as before."""
+    start = ReplayStart.parse(data.from_)
+    done = await routes.change.replay(unquote(endpoint_id), start, by=str(request.user), reason=data.reason)
+    return json_response(endpoint_view(done))
+
+
+@post(
+    "/{endpoint_id:str}/resend",
+    status_code=200,
+    dto=ExactBody[ResendWebhooks],
+    return_dto=None,
+    response_headers=[CORRELATION],
+    responses=CHANGES,
+    operation_id="resendWebhooks",
+    summary="Send an order's events again",
+    opt={"scope": Scope.OPERATE, "creates": True},
+)
+async def resend(
+    request: Request[Actor, Any, Any],
+    routes: NamedDependency[WebhookRoutes],
+    endpoint_id: FromPath[str],
+    data: JSONBody[ResendWebhooks],
+) -> Response[DeliveriesView]:
+    """Return the deliveries, which are due now, with the same ids as before."""
+    done = await routes.resend(
+        unquote(endpoint_id), data.order_id, sequence=data.sequence, by=str(request.user), reason=data.reason
+    )
+    return json_response(DeliveriesView(deliveries=tuple(map(delivery_view, done))))
+
+
+@post(
+    "/{endpoint_id:str}/test",
+    status_code=200,
+    response_headers=[CORRELATION],
+    responses=CHANGES,
+    operation_id="testWebhookEndpoint",
+    summary="Send a test message",
+    opt={"scope": Scope.OPERATE, "creates": True},
+)
+async def test(routes: NamedDependency[WebhookRoutes], endpoint_id: FromPath[str]) -> Response[TestView]:
+    """Send a signed message of the type webhook.test at once, and return how it was answered."""
+    response = await routes.test(unquote(endpoint_id))
+    return json_response(TestView(accepted=response.accepted, code=response.code, detail=response.detail))
+
+
+def endpoint_view(endpoint: Endpoint) -> EndpointView:
+    return EndpointView(
+        id=endpoint.id,
+        url=endpoint.url,
+        label=endpoint.label,
+        types=endpoint.types,
+        restaurants=endpoint.restaurants,
+        status=endpoint.status.value,
+        reason=endpoint.reason,
+        created_at=endpoint.created_at,
+        behind=endpoint.behind is not None,
+        failing=endpoint.failing,
+        failing_since=endpoint.failing_since,
+        detail=endpoint.detail,
+    )
+
+
+def delivery_view(delivery: WebhookDelivery) -> DeliveryView:
+    return DeliveryView(
+        order_id=delivery.order_id,
+        sequence=delivery.sequence,
+        type=delivery.type,
+        event_id=delivery.event_id,
+        status=delivery.status.value,
+        attempts=delivery.attempts,
+        recorded_at=delivery.recorded_at,
+        due_at=delivery.due_at,
+        settled_at=delivery.settled_at,
+        code=delivery.code,
+        detail=delivery.detail,
+    )
+
+
+def _json(status: int, view: object) -> Response[Any]:
+    response = json_response(view)
+    response.status_code = status
+    return response
+
+
+ROUTES = [
+    list_endpoints,
+    add_endpoint,
+    get_endpoint,
+    list_deliveries,
+    rotate,
+    disable,
+    enable,
+    remove,
+    replay,
+    resend,
+    test,
+]

@@ -11,7 +11,7 @@ from ...application.consuming.consumer import Consumer
 from ...application.consuming.declaring import Declaration, declaration_of
 from ...application.consuming.handlers import HandlerConsumer
 from ...domain.text import shown
-from ..settings import CONSUMERS, Settings, consumer_name
+from ..settings import BUILT_IN, CONSUMERS, Settings, consumer_name
 from .parts import PartKind, load
 from .storage_and_consumers import ShippedTransaction
 
@@ -20,7 +20,7 @@ CONSUMER = PartKind(
     what="consumer",
     port=None,
     group="orderflow.consumers",
-    shipped=CONSUMERS,
+    shipped=BUILT_IN,
     form="[NAME=]MODULE:FUNCTION, such as printer=shop.handlers:printer",
 )
 
@@ -31,8 +31,13 @@ def own_names(settings: Settings) -> tuple[str, ...]:
 
 
 def consumer_names(settings: Settings) -> tuple[str, ...]:
-    """Return the names of all consumers of the installation, the shipped ones first."""
+    """Return the names of the consumers that the installation runs in any case, the shipped ones first."""
     return (*CONSUMERS, *own_names(settings))
+
+
+def known_names(settings: Settings) -> tuple[str, ...]:
+    """Return the names of all consumers that may run: those, and webhooks, which run once there is an endpoint."""
+    return (*BUILT_IN, *own_names(settings))
 
 
 def with_consumer(settings: Settings, asked: str) -> tuple[Settings, str]:
@@ -41,7 +46,7 @@ def with_consumer(settings: Settings, asked: str) -> tuple[Settings, str]:
     ``asked`` is the name of a consumer of the installation, or what ``ORDERFLOW_CONSUMERS`` may list. Without a name
     before it, ``MODULE:FUNCTION`` is called what its decorator says. Raises InvalidInput.
     """
-    kind = evolve(CONSUMER, setting="consumer", shipped=consumer_names(settings))
+    kind = evolve(CONSUMER, setting="consumer", shipped=known_names(settings))
     if asked in kind.shipped:
         return settings, asked
     for listed in settings.consumers:

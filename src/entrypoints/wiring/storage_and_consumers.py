@@ -40,6 +40,9 @@ from ...application.notifications.ports import NotificationTransaction
 from ...application.orders.batching import Batching
 from ...application.recovery.restore_guard import RestoreGuard
 from ...application.rollout.cached_rollout import CachedRollout
+from ...application.webhooks.endpoint import WEBHOOKS
+from ...application.webhooks.ports import WebhookTransaction
+from ...application.webhooks.record_deliveries import RecordDeliveries
 from ...domain.actor import Role
 from ...domain.errors import InvalidInput
 from ..process_registration import ProcessRegistration
@@ -58,7 +61,9 @@ if TYPE_CHECKING:
     ConsumerStores = MemoryConsumerStores | SqlConsumerStores
 
 
-class ShippedTransaction(NotificationTransaction, AnalyticsTransaction, InventoryTransaction, Protocol):
+class ShippedTransaction(
+    NotificationTransaction, AnalyticsTransaction, InventoryTransaction, WebhookTransaction, Protocol
+):
     """The transaction of the shipped adapters, which has what every consumer needs."""
 
 
@@ -127,7 +132,7 @@ def consumer_stores(storage: "Storage") -> "ConsumerStores":
         return SqlConsumerStores(storage)
     from ...adapters.memory import MemoryConsumerStores
 
-    return MemoryConsumerStores(storage.cursors)
+    return MemoryConsumerStores(storage.cursors, storage.views)
 
 
 def personal_data(storage: "Storage", effects: "ConsumerStores") -> PersonalData:
@@ -158,10 +163,10 @@ def retention(settings: Settings) -> Retention:
 
 
 def consumers(
-    notifications: Notify, analytics: Analyse, inventory: KeepStock
+    notifications: Notify, analytics: Analyse, inventory: KeepStock, webhooks: RecordDeliveries
 ) -> dict[str, Consumer[ShippedTransaction]]:
     """Return the shipped consumers by name."""
-    return {"notifications": notifications, "analytics": analytics, "inventory": inventory}
+    return {"notifications": notifications, "analytics": analytics, "inventory": inventory, WEBHOOKS: webhooks}
 
 
 def log_source(storage: "Storage", wakeup: LocalWakeup, settings: Settings) -> Callable[[str], EventSource]:
@@ -206,7 +211,7 @@ def expectations(settings: Settings, consumers: tuple[str, ...]) -> "Expectation
         dead_letter_topic=settings.dead_letter_topic if settings.uses_kafka else "",
         production=settings.in_production,
         gateway=settings.gateway_name,
-        listed_prices=settings.prices == "list",
+        prices=settings.prices,
         customers_of_provider=bool(settings.oidc_issuer)
         and (not settings.oidc_roles or any(each.endswith(f"={Role.CUSTOMER}") for each in settings.oidc_roles)),
     )
@@ -217,9 +222,9 @@ def current_rollout(storage: "Storage") -> CachedRollout:
     return CachedRollout(storage.rollout, lambda: storage.buckets)
 
 
-def readers(storage: "Storage", settings: Settings, shipped: tuple[str, ...]) -> Readers:
+def readers(storage: "Storage", settings: Settings, shipped: tuple[str, ...], built_in: tuple[str, ...]) -> Readers:
     """Return the readers of the log: the shipped consumers, the relay if there is one, and the application's own."""
-    return Readers(storage.cursors, shipped, relayed=kafka.reads_topic(settings))
+    return Readers(storage.cursors, shipped, relayed=kafka.reads_topic(settings), built_in=built_in)
 
 
 def handle_batch(

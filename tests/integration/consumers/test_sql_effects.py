@@ -10,6 +10,7 @@ from tests.contracts.inventory import InventoryContract, StockStoreContract
 from tests.contracts.notifications import NotificationsContract, NotificationStoreContract
 from tests.contracts.redrive import RedriveContract
 from tests.contracts.replay import ReplayContract
+from tests.contracts.webhooks import WebhooksContract
 
 
 class TestSqlAnalytics(AnalyticsContract):
@@ -57,4 +58,8 @@ class TestSqlReplay(ReplayContract):
 
 
 class TestSqlPersonalData(PersonalDataContract):
+    """On the ``world`` of each database."""
+
+
+class TestSqlWebhooks(WebhooksContract):
     """On the ``world`` of each database."""

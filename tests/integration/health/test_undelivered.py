@@ -10,6 +10,7 @@ from attrs import define, evolve
 from dependency_injector import providers
 from orderflow.adapters.payment_gateway import SandboxGateway
 from orderflow.adapters.payment_gateway.sandbox import SUCCESS, VOID_DECLINE
+from orderflow.adapters.webhooks.http_client import HttpWebhookClient, Limits
 from orderflow.application.notifications.notification import Contact
 from orderflow.application.orders.payment_attempts import GatewayResponse
 from orderflow.domain.actor import Actor
@@ -23,6 +24,7 @@ from orderflow.entrypoints.wiring.lifespan import opened
 from tests.support.commands import CommandLine, order_json
 from tests.support.shop import HandClock
 from tests.support.waiting import eventually_async
+from tests.support.webhook_receiver import Receiver, refuse, webhook_use_cases
 
 ADMIN = Actor.parse("admin:boss")
 
@@ -43,6 +45,10 @@ class Installation:
     container: Container
     clock: HandClock
     cli: CommandLine
+
+    async def create(self, order_id: str) -> None:
+        body = read(order_json(order_id).encode(), PlaceOrder)
+        await self.container.use_cases().create_order(body.order("EUR"), by=ADMIN)
 
     async def pay(self, order_id: str, token: str = SUCCESS, **asked: Any) -> None:
         use_cases = self.container.use_cases()
@@ -201,3 +207,31 @@ async def test_mail_that_cannot_be_sent_is_overdue_then_failed_and_resent_or_dro
     assert [it["status"] for it in dropped] == ["dropped"]
     assert {it["kind"] for it in changes} == {"resend", "drop"}
     assert not {"notifications_overdue", "notifications_failed"} & await installation.findings()
+
+
+async def test_webhooks_that_are_not_delivered_are_seen(installation: Installation) -> None:
+    container, clock, note = installation.container, installation.clock, {"by": "ann", "reason": "a test"}
+    async with Receiver(answer=refuse("500 Oops")) as receiver:
+        _, change, _, _ = webhook_use_cases(container.storage(), container.effects(), clock)
+        endpoint, _ = await change.add(receiver.url)
+        await installation.create("o1")
+        handle = container.handle_batch(container.consumers()["webhooks"])
+        await handle(await container.storage().log.read(dict.fromkeys(range(256), 0), limit=10))
+        sender = evolve(container.send_deliveries(), client=HttpWebhookClient(Limits(private=True), "orderflow/test"))
+        await sender.follow_all()
+        await sender.send_due()
+        clock.forward(minutes=61)
+
+        overdue, metrics = await installation.findings(), await installation.metrics()
+        [delivery] = await container.effects().webhooks.list(endpoint.id, limit=10)
+        await container.effects().webhooks.settle([delivery.given_up(clock())], [], clock())
+        await change.stop(endpoint.id, "it answered 410 Gone")
+        afterwards = await installation.findings()
+        await change.remove(endpoint.id, **note)
+
+    assert "webhooks_overdue" in overdue
+    assert metrics["orderflow_webhook_deliveries_pending"] == 1
+    assert metrics["orderflow_webhook_deliveries_pending_seconds"] == 61 * 60
+    assert metrics['orderflow_webhook_endpoints{state="enabled"}'] == 1
+    assert {"webhooks_failed", "webhook_endpoint_stopped"} <= afterwards
+    assert not {it for it in await installation.findings() if it.startswith("webhook")}

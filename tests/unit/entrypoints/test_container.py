@@ -8,7 +8,7 @@ from orderflow import InvalidInput, NotConfigured, Settings
 from orderflow.adapters.kafka import KafkaEventSource
 from orderflow.application.consuming.log_source import LogEventSource
 from orderflow.entrypoints.container import container_for
-from orderflow.entrypoints.settings import CONSUMERS
+from orderflow.entrypoints.settings import BUILT_IN
 from orderflow.entrypoints.wiring.lifespan import opened
 
 NOBODY = "127.0.0.1:9"
@@ -45,7 +45,7 @@ def test_every_provider_builds_and_nothing_is_opened(
         container.redrive(consumer=consumer)
         container.source()(consumer.name)
 
-    assert tuple(built["consumers"]) == CONSUMERS
+    assert tuple(built["consumers"]) == BUILT_IN
     assert set(threading.enumerate()) == threads
     assert list(tmp_path.iterdir()) == []
 

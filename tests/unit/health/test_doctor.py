@@ -20,6 +20,7 @@ from orderflow.application.health.processes import Failure, Part
 from orderflow.application.operator_note import OperatorNote
 from orderflow.application.orders.payment_attempts import OutstandingPayments
 from orderflow.application.recovery.epochs import Epoch, Epochs
+from orderflow.application.webhooks.summary import WebhookSummary
 from orderflow.entrypoints.settings import CONSUMERS as SHIPPED
 from orderflow.entrypoints.settings import Settings
 from orderflow.entrypoints.wiring.storage_and_consumers import expectations
@@ -127,6 +128,12 @@ UNHEALTHY: dict[str, tuple[Observation, Expectations]] = {
         WANTED,
     ),
     "notifications_failed": (evolve(HEALTHY, notifications=Backlog(failed=1)), WANTED),
+    "webhooks_overdue": (
+        evolve(HEALTHY, webhooks=WebhookSummary(backlog=Backlog(pending=3, oldest=AT - timedelta(minutes=61)))),
+        WANTED,
+    ),
+    "webhooks_failed": (evolve(HEALTHY, webhooks=WebhookSummary(backlog=Backlog(failed=1))), WANTED),
+    "webhook_endpoint_stopped": (evolve(HEALTHY, webhooks=WebhookSummary(disabled=2, stopped=1)), WANTED),
     "clock_database": (with_database(clock=ClockOffset(-1.2, 0.01)), WANTED),
     "clock_kafka": (evolve(HEALTHY, stream=evolve(STREAM, clock=ClockOffset(90.0, 0.01))), WANTED),
     "clock_process": (evolve(HEALTHY, processes=[*_without("api"), known("api", clock_ahead=1.1)]), WANTED),
@@ -140,7 +147,7 @@ UNHEALTHY: dict[str, tuple[Observation, Expectations]] = {
     "tokens_missing": (evolve(HEALTHY, tokens=False), evolve(WANTED, open_to="0.0.0.0")),
     "payment_gateway_sandbox": (HEALTHY, evolve(WANTED, production=True, gateway="sandbox")),
     "prices_trusted": (evolve(HEALTHY, customer_tokens=True), WANTED),
-    "prices_missing": (evolve(HEALTHY, customer_tokens=True), evolve(WANTED, listed_prices=True)),
+    "prices_missing": (evolve(HEALTHY, customer_tokens=True), evolve(WANTED, prices="list")),
 }
 """By code, an installation that has this and nothing else."""
 
@@ -325,7 +332,7 @@ def test_customers_of_a_provider_set_prices_as_those_with_a_token_do() -> None:
     provider = evolve(WANTED, customers_of_provider=True)
 
     trusted = diagnosis(HEALTHY, provider)
-    listed = diagnosis(evolve(HEALTHY, prices=True), evolve(provider, listed_prices=True))
+    listed = diagnosis(evolve(HEALTHY, prices=True), evolve(provider, prices="list"))
 
     assert [finding.code for finding in trusted.findings] == ["prices_trusted"]
     assert listed.findings == []

@@ -12,6 +12,7 @@ from tests.contracts.inventory import InventoryContract, StockStoreContract
 from tests.contracts.notifications import NotificationsContract, NotificationStoreContract
 from tests.contracts.redrive import RedriveContract
 from tests.contracts.replay import ReplayContract
+from tests.contracts.webhooks import WebhooksContract
 from tests.support.effects import World, memory_world
 
 
@@ -65,4 +66,8 @@ class TestMemoryReplay(ReplayContract):
 
 
 class TestMemoryPersonalData(PersonalDataContract):
+    """On a ``world`` in memory."""
+
+
+class TestMemoryWebhooks(WebhooksContract):
     """On a ``world`` in memory."""

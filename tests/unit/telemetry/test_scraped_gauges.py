@@ -36,6 +36,7 @@ class Installation:
             "dead_letters": container.effects().dead_letters,
             "payments": container.storage().attempts,
             "notifications": container.effects().notifications,
+            "webhooks": container.effects().webhooks,
             "clock": container.clock(),
             "shipped": ("analytics",),
             "patience": 0.2,

@@ -215,6 +215,26 @@ NOTIFIED = _histogram(
     Label("outcome", ("sent", "refused", "unavailable", "failed")),
 )
 
+WEBHOOKS_UNSETTLED = _state(
+    "orderflow_webhook_deliveries_pending", "Webhooks to enabled endpoints that are not delivered yet."
+)
+WEBHOOKS_UNSETTLED_AGE = _state(
+    "orderflow_webhook_deliveries_pending_seconds", "Age of the oldest of them; 0 without any."
+)
+WEBHOOKS_FAILED = _state("orderflow_webhook_deliveries_failed", "Webhooks that failed for good and are still kept.")
+WEBHOOK_ENDPOINTS = _state(
+    "orderflow_webhook_endpoints",
+    "Endpoints: failing ones accept nothing now, behind ones have events that wait in the log (both are enabled), "
+    "stopped ones were disabled by orderflow itself (and are disabled).",
+    Label("state", ("enabled", "failing", "behind", "disabled", "stopped")),
+)
+WEBHOOK_SECONDS = _histogram(
+    "orderflow_webhook_duration_seconds",
+    "Of one attempt to send a webhook: accepted, refused by a status, without an answer, or failed here.",
+    QUICK,
+    Label("outcome", ("delivered", "refused", "unanswered", "failed")),
+)
+
 # HTTP.
 HTTP_SECONDS = _histogram(
     "orderflow_http_server_request_duration_seconds",

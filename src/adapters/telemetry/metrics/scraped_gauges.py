@@ -16,6 +16,7 @@ from ....application.event_log.records import RELAY
 from ....application.health.lag import Lag
 from ....application.notifications.ports import Notifications
 from ....application.orders.ports import OrderQueries, PaymentAttempts
+from ....application.webhooks.ports import Webhooks
 from ....domain.errors import Unavailable
 from ....domain.lifecycle import OrderState
 from . import catalogue
@@ -57,6 +58,7 @@ class States:
     dead_letters: DeadLetters
     payments: PaymentAttempts
     notifications: Notifications
+    webhooks: Webhooks
     clock: Clock
     shipped: tuple[str, ...]
     partitions: Callable[[], Awaitable[int]] | None = None
@@ -70,6 +72,7 @@ class States:
             ("database", self._orders),
             ("database", self._dead_letters),
             ("database", self._undelivered),
+            ("database", self._webhooks),
             ("database", self._log),
             ("kafka", self._by_partition),
         ]
@@ -152,6 +155,22 @@ class States:
             Sample(catalogue.NOTIFICATIONS_PENDING, backlog.pending),
             Sample(catalogue.NOTIFICATIONS_PENDING_AGE, _age(backlog.oldest, now)),
             Sample(catalogue.NOTIFICATIONS_FAILED, backlog.failed),
+        ]
+
+    async def _webhooks(self) -> list[Sample]:
+        now, found = self.clock(), await self.webhooks.summary()
+        states = {
+            "enabled": found.enabled,
+            "failing": found.failing,
+            "behind": found.behind,
+            "disabled": found.disabled,
+            "stopped": found.stopped,
+        }
+        return [
+            Sample(catalogue.WEBHOOKS_UNSETTLED, found.backlog.pending),
+            Sample(catalogue.WEBHOOKS_UNSETTLED_AGE, _age(found.backlog.oldest, now)),
+            Sample(catalogue.WEBHOOKS_FAILED, found.backlog.failed),
+            *(Sample(catalogue.WEBHOOK_ENDPOINTS, number, (state,)) for state, number in states.items()),
         ]
 
     def _by_consumer(self, metric: Metric, found: Mapping[str, int]) -> list[Sample]:

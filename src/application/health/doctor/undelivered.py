@@ -1,4 +1,4 @@
-"""Checks for payments that are not settled, and for notifications that are not sent."""
+"""Checks for payments that are not settled, and for notifications and webhooks that are not sent."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -9,6 +9,9 @@ from .finding import Finding, problem, warning
 
 OVERDUE_AFTER = timedelta(minutes=15)
 """The age at which a pending notification is overdue; the alert has the same limit."""
+
+WEBHOOKS_OVERDUE_AFTER = timedelta(hours=1)
+"""The age at which a webhook is overdue; the alert has the same limit."""
 
 UNSETTLED = warning(
     "payments_unsettled",
@@ -41,7 +44,34 @@ FAILED = warning(
     expected="each sent, or dropped by an operator",
     fix="`orderflow notifications list --status failed`; mend the contact, then `resend`, or `drop`",
 )
-DIAGNOSTICS = (UNSETTLED, DECLINED, HELD, OVERDUE, FAILED)
+WEBHOOKS_OVERDUE = warning(
+    "webhooks_overdue",
+    f"webhooks have been waiting for more than {WEBHOOKS_OVERDUE_AFTER // timedelta(minutes=1)} minutes",
+    expected="accepted within seconds while the receivers answer",
+    fix="`orderflow webhooks list` has the failing endpoints and why; mend the receiver, or disable the endpoint",
+)
+WEBHOOKS_FAILED = warning(
+    "webhooks_failed",
+    "webhooks have failed for good: the receiver refused one event for days, and accepted others",
+    expected="each accepted, or resent by an operator",
+    fix="`orderflow webhooks deliveries ENDPOINT --status failed`; mend the receiver, then `orderflow webhooks resend`",
+)
+WEBHOOK_ENDPOINT_STOPPED = problem(
+    "webhook_endpoint_stopped",
+    "webhook endpoints were disabled, because they accepted nothing for days or answered 410 Gone",
+    expected="enabled, or removed",
+    fix="`orderflow webhooks list`; mend the receiver, then `orderflow webhooks enable`, or `remove`",
+)
+DIAGNOSTICS = (
+    UNSETTLED,
+    DECLINED,
+    HELD,
+    OVERDUE,
+    FAILED,
+    WEBHOOKS_OVERDUE,
+    WEBHOOKS_FAILED,
+    WEBHOOK_ENDPOINT_STOPPED,
+)
 
 
 def check(observation: Observation, _: Expectations) -> Iterator[Finding]:
@@ -59,3 +89,14 @@ def check(observation: Observation, _: Expectations) -> Iterator[Finding]:
             yield OVERDUE.found(f"{backlog.pending} are pending, the oldest of {backlog.oldest:%Y-%m-%d %H:%M:%S} UTC")
         if backlog.failed:
             yield FAILED.found(f"{backlog.failed} notifications")
+    if webhooks := observation.webhooks:
+        waiting = webhooks.backlog
+        if waiting.oldest and observation.at - waiting.oldest > WEBHOOKS_OVERDUE_AFTER:
+            yield WEBHOOKS_OVERDUE.found(
+                f"{waiting.pending} are pending, the oldest of {waiting.oldest:%Y-%m-%d %H:%M:%S} UTC; "
+                f"{webhooks.failing} endpoints accept nothing"
+            )
+        if waiting.failed:
+            yield WEBHOOKS_FAILED.found(f"{waiting.failed} webhooks")
+        if webhooks.stopped:
+            yield WEBHOOK_ENDPOINT_STOPPED.found(f"{webhooks.stopped} endpoints")

@@ -1,0 +1,190 @@
+"""Sends webhooks over HTTP, whatever the receiver does."""
+
+import asyncio
+import re
+import ssl
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from urllib.parse import urlsplit
+
+import httpx
+from attrs import define, field, frozen
+
+from ...application.redaction import bounded
+from ...application.webhooks.delivery import MAX_DETAIL, WebhookMessage, WebhookResponse
+from ...application.webhooks.endpoint import Endpoint
+from ..certificates import certificate_problem
+from .addresses import AddressRefused, Resolve, checked_address
+from .signing import signed
+
+MAX_RESPONSE = 4_096
+"""Bytes of a response's body that are read; then the connection is closed."""
+PINNED_SECONDS = 30.0
+"""Seconds for which a checked address is used for new connections without another lookup."""
+BODY_SECONDS = 1.0
+"""Seconds in which that beginning must arrive; the status is known by then, and counts."""
+_RETRY_AFTER = re.compile(r"[0-9]{1,6}\Z")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@frozen(kw_only=True)
+class Limits:
+    """How messages are sent. ``seconds`` bound one attempt, from the lookup to the end of the response.
+
+    ``private``: private and loopback addresses are allowed, and http. With ``proxy`` (a URL) the proxy looks hosts up,
+    and what it may reach is its business. ``authorities`` is a PEM file; empty: the system's.
+    """
+
+    seconds: float = 15.0
+    private: bool = False
+    proxy: str = field(default="", repr=False)
+    authorities: str = ""
+
+
+@define(eq=False)
+class _Connections:
+    """The connections to one endpoint. They are its own, as their certificates were checked for its host."""
+
+    client: httpx.AsyncClient
+    address: str = ""
+    pinned_until: float = 0.0
+    lookup: "asyncio.Task[str] | None" = None
+    """The one lookup of the host; one that hangs is not begun a second time."""
+
+
+@define(eq=False)
+class HttpWebhookClient:
+    """Posts signed messages. It follows no redirect, takes no proxy from the environment, and keeps no cookie.
+
+    A message goes to an address of the endpoint's host that was checked, and to no other, also if the name is moved
+    meanwhile. ``agent`` is the User-Agent. ``clock`` is the time of the signatures, by which receivers refuse old
+    messages. ``resolve`` looks a host up.
+    """
+
+    limits: Limits
+    agent: str
+    clock: Callable[[], datetime] = utc_now
+    resolve: Resolve | None = None
+    _connections: dict[str, _Connections] = field(factory=dict, init=False)
+    _tls: ssl.SSLContext | None = field(default=None, init=False)
+
+    async def post(self, endpoint: Endpoint, message: WebhookMessage, secrets: Sequence[str]) -> WebhookResponse:
+        if not secrets:
+            return WebhookResponse(detail="the endpoint has no valid secret")
+        connections = self._connections.get(endpoint.id)
+        if connections is None:
+            connections = self._connections[endpoint.id] = _Connections(self._new_client())
+        try:
+            async with asyncio.timeout(self.limits.seconds):
+                return await self._post(connections, endpoint.url, message, secrets)
+        except TimeoutError:
+            return WebhookResponse(detail=f"no answer within {self.limits.seconds:g} s")
+        except (AddressRefused, httpx.HTTPError, httpx.StreamError, OSError, ssl.SSLError) as error:
+            connections.pinned_until = 0.0
+            return WebhookResponse(detail=_problem(error))
+
+    async def forget(self, endpoint_ids: Collection[str]) -> None:
+        for endpoint_id in [it for it in self._connections if it not in endpoint_ids]:
+            await self._connections.pop(endpoint_id).client.aclose()
+
+    async def close(self) -> None:
+        await self.forget(())
+
+    async def _post(
+        self, connections: _Connections, url: str, message: WebhookMessage, secrets: Sequence[str]
+    ) -> WebhookResponse:
+        headers = {
+            **signed(message, secrets, self.clock()),
+            "content-type": "application/json",
+            "user-agent": self.agent,
+            "accept-encoding": "identity",
+        }
+        extensions = {}
+        if not self.limits.proxy:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+            headers["host"] = parts.netloc
+            if parts.scheme == "https":
+                extensions["sni_hostname"] = host
+            address = await self._address(connections, host, port)
+            url = str(httpx.URL(url).copy_with(host=address))
+        connections.client.cookies.clear()
+        async with connections.client.stream(
+            "POST", url, content=message.body, headers=headers, extensions=extensions
+        ) as response:
+            return await self._answer(response)
+
+    async def _address(self, connections: _Connections, host: str, port: int) -> str:
+        if monotonic() >= connections.pinned_until:
+            if connections.lookup is None or connections.lookup.done():
+                looking = checked_address(host, port, private=self.limits.private, resolve=self.resolve)
+                connections.lookup = asyncio.create_task(looking)
+                connections.lookup.add_done_callback(_seen)
+            connections.address = await asyncio.shield(connections.lookup)
+            connections.pinned_until = monotonic() + PINNED_SECONDS
+        return connections.address
+
+    async def _answer(self, response: httpx.Response) -> WebhookResponse:
+        """Return what the status and the beginning of the body say. An accepted message needs no body."""
+        code = response.status_code
+        body = await _beginning(response)
+        if 200 <= code < 300:
+            return WebhookResponse(code=code)
+        if 300 <= code < 400:
+            return WebhookResponse(code=code, detail=f"{code}: redirects are not followed")
+        retry = response.headers.get("retry-after", "")
+        return WebhookResponse(
+            code=code,
+            detail=_shown(f"{code} {_CONTROL.sub(' ', body.decode('utf-8', 'replace'))}"),
+            retry_after=timedelta(seconds=int(retry)) if _RETRY_AFTER.match(retry) else None,
+        )
+
+    def _new_client(self) -> httpx.AsyncClient:
+        if self._tls is None:
+            self._tls = ssl.create_default_context(cafile=self.limits.authorities or None)
+        return httpx.AsyncClient(
+            verify=self._tls,
+            trust_env=False,
+            follow_redirects=False,
+            proxy=self.limits.proxy or None,
+            timeout=self.limits.seconds,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=60.0),
+        )
+
+
+async def _beginning(response: httpx.Response) -> bytes:
+    """Return the first MAX_RESPONSE bytes of the body that arrive in BODY_SECONDS. Nothing is decompressed."""
+    body = bytearray()
+    with suppress(TimeoutError, httpx.HTTPError, httpx.StreamError):  # the status counts, whatever follows it
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in response.aiter_raw():
+                body += chunk[: MAX_RESPONSE - len(body)]
+                if len(body) >= MAX_RESPONSE:
+                    break
+    return bytes(body)
+
+
+def _seen(lookup: "asyncio.Task[str]") -> None:
+    """Take the error of a lookup for which nobody waits any more."""
+    if not lookup.cancelled():
+        lookup.exception()
+
+
+def _problem(error: Exception) -> str:
+    """Return what was wrong in a few words, without the URL and the receiver's text."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return _shown(f"its certificate {certificate_problem(cause, authorities='ORDERFLOW_WEBHOOK_CA_FILE')}")
+    return _shown(f"{type(error).__name__}: {error}")
+
+
+def _shown(text: str) -> str:
+    return bounded(text)[:MAX_DETAIL].strip()

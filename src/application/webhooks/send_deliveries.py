@@ -1,0 +1,317 @@
+"""Sends webhook deliveries: each order's in sequence, and no endpoint waits for another."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from random import random
+from time import monotonic
+
+from attrs import define, field
+
+from ...domain.errors import NotConfigured, NotFound, Unavailable
+from ..backoff import Backoff, doubled, pause
+from ..event_log.ports import EventLog, Wakeup
+from ..event_log.records import Address
+from ..noop import noop
+from ..redaction import error_text
+from .catch_up import FollowLog
+from .delivery import (
+    FIRST_PAUSE,
+    GONE,
+    LONGEST_PAUSE,
+    MAX_DETAIL,
+    RETRIED_FOR,
+    DeliveryKey,
+    WebhookDelivery,
+    WebhookMessage,
+    WebhookResponse,
+)
+from .endpoint import FAILING_AFTER, FIRST_PROBE, LONGEST_PROBE, Endpoint
+from .ports import DELETED_AT_ONCE, Body, WebhookClient, Webhooks
+
+CONCURRENCY = 8
+"""Messages that are sent to one endpoint at once."""
+LEASE = timedelta(seconds=60)
+"""The time for which a process owns the endpoints that it sends to. After a crash others send to them, same ids."""
+RETENTION = timedelta(days=7)
+LOOK_SECONDS = 1.0
+"""Seconds between two looks for changed endpoints and for what is due again."""
+FOLLOW_SECONDS = 5.0
+"""Seconds between two looks for endpoints that have fallen behind."""
+CLEAN_SECONDS = 60.0
+LAST_SECONDS = 3.0
+"""Seconds that requests in progress get when the process stops; those that are cut off are sent again."""
+
+logger = logging.getLogger("orderflow.webhooks")
+
+
+@define(eq=False, kw_only=True)
+class SendDeliveries:
+    """Sends what is due to the endpoints that this process owns: one process for each endpoint at a time.
+
+    At most ``concurrency`` messages are on their way to one endpoint, of one order one. A slow endpoint fills its own
+    places only. A failed attempt is repeated with back-off and jitter for ``retried_for``, and then the delivery has
+    failed for good; the order's later ones wait for it that long. After FAILING_AFTER failures in a row the endpoint
+    is probed with one message at a time until it accepts one; if that takes ``retried_for``, or it answers with 410,
+    it is disabled. Nothing of it is lost: ``stop_endpoint`` keeps what it misses for when it is enabled. ``now`` is the
+    storage's time, by which all is due. While ``paused``, nothing is sent.
+    """
+
+    owner: str
+    webhooks: Webhooks
+    log: EventLog
+    client: WebhookClient
+    body: Body
+    follow: FollowLog
+    stop_endpoint: Callable[[str, str], Awaitable[Endpoint]]
+    now: Callable[[], Awaitable[datetime]]
+    wakeup: Wakeup
+    paused: Callable[[], Awaitable[bool]]
+    concurrency: int = CONCURRENCY
+    retried_for: timedelta = RETRIED_FOR
+    retention: timedelta = RETENTION
+    failed: Callable[[Exception], None] = noop
+    jitter: Callable[[], float] = random
+    _endpoints: dict[str, Endpoint] = field(factory=dict, init=False)
+    _secrets: Mapping[str, Sequence[str]] = field(factory=dict, init=False)
+    _owned_until: float = field(default=0.0, init=False)
+    _look_at: float = field(default=0.0, init=False)
+    _running: "dict[asyncio.Task[WebhookResponse], WebhookDelivery]" = field(factory=dict, init=False)
+    _ended: dict[DeliveryKey, WebhookDelivery] = field(factory=dict, init=False)
+    """Results that are not stored yet."""
+    _news: "asyncio.Task[None] | None" = field(default=None, init=False)
+
+    async def __call__(self, stop: asyncio.Event) -> None:
+        """Send until ``stop`` is set."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for step in (self._step, self._follow_all, self._clean):
+                    group.create_task(self._repeat(step, stop))
+        except* Exception as failures:  # noqa: BLE001  # nothing is swallowed: the first error stands for all
+            raise failures.exceptions[0] from None
+        finally:
+            await self._end()
+
+    async def send_due(self) -> int:
+        """Send what is due now, and what that makes due; return how many attempts ended. For tests and tools."""
+        ended, self._look_at = 0, 0.0
+        try:
+            while True:
+                await self._begin()
+                if not self._running:
+                    return ended
+                done, _ = await asyncio.wait(set(self._running), return_when=asyncio.FIRST_COMPLETED)
+                await self._settle(done)
+                ended += len(done)
+        finally:
+            await self._end()
+
+    async def follow_all(self) -> bool:
+        """Let each endpoint fall behind or catch up, and return whether any did."""
+        changed = [await self._follow(endpoint) for endpoint in await self.webhooks.endpoints() if endpoint.enabled]
+        return any(changed)
+
+    async def _repeat(self, step: Callable[[], Awaitable[float]], stop: asyncio.Event) -> None:
+        """Call ``step`` again after the seconds that it returns; later while the storage is unavailable."""
+        backoff = Backoff(first=1.0, longest=60.0)
+        while not stop.is_set():
+            try:
+                seconds = await step()
+            except (Unavailable, NotConfigured) as error:
+                self.failed(error)
+                seconds = backoff.pause()
+                logger.warning("webhooks wait: %s", error, extra={"error": error.code, "seconds": seconds})
+            else:
+                backoff.reset()
+            if seconds:
+                await pause(stop, seconds)
+
+    async def _step(self) -> float:
+        """Begin what may begin, and store what has ended, as soon as either is possible."""
+        if not await self.paused():
+            await self._begin()
+        if self._news is None:
+            self._news = asyncio.ensure_future(self.wakeup.wait(LOOK_SECONDS))
+        done, _ = await asyncio.wait({*self._running, self._news}, return_when=asyncio.FIRST_COMPLETED)
+        if self._news in done:
+            self._news.result()
+            self._news = None
+        await self._settle([task for task in self._running if task in done])
+        return 0.0
+
+    async def _begin(self) -> None:
+        await self._store()
+        if monotonic() >= self._look_at:
+            await self._look()
+        now = await self.now()
+        busy = {(it.order_id, it.endpoint_id) for it in self._running.values()}
+        here = Counter(it.endpoint_id for it in self._running.values())
+        places = {it.id: self._places(it, now) for it in self._endpoints.values()}
+        places = {endpoint_id: number for endpoint_id, number in places.items() if number > here[endpoint_id]}
+        if not places or monotonic() >= self._owned_until:
+            return
+        # Those that are on their way are the earliest, so they are among them.
+        due = await self.webhooks.due(places, now)
+        begun = []
+        for it in due:
+            if (it.order_id, it.endpoint_id) not in busy and here[it.endpoint_id] < places[it.endpoint_id]:
+                busy.add((it.order_id, it.endpoint_id))
+                here[it.endpoint_id] += 1
+                begun.append(it)
+        events = await self.log.bodies({it.address for it in begun}) if begun else {}
+        for it in begun:
+            self._running[asyncio.ensure_future(self._post(it, self._endpoints[it.endpoint_id], events))] = it
+
+    def _places(self, endpoint: Endpoint, now: datetime) -> int:
+        """Return how many messages may be on their way to it at once."""
+        if endpoint.resume_at is not None and endpoint.resume_at > now:
+            return 0
+        return 1 if endpoint.failing else self.concurrency
+
+    async def _look(self) -> None:
+        """See which endpoints this process owns, and how long."""
+        began, now = monotonic(), await self.now()
+        owned = await self.webhooks.own(self.owner, now=now, until=now + LEASE)
+        self._endpoints = {it.id: it for it in owned}
+        self._secrets = await self.webhooks.secrets(self._endpoints.keys(), now)
+        self._owned_until = began + LEASE.total_seconds() / 2
+        self._look_at = began + LOOK_SECONDS
+        await self.client.forget({*self._endpoints, *(it.endpoint_id for it in self._running.values())})
+
+    async def _post(
+        self, delivery: WebhookDelivery, endpoint: Endpoint, events: Mapping[Address, bytes]
+    ) -> WebhookResponse:
+        if (event := events.get(delivery.address)) is None:
+            return WebhookResponse(detail="the log has no such event")
+        message = WebhookMessage(id=delivery.event_id, body=self.body(delivery, event))
+        return await self.client.post(endpoint, message, self._secrets.get(endpoint.id, ()))
+
+    async def _settle(self, done: "Collection[asyncio.Task[WebhookResponse]]") -> None:
+        """Note the results of attempts, store them, and disable endpoints that are to be."""
+        if not done:
+            return
+        now = await self.now()
+        for task in done:
+            delivery = self._running.pop(task)
+            result = self._result(delivery, _response(task), now)
+            self._ended[result.key] = result
+        await self._store()
+
+    async def _store(self) -> None:
+        """Store the results that are not stored yet."""
+        if not self._ended:
+            return
+        results, now = list(self._ended.values()), await self.now()
+        touched = {it.endpoint_id for it in results}
+        endpoints = [it for it in self._endpoints.values() if it.id in touched]
+        await self.webhooks.settle(results, endpoints, now)
+        self._ended.clear()
+        for it in endpoints:
+            gone = any(result.endpoint_id == it.id and result.code == GONE for result in results)
+            too_long = it.failing_since is not None and now - it.failing_since >= self.retried_for
+            if gone or too_long:
+                reason = "it answered 410 Gone" if gone else f"nothing was accepted since {it.failing_since:%F %T} UTC"
+                await self._stop(it, reason)
+
+    async def _stop(self, endpoint: Endpoint, reason: str) -> None:
+        del self._endpoints[endpoint.id]
+        with suppress(NotFound):  # it was removed meanwhile
+            await self.stop_endpoint(endpoint.id, reason)
+        logger.error("webhook endpoint disabled", extra={"endpoint": endpoint.id, "detail": reason})
+
+    def _result(self, delivery: WebhookDelivery, response: WebhookResponse, now: datetime) -> WebhookDelivery:
+        """Return ``delivery`` after its attempt, and note how its endpoint is doing."""
+        endpoint = self._endpoints.get(delivery.endpoint_id)
+        if response.accepted:
+            if endpoint is not None:
+                self._endpoints[endpoint.id] = endpoint.succeeded()
+            return delivery.delivered(now, response.code)
+        wait = max(self._jittered(doubled(FIRST_PAUSE, LONGEST_PAUSE, delivery.attempts)), response.least_pause)
+        if endpoint is not None:
+            probe = self._jittered(doubled(FIRST_PROBE, LONGEST_PROBE, max(0, endpoint.failures + 1 - FAILING_AFTER)))
+            probe = max(probe, response.least_pause)
+            self._endpoints[endpoint.id] = endpoint = endpoint.failed(now, response.detail, pause=probe)
+            if endpoint.failing:
+                wait = probe  # it is the endpoint's failure, not the event's
+        after = delivery.failed(now, response, pause=wait)
+        fields = {**log_fields(after), "detail": after.detail}
+        if now - (after.failing_since or now) >= self.retried_for and not (endpoint is not None and endpoint.failing):
+            logger.error("webhook delivery failed", extra=fields)
+            return after.given_up(now)
+        logger.warning("webhook delivery waits", extra=fields)
+        return after
+
+    def _jittered(self, pause: timedelta) -> timedelta:
+        return pause * (0.75 + self.jitter() / 2)
+
+    async def _follow_all(self) -> float:
+        """Let the endpoints of this process fall behind or catch up."""
+        if await self.paused():
+            return LOOK_SECONDS
+        changed = [await self._follow(endpoint) for endpoint in list(self._endpoints.values())]
+        if any(changed):
+            self._look_at = 0.0
+            self.wakeup.notify()
+            return 0.0
+        catching_up = any(it.behind is not None for it in self._endpoints.values())
+        return LOOK_SECONDS if catching_up else FOLLOW_SECONDS
+
+    async def _follow(self, endpoint: Endpoint) -> bool:
+        try:
+            return await self.follow(await self.webhooks.get(endpoint.id))
+        except NotFound:
+            return False
+
+    async def _clean(self) -> float:
+        """Delete deliveries that were settled long ago, in small steps."""
+        now = await self.now()
+        if await self.webhooks.delete_before(now - self.retention) == DELETED_AT_ONCE:
+            return 0.0
+        return CLEAN_SECONDS
+
+    async def _end(self) -> None:
+        """Wait a moment for what is on its way, store it, cut off the rest, and leave the endpoints to others."""
+        if self._news is not None:
+            self._news.cancel()
+            self._news = None
+        done, late = await asyncio.wait(set(self._running), timeout=LAST_SECONDS) if self._running else (set(), set())
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        try:
+            await self._settle(done)
+            await self.webhooks.disown(self.owner)
+        except Unavailable as error:
+            logger.warning("results of webhooks are not stored, so they are sent again: %s", error)
+        finally:
+            self._running.clear()
+            self._ended.clear()
+            self._endpoints, self._owned_until, self._look_at = {}, 0.0, 0.0
+            await self.client.forget(())
+
+
+def _response(task: "asyncio.Task[WebhookResponse]") -> WebhookResponse:
+    """Return the result of an attempt; an error of the program is one failed attempt, not the end of all."""
+    error = task.exception()
+    if error is None:
+        return task.result()
+    if not isinstance(error, Exception) or isinstance(error, NotConfigured):
+        raise error
+    logger.error("a webhook could not be sent", exc_info=error)
+    return WebhookResponse(detail=f"{type(error).__name__}: {error_text(error)}"[:MAX_DETAIL])
+
+
+def log_fields(delivery: WebhookDelivery) -> dict[str, object]:
+    """Return what identifies ``delivery`` in a log line; the URL, which may hold a secret, is none of it."""
+    return {
+        "endpoint": delivery.endpoint_id,
+        "order_id": delivery.order_id,
+        "sequence": delivery.sequence,
+        "type": delivery.type,
+        "event_id": delivery.event_id,
+        "attempts": delivery.attempts,
+        "code": delivery.code,
+    }

@@ -1,0 +1,21 @@
+"""The state of all webhook endpoints, for operators."""
+
+from attrs import field, frozen
+
+from ..backlog import Backlog
+
+
+@frozen(kw_only=True)
+class WebhookSummary:
+    """What is not delivered yet at enabled endpoints, and how many endpoints are enabled and how they are doing.
+
+    ``failing`` accept nothing now, ``behind`` have events that wait in the log. Disabled ones are counted by who
+    disabled them: an operator, or orderflow itself (``stopped``).
+    """
+
+    backlog: Backlog = field(factory=Backlog)
+    enabled: int = 0
+    failing: int = 0
+    behind: int = 0
+    disabled: int = 0
+    stopped: int = 0

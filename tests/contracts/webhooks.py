@@ -1,0 +1,693 @@
+"""The promises of webhooks, on every storage, to a real receiver on loopback."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+import pytest
+from attrs import define, field
+from orderflow.adapters.wakeup import LocalWakeup
+from orderflow.adapters.webhooks.http_client import HttpWebhookClient, Limits
+from orderflow.adapters.wire.webhook_body import webhook_body
+from orderflow.application.replay.replay_range import ReplayStart
+from orderflow.application.webhooks.catch_up import FollowLog
+from orderflow.application.webhooks.change_endpoints import ChangeEndpoints
+from orderflow.application.webhooks.delivery import DeliveryStatus, WebhookMessage, WebhookResponse
+from orderflow.application.webhooks.endpoint import WEBHOOKS, Endpoint, EndpointStatus
+from orderflow.application.webhooks.record_deliveries import RecordDeliveries
+from orderflow.application.webhooks.send_deliveries import LEASE, SendDeliveries
+from orderflow.domain.errors import InvalidInput, NotFound, StorageUnavailable
+from orderflow.domain.lifecycle import OrderState
+
+from tests.support.effects import World
+from tests.support.shop import Shop
+from tests.support.waiting import eventually_async
+from tests.support.webhook_receiver import Exchange, Receiver, accept, hang, refuse, webhook_use_cases
+
+NOTE = {"by": "ann", "reason": "a test"}
+LIFE = [1, 2, 3, 4, 5, 6, 7]
+
+
+async def _never() -> bool:
+    return False
+
+
+async def is_settled(here: "Installation") -> bool:
+    summary = await here.webhooks.summary()
+    return not summary.backlog.pending
+
+
+@define(eq=False, slots=False)
+class Installation:
+    """Orders, the consumer *webhooks* and its sender on one storage; due times go by the world's hand clock."""
+
+    world: World
+    seconds: float = 5.0
+    most: int = 10_000
+    shop: Shop = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.shop = Shop(clock=self.world.clock, storage=self.world.storage)
+
+    @property
+    def webhooks(self) -> Any:
+        return self.world.effects.webhooks
+
+    @property
+    def change(self) -> ChangeEndpoints:
+        change: ChangeEndpoints = webhook_use_cases(self.world.storage, self.world.effects, self.world.clock)[1]
+        return change
+
+    @cached_property
+    def client(self) -> HttpWebhookClient:
+        return HttpWebhookClient(Limits(seconds=self.seconds, private=True), "orderflow/test")
+
+    def sender(self, owner: str = "one", **settings: Any) -> SendDeliveries:
+        """A process's sender."""
+        now = self.world.clock.of_storage
+        follow = FollowLog(
+            self.webhooks,
+            self.world.effects.store,
+            self.world.storage.log,
+            self.world.storage.cursors,
+            now,
+            lambda: 256,
+            most=self.most,
+            few=self.most // 2,
+            page=20,
+        )
+        given: dict[str, Any] = {
+            "webhooks": self.webhooks,
+            "client": self.client,
+            "stop_endpoint": self.change.stop,
+            "jitter": lambda: 0.5,
+            **settings,
+        }
+        return SendDeliveries(
+            owner=owner,
+            log=self.world.storage.log,
+            body=webhook_body,
+            follow=follow,
+            now=now,
+            wakeup=LocalWakeup().listener(),
+            paused=_never,
+            **given,
+        )
+
+    async def add(self, receiver: Receiver, **filters: Any) -> Endpoint:
+        endpoint, receiver.secret = await self.change.add(receiver.url, **filters)
+        return endpoint
+
+    async def consume(self) -> None:
+        """Let the consumer handle what is new, and endpoints that are behind catch up."""
+        handle = self.world.handling(RecordDeliveries(self.world.clock.of_storage))
+        at = dict(await self.world.storage.cursors.positions(WEBHOOKS))
+        heads = await self.world.storage.log.heads()
+        behind = {bucket: at.get(bucket, 0) for bucket, head in heads.items() if head > at.get(bucket, 0)}
+        if behind:
+            await handle(await self.world.storage.log.read(behind, limit=10_000))
+        await self.follow()
+
+    async def follow(self) -> None:
+        sender = self.sender()
+        while await sender.follow_all():
+            pass
+
+    async def close(self) -> None:
+        await self.client.close()
+
+
+class WebhooksContract:
+    """Subclassed with a fixture ``world``."""
+
+    @pytest.fixture
+    async def here(self, world: World) -> AsyncIterator[Installation]:
+        installation = Installation(world)
+        yield installation
+        await installation.close()
+
+    @pytest.fixture
+    async def receiver(self) -> AsyncIterator[Receiver]:
+        async with Receiver() as receiver:
+            yield receiver
+
+    @pytest.fixture
+    async def other(self) -> AsyncIterator[Receiver]:
+        async with Receiver() as receiver:
+            yield receiver
+
+    async def test_each_event_arrives_once_signed_and_in_sequence(self, here: Installation, receiver: Receiver) -> None:
+        await here.add(receiver)
+        await here.shop.live("o1")
+        await here.shop.live("o2")
+
+        await here.consume()
+        sent = await here.sender().send_due()
+
+        assert sent == 14
+        assert receiver.accepted() == {"o1": LIFE, "o2": LIFE}
+        assert all(it.verified for it in receiver.received)
+        assert len(set(receiver.ids)) == 14
+
+    async def test_the_body_has_the_event_byte_for_byte_with_its_address(
+        self, here: Installation, receiver: Receiver
+    ) -> None:
+        await here.add(receiver)
+        await here.shop.order("o1")
+
+        await here.consume()
+        await here.sender().send_due()
+
+        [record] = await here.shop.storage.log.history("o1")
+        [it] = receiver.received
+        assert it.id == record.event_id
+        assert it.body.endswith(b',"data":' + record.body + b"}")
+        message = it.message
+        assert (message["type"], message["sequence"]) == ("order.created", 1)
+        assert (message["bucket"], message["position"]) == record.address
+        assert message["timestamp"] == message["data"]["occurredAt"]
+
+    async def test_a_new_endpoint_gets_what_happens_from_then_on(self, here: Installation, receiver: Receiver) -> None:
+        await here.shop.order("o1")
+        await here.add(receiver)
+        await here.shop.assign("o1")
+
+        await here.consume()
+        await here.sender().send_due()
+
+        assert receiver.accepted() == {"o1": [2, 3]}
+
+    async def test_a_second_endpoint_gets_nothing_from_before_it_although_the_consumer_is_late(
+        self, here: Installation, receiver: Receiver, other: Receiver
+    ) -> None:
+        await here.add(receiver)
+        await here.shop.order("o1")
+        await here.add(other)
+        await here.shop.assign("o1")
+
+        await here.consume()
+        await here.sender().send_due()
+
+        assert (receiver.accepted(), other.accepted()) == ({"o1": [1, 2, 3]}, {"o1": [2, 3]})
+
+    async def test_an_endpoint_may_begin_in_the_past(self, here: Installation, receiver: Receiver) -> None:
+        await here.shop.live("o1")
+        await here.add(receiver, start=ReplayStart.parse("1"))
+
+        await here.consume()
+        await here.sender().send_due()
+
+        assert receiver.accepted() == {"o1": LIFE}
+
+    async def test_an_endpoint_gets_the_types_and_restaurants_that_it_wants(
+        self, here: Installation, receiver: Receiver, other: Receiver
+    ) -> None:
+        await here.add(receiver, types=["order.created", "order.delivered"])
+        await here.add(other, restaurants=["R7"])
+        await here.shop.live("o1", restaurant_id="R1")
+        await here.shop.live("o2", restaurant_id="R7")
+
+        await here.consume()
+        await here.sender().send_due()
+
+        assert receiver.accepted() == {"o1": [1, 7], "o2": [1, 7]}
+        assert other.accepted() == {"o2": LIFE}
+
+    async def test_a_failing_event_holds_back_its_order_at_that_endpoint_only(
+        self, here: Installation, receiver: Receiver, other: Receiver
+    ) -> None:
+        async def dislike(exchange: Exchange) -> None:
+            it = exchange.received
+            await (refuse("400 Bad Request") if (it.order_id, it.sequence) == ("o1", 2) else accept)(exchange)
+
+        receiver.answer = dislike
+        await here.add(receiver)
+        await here.add(other)
+        await here.shop.live("o1")
+        await here.shop.live("o2")
+
+        await here.consume()
+        await here.sender().send_due()
+        held = receiver.accepted()
+        receiver.answer = accept
+        here.world.clock.forward(seconds=5)
+        await here.sender().send_due()
+
+        assert held == {"o1": [1, 2], "o2": LIFE}
+        assert other.accepted() == {"o1": LIFE, "o2": LIFE}
+        assert receiver.accepted() == {"o1": [1, 2, *LIFE[1:]], "o2": LIFE}
+        assert [it.id for it in receiver.received if it.sequence == 2 and it.order_id == "o1"] == 2 * [
+            next(it.id for it in receiver.received if it.sequence == 2 and it.order_id == "o1")
+        ]
+
+    async def test_events_that_come_while_one_fails_wait_behind_it(
+        self, here: Installation, receiver: Receiver
+    ) -> None:
+        receiver.answer = refuse("500 Oops")
+        await here.add(receiver)
+        await here.shop.order("o1")
+        await here.consume()
+        await here.sender().send_due()
+
+        await here.shop.assign("o1")
+        await here.consume()
+        receiver.received.clear()
+        too_early = await here.sender().send_due()
+        receiver.answer = accept
+        here.world.clock.forward(seconds=5)
+        await here.sender().send_due()
+
+        assert too_early == 0
+        assert receiver.accepted() == {"o1": [1, 2, 3]}
+
+    async def test_pauses_between_attempts_grow_from_seconds_to_an_hour(
+        self, here: Installation, receiver: Receiver
+    ) -> None:
+        async def dislike(exchange: Exchange) -> None:
+            await (refuse("422 No") if exchange.received.order_id == "o1" else accept)(exchange)
+
+        receiver.answer = dislike
+        endpoint = await here.add(receiver)
+        await here.shop.order("o1")
+        pauses = []
+        for number in range(12):
+            await here.shop.order(f"good-{number}")  # the endpoint itself is not failing
+            await here.consume()
+            await here.sender().send_due()
+            [failing] = await here.webhooks.list(endpoint.id, order_id="o1", limit=10)
+            pauses.append(round((failing.due_at - here.world.clock()).total_seconds()))
+            here.world.clock.now = failing.due_at
+
+        assert pauses == [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
+        assert (failing.attempts, failing.code, failing.detail) == (12, 422, "422")
+
+    async def test_an_event_that_is_refused_for_days_has_failed_and_its_order_goes_on(
+        self, here: Installation, receiver: Receiver
+    ) -> None:
+        async def dislike(exchange: Exchange) -> None:
+            it = exchange.received
+            await (refuse("422 No") if (it.order_id, it.sequence) == ("o1", 1) else accept)(exchange)
+
+        receiver.answer = dislike
+        endpoint = await here.add(receiver)
+        await here.shop.live("o1")
+        for hour in range(74):
+            await here.shop.order(f"good-{hour}")
+            await here.consume()
+            await here.sender().send_due()
+            here.world.clock.forward(hours=1)
+
+        [failed] = await here.webhooks.list(endpoint.id, status=DeliveryStatus.FAILED, limit=10)
+        assert (failed.order_id, failed.sequence, failed.code) == ("o1", 1, 422)
+        assert [it for it in receiver.accepted()["o1"] if it != 1] == LIFE[1:]
+        assert (await here.webhooks.summary()).backlog.failed == 1
+
+    async def test_a_receiver_that_was_down_for_an_hour_gets_everything_once_in_order(
+        self, here: Installation, receiver: Receiver
+    ) -> None:
+        await here.add(receiver)
+        await here.shop.live("before")
+        await here.consume()
+        await here.sender().send_due()
+        await receiver.stop()
+        for minute in range(60):
+            await here.shop.order(f"o{minute}")
+            if minute > 5:
+                await here.shop.assign(f"o{minute - 5}")
+                await here.shop.move(f"o{minute - 5}", OrderState.ON_THE_WAY)
+            await here.consume()
+            await here.sender().send_due()
+            here.world.clock.forward(seconds=60)
+
+        await receiver.start()
+        for _ in range(6):
+            here.world.clock.forward(minutes=1)
+            await here.sender().send_due()
+
+        records = [it for number in range(60) for it in await here.shop.storage.log.history(f"o{number}")]
+        got = receiver.received[7:]
+        assert sorted(it.id for it in got) == sorted(it.event_id for it in records)
+        assert all(sequences == sorted(sequences) for sequences in receiver.accepted().values())
+        assert all(it.verified for it in got)
+        assert (await here.webhooks.summary()).backlog.pending == 0
+
+    async def test_a_dead_receiver_is_probed_with_one_event_at_a_time(
+        self, here: Installation, receiver: Receiver
+    ) -> None:
+        receiver.answer = refuse("503 Down")
+        endpoint = await here.add(receiver)
+        for number in range(30):
+            await here.shop.order(f"o{number}")
+        await here.consume()
+
+        first = await here.sender().send_due()
+        probes = []
+        for _ in range(8):
+            stored = await here.webhooks.get(endpoint.id)
+            probes.append(round((stored.resume_at - here.world.clock()).total_seconds()))
+            here.world.clock.now = stored.resume_at
+            assert await here.sender().send_due() == 1
+
+        assert first == 8
+        assert probes == [40, 80, 160, 300, 300, 300, 300, 300]
+        assert (await here.webhooks.summary()).failing == 1
+
+    async def test_an_endpoint_that_accepts_nothing_for_days_is_disabled_and_nothing_is_lost(
+        self, here: Installation, receiver: Receiver
+    ) -> None:
+        await receiver.stop()
+        endpoint = await here.add(receiver)
+        await here.shop.live("o1")
+        for _ in range(80):
+            await here.consume()
+            await here.sender().send_due()
+            here.world.clock.forward(hours=1)
+        stopped = await here.webhooks.get(endpoint.id)
+        await here.shop.live("o2")
+        await here.consume()
+        waiting = await here.webhooks.unsettled(endpoint.id, at_most=100)
+
+        await receiver.start()
+        await here.change.enable(endpoint.id, **NOTE)
+        await here.consume()
+        await here.shop.live("o3")
+        await here.consume()
+        await here.sender().send_due()
+
+        assert (stopped.status, stopped.reason[:24]) == (EndpointStatus.DISABLED, "nothing was accepted sin")
+        assert waiting == 7
+        assert receiver.accepted() == {"o1": LIFE, "o2": LIFE, "o3": LIFE}
+        assert (await here.webhooks.get(endpoint.id)).behind is None
+
+    async def test_410_disables_the_endpoint(self, here: Installation, receiver: Receiver, other: Receiver) -> None:
+        receiver.answer = refuse("410 Gone")
+        endpoint = await here.add(receiver)
+        await here.add(other)
+        await here.shop.live("o1")
+        await here.consume()
+
+        await here.sender().send_due()
+        here.world.clock.forward(days=1)
+        again = await here.sender().send_due()
+
+        stored = await here.webhooks.get(endpoint.id)
+        assert (stored.status, stored.reason) == (EndpointStatus.DISABLED, "it answered 410 Gone")
+        assert (again, receiver.accepted()) == (0, {"o1": [1]})
+        assert other.accepted() == {"o1": LIFE}
+        assert (await here.webhooks.summary()).stopped == 1
+
+    async def test_a_hanging_receiver_holds_up_no_other(
+        self, here: Installation, receiver: Receiver, other: Receiver
+    ) -> None:
+        receiver.answer = hang
+        await here.add(receiver)
+        await here.add(other)
+        for number in range(20):
+            await here.shop.order(f"o{number}")
+        await here.consume()
+        stop, sender = asyncio.Event(), here.sender()
+
+        running = asyncio.create_task(sender(stop))
+        await eventually_async(lambda: len(other.received) == 20)
+        at_once = len(receiver.received)
+        stop.set()
+        await receiver.stop()
+        await running
+
+        assert at_once <= sender.concurrency
+        assert len(set(other.ids)) == 20
+
+    async def test_retry_after_is_respected(self, here: Installation, receiver: Receiver) -> None:
+        receiver.answer = refuse("429 Slow Down", retry_after="120")
+        endpoint = await here.add(receiver)
+        await here.shop.order("o1")
+        await here.consume()
+
+        await here.sender().send_due()
+
+        [waiting] = await here.webhooks.list(endpoint.id, limit=10)
+        assert waiting.due_at - here.world.clock() == timedelta(seconds=120)
+
+    async def test_of_a_response_only_a_short_masked_text_is_kept(self, here: Installation, receiver: Receiver) -> None:
+        text = b"no token of_abcdefghijklmnop for ann@example.com\r\n\x00" + b"x" * 100_000
+        receiver.answer = refuse("400 Bad Request", text)
+        endpoint = await here.add(receiver)
+        await here.shop.order("o1")
+        await here.consume()
+
+        await here.sender().send_due()
+
+        [kept] = await here.webhooks.list(endpoint.id, limit=10)
+        assert kept.detail.startswith("400 no token *** for ***")
+        assert len(kept.detail) <= 300
+
+    async def test_two_senders_send_nothing_twice_and_one_takes_over_after_the_other(
+        self, here: Installation, receiver: Receiver
+    ) -> None:
+        await here.add(receiver)
+        await here.shop.live("o1")
+        await here.consume()
+        owned = await here.webhooks.own("dead", now=here.world.clock(), until=here.world.clock() + LEASE)
+
+        other = here.sender("other", client=HttpWebhookClient(Limits(private=True), "orderflow/test"))
+        while_owned = await here.sender("alive").send_due()
+        here.world.clock.forward(seconds=LEASE.total_seconds())
+        afterwards = await asyncio.gather(here.sender("alive").send_due(), other.send_due())
+
+        assert (len(owned), while_owned, sum(afterwards)) == (1, 0, 7)
+        assert receiver.accepted() == {"o1": LIFE}
+
+    async def test_a_rotated_secret_leaves_two_valid(self, here: Installation, receiver: Receiver) -> None:
+        endpoint = await here.add(receiver)
+        first = receiver.secret
+        _, second, _ = await here.change.rotate(endpoint.id, overlap=timedelta(hours=1), **NOTE)
+        await here.shop.live("o1")
+        await here.consume()
+        await here.sender().send_due()
+        by_the_first = [it.verified for it in receiver.received]
+        receiver.secret = second
+        await here.shop.live("o2")
+        await here.consume()
+        await here.sender().send_due()
+        by_the_second = [it.verified for it in receiver.received[7:]]
+        here.world.clock.forward(hours=1)
+        receiver.secret = first
+        await here.shop.live("o3")
+        await here.consume()
+        await here.sender().send_due()
+        too_late = [it.verified for it in receiver.received[14:]]
+
+        assert (by_the_first, by_the_second, too_late) == ([True] * 7, [True] * 7, [False] * 7)
+        _, third, _ = await here.change.rotate(endpoint.id, overlap=timedelta(hours=1), **NOTE)
+        _, fourth, _ = await here.change.rotate(endpoint.id, overlap=timedelta(hours=1), **NOTE)
+        assert (await here.webhooks.secrets([endpoint.id], here.world.clock()))[endpoint.id] == [fourth, third]
+
+    async def test_a_disabled_endpoint_gets_what_it_missed_when_it_is_enabled(
+        self, here: Installation, receiver: Receiver
+    ) -> None:
+        endpoint = await here.add(receiver)
+        await here.shop.order("o1")
+        await here.consume()
+        await here.change.disable(endpoint.id, **NOTE)
+        await here.shop.assign("o1")
+        await here.consume()
+        nothing = await here.sender().send_due()
+
+        await here.change.enable(endpoint.id, **NOTE)
+        await here.shop.move("o1", OrderState.ON_THE_WAY)
+        await here.consume()
+        await here.sender().send_due()
+
+        assert nothing == 0
+        assert receiver.accepted() == {"o1": [1, 2, 3, 4]}
+
+    async def test_a_replay_sends_everything_from_there_on_again_in_sequence(
+        self, here: Installation, receiver: Receiver
+    ) -> None:
+        endpoint = await here.add(receiver)
+        await here.shop.live("o1")
+        since = here.world.clock() + timedelta(milliseconds=500)
+        await here.shop.live("o2")
+        await here.consume()
+        await here.sender().send_due()
+        first = receiver.ids[:]
+
+        await here.change.replay(endpoint.id, ReplayStart(since=since), **NOTE)
+        await here.shop.live("o3")
+        await here.consume()
+        await here.sender().send_due()
+        by_time = receiver.received[14:]
+        receiver.received.clear()
+        await here.change.replay(endpoint.id, ReplayStart.parse("1"), **NOTE)
+        await here.consume()
+        await here.sender().send_due()
+
+        assert {it.order_id for it in by_time} == {"o2", "o3"}
+        assert len(by_time) == 14
+        assert {it.id for it in by_time if it.order_id == "o2"} < set(first)
+        assert receiver.accepted() == {"o1": LIFE, "o2": LIFE, "o3": LIFE}
+
+    async def test_a_replay_while_events_are_pending_keeps_the_sequence(
+        self, here: Installation, receiver: Receiver
+    ) -> None:
+        endpoint = await here.add(receiver)
+        await here.shop.order("o1")
+        await here.consume()
+        await here.sender().send_due()
+        await here.shop.assign("o1")
+        await here.consume()
+
+        await here.change.replay(endpoint.id, ReplayStart.parse("1"), **NOTE)
+        await here.consume()
+        receiver.received.clear()
+        await here.sender().send_due()
+
+        assert receiver.accepted() == {"o1": [1, 2, 3]}
+
+    async def test_deliveries_are_sent_again_with_the_same_ids(self, here: Installation, receiver: Receiver) -> None:
+        endpoint = await here.add(receiver)
+        await here.shop.live("o1")
+        await here.consume()
+        await here.sender().send_due()
+        ids = receiver.ids[:]
+        resend = webhook_use_cases(here.world.storage, here.world.effects, here.world.clock)[2]
+
+        one = await resend(endpoint.id, "o1", sequence=3, **NOTE)
+        await here.sender().send_due()
+        here.world.clock.forward(days=8)
+        deleted = await here.webhooks.delete_before(here.world.clock())
+        everything = await resend(endpoint.id, "o1", **NOTE)
+        await here.sender().send_due()
+
+        assert ([it.sequence for it in one], deleted, len(everything)) == ([3], 7, 7)
+        assert receiver.ids == [*ids, ids[2], *ids]
+        with pytest.raises(NotFound):
+            await resend(endpoint.id, "o9", **NOTE)
+        with pytest.raises(NotFound):
+            await resend("nobody", "o1", **NOTE)
+        await here.change.disable(endpoint.id, **NOTE)
+        with pytest.raises(InvalidInput, match="it is disabled"):
+            await resend(endpoint.id, "o1", **NOTE)
+
+    async def test_a_dead_endpoint_keeps_a_bounded_number_of_deliveries_and_gets_all(self, world: World) -> None:
+        here = Installation(world, most=40)
+        async with Receiver() as receiver:
+            await receiver.stop()
+            endpoint = await here.add(receiver)
+            most = 0
+            for number in range(30):
+                await here.shop.live(f"o{number}")
+                await here.consume()
+                most = max(most, await here.webhooks.unsettled(endpoint.id, at_most=1_000))
+            behind = await here.webhooks.get(endpoint.id)
+            await receiver.start()
+            for _ in range(20):
+                await here.sender().send_due()
+                await here.follow()
+            await here.shop.live("o99")
+            await here.consume()
+            await here.sender().send_due()
+
+            assert most <= 40 + 20
+            assert behind.behind is not None
+            assert receiver.accepted() == {f"o{number}": LIFE for number in [*range(30), 99]}
+            assert len(receiver.received) == 31 * 7
+            assert (await here.webhooks.get(endpoint.id)).behind is None
+        await here.close()
+
+    async def test_a_removed_endpoint_gets_nothing_more(self, here: Installation, receiver: Receiver) -> None:
+        endpoint = await here.add(receiver)
+        await here.shop.live("o1")
+        await here.consume()
+
+        await here.change.remove(endpoint.id, **NOTE)
+        await here.shop.live("o2")
+        await here.consume()
+
+        assert await here.sender().send_due() == 0
+        assert await here.webhooks.endpoints() == []
+        with pytest.raises(NotFound):
+            await here.webhooks.get(endpoint.id)
+        with pytest.raises(NotFound):
+            await here.change.enable(endpoint.id, **NOTE)
+
+    async def test_each_change_of_an_operator_is_in_the_maintenance_log(
+        self, here: Installation, receiver: Receiver
+    ) -> None:
+        endpoint = await here.add(receiver)
+        for change in (here.change.disable, here.change.enable, here.change.remove):
+            await change(endpoint.id, **NOTE)
+
+        entries = await here.world.storage.maintenance_log.history(limit=10)
+
+        assert {entry.detail for entry in entries} == {
+            f"{done} endpoint {endpoint.id}" for done in ("disabled", "enabled", "removed")
+        }
+        assert not any("whsec" in str(entry) for entry in entries)
+
+    async def test_events_that_the_consumer_is_given_again_are_not_sent_again(
+        self, here: Installation, receiver: Receiver
+    ) -> None:
+        await here.add(receiver)
+        await here.shop.live("o1")
+        await here.consume()
+        await here.sender().send_due()
+
+        replay = here.world.replaying(here.world.storage.log, RecordDeliveries(here.world.clock.of_storage))
+        await replay(ReplayStart.parse("1"), **NOTE)
+
+        assert await here.sender().send_due() == 0
+
+    async def test_results_that_cannot_be_stored_are_stored_later(self, here: Installation, receiver: Receiver) -> None:
+        await here.add(receiver)
+        await here.shop.order("o1")
+        await here.consume()
+        webhooks = FailingOnce(here.webhooks)
+        stop = asyncio.Event()
+
+        running = asyncio.create_task(here.sender(webhooks=webhooks)(stop))
+        await eventually_async(lambda: is_settled(here))
+        stop.set()
+        await running
+
+        assert webhooks.failures == 0
+        assert len(receiver.received) == 1
+
+    async def test_an_error_of_the_program_is_a_failed_attempt(self, here: Installation, receiver: Receiver) -> None:
+        endpoint = await here.add(receiver)
+        await here.shop.order("o1")
+        await here.consume()
+
+        await here.sender(client=Broken()).send_due()
+
+        [waiting] = await here.webhooks.list(endpoint.id, limit=10)
+        assert (waiting.status, waiting.detail[:12]) == (DeliveryStatus.PENDING, "ZeroDivision")
+
+
+@define
+class FailingOnce:
+    """Stores no results the first time."""
+
+    inner: Any
+    failures: int = 1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    async def settle(self, *given: Any) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise StorageUnavailable("storage", "it is away")
+        await self.inner.settle(*given)
+
+
+class Broken:
+    """A client with a fault."""
+
+    async def post(self, endpoint: Endpoint, message: WebhookMessage, secrets: Any) -> WebhookResponse:
+        raise ZeroDivisionError
+
+    async def forget(self, endpoint_ids: Any) -> None:
+        """Do nothing."""
