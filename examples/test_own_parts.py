@@ -35,7 +35,7 @@ pytest_plugins = ["orderflow.testing.plugin"]
 class TestLedgerGateway(PaymentGatewayContract, PaymentGatewayCrashContract):
     @pytest.fixture
     def gateway(self, tmp_path: Path) -> LedgerGateway:
-        return LedgerGateway(tmp_path / "ledger.jsonl")
+        return LedgerGateway(str(tmp_path / "ledger.db"))
 
 
 class TestSmsChannel(NotificationChannelContract):

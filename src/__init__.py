@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .application.event_log.records import Delivery
     from .application.notifications.notification import Contact, Message, MessageText, Receipt
     from .application.notifications.ports import MessageTemplates, Notifier
-    from .application.orders.payment_attempts import GatewayResponse
+    from .application.orders.payment_attempts import AttemptKind, GatewayPayment, GatewayResponse
     from .application.orders.ports import EventPublisher, OrderRepository, PaymentGateway, UnitOfWork
     from .application.orders.queries import OrderPage, OrderQuery
     from .application.orders.write_set import WriteSet
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ChannelUnavailable,
         CommandRefused,
         ConcurrentChange,
+        ConfirmationNeeded,
         Conflict,
         EventTooLarge,
         GatewayUnavailable,
@@ -55,25 +56,30 @@ if TYPE_CHECKING:
     from .domain.order import Order
     from .domain.payment import Payment, PaymentMethod, PaymentStatus
     from .domain.prices import Price
+    from .domain.refund import RefundBearer, Refunds, RefundStep
     from .domain.validation import Address
     from .entrypoints.embedded import OrderFlow
+    from .entrypoints.joining import JoinedOrders
     from .entrypoints.settings import Settings
     from .entrypoints.settings_source import load_settings
-    from .entrypoints.sync import SyncOrderFlow
+    from .entrypoints.sync import SyncJoinedOrders, SyncOrderFlow
 
     __version__: str
 
 __all__ = [
     "Actor",
     "Address",
+    "AttemptKind",
     "ChannelUnavailable",
     "CommandRefused",
+    "ConfirmationNeeded",
     "ConcurrentChange",
     "Conflict",
     "Contact",
     "Delivery",
     "EventPublisher",
     "EventTooLarge",
+    "GatewayPayment",
     "GatewayResponse",
     "GatewayUnavailable",
     "GuardFailed",
@@ -82,6 +88,7 @@ __all__ = [
     "Message",
     "MessageTemplates",
     "MessageText",
+    "JoinedOrders",
     "Money",
     "NotConfigured",
     "NotFound",
@@ -107,6 +114,9 @@ __all__ = [
     "PaymentMethod",
     "PaymentProcessed",
     "PaymentStatus",
+    "RefundBearer",
+    "RefundStep",
+    "Refunds",
     "Price",
     "PricesRefused",
     "Receipt",
@@ -115,6 +125,7 @@ __all__ = [
     "ShipperAssigned",
     "StateChanged",
     "StorageUnavailable",
+    "SyncJoinedOrders",
     "SyncOrderFlow",
     "TransientFailure",
     "Unavailable",
@@ -131,7 +142,7 @@ _MODULES = {
     ".application.event_log.records": ("Delivery",),
     ".application.notifications.notification": ("Contact", "Message", "MessageText", "Receipt"),
     ".application.notifications.ports": ("MessageTemplates", "Notifier"),
-    ".application.orders.payment_attempts": ("GatewayResponse",),
+    ".application.orders.payment_attempts": ("AttemptKind", "GatewayPayment", "GatewayResponse"),
     ".application.orders.ports": ("EventPublisher", "OrderRepository", "PaymentGateway", "UnitOfWork"),
     ".application.orders.write_set": ("WriteSet",),
     ".application.orders.queries": ("OrderPage", "OrderQuery"),
@@ -140,6 +151,7 @@ _MODULES = {
         "ChannelUnavailable",
         "GatewayUnavailable",
         "CommandRefused",
+        "ConfirmationNeeded",
         "ConcurrentChange",
         "Conflict",
         "EventTooLarge",
@@ -173,12 +185,14 @@ _MODULES = {
     ".domain.money": ("Money",),
     ".domain.order": ("Order",),
     ".domain.payment": ("Payment", "PaymentMethod", "PaymentStatus"),
+    ".domain.refund": ("RefundBearer", "RefundStep", "Refunds"),
     ".domain.prices": ("Price",),
     ".domain.validation": ("Address",),
     ".entrypoints.embedded": ("OrderFlow",),
+    ".entrypoints.joining": ("JoinedOrders",),
     ".entrypoints.settings": ("Settings",),
     ".entrypoints.settings_source": ("load_settings",),
-    ".entrypoints.sync": ("SyncOrderFlow",),
+    ".entrypoints.sync": ("SyncJoinedOrders", "SyncOrderFlow"),
 }
 """The public names by the module that defines them."""
 

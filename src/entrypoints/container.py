@@ -12,6 +12,7 @@ from attrs import evolve
 from dependency_injector import containers, providers
 
 from ..adapters import wire
+from ..adapters.payment_gateway import SandboxGateway
 from ..adapters.telemetry import Instruments, Scrape, States
 from ..adapters.telemetry.instrumented import (
     InstrumentedCommand,
@@ -45,7 +46,7 @@ from ..application.orders.list_orders import ListOrders
 from ..application.orders.order_as_of import OrderAsOf
 from ..application.orders.order_timeline import OrderTimeline
 from ..application.orders.ports import EventPublisher, PaymentGateway
-from ..application.orders.price_authority import TrustPrices
+from ..application.orders.price_authority import PriceAuthority
 from ..application.orders.record_payment import RecordPayment
 from ..application.orders.refund_order import RefundOrder
 from ..application.orders.settle_payments import SettlePayments
@@ -79,6 +80,7 @@ from .wiring.oidc import identity_health, oidc_tokens
 from .wiring.own_consumers import Consumers, consumer_names, known_names
 from .wiring.parts import check_part
 from .wiring.payment_gateway import GATEWAY, payment_gateway
+from .wiring.price_authority import price_authority
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Awaitable[Order]])
@@ -232,9 +234,7 @@ class Container(containers.DeclarativeContainer):
         storage.provided.prices,
         providers.Factory(storage_and_consumers.batching, "read", settings, telemetry),
     )
-    price_authority = providers.Selector(
-        settings.provided.prices, trust=providers.Singleton(TrustPrices), list=listed_prices
-    )
+    price_authority: providers.Provider[PriceAuthority] = PartProvider(price_authority, settings, listed_prices)
     prices = providers.Singleton(
         PriceUseCases,
         providers.Singleton(ReadPrices, storage.provided.prices),
@@ -524,6 +524,7 @@ class Container(containers.DeclarativeContainer):
         relays=relay_cursors,
         clock=clock,
     )
+    check_gateway = providers.Factory(operator_tools.check_gateway, storage.provided.attempts, gateway, clock)
     check = providers.Factory(
         operator_tools.check_all,
         log=storage.provided.log,
@@ -564,9 +565,9 @@ def container_for(
     """Return the container of the profile that ``settings`` choose: production if Kafka's servers are given.
 
     ``clock`` replaces the system's. If it is ``simulated``, payment attempts keep the system's, because other processes
-    settle those that are due. ``gateway``, ``channels`` and ``templates`` replace those of the settings; the container
-    closes a gateway and channels that can be closed. ``publisher`` makes the EventPublisher of each unit of work.
-    Raises InvalidInput for a part that lacks something of its port.
+    settle those that are due, and cards are charged at the sandbox. ``gateway``, ``channels`` and ``templates`` replace
+    those of the settings; the container closes a gateway and channels that can be closed. ``publisher`` makes the
+    EventPublisher of each unit of work. Raises InvalidInput for a part that lacks something of its port.
     """
     container = Container(settings=settings)
     if clock is not None:
@@ -587,5 +588,7 @@ def container_for(
             providers.Object(check_part(templates, evolve(mail.TEMPLATES, setting="templates")))
         )
     if simulated:
+        if gateway is None:
+            container.gateway.override(providers.Singleton(SandboxGateway))
         container.attempt_clock.override(providers.Object(storage_and_consumers.utc_now))
     return container

@@ -169,6 +169,7 @@ class OrderFlow:
         channels: Sequence[Notifier] | None = None,
         templates: MessageTemplates | None = None,
         clock: Clock | None = None,
+        publisher: Callable[[WriteSet], EventPublisher] | None = None,
         **given: Any,
     ) -> "SyncOrderFlow":
         """Open as ``open`` does, for applications without an event loop: Flask, Django, Celery, scripts.
@@ -179,7 +180,7 @@ class OrderFlow:
         from .sync import SyncOrderFlow
 
         parts: dict[str, Any] = {"gateway": gateway, "channels": channels, "templates": templates, "clock": clock}
-        return SyncOrderFlow(partial(cls.open, settings, consumers=consumers, **parts, **given))
+        return SyncOrderFlow(partial(cls.open, settings, consumers=consumers, publisher=publisher, **parts, **given))
 
     @classmethod
     def in_memory_sync(
@@ -190,12 +191,13 @@ class OrderFlow:
         channels: Sequence[Notifier] | None = None,
         templates: MessageTemplates | None = None,
         clock: Clock | None = None,
+        publisher: Callable[[WriteSet], EventPublisher] | None = None,
     ) -> "SyncOrderFlow":
         """Open in memory as ``in_memory`` does, for tests of applications without an event loop."""
         from .sync import SyncOrderFlow
 
         parts: dict[str, Any] = {"gateway": gateway, "channels": channels, "templates": templates, "clock": clock}
-        return SyncOrderFlow(partial(cls.in_memory, consumers=consumers, **parts))
+        return SyncOrderFlow(partial(cls.in_memory, consumers=consumers, publisher=publisher, **parts))
 
     def joining(self, connection: "Joinable") -> "AbstractAsyncContextManager[JoinedOrders]":
         """Run commands in the transaction of ``connection``, the application's own on the same database.

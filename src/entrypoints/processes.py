@@ -22,6 +22,7 @@ from .settings import Settings
 from .supervision import Part, Supervisor
 from .wiring.certificate import certificate_files
 from .wiring.lifespan import listen_for_commits, opened
+from .wiring.payment_gateway import stripe_events
 from .wiring.webhooks import use_cases as webhook_use_cases
 from .workers import WorkerPool, check_storage, work
 
@@ -140,7 +141,9 @@ async def _worker_pool(container: Container) -> WorkerPool:
         sockets,
         container.stopping(),
         partial(work, _worker_api),
-        on_ready=lambda: logger.info("listening", extra={"url": url, "workers": settings.http_workers}),
+        on_ready=lambda: logger.info(
+            "listening", extra={"url": url, "workers": settings.http_workers, "gateway": settings.gateway_name}
+        ),
     )
 
 
@@ -204,6 +207,7 @@ async def _api(
         customers=(container.erase_customer(), container.export_customer()),
         webhooks=webhook_use_cases(container),
         prices=container.prices(),
+        stripe_events=stripe_events(settings),
         streams=container.streams(),
         notifications=container.list_notifications(),
     )
@@ -215,7 +219,7 @@ async def _api(
         if on_ready is not None:
             on_ready()
         else:
-            logger.info("listening", extra={"url": url})
+            logger.info("listening", extra={"url": url, "gateway": settings.gateway_name})
 
     await serve(
         app,

@@ -29,8 +29,8 @@ RESERVED_NAMES = (*BUILT_IN, RELAY, "api", "copying", "direct", "embedding", "ho
 
 MAX_WORKERS = 64
 
-SECRETS = ("smtp_password", "http_tls_key_password")
-"""Settings that are passwords."""
+SECRETS = ("smtp_password", "http_tls_key_password", "stripe_api_key", "stripe_webhook_secret")
+"""Settings that are never shown."""
 URLS = ("database_url", "database_listen_url", "tracing_endpoint", "webhook_proxy_url")
 """Settings that may hold a password in a URL."""
 _SQLITE = re.compile(r"sqlite:///(?!/?\Z|:memory:\Z)[^?]+\Z")
@@ -211,8 +211,23 @@ class Settings:
     payment_gateway: str = ts.option(
         default="",
         validator=_part,
-        help="the payment gateway that charges cards: sandbox, which moves no money, or one of your own by entry point "
-        "or as MODULE:ATTRIBUTE; empty: the sandbox",
+        help="the payment gateway that charges cards: stripe, sandbox, which moves no money, none, or one of your own "
+        "by entry point or as MODULE:ATTRIBUTE; empty: the sandbox, but none in production: with Kafka or PostgreSQL, "
+        "or where the API listens beyond loopback",
+    )
+    stripe_api_key: str = ts.secret(
+        default="",
+        validator=v.matches_re(r"((sk|rk)_[!-~]+)?"),
+        help="a secret or restricted key of Stripe: sk_... or rk_...",
+    )
+    stripe_webhook_secret: str = ts.secret(
+        default="",
+        validator=v.matches_re(r"(whsec_[!-+\--~]+(,whsec_[!-+\--~]+)*)?"),
+        help="whsec_... of Stripe's events to /v1/webhooks/stripe; two, comma separated, while one is rotated; "
+        "empty: no events",
+    )
+    stripe_api_url: str = ts.option(
+        default="", validator=_protected_url, help="https://... to use instead of Stripe's own address; empty: Stripe"
     )
     available_orders: str = ts.option(
         default="none",
@@ -221,8 +236,9 @@ class Settings:
     )
     prices: str = ts.option(
         default="trust",
-        validator=v.in_(("trust", "list")),
-        help="trust: whoever places an order sets its prices; list: they are those of the restaurant's price list",
+        validator=[v.min_len(1), _part],
+        help="trust: whoever places an order sets its prices; list: they are those of the restaurant's price list; "
+        "or a price authority of your own by entry point or as MODULE:ATTRIBUTE",
     )
     restaurant_orders: str = ts.option(
         default=RestaurantOrders.NONE.value,
@@ -481,6 +497,16 @@ class Settings:
         return self.database_pooler == "transaction"
 
     @property
+    def in_production(self) -> bool:
+        """True if this is more than a trial: with Kafka or PostgreSQL, or where other machines reach the API."""
+        return self.uses_kafka or self.database_url.startswith("postgresql:") or not self.on_loopback
+
+    @property
+    def gateway_name(self) -> str:
+        """The name of the payment gateway that is used. The sandbox is used in production only if it is named."""
+        return self.payment_gateway or ("none" if self.in_production else "sandbox")
+
+    @property
     def http_scheme(self) -> str:
         """``https`` if the API has a certificate, else ``http``."""
         return "https" if self.http_tls_certificate else "http"
@@ -505,4 +531,4 @@ def described(settings: Settings) -> dict[str, object]:
         elif a.name == "kafka":
             value = {key: MASK if is_secret(key) else text for key, text in value.items()}
         shown[a.name] = value
-    return shown
+    return shown | {"payment_gateway": settings.gateway_name}

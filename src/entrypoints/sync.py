@@ -77,6 +77,7 @@ class SyncOrderFlow(Calls[OrderFlow]):
     assign_shipper = Blocking(OrderFlow.assign_shipper)
     record_payment = Blocking(OrderFlow.record_payment)
     cancel_order = Blocking(OrderFlow.cancel_order)
+    refund_order = Blocking(OrderFlow.refund_order)
     redrive = Blocking(OrderFlow.redrive)
     replay = Blocking(OrderFlow.replay)
     settled = Blocking(OrderFlow.settled)

@@ -101,7 +101,11 @@ class PaymentGatewayCrashContract:
         assert contradiction(order.payment, order.total, attempts) is None
         for attempt in attempts:
             found = await gateway.find(kind=attempt.kind, key=attempt.key, reference=attempt.reference)
-            assert found is None or (found.approved, found.reference) == (True, attempt.reference)
+            if attempt.status is AttemptStatus.SUCCEEDED:
+                assert found is not None
+                assert (found.approved, found.reference) == (True, attempt.reference)
+            else:
+                assert found is None or not found.approved
 
 
 async def _until_done(process: Callable[[], Any]) -> None:

@@ -28,11 +28,13 @@ LATE = max(LATE_AFTER.values())
 class OrderSearchContract:
     """Subclassed with a fixture ``storage``, empty and open, in which telephone numbers without a code are German."""
 
-    @pytest.fixture(params=["few", "many"], autouse=True)
+    @pytest.fixture(params=["few", "many", "many far away"], autouse=True)
     def amount(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Find orders in both ways: those with a text are few, or many."""
-        if request.param == "many":
+        """Find orders in each way: those with a text are few, or many, or many and far from the page."""
+        if request.param != "few":
             monkeypatch.setattr(order_search, "FEW", 0)
+        if request.param == "many far away":
+            monkeypatch.setattr(order_search, "NEAR", 1)
 
     @pytest.mark.parametrize(
         ("q", "found"),

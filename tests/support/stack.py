@@ -61,6 +61,7 @@ class Stack:
             "ORDERFLOW_LOG_LEVEL": "warning",
             "ORDERFLOW_LOG_FORMAT": "json",
             "ORDERFLOW_HTTP_DEV": "true",
+            "ORDERFLOW_PAYMENT_GATEWAY": "sandbox",
             **self.settings,
         }
 

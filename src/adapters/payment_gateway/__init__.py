@@ -1,5 +1,6 @@
 """Payment gateways."""
 
+from .none import NoGateway
 from .sandbox import SandboxGateway
 
-__all__ = ["SandboxGateway"]
+__all__ = ["NoGateway", "SandboxGateway"]

@@ -2,11 +2,12 @@
 
 A page is the union of branches, each of which an index serves: one for each state if several are wanted, and with a
 text one for each thing that it may be. What begins with a text has no index in the order of a page. If few orders do,
-all of them are read; if many do, orders are read in the order of the page and each is looked at, which soon finds
-enough.
+all of them are read. If many do, orders are read in the order of the page and each is looked at, which soon finds
+enough; if it does not, because they are all far away, all of them are read, too.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from attrs import frozen
@@ -53,6 +54,8 @@ Index(None, order_terms.c.term, order_terms.c.order_id)
 
 FEW = 5_000
 """Orders with a text that are all read, instead of looking for it in one order after the other."""
+NEAR = 10_000
+"""Orders that are looked at one after the other before all with a text are read."""
 Conditions = tuple[ColumnElement[bool], ...]
 
 
@@ -81,6 +84,11 @@ class _Meaning:
         return self.sizes[self.rarest]
 
     @property
+    def is_large(self) -> bool:
+        """Whether it is better to look for the meaning in one order after the other."""
+        return self.size > FEW and not self.rarest.sorted
+
+    @property
     def others(self) -> Conditions:
         """The conditions of the sources but the smallest."""
         return tuple(source.condition for source in self.sources if source is not self.rarest)
@@ -101,6 +109,13 @@ class OrderSearch:
             states = _in_states(query.states)
             found = await self._found(query, FEW)
             branches = [(*states, *self._cheapest(meaning)) for meaning in found]
+            if any(meaning.is_large for meaning in found):
+                end = await self.database.rows(_page(query, [states], skip=NEAR))
+                if end:
+                    near = await self.database.rows(_page(query, branches, until=end[0].at))
+                    if len(near) > query.limit:
+                        return near
+                    branches = [(*states, *self._all(meaning)) for meaning in found]
         return await self.database.rows(_page(query, branches)) if branches else ()
 
     async def count(self, query: OrderQuery) -> Sequence[StateCount]:
@@ -143,9 +158,15 @@ class OrderSearch:
 
     def _cheapest(self, meaning: _Meaning) -> Conditions:
         """Return the conditions of the orders with a meaning."""
-        if meaning.rarest.sorted or meaning.size > FEW:
+        if meaning.rarest.sorted or meaning.is_large:
             return tuple(source.condition for source in meaning.sources)
-        return (self._among(meaning.rarest.ids.limit(FEW)), *meaning.others)
+        return self._all(meaning)
+
+    def _all(self, meaning: _Meaning) -> Conditions:
+        """Return the conditions of the orders with a meaning, for which all in its smallest source are read."""
+        if meaning.rarest.sorted:
+            return (meaning.rarest.condition,)
+        return (self._among(meaning.rarest.ids), *meaning.others)
 
     async def _sizes(self, some: Sequence[Select[Any]], most: int) -> Sequence[int]:
         """Return the number of rows of each; one more than ``most`` for more than that."""
@@ -164,15 +185,17 @@ def _count(state: OrderState, number: int, *, more: bool = False) -> StateCount:
     return StateCount(state=state, orders=min(number, MOST_COUNTED), more=more or number > MOST_COUNTED)
 
 
-def _begins(column: Column[Any], texts: Sequence[str]) -> ColumnElement[bool]:
+def _begins(column: ColumnElement[Any], texts: Sequence[str]) -> ColumnElement[bool]:
     return or_(*(and_(column >= text, column < text + LAST) for text in texts))
 
 
 def _with_term(texts: Sequence[str]) -> _Source:
-    begins = _begins(order_terms.c.term, texts)
-    # OFFSET keeps PostgreSQL from joining, so that each order is looked at by itself.
-    here = select(order_terms.c.term).where(order_terms.c.order_id == orders.c.id, begins).correlate(orders).offset(0)
-    return _Source(select(order_terms.c.order_id).where(begins), exists(here))
+    here = order_terms.c
+    # OFFSET keeps PostgreSQL from joining, so that each order is looked at by itself. An expression of the term keeps
+    # both databases from reading all orders with it, for each order.
+    of_order = (here.order_id == orders.c.id, _begins(here.term.concat(""), texts))
+    has_term = exists(select(here.term).where(*of_order).correlate(orders).offset(0))
+    return _Source(select(here.order_id).where(_begins(here.term, texts)), has_term)
 
 
 def _in_states(states: Sequence[OrderState]) -> Conditions:
@@ -210,8 +233,13 @@ def _late(query: OrderQuery) -> ColumnElement[bool]:
     return or_(here.estimated_at < at, *unchanged)
 
 
-def _page(query: OrderQuery, branches: Sequence[Conditions]) -> Select[Any]:
-    """Select one row more than the page holds. Several branches may have the same orders."""
+def _page(
+    query: OrderQuery, branches: Sequence[Conditions], *, until: datetime | None = None, skip: int = 0
+) -> Select[Any]:
+    """Select one row more than the page holds, of orders up to ``until``. Several branches may have the same orders.
+
+    With ``skip``, select instead the time of the order after so many.
+    """
     here, longest = orders.c, query.sort is OrderSort.LONGEST_IN_STATE
     at = here.updated_at if longest else here.created_at
     newest = query.sort is OrderSort.NEWEST
@@ -221,9 +249,15 @@ def _page(query: OrderQuery, branches: Sequence[Conditions]) -> Select[Any]:
         after = tuple_(literal(time, Timestamp()), literal(order_id, here.id.type))
         conditions.append(tuple_(at, here.id) < after if newest else tuple_(at, here.id) > after)
 
+    if until is not None:
+        conditions.append(at >= until if newest else at <= until)
+
     def sorted_page(page: Select[Any], *by: ColumnElement[Any]) -> Select[Any]:
         return page.order_by(*(it.desc() if newest else it for it in by))
 
+    if skip:
+        [those] = branches
+        return sorted_page(select(at.label("at")).where(*conditions, *those), at, here.id).offset(skip).limit(1)
     limit = query.limit + 1
     if len(branches) == 1:
         return sorted_page(select(orders).where(*conditions, *branches[0]), at, here.id).limit(limit)

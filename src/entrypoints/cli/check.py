@@ -1,24 +1,38 @@
 """``orderflow check``: compares orders, log, topic and effects."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from ...application.check import CheckReport
+from ...domain.errors import InvalidInput
 from .lag import caught_up, refuse_negative
 from .session import rows, session
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+MAX_DAYS = 366
 
-async def check(*, wait: float = 0.0) -> int:
+
+async def check(
+    *,
+    wait: float = 0.0,
+    gateway: Annotated[bool, Parameter(negative=(), help="also compare the payment gateway's own list")] = False,
+    days: Annotated[int, Parameter(help="how many days back the gateway's list is read")] = 7,
+) -> int:
     """Compare orders, log, topic and effects, and list every difference. Exits with 1 if there is any.
 
     --wait SECONDS first lets relay and consumers catch up, at most that long.
     """
     refuse_negative(wait)
+    if not 1 <= days <= MAX_DAYS:
+        raise InvalidInput("days", f"it is {days}", f"1 to {MAX_DAYS}")
     async with session().opened() as container:
         await caught_up(container, wait)
         report = await container.check()()
+        if gateway:
+            await container.check_gateway()(report, days=days)
     session().show({"clean": report.clean, "report": report}, check_table(report))
     for comparison in report.comparisons:
         for difference in comparison.differences:

@@ -50,6 +50,7 @@ def http() -> dict[str, Any]:
         webhooks=use_cases(container),
         prices=container.prices(),
         streams=container.streams(),
+        notifications=container.list_notifications(),
     )
     from ..http.openapi import complete
 

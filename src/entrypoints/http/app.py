@@ -26,6 +26,7 @@ from . import batch, problems, reads, stream, stream_tickets, writes
 from . import customers as customer_routes
 from . import notifications as notification_routes
 from . import prices as price_routes
+from . import stripe_events as stripe_routes
 from . import webhooks as webhook_routes
 from .auth import GRANT, Authenticator, KnownTokens, Unauthenticated, check_scope
 from .caller_limits import CallerLimits, Callers
@@ -67,6 +68,7 @@ def build(
     prices: price_routes.Prices | None,
     streams: StreamUseCases | None,
     notifications: notification_routes.Told | None,
+    stripe_events: stripe_routes.OrderOf | None,
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
     authenticator, callers = Authenticator(tokens, trust_actor_header, identity), Callers(limits, instruments)
@@ -182,6 +184,7 @@ def build(
                 tags=["prices"],
             )
         )
+    routes += stripe_routes.routers(stripe_events, use_cases, callers, [require_json, refuse_unknown_parameters])
     readiness = Checks(checks, stopping, stopped_parts)
     public: list[Any] = [livez, readyz, docs_router()]
     dependencies = {"checks": provide(readiness)}

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ...application.check import CheckAll
     from ...application.check.compare_order import CompareOrder
     from ...application.check.effects import CheckEffects
+    from ...application.check.gateway import CheckGateway
     from ...application.check.orders_and_log import CheckOrdersAndLog
     from ...application.check.payments import CheckPayments
     from ...application.health.doctor import Examine
@@ -61,6 +62,13 @@ def check_orders_and_log() -> "type[CheckOrdersAndLog]":
     from ...application.check.orders_and_log import CheckOrdersAndLog
 
     return CheckOrdersAndLog
+
+
+@deferred
+def check_gateway() -> "type[CheckGateway]":
+    from ...application.check.gateway import CheckGateway
+
+    return CheckGateway
 
 
 @deferred

@@ -246,6 +246,7 @@ class Campaign:
             kafka_bootstrap_servers=self.deployment.kafka.bootstrap_servers,
             topic=TOPIC,
             database_pool_size=INSIDE // 2,
+            payment_gateway="sandbox",
         )
 
     async def _stop(self) -> None:

@@ -124,6 +124,7 @@ class Deployment:
                 self.kafka.servers_at(front(part)) if through else self.kafka.bootstrap_servers
             ),
             "ORDERFLOW_TOPIC": TOPIC,
+            "ORDERFLOW_PAYMENT_GATEWAY": "sandbox",
             "ORDERFLOW_TOPIC_PARTITIONS": str(PARTITIONS),
             "ORDERFLOW_TOPIC_REPLICATION": "3",
             "ORDERFLOW_LOG_LEVEL": "info" if part in TALKATIVE else "warning",

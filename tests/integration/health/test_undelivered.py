@@ -9,6 +9,7 @@ import pytest
 from attrs import define, evolve
 from dependency_injector import providers
 from orderflow.adapters.payment_gateway import SandboxGateway
+from orderflow.adapters.payment_gateway.sandbox import SUCCESS, VOID_DECLINE
 from orderflow.adapters.webhooks.http_client import HttpWebhookClient, Limits
 from orderflow.application.notifications.notification import Contact
 from orderflow.application.orders.payment_attempts import GatewayResponse
@@ -35,7 +36,7 @@ class Silent(SandboxGateway):
         await super().capture(**asked)
         raise GatewayUnavailable("gateway", "no answer in time")
 
-    async def find(self, *, key: str) -> GatewayResponse | None:
+    async def find(self, **asked: Any) -> GatewayResponse | None:
         raise GatewayUnavailable("gateway", "no answer in time")
 
 
@@ -49,9 +50,9 @@ class Installation:
         body = read(order_json(order_id).encode(), PlaceOrder)
         await self.container.use_cases().create_order(body.order("EUR"), by=ADMIN)
 
-    async def pay(self, order_id: str, **asked: Any) -> None:
+    async def pay(self, order_id: str, token: str = SUCCESS, **asked: Any) -> None:
         use_cases = self.container.use_cases()
-        body = order_json(order_id, paymentMethod="card", cardToken="tok_success").encode()
+        body = order_json(order_id, paymentMethod="card", cardToken=token).encode()
         await use_cases.create_order(read(body, PlaceOrder).order("EUR"), by=ADMIN)
         await use_cases.record_payment(order_id, by=ADMIN, **asked)
 
@@ -131,7 +132,7 @@ async def test_an_authorization_of_a_cancelled_order_is_seen_until_it_is_release
 
     monkeypatch.setattr(SandboxGateway, "authorize", cancel_meanwhile)
     with pytest.raises(GuardFailed):
-        await installation.pay("O1")
+        await installation.pay("O1", VOID_DECLINE)
     found, differences = await installation.findings(), await installation.differences()
     metrics = await installation.metrics()
     listed = await asyncio.to_thread(installation.cli.json, "payments", "list")
@@ -146,6 +147,18 @@ async def test_an_authorization_of_a_cancelled_order_is_seen_until_it_is_release
     assert "1 authorizations held" in screen.out
     assert "authorizations_held" not in await installation.findings()
     assert await installation.differences() == []
+
+
+async def test_the_sandbox_behind_a_public_address_is_warned_of(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'orderflow.db'}"
+    public = {"ORDERFLOW_HTTP_HOST": "0.0.0.0", "ORDERFLOW_PAYMENT_GATEWAY": "sandbox"}
+    await asyncio.to_thread(CommandLine(url), "db", "upgrade")
+
+    named = await asyncio.to_thread(CommandLine(url, public), "--json", "doctor")
+    unnamed = await asyncio.to_thread(CommandLine(url, public | {"ORDERFLOW_PAYMENT_GATEWAY": ""}), "--json", "doctor")
+
+    assert "payment_gateway_sandbox" in {finding["code"] for finding in named.data["findings"]}
+    assert "payment_gateway_sandbox" not in {finding["code"] for finding in unnamed.data["findings"]}
 
 
 async def test_mail_that_cannot_be_sent_is_overdue_then_failed_and_resent_or_dropped(

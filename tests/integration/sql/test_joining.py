@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -25,6 +26,7 @@ from orderflow import (
     StorageUnavailable,
 )
 from orderflow.application.log_lines import EACH
+from orderflow.application.orders.unit_of_work import LogPublisher
 from orderflow.domain.errors import GuardFailed
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
@@ -93,7 +95,7 @@ async def application(driver: str, url: str, **given: Any) -> AsyncIterator[Appl
     address = f"{DRIVERS[driver]}:{url.partition('?')[0].partition(':')[2]}"
     asynchronous = driver in ("aiosqlite", "asyncpg")
     engine = create_async_engine(address) if asynchronous else create_engine(address)
-    async with OrderFlow.open(url, **given) as flow:
+    async with OrderFlow.open(url, payment_gateway="sandbox", **given) as flow:
         it = Application(flow, engine, url)
         async with it.transaction() as connection:
             await execute(connection, "CREATE TABLE IF NOT EXISTS receipts (order_id TEXT PRIMARY KEY)")
@@ -277,6 +279,18 @@ async def test_a_connection_to_another_database_is_refused(
         assert await shop.orders() == set()
 
 
+async def test_orders_are_read_from_their_own_schema(on_postgresql: str, postgresql_url: str) -> None:
+    async with application(on_postgresql, postgresql_url) as shop:
+        translated = shop.engine.execution_options(schema_translate_map={None: "tenant"})
+        tenant = Application(shop.flow, translated, shop.url)
+        await placed(shop.flow, "O1")
+
+        async with tenant.transaction() as connection, shop.flow.joining(connection) as orders:
+            await orders.assign_shipper("O1", "S3")
+
+        assert (await shop.flow.get_order("O1")).shipper_id == "S3"
+
+
 async def test_another_sqlite_file_is_refused(sqlite_url: str, tmp_path: Path) -> None:
     async with OrderFlow.open(sqlite_url) as flow:
         elsewhere = (f"sqlite:///{tmp_path}/other.db", "sqlite://", "sqlite:///file::memory:?uri=true")
@@ -293,15 +307,16 @@ async def test_what_is_no_connection_is_refused(sqlite_url: str) -> None:
                 pass
 
 
-async def test_memory_and_direct_publishing_are_refused(sqlite_url: str) -> None:
-    direct = {"publishing": "direct", "kafka_bootstrap_servers": "127.0.0.1:1"}
+async def test_memory_and_publishers_that_wait_for_the_commit_are_refused(sqlite_url: str) -> None:
+    direct: dict[str, Any] = {"publishing": "direct", "kafka_bootstrap_servers": "127.0.0.1:1"}
     with create_engine(sqlite_url).connect() as connection:
         async with OrderFlow.in_memory() as flow:
             with pytest.raises(NotConfigured, match="memory"):
                 await flow.joining(connection).__aenter__()
-        async with OrderFlow.open(sqlite_url, **direct) as flow:
-            with pytest.raises(NotConfigured, match="ORDERFLOW_PUBLISHING"):
-                await flow.joining(connection).__aenter__()
+        for publishing in (direct, {"publisher": partial(LogPublisher)}):
+            async with OrderFlow.open(sqlite_url, **publishing) as flow:
+                with pytest.raises(NotConfigured, match="ORDERFLOW_PUBLISHING"):
+                    await flow.joining(connection).__aenter__()
 
 
 async def test_a_commit_inside_the_block_is_found_out(shop: Application) -> None:
@@ -452,6 +467,7 @@ async def test_a_second_block_out_of_order_fails_itself_and_nobody_else(
 
         async def twice() -> None:
             async with shop.transaction() as connection:
+                await execute(connection, "SET LOCAL lock_timeout = '60s'")
                 async with shop.flow.joining(connection) as orders:
                     await orders.create_order(order_id=high, **ORDER)
                 waiting = asyncio.create_task(other())

@@ -30,6 +30,7 @@ from orderflow.testing.payment_attempts import _attempt, _record
 from sqlalchemy import event, text
 
 from tests.contracts.orders import assigned, placed
+from tests.contracts.prices import PIZZA
 from tests.support.effects import World
 from tests.support.shop import HandClock, Shop
 from tests.support.statements import Statements
@@ -50,6 +51,7 @@ GROWING: Mapping[str, Mapping[str, str]] = {
     "order_progress": {"order_id": "order_id || '-' || n"},
     "reservations": {"order_id": "order_id || '-' || n"},
     "payment_attempts": {"order_id": "order_id || '-' || n", "key": "key || '-' || n", "entry": ""},
+    "prices": {"restaurant_id": "restaurant_id || '-' || n"},
 }
 """The tables that grow with the history, and the columns in which a copy of a row differs; entries are numbered."""
 
@@ -71,6 +73,7 @@ async def world(url: str) -> AsyncIterator[World]:
         await assigned(storage, f"O{number}", "S1")
         attempt = _attempt(f"O{number}", AttemptKind.CAPTURE)
         await _record(storage, attempt.settled(GatewayResponse(True, "reference", ""), AT))
+    await storage.prices.change("R1", [evolve(PIZZA, item_id=f"F{number}") for number in range(10)], at=AT)
     await _handle_all(world)
     await _multiply(storage)
     yield world
@@ -90,6 +93,7 @@ async def _read_log(world: World) -> None:
 async def _read_orders(world: World) -> None:
     views = world.storage.views
     await views.get("O1-77")
+    assert len(await world.storage.prices.find({("R1-77", "F1"), ("R1-78", "F2"), ("R9", "F1")})) == 2
     page = await views.list(OrderQuery(limit=20))
     await views.list(OrderQuery(limit=20, cursor=page.next_cursor))
     page = await views.list(OrderQuery(customer_id="C1", limit=20))

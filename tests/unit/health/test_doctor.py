@@ -145,8 +145,9 @@ UNHEALTHY: dict[str, tuple[Observation, Expectations]] = {
     ),
     "identity_keys_unread": (evolve(HEALTHY, identity=UNREAD), WANTED),
     "tokens_missing": (evolve(HEALTHY, tokens=False), evolve(WANTED, open_to="0.0.0.0")),
+    "payment_gateway_sandbox": (HEALTHY, evolve(WANTED, production=True, gateway="sandbox")),
     "prices_trusted": (evolve(HEALTHY, customer_tokens=True), WANTED),
-    "prices_missing": (evolve(HEALTHY, customer_tokens=True), evolve(WANTED, listed_prices=True)),
+    "prices_missing": (evolve(HEALTHY, customer_tokens=True), evolve(WANTED, prices="list")),
 }
 """By code, an installation that has this and nothing else."""
 
@@ -331,7 +332,7 @@ def test_customers_of_a_provider_set_prices_as_those_with_a_token_do() -> None:
     provider = evolve(WANTED, customers_of_provider=True)
 
     trusted = diagnosis(HEALTHY, provider)
-    listed = diagnosis(evolve(HEALTHY, prices=True), evolve(provider, listed_prices=True))
+    listed = diagnosis(evolve(HEALTHY, prices=True), evolve(provider, prices="list"))
 
     assert [finding.code for finding in trusted.findings] == ["prices_trusted"]
     assert listed.findings == []

@@ -85,6 +85,17 @@ async def test_the_prices_of_another_restaurant_do_not_count(counted: Counter) -
     assert "12.50" not in str(refused.value)
 
 
+async def test_orders_of_many_restaurants_that_wait_together_each_have_their_own_prices(counted: Counter) -> None:
+    await counted.set(DEARER, restaurant_id="R2")
+    orders = [order("12.50"), order("13.00", restaurant_id="R2"), order("13.00"), order("12.50", restaurant_id="R2")]
+
+    outcomes = await asyncio.gather(
+        *(counted.prices.check(each, by=CUSTOMER) for each in (order(), *orders)), return_exceptions=True
+    )
+
+    assert [it is None for it in outcomes] == [True, True, True, False, False]
+
+
 async def test_orders_within_a_second_read_a_price_once(counted: Counter) -> None:
     for _ in range(5):
         await counted.prices.check(order(), by=CUSTOMER)

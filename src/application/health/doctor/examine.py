@@ -13,6 +13,7 @@ from . import (
     consumers,
     database,
     dead_letters,
+    payment_gateway,
     prices,
     tokens,
     topic,
@@ -35,6 +36,7 @@ CHECKS: Sequence[Check] = (
     clocks.check,
     tokens.check,
     api.check,
+    payment_gateway.check,
     prices.check,
 )
 DIAGNOSTICS: Sequence[Diagnostic] = (
@@ -48,6 +50,7 @@ DIAGNOSTICS: Sequence[Diagnostic] = (
     *clocks.DIAGNOSTICS,
     *tokens.DIAGNOSTICS,
     *api.DIAGNOSTICS,
+    *payment_gateway.DIAGNOSTICS,
     *prices.DIAGNOSTICS,
 )
 """All diagnostics, by the part of the installation that they are about."""
