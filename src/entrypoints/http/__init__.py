@@ -75,8 +75,8 @@ def create_app(
     tokens of an OpenID provider; with it, ``X-Actor`` is not trusted. ``customers`` adds the routes under
     ``/v1/customers``, ``webhooks`` those under ``/v1/webhook-endpoints``, ``prices`` those under
     ``/v1/restaurants``, ``streams`` the live streams, and ``notifications`` the route ``/v1/notifications``.
-    ``stripe_events`` adds ``/v1/webhooks/stripe``: it verifies an event by its body and signature, and returns the order
-    that it is about. Pages of ``cors_origins`` may call from a browser.
+    ``stripe_events`` adds ``/v1/webhooks/stripe``: it verifies an event by its body and signature, and returns the
+    order that it is about. Pages of ``cors_origins`` may call from a browser.
     Raises NotConfigured without the extra ``http``.
     """
     app, caller_limits = _with_extra(".app"), _with_extra(".caller_limits")

@@ -130,7 +130,7 @@ def build(
         tags=["orders"],
     )
     documents = Router(PATH, route_handlers=[], include_in_schema=False, guards=[refuse_unknown_parameters])
-    routes = [orders]
+    routes = [orders, *_webhook_router(webhooks, authenticate)]
     if analytics is not None:
         routes.append(
             Router(
@@ -167,7 +167,6 @@ def build(
                 tags=["customers"],
             )
         )
-    routes += _webhook_router(webhooks, authenticate)
     if prices is not None:
         routes.append(
             Router(
