@@ -94,8 +94,9 @@ async def _measured(port: int, process: psutil.Process, effort: Effort) -> list[
 
 async def _until(reader: asyncio.StreamReader, text: bytes) -> None:
     """Read up to and including a line with ``text``, and what follows it in its message."""
-    while text not in await reader.readline():
-        continue
+    while text not in (line := await reader.readline()):
+        if not line:
+            raise RuntimeError("a stream was cut off")
 
 
 _JSON = {"Content-Type": "application/json"}
