@@ -62,6 +62,7 @@ def secrets_of(settings: Settings) -> Iterator[str]:
         *passwords,
         *map(unquote, passwords),
         *(getattr(settings, name) for name in SECRETS),
+        *settings.stripe_webhook_secret.split(","),
         *(value for name, value in settings.kafka.items() if is_secret(name)),
     ):
         if len(secret) >= MIN_SECRET:

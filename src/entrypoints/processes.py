@@ -22,6 +22,7 @@ from .settings import Settings
 from .supervision import Part, Supervisor
 from .wiring.certificate import certificate_files
 from .wiring.lifespan import listen_for_commits, opened
+from .wiring.payment_gateway import stripe_events
 from .wiring.webhooks import use_cases as webhook_use_cases
 from .workers import WorkerPool, check_storage, work
 
@@ -206,6 +207,7 @@ async def _api(
         customers=(container.erase_customer(), container.export_customer()),
         webhooks=webhook_use_cases(container),
         prices=container.prices(),
+        stripe_events=stripe_events(settings),
         streams=container.streams(),
         notifications=container.list_notifications(),
     )

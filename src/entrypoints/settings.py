@@ -29,7 +29,7 @@ RESERVED_NAMES = (*BUILT_IN, RELAY, "api", "copying", "direct", "embedding", "ho
 
 MAX_WORKERS = 64
 
-SECRETS = ("smtp_password", "http_tls_key_password", "stripe_api_key")
+SECRETS = ("smtp_password", "http_tls_key_password", "stripe_api_key", "stripe_webhook_secret")
 """Settings that are never shown."""
 URLS = ("database_url", "database_listen_url", "tracing_endpoint", "webhook_proxy_url")
 """Settings that may hold a password in a URL."""
@@ -219,6 +219,12 @@ class Settings:
         default="",
         validator=v.matches_re(r"((sk|rk)_[!-~]+)?"),
         help="a secret or restricted key of Stripe: sk_... or rk_...",
+    )
+    stripe_webhook_secret: str = ts.secret(
+        default="",
+        validator=v.matches_re(r"(whsec_[!-+\--~]+(,whsec_[!-+\--~]+)*)?"),
+        help="whsec_... of Stripe's events to /v1/webhooks/stripe; two, comma separated, while one is rotated; "
+        "empty: no events",
     )
     stripe_api_url: str = ts.option(
         default="", validator=_protected_url, help="https://... to use instead of Stripe's own address; empty: Stripe"

@@ -24,6 +24,7 @@ from ...application.orders.payment_attempts import AttemptKind, GatewayPayment, 
 from ...domain.currency import MINOR_UNITS
 from ...domain.errors import GatewayUnavailable
 from ...domain.money import EXACT, Money
+from .stripe_webhook import ORDER
 
 T = TypeVar("T")
 SECONDS, RETRIES = 8.0, 2
@@ -32,7 +33,7 @@ DECIMALS: Mapping[str, int] = {"ISK": 2, "UGX": 2, "MGA": 0}
 """Currencies that Stripe counts in other minor units than ISO 4217."""
 TENS = frozenset(code for code, decimals in MINOR_UNITS.items() if decimals == 3)
 """Currencies of which Stripe takes multiples of ten minor units only."""
-_KEY, _ORDER = "orderflow_key", "orderflow_order"
+_KEY = "orderflow_key"
 _APPROVED = ("requires_capture", "succeeded")
 _PENDING = ("requires_action", "requires_confirmation", "processing")
 
@@ -70,7 +71,7 @@ class StripeGateway:
             "confirm": True,
             "payment_method_types": ["card"],
             "payment_method": card_token,
-            "metadata": {_ORDER: order_id, _KEY: key},
+            "metadata": {ORDER: order_id, _KEY: key},
         }
         try:
             intent = await _sent(self.client.v1.payment_intents.create_async(params, {"idempotency_key": key}))
@@ -110,7 +111,8 @@ class StripeGateway:
             return GatewayResponse(False, "", "amount_not_representable")
         if (found := await self._refund(capture, key)) is not None:
             return _refunded(found)
-        params: Any = {"payment_intent": capture, "amount": number, "metadata": {_KEY: key}}
+        about = {_KEY: key, ORDER: key.rpartition(":refund")[0]}
+        params: Any = {"payment_intent": capture, "amount": number, "metadata": about}
         try:
             return _refunded(await _sent(self.client.v1.refunds.create_async(params, {"idempotency_key": key})))
         except (CardError, InvalidRequestError) as error:
@@ -259,7 +261,7 @@ def _payment(intent: PaymentIntent) -> GatewayPayment:
     captured = intent.amount_received if intent.status == "succeeded" else 0
     return GatewayPayment(
         reference=intent.id,
-        order_id=_noted(intent.metadata, _ORDER),
+        order_id=_noted(intent.metadata, ORDER),
         created_at=datetime.fromtimestamp(intent.created, UTC),
         captured=money_of(captured, intent.currency),
         refunded=money_of(refunded if captured else 0, intent.currency),

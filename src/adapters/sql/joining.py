@@ -6,14 +6,14 @@ All functions that take a connection are synchronous: SQLAlchemy runs them for a
 import os
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from attrs import define, field
-from sqlalchemy import Connection, Engine, NestedTransaction, Transaction, select, text
+from sqlalchemy import Connection, Engine, NestedTransaction, Transaction, bindparam, select, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from ...application.event_log.records import EVENT_LIMIT
@@ -58,6 +58,9 @@ _UNBOUND_ONLY = text(_UNBOUND)
 _TAKE = text("SELECT pg_advisory_xact_lock(:key)")
 _IS_FREE = text("SELECT pg_try_advisory_xact_lock(:key)")
 _HEADS = text("SELECT to_regclass('log_heads')::oid")
+_ORDER = select(orders).where(orders.c.id == bindparam("order_id"))
+_AS_IT_IS: Mapping[str, Any] = {"schema_translate_map": None}
+"""The application's own tables may be in schemas that its connection chooses."""
 _WRITE_LOCK = "UPDATE log_heads SET position = position WHERE bucket = -1"
 _PARAMETER = re.compile(r"\$(\d+)::(text(?:\[\])?)")
 
@@ -159,7 +162,8 @@ class JoinedTransaction:
         """Return an order as this transaction sees it. Raises OrderNotFound, StorageUnavailable."""
         if is_identifier(order_id):
             with translated(self.joining.database.backend):
-                found = self.connection.execute(select(orders).where(orders.c.id == order_id)).mappings().one_or_none()
+                rows = self.connection.execute(_ORDER, {"order_id": order_id}, execution_options=_AS_IT_IS).mappings()
+                found = rows.one_or_none()
             if found is not None:
                 return order_of(found)
         raise OrderNotFound(order_id)
@@ -196,12 +200,14 @@ class JoinedTransaction:
     def _on_postgresql(self, batch: WriteBatch) -> Conflicts:
         address, connection = self.joining.database.address, self.connection
         bounds = {} if address is None else address.bounds
-        ours = {
-            "lock_timeout": OUT_OF_ORDER_WAIT if self.again else bounds.get("lock_timeout", NOTHING),
-            "idle_timeout": bounds.get("idle_in_transaction_session_timeout", NOTHING),
-        }
-        theirs = {"lock_timeout": self.lock_timeout, "idle_timeout": self.idle_timeout}
-        chosen = {name: value if theirs[name] == NOTHING else theirs[name] for name, value in ours.items()}
+        lock_timeout, idle_timeout = (
+            bounds.get(name, NOTHING) if theirs == NOTHING else theirs
+            for name, theirs in (
+                ("lock_timeout", self.lock_timeout),
+                ("idle_in_transaction_session_timeout", self.idle_timeout),
+            )
+        )
+        chosen = {"lock_timeout": OUT_OF_ORDER_WAIT if self.again else lock_timeout, "idle_timeout": idle_timeout}
         if connection.execute(_BOUND, chosen).scalar_one() != self.token:
             raise InvalidInput("connection", ENDED, STILL_OPEN)
         sql, given = write_postgresql.returning(batch)

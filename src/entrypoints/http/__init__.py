@@ -61,6 +61,7 @@ def create_app(
     prices: "PriceUseCases | None" = None,
     streams: "StreamUseCases | None" = None,
     notifications: "ListNotifications | None" = None,
+    stripe_events: Callable[[bytes, str], str | None] | None = None,
 ) -> "Litestar":
     """Create the ASGI application.
 
@@ -73,9 +74,10 @@ def create_app(
     ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. ``identity`` verifies the
     tokens of an OpenID provider; with it, ``X-Actor`` is not trusted. ``customers`` adds the routes under
     ``/v1/customers``, ``webhooks`` those under ``/v1/webhook-endpoints``, ``prices`` those under
-    ``/v1/restaurants``, ``streams`` the live streams, and ``notifications`` the route ``/v1/notifications``. Pages of
-    ``cors_origins`` may call from a browser.
-    Raises NotConfigured without the extra ``http``.
+    ``/v1/restaurants``, ``streams`` the live streams, and ``notifications`` the route ``/v1/notifications``.
+    ``stripe_events`` adds ``/v1/webhooks/stripe``: it verifies an event by its body and signature, and returns the
+    order that it is about. Pages of ``cors_origins`` may call from a browser. Raises NotConfigured without the extra
+    ``http``.
     """
     app, caller_limits = _with_extra(".app"), _with_extra(".caller_limits")
     built: Litestar = app.build(
@@ -101,6 +103,7 @@ def create_app(
         prices=None if prices is None else _with_extra(".prices").Prices(prices, currency),
         streams=streams,
         notifications=None if notifications is None else _with_extra(".notifications").Told(notifications),
+        stripe_events=stripe_events,
     )
     return built
 

@@ -26,6 +26,7 @@ from . import batch, problems, reads, stream, stream_tickets, writes
 from . import customers as customer_routes
 from . import notifications as notification_routes
 from . import prices as price_routes
+from . import stripe_events as stripe_routes
 from . import webhooks as webhook_routes
 from .auth import GRANT, Authenticator, KnownTokens, Unauthenticated, check_scope
 from .caller_limits import CallerLimits, Callers
@@ -67,6 +68,7 @@ def build(
     prices: price_routes.Prices | None,
     streams: StreamUseCases | None,
     notifications: notification_routes.Told | None,
+    stripe_events: stripe_routes.OrderOf | None,
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
     authenticator, callers = Authenticator(tokens, trust_actor_header, identity), Callers(limits, instruments)
@@ -128,60 +130,31 @@ def build(
         tags=["orders"],
     )
     documents = Router(PATH, route_handlers=[], include_in_schema=False, guards=[refuse_unknown_parameters])
-    routes = [orders]
-    if analytics is not None:
-        routes.append(
-            Router(
-                "/v1/analytics",
-                route_handlers=analytics_routes.ROUTES,
-                guards=[authenticate, analytics_routes.admins_and_restaurants, refuse_unknown_parameters],
-                dependencies={"figures": provide(analytics_routes.Figures(analytics))},
-                tags=["analytics"],
-            )
-        )
-    if notifications is not None:
-        routes.append(
-            Router(
-                "/v1/notifications",
-                route_handlers=[notification_routes.list_notifications],
-                guards=[authenticate, refuse_unknown_parameters],
-                dependencies={"told": provide(notifications)},
-                tags=["notifications"],
-            )
-        )
-    if customers is not None:
-        routes.append(
-            Router(
-                "/v1/customers",
-                route_handlers=customer_routes.ROUTES,
-                guards=[
-                    authenticate,
-                    customer_routes.admins_only,
-                    require_json,
-                    refuse_unsupported_conditions,
-                    refuse_unknown_parameters,
-                ],
-                dependencies={"customers": provide(customers)},
-                tags=["customers"],
-            )
-        )
-    routes += _webhook_router(webhooks, authenticate)
-    if prices is not None:
-        routes.append(
-            Router(
-                "/v1/restaurants",
-                route_handlers=price_routes.ROUTES,
-                guards=[
-                    authenticate,
-                    require_json,
-                    refuse_unsupported_conditions,
-                    refuse_unknown_parameters,
-                    price_routes.refuse_idempotency_key,
-                ],
-                dependencies={"prices": provide(prices)},
-                tags=["prices"],
-            )
-        )
+    changing = [require_json, refuse_unsupported_conditions, refuse_unknown_parameters]
+    figures = None if analytics is None else analytics_routes.Figures(analytics)
+    reading = [analytics_routes.admins_and_restaurants, refuse_unknown_parameters]
+    pricing = [*changing, price_routes.refuse_idempotency_key]
+    told = [notification_routes.list_notifications]
+    routes = [
+        orders,
+        *_feature("analytics", analytics_routes.ROUTES, [authenticate, *reading], figures=figures),
+        *_feature("notifications", told, [authenticate, refuse_unknown_parameters], told=notifications),
+        *_feature(
+            "customers",
+            customer_routes.ROUTES,
+            [authenticate, customer_routes.admins_only, *changing],
+            customers=customers,
+        ),
+        *_feature("restaurants", price_routes.ROUTES, [authenticate, *pricing], tag="prices", prices=prices),
+        *_feature(
+            "webhook-endpoints",
+            webhook_routes.ROUTES,
+            [authenticate, webhook_routes.admins_only, *changing],
+            tag="webhooks",
+            routes=webhooks,
+        ),
+        *stripe_routes.routers(stripe_events, use_cases, callers, [require_json, refuse_unknown_parameters]),
+    ]
     readiness = Checks(checks, stopping, stopped_parts)
     public: list[Any] = [livez, readyz, docs_router()]
     dependencies = {"checks": provide(readiness)}
@@ -214,23 +187,13 @@ def build(
     return app
 
 
-def _webhook_router(webhooks: webhook_routes.WebhookRoutes | None, authenticate: Any) -> list[Router]:
-    if webhooks is None:
+def _feature(path: str, handlers: Sequence[Any], guards: Sequence[Any], *, tag: str = "", **part: Any) -> list[Router]:
+    """Return the router below ``/v1`` of a feature whose handlers get ``part`` by its name; none if that is None."""
+    if None in part.values():
         return []
+    dependencies = {name: provide(each) for name, each in part.items()}
     return [
-        Router(
-            "/v1/webhook-endpoints",
-            route_handlers=webhook_routes.ROUTES,
-            guards=[
-                authenticate,
-                webhook_routes.admins_only,
-                require_json,
-                refuse_unsupported_conditions,
-                refuse_unknown_parameters,
-            ],
-            dependencies={"routes": provide(webhooks)},
-            tags=["webhooks"],
-        )
+        Router(f"/v1/{path}", route_handlers=handlers, guards=[*guards], dependencies=dependencies, tags=[tag or path])
     ]
 
 

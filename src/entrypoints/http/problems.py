@@ -26,7 +26,16 @@ from .views import render
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:orderflow:problem:"
-_HEADERS = ("Authorization", "X-Actor", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "Last-Event-ID")
+_HEADERS = (
+    "Authorization",
+    "X-Actor",
+    "Content-Type",
+    "If-Match",
+    "If-None-Match",
+    "Idempotency-Key",
+    "Last-Event-ID",
+    "Stripe-Signature",
+)
 _SHOWN = 300
 _LISTED = 100
 """Errors of one body that are listed."""

@@ -12,6 +12,9 @@ from .parts import PartKind, make_part
 
 if TYPE_CHECKING:
     from ...adapters.payment_gateway.stripe import StripeGateway
+    from ...adapters.payment_gateway.stripe_webhook import StripeWebhook
+
+USE_STRIPE = "set ORDERFLOW_PAYMENT_GATEWAY=stripe, or remove ORDERFLOW_STRIPE_WEBHOOK_SECRET"
 
 
 def _stripe(settings: Settings) -> "StripeGateway":
@@ -50,3 +53,17 @@ def payment_gateway(settings: Settings) -> PaymentGateway:
         return GATEWAYS[name](settings)
     gateway: PaymentGateway = make_part(GATEWAY, name)
     return gateway
+
+
+def stripe_events(settings: Settings) -> "StripeWebhook | None":
+    """Return what verifies Stripe's events; None without a secret. Raises NotConfigured without the extra."""
+    secrets = tuple(filter(None, settings.stripe_webhook_secret.split(",")))
+    if not secrets:
+        return None
+    if settings.gateway_name != "stripe":
+        raise NotConfigured("a secret for Stripe's events is set, and Stripe is not the gateway", USE_STRIPE)
+    try:
+        from ...adapters.payment_gateway.stripe_webhook import StripeWebhook
+    except ModuleNotFoundError as e:
+        raise NotConfigured(f"Stripe needs {e.name}", "pip install 'orderflow-service[stripe]'") from e
+    return StripeWebhook(secrets)

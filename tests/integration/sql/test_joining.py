@@ -279,6 +279,18 @@ async def test_a_connection_to_another_database_is_refused(
         assert await shop.orders() == set()
 
 
+async def test_orders_are_read_from_their_own_schema(on_postgresql: str, postgresql_url: str) -> None:
+    async with application(on_postgresql, postgresql_url) as shop:
+        translated = shop.engine.execution_options(schema_translate_map={None: "tenant"})
+        tenant = Application(shop.flow, translated, shop.url)
+        await placed(shop.flow, "O1")
+
+        async with tenant.transaction() as connection, shop.flow.joining(connection) as orders:
+            await orders.assign_shipper("O1", "S3")
+
+        assert (await shop.flow.get_order("O1")).shipper_id == "S3"
+
+
 async def test_another_sqlite_file_is_refused(sqlite_url: str, tmp_path: Path) -> None:
     async with OrderFlow.open(sqlite_url) as flow:
         elsewhere = (f"sqlite:///{tmp_path}/other.db", "sqlite://", "sqlite:///file::memory:?uri=true")
@@ -455,6 +467,7 @@ async def test_a_second_block_out_of_order_fails_itself_and_nobody_else(
 
         async def twice() -> None:
             async with shop.transaction() as connection:
+                await execute(connection, "SET LOCAL lock_timeout = '60s'")
                 async with shop.flow.joining(connection) as orders:
                     await orders.create_order(order_id=high, **ORDER)
                 waiting = asyncio.create_task(other())

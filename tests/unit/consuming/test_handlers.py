@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from orderflow import InvalidInput, OrderEvent
-from orderflow.application.consuming.handlers import HandlerConsumer, event_types
+from orderflow import InvalidInput, OrderEvent, StorageUnavailable
+from orderflow.application.consuming.handlers import HandlerConsumer, HandlerInBatches, event_types
 from orderflow.application.event_log.records import Delivery, LogRecord
 from orderflow.domain.events import EVENT_TYPES, OrderCancelled, OrderDelivered
 
@@ -79,3 +79,49 @@ async def test_a_handler_leaves_nothing_to_settle() -> None:
     settled = await HandlerConsumer("mine", event_types(), handler).settle()
 
     assert settled == 0
+
+
+async def test_in_a_batch_each_event_is_called_once_for_each_attempt() -> None:
+    told: list[str] = []
+
+    async def handler(event: OrderEvent) -> None:
+        told.append(event.order_id)
+        if event.order_id == "O2":
+            raise ValueError("no paper")
+
+    batch = [
+        Delivery(it.record._replace(position=number), it.event)
+        for number, it in enumerate(map(delivered, ("O1", "O2", "O3")))
+    ]
+    consumer = HandlerInBatches(HandlerConsumer("mine", event_types(), handler))
+
+    async def fails(part: list[Delivery]) -> bool:
+        try:
+            await consumer.perform(part)
+        except ValueError:
+            return True
+        return False
+
+    # As HandleBatch tries it: whole, then in halves, then the event that fails alone.
+    attempts = [await fails(part) for part in (batch, batch[:1], batch[1:], batch[1:2], batch[1:2], batch[2:])]
+
+    assert attempts == [True, False, True, True, True, False]
+    assert told == ["O1", "O2", "O2", "O3"]
+
+
+async def test_an_event_that_waits_for_a_backend_is_called_again() -> None:
+    told: list[str] = []
+
+    async def handler(event: OrderEvent) -> None:
+        told.append(event.order_id)
+        if len(told) == 1:
+            raise StorageUnavailable("printer", "it is off")
+
+    batch = [Delivery(it.record._replace(position=number), it.event) for number, it in enumerate([delivered("O1")] * 2)]
+    consumer = HandlerInBatches(HandlerConsumer("mine", event_types(), handler))
+
+    with pytest.raises(StorageUnavailable):
+        await consumer.perform(batch)
+    await consumer.perform(batch)
+
+    assert told == ["O1", "O1", "O1"]

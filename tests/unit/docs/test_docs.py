@@ -162,7 +162,7 @@ def test_a_decision_names_the_check_that_enforces_it(record: Path) -> None:
 
     _, _, checked = text.partition("**Checked by**")
 
-    assert re.search(r"`(tests/[\w/.-]+|pyproject\.toml|\.ci/run)`", checked), "it cites no check"
+    assert re.search(r"`((?:tests|src/testing)/[\w/.-]+|pyproject\.toml|\.ci/run)`", checked), "it cites no check"
     assert len(text.splitlines()) < 60, "it is longer than a page"
 
 

@@ -1,0 +1,46 @@
+"""Events that Stripe sends: which order each is about. They are verified, and never believed beyond that."""
+
+import json
+from typing import Any
+
+from attrs import field, frozen
+from stripe import SignatureVerificationError, WebhookSignature
+
+from ...domain.errors import InvalidInput
+
+TOLERANCE_SECONDS = 300
+"""The age at which a signature is refused, so that nobody sends a recorded event later."""
+ORDER = "orderflow_order"
+"""The name in the metadata of PaymentIntents and refunds under which the order's id is."""
+
+
+@frozen
+class StripeWebhook:
+    """Verifies events with one of ``secrets``: while a secret is rotated, there are two."""
+
+    secrets: tuple[str, ...] = field(repr=False)
+    tolerance: int = TOLERANCE_SECONDS
+
+    def __call__(self, body: bytes, signature: str) -> str | None:
+        """Return the id of the order that an event is about; None if it is about none of this service.
+
+        Raises InvalidInput if the event is not signed by Stripe, or too long ago, or is no JSON object.
+        """
+        try:
+            text = body.decode()
+            if not any(self._is_signed(text, signature, secret) for secret in self.secrets):
+                raise InvalidInput("Stripe-Signature", "it does not fit the body, or is too old", "Stripe's signature")
+            event = json.loads(text)
+        except ValueError as e:  # also what is no UTF-8
+            raise InvalidInput("", "it is no JSON", "an event of Stripe") from e
+        found: Any = event
+        for name in ("data", "object", "metadata", ORDER):
+            found = found.get(name) if isinstance(found, dict) else None
+        return found if isinstance(found, str) else None
+
+    def _is_signed(self, text: str, signature: str, secret: str) -> bool:
+        try:
+            WebhookSignature.verify_header(text, signature, secret, self.tolerance)
+        except SignatureVerificationError:
+            return False
+        return True
