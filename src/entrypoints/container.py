@@ -52,6 +52,7 @@ from ..application.orders.use_cases import UseCases
 from ..application.relay.publish_pending import PublishPending
 from ..application.rollout.pause_consumer import PauseConsumer
 from ..application.rollout.set_publishing_share import SetPublishingShare
+from ..application.sessions import CachedSessions
 from ..domain.order import Order
 from .settings import CONSUMERS, Settings
 from .wiring import commit_notifications, mail, operator_tools, storage_and_consumers
@@ -179,6 +180,7 @@ class Container(containers.DeclarativeContainer):
         providers.Callable(storage_and_consumers.retention, settings),
     )
     tokens = providers.Singleton(CachedTokens, storage.provided.tokens)
+    sessions = providers.Singleton(CachedSessions, storage.provided.sessions)
     oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note)
     use_cases = providers.Singleton(
         UseCases,

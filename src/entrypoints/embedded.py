@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..application.backoff import RateLimit
 from ..application.consuming.consumer import BatchResult, Consumer
@@ -32,11 +32,15 @@ from ..domain.payment import PaymentMethod
 from ..domain.text import identifier
 from ..domain.validation import Address
 from .container import Container, container_for
+from .http_app import http_app
 from .processes import consumer_loop
 from .settings import CONSUMERS, Settings
 from .settings_source import load_settings
 from .wiring.lifespan import listen_for_commits, opened
 from .wiring.storage_and_consumers import ShippedTransaction
+
+if TYPE_CHECKING:
+    from litestar import Litestar
 
 SYSTEM = Actor.parse("admin:embedded")
 """The actor of calls without ``by``: the embedding application is trusted."""
@@ -116,6 +120,17 @@ class OrderFlow:
             raise InvalidInput("traceparent", "it is not well-formed", "W3C Trace Context, 00-TRACE-SPAN-FLAGS")
         with answering(Request(correlation_id=correlation, traceparent=traceparent)):
             yield correlation
+
+    @asynccontextmanager
+    async def http_app(self, *, development: bool = False) -> AsyncIterator["Litestar"]:
+        """Yield the HTTP API and the board as one ASGI application, to be mounted under a path of another.
+
+        Callers need tokens; with ``development``, programs of this machine choose their actor. Live streams end with
+        the block. Raises NotConfigured without the extra ``http``.
+        """
+        app = http_app(self._container, development=development)
+        async with app.lifespan():
+            yield app
 
     @property
     def use_cases(self) -> UseCases:

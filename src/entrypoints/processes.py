@@ -17,7 +17,8 @@ from ..application.relay.run_relay import RunRelay
 from ..application.rollout.cached_rollout import REFRESH_SECONDS
 from ..domain.errors import InvalidInput, NotConfigured, Unavailable
 from .container import Container
-from .ops_server import checks, ops_server
+from .http_app import http_app
+from .ops_server import ops_server
 from .settings import CONSUMERS, Settings
 from .supervision import Part, Supervisor
 from .wiring.lifespan import listen_for_commits, opened
@@ -189,33 +190,12 @@ async def _api(
     on_ready: Callable[[], None] | None = None,
 ) -> None:
     """Run the API, on ``listener`` if it is a worker; ``on_ready`` is called then, instead of logging the address."""
-    from .http import create_app, serve
+    from .http import serve
 
     settings: Settings = container.settings()
     if listener is None:
         await _check_callers(container)
-    app = create_app(
-        container.use_cases(),
-        tokens=container.tokens(),
-        checks=checks(container),
-        analytics=container.effects().analytics,
-        currency=settings.currency,
-        trust_actor_header=settings.http_dev,
-        max_body_bytes=settings.http_max_body_bytes,
-        stopping=container.stopping().begun,
-        stopped_parts=container.process_registration().stopped_parts,
-        failed=partial(container.process_registration().failures.note, "api"),
-        instruments=container.telemetry().instruments,
-        tracing=container.tracing(),
-        limits={
-            "requests_per_second": settings.http_requests_per_second,
-            "requests": settings.http_max_requests_per_caller,
-            "streams": settings.http_max_streams_per_caller,
-            "shared": settings.http_limits_url,
-        },
-        identity=container.oidc(),
-        customers=(container.erase_customer(), container.export_customer()),
-    )
+    app = http_app(container)
 
     def ready(host: str, port: int) -> None:
         url = f"http://{host}:{port}"

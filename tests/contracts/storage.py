@@ -13,6 +13,7 @@ from tests.contracts.order_repository import OrderRepositoryContract
 from tests.contracts.payment_attempts import PaymentAttemptsContract
 from tests.contracts.processes import ProcessRegistryContract
 from tests.contracts.rollout import RolloutContract
+from tests.contracts.sessions import SessionsContract
 from tests.contracts.skipped_records import SkippedRecordsContract
 from tests.contracts.tokens import TokensContract
 from tests.contracts.unit_of_work import UnitOfWorkContract
@@ -32,6 +33,7 @@ class StorageContract(
     CursorsContract,
     PaymentAttemptsContract,
     TokensContract,
+    SessionsContract,
     RolloutContract,
     ProcessRegistryContract,
     MaintenanceLogContract,

@@ -7,6 +7,7 @@ from typing import Any
 
 import uuid_utils
 from attrs import define, field
+from dependency_injector import providers
 from httpx import ASGITransport, AsyncClient, Response
 from litestar import Litestar
 from orderflow.adapters import wire
@@ -34,8 +35,13 @@ from orderflow.application.orders.settle_payments import SettlePayments
 from orderflow.application.orders.transition_order_state import TransitionOrderState
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.application.orders.use_cases import UseCases
+from orderflow.application.sessions import CachedSessions
 from orderflow.domain.actor import Actor
+from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.http import create_app, new_token, serve
+from orderflow.entrypoints.http.board import Board
+from orderflow.entrypoints.http_app import operations_of
+from orderflow.entrypoints.settings import Settings
 
 from tests.support.shop import HandClock
 
@@ -70,7 +76,17 @@ class Installation:
             EraseCustomer(data, self.storage.maintenance_log, self.clock),
             ExportCustomer(self.storage.views, self.effects.notifications, self.effects.contacts, self.storage.tokens),
         )
-        options = {"analytics": self.effects.analytics, "customers": customers, **options}
+        options = {
+            "analytics": self.effects.analytics,
+            "customers": customers,
+            "board": Board(
+                sessions=CachedSessions(self.storage.sessions),
+                now=self.storage.now,
+                available_orders=self.available_orders,
+            ),
+            "operations": operations_of(self.container()),
+            **options,
+        }
         app: Litestar = create_app(
             self.use_cases,
             tokens=self.storage.tokens,
@@ -79,6 +95,13 @@ class Installation:
             **options,
         )
         return app
+
+    def container(self) -> Any:
+        """The container of what operators use, on the same storage."""
+        container = container_for(Settings(database_url="memory://"), clock=self.clock)
+        container.storage.override(providers.Object(self.storage))
+        container.effects.override(providers.Object(self.effects))
+        return container
 
     async def token(self, actor: str, **limits: Any) -> str:
         """A new token of ``actor``."""

@@ -22,6 +22,7 @@ from .orders import SqlOrderAudit, SqlOrderQueries
 from .payment_attempts import SqlPaymentAttempts
 from .processes import SqlProcessRegistry
 from .rollout import SqlRollout
+from .sessions import SqlSessions
 from .skipped_records import SqlSkippedRecords
 from .tokens import SqlTokens
 
@@ -40,6 +41,7 @@ class SqlStorage:
     answers: SqlIdempotencyStore
     attempts: SqlPaymentAttempts
     tokens: SqlTokens
+    sessions: SqlSessions
     audit: SqlOrderAudit
     rollout: SqlRollout
     epochs: SqlEpochs
@@ -73,6 +75,7 @@ class SqlStorage:
             answers=SqlIdempotencyStore(database),
             attempts=SqlPaymentAttempts(database),
             tokens=SqlTokens(database),
+            sessions=SqlSessions(database),
             audit=SqlOrderAudit(database),
             rollout=SqlRollout(database),
             epochs=SqlEpochs(database),

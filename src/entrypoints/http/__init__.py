@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ...application.customers.export_customer import ExportCustomer
     from ..shutdown import Stopping
     from .auth import KnownTokens
+    from .board import Board
 
 __all__ = ["create_app", "create_ops_app", "listeners", "new_token", "serve"]
 
@@ -49,6 +50,8 @@ def create_app(
     limits: Mapping[str, Any] = MappingProxyType({}),
     identity: "IdentityTokens | None" = None,
     customers: "tuple[EraseCustomer, ExportCustomer] | None" = None,
+    board: "Board | None" = None,
+    operations: Mapping[str, Any] | None = None,
 ) -> "Litestar":
     """Create the ASGI application.
 
@@ -60,7 +63,9 @@ def create_app(
     count the requests. ``failed`` is called with each error that is responded to with 5xx. ``limits`` are fields of
     ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. ``identity`` verifies the
     tokens of an OpenID provider; with it, ``X-Actor`` is not trusted. ``customers`` adds the routes under
-    ``/v1/customers``. Raises NotConfigured without the extra ``http``.
+    ``/v1/customers``, ``board`` the pages for people at ``/``, and ``operations``, which are fields of
+    ``orderflow.entrypoints.http.operations.Operations``, the routes for operators. Raises
+    NotConfigured without the extra ``http``.
     """
     app, caller_limits = _with_extra(".app"), _with_extra(".caller_limits")
     built: Litestar = app.build(
@@ -81,6 +86,8 @@ def create_app(
         limits=caller_limits.CallerLimits(**limits),
         identity=identity,
         customers=None if customers is None else _with_extra(".customers").Customers(*customers),
+        board=board,
+        operations=None if operations is None else _with_extra(".operations").Operations(**operations),
     )
     return built
 

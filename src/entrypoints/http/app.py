@@ -21,9 +21,13 @@ from ...application.auth import IdentityTokens, Scope
 from ...application.orders.use_cases import UseCases
 from ...domain.errors import InvalidInput
 from . import analytics as analytics_routes
-from . import batch, problems, reads, stream, writes
+from . import batch, dead_letters, lifecycle, problems, reads, stream, writes
 from . import customers as customer_routes
+from . import operations as operation_routes
 from .auth import GRANT, Authenticator, KnownTokens, Unauthenticated, check_scope
+from .board import Board
+from .board.pages import pages_router
+from .board.sessions import CookieSessions, SessionDoor, session_router
 from .caller_limits import CallerLimits, Callers
 from .calls import AUTHORIZED, Api, provide_call
 from .direct import direct_routes
@@ -57,9 +61,15 @@ def build(
     limits: CallerLimits,
     identity: IdentityTokens | None,
     customers: customer_routes.Customers | None,
+    board: Board | None,
+    operations: operation_routes.Operations | None,
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
-    authenticator, callers = Authenticator(tokens, trust_actor_header, identity), Callers(limits, instruments)
+    cookies = None
+    if board is not None:
+        cookies = CookieSessions(board.sessions, tokens, trust_actor_header and identity is None)
+    authenticator = Authenticator(tokens, trust_actor_header, identity, cookies)
+    callers = Callers(limits, instruments)
     closing = asyncio.Event()
 
     async def authenticate(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -102,6 +112,8 @@ def build(
             reads.list_orders,
             reads.timeline,
             stream.stream,
+            lifecycle.lifecycle,
+            lifecycle.actions,
         ],
         guards=[authenticate, require_json, refuse_unsupported_conditions, refuse_unknown_parameters],
         dependencies={"call": Provide(provide_call, sync_to_thread=False)},
@@ -135,6 +147,28 @@ def build(
                 tags=["customers"],
             )
         )
+    if operations is not None:
+        routes.append(
+            Router(
+                "/v1",
+                route_handlers=[*operation_routes.ROUTES, *dead_letters.ROUTES],
+                guards=[
+                    authenticate,
+                    operation_routes.admins_only,
+                    require_json,
+                    refuse_unsupported_conditions,
+                    refuse_unknown_parameters,
+                ],
+                dependencies={"operations": provide(operations)},
+                tags=["operations"],
+            )
+        )
+    if board is not None and cookies is not None:
+        door = SessionDoor(board, authenticator, cookies, callers, currency)
+        routes += [
+            pages_router([refuse_unknown_parameters]),
+            session_router(door, [require_json, refuse_unknown_parameters]),
+        ]
     readiness = Checks(checks, stopping, stopped_parts)
     public: list[Any] = [livez, readyz, docs_router()]
     dependencies = {"checks": provide(readiness)}
@@ -155,6 +189,7 @@ def build(
             closing.set,
             callers.close,
             *([identity.close] if identity is not None else []),
+            *([operations.close] if operations is not None else []),
             *on_shutdown,
         ],
         state=State({"closing": closing, "api": Api(use_cases, currency, closing, callers, failed)}),
@@ -238,6 +273,7 @@ async def refuse_other_spellings(connection: ASGIConnection[Any, Any, Any, Any],
     """Refuse a path with a doubled or trailing slash, which Litestar ignores: a proxy's rule for the path would not."""
     scope = connection.scope
     path = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
+    path = path.removeprefix(scope.get("root_path", "").encode())
     if b"//" in path or (path.endswith(b"/") and path != b"/"):
         raise NotFoundException
 

@@ -234,7 +234,7 @@ def openapi_config(router: Router, *, trust_actor_header: bool) -> OpenAPIConfig
         ),
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         servers=[Server(url="/")],
-        tags=[Tag(name="orders"), Tag(name="analytics"), Tag(name="health")],
+        tags=[Tag(name="orders"), Tag(name="analytics"), Tag(name="operations"), Tag(name="health")],
         openapi_router=router,
         render_plugins=[DocumentRenderer(path="/")],
         use_handler_docstrings=True,
