@@ -12,6 +12,7 @@
 #   make bench   the measurements (ARGS=--tiny: only see that each runs)
 #   make lock    requirements.txt anew, from pyproject.toml, and of it what the image gets
 #   make contract  docs/contract anew, from the code
+#   make docs    the documentation as a static site in build/docs
 #   make clean   remove all that was made here, .venv included
 
 # Processes start in a third of the time when their modules are compiled once.
@@ -24,7 +25,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: demo unit test lint faults mutants sweep bench lock contract clean
+.PHONY: demo unit test lint faults mutants sweep bench lock contract docs clean
 .DEFAULT_GOAL := test
 
 demo: $(READY)
@@ -75,9 +76,10 @@ lock: $(READY)
 # Without settings of this machine: the documents are those of a new installation.
 contract: $(READY)
 	env -i $(BIN)/orderflow contract asyncapi > docs/contract/asyncapi.json
-	env -i $(BIN)/orderflow contract asyncapi --page > docs/contract/events.md
 	env -i $(BIN)/orderflow contract openapi > docs/contract/openapi.json
-	env -i $(BIN)/orderflow contract openapi --page > docs/contract/http.md
+
+docs: $(READY)
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
 
 clean:
 	rm -rf .venv build dist *.egg-info src/*.egg-info

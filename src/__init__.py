@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .application.consuming.declaring import consumer
     from .application.event_log.records import Delivery
     from .application.orders.queries import OrderPage, OrderQuery
     from .domain.actor import Actor, Role
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         OrderExists,
         OrderFlowError,
         OrderNotFound,
+        PricesRefused,
         StorageUnavailable,
         TransientFailure,
         Unavailable,
@@ -45,10 +47,12 @@ if TYPE_CHECKING:
     from .domain.money import Money
     from .domain.order import Order
     from .domain.payment import Payment, PaymentMethod, PaymentStatus
+    from .domain.prices import Price
     from .domain.validation import Address
     from .entrypoints.embedded import OrderFlow
     from .entrypoints.settings import Settings
     from .entrypoints.settings_source import load_settings
+    from .entrypoints.sync import SyncOrderFlow
 
     __version__: str
 
@@ -85,19 +89,24 @@ __all__ = [
     "PaymentMethod",
     "PaymentProcessed",
     "PaymentStatus",
+    "Price",
+    "PricesRefused",
     "Role",
     "Settings",
     "ShipperAssigned",
     "StateChanged",
     "StorageUnavailable",
+    "SyncOrderFlow",
     "TransientFailure",
     "Unavailable",
     "VersionMismatch",
     "__version__",
+    "consumer",
     "load_settings",
 ]
 
 _MODULES = {
+    ".application.consuming.declaring": ("consumer",),
     ".application.event_log.records": ("Delivery",),
     ".application.orders.queries": ("OrderPage", "OrderQuery"),
     ".domain.actor": ("Actor", "Role"),
@@ -115,6 +124,7 @@ _MODULES = {
         "OrderExists",
         "OrderFlowError",
         "OrderNotFound",
+        "PricesRefused",
         "StorageUnavailable",
         "TransientFailure",
         "Unavailable",
@@ -135,10 +145,12 @@ _MODULES = {
     ".domain.money": ("Money",),
     ".domain.order": ("Order",),
     ".domain.payment": ("Payment", "PaymentMethod", "PaymentStatus"),
+    ".domain.prices": ("Price",),
     ".domain.validation": ("Address",),
     ".entrypoints.embedded": ("OrderFlow",),
     ".entrypoints.settings": ("Settings",),
     ".entrypoints.settings_source": ("load_settings",),
+    ".entrypoints.sync": ("SyncOrderFlow",),
 }
 """The public names by the module that defines them."""
 

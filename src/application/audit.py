@@ -14,8 +14,9 @@ logger = logging.getLogger("orderflow.audit")
 
 
 class AuditFields(TypedDict):
-    """``door`` is where it was asked: http, cli or process; ``actor`` is empty if it is not known.
+    """``door`` is where it was asked: http, cli, process or joined; ``actor`` is empty if it is not known.
 
+    What was joined may have been rolled back with the transaction that it joined.
     ``origin`` is the address of the connection, or the user of the command line; ``label`` is that of the token;
     ``subject`` is what it is about if it is not an order, such as a customer.
     """

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from attrs import define, field, frozen
 
-from ..domain.actor import Actor
+from ..domain.actor import Actor, Role
 
 
 class Scope(StrEnum):
@@ -89,6 +89,10 @@ class Tokens(Protocol):
 
     async def any(self) -> bool:
         """Return whether there has ever been a token; one that was revoked counts."""
+        ...
+
+    async def any_valid(self, role: Role) -> bool:
+        """Return whether anybody of this role has a token that has neither expired nor been revoked."""
         ...
 
     async def list(self) -> Sequence[Token]:

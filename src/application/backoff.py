@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from math import inf
 from random import random
 from time import monotonic
@@ -34,6 +35,11 @@ class Backoff:
     def reset(self) -> None:
         """Start from ``first`` again, after a success."""
         self._next = self.first
+
+
+def doubled(first: timedelta, longest: timedelta, times: int) -> timedelta:
+    """Return ``first`` doubled that many times, at most ``longest``: the pause after so many failed attempts."""
+    return min(longest, first * (1 << min(times, 20)))
 
 
 @frozen

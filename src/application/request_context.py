@@ -23,7 +23,8 @@ class Request:
     """The origin of a command. ``correlation_id`` joins all that it causes; ``traceparent`` is W3C Trace Context.
 
     ``requested_at`` is when an entrypoint received it, by this machine's clock; None if none did.
-    ``command`` is the use-case that handles it. ``door`` is where it came in: http or cli; empty within a process.
+    ``command`` is the use-case that handles it. ``door`` is where it came in: http, cli or joined; empty within a
+    process.
     """
 
     correlation_id: str = ""

@@ -12,10 +12,13 @@
     │   ├── IllegalTransition   the table has no such transition
     │   ├── NotPermitted        this actor is not permitted
     │   └── GuardFailed         something is missing (a shipper, a reason, ...)
+    ├── PricesNotPermitted      this actor may not see or change the prices of a restaurant
     ├── Conflict
     │   ├── OrderExists         the id is taken, by an order with other content
     │   ├── ConcurrentChange    a newer version was saved meanwhile
     │   ├── VersionMismatch     the caller expects another version
+    │   ├── PricesRefused       a new order's lines are not as the restaurant's price list has them
+    │   ├── PriceListChanged    the caller expects another version of a price list
     │   ├── OrdersOpen          a customer with open orders is not erased
     │   ├── RequestRunning      a request with the same idempotency key is running
     │   ├── RequestAnswered     a request with the same idempotency key has a response; nothing was repeated
@@ -39,9 +42,12 @@ Each class has a stable ``code`` and carries its data as attributes. HTTP status
 among them: each entry point has one table that maps the classes to them.
 """
 
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
 from typing import ClassVar
 
-from attrs import define
+from attrs import define, frozen
 
 
 class OrderFlowError(Exception):
@@ -146,8 +152,86 @@ class GuardFailed(CommandRefused):
     code: ClassVar[str] = "guard_failed"
 
 
+@define(eq=False, slots=False)
+class PricesNotPermitted(OrderFlowError):
+    """The text is the same whether the restaurant has prices or not."""
+
+    code: ClassVar[str] = "prices_not_permitted"
+    actor: str
+    restaurant_id: str
+    action: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.actor} may not {self.action} the prices of restaurant {self.restaurant_id!r}; "
+            "the restaurant itself or an admin may, and customers may read them"
+        )
+
+
 class Conflict(OrderFlowError):
     code: ClassVar[str] = "conflict"
+
+
+class LineProblem(StrEnum):
+    """The ways in which a line of an order differs from the price list."""
+
+    NOT_LISTED = "not_listed"
+    NOT_AVAILABLE = "not_available"
+    OTHER_PRICE = "other_price"
+    OTHER_NAME = "other_name"
+    DISCOUNT = "discount_not_permitted"
+
+
+@frozen(kw_only=True)
+class RefusedLine:
+    """A line of an order, counted from 0, and what the list has for its item now; no name if it has nothing.
+
+    ``until`` is when ``available`` will change, if that is known.
+    """
+
+    line: int
+    item_id: str
+    problem: LineProblem
+    name: str | None = None
+    price: Decimal | None = None
+    currency: str | None = None
+    available: bool | None = None
+    until: datetime | None = None
+
+    def __str__(self) -> str:
+        now = "it has no price"
+        if self.name is not None:
+            now = f"it is {self.name!r} at {self.price} {self.currency}"
+            now += "" if self.available else ", not available now"
+            now += f" until {self.until.isoformat()}" if self.until is not None else ""
+        return f"line {self.line} (item {self.item_id!r}): {self.problem}; {now}"
+
+
+@define(eq=False, slots=False)
+class PricesRefused(Conflict):
+    """A new order whose lines differ from the price list of its restaurant. Nothing was stored."""
+
+    code: ClassVar[str] = "prices_refused"
+    restaurant_id: str
+    lines: tuple[RefusedLine, ...]
+
+    def __str__(self) -> str:
+        lines = "; ".join(map(str, self.lines))
+        return f"the order differs from the prices of restaurant {self.restaurant_id!r}: {lines}"
+
+
+@define(eq=False, slots=False)
+class PriceListChanged(Conflict):
+    code: ClassVar[str] = "prices_changed"
+    restaurant_id: str
+    expected: int
+    actual: int
+
+    def __str__(self) -> str:
+        return (
+            f"the prices of restaurant {self.restaurant_id!r} are at version {self.actual}, not at the expected "
+            f"{self.expected}; nothing was changed"
+        )
 
 
 @define(eq=False, slots=False)

@@ -70,14 +70,6 @@ TRANSITIONS: tuple[Transition, ...] = (
 )
 
 
-PLACERS: Mapping[Role, Relation] = {
-    Role.CUSTOMER: Relation.OWN,
-    Role.RESTAURANT: Relation.OWN,
-    Role.ADMIN: Relation.ANY,
-}
-"""The roles that may place an order. A restaurant takes orders by telephone."""
-
-
 ASSIGNABLE = (_W, _P)
 """The states in which a shipper may be assigned or replaced; assigning in the first moves the order to the second."""
 

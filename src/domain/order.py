@@ -7,6 +7,7 @@ from attrs import evolve, frozen
 
 from . import permissions, refusals
 from .actor import Actor, Role
+from .consent import RestaurantOrders
 from .currency import check_currency_in_use
 from .errors import InvalidInput
 from .events import (
@@ -144,9 +145,19 @@ class Order:
         """Return whether ``actor`` is a shipper who may take this order for itself."""
         return permissions.may_claim(self, actor)
 
-    def allowed_actions(self, actor: Actor) -> tuple[permissions.Action, ...]:
-        """Return the actions that ``actor`` may take now, each with the values that it needs."""
-        return permissions.allowed_actions(self, actor)
+    def allowed_actions(
+        self, actor: Actor, restaurants: RestaurantOrders = RestaurantOrders.NONE
+    ) -> tuple[permissions.Action, ...]:
+        """Return the actions that ``actor`` may take now, each with the values that it needs.
+
+        ``restaurants`` is what the installation lets restaurants do without their customers.
+        """
+        return permissions.allowed_actions(self, actor, restaurants)
+
+    def check_may_be_placed(self, *, by: Actor, restaurants: RestaurantOrders) -> None:
+        """Check that ``by`` may place this order. Raises NotPermitted."""
+        if not permissions.may_place(self, by, restaurants):
+            raise refusals.may_not_place(self, by)
 
     def differences(self, other: "Order") -> tuple[str, ...]:
         """Return the names of the requested values that differ between two placements of one id."""
@@ -267,19 +278,21 @@ class Order:
         change.record(OrderCancelled, reason=reason, by=by.id, shipper_id=self.shipper_id)
         return change.result()
 
-    def check_may_pay(self, *, by: Actor) -> None:
+    def check_may_pay(self, *, by: Actor, restaurants: RestaurantOrders = RestaurantOrders.NONE) -> None:
         """Check that ``by`` may have a payment attempted now. Raises NotPermitted, GuardFailed.
 
         A paid order passes, for recording it again is no error: check that before a card is charged a second time.
         """
-        if not permissions.may_pay(self, by):
-            raise refusals.may_not_pay(self, by)
+        if not permissions.may_pay(self, by, restaurants):
+            raise refusals.may_not_pay(self, by, restaurants)
         if self.state is OrderState.CANCELLED:
             raise refusals.not_payable(self)
 
-    def record_payment(self, *, paid: bool, by: Actor, at: datetime) -> Change:
+    def record_payment(
+        self, *, paid: bool, by: Actor, at: datetime, restaurants: RestaurantOrders = RestaurantOrders.NONE
+    ) -> Change:
         """Record that a payment succeeded or failed. A paid order stays paid, without an event."""
-        self.check_may_pay(by=by)
+        self.check_may_pay(by=by, restaurants=restaurants)
         outcome = PaymentStatus.PAID if paid else PaymentStatus.FAILED
         if outcome is self.payment.status is PaymentStatus.PAID:
             return Change(self)

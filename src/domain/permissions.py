@@ -5,8 +5,9 @@ from typing import Protocol
 from attrs import frozen
 
 from .actor import Actor, Role
-from .lifecycle import ASSIGNABLE, ASSIGNERS, PLACERS, TRANSITIONS, Guard, OrderState, Relation
-from .payment import PAYMENT_TRANSITIONS, Payment, PaymentMethod, PaymentStatus
+from .consent import CONSENT, RestaurantOrders, paying, placing
+from .lifecycle import ASSIGNABLE, ASSIGNERS, TRANSITIONS, Guard, OrderState, Relation
+from .payment import PAYMENT_TRANSITIONS, Payment, PaymentStatus
 
 
 class OrderFields(Protocol):
@@ -56,21 +57,27 @@ def may_claim(order: OrderFields, actor: Actor) -> bool:
     return actor.role is Role.SHIPPER and order.shipper_id is None and order.state in ASSIGNABLE
 
 
-def may_pay(order: OrderFields, actor: Actor) -> bool:
-    """Return whether ``actor`` may record a payment: every party of the order, but of cash not the customer."""
-    pays_cash = order.payment.method is PaymentMethod.CASH and actor.role is Role.CUSTOMER
-    return is_related(order, actor, Relation.OWN) and not pays_cash
+def may_place(order: OrderFields, actor: Actor, restaurants: RestaurantOrders) -> bool:
+    """Return whether ``actor`` may place this order, by the rules of consent."""
+    relation = CONSENT[placing(by_card=order.payment.by_card)].parties(restaurants).get(actor.role)
+    return relation is not None and is_related(order, actor, relation)
+
+
+def may_pay(order: OrderFields, actor: Actor, restaurants: RestaurantOrders) -> bool:
+    """Return whether ``actor`` may have the card charged, or record cash, by the rules of consent."""
+    relation = CONSENT[paying(by_card=order.payment.by_card)].parties(restaurants).get(actor.role)
+    return relation is not None and is_related(order, actor, relation)
 
 
 def may_have_moved(order: OrderFields, actor: Actor, target: OrderState) -> bool:
     """Return whether ``actor`` is allowed to bring this order to ``target``, by the table or by placing it."""
     allowed = [t.by for t in TRANSITIONS if t.target is target]
     if target is OrderState.WAITING_FOR_SHIPPER:
-        allowed.append(PLACERS)
+        allowed.append(CONSENT[placing(by_card=order.payment.by_card)].by)
     return any(is_related(order, actor, by[actor.role]) for by in allowed if actor.role in by)
 
 
-def allowed_actions(order: OrderFields, actor: Actor) -> tuple[Action, ...]:
+def allowed_actions(order: OrderFields, actor: Actor, restaurants: RestaurantOrders) -> tuple[Action, ...]:
     """Return the actions that ``actor`` may take on ``order`` now, each with the values that it needs."""
     actions = []
     for t in TRANSITIONS:
@@ -90,6 +97,6 @@ def allowed_actions(order: OrderFields, actor: Actor) -> tuple[Action, ...]:
     if may_assign:
         actions.append(Action("assign_shipper", ("shipperId",)))
     payable = PaymentStatus.PAID in PAYMENT_TRANSITIONS[order.payment.status]
-    if payable and order.state is not OrderState.CANCELLED and may_pay(order, actor):
+    if payable and order.state is not OrderState.CANCELLED and may_pay(order, actor, restaurants):
         actions.append(Action("record_payment"))
     return tuple(actions)

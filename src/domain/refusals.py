@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from .actor import Actor, Role
+from .consent import CONSENT, RestaurantOrders, paying, placing
 from .errors import CommandRefused, GuardFailed, IllegalTransition, NotPermitted
 from .lifecycle import ASSIGNABLE, ASSIGNERS, OrderState, Relation, next_states, transition
 from .payment import PaymentStatus
@@ -49,8 +50,20 @@ def not_assignable(order: OrderFields) -> CommandRefused:
     return _refuse(GuardFailed, order, "assign_shipper", guard, "the assigned shipper stays")
 
 
-def may_not_pay(order: OrderFields, by: Actor) -> CommandRefused:
-    unlock = "the order's restaurant, its shipper or an admin may; for a card payment, its customer may, too"
+def may_not_place(order: OrderFields, by: Actor) -> CommandRefused:
+    rule = CONSENT[placing(by_card=order.payment.by_card)]
+    guard = f"{by} may not order for customer {order.customer_id!r} at restaurant {order.restaurant_id!r}"
+    unlock = "the customer themselves or an admin may"
+    if by.role is Role.RESTAURANT and by.id == order.restaurant_id:
+        unlock += f"; the order's restaurant may if ORDERFLOW_RESTAURANT_ORDERS is {rule.restaurants}"
+    return NotPermitted(order_id=order.id, action="create", state="new", allowed=(), guard=guard, unlock=unlock)
+
+
+def may_not_pay(order: OrderFields, by: Actor, restaurants: RestaurantOrders) -> CommandRefused:
+    rule = CONSENT[paying(by_card=order.payment.by_card)]
+    unlock = f"{_parties(rule.parties(restaurants))} may"
+    if by.role is Role.RESTAURANT:
+        unlock += f"; the order's restaurant may if ORDERFLOW_RESTAURANT_ORDERS is {rule.restaurants}"
     return _refuse(NotPermitted, order, "record_payment", f"{by} is not permitted", unlock)
 
 

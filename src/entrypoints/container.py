@@ -4,15 +4,14 @@ There are two profiles with the same attributes: embedded (SQLite or memory; eve
 production (a database and Kafka). Building a container opens nothing.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from attrs import evolve
 from dependency_injector import containers, providers
 
 from ..adapters import wire
-from ..adapters.notifications.templates import FileMessageTemplates
-from ..adapters.payment_gateway import SandboxGateway
 from ..adapters.telemetry import Instruments, Scrape, States
 from ..adapters.telemetry.instrumented import (
     InstrumentedCommand,
@@ -32,6 +31,7 @@ from ..application.event_log.ports import Decode
 from ..application.health.lag import Lag
 from ..application.inventory.keep_stock import KeepStock
 from ..application.notifications.notify import Notify
+from ..application.notifications.ports import MessageTemplates, Notifier
 from ..application.orders.assign_shipper import AssignShipper
 from ..application.orders.cancel_order import CancelOrder
 from ..application.orders.change_order import ChangeOrder
@@ -49,19 +49,50 @@ from ..application.orders.settle_payments import SettlePayments
 from ..application.orders.transition_order_state import TransitionOrderState
 from ..application.orders.unit_of_work import WriteSetUnitOfWork
 from ..application.orders.use_cases import UseCases
+from ..application.prices.change_prices import ChangePrices
+from ..application.prices.check_prices import ListedPrices, TrustPrices
+from ..application.prices.read_prices import ReadPrices
+from ..application.prices.use_cases import PriceUseCases
 from ..application.relay.publish_pending import PublishPending
 from ..application.rollout.pause_consumer import PauseConsumer
 from ..application.rollout.set_publishing_share import SetPublishingShare
 from ..application.sessions import CachedSessions
+from ..domain.consent import RestaurantOrders
+from ..domain.errors import InvalidInput
 from ..domain.order import Order
-from .settings import CONSUMERS, Settings
+from .settings import Settings
 from .wiring import commit_notifications, mail, operator_tools, storage_and_consumers
+from .wiring import joining as joining_wiring
 from .wiring import kafka as kafka_wiring
 from .wiring import telemetry as telemetry_wiring
 from .wiring.oidc import oidc_tokens
+from .wiring.own_consumers import Consumers, consumer_names
+from .wiring.parts import check_part
+from .wiring.payment_gateway import GATEWAY, payment_gateway
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Awaitable[Order]])
+
+
+class PartProvider(providers.Singleton[Any]):
+    """Provides a part that an application may replace until it is used. Later, what uses it would keep the old one."""
+
+    used = False
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.used = True
+        return super().__call__(*args, **kwargs)
+
+    def override(self, provider: object) -> Any:
+        """Replace the part. Raises RuntimeError if it is used already."""
+        if self.used:
+            raise RuntimeError("this part is given too late, it is used already: give it to OrderFlow.open(...)")
+        return super().override(provider)
+
+    def reset(self) -> Any:
+        """Forget the part, which may be replaced again."""
+        self.used = False
+        return super().reset()
 
 
 def _with_kafka(profile: providers.Provider[str], provider: providers.Provider[T]) -> providers.Provider[T | None]:
@@ -83,8 +114,9 @@ class Container(containers.DeclarativeContainer):
 
     settings = providers.Dependency(instance_of=Settings)
     profile = providers.Callable(storage_and_consumers.profile, settings)
+    consumer_names = providers.Callable(consumer_names, settings)
     stopping = providers.Singleton(storage_and_consumers.stopping, settings)
-    clock: providers.Provider[Clock] = providers.Object(storage_and_consumers.utc_now)
+    clock: providers.Provider[Clock] = PartProvider(lambda: storage_and_consumers.utc_now)
     attempt_clock: providers.Provider[Clock] = providers.Callable(lambda clock: clock, clock)
     new_id: providers.Provider[NewId] = providers.Object(storage_and_consumers.new_id)
     decode: providers.Provider[Decode] = providers.Object(wire.decode_record)
@@ -106,9 +138,10 @@ class Container(containers.DeclarativeContainer):
         providers.Callable(commit_notifications.on_commit, news, commit_notifier),
         instruments,
     )
+    joining = providers.Singleton(joining_wiring.joining, settings, storage, commit_notifier)
     storage_clock = providers.Singleton(StorageClock, storage.provided.now)
     effects = providers.Singleton(storage_and_consumers.consumer_stores, storage)
-    gateway: providers.Provider[PaymentGateway] = providers.Singleton(SandboxGateway)
+    gateway: providers.Provider[PaymentGateway] = PartProvider(payment_gateway, settings)
 
     log_source = providers.Singleton(storage_and_consumers.log_source, storage, news, settings)
     kafka = _with_kafka(profile, providers.Singleton(kafka_wiring.kafka_settings, settings, instruments))
@@ -152,7 +185,7 @@ class Container(containers.DeclarativeContainer):
     instrumented_cancel_order = _instrumented("cancel_order", cancel_order, telemetry, new_id)
     get_order = providers.Singleton(GetOrder, group_read)
     timeline = providers.Singleton(OrderTimeline, get_order, storage.provided.log, decode)
-    readers = providers.Singleton(storage_and_consumers.readers, storage, settings, providers.Object(CONSUMERS))
+    readers = providers.Singleton(storage_and_consumers.readers, storage, settings, consumer_names)
     trace_order = providers.Singleton(
         operator_tools.trace_order,
         get_order=get_order,
@@ -182,10 +215,27 @@ class Container(containers.DeclarativeContainer):
     tokens = providers.Singleton(CachedTokens, storage.provided.tokens)
     sessions = providers.Singleton(CachedSessions, storage.provided.sessions)
     oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note)
+    restaurants = providers.Callable(lambda settings: RestaurantOrders(settings.restaurant_orders), settings)
+    listed_prices = providers.Singleton(
+        ListedPrices,
+        storage.provided.prices,
+        providers.Factory(storage_and_consumers.batching, "read", settings, telemetry),
+    )
+    price_authority = providers.Selector(
+        settings.provided.prices, trust=providers.Singleton(TrustPrices), list=listed_prices
+    )
+    prices = providers.Singleton(
+        PriceUseCases,
+        providers.Singleton(ReadPrices, storage.provided.prices),
+        providers.Singleton(ChangePrices, storage.provided.prices, clock, listed_prices.provided.forget),
+    )
     use_cases = providers.Singleton(
         UseCases,
         create_order=_instrumented(
-            "create_order", providers.Singleton(CreateOrder, unit_of_work, clock, new_id), telemetry, new_id
+            "create_order",
+            providers.Singleton(CreateOrder, unit_of_work, clock, new_id, restaurants, price_authority),
+            telemetry,
+            new_id,
         ),
         get_order=get_order,
         list_orders=providers.Singleton(
@@ -221,6 +271,7 @@ class Container(containers.DeclarativeContainer):
                 gateway=gateway,
                 settle_payments=settle_payments,
                 clock=clock,
+                restaurants=restaurants,
             ),
             telemetry,
             new_id,
@@ -228,15 +279,17 @@ class Container(containers.DeclarativeContainer):
         cancel_order=instrumented_cancel_order,
         settle_payments=settle_payments,
         idempotent=providers.Singleton(Idempotent, storage.provided.answers),
+        restaurants=restaurants,
     )
 
-    channels = providers.Singleton(mail.channels, settings, clock)
-    consumers = providers.Singleton(
+    channels: providers.Provider[Sequence[Notifier]] = PartProvider(mail.channels, settings, clock)
+    templates: providers.Provider[MessageTemplates] = PartProvider(mail.templates, settings)
+    shipped_consumers = providers.Singleton(
         storage_and_consumers.consumers,
         notifications=providers.Singleton(
             Notify,
             channels=providers.Callable(mail.instrumented_channels, channels, instruments),
-            templates=providers.Singleton(FileMessageTemplates),
+            templates=templates,
             outbox=effects.provided.notifications,
             clock=clock,
             now=storage_clock,
@@ -247,6 +300,7 @@ class Container(containers.DeclarativeContainer):
         analytics=providers.Singleton(Analyse),
         inventory=providers.Singleton(KeepStock, effects.provided.shortages, instrumented_cancel_order, clock),
     )
+    consumers = providers.Singleton(Consumers, shipped_consumers, settings)
     handle_batch = providers.Factory(
         storage_and_consumers.handle_batch,
         effects=effects,
@@ -320,7 +374,7 @@ class Container(containers.DeclarativeContainer):
         operator_tools.rollout_status, storage.provided.rollout, storage.provided.maintenance_log, lag
     )
     stream_health = _with_kafka(
-        profile, providers.Singleton(kafka_wiring.stream_health, kafka, settings, providers.Object(CONSUMERS))
+        profile, providers.Singleton(kafka_wiring.stream_health, kafka, settings, consumer_names)
     )
     observe = providers.Factory(
         operator_tools.observe,
@@ -330,6 +384,7 @@ class Container(containers.DeclarativeContainer):
         log=storage.provided.log,
         processes=storage.provided.processes,
         tokens=storage.provided.tokens,
+        prices=storage.provided.prices,
         rollout=storage.provided.rollout,
         epochs=storage.provided.epochs,
         dead_letters=effects.provided.dead_letters,
@@ -342,7 +397,7 @@ class Container(containers.DeclarativeContainer):
     examine = providers.Factory(
         operator_tools.examine,
         observe,
-        providers.Callable(storage_and_consumers.expectations, settings, providers.Object(CONSUMERS)),
+        providers.Callable(storage_and_consumers.expectations, settings, consumer_names),
     )
     states = providers.Singleton(
         States,
@@ -354,7 +409,7 @@ class Container(containers.DeclarativeContainer):
         payments=storage.provided.attempts,
         notifications=effects.provided.notifications,
         clock=clock,
-        shipped=providers.Object(CONSUMERS),
+        shipped=consumer_names,
         partitions=providers.Callable(kafka_wiring.partitions, topic_admin),
     )
     scrape = providers.Singleton(Scrape, instruments, states)
@@ -412,15 +467,34 @@ class Container(containers.DeclarativeContainer):
     )
 
 
-def container_for(settings: Settings, *, clock: Clock | None = None, simulated: bool = False) -> Container:
+def container_for(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    simulated: bool = False,
+    gateway: PaymentGateway | None = None,
+    channels: Sequence[Notifier] | None = None,
+    templates: MessageTemplates | None = None,
+) -> Container:
     """Return the container of the profile that ``settings`` choose: production if Kafka's servers are given.
 
     ``clock`` replaces the system's. If it is ``simulated``, payment attempts keep the system's, because other processes
-    settle those that are due.
+    settle those that are due. ``gateway``, ``channels`` and ``templates`` replace those of the settings; the container
+    closes a gateway and channels that can be closed. Raises InvalidInput for a part that lacks something of its port.
     """
     container = Container(settings=settings)
     if clock is not None:
+        if not callable(clock):
+            raise InvalidInput("clock", f"it is a {type(clock).__name__}", "a function that returns the time in UTC")
         container.clock.override(providers.Object(clock))
+    if gateway is not None:
+        container.gateway.override(providers.Object(check_part(gateway, evolve(GATEWAY, setting="gateway"))))
+    if channels is not None:
+        container.channels.override(providers.Object(mail.given_channels(channels)))
+    if templates is not None:
+        container.templates.override(
+            providers.Object(check_part(templates, evolve(mail.TEMPLATES, setting="templates")))
+        )
     if simulated:
         container.attempt_clock.override(providers.Object(storage_and_consumers.utc_now))
     return container

@@ -1,24 +1,32 @@
 """``OrderFlow``: the API for applications that embed orderflow, and for their tests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
+from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
+from attrs import fields
+
 from ..application.backoff import RateLimit
+from ..application.clock import Clock
 from ..application.consuming.consumer import BatchResult, Consumer
 from ..application.consuming.dead_letter import DeadLetter
-from ..application.consuming.handlers import Handler, HandlerConsumer, check_handler, event_types
+from ..application.consuming.declaring import Declaration, HandlerDecorator
+from ..application.consuming.handlers import HandlerConsumer
 from ..application.consuming.log_source import LogEventSource
 from ..application.consuming.run_consumer import RunConsumer
 from ..application.dead_letters.redrive import RedriveResult
 from ..application.event_log.records import Delivery, LogRecord, UnrecognizedRecord
 from ..application.health.processes import EMBEDDING
+from ..application.notifications.ports import MessageTemplates, Notifier
 from ..application.orders.create_order import NewOrder
+from ..application.orders.ports import PaymentGateway
 from ..application.orders.queries import OrderPage, OrderQuery
 from ..application.orders.use_cases import UseCases
+from ..application.prices.use_cases import PriceUseCases
 from ..application.replay.replay_range import ReplayResult, ReplayStart
 from ..application.request_context import Request, answering, checked_correlation_id, is_traceparent
 from ..domain.actor import Actor
@@ -31,17 +39,23 @@ from ..domain.order import Order
 from ..domain.payment import PaymentMethod
 from ..domain.text import identifier
 from ..domain.validation import Address
+from .consumer_loops import Handle, check_consumers, consumer_loop, handler_loop
 from .container import Container, container_for
 from .http_app import http_app
-from .processes import consumer_loop
-from .settings import CONSUMERS, Settings
+from .settings import CONSUMERS, RESERVED_NAMES, Settings
 from .settings_source import load_settings
 from .wiring.lifespan import listen_for_commits, opened
+from .wiring.own_consumers import with_consumer
 from .wiring.storage_and_consumers import ShippedTransaction
 
 if TYPE_CHECKING:
     from litestar import Litestar
 
+    from .joining import Joinable, JoinedOrders
+    from .sync import SyncOrderFlow
+
+PARTS = ("consumers", "gateway", "channels", "templates", "clock")
+"""What ``OrderFlow.open`` takes beside settings."""
 SYSTEM = Actor.parse("admin:embedded")
 """The actor of calls without ``by``: the embedding application is trusted."""
 
@@ -60,27 +74,37 @@ class OrderFlow:
         self._handlers: dict[str, tuple[HandlerConsumer, asyncio.Lock]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._copying: asyncio.Task[None] | None = None
-        self._consumers: tuple[str, ...] = ()
         self._stop = asyncio.Event()
         self._failures: dict[tuple[str, str], Exception] = {}
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, settings: Settings | str | None = None, *, consumers: Sequence[str] = (), **given: Any
+        cls,
+        settings: Settings | str | None = None,
+        *,
+        consumers: Sequence[str] = (),
+        gateway: PaymentGateway | None = None,
+        channels: Sequence[Notifier] | None = None,
+        templates: MessageTemplates | None = None,
+        clock: Clock | None = None,
+        **given: Any,
     ) -> AsyncIterator[Self]:
         """Open with settings, a database URL, or the environment; ``given`` are single settings.
 
-        ``consumers`` are the built-in ones to run in this process: ``notifications``, ``analytics``, ``inventory``.
-        A SQLite database is created and migrated as needed; PostgreSQL is migrated by ``orderflow db upgrade``.
-        Raises InvalidInput, NotConfigured, StorageUnavailable.
+        ``consumers`` are those to run in this process: ``notifications``, ``analytics``, ``inventory``, and your own as
+        ``ORDERFLOW_CONSUMERS`` lists them.
+        ``gateway``, ``channels``, ``templates`` and ``clock`` are parts of your own, in place of those that the
+        settings name. A SQLite database is created and migrated as needed; PostgreSQL is migrated by
+        ``orderflow db upgrade``. Raises InvalidInput, NotConfigured, StorageUnavailable.
         """
         settings = _settings(settings, given)
-        for name in consumers:
-            if name not in CONSUMERS:
-                raise InvalidInput("consumers", f"{name!r} is not a built-in consumer", ", ".join(CONSUMERS))
-        flow = cls(container_for(settings))
-        flow._consumers = tuple(consumers)
+        names = []
+        for asked in consumers:
+            settings, name = with_consumer(settings, asked)
+            names.append(name)
+        flow = cls(container_for(settings, clock=clock, gateway=gateway, channels=channels, templates=templates))
+        check_consumers(flow._container, names)
         process_registration = flow._container.process_registration()
         process_registration.runs(EMBEDDING)
         async with (
@@ -88,7 +112,7 @@ class OrderFlow:
             process_registration.registered(flow._container.storage().processes, failing=False),
         ):
             try:
-                for name in consumers:
+                for name in names:
                     flow._start(
                         flow._container.consumers()[name],
                         consumer_loop(flow._container, name, event_failed=flow._event_failed),
@@ -102,10 +126,60 @@ class OrderFlow:
 
     @classmethod
     @asynccontextmanager
-    async def in_memory(cls, *, consumers: Sequence[str] = CONSUMERS) -> AsyncIterator[Self]:
+    async def in_memory(
+        cls,
+        *,
+        consumers: Sequence[str] = CONSUMERS,
+        gateway: PaymentGateway | None = None,
+        channels: Sequence[Notifier] | None = None,
+        templates: MessageTemplates | None = None,
+        clock: Clock | None = None,
+    ) -> AsyncIterator[Self]:
         """Open in memory with all consumers running, for tests and trials. The environment is ignored."""
-        async with cls.open(Settings(database_url="memory://", poll_seconds=0.01), consumers=consumers) as flow:
+        async with cls.open(
+            Settings(database_url="memory://", poll_seconds=0.01),
+            consumers=consumers,
+            gateway=gateway,
+            channels=channels,
+            templates=templates,
+            clock=clock,
+        ) as flow:
             yield flow
+
+    @classmethod
+    def open_sync(
+        cls, settings: Settings | str | None = None, *, consumers: Sequence[str] = (), **given: Any
+    ) -> "SyncOrderFlow":
+        """Open as ``open`` does, for applications without an event loop: Flask, Django, Celery, scripts.
+
+        The flow runs on a thread of its own. Close it, or use it in ``with``. Raises what ``open`` raises, and
+        RuntimeError inside a running event loop.
+        """
+        from .sync import SyncOrderFlow
+
+        return SyncOrderFlow(partial(cls.open, settings, consumers=consumers, **given))
+
+    @classmethod
+    def in_memory_sync(cls, *, consumers: Sequence[str] = CONSUMERS, **parts: Any) -> "SyncOrderFlow":
+        """Open in memory as ``in_memory`` does, for tests of applications without an event loop."""
+        from .sync import SyncOrderFlow
+
+        return SyncOrderFlow(partial(cls.in_memory, consumers=consumers, **parts))
+
+    def joining(self, connection: "Joinable") -> "AbstractAsyncContextManager[JoinedOrders]":
+        """Run commands in the transaction of ``connection``, the application's own on the same database.
+
+        ``connection`` is an SQLAlchemy connection or session; ``async with flow.joining(session) as orders:`` yields
+        the commands. At the end of the block their orders and events are written in that transaction, which the
+        application commits or rolls back, soon: the log is locked in between, and other commands wait. After an
+        exception inside nothing is written.
+
+        Raises InvalidInput for another database, NotConfigured, StorageUnavailable; at the end of the block
+        ConcurrentChange (repeat it: the transaction may go on), EventTooLarge, StorageUnavailable.
+        """
+        from .joining import joining
+
+        return joining(self, connection)
 
     @contextmanager
     def correlated(self, correlation_id: str | None = None, *, traceparent: str = "") -> Iterator[str]:
@@ -136,6 +210,11 @@ class OrderFlow:
     def use_cases(self) -> UseCases:
         """The use-cases themselves, with every argument."""
         return self._container.use_cases()
+
+    @property
+    def prices(self) -> PriceUseCases:
+        """The prices of restaurants, which new orders must have if the setting ``prices`` is ``list``."""
+        return self._container.prices()
 
     @property
     def _container(self) -> Container:
@@ -211,42 +290,39 @@ class OrderFlow:
     async def cancel_order(self, order_id: str, reason: str, *, by: Actor = SYSTEM) -> Order:
         return await self.use_cases.cancel_order(order_id, reason, by=by)
 
-    def on(self, *types: str, name: str | None = None) -> Callable[[Handler], Handler]:
-        """Call an ``async def handler(event)`` for each event of ``types``, by default of all types.
+    @property
+    def on(self) -> HandlerDecorator:
+        """Call a function for each event of the given types: ``@flow.on(OrderDelivered)``; by default, of all types.
 
-        It is called in order, at least once, from the first event of the log on. Its cursors are stored under ``name``,
-        by default the function's qualified name, so that it continues there after a restart. Events come from the log,
-        also if Kafka is configured. Raises InvalidInput for an unknown type, a name that is taken, or a function that
-        is not ``async``.
+        It is called in order, at least once, from the first event of the log on, or with ``start="now"`` from the next
+        one on. An ``async def`` is awaited, a plain function runs on a thread. With ``batch=True`` it takes a list of
+        events. Its cursors are stored under ``name``, by default the function's qualified name, so that it continues
+        there after a restart. Events come from the log, also if Kafka is configured. Raises InvalidInput for an
+        unknown type, a name that is taken, or what cannot be called with an event.
         """
-        handled_types = event_types(*types)
+        return HandlerDecorator(self._register)
 
-        def register(handler: Handler) -> Handler:
-            check_handler(handler)
-            function = handler if hasattr(handler, "__qualname__") else type(handler)
-            reader = identifier(name or f"{function.__module__}.{function.__qualname__}"[-64:], field="name")
-            if reader in self._tasks or reader in CONSUMERS:
-                raise InvalidInput("name", f"{reader!r} is taken", "a different name for each handler")
-            consumer = HandlerConsumer(reader, handled_types, handler)
-            turn, handle_batch = asyncio.Lock(), self._container.handle_batch(consumer, failed=self._event_failed)
+    def _register(self, declared: Declaration) -> None:
+        function: Any = declared.handler if hasattr(declared.handler, "__qualname__") else type(declared.handler)
+        reader = identifier(declared.name or f"{function.__module__}.{function.__qualname__}"[-64:], field="name")
+        if reader in self._tasks or reader in RESERVED_NAMES:
+            raise InvalidInput("name", f"{reader!r} is taken", "a different name for each handler")
+        consumer = HandlerConsumer(reader, declared.types, declared.handler, declared.batch)
+        turn = asyncio.Lock()
 
-            async def in_turn(records: Sequence[LogRecord | UnrecognizedRecord]) -> BatchResult:
+        def in_turn(handle: Handle) -> Handle:
+            async def handle_in_turn(records: Sequence[LogRecord | UnrecognizedRecord]) -> BatchResult:
                 async with turn:
-                    return await handle_batch(records)
+                    return await handle(records)
 
-            self._handlers[reader] = consumer, turn
-            loop = RunConsumer(
-                source=self._container.log_source()(reader),
-                handle_batch=in_turn,
-                consumer=consumer,
-                paused=partial(self._container.current_rollout().pauses, reader),
-                batch=1,
-                failed=partial(self._container.process_registration().failures.note, reader),
-            )
-            self._start(consumer, loop)
-            return handler
+            return handle_in_turn
 
-        return register
+        self._handlers[reader] = consumer, turn
+        source = self._container.log_source()(reader)
+        self._start(
+            consumer,
+            handler_loop(self._container, consumer, declared, source, event_failed=self._event_failed, around=in_turn),
+        )
 
     async def redrive(
         self,
@@ -277,9 +353,8 @@ class OrderFlow:
         """
         consumer, turn = self._handlers.get(name) or (self._container.consumers().get(name), nullcontext())
         if consumer is None:
-            raise InvalidInput(
-                "name", f"{name!r} is not a handler or consumer", ", ".join((*CONSUMERS, *self._handlers))
-            )
+            known = (*self._container.consumers(), *self._handlers)
+            raise InvalidInput("name", f"{name!r} is not a handler or consumer", ", ".join(known))
         replay = self._container.replay_events(consumer=consumer)
         async with turn:
             return await replay(ReplayStart.parse(start), by=by, reason=reason, source=source)
@@ -318,7 +393,8 @@ class OrderFlow:
         storage = self._container.storage()
         before = dict(await storage.log.heads())
         for name in self._tasks:
-            if dict(await storage.cursors.positions(name)) != before:
+            positions = await storage.cursors.positions(name)
+            if {bucket: at for bucket, at in positions.items() if at} != before:
                 return False
         if "inventory" in self._tasks and await self._container.effects().shortages.unsettled(1):
             return False
@@ -347,6 +423,9 @@ class OrderFlow:
 def _settings(settings: Settings | str | None, given: dict[str, Any]) -> Settings:
     """Return the settings of ``OrderFlow.open``. Raises InvalidInput for arguments that contradict each other."""
     allowed = "Settings, a database URL, or settings by name"
+    for name in given.keys() - {a.name for a in fields(Settings)}:
+        if nearest := get_close_matches(name, PARTS, 1):
+            raise InvalidInput(name, f"there is no such part or setting; did you mean {nearest[0]}?", ", ".join(PARTS))
     if isinstance(settings, Settings):
         if given:
             raise InvalidInput(", ".join(given), "given beside Settings, which would ignore it", allowed)

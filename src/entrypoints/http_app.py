@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .ops_server import checks
 from .settings import CONSUMERS
+from .wiring.own_consumers import own_names
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -45,6 +46,7 @@ def http_app(container: "Container", *, development: bool | None = None) -> "Lit
         },
         identity=container.oidc(),
         customers=(container.erase_customer(), container.export_customer()),
+        prices=container.prices(),
         board=Board(
             sessions=container.sessions(),
             now=container.storage().now,
@@ -72,7 +74,7 @@ def operations_of(container: "Container") -> dict[str, Any]:
         "resume_consumer": container.pause_consumer().resume,
         "maintenance_log": container.storage().maintenance_log,
         "dead_letters": container.effects().dead_letters,
-        "consumers": CONSUMERS,
+        "consumers": (*CONSUMERS, *own_names(container.settings())),
         "redrive": lambda name: container.redrive(consumer=container.consumers()[name]),
         "drop_dead_letter": container.drop_dead_letter(),
         "close": close,

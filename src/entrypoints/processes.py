@@ -8,18 +8,17 @@ from datetime import timedelta
 from functools import partial
 from time import monotonic
 
-from ..application.consuming.dead_letter import DeadLetter
 from ..application.consuming.log_source import LogEventSource
-from ..application.consuming.run_consumer import FROM_LOG, RunConsumer
-from ..application.noop import noop
+from ..application.consuming.run_consumer import RunConsumer
 from ..application.orders.idempotency import DELETED_AT_ONCE
 from ..application.relay.run_relay import RunRelay
 from ..application.rollout.cached_rollout import REFRESH_SECONDS
-from ..domain.errors import InvalidInput, NotConfigured, Unavailable
+from ..domain.errors import NotConfigured, Unavailable
+from .consumer_loops import check_consumers, consumer_loop
 from .container import Container
 from .http_app import http_app
 from .ops_server import ops_server
-from .settings import CONSUMERS, Settings
+from .settings import Settings
 from .supervision import Part, Supervisor
 from .wiring.lifespan import listen_for_commits, opened
 from .workers import WorkerPool, check_storage, work
@@ -50,9 +49,7 @@ async def run_parts(
     The API needs neither relay nor consumers, so it continues without them. Raises the error that ended the process,
     or that of a part that is stopped in the end.
     """
-    for name in consumers:
-        if name not in CONSUMERS:
-            raise InvalidInput("consumer", f"{name!r} is unknown", ", ".join(CONSUMERS))
+    check_consumers(container, consumers)
     makers: dict[str, Callable[[], Part]] = {}
     if relay:
         makers["relay"] = partial(_relay, container)
@@ -120,24 +117,6 @@ def _relay(container: Container) -> RunRelay:
         container.news().listener(),
         poll_interval=min(settings.poll_seconds, REFRESH_SECONDS),  # the share is read then, too
         failed=partial(container.process_registration().failures.note, "relay"),
-    )
-
-
-def consumer_loop(
-    container: Container, name: str, *, event_failed: Callable[[DeadLetter, Exception], None] = noop
-) -> RunConsumer:
-    """Return the loop of one shipped consumer on an open container; ``event_failed`` is called for each failure."""
-    consumer = container.consumers()[name]
-    source = container.source()(name)
-    return RunConsumer(
-        source=source,
-        handle_batch=container.handle_batch(consumer, origin=source.origin, failed=event_failed),
-        consumer=consumer,
-        paused=partial(container.current_rollout().pauses, name),
-        missed_events=container.missed_events(name, source),
-        batch=container.settings().consumer_batch,
-        linger=FROM_LOG if isinstance(source, LogEventSource) else None,
-        failed=partial(container.process_registration().failures.note, name),
     )
 
 

@@ -7,17 +7,22 @@ import typed_settings as ts
 from attrs import fields, frozen
 from attrs import validators as v
 
-from ..application.event_log.records import EVENT_LIMIT
+from ..application.event_log.records import EVENT_LIMIT, RELAY
 from ..application.notifications.addresses import sender
 from ..application.notifications.notification import ATTEMPTS
 from ..application.relay.publish_pending import BATCH
 from ..domain.actor import Role
+from ..domain.consent import RestaurantOrders
 from ..domain.currency import MINOR_UNITS
 from ..domain.errors import InvalidInput
+from ..domain.text import MAX_IDENTIFIER
 from .masking import MASK, is_secret, is_well_formed, masked_url
 
 CONSUMERS = ("notifications", "analytics", "inventory")
 """The names of the built-in consumers."""
+
+RESERVED_NAMES = (*CONSUMERS, RELAY, "api", "copying", "direct", "embedding", "housekeeping")
+"""Names that no consumer of one's own may have, because parts of a process are called so."""
 
 MAX_WORKERS = 64
 
@@ -58,9 +63,40 @@ def _postgresql_url(value: str) -> None:
         raise ValueError("not a PostgreSQL URL")
 
 
+_PART = re.compile(r"[A-Za-z_][\w.-]*(:[A-Za-z_][\w.]*)?\Z", re.ASCII)
+"""How a setting names a part: by a name, or as MODULE:ATTRIBUTE."""
+MAX_PARTS = 20
+MAX_PART_NAME = 200
+
+
+def _part(_: object, __: object, value: str) -> None:
+    if value and (len(value) > MAX_PART_NAME or not _PART.match(value)):
+        raise ValueError("neither a name nor MODULE:ATTRIBUTE")
+
+
+_CONSUMER = re.compile(r"([A-Za-z_][\w.-]{0,63}=)?[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z|[A-Za-z_][\w.-]{0,63}\Z", re.ASCII)
+
+
+def consumer_name(listed: str) -> str:
+    """Return the name of a consumer as ``consumers`` lists it; of a MODULE:FUNCTION without one, that with a dot."""
+    name, given, path = listed.rpartition("=")
+    return name if given else path.replace(":", ".")[-MAX_IDENTIFIER:].lstrip(".")
+
+
+def _consumers(_: object, __: object, value: tuple[str, ...]) -> None:
+    names = [consumer_name(listed) for listed in value]
+    if len(value) > MAX_PARTS or len(set(names)) != len(names) or set(names) & set(RESERVED_NAMES):
+        raise ValueError("too many consumers, a name twice, or one that is taken")
+    for listed in value:
+        if len(listed) > MAX_PART_NAME or not _CONSUMER.match(listed):
+            raise ValueError("no consumer")
+
+
 def _channels(_: object, __: object, value: tuple[str, ...]) -> None:
-    if not value or sorted(set(value) & {"email", "log"}) != sorted(value):
-        raise ValueError("no channel, an unknown one, or one of them twice")
+    if not 1 <= len(set(value)) == len(value) <= MAX_PARTS:
+        raise ValueError("no channel, too many, or one of them twice")
+    for name in value:
+        _part(_, __, name or "-")
 
 
 def _sender(_: object, __: object, value: str) -> None:
@@ -154,10 +190,27 @@ class Settings:
     estimate_minutes: int = ts.option(
         default=30, validator=_between(1, 1440), help="expected minutes from pick-up to delivery, 1 to 1440"
     )
+    payment_gateway: str = ts.option(
+        default="",
+        validator=_part,
+        help="the payment gateway that charges cards: sandbox, which moves no money, or one of your own by entry point "
+        "or as MODULE:ATTRIBUTE; empty: the sandbox",
+    )
     available_orders: str = ts.option(
         default="none",
         validator=v.in_(("none", "all")),
         help="orders without a shipper that shippers may list, without their addresses: none or all",
+    )
+    prices: str = ts.option(
+        default="trust",
+        validator=v.in_(("trust", "list")),
+        help="trust: whoever places an order sets its prices; list: they are those of the restaurant's price list",
+    )
+    restaurant_orders: str = ts.option(
+        default=RestaurantOrders.NONE.value,
+        validator=v.in_(tuple(RestaurantOrders)),
+        help="what restaurants may do without their customers: none; cash: place orders that are paid in cash; "
+        "all: also by card, and charge cards",
     )
     http_host: str = ts.option(
         default="127.0.0.1",
@@ -248,6 +301,12 @@ class Settings:
     )
     relay_batch: int = ts.option(default=BATCH, validator=_between(1, 50_000), help="events a transaction, 1 to 50000")
     consumer_batch: int = ts.option(default=500, validator=_between(1, 10_000), help="events a batch, 1 to 10000")
+    consumers: tuple[str, ...] = ts.option(
+        default=(),
+        validator=_consumers,
+        help="consumers of your own as NAME=MODULE:FUNCTION, MODULE:FUNCTION or by entry point, comma separated, at "
+        "most 20; each name once, and none of a shipped part's",
+    )
     consumer_attempts: int = ts.option(
         default=3, validator=_between(1, 100), help="attempts before an order is parked, 1 to 100"
     )
@@ -260,7 +319,14 @@ class Settings:
         default=0.25, validator=_between(0.01, 60), help="seconds between two polls of the log, 0.01 to 60"
     )
     notification_channels: tuple[str, ...] = ts.option(
-        default=("log",), validator=_channels, help="email and log, comma separated"
+        default=("log",),
+        validator=_channels,
+        help="email, log, and channels of your own by entry point or as MODULE:ATTRIBUTE, comma separated, at most 20",
+    )
+    notification_templates: str = ts.option(
+        default="",
+        validator=_part,
+        help="templates of your own for messages, by entry point or as MODULE:ATTRIBUTE; empty: the shipped ones",
     )
     notification_attempts: int = ts.option(
         default=ATTEMPTS, validator=_between(1, 100_000), help="attempts before a notification has failed, 1 to 100000"

@@ -61,7 +61,8 @@ def load_settings(
         if not variable.startswith(PREFIX) or variable == FILE_VARIABLE or variable.startswith(f"{PREFIX}TEST_"):
             continue
         if name in names and name != "kafka":
-            values[name], sources[name] = value, variable
+            values[name] = () if value == "" and names[name].default == () else value  # a list with nothing in it
+            sources[name] = variable
         elif variable.startswith(KAFKA_PREFIX):
             kafka[variable.removeprefix(KAFKA_PREFIX).lower().replace("_", ".")] = value
         else:

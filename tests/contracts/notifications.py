@@ -10,9 +10,9 @@ from attrs import define, evolve, field
 from orderflow.adapters.memory import MemoryNotifier
 from orderflow.adapters.notifications.templates import FileMessageTemplates
 from orderflow.adapters.wire import decode_record
+from orderflow.application.backlog import Backlog
 from orderflow.application.event_log.records import Delivery
 from orderflow.application.notifications.notification import (
-    Backlog,
     Contact,
     Message,
     Notification,

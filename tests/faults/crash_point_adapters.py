@@ -5,8 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from attrs import frozen
-
-from .crash_points import CrashPoints, Numbered
+from orderflow.testing.crash_points import CrashPoints, Numbered
 
 _PORTS = ("committer", "views", "log", "cursors", "answers", "attempts", "rollout", "epochs")
 _BOOKS = ("notifications", "analytics", "reservations", "dead_letters")

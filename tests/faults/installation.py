@@ -22,12 +22,12 @@ from orderflow.application.relay.run_relay import RunRelay
 from orderflow.domain.errors import Unavailable
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import CONSUMERS, Settings
+from orderflow.testing.crash_points import CHANNEL, GATEWAY, STREAM, CrashPoints, Numbered
 
 from tests.support.shop import HandClock
 
 from .counting_consumer import COUNTING, CountingConsumer
 from .crash_point_adapters import NumberedEffects, NumberedStorage
-from .crash_points import CHANNEL, GATEWAY, STREAM, CrashPoints, Numbered
 from .topic import FromTopic, TopicWithGroups
 
 Kept = tuple[Any, Any]

@@ -14,9 +14,9 @@ from orderflow.application.noop import noop
 from orderflow.application.recovery.epochs import BEGINNING, Epochs
 from orderflow.application.relay.ports import OnFlushed
 from orderflow.domain.errors import Unavailable
+from orderflow.testing.crash_points import STREAM, CrashPoints
 
 from .crash_point_adapters import NumberedEffects, NumberedWork
-from .crash_points import STREAM, CrashPoints
 from .installation import Installation, Parts
 from .topic import TopicWithGroups
 

@@ -7,10 +7,10 @@ from attrs import define, field
 from orderflow.application.check import CheckReport
 from orderflow.application.notifications.notification import Contact
 from orderflow.domain.errors import OrderFlowError
+from orderflow.testing.crash_points import AtCrashPoint, ConnectionFailure, CrashPoints, Died, EachOnce, How, none
 
 from .client import SHIPPER, SOLD_OUT, Client
 from .counting_consumer import check_counts
-from .crash_points import AtCrashPoint, ConnectionFailure, CrashPoints, Died, EachOnce, How, none
 from .installation import SHIPPED, Installation, Parts, process
 from .invariants import Acknowledgement, Witness, check_mail, check_money, differences, invariants
 

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
+from orderflow.testing.crash_points import DEATHS, FAILURES, How
 
 from .conftest import Note
-from .crash_points import DEATHS, FAILURES, How
 from .installation import Installation, at, in_memory
 from .sweep import ALL, Swept, sweep, sweep_each_alone
 

@@ -7,10 +7,10 @@ from time import monotonic
 import pytest
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.wakeup import LocalWakeup
+from orderflow.testing.crash_points import DEATHS, FAILURES, How
 
 from . import mutants, rival_logs
 from .conftest import Connect, Note
-from .crash_points import DEATHS, FAILURES, How
 from .installation import Parts, in_memory
 from .race import OutOfOrder, Race, Reader, Relay, linger, verdict
 from .sweep import sweep

@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from attrs import define, field
 from orderflow.adapters.memory import MemoryTopic
 from orderflow.application.event_log.records import LogRecord, UnrecognizedRecord
-
-from .crash_points import STREAM, CrashPoints
+from orderflow.testing.crash_points import STREAM, CrashPoints
 
 
 @define(eq=False)

@@ -35,15 +35,20 @@ from orderflow.application.orders.settle_payments import SettlePayments
 from orderflow.application.orders.transition_order_state import TransitionOrderState
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.application.orders.use_cases import UseCases
+from orderflow.application.prices.change_prices import ChangePrices
+from orderflow.application.prices.check_prices import ListedPrices, TrustPrices
+from orderflow.application.prices.ports import PriceAuthority
+from orderflow.application.prices.read_prices import ReadPrices
+from orderflow.application.prices.use_cases import PriceUseCases
 from orderflow.application.sessions import CachedSessions
 from orderflow.domain.actor import Actor
+from orderflow.domain.consent import RestaurantOrders
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.http import create_app, new_token, serve
 from orderflow.entrypoints.http.board import Board
 from orderflow.entrypoints.http_app import operations_of
 from orderflow.entrypoints.settings import Settings
-
-from tests.support.shop import HandClock
+from orderflow.testing.clock import ManualClock as HandClock
 
 CUSTOMER, RESTAURANT, SHIPPER, BOSS = "customer:C1", "restaurant:R7", "shipper:S3", "admin:boss"
 
@@ -56,12 +61,24 @@ class Installation:
     storage: MemoryStorage = field(factory=MemoryStorage)
     gateway: SandboxGateway = field(factory=SandboxGateway)
     available_orders: bool = False
+    restaurants: RestaurantOrders = RestaurantOrders.NONE
+    listed: bool = False
+    """True if new orders have listed prices."""
+    listed_prices: ListedPrices = field(init=False)
     use_cases: UseCases = field(init=False)
     effects: MemoryConsumerStores = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.effects = MemoryConsumerStores(self.storage.cursors)
-        self.use_cases = use_cases_on(self.storage, self.gateway, self.clock, available=self.available_orders)
+        self.listed_prices = ListedPrices(self.storage.prices)
+        self.use_cases = use_cases_on(
+            self.storage,
+            self.gateway,
+            self.clock,
+            available=self.available_orders,
+            restaurants=self.restaurants,
+            prices=self.listed_prices if self.listed else TrustPrices(),
+        )
 
     def app(
         self,
@@ -76,9 +93,13 @@ class Installation:
             EraseCustomer(data, self.storage.maintenance_log, self.clock),
             ExportCustomer(self.storage.views, self.effects.notifications, self.effects.contacts, self.storage.tokens),
         )
+        prices = PriceUseCases(
+            ReadPrices(self.storage.prices), ChangePrices(self.storage.prices, self.clock, self.listed_prices.forget)
+        )
         options = {
             "analytics": self.effects.analytics,
             "customers": customers,
+            "prices": prices,
             "board": Board(
                 sessions=CachedSessions(self.storage.sessions),
                 now=self.storage.now,
@@ -119,7 +140,13 @@ class Installation:
 
 
 def use_cases_on(
-    storage: MemoryStorage, gateway: SandboxGateway, clock: HandClock, *, available: bool = False
+    storage: MemoryStorage,
+    gateway: SandboxGateway,
+    clock: HandClock,
+    *,
+    available: bool = False,
+    restaurants: RestaurantOrders = RestaurantOrders.NONE,
+    prices: PriceAuthority | None = None,
 ) -> UseCases:
     work = WriteSetUnitOfWork(committer=GroupCommit(storage.committer), read=storage.views.get)
     change = ChangeOrder(work)
@@ -128,7 +155,7 @@ def use_cases_on(
     get_order = GetOrder(GroupRead(storage.views))
     timeline = OrderTimeline(get_order, storage.log, wire.decode_record)
     return UseCases(
-        create_order=CreateOrder(work, clock, lambda: str(uuid_utils.uuid7())),
+        create_order=CreateOrder(work, clock, lambda: str(uuid_utils.uuid7()), restaurants, prices or TrustPrices()),
         get_order=get_order,
         list_orders=ListOrders(storage.views, available),
         timeline=timeline,
@@ -136,10 +163,11 @@ def use_cases_on(
         change_order=change,
         transition_order_state=TransitionOrderState(change, cancel, clock),
         assign_shipper=AssignShipper(change, clock),
-        record_payment=RecordPayment(change, storage.views, storage.attempts, gateway, payments, clock),
+        record_payment=RecordPayment(change, storage.views, storage.attempts, gateway, payments, clock, restaurants),
         cancel_order=cancel,
         settle_payments=payments,
         idempotent=Idempotent(storage.answers),
+        restaurants=restaurants,
     )
 
 

@@ -16,8 +16,7 @@ from orderflow.application.dead_letters.redrive import Redrive, RedriveResult
 from orderflow.application.replay.rebuild_analytics import RebuildAnalytics
 from orderflow.application.replay.replay_events import ReplayEvents
 from orderflow.application.replay.replay_range import LogReplaySource, TopicReplaySource
-
-from tests.support.shop import HandClock
+from orderflow.testing.clock import ManualClock as HandClock
 
 
 @frozen

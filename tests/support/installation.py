@@ -35,7 +35,7 @@ class Running:
             assert line or ended is None, f"ended with {ended}: {self.said()}"
             return line
 
-        line = eventually(found, deadline=180, that=f"{event!r} in the log")
+        line: Mapping[str, Any] | None = eventually(found, deadline=180, that=f"{event!r} in the log")
         assert line is not None
         return line
 

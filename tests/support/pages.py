@@ -100,7 +100,11 @@ def ask_over_http(commands: list[str], folder: Path) -> None:
     async def ask() -> None:
         async with OrderFlow.in_memory() as flow:
             service = create_app(
-                flow.use_cases, tokens=flow.container.storage().tokens, checks={}, trust_actor_header=True
+                flow.use_cases,
+                tokens=flow.container.storage().tokens,
+                checks={},
+                trust_actor_header=True,
+                prices=flow.prices,
             )
             async with httpx.AsyncClient(transport=httpx.ASGITransport(service)) as client:
                 for command in commands:

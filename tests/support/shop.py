@@ -1,7 +1,6 @@
 """Orders that live through the real use-cases on the memory adapter, for tests that need a log of events."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,26 +21,9 @@ from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
 from orderflow.domain.order import Order
 from orderflow.domain.payment import PaymentMethod
+from orderflow.testing.clock import ManualClock as HandClock
 
 ADMIN = Actor(Role.ADMIN, "boss")
-
-
-@define
-class HandClock:
-    """A clock that goes on only when it is told to."""
-
-    now: datetime = datetime(2024, 5, 17, 11, 30, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    async def of_storage(self) -> datetime:
-        """The same time, as a storage tells it."""
-        return self.now
-
-    def forward(self, **time: float) -> None:
-        """By so much, as ``timedelta`` takes it (``seconds=3``)."""
-        self.now += timedelta(**time)
 
 
 @define

@@ -1,55 +1,5 @@
-"""Waiting for a condition until a deadline: the one place in the tests that may sleep."""
+"""Waiting for a condition until a deadline, as ``orderflow.testing`` does it."""
 
-import asyncio
-import inspect
-import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar, overload
+from orderflow.testing.waiting import eventually, eventually_async
 
-T = TypeVar("T")
-
-
-def eventually(condition: Callable[[], T], *, deadline: float = 120.0, every: float = 0.02, that: str = "") -> T:
-    """The first true value of ``condition``, asked again ``every`` so many seconds.
-
-    :param deadline: seconds from now; the condition is asked at least once, and once more at the end.
-    :param that: what should become true, in words, for the message.
-    :raises AssertionError: at the deadline, with ``that`` and the last value seen.
-    """
-    end = time.monotonic() + deadline
-    while True:
-        last_try = time.monotonic() >= end
-        if value := condition():
-            return value
-        if last_try:
-            raise AssertionError(_never(condition, value, deadline, that))
-        time.sleep(max(0.0, min(every, end - time.monotonic())))
-
-
-@overload
-async def eventually_async(
-    condition: Callable[[], Awaitable[T]], *, deadline: float = 120.0, every: float = 0.02, that: str = ""
-) -> T: ...
-@overload
-async def eventually_async(
-    condition: Callable[[], T], *, deadline: float = 120.0, every: float = 0.02, that: str = ""
-) -> T: ...
-async def eventually_async(
-    condition: Callable[[], Awaitable[T] | T], *, deadline: float = 120.0, every: float = 0.02, that: str = ""
-) -> T:
-    """As :func:`eventually`, on the running event loop; the condition may be a coroutine function."""
-    end = time.monotonic() + deadline
-    while True:
-        last_try = time.monotonic() >= end
-        answer = condition()
-        value = await answer if inspect.isawaitable(answer) else answer
-        if value:
-            return value
-        if last_try:
-            raise AssertionError(_never(condition, value, deadline, that))
-        await asyncio.sleep(max(0.0, min(every, end - time.monotonic())))
-
-
-def _never(condition: object, value: object, deadline: float, that: str) -> str:
-    what = that or getattr(condition, "__name__", repr(condition))
-    return f"not true within {deadline:g} s: {what} (last seen: {value!r})"
+__all__ = ["eventually", "eventually_async"]

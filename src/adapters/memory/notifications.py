@@ -6,8 +6,8 @@ from datetime import datetime
 
 from attrs import evolve, frozen
 
+from ...application.backlog import Backlog
 from ...application.notifications.notification import (
-    Backlog,
     Contact,
     Notification,
     NotificationKey,

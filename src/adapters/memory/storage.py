@@ -44,6 +44,7 @@ from ..paging import decode_cursor, encode_cursor
 from .clock import SteadyClock
 from .epochs import MemoryEpochs
 from .maintenance_log import MemoryMaintenanceLog
+from .prices import MemoryPriceLists
 from .processes import MemoryProcessRegistry
 from .rollout import MemoryRollout
 from .sessions import MemorySessions
@@ -74,6 +75,7 @@ class MemoryStorage:
     skipped_records: MemorySkippedRecords = field(init=False)
     processes: MemoryProcessRegistry = field(factory=MemoryProcessRegistry, init=False)
     maintenance_log: MemoryMaintenanceLog = field(factory=MemoryMaintenanceLog, init=False)
+    prices: MemoryPriceLists = field(factory=MemoryPriceLists, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.rollout = MemoryRollout(self.maintenance_log.entries)

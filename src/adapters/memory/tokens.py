@@ -6,7 +6,7 @@ from datetime import datetime
 from attrs import evolve, frozen
 
 from ...application.auth import EVERY_SCOPE, IDENTIFYING, Grant, Scope, Token
-from ...domain.actor import Actor
+from ...domain.actor import Actor, Role
 
 
 @frozen
@@ -43,6 +43,10 @@ class MemoryTokens:
 
     async def any(self) -> bool:
         return bool(self.tokens)
+
+    async def any_valid(self, role: Role) -> bool:
+        now = self.time()
+        return any(token.actor.role is role and token.is_valid(now) for token in self.tokens.values())
 
     async def list(self) -> Sequence[Token]:
         return sorted(self.tokens.values(), key=lambda token: token.created_at, reverse=True)

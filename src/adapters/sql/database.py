@@ -49,6 +49,7 @@ class Database:
     watch: Callable[[str, float, bool], None] = noop
     _writer: Engine | None = None
     _reader: Engine | None = None
+    _file: SqliteFile | None = None
     _write_lock: asyncio.Lock = field(factory=asyncio.Lock, init=False)
     _writing_thread: ThreadPoolExecutor = field(factory=lambda: ThreadPoolExecutor(1, "orderflow-sqlite"), init=False)
     _reading_thread: ThreadPoolExecutor = field(
@@ -72,6 +73,7 @@ class Database:
                 SQLITE,
                 writer=sqlite_on_a_thread(file),
                 reader=sqlite_on_a_thread(file, reading=True),
+                file=file,
             )
         raise InvalidInput("database url", f"it begins with {scheme!r}", ALLOWED_URLS)
 
@@ -223,6 +225,8 @@ class Database:
             if engine is not None:
                 await asyncio.get_running_loop().run_in_executor(thread, engine.dispose)
             thread.shutdown(wait=False)
+        if self._file is not None:
+            self._file.closed()
 
     def known_buckets(self) -> int:
         """Return the number of buckets of the log. Raises NotConfigured before the storage is open."""

@@ -22,8 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ...application.backlog import Backlog
 from ...application.notifications.notification import (
-    Backlog,
     Contact,
     Notification,
     NotificationKey,

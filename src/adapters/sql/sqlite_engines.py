@@ -3,6 +3,7 @@
 import os
 from contextlib import suppress
 from typing import Any
+from weakref import WeakSet
 
 import msgspec
 from attrs import define, field
@@ -10,13 +11,17 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from ...domain.errors import InvalidInput
+from ...domain.errors import InvalidInput, NotConfigured
 from . import engines
 from .engines import ALLOWED_URLS, READING
 
 _FILE = "orderflow_file"
 _OWNER_ONLY = 0o600
 """SQLite gives the WAL and its index the permissions of the database."""
+
+
+_OPEN: "WeakSet[SqliteFile]" = WeakSet()
+"""The files that have connections, or had them when this process was forked."""
 
 
 @define(eq=False)
@@ -26,10 +31,14 @@ class SqliteFile:
     A connection keeps a file that was removed or replaced open: what it writes there is lost when the process ends.
     So no connection is used unless it leads to the file at the path. A file that was there is never created again. A
     new file, and so its WAL, can be read and written by its owner only.
+
+    SQLite keeps its locks in the memory of the process, which a fork copies: https://www.sqlite.org/howtocorrupt.html
+    (2.6). So a process that was forked while the file was open is refused.
     """
 
     url: URL
     _there: bool = field(default=False, init=False)
+    _process: int = field(default=0, init=False)
 
     @classmethod
     def at(cls, url: str) -> "SqliteFile":
@@ -46,6 +55,10 @@ class SqliteFile:
         event.listen(engine, "connect", self._connected)
         event.listen(engine, "checkout", self._before_use)
 
+    def closed(self) -> None:
+        """Note that all connections are closed."""
+        _OPEN.discard(self)
+
     def _identity(self) -> tuple[int, int] | None:
         try:
             found = os.stat(self.url.database or "")
@@ -54,6 +67,11 @@ class SqliteFile:
         return found.st_dev, found.st_ino
 
     def _before_connecting(self, dialect: object, record: object, arguments: object, options: object) -> None:
+        if any(other.url.database == self.url.database and other._process != os.getpid() for other in [*_OPEN]):
+            raise NotConfigured(
+                "this process was forked while the SQLite database was open, which SQLite does not allow",
+                "open it after the fork only, start processes with spawn, or use PostgreSQL",
+            )
         if self._identity() is not None:
             return
         if self._there:
@@ -62,7 +80,8 @@ class SqliteFile:
             os.close(os.open(self.url.database or "", os.O_CREAT | os.O_RDWR, _OWNER_ONLY))
 
     def _connected(self, dbapi_connection: object, record: Any) -> None:
-        self._there = True
+        self._there, self._process = True, os.getpid()
+        _OPEN.add(self)
         record.info[_FILE] = self._identity()
 
     def _before_use(self, dbapi_connection: object, record: Any, proxy: object) -> None:

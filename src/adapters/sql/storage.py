@@ -20,6 +20,7 @@ from .idempotency import SqlIdempotencyStore
 from .maintenance_log import SqlMaintenanceLog
 from .orders import SqlOrderAudit, SqlOrderQueries
 from .payment_attempts import SqlPaymentAttempts
+from .prices import SqlPriceLists
 from .processes import SqlProcessRegistry
 from .rollout import SqlRollout
 from .sessions import SqlSessions
@@ -48,6 +49,7 @@ class SqlStorage:
     skipped_records: SqlSkippedRecords
     processes: SqlProcessRegistry
     maintenance_log: SqlMaintenanceLog
+    prices: SqlPriceLists
 
     @classmethod
     def at(
@@ -82,6 +84,7 @@ class SqlStorage:
             skipped_records=SqlSkippedRecords(database),
             processes=SqlProcessRegistry(database),
             maintenance_log=SqlMaintenanceLog(database),
+            prices=SqlPriceLists(database),
         )
 
     @property

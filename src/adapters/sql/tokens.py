@@ -102,6 +102,13 @@ class SqlTokens:
     async def any(self) -> bool:
         return bool(await self.database.rows(select(tokens.c.digest).limit(1)))
 
+    async def any_valid(self, role: Role) -> bool:
+        of_role = select(tokens.c.digest).where(tokens.c.role == role.value).limit(1)
+        if self.database.backend == POSTGRESQL:
+            return bool(await self.database.rows(of_role.where(_valid(func.clock_timestamp()))))
+        now = bindparam("now", datetime.now(UTC), tokens.c.expires_at.type)
+        return bool(await self.database.rows(of_role.where(_valid(now))))
+
     async def list(self) -> Sequence[Token]:
         newest_first = select(tokens).order_by(tokens.c.created_at.desc(), tokens.c.digest)
         return [

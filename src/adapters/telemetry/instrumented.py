@@ -255,7 +255,8 @@ class InstrumentedNotifier:
         outcome = "failed"
         try:
             receipt = await self.notifier.send(message)
-            outcome = "sent" if receipt.accepted else "refused"
+            if isinstance(receipt, Receipt):  # a channel may be somebody else's
+                outcome = "sent" if receipt.accepted else "refused"
         except ChannelUnavailable:
             outcome = "unavailable"
             raise

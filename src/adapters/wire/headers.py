@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from msgspec.json import encode
 
 from ...application.event_log.records import BUCKETS, FIRST_EPOCH, LogRecord, bucket_of
 from ...application.recovery.epochs import MAX_EPOCH
 from ...domain.errors import InvalidInput, UndecodableEvent
-from ...domain.text import identifier
+from ...domain.text import MAX_IDENTIFIER, identifier
 from .contract.header_schema import BUCKET, EPOCH, MAX_TEXT, POSITION, SEQUENCE, TEXT
 from .envelope import DATA, Envelope
 from .fields import TIME, Time, decoder, utc
@@ -28,6 +28,12 @@ _SHOWN_BYTES = 500
 _BUCKETS, _POSITIONS = range(BUCKETS), range(1, 10**_DIGITS)
 _SEQUENCES, _EPOCHS = range(1, 10**9), range(1, MAX_EPOCH + 1)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_USUAL = ("ce_subject", "ce_id", "ce_type", "bucket", "position", "sequence", "epoch")
+_USUAL_VALUES = re.compile(
+    rf"(?:[!-~]{{1,{MAX_IDENTIFIER}}}\n){{2}}[a-z._]+\n[0-9]{{1,3}}\n[1-9][0-9]{{0,{_DIGITS - 1}}}\n[1-9][0-9]{{0,8}}\n"
+    rf"[1-9][0-9]{{0,{len(str(MAX_EPOCH)) - 1}}}\n(?:[ -~]{{0,{MAX_TEXT}}}\n){{2}}"
+)
+"""The values of the headers of a relay's record, one a line, as nearly all records have them."""
 _TIME = decoder(Time)
 
 
@@ -72,6 +78,8 @@ def record_from(*, key: bytes | None, value: bytes | None, headers: Headers | No
     ``value``.
     """
     values = dict(headers or ())
+    if value is not None and (usual := _usual(key, value, values)) is not None:
+        return usual
     order_id = _identifier(values, "ce_subject")
     for problem in key_problems(key, order_id):
         raise problem.error()
@@ -89,6 +97,35 @@ def record_from(*, key: bytes | None, value: bytes | None, headers: Headers | No
         correlation_id=_text(values, "correlation-id"),
         traceparent=_text(values, "traceparent"),
         epoch=_epoch(values, "epoch"),
+    )
+
+
+def _usual(key: bytes | None, body: bytes, values: HeaderValues) -> LogRecord | None:
+    """Return the record if all of its headers are as usual, checked at once. It takes half the time of one by one."""
+    optional = values.get("correlation-id") or b"", values.get("traceparent") or b"", b""
+    try:
+        lines = b"\n".join([*(values[name] or b"" for name in _USUAL), *optional]).decode("ascii")
+        at = _TIME.decode(b'"%s"' % (values["ce_time"] or b""))
+    except (KeyError, *DECODING_ERRORS):
+        return None
+    if _USUAL_VALUES.fullmatch(lines) is None or key != values["ce_subject"]:
+        return None
+    order_id, event_id, kind, in_header, position, sequence, epoch, correlation, trace, _ = lines.split("\n")
+    bucket = bucket_of(order_id)
+    if kind not in DATA or int(in_header) != bucket or at.tzinfo is not UTC:
+        return None
+    return LogRecord(
+        bucket,
+        int(position),
+        order_id,
+        int(sequence),
+        kind,
+        event_id,
+        at,
+        body,
+        correlation,
+        trace,
+        int(epoch),
     )
 
 

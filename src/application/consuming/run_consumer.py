@@ -11,6 +11,7 @@ from ...domain.errors import LogBehindTopic, LogGap, Unavailable
 from ..backoff import Backoff, Linger, pause
 from ..event_log.records import LogRecord, UnrecognizedRecord
 from ..noop import noop
+from .batch_size import BatchSize
 from .consumer import BatchResult, SettlingConsumer
 from .ports import EventSource
 
@@ -48,6 +49,10 @@ async def _nothing() -> LogGap | None:
     return None
 
 
+async def begin_anywhere(_: str) -> None:
+    """Do nothing: a new consumer begins with the first event of the log."""
+
+
 @define(eq=False, kw_only=True)
 class RunConsumer:
     """Reads a batch, handles it, confirms it to the source, does the work outside the transaction; and repeats.
@@ -59,7 +64,8 @@ class RunConsumer:
     ``retry_backoff``.
     The outside work is looked for after each batch, and once in SETTLE_SECONDS while no records arrive.
     After a batch that was not full it lingers, if it has a ``linger``; without, what arrives during a batch makes the
-    next one. While it is ``paused`` it handles nothing and does no outside work.
+    next one. While it is ``paused`` it handles nothing and does no outside work. A batch has at most ``batch`` events;
+    with a ``size``, as many as it says. ``begin`` is called once before the first batch, with the consumer's name.
 
     ``handled`` counts events, ``gaps`` the times a bucket was found with missing events, ``failures`` the times a
     backend was unavailable; ``failed`` is called with the error of either. Raises LogBehindTopic if the database was
@@ -71,6 +77,8 @@ class RunConsumer:
     consumer: SettlingConsumer
     paused: Callable[[], Awaitable[bool]] = _never
     batch: int = BATCH
+    size: BatchSize | None = None
+    begin: Callable[[str], Awaitable[None]] = begin_anywhere
     linger: Linger | None = None
     backoff: Backoff = field(factory=Backoff)
     gap_backoff: Backoff = field(factory=_gap_backoff)
@@ -88,6 +96,7 @@ class RunConsumer:
     _check_at: float = field(default=0.0, init=False)
     _settle_at: float = field(default=0.0, init=False)
     _missing: LogGap | None = field(default=None, init=False)
+    _begun: bool = field(default=False, init=False)
 
     async def __call__(self, stop: asyncio.Event) -> None:
         """Run until ``stop`` is set; the current batch is finished first, unless a backend is unavailable.
@@ -115,15 +124,22 @@ class RunConsumer:
 
     async def _step(self, stop: asyncio.Event) -> bool:
         """Return whether a batch was handled. A source may return nothing while its server is unavailable."""
+        if not self._begun:
+            await self.begin(self.consumer.name)
+            self._begun = True
         if not self._check_at:
             await self._check()
         if self._current is None:
-            self._current = await self.source.read(self.batch)
-            self._not_full_since = monotonic() if 0 < len(self._current) < self.batch else None
+            limit = self.batch if self.size is None else self.size.now
+            self._current = await self.source.read(limit)
+            self._not_full_since = monotonic() if 0 < len(self._current) < limit else None
             if self._current and await self.paused():
                 return False  # reading may have taken long
         if self._current:
+            began = monotonic()
             handled = await self.handle_batch(self._current)
+            if self.size is not None:
+                self.size.handled(len(self._current), monotonic() - began)
             if handled == BatchResult():
                 return False  # another handler has moved a cursor in the meantime, so the same records again
             self._account(handled)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from attrs import field, frozen
 
-from ..notifications.notification import Backlog
+from ..backlog import Backlog
 from ..orders.payment_attempts import OutstandingPayments
 from ..recovery.epochs import Epochs
 from ..rollout.rollout import RolloutState
@@ -30,7 +30,8 @@ class Observation:
 
     ``stream`` is also None if no Kafka is configured, ``mail`` if no mail is sent or it was not requested. ``waiting``
     is the age in seconds of the oldest event that each reader has yet to handle. ``latest`` are the orders that were
-    parked, or failed again, last.
+    parked, or failed again, last. ``tokens``: there has been a token; ``customer_tokens``: a customer has a valid one;
+    ``prices``: a restaurant has a price.
     """
 
     at: datetime
@@ -46,6 +47,8 @@ class Observation:
     rollout: RolloutState | None = None
     epochs: Epochs | None = None
     tokens: bool | None = None
+    customer_tokens: bool | None = None
+    prices: bool | None = None
     payments: OutstandingPayments | None = None
     notifications: Backlog | None = None
     unanswered: Mapping[str, str] = field(factory=dict)

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from attrs import evolve, frozen
 
+from ...domain.actor import Role
 from ...domain.errors import InvalidInput, OrderFlowError
 from ..auth import Tokens
 from ..clock import Clock
@@ -15,6 +16,7 @@ from ..dead_letters.ports import DeadLetters
 from ..event_log.ports import EventLog
 from ..notifications.ports import Notifications
 from ..orders.ports import PaymentAttempts
+from ..prices.ports import PriceLists
 from ..recovery.epochs import LogEpochs
 from ..rollout.rollout import Rollout
 from .facts import (
@@ -63,6 +65,7 @@ class Observe:
     log: EventLog
     processes: ProcessRegistry
     tokens: Tokens
+    prices: PriceLists
     rollout: Rollout
     epochs: LogEpochs
     dead_letters: DeadLetters
@@ -104,6 +107,8 @@ class Observe:
             "rollout": self.rollout.current_rollout(),
             "epochs": self.epochs.all(),
             "tokens": self.tokens.any(),
+            "customer_tokens": self.tokens.any_valid(Role.CUSTOMER),
+            "prices": self.prices.any(),
             "payments": self.payments.outstanding(before.at),
             "notifications": self.notifications.backlog(),
         }

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from attrs import frozen
 
-from ..notifications.notification import Backlog
+from ..backlog import Backlog
 from ..orders.payment_attempts import OutstandingPayments
 from .facts import ConnectionFailure, DatabaseFacts, StreamFacts
 from .lag import ReaderLag

@@ -94,15 +94,6 @@ REFUND = "refund"
 """The awaited event of a notification of a refund: the gateway's response."""
 
 
-@frozen(kw_only=True)
-class Backlog:
-    """The notifications that were not sent: ``pending``, with the time of the ``oldest``, and ``failed`` for good."""
-
-    pending: int = 0
-    oldest: datetime | None = None
-    failed: int = 0
-
-
 NO_CHANNEL = "none"
 """The channel of a notification whose recipient has no address."""
 

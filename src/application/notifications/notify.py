@@ -1,5 +1,6 @@
 """The consumer *notifications*, which notifies the parties of an order, once through each of their channels."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from ...domain.events import (
     StateChanged,
 )
 from ...domain.payment import PaymentMethod, PaymentStatus
+from ..backoff import doubled
 from ..clock import Clock
 from ..event_log.records import Delivery
 from ..orders.payment_attempts import AttemptKind, AttemptStatus
@@ -26,7 +28,17 @@ from ..orders.ports import PaymentAttempts
 from ..redaction import error_text
 from ..request_context import answering, caused_by
 from .message_values import values_of, values_of_refund
-from .notification import ATTEMPTS, NO_CHANNEL, REFUND, Contact, Notification, NotificationStatus, Parties
+from .notification import (
+    ATTEMPTS,
+    NO_CHANNEL,
+    REFUND,
+    Contact,
+    Message,
+    Notification,
+    NotificationStatus,
+    Parties,
+    Receipt,
+)
 from .ports import MessageTemplates, Notifications, NotificationTransaction, Notifier
 from .undelivered import log_fields
 
@@ -42,6 +54,8 @@ RECIPIENTS: Mapping[type[OrderEvent], Callable[[OrderEvent], tuple[Role, ...]]] 
 """The roles that are notified of each event; the shipper only if one is, or was, assigned."""
 
 SENT_AT_ONCE = 500
+SEND_SECONDS = 120.0
+"""The time that a channel has for one message; less than half of LEASE."""
 LEASE = timedelta(minutes=5)
 """The time for which a process owns the notifications that it claimed. After a crash others send them, same key."""
 FIRST_PAUSE = timedelta(seconds=1)
@@ -121,12 +135,12 @@ class Notify:
             return evolve(notification, due_at=await self._now() + FIRST_PAUSE, detail=down[channel])
         try:
             with answering(caused_by(notification.correlation_id, notification.traceparent)):
-                receipt = await self._by_name[channel].send(notification.message)
+                receipt = await _sent(self._by_name[channel], notification.message)
         except Exception as failure:  # noqa: BLE001 - one failure must not stop the others
             if isinstance(failure, ChannelUnavailable):
                 down[channel] = error_text(failure)
             problem = down.get(channel) or f"{type(failure).__name__}: {error_text(failure)}"
-            due_at = await self._now() + _pause(notification.attempts)
+            due_at = await self._now() + doubled(FIRST_PAUSE, LONGEST_PAUSE, notification.attempts)
             return _logged(notification.postponed(due_at, problem, at_most=self.at_most))
         return _logged(notification.settled(receipt, self.clock()))
 
@@ -216,6 +230,18 @@ def _refunds_a_card(event: OrderEvent) -> bool:
     )
 
 
+async def _sent(channel: Notifier, message: Message) -> Receipt:
+    """Return the channel's answer, which may be somebody else's: it has an end, and is a Receipt."""
+    try:
+        async with asyncio.timeout(SEND_SECONDS):
+            receipt: object = await channel.send(message)
+    except TimeoutError:
+        raise ChannelUnavailable(channel.name, f"no answer within {SEND_SECONDS:g} s") from None
+    if not isinstance(receipt, Receipt):
+        raise TypeError(f"channel {channel.name} returned {type(receipt).__name__} and no Receipt")
+    return receipt
+
+
 def _logged(notification: Notification) -> Notification:
     """Log a notification that was not sent, and return it."""
     if notification.status is NotificationStatus.FAILED:
@@ -223,8 +249,3 @@ def _logged(notification: Notification) -> Notification:
     elif notification.status is NotificationStatus.PENDING:
         logger.warning("notification waits", extra={**log_fields(notification), "detail": notification.detail})
     return notification
-
-
-def _pause(attempts: int) -> timedelta:
-    """Return the pause after that many failed attempts, which doubles each time."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(attempts, 10)))

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Protocol
 
 from ...domain.actor import Role
+from ..backlog import Backlog
 from ..consuming.consumer import ConsumerTransaction
 from .notification import (
-    Backlog,
     Contact,
     Message,
     MessageText,

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import field, frozen
 
-from ...domain.actor import Actor, Role, check_actor
-from ...domain.errors import NotPermitted, OrderExists, OrderNotFound
+from ...domain.actor import Actor, check_actor
+from ...domain.consent import RestaurantOrders
+from ...domain.errors import OrderExists, OrderNotFound, PricesRefused
 from ...domain.events import OrderLine
 from ...domain.money import Money
 from ...domain.order import Change, Order
 from ...domain.payment import PaymentMethod
 from ...domain.validation import Address
 from ..clock import Clock, NewId
+from ..prices.check_prices import TrustPrices
+from ..prices.ports import PriceAuthority
 from .idempotency import IdempotencyKey
 from .ports import Transaction, UnitOfWork
 from .retry import retry_on_conflict
@@ -37,14 +40,18 @@ class NewOrder:
 
 @frozen
 class CreateOrder:
-    """Creates an order. Raises InvalidInput, NotPermitted, OrderExists (same id, other content), StorageUnavailable.
+    """Creates an order, if the price authority agrees to its prices. It is not asked about an order that exists.
 
-    A caller that has no part in the order of that id learns only that the id is taken.
+    Raises InvalidInput, NotPermitted, PricesRefused, OrderExists (same id, other content), StorageUnavailable. A caller
+    that has no part in the order of that id learns only that the id is taken.
     """
 
     unit_of_work: UnitOfWork
     clock: Clock
     new_id: NewId
+    restaurants: RestaurantOrders = RestaurantOrders.NONE
+    """What restaurants may do without their customers."""
+    prices: PriceAuthority = field(factory=TrustPrices)
 
     async def __call__(self, new: NewOrder, *, by: Actor, idempotency: IdempotencyKey | None = None) -> Order:
         check_actor(by)
@@ -53,6 +60,8 @@ class CreateOrder:
         async def attempt() -> Order:
             async with self.unit_of_work(idempotency=idempotency) as work:
                 existing = await _find(work, change.order.id) if new.order_id is not None else None
+                if existing is None:
+                    existing = await self._check_prices(work, change.order, by, again=new.order_id is not None)
                 if existing is not None:
                     if differs := existing.differences(change.order):
                         raise OrderExists(existing.id, differs if existing.visible_to(by) else ())
@@ -63,6 +72,16 @@ class CreateOrder:
             return change.order
 
         return await retry_on_conflict(attempt)
+
+    async def _check_prices(self, work: Transaction, order: Order, by: Actor, *, again: bool) -> Order | None:
+        """Ask the price authority. If it refuses, look ``again`` for the order, which may be there by now."""
+        try:
+            await self.prices.check(order, by=by)
+        except PricesRefused:
+            if again and (existing := await _find(work, order.id)) is not None:
+                return existing
+            raise
+        return None
 
     def _place(self, new: NewOrder, by: Actor) -> Change:
         change = Order.place(
@@ -78,15 +97,7 @@ class CreateOrder:
             by=by,
             at=self.clock(),
         )
-        if by.role is Role.SHIPPER or not change.order.visible_to(by):
-            raise NotPermitted(
-                order_id=change.order.id,
-                action="create",
-                state="new",
-                allowed=(),
-                guard=f"{by} may not order for customer {new.customer_id!r} at restaurant {new.restaurant_id!r}",
-                unlock="the customer or the restaurant themselves, or an admin may",
-            )
+        change.order.check_may_be_placed(by=by, restaurants=self.restaurants)
         return change
 
 

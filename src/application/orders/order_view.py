@@ -7,6 +7,7 @@ from decimal import Decimal
 from attrs import frozen
 
 from ...domain.actor import Actor
+from ...domain.consent import RestaurantOrders
 from ...domain.events import OrderLine
 from ...domain.order import Order
 from ...domain.validation import Address
@@ -79,8 +80,8 @@ def line_views(lines: Iterable[OrderLine]) -> tuple[LineView, ...]:
     )
 
 
-def view(order: Order, reader: Actor) -> OrderView:
-    """Return ``order`` for ``reader``."""
+def view(order: Order, reader: Actor, restaurants: RestaurantOrders = RestaurantOrders.NONE) -> OrderView:
+    """Return ``order`` for ``reader``; ``restaurants`` is what they may do without their customers."""
     return OrderView(
         order_id=order.id,
         version=order.version,
@@ -102,7 +103,9 @@ def view(order: Order, reader: Actor) -> OrderView:
         delivery_minutes=order.delivery_minutes,
         cancel_reason=order.cancel_reason,
         cancelled_by=order.cancelled_by,
-        allowed_actions=tuple(ActionView(name=a.name, needs=a.needs) for a in order.allowed_actions(reader)),
+        allowed_actions=tuple(
+            ActionView(name=a.name, needs=a.needs) for a in order.allowed_actions(reader, restaurants)
+        ),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 from attrs import frozen
 
 from ...domain.actor import Actor, Role, check_actor
+from ...domain.consent import RestaurantOrders
 from ...domain.errors import (
     CommandRefused,
     GatewayUnavailable,
@@ -42,6 +43,8 @@ class RecordPayment:
     gateway: PaymentGateway
     settle_payments: SettlePayments
     clock: Clock
+    restaurants: RestaurantOrders = RestaurantOrders.NONE
+    """What restaurants may do without their customers."""
 
     async def __call__(
         self,
@@ -61,10 +64,13 @@ class RecordPayment:
         card = order.payment.method is not PaymentMethod.CASH
         if paid is not None and card and by.role is not Role.ADMIN:
             raise _only_an_admin(order, by)
-        if card and paid is None and order.record_payment(paid=True, by=by, at=self.clock()).events:
+        if card and paid is None and self._charged(order, by).events:
             _check_version(order, expected_version)
             return await self._charge(order, by, expected_version, idempotency)
         return await self._record(order_id, paid is not False, by, expected_version, idempotency)
+
+    def _charged(self, order: Order, by: Actor) -> Change:
+        return order.record_payment(paid=True, by=by, at=self.clock(), restaurants=self.restaurants)
 
     async def _record(
         self,
@@ -81,7 +87,7 @@ class RecordPayment:
 
         change = await self.change_order(
             order_id,
-            lambda order: order.record_payment(paid=paid, by=by, at=self.clock()),
+            lambda order: order.record_payment(paid=paid, by=by, at=self.clock(), restaurants=self.restaurants),
             by=by,
             expected_version=expected_version,
             idempotency=idempotency,
@@ -129,7 +135,7 @@ class RecordPayment:
         order = await self.views.get(authorization.order_id)
         try:
             _check_version(order, expected_version)
-            order.check_may_pay(by=by)
+            order.check_may_pay(by=by, restaurants=self.restaurants)
         except (VersionMismatch, CommandRefused):
             await self.settle_payments.keep(authorization)
             await self.settle_payments.mark_held(order.id)

@@ -2,6 +2,9 @@
 
 from attrs import frozen
 
+from ...domain.actor import Actor
+from ...domain.consent import RestaurantOrders
+from ...domain.order import Order
 from .assign_shipper import AssignShipper
 from .cancel_order import CancelOrder
 from .change_order import ChangeOrder
@@ -11,6 +14,7 @@ from .idempotency import Idempotent
 from .list_orders import ListOrders
 from .order_as_of import OrderAsOf
 from .order_timeline import OrderTimeline
+from .order_view import OrderView, view
 from .record_payment import RecordPayment
 from .settle_payments import SettlePayments
 from .transition_order_state import TransitionOrderState
@@ -32,3 +36,9 @@ class UseCases:
     cancel_order: CancelOrder
     settle_payments: SettlePayments
     idempotent: Idempotent
+    restaurants: RestaurantOrders = RestaurantOrders.NONE
+    """What restaurants may do without their customers."""
+
+    def view(self, order: Order, reader: Actor) -> OrderView:
+        """Return ``order`` for ``reader``, with the reader's actions in this installation."""
+        return view(order, reader, self.restaurants)

@@ -9,8 +9,8 @@ from ...application.backoff import RateLimit
 from ...application.consuming.dead_letter import DeadLetter
 from ...application.dead_letters.redrive import RedriveCandidate, RedriveResult
 from ...domain.errors import InvalidInput, NotFound
-from ..settings import CONSUMERS
-from .session import rows, session
+from ..wiring.own_consumers import consumer_names
+from .session import rows, session, with_consumer
 
 app = App(name="dead-letters")
 
@@ -65,17 +65,23 @@ async def redrive(
     """Handle the events of parked orders again, in order: of one order, of one CONSUMER, or of all (--all).
 
     --error CLASS selects the orders that were parked by that error. --rate N handles at most N events per second.
-    --dry-run only shows what would be handled. --by NAME and --reason TEXT are recorded with each event.
+    --dry-run only shows what would be handled. --by NAME and --reason TEXT are recorded with each event. A CONSUMER of
+    your own is named as in ORDERFLOW_CONSUMERS, or by MODULE:FUNCTION.
     """
-    names = _consumers(consumer, everything)
+    if everything is (consumer is not None):
+        allowed = ", ".join(consumer_names(session().settings))
+        raise InvalidInput("consumer", "give the name of one, or --all", allowed)
+    current, one = (session(), "") if consumer is None else with_consumer(consumer)
     pace = RateLimit(rate)
-    async with session().opened() as container:
-        redrives = [container.redrive(consumer=container.consumers()[name]) for name in names]
+    async with current.opened() as container:
+        consumers = container.consumers()
+        names = [one] if one else list(consumers)
+        redrives = [container.redrive(consumer=consumers[name]) for name in names]
         if dry_run:
             _show_plan([order for each in redrives for order in await each.preview(order_id, error=error)])
             return
         done = [await each(order_id, error=error, by=by, reason=reason, pace=pace) for each in redrives]
-        others = set(await container.effects().dead_letters.parked()) - set(CONSUMERS) if everything else set()
+        others = set(await container.effects().dead_letters.parked()) - set(consumers) if everything else set()
     _show_results(done)
     if others:
         session().info(
@@ -143,17 +149,6 @@ async def unrecognized(consumer: str | None = None, /, *, limit: int = 100) -> N
         for it in found
     )
     session().show(found, rows(*columns, of=shown))
-
-
-def _consumers(consumer: str | None, everything: bool) -> Sequence[str]:
-    """Return the consumers to redrive. Raises InvalidInput."""
-    if everything and consumer is None:
-        return CONSUMERS
-    if everything or consumer is None:
-        raise InvalidInput("consumer", "give the name of one, or --all", ", ".join(CONSUMERS))
-    if consumer not in CONSUMERS:
-        raise InvalidInput("consumer", f"{consumer!r} is not a consumer", ", ".join(CONSUMERS))
-    return [consumer]
 
 
 def _limit(limit: int) -> int:

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ...application.event_log.records import RELAY
 from ...application.health.facts import ConnectionFailure
 from ...application.health.lag import ReaderLag
 from ...domain.errors import InvalidInput, StreamUnavailable
-from ..settings import CONSUMERS
 from .session import rows, session
 
 if TYPE_CHECKING:
@@ -72,4 +72,4 @@ async def _group_lags(container: "Container") -> Mapping[str, int]:
         raise StreamUnavailable("Kafka", f"reading the lag of the groups: {facts}")
     if facts.topic is None:
         raise StreamUnavailable("Kafka", "reading the lag of the groups: there is no such topic")
-    return {name: group.lag(facts.topic) for name, group in facts.groups.items() if name in CONSUMERS}
+    return {name: group.lag(facts.topic) for name, group in facts.groups.items() if name != RELAY}

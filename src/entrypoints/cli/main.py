@@ -46,13 +46,14 @@ COMMANDS = {
         "orders:app": ("orders", "Create, show and change orders."),
         "contacts:app": ("contacts", "Email addresses of customers, restaurants and shippers."),
         "customers:app": ("customers", "Erase or export what is kept of a customer."),
+        "prices:app": ("prices", "Prices and availability of the items of a restaurant."),
         "stock:app": ("stock", "Quantities that can be ordered, per restaurant and food."),
         "analytics:app": ("analytics", "Orders and revenue, states, cancellations and delivery times."),
     },
     "Processes": {
         "run:serve": ("serve", "Run the API, the relay and the consumers in one process."),
         "run:relay": ("relay", "Publish the log to Kafka, exactly once and in order, until stopped."),
-        "run:consume": ("consume", "Run consumers until stopped: notifications, analytics, inventory."),
+        "run:consume": ("consume", "Run consumers until stopped: notifications, analytics, inventory, and your own."),
     },
     "Setup": {
         "run:config": ("config", "Show all settings, with secrets masked."),
@@ -93,6 +94,7 @@ COMMANDS = {
 UNAUDITED = {
     *(("orders", name) for name in ("create", "transition", "assign", "cancel", "pay")),  # by their use-case
     *(("orders", name) for name in ("show", "list", "timeline", "trace", "verify")),
+    *(("prices", name) for name in ("list", "set", "remove", "import")),  # by their use-cases
     *(("contacts", "list"), ("contacts", "show"), ("stock", "list"), ("tokens", "list")),
     *(("analytics", name) for name in ("minutes", "restaurants", "states", "cancellations", "deliveries")),
     *((name,) for name in ("serve", "relay", "consume", "config", "completion", "status", "doctor", "lag", "check")),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from attrs import fields
 from cyclopts import App, Parameter
 
-from ...application.orders.order_view import view
 from ...application.orders.queries import DEFAULT_PAGE, OrderQuery
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput
@@ -21,6 +20,7 @@ from .session import InputFile, plain, rows, session
 
 if TYPE_CHECKING:
     from ...application.check.compare_order import OrderComparison
+    from ...application.orders.use_cases import UseCases
 
 app = App(name="orders")
 
@@ -29,8 +29,8 @@ Source = Annotated[Literal["log", "topic"], Parameter(help="where the events are
 OPERATOR = "admin:operator"
 
 
-def _show(order: Order, actor: Actor) -> None:
-    session().show(view(order, actor))
+def _show(use_cases: "UseCases", order: Order, actor: Actor) -> None:
+    session().show(use_cases.view(order, actor))
 
 
 @app.command
@@ -39,10 +39,10 @@ async def create(file: InputFile, /, *, as_: As = OPERATOR) -> None:
     from ..http.bodies import PlaceOrder, read
 
     actor = Actor.parse(as_)
-    body = _read(file)
+    body = read_file(file)
     async with session().use_cases(create=True) as use_cases:
         new = read(body, PlaceOrder).order(session().settings.currency)
-        _show(await use_cases.create_order(new, by=actor), actor)
+        _show(use_cases, await use_cases.create_order(new, by=actor), actor)
 
 
 @app.command(name="import")
@@ -62,7 +62,7 @@ async def show(order_id: str, /, *, as_: As = OPERATOR) -> None:
     """Show an order, and which actions are allowed now."""
     actor = Actor.parse(as_)
     async with session().use_cases() as use_cases:
-        _show(await use_cases.get_order(order_id, by=actor), actor)
+        _show(use_cases, await use_cases.get_order(order_id, by=actor), actor)
 
 
 @app.command(name="list")
@@ -94,7 +94,7 @@ async def list_(
     )
     async with session().use_cases() as use_cases:
         page = await use_cases.list_orders(query, by=actor)
-    found = [view(order, actor) for order in page.orders]
+    found = [use_cases.view(order, actor) for order in page.orders]
     table = rows(
         "order",
         "state",
@@ -145,7 +145,7 @@ async def transition(
             reason=reason,
             expected_version=version,
         )
-    _show(order, actor)
+    _show(use_cases, order, actor)
 
 
 @app.command
@@ -153,7 +153,7 @@ async def assign(order_id: str, shipper: str, /, *, as_: As = OPERATOR) -> None:
     """Assign an order to a shipper."""
     actor = Actor.parse(as_)
     async with session().use_cases() as use_cases:
-        _show(await use_cases.assign_shipper(order_id, shipper, by=actor), actor)
+        _show(use_cases, await use_cases.assign_shipper(order_id, shipper, by=actor), actor)
 
 
 @app.command
@@ -161,7 +161,7 @@ async def cancel(order_id: str, /, *, reason: str, as_: As = OPERATOR) -> None:
     """Cancel an order. A card payment is refunded."""
     actor = Actor.parse(as_)
     async with session().use_cases() as use_cases:
-        _show(await use_cases.cancel_order(order_id, reason, by=actor), actor)
+        _show(use_cases, await use_cases.cancel_order(order_id, reason, by=actor), actor)
 
 
 @app.command
@@ -175,7 +175,7 @@ async def pay(order_id: str, /, *, outcome: str | None = None, as_: As = OPERATO
         raise InvalidInput("outcome", repr(outcome), "paid or failed, or without --outcome")
     async with session().use_cases() as use_cases:
         paid = None if outcome is None else outcome == "paid"
-        _show(await use_cases.record_payment(order_id, paid=paid, by=actor), actor)
+        _show(use_cases, await use_cases.record_payment(order_id, paid=paid, by=actor), actor)
 
 
 @app.command
@@ -248,7 +248,7 @@ def parse_time(text: str | None, field: str) -> datetime | None:
     return None if text is None else time_in(text, field=field, allowed="RFC 3339, such as 2024-01-01T12:00:00Z")
 
 
-def _read(file: Path) -> bytes:
+def read_file(file: Path) -> bytes:
     """Return the content of ``file``, without a byte order mark. Raises InvalidInput, also if it is too large."""
     limit = session().settings.http_max_body_bytes
     try:

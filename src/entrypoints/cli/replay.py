@@ -10,8 +10,7 @@ from cyclopts import App, Parameter
 from ...application.replay.rebuilding import RebuildResult
 from ...application.replay.replay_range import ReplayResult, ReplayStart, StoppedOrder
 from ...domain.errors import InvalidInput
-from ..settings import CONSUMERS
-from .session import rows, session
+from .session import rows, session, with_consumer
 
 rebuild = App(name="rebuild")
 Source = Annotated[Literal["log", "topic"], Parameter(help="where the events are read")]
@@ -35,14 +34,13 @@ async def replay(
     """Have CONSUMER handle past events again, from START up to its cursors, while it continues with new ones.
 
     Effects that exist stay as they are; missing ones are added. --by NAME and --reason TEXT are recorded. Exits with 1
-    if an order stopped at an event that fails, or if the source lacks events.
+    if an order stopped at an event that fails, or if the source lacks events. A CONSUMER of your own is named as in
+    ORDERFLOW_CONSUMERS, or by MODULE:FUNCTION; an application replays its handlers with OrderFlow.replay().
     """
-    if consumer not in CONSUMERS:
-        allowed = f"{', '.join(CONSUMERS)}; an application replays its own handlers with OrderFlow.replay()"
-        raise InvalidInput("consumer", f"{consumer!r} is not a built-in consumer", allowed)
+    current, name = with_consumer(consumer)
     start = ReplayStart.parse(from_)
-    async with session().opened() as container:
-        replay = container.replay_events(consumer=container.consumers()[consumer])
+    async with current.opened() as container:
+        replay = container.replay_events(consumer=container.consumers()[name])
         if dry_run:
             done: ReplayResult = await replay.dry_run(start, source=source)
         else:

@@ -12,9 +12,9 @@ from attrs import evolve
 from cyclopts import Parameter
 
 from ...domain.errors import InvalidInput
-from ..settings import CONSUMERS, MAX_WORKERS, Settings, described
+from ..settings import MAX_WORKERS, Settings, described
 from ..settings_source import PREFIX
-from .session import build_container, rows, session
+from .session import build_container, rows, session, with_consumer
 
 logger = logging.getLogger("orderflow.processes")
 
@@ -23,7 +23,7 @@ def serve(
     *,
     api: Annotated[bool, Parameter(help="answer HTTP requests")] = True,
     relay: Annotated[bool | None, Parameter(help="publish to Kafka (default: if Kafka is configured)")] = None,
-    consumers: Annotated[bool, Parameter(help="run the three consumers")] = True,
+    consumers: Annotated[bool, Parameter(help="run the three consumers, and those of ORDERFLOW_CONSUMERS")] = True,
     workers: Annotated[
         int | None, Parameter(help="processes of the API, 1 to 64 (default: ORDERFLOW_HTTP_WORKERS)")
     ] = None,
@@ -42,7 +42,7 @@ def serve(
             raise InvalidInput("--workers", f"it is {workers}", f"1 to {MAX_WORKERS}")
         settings = evolve(settings, http_workers=workers)
     with_relay = settings.uses_kafka and settings.publishing == "log" if relay is None else relay
-    parts = partial(_run, settings, api=api, relay=with_relay, consumers=CONSUMERS if consumers else ())
+    parts = partial(_run, settings, api=api, relay=with_relay, consumers=_all_of(settings) if consumers else ())
     if not api or settings.http_workers == 1:
         parts()
         return
@@ -56,11 +56,16 @@ def relay() -> None:
 
 
 def consume(*names: str) -> None:
-    """Run consumers until stopped: notifications, analytics, inventory.
+    """Run consumers until stopped: notifications, analytics, inventory, and your own.
 
-    Without names all three run.
+    Your own are named as in ORDERFLOW_CONSUMERS, or by MODULE:FUNCTION, such as shop.handlers:printer. Without names
+    the three run, and those of ORDERFLOW_CONSUMERS.
     """
-    _run(session().settings, consumers=names or CONSUMERS)
+    current, chosen = session(), []
+    for asked in names or _all_of(current.settings):
+        current, name = with_consumer(asked, current)
+        chosen.append(name)
+    _run(current.settings, consumers=tuple(chosen))
 
 
 def config() -> None:
@@ -70,6 +75,12 @@ def config() -> None:
     """
     values = described(session().settings)
     session().show(values, rows("setting", "value", of=((PREFIX + k.upper(), v) for k, v in values.items())))
+
+
+def _all_of(settings: Settings) -> tuple[str, ...]:
+    from ..wiring.own_consumers import consumer_names
+
+    return consumer_names(settings)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from attrs import AttrsInstance, asdict, frozen, has
+from attrs import AttrsInstance, asdict, evolve, frozen, has
 from cyclopts import Parameter
 
 from ...application.event_log.records import LogRecord
@@ -129,10 +129,28 @@ def begin(settings: "Settings", *, json: bool, correlation_id: str) -> None:
     _session.set(Session(settings, json, correlation_id))
 
 
+def with_consumer(asked: str, within: Session | None = None) -> tuple[Session, str]:
+    """Return the session, or ``within``, with the consumer that is asked for, and its name. Raises InvalidInput."""
+    from ..wiring.own_consumers import with_consumer as settings_with
+
+    current = within or session()
+    _find_modules(asked)
+    settings, name = settings_with(current.settings, asked)
+    return evolve(current, settings=settings), name
+
+
+def _find_modules(*named: str) -> None:
+    """Have a module that a setting names found in the current directory as well, after all others."""
+    if any(":" in name for name in named) and "" not in sys.path:
+        sys.path.append("")
+
+
 def build_container(settings: "Settings", *, clock: "Clock | None" = None) -> "Container":
     """Build the container of ``settings``, as ``container_for`` does; nothing is opened. ``clock`` is simulated."""
     with without_integrations():
         from ..container import container_for
+    own = settings.payment_gateway, settings.notification_templates
+    _find_modules(*own, *settings.notification_channels, *settings.consumers)
     container = container_for(settings, clock=clock, simulated=clock is not None)
     gc.freeze()
     gc.enable()

@@ -1,7 +1,5 @@
-"""The contracts of the topic (AsyncAPI) and of the HTTP API (OpenAPI), as documents and as Markdown pages."""
+"""The contracts of the topic (AsyncAPI) and of the HTTP API (OpenAPI), as documents."""
 
 from .documents import events, http, to_json
-from .events_page import events_page
-from .http_page import http_page
 
-__all__ = ["events", "events_page", "http", "http_page", "to_json"]
+__all__ = ["events", "http", "to_json"]

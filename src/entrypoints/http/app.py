@@ -24,6 +24,7 @@ from . import analytics as analytics_routes
 from . import batch, dead_letters, lifecycle, problems, reads, stream, writes
 from . import customers as customer_routes
 from . import operations as operation_routes
+from . import prices as price_routes
 from .auth import GRANT, Authenticator, KnownTokens, Unauthenticated, check_scope
 from .board import Board
 from .board.pages import pages_router
@@ -63,6 +64,7 @@ def build(
     customers: customer_routes.Customers | None,
     board: Board | None,
     operations: operation_routes.Operations | None,
+    prices: price_routes.Prices | None,
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
     cookies = None
@@ -169,6 +171,22 @@ def build(
             pages_router([refuse_unknown_parameters]),
             session_router(door, [require_json, refuse_unknown_parameters]),
         ]
+    if prices is not None:
+        routes.append(
+            Router(
+                "/v1/restaurants",
+                route_handlers=price_routes.ROUTES,
+                guards=[
+                    authenticate,
+                    require_json,
+                    refuse_unsupported_conditions,
+                    refuse_unknown_parameters,
+                    price_routes.refuse_idempotency_key,
+                ],
+                dependencies={"prices": provide(prices)},
+                tags=["prices"],
+            )
+        )
     readiness = Checks(checks, stopping, stopped_parts)
     public: list[Any] = [livez, readyz, docs_router()]
     dependencies = {"checks": provide(readiness)}

@@ -18,7 +18,7 @@ from ...application.auth import Grant
 from ...application.orders.create_order import NewOrder
 from ...application.orders.idempotency import IdempotencyKey
 from ...application.orders.in_order import in_order
-from ...application.orders.order_view import OrderView, view
+from ...application.orders.order_view import OrderView
 from ...application.redaction import redact
 from ...application.request_context import current_request
 from ...domain.actor import Actor
@@ -200,7 +200,7 @@ class _Batch:
             return _Outcome(order.index, error=error)
 
     def _render_order(self, order: Order) -> bytes:
-        return render(view(order, self.call.by))
+        return render(self.call.use_cases.view(order, self.call.by))
 
     def _rendered(self, outcome: _Outcome) -> bytes:
         if (error := outcome.error) is not None:

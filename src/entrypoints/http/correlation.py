@@ -206,7 +206,7 @@ class _Exchange:
     def audit(self, code: str) -> None:
         grant: Grant | None = self.scope.get(GRANT)
         parameters = self.scope.get("path_params", {})
-        order_id, customer_id = parameters.get("order_id"), parameters.get("customer_id")
+        order_id = parameters.get("order_id")
         client = self.scope.get("client")
         audit(
             self.request,
@@ -217,7 +217,14 @@ class _Exchange:
             label="" if grant is None else redact(grant.label),
             origin=client[0] if client else "",
             order_id=redact(order_id) if is_identifier(order_id) else "",
-            subject=f"customer:{redact(customer_id)}" if is_identifier(customer_id) else "",
+            subject=next(
+                (
+                    f"{kind}:{redact(parameters[name])}"
+                    for kind, name in (("customer", "customer_id"), ("restaurant", "restaurant_id"))
+                    if is_identifier(parameters.get(name))
+                ),
+                "",
+            ),
         )
 
     def annotate(self, span: Span) -> None:

@@ -18,9 +18,11 @@ from litestar.typing import FieldDefinition
 from msgspec.json import schema_components
 
 from ...adapters.wire.fields import Amount
+from ...domain.errors import RefusedLine
 from .auth import ACTOR_HEADER
 from .bodies import BODIES, IDENTIFIER
 from .errors import title_of
+from .price_bodies import PRICE_BODIES
 from .problems import MEDIA_TYPE
 from .views import camel, render
 
@@ -74,6 +76,7 @@ def _header(name: str, description: str) -> ResponseHeader:
 
 
 ETAG = _header("ETag", "the order's version, for If-Match and If-None-Match")
+LIST_ETAG = _header("ETag", "the version of the restaurant's price list, for If-Match and If-None-Match")
 LOCATION = _header("Location", "the URL of the order")
 REPLAYED = _header("Idempotent-Replayed", "true if this is the stored response to an earlier request with this key")
 CORRELATION = _header("X-Correlation-ID", "the caller's id or a new one, for everything that the request caused")
@@ -95,7 +98,8 @@ class Problem:
     """The reason why a request was refused (RFC 9457). ``code`` is stable. ``errors`` are problems of the input.
 
     If the order refuses a command, ``guard`` is the condition that failed, ``unlock`` is what would fulfil it, and
-    ``allowed`` are the next states from ``state``.
+    ``allowed`` are the next states from ``state``. If a new order is not as the price list has it, ``lines`` are the
+    lines that differ, with what the list has now.
     """
 
     type: str
@@ -110,6 +114,7 @@ class Problem:
     allowed: tuple[str, ...] | None = None
     guard: str | None = None
     unlock: str | None = None
+    lines: tuple[RefusedLine, ...] | None = None
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
@@ -160,10 +165,13 @@ class DocumentRenderer(JsonRenderPlugin):
 def complete(document: dict[str, Any]) -> dict[str, Any]:
     """Replace the schemas of bodies by those of msgspec, and those of parameters by ones without null."""
     document = deepcopy(document)
-    _, bodies = schema_components(BODIES, schema_hook=_number, ref_template="#/components/schemas/{name}")
+    _, bodies = schema_components(
+        (*BODIES, *PRICE_BODIES), schema_hook=_number, ref_template="#/components/schemas/{name}"
+    )
     schemas = document["components"]["schemas"]
     schemas.update(bodies)
     schemas["LineBody"]["properties"]["discount"]["default"] = 0  # msgspec has a string for a Decimal
+    schemas["ReplacePrices"]["properties"]["prices"]["items"] = {"$ref": "#/components/schemas/ItemPriceBody"}
     schemas["PlaceOrder"]["examples"] = [ORDER_EXAMPLE]
     schemas["BatchOrder"]["examples"] = [{**ORDER_EXAMPLE, "idempotencyKey": "2024-1"}]
     schemas["OrderView"]["examples"] = [ORDER_VIEW_EXAMPLE]
@@ -228,13 +236,19 @@ def openapi_config(router: Router, *, trust_actor_header: bool) -> OpenAPIConfig
         version=version("orderflow-service"),
         summary="Orders of a food delivery service",
         description=(
-            "Amounts are exact decimals in the order's currency, times are UTC. Every write takes an "
+            "Amounts are exact decimals in the order's currency, times are UTC. Every write of an order takes an "
             "`Idempotency-Key`, and every change an `If-Match`. Errors are problem documents (RFC 9457) with a "
             "stable `code`."
         ),
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         servers=[Server(url="/")],
-        tags=[Tag(name="orders"), Tag(name="analytics"), Tag(name="operations"), Tag(name="health")],
+        tags=[
+            Tag(name="orders"),
+            Tag(name="prices"),
+            Tag(name="analytics"),
+            Tag(name="operations"),
+            Tag(name="health"),
+        ],
         openapi_router=router,
         render_plugins=[DocumentRenderer(path="/")],
         use_handler_docstrings=True,

@@ -7,9 +7,10 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 
+from ...application.prices.change_prices import InvalidPrices
 from ...application.redaction import context_of
 from ...application.request_context import current_request
-from ...domain.errors import CommandRefused, InvalidInput, OrderFlowError, Unavailable
+from ...domain.errors import CommandRefused, InvalidInput, OrderFlowError, PricesRefused, Unavailable
 from .auth import InsufficientScope, Unauthenticated
 from .caller_limits import TooManyRequests
 from .correlation import ERROR, allowed_methods
@@ -20,6 +21,8 @@ MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:orderflow:problem:"
 _HEADERS = ("Authorization", "X-Actor", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "Last-Event-ID")
 _SHOWN = 300
+_LISTED = 100
+"""Errors of one body that are listed."""
 _DISCONNECTED = "client disconnected prematurely"
 """The detail of Litestar's internal error if the client disconnects before the request is complete."""
 
@@ -93,6 +96,14 @@ def _details(request: Request[Any, Any, Any], error: Exception) -> tuple[str, di
     wait = retry_after(type(error))
     headers = {} if wait is None else {"Retry-After": str(wait)}
     match error:
+        case InvalidPrices():
+            items = [
+                _error(request, f"{place}/{it.field}" if it.field else place, it.problem, it.allowed)
+                for place, it in error.refused[:_LISTED]
+            ]
+            return _truncated(f"{error.field}: {error.problem}; nothing was stored"), headers, {"errors": items}
+        case PricesRefused():
+            return _truncated(str(error)), headers, {"lines": list(error.lines)}
         case InvalidInput():
             item = _error(request, error.field, error.problem, error.allowed)
             if isinstance(error, InvalidParameter):

@@ -10,7 +10,7 @@ from litestar.openapi.spec.enums import OpenAPIType
 from msgspec import Raw
 
 from ...adapters.paging import encode_cursor
-from ...application.orders.order_view import OrderView, view
+from ...application.orders.order_view import OrderView
 from ...application.orders.queries import DEFAULT_PAGE, MAX_PAGE, OrderQuery
 from ...domain.errors import InvalidInput
 from ...domain.lifecycle import OrderState
@@ -51,7 +51,7 @@ async def get_order(
     headers = {**PRIVATE, "ETag": etag(found.version)}
     if not_modified(if_none_match, found.version):
         return Response(None, status_code=304, headers=headers)  # type: ignore[arg-type]
-    return json_response(view(found, call.by), headers)
+    return json_response(call.use_cases.view(found, call.by), headers)
 
 
 @get(
@@ -153,7 +153,7 @@ async def _page(query: OrderQuery, call: Call) -> OrderPageView:
             page = await call.use_cases.list_orders(part, by=call.by)
             cursor = page.next_cursor
             for order in page.orders:
-                rendered.append(render(view(order, call.by)))
+                rendered.append(render(call.use_cases.view(order, call.by)))
                 size += len(rendered[-1])
                 if size // STEP_BYTES > (size - len(rendered[-1])) // STEP_BYTES:
                     await asyncio.sleep(0)  # other requests' turn

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.json import decode
 
 from ...application.orders.idempotency import IdempotencyKey
-from ...application.orders.order_view import OrderView, view
+from ...application.orders.order_view import OrderView
 from ...application.orders.use_cases import UseCases
 from ...domain.actor import Actor
 from ...domain.lifecycle import OrderState
@@ -76,7 +76,7 @@ class Write:
         return Response(body, status_code=status, media_type="application/json", headers=headers)
 
     def _render(self, order: Order) -> bytes:
-        return render(view(order, self.by))
+        return render(self.use_cases.view(order, self.by))
 
 
 Key = Annotated[

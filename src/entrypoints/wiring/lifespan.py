@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from inspect import iscoroutinefunction
+from typing import Any
 
 from ...adapters.sql import schema
 from ...adapters.telemetry.metrics.instruments import ended
@@ -15,7 +17,10 @@ async def opened(container: Container) -> AsyncIterator[None]:
     A SQLite database is created and migrated as needed, because no other process does that. Raises NotConfigured and
     InvalidInput before anything is opened, for an extra that is not installed or a setting that is refused.
     """
-    storage, direct, channels = container.storage(), container.direct(), container.channels()
+    storage, direct = container.storage(), container.direct()
+    parts: list[Any] = [container.gateway(), *container.channels()]
+    if container.settings().notification_templates:
+        container.templates()
     tracing = container.tracing()
     commit_listener, commit_notifier = container.commit_listener(), container.commit_notifier()
     container.dead_letter_kafka()
@@ -29,7 +34,7 @@ async def opened(container: Container) -> AsyncIterator[None]:
         closing: list[Callable[[], Awaitable[None]]] = []
         if direct is not None:
             closing.append(direct.close)
-        closing += [channel.close for channel in channels if hasattr(channel, "close")]
+        closing += [part.close for part in parts if iscoroutinefunction(getattr(part, "close", None))]
         if commit_listener is not None:
             closing.append(commit_listener.close)
         if commit_notifier is not None:

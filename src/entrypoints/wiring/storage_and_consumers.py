@@ -40,6 +40,7 @@ from ...application.notifications.ports import NotificationTransaction
 from ...application.orders.batching import Batching
 from ...application.recovery.restore_guard import RestoreGuard
 from ...application.rollout.cached_rollout import CachedRollout
+from ...domain.actor import Role
 from ...domain.errors import InvalidInput
 from ..process_registration import ProcessRegistration
 from ..settings import Settings
@@ -200,6 +201,9 @@ def expectations(settings: Settings, consumers: tuple[str, ...]) -> "Expectation
         listeners=0 if settings.database_listen == "off" else 2,
         pooled=settings.pooled,
         dead_letter_topic=settings.dead_letter_topic if settings.uses_kafka else "",
+        listed_prices=settings.prices == "list",
+        customers_of_provider=bool(settings.oidc_issuer)
+        and (not settings.oidc_roles or any(each.endswith(f"={Role.CUSTOMER}") for each in settings.oidc_roles)),
     )
 
 

@@ -22,10 +22,12 @@ from orderflow.application.health.doctor import clocks
 from orderflow.application.health.doctor import connections as reach
 from orderflow.application.health.facts import DatabaseFacts
 from orderflow.application.health.processes import Part
+from orderflow.domain.actor import Actor, Role
+from orderflow.testing.processes import process
 from sqlalchemy import text
 
 from tests.contracts.orders import placed
-from tests.contracts.processes import process
+from tests.contracts.prices import PIZZA
 from tests.integration.health.conftest import Doctor
 from tests.support.databases import migrated
 from tests.support.pgbouncer import PgBouncer
@@ -407,6 +409,23 @@ def test_events_that_nobody_handles_and_an_order_that_is_parked(own_database: st
 
 def test_an_api_that_would_be_open_to_everybody(well_database: str) -> None:
     assert list(Doctor(well_database).findings(HTTP_HOST="0.0.0.0")) == ["tokens_missing"]
+
+
+def test_customers_with_tokens_and_orders_without_prices(own_database: str) -> None:
+    doctor = Doctor(own_database)
+
+    async def open_to_customers(storage: SqlStorage) -> None:
+        await storage.tokens.add("digest", Actor(Role.CUSTOMER, "C1"), label="", at=AT)
+
+    async def with_prices(storage: SqlStorage) -> None:
+        await storage.prices.change("R7", [PIZZA], at=AT)
+
+    doctor.storage(open_to_customers)
+    trusted, missing = doctor.findings(), doctor.findings(PRICES="list")
+    doctor.storage(with_prices)
+
+    assert (list(trusted), list(missing)) == (["prices_trusted"], ["prices_missing"])
+    assert list(doctor.findings(PRICES="list")) == []
 
 
 def test_warnings_alone_count_when_asked(own_database: str) -> None:

@@ -11,6 +11,7 @@ from time import monotonic
 import psutil
 import pytest
 from attrs import evolve
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 from orderflow.adapters import wire
 from orderflow.adapters.kafka import KafkaRelayTopic, KafkaSettings
@@ -153,15 +154,25 @@ class TestOneRelay:
         self, storage: MemoryStorage, relay: KafkaRelayTopic, kafka_settings: KafkaSettings
     ) -> None:
         await published(storage, relay, events=200)
+        await add_orders(storage, range(50, 60))
+        await published(storage, relay, events=40)
 
-        group, lag = kafka_settings.relay_group, GroupLag(kafka_settings)
+        await is_at_the_ends(kafka_settings)
 
-        async def at_the_end() -> bool:
-            known = (await lag.of([group]))[group]
-            return sum(each.end for each in known) > 200 and all(each.committed == each.end for each in known)
+    async def test_is_not_behind_soon_after_somebody_else_has_written(
+        self, storage: MemoryStorage, relay: KafkaRelayTopic, kafka_settings: KafkaSettings
+    ) -> None:
+        await published(storage, relay, events=200)
+        stranger = Producer({"bootstrap.servers": kafka_settings.bootstrap_servers})
+        for partition in range(3):
+            stranger.produce(kafka_settings.topic, b"not an event", partition=partition)
+        assert stranger.flush(30) == 0
 
-        await eventually_async(at_the_end, that="the group has committed the end of each partition")
-        await lag.close()
+        for orders in (range(50, 90), range(100, 140)):
+            await add_orders(storage, orders)
+            await published(storage, relay, events=160)
+
+        await is_at_the_ends(kafka_settings)
 
     async def test_refuses_a_record_that_leaves_some_out(self, storage: MemoryStorage, relay: KafkaRelayTopic) -> None:
         first, _, third, *_ = [r for r in await records_of(storage) if r.bucket == bucket_of("order-0")]
@@ -208,6 +219,17 @@ class TestOneRelay:
 
         rival.close()
         assert each_once_and_in_order(topic_now(), events=200)
+
+
+async def is_at_the_ends(settings: KafkaSettings) -> None:
+    group, lag = settings.relay_group, GroupLag(settings)
+
+    async def at_the_end() -> bool:
+        known = (await lag.of([group]))[group]
+        return sum(each.end for each in known) > 200 and all(each.committed == each.end for each in known)
+
+    await eventually_async(at_the_end, that="the group has committed the end of each partition")
+    await lag.close()
 
 
 class TestCursors:

@@ -2,17 +2,18 @@
 
 import pytest
 from orderflow.adapters.sql import SqlStorage
+from orderflow.testing import StorageCrashContract
+from orderflow.testing.event_limit import LIMIT
+from orderflow.testing.event_log import EventLogContract
+from orderflow.testing.group_commit import GroupCommitContract
+from orderflow.testing.unit_of_work import UnitOfWorkContract
 
-from tests.contracts.event_limit import LIMIT
-from tests.contracts.event_log import EventLogContract
-from tests.contracts.group_commit import GroupCommitContract
 from tests.contracts.storage import StorageContract
-from tests.contracts.unit_of_work import UnitOfWorkContract
 from tests.integration.sql.conftest import Connect
 from tests.support.pgbouncer import PgBouncer
 
 
-class TestSqliteStorage(StorageContract):
+class TestSqliteStorage(StorageContract, StorageCrashContract):
     @pytest.fixture
     async def storage(self, sqlite_url: str, connect: Connect, commits: list[None]) -> SqlStorage:
         storage = connect(sqlite_url, on_commit=lambda: commits.append(None))
@@ -26,7 +27,7 @@ class TestSqliteStorage(StorageContract):
         return storage
 
 
-class TestPostgresqlStorage(StorageContract):
+class TestPostgresqlStorage(StorageContract, StorageCrashContract):
     @pytest.fixture
     async def storage(self, postgresql_url: str, connect: Connect, commits: list[None]) -> SqlStorage:
         storage = connect(postgresql_url, on_commit=lambda: commits.append(None))

@@ -24,10 +24,10 @@ from orderflow.application.orders.payment_attempts import AttemptKind, GatewayRe
 from orderflow.application.orders.queries import OrderQuery
 from orderflow.application.recovery.restore_guard import RestoreGuard
 from orderflow.domain.lifecycle import OrderState
+from orderflow.testing.payment_attempts import _attempt, _record
 from sqlalchemy import event, text
 
 from tests.contracts.orders import assigned, placed
-from tests.contracts.payment_attempts import _attempt, _record
 from tests.support.effects import World
 from tests.support.shop import HandClock, Shop
 from tests.support.statements import Statements

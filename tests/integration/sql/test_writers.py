@@ -16,9 +16,9 @@ from orderflow.application.orders.write_set import WriteSet
 from orderflow.domain.errors import ConcurrentChange
 from orderflow.domain.order import Change
 from orderflow.domain.validation import Address
+from orderflow.testing.event_log import Follower
 from sqlalchemy import delete, insert, select, text
 
-from tests.contracts.event_log import Follower
 from tests.contracts.orders import commit, in_bucket, placed
 from tests.integration.sql.conftest import Connect
 from tests.integration.sql.silent import silent_while_another_writes

@@ -71,7 +71,11 @@ def test_repairs_are_listed_with_author_and_reason_the_latest_first(lived: Comma
         ((*REPLAY, "0", "--by", "ann"), 2, "reason: it is missing"),
         ((*REPLAY, "0", "--source", "topic", *ANN), 1, "there is no topic to read from here"),
         ((*REPLAY, "order:nobody", *ANN), 3, "there is no order 'nobody'"),
-        (("events", "replay", "--consumer", "kitchen", "--from", "0", *ANN), 2, "OrderFlow.replay()"),
+        (
+            ("events", "replay", "--consumer", "kitchen", "--from", "0", *ANN),
+            2,
+            "'kitchen' is no consumer; allowed: notifications",
+        ),
         (("maintenance", "--limit", "0"), 2, "1 to 1000"),
     ],
 )

@@ -48,7 +48,7 @@ ELSEWHERE = {
     "orderflow demo": "CI runs `make demo`, which is this",
 }
 """Commands that are not run here, and where they are. Blocks ``console production`` are at least understood."""
-ONLY_SHOWN = {"", "text", "mermaid"}
+ONLY_SHOWN = {"", "text", "mermaid", "{toctree}", "{eval-rst}", "{raw} html"}
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +84,8 @@ def test_every_block_of_the_page_runs(page: Path, reader: Path) -> None:
 
 def _run(block: Block, names: dict[str, Any], folder: Path) -> None:
     match block.info.split():
-        case [("json" | "toml") as language, *file]:
-            {"json": json.loads, "toml": tomllib.loads}[language](block.body)
+        case [("csv" | "json" | "toml") as language, *file]:
+            {"csv": list, "json": json.loads, "toml": tomllib.loads}[language](block.body)
             for name in file:
                 written = folder / name.removeprefix("file=")
                 written.write_text(block.body, encoding="utf-8")

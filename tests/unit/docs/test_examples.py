@@ -20,6 +20,9 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 ELSEWHERE = {
     "kafka_consumer.py": "tests/integration/test_examples_kafka.py",
     "Revenue.java": "tests/integration/test_elsewhere.py",
+    "flask_app.py": "tests/integration/test_frameworks.py",
+    "django_app.py": "tests/integration/test_frameworks.py",
+    "celery_app.py": "tests/integration/test_frameworks.py",
 }
 """Examples that need a server, and the test that runs them with one."""
 HERE = {"publish_by_embedding.py", "own_consumer.py", "fastapi_app.py", "test_my_app.py"}

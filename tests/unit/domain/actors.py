@@ -1,53 +1,21 @@
 """Who plays in the domain's tests, and orders brought to every situation by the commands themselves."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
 
 from orderflow.domain.actor import Actor, Role
-from orderflow.domain.events import OrderEvent, OrderLine
+from orderflow.domain.events import OrderEvent
 from orderflow.domain.lifecycle import OrderState
-from orderflow.domain.money import Money
 from orderflow.domain.order import Change, Order
 from orderflow.domain.payment import PaymentMethod
-
-AT = datetime(2024, 1, 1, 12, 0, tzinfo=UTC)
+from orderflow.testing.orders import ADMIN, REASON, place
 
 CUSTOMER, OTHER_CUSTOMER = Actor(Role.CUSTOMER, "C1"), Actor(Role.CUSTOMER, "C2")
 RESTAURANT, OTHER_RESTAURANT = Actor(Role.RESTAURANT, "R1"), Actor(Role.RESTAURANT, "R2")
 SHIPPER, OTHER_SHIPPER = Actor(Role.SHIPPER, "S1"), Actor(Role.SHIPPER, "S2")
-ADMIN = Actor(Role.ADMIN, "A1")
 
 ACTORS = (CUSTOMER, OTHER_CUSTOMER, RESTAURANT, OTHER_RESTAURANT, SHIPPER, OTHER_SHIPPER, ADMIN)
 """Every role, own and foreign; S1 is the shipper of every order that has one."""
-
-REASON = "changed my mind"
-
-
-def eur(amount: str) -> Money:
-    return Money(Decimal(amount), "EUR")
-
-
-def line(price: str = "12.50", quantity: int = 2, discount: str = "0", food_id: str = "food-001") -> OrderLine:
-    return OrderLine(
-        food_id=food_id, food_name="Pizza Margherita", price=eur(price), quantity=quantity, discount=eur(discount)
-    )
-
-
-def place(method: PaymentMethod = PaymentMethod.CASH, **asked: object) -> Change:
-    """A new order of C1 at R1, at AT, over 25.50 EUR with its fee; ``asked`` overrides what Order.place takes."""
-    defaults: dict[str, object] = {
-        "id": "O1",
-        "customer_id": "C1",
-        "restaurant_id": "R1",
-        "lines": (line(),),
-        "payment_method": method,
-        "card_token": None if method is PaymentMethod.CASH else "tok_visa",
-        "at": AT,
-        "currency": "EUR",
-        "total": eur("25.50"),
-    }
-    return Order.place(**(defaults | asked))  # type: ignore[arg-type]
 
 
 class Tale:

@@ -4,6 +4,8 @@ import copy
 import inspect
 import pickle
 import re
+from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 from orderflow.domain import errors
@@ -29,6 +31,24 @@ ONE_OF_EACH: list[OrderFlowError] = [
     errors.RequestRunning("K1"),
     errors.RequestAnswered("K1"),
     errors.KeyReused("K1"),
+    errors.PricesNotPermitted("restaurant:R2", "R1", "change"),
+    errors.PricesRefused(
+        "R1",
+        (
+            errors.RefusedLine(line=0, item_id="F1", problem=errors.LineProblem.NOT_LISTED),
+            errors.RefusedLine(
+                line=2,
+                item_id="F2",
+                problem=errors.LineProblem.NOT_AVAILABLE,
+                name="Pizza",
+                price=Decimal("12.50"),
+                currency="EUR",
+                available=False,
+                until=datetime(2024, 1, 1, tzinfo=UTC),
+            ),
+        ),
+    ),
+    errors.PriceListChanged("R1", 3, 4),
     errors.OrdersOpen("C1", 2),
     errors.RebuildOvertaken("analytics"),
     errors.CorruptHistory("O1", 4, "it follows number 2"),
@@ -100,6 +120,9 @@ def test_the_codes_are_stable() -> None:
         "order_exists",
         "order_not_found",
         "orders_open",
+        "prices_changed",
+        "prices_not_permitted",
+        "prices_refused",
         "rebuild_overtaken",
         "request_answered",
         "request_running",

@@ -15,38 +15,38 @@ RECORDED_PAID = """
 waiting              | cash pending | -  -  +  -  -  -  +
 waiting              | cash failed  | -  -  +  -  -  -  +
 waiting              | cash paid    | -  -  =  -  -  -  =
-waiting              | card pending | +  -  +  -  -  -  +
-waiting              | card failed  | +  -  +  -  -  -  +
-waiting              | card paid    | =  -  =  -  -  -  =
+waiting              | card pending | +  -  -  -  -  -  +
+waiting              | card failed  | +  -  -  -  -  -  +
+waiting              | card paid    | =  -  -  -  -  -  =
 preparing S1         | cash pending | -  -  +  -  +  -  +
-preparing S1         | card pending | +  -  +  -  +  -  +
-preparing S1         | card paid    | =  -  =  -  =  -  =
+preparing S1         | card pending | +  -  -  -  +  -  +
+preparing S1         | card paid    | =  -  -  -  =  -  =
 on_the_way S1        | cash pending | -  -  +  -  +  -  +
-on_the_way S1        | card failed  | +  -  +  -  +  -  +
+on_the_way S1        | card failed  | +  -  -  -  +  -  +
 delivered S1         | cash pending | -  -  =  -  =  -  =
 delivered S1         | cash failed  | -  -  +  -  +  -  +
-delivered S1         | card pending | +  -  +  -  +  -  +
-delivered S1         | card failed  | +  -  +  -  +  -  +
-delivered S1         | card paid    | =  -  =  -  =  -  =
+delivered S1         | card pending | +  -  -  -  +  -  +
+delivered S1         | card failed  | +  -  -  -  +  -  +
+delivered S1         | card paid    | =  -  -  -  =  -  =
 cancelled at once    | cash pending | -  -  g  -  -  -  g
 cancelled at once    | cash paid    | -  -  g  -  -  -  g
-cancelled at once    | card pending | g  -  g  -  -  -  g
-cancelled at once    | card failed  | g  -  g  -  -  -  g
-cancelled on the way | card paid    | g  -  g  -  -  -  g
+cancelled at once    | card pending | g  -  -  -  -  -  g
+cancelled at once    | card failed  | g  -  -  -  -  -  g
+cancelled on the way | card paid    | g  -  -  -  -  -  g
 """
 
 RECORDED_FAILED = """
                                     C1 C2 R1 R2 S1 S2 A1
 waiting              | cash pending | -  -  +  -  -  -  +
 waiting              | cash paid    | -  -  g  -  -  -  g
-waiting              | card pending | +  -  +  -  -  -  +
-waiting              | card failed  | +  -  +  -  -  -  +
-waiting              | card paid    | g  -  g  -  -  -  g
+waiting              | card pending | +  -  -  -  -  -  +
+waiting              | card failed  | +  -  -  -  -  -  +
+waiting              | card paid    | g  -  -  -  -  -  g
 delivered S1         | cash pending | -  -  g  -  g  -  g
-delivered S1         | card failed  | +  -  +  -  +  -  +
-delivered S1         | card paid    | g  -  g  -  g  -  g
-cancelled on the way | card pending | g  -  g  -  -  -  g
-cancelled on the way | card paid    | g  -  g  -  -  -  g
+delivered S1         | card failed  | +  -  -  -  +  -  +
+delivered S1         | card paid    | g  -  -  -  g  -  g
+cancelled on the way | card pending | g  -  -  -  -  -  g
+cancelled on the way | card paid    | g  -  -  -  -  -  g
 """
 
 

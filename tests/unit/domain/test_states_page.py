@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from orderflow.domain.actor import Role
+from orderflow.domain.consent import CONSENT, RestaurantOrders
 from orderflow.domain.lifecycle import TRANSITIONS, Guard, Relation, state_diagram
 from orderflow.domain.payment import PAYMENT_TRANSITIONS
 
@@ -54,6 +55,18 @@ def test_the_table_in_words_says_the_same() -> None:
     assert told == [
         (f"`{t.source}`", f"`{t.target}`", ", ".join(WHO[role, tie] for role, tie in t.by.items()), NEEDS[t.guard])
         for t in TRANSITIONS
+    ]
+
+
+def test_the_rules_of_consent_say_the_same() -> None:
+    settings = {
+        rule: " or ".join(f"`{each}`" for each in RestaurantOrders if each.includes(rule)) for rule in RestaurantOrders
+    }
+    settings[RestaurantOrders.NONE] = ""
+
+    assert rows("Placing and paying") == [
+        [str(action), ", ".join(WHO[role, tie] for role, tie in rule.by.items()), settings[rule.restaurants]]
+        for action, rule in CONSENT.items()
     ]
 
 

@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -29,7 +32,7 @@ from orderflow import (
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.consuming.log_source import LogEventSource
 from orderflow.application.log_lines import EACH
-from orderflow.application.request_context import is_traceparent
+from orderflow.application.request_context import current_request, is_traceparent
 from orderflow.domain.events import OrderCreated
 from pytest_mock import MockerFixture
 
@@ -400,7 +403,7 @@ async def test_in_memory_ignores_the_environment(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("names", [["inventory", "kitchen"], ["Analytics"]])
 async def test_an_unknown_consumer_is_refused(names: list[str]) -> None:
-    with pytest.raises(InvalidInput, match="is not a built-in consumer; allowed: notifications, analytics, inventory"):
+    with pytest.raises(InvalidInput, match=r"is no consumer; .*allowed: notifications, analytics, inventory"):
         async with OrderFlow.in_memory(consumers=names):
             pytest.fail("it opened")
 
@@ -603,19 +606,24 @@ class Printer:
     async def __call__(self, event: OrderEvent) -> None: ...
 
 
-def _blocking(event: OrderEvent) -> None: ...
-
-
 async def _without_event() -> None: ...
+
+
+def _generator(event: OrderEvent) -> Iterator[None]:
+    yield
+
+
+async def _async_generator(event: OrderEvent) -> AsyncIterator[None]:
+    yield
 
 
 async def _of_two(event: OrderEvent, more: str) -> None: ...
 
 
-@pytest.mark.parametrize("handler", [_blocking, lambda event: None, _without_event, _of_two, "print", print, Printer])
-async def test_a_handler_that_cannot_be_awaited_with_an_event_is_refused(handler: Any) -> None:
+@pytest.mark.parametrize("handler", [_without_event, _of_two, "print", Printer, _generator, _async_generator])
+async def test_a_handler_that_cannot_be_called_with_an_event_is_refused(handler: Any) -> None:
     async with OrderFlow.in_memory(consumers=()) as flow:
-        with pytest.raises(InvalidInput, match="an `async def` function of one event"):
+        with pytest.raises(InvalidInput, match="a function of one event, `async def` or plain"):
             flow.on(name="mine")(handler)
 
 
@@ -626,6 +634,137 @@ async def test_every_kind_of_coroutine_function_is_a_handler(handler: Any) -> No
 
         await placed(flow, "O1")
         await flow.settled()
+
+
+async def test_a_plain_function_runs_on_a_thread_within_the_request_of_its_event() -> None:
+    told: list[tuple[str, str, bool]] = []
+    async with OrderFlow.in_memory(consumers=()) as flow:
+
+        @flow.on(OrderCreated)
+        def note(event: OrderCreated) -> None:
+            on_thread = threading.current_thread() is not threading.main_thread()
+            told.append((event.restaurant_id, current_request().correlation_id, on_thread))
+
+        with flow.correlated("c-1"):
+            await placed(flow, "O1")
+        await flow.settled()
+
+    assert told == [("R7", "c-1", True)]
+
+
+def _started(handler: Any, event: OrderEvent) -> Any:
+    """What a plain function may return: a coroutine that somebody has to await."""
+    return handler(event)
+
+
+async def test_a_plain_function_that_returns_a_coroutine_is_called_to_its_end() -> None:
+    told: list[str] = []
+    async with OrderFlow.in_memory(consumers=()) as flow:
+
+        async def note(event: OrderEvent) -> None:
+            told.append(event.order_id)
+
+        flow.on("order.created", name="indirect")(partial(_started, note))
+        await placed(flow, "O1")
+        await flow.settled()
+
+    assert told == ["O1"]
+
+
+async def test_a_handler_may_begin_now() -> None:
+    told: list[str] = []
+
+    async def note(event: OrderCreated) -> None:
+        told.append(event.order_id)
+
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        await placed(flow, "O1")
+        flow.on(OrderCreated, name="later", start="now")(note)
+        await flow.settled()
+        await placed(flow, "O2")
+        await flow.settled()
+
+    assert told == ["O2"]
+
+
+async def test_a_handler_that_began_now_goes_on_where_it_was(tmp_path: Path) -> None:
+    url, told = f"sqlite:///{tmp_path / 'orders.db'}", list[str]()
+
+    async def note(event: OrderCreated) -> None:
+        told.append(event.order_id)
+
+    async with OrderFlow.open(url) as flow:
+        flow.on(OrderCreated, name="later", start="now")(note)
+        await flow.settled()
+    async with OrderFlow.open(url) as flow:
+        await placed(flow, "O2")
+        flow.on(OrderCreated, name="later", start="now")(note)
+        await flow.settled()
+
+    assert told == ["O2"]
+
+
+async def test_a_handler_may_take_batches() -> None:
+    told: list[list[str]] = []
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        for number in range(20):
+            await placed(flow, f"O{number}")
+
+        @flow.on(OrderCreated, batch=True)
+        async def note(events: Sequence[OrderCreated]) -> None:
+            told.append([event.order_id for event in events])
+
+        await flow.settled()
+
+    assert sorted(order for batch in told for order in batch) == sorted(f"O{number}" for number in range(20))
+    assert len(told) < 20
+
+
+async def test_a_batch_that_fails_parks_only_the_orders_that_fail() -> None:
+    told: list[str] = []
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        for number in range(20):
+            await placed(flow, f"O{number}")
+
+        @flow.on(OrderCreated, batch=True, name="bulk")
+        def note(events: Sequence[OrderCreated]) -> None:
+            if any(event.order_id == "O7" for event in events):
+                raise RuntimeError("no paper")
+            told.extend(event.order_id for event in events)
+
+        with pytest.raises(RuntimeError, match="no paper"):
+            await flow.settled()
+        parked = await flow.container.effects().dead_letters.blocking("bulk")
+
+    assert [letter.record.order_id for letter in parked] == ["O7"]
+    assert sorted(told) == sorted(f"O{number}" for number in range(20) if number != 7)
+
+
+async def test_a_failing_event_in_a_batch_is_tried_three_times_and_the_others_once() -> None:
+    told: list[str] = []
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        for number in range(20):
+            await placed(flow, f"O{number}")
+
+        @flow.on(OrderCreated, name="fragile")
+        async def note(event: OrderCreated) -> None:
+            told.append(event.order_id)
+            if event.order_id == "O7":
+                raise RuntimeError("no paper")
+
+        with pytest.raises(RuntimeError, match="no paper"):
+            await flow.settled()
+
+    assert Counter(told) == {f"O{number}": 1 for number in range(20)} | {"O7": 3}
+
+
+@pytest.mark.parametrize(
+    "given", [{"start": "later"}, {"start": None}, {"batch": 5}, {"batch": None}, {"name": "two words"}]
+)
+async def test_options_of_a_handler_that_mean_nothing_are_refused(given: dict[str, Any]) -> None:
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        with pytest.raises(InvalidInput):
+            flow.on(OrderCreated, **given)
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,8 @@ HEALTHY = Observation(
     latest=[],
     rollout=RolloutState(),
     tokens=True,
+    customer_tokens=False,
+    prices=False,
 )
 
 

@@ -5,15 +5,18 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from orderflow.application.backlog import Backlog
 from orderflow.application.health.doctor import DIAGNOSTICS, Expectations, Severity, diagnosis
 from orderflow.application.health.doctor.connections import UNREACHED
 from orderflow.application.health.facts import ClockOffset, ConnectionFailure, FailureReason
 from orderflow.application.health.observation import Observation
 from orderflow.application.health.processes import Failure, Part
-from orderflow.application.notifications.notification import Backlog
 from orderflow.application.operator_note import OperatorNote
 from orderflow.application.orders.payment_attempts import OutstandingPayments
 from orderflow.application.recovery.epochs import Epoch, Epochs
+from orderflow.entrypoints.settings import CONSUMERS as SHIPPED
+from orderflow.entrypoints.settings import Settings
+from orderflow.entrypoints.wiring.storage_and_consumers import expectations
 
 from tests.support.pages import TREE
 from tests.unit.domain.actors import AT
@@ -120,6 +123,8 @@ UNHEALTHY: dict[str, tuple[Observation, Expectations]] = {
     "clock_process": (evolve(HEALTHY, processes=[*_without("api"), known("api", clock_ahead=1.1)]), WANTED),
     "clock_kafka_unknown": (evolve(HEALTHY, stream=evolve(STREAM, clock=None)), WANTED),
     "tokens_missing": (evolve(HEALTHY, tokens=False), evolve(WANTED, open_to="0.0.0.0")),
+    "prices_trusted": (evolve(HEALTHY, customer_tokens=True), WANTED),
+    "prices_missing": (evolve(HEALTHY, customer_tokens=True), evolve(WANTED, listed_prices=True)),
 }
 """By code, an installation that has this and nothing else."""
 
@@ -281,3 +286,25 @@ def test_a_refusal_from_before_the_log_was_mended_is_none_any_more() -> None:
     mended = Epochs((Epoch(epoch=2, note=OperatorNote(by="ann", reason="restored", at=AT), kept={7: 3}),))
 
     assert codes(evolve(HEALTHY, processes=[*_without("relay"), REFUSING], epochs=mended)) == []
+
+
+def test_customers_of_a_provider_set_prices_as_those_with_a_token_do() -> None:
+    provider = evolve(WANTED, customers_of_provider=True)
+
+    trusted = diagnosis(HEALTHY, provider)
+    listed = diagnosis(evolve(HEALTHY, prices=True), evolve(provider, listed_prices=True))
+
+    assert [finding.code for finding in trusted.findings] == ["prices_trusted"]
+    assert listed.findings == []
+
+
+@pytest.mark.parametrize(
+    ("roles", "customers"),
+    [((), True), (("kunde=customer",), True), (("koch=restaurant", "chef=admin"), False)],
+)
+def test_a_provider_may_make_a_caller_a_customer_by_its_roles(roles: tuple[str, ...], customers: bool) -> None:
+    known = {"oidc_issuer": "https://id.example.org", "oidc_audience": "orders", "oidc_roles": roles}
+
+    found = expectations(Settings(database_url="memory://", **known), SHIPPED)  # type: ignore[arg-type]
+
+    assert found.customers_of_provider is customers

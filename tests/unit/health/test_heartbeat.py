@@ -14,9 +14,9 @@ from orderflow.application.health.last_failure import MAX_MESSAGE, Failures
 from orderflow.application.health.processes import Process
 from orderflow.domain.errors import GatewayUnavailable, InvalidInput, StorageUnavailable, StreamUnavailable
 from orderflow.entrypoints.process_registration import PROCESS, ProcessRegistration
+from orderflow.testing.processes import process
 from pytest_mock import MockerFixture
 
-from tests.contracts.processes import process
 from tests.support.waiting import eventually_async
 from tests.unit.domain.actors import AT
 

@@ -15,9 +15,9 @@ from orderflow.application.health.lag import Lag
 from orderflow.application.health.observation import Observation
 from orderflow.application.health.observe import Observe
 from orderflow.domain.errors import StorageUnavailable
+from orderflow.testing.processes import process
 
 from tests.contracts.orders import placed
-from tests.contracts.processes import process
 from tests.unit.domain.actors import AT
 from tests.unit.health.observations import POSTGRESQL, STREAM
 
@@ -54,6 +54,7 @@ def observe(storage: MemoryStorage) -> Observe:
         log=storage.log,
         processes=storage.processes,
         tokens=storage.tokens,
+        prices=storage.prices,
         rollout=storage.rollout,
         epochs=storage.epochs,
         dead_letters=effects.dead_letters,

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 from attrs import evolve
+from orderflow.application.backlog import Backlog
 from orderflow.application.health.observation import Observation, ParkedOrder
 from orderflow.application.health.processes import Failure, KnownProcess
 from orderflow.application.health.status import ERRORS, Status, status_of
-from orderflow.application.notifications.notification import Backlog
 from orderflow.application.operator_note import OperatorNote
 from orderflow.application.orders.payment_attempts import OutstandingPayments
 from orderflow.application.rollout.rollout import RolloutState

@@ -2,12 +2,13 @@
 
 import pytest
 from orderflow.adapters.memory import MemoryStorage
+from orderflow.testing import StorageCrashContract
+from orderflow.testing.event_limit import LIMIT
 
-from tests.contracts.event_limit import LIMIT
 from tests.contracts.storage import StorageContract
 
 
-class TestMemoryStorage(StorageContract):
+class TestMemoryStorage(StorageContract, StorageCrashContract):
     waits = False
 
     @pytest.fixture

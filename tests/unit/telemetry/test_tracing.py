@@ -9,10 +9,12 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import ProxyTracerProvider
 from orderflow import InvalidInput, OrderFlow, Settings
 from orderflow.adapters import wire
 from orderflow.adapters.telemetry.instrumented import InstrumentedRelayTopic, Telemetry
 from orderflow.adapters.telemetry.instrumented_consumers import instrumented
+from orderflow.adapters.telemetry.tracing import tracing as tracing_module
 from orderflow.adapters.telemetry.tracing.message_spans import Destination
 from orderflow.adapters.telemetry.tracing.tracing import Tracing, context_of, sampled, traceparent_of
 from orderflow.application.analytics.analyse import Analyse
@@ -21,6 +23,7 @@ from orderflow.application.noop import noop
 from orderflow.application.relay.ports import OnFlushed
 from orderflow.application.request_context import Request, answering, current_request, is_traceparent
 from orderflow.domain.errors import NotConfigured, StreamUnavailable
+from pytest_mock import MockerFixture
 
 from tests.support.door import calling
 from tests.support.otlp import OtlpReceiver, ReceivedSpan
@@ -31,6 +34,21 @@ from tests.unit.entrypoints.test_embedded import placed
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 UNSAMPLED = TRACE[:-2] + "00"
 INTERNAL, SERVER, PRODUCER, CONSUMER = 1, 2, 4, 5
+
+
+def test_a_provider_that_the_application_sets_up_later_is_found_within_a_second(mocker: MockerFixture) -> None:
+    look = mocker.patch.object(tracing_module.trace, "get_tracer_provider", return_value=ProxyTracerProvider())
+    now = mocker.patch.object(tracing_module, "monotonic", return_value=100.0)
+    tracing = Tracing()
+
+    before = [tracing.on for _ in range(100)]
+    looks = look.call_count
+    look.return_value = TracerProvider()
+    now.return_value += tracing_module.LOOK_SECONDS
+
+    assert not any(before)
+    assert looks == 1, "each look reads the environment"
+    assert tracing.on
 
 
 @pytest.fixture

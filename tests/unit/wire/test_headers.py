@@ -1,15 +1,19 @@
 """Headers are written for a record and read back."""
 
 import re
+from importlib import import_module
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from orderflow.adapters import wire
+from orderflow.adapters.wire.headers import HeaderValues
 from orderflow.application.event_log.records import LogRecord
 from orderflow.domain.errors import UndecodableEvent
 
 from tests.wire.any_event import cancelled, patiently, records
 
+_headers = import_module("orderflow.adapters.wire.headers")  # the package has a function of that name
 RECORD = wire.record(
     cancelled(shipper_id="S1"), bucket=165, position=42, correlation_id="request-1", traceparent="00-4bf92f-00f067-01"
 )
@@ -60,6 +64,42 @@ def test_a_record_is_read_back_from_its_headers_key_and_value(record: LogRecord)
     again = wire.record_from(key=record.order_id.encode(), value=record.body, headers=[*headers])
 
     assert again == record
+
+
+NEARLY = st.one_of(
+    st.sampled_from([b"1", b"01", b"165", b"0", b"9" * 18, b"9" * 19, b"order.created", b"order-123", b"order-123\n"]),
+    st.sampled_from([b"2024-01-01T12:00:00+02:00", b"2024-01-01T12:00:00", b"", b" ", b"\xff", b"a\nb", b"1000000"]),
+    st.text("aZ09 \n~\x7f\u00e9", max_size=70).map(str.encode),
+    st.none(),
+)
+NAMES = st.sampled_from([name for name, _ in wire.headers(RECORD, source=SOURCE)])
+
+
+@patiently
+@given(
+    changed=st.lists(st.tuples(NAMES, NEARLY), max_size=3),
+    missing=st.sets(NAMES, max_size=2),
+    key=st.sampled_from([b"order-123", b"order-9", None]),
+)
+def test_checking_all_headers_at_once_finds_what_checking_each_does(
+    changed: list[tuple[str, bytes | None]], missing: set[str], key: bytes | None
+) -> None:
+    headers = [*(h for h in wire.headers(RECORD, source=SOURCE) if h[0] not in missing), *changed]
+
+    def outcome() -> LogRecord | str:
+        try:
+            return wire.record_from(key=key, value=RECORD.body, headers=headers)
+        except UndecodableEvent as error:
+            return str(error)
+
+    at_once = outcome()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_headers, "_usual", _unusual)
+        assert at_once == outcome()
+
+
+def _unusual(_key: bytes | None, _body: bytes, _values: HeaderValues) -> None:
+    """Return None, as for a record whose headers are to be checked one by one."""
 
 
 def test_unknown_headers_are_ignored() -> None:

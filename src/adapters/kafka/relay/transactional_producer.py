@@ -1,5 +1,6 @@
 """Publishes records and commits offsets in one transaction."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from threading import Event, Thread
 from time import monotonic
@@ -25,6 +26,8 @@ _DEFAULTS = {
     "transaction.timeout.ms": "10000",
 }
 _ABORT_TIMEOUT = 3.0
+_MARKER = 1
+"""Offsets that the end of a transaction takes in each partition."""
 _HANG_MARGIN = 1.0
 """Seconds beyond its own timeout after which a call is considered hung."""
 
@@ -38,6 +41,9 @@ class RelayProducer:
     settings: KafkaSettings
     timeout: float
     _producer: ReportingProducer | None = field(default=None, init=False)
+    _ends: Mapping[int, int] = field(factory=dict, init=False)
+    """The ends of the partitions after their last transactions, in the generation of ``_membership``."""
+    _membership: bytes = field(default=b"", init=False)
 
     def publish(
         self,
@@ -59,10 +65,21 @@ class RelayProducer:
         try:
             producer = self._ready()
             producer.begin_transaction()
-            reached = {**ends, **self._send(producer, records, partitions, epoch, on_flushed)}
-            offsets = [TopicPartition(self.settings.topic, p, reached[p], text) for p, text in metadata.items()]
-            self._send_offsets(producer, offsets, membership)
+            if membership != self._membership:  # other relays may have written since
+                self._membership, self._ends = membership, {}
+            expected = self._expected_ends(records, partitions)
+            if expected.keys() >= metadata.keys():
+                sent = self._send_offsets(producer, expected, metadata, membership)
+                try:
+                    reached = self._send(producer, records, partitions, epoch, on_flushed)
+                finally:
+                    sent()
+            else:
+                reached = {**ends, **self._send(producer, records, partitions, epoch, on_flushed)}
+                self._send_offsets(producer, reached, metadata, membership)()
+            after, self._ends = {**self._ends, **reached}, {}
             producer.commit_transaction(self.timeout)
+            self._ends = after
         except KafkaException as error:
             unavailable_error = unavailable(f"publishing {len(records)} records", error, self._producer)
             self._abort(error)
@@ -77,7 +94,7 @@ class RelayProducer:
         """Discard the producer. Kafka aborts an open transaction."""
         if self._producer is not None:
             self._producer.purge()
-            self._producer = None
+            self._producer, self._ends = None, {}
 
     def _ready(self) -> ReportingProducer:
         if self._producer is None:
@@ -100,7 +117,7 @@ class RelayProducer:
             if error is not None:
                 failed.append(error)
             elif partition is not None and offset is not None:
-                ends[partition] = offset + 2
+                ends[partition] = offset + 1 + _MARKER
 
         produce: Callable[..., None] = producer.produce
         topic, source, lasts = self.settings.topic, self.settings.source, set(last.values())
@@ -122,12 +139,24 @@ class RelayProducer:
                 raise KafkaException(failed[0] if failed else KafkaError(KafkaError._MSG_TIMED_OUT))
         return ends
 
-    def _send_offsets(self, producer: Producer, offsets: list[TopicPartition], membership: bytes) -> None:
-        """Send the offsets on a separate thread, which can be abandoned if the call hangs.
+    def _expected_ends(self, records: Sequence[LogRecord], partitions: int) -> Mapping[int, int]:
+        """Return where the partitions of ``records`` will end, if nobody else writes, as far as their ends are known.
+
+        With that the offsets are sent while the records are acknowledged. If somebody else writes, the offsets are too
+        low until the next transaction, which only tools see: the cursors are in the metadata.
+        """
+        counts = Counter(record.bucket % partitions for record in records)
+        return {p: self._ends[p] + count + _MARKER for p, count in counts.items() if p in self._ends}
+
+    def _send_offsets(
+        self, producer: Producer, ends: Mapping[int, int], metadata: Mapping[int, str], membership: bytes
+    ) -> Callable[[], None]:
+        """Send the offsets on a separate thread, which can be abandoned if the call hangs; return how to wait for it.
 
         librdkafka may hang here: https://github.com/confluentinc/librdkafka/issues/5456 and 5511. The transaction of
         an abandoned call is never committed.
         """
+        offsets = [TopicPartition(self.settings.topic, p, ends[p], text) for p, text in metadata.items()]
         failed: list[BaseException] = []
         finished = Event()
 
@@ -139,11 +168,14 @@ class RelayProducer:
             finally:
                 finished.set()
 
+        def wait() -> None:
+            if not finished.wait(self.timeout + _HANG_MARGIN):
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "sending the offsets did not finish"))
+            if failed:
+                raise failed[0]
+
         Thread(target=send, name="relay-offsets", daemon=True).start()
-        if not finished.wait(self.timeout + _HANG_MARGIN):
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "sending the offsets did not finish"))
-        if failed:
-            raise failed[0]
+        return wait
 
     def _abort(self, error: KafkaException) -> None:
         """Abort the transaction if possible, so that no reader waits for its timeout, and discard the producer."""

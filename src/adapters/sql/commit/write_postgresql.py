@@ -5,7 +5,7 @@ time and less than half of this process's CPU time. Each column of orders and ev
 microsecond for each element of an array, which is more than all else together.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -54,20 +54,44 @@ _SEPARATOR, _NULL = "\x1f", "\x1e"
 
 async def write(database: Database, batch: WriteBatch) -> Conflicts:
     """Commit ``batch``, or nothing if there are conflicts. Raises StorageUnavailable."""
-    taken = [*batch.taken.items()]
-    given: list[Any] = [
+    given = _given(batch)
+    if database.address is not None and database.pooled:
+        given.append(database.address.bounds["lock_timeout"])
+    done = await _execute(database, statement(*_kinds(batch), bounded=database.pooled), given)
+    return conflicts(batch, done)
+
+
+def returning(batch: WriteBatch) -> tuple[str, Sequence[Any]]:
+    """Return the statement for ``batch`` and its parameters, for a transaction that goes on after it.
+
+    It returns None, or what ``conflicts`` reads; then it may have written a part, which the caller rolls back.
+    """
+    return statement(*_kinds(batch), refusing=False), _given(batch)
+
+
+def conflicts(batch: WriteBatch, done: str | None) -> Conflicts:
+    """Return the conflicts of ``batch``; ``done`` is what its statement returned."""
+    if done is None:
+        return Conflicts()
+    free = msgspec.json.decode(done)
+    keys = {(str(caller), str(key)) for caller, key, *_ in batch.keys} - {(c, k) for c, k in free["keys"] or ()}
+    ids = {str(order_id) for order_id, *_ in (*batch.created, *batch.changed)} - set(free["orders"] or ())
+    return Conflicts(keys=keys) if keys else Conflicts(orders=ids)
+
+
+def _kinds(batch: WriteBatch) -> tuple[bool, ...]:
+    return tuple(map(bool, (batch.keys, batch.created, batch.changed, batch.attempts, batch.events)))
+
+
+def _given(batch: WriteBatch) -> list[Any]:
+    return [
         *_arrays(batch.keys),
         *_texts(batch.created),
         *_texts(batch.changed),
         *_arrays(batch.attempts),
-        *_texts(taken),
+        *_texts([*batch.taken.items()]),
         *_texts(batch.events),
     ]
-    kinds = tuple(map(bool, (batch.keys, batch.created, batch.changed, batch.attempts, batch.events)))
-    if database.address is not None and database.pooled:
-        given.append(database.address.bounds["lock_timeout"])
-    done = await _execute(database, statement(*kinds, bounded=database.pooled), given)
-    return Conflicts() if done is None else _conflicts(batch, msgspec.json.decode(done))
 
 
 def _arrays(rows: Sequence[Row]) -> Iterator[list[str | None]]:
@@ -110,12 +134,6 @@ async def _execute(database: Database, sql: str, given: Sequence[Any]) -> str | 
     return done
 
 
-def _conflicts(batch: WriteBatch, done: Mapping[str, Any]) -> Conflicts:
-    keys = {(str(caller), str(key)) for caller, key, *_ in batch.keys} - {(c, k) for c, k in done["keys"] or ()}
-    ids = {str(order_id) for order_id, *_ in (*batch.created, *batch.changed)} - set(done["orders"] or ())
-    return Conflicts(keys=keys) if keys else Conflicts(orders=ids)
-
-
 @frozen
 class _Arrays:
     """The parameters of one part, one for each column, numbered from ``first``: arrays, or texts to be divided."""
@@ -147,14 +165,24 @@ class _Arrays:
 
 
 @cache
-def statement(keys: bool, created: bool, changed: bool, attempts: bool, events: bool, *, bounded: bool = False) -> str:
+def statement(
+    keys: bool,
+    created: bool,
+    changed: bool,
+    attempts: bool,
+    events: bool,
+    *,
+    bounded: bool = False,
+    refusing: bool = True,
+) -> str:
     """Build the statement for a batch with these kinds of rows. Its parameters are one array for each column.
 
     With ``bounded``, one more parameter is the lock timeout, which takes effect before any lock is taken, because
     all other steps depend on it.
 
     Keys come first, then orders, attempts, and the log last; each kind depends on those before it. If nothing was
-    written, conflicts are returned; otherwise they are raised, which rolls everything back.
+    written, conflicts are returned; otherwise they are raised, which rolls everything back, unless it is not
+    ``refusing``.
     """
     given = [keys, created, changed, attempts, events, events]
     at = 1
@@ -207,7 +235,7 @@ def statement(keys: bool, created: bool, changed: bool, attempts: bool, events: 
     result = (
         f"json_build_object('keys', {pairs}, 'orders', {f'(SELECT json_agg(id) FROM ({ids}) AS o)' if ids else 'NULL'})"
     )
-    anything = " OR ".join(f"EXISTS (SELECT FROM {name})" for name in written) or "false"
+    anything = (refusing and " OR ".join(f"EXISTS (SELECT FROM {name})" for name in written)) or "false"
     return f"""WITH {", ".join(steps)}
         SELECT CASE WHEN good THEN NULL WHEN {anything} THEN orderflow_refuse({result}) ELSE {result} END::text
         FROM gate"""

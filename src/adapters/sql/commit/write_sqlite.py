@@ -74,6 +74,15 @@ async def write(database: Database, batch: WriteBatch) -> Conflicts:
     return Conflicts()
 
 
+def write_on(connection: Connection, batch: WriteBatch) -> Conflicts:
+    """Write ``batch`` in a transaction that goes on after it. If there are conflicts, the caller rolls it back."""
+    try:
+        _write(connection, batch, _one_by_one)
+    except _NotCommitted as outcome:
+        return outcome.conflicts
+    return Conflicts()
+
+
 def _write(connection: Connection, batch: WriteBatch, write: Write) -> None:
     """Write keys, orders, attempts and events, in this order."""
     now = stored_time(datetime.now(UTC))

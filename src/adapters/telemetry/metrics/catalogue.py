@@ -211,7 +211,7 @@ NOTIFIED = _histogram(
     "orderflow_notification_duration_seconds",
     "Until a channel took a message, refused it for good, or did not answer.",
     QUICK,
-    Label("channel", ("email", "log", OTHER)),
+    labels.CHANNEL,
     Label("outcome", ("sent", "refused", "unavailable", "failed")),
 )
 

@@ -69,8 +69,12 @@ CONSUMER = Label(
     most=50,
 )
 PROCESS_PART = Label(
-    "process_part", ("api", "relay", "notifications", "analytics", "inventory", "copying", "housekeeping", OTHER)
+    "process_part",
+    source="api, relay, copying, housekeeping, or the name of a consumer",
+    pattern=CONSUMER.pattern,
+    most=60,
 )
-CLIENT = Label("client", ("relay", "direct", "notifications", "analytics", "inventory", OTHER))
+CLIENT = Label("client", source="relay, direct, or the name of a consumer", pattern=CONSUMER.pattern, most=50)
+CHANNEL = Label("channel", source="email, log, or the name of a channel of your own", pattern=r"[a-z][a-z0-9_-]{0,31}")
 BROKER = Label("broker", source="the node ids of the cluster", pattern=r"\d{1,10}", most=100)
 PARTITION = Label("partition", source="the partitions of the topic", pattern=r"\d{1,3}", most=256)

@@ -6,7 +6,7 @@ up. Without either there are no spans, and checking that costs next to nothing.
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from time import time_ns
+from time import monotonic, time_ns
 
 from attrs import define, evolve, field
 from opentelemetry import trace
@@ -31,6 +31,8 @@ from ....application.request_context import answering, current_request
 
 NAME = "orderflow"
 ERROR_TYPE = "error.type"
+LOOK_SECONDS = 1.0
+"""The time after which it is looked again whether the application has set up an SDK."""
 Attributes = Mapping[str, str | int | float | bool]
 
 
@@ -44,6 +46,9 @@ class Tracing:
     provider: TracerProvider | None = None
     finish: Callable[[], Awaitable[None]] | None = None
     _ours: Tracer | None = field(default=None, init=False)
+    _found: bool = field(default=False, init=False)
+    """True once the application has set up an SDK, which OpenTelemetry allows once."""
+    _look_at: float = field(default=0.0, init=False)
 
     async def close(self) -> None:
         if self.finish is not None:
@@ -51,10 +56,13 @@ class Tracing:
 
     @property
     def on(self) -> bool:
-        """True if spans are recorded."""
-        return self.provider is not None or not isinstance(
-            trace.get_tracer_provider(), ProxyTracerProvider | NoOpTracerProvider
-        )
+        """True if spans are recorded. A provider that the application sets up is found within LOOK_SECONDS."""
+        if self.provider is not None or self._found:
+            return True
+        if (now := monotonic()) >= self._look_at:  # a look reads the environment, which takes microseconds
+            self._look_at = now + LOOK_SECONDS
+            self._found = not isinstance(trace.get_tracer_provider(), ProxyTracerProvider | NoOpTracerProvider)
+        return self._found
 
     @contextmanager
     def span(

@@ -6,7 +6,7 @@ from attrs import frozen
 
 from ..observation import Observation
 from ..observe import Observe
-from . import clocks, connections, consumers, database, dead_letters, tokens, topic, undelivered, versions
+from . import clocks, connections, consumers, database, dead_letters, prices, tokens, topic, undelivered, versions
 from .expectations import Expectations
 from .finding import Diagnostic, Finding, Severity
 
@@ -22,6 +22,7 @@ CHECKS: Sequence[Check] = (
     undelivered.check,
     clocks.check,
     tokens.check,
+    prices.check,
 )
 DIAGNOSTICS: Sequence[Diagnostic] = (
     *connections.DIAGNOSTICS,
@@ -33,6 +34,7 @@ DIAGNOSTICS: Sequence[Diagnostic] = (
     *undelivered.DIAGNOSTICS,
     *clocks.DIAGNOSTICS,
     *tokens.DIAGNOSTICS,
+    *prices.DIAGNOSTICS,
 )
 """All diagnostics, by the part of the installation that they are about."""
 _FIRST = list(Severity)

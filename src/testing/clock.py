@@ -1,0 +1,23 @@
+"""A clock that goes by hand."""
+
+from datetime import UTC, datetime, timedelta
+
+from attrs import define
+
+
+@define
+class ManualClock:
+    """Shows the same time until it is told to go on."""
+
+    now: datetime = datetime(2024, 5, 17, 11, 30, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    async def of_storage(self) -> datetime:
+        """Return the same time, as a storage tells it."""
+        return self.now
+
+    def forward(self, **time: float) -> None:
+        """Go on by so much, as ``timedelta`` takes it (``seconds=3``)."""
+        self.now += timedelta(**time)

@@ -1,0 +1,137 @@
+"""The promises of every storage of payment attempts."""
+
+from datetime import timedelta
+from typing import Any
+
+from attrs import evolve
+
+from ..application.orders.payment_attempts import (
+    AttemptKind,
+    AttemptStatus,
+    GatewayResponse,
+    OutstandingPayments,
+    PaymentAttempt,
+)
+from .orders import AT, eur, unit_of_work
+
+
+class PaymentAttemptsContract:
+    """Subclassed with a fixture ``storage``, empty and open."""
+
+    async def test_an_attempt_comes_back_as_it_was_recorded(self, storage: Any) -> None:
+        attempt = _attempt("O1", AttemptKind.AUTHORIZE)
+
+        await _record(storage, attempt)
+
+        [kept] = await storage.attempts.of_order("O1")
+        assert kept == attempt
+        assert str(kept.amount.amount) == "25.50"
+
+    async def test_the_outcome_replaces_the_requested_attempt(self, storage: Any) -> None:
+        asked = _attempt("O1", AttemptKind.CAPTURE)
+        await _record(storage, asked)
+
+        settled = asked.settled(GatewayResponse(True, "cap_1", "fine"), AT + timedelta(seconds=1))
+        await _record(storage, settled)
+
+        assert list(await storage.attempts.of_order("O1")) == [settled]
+
+    async def test_attempts_of_the_same_time_are_in_the_order_of_their_requests(self, storage: Any) -> None:
+        asked = [
+            _attempt("O1", AttemptKind.AUTHORIZE),
+            _attempt("O1", AttemptKind.CAPTURE),
+            _attempt("O1", AttemptKind.REFUND, number=0),
+            _attempt("O1", AttemptKind.AUTHORIZE, number=2),
+        ]
+        for attempt in asked:
+            await _record(storage, attempt)
+        await _record(storage, _attempt("O2", AttemptKind.AUTHORIZE))
+
+        assert list(await storage.attempts.of_order("O1")) == asked
+
+    async def test_an_order_without_attempts_has_none(self, storage: Any) -> None:
+        assert list(await storage.attempts.of_order("O1")) == []
+
+    async def test_an_outcome_is_never_replaced_by_a_request_that_found_none(self, storage: Any) -> None:
+        asked = _attempt("O1", AttemptKind.CAPTURE)
+        settled = asked.settled(GatewayResponse(True, "cap_1", "fine"), AT)
+        await _record(storage, settled)
+
+        await _record(storage, asked.unanswered("no answer", AT))
+
+        assert list(await storage.attempts.of_order("O1")) == [settled]
+
+    async def test_what_has_no_outcome_is_due_at_its_time_the_earliest_first(self, storage: Any) -> None:
+        declined = GatewayResponse(False, "", "no")
+        await _record(storage, _attempt("O1", AttemptKind.REFUND, minute=3))
+        await _record(storage, _attempt("O2", AttemptKind.CAPTURE, minute=1))
+        await _record(storage, _attempt("O3", AttemptKind.REFUND, minute=2).settled(declined, AT))
+        await _record(storage, _attempt("O4", AttemptKind.REFUND).unanswered("no answer", AT + timedelta(minutes=2)))
+        await _record(storage, _attempt("O5", AttemptKind.REFUND).unanswered("no answer", AT + timedelta(minutes=9)))
+        now = AT + timedelta(minutes=3)
+
+        due = await storage.attempts.due(now, limit=10)
+
+        assert [attempt.order_id for attempt in due] == ["O2", "O4", "O1"]
+        assert {attempt.status for attempt in due} == {AttemptStatus.REQUESTED}
+        assert [attempt.order_id for attempt in await storage.attempts.due(now, limit=1)] == ["O2"]
+        assert await storage.attempts.due(AT, limit=10) == []
+
+    async def test_the_attempts_of_several_orders_are_read_together(self, storage: Any) -> None:
+        asked = [_attempt(order_id, AttemptKind.CAPTURE, minute=minute) for minute, order_id in enumerate("ABC")]
+        for attempt in asked:
+            await _record(storage, attempt)
+
+        assert list(await storage.attempts.of_orders({"A", "C", "D"})) == [asked[0], asked[2]]
+
+    async def test_outstanding_is_what_got_no_response_and_what_was_not_paid_back(self, storage: Any) -> None:
+        declined, approved = GatewayResponse(False, "", "no"), GatewayResponse(True, "ref_1")
+        tried = _attempt("O1", AttemptKind.CAPTURE, minute=10).unanswered("no answer", AT)
+        silent = _attempt("O2", AttemptKind.AUTHORIZE, minute=8)
+        lost = _attempt("O3", AttemptKind.REFUND, minute=3).settled(declined, AT)
+        for attempt in (
+            tried,
+            silent,
+            lost,
+            _attempt("O4", AttemptKind.CAPTURE, minute=10),
+            _attempt("O5", AttemptKind.CAPTURE).settled(declined, AT),
+            _attempt("O6", AttemptKind.REFUND).settled(approved, AT),
+            evolve(_attempt("O7", AttemptKind.REFUND).settled(declined, AT), status=AttemptStatus.RESOLVED),
+        ):
+            await _record(storage, attempt)
+        now = AT + timedelta(minutes=10)
+
+        assert await storage.attempts.outstanding(now) == OutstandingPayments(
+            unsettled=2, oldest=silent.requested_at, declined_refunds=1
+        )
+        assert list(await storage.attempts.list_outstanding(now, limit=10)) == [lost, silent, tried]
+        assert list(await storage.attempts.list_outstanding(now, limit=1)) == [lost]
+
+    async def test_nothing_is_outstanding_without_attempts(self, storage: Any) -> None:
+        assert await storage.attempts.outstanding(AT) == OutstandingPayments()
+
+    async def test_an_exception_inside_records_nothing(self, storage: Any) -> None:
+        try:
+            async with unit_of_work(storage)() as work:
+                work.payments.record(_attempt("O1", AttemptKind.AUTHORIZE))
+                raise RuntimeError("broken")
+        except RuntimeError:
+            found = await storage.attempts.of_order("O1")
+
+        assert list(found) == []
+
+
+async def _record(storage: Any, attempt: PaymentAttempt) -> None:
+    async with unit_of_work(storage)() as work:
+        work.payments.record(attempt)
+
+
+def _attempt(order_id: str, kind: AttemptKind, *, number: int = 1, minute: int = 0) -> PaymentAttempt:
+    return PaymentAttempt(
+        key=f"{order_id}:{kind}:{number}",
+        order_id=order_id,
+        number=number,
+        kind=kind,
+        amount=eur("25.50"),
+        requested_at=AT + timedelta(minutes=minute),
+    )

@@ -1,0 +1,125 @@
+"""The promises of every payment gateway."""
+
+import asyncio
+from typing import ClassVar
+
+import pytest
+
+from ..application.orders.payment_attempts import GatewayResponse
+from ..application.orders.ports import PaymentGateway
+from .orders import eur
+
+AMOUNT = eur("25.50")
+
+
+@pytest.mark.asyncio
+class PaymentGatewayContract:
+    """Subclassed with a fixture ``gateway``, and the tokens of a card that is ``approved`` and of one that is declined.
+
+    The gateway may be one for all tests: each has keys of its own, which end in ``run`` if that is set.
+    """
+
+    approved: ClassVar[str] = "tok_success"
+    declined: ClassVar[str] = "tok_decline"
+    run: ClassVar[str] = ""
+
+    def key(self, name: str) -> str:
+        """Return an idempotency key; keys are those of orders in production, ``ORDER:authorize:1``."""
+        return f"contract-{name}{self.run}"
+
+    async def authorized(self, gateway: PaymentGateway, name: str) -> GatewayResponse:
+        """Return the response to an authorization of the approved card."""
+        return await gateway.authorize(card_token=self.approved, amount=AMOUNT, key=self.key(name))
+
+    async def captured(self, gateway: PaymentGateway, name: str) -> GatewayResponse:
+        """Return the response to the capture of a new authorization."""
+        authorization = (await self.authorized(gateway, f"{name}:authorize")).reference
+        return await gateway.capture(authorization=authorization, amount=AMOUNT, key=self.key(f"{name}:capture"))
+
+    async def test_an_approved_card_is_authorized_captured_and_refunded(self, gateway: PaymentGateway) -> None:
+        captured = await self.captured(gateway, "life")
+
+        refunded = await gateway.refund(capture=captured.reference, amount=AMOUNT, key=self.key("life:refund"))
+
+        assert (captured.approved, refunded.approved) == (True, True)
+        assert captured.reference
+        assert captured.reference.isprintable()
+
+    async def test_a_declined_card_is_a_response_with_its_reason(self, gateway: PaymentGateway) -> None:
+        response = await gateway.authorize(card_token=self.declined, amount=AMOUNT, key=self.key("declined"))
+
+        assert not response.approved
+        assert response.detail
+
+    async def test_a_declined_card_is_declined_again_with_the_same_key(self, gateway: PaymentGateway) -> None:
+        again = [
+            await gateway.authorize(card_token=self.declined, amount=AMOUNT, key=self.key("declined twice"))
+            for _ in range(2)
+        ]
+
+        assert [response.approved for response in again] == [False, False]
+
+    async def test_a_repeated_authorization_is_the_first_one(self, gateway: PaymentGateway) -> None:
+        first, second = await self.authorized(gateway, "twice"), await self.authorized(gateway, "twice")
+
+        assert (first.approved, second.reference) == (True, first.reference)
+
+    async def test_authorizations_at_the_same_time_with_one_key_are_one(self, gateway: PaymentGateway) -> None:
+        responses = await asyncio.gather(*(self.authorized(gateway, "together") for _ in range(5)))
+
+        assert len({response.reference for response in responses}) == 1
+
+    async def test_different_keys_are_different_payments(self, gateway: PaymentGateway) -> None:
+        first, second = await self.authorized(gateway, "one"), await self.authorized(gateway, "other")
+
+        assert first.reference != second.reference
+
+    async def test_a_repeated_capture_takes_the_money_once(self, gateway: PaymentGateway) -> None:
+        authorization = (await self.authorized(gateway, "captured twice")).reference
+
+        responses = [
+            await gateway.capture(authorization=authorization, amount=AMOUNT, key=self.key("captured twice:capture"))
+            for _ in range(2)
+        ]
+
+        assert [response.approved for response in responses] == [True, True]
+        assert responses[0].reference == responses[1].reference
+
+    async def test_a_repeated_refund_gives_the_money_back_once(self, gateway: PaymentGateway) -> None:
+        capture = (await self.captured(gateway, "refunded twice")).reference
+
+        responses = [
+            await gateway.refund(capture=capture, amount=AMOUNT, key=self.key("refunded twice:refund"))
+            for _ in range(2)
+        ]
+
+        assert [response.approved for response in responses] == [True, True]
+        assert responses[0].reference == responses[1].reference
+
+    async def test_what_was_asked_for_is_found_by_its_key(self, gateway: PaymentGateway) -> None:
+        captured = await self.captured(gateway, "found")
+        refunded = await gateway.refund(capture=captured.reference, amount=AMOUNT, key=self.key("found:refund"))
+
+        found = [await gateway.find(key=self.key(f"found:{kind}")) for kind in ("authorize", "capture", "refund")]
+
+        assert [response is not None and response.approved for response in found] == [True, True, True]
+        references = [response.reference for response in found if response is not None]
+        assert references[1:] == [captured.reference, refunded.reference]
+
+    async def test_what_was_never_asked_for_is_not_found(self, gateway: PaymentGateway) -> None:
+        assert await gateway.find(key=self.key("never")) is None
+
+    async def test_looking_for_a_key_asks_for_nothing(self, gateway: PaymentGateway) -> None:
+        await gateway.find(key=self.key("looked for"))
+
+        assert await gateway.find(key=self.key("looked for")) is None
+
+    async def test_a_capture_of_no_authorization_is_declined(self, gateway: PaymentGateway) -> None:
+        response = await gateway.capture(authorization="nothing", amount=AMOUNT, key=self.key("of nothing:capture"))
+
+        assert not response.approved
+
+    async def test_a_refund_of_no_capture_is_declined(self, gateway: PaymentGateway) -> None:
+        response = await gateway.refund(capture="nothing", amount=AMOUNT, key=self.key("of nothing:refund"))
+
+        assert not response.approved

@@ -1,0 +1,43 @@
+"""A channel that is somebody else's holds up or breaks nothing."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from orderflow import OrderFlow
+from orderflow.adapters.memory import MemoryNotifier
+from orderflow.application.notifications import notify
+from orderflow.application.notifications.notification import Message, NotificationStatus
+
+from tests.support.waiting import eventually_async
+from tests.unit.entrypoints.test_embedded import placed
+
+
+class Silent(MemoryNotifier):
+    async def send(self, message: Message) -> Any:
+        await asyncio.Event().wait()
+
+
+class Wordless(MemoryNotifier):
+    async def send(self, message: Message) -> Any:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("channel", "told"), [(Silent, "no answer within 0.01 s"), (Wordless, "sms returned bool and no Receipt")]
+)
+async def test_a_channel_that_does_not_answer_as_it_should_is_asked_again_later(
+    channel: type[MemoryNotifier], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify, "SEND_SECONDS", 0.01)
+    log = MemoryNotifier(name="log", everybody=True)
+    async with OrderFlow.in_memory(channels=[channel(name="sms", everybody=True), log]) as flow:
+        await placed(flow, "O1")
+        notifications = flow.container.effects().notifications
+
+        async def tried() -> bool:
+            waiting = await notifications.list(NotificationStatus.PENDING, limit=10)
+            return any(told in it.detail for it in waiting if it.channel == "sms")
+
+        await eventually_async(tried)
+        await eventually_async(lambda: len(log.sent) == 2)

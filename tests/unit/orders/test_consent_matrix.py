@@ -1,0 +1,137 @@
+"""Who may place a customer's order and take the money, on every door: action x role x tie x setting.
+
+What is expected is computed from the rules of consent. An action without a rule, or without a request here, fails.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import pytest
+from attrs import frozen
+from orderflow.application.orders.create_order import NewOrder
+from orderflow.domain.actor import Actor
+from orderflow.domain.consent import CONSENT, MoneyAction, RestaurantOrders
+from orderflow.domain.errors import CommandRefused
+from orderflow.domain.payment import PaymentMethod
+from orderflow.entrypoints.embedded import OrderFlow
+
+from tests.support.door import an_order
+from tests.unit.domain.actors import ACTORS, line, place
+from tests.unit.orders.test_role_matrix import DONE, NOT_FOUND, Ask, House, _plain, consents, rule
+
+
+@frozen
+class Request:
+    """How an action is asked for: the order's way to pay, and whether the order is there already."""
+
+    method: PaymentMethod
+    pays: bool = False
+
+
+REQUESTS: Mapping[MoneyAction, Request] = {
+    MoneyAction.PLACE_CASH: Request(PaymentMethod.CASH),
+    MoneyAction.PLACE_CARD: Request(PaymentMethod.CREDIT_CARD),
+    MoneyAction.TAKE_CASH: Request(PaymentMethod.CASH, pays=True),
+    MoneyAction.CHARGE_CARD: Request(PaymentMethod.CREDIT_CARD, pays=True),
+}
+PLACING = [action for action, request in REQUESTS.items() if not request.pays]
+PAYING = [action for action, request in REQUESTS.items() if request.pays]
+every_actor = pytest.mark.parametrize("by", ACTORS, ids=str)
+every_setting = pytest.mark.parametrize("setting", RestaurantOrders)
+
+
+@cache
+def house_with(setting: RestaurantOrders) -> House:
+    return House(setting)
+
+
+def test_every_action_has_a_rule_and_a_request() -> None:
+    assert CONSENT.keys() == REQUESTS.keys() == set(MoneyAction)
+
+
+@every_setting
+@every_actor
+@pytest.mark.parametrize("customer", ["C1", "C2"])
+@pytest.mark.parametrize("restaurant", ["R1", "R2"])
+@pytest.mark.parametrize("action", PLACING)
+@pytest.mark.end_to_end
+def test_an_order_is_placed_by_whom_the_rule_names(
+    setting: RestaurantOrders, by: Actor, customer: str, restaurant: str, action: MoneyAction
+) -> None:
+    house, method = house_with(setting), REQUESTS[action].method
+    token = None if method is PaymentMethod.CASH else "tok_visa"
+    order = place(method, customer_id=customer, restaurant_id=restaurant).order
+    expected = DONE if consents(action, order, by, setting) else "not_permitted"
+    body = an_order(userId=customer, restaurantId=restaurant, paymentMethod=method.value, cardToken=token)
+    house.made += 1
+    numbered = {**body, "orderId": f"I{house.made}"}
+
+    placed = asyncio.run(house.request(by, "POST", "/v1/orders", body))
+    (in_batch,) = json.loads(asyncio.run(house.request(by, "POST", "/v1/orders:batch", [body])).whole[2])
+    created = house.command(by, "create", "-", stdin=json.dumps(body))
+    imported = house.command(by, "import", "-", stdin=json.dumps(numbered))
+    embedded = _embedded(house, by, customer=customer, restaurant=restaurant, method=method, card_token=token)
+
+    assert (placed.code, embedded, in_batch.get("problem", {"code": DONE})["code"]) == (expected,) * 3
+    assert (created.whole[0], imported.whole[0]) == ((0, 0) if expected == DONE else (4, 1))
+    assert (expected == DONE) is (json.loads(imported.whole[1])["placed"] == 1)
+
+
+def _embedded(
+    house: House, by: Actor, *, customer: str, restaurant: str, method: PaymentMethod, card_token: str | None
+) -> str:
+    new = NewOrder(
+        customer_id=customer,
+        restaurant_id=restaurant,
+        lines=[line()],
+        payment_method=method,
+        card_token=card_token,
+        currency="EUR",
+    )
+    try:
+        asyncio.run(OrderFlow(house.container).use_cases.create_order(new, by=by))
+    except CommandRefused as refused:
+        return refused.code
+    return DONE
+
+
+@every_setting
+@every_actor
+@pytest.mark.parametrize("action", PAYING)
+@pytest.mark.parametrize("door", ["embedding", "http", pytest.param("cli", marks=pytest.mark.end_to_end)])
+def test_money_is_taken_by_whom_the_rule_names(
+    setting: RestaurantOrders, by: Actor, action: MoneyAction, door: str
+) -> None:
+    house, ask = house_with(setting), Ask("record_payment")
+    order = house.order("preparing S1", REQUESTS[action].method)
+    expected = rule(order, by, ask, setting)
+    assert (expected == DONE) is consents(action, order, by, setting)
+
+    answer = getattr(house, door)(order.id, by, ask)
+
+    assert answer.code == ("refused" if door == "cli" and expected not in (DONE, NOT_FOUND) else expected)
+    assert (house.stored(order.id) == order) is (expected != DONE)
+
+
+@every_setting
+@every_actor
+@pytest.mark.parametrize("method", [PaymentMethod.CASH, PaymentMethod.CREDIT_CARD])
+def test_every_door_lists_the_payment_among_the_actions_of_whom_the_rule_names(
+    setting: RestaurantOrders, by: Actor, method: PaymentMethod
+) -> None:
+    house = house_with(setting)
+    order = house.order("preparing S1", method)
+    if rule(order, by, Ask("get_order")) != DONE:
+        return
+    expected = rule(order, by, Ask("record_payment"), setting) == DONE
+
+    shown: list[Any] = [
+        house.http(order.id, by, Ask("get_order")).told,
+        house.cli(order.id, by, Ask("get_order")).told,
+        _plain(house.container.use_cases().view(order, by)),
+    ]
+
+    assert [("record_payment" in {it["name"] for it in each["allowedActions"]}) for each in shown] == [expected] * 3
