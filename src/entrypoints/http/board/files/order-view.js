@@ -241,7 +241,7 @@ class OrderView extends HTMLElement {
     if (order === null) return;
     this.#asked += 1;
     const asked = this.#asked;
-    const at = Number(this.#slider.value) >= STEPS ? Date.parse(order.updatedAt) + 1 : Math.ceil(this.#moment());
+    const at = Number(this.#slider.value) >= STEPS ? Date.parse(order.updatedAt) + 1 : Math.ceil(this.#moment()) + 1; // times have microseconds
     const text = new Date(at).toISOString();
     this.#slider.setAttribute("aria-valuetext", dateTime(text));
     await new Promise((resolve) => setTimeout(resolve, 80));
