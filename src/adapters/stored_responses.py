@@ -2,10 +2,17 @@
 
 import msgspec
 
+_ERASED = {
+    "address": msgspec.Raw(b"null"),
+    "customerName": msgspec.Raw(b"null"),
+    "customerPhone": msgspec.Raw(b"null"),
+    "note": msgspec.Raw(b"null"),
+    "metadata": msgspec.Raw(b"{}"),
+}
+
 
 def without_address(response: bytes) -> bytes:
-    """Return a stored response with no address, and everything else byte for byte."""
+    """Return a stored response with no address and no annotations, and everything else byte for byte."""
     shown = msgspec.json.decode(response, type=dict[str, msgspec.Raw])
-    if "address" in shown:
-        shown["address"] = msgspec.Raw(b"null")
+    shown |= {name: erased for name, erased in _ERASED.items() if name in shown}
     return msgspec.json.encode(shown)

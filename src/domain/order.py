@@ -7,6 +7,7 @@ from attrs import evolve, frozen
 
 from . import permissions, refusals
 from .actor import Actor, Role
+from .annotations import NO_ANNOTATIONS, Annotations
 from .consent import RestaurantOrders
 from .currency import check_currency_in_use
 from .errors import InvalidInput
@@ -70,6 +71,7 @@ class Order:
     cancel_reason: str | None = None
     cancelled_by: str | None = None
     version: int = 0
+    annotations: Annotations | None = None
 
     @classmethod
     def place(
@@ -85,6 +87,7 @@ class Order:
         total: Money | None = None,
         card_token: str | None = None,
         address: Address | None = None,
+        annotations: Annotations | None = None,
         by: Actor | None = None,
     ) -> Change:
         """Create an order. What ``total`` exceeds the lines by is the delivery fee; without it there is none.
@@ -98,7 +101,7 @@ class Order:
         identifier(customer_id, field="userId")
         identifier(restaurant_id, field="restaurantId")
         check_currency_in_use(currency)
-        lines = check_kinds(lines, total, address)
+        lines = check_kinds(lines, total, address, annotations)
         goods = check_lines(lines, currency)
         fee = delivery_fee(goods, total)
         check_amounts(lines, total)
@@ -115,6 +118,7 @@ class Order:
             created_at=at,
             updated_at=at,
             version=1,
+            annotations=annotations,
         )
         created = OrderCreated(
             order_id=id,
@@ -163,6 +167,7 @@ class Order:
         """Return the names of the requested values that differ between two placements of one id."""
         requested = ("customer_id", "restaurant_id", "lines", "delivery_fee", "address")
         differing = [name for name in requested if getattr(self, name) != getattr(other, name)]
+        differing += (self.annotations or NO_ANNOTATIONS).differences(other.annotations or NO_ANNOTATIONS)
         return (*differing, *(f"payment {name}" for name in self.payment.differences(other.payment)))
 
     def transition_to(

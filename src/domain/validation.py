@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from attrs import frozen
 
+from .annotations import Annotations
 from .currency import in_minor_units, too_many_decimals
 from .errors import InvalidInput
 from .events import OrderLine
@@ -33,7 +34,7 @@ class Address:
         text(self.note, field="address/note", at_most=500)
 
 
-def check_kinds(lines: object, total: object, address: object) -> tuple[OrderLine, ...]:
+def check_kinds(lines: object, total: object, address: object, annotations: object) -> tuple[OrderLine, ...]:
     """Return the lines as a tuple. Raises InvalidInput for what an application gives of another type."""
     if not isinstance(lines, tuple | list | Iterable):  # the most frequent types are known soonest
         raise InvalidInput("orderDetails", f"it is a {type(lines).__name__}", "a sequence of OrderLine")
@@ -45,6 +46,8 @@ def check_kinds(lines: object, total: object, address: object) -> tuple[OrderLin
         raise InvalidInput("totalPrice", f"it is a {type(total).__name__}", "Money, or none")
     if not isinstance(address, Address | None):
         raise InvalidInput("address", f"it is a {type(address).__name__}", "an Address, or none")
+    if not isinstance(annotations, Annotations | None):
+        raise InvalidInput("annotations", f"it is a {type(annotations).__name__}", "Annotations, or none")
     return checked
 
 

@@ -30,6 +30,7 @@ from ..application.dead_letters.drop import DropDeadLetter
 from ..application.event_log.ports import Decode
 from ..application.health.lag import Lag
 from ..application.inventory.keep_stock import KeepStock
+from ..application.notifications.list_notifications import ListNotifications
 from ..application.notifications.notify import Notify
 from ..application.notifications.ports import MessageTemplates, Notifier
 from ..application.orders.assign_shipper import AssignShipper
@@ -57,6 +58,11 @@ from ..application.relay.publish_pending import PublishPending
 from ..application.rollout.pause_consumer import PauseConsumer
 from ..application.rollout.set_publishing_share import SetPublishingShare
 from ..application.sessions import CachedSessions
+from ..application.streams.feed import LogFeed
+from ..application.streams.follow_order import FollowOrder
+from ..application.streams.follow_orders import FollowOrders
+from ..application.streams.shippers import ShipperHistory
+from ..application.streams.use_cases import StreamUseCases
 from ..domain.consent import RestaurantOrders
 from ..domain.errors import InvalidInput
 from ..domain.order import Order
@@ -241,6 +247,7 @@ class Container(containers.DeclarativeContainer):
         list_orders=providers.Singleton(
             ListOrders,
             storage.provided.views,
+            clock,
             providers.Callable(lambda settings: settings.available_orders == "all", settings),
         ),
         timeline=timeline,
@@ -280,6 +287,25 @@ class Container(containers.DeclarativeContainer):
         settle_payments=settle_payments,
         idempotent=providers.Singleton(Idempotent, storage.provided.answers),
         restaurants=restaurants,
+    )
+
+    list_notifications = providers.Singleton(ListNotifications, get_order, effects.provided.notifications)
+    feed = providers.Singleton(
+        LogFeed,
+        log=storage.provided.log,
+        orders=storage.provided.views,
+        epochs=storage.provided.epochs,
+        shippers=providers.Singleton(ShipperHistory, storage.provided.log, decode),
+        wakeup=news.provided.listener,
+        buckets=providers.Callable(lambda storage: lambda: storage.buckets, storage),
+        poll_interval=settings.provided.poll_seconds,
+    )
+    streams = providers.Singleton(
+        StreamUseCases,
+        feed=feed,
+        follow_order=providers.Singleton(FollowOrder, feed, get_order, storage.provided.log),
+        follow_orders=providers.Singleton(FollowOrders, feed, use_cases.provided.list_orders),
+        tickets=storage.provided.stream_tickets,
     )
 
     channels: providers.Provider[Sequence[Notifier]] = PartProvider(mail.channels, settings, clock)

@@ -1,7 +1,7 @@
 """``OrderFlow``: the API for applications that embed orderflow, and for their tests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
 from difflib import get_close_matches
@@ -24,12 +24,13 @@ from ..application.health.processes import EMBEDDING
 from ..application.notifications.ports import MessageTemplates, Notifier
 from ..application.orders.create_order import NewOrder
 from ..application.orders.ports import PaymentGateway
-from ..application.orders.queries import OrderPage, OrderQuery
+from ..application.orders.queries import OrderPage, OrderQuery, StateCount
 from ..application.orders.use_cases import UseCases
 from ..application.prices.use_cases import PriceUseCases
 from ..application.replay.replay_range import ReplayResult, ReplayStart
 from ..application.request_context import Request, answering, checked_correlation_id, is_traceparent
 from ..domain.actor import Actor
+from ..domain.annotations import Annotations
 from ..domain.errors import InvalidInput
 from ..domain.events import OrderLine
 from ..domain.history import OrderFacts
@@ -203,6 +204,7 @@ class OrderFlow:
         the block. Raises NotConfigured without the extra ``http``.
         """
         app = http_app(self._container, development=development)
+        listen_for_commits(self._container)
         async with app.lifespan():
             yield app
 
@@ -238,6 +240,10 @@ class OrderFlow:
         card_token: str | None = None,
         total: Money | None = None,
         address: Address | None = None,
+        customer_name: str | None = None,
+        customer_phone: str | None = None,
+        note: str | None = None,
+        metadata: Mapping[str, str] | None = None,
         order_id: str | None = None,
         currency: str | None = None,
         by: Actor = SYSTEM,
@@ -251,6 +257,9 @@ class OrderFlow:
             card_token=card_token,
             total=total,
             address=address,
+            annotations=Annotations.of(
+                customer_name=customer_name, customer_phone=customer_phone, note=note, metadata=metadata
+            ),
             order_id=order_id,
             currency=self._container.settings().currency if currency is None else currency,
         )
@@ -261,6 +270,10 @@ class OrderFlow:
 
     async def list_orders(self, query: OrderQuery | None = None, *, by: Actor = SYSTEM) -> OrderPage:
         return await self.use_cases.list_orders(query or OrderQuery(), by=by)
+
+    async def count_orders(self, query: OrderQuery | None = None, *, by: Actor = SYSTEM) -> Sequence[StateCount]:
+        """Count the orders that ``list_orders`` lists, by state; of each at most MOST_COUNTED."""
+        return await self.use_cases.list_orders.count(query or OrderQuery(), by=by)
 
     async def timeline(self, order_id: str, *, by: Actor = SYSTEM) -> Sequence[Delivery]:
         return await self.use_cases.timeline(order_id, by=by)

@@ -175,6 +175,7 @@ async def _api(
     if listener is None:
         await _check_callers(container)
     app = http_app(container)
+    listen_for_commits(container)
 
     def ready(host: str, port: int) -> None:
         url = f"http://{host}:{port}"

@@ -212,6 +212,11 @@ class Settings:
         help="what restaurants may do without their customers: none; cash: place orders that are paid in cash; "
         "all: also by card, and charge cards",
     )
+    phone_region: str = ts.option(
+        default="",
+        validator=v.matches_re(r"([A-Z]{2})?"),
+        help="country of telephone numbers without a code, to find orders by: ISO 3166, such as US; empty: none",
+    )
     http_host: str = ts.option(
         default="127.0.0.1",
         validator=_HOST,

@@ -32,7 +32,25 @@ class AnalyticsContract:
         first_minute = await views.per_minute(start, start + timedelta(minutes=1))
         by_restaurant = await views.per_restaurant()
 
+        second = "R2"
+        of_one = {
+            "minutes": [(each.minute, each.orders) for each in await views.per_minute(start, shop.clock.now, second)],
+            "restaurants": {each.restaurant_id for each in await views.per_restaurant(second)},
+            "states": {state.value: many for state, many in (await views.by_state(second)).items() if many},
+            "cancellations": (await views.cancellations(second), await views.cancellations("nobody")),
+            "times": [each.orders for each in await views.time_in_states(second)],
+            "deliveries": (await views.delivery_times(second)).orders,
+        }
+
         minute = start.replace(second=0)
+        assert of_one == {
+            "minutes": [(minute, 1), (minute + timedelta(minutes=1), 1)],
+            "restaurants": {"R2"},
+            "states": {"waiting_for_shipper": 1, "cancelled": 1},
+            "cancellations": ({"no time": 1}, {}),
+            "times": [1],
+            "deliveries": 0,
+        }
         assert by_minute == [
             _minute(minute, "EUR", 2, 0, "2.35", "2.35"),
             _minute(minute + timedelta(minutes=1), "EUR", 1, 1, "7.00", "0"),

@@ -18,6 +18,7 @@ from orderflow.application.notifications.notification import Contact, Notificati
 from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.application.orders.order_view import view
 from orderflow.domain.actor import Actor, Role
+from orderflow.domain.annotations import Annotations
 from orderflow.domain.errors import OrdersOpen
 from orderflow.domain.history import fold
 from orderflow.domain.order import Order
@@ -31,6 +32,7 @@ from tests.support.effects import World
 from tests.unit.domain.actors import ADMIN, AT, REASON, Tale, place
 
 ADDRESS = Address(street="Main Street 1", city="Springfield", postal_code="12345", note="second floor")
+ANNOTATIONS = Annotations.of(customer_name="Ann", customer_phone="030 123456", note="ring", metadata={"table": "1"})
 CUSTOMER = Actor(Role.CUSTOMER, "C1")
 DAY = timedelta(days=1)
 
@@ -49,7 +51,7 @@ async def erased(world: World, customer_id: str = "C1") -> Any:
 
 async def lived(world: World, order_id: str = "O1", *, final: bool = True, **asked: Any) -> Order:
     """An order of C1 with address and card, delivered unless not ``final``, with a stored response that shows it."""
-    asked = {"customer_id": "C1", "address": ADDRESS, **asked}
+    asked = {"customer_id": "C1", "address": ADDRESS, "annotations": ANNOTATIONS, **asked}
     tale = Tale(place(PaymentMethod.CREDIT_CARD, id=order_id, **asked))
     if final:
         tale = tale.paid().assigned().sent_out().delivered()
@@ -97,7 +99,7 @@ class PersonalDataContract:
 
         after = await world.storage.views.get("O1")
         assert (outcome.orders, outcome.responses) == (1, 1)
-        assert after == evolve(before, address=None, payment=evolve(before.payment, card_token=None))
+        assert after == evolve(before, address=None, annotations=None, payment=evolve(before.payment, card_token=None))
         assert await world.storage.views.get("O2") == other
         history = await world.storage.log.history("O1")
         assert fold([decode_record(each) for each in history]).total == before.total
@@ -108,7 +110,7 @@ class PersonalDataContract:
         await erased(world)
 
         kept = await world.storage.answers.find("restaurant:R1", "O1")
-        assert kept.body == render(view(evolve(order, address=None), ADMIN))
+        assert kept.body == render(view(evolve(order, address=None, annotations=None), ADMIN))
         assert Decimal("25.50") == order.total.amount
         assert b'"totalPrice":25.50' in kept.body
 

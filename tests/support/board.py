@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 from attrs import define, field
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from tests.support.browser import BROWSER
 from tests.support.installation import Installation, Running
@@ -119,9 +119,13 @@ class Looking:
 
     def __attrs_post_init__(self) -> None:
         self.page.set_default_timeout(PATIENCE)
-        self.page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
+        self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda request: self._asked(request.url))
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
 
     def _asked(self, url: str) -> None:
         if not url.startswith((f"{self.url}/", "data:", "blob:")):

@@ -15,10 +15,12 @@ from orderflow.adapters.memory import MemoryStorage
 from orderflow.adapters.memory.consumer_store import MemoryConsumerStores
 from orderflow.adapters.memory.customers import MemoryPersonalData
 from orderflow.adapters.payment_gateway import SandboxGateway
+from orderflow.adapters.wakeup import LocalWakeup
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.customers.erase_customer import EraseCustomer
 from orderflow.application.customers.export_customer import ExportCustomer
 from orderflow.application.event_log.records import Delivery
+from orderflow.application.notifications.list_notifications import ListNotifications
 from orderflow.application.orders.assign_shipper import AssignShipper
 from orderflow.application.orders.cancel_order import CancelOrder
 from orderflow.application.orders.change_order import ChangeOrder
@@ -41,6 +43,11 @@ from orderflow.application.prices.ports import PriceAuthority
 from orderflow.application.prices.read_prices import ReadPrices
 from orderflow.application.prices.use_cases import PriceUseCases
 from orderflow.application.sessions import CachedSessions
+from orderflow.application.streams.feed import LogFeed
+from orderflow.application.streams.follow_order import FollowOrder
+from orderflow.application.streams.follow_orders import FollowOrders
+from orderflow.application.streams.shippers import ShipperHistory
+from orderflow.application.streams.use_cases import StreamUseCases
 from orderflow.domain.actor import Actor
 from orderflow.domain.consent import RestaurantOrders
 from orderflow.entrypoints.container import container_for
@@ -67,6 +74,8 @@ class Installation:
     listed_prices: ListedPrices = field(init=False)
     use_cases: UseCases = field(init=False)
     effects: MemoryConsumerStores = field(init=False)
+    news: LocalWakeup = field(factory=LocalWakeup, init=False)
+    streams: StreamUseCases = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.effects = MemoryConsumerStores(self.storage.cursors)
@@ -79,6 +88,8 @@ class Installation:
             restaurants=self.restaurants,
             prices=self.listed_prices if self.listed else TrustPrices(),
         )
+        self.storage.on_commit = self.news.notify
+        self.streams = streams_on(self.storage, self.use_cases, self.news)
 
     def app(
         self,
@@ -96,6 +107,7 @@ class Installation:
         prices = PriceUseCases(
             ReadPrices(self.storage.prices), ChangePrices(self.storage.prices, self.clock, self.listed_prices.forget)
         )
+        told = ListNotifications(self.use_cases.get_order, self.effects.notifications)
         options = {
             "analytics": self.effects.analytics,
             "customers": customers,
@@ -106,6 +118,8 @@ class Installation:
                 available_orders=self.available_orders,
             ),
             "operations": operations_of(self.container()),
+            "streams": self.streams,
+            "notifications": told,
             **options,
         }
         app: Litestar = create_app(
@@ -157,7 +171,7 @@ def use_cases_on(
     return UseCases(
         create_order=CreateOrder(work, clock, lambda: str(uuid_utils.uuid7()), restaurants, prices or TrustPrices()),
         get_order=get_order,
-        list_orders=ListOrders(storage.views, available),
+        list_orders=ListOrders(storage.views, clock, available),
         timeline=timeline,
         as_of=OrderAsOf(timeline),
         change_order=change,
@@ -168,6 +182,25 @@ def use_cases_on(
         settle_payments=payments,
         idempotent=Idempotent(storage.answers),
         restaurants=restaurants,
+    )
+
+
+def streams_on(storage: Any, use_cases: UseCases, news: LocalWakeup) -> StreamUseCases:
+    """Live streams that only commits wake up."""
+    feed = LogFeed(
+        log=storage.log,
+        orders=storage.views,
+        epochs=storage.epochs,
+        shippers=ShipperHistory(storage.log, wire.decode_record),
+        wakeup=news.listener,
+        buckets=lambda: storage.buckets,
+        poll_interval=60.0,
+    )
+    return StreamUseCases(
+        feed=feed,
+        follow_order=FollowOrder(feed, use_cases.get_order, storage.log),
+        follow_orders=FollowOrders(feed, use_cases.list_orders),
+        tickets=storage.stream_tickets,
     )
 
 

@@ -50,6 +50,7 @@ ELSEWHERE = {
     ("replay", "src/adapters/memory"): "src/adapters/memory/consumer_store.py",
     ("replay", "src/adapters/sql"): "src/adapters/sql/analytics_rebuild.py",
     ("replay", "tests/unit"): "tests/contracts/replay.py",
+    ("streams", "src/entrypoints/cli"): "src/entrypoints/http/stream.py",
 }
 """The floors on which a feature has another file: one that it shares, or whose technology has a better word."""
 

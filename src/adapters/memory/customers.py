@@ -48,10 +48,10 @@ class MemoryPersonalData:
 
     async def forget_addresses(self, order_ids: Collection[str]) -> int:
         held = [self.storage._orders[it] for it in order_ids if it in self.storage._orders]
-        erased = [o for o in held if o.state.terminal and (o.address or o.payment.card_token)]
+        erased = [o for o in held if o.state.terminal and (o.address or o.annotations or o.payment.card_token)]
         for order in erased:
             payment = evolve(order.payment, card_token=None)
-            self.storage._orders[order.id] = evolve(order, address=None, payment=payment)
+            self.storage._orders[order.id] = evolve(order, address=None, annotations=None, payment=payment)
         return len(erased)
 
     async def forget_notifications(self, events: Collection[tuple[str, int]]) -> int:

@@ -3,8 +3,8 @@
 A commit does not await between its first check and its last change, so on one event loop it is atomic.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
 
@@ -32,7 +32,7 @@ from ...application.orders.payment_attempts import (
     OutstandingPayments,
     PaymentAttempt,
 )
-from ...application.orders.queries import OpenOrders, OrderPage, OrderQuery
+from ...application.orders.queries import MOST_COUNTED, OpenOrders, OrderPage, OrderQuery, OrderSort, StateCount
 from ...application.orders.write_set import WriteSet
 from ...application.request_context import Request
 from ...application.sessions import Session
@@ -40,7 +40,8 @@ from ...domain.errors import ConcurrentChange, Conflict, OrderNotFound, RequestA
 from ...domain.lifecycle import ASSIGNABLE, OrderState
 from ...domain.order import Order
 from .. import wire
-from ..paging import decode_cursor, encode_cursor
+from ..order_terms import OrderTerms, has_term
+from ..paging import cursor_after, decode_cursor
 from .clock import SteadyClock
 from .epochs import MemoryEpochs
 from .maintenance_log import MemoryMaintenanceLog
@@ -49,6 +50,7 @@ from .processes import MemoryProcessRegistry
 from .rollout import MemoryRollout
 from .sessions import MemorySessions
 from .skipped_records import MemorySkippedRecords
+from .streams import MemoryStreamTickets
 from .tokens import MemoryTokens
 
 
@@ -60,6 +62,7 @@ class MemoryStorage:
     on_commit: Callable[[], None] = noop
     event_limit: int = EVENT_LIMIT
     time: Callable[[], datetime] = field(factory=SteadyClock)
+    phone_region: str = ""
     _orders: dict[str, Order] = field(factory=dict, init=False)
     _log: dict[int, list[LogRecord]] = field(factory=lambda: defaultdict(list), init=False)
     _histories: dict[str, list[LogRecord]] = field(factory=lambda: defaultdict(list), init=False)
@@ -70,6 +73,7 @@ class MemoryStorage:
     _moved: dict[tuple[str, int], datetime] = field(factory=dict, init=False)
     _tokens: dict[str, Token] = field(factory=dict, init=False)
     _sessions: dict[str, Session] = field(factory=dict, init=False)
+    stream_tickets: MemoryStreamTickets = field(init=False)
     rollout: MemoryRollout = field(init=False)
     epochs: MemoryEpochs = field(init=False)
     skipped_records: MemorySkippedRecords = field(init=False)
@@ -78,6 +82,7 @@ class MemoryStorage:
     prices: MemoryPriceLists = field(factory=MemoryPriceLists, init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.stream_tickets = MemoryStreamTickets({}, self.time)
         self.rollout = MemoryRollout(self.maintenance_log.entries)
         self.epochs = MemoryEpochs(self._cursors, self.maintenance_log.entries)
         self.skipped_records = MemorySkippedRecords(self.maintenance_log.entries)
@@ -174,12 +179,12 @@ class MemoryCommitter:
                 self.storage._attempts[attempt.key] = attempt
 
     def _as_erased(self, order: Order) -> Order:
-        """Return ``order`` with the address and card that are stored: no command changes them, but an erasure does."""
+        """Return ``order`` with the personal data that is stored: no command changes it, but an erasure does."""
         stored = self.storage._orders.get(order.id)
-        if stored is None or (stored.address, stored.payment.card_token) == (order.address, order.payment.card_token):
+        if stored is None or _personal(stored) == _personal(order):
             return order
         payment = evolve(order.payment, card_token=stored.payment.card_token)
-        return evolve(order, address=stored.address, payment=payment)
+        return evolve(order, address=stored.address, annotations=stored.annotations, payment=payment)
 
     def _addressed(self, sets: Sequence[WriteSet]) -> list[tuple[LogRecord, Request]]:
         """Return the events as records of the log, each with its request. Raises EventTooLarge."""
@@ -201,6 +206,10 @@ class MemoryCommitter:
         return records
 
 
+def _personal(order: Order) -> object:
+    return order.address, order.annotations, order.payment.card_token
+
+
 @frozen
 class MemoryOrderQueries:
     storage: MemoryStorage
@@ -215,17 +224,42 @@ class MemoryOrderQueries:
         return {it: self.storage._orders[it] for it in order_ids if it in self.storage._orders}
 
     async def list(self, query: OrderQuery) -> OrderPage:
-        after = decode_cursor(query.cursor) if query.cursor is not None else None
-        found = sorted(
-            (o for o in self.storage._orders.values() if _matches(o, query)),
-            key=lambda o: (o.created_at, o.id),
-            reverse=True,
-        )
+        after = decode_cursor(query.cursor, query) if query.cursor is not None else None
+        newest = query.sort is OrderSort.NEWEST
+
+        def key(order: Order) -> tuple[datetime, str]:
+            return query.sort_time(order), order.id
+
+        found = sorted(self._matching(query), key=key, reverse=newest)
         if after is not None:
-            found = [o for o in found if (o.created_at, o.id) < after]
+            found = [o for o in found if (key(o) < after if newest else key(o) > after)]
         page = tuple(found[: query.limit])
-        more = len(found) > query.limit
-        return OrderPage(page, encode_cursor(page[-1].created_at, page[-1].id) if more else None)
+        return OrderPage(page, cursor_after(page[-1], query) if len(found) > query.limit else None)
+
+    async def count(self, query: OrderQuery) -> Sequence[StateCount]:
+        numbers = Counter(order.state for order in self._matching(query))
+        return [
+            StateCount(state=state, orders=min(numbers[state], MOST_COUNTED), more=numbers[state] > MOST_COUNTED)
+            for state in query.states or OrderState
+        ]
+
+    def _matching(self, query: OrderQuery) -> Iterator[Order]:
+        terms = OrderTerms(self.storage.phone_region)
+        wanted = None if query.q is None else terms.wanted(query.q)
+        for order in self.storage._orders.values():
+            if _matches(order, query) and (
+                wanted is None
+                or (
+                    wanted.id
+                    and (order.id.startswith(wanted.id) or wanted.id in (order.restaurant_id, order.customer_id))
+                )
+                or (
+                    query.annotations_visible
+                    and (own := terms.of(order.annotations))
+                    and any(has_term(own, alternative) for alternative in wanted.alternatives)
+                )
+            ):
+                yield order
 
     async def still_open(self) -> Mapping[OrderState, OpenOrders]:
         touched: dict[OrderState, list[datetime]] = defaultdict(list)
@@ -240,7 +274,8 @@ def _matches(order: Order, query: OrderQuery) -> bool:
         query.customer_id in (None, order.customer_id)
         and query.restaurant_id in (None, order.restaurant_id)
         and (query.shipper_id is None or query.shipper_id == order.shipper_id)
-        and query.state in (None, order.state)
+        and (not query.states or order.state in query.states)
+        and (not query.late or query.is_late(order))
         and not (query.available and (order.shipper_id is not None or order.state not in ASSIGNABLE))
         and (query.created_from is None or query.created_from <= order.created_at)
         and (query.created_until is None or order.created_at < query.created_until)

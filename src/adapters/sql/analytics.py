@@ -67,6 +67,7 @@ def _progress_table(name: str) -> Table:
 
 order_progress = _progress_table("order_progress")
 Index(None, order_progress.c.created_minute)
+Index(None, order_progress.c.restaurant_id, order_progress.c.created_minute)
 
 
 order_progress_shadow = _progress_table("order_progress_shadow")
@@ -146,39 +147,48 @@ _CENTS = Decimal("0.01")
 class SqlAnalyticsQueries:
     _database: Database
 
-    async def per_minute(self, start: datetime, end: datetime) -> Sequence[MinuteSales]:
+    async def per_minute(
+        self, start: datetime, end: datetime, restaurant_id: str | None = None
+    ) -> Sequence[MinuteSales]:
         minute = order_progress.c.created_minute
         created_at = order_progress.c.created_at
         sales = _sales(minute).where(
             minute.between(_minutes(start), _minutes(end)),  # which has an index
             created_at >= start,
             created_at < end,
+            *_of(restaurant_id),
         )
         return [
             MinuteSales(minute=datetime.fromtimestamp(row[0] * 60, UTC), **_sums(row))
             for row in await self._rows(sales)
         ]
 
-    async def per_restaurant(self) -> Sequence[RestaurantSales]:
-        sales = await self._rows(_sales(order_progress.c.restaurant_id))
+    async def per_restaurant(self, restaurant_id: str | None = None) -> Sequence[RestaurantSales]:
+        sales = await self._rows(_sales(order_progress.c.restaurant_id).where(*_of(restaurant_id)))
         return [RestaurantSales(restaurant_id=row[0], **_sums(row)) for row in sales]
 
-    async def by_state(self) -> Mapping[OrderState, int]:
+    async def by_state(self, restaurant_id: str | None = None) -> Mapping[OrderState, int]:
         state = order_progress.c.state
-        counted = {row[0]: row[1] for row in await self._rows(select(state, func.count()).group_by(state))}
+        states = select(state, func.count()).where(*_of(restaurant_id)).group_by(state)
+        counted = {row[0]: row[1] for row in await self._rows(states)}
         return {state: counted.get(state, 0) for state in OrderState}
 
-    async def time_in_states(self) -> Sequence[StateTime]:
-        return [time for state, name in SPENT.items() if (time := await self._time_in(state, name)) is not None]
+    async def time_in_states(self, restaurant_id: str | None = None) -> Sequence[StateTime]:
+        times = [await self._time_in(state, name, restaurant_id) for state, name in SPENT.items()]
+        return [time for time in times if time is not None]
 
-    async def cancellations(self) -> Mapping[str, int]:
+    async def cancellations(self, restaurant_id: str | None = None) -> Mapping[str, int]:
         reason = order_progress.c.cancel_reason
-        counted = await self._rows(select(reason, func.count()).where(reason.is_not(None)).group_by(reason))
+        counted = await self._rows(
+            select(reason, func.count()).where(reason.is_not(None), *_of(restaurant_id)).group_by(reason)
+        )
         return dict(sorted(((row[0], row[1]) for row in counted), key=lambda item: (-item[1], item[0])))
 
-    async def delivery_times(self) -> DeliveryTimes:
+    async def delivery_times(self, restaurant_id: str | None = None) -> DeliveryTimes:
         minutes = order_progress.c.delivery_minutes
-        counted = await self._rows(select(minutes, func.count()).where(minutes.is_not(None)).group_by(minutes))
+        counted = await self._rows(
+            select(minutes, func.count()).where(minutes.is_not(None), *_of(restaurant_id)).group_by(minutes)
+        )
         return delivery_times({row[0]: row[1] for row in counted})
 
     async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
@@ -194,12 +204,14 @@ class SqlAnalyticsQueries:
         found = {row["order_id"]: [name for name in wanted if row[name] != wanted[name]] for row, wanted in derived}
         return {order_id: names for order_id, names in found.items() if names}
 
-    async def _time_in(self, state: OrderState, name: str) -> StateTime | None:
+    async def _time_in(self, state: OrderState, name: str, restaurant_id: str | None) -> StateTime | None:
         spent = order_progress.c[name]
         # The databases round divisions differently, but not remainders.
         second = (spent - spent % _SECOND_US).label("second")
         counted = await self._rows(
-            select(second, func.count(), func.sum(spent)).where(spent.is_not(None)).group_by(second)
+            select(second, func.count(), func.sum(spent))
+            .where(spent.is_not(None), *_of(restaurant_id))
+            .group_by(second)
         )
         if not counted:
             return None
@@ -209,6 +221,10 @@ class SqlAnalyticsQueries:
 
     async def _rows(self, query: Select[Any]) -> Sequence[Any]:
         return await self._database.rows(query)
+
+
+def _of(restaurant_id: str | None) -> Sequence[ColumnElement[bool]]:
+    return () if restaurant_id is None else (order_progress.c.restaurant_id == restaurant_id,)
 
 
 def _sales(key: ColumnElement[Any]) -> Select[Any]:

@@ -34,6 +34,7 @@ from .database import Database
 from .dead_letters import unrecognized_records
 from .idempotency import idempotency_keys
 from .notifications import contacts, failed_notifications, notifications
+from .order_search import order_terms
 from .orders import orders
 from .tokens import tokens
 from .types import Timestamp, metadata
@@ -49,8 +50,8 @@ retention_progress = Table(
 
 ERASED = "erased"
 _FINAL = orders.c.state.in_([state.value for state in OrderState if state.terminal])
-_HELD = or_(orders.c.address.is_not(None), orders.c.card_token.is_not(None))
-_NOTHING = {"address": None, "card_token": None}
+_HELD = or_(orders.c.address.is_not(None), orders.c.card_token.is_not(None), orders.c.annotations.is_not(None))
+_NOTHING = {"address": None, "card_token": None, "annotations": None}
 _BLANK = {"address": "", "subject": "", "text": "", "detail": ERASED}
 
 
@@ -129,7 +130,10 @@ class SqlPersonalData:
 
 async def _erase_orders(connection: AsyncConnection, ids: Collection[str]) -> int:
     erased = update(orders).where(among(connection, orders.c.id, ids), _FINAL, _HELD).values(_NOTHING)
-    return (await connection.execute(erased)).rowcount
+    changed = (await connection.execute(erased)).rowcount
+    ended = select(orders.c.id).where(among(connection, orders.c.id, ids), _FINAL)
+    await connection.execute(delete(order_terms).where(order_terms.c.order_id.in_(ended)))
+    return changed
 
 
 async def _erase_responses(connection: AsyncConnection, ids: Collection[str]) -> int:

@@ -1,41 +1,19 @@
-"""Orders as rows, and their queries."""
+"""Orders as rows."""
 
-import asyncio
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from attrs import asdict, frozen
-from sqlalchemy import (
-    JSON,
-    Column,
-    Index,
-    Integer,
-    PrimaryKeyConstraint,
-    RowMapping,
-    Select,
-    Table,
-    Text,
-    bindparam,
-    func,
-    literal,
-    select,
-    text,
-    tuple_,
-)
+from attrs import asdict
+from sqlalchemy import JSON, Column, Index, Integer, PrimaryKeyConstraint, RowMapping, Table, Text, text
 
-from ...application.orders.queries import OpenOrders, OrderPage, OrderQuery
-from ...domain.errors import OrderNotFound
+from ...domain.annotations import Annotations
 from ...domain.events import OrderLine
-from ...domain.lifecycle import ASSIGNABLE, OrderState
+from ...domain.lifecycle import OrderState
 from ...domain.money import Money
 from ...domain.order import Order
 from ...domain.payment import Payment, PaymentMethod, PaymentStatus
-from ...domain.text import is_identifier
 from ...domain.validation import Address
-from ..paging import decode_cursor, encode_cursor
-from .database import POSTGRESQL, Database
 from .engines import to_json
 from .types import DecimalAmount, Identifier, Row, Timestamp, metadata, stored_time
 
@@ -62,6 +40,7 @@ orders = Table(
     Column("delivery_minutes", Integer),
     Column("cancel_reason", Text),
     Column("cancelled_by", Text),
+    Column("annotations", JSON(none_as_null=True)),
     PrimaryKeyConstraint("id"),
 )
 Index(None, orders.c.created_at, orders.c.id)
@@ -124,7 +103,12 @@ def row_of(order: Order) -> Row:
         updated_at if order.created_at is order.updated_at else stored_time(order.created_at),
         updated_at,
         *outcome,
+        None if order.annotations is None else to_json(_stored(order.annotations)),
     )
+
+
+def _stored(annotations: Annotations) -> dict[str, Any]:
+    return {**asdict(annotations), "metadata": dict(annotations.metadata)}
 
 
 def changes_of(order: Order) -> Row:
@@ -146,7 +130,7 @@ def changes_of(order: Order) -> Row:
 def order_of(row: Mapping[str, Any] | RowMapping) -> Order:
     """Return the order of ``row``."""
     currency = row["currency"]
-    address = row["address"]
+    address, annotations = row["address"], row["annotations"]
     return Order(
         id=row["id"],
         customer_id=row["customer_id"],
@@ -178,96 +162,5 @@ def order_of(row: Mapping[str, Any] | RowMapping) -> Order:
         cancel_reason=row["cancel_reason"],
         cancelled_by=row["cancelled_by"],
         version=row["version"],
+        annotations=None if annotations is None else Annotations(**annotations),
     )
-
-
-@frozen
-class SqlOrderAudit:
-    database: Database
-
-    async def many(self, order_ids: Sequence[str]) -> Mapping[str, Order]:
-        return await SqlOrderQueries(self.database).get_all(order_ids)
-
-    async def count(self) -> int:
-        async with self.database.reading() as connection:
-            return await connection.scalar(select(func.count()).select_from(orders)) or 0
-
-
-_IDS = func.json_each(bindparam("order_ids")).table_valued("value")
-_SOME = select(orders).where(orders.c.id.in_(select(_IDS.c.value)))
-
-
-_SOME_POSTGRESQL = f"SELECT {', '.join(column.name for column in orders.columns)} FROM orders WHERE id = ANY($1)"
-
-
-_STILL_OPEN = (
-    select(orders.c.state, func.count().label("orders"), func.min(orders.c.updated_at).label("since"))
-    .where(orders.c.state.in_([state.value for state in OrderState if not state.terminal]))
-    .group_by(orders.c.state)
-)
-
-
-LINES_AT_ONCE = 100
-"""Lines of orders that a list decodes without a pause."""
-
-
-@frozen
-class SqlOrderQueries:
-    database: Database
-
-    async def get(self, order_id: str) -> Order:
-        if (order := (await self.get_all([order_id])).get(order_id)) is None:
-            raise OrderNotFound(order_id)
-        return order
-
-    async def get_all(self, order_ids: Collection[str]) -> Mapping[str, Order]:
-        """Read PostgreSQL without SQLAlchemy, which saves a fifth of the CPU time of a change."""
-        if not (ids := list(filter(is_identifier, order_ids))):
-            return {}
-        rows: Iterable[Mapping[str, Any] | RowMapping]
-        if self.database.backend == POSTGRESQL:
-            rows = await self.database.fetch(_SOME_POSTGRESQL, ids)
-        else:
-            rows = (row._mapping for row in await self.database.rows(_SOME, {"order_ids": json.dumps(ids)}))
-        return {order.id: order for order in map(order_of, rows)}
-
-    async def list(self, query: OrderQuery) -> OrderPage:
-        found, lines = list[Order](), 0
-        for row in await self.database.rows(_page(query)):
-            found.append(order_of(row._mapping))
-            lines += len(row.lines)
-            if lines >= LINES_AT_ONCE:
-                lines = 0
-                await asyncio.sleep(0)  # others' turn: a page of large orders takes a quarter of a second
-        page = tuple(found[: query.limit])
-        more = len(found) > query.limit
-        return OrderPage(page, encode_cursor(page[-1].created_at, page[-1].id) if more else None)
-
-    async def still_open(self) -> Mapping[OrderState, OpenOrders]:
-        found = await self.database.rows(_STILL_OPEN)
-        return {OrderState(row.state): OpenOrders(orders=row.orders, since=row.since) for row in found}
-
-
-def _page(query: OrderQuery) -> Select[Any]:
-    """Select one row more than the page holds, to know whether another page follows."""
-    newest_first = (orders.c.created_at.desc(), orders.c.id.desc())
-    page = select(orders).order_by(*newest_first).limit(query.limit + 1)
-    for column, wanted in (
-        (orders.c.customer_id, query.customer_id),
-        (orders.c.restaurant_id, query.restaurant_id),
-        (orders.c.shipper_id, query.shipper_id),
-        (orders.c.state, query.state.value if query.state is not None else None),
-    ):
-        if wanted is not None:
-            page = page.where(column == wanted)
-    if query.available:
-        page = page.where(orders.c.shipper_id.is_(None), orders.c.state.in_([state.value for state in ASSIGNABLE]))
-    if query.created_from is not None:
-        page = page.where(orders.c.created_at >= query.created_from)
-    if query.created_until is not None:
-        page = page.where(orders.c.created_at < query.created_until)
-    if query.cursor is not None:
-        at, order_id = decode_cursor(query.cursor)
-        after = tuple_(literal(at, Timestamp()), literal(order_id, orders.c.id.type))
-        page = page.where(tuple_(orders.c.created_at, orders.c.id) < after)
-    return page

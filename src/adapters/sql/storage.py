@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ...application.event_log.records import EVENT_LIMIT
 from ...application.noop import noop
+from ..order_terms import OrderTerms
 from . import schema
 from .commit.committer import SqlCommitter
 from .cursors import SqlCursors
@@ -18,13 +19,14 @@ from .epochs import SqlEpochs
 from .event_log import SqlEventLog, log_heads
 from .idempotency import SqlIdempotencyStore
 from .maintenance_log import SqlMaintenanceLog
-from .orders import SqlOrderAudit, SqlOrderQueries
+from .order_queries import SqlOrderAudit, SqlOrderQueries
 from .payment_attempts import SqlPaymentAttempts
 from .prices import SqlPriceLists
 from .processes import SqlProcessRegistry
 from .rollout import SqlRollout
 from .sessions import SqlSessions
 from .skipped_records import SqlSkippedRecords
+from .streams import SqlStreamTickets
 from .tokens import SqlTokens
 
 POOL_SIZE = 16
@@ -43,6 +45,7 @@ class SqlStorage:
     attempts: SqlPaymentAttempts
     tokens: SqlTokens
     sessions: SqlSessions
+    stream_tickets: SqlStreamTickets
     audit: SqlOrderAudit
     rollout: SqlRollout
     epochs: SqlEpochs
@@ -60,24 +63,27 @@ class SqlStorage:
         pooled: bool = False,
         on_commit: Callable[[], None] = noop,
         event_limit: int = EVENT_LIMIT,
+        phone_region: str = "",
     ) -> Self:
         """Create the storage at ``postgresql://...`` or ``sqlite:///file`` without I/O.
 
         ``pool_size`` is the maximum number of connections; ``pooled``: they lead to a pooler in transaction mode.
-        Events have at most ``event_limit`` bytes.
+        Events have at most ``event_limit`` bytes. ``phone_region`` is the country of telephone numbers without a code.
         Raises InvalidInput, NotConfigured.
         """
         database = Database.at(url, pool_size=pool_size, pooled=pooled)
+        terms = OrderTerms(phone_region)
         return cls(
             database=database,
-            committer=SqlCommitter(database, on_commit, event_limit),
-            views=SqlOrderQueries(database),
+            committer=SqlCommitter(database, on_commit, event_limit, terms),
+            views=SqlOrderQueries(database, terms),
             log=SqlEventLog(database),
             cursors=SqlCursors(database),
             answers=SqlIdempotencyStore(database),
             attempts=SqlPaymentAttempts(database),
             tokens=SqlTokens(database),
             sessions=SqlSessions(database),
+            stream_tickets=SqlStreamTickets(database),
             audit=SqlOrderAudit(database),
             rollout=SqlRollout(database),
             epochs=SqlEpochs(database),

@@ -30,32 +30,34 @@ class AnalyticsTransaction(ConsumerTransaction, Protocol):
 
 
 class AnalyticsQueries(Protocol):
-    """Reads progress and figures."""
+    """Reads progress and figures: of all restaurants, or of the orders of one."""
 
-    async def per_minute(self, start: datetime, end: datetime) -> Sequence[MinuteSales]:
+    async def per_minute(
+        self, start: datetime, end: datetime, restaurant_id: str | None = None
+    ) -> Sequence[MinuteSales]:
         """Return the sales of orders created from ``start`` until before ``end``, by minute and currency.
 
         The first and the last minute count only their orders within these times. Minutes without orders are left out.
         """
         ...
 
-    async def per_restaurant(self) -> Sequence[RestaurantSales]:
+    async def per_restaurant(self, restaurant_id: str | None = None) -> Sequence[RestaurantSales]:
         """Return the sales by restaurant and currency."""
         ...
 
-    async def by_state(self) -> Mapping[OrderState, int]:
+    async def by_state(self, restaurant_id: str | None = None) -> Mapping[OrderState, int]:
         """Return the number of orders in each state; every state is included."""
         ...
 
-    async def time_in_states(self) -> Sequence[StateTime]:
+    async def time_in_states(self, restaurant_id: str | None = None) -> Sequence[StateTime]:
         """Return the times of the states that some order has left, in the order of the states."""
         ...
 
-    async def cancellations(self) -> Mapping[str, int]:
+    async def cancellations(self, restaurant_id: str | None = None) -> Mapping[str, int]:
         """Return the number of cancelled orders by reason, the largest first."""
         ...
 
-    async def delivery_times(self) -> DeliveryTimes: ...
+    async def delivery_times(self, restaurant_id: str | None = None) -> DeliveryTimes: ...
 
     async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
         """Return the progress of these orders, by order."""

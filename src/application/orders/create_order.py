@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from attrs import field, frozen
 
 from ...domain.actor import Actor, check_actor
+from ...domain.annotations import Annotations
 from ...domain.consent import RestaurantOrders
 from ...domain.errors import OrderExists, OrderNotFound, PricesRefused
 from ...domain.events import OrderLine
@@ -35,6 +36,7 @@ class NewOrder:
     total: Money | None = None
     card_token: str | None = None
     address: Address | None = None
+    annotations: Annotations | None = None
     order_id: str | None = None
 
 
@@ -94,6 +96,7 @@ class CreateOrder:
             total=new.total,
             currency=new.currency,
             address=new.address,
+            annotations=new.annotations,
             by=by,
             at=self.clock(),
         )

@@ -1,12 +1,13 @@
 """The representation of an order for readers, which the API returns and the command line prints."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
 from attrs import frozen
 
 from ...domain.actor import Actor
+from ...domain.annotations import NO_ANNOTATIONS
 from ...domain.consent import RestaurantOrders
 from ...domain.events import OrderLine
 from ...domain.order import Order
@@ -40,7 +41,8 @@ class ActionView:
 class OrderView:
     """Amounts are in units of ``currency``; times are UTC. The card token is never read back.
 
-    ``allowed_actions`` are the reader's own at this moment. A reader without a part in the order gets no address.
+    ``allowed_actions`` are the reader's own at this moment. A reader without a part in the order gets no address and
+    no annotations.
     """
 
     order_id: str
@@ -56,6 +58,10 @@ class OrderView:
     payment_method: str
     payment_status: str
     address: AddressView | None
+    customer_name: str | None
+    customer_phone: str | None
+    note: str | None
+    metadata: Mapping[str, str]
     created_at: datetime
     updated_at: datetime
     estimated_at: datetime | None
@@ -82,6 +88,8 @@ def line_views(lines: Iterable[OrderLine]) -> tuple[LineView, ...]:
 
 def view(order: Order, reader: Actor, restaurants: RestaurantOrders = RestaurantOrders.NONE) -> OrderView:
     """Return ``order`` for ``reader``; ``restaurants`` is what they may do without their customers."""
+    visible = order.visible_to(reader)
+    annotations = (order.annotations if visible else None) or NO_ANNOTATIONS
     return OrderView(
         order_id=order.id,
         version=order.version,
@@ -95,7 +103,11 @@ def view(order: Order, reader: Actor, restaurants: RestaurantOrders = Restaurant
         currency=order.currency,
         payment_method=order.payment.method,
         payment_status=order.payment.status,
-        address=_address(order.address) if order.visible_to(reader) else None,
+        address=_address(order.address) if visible else None,
+        customer_name=annotations.customer_name,
+        customer_phone=annotations.customer_phone,
+        note=annotations.note,
+        metadata=dict(annotations.metadata),
         created_at=order.created_at,
         updated_at=order.updated_at,
         estimated_at=order.estimated_at,

@@ -12,7 +12,7 @@ from ...domain.money import Money
 from ...domain.order import Order
 from .idempotency import IdempotencyKey
 from .payment_attempts import GatewayResponse, OutstandingPayments, PaymentAttempt
-from .queries import OpenOrders, OrderPage, OrderQuery
+from .queries import OpenOrders, OrderPage, OrderQuery, StateCount
 from .write_set import WriteSet
 
 
@@ -106,9 +106,17 @@ class OrderQueries(Protocol):
         ...
 
     async def list(self, query: OrderQuery) -> OrderPage:
-        """Return one page of the orders that match, newest first. Raises InvalidInput for an unknown cursor.
+        """Return one page of the orders that match, in the order of the query's sort.
 
-        The cost grows with the page; for ``available`` orders, with those that are not in a final state.
+        The cost grows with the page; for ``available`` orders, and those longest in their state, with those that are
+        not in a final state. Raises InvalidInput for a cursor that is unknown or of another query.
+        """
+        ...
+
+    async def count(self, query: OrderQuery) -> Sequence[StateCount]:
+        """Return the number of orders that match in each state that the query allows, without regard to its page.
+
+        It is exact up to MOST_COUNTED. With ``q``, it may be too small if ``more`` is true.
         """
         ...
 

@@ -1,16 +1,33 @@
 """Queries for orders, and pages of results."""
 
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+from types import MappingProxyType
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ...domain.errors import InvalidInput
 from ...domain.lifecycle import OrderState
 from ...domain.order import Order
-from ...domain.text import identifier
+from ...domain.text import identifier, shown, text
 
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
+MAX_SEARCH = 100
+"""Characters of the text of a search."""
+MOST_COUNTED = 10_000
+"""Orders of one state that are counted; beyond, there are more."""
+OPEN = tuple(state for state in OrderState if not state.terminal)
+LATE_AFTER: Mapping[OrderState, timedelta] = MappingProxyType(
+    {
+        OrderState.WAITING_FOR_SHIPPER: timedelta(seconds=900),
+        OrderState.PREPARING: timedelta(seconds=3600),
+        OrderState.ON_THE_WAY: timedelta(seconds=5400),
+    }
+)
+"""The time without any change after which an order is late. The rules of the alert have the same limits."""
 
 
 @frozen(kw_only=True)
@@ -21,40 +38,121 @@ class OpenOrders:
     since: datetime
 
 
+class OrderSort(StrEnum):
+    """The order of a page. ``longest_in_state`` has the orders that are not final by their last change."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    LONGEST_IN_STATE = "longest_in_state"
+
+    @classmethod
+    def parse(cls, text: str) -> "OrderSort":
+        """Return the sort of that name. Raises InvalidInput."""
+        try:
+            return cls(text)
+        except ValueError:
+            raise InvalidInput("sort", f"{shown(text)} is no order of a list", ", ".join(cls)) from None
+
+
+def _states(given: OrderState | Iterable[OrderState] | None) -> tuple[OrderState, ...]:
+    if given is None:
+        return ()
+    wanted = {given} if isinstance(given, OrderState) else set(given)
+    return tuple(state for state in OrderState if state in wanted)
+
+
 @frozen(kw_only=True)
 class OrderQuery:
     """Every condition that is given must hold. ``created_from`` is inclusive, ``created_until`` exclusive.
 
+    ``q`` is an order's id or its beginning, a restaurant's or customer's id, words of annotations, or a telephone
+    number; of an order without ``annotations_visible`` to the reader, not the last two. ``state`` may be several.
+    ``late`` orders are not final, and have at ``at`` passed their estimate or not changed for LATE_AFTER.
     ``available`` orders have no shipper and may be taken by one. ``cursor`` is the opaque ``next_cursor`` of the
-    previous page; ``limit`` is 1 to 200. Raises InvalidInput.
+    previous page; it belongs to the same conditions and ``sort``. ``limit`` is 1 to 200. Raises InvalidInput.
     """
 
     customer_id: str | None = None
     restaurant_id: str | None = None
     shipper_id: str | None = None
-    state: OrderState | None = None
+    state: tuple[OrderState, ...] = field(default=(), converter=_states)
     available: bool = False
+    q: str | None = None
+    annotations_visible: bool = True
+    late: bool = False
+    at: datetime | None = None
+    sort: OrderSort = OrderSort.NEWEST
     created_from: datetime | None = None
     created_until: datetime | None = None
     cursor: str | None = None
     limit: int = DEFAULT_PAGE
 
     def __attrs_post_init__(self) -> None:
-        for field in ("customer_id", "restaurant_id", "shipper_id"):
-            if (value := getattr(self, field)) is not None:
-                identifier(value, field=field.replace("_id", "Id"))
+        for name in ("customer_id", "restaurant_id", "shipper_id"):
+            if (value := getattr(self, name)) is not None:
+                identifier(value, field=name.replace("_id", "Id"))
         if self.available and self.shipper_id is not None:
             raise InvalidInput("shipperId", "an available order has no shipper", "available or shipperId, not both")
+        if self.q is not None:
+            text(self.q, field="q", at_least=1, at_most=MAX_SEARCH)
+        if self.state and not self.states:
+            kind = "late" if self.late else "longest in its state"
+            raise InvalidInput("state", f"an order that is {self.state[0]} is never {kind}", ", ".join(OPEN))
         if not 1 <= self.limit <= MAX_PAGE:
             raise InvalidInput("limit", str(self.limit), f"1 to {MAX_PAGE}")
-        for field, moment in (("createdFrom", self.created_from), ("createdUntil", self.created_until)):
+        for name, moment in (("createdFrom", self.created_from), ("createdUntil", self.created_until)):
             if moment is not None and moment.tzinfo is None:
-                raise InvalidInput(field, f"{moment.isoformat()} has no zone", "RFC 3339 with a zone")
+                raise InvalidInput(name, f"{moment.isoformat()} has no zone", "RFC 3339 with a zone")
+
+    @property
+    def states(self) -> tuple[OrderState, ...]:
+        """The states in which an order may be; empty for all."""
+        if self.late or self.sort is OrderSort.LONGEST_IN_STATE:
+            return tuple(state for state in OPEN if state in (self.state or OPEN))
+        return self.state
+
+    @property
+    def filter(self) -> str:
+        """A digest of the conditions and the sort, by which a cursor belongs to them."""
+        conditions = (
+            self.customer_id,
+            self.restaurant_id,
+            self.shipper_id,
+            self.state,
+            self.available,
+            self.q,
+            self.annotations_visible,
+            self.late,
+            self.sort,
+            self.created_from and self.created_from.timestamp(),
+            self.created_until and self.created_until.timestamp(),
+        )
+        return sha256(repr(conditions).encode()).hexdigest()[:16]
+
+    def sort_time(self, order: Order) -> datetime:
+        """Return the time by which ``order`` is sorted; orders of one time are sorted by id."""
+        return order.updated_at if self.sort is OrderSort.LONGEST_IN_STATE else order.created_at
+
+    def is_late(self, order: Order) -> bool:
+        """Return whether ``order`` is late at ``at``."""
+        if self.at is None or order.state.terminal:
+            return False
+        past_estimate = order.estimated_at is not None and order.estimated_at < self.at
+        return past_estimate or order.updated_at < self.at - LATE_AFTER[order.state]
+
+
+@frozen(kw_only=True)
+class StateCount:
+    """The number of ``orders`` in a state; with ``more``, there are more than were counted."""
+
+    state: OrderState
+    orders: int
+    more: bool = False
 
 
 @frozen
 class OrderPage:
-    """Newest first (by creation, then id). ``next_cursor`` is None on the last page."""
+    """In the order of the query's sort (by its time, then id). ``next_cursor`` is None on the last page."""
 
     orders: tuple[Order, ...]
     next_cursor: str | None = None

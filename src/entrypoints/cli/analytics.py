@@ -1,8 +1,9 @@
 """``orderflow analytics``: the figures of the analytics consumer."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from ...application.analytics.figures import check_interval
 from .orders import parse_time
@@ -10,18 +11,19 @@ from .session import rows, session
 
 app = App(name="analytics")
 
+Restaurant = Annotated[str | None, Parameter(help="only the orders of this restaurant")]
 HOUR = timedelta(hours=1)
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 @app.command
-async def minutes(*, start: str | None = None, end: str | None = None) -> None:
+async def minutes(*, start: str | None = None, end: str | None = None, restaurant: Restaurant = None) -> None:
     """Show orders and revenue per minute, by currency; by default of the last hour. Times are RFC 3339."""
     until = parse_time(end, "end") or datetime.now(UTC)
     since = parse_time(start, "start") or (until - HOUR if until - EARLIEST > HOUR else EARLIEST)
     check_interval(since, until)
     async with session().opened() as container:
-        found = await container.effects().analytics.per_minute(since, until)
+        found = await container.effects().analytics.per_minute(since, until, restaurant)
     table = rows(
         "minute",
         "currency",
@@ -35,10 +37,10 @@ async def minutes(*, start: str | None = None, end: str | None = None) -> None:
 
 
 @app.command
-async def restaurants() -> None:
+async def restaurants(*, restaurant: Restaurant = None) -> None:
     """Show orders and revenue per restaurant, by currency."""
     async with session().opened() as container:
-        found = await container.effects().analytics.per_restaurant()
+        found = await container.effects().analytics.per_restaurant(restaurant)
     table = rows(
         "restaurant",
         "currency",
@@ -52,11 +54,11 @@ async def restaurants() -> None:
 
 
 @app.command
-async def states() -> None:
+async def states(*, restaurant: Restaurant = None) -> None:
     """Show how many orders are in each state now, and how long orders stay in it, in seconds."""
     async with session().opened() as container:
-        counts = await container.effects().analytics.by_state()
-        times = {t.state: t for t in await container.effects().analytics.time_in_states()}
+        counts = await container.effects().analytics.by_state(restaurant)
+        times = {t.state: t for t in await container.effects().analytics.time_in_states(restaurant)}
     found = [
         {"state": state, "orders": count, "left": t.orders, "mean": t.mean, "median": t.median, "p90": t.p90}
         if (t := times.get(state))
@@ -70,15 +72,15 @@ async def states() -> None:
 
 
 @app.command
-async def cancellations() -> None:
+async def cancellations(*, restaurant: Restaurant = None) -> None:
     """Show how many orders were cancelled, by reason."""
     async with session().opened() as container:
-        found = await container.effects().analytics.cancellations()
+        found = await container.effects().analytics.cancellations(restaurant)
     session().show(found, rows("reason", "orders", of=found.items()))
 
 
 @app.command
-async def deliveries() -> None:
+async def deliveries(*, restaurant: Restaurant = None) -> None:
     """Show percentiles of the minutes from creation to delivery."""
     async with session().opened() as container:
-        session().show(await container.effects().analytics.delivery_times())
+        session().show(await container.effects().analytics.delivery_times(restaurant))

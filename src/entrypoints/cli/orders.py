@@ -1,14 +1,15 @@
 """``orderflow orders``: creates, shows and changes orders through the use-cases."""
 
 from codecs import BOM_UTF8
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from attrs import fields
+from attrs import evolve, fields
 from cyclopts import App, Parameter
 
-from ...application.orders.queries import DEFAULT_PAGE, OrderQuery
+from ...application.orders.queries import DEFAULT_PAGE, OrderQuery, OrderSort
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput
 from ...domain.history import OrderFacts
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
 app = App(name="orders")
 
 As = Annotated[str, Parameter(name="--as", help="the actor, as ROLE:ID")]
+Search = Annotated[
+    str | None,
+    Parameter(
+        help="the beginning of an id, a restaurant's or customer's id, words of a name or metadata, a telephone number"
+    ),
+]
+States = Annotated[tuple[str, ...], Parameter(help="may be repeated")]
+Available = Annotated[bool, Parameter(negative=(), help="only orders that a shipper may take")]
+Late = Annotated[bool, Parameter(negative=(), help="only orders past their estimate, or unchanged for too long")]
 Source = Annotated[Literal["log", "topic"], Parameter(help="where the events are read")]
 OPERATOR = "admin:operator"
 
@@ -68,30 +78,24 @@ async def show(order_id: str, /, *, as_: As = OPERATOR) -> None:
 @app.command(name="list")
 async def list_(
     *,
+    q: Search = None,
     customer: str | None = None,
     restaurant: str | None = None,
     shipper: str | None = None,
-    state: str | None = None,
-    available: Annotated[bool, Parameter(negative=(), help="only orders that a shipper may take")] = False,
+    state: States = (),
+    available: Available = False,
+    late: Late = False,
     created_from: str | None = None,
     created_until: str | None = None,
+    sort: Annotated[str, Parameter(help=", ".join(OrderSort))] = OrderSort.NEWEST.value,
     cursor: str | None = None,
     limit: int = DEFAULT_PAGE,
     as_: As = OPERATOR,
 ) -> None:
-    """List orders, newest first, in pages. Orders must match all filters. Times are RFC 3339."""
+    """List or find orders, newest first, in pages. Orders must match all filters. Times are RFC 3339."""
     actor = Actor.parse(as_)
-    query = OrderQuery(
-        customer_id=customer,
-        restaurant_id=restaurant,
-        shipper_id=shipper,
-        state=None if state is None else OrderState.parse(state),
-        available=available,
-        created_from=parse_time(created_from, "created-from"),
-        created_until=parse_time(created_until, "created-until"),
-        cursor=cursor,
-        limit=limit,
-    )
+    wanted = _filter(q, customer, restaurant, shipper, state, available, late, created_from, created_until)
+    query = evolve(wanted, sort=OrderSort.parse(sort), cursor=cursor, limit=limit)
     async with session().use_cases() as use_cases:
         page = await use_cases.list_orders(query, by=actor)
     found = [use_cases.view(order, actor) for order in page.orders]
@@ -121,6 +125,53 @@ async def list_(
     session().show({"orders": found, "nextCursor": page.next_cursor}, table)
     if page.next_cursor and not session().json:
         session().info(f"next page: --cursor {page.next_cursor}")
+
+
+@app.command
+async def count(
+    *,
+    q: Search = None,
+    customer: str | None = None,
+    restaurant: str | None = None,
+    shipper: str | None = None,
+    state: States = (),
+    available: Available = False,
+    late: Late = False,
+    created_from: str | None = None,
+    created_until: str | None = None,
+    as_: As = OPERATOR,
+) -> None:
+    """Count the orders that `orders list` lists with these filters, by state; of each state at most 10,000."""
+    actor = Actor.parse(as_)
+    query = _filter(q, customer, restaurant, shipper, state, available, late, created_from, created_until)
+    async with session().use_cases() as use_cases:
+        found = await use_cases.list_orders.count(query, by=actor)
+    table = rows("state", "orders", "", of=((it.state, it.orders, "or more" if it.more else "") for it in found))
+    session().show(found, table)
+
+
+def _filter(
+    q: str | None,
+    customer: str | None,
+    restaurant: str | None,
+    shipper: str | None,
+    states: Sequence[str],
+    available: bool,
+    late: bool,
+    created_from: str | None,
+    created_until: str | None,
+) -> OrderQuery:
+    return OrderQuery(
+        q=q,
+        customer_id=customer,
+        restaurant_id=restaurant,
+        shipper_id=shipper,
+        state=tuple(map(OrderState.parse, states)),
+        available=available,
+        late=late,
+        created_from=parse_time(created_from, "created-from"),
+        created_until=parse_time(created_until, "created-until"),
+    )
 
 
 @app.command

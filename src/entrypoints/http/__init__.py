@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from ...application.auth import IdentityTokens
     from ...application.customers.erase_customer import EraseCustomer
     from ...application.customers.export_customer import ExportCustomer
+    from ...application.notifications.list_notifications import ListNotifications
     from ...application.prices.use_cases import PriceUseCases
+    from ...application.streams.use_cases import StreamUseCases
     from ..shutdown import Stopping
     from .auth import KnownTokens
     from .board import Board
@@ -54,6 +56,8 @@ def create_app(
     board: "Board | None" = None,
     operations: Mapping[str, Any] | None = None,
     prices: "PriceUseCases | None" = None,
+    streams: "StreamUseCases | None" = None,
+    notifications: "ListNotifications | None" = None,
 ) -> "Litestar":
     """Create the ASGI application.
 
@@ -65,9 +69,10 @@ def create_app(
     count the requests. ``failed`` is called with each error that is responded to with 5xx. ``limits`` are fields of
     ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. ``identity`` verifies the
     tokens of an OpenID provider; with it, ``X-Actor`` is not trusted. ``customers`` adds the routes under
-    ``/v1/customers``, ``prices`` those under ``/v1/restaurants``, ``board`` the pages for people at ``/``, and
-    ``operations``, which are fields of ``orderflow.entrypoints.http.operations.Operations``, the routes for operators.
-    Raises NotConfigured without the extra ``http``.
+    ``/v1/customers``, ``prices`` those under ``/v1/restaurants``, ``streams`` the live streams, ``notifications`` the
+    route ``/v1/notifications``, ``board`` the pages for people at ``/``, and ``operations``, which are fields of
+    ``orderflow.entrypoints.http.operations.Operations``, the routes for operators. Raises NotConfigured without the
+    extra ``http``.
     """
     app, caller_limits = _with_extra(".app"), _with_extra(".caller_limits")
     built: Litestar = app.build(
@@ -91,6 +96,8 @@ def create_app(
         board=board,
         operations=None if operations is None else _with_extra(".operations").Operations(**operations),
         prices=None if prices is None else _with_extra(".prices").Prices(prices, currency),
+        streams=streams,
+        notifications=None if notifications is None else _with_extra(".notifications").Told(notifications),
     )
     return built
 

@@ -1,10 +1,10 @@
-"""Routes to the figures of the consumer *analytics*. They cover the whole service, so they are for admins only."""
+"""Routes to the figures of the consumer *analytics*: of all orders for admins, of its own ones for a restaurant."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from attrs import frozen
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException
@@ -15,7 +15,8 @@ from ...application.analytics.ports import AnalyticsQueries
 from ...domain.actor import Actor, Role
 from ...domain.errors import InvalidInput
 from .openapi import CORRELATION, problems
-from .parameters import parse_time, time
+from .order_filter import RestaurantId
+from .parameters import parse_identifier, parse_time, time
 from .reads import json_response
 
 MAX_SPAN = timedelta(days=31)
@@ -74,10 +75,20 @@ class Figures:
     views: AnalyticsQueries
 
 
-async def admins_only(connection: ASGIConnection[Any, Actor, Any, Any], _: BaseRouteHandler) -> None:
+async def admins_and_restaurants(connection: ASGIConnection[Any, Actor, Any, Any], _: BaseRouteHandler) -> None:
     by = connection.user
-    if by.role is not Role.ADMIN:
-        raise HTTPException(detail=f"{by} may not read the figures of the service; only admins may", status_code=403)
+    if by.role not in (Role.ADMIN, Role.RESTAURANT):
+        raise HTTPException(detail=f"{by} may not read figures; only admins and restaurants may", status_code=403)
+
+
+def _bounded(by: Actor, restaurant_id: str | None) -> str | None:
+    """Return the restaurant whose figures ``by`` may read and asks for; None for all. Raises InvalidInput."""
+    wanted = parse_identifier(restaurant_id, "restaurantId")
+    if by.role is not Role.RESTAURANT:
+        return wanted
+    if wanted not in (None, by.id):
+        raise InvalidInput("restaurantId", f"{wanted!r} is not you", f"{by.id!r}, or leave it out")
+    return by.id
 
 
 @get(
@@ -86,12 +97,14 @@ async def admins_only(connection: ASGIConnection[Any, Actor, Any, Any], _: BaseR
     responses=REFUSALS,
     operation_id="salesPerMinute",
     summary="Orders and revenue per minute",
-    opt={"query": {"start", "end"}},
+    opt={"query": {"start", "end", "restaurantId"}},
 )
 async def minutes(
+    request: Request[Actor, Any, Any],
     figures: NamedDependency[Figures],
     start: Annotated[str | None, time("start", "the default is one hour before the end")] = None,
     end: Annotated[str | None, time("end", "the default is now")] = None,
+    restaurant_id: RestaurantId = None,
 ) -> Response[MinutesView]:
     """Count the orders created from start until before end, at most 31 days."""
     until = datetime.now(UTC) if end is None else parse_time(end, "end")
@@ -101,7 +114,9 @@ async def minutes(
         raise InvalidInput(
             "start", f"it is {(until - since).days} days before the end", f"at most {MAX_SPAN.days} days"
         )
-    return json_response(MinutesView(minutes=tuple(await figures.views.per_minute(since, until))))
+    return json_response(
+        MinutesView(minutes=tuple(await figures.views.per_minute(since, until, _bounded(request.user, restaurant_id))))
+    )
 
 
 @get(
@@ -110,10 +125,15 @@ async def minutes(
     responses=REFUSALS,
     operation_id="salesPerRestaurant",
     summary="Orders and revenue per restaurant",
+    opt={"query": {"restaurantId"}},
 )
-async def restaurants(figures: NamedDependency[Figures]) -> Response[RestaurantsView]:
+async def restaurants(
+    request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
+) -> Response[RestaurantsView]:
     """Include all orders that were ever created."""
-    return json_response(RestaurantsView(restaurants=tuple(await figures.views.per_restaurant())))
+    return json_response(
+        RestaurantsView(restaurants=tuple(await figures.views.per_restaurant(_bounded(request.user, restaurant_id))))
+    )
 
 
 @get(
@@ -122,10 +142,15 @@ async def restaurants(figures: NamedDependency[Figures]) -> Response[Restaurants
     responses=REFUSALS,
     operation_id="ordersByState",
     summary="Orders by state now, and the time spent in each",
+    opt={"query": {"restaurantId"}},
 )
-async def states(figures: NamedDependency[Figures]) -> Response[StatesView]:
+async def states(
+    request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
+) -> Response[StatesView]:
     """Return mean, median and 90th percentile of the seconds that orders spent in a state before they left it."""
-    now, times = await figures.views.by_state(), {each.state: each for each in await figures.views.time_in_states()}
+    restaurant = _bounded(request.user, restaurant_id)
+    now = await figures.views.by_state(restaurant)
+    times = {each.state: each for each in await figures.views.time_in_states(restaurant)}
     found = []
     for state, orders in now.items():
         stays = times.get(state)
@@ -145,10 +170,13 @@ async def states(figures: NamedDependency[Figures]) -> Response[StatesView]:
     responses=REFUSALS,
     operation_id="cancellationsByReason",
     summary="Cancelled orders by reason",
+    opt={"query": {"restaurantId"}},
 )
-async def cancellations(figures: NamedDependency[Figures]) -> Response[CancellationsView]:
+async def cancellations(
+    request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
+) -> Response[CancellationsView]:
     """Include all orders that were ever cancelled."""
-    counted = await figures.views.cancellations()
+    counted = await figures.views.cancellations(_bounded(request.user, restaurant_id))
     reasons = tuple(ReasonView(reason=reason, orders=orders) for reason, orders in counted.items())
     return json_response(CancellationsView(reasons=reasons))
 
@@ -159,10 +187,13 @@ async def cancellations(figures: NamedDependency[Figures]) -> Response[Cancellat
     responses=REFUSALS,
     operation_id="deliveryTimes",
     summary="Delivery times",
+    opt={"query": {"restaurantId"}},
 )
-async def deliveries(figures: NamedDependency[Figures]) -> Response[DeliveryTimes]:
+async def deliveries(
+    request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
+) -> Response[DeliveryTimes]:
     """Return percentiles of the whole minutes from creation to delivery, null before the first delivery."""
-    return json_response(await figures.views.delivery_times())
+    return json_response(await figures.views.delivery_times(_bounded(request.user, restaurant_id)))
 
 
 ROUTES = (minutes, restaurants, states, cancellations, deliveries)

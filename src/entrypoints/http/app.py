@@ -19,10 +19,12 @@ from ...adapters.telemetry.tracing.tracing import Tracing
 from ...application.analytics.ports import AnalyticsQueries
 from ...application.auth import IdentityTokens, Scope
 from ...application.orders.use_cases import UseCases
+from ...application.streams.use_cases import StreamUseCases
 from ...domain.errors import InvalidInput
 from . import analytics as analytics_routes
-from . import batch, dead_letters, lifecycle, problems, reads, stream, writes
+from . import batch, dead_letters, lifecycle, problems, reads, stream, stream_tickets, writes
 from . import customers as customer_routes
+from . import notifications as notification_routes
 from . import operations as operation_routes
 from . import prices as price_routes
 from .auth import GRANT, Authenticator, KnownTokens, Unauthenticated, check_scope
@@ -65,6 +67,8 @@ def build(
     board: Board | None,
     operations: operation_routes.Operations | None,
     prices: price_routes.Prices | None,
+    streams: StreamUseCases | None,
+    notifications: notification_routes.Told | None,
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
     cookies = None
@@ -73,6 +77,7 @@ def build(
     authenticator = Authenticator(tokens, trust_actor_header, identity, cookies)
     callers = Callers(limits, instruments)
     closing = asyncio.Event()
+    tickets = None if streams is None else stream_tickets.Tickets(streams.tickets, tokens)
 
     async def authenticate(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         if connection.scope["method"] == "OPTIONS":  # type: ignore[typeddict-item]
@@ -80,13 +85,19 @@ def build(
         refuse_repeated_headers(connection)
         peer = connection.client.host if connection.client else ""
         try:
-            grant = await authenticator(connection.headers, peer)
+            ticket = connection.query_params.get("ticket") if handler.opt.get("ticket") else None
+            if ticket is not None and tickets is not None:
+                held, authorized = await tickets.accept(ticket)
+                grant = held.grant
+            else:
+                grant = await authenticator(connection.headers, peer)
+                authorized = partial(authenticator.still_grants, grant, connection.headers, peer)
         except Unauthenticated:
             await callers.admit(connection.scope, peer)
             raise
         connection.scope["user"] = grant.actor
         connection.scope[GRANT] = grant  # type: ignore[literal-required]
-        connection.scope[AUTHORIZED] = partial(authenticator.still_grants, grant, connection.headers, peer)  # type: ignore[literal-required]
+        connection.scope[AUTHORIZED] = authorized  # type: ignore[literal-required]
         await callers.admit(
             connection.scope,
             str(grant.actor),
@@ -101,6 +112,7 @@ def build(
             failed(error)
         return problems.problem_response(request, error)
 
+    live = None if streams is None else stream.LiveStreams(streams, closing)
     orders = Router(
         "/v1",
         route_handlers=[
@@ -112,13 +124,14 @@ def build(
             writes.cancel_order,
             reads.get_order,
             reads.list_orders,
+            reads.count_orders,
             reads.timeline,
-            stream.stream,
             lifecycle.lifecycle,
             lifecycle.actions,
+            *((stream.stream, stream.stream_orders, stream_tickets.make_ticket) if streams is not None else ()),
         ],
         guards=[authenticate, require_json, refuse_unsupported_conditions, refuse_unknown_parameters],
-        dependencies={"call": Provide(provide_call, sync_to_thread=False)},
+        dependencies={"call": Provide(provide_call, sync_to_thread=False), "tickets": provide(tickets)},
         tags=["orders"],
     )
     documents = Router(PATH, route_handlers=[], include_in_schema=False, guards=[refuse_unknown_parameters])
@@ -128,41 +141,9 @@ def build(
             Router(
                 "/v1/analytics",
                 route_handlers=analytics_routes.ROUTES,
-                guards=[authenticate, analytics_routes.admins_only, refuse_unknown_parameters],
+                guards=[authenticate, analytics_routes.admins_and_restaurants, refuse_unknown_parameters],
                 dependencies={"figures": provide(analytics_routes.Figures(analytics))},
                 tags=["analytics"],
-            )
-        )
-    if customers is not None:
-        routes.append(
-            Router(
-                "/v1/customers",
-                route_handlers=customer_routes.ROUTES,
-                guards=[
-                    authenticate,
-                    customer_routes.admins_only,
-                    require_json,
-                    refuse_unsupported_conditions,
-                    refuse_unknown_parameters,
-                ],
-                dependencies={"customers": provide(customers)},
-                tags=["customers"],
-            )
-        )
-    if operations is not None:
-        routes.append(
-            Router(
-                "/v1",
-                route_handlers=[*operation_routes.ROUTES, *dead_letters.ROUTES],
-                guards=[
-                    authenticate,
-                    operation_routes.admins_only,
-                    require_json,
-                    refuse_unsupported_conditions,
-                    refuse_unknown_parameters,
-                ],
-                dependencies={"operations": provide(operations)},
-                tags=["operations"],
             )
         )
     if board is not None and cookies is not None:
@@ -171,22 +152,7 @@ def build(
             pages_router([refuse_unknown_parameters]),
             session_router(door, [require_json, refuse_unknown_parameters]),
         ]
-    if prices is not None:
-        routes.append(
-            Router(
-                "/v1/restaurants",
-                route_handlers=price_routes.ROUTES,
-                guards=[
-                    authenticate,
-                    require_json,
-                    refuse_unsupported_conditions,
-                    refuse_unknown_parameters,
-                    price_routes.refuse_idempotency_key,
-                ],
-                dependencies={"prices": provide(prices)},
-                tags=["prices"],
-            )
-        )
+    routes += _optional_routers(authenticate, customers, operations, prices, notifications)
     readiness = Checks(checks, stopping, stopped_parts)
     public: list[Any] = [livez, readyz, docs_router()]
     dependencies = {"checks": provide(readiness)}
@@ -210,13 +176,66 @@ def build(
             *([operations.close] if operations is not None else []),
             *on_shutdown,
         ],
-        state=State({"closing": closing, "api": Api(use_cases, currency, closing, callers, failed)}),
+        state=State({"closing": closing, "api": Api(use_cases, currency, closing, callers, failed, live)}),
         debug=False,
     )
     app.tracing = tracing
     app.instruments = instruments
     app.direct = direct_routes(app)
     return app
+
+
+def _optional_routers(
+    authenticate: Any,
+    customers: customer_routes.Customers | None,
+    operations: operation_routes.Operations | None,
+    prices: price_routes.Prices | None,
+    notifications: notification_routes.Told | None,
+) -> list[Router]:
+    """Return the routers of the parts that are given."""
+    made = []
+    writing = [require_json, refuse_unsupported_conditions, refuse_unknown_parameters]
+    if notifications is not None:
+        made.append(
+            Router(
+                "/v1/notifications",
+                route_handlers=[notification_routes.list_notifications],
+                guards=[authenticate, refuse_unknown_parameters],
+                dependencies={"told": provide(notifications)},
+                tags=["notifications"],
+            )
+        )
+    if customers is not None:
+        made.append(
+            Router(
+                "/v1/customers",
+                route_handlers=customer_routes.ROUTES,
+                guards=[authenticate, customer_routes.admins_only, *writing],
+                dependencies={"customers": provide(customers)},
+                tags=["customers"],
+            )
+        )
+    if operations is not None:
+        made.append(
+            Router(
+                "/v1",
+                route_handlers=[*operation_routes.ROUTES, *dead_letters.ROUTES],
+                guards=[authenticate, operation_routes.admins_only, *writing],
+                dependencies={"operations": provide(operations)},
+                tags=["operations"],
+            )
+        )
+    if prices is not None:
+        made.append(
+            Router(
+                "/v1/restaurants",
+                route_handlers=price_routes.ROUTES,
+                guards=[authenticate, *writing, price_routes.refuse_idempotency_key],
+                dependencies={"prices": provide(prices)},
+                tags=["prices"],
+            )
+        )
+    return made
 
 
 class NoEmitter(BaseEventEmitterBackend):
@@ -276,7 +295,7 @@ async def refuse_unknown_parameters(connection: ASGIConnection[Any, Any, Any, An
     for name, values in connection.query_params.dict().items():
         if name not in parameters:
             raise InvalidParameter(name, "there is no such parameter", ", ".join(sorted(parameters)) or "none")
-        if len(values) > 1:
+        if len(values) > 1 and name not in handler.opt.get("repeated", ()):
             raise InvalidParameter(name, f"it is given {len(values)} times", "each parameter once")
 
 

@@ -15,6 +15,8 @@ from msgspec.structs import fields
 from ...adapters.wire.fields import Amount
 from ...application.orders.create_order import NewOrder
 from ...application.orders.idempotency import MAX_KEY
+from ...domain.annotations import MAX_CUSTOMER_NAME, MAX_NOTE, MAX_PAIRS, MAX_PHONE, MAX_VALUE, Annotations
+from ...domain.annotations import MAX_KEY as MAX_METADATA_KEY
 from ...domain.currency import MINOR_UNITS, check_currency_in_use
 from ...domain.errors import InvalidInput
 from ...domain.events import OrderLine
@@ -83,6 +85,23 @@ class PlaceOrder(Body):
     currency: Annotated[str, _documented("a currency of ISO 4217", "USD", enum=[*MINOR_UNITS])] | None = None
     card_token: Annotated[str, _identifier("the card at the gateway; with a card method only", "tok_ok")] | None = None
     address: AddressBody | None = None
+    customer_name: Annotated[str, _text("who to ask for", "Ann Smith", MAX_CUSTOMER_NAME, 1)] | None = None
+    customer_phone: Annotated[str, _text("telephone number, kept as it is", "+1 212 555 0100", MAX_PHONE, 1)] | None = (
+        None
+    )
+    note: Annotated[str, _text("a note about the order", "no onions", MAX_NOTE, 1)] | None = None
+    metadata: (
+        Annotated[
+            dict[str, str],
+            _documented(
+                f"at most {MAX_PAIRS} pairs for your own use: keys of 1 to {MAX_METADATA_KEY} characters, values of 0 "
+                f"to {MAX_VALUE}, without control characters",
+                {"table": "12"},
+                maxProperties=MAX_PAIRS,
+            ),
+        ]
+        | None
+    ) = None
 
     def order(self, currency: str) -> NewOrder:
         """Build the order, in ``currency`` if the body has none. Raises InvalidInput."""
@@ -108,6 +127,12 @@ class PlaceOrder(Body):
             payment_method=PaymentMethod.parse(self.payment_method),
             card_token=self.card_token,
             address=None if self.address is None else _address(self.address),
+            annotations=Annotations.of(
+                customer_name=self.customer_name,
+                customer_phone=self.customer_phone,
+                note=self.note,
+                metadata=self.metadata,
+            ),
         )
 
 

@@ -40,6 +40,8 @@ class Api:
     closing: asyncio.Event
     callers: Callers
     failed: Callable[[Exception], None]
+    streams: Any = None
+    """The LiveStreams, if the application has any."""
     log_limit: LogLimit = field(factory=LogLimit)
     list_turns: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(LISTS_AT_ONCE))
     batch_turns: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(BATCHES_AT_ONCE))
@@ -64,7 +66,7 @@ class Call:
 
 def provide_call(request: Request[Actor, Any, Any]) -> Call:
     """Return the call of a route without an order."""
-    return Call(request.user, request.app.state["api"])
+    return Call(request.user, request.app.state["api"], authorized=request.scope.get(AUTHORIZED))  # type: ignore[arg-type]
 
 
 def provide_order_call(request: Request[Actor, Any, Any], order_id: FromPath[str]) -> Call:

@@ -7,7 +7,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 
 from ...application.orders.order_actions import ActionCheck, check_actions
-from ...application.orders.state_limits import STATE_LIMITS
+from ...application.orders.queries import LATE_AFTER
 from ...domain.lifecycle import TRANSITIONS, OrderState
 from .calls import ORDER_CALL, Call
 from .openapi import CORRELATION, problems
@@ -87,7 +87,7 @@ LIFECYCLE = LifecycleView(
         StateRule(
             state=state,
             final=state.terminal,
-            limit_seconds=int(STATE_LIMITS[state].total_seconds()) if state in STATE_LIMITS else None,
+            limit_seconds=int(LATE_AFTER[state].total_seconds()) if state in LATE_AFTER else None,
         )
         for state in OrderState
     ),

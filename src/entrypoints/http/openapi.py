@@ -42,6 +42,10 @@ ORDER_EXAMPLE = {
     "currency": "USD",
     "paymentMethod": "cash",
     "address": {"street": "Main Street 1", "city": "Springfield", "postalCode": "12345", "note": "second floor"},
+    "customerName": "Ann Smith",
+    "customerPhone": "+1 212 555 0100",
+    "note": "no onions",
+    "metadata": {"table": "12"},
 }
 """The body of a new order."""
 
@@ -59,6 +63,10 @@ ORDER_VIEW_EXAMPLE = {
     "paymentMethod": "cash",
     "paymentStatus": "pending",
     "address": {"street": "Main Street 1", "city": "Springfield", "postalCode": "12345", "note": "second floor"},
+    "customerName": "Ann Smith",
+    "customerPhone": "+1 212 555 0100",
+    "note": "no onions",
+    "metadata": {"table": "12"},
     "createdAt": "2024-01-01T12:00:00Z",
     "updatedAt": "2024-01-01T12:04:00Z",
     "estimatedAt": None,

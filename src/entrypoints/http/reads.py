@@ -9,16 +9,28 @@ from litestar.di import NamedDependency
 from litestar.openapi.spec.enums import OpenAPIType
 from msgspec import Raw
 
-from ...adapters.paging import encode_cursor
+from ...adapters.paging import cursor_after
 from ...application.orders.order_view import OrderView
-from ...application.orders.queries import DEFAULT_PAGE, MAX_PAGE, OrderQuery
-from ...domain.errors import InvalidInput
-from ...domain.lifecycle import OrderState
+from ...application.orders.queries import DEFAULT_PAGE, MAX_PAGE, OrderQuery, OrderSort
 from .calls import ORDER_CALL, Call
 from .etag import etag, not_modified
 from .openapi import CORRELATION, ETAG, NOT_MODIFIED, problems
-from .parameters import header, parse_flag, parse_identifier, parse_limit, parse_time, query, time
-from .views import OrderPageView, PastOrderView, TimelineView, event_view, past_view, render
+from .order_filter import (
+    FILTER,
+    Available,
+    CreatedFrom,
+    CreatedUntil,
+    CustomerId,
+    Late,
+    RestaurantId,
+    ShipperId,
+    State,
+    Text,
+    UserId,
+    parse_filter,
+)
+from .parameters import header, parse_limit, parse_time, query, time
+from .views import CountsView, OrderPageView, PastOrderView, TimelineView, counts_view, event_view, past_view, render
 
 MAX_PAGE_BYTES = 1_000_000
 """Bytes after which a page of orders ends, so that clients that do not read cannot fill the memory."""
@@ -59,38 +71,24 @@ async def get_order(
     response_headers=[CORRELATION],
     responses=problems(400, 401, 403, 500, 503),
     operation_id="listOrders",
-    summary="List orders, newest first",
-    opt={
-        "query": {
-            "customerId",
-            "userId",
-            "restaurantId",
-            "shipperId",
-            "state",
-            "available",
-            "createdFrom",
-            "createdUntil",
-            "limit",
-            "cursor",
-        }
-    },
+    summary="List or find orders",
+    opt={"query": {*FILTER, "sort", "limit", "cursor"}, "repeated": {"state"}},
 )
 async def list_orders(
     call: NamedDependency[Call],
-    customer_id: Annotated[str | None, query("customerId", "only orders of this customer")] = None,
-    user_id: Annotated[str | None, query("userId", "only orders of this customer")] = None,
-    restaurant_id: Annotated[str | None, query("restaurantId", "only orders of this restaurant")] = None,
-    shipper_id: Annotated[str | None, query("shipperId", "only orders of this shipper")] = None,
-    in_state: Annotated[
-        str | None,
-        query("state", "only orders in this state", enum=[*OrderState, "cancel"]),
+    customer_id: CustomerId = None,
+    user_id: UserId = None,
+    restaurant_id: RestaurantId = None,
+    shipper_id: ShipperId = None,
+    in_state: State = None,
+    available: Available = None,
+    late: Late = None,
+    q: Text = None,
+    created_from: CreatedFrom = None,
+    created_until: CreatedUntil = None,
+    sort: Annotated[
+        str | None, query("sort", "the order of the list, newest first by default", enum=[*OrderSort])
     ] = None,
-    available: Annotated[
-        str | None,
-        query("available", "only orders that a shipper may take", type=OpenAPIType.BOOLEAN),
-    ] = None,
-    created_from: Annotated[str | None, time("createdFrom", "only orders created at or after this time")] = None,
-    created_until: Annotated[str | None, time("createdUntil", "only orders created before this time")] = None,
     limit: Annotated[
         str | None,
         query(
@@ -107,23 +105,49 @@ async def list_orders(
 
     With ``available=true`` a shipper sees the orders that it may take, without their addresses, if a setting allows it.
     """
-    if None not in (customer_id, user_id) and customer_id != user_id:
-        raise InvalidInput("userId", "it differs from customerId", "one of the two")
+    wanted = parse_filter(
+        customer_id, user_id, restaurant_id, shipper_id, in_state, available, late, q, created_from, created_until
+    )
     page = await _page(
-        OrderQuery(
-            customer_id=parse_identifier(customer_id, "customerId") or parse_identifier(user_id, "userId"),
-            restaurant_id=parse_identifier(restaurant_id, "restaurantId"),
-            shipper_id=parse_identifier(shipper_id, "shipperId"),
-            state=None if in_state is None else OrderState.parse(in_state),
-            available=available is not None and parse_flag(available, "available"),
-            created_from=None if created_from is None else parse_time(created_from, "createdFrom"),
-            created_until=None if created_until is None else parse_time(created_until, "createdUntil"),
+        evolve(
+            wanted,
+            sort=OrderSort.NEWEST if sort is None else OrderSort.parse(sort),
             cursor=cursor,
             limit=DEFAULT_PAGE if limit is None else parse_limit(limit, "limit"),
         ),
         call,
     )
     return json_response(page)
+
+
+@get(
+    "/orders:count",
+    response_headers=[CORRELATION],
+    responses=problems(400, 401, 403, 500, 503),
+    operation_id="countOrders",
+    summary="Count orders by state",
+    opt={"query": FILTER, "repeated": {"state"}},
+)
+async def count_orders(
+    call: NamedDependency[Call],
+    customer_id: CustomerId = None,
+    user_id: UserId = None,
+    restaurant_id: RestaurantId = None,
+    shipper_id: ShipperId = None,
+    in_state: State = None,
+    available: Available = None,
+    late: Late = None,
+    q: Text = None,
+    created_from: CreatedFrom = None,
+    created_until: CreatedUntil = None,
+) -> Response[CountsView]:
+    """Count the orders that ``GET /v1/orders`` lists with these conditions: of each state at most 10,000."""
+    wanted = parse_filter(
+        customer_id, user_id, restaurant_id, shipper_id, in_state, available, late, q, created_from, created_until
+    )
+    async with call.api.list_turns:
+        counted = await call.use_cases.list_orders.count(wanted, by=call.by)
+    return json_response(counts_view(counted))
 
 
 @get(
@@ -158,7 +182,7 @@ async def _page(query: OrderQuery, call: Call) -> OrderPageView:
                 if size // STEP_BYTES > (size - len(rendered[-1])) // STEP_BYTES:
                     await asyncio.sleep(0)  # other requests' turn
                 if size >= MAX_PAGE_BYTES and order is not page.orders[-1]:
-                    cursor = encode_cursor(order.created_at, order.id)
+                    cursor = cursor_after(order, part)
                     break
             if cursor is None or size >= MAX_PAGE_BYTES or len(rendered) == query.limit:
                 raw: Any = tuple(Raw(each) for each in rendered)

@@ -1,49 +1,59 @@
-"""Streams the events of an order as server-sent events."""
+"""Streams the events of one order, and the changes of all orders that a caller may see, as server-sent events."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
-from typing import Annotated
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from time import monotonic
+from typing import Annotated, TypeVar
 
 import structlog
-from attrs import field, frozen
+from attrs import define, field
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from litestar.response import Stream
+from msgspec import Raw
 
 from ...application.event_log.records import LogRecord
-from ...application.orders.use_cases import UseCases
+from ...application.orders.order_view import OrderView, view
+from ...application.streams.feed import STOPPING, UNAUTHORIZED, UNAVAILABLE, StreamEnded
+from ...application.streams.follow_orders import TYPES, Changed, Idle, Message, Snapshot, StreamFilter
+from ...application.streams.place import MAX_PLACE, Place
+from ...application.streams.use_cases import StreamUseCases
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput, NotFound, NotPermitted, Unavailable
 from .calls import ORDER_CALL, Call
 from .log_limit import LogLimit
 from .openapi import CORRELATION, problems
-from .parameters import header
+from .order_filter import CustomerId, RestaurantId, ShipperId
+from .parameters import header, parse_identifier, query
+from .views import render
 
-FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 1.0
-"""Seconds between two polls. The pause grows from the first to the longest while there are no new events."""
+TICK = 1.0
+"""Seconds between two looks whether the caller still has its rights, as long as a process relies on what it knows."""
 HEARTBEAT = 15.0
 """Seconds without an event after which a comment is sent, so that proxies do not close the stream."""
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+T = TypeVar("T")
+Authorized = Callable[[], Awaitable[bool]]
+"""Returns whether the caller still has its rights."""
 
 log = structlog.get_logger(__name__)
 
 
-@frozen
-class OrderStream:
-    """Streams the events of orders by polling. ``closing`` ends all streams."""
+@define(eq=False)
+class LiveStreams:
+    """The live streams of one application. ``closing`` ends all of them."""
 
-    use_cases: UseCases
+    use_cases: StreamUseCases
     closing: asyncio.Event
     log_limit: LogLimit = field(factory=LogLimit)
+    _open: int = field(default=0, init=False)
+    _watching: asyncio.Task[None] | None = field(default=None, init=False)
 
-    async def __call__(
-        self,
-        order_id: str,
-        last_sequence: int,
-        by: Actor,
-        authorized: Callable[[], Awaitable[bool]] | None = None,
+    async def of_order(
+        self, order_id: str, last_sequence: int, by: Actor, authorized: Authorized | None = None
     ) -> AsyncIterator[bytes]:
         """Yield the order's events after number ``last_sequence``, and each new one, until the order is terminal.
 
@@ -51,50 +61,102 @@ class OrderStream:
         shipper who was replaced, or one whose token was revoked, which ``authorized`` returns. The caller may reconnect
         with Last-Event-ID.
         """
-        pause, idle = FIRST_PAUSE, 0.0
-        while True:
+        records = self.use_cases.follow_order(order_id, by=by, after=last_sequence, tick=min(TICK, HEARTBEAT))
+        async with aclosing(self._sent(records, authorized, _event)) as messages:
+            async for message in messages:
+                if isinstance(message, bytes):
+                    yield message
+
+    async def of_orders(
+        self, wanted: StreamFilter, by: Actor, after: Place | None, authorized: Authorized | None = None
+    ) -> AsyncIterator[bytes]:
+        """Yield a snapshot or what came after ``after``, then each change, and at last why the stream ends."""
+        following = self.use_cases.follow_orders(wanted, by=by, after=after, tick=min(TICK, HEARTBEAT))
+        async with aclosing(self._sent(following, authorized, lambda message: _message(message, by))) as messages:
+            async for message in messages:
+                yield _framed("end", "", render({"reason": message})) if isinstance(message, str) else message
+
+    async def _sent(
+        self, messages: AsyncGenerator[T], authorized: Authorized | None, rendered: Callable[[T], tuple[bytes, bool]]
+    ) -> AsyncGenerator[bytes | str]:
+        """Yield ``messages`` as bytes, and as a text why the stream ends early.
+
+        What is rendered has True if it shows only that nothing happened, which is sent once in HEARTBEAT.
+        """
+        checked = sent = monotonic()
+        with self._opened():
             try:
-                if authorized is not None and not await authorized():
-                    return
-                new, is_last = await self._after(order_id, last_sequence, by)
+                async with aclosing(messages):
+                    async for message in messages:
+                        now = monotonic()
+                        if authorized is not None and now - checked >= TICK:
+                            if not await authorized():
+                                yield UNAUTHORIZED
+                                return
+                            checked = now
+                        text, idle = rendered(message)
+                        if not idle or now - sent >= HEARTBEAT:
+                            sent = now
+                            yield text
+            except StreamEnded as ended:
+                yield ended.reason
             except Unavailable as e:
                 if self.log_limit.admits("a live stream ended"):
-                    log.warning("a live stream ended", order_id=order_id, backend=e.backend, problem=e.problem)
-                return
+                    log.warning("a live stream ended", backend=e.backend, problem=e.problem)
+                yield UNAVAILABLE
             except (NotFound, NotPermitted):
                 return
-            for record in new:
-                yield _event(record)
-                last_sequence = record.sequence
-            if is_last:
-                return
-            pause, idle = (FIRST_PAUSE, 0.0) if new else (min(pause * 1.5, LONGEST_PAUSE), idle + pause)
-            if idle >= HEARTBEAT:
-                yield b":\n\n"
-                idle = 0.0
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):  # wait_for() would start a task for each poll
-                    await self.closing.wait()
-            if self.closing.is_set():
-                return
 
-    async def _after(self, order_id: str, last_sequence: int, by: Actor) -> tuple[Sequence[LogRecord], bool]:
-        """Return the records after ``last_sequence``, and whether no others can follow.
+    @contextmanager
+    def _opened(self) -> Iterator[None]:
+        """Have all streams end at the shutdown, as long as there are any."""
+        self._open += 1
+        if self._watching is None:
+            self._watching = asyncio.get_running_loop().create_task(self._end_at_closing(), name="closing of streams")
+        try:
+            yield
+        finally:
+            self._open -= 1
+            if not self._open and self._watching is not None:
+                self._watching.cancel()
+                self._watching = None
 
-        Neither the order nor decoded events are returned: a stream would keep them until it ends, and each garbage
-        collection would look through those of thousands of streams.
-        """
-        order = await self.use_cases.get_order(order_id, by=by)
-        if order.version <= last_sequence:
-            return (), order.state.terminal
-        deliveries = await self.use_cases.timeline(order_id, by=by)
-        new = [delivery.record for delivery in deliveries if delivery.record.sequence > last_sequence]
-        return new, order.state.terminal and new[-1].sequence >= order.version
+    async def _end_at_closing(self) -> None:
+        await self.closing.wait()
+        self.use_cases.feed.end_all(STOPPING)
 
 
-def _event(record: LogRecord) -> bytes:
-    lines = b"".join(b"data: " + line + b"\n" for line in record.body.splitlines())
-    return f"id: {record.sequence}\nevent: {record.type}\n".encode() + lines + b"\n"
+def _event(record: LogRecord | None) -> tuple[bytes, bool]:
+    if record is None:
+        return b":\n\n", True
+    return _framed(record.type, str(record.sequence), record.body), False
+
+
+def _message(message: Message, by: Actor) -> tuple[bytes, bool]:
+    match message:
+        case Idle():
+            return f":\nid: {message.place}\n\n".encode(), True
+        case Snapshot():
+            orders = tuple(view(order, by) for order in message.orders)
+            body = render({"first": message.first, "last": bool(message.place), "orders": orders})
+            return _framed("snapshot", message.place, body), False
+        case Changed():
+            record = message.change.record
+            order: OrderView | None = None if message.order is None else view(message.order, by)
+            body = render(
+                {
+                    "orderId": record.order_id,
+                    "sequence": record.sequence,
+                    "event": Raw(record.body),
+                    "order": order,
+                }
+            )
+            return _framed(record.type, message.place, body), False
+
+
+def _framed(event: str, id_: str, body: bytes) -> bytes:
+    lines = b"".join(b"data: " + line + b"\n" for line in body.splitlines())
+    return (f"id: {id_}\n" if id_ else "").encode() + f"event: {event}\n".encode() + lines + b"\n"
 
 
 @get(
@@ -119,13 +181,59 @@ async def stream(
     found = await call.use_cases.get_order(call.order, by=call.by)
     if found.state.terminal and last_sequence >= found.version:
         return Response(None, status_code=204)  # type: ignore[return-value]
-    return Stream(
-        OrderStream(call.use_cases, call.api.closing, call.api.log_limit)(
-            call.order, last_sequence, call.by, call.authorized
-        ),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    events = _streams(call).of_order(call.order, last_sequence, call.by, call.authorized)
+    return Stream(events, media_type="text/event-stream", headers=HEADERS)
+
+
+@get(
+    "/stream",
+    media_type="text/event-stream",
+    response_headers=[CORRELATION],
+    responses=problems(400, 401, 403, 500, 503),
+    operation_id="streamOrders",
+    summary="Stream the changes of all orders",
+    opt={
+        "query": {"customerId", "restaurantId", "shipperId", "type", "lastEventId", "ticket"},
+        "repeated": {"type"},
+        "stream": True,
+        "ticket": True,
+    },
+)
+async def stream_orders(
+    call: NamedDependency[Call],
+    customer_id: CustomerId = None,
+    restaurant_id: RestaurantId = None,
+    shipper_id: ShipperId = None,
+    types: Annotated[
+        list[str] | None, query("type", f"only events of this type, or of one of several: {', '.join(TYPES)}")
+    ] = None,
+    last_event_id: Annotated[str | None, header("Last-Event-ID", "the id of the last message received")] = None,
+    resume: Annotated[
+        str | None, query("lastEventId", "the same, for clients that cannot send the header", maxLength=MAX_PLACE)
+    ] = None,
+    ticket: Annotated[str | None, query("ticket", "a ticket instead of a token; see POST /v1/stream-tickets")] = None,
+) -> Stream:
+    """Send server-sent events of the orders that the caller may see: a snapshot of those not final, then each change.
+
+    The last message, ``end``, says why the stream ends. With Last-Event-ID there is no snapshot, but what came since.
+    """
+    wanted = StreamFilter(
+        customer_id=parse_identifier(customer_id, "customerId"),
+        restaurant_id=parse_identifier(restaurant_id, "restaurantId"),
+        shipper_id=parse_identifier(shipper_id, "shipperId"),
+        types=types or (),
     )
+    call.use_cases.list_orders.allowed(wanted.query, call.by)
+    # A browser that reconnects sends the header, which is newer than the address that it was given.
+    name, text = ("Last-Event-ID", last_event_id) if last_event_id else ("lastEventId", resume)
+    after = Place.parse(text, field=name) if text else None
+    messages = _streams(call).of_orders(wanted, call.by, after, call.authorized)
+    return Stream(messages, media_type="text/event-stream", headers=HEADERS)
+
+
+def _streams(call: Call) -> LiveStreams:
+    streams: LiveStreams = call.api.streams
+    return streams
 
 
 def _number(text: str | None) -> int:

@@ -1,6 +1,6 @@
 """Renders views as JSON in camelCase, with amounts as exact numbers and times in UTC."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -12,6 +12,7 @@ from msgspec.json import Encoder
 
 from ...application.event_log.records import Delivery
 from ...application.orders.order_view import LineView, OrderView, line_views
+from ...application.orders.queries import LATE_AFTER, StateCount
 from ...domain.history import OrderFacts
 
 _JSON = Encoder(decimal_format="number")
@@ -20,10 +21,28 @@ _SCALARS = frozenset({bool, Decimal, datetime, int, str, type(None)})
 
 @frozen(kw_only=True)
 class OrderPageView:
-    """A page of orders, newest first. ``nextCursor`` is the cursor of the next page, null on the last one."""
+    """A page of orders. ``nextCursor`` is the cursor of the next page, null on the last one."""
 
     orders: tuple[OrderView, ...]
     next_cursor: str | None
+
+
+@frozen(kw_only=True)
+class CountView:
+    """The number of ``orders`` in a state; with ``more``, there are more than were counted.
+
+    ``lateAfterSeconds`` is the time without any change after which an order in this state is late.
+    """
+
+    state: str
+    orders: int
+    more: bool
+    late_after_seconds: int | None
+
+
+@frozen(kw_only=True)
+class CountsView:
+    counts: tuple[CountView, ...]
 
 
 @frozen(kw_only=True)
@@ -76,6 +95,15 @@ def event_view(delivery: Delivery) -> EventView:
         correlation_id=record.correlation_id,
         event=Raw(record.body),  # type: ignore[arg-type]
     )
+
+
+def counts_view(counts: Iterable[StateCount]) -> CountsView:
+    found = []
+    for count in counts:
+        after = LATE_AFTER.get(count.state)
+        seconds = None if after is None else int(after.total_seconds())
+        found.append(CountView(state=count.state, orders=count.orders, more=count.more, late_after_seconds=seconds))
+    return CountsView(counts=tuple(found))
 
 
 def past_view(facts: OrderFacts) -> PastOrderView:

@@ -93,13 +93,16 @@ def storage(settings: Settings, on_commit: Callable[[], None], instruments: Inst
     if settings.database_url.startswith("memory:"):
         from ...adapters.memory import MemoryStorage
 
-        return MemoryStorage(on_commit=on_commit, event_limit=settings.event_max_bytes)
+        return MemoryStorage(
+            on_commit=on_commit, event_limit=settings.event_max_bytes, phone_region=settings.phone_region
+        )
     built = SqlStorage.at(
         settings.database_url,
         pool_size=settings.database_pool_size,
         pooled=settings.pooled,
         on_commit=on_commit,
         event_limit=settings.event_max_bytes,
+        phone_region=settings.phone_region,
     )
     for engine in built.database.engines:
         watch_statements(engine, instruments)

@@ -16,7 +16,7 @@ from tests.support.pgbouncer import PgBouncer
 class TestSqliteStorage(StorageContract, StorageCrashContract):
     @pytest.fixture
     async def storage(self, sqlite_url: str, connect: Connect, commits: list[None]) -> SqlStorage:
-        storage = connect(sqlite_url, on_commit=lambda: commits.append(None))
+        storage = connect(sqlite_url, on_commit=lambda: commits.append(None), phone_region="DE")
         await storage.open()
         return storage
 
@@ -30,7 +30,7 @@ class TestSqliteStorage(StorageContract, StorageCrashContract):
 class TestPostgresqlStorage(StorageContract, StorageCrashContract):
     @pytest.fixture
     async def storage(self, postgresql_url: str, connect: Connect, commits: list[None]) -> SqlStorage:
-        storage = connect(postgresql_url, on_commit=lambda: commits.append(None))
+        storage = connect(postgresql_url, on_commit=lambda: commits.append(None), phone_region="DE")
         await storage.open()
         return storage
 

@@ -1,9 +1,11 @@
 """The HTTP API returns the figures of the consumer analytics."""
 
+from typing import Any
+
 import pytest
 from httpx import AsyncClient
 
-from tests.support.door import CUSTOMER, RESTAURANT, SHIPPER, Installation, calling, placed
+from tests.support.door import BOSS, CUSTOMER, RESTAURANT, SHIPPER, Installation, calling, placed
 
 PATHS = ["minutes", "restaurants", "states", "cancellations", "deliveries"]
 
@@ -105,11 +107,42 @@ async def test_delivery_times_are_in_minutes(counted: AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("actor", [CUSTOMER, RESTAURANT, SHIPPER])
-async def test_only_admins_may_read_the_figures(boss: AsyncClient, path: str, actor: str) -> None:
+@pytest.mark.parametrize("actor", [CUSTOMER, SHIPPER])
+async def test_only_admins_and_restaurants_may_read_figures(boss: AsyncClient, path: str, actor: str) -> None:
     answer = await boss.get(f"/v1/analytics/{path}", headers={"X-Actor": actor})
 
     assert (answer.status_code, answer.json()["code"]) == (403, "not_permitted")
+
+
+@pytest.mark.parametrize(
+    ("actor", "query"), [(RESTAURANT, ""), (RESTAURANT, "restaurantId=R7"), (BOSS, "restaurantId=R7")]
+)
+async def test_a_restaurant_reads_the_figures_of_its_own_orders(
+    installation: Installation, counted: AsyncClient, actor: str, query: str
+) -> None:
+    await placed(counted, "O3", restaurantId="R8")
+    await counted.post("/v1/orders/O3/cancel", json={"reason": "another reason"})
+    await installation.analyse()
+
+    async def figures(path: str) -> Any:
+        span = "start=2024-05-17T11:00:00Z&end=2024-05-17T12:00:00Z&" if path == "minutes" else ""
+        answer = await counted.get(f"/v1/analytics/{path}?{span}{query}", headers={"X-Actor": actor})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    assert [each["orders"] for each in (await figures("minutes"))["minutes"]] == [2]
+    assert [each["restaurantId"] for each in (await figures("restaurants"))["restaurants"]] == ["R7"]
+    assert sum(each["orders"] for each in (await figures("states"))["states"]) == 2
+    assert (await figures("cancellations"))["reasons"] == [{"reason": "too late", "orders": 1}]
+    assert (await figures("deliveries"))["orders"] == 1
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_restaurant_may_not_ask_for_the_figures_of_another(boss: AsyncClient, path: str) -> None:
+    answer = await boss.get(f"/v1/analytics/{path}?restaurantId=R8", headers={"X-Actor": RESTAURANT})
+
+    assert answer.status_code == 400
+    assert [fault["parameter"] for fault in answer.json()["errors"]] == ["restaurantId"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from httpx import AsyncClient
-from orderflow.application.orders.state_limits import STATE_LIMITS
+from orderflow.application.orders.queries import LATE_AFTER
 from orderflow.domain.lifecycle import TRANSITIONS, OrderState
 
 from tests.support.door import BOSS, CUSTOMER, RESTAURANT, SHIPPER, placed
@@ -44,7 +44,7 @@ async def test_the_limits_of_the_states_are_those_of_the_alerts(boss: AsyncClien
     told = (await boss.get("/v1/lifecycle")).json()["states"]
 
     assert {each["state"]: each["limitSeconds"] for each in told if each["limitSeconds"] is not None} == of_alerts
-    assert {state.value: limit.total_seconds() for state, limit in STATE_LIMITS.items()} == of_alerts
+    assert {state.value: limit.total_seconds() for state, limit in LATE_AFTER.items()} == of_alerts
 
 
 @pytest.mark.parametrize("actor", [BOSS, RESTAURANT, SHIPPER, CUSTOMER])

@@ -17,7 +17,7 @@ from orderflow.domain.order import Order
 from orderflow.entrypoints.http import stream
 from orderflow.entrypoints.http.auth import Authenticator
 from orderflow.entrypoints.http.log_limit import LINES
-from orderflow.entrypoints.http.stream import OrderStream
+from orderflow.entrypoints.http.stream import LiveStreams
 from structlog.testing import capture_logs
 
 from tests.support.door import BOSS, CUSTOMER, SHIPPER, Installation, calling, placed
@@ -34,7 +34,7 @@ def closing() -> asyncio.Event:
 @pytest.fixture
 async def events(installation: Installation, closing: asyncio.Event) -> AsyncIterator[AsyncIterator[bytes]]:
     """Yield the stream of O1 from its first event."""
-    async with aclosing(OrderStream(installation.use_cases, closing)("O1", 0, Actor.parse(BOSS))) as following:
+    async with aclosing(LiveStreams(installation.streams, closing).of_order("O1", 0, Actor.parse(BOSS))) as following:
         yield following
 
 
@@ -64,19 +64,21 @@ async def test_past_events_are_streamed_first_and_then_new_ones(
     assert (present["id"], present["event"]) == ("2", "order.state_changed")
 
 
-async def test_the_stream_of_a_shipper_who_loses_the_order_ends(
+async def test_the_stream_of_a_shipper_who_loses_the_order_ends_with_that_event(
     installation: Installation, boss: AsyncClient, closing: asyncio.Event
 ) -> None:
     await placed(boss)
     await boss.put("/v1/orders/O1/shipper", json={"shipperId": "S3"})
 
-    async with aclosing(OrderStream(installation.use_cases, closing)("O1", 0, Actor.parse(SHIPPER))) as following:
+    async with aclosing(
+        LiveStreams(installation.streams, closing).of_order("O1", 0, Actor.parse(SHIPPER))
+    ) as following:
         for _ in ("order.created", "order.shipper_assigned", "order.state_changed"):
             await next_of(following)
         await boss.put("/v1/orders/O1/shipper", json={"shipperId": "S4"})
         rest = await rest_of(following)
 
-    assert rest == []
+    assert [message.split(b"\n")[1] for message in rest] == [b"event: order.shipper_assigned"]
 
 
 async def test_a_stream_that_waits_keeps_no_decoded_event(boss: AsyncClient, events: AsyncIterator[bytes]) -> None:
@@ -129,18 +131,17 @@ async def test_the_stream_ends_when_the_server_closes(
 
 
 async def test_the_stream_ends_if_storage_fails(
-    boss: AsyncClient, events: AsyncIterator[bytes], monkeypatch: pytest.MonkeyPatch
+    installation: Installation, boss: AsyncClient, closing: asyncio.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def unavailable(*_: object, **__: object) -> None:
+    async def unavailable() -> bool:
         raise StorageUnavailable("database", "gone")
 
+    monkeypatch.setattr(stream, "TICK", 0.01)
     await placed(boss)
+    events = LiveStreams(installation.streams, closing).of_order("O1", 0, Actor.parse(BOSS), unavailable)
     await next_of(events)
 
-    monkeypatch.setattr("orderflow.application.orders.get_order.GetOrder.__call__", unavailable)
-    rest = await rest_of(events)
-
-    assert rest == []
+    assert await rest_of(events) == []
 
 
 async def test_comments_are_sent_while_there_are_no_events(
@@ -201,10 +202,11 @@ async def test_many_streams_that_end_leave_few_log_lines(installation: Installat
     async def fail(order_id: str) -> Order:
         raise StorageUnavailable("database", "all its connections are busy")
 
-    following = OrderStream(evolve(installation.use_cases, get_order=GetOrder(fail)), closing)
+    follow_order = evolve(installation.streams.follow_order, get_order=GetOrder(fail))
+    streams = LiveStreams(evolve(installation.streams, follow_order=follow_order), closing)
     with capture_logs() as lines:
         for _ in range(3 * LINES):
-            assert await rest_of(following("O1", 0, Actor.parse(BOSS))) == []
+            assert await rest_of(streams.of_order("O1", 0, Actor.parse(BOSS))) == []
 
     assert len([line for line in lines if line["event"] == "a live stream ended"]) == LINES
 
@@ -225,7 +227,7 @@ async def test_a_stream_ends_with_the_right_to_it(installation: Installation, ri
     async def authorized() -> bool:
         return await authenticator.still_grants(held[0], headers, "127.0.0.1")
 
-    stream = OrderStream(installation.use_cases, asyncio.Event())("O1", 0, Actor.parse(CUSTOMER), authorized)
+    stream = LiveStreams(installation.streams, asyncio.Event()).of_order("O1", 0, Actor.parse(CUSTOMER), authorized)
     first = await anext(stream)
 
     if expires:

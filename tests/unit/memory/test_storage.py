@@ -17,7 +17,7 @@ class TestMemoryStorage(StorageContract, StorageCrashContract):
 
     @pytest.fixture
     def storage(self, commits: list[None]) -> MemoryStorage:
-        return MemoryStorage(on_commit=lambda: commits.append(None))
+        return MemoryStorage(on_commit=lambda: commits.append(None), phone_region="DE")
 
     @pytest.fixture
     def limited(self) -> MemoryStorage:

@@ -9,9 +9,11 @@ from attrs import field, frozen
 from ....application.event_log.records import bucket_of
 from ....application.orders.write_set import WriteSet
 from ... import wire
+from ...order_terms import WITHOUT_REGION, OrderTerms
 from .. import payment_attempts as payments
 from ..event_log import order_events
 from ..idempotency import idempotency_keys
+from ..order_search import order_terms
 from ..orders import CHANGING, changes_of, orders, row_of
 from ..payment_attempts import payment_attempts
 from ..types import Row, stored_time
@@ -21,6 +23,7 @@ ORDER = [column.name for column in orders.columns]
 CHANGE = ["id", *CHANGING, "expected"]
 ATTEMPT = [column.name for column in payment_attempts.columns if column.name != "entry"]
 EVENT = [column.name for column in order_events.columns if column.name not in ("bucket", "position", "committed_at")]
+TERM = [column.name for column in order_terms.columns]
 NEW_EVENT = ["bucket", "ahead", *EVENT]
 
 
@@ -28,13 +31,14 @@ NEW_EVENT = ["bucket", "ahead", *EVENT]
 class WriteBatch:
     """All rows of some write sets, which have no order and no key in common, each with the columns named above.
 
-    Keys, orders and attempts are sorted, which prevents deadlocks. Changed orders have their expected version.
-    ``events`` have their bucket, and ``ahead``: their number among this batch's events of the bucket, from 1.
+    Keys, orders, their terms and attempts are sorted, which prevents deadlocks. Changed orders have their expected
+    version. ``events`` have their bucket, and ``ahead``: their number among this batch's events of the bucket, from 1.
     ``taken`` is the number of positions that the batch takes in each bucket, by ascending bucket.
     """
 
     keys: Sequence[Row]
     created: Sequence[Row]
+    terms: Sequence[Row]
     changed: Sequence[Row]
     attempts: Sequence[Row]
     events: Sequence[Row] = field(repr=False)
@@ -44,9 +48,12 @@ class WriteBatch:
         return bool(self.keys or self.created or self.changed or self.attempts or self.events)
 
     @classmethod
-    def of(cls, sets: Sequence[WriteSet], buckets: int, *, event_limit: int) -> "WriteBatch":
+    def of(
+        cls, sets: Sequence[WriteSet], buckets: int, *, event_limit: int, terms: OrderTerms = WITHOUT_REGION
+    ) -> "WriteBatch":
         """Build the batch. Raises EventTooLarge for an event of more than ``event_limit`` bytes."""
         created: list[Row] = []
+        found: list[Row] = []
         changed: list[Row] = []
         for writes in sets:
             for order in writes.changed:
@@ -54,12 +61,14 @@ class WriteBatch:
                     changed.append((order.id, *changes_of(order), expected))
                 else:
                     created.append(row_of(order))
+                    found += [(order.id, term) for term in terms.of(order.annotations)]
         events, taken = _events(sets, buckets, event_limit)
         attempts = [payments.row_of(attempt) for writes in sets for attempt in writes.attempts.values()]
         by_first = itemgetter(0)
         return cls(
             keys=sorted(_keys(sets), key=itemgetter(0, 1)),
             created=sorted(created, key=by_first),
+            terms=sorted(found),
             changed=sorted(changed, key=by_first),
             attempts=sorted(attempts, key=by_first),
             events=events,

@@ -7,6 +7,7 @@ from attrs import frozen
 from ....application.event_log.records import EVENT_LIMIT
 from ....application.orders.write_set import WriteSet
 from ....domain.errors import ConcurrentChange, Conflict
+from ...order_terms import WITHOUT_REGION, OrderTerms
 from ..database import POSTGRESQL, Database, repeated
 from ..errors import TransactionConflict
 from . import write_postgresql, write_sqlite
@@ -20,9 +21,10 @@ class SqlCommitter:
     database: Database
     on_commit: Callable[[], None]
     event_limit: int = EVENT_LIMIT
+    terms: OrderTerms = WITHOUT_REGION
 
     async def commit_together(self, sets: Sequence[WriteSet]) -> list[Conflict | None]:
-        batch = WriteBatch.of(sets, self.database.known_buckets(), event_limit=self.event_limit)
+        batch = WriteBatch.of(sets, self.database.known_buckets(), event_limit=self.event_limit, terms=self.terms)
         if not batch:
             return [None] * len(sets)
         write = write_postgresql.write if self.database.backend == POSTGRESQL else write_sqlite.write

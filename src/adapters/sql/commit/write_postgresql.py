@@ -16,7 +16,7 @@ from ..database import Database, committing
 from ..errors import sqlstate, translated
 from ..payment_attempts import IS_OUTSTANDING
 from ..types import Row
-from .batch import ATTEMPT, CHANGE, EVENT, KEY, NEW_EVENT, ORDER, WriteBatch
+from .batch import ATTEMPT, CHANGE, EVENT, KEY, NEW_EVENT, ORDER, TERM, WriteBatch
 from .conflicts import Conflicts
 
 REFUSED = "OF001"
@@ -26,6 +26,7 @@ _TYPES = {
     "lines": "json",
     "delivery_fee": "numeric",
     "address": "json",
+    "annotations": "json",
     "created_at": "timestamptz",
     "updated_at": "timestamptz",
     "estimated_at": "timestamptz",
@@ -80,7 +81,7 @@ def conflicts(batch: WriteBatch, done: str | None) -> Conflicts:
 
 
 def _kinds(batch: WriteBatch) -> tuple[bool, ...]:
-    return tuple(map(bool, (batch.keys, batch.created, batch.changed, batch.attempts, batch.events)))
+    return tuple(map(bool, (batch.keys, batch.created, batch.changed, batch.terms, batch.attempts, batch.events)))
 
 
 def _given(batch: WriteBatch) -> list[Any]:
@@ -88,6 +89,7 @@ def _given(batch: WriteBatch) -> list[Any]:
         *_arrays(batch.keys),
         *_texts(batch.created),
         *_texts(batch.changed),
+        *_texts(batch.terms),
         *_arrays(batch.attempts),
         *_texts([*batch.taken.items()]),
         *_texts(batch.events),
@@ -169,6 +171,7 @@ def statement(
     keys: bool,
     created: bool,
     changed: bool,
+    terms: bool,
     attempts: bool,
     events: bool,
     *,
@@ -180,17 +183,17 @@ def statement(
     With ``bounded``, one more parameter is the lock timeout, which takes effect before any lock is taken, because
     all other steps depend on it.
 
-    Keys come first, then orders, attempts, and the log last; each kind depends on those before it. If nothing was
-    written, conflicts are returned; otherwise they are raised, which rolls everything back, unless it is not
-    ``refusing``.
+    Keys come first, then orders, their terms, attempts, and the log last; each kind depends on those before it. If
+    nothing was written, conflicts are returned; otherwise they are raised, which rolls everything back, unless it is
+    not ``refusing``.
     """
-    given = [keys, created, changed, attempts, events, events]
+    given = [keys, created, changed, terms, attempts, events, events]
     at = 1
     arrays = []
-    for names, there in zip((KEY, ORDER, CHANGE, ATTEMPT, _TAKEN, NEW_EVENT), given, strict=True):
+    for names, there in zip((KEY, ORDER, CHANGE, TERM, ATTEMPT, _TAKEN, NEW_EVENT), given, strict=True):
         arrays.append(_Arrays(names, at, divided=names not in (KEY, ATTEMPT)))
         at += len(names) if there else 0
-    key, new, change, attempt, taken, new_events = arrays
+    key, new, change, term, attempt, taken, new_events = arrays
     steps: list[str] = []
     good: list[str] = []
     if bounded:
@@ -214,6 +217,10 @@ def statement(
     good += [f"(SELECT count(*) FROM created) = {new.rows}"] if created else []
     good += [f"(SELECT count(*) FROM changed) = {change.rows}"] if changed else []
     steps.append(f"gate AS (SELECT {_all(good)} AS good)")
+    if terms:
+        steps.append(f"""terms AS (
+            INSERT INTO order_terms ({_list(TERM)}) SELECT * FROM unnest({term}) WHERE (SELECT good FROM gate)
+            ON CONFLICT (order_id, term) DO NOTHING)""")
     if attempts:
         steps.append(f"""attempts AS (
             INSERT INTO payment_attempts ({_list(ATTEMPT)})

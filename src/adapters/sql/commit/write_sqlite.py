@@ -13,7 +13,7 @@ from ..database import Database
 from ..engines import to_json
 from ..payment_attempts import IS_OUTSTANDING
 from ..types import Row, stored_time
-from .batch import ATTEMPT, CHANGE, EVENT, KEY, ORDER, WriteBatch
+from .batch import ATTEMPT, CHANGE, EVENT, KEY, ORDER, TERM, WriteBatch
 from .conflicts import Conflicts
 
 
@@ -27,6 +27,7 @@ def _given(names: Sequence[str]) -> str:
 
 _TAKE_KEY = _insert("idempotency_keys", [*KEY, "created_at"]) + " ON CONFLICT DO NOTHING"
 _CREATE_ORDER = _insert("orders", ORDER) + " ON CONFLICT DO NOTHING"
+_ADD_TERM = _insert("order_terms", TERM) + " ON CONFLICT DO NOTHING"
 _CHANGE_ORDER = f"UPDATE orders SET {', '.join(f'{name} = ?' for name in CHANGE[1:-1])} WHERE id = ? AND version = ?"
 _KEEP_ATTEMPT = (
     f"{_insert('payment_attempts', ATTEMPT)} ON CONFLICT (key) DO UPDATE SET {_given(ATTEMPT[1:])} "
@@ -84,7 +85,7 @@ def write_on(connection: Connection, batch: WriteBatch) -> Conflicts:
 
 
 def _write(connection: Connection, batch: WriteBatch, write: Write) -> None:
-    """Write keys, orders, attempts and events, in this order."""
+    """Write keys, orders, terms, attempts and events, in this order."""
     now = stored_time(datetime.now(UTC))
     if refused := [batch.keys[n] for n in write(connection, _TAKE_KEY, [(*key, now) for key in batch.keys])]:
         raise _NotCommitted(Conflicts(keys={(str(caller), str(key)) for caller, key, *_ in refused}))
@@ -93,6 +94,8 @@ def _write(connection: Connection, batch: WriteBatch, write: Write) -> None:
     late += [batch.changed[n] for n in write(connection, _CHANGE_ORDER, changed)]
     if late:
         raise _NotCommitted(Conflicts(orders={str(order_id) for order_id, *_ in late}))
+    if batch.terms:
+        connection.exec_driver_sql(_ADD_TERM, list(batch.terms))
     if batch.attempts:
         keys = [(key,) for key, *_ in batch.attempts]
         for statement, rows in ((_KEEP_ATTEMPT, batch.attempts), (_SETTLE_ATTEMPT, keys), (_OUTSTANDING_ATTEMPT, keys)):

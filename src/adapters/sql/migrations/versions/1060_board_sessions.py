@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "1060"
-down_revision = "1020"
+down_revision = "1050"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,226 @@
+"""Finding orders: pages and counts of those that match a query.
+
+A page is the union of branches, each of which an index serves: one for each state if several are wanted, and with a
+text one for each thing that it may be. What begins with a text has no index in the order of a page. If few orders do,
+all of them are read; if many do, orders are read in the order of the page and each is looked at, which soon finds
+enough.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import frozen
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Index,
+    PrimaryKeyConstraint,
+    Row,
+    Select,
+    Table,
+    and_,
+    any_,
+    exists,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+    union,
+    union_all,
+)
+
+from ...application.orders.queries import LATE_AFTER, MOST_COUNTED, OrderQuery, OrderSort, StateCount
+from ...domain.lifecycle import ASSIGNABLE, OrderState
+from ..order_terms import LAST, OrderTerms
+from ..paging import decode_cursor
+from .database import POSTGRESQL, Database
+from .orders import orders
+from .types import Identifier, Timestamp, metadata
+
+order_terms = Table(
+    "order_terms",
+    metadata,
+    Column("order_id", Identifier, nullable=False),
+    Column("term", Identifier, nullable=False),
+    PrimaryKeyConstraint("order_id", "term"),
+)
+"""What the annotations of orders are found by."""
+Index(None, order_terms.c.term, order_terms.c.order_id)
+
+FEW = 5_000
+"""Orders with a text that are all read, instead of looking for it in one order after the other."""
+Conditions = tuple[ColumnElement[bool], ...]
+
+
+@frozen
+class _Source:
+    """The orders that have one text: the query for their ids, and the condition of an order.
+
+    ``sorted`` if an index has them in the order of a page.
+    """
+
+    ids: Select[Any]
+    condition: ColumnElement[bool]
+    sorted: bool = False
+
+
+@frozen
+class OrderSearch:
+    """Reads the orders that match a query."""
+
+    database: Database
+    terms: OrderTerms
+
+    async def page(self, query: OrderQuery) -> Sequence[Row[Any]]:
+        """Return the rows of a page and one more, to know whether another page follows."""
+        if query.q is None:
+            branches = [_in_states((state,)) for state in query.states] or [()]
+        else:
+            states = _in_states(query.states)
+            branches = [(*states, *await self._cheapest(meaning)) for meaning in self._meanings(query)]
+        return await self.database.rows(_page(query, branches)) if branches else ()
+
+    async def count(self, query: OrderQuery) -> Sequence[StateCount]:
+        """Return the number of orders that match in each state."""
+        states = query.states or tuple(OrderState)
+        if query.q is None:
+            each = [select(orders.c.id).where(*_conditions(query), *_in_states((state,))) for state in states]
+            return [_count(*it) for it in zip(states, await self._sizes(each, MOST_COUNTED), strict=True)]
+        found: dict[str, int] = {}
+        more = False
+        if meanings := self._meanings(query):
+            matching = []
+            for meaning in meanings:
+                rarest, size = await self._rarest(meaning, MOST_COUNTED)
+                more = more or size > MOST_COUNTED
+                some = (self._among(rarest.ids.limit(MOST_COUNTED)), *_others(meaning, rarest))
+                matching.append(select(orders.c.id, orders.c.state).where(*some, *_conditions(query)))
+            every = union(*matching).subquery()
+            rows = await self.database.rows(select(every.c.state, func.count().label("number")).group_by(every.c.state))
+            found = {row.state: row.number for row in rows}
+        return [_count(state, found.get(state.value, 0), more=more) for state in states]
+
+    def _meanings(self, query: OrderQuery) -> list[list[_Source]]:
+        """Return what the text of ``query`` may mean. An order with a meaning is in all of its sources."""
+        wanted = self.terms.wanted(query.q or "")
+        found: list[list[_Source]] = []
+        if wanted.id:
+            begins = _begins(orders.c.id, (wanted.id,))
+            found = [[_Source(select(orders.c.id).where(begins), begins)]]
+            for party in (orders.c.restaurant_id == wanted.id, orders.c.customer_id == wanted.id):
+                found.append([_Source(select(orders.c.id).where(party), party, sorted=True)])
+        if query.annotations_visible:
+            found += [[_with_term(texts) for texts in alternative] for alternative in wanted.alternatives]
+        return found
+
+    async def _cheapest(self, meaning: list[_Source]) -> Conditions:
+        """Return the conditions of the orders with a meaning."""
+        if not meaning[0].sorted:
+            rarest, size = await self._rarest(meaning, FEW)
+            if size <= FEW:
+                return (self._among(rarest.ids.limit(FEW)), *_others(meaning, rarest))
+        return tuple(source.condition for source in meaning)
+
+    async def _rarest(self, meaning: list[_Source], most: int) -> tuple[_Source, int]:
+        """Return the smallest source, and how many ids it has; one more than ``most`` for more than that."""
+        sizes = await self._sizes([source.ids for source in meaning], most)
+        size, number = min((size, number) for number, size in enumerate(sizes))
+        return meaning[number], size
+
+    async def _sizes(self, some: Sequence[Select[Any]], most: int) -> Sequence[int]:
+        """Return the number of rows of each; one more than ``most`` for more than that."""
+        counted = (select(func.count()).select_from(one.limit(most + 1).subquery()).scalar_subquery() for one in some)
+        [found] = await self.database.rows(select(*(one.label(f"c{n}") for n, one in enumerate(counted))))
+        return tuple(found)
+
+    def _among(self, ids: Select[Any]) -> ColumnElement[bool]:
+        """Build the condition that an order is one of ``ids``, which are read first."""
+        if self.database.backend == POSTGRESQL:
+            return orders.c.id == any_(func.array(ids.scalar_subquery(), type_=ARRAY(Identifier)))
+        return orders.c.id.in_(ids)
+
+
+def _count(state: OrderState, number: int, *, more: bool = False) -> StateCount:
+    return StateCount(state=state, orders=min(number, MOST_COUNTED), more=more or number > MOST_COUNTED)
+
+
+def _others(meaning: Sequence[_Source], one: _Source) -> Conditions:
+    return tuple(source.condition for source in meaning if source is not one)
+
+
+def _begins(column: Column[Any], texts: Sequence[str]) -> ColumnElement[bool]:
+    return or_(*(and_(column >= text, column < text + LAST) for text in texts))
+
+
+def _with_term(texts: Sequence[str]) -> _Source:
+    begins = _begins(order_terms.c.term, texts)
+    # OFFSET keeps PostgreSQL from joining, so that each order is looked at by itself.
+    here = select(order_terms.c.term).where(order_terms.c.order_id == orders.c.id, begins).correlate(orders).offset(0)
+    return _Source(select(order_terms.c.order_id).where(begins), exists(here))
+
+
+def _in_states(states: Sequence[OrderState]) -> Conditions:
+    if len(states) == 1:
+        return (orders.c.state == states[0].value,)
+    return (orders.c.state.in_([state.value for state in states]),) if states else ()
+
+
+def _conditions(query: OrderQuery) -> Conditions:
+    """Return the conditions of ``query`` but states, text and cursor."""
+    wanted: list[ColumnElement[bool]] = []
+    for column, value in (
+        (orders.c.customer_id, query.customer_id),
+        (orders.c.restaurant_id, query.restaurant_id),
+        (orders.c.shipper_id, query.shipper_id),
+    ):
+        if value is not None:
+            wanted.append(column == value)
+    if query.available:
+        wanted += [orders.c.shipper_id.is_(None), orders.c.state.in_([state.value for state in ASSIGNABLE])]
+    if query.created_from is not None:
+        wanted.append(orders.c.created_at >= query.created_from)
+    if query.created_until is not None:
+        wanted.append(orders.c.created_at < query.created_until)
+    if query.late:
+        wanted.append(_late(query))
+    return tuple(wanted)
+
+
+def _late(query: OrderQuery) -> ColumnElement[bool]:
+    if query.at is None:
+        return false()
+    at, here = query.at, orders.c
+    unchanged = (and_(here.state == state.value, here.updated_at < at - after) for state, after in LATE_AFTER.items())
+    return or_(here.estimated_at < at, *unchanged)
+
+
+def _page(query: OrderQuery, branches: Sequence[Conditions]) -> Select[Any]:
+    """Select one row more than the page holds. Several branches may have the same orders."""
+    here, longest = orders.c, query.sort is OrderSort.LONGEST_IN_STATE
+    at = here.updated_at if longest else here.created_at
+    newest = query.sort is OrderSort.NEWEST
+    conditions = list(_conditions(query))
+    if query.cursor is not None:
+        time, order_id = decode_cursor(query.cursor, query)
+        after = tuple_(literal(time, Timestamp()), literal(order_id, here.id.type))
+        conditions.append(tuple_(at, here.id) < after if newest else tuple_(at, here.id) > after)
+
+    def sorted_page(page: Select[Any], *by: ColumnElement[Any]) -> Select[Any]:
+        return page.order_by(*(it.desc() if newest else it for it in by))
+
+    limit = query.limit + 1
+    if len(branches) == 1:
+        return sorted_page(select(orders).where(*conditions, *branches[0]), at, here.id).limit(limit)
+    parts = [
+        select(
+            sorted_page(select(here.id, at.label("at")).where(*conditions, *each), at, here.id).limit(limit).subquery()
+        )
+        for each in branches
+    ]
+    every = union_all(*parts).subquery()
+    found = sorted_page(select(every.c.id).group_by(every.c.id, every.c["at"]), every.c["at"], every.c.id).limit(limit)
+    return sorted_page(select(orders).join(found.subquery("found"), text("found.id = orders.id")), at, here.id)

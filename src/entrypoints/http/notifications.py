@@ -1,0 +1,91 @@
+"""The route that shows who was told what about an order."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from attrs import frozen
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+
+from ...application.notifications.list_notifications import ListNotifications
+from ...application.notifications.notification import Notification, NotificationStatus
+from ...application.redaction import redact
+from ...domain.actor import Actor
+from ...domain.errors import InvalidInput
+from .openapi import CORRELATION, problems
+from .parameters import parse_identifier, query
+from .reads import json_response
+
+
+@frozen(kw_only=True)
+class NotificationView:
+    """A notification of one recipient about one event. ``dueAt`` is when a pending one is tried again.
+
+    It has no address, and ``detail``, which is the channel's answer, names none.
+    """
+
+    sequence: int
+    event_type: str
+    recipient: str
+    channel: str
+    subject: str
+    text: str
+    status: str
+    attempts: int
+    recorded_at: datetime
+    due_at: datetime | None
+    sent_at: datetime | None
+    detail: str
+
+
+@frozen(kw_only=True)
+class NotificationsView:
+    """The notifications about an order, by event, recipient and channel."""
+
+    order_id: str
+    notifications: tuple[NotificationView, ...]
+
+
+@frozen
+class Told:
+    """The use-case of the route, as a named dependency."""
+
+    list_notifications: ListNotifications
+
+
+@get(
+    "",
+    response_headers=[CORRELATION],
+    responses=problems(400, 401, 403, 404, 500, 503),
+    operation_id="listNotifications",
+    summary="List who was told what about an order",
+    opt={"query": {"orderId"}},
+)
+async def list_notifications(
+    request: Request[Actor, Any, Any],
+    told: NamedDependency[Told],
+    order_id: Annotated[str | None, query("orderId", "the order; it is required")] = None,
+) -> Response[NotificationsView]:
+    """Return all notifications to admins, and to others those that they were sent themselves."""
+    wanted = parse_identifier(order_id, "orderId")
+    if wanted is None:
+        raise InvalidInput("orderId", "it is missing", "the id of an order")
+    found = await told.list_notifications(wanted, by=request.user)
+    return json_response(NotificationsView(order_id=wanted, notifications=tuple(map(_view, found))))
+
+
+def _view(it: Notification) -> NotificationView:
+    return NotificationView(
+        sequence=it.sequence,
+        event_type=it.event_type,
+        recipient=it.recipient,
+        channel=it.channel,
+        subject=it.subject,
+        text=it.text,
+        status=it.status,
+        attempts=it.attempts,
+        recorded_at=it.recorded_at,
+        due_at=it.due_at if it.status is NotificationStatus.PENDING else None,
+        sent_at=it.sent_at,
+        detail=redact(it.detail),
+    )

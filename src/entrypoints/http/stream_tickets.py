@@ -1,0 +1,69 @@
+"""Tickets that open a live stream once, for clients that cannot send headers, such as EventSource in browsers."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from attrs import frozen
+from litestar import Request, Response, post
+from litestar.di import NamedDependency
+
+from ...application.auth import Scope
+from ...application.streams.ports import TICKET_SECONDS, StreamTicket, StreamTickets
+from ...domain.actor import Actor
+from .auth import GRANT, KnownTokens, Unauthenticated, digest_of, new_token
+from .openapi import CORRELATION, problems
+from .reads import json_response
+
+
+@frozen(kw_only=True)
+class TicketView:
+    """``ticket`` opens ``GET /v1/stream?ticket=...`` once, until ``expiresAt``."""
+
+    ticket: str
+    expires_at: datetime
+
+
+@frozen
+class Tickets:
+    """Makes tickets, and accepts each once. ``tokens`` are asked whether the token of a ticket is still valid."""
+
+    stored: StreamTickets
+    tokens: KnownTokens
+
+    async def make(self, request: Request[Actor, Any, Any]) -> TicketView:
+        """Return a new ticket with the rights of the caller. Raises StorageUnavailable."""
+        grant, secret = request.scope[GRANT], ""  # type: ignore[literal-required]
+        if grant.expires_at is None:
+            secret = request.headers.get("authorization", "").partition(" ")[2].strip()
+        ticket, digest = new_token()
+        held = StreamTicket(grant=grant, token=digest_of(secret) if secret else "")
+        return TicketView(ticket=ticket, expires_at=await self.stored.add(digest, held, seconds=TICKET_SECONDS))
+
+    async def accept(self, secret: str) -> tuple[StreamTicket, Callable[[], Awaitable[bool]]]:
+        """Return the ticket, and what returns whether its caller still has the same rights. Raises Unauthenticated."""
+        held = await self.stored.take(digest_of(secret))
+        if held is None:
+            raise Unauthenticated("the ticket is invalid: it is unknown, was used or has expired")
+        return held, partial(self._still_grants, held)
+
+    async def _still_grants(self, held: StreamTicket) -> bool:
+        if held.grant.expires_at is not None:
+            return datetime.now(UTC) < held.grant.expires_at
+        return not held.token or await self.tokens.find(held.token) == held.grant
+
+
+@post(
+    "/stream-tickets",
+    response_headers=[CORRELATION],
+    responses=problems(400, 401, 403, 500, 503),
+    operation_id="makeStreamTicket",
+    summary="Make a ticket for a live stream",
+    opt={"query": set(), "scope": Scope.READ},
+)
+async def make_ticket(request: Request[Actor, Any, Any], tickets: NamedDependency[Tickets]) -> Response[TicketView]:
+    """Return a ticket with the rights of the caller. It opens one stream, within 30 seconds, and nothing else."""
+    response = json_response(await tickets.make(request), {"Cache-Control": "no-store"})
+    response.status_code = 201
+    return response
