@@ -108,7 +108,7 @@ def service(folder: Path, database_url: str) -> Iterator[Service]:
         yield made
 
 
-@define
+@define(slots=False)  # Playwright stores its wrapper of a listener on it
 class Looking:
     """A page and what was seen on it that should not be: errors, and requests to other hosts."""
 

@@ -12,7 +12,7 @@ from orderflow.entrypoints.http.auth import digest_of
 from orderflow.entrypoints.http.board import Board
 from orderflow.entrypoints.http.caller_limits import LOGINS
 
-from tests.support.door import BOSS, RESTAURANT, Installation, an_order, placed
+from tests.support.door import BOSS, CUSTOMER, RESTAURANT, Installation, an_order, placed
 
 ORIGIN = "http://localhost"
 
@@ -40,15 +40,15 @@ async def log_in(client: AsyncClient, **given: str) -> str:
 async def test_somebody_logs_in_with_a_token_and_uses_the_api_as_its_actor(
     installation: Installation, person: AsyncClient
 ) -> None:
-    csrf = await log_in(person, token=await installation.token(RESTAURANT))
+    csrf = await log_in(person, token=await installation.token(CUSTOMER))
 
     session = (await person.get("/board/session")).json()
     placed = await person.post("/v1/orders", json=an_order(), headers={"X-CSRF-Token": csrf, "Origin": ORIGIN})
 
-    assert (session["actor"], session["role"], session["id"]) == (RESTAURANT, "restaurant", "R7")
+    assert (session["actor"], session["role"], session["id"]) == (CUSTOMER, "customer", "C1")
     assert session["csrfToken"] == csrf
     assert placed.status_code == 201
-    assert placed.json()["allowedActions"][0]["name"] == "preparing"
+    assert [each["name"] for each in placed.json()["allowedActions"]] == ["cancelled"]
 
 
 async def test_no_script_can_read_the_cookie_and_no_other_site_can_send_it(

@@ -4,13 +4,17 @@ import { currentSession, logOut, readSession } from "./api.js";
 import { custom, fill, h } from "./dom.js";
 import { link, place } from "./router.js";
 import "./log-in.js";
+import "./operation-view.js";
 import "./order-view.js";
 import "./orders-view.js";
 
 /** @typedef {HTMLElement & {show?: (place: import("./router.js").Place) => void}} View */
 
 /** @type {{name: string, title: string, tag: string, roles: string[] | null}[]} */
-const VIEWS = [{ name: "orders", title: "Orders", tag: "orders-view", roles: null }];
+const VIEWS = [
+  { name: "orders", title: "Orders", tag: "orders-view", roles: null },
+  { name: "operation", title: "Operation", tag: "operation-view", roles: ["admin"] },
+];
 
 class BoardApp extends HTMLElement {
   /** @type {View | null} */

@@ -281,7 +281,9 @@ function facts(order) {
     : [];
   /** @type {[string, string][]} */
   const rows = [
-    ["Customer", order.userId],
+    ["Customer", [order.userId, order.customerName].filter(Boolean).join(", ")],
+    ["Telephone", order.customerPhone ?? ""],
+    ["Note", order.note ?? ""],
     ["Restaurant", order.restaurantId],
     ["Shipper", order.shipperId ?? "none"],
     ["Payment", `${words(order.paymentMethod ?? "")}, ${order.paymentStatus}`],
@@ -293,6 +295,7 @@ function facts(order) {
       order.deliveredAt === null ? "" : `${dateTime(order.deliveredAt)}, after ${order.deliveryMinutes} min`,
     ],
     ["Cancelled", order.cancelReason === null ? "" : `${order.cancelReason} (by ${order.cancelledBy})`],
+    ...Object.entries(order.metadata ?? {}),
     ["Version", String(order.version)],
   ];
   return [

@@ -129,7 +129,7 @@ class OrdersView extends HTMLElement {
       );
     fill(
       this.#controls,
-      text("q", "Search", "order, customer, restaurant, food"),
+      text("q", "Search", "order, name, telephone, restaurant"),
       isAdmin && text("restaurantId", "Restaurant", "id"),
       isAdmin && text("shipperId", "Shipper", "id"),
       session?.role === "shipper" && session.availableOrders && toggle("show", "available", "Waiting for a shipper"),
@@ -190,11 +190,28 @@ class OrdersView extends HTMLElement {
     const isList = this.#parameters.get("layout") === "list";
     this.#columns.className = isList ? "columns list" : "columns";
     const final = new Set(rules.states.filter((rule) => rule.final).map(({ state }) => state));
+    /** @param {string} state @param {Order[]} found */
+    const total = (state, found) =>
+      lateOnly ? { orders: found.length, more: false } : orders.total(state, found.length);
+    const all = [...byState].map(([state, found]) => total(state, found));
+    const together = { orders: all.reduce((sum, each) => sum + each.orders, 0), more: all.some((each) => each.more) };
     const columns = isList
-      ? [{ key: "all", title: "All orders", orders: this.#sorted([...byState.values()].flat(), rules, at) }]
+      ? [
+          {
+            key: "all",
+            title: "All orders",
+            total: together,
+            orders: this.#sorted([...byState.values()].flat(), rules, at),
+          },
+        ]
       : [...byState]
           .filter(([state]) => !(final.has(state) && (lateOnly || this.#parameters.get("show") === "available")))
-          .map(([state, found]) => ({ key: state, title: stateName(state), orders: this.#sorted(found, rules, at) }));
+          .map(([state, found]) => ({
+            key: state,
+            title: stateName(state),
+            total: total(state, found),
+            orders: this.#sorted(found, rules, at),
+          }));
     const used = new Set();
     reconcile(
       this.#columns,
@@ -261,20 +278,22 @@ class OrdersView extends HTMLElement {
   }
 
   /**
-   * @param {{key: string, title: string, orders: Order[]}} column
+   * @param {{key: string, title: string, total: {orders: number, more: boolean}, orders: Order[]}} column
    * @param {boolean} isList
    * @param {Orders} source
    * @param {Set<string>} used
    */
-  #fillColumn({ key, title, orders }, isList, source, used) {
+  #fillColumn({ key, title, total, orders }, isList, source, used) {
     const section = /** @type {HTMLElement} */ (this.#columns.querySelector(`[data-key="${CSS.escape(key)}"]`));
     const [heading, none, list, more] = /** @type {[HTMLElement, HTMLElement, HTMLElement, HTMLElement]} */ ([
       ...section.children,
     ]);
     const shown = orders.slice(0, this.#most.get(key) ?? STEP);
     const byId = new Map(shown.map((order) => [order.orderId, order]));
-    setText(heading, `${title} (${number(orders.length)})`);
-    setText(none, orders.length > 0 || source.status === "connecting" ? "" : "None.");
+    setText(heading, `${title} (${number(total.orders)}${total.more ? "+" : ""})`);
+    const isPart = total.orders > orders.length && orders.length > 0;
+    const part = isPart ? `The latest ${number(orders.length)}; a search finds the others.` : "";
+    setText(none, orders.length > 0 || source.status === "connecting" ? part : "None.");
     const cardKey = (/** @type {string} */ id) => `${key} ${id}`;
     reconcile(list, [...byId.keys()], (id) => {
       const order = /** @type {Order} */ (byId.get(id));

@@ -30,6 +30,10 @@
  * @property {string} [paymentMethod]
  * @property {string} paymentStatus
  * @property {{street: string, city: string, postalCode: string, note: string} | null} [address]
+ * @property {string | null} [customerName]
+ * @property {string | null} [customerPhone]
+ * @property {string | null} [note]
+ * @property {Record<string, string> | null} [metadata]
  * @property {string} createdAt
  * @property {string} updatedAt
  * @property {string | null} [estimatedAt]
