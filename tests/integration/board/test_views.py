@@ -1,12 +1,16 @@
 """The board in a real browser: each view, for each role, against a running service."""
 
+import asyncio
 import re
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from orderflow import OrderFlow
+from orderflow.application.consuming.dead_letter import DeadLetter
 from playwright.sync_api import Browser, expect
 
 from tests.support.board import PATIENCE, Looking, Service, browser, chromium, looking, service
@@ -235,11 +239,106 @@ def test_a_screen_reader_and_a_telephone_find_nothing_serious(chrome: Browser, s
         look.page.locator(".timeline > li").first.wait_for()
         found["order"] = serious(look)
         assert look.overflow == 0
+        look.go("#/figures")
+        look.page.locator(".chart").first.wait_for()
+        found["figures"] = serious(look)
+        assert look.overflow == 0
+        look.go("#/operation")
+        look.page.get_by_role("region", name="Processes (table)").wait_for()
+        found["operation"] = serious(look)
+        assert look.overflow == 0
         look.go("#/orders/prep-1")
         look.page.get_by_role("button", name="Cancel the order").click()
         found["dialog"] = serious(look)
 
     assert {view: problems for view, problems in found.items() if problems} == {}
+
+
+def parked(shop: Service, *order_ids: str) -> None:
+    """Have analytics park these orders, as if their first event had failed."""
+
+    async def park() -> None:
+        async with OrderFlow.open(shop.installation.stack.database_url) as flow:
+            now = await flow.container.storage().now()
+            async with flow.container.effects().store("analytics") as work:
+                for order_id in order_ids:
+                    [record, *_] = await flow.container.storage().log.history(order_id)
+                    failed = DeadLetter(
+                        consumer="analytics",
+                        record=record,
+                        error="ValueError",
+                        message=f"<b>{order_id}</b>",
+                        attempts=3,
+                        first_failed_at=now,
+                        last_failed_at=now,
+                    )
+                    await work.dead_letters.keep([failed])
+
+    with ThreadPoolExecutor() as elsewhere:  # Playwright's own loop runs in this thread
+        elsewhere.submit(asyncio.run, park()).result()
+
+
+def test_an_operator_redrives_what_is_parked_and_says_why(look: Looking, shop: Service) -> None:
+    for number in range(3):
+        shop.place(f"park-{number}")
+    parked(shop, "park-0", "park-1", "park-2")
+    look.enter("admin:boss", "#/operation")
+    section = look.page.locator("section", has=look.page.get_by_role("heading", name="Parked orders"))
+    section.get_by_role("button", name="Dry run").click()
+    expect(section.get_by_role("status")).to_contain_text("3 events of 3 orders would be handled")
+    section.get_by_role("button", name="Show the orders").click()
+    expect(section).to_contain_text("<b>park-0</b>")
+
+    section.get_by_role("button", name="Drop").first.click()
+    look.page.get_by_role("dialog").get_by_label("Reason").fill("counted by hand")
+    look.page.get_by_role("dialog").get_by_role("button", name="Drop it").click()
+    expect(section.get_by_role("status")).to_contain_text("park-0 is dropped")
+    section.get_by_role("button", name="Redrive all 2").click()
+    look.page.get_by_role("dialog").get_by_label("Reason").fill("repaired")
+    look.page.get_by_role("dialog").get_by_role("button", name="Redrive").click()
+
+    expect(section.get_by_role("status")).to_contain_text("2 orders unparked")
+    expect(section).to_contain_text("No order is parked")
+    with shop.api() as client:
+        changes = client.get("/v1/operations/changes").json()["changes"]
+    assert {(each["by"], each["reason"]) for each in changes} == {
+        ("admin:boss", "counted by hand"),
+        ("admin:boss", "repaired"),
+    }
+
+
+def test_an_operator_sees_the_lag_and_pauses_a_consumer(look: Looking, shop: Service) -> None:
+    look.enter("admin:boss", "#/operation")
+    expect(look.page.get_by_role("region", name="Lag of each reader (table)")).to_contain_text("inventory")
+    rollout = look.page.get_by_role("region", name="Consumers (table)")
+
+    rollout.get_by_role("row", name="inventory").get_by_role("button", name="Pause").click()
+    look.page.get_by_role("dialog").get_by_label("Reason").fill("stock-taking")
+    look.page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+
+    expect(rollout).to_contain_text("paused by admin:boss: stock-taking")
+    rollout.get_by_role("button", name="Resume").click()
+    look.page.get_by_role("dialog").get_by_label("Reason").fill("done")
+    look.page.get_by_role("dialog").get_by_role("button", name="Resume").click()
+    expect(look.page.get_by_role("region", name="Changes by hand (table)")).to_contain_text("inventory resumed")
+    look.page.get_by_role("button", name="Examine now").click()
+    findings = look.page.locator("section", has=look.page.get_by_role("heading", name="The doctor"))
+    expect(findings.get_by_role("status")).to_be_visible()
+
+
+def test_the_figures_are_those_of_the_api_and_can_be_saved(look: Looking, shop: Service) -> None:
+    look.enter("restaurant:R7", "#/figures")
+    with shop.api("restaurant:R7") as client:
+        reasons = client.get("/v1/analytics/cancellations").json()["reasons"]
+    section = look.page.locator("section", has=look.page.get_by_role("heading", name="Cancellations"))
+
+    section.locator("summary").click()
+
+    expect(section.locator("tbody tr")).to_have_count(len(reasons))
+    with look.page.expect_download() as saved:
+        section.get_by_role("button", name="Save").click()
+    text = saved.value.path().read_text(encoding="utf-8")
+    assert text == "".join(["reason,orders\n", *(f"{each['reason']},{each['orders']}\n" for each in reasons)])
 
 
 def serious(look: Looking) -> list[str]:

@@ -47,7 +47,7 @@ class DeadLetters extends HTMLElement {
         "span",
         { class: "row" },
         h("button", { class: "plain", onclick: () => this.#open(group) }, "Show the orders"),
-        h("button", { class: "plain", onclick: () => this.#preview(group) }, "Try what would be handled"),
+        h("button", { class: "plain", onclick: () => this.#preview(group) }, "Dry run"),
         h("button", { onclick: () => this.#redrive(group) }, `Redrive all ${number(group.orders)}`),
       ),
     ]);

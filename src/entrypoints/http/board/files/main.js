@@ -3,6 +3,7 @@
 import { currentSession, logOut, readSession } from "./api.js";
 import { custom, fill, h } from "./dom.js";
 import { link, place } from "./router.js";
+import "./figures-view.js";
 import "./log-in.js";
 import "./operation-view.js";
 import "./order-view.js";
@@ -13,6 +14,7 @@ import "./orders-view.js";
 /** @type {{name: string, title: string, tag: string, roles: string[] | null}[]} */
 const VIEWS = [
   { name: "orders", title: "Orders", tag: "orders-view", roles: null },
+  { name: "figures", title: "Figures", tag: "figures-view", roles: ["admin", "restaurant"] },
   { name: "operation", title: "Operation", tag: "operation-view", roles: ["admin"] },
 ];
 

@@ -36,7 +36,7 @@ class OperationView extends HTMLElement {
       section("parked", "Parked orders", this.#deadLetters),
       h(
         "div",
-        { class: "two" },
+        { class: "two wide" },
         section("rollout", "Rollout", this.#rollout),
         section("errors", "Latest errors", this.#errors),
         section(

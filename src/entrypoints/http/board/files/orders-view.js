@@ -12,6 +12,8 @@ import { rememberOrders, setParameters } from "./router.js";
 /** @typedef {import("./types.js").Lifecycle} Lifecycle */
 
 const STEP = 20;
+/** On a telephone the columns stand below each other. */
+const FIRST_ON_PHONE = 6;
 const TYPING = 250;
 
 class OrdersView extends HTMLElement {
@@ -270,7 +272,7 @@ class OrdersView extends HTMLElement {
   /** @param {string} key */
   #more(key) {
     const last = this.#columns.querySelector(`[data-key="${CSS.escape(key)}"] ol`)?.lastElementChild;
-    this.#most.set(key, (this.#most.get(key) ?? STEP) + STEP);
+    this.#most.set(key, (this.#most.get(key) ?? firstCards()) + STEP);
     this.#draw();
     /** @type {HTMLElement | null | undefined} */ (last?.nextElementSibling?.querySelector("a"))?.focus({
       preventScroll: true,
@@ -288,7 +290,7 @@ class OrdersView extends HTMLElement {
     const [heading, none, list, more] = /** @type {[HTMLElement, HTMLElement, HTMLElement, HTMLElement]} */ ([
       ...section.children,
     ]);
-    const shown = orders.slice(0, this.#most.get(key) ?? STEP);
+    const shown = orders.slice(0, this.#most.get(key) ?? firstCards());
     const byId = new Map(shown.map((order) => [order.orderId, order]));
     setText(heading, `${title} (${number(total.orders)}${total.more ? "+" : ""})`);
     const isPart = total.orders > orders.length && orders.length > 0;
@@ -316,5 +318,7 @@ class OrdersView extends HTMLElement {
     for (const card of this.#cards.values()) card.tick(this.#rules);
   }
 }
+
+const firstCards = () => (matchMedia("(max-width: 40rem)").matches ? FIRST_ON_PHONE : STEP);
 
 customElements.define("orders-view", OrdersView);

@@ -14,7 +14,7 @@ export function table(caption, columns, rows) {
   const kind = (/** @type {number} */ index) => (columns[index]?.startsWith("#") ? "n" : null);
   return h(
     "div",
-    { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
+    { class: "scroll", tabindex: 0, role: "region", "aria-label": `${caption} (table)` },
     h(
       "table",
       null,
