@@ -83,6 +83,7 @@ def test_what_is_late_is_marked_and_comes_first_and_can_be_found_alone(look: Loo
     expect(card).to_have_attribute("data-urgency", "late")
     expect(card).to_contain_text("late")
     expect(look.page.locator('li[data-key="prep-1"]')).to_have_attribute("data-urgency", "fine")
+    expect(look.page.get_by_role("status")).to_contain_text("3 orders are late")
     look.page.get_by_role("button", name="Late only").click()
     expect(look.page.locator('li[data-key="prep-1"]')).to_have_count(0)
     expect(look.page).to_have_url(re.compile("late=true"))
@@ -148,6 +149,7 @@ def test_an_order_is_shown_as_it_was_and_as_each_consumer_has_it(look: Looking, 
     page = look.page
     earlier = page.locator("section", has=page.get_by_role("heading", name="As it was"))
     expect(earlier).to_contain_text("Delivered")
+    expect(page.locator(".status")).to_be_empty()
 
     page.get_by_role("slider").fill("0")
 

@@ -1,10 +1,14 @@
 """The pages of the board, as the server sends them."""
 
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient
+from orderflow import Money, OrderFlow, OrderLine
+from orderflow.domain.actor import Actor
+from orderflow.entrypoints.http import new_token
 from orderflow.entrypoints.http.board.pages import FILES
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -87,3 +91,26 @@ async def test_a_service_may_be_without_a_board(installation: Installation) -> N
     async with AsyncClient(transport=transport, base_url="http://localhost") as client:
         assert (await client.get("/")).status_code == 404
         assert (await client.get("/board/session")).status_code == 404
+
+
+async def test_an_embedding_application_mounts_its_flow_where_it_likes() -> None:
+    async with OrderFlow.in_memory() as flow, flow.http_app() as orders:
+        order = await flow.create_order(customer_id="C1", restaurant_id="R7", lines=[a_line()], currency="EUR")
+        secret, digest = new_token()
+        await flow.container.storage().tokens.add(digest, Actor.parse("customer:C1"), label="", at=order.created_at)
+        transport: Any = ASGITransport(Starlette(routes=[Mount("/shop", orders)]))
+        async with AsyncClient(transport=transport, base_url="http://localhost/shop/") as client:
+            page = await client.get("")
+            entered = await client.post("board/session", json={"token": secret})
+            chosen = await client.post("board/session", json={"actor": "admin:me"})
+            headers = {"X-CSRF-Token": entered.json()["csrfToken"]}
+            listed = await client.get("v1/orders", headers=headers)
+
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert chosen.status_code == 401
+    assert [each["orderId"] for each in listed.json()["orders"]] == [order.id]
+
+
+def a_line() -> OrderLine:
+    price = Money(Decimal("9.50"), "EUR")
+    return OrderLine(food_id="F1", food_name="Pizza", price=price, quantity=1, discount=Money.zero("EUR"))

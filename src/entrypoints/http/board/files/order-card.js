@@ -89,8 +89,8 @@ export class OrderCard {
     setText(this.#state, stateName(order.state));
     const parties = [
       this.role === "restaurant" ? "" : order.restaurantId,
-      this.role === "customer" ? "" : (order.customerName ?? order.userId),
       this.role === "shipper" ? place(order) : order.shipperId === null ? "" : `→ ${order.shipperId}`,
+      this.role === "customer" ? "" : (order.customerName ?? order.userId),
     ];
     setText(this.#facts, parties.filter(Boolean).join(" · "));
   }

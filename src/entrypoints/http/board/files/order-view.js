@@ -22,6 +22,7 @@ class OrderView extends HTMLElement {
   #id = "";
   #stopped = new AbortController();
   #reading = false;
+  #isOpen = true;
   #again = false;
   /** @type {Order | null} */
   #order = null;
@@ -112,12 +113,18 @@ class OrderView extends HTMLElement {
         if (Number(id) > (this.#order?.version ?? 0)) this.#read();
       },
       status: (isOpen) => {
-        const ended = this.#order !== null && this.#urgency() === "final";
-        const text = ended ? "" : isOpen ? "Live" : "The connection is interrupted. What you see may be old.";
-        setText(this.#status, text);
-        this.#status.dataset.status = isOpen || ended ? "live" : "interrupted";
+        this.#isOpen = isOpen;
+        this.#say();
       },
     });
+  }
+
+  /** Say whether what is shown is up to date; of an order that has ended nothing more is to come. */
+  #say() {
+    const hasEnded = this.#order !== null && this.#urgency() === "final";
+    const isFresh = this.#isOpen || hasEnded;
+    setText(this.#status, hasEnded ? "" : isFresh ? "Live" : "The connection is interrupted. What you see may be old.");
+    this.#status.dataset.status = isFresh ? "live" : "interrupted";
   }
 
   /** Read everything that is shown; changes meanwhile are read after it, once. */
@@ -200,6 +207,7 @@ class OrderView extends HTMLElement {
     }
     this.#slid();
     this.#tick();
+    this.#say();
   }
 
   #urgency() {

@@ -15,6 +15,7 @@ const STEP = 20;
 /** On a telephone the columns stand below each other. */
 const FIRST_ON_PHONE = 6;
 const TYPING = 250;
+const REDRAWN_EVERY = 3;
 
 class OrdersView extends HTMLElement {
   /** @type {Orders | null} */
@@ -47,7 +48,13 @@ class OrdersView extends HTMLElement {
       this.#status,
       this.#columns,
     );
-    this.#ticking = setInterval(() => this.#tick(), 1_000);
+    let ticks = 0;
+    this.#ticking = setInterval(() => {
+      ticks += 1;
+      if (ticks % REDRAWN_EVERY === 0)
+        this.#changed(); // what becomes late comes first
+      else this.#tick();
+    }, 1_000);
     document.addEventListener("keydown", this.#slash);
   }
 

@@ -20,8 +20,8 @@ export async function follow(path, { signal, receive, status = () => {} }) {
       /** @type {Record<string, string>} */
       const headers = last === "" ? {} : { "Last-Event-ID": last };
       const response = await send(path, { headers, signal });
-      if (response.status === 204 || response.body === null) return;
       status(true, "");
+      if (response.status === 204 || response.body === null) return;
       for await (const message of messages(response.body)) {
         pause = FIRST_PAUSE;
         if (message.id !== "") last = message.id;
