@@ -15,6 +15,7 @@ from orderflow.adapters.sql.consumer_store import SqlConsumerStores
 from orderflow.adapters.sql.types import metadata
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.consuming.consumer import BatchResult
+from orderflow.application.consuming.consumer import Consumer as Consumer_
 from orderflow.application.consuming.handle_batch import HandleBatch
 from orderflow.application.consuming.run_consumer import RunConsumer
 from orderflow.application.event_log.records import LogRecord, UnrecognizedRecord
@@ -36,16 +37,16 @@ SINGLE, ORM, BARE = 10.0, 12.0, 0.08
 async def measure(servers: Servers, effort: Effort) -> list[Finding]:
     given = await records(await lived(effort.of(ORDERS)))
     topic = servers.topic()
-    _publish(topic, given)
+    publish(topic, given)
     storage, peer_url = SqlStorage.at(servers.database()), servers.empty_database()
     await storage.open()
     try:
 
         async def batches() -> float:
-            return await _consumed(storage, topic, BATCH, len(given))
+            return await consumed(storage, topic, BATCH, len(given))
 
         async def one_by_one() -> float:
-            return await _consumed(storage, topic, 1, max(1, round(len(given) * SHARE_ONE_BY_ONE)))
+            return await consumed(storage, topic, 1, max(1, round(len(given) * SHARE_ONE_BY_ONE)))
 
         async def bare() -> float:
             return await asyncio.to_thread(_read, topic, len(given))
@@ -87,7 +88,7 @@ async def measure(servers: Servers, effort: Effort) -> list[Finding]:
     ]
 
 
-def _publish(topic: KafkaSettings, given: Sequence[LogRecord]) -> None:
+def publish(topic: KafkaSettings, given: Sequence[LogRecord]) -> None:
     producer = Producer({"bootstrap.servers": topic.bootstrap_servers, "compression.type": "lz4"})
     for record in given:
         headers: Any = wire.header_texts(record, source=topic.source)
@@ -119,19 +120,21 @@ class _Watched:
         return done
 
 
-async def _consumed(storage: SqlStorage, topic: KafkaSettings, batch: int, many: int) -> float:
+async def consumed(
+    storage: SqlStorage, topic: KafkaSettings, batch: int, many: int, consumer: Consumer_ | None = None
+) -> float:
     """Events a second, from the first batch in hand until the commit of the last; a new group on empty tables."""
     async with storage.database.writing() as connection:
         await connection.execute(text(f"TRUNCATE {', '.join(it for it in metadata.tables if it != 'log_heads')}"))
     handle = HandleBatch(
-        consumer=Analyse(),
+        consumer=consumer or Analyse(),
         store=SqlConsumerStores(storage).store,
         cursors=storage.cursors,
         decode=wire.decode_record,
         clock=utc_now,
     )
     watched = _Watched(handle, many, asyncio.Event())
-    source = KafkaEventSource(topic, "analytics", group=str(uuid4()))
+    source = KafkaEventSource(topic, handle.consumer.name, group=str(uuid4()))
     await RunConsumer(source=source, handle_batch=watched, consumer=handle.consumer, batch=batch)(watched.stop)
     return watched.handled / (watched.ended - watched.began)
 

@@ -1,6 +1,6 @@
 """Orders from Celery tasks. Each worker process has a flow of its own, opened after the fork.
 
-    pip install . 'celery[redis]'
+    pip install . celery redis
     celery --workdir examples --app celery_app worker
 
 Settings come from ORDERFLOW_* in the environment, the broker from CELERY_BROKER_URL. A task's id is its order's id, so

@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .application.consuming.declaring import consumer
     from .application.event_log.records import Delivery
+    from .application.notifications.notification import Contact, Message, MessageText, Receipt
+    from .application.notifications.ports import MessageTemplates, Notifier
+    from .application.orders.payment_attempts import AttemptKind, GatewayPayment, GatewayResponse
+    from .application.orders.ports import EventPublisher, OrderRepository, PaymentGateway, UnitOfWork
     from .application.orders.queries import OrderPage, OrderQuery
+    from .application.orders.write_set import WriteSet
     from .domain.actor import Actor, Role
     from .domain.errors import (
+        ChannelUnavailable,
         CommandRefused,
         ConcurrentChange,
         Conflict,
         EventTooLarge,
+        GatewayUnavailable,
         GuardFailed,
         IllegalTransition,
         InvalidInput,
@@ -50,27 +57,40 @@ if TYPE_CHECKING:
     from .domain.prices import Price
     from .domain.validation import Address
     from .entrypoints.embedded import OrderFlow
+    from .entrypoints.joining import JoinedOrders
     from .entrypoints.settings import Settings
     from .entrypoints.settings_source import load_settings
-    from .entrypoints.sync import SyncOrderFlow
+    from .entrypoints.sync import SyncJoinedOrders, SyncOrderFlow
 
     __version__: str
 
 __all__ = [
     "Actor",
     "Address",
+    "AttemptKind",
+    "ChannelUnavailable",
     "CommandRefused",
     "ConcurrentChange",
     "Conflict",
+    "Contact",
     "Delivery",
+    "EventPublisher",
     "EventTooLarge",
+    "GatewayPayment",
+    "GatewayResponse",
+    "GatewayUnavailable",
     "GuardFailed",
     "IllegalTransition",
     "InvalidInput",
+    "Message",
+    "MessageTemplates",
+    "MessageText",
+    "JoinedOrders",
     "Money",
     "NotConfigured",
     "NotFound",
     "NotPermitted",
+    "Notifier",
     "Order",
     "OrderCancelled",
     "OrderCreated",
@@ -84,22 +104,28 @@ __all__ = [
     "OrderNotFound",
     "OrderPage",
     "OrderQuery",
+    "OrderRepository",
     "OrderState",
     "Payment",
+    "PaymentGateway",
     "PaymentMethod",
     "PaymentProcessed",
     "PaymentStatus",
     "Price",
     "PricesRefused",
+    "Receipt",
     "Role",
     "Settings",
     "ShipperAssigned",
     "StateChanged",
     "StorageUnavailable",
+    "SyncJoinedOrders",
     "SyncOrderFlow",
     "TransientFailure",
     "Unavailable",
+    "UnitOfWork",
     "VersionMismatch",
+    "WriteSet",
     "__version__",
     "consumer",
     "load_settings",
@@ -108,9 +134,16 @@ __all__ = [
 _MODULES = {
     ".application.consuming.declaring": ("consumer",),
     ".application.event_log.records": ("Delivery",),
+    ".application.notifications.notification": ("Contact", "Message", "MessageText", "Receipt"),
+    ".application.notifications.ports": ("MessageTemplates", "Notifier"),
+    ".application.orders.payment_attempts": ("AttemptKind", "GatewayPayment", "GatewayResponse"),
+    ".application.orders.ports": ("EventPublisher", "OrderRepository", "PaymentGateway", "UnitOfWork"),
+    ".application.orders.write_set": ("WriteSet",),
     ".application.orders.queries": ("OrderPage", "OrderQuery"),
     ".domain.actor": ("Actor", "Role"),
     ".domain.errors": (
+        "ChannelUnavailable",
+        "GatewayUnavailable",
         "CommandRefused",
         "ConcurrentChange",
         "Conflict",
@@ -148,9 +181,10 @@ _MODULES = {
     ".domain.prices": ("Price",),
     ".domain.validation": ("Address",),
     ".entrypoints.embedded": ("OrderFlow",),
+    ".entrypoints.joining": ("JoinedOrders",),
     ".entrypoints.settings": ("Settings",),
     ".entrypoints.settings_source": ("load_settings",),
-    ".entrypoints.sync": ("SyncOrderFlow",),
+    ".entrypoints.sync": ("SyncJoinedOrders", "SyncOrderFlow"),
 }
 """The public names by the module that defines them."""
 

@@ -218,6 +218,8 @@ ROWS: Sequence[Row] = (
             metric_panel(catalogue.HTTP_SECONDS, "route", quantiles=(0.5, 0.99), title="Time to first byte by route"),
             metric_panel(catalogue.HTTP_ACTIVE, title="Active requests"),
             metric_panel(catalogue.HTTP_REFUSALS, title="Refused by a limit, by reason"),
+            metric_panel(catalogue.HTTP_CERTIFICATE_EXPIRES, title="Expiry of the certificate"),
+            metric_panel(catalogue.OIDC_READS, "outcome", title="Readings of the OpenID provider's keys"),
         ),
     ),
     (

@@ -1,6 +1,7 @@
 """Audit lines: who asked for what, from where, and with what outcome.
 
-Each is one line of the logger ``orderflow.audit``, at level info. It has identifiers, names of actions and codes only.
+Each is one line of the logger ``orderflow.audit``, at level info, which is its own level: the level of other lines does
+not drop it. It has identifiers, names of actions and codes only.
 """
 
 import logging
@@ -29,6 +30,12 @@ class AuditFields(TypedDict):
     origin: NotRequired[str]
     order_id: NotRequired[str]
     subject: NotRequired[str]
+
+
+def keep_audit() -> None:
+    """Let audit lines pass, unless the application has set a level of its own for their logger."""
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
 
 
 DONE = "ok"

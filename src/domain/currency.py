@@ -4,9 +4,10 @@ Stored orders and events are not checked: they stay readable after the standard 
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from .errors import InvalidInput
-from .money import CENT, Money
+from .money import CENT, EXACT, Money
 from .text import shown
 
 _BY_DECIMALS: Mapping[int, str] = {
@@ -48,6 +49,23 @@ def in_minor_units(money: Money) -> bool:
     _, digits, exponent = money.amount.as_tuple()
     excess = -int(exponent) - decimals
     return excess <= 0 or not any(digits[-excess:])
+
+
+def minor_units(money: Money) -> int:
+    """Return the amount in minor units, as payment providers count it: 2550 for 25.50 EUR, 1300 for 1300 JPY.
+
+    Raises InvalidInput for a currency without minor units, or an amount that is no whole number of them.
+    """
+    check_currency_in_use(money.currency)
+    if not in_minor_units(money):
+        raise too_many_decimals(money, field="amount")
+    return int(EXACT.scaleb(money.amount, MINOR_UNITS[money.currency]))
+
+
+def of_minor_units(number: int, currency: str) -> Money:
+    """Return ``number`` minor units of ``currency`` as money. Raises InvalidInput for a currency without them."""
+    check_currency_in_use(currency)
+    return Money(EXACT.scaleb(Decimal(number), -MINOR_UNITS[currency]), currency)
 
 
 def too_many_decimals(money: Money, *, field: str) -> InvalidInput:

@@ -30,6 +30,7 @@
     ├── LogBehindTopic          the topic has events that the log lacks: the database was restored
     ├── TopicMismatch           a topic exists with settings other than those requested
     ├── NotConfigured           a setting or an installation extra is missing
+    ├── ConfirmationNeeded      the customer has to confirm a payment elsewhere
     ├── TransientFailure        a handler failed temporarily; it is retried
     ├── StorageBusy             too many callers wait for the storage; nothing was changed
     └── Unavailable             a backend does not answer; retrying is safe
@@ -47,7 +48,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import ClassVar
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 
 class OrderFlowError(Exception):
@@ -428,6 +429,26 @@ class StorageBusy(OrderFlowError):
 
     def __str__(self) -> str:
         return f"{self.waiting} requests wait for the storage already; nothing was changed"
+
+
+@define(eq=False, slots=False)
+class ConfirmationNeeded(OrderFlowError):
+    """A card payment that the customer has to confirm elsewhere, as with 3-D Secure. Then it is requested again.
+
+    ``client_secret`` is for the provider's program at the customer, ``url`` is where the customer confirms; either may
+    be empty. They are for the caller alone, so neither is in ``context`` or in the text.
+    """
+
+    code: ClassVar[str] = "confirmation_needed"
+    order_id: str
+    client_secret: str = field(default="", repr=False)
+    url: str = field(default="", repr=False)
+
+    def context(self) -> dict[str, object]:
+        return {"order_id": self.order_id}
+
+    def __str__(self) -> str:
+        return f"the customer has to confirm the payment of order {self.order_id!r}; request the payment again then"
 
 
 class StreamUnavailable(Unavailable):

@@ -10,6 +10,7 @@ from attrs import frozen
 from .lifecycle import OrderState
 from .money import Money
 from .payment import PaymentMethod, PaymentStatus
+from .refund import RefundBearer, RefundStep
 
 EVENT_NAMESPACE = UUID("8f14e45f-ceea-567a-9f36-dedd4bea2543")
 """The UUIDv5 namespace of event ids; a constant of the wire contract."""
@@ -83,13 +84,24 @@ class StateChanged(OrderEvent):
 
 @frozen(kw_only=True)
 class PaymentProcessed(OrderEvent):
-    """A payment or refund was attempted. ``success``: the attempt succeeded, be it a payment or a refund."""
+    """A payment or refund was attempted. ``success``: the attempt succeeded, be it a payment or a refund.
+
+    ``status`` is the payment's after the event. Of a refund, ``refund`` is the step that it took, ``amount`` its own
+    amount, and ``remainder`` what is left of the payment after all that was paid back. A refund that was requested has
+    its ``reason``, who bears it and who requested it; one of a whole cancelled order has neither, and neither has an
+    event of a release that recorded refunds as made when they were requested: there ``refund`` is None.
+    """
 
     type: ClassVar[str] = "order.payment_processed"
     status: PaymentStatus
     method: PaymentMethod
     amount: Money
     success: bool
+    refund: RefundStep | None = None
+    remainder: Money | None = None
+    reason: str | None = None
+    borne_by: RefundBearer | None = None
+    by: str | None = None
 
 
 @frozen(kw_only=True)

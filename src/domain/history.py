@@ -23,7 +23,8 @@ from .events import (
 from .lifecycle import ASSIGNABLE, OrderState, transition
 from .money import Money
 from .order import Order
-from .payment import PAYMENT_TRANSITIONS, PaymentMethod, PaymentStatus
+from .payment import NO_REFUNDS, PAYMENT_TRANSITIONS, PaymentMethod, PaymentStatus
+from .refund import Refunds, RefundStep
 from .validation import check_lines
 
 
@@ -41,6 +42,7 @@ class OrderFacts:
     state: OrderState = OrderState.WAITING_FOR_SHIPPER
     payment_status: PaymentStatus = PaymentStatus.PENDING
     payment_method: PaymentMethod | None = None
+    refunds: Refunds = NO_REFUNDS
     shipper_id: str | None = None
     delivered_at: datetime | None = None
     delivery_minutes: int | None = None
@@ -62,6 +64,7 @@ def facts_of(order: Order) -> OrderFacts:
         state=order.state,
         payment_status=order.payment.status,
         payment_method=None if order.payment.status is PaymentStatus.PENDING else order.payment.method,
+        refunds=order.payment.refunds,
         shipper_id=order.shipper_id,
         delivered_at=order.delivered_at,
         delivery_minutes=order.delivery_minutes,
@@ -130,7 +133,8 @@ def _due(facts: OrderFacts) -> tuple[type[OrderEvent], ...]:
     if facts.state is OrderState.WAITING_FOR_SHIPPER and facts.shipper_id is not None:
         return (StateChanged,)
     if facts.state is OrderState.CANCELLED and facts.cancel_reason is None:
-        return (PaymentProcessed,) if facts.payment_status is PaymentStatus.PAID else (OrderCancelled,)
+        paid = facts.payment_status is PaymentStatus.PAID and facts.refunds.remainder(facts.total.amount)
+        return (PaymentProcessed,) if paid else (OrderCancelled,)
     if facts.state is OrderState.DELIVERED and facts.delivered_at is None:
         # Pending cash is paid now; only the payment event has the method.
         pending = facts.payment_status is PaymentStatus.PENDING
@@ -185,6 +189,8 @@ def _change_state(facts: OrderFacts, event: StateChanged) -> dict[str, Any]:
 
 
 def _pay(facts: OrderFacts, event: PaymentProcessed) -> dict[str, Any]:
+    if event.refund is not None:
+        return _refund(facts, event, event.refund)
     if event.status not in PAYMENT_TRANSITIONS[facts.payment_status]:
         raise _corrupt(event, f"a payment that is {facts.payment_status} became {event.status}")
     if event.success is (event.status is PaymentStatus.FAILED):
@@ -193,6 +199,8 @@ def _pay(facts: OrderFacts, event: PaymentProcessed) -> dict[str, Any]:
         raise _corrupt(event, f"{event.amount} was processed, but the order's total is {facts.total}")
     if facts.payment_method not in (None, event.method):
         raise _corrupt(event, f"by {event.method}, but before by {facts.payment_method}")
+    if event.status is PaymentStatus.REFUNDED and facts.refunds != NO_REFUNDS:
+        raise _corrupt(event, "a part of the payment was refunded before")
     if (event.status is PaymentStatus.REFUNDED) is not (facts.state is OrderState.CANCELLED):
         raise _corrupt(event, f"{event.status} while {facts.state}")
     if facts.state is OrderState.DELIVERED and facts.payment_status is PaymentStatus.PENDING:
@@ -201,6 +209,35 @@ def _pay(facts: OrderFacts, event: PaymentProcessed) -> dict[str, Any]:
         if in_hand is not handed_over or (in_hand and event.status is not PaymentStatus.PAID):
             raise _corrupt(event, "pending cash is paid by the delivery itself, a card is not")
     return {"payment_status": event.status, "payment_method": event.method}
+
+
+CANCELLING = (RefundStep.REQUESTED, RefundStep.HANDED_BACK)
+"""The steps that a cancellation takes with all that is left of a payment."""
+
+
+def _refund(facts: OrderFacts, event: PaymentProcessed, step: RefundStep) -> dict[str, Any]:
+    if facts.payment_status is not PaymentStatus.PAID:
+        raise _corrupt(event, f"a refund was {step} while the payment was {facts.payment_status}")
+    if (step is RefundStep.HANDED_BACK) is not (event.method is PaymentMethod.CASH) and step in CANCELLING:
+        raise _corrupt(event, f"a refund by {event.method} was {step}")
+    refunds = None
+    if event.amount.currency == facts.total.currency:
+        refunds = facts.refunds.after(step, event.amount.amount, facts.total.amount)
+    if refunds is None:
+        raise _corrupt(event, f"a refund of {event.amount} cannot be {step} now")
+    if PaymentProcessed in _due(facts) and (step not in CANCELLING or refunds.remainder(facts.total.amount)):
+        raise _corrupt(event, f"a cancellation requests all that is left, not {event.amount}")
+    if event.success is not step.pays_back:
+        raise _corrupt(event, f"a refund that was {step} with success {event.success}")
+    status = PaymentStatus.REFUNDED if refunds.paid_back == facts.total.amount else PaymentStatus.PAID
+    if event.status is not status:
+        raise _corrupt(event, f"the payment became {event.status}, and should be {status}")
+    remainder = facts.total - Money(refunds.paid_back, facts.total.currency)
+    if event.remainder not in (None, remainder):
+        raise _corrupt(event, f"it leaves {event.remainder}, and should leave {remainder}")
+    if facts.payment_method not in (None, event.method):
+        raise _corrupt(event, f"by {event.method}, but before by {facts.payment_method}")
+    return {"payment_status": status, "payment_method": event.method, "refunds": refunds}
 
 
 def _names(due: tuple[type[OrderEvent], ...]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from attrs import evolve, frozen
 
@@ -9,7 +10,7 @@ from . import permissions, refusals
 from .actor import Actor, Role
 from .annotations import NO_ANNOTATIONS, Annotations
 from .consent import RestaurantOrders
-from .currency import check_currency_in_use
+from .currency import check_currency_in_use, in_minor_units, too_many_decimals
 from .errors import InvalidInput
 from .events import (
     OrderCancelled,
@@ -24,6 +25,7 @@ from .events import (
 from .lifecycle import ASSIGNABLE, ASSIGNERS, Guard, OrderState, Relation, transition
 from .money import Money, total_of
 from .payment import PAYMENT_TRANSITIONS, Payment, PaymentMethod, PaymentStatus
+from .refund import RefundBearer, RefundStep
 from .text import identifier, shown, text
 from .validation import Address, check_amounts, check_kinds, check_lines, delivery_fee, utc
 
@@ -42,11 +44,11 @@ class Change:
     events: tuple[OrderEvent, ...] = ()
 
     @property
-    def refund(self) -> Money | None:
-        """The amount to refund to the customer's card; None without a refund."""
+    def refund(self) -> PaymentProcessed | None:
+        """The event that requests a refund from the payment gateway; None without one."""
         for event in self.events:
-            if self.order.payment.by_card and isinstance(event, PaymentProcessed):
-                return event.amount if event.status is PaymentStatus.REFUNDED else None
+            if isinstance(event, PaymentProcessed) and event.refund in (RefundStep.REQUESTED, RefundStep.REPEATED):
+                return event
         return None
 
 
@@ -277,10 +279,82 @@ class Order:
             return Change(self)
         change = _ChangeBuilder(self, at)
         change.transition(OrderState.CANCELLED, by, reason=reason)
-        if self.payment.status is PaymentStatus.PAID:
-            change.set_payment(PaymentStatus.REFUNDED)
+        if (rest := self.refundable).amount:
+            if self.payment.by_card:
+                change.refund(RefundStep.REQUESTED, rest)
+            elif rest == self.total:
+                change.set_payment(PaymentStatus.REFUNDED)
+            else:
+                change.refund(RefundStep.HANDED_BACK, rest)
         change.set(cancel_reason=reason, cancelled_by=by.id, shipper_id=None, estimated_at=None)
         change.record(OrderCancelled, reason=reason, by=by.id, shipper_id=self.shipper_id)
+        return change.result()
+
+    @property
+    def refundable(self) -> Money:
+        """The part of what was paid that is neither paid back, nor asked for, nor declined."""
+        if self.payment.status is not PaymentStatus.PAID:
+            return Money.zero(self.currency)
+        return self._money(self.payment.refunds.remainder(self.total.amount))
+
+    @property
+    def refunded(self) -> Money:
+        """The part of the total that was paid back."""
+        whole = self.payment.status is PaymentStatus.REFUNDED
+        return self.total if whole else self._money(self.payment.refunds.paid_back)
+
+    def _money(self, amount: Decimal) -> Money:
+        return Money(amount, self.currency)
+
+    def request_refund(
+        self, amount: Money | None, reason: str, *, borne_by: RefundBearer, by: Actor, at: datetime
+    ) -> Change:
+        """Ask for a refund of ``amount``, by default of all that is refundable. Cash is paid back by hand, at once.
+
+        Raises NotPermitted, GuardFailed, and InvalidInput for an amount or reason out of bounds.
+        """
+        if not permissions.may_refund(self, by, borne_by):
+            raise refusals.may_not_refund(self, by)
+        text(reason, field="reason", at_least=1, at_most=MAX_REASON)
+        if not (rest := self.refundable).amount:
+            raise refusals.not_refundable(self)
+        amount = rest if amount is None else amount
+        if amount.currency != self.currency or not 0 < amount.amount <= rest.amount:
+            raise InvalidInput("amount", f"{shown(amount)} cannot be refunded", f"above 0, at most {rest}")
+        if not in_minor_units(amount):
+            raise too_many_decimals(amount, field="amount")
+        change = _ChangeBuilder(self, at)
+        step = RefundStep.REQUESTED if self.payment.by_card else RefundStep.HANDED_BACK
+        change.refund(step, amount, reason=reason, borne_by=borne_by, by=by.id)
+        return change.result()
+
+    def repeat_refunds(self, *, by: Actor, at: datetime) -> Change:
+        """Ask again for all refunds that were declined. Raises NotPermitted, GuardFailed."""
+        return self._end_declined(RefundStep.REPEATED, by, at)
+
+    def settle_refunds(self, *, by: Actor, at: datetime) -> Change:
+        """Record that all declined refunds were paid back in another way. Raises NotPermitted, GuardFailed."""
+        return self._end_declined(RefundStep.SETTLED, by, at)
+
+    def _end_declined(self, step: RefundStep, by: Actor, at: datetime) -> Change:
+        if by.role is not Role.ADMIN:
+            raise refusals.may_not_refund(self, by)
+        if not (declined := self.payment.refunds.declined):
+            raise refusals.no_declined_refund(self)
+        change = _ChangeBuilder(self, at)
+        change.refund(step, self._money(declined), by=by.id)
+        return change.result()
+
+    def awaits_refund(self, amount: Money) -> bool:
+        """Return whether a refund of ``amount`` is asked for and has no outcome."""
+        return amount.currency == self.currency and amount.amount <= self.payment.refunds.requested
+
+    def answer_refund(self, amount: Money, *, made: bool, at: datetime) -> Change:
+        """Record the gateway's outcome of a refund that is asked for. Raises GuardFailed if none of ``amount`` is."""
+        if not self.awaits_refund(amount):
+            raise refusals.no_refund_requested(self)
+        change = _ChangeBuilder(self, at)
+        change.refund(RefundStep.SUCCEEDED if made else RefundStep.DECLINED, amount)
         return change.result()
 
     def check_may_pay(self, *, by: Actor, restaurants: RestaurantOrders = RestaurantOrders.NONE) -> None:
@@ -378,6 +452,25 @@ class _ChangeBuilder:
         payment, success = self.order.payment, status in (PaymentStatus.PAID, PaymentStatus.REFUNDED)
         self.set(payment=payment.with_status(status))
         self.record(PaymentProcessed, status=status, method=payment.method, amount=self.order.total, success=success)
+
+    def refund(self, step: RefundStep, amount: Money, **data: object) -> None:
+        """Record one step of a refund; when all is paid back, the payment is refunded. It must be possible."""
+        payment, total = self.order.payment, self.order.total
+        if (refunds := payment.refunds.after(step, amount.amount, total.amount)) is None:
+            raise refusals.not_refundable(self.order)
+        status = PaymentStatus.REFUNDED if refunds.paid_back == total.amount else payment.status
+        self.set(payment=evolve(payment, status=status, refunds=refunds))
+        remainder = total - Money(refunds.paid_back, total.currency)
+        self.record(
+            PaymentProcessed,
+            status=status,
+            method=payment.method,
+            amount=amount,
+            success=step.pays_back,
+            refund=step,
+            remainder=remainder,
+            **data,
+        )
 
     def result(self) -> Change:
         return Change(self.order, tuple(self.events))

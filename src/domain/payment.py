@@ -7,6 +7,7 @@ from typing import Self
 from attrs import evolve, field, frozen
 
 from .errors import InvalidInput
+from .refund import Refunds
 from .text import identifier, shown
 
 
@@ -40,6 +41,9 @@ PAYMENT_TRANSITIONS: Mapping[PaymentStatus, tuple[PaymentStatus, ...]] = {
 """The statuses that a payment can change to, by its status."""
 
 
+NO_REFUNDS = Refunds()
+
+
 @frozen(kw_only=True)
 class Payment:
     """The method and status of an order's payment. ``card_token`` is the gateway's token for a card."""
@@ -47,6 +51,7 @@ class Payment:
     method: PaymentMethod
     card_token: str | None = field(default=None, repr=False)
     status: PaymentStatus = PaymentStatus.PENDING
+    refunds: Refunds = NO_REFUNDS
 
     @classmethod
     def of(cls, method: PaymentMethod, card_token: str | None) -> Self:

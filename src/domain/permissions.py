@@ -8,6 +8,7 @@ from .actor import Actor, Role
 from .consent import CONSENT, RestaurantOrders, paying, placing
 from .lifecycle import ASSIGNABLE, ASSIGNERS, TRANSITIONS, Guard, OrderState, Relation
 from .payment import PAYMENT_TRANSITIONS, Payment, PaymentStatus
+from .refund import RefundBearer
 
 
 class OrderFields(Protocol):
@@ -67,6 +68,12 @@ def may_pay(order: OrderFields, actor: Actor, restaurants: RestaurantOrders) -> 
     """Return whether ``actor`` may have the card charged, or record cash, by the rules of consent."""
     relation = CONSENT[paying(by_card=order.payment.by_card)].parties(restaurants).get(actor.role)
     return relation is not None and is_related(order, actor, relation)
+
+
+def may_refund(order: OrderFields, actor: Actor, borne_by: RefundBearer) -> bool:
+    """Return whether ``actor`` may ask for a refund: an admin, or the order's restaurant for one that it bears."""
+    own = actor.role is Role.RESTAURANT and is_related(order, actor, Relation.OWN)
+    return actor.role is Role.ADMIN or (own and borne_by is RefundBearer.RESTAURANT)
 
 
 def may_have_moved(order: OrderFields, actor: Actor, target: OrderState) -> bool:

@@ -100,14 +100,17 @@ def refused_lines(
     lines: Sequence[OrderLine], prices: Mapping[str, Price], *, at: datetime, discounts: bool
 ) -> tuple[RefusedLine, ...]:
     """Return the lines that differ from ``prices`` at that time; without ``discounts``, also those that have one."""
-    problems = ((_problem(line, prices.get(line.food_id), at, discounts), n, line) for n, line in enumerate(lines))
+    problems = (
+        (line_problem(line, prices.get(line.food_id), at=at, discounts=discounts), n, line)
+        for n, line in enumerate(lines)
+    )
     return tuple(
         _refused(n, line, problem, prices.get(line.food_id), at) for problem, n, line in problems if problem is not None
     )
 
 
-def _problem(line: OrderLine, price: Price | None, at: datetime, discounts: bool) -> LineProblem | None:
-    """Return the first problem of ``line``."""
+def line_problem(line: OrderLine, price: Price | None, *, at: datetime, discounts: bool) -> LineProblem | None:
+    """Return the first problem of ``line`` at this price of its item, None if there is none."""
     if price is None:
         return LineProblem.NOT_LISTED
     if not price.available_at(at):

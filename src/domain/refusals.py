@@ -76,6 +76,26 @@ def payment_settled(order: OrderFields, outcome: PaymentStatus) -> CommandRefuse
     return _refuse(GuardFailed, order, "record_payment", guard, "cancel the order to give a payment back")
 
 
+def may_not_refund(order: OrderFields, by: Actor) -> CommandRefused:
+    unlock = "an admin may, and the order's restaurant a refund that the restaurant bears"
+    return _refuse(NotPermitted, order, "refund", f"{by} is not permitted", unlock)
+
+
+def not_refundable(order: OrderFields) -> CommandRefused:
+    guard = f"the payment is {order.payment.status}, and nothing of it is left to refund"
+    if order.payment.status is not PaymentStatus.PAID:
+        guard = f"the payment is {order.payment.status}"
+    return _refuse(GuardFailed, order, "refund", guard, "only what was paid can be refunded, once")
+
+
+def no_declined_refund(order: OrderFields) -> CommandRefused:
+    return _refuse(GuardFailed, order, "refund", "no refund of the order was declined", "request a refund")
+
+
+def no_refund_requested(order: OrderFields) -> CommandRefused:
+    return _refuse(GuardFailed, order, "refund", "no refund of that amount is asked for", "request a refund")
+
+
 def _refuse(error: type[CommandRefused], order: OrderFields, action: str, guard: str, unlock: str) -> CommandRefused:
     return error(
         order_id=order.id,

@@ -44,14 +44,17 @@ from ..application.orders.idempotency import Idempotent
 from ..application.orders.list_orders import ListOrders
 from ..application.orders.order_as_of import OrderAsOf
 from ..application.orders.order_timeline import OrderTimeline
-from ..application.orders.ports import PaymentGateway
+from ..application.orders.ports import EventPublisher, PaymentGateway
+from ..application.orders.price_authority import PriceAuthority
 from ..application.orders.record_payment import RecordPayment
+from ..application.orders.refund_order import RefundOrder
 from ..application.orders.settle_payments import SettlePayments
 from ..application.orders.transition_order_state import TransitionOrderState
 from ..application.orders.unit_of_work import WriteSetUnitOfWork
 from ..application.orders.use_cases import UseCases
+from ..application.orders.write_set import WriteSet
 from ..application.prices.change_prices import ChangePrices
-from ..application.prices.check_prices import ListedPrices, TrustPrices
+from ..application.prices.check_prices import ListedPrices
 from ..application.prices.read_prices import ReadPrices
 from ..application.prices.use_cases import PriceUseCases
 from ..application.relay.publish_pending import PublishPending
@@ -71,10 +74,12 @@ from .wiring import commit_notifications, mail, operator_tools, storage_and_cons
 from .wiring import joining as joining_wiring
 from .wiring import kafka as kafka_wiring
 from .wiring import telemetry as telemetry_wiring
-from .wiring.oidc import oidc_tokens
+from .wiring.certificate import certificate_health
+from .wiring.oidc import identity_health, oidc_tokens
 from .wiring.own_consumers import Consumers, consumer_names
 from .wiring.parts import check_part
 from .wiring.payment_gateway import GATEWAY, payment_gateway
+from .wiring.price_authority import price_authority
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Awaitable[Order]])
@@ -158,6 +163,7 @@ class Container(containers.DeclarativeContainer):
 
     current_rollout = providers.Singleton(storage_and_consumers.current_rollout, storage)
     direct = providers.Singleton(kafka_wiring.direct, settings, kafka, telemetry, current_rollout)
+    publisher: providers.Provider[Callable[[WriteSet], EventPublisher]] = PartProvider(kafka_wiring.publisher, direct)
     group_read = providers.Singleton(
         GroupRead,
         storage.provided.views,
@@ -175,7 +181,7 @@ class Container(containers.DeclarativeContainer):
             telemetry,
         ),
         read=group_read,
-        events=providers.Callable(kafka_wiring.publisher, direct),
+        events=publisher,
     )
     change_order = providers.Singleton(ChangeOrder, unit_of_work)
     settle_payments = providers.Singleton(
@@ -220,16 +226,14 @@ class Container(containers.DeclarativeContainer):
     )
     tokens = providers.Singleton(CachedTokens, storage.provided.tokens)
     sessions = providers.Singleton(CachedSessions, storage.provided.sessions)
-    oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note)
+    oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note, instruments)
     restaurants = providers.Callable(lambda settings: RestaurantOrders(settings.restaurant_orders), settings)
     listed_prices = providers.Singleton(
         ListedPrices,
         storage.provided.prices,
         providers.Factory(storage_and_consumers.batching, "read", settings, telemetry),
     )
-    price_authority = providers.Selector(
-        settings.provided.prices, trust=providers.Singleton(TrustPrices), list=listed_prices
-    )
+    price_authority: providers.Provider[PriceAuthority] = PartProvider(price_authority, settings, listed_prices)
     prices = providers.Singleton(
         PriceUseCases,
         providers.Singleton(ReadPrices, storage.provided.prices),
@@ -284,6 +288,12 @@ class Container(containers.DeclarativeContainer):
             new_id,
         ),
         cancel_order=instrumented_cancel_order,
+        refund_order=_instrumented(
+            "refund_order",
+            providers.Singleton(RefundOrder, change_order, settle_payments, clock),
+            telemetry,
+            new_id,
+        ),
         settle_payments=settle_payments,
         idempotent=providers.Singleton(Idempotent, storage.provided.answers),
         restaurants=restaurants,
@@ -356,6 +366,14 @@ class Container(containers.DeclarativeContainer):
     resolve_refund = providers.Factory(
         operator_tools.resolve_refund, storage.provided.attempts, unit_of_work, storage.provided.maintenance_log, clock
     )
+    repeat_refund = providers.Factory(
+        operator_tools.repeat_refund,
+        storage.provided.attempts,
+        unit_of_work,
+        storage.provided.maintenance_log,
+        settle_payments,
+        clock,
+    )
     drop_dead_letter = providers.Factory(DropDeadLetter, effects.provided.store, clock)
     replay_sources = providers.Factory(storage_and_consumers.replay_sources, storage, topic_reader, settings)
     replay_events = providers.Factory(
@@ -419,6 +437,8 @@ class Container(containers.DeclarativeContainer):
         lag=lag.provider,
         clock=providers.Object(storage_and_consumers.utc_now),
         mail=providers.Singleton(mail.smtp_health, settings),
+        certificate=providers.Singleton(certificate_health, settings),
+        identity=providers.Singleton(identity_health, settings),
     )
     examine = providers.Factory(
         operator_tools.examine,
@@ -501,12 +521,14 @@ def container_for(
     gateway: PaymentGateway | None = None,
     channels: Sequence[Notifier] | None = None,
     templates: MessageTemplates | None = None,
+    publisher: Callable[[WriteSet], EventPublisher] | None = None,
 ) -> Container:
     """Return the container of the profile that ``settings`` choose: production if Kafka's servers are given.
 
     ``clock`` replaces the system's. If it is ``simulated``, payment attempts keep the system's, because other processes
     settle those that are due. ``gateway``, ``channels`` and ``templates`` replace those of the settings; the container
-    closes a gateway and channels that can be closed. Raises InvalidInput for a part that lacks something of its port.
+    closes a gateway and channels that can be closed. ``publisher`` makes the EventPublisher of each unit of work.
+    Raises InvalidInput for a part that lacks something of its port.
     """
     container = Container(settings=settings)
     if clock is not None:
@@ -517,6 +539,11 @@ def container_for(
         container.gateway.override(providers.Object(check_part(gateway, evolve(GATEWAY, setting="gateway"))))
     if channels is not None:
         container.channels.override(providers.Object(mail.given_channels(channels)))
+    if publisher is not None:
+        allowed = "a function of a WriteSet that returns an EventPublisher"
+        if not callable(publisher):
+            raise InvalidInput("publisher", f"it is a {type(publisher).__name__}", allowed)
+        container.publisher.override(providers.Object(publisher))
     if templates is not None:
         container.templates.override(
             providers.Object(check_part(templates, evolve(mail.TEMPLATES, setting="templates")))

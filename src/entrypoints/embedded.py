@@ -1,15 +1,17 @@
 """``OrderFlow``: the API for applications that embed orderflow, and for their tests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
+from decimal import Decimal
 from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from attrs import fields
 
+from ..application.audit import keep_audit
 from ..application.backoff import RateLimit
 from ..application.clock import Clock
 from ..application.consuming.consumer import BatchResult, Consumer
@@ -23,9 +25,10 @@ from ..application.event_log.records import Delivery, LogRecord, UnrecognizedRec
 from ..application.health.processes import EMBEDDING
 from ..application.notifications.ports import MessageTemplates, Notifier
 from ..application.orders.create_order import NewOrder
-from ..application.orders.ports import PaymentGateway
+from ..application.orders.ports import EventPublisher, PaymentGateway
 from ..application.orders.queries import OrderPage, OrderQuery, StateCount
 from ..application.orders.use_cases import UseCases
+from ..application.orders.write_set import WriteSet
 from ..application.prices.use_cases import PriceUseCases
 from ..application.replay.replay_range import ReplayResult, ReplayStart
 from ..application.request_context import Request, answering, checked_correlation_id, is_traceparent
@@ -38,6 +41,7 @@ from ..domain.lifecycle import OrderState
 from ..domain.money import Money
 from ..domain.order import Order
 from ..domain.payment import PaymentMethod
+from ..domain.refund import RefundBearer
 from ..domain.text import identifier
 from ..domain.validation import Address
 from .consumer_loops import Handle, check_consumers, consumer_loop, handler_loop
@@ -55,7 +59,7 @@ if TYPE_CHECKING:
     from .joining import Joinable, JoinedOrders
     from .sync import SyncOrderFlow
 
-PARTS = ("consumers", "gateway", "channels", "templates", "clock")
+PARTS = ("consumers", "gateway", "channels", "templates", "clock", "publisher")
 """What ``OrderFlow.open`` takes beside settings."""
 SYSTEM = Actor.parse("admin:embedded")
 """The actor of calls without ``by``: the embedding application is trusted."""
@@ -89,6 +93,7 @@ class OrderFlow:
         channels: Sequence[Notifier] | None = None,
         templates: MessageTemplates | None = None,
         clock: Clock | None = None,
+        publisher: Callable[[WriteSet], EventPublisher] | None = None,
         **given: Any,
     ) -> AsyncIterator[Self]:
         """Open with settings, a database URL, or the environment; ``given`` are single settings.
@@ -96,15 +101,21 @@ class OrderFlow:
         ``consumers`` are those to run in this process: ``notifications``, ``analytics``, ``inventory``, and your own as
         ``ORDERFLOW_CONSUMERS`` lists them.
         ``gateway``, ``channels``, ``templates`` and ``clock`` are parts of your own, in place of those that the
-        settings name. A SQLite database is created and migrated as needed; PostgreSQL is migrated by
-        ``orderflow db upgrade``. Raises InvalidInput, NotConfigured, StorageUnavailable.
+        settings name; ``publisher`` makes an EventPublisher for each command. A SQLite database is created and migrated
+        as needed; PostgreSQL is migrated by ``orderflow db upgrade``.
+        Raises InvalidInput, NotConfigured, StorageUnavailable.
         """
         settings = _settings(settings, given)
+        keep_audit()
         names = []
         for asked in consumers:
             settings, name = with_consumer(settings, asked)
             names.append(name)
-        flow = cls(container_for(settings, clock=clock, gateway=gateway, channels=channels, templates=templates))
+        flow = cls(
+            container_for(
+                settings, clock=clock, gateway=gateway, channels=channels, templates=templates, publisher=publisher
+            )
+        )
         check_consumers(flow._container, names)
         process_registration = flow._container.process_registration()
         process_registration.runs(EMBEDDING)
@@ -135,6 +146,7 @@ class OrderFlow:
         channels: Sequence[Notifier] | None = None,
         templates: MessageTemplates | None = None,
         clock: Clock | None = None,
+        publisher: Callable[[WriteSet], EventPublisher] | None = None,
     ) -> AsyncIterator[Self]:
         """Open in memory with all consumers running, for tests and trials. The environment is ignored."""
         async with cls.open(
@@ -144,12 +156,22 @@ class OrderFlow:
             channels=channels,
             templates=templates,
             clock=clock,
+            publisher=publisher,
         ) as flow:
             yield flow
 
     @classmethod
     def open_sync(
-        cls, settings: Settings | str | None = None, *, consumers: Sequence[str] = (), **given: Any
+        cls,
+        settings: Settings | str | None = None,
+        *,
+        consumers: Sequence[str] = (),
+        gateway: PaymentGateway | None = None,
+        channels: Sequence[Notifier] | None = None,
+        templates: MessageTemplates | None = None,
+        clock: Clock | None = None,
+        publisher: Callable[[WriteSet], EventPublisher] | None = None,
+        **given: Any,
     ) -> "SyncOrderFlow":
         """Open as ``open`` does, for applications without an event loop: Flask, Django, Celery, scripts.
 
@@ -158,14 +180,25 @@ class OrderFlow:
         """
         from .sync import SyncOrderFlow
 
-        return SyncOrderFlow(partial(cls.open, settings, consumers=consumers, **given))
+        parts: dict[str, Any] = {"gateway": gateway, "channels": channels, "templates": templates, "clock": clock}
+        return SyncOrderFlow(partial(cls.open, settings, consumers=consumers, publisher=publisher, **parts, **given))
 
     @classmethod
-    def in_memory_sync(cls, *, consumers: Sequence[str] = CONSUMERS, **parts: Any) -> "SyncOrderFlow":
+    def in_memory_sync(
+        cls,
+        *,
+        consumers: Sequence[str] = CONSUMERS,
+        gateway: PaymentGateway | None = None,
+        channels: Sequence[Notifier] | None = None,
+        templates: MessageTemplates | None = None,
+        clock: Clock | None = None,
+        publisher: Callable[[WriteSet], EventPublisher] | None = None,
+    ) -> "SyncOrderFlow":
         """Open in memory as ``in_memory`` does, for tests of applications without an event loop."""
         from .sync import SyncOrderFlow
 
-        return SyncOrderFlow(partial(cls.in_memory, consumers=consumers, **parts))
+        parts: dict[str, Any] = {"gateway": gateway, "channels": channels, "templates": templates, "clock": clock}
+        return SyncOrderFlow(partial(cls.in_memory, consumers=consumers, publisher=publisher, **parts))
 
     def joining(self, connection: "Joinable") -> "AbstractAsyncContextManager[JoinedOrders]":
         """Run commands in the transaction of ``connection``, the application's own on the same database.
@@ -302,6 +335,21 @@ class OrderFlow:
 
     async def cancel_order(self, order_id: str, reason: str, *, by: Actor = SYSTEM) -> Order:
         return await self.use_cases.cancel_order(order_id, reason, by=by)
+
+    async def refund_order(
+        self,
+        order_id: str,
+        reason: str,
+        *,
+        borne_by: RefundBearer | str,
+        amount: Decimal | None = None,
+        food_id: str | None = None,
+        by: Actor = SYSTEM,
+    ) -> Order:
+        """Ask for a refund of ``amount``, of the lines of one food, or of all that is left of the payment."""
+        return await self.use_cases.refund_order(
+            order_id, reason, borne_by=RefundBearer.parse(borne_by), by=by, amount=amount, food_id=food_id
+        )
 
     @property
     def on(self) -> HandlerDecorator:

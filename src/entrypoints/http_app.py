@@ -32,6 +32,7 @@ def http_app(container: "Container", *, development: bool | None = None) -> "Lit
         analytics=container.effects().analytics,
         currency=settings.currency,
         trust_actor_header=settings.http_dev if development is None else development,
+        cors_origins=settings.http_cors_origins,
         max_body_bytes=settings.http_max_body_bytes,
         stopping=container.stopping().begun,
         stopped_parts=container.process_registration().stopped_parts,

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 from ..adapters.sql.joining import SqlJoining
 from ..application.orders.pending_writes import PendingWrites
+from ..application.orders.unit_of_work import LogPublisher
 from ..application.orders.use_cases import UseCases
 from ..application.request_context import answering, current_request
 from ..domain.errors import InvalidInput, NotConfigured
@@ -122,10 +123,10 @@ Run = Callable[[Callable[[Connection], R]], Awaitable[R]]
 
 def _joining(flow: OrderFlow) -> SqlJoining:
     """Return what joins transactions. Raises NotConfigured where there are none, or their commits would be missed."""
-    if flow.container.settings().publishing == "direct":
+    if flow.container.publisher() is not LogPublisher:
         raise NotConfigured(
-            "events are published directly after a commit, and that of another's transaction is not seen",
-            "set ORDERFLOW_PUBLISHING=log",
+            "events go to a publisher that is told of a commit, and that of another's transaction is not seen",
+            "set ORDERFLOW_PUBLISHING=log, and give no publisher of your own",
         )
     joins: SqlJoining | None = flow.container.joining()
     if joins is None:

@@ -8,8 +8,9 @@ from urllib.parse import unquote, urlsplit
 import structlog
 
 from ..adapters.telemetry.logs.formatter import SHARED, LineFormatter
+from ..application.audit import keep_audit
 from .masking import is_secret
-from .settings import Settings
+from .settings import SECRETS, Settings
 
 MIN_SECRET = 4
 """Characters. Shorter secrets are not redacted, because they are parts of ordinary words."""
@@ -40,6 +41,7 @@ def configure_logs(settings: Settings, *, process: bool = True) -> None:
     root.handlers[:] = [handler]
     automatic = "info" if process or not sys.stderr.isatty() else "warning"
     root.setLevel((automatic if settings.log_level == "auto" else settings.log_level).upper())
+    keep_audit()
     for name in _ONLY_WARNINGS:
         logging.getLogger(name).setLevel(logging.WARNING)
     alembic = logging.getLogger("alembic.runtime.migration")
@@ -59,7 +61,7 @@ def secrets_of(settings: Settings) -> Iterator[str]:
     for secret in (
         *passwords,
         *map(unquote, passwords),
-        settings.smtp_password,
+        *(getattr(settings, name) for name in SECRETS),
         *(value for name, value in settings.kafka.items() if is_secret(name)),
     ):
         if len(secret) >= MIN_SECRET:

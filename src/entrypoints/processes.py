@@ -20,6 +20,7 @@ from .http_app import http_app
 from .ops_server import ops_server
 from .settings import Settings
 from .supervision import Part, Supervisor
+from .wiring.certificate import certificate_files
 from .wiring.lifespan import listen_for_commits, opened
 from .workers import WorkerPool, check_storage, work
 
@@ -121,14 +122,16 @@ def _relay(container: Container) -> RunRelay:
 
 
 async def _worker_pool(container: Container) -> WorkerPool:
-    """Return the workers of the API, which listen already. Raises NotConfigured."""
+    """Return the workers of the API, which listen already. Raises NotConfigured, InvalidInput."""
     from .http import listeners
 
     settings: Settings = container.settings()
     check_storage(settings)
+    if (files := certificate_files(settings)) is not None:
+        files.read()  # each worker would raise the same
     await _check_callers(container)
     sockets = listeners(settings.http_host, settings.http_port, number=settings.http_workers)
-    url = f"http://{settings.http_host}:{sockets[0].getsockname()[1]}"
+    url = f"{settings.http_scheme}://{settings.http_host}:{sockets[0].getsockname()[1]}"
     return WorkerPool(
         settings,
         sockets,
@@ -178,7 +181,7 @@ async def _api(
     listen_for_commits(container)
 
     def ready(host: str, port: int) -> None:
-        url = f"http://{host}:{port}"
+        url = f"{settings.http_scheme}://{host}:{port}"
         container.process_registration().listens(url)
         if on_ready is not None:
             on_ready()
@@ -194,6 +197,7 @@ async def _api(
         stopping=container.stopping(),
         grace_seconds=None,  # the deadline is the process's
         listener=listener,
+        tls=certificate_files(settings),
         limits={
             "connections": settings.http_max_connections,
             "per_address": settings.http_max_connections_per_address,

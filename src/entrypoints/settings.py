@@ -26,6 +26,8 @@ RESERVED_NAMES = (*CONSUMERS, RELAY, "api", "copying", "direct", "embedding", "h
 
 MAX_WORKERS = 64
 
+SECRETS = ("smtp_password", "http_tls_key_password")
+"""Settings that are passwords."""
 URLS = ("database_url", "database_listen_url", "tracing_endpoint")
 """Settings that may hold a password in a URL."""
 _SQLITE = re.compile(r"sqlite:///(?!/?\Z|:memory:\Z)[^?]+\Z")
@@ -113,6 +115,14 @@ def _protected_url(_: object, __: object, value: str) -> None:
     loopback = re.match(r"http://(localhost|127\.0\.0\.1|\[::1\])[:/]", value + "/")
     if value and not (re.match(r"https://[!-~]+\Z", value) or (loopback and value.isascii() and value.isprintable())):
         raise ValueError("not a URL with https")
+
+
+def _origins(_: object, __: object, value: tuple[str, ...]) -> None:
+    """Raise ValueError for what no browser sends as Origin: with a path, a default port or a wildcard."""
+    for origin in value:
+        parts = re.match(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?\Z", origin)
+        if parts is None or parts[3] == {"http": ":80", "https": ":443"}[parts[1]]:
+            raise ValueError("not an origin")
 
 
 def _roles(_: object, __: object, value: tuple[str, ...]) -> None:
@@ -203,8 +213,9 @@ class Settings:
     )
     prices: str = ts.option(
         default="trust",
-        validator=v.in_(("trust", "list")),
-        help="trust: whoever places an order sets its prices; list: they are those of the restaurant's price list",
+        validator=[v.min_len(1), _part],
+        help="trust: whoever places an order sets its prices; list: they are those of the restaurant's price list; "
+        "or a price authority of your own by entry point or as MODULE:ATTRIBUTE",
     )
     restaurant_orders: str = ts.option(
         default=RestaurantOrders.NONE.value,
@@ -271,6 +282,23 @@ class Settings:
         default=30.0,
         validator=_between(0.1, 3600),
         help="seconds that a response may wait for a client that does not read it, 0.1 to 3600",
+    )
+    http_tls_certificate: str = ts.option(
+        default="",
+        help="PEM file of the API's certificate, followed by those between it and its authority; empty: no TLS",
+    )
+    http_tls_key: str = ts.option(
+        default="", help="PEM file of its private key; empty: the file of the certificate has it"
+    )
+    http_tls_key_password: str = ts.secret(default="", help="password of its private key; empty: it has none")
+    http_tls_client_ca: str = ts.option(
+        default="",
+        help="PEM file of the authorities whose certificates clients must have; empty: clients need none",
+    )
+    http_cors_origins: tuple[str, ...] = ts.option(
+        default=(),
+        validator=_origins,
+        help="origins whose pages may call the API, as https://HOST or https://HOST:PORT, comma separated; empty: none",
     )
     oidc_issuer: str = ts.option(
         default="",
@@ -416,6 +444,11 @@ class Settings:
         return self.database_pooler == "transaction"
 
     @property
+    def http_scheme(self) -> str:
+        """``https`` if the API has a certificate, else ``http``."""
+        return "https" if self.http_tls_certificate else "http"
+
+    @property
     def on_loopback(self) -> bool:
         """True if the HTTP API listens on loopback only."""
         return self.http_host in ("127.0.0.1", "::1", "localhost")
@@ -428,7 +461,7 @@ def described(settings: Settings) -> dict[str, object]:
         value = getattr(settings, a.name)
         if a.name in URLS:
             value = masked_url(value)
-        elif a.name == "smtp_password":
+        elif a.name in SECRETS:
             value = MASK if value else ""
         elif isinstance(value, tuple):
             value = ",".join(value)

@@ -23,7 +23,7 @@ from typed_settings.loaders import DictLoader
 from ..domain.errors import InvalidInput
 from ..domain.text import shown
 from .masking import MASK, masked_url
-from .settings import URLS, Settings
+from .settings import SECRETS, URLS, Settings
 
 PREFIX = "ORDERFLOW_"
 SECTION = "orderflow"
@@ -150,6 +150,6 @@ def _load(values: dict[str, Any]) -> Settings:
 
 
 def _shown(name: str, value: object) -> str:
-    if name in ("smtp_password", "kafka"):
+    if name in (*SECRETS, "kafka"):
         return MASK
     return shown(masked_url(value) if name in URLS and isinstance(value, str) else value)

@@ -3,15 +3,16 @@
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from functools import wraps
-from inspect import iscoroutinefunction
 from types import MethodType, TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
+from attrs import evolve
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
+from ..application.consuming.declaring import Declaration, HandlerDecorator
+from ..application.consuming.handlers import is_coroutine_function
 from ..domain.errors import InvalidInput
-from ..domain.events import OrderEvent
 from ..domain.text import shown
 from .embedded import OrderFlow
 from .flow_thread import FlowThread, on_a_thread
@@ -20,7 +21,6 @@ from .joining import JoinedOrders, SyncJoinable, current
 T = TypeVar("T")
 P = ParamSpec("P")
 R = TypeVar("R")
-SyncHandler = Callable[[OrderEvent], None]
 
 
 class Blocking(Generic[T, P, R]):
@@ -70,12 +70,14 @@ class SyncOrderFlow(Calls[OrderFlow]):
     create_order = Blocking(OrderFlow.create_order)
     get_order = Blocking(OrderFlow.get_order)
     list_orders = Blocking(OrderFlow.list_orders)
+    count_orders = Blocking(OrderFlow.count_orders)
     timeline = Blocking(OrderFlow.timeline)
     order_as_of = Blocking(OrderFlow.order_as_of)
     transition_order_state = Blocking(OrderFlow.transition_order_state)
     assign_shipper = Blocking(OrderFlow.assign_shipper)
     record_payment = Blocking(OrderFlow.record_payment)
     cancel_order = Blocking(OrderFlow.cancel_order)
+    refund_order = Blocking(OrderFlow.refund_order)
     redrive = Blocking(OrderFlow.redrive)
     replay = Blocking(OrderFlow.replay)
     settled = Blocking(OrderFlow.settled)
@@ -124,33 +126,33 @@ class SyncOrderFlow(Calls[OrderFlow]):
         flow: OrderFlow = self._thread.opened
         return flow.correlated(correlation_id, traceparent=traceparent)
 
-    def on(self, *types: str, name: str | None = None) -> Callable[[SyncHandler], SyncHandler]:
-        """Call a ``def handler(event)`` for each event of ``types``, by default of all types, on a thread.
+    @property
+    def on(self) -> HandlerDecorator:
+        """Call a plain function for each event of the given types: ``@flow.on(OrderDelivered)``; by default, of all.
 
-        It is called in order, at least once, from the first event of the log on. Its cursors are stored under ``name``,
-        by default the function's qualified name, so that it continues there after a restart. Events come from the log,
-        also if Kafka is configured. Raises InvalidInput for an unknown type, a name that is taken, or an ``async``
-        function.
+        It runs on a thread, in order, at least once, from the first event of the log on, or with ``start="now"`` from
+        the next one on. With ``batch=True`` it takes a list of events. Its cursors are stored under ``name``, by
+        default the function's qualified name, so that it continues there after a restart. Events come from the log,
+        also if Kafka is configured. Raises InvalidInput for an unknown type, a name that is taken, an ``async``
+        function, or what cannot be called with an event.
         """
+        return HandlerDecorator(self._register)
 
-        async def start(handler: SyncHandler) -> None:
-            self._target.on(*types, name=name)(_awaited(handler))
+    def _register(self, declared: Declaration) -> None:
+        if is_coroutine_function(declared.handler):
+            allowed = "a plain function of one event; OrderFlow.open has `async def` handlers"
+            raise InvalidInput("handler", f"{shown(declared.handler)} is a coroutine function", allowed)
+        self._thread.call(self._started, evolve(declared, handler=_awaited(declared.handler)))
 
-        def register(handler: SyncHandler) -> SyncHandler:
-            if iscoroutinefunction(handler) or iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
-                allowed = "a plain function of one event; OrderFlow.open has `async def` handlers"
-                raise InvalidInput("handler", f"{shown(handler)} is a coroutine function", allowed)
-            self._thread.call(start, handler)
-            return handler
-
-        return register
+    async def _started(self, declared: Declaration) -> None:
+        self._target._register(declared)
 
 
-def _awaited(handler: SyncHandler) -> Callable[[OrderEvent], Awaitable[None]]:
-    """Return ``handler`` as a coroutine function that calls it on a worker thread."""
+def _awaited(handler: Callable[[Any], Any]) -> Callable[[Any], Awaitable[None]]:
+    """Return ``handler`` as a coroutine function that calls it on a thread, which holds up no end of the process."""
 
-    async def call(event: OrderEvent) -> None:
-        await on_a_thread(handler, event)
+    async def call(argument: Any) -> None:
+        await on_a_thread(handler, argument)
 
     wraps(handler)(call)
     named = handler if hasattr(handler, "__qualname__") else type(handler)

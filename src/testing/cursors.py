@@ -65,3 +65,9 @@ class CursorsContract:
         )
 
         assert await storage.cursors.positions("relay") == dict.fromkeys(buckets, 11)
+
+    async def test_a_cursor_before_the_first_event_is_kept(self, storage: Any) -> None:
+        await storage.cursors.put("newcomer", {0: 0, 7: 0})
+
+        assert dict(await storage.cursors.positions("newcomer")) == {0: 0, 7: 0}
+        assert "newcomer" in await storage.cursors.readers()

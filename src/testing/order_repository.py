@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta, timezone
+from decimal import Decimal
 
 import pytest
 
@@ -9,6 +10,7 @@ from ..application.orders.ports import UnitOfWork
 from ..domain.errors import ConcurrentChange, OrderNotFound
 from ..domain.order import Change, Order
 from ..domain.payment import PaymentMethod
+from ..domain.refund import RefundBearer, Refunds
 from ..domain.validation import Address
 from .orders import ADMIN, AT, REASON, eur, line, place, save
 
@@ -158,3 +160,24 @@ class OrderRepositoryContract:
             work.orders.save(await work.orders.get("O1"))
 
         assert await stored(unit_of_work) == change.order
+
+    async def test_the_amounts_of_its_refunds_are_kept(self, unit_of_work: UnitOfWork) -> None:
+        order = place(PaymentMethod.CREDIT_CARD).order.record_payment(paid=True, by=ADMIN, at=AT).order
+        asked, by = order.request_refund(eur("5.50"), "cold", borne_by=RefundBearer.PLATFORM, by=ADMIN, at=AT), ADMIN
+        after = asked.order.answer_refund(eur("5.50"), made=True, at=AT).order
+        after = after.request_refund(eur("10"), "cold", borne_by=RefundBearer.PLATFORM, by=by, at=AT).order
+        after = after.answer_refund(eur("10"), made=False, at=AT).order
+        after = after.request_refund(eur("2.25"), "cold", borne_by=RefundBearer.COURIER, by=by, at=AT).order
+        await save(unit_of_work, Change(asked.order))
+
+        kept_first = await stored(unit_of_work)
+        async with unit_of_work() as work:
+            await work.orders.get("O1")
+            work.orders.save(after)
+
+        kept = await stored(unit_of_work)
+        assert kept_first.payment.refunds == Refunds(requested=Decimal("5.50"))
+        assert kept == after
+        assert kept.payment.refunds == Refunds(
+            requested=Decimal("2.25"), declined=Decimal(10), paid_back=Decimal("5.50")
+        )

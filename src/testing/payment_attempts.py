@@ -107,6 +107,17 @@ class PaymentAttemptsContract:
         assert list(await storage.attempts.list_outstanding(now, limit=10)) == [lost, silent, tried]
         assert list(await storage.attempts.list_outstanding(now, limit=1)) == [lost]
 
+    async def test_an_authorization_that_waits_for_its_customer_is_due_and_not_outstanding(self, storage: Any) -> None:
+        pending = GatewayResponse(False, "pi_1", pending=True, client_secret="secret")
+        waiting = _attempt("O1", AttemptKind.AUTHORIZE).settled(pending, AT)
+        await _record(storage, waiting)
+        later = AT + timedelta(minutes=10)
+
+        assert list(await storage.attempts.due(later, limit=10)) == [waiting]
+        assert await storage.attempts.outstanding(later) == OutstandingPayments()
+        assert list(await storage.attempts.list_outstanding(later, limit=10)) == []
+        assert "secret" not in repr(waiting)
+
     async def test_nothing_is_outstanding_without_attempts(self, storage: Any) -> None:
         assert await storage.attempts.outstanding(AT) == OutstandingPayments()
 

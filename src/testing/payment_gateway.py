@@ -1,11 +1,12 @@
 """The promises of every payment gateway."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 import pytest
 
-from ..application.orders.payment_attempts import GatewayResponse
+from ..application.orders.payment_attempts import AttemptKind, GatewayResponse
 from ..application.orders.ports import PaymentGateway
 from .orders import eur
 
@@ -29,7 +30,9 @@ class PaymentGatewayContract:
 
     async def authorized(self, gateway: PaymentGateway, name: str) -> GatewayResponse:
         """Return the response to an authorization of the approved card."""
-        return await gateway.authorize(card_token=self.approved, amount=AMOUNT, key=self.key(name))
+        return await gateway.authorize(
+            order_id=self.key("order"), card_token=self.approved, amount=AMOUNT, key=self.key(name)
+        )
 
     async def captured(self, gateway: PaymentGateway, name: str) -> GatewayResponse:
         """Return the response to the capture of a new authorization."""
@@ -46,14 +49,18 @@ class PaymentGatewayContract:
         assert captured.reference.isprintable()
 
     async def test_a_declined_card_is_a_response_with_its_reason(self, gateway: PaymentGateway) -> None:
-        response = await gateway.authorize(card_token=self.declined, amount=AMOUNT, key=self.key("declined"))
+        response = await gateway.authorize(
+            order_id=self.key("order"), card_token=self.declined, amount=AMOUNT, key=self.key("declined")
+        )
 
         assert not response.approved
         assert response.detail
 
     async def test_a_declined_card_is_declined_again_with_the_same_key(self, gateway: PaymentGateway) -> None:
         again = [
-            await gateway.authorize(card_token=self.declined, amount=AMOUNT, key=self.key("declined twice"))
+            await gateway.authorize(
+                order_id=self.key("order"), card_token=self.declined, amount=AMOUNT, key=self.key("declined twice")
+            )
             for _ in range(2)
         ]
 
@@ -99,20 +106,76 @@ class PaymentGatewayContract:
     async def test_what_was_asked_for_is_found_by_its_key(self, gateway: PaymentGateway) -> None:
         captured = await self.captured(gateway, "found")
         refunded = await gateway.refund(capture=captured.reference, amount=AMOUNT, key=self.key("found:refund"))
+        authorized = await self.authorized(gateway, "found:authorize")
+        about = {"authorize": "", "capture": authorized.reference, "refund": captured.reference}
 
-        found = [await gateway.find(key=self.key(f"found:{kind}")) for kind in ("authorize", "capture", "refund")]
+        found = [
+            await gateway.find(kind=AttemptKind(kind), key=self.key(f"found:{kind}"), reference=reference)
+            for kind, reference in about.items()
+        ]
 
         assert [response is not None and response.approved for response in found] == [True, True, True]
         references = [response.reference for response in found if response is not None]
         assert references[1:] == [captured.reference, refunded.reference]
 
     async def test_what_was_never_asked_for_is_not_found(self, gateway: PaymentGateway) -> None:
-        assert await gateway.find(key=self.key("never")) is None
+        assert await gateway.find(kind=AttemptKind.AUTHORIZE, key=self.key("never")) is None
+
+    async def test_a_capture_that_was_never_asked_for_is_not_found(self, gateway: PaymentGateway) -> None:
+        authorization = (await self.authorized(gateway, "uncaptured")).reference
+
+        found = await gateway.find(
+            kind=AttemptKind.CAPTURE, key=self.key("uncaptured:capture"), reference=authorization
+        )
+
+        assert found is None
 
     async def test_looking_for_a_key_asks_for_nothing(self, gateway: PaymentGateway) -> None:
-        await gateway.find(key=self.key("looked for"))
+        await gateway.find(kind=AttemptKind.AUTHORIZE, key=self.key("looked for"))
 
-        assert await gateway.find(key=self.key("looked for")) is None
+        assert await gateway.find(kind=AttemptKind.AUTHORIZE, key=self.key("looked for")) is None
+
+    async def test_a_payment_is_refunded_in_parts_and_never_beyond_its_amount(self, gateway: PaymentGateway) -> None:
+        capture = (await self.captured(gateway, "in parts")).reference
+
+        parts = [
+            await gateway.refund(capture=capture, amount=eur(amount), key=self.key(f"in parts:refund:{number}"))
+            for number, amount in enumerate(("5.50", "20.00", "0.01"))
+        ]
+
+        assert [part.approved for part in parts] == [True, True, False]
+
+    async def test_an_authorization_is_voided_once_and_captured_no_more(self, gateway: PaymentGateway) -> None:
+        authorization = (await self.authorized(gateway, "voided")).reference
+
+        voids = [await gateway.void(authorization=authorization, key=self.key("voided:void")) for _ in range(2)]
+        captured = await gateway.capture(authorization=authorization, amount=AMOUNT, key=self.key("voided:capture"))
+
+        assert [void.approved for void in voids] == [True, True]
+        assert not captured.approved
+
+    async def test_what_was_captured_is_not_voided(self, gateway: PaymentGateway) -> None:
+        authorization = (await self.authorized(gateway, "taken")).reference
+        await gateway.capture(authorization=authorization, amount=AMOUNT, key=self.key("taken:capture"))
+
+        void = await gateway.void(authorization=authorization, key=self.key("taken:void"))
+
+        assert not void.approved
+
+    async def test_the_list_has_each_payment_with_what_was_moved(self, gateway: PaymentGateway) -> None:
+        since = datetime.now(UTC) - timedelta(hours=1)
+        order_id = self.key("listed")
+        authorized = await gateway.authorize(
+            order_id=order_id, card_token=self.approved, amount=AMOUNT, key=self.key("listed:authorize")
+        )
+        captured = await gateway.capture(
+            authorization=authorized.reference, amount=AMOUNT, key=self.key("listed:capture")
+        )
+        await gateway.refund(capture=captured.reference, amount=eur("5.50"), key=self.key("listed:refund"))
+
+        [listed] = [it async for it in gateway.payments(since=since) if it.order_id == order_id]
+
+        assert (listed.captured, listed.refunded, listed.held) == (AMOUNT, eur("5.50"), False)
 
     async def test_a_capture_of_no_authorization_is_declined(self, gateway: PaymentGateway) -> None:
         response = await gateway.capture(authorization="nothing", amount=AMOUNT, key=self.key("of nothing:capture"))

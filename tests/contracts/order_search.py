@@ -13,8 +13,8 @@ from orderflow.domain.annotations import Annotations
 from orderflow.domain.errors import InvalidInput
 from orderflow.domain.lifecycle import OrderState
 from orderflow.entrypoints.wiring import storage_and_consumers
+from orderflow.testing.order_queries import _ids, _pages
 
-from tests.contracts.order_queries import _ids, _pages
 from tests.contracts.orders import assigned, placed, unit_of_work
 from tests.unit.domain.actors import ADMIN, AT
 

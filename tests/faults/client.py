@@ -2,19 +2,22 @@
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 
 from attrs import define, field, frozen
+from orderflow.adapters.payment_gateway.sandbox import CONFIRM_NEVER, SUCCESS
 from orderflow.application.orders.create_order import NewOrder
 from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.application.orders.use_cases import UseCases
 from orderflow.domain.actor import Actor, Role
-from orderflow.domain.errors import Unavailable
+from orderflow.domain.errors import CommandRefused, ConfirmationNeeded, Unavailable
 from orderflow.domain.events import OrderLine
 from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
 from orderflow.domain.order import Order
 from orderflow.domain.payment import PaymentMethod
+from orderflow.domain.refund import RefundBearer
 
 from .installation import Installation, Process
 
@@ -43,6 +46,10 @@ class Request:
     creates: bool = False
 
 
+ORDERS = 4
+"""Orders of each client."""
+
+
 @define
 class Client:
     """``acknowledged`` is by what was asked. What it got no answer to it asks again, with the same key."""
@@ -52,7 +59,7 @@ class Client:
 
     @property
     def requests(self) -> Sequence[Request]:
-        """A card order that is delivered, one that is sold out, and a card order that is called off and refunded."""
+        """A card order that is delivered and refunded in part, one that is sold out, and one that is called off."""
         return (
             Request("card", lambda me, ask, key: me._place(ask, key, PaymentMethod.CREDIT_CARD), creates=True),
             Request("pay", lambda me, ask, key: ask.record_payment(me._id("card"), by=ADMIN, idempotency=key)),
@@ -64,6 +71,13 @@ class Client:
             Request("refund", lambda me, ask, key: me._place(ask, key, PaymentMethod.DEBIT_CARD), creates=True),
             Request("pay-2", lambda me, ask, key: ask.record_payment(me._id("refund"), by=ADMIN, idempotency=key)),
             Request("done", lambda me, ask, key: me._move(ask, key, OrderState.DELIVERED)),
+            Request(
+                "unsure",
+                lambda me, ask, key: me._place(ask, key, PaymentMethod.CREDIT_CARD, token=CONFIRM_NEVER),
+                creates=True,
+            ),
+            Request("off-2", lambda me, ask, key: me._call_off_unconfirmed(ask, key)),
+            Request("back", lambda me, ask, key: me._refund(ask, key)),
             Request(
                 "off", lambda me, ask, key: ask.cancel_order(me._id("refund"), "changed", by=ADMIN, idempotency=key)
             ),
@@ -94,7 +108,14 @@ class Client:
     def _id(self, which: str) -> str:
         return self.acknowledged[which].order_id
 
-    async def _place(self, ask: UseCases, key: IdempotencyKey, method: PaymentMethod, food_id: str = "F1") -> Order:
+    async def _place(
+        self,
+        ask: UseCases,
+        key: IdempotencyKey,
+        method: PaymentMethod,
+        food_id: str = "F1",
+        token: str = SUCCESS,
+    ) -> Order:
         """Without an id of its own: whether it was placed, only the key can tell."""
         price = Money(Decimal("12.50"), "EUR")
         line = OrderLine(food_id=food_id, food_name="Pho", price=price, quantity=2, discount=Money.zero("EUR"))
@@ -103,10 +124,21 @@ class Client:
             restaurant_id="R1",
             lines=[line],
             payment_method=method,
-            card_token=None if method is PaymentMethod.CASH else "tok_success",
+            card_token=None if method is PaymentMethod.CASH else token,
             currency="EUR",
         )
         return await ask.create_order(new, by=ADMIN, idempotency=key)
+
+    async def _call_off_unconfirmed(self, ask: UseCases, key: IdempotencyKey) -> Order:
+        """The authorization that waits for the customer is voided."""
+        with suppress(ConfirmationNeeded, CommandRefused):
+            await ask.record_payment(self._id("unsure"), by=ADMIN)
+        return await ask.cancel_order(self._id("unsure"), "too late", by=ADMIN, idempotency=key)
+
+    async def _refund(self, ask: UseCases, key: IdempotencyKey) -> Order:
+        return await ask.refund_order(
+            self._id("card"), "cold", borne_by=RefundBearer.PLATFORM, by=ADMIN, amount=Decimal(5), idempotency=key
+        )
 
     async def _move(self, ask: UseCases, key: IdempotencyKey, state: OrderState) -> Order:
         return await ask.transition_order_state(self._id("card"), state, by=ADMIN, idempotency=key)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import define, field, frozen
+from orderflow.adapters.payment_gateway import SandboxGateway
 from orderflow.application.check import CheckReport
 from orderflow.application.check.report import Comparison
 from orderflow.application.event_log.records import Positions
@@ -16,7 +17,6 @@ from orderflow.application.notifications.notification import Message, Notificati
 from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.application.orders.payment_attempts import AttemptKind, AttemptStatus, PaymentAttempt
 from orderflow.domain.errors import OrderNotFound
-from orderflow.domain.money import Money
 
 ACKNOWLEDGED = "every acknowledged write is in the database"
 CONVERGED = "requests with an unknown outcome converged to one"
@@ -101,15 +101,21 @@ async def _converged(
         asked.differ("orders", f"{there} are there, {wanted} were asked for")
 
 
-async def check_money(storage: Any, order_ids: Iterable[str], moved: Mapping[str, Money], report: CheckReport) -> None:
-    """``moved`` is what really went through at the gateway, by the attempt's key."""
+async def check_money(storage: Any, order_ids: Iterable[str], gateway: SandboxGateway, report: CheckReport) -> None:
+    """Compares the attempts with what really went through at the gateway, by the attempt's key."""
+    moved = {*gateway.moved, *gateway.voided}
     asked = report.start(MONEY, "attempts")
     known: dict[str, PaymentAttempt] = {}
     for order_id in sorted(set(order_ids)):
         attempts = await storage.attempts.of_order(order_id)
         known |= {attempt.key: attempt for attempt in attempts}
         rounds = Counter(attempt.kind for attempt in attempts if attempt.status is AttemptStatus.SUCCEEDED)
-        if any(times > 1 for times in rounds.values()) or rounds[AttemptKind.REFUND] > rounds[AttemptKind.CAPTURE]:
+        taken_back = rounds[AttemptKind.REFUND] > rounds[AttemptKind.CAPTURE]
+        if (
+            any(times > 1 for times in rounds.values())
+            or taken_back
+            or rounds[AttemptKind.VOID] * rounds[AttemptKind.CAPTURE]
+        ):
             asked.differ(f"order {order_id}", f"moved money as {dict(rounds)}")
     for key, attempt in known.items():
         asked.compared += 1
@@ -117,7 +123,7 @@ async def check_money(storage: Any, order_ids: Iterable[str], moved: Mapping[str
             asked.differ(key, "its outcome was never found out")
         if (attempt.status is AttemptStatus.SUCCEEDED) != (key in moved):
             asked.differ(key, f"is {attempt.status}, and the gateway {'moved it' if key in moved else 'knows nothing'}")
-    for key in moved.keys() - known.keys():
+    for key in moved - known.keys():
         asked.differ(key, "was moved, and no attempt tells of it")
 
 

@@ -9,7 +9,7 @@ from orderflow.application.notifications.notification import Contact
 from orderflow.domain.errors import OrderFlowError
 from orderflow.testing.crash_points import AtCrashPoint, ConnectionFailure, CrashPoints, Died, EachOnce, How, none
 
-from .client import SHIPPER, SOLD_OUT, Client
+from .client import ORDERS, SHIPPER, SOLD_OUT, Client
 from .counting_consumer import check_counts
 from .installation import SHIPPED, Installation, Parts, process
 from .invariants import Acknowledgement, Witness, check_mail, check_money, differences, invariants
@@ -99,7 +99,7 @@ class Sweep:
         storage, effects = it.container.storage().inner, it.container.effects().inner
         self.witness.look(await it.reached())
         report = await invariants(it.container, acknowledged, self.witness)
-        await check_money(storage, ids, self.installation.gateway.moved, report)
+        await check_money(storage, ids, self.installation.gateway, report)
         await check_mail(effects, ids, self.installation.mail.sent, report)
         await check_counts(storage, effects, report)
         return report
@@ -135,7 +135,7 @@ async def sweep(
     if not swept.found:
         await _note(going, swept)
     swept.points = len(trouble.met)
-    swept.processes, swept.orders = going.processes, 3 * len(going.clients)
+    swept.processes, swept.orders = going.processes, ORDERS * len(going.clients)
     return swept
 
 
@@ -151,7 +151,7 @@ async def sweep_each_alone(new: Callable[[], Installation], hows: Sequence[How])
             await _note(going, swept)
             swept.compared, swept.mailed_again = swept.compared + compared, swept.mailed_again + mailed
             swept.found[before:] = [f"{how} {trouble.met}: {problem}" for problem in swept.found[before:]]
-            swept.points, swept.orders = swept.points + 1, swept.orders + 3
+            swept.points, swept.orders = swept.points + 1, swept.orders + ORDERS
             swept.processes += going.processes
             trouble, going = AtCrashPoint(trouble.at + 1, how), Sweep(new())
     return swept

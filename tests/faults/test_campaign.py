@@ -18,7 +18,7 @@ from .invariants import differences
 SEED = "ORDERFLOW_TEST_FAULTS_SEED"
 SIZE = "ORDERFLOW_TEST_FAULTS_SIZE"
 
-pytestmark = [pytest.mark.large, pytest.mark.timeout(1_200)]
+pytestmark = [pytest.mark.large, pytest.mark.timeout(5_400)]
 Say = Callable[[str], None]
 
 

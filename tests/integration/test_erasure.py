@@ -29,6 +29,10 @@ PLANTED = {
     "postal code": "PL4NT-ED",
     "note": "planted-under-the-mat",
     "card token": "tok_planted_card",
+    "name": "Plantedina",
+    "phone": "+49 30 5550142",
+    "order note": "planted-without-onions",
+    "metadata": "planted-table-12",
     "email": "planted.person@mail.example",
     "label": "planted-phone-of-ann",
 }
@@ -90,6 +94,8 @@ def test_an_erased_customer_is_nowhere_and_nothing_else_has_changed(here: Instal
     assert here.run("check")["clean"]
     assert {name: before.found(text) for name, text in PLANTED.items() if not before.found(text)} == {}
     assert {name: after.found(text) for name, text in PLANTED.items() if after.found(text)} == {}
+    terms = ("plantedina", "49305550142", "305550142", "planted-table-12")
+    assert {term: (bool(before.found(term)), after.found(term)) for term in terms} == dict.fromkeys(terms, (True, []))
     assert {name: after.found(text) for name, text in KEPT.items()} == {
         name: before.found(text) for name, text in KEPT.items()
     }
@@ -113,6 +119,10 @@ def _live(client: httpx.Client, customer: str, planted: dict[str, str]) -> None:
                 "postalCode": planted.get("postal code", "1"),
                 "note": planted.get("note", "none"),
             },
+            "customerName": planted.get("name", "Kept-Name"),
+            "customerPhone": planted.get("phone", "1"),
+            "note": planted.get("order note", "none"),
+            "metadata": {"table": planted.get("metadata", "none")},
         }
         steps = [client.post("/v1/orders", json=body, headers={"Idempotency-Key": order})]
         if number == 1:

@@ -15,6 +15,7 @@ from orderflow.adapters.memory import MemoryStorage
 from orderflow.adapters.memory.consumer_store import MemoryConsumerStores
 from orderflow.adapters.memory.customers import MemoryPersonalData
 from orderflow.adapters.payment_gateway import SandboxGateway
+from orderflow.adapters.server_certificate import CertificateFiles
 from orderflow.adapters.wakeup import LocalWakeup
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.customers.erase_customer import EraseCustomer
@@ -32,14 +33,15 @@ from orderflow.application.orders.idempotency import Idempotent
 from orderflow.application.orders.list_orders import ListOrders
 from orderflow.application.orders.order_as_of import OrderAsOf
 from orderflow.application.orders.order_timeline import OrderTimeline
+from orderflow.application.orders.price_authority import PriceAuthority, TrustPrices
 from orderflow.application.orders.record_payment import RecordPayment
+from orderflow.application.orders.refund_order import RefundOrder
 from orderflow.application.orders.settle_payments import SettlePayments
 from orderflow.application.orders.transition_order_state import TransitionOrderState
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.application.orders.use_cases import UseCases
 from orderflow.application.prices.change_prices import ChangePrices
-from orderflow.application.prices.check_prices import ListedPrices, TrustPrices
-from orderflow.application.prices.ports import PriceAuthority
+from orderflow.application.prices.check_prices import ListedPrices
 from orderflow.application.prices.read_prices import ReadPrices
 from orderflow.application.prices.use_cases import PriceUseCases
 from orderflow.application.sessions import CachedSessions
@@ -179,6 +181,7 @@ def use_cases_on(
         assign_shipper=AssignShipper(change, clock),
         record_payment=RecordPayment(change, storage.views, storage.attempts, gateway, payments, clock, restaurants),
         cancel_order=cancel,
+        refund_order=RefundOrder(change, payments, clock),
         settle_payments=payments,
         idempotent=Idempotent(storage.answers),
         restaurants=restaurants,
@@ -234,8 +237,9 @@ class Served:
 
 
 @asynccontextmanager
-async def served(app: Litestar, **limits: float) -> AsyncIterator[Served]:
+async def served(app: Litestar, *, tls: CertificateFiles | None = None, **limits: float) -> AsyncIterator[Served]:
     """A server of ``app``, with these limits of connections."""
+    scheme = "http" if tls is None else "https"
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
     task = asyncio.create_task(
         serve(
@@ -243,9 +247,10 @@ async def served(app: Litestar, **limits: float) -> AsyncIterator[Served]:
             host="127.0.0.1",
             port=0,
             stop=stop,
-            on_ready=lambda host, port: ready.set_result(f"http://{host}:{port}"),
+            on_ready=lambda host, port: ready.set_result(f"{scheme}://{host}:{port}"),
             grace_seconds=5,
             limits=limits,
+            tls=tls,
         )
     )
     try:

@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import hmac
 import json
 from contextlib import suppress
+from hashlib import sha256
 from time import time
 from typing import Any
 
@@ -57,6 +59,8 @@ class IdentityProvider:
     hangs: bool = False
     document: bytes | None = None
     """What it answers instead of its keys."""
+    endless: bool = False
+    """True: an answer never ends."""
     headers: str = ""
     requests: list[str] = field(factory=list)
     _server: asyncio.Server | None = None
@@ -106,6 +110,9 @@ class IdentityProvider:
                 self.requests.append(path)
                 if self.hangs:
                     await asyncio.Event().wait()
+                while self.endless:
+                    writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 100_000)
+                    await writer.drain()
                 body = self._body(path)
                 head = f"HTTP/1.1 {self.status} X\r\n{self.headers}content-length: {len(body)}\r\n\r\n"
                 writer.write(head.encode() + body)
@@ -122,6 +129,15 @@ class IdentityProvider:
         if self.document is not None:
             return self.document
         return json.dumps({"keys": [key.jwk for key in self.keys]}).encode()
+
+
+def signed_by_public_key(provider: IdentityProvider, key: SigningKey) -> str:
+    """A token of HS256, with the public key as if it were a secret that both sides share."""
+    claims = {"iss": provider.issuer, "aud": AUDIENCE, "sub": "boss", "role": "admin", "exp": int(time()) + 3600}
+    parts = [json.dumps(part).encode() for part in ({"alg": "HS256", "kid": key.id}, claims)]
+    signed = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts)
+    signature = hmac.digest(key.public_pem, signed, sha256)
+    return (signed + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
 
 
 def unsigned(claims: dict[str, Any], **header: str) -> str:

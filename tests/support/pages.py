@@ -105,6 +105,8 @@ def ask_over_http(commands: list[str], folder: Path) -> None:
                 checks={},
                 trust_actor_header=True,
                 prices=flow.prices,
+                streams=flow.container.streams(),
+                notifications=flow.container.list_notifications(),
             )
             async with httpx.AsyncClient(transport=httpx.ASGITransport(service)) as client:
                 for command in commands:

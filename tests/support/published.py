@@ -59,6 +59,39 @@ class NpmPackage:
         return next(folder.glob("*.tgz"))
 
 
+def npm_project(folder: Path) -> Path:
+    """Where a project with the packages of the lock file in ``folder`` is; their programs are in ``node_modules/.bin``.
+
+    :raises MissingServer: when they are not in the cache, and npm cannot fetch them.
+    """
+    files = [folder / "package.json", folder / "package-lock.json"]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+    kept = cache() / f"npm-{folder.name}-{digest}"
+    if not kept.is_dir():
+        if shutil.which("npm") is None:
+            raise MissingServer(folder.name, ["npm is not here"], "Install npm (Debian: npm)")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept.parent, prefix="fetching-") as fetching:
+            made = Path(fetching) / "made"
+            made.mkdir()
+            for file in files:
+                shutil.copy(file, made)
+            npm = subprocess.run(
+                ["npm", "ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"],
+                cwd=made,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=300,
+            )
+            if npm.returncode != 0:
+                raise MissingServer(
+                    folder.name, [f"npm fetched nothing: {npm.stderr[-2000:]}"], "Look at npm's registry"
+                )
+            keep(made, kept)
+    return kept
+
+
 def cache() -> Path:
     """The user's cache for the tests of this project, outside of the tree."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "orderflow"

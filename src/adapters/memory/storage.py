@@ -387,7 +387,11 @@ class MemoryPaymentAttempts:
         found = [
             a
             for a in self.storage._attempts.values()
-            if (a.status is AttemptStatus.REQUESTED and (a.tries or a.requested_at < now - ANSWERED_WITHIN))
+            if (
+                a.status is AttemptStatus.REQUESTED
+                and not a.unconfirmed
+                and (a.tries or a.requested_at < now - ANSWERED_WITHIN)
+            )
             or (a.status is AttemptStatus.DECLINED and a.kind is AttemptKind.REFUND)
             or a.status is AttemptStatus.HELD
         ]

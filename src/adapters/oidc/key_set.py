@@ -38,12 +38,14 @@ class KeySet:
     """The keys of ``issuer``, from ``url`` or, if that is empty, from where its discovery document says.
 
     They are read again every five minutes, and when a token names a key that is not known. A reading that fails, or
-    finds no key, changes nothing: the known keys are used for a day more. ``failed`` is called with its error.
+    finds no key, changes nothing: the known keys are used for a day more. ``failed`` is called with its error, and
+    ``ended`` with ``ok`` or ``failed`` after each reading.
     """
 
     issuer: str
     url: str = ""
     failed: Callable[[Exception], None] = noop
+    ended: Callable[[str], None] = noop
     clock: Callable[[], float] = monotonic
     retry_seconds: float = RETRY_SECONDS
     pause_seconds: float = PAUSE_SECONDS
@@ -68,6 +70,11 @@ class KeySet:
                     await task
         if self._client is not None:
             await self._client.aclose()
+
+    async def read(self) -> int:
+        """Read the key set, and return the number of its usable keys. Raises Unavailable."""
+        await self._read_again()
+        return len(self._keys)
 
     async def find(self, family: str, key_id: str) -> VerifyingKey | None:
         """Return the key of that type and id; None if the provider has no such key, by a reading that began since.
@@ -127,8 +134,10 @@ class KeySet:
             problem = e.problem if isinstance(e, Unavailable) else str(e) or type(e).__name__
             self._failure = self._unavailable(problem[:300])
             self.failed(self._failure)
+            self.ended("failed")
             raise self._failure from e
         self._keys, self._read_at, self._failure = keys, began, None
+        self.ended("ok")
 
     async def _discovered(self) -> str:
         document = await self._get(self.issuer.rstrip("/") + DISCOVERY)

@@ -67,7 +67,6 @@ def _progress_table(name: str) -> Table:
 
 order_progress = _progress_table("order_progress")
 Index(None, order_progress.c.created_minute)
-Index(None, order_progress.c.restaurant_id, order_progress.c.created_minute)
 
 
 order_progress_shadow = _progress_table("order_progress_shadow")

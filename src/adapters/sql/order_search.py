@@ -6,7 +6,7 @@ all of them are read; if many do, orders are read in the order of the page and e
 enough.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -34,11 +34,11 @@ from sqlalchemy import (
 )
 
 from ...application.orders.queries import LATE_AFTER, MOST_COUNTED, OrderQuery, OrderSort, StateCount
-from ...domain.lifecycle import ASSIGNABLE, OrderState
+from ...domain.lifecycle import OrderState
 from ..order_terms import LAST, OrderTerms
 from ..paging import decode_cursor
 from .database import POSTGRESQL, Database
-from .orders import orders
+from .orders import AVAILABLE, orders
 from .types import Identifier, Timestamp, metadata
 
 order_terms = Table(
@@ -56,7 +56,7 @@ FEW = 5_000
 Conditions = tuple[ColumnElement[bool], ...]
 
 
-@frozen
+@frozen(eq=False)
 class _Source:
     """The orders that have one text: the query for their ids, and the condition of an order.
 
@@ -66,6 +66,24 @@ class _Source:
     ids: Select[Any]
     condition: ColumnElement[bool]
     sorted: bool = False
+
+
+@frozen
+class _Meaning:
+    """One thing that a text may mean. An order with it is in all of its ``sources``, of which one is the smallest."""
+
+    sources: Sequence[_Source]
+    rarest: _Source
+    sizes: Mapping[_Source, int]
+
+    @property
+    def size(self) -> int:
+        return self.sizes[self.rarest]
+
+    @property
+    def others(self) -> Conditions:
+        """The conditions of the sources but the smallest."""
+        return tuple(source.condition for source in self.sources if source is not self.rarest)
 
 
 @frozen
@@ -81,7 +99,8 @@ class OrderSearch:
             branches = [_in_states((state,)) for state in query.states] or [()]
         else:
             states = _in_states(query.states)
-            branches = [(*states, *await self._cheapest(meaning)) for meaning in self._meanings(query)]
+            found = await self._found(query, FEW)
+            branches = [(*states, *self._cheapest(meaning)) for meaning in found]
         return await self.database.rows(_page(query, branches)) if branches else ()
 
     async def count(self, query: OrderQuery) -> Sequence[StateCount]:
@@ -89,47 +108,44 @@ class OrderSearch:
         states = query.states or tuple(OrderState)
         if query.q is None:
             each = [select(orders.c.id).where(*_conditions(query), *_in_states((state,))) for state in states]
-            return [_count(*it) for it in zip(states, await self._sizes(each, MOST_COUNTED), strict=True)]
-        found: dict[str, int] = {}
+            sizes = await self._sizes(each, MOST_COUNTED)
+            return [_count(state, number) for state, number in zip(states, sizes, strict=True)]
+        numbers: dict[str, int] = {}
         more = False
-        if meanings := self._meanings(query):
+        if meanings := await self._found(query, MOST_COUNTED):
             matching = []
             for meaning in meanings:
-                rarest, size = await self._rarest(meaning, MOST_COUNTED)
-                more = more or size > MOST_COUNTED
-                some = (self._among(rarest.ids.limit(MOST_COUNTED)), *_others(meaning, rarest))
+                more = more or meaning.size > MOST_COUNTED
+                some = (self._among(meaning.rarest.ids.limit(MOST_COUNTED)), *meaning.others)
                 matching.append(select(orders.c.id, orders.c.state).where(*some, *_conditions(query)))
             every = union(*matching).subquery()
             rows = await self.database.rows(select(every.c.state, func.count().label("number")).group_by(every.c.state))
-            found = {row.state: row.number for row in rows}
-        return [_count(state, found.get(state.value, 0), more=more) for state in states]
+            numbers = {row.state: row.number for row in rows}
+        return [_count(state, numbers.get(state, 0), more=more) for state in states]
 
-    def _meanings(self, query: OrderQuery) -> list[list[_Source]]:
-        """Return what the text of ``query`` may mean. An order with a meaning is in all of its sources."""
+    async def _found(self, query: OrderQuery, most: int) -> Sequence[_Meaning]:
+        """Return what the text of ``query`` means, for those meanings that any order has."""
         wanted = self.terms.wanted(query.q or "")
-        found: list[list[_Source]] = []
+        meanings: list[list[_Source]] = []
         if wanted.id:
             begins = _begins(orders.c.id, (wanted.id,))
-            found = [[_Source(select(orders.c.id).where(begins), begins)]]
+            meanings = [[_Source(select(orders.c.id).where(begins), begins)]]
             for party in (orders.c.restaurant_id == wanted.id, orders.c.customer_id == wanted.id):
-                found.append([_Source(select(orders.c.id).where(party), party, sorted=True)])
+                meanings.append([_Source(select(orders.c.id).where(party), party, sorted=True)])
         if query.annotations_visible:
-            found += [[_with_term(texts) for texts in alternative] for alternative in wanted.alternatives]
-        return found
+            meanings += [[_with_term(texts) for texts in alternative] for alternative in wanted.alternatives]
+        sources = [source for meaning in meanings for source in meaning]
+        if not sources:
+            return ()
+        sizes = dict(zip(sources, await self._sizes([each.ids for each in sources], most), strict=True))
+        found = [_Meaning(meaning, min(meaning, key=sizes.__getitem__), sizes) for meaning in meanings]
+        return [meaning for meaning in found if meaning.size]
 
-    async def _cheapest(self, meaning: list[_Source]) -> Conditions:
+    def _cheapest(self, meaning: _Meaning) -> Conditions:
         """Return the conditions of the orders with a meaning."""
-        if not meaning[0].sorted:
-            rarest, size = await self._rarest(meaning, FEW)
-            if size <= FEW:
-                return (self._among(rarest.ids.limit(FEW)), *_others(meaning, rarest))
-        return tuple(source.condition for source in meaning)
-
-    async def _rarest(self, meaning: list[_Source], most: int) -> tuple[_Source, int]:
-        """Return the smallest source, and how many ids it has; one more than ``most`` for more than that."""
-        sizes = await self._sizes([source.ids for source in meaning], most)
-        size, number = min((size, number) for number, size in enumerate(sizes))
-        return meaning[number], size
+        if meaning.rarest.sorted or meaning.size > FEW:
+            return tuple(source.condition for source in meaning.sources)
+        return (self._among(meaning.rarest.ids.limit(FEW)), *meaning.others)
 
     async def _sizes(self, some: Sequence[Select[Any]], most: int) -> Sequence[int]:
         """Return the number of rows of each; one more than ``most`` for more than that."""
@@ -148,19 +164,17 @@ def _count(state: OrderState, number: int, *, more: bool = False) -> StateCount:
     return StateCount(state=state, orders=min(number, MOST_COUNTED), more=more or number > MOST_COUNTED)
 
 
-def _others(meaning: Sequence[_Source], one: _Source) -> Conditions:
-    return tuple(source.condition for source in meaning if source is not one)
-
-
-def _begins(column: Column[Any], texts: Sequence[str]) -> ColumnElement[bool]:
+def _begins(column: ColumnElement[Any], texts: Sequence[str]) -> ColumnElement[bool]:
     return or_(*(and_(column >= text, column < text + LAST) for text in texts))
 
 
 def _with_term(texts: Sequence[str]) -> _Source:
-    begins = _begins(order_terms.c.term, texts)
-    # OFFSET keeps PostgreSQL from joining, so that each order is looked at by itself.
-    here = select(order_terms.c.term).where(order_terms.c.order_id == orders.c.id, begins).correlate(orders).offset(0)
-    return _Source(select(order_terms.c.order_id).where(begins), exists(here))
+    here = order_terms.c
+    # OFFSET keeps PostgreSQL from joining, so that each order is looked at by itself. An expression of the term keeps
+    # both databases from reading all orders with it, for each order.
+    of_order = (here.order_id == orders.c.id, _begins(here.term.concat(""), texts))
+    has_term = exists(select(here.term).where(*of_order).correlate(orders).offset(0))
+    return _Source(select(here.order_id).where(_begins(here.term, texts)), has_term)
 
 
 def _in_states(states: Sequence[OrderState]) -> Conditions:
@@ -180,7 +194,7 @@ def _conditions(query: OrderQuery) -> Conditions:
         if value is not None:
             wanted.append(column == value)
     if query.available:
-        wanted += [orders.c.shipper_id.is_(None), orders.c.state.in_([state.value for state in ASSIGNABLE])]
+        wanted.append(AVAILABLE)
     if query.created_from is not None:
         wanted.append(orders.c.created_at >= query.created_from)
     if query.created_until is not None:

@@ -5,14 +5,27 @@ from decimal import Decimal
 from typing import Any
 
 from attrs import asdict
-from sqlalchemy import JSON, Column, Index, Integer, PrimaryKeyConstraint, RowMapping, Table, Text, text
+from sqlalchemy import (
+    JSON,
+    Column,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    RowMapping,
+    Table,
+    Text,
+    and_,
+    literal_column,
+    text,
+)
 
 from ...domain.annotations import Annotations
 from ...domain.events import OrderLine
-from ...domain.lifecycle import OrderState
+from ...domain.lifecycle import ASSIGNABLE, OrderState
 from ...domain.money import Money
 from ...domain.order import Order
-from ...domain.payment import Payment, PaymentMethod, PaymentStatus
+from ...domain.payment import NO_REFUNDS, Payment, PaymentMethod, PaymentStatus
+from ...domain.refund import Refunds
 from ...domain.validation import Address
 from .engines import to_json
 from .types import DecimalAmount, Identifier, Row, Timestamp, metadata, stored_time
@@ -40,6 +53,9 @@ orders = Table(
     Column("delivery_minutes", Integer),
     Column("cancel_reason", Text),
     Column("cancelled_by", Text),
+    Column("refund_requested", DecimalAmount),
+    Column("refund_declined", DecimalAmount),
+    Column("refunded", DecimalAmount),
     Column("annotations", JSON(none_as_null=True)),
     PrimaryKeyConstraint("id"),
 )
@@ -55,6 +71,17 @@ Index(
     postgresql_where=text("shipper_id IS NOT NULL"),
     sqlite_where=text("shipper_id IS NOT NULL"),
 )
+AVAILABLE = and_(
+    orders.c.shipper_id.is_(None), orders.c.state.in_([literal_column(f"'{state.value}'") for state in ASSIGNABLE])
+)
+"""Written out, as in the index: a database does not use the index for values that it is given as parameters."""
+Index(
+    "orders_available_created_at_id",
+    orders.c.created_at,
+    orders.c.id,
+    postgresql_where=AVAILABLE,
+    sqlite_where=AVAILABLE,
+)
 
 
 CHANGING = [
@@ -68,6 +95,9 @@ CHANGING = [
     "delivery_minutes",
     "cancel_reason",
     "cancelled_by",
+    "refund_requested",
+    "refund_declined",
+    "refunded",
 ]
 """The columns that change after an order was placed. No behaviour of an order changes the others, so a change
 does not write them; it would bring back what was erased meanwhile."""
@@ -113,6 +143,7 @@ def _stored(annotations: Annotations) -> dict[str, Any]:
 
 def changes_of(order: Order) -> Row:
     """Return the values of the CHANGING columns in their stored form."""
+    refunds = order.payment.refunds
     return (
         order.version,
         order.state.value,
@@ -124,7 +155,27 @@ def changes_of(order: Order) -> Row:
         order.delivery_minutes,
         order.cancel_reason,
         order.cancelled_by,
+        *(
+            _NOTHING_REFUNDED
+            if refunds is NO_REFUNDS
+            else map(_amount, (refunds.requested, refunds.declined, refunds.paid_back))
+        ),
     )
+
+
+_NOTHING_REFUNDED = (None, None, None)
+
+
+def _amount(amount: Decimal) -> str | None:
+    return format(amount, "f") if amount else None
+
+
+def _refunds_of(row: Mapping[str, Any] | RowMapping) -> Refunds:
+    amounts = row["refund_requested"], row["refund_declined"], row["refunded"]
+    if amounts == _NOTHING_REFUNDED:
+        return NO_REFUNDS
+    requested, declined, paid_back = (Decimal(0) if amount is None else amount for amount in amounts)
+    return Refunds(requested=requested, declined=declined, paid_back=paid_back)
 
 
 def order_of(row: Mapping[str, Any] | RowMapping) -> Order:
@@ -150,6 +201,7 @@ def order_of(row: Mapping[str, Any] | RowMapping) -> Order:
             method=PaymentMethod(row["payment_method"]),
             card_token=row["card_token"],
             status=PaymentStatus(row["payment_status"]),
+            refunds=_refunds_of(row),
         ),
         address=None if address is None else Address(**address),
         created_at=row["created_at"],

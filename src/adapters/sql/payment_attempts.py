@@ -62,6 +62,8 @@ Index(None, payment_attempts.c.order_id)
 
 _OPEN_REFUND = text("kind = 'refund' AND status = 'requested'")
 _REQUESTED = text("status = 'requested'")
+_ASKED = text("NOT (kind = 'authorize' AND reference <> '')")
+"""The gateway has to answer: it is no authorization that waits for the customer."""
 _DECLINED_REFUND = text("kind = 'refund' AND status = 'declined'")
 _HELD = text("status = 'held'")
 IS_OUTSTANDING = "(status IN ('requested', 'held') OR (kind = 'refund' AND status = 'declined'))"
@@ -139,7 +141,7 @@ class SqlPaymentAttempts:
 
 def _unsettled(now: datetime) -> Sequence[ColumnElement[bool]]:
     tried = or_(payment_attempts.c.tries > 0, payment_attempts.c.requested_at < now - ANSWERED_WITHIN)
-    return (_OUTSTANDING, cast("ColumnElement[bool]", _REQUESTED), tried)
+    return (_OUTSTANDING, cast("ColumnElement[bool]", _REQUESTED), cast("ColumnElement[bool]", _ASKED), tried)
 
 
 def row_of(attempt: PaymentAttempt) -> Row:

@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ...domain.lifecycle import OrderState
 from ...domain.payment import PaymentMethod, PaymentStatus
+from ...domain.refund import RefundBearer, RefundStep
 from ...domain.validation import MAX_LINES
 from .fields import Currency, Customer, FoodName, Identifier, Minutes, Price, Quantity, Reason, Time
 
@@ -69,7 +70,11 @@ class StateChangedData(Struct, rename="camel", frozen=True):
 
 
 class PaymentProcessedData(Struct, rename="camel", frozen=True):
-    """A payment or a refund was attempted. success is its result."""
+    """A payment or a refund was attempted. success is its result.
+
+    paymentStatus is the payment's after the event. Of a refund, refund is the step that it took, amount its own amount,
+    and remainder what is left of the payment after all that was paid back.
+    """
 
     payment_status: PaymentStatus
     payment_method: PaymentMethod
@@ -77,6 +82,11 @@ class PaymentProcessedData(Struct, rename="camel", frozen=True):
     success: bool
     processed_at: Time
     currency: Currency | UnsetType = UNSET
+    refund: RefundStep | UnsetType = UNSET
+    remainder: Price | UnsetType = UNSET
+    reason: Reason | UnsetType = UNSET
+    borne_by: RefundBearer | UnsetType = UNSET
+    requested_by: Identifier | UnsetType = UNSET
 
 
 class CancelledData(Struct, rename="camel", frozen=True):

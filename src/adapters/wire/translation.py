@@ -1,7 +1,7 @@
 """Converts domain events to the structs of the wire format and back. Address, card and contact are never included."""
 
 from datetime import datetime
-from typing import TypedDict, assert_never
+from typing import TypedDict, TypeVar, assert_never
 
 from msgspec import UNSET, UnsetType
 
@@ -29,6 +29,7 @@ from .envelope import (
 )
 from .fields import utc
 
+T = TypeVar("T")
 NO_CURRENCY = "XXX"
 """ISO 4217's code for "no currency". It is read for amounts without a currency and never written."""
 
@@ -58,6 +59,11 @@ def data_of(event: OrderEvent) -> tuple[EventType, EventData]:
                 success=event.success,
                 processed_at=at,
                 currency=_currency_to_wire(event.amount),
+                refund=_given(event.refund),
+                remainder=UNSET if event.remainder is None else event.remainder.amount,
+                reason=_given(event.reason),
+                borne_by=_given(event.borne_by),
+                requested_by=_given(event.by),
             )
         case ShipperAssigned():
             return "order.shipper_assigned", ShipperAssignedData(
@@ -102,12 +108,18 @@ def event_of(data: EventData, common: EnvelopeFields) -> OrderEvent:
         case StateChangedData():
             return StateChanged(**common, old=data.old_state, new=data.new_state, by=data.updated_by)
         case PaymentProcessedData():
+            currency = _currency_from_wire(data.currency)
             return PaymentProcessed(
                 **common,
                 status=data.payment_status,
                 method=data.payment_method,
-                amount=Money(data.amount, _currency_from_wire(data.currency)),
+                amount=Money(data.amount, currency),
                 success=data.success,
+                refund=_known(data.refund),
+                remainder=None if data.remainder is UNSET else Money(data.remainder, currency),
+                reason=_known(data.reason),
+                borne_by=_known(data.borne_by),
+                by=_known(data.requested_by),
             )
         case ShipperAssignedData():
             return ShipperAssigned(**common, shipper_id=data.shipper_id, by=data.assigned_by)
@@ -157,6 +169,14 @@ def _line(detail: OrderDetail, currency: str) -> OrderLine:
         quantity=detail.quantity,
         discount=Money(detail.discount, currency),
     )
+
+
+def _given(value: T | None) -> T | UnsetType:
+    return UNSET if value is None else value
+
+
+def _known(value: T | UnsetType) -> T | None:
+    return None if value is UNSET else value
 
 
 def _currency_to_wire(amount: Money) -> str | UnsetType:

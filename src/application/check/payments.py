@@ -72,4 +72,4 @@ class CheckPayments:
 def _problem(order: Order | None, attempts: Sequence[PaymentAttempt]) -> str | None:
     if order is None:
         return "has payment attempts, but no row"
-    return contradiction(order.payment.status, order.total, attempts)
+    return contradiction(order.payment, order.total, attempts)

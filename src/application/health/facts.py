@@ -1,6 +1,7 @@
 """The facts about the servers of an installation, as plain values, and the ports that read them."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -154,6 +155,20 @@ class MailFacts:
     took: float
 
 
+@frozen
+class CertificateFacts:
+    """The facts about the API's certificate."""
+
+    expires_at: datetime
+
+
+@frozen
+class IdentityFacts:
+    """The facts about an OpenID provider that answered; ``keys`` is the number of its usable keys."""
+
+    keys: int
+
+
 class DatabaseHealth(Protocol):
     """Reads the facts about the database."""
 
@@ -180,4 +195,20 @@ class MailHealth(Protocol):
 
     async def facts(self) -> MailFacts | ConnectionFailure:
         """Log in, and return how long that took. Sends nothing and raises nothing."""
+        ...
+
+
+class CertificateHealth(Protocol):
+    """Reads the facts about the API's certificate."""
+
+    async def facts(self) -> CertificateFacts:
+        """Read its files, and return the facts. Raises InvalidInput if the certificate cannot be used."""
+        ...
+
+
+class IdentityHealth(Protocol):
+    """Reads the facts about the OpenID provider whose tokens the API accepts."""
+
+    async def facts(self) -> IdentityFacts:
+        """Read its keys, and return the facts. Raises Unavailable."""
         ...

@@ -9,7 +9,7 @@ from ..backlog import Backlog
 from ..orders.payment_attempts import OutstandingPayments
 from ..recovery.epochs import Epochs
 from ..rollout.rollout import RolloutState
-from .facts import ConnectionFailure, DatabaseFacts, MailFacts, StreamFacts
+from .facts import CertificateFacts, ConnectionFailure, DatabaseFacts, IdentityFacts, MailFacts, StreamFacts
 from .lag import ReaderLag
 from .processes import KnownProcess
 
@@ -28,7 +28,8 @@ class ParkedOrder:
 class Observation:
     """The facts at the time ``at``. A field is None if it could not be read; ``unanswered`` has the reason by name.
 
-    ``stream`` is also None if no Kafka is configured, ``mail`` if no mail is sent or it was not requested. ``waiting``
+    ``stream`` is also None if no Kafka is configured, ``mail`` if no mail is sent or it was not requested; so are the
+    API's ``certificate``, without TLS, and the OpenID provider, ``identity``. ``waiting``
     is the age in seconds of the oldest event that each reader has yet to handle. ``latest`` are the orders that were
     parked, or failed again, last. ``tokens``: there has been a token; ``customer_tokens``: a customer has a valid one;
     ``prices``: a restaurant has a price.
@@ -38,6 +39,8 @@ class Observation:
     database: DatabaseFacts | ConnectionFailure
     stream: StreamFacts | ConnectionFailure | None = None
     mail: MailFacts | ConnectionFailure | None = None
+    certificate: CertificateFacts | ConnectionFailure | None = None
+    identity: IdentityFacts | ConnectionFailure | None = None
     processes: Sequence[KnownProcess] | None = None
     head: int | None = None
     readers: Sequence[ReaderLag] | None = None

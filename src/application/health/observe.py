@@ -21,10 +21,14 @@ from ..recovery.epochs import LogEpochs
 from ..rollout.rollout import Rollout
 from .facts import (
     ENCODING,
+    CertificateFacts,
+    CertificateHealth,
     ConnectionFailure,
     DatabaseFacts,
     DatabaseHealth,
     FailureReason,
+    IdentityFacts,
+    IdentityHealth,
     MailFacts,
     MailHealth,
     StreamFacts,
@@ -74,14 +78,33 @@ class Observe:
     lag: Callable[[], Lag]
     clock: Clock
     mail: MailHealth | None = None
+    certificate: CertificateHealth | None = None
+    identity: IdentityHealth | None = None
     patience: float = PATIENCE
 
     async def __call__(self, *, thorough: bool = False) -> Observation:
-        """Observe. ``thorough`` includes the mail server and Kafka's time, which takes a commit of its own."""
-        database, stream, mail = await asyncio.gather(self._database(), self._stream(thorough), self._mail(thorough))
+        """Observe.
+
+        ``thorough`` includes mail server, certificate, OpenID provider, and Kafka's time, which takes a commit.
+        """
+        database, stream, mail, certificate, identity = await asyncio.gather(
+            self._database(),
+            self._stream(thorough),
+            self._mail(thorough),
+            self._certificate(thorough),
+            self._identity(thorough),
+        )
         servers = {DATABASE: database, STREAM: stream, MAIL: mail}
         unanswered = {name: str(there) for name, there in servers.items() if isinstance(there, ConnectionFailure)}
-        observation = Observation(at=self.clock(), database=database, stream=stream, mail=mail, unanswered=unanswered)
+        observation = Observation(
+            at=self.clock(),
+            database=database,
+            stream=stream,
+            mail=mail,
+            certificate=certificate,
+            identity=identity,
+            unanswered=unanswered,
+        )
         if isinstance(database, ConnectionFailure):
             return observation
         if not database.current:
@@ -143,6 +166,12 @@ class Observe:
 
     async def _mail(self, requested: bool) -> MailFacts | ConnectionFailure | None:
         return await self._result(self.mail.facts()) if requested and self.mail is not None else None
+
+    async def _certificate(self, requested: bool) -> CertificateFacts | ConnectionFailure | None:
+        return await self._result(self.certificate.facts()) if requested and self.certificate is not None else None
+
+    async def _identity(self, requested: bool) -> IdentityFacts | ConnectionFailure | None:
+        return await self._result(self.identity.facts()) if requested and self.identity is not None else None
 
     async def _result(self, query: Awaitable[T]) -> T | ConnectionFailure:
         """Return the answer, or the reason why there is none."""

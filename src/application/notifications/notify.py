@@ -20,6 +20,7 @@ from ...domain.events import (
     StateChanged,
 )
 from ...domain.payment import PaymentMethod, PaymentStatus
+from ...domain.refund import RefundStep
 from ..backoff import doubled
 from ..clock import Clock
 from ..event_log.records import Delivery
@@ -47,11 +48,19 @@ RECIPIENTS: Mapping[type[OrderEvent], Callable[[OrderEvent], tuple[Role, ...]]] 
     OrderCreated: lambda _: (_C, _R),
     StateChanged: lambda _: (_C, _R, _S),
     ShipperAssigned: lambda _: (_C, _R, _S),
-    PaymentProcessed: lambda event: (_C, _R, _S) if _paid(event) else (_C,),
+    PaymentProcessed: lambda event: _told_of_payment(event),  # noqa: PLW0108 - it is defined below
     OrderCancelled: lambda _: (_C, _R, _S),
     OrderDelivered: lambda _: (_C, _R),
 }
 """The roles that are notified of each event; the shipper only if one is, or was, assigned."""
+
+REFUND_MESSAGES: Mapping[RefundStep, str] = {
+    RefundStep.SUCCEEDED: "refund.succeeded",
+    RefundStep.DECLINED: "refund.declined",
+    RefundStep.SETTLED: "refund.settled",
+    RefundStep.HANDED_BACK: "refund.settled",
+}
+"""The messages about refunds; while one is only requested, nobody is notified."""
 
 SENT_AT_ONCE = 500
 SEND_SECONDS = 120.0
@@ -188,7 +197,7 @@ class Notify:
             if not reached:
                 yield notification(party, NO_CHANNEL, status=NotificationStatus.UNREACHABLE, detail="no contact")
                 continue
-            message = self.templates(role, values, event_type=event.type)
+            message = self.templates(role, values, event_type=_message_type(event))
             for name, address in reached.items():
                 yield notification(
                     party, name, address=address, subject=message.subject, text=message.text, awaits=awaits
@@ -218,14 +227,27 @@ def follow_parties(parties: Parties | None, event: OrderEvent) -> Parties:
     return evolve(parties, sequence=event.sequence, shipper_id=shipper_id)
 
 
-def _paid(event: OrderEvent) -> bool:
-    return isinstance(event, PaymentProcessed) and event.status is PaymentStatus.PAID
+def _message_type(event: OrderEvent) -> str:
+    """Return the type of the message about ``event``, which names its template."""
+    refund = event.refund if isinstance(event, PaymentProcessed) else None
+    return event.type if refund is None else REFUND_MESSAGES[refund]
+
+
+def _told_of_payment(event: OrderEvent) -> tuple[Role, ...]:
+    """Return the roles that are notified of a payment. A refund is told when it has an outcome."""
+    refund = event.refund if isinstance(event, PaymentProcessed) else None
+    if refund is not None:
+        return (_C,) if refund in REFUND_MESSAGES else ()
+    paid = isinstance(event, PaymentProcessed) and event.status is PaymentStatus.PAID
+    return (_C, _R, _S) if paid else (_C,)
 
 
 def _refunds_a_card(event: OrderEvent) -> bool:
+    """Return whether a release that recorded refunds when they were requested has recorded one of a card."""
     return (
         isinstance(event, PaymentProcessed)
         and event.status is PaymentStatus.REFUNDED
+        and event.refund is None
         and event.method is not PaymentMethod.CASH
     )
 

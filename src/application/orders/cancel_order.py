@@ -7,7 +7,7 @@ from ...domain.order import Change, Order
 from ..clock import Clock
 from .change_order import ChangeOrder
 from .idempotency import IdempotencyKey
-from .payment_attempts import AttemptKind, PaymentAttempt
+from .payment_attempts import PaymentAttempt
 from .ports import Transaction
 from .settle_payments import SettlePayments
 
@@ -18,7 +18,7 @@ class CancelOrder:
 
     A charge without a response is looked up at the gateway before the command ends, and refunded if it was captured.
     If the gateway does not respond, SettlePayments tries again later, with the same key. An authorization that was not
-    captured is marked as held.
+    captured is voided. The order that is returned asks for the refund; it is refunded when the gateway has said so.
     Raises what ChangeOrder raises, and InvalidInput.
     """
 
@@ -45,19 +45,10 @@ class CancelOrder:
         )
         if change.order.payment.by_card:
             await self.settle_payments(order_id)
-            await self.settle_payments.mark_held(order_id)
+            await self.settle_payments.void_open(order_id)
         return change.order
 
     def _store_refund(self, work: Transaction, change: Change) -> None:
-        if change.refund is not None:
-            work.payments.record(
-                PaymentAttempt(
-                    key=f"{change.order.id}:refund",
-                    order_id=change.order.id,
-                    number=0,
-                    kind=AttemptKind.REFUND,
-                    amount=change.refund,
-                    requested_at=(now := self.settle_payments.attempt_clock()),
-                    due_at=now,
-                )
-            )
+        if (refund := change.refund) is not None:
+            now = self.settle_payments.attempt_clock()
+            work.payments.record(PaymentAttempt.refund_for(refund, now, cancelling=True))

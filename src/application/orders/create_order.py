@@ -14,10 +14,9 @@ from ...domain.order import Change, Order
 from ...domain.payment import PaymentMethod
 from ...domain.validation import Address
 from ..clock import Clock, NewId
-from ..prices.check_prices import TrustPrices
-from ..prices.ports import PriceAuthority
 from .idempotency import IdempotencyKey
 from .ports import Transaction, UnitOfWork
+from .price_authority import PriceAuthority, TrustPrices
 from .retry import retry_on_conflict
 
 

@@ -41,8 +41,9 @@ class ActionView:
 class OrderView:
     """Amounts are in units of ``currency``; times are UTC. The card token is never read back.
 
-    ``allowed_actions`` are the reader's own at this moment. A reader without a part in the order gets no address and
-    no annotations.
+    Of the total, ``refund_requested`` is asked for and not decided, ``refund_declined`` was declined by the payment
+    gateway, and ``refunded`` was paid back. ``allowed_actions`` are the reader's own at this moment. A reader without a
+    part in the order gets no address and no annotations.
     """
 
     order_id: str
@@ -57,6 +58,9 @@ class OrderView:
     currency: str
     payment_method: str
     payment_status: str
+    refund_requested: Decimal
+    refund_declined: Decimal
+    refunded: Decimal
     address: AddressView | None
     customer_name: str | None
     customer_phone: str | None
@@ -103,6 +107,9 @@ def view(order: Order, reader: Actor, restaurants: RestaurantOrders = Restaurant
         currency=order.currency,
         payment_method=order.payment.method,
         payment_status=order.payment.status,
+        refund_requested=order.payment.refunds.requested,
+        refund_declined=order.payment.refunds.declined,
+        refunded=order.refunded.amount,
         address=_address(order.address) if visible else None,
         customer_name=annotations.customer_name,
         customer_phone=annotations.customer_phone,

@@ -1,6 +1,6 @@
 """The ports of orders: repository, unit of work, queries, and the payment gateway."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -11,7 +11,7 @@ from ...domain.lifecycle import OrderState
 from ...domain.money import Money
 from ...domain.order import Order
 from .idempotency import IdempotencyKey
-from .payment_attempts import GatewayResponse, OutstandingPayments, PaymentAttempt
+from .payment_attempts import AttemptKind, GatewayPayment, GatewayResponse, OutstandingPayments, PaymentAttempt
 from .queries import OpenOrders, OrderPage, OrderQuery, StateCount
 from .write_set import WriteSet
 
@@ -153,23 +153,49 @@ class PaymentAttempts(Protocol):
 
 
 class PaymentGateway(Protocol):
-    """Moves money, once for each key; a repeated key gets the same response."""
+    """Moves money at a payment provider, once for each key; a repeated key gets the same response.
 
-    async def authorize(self, *, card_token: str, amount: Money, key: str) -> GatewayResponse:
-        """Reserve ``amount`` on the card. Raises GatewayUnavailable if the outcome is unknown."""
+    Amounts are whole minor units of their currency (ISO 4217): ``domain.currency.minor_units`` counts them. A decline
+    is a response; an error means that the outcome is unknown. Error texts and details never contain a card token or a
+    key of the provider.
+    """
+
+    async def authorize(self, *, order_id: str, card_token: str, amount: Money, key: str) -> GatewayResponse:
+        """Reserve ``amount`` on the card. The response is pending if the customer has to confirm it elsewhere.
+
+        Raises GatewayUnavailable if the outcome is unknown.
+        """
         ...
 
     async def capture(self, *, authorization: str, amount: Money, key: str) -> GatewayResponse:
-        """Take an authorized amount. Raises GatewayUnavailable if the outcome is unknown."""
+        """Take an authorized amount, or a part of it; the rest is released.
+
+        Raises GatewayUnavailable if the outcome is unknown.
+        """
         ...
 
-    async def find(self, *, key: str) -> GatewayResponse | None:
-        """Return the response to the request with ``key``, None if no such request is known. Moves no money.
+    async def void(self, *, authorization: str, key: str) -> GatewayResponse:
+        """Release an authorization that is not captured, also one that the customer has not confirmed.
 
-        Raises GatewayUnavailable.
+        It is declined if the authorization was captured. Raises GatewayUnavailable if the outcome is unknown.
         """
         ...
 
     async def refund(self, *, capture: str, amount: Money, key: str) -> GatewayResponse:
-        """Give back a captured amount. Raises GatewayUnavailable if the outcome is unknown."""
+        """Give back a captured amount, or a part of it. The response is pending if the provider decides later.
+
+        Raises GatewayUnavailable if the outcome is unknown.
+        """
+        ...
+
+    async def find(self, *, kind: AttemptKind, key: str, reference: str = "") -> GatewayResponse | None:
+        """Return the response to the request with ``key``, None if no such request is known. Moves no money.
+
+        ``reference`` is the gateway's own name of that request, if it is known, else of the payment that the request
+        was about. Raises GatewayUnavailable.
+        """
+        ...
+
+    def payments(self, *, since: datetime) -> AsyncIterator[GatewayPayment]:
+        """Yield the payments of this service that the gateway has created since then. Raises GatewayUnavailable."""
         ...

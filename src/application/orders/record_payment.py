@@ -1,13 +1,12 @@
 """Paying for an order."""
 
-from collections.abc import Awaitable
-
 from attrs import frozen
 
 from ...domain.actor import Actor, Role, check_actor
 from ...domain.consent import RestaurantOrders
 from ...domain.errors import (
     CommandRefused,
+    ConfirmationNeeded,
     GatewayUnavailable,
     InvalidInput,
     NotPermitted,
@@ -20,7 +19,7 @@ from ...domain.text import shown
 from ..clock import Clock
 from .change_order import ChangeOrder
 from .idempotency import IdempotencyKey
-from .payment_attempts import ANSWERED_WITHIN, AttemptKind, AttemptStatus, GatewayResponse, PaymentAttempt, in_time
+from .payment_attempts import ANSWERED_WITHIN, AttemptKind, AttemptStatus, GatewayResponse, PaymentAttempt
 from .ports import OrderQueries, PaymentAttempts, PaymentGateway, Transaction
 from .settle_payments import CASHIER, SettlePayments
 
@@ -34,7 +33,8 @@ class RecordPayment:
     unknown is sent again with the same key. A declined card is a result, not an error: the order is returned with
     payment ``failed``. A payment that was captured while the order was being cancelled is refunded. No money moves
     before ``expected_version``, if given, was compared with the order's.
-    Raises what ChangeOrder raises, and GatewayUnavailable (retry: nobody is charged twice).
+    Raises what ChangeOrder raises, GatewayUnavailable (retry: nobody is charged twice), and ConfirmationNeeded if the
+    customer has to confirm the payment elsewhere; then it is requested again.
     """
 
     change_order: ChangeOrder
@@ -100,35 +100,45 @@ class RecordPayment:
     ) -> Order:
         """Store each response of the gateway together with the next request; the last one together with the order."""
         known, number = await self._round(order)
-        authorization = known.get(AttemptKind.AUTHORIZE) or self._attempt(order, AttemptKind.AUTHORIZE, number)
+        authorization = known.get(AttemptKind.AUTHORIZE) or self._authorization(order, number)
         if authorization.status is AttemptStatus.REQUESTED:
-            await self.settle_payments.keep(authorization)
-            token = order.payment.card_token or ""
-            authorization = await self._requested(
-                authorization,
-                self.gateway.authorize(card_token=token, amount=order.total, key=authorization.key),
-            )
+            authorization = await self._authorize(order, authorization)
         if authorization.status is AttemptStatus.DECLINED:
             return await self._record(order.id, False, CASHIER, expected_version, idempotency, authorization)
-        capture = known.get(AttemptKind.CAPTURE) or self._attempt(order, AttemptKind.CAPTURE, number)
-        if capture.status is AttemptStatus.REQUESTED:
+        capture = known.get(AttemptKind.CAPTURE)
+        if capture is None or capture.status is AttemptStatus.REQUESTED:
             await self._check_unchanged(authorization, by, expected_version)
-            await self.settle_payments.keep(authorization, capture)
-            capture = await self._requested(
-                capture,
-                self.gateway.capture(authorization=authorization.reference, amount=order.total, key=capture.key),
-            )
-        # The money has moved: record it whatever version the caller saw, and whatever it may do now.
-        return await self.settle_payments.record_capture(capture, idempotency)
+        return await self.settle_payments.capture(authorization, capture, idempotency)
 
-    async def _requested(self, attempt: PaymentAttempt, request: Awaitable[GatewayResponse]) -> PaymentAttempt:
-        """Return ``attempt`` with the response. Raises what the gateway raises, after its next look-up was stored."""
-        try:
-            return attempt.settled(await in_time(request), self.settle_payments.attempt_clock())
-        except Exception as e:
-            detail = str(e) if isinstance(e, GatewayUnavailable) else f"the gateway failed: {type(e).__name__}"
-            await self.settle_payments.keep(attempt.unanswered(detail, self.settle_payments.attempt_clock()))
-            raise
+    async def _authorize(self, order: Order, authorization: PaymentAttempt) -> PaymentAttempt:
+        """Return the authorization with its outcome. Raises ConfirmationNeeded if the customer has to confirm it."""
+        if authorization.unconfirmed:
+            request = self.gateway.find(
+                kind=AttemptKind.AUTHORIZE, key=authorization.key, reference=authorization.reference
+            )
+        else:
+            await self.settle_payments.keep(authorization)
+            request = self.gateway.authorize(
+                order_id=order.id,
+                card_token=order.payment.card_token or "",
+                amount=order.total,
+                key=authorization.key,
+            )
+        response: list[GatewayResponse] = []
+
+        async def noted() -> GatewayResponse:
+            answer = await request
+            if answer is None:
+                raise GatewayUnavailable("payment gateway", "it does not know the payment that it had confirmed")
+            response.append(answer)
+            return answer
+
+        outcome = await self.settle_payments.requested(authorization, noted())
+        if outcome.unconfirmed:
+            await self.settle_payments.keep(outcome)
+            await self.settle_payments.void_open(order.id)
+            raise ConfirmationNeeded(order.id, response[0].client_secret, response[0].url)
+        return outcome
 
     async def _check_unchanged(self, authorization: PaymentAttempt, by: Actor, expected_version: int | None) -> None:
         """Check that the money may still be taken; else store the authorization and raise why not."""
@@ -138,7 +148,7 @@ class RecordPayment:
             order.check_may_pay(by=by, restaurants=self.restaurants)
         except (VersionMismatch, CommandRefused):
             await self.settle_payments.keep(authorization)
-            await self.settle_payments.mark_held(order.id)
+            await self.settle_payments.void_open(order.id)
             raise
 
     async def _round(self, order: Order) -> tuple[dict[AttemptKind, PaymentAttempt], int]:
@@ -149,12 +159,12 @@ class RecordPayment:
             number += 1
         return {a.kind: a for a in attempts if a.number == number}, number
 
-    def _attempt(self, order: Order, kind: AttemptKind, number: int) -> PaymentAttempt:
+    def _authorization(self, order: Order, number: int) -> PaymentAttempt:
         return PaymentAttempt(
-            key=f"{order.id}:{kind}:{number}",
+            key=f"{order.id}:{AttemptKind.AUTHORIZE}:{number}",
             order_id=order.id,
             number=number,
-            kind=kind,
+            kind=AttemptKind.AUTHORIZE,
             amount=order.total,
             requested_at=(now := self.settle_payments.attempt_clock()),
             due_at=now + ANSWERED_WITHIN,

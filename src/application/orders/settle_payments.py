@@ -1,6 +1,7 @@
 """Settling the payment attempts whose outcome is unknown."""
 
 import logging
+from collections.abc import Awaitable
 
 from attrs import evolve, frozen
 
@@ -11,8 +12,19 @@ from ...domain.order import Change, Order
 from ..clock import Clock
 from .change_order import ChangeOrder
 from .idempotency import IdempotencyKey
-from .payment_attempts import GIVEN_UP_AFTER, AttemptKind, AttemptStatus, PaymentAttempt, in_time
+from .payment_attempts import (
+    ANSWERED_WITHIN,
+    CONFIRMED_WITHIN,
+    GIVEN_UP_AFTER,
+    AttemptKind,
+    AttemptStatus,
+    GatewayResponse,
+    PaymentAttempt,
+    in_time,
+    reference_for,
+)
 from .ports import PaymentAttempts, PaymentGateway, Transaction, UnitOfWork
+from .retry import retry_on_conflict
 
 CASHIER = Actor(Role.ADMIN, "payments")
 """The actor that records the result of a charge, which another actor was permitted to request."""
@@ -23,11 +35,13 @@ logger = logging.getLogger("orderflow.payments")
 
 @frozen
 class SettlePayments:
-    """Settles attempts without a response: a refund is requested again, a charge is only looked up at the gateway.
+    """Settles attempts without an outcome: refunds and voids are requested again, a charge is only looked up.
 
     Each has a due time, which moves on after every try, so that those without a response do not block the others. A
-    captured payment is recorded with its order; if the order is cancelled, it is refunded. A charge that the gateway
-    does not know after GIVEN_UP_AFTER is recorded as declined.
+    captured payment is recorded with its order; if the order is cancelled, it is refunded. An authorization that
+    nothing will capture is voided: its order was cancelled, or the customer did not confirm it within
+    CONFIRMED_WITHIN. One that the customer has confirmed is captured. A charge that the gateway does not know after
+    GIVEN_UP_AFTER is recorded as declined. A refund is recorded with its order when the gateway has decided on it.
 
     An order that was paid outside the gateway has nothing captured there; its refund is recorded as declined, and a
     person has to resolve it. Raises StorageUnavailable.
@@ -50,51 +64,84 @@ class SettlePayments:
             found = [a for a in await self.attempts.of_order(order_id) if a.status is AttemptStatus.REQUESTED]
         return sum([await self._settle(attempt) for attempt in found])
 
-    async def mark_held(self, order_id: str) -> None:
-        """Mark an authorization that is not captured as held if its order is cancelled, so that a person releases it.
+    async def void_open(self, order_id: str) -> None:
+        """Void the authorizations of an order that nothing will capture.
 
         This reads the order after the authorization was stored, and a cancel calls it after its commit, so that one of
         two at the same time finds both.
         """
         attempts = await self.attempts.of_order(order_id)
-        captured = {a.number for a in attempts if a.kind is AttemptKind.CAPTURE}
+        taken = {a.number for a in attempts if a.kind is AttemptKind.VOID} | {
+            a.number for a in attempts if a.kind is AttemptKind.CAPTURE and a.status is not AttemptStatus.DECLINED
+        }
         open_ = [
             a
             for a in attempts
-            if a.kind is AttemptKind.AUTHORIZE and a.status is AttemptStatus.SUCCEEDED and a.number not in captured
+            if a.kind is AttemptKind.AUTHORIZE
+            and a.number not in taken
+            and (a.status is AttemptStatus.SUCCEEDED or a.unconfirmed)
         ]
+        if not open_:
+            return
+        now = self.attempt_clock()
         async with self.unit_of_work() as work:
-            if open_ and (await work.orders.get(order_id)).state is OrderState.CANCELLED:
-                for attempt in open_:
-                    work.payments.record(evolve(attempt, status=AttemptStatus.HELD))
+            cancelled = (await work.orders.get(order_id)).state is OrderState.CANCELLED
+            voids = [
+                PaymentAttempt.follow_up(a, AttemptKind.VOID, now)
+                for a in open_
+                if cancelled or (a.unconfirmed and now - a.requested_at >= CONFIRMED_WITHIN)
+            ]
+            for void in voids:
+                work.payments.record(void)
+        for void in voids:
+            await self._settle(void)
+
+    async def capture(
+        self,
+        authorization: PaymentAttempt,
+        known: PaymentAttempt | None = None,
+        idempotency: IdempotencyKey | None = None,
+    ) -> Order:
+        """Capture an authorization and record it with the order; ``known`` is a capture without an outcome.
+
+        Raises what the gateway raises, after the next look-up was stored, and CommandRefused as ``record_capture``.
+        """
+        now = self.attempt_clock()
+        capture = known or PaymentAttempt.follow_up(authorization, AttemptKind.CAPTURE, now, wait=ANSWERED_WITHIN)
+        if capture.status is AttemptStatus.REQUESTED:
+            await self.keep(authorization, capture)
+            request = self.gateway.capture(
+                authorization=authorization.reference, amount=authorization.amount, key=capture.key
+            )
+            capture = await self.requested(capture, request)
+        # The money has moved: record it whatever version the caller saw, and whatever it may do now.
+        return await self.record_capture(capture, idempotency)
+
+    async def requested(self, attempt: PaymentAttempt, request: Awaitable[GatewayResponse]) -> PaymentAttempt:
+        """Return ``attempt`` with the response. Raises what the gateway raises, after its next look-up was stored."""
+        try:
+            return attempt.settled(await in_time(request), self.attempt_clock())
+        except Exception as e:
+            detail = str(e) if isinstance(e, GatewayUnavailable) else f"the gateway failed: {type(e).__name__}"
+            await self.keep(attempt.unanswered(detail, self.attempt_clock()))
+            raise
 
     async def record_capture(self, capture: PaymentAttempt, idempotency: IdempotencyKey | None = None) -> Order:
         """Record a capture with its response, together with the order. Raises CommandRefused if the order refuses it.
 
         Then the attempt is stored all the same, and what was captured is refunded.
         """
-
-        def keep(work: Transaction, _: Change) -> None:
-            work.payments.record(capture)
-
         paid = capture.status is AttemptStatus.SUCCEEDED
         try:
-            change = await self.change_order(
-                capture.order_id,
-                lambda order: order.record_payment(paid=paid, by=CASHIER, at=self.clock()),
-                by=CASHIER,
-                idempotency=idempotency,
-                also=keep,
-            )
+            return await self._record_payment(capture, paid, idempotency)
         except CommandRefused:
             if not paid:
                 await self.keep(capture)
                 raise
-            refund = PaymentAttempt.refund_of(capture, self.attempt_clock())
+            refund = PaymentAttempt.follow_up(capture, AttemptKind.REFUND, self.attempt_clock())
             await self.keep(capture, refund)
             await self._settle(refund)
             raise
-        return change.order
 
     async def keep(self, *attempts: PaymentAttempt) -> None:
         """Store ``attempts``."""
@@ -102,10 +149,25 @@ class SettlePayments:
             for attempt in attempts:
                 work.payments.record(attempt)
 
+    async def _record_payment(
+        self, attempt: PaymentAttempt, paid: bool, idempotency: IdempotencyKey | None = None
+    ) -> Order:
+        def keep(work: Transaction, _: Change) -> None:
+            work.payments.record(attempt)
+
+        change = await self.change_order(
+            attempt.order_id,
+            lambda order: order.record_payment(paid=paid, by=CASHIER, at=self.clock()),
+            by=CASHIER,
+            idempotency=idempotency,
+            also=keep,
+        )
+        return change.order
+
     async def _settle(self, attempt: PaymentAttempt) -> bool:
         """Try to settle ``attempt``, and return whether it is."""
         try:
-            outcome = await (self._refund if attempt.kind is AttemptKind.REFUND else self._look_up)(attempt)
+            outcome = await self._outcome(attempt)
         except GatewayUnavailable as e:
             outcome = attempt.unanswered(str(e), self.attempt_clock())
         except OrderFlowError:
@@ -114,48 +176,122 @@ class SettlePayments:
             # The gateway's adapter is wrong; the other attempts must not wait for this one.
             logger.exception("the payment gateway failed", extra={"order_id": attempt.order_id})
             outcome = attempt.unanswered(f"the gateway failed: {type(e).__name__}", self.attempt_clock())
-        settled = outcome.status is not AttemptStatus.REQUESTED
-        if settled and outcome.kind is AttemptKind.CAPTURE:
-            try:
-                await self.record_capture(outcome)
-            except CommandRefused as refused:
-                logger.info(
-                    "a payment was captured after its order was closed; it is refunded"
-                    if outcome.status is AttemptStatus.SUCCEEDED
-                    else "a declined payment is of no consequence to its order",
-                    extra={"order_id": outcome.order_id, "error": refused.code},
-                )
-        else:
+        if outcome.status is AttemptStatus.REQUESTED:
             await self.keep(outcome)
-            if outcome.kind is AttemptKind.AUTHORIZE:
-                await self.mark_held(outcome.order_id)
-        if outcome.status is AttemptStatus.DECLINED and outcome.kind is AttemptKind.REFUND:
-            logger.error("a refund was declined", extra={"order_id": outcome.order_id, "detail": outcome.detail})
-        return settled
+            if outcome.unconfirmed:
+                await self.void_open(outcome.order_id)
+            return False
+        match outcome.kind:
+            case AttemptKind.AUTHORIZE:
+                await self._record_authorization(outcome, confirmed=attempt.unconfirmed)
+            case AttemptKind.CAPTURE:
+                await self._record_found_capture(outcome)
+            case AttemptKind.REFUND:
+                await self._record_refund(outcome)
+            case AttemptKind.VOID:
+                await self._record_void(outcome)
+        return True
 
-    async def _look_up(self, attempt: PaymentAttempt) -> PaymentAttempt:
-        response = await in_time(self.gateway.find(key=attempt.key))
+    async def _outcome(self, attempt: PaymentAttempt) -> PaymentAttempt:
+        """Ask the gateway, and return ``attempt`` with its response."""
+        attempts = await self.attempts.of_order(attempt.order_id)
+        about = attempt.reference or reference_for(attempt, attempts)
+        if attempt.kind is AttemptKind.VOID:
+            response = await in_time(self.gateway.void(authorization=about, key=attempt.key))
+            return attempt.settled(response, self.attempt_clock())
+        if attempt.kind is AttemptKind.REFUND and not attempt.reference:
+            return await self._refund(attempt, about)
+        found = await in_time(self.gateway.find(kind=attempt.kind, key=attempt.key, reference=about))
         now = self.attempt_clock()
-        if response is not None:
-            return attempt.settled(response, now)
-        if now - attempt.requested_at < GIVEN_UP_AFTER:
+        if found is not None:
+            return attempt.settled(found, now)
+        if attempt.kind is AttemptKind.REFUND or now - attempt.requested_at < GIVEN_UP_AFTER:
             return attempt.unanswered("the gateway does not know the request", now)
         detail = "the gateway never received the request"
         return evolve(attempt, status=AttemptStatus.DECLINED, detail=detail, settled_at=now)
 
-    async def _refund(self, refund: PaymentAttempt) -> PaymentAttempt:
-        captured = [
-            a
-            for a in await self.attempts.of_order(refund.order_id)
-            if a.kind is AttemptKind.CAPTURE and a.status is AttemptStatus.SUCCEEDED
-        ]
-        if not captured:
+    async def _refund(self, refund: PaymentAttempt, capture: str) -> PaymentAttempt:
+        if not capture:
             return evolve(
                 refund,
                 status=AttemptStatus.DECLINED,
                 detail="nothing was captured at the gateway; refund it where it was paid",
                 settled_at=self.attempt_clock(),
             )
-        capture = captured[-1].reference
         response = await in_time(self.gateway.refund(capture=capture, amount=refund.amount, key=refund.key))
         return refund.settled(response, self.attempt_clock())
+
+    async def _record_authorization(self, authorization: PaymentAttempt, *, confirmed: bool) -> None:
+        """Store an authorization that was looked up. If the customer has decided on it, go on with the payment."""
+        if confirmed and authorization.status is AttemptStatus.DECLINED:
+            try:
+                await self._record_payment(authorization, paid=False)
+            except CommandRefused:
+                await self.keep(authorization)
+            return
+        await self.keep(authorization)
+        await self.void_open(authorization.order_id)
+        if confirmed and await self._is_payable(authorization.order_id):
+            try:
+                await self.capture(authorization)
+            except (GatewayUnavailable, CommandRefused) as e:
+                logger.info(
+                    "a confirmed payment was not captured at once",
+                    extra={"order_id": authorization.order_id, "error": e.code},
+                )
+
+    async def _is_payable(self, order_id: str) -> bool:
+        async with self.unit_of_work() as work:
+            order = await work.orders.get(order_id)
+        try:
+            return bool(order.record_payment(paid=True, by=CASHIER, at=self.clock()).events)
+        except CommandRefused:
+            return False
+
+    async def _record_found_capture(self, capture: PaymentAttempt) -> None:
+        try:
+            await self.record_capture(capture)
+        except CommandRefused as refused:
+            logger.info(
+                "a payment was captured after its order was closed; it is refunded"
+                if capture.status is AttemptStatus.SUCCEEDED
+                else "a declined payment is of no consequence to its order",
+                extra={"order_id": capture.order_id, "error": refused.code},
+            )
+        if capture.status is AttemptStatus.DECLINED:
+            await self.void_open(capture.order_id)
+
+    async def _record_refund(self, refund: PaymentAttempt) -> None:
+        """Record the outcome of a refund with its order, once, whoever else has asked for it at the same time."""
+        made = refund.status is AttemptStatus.SUCCEEDED
+
+        async def attempt() -> None:
+            async with self.unit_of_work() as work:
+                order = await work.orders.get(refund.order_id)
+                # Read after the order: whoever has settled it since has changed the order, too, and this is refused.
+                known = {a.key: a.status for a in await self.attempts.of_order(refund.order_id)}
+                if known.get(refund.key) is not AttemptStatus.REQUESTED:
+                    return
+                if refund.of_the_order and order.awaits_refund(refund.amount):
+                    change = order.answer_refund(refund.amount, made=made, at=self.clock())
+                    work.orders.save(change.order)
+                    work.events.publish(*change.events)
+                work.payments.record(refund)
+
+        await retry_on_conflict(attempt)
+        if not made:
+            logger.error("a refund was declined", extra={"order_id": refund.order_id, "detail": refund.detail})
+
+    async def _record_void(self, void: PaymentAttempt) -> None:
+        """Store the outcome of a void, and what it means for the authorization."""
+        attempts = await self.attempts.of_order(void.order_id)
+        authorization = next((a for a in attempts if a.kind is AttemptKind.AUTHORIZE and a.number == void.number), None)
+        changed = [void]
+        if authorization is not None and void.status is AttemptStatus.DECLINED:
+            changed.append(evolve(authorization, status=AttemptStatus.HELD))
+        elif authorization is not None and authorization.status is AttemptStatus.REQUESTED:
+            now = self.attempt_clock()
+            changed.append(
+                evolve(authorization, status=AttemptStatus.DECLINED, detail="it was not confirmed", settled_at=now)
+            )
+        await self.keep(*changed)

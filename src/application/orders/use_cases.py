@@ -16,6 +16,7 @@ from .order_as_of import OrderAsOf
 from .order_timeline import OrderTimeline
 from .order_view import OrderView, view
 from .record_payment import RecordPayment
+from .refund_order import RefundOrder
 from .settle_payments import SettlePayments
 from .transition_order_state import TransitionOrderState
 
@@ -34,6 +35,7 @@ class UseCases:
     assign_shipper: AssignShipper
     record_payment: RecordPayment
     cancel_order: CancelOrder
+    refund_order: RefundOrder
     settle_payments: SettlePayments
     idempotent: Idempotent
     restaurants: RestaurantOrders = RestaurantOrders.NONE

@@ -1,14 +1,14 @@
-"""The shipped rules about the prices of a new order: they are trusted, or they are those of a price list."""
+"""The rule that a new order has the prices of its restaurant's list."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from time import monotonic
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from ...domain.actor import Actor, Role
-from ...domain.errors import PricesRefused, RefusedLine, Unavailable
+from ...domain.errors import PricesRefused, Unavailable
 from ...domain.order import Order
-from ...domain.prices import Price, refused_lines
+from ...domain.prices import Price, line_problem, refused_lines
 from ..orders.batching import Batcher, Batching, own
 from .ports import Item, PriceLists
 
@@ -18,14 +18,6 @@ MOST_KNOWN = 100_000
 """Prices that a process remembers. When there are more, it forgets all, and reads each again when it is ordered."""
 DISCOUNTING = (Role.RESTAURANT, Role.ADMIN)
 """The roles that may give discounts on listed prices."""
-
-
-@frozen
-class TrustPrices:
-    """Believes every price: whoever places the order sets it."""
-
-    async def check(self, order: Order, *, by: Actor) -> None:
-        """Return."""
 
 
 @define(eq=False)
@@ -47,14 +39,22 @@ class ListedPrices:
         self._batcher = Batcher(self._read, self.options)
 
     async def check(self, order: Order, *, by: Actor) -> None:
-        items = {(order.restaurant_id, line.food_id) for line in order.lines}
-        oldest = self.clock() - FRESH_SECONDS
-        fresh = {item: self._known[item] for item in items if item in self._known}
-        known = {item: price for item, (read_at, price) in fresh.items() if read_at > oldest}
-        if len(known) == len(items) and not _refused(order, known, by):
+        if self._agrees(order, by):
             return
-        if refused := _refused(order, await self._batcher(items), by):
+        prices = await self._batcher({(order.restaurant_id, line.food_id) for line in order.lines})
+        own_prices = {item: price for (restaurant, item), price in prices.items() if restaurant == order.restaurant_id}
+        discounts = by.role in DISCOUNTING
+        if refused := refused_lines(order.lines, own_prices, at=order.created_at, discounts=discounts):
             raise PricesRefused(order.restaurant_id, refused)
+
+    def _agrees(self, order: Order, by: Actor) -> bool:
+        """Return whether every line is as the prices have it that were read within the last second."""
+        oldest, discounts = self.clock() - FRESH_SECONDS, by.role in DISCOUNTING
+        for line in order.lines:
+            read_at, price = self._known.get((order.restaurant_id, line.food_id), (oldest, None))
+            if read_at <= oldest or line_problem(line, price, at=order.created_at, discounts=discounts) is not None:
+                return False
+        return True
 
     def forget(self) -> None:
         """Read every price again, because one has changed."""
@@ -70,8 +70,3 @@ class ListedPrices:
             self._known.clear()
         self._known.update((item, (began, price)) for item, price in found.items())
         return [found] * len(wanted)
-
-
-def _refused(order: Order, prices: Mapping[Item, Price], by: Actor) -> tuple[RefusedLine, ...]:
-    own_prices = {item: price for (restaurant, item), price in prices.items() if restaurant == order.restaurant_id}
-    return refused_lines(order.lines, own_prices, at=order.created_at, discounts=by.role in DISCOUNTING)

@@ -1,26 +1,13 @@
-"""The ports of prices: who decides about the prices of a new order, and the price lists of restaurants."""
+"""The port of prices: the price lists of restaurants."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from ...domain.actor import Actor
-from ...domain.order import Order
 from ...domain.prices import Price, PriceList
 
 Item = tuple[str, str]
 """The ids of a restaurant and of one of its items."""
-
-
-class PriceAuthority(Protocol):
-    """Decides whether a new order may have the prices that it has."""
-
-    async def check(self, order: Order, *, by: Actor) -> None:
-        """Return if ``by`` may place ``order`` at its prices, before anything is stored.
-
-        It is not asked about an order that exists already. Raises PricesRefused, StorageUnavailable, StorageBusy.
-        """
-        ...
 
 
 class PriceLists(Protocol):

@@ -20,6 +20,7 @@ from ...domain.errors import (
     InvalidInput,
     NotFound,
     OrderFlowError,
+    PricesNotPermitted,
     Unavailable,
 )
 from ...domain.text import printable, shown
@@ -31,6 +32,7 @@ EXIT_CODES: tuple[tuple[type[OrderFlowError], int], ...] = (
     (NotFound, 3),
     (CommandRefused, 4),
     (Conflict, 4),
+    (PricesNotPermitted, 4),
     (Unavailable, 5),
     (OrderFlowError, 1),
 )
@@ -156,9 +158,11 @@ def launch(
     command = audited(tokens)
     try:
         outcome: int | None = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
-    except OrderFlowError as e:
-        if command:
-            audit_command(command, e.code, correlation_id)
+    except (Exception, KeyboardInterrupt) as e:
+        if command and not isinstance(e, CycloptsError):
+            audit_command(command, _outcome_of(e), correlation_id)
+        if not isinstance(e, OrderFlowError):
+            raise
         if tokens[:1] not in PROCESSES or isinstance(e, InvalidInput):
             raise
         logger.critical("%s", e, extra={"error": e})
@@ -166,6 +170,19 @@ def launch(
     if command:
         audit_command(command, f"exit_{outcome}" if outcome else "ok", correlation_id)
     return outcome
+
+
+def _outcome_of(error: BaseException) -> str:
+    """Return the outcome for the audit line of a command that ended with ``error``."""
+    match error:
+        case OrderFlowError():
+            return error.code
+        case OutputFailed():  # what it has changed stays changed
+            return "output_failed"
+        case KeyboardInterrupt():
+            return "interrupted"
+        case _:
+            return "other"
 
 
 def audited(tokens: tuple[str, ...]) -> str:

@@ -14,7 +14,9 @@ from ...domain.actor import Actor
 from ...domain.errors import InvalidInput
 from ...domain.history import OrderFacts
 from ...domain.lifecycle import OrderState
+from ...domain.money import exact
 from ...domain.order import Order
+from ...domain.refund import RefundBearer
 from ...domain.validation import time_in
 from .output import standard_input
 from .session import InputFile, plain, rows, session
@@ -227,6 +229,28 @@ async def pay(order_id: str, /, *, outcome: str | None = None, as_: As = OPERATO
     async with session().use_cases() as use_cases:
         paid = None if outcome is None else outcome == "paid"
         _show(use_cases, await use_cases.record_payment(order_id, paid=paid, by=actor), actor)
+
+
+@app.command
+async def refund(
+    order_id: str,
+    /,
+    *,
+    reason: str,
+    borne_by: str,
+    amount: str | None = None,
+    food: str | None = None,
+    as_: As = OPERATOR,
+) -> None:
+    """Refund an order: --amount of it, the lines of --food, or all that is left of its payment.
+
+    --borne-by restaurant, courier or platform says who bears it.
+    """
+    actor, bearer = Actor.parse(as_), RefundBearer.parse(borne_by, field="borne-by")
+    money = None if amount is None else exact(amount, field="amount")
+    async with session().use_cases() as use_cases:
+        order = await use_cases.refund_order(order_id, reason, borne_by=bearer, by=actor, amount=money, food_id=food)
+    _show(use_cases, order, actor)
 
 
 @app.command

@@ -46,6 +46,16 @@ async def resolve(order_id: str, /, *, by: str, reason: str) -> None:
         _show(await container.resolve_refund()(order_id, by=by, reason=reason))
 
 
+@app.command
+async def repeat(order_id: str, /, *, by: str, reason: str) -> None:
+    """Request an order's declined refunds again.
+
+    --by NAME and --reason TEXT are recorded.
+    """
+    async with session().opened() as container:
+        _show(await container.repeat_refund()(order_id, by=by, reason=reason))
+
+
 def _show(found: Sequence[PaymentAttempt]) -> None:
     columns = ("order", "attempt", "amount", "status", "requested", "tries", "due", "detail")
     cells = ((a.order_id, a.key, a.amount, a.status, a.requested_at, a.tries, a.due_at, a.detail) for a in found)

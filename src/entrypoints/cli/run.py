@@ -55,7 +55,11 @@ def relay() -> None:
     _run(session().settings, relay=True)
 
 
-def consume(*names: str) -> None:
+def consume(
+    *names: Annotated[
+        str, Parameter(help="one of the three, a name of ORDERFLOW_CONSUMERS, or MODULE:FUNCTION; without any: all")
+    ],
+) -> None:
     """Run consumers until stopped: notifications, analytics, inventory, and your own.
 
     Your own are named as in ORDERFLOW_CONSUMERS, or by MODULE:FUNCTION, such as shop.handlers:printer. Without names

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from litestar import Litestar
 
+    from ...adapters.server_certificate import CertificateFiles
     from ...adapters.telemetry import Instruments, Scrape
     from ...adapters.telemetry.tracing.tracing import Tracing
     from ...application.analytics.ports import AnalyticsQueries
@@ -53,6 +54,7 @@ def create_app(
     limits: Mapping[str, Any] = MappingProxyType({}),
     identity: "IdentityTokens | None" = None,
     customers: "tuple[EraseCustomer, ExportCustomer] | None" = None,
+    cors_origins: Sequence[str] = (),
     board: "Board | None" = None,
     operations: Mapping[str, Any] | None = None,
     prices: "PriceUseCases | None" = None,
@@ -71,8 +73,8 @@ def create_app(
     tokens of an OpenID provider; with it, ``X-Actor`` is not trusted. ``customers`` adds the routes under
     ``/v1/customers``, ``prices`` those under ``/v1/restaurants``, ``streams`` the live streams, ``notifications`` the
     route ``/v1/notifications``, ``board`` the pages for people at ``/``, and ``operations``, which are fields of
-    ``orderflow.entrypoints.http.operations.Operations``, the routes for operators. Raises NotConfigured without the
-    extra ``http``.
+    ``orderflow.entrypoints.http.operations.Operations``, the routes for operators. Pages of ``cors_origins`` may call
+    from a browser. Raises NotConfigured without the extra ``http``.
     """
     app, caller_limits = _with_extra(".app"), _with_extra(".caller_limits")
     built: Litestar = app.build(
@@ -93,6 +95,7 @@ def create_app(
         limits=caller_limits.CallerLimits(**limits),
         identity=identity,
         customers=None if customers is None else _with_extra(".customers").Customers(*customers),
+        cors_origins=cors_origins,
         board=board,
         operations=None if operations is None else _with_extra(".operations").Operations(**operations),
         prices=None if prices is None else _with_extra(".prices").Prices(prices, currency),
@@ -130,6 +133,7 @@ async def serve(
     setting: str = "ORDERFLOW_HTTP_PORT",
     limits: Mapping[str, float] = MappingProxyType({}),
     listener: "socket.socket | None" = None,
+    tls: "CertificateFiles | None" = None,
 ) -> None:
     """Serve requests on ``host`` and ``port`` (0 for any free one) until ``stop`` is set or this task is cancelled.
 
@@ -139,8 +143,9 @@ async def serve(
     requests in progress have ``grace_seconds`` to finish (None for no limit). As soon as ``stopping`` has begun, each
     response closes its connection, so that the client's next request goes to another process; ``stopping`` is given
     the requests in progress. ``limits`` are fields of ``orderflow.entrypoints.http.connections.ConnectionLimits`` that
-    differ from its defaults. Signals are left to the caller. Raises NotConfigured if the extra ``http`` is missing, or
-    if the address is not available, with the ``setting`` that determines it.
+    differ from its defaults. With ``tls``, connections are encrypted, and new files are used without a restart. Signals
+    are left to the caller. Raises NotConfigured if the extra ``http`` is missing, or if the address is not available,
+    with the ``setting`` that determines it; InvalidInput for a certificate that cannot be used.
     """
     server, connections = _with_extra(".server"), _with_extra(".connections")
     await server.serve(
@@ -154,6 +159,7 @@ async def serve(
         setting=setting,
         limits=connections.ConnectionLimits(**limits),
         listener=listener,
+        tls=tls,
     )
 
 

@@ -33,6 +33,7 @@ from .board.pages import pages_router
 from .board.sessions import CookieSessions, SessionDoor, session_router
 from .caller_limits import CallerLimits, Callers
 from .calls import AUTHORIZED, Api, provide_call
+from .cors import Cors
 from .direct import direct_routes
 from .docs_page import docs_router
 from .health import Checks, livez, readyz
@@ -64,6 +65,7 @@ def build(
     limits: CallerLimits,
     identity: IdentityTokens | None,
     customers: customer_routes.Customers | None,
+    cors_origins: Sequence[str],
     board: Board | None,
     operations: operation_routes.Operations | None,
     prices: price_routes.Prices | None,
@@ -71,9 +73,8 @@ def build(
     notifications: notification_routes.Told | None,
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
-    cookies = None
-    if board is not None:
-        cookies = CookieSessions(board.sessions, tokens, trust_actor_header and identity is None)
+    development = trust_actor_header and identity is None
+    cookies = None if board is None else CookieSessions(board.sessions, tokens, development)
     authenticator = Authenticator(tokens, trust_actor_header, identity, cookies)
     callers = Callers(limits, instruments)
     closing = asyncio.Event()
@@ -122,6 +123,7 @@ def build(
             writes.assign_shipper,
             writes.record_payment,
             writes.cancel_order,
+            writes.refund_order,
             reads.get_order,
             reads.list_orders,
             reads.count_orders,
@@ -182,6 +184,7 @@ def build(
     app.tracing = tracing
     app.instruments = instruments
     app.direct = direct_routes(app)
+    app.cors = Cors.of(cors_origins, {method for route in app.routes for method in route.methods})
     return app
 
 

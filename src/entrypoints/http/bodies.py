@@ -24,6 +24,7 @@ from ...domain.lifecycle import OrderState
 from ...domain.money import MAX_AMOUNT, Money, exact
 from ...domain.order import MAX_REASON
 from ...domain.payment import PaymentMethod
+from ...domain.refund import RefundBearer
 from ...domain.text import MAX_IDENTIFIER
 from ...domain.validation import MAX_LINES, MAX_NAME, MAX_QUANTITY, Address
 
@@ -61,7 +62,7 @@ class LineBody(Body):
     food_name: Annotated[str, _text("the name of the food", "Pizza Margherita", MAX_NAME, 1)]
     price: Annotated[Amount, _amount("the price of one", 12.5)]
     quantity: Annotated[int, _documented(f"1 to {MAX_QUANTITY}", 2, minimum=1, maximum=MAX_QUANTITY)]
-    discount: Annotated[Amount, _amount("for the whole line, at most price * quantity", 0)] = Decimal(0)
+    discount: Annotated[Amount, _amount("for the whole line, at most price * quantity; 0 if absent", 0)] = Decimal(0)
 
 
 class AddressBody(Body):
@@ -178,6 +179,15 @@ class CancelOrderBody(Body):
     reason: Annotated[str, _text("the reason", "changed my mind", MAX_REASON, 1)]
 
 
+class RefundOrderBody(Body):
+    """A refund of an amount, of the lines of one food, or, without either, of all that is left of the payment."""
+
+    reason: Annotated[str, _text("the reason", "the soup was cold", MAX_REASON, 1)]
+    borne_by: Annotated[str, _documented("who bears it", "restaurant", enum=[*map(str, RefundBearer)])]
+    amount: Annotated[Amount, _amount("above 0, at most what is left of the payment", 5.5)] | None = None
+    food_id: Annotated[str, _identifier("the food whose lines are refunded", "F1")] | None = None
+
+
 class EraseCustomerBody(Body):
     """Why the customer is erased. It is recorded, so it should not say who the customer is."""
 
@@ -221,6 +231,7 @@ BODIES = (
     AssignShipperBody,
     RecordPaymentBody,
     CancelOrderBody,
+    RefundOrderBody,
     EraseCustomerBody,
     ReasonBody,
     SetPublishing,

@@ -28,6 +28,7 @@ from ...application.request_context import (
 from ...domain.text import is_identifier
 from .auth import GRANT
 from .caller_limits import HEADERS, RELEASE
+from .cors import Cors, Pairs
 from .log_limit import LogLimit
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class CorrelatedApp(Litestar):
     """The limit of the log lines of refusals, which the first request sets."""
     direct: Callable[[Any, Any, Any], Awaitable[bool]] | None = None
     """Responds to some requests and returns True; Litestar responds to the others."""
+    cors: Cors | None = None
+    """The other origins of which pages may call; None if there are none."""
 
     async def __call__(
         self,
@@ -78,8 +81,11 @@ class CorrelatedApp(Litestar):
         if self.log_limit is None:
             self.log_limit = LogLimit()
         headers = Headers.from_scope(scope)
-        exchange = _Exchange(scope, headers, self.routes, self.log_limit)
+        cors = self.cors
+        exchange = _Exchange(scope, headers, self.routes, self.log_limit, () if cors is None else cors.headers(headers))
         handle = _answer_options if exchange.is_about_server else self._respond
+        if cors is not None and cors.is_preflight(exchange.method, headers):
+            handle = cors.answer_preflight
         if exchange.method == "HEAD":  # handled like GET, up to the body
             exchange.scope["method"] = "GET"
         tracing = self.tracing is not None and self.tracing.on
@@ -108,6 +114,7 @@ class _Exchange:
     headers: Headers
     routes: Sequence[Any]
     log_limit: LogLimit
+    cross_origin: Pairs = ()
     began: float = field(factory=perf_counter)
     status: int | None = None
     request: Request = field(factory=current_request)
@@ -156,6 +163,7 @@ class _Exchange:
                 message["headers"] = [
                     *((name, self.allow(value) if name == b"allow" else value) for name, value in message["headers"]),
                     *headers,
+                    *self.cross_origin,
                     *self.scope.get(HEADERS, ()),
                     *([(b"connection", b"close")] if self.unread else []),
                 ]

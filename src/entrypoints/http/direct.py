@@ -83,7 +83,13 @@ class DirectRoutes:
 def direct_routes(app: Litestar) -> DirectRoutes:
     """Return the direct routes of ``app``, from its own routes."""
     responds: dict[str | None, Respond] = {"getOrder": _get_order}
-    for handler in (writes.change_state, writes.assign_shipper, writes.record_payment, writes.cancel_order):
+    for handler in (
+        writes.change_state,
+        writes.assign_shipper,
+        writes.record_payment,
+        writes.cancel_order,
+        writes.refund_order,
+    ):
         responds[handler.operation_id] = partial(_change, kind=get_type_hints(handler.fn)["data"])  # type: ignore[index]
     responds["placeOrder"] = partial(_place, kind=get_type_hints(writes.place_order.fn)["data"])
     found = {}

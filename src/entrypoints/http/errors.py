@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from ...domain.errors import (
     CommandRefused,
+    ConfirmationNeeded,
     Conflict,
     CorruptHistory,
     EventTooLarge,
@@ -33,6 +34,7 @@ from .caller_limits import TooManyRequests
 STATUS: Mapping[type[Exception], int] = {
     InvalidInput: 400,
     Unauthenticated: 401,
+    ConfirmationNeeded: 402,
     NotPermitted: 403,
     PricesNotPermitted: 403,
     InsufficientScope: 403,

@@ -22,6 +22,7 @@ from ...domain.errors import RefusedLine
 from .auth import ACTOR_HEADER
 from .bodies import BODIES, IDENTIFIER
 from .errors import title_of
+from .openapi_names import name_schemas
 from .price_bodies import PRICE_BODIES
 from .problems import MEDIA_TYPE
 from .views import camel, render
@@ -62,6 +63,9 @@ ORDER_VIEW_EXAMPLE = {
     "currency": "USD",
     "paymentMethod": "cash",
     "paymentStatus": "pending",
+    "refundRequested": 0,
+    "refundDeclined": 0,
+    "refunded": 0,
     "address": {"street": "Main Street 1", "city": "Springfield", "postalCode": "12345", "note": "second floor"},
     "customerName": "Ann Smith",
     "customerPhone": "+1 212 555 0100",
@@ -107,7 +111,9 @@ class Problem:
 
     If the order refuses a command, ``guard`` is the condition that failed, ``unlock`` is what would fulfil it, and
     ``allowed`` are the next states from ``state``. If a new order is not as the price list has it, ``lines`` are the
-    lines that differ, with what the list has now.
+    lines that differ, with what the list has now. If the
+    customer has to confirm a payment, ``clientSecret`` is for the provider's program and ``confirmationUrl`` is where;
+    either may be empty.
     """
 
     type: str
@@ -117,6 +123,8 @@ class Problem:
     instance: str
     code: str
     errors: tuple[ErrorDetail, ...] = ()
+    client_secret: str | None = None
+    confirmation_url: str | None = None
     action: str | None = None
     state: str | None = None
     allowed: tuple[str, ...] | None = None
@@ -178,7 +186,9 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     )
     schemas = document["components"]["schemas"]
     schemas.update(bodies)
-    schemas["LineBody"]["properties"]["discount"]["default"] = 0  # msgspec has a string for a Decimal
+    for body in bodies.values():  # generated clients take a field with a default for one that is always sent
+        for field in body.get("properties", {}).values():
+            field.pop("default", None)
     schemas["ReplacePrices"]["properties"]["prices"]["items"] = {"$ref": "#/components/schemas/ItemPriceBody"}
     schemas["PlaceOrder"]["examples"] = [ORDER_EXAMPLE]
     schemas["BatchOrder"]["examples"] = [{**ORDER_EXAMPLE, "idempotencyKey": "2024-1"}]
@@ -194,6 +204,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
                         content["schema"]["anyOf"] = shapes
                 if headers := response.get("headers"):  # their order in Litestar is random
                     response["headers"] = dict(sorted(headers.items()))
+    name_schemas(document)
     return document
 
 

@@ -10,7 +10,14 @@ from litestar.exceptions import HTTPException, InternalServerException, Validati
 from ...application.prices.change_prices import InvalidPrices
 from ...application.redaction import context_of
 from ...application.request_context import current_request
-from ...domain.errors import CommandRefused, InvalidInput, OrderFlowError, PricesRefused, Unavailable
+from ...domain.errors import (
+    CommandRefused,
+    ConfirmationNeeded,
+    InvalidInput,
+    OrderFlowError,
+    PricesRefused,
+    Unavailable,
+)
 from .auth import InsufficientScope, Unauthenticated
 from .caller_limits import TooManyRequests
 from .correlation import ERROR, allowed_methods
@@ -112,6 +119,8 @@ def _details(request: Request[Any, Any, Any], error: Exception) -> tuple[str, di
             return _truncated(f"{subject}: {error.problem}"), headers, {"errors": [item]}
         case CommandRefused():
             return str(error), headers, {"action": error.action, **_refusal(error)}
+        case ConfirmationNeeded():
+            return str(error), headers, {"clientSecret": error.client_secret, "confirmationUrl": error.url}
         case Unavailable():
             if request.app.log_limit.admits("a backend is unavailable"):  # type: ignore[attr-defined]
                 log.warning("a backend is unavailable", error=error)

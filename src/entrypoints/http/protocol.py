@@ -197,6 +197,8 @@ class HttpProtocol(asyncio.Protocol):
         self.idle_timer: asyncio.TimerHandle | None = None
         self.deadline: asyncio.TimerHandle | None = None
         self.write_deadline: asyncio.TimerHandle | None = None
+        self.below: asyncio.Transport | None = None
+        """The transport below that of TLS, in which encrypted bytes wait as well."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
@@ -205,7 +207,7 @@ class HttpProtocol(asyncio.Protocol):
         self.shared_scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "scheme": "http",
+            "scheme": "http" if self.below is None else "https",
             "server": get_local_addr(transport),
             "client": client,
             "root_path": "",
@@ -227,7 +229,8 @@ class HttpProtocol(asyncio.Protocol):
         self.writable.set()
 
     def eof_received(self) -> None:
-        pass
+        """Let the transport close the connection when all is written, or when the client does not read it."""
+        self._await_reader()
 
     def data_received(self, data: bytes) -> None:
         if self.refuses_input or self.transport.is_closing():
@@ -445,15 +448,20 @@ class HttpProtocol(asyncio.Protocol):
 
     def _await_reader(self) -> None:
         self._stop_write_deadline()
-        waiting = self.transport.get_write_buffer_size()
+        waiting = self._unsent()
         self.write_deadline = self.loop.call_later(self.connected.limits.write_seconds, self._unread, waiting)
 
     def _unread(self, waiting: int) -> None:
-        if self.transport.get_write_buffer_size() + PROGRESS_BYTES <= waiting:
+        if self._unsent() + PROGRESS_BYTES <= waiting:
             self._await_reader()
             return
         self.connected.note("unread_response")
         self.transport.abort()
+
+    def _unsent(self) -> int:
+        """Return the bytes of responses that the client has not read."""
+        below = 0 if self.below is None else self.below.get_write_buffer_size()
+        return self.transport.get_write_buffer_size() + below
 
     def _stop_waiting(self) -> None:
         if self.deadline is not None:

@@ -9,12 +9,14 @@ from functools import partial
 import uvicorn
 from litestar import Litestar
 
+from ...adapters.server_certificate import CertificateFiles
 from ...domain.errors import NotConfigured
 from ..shutdown import Stopping
 from .app import closing_event
 from .connections import ConnectionLimits, Connections
 from .metrics import InstrumentedApp
 from .protocol import HttpProtocol
+from .tls import STRICT_TRANSPORT_SECURITY, Tls, tls_protocol
 
 SECURITY_HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
@@ -52,23 +54,25 @@ async def serve(
     setting: str,
     limits: ConnectionLimits,
     listener: socket.socket | None,
+    tls: CertificateFiles | None,
 ) -> None:
     """Serve requests, as described in ``orderflow.entrypoints.http.serve``."""
     stopping = stopping or Stopping()
     instruments = app.instruments if isinstance(app, InstrumentedApp) else None
     connections = Connections(limits, instruments, stopping.begun)
     stopping.watch(connections.in_progress)
+    secured = None if tls is None else Tls(tls, instruments)
     listener = listener or _listen(host, port, setting)
     bound_port = listener.getsockname()[1]
     server = _Server(
         uvicorn.Config(
             app,
-            http=partial(HttpProtocol, connections),  # type: ignore[arg-type]
+            http=partial(HttpProtocol, connections) if secured is None else tls_protocol(secured, connections),  # type: ignore[arg-type]
             ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
-            headers=SECURITY_HEADERS,
+            headers=SECURITY_HEADERS if secured is None else [*SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY],
             lifespan="off",
             timeout_graceful_shutdown=grace_seconds,
         ),
@@ -78,10 +82,13 @@ async def serve(
         async with app.lifespan():
             running = asyncio.create_task(server.serve(sockets=[listener]))
             stopped = asyncio.create_task((stop or asyncio.Event()).wait())
+            reloading = None if secured is None else asyncio.create_task(secured.reload())
             try:
                 await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 stopped.cancel()
+                if reloading is not None:
+                    reloading.cancel()
                 closing_event(app).set()
                 server.should_exit = True
                 await running

@@ -18,8 +18,10 @@ from ...application.orders.order_view import OrderView
 from ...application.orders.use_cases import UseCases
 from ...domain.actor import Actor
 from ...domain.lifecycle import OrderState
+from ...domain.money import exact
 from ...domain.order import Order
-from .bodies import AssignShipperBody, CancelOrderBody, ChangeState, PlaceOrder, RecordPaymentBody
+from ...domain.refund import RefundBearer
+from .bodies import AssignShipperBody, CancelOrderBody, ChangeState, PlaceOrder, RecordPaymentBody, RefundOrderBody
 from .calls import Call, provide_call, provide_order_call
 from .etag import etag, expected_version
 from .exact_body import ExactBody
@@ -192,7 +194,7 @@ async def assign_shipper(
     return_dto=None,
     dependencies=CHANGES,
     response_headers=HEADERS,
-    responses=REFUSALS,
+    responses=problems(400, 401, 402, 403, 404, 409, 412, 413, 415, 422, 500, 503),
     operation_id="recordPayment",
     summary="Charge the card, or record a payment",
 )
@@ -200,7 +202,10 @@ async def record_payment(
     data: JSONBody[RecordPaymentBody],
     write: Given[Write],
 ) -> Response[OrderView]:
-    """Return the order also if the card is declined; its payment is ``failed`` then."""
+    """Return the order also if the card is declined; its payment is ``failed`` then.
+
+    402 means that the customer has to confirm the payment with ``clientSecret`` or at ``confirmationUrl``.
+    """
     return await write.respond(
         lambda key: write.use_cases.record_payment(
             write.call.order, by=write.by, paid=data.paid, expected_version=write.version, idempotency=key
@@ -223,9 +228,41 @@ async def cancel_order(
     data: JSONBody[CancelOrderBody],
     write: Given[Write],
 ) -> Response[OrderView]:
-    """Refund the payment, if it was made by card."""
+    """Ask for a refund of the payment, if it was made by card; it is ``refunded`` when the gateway has said so."""
     return await write.respond(
         lambda key: write.use_cases.cancel_order(
             write.call.order, data.reason, by=write.by, expected_version=write.version, idempotency=key
+        )
+    )
+
+
+@post(
+    "/orders/{order_id:str}/refunds",
+    status_code=200,
+    dto=ExactBody[RefundOrderBody],
+    return_dto=None,
+    dependencies=CHANGES,
+    response_headers=HEADERS,
+    responses=REFUSALS,
+    operation_id="refundOrder",
+    summary="Refund an order, or a part of it",
+)
+async def refund_order(
+    data: JSONBody[RefundOrderBody],
+    write: Given[Write],
+) -> Response[OrderView]:
+    """Ask for a refund. An admin may, and the order's restaurant what it bears itself."""
+    borne_by = RefundBearer.parse(data.borne_by)
+    amount = None if data.amount is None else exact(data.amount, field="amount")
+    return await write.respond(
+        lambda key: write.use_cases.refund_order(
+            write.call.order,
+            data.reason,
+            borne_by=borne_by,
+            by=write.by,
+            amount=amount,
+            food_id=data.food_id,
+            expected_version=write.version,
+            idempotency=key,
         )
     )

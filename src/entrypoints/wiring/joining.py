@@ -54,4 +54,5 @@ def joined_use_cases(use_cases: UseCases, pending: PendingWrites) -> UseCases:
         assign_shipper=joined(use_cases.assign_shipper, change_order=change_order),
         record_payment=without_gateway(use_cases.record_payment, views=pending),
         cancel_order=cancel_order,
+        refund_order=without_gateway(use_cases.refund_order),
     )

@@ -21,6 +21,7 @@ async def opened(container: Container) -> AsyncIterator[None]:
     parts: list[Any] = [container.gateway(), *container.channels()]
     if container.settings().notification_templates:
         container.templates()
+    container.price_authority()
     tracing = container.tracing()
     commit_listener, commit_notifier = container.commit_listener(), container.commit_notifier()
     container.dead_letter_kafka()

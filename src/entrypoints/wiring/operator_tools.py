@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ...application.health.rollout_status import RolloutStatus
     from ...application.health.trace_order import TraceOrder
     from ...application.notifications.undelivered import ChangeUndelivered
-    from ...application.orders.resolve_refund import ResolveRefund
+    from ...application.orders.resolve_refund import RepeatRefund, ResolveRefund
     from ...application.recovery.repair_log import FindLostEvents, RepairLog, Republish
     from ...application.recovery.skip_record import SkipRecord
     from ...application.replay.rebuild_analytics import RebuildAnalytics
@@ -110,6 +110,13 @@ def resolve_refund() -> "type[ResolveRefund]":
     from ...application.orders.resolve_refund import ResolveRefund
 
     return ResolveRefund
+
+
+@deferred
+def repeat_refund() -> "type[RepeatRefund]":
+    from ...application.orders.resolve_refund import RepeatRefund
+
+    return RepeatRefund
 
 
 @deferred

@@ -204,7 +204,7 @@ def expectations(settings: Settings, consumers: tuple[str, ...]) -> "Expectation
         listeners=0 if settings.database_listen == "off" else 2,
         pooled=settings.pooled,
         dead_letter_topic=settings.dead_letter_topic if settings.uses_kafka else "",
-        listed_prices=settings.prices == "list",
+        prices=settings.prices,
         customers_of_provider=bool(settings.oidc_issuer)
         and (not settings.oidc_roles or any(each.endswith(f"={Role.CUSTOMER}") for each in settings.oidc_roles)),
     )

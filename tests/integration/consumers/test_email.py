@@ -13,6 +13,7 @@ from orderflow.adapters.notifications.templates import FileMessageTemplates
 from orderflow.application.notifications.notification import Contact, Message, NotificationStatus
 from orderflow.application.notifications.notify import Notify
 from orderflow.domain.errors import ChannelUnavailable
+from orderflow.testing import NotificationChannelContract
 
 from tests.support.effects import World, memory_world
 from tests.support.shop import HandClock, Shop
@@ -49,6 +50,13 @@ async def channel(smtp: SmtpServer) -> AsyncIterator[EmailChannel]:
     channel = EmailChannel(client, Address("Orderflow", addr_spec="orders@shop.example"), HandClock())
     yield channel
     await channel.close()
+
+
+class TestEmailChannel(NotificationChannelContract):
+    @pytest.fixture
+    def channel_that_is_down(self) -> EmailChannel:
+        client = SMTP(hostname="127.0.0.1", port=9, timeout=5)  # the discard port: whoever connects is refused
+        return EmailChannel(client, Address("Orderflow", addr_spec="orders@shop.example"), HandClock())
 
 
 async def test_a_message_arrives_as_it_was_written(smtp: SmtpServer, channel: EmailChannel) -> None:

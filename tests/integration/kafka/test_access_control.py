@@ -39,10 +39,10 @@ def broker(kafka: KafkaBroker) -> Iterator[LocalKafka]:
 
 @pytest.fixture(scope="module")
 def restricted(broker: LocalKafka) -> str:
-    """A topic with the rules of docs/security.md."""
+    """A topic with the rules of docs/secure-connections.md."""
     topic_name = f"guarded-{uuid4().hex[:8]}"
     broker.create_topic(topic_name)
-    rules = RULE.findall((TREE / "docs" / "security.md").read_text())
+    rules = RULE.findall((TREE / "docs" / "secure-connections.md").read_text())
     assert len(rules) == 3
     for rule in rules:
         arguments = rule.replace("HOST", broker.bootstrap_servers).replace("order-events", topic_name).split()

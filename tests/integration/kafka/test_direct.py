@@ -11,7 +11,9 @@ from orderflow.application.event_log.records import BUCKETS, LogRecord, bucket_o
 from orderflow.application.orders.group_commit import GroupCommit
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
 from orderflow.domain.errors import StorageUnavailable
-from orderflow.domain.events import event_id
+from orderflow.domain.events import OrderEvent, event_id
+from orderflow.testing import EventPublisherContract
+from orderflow.testing.event_publisher import Published
 
 from tests.support.servers import free_port
 
@@ -28,6 +30,21 @@ async def direct(kafka_settings: KafkaSettings) -> AsyncIterator[DirectPublishin
 
 def unit_of_work(storage: MemoryStorage, direct: DirectPublishing) -> WriteSetUnitOfWork:
     return WriteSetUnitOfWork(committer=GroupCommit(storage.committer), read=storage.views.get, events=direct.publisher)
+
+
+class TestDirectPublishing(EventPublisherContract):
+    @pytest.fixture
+    def unit_of_work(self, direct: DirectPublishing) -> WriteSetUnitOfWork:
+        return unit_of_work(MemoryStorage(), direct)
+
+    @pytest.fixture
+    def published(self, direct: DirectPublishing, kafka_settings: KafkaSettings) -> Published:
+        async def published() -> Sequence[OrderEvent]:
+            return [
+                wire.decode(each.value, sequence=int(each.headers["sequence"])) for each in on_topic(kafka_settings)
+            ]
+
+        return published
 
 
 async def test_events_stand_on_the_topic_when_the_command_returns(

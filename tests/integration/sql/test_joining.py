@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -25,6 +26,7 @@ from orderflow import (
     StorageUnavailable,
 )
 from orderflow.application.log_lines import EACH
+from orderflow.application.orders.unit_of_work import LogPublisher
 from orderflow.domain.errors import GuardFailed
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
@@ -293,15 +295,16 @@ async def test_what_is_no_connection_is_refused(sqlite_url: str) -> None:
                 pass
 
 
-async def test_memory_and_direct_publishing_are_refused(sqlite_url: str) -> None:
-    direct = {"publishing": "direct", "kafka_bootstrap_servers": "127.0.0.1:1"}
+async def test_memory_and_publishers_that_wait_for_the_commit_are_refused(sqlite_url: str) -> None:
+    direct: dict[str, Any] = {"publishing": "direct", "kafka_bootstrap_servers": "127.0.0.1:1"}
     with create_engine(sqlite_url).connect() as connection:
         async with OrderFlow.in_memory() as flow:
             with pytest.raises(NotConfigured, match="memory"):
                 await flow.joining(connection).__aenter__()
-        async with OrderFlow.open(sqlite_url, **direct) as flow:
-            with pytest.raises(NotConfigured, match="ORDERFLOW_PUBLISHING"):
-                await flow.joining(connection).__aenter__()
+        for publishing in (direct, {"publisher": partial(LogPublisher)}):
+            async with OrderFlow.open(sqlite_url, **publishing) as flow:
+                with pytest.raises(NotConfigured, match="ORDERFLOW_PUBLISHING"):
+                    await flow.joining(connection).__aenter__()
 
 
 async def test_a_commit_inside_the_block_is_found_out(shop: Application) -> None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from attrs import evolve
 from orderflow.adapters.notifications.log import LogChannel
 from orderflow.adapters.notifications.templates import FileMessageTemplates
 from orderflow.adapters.sql import SqlStorage
@@ -21,13 +22,15 @@ from orderflow.application.inventory.keep_stock import KeepStock
 from orderflow.application.notifications.notify import Notify
 from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.application.orders.payment_attempts import AttemptKind, GatewayResponse
-from orderflow.application.orders.queries import OrderQuery
+from orderflow.application.orders.queries import OrderQuery, OrderSort
 from orderflow.application.recovery.restore_guard import RestoreGuard
+from orderflow.domain.annotations import Annotations
 from orderflow.domain.lifecycle import OrderState
 from orderflow.testing.payment_attempts import _attempt, _record
 from sqlalchemy import event, text
 
 from tests.contracts.orders import assigned, placed
+from tests.contracts.prices import PIZZA
 from tests.support.effects import World
 from tests.support.shop import HandClock, Shop
 from tests.support.statements import Statements
@@ -35,7 +38,12 @@ from tests.unit.domain.actors import AT
 
 COPIES = 1_000
 GROWING: Mapping[str, Mapping[str, str]] = {
-    "orders": {"id": "id || '-' || n"},
+    "orders": {
+        "id": "id || '-' || n",
+        "restaurant_id": "'R' || (n % 100)",
+        "customer_id": "'C' || (n % 500)",
+    },
+    "order_terms": {"order_id": "order_id || '-' || n", "term": "term || (n % 200)"},
     "order_events": {"order_id": "order_id || '-' || n", "position": "position + 1000 * n"},
     "idempotency_keys": {"key": "key || '-' || n"},
     "notifications": {"order_id": "order_id || '-' || n", "status": "'sent'"},
@@ -43,8 +51,15 @@ GROWING: Mapping[str, Mapping[str, str]] = {
     "order_progress": {"order_id": "order_id || '-' || n"},
     "reservations": {"order_id": "order_id || '-' || n"},
     "payment_attempts": {"order_id": "order_id || '-' || n", "key": "key || '-' || n", "entry": ""},
+    "prices": {"restaurant_id": "restaurant_id || '-' || n"},
 }
 """The tables that grow with the history, and the columns in which a copy of a row differs; entries are numbered."""
+
+
+_PEOPLE = [
+    Annotations.of(customer_name="Anna Brown", customer_phone="+49 30 123456"),
+    Annotations.of(customer_name="Eve Smith", customer_phone="+49 30 123457"),
+]
 
 
 @pytest.fixture
@@ -54,10 +69,11 @@ async def world(url: str) -> AsyncIterator[World]:
     await storage.open()
     world = World(storage, SqlConsumerStores(storage), HandClock())
     for number in range(10):
-        await placed(storage, f"O{number}", idempotency=_key(f"k{number}"))
+        await placed(storage, f"O{number}", idempotency=_key(f"k{number}"), annotations=_PEOPLE[number % 2])
         await assigned(storage, f"O{number}", "S1")
         attempt = _attempt(f"O{number}", AttemptKind.CAPTURE)
         await _record(storage, attempt.settled(GatewayResponse(True, "reference", ""), AT))
+    await storage.prices.change("R1", [evolve(PIZZA, item_id=f"F{number}") for number in range(10)], at=AT)
     await _handle_all(world)
     await _multiply(storage)
     yield world
@@ -77,14 +93,34 @@ async def _read_log(world: World) -> None:
 async def _read_orders(world: World) -> None:
     views = world.storage.views
     await views.get("O1-77")
+    assert len(await world.storage.prices.find({("R1-77", "F1"), ("R1-78", "F2"), ("R9", "F1")})) == 2
     page = await views.list(OrderQuery(limit=20))
     await views.list(OrderQuery(limit=20, cursor=page.next_cursor))
+    page = await views.list(OrderQuery(customer_id="C1", limit=20))
     await views.list(OrderQuery(customer_id="C1", limit=20, cursor=page.next_cursor))
     await views.list(OrderQuery(restaurant_id="R1", limit=20))
     await views.list(OrderQuery(shipper_id="S1", limit=20))
     await views.list(OrderQuery(state=OrderState.PREPARING, limit=20))
+    await views.list(OrderQuery(available=True, limit=20))
     await world.storage.log.history("O1-77")
     await world.storage.log.times("O1-77")
+
+
+async def _find_orders(world: World) -> None:
+    """Find orders by texts that few have, and by some that many have, as far as this history has many."""
+    views = world.storage.views
+    for few in (5_000, 100):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("orderflow.adapters.sql.order_search.FEW", few)
+            patch.setattr("orderflow.adapters.sql.order_search.MOST_COUNTED", few)
+            for q in ("O1-77", "Anna7", "anna77 brown77", "030 12345677", "nobody"):
+                page = await views.list(OrderQuery(q=q, limit=20))
+                if page.next_cursor is not None:
+                    await views.list(OrderQuery(q=q, limit=20, cursor=page.next_cursor))
+                await views.list(OrderQuery(q=q, limit=20, restaurant_id="R1", sort=OrderSort.OLDEST))
+                await views.count(OrderQuery(q=q))
+    await views.list(OrderQuery(state=(OrderState.DELIVERED, OrderState.CANCELLED), limit=20))
+    await views.list(OrderQuery(sort=OrderSort.OLDEST, limit=20))
 
 
 async def _write_orders(world: World) -> None:
@@ -111,12 +147,37 @@ async def _consume(world: World) -> None:
         await consumer.settle()
 
 
-@pytest.mark.parametrize("work", [_read_log, _read_orders, _write_orders, _consume])
+@pytest.mark.parametrize("work", [_read_log, _read_orders, _find_orders, _write_orders, _consume])
 async def test_no_hot_statement_scans_a_table_that_grows(world: World, work: Callable[[World], Any]) -> None:
     async with _plans(world.storage) as scans:
         await work(world)
 
     assert scans() == []
+
+
+async def test_available_orders_are_read_in_the_order_of_their_own_index(world: World) -> None:
+    for number in range(3):
+        await placed(world.storage, f"available-{number}")
+    cancelled = "UPDATE orders SET shipper_id = NULL, state = 'cancelled' WHERE state = 'preparing'"
+    async with world.storage.database.writing() as connection:
+        await connection.execute(text(cancelled))
+        await connection.execute(text("ANALYZE"))
+    views, query = world.storage.views, OrderQuery(available=True, limit=2)
+
+    async with _steps(world.storage) as steps:
+        first = await views.list(query)
+        second = await views.list(evolve(query, cursor=first.next_cursor))
+        for _ in range(6):  # PostgreSQL plans a statement for all values when it was executed so often
+            await views.list(query)
+
+    assert [len(page.orders) for page in (first, second)] == [2, 1]
+    if world.storage.database.backend == POSTGRESQL:
+        assert {tuple(each) for each in steps()} == {("Limit", "Index Scan orders_available_created_at_id")}
+    else:
+        assert {each for steps_of in steps() for each in steps_of} == {
+            "SCAN orders USING INDEX orders_available_created_at_id",
+            "SEARCH orders USING INDEX orders_available_created_at_id ((created_at,id)<(?,?))",
+        }
 
 
 async def test_a_scan_is_found(world: World) -> None:
@@ -164,6 +225,24 @@ def _postgresql_plans(storage: SqlStorage) -> Iterator[list[Any]]:
     event.remove(engine, "connect", connected)
 
 
+@asynccontextmanager
+async def _steps(storage: SqlStorage) -> AsyncIterator[Callable[[], Sequence[Sequence[str]]]]:
+    """Collect the steps of each statement in the block: its shape."""
+    if storage.database.backend == POSTGRESQL:
+        await storage.database.engine.dispose()
+        with _postgresql_plans(storage) as plans:
+            yield lambda: [tuple(_shape(plan["Plan"])) for plan in plans]
+    else:
+        with Statements(storage.database) as statements:
+            yield lambda: [steps for _, steps in _sqlite_steps(storage, statements)]
+
+
+def _shape(plan: Mapping[str, Any]) -> Iterator[str]:
+    yield " ".join((plan["Node Type"], plan.get("Index Name", ""))).strip()
+    for part in plan.get("Plans", ()):
+        yield from _shape(part)
+
+
 def _scanned(plan: Mapping[str, Any]) -> Iterator[str]:
     if plan["Node Type"] == "Seq Scan" and plan["Relation Name"] in GROWING:
         yield plan["Relation Name"]
@@ -172,17 +251,20 @@ def _scanned(plan: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _sqlite_scans(storage: SqlStorage, statements: Statements) -> Sequence[tuple[str, str]]:
-    found = []
+    scans = (
+        (re.fullmatch(r"SCAN (\w+)", step), of) for of, steps in _sqlite_steps(storage, statements) for step in steps
+    )
+    return [(scan[1], statement) for scan, statement in scans if scan and scan[1] in GROWING]
+
+
+def _sqlite_steps(storage: SqlStorage, statements: Statements) -> Iterator[tuple[str, list[str]]]:
+    """Yield each statement with the steps of its plan."""
     assert storage.database._reader is not None
     with storage.database._reader.connect() as connection:
         driver: Any = connection.connection.dbapi_connection
         for statement, values in zip(statements.texts, statements.values, strict=True):
             given = values[0] if isinstance(values, list) else values
-            for *_, step in driver.execute(f"EXPLAIN QUERY PLAN {statement}", given):
-                scan = re.fullmatch(r"SCAN (\w+)", step)
-                if scan and scan[1] in GROWING:
-                    found.append((scan[1], statement))
-    return found
+            yield statement, [step for *_, step in driver.execute(f"EXPLAIN QUERY PLAN {statement}", given)]
 
 
 def _consumers(world: World) -> Sequence[Any]:

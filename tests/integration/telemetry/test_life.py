@@ -40,6 +40,8 @@ MOVED_ELSEWHERE = {
         ),
         "tests/integration/health/test_undelivered.py",
     ),
+    catalogue.HTTP_CERTIFICATE_EXPIRES: "tests/integration/test_api_by_tls.py",  # nor TLS
+    catalogue.OIDC_READS: "tests/integration/test_oidc_of_processes.py",  # nor a provider
     catalogue.HTTP_REFUSALS: "tests/unit/http/test_caller_limits.py",  # nor a flood
 }
 

@@ -8,7 +8,7 @@ import pytest
 from orderflow.entrypoints.cli.main import UNAUDITED, audited
 
 from tests.support.commands import CommandLine, order_json
-from tests.support.every_command import commands
+from tests.support.every_command import PROCESSES, arguments, commands
 
 
 def audit_lines(said: str) -> list[dict[str, Any]]:
@@ -57,3 +57,30 @@ def test_other_commands_say_what_and_by_which_user_but_no_argument(talking: Comm
         [],
     ]
     assert "planted" not in repr(lines)
+
+
+OF_ORDERS = {("orders", name) for name in ("create", "transition", "assign", "cancel", "pay")}
+OTHERWISE = {("orders", "import"): 11}
+"""Commands that ask for more than one thing: each order of a file has a line, and the file another."""
+
+
+@pytest.mark.parametrize("command", sorted(set(commands()) - PROCESSES), ids=" ".join)
+def test_each_command_has_one_line_whatever_the_level_is(
+    lived: CommandLine, small_day: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    (tmp_path / "small").symlink_to(small_day)
+    quiet = CommandLine(lived.database_url, {"ORDERFLOW_LOG_LEVEL": "error"})
+    given = {
+        ("orders", "create"): order_json("planted"),
+        ("orders", "import"): "\n".join(map(order_json, "abcdefghij")),
+    }
+
+    answer = quiet(*arguments(command, tmp_path), stdin=given.get(command, ""))
+
+    lines = [line for line in audit_lines(answer.err) if line["door"] == "cli"]
+    expected = OTHERWISE.get(command, int(command in OF_ORDERS or command not in UNAUDITED))
+    assert len(lines) == expected, answer
+    if command not in OF_ORDERS and lines:
+        assert lines[-1]["action"] == " ".join(command)
+        assert (lines[-1]["outcome"] == "ok") == (answer.code == 0)
+    assert "@" not in repr(lines)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from orderflow.application.orders.queries import LATE_AFTER
 
 from tests.support.pages import understand_orderflow
 from tests.support.prometheus import promtool
@@ -141,3 +142,13 @@ def _limits_table() -> str:
             of = "".join(f", {value}" for value in rule.get("labels", {}).values())
             rows.append(f"| `{rule['record']}`{of} | {rule['expr']} |")
     return "\n".join(rows) + "\n"
+
+
+def test_an_order_is_late_after_the_limit_of_the_alert_for_its_state() -> None:
+    limits = {
+        rule["labels"]["state"]: float(rule["expr"])
+        for rule in rules()
+        if rule.get("record") == "orderflow:limit:state_seconds"
+    }
+
+    assert {state.value: after.total_seconds() for state, after in LATE_AFTER.items()} == limits

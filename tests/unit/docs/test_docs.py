@@ -44,6 +44,7 @@ ELSEWHERE = {
     "pip install .": "tests/unit/test_packaging.py runs orders from the wheel, without any extra",
     "pip install '.[http]'": "tests/unit/test_packaging.py holds the extras to what is imported",
     "pip install '.[all]'": "tests/unit/test_packaging.py holds the extras to what is imported",
+    "pip install 'orderflow-service[testing]'": "tests/integration/test_own_parts.py runs the suites",
     "orderflow serve --dev": "run until stopped, so not here; the requests below it are asked of the same application",
     "orderflow demo": "CI runs `make demo`, which is this",
 }

@@ -8,7 +8,11 @@ from orderflow.domain.events import OrderEvent
 from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.order import Change, Order
 from orderflow.domain.payment import PaymentMethod
-from orderflow.testing.orders import ADMIN, REASON, place
+from orderflow.domain.refund import RefundBearer
+from orderflow.testing import orders
+
+AT, ADMIN, REASON = orders.AT, orders.ADMIN, orders.REASON
+eur, line, place = orders.eur, orders.line, orders.place
 
 CUSTOMER, OTHER_CUSTOMER = Actor(Role.CUSTOMER, "C1"), Actor(Role.CUSTOMER, "C2")
 RESTAURANT, OTHER_RESTAURANT = Actor(Role.RESTAURANT, "R1"), Actor(Role.RESTAURANT, "R2")
@@ -52,6 +56,21 @@ class Tale:
     def paid(self) -> "Tale":
         return self.then(lambda order, at: order.record_payment(paid=True, by=ADMIN, at=at))
 
+    def refund_asked(self, amount: str | None = None) -> "Tale":
+        money = None if amount is None else eur(amount)
+        return self.then(
+            lambda order, at: order.request_refund(money, "cold", borne_by=RefundBearer.PLATFORM, by=ADMIN, at=at)
+        )
+
+    def refund_answered(self, amount: str, *, made: bool = True) -> "Tale":
+        return self.then(lambda order, at: order.answer_refund(eur(amount), made=made, at=at))
+
+    def refund_repeated(self) -> "Tale":
+        return self.then(lambda order, at: order.repeat_refunds(by=ADMIN, at=at))
+
+    def refund_settled(self) -> "Tale":
+        return self.then(lambda order, at: order.settle_refunds(by=ADMIN, at=at))
+
     def declined(self) -> "Tale":
         return self.then(lambda order, at: order.record_payment(paid=False, by=ADMIN, at=at))
 
@@ -90,6 +109,25 @@ LIVES: dict[str, Tale] = {f"{s}, {p}": tale(s, p) for s in SITUATIONS for p in P
     "many shippers": Tale(place()).prepared().assigned().assigned("S2").assigned().sent_out().delivered(),
     "paid late": Tale(place(PaymentMethod.DEBIT_CARD)).assigned().sent_out().delivered().declined().paid(),
     "cash after all": Tale(place()).declined().assigned().sent_out().delivered().declined().paid(),
+    "a part refunded": tale("delivered S1", "card paid").refund_asked("5.50").refund_answered("5.50"),
+    "all refunded in parts": tale("delivered S1", "card paid")
+    .refund_asked("5.50")
+    .refund_asked()
+    .refund_answered("20")
+    .refund_answered("5.50"),
+    "a refund declined, and made later": tale("cancelled at once", "card paid")
+    .refund_answered("25.50", made=False)
+    .refund_repeated()
+    .refund_answered("25.50"),
+    "a refund declined, and settled": tale("cancelled at once", "card paid")
+    .refund_answered("25.50", made=False)
+    .refund_settled(),
+    "cancelled after a part was refunded": tale("preparing S1", "card paid")
+    .refund_asked("5.50")
+    .refund_answered("5.50")
+    .cancelled()
+    .refund_answered("20"),
+    "cash handed back in parts": tale("preparing S1", "cash paid").refund_asked("5.50").cancelled(),
 }
 """Whole lives: every situation with every payment, and some that take longer."""
 

@@ -1,6 +1,7 @@
 """An order told by its events alone; and no history passes that no order could have had."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from attrs import evolve
@@ -18,6 +19,7 @@ from orderflow.domain.history import OrderFacts, apply, facts_of, fold
 from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
 from orderflow.domain.payment import PaymentMethod, PaymentStatus
+from orderflow.domain.refund import Refunds, RefundStep
 
 from tests.unit.domain.actors import AT, LIVES, REASON, SITUATIONS, Tale, eur, line, tale
 
@@ -27,6 +29,10 @@ every_life = pytest.mark.parametrize("life", LIVES.values(), ids=LIVES.keys())
 LONG = tale("delivered S1", "card paid").events
 CANCELLED = tale("cancelled on the way", "card paid").events
 CASH = tale("delivered S1", "cash pending").events
+LIFE = tale("cancelled on the way", "card paid").refund_answered("25.50")
+REFUNDED = LIFE.events
+LATER = LIFE.now
+PART_REFUNDED = LIVES["a part refunded"].events
 
 
 def renumbered(events: Events) -> Events:
@@ -37,6 +43,19 @@ def altered(events: Events, kind: type[OrderEvent], **values: object) -> Events:
     """The events with the last of that kind altered."""
     at = max(i for i, event in enumerate(events) if isinstance(event, kind))
     return (*events[:at], evolve(events[at], **values), *events[at + 1 :])
+
+
+def payment_processed(life: Tale, status: PaymentStatus) -> OrderEvent:
+    return PaymentProcessed(
+        order_id="O1",
+        customer_id="C1",
+        sequence=life.order.version + 1,
+        occurred_at=life.now,
+        status=status,
+        method=PaymentMethod.DEBIT_CARD,
+        amount=eur("25.50"),
+        success=status is not PaymentStatus.FAILED,
+    )
 
 
 def without(events: Events, *indexes: int) -> Events:
@@ -69,7 +88,8 @@ def test_the_facts_read_like_the_order() -> None:
     assert (told.lines, told.total) == ((line(),), eur("25.50"))
     assert (told.state, told.shipper_id) == (OrderState.CANCELLED, None)
     assert (told.cancel_reason, told.cancelled_by) == (REASON, "A1")
-    assert (told.payment_status, told.payment_method) == (PaymentStatus.REFUNDED, PaymentMethod.DEBIT_CARD)
+    assert (told.payment_status, told.payment_method) == (PaymentStatus.PAID, PaymentMethod.DEBIT_CARD)
+    assert told.refunds == Refunds(requested=Decimal("25.50"))
     assert (told.created_at, told.version) == (AT, 8)
 
 
@@ -157,16 +177,36 @@ def test_a_history_with_two_events_exchanged_is_refused(life: Tale) -> None:
         (altered(LONG, PaymentProcessed, success=False), "paid with success False"),
         (altered(LONG, PaymentProcessed, status=PaymentStatus.REFUNDED), "pending became refunded"),
         (altered(LONG, PaymentProcessed, status=PaymentStatus.PENDING), "pending became pending"),
-        (altered(CANCELLED, PaymentProcessed, method=PaymentMethod.CASH), "by cash, but before by debit_card"),
-        (altered(CANCELLED, PaymentProcessed, status=PaymentStatus.PAID), "paid became paid"),
+        (altered(CANCELLED, PaymentProcessed, method=PaymentMethod.CREDIT_CARD), "credit_card, but before by debit"),
+        (altered(CANCELLED, PaymentProcessed, refund=None), "paid became paid"),
+        (altered(CANCELLED, PaymentProcessed, status=PaymentStatus.REFUNDED), "became refunded, and should be paid"),
+        (altered(CANCELLED, PaymentProcessed, success=True), "a refund that was requested with success True"),
+        (altered(CANCELLED, PaymentProcessed, amount=eur("25.49")), "requests all that is left, not 25.49 EUR"),
+        (altered(CANCELLED, PaymentProcessed, amount=eur("25.51")), "a refund of 25.51 EUR cannot be requested now"),
+        (altered(CANCELLED, PaymentProcessed, refund=RefundStep.SUCCEEDED), "25.50 EUR cannot be succeeded now"),
+        (altered(CANCELLED, PaymentProcessed, remainder=eur("1")), "it leaves 1 EUR, and should leave 25.50 EUR"),
+        (
+            altered(CANCELLED, PaymentProcessed, refund=RefundStep.HANDED_BACK, method=PaymentMethod.DEBIT_CARD),
+            "a refund by debit_card was handed_back",
+        ),
+        (
+            renumbered((*PART_REFUNDED, payment_processed(LIVES["a part refunded"], PaymentStatus.REFUNDED))),
+            "a part of the payment was refunded before",
+        ),
         (renumbered(without(CANCELLED, 6)), "order.payment_processed of the same time is due"),
-        (renumbered(CANCELLED[:5] + CANCELLED[6:7]), "refunded while on_the_way"),
         (altered(CANCELLED, OrderCancelled, shipper_id="S2"), "it names shipper S2, assigned was S1"),
         (altered(CANCELLED, OrderCancelled, shipper_id=None), "it names shipper None, assigned was S1"),
         (altered(CANCELLED, OrderCancelled, reason=" "), "it has no reason"),
         (altered(CANCELLED, OrderCancelled, occurred_at=AT + timedelta(days=1)), "of the same time is due"),
         (renumbered((*CANCELLED, CANCELLED[-1])), "order.cancelled while cancelled"),
-        (renumbered((*CANCELLED, evolve(LONG[1], occurred_at=AT + timedelta(days=1)))), "refunded became paid"),
+        (
+            renumbered((*REFUNDED, evolve(payment_processed(LIFE, PaymentStatus.PAID), occurred_at=LATER))),
+            "refunded became paid",
+        ),
+        (
+            renumbered((*REFUNDED, evolve(CANCELLED[6], occurred_at=LATER))),
+            "a refund was requested while the payment was refunded",
+        ),
         (altered(LONG, OrderDelivered, shipper_id="S2"), "delivered by S2, assigned was S1"),
         (altered(LONG, OrderDelivered, minutes=0), "it has 0 minutes, but the delivery took"),
         (renumbered((*LONG, LONG[-1])), "order.delivered while delivered"),
@@ -200,19 +240,6 @@ def shipper_assigned(life: Tale, shipper_id: str) -> OrderEvent:
         occurred_at=life.now,
         shipper_id=shipper_id,
         by="A1",
-    )
-
-
-def payment_processed(life: Tale, status: PaymentStatus) -> OrderEvent:
-    return PaymentProcessed(
-        order_id="O1",
-        customer_id="C1",
-        sequence=life.order.version + 1,
-        occurred_at=life.now,
-        status=status,
-        method=PaymentMethod.DEBIT_CARD,
-        amount=eur("25.50"),
-        success=status is not PaymentStatus.FAILED,
     )
 
 

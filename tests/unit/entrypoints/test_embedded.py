@@ -90,8 +90,10 @@ async def test_a_card_is_charged_and_given_back() -> None:
 
         paid = await flow.record_payment("O1")
         cancelled = await flow.cancel_order("O1", "changed my mind")
+        refunded = await flow.get_order("O1")
 
-        assert (paid.payment.status, cancelled.payment.status) == (PaymentStatus.PAID, PaymentStatus.REFUNDED)
+        assert (paid.payment.status, refunded.payment.status) == (PaymentStatus.PAID, PaymentStatus.REFUNDED)
+        assert cancelled.payment.refunds.requested == cancelled.total.amount
         assert flow.container.gateway().moved.keys() == {"O1:authorize:1", "O1:capture:1", "O1:refund"}
 
 
@@ -788,16 +790,16 @@ async def test_a_command_of_an_application_has_an_audit_line_and_its_event_says_
     caplog.set_level("INFO", "orderflow.audit")
     async with OrderFlow.in_memory(consumers=()) as flow:
         order = await flow.create_order(
-            customer_id="C1", restaurant_id="R1", lines=pizzas(), currency="EUR", by=Actor.parse("restaurant:R1")
+            customer_id="C1", restaurant_id="R1", lines=pizzas(), currency="EUR", by=Actor.parse("customer:C1")
         )
         [created] = await flow.timeline(order.id)
 
     [line] = [line for record in caplog.records if record.name == "orderflow.audit" for line in getattr(record, EACH)]
     assert (line["door"], line["actor"], line["action"], line["outcome"]) == (
         "process",
-        "restaurant:R1",
+        "customer:C1",
         "create_order",
         "ok",
     )
     assert isinstance(created.event, OrderCreated)
-    assert created.event.by == "R1"
+    assert created.event.by == "C1"

@@ -8,7 +8,13 @@ from attrs import evolve
 from orderflow.application.backlog import Backlog
 from orderflow.application.health.doctor import DIAGNOSTICS, Expectations, Severity, diagnosis
 from orderflow.application.health.doctor.connections import UNREACHED
-from orderflow.application.health.facts import ClockOffset, ConnectionFailure, FailureReason
+from orderflow.application.health.facts import (
+    CertificateFacts,
+    ClockOffset,
+    ConnectionFailure,
+    FailureReason,
+    IdentityFacts,
+)
 from orderflow.application.health.observation import Observation
 from orderflow.application.health.processes import Failure, Part
 from orderflow.application.operator_note import OperatorNote
@@ -43,6 +49,9 @@ LIVING = [known(part) for part in ("api", "relay", *CONSUMERS)]
 REFUSED = Failure(part="relay", code="log_behind_topic", message="bucket 7: ...", at=AT)
 REFUSING = evolve(known("relay"), process=evolve(known("relay").process, failures=1, failure=REFUSED))
 STOPPED = evolve(known("relay"), process=evolve(known("relay").process, parts=(Part("relay", stopped="KeyError"),)))
+
+UNREAD = ConnectionFailure(FailureReason.OTHER, "as it says")
+KEYS_UNREAD = Failure(part="oidc", code="unavailable", message="", at=HEALTHY.at - timedelta(minutes=9))
 
 
 def _without(part: str) -> list[Any]:
@@ -122,9 +131,15 @@ UNHEALTHY: dict[str, tuple[Observation, Expectations]] = {
     "clock_kafka": (evolve(HEALTHY, stream=evolve(STREAM, clock=ClockOffset(90.0, 0.01))), WANTED),
     "clock_process": (evolve(HEALTHY, processes=[*_without("api"), known("api", clock_ahead=1.1)]), WANTED),
     "clock_kafka_unknown": (evolve(HEALTHY, stream=evolve(STREAM, clock=None)), WANTED),
+    "certificate_unusable": (evolve(HEALTHY, certificate=UNREAD), WANTED),
+    "certificate_expires": (
+        evolve(HEALTHY, certificate=CertificateFacts(expires_at=HEALTHY.at + timedelta(days=13))),
+        WANTED,
+    ),
+    "identity_keys_unread": (evolve(HEALTHY, identity=UNREAD), WANTED),
     "tokens_missing": (evolve(HEALTHY, tokens=False), evolve(WANTED, open_to="0.0.0.0")),
     "prices_trusted": (evolve(HEALTHY, customer_tokens=True), WANTED),
-    "prices_missing": (evolve(HEALTHY, customer_tokens=True), evolve(WANTED, listed_prices=True)),
+    "prices_missing": (evolve(HEALTHY, customer_tokens=True), evolve(WANTED, prices="list")),
 }
 """By code, an installation that has this and nothing else."""
 
@@ -172,6 +187,23 @@ def test_a_server_that_does_not_answer_is_named_with_the_reason(server: str, cau
     assert [finding.code for finding in report.findings] == [UNREACHED[server][cause].code]
     assert report.findings[0].found == "as it says"
     assert not report.reached
+
+
+def test_a_certificate_that_is_valid_for_long_and_a_provider_that_answers_are_no_findings() -> None:
+    certificate = CertificateFacts(expires_at=HEALTHY.at + timedelta(days=15))
+
+    assert codes(evolve(HEALTHY, certificate=certificate, identity=IdentityFacts(keys=1))) == []
+
+
+def test_a_process_that_could_not_read_the_providers_keys_lately_is_found() -> None:
+    api = known("api")
+    unread = evolve(api, process=evolve(api.process, failures=1, failure=KEYS_UNREAD))
+    earlier = evolve(KEYS_UNREAD, at=HEALTHY.at - timedelta(minutes=11))
+    read = evolve(api, process=evolve(api.process, failures=1, failure=earlier))
+    others = _without("api")
+
+    assert codes(evolve(HEALTHY, processes=[*others, unread])) == ["identity_keys_unread"]
+    assert codes(evolve(HEALTHY, processes=[*others, read])) == []
 
 
 def test_every_finding_is_provoked_here() -> None:
@@ -292,7 +324,7 @@ def test_customers_of_a_provider_set_prices_as_those_with_a_token_do() -> None:
     provider = evolve(WANTED, customers_of_provider=True)
 
     trusted = diagnosis(HEALTHY, provider)
-    listed = diagnosis(evolve(HEALTHY, prices=True), evolve(provider, listed_prices=True))
+    listed = diagnosis(evolve(HEALTHY, prices=True), evolve(provider, prices="list"))
 
     assert [finding.code for finding in trusted.findings] == ["prices_trusted"]
     assert listed.findings == []

@@ -1,19 +1,28 @@
 """Every write and every refusal of the API has one audit line, with caller and origin and without personal data."""
 
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from attrs import fields_dict
 from httpx import AsyncClient
+from litestar import Litestar
+from orderflow import OrderFlow
 from orderflow.application.auth import Scope
 from orderflow.application.log_lines import EACH
+from orderflow.application.orders.use_cases import UseCases
+from orderflow.domain.actor import Actor
+from orderflow.domain.errors import OrderFlowError
 from orderflow.entrypoints.container import container_for
+from orderflow.entrypoints.embedded import SYSTEM
 from orderflow.entrypoints.http import create_app
 from orderflow.entrypoints.http.log_limit import LINES
 from orderflow.entrypoints.settings import Settings
 
 from tests.support.door import BOSS, CUSTOMER, RESTAURANT, SHIPPER, Installation, an_order, calling, placed
+from tests.unit.domain.actors import line
 
 PLANTED = {"street": "Planted Street 1", "city": "Plantedville", "note": "planted"}
 Line = Mapping[str, Any]
@@ -146,3 +155,90 @@ async def test_each_order_of_a_batch_has_a_line_of_its_own(
         (CUSTOMER, "test", "create_order", "ok", "O3"),
         (CUSTOMER, "test", "POST /v1/orders:batch", "ok", ""),
     ]
+
+
+def routes(app: Litestar) -> list[tuple[str, str]]:
+    """Every method and path of the API that may be audited."""
+    found = {(method, route.path_format) for route in app.routes for method in route.methods if method != "OPTIONS"}
+    return sorted(pair for pair in found if pair[1].startswith("/v1/"))
+
+
+ROUTES = routes(Installation().app())
+READS_OF_PERSONS = "/v1/customers/"
+"""Reading what is kept of a customer is a command of operators."""
+
+
+async def _asked(client: AsyncClient, method: str, path: str, headers: dict[str, str]) -> int:
+    path = path.replace("{order_id}", "O1").replace("{customer_id}", "C1")
+    body = {"json": [] if path.endswith("batch") else {"planted@example.org": "planted"}} if method != "GET" else {}
+    async with client.stream(method, f"{path}", headers=headers, **body) as answer:
+        return answer.status_code
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+async def test_each_route_has_one_line_for_a_write_or_a_refusal_and_none_for_a_read(
+    installation: Installation, client: AsyncClient, lines: list[Line], method: str, path: str
+) -> None:
+    async with calling(installation.app()) as boss:
+        await placed(boss, address=PLANTED)
+        await boss.post("/v1/orders/O1/cancel", json={"reason": "planted reason"})  # so that a live stream ends
+    stranger, boss_ = await _as(installation, "customer:C9"), await _as(installation, BOSS)
+    forwarded = {"X-Forwarded-For": "planted", "User-Agent": "planted", "Referer": "https://planted.example.com"}
+    for headers in ({}, {"Authorization": "Bearer of_planted"}, stranger, boss_):
+        lines.clear()
+
+        status = await _asked(client, method, path, {**headers, **forwarded})
+
+        expected = int(status >= 400 or method != "GET" or path.startswith(READS_OF_PERSONS))
+        assert len(lines) == expected, (status, lines)
+        if lines:
+            assert (lines[0]["action"], lines[0]["origin"]) == (f"{method} {path}", "127.0.0.1")
+            assert (lines[0]["outcome"] == "ok") == (status < 400)
+            known = {None: "", "C9": "customer:C9", "boss": BOSS}
+            actor = "C9" if headers is stranger else "boss" if headers is boss_ else None
+            assert lines[0]["actor"] == known[actor]
+        assert "planted" not in repr(lines).lower()
+
+
+async def test_each_command_of_an_embedding_application_has_one_line(lines: list[Line]) -> None:
+    commands = {name for name in fields_dict(UseCases) if not name.startswith(("get_", "list_"))} - {
+        "timeline",
+        "as_of",
+        "change_order",
+        "settle_payments",
+        "idempotent",
+    }
+    async with OrderFlow.in_memory(consumers=[]) as flow:
+        ask: dict[str, Callable[[Actor], Awaitable[Any]]] = {
+            "create_order": lambda by: flow.create_order(
+                customer_id="C1",
+                restaurant_id="R7",
+                lines=[line(food_id="planted")],
+                order_id="O1",
+                currency="EUR",
+                by=by,
+            ),
+            "assign_shipper": lambda by: flow.assign_shipper("O1", "S1", by=by),
+            "transition_order_state": lambda by: flow.transition_order_state("O1", "on_the_way", by=by),
+            "record_payment": lambda by: flow.record_payment("O1", paid=True, by=by),
+            "cancel_order": lambda by: flow.cancel_order("O1", "planted reason", by=by),
+        }
+        assert ask.keys() == commands
+        for name, command in ask.items():
+            for by, outcome in ((Actor.parse("customer:C9"), "refused"), (SYSTEM, "ok")):
+                lines.clear()
+                with suppress(OrderFlowError):
+                    await command(by)
+                assert [(it["door"], it["actor"], it["action"]) for it in lines] == [("process", str(by), name)]
+                assert (lines[0]["outcome"] == "ok") == (outcome == "ok"), lines
+                assert "planted" not in repr(lines)
+
+
+async def test_an_embedding_application_that_logs_warnings_gets_its_audit_lines(lines: list[Line]) -> None:
+    logger = logging.getLogger("orderflow.audit")
+    logger.setLevel(logging.NOTSET)
+    async with OrderFlow.in_memory(consumers=[]) as flow:
+        with suppress(OrderFlowError):
+            await flow.cancel_order("none", "late")
+
+    assert [line["outcome"] for line in lines] == ["order_not_found"]

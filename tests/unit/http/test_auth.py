@@ -9,7 +9,7 @@ from orderflow.application.auth import Scope
 from orderflow.entrypoints.http import new_token
 from orderflow.entrypoints.http.auth import digest_of
 
-from tests.support.door import BOSS, RESTAURANT, Installation, an_order, calling
+from tests.support.door import BOSS, CUSTOMER, RESTAURANT, Installation, an_order, calling
 
 
 @pytest.fixture
@@ -32,12 +32,12 @@ def test_tokens_are_unique() -> None:
 
 
 async def test_a_token_identifies_the_caller(installation: Installation, anonymous: AsyncClient) -> None:
-    secret = await installation.token(RESTAURANT)
+    secret = await installation.token(CUSTOMER)
 
     answer = await anonymous.post("/v1/orders", json=an_order(), headers={"Authorization": f"Bearer {secret}"})
 
     assert answer.status_code == 201
-    assert answer.json()["allowedActions"][0]["name"] == "preparing"
+    assert answer.json()["allowedActions"][0]["name"] == "cancelled"
 
 
 async def test_the_scheme_may_be_in_lower_case(installation: Installation, anonymous: AsyncClient) -> None:

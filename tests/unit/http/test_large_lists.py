@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from httpx import AsyncClient
-from orderflow.adapters.sql import orders as rows
+from orderflow.adapters.sql import order_queries as rows
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.http import create_app, reads
 from orderflow.entrypoints.settings import Settings

@@ -1,11 +1,8 @@
 """Tokens of an OpenID provider on loopback, which rotates its keys, goes down, hangs and lies."""
 
 import asyncio
-import hmac
-import json
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
-from hashlib import sha256
 from time import time
 from typing import Any
 
@@ -18,7 +15,7 @@ from orderflow.adapters.oidc.tokens import MAX_CHARACTERS
 from orderflow.domain.actor import Role
 
 from tests.support.door import Installation, calling
-from tests.support.identity_provider import AUDIENCE, IdentityProvider, SigningKey, unsigned
+from tests.support.identity_provider import AUDIENCE, IdentityProvider, SigningKey, signed_by_public_key, unsigned
 from tests.support.waiting import eventually_async
 
 
@@ -183,15 +180,6 @@ async def test_a_discovery_document_of_another_issuer_is_refused(house: House) -
     await keys.close()
 
 
-def _hs256(provider: IdentityProvider, key: SigningKey) -> str:
-    """Signed with the public key as if it were a secret that both sides share."""
-    claims = {"iss": provider.issuer, "aud": AUDIENCE, "sub": "boss", "role": "admin", "exp": int(time()) + 3600}
-    parts = [json.dumps(part).encode() for part in ({"alg": "HS256", "kid": key.id}, claims)]
-    signed = b".".join(urlsafe_b64encode(part).rstrip(b"=") for part in parts)
-    signature = hmac.digest(key.public_pem, signed, sha256)
-    return (signed + b"." + urlsafe_b64encode(signature).rstrip(b"=")).decode()
-
-
 LIES = {
     "another key under a known id": lambda p: p.token(SigningKey("k1", SigningKey.ec("x").private, "ES256")),
     "an unknown key": lambda p: p.token(SigningKey.ec("k9")),
@@ -199,7 +187,7 @@ LIES = {
     "no signature": lambda p: unsigned(
         {"iss": p.issuer, "aud": AUDIENCE, "sub": "boss", "role": "admin", "exp": int(time()) + 3600}, kid="k1"
     ),
-    "the public key as a secret": lambda p: _hs256(p, p.keys[0]),
+    "the public key as a secret": lambda p: signed_by_public_key(p, p.keys[0]),
     "expired": lambda p: p.token(exp=int(time()) - 60),
     "not valid yet": lambda p: p.token(nbf=int(time()) + 600),
     "without expiry": lambda p: p.token(exp=None),

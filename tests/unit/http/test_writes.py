@@ -18,6 +18,10 @@ async def test_a_new_order_is_returned_with_its_location_and_version(boss: Async
         paymentMethod="card",
         cardToken=SUCCESS,
         address={"street": "Main Street 1", "city": "Springfield"},
+        customerName="Ann Smith",
+        customerPhone="+1 212 555 0100",
+        note="no onions",
+        metadata={"table": "12"},
     )
 
     answer = await boss.post("/v1/orders", json=body)
@@ -36,7 +40,14 @@ async def test_a_new_order_is_returned_with_its_location_and_version(boss: Async
         "currency": "EUR",
         "paymentMethod": "credit_card",
         "paymentStatus": "pending",
+        "refundRequested": 0,
+        "refundDeclined": 0,
+        "refunded": 0,
         "address": {"street": "Main Street 1", "city": "Springfield", "postalCode": "", "note": ""},
+        "customerName": "Ann Smith",
+        "customerPhone": "+1 212 555 0100",
+        "note": "no onions",
+        "metadata": {"table": "12"},
         "createdAt": "2024-05-17T11:30:00Z",
         "updatedAt": "2024-05-17T11:30:00Z",
         "estimatedAt": None,

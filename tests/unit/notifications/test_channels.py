@@ -4,13 +4,32 @@ import asyncio
 from typing import Any
 
 import pytest
+import structlog
 from orderflow import OrderFlow
 from orderflow.adapters.memory import MemoryNotifier
+from orderflow.adapters.notifications.log import LogChannel
 from orderflow.application.notifications import notify
 from orderflow.application.notifications.notification import Message, NotificationStatus
+from orderflow.testing import NotificationChannelContract
 
 from tests.support.waiting import eventually_async
 from tests.unit.entrypoints.test_embedded import placed
+
+
+class TestLogChannel(NotificationChannelContract):
+    @pytest.fixture
+    def channel(self) -> LogChannel:
+        return LogChannel(structlog.get_logger())
+
+
+class TestMemoryNotifier(NotificationChannelContract):
+    @pytest.fixture
+    def channel(self) -> MemoryNotifier:
+        return MemoryNotifier()
+
+    @pytest.fixture
+    def channel_that_is_down(self) -> MemoryNotifier:
+        return MemoryNotifier(problem="no connection")
 
 
 class Silent(MemoryNotifier):

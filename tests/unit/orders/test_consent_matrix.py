@@ -114,6 +114,8 @@ def test_money_is_taken_by_whom_the_rule_names(
 
     assert answer.code == ("refused" if door == "cli" and expected not in (DONE, NOT_FOUND) else expected)
     assert (house.stored(order.id) == order) is (expected != DONE)
+    moved = asyncio.run(house.installation.storage.attempts.of_order(order.id))
+    assert bool(moved) is (expected == DONE and action is MoneyAction.CHARGE_CARD)
 
 
 @every_setting

@@ -7,7 +7,19 @@ from typing import Any
 import pytest
 from dependency_injector import providers
 from orderflow.adapters.payment_gateway import SandboxGateway
-from orderflow.adapters.payment_gateway.sandbox import DECLINE, INSUFFICIENT_FUNDS, SUCCESS, TIME_OUT, TIME_OUT_ONCE
+from orderflow.adapters.payment_gateway.sandbox import (
+    CONFIRM,
+    CONFIRM_FAILS,
+    CONFIRM_NEVER,
+    DECLINE,
+    INSUFFICIENT_FUNDS,
+    REFUND_DECLINE,
+    REFUND_LATER,
+    SUCCESS,
+    TIME_OUT,
+    TIME_OUT_ONCE,
+    VOID_DECLINE,
+)
 from orderflow.application.orders.create_order import NewOrder
 from orderflow.application.orders.payment_attempts import (
     AttemptKind,
@@ -19,12 +31,21 @@ from orderflow.application.orders.payment_attempts import (
     in_time,
 )
 from orderflow.domain.actor import Actor
-from orderflow.domain.errors import GatewayUnavailable, GuardFailed, NotPermitted, OrderNotFound, VersionMismatch
+from orderflow.domain.errors import (
+    ConfirmationNeeded,
+    GatewayUnavailable,
+    GuardFailed,
+    InvalidInput,
+    NotPermitted,
+    OrderNotFound,
+    VersionMismatch,
+)
 from orderflow.domain.events import OrderLine
 from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
 from orderflow.domain.order import Order
-from orderflow.domain.payment import PaymentMethod, PaymentStatus
+from orderflow.domain.payment import Payment, PaymentMethod, PaymentStatus
+from orderflow.domain.refund import RefundBearer, Refunds
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import Settings
 
@@ -59,6 +80,9 @@ class Till:
         )
         order: Order = await self.ask.create_order(new, by=CUSTOMER)
         return order
+
+    async def now(self) -> Order:
+        return await self.ask.get_order("O1", by=ADMIN)
 
     async def attempts(self) -> list[tuple[str, str]]:
         return [(a.kind, a.status) for a in await self.container.storage().attempts.of_order("O1")]
@@ -131,7 +155,8 @@ async def test_cancelling_a_paid_order_gives_the_money_back_once(till: Till) -> 
     await till.ask.cancel_order("O1", "changed my mind", by=CUSTOMER)
     await till.ask.settle_payments()
 
-    assert cancelled.payment.status is PaymentStatus.REFUNDED
+    assert cancelled.payment.refunds.requested == TOTAL.amount
+    assert (await till.now()).payment.status is PaymentStatus.REFUNDED
     assert till.gateway.moved["O1:refund"] == TOTAL
     assert (AttemptKind.REFUND, AttemptStatus.SUCCEEDED) in await till.attempts()
 
@@ -238,20 +263,20 @@ class Losing(SandboxGateway):
         self.kinds = set(kinds)
 
     async def authorize(self, **asked: Any) -> GatewayResponse:
-        return self._answer("authorize", await super().authorize(**asked))
+        return self._lose("authorize", await super().authorize(**asked))
 
     async def capture(self, **asked: Any) -> GatewayResponse:
-        return self._answer("capture", await super().capture(**asked))
+        return self._lose("capture", await super().capture(**asked))
 
     async def refund(self, **asked: Any) -> GatewayResponse:
-        return self._answer("refund", await super().refund(**asked))
+        return self._lose("refund", await super().refund(**asked))
 
     async def find(self, **asked: Any) -> GatewayResponse | None:
         if "find" in self.kinds:
             raise GatewayUnavailable("gateway", "away")
         return await super().find(**asked)
 
-    def _answer(self, kind: str, answer: GatewayResponse) -> GatewayResponse:
+    def _lose(self, kind: str, answer: GatewayResponse) -> GatewayResponse:
         if kind in self.kinds:
             raise GatewayUnavailable("gateway", "no answer in time")
         return answer
@@ -289,11 +314,12 @@ async def test_what_changed_during_the_authorization_captures_nothing(
         await till.ask.record_payment("O1", by=CUSTOMER, expected_version=expected)
 
     assert list(till.gateway.moved) == ["O1:authorize:1"]
-    status = AttemptStatus.SUCCEEDED if meanwhile == "assign" else AttemptStatus.HELD
-    assert await till.attempts() == [(AttemptKind.AUTHORIZE, status)]
+    voided = [] if meanwhile == "assign" else [(AttemptKind.VOID, AttemptStatus.SUCCEEDED)]
+    assert await till.attempts() == [(AttemptKind.AUTHORIZE, AttemptStatus.SUCCEEDED), *voided]
+    assert len(till.gateway.voided) == len(voided)
 
 
-async def test_an_authorization_whose_response_was_lost_is_held_after_a_cancel() -> None:
+async def test_an_authorization_whose_response_was_lost_is_voided_after_a_cancel() -> None:
     till = Till(gateway := Losing("authorize"))
     await till.order()
     with pytest.raises(GatewayUnavailable):
@@ -301,7 +327,11 @@ async def test_an_authorization_whose_response_was_lost_is_held_after_a_cancel()
 
     await till.ask.cancel_order("O1", "too slow", by=CUSTOMER)
 
-    assert await till.attempts() == [(AttemptKind.AUTHORIZE, AttemptStatus.HELD)]
+    assert await till.attempts() == [
+        (AttemptKind.AUTHORIZE, AttemptStatus.SUCCEEDED),
+        (AttemptKind.VOID, AttemptStatus.SUCCEEDED),
+    ]
+    assert gateway.voided == ["O1:void:1"]
     assert list(gateway.moved) == ["O1:authorize:1"]
 
 
@@ -441,50 +471,64 @@ def attempt(kind: AttemptKind, status: AttemptStatus, number: int = 1, amount: M
     )
 
 
+def by_card(status: PaymentStatus, requested: int = 0, declined: int = 0, paid_back: int = 0) -> Payment:
+    refunds = Refunds(requested=Decimal(requested), declined=Decimal(declined), paid_back=Decimal(paid_back))
+    return Payment(method=PaymentMethod.CREDIT_CARD, card_token="tok", status=status, refunds=refunds)
+
+
+PENDING, PAID = by_card(PaymentStatus.PENDING), by_card(PaymentStatus.PAID)
+EARLIER = by_card(PaymentStatus.REFUNDED)
 CAPTURED = attempt(AttemptKind.CAPTURE, AttemptStatus.SUCCEEDED)
-REFUNDED = attempt(AttemptKind.REFUND, AttemptStatus.SUCCEEDED)
+TAKEN_BACK = attempt(AttemptKind.REFUND, AttemptStatus.SUCCEEDED)
+REFUND = {status: attempt(AttemptKind.REFUND, status, 0) for status in AttemptStatus}
+FIVE = attempt(AttemptKind.REFUND, AttemptStatus.SUCCEEDED, 0, Money(Decimal(5), "USD"))
 
 
 @pytest.mark.parametrize(
-    ("status", "attempts", "problem"),
+    ("payment", "attempts", "problem"),
     [
-        (PaymentStatus.PAID, [CAPTURED, attempt(AttemptKind.CAPTURE, AttemptStatus.SUCCEEDED, 2)], "2 payments were"),
-        (PaymentStatus.PENDING, [CAPTURED], "captured, but the order's payment is pending"),
-        (PaymentStatus.REFUNDED, [CAPTURED], "nothing is refunded"),
-        (PaymentStatus.PAID, [CAPTURED, REFUNDED], "it is paid, and a refund was requested"),
+        (PAID, [CAPTURED, attempt(AttemptKind.CAPTURE, AttemptStatus.SUCCEEDED, 2)], "2 payments were"),
+        (PENDING, [CAPTURED], "captured, but the order's payment is pending"),
+        (EARLIER, [CAPTURED], "its payment is refunded, and no refund was requested"),
+        (PAID, [CAPTURED, REFUND[AttemptStatus.SUCCEEDED]], "0 of it were refunded, but 20.00 USD at the gateway"),
+        (PAID, [CAPTURED, REFUND[AttemptStatus.REQUESTED]], "for a refund of 0, and the gateway is asked for 20.00"),
+        (by_card(PaymentStatus.PAID, requested=20), [CAPTURED], "refund of 20, and the gateway is asked for 0 USD"),
+        (by_card(PaymentStatus.PAID, paid_back=6), [CAPTURED, FIVE], "6 of it were refunded, but 5 USD at the gateway"),
         (
-            PaymentStatus.REFUNDED,
-            [CAPTURED, attempt(AttemptKind.REFUND, AttemptStatus.DECLINED)],
+            by_card(PaymentStatus.PAID, declined=20),
+            [CAPTURED, REFUND[AttemptStatus.DECLINED]],
             "its refund was declined: card closed",
         ),
         (
-            PaymentStatus.PAID,
+            PAID,
             [attempt(AttemptKind.CAPTURE, AttemptStatus.SUCCEEDED, amount=Money(Decimal(1), "USD"))],
             "an attempt is not of the order's total 20.00 USD",
         ),
     ],
 )
 def test_attempts_that_contradict_their_order_are_found(
-    status: PaymentStatus, attempts: list[PaymentAttempt], problem: str
+    payment: Payment, attempts: list[PaymentAttempt], problem: str
 ) -> None:
-    assert problem in (contradiction(status, TOTAL, attempts) or "")
+    assert problem in (contradiction(payment, TOTAL, attempts) or "")
 
 
 @pytest.mark.parametrize(
-    ("status", "attempts"),
+    ("payment", "attempts"),
     [
-        (PaymentStatus.PENDING, []),
-        (PaymentStatus.PAID, []),
-        (PaymentStatus.PAID, [CAPTURED]),
-        (PaymentStatus.FAILED, [attempt(AttemptKind.AUTHORIZE, AttemptStatus.DECLINED)]),
-        (PaymentStatus.REFUNDED, [CAPTURED, REFUNDED]),
-        (PaymentStatus.REFUNDED, [CAPTURED, attempt(AttemptKind.REFUND, AttemptStatus.REQUESTED)]),
-        (PaymentStatus.REFUNDED, [CAPTURED, attempt(AttemptKind.REFUND, AttemptStatus.RESOLVED)]),
-        (PaymentStatus.PENDING, [CAPTURED, REFUNDED]),
+        (PENDING, []),
+        (PAID, []),
+        (PAID, [CAPTURED]),
+        (by_card(PaymentStatus.FAILED), [attempt(AttemptKind.AUTHORIZE, AttemptStatus.DECLINED)]),
+        (by_card(PaymentStatus.REFUNDED, paid_back=20), [CAPTURED, REFUND[AttemptStatus.SUCCEEDED]]),
+        (by_card(PaymentStatus.PAID, requested=20), [CAPTURED, REFUND[AttemptStatus.REQUESTED]]),
+        (by_card(PaymentStatus.REFUNDED, paid_back=20), [CAPTURED, REFUND[AttemptStatus.RESOLVED]]),
+        (by_card(PaymentStatus.PAID, paid_back=5), [CAPTURED, FIVE]),
+        (EARLIER, [CAPTURED, REFUND[AttemptStatus.REQUESTED]]),
+        (PENDING, [CAPTURED, TAKEN_BACK]),
     ],
 )
-def test_attempts_that_fit_their_order_are_none(status: PaymentStatus, attempts: list[PaymentAttempt]) -> None:
-    assert contradiction(status, TOTAL, attempts) is None
+def test_attempts_that_fit_their_order_are_none(payment: Payment, attempts: list[PaymentAttempt]) -> None:
+    assert contradiction(payment, TOTAL, attempts) is None
 
 
 async def test_a_gateway_that_never_answers_is_given_up_in_time_and_its_call_is_cancelled() -> None:
@@ -521,3 +565,220 @@ async def test_every_call_of_the_gateway_has_a_deadline(till: Till, monkeypatch:
     [attempt] = await till.container.storage().attempts.of_order("O1")
     assert attempt.status is AttemptStatus.REQUESTED
     assert (attempt.tries, "no response within" in attempt.detail) == (2, True)
+
+
+# a payment that the customer confirms elsewhere
+
+
+async def test_a_payment_to_confirm_gives_the_caller_the_secret_and_is_paid_when_asked_again(till: Till) -> None:
+    await till.order(CONFIRM)
+
+    with pytest.raises(ConfirmationNeeded) as needed:
+        await till.ask.record_payment("O1", by=CUSTOMER)
+    paid = await till.ask.record_payment("O1", by=CUSTOMER)
+
+    assert needed.value.client_secret.startswith("secret_")
+    assert "secret_" not in f"{needed.value} {needed.value!r} {needed.value.context()}"
+    assert paid.payment.status is PaymentStatus.PAID
+    assert till.gateway.moved == {"O1:authorize:1": TOTAL, "O1:capture:1": TOTAL}
+
+
+async def test_a_payment_that_was_confirmed_is_captured_although_nobody_asks_again(till: Till) -> None:
+    await till.order(CONFIRM)
+    with pytest.raises(ConfirmationNeeded):
+        await till.ask.record_payment("O1", by=CUSTOMER)
+
+    till.clock.forward(minutes=1)
+    await till.ask.settle_payments()
+
+    assert (await till.now()).payment.status is PaymentStatus.PAID
+
+
+async def test_a_confirmation_that_fails_is_a_failed_payment(till: Till) -> None:
+    await till.order(CONFIRM_FAILS)
+    with pytest.raises(ConfirmationNeeded):
+        await till.ask.record_payment("O1", by=CUSTOMER)
+
+    till.clock.forward(minutes=1)
+    await till.ask.settle_payments()
+
+    assert (await till.now()).payment.status is PaymentStatus.FAILED
+    assert await till.attempts() == [(AttemptKind.AUTHORIZE, AttemptStatus.DECLINED)]
+
+
+async def test_a_payment_that_nobody_confirms_is_voided_after_an_hour_and_alarms_nobody(till: Till) -> None:
+    await till.order(CONFIRM_NEVER)
+    with pytest.raises(ConfirmationNeeded):
+        await till.ask.record_payment("O1", by=CUSTOMER)
+    till.clock.forward(minutes=59)
+    await till.ask.settle_payments()
+    waiting = await till.outstanding(), list(till.gateway.voided)
+
+    till.clock.forward(minutes=2, hours=1)
+    await till.ask.settle_payments()
+
+    assert waiting == (OutstandingPayments(), [])
+    assert till.gateway.voided == ["O1:void:1"]
+    assert await till.attempts() == [
+        (AttemptKind.AUTHORIZE, AttemptStatus.DECLINED),
+        (AttemptKind.VOID, AttemptStatus.SUCCEEDED),
+    ]
+
+
+async def test_a_cancelled_order_voids_a_payment_that_waits_for_its_customer(till: Till) -> None:
+    await till.order(CONFIRM_NEVER)
+    with pytest.raises(ConfirmationNeeded):
+        await till.ask.record_payment("O1", by=CUSTOMER)
+
+    await till.ask.cancel_order("O1", "too slow", by=CUSTOMER)
+
+    assert till.gateway.voided == ["O1:void:1"]
+    assert till.gateway.moved == {}
+
+
+async def test_an_authorization_that_cannot_be_voided_is_held_until_a_person_resolves_it(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await till.order(VOID_DECLINE)
+    capture = SandboxGateway.capture
+
+    async def away(*_: object, **__: object) -> GatewayResponse:
+        raise GatewayUnavailable("gateway", "away")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(SandboxGateway, "capture", away)
+        with pytest.raises(GatewayUnavailable):
+            await till.ask.record_payment("O1", by=CUSTOMER)
+    assert SandboxGateway.capture is capture
+    await till.ask.cancel_order("O1", "too slow", by=CUSTOMER)
+    till.clock.forward(hours=25)
+    await till.ask.settle_payments()
+
+    assert (await till.outstanding()).held == 1
+    await till.container.resolve_refund()("O1", by="ann", reason="released")
+    assert await till.outstanding() == OutstandingPayments()
+
+
+# refunds
+
+
+async def delivered(till: Till, token: str | None = SUCCESS) -> Order:
+    await till.order(token)
+    await till.ask.record_payment("O1", by=CUSTOMER if token else ADMIN)
+    await till.ask.assign_shipper("O1", "S1", by=ADMIN)
+    await till.ask.transition_order_state("O1", OrderState.ON_THE_WAY, by=ADMIN)
+    return await till.ask.transition_order_state("O1", OrderState.DELIVERED, by=ADMIN)
+
+
+async def test_a_part_of_a_delivered_order_is_refunded(till: Till) -> None:
+    await delivered(till)
+
+    await till.ask.refund_order("O1", "cold", borne_by=RefundBearer.COURIER, by=ADMIN, amount=Decimal("5.50"))
+    await till.ask.refund_order("O1", "late", borne_by=RefundBearer.PLATFORM, by=ADMIN)
+
+    order = await till.now()
+    assert (order.payment.status, order.refunded) == (PaymentStatus.REFUNDED, TOTAL)
+    moved = [money.amount for key, money in till.gateway.moved.items() if "refund" in key]
+    assert moved == [Decimal("5.50"), Decimal("14.50")]
+
+
+async def test_a_line_is_refunded_by_its_food(till: Till) -> None:
+    await delivered(till)
+
+    with pytest.raises(InvalidInput, match="'F9' is not in the order; allowed: F1"):
+        await till.ask.refund_order("O1", "cold", borne_by=RefundBearer.COURIER, by=ADMIN, food_id="F9")
+    with pytest.raises(InvalidInput, match=r"above the lines' 20\.00 USD"):
+        await till.ask.refund_order(
+            "O1", "cold", borne_by=RefundBearer.COURIER, by=ADMIN, food_id="F1", amount=Decimal(21)
+        )
+    asked = await till.ask.refund_order("O1", "cold", borne_by=RefundBearer.COURIER, by=ADMIN, food_id="F1")
+
+    assert asked.payment.refunds.requested == TOTAL.amount
+
+
+async def test_cash_is_handed_back_without_a_gateway(till: Till) -> None:
+    await delivered(till, None)
+
+    await till.ask.refund_order("O1", "cold", borne_by=RefundBearer.RESTAURANT, by=ADMIN, amount=Decimal(5))
+
+    assert (await till.now()).refunded == Money(Decimal(5), "USD")
+    assert await till.attempts() == []
+
+
+async def test_a_refund_that_the_provider_decides_later_is_asked_for_until_it_is_made(till: Till) -> None:
+    await delivered(till, REFUND_LATER)
+
+    await till.ask.refund_order("O1", "cold", borne_by=RefundBearer.PLATFORM, by=ADMIN)
+    before = await till.now()
+    till.clock.forward(minutes=1)
+    await till.ask.settle_payments()
+
+    assert (before.payment.status, before.payment.refunds.requested) == (PaymentStatus.PAID, TOTAL.amount)
+    assert (await till.now()).payment.status is PaymentStatus.REFUNDED
+
+
+async def test_a_declined_refund_shows_and_is_asked_for_again_under_a_new_key(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await till.order(REFUND_DECLINE)
+    await till.ask.record_payment("O1", by=CUSTOMER)
+    await till.ask.cancel_order("O1", "late", by=ADMIN)
+    declined = await till.now()
+    monkeypatch.setattr(SandboxGateway, "refund", _always_made)
+
+    [again] = await till.container.repeat_refund()("O1", by="ann", reason="the bank mended it")
+
+    assert declined.payment.refunds.declined == TOTAL.amount
+    assert declined.payment.status is PaymentStatus.PAID
+    assert (again.status, again.key) == (AttemptStatus.SUCCEEDED, "O1:refund:event:7")
+    assert (await till.now()).payment.status is PaymentStatus.REFUNDED
+    assert await till.outstanding() == OutstandingPayments()
+
+
+async def _always_made(*_: object, key: str, **__: object) -> GatewayResponse:
+    return GatewayResponse(True, f"ref_{key}")
+
+
+async def test_a_declined_refund_that_a_person_paid_back_is_refunded(till: Till) -> None:
+    await till.order(REFUND_DECLINE)
+    await till.ask.record_payment("O1", by=CUSTOMER)
+    await till.ask.cancel_order("O1", "late", by=ADMIN)
+
+    await till.container.resolve_refund()("O1", by="ann", reason="bank transfer")
+
+    assert (await till.now()).payment.status is PaymentStatus.REFUNDED
+    assert await till.outstanding() == OutstandingPayments()
+    attempts = await till.container.storage().attempts.of_order("O1")
+    assert contradiction((await till.now()).payment, TOTAL, attempts) is None
+
+
+async def test_two_processes_that_settle_one_refund_record_it_once(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    await delivered(till)
+    with monkeypatch.context() as outage:
+
+        async def away(*_: object, **__: object) -> GatewayResponse:
+            raise GatewayUnavailable("gateway", "away")
+
+        outage.setattr(SandboxGateway, "refund", away)
+        for _ in range(2):
+            await till.ask.refund_order("O1", "cold", borne_by=RefundBearer.PLATFORM, by=ADMIN, amount=Decimal(5))
+    refund, inside, go_on = SandboxGateway.refund, asyncio.Event(), asyncio.Event()
+
+    async def slow(gateway: SandboxGateway, **asked: Any) -> GatewayResponse:
+        response = await refund(gateway, **asked)
+        inside.set()
+        await go_on.wait()
+        return response
+
+    till.clock.forward(hours=1)
+    with monkeypatch.context() as slowness:
+        slowness.setattr(SandboxGateway, "refund", slow)
+        first = asyncio.create_task(till.ask.settle_payments())
+        await inside.wait()
+    second = await till.ask.settle_payments()
+    go_on.set()
+    await first
+
+    assert second == 2
+    assert (await till.now()).refunded == Money(Decimal(10), "USD")
+    assert (await till.now()).payment.refunds.requested == 0

@@ -68,6 +68,7 @@ CHANGES = (
     Ask("assign_shipper", shipper=NOBODYS),
     Ask("cancel_order"),
     Ask("record_payment"),
+    Ask("refund_order"),
 )
 READS = (Ask("get_order"), Ask("timeline"), Ask("as_of"))
 OTHERS = {"create_order", "list_orders"}
@@ -82,6 +83,7 @@ HTTP_ROUTES = {
     ("PUT", "assignShipper"): "assign_shipper",
     ("POST", "cancelOrder"): "cancel_order",
     ("POST", "recordPayment"): "record_payment",
+    ("POST", "refundOrder"): "refund_order",
     ("POST", "placeOrder"): "create_order",
     ("POST", "placeOrders"): "create_order",
     ("GET", "getOrder"): "get_order",
@@ -134,6 +136,10 @@ def rule(order: Order, by: Actor, ask: Ask, setting: RestaurantOrders = Restaura
             return _assign(order, by, shipper_id)
         case "record_payment":
             return _pay(order, by, setting)
+        case "refund_order":
+            permitted = _may(order, by, {Role.RESTAURANT: Relation.OWN, Role.ADMIN: Relation.ANY})
+            refundable = DONE if order.refundable.amount else "guard_failed"
+            return refundable if permitted else "not_permitted"
         case "get_order" | "timeline" | "as_of":
             return DONE
     raise AssertionError(f"there is no rule for {ask.use_case}")
@@ -251,6 +257,7 @@ class House:
             "assign_shipper": lambda: flow.assign_shipper(order_id, ask.shipper_id(by) or "", by=by),
             "cancel_order": lambda: flow.cancel_order(order_id, REASON, by=by),
             "record_payment": lambda: flow.record_payment(order_id, by=by),
+            "refund_order": lambda: flow.refund_order(order_id, REASON, borne_by="restaurant", by=by),
             "get_order": lambda: flow.get_order(order_id, by=by),
             "timeline": lambda: flow.timeline(order_id, by=by),
             "as_of": lambda: flow.order_as_of(order_id, AT, by=by),
@@ -272,6 +279,7 @@ class House:
             "assign_shipper": ("PUT", f"{path}/shipper", given),
             "cancel_order": ("POST", f"{path}/cancel", {"reason": REASON}),
             "record_payment": ("POST", f"{path}/payment", {}),
+            "refund_order": ("POST", f"{path}/refunds", {"reason": REASON, "borneBy": "restaurant"}),
             "get_order": ("GET", path, None),
             "timeline": ("GET", f"{path}/timeline", None),
             "as_of": ("GET", f"{path}?asOf={AT:%Y-%m-%dT%H:%M:%SZ}", None),
@@ -298,6 +306,7 @@ class House:
             "assign_shipper": ["assign", order_id, shipper_id or ""],
             "cancel_order": ["cancel", order_id, "--reason", REASON],
             "record_payment": ["pay", order_id],
+            "refund_order": ["refund", order_id, "--reason", REASON, "--borne-by", "restaurant"],
             "get_order": ["show", order_id],
             "timeline": ["timeline", order_id],
             "as_of": ["timeline", order_id, "--as-of", f"{AT:%Y-%m-%dT%H:%M:%SZ}"],
@@ -516,7 +525,7 @@ def test_every_route_has_a_rule(house: House) -> None:
 
 
 def test_every_command_about_orders_has_a_rule() -> None:
-    tried = {"transition", "assign", "cancel", "pay", "show", "timeline", "create", "list", "count"}
+    tried = {"transition", "assign", "cancel", "pay", "refund", "show", "timeline", "create", "list", "count"}
     traced = {("orders", "trace")}
     imported = {("orders", "import")}  # as create, see tests/unit/cli
 

@@ -7,8 +7,9 @@ import pytest
 from attrs import evolve
 from orderflow.adapters.memory.prices import MemoryPriceLists
 from orderflow.application.orders.batching import Batching
+from orderflow.application.orders.price_authority import TrustPrices
 from orderflow.application.prices import check_prices
-from orderflow.application.prices.check_prices import FRESH_SECONDS, ListedPrices, TrustPrices
+from orderflow.application.prices.check_prices import FRESH_SECONDS, ListedPrices
 from orderflow.application.prices.ports import PriceLists
 from orderflow.domain.errors import PricesRefused, StorageUnavailable
 from orderflow.domain.order import Order
@@ -82,6 +83,17 @@ async def test_the_prices_of_another_restaurant_do_not_count(counted: Counter) -
 
     assert refused.value.lines[0].name is None
     assert "12.50" not in str(refused.value)
+
+
+async def test_orders_of_many_restaurants_that_wait_together_each_have_their_own_prices(counted: Counter) -> None:
+    await counted.set(DEARER, restaurant_id="R2")
+    orders = [order("12.50"), order("13.00", restaurant_id="R2"), order("13.00"), order("12.50", restaurant_id="R2")]
+
+    outcomes = await asyncio.gather(
+        *(counted.prices.check(each, by=CUSTOMER) for each in (order(), *orders)), return_exceptions=True
+    )
+
+    assert [it is None for it in outcomes] == [True, True, True, False, False]
 
 
 async def test_orders_within_a_second_read_a_price_once(counted: Counter) -> None:

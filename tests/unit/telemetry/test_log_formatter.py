@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import structlog
 from orderflow.adapters.telemetry.logs.formatter import KEYS
+from orderflow.application.audit import audit
 from orderflow.application.log_lines import log_each
 from orderflow.application.request_context import Request, answering
 from orderflow.domain.errors import InvalidInput, OrderNotFound, StorageUnavailable
@@ -211,6 +212,22 @@ def test_the_automatic_level_leaves_a_terminal_to_the_result_of_a_command(
     structlog.reset_defaults()
 
     assert chosen == expected
+
+
+@pytest.mark.parametrize("level", ["warning", "error", "auto"])
+def test_no_level_drops_an_audit_line(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    stream = io.StringIO()
+    with logging_kept():
+        logging.getLogger("orderflow.audit").setLevel(logging.NOTSET)
+        configure_logs(Settings(log_level=level, log_format="json"), process=False)
+        logging.getLogger().handlers[0].setStream(stream)  # type: ignore[attr-defined]
+
+        logging.getLogger("orderflow.commands").info("dropped")
+        audit(Request(), door="cli", action="contacts set", outcome="ok")
+    structlog.reset_defaults()
+
+    assert [json.loads(line)["action"] for line in stream.getvalue().splitlines()] == ["contacts set"]
 
 
 def _extra(log: Any, **said: Any) -> dict[str, Any]:

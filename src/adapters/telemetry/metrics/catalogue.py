@@ -69,7 +69,7 @@ LIFE = (30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1200.0, 1800.0, 2700.0, 3600.0, 
 
 COMMAND = Label(
     "command",
-    ("create_order", "transition_order_state", "assign_shipper", "record_payment", "cancel_order"),
+    ("create_order", "transition_order_state", "assign_shipper", "record_payment", "cancel_order", "refund_order"),
 )
 VIA = Label("via", ("relay", "direct"))
 SENT = Label("outcome", ("ok", "failed"))
@@ -232,6 +232,8 @@ HTTP_REFUSALS = _counter(
         (
             "connections",
             "connections_per_address",
+            "slow_handshake",
+            "failed_handshake",
             "slow_headers",
             "slow_body",
             "unread_response",
@@ -243,6 +245,17 @@ HTTP_REFUSALS = _counter(
     ),
 )
 HTTP_ACTIVE = _gauge("orderflow_http_server_active_requests", "Requests being answered, live streams among them.")
+
+HTTP_CERTIFICATE_EXPIRES = _gauge(
+    "orderflow_http_certificate_expiry_timestamp_seconds",
+    "When the API's certificate expires, in Unix time; 0 without TLS.",
+    merged="livemax",
+)
+OIDC_READS = _counter(
+    "orderflow_oidc_key_reads_total",
+    "Readings of the keys of the OpenID provider, by how they ended.",
+    SENT,
+)
 
 # Database.
 COMMIT_SECONDS = _histogram(

@@ -6,7 +6,19 @@ from attrs import frozen
 
 from ..observation import Observation
 from ..observe import Observe
-from . import clocks, connections, consumers, database, dead_letters, prices, tokens, topic, undelivered, versions
+from . import (
+    api,
+    clocks,
+    connections,
+    consumers,
+    database,
+    dead_letters,
+    prices,
+    tokens,
+    topic,
+    undelivered,
+    versions,
+)
 from .expectations import Expectations
 from .finding import Diagnostic, Finding, Severity
 
@@ -22,6 +34,7 @@ CHECKS: Sequence[Check] = (
     undelivered.check,
     clocks.check,
     tokens.check,
+    api.check,
     prices.check,
 )
 DIAGNOSTICS: Sequence[Diagnostic] = (
@@ -34,6 +47,7 @@ DIAGNOSTICS: Sequence[Diagnostic] = (
     *undelivered.DIAGNOSTICS,
     *clocks.DIAGNOSTICS,
     *tokens.DIAGNOSTICS,
+    *api.DIAGNOSTICS,
     *prices.DIAGNOSTICS,
 )
 """All diagnostics, by the part of the installation that they are about."""

@@ -11,8 +11,8 @@ class Expectations:
     publishes the events, and consumers read the topic; ``with_kafka`` alone means direct publishing. ``open_to`` is the
     address of the API if other machines can reach it, else empty. ``pool_size`` is the limit of connections of one
     process, besides ``listeners``; ``pooled``: they go to a pooler. ``message_bytes`` is the size of record that the
-    topic must accept. ``dead_letter_topic`` is empty if nothing is copied. ``listed_prices``: new orders are
-    checked against price lists; ``customers_of_provider``: an OpenID provider may make a caller a customer.
+    topic must accept. ``dead_letter_topic`` is empty if nothing is copied. ``prices`` is the rule for
+    prices of new orders, such as trust or list; ``customers_of_provider``: an OpenID provider may have customers.
     """
 
     version: str
@@ -29,5 +29,5 @@ class Expectations:
     listeners: int = 0
     pooled: bool = False
     dead_letter_topic: str = ""
-    listed_prices: bool = False
+    prices: str = "trust"
     customers_of_provider: bool = False

@@ -22,10 +22,9 @@ DIAGNOSTICS = (TRUSTED, MISSING)
 
 
 def check(observation: Observation, expected: Expectations) -> Iterator[Finding]:
-    if expected.listed_prices:
-        if observation.prices is False:
-            yield MISSING.found("ORDERFLOW_PRICES=list, and no price")
-    elif observation.customer_tokens:
+    if expected.prices == "list" and observation.prices is False:
+        yield MISSING.found("ORDERFLOW_PRICES=list, and no price")
+    if expected.prices == "trust" and observation.customer_tokens:
         yield TRUSTED.found("ORDERFLOW_PRICES=trust, and a customer has a valid token")
-    elif expected.customers_of_provider:
+    elif expected.prices == "trust" and expected.customers_of_provider:
         yield TRUSTED.found("ORDERFLOW_PRICES=trust, and the OpenID provider's tokens may be a customer's")

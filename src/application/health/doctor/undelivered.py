@@ -18,13 +18,14 @@ UNSETTLED = warning(
 )
 DECLINED = problem(
     "refunds_declined",
-    "the payment gateway declined a refund: the order says refunded, and the money is still here",
-    expected="every refund made, or paid back in another way",
-    fix="`orderflow payments list`; pay it back, then `orderflow payments resolve ID --by NAME --reason TEXT`",
+    "the payment gateway declined a refund, and the money is still here",
+    expected="every refund made, requested again, or paid back in another way",
+    fix="`orderflow payments list`; then `orderflow payments repeat` or, once it is paid back, `resolve ID --by NAME "
+    "--reason TEXT`",
 )
 HELD = warning(
     "authorizations_held",
-    "an order was cancelled between the authorization and the capture of its payment: the card's money stays reserved",
+    "the payment gateway declined to void the authorization of a cancelled order: the card's money stays reserved",
     expected="released at the payment gateway, or expired there",
     fix="`orderflow payments list`; release it, then `orderflow payments resolve ID --by NAME --reason TEXT`",
 )

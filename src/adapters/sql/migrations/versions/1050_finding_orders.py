@@ -34,13 +34,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", name="stream_tickets_pk"),
     )
     op.create_index("stream_tickets_expires_at", "stream_tickets", ["expires_at"])
-    op.create_index(
-        "order_progress_restaurant_id_created_minute", "order_progress", ["restaurant_id", "created_minute"]
-    )
 
 
 def downgrade() -> None:
-    op.drop_index("order_progress_restaurant_id_created_minute", "order_progress")
     op.drop_table("stream_tickets")
     op.drop_table("order_terms")
     op.drop_column("orders", "annotations")

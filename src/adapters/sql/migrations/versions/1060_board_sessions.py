@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "1060"
-down_revision = "1050"
+down_revision = "1055"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,112 @@
+"""Names for the schemas of the OpenAPI document that would have none, which generated clients would invent."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ...application.orders.queries import OrderSort
+from ...domain.annotations import MAX_PAIRS
+from ...domain.currency import MINOR_UNITS
+from ...domain.lifecycle import OrderState
+from ...domain.payment import PaymentMethod, PaymentStatus
+
+REFERENCE = "#/components/schemas/"
+
+VALUES: Mapping[str, tuple[list[str], str]] = {
+    "OrderState": ([*OrderState], "The state of an order."),
+    "RequestedState": ([*OrderState, "cancel"], "A state; `cancel` is another name of `cancelled`."),
+    "PaymentMethod": ([*PaymentMethod], "How an order is paid."),
+    "RequestedPaymentMethod": ([*PaymentMethod, "card"], "A payment method; `card` is a `credit_card`."),
+    "PaymentStatus": ([*PaymentStatus], "What became of the payment."),
+    "OrderSort": ([*OrderSort], "The order of a page."),
+    "Currency": ([*MINOR_UNITS], "A currency of ISO 4217."),
+}
+"""The values that have a name, and what they are."""
+
+STORED: Mapping[str, Mapping[str, str]] = {
+    "OrderView": {"state": "OrderState", "paymentMethod": "PaymentMethod", "paymentStatus": "PaymentStatus"},
+    "PastOrderView": {"state": "OrderState", "paymentStatus": "PaymentStatus"},
+    "StateView": {"state": "OrderState"},
+}
+"""The fields of responses that have one of these values. Currencies of old orders may be others."""
+
+EVENT: Mapping[str, Any] = {
+    "title": "Event",
+    "description": "An event as it is on the topic; `data` depends on its type.",
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "type": {"type": "string"},
+        "orderId": {"type": "string"},
+        "userId": {"type": "string"},
+        "data": {"$ref": f"{REFERENCE}EventData"},
+        "occurredAt": {"type": "string", "format": "date-time"},
+        "version": {"type": "string"},
+    },
+    "required": ["data", "id", "occurredAt", "orderId", "type", "version"],
+}
+EVENT_DATA: Mapping[str, Any] = {
+    "title": "EventData",
+    "description": "What the type of the event says; see the document of the topic.",
+    "type": "object",
+    "additionalProperties": {},
+}
+METADATA: Mapping[str, Any] = {
+    "title": "Metadata",
+    "description": "Pairs for the caller's own use: keys of 1 to 40 characters, values of 0 to 200.",
+    "type": "object",
+    "maxProperties": MAX_PAIRS,
+    "additionalProperties": {"type": "string"},
+}
+HEALTH: Mapping[str, Any] = {
+    "title": "Health",
+    "description": "The result of each check, by its name.",
+    "type": "object",
+    "additionalProperties": {},
+}
+STREAM: Mapping[str, Any] = {"type": "string", "description": "server-sent events"}
+
+
+def name_schemas(document: dict[str, Any]) -> None:
+    """Give each list of values, the event and the health their names, wherever ``document`` has them."""
+    schemas = document["components"]["schemas"]
+    for schema in _schemas(document):
+        for name, (values, _) in VALUES.items():
+            if schema.get("enum") == values:
+                for key in ("enum", "type"):
+                    schema.pop(key, None)
+                schema["$ref"] = REFERENCE + name
+    for body in ("PlaceOrder", "BatchOrder", "OrderView"):
+        _name_metadata(schemas[body]["properties"]["metadata"])
+    for view, properties in STORED.items():
+        for field, name in properties.items():
+            schemas[view]["properties"][field] = {"$ref": REFERENCE + name}
+    for name, (values, description) in VALUES.items():
+        schemas[name] = {"title": name, "description": description, "type": "string", "enum": values}
+    for named in (EVENT, EVENT_DATA, HEALTH, METADATA):
+        schemas[named["title"]] = dict(named)
+    schemas["EventView"]["properties"]["event"] = {"$ref": REFERENCE + "Event"}
+    for path in ("/livez", "/readyz"):
+        content = document["paths"][path]["get"]["responses"]["200"]["content"]
+        content["application/json"]["schema"] = {"$ref": REFERENCE + "Health"}
+    for schema in _schemas(document["paths"]):
+        if "text/event-stream" in schema:
+            schema["text/event-stream"] = {"schema": dict(STREAM)}
+
+
+def _name_metadata(field: dict[str, Any]) -> None:
+    for schema in [*_schemas(field)]:
+        if schema.get("type") == "object":
+            for key in ("type", "maxProperties", "additionalProperties"):
+                schema.pop(key, None)
+            schema["$ref"] = REFERENCE + "Metadata"
+
+
+def _schemas(part: object) -> Iterator[dict[str, Any]]:
+    """Return every object of the document, from the inside out."""
+    if isinstance(part, dict):
+        for value in part.values():
+            yield from _schemas(value)
+        yield part
+    elif isinstance(part, list):
+        for value in part:
+            yield from _schemas(value)

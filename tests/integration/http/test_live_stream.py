@@ -1,0 +1,169 @@
+"""The live stream of all orders over sockets: servers that are killed, and several processes on one database."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import httpx
+import pytest
+from attrs import define, field
+
+from tests.integration.test_http_workers import worker_ids
+from tests.support.commands import order_json
+from tests.support.installation import Installation, installation
+from tests.support.servers import free_port
+from tests.support.stack import Stack
+from tests.support.waiting import eventually
+
+BOSS = {"X-Actor": "admin:boss"}
+CUSTOMER = {"X-Actor": "customer:C1", "Content-Type": "application/json"}
+PATIENCE = 120
+RETRY = 0.05
+"""Seconds after which the client connects again."""
+
+
+@define(eq=False)
+class Board:
+    """A client that reads the stream, connects again whenever it is cut off, and keeps what a board shows."""
+
+    url: str
+    orders: dict[str, int] = field(factory=dict)
+    """The version of each order, by its id."""
+    got: list[tuple[str, int]] = field(factory=list)
+    snapshots: int = 0
+    connections: int = 0
+    wrong: list[str] = field(factory=list)
+    _place: str = ""
+    _over: Event = field(factory=Event)
+
+    def start(self) -> "Board":
+        Thread(target=self._run, daemon=True).start()
+        return self
+
+    def stop(self) -> None:
+        self._over.set()
+
+    def _run(self) -> None:
+        while not self._over.wait(RETRY):
+            try:
+                headers = BOSS | ({"Last-Event-ID": self._place} if self._place else {})
+                with httpx.stream("GET", f"{self.url}/v1/stream", headers=headers, timeout=PATIENCE) as response:
+                    if response.status_code == 200:
+                        self.connections += 1
+                        self._read(response.iter_lines())
+            except httpx.HTTPError:
+                continue
+
+    def _read(self, lines: Iterator[str]) -> None:
+        message: dict[str, str] = {}
+        for line in lines:
+            if self._over.is_set():
+                return
+            name, _, value = line.partition(": ")
+            if line:
+                message[name] = value
+                continue
+            if "data" in message:
+                self._take(message["event"], json.loads(message["data"]))
+            self._place = message.get("id", self._place)
+            message = {}
+
+    def _take(self, event: str, data: Any) -> None:
+        if event == "snapshot":
+            self.snapshots += data["first"]
+            if data["first"]:
+                self.orders.clear()
+            self.orders |= {order["orderId"]: order["version"] for order in data["orders"]}
+        elif event != "end":
+            order_id, sequence = data["orderId"], data["sequence"]
+            if sequence != self.orders.get(order_id, 0) + 1:
+                self.wrong.append(f"{order_id}: {sequence} after {self.orders.get(order_id, 0)}")
+            self.orders[order_id] = sequence
+            self.got.append((order_id, sequence))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def orderflow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
+    """An installation without Kafka on each database."""
+    url = request.getfixturevalue("migrated_url") if request.param == "postgresql" else f"sqlite:///{tmp_path / 'o.db'}"
+    with installation(Stack(tmp_path, url, "", "orders")) as here:
+        if request.param == "sqlite":
+            here.run("db", "upgrade")
+        yield here
+
+
+def place(url: str, *order_ids: str) -> None:
+    for order_id in order_ids:
+        answer = httpx.post(f"{url}/v1/orders", content=order_json(order_id), headers=CUSTOMER, timeout=PATIENCE)
+        assert answer.status_code == 201, answer.text
+
+
+def prepare(url: str, *order_ids: str) -> None:
+    for order_id in order_ids:
+        httpx.patch(
+            f"{url}/v1/orders/{order_id}/state", json={"state": "preparing"}, headers=BOSS, timeout=PATIENCE
+        ).raise_for_status()
+
+
+def test_a_server_that_is_killed_and_started_again_leaves_no_gap_and_no_double(orderflow: Installation) -> None:
+    port = str(free_port())
+    service = orderflow.start("serve", "--no-consumers", HTTP_PORT=port)
+    url = service.url
+    place(url, "before")
+    board = Board(url).start()
+    eventually(lambda: "before" in board.orders, deadline=PATIENCE, that="the snapshot is there")
+
+    for round_ in range(3):
+        names = [f"{round_}-{number}" for number in range(4)]
+        place(url, *names)
+        prepare(url, *names[:2])
+        service.process.kill()
+        service.process.wait()
+        service = orderflow.start("serve", "--no-consumers", HTTP_PORT=port)
+        assert service.url == url
+        prepare(url, *names[2:])
+        eventually(lambda names=names: all(board.orders.get(name) == 2 for name in names), deadline=PATIENCE)  # type: ignore[misc]
+    board.stop()
+
+    assert board.wrong == []
+    assert (board.snapshots, len(board.got)) == (1, 24)
+    assert len(set(board.got)) == 24
+    assert board.connections >= 3
+
+
+def test_changes_of_every_worker_reach_the_streams_of_every_worker(tmp_path: Path, migrated_url: str) -> None:
+    with installation(Stack(tmp_path, migrated_url, "", "orders")) as orderflow:
+        service = orderflow.start("serve", "--no-consumers", "--workers", "2")
+        boards = [Board(service.url).start() for _ in range(6)]
+        eventually(lambda: all(board.connections for board in boards), deadline=PATIENCE)
+        names = [f"o{number}" for number in range(20)]
+        place(service.url, *names)
+        eventually(lambda: all(len(board.orders) == 20 for board in boards), deadline=PATIENCE)
+
+        os.kill(min(worker_ids(service)), signal.SIGKILL)
+        eventually(lambda: len(worker_ids(service)) == 2, deadline=PATIENCE)
+        prepare(service.url, *names)
+        eventually(lambda: all(set(board.orders.values()) == {2} for board in boards), deadline=PATIENCE)
+        for board in boards:
+            board.stop()
+
+        assert [board.wrong for board in boards] == [[]] * 6
+        assert {board.snapshots for board in boards} == {1}
+
+
+def test_a_ticket_is_good_once_on_every_worker(tmp_path: Path, migrated_url: str) -> None:
+    with installation(Stack(tmp_path, migrated_url, "", "orders")) as orderflow:
+        url = orderflow.start("serve", "--no-consumers", "--workers", "2").url
+        opened, refused = 0, 0
+        for _ in range(6):
+            ticket = httpx.post(f"{url}/v1/stream-tickets", headers=BOSS, timeout=PATIENCE).json()["ticket"]
+            for _ in range(2):
+                with httpx.stream("GET", f"{url}/v1/stream?ticket={ticket}", timeout=PATIENCE) as response:
+                    opened += response.status_code == 200
+                    refused += response.status_code == 401
+
+        assert (opened, refused) == (6, 6)

@@ -1,0 +1,176 @@
+"""``orderflow serve`` with an OpenID provider that rotates its keys, goes down, hangs and lies."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from time import time
+from typing import Any
+
+import httpx
+import pytest
+from attrs import define, field
+from orderflow.adapters.telemetry.metrics import catalogue
+
+from tests.support.identity_provider import AUDIENCE, IdentityProvider, SigningKey, signed_by_public_key, unsigned
+from tests.support.installation import Installation, Running, installation
+from tests.support.metrics import Scraped
+from tests.support.stack import Stack
+from tests.support.waiting import eventually
+
+
+@define
+class Provider:
+    """A provider on a thread of its own, so that it answers while the test waits for a process."""
+
+    at: IdentityProvider = field(factory=IdentityProvider)
+    loop: asyncio.AbstractEventLoop = field(factory=asyncio.new_event_loop)
+
+    def call(self, work: Callable[[], Any]) -> Any:
+        """What ``work``, which returns a coroutine, does on the provider's thread."""
+        ended: Future[Any] = asyncio.run_coroutine_threadsafe(work(), self.loop)
+        return ended.result(60)
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    here = Provider()
+    thread = Thread(target=here.loop.run_forever, daemon=True)
+    thread.start()
+    here.call(here.at.start)
+    yield here
+    here.call(here.at.stop)
+    here.loop.call_soon_threadsafe(here.loop.stop)
+    thread.join(60)
+    here.loop.close()
+
+
+@pytest.fixture
+def orderflow(tmp_path: Path, provider: Provider) -> Iterator[Installation]:
+    settings = {
+        "ORDERFLOW_HTTP_DEV": "false",
+        "ORDERFLOW_OIDC_ISSUER": provider.at.issuer,
+        "ORDERFLOW_OIDC_AUDIENCE": AUDIENCE,
+    }
+    stack = Stack(tmp_path, f"sqlite:///{tmp_path}/orderflow.db", "", "orders", settings=settings)
+    with installation(stack) as here:
+        here.run("db", "upgrade")
+        yield here
+
+
+@pytest.fixture
+def service(orderflow: Installation) -> Running:
+    return orderflow.start("serve", "--no-consumers")
+
+
+def asked(service: Running, token: str) -> httpx.Response:
+    return httpx.get(f"{service.url}/v1/orders", headers={"Authorization": f"Bearer {token}"}, timeout=60)
+
+
+def status(service: Running, token: str) -> int:
+    return asked(service, token).status_code
+
+
+def reads(service: Running) -> dict[str, float]:
+    return dict(Scraped.at(service.operations).by(catalogue.OIDC_READS, "outcome"))
+
+
+def admitted(service: Running, token: str) -> None:
+    eventually(lambda: status(service, token) == 200, deadline=120, every=0.2, that="the token is accepted")
+
+
+@contextmanager
+def harmed(provider: Provider, harm: str) -> Iterator[None]:
+    """A provider that does not tell its keys."""
+    at = provider.at
+    match harm:
+        case "down":
+            provider.call(at.stop)
+        case "hangs":
+            at.hangs = True
+        case "huge":
+            at.document = b'{"keys": [' + b" " * 10_000_000 + b"]}"
+        case "endless":
+            at.endless = True
+        case "moved":
+            at.status, at.headers = 302, "location: http://127.0.0.1:1/keys\r\n"
+        case "nonsense":
+            at.document = b"<html>" * 1_000
+    yield
+    at.hangs, at.endless, at.document, at.status, at.headers = False, False, None, 200, ""
+    if harm == "down":
+        provider.call(at.start)
+
+
+@pytest.mark.parametrize("harm", ["down", "hangs", "huge", "endless", "moved", "nonsense"])
+def test_a_provider_that_does_not_tell_its_keys_ends_no_session_and_is_told_to_operators(
+    orderflow: Installation, provider: Provider, service: Running, harm: str
+) -> None:
+    known = provider.at.token()
+    admitted(service, known)
+    provider.at.keys = [SigningKey.rsa("k2")]
+
+    with harmed(provider, harm):
+        unknown = asked(service, provider.at.token())
+        still = [status(service, known) for _ in range(5)]
+        doctor = orderflow.stack.command_line("--json", "doctor")
+        failed = reads(service)["failed"]
+    admitted(service, provider.at.token())
+
+    assert (unknown.status_code, bool(unknown.headers["retry-after"])) == (503, True)
+    assert still == [200] * 5
+    assert "identity_keys_unread" in {found["code"] for found in doctor.data["findings"]}
+    assert doctor.code == 1
+    assert failed >= 1
+    assert status(service, known) == 401  # its key was withdrawn
+    assert "Traceback" not in service.said()
+
+
+def test_a_provider_that_is_down_when_the_process_starts_is_awaited(
+    orderflow: Installation, provider: Provider
+) -> None:
+    with harmed(provider, "down"):
+        service = orderflow.start("serve", "--no-consumers")
+        before = status(service, provider.at.token())
+        own = orderflow.run("tokens", "make", "--role", "admin", "--id", "boss")["token"]
+        eventually(lambda: status(service, own) == 200, deadline=60, that="a token of orderflow's is accepted")
+    admitted(service, provider.at.token())
+
+    assert before == 503
+
+
+LIES: dict[str, Callable[[IdentityProvider], str]] = {
+    "another key under a known id": lambda p: p.token(SigningKey("k1", SigningKey.ec("x").private, "ES256")),
+    "an id of a key that is unknown": lambda p: p.token(header={"kid": "k9"}),
+    "no signature": lambda p: unsigned(
+        {"iss": p.issuer, "aud": AUDIENCE, "sub": "boss", "role": "admin", "exp": int(time()) + 3600}, kid="k1"
+    ),
+    "the public key as a secret": lambda p: signed_by_public_key(p, p.keys[0]),
+    "another issuer": lambda p: p.token(iss="https://id.example.com"),
+    "another audience": lambda p: p.token(aud="another"),
+    "expired": lambda p: p.token(exp=int(time()) - 60),
+}
+
+
+def test_tokens_that_lie_are_refused_and_end_nobody_elses_session(provider: Provider, service: Running) -> None:
+    known = provider.at.token()
+    admitted(service, known)
+
+    answers = {lie: asked(service, make(provider.at)) for lie, make in LIES.items()}
+
+    assert {lie: answer.status_code for lie, answer in answers.items()} == dict.fromkeys(LIES, 401)
+    assert all('error="invalid_token"' in answer.headers["www-authenticate"] for answer in answers.values())
+    assert status(service, known) == 200
+
+
+def test_keys_are_rotated_while_callers_come(provider: Provider, service: Running) -> None:
+    admitted(service, provider.at.token())
+    for number in range(3):
+        old, new = provider.at.keys[-1], SigningKey.ec(f"n{number}")
+        provider.at.keys = [old, new]
+        tokens = [provider.at.token(key) for key in (old, new)]
+        assert [status(service, token) for token in tokens] == [200, 200]
+
+    assert set(reads(service)) == {"ok"}
