@@ -54,16 +54,17 @@ export class OrderCard {
     this.#fill();
   }
 
-  /** Show the age, and how urgent that is. @param {Lifecycle} rules */
+  /** Show the age, and how urgent that is. Returns whether the latter is new. @param {Lifecycle} rules */
   tick(rules) {
     const order = this.#order;
     const at = now();
     const level = urgency(order, rules, at);
-    if (this.element.dataset.urgency !== level) this.element.dataset.urgency = level;
+    const isNew = this.element.dataset.urgency !== level;
+    if (isNew) this.element.dataset.urgency = level;
     if (level === "final") {
       setText(this.#age, time(order.updatedAt));
       setText(this.#flag, "");
-      return;
+      return isNew;
     }
     setText(this.#age, age(untouched(order, at)));
     setText(
@@ -76,6 +77,7 @@ export class OrderCard {
           ? "soon late"
           : "",
     );
+    return isNew;
   }
 
   #fill() {

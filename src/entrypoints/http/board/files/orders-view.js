@@ -51,9 +51,7 @@ class OrdersView extends HTMLElement {
     let ticks = 0;
     this.#ticking = setInterval(() => {
       ticks += 1;
-      if (ticks % REDRAWN_EVERY === 0)
-        this.#changed(); // what becomes late comes first
-      else this.#tick();
+      if (this.#tick() || ticks % REDRAWN_EVERY === 0) this.#changed(); // what becomes late comes first
     }, 1_000);
     document.addEventListener("keydown", this.#slash);
   }
@@ -321,8 +319,10 @@ class OrdersView extends HTMLElement {
   }
 
   #tick() {
-    if (this.#rules === null) return;
-    for (const card of this.#cards.values()) card.tick(this.#rules);
+    if (this.#rules === null) return false;
+    let isNew = false;
+    for (const card of this.#cards.values()) isNew = card.tick(this.#rules) || isNew;
+    return isNew;
   }
 }
 
