@@ -89,7 +89,9 @@ async def test_the_trace_is_returned(installation: Installation, boss: AsyncClie
 def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, Any]]]:
     """Return a function that returns the lines that the API has logged."""
     caplog.set_level(logging.INFO, "orderflow.http")
-    return lambda: [line for record in caplog.records for line in getattr(record, EACH, ())]
+    return lambda: [
+        line for record in caplog.records if record.name == "orderflow.http" for line in getattr(record, EACH, ())
+    ]
 
 
 async def test_every_request_is_logged(boss: AsyncClient, lines: Callable[[], list[dict[str, Any]]]) -> None:

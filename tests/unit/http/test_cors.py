@@ -86,7 +86,7 @@ async def test_the_browser_of_a_page_is_told_what_it_may_send(client: AsyncClien
     assert (answer.status_code, answer.content) == (204, b"")
     assert cross_origin(answer) == {
         "access-control-allow-origin": SHOP,
-        "access-control-allow-methods": "GET, HEAD, PATCH, POST, PUT",
+        "access-control-allow-methods": "DELETE, GET, HEAD, PATCH, POST, PUT",
         "access-control-allow-headers": ", ".join(REQUEST_HEADERS),
         "access-control-expose-headers": ", ".join(EXPOSED_HEADERS),
         "access-control-max-age": "600",
