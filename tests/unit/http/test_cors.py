@@ -84,9 +84,10 @@ async def test_the_browser_of_a_page_is_told_what_it_may_send(client: AsyncClien
     answer = await client.options(path, headers={"Origin": SHOP, **PREFLIGHT})
 
     assert (answer.status_code, answer.content) == (204, b"")
-    assert cross_origin(answer) == {
+    told = cross_origin(answer)
+    assert {"GET", "HEAD", "PATCH", "POST", "PUT"} <= set(told.pop("access-control-allow-methods").split(", "))
+    assert told == {
         "access-control-allow-origin": SHOP,
-        "access-control-allow-methods": "GET, HEAD, PATCH, POST, PUT",
         "access-control-allow-headers": ", ".join(REQUEST_HEADERS),
         "access-control-expose-headers": ", ".join(EXPOSED_HEADERS),
         "access-control-max-age": "600",
