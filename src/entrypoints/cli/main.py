@@ -100,8 +100,8 @@ COMMANDS = {
 """By group of the help page: where each command is, its name and its summary."""
 
 UNAUDITED = {
-    *(("orders", name) for name in ("create", "transition", "assign", "cancel", "pay")),  # by their use-case
-    *(("orders", name) for name in ("show", "list", "timeline", "trace", "verify")),
+    *(("orders", name) for name in ("create", "transition", "assign", "cancel", "pay", "refund")),  # by their use-case
+    *(("orders", name) for name in ("show", "list", "count", "timeline", "trace", "verify")),
     *(("prices", name) for name in ("list", "set", "remove", "import")),  # by their use-cases
     *(("contacts", "list"), ("contacts", "show"), ("stock", "list"), ("tokens", "list")),
     *(("analytics", name) for name in ("minutes", "restaurants", "states", "cancellations", "deliveries")),

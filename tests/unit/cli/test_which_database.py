@@ -14,6 +14,8 @@ CREATING = {
     ("orders", "import"),
     ("contacts", "set"),
     ("stock", "set"),
+    ("prices", "set"),
+    ("prices", "import"),
     ("db", "upgrade"),
     ("simulate", "run"),
     ("serve",),
