@@ -216,6 +216,7 @@ async def test_each_command_of_an_embedding_application_has_one_line(lines: list
             "assign_shipper": lambda by: flow.assign_shipper("O1", "S1", by=by),
             "transition_order_state": lambda by: flow.transition_order_state("O1", "on_the_way", by=by),
             "record_payment": lambda by: flow.record_payment("O1", paid=True, by=by),
+            "refund_order": lambda by: flow.refund_order("O1", "planted reason", borne_by="restaurant", by=by),
             "cancel_order": lambda by: flow.cancel_order("O1", "planted reason", by=by),
         }
         use_cases = {name: getattr(flow.use_cases, name) for name in fields_dict(UseCases)}
