@@ -61,6 +61,7 @@ from ..application.prices.use_cases import PriceUseCases
 from ..application.relay.publish_pending import PublishPending
 from ..application.rollout.pause_consumer import PauseConsumer
 from ..application.rollout.set_publishing_share import SetPublishingShare
+from ..application.sessions import CachedSessions
 from ..application.streams.feed import LogFeed
 from ..application.streams.follow_order import FollowOrder
 from ..application.streams.follow_orders import FollowOrders
@@ -227,6 +228,7 @@ class Container(containers.DeclarativeContainer):
         providers.Callable(storage_and_consumers.retention, settings),
     )
     tokens = providers.Singleton(CachedTokens, storage.provided.tokens)
+    sessions = providers.Singleton(CachedSessions, storage.provided.sessions)
     oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note, instruments)
     restaurants = providers.Callable(lambda settings: RestaurantOrders(settings.restaurant_orders), settings)
     listed_prices = providers.Singleton(

@@ -49,6 +49,7 @@ from ..domain.text import identifier
 from ..domain.validation import Address
 from .consumer_loops import Handle, check_consumers, consumer_loop, handler_loop, sending
 from .container import Container, container_for
+from .http_app import http_app
 from .settings import CONSUMERS, RESERVED_NAMES, Settings
 from .settings_source import load_settings
 from .wiring.lifespan import listen_for_commits, opened
@@ -56,6 +57,8 @@ from .wiring.own_consumers import with_consumer
 from .wiring.storage_and_consumers import ShippedTransaction
 
 if TYPE_CHECKING:
+    from litestar import Litestar
+
     from .joining import Joinable, JoinedOrders
     from .sync import SyncOrderFlow
 
@@ -238,6 +241,18 @@ class OrderFlow:
             raise InvalidInput("traceparent", "it is not well-formed", "W3C Trace Context, 00-TRACE-SPAN-FLAGS")
         with answering(Request(correlation_id=correlation, traceparent=traceparent)):
             yield correlation
+
+    @asynccontextmanager
+    async def http_app(self, *, development: bool = False) -> AsyncIterator["Litestar"]:
+        """Yield the HTTP API and the board as one ASGI application, to be mounted under a path of another.
+
+        Callers need tokens; with ``development``, programs of this machine choose their actor. Live streams end with
+        the block. Raises NotConfigured without the extra ``http``.
+        """
+        app = http_app(self._container, development=development)
+        listen_for_commits(self._container)
+        async with app.lifespan():
+            yield app
 
     @property
     def use_cases(self) -> UseCases:
