@@ -60,6 +60,7 @@ def observe(storage: MemoryStorage) -> Observe:
         dead_letters=effects.dead_letters,
         payments=storage.attempts,
         notifications=effects.notifications,
+        webhooks=effects.webhooks,
         lag=lambda: Lag(storage.log, storage.cursors, readers, storage.rollout, storage.buckets),
         clock=lambda: datetime.now(UTC),
         patience=0.05,

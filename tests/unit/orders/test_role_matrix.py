@@ -8,6 +8,7 @@ command or method that is not listed here fails.
 import asyncio
 import inspect
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -107,6 +108,20 @@ ADMINS_ROUTES = {
     "cancellationsByReason",
     "deliveryTimes",
 }
+WEBHOOK_ROUTES = {
+    "listWebhookEndpoints",
+    "addWebhookEndpoint",
+    "getWebhookEndpoint",
+    "listWebhookDeliveries",
+    "rotateWebhookSecret",
+    "disableWebhookEndpoint",
+    "enableWebhookEndpoint",
+    "removeWebhookEndpoint",
+    "replayWebhooks",
+    "resendWebhooks",
+    "testWebhookEndpoint",
+}
+"""For admins alone, too."""
 PRICE_ROUTES = {"listPrices", "replacePrices", "setPrice", "removePrice"}
 """tests/unit/prices/test_price_matrix.py has their rules."""
 CUSTOMER_ROUTES = (("GET", "export", None), ("POST", "erase", {"reason": "asked for it"}))
@@ -520,7 +535,7 @@ def test_every_route_has_a_rule(house: House) -> None:
         for method in handler.http_methods - {"OPTIONS", "HEAD"}
     ]
 
-    shown = {route for route in routes if route[1] not in ADMINS_ROUTES | PRICE_ROUTES | OTHER_ROUTES}
+    shown = {route for route in routes if route[1] not in ADMINS_ROUTES | WEBHOOK_ROUTES | PRICE_ROUTES | OTHER_ROUTES}
     assert shown == HTTP_ROUTES.keys()
     assert set(HTTP_ROUTES.values()) <= {field.name for field in fields(UseCases)}
 
@@ -558,3 +573,21 @@ def test_every_role_state_and_payment_is_tried() -> None:
 
     assert {actor.role for actor in ACTORS} == set(Role)
     assert states == set(OrderState)
+
+
+@pytest.mark.parametrize("by", [actor for actor in ACTORS if actor.role is not Role.ADMIN], ids=str)
+def test_webhooks_are_for_admins(house: House, by: Actor) -> None:
+    routes = [
+        (method, re.sub(r"\{[^}]*\}", "E1", route.path_format))
+        for route in house.app.routes
+        if route.path.startswith("/v1/webhook-endpoints")
+        for handler in getattr(route, "route_handlers", ())
+        for method in handler.http_methods - {"OPTIONS", "HEAD"}
+    ]
+
+    answers = {
+        asyncio.run(house.request(by, method, path, {} if method == "POST" else None)).code for method, path in routes
+    }
+
+    assert len(routes) == len(WEBHOOK_ROUTES)
+    assert answers == {"not_permitted"}
