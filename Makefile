@@ -12,6 +12,7 @@
 #   make bench   the measurements (ARGS=--tiny: only see that each runs)
 #   make lock    requirements.txt anew, from pyproject.toml, and of it what the image gets
 #   make contract  docs/contract anew, from the code
+#   make screenshots  a picture of each view of the board, in build/screenshots
 #   make docs    the documentation as a static site in build/docs
 #   make clean   remove all that was made here, .venv included
 
@@ -25,7 +26,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: demo unit test lint faults mutants sweep bench lock contract docs clean
+.PHONY: demo unit test lint faults mutants sweep bench lock contract screenshots docs clean
 .DEFAULT_GOAL := test
 
 demo: $(READY)
@@ -80,6 +81,9 @@ contract: $(READY)
 
 docs: $(READY)
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
+
+screenshots: $(READY)
+	$(BIN)/python -m tests.screenshots build/screenshots
 
 clean:
 	rm -rf .venv build dist *.egg-info src/*.egg-info

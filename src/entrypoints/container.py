@@ -61,6 +61,7 @@ from ..application.prices.use_cases import PriceUseCases
 from ..application.relay.publish_pending import PublishPending
 from ..application.rollout.pause_consumer import PauseConsumer
 from ..application.rollout.set_publishing_share import SetPublishingShare
+from ..application.sessions import CachedSessions
 from ..application.streams.feed import LogFeed
 from ..application.streams.follow_order import FollowOrder
 from ..application.streams.follow_orders import FollowOrders
@@ -227,6 +228,7 @@ class Container(containers.DeclarativeContainer):
         providers.Callable(storage_and_consumers.retention, settings),
     )
     tokens = providers.Singleton(CachedTokens, storage.provided.tokens)
+    sessions = providers.Singleton(CachedSessions, storage.provided.sessions)
     oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note, instruments)
     restaurants = providers.Callable(lambda settings: RestaurantOrders(settings.restaurant_orders), settings)
     listed_prices = providers.Singleton(
@@ -569,6 +571,8 @@ def container_for(
     those of the settings; the container closes a gateway and channels that can be closed. ``publisher`` makes the
     EventPublisher of each unit of work. Raises InvalidInput for a part that lacks something of its port.
     """
+    if gateway is not None and not settings.payment_gateway:  # so that logs, settings and doctor say which it is
+        settings = evolve(settings, payment_gateway=f"{type(gateway).__module__}:{type(gateway).__name__}")
     container = Container(settings=settings)
     if clock is not None:
         if not callable(clock):

@@ -1,6 +1,8 @@
 """``OrderFlow``: the API for applications that embed orderflow, and for their tests."""
 
 import asyncio
+import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
@@ -35,7 +37,7 @@ from ..application.request_context import Request, answering, checked_correlatio
 from ..application.webhooks.endpoint import WEBHOOKS
 from ..domain.actor import Actor
 from ..domain.annotations import Annotations
-from ..domain.errors import InvalidInput
+from ..domain.errors import InvalidInput, NotConfigured
 from ..domain.events import OrderLine
 from ..domain.history import OrderFacts
 from ..domain.lifecycle import OrderState
@@ -47,6 +49,7 @@ from ..domain.text import identifier
 from ..domain.validation import Address
 from .consumer_loops import Handle, check_consumers, consumer_loop, handler_loop, sending
 from .container import Container, container_for
+from .http_app import http_app
 from .settings import CONSUMERS, RESERVED_NAMES, Settings
 from .settings_source import load_settings
 from .wiring.lifespan import listen_for_commits, opened
@@ -54,6 +57,8 @@ from .wiring.own_consumers import with_consumer
 from .wiring.storage_and_consumers import ShippedTransaction
 
 if TYPE_CHECKING:
+    from litestar import Litestar
+
     from .joining import Joinable, JoinedOrders
     from .sync import SyncOrderFlow
 
@@ -61,6 +66,14 @@ PARTS = ("consumers", "gateway", "channels", "templates", "clock", "publisher")
 """What ``OrderFlow.open`` takes beside settings."""
 SYSTEM = Actor.parse("admin:embedded")
 """The actor of calls without ``by``: the embedding application is trusted."""
+
+
+def _check_hooks() -> None:
+    """Raise NotConfigured if the application has removed a hook without which Python starts no thread."""
+    for module, hook in ((sys, "excepthook"), (threading, "excepthook")):
+        if getattr(module, hook) is None:
+            name = f"{module.__name__}.{hook}"
+            raise NotConfigured(f"{name} is None, so Python starts no thread", f"set {name} to a function")
 
 
 class OrderFlow:
@@ -105,6 +118,7 @@ class OrderFlow:
         Raises InvalidInput, NotConfigured, StorageUnavailable.
         """
         settings = _settings(settings, given)
+        _check_hooks()
         keep_audit()
         names = []
         for asked in consumers:
@@ -227,6 +241,18 @@ class OrderFlow:
             raise InvalidInput("traceparent", "it is not well-formed", "W3C Trace Context, 00-TRACE-SPAN-FLAGS")
         with answering(Request(correlation_id=correlation, traceparent=traceparent)):
             yield correlation
+
+    @asynccontextmanager
+    async def http_app(self, *, development: bool = False) -> AsyncIterator["Litestar"]:
+        """Yield the HTTP API and the board as one ASGI application, to be mounted under a path of another.
+
+        Callers need tokens; with ``development``, programs of this machine choose their actor. Live streams end with
+        the block. Raises NotConfigured without the extra ``http``.
+        """
+        app = http_app(self._container, development=development)
+        listen_for_commits(self._container)
+        async with app.lifespan():
+            yield app
 
     @property
     def use_cases(self) -> UseCases:

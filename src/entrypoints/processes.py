@@ -17,13 +17,12 @@ from ..application.webhooks.endpoint import WEBHOOKS
 from ..domain.errors import NotConfigured, Unavailable
 from .consumer_loops import check_consumers, consumer_loop, sending
 from .container import Container
-from .ops_server import checks, ops_server
+from .http_app import http_app
+from .ops_server import ops_server
 from .settings import Settings
 from .supervision import Part, Supervisor
 from .wiring.certificate import certificate_files
 from .wiring.lifespan import listen_for_commits, opened
-from .wiring.payment_gateway import stripe_events
-from .wiring.webhooks import use_cases as webhook_use_cases
 from .workers import WorkerPool, check_storage, work
 
 HOUSEKEEPING_SECONDS = 5.0
@@ -178,39 +177,12 @@ async def _api(
     on_ready: Callable[[], None] | None = None,
 ) -> None:
     """Run the API, on ``listener`` if it is a worker; ``on_ready`` is called then, instead of logging the address."""
-    from .http import create_app, serve
+    from .http import serve
 
     settings: Settings = container.settings()
     if listener is None:
         await _check_callers(container)
-    app = create_app(
-        container.use_cases(),
-        tokens=container.tokens(),
-        checks=checks(container),
-        analytics=container.effects().analytics,
-        currency=settings.currency,
-        trust_actor_header=settings.http_dev,
-        cors_origins=settings.http_cors_origins,
-        max_body_bytes=settings.http_max_body_bytes,
-        stopping=container.stopping().begun,
-        stopped_parts=container.process_registration().stopped_parts,
-        failed=partial(container.process_registration().failures.note, "api"),
-        instruments=container.telemetry().instruments,
-        tracing=container.tracing(),
-        limits={
-            "requests_per_second": settings.http_requests_per_second,
-            "requests": settings.http_max_requests_per_caller,
-            "streams": settings.http_max_streams_per_caller,
-            "shared": settings.http_limits_url,
-        },
-        identity=container.oidc(),
-        customers=(container.erase_customer(), container.export_customer()),
-        webhooks=webhook_use_cases(container),
-        prices=container.prices(),
-        stripe_events=stripe_events(settings),
-        streams=container.streams(),
-        notifications=container.list_notifications(),
-    )
+    app = http_app(container)
     listen_for_commits(container)
 
     def ready(host: str, port: int) -> None:

@@ -78,6 +78,28 @@ class DeadLetterStoreContract:
 
         assert [it.record.order_id for it in of_value_error] == ["o2"]
 
+    async def test_parked_orders_are_grouped_by_the_error_of_the_first(self, world: World) -> None:
+        letters = [evolve(_letter(world, await _record(f"o{number}")), error="KeyError") for number in range(3)]
+        behind = evolve(_letter(world, await _record("o0", 2)), error="")
+        later = world.clock() + timedelta(minutes=1)
+        async with world.effects.store("analytics") as work:
+            await work.dead_letters.keep(
+                [behind, *letters[:2], evolve(letters[2], error="ValueError", last_failed_at=later)]
+            )
+        async with world.effects.store("inventory") as work:
+            await work.dead_letters.keep([evolve(letters[0], consumer="inventory")])
+
+        groups = await world.effects.dead_letters.groups()
+        limited = await world.effects.dead_letters.blocking(limit=2)
+
+        assert [(it.consumer, it.error, it.orders) for it in groups] == [
+            ("analytics", "KeyError", 2),
+            ("analytics", "ValueError", 1),
+            ("inventory", "KeyError", 1),
+        ]
+        assert [it.last_failed_at for it in groups] == [world.clock(), later, world.clock()]
+        assert [it.record.order_id for it in limited] == ["o0", "o1"]
+
     async def test_actions_are_listed_the_latest_first(self, world: World) -> None:
         changes = []
         for number, (consumer, order_id) in enumerate((("analytics", "o1"), ("analytics", "o2"), ("inventory", "o1"))):

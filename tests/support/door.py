@@ -7,6 +7,7 @@ from typing import Any
 
 import uuid_utils
 from attrs import define, field
+from dependency_injector import providers
 from httpx import ASGITransport, AsyncClient, Response
 from litestar import Litestar
 from orderflow.adapters import wire
@@ -43,6 +44,7 @@ from orderflow.application.prices.change_prices import ChangePrices
 from orderflow.application.prices.check_prices import ListedPrices
 from orderflow.application.prices.read_prices import ReadPrices
 from orderflow.application.prices.use_cases import PriceUseCases
+from orderflow.application.sessions import CachedSessions
 from orderflow.application.streams.feed import LogFeed
 from orderflow.application.streams.follow_order import FollowOrder
 from orderflow.application.streams.follow_orders import FollowOrders
@@ -50,7 +52,11 @@ from orderflow.application.streams.shippers import ShipperHistory
 from orderflow.application.streams.use_cases import StreamUseCases
 from orderflow.domain.actor import Actor
 from orderflow.domain.consent import RestaurantOrders
+from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.http import create_app, new_token, serve
+from orderflow.entrypoints.http.board import Board
+from orderflow.entrypoints.http_app import operations_of
+from orderflow.entrypoints.settings import Settings
 from orderflow.testing.clock import ManualClock as HandClock
 
 from tests.support.webhook_receiver import webhook_use_cases
@@ -111,6 +117,12 @@ class Installation:
             "customers": customers,
             "webhooks": webhook_use_cases(self.storage, self.effects, self.clock),
             "prices": prices,
+            "board": Board(
+                sessions=CachedSessions(self.storage.sessions),
+                now=self.storage.now,
+                available_orders=self.available_orders,
+            ),
+            "operations": operations_of(self.container()),
             "streams": self.streams,
             "notifications": told,
             **options,
@@ -123,6 +135,13 @@ class Installation:
             **options,
         )
         return app
+
+    def container(self) -> Any:
+        """The container of what operators use, on the same storage."""
+        container = container_for(Settings(database_url="memory://"), clock=self.clock)
+        container.storage.override(providers.Object(self.storage))
+        container.effects.override(providers.Object(self.effects))
+        return container
 
     async def token(self, actor: str, **limits: Any) -> str:
         """A new token of ``actor``."""

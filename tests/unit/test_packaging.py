@@ -29,7 +29,7 @@ SHARED_NAMES = {
     **{f"opentelemetry.{part}": ["opentelemetry-api"] for part in ("context", "trace")},
 }
 """What comes from several distributions under one name."""
-NOT_CODE = ("py.typed", "*.json", "*.txt", "*.mako")
+NOT_CODE = ("py.typed", "*.json", "*.txt", "*.mako", "*.html", "*.css", "*.js", "*.svg")
 
 AN_ORDER = """
 import asyncio, sys

@@ -16,6 +16,7 @@ from ...application.consuming.dead_letter import (
     SetAsideRecord,
     count_new,
 )
+from ...application.dead_letters.ports import ParkedGroup
 from .clock import due
 from .overlay import Overlay
 
@@ -97,9 +98,26 @@ class MemoryDeadLetters:
     _changes: list[DeadLetterAction]
     _lock: asyncio.Lock
 
-    async def blocking(self, consumer: str | None = None, *, error: str | None = None) -> Sequence[DeadLetter]:
+    async def blocking(
+        self, consumer: str | None = None, *, error: str | None = None, limit: int | None = None
+    ) -> Sequence[DeadLetter]:
         firsts = (dead_letters[0] for _, dead_letters in sorted(self._by_order.items()))
-        return [it for it in firsts if consumer in (None, it.consumer) and error in (None, it.error)]
+        return [it for it in firsts if consumer in (None, it.consumer) and error in (None, it.error)][:limit]
+
+    async def groups(self) -> Sequence[ParkedGroup]:
+        members: dict[tuple[str, str], list[DeadLetter]] = defaultdict(list)
+        for first in await self.blocking():
+            members[first.consumer, first.error].append(first)
+        found = [
+            ParkedGroup(
+                consumer=consumer,
+                error=error,
+                orders=len(those),
+                last_failed_at=max(it.last_failed_at for it in those),
+            )
+            for (consumer, error), those in members.items()
+        ]
+        return sorted(found, key=lambda group: (-group.orders, group.consumer, group.error))
 
     async def of_order(self, consumer: str, order_id: str) -> Sequence[DeadLetter]:
         return self._by_order.get((consumer, order_id), ())

@@ -35,6 +35,7 @@ from ...application.orders.payment_attempts import (
 from ...application.orders.queries import MOST_COUNTED, OpenOrders, OrderPage, OrderQuery, OrderSort, StateCount
 from ...application.orders.write_set import WriteSet
 from ...application.request_context import Request
+from ...application.sessions import Session
 from ...domain.errors import ConcurrentChange, Conflict, OrderNotFound, RequestAnswered
 from ...domain.lifecycle import ASSIGNABLE, OrderState
 from ...domain.order import Order
@@ -47,6 +48,7 @@ from .maintenance_log import MemoryMaintenanceLog
 from .prices import MemoryPriceLists
 from .processes import MemoryProcessRegistry
 from .rollout import MemoryRollout
+from .sessions import MemorySessions
 from .skipped_records import MemorySkippedRecords
 from .streams import MemoryStreamTickets
 from .tokens import MemoryTokens
@@ -70,6 +72,7 @@ class MemoryStorage:
     _cursors: dict[str, dict[int, int]] = field(factory=lambda: defaultdict(dict), init=False)
     _moved: dict[tuple[str, int], datetime] = field(factory=dict, init=False)
     _tokens: dict[str, Token] = field(factory=dict, init=False)
+    _sessions: dict[str, Session] = field(factory=dict, init=False)
     stream_tickets: MemoryStreamTickets = field(init=False)
     rollout: MemoryRollout = field(init=False)
     epochs: MemoryEpochs = field(init=False)
@@ -128,6 +131,10 @@ class MemoryStorage:
     @property
     def tokens(self) -> MemoryTokens:
         return MemoryTokens(self._tokens, self.time)
+
+    @property
+    def sessions(self) -> MemorySessions:
+        return MemorySessions(self._sessions, self.time)
 
 
 @frozen

@@ -5,9 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from attrs import frozen
-from sqlalchemy import and_, delete, func, select
+from sqlalchemy import ColumnElement, Subquery, and_, delete, func, select
 
 from ...application.consuming.dead_letter import DeadLetter, DeadLetterAction, Outcome, SetAsideRecord
+from ...application.dead_letters.ports import ParkedGroup
 from .bulk import change, select_all
 from .database import Database
 from .dead_letters import (
@@ -29,20 +30,28 @@ from .types import due
 class SqlDeadLetters:
     _database: Database
 
-    async def blocking(self, consumer: str | None = None, *, error: str | None = None) -> Sequence[DeadLetter]:
+    async def blocking(
+        self, consumer: str | None = None, *, error: str | None = None, limit: int | None = None
+    ) -> Sequence[DeadLetter]:
         it = dead_letters.c
-        first = (
-            select(it.consumer, it.order_id, func.min(it.sequence).label("sequence"))
-            .group_by(it.consumer, it.order_id)
-            .subquery()
-        )
-        same = and_(it.consumer == first.c.consumer, it.order_id == first.c.order_id, it.sequence == first.c.sequence)
-        query = select(dead_letters).join(first, same).order_by(it.consumer, it.order_id)
+        query = select(dead_letters).join(*_firsts()).order_by(it.consumer, it.order_id).limit(limit)
         if consumer is not None:
             query = query.where(it.consumer == consumer)
         if error is not None:
             query = query.where(it.error == error)
         return [dead_letter_of(row) for row in await select_all(self._database, query)]
+
+    async def groups(self) -> Sequence[ParkedGroup]:
+        it = dead_letters.c
+        orders = func.count().label("orders")
+        query = (
+            select(it.consumer, it.error, orders, func.max(it.last_failed_at).label("last_failed_at"))
+            .select_from(dead_letters)
+            .join(*_firsts())
+            .group_by(it.consumer, it.error)
+            .order_by(orders.desc(), it.consumer, it.error)
+        )
+        return [ParkedGroup(**row) for row in await select_all(self._database, query)]
 
     async def of_order(self, consumer: str, order_id: str) -> Sequence[DeadLetter]:
         it = dead_letters.c
@@ -129,6 +138,18 @@ class SqlDeadLetters:
         if consumer is not None:
             query = query.where(unrecognized_records.c.consumer == consumer)
         return [set_aside_of(row) for row in await select_all(self._database, query)]
+
+
+def _firsts() -> tuple[Subquery, ColumnElement[bool]]:
+    """Return the first dead letter of each order, and the condition by which a dead letter is one of these."""
+    it = dead_letters.c
+    first = (
+        select(it.consumer, it.order_id, func.min(it.sequence).label("sequence"))
+        .group_by(it.consumer, it.order_id)
+        .subquery()
+    )
+    same = and_(it.consumer == first.c.consumer, it.order_id == first.c.order_id, it.sequence == first.c.sequence)
+    return first, same
 
 
 def _key(entry: DeadLetter) -> dict[str, object]:

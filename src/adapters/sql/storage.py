@@ -24,6 +24,7 @@ from .payment_attempts import SqlPaymentAttempts
 from .prices import SqlPriceLists
 from .processes import SqlProcessRegistry
 from .rollout import SqlRollout
+from .sessions import SqlSessions
 from .skipped_records import SqlSkippedRecords
 from .streams import SqlStreamTickets
 from .tokens import SqlTokens
@@ -43,6 +44,7 @@ class SqlStorage:
     answers: SqlIdempotencyStore
     attempts: SqlPaymentAttempts
     tokens: SqlTokens
+    sessions: SqlSessions
     stream_tickets: SqlStreamTickets
     audit: SqlOrderAudit
     rollout: SqlRollout
@@ -80,6 +82,7 @@ class SqlStorage:
             answers=SqlIdempotencyStore(database),
             attempts=SqlPaymentAttempts(database),
             tokens=SqlTokens(database),
+            sessions=SqlSessions(database),
             stream_tickets=SqlStreamTickets(database),
             audit=SqlOrderAudit(database),
             rollout=SqlRollout(database),

@@ -4,14 +4,35 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from attrs import frozen
+
 from ..consuming.dead_letter import DeadLetter, DeadLetterAction, SetAsideRecord
+
+
+@frozen(kw_only=True)
+class ParkedGroup:
+    """The ``orders`` that one consumer has parked with one class of ``error``, the last at ``last_failed_at``."""
+
+    consumer: str
+    error: str
+    orders: int
+    last_failed_at: datetime
 
 
 class DeadLetters(Protocol):
     """Reads the dead letters of all consumers, and the unrecognized records."""
 
-    async def blocking(self, consumer: str | None = None, *, error: str | None = None) -> Sequence[DeadLetter]:
-        """Return the first dead letter of every parked order, of one consumer or all, of one class of error or all."""
+    async def blocking(
+        self, consumer: str | None = None, *, error: str | None = None, limit: int | None = None
+    ) -> Sequence[DeadLetter]:
+        """Return the first dead letter of every parked order, of one consumer or all, of one class of error or all.
+
+        With ``limit``, return at most so many: those of the orders with the lowest ids.
+        """
+        ...
+
+    async def groups(self) -> Sequence[ParkedGroup]:
+        """Return the parked orders by consumer and error of the first dead letter, the largest group first."""
         ...
 
     async def of_order(self, consumer: str, order_id: str) -> Sequence[DeadLetter]:

@@ -99,8 +99,10 @@ class Redrive(Generic[T]):
         ]
 
     async def _first_dead_letters(self, order_id: str | None, error: str | None) -> Sequence[DeadLetter]:
-        blocking = await self.dead_letters.blocking(self.consumer.name, error=error)
-        return [dead_letter for dead_letter in blocking if order_id in (None, dead_letter.record.order_id)]
+        if order_id is None:
+            return await self.dead_letters.blocking(self.consumer.name, error=error)
+        first = (await self.dead_letters.of_order(self.consumer.name, order_id))[:1]
+        return [dead_letter for dead_letter in first if error in (None, dead_letter.error)]
 
     async def _order(self, order_id: str, note: OperatorNote, pace: RateLimit) -> tuple[int, DeadLetter | None]:
         """Redrive one order. Return how many events were handled, and the dead letter that failed again, if one did."""

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...application.health.trace_order import EventTrace, Handling, Moment, TracedOrder
 from ...domain.actor import Actor
+from ..traced_order import step_before_handling, trace_data
 from .session import rows, session
 
 if TYPE_CHECKING:
@@ -16,44 +17,9 @@ async def trace(order_id: str, actor: Actor) -> None:
     """Show the path of that order."""
     async with session().opened() as container:
         traced: TracedOrder = await container.trace_order()(order_id, by=actor)
-    session().show(
-        {"orderId": traced.order_id, "events": [_data(event) for event in traced.events], "notes": traced.notes},
-        _table(traced.events),
-    )
+    session().show(trace_data(traced), _table(traced.events))
     for note in traced.notes:
         session().info(f"note: {note}")
-
-
-def _data(event: EventTrace) -> dict[str, Any]:
-    record, place = event.record, event.location
-    return {
-        "sequence": record.sequence,
-        "type": record.type,
-        "id": record.event_id,
-        "correlationId": record.correlation_id,
-        "traceId": record.traceparent[3:35],
-        "occurredAt": record.occurred_at,
-        "requested": _moment(event.requested, None),
-        "committed": _moment(event.committed, event.requested),
-        "published": _moment(event.published, event.committed),
-        "record": place and {"topic": place.topic, "partition": place.partition, "offset": place.offset},
-        "handled": [
-            {"consumer": it.consumer, "state": it.state, **(_moment(it.moment, _before(event)) or {})}
-            for it in event.handled
-        ],
-    }
-
-
-def _moment(moment: Moment | None, before: Moment | None) -> dict[str, Any] | None:
-    """Return the step as JSON: ``ms`` is the time since the step before; without ``exact`` it may have been earlier."""
-    if moment is None:
-        return None
-    return {"at": moment.at, "exact": moment.exact, "ms": moment.since(before)}
-
-
-def _before(event: EventTrace) -> Moment | None:
-    """Return the step before handling: publishing if it is known, else the commit."""
-    return event.published or event.committed
 
 
 def _table(events: Sequence[EventTrace]) -> "Table":
@@ -68,7 +34,7 @@ def _table(events: Sequence[EventTrace]) -> "Table":
                 event.requested and _clock(event.requested.at),
                 _step(event.committed, event.requested),
                 _step(event.published, event.committed),
-                *(_handled(it, _before(event)) for it in event.handled),
+                *(_handled(it, step_before_handling(event)) for it in event.handled),
             )
             for event in events
         ),

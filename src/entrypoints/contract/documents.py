@@ -7,9 +7,8 @@ from msgspec.json import format as format_json
 
 from ...adapters.wire.contract.asyncapi import Topic, asyncapi
 from ..container import container_for
-from ..http import create_app
+from ..http_app import http_app
 from ..settings import BUILT_IN, Settings
-from ..wiring.webhooks import use_cases
 
 _HOUR_MS = 3_600_000
 _encoder = Encoder(decimal_format="number")
@@ -39,19 +38,7 @@ def http() -> dict[str, Any]:
 
     Raises NotConfigured without the extra ``http``.
     """
-    container = container_for(Settings(database_url="memory://"))
-    app = create_app(
-        container.use_cases(),
-        tokens=container.storage().tokens,
-        checks={},
-        trust_actor_header=False,
-        analytics=container.effects().analytics,
-        customers=(container.erase_customer(), container.export_customer()),
-        webhooks=use_cases(container),
-        prices=container.prices(),
-        streams=container.streams(),
-        notifications=container.list_notifications(),
-    )
+    app = http_app(container_for(Settings(database_url="memory://")), development=False)
     from ..http.openapi import complete
 
     return complete(app.openapi_schema.to_schema())

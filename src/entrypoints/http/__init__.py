@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ...application.webhooks.resend import ResendDeliveries, SendTest
     from ..shutdown import Stopping
     from .auth import KnownTokens
+    from .board import Board
 
 __all__ = ["create_app", "create_ops_app", "listeners", "new_token", "serve"]
 
@@ -58,6 +59,8 @@ def create_app(
     customers: "tuple[EraseCustomer, ExportCustomer] | None" = None,
     webhooks: "tuple[Webhooks, ChangeEndpoints, ResendDeliveries, SendTest] | None" = None,
     cors_origins: Sequence[str] = (),
+    board: "Board | None" = None,
+    operations: Mapping[str, Any] | None = None,
     prices: "PriceUseCases | None" = None,
     streams: "StreamUseCases | None" = None,
     notifications: "ListNotifications | None" = None,
@@ -74,10 +77,11 @@ def create_app(
     ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. ``identity`` verifies the
     tokens of an OpenID provider; with it, ``X-Actor`` is not trusted. ``customers`` adds the routes under
     ``/v1/customers``, ``webhooks`` those under ``/v1/webhook-endpoints``, ``prices`` those under
-    ``/v1/restaurants``, ``streams`` the live streams, and ``notifications`` the route ``/v1/notifications``.
-    ``stripe_events`` adds ``/v1/webhooks/stripe``: it verifies an event by its body and signature, and returns the
-    order that it is about. Pages of ``cors_origins`` may call from a browser.
-    Raises NotConfigured without the extra ``http``.
+    ``/v1/restaurants``, ``streams`` the live streams, ``notifications`` the route ``/v1/notifications``, ``board`` the
+    pages for people at ``/``, and ``operations``, which are fields of
+    ``orderflow.entrypoints.http.operations.Operations``, the routes for operators. ``stripe_events`` adds
+    ``/v1/webhooks/stripe``: it verifies an event by its body and signature, and returns the order that it is about.
+    Pages of ``cors_origins`` may call from a browser. Raises NotConfigured without the extra ``http``.
     """
     app, caller_limits = _with_extra(".app"), _with_extra(".caller_limits")
     built: Litestar = app.build(
@@ -100,6 +104,8 @@ def create_app(
         customers=None if customers is None else _with_extra(".customers").Customers(*customers),
         webhooks=None if webhooks is None else _with_extra(".webhooks").WebhookRoutes(*webhooks),
         cors_origins=cors_origins,
+        board=board,
+        operations=None if operations is None else _with_extra(".operations").Operations(**operations),
         prices=None if prices is None else _with_extra(".prices").Prices(prices, currency),
         streams=streams,
         notifications=None if notifications is None else _with_extra(".notifications").Told(notifications),

@@ -22,13 +22,17 @@ from ...application.orders.use_cases import UseCases
 from ...application.streams.use_cases import StreamUseCases
 from ...domain.errors import InvalidInput
 from . import analytics as analytics_routes
-from . import batch, problems, reads, stream, stream_tickets, writes
+from . import batch, dead_letters, lifecycle, problems, reads, stream, stream_tickets, writes
 from . import customers as customer_routes
 from . import notifications as notification_routes
+from . import operations as operation_routes
 from . import prices as price_routes
-from . import stripe_events as stripe_event_routes
+from . import stripe_events as stripe_routes
 from . import webhooks as webhook_routes
 from .auth import GRANT, Authenticator, KnownTokens, Unauthenticated, check_scope
+from .board import Board
+from .board.pages import pages_router
+from .board.sessions import CookieSessions, SessionDoor, session_router
 from .caller_limits import CallerLimits, Callers
 from .calls import AUTHORIZED, Api, provide_call
 from .cors import Cors
@@ -65,13 +69,18 @@ def build(
     customers: customer_routes.Customers | None,
     webhooks: webhook_routes.WebhookRoutes | None,
     cors_origins: Sequence[str],
+    board: Board | None,
+    operations: operation_routes.Operations | None,
     prices: price_routes.Prices | None,
     streams: StreamUseCases | None,
     notifications: notification_routes.Told | None,
-    stripe_events: stripe_event_routes.OrderOf | None,
+    stripe_events: stripe_routes.OrderOf | None,
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
-    authenticator, callers = Authenticator(tokens, trust_actor_header, identity), Callers(limits, instruments)
+    development = trust_actor_header and identity is None
+    cookies = None if board is None else CookieSessions(board.sessions, tokens, development)
+    authenticator = Authenticator(tokens, trust_actor_header, identity, cookies)
+    callers = Callers(limits, instruments)
     closing = asyncio.Event()
     tickets = None if streams is None else stream_tickets.Tickets(streams.tickets, tokens)
 
@@ -123,6 +132,8 @@ def build(
             reads.list_orders,
             reads.count_orders,
             reads.timeline,
+            lifecycle.lifecycle,
+            lifecycle.actions,
             *((stream.stream, stream.stream_orders, stream_tickets.make_ticket) if streams is not None else ()),
         ],
         guards=[authenticate, require_json, refuse_unsupported_conditions, refuse_unknown_parameters],
@@ -130,63 +141,44 @@ def build(
         tags=["orders"],
     )
     documents = Router(PATH, route_handlers=[], include_in_schema=False, guards=[refuse_unknown_parameters])
-    routes = [orders]
-    if analytics is not None:
-        routes.append(
-            Router(
-                "/v1/analytics",
-                route_handlers=analytics_routes.ROUTES,
-                guards=[authenticate, analytics_routes.admins_and_restaurants, refuse_unknown_parameters],
-                dependencies={"figures": provide(analytics_routes.Figures(analytics))},
-                tags=["analytics"],
-            )
-        )
-    if notifications is not None:
-        routes.append(
-            Router(
-                "/v1/notifications",
-                route_handlers=[notification_routes.list_notifications],
-                guards=[authenticate, refuse_unknown_parameters],
-                dependencies={"told": provide(notifications)},
-                tags=["notifications"],
-            )
-        )
-    if customers is not None:
-        routes.append(
-            Router(
-                "/v1/customers",
-                route_handlers=customer_routes.ROUTES,
-                guards=[
-                    authenticate,
-                    customer_routes.admins_only,
-                    require_json,
-                    refuse_unsupported_conditions,
-                    refuse_unknown_parameters,
-                ],
-                dependencies={"customers": provide(customers)},
-                tags=["customers"],
-            )
-        )
-    routes += [
-        *_webhook_router(webhooks, authenticate),
-        *stripe_event_routes.routers(stripe_events, use_cases, callers, [require_json, refuse_unknown_parameters]),
+    changing = [require_json, refuse_unsupported_conditions, refuse_unknown_parameters]
+    figures = None if analytics is None else analytics_routes.Figures(analytics)
+    reading = [analytics_routes.admins_and_restaurants, refuse_unknown_parameters]
+    pricing = [*changing, price_routes.refuse_idempotency_key]
+    told = [notification_routes.list_notifications]
+    routes = [
+        orders,
+        *_feature("analytics", analytics_routes.ROUTES, [authenticate, *reading], figures=figures),
+        *_feature("notifications", told, [authenticate, refuse_unknown_parameters], told=notifications),
+        *_feature(
+            "customers",
+            customer_routes.ROUTES,
+            [authenticate, customer_routes.admins_only, *changing],
+            customers=customers,
+        ),
+        *_feature("restaurants", price_routes.ROUTES, [authenticate, *pricing], tag="prices", prices=prices),
+        *_feature(
+            "webhook-endpoints",
+            webhook_routes.ROUTES,
+            [authenticate, webhook_routes.admins_only, *changing],
+            tag="webhooks",
+            routes=webhooks,
+        ),
+        *_feature(
+            "",
+            [*operation_routes.ROUTES, *dead_letters.ROUTES],
+            [authenticate, operation_routes.admins_only, *changing],
+            tag="operations",
+            operations=operations,
+        ),
+        *stripe_routes.routers(stripe_events, use_cases, callers, [require_json, refuse_unknown_parameters]),
     ]
-    if prices is not None:
-        routes.append(
-            Router(
-                "/v1/restaurants",
-                route_handlers=price_routes.ROUTES,
-                guards=[
-                    authenticate,
-                    require_json,
-                    refuse_unsupported_conditions,
-                    refuse_unknown_parameters,
-                    price_routes.refuse_idempotency_key,
-                ],
-                dependencies={"prices": provide(prices)},
-                tags=["prices"],
-            )
-        )
+    if board is not None and cookies is not None:
+        door = SessionDoor(board, authenticator, cookies, callers, currency)
+        routes += [
+            pages_router([refuse_unknown_parameters]),
+            session_router(door, [require_json, refuse_unknown_parameters]),
+        ]
     readiness = Checks(checks, stopping, stopped_parts)
     public: list[Any] = [livez, readyz, docs_router()]
     dependencies = {"checks": provide(readiness)}
@@ -207,36 +199,40 @@ def build(
             closing.set,
             callers.close,
             *([identity.close] if identity is not None else []),
+            *([operations.close] if operations is not None else []),
             *on_shutdown,
         ],
         state=State({"closing": closing, "api": Api(use_cases, currency, closing, callers, failed, live)}),
         debug=False,
     )
+    return _completed(app, tracing, instruments, cors_origins)
+
+
+def _feature(path: str, handlers: Sequence[Any], guards: Sequence[Any], *, tag: str = "", **part: Any) -> list[Router]:
+    """Return the router below ``/v1`` of a feature whose handlers get ``part`` by its name; none if that is None."""
+    if None in part.values():
+        return []
+    dependencies = {name: provide(each) for name, each in part.items()}
+    return [
+        Router(
+            f"/v1/{path}".rstrip("/"),
+            route_handlers=handlers,
+            guards=[*guards],
+            dependencies=dependencies,
+            tags=[tag or path],
+        )
+    ]
+
+
+def _completed(
+    app: InstrumentedApp, tracing: Tracing | None, instruments: Instruments | None, cors_origins: Sequence[str]
+) -> Litestar:
+    """Return ``app`` with what answers around its routes."""
     app.tracing = tracing
     app.instruments = instruments
     app.direct = direct_routes(app)
     app.cors = Cors.of(cors_origins, {method for route in app.routes for method in route.methods})
     return app
-
-
-def _webhook_router(webhooks: webhook_routes.WebhookRoutes | None, authenticate: Any) -> list[Router]:
-    if webhooks is None:
-        return []
-    return [
-        Router(
-            "/v1/webhook-endpoints",
-            route_handlers=webhook_routes.ROUTES,
-            guards=[
-                authenticate,
-                webhook_routes.admins_only,
-                require_json,
-                refuse_unsupported_conditions,
-                refuse_unknown_parameters,
-            ],
-            dependencies={"routes": provide(webhooks)},
-            tags=["webhooks"],
-        )
-    ]
 
 
 class NoEmitter(BaseEventEmitterBackend):
@@ -311,6 +307,7 @@ async def refuse_other_spellings(connection: ASGIConnection[Any, Any, Any, Any],
     """Refuse a path with a doubled or trailing slash, which Litestar ignores: a proxy's rule for the path would not."""
     scope = connection.scope
     path = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
+    path = path.removeprefix(scope.get("root_path", "").encode())
     if b"//" in path or (path.endswith(b"/") and path != b"/"):
         raise NotFoundException
 

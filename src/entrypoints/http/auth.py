@@ -17,6 +17,8 @@ from ...domain.errors import InvalidInput
 PREFIX = "of_"
 """The prefix of every secret, by which scanners for leaked credentials can recognize it."""
 ACTOR_HEADER = "X-Actor"
+CSRF_HEADER = "X-CSRF-Token"
+"""The header that a page of the board sends with each request, and another site's page cannot."""
 _PORT = re.compile(r":[0-9]{1,5}\Z")
 FORWARDING = ("forwarded", "via", "x-real-ip", "true-client-ip", "x-forwarded-")
 """Headers, or beginnings of them, that a proxy adds to the requests of others."""
@@ -48,6 +50,14 @@ def check_scope(grant: Grant, needed: Scope) -> None:
         raise InsufficientScope(needed, grant)
 
 
+class LoggedIn(Protocol):
+    """The sessions that an Authenticator asks."""
+
+    async def grant(self, headers: Mapping[str, str], peer: str) -> Grant:
+        """Return what the session in the cookie grants. Raises Unauthenticated; Unavailable."""
+        ...
+
+
 class KnownTokens(Protocol):
     """The tokens that an Authenticator asks."""
 
@@ -71,27 +81,31 @@ class Authenticator:
 
     The header is for development. It is refused if the request may come from somebody else: from another machine,
     through a proxy, from another site's page in a browser, or to a name that another site has made point here. With
-    ``identity``, its JSON Web Tokens are accepted besides the stored ones, and the header never is.
+    ``identity``, its JSON Web Tokens are accepted besides the stored ones, and the header never is. With ``logged_in``,
+    a request with the header of the board is that of the person whose session is in its cookie.
     """
 
     tokens: KnownTokens
     trust_actor_header: bool
     identity: IdentityTokens | None = None
+    logged_in: LoggedIn | None = None
 
     async def __call__(self, headers: Mapping[str, str], peer: str) -> Grant:
         """Return the caller at the address ``peer`` and what it may do. Raises Unauthenticated; Unavailable."""
         authorization = headers.get("authorization")
         if authorization is not None:
             return await self._by_token(authorization)
+        if self.logged_in is not None and CSRF_HEADER.lower() in headers:
+            return await self.logged_in.grant(headers, peer)
         if self.trust_actor_header and self.identity is None:
-            if problem := _not_from_here(headers, peer):
+            if problem := not_from_here(headers, peer):
                 raise Unauthenticated(f"{ACTOR_HEADER} is for requests straight from this machine: {problem}")
             return Grant(_by_header(headers.get(ACTOR_HEADER.lower())))
         raise Unauthenticated("a token is required: Authorization: Bearer of_...")
 
     async def still_grants(self, grant: Grant, headers: Mapping[str, str], peer: str) -> bool:
         """Return whether the caller of a long response has the same rights as at its start. Raises Unavailable."""
-        if grant.expires_at is not None:
+        if grant.expires_at is not None and CSRF_HEADER.lower() not in headers:
             return datetime.now(UTC) < grant.expires_at
         try:
             return await self(headers, peer) == grant
@@ -102,7 +116,10 @@ class Authenticator:
         scheme, _, secret = authorization.partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
             raise Unauthenticated("the Authorization header must have the form: Bearer of_...")
-        secret = secret.strip()
+        return await self.by_secret(secret.strip())
+
+    async def by_secret(self, secret: str) -> Grant:
+        """Return what the token ``secret`` grants. Raises Unauthenticated; Unavailable."""
         try:
             if self.identity is not None and secret.count(".") == 2 and not secret.startswith(PREFIX):
                 return await self.identity.verify(secret)
@@ -114,7 +131,7 @@ class Authenticator:
         return grant
 
 
-def _not_from_here(headers: Mapping[str, str], peer: str) -> str:
+def not_from_here(headers: Mapping[str, str], peer: str) -> str:
     """Return why the request may be somebody else's; empty if it is of a program on this machine."""
     if not _is_loopback(peer):
         return "it comes from another address"

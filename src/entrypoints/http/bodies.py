@@ -194,6 +194,36 @@ class EraseCustomerBody(Body):
     reason: Annotated[str, _text("the reason", "asked for on 1 May", MAX_REASON, 1)]
 
 
+class ReasonBody(Body):
+    """Why an operator does it. It is recorded with the operator's name."""
+
+    reason: Annotated[str, _text("the reason", "the mail server is repaired", MAX_REASON, 1)]
+
+
+class SetPublishing(ReasonBody):
+    """The percentage of orders whose events are published."""
+
+    percent: Annotated[int, _documented("0 to 100", 100, minimum=0, maximum=100)]
+
+
+class DropBody(ReasonBody):
+    """The order whose first dead letter is dropped; ``withFollowers`` drops all of its dead letters."""
+
+    consumer: Annotated[str, _identifier("the consumer", "analytics")]
+    order_id: Annotated[str, _identifier("the order", "O-2024-1")]
+    with_followers: bool = False
+
+
+class RedriveBody(Body):
+    """The order to redrive. A dry run may leave it out, and takes no reason."""
+
+    consumer: Annotated[str, _identifier("the consumer", "analytics")]
+    order_id: Annotated[str, _identifier("the order", "O-2024-1")] | None = None
+    error: Annotated[str, _text("only if this class of error has parked it", "ValueError", 200, 1)] | None = None
+    dry_run: bool = False
+    reason: Annotated[str, _text("the reason", "the mail server is repaired", MAX_REASON)] = ""
+
+
 BODIES = (
     PlaceOrder,
     BatchOrder,
@@ -203,6 +233,10 @@ BODIES = (
     CancelOrderBody,
     RefundOrderBody,
     EraseCustomerBody,
+    ReasonBody,
+    SetPublishing,
+    DropBody,
+    RedriveBody,
 )
 
 B = TypeVar("B", bound=Body)

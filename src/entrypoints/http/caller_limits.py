@@ -21,6 +21,10 @@ BATCHES_OF_CALLER = 2
 """Batches of orders that a caller may have at once: the responses to all orders of a batch are kept until its end."""
 
 
+LOGINS, LOGIN_SECONDS = 30, 60
+"""Attempts to log in to the board, from one address."""
+
+
 class TooManyRequests(Exception):
     """Raised if a caller exceeds a limit. ``retry_after`` is a number of seconds."""
 
@@ -75,6 +79,13 @@ class Callers:
         if batch and self._batches[caller] >= BATCHES_OF_CALLER:
             raise self._refused("batches_at_once", f"a caller may have {BATCHES_OF_CALLER} batches of orders at once")
         scope[RELEASE] = self._begin(caller, [(stream, self._streams), (batch, self._batches)])
+
+    async def admit_login(self, peer: str) -> None:
+        """Count an attempt to log in from the address ``peer``. Raises TooManyRequests."""
+        if await self._rates.count(f"login/{peer}", seconds=LOGIN_SECONDS) > LOGINS:
+            error = self._refused("logins", f"an address may try to log in {LOGINS} times in {LOGIN_SECONDS} seconds")
+            error.retry_after = LOGIN_SECONDS
+            raise error
 
     async def granted(self, scope: Any, caller: str, wanted: int) -> int:
         """Count ``wanted`` requests of ``caller``, and return how many of them are within its rate."""

@@ -205,7 +205,8 @@ class _Exchange:
     @property
     def is_audited(self) -> bool:
         """True for a write, a refusal, or a command of operators, of the API."""
-        if not self.scope["path"].startswith("/v1/") or self.method == "OPTIONS":
+        path = self.scope["path"].removeprefix(self.scope.get("root_path", ""))
+        if not path.startswith(("/v1/", "/board/session")) or self.method == "OPTIONS":
             return False
         refused = self.status is None or self.status >= 400
         return refused or self.method not in ("GET", "HEAD") or self.route.startswith("/v1/customers/")

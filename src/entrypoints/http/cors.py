@@ -1,7 +1,7 @@
 """Cross-origin requests of browsers (CORS, in the Fetch standard), from pages of the origins that the settings name.
 
-Callers bring their token in a header, which a page must have; the API reads no cookies. So no answer allows
-credentials, and what a page may read is what its token may.
+Callers bring their token in a header, which a page must have. The cookie of the board counts only with a header that
+such a page may not send. So no answer allows credentials, and what a page may read is what its token may.
 """
 
 from collections.abc import Collection, Mapping

@@ -262,7 +262,7 @@ def openapi_config(router: Router, *, trust_actor_header: bool) -> OpenAPIConfig
         ),
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         servers=[Server(url="/")],
-        tags=[Tag(name=name) for name in ("orders", "prices", "analytics", "webhooks", "health")],
+        tags=[Tag(name=name) for name in ("orders", "prices", "analytics", "webhooks", "operations", "health")],
         openapi_router=router,
         render_plugins=[DocumentRenderer(path="/")],
         use_handler_docstrings=True,

@@ -44,7 +44,7 @@ def shared_counters(url: str) -> Counters:
 
 @define(eq=False)
 class RequestRates:
-    """Counts the requests of each caller in the current second.
+    """Counts the requests of each caller in the current second, or in another time.
 
     With ``shared``, all processes that share it count together. While it fails, or does not respond within
     RESPONSE_SECONDS, each process counts for itself, so requests are neither refused nor unlimited; after a failure,
@@ -55,18 +55,18 @@ class RequestRates:
     _own: MemoryStorage = field(factory=MemoryStorage, init=False)
     _ask_from: float = field(default=0.0, init=False)
 
-    async def count(self, key: str, amount: int = 1) -> int:
-        """Count ``amount`` requests, and return how many there have been in this second."""
+    async def count(self, key: str, amount: int = 1, *, seconds: int = 1) -> int:
+        """Count ``amount`` requests, and return how many there have been in these ``seconds``."""
         if self.shared is not None and monotonic() >= self._ask_from:
             try:
                 async with asyncio.timeout(RESPONSE_SECONDS):
-                    return await self.shared.incr(key, 1, amount)
+                    return await self.shared.incr(key, seconds, amount)
             except (StorageError, TimeoutError) as error:
                 if monotonic() >= self._ask_from:  # the first of several at the same time
                     self._ask_from = monotonic() + PAUSE_SECONDS
                     cause = error.storage_error if isinstance(error, StorageError) else "no response in time"
                     logger.warning("the shared limits are not available; each process counts for itself: %s", cause)
-        return await self._own.incr(key, 1, amount)
+        return await self._own.incr(key, seconds, amount)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -31,13 +31,13 @@ def limited(callers: Callers) -> Any:
 
     async def admit(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         peer = connection.client.host if connection.client else ""
-        await callers.admit(connection.scope, f"webhook {peer}")
+        await callers.admit(connection.scope, f"stripe {peer}")
 
     return admit
 
 
 @post("/stripe", status_code=204, request_max_body_size=MAX_BODY_BYTES, include_in_schema=False)
-async def receive_event(
+async def receive_stripe(
     request: Request[Any, Any, Any],
     events: NamedDependency[StripeEvents],
 ) -> Response[None]:
@@ -59,7 +59,7 @@ def routers(order_of: OrderOf | None, use_cases: UseCases, callers: Callers, gua
     return [
         Router(
             "/v1/webhooks",
-            route_handlers=[receive_event],
+            route_handlers=[receive_stripe],
             guards=[limited(callers), *guards],
             dependencies={"events": Provide(lambda: events, sync_to_thread=False)},
             security=[{}],

@@ -37,11 +37,16 @@ MOVED_ELSEWHERE = {
             catalogue.NOTIFICATIONS_PENDING,
             catalogue.NOTIFICATIONS_PENDING_AGE,
             catalogue.NOTIFICATIONS_FAILED,
+            catalogue.WEBHOOKS_UNSETTLED,
+            catalogue.WEBHOOKS_UNSETTLED_AGE,
+            catalogue.WEBHOOKS_FAILED,
+            catalogue.WEBHOOK_ENDPOINTS,
         ),
         "tests/integration/health/test_undelivered.py",
     ),
     catalogue.HTTP_CERTIFICATE_EXPIRES: "tests/integration/test_api_by_tls.py",  # nor TLS
     catalogue.OIDC_READS: "tests/integration/test_oidc_of_processes.py",  # nor a provider
+    catalogue.WEBHOOK_SECONDS: "tests/unit/webhooks/test_instrumented.py",  # nor an endpoint
     catalogue.HTTP_REFUSALS: "tests/unit/http/test_caller_limits.py",  # nor a flood
 }
 

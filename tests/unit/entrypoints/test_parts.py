@@ -1,7 +1,5 @@
 """Parts of one's own: named by a setting or given to ``open``, checked, and refused with the reason."""
 
-from collections.abc import Sequence
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,6 @@ from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import Settings
 from orderflow.entrypoints.settings_source import load_settings
 from orderflow.entrypoints.wiring import parts
-from orderflow.entrypoints.wiring.mail import CHANNEL
-from orderflow.entrypoints.wiring.payment_gateway import GATEWAY
 
 from tests.support.shop import HandClock
 from tests.unit.entrypoints.test_embedded import placed
@@ -121,21 +117,26 @@ def test_what_names_no_part_is_refused_when_settings_are_read(name: str) -> None
             load_settings(environment={setting: name})
 
 
-def test_an_installed_package_names_a_part_by_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    def found(group: str) -> Sequence[EntryPoint]:
-        return [EntryPoint("acme", "own_shop:make_gateway", group)] if group == "orderflow.gateways" else []
-
-    monkeypatch.setattr(parts, "entry_points", found)
+def test_an_installed_package_names_parts_by_entry_points(tmp_path: Path) -> None:
+    installed = tmp_path / "acme-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text(
+        "[orderflow.gateways]\nacme = own_shop:make_gateway\n\n[orderflow.channels]\nacme-sms = own_shop:make_sms\n"
+    )
     parts._declared.cache_clear()
     try:
-        gateway = container_for(Settings(database_url="memory://", payment_gateway="acme")).gateway()
-        with pytest.raises(InvalidInput, match=r"'acmee' .* did you mean acme.*allowed: sandbox, acme, or"):
+        container = container_for(
+            Settings(database_url="memory://", payment_gateway="acme", notification_channels=("log", "acme-sms"))
+        )
+        gateway, channels = container.gateway(), container.channels()
+        with pytest.raises(InvalidInput, match=r"'acmee' .* did you mean acme.*allowed: sandbox, .*acme, or"):
             container_for(Settings(database_url="memory://", payment_gateway="acmee")).gateway()
     finally:
         parts._declared.cache_clear()
 
     assert type(gateway).__name__ == "Gateway"
-    assert (GATEWAY.group, CHANNEL.group) == ("orderflow.gateways", "orderflow.channels")
+    assert [channel.name for channel in channels] == ["log", "sms"]
 
 
 def test_channels_of_ones_own_stand_beside_the_shipped_ones() -> None:
@@ -168,6 +169,9 @@ async def test_an_application_gives_parts_when_it_opens() -> None:
         await flow.settled()
         order = await flow.get_order(order_id)
 
+        gateway_name = flow.container.settings().gateway_name
+
+    assert gateway_name == "orderflow.adapters.payment_gateway.sandbox:SandboxGateway"
     assert order.created_at == clock.now
     assert len(gateway.moved) == 2
     assert "order.created for a customer" in [message.subject for message in sms.sent]

@@ -1,0 +1,29 @@
+"""Sessions of the board in memory, under the hashes of their secrets."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from attrs import frozen
+
+from ...application.sessions import Session
+
+
+@frozen
+class MemorySessions:
+    """Sessions by digest; they expire by ``time``."""
+
+    sessions: dict[str, Session]
+    time: Callable[[], datetime]
+
+    async def add(self, digest: str, session: Session) -> None:
+        now = self.time()
+        for old in [old for old, known in self.sessions.items() if known.expires_at <= now]:
+            del self.sessions[old]
+        self.sessions[digest] = session
+
+    async def find(self, digest: str) -> Session | None:
+        session = self.sessions.get(digest)
+        return session if session is not None and self.time() < session.expires_at else None
+
+    async def end(self, digest: str) -> None:
+        self.sessions.pop(digest, None)

@@ -1,0 +1,266 @@
+// The figures of the service or of one restaurant, as charts with a table behind each, and as CSV.
+
+import { currentSession, now, query } from "./api.js";
+import { bars, lines } from "./charts.js";
+import { csv, readExact, save } from "./csv.js";
+import { explain } from "./dialog.js";
+import { fill, h, setText } from "./dom.js";
+import { dateTime, duration, money, number, stateName } from "./format.js";
+import { setParameters } from "./router.js";
+import { table } from "./table.js";
+
+/** @typedef {import("./csv.js").Row} Row */
+
+const HOUR = 3_600_000;
+/** @type {Record<string, {name: string, span: number}>} */
+const SPANS = {
+  hour: { name: "The last hour", span: HOUR },
+  day: { name: "The last day", span: 24 * HOUR },
+  week: { name: "The last 7 days", span: 7 * 24 * HOUR },
+  month: { name: "The last 31 days", span: 31 * 24 * HOUR - 1_000 },
+};
+const BUCKETS = 60;
+
+class FiguresView extends HTMLElement {
+  #stopped = new AbortController();
+  #asked = "";
+  #problem = h("p", { class: "problem", role: "alert" });
+  #body = h("div");
+  #span = h("select", {
+    id: "span",
+    onchange: () => setParameters({ span: this.#span.value === "hour" ? "" : this.#span.value }),
+  });
+  #restaurant = h("input", {
+    id: "of",
+    type: "search",
+    maxlength: 64,
+    placeholder: "all",
+    onchange: () => setParameters({ restaurantId: this.#restaurant.value.trim() }),
+  });
+
+  connectedCallback() {
+    fill(
+      this.#span,
+      Object.entries(SPANS).map(([value, { name }]) => h("option", { value }, name)),
+    );
+    const isAdmin = currentSession()?.role === "admin";
+    fill(
+      this,
+      h("h1", null, "Figures"),
+      h(
+        "form",
+        { class: "controls", onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
+        h("label", { for: "span" }, "Time", this.#span),
+        isAdmin && h("label", { for: "of" }, "Restaurant", this.#restaurant),
+        h("button", { type: "button", onclick: () => this.#read() }, "Read again"),
+      ),
+      this.#problem,
+      this.#body,
+    );
+  }
+
+  disconnectedCallback() {
+    this.#stopped.abort();
+  }
+
+  /** @param {import("./router.js").Place} place */
+  show({ parameters }) {
+    const asked = parameters.toString();
+    if (asked === this.#asked && this.#body.childElementCount > 0) return;
+    this.#asked = asked;
+    const span = parameters.get("span") ?? "hour";
+    this.#span.value = span in SPANS ? span : "hour";
+    this.#restaurant.value = parameters.get("restaurantId") ?? "";
+    this.#read();
+  }
+
+  async #read() {
+    const signal = this.#stopped.signal;
+    const restaurantId = this.#restaurant.value.trim();
+    const end = now();
+    const begin = end - (SPANS[this.#span.value]?.span ?? HOUR);
+    const times = { start: new Date(begin).toISOString(), end: new Date(end).toISOString() };
+    const of = (/** @type {string} */ name, /** @type {Record<string, string>} */ more = {}) =>
+      readExact(`v1/analytics/${name}${query({ restaurantId, ...more })}`, signal);
+    try {
+      const [sales, states, cancellations, deliveries, restaurants] = await Promise.all([
+        of("minutes", times),
+        of("states"),
+        of("cancellations"),
+        of("deliveries"),
+        of("restaurants"),
+      ]);
+      setText(this.#problem, "");
+      fill(
+        this.#body,
+        this.#sales(sales.minutes, begin, end),
+        h(
+          "div",
+          { class: "two wide" },
+          this.#states(states.states),
+          this.#deliveries(deliveries),
+          this.#cancellations(cancellations.reasons),
+          this.#restaurants(restaurants.restaurants),
+        ),
+      );
+    } catch (error) {
+      if (!signal.aborted) setText(this.#problem, explain(error));
+    }
+  }
+
+  /** @param {Row[]} minutes @param {number} begin @param {number} end */
+  #sales(minutes, begin, end) {
+    const width = Math.max(60_000, (end - begin) / BUCKETS);
+    const currencies = [...new Set(minutes.map(({ currency }) => currency ?? ""))];
+    const orders = summed(minutes, "orders", begin, end, width);
+    const total = minutes.reduce((sum, each) => sum + Number(each.orders), 0);
+    const cancelled = minutes.reduce((sum, each) => sum + Number(each.cancelled), 0);
+    const revenue = currencies.map((currency) => ({
+      name: currency,
+      points: summed(
+        minutes.filter((each) => each.currency === currency),
+        "netRevenue",
+        begin,
+        end,
+        width,
+      ),
+    }));
+    const of = currencies.map((currency) =>
+      money(
+        minutes.filter((each) => each.currency === currency).reduce((sum, each) => sum + Number(each.netRevenue), 0),
+        currency,
+      ),
+    );
+    const summary = `${number(total)} orders, ${number(cancelled)} of them cancelled; revenue ${of.join(" and ") || "none"}`;
+    return figure(
+      "sales",
+      "Orders and revenue",
+      [
+        h("p", { class: "big" }, summary),
+        h("p", { class: "quiet" }, `Orders, in steps of ${duration(width)}`),
+        lines({ label: `Orders over time: ${summary}.`, series: [{ name: "orders", points: orders }] }),
+        revenue.length > 0 &&
+          h("p", { class: "quiet" }, `Revenue without cancelled orders, in steps of ${duration(width)}`),
+        revenue.length > 0 && lines({ label: `Revenue over time: ${of.join(" and ")}.`, series: revenue }),
+      ],
+      ["minute", "currency", "orders", "cancelled", "grossRevenue", "netRevenue"],
+      minutes,
+    );
+  }
+
+  /** @param {Row[]} states */
+  #states(states) {
+    const shown = states.map((each) => ({
+      name: stateName(each.state ?? ""),
+      value: Number(each.orders),
+      shown: number(Number(each.orders)),
+    }));
+    const label = `Orders by state now: ${shown.map(({ name, shown: orders }) => `${name} ${orders}`).join(", ")}.`;
+    return figure(
+      "states",
+      "Orders by state, and the seconds in each",
+      [bars({ label, bars: shown })],
+      ["state", "orders", "left", "mean", "median", "p90"],
+      states,
+    );
+  }
+
+  /** @param {Row} deliveries */
+  #deliveries(deliveries) {
+    const shown = ["p50", "p90", "p99"].map((name) => ({
+      name: `${name.slice(1)} % within`,
+      value: Number(deliveries[name] ?? 0),
+      shown: deliveries[name] === null ? "–" : `${deliveries[name]} min`,
+    }));
+    const label = `Delivery times of ${deliveries.orders} orders: ${shown.map(({ name, shown: minutes }) => `${name} ${minutes}`).join(", ")}.`;
+    const rows = [deliveries];
+    return figure(
+      "deliveries",
+      `Minutes to the delivery of ${number(Number(deliveries.orders))} orders`,
+      [bars({ label, bars: shown })],
+      ["orders", "p50", "p90", "p99"],
+      rows,
+    );
+  }
+
+  /** @param {Row[]} reasons */
+  #cancellations(reasons) {
+    const shown = reasons
+      .slice(0, 10)
+      .map((each) => ({ name: each.reason ?? "", value: Number(each.orders), shown: number(Number(each.orders)) }));
+    const label = `Cancelled orders by reason: ${shown.map(({ name, shown: orders }) => `${name} ${orders}`).join(", ") || "none"}.`;
+    const chart = shown.length === 0 ? h("p", null, "None.") : bars({ label, bars: shown });
+    return figure("cancellations", "Cancellations by reason", [chart], ["reason", "orders"], reasons);
+  }
+
+  /** @param {Row[]} restaurants */
+  #restaurants(restaurants) {
+    const most = [...restaurants].sort((a, b) => Number(b.orders) - Number(a.orders)).slice(0, 10);
+    const shown = most.map((each) => ({
+      name: each.restaurantId ?? "",
+      value: Number(each.orders),
+      shown: `${number(Number(each.orders))}, ${money(Number(each.netRevenue), each.currency ?? "")}`,
+    }));
+    const label = `Restaurants with the most orders: ${shown.map(({ name, shown: orders }) => `${name} ${orders}`).join("; ") || "none"}.`;
+    const chart = shown.length === 0 ? h("p", null, "None.") : bars({ label, bars: shown });
+    return figure(
+      "restaurants",
+      "Restaurants, of all time",
+      [chart],
+      ["restaurantId", "currency", "orders", "cancelled", "grossRevenue", "netRevenue"],
+      restaurants,
+    );
+  }
+}
+
+/**
+ * The sums of a column over time. Minutes without orders count as none.
+ * @param {Row[]} minutes @param {string} column @param {number} begin @param {number} end @param {number} width
+ */
+function summed(minutes, column, begin, end, width) {
+  const sums = new Array(Math.ceil((end - begin) / width)).fill(0);
+  for (const each of minutes) {
+    const at = Math.min(sums.length - 1, Math.max(0, Math.floor((Date.parse(each.minute ?? "") - begin) / width)));
+    sums[at] += Number(each[column]);
+  }
+  return sums.map((value, index) => ({ at: begin + (index + 0.5) * width, value }));
+}
+
+/**
+ * @param {string} name @param {string} title @param {import("./dom.js").Child[]} charts
+ * @param {string[]} columns @param {Row[]} rows
+ */
+function figure(name, title, charts, columns, rows) {
+  const behind = h("details", {
+    ontoggle: () => {
+      if (behind.childElementCount > 1) return;
+      const cells = rows
+        .slice(0, 1_000)
+        .map((row) => columns.map((column) => (column === "minute" ? dateTime(row[column]) : (row[column] ?? "–"))));
+      const numeric = (/** @type {string} */ column) =>
+        ["state", "reason", "restaurantId", "minute", "currency"].includes(column);
+      behind.append(
+        table(
+          title,
+          columns.map((column) => (numeric(column) ? column : `#${column}`)),
+          cells,
+        ),
+      );
+    },
+  });
+  behind.append(h("summary", null, `Table (${number(rows.length)})`));
+  return h(
+    "section",
+    { class: "panel", "aria-labelledby": `figure-${name}` },
+    h("h2", { id: `figure-${name}` }, title),
+    charts,
+    h(
+      "p",
+      null,
+      h("button", { class: "plain", onclick: () => save(`${name}.csv`, csv(columns, rows)) }, `Save ${name}.csv`),
+    ),
+    behind,
+  );
+}
+
+customElements.define("figures-view", FiguresView);

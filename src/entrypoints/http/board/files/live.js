@@ -1,0 +1,149 @@
+// The source of the orders that a view shows: the only place that knows how they arrive.
+//
+// Open orders come as a snapshot with all changes after it, by one stream. What has ended is listed, and counted, again
+// when something has changed. A search is asked again then, too, as only the server knows what it finds.
+
+import { call, query } from "./api.js";
+import { follow } from "./stream.js";
+
+/** @typedef {import("./types.js").Order} Order */
+/** @typedef {{q: string, restaurantId: string, customerId: string, shipperId: string, available: boolean}} Filter */
+/** @typedef {{state: string, orders: number, more: boolean, lateAfterSeconds: number | null}} Count */
+
+const FINAL = ["delivered", "cancelled"];
+const FOUND = 200;
+const RECENT = 50;
+const PAUSE = 1_000;
+const AGAIN = 30_000;
+
+/** Keeps the orders of a filter as they are now. ``changed`` is called after each change. */
+export class Orders {
+  /** @type {Map<string, Order>} */
+  byId = new Map();
+  /** @type {Map<string, Count>} */
+  counts = new Map();
+  /** @type {"connecting" | "live" | "interrupted"} */
+  status = "connecting";
+  problem = "";
+  #stopped = new AbortController();
+  #changed;
+  #filter;
+  #isListed;
+  #listing = false;
+  #listAgain = false;
+  #timer = 0;
+  #timed = 0;
+
+  /**
+   * @param {Filter} filter
+   * @param {() => void} changed
+   */
+  constructor(filter, changed) {
+    this.#filter = filter;
+    this.#changed = changed;
+    this.#isListed = filter.q !== "" || filter.available;
+    const { restaurantId, customerId, shipperId } = filter;
+    const parties = filter.available ? {} : { restaurantId, customerId, shipperId };
+    follow(`v1/stream${query(parties)}`, {
+      signal: this.#stopped.signal,
+      receive: (message) => this.#receive(message),
+      status: (isOpen, problem) => this.#say(isOpen, problem),
+    });
+    this.#list();
+    this.#timed = setInterval(() => this.#listSoon(), AGAIN); // what waits for a shipper changes without a word to us
+  }
+
+  stop() {
+    this.#stopped.abort();
+    clearTimeout(this.#timer);
+    clearInterval(this.#timed);
+  }
+
+  /**
+   * How many orders there are in a state: as the server counts them, or as the stream has brought all of them.
+   * @param {string} state
+   * @param {number} here
+   */
+  total(state, here) {
+    const counted = this.#isListed || FINAL.includes(state) ? this.counts.get(state) : undefined;
+    return { orders: Math.max(counted?.orders ?? here, here), more: counted?.more ?? false };
+  }
+
+  /** @param {boolean} isOpen @param {string} problem */
+  #say(isOpen, problem) {
+    if (isOpen && this.status === "live") return;
+    this.status = isOpen ? (this.status === "interrupted" ? "live" : this.status) : "interrupted";
+    this.problem = problem;
+    this.#changed();
+  }
+
+  /** @param {import("./stream.js").Message} message */
+  #receive({ type, data }) {
+    const message = JSON.parse(data);
+    if (type === "end") return; // the stream is followed again
+    if (type === "snapshot") {
+      if (!this.#isListed) {
+        if (message.first) for (const [id, order] of this.byId) if (!FINAL.includes(order.state)) this.byId.delete(id);
+        for (const order of message.orders) this.#keep(order);
+      }
+      if (message.last) {
+        this.status = "live";
+        this.#listSoon();
+      }
+    } else if (this.#isListed) this.#listSoon();
+    else {
+      const before = this.byId.get(message.orderId);
+      if (message.order === null) this.byId.delete(message.orderId);
+      else this.#keep(message.order);
+      if (before?.state !== message.order?.state) this.#listSoon();
+    }
+    this.#changed();
+  }
+
+  /** An answer that was on its way may be older than what the stream has said. @param {Order} order */
+  #keep(order) {
+    const known = this.byId.get(order.orderId);
+    if (known === undefined || known.version <= order.version) this.byId.set(order.orderId, order);
+  }
+
+  #listSoon() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#list(), PAUSE);
+  }
+
+  /** List and count what the stream does not tell; changes meanwhile are listed after it, once. */
+  async #list() {
+    if (this.#listing) {
+      this.#listAgain = true;
+      return;
+    }
+    this.#listing = true;
+    try {
+      const signal = this.#stopped.signal;
+      const { available, ...filter } = this.#filter;
+      const asked = { ...filter, available: available || null };
+      const lists = this.#isListed
+        ? [{ ...asked, limit: FOUND }]
+        : FINAL.map((state) => ({ ...asked, state, limit: RECENT }));
+      const [counted, ...pages] = await Promise.all([
+        call(`v1/orders:count${query(asked)}`, { signal }),
+        ...lists.map((list) => call(`v1/orders${query(list)}`, { signal })),
+      ]);
+      this.counts = new Map(counted.counts.map((/** @type {Count} */ count) => [count.state, count]));
+      if (this.#isListed) this.byId.clear();
+      else for (const [id, order] of this.byId) if (FINAL.includes(order.state)) this.byId.delete(id);
+      for (const order of pages.flatMap((page) => page.orders)) this.#keep(order);
+      if (this.#isListed) this.status = "live";
+      this.#changed();
+    } catch (error) {
+      if (!this.#stopped.signal.aborted) this.#say(false, error instanceof Error ? error.message : String(error));
+      if (!this.#stopped.signal.aborted) this.#listSoon();
+    } finally {
+      this.#listing = false;
+      if (this.#listAgain) {
+        this.#listAgain = false;
+        this.#listSoon();
+      }
+    }
+  }
+}

@@ -1,0 +1,75 @@
+// What the person may do with an order now, as the server says; of the rest, why not and what would help.
+
+import { change, orderPath } from "./api.js";
+import { ask } from "./dialog.js";
+import { h } from "./dom.js";
+import { actionName } from "./format.js";
+
+/** @typedef {import("./types.js").Action} Action */
+
+/** @type {Record<string, import("./dialog.js").Field>} */
+const FIELDS = {
+  reason: { name: "reason", label: "Reason", long: true, hint: "The customer is told it." },
+  shipperId: { name: "shipperId", label: "Shipper", most: 64 },
+};
+
+/**
+ * @param {string} orderId
+ * @param {{version: number, actions: Action[]}} checked
+ * @param {{self: string | null, changed: () => void}} options ``self``: the shipper who looks at it
+ */
+export function orderActions(orderId, { version, actions }, { self, changed }) {
+  return h(
+    "ul",
+    { class: "actions" },
+    actions.map((action, index) => {
+      const reasonId = `refusal-${index}`;
+      if (!action.allowed) {
+        return h(
+          "li",
+          null,
+          h("button", { disabled: true, "aria-describedby": reasonId }, actionName(action.name)),
+          h("span", { id: reasonId, class: "quiet" }, `${action.guard}; ${action.unlock}`),
+        );
+      }
+      const isDanger = action.name === "cancelled";
+      const begin = () => {
+        const fields = action.needs
+          .filter((need) => !(need === "shipperId" && self !== null))
+          .map((need) => FIELDS[need] ?? { name: need, label: need });
+        const question = {
+          title: `${actionName(action.name)}: order ${orderId}`,
+          fields,
+          confirm: actionName(action.name),
+          danger: isDanger,
+        };
+        ask(question, async (values) => {
+          /** @type {Record<string, string>} */
+          const own = self !== null && action.needs.includes("shipperId") ? { shipperId: self } : {};
+          await perform(orderId, version, action.name, { ...values, ...own });
+          changed();
+        });
+      };
+      return h(
+        "li",
+        null,
+        h("button", { class: isDanger ? "danger" : "main", onclick: begin }, actionName(action.name)),
+      );
+    }),
+  );
+}
+
+/**
+ * @param {string} orderId
+ * @param {number} version the action is for this version: of two people who act at once, one is told
+ * @param {string} name
+ * @param {Record<string, string>} values
+ */
+function perform(orderId, version, name, values) {
+  const path = orderPath(orderId);
+  const headers = { "If-Match": `"${version}"` };
+  if (name === "assign_shipper") return change("PUT", `${path}/shipper`, values, headers);
+  if (name === "record_payment") return change("POST", `${path}/payment`, values, headers);
+  if (name === "cancelled") return change("POST", `${path}/cancel`, values, headers);
+  return change("PATCH", `${path}/state`, { state: name, ...values }, headers);
+}

@@ -1,0 +1,108 @@
+// The events of an order: what happened, by whom, how long after the one before, and what each consumer made of it.
+
+import { h } from "./dom.js";
+import { dateTime, duration, money, stateName, words } from "./format.js";
+
+/** @typedef {import("./types.js").TimelineEvent} TimelineEvent */
+/** @typedef {{at: string, exact: boolean, ms: number | null}} Step */
+/** @typedef {{sequence: number, requested: Step | null, committed: Step | null, published: Step | null, record: {topic: string, partition: number, offset: number} | null, handled: ({consumer: string, state: string} & Partial<Step>)[]}} Trace */
+
+/**
+ * @param {TimelineEvent[]} events
+ * @param {Map<number, Trace>} traces
+ * @param {string} currency
+ */
+export function timeline(events, traces, currency) {
+  return h(
+    "ol",
+    { class: "timeline" },
+    events.map((each, index) => {
+      const before = events[index - 1];
+      const waited = before === undefined ? 0 : Date.parse(each.event.occurredAt) - Date.parse(before.event.occurredAt);
+      const trace = traces.get(each.sequence);
+      return h(
+        "li",
+        { "data-sequence": each.sequence },
+        h("strong", null, sentence(each, currency)),
+        h(
+          "span",
+          { class: "quiet" },
+          [
+            dateTime(each.event.occurredAt),
+            author(each),
+            before === undefined ? "" : `${duration(waited)} after the event before`,
+          ]
+            .filter(Boolean)
+            .join(" · "),
+        ),
+        trace !== undefined && steps(trace),
+        raw(each),
+      );
+    }),
+  );
+}
+
+/** The JSON is made when it is first opened. @param {TimelineEvent} each */
+function raw(each) {
+  const text = h("pre", { tabindex: 0 });
+  return h(
+    "details",
+    {
+      ontoggle: () => {
+        if (text.textContent === "") text.textContent = JSON.stringify(each.event, null, 2);
+      },
+    },
+    h("summary", null, `${each.event.type}, event ${each.sequence} as published`),
+    h(
+      "p",
+      { class: "quiet" },
+      `bucket ${each.bucket}, position ${each.position}, correlation id ${each.correlationId || "none"}`,
+    ),
+    text,
+  );
+}
+
+/** @param {Trace} trace */
+function steps({ requested, committed, published, record, handled }) {
+  /** @param {Partial<Step> | null} step */
+  const after = (step) =>
+    step?.ms === null || step?.ms === undefined ? "" : ` ${step.exact ? "" : "within "}${duration(step.ms)}`;
+  return h(
+    "ul",
+    { class: "steps" },
+    committed !== null && h("li", null, `committed${requested === null ? "" : after(committed)}`),
+    published !== null &&
+      h(
+        "li",
+        null,
+        `on the topic${after(published)}${record === null ? "" : `, ${record.topic}/${record.partition}@${record.offset}`}`,
+      ),
+    handled.map((each) => h("li", { "data-state": each.state }, `${each.consumer}: ${each.state}${after(each)}`)),
+  );
+}
+
+/** @param {TimelineEvent} each @param {string} currency */
+function sentence({ event: { type, data } }, currency) {
+  switch (type) {
+    case "order.created":
+      return `Ordered for ${money(data.totalPrice, currency)}`;
+    case "order.state_changed":
+      return `${stateName(data.oldState)} → ${stateName(data.newState)}`;
+    case "order.payment_processed":
+      return `Payment of ${money(data.amount, currency)}: ${data.paymentStatus}`;
+    case "order.shipper_assigned":
+      return `Shipper ${data.shipperId} assigned`;
+    case "order.cancelled":
+      return `Cancelled: ${data.reason}`;
+    case "order.delivered":
+      return `Delivered by ${data.shipperId}, ${data.deliveryTime} min after the order`;
+    default:
+      return words(type);
+  }
+}
+
+/** @param {TimelineEvent} each */
+function author({ event: { data } }) {
+  const by = data.updatedBy ?? data.assignedBy ?? data.cancelledBy ?? data.createdBy;
+  return by ? `by ${by}` : "";
+}

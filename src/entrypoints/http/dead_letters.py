@@ -1,0 +1,164 @@
+"""Routes to the orders that a consumer has parked: for admins with a token to operate."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from attrs import frozen
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+
+from ...application.auth import Scope
+from ...application.consuming.dead_letter import DeadLetter
+from ...application.dead_letters.ports import ParkedGroup
+from ...application.dead_letters.redrive import RedriveCandidate
+from ...domain.actor import Actor
+from ...domain.errors import InvalidInput, NotFound
+from .bodies import DropBody, RedriveBody
+from .exact_body import ExactBody
+from .openapi import CORRELATION, problems
+from .operations import Operations
+from .parameters import query
+from .reads import json_response
+
+SHOWN = 200
+"""Parked orders that one response lists; its groups count all."""
+PLANNED = 1_000
+"""Orders that one dry run lists."""
+
+
+@frozen(kw_only=True)
+class ParkedView:
+    """A parked order: the event that failed, and how."""
+
+    consumer: str
+    order_id: str
+    sequence: int
+    type: str
+    error: str
+    message: str
+    attempts: int
+    first_failed_at: datetime
+    last_failed_at: datetime
+
+
+@frozen(kw_only=True)
+class DeadLettersView:
+    """All parked orders in ``groups``, and the first 200 of those that were asked for."""
+
+    groups: tuple[ParkedGroup, ...]
+    orders: tuple[ParkedView, ...]
+
+
+@frozen(kw_only=True)
+class RedrivenView:
+    """The result of a redrive; of a dry run, the first 1,000 ``candidates`` and the number of their ``events``.
+
+    ``stopped`` is the event that failed again, at which its order stays parked.
+    """
+
+    events: int
+    unparked: bool
+    stopped: ParkedView | None
+    candidates: tuple[RedriveCandidate, ...]
+
+
+@frozen(kw_only=True)
+class DroppedView:
+    """The numbers of the events that were dropped. ``unparked``: the order's next events are handled again."""
+
+    sequences: tuple[int, ...]
+    unparked: bool
+
+
+@get(
+    "/operations/dead-letters",
+    response_headers=[CORRELATION],
+    responses=problems(400, 401, 403, 500, 503),
+    operation_id="deadLetters",
+    summary="Parked orders, grouped by consumer and error",
+    opt={"query": {"consumer", "error"}, "scope": Scope.OPERATE},
+)
+async def dead_letters(
+    operations: NamedDependency[Operations],
+    consumer: Annotated[str | None, query("consumer", "only orders that this consumer has parked")] = None,
+    error: Annotated[str | None, query("error", "only orders that this class of error has parked")] = None,
+) -> Response[DeadLettersView]:
+    """Return all groups, and the first orders with the event that each stands at."""
+    groups = await operations.dead_letters.groups()
+    orders = await operations.dead_letters.blocking(consumer, error=error, limit=SHOWN)
+    return json_response(DeadLettersView(groups=tuple(groups), orders=tuple(_parked(each) for each in orders)))
+
+
+@post(
+    "/operations/dead-letters/redrive",
+    status_code=200,
+    dto=ExactBody[RedriveBody],
+    return_dto=None,
+    response_headers=[CORRELATION],
+    responses=problems(400, 401, 403, 404, 413, 415, 500, 503),
+    operation_id="redrive",
+    summary="Handle the events of a parked order again",
+    opt={"query": set(), "scope": Scope.OPERATE, "creates": True},
+)
+async def redrive(
+    request: Request[Actor, Any, Any], operations: NamedDependency[Operations], data: JSONBody[RedriveBody]
+) -> Response[RedrivenView]:
+    """Redrive one order. A dry run lists the orders of a consumer, or of one error of it, to be redriven one by one."""
+    if data.consumer not in operations.consumers:
+        raise InvalidInput("consumer", f"{data.consumer[:80]!r} does not run here", ", ".join(operations.consumers))
+    use_case = operations.redrive(data.consumer)
+    if data.dry_run:
+        candidates = tuple((await use_case.preview(data.order_id, error=data.error))[:PLANNED])
+        events = sum(each.events for each in candidates)
+        return json_response(RedrivenView(events=events, unparked=False, stopped=None, candidates=candidates))
+    if data.order_id is None:
+        raise InvalidInput("orderId", "it is missing", "one order; dryRun lists those of a group")
+    done = await use_case(data.order_id, error=data.error, by=str(request.user), reason=data.reason)
+    if not done.unparked and not done.stopped:
+        raise NotFound(f"dead letter of {data.consumer} for order", data.order_id)
+    stopped = _parked(done.stopped[0]) if done.stopped else None
+    return json_response(RedrivenView(events=done.events, unparked=bool(done.unparked), stopped=stopped, candidates=()))
+
+
+@post(
+    "/operations/dead-letters/drop",
+    status_code=200,
+    dto=ExactBody[DropBody],
+    return_dto=None,
+    response_headers=[CORRELATION],
+    responses=problems(400, 401, 403, 404, 413, 415, 500, 503),
+    operation_id="dropDeadLetter",
+    summary="Skip the event that parked an order",
+    opt={"query": set(), "scope": Scope.OPERATE, "creates": True},
+)
+async def drop(
+    request: Request[Actor, Any, Any], operations: NamedDependency[Operations], data: JSONBody[DropBody]
+) -> Response[DroppedView]:
+    """Skip it for this consumer; with ``withFollowers``, also the order's events behind it. They stay in the log."""
+    result = await operations.drop_dead_letter(
+        data.consumer,
+        data.order_id,
+        by=str(request.user),
+        reason=data.reason,
+        with_followers=data.with_followers,
+    )
+    sequences = tuple(each.record.sequence for each in result.dead_letters)
+    return json_response(DroppedView(sequences=sequences, unparked=result.unparked))
+
+
+def _parked(it: DeadLetter) -> ParkedView:
+    return ParkedView(
+        consumer=it.consumer,
+        order_id=it.record.order_id,
+        sequence=it.record.sequence,
+        type=it.record.type,
+        error=it.error,
+        message=it.message,
+        attempts=it.attempts,
+        first_failed_at=it.first_failed_at,
+        last_failed_at=it.last_failed_at,
+    )
+
+
+ROUTES = [dead_letters, redrive, drop]

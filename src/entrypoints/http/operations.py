@@ -1,0 +1,331 @@
+"""Routes for operators: status, findings, rollout and the trace of an order. For admins with a token to operate."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import field, frozen
+from litestar import Request, Response, get, post, put
+from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
+from litestar.exceptions import HTTPException
+from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath, JSONBody
+
+from ...application.auth import Scope
+from ...application.dead_letters.drop import DropResult
+from ...application.dead_letters.ports import DeadLetters
+from ...application.dead_letters.redrive import Redrive
+from ...application.health.doctor import DoctorReport
+from ...application.health.facts import ConnectionFailure
+from ...application.health.rollout_status import RolloutProgress
+from ...application.health.status import ErrorStatus, ProcessStatus, ReaderStatus, Status
+from ...application.health.status_watch import LagSample
+from ...application.health.trace_order import TracedOrder
+from ...application.maintenance.maintenance_log import MaintenanceEntry
+from ...application.maintenance.ports import MaintenanceLog
+from ...domain.actor import Actor, Role
+from ..traced_order import trace_data
+from .bodies import ReasonBody, SetPublishing
+from .calls import ORDER_CALL, Call
+from .exact_body import ExactBody
+from .openapi import CORRELATION, problems
+from .reads import json_response
+
+CHANGES_SHOWN = 50
+REFUSALS = problems(400, 401, 403, 500, 503)
+CHANGE_REFUSALS = problems(400, 401, 403, 404, 413, 415, 500, 503)
+OPERATE = {"query": set(), "scope": Scope.OPERATE}
+
+
+@frozen(kw_only=True)
+class Operations:
+    """The use-cases of the routes, as one named dependency. ``redrive`` returns that of a consumer of this service."""
+
+    status: Callable[[], Awaitable[tuple[Status, Sequence[LagSample]]]]
+    examine: Callable[[], Awaitable[DoctorReport]]
+    trace_order: Callable[..., Awaitable[TracedOrder]]
+    rollout_status: Callable[[], Awaitable[RolloutProgress]]
+    set_publishing_share: Callable[..., Awaitable[MaintenanceEntry | None]]
+    pause_consumer: Callable[..., Awaitable[MaintenanceEntry | None]]
+    resume_consumer: Callable[..., Awaitable[MaintenanceEntry | None]]
+    maintenance_log: MaintenanceLog
+    dead_letters: DeadLetters
+    consumers: tuple[str, ...]
+    redrive: Callable[[str], Redrive[Any]]
+    drop_dead_letter: Callable[..., Awaitable[DropResult]]
+    close: Callable[[], Awaitable[None]]
+    examining: asyncio.Lock = field(factory=asyncio.Lock)
+
+
+@frozen(kw_only=True)
+class ServerView:
+    """A server: its ``kind`` and ``version``, or the ``problem`` with which it did not answer."""
+
+    kind: str
+    version: str
+    problem: str
+
+
+@frozen(kw_only=True)
+class StatusView:
+    """The status of the installation. A member that could not be read is null, and ``unanswered`` has the reason.
+
+    ``history`` are the events that each reader had to come, since somebody began to watch this process.
+    """
+
+    at: datetime
+    version: str
+    database: ServerView
+    kafka: ServerView | None
+    head: int | None
+    committed_per_second: float | None
+    readers: tuple[ReaderStatus, ...] | None
+    processes: tuple[ProcessStatus, ...] | None
+    parked: Mapping[str, int] | None
+    published_percent: int | None
+    paused: tuple[str, ...] | None
+    errors: tuple[ErrorStatus, ...]
+    unanswered: Mapping[str, str]
+    history: tuple[LagSample, ...]
+
+
+@frozen(kw_only=True)
+class FindingView:
+    """A finding of the doctor: what was found, what is expected, and how to fix it."""
+
+    code: str
+    severity: str
+    what: str
+    found: str
+    expected: str
+    fix: str
+
+
+@frozen(kw_only=True)
+class FindingsView:
+    """The findings, the most severe first. ``reached``: every server has answered."""
+
+    reached: bool
+    findings: tuple[FindingView, ...]
+
+
+@frozen(kw_only=True)
+class ChangeView:
+    """A change that somebody has made by hand."""
+
+    at: datetime
+    by: str
+    reason: str
+    kind: str
+    what: str
+
+
+@frozen(kw_only=True)
+class ChangesView:
+    """Changes by hand, the latest first."""
+
+    changes: tuple[ChangeView, ...]
+
+
+@frozen(kw_only=True)
+class ChangedView:
+    """Whether something had to be changed."""
+
+    changed: bool
+
+
+async def admins_only(connection: ASGIConnection[Any, Actor, Any, Any], _: BaseRouteHandler) -> None:
+    by = connection.user
+    if by.role is not Role.ADMIN:
+        raise HTTPException(detail=f"{by} may not operate the service; only admins may", status_code=403)
+
+
+@get(
+    "/operations/status",
+    response_headers=[CORRELATION],
+    responses=REFUSALS,
+    operation_id="operationsStatus",
+    summary="Processes, servers, lag and the latest errors",
+    opt=OPERATE,
+)
+async def status(operations: NamedDependency[Operations]) -> Response[StatusView]:
+    """Observe the installation, once a second at most. Rates are those since the observation before."""
+    found, history = await operations.status()
+    return json_response(_status_view(found, history))
+
+
+@get(
+    "/operations/findings",
+    response_headers=[CORRELATION],
+    responses=REFUSALS,
+    operation_id="operationsFindings",
+    summary="What the doctor finds wrong",
+    opt=OPERATE,
+)
+async def findings(operations: NamedDependency[Operations]) -> Response[FindingsView]:
+    """Examine the installation, as `orderflow doctor` does. Examinations take turns."""
+    async with operations.examining:
+        report = await operations.examine()
+    return json_response(
+        FindingsView(
+            reached=report.reached,
+            findings=tuple(
+                FindingView(
+                    code=each.code,
+                    severity=each.severity,
+                    what=each.diagnostic.what,
+                    found=each.found,
+                    expected=each.diagnostic.expected,
+                    fix=each.fix,
+                )
+                for each in report.findings
+            ),
+        )
+    )
+
+
+@get(
+    "/operations/changes",
+    response_headers=[CORRELATION],
+    responses=REFUSALS,
+    operation_id="operationsChanges",
+    summary="What was changed by hand, by whom and why",
+    opt=OPERATE,
+)
+async def changes(operations: NamedDependency[Operations]) -> Response[ChangesView]:
+    """Return the latest changes of the maintenance log and of dead letters."""
+    made = [
+        ChangeView(at=each.note.at, by=each.note.by, reason=each.note.reason, kind=each.kind, what=str(each))
+        for each in await operations.maintenance_log.history(limit=CHANGES_SHOWN)
+    ]
+    made += [
+        ChangeView(
+            at=each.note.at,
+            by=each.note.by,
+            reason=each.note.reason,
+            kind=each.outcome,
+            what=f"event {each.sequence} of order {each.order_id} for {each.consumer}",
+        )
+        for each in await operations.dead_letters.history(limit=CHANGES_SHOWN)
+    ]
+    latest = sorted(made, key=lambda each: each.at, reverse=True)[:CHANGES_SHOWN]
+    return json_response(ChangesView(changes=tuple(latest)))
+
+
+@get(
+    "/operations/rollout",
+    response_headers=[CORRELATION],
+    responses=REFUSALS,
+    operation_id="operationsRollout",
+    summary="What is published, and which consumers are paused",
+    opt=OPERATE,
+)
+async def rollout(operations: NamedDependency[Operations]) -> Response[RolloutProgress]:
+    """Return the publishing share, and each consumer with the note of its pause."""
+    return json_response(await operations.rollout_status())
+
+
+@put(
+    "/operations/publishing",
+    dto=ExactBody[SetPublishing],
+    return_dto=None,
+    response_headers=[CORRELATION],
+    responses=CHANGE_REFUSALS,
+    operation_id="setPublishing",
+    summary="Set the share of orders whose events are published",
+    opt={**OPERATE, "creates": True},
+)
+async def set_publishing(
+    request: Request[Actor, Any, Any], operations: NamedDependency[Operations], data: JSONBody[SetPublishing]
+) -> Response[ChangedView]:
+    """Publish this percentage of the orders; relays follow within a second."""
+    entry = await operations.set_publishing_share(data.percent, by=str(request.user), reason=data.reason)
+    return json_response(ChangedView(changed=entry is not None))
+
+
+@post(
+    "/operations/consumers/{consumer:str}/pause",
+    status_code=200,
+    dto=ExactBody[ReasonBody],
+    return_dto=None,
+    response_headers=[CORRELATION],
+    responses=CHANGE_REFUSALS,
+    operation_id="pauseConsumer",
+    summary="Pause a consumer",
+    opt={**OPERATE, "creates": True},
+)
+async def pause(
+    request: Request[Actor, Any, Any],
+    operations: NamedDependency[Operations],
+    consumer: FromPath[str],
+    data: JSONBody[ReasonBody],
+) -> Response[ChangedView]:
+    """Have it handle no more events; its cursors are kept."""
+    entry = await operations.pause_consumer(consumer, by=str(request.user), reason=data.reason)
+    return json_response(ChangedView(changed=entry is not None))
+
+
+@post(
+    "/operations/consumers/{consumer:str}/resume",
+    status_code=200,
+    dto=ExactBody[ReasonBody],
+    return_dto=None,
+    response_headers=[CORRELATION],
+    responses=CHANGE_REFUSALS,
+    operation_id="resumeConsumer",
+    summary="Resume a consumer",
+    opt={**OPERATE, "creates": True},
+)
+async def resume(
+    request: Request[Actor, Any, Any],
+    operations: NamedDependency[Operations],
+    consumer: FromPath[str],
+    data: JSONBody[ReasonBody],
+) -> Response[ChangedView]:
+    """Have it continue at its cursors."""
+    entry = await operations.resume_consumer(consumer, by=str(request.user), reason=data.reason)
+    return json_response(ChangedView(changed=entry is not None))
+
+
+@get(
+    "/orders/{order_id:str}/trace",
+    response_headers=[CORRELATION],
+    responses=problems(400, 401, 403, 404, 500, 503),
+    dependencies=ORDER_CALL,
+    operation_id="traceOrder",
+    summary="Trace an order from each request to each effect",
+    opt={"query": set()},
+)
+async def trace(call: NamedDependency[Call], operations: NamedDependency[Operations]) -> Response[dict[str, Any]]:
+    """Return when each event was requested, committed and published, and what each consumer made of it."""
+    return json_response(trace_data(await operations.trace_order(call.order, by=call.by)))
+
+
+def _status_view(status: Status, history: Sequence[LagSample]) -> StatusView:
+    stream: Any = status.kafka
+    database: Any = status.database
+    return StatusView(
+        at=status.at,
+        version=status.version,
+        database=ServerView(kind="", version="", problem=str(database))
+        if isinstance(database, ConnectionFailure)
+        else ServerView(kind=database.kind, version=database.version, problem=""),
+        kafka=None
+        if stream is None
+        else ServerView(kind="kafka", version="", problem=str(stream) if isinstance(stream, ConnectionFailure) else ""),
+        head=status.head,
+        committed_per_second=status.committed_per_second,
+        readers=None if status.readers is None else tuple(status.readers),
+        processes=None if status.processes is None else tuple(status.processes),
+        parked=status.parked,
+        published_percent=status.published_percent,
+        paused=None if status.paused is None else tuple(status.paused),
+        errors=tuple(status.errors),
+        unanswered=status.unanswered,
+        history=tuple(history),
+    )
+
+
+ROUTES = [status, findings, changes, rollout, set_publishing, pause, resume, trace]

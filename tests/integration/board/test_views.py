@@ -1,0 +1,386 @@
+"""The board in a real browser: each view, for each role, against a running service."""
+
+import asyncio
+import re
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from orderflow import OrderFlow
+from orderflow.application.consuming.dead_letter import DeadLetter
+from playwright.sync_api import Browser, expect
+
+from tests.support.board import PATIENCE, Looking, Service, browser, chromium, looking, service
+from tests.support.servers import obtain
+
+OPEN = ("waiting_for_shipper", "preparing", "on_the_way")
+HOSTILE = "<script>document.title='x'</script><img src=x onerror=alert(1)> \"'&amp; \u202eolleh"
+expect.set_options(timeout=PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Browser]:
+    with browser(obtain(chromium)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iterator[Service]:
+    """A service with some orders in each state, of two restaurants."""
+    folder = tmp_path_factory.mktemp("board")
+    with service(folder, f"sqlite:///{shutil.copy(migrated_file, folder)}") as running:
+        for number in range(3):
+            running.place(f"wait-{number}")
+        running.place("other-1", restaurantId="R8", userId="C2")
+        running.place("prep-1")
+        running.move("prep-1", "assign")
+        running.place("way-1")
+        running.move("way-1", "assign", "on_the_way")
+        running.place("done-1")
+        running.move("done-1", "assign", "on_the_way", "delivered")
+        running.place("gone-1", userId="C2")
+        running.move("gone-1", "cancelled")
+        yield running
+
+
+@pytest.fixture
+def look(chrome: Browser, shop: Service) -> Iterator[Looking]:
+    with looking(chrome, shop.url) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("actor", ["admin:boss", "restaurant:R7", "shipper:S3", "customer:C2"])
+def test_each_role_sees_its_orders_by_state_and_their_number(look: Looking, shop: Service, actor: str) -> None:
+    look.enter(actor)
+
+    states = shop.states(actor)
+    for state in (*OPEN, "delivered", "cancelled"):
+        look.settles(state, states.get(state, set()))
+        expect(look.page.locator(f"#column-{state}")).to_contain_text(f"({len(states.get(state, set()))})")
+    assert look.page.get_by_role("link", name="Orders", exact=True).get_attribute("aria-current") == "page"
+
+
+def test_a_courier_sees_what_waits_for_a_shipper(look: Looking, shop: Service) -> None:
+    look.enter("shipper:S9")
+
+    look.page.get_by_role("button", name="Waiting for a shipper").click()
+
+    look.settles("waiting_for_shipper", {"wait-0", "wait-1", "wait-2", "other-1"})
+    assert "show=available" in look.page.url
+
+
+def test_what_is_late_is_marked_and_comes_first_and_can_be_found_alone(look: Looking, shop: Service) -> None:
+    look.page.clock.install()
+    look.enter("restaurant:R7")
+    look.settles("waiting_for_shipper", {"wait-0", "wait-1", "wait-2"})
+
+    look.page.clock.fast_forward("16:00")
+
+    card = look.page.locator('li[data-key="wait-0"]')
+    expect(card).to_have_attribute("data-urgency", "late")
+    expect(card).to_contain_text("late")
+    expect(look.page.locator('li[data-key="prep-1"]')).to_have_attribute("data-urgency", "fine")
+    expect(look.page.get_by_role("status")).to_contain_text("3 orders are late")
+    look.page.get_by_role("button", name="Late only").click()
+    expect(look.page.locator('li[data-key="prep-1"]')).to_have_count(0)
+    expect(look.page).to_have_url(re.compile("late=true"))
+    expect(look.page.get_by_role("status")).to_contain_text("3 orders are late")
+
+
+def test_a_search_is_a_link(look: Looking, chrome: Browser, shop: Service) -> None:
+    look.enter("admin:boss")
+    look.page.keyboard.press("/")
+    look.page.keyboard.type("wait-1")
+    expect(look.page).to_have_url(re.compile("q=wait-1"))
+    look.settles("waiting_for_shipper", {"wait-1"})
+
+    with looking(chrome, shop.url) as somebody_else:
+        somebody_else.enter("admin:boss", view=look.page.url.partition("/#")[2].join(["#", ""]))
+        somebody_else.settles("waiting_for_shipper", {"wait-1"})
+        assert somebody_else.page.get_by_label("Search").input_value() == "wait-1"
+
+
+def test_an_order_is_brought_from_the_door_to_its_end_by_the_buttons_alone(look: Looking, shop: Service) -> None:
+    shop.place("walk-1")
+    look.enter("restaurant:R7")
+    look.page.locator('li[data-key="walk-1"] a').click()
+    page = look.page
+    expect(page.get_by_role("heading", name="Order walk-1")).to_be_visible()
+    expect(page.get_by_role("button", name="Send out")).to_be_disabled()
+    expect(page.locator(".actions")).to_contain_text("use one of the next states")
+
+    page.get_by_role("button", name="Assign a shipper").click()
+    page.get_by_role("dialog").get_by_label("Shipper").fill("S3")
+    page.get_by_role("dialog").get_by_role("button", name="Assign a shipper").click()
+
+    expect(page.locator(".age-line")).to_contain_text("Preparing")
+    expect(page.locator(".timeline > li")).to_have_count(3)
+    expect(page.get_by_role("button", name="Send out")).to_be_disabled()
+    expect(page.locator(".actions")).to_contain_text("restaurant:R7 is not permitted")
+    shop.move("walk-1", "on_the_way", "delivered")
+    expect(page.locator(".age-line")).to_contain_text("Delivered")
+    expect(page.locator(".diagram .node.taken")).to_have_count(3)
+    assert page.locator(".actions button:enabled").count() == 0
+
+
+def test_an_action_on_an_old_version_is_refused_and_says_so(look: Looking, shop: Service) -> None:
+    shop.place("race-1")
+    look.enter("admin:boss", "#/orders/race-1")
+    page = look.page
+    page.get_by_role("button", name="Cancel the order").click()
+    shop.move("race-1", "assign")
+    expect(page.locator(".age-line")).to_contain_text("Preparing")
+
+    page.get_by_role("dialog").get_by_label("Reason").fill("too late")
+    page.get_by_role("dialog").get_by_role("button", name="Cancel the order").click()
+
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("version")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert "cancelled" not in shop.states() or "race-1" not in shop.states()["cancelled"]
+    look.errors.clear()  # the browser logs the 412
+
+
+def test_an_order_is_shown_as_it_was_and_as_each_consumer_has_it(look: Looking, shop: Service) -> None:
+    look.enter("admin:boss", "#/orders/done-1")
+    page = look.page
+    earlier = page.locator("section", has=page.get_by_role("heading", name="As it was"))
+    expect(earlier).to_contain_text("Delivered")
+    expect(page.locator(".status")).to_be_empty()
+
+    page.get_by_role("slider").fill("0")
+
+    expect(earlier).to_contain_text("Waiting for a shipper")
+    expect(earlier).to_contain_text("version 1")
+    page.get_by_role("button", name="Next event").click()
+    expect(earlier).to_contain_text("Preparing")
+    expect(page.locator(".steps").first).to_contain_text("analytics: handled")
+    page.locator("summary").first.click()
+    expect(page.locator("pre").first).to_contain_text('"type": "order.created"')
+
+
+def test_hostile_and_long_texts_are_only_texts(look: Looking, shop: Service) -> None:
+    long = "x" * 200
+    shop.place(
+        "\"'<b>&lt;",
+        userId="<i>C\"1'",
+        orderDetails=[
+            {"foodId": "<F>", "foodName": HOSTILE, "price": 9, "quantity": 1},
+            {"foodId": "F2", "foodName": long, "price": 9, "quantity": 1},
+        ],
+        address={"street": HOSTILE[:90], "city": "<b>" + "y" * 90, "note": "n" * 500},
+    )
+    look.enter("restaurant:R7")
+    card = look.page.locator("li.card", has_text="&lt;")
+    expect(card).to_contain_text("<script>document.title")
+    assert look.overflow == 0
+
+    card.locator("a").click()
+
+    expect(look.page.get_by_role("heading", level=1)).to_have_text("Order \"'<b>&lt;")
+    expect(look.page.locator("tbody").first).to_contain_text(HOSTILE)
+    expect(look.page.locator("dl")).to_contain_text("<i>C\"1'")
+    assert look.page.locator("main script, main img, main b, main i").count() == 0
+    assert look.overflow == 0
+
+
+def test_a_killed_server_leaves_no_gap_and_no_double(look: Looking, shop: Service) -> None:
+    look.enter("restaurant:R7")
+    before = shop.states("restaurant:R7")["waiting_for_shipper"]
+    look.settles("waiting_for_shipper", before)
+
+    shop.kill()
+    expect(look.page.get_by_role("status")).to_contain_text("interrupted")
+    shop.start()
+    shop.place("after-1")
+    shop.place("after-2")
+
+    expect(look.page.get_by_role("status")).to_contain_text("Live")
+    look.settles("waiting_for_shipper", before | {"after-1", "after-2"})
+    look.errors.clear()  # the browser logs each connection that was refused
+
+
+def test_the_board_is_used_by_keyboard_alone(look: Looking, shop: Service) -> None:
+    page = look.page
+    page.goto(shop.url)
+    page.get_by_label("Role").wait_for()
+    for key in ("Shift+Tab", "r", "Tab"):  # the role, then back to the id
+        page.keyboard.press(key)
+    page.keyboard.press("Control+a")
+    page.keyboard.type("R7")
+    page.keyboard.press("Enter")
+    page.locator("li.card").first.wait_for()
+    page.keyboard.press("/")
+    page.keyboard.type("wait-2")
+    look.settles("waiting_for_shipper", {"wait-2"})
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('li.card') !== null"):
+            break
+
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", name="Order wait-2")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_screen_reader_and_a_telephone_find_nothing_serious(chrome: Browser, shop: Service, scheme: str) -> None:
+    phone = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "color_scheme": scheme}
+    with looking(chrome, shop.url, **phone) as look:
+        look.page.goto(shop.url)
+        look.page.get_by_label("Role").wait_for()
+        found = {"log-in": serious(look)}
+        look.enter("admin:boss")
+        look.page.locator("li.card").first.wait_for()
+        found["orders"] = serious(look)
+        assert look.overflow == 0
+        look.go("#/orders/done-1")
+        look.page.locator(".timeline > li").first.wait_for()
+        found["order"] = serious(look)
+        assert look.overflow == 0
+        look.go("#/figures")
+        look.page.locator(".chart").first.wait_for()
+        found["figures"] = serious(look)
+        assert look.overflow == 0
+        look.go("#/operation")
+        look.page.get_by_role("region", name="Processes (table)").wait_for()
+        found["operation"] = serious(look)
+        assert look.overflow == 0
+        look.go("#/orders/prep-1")
+        look.page.get_by_role("button", name="Cancel the order").click()
+        found["dialog"] = serious(look)
+
+    assert {view: problems for view, problems in found.items() if problems} == {}
+
+
+def parked(shop: Service, *order_ids: str) -> None:
+    """Have analytics park these orders, as if their first event had failed."""
+
+    async def park() -> None:
+        async with OrderFlow.open(shop.installation.stack.database_url) as flow:
+            now = await flow.container.storage().now()
+            async with flow.container.effects().store("analytics") as work:
+                for order_id in order_ids:
+                    [record, *_] = await flow.container.storage().log.history(order_id)
+                    failed = DeadLetter(
+                        consumer="analytics",
+                        record=record,
+                        error="ValueError",
+                        message=f"<b>{order_id}</b>",
+                        attempts=3,
+                        first_failed_at=now,
+                        last_failed_at=now,
+                    )
+                    await work.dead_letters.keep([failed])
+
+    with ThreadPoolExecutor() as elsewhere:  # Playwright's own loop runs in this thread
+        elsewhere.submit(asyncio.run, park()).result()
+
+
+def test_an_operator_redrives_what_is_parked_and_says_why(look: Looking, shop: Service) -> None:
+    for number in range(3):
+        shop.place(f"park-{number}")
+    parked(shop, "park-0", "park-1", "park-2")
+    look.enter("admin:boss", "#/operation")
+    section = look.page.locator("section", has=look.page.get_by_role("heading", name="Parked orders"))
+    section.get_by_role("button", name="Dry run").click()
+    expect(section.get_by_role("status")).to_contain_text("3 events of 3 orders would be handled")
+    section.get_by_role("button", name="Show the orders").click()
+    expect(section).to_contain_text("<b>park-0</b>")
+
+    section.get_by_role("button", name="Drop").first.click()
+    look.page.get_by_role("dialog").get_by_label("Reason").fill("counted by hand")
+    look.page.get_by_role("dialog").get_by_role("button", name="Drop it").click()
+    expect(section.get_by_role("status")).to_contain_text("park-0 is dropped")
+    section.get_by_role("button", name="Redrive all 2").click()
+    look.page.get_by_role("dialog").get_by_label("Reason").fill("repaired")
+    look.page.get_by_role("dialog").get_by_role("button", name="Redrive").click()
+
+    expect(section.get_by_role("status")).to_contain_text("2 orders unparked")
+    expect(section).to_contain_text("No order is parked")
+    with shop.api() as client:
+        changes = client.get("/v1/operations/changes").json()["changes"]
+    assert {(each["by"], each["reason"]) for each in changes} == {
+        ("admin:boss", "counted by hand"),
+        ("admin:boss", "repaired"),
+    }
+
+
+def test_an_operator_sees_the_lag_and_pauses_a_consumer(look: Looking, shop: Service) -> None:
+    look.enter("admin:boss", "#/operation")
+    expect(look.page.get_by_role("region", name="Lag of each reader (table)")).to_contain_text("inventory")
+    rollout = look.page.get_by_role("region", name="Consumers (table)")
+
+    rollout.get_by_role("row", name="inventory").get_by_role("button", name="Pause").click()
+    look.page.get_by_role("dialog").get_by_label("Reason").fill("stock-taking")
+    look.page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+
+    expect(rollout).to_contain_text("paused by admin:boss: stock-taking")
+    rollout.get_by_role("button", name="Resume").click()
+    look.page.get_by_role("dialog").get_by_label("Reason").fill("done")
+    look.page.get_by_role("dialog").get_by_role("button", name="Resume").click()
+    expect(look.page.get_by_role("region", name="Changes by hand (table)")).to_contain_text("inventory resumed")
+    look.page.get_by_role("button", name="Examine now").click()
+    findings = look.page.locator("section", has=look.page.get_by_role("heading", name="The doctor"))
+    expect(findings.get_by_role("status")).to_be_visible()
+
+
+def test_the_figures_are_those_of_the_api_and_can_be_saved(look: Looking, shop: Service) -> None:
+    look.enter("restaurant:R7", "#/figures")
+    with shop.api("restaurant:R7") as client:
+        reasons = client.get("/v1/analytics/cancellations").json()["reasons"]
+    section = look.page.locator("section", has=look.page.get_by_role("heading", name="Cancellations"))
+
+    section.locator("summary").click()
+
+    expect(section.locator("tbody tr")).to_have_count(len(reasons))
+    with look.page.expect_download() as saved:
+        section.get_by_role("button", name="Save").click()
+    text = saved.value.path().read_text(encoding="utf-8")
+    assert text == "".join(["reason,orders\n", *(f"{each['reason']},{each['orders']}\n" for each in reasons)])
+
+
+def serious(look: Looking) -> list[str]:
+    violations = Axe().run(look.page).response["violations"]
+    return [
+        f"{each['id']}: {each['nodes'][0]['html'][:200]}"
+        for each in violations
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
+def test_somebody_logs_out_and_the_page_forgets(look: Looking, shop: Service) -> None:
+    look.enter("restaurant:R7")
+    look.page.locator("li.card").first.wait_for()
+
+    look.page.get_by_role("button", name="Log out").click()
+
+    expect(look.page.get_by_role("heading", name="Log in")).to_be_visible()
+    assert look.page.locator("li.card").count() == 0
+    look.page.reload()
+    expect(look.page.get_by_role("heading", name="Log in")).to_be_visible()
+
+
+def test_a_thousand_orders_are_drawn_without_a_long_pause(look: Looking, shop: Service) -> None:
+    batch = [
+        {
+            "orderId": f"many-{number}",
+            "userId": "C1",
+            "restaurantId": "R9",
+            "orderDetails": [{"foodId": "F1", "foodName": "Pizza", "price": 12.5, "quantity": 2}],
+            "paymentMethod": "cash",
+        }
+        for number in range(990)
+    ]
+    with shop.api() as client:
+        assert client.post("/v1/orders:batch", json=batch).status_code == 200
+    look.enter("restaurant:R9")
+    expect(look.page.locator("#column-waiting_for_shipper")).to_contain_text("(990)")
+    assert len(look.cards("waiting_for_shipper")) == 20
+
+    look.page.get_by_role("button", name=re.compile("Show 20 more")).click()
+
+    assert len(look.cards("waiting_for_shipper")) == 40

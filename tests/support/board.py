@@ -1,0 +1,172 @@
+"""The board of a running service in a real browser that reaches no host but this one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from attrs import define, field
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from tests.support.browser import BROWSER
+from tests.support.installation import Installation, Running
+from tests.support.servers import MissingServer, free_port
+from tests.support.stack import Stack
+from tests.support.waiting import eventually
+
+PATIENCE = 60_000
+"""Milliseconds after which a page that does not come to what is waited for has failed."""
+
+
+def chromium() -> str:
+    """The system's Chromium.
+
+    :raises MissingServer: without one.
+    """
+    if BROWSER is None:
+        raise MissingServer("chromium", ["none is on PATH"], "Install chromium")
+    return BROWSER
+
+
+@contextmanager
+def browser(program: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=program, args=["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+        )
+        yield opened
+        opened.close()
+
+
+@define
+class Service:
+    """``orderflow serve --dev`` on one port and one database, which can be killed and started again."""
+
+    installation: Installation
+    port: int = field(factory=free_port)
+    running: Running | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self.running = self.installation.start("serve", HTTP_PORT=str(self.port), AVAILABLE_ORDERS="all")
+        assert self.running.url == self.url
+
+    def kill(self) -> None:
+        assert self.running is not None
+        self.running.process.kill()
+        self.running.process.wait(60)
+
+    def api(self, actor: str = "admin:boss") -> httpx.Client:
+        return httpx.Client(base_url=self.url, headers={"X-Actor": actor}, timeout=60)
+
+    def place(self, order_id: str, **changes: Any) -> None:
+        body = {
+            "orderId": order_id,
+            "userId": "C1",
+            "restaurantId": "R7",
+            "orderDetails": [{"foodId": "F1", "foodName": "Pizza", "price": 12.5, "quantity": 2}],
+            "paymentMethod": "cash",
+            "address": {"street": "Main Street 1", "city": "Springfield"},
+            **changes,
+        }
+        with self.api() as client:
+            answer = client.post("/v1/orders", json=body)
+        assert answer.status_code == 201, answer.text
+
+    def move(self, order_id: str, *steps: str, shipper: str = "S3") -> None:
+        """Assign a shipper (``assign``), and bring it to these states."""
+        with self.api() as client:
+            for step in steps:
+                if step == "assign":
+                    answer = client.put(f"/v1/orders/{order_id}/shipper", json={"shipperId": shipper})
+                elif step == "cancelled":
+                    answer = client.post(f"/v1/orders/{order_id}/cancel", json={"reason": "out of stock"})
+                else:
+                    answer = client.patch(f"/v1/orders/{order_id}/state", json={"state": step})
+                assert answer.status_code == 200, answer.text
+
+    def states(self, actor: str = "admin:boss", **query: str) -> dict[str, set[str]]:
+        """The ids of the orders that the actor may see, by state."""
+        found: dict[str, set[str]] = {}
+        with self.api(actor) as client:
+            for order in client.get("/v1/orders", params={"limit": 200, **query}).json()["orders"]:
+                found.setdefault(order["state"], set()).add(order["orderId"])
+        return found
+
+
+@contextmanager
+def service(folder: Path, database_url: str) -> Iterator[Service]:
+    from tests.support.installation import installation
+
+    with installation(Stack(folder, database_url, "", "orders")) as here:
+        made = Service(here)
+        made.start()
+        yield made
+
+
+@define(slots=False)  # Playwright stores its wrapper of a listener on it
+class Looking:
+    """A page and what was seen on it that should not be: errors, and requests to other hosts."""
+
+    page: Page
+    url: str
+    errors: list[str] = field(factory=list)
+    elsewhere: list[str] = field(factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", lambda request: self._asked(request.url))
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def _asked(self, url: str) -> None:
+        if not url.startswith((f"{self.url}/", "data:", "blob:")):
+            self.elsewhere.append(url)
+
+    def enter(self, actor: str, view: str = "#/orders") -> None:
+        """Choose an actor, and go to a view."""
+        role, _, id_ = actor.partition(":")
+        self.page.goto(f"{self.url}/{view}")
+        self.page.get_by_label("Role").select_option(role)
+        self.page.get_by_label("Id", exact=True).fill(id_)
+        self.page.get_by_role("button", name="Enter").click()
+        self.page.get_by_role("navigation").wait_for()
+
+    def go(self, view: str) -> None:
+        self.page.evaluate("view => { location.hash = view }", view)
+
+    def cards(self, column: str) -> list[str]:
+        """The ids of the orders in a column, from above."""
+        section = self.page.locator(f'section[data-key="{column}"]')
+        return [str(key) for key in section.locator("li").evaluate_all("items => items.map((it) => it.dataset.key)")]
+
+    def settles(self, column: str, expected: set[str]) -> list[str]:
+        """Wait until exactly these orders are in the column; in which order they are."""
+        eventually(lambda: sorted(self.cards(column)) == sorted(expected), deadline=60, that=f"{column}: {expected}")
+        return self.cards(column)
+
+    @property
+    def overflow(self) -> int:
+        """The pixels by which the page is wider than its window."""
+        return int(self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+@contextmanager
+def looking(opened: Browser, url: str, **context: Any) -> Iterator[Looking]:
+    """A window of its own, with its own cookies. At the end nothing may have gone wrong in it."""
+    window: BrowserContext = opened.new_context(**{"locale": "en-GB", "timezone_id": "UTC", **context})
+    try:
+        look = Looking(window.new_page(), url)
+        yield look
+        assert look.errors == []
+        assert look.elsewhere == []
+    finally:
+        window.close()

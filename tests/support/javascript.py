@@ -1,0 +1,71 @@
+"""The tools that check the board's modules: TypeScript's compiler and a linter, fetched once from npm."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.support.published import NpmPackage
+from tests.support.servers import MissingServer
+
+TYPESCRIPT = NpmPackage(
+    "typescript",
+    "5.9.3",
+    "jl1vZzPDinLr9eUt3J/t7V6FgNEw9QjvBPdysz9KfQDD41fQrC2Y4vKQdiaUpFT4bXlb1RHhLpp8wtm6M5TgSw==",
+)
+BIOME = NpmPackage(
+    "@biomejs/cli-linux-x64",
+    "2.6.8",
+    "XIk3pLQT56I6Tti+u0DF8FtSNXjCMTPbxVTzfJ9cS2t1ImVKvrqV5b52GuEaJg6/wuiXvz0sjfb5saB4TPRjzA==",
+)
+
+
+def node() -> str:
+    """The program.
+
+    :raises MissingServer: without one.
+    """
+    found = shutil.which("node")
+    if found is None:
+        raise MissingServer("node", ["there is no node on PATH"], "Install nodejs")
+    return found
+
+
+def type_errors(typescript: Path, files: Path) -> str:
+    """What TypeScript says about these modules, empty if nothing is wrong."""
+    strict = (
+        "--checkJs",
+        "--allowJs",
+        "--strict",
+        "--noEmit",
+        "--noUncheckedIndexedAccess",
+        "--noFallthroughCasesInSwitch",
+    )
+    kind = (
+        "--target",
+        "es2022",
+        "--module",
+        "es2022",
+        "--moduleResolution",
+        "bundler",
+        "--lib",
+        "es2023,dom,dom.iterable,dom.asynciterable",
+    )
+    command = [node(), str(typescript / "lib" / "tsc.js"), *strict, *kind, *map(str, sorted(files.glob("*.js")))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    return done.stdout + done.stderr
+
+
+def lint_errors(biome: Path, files: Path, configuration: Path) -> str:
+    """What linter and formatter say about these modules and style sheets, empty if nothing is wrong."""
+    program = biome / "biome"
+    program.chmod(0o755)
+    command = [
+        str(program),
+        "lint",
+        "--error-on-warnings",
+        "--colors=off",
+        f"--config-path={configuration}",
+        str(files),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
