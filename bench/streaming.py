@@ -15,8 +15,8 @@ from .hostile import _drain, _port
 from .servers import Servers
 
 STREAMS = 200
-OPEN_ORDERS = 1_000
-CHANGES = 100
+OPEN_ORDERS = 300
+CHANGES = 20
 MEGABYTES = 150.0
 HEAD = "GET /v1/stream HTTP/1.1\r\nHost: localhost\r\nX-Actor: admin:A{}\r\n\r\n"
 
@@ -27,6 +27,7 @@ async def measure(servers: Servers, effort: Effort) -> list[Finding]:
         "ORDERFLOW_DATABASE_URL": servers.sqlite(),
         "ORDERFLOW_HTTP_PORT": "0",
         "ORDERFLOW_HTTP_DEV": "true",
+        "ORDERFLOW_HTTP_WRITE_SECONDS": "600",
         "ORDERFLOW_LOG_FORMAT": "json",
     }
     process = await asyncio.create_subprocess_exec(
@@ -94,8 +95,9 @@ async def _measured(port: int, process: psutil.Process, effort: Effort) -> list[
 
 async def _until(reader: asyncio.StreamReader, text: bytes) -> None:
     """Read up to and including a line with ``text``, and what follows it in its message."""
-    while text not in await reader.readline():
-        continue
+    while text not in (line := await reader.readline()):
+        if not line:
+            raise RuntimeError("a stream was cut off")
 
 
 _JSON = {"Content-Type": "application/json"}

@@ -1,6 +1,8 @@
 """``OrderFlow``: the API for applications that embed orderflow, and for their tests."""
 
 import asyncio
+import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
@@ -35,7 +37,7 @@ from ..application.request_context import Request, answering, checked_correlatio
 from ..application.webhooks.endpoint import WEBHOOKS
 from ..domain.actor import Actor
 from ..domain.annotations import Annotations
-from ..domain.errors import InvalidInput
+from ..domain.errors import InvalidInput, NotConfigured
 from ..domain.events import OrderLine
 from ..domain.history import OrderFacts
 from ..domain.lifecycle import OrderState
@@ -61,6 +63,14 @@ PARTS = ("consumers", "gateway", "channels", "templates", "clock", "publisher")
 """What ``OrderFlow.open`` takes beside settings."""
 SYSTEM = Actor.parse("admin:embedded")
 """The actor of calls without ``by``: the embedding application is trusted."""
+
+
+def _check_hooks() -> None:
+    """Raise NotConfigured if the application has removed a hook without which Python starts no thread."""
+    for module, hook in ((sys, "excepthook"), (threading, "excepthook")):
+        if getattr(module, hook) is None:
+            name = f"{module.__name__}.{hook}"
+            raise NotConfigured(f"{name} is None, so Python starts no thread", f"set {name} to a function")
 
 
 class OrderFlow:
@@ -105,6 +115,7 @@ class OrderFlow:
         Raises InvalidInput, NotConfigured, StorageUnavailable.
         """
         settings = _settings(settings, given)
+        _check_hooks()
         keep_audit()
         names = []
         for asked in consumers:

@@ -22,6 +22,7 @@ from typed_settings.loaders import DictLoader
 
 from ..domain.errors import InvalidInput
 from ..domain.text import shown
+from .gone_directory import directory_asked_for
 from .masking import MASK, masked_url
 from .settings import SECRETS, URLS, Settings
 
@@ -146,7 +147,8 @@ def _not_allowed(name: str, value: object, sources: Mapping[str, str]) -> Invali
 
 
 def _load(values: dict[str, Any]) -> Settings:
-    return ts.load_settings(Settings, [DictLoader(values)], converter=TSConverter(strlist_sep=","))
+    with directory_asked_for():
+        return ts.load_settings(Settings, [DictLoader(values)], converter=TSConverter(strlist_sep=","))
 
 
 def _shown(name: str, value: object) -> str:

@@ -11,7 +11,7 @@ from orderflow.application.consuming.dead_letter import SetAsideRecord
 from orderflow.application.customers.erase_customer import EraseCustomer
 from orderflow.application.customers.export_customer import ExportCustomer
 from orderflow.application.customers.forget_old_data import ForgetOldData, Retention
-from orderflow.application.customers.ports import PersonalData
+from orderflow.application.customers.ports import ErasedOrders, PersonalData
 from orderflow.application.event_log.records import UnrecognizedRecord
 from orderflow.application.maintenance.maintenance_log import MaintenanceKind
 from orderflow.application.notifications.notification import Contact, Notification, NotificationStatus
@@ -19,7 +19,7 @@ from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.application.orders.order_view import view
 from orderflow.domain.actor import Actor, Role
 from orderflow.domain.annotations import Annotations
-from orderflow.domain.errors import OrdersOpen
+from orderflow.domain.errors import InvalidInput, OrdersOpen
 from orderflow.domain.history import fold
 from orderflow.domain.order import Order
 from orderflow.domain.payment import PaymentMethod
@@ -185,17 +185,74 @@ class PersonalDataContract:
             monkeypatch.setattr(f"orderflow.adapters.{module}.customers.ERASED_AT_ONCE", 2)
         for number in range(5):
             await lived(world, f"O{number}")
+            await record(world, notification(world, f"O{number}"))
 
         outcome = await erased(world)
 
         page = [await world.storage.views.get(f"O{number}") for number in range(5)]
-        assert (outcome.orders, {order.address for order in page}) == (5, {None})
+        assert (outcome.orders, outcome.notifications, outcome.responses) == (5, 5, 5)
+        assert {order.address for order in page} == {None}
+
+    async def test_an_erasure_of_what_is_no_identifier_is_refused(self, world: World) -> None:
+        with pytest.raises(InvalidInput) as refused:
+            await erased(world, "two words")
+
+        assert refused.value.field == "userId"
+
+    async def test_open_orders_keep_everything_whoever_asks(self, world: World) -> None:
+        order = await lived(world, final=False)
+        pending = notification(world)
+        await record(world, pending)
+
+        step = await data_of(world).erase_orders("C1", after="")
+        forgotten = await data_of(world).forget_addresses({"O1"})
+
+        assert (step, forgotten) == (ErasedOrders(), 0)
+        assert await world.storage.views.get("O1") == order
+        assert await world.effects.notifications.of_orders(["O1"]) == [pending]
+
+    async def test_a_card_is_erased_where_there_is_no_address_and_the_other_way_round(self, world: World) -> None:
+        asked = {"id": "card", "customer_id": "C1", "address": None}
+        tale = Tale(place(PaymentMethod.CREDIT_CARD, **asked)).paid().assigned().sent_out().delivered()
+        cash = Tale(place(PaymentMethod.CASH, id="cash", customer_id="C1", address=ADDRESS))
+        for each in (tale, cash.assigned().sent_out().delivered()):
+            async with unit_of_work(world.storage)() as work:
+                work.orders.save(each.order)
+                work.events.publish(*each.events)
+
+        outcome = await erased(world)
+
+        orders = [await world.storage.views.get(name) for name in ("card", "cash")]
+        assert outcome.orders == 2
+        assert [(order.address, order.payment.card_token) for order in orders] == [(None, None)] * 2
+
+    async def test_a_token_that_was_revoked_keeps_the_time_of_that(self, world: World) -> None:
+        await world.storage.tokens.add("d1", CUSTOMER, label="phone", at=AT)
+        [token] = await world.storage.tokens.list()
+        await world.storage.tokens.revoke(token.id, at=AT + DAY)
+
+        await erased(world)
+
+        [after] = await world.storage.tokens.list()
+        assert (after.revoked_at, after.label) == (AT + DAY, "")
+
+    async def test_what_failed_to_be_sent_is_no_failure_any_more(self, world: World) -> None:
+        await lived(world)
+        failed = notification(world, status=NotificationStatus.FAILED, detail="no such address")
+        await record(world, failed)
+        before = await world.effects.notifications.backlog()
+
+        await erased(world)
+
+        assert (before.failed, (await world.effects.notifications.backlog()).failed) == (1, 0)
 
     async def test_an_export_has_everything_that_an_erasure_takes_away(self, world: World) -> None:
         await lived(world)
         await lived(world, "O2", customer_id="C2")
         await world.effects.contacts.set(Contact(party="customer:C1", email="c1@example.org"))
         await world.storage.tokens.add("d1", CUSTOMER, label="phone", at=AT)
+        await world.storage.tokens.add("d2", Actor(Role.RESTAURANT, "C1"), label="till", at=AT)
+        await world.storage.tokens.add("d3", Actor(Role.CUSTOMER, "C2"), label="another phone", at=AT)
         await record(world, notification(world), notification(world, recipient="restaurant:R1"))
         export = ExportCustomer(
             world.storage.views, world.effects.notifications, world.effects.contacts, world.storage.tokens
@@ -221,18 +278,21 @@ class PersonalDataContract:
         await lived(world, "old")
         await lived(world, "open", final=False)
         await lived(world, "recent", at=AT + 9 * DAY)
+        await lived(world, "long", final=False)
+        await _end(world, "long", AT + 9 * DAY)
         forget = _forgetting(world, Retention(addresses=5 * DAY))
 
         await _all(forget, AT + 10 * DAY)
         await _end(world, "open", AT + 11 * DAY)
         await _all(forget, AT + 12 * DAY)
-        orders = {name: await world.storage.views.get(name) for name in ("old", "open", "recent")}
+        orders = {name: await world.storage.views.get(name) for name in ("old", "open", "recent", "long")}
         await _all(_forgetting(world, Retention(addresses=5 * DAY)), AT + 20 * DAY)
 
         assert {name: order.address for name, order in orders.items()} == {
             "old": None,
             "open": ADDRESS,
             "recent": ADDRESS,
+            "long": ADDRESS,
         }
         assert orders["old"].payment.card_token is None
         assert {(await world.storage.views.get(name)).address for name in orders} == {None}

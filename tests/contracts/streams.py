@@ -261,6 +261,9 @@ class StreamsContract:
     async def test_a_ticket_that_has_expired_is_not_taken_and_is_deleted(self, storage: Any) -> None:
         ticket = StreamTicket(grant=Grant(ADMIN))
         await storage.stream_tickets.add("d1", ticket, seconds=-1)
+        assert await storage.stream_tickets.take("d1") is None
+
+        await storage.stream_tickets.add("d1", ticket, seconds=-1)
         await storage.stream_tickets.add("d2", ticket, seconds=30)
 
         assert await storage.stream_tickets.take("d1") is None

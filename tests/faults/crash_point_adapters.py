@@ -8,8 +8,8 @@ from attrs import frozen
 from orderflow.testing.crash_points import CrashPoints, Numbered
 
 _PORTS = ("committer", "views", "log", "cursors", "answers", "attempts", "rollout", "epochs")
-_BOOKS = ("notifications", "analytics", "reservations", "dead_letters")
-_VIEWS = ("notifications", "analytics", "shortages", "dead_letters", "contacts", "stock")
+_BOOKS = ("notifications", "analytics", "reservations", "webhooks", "dead_letters")
+_VIEWS = ("notifications", "analytics", "shortages", "webhooks", "dead_letters", "contacts", "stock")
 
 
 @frozen

@@ -96,6 +96,8 @@ class Sweep:
         ]
         ids = {it.order_id for it in acknowledged}
         it = await process(self.installation, CrashPoints())
+        self.installation.clock.forward(hours=1)  # every payment attempt is due
+        await it.work()
         storage, effects = it.container.storage().inner, it.container.effects().inner
         self.witness.look(await it.reached())
         report = await invariants(it.container, acknowledged, self.witness)

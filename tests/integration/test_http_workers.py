@@ -78,7 +78,7 @@ def test_workers_share_a_port_and_everything_else_runs_once(orderflow: Installat
     assert seen.by(catalogue.ORDERS, "state") == {"waiting_for_shipper": 20}
     assert httpx.get(f"{service.operations}/readyz", timeout=60).json()["checks"]["workers"] == "ok"
     assert len(worker_ids(service)) == 2
-    assert parts(orderflow) == [["api"], ["api"], ["notifications", "analytics", "inventory"]]
+    assert parts(orderflow) == [["api"], ["api"], ["notifications", "analytics", "inventory", "webhooks"]]
     assert service.exit_code(signal.SIGTERM) == 0
     assert registered(orderflow) == []
 

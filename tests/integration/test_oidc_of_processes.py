@@ -1,6 +1,7 @@
 """``orderflow serve`` with an OpenID provider that rotates its keys, goes down, hangs and lies."""
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -91,15 +92,15 @@ def harmed(provider: Provider, harm: str) -> Iterator[None]:
         case "hangs":
             at.hangs = True
         case "huge":
-            at.document = b'{"keys": [' + b" " * 10_000_000 + b"]}"
+            at.document = json.dumps({"keys": [key.jwk for key in at.keys]}).ljust(10_000_000).encode()
         case "endless":
             at.endless = True
         case "moved":
-            at.status, at.headers = 302, "location: http://127.0.0.1:1/keys\r\n"
+            at.moved = True
         case "nonsense":
             at.document = b"<html>" * 1_000
     yield
-    at.hangs, at.endless, at.document, at.status, at.headers = False, False, None, 200, ""
+    at.hangs, at.endless, at.moved, at.document = False, False, False, None
     if harm == "down":
         provider.call(at.start)
 

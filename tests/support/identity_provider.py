@@ -40,7 +40,13 @@ class SigningKey:
 
     @property
     def jwk(self) -> dict[str, Any]:
-        kinds: dict[str, Any] = {"RS256": RSAAlgorithm, "ES256": ECAlgorithm, "EdDSA": OKPAlgorithm}
+        kinds: dict[str, Any] = {
+            "RS256": RSAAlgorithm,
+            "RS512": RSAAlgorithm,
+            "PS256": RSAAlgorithm,
+            "ES256": ECAlgorithm,
+            "EdDSA": OKPAlgorithm,
+        }
         public = kinds[self.algorithm].to_jwk(self.private.public_key(), as_dict=True)
         return {**public, "kid": self.id, "use": "sig", "alg": self.algorithm}
 
@@ -59,6 +65,10 @@ class IdentityProvider:
     hangs: bool = False
     document: bytes | None = None
     """What it answers instead of its keys."""
+    moved: bool = False
+    """True: its keys are at another address, to which it refers."""
+    keys_url: str = ""
+    """The address of the keys in its discovery document, if it is not its own."""
     endless: bool = False
     """True: an answer never ends."""
     headers: str = ""
@@ -114,7 +124,10 @@ class IdentityProvider:
                     writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 100_000)
                     await writer.drain()
                 body = self._body(path)
-                head = f"HTTP/1.1 {self.status} X\r\n{self.headers}content-length: {len(body)}\r\n\r\n"
+                status, headers = self.status, self.headers
+                if self.moved and path == "/keys":
+                    status, headers = 302, f"location: {self.issuer}/moved\r\n"
+                head = f"HTTP/1.1 {status} X\r\n{headers}content-length: {len(body)}\r\n\r\n"
                 writer.write(head.encode() + body)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -125,7 +138,7 @@ class IdentityProvider:
 
     def _body(self, path: str) -> bytes:
         if path.endswith("/openid-configuration"):
-            return json.dumps({"issuer": self.issuer, "jwks_uri": f"{self.issuer}/keys"}).encode()
+            return json.dumps({"issuer": self.issuer, "jwks_uri": self.keys_url or f"{self.issuer}/keys"}).encode()
         if self.document is not None:
             return self.document
         return json.dumps({"keys": [key.jwk for key in self.keys]}).encode()

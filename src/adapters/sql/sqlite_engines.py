@@ -47,7 +47,12 @@ class SqliteFile:
             parsed = make_url(url)
         except ArgumentError as error:
             raise InvalidInput("database url", str(error), ALLOWED_URLS) from error
-        return cls(parsed.set(database=os.path.abspath(parsed.database or "")))
+        try:
+            file = os.path.abspath(parsed.database or "")
+        except OSError as error:
+            problem = "its file is relative to the working directory, which is gone"
+            raise InvalidInput("database url", problem, "an absolute path: sqlite:////...") from error
+        return cls(parsed.set(database=file))
 
     def watch(self, engine: Engine) -> None:
         """Check the file before each use of a connection of ``engine``. Uses fail with FileNotFoundError without it."""

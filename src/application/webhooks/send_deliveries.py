@@ -34,7 +34,7 @@ from .ports import DELETED_AT_ONCE, Body, WebhookClient, Webhooks
 
 CONCURRENCY = 8
 """Messages that are sent to one endpoint at once."""
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=30)
 """The time for which a process owns the endpoints that it sends to. After a crash others send to them, same ids."""
 RETENTION = timedelta(days=7)
 LOOK_SECONDS = 1.0

@@ -5,6 +5,7 @@ A command's module is imported when the command runs, so that ``orderflow --vers
 
 import gc
 import logging
+import os
 import re
 import signal
 import sys
@@ -99,8 +100,8 @@ COMMANDS = {
 """By group of the help page: where each command is, its name and its summary."""
 
 UNAUDITED = {
-    *(("orders", name) for name in ("create", "transition", "assign", "cancel", "pay")),  # by their use-case
-    *(("orders", name) for name in ("show", "list", "timeline", "trace", "verify")),
+    *(("orders", name) for name in ("create", "transition", "assign", "cancel", "pay", "refund")),  # by their use-case
+    *(("orders", name) for name in ("show", "list", "count", "timeline", "trace", "verify")),
     *(("prices", name) for name in ("list", "set", "remove", "import")),  # by their use-cases
     *(("contacts", "list"), ("contacts", "show"), ("stock", "list"), ("tokens", "list")),
     *(("analytics", name) for name in ("minutes", "restaurants", "states", "cancellations", "deliveries")),
@@ -239,6 +240,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     try:
+        _refuse_gone_directory()
         _refuse_other_encodings(arguments)
         code = app.meta(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
         sys.stdout.flush()
@@ -265,6 +267,14 @@ def run(arguments: list[str]) -> int:
 def exit_code(error: OrderFlowError) -> int:
     """Return the exit code for ``error``."""
     return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+
+
+def _refuse_gone_directory() -> None:
+    """Raise InvalidInput without a working directory: files of settings, data and databases are relative to it."""
+    try:
+        os.getcwd()
+    except OSError as e:
+        raise InvalidInput("working directory", "it is gone, or cannot be read", "`cd` to one that is there") from e
 
 
 def _refuse_other_encodings(arguments: list[str]) -> None:

@@ -180,11 +180,7 @@ def build(
         state=State({"closing": closing, "api": Api(use_cases, currency, closing, callers, failed, live)}),
         debug=False,
     )
-    app.tracing = tracing
-    app.instruments = instruments
-    app.direct = direct_routes(app)
-    app.cors = Cors.of(cors_origins, {method for route in app.routes for method in route.methods})
-    return app
+    return _completed(app, tracing, instruments, cors_origins)
 
 
 def _feature(path: str, handlers: Sequence[Any], guards: Sequence[Any], *, tag: str = "", **part: Any) -> list[Router]:
@@ -195,6 +191,17 @@ def _feature(path: str, handlers: Sequence[Any], guards: Sequence[Any], *, tag: 
     return [
         Router(f"/v1/{path}", route_handlers=handlers, guards=[*guards], dependencies=dependencies, tags=[tag or path])
     ]
+
+
+def _completed(
+    app: InstrumentedApp, tracing: Tracing | None, instruments: Instruments | None, cors_origins: Sequence[str]
+) -> Litestar:
+    """Return ``app`` with what answers around its routes."""
+    app.tracing = tracing
+    app.instruments = instruments
+    app.direct = direct_routes(app)
+    app.cors = Cors.of(cors_origins, {method for route in app.routes for method in route.methods})
+    return app
 
 
 class NoEmitter(BaseEventEmitterBackend):

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...adapters.sql import schema
 from ...adapters.telemetry.metrics.instruments import ended
+from ...application.safe_loggers import protect_loggers
 from ..container import Container
 
 
@@ -17,6 +18,7 @@ async def opened(container: Container) -> AsyncIterator[None]:
     A SQLite database is created and migrated as needed, because no other process does that. Raises NotConfigured and
     InvalidInput before anything is opened, for an extra that is not installed or a setting that is refused.
     """
+    protect_loggers()
     storage, direct = container.storage(), container.direct()
     parts: list[Any] = [container.gateway(), *container.channels()]
     if container.settings().notification_templates:
@@ -29,6 +31,7 @@ async def opened(container: Container) -> AsyncIterator[None]:
     if url.startswith("sqlite:") and await schema.current(url) != schema.newest():
         await schema.upgrade(url)
     await storage.open()
+    protect_loggers()
     try:
         yield
     finally:

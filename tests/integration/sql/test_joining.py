@@ -300,6 +300,19 @@ async def test_another_sqlite_file_is_refused(sqlite_url: str, tmp_path: Path) -
                     pass
 
 
+async def test_a_sqlite_driver_that_begins_nothing_by_itself_joins(sqlite_url: str) -> None:
+    engine = create_engine(sqlite_url, connect_args={"isolation_level": None})
+    async with OrderFlow.open(sqlite_url) as flow:
+        for order_id in ("O1", "O2"):
+            with engine.connect() as connection:
+                async with flow.joining(connection) as orders:
+                    await orders.create_order(order_id=order_id, **ORDER)
+                (connection.commit if order_id == "O2" else connection.rollback)()
+
+        assert [order.id for order in (await flow.list_orders()).orders] == ["O2"]
+    engine.dispose()
+
+
 async def test_what_is_no_connection_is_refused(sqlite_url: str) -> None:
     async with OrderFlow.open(sqlite_url) as flow:
         with pytest.raises(InvalidInput, match="SQLAlchemy"):

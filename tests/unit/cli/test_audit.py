@@ -59,7 +59,10 @@ def test_other_commands_say_what_and_by_which_user_but_no_argument(talking: Comm
     assert "planted" not in repr(lines)
 
 
-OF_ORDERS = {("orders", name) for name in ("create", "transition", "assign", "cancel", "pay")}
+BY_USE_CASE = {("orders", name) for name in ("create", "transition", "assign", "cancel", "pay", "refund")} | {
+    ("prices", name) for name in ("set", "remove", "import")
+}
+"""Commands whose use-case writes the line, with its own name."""
 OTHERWISE = {("orders", "import"): 11}
 """Commands that ask for more than one thing: each order of a file has a line, and the file another."""
 
@@ -73,14 +76,15 @@ def test_each_command_has_one_line_whatever_the_level_is(
     given = {
         ("orders", "create"): order_json("planted"),
         ("orders", "import"): "\n".join(map(order_json, "abcdefghij")),
+        ("prices", "import"): "itemId,name,price\nF1,Pizza,12.50\n",
     }
 
     answer = quiet(*arguments(command, tmp_path), stdin=given.get(command, ""))
 
     lines = [line for line in audit_lines(answer.err) if line["door"] == "cli"]
-    expected = OTHERWISE.get(command, int(command in OF_ORDERS or command not in UNAUDITED))
+    expected = OTHERWISE.get(command, int(command in BY_USE_CASE or command not in UNAUDITED))
     assert len(lines) == expected, answer
-    if command not in OF_ORDERS and lines:
+    if command not in BY_USE_CASE and lines:
         assert lines[-1]["action"] == " ".join(command)
         assert (lines[-1]["outcome"] == "ok") == (answer.code == 0)
     assert "@" not in repr(lines)

@@ -1,5 +1,7 @@
 """A command says which database it uses, and only a command that writes something creates one."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ CREATING = {
     ("orders", "import"),
     ("contacts", "set"),
     ("stock", "set"),
+    ("prices", "set"),
+    ("prices", "import"),
     ("db", "upgrade"),
     ("simulate", "run"),
     ("serve",),
@@ -46,3 +50,19 @@ def test_every_command_says_which_database_it_uses(cli: CommandLine, small_day: 
     answer = cli("--json", *arguments(command, small_day.parent), stdin=order_json())
 
     assert f"database: {cli.database_url}\n" in answer.err, answer
+
+
+def test_a_command_without_a_working_directory_says_so(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    program = (
+        f"import os, sys; os.chdir({str(gone)!r}); os.rmdir({str(gone)!r})\n"
+        "sys.argv = ['orderflow', 'orders', 'list']\n"
+        "from orderflow.entrypoints.cli import main; main()"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=False)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "working directory: it is gone" in done.stderr
+    assert "Traceback" not in done.stderr

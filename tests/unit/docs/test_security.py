@@ -9,7 +9,7 @@ from tests.support.pages import TREE
 
 PAGE = (TREE / "docs" / "security.md").read_text(encoding="utf-8")
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
-ATTACKERS = re.findall(r"^### (A .*|An .*|The embedding .*)$", PAGE, re.MULTILINE)
+ATTACKERS = re.findall(r"^### (An? .*|The embedding .*)$", PAGE, re.MULTILINE)
 RISKS = re.findall(r"^\| (API\d+) (.*?) \|.*$", PAGE, re.MULTILINE)
 
 
@@ -25,7 +25,18 @@ def test_a_named_test_exists(file: str, name: str) -> None:
 
 
 def test_every_attacker_is_there() -> None:
-    assert len(ATTACKERS) == 8
+    assert {
+        "A caller without a token",
+        "A customer",
+        "A courier",
+        "A restaurant",
+        "An operator",
+        "A writer on the topic",
+        "A reader of a backup or of the topic",
+        "A neighbour on the host",
+        "A receiver of webhooks",
+        "The embedding application",
+    } <= set(ATTACKERS)
 
 
 @pytest.mark.parametrize("attacker", ATTACKERS)

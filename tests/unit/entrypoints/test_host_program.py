@@ -64,6 +64,17 @@ import asyncio
 inside = lambda: None
 run = lambda main: asyncio.run(main())
 """
+TOLD = """
+def run(main):
+    from orderflow import NotConfigured
+    try:
+        asyncio.run(main())
+    except NotConfigured as error:
+        assert "{hook} is None" in str(error), error
+        {hook} = hook
+        print("told")
+        raise SystemExit(0)
+"""
 HOSTS = {
     "a decimal context of its own": """
 import decimal
@@ -131,6 +142,81 @@ asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     "asyncio's debug mode": """
 run = lambda main: asyncio.run(main(), debug=True)
 """,
+    "a working directory that was removed before the import": """
+import os, sys, tempfile
+os.chdir(folder := tempfile.mkdtemp())
+os.rmdir(folder)
+kept = os.getcwd
+def inside():
+    assert os.getcwd is kept
+""",
+    "a working directory that is removed": """
+import os, tempfile
+def inside():
+    os.chdir(folder := tempfile.mkdtemp())
+    os.rmdir(folder)
+""",
+    "no hook for exceptions that cannot be raised": """
+import sys
+sys.unraisablehook = None
+""",
+    "hooks for exceptions that raise": """
+import sys, threading
+def fails(*_):
+    raise OSError("the hook fails")
+sys.excepthook = sys.unraisablehook = threading.excepthook = fails
+""",
+    "a handler of exceptions of the event loop that raises": """
+def inside():
+    def fails(*_):
+        raise OSError("the handler fails")
+    asyncio.get_running_loop().set_exception_handler(fails)
+""",
+    "log handlers that raise": """
+import logging
+class Fails(logging.Handler):
+    level = 0
+    def emit(self, record):
+        raise OSError("the handler fails")
+    def handle(self, record):
+        self.emit(record)
+for name in ("orderflow", "orderflow.audit", "aiosqlite"):
+    logging.getLogger(name).addHandler(Fails())
+    logging.getLogger(name).setLevel(logging.DEBUG)
+""",
+    "a filter of log lines that raises": """
+import logging
+def fails(record):
+    raise ValueError("the filter fails")
+for name in ("orderflow", "orderflow.audit", "orderflow.commands", "orderflow.consumers", "orderflow.relay"):
+    logging.getLogger(name).addFilter(fails)
+    logging.getLogger(name).setLevel(logging.DEBUG)
+""",
+    "closed standard streams": """
+import os, sys
+OUT = os.dup(1)
+for descriptor in (0, 1, 2):
+    os.close(descriptor)
+sys.stdin = sys.stdout = sys.stderr = None
+def print(text):
+    os.write(OUT, text.encode() + b"\\n")
+""",
+    "standard streams that raise": """
+import sys
+class Fails:
+    encoding = "utf-8"
+    def write(self, *_):
+        raise OSError("no space left on device")
+    fileno = write
+    def flush(self):
+        return None
+    def isatty(self):
+        return False
+OUT, sys.stdout, sys.stderr = sys.stdout, Fails(), Fails()
+def print(text):
+    OUT.write(text + "\\n")
+    OUT.flush()
+""",
     "a locale of its own": """
 import locale
 locale.setlocale(locale.LC_ALL, "")
@@ -167,6 +253,13 @@ def test_the_same_happens_where_warnings_are_errors(tmp_path: Path) -> None:
 
     assert (done.returncode, done.stdout) == (0, "the same\n"), done.stderr
     assert "Warning" not in done.stderr
+
+
+@pytest.mark.parametrize("hook", ["sys.excepthook", "threading.excepthook"])
+def test_an_application_in_which_no_thread_can_start_is_told_so(hook: str, tmp_path: Path) -> None:
+    done = _program(PLAIN + f"import sys, threading\nhook, {hook} = {hook}, None\n" + TOLD.format(hook=hook), tmp_path)
+
+    assert (done.returncode, done.stdout) == (0, "told\n"), done.stderr
 
 
 def _program(

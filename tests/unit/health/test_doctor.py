@@ -13,6 +13,7 @@ from orderflow.application.health.facts import (
     ClockOffset,
     ConnectionFailure,
     FailureReason,
+    GroupFacts,
     IdentityFacts,
 )
 from orderflow.application.health.observation import Observation
@@ -291,6 +292,15 @@ def test_a_paused_reader_is_not_missing() -> None:
     observation = evolve(HEALTHY, processes=_without("inventory"), readers=_readers("inventory", 7, paused=True))
 
     assert "consumer_missing" not in codes(observation)
+
+
+def test_a_group_of_webhooks_is_not_missed_until_there_is_an_endpoint() -> None:
+    groups = {**STREAM.groups, "webhooks": GroupFacts(name="order-events-webhooks", members=0, committed={})}
+    unused = evolve(HEALTHY, stream=evolve(STREAM, groups=groups))
+    used = evolve(unused, readers=[*(HEALTHY.readers or ()), lag("webhooks", 7)])
+
+    assert codes(unused) == []
+    assert codes(used) == ["group_without_members"]
 
 
 def test_a_slow_question_proves_no_clock_wrong() -> None:

@@ -130,7 +130,8 @@ async def test_a_token_is_accepted_beside_the_actor_header_and_wins(
     secret = await installation.token(RESTAURANT)
 
     answer = await anonymous.get(
-        "/v1/analytics/states", headers={"Authorization": f"Bearer {secret}", "X-Actor": BOSS, "Host": "evil.example"}
+        "/v1/customers/C1/export",
+        headers={"Authorization": f"Bearer {secret}", "X-Actor": BOSS, "Host": "evil.example"},
     )
 
     assert answer.status_code == 403

@@ -1,6 +1,7 @@
 """Tokens of an OpenID provider on loopback, which rotates its keys, goes down, hangs and lies."""
 
 import asyncio
+import json
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from time import time
@@ -8,9 +9,12 @@ from typing import Any
 
 import pytest
 from attrs import define
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from httpx import AsyncClient, Response
 from orderflow.adapters.oidc import Claims, KeySet, OidcTokens
 from orderflow.adapters.oidc.key_set import MAX_AGE_SECONDS, MAX_BYTES, MOST_WAITING
+from orderflow.adapters.oidc.key_set import REFRESH_SECONDS as REFRESH
+from orderflow.adapters.oidc.keys import MAX_KEYS, keys_of
 from orderflow.adapters.oidc.tokens import MAX_CHARACTERS
 from orderflow.domain.actor import Role
 
@@ -109,19 +113,21 @@ async def test_a_provider_that_is_down_or_lies_ends_no_session(
             house.provider.hangs = True
         case "fails":
             house.provider.status = 500
-        case "empty" | "not JSON" | "no keys" | "deep" | "huge":
+        case "huge":
+            keys = json.dumps({"keys": [key.jwk for key in house.provider.keys]})
+            house.provider.document = keys.ljust(MAX_BYTES + 1).encode()
+        case "empty" | "not JSON" | "no keys" | "deep":
             documents = {
                 "empty": b"",
                 "not JSON": b"<html>",
                 "no keys": b'{"keys": []}',
                 "deep": b"[" * 100_000,
-                "huge": b" " * MAX_BYTES,
             }
-            house.provider.document = documents[harm] + (b'{"keys": []}' if harm == "huge" else b"")
+            house.provider.document = documents[harm]
         case "compressed":
             house.provider.headers = "content-encoding: gzip\r\n"
         case "moved":
-            house.provider.status, house.provider.headers = 302, "location: http://127.0.0.1:1/keys\r\n"
+            house.provider.moved = True
 
     house.later()
     unknown = await house.ask(house.provider.token())
@@ -170,6 +176,26 @@ async def test_requests_that_wait_for_a_provider_that_hangs_are_bounded(house: H
 
     assert f"key set of {house.provider.issuer} is unavailable" in problem(one_more, 503)
     assert len(house.provider.requests) <= 1
+
+
+async def test_a_token_without_the_id_of_a_key_is_verified_by_the_only_one(house: House) -> None:
+    without = house.provider.token(header={"kid": ""})
+    only = await house.ask(without)
+    house.provider.keys = [*house.provider.keys, SigningKey.ec("k2")]
+    house.later(REFRESH)
+    await house.keys.read()
+    several = await house.ask(without)
+
+    assert (only.status_code, several.status_code) == (200, 401)
+
+
+async def test_keys_are_read_from_a_protected_address_only(house: House) -> None:
+    house.provider.keys_url = house.provider.issuer.replace("127.0.0.1", "0.0.0.0") + "/keys"
+
+    answer = await house.ask(house.provider.token())
+
+    assert answer.status_code == 503
+    assert "/keys" not in house.provider.requests
 
 
 async def test_a_discovery_document_of_another_issuer_is_refused(house: House) -> None:
@@ -223,6 +249,48 @@ async def test_a_token_that_is_not_as_it_must_be_is_refused(house: House, lie: s
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
     assert len(answer.text) < 1_000
     assert (await house.ask(house.provider.token())).status_code == 200
+
+
+RSA_KEY = SigningKey.rsa("rsa")
+
+
+@pytest.mark.parametrize("algorithm", ["RS512", "PS256"])
+async def test_a_key_verifies_the_algorithm_alone_that_its_set_names(house: House, algorithm: str) -> None:
+    house.provider.keys = [RSA_KEY]
+    other = SigningKey(RSA_KEY.id, RSA_KEY.private, algorithm)
+
+    named = await house.ask(house.provider.token(RSA_KEY))
+    another = await house.ask(house.provider.token(other))
+    house.provider.document = json.dumps({"keys": [{**RSA_KEY.jwk, "alg": algorithm}]}).encode()
+    house.later(REFRESH)
+    await house.keys.read()
+    later = await house.ask(house.provider.token(other))
+
+    assert (named.status_code, another.status_code, later.status_code) == (200, 401, 200)
+
+
+@pytest.mark.parametrize(
+    ("jwk", "usable"),
+    [
+        ({}, True),
+        ({"use": "enc"}, False),
+        ({"alg": "RS1"}, False),
+        ({"alg": "HS256"}, False),
+        ({"kty": "oct", "k": "c2VjcmV0", "alg": "HS256"}, False),
+        ({"kid": 7}, False),
+        ({"kid": "x" * 257}, False),
+        ({"n": "AQAB"}, False),
+        (SigningKey("k", generate_private_key(65537, 1024), "RS256").jwk, False),
+    ],
+)
+def test_a_key_that_could_verify_nothing_safely_is_left_out(jwk: dict[str, Any], usable: bool) -> None:
+    assert bool(keys_of({"keys": [{**RSA_KEY.jwk, **jwk}]})) is usable
+
+
+def test_a_set_has_a_hundred_keys_at_most() -> None:
+    keys = keys_of({"keys": [{**RSA_KEY.jwk, "kid": str(number)} for number in range(MAX_KEYS + 20)]})
+
+    assert len(keys) == MAX_KEYS
 
 
 async def test_a_token_that_expires_within_the_difference_of_two_clocks_is_accepted(house: House) -> None:

@@ -18,6 +18,7 @@ from orderflow.application.orders.queries import OrderQuery
 from orderflow.application.orders.retry import ATTEMPTS
 from orderflow.application.request_context import Request, answering
 from orderflow.domain.actor import Actor
+from orderflow.domain.annotations import Annotations
 from orderflow.domain.errors import (
     ConcurrentChange,
     IllegalTransition,
@@ -412,7 +413,8 @@ async def test_shippers_list_what_they_may_take_only_if_the_setting_allows_it() 
         for value in ("none", "all")
     )
     for use_cases in (closed, opened):
-        await use_cases.create_order(_new("O1"), by=CUSTOMER)
+        planted = Annotations.of(customer_name="Planted", customer_phone="+49 30 123456")
+        await use_cases.create_order(evolve(_new("O1"), annotations=planted), by=CUSTOMER)
         await use_cases.create_order(_new("O2"), by=CUSTOMER)
         await use_cases.assign_shipper("O2", "S1", by=RESTAURANT)
 
@@ -421,6 +423,12 @@ async def test_shippers_list_what_they_may_take_only_if_the_setting_allows_it() 
     with pytest.raises(InvalidInput, match="ORDERFLOW_AVAILABLE_ORDERS"):
         await closed.list_orders(OrderQuery(available=True), by=OTHER_SHIPPER)
 
+    named = [
+        await opened.list_orders(OrderQuery(available=True, q=q, annotations_visible=True), by=OTHER_SHIPPER)
+        for q in ("Planted", "+49 30 123456", "O1")
+    ]
+
     assert [order.id for order in page.orders] == ["O1"]
+    assert [[order.id for order in each.orders] for each in named] == [[], [], ["O1"]]
     assert others.orders == ()
     assert [o.id for o in (await closed.list_orders(OrderQuery(available=True), by=CUSTOMER)).orders] == ["O1"]

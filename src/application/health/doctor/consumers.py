@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ....domain.errors import LogBehindTopic
 from ...event_log.records import RELAY
+from ...webhooks.endpoint import WEBHOOKS
 from ..facts import StreamFacts
 from ..lag import ReaderLag
 from ..observation import Observation
@@ -113,7 +114,10 @@ def _groups(observation: Observation, reported: set[str]) -> Iterator[Finding]:
     if not isinstance(observation.stream, StreamFacts) or observation.stream.topic is None:
         return
     pending = {lag.reader for lag in observation.readers or () if lag.pending}
+    unused = set() if observation.readers is None else {WEBHOOKS} - {lag.reader for lag in observation.readers}
     for reader, group in observation.stream.groups.items():
+        if reader in unused:
+            continue
         behind = group.lag(observation.stream.topic) if reader != RELAY else 0
         if not group.members and (behind or reader in pending) and reader not in reported:
             yield NO_MEMBERS.found(f"group {group.name} has no member, and {behind} offsets to read")
