@@ -28,7 +28,7 @@ from orderflow.entrypoints.sync import SyncJoinedOrders
 
 from tests.unit.entrypoints.test_embedded import pizzas
 
-ONLY_ASYNC = {"open", "open_sync", "in_memory", "in_memory_sync", "use_cases", "prices", "container"}
+ONLY_ASYNC = {"http_app", "open", "open_sync", "in_memory", "in_memory_sync", "use_cases", "prices", "container"}
 """What opens a flow, and what is asynchronous by itself."""
 ONLY_SYNC = {"close"}
 IMPORTS = """
