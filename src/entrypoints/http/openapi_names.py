@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...application.orders.queries import OrderSort
+from ...application.webhooks.delivery import DeliveryStatus
 from ...domain.annotations import MAX_PAIRS
 from ...domain.currency import MINOR_UNITS
 from ...domain.lifecycle import OrderState
 from ...domain.payment import PaymentMethod, PaymentStatus
+from ...domain.refund import RefundBearer
 
 REFERENCE = "#/components/schemas/"
 
@@ -18,6 +20,8 @@ VALUES: Mapping[str, tuple[list[str], str]] = {
     "RequestedPaymentMethod": ([*PaymentMethod, "card"], "A payment method; `card` is a `credit_card`."),
     "PaymentStatus": ([*PaymentStatus], "What became of the payment."),
     "OrderSort": ([*OrderSort], "The order of a page."),
+    "RefundBearer": ([*RefundBearer], "The party that bears the cost of a refund."),
+    "DeliveryStatus": ([*DeliveryStatus], "What became of the delivery of an event to a webhook endpoint."),
     "Currency": ([*MINOR_UNITS], "A currency of ISO 4217."),
 }
 """The values that have a name, and what they are."""
@@ -67,7 +71,7 @@ STREAM: Mapping[str, Any] = {"type": "string", "description": "server-sent event
 
 
 def name_schemas(document: dict[str, Any]) -> None:
-    """Give each list of values, the event and the health their names, wherever ``document`` has them."""
+    """Give each object and list of values in ``document`` a name: one for all places, or that of its place."""
     schemas = document["components"]["schemas"]
     for schema in _schemas(document):
         for name, (values, _) in VALUES.items():
@@ -91,6 +95,36 @@ def name_schemas(document: dict[str, Any]) -> None:
     for schema in _schemas(document["paths"]):
         if "text/event-stream" in schema:
             schema["text/event-stream"] = {"schema": dict(STREAM)}
+    _name_the_rest(document)
+
+
+def _name_the_rest(document: dict[str, Any]) -> None:
+    """Name each object and list of values that is left after the place where it is."""
+    schemas = document["components"]["schemas"]
+    for name, schema in [*schemas.items()]:
+        for field, value in schema.get("properties", {}).items():
+            _name(schemas, name + _upper(field), value)
+    for path in document["paths"].values():
+        for operation in path.values():
+            name = _upper(operation["operationId"])
+            for parameter in operation.get("parameters", ()):
+                _name(schemas, name + _upper(parameter["name"]), parameter["schema"])
+            for response in operation["responses"].values():
+                for content in response.get("content", {}).values():
+                    _name(schemas, f"{name}Response", content.get("schema", {}))
+
+
+def _name(schemas: dict[str, Any], name: str, schema: dict[str, Any]) -> None:
+    """Move ``schema``, or the one that may be null, to ``schemas`` if it has values or fields of its own."""
+    for inline in (schema, *schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        if "enum" in inline or inline.get("type") == "object":
+            moved = {key: inline.pop(key) for key in [*inline] if key not in ("description", "examples")}
+            schemas[name] = {"title": name, **moved}
+            inline["$ref"] = REFERENCE + name
+
+
+def _upper(name: str) -> str:
+    return name[0].upper() + name[1:]
 
 
 def _name_metadata(field: dict[str, Any]) -> None:
