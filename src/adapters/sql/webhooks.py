@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     TextClause,
+    bindparam,
     delete,
     exists,
     insert,
@@ -249,7 +250,11 @@ class SqlWebhookStore:
             it.endpoint_id == endpoint_id, UNSETTLED
         )
         found = await self._connection.execute(unsettled)
-        gone = [(row.order_id, row.sequence) for row in found if row.position > after.get(row.bucket, 0)]
-        this = delete(webhook_deliveries).where(it.endpoint_id == endpoint_id)
-        for order_id, sequence in gone:
-            await self._connection.execute(this.where(it.order_id == order_id, it.sequence == sequence))
+        gone = [
+            {"gone_order": row.order_id, "gone_sequence": row.sequence}
+            for row in found
+            if row.position > after.get(row.bucket, 0)
+        ]
+        if gone:
+            this = it.order_id == bindparam("gone_order"), it.sequence == bindparam("gone_sequence")
+            await self._connection.execute(delete(webhook_deliveries).where(it.endpoint_id == endpoint_id, *this), gone)
