@@ -84,6 +84,11 @@ class Sweep:
             return True
         return crash_points.troubles > 0
 
+    async def finish(self) -> None:
+        """Do all that is left, also what is due only later, such as payment attempts."""
+        self.installation.clock.forward(hours=1)
+        await (await process(self.installation, CrashPoints())).work()
+
     async def check(self) -> CheckReport:
         """All invariants on all that was asked so far."""
         acknowledged = [
@@ -96,8 +101,6 @@ class Sweep:
         ]
         ids = {it.order_id for it in acknowledged}
         it = await process(self.installation, CrashPoints())
-        self.installation.clock.forward(hours=1)  # every payment attempt is due
-        await it.work()
         storage, effects = it.container.storage().inner, it.container.effects().inner
         self.witness.look(await it.reached())
         report = await invariants(it.container, acknowledged, self.witness)
@@ -160,6 +163,7 @@ async def sweep_each_alone(new: Callable[[], Installation], hows: Sequence[How])
 
 
 async def _note(going: Sweep, swept: Swept) -> None:
+    await going.finish()
     report = await going.check()
     swept.found += differences(report)
     swept.compared = sum(comparison.compared for comparison in report.comparisons)

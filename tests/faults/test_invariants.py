@@ -71,6 +71,7 @@ def _an_event_counted_twice(lived: Sweep) -> None:
 async def test_damage_is_seen(damage: Callable[[Sweep], None], comparison: str) -> None:
     lived = Sweep(in_memory())
     await lived.live()
+    await lived.finish()
     before = await lived.check()
 
     damage(lived)
