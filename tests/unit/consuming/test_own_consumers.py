@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from orderflow import InvalidInput, OrderFlow, load_settings
 from orderflow.entrypoints.container import container_for
-from orderflow.entrypoints.settings import CONSUMERS, MAX_PARTS, RESERVED_NAMES, Settings
+from orderflow.entrypoints.settings import BUILT_IN, CONSUMERS, MAX_PARTS, RESERVED_NAMES, Settings
 from orderflow.entrypoints.wiring.own_consumers import consumer_names, with_consumer
 
 from tests.support.commands import CommandLine, order_json
@@ -162,7 +162,7 @@ def test_what_one_cannot_handle_is_redriven_and_replayed_by_command(handlers: Pa
     assert (refused.code, "did you mean printer" in refused.err) == (2, True)
     assert [each["record"]["orderId"] for each in parked] == ["O1"]
     assert redriven[0]["unparked"] == ["O1"]
-    assert [each["consumer"] for each in everything] == [*CONSUMERS, "printer"]
+    assert [each["consumer"] for each in everything] == [*BUILT_IN, "printer"]
     assert (replayed["consumer"], replayed["handled"]) == ("printer", 1)
     assert printed.read_text() == "O1\nO1\n"
     assert lag == dict.fromkeys(CONSUMERS, 1) | {"printer": 0}
