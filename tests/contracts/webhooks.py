@@ -488,6 +488,9 @@ class WebhooksContract:
         self, here: Installation, receiver: Receiver
     ) -> None:
         endpoint = await here.add(receiver)
+        await here.shop.live("o0")
+        await here.consume()
+        await here.sender().send_due()
         await here.shop.order("o1")
         await here.consume()
         await here.change.disable(endpoint.id, **NOTE)
@@ -501,7 +504,7 @@ class WebhooksContract:
         await here.sender().send_due()
 
         assert nothing == 0
-        assert receiver.accepted() == {"o1": [1, 2, 3, 4]}
+        assert receiver.accepted() == {"o0": LIFE, "o1": [1, 2, 3, 4]}
 
     async def test_a_replay_sends_everything_from_there_on_again_in_sequence(
         self, here: Installation, receiver: Receiver

@@ -42,6 +42,17 @@ async def test_with_the_first_endpoint_it_begins_at_the_end_of_the_log(tmp_path:
     assert lags[WEBHOOKS] == 0
 
 
+async def test_the_first_endpoint_puts_its_cursors_at_the_end_of_the_log(tmp_path: Path) -> None:
+    async with OrderFlow.open(f"sqlite:///{tmp_path}/shop.db") as flow:
+        await flow.create_order(customer_id="C1", restaurant_id="R7", lines=pizzas(), currency="EUR")
+
+        await flow.container.change_endpoints().add("https://hooks.example/")
+
+        cursors = await flow.container.storage().cursors.positions(WEBHOOKS)
+        heads = await flow.container.storage().log.heads()
+    assert {bucket: at for bucket, at in cursors.items() if at} == heads
+
+
 async def test_it_is_looked_for_once_a_second() -> None:
     storage, now = MemoryStorage(), [0.0]
     unused = NeverUsed(storage.cursors, lambda: now[0])
