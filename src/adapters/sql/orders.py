@@ -15,7 +15,6 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
-    literal_column,
     text,
 )
 
@@ -71,17 +70,8 @@ Index(
     postgresql_where=text("shipper_id IS NOT NULL"),
     sqlite_where=text("shipper_id IS NOT NULL"),
 )
-AVAILABLE = and_(
-    orders.c.shipper_id.is_(None), orders.c.state.in_([literal_column(f"'{state.value}'") for state in ASSIGNABLE])
-)
-"""Written out, as in the index: a database does not use the index for values that it is given as parameters."""
-Index(
-    "orders_available_created_at_id",
-    orders.c.created_at,
-    orders.c.id,
-    postgresql_where=AVAILABLE,
-    sqlite_where=AVAILABLE,
-)
+AVAILABLE = and_(orders.c.shipper_id.is_(None), orders.c.state.in_([state.value for state in ASSIGNABLE]))
+"""The condition of orders that wait for a shipper."""
 
 
 CHANGING = [

@@ -117,7 +117,7 @@ async def test_the_operations_server_has_one_spelling_of_a_path(installation: In
         (b"HTTP://example.org:8080/v1/orders?limit=1", 200),
         (b"https://example.org/v1/orders/O%2F1", 404),
         (b"http://example.org//livez", 404),
-        (b"http://example.org", 404),
+        (b"http://example.org", 200),
     ],
 )
 async def test_a_target_may_be_a_whole_url(server: Served, target: bytes, status: int) -> None:
@@ -128,7 +128,7 @@ async def test_options_of_the_server_names_the_methods_of_all_routes(server: Ser
     response = await response_of(server, b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 
     assert response.startswith(b"HTTP/1.1 204 ")
-    assert b"allow: GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n" in response
+    assert b"allow: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n" in response
 
 
 async def test_a_body_of_two_lengths_is_refused_and_the_connection_closed(server: Served) -> None:

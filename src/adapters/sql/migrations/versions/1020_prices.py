@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "1020"
-down_revision = "1012"
+down_revision = "1011"
 branch_labels = None
 depends_on = None
 
