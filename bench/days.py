@@ -39,7 +39,7 @@ async def on_sqlite(servers: Servers, effort: Effort) -> list[Finding]:
 
 async def _on(database: str, url: str, bare: Callable[[str, int], Awaitable[float]], effort: Effort) -> Finding:
     day, clock, turns = generate_day(effort.of(ORDERS), SEED), VirtualClock(), count()
-    container = container_for(Settings(database_url=url), clock=clock)
+    container = container_for(Settings(database_url=url, payment_gateway="sandbox"), clock=clock)
     steps = 0
     async with opened(container):
 

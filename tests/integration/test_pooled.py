@@ -28,6 +28,7 @@ def settings(pgbouncer: PgBouncer, migrated_url: str, kafka: KafkaBroker, topic_
         database_pooler="transaction",
         kafka_bootstrap_servers=kafka.bootstrap_servers,
         topic=topic_name,
+        payment_gateway="sandbox",
     )
 
 

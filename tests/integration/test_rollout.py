@@ -123,7 +123,10 @@ async def rollout(stack: Stack) -> AsyncIterator[Rollout]:
     """The day's orders and the consumers live in this process."""
     clock, stop = VirtualClock(), asyncio.Event()
     settings = Settings(
-        database_url=stack.database_url, kafka_bootstrap_servers=stack.bootstrap_servers, topic=stack.topic
+        database_url=stack.database_url,
+        kafka_bootstrap_servers=stack.bootstrap_servers,
+        topic=stack.topic,
+        payment_gateway="sandbox",
     )
     container = container_for(settings, clock=clock)
     async with opened(container):

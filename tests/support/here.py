@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 from orderflow.adapters.kafka import KafkaSettings
 from orderflow.domain.errors import LogBehindTopic
 from orderflow.entrypoints.container import container_for
@@ -28,7 +28,7 @@ class Here:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Any]:
-        container = container_for(self.settings)
+        container = container_for(evolve(self.settings, payment_gateway="sandbox"))
         async with opened(container):
             yield container
 

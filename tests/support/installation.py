@@ -75,8 +75,9 @@ class Installation:
         log = self.stack.folder / f"{len(self.started)}-{arguments[0]}.log"
         own = {"PYTHONPATH": str(code)} if code else {"ORDERFLOW_STOP_GRACE_SECONDS": "0"}
         kept = self.stack.environment
-        if code:  # an older version does not know it
+        if code:  # an older version does not know them
             kept.pop("ORDERFLOW_HTTP_DEV")
+            kept.pop("ORDERFLOW_PAYMENT_GATEWAY")
         environment = kept | {
             **own,
             "ORDERFLOW_LOG_LEVEL": "info",

@@ -15,7 +15,7 @@ async def bodies_after_a_day(
 ) -> Mapping[str, Sequence[bytes]]:
     """Run ``day`` at its virtual time, and return the bodies of each order's events in sequence."""
     clock, bodies = VirtualClock(), dict[str, list[bytes]]()
-    container = container_for(Settings(database_url=database_url), clock=clock)
+    container = container_for(Settings(database_url=database_url, payment_gateway="sandbox"), clock=clock)
     async with opened(container):
         await RunDay(InProcessOrderClient(container.use_cases()), VirtualPace(clock), workers, prefix)(day)
         log = container.storage().log

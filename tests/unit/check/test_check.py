@@ -152,7 +152,7 @@ DAMAGES: dict[str, tuple[str, str]] = {
         "INSERT INTO orders SELECT 'ghost', version, state, customer_id, restaurant_id, shipper_id, lines,"
         " delivery_fee, currency, payment_method, payment_status, card_token, address, created_at, updated_at,"
         " estimated_at,"
-        " delivered_at, delivery_minutes, cancel_reason, cancelled_by, NULL, NULL, NULL"
+        " delivered_at, delivery_minutes, cancel_reason, cancelled_by, NULL, NULL, NULL, NULL"
         f" FROM orders WHERE id = ({ONE_DELIVERED})",
     ),
     "an order's delivery fee was changed": (

@@ -197,7 +197,7 @@ async def test_an_order_for_another_customer_is_refused(boss: AsyncClient) -> No
 
 
 async def test_an_unknown_path_is_a_problem_document(boss: AsyncClient) -> None:
-    answers = [await boss.get(path) for path in ("/", "/nowhere", "/v1/orders/O1/nowhere", "/openapi.yaml")]
+    answers = [await boss.get(path) for path in ("/nowhere", "/v1", "/v1/orders/O1/nowhere", "/openapi.yaml")]
 
     for answer in answers:
         problem(answer, 404, "not_found")
