@@ -45,7 +45,7 @@ async def test_each_event_arrives_in_sequence_wherever_a_process_dies_or_a_call_
     world: World, hows: tuple[How, ...], note: Note
 ) -> None:
     here = Installation(world, most=FEW_UNSETTLED)
-    step = 1 if isinstance(world.storage, MemoryStorage) else 7
+    step = 3 if isinstance(world.storage, MemoryStorage) else 7
     met = 0
     async with Receiver() as receiver:
         await here.add(receiver)

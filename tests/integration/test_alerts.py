@@ -262,7 +262,12 @@ def test_alerts_fire_by_their_fault_and_clear_after_it(
     watched.prometheus.wait_clear(deadline=120)
 
 
-SHOWN_ELSEWHERE = ("OrderflowNotificationsOverdue", "OrderflowPartStopped", "OrderflowPaymentsUnsettled")
+SHOWN_ELSEWHERE = (
+    "OrderflowNotificationsOverdue",
+    "OrderflowPartStopped",
+    "OrderflowPaymentsUnsettled",
+    "OrderflowWebhooksOverdue",
+)
 """Moved by tests/integration/health/test_undelivered.py and tests/unit/entrypoints/test_supervision.py,
 and fired by the rules' own tests in tests/unit/deploy."""
 

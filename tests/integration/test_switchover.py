@@ -191,7 +191,7 @@ def _switch_over(orderflow: Installation, primary: LocalPostgres, standby: Local
     stored = ask_at(_at(orderflow.stack.database_url, _port(standby.url)), "SELECT array_agg(id) FROM orders")
     assert set(customer.placed) <= set(stored)
     assert set(customer.refused) == {503}
-    assert ended == 0
+    assert ended == 0, service.said()[-3000:]
     assert "Traceback" not in service.said()
 
 

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.support.board import PATIENCE, Looking, Service, browser, chromium, looking, service
 from tests.support.servers import obtain
+from tests.support.waiting import eventually_async
 
 OPEN = ("waiting_for_shipper", "preparing", "on_the_way")
 HOSTILE = "<script>document.title='x'</script><img src=x onerror=alert(1)> \"'&amp; \u202eolleh"
@@ -261,7 +262,14 @@ def parked(shop: Service, *order_ids: str) -> None:
 
     async def park() -> None:
         async with OrderFlow.open(shop.installation.stack.database_url) as flow:
-            now = await flow.container.storage().now()
+            lag, now = flow.container.lag(), await flow.container.storage().now()
+
+            async def caught_up() -> bool:
+                return not any(each.events for each in await lag() if each.reader == "analytics")
+
+            await eventually_async(
+                caught_up, that="no event of the orders is to be handled behind those that are parked"
+            )
             async with flow.container.effects().store("analytics") as work:
                 for order_id in order_ids:
                     [record, *_] = await flow.container.storage().log.history(order_id)

@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, lived_database: Path, small
 
 @pytest.mark.parametrize("broken", BREAKS)
 def test_no_command_ends_with_a_traceback_when_a_stream_is_broken(folder: Path, broken: str) -> None:
-    asked = _share(broken)
+    asked = list(commands())
 
     outcomes = dict(zip(asked, _run([_case(folder, command, broken) for command in asked]), strict=True))
 
@@ -92,12 +92,6 @@ def test_ctrl_c_ends_a_command_that_reads_standard_input(folder: Path, command: 
         talk = process.stderr.read().decode()
 
     assert (code in (130, -signal.SIGINT), "Traceback" in talk) == (True, False), talk
-
-
-def _share(broken: str) -> list[Command]:
-    """A third of the commands, another one for each of three ways to break a stream; creating an order for all."""
-    every, turn = list(commands()), list(BREAKS).index(broken)
-    return [command for number, command in enumerate(every) if number % 3 == turn % 3 or command == ("orders", "create")]
 
 
 def _interrupted(process: "subprocess.Popen[bytes]") -> bool:

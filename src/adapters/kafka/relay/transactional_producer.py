@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from threading import Event, Thread
 from time import monotonic
 from types import MappingProxyType
@@ -72,8 +73,11 @@ class RelayProducer:
                 sent = self._send_offsets(producer, expected, metadata, membership)
                 try:
                     reached = self._send(producer, records, partitions, epoch, on_flushed)
-                finally:
-                    sent()
+                except KafkaException:
+                    with suppress(KafkaException):  # it fails because of the records, which say why
+                        sent()
+                    raise
+                sent()
             else:
                 reached = {**ends, **self._send(producer, records, partitions, epoch, on_flushed)}
                 self._send_offsets(producer, reached, metadata, membership)()
