@@ -1,11 +1,13 @@
 """The consumer *webhooks*, which records a delivery of each event for each endpoint that wants it."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from time import monotonic
 
 from attrs import define, field, frozen
 
+from ...domain.errors import Unavailable
 from ..event_log.ports import Cursors
 from ..event_log.records import Delivery, LogRecord
 from ..noop import noop
@@ -39,7 +41,10 @@ class RecordDeliveries:
 
 @define(eq=False)
 class NeverUsed:
-    """Returns whether the consumer has no cursor, because no endpoint was ever added. Looks once a second."""
+    """Returns whether the consumer has no cursor, because no endpoint was ever added. Looks once a second.
+
+    While the storage is unavailable, what was known before counts: the process's other parts report that.
+    """
 
     cursors: Cursors
     clock: Callable[[], float] = monotonic
@@ -48,8 +53,9 @@ class NeverUsed:
 
     async def __call__(self) -> bool:
         if not self._used and self.clock() >= self._look_at:
-            self._used = bool(await self.cursors.positions(WEBHOOKS))
             self._look_at = self.clock() + 1.0
+            with suppress(Unavailable):
+                self._used = bool(await self.cursors.positions(WEBHOOKS))
         return not self._used
 
 

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from orderflow import OrderFlow
+from orderflow import OrderFlow, StorageUnavailable
 from orderflow.adapters.memory import MemoryStorage
 from orderflow.application.webhooks.endpoint import WEBHOOKS
 from orderflow.application.webhooks.record_deliveries import NeverUsed
+from pytest_mock import MockerFixture
 
 from tests.support.waiting import eventually_async
 from tests.support.webhook_receiver import Receiver
@@ -64,3 +65,15 @@ async def test_it_is_looked_for_once_a_second() -> None:
     later = await unused()
 
     assert (first, at_once, later) == (True, True, False)
+
+
+async def test_an_unavailable_storage_ends_nothing_and_is_asked_again(mocker: MockerFixture) -> None:
+    cursors, now = mocker.AsyncMock(), [0.0]
+    cursors.positions.side_effect = [StorageUnavailable("postgresql", "it is away"), {1: 0}]
+    unused = NeverUsed(cursors, lambda: now[0])
+    first = await unused()
+    now[0] = 1.0
+
+    later = await unused()
+
+    assert (first, later) == (True, False)
