@@ -37,6 +37,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx-jsonschema"]
 myst_heading_anchors = 4
 myst_fence_as_directive = ["mermaid"]
 autodoc_member_order = "bysource"
+suppress_warnings = ["misc.highlighting_failure"]  # there is no highlighter of CSV
 
 html_theme = "furo"
 html_title = f"orderflow {release}"
