@@ -106,7 +106,8 @@ async def test_metrics_and_log_lines_have_the_route(caplog: pytest.LogCaptureFix
         async with calling(Installation().app(), CUSTOMER) as client:
             await client.get("/v1/orders/O9")
 
-    lines = [line for record in caplog.records for line in getattr(record, "each_line", [])]
+    of_requests = [record for record in caplog.records if record.name == "orderflow.http"]
+    lines = [line for record in of_requests for line in getattr(record, "each_line", [])]
     assert [(line["route"], line["status"], line["order_id"]) for line in lines] == [
         ("/v1/orders/{order_id}", 404, "O9")
     ]

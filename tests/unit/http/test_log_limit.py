@@ -22,7 +22,12 @@ FLOOD = 2 * LINES
 def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, Any]]]:
     """Return the lines of requests so far."""
     caplog.set_level(logging.INFO, "orderflow.http")
-    return lambda: [line for record in caplog.records for line in getattr(record, EACH, ())]
+
+    def logged() -> list[dict[str, Any]]:
+        of_requests = [record for record in caplog.records if record.name == "orderflow.http"]
+        return [line for record in of_requests for line in getattr(record, EACH, ())]
+
+    return logged
 
 
 @pytest.mark.parametrize(
