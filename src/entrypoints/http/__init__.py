@@ -108,7 +108,9 @@ def create_app(
         operations=None if operations is None else _with_extra(".operations").Operations(**operations),
         prices=None if prices is None else _with_extra(".prices").Prices(prices, currency),
         streams=streams,
-        notifications=None if notifications is None else _with_extra(".notifications").Told(notifications),
+        notifications=None
+        if notifications is None
+        else _with_extra(".notifications").NotificationRoutes(notifications),
         stripe_events=stripe_events,
     )
     return built

@@ -73,7 +73,7 @@ def build(
     operations: operation_routes.Operations | None,
     prices: price_routes.Prices | None,
     streams: StreamUseCases | None,
-    notifications: notification_routes.Told | None,
+    notifications: notification_routes.NotificationRoutes | None,
     stripe_events: stripe_routes.OrderOf | None,
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
@@ -145,11 +145,11 @@ def build(
     figures = None if analytics is None else analytics_routes.Figures(analytics)
     reading = [analytics_routes.admins_and_restaurants, refuse_unknown_parameters]
     pricing = [*changing, price_routes.refuse_idempotency_key]
-    told = [notification_routes.list_notifications]
+    notified = [notification_routes.list_notifications]
     routes = [
         orders,
         *_feature("analytics", analytics_routes.ROUTES, [authenticate, *reading], figures=figures),
-        *_feature("notifications", told, [authenticate, refuse_unknown_parameters], told=notifications),
+        *_feature("notifications", notified, [authenticate, refuse_unknown_parameters], routes=notifications),
         *_feature(
             "customers",
             customer_routes.ROUTES,

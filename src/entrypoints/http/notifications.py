@@ -47,7 +47,7 @@ class NotificationsView:
 
 
 @frozen
-class Told:
+class NotificationRoutes:
     """The use-case of the route, as a named dependency."""
 
     list_notifications: ListNotifications
@@ -63,14 +63,14 @@ class Told:
 )
 async def list_notifications(
     request: Request[Actor, Any, Any],
-    told: NamedDependency[Told],
+    routes: NamedDependency[NotificationRoutes],
     order_id: Annotated[str | None, query("orderId", "the order; it is required")] = None,
 ) -> Response[NotificationsView]:
     """Return all notifications to admins, and to others those that they were sent themselves."""
     wanted = parse_identifier(order_id, "orderId")
     if wanted is None:
         raise InvalidInput("orderId", "it is missing", "the id of an order")
-    found = await told.list_notifications(wanted, by=request.user)
+    found = await routes.list_notifications(wanted, by=request.user)
     return json_response(NotificationsView(order_id=wanted, notifications=tuple(map(_view, found))))
 
 

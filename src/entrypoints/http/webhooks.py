@@ -1,6 +1,7 @@
 """Routes to webhook endpoints and their deliveries, for admins with a token to operate."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -209,16 +210,22 @@ async def list_deliveries(
     return json_response(DeliveriesView(deliveries=tuple(map(delivery_view, found))))
 
 
-@post(
-    "/{endpoint_id:str}/rotate",
-    status_code=200,
-    dto=ExactBody[RotateWebhookSecret],
+_change = partial(
+    post,
     return_dto=None,
     response_headers=[CORRELATION],
     responses=CHANGES,
+    opt={"scope": Scope.OPERATE, "creates": True},
+)
+"""A route that changes an endpoint or what waits for it."""
+
+
+@_change(
+    "/{endpoint_id:str}/rotate",
+    status_code=200,
+    dto=ExactBody[RotateWebhookSecret],
     operation_id="rotateWebhookSecret",
     summary="Create a new signing secret",
-    opt={"scope": Scope.OPERATE, "creates": True},
 )
 async def rotate(
     request: Request[Actor, Any, Any],
@@ -233,16 +240,12 @@ async def rotate(
     return json_response(SecretView(id=endpoint.id, secret=secret, old_secret_ends_at=until))
 
 
-@post(
+@_change(
     "/{endpoint_id:str}/disable",
     status_code=200,
     dto=ExactBody[ChangeWebhookEndpoint],
-    return_dto=None,
-    response_headers=[CORRELATION],
-    responses=CHANGES,
     operation_id="disableWebhookEndpoint",
     summary="Disable a webhook endpoint",
-    opt={"scope": Scope.OPERATE, "creates": True},
 )
 async def disable(
     request: Request[Actor, Any, Any],
@@ -255,16 +258,12 @@ async def disable(
     return json_response(endpoint_view(done))
 
 
-@post(
+@_change(
     "/{endpoint_id:str}/enable",
     status_code=200,
     dto=ExactBody[ChangeWebhookEndpoint],
-    return_dto=None,
-    response_headers=[CORRELATION],
-    responses=CHANGES,
     operation_id="enableWebhookEndpoint",
     summary="Enable a webhook endpoint",
-    opt={"scope": Scope.OPERATE, "creates": True},
 )
 async def enable(
     request: Request[Actor, Any, Any],
@@ -277,16 +276,12 @@ async def enable(
     return json_response(endpoint_view(done))
 
 
-@post(
+@_change(
     "/{endpoint_id:str}/remove",
     status_code=204,
     dto=ExactBody[ChangeWebhookEndpoint],
-    return_dto=None,
-    response_headers=[CORRELATION],
-    responses=CHANGES,
     operation_id="removeWebhookEndpoint",
     summary="Remove a webhook endpoint",
-    opt={"scope": Scope.OPERATE, "creates": True},
 )
 async def remove(
     request: Request[Actor, Any, Any],
@@ -298,16 +293,12 @@ async def remove(
     await routes.change.remove(unquote(endpoint_id), by=str(request.user), reason=data.reason)
 
 
-@post(
+@_change(
     "/{endpoint_id:str}/replay",
     status_code=200,
     dto=ExactBody[ReplayWebhooks],
-    return_dto=None,
-    response_headers=[CORRELATION],
-    responses=CHANGES,
     operation_id="replayWebhooks",
     summary="Send all events from somewhere on again",
-    opt={"scope": Scope.OPERATE, "creates": True},
 )
 async def replay(
     request: Request[Actor, Any, Any],
@@ -321,16 +312,12 @@ async def replay(
     return json_response(endpoint_view(done))
 
 
-@post(
+@_change(
     "/{endpoint_id:str}/resend",
     status_code=200,
     dto=ExactBody[ResendWebhooks],
-    return_dto=None,
-    response_headers=[CORRELATION],
-    responses=CHANGES,
     operation_id="resendWebhooks",
     summary="Send an order's events again",
-    opt={"scope": Scope.OPERATE, "creates": True},
 )
 async def resend(
     request: Request[Actor, Any, Any],
