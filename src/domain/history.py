@@ -216,7 +216,8 @@ CANCELLING = (RefundStep.REQUESTED, RefundStep.HANDED_BACK)
 
 
 def _refund(facts: OrderFacts, event: PaymentProcessed, step: RefundStep) -> dict[str, Any]:
-    if facts.payment_status is not PaymentStatus.PAID:
+    failed = step is RefundStep.FAILED and facts.payment_status is PaymentStatus.REFUNDED
+    if facts.payment_status is not PaymentStatus.PAID and not failed:
         raise _corrupt(event, f"a refund was {step} while the payment was {facts.payment_status}")
     if (step is RefundStep.HANDED_BACK) is not (event.method is PaymentMethod.CASH) and step in CANCELLING:
         raise _corrupt(event, f"a refund by {event.method} was {step}")

@@ -357,6 +357,21 @@ class Order:
         change.refund(RefundStep.SUCCEEDED if made else RefundStep.DECLINED, amount)
         return change.result()
 
+    def has_paid_back(self, amount: Money) -> bool:
+        """Return whether refunds of ``amount`` were made, so that one of it can fail."""
+        return amount.currency == self.currency and amount.amount <= self.payment.refunds.paid_back
+
+    def fail_refund(self, amount: Money, *, at: datetime) -> Change:
+        """Record that a refund did not arrive that the gateway had reported as made. It is declined then.
+
+        Raises GuardFailed if no refund of ``amount`` was made.
+        """
+        if not self.has_paid_back(amount):
+            raise refusals.no_refund_made(self)
+        change = _ChangeBuilder(self, at)
+        change.refund(RefundStep.FAILED, amount)
+        return change.result()
+
     def check_may_pay(self, *, by: Actor, restaurants: RestaurantOrders = RestaurantOrders.NONE) -> None:
         """Check that ``by`` may have a payment attempted now. Raises NotPermitted, GuardFailed.
 
@@ -458,7 +473,7 @@ class _ChangeBuilder:
         payment, total = self.order.payment, self.order.total
         if (refunds := payment.refunds.after(step, amount.amount, total.amount)) is None:
             raise refusals.not_refundable(self.order)
-        status = PaymentStatus.REFUNDED if refunds.paid_back == total.amount else payment.status
+        status = PaymentStatus.REFUNDED if refunds.paid_back == total.amount else PaymentStatus.PAID
         self.set(payment=evolve(payment, status=status, refunds=refunds))
         remainder = total - Money(refunds.paid_back, total.currency)
         self.record(

@@ -20,6 +20,8 @@ class RefundStep(StrEnum):
     DECLINED = "declined"
     SETTLED = "settled"
     """A declined refund was paid back in another way."""
+    FAILED = "failed"
+    """The gateway had reported the refund as made, and found out later that the money did not arrive."""
     HANDED_BACK = "handed_back"
     """Cash was handed back; no gateway is involved."""
 
@@ -49,8 +51,8 @@ class RefundBearer(StrEnum):
 class Refunds:
     """Amounts in the order's currency. Their sum is never above the order's total.
 
-    ``requested`` has no outcome yet, ``declined`` was declined and is neither requested again nor paid back in another
-    way, and ``paid_back`` has reached the customer.
+    ``requested`` has no outcome yet. ``declined`` was declined, or failed later, and is neither requested again nor
+    paid back in another way. ``paid_back`` has reached the customer.
     """
 
     requested: Decimal = Decimal(0)
@@ -70,6 +72,7 @@ class Refunds:
             RefundStep.SUCCEEDED: self.requested,
             RefundStep.DECLINED: self.requested,
             RefundStep.SETTLED: self.declined,
+            RefundStep.FAILED: self.paid_back,
             RefundStep.HANDED_BACK: self.remainder(total),
         }
         if not 0 < amount <= sources[step]:
@@ -89,5 +92,8 @@ class Refunds:
             case RefundStep.SETTLED:
                 declined, paid_back = EXACT.subtract(self.declined, amount), EXACT.add(self.paid_back, amount)
                 return evolve(self, declined=declined, paid_back=paid_back)
+            case RefundStep.FAILED:
+                paid_back, declined = EXACT.subtract(self.paid_back, amount), EXACT.add(self.declined, amount)
+                return evolve(self, paid_back=paid_back, declined=declined)
             case RefundStep.HANDED_BACK:
                 return evolve(self, paid_back=EXACT.add(self.paid_back, amount))

@@ -96,6 +96,10 @@ def no_refund_requested(order: OrderFields) -> CommandRefused:
     return _refuse(GuardFailed, order, "refund", "no refund of that amount is asked for", "request a refund")
 
 
+def no_refund_made(order: OrderFields) -> CommandRefused:
+    return _refuse(GuardFailed, order, "refund", "no refund of that amount was made", "request a refund")
+
+
 def _refuse(error: type[CommandRefused], order: OrderFields, action: str, guard: str, unlock: str) -> CommandRefused:
     return error(
         order_id=order.id,

@@ -43,6 +43,7 @@ from ..application.orders.group_commit import GroupCommit
 from ..application.orders.group_read import GroupRead
 from ..application.orders.idempotency import Idempotent
 from ..application.orders.list_orders import ListOrders
+from ..application.orders.look_up_refunds import LookUpRefunds
 from ..application.orders.order_as_of import OrderAsOf
 from ..application.orders.order_timeline import OrderTimeline
 from ..application.orders.ports import EventPublisher, PaymentGateway
@@ -298,6 +299,9 @@ class Container(containers.DeclarativeContainer):
             new_id,
         ),
         settle_payments=settle_payments,
+        look_up_refunds=providers.Singleton(
+            LookUpRefunds, storage.provided.attempts, gateway, unit_of_work, clock, attempt_clock
+        ),
         idempotent=providers.Singleton(Idempotent, storage.provided.answers),
         restaurants=restaurants,
     )

@@ -213,7 +213,7 @@ async def _api(
 
 
 async def _housekeeping(container: Container, stop: asyncio.Event) -> None:
-    """Settle payment attempts that have no response yet, and delete what is old in small steps.
+    """Settle payment attempts, look made refunds up again, and delete what is old in small steps.
 
     That is responses under idempotency keys, and personal data as the settings say. It also stores when tokens were
     used last, for the requests that used them.
@@ -224,6 +224,7 @@ async def _housekeeping(container: Container, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             await container.use_cases().settle_payments()
+            await container.use_cases().look_up_refunds()
             now = await container.storage().now()
             await container.tokens().note_used(now)
             expired = now - kept

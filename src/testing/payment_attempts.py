@@ -77,6 +77,24 @@ class PaymentAttemptsContract:
         assert [attempt.order_id for attempt in await storage.attempts.due(now, limit=1)] == ["O2"]
         assert await storage.attempts.due(AT, limit=10) == []
 
+    async def test_a_made_refund_is_due_to_be_looked_up_again_until_it_has_failed(self, storage: Any) -> None:
+        approved = GatewayResponse(True, "ref_1")
+        made = [_attempt(f"O{n}", AttemptKind.REFUND, minute=n).settled(approved, AT) for n in range(3)]
+        for attempt in (*made, _attempt("O4", AttemptKind.CAPTURE).settled(approved, AT)):
+            await _record(storage, attempt)
+        day = AT + timedelta(days=1)
+
+        before = await storage.attempts.refunds_due(day - timedelta(seconds=1), limit=10)
+        await _record(storage, made[0].looked_up(day))
+        await _record(storage, made[1].failed(GatewayResponse(False, "ref_1", "lost"), day))
+        await _record(storage, made[1])  # by a process that has not seen it fail
+
+        assert list(before) == []
+        assert list(await storage.attempts.refunds_due(day, limit=10)) == [made[2]]
+        assert [a.order_id for a in await storage.attempts.refunds_due(day + timedelta(days=2), limit=1)] == ["O2"]
+        [failed] = await storage.attempts.of_order("O1")
+        assert failed.status is AttemptStatus.DECLINED
+
     async def test_the_attempts_of_several_orders_are_read_together(self, storage: Any) -> None:
         asked = [_attempt(order_id, AttemptKind.CAPTURE, minute=minute) for minute, order_id in enumerate("ABC")]
         for attempt in asked:

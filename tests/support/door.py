@@ -31,6 +31,7 @@ from orderflow.application.orders.group_commit import GroupCommit
 from orderflow.application.orders.group_read import GroupRead
 from orderflow.application.orders.idempotency import Idempotent
 from orderflow.application.orders.list_orders import ListOrders
+from orderflow.application.orders.look_up_refunds import LookUpRefunds
 from orderflow.application.orders.order_as_of import OrderAsOf
 from orderflow.application.orders.order_timeline import OrderTimeline
 from orderflow.application.orders.price_authority import PriceAuthority, TrustPrices
@@ -186,6 +187,7 @@ def use_cases_on(
         cancel_order=cancel,
         refund_order=RefundOrder(change, payments, clock),
         settle_payments=payments,
+        look_up_refunds=LookUpRefunds(storage.attempts, gateway, work, clock, clock),
         idempotent=Idempotent(storage.answers),
         restaurants=restaurants,
     )

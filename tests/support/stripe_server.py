@@ -121,7 +121,8 @@ class StripeServer:
                     [it for it in self.refunds.values() if it["payment_intent"] == params["payment_intent"]]
                 )
             case "GET", ["refunds", refund] if refund in self.refunds:
-                self.refunds[refund]["status"] = "succeeded"
+                if self.refunds[refund]["status"] == "pending":
+                    self.refunds[refund]["status"] = "succeeded"
                 return 200, self.refunds[refund]
         return 404, _error("resource_missing")
 

@@ -174,8 +174,7 @@ class MemoryCommitter:
             self.storage._orders[order.id] = self._as_erased(order)
         for attempt in writes.attempts.values():
             known = self.storage._attempts.get(attempt.key)
-            outcome_known = known is not None and known.status is not AttemptStatus.REQUESTED
-            if not outcome_known or attempt.status is not AttemptStatus.REQUESTED:
+            if known is None or attempt.may_replace(known):
                 self.storage._attempts[attempt.key] = attempt
 
     def _as_erased(self, order: Order) -> Order:
@@ -371,6 +370,10 @@ class MemoryPaymentAttempts:
     async def due(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
         waiting = (a for a in self.storage._attempts.values() if a.status is AttemptStatus.REQUESTED)
         due = [(a.due_at or a.requested_at, a) for a in waiting]
+        return [a for at, a in sorted(due, key=lambda it: it[0]) if at <= now][:limit]
+
+    async def refunds_due(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
+        due = [(a.due_at, a) for a in self.storage._attempts.values() if a.may_fail and a.due_at is not None]
         return [a for at, a in sorted(due, key=lambda it: it[0]) if at <= now][:limit]
 
     async def outstanding(self, now: datetime) -> OutstandingPayments:

@@ -27,11 +27,18 @@ REFUND_LATER = "tok_refund_later"
 """A refund is pending, and made when the gateway is asked again."""
 REFUND_DECLINE = "tok_refund_decline"
 """A refund is declined."""
+REFUND_FAILS_LATER = "tok_refund_fails_later"
+"""A refund is made, and has failed when the gateway is asked again."""
 VOID_DECLINE = "tok_void_decline"
 """A void is declined."""
 
 _DECLINED = {DECLINE: "card_declined", INSUFFICIENT_FUNDS: "insufficient_funds"}
-_MARKS: Mapping[str, str] = {REFUND_LATER: "rl_", REFUND_DECLINE: "rd_", VOID_DECLINE: "vd_"}
+_MARKS: Mapping[str, str] = {
+    REFUND_LATER: "rl_",
+    REFUND_DECLINE: "rd_",
+    REFUND_FAILS_LATER: "rf_",
+    VOID_DECLINE: "vd_",
+}
 """What references of a card begin with, so that a later request knows the card, also after a restart."""
 _BACKEND = "sandbox gateway"
 
@@ -59,6 +66,8 @@ class SandboxGateway:
     _payments: dict[str, _Payment] = field(factory=dict, init=False)
     _waiting: dict[str, GatewayResponse] = field(factory=dict, init=False)
     """What a pending request is answered with when it is asked about again, by key."""
+    _failing: dict[str, str] = field(factory=dict, init=False)
+    """The payments whose refund fails when it is asked about again, by the refund's key."""
     _unconfirmed: dict[str, _Payment] = field(factory=dict, init=False)
     _timed_out: set[str] = field(factory=set, init=False)
 
@@ -134,6 +143,9 @@ class SandboxGateway:
         if capture.startswith("cap_rl_"):
             self._waiting[key] = made
             return self._answer(key, evolve(made, approved=False, pending=True))
+        if capture.startswith("cap_rf_"):
+            self._waiting[key] = evolve(made, approved=False, detail="lost_or_stolen_card")
+            self._failing[key] = name[-_DIGITS:]
         return self._answer(key, made)
 
     async def find(self, *, kind: AttemptKind, key: str, reference: str = "") -> GatewayResponse | None:
@@ -155,6 +167,10 @@ class SandboxGateway:
         """Return the response to a repeated request; what was pending may have an outcome now."""
         if key in self._waiting and not self._waiting[key].pending:
             response = self._answer(key, self._waiting.pop(key))
+            refunded = self._failing.pop(key, "")
+            if refunded in self._payments:
+                before = self._payments[refunded]
+                self._payments[refunded] = evolve(before, refunded=before.refunded - self.moved.pop(key))
             if response.approved and (payment := self._unconfirmed.pop(key, None)):
                 self._payments[_digest(key)] = payment
                 self.moved[key] = payment.authorized

@@ -24,7 +24,7 @@ from ...application.orders.payment_attempts import AttemptKind, GatewayPayment, 
 from ...domain.currency import MINOR_UNITS
 from ...domain.errors import GatewayUnavailable
 from ...domain.money import EXACT, Money
-from .stripe_webhook import ORDER
+from .stripe_webhook import KEY, ORDER
 
 T = TypeVar("T")
 SECONDS, RETRIES = 8.0, 2
@@ -33,7 +33,6 @@ DECIMALS: Mapping[str, int] = {"ISK": 2, "UGX": 2, "MGA": 0}
 """Currencies that Stripe counts in other minor units than ISO 4217."""
 TENS = frozenset(code for code, decimals in MINOR_UNITS.items() if decimals == 3)
 """Currencies of which Stripe takes multiples of ten minor units only."""
-_KEY = "orderflow_key"
 _APPROVED = ("requires_capture", "succeeded")
 _PENDING = ("requires_action", "requires_confirmation", "processing")
 
@@ -71,7 +70,7 @@ class StripeGateway:
             "confirm": True,
             "payment_method_types": ["card"],
             "payment_method": card_token,
-            "metadata": {ORDER: order_id, _KEY: key},
+            "metadata": {ORDER: order_id, KEY: key},
         }
         try:
             intent = await _sent(self.client.v1.payment_intents.create_async(params, {"idempotency_key": key}))
@@ -111,7 +110,7 @@ class StripeGateway:
             return GatewayResponse(False, "", "amount_not_representable")
         if (found := await self._refund(capture, key)) is not None:
             return _refunded(found)
-        about = {_KEY: key, ORDER: key.rpartition(":refund")[0]}
+        about = {KEY: key, ORDER: key.rpartition(":refund")[0]}
         params: Any = {"payment_intent": capture, "amount": number, "metadata": about}
         try:
             return _refunded(await _sent(self.client.v1.refunds.create_async(params, {"idempotency_key": key})))
@@ -140,7 +139,7 @@ class StripeGateway:
         page = await _sent(self.client.v1.payment_intents.list_async(params))
         while True:
             for intent in page.data:
-                if _noted(intent.metadata, _KEY):
+                if _noted(intent.metadata, KEY):
                     yield _payment(intent)
             if not page.has_more:
                 return
@@ -158,12 +157,12 @@ class StripeGateway:
     async def _searched(self, key: str) -> PaymentIntent | None:
         """Search the PaymentIntent with that key. Stripe's search knows a new one after about a minute."""
         quoted = key.replace("\\", "\\\\").replace("'", "\\'")
-        query: Any = {"query": f"metadata['{_KEY}']:'{quoted}'", "limit": 1}
+        query: Any = {"query": f"metadata['{KEY}']:'{quoted}'", "limit": 1}
         try:
             found = await _sent(self.client.v1.payment_intents.search_async(query))
         except InvalidRequestError as error:
             raise _unavailable(error) from error
-        return next((it for it in found.data if _noted(it.metadata, _KEY) == key), None)
+        return next((it for it in found.data if _noted(it.metadata, KEY) == key), None)
 
     async def _refund(self, reference: str, key: str) -> Refund | None:
         """Return the refund with that id, or the one of a PaymentIntent with that key."""
@@ -174,7 +173,7 @@ class StripeGateway:
             page = await _sent(refunds.list_async({"payment_intent": reference, "limit": 100}))
             while True:
                 for refund in page.data:
-                    if _noted(refund.metadata, _KEY) == key:
+                    if _noted(refund.metadata, KEY) == key:
                         return refund
                 if not page.has_more:
                     return None

@@ -1,4 +1,4 @@
-"""Events that Stripe sends: which order each is about. They are verified, and never believed beyond that."""
+"""Events that Stripe sends: the order and request of each. They are verified, and never believed beyond that."""
 
 import json
 from typing import Any
@@ -6,12 +6,15 @@ from typing import Any
 from attrs import field, frozen
 from stripe import SignatureVerificationError, WebhookSignature
 
+from ...application.orders.payment_attempts import GatewayEvent
 from ...domain.errors import InvalidInput
 
 TOLERANCE_SECONDS = 300
 """The age at which a signature is refused, so that nobody sends a recorded event later."""
 ORDER = "orderflow_order"
 """The name in the metadata of PaymentIntents and refunds under which the order's id is."""
+KEY = "orderflow_key"
+"""The name under which the idempotency key of the request is."""
 
 
 @frozen
@@ -21,8 +24,8 @@ class StripeWebhook:
     secrets: tuple[str, ...] = field(repr=False)
     tolerance: int = TOLERANCE_SECONDS
 
-    def __call__(self, body: bytes, signature: str) -> str | None:
-        """Return the id of the order that an event is about; None if it is about none of this service.
+    def __call__(self, body: bytes, signature: str) -> GatewayEvent | None:
+        """Return what an event is about; None if it is about no order of this service.
 
         Raises InvalidInput if the event is not signed by Stripe, or too long ago, or is no JSON object.
         """
@@ -34,9 +37,12 @@ class StripeWebhook:
         except ValueError as e:  # also what is no UTF-8
             raise InvalidInput("", "it is no JSON", "an event of Stripe") from e
         found: Any = event
-        for name in ("data", "object", "metadata", ORDER):
+        for name in ("data", "object", "metadata"):
             found = found.get(name) if isinstance(found, dict) else None
-        return found if isinstance(found, str) else None
+        order_id, key = (found.get(ORDER), found.get(KEY)) if isinstance(found, dict) else (None, None)
+        if not isinstance(order_id, str):
+            return None
+        return GatewayEvent(order_id, key if isinstance(key, str) else "")
 
     def _is_signed(self, text: str, signature: str, secret: str) -> bool:
         try:

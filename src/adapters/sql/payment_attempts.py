@@ -82,6 +82,20 @@ outstanding_attempts = Table(
 They are few, and an index on the attempts would stop their writers while it is built.
 """
 
+made_refunds = Table(
+    "made_refunds",
+    metadata,
+    Column("key", Text, nullable=False),
+    Column("due_at", Timestamp, nullable=False),
+    PrimaryKeyConstraint("key"),
+)
+"""The refunds that were made and are looked up again, with the time of the next look-up. The committer keeps them."""
+Index("made_refunds_due_at", made_refunds.c.due_at)
+MAY_FAIL = "(kind = 'refund' AND status = 'succeeded' AND due_at IS NOT NULL)"
+IS_NEWER = """payment_attempts.status = 'requested' OR (excluded.status <> 'requested'
+    AND (excluded.status <> 'succeeded' OR payment_attempts.status = 'succeeded'))"""
+"""What an attempt replaces, as ``PaymentAttempt.may_replace`` has it."""
+
 _OUTSTANDING = payment_attempts.c.key.in_(
     # A process of an earlier release stores a refund without its key here; its index has it.
     union(select(outstanding_attempts.c.key), select(payment_attempts.c.key).where(_OPEN_REFUND))
@@ -116,6 +130,11 @@ class SqlPaymentAttempts:
             .order_by(_DUE_AT, payment_attempts.c.entry)
         )
         return await self._find(due.limit(limit))
+
+    async def refunds_due(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
+        it, refund = payment_attempts.c, made_refunds.c
+        due = select(payment_attempts).join(made_refunds, refund.key == it.key).where(refund.due_at <= now)
+        return await self._find(due.order_by(refund.due_at, it.entry).limit(limit))
 
     async def outstanding(self, now: datetime) -> OutstandingPayments:
         it = payment_attempts.c

@@ -57,6 +57,7 @@ RECIPIENTS: Mapping[type[OrderEvent], Callable[[OrderEvent], tuple[Role, ...]]] 
 REFUND_MESSAGES: Mapping[RefundStep, str] = {
     RefundStep.SUCCEEDED: "refund.succeeded",
     RefundStep.DECLINED: "refund.declined",
+    RefundStep.FAILED: "refund.failed",
     RefundStep.SETTLED: "refund.settled",
     RefundStep.HANDED_BACK: "refund.settled",
 }
@@ -197,7 +198,7 @@ class Notify:
             if not reached:
                 yield notification(party, NO_CHANNEL, status=NotificationStatus.UNREACHABLE, detail="no contact")
                 continue
-            message = self.templates(role, values, event_type=_message_type(event))
+            message = self.templates(role, values, event_type=message_type(event))
             for name, address in reached.items():
                 yield notification(
                     party, name, address=address, subject=message.subject, text=message.text, awaits=awaits
@@ -227,7 +228,7 @@ def follow_parties(parties: Parties | None, event: OrderEvent) -> Parties:
     return evolve(parties, sequence=event.sequence, shipper_id=shipper_id)
 
 
-def _message_type(event: OrderEvent) -> str:
+def message_type(event: OrderEvent) -> str:
     """Return the type of the message about ``event``, which names its template."""
     refund = event.refund if isinstance(event, PaymentProcessed) else None
     return event.type if refund is None else REFUND_MESSAGES[refund]

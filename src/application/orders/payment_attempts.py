@@ -22,7 +22,8 @@ CONFIRMED_WITHIN = timedelta(hours=1)
 """The time that a customer has to confirm a payment; then it is voided."""
 GIVEN_UP_AFTER = timedelta(hours=24)
 """The time for which a charge that the gateway does not know is looked up."""
-
+LOOKED_UP_AFTER = tuple(timedelta(days=days) for days in (1, 3, 7, 14, 30))
+"""The times after which a refund that was made is looked up again, because it may have failed since."""
 
 T = TypeVar("T")
 
@@ -75,6 +76,14 @@ class GatewayResponse:
     url: str = field(default="", repr=False)
 
 
+@frozen
+class GatewayEvent:
+    """The order that an event of the gateway is about, and the key of the request, if it is about one."""
+
+    order_id: str
+    key: str = ""
+
+
 @frozen(kw_only=True)
 class GatewayPayment:
     """One payment in the gateway's own list. ``held`` is authorized and neither captured nor voided."""
@@ -92,7 +101,8 @@ class PaymentAttempt:
     """One call of a gateway. ``key`` is its idempotency key; while it is ``requested``, the outcome is unknown.
 
     ``reference`` is the gateway's own name of the authorization, capture or refund. ``tries`` counts the requests and
-    look-ups that got no response, and at ``due_at`` the next one is due.
+    look-ups that got no response, and at ``due_at`` the next one is due. A refund that was made has
+    a due time for LOOKED_UP_AFTER, because it may fail later.
     """
 
     key: str
@@ -145,9 +155,22 @@ class PaymentAttempt:
         return self.kind is AttemptKind.REFUND and self.number == 0
 
     @property
+    def may_fail(self) -> bool:
+        """Whether this is a refund that the gateway has reported as made, and may report as failed later."""
+        return self.kind is AttemptKind.REFUND and self.status is AttemptStatus.SUCCEEDED
+
+    @property
     def unconfirmed(self) -> bool:
         """Whether this is an authorization that waits for the customer: the gateway knows it, and has no outcome."""
         return self.kind is AttemptKind.AUTHORIZE and self.status is AttemptStatus.REQUESTED and bool(self.reference)
+
+    def may_replace(self, known: "PaymentAttempt") -> bool:
+        """Return whether this attempt is newer than the ``known`` one: an outcome stays, and so does a decline."""
+        if known.status is AttemptStatus.REQUESTED:
+            return True
+        return self.status is not AttemptStatus.REQUESTED and (
+            self.status is not AttemptStatus.SUCCEEDED or known.status is AttemptStatus.SUCCEEDED
+        )
 
     def unanswered(self, detail: str, at: datetime) -> "PaymentAttempt":
         """Return this attempt after a request or look-up without a response."""
@@ -160,13 +183,24 @@ class PaymentAttempt:
             waits_for = "the customer" if self.kind is AttemptKind.AUTHORIZE else "the gateway"
             pending = self.unanswered(response.detail or f"it waits for {waits_for}", at)
             return evolve(pending, reference=response.reference)
-        return evolve(
+        outcome = evolve(
             self,
             status=AttemptStatus.SUCCEEDED if response.approved else AttemptStatus.DECLINED,
             reference=response.reference,
             detail=response.detail,
             settled_at=at,
         )
+        return outcome.looked_up(at) if outcome.may_fail else outcome
+
+    def looked_up(self, at: datetime) -> "PaymentAttempt":
+        """Return this refund, which was made, with the time at which it is looked up again; None after the last."""
+        times = ((self.settled_at or at) + after for after in LOOKED_UP_AFTER)
+        return evolve(self, due_at=next((time for time in times if time > at), None))
+
+    def failed(self, response: GatewayResponse, at: datetime) -> "PaymentAttempt":
+        """Return this refund, which was reported as made, as declined: ``response`` says that it failed."""
+        detail = f"it failed after it was made: {response.detail or 'the gateway does not say why'}"
+        return evolve(self, status=AttemptStatus.DECLINED, detail=detail, settled_at=at, due_at=None)
 
 
 @frozen(kw_only=True)

@@ -40,7 +40,10 @@ class PaymentAttemptStore(Protocol):
     """The payment attempts of one unit of work."""
 
     def record(self, attempt: PaymentAttempt) -> None:
-        """Store ``attempt``, new or changed (by its key), when the unit of work commits."""
+        """Store ``attempt``, new or changed (by its key), when the unit of work commits.
+
+        An outcome is never replaced by a request without one, nor a decline by a success.
+        """
         ...
 
 
@@ -141,6 +144,10 @@ class PaymentAttempts(Protocol):
 
     async def due(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
         """Return attempts whose outcome is not known and whose next try is due, the earliest first."""
+        ...
+
+    async def refunds_due(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
+        """Return refunds that were made and are due to be looked up again, the earliest first."""
         ...
 
     async def outstanding(self, now: datetime) -> OutstandingPayments:

@@ -12,6 +12,7 @@ from .create_order import CreateOrder
 from .get_order import GetOrder
 from .idempotency import Idempotent
 from .list_orders import ListOrders
+from .look_up_refunds import LookUpRefunds
 from .order_as_of import OrderAsOf
 from .order_timeline import OrderTimeline
 from .order_view import OrderView, view
@@ -37,6 +38,7 @@ class UseCases:
     cancel_order: CancelOrder
     refund_order: RefundOrder
     settle_payments: SettlePayments
+    look_up_refunds: LookUpRefunds
     idempotent: Idempotent
     restaurants: RestaurantOrders = RestaurantOrders.NONE
     """What restaurants may do without their customers."""

@@ -30,10 +30,14 @@ async def list_(*, order: str | None = None, limit: int = 100) -> None:
 
 @app.command
 async def settle() -> None:
-    """Ask the payment gateway now for the outcome of the attempts that are due, and request their refunds."""
+    """Ask the payment gateway now for the outcome of the attempts that are due, and request their refunds.
+
+    Refunds that were made lately are looked up again when they are due, for one may have failed since.
+    """
     async with session().opened() as container:
         settled = await container.use_cases().settle_payments()
-    session().show({"settled": settled})
+        failed = await container.use_cases().look_up_refunds()
+    session().show({"settled": settled, "failed_refunds": failed})
 
 
 @app.command

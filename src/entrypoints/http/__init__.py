@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ...application.customers.erase_customer import EraseCustomer
     from ...application.customers.export_customer import ExportCustomer
     from ...application.notifications.list_notifications import ListNotifications
+    from ...application.orders.payment_attempts import GatewayEvent
     from ...application.prices.use_cases import PriceUseCases
     from ...application.streams.use_cases import StreamUseCases
     from ...application.webhooks.change_endpoints import ChangeEndpoints
@@ -64,7 +65,7 @@ def create_app(
     prices: "PriceUseCases | None" = None,
     streams: "StreamUseCases | None" = None,
     notifications: "ListNotifications | None" = None,
-    stripe_events: Callable[[bytes, str], str | None] | None = None,
+    stripe_events: "Callable[[bytes, str], GatewayEvent | None] | None" = None,
 ) -> "Litestar":
     """Create the ASGI application.
 

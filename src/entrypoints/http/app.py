@@ -74,7 +74,7 @@ def build(
     prices: price_routes.Prices | None,
     streams: StreamUseCases | None,
     notifications: notification_routes.NotificationRoutes | None,
-    stripe_events: stripe_routes.OrderOf | None,
+    stripe_events: stripe_routes.EventOf | None,
 ) -> Litestar:
     """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
     development = trust_actor_header and identity is None

@@ -10,19 +10,20 @@ from litestar.di import NamedDependency, Provide
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
+from ...application.orders.payment_attempts import GatewayEvent
 from ...application.orders.use_cases import UseCases
 from .caller_limits import Callers
 
 MAX_BODY_BYTES = 262_144
-OrderOf = Callable[[bytes, str], str | None]
-"""Returns the id of the order that a body with this signature is about. Raises InvalidInput."""
+EventOf = Callable[[bytes, str], GatewayEvent | None]
+"""Returns what a body with this signature is about. Raises InvalidInput."""
 
 
 @frozen
 class StripeEvents:
     """What the route needs, as one named dependency."""
 
-    order_of: OrderOf
+    event_of: EventOf
     use_cases: UseCases
 
 
@@ -41,21 +42,23 @@ async def receive_stripe(
     request: Request[Any, Any, Any],
     events: NamedDependency[StripeEvents],
 ) -> Response[None]:
-    """Ask the gateway for the outcomes that the event's order waits for.
+    """Ask the gateway for the outcomes that the event's order waits for, and about the refund of the event.
 
-    What the event says is not used, so events may come twice, late and in any order.
+    What the event says is not used, so events may come twice, late and in any order. Without an answer about a refund
+    that was made, the event is refused, and Stripe sends it again.
     """
-    order_id = events.order_of(await request.body(), request.headers.get("stripe-signature", ""))
-    if order_id is not None:
-        await events.use_cases.settle_payments(order_id)
+    event = events.event_of(await request.body(), request.headers.get("stripe-signature", ""))
+    if event is not None:
+        await events.use_cases.settle_payments(event.order_id)
+        await events.use_cases.look_up_refunds.one(event.order_id, event.key)
     return Response(None, status_code=204)
 
 
-def routers(order_of: OrderOf | None, use_cases: UseCases, callers: Callers, guards: Sequence[Guard]) -> list[Router]:
-    """Return the router of the events; none without ``order_of``."""
-    if order_of is None:
+def routers(event_of: EventOf | None, use_cases: UseCases, callers: Callers, guards: Sequence[Guard]) -> list[Router]:
+    """Return the router of the events; none without ``event_of``."""
+    if event_of is None:
         return []
-    events = StripeEvents(order_of, use_cases)
+    events = StripeEvents(event_of, use_cases)
     return [
         Router(
             "/v1/webhooks",

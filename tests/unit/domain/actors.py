@@ -71,6 +71,9 @@ class Tale:
     def refund_settled(self) -> "Tale":
         return self.then(lambda order, at: order.settle_refunds(by=ADMIN, at=at))
 
+    def refund_failed(self, amount: str) -> "Tale":
+        return self.then(lambda order, at: order.fail_refund(eur(amount), at=at))
+
     def declined(self) -> "Tale":
         return self.then(lambda order, at: order.record_payment(paid=False, by=ADMIN, at=at))
 
@@ -119,6 +122,16 @@ LIVES: dict[str, Tale] = {f"{s}, {p}": tale(s, p) for s in SITUATIONS for p in P
     .refund_answered("25.50", made=False)
     .refund_repeated()
     .refund_answered("25.50"),
+    "a refund failed after it was made, and made again": tale("cancelled at once", "card paid")
+    .refund_answered("25.50")
+    .refund_failed("25.50")
+    .refund_repeated()
+    .refund_answered("25.50"),
+    "a part failed after it was refunded": tale("delivered S1", "card paid")
+    .refund_asked("5.50")
+    .refund_answered("5.50")
+    .refund_asked("3")
+    .refund_failed("5.50"),
     "a refund declined, and settled": tale("cancelled at once", "card paid")
     .refund_answered("25.50", made=False)
     .refund_settled(),

@@ -74,6 +74,8 @@ def _command(order: Order, events: Events, index: int) -> Change:
             return order.request_refund(amount, REASON, borne_by=RefundBearer.PLATFORM, **how)
         case PaymentProcessed(refund=RefundStep.SUCCEEDED | RefundStep.DECLINED as step, amount=amount):
             return order.answer_refund(amount, made=step is RefundStep.SUCCEEDED, at=event.occurred_at)
+        case PaymentProcessed(refund=RefundStep.FAILED, amount=amount):
+            return order.fail_refund(amount, at=event.occurred_at)
         case PaymentProcessed(refund=RefundStep.REPEATED):
             return order.repeat_refunds(**how)
         case PaymentProcessed(refund=RefundStep.SETTLED):

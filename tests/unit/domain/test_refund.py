@@ -70,6 +70,24 @@ def test_a_declined_refund_can_be_asked_for_again_or_settled_by_hand() -> None:
     assert settled.payment.status is PaymentStatus.REFUNDED
 
 
+def test_a_refund_that_fails_after_it_was_made_is_declined_and_leaves_the_payment_paid() -> None:
+    made = tale("cancelled at once", "card paid").refund_answered("25.50").order
+
+    change = made.fail_refund(eur("25.50"), at=LATER)
+
+    [event] = change.events
+    assert isinstance(event, PaymentProcessed)
+    assert (event.refund, event.status, event.success, event.remainder) == (
+        RefundStep.FAILED,
+        PaymentStatus.PAID,
+        False,
+        eur("25.50"),
+    )
+    assert change.order.payment.refunds == Refunds(declined=Decimal("25.50"))
+    with pytest.raises(GuardFailed, match="no refund of that amount was made"):
+        change.order.fail_refund(eur("0.01"), at=LATER)
+
+
 @pytest.mark.parametrize("amount", ["0", "-1", "20.01", "1.001"])
 def test_an_amount_out_of_bounds_is_refused(amount: str) -> None:
     order = LIVES["a part refunded"].order

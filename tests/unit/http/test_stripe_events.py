@@ -14,12 +14,13 @@ from httpx import AsyncClient, Response
 from orderflow import ConfirmationNeeded, InvalidInput, NotConfigured, OrderFlow
 from orderflow.adapters.payment_gateway.stripe import StripeGateway
 from orderflow.adapters.payment_gateway.stripe_webhook import StripeWebhook
+from orderflow.application.orders.payment_attempts import GatewayEvent
 from orderflow.entrypoints.http import create_app
 from orderflow.entrypoints.settings import Settings, described
 from orderflow.entrypoints.wiring.payment_gateway import stripe_events
 
 from tests.support.door import calling
-from tests.support.stripe_server import REFUND_PENDING, THREE_D_SECURE, StripeServer
+from tests.support.stripe_server import OK, REFUND_PENDING, THREE_D_SECURE, StripeServer
 from tests.unit.entrypoints.test_embedded import placed
 
 SECRET, NEXT = "whsec_first", "whsec_second"
@@ -34,6 +35,10 @@ def signed(body: bytes, secret: str = SECRET, *, age: float = 0) -> str:
 def event(order_id: str = "O1", kind: str = "payment_intent.amount_capturable_updated") -> bytes:
     about = {"id": "pi_1", "object": "payment_intent", "metadata": {"orderflow_order": order_id}}
     return json.dumps({"id": "evt_1", "object": "event", "type": kind, "data": {"object": about}}).encode()
+
+
+def refund_event(refund: dict[str, Any], kind: str) -> bytes:
+    return json.dumps({"id": "evt_2", "object": "event", "type": kind, "data": {"object": refund}}).encode()
 
 
 @define
@@ -142,6 +147,41 @@ async def test_an_event_of_a_refund_that_was_pending_records_it_once(door: Door)
     assert steps == [None, "requested", "succeeded"]
 
 
+@pytest.mark.parametrize("kind", ["refund.failed", "refund.updated", "charge.refund.updated"])
+async def test_an_event_of_a_refund_that_failed_after_it_was_made_is_recorded_once(door: Door, kind: str) -> None:
+    await placed(door.flow, "O1", payment_method="card", card_token=OK)
+    await door.flow.record_payment("O1")
+    await door.flow.cancel_order("O1", "late")
+    made = await payment(door)
+    [refund] = door.stripe.refunds.values()
+
+    early = await door.send(refund_event(refund, kind))
+    refund |= {"status": "failed", "failure_reason": "expired_or_canceled_card"}
+    door.stripe.trouble = lambda method, path: 500
+    away = await door.send(refund_event(refund, kind))
+    door.stripe.trouble = lambda method, path: None
+    await asyncio.gather(*(door.send(refund_event(refund, kind)) for _ in range(3)))
+
+    steps = [told.event.refund for told in await door.flow.timeline("O1") if told.event.type.endswith("processed")]  # type: ignore[attr-defined]
+    assert (made.status, early.status_code, away.status_code) == ("refunded", 204, 503)
+    assert steps == [None, "requested", "succeeded", "failed"]
+    assert ((await payment(door)).status, (await payment(door)).refunds.declined) == ("paid", made.refunds.paid_back)
+
+
+async def test_an_event_of_a_failed_refund_comes_before_our_own_answer(door: Door) -> None:
+    await placed(door.flow, "O1", payment_method="card", card_token=OK)
+    await door.flow.record_payment("O1")
+    door.stripe.trouble = lambda method, path: -1 if (method, path) == ("POST", "/v1/refunds") else None
+    await door.flow.cancel_order("O1", "late")
+    [refund] = door.stripe.refunds.values()
+    refund |= {"status": "failed", "failure_reason": "lost_or_stolen_card"}
+
+    answer = await door.send(refund_event(refund, "refund.failed"))
+
+    steps = [told.event.refund for told in await door.flow.timeline("O1") if told.event.type.endswith("processed")]  # type: ignore[attr-defined]
+    assert (answer.status_code, steps) == (204, [None, "requested", "declined"])
+
+
 @pytest.mark.parametrize(
     "signature",
     [
@@ -204,7 +244,7 @@ def test_the_secret_is_a_setting_that_is_never_shown_and_needs_stripe() -> None:
     verify = stripe_events(settings)
 
     assert verify is not None
-    assert verify(event(), signed(event(), NEXT)) == "O1"
+    assert verify(event(), signed(event(), NEXT)) == GatewayEvent("O1")
     assert SECRET not in f"{described(settings)} {settings!r} {verify!r}"
     assert stripe_events(Settings(database_url="memory://")) is None
     with pytest.raises(NotConfigured, match="Stripe is not the gateway"):

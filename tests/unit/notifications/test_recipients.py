@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from attrs import evolve
 from orderflow.adapters.notifications.templates import FileMessageTemplates
 from orderflow.application.notifications.message_values import values_of
 from orderflow.application.notifications.notification import Contact, Parties
-from orderflow.application.notifications.notify import RECIPIENTS, follow_parties, recipients
+from orderflow.application.notifications.notify import RECIPIENTS, follow_parties, message_type, recipients
 from orderflow.domain.actor import Role
 from orderflow.domain.errors import CorruptHistory, InvalidInput
 from orderflow.domain.events import (
@@ -24,6 +25,7 @@ from orderflow.domain.events import (
 from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
 from orderflow.domain.payment import PaymentMethod, PaymentStatus
+from orderflow.domain.refund import RefundStep
 
 WHO = {"order_id": "o1", "customer_id": "C1", "sequence": 2, "occurred_at": datetime(2024, 5, 17, tzinfo=UTC)}
 TEN = Money(Decimal("10.00"), "EUR")
@@ -35,6 +37,10 @@ C, R, S = "customer:C1", "restaurant:R1", "shipper:S1"
 
 def payment(status: PaymentStatus) -> PaymentProcessed:
     return PaymentProcessed(**WHO, status=status, method=PaymentMethod.CASH, amount=TEN, success=True)
+
+
+def refund(step: RefundStep) -> PaymentProcessed:
+    return evolve(payment(PaymentStatus.PAID), method=PaymentMethod.DEBIT_CARD, refund=step, success=False)
 
 
 CREATED = OrderCreated(**{**WHO, "sequence": 1}, restaurant_id="R1", total=TEN, lines=(LINE,))
@@ -53,6 +59,8 @@ TABLE: list[tuple[OrderEvent, Parties | None, list[str]]] = [
     (payment(PaymentStatus.PAID), ASSIGNED, [C, R, S]),
     (payment(PaymentStatus.FAILED), ASSIGNED, [C]),
     (payment(PaymentStatus.REFUNDED), ASSIGNED, [C]),
+    (refund(RefundStep.REQUESTED), ASSIGNED, []),
+    (refund(RefundStep.FAILED), ASSIGNED, [C]),
     (payment(PaymentStatus.PENDING), ASSIGNED, [C]),
     (CANCELLED, ASSIGNED, [C, R, S]),
     (CANCELLED, UNASSIGNED, [C, R, S]),
@@ -95,7 +103,7 @@ def test_there_is_a_letter_for_each_event_and_role(event: OrderEvent, role: Role
     wanted = role in RECIPIENTS[type(event)](event)
 
     try:
-        message = FileMessageTemplates()(role, values_of(event, ASSIGNED), event_type=event.type)
+        message = FileMessageTemplates()(role, values_of(event, ASSIGNED), event_type=message_type(event))
     except LookupError:
         assert not wanted
         return

@@ -14,6 +14,7 @@ from orderflow.adapters.payment_gateway.sandbox import (
     DECLINE,
     INSUFFICIENT_FUNDS,
     REFUND_DECLINE,
+    REFUND_FAILS_LATER,
     REFUND_LATER,
     SUCCESS,
     TIME_OUT,
@@ -40,12 +41,12 @@ from orderflow.domain.errors import (
     OrderNotFound,
     VersionMismatch,
 )
-from orderflow.domain.events import OrderLine
+from orderflow.domain.events import OrderLine, PaymentProcessed
 from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
 from orderflow.domain.order import Order
 from orderflow.domain.payment import Payment, PaymentMethod, PaymentStatus
-from orderflow.domain.refund import RefundBearer, Refunds
+from orderflow.domain.refund import RefundBearer, Refunds, RefundStep
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import Settings
 
@@ -750,6 +751,56 @@ async def test_a_declined_refund_that_a_person_paid_back_is_refunded(till: Till)
     assert await till.outstanding() == OutstandingPayments()
     attempts = await till.container.storage().attempts.of_order("O1")
     assert contradiction((await till.now()).payment, TOTAL, attempts) is None
+
+
+async def test_a_refund_that_fails_days_after_it_was_made_is_found_once(till: Till) -> None:
+    await delivered(till, REFUND_FAILS_LATER)
+    await till.ask.refund_order("O1", "cold", borne_by=RefundBearer.PLATFORM, by=ADMIN)
+    made = await till.now()
+
+    early = await till.ask.look_up_refunds()
+    till.clock.forward(days=1)
+    found = await asyncio.gather(till.ask.look_up_refunds(), till.ask.look_up_refunds())
+    [*_, last] = await till.ask.timeline("O1", by=ADMIN)
+
+    order = await till.now()
+    [refund] = [a for a in await till.container.storage().attempts.of_order("O1") if a.kind is AttemptKind.REFUND]
+    assert (made.payment.status, early, sorted(found)) == (PaymentStatus.REFUNDED, 0, [0, 1])
+    assert (order.payment.status, order.payment.refunds) == (PaymentStatus.PAID, Refunds(declined=TOTAL.amount))
+    assert isinstance(last.event, PaymentProcessed)
+    assert last.event.refund is RefundStep.FAILED
+    assert (refund.status, refund.detail) == (
+        AttemptStatus.DECLINED,
+        "it failed after it was made: lost_or_stolen_card",
+    )
+    assert await till.outstanding() == OutstandingPayments(declined_refunds=1)
+
+
+async def test_a_made_refund_is_looked_up_for_a_month_and_waits_for_a_gateway_that_is_away(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await delivered(till)
+    await till.ask.refund_order("O1", "cold", borne_by=RefundBearer.PLATFORM, by=ADMIN)
+    asked: list[str] = []
+    away = True
+
+    async def find(*_: object, key: str, **__: object) -> GatewayResponse | None:
+        asked.append(key)
+        if away:
+            raise GatewayUnavailable("gateway", "away")
+        return GatewayResponse(True, "ref_1")
+
+    monkeypatch.setattr(SandboxGateway, "find", find)
+    till.clock.forward(days=1)
+    for _ in range(2):
+        await till.ask.look_up_refunds()
+    while_away, away = len(asked), False
+    for _ in range(40 * 24):
+        till.clock.forward(hours=1)
+        await till.ask.look_up_refunds()
+
+    assert (while_away, len(asked)) == (1, 1 + 5)
+    assert (await till.now()).payment.status is PaymentStatus.REFUNDED
 
 
 async def test_two_processes_that_settle_one_refund_record_it_once(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:

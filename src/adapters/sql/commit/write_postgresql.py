@@ -14,7 +14,7 @@ from attrs import frozen
 
 from ..database import Database, committing
 from ..errors import sqlstate, translated
-from ..payment_attempts import IS_OUTSTANDING
+from ..payment_attempts import IS_NEWER, IS_OUTSTANDING, MAY_FAIL
 from ..types import Row
 from .batch import ATTEMPT, CHANGE, EVENT, KEY, NEW_EVENT, ORDER, TERM, WriteBatch
 from .conflicts import Conflicts
@@ -229,14 +229,20 @@ def statement(
             INSERT INTO payment_attempts ({_list(ATTEMPT)})
             SELECT * FROM unnest({attempt}) WHERE (SELECT good FROM gate)
             ON CONFLICT (key) DO UPDATE SET {_list(f"{name} = excluded.{name}" for name in ATTEMPT[1:])}
-            WHERE payment_attempts.status = 'requested' OR excluded.status <> 'requested'
-            RETURNING key, kind, status)""")
+            WHERE {IS_NEWER}
+            RETURNING key, kind, status, due_at)""")
         steps.append(f"""outstanding AS (
             INSERT INTO outstanding_payment_attempts (key) SELECT key FROM attempts WHERE {IS_OUTSTANDING}
             ON CONFLICT (key) DO NOTHING)""")
         steps.append(f"""settled AS (
             DELETE FROM outstanding_payment_attempts
             WHERE key IN (SELECT key FROM attempts WHERE NOT {IS_OUTSTANDING}))""")
+        steps.append(f"""made AS (
+            INSERT INTO made_refunds (key, due_at) SELECT key, due_at FROM attempts WHERE {MAY_FAIL}
+            ON CONFLICT (key) DO UPDATE SET due_at = excluded.due_at)""")
+        steps.append(f"""ended AS (
+            DELETE FROM made_refunds
+            WHERE key IN (SELECT key FROM attempts WHERE kind = 'refund' AND NOT {MAY_FAIL}))""")
     if events:
         steps += _log(taken, new_events)
     written = [name for name, there in (("keys", keys), ("created", created), ("changed", changed)) if there]

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from ..database import Database
 from ..engines import to_json
-from ..payment_attempts import IS_OUTSTANDING
+from ..payment_attempts import IS_NEWER, IS_OUTSTANDING, MAY_FAIL
 from ..types import Row, stored_time
 from .batch import ATTEMPT, CHANGE, EVENT, KEY, ORDER, TERM, WriteBatch
 from .conflicts import Conflicts
@@ -30,13 +30,16 @@ _CREATE_ORDER = _insert("orders", ORDER) + " ON CONFLICT DO NOTHING"
 _ADD_TERM = _insert("order_terms", TERM) + " ON CONFLICT DO NOTHING"
 _CHANGE_ORDER = f"UPDATE orders SET {', '.join(f'{name} = ?' for name in CHANGE[1:-1])} WHERE id = ? AND version = ?"
 _KEEP_ATTEMPT = (
-    f"{_insert('payment_attempts', ATTEMPT)} ON CONFLICT (key) DO UPDATE SET {_given(ATTEMPT[1:])} "
-    "WHERE payment_attempts.status = 'requested' OR excluded.status <> 'requested'"
+    f"{_insert('payment_attempts', ATTEMPT)} ON CONFLICT (key) DO UPDATE SET {_given(ATTEMPT[1:])} WHERE {IS_NEWER}"
 )
 _SETTLE_ATTEMPT = "DELETE FROM outstanding_payment_attempts WHERE key = ?"
 _OUTSTANDING_ATTEMPT = (
     "INSERT INTO outstanding_payment_attempts (key) "
     f"SELECT key FROM payment_attempts WHERE key = ? AND {IS_OUTSTANDING}"
+)
+_END_REFUND = "DELETE FROM made_refunds WHERE key = ?"
+_MADE_REFUND = (
+    f"INSERT INTO made_refunds (key, due_at) SELECT key, due_at FROM payment_attempts WHERE key = ? AND {MAY_FAIL}"
 )
 _HEADS = "SELECT bucket, position FROM log_heads WHERE bucket IN (SELECT value FROM json_each(?))"
 _MOVE_HEAD = "UPDATE log_heads SET position = ? WHERE bucket = ?"
@@ -98,8 +101,9 @@ def _write(connection: Connection, batch: WriteBatch, write: Write) -> None:
         connection.exec_driver_sql(_ADD_TERM, list(batch.terms))
     if batch.attempts:
         keys = [(key,) for key, *_ in batch.attempts]
-        for statement, rows in ((_KEEP_ATTEMPT, batch.attempts), (_SETTLE_ATTEMPT, keys), (_OUTSTANDING_ATTEMPT, keys)):
-            connection.exec_driver_sql(statement, list(rows))
+        connection.exec_driver_sql(_KEEP_ATTEMPT, list(batch.attempts))
+        for statement in (_SETTLE_ATTEMPT, _OUTSTANDING_ATTEMPT, _END_REFUND, _MADE_REFUND):
+            connection.exec_driver_sql(statement, keys)
     if batch.events:
         found = connection.exec_driver_sql(_HEADS, (to_json([*batch.taken]),))
         heads: dict[int, int] = {row.bucket: row.position for row in found}
