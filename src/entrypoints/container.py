@@ -209,6 +209,7 @@ class Container(containers.DeclarativeContainer):
         cursors=storage.provided.cursors,
         readers=readers,
         notifications=effects.provided.notifications,
+        webhooks=effects.provided.webhooks,
         dead_letters=effects.provided.dead_letters,
         locator=_with_kafka(profile, providers.Singleton(kafka_wiring.record_locator, kafka)),
     )
@@ -553,6 +554,12 @@ class Container(containers.DeclarativeContainer):
             analytics=effects.provided.analytics,
             shortages=effects.provided.shortages,
             dead_letters=effects.provided.dead_letters,
+            webhooks=providers.Factory(
+                operator_tools.check_webhooks,
+                effects.provided.webhooks,
+                storage.provided.now,
+                providers.Callable(lambda settings: timedelta(days=settings.webhook_retention_days), settings),
+            ),
         ),
         topic=providers.Callable(kafka_wiring.check_topic, topic_reader, storage, settings, current_rollout),
     )

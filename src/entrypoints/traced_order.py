@@ -36,6 +36,17 @@ def _event(event: EventTrace) -> dict[str, Any]:
             }
             for it in event.handled
         ],
+        "webhooks": [
+            {
+                "endpoint": it.endpoint,
+                "status": it.status,
+                "attempts": it.attempts,
+                "code": it.code,
+                "detail": it.detail,
+                **(_moment(it.moment, event.committed) or {}),
+            }
+            for it in event.webhooks
+        ],
     }
 
 

@@ -204,6 +204,10 @@ class MemoryWebhooks:
     async def find(self, keys: Collection[DeliveryKey]) -> Sequence[WebhookDelivery]:
         return [self._state.deliveries[key] for key in keys if key in self._state.deliveries]
 
+    async def of_orders(self, order_ids: Collection[str]) -> Sequence[WebhookDelivery]:
+        found = (it for it in self._state.deliveries.values() if it.order_id in order_ids)
+        return sorted(found, key=lambda it: it.key)
+
     async def unsettled(self, endpoint_id: str, *, at_most: int) -> int:
         number = sum(len(it) for queue, it in self._state.queues.items() if queue[1] == endpoint_id)
         return min(number, at_most + 1)

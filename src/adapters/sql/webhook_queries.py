@@ -152,6 +152,15 @@ class SqlWebhooks:
             found = (await connection.execute(of_orders)).mappings().all()
         return [one for row in found if (one := delivery_of(row)).key in keys]
 
+    async def of_orders(self, order_ids: Collection[str]) -> Sequence[WebhookDelivery]:
+        async with self._database.reading() as connection:
+            found = await connection.execute(
+                select(webhook_deliveries)
+                .where(among(connection, it.order_id, sorted(order_ids)))
+                .order_by(it.order_id, it.endpoint_id, it.sequence)
+            )
+            return [delivery_of(row) for row in found.mappings()]
+
     async def unsettled(self, endpoint_id: str, *, at_most: int) -> int:
         some = select(it.recorded_at).where(it.endpoint_id == endpoint_id, UNSETTLED).limit(at_most + 1).subquery()
         [[number]] = await self._database.rows(select(func.count()).select_from(some))

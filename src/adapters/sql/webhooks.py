@@ -50,6 +50,8 @@ webhook_endpoints = Table(
     Column("created_at", Timestamp, nullable=False),
     # Positions by bucket in JSON; NULL while the consumer records for it.
     Column("behind", Text),
+    # The positions after which it began; NULL if an earlier release has added it.
+    Column("begins", Text),
     Column("failures", Integer, nullable=False),
     Column("failing_since", Timestamp),
     Column("resume_at", Timestamp),
@@ -128,14 +130,18 @@ def delivery_of(row: Row) -> WebhookDelivery:
 
 
 def endpoint_of(row: Row) -> Endpoint:
-    behind = row["behind"]
     return Endpoint(
         **{name: row[name] for name in ("id", "url", "label", "reason", "created_at", *HEALTH)},
         types=tuple(row["types"]),
         restaurants=tuple(row["restaurants"]),
         status=EndpointStatus(row["status"]),
-        behind=None if behind is None else {int(bucket): at for bucket, at in json.loads(behind).items()},
+        behind=_positions(row["behind"]),
+        begins=_positions(row["begins"]),
     )
+
+
+def _positions(stored: str | None) -> Positions | None:
+    return None if stored is None else {int(bucket): at for bucket, at in json.loads(stored).items()}
 
 
 def row_of_state(endpoint: Endpoint) -> dict[str, Any]:
@@ -211,9 +217,10 @@ class SqlWebhookStore:
 
     async def add(self, endpoint: Endpoint, secret: str) -> None:
         constant = {name: getattr(endpoint, name) for name in ("id", "url", "label", "created_at")}
+        begins = None if endpoint.begins is None else json.dumps(dict(endpoint.begins))
         filters = {"types": list(endpoint.types), "restaurants": list(endpoint.restaurants)}
         await self._connection.execute(
-            insert(webhook_endpoints).values(**constant, **filters, **row_of_state(endpoint))
+            insert(webhook_endpoints).values(**constant, **filters, begins=begins, **row_of_state(endpoint))
         )
         await self._connection.execute(
             insert(webhook_secrets).values(endpoint_id=endpoint.id, secret=secret, created_at=endpoint.created_at)

@@ -11,19 +11,22 @@ from ..analytics.order_progress import OrderProgress, follow
 from ..analytics.ports import AnalyticsQueries
 from ..dead_letters.ports import DeadLetters
 from ..event_log.ports import Cursors, Decode, EventLog
-from ..event_log.records import Positions
+from ..event_log.records import LogRecord, Positions
 from ..inventory.ports import Shortages
 from ..inventory.stock import ReservationStatus
 from ..notifications.notification import Parties
 from ..notifications.notify import follow_parties, recipients
 from ..notifications.ports import Notifications
+from ..webhooks.endpoint import WEBHOOKS
 from .buckets import Decoded, decoded, read_until
 from .report import CheckReport, Comparison
+from .webhooks import CheckWebhooks
 
 TRIES = 5
 """The number of times buckets are read while their consumer continues."""
 
-Histories = Mapping[str, Sequence[OrderEvent]]
+Histories = Mapping[str, Sequence[tuple[LogRecord, OrderEvent]]]
+"""The events of each order that a consumer has handled, with their records."""
 Compare = Callable[[Histories, Comparison], Awaitable[None]]
 
 
@@ -42,6 +45,7 @@ class CheckEffects:
     analytics: AnalyticsQueries
     shortages: Shortages
     dead_letters: DeadLetters
+    webhooks: CheckWebhooks
 
     async def begin(self, heads: Positions) -> "EffectsCheck":
         """Begin a check of the log up to ``heads``."""
@@ -50,10 +54,13 @@ class CheckEffects:
             "notifications": ("one notification for each event, recipient and channel", self._notifications),
             "analytics": ("each order's progress has each of its events once", self._analytics),
             "inventory": ("each order's reservation fits its events", self._inventory),
+            WEBHOOKS: ("each event has its delivery at each endpoint, in sequence per order", self.webhooks.compare),
         }
-        results = CheckReport()
+        results = CheckReport(notes=list(await self.webhooks.notes()))
         examined = []
         for consumer, (name, compare) in comparisons.items():
+            if consumer == WEBHOOKS and consumer not in readers:
+                continue  # it is not in use
             if consumer not in readers and heads:
                 results.skip(f"{consumer}: {name}", "it has handled nothing yet")
             else:
@@ -72,9 +79,9 @@ class CheckEffects:
         recorded: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
         for order_id, sequence, recipient, channel in await self.notifications.keys(set(histories)):
             recorded[order_id].append((sequence, recipient, channel))
-        for order_id, events in histories.items():
+        for order_id, history in histories.items():
             try:
-                expected = _expected(events)
+                expected = _expected([event for _, event in history])
             except CorruptHistory as e:
                 comparison.differ(f"order {order_id}, event {e.sequence}", e.problem)
                 continue
@@ -95,10 +102,10 @@ class CheckEffects:
         progress = await self.analytics.of_orders(set(histories))
         for order_id, names in (await self.analytics.derived_differ(set(histories))).items():
             comparison.differ(f"order {order_id}", f"analytics has a wrong {', '.join(names)} for its progress")
-        for order_id, events in histories.items():
+        for order_id, history in histories.items():
             expected: OrderProgress | None = None
             try:
-                for event in events:
+                for _, event in history:
                     expected = follow(expected, event)
             except CorruptHistory as e:
                 comparison.differ(f"order {order_id}, event {e.sequence}", e.problem)
@@ -111,7 +118,8 @@ class CheckEffects:
 
     async def _inventory(self, histories: Histories, comparison: Comparison) -> None:
         reservations = await self.shortages.of_orders(set(histories))
-        for order_id, events in histories.items():
+        for order_id, history in histories.items():
+            events = [event for _, event in history]
             found = reservations.get(order_id)
             if found is None:
                 comparison.differ(f"order {order_id}", "inventory has no reservation for it")
@@ -164,6 +172,7 @@ class EffectsCheck:
     def add_to(self, report: CheckReport) -> None:
         """Add what was found to ``report``."""
         report.comparisons += self.results.comparisons
+        report.notes += self.results.notes
         for it in self.examined:
             report.notes += it.notes()
 
@@ -183,7 +192,7 @@ class _Examined:
     def histories(self, decoded: Decoded, until: Positions, trial: Comparison) -> Histories:
         """Return the events that it has handled, by order."""
         passed_over = self.parked | self.dropped
-        histories: dict[str, list[OrderEvent]] = defaultdict(list)
+        histories: dict[str, list[tuple[LogRecord, OrderEvent]]] = defaultdict(list)
         for record, event in decoded:
             if record.position > until[record.bucket] or record.order_id in passed_over:
                 continue
@@ -192,7 +201,7 @@ class _Examined:
             if isinstance(event, UndecodableEvent):
                 trial.differ(f"order {record.order_id}, event {record.sequence}", str(event))
             else:
-                history.append(event)
+                history.append((record, event))
         return histories
 
     def keep(self, trial: Comparison, heads: Positions, at: Positions) -> None:

@@ -7,6 +7,7 @@ from attrs import frozen
 
 from ..backlog import Backlog
 from ..orders.payment_attempts import OutstandingPayments
+from ..webhooks.summary import WebhookSummary
 from .facts import ConnectionFailure, DatabaseFacts, StreamFacts
 from .lag import ReaderLag
 from .observation import Observation
@@ -79,6 +80,7 @@ class Status:
     parked: Mapping[str, int] | None
     payments: OutstandingPayments | None
     notifications: Backlog | None
+    webhooks: WebhookSummary | None
     published_percent: int | None
     paused: Sequence[str] | None
     errors: Sequence[ErrorStatus]
@@ -100,6 +102,7 @@ def status_of(observation: Observation, before: Observation | None, *, version: 
         parked=observation.parked,
         payments=observation.payments,
         notifications=observation.notifications,
+        webhooks=observation.webhooks,
         published_percent=observation.rollout.percent if observation.rollout else None,
         paused=sorted(observation.rollout.paused) if observation.rollout else None,
         errors=_errors(observation),

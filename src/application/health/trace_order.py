@@ -1,5 +1,6 @@
 """Traces one order: when each event was requested, committed, published, and handled by each consumer."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -14,6 +15,7 @@ from ..event_log.readers import Readers
 from ..event_log.records import RELAY, CursorAt, EventTimes, LogRecord, RecordLocation
 from ..notifications.ports import Notifications
 from ..orders.get_order import GetOrder
+from ..webhooks.ports import Webhooks
 from .ports import RecordLocator
 
 NOTIFICATIONS = "notifications"
@@ -43,6 +45,18 @@ class Handling:
     moment: Moment | None = None
 
 
+@frozen
+class Sending:
+    """The webhook delivery of an event to one endpoint. ``moment`` is when it was accepted, or failed for good."""
+
+    endpoint: str
+    status: str
+    attempts: int
+    moment: Moment | None
+    code: int | None
+    detail: str
+
+
 @frozen(kw_only=True)
 class EventTrace:
     """The steps of one event.
@@ -57,6 +71,7 @@ class EventTrace:
     published: Moment | None
     location: RecordLocation | None
     handled: tuple[Handling, ...]
+    webhooks: tuple[Sending, ...] = ()
 
 
 @frozen
@@ -82,6 +97,7 @@ class TraceOrder:
     cursors: Cursors
     readers: Readers
     notifications: Notifications
+    webhooks: Webhooks
     dead_letters: DeadLetters
     locator: RecordLocator | None = None
 
@@ -93,6 +109,7 @@ class TraceOrder:
         published = cursors[RELAY].position if RELAY in cursors else 0
         locations, notes = await self._locations(records, times, published)
         handlings = await self._handlings(order_id, records, cursors)
+        sent = await self._sent(order_id)
         events = tuple(
             EventTrace(
                 record=record,
@@ -101,6 +118,7 @@ class TraceOrder:
                 published=_published(record, locations.get(record.event_id), cursors.get(RELAY)),
                 location=locations.get(record.event_id),
                 handled=tuple(handlings[record.sequence]),
+                webhooks=tuple(sent[record.sequence]),
             )
             for record in records
         )
@@ -142,6 +160,14 @@ class TraceOrder:
                 else:
                     handling = Handling(consumer, "waiting")
                 found[record.sequence].append(handling)
+        return found
+
+    async def _sent(self, order_id: str) -> Mapping[int, Sequence[Sending]]:
+        """Return the webhook deliveries by sequence. Those that ended long ago are no longer kept."""
+        found: dict[int, list[Sending]] = defaultdict(list)
+        for it in await self.webhooks.of_orders([order_id]):
+            moment = _moment(it.settled_at)
+            found[it.sequence].append(Sending(it.endpoint_id, it.status, it.attempts, moment, it.code, it.detail))
         return found
 
     async def _dropped(self, consumer: str, order_id: str) -> Mapping[int, datetime]:

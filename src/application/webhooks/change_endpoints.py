@@ -67,7 +67,7 @@ class ChangeEndpoints:
             if not any(cursors.values()) and not known:  # it was never used: nothing needs the events so far
                 await work.advance({bucket: (0, head) for bucket, head in heads.items()})
             behind = heads if from_there is None else earliest(from_there, heads)
-            endpoint = evolve(endpoint, behind=behind)
+            endpoint = evolve(endpoint, behind=behind, begins=behind)
             await work.webhooks.add(endpoint, secret)
         return endpoint, secret
 

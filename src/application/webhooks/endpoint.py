@@ -40,6 +40,7 @@ class Endpoint:
 
     ``behind`` is None while the consumer records deliveries for it. Otherwise it has the position in each bucket up to
     which that was done; the events after it wait in the log. A disabled endpoint always has it, and a ``reason``.
+    ``begins`` are the positions after which it got events at first; None if an earlier release has added it.
     ``failures`` are failed attempts in a row, the first at ``failing_since``; ``resume_at`` is when a failing endpoint
     is probed next, ``detail`` what was wrong last.
     """
@@ -53,6 +54,7 @@ class Endpoint:
     reason: str = ""
     created_at: datetime
     behind: Positions | None = field(default=None, repr=False)
+    begins: Positions | None = field(default=None, repr=False)
     failures: int = 0
     failing_since: datetime | None = None
     resume_at: datetime | None = None
@@ -69,6 +71,14 @@ class Endpoint:
     def wants(self, type_: str, restaurant: str | None) -> bool:
         """Return whether events of that type, of an order of that restaurant, are sent to it."""
         return (not self.types or type_ in self.types) and (not self.restaurants or restaurant in self.restaurants)
+
+    def has_passed(self, bucket: int, position: int) -> bool:
+        """Return whether deliveries up to ``position`` were recorded for it, as far as the consumer has come."""
+        return self.behind is None or position <= self.behind.get(bucket, 0)
+
+    def began_before(self, bucket: int, position: int) -> bool:
+        """Return whether it gets the event at ``position`` for certain; a replay may send earlier ones, too."""
+        return self.begins is not None and position > self.begins.get(bucket, 0)
 
     def succeeded(self) -> "Endpoint":
         """Return it after an event was accepted."""

@@ -25,7 +25,7 @@ class WebhookStore(Protocol):
     async def add(self, endpoint: Endpoint, secret: str) -> None: ...
 
     async def change(self, endpoint: Endpoint) -> None:
-        """Store everything of ``endpoint`` but its id, URL, filters and label."""
+        """Store everything of ``endpoint`` but its id, URL, filters, label and beginning."""
         ...
 
     async def remove(self, endpoint_id: str) -> None:
@@ -110,6 +110,10 @@ class Webhooks(Protocol):
         ...
 
     async def find(self, keys: Collection[DeliveryKey]) -> Sequence[WebhookDelivery]: ...
+
+    async def of_orders(self, order_ids: Collection[str]) -> Sequence[WebhookDelivery]:
+        """Return the deliveries of these orders that are kept, by order, endpoint and sequence."""
+        ...
 
     async def unsettled(self, endpoint_id: str, *, at_most: int) -> int:
         """Return how many of its deliveries are not settled; of more than ``at_most`` no more are counted."""

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from ...application.health.facts import ConnectionFailure, DatabaseFacts, StreamFacts
 from ...application.health.status import ErrorStatus, ProcessStatus, ReaderStatus, Status
+from ...application.webhooks.summary import WebhookSummary
 from ...domain.text import printable
 from .session import rows
 
@@ -97,6 +98,18 @@ def _undelivered(status: Status) -> Iterator[Text]:
         oldest = f", the oldest for {_duration((status.at - backlog.oldest).total_seconds())}" if backlog.oldest else ""
         line = f"messages    {backlog.pending} pending{oldest} · {backlog.failed} failed"
         yield _red(line) if backlog.failed else Text(line)
+    if (webhooks := status.webhooks) and (webhooks.enabled or webhooks.disabled):
+        line = f"webhooks    {_webhooks(webhooks, status)}"
+        yield _red(line) if webhooks.failing or webhooks.stopped or webhooks.backlog.failed else Text(line)
+
+
+def _webhooks(webhooks: WebhookSummary, status: Status) -> str:
+    waiting = webhooks.backlog
+    oldest = f", the oldest for {_duration((status.at - waiting.oldest).total_seconds())}" if waiting.oldest else ""
+    endpoints = {"enabled": webhooks.enabled, "failing": webhooks.failing, "behind": webhooks.behind}
+    endpoints |= {"disabled": webhooks.disabled}
+    counts = ", ".join(f"{many} {name}" for name, many in endpoints.items() if many)
+    return f"endpoints: {counts} · {waiting.pending} pending{oldest} · {waiting.failed} failed"
 
 
 def _readers(readers: Sequence[ReaderStatus]) -> Table:

@@ -24,7 +24,8 @@ async def trace(order_id: str, actor: Actor) -> None:
 
 def _table(events: Sequence[EventTrace]) -> "Table":
     consumers = [it.consumer for it in events[0].handled]
-    columns = ("", "type", "requested", "committed", "published", *consumers)
+    endpoints = sorted({it.endpoint for event in events for it in event.webhooks})
+    columns = ("", "type", "requested", "committed", "published", *consumers, *(f"to {it}" for it in endpoints))
     return rows(
         *columns,
         of=(
@@ -35,6 +36,7 @@ def _table(events: Sequence[EventTrace]) -> "Table":
                 _step(event.committed, event.requested),
                 _step(event.published, event.committed),
                 *(_handled(it, step_before_handling(event)) for it in event.handled),
+                *(_sent(event, endpoint) for endpoint in endpoints),
             )
             for event in events
         ),
@@ -44,6 +46,19 @@ def _table(events: Sequence[EventTrace]) -> "Table":
 def _handled(it: Handling, before: Moment | None) -> str:
     step = _step(it.moment, before)
     return step or "" if it.state == "handled" else f"{it.state} {step or ''}".strip()
+
+
+def _sent(event: EventTrace, endpoint: str) -> str:
+    """Format the webhook delivery to ``endpoint``: its time, or what is between it and its receiver."""
+    it = next((it for it in event.webhooks if it.endpoint == endpoint), None)
+    if it is None:
+        return ""
+    step = _step(it.moment, event.committed) or ""
+    if it.status == "delivered":
+        return step
+    times = "1 time" if it.attempts == 1 else f"{it.attempts} times"
+    tried = f", tried {times}: {it.code or it.detail}" if it.attempts else ""
+    return f"{it.status} {step}".rstrip() + tried
 
 
 def _step(moment: Moment | None, before: Moment | None) -> str | None:

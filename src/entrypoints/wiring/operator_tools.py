@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ...application.check.gateway import CheckGateway
     from ...application.check.orders_and_log import CheckOrdersAndLog
     from ...application.check.payments import CheckPayments
+    from ...application.check.webhooks import CheckWebhooks
     from ...application.health.doctor import Examine
     from ...application.health.observe import Observe
     from ...application.health.rollout_status import RolloutStatus
@@ -76,6 +77,13 @@ def check_payments() -> "type[CheckPayments]":
     from ...application.check.payments import CheckPayments
 
     return CheckPayments
+
+
+@deferred
+def check_webhooks() -> "type[CheckWebhooks]":
+    from ...application.check.webhooks import CheckWebhooks
+
+    return CheckWebhooks
 
 
 @deferred

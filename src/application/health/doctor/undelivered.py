@@ -94,7 +94,7 @@ def check(observation: Observation, _: Expectations) -> Iterator[Finding]:
         if waiting.oldest and observation.at - waiting.oldest > WEBHOOKS_OVERDUE_AFTER:
             yield WEBHOOKS_OVERDUE.found(
                 f"{waiting.pending} are pending, the oldest of {waiting.oldest:%Y-%m-%d %H:%M:%S} UTC; "
-                f"{webhooks.failing} endpoints accept nothing"
+                f"{webhooks.failing} endpoints accept nothing, {webhooks.behind} are behind"
             )
         if waiting.failed:
             yield WEBHOOKS_FAILED.found(f"{waiting.failed} webhooks")

@@ -1,4 +1,4 @@
-"""The refunds that were made and are looked up again, because a gateway may report later that one has failed."""
+"""The refunds that are looked up again, because one may have failed, and where each webhook endpoint began."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,7 +19,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name="made_refunds_pk"),
     )
     op.create_index("made_refunds_due_at", "made_refunds", ["due_at"])
+    op.add_column("webhook_endpoints", sa.Column("begins", sa.Text()))
 
 
 def downgrade() -> None:
+    op.drop_column("webhook_endpoints", "begins")
     op.drop_table("made_refunds")
