@@ -1,10 +1,14 @@
 """Orders inside a Django application of your own, here a project in one file.
 
     pip install . django
+    python examples/django_app.py place-missed  # from cron, every minute
     python examples/django_app.py runserver --noreload
 
 Settings come from ORDERFLOW_* in the environment. The flow is opened when a process first needs it, after any fork of
 the server. Views are plain functions: an ``async def`` view would use OrderFlow.open() instead.
+
+A lunch is a row of Django's own, in a database of its own. Its order has the row's id: it is placed after the row was
+committed, and by place-missed if the process ended in between. Placing it twice places one order.
 """
 
 import json
@@ -14,10 +18,13 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
 from threading import Lock
+from uuid import uuid4
 
+import django
 from django.conf import settings
 from django.core.management import execute_from_command_line
 from django.core.wsgi import get_wsgi_application
+from django.db import connection, models, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from django.views.decorators.http import require_http_methods
@@ -36,7 +43,35 @@ from orderflow import (
     SyncOrderFlow,
 )
 
+settings.configure(
+    SECRET_KEY=os.environ.get("SECRET_KEY", "only for this example"),
+    ALLOWED_HOSTS=["127.0.0.1", "localhost"],
+    ROOT_URLCONF=__name__,
+    DATABASES={
+        "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ.get("LUNCHES", "lunches.sqlite3")}
+    },
+    MIDDLEWARE=[f"{__name__}.Refusals"],
+)
+django.setup()
 opening = Lock()
+
+
+class Lunch(models.Model):
+    """What a guest wants. ``placed`` is false until its order, which has the same id, is known to exist."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4)
+    guest = models.CharField(max_length=64)
+    dish = models.CharField(max_length=64)
+    price = models.DecimalField(max_digits=8, decimal_places=2)
+    placed = models.BooleanField(default=False)
+
+    class Meta:
+        app_label = "lunches"
+
+
+if Lunch._meta.db_table not in connection.introspection.table_names():  # a project of many files has migrations
+    with connection.schema_editor() as editor:
+        editor.create_model(Lunch)
 
 
 @cache
@@ -50,14 +85,32 @@ def the_flow() -> SyncOrderFlow:
         return flow_of(os.getpid())
 
 
+def place(lunch: Lunch) -> Order:
+    """Place the order of a row that is committed. With the same id and values, the order that exists is returned."""
+    price = Money(Decimal(lunch.price), "EUR")
+    line = OrderLine(food_id=lunch.dish, food_name=lunch.dish, price=price, quantity=1, discount=Money.zero("EUR"))
+    order = the_flow().create_order(
+        order_id=str(lunch.id), customer_id=lunch.guest, restaurant_id="canteen", lines=[line], currency="EUR"
+    )
+    Lunch.objects.filter(id=lunch.id).update(placed=True)
+    return order
+
+
+def place_missed() -> None:
+    for lunch in Lunch.objects.filter(placed=False):
+        place(lunch)
+
+
 @require_http_methods(["POST"])
 def order_lunch(request: HttpRequest) -> JsonResponse:
-    lunch = json.loads(request.body)
-    price = Money(Decimal(lunch["price"]), "EUR")
-    line = OrderLine(
-        food_id=lunch["dish"], food_name=lunch["dish"], price=price, quantity=1, discount=Money.zero("EUR")
-    )
-    order = the_flow().create_order(customer_id=lunch["guest"], restaurant_id="canteen", lines=[line], currency="EUR")
+    wanted = json.loads(request.body)
+    with transaction.atomic():  # together with any other rows of the application
+        lunch = Lunch.objects.create(guest=wanted["guest"], dish=wanted["dish"], price=Decimal(wanted["price"]))
+    try:
+        order = place(lunch)
+    except (InvalidInput, CommandRefused):
+        lunch.delete()
+        raise
     return JsonResponse(shown(order), status=201)
 
 
@@ -92,13 +145,10 @@ def shown(order: Order) -> dict[str, str]:
 
 urlpatterns = [path("lunches", order_lunch), path("lunches/<str:order_id>", one_lunch)]
 
-settings.configure(
-    SECRET_KEY=os.environ.get("SECRET_KEY", "only for this example"),
-    ALLOWED_HOSTS=["127.0.0.1", "localhost"],
-    ROOT_URLCONF=__name__,
-    MIDDLEWARE=[f"{__name__}.Refusals"],
-)
 application = get_wsgi_application()
 
 if __name__ == "__main__":
-    execute_from_command_line(sys.argv)
+    if sys.argv[1:] == ["place-missed"]:
+        place_missed()
+    else:
+        execute_from_command_line(sys.argv)

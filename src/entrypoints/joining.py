@@ -31,6 +31,10 @@ Joinable: TypeAlias = SyncJoinable | AsyncConnection | AsyncSession | async_scop
 """What leads to a transaction of SQLAlchemy."""
 
 BLOCK_ENDED = "this block has ended; call commands inside `with flow.joining(connection) as orders:`"
+WITHOUT_SQLALCHEMY = (
+    "without SQLAlchemy, commit a row that has the order's id, then call create_order with that id, as "
+    "examples/django_app.py does"
+)
 _DOOR = "joined"
 
 
@@ -139,6 +143,18 @@ def current(given: object) -> object:
     return given() if isinstance(given, scoped_session | async_scoped_session) else given
 
 
+def not_joinable(given: object, allowed: str) -> InvalidInput:
+    """Return the error for what leads to no transaction of SQLAlchemy. It does not quote a connection's address."""
+    kind = type(given)
+    module = kind.__module__.partition(".")[0]
+    if module == "django":
+        return InvalidInput("connection", "it is Django's, which is never joined", f"{allowed}; {WITHOUT_SQLALCHEMY}")
+    if module != "sqlalchemy" and (hasattr(given, "cursor") or hasattr(given, "execute")):
+        found = f"it is a {kind.__name__} of {module}, and not of SQLAlchemy"
+        return InvalidInput("connection", found, f"{allowed}; {WITHOUT_SQLALCHEMY}")
+    return InvalidInput("connection", f"it is {shown(given)}", allowed)
+
+
 async def _runner(given: object) -> Run[Any]:
     """Return what runs a function of the connection. Raises InvalidInput if ``given`` leads to none."""
     if isinstance(given, AsyncSession):
@@ -148,8 +164,7 @@ async def _runner(given: object) -> Run[Any]:
     if isinstance(given, Session):
         given = await anyio.to_thread.run_sync(given.connection)
     if not isinstance(given, Connection):
-        allowed = "a Connection, Session, AsyncConnection or AsyncSession of SQLAlchemy"
-        raise InvalidInput("connection", f"it is {shown(given)}", allowed)
+        raise not_joinable(given, "a Connection, Session, AsyncConnection or AsyncSession of SQLAlchemy")
     return partial(_on_a_thread, given)
 
 

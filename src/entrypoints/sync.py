@@ -16,7 +16,7 @@ from ..domain.errors import InvalidInput
 from ..domain.text import shown
 from .embedded import OrderFlow
 from .flow_thread import FlowThread, on_a_thread
-from .joining import JoinedOrders, SyncJoinable, current
+from .joining import JoinedOrders, SyncJoinable, current, not_joinable
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -113,7 +113,7 @@ class SyncOrderFlow(Calls[OrderFlow]):
         given = current(connection)
         if not isinstance(given, Connection | Session):
             allowed = "a Connection or Session of SQLAlchemy; OrderFlow.open joins asynchronous ones, too"
-            raise InvalidInput("connection", f"it is {shown(given)}", allowed)
+            raise not_joinable(given, allowed)
         with self._thread.entered(lambda: self._target.joining(given)) as orders:
             yield SyncJoinedOrders(self._thread, orders)
 

@@ -4,10 +4,11 @@ import os
 import re
 import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,7 @@ def kept(url: str) -> tuple[Mapping[str, str], list[str], bool]:
 def test_a_web_application_takes_orders(name: str, port_option: str, tmp_path: Path) -> None:
     url, port, log = f"sqlite:///{tmp_path}/orders.db", free_port(), tmp_path / "server.log"
 
-    with following(name, url, log, *shlex.split(port_option.format(port))) as server:
+    with following(name, url, log, *shlex.split(port_option.format(port)), LUNCHES=f"{tmp_path}/lunches.db") as server:
         client = answers(port, server, log)
         ordered = client.post("/lunches", json=LUNCH)
         order = ordered.json()
@@ -97,6 +98,24 @@ def test_a_web_application_takes_orders(name: str, port_option: str, tmp_path: P
     if listed is not None:
         assert [(it["id"], it["dish"], it["state"]) for it in listed.json()] == [(order["id"], "soup", "cancelled")]
     assert kept(url) == ({order["id"]: "cancelled"}, [], True), log.read_text(encoding="utf-8")
+
+
+def test_an_order_that_a_django_process_left_out_is_placed_later(tmp_path: Path) -> None:
+    url, lunches = f"sqlite:///{tmp_path}/orders.db", tmp_path / "lunches.db"
+    environment = {**os.environ, "ORDERFLOW_DATABASE_URL": url, "LUNCHES": str(lunches)}
+    job = [sys.executable, "examples/django_app.py", "place-missed"]
+    lunch_id = "0190b2c4-0000-7000-8000-000000000001"
+
+    subprocess.run(job, cwd=TREE, env=environment, check=True, timeout=60)  # makes the table
+    with closing(sqlite3.connect(lunches)) as connection, connection:
+        row = (lunch_id.replace("-", ""), "ann", "soup", "9.90", False)
+        connection.execute("INSERT INTO lunches_lunch (id, guest, dish, price, placed) VALUES (?, ?, ?, ?, ?)", row)
+    subprocess.run(job, cwd=TREE, env=environment, check=True, timeout=60)
+    with closing(sqlite3.connect(lunches)) as connection:
+        placed = connection.execute("SELECT placed FROM lunches_lunch").fetchall()
+
+    assert kept(url) == ({lunch_id: "waiting_for_shipper"}, [], True)
+    assert placed == [(1,)]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """An order and the application's own row commit together, or not at all: ``OrderFlow.joining`` on real databases."""
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import django.db
 import pytest
 from attrs import frozen
 from orderflow import (
@@ -313,10 +315,22 @@ async def test_a_sqlite_driver_that_begins_nothing_by_itself_joins(sqlite_url: s
     engine.dispose()
 
 
-async def test_what_is_no_connection_is_refused(sqlite_url: str) -> None:
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (object(), "it is <object"),
+        (django.db.connection, "it is Django's, which is never joined; .* of SQLAlchemy; .* call create_order with"),
+        (
+            sqlite3.connect(":memory:"),
+            "it is a Connection of sqlite3, and not of SQLAlchemy; .* call create_order with",
+        ),
+    ],
+    ids=["nothing", "Django", "DB-API"],
+)
+async def test_what_is_no_connection_of_sqlalchemy_is_refused(sqlite_url: str, given: Any, problem: str) -> None:
     async with OrderFlow.open(sqlite_url) as flow:
-        with pytest.raises(InvalidInput, match="SQLAlchemy"):
-            async with flow.joining(object()):  # type: ignore[arg-type]
+        with pytest.raises(InvalidInput, match=problem):
+            async with flow.joining(given):
                 pass
 
 
