@@ -19,11 +19,15 @@ from .maintenance import MaintenanceLogContract
 from .order_audit import OrderAuditContract
 from .order_queries import OrderQueriesContract
 from .order_repository import OrderRepositoryContract
+from .order_search import OrderSearchContract
 from .orders import unit_of_work
 from .payment_attempts import PaymentAttemptsContract
+from .prices import PriceListsContract
 from .processes import ProcessRegistryContract
 from .rollout import RolloutContract
+from .sessions import SessionsContract
 from .skipped_records import SkippedRecordsContract
+from .streams import StreamsContract
 from .tokens import TokensContract
 from .unit_of_work import UnitOfWorkContract
 
@@ -36,6 +40,7 @@ class StorageContract(
     GroupCommitContract,
     IdempotencyContract,
     OrderQueriesContract,
+    OrderSearchContract,
     EventLogContract,
     EventLimitContract,
     EpochsContract,
@@ -43,7 +48,10 @@ class StorageContract(
     OrderAuditContract,
     CursorsContract,
     PaymentAttemptsContract,
+    PriceListsContract,
     TokensContract,
+    SessionsContract,
+    StreamsContract,
     RolloutContract,
     ProcessRegistryContract,
     MaintenanceLogContract,
@@ -51,7 +59,7 @@ class StorageContract(
     """Subclassed with ``storage``, empty and open, and ``commits``, a list that grows when it tells of a commit.
 
     ``limited`` is a storage like it whose events have at most ``event_limit.LIMIT`` bytes. ``waits`` is False if its
-    calls never wait for anything.
+    calls never wait for anything. Telephone numbers without a country code are German in both.
     """
 
     @pytest.fixture

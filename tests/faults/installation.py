@@ -22,9 +22,8 @@ from orderflow.application.relay.run_relay import RunRelay
 from orderflow.domain.errors import Unavailable
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import CONSUMERS, Settings
+from orderflow.testing.consumers.shop import HandClock
 from orderflow.testing.crash_points import CHANNEL, GATEWAY, STREAM, CrashPoints, Numbered
-
-from tests.support.shop import HandClock
 
 from .counting_consumer import COUNTING, CountingConsumer
 from .crash_point_adapters import NumberedEffects, NumberedStorage

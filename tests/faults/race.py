@@ -15,8 +15,8 @@ from orderflow.adapters.wakeup import LocalWakeup
 from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.domain.errors import ConcurrentChange
+from orderflow.testing.orders import in_bucket, placed, unit_of_work
 
-from tests.contracts.orders import in_bucket, placed, unit_of_work
 from tests.unit.domain.actors import ADMIN, AT
 
 BUCKETS = (7, 8)

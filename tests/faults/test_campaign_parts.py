@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 from orderflow.adapters.sql import SqlStorage
 from orderflow.domain.errors import StorageUnavailable
+from orderflow.testing.orders import commit, placed
 
-from tests.contracts.orders import commit, placed
 from tests.support.servers import free_port
 from tests.support.waiting import eventually_async
 from tests.unit.domain.actors import place

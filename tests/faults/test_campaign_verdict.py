@@ -12,8 +12,7 @@ import pytest
 from attrs import evolve
 from orderflow.application.check import CheckReport
 from orderflow.application.event_log.records import bucket_of
-
-from tests.contracts.orders import placed
+from orderflow.testing.orders import placed
 
 from .campaign.deployment import TOPIC
 from .campaign.verdict import (

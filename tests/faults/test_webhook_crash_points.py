@@ -12,11 +12,10 @@ from orderflow.adapters.sql.consumer_store import SqlConsumerStores
 from orderflow.application.webhooks.send_deliveries import LEASE
 from orderflow.domain.errors import StorageUnavailable
 from orderflow.testing.clock import ManualClock
+from orderflow.testing.consumers.webhook_receiver import Receiver
+from orderflow.testing.consumers.webhooks import Installation
+from orderflow.testing.consumers.world import World
 from orderflow.testing.crash_points import DEATHS, FAILURES, AtCrashPoint, CrashPoints, Died, How, Numbered
-
-from tests.contracts.webhooks import Installation
-from tests.support.effects import World
-from tests.support.webhook_receiver import Receiver
 
 from .conftest import Note
 from .crash_point_adapters import NumberedEffects, NumberedStorage

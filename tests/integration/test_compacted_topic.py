@@ -6,8 +6,8 @@ from itertools import count
 from pathlib import Path
 
 from orderflow.entrypoints.settings import Settings
+from orderflow.testing.orders import assigned, placed
 
-from tests.contracts.orders import assigned, placed
 from tests.integration.kafka.conftest import on_topic
 from tests.support.here import Here, caught_up
 from tests.support.kafka import KafkaBroker

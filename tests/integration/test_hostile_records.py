@@ -13,8 +13,8 @@ from orderflow.application.consuming.dead_letter import MAX_SET_ASIDE
 from orderflow.domain.errors import LogBehindTopic
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import CONSUMERS, Settings
+from orderflow.testing.orders import assigned, placed
 
-from tests.contracts.orders import assigned, placed
 from tests.integration.kafka.conftest import on_topic
 from tests.support.here import PATIENCE, Here, caught_up
 from tests.support.hostile_records import hostile_records

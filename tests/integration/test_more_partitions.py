@@ -8,8 +8,8 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 from orderflow.entrypoints.settings import Settings
+from orderflow.testing.orders import assigned, placed
 
-from tests.contracts.orders import assigned, placed
 from tests.integration.kafka.conftest import on_topic
 from tests.support.here import Here, caught_up
 from tests.support.kafka import KafkaBroker

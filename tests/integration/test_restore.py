@@ -9,8 +9,8 @@ from attrs import evolve
 from orderflow.application.event_log.records import bucket_of
 from orderflow.application.recovery.epochs import Epochs
 from orderflow.entrypoints.settings import CONSUMERS, Settings
+from orderflow.testing.orders import assigned, in_bucket, placed
 
-from tests.contracts.orders import assigned, in_bucket, placed
 from tests.integration.kafka.conftest import KnownProcess, on_topic
 from tests.support.databases import migrated_database
 from tests.support.here import Here, caught_up

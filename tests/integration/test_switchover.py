@@ -13,8 +13,8 @@ import pytest
 from attrs import define, field
 from orderflow.adapters.sql import SqlStorage
 from orderflow.domain.errors import StorageUnavailable
+from orderflow.testing.orders import placed
 
-from tests.contracts.orders import placed
 from tests.faults.campaign.proxy import Link
 from tests.support.databases import migrated_database
 from tests.support.installation import Installation, Running, installation

@@ -8,11 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
+from orderflow.testing.consumers.webhook_receiver import Receiver
 from orderflow.testing.waiting import eventually_async
 
 from tests.support.installation import Installation, installation
 from tests.support.stack import Stack
-from tests.support.webhook_receiver import Receiver
 
 BOSS = {"X-Actor": "admin:boss"}
 ORDERS = 20

@@ -59,8 +59,7 @@ from orderflow.entrypoints.http.board import Board
 from orderflow.entrypoints.http_app import operations_of
 from orderflow.entrypoints.settings import Settings
 from orderflow.testing.clock import ManualClock as HandClock
-
-from tests.support.webhook_receiver import webhook_use_cases
+from orderflow.testing.consumers.webhook_receiver import webhook_use_cases
 
 CUSTOMER, RESTAURANT, SHIPPER, BOSS = "customer:C1", "restaurant:R7", "shipper:S3", "admin:boss"
 

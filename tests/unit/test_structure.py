@@ -7,49 +7,49 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NOUNS = sorted(folder.parent.name for folder in (ROOT / "src" / "application").glob("*/__init__.py"))
+SUITES, CONSUMERS_SUITES = "src/testing", "src/testing/consumers"
+"""Contracts, of the storage and of what consumers keep."""
 FLOORS = {
     "src/adapters/sql": "{noun}.py",
     "src/adapters/memory": "{noun}.py",
     "src/entrypoints/cli": "{noun}.py",
     "tests/unit": "{noun}/__init__.py",
-    "tests/contracts": "{noun}.py",
+    SUITES: "{noun}.py",
     "docs": "{page}.md",
 }
-SHIPPED_SUITES = "src/testing"
-"""Where a contract is that outsiders run as well."""
 STORAGE = "src/adapters/memory/storage.py"
 """Orders, log and cursors in memory are one object with one lock."""
 ELSEWHERE = {
-    ("analytics", "tests/unit"): "tests/contracts/analytics.py",
+    ("analytics", "tests/unit"): "src/testing/consumers/analytics.py",
     ("check", "src/adapters/memory"): "src/application/check/check_all.py",
     ("check", "src/adapters/sql"): "src/application/check/check_all.py",
-    ("check", "tests/contracts"): "src/testing/order_audit.py",
+    ("check", SUITES): "src/testing/order_audit.py",
     ("consuming", "src/adapters/memory"): "src/adapters/memory/consumer_store.py",
     ("consuming", "src/adapters/sql"): "src/adapters/sql/consumer_transaction.py",
     ("consuming", "src/entrypoints/cli"): "src/entrypoints/cli/run.py",
-    ("consuming", "tests/contracts"): "tests/contracts/handle_batch.py",
+    ("consuming", SUITES): "src/testing/consumers/handle_batch.py",
     ("customers", "docs"): "docs/personal-data.md",
-    ("customers", "tests/unit"): "tests/contracts/customers.py",
+    ("customers", "tests/unit"): "src/testing/consumers/customers.py",
     ("event_log", "src/adapters/memory"): STORAGE,
     ("event_log", "src/entrypoints/cli"): "src/entrypoints/cli/events.py",
     ("health", "src/entrypoints/cli"): "src/entrypoints/cli/status.py",
-    ("health", "tests/contracts"): "src/testing/processes.py",
+    ("health", SUITES): "src/testing/processes.py",
     ("inventory", "src/entrypoints/cli"): "src/entrypoints/cli/stock.py",
-    ("inventory", "tests/unit"): "tests/contracts/inventory.py",
+    ("inventory", "tests/unit"): "src/testing/consumers/inventory.py",
     ("maintenance", "src/adapters/memory"): "src/adapters/memory/maintenance_log.py",
     ("maintenance", "src/adapters/sql"): "src/adapters/sql/maintenance_log.py",
     ("maintenance", "tests/unit"): "src/testing/maintenance.py",
     ("orders", "src/adapters/memory"): STORAGE,
     ("recovery", "src/adapters/memory"): "src/adapters/memory/epochs.py",
     ("recovery", "src/adapters/sql"): "src/adapters/sql/epochs.py",
-    ("recovery", "tests/contracts"): "src/testing/epochs.py",
+    ("recovery", SUITES): "src/testing/epochs.py",
     ("relay", "src/adapters/memory"): "src/adapters/memory/topic.py",
     ("relay", "src/adapters/sql"): "src/adapters/kafka/relay/relay_topic.py",
     ("relay", "src/entrypoints/cli"): "src/entrypoints/cli/run.py",
-    ("relay", "tests/contracts"): "tests/integration/kafka/test_relay_topic.py",
+    ("relay", SUITES): "tests/integration/kafka/test_relay_topic.py",
     ("replay", "src/adapters/memory"): "src/adapters/memory/consumer_store.py",
     ("replay", "src/adapters/sql"): "src/adapters/sql/analytics_rebuild.py",
-    ("replay", "tests/unit"): "tests/contracts/replay.py",
+    ("replay", "tests/unit"): "src/testing/consumers/replay.py",
     ("streams", "src/entrypoints/cli"): "src/entrypoints/http/stream.py",
 }
 """The floors on which a feature has another file: one that it shares, or whose technology has a better word."""
@@ -59,8 +59,8 @@ def _expected() -> Iterator[tuple[str, str, Path]]:
     for noun in NOUNS:
         for floor, name in FLOORS.items():
             file = name.format(noun=noun, page=noun.replace("_", "-"))
-            shipped = ROOT / SHIPPED_SUITES / file
-            yield noun, floor, shipped if floor == "tests/contracts" and shipped.exists() else ROOT / floor / file
+            of_consumers = ROOT / CONSUMERS_SUITES / file
+            yield noun, floor, of_consumers if floor == SUITES and of_consumers.exists() else ROOT / floor / file
 
 
 @pytest.mark.parametrize("noun", NOUNS)

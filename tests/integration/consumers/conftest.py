@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.sql.consumer_store import SqlConsumerStores
-
-from tests.support.effects import World
-from tests.support.shop import HandClock
+from orderflow.testing.consumers.shop import HandClock
+from orderflow.testing.consumers.world import World
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -14,9 +14,9 @@ from orderflow.application.notifications.notification import Contact, Message, N
 from orderflow.application.notifications.notify import Notify
 from orderflow.domain.errors import ChannelUnavailable
 from orderflow.testing import NotificationChannelContract
+from orderflow.testing.consumers.shop import HandClock, Shop
+from orderflow.testing.consumers.world import World, memory_world
 
-from tests.support.effects import World, memory_world
-from tests.support.shop import HandClock, Shop
 from tests.support.smtp import SmtpServer
 
 MESSAGE = Message(

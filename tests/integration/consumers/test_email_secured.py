@@ -16,11 +16,11 @@ from orderflow.application.health.facts import ConnectionFailure
 from orderflow.application.notifications.ports import Notifier
 from orderflow.domain.errors import ChannelUnavailable
 from orderflow.entrypoints.wiring import mail as of_mail
+from orderflow.testing.consumers.shop import HandClock
 
 from tests.integration.consumers.test_email import MESSAGE
 from tests.support.commands import CommandLine
 from tests.support.servers import free_port
-from tests.support.shop import HandClock
 from tests.support.smtp import Door, SmtpServer
 from tests.unit.health.observations import HEALTHY, WANTED
 

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 from attrs import evolve
 from orderflow.application.analytics.order_progress import OrderProgress
+from orderflow.testing.consumers.shop import Shop
+from orderflow.testing.consumers.world import World
 from sqlalchemy import event, text
-
-from tests.support.effects import World
-from tests.support.shop import Shop
 
 MANY = 2_000
 

@@ -14,10 +14,10 @@ from orderflow.application.consuming.dead_letter import DeadLetter
 from orderflow.application.event_log.records import Delivery, LogRecord
 from orderflow.application.replay.replay_range import ReplayStart
 from orderflow.domain.errors import StaleCursor
+from orderflow.testing.consumers.shop import Shop
+from orderflow.testing.consumers.world import World
 from sqlalchemy import text
 
-from tests.support.effects import World
-from tests.support.shop import Shop
 from tests.support.waiting import eventually_async
 
 

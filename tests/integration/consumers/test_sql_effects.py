@@ -1,16 +1,20 @@
 """SQLite and PostgreSQL pass the contracts of the consumers' data."""
 
-from tests.contracts.analytics import AnalyticsContract
-from tests.contracts.analytics_rebuild import RebuildAnalyticsContract
-from tests.contracts.consumer_transaction import ConsumerTransactionContract
-from tests.contracts.customers import PersonalDataContract
-from tests.contracts.dead_letters import DeadLetterStoreContract
-from tests.contracts.handle_batch import HandleBatchContract
-from tests.contracts.inventory import InventoryContract, StockStoreContract
-from tests.contracts.notifications import NotificationsContract, NotificationStoreContract
-from tests.contracts.redrive import RedriveContract
-from tests.contracts.replay import ReplayContract
-from tests.contracts.webhooks import WebhooksContract
+from orderflow.testing.consumers import (
+    AnalyticsContract,
+    ConsumerTransactionContract,
+    DeadLetterStoreContract,
+    HandleBatchContract,
+    InventoryContract,
+    NotificationsContract,
+    NotificationStoreContract,
+    PersonalDataContract,
+    RebuildAnalyticsContract,
+    RedriveContract,
+    ReplayContract,
+    StockStoreContract,
+    WebhooksContract,
+)
 
 
 class TestSqlAnalytics(AnalyticsContract):

@@ -20,9 +20,9 @@ from orderflow.application.notifications.notify import Notify
 from orderflow.application.orders.group_commit import GroupCommit
 from orderflow.application.orders.write_set import WriteSet
 from orderflow.application.recovery.restore_guard import RestoreGuard
+from orderflow.testing.consumers.shop import Shop
+from orderflow.testing.consumers.world import World
 
-from tests.support.effects import World
-from tests.support.shop import Shop
 from tests.support.statements import Statements
 
 WARM_UP, FEW, MANY = 12, 10, 1_000

@@ -8,10 +8,10 @@ import pytest
 from orderflow.adapters.kafka import KafkaEventSource, KafkaSettings
 from orderflow.application.consuming.run_consumer import RunConsumer
 from orderflow.application.event_log.records import LogRecord
+from orderflow.testing.consumers.world import World
 
 from tests.faults.counting_consumer import COUNTING, CountingConsumer
 from tests.integration.kafka.test_source import records, send
-from tests.support.effects import World
 from tests.support.kafka import KafkaBroker
 from tests.support.waiting import eventually_async
 

@@ -12,12 +12,12 @@ from orderflow.application.event_log.records import LogRecord
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import Settings
 from orderflow.entrypoints.wiring.lifespan import opened
+from orderflow.testing.consumers.handle_batch import FailingAnalytics
 from orderflow.testing.idempotency import _key
+from orderflow.testing.orders import placed
 from orderflow.testing.processes import process
 from sqlalchemy import update
 
-from tests.contracts.handle_batch import FailingAnalytics
-from tests.contracts.orders import placed
 from tests.support.waiting import eventually_async
 
 

@@ -21,9 +21,9 @@ from orderflow.adapters.sql import SqlStorage
 from orderflow.application.health.doctor import clocks
 from orderflow.application.health.facts import StreamFacts
 from orderflow.application.health.processes import Part
+from orderflow.testing.orders import placed
 from orderflow.testing.processes import process
 
-from tests.contracts.orders import placed
 from tests.integration.health.conftest import Doctor
 from tests.support.databases import migrated
 from tests.support.kafka import KafkaBroker, LocalKafka

@@ -23,11 +23,11 @@ from orderflow.application.health.doctor import connections as reach
 from orderflow.application.health.facts import DatabaseFacts
 from orderflow.application.health.processes import Part
 from orderflow.domain.actor import Actor, Role
+from orderflow.testing.orders import placed
+from orderflow.testing.prices import PIZZA
 from orderflow.testing.processes import process
 from sqlalchemy import text
 
-from tests.contracts.orders import placed
-from tests.contracts.prices import PIZZA
 from tests.integration.health.conftest import Doctor
 from tests.support.databases import migrated
 from tests.support.pgbouncer import PgBouncer

@@ -15,8 +15,8 @@ from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import Settings
 from orderflow.entrypoints.wiring.lifespan import opened
+from orderflow.testing.orders import placed
 
-from tests.contracts.orders import placed
 from tests.integration.health.conftest import Doctor
 from tests.support.commands import CommandLine
 from tests.support.databases import migrated

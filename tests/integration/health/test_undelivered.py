@@ -20,11 +20,11 @@ from orderflow.entrypoints.http.bodies import PlaceOrder, read
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import Settings
 from orderflow.entrypoints.wiring.lifespan import opened
+from orderflow.testing.consumers.shop import HandClock
+from orderflow.testing.consumers.webhook_receiver import Receiver, refuse, webhook_use_cases
 
 from tests.support.commands import CommandLine, order_json
-from tests.support.shop import HandClock
 from tests.support.waiting import eventually_async
-from tests.support.webhook_receiver import Receiver, refuse, webhook_use_cases
 
 ADMIN = Actor.parse("admin:boss")
 

@@ -16,8 +16,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     UserScramCredentialUpsertion,
 )
 from orderflow.entrypoints.settings import Settings
+from orderflow.testing.orders import placed
 
-from tests.contracts.orders import placed
 from tests.support.here import Here, caught_up
 from tests.support.kafka import KafkaBroker, LocalKafka
 from tests.support.pages import TREE

@@ -18,11 +18,11 @@ from orderflow.domain.errors import StreamUnavailable
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.wiring.lifespan import opened
+from orderflow.testing.consumers.shop import ADMIN, Shop
 
 from tests.support.commands import CommandLine
 from tests.support.kafka import KafkaBroker
 from tests.support.servers import free_port
-from tests.support.shop import ADMIN, Shop
 from tests.support.waiting import eventually_async
 
 from .conftest import on_topic

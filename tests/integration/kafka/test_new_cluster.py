@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from orderflow.entrypoints.settings import Settings
+from orderflow.testing.orders import assigned, placed
 
-from tests.contracts.orders import assigned, placed
 from tests.support.databases import migrated
 from tests.support.here import Here, caught_up
 from tests.support.kafka import KafkaBroker, LocalKafka

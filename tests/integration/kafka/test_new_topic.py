@@ -21,8 +21,8 @@ from orderflow.application.recovery.restore_guard import MissedEvents, RestoreGu
 from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.application.relay.run_relay import RunRelay
 from orderflow.domain.errors import LogGap
+from orderflow.testing.consumers.world import World, memory_world
 
-from tests.support.effects import World, memory_world
 from tests.support.kafka import KafkaBroker
 from tests.support.waiting import eventually, eventually_async
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 from orderflow.entrypoints.settings import Settings
+from orderflow.testing.orders import in_bucket, placed
 
-from tests.contracts.orders import in_bucket, placed
 from tests.support.databases import migrated
 from tests.support.here import Here, caught_up
 from tests.support.kafka import LocalKafka

@@ -13,8 +13,8 @@ from orderflow.adapters.sql.database import Database
 from orderflow.adapters.sql.orders import row_of
 from orderflow.application.event_log.records import LogRecord
 from orderflow.domain.order import Order
+from orderflow.testing.consumers.shop import Shop
 
-from tests.support.shop import Shop
 from tests.unit.domain.actors import AT
 
 VERSION = "0010"

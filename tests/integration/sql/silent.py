@@ -6,9 +6,8 @@ import pytest
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.sql.event_log import log_heads
 from orderflow.domain.errors import StorageUnavailable
+from orderflow.testing.orders import placed
 from sqlalchemy import update
-
-from tests.contracts.orders import placed
 
 
 async def silent_while_another_writes(silent: SqlStorage, other: SqlStorage) -> None:

@@ -6,9 +6,9 @@ from orderflow.testing import StorageCrashContract
 from orderflow.testing.event_limit import LIMIT
 from orderflow.testing.event_log import EventLogContract
 from orderflow.testing.group_commit import GroupCommitContract
+from orderflow.testing.storage import StorageContract
 from orderflow.testing.unit_of_work import UnitOfWorkContract
 
-from tests.contracts.storage import StorageContract
 from tests.integration.sql.conftest import Connect
 from tests.support.pgbouncer import PgBouncer
 

@@ -10,9 +10,9 @@ from orderflow.adapters.sql.consumer_store import SqlConsumerStores
 from orderflow.application.event_log.records import RELAY, bucket_of
 from orderflow.application.orders.payment_attempts import AttemptKind, PaymentAttempt
 from orderflow.application.orders.retry import retry_on_conflict
+from orderflow.testing.orders import assigned, in_bucket, placed, unit_of_work
 from sqlalchemy import text
 
-from tests.contracts.orders import assigned, in_bucket, placed, unit_of_work
 from tests.integration.sql.conftest import Connect
 from tests.support.pgbouncer import PgBouncer
 from tests.support.postgres import PostgresServer

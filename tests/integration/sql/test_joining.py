@@ -30,12 +30,12 @@ from orderflow import (
 from orderflow.application.log_lines import EACH
 from orderflow.application.orders.unit_of_work import LogPublisher
 from orderflow.domain.errors import GuardFailed
+from orderflow.testing.orders import in_bucket
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
-from tests.contracts.orders import in_bucket
 from tests.support.databases import migrated_database
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import eventually_async

@@ -26,13 +26,13 @@ from orderflow.application.orders.queries import OrderQuery, OrderSort
 from orderflow.application.recovery.restore_guard import RestoreGuard
 from orderflow.domain.annotations import Annotations
 from orderflow.domain.lifecycle import OrderState
+from orderflow.testing.consumers.shop import HandClock, Shop
+from orderflow.testing.consumers.world import World
+from orderflow.testing.orders import assigned, placed
 from orderflow.testing.payment_attempts import _attempt, _record
+from orderflow.testing.prices import PIZZA
 from sqlalchemy import event, text
 
-from tests.contracts.orders import assigned, placed
-from tests.contracts.prices import PIZZA
-from tests.support.effects import World
-from tests.support.shop import HandClock, Shop
 from tests.support.statements import Statements
 from tests.unit.domain.actors import AT
 

@@ -10,9 +10,9 @@ from orderflow.adapters.sql.engines import IDLE_SECONDS, LOCK_SECONDS
 from orderflow.application.event_log.records import bucket_of
 from orderflow.domain.errors import NotConfigured, StorageUnavailable
 from orderflow.testing.event_log import Follower
+from orderflow.testing.orders import placed
 from sqlalchemy import text
 
-from tests.contracts.orders import placed
 from tests.integration.sql.conftest import Connect
 from tests.integration.sql.silent import silent_while_another_writes
 from tests.integration.sql.test_unavailable import locked_bucket

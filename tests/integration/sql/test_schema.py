@@ -11,9 +11,9 @@ from orderflow.adapters.sql.consumer_store import SqlConsumerStores
 from orderflow.adapters.sql.customers import retention_progress
 from orderflow.adapters.sql.types import Identifier, metadata
 from orderflow.domain.errors import NotConfigured
+from orderflow.testing.orders import placed
 from sqlalchemy import Connection, text
 
-from tests.contracts.orders import placed
 from tests.integration.sql.conftest import Connect
 
 MIGRATE = "import asyncio, sys; from orderflow.adapters.sql import upgrade; print(asyncio.run(upgrade(sys.argv[1])))"

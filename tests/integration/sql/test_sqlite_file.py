@@ -16,8 +16,8 @@ from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import CONSUMERS, Settings
 from orderflow.entrypoints.wiring.lifespan import opened
+from orderflow.testing.orders import placed
 
-from tests.contracts.orders import placed
 from tests.integration.sql.conftest import Connect
 from tests.support.commands import CommandLine
 from tests.support.small_disk import read_only, small_disk

@@ -8,8 +8,8 @@ from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.telemetry import Instruments
 from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.entrypoints.wiring import storage_and_consumers as building
+from orderflow.testing.orders import placed
 
-from tests.contracts.orders import placed
 from tests.support.metrics import Scraped
 
 

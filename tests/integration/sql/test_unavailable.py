@@ -12,9 +12,9 @@ from orderflow.adapters.sql import SqlStorage, upgrade
 from orderflow.application.event_log.records import bucket_of
 from orderflow.application.orders.queries import OrderQuery
 from orderflow.domain.errors import OrderNotFound, StorageUnavailable
+from orderflow.testing.orders import placed
 from sqlalchemy import text
 
-from tests.contracts.orders import placed
 from tests.integration.sql.conftest import Connect
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import eventually_async

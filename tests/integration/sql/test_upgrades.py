@@ -24,9 +24,9 @@ from orderflow.application.replay.rebuilding import SwapResult
 from orderflow.domain.actor import Actor, Role
 from orderflow.domain.errors import NotConfigured
 from orderflow.domain.lifecycle import OrderState
+from orderflow.testing.orders import placed
 from sqlalchemy import create_engine, text
 
-from tests.contracts.orders import placed
 from tests.integration.sql import schema_0010
 from tests.integration.sql.conftest import Connect
 from tests.support.schemas import broken, schema_of, taking_away

@@ -17,9 +17,9 @@ from orderflow.domain.errors import ConcurrentChange
 from orderflow.domain.order import Change
 from orderflow.domain.validation import Address
 from orderflow.testing.event_log import Follower
+from orderflow.testing.orders import commit, in_bucket, placed
 from sqlalchemy import delete, insert, select, text
 
-from tests.contracts.orders import commit, in_bucket, placed
 from tests.integration.sql.conftest import Connect
 from tests.integration.sql.silent import silent_while_another_writes
 from tests.support.waiting import eventually_async

@@ -16,13 +16,13 @@ from orderflow.adapters import wire
 from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.adapters.telemetry.metrics.catalogue import Metric
 from orderflow.application.event_log.records import LogRecord, bucket_of
+from orderflow.testing.consumers.shop import Shop
 
 from tests.support.databases import migrated_database
 from tests.support.installation import Installation, Running, installation
 from tests.support.kafka import KafkaBroker
 from tests.support.metrics import Scraped
 from tests.support.postgres import PostgresServer
-from tests.support.shop import Shop
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 

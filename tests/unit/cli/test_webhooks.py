@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from attrs import evolve
 from orderflow import OrderFlow
+from orderflow.testing.consumers.webhook_receiver import Receiver, refuse
 from orderflow.testing.waiting import eventually_async
 from standardwebhooks import Webhook
 
 from tests.support.commands import CommandLine, CommandResult
-from tests.support.webhook_receiver import Receiver, refuse
 from tests.unit.entrypoints.test_embedded import pizzas
 
 NOTE = ("--by", "ann", "--reason", "a test")

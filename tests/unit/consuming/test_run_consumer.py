@@ -19,8 +19,8 @@ from orderflow.application.orders.write_set import WriteSet
 from orderflow.domain.errors import StorageUnavailable, StreamUnavailable
 from orderflow.domain.events import OrderCreated, OrderLine
 from orderflow.domain.money import Money
+from orderflow.testing.consumers.world import World, memory_world
 
-from tests.support.effects import World, memory_world
 from tests.support.waiting import eventually_async
 
 BUCKET = 7

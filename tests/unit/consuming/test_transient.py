@@ -17,9 +17,9 @@ from orderflow.domain.errors import (
     TransientFailure,
     UndecodableEvent,
 )
+from orderflow.testing.consumers.shop import Shop
+from orderflow.testing.consumers.world import memory_world
 
-from tests.support.effects import memory_world
-from tests.support.shop import Shop
 from tests.support.waiting import eventually_async
 
 from .test_run_consumer import Tape

@@ -10,10 +10,10 @@ from orderflow.application.backoff import Backoff
 from orderflow.application.consuming.dead_letter import DeadLetter
 from orderflow.application.dead_letters.copy_to_topic import LEASE, CopyDeadLetters, RunCopying
 from orderflow.domain.errors import StreamUnavailable
+from orderflow.testing.consumers.handle_batch import FailingAnalytics
+from orderflow.testing.consumers.shop import Shop
+from orderflow.testing.consumers.world import World, memory_world
 
-from tests.contracts.handle_batch import FailingAnalytics
-from tests.support.effects import World, memory_world
-from tests.support.shop import Shop
 from tests.support.waiting import eventually_async
 
 

@@ -1,81 +1,21 @@
 """Who plays in the domain's tests, and orders brought to every situation by the commands themselves."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
 
-from orderflow.domain.actor import Actor, Role
-from orderflow.domain.events import OrderEvent
 from orderflow.domain.lifecycle import OrderState
-from orderflow.domain.order import Change, Order
+from orderflow.domain.order import Order
 from orderflow.domain.payment import PaymentMethod
-from orderflow.domain.refund import RefundBearer
-from orderflow.testing import orders
+from orderflow.testing import order_lives, orders
 
 AT, ADMIN, REASON = orders.AT, orders.ADMIN, orders.REASON
 eur, line, place = orders.eur, orders.line, orders.place
-
-CUSTOMER, OTHER_CUSTOMER = Actor(Role.CUSTOMER, "C1"), Actor(Role.CUSTOMER, "C2")
-RESTAURANT, OTHER_RESTAURANT = Actor(Role.RESTAURANT, "R1"), Actor(Role.RESTAURANT, "R2")
-SHIPPER, OTHER_SHIPPER = Actor(Role.SHIPPER, "S1"), Actor(Role.SHIPPER, "S2")
+CUSTOMER, OTHER_CUSTOMER = order_lives.CUSTOMER, order_lives.OTHER_CUSTOMER
+RESTAURANT, OTHER_RESTAURANT = order_lives.RESTAURANT, order_lives.OTHER_RESTAURANT
+SHIPPER, OTHER_SHIPPER = order_lives.SHIPPER, order_lives.OTHER_SHIPPER
+Tale = order_lives.Tale
 
 ACTORS = (CUSTOMER, OTHER_CUSTOMER, RESTAURANT, OTHER_RESTAURANT, SHIPPER, OTHER_SHIPPER, ADMIN)
 """Every role, own and foreign; S1 is the shipper of every order that has one."""
-
-
-class Tale:
-    """An order with all of its events; each command comes a minute after the one before."""
-
-    def __init__(self, placed: Change) -> None:
-        self.order = placed.order
-        self.events: tuple[OrderEvent, ...] = placed.events
-
-    @property
-    def now(self) -> datetime:
-        return self.order.updated_at + timedelta(minutes=1)
-
-    def then(self, command: Callable[[Order, datetime], Change]) -> "Tale":
-        change = command(self.order, self.now)
-        self.order, self.events = change.order, self.events + change.events
-        return self
-
-    def prepared(self) -> "Tale":
-        return self.then(lambda order, at: order.prepare(by=RESTAURANT, at=at))
-
-    def assigned(self, shipper_id: str = "S1") -> "Tale":
-        return self.then(lambda order, at: order.assign_shipper(shipper_id, by=RESTAURANT, at=at))
-
-    def sent_out(self) -> "Tale":
-        return self.then(lambda order, at: order.send_out(by=SHIPPER, at=at))
-
-    def delivered(self) -> "Tale":
-        return self.then(lambda order, at: order.deliver(by=SHIPPER, at=at))
-
-    def cancelled(self) -> "Tale":
-        return self.then(lambda order, at: order.cancel(REASON, by=ADMIN, at=at))
-
-    def paid(self) -> "Tale":
-        return self.then(lambda order, at: order.record_payment(paid=True, by=ADMIN, at=at))
-
-    def refund_asked(self, amount: str | None = None) -> "Tale":
-        money = None if amount is None else eur(amount)
-        return self.then(
-            lambda order, at: order.request_refund(money, "cold", borne_by=RefundBearer.PLATFORM, by=ADMIN, at=at)
-        )
-
-    def refund_answered(self, amount: str, *, made: bool = True) -> "Tale":
-        return self.then(lambda order, at: order.answer_refund(eur(amount), made=made, at=at))
-
-    def refund_repeated(self) -> "Tale":
-        return self.then(lambda order, at: order.repeat_refunds(by=ADMIN, at=at))
-
-    def refund_settled(self) -> "Tale":
-        return self.then(lambda order, at: order.settle_refunds(by=ADMIN, at=at))
-
-    def refund_failed(self, amount: str) -> "Tale":
-        return self.then(lambda order, at: order.fail_refund(eur(amount), at=at))
-
-    def declined(self) -> "Tale":
-        return self.then(lambda order, at: order.record_payment(paid=False, by=ADMIN, at=at))
 
 
 SITUATIONS: Mapping[str, Callable[[Tale], Tale]] = {

@@ -13,8 +13,8 @@ from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import Settings
 from orderflow.entrypoints.settings_source import load_settings
 from orderflow.entrypoints.wiring import parts
+from orderflow.testing.consumers.shop import HandClock
 
-from tests.support.shop import HandClock
 from tests.unit.entrypoints.test_embedded import placed
 
 SHOP = """

@@ -7,8 +7,8 @@ from orderflow.domain.errors import GatewayUnavailable, InvalidInput
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import Settings, described
 from orderflow.entrypoints.settings_source import load_settings
+from orderflow.testing.consumers.shop import HandClock
 
-from tests.support.shop import HandClock
 from tests.unit.entrypoints.test_embedded import placed
 
 

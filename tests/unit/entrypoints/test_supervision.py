@@ -14,8 +14,8 @@ from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import Settings
 from orderflow.entrypoints.supervision import Supervisor
 from orderflow.entrypoints.wiring.lifespan import opened
+from orderflow.testing.orders import placed
 
-from tests.contracts.orders import placed
 from tests.support.waiting import eventually_async
 
 REFUSAL = LogBehindTopic(3, 1, 2)

@@ -9,8 +9,8 @@ from orderflow.application.event_log.readers import Readers
 from orderflow.application.event_log.records import bucket_of
 from orderflow.application.health.lag import Lag, ReaderLag
 from orderflow.application.operator_note import OperatorNote
+from orderflow.testing.orders import placed
 
-from tests.contracts.orders import placed
 from tests.unit.domain.actors import AT
 
 WORD = OperatorNote(by="tests", reason="to see", at=AT)

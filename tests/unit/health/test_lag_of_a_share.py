@@ -9,8 +9,8 @@ from orderflow.application.health.lag import Lag, ReaderLag
 from orderflow.application.operator_note import OperatorNote
 from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.application.rollout.cached_rollout import CachedRollout
+from orderflow.testing.consumers.shop import Shop
 
-from tests.support.shop import Shop
 from tests.unit.domain.actors import AT
 
 WORD = OperatorNote(by="ann", reason="phase two", at=AT)

@@ -15,9 +15,9 @@ from orderflow.application.health.lag import Lag
 from orderflow.application.health.observation import Observation
 from orderflow.application.health.observe import Observe
 from orderflow.domain.errors import StorageUnavailable
+from orderflow.testing.orders import placed
 from orderflow.testing.processes import process
 
-from tests.contracts.orders import placed
 from tests.unit.domain.actors import AT
 from tests.unit.health.observations import POSTGRESQL, STREAM
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 from orderflow.application.auth import Scope
+from orderflow.testing.consumers.webhook_receiver import Receiver, refuse
 
 from tests.support.door import BOSS, CUSTOMER, Installation, calling, placed
-from tests.support.webhook_receiver import Receiver, refuse
 
 AT = "/v1/webhook-endpoints"
 REASON = {"reason": "a test"}

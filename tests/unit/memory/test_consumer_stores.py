@@ -1,19 +1,22 @@
 """The memory adapter passes the contracts of the consumers' data."""
 
 import pytest
-
-from tests.contracts.analytics import AnalyticsContract
-from tests.contracts.analytics_rebuild import RebuildAnalyticsContract
-from tests.contracts.consumer_transaction import ConsumerTransactionContract
-from tests.contracts.customers import PersonalDataContract
-from tests.contracts.dead_letters import DeadLetterStoreContract
-from tests.contracts.handle_batch import HandleBatchContract
-from tests.contracts.inventory import InventoryContract, StockStoreContract
-from tests.contracts.notifications import NotificationsContract, NotificationStoreContract
-from tests.contracts.redrive import RedriveContract
-from tests.contracts.replay import ReplayContract
-from tests.contracts.webhooks import WebhooksContract
-from tests.support.effects import World, memory_world
+from orderflow.testing.consumers import (
+    AnalyticsContract,
+    ConsumerTransactionContract,
+    DeadLetterStoreContract,
+    HandleBatchContract,
+    InventoryContract,
+    NotificationsContract,
+    NotificationStoreContract,
+    PersonalDataContract,
+    RebuildAnalyticsContract,
+    RedriveContract,
+    ReplayContract,
+    StockStoreContract,
+    WebhooksContract,
+)
+from orderflow.testing.consumers.world import World, memory_world
 
 
 @pytest.fixture

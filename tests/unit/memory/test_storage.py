@@ -4,8 +4,7 @@ import pytest
 from orderflow.adapters.memory import MemoryStorage
 from orderflow.testing import StorageCrashContract
 from orderflow.testing.event_limit import LIMIT
-
-from tests.contracts.storage import StorageContract
+from orderflow.testing.storage import StorageContract
 
 
 class TestMemoryStorage(StorageContract, StorageCrashContract):

@@ -49,8 +49,7 @@ from orderflow.domain.payment import Payment, PaymentMethod, PaymentStatus
 from orderflow.domain.refund import RefundBearer, Refunds, RefundStep
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import Settings
-
-from tests.support.shop import HandClock
+from orderflow.testing.consumers.shop import HandClock
 
 CUSTOMER, ADMIN = Actor.parse("customer:C1"), Actor.parse("admin:boss")
 TOTAL = Money(Decimal("20.00"), "USD")

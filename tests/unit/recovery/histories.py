@@ -9,9 +9,9 @@ from orderflow.application.operator_note import OperatorNote
 from orderflow.application.recovery.epochs import Epoch
 from orderflow.application.recovery.repair_log import FindLostEvents, RepairLog, Republish
 from orderflow.application.relay.publish_pending import PublishPending
+from orderflow.testing.consumers.shop import Shop
+from orderflow.testing.orders import in_bucket
 
-from tests.contracts.orders import in_bucket
-from tests.support.shop import Shop
 from tests.unit.domain.actors import AT
 
 NOTE = {"by": "ann", "reason": "restored to noon"}

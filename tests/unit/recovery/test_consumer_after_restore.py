@@ -13,8 +13,8 @@ from orderflow.application.consuming.handle_batch import HandleBatch
 from orderflow.application.consuming.run_consumer import RunConsumer
 from orderflow.application.recovery.restore_guard import MissedEvents, RestoreGuard
 from orderflow.domain.errors import LogBehindTopic, LogGap
+from orderflow.testing.consumers.world import World
 
-from tests.support.effects import World
 from tests.support.waiting import eventually_async
 from tests.unit.consuming.test_run_consumer import Tape
 from tests.unit.recovery.histories import BUCKET, ELSEWHERE, KEPT, LATER, LOST, OTHER, Restored, begun, published

@@ -8,8 +8,8 @@ from orderflow.adapters.memory import MemoryConsumerStores
 from orderflow.application.event_log.records import Address
 from orderflow.application.recovery.restore_guard import MissedEvents, RestoreGuard
 from orderflow.domain.errors import StorageUnavailable
+from orderflow.testing.consumers.world import World
 
-from tests.support.effects import World
 from tests.unit.recovery.histories import LATER, Restored, begun, published
 
 

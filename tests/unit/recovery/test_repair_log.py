@@ -15,9 +15,9 @@ from orderflow.application.recovery.epochs import BEGINNING, Epochs
 from orderflow.application.recovery.repair_log import LostOrder, RepairLog
 from orderflow.application.recovery.restore_guard import RestoreGuard
 from orderflow.domain.errors import Conflict, InvalidInput
+from orderflow.testing.consumers.shop import Shop
+from orderflow.testing.consumers.world import World
 
-from tests.support.effects import World
-from tests.support.shop import Shop
 from tests.unit.recovery.histories import (
     BUCKET,
     ELSEWHERE,

@@ -15,9 +15,9 @@ from orderflow.application.relay import publish_pending
 from orderflow.application.relay.ports import OnFlushed, RelayTopic
 from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.domain.errors import LogBehindTopic, StorageUnavailable, StreamUnavailable
+from orderflow.testing.consumers.shop import Shop
 from pytest_mock import MockerFixture
 
-from tests.support.shop import Shop
 from tests.unit.recovery.histories import ByHand
 
 

@@ -8,8 +8,8 @@ from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.application.rollout.cached_rollout import CachedRollout
 from orderflow.application.rollout.rollout import buckets_of
 from orderflow.domain.errors import LogBehindTopic
+from orderflow.testing.consumers.shop import Shop
 
-from tests.support.shop import Shop
 from tests.unit.domain.actors import AT
 
 ORDERS = 60

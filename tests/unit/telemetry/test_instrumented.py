@@ -23,9 +23,9 @@ from orderflow.application.noop import noop
 from orderflow.application.notifications.notification import Contact, Message, Receipt
 from orderflow.application.relay.ports import OnFlushed
 from orderflow.domain.errors import ChannelUnavailable, IllegalTransition, StreamUnavailable
+from orderflow.testing.consumers.shop import Shop
 
 from tests.support.metrics import Scraped
-from tests.support.shop import Shop
 from tests.support.waiting import eventually_async
 
 PIZZA = OrderLine(food_id="F1", food_name="Pizza", price=Money("9.00", "EUR"), quantity=1, discount=Money("0", "EUR"))

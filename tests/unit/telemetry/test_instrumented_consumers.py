@@ -22,9 +22,9 @@ from orderflow.application.event_log.records import Delivery, LogRecord
 from orderflow.domain.errors import StorageUnavailable
 from orderflow.domain.events import OrderEvent
 from orderflow.domain.lifecycle import OrderState
+from orderflow.testing.consumers.shop import HandClock, Shop
 
 from tests.support.metrics import Scraped
-from tests.support.shop import HandClock, Shop
 
 
 @define

@@ -13,9 +13,7 @@ from orderflow.adapters.webhooks.http_client import MAX_RESPONSE, HttpWebhookCli
 from orderflow.adapters.webhooks.signing import new_secret
 from orderflow.application.webhooks.delivery import WebhookMessage, WebhookResponse
 from orderflow.application.webhooks.endpoint import Endpoint
-from standardwebhooks import Webhook
-
-from tests.support.webhook_receiver import (
+from orderflow.testing.consumers.webhook_receiver import (
     Answer,
     Exchange,
     Receiver,
@@ -25,6 +23,7 @@ from tests.support.webhook_receiver import (
     hang,
     refuse,
 )
+from standardwebhooks import Webhook
 
 MESSAGE = WebhookMessage(id="0b1f", body='{"type":"order.created","dish":"crème"}'.encode())
 LOOPBACK = Limits(seconds=5.0, private=True)

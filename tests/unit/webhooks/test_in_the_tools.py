@@ -10,10 +10,10 @@ from orderflow.application.webhooks.endpoint import WEBHOOKS
 from orderflow.domain.actor import Actor
 from orderflow.entrypoints.cli.status_screen import screen
 from orderflow.entrypoints.traced_order import trace_data
+from orderflow.testing.consumers.webhook_receiver import Receiver, refuse
 from rich.console import Console
 
 from tests.support.waiting import eventually_async
-from tests.support.webhook_receiver import Receiver, refuse
 from tests.unit.entrypoints.test_embedded import placed
 
 NOTE = {"by": "ann", "reason": "a test"}

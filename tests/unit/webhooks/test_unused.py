@@ -6,10 +6,10 @@ from orderflow import OrderFlow, StorageUnavailable
 from orderflow.adapters.memory import MemoryStorage
 from orderflow.application.webhooks.endpoint import WEBHOOKS
 from orderflow.application.webhooks.record_deliveries import NeverUsed
+from orderflow.testing.consumers.webhook_receiver import Receiver
 from pytest_mock import MockerFixture
 
 from tests.support.waiting import eventually_async
-from tests.support.webhook_receiver import Receiver
 from tests.unit.entrypoints.test_embedded import pizzas
 
 

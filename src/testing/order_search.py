@@ -5,18 +5,17 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from orderflow.adapters import order_terms
-from orderflow.adapters.sql import order_search
-from orderflow.application.orders.change_order import ChangeOrder
-from orderflow.application.orders.queries import LATE_AFTER, OrderQuery, OrderSort
-from orderflow.domain.annotations import Annotations
-from orderflow.domain.errors import InvalidInput
-from orderflow.domain.lifecycle import OrderState
-from orderflow.entrypoints.wiring import storage_and_consumers
-from orderflow.testing.order_queries import _ids, _pages
 
-from tests.contracts.orders import assigned, placed, unit_of_work
-from tests.unit.domain.actors import ADMIN, AT
+from ..adapters import order_terms
+from ..adapters.sql import order_search
+from ..application.orders.change_order import ChangeOrder
+from ..application.orders.queries import LATE_AFTER, OrderQuery, OrderSort
+from ..domain.annotations import Annotations
+from ..domain.errors import InvalidInput
+from ..domain.lifecycle import OrderState
+from ..entrypoints.wiring import storage_and_consumers
+from .order_queries import _ids, _pages
+from .orders import ADMIN, AT, assigned, placed, unit_of_work
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
@@ -25,6 +24,7 @@ WAITING = OrderState.WAITING_FOR_SHIPPER
 LATE = max(LATE_AFTER.values())
 
 
+@pytest.mark.asyncio
 class OrderSearchContract:
     """Subclassed with a fixture ``storage``, empty and open, in which telephone numbers without a code are German."""
 

@@ -7,26 +7,27 @@ from typing import Any
 
 import pytest
 from attrs import define
-from orderflow.adapters.memory import MemoryTopic
-from orderflow.adapters.memory.notifier import MemoryNotifier
-from orderflow.adapters.notifications.templates import FileMessageTemplates
-from orderflow.application.analytics.analyse import Analyse
-from orderflow.application.consuming.consumer import ConsumerTransaction
-from orderflow.application.event_log.records import Delivery, LogRecord, Positions, bucket_of
-from orderflow.application.inventory.keep_stock import KeepStock
-from orderflow.application.maintenance.maintenance_log import MaintenanceKind
-from orderflow.application.notifications.notification import Contact
-from orderflow.application.notifications.notify import Notify
-from orderflow.application.operator_note import OperatorNote
-from orderflow.application.recovery.epochs import Epoch
-from orderflow.application.replay.replay_range import MissingPosition, ReplayStart
-from orderflow.domain.errors import InvalidInput, NotConfigured, OrderNotFound, StorageUnavailable
 
-from tests.contracts.handle_batch import FailingAnalytics, OutsideEffects
-from tests.support.effects import World
-from tests.support.shop import Shop
+from ...adapters.memory import MemoryTopic
+from ...adapters.memory.notifier import MemoryNotifier
+from ...adapters.notifications.templates import FileMessageTemplates
+from ...application.analytics.analyse import Analyse
+from ...application.analytics.order_progress import AnalyticsResult
+from ...application.analytics.ports import AnalyticsTransaction
+from ...application.event_log.records import Delivery, LogRecord, Positions, bucket_of
+from ...application.inventory.keep_stock import KeepStock
+from ...application.maintenance.maintenance_log import MaintenanceKind
+from ...application.notifications.notification import Contact
+from ...application.notifications.notify import Notify
+from ...application.operator_note import OperatorNote
+from ...application.recovery.epochs import Epoch
+from ...application.replay.replay_range import MissingPosition, ReplayStart
+from ...domain.errors import InvalidInput, NotConfigured, OrderNotFound, StorageUnavailable
+from .handle_batch import FailingAnalytics, OutsideEffects
+from .shop import Shop
+from .world import World
 
-ANN = {"by": "ann", "reason": "a table was lost"}
+ANN: dict[str, Any] = {"by": "ann", "reason": "a table was lost"}
 ALL = ReplayStart.parse("0")
 
 
@@ -34,8 +35,9 @@ ALL = ReplayStart.parse("0")
 class Forgetful(Analyse):
     """Analytics that has handled nothing, and does not know it: as a table of effects that was lost."""
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
-        """Nothing."""
+    async def handle(self, deliveries: Sequence[Delivery], work: AnalyticsTransaction) -> AnalyticsResult:
+        """Do nothing."""
+        return AnalyticsResult(())
 
 
 @define
@@ -53,6 +55,7 @@ class Interrupted:
         return records
 
 
+@pytest.mark.asyncio
 class ReplayContract:
     """Subclassed with a fixture ``world``."""
 
@@ -281,7 +284,7 @@ async def _drop(world: World) -> None:
 
 
 async def _lives(*order_ids: str) -> tuple[Shop, Sequence[LogRecord]]:
-    """The events of whole lives, seven of each order, as they came about; and the shop with the log of them."""
+    """Return the events of whole lives, seven of each order, as they came about, and the shop with their log."""
     shop = Shop()
     for order_id in order_ids:
         await shop.live(order_id)

@@ -5,20 +5,21 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from orderflow.application.analytics.analyse import Analyse
-from orderflow.application.event_log.records import LogRecord
-from orderflow.application.maintenance.maintenance_log import MaintenanceKind
-from orderflow.domain.errors import CorruptHistory, RebuildOvertaken, StorageUnavailable
 
-from tests.contracts.handle_batch import FailingAnalytics
-from tests.contracts.replay import ANN, Interrupted
-from tests.support.effects import World
-from tests.support.shop import Shop
+from ...application.analytics.analyse import Analyse
+from ...application.event_log.records import LogRecord
+from ...application.maintenance.maintenance_log import MaintenanceKind
+from ...domain.errors import CorruptHistory, RebuildOvertaken, StorageUnavailable
+from .handle_batch import FailingAnalytics
+from .replay import ANN, Interrupted
+from .shop import Shop
+from .world import World
 
 ORDERS = ("o1", "o2", "o3")
 AWAY = StorageUnavailable("database", "it is away")
 
 
+@pytest.mark.asyncio
 class RebuildAnalyticsContract:
     """Subclassed with a fixture ``world``."""
 
@@ -32,7 +33,7 @@ class RebuildAnalyticsContract:
         async with world.effects.store("analytics") as work:
             await work.analytics.keep([strange, wrong])
 
-        rebuilt = await world.rebuilding(shop.storage.log, page=page)(**ANN)
+        rebuilt: Any = await world.rebuilding(shop.storage.log, page=page)(**ANN)
 
         assert await _courses(world) == right
         assert (rebuilt.events, rebuilt.stopped) == (21, ())
@@ -50,7 +51,7 @@ class RebuildAnalyticsContract:
             await handle(records)
             seen.append((await _courses(world))["o1"].events)
 
-        rebuilt = await world.rebuilding(Interrupted(shop, meanwhile))(**ANN)
+        rebuilt: Any = await world.rebuilding(Interrupted(shop, meanwhile))(**ANN)
         await _live_on(world, shop, handle)
 
         assert (rebuilt.events, rebuilt.swapped.orders) == (21, 3)
@@ -81,7 +82,7 @@ class RebuildAnalyticsContract:
         async with world.effects.analytics_shadow.store("one that died") as work:
             await work.analytics.keep([strange])
 
-        rebuilt = await world.rebuilding(shop.storage.log)(**ANN)
+        rebuilt: Any = await world.rebuilding(shop.storage.log)(**ANN)
 
         assert rebuilt.swapped.orders == 3
         assert "stranger" not in await _courses(world)
@@ -115,7 +116,7 @@ class RebuildAnalyticsContract:
         await world.handling(FailingAnalytics(poison={("o2", 3)}))(records)
         await _spoil(world, "o1")
 
-        rebuilt = await world.rebuilding(shop.storage.log, FailingAnalytics(poison={("o2", 3)}))(**ANN)
+        rebuilt: Any = await world.rebuilding(shop.storage.log, FailingAnalytics(poison={("o2", 3)}))(**ANN)
         parked = await _events(world)
         redriven = await world.redrive(Analyse())()
 
@@ -131,7 +132,7 @@ class RebuildAnalyticsContract:
         await world.handling(FailingAnalytics(poison={("o2", 3)}))(records)
 
         await world.rebuilding(shop.storage.log)(**ANN)
-        rebuilt = await _courses(world)
+        rebuilt: Any = await _courses(world)
         redriven = await world.redrive(Analyse())()
 
         assert {order_id: course.events for order_id, course in rebuilt.items()} == dict.fromkeys(ORDERS, 7)
@@ -159,7 +160,7 @@ class RebuildAnalyticsContract:
         before = await _courses(world)
         failing = FailingAnalytics(poison={("o2", 3)}, failure=CorruptHistory("o2", 3, "poison"))
 
-        rebuilt = await world.rebuilding(shop.storage.log, failing, page=page)(**ANN)
+        rebuilt: Any = await world.rebuilding(shop.storage.log, failing, page=page)(**ANN)
 
         assert (rebuilt.swapped, [it.order_id for it in rebuilt.stopped]) == (None, ["o2"])
         assert await _courses(world) == before
@@ -170,7 +171,7 @@ class RebuildAnalyticsContract:
         await world.handling(FailingAnalytics(poison=poison))(records)
         log = Interrupted(shop, world.redrive(Analyse()))
 
-        rebuilt = await world.rebuilding(log, FailingAnalytics(poison=poison))(**ANN)
+        rebuilt: Any = await world.rebuilding(log, FailingAnalytics(poison=poison))(**ANN)
 
         assert rebuilt.swapped is None
         assert await _events(world) == {"o1": 7, "o2": 7, "o3": 7}
@@ -178,7 +179,7 @@ class RebuildAnalyticsContract:
     async def test_before_the_consumer_ever_ran_there_is_nothing_to_rebuild(self, world: World) -> None:
         shop, records = await _lives("o1")
 
-        rebuilt = await world.rebuilding(shop.storage.log)(**ANN)
+        rebuilt: Any = await world.rebuilding(shop.storage.log)(**ANN)
         await world.handling()(records)
 
         assert (rebuilt.events, rebuilt.swapped.orders) == (0, 0)
@@ -199,7 +200,7 @@ class RebuildAnalyticsContract:
 
 
 async def _lives(*order_ids: str) -> tuple[Shop, Sequence[LogRecord]]:
-    """The events of whole lives, seven of each order, one order's among the others'; and the shop with their log."""
+    """Return the events of whole lives, seven of each order, mixed, and the shop with their log."""
     shop = Shop()
     for order_id in order_ids:
         await shop.live(order_id)

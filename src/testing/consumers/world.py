@@ -6,17 +6,18 @@ from typing import Any
 from uuid import uuid4
 
 from attrs import frozen
-from orderflow.adapters import wire
-from orderflow.adapters.memory import MemoryConsumerStores, MemoryStorage
-from orderflow.application.analytics.analyse import Analyse
-from orderflow.application.consuming.consumer import Consumer
-from orderflow.application.consuming.handle_batch import HandleBatch
-from orderflow.application.dead_letters.drop import DropDeadLetter
-from orderflow.application.dead_letters.redrive import Redrive, RedriveResult
-from orderflow.application.replay.rebuild_analytics import RebuildAnalytics
-from orderflow.application.replay.replay_events import ReplayEvents
-from orderflow.application.replay.replay_range import LogReplaySource, TopicReplaySource
-from orderflow.testing.clock import ManualClock as HandClock
+
+from ...adapters import wire
+from ...adapters.memory import MemoryConsumerStores, MemoryStorage
+from ...application.analytics.analyse import Analyse
+from ...application.consuming.consumer import Consumer
+from ...application.consuming.handle_batch import HandleBatch
+from ...application.dead_letters.drop import DropDeadLetter
+from ...application.dead_letters.redrive import Redrive, RedriveResult
+from ...application.replay.rebuild_analytics import RebuildAnalytics
+from ...application.replay.replay_events import ReplayEvents
+from ...application.replay.replay_range import LogReplaySource, TopicReplaySource
+from ..clock import ManualClock as HandClock
 
 
 @frozen
@@ -27,8 +28,8 @@ class World:
     effects: Any
     clock: HandClock
 
-    def handling(self, consumer: Consumer | None = None, **settings: Any) -> HandleBatch:
-        """A new handler of that consumer, as a process of its own would have it; of analytics where none is given."""
+    def handling(self, consumer: Consumer[Any] | None = None, **settings: Any) -> HandleBatch[Any]:
+        """Return a new handler of that consumer, by default analytics, as a process of its own has it."""
         return HandleBatch(
             consumer=consumer or Analyse(),
             store=self.effects.store,
@@ -38,19 +39,19 @@ class World:
             **settings,
         )
 
-    def redriving(self, consumer: Consumer) -> Redrive:
+    def redriving(self, consumer: Consumer[Any]) -> Redrive[Any]:
         return Redrive(consumer, self.effects.store, self.effects.dead_letters, wire.decode_record, self.clock)
 
-    def redrive(self, consumer: Consumer) -> Callable[..., Awaitable[RedriveResult]]:
-        """As somebody asks for it."""
+    def redrive(self, consumer: Consumer[Any]) -> Callable[..., Awaitable[RedriveResult]]:
+        """Return what redrives, as an operator asks for it."""
         return partial(self.redriving(consumer), by="ann", reason="it is mended")
 
     @property
     def drop(self) -> DropDeadLetter:
         return DropDeadLetter(self.effects.store, self.clock)
 
-    def replaying(self, log: Any, consumer: Consumer | None = None, *, topic: Any = None) -> ReplayEvents:
-        """A replay to that consumer, to analytics where none is given, of what ``log`` and ``topic`` have."""
+    def replaying(self, log: Any, consumer: Consumer[Any] | None = None, *, topic: Any = None) -> ReplayEvents[Any]:
+        """Return a replay to that consumer, by default analytics, of what ``log`` and ``topic`` have."""
         return ReplayEvents(
             consumer=consumer or Analyse(),
             store=self.effects.store,
@@ -67,8 +68,8 @@ class World:
             buckets=256,
         )
 
-    def rebuilding(self, log: Any, consumer: Consumer | None = None, *, page: int = 4) -> RebuildAnalytics:
-        """A rebuild of analytics from ``log``, ``page`` events at a time."""
+    def rebuilding(self, log: Any, consumer: Consumer[Any] | None = None, *, page: int = 4) -> RebuildAnalytics:
+        """Return a rebuild of analytics from ``log``, ``page`` events at a time."""
         return RebuildAnalytics(
             shadow=self.effects.analytics_shadow,
             log=log,

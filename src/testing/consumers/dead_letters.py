@@ -4,20 +4,21 @@ from datetime import timedelta
 
 import pytest
 from attrs import evolve
-from orderflow.application.consuming.dead_letter import (
+
+from ...application.consuming.dead_letter import (
     MAX_SET_ASIDE,
     DeadLetter,
     DeadLetterAction,
     Outcome,
     SetAsideRecord,
 )
-from orderflow.application.event_log.records import LogRecord, UnrecognizedRecord
-from orderflow.application.operator_note import OperatorNote
+from ...application.event_log.records import LogRecord, UnrecognizedRecord
+from ...application.operator_note import OperatorNote
+from .shop import Shop
+from .world import World
 
-from tests.support.effects import World
-from tests.support.shop import Shop
 
-
+@pytest.mark.asyncio
 class DeadLetterStoreContract:
     """Subclassed with a fixture ``world``."""
 

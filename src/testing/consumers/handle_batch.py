@@ -5,13 +5,15 @@ from collections.abc import Sequence
 
 import pytest
 from attrs import define, field
-from orderflow.application.analytics.analyse import Analyse
-from orderflow.application.consuming.consumer import BatchResult, ConsumerTransaction
-from orderflow.application.event_log.records import Delivery, LogRecord, Origin, UnrecognizedRecord, bucket_of
-from orderflow.domain.errors import LogGap, StorageUnavailable, TransientFailure
 
-from tests.support.effects import World
-from tests.support.shop import Shop
+from ...application.analytics.analyse import Analyse
+from ...application.analytics.order_progress import AnalyticsResult
+from ...application.analytics.ports import AnalyticsTransaction
+from ...application.consuming.consumer import BatchResult, ConsumerTransaction
+from ...application.event_log.records import Delivery, LogRecord, Origin, UnrecognizedRecord, bucket_of
+from ...domain.errors import LogGap, StorageUnavailable, TransientFailure
+from .shop import Shop
+from .world import World
 
 
 @define
@@ -22,13 +24,14 @@ class FailingAnalytics(Analyse):
     failure: Exception = field(factory=lambda: ValueError("poison"))
     tries: list[tuple[str, int]] = field(factory=list)
 
-    async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
-        await super().handle(deliveries, work)  # so that there are effects to undo
+    async def handle(self, deliveries: Sequence[Delivery], work: AnalyticsTransaction) -> AnalyticsResult:
+        result = await super().handle(deliveries, work)  # so that there are effects to undo
         for delivery in deliveries:
             event = (delivery.record.order_id, delivery.record.sequence)
             if event in self.poison:
                 self.tries.append(event)
                 raise self.failure
+        return result
 
 
 @define
@@ -49,12 +52,13 @@ class OutsideEffects:
             self.told.append((record.order_id, record.sequence))
 
     async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
-        """All is done already."""
+        """Do nothing: all is done already."""
 
     async def settle(self) -> int:
         return 0
 
 
+@pytest.mark.asyncio
 class HandleBatchContract:
     """Subclassed with a fixture ``world``."""
 
@@ -160,9 +164,9 @@ class HandleBatchContract:
         records = await whole_lives("o1")
 
         class Mending(FailingAnalytics):
-            async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
+            async def handle(self, deliveries: Sequence[Delivery], work: AnalyticsTransaction) -> AnalyticsResult:
                 try:
-                    await super().handle(deliveries, work)
+                    return await super().handle(deliveries, work)
                 finally:
                     if len(deliveries) == 1:
                         self.poison.clear()
@@ -309,7 +313,7 @@ class HandleBatchContract:
 
 
 async def whole_lives(*order_ids: str) -> Sequence[LogRecord]:
-    """The events of whole lives, seven of each order, one order's among the others'."""
+    """Return the events of whole lives, seven of each order, one order's among the others'."""
     shop = Shop()
     for order_id in order_ids:
         await shop.live(order_id)

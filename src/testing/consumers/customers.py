@@ -6,30 +6,30 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from orderflow.adapters.wire import decode_record
-from orderflow.application.consuming.dead_letter import SetAsideRecord
-from orderflow.application.customers.erase_customer import EraseCustomer
-from orderflow.application.customers.export_customer import ExportCustomer
-from orderflow.application.customers.forget_old_data import ForgetOldData, Retention
-from orderflow.application.customers.ports import ErasedOrders, PersonalData
-from orderflow.application.event_log.records import UnrecognizedRecord
-from orderflow.application.maintenance.maintenance_log import MaintenanceKind
-from orderflow.application.notifications.notification import Contact, Notification, NotificationStatus
-from orderflow.application.orders.idempotency import IdempotencyKey
-from orderflow.application.orders.order_view import view
-from orderflow.domain.actor import Actor, Role
-from orderflow.domain.annotations import Annotations
-from orderflow.domain.errors import InvalidInput, OrdersOpen
-from orderflow.domain.history import fold
-from orderflow.domain.order import Order
-from orderflow.domain.payment import PaymentMethod
-from orderflow.domain.validation import Address
-from orderflow.entrypoints.http.views import render
-from orderflow.entrypoints.wiring.storage_and_consumers import personal_data
 
-from tests.contracts.orders import commit, unit_of_work
-from tests.support.effects import World
-from tests.unit.domain.actors import ADMIN, AT, REASON, Tale, place
+from ...adapters.wire import decode_record
+from ...application.consuming.dead_letter import SetAsideRecord
+from ...application.customers.erase_customer import EraseCustomer
+from ...application.customers.export_customer import ExportCustomer
+from ...application.customers.forget_old_data import ForgetOldData, Retention
+from ...application.customers.ports import ErasedOrders, PersonalData
+from ...application.event_log.records import UnrecognizedRecord
+from ...application.maintenance.maintenance_log import MaintenanceKind
+from ...application.notifications.notification import Contact, Notification, NotificationStatus
+from ...application.orders.idempotency import IdempotencyKey
+from ...application.orders.order_view import view
+from ...domain.actor import Actor, Role
+from ...domain.annotations import Annotations
+from ...domain.errors import InvalidInput, OrdersOpen
+from ...domain.history import fold
+from ...domain.order import Order
+from ...domain.payment import PaymentMethod
+from ...domain.validation import Address
+from ...entrypoints.http.views import render
+from ...entrypoints.wiring.storage_and_consumers import personal_data
+from ..order_lives import Tale
+from ..orders import ADMIN, AT, REASON, commit, place, unit_of_work
+from .world import World
 
 ADDRESS = Address(street="Main Street 1", city="Springfield", postal_code="12345", note="second floor")
 ANNOTATIONS = Annotations.of(customer_name="Ann", customer_phone="030 123456", note="ring", metadata={"table": "1"})
@@ -50,7 +50,7 @@ async def erased(world: World, customer_id: str = "C1") -> Any:
 
 
 async def lived(world: World, order_id: str = "O1", *, final: bool = True, **asked: Any) -> Order:
-    """An order of C1 with address and card, delivered unless not ``final``, with a stored response that shows it."""
+    """Place an order of C1 with address and card, delivered unless not ``final``, with a response that shows it."""
     asked = {"customer_id": "C1", "address": ADDRESS, "annotations": ANNOTATIONS, **asked}
     tale = Tale(place(PaymentMethod.CREDIT_CARD, id=order_id, **asked))
     if final:
@@ -88,6 +88,7 @@ async def record(world: World, *notifications: Notification) -> None:
         await work.notifications.record(notifications)
 
 
+@pytest.mark.asyncio
 class PersonalDataContract:
     """Subclassed with a fixture ``world``, in which nothing has happened."""
 
@@ -124,7 +125,7 @@ class PersonalDataContract:
         outcome = await erased(world)
         again = await erased(world)
 
-        blank = {"address": "", "subject": "", "text": "", "detail": "erased"}
+        blank: dict[str, Any] = {"address": "", "subject": "", "text": "", "detail": "erased"}
         kept = await world.effects.notifications.of_orders(["O1"])
         assert kept == [
             evolve(sent, **blank),

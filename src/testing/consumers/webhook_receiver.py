@@ -9,12 +9,13 @@ from typing import Any, Self
 from uuid import uuid4
 
 from attrs import define, field, frozen
-from orderflow.adapters.webhooks.http_client import HttpWebhookClient, Limits
-from orderflow.adapters.webhooks.signing import new_secret
-from orderflow.application.webhooks.change_endpoints import ChangeEndpoints
-from orderflow.application.webhooks.resend import ResendDeliveries, SendTest
-from orderflow.testing.clock import ManualClock as HandClock
 from standardwebhooks import Webhook, WebhookVerificationError
+
+from ...adapters.webhooks.http_client import HttpWebhookClient, Limits
+from ...adapters.webhooks.signing import new_secret
+from ...application.webhooks.change_endpoints import ChangeEndpoints
+from ...application.webhooks.resend import ResendDeliveries, SendTest
+from ..clock import ManualClock as HandClock
 
 Answer = Callable[["Exchange"], Awaitable[None]]
 
@@ -124,7 +125,7 @@ class Receiver:
         return [it.id for it in self.received]
 
     def accepted(self) -> dict[str, list[int]]:
-        """The sequences by order, in the order in which they came."""
+        """Return the sequences by order, in the order in which they came."""
         found: dict[str, list[int]] = {}
         for it in self.received:
             found.setdefault(it.order_id, []).append(it.sequence)
@@ -186,7 +187,7 @@ class Receiver:
 
 
 def webhook_use_cases(storage: Any, effects: Any, clock: HandClock) -> tuple[Any, Any, Any, Any]:
-    """What the routes of webhooks call; private addresses are allowed."""
+    """Return what the routes of webhooks call; private addresses are allowed."""
     given: dict[str, Any] = {
         "webhooks": effects.webhooks,
         "log": storage.log,

@@ -4,18 +4,19 @@ import asyncio
 
 import pytest
 from attrs import evolve
-from orderflow.application.inventory.keep_stock import KeepStock
-from orderflow.application.inventory.stock import Reservation, ReservationStatus, StockItem
-from orderflow.application.request_context import Request, answering
-from orderflow.domain.errors import InvalidInput
-from orderflow.domain.lifecycle import OrderState
 
-from tests.support.effects import World
-from tests.support.shop import Shop
+from ...application.inventory.keep_stock import KeepStock
+from ...application.inventory.stock import Reservation, ReservationStatus, StockItem
+from ...application.request_context import Request, answering
+from ...domain.errors import InvalidInput
+from ...domain.lifecycle import OrderState
+from .shop import Shop
+from .world import World
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
+@pytest.mark.asyncio
 class InventoryContract:
     """Subclassed with a fixture ``world``."""
 
@@ -175,6 +176,7 @@ def _stock(world: World, shop: Shop) -> KeepStock:
     return KeepStock(world.effects.shortages, shop.cancel, world.clock)
 
 
+@pytest.mark.asyncio
 class StockStoreContract:
     """Subclassed with a fixture ``world``."""
 

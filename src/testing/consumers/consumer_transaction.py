@@ -1,19 +1,20 @@
 """The promises of every transaction of a consumer."""
 
 import pytest
-from orderflow.application.consuming.dead_letter import DeadLetter
-from orderflow.application.event_log.records import LogRecord
-from orderflow.application.inventory.stock import Reservation, ReservationStatus
-from orderflow.application.notifications.notification import (
+
+from ...application.consuming.dead_letter import DeadLetter
+from ...application.event_log.records import LogRecord
+from ...application.inventory.stock import Reservation, ReservationStatus
+from ...application.notifications.notification import (
     Notification,
     Parties,
 )
-from orderflow.domain.errors import StaleCursor
+from ...domain.errors import StaleCursor
+from .shop import Shop
+from .world import World
 
-from tests.support.effects import World
-from tests.support.shop import Shop
 
-
+@pytest.mark.asyncio
 class ConsumerTransactionContract:
     """Subclassed with a fixture ``world``."""
 

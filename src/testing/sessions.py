@@ -3,14 +3,17 @@
 from datetime import timedelta
 from typing import Any
 
-from orderflow.application.auth import Grant, Scope
-from orderflow.application.sessions import Session
-from orderflow.domain.actor import Actor, Role
+import pytest
+
+from ..application.auth import Grant, Scope
+from ..application.sessions import Session
+from ..domain.actor import Actor, Role
 
 TILL = Grant(Actor(Role.RESTAURANT, "R7"), frozenset({Scope.READ, Scope.WRITE}), "till 1")
 HOUR = timedelta(hours=1)
 
 
+@pytest.mark.asyncio
 class SessionsContract:
     """Subclassed with a fixture ``storage``, empty and open."""
 

@@ -1,18 +1,19 @@
 """The promises of redriving and dropping dead letters, on every storage."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from attrs import define
-from orderflow.application.analytics.analyse import Analyse
-from orderflow.application.backoff import RateLimit
-from orderflow.application.consuming.consumer import BatchResult
-from orderflow.application.consuming.dead_letter import Outcome
-from orderflow.application.operator_note import OperatorNote
-from orderflow.domain.errors import InvalidInput, NotFound, StorageUnavailable
 
-from tests.contracts.handle_batch import FailingAnalytics, OutsideEffects, handled_events, whole_lives
-from tests.support.effects import World
+from ...application.analytics.analyse import Analyse
+from ...application.backoff import RateLimit
+from ...application.consuming.consumer import BatchResult
+from ...application.consuming.dead_letter import Outcome
+from ...application.operator_note import OperatorNote
+from ...domain.errors import InvalidInput, NotFound, StorageUnavailable
+from .handle_batch import FailingAnalytics, OutsideEffects, handled_events, whole_lives
+from .world import World
 
 
 @define
@@ -28,6 +29,7 @@ class Time:
         self.now += seconds
 
 
+@pytest.mark.asyncio
 class RedriveContract:
     """Subclassed with a fixture ``world``."""
 
@@ -99,7 +101,7 @@ class RedriveContract:
         assert [it.record.sequence for it in await world.effects.dead_letters.blocking()] == [7]
 
     @pytest.mark.parametrize("word", [{"by": "", "reason": "x"}, {"by": "ann", "reason": " "}])
-    async def test_nothing_is_redriven_without_an_author_and_a_reason(self, world: World, word: dict[str, str]) -> None:
+    async def test_nothing_is_redriven_without_an_author_and_a_reason(self, world: World, word: dict[str, Any]) -> None:
         await world.handling(FailingAnalytics(poison={("o1", 7)}))(await whole_lives("o1"))
 
         with pytest.raises(InvalidInput):

@@ -8,25 +8,25 @@ from typing import Any
 
 import pytest
 from attrs import define, field
-from orderflow.adapters.wakeup import LocalWakeup
-from orderflow.adapters.webhooks.http_client import HttpWebhookClient, Limits
-from orderflow.adapters.wire.webhook_body import webhook_body
-from orderflow.application.replay.replay_range import ReplayStart
-from orderflow.application.webhooks.catch_up import FollowLog
-from orderflow.application.webhooks.change_endpoints import ChangeEndpoints
-from orderflow.application.webhooks.delivery import DeliveryStatus, WebhookMessage, WebhookResponse
-from orderflow.application.webhooks.endpoint import WEBHOOKS, Endpoint, EndpointStatus
-from orderflow.application.webhooks.record_deliveries import RecordDeliveries
-from orderflow.application.webhooks.send_deliveries import LEASE, SendDeliveries
-from orderflow.domain.errors import InvalidInput, NotFound, StorageUnavailable
-from orderflow.domain.lifecycle import OrderState
 
-from tests.support.effects import World
-from tests.support.shop import Shop
-from tests.support.waiting import eventually_async
-from tests.support.webhook_receiver import Exchange, Receiver, accept, hang, refuse, webhook_use_cases
+from ...adapters.wakeup import LocalWakeup
+from ...adapters.webhooks.http_client import HttpWebhookClient, Limits
+from ...adapters.wire.webhook_body import webhook_body
+from ...application.replay.replay_range import ReplayStart
+from ...application.webhooks.catch_up import FollowLog
+from ...application.webhooks.change_endpoints import ChangeEndpoints
+from ...application.webhooks.delivery import DeliveryStatus, WebhookMessage, WebhookResponse
+from ...application.webhooks.endpoint import WEBHOOKS, Endpoint, EndpointStatus
+from ...application.webhooks.record_deliveries import RecordDeliveries
+from ...application.webhooks.send_deliveries import LEASE, SendDeliveries
+from ...domain.errors import InvalidInput, NotFound, StorageUnavailable
+from ...domain.lifecycle import OrderState
+from ..waiting import eventually_async
+from .shop import Shop
+from .webhook_receiver import Exchange, Receiver, accept, hang, refuse, webhook_use_cases
+from .world import World
 
-NOTE = {"by": "ann", "reason": "a test"}
+NOTE: dict[str, Any] = {"by": "ann", "reason": "a test"}
 LIFE = [1, 2, 3, 4, 5, 6, 7]
 
 
@@ -65,7 +65,7 @@ class Installation:
         return HttpWebhookClient(Limits(seconds=self.seconds, private=True), "orderflow/test")
 
     def sender(self, owner: str = "one", **settings: Any) -> SendDeliveries:
-        """A process's sender."""
+        """Return the sender of a process."""
         now = self.world.clock.of_storage
         follow = FollowLog(
             self.webhooks,
@@ -119,6 +119,7 @@ class Installation:
         await self.client.close()
 
 
+@pytest.mark.asyncio
 class WebhooksContract:
     """Subclassed with a fixture ``world``."""
 

@@ -9,27 +9,28 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from orderflow.adapters.wakeup import LocalWakeup
-from orderflow.adapters.wire import decode_record
-from orderflow.application.auth import Grant, Scope
-from orderflow.application.orders.change_order import ChangeOrder
-from orderflow.application.orders.list_orders import ListOrders
-from orderflow.application.streams import feed as feeds
-from orderflow.application.streams import follow_orders
-from orderflow.application.streams.feed import SLOW_READER, LogFeed, StreamEnded
-from orderflow.application.streams.follow_orders import Changed, FollowOrders, Idle, Message, Snapshot, StreamFilter
-from orderflow.application.streams.place import Place
-from orderflow.application.streams.ports import StreamTicket
-from orderflow.application.streams.shippers import ShipperHistory
-from orderflow.domain.actor import Actor
-from orderflow.domain.errors import InvalidInput
 
-from tests.contracts.orders import assigned, placed, unit_of_work
-from tests.unit.domain.actors import ADMIN, AT, CUSTOMER, OTHER_RESTAURANT, OTHER_SHIPPER, RESTAURANT, SHIPPER
+from ..adapters.wakeup import LocalWakeup
+from ..adapters.wire import decode_record
+from ..application.auth import Grant, Scope
+from ..application.orders.change_order import ChangeOrder
+from ..application.orders.list_orders import ListOrders
+from ..application.streams import feed as feeds
+from ..application.streams import follow_orders
+from ..application.streams.feed import SLOW_READER, LogFeed, StreamEnded
+from ..application.streams.follow_orders import Changed, FollowOrders, Idle, Message, Snapshot, StreamFilter
+from ..application.streams.place import Place
+from ..application.streams.ports import StreamTicket
+from ..application.streams.shippers import ShipperHistory
+from ..domain.actor import Actor
+from ..domain.errors import InvalidInput
+from .order_lives import CUSTOMER, OTHER_RESTAURANT, OTHER_SHIPPER, RESTAURANT, SHIPPER
+from .orders import ADMIN, AT, assigned, placed, unit_of_work
 
 DEADLINE = 60.0
 
 
+@pytest.mark.asyncio
 class StreamsContract:
     """Subclassed with a fixture ``storage``, empty and open."""
 
@@ -287,7 +288,7 @@ class _Reader:
         self.place = after or ""
         at = None if after is None else Place.parse(after, field="after")
         self._messages: AsyncIterator[Message] = follow(wanted or StreamFilter(), by=by, after=at, tick=0.02)
-        self._closing: Any = aclosing(self._messages)  # type: ignore[type-var]
+        self._closing: Any = aclosing(self._messages)
 
     async def __aenter__(self) -> "_Reader":
         await self._closing.__aenter__()
@@ -297,7 +298,7 @@ class _Reader:
         await self._closing.__aexit__(*error)
 
     async def message(self) -> Any:
-        """The next message but those that nothing happened."""
+        """Return the next message but those that nothing happened."""
         async with asyncio.timeout(DEADLINE):
             async for message in self._messages:
                 self.place = message.place or self.place

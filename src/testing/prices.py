@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from orderflow.domain.errors import InvalidInput, NotFound, PriceListChanged
-from orderflow.domain.money import Money
-from orderflow.domain.prices import MAX_PRICES, Price, PriceList
 
-from tests.unit.domain.actors import AT
+from ..domain.errors import InvalidInput, NotFound, PriceListChanged
+from ..domain.money import Money
+from ..domain.prices import MAX_PRICES, Price, PriceList
+from .orders import AT
 
 PIZZA = Price(item_id="F1", name="Pizza", price=Money(Decimal("12.50"), "EUR"))
 SOUP = Price(
@@ -24,6 +24,7 @@ SOUP = Price(
 FREE = Price(item_id="F3", name="Napkins", price=Money(Decimal(0), "JPY"))
 
 
+@pytest.mark.asyncio
 class PriceListsContract:
     """Subclassed with a fixture ``storage``, empty and open."""
 
@@ -120,7 +121,7 @@ class PriceListsContract:
         await storage.prices.change("R7", [PIZZA], at=AT)
         edits = [evolve(PIZZA, name=f"Pizza {number}") for number in range(8)]
 
-        outcomes = await asyncio.gather(
+        outcomes: list[Any] = await asyncio.gather(
             *(storage.prices.change("R7", [edit], expected=1, at=AT) for edit in edits), return_exceptions=True
         )
 

@@ -7,12 +7,13 @@ from decimal import Decimal
 
 import pytest
 from attrs import define, evolve, field
-from orderflow.adapters.memory import MemoryNotifier
-from orderflow.adapters.notifications.templates import FileMessageTemplates
-from orderflow.adapters.wire import decode_record
-from orderflow.application.backlog import Backlog
-from orderflow.application.event_log.records import Delivery
-from orderflow.application.notifications.notification import (
+
+from ...adapters.memory import MemoryNotifier
+from ...adapters.notifications.templates import FileMessageTemplates
+from ...adapters.wire import decode_record
+from ...application.backlog import Backlog
+from ...application.event_log.records import Delivery
+from ...application.notifications.notification import (
     Contact,
     Message,
     Notification,
@@ -20,16 +21,15 @@ from orderflow.application.notifications.notification import (
     NotificationStatus,
     Receipt,
 )
-from orderflow.application.notifications.notify import LEASE, Notify
-from orderflow.application.orders.payment_attempts import AttemptKind, GatewayResponse, PaymentAttempt
-from orderflow.application.request_context import Request, answering, current_request
-from orderflow.domain.events import PaymentProcessed
-from orderflow.domain.lifecycle import OrderState
-from orderflow.domain.money import Money
-from orderflow.domain.payment import PaymentMethod, PaymentStatus
-
-from tests.support.effects import World
-from tests.support.shop import Shop
+from ...application.notifications.notify import LEASE, Notify
+from ...application.orders.payment_attempts import AttemptKind, GatewayResponse, PaymentAttempt
+from ...application.request_context import Request, answering, current_request
+from ...domain.events import PaymentProcessed
+from ...domain.lifecycle import OrderState
+from ...domain.money import Money
+from ...domain.payment import PaymentMethod, PaymentStatus
+from .shop import Shop
+from .world import World
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -49,6 +49,7 @@ class Asking:
         return Receipt(accepted=True)
 
 
+@pytest.mark.asyncio
 class NotificationsContract:
     """Subclassed with a fixture ``world``."""
 
@@ -315,7 +316,7 @@ class NotificationsContract:
 
 
 async def _notify(world: World, *reachable: str) -> tuple[Notify, MemoryNotifier]:
-    """The consumer with one channel that reaches these parties; the usual three where none is named."""
+    """Return the consumer with one channel that reaches these parties, by default the usual ones."""
     for party in reachable or ("customer:C1", "restaurant:R1", "shipper:S1", "shipper:S2"):
         await world.effects.contacts.set(Contact(party=party, email=f"{party.replace(':', '.')}@example.org"))
     channel = MemoryNotifier()
@@ -338,6 +339,7 @@ async def _keep_attempt(shop: Shop, attempt: PaymentAttempt) -> None:
         work.payments.record(attempt)
 
 
+@pytest.mark.asyncio
 class NotificationStoreContract:
     """Subclassed with a fixture ``world``."""
 

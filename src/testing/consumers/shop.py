@@ -5,23 +5,24 @@ from decimal import Decimal
 from typing import Any
 
 from attrs import define, field
-from orderflow.adapters.memory import MemoryStorage
-from orderflow.adapters.payment_gateway import SandboxGateway
-from orderflow.application.event_log.records import LogRecord
-from orderflow.application.orders.assign_shipper import AssignShipper
-from orderflow.application.orders.cancel_order import CancelOrder
-from orderflow.application.orders.change_order import ChangeOrder
-from orderflow.application.orders.create_order import CreateOrder, NewOrder
-from orderflow.application.orders.group_commit import GroupCommit
-from orderflow.application.orders.settle_payments import SettlePayments
-from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
-from orderflow.domain.actor import Actor, Role
-from orderflow.domain.events import OrderLine
-from orderflow.domain.lifecycle import OrderState
-from orderflow.domain.money import Money
-from orderflow.domain.order import Order
-from orderflow.domain.payment import PaymentMethod
-from orderflow.testing.clock import ManualClock as HandClock
+
+from ...adapters.memory import MemoryStorage
+from ...adapters.payment_gateway import SandboxGateway
+from ...application.event_log.records import LogRecord
+from ...application.orders.assign_shipper import AssignShipper
+from ...application.orders.cancel_order import CancelOrder
+from ...application.orders.change_order import ChangeOrder
+from ...application.orders.create_order import CreateOrder, NewOrder
+from ...application.orders.group_commit import GroupCommit
+from ...application.orders.settle_payments import SettlePayments
+from ...application.orders.unit_of_work import WriteSetUnitOfWork
+from ...domain.actor import Actor, Role
+from ...domain.events import OrderLine
+from ...domain.lifecycle import OrderState
+from ...domain.money import Money
+from ...domain.order import Order
+from ...domain.payment import PaymentMethod
+from ..clock import ManualClock as HandClock
 
 ADMIN = Actor(Role.ADMIN, "boss")
 
@@ -97,14 +98,14 @@ class Shop:
         return await self.cancel(order_id, reason, by=ADMIN)
 
     async def live(self, order_id: str, shipper_id: str = "S1", **order: Any) -> None:
-        """A whole life: ordered, assigned, sent out, delivered and paid in cash. Seven events."""
+        """Let an order have a whole life: ordered, assigned, sent out, delivered and paid in cash. Seven events."""
         await self.order(order_id, **order)
         await self.assign(order_id, shipper_id)
         await self.move(order_id, OrderState.ON_THE_WAY)
         await self.move(order_id, OrderState.DELIVERED)
 
     async def records(self) -> Sequence[LogRecord]:
-        """The whole log in the order in which it came about."""
+        """Return the whole log in the order in which it came about."""
         heads = await self.storage.log.heads()
         records = await self.storage.log.read(dict.fromkeys(heads, 0), limit=100_000)
         return sorted(records, key=lambda record: (record.occurred_at, record.order_id, record.sequence))

@@ -3,15 +3,17 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from orderflow.application.analytics.analyse import Analyse
-from orderflow.application.analytics.figures import DeliveryTimes, MinuteSales, RestaurantSales
-from orderflow.application.consuming.consumer import BatchResult
-from orderflow.domain.lifecycle import OrderState
+import pytest
 
-from tests.support.effects import World
-from tests.support.shop import Shop
+from ...application.analytics.analyse import Analyse
+from ...application.analytics.figures import DeliveryTimes, MinuteSales, RestaurantSales
+from ...application.consuming.consumer import BatchResult
+from ...domain.lifecycle import OrderState
+from .shop import Shop
+from .world import World
 
 
+@pytest.mark.asyncio
 class AnalyticsContract:
     """Subclassed with a fixture ``world``."""
 

@@ -1,0 +1,66 @@
+"""The suites of what the shipped consumers store: the container's ``effects``, beside the storage of the orders.
+
+A suite is a class of tests that is subclassed with a fixture ``world``: a World of an empty storage, the effects on it
+and a clock. ``WebhooksContract`` needs the extra ``webhooks``.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from .analytics import AnalyticsContract
+    from .analytics_rebuild import RebuildAnalyticsContract
+    from .consumer_transaction import ConsumerTransactionContract
+    from .customers import PersonalDataContract
+    from .dead_letters import DeadLetterStoreContract
+    from .handle_batch import HandleBatchContract
+    from .inventory import InventoryContract, StockStoreContract
+    from .notifications import NotificationsContract, NotificationStoreContract
+    from .redrive import RedriveContract
+    from .replay import ReplayContract
+    from .webhooks import WebhooksContract
+    from .world import World
+
+__all__ = [
+    "AnalyticsContract",
+    "ConsumerTransactionContract",
+    "DeadLetterStoreContract",
+    "HandleBatchContract",
+    "InventoryContract",
+    "NotificationStoreContract",
+    "NotificationsContract",
+    "PersonalDataContract",
+    "RebuildAnalyticsContract",
+    "RedriveContract",
+    "ReplayContract",
+    "StockStoreContract",
+    "WebhooksContract",
+    "World",
+]
+
+_MODULES = {
+    "AnalyticsContract": "analytics",
+    "ConsumerTransactionContract": "consumer_transaction",
+    "DeadLetterStoreContract": "dead_letters",
+    "HandleBatchContract": "handle_batch",
+    "InventoryContract": "inventory",
+    "NotificationStoreContract": "notifications",
+    "NotificationsContract": "notifications",
+    "PersonalDataContract": "customers",
+    "RebuildAnalyticsContract": "analytics_rebuild",
+    "RedriveContract": "redrive",
+    "ReplayContract": "replay",
+    "StockStoreContract": "inventory",
+    "WebhooksContract": "webhooks",
+    "World": "world",
+}
+pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in set(_MODULES.values()) - {"world"}))
+
+if not TYPE_CHECKING:  # a type checker reads the imports above
+
+    def __getattr__(name: str) -> object:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f".{_MODULES[name]}", __name__), name)
