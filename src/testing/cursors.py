@@ -34,6 +34,16 @@ class CursorsContract:
 
         assert await storage.cursors.positions("relay") == {1: 5, 2: 6}
 
+    async def test_of_readers_that_begin_at_once_the_first_determines_where(self, storage: Any) -> None:
+        await storage.cursors.begin("printer", {1: 5, 2: 0})
+        await storage.cursors.put("printer", {2: 3})
+
+        await storage.cursors.begin("printer", {1: 7, 2: 7, 3: 7})
+        await asyncio.gather(*(storage.cursors.begin("other", dict.fromkeys(range(64), at)) for at in range(4)))
+
+        assert await storage.cursors.positions("printer") == {1: 5, 2: 3, 3: 7}
+        assert len(set((await storage.cursors.positions("other")).values())) == 1
+
     async def test_the_cursors_of_a_bucket_are_listed_with_their_times(self, storage: Any) -> None:
         before = datetime.now(UTC)
         await storage.cursors.put("relay", {1: 5, 2: 5})

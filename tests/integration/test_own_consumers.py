@@ -1,7 +1,7 @@
 """``orderflow consume NAME`` of a consumer of one's own, on a real Kafka: a group of its own, shared by two copies."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -12,7 +12,7 @@ from tests.support.kafka import KafkaBroker
 from tests.support.process import OwnProcess
 from tests.support.servers import free_port
 from tests.support.stack import PROGRAM, Stack
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, eventually_async
 from tests.unit.entrypoints.test_embedded import placed
 
 SECONDS = 300
@@ -27,6 +27,11 @@ def printer(event: OrderCreated) -> None:
         raise RuntimeError("no paper")
     with open(os.environ["SHOP_PRINTER"], "a") as file:
         file.write(event.order_id + "\\n")
+
+@consumer(OrderCreated, start="now")
+def late(event: OrderCreated) -> None:
+    with open(os.environ["SHOP_PRINTER"], "a") as file:
+        file.write(event.order_id + "\\n")
 """
 
 
@@ -34,7 +39,7 @@ def lines_of(file: Path) -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
-def copy_of(stack: Stack, name: str, doors: dict[str, int]) -> OwnProcess:
+def copy_of(stack: Stack, name: str, doors: dict[str, int], consumer: str = "kitchen") -> OwnProcess:
     doors[name] = free_port()
     more: Mapping[str, str] = {
         "ORDERFLOW_OPS_PORT": str(doors[name]),
@@ -42,7 +47,7 @@ def copy_of(stack: Stack, name: str, doors: dict[str, int]) -> OwnProcess:
         "SHOP_PRINTER": str(stack.folder / f"{name}.txt"),
     }
     log = stack.folder / f"{name}.log"
-    return OwnProcess((*PROGRAM, "consume", "kitchen"), log, environment=stack.environment | more)
+    return OwnProcess((*PROGRAM, "consume", consumer), log, environment=stack.environment | more)
 
 
 def is_ready(port: int) -> bool:
@@ -91,6 +96,11 @@ def test_two_copies_share_the_work_and_one_goes_on_alone(
         lag = {each["reader"]: each for each in cli("--json", "lag", "--wait", "1").data}
         (tmp_path / "paper").touch()
         redriven = stack.run("dead-letters", "redrive", "kitchen", "--by", "ann", "--reason", "there is paper")
+        copies["late"] = copy_of(stack, "late", doors, "late=shop_handlers:late")
+        copies["late"].start()
+        after = asyncio.run(place_until(migrated_url, lambda: len(lines_of(tmp_path / "late.txt")) > 5))
+        eventually(lambda: after[-1] in lines_of(tmp_path / "late.txt"), deadline=SECONDS, that="it gets the last one")
+        eventually(lambda: gapless(tmp_path / "late.txt", after), deadline=SECONDS, that="it gets all of them")
         findings = cli("--json", "doctor").data["findings"]
         metrics = httpx.get(f"http://127.0.0.1:{doors['two']}/metrics", timeout=60).text
     finally:
@@ -108,6 +118,12 @@ def test_two_copies_share_the_work_and_one_goes_on_alone(
     assert 'orderflow_process_part_stopped{process_part="kitchen"}' in metrics
 
 
+def gapless(file: Path, placed: Sequence[str]) -> bool:
+    """Whether it was called once for each order from some moment on, and for none before."""
+    called = lines_of(file)
+    return sorted(called) == sorted(placed[-len(called) :])
+
+
 def both_have_partitions(cli: CommandLine) -> bool:
     processes = cli("--json", "status").data["processes"]
     parts = [part for each in processes for part in each["parts"] if part["name"] == "kitchen"]
@@ -118,3 +134,17 @@ async def place(url: str, orders: Sequence[str]) -> None:
     async with OrderFlow.open(url) as flow:
         for order_id in orders:
             await placed(flow, order_id)
+
+
+async def place_until(url: str, condition: Callable[[], bool]) -> Sequence[str]:
+    """Place orders, one after the other, until the condition holds; return their ids in this order."""
+    orders: list[str] = []
+    async with OrderFlow.open(url) as flow:
+
+        async def one_more() -> bool:
+            orders.append(f"Q{len(orders):05}")
+            await placed(flow, orders[-1])
+            return condition()
+
+        await eventually_async(one_more, deadline=SECONDS, that="the late consumer is called")
+    return orders

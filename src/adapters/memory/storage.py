@@ -329,6 +329,10 @@ class MemoryCursors:
                 cursors[bucket] = position
                 self.storage._moved[reader, bucket] = datetime.now(UTC)
 
+    async def begin(self, reader: str, positions: Positions) -> None:
+        known = self.storage._cursors[reader]
+        await self.put(reader, {bucket: at for bucket, at in positions.items() if bucket not in known})
+
     async def readers(self) -> Sequence[str]:
         return sorted(reader for reader, cursors in self.storage._cursors.items() if cursors)
 

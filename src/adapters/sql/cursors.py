@@ -12,6 +12,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    TextClause,
     bindparam,
     select,
     text,
@@ -42,11 +43,16 @@ _AT = (
 )
 
 
-_PUT = text(
+_INSERT = (
     "INSERT INTO cursors (reader, bucket, position, updated_at) VALUES (:reader, :bucket, :position, :updated_at) "
-    "ON CONFLICT (reader, bucket) DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at "
+    "ON CONFLICT (reader, bucket)"
+)
+_UPDATED_AT = bindparam("updated_at", type_=cursors.c.updated_at.type)
+_PUT = text(
+    f"{_INSERT} DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at "
     "WHERE cursors.position < excluded.position"
-).bindparams(bindparam("updated_at", type_=cursors.c.updated_at.type))
+).bindparams(_UPDATED_AT)
+_BEGIN = text(f"{_INSERT} DO NOTHING").bindparams(_UPDATED_AT)
 
 
 @frozen
@@ -57,6 +63,12 @@ class SqlCursors:
         return {row.bucket: row.position for row in await self.database.rows(_POSITIONS, {"reader": reader})}
 
     async def put(self, reader: str, positions: Positions) -> None:
+        await self._store(_PUT, reader, positions)
+
+    async def begin(self, reader: str, positions: Positions) -> None:
+        await self._store(_BEGIN, reader, positions)
+
+    async def _store(self, statement: TextClause, reader: str, positions: Positions) -> None:
         if not positions:
             return
         now = datetime.now(UTC)
@@ -66,7 +78,7 @@ class SqlCursors:
             for bucket, position in sorted(positions.items())
         ]
         async with self.database.writing() as connection:
-            await connection.execute(_PUT, rows)
+            await connection.execute(statement, rows)
 
     async def readers(self) -> Sequence[str]:
         async with self.database.reading() as connection:

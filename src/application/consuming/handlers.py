@@ -99,7 +99,10 @@ class HandlerInBatches:
 
 @frozen
 class StartNow:
-    """Puts the cursors of a consumer that has none at the end of the log, so that it gets later events only."""
+    """Puts the cursors of a consumer that has none at the end of the log, so that it gets later events only.
+
+    Of several copies that begin at once, the first determines where: none skips what is left to another.
+    """
 
     log: EventLog
     cursors: Cursors
@@ -110,7 +113,7 @@ class StartNow:
         if await self.cursors.positions(consumer):
             return
         heads = await self.log.heads()
-        await self.cursors.put(consumer, {bucket: heads.get(bucket, 0) for bucket in range(self.buckets)})
+        await self.cursors.begin(consumer, {bucket: heads.get(bucket, 0) for bucket in range(self.buckets)})
 
 
 async def _call(handler: Handler, argument: object) -> None:

@@ -60,6 +60,10 @@ class Cursors(Protocol):
         """Store ``positions``. A cursor never goes back, and other buckets stay as they are."""
         ...
 
+    async def begin(self, reader: str, positions: Positions) -> None:
+        """Store ``positions`` where the reader has none. Of several that begin at once, the first determines them."""
+        ...
+
     async def readers(self) -> Sequence[str]: ...
 
     async def at(self, bucket: int) -> Sequence[CursorAt]:
