@@ -141,7 +141,12 @@ def test_a_reader_in_another_language_that_knows_only_the_envelope_finds_every_e
     records = kcat(published, "-J")
 
     read = subprocess.run(
-        (program("node", "nodejs"), str(READER)), input=records, capture_output=True, timeout=300, check=False, text=True
+        (program("node", "nodejs"), str(READER)),
+        input=records,
+        capture_output=True,
+        timeout=300,
+        check=False,
+        text=True,
     )
 
     assert read.returncode == 0, read.stderr
