@@ -102,7 +102,7 @@ def test_two_copies_share_the_work_and_one_goes_on_alone(
         eventually(lambda: after[-1] in lines_of(tmp_path / "late.txt"), deadline=SECONDS, that="it gets the last one")
         eventually(lambda: gapless(tmp_path / "late.txt", after), deadline=SECONDS, that="it gets all of them")
         findings = cli("--json", "doctor").data["findings"]
-        metrics = httpx.get(f"http://127.0.0.1:{doors['two']}/metrics", timeout=60).text
+        metrics = httpx.get(f"http://127.0.0.1:{doors['two']}/metrics", timeout=180).text
     finally:
         for process in (*copies.values(), *stack.processes.values()):
             process.stop()
