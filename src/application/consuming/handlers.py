@@ -137,14 +137,16 @@ def check_handler(handler: object) -> None:
     A generator is refused, because calling it would run nothing of it.
     """
     allowed = "a function of one event, `async def` or plain"
+    name = getattr(handler, "__qualname__", None) or shown(handler)
     if not callable(handler) or isinstance(handler, type):
-        raise InvalidInput("handler", f"{shown(handler)} is not a function", allowed)
+        raise InvalidInput("handler", f"{name} is not a function", allowed)
     if isgeneratorfunction(handler) or isasyncgenfunction(handler):
-        raise InvalidInput("handler", f"{shown(handler)} is a generator: it has a `yield`", allowed)
+        raise InvalidInput("handler", f"{name} is a generator: it has a `yield`", allowed)
     try:
         signature(handler).bind(None)
-    except TypeError as error:
-        raise InvalidInput("handler", f"{shown(handler)} cannot be called with an event: {error}", allowed) from None
+    except TypeError:
+        takes = ", ".join(signature(handler).parameters) or "nothing"
+        raise InvalidInput("handler", f"{name} cannot be called with one event: it takes {takes}", allowed) from None
     except ValueError:  # a function in C, which has no signature
         return
 

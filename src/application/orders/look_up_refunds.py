@@ -7,7 +7,7 @@ from attrs import evolve, frozen
 
 from ...domain.errors import GatewayUnavailable, OrderFlowError
 from ..clock import Clock
-from .payment_attempts import AttemptKind, AttemptStatus, GatewayResponse, PaymentAttempt, in_time
+from .payment_attempts import AttemptKind, AttemptStatus, PaymentAttempt, found_response
 from .ports import PaymentAttempts, PaymentGateway, UnitOfWork
 from .retry import retry_on_conflict
 
@@ -64,7 +64,7 @@ class LookUpRefunds:
 
     async def _look_up(self, refund: PaymentAttempt) -> bool:
         request = self.gateway.find(kind=AttemptKind.REFUND, key=refund.key, reference=refund.reference)
-        found: GatewayResponse | None = await in_time(request)
+        found = await found_response(request)
         now = self.attempt_clock()
         if found is None or found.approved or found.pending:
             if (later := refund.looked_up(now)) != refund:
@@ -80,8 +80,8 @@ class LookUpRefunds:
             async with self.unit_of_work() as work:
                 order = await work.orders.get(refund.order_id)
                 # Read after the order: another process that has recorded it has changed the order, and this is refused.
-                known = {a.key: a for a in await self.attempts.of_order(refund.order_id)}
-                if not known[refund.key].may_fail:
+                stored = {a.key: a for a in await self.attempts.of_order(refund.order_id)}
+                if not stored[refund.key].may_fail:
                     return False
                 if failed and refund.of_the_order and order.has_paid_back(refund.amount):
                     change = order.fail_refund(refund.amount, at=self.clock())

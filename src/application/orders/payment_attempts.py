@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from attrs import evolve, field, frozen
+from attrs.validators import instance_of
 
 from ...domain.errors import GatewayUnavailable
 from ...domain.events import PaymentProcessed
@@ -68,12 +69,34 @@ class GatewayResponse:
     confirms it with ``client_secret`` or at ``url``.
     """
 
-    approved: bool
-    reference: str
-    detail: str = ""
-    pending: bool = False
-    client_secret: str = field(default="", repr=False)
-    url: str = field(default="", repr=False)
+    approved: bool = field(validator=instance_of(bool))
+    reference: str = field(validator=instance_of(str))
+    detail: str = field(default="", validator=instance_of(str))
+    pending: bool = field(default=False, validator=instance_of(bool))
+    client_secret: str = field(default="", repr=False, validator=instance_of(str))
+    url: str = field(default="", repr=False, validator=instance_of(str))
+
+
+async def responded(request: Awaitable[GatewayResponse]) -> GatewayResponse:
+    """Return the response to a request. Raises as ``in_time``, and GatewayUnavailable if it is no GatewayResponse."""
+    response: object = await in_time(request)
+    if not isinstance(response, GatewayResponse):
+        raise GatewayUnavailable("gateway", f"it returned {type(response).__name__} and no GatewayResponse")
+    return response
+
+
+async def found_response(request: Awaitable[GatewayResponse | None]) -> GatewayResponse | None:
+    """Return what was found for a key. Raises as ``responded``."""
+
+    async def found() -> GatewayResponse:
+        response = await request
+        return NOTHING if response is None else response
+
+    response = await responded(found())
+    return None if response is NOTHING else response
+
+
+NOTHING = GatewayResponse(False, "")
 
 
 @frozen

@@ -113,9 +113,7 @@ class RecordPayment:
     async def _authorize(self, order: Order, authorization: PaymentAttempt) -> PaymentAttempt:
         """Return the authorization with its outcome. Raises ConfirmationNeeded if the customer has to confirm it."""
         if authorization.unconfirmed:
-            request = self.gateway.find(
-                kind=AttemptKind.AUTHORIZE, key=authorization.key, reference=authorization.reference
-            )
+            request = self._confirmed(authorization)
         else:
             await self.settle_payments.keep(authorization)
             request = self.gateway.authorize(
@@ -128,8 +126,6 @@ class RecordPayment:
 
         async def noted() -> GatewayResponse:
             answer = await request
-            if answer is None:
-                raise GatewayUnavailable("payment gateway", "it does not know the payment that it had confirmed")
             response.append(answer)
             return answer
 
@@ -139,6 +135,15 @@ class RecordPayment:
             await self.settle_payments.void_open(order.id)
             raise ConfirmationNeeded(order.id, response[0].client_secret, response[0].url)
         return outcome
+
+    async def _confirmed(self, authorization: PaymentAttempt) -> GatewayResponse:
+        """Ask for the outcome of an authorization that waits for the customer. Raises GatewayUnavailable."""
+        found = await self.gateway.find(
+            kind=AttemptKind.AUTHORIZE, key=authorization.key, reference=authorization.reference
+        )
+        if found is None:
+            raise GatewayUnavailable("payment gateway", "it does not know the payment that it had confirmed")
+        return found
 
     async def _check_unchanged(self, authorization: PaymentAttempt, by: Actor, expected_version: int | None) -> None:
         """Check that the money may still be taken; else store the authorization and raise why not."""

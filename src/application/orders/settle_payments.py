@@ -20,8 +20,9 @@ from .payment_attempts import (
     AttemptStatus,
     GatewayResponse,
     PaymentAttempt,
-    in_time,
+    found_response,
     reference_for,
+    responded,
 )
 from .ports import PaymentAttempts, PaymentGateway, Transaction, UnitOfWork
 from .retry import retry_on_conflict
@@ -104,7 +105,7 @@ class SettlePayments:
     ) -> Order:
         """Capture an authorization and record it with the order; ``known`` is a capture without an outcome.
 
-        Raises what the gateway raises, after the next look-up was stored, and CommandRefused as ``record_capture``.
+        Raises GatewayUnavailable, after the next look-up was stored, and CommandRefused as ``record_capture``.
         """
         now = self.attempt_clock()
         capture = known or PaymentAttempt.follow_up(authorization, AttemptKind.CAPTURE, now, wait=ANSWERED_WITHIN)
@@ -118,13 +119,17 @@ class SettlePayments:
         return await self.record_capture(capture, idempotency)
 
     async def requested(self, attempt: PaymentAttempt, request: Awaitable[GatewayResponse]) -> PaymentAttempt:
-        """Return ``attempt`` with the response. Raises what the gateway raises, after its next look-up was stored."""
+        """Return ``attempt`` with the response. Raises GatewayUnavailable, after its next look-up was stored."""
         try:
-            return attempt.settled(await in_time(request), self.attempt_clock())
-        except Exception as e:
-            detail = str(e) if isinstance(e, GatewayUnavailable) else f"the gateway failed: {type(e).__name__}"
-            await self.keep(attempt.unanswered(detail, self.attempt_clock()))
+            return attempt.settled(await responded(request), self.attempt_clock())
+        except GatewayUnavailable as e:
+            await self.keep(attempt.unanswered(str(e), self.attempt_clock()))
             raise
+        except Exception as e:
+            logger.exception("the payment gateway failed", extra={"order_id": attempt.order_id})
+            detail = f"the gateway failed: {type(e).__name__}"
+            await self.keep(attempt.unanswered(detail, self.attempt_clock()))
+            raise GatewayUnavailable("gateway", f"it failed: {type(e).__name__}; the log has more") from e
 
     async def record_capture(self, capture: PaymentAttempt, idempotency: IdempotencyKey | None = None) -> Order:
         """Record a capture with its response, together with the order. Raises CommandRefused if the order refuses it.
@@ -197,11 +202,11 @@ class SettlePayments:
         attempts = await self.attempts.of_order(attempt.order_id)
         about = attempt.reference or reference_for(attempt, attempts)
         if attempt.kind is AttemptKind.VOID:
-            response = await in_time(self.gateway.void(authorization=about, key=attempt.key))
+            response = await responded(self.gateway.void(authorization=about, key=attempt.key))
             return attempt.settled(response, self.attempt_clock())
         if attempt.kind is AttemptKind.REFUND and not attempt.reference:
             return await self._refund(attempt, about)
-        found = await in_time(self.gateway.find(kind=attempt.kind, key=attempt.key, reference=about))
+        found = await found_response(self.gateway.find(kind=attempt.kind, key=attempt.key, reference=about))
         now = self.attempt_clock()
         if found is not None:
             return attempt.settled(found, now)
@@ -218,7 +223,7 @@ class SettlePayments:
                 detail="nothing was captured at the gateway; refund it where it was paid",
                 settled_at=self.attempt_clock(),
             )
-        response = await in_time(self.gateway.refund(capture=capture, amount=refund.amount, key=refund.key))
+        response = await responded(self.gateway.refund(capture=capture, amount=refund.amount, key=refund.key))
         return refund.settled(response, self.attempt_clock())
 
     async def _record_authorization(self, authorization: PaymentAttempt, *, confirmed: bool) -> None:

@@ -22,6 +22,7 @@ from ...domain.text import shown
 LOAD_SECONDS = 10.0
 """The time that importing a module has, and that a factory has: a process starts, or says why it does not."""
 _PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z", re.ASCII)
+_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+\Z", re.ASCII)
 _MAX_ERROR = 500
 """Characters of somebody else's error that ours quotes."""
 
@@ -88,6 +89,8 @@ def load(kind: PartKind, name: str) -> object:
         return _in_time(kind, declared[name].load, f"{name} ({declared[name].value})")
     if not _PATH.match(name):
         nearest = get_close_matches(name, kind.known, 1)
+        if not nearest and _DOTTED.match(name):
+            nearest = [":".join(name.rsplit(".", 1))]
         hint = f"; did you mean {nearest[0]}?" if nearest else ""
         raise kind.refused(f"{shown(name)} is no {kind.what}{hint}")
     module_name, _, path = name.partition(":")
@@ -168,6 +171,8 @@ def _in_time(kind: PartKind, make: Callable[[], object], name: str) -> object:
     thread = Thread(target=run, name="own-part", daemon=True)
     thread.start()
     thread.join(LOAD_SECONDS)
+    if failure and isinstance(failure[0], InvalidInput):  # of our own decorator
+        raise InvalidInput(kind.setting, f"{name}: {failure[0].problem}", failure[0].allowed) from failure[0]
     if failure:
         raise kind.refused(_failed(name, failure[0])) from failure[0]
     if not outcome:

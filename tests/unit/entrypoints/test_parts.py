@@ -81,6 +81,7 @@ async def test_a_gateway_is_a_class_a_function_or_an_object_of_a_module(name: st
 @pytest.mark.parametrize(
     ("name", "told"),
     [
+        ("own_shop.make_gateway", "'own_shop.make_gateway' is no payment gateway; did you mean own_shop:make_gateway"),
         ("sandbx", "'sandbx' is no payment gateway; did you mean sandbox.*allowed: sandbox, .*MODULE:ATTRIBUTE"),
         ("own_shops:gateway", "there is no module own_shops in the current directory"),
         ("own_broken:gateway", "own_broken fails: ModuleNotFoundError: No module named 'shop_that_is_not_there'"),

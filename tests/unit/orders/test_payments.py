@@ -1,6 +1,7 @@
 """Card payments: every attempt is stored before it is asked for, and money never moves twice."""
 
 import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -444,9 +445,34 @@ async def test_a_gateway_that_fails_in_another_way_does_not_block_the_next_refun
 
     (attempt,) = [a for a in await till.container.storage().attempts.of_order("O1") if a.kind is AttemptKind.REFUND]
     assert (attempt.status, attempt.tries) == (AttemptStatus.REQUESTED, 2)
-    assert attempt.detail.startswith("the gateway failed: ")
+    assert ("the gateway failed: " if answer else "it returned NoneType and no GatewayResponse") in attempt.detail
     assert "4111" not in attempt.detail
     assert "O2:refund" in till.gateway.moved
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (lambda: "yes", "it returned str and no GatewayResponse"),
+        (lambda: None, "it returned NoneType and no GatewayResponse"),
+        (lambda: GatewayResponse(True, None), "it failed: TypeError"),  # type: ignore[arg-type]
+        (lambda: {}["4111111111111111"], "it failed: KeyError"),
+    ],
+)
+async def test_a_gateway_that_answers_rubbish_or_fails_is_unavailable_and_its_charge_is_looked_up(
+    till: Till, monkeypatch: pytest.MonkeyPatch, answer: Callable[[], Any], problem: str
+) -> None:
+    async def authorize(*_: object, **__: object) -> Any:
+        return answer()
+
+    await till.order()
+    monkeypatch.setattr(SandboxGateway, "authorize", authorize)
+    with pytest.raises(GatewayUnavailable, match=problem) as failed:
+        await till.ask.record_payment("O1", by=CUSTOMER)
+
+    [attempt] = await till.container.storage().attempts.of_order("O1")
+    assert (attempt.status, attempt.tries) == (AttemptStatus.REQUESTED, 1)
+    assert "4111" not in f"{failed.value} {attempt.detail}"
 
 
 async def test_a_declined_refund_stays_in_sight(till: Till) -> None:
