@@ -19,6 +19,7 @@ from orderflow.entrypoints.settings import Settings
 from orderflow.entrypoints.wiring.lifespan import opened
 
 from tests.support.smtp import SmtpServer
+from tests.support.waiting import eventually_async
 
 from ..invariants import ACKNOWLEDGED, CONVERGED, CURSORS
 from . import verdict
@@ -48,10 +49,15 @@ INVARIANTS = {
     verdict.REDRIVEN: 8,
     LAG: 9,
     verdict.SILENT: 10,
+    verdict.WEBHOOKS: 11,
 }
 """Their numbers; what is not named here tells of a consumer's effects, which is 6."""
 PASSWORD = "planted-password"
 LAG_SECONDS = 30.0
+WEBHOOK_SECONDS = 120.0
+"""A failing endpoint is probed at growing intervals."""
+WEBHOOKS_OF = "R1"
+"""The restaurant whose events are sent to the receiver of webhooks."""
 REACHABLE = 4
 """Of the customers, so many have an address to which mail goes."""
 
@@ -116,6 +122,7 @@ class Campaign:
                     self.say(f"servers and {len(PARTS)} processes after {monotonic() - began:.0f} s")
                     await self._suffer(lanes)
                     asked = await self.workload.ask_again()
+                    await self._webhooks_sent(inside)
                 report = await self._verdict(asked)
             finally:
                 await self.deployment.close()
@@ -133,6 +140,8 @@ class Campaign:
             await effects.stock.set(f"R{number}", SOLD_OUT, 0)
         for number in range(REACHABLE):
             await effects.contacts.set(Contact(party=f"customer:C{number}", email=f"{MAIL}-{number}@example.org"))
+        receiver = self.deployment.receiver
+        _, receiver.secret = await inside.container.change_endpoints().add(receiver.url, restaurants=[WEBHOOKS_OF])
         ports = [self.deployment.ports["api-1"], self.deployment.ports["api-2"]]
         self.watch = Watch(self.deployment)
         self.workload = Workload(Plan(self.seed, self.size.orders), ports, token, inside, self._due)
@@ -188,6 +197,15 @@ class Campaign:
             self.failures.append(f"nor later: {problem}")
         return None
 
+    async def _webhooks_sent(self, inside: OrderFlow) -> None:
+        async def all_sent() -> bool:
+            return not (await inside.container.effects().webhooks.summary()).backlog.pending
+
+        try:
+            await eventually_async(all_sent, deadline=WEBHOOK_SECONDS, every=0.5, that="all webhooks were accepted")
+        except AssertionError as problem:
+            self.failures.append(str(problem))
+
     async def _verdict(self, asked: int) -> CheckReport:
         planted = re.compile("|".join(re.escape(secret) for secret in self._secrets).encode())
         poison = [order_id for order_id in self.workload.orders if POISON.fullmatch(order_id)]
@@ -218,6 +236,7 @@ class Campaign:
             gc.freeze()  # what was gathered until now is not walked through again and again while all is compared
             report = await self._check()
             await verdict.check_log_and_topic(connection, topic, report)
+            await verdict.check_webhooks(connection, self.deployment.receiver, WEBHOOKS_OF, report)
             await verdict.check_requests(connection, self.workload, asked, report)
             verdict.check_cursors(self.watch.witness.looks, self.watch.witness.gone_back, report)
             report.comparisons += extra.comparisons
@@ -247,6 +266,7 @@ class Campaign:
             topic=TOPIC,
             database_pool_size=INSIDE // 2,
             payment_gateway="sandbox",
+            webhook_private_addresses=True,
         )
 
     async def _stop(self) -> None:

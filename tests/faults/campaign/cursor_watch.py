@@ -14,7 +14,7 @@ from orderflow.application.event_log.records import BUCKETS
 from ..invariants import Witness
 from .deployment import PARTITIONS, TOPIC, Deployment
 
-READERS = ("relay", "notifications", "analytics", "inventory")
+READERS = ("relay", "notifications", "analytics", "inventory", "webhooks")
 FAR_BEHIND = 40_000
 """More events than that would take long at the end."""
 ON_KAFKA = "relay, on Kafka"

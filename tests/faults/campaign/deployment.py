@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from attrs import define, field
+from orderflow.testing.consumers.webhook_receiver import Receiver
 
 from tests.support.kafka import LocalKafka
 from tests.support.postgres import LocalPostgres
@@ -67,6 +68,8 @@ class Deployment:
     ended: list[str] = field(factory=list, init=False)
     downed: set[str] = field(factory=set, init=False)
     settings: dict[str, str] = field(factory=dict, init=False)
+    receiver: Receiver = field(factory=Receiver, init=False)
+    """Of webhooks, in this process; its connections are broken off when it is killed."""
 
     def __attrs_post_init__(self) -> None:
         self.kafka = LocalKafka(nodes=3, fronts=[front(part) for part in (*RELAYS, *CONSUMERS)])
@@ -74,6 +77,7 @@ class Deployment:
 
     async def open(self) -> None:
         """Servers, schema, topic and processes, each of which answers."""
+        await self.receiver.start()
         await self._lay_links()
         await asyncio.gather(asyncio.to_thread(self.postgres.start), asyncio.to_thread(self.kafka.start))
         created = urlsplit(await asyncio.to_thread(self.postgres.create_database))
@@ -92,6 +96,7 @@ class Deployment:
     async def close(self) -> None:
         for process in self.processes.values():
             process.kill()
+        await self.receiver.stop()
         for link in self.links.values():
             await link.close()
         await asyncio.to_thread(self.kafka.close)
@@ -131,6 +136,7 @@ class Deployment:
             "ORDERFLOW_LOG_FORMAT": "json",
             "ORDERFLOW_HTTP_DEV": "true",
             "ORDERFLOW_NOTIFICATION_CHANNELS": "email",
+            "ORDERFLOW_WEBHOOK_PRIVATE_ADDRESSES": "true",
             **({"ORDERFLOW_HTTP_PORT" if part in APIS else "ORDERFLOW_OPS_PORT": str(port)} if port else {}),
             **self.settings,
         }

@@ -30,6 +30,7 @@ BROKER_DOWN_SECONDS = 5.0
 BROKER_PAUSED_SECONDS = 8.0
 """Past its session of 4 s."""
 HELD_SECONDS = 30.0
+RECEIVER_DOWN_SECONDS = 3.0
 RETRIES = 1_000
 GROUPS = ("relay", "notifications", "analytics", "inventory")
 
@@ -76,6 +77,7 @@ class FaultInjection:
             Kind.TRANSACTION_HELD: self._transaction_held,
             Kind.RETRIES: self._retries,
             Kind.REBALANCE: self._rebalance,
+            Kind.RECEIVER_KILLED: self._receiver_killed,
         }
 
     async def _killed(self, part: str) -> None:
@@ -136,6 +138,25 @@ class FaultInjection:
             return await asyncio.to_thread(brokers.whole, self.deployment.kafka)
 
         await eventually_async(whole, every=0.5, that="every broker has every copy in sync")
+
+    async def _receiver_killed(self, _: Fault) -> None:
+        receiver = self.deployment.receiver
+        await receiver.stop()
+        try:
+            await asyncio.sleep(RECEIVER_DOWN_SECONDS)
+            await eventually_async(self._receiver_is_missed, every=0.2, that="a webhook was not accepted")
+        finally:
+            await receiver.start()
+
+    async def _receiver_is_missed(self) -> bool:
+        try:
+            connection = await self.deployment.connect()
+        except (OSError, asyncpg.PostgresError):
+            return False
+        try:
+            return bool(await connection.fetchval("SELECT max(failures) > 0 FROM webhook_endpoints"))
+        finally:
+            await connection.close()
 
     async def _postgres_killed(self, _: Fault) -> None:
         connection = await self.deployment.connect()

@@ -32,6 +32,7 @@ class Kind(StrEnum):
     TRANSACTION_HELD = "write transaction held"
     RETRIES = "concurrent retries of one request"
     REBALANCE = "rebalance forced"
+    RECEIVER_KILLED = "webhook receiver killed"
 
 
 DEMANDED: Mapping[Kind, int] = {
@@ -54,6 +55,7 @@ DEMANDED: Mapping[Kind, int] = {
     Kind.TRANSACTION_HELD: 2,
     Kind.RETRIES: 1,
     Kind.REBALANCE: 6,
+    Kind.RECEIVER_KILLED: 3,
 }
 """How many of each in the large campaign."""
 
@@ -64,6 +66,7 @@ LANES: Sequence[Mapping[Kind, float]] = (
     {Kind.LEADER_KILLED: 18.0, Kind.CONTROLLER_KILLED: 18.0, Kind.BROKER_KILLED: 18.0, Kind.BROKER_PAUSED: 14.0},
     {Kind.POSTGRES_KILLED: 6.0, Kind.BACKEND_TERMINATED: 0.5, Kind.COMMIT_SWALLOWED: 2.0},
     {Kind.TRANSACTION_HELD: 31.0},
+    {Kind.RECEIVER_KILLED: 20.0},
 )
 """Faults of one lane come one after the other, and each about so many seconds after the last; lanes do not wait."""
 

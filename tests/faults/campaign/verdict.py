@@ -1,4 +1,4 @@
-"""The ten invariants of what the campaign leaves, each with how much was compared."""
+"""The invariants of what the campaign leaves, each with how much was compared."""
 
 import re
 from collections import Counter, defaultdict
@@ -12,6 +12,7 @@ from attrs import define, field, frozen
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 from orderflow.application.check import CheckReport
 from orderflow.application.check.report import Comparison
+from orderflow.testing.consumers.webhook_receiver import Receiver
 
 from ..invariants import ACKNOWLEDGED, CONVERGED, CURSORS
 from .deployment import TOPIC
@@ -22,6 +23,7 @@ DENSE = "positions in each bucket and versions in each order are dense from 1"
 ON_TOPIC = "the topic holds the log's events, each once, each bucket and order ascending without a gap"
 PARKED = "each poison event is parked with its context, its followers behind it"
 REDRIVEN = "redrive leaves none parked"
+WEBHOOKS = "the webhook receiver has each event of its restaurant, each order's in sequence"
 SILENT = "planted secrets and personal data are nowhere"
 
 Address = tuple[int, int]
@@ -95,6 +97,27 @@ def _scan(bootstrap_servers: str, level: str) -> Any:
                     raise AssertionError(str(error))
     finally:
         consumer.close()
+
+
+async def check_webhooks(
+    connection: asyncpg.Connection, receiver: Receiver, restaurant: str, report: CheckReport
+) -> None:
+    """What the receiver has accepted, by order, as it first came; a message may come again."""
+    sent = report.start(WEBHOOKS, "events")
+    expected: dict[str, list[int]] = defaultdict(list)
+    for row in await connection.fetch(
+        "SELECT e.order_id, e.sequence FROM order_events AS e JOIN orders ON orders.id = e.order_id "
+        "WHERE orders.restaurant_id = $1 ORDER BY 1, 2",
+        restaurant,
+    ):
+        expected[row["order_id"]].append(row["sequence"])
+        sent.compared += 1
+    came = {order_id: list(dict.fromkeys(sequences)) for order_id, sequences in receiver.accepted().items()}
+    for order_id in expected.keys() | came.keys():
+        if came.get(order_id) != expected.get(order_id):
+            sent.differ(f"order {order_id}", f"{came.get(order_id)} came, its events are {expected.get(order_id)}")
+    if unsigned := sum(not it.verified for it in receiver.received):
+        sent.differ("signatures", f"{unsigned} were not valid")
 
 
 async def check_log_and_topic(connection: asyncpg.Connection, topic: Topic, report: CheckReport) -> None:
