@@ -778,7 +778,16 @@ async def test_a_declined_refund_that_a_person_paid_back_is_refunded(till: Till)
     assert contradiction((await till.now()).payment, TOTAL, attempts) is None
 
 
-async def test_a_refund_that_fails_days_after_it_was_made_is_found_once(till: Till) -> None:
+async def test_a_refund_that_fails_days_after_it_was_made_is_found_once(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, both = SandboxGateway.find, asyncio.Barrier(2)
+
+    async def find_together(gateway: SandboxGateway, **asked: Any) -> GatewayResponse | None:
+        await both.wait()
+        return await find(gateway, **asked)
+
+    monkeypatch.setattr(SandboxGateway, "find", find_together)
     await delivered(till, REFUND_FAILS_LATER)
     await till.ask.refund_order("O1", "cold", borne_by=RefundBearer.PLATFORM, by=ADMIN)
     made = await till.now()
