@@ -69,7 +69,7 @@ def _postgresql_url(value: str) -> None:
 
 
 _PART = re.compile(r"[A-Za-z_][\w.-]*(:[A-Za-z_][\w.]*)?\Z", re.ASCII)
-"""How a setting names a part: by a name, or as MODULE:ATTRIBUTE."""
+"""The names of a part in a setting: a plain name, or MODULE:ATTRIBUTE."""
 MAX_PARTS = 20
 MAX_PART_NAME = 200
 
@@ -114,7 +114,7 @@ def _sender(_: object, __: object, value: str) -> None:
 
 
 def _protected_url(_: object, __: object, value: str) -> None:
-    """Raise ValueError for a URL of which somebody on the way could change the answer."""
+    """Raise ValueError for a URL whose answer could be changed on the network."""
     loopback = re.match(r"http://(localhost|127\.0\.0\.1|\[::1\])[:/]", value + "/")
     if value and not (re.match(r"https://[!-~]+\Z", value) or (loopback and value.isascii() and value.isprintable())):
         raise ValueError("not a URL with https")
@@ -182,7 +182,7 @@ class Settings:
     topic: str = ts.option(
         default="order-events",
         validator=v.matches_re(r"[A-Za-z0-9._-]{1,249}"),
-        help="a Kafka topic name: letters, digits, '.', '_', '-', at most 249",
+        help="a Kafka topic name: A to Z, a to z, digits, '.', '_', '-', at most 249",
     )
     topic_partitions: int = ts.option(default=3, validator=_between(1, 256), help="partitions, 1 to 256")
     topic_replication: int = ts.option(default=1, validator=_between(1, 32), help="copies of each partition, 1 to 32")
@@ -237,8 +237,8 @@ class Settings:
     prices: str = ts.option(
         default="trust",
         validator=[v.min_len(1), _part],
-        help="trust: whoever places an order sets its prices; list: they are those of the restaurant's price list; "
-        "or a price authority of your own by entry point or as MODULE:ATTRIBUTE",
+        help="trust: the caller who places an order sets its prices; list: they are those of the restaurant's price "
+        "list; or a price authority of your own by entry point or as MODULE:ATTRIBUTE",
     )
     restaurant_orders: str = ts.option(
         default=RestaurantOrders.NONE.value,

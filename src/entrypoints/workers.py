@@ -62,7 +62,7 @@ class WorkerPool:
     _ready: set[int] = field(factory=set, init=False)
     _begun: asyncio.Event = field(factory=asyncio.Event, init=False)
     _error: OrderFlowError | None = field(default=None, init=False)
-    """Why the pool ends."""
+    """The reason for which the pool ends."""
 
     async def __call__(self, stop: asyncio.Event) -> None:
         """Run the workers until they have shut down after ``stop``. Raises the error of a worker that cannot start."""
@@ -145,7 +145,7 @@ class _Worker:
     _error: OrderFlowError | None = field(default=None, init=False)
 
     async def run(self, begun: asyncio.Event, stopping: Stopping, ready: Callable[[], None]) -> OrderFlowError:
-        """Run the process to its end, and return why it ended. It is told to stop when ``begun`` is set."""
+        """Run the process to its end, and return why it ended. Once ``begun`` is set, it shuts down."""
         process, pipe = self.start(self.number)
         self.pid = process.pid or 0
         loop, ended_ = asyncio.get_running_loop(), asyncio.Event()

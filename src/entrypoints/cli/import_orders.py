@@ -108,7 +108,7 @@ class Import:
     at_once: int
     report: ImportReport = field(factory=ImportReport, init=False)
     _broken: Exception | None = field(default=None, init=False)
-    """Why the file was not read to its end."""
+    """The reason for which the file was not read to its end."""
 
     async def __call__(self, file: Path) -> None:
         """Create the orders. Raises InvalidInput if the file is broken, and Unavailable, after the orders before it."""

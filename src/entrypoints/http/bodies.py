@@ -189,13 +189,13 @@ class RefundOrderBody(Body):
 
 
 class EraseCustomerBody(Body):
-    """Why the customer is erased. It is recorded, so it should not say who the customer is."""
+    """The reason for the erasure. It is recorded, so it should not say who the customer is."""
 
     reason: Annotated[str, _text("the reason", "asked for on 1 May", MAX_REASON, 1)]
 
 
 class ReasonBody(Body):
-    """Why an operator does it. It is recorded with the operator's name."""
+    """The reason of an operator's action. It is recorded with the operator's name."""
 
     reason: Annotated[str, _text("the reason", "the mail server is repaired", MAX_REASON, 1)]
 

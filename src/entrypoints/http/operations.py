@@ -72,7 +72,7 @@ class ServerView:
 class StatusView:
     """The status of the installation. A member that could not be read is null, and ``unanswered`` has the reason.
 
-    ``history`` are the events that each reader had to come, since somebody began to watch this process.
+    ``history`` has each reader's lag since the first status request to this process.
     """
 
     at: datetime
@@ -113,7 +113,7 @@ class FindingsView:
 
 @frozen(kw_only=True)
 class ChangeView:
-    """A change that somebody has made by hand."""
+    """A change that was made by hand."""
 
     at: datetime
     by: str
@@ -131,7 +131,7 @@ class ChangesView:
 
 @frozen(kw_only=True)
 class ChangedView:
-    """Whether something had to be changed."""
+    """The outcome: ``changed`` is false if it was so already."""
 
     changed: bool
 

@@ -76,7 +76,7 @@ class TlsHandshake(asyncio.Protocol):
     make_protocol: Callable[[], HttpProtocol]
     address: str = field(default="", init=False)
     early: bytes = field(default=b"", init=False)
-    """What arrived before the handshake began, and then what was decrypted before HttpProtocol has the connection."""
+    """Bytes that came before the handshake began, then those decrypted before HttpProtocol has the connection."""
     ended: bool = field(default=False, init=False)
     task: "asyncio.Task[None] | None" = field(default=None, init=False)
     protocol: HttpProtocol | None = field(default=None, init=False)

@@ -29,7 +29,7 @@ class AddWebhookEndpoint(Body):
 
 
 class ChangeWebhookEndpoint(Body):
-    """Why the endpoint is changed."""
+    """The reason of a change of the endpoint."""
 
     reason: _Reason
 
