@@ -20,7 +20,7 @@ from ..application.redaction import code_of, error_text
 from ..domain.errors import NotConfigured, OrderFlowError, Unavailable
 from .container import Container
 from .settings import Settings
-from .shutdown import Stopping, until_requested
+from .shutdown import SIGNALS, Stopping, until_requested
 
 RECOVERED_SECONDS = 30.0
 """A worker that has run so long is started again at once when it ends."""
@@ -200,7 +200,7 @@ def work(api: Api, settings: Settings, listener: socket.socket, pipe: Connection
     from .logging_setup import configure_logs
     from .wiring.lifespan import opened
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     configure_logs(settings)
 
