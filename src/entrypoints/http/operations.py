@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from attrs import field, frozen
@@ -142,13 +143,24 @@ async def admins_only(connection: ASGIConnection[Any, Actor, Any, Any], _: BaseR
         raise HTTPException(detail=f"{by} may not operate the service; only admins may", status_code=403)
 
 
-@get(
-    "/operations/status",
+_read = partial(get, response_headers=[CORRELATION], responses=REFUSALS, opt=OPERATE)
+"""A route that observes the installation."""
+_change = partial(
+    post,
+    status_code=200,
+    dto=ExactBody[ReasonBody],
+    return_dto=None,
     response_headers=[CORRELATION],
-    responses=REFUSALS,
+    responses=CHANGE_REFUSALS,
+    opt={**OPERATE, "creates": True},
+)
+"""A route that pauses or resumes a consumer."""
+
+
+@_read(
+    "/operations/status",
     operation_id="operationsStatus",
     summary="Processes, servers, lag and the latest errors",
-    opt=OPERATE,
 )
 async def status(operations: NamedDependency[Operations]) -> Response[StatusView]:
     """Observe the installation, once a second at most. Rates are those since the observation before."""
@@ -156,13 +168,10 @@ async def status(operations: NamedDependency[Operations]) -> Response[StatusView
     return json_response(_status_view(found, history))
 
 
-@get(
+@_read(
     "/operations/findings",
-    response_headers=[CORRELATION],
-    responses=REFUSALS,
     operation_id="operationsFindings",
     summary="What the doctor finds wrong",
-    opt=OPERATE,
 )
 async def findings(operations: NamedDependency[Operations]) -> Response[FindingsView]:
     """Examine the installation, as `orderflow doctor` does. Examinations take turns."""
@@ -186,13 +195,10 @@ async def findings(operations: NamedDependency[Operations]) -> Response[Findings
     )
 
 
-@get(
+@_read(
     "/operations/changes",
-    response_headers=[CORRELATION],
-    responses=REFUSALS,
     operation_id="operationsChanges",
     summary="What was changed by hand, by whom and why",
-    opt=OPERATE,
 )
 async def changes(operations: NamedDependency[Operations]) -> Response[ChangesView]:
     """Return the latest changes of the maintenance log and of dead letters."""
@@ -214,13 +220,10 @@ async def changes(operations: NamedDependency[Operations]) -> Response[ChangesVi
     return json_response(ChangesView(changes=tuple(latest)))
 
 
-@get(
+@_read(
     "/operations/rollout",
-    response_headers=[CORRELATION],
-    responses=REFUSALS,
     operation_id="operationsRollout",
     summary="What is published, and which consumers are paused",
-    opt=OPERATE,
 )
 async def rollout(operations: NamedDependency[Operations]) -> Response[RolloutProgress]:
     """Return the publishing share, and each consumer with the note of its pause."""
@@ -245,16 +248,10 @@ async def set_publishing(
     return json_response(ChangedView(changed=entry is not None))
 
 
-@post(
+@_change(
     "/operations/consumers/{consumer:str}/pause",
-    status_code=200,
-    dto=ExactBody[ReasonBody],
-    return_dto=None,
-    response_headers=[CORRELATION],
-    responses=CHANGE_REFUSALS,
     operation_id="pauseConsumer",
     summary="Pause a consumer",
-    opt={**OPERATE, "creates": True},
 )
 async def pause(
     request: Request[Actor, Any, Any],
@@ -267,16 +264,10 @@ async def pause(
     return json_response(ChangedView(changed=entry is not None))
 
 
-@post(
+@_change(
     "/operations/consumers/{consumer:str}/resume",
-    status_code=200,
-    dto=ExactBody[ReasonBody],
-    return_dto=None,
-    response_headers=[CORRELATION],
-    responses=CHANGE_REFUSALS,
     operation_id="resumeConsumer",
     summary="Resume a consumer",
-    opt={**OPERATE, "creates": True},
 )
 async def resume(
     request: Request[Actor, Any, Any],
