@@ -48,12 +48,13 @@ def _show(use_cases: "UseCases", order: Order, actor: Actor) -> None:
 @app.command
 async def create(file: InputFile, /, *, as_: As = OPERATOR) -> None:
     """Create the order that FILE describes ('-': standard input), in the JSON of POST /v1/orders."""
-    from ..http.bodies import PlaceOrder, read
+    from ..http.bodies import PlaceOrder
+    from ..http.read_body import read_body
 
     actor = Actor.parse(as_)
     body = read_file(file)
     async with session().use_cases(create=True) as use_cases:
-        new = read(body, PlaceOrder).order(session().settings.currency)
+        new = read_body(body, PlaceOrder).order(session().settings.currency)
         _show(use_cases, await use_cases.create_order(new, by=actor), actor)
 
 

@@ -15,7 +15,7 @@ from ....application.sessions import SESSION_LIFETIME, CachedSessions, Session
 from ....domain.actor import Actor
 from ....domain.errors import InvalidInput
 from ..auth import CSRF_HEADER, GRANT, Authenticator, KnownTokens, Unauthenticated, digest_of, not_from_here
-from ..bodies import Body
+from ..body_fields import Body
 from ..caller_limits import RELEASE, Callers
 from ..exact_body import ExactBody
 from ..views import render
