@@ -39,7 +39,7 @@ _MARKS: Mapping[str, str] = {
     REFUND_FAILS_LATER: "rf_",
     VOID_DECLINE: "vd_",
 }
-"""What references of a card begin with, so that a later request knows the card, also after a restart."""
+"""The prefixes of a card's references, by which a later request knows the card, also after a restart."""
 _BACKEND = "sandbox gateway"
 
 
@@ -65,9 +65,9 @@ class SandboxGateway:
     _responses: dict[str, GatewayResponse] = field(factory=dict, init=False)
     _payments: dict[str, _Payment] = field(factory=dict, init=False)
     _waiting: dict[str, GatewayResponse] = field(factory=dict, init=False)
-    """What a pending request is answered with when it is asked about again, by key."""
+    """The answers to pending requests when they are repeated, by key."""
     _failing: dict[str, str] = field(factory=dict, init=False)
-    """The payments whose refund fails when it is asked about again, by the refund's key."""
+    """The payments whose refund fails when its request is repeated, by the refund's key."""
     _unconfirmed: dict[str, _Payment] = field(factory=dict, init=False)
     _timed_out: set[str] = field(factory=set, init=False)
 

@@ -10,7 +10,7 @@ from ...application.orders.payment_attempts import GatewayEvent
 from ...domain.errors import InvalidInput
 
 TOLERANCE_SECONDS = 300
-"""The age at which a signature is refused, so that nobody sends a recorded event later."""
+"""The age at which a signature is refused, so that a recorded event cannot be sent again later."""
 ORDER = "orderflow_order"
 """The name in the metadata of PaymentIntents and refunds under which the order's id is."""
 KEY = "orderflow_key"

@@ -21,7 +21,7 @@ EventOf = Callable[[bytes, str], GatewayEvent | None]
 
 @frozen
 class StripeEvents:
-    """What the route needs, as one named dependency."""
+    """The dependencies of the route, as one named dependency."""
 
     event_of: EventOf
     use_cases: UseCases
