@@ -461,11 +461,11 @@ def test_the_counters_are_those_of_the_api_after_a_day(look: Looking, shop: Serv
     look.page.locator("li.card").first.wait_for()
 
     with ThreadPoolExecutor() as elsewhere:
-        for command in (("generate", str(tmp_path), "--orders", "25"), ("run", str(tmp_path), "--no-consumers")):
+        for command in (("generate", str(tmp_path), "--orders", "60"), ("run", str(tmp_path), "--no-consumers")):
             elsewhere.submit(shop.installation.run, "simulate", *command).result()
 
     with shop.api() as client:
         counts = {each["state"]: each["orders"] for each in client.get("/v1/orders:count").json()["counts"]}
-    assert counts["delivered"] >= 20
+    assert counts["delivered"] > 50  # more than are listed
     for state, orders in counts.items():
         expect(look.page.locator(f"#column-{state}")).to_contain_text(f"({orders:,})")

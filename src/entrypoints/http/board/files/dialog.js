@@ -40,7 +40,7 @@ export function ask({ title, text = "", fields = [], confirm, danger = false }, 
     };
     if (field.options !== undefined) {
       const options = field.options.map(({ value, label }) => h("option", { value }, label));
-      return h("select", { id: properties.id }, ...options);
+      return h("select", { id: properties.id, required: true }, ...options);
     }
     if (field.long) return h("textarea", { ...properties, rows: 3 });
     return h("input", field.decimal ? { ...properties, inputmode: "decimal", pattern: DECIMAL } : properties);

@@ -22,7 +22,8 @@ export function refundFields(order, role) {
     const quantity = lines.reduce((total, line) => total + line.quantity, 0);
     return { value: FOOD + foodId, label: `${quantity} × ${lines[0]?.foodName}, ${money(sum, order.currency)}` };
   });
-  const bearers = role === "restaurant" ? ["restaurant"] : BEARERS;
+  const bearers = (role === "restaurant" ? ["restaurant"] : BEARERS).map((value) => ({ value, label: words(value) }));
+  if (bearers.length > 1) bearers.unshift({ value: "", label: "Choose" });
   return [
     {
       name: "what",
@@ -42,7 +43,7 @@ export function refundFields(order, role) {
       when: { name: "what", is: AMOUNT },
     },
     { name: "reason", label: "Reason", long: true },
-    { name: "borneBy", label: "Who bears it", options: bearers.map((value) => ({ value, label: words(value) })) },
+    { name: "borneBy", label: "Who bears it", options: bearers },
   ];
 }
 
