@@ -147,8 +147,8 @@ def _not_allowed(name: str, value: object, sources: Mapping[str, str]) -> Invali
 
 def _load(values: dict[str, Any]) -> Settings:
     """Convert the values; typed_settings' own loading reads and parses the source of Settings each time."""
-    converter = TSConverter(strlist_sep=",")
     with directory_asked_for():
+        converter = TSConverter(strlist_sep=",")
         return Settings(
             **{name: converter.structure(it, getattr(fields(Settings), name).type) for name, it in values.items()}
         )
