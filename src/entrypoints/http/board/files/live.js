@@ -106,9 +106,12 @@ export class Orders {
     if (known === undefined || known.version <= order.version) this.byId.set(order.orderId, order);
   }
 
+  /** Changes that come all the time must not put it off for ever. */
   #listSoon() {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#list(), PAUSE);
+    this.#timer ||= setTimeout(() => {
+      this.#timer = 0;
+      this.#list();
+    }, PAUSE);
   }
 
   /** List and count what the stream does not tell; changes meanwhile are listed after it, once. */
