@@ -1,6 +1,7 @@
 // The rules that the server tells: the states, their transitions, and how long an order may stay in each.
 
 import { call } from "./api.js";
+import { age } from "./format.js";
 
 /** @typedef {import("./types.js").Lifecycle} Lifecycle */
 /** @typedef {import("./types.js").Order} Order */
@@ -48,3 +49,15 @@ export function urgency(order, rules, at) {
  */
 export const isPastEstimate = (order, at) =>
   Boolean(order.estimatedAt) && order.deliveredAt === null && Date.parse(order.estimatedAt ?? "") < at;
+
+/**
+ * Why an order is late, for a person.
+ * @param {Order} order
+ * @param {Lifecycle} rules
+ * @param {number} at
+ */
+export function whyLate(order, rules, at) {
+  if (isPastEstimate(order, at)) return `${age(at - Date.parse(order.estimatedAt ?? ""))} past its estimate`;
+  const limit = rules.states.find(({ state }) => state === order.state)?.limitSeconds ?? 0;
+  return `over its limit of ${age(limit * 1000)}`;
+}
