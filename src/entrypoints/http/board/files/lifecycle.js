@@ -57,7 +57,7 @@ export const isPastEstimate = (order, at) =>
  * @param {number} at
  */
 export function whyLate(order, rules, at) {
-  if (isPastEstimate(order, at)) return `${age(at - Date.parse(order.estimatedAt ?? ""))} past its estimate`;
+  if (isPastEstimate(order, at)) return `${age(at - Date.parse(order.estimatedAt ?? ""))} past estimate`;
   const limit = rules.states.find(({ state }) => state === order.state)?.limitSeconds ?? 0;
-  return `over its limit of ${age(limit * 1000)}`;
+  return `over the ${age(limit * 1000)} limit`;
 }
