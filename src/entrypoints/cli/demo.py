@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
 from attrs import evolve
@@ -98,7 +99,7 @@ def show_results(report: SimulationReport, checked: "CheckReport") -> None:
 
 
 def _is_watched(orders: int, asked: bool | None) -> bool:
-    """Return whether the day is watched: if it is ``asked`` for, by default on a terminal where a person may look.
+    """Return whether the day is watched: if it is ``asked`` for, by default on a terminal, with the extra ``http``.
 
     Raises:
         InvalidInput: if it is asked for and has too many orders for a map.
@@ -107,7 +108,7 @@ def _is_watched(orders: int, asked: bool | None) -> bool:
         return False
     if asked is None:
         on_terminal = sys.stdout.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
-        return on_terminal and not session().json and orders <= MOST_WATCHED
+        return on_terminal and not session().json and orders <= MOST_WATCHED and find_spec("litestar") is not None
     if orders > MOST_WATCHED:
         raise InvalidInput("orders", f"{orders} with the board", f"at most {MOST_WATCHED:,}, or --no-board")
     return True

@@ -47,6 +47,7 @@ async def watched_demo(
         http_dev=True,
         oidc_issuer="",
         http_limits_url="",
+        http_cors_origins=(),
         available_orders="all",
     )
     clock = PacedClock(max(0, plan_day(day)[0].at - LEAD_SECONDS), speed=speed)
@@ -136,7 +137,7 @@ class _WatchedDemo:
         try:
             await asyncio.wait_for(self.watched.seen.wait(), FIRST_LOOK_SECONDS)
         except TimeoutError:
-            session().info("the day begins, although nobody looks")
+            session().info("the day begins; the board has not been opened yet")
         clock = self.watched.clock
         clock.change(speed=self.speed, paused=False)
         client = InProcessOrderClient(self.container.use_cases())
@@ -156,7 +157,7 @@ class _WatchedDemo:
         checked = await self.container.check()()
         show_results(report, checked)
         if result.taken_over:
-            session().info(f"{len(result.taken_over)} orders were moved on by hand, and left to whoever did")
+            session().info(f"{len(result.taken_over)} orders that were moved on by hand are left to you")
         said = await self._leave(client)
         session().info("\n- ".join(said) + "\nThe board stays until Ctrl-C.")
         unfinished = report.figures.unfinished > len(result.taken_over)

@@ -2,7 +2,7 @@
 
 A day has only places and times. The lines, the payment method and the fee are derived from a digest of the
 restaurant's and the order's id, and the customer's name and telephone number from the customer's id, so they are always
-the same. The numbers are of the range 555-0100 to 555-0199, which belongs to nobody.
+the same. The numbers are of the range 555-0100 to 555-0199, which is reserved for fiction.
 """
 
 from decimal import ROUND_HALF_UP, Decimal
