@@ -17,7 +17,7 @@ from ....domain.errors import InvalidInput
 from ...simulation.clock import time_at
 from ...simulation.geography import CourierWay, Place
 from ...simulation.watched_day import WatchedDay
-from ..bodies import Body
+from ..body_fields import Body
 from ..exact_body import ExactBody
 from ..reads import json_response
 
