@@ -106,9 +106,10 @@ export class Orders {
     if (known === undefined || known.version <= order.version) this.byId.set(order.orderId, order);
   }
 
-  /** Changes that come all the time must not put it off for ever. */
+  /** List a moment later, once for all changes until then, also if they never pause. */
   #listSoon() {
-    this.#timer ||= setTimeout(() => {
+    if (this.#timer !== 0) return;
+    this.#timer = setTimeout(() => {
       this.#timer = 0;
       this.#list();
     }, PAUSE);
