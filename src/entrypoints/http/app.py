@@ -177,10 +177,7 @@ def build(
     ]
     if board is not None and cookies is not None:
         door = SessionDoor(board, authenticator, cookies, callers, currency)
-        routes += [
-            pages_router([refuse_unknown_parameters]),
-            session_router(door, [require_json, refuse_unknown_parameters]),
-        ]
+        routes += _board_routes(door, [authenticate, require_json, refuse_unknown_parameters])
     readiness = Checks(checks, stopping, stopped_parts)
     public: list[Any] = [livez, readyz, docs_router()]
     dependencies = {"checks": provide(readiness)}
@@ -224,6 +221,17 @@ def _feature(path: str, handlers: Sequence[Any], guards: Sequence[Any], *, tag: 
             tags=[tag or path],
         )
     ]
+
+
+def _board_routes(door: SessionDoor, guards: Sequence[Any]) -> list[Router]:
+    """Return the routes of the board, and those of the day that is watched if there is one."""
+    authenticate, *without_session = guards
+    routes = [pages_router([refuse_unknown_parameters]), session_router(door, without_session)]
+    if (day := door.board.day) is not None:
+        from .board.day import day_router
+
+        routes.append(day_router(day, [authenticate, *without_session]))
+    return routes
 
 
 def _completed(

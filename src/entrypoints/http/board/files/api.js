@@ -18,10 +18,19 @@ export class ApiError extends Error {
 
 /** @type {SessionView | null} */
 let session = null;
-let ahead = 0;
+let clock = { time: Date.now(), at: Date.now(), rate: 1 };
 
 /** The time now by the server's clock, in milliseconds. */
-export const now = () => Date.now() + ahead;
+export const now = () => clock.time + (Date.now() - clock.at) * clock.rate;
+
+/**
+ * Set the server's clock, which runs ``rate`` times as fast as this one: a simulated day has its own pace.
+ * @param {number} time
+ * @param {number} rate
+ */
+export function setClock(time, rate) {
+  clock = { time, at: Date.now(), rate };
+}
 
 export const currentSession = () => session;
 
@@ -122,7 +131,7 @@ function newKey() {
 
 /** @param {SessionView} read */
 function keep(read) {
-  ahead = Date.parse(read.time) - Date.now();
+  setClock(Date.parse(read.time), 1);
   session = read;
   return read;
 }

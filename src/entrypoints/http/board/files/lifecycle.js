@@ -1,6 +1,7 @@
 // The rules that the server tells: the states, their transitions, and how long an order may stay in each.
 
 import { call } from "./api.js";
+import { age } from "./format.js";
 
 /** @typedef {import("./types.js").Lifecycle} Lifecycle */
 /** @typedef {import("./types.js").Order} Order */
@@ -59,5 +60,17 @@ export function urgency(order, rules, at) {
  * @param {Order} order
  * @param {number} at
  */
-export const isPastEstimate = (order, at) =>
+const isPastEstimate = (order, at) =>
   order.deliveredAt === null && timesOf(order).estimated < at; // without an estimate it is not a number
+
+/**
+ * Why an order is late, for a person.
+ * @param {Order} order
+ * @param {Lifecycle} rules
+ * @param {number} at
+ */
+export function whyLate(order, rules, at) {
+  if (isPastEstimate(order, at)) return `${age(at - timesOf(order).estimated)} past estimate`;
+  const limit = rules.states.find(({ state }) => state === order.state)?.limitSeconds ?? 0;
+  return `over the ${age(limit * 1000)} limit`;
+}

@@ -4,7 +4,7 @@ import { call, currentSession, now, orderPath, query } from "./api.js";
 import { explain } from "./dialog.js";
 import { fill, h, setText } from "./dom.js";
 import { age, dateTime, duration, stateName } from "./format.js";
-import { lifecycle, untouched, urgency } from "./lifecycle.js";
+import { lifecycle, untouched, urgency, whyLate } from "./lifecycle.js";
 import { orderActions } from "./order-actions.js";
 import { facts } from "./order-facts.js";
 import { timeline } from "./order-timeline.js";
@@ -217,8 +217,8 @@ class OrderView extends HTMLElement {
     const level = this.#urgency();
     this.#age.dataset.urgency = level;
     const since = level === "final" ? dateTime(order.updatedAt) : `for ${age(untouched(order, now()))}`;
-    const words = { late: ", late", soon: ", soon late", fine: "", final: "" };
-    setText(this.#age, `${stateName(order.state)} ${since}${words[level]}`);
+    const late = level === "late" && this.#rules !== null ? `, late: ${whyLate(order, this.#rules, now())}` : "";
+    setText(this.#age, `${stateName(order.state)} ${since}${level === "soon" ? ", soon late" : late}`);
   }
 
   /** The moment at which the slider stands, in milliseconds. */

@@ -13,6 +13,31 @@
  * @property {boolean} availableOrders
  * @property {string} currency
  * @property {string} time
+ * @property {boolean} day a simulated day can be watched
+ */
+
+/**
+ * @typedef {object} DayClock
+ * @property {string} time
+ * @property {number | null} speed
+ * @property {boolean} paused
+ * @property {boolean} isOver
+ * @property {number} steps
+ * @property {number} planned
+ * @property {string[]} left
+ */
+
+/** @typedef {{id: string, x: number, y: number}} Place */
+/** @typedef {{begins: number, ends: number, x1: number, y1: number, x2: number, y2: number}} Leg */
+/** @typedef {Place & {on: number, off: number, legs: Leg[]}} Courier */
+
+/**
+ * @typedef {object} Day
+ * @property {string} name
+ * @property {string} midnight
+ * @property {Place[]} restaurants
+ * @property {Place[]} orders
+ * @property {Courier[]} couriers
  */
 
 /**
