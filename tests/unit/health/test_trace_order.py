@@ -100,7 +100,7 @@ async def test_what_is_parked_says_so_and_since_when(monkeypatch: pytest.MonkeyP
 
         [event] = (await tracing(flow)("o1", by=BOSS)).events
 
-    assert event.handled[1] == Handling("analytics", "parked", Moment(letter.first_failed_at))
+    assert event.handled[1] == Handling("analytics", "parked", Moment(letter.first_failed_at), "ValueError: no paper")
 
 
 async def test_a_record_that_the_topic_has_no_more_was_there_by_the_relays_floor() -> None:
