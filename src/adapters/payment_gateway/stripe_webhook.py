@@ -7,6 +7,7 @@ from attrs import field, frozen
 from stripe import SignatureVerificationError, WebhookSignature
 
 from ...domain.errors import InvalidInput
+from ...domain.text import is_identifier
 
 TOLERANCE_SECONDS = 300
 """The age at which a signature is refused, so that nobody sends a recorded event later."""
@@ -36,7 +37,7 @@ class StripeWebhook:
         found: Any = event
         for name in ("data", "object", "metadata", ORDER):
             found = found.get(name) if isinstance(found, dict) else None
-        return found if isinstance(found, str) else None
+        return found if is_identifier(found) else None
 
     def _is_signed(self, text: str, signature: str, secret: str) -> bool:
         try:

@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from ...application.orders.payment_attempts import (
     ANSWERED_WITHIN,
+    DECIDED,
     AttemptKind,
     AttemptStatus,
     OutstandingPayments,
@@ -67,6 +68,11 @@ _ASKED = text("NOT (kind = 'authorize' AND reference <> '')")
 _DECLINED_REFUND = text("kind = 'refund' AND status = 'declined'")
 _HELD = text("status = 'held'")
 IS_OUTSTANDING = "(status IN ('requested', 'held') OR (kind = 'refund' AND status = 'declined'))"
+_DECIDED = ", ".join(f"'{status}'" for status in DECIDED)
+IS_NEWS = f"""(payment_attempts.status = 'requested' OR excluded.status IN ({_DECIDED})
+    OR (excluded.status <> 'requested' AND payment_attempts.status NOT IN ({_DECIDED})))"""
+"""Of an attempt that is stored already: what PaymentAttempt.stored_over does."""
+KEPT_REFERENCE = "reference = coalesce(nullif(excluded.reference, ''), payment_attempts.reference)"
 Index(
     "payment_attempts_unsettled",
     payment_attempts.c.requested_at,
