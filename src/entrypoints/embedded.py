@@ -1,6 +1,7 @@
 """``OrderFlow``: the API for applications that embed orderflow, and for their tests."""
 
 import asyncio
+import logging
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -62,6 +63,9 @@ if TYPE_CHECKING:
     from .joining import Joinable, JoinedOrders
     from .sync import SyncOrderFlow
 
+CANCELLED_WITHIN = 2.0
+"""The seconds in which what was cancelled has to end; then the flow is closed without it."""
+logger = logging.getLogger("orderflow")
 PARTS = ("consumers", "gateway", "channels", "templates", "clock", "publisher")
 """What ``OrderFlow.open`` takes beside settings."""
 SYSTEM = Actor.parse("admin:embedded")
@@ -489,13 +493,24 @@ class OrderFlow:
         self._tasks[name] = asyncio.get_running_loop().create_task(loop(self._stop), name=name)
 
     async def _close(self) -> None:
+        """Let handlers and consumers finish. After ``stop_seconds`` they are cancelled, also one that never returns."""
         self._stop.set()
         self._container.news().notify()
         running = [*self._tasks.values(), *(it for it in (self._copying, self._sending) if it is not None)]
-        outcomes = await asyncio.gather(*running, return_exceptions=True)
-        failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-        if failures:
-            raise failures[0]
+        if not running:
+            return
+        try:
+            await asyncio.wait(running, timeout=self._container.settings().stop_seconds)
+        finally:
+            for task in running:
+                task.cancel()
+            done, stuck = await asyncio.wait(running, timeout=CANCELLED_WITHIN)
+        if stuck:
+            logger.error("parts did not stop in time, and are left", extra={"parts": [it.get_name() for it in stuck]})
+        failures = [it.exception() for it in done if not it.cancelled()]
+        for failure in failures:
+            if isinstance(failure, Exception):
+                raise failure
 
 
 def _settings(settings: Settings | str | None, given: dict[str, Any]) -> Settings:
