@@ -67,7 +67,7 @@ CANCELLED_WITHIN = 2.0
 """The seconds in which what was cancelled has to end; then the flow is closed without it."""
 logger = logging.getLogger("orderflow")
 PARTS = ("consumers", "gateway", "channels", "templates", "clock", "publisher")
-"""What ``OrderFlow.open`` takes beside settings."""
+"""The arguments of ``OrderFlow.open`` that are no settings."""
 SYSTEM = Actor.parse("admin:embedded")
 """The actor of calls without ``by``: the embedding application is trusted."""
 
@@ -506,7 +506,10 @@ class OrderFlow:
                 task.cancel()
             done, stuck = await asyncio.wait(running, timeout=CANCELLED_WITHIN)
         if stuck:
-            logger.error("parts did not stop in time, and are left", extra={"parts": [it.get_name() for it in stuck]})
+            logger.error(
+                "parts did not stop in time, and are left",
+                extra={"parts": [name for name, task in self._tasks.items() if task in stuck]},
+            )
         failures = [it.exception() for it in done if not it.cancelled()]
         for failure in failures:
             if isinstance(failure, Exception):
@@ -521,7 +524,7 @@ def _settings(settings: Settings | str | None, given: dict[str, Any]) -> Setting
             raise InvalidInput(name, f"there is no such part or setting; did you mean {nearest[0]}?", ", ".join(PARTS))
     if isinstance(settings, Settings):
         if given:
-            raise InvalidInput(", ".join(given), "given beside Settings, which would ignore it", allowed)
+            raise InvalidInput(", ".join(given), "given together with Settings, which would ignore it", allowed)
         return settings
     if settings is None:
         return load_settings(**given)

@@ -36,7 +36,7 @@ from ...application.orders.payment_attempts import (
 from ...domain.money import Money
 from .bulk import among
 from .database import Database
-from .types import Counter, DecimalAmount, Identifier, Row, Timestamp, metadata, stored_time
+from .types import Counter, DecimalAmount, Identifier, Row, Timestamp, metadata, partial_index, stored_time
 
 payment_attempts = Table(
     "payment_attempts",
@@ -73,12 +73,7 @@ IS_NEWS = f"""(payment_attempts.status = 'requested' OR excluded.status IN ({_DE
     OR (excluded.status <> 'requested' AND payment_attempts.status NOT IN ({_DECIDED})))"""
 """Of an attempt that is stored already: what PaymentAttempt.stored_over does."""
 KEPT_REFERENCE = "reference = coalesce(nullif(excluded.reference, ''), payment_attempts.reference)"
-Index(
-    "payment_attempts_unsettled",
-    payment_attempts.c.requested_at,
-    postgresql_where=_OPEN_REFUND,
-    sqlite_where=_OPEN_REFUND,
-)
+partial_index("payment_attempts_unsettled", payment_attempts.c.requested_at, where=_OPEN_REFUND)
 
 outstanding_attempts = Table(
     "outstanding_payment_attempts", metadata, Column("key", Text, nullable=False), PrimaryKeyConstraint("key")

@@ -112,7 +112,7 @@ class SettlePayments:
                 authorization=authorization.reference, amount=authorization.amount, key=capture.key
             )
             capture = await self.requested(capture, request)
-        # The money has moved: record it whatever version the caller saw, and whatever it may do now.
+        # The money has moved: record it whichever version the caller saw, and whatever it may do now.
         return await self.record_capture(capture, idempotency)
 
     async def requested(self, attempt: PaymentAttempt, request: Awaitable[GatewayResponse]) -> PaymentAttempt:

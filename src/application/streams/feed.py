@@ -25,12 +25,12 @@ MOST_WAITING = 1_000
 """Changes that wait for a reader; one that is further behind is cut off."""
 MOST_WAITING_BYTES = 4_000_000
 SLOW_READER, STOPPING, UNAVAILABLE, UNAUTHORIZED = "slow_reader", "stopping", "unavailable", "unauthorized"
-"""Why a stream ends."""
+"""The reasons for which a stream ends."""
 
 logger = logging.getLogger("orderflow.streams")
 
 Key = tuple[str, str]
-"""What a subscription is about: the name of a party, or ``order``, and its id."""
+"""The subject of a subscription: the name of a party, or ``order``, and its id."""
 
 
 class StreamEnded(Exception):

@@ -1,5 +1,6 @@
 """Routes to the figures of the consumer *analytics*: of all orders for admins, of its own ones for a restaurant."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -22,6 +23,8 @@ from .reads import json_response
 MAX_SPAN = timedelta(days=31)
 HOUR = timedelta(hours=1)
 REFUSALS = problems(400, 401, 403, 500, 503)
+Start = Annotated[str | None, time("start", "the default is one hour before the end")]
+End = Annotated[str | None, time("end", "the default is now")]
 
 
 @frozen(kw_only=True)
@@ -91,6 +94,49 @@ def _bounded(by: Actor, restaurant_id: str | None) -> str | None:
     return by.id
 
 
+async def read_minutes(
+    views: AnalyticsQueries, by: Actor, start: str | None, end: str | None, restaurant_id: str | None
+) -> Sequence[MinuteSales]:
+    until = datetime.now(UTC) if end is None else parse_time(end, "end")
+    since = max(until, datetime.min.replace(tzinfo=UTC) + HOUR) - HOUR if start is None else parse_time(start, "start")
+    check_interval(since, until)
+    if until - since > MAX_SPAN:
+        raise InvalidInput(
+            "start", f"it is {(until - since).days} days before the end", f"at most {MAX_SPAN.days} days"
+        )
+    return await views.per_minute(since, until, _bounded(by, restaurant_id))
+
+
+async def read_restaurants(views: AnalyticsQueries, by: Actor, restaurant_id: str | None) -> Sequence[RestaurantSales]:
+    return await views.per_restaurant(_bounded(by, restaurant_id))
+
+
+async def read_states(views: AnalyticsQueries, by: Actor, restaurant_id: str | None) -> Sequence[StateView]:
+    restaurant = _bounded(by, restaurant_id)
+    now = await views.by_state(restaurant)
+    times = {each.state: each for each in await views.time_in_states(restaurant)}
+    found = []
+    for state, orders in now.items():
+        stays = times.get(state)
+        found.append(
+            StateView(state=state, orders=orders, left=0, mean=None, median=None, p90=None)
+            if stays is None
+            else StateView(
+                state=state, orders=orders, left=stays.orders, mean=stays.mean, median=stays.median, p90=stays.p90
+            )
+        )
+    return found
+
+
+async def read_cancellations(views: AnalyticsQueries, by: Actor, restaurant_id: str | None) -> Sequence[ReasonView]:
+    counted = await views.cancellations(_bounded(by, restaurant_id))
+    return [ReasonView(reason=reason, orders=orders) for reason, orders in counted.items()]
+
+
+async def read_deliveries(views: AnalyticsQueries, by: Actor, restaurant_id: str | None) -> Sequence[DeliveryTimes]:
+    return [await views.delivery_times(_bounded(by, restaurant_id))]
+
+
 @get(
     "/minutes",
     response_headers=[CORRELATION],
@@ -102,21 +148,13 @@ def _bounded(by: Actor, restaurant_id: str | None) -> str | None:
 async def minutes(
     request: Request[Actor, Any, Any],
     figures: NamedDependency[Figures],
-    start: Annotated[str | None, time("start", "the default is one hour before the end")] = None,
-    end: Annotated[str | None, time("end", "the default is now")] = None,
+    start: Start = None,
+    end: End = None,
     restaurant_id: RestaurantId = None,
 ) -> Response[MinutesView]:
     """Count the orders created from start until before end, at most 31 days."""
-    until = datetime.now(UTC) if end is None else parse_time(end, "end")
-    since = max(until, datetime.min.replace(tzinfo=UTC) + HOUR) - HOUR if start is None else parse_time(start, "start")
-    check_interval(since, until)
-    if until - since > MAX_SPAN:
-        raise InvalidInput(
-            "start", f"it is {(until - since).days} days before the end", f"at most {MAX_SPAN.days} days"
-        )
-    return json_response(
-        MinutesView(minutes=tuple(await figures.views.per_minute(since, until, _bounded(request.user, restaurant_id))))
-    )
+    found = await read_minutes(figures.views, request.user, start, end, restaurant_id)
+    return json_response(MinutesView(minutes=tuple(found)))
 
 
 @get(
@@ -131,9 +169,8 @@ async def restaurants(
     request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
 ) -> Response[RestaurantsView]:
     """Include all orders that were ever created."""
-    return json_response(
-        RestaurantsView(restaurants=tuple(await figures.views.per_restaurant(_bounded(request.user, restaurant_id))))
-    )
+    found = await read_restaurants(figures.views, request.user, restaurant_id)
+    return json_response(RestaurantsView(restaurants=tuple(found)))
 
 
 @get(
@@ -148,20 +185,7 @@ async def states(
     request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
 ) -> Response[StatesView]:
     """Return mean, median and 90th percentile of the seconds that orders spent in a state before they left it."""
-    restaurant = _bounded(request.user, restaurant_id)
-    now = await figures.views.by_state(restaurant)
-    times = {each.state: each for each in await figures.views.time_in_states(restaurant)}
-    found = []
-    for state, orders in now.items():
-        stays = times.get(state)
-        found.append(
-            StateView(state=state, orders=orders, left=0, mean=None, median=None, p90=None)
-            if stays is None
-            else StateView(
-                state=state, orders=orders, left=stays.orders, mean=stays.mean, median=stays.median, p90=stays.p90
-            )
-        )
-    return json_response(StatesView(states=tuple(found)))
+    return json_response(StatesView(states=tuple(await read_states(figures.views, request.user, restaurant_id))))
 
 
 @get(
@@ -176,9 +200,8 @@ async def cancellations(
     request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
 ) -> Response[CancellationsView]:
     """Include all orders that were ever cancelled."""
-    counted = await figures.views.cancellations(_bounded(request.user, restaurant_id))
-    reasons = tuple(ReasonView(reason=reason, orders=orders) for reason, orders in counted.items())
-    return json_response(CancellationsView(reasons=reasons))
+    found = await read_cancellations(figures.views, request.user, restaurant_id)
+    return json_response(CancellationsView(reasons=tuple(found)))
 
 
 @get(
@@ -193,7 +216,8 @@ async def deliveries(
     request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
 ) -> Response[DeliveryTimes]:
     """Return percentiles of the whole minutes from creation to delivery, null before the first delivery."""
-    return json_response(await figures.views.delivery_times(_bounded(request.user, restaurant_id)))
+    [times] = await read_deliveries(figures.views, request.user, restaurant_id)
+    return json_response(times)
 
 
 ROUTES = (minutes, restaurants, states, cancellations, deliveries)

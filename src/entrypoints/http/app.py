@@ -22,7 +22,7 @@ from ...application.orders.use_cases import UseCases
 from ...application.streams.use_cases import StreamUseCases
 from ...domain.errors import InvalidInput
 from . import analytics as analytics_routes
-from . import batch, dead_letters, lifecycle, problems, reads, stream, stream_tickets, writes
+from . import batch, dead_letters, exports, lifecycle, problems, reads, stream, stream_tickets, writes
 from . import customers as customer_routes
 from . import notifications as notification_routes
 from . import operations as operation_routes
@@ -108,6 +108,7 @@ def build(
             str(grant.actor),
             stream=handler.opt.get("stream", False),
             batch=handler.opt.get("batch", False),
+            export=handler.opt.get("export", False),
         )
         method = connection.scope["method"]  # type: ignore[typeddict-item]
         check_scope(grant, handler.opt.get("scope") or (Scope.READ if method == "GET" else Scope.WRITE))
@@ -131,6 +132,7 @@ def build(
             reads.get_order,
             reads.list_orders,
             reads.count_orders,
+            exports.export_orders,
             reads.timeline,
             lifecycle.lifecycle,
             lifecycle.actions,
@@ -148,7 +150,7 @@ def build(
     notified = [notification_routes.list_notifications]
     routes = [
         orders,
-        *_feature("analytics", analytics_routes.ROUTES, [authenticate, *reading], figures=figures),
+        *_feature("analytics", [*analytics_routes.ROUTES, *exports.FIGURES], [authenticate, *reading], figures=figures),
         *_feature("notifications", notified, [authenticate, refuse_unknown_parameters], routes=notifications),
         *_feature(
             "customers",

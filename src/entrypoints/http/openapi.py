@@ -20,7 +20,8 @@ from msgspec.json import schema_components
 from ...adapters.wire.fields import Amount
 from ...domain.errors import RefusedLine
 from .auth import ACTOR_HEADER
-from .bodies import BODIES, IDENTIFIER
+from .bodies import BODIES
+from .body_fields import IDENTIFIER
 from .errors import title_of
 from .openapi_names import name_schemas
 from .price_bodies import PRICE_BODIES
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 PATH = "/openapi.json"
 NDJSON = "application/x-ndjson"
 """JSON documents, one a line: https://github.com/ndjson/ndjson-spec."""
+CSV = "text/csv"
 BATCH = "/v1/orders:batch"
 
 ORDER_EXAMPLE = {
@@ -64,6 +66,7 @@ ORDER_VIEW_EXAMPLE = {
     "currency": "USD",
     "paymentMethod": "cash",
     "paymentStatus": "pending",
+    "refundable": 0,
     "refundRequested": 0,
     "refundDeclined": 0,
     "refunded": 0,

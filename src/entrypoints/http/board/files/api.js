@@ -59,6 +59,19 @@ export async function call(path, options = {}) {
 }
 
 /**
+ * Read a response with its numbers as the texts that were sent: no digit of an amount is lost.
+ * @param {string} path
+ * @param {AbortSignal} signal
+ * @returns {Promise<any>}
+ */
+export async function readExact(path, signal) {
+  const text = await (await send(path, { signal })).text();
+  /** @param {string} _ @param {unknown} value @param {{source?: string}} [context] */
+  const exact = (_, value, context) => (typeof value === "number" ? (context?.source ?? String(value)) : value);
+  return JSON.parse(text, /** @type {any} */ (exact));
+}
+
+/**
  * Send a request and return its response. Raises ApiError if it is refused.
  * @param {string} path relative to this page
  * @param {{method?: string, body?: unknown, headers?: Record<string, string>, signal?: AbortSignal}} [options]

@@ -21,12 +21,25 @@ export function lifecycle() {
   return reading;
 }
 
+/** The times of an order in milliseconds, by the order as it was received. @type {WeakMap<Order, {updated: number, estimated: number}>} */
+const times = new WeakMap();
+
+/** @param {Order} order */
+function timesOf(order) {
+  let found = times.get(order);
+  if (found === undefined) {
+    found = { updated: Date.parse(order.updatedAt), estimated: Date.parse(order.estimatedAt ?? "") };
+    times.set(order, found);
+  }
+  return found;
+}
+
 /**
  * How long the order has not changed, in milliseconds; an order that has ended does not grow older.
  * @param {Order} order
  * @param {number} at
  */
-export const untouched = (order, at) => at - Date.parse(order.updatedAt);
+export const untouched = (order, at) => at - timesOf(order).updated;
 
 /**
  * @param {Order} order
@@ -47,4 +60,4 @@ export function urgency(order, rules, at) {
  * @param {number} at
  */
 export const isPastEstimate = (order, at) =>
-  Boolean(order.estimatedAt) && order.deliveredAt === null && Date.parse(order.estimatedAt ?? "") < at;
+  order.deliveredAt === null && timesOf(order).estimated < at; // without an estimate it is not a number

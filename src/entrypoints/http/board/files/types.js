@@ -34,6 +34,10 @@
  * @property {string | null} [customerPhone]
  * @property {string | null} [note]
  * @property {Record<string, string> | null} [metadata]
+ * @property {number} refundable
+ * @property {number} refundRequested
+ * @property {number} refundDeclined
+ * @property {number} refunded
  * @property {string} createdAt
  * @property {string} updatedAt
  * @property {string | null} [estimatedAt]
@@ -65,6 +69,21 @@
  * @property {number} position
  * @property {string} correlationId
  * @property {{id: string, type: string, orderId: string, userId: string, data: Record<string, any>, occurredAt: string, version: string}} event
+ */
+
+/**
+ * @typedef {object} Notification
+ * @property {number} sequence
+ * @property {string} recipient
+ * @property {string} channel
+ * @property {string} subject
+ * @property {string} text
+ * @property {string} status
+ * @property {number} attempts
+ * @property {string} recordedAt
+ * @property {string | null} dueAt
+ * @property {string | null} sentAt
+ * @property {string} detail
  */
 
 export {};
