@@ -12,7 +12,7 @@ from .text import shown
 
 MAX_DECIMALS = 4
 """The decimals of a stored amount. A new order's amounts have at most the decimals of their currency."""
-MAX_AMOUNT = Decimal(10**12)
+MAX_AMOUNT, _MIN_AMOUNT = Decimal(10**12), Decimal(-(10**12))
 _RANGE = f"at most {MAX_DECIMALS} decimals, below 10^12"
 CENT = Decimal("0.01")
 _ONE = Decimal(1)
@@ -62,7 +62,7 @@ def exact(value: object, *, field: str) -> Decimal:
 def _is_exact(amount: Decimal) -> bool:
     """Return True for the amounts that are the most frequent, and that ``exact`` returns as they are."""
     return (
-        bool(amount) and (amount.same_quantum(CENT) or amount.same_quantum(_ONE)) and -MAX_AMOUNT < amount < MAX_AMOUNT
+        bool(amount) and (amount.same_quantum(CENT) or amount.same_quantum(_ONE)) and _MIN_AMOUNT < amount < MAX_AMOUNT
     )
 
 

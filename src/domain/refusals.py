@@ -76,6 +76,11 @@ def payment_settled(order: OrderFields, outcome: PaymentStatus) -> CommandRefuse
     return _refuse(GuardFailed, order, "record_payment", guard, "cancel the order to give a payment back")
 
 
+def charged(order: OrderFields) -> CommandRefused:
+    guard = "the card was charged, so a payment outside of the gateway would be a second one"
+    return _refuse(GuardFailed, order, "record_payment", guard, "refund one of the two")
+
+
 def may_not_refund(order: OrderFields, by: Actor) -> CommandRefused:
     unlock = "an admin may, and the order's restaurant a refund that the restaurant bears"
     return _refuse(NotPermitted, order, "refund", f"{by} is not permitted", unlock)

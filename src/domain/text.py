@@ -36,6 +36,14 @@ def printable(text: str) -> str:
     return _ESCAPED.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
+def storable(value: object, *, at_most: int | None = None) -> str:
+    """Return the text of ``value``, cut to ``at_most`` characters, with NUL and lone surrogates escaped.
+
+    Those cannot be stored, and another system's answer or error may contain them.
+    """
+    return str(value)[:at_most].replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+
+
 def is_identifier(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and _IDENTIFIER.match(value) is not None
 

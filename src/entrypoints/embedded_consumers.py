@@ -1,6 +1,7 @@
 """The consumers and handlers that run inside an application."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -25,6 +26,10 @@ from .container import Container
 from .settings import RESERVED_NAMES
 from .wiring.lifespan import listen_for_commits
 from .wiring.storage_and_consumers import ShippedTransaction
+
+CANCELLED_WITHIN = 2.0
+"""The seconds in which what was cancelled has to end; then the flow is closed without it."""
+logger = logging.getLogger("orderflow")
 
 
 @define(eq=False)
@@ -104,14 +109,30 @@ class EmbeddedConsumers:
         await self._raise_failure()
 
     async def close(self) -> None:
-        """End them in order. Raises the first error of those that failed."""
+        """Let handlers and consumers finish. After ``stop_seconds`` they are cancelled, also one that never returns.
+
+        Raises the first error of those that failed.
+        """
         self._stop.set()
         self._container.news().notify()
         running = [*self._tasks.values(), *(it for it in (self._copying, self._sending) if it is not None)]
-        outcomes = await asyncio.gather(*running, return_exceptions=True)
-        failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-        if failures:
-            raise failures[0]
+        if not running:
+            return
+        try:
+            await asyncio.wait(running, timeout=self._container.settings().stop_seconds)
+        finally:
+            for task in running:
+                task.cancel()
+            done, stuck = await asyncio.wait(running, timeout=CANCELLED_WITHIN)
+        if stuck:
+            logger.error(
+                "parts did not stop in time, and are left",
+                extra={"parts": [name for name, task in self._tasks.items() if task in stuck]},
+            )
+        failures = [it.exception() for it in done if not it.cancelled()]
+        for failure in failures:
+            if isinstance(failure, Exception):
+                raise failure
 
     async def _raise_failure(self) -> None:
         """Raise the first error of those that have parked an order, and forget all."""

@@ -32,11 +32,11 @@ def masked_url(url: str) -> str:
 
 
 def _without_password(url: str) -> str:
-    """Mask what is between the user and the last ``@``, wherever else the text is wrong."""
+    """Mask what is between the user and the last ``@``, wherever else the text is wrong, also without a scheme."""
     before, at, host = url.rpartition("@")
-    scheme, slashes, credentials = before.partition("//")
+    scheme, slashes, credentials = before.partition("//") if "//" in before else ("", "", before)
     user, colon, _ = credentials.partition(":")
-    return f"{scheme}//{user}:{MASK}@{host}" if at and slashes and colon else url
+    return f"{scheme}{slashes}{user}:{MASK}@{host}" if at and colon else url
 
 
 def is_secret(key: str) -> bool:

@@ -40,8 +40,6 @@ MAX_WORKERS = 64
 
 SECRETS = ("smtp_password", "http_tls_key_password", "stripe_api_key", "stripe_webhook_secret")
 """Settings that are never shown."""
-URLS = ("database_url", "database_listen_url", "tracing_endpoint", "webhook_proxy_url")
-"""Settings that may hold a password in a URL."""
 LOCAL_SENDER = "orders@localhost"
 
 
@@ -112,7 +110,6 @@ class Settings:
     database_url: str = ts.option(
         default="sqlite:///orderflow.db",
         validator=check_database_url,
-        repr=lambda url: repr(masked_url(url)),
         help="postgresql://user:password@host:port/name, sqlite:///file or memory://; of a password, "
         "# / ? @ and the like are percent-encoded (%23 %2F %3F %40)",
     )
@@ -130,7 +127,6 @@ class Settings:
     database_listen_url: str = ts.option(
         default="",
         validator=check_listen_url,
-        repr=lambda url: repr(masked_url(url)),
         help="postgresql://... for commit notifications past a pooler; empty: database_url, or none behind a pooler",
     )
     kafka_bootstrap_servers: str = ts.option(
@@ -251,7 +247,6 @@ class Settings:
     http_limits_url: str = ts.option(
         default="",
         validator=check_redis_url,
-        repr=lambda url: repr(masked_url(url)),
         help="redis://host:port/number or rediss://... where processes count the requests a second of a caller "
         "together; empty: each process counts for itself",
     )
@@ -384,7 +379,6 @@ class Settings:
     webhook_proxy_url: str = ts.option(
         default="",
         validator=check_proxy_url,
-        repr=lambda url: repr(masked_url(url)),
         help="http://host:port of a proxy for webhooks, which then decides what they may reach; empty: none",
     )
     webhook_ca_file: str = ts.option(
@@ -437,13 +431,15 @@ class Settings:
     tracing_endpoint: str = ts.option(
         default="",
         validator=check_tracing_endpoint,
-        repr=lambda url: repr(masked_url(url)),
         help="URL for spans, OTLP over HTTP: http://host:4318/v1/traces; empty: no tracing",
     )
     tracing_sample_ratio: float = ts.option(
         default=1.0, validator=_between(0, 1), help="share of the traces begun here that is recorded, 0 to 1"
     )
-    kafka: dict[str, str] = ts.option(factory=dict, help="librdkafka properties", repr=False)
+    kafka: dict[str, str] = ts.option(factory=dict, help="librdkafka properties")
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in described(self).items())})"
 
     @property
     def uses_kafka(self) -> bool:
@@ -481,10 +477,10 @@ def described(settings: Settings) -> dict[str, object]:
     shown: dict[str, object] = {}
     for a in fields(Settings):
         value = getattr(settings, a.name)
-        if a.name in URLS:
-            value = masked_url(value)
-        elif a.name in SECRETS:
+        if a.name in SECRETS:
             value = MASK if value else ""
+        elif isinstance(value, str) and "@" in value:
+            value = masked_url(value)
         elif isinstance(value, tuple):
             value = ",".join(value)
         elif a.name == "kafka":

@@ -21,7 +21,7 @@ from ..domain.errors import InvalidInput
 from ..domain.text import shown
 from .gone_directory import directory_asked_for
 from .masking import MASK, masked_url
-from .settings import SECRETS, URLS, Settings
+from .settings import SECRETS, Settings
 
 PREFIX = "ORDERFLOW_"
 SECTION = "orderflow"
@@ -29,6 +29,8 @@ FILE_VARIABLE = f"{PREFIX}SETTINGS"
 KAFKA_PREFIX = f"{PREFIX}KAFKA_"
 MAX_CHARACTERS = 1_000_000
 """Characters of a file of settings: one that does not end, such as a device, is refused."""
+MAX_SHOWN = 200
+"""Characters of a name or value that an error shows."""
 _NOT_ALLOWED = (ValueError, TypeError, AttributeError, ArithmeticError)
 """Raised by converters and validators."""
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+\Z")
@@ -49,7 +51,7 @@ def load_settings(
     sources: dict[str, str] = {}
     kafka: dict[str, str] = {}
     for name, value in _from_file(path).items():
-        where = f"{name} in {path}"
+        where = f"{name[:MAX_SHOWN]} in {path}"
         if name == "kafka" and isinstance(value, dict):
             kafka |= {key: str(v) for key, v in _flat(value)}
         elif name not in names:
@@ -66,8 +68,8 @@ def load_settings(
         elif variable.startswith(KAFKA_PREFIX):
             kafka[variable.removeprefix(KAFKA_PREFIX).lower().replace("_", ".")] = value
         else:
-            variables = [PREFIX + n.upper() for n in names]
-            raise InvalidInput(variable, _no_such(variable, variables), ", ".join(variables))
+            variables = [PREFIX + n.upper() for n in names if n != "kafka"]
+            raise InvalidInput(variable[:MAX_SHOWN], _no_such(variable, variables), ", ".join(variables))
     for name in given:
         if name not in names:
             raise InvalidInput(name, _no_such(name, names), ", ".join(names))
@@ -77,7 +79,7 @@ def load_settings(
 
 
 def _no_such(name: str, known: Iterable[str]) -> str:
-    nearest = get_close_matches(name, known, 1)
+    nearest = get_close_matches(name[:MAX_SHOWN], known, 1)
     return "there is no such setting" + (f"; did you mean {nearest[0]}?" if nearest else "")
 
 
@@ -94,11 +96,14 @@ def _from_file(path: Path | None) -> dict[str, Any]:
         raise InvalidInput(str(path), f"cannot be read: {e.strerror}", "a readable TOML file") from e
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise InvalidInput(str(path), f"is not TOML: {e}", f"a TOML file with a table [{SECTION}]") from e
+    except ValueError as e:
+        raise InvalidInput(shown(str(path)), "is no path of a file", "a readable TOML file") from e
     except RecursionError as e:
         problem = "is not TOML: it is nested too deeply"
         raise InvalidInput(str(path), problem, f"a TOML file with a table [{SECTION}]") from e
     if SECTION not in content:
-        found = ", ".join(f"[{name}]" if isinstance(it, dict) else name for name, it in content.items()) or "nothing"
+        names = [f"[{name[:MAX_SHOWN]}]" if isinstance(it, dict) else name[:MAX_SHOWN] for name, it in content.items()]
+        found = ", ".join([*names[:10], *(["..."] if names[10:] else [])]) or "nothing"
         raise InvalidInput(str(path), f"has no table [{SECTION}], but {found}", f"settings in a table [{SECTION}]")
     section = content[SECTION]
     if not isinstance(section, dict):
@@ -157,4 +162,4 @@ def _load(values: dict[str, Any]) -> Settings:
 def _shown(name: str, value: object) -> str:
     if name in (*SECRETS, "kafka"):
         return MASK
-    return shown(masked_url(value) if name in URLS and isinstance(value, str) else value)
+    return shown(masked_url(value[:MAX_SHOWN]) if isinstance(value, str) else value)

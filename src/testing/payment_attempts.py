@@ -136,6 +136,20 @@ class PaymentAttemptsContract:
         assert list(await storage.attempts.list_outstanding(later, limit=10)) == []
         assert "secret" not in repr(waiting)
 
+    async def test_an_attempt_keeps_what_was_decided_and_its_reference(self, storage: Any) -> None:
+        sent = _attempt("O1", AttemptKind.AUTHORIZE)
+        pending = sent.settled(GatewayResponse(False, "pi_1", pending=True), AT)
+        found = sent.settled(GatewayResponse(True, "pi_1"), AT)
+        held = evolve(found, status=AttemptStatus.HELD)
+        for attempt in (pending, sent.unanswered("lost", AT)):
+            await _record(storage, attempt)
+        [before] = await storage.attempts.of_order("O1")
+        for attempt in (found, held, found, sent):
+            await _record(storage, attempt)
+
+        assert before.reference == "pi_1"
+        assert list(await storage.attempts.of_order("O1")) == [held]
+
     async def test_nothing_is_outstanding_without_attempts(self, storage: Any) -> None:
         assert await storage.attempts.outstanding(AT) == OutstandingPayments()
 

@@ -50,7 +50,8 @@ class Door:
 class SmtpServer:
     """An SMTP server at ``host`` and ``port``; what it accepted stands in ``mails``, oldest first.
 
-    While ``refusal`` is set (``"451 try again later"``, ``"554 no"``) every message is answered by it.
+    While ``refusal`` is set (``"451 try again later"``, ``"554 no"``) every message is answered by it. The mailboxes in
+    ``full`` take none for now.
     """
 
     host = "127.0.0.1"
@@ -60,9 +61,19 @@ class SmtpServer:
         self.port = free_port() if port is None else port
         self.mails: list[Mail] = []
         self.refusal: str | None = None
+        self.full: set[str] = set()
         self._door = door or Door()
         self._listening = False
         self._controller = Controller(self, hostname=self.host, port=self.port, **self._door.opened())
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Called by aiosmtpd for each recipient."""
+        if address in self.full:
+            return "452 4.2.2 mailbox full"
+        envelope.rcpt_tos.append(address)
+        return "250 ok"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         """Called by aiosmtpd when a message has come in whole."""

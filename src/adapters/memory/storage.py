@@ -173,9 +173,7 @@ class MemoryCommitter:
         for order in writes.orders.values():
             self.storage._orders[order.id] = self._as_erased(order)
         for attempt in writes.attempts.values():
-            known = self.storage._attempts.get(attempt.key)
-            if known is None or attempt.may_replace(known):
-                self.storage._attempts[attempt.key] = attempt
+            self.storage._attempts[attempt.key] = attempt.stored_over(self.storage._attempts.get(attempt.key))
 
     def _as_erased(self, order: Order) -> Order:
         """Return ``order`` with the personal data that is stored: no command changes it, but an erasure does."""

@@ -12,11 +12,13 @@ from attrs import field, frozen
 from ...application.clock import Clock
 from ...application.notifications.addresses import address
 from ...application.notifications.notification import Contact, Message, Receipt
-from ...domain.errors import ChannelUnavailable, InvalidInput
+from ...domain.errors import ChannelUnavailable, InvalidInput, TransientFailure
 from .smtp_errors import error_text
 
-_PERMANENT = range(500, 600)
+_TEMPORARY, _PERMANENT = range(400, 500), range(500, 600)
 """RFC 5321, 4.2.1: a 5yz reply is permanent; after 4yz a retry may succeed."""
+_CLOSING = 421
+"""The reply of a server that closes the connection."""
 
 
 @frozen
@@ -24,8 +26,9 @@ class EmailChannel:
     """Sends messages one after the other over the connection of ``client``, which is opened on demand.
 
     The Message-ID is derived from the message's key, so that mail servers and clients can detect duplicates. An address
-    that is none, and a permanent refusal of the recipient or of the message, are final. A refusal of the sender or of
-    the login, which does not concern the message, makes the channel unavailable.
+    that is none, and a permanent refusal of the recipient or of the message, are final. After a temporary refusal only
+    that message waits. A refusal of the sender or of the login, which does not concern the message, makes the channel
+    unavailable.
     """
 
     client: SMTP = field(repr=False)
@@ -76,9 +79,13 @@ class EmailChannel:
             raise self._unavailable(error) from error
 
     def _refused(self, error: SMTPResponseException) -> Receipt:
-        if error.code not in _PERMANENT:
-            raise self._unavailable(error) from error
-        return Receipt(accepted=False, detail=f"{error.code} {error.message}")
+        reply = f"{error.code} {error.message}"
+        if error.code in _PERMANENT:
+            return Receipt(accepted=False, detail=reply)
+        if error.code in _TEMPORARY and error.code != _CLOSING:
+            raise TransientFailure(reply) from error
+        self.client.close()  # what is no reply may be followed by more
+        raise self._unavailable(error) from error
 
     def _unavailable(self, error: Exception) -> ChannelUnavailable:
         return ChannelUnavailable(self.name, error_text(error))

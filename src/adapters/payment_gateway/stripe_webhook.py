@@ -8,6 +8,7 @@ from stripe import SignatureVerificationError, WebhookSignature
 
 from ...application.orders.payment_attempts import GatewayEvent
 from ...domain.errors import InvalidInput
+from ...domain.text import is_identifier
 
 TOLERANCE_SECONDS = 300
 """The age at which a signature is refused, so that a recorded event cannot be sent again later."""
@@ -40,7 +41,7 @@ class StripeWebhook:
         for name in ("data", "object", "metadata"):
             found = found.get(name) if isinstance(found, dict) else None
         order_id, key = (found.get(ORDER), found.get(KEY)) if isinstance(found, dict) else (None, None)
-        if not isinstance(order_id, str):
+        if not is_identifier(order_id):
             return None
         return GatewayEvent(order_id, key if isinstance(key, str) else "")
 

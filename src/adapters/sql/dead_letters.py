@@ -37,6 +37,7 @@ from ...application.consuming.dead_letter import (
 )
 from ...application.event_log.records import LogRecord, Origin, UnrecognizedRecord
 from ...application.operator_note import OperatorNote
+from ...domain.text import storable
 from .bulk import Row, among, insert_into, put
 from .types import Counter, Identifier, Timestamp, metadata
 
@@ -157,7 +158,7 @@ def row_of_dead_letter(it: DeadLetter) -> dict[str, Any]:
         **it.record._asdict(),
         **{name: None if it.origin is None else getattr(it.origin, name) for name in _ORIGIN},
         **{name: value for name, value in asdict(it, recurse=False).items() if name not in ("record", "origin")},
-        **{name: _storable(value) for name, value in (("message", it.message), ("trace", it.trace))},
+        **{name: storable(value) for name, value in (("message", it.message), ("trace", it.trace))},
     }
 
 
@@ -183,7 +184,7 @@ def row_of_set_aside(it: SetAsideRecord) -> dict[str, Any]:
     return {
         **{name: getattr(it.record, name) for name in _UNRECOGNIZED},
         "headers": [[name, b64encode(value).decode()] for name, value in it.record.headers],
-        "problem": _storable(it.record.problem),
+        "problem": storable(it.record.problem),
         "consumer": it.consumer,
         "found_at": it.found_at,
     }
@@ -201,11 +202,6 @@ def select_stored_counts() -> Select[Any]:
     it = unrecognized_records.c
     place = it.consumer, it.topic, it.partition
     return select(*place, func.max(it.offset).label("last_offset"), func.count().label("records")).group_by(*place)
-
-
-def _storable(text: str) -> str:
-    """Return ``text`` with NUL and lone surrogates escaped, which PostgreSQL cannot store."""
-    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
 
 
 @frozen

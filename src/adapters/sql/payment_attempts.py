@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from ...application.orders.payment_attempts import (
     ANSWERED_WITHIN,
+    DECIDED,
     AttemptKind,
     AttemptStatus,
     OutstandingPayments,
@@ -67,6 +68,13 @@ _ASKED = text("NOT (kind = 'authorize' AND reference <> '')")
 _DECLINED_REFUND = text("kind = 'refund' AND status = 'declined'")
 _HELD = text("status = 'held'")
 IS_OUTSTANDING = "(status IN ('requested', 'held') OR (kind = 'refund' AND status = 'declined'))"
+_DECIDED = ", ".join(f"'{status}'" for status in DECIDED)
+IS_NEWS = f"""(payment_attempts.status = 'requested' OR excluded.status IN ({_DECIDED})
+    OR (excluded.status <> 'requested' AND payment_attempts.status NOT IN ({_DECIDED})
+        AND NOT (excluded.kind = 'refund' AND excluded.status = 'succeeded'
+            AND payment_attempts.status = 'declined')))"""
+"""Of an attempt that is stored already: what PaymentAttempt.stored_over does."""
+KEPT_REFERENCE = "reference = coalesce(nullif(excluded.reference, ''), payment_attempts.reference)"
 partial_index("payment_attempts_unsettled", payment_attempts.c.requested_at, where=_OPEN_REFUND)
 
 outstanding_attempts = Table(
@@ -87,9 +95,6 @@ made_refunds = Table(
 """The refunds that were made and are looked up again, with the time of the next look-up. The committer keeps them."""
 Index("made_refunds_due_at", made_refunds.c.due_at)
 MAY_FAIL = "(kind = 'refund' AND status = 'succeeded' AND due_at IS NOT NULL)"
-IS_NEWER = """payment_attempts.status = 'requested' OR (excluded.status <> 'requested'
-    AND (excluded.status <> 'succeeded' OR payment_attempts.status = 'succeeded'))"""
-"""What an attempt replaces, as ``PaymentAttempt.may_replace`` has it."""
 
 _OUTSTANDING = payment_attempts.c.key.in_(
     # A process of an earlier release stores a refund without its key here; its index has it.

@@ -1,16 +1,21 @@
 """Versions of the schema, and the migration to the newest one."""
 
 import logging
+import re
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...application.health.facts import ENCODING
 from ...domain.errors import NotConfigured
+from ...domain.text import shown
 from .database import POSTGRESQL, Database
 
 if TYPE_CHECKING:
@@ -19,6 +24,9 @@ if TYPE_CHECKING:
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _VERSION_TABLE = "alembic_version"
 """The table in which alembic records the version."""
+_OWN_TABLES = {"order_events", "log_heads"}
+"""Tables that every version has, and hardly another application."""
+_TAKEN = re.compile("already (exists|a table named)")
 _MIGRATION_LOCK = 0x6F72646572666C77
 """The key of the advisory lock that a migrating process holds ("orderflw")."""
 _WAIT_FOR_OTHER_MIGRATION = "10min"
@@ -39,6 +47,22 @@ def exists(url: str) -> bool:
         return True
     file = Path(make_url(url).database or "")
     return file.is_file() and file.stat().st_size > 0
+
+
+def is_foreign(url: str) -> bool:
+    """Return True if ``url`` names a SQLite file with tables of another application, and none of orderflow.
+
+    The file is not changed.
+    """
+    if not (url.startswith("sqlite:") and exists(url)):
+        return False
+    file = Path(make_url(url).database or "").absolute()
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.Error:
+        return False  # opening it says what is wrong
+    return bool(tables) and not _OWN_TABLES & tables
 
 
 async def current(url: str, *, pooled: bool = False) -> str | None:
@@ -101,6 +125,9 @@ def _of_later(at: str) -> bool:
     """
     if at in known():
         return False
+    if not at.isdecimal():
+        fix = "give orderflow a database of its own"
+        raise NotConfigured(f"the table {_VERSION_TABLE} is another application's: it is at {shown(at)}", fix)
     if at[:1] != newest()[:1] or at < newest():
         raise NotConfigured(f"database schema is at {at}, newest known is {newest()}", "install the newer orderflow")
     return True
@@ -141,7 +168,13 @@ def _upgrade(connection: Connection, to: str) -> str:
         return at
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, to)
+    try:
+        command.upgrade(config, to)
+    except DBAPIError as error:
+        if _TAKEN.search(str(error.orig)):
+            problem = f"the database has a name of orderflow's already: {str(error.orig).splitlines()[0]}"
+            raise NotConfigured(problem, "give orderflow a database of its own") from error
+        raise
     return _current(connection) or ""
 
 

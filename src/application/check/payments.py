@@ -49,7 +49,7 @@ class CheckPayments:
                 )
                 running -= 1
             elif attempt.status is AttemptStatus.HELD:
-                comparison.differ(f"payment attempt {attempt.key}", "holds money on the card of a cancelled order")
+                comparison.differ(f"payment attempt {attempt.key}", "holds money on a card that nothing will capture")
         if running > 0:
             report.notes.append(f"{running} payment attempts are running")
 

@@ -9,10 +9,13 @@ from attrs import evolve, field, frozen
 
 from ...domain.actor import Actor, Role
 from ...domain.events import event_id
+from ...domain.text import storable
 from .addresses import address
 
 ATTEMPTS = 300
 """Attempts before a notification has failed; with the pauses between them, they take about a day."""
+MAX_DETAIL = 2000
+"""Characters that are kept of a channel's answer."""
 
 
 @frozen(kw_only=True)
@@ -159,12 +162,13 @@ class Notification:
             status=NotificationStatus.SENT if receipt.accepted else NotificationStatus.FAILED,
             attempts=self.attempts + 1,
             sent_at=at if receipt.accepted else None,
-            detail=receipt.detail,
+            detail=storable(receipt.detail, at_most=MAX_DETAIL),
         )
 
     def postponed(self, due_at: datetime, problem: str, *, at_most: int) -> "Notification":
         """Return it after a failed attempt, due again at ``due_at``; failed after ``at_most`` attempts."""
         attempts = self.attempts + 1
+        problem = storable(problem, at_most=MAX_DETAIL)
         if attempts >= at_most:
             detail = f"given up after {attempts} attempts: {problem}"
             return evolve(self, status=NotificationStatus.FAILED, attempts=attempts, detail=detail)

@@ -59,7 +59,8 @@ class Notifier(Protocol):
     async def send(self, message: Message) -> Receipt:
         """Send ``message``, and return whether it was accepted or refused for good.
 
-        Raises ChannelUnavailable: it is sent again later, with the same key.
+        Raises ChannelUnavailable: it is sent again later, with the same key, and until then no other message is sent.
+        After any other error, such as TransientFailure, only this message waits.
         """
         ...
 

@@ -13,6 +13,7 @@ from ...domain.errors import GatewayUnavailable
 from ...domain.events import PaymentProcessed
 from ...domain.money import Money, total_of
 from ...domain.payment import NO_REFUNDS, Payment, PaymentStatus
+from ...domain.text import storable
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=15)
 ANSWERED_WITHIN = timedelta(minutes=1)
@@ -26,6 +27,11 @@ GIVEN_UP_AFTER = timedelta(hours=24)
 LOOKED_UP_AFTER = tuple(timedelta(days=days) for days in (1, 3, 7, 14, 30))
 """The times after which a refund that was made is looked up again, because it may have failed since."""
 
+NEVER_RECEIVED = "the gateway never received the request"
+RESENT_WITHIN = timedelta(hours=23)
+"""The time for which an authorization is sent again with its key; gateways forget keys after a day, as Stripe does."""
+MAX_TEXT = 1000
+"""Characters that are kept of a gateway's reference or detail."""
 T = TypeVar("T")
 
 
@@ -54,11 +60,15 @@ class AttemptStatus(StrEnum):
     SUCCEEDED = "succeeded"
     DECLINED = "declined"
     HELD = "held"
-    """An authorization of a cancelled order that the gateway declined to void."""
+    """An authorization that nothing will capture, and that the gateway declined to void."""
     RESOLVED = "resolved"
     """A declined refund that a person has paid back in another way, or a held authorization that was released."""
     REPEATED = "repeated"
     """A declined refund that was requested again, by another attempt."""
+
+
+DECIDED = (AttemptStatus.HELD, AttemptStatus.RESOLVED, AttemptStatus.REPEATED)
+"""What comes after an outcome."""
 
 
 @frozen
@@ -172,6 +182,23 @@ class PaymentAttempt:
             due_at=at,
         )
 
+    def stored_over(self, known: "PaymentAttempt | None") -> "PaymentAttempt":
+        """Return what is stored of this attempt: requests at the same time may know less than what is stored.
+
+        An outcome stays, and what a person or a void has made of it; a refund that failed stays declined. A reference
+        is never lost.
+        """
+        if known is None:
+            return self
+        outdated = (
+            self.status is AttemptStatus.REQUESTED
+            or (known.status in DECIDED and self.status not in DECIDED)
+            or (self.may_fail and known.status is AttemptStatus.DECLINED)
+        )
+        if known.status is not AttemptStatus.REQUESTED and outdated:
+            return known
+        return self if self.reference else evolve(self, reference=known.reference)
+
     @property
     def of_the_order(self) -> bool:
         """True for a refund that the order asks for, not of a capture that the order did not take."""
@@ -187,30 +214,32 @@ class PaymentAttempt:
         """True for an authorization that waits for the customer: the gateway knows it, and has no outcome."""
         return self.kind is AttemptKind.AUTHORIZE and self.status is AttemptStatus.REQUESTED and bool(self.reference)
 
-    def may_replace(self, known: "PaymentAttempt") -> bool:
-        """Return whether this attempt is newer than the ``known`` one: an outcome stays, and so does a decline."""
-        if known.status is AttemptStatus.REQUESTED:
-            return True
-        return self.status is not AttemptStatus.REQUESTED and (
-            self.status is not AttemptStatus.SUCCEEDED or known.status is AttemptStatus.SUCCEEDED
+    def is_authorization_of(self, attempt: "PaymentAttempt") -> bool:
+        """Return whether this is the authorization that ``attempt``, a capture or a void, is about."""
+        return (
+            self.kind is AttemptKind.AUTHORIZE
+            and attempt.kind in (AttemptKind.CAPTURE, AttemptKind.VOID)
+            and self.number == attempt.number
         )
 
     def unanswered(self, detail: str, at: datetime) -> "PaymentAttempt":
         """Return this attempt after a request or look-up without a response."""
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(self.tries, 10)))
-        return evolve(self, tries=self.tries + 1, due_at=at + pause, detail=detail)
+        shown = storable(detail, at_most=MAX_TEXT)
+        return evolve(self, tries=self.tries + 1, due_at=at + pause, detail=shown)
 
     def settled(self, response: GatewayResponse, at: datetime) -> "PaymentAttempt":
         """Return this attempt with the gateway's response; without an outcome if that is pending."""
+        reference, detail = storable(response.reference, at_most=MAX_TEXT), storable(response.detail, at_most=MAX_TEXT)
         if response.pending:
             waits_for = "the customer" if self.kind is AttemptKind.AUTHORIZE else "the gateway"
-            pending = self.unanswered(response.detail or f"it waits for {waits_for}", at)
-            return evolve(pending, reference=response.reference)
+            pending = self.unanswered(detail or f"it waits for {waits_for}", at)
+            return evolve(pending, reference=reference)
         outcome = evolve(
             self,
             status=AttemptStatus.SUCCEEDED if response.approved else AttemptStatus.DECLINED,
-            reference=response.reference,
-            detail=response.detail,
+            reference=reference,
+            detail=detail,
             settled_at=at,
         )
         return outcome.looked_up(at) if outcome.may_fail else outcome
@@ -222,7 +251,8 @@ class PaymentAttempt:
 
     def failed(self, response: GatewayResponse, at: datetime) -> "PaymentAttempt":
         """Return this refund, which was reported as made, as declined: ``response`` says that it failed."""
-        detail = f"it failed after it was made: {response.detail or 'the gateway does not say why'}"
+        why = storable(response.detail, at_most=MAX_TEXT) or "the gateway does not say why"
+        detail = f"it failed after it was made: {why}"
         return evolve(self, status=AttemptStatus.DECLINED, detail=detail, settled_at=at, due_at=None)
 
 
@@ -242,17 +272,36 @@ class OutstandingPayments:
 
 
 def reference_for(attempt: PaymentAttempt, attempts: Sequence[PaymentAttempt]) -> str:
-    """Return the gateway's name of what ``attempt`` is about: an authorization or a capture; empty without one."""
-    before = AttemptKind.CAPTURE if attempt.kind is AttemptKind.REFUND else AttemptKind.AUTHORIZE
-    found = [
+    """Return the gateway's name of what ``attempt`` is about: an authorization or a capture; empty without one.
+
+    An authorization keeps its name whatever became of it: what asks about its capture or void still needs it.
+    """
+    if attempt.kind is not AttemptKind.REFUND:
+        return next((a.reference for a in attempts if a.is_authorization_of(attempt)), "")
+    captures = [
         a.reference
         for a in attempts
-        if a.kind is before
+        if a.kind is AttemptKind.CAPTURE
         and (attempt.of_the_order or a.number == attempt.number)
-        and a.key != attempt.key
+        and a.status is AttemptStatus.SUCCEEDED
+    ]
+    return captures[-1] if captures else ""
+
+
+def open_authorizations(attempts: Sequence[PaymentAttempt]) -> Sequence[PaymentAttempt]:
+    """Return the authorizations that are neither captured nor voided, nor about to be."""
+    taken = {
+        a.number
+        for a in attempts
+        if a.kind is AttemptKind.VOID or (a.kind is AttemptKind.CAPTURE and a.status is not AttemptStatus.DECLINED)
+    }
+    return [
+        a
+        for a in attempts
+        if a.kind is AttemptKind.AUTHORIZE
+        and a.number not in taken
         and (a.status is AttemptStatus.SUCCEEDED or a.unconfirmed)
     ]
-    return found[-1] if found else ""
 
 
 def contradiction(payment: Payment, total: Money, attempts: Sequence[PaymentAttempt]) -> str | None:

@@ -2,6 +2,7 @@
 
 from attrs import frozen
 
+from ...domain import refusals
 from ...domain.actor import Actor, Role, check_actor
 from ...domain.consent import RestaurantOrders
 from ...domain.errors import (
@@ -19,7 +20,16 @@ from ...domain.text import shown
 from ..clock import Clock
 from .change_order import ChangeOrder
 from .idempotency import IdempotencyKey
-from .payment_attempts import ANSWERED_WITHIN, AttemptKind, AttemptStatus, GatewayResponse, PaymentAttempt
+from .payment_attempts import (
+    ANSWERED_WITHIN,
+    GIVEN_UP_AFTER,
+    NEVER_RECEIVED,
+    RESENT_WITHIN,
+    AttemptKind,
+    AttemptStatus,
+    GatewayResponse,
+    PaymentAttempt,
+)
 from .ports import OrderQueries, PaymentAttempts, PaymentGateway, Transaction
 from .settle_payments import CASHIER, SettlePayments
 
@@ -64,6 +74,11 @@ class RecordPayment:
         card = order.payment.method is not PaymentMethod.CASH
         if paid is not None and card and by.role is not Role.ADMIN:
             raise _only_an_admin(order, by)
+        if card and paid:
+            await self._ask_about_charges(order)
+            recorded = await self._record(order_id, True, by, expected_version, idempotency)
+            await self.settle_payments.void_open(order_id)
+            return recorded
         if card and paid is None and self._charged(order, by).events:
             _check_version(order, expected_version)
             return await self._charge(order, by, expected_version, idempotency)
@@ -106,14 +121,20 @@ class RecordPayment:
         if authorization.status is AttemptStatus.DECLINED:
             return await self._record(order.id, False, CASHIER, expected_version, idempotency, authorization)
         capture = known.get(AttemptKind.CAPTURE)
-        if capture is None or capture.status is AttemptStatus.REQUESTED:
-            await self._check_unchanged(authorization, by, expected_version)
+        unsettled = capture is None or capture.status is AttemptStatus.REQUESTED
+        if unsettled and await self._is_paid_meanwhile(authorization, by, expected_version):
+            await self.settle_payments.keep(authorization)
+            await self.settle_payments.void_open(order.id)
+            return await self._record(order.id, True, CASHIER, None, idempotency)
         return await self.settle_payments.capture(authorization, capture, idempotency)
 
     async def _authorize(self, order: Order, authorization: PaymentAttempt) -> PaymentAttempt:
         """Return the authorization with its outcome. Raises ConfirmationNeeded if the customer has to confirm it."""
-        if authorization.unconfirmed:
-            request = self._confirmed(authorization)
+        age = self.settle_payments.attempt_clock() - authorization.requested_at
+        if authorization.unconfirmed or age >= RESENT_WITHIN:
+            request = self.gateway.find(
+                kind=AttemptKind.AUTHORIZE, key=authorization.key, reference=authorization.reference
+            )
         else:
             await self.settle_payments.keep(authorization)
             request = self.gateway.authorize(
@@ -126,6 +147,10 @@ class RecordPayment:
 
         async def noted() -> GatewayResponse:
             answer = await request
+            if answer is None and age >= GIVEN_UP_AFTER and not authorization.unconfirmed:
+                answer = GatewayResponse(False, "", NEVER_RECEIVED)
+            if answer is None:
+                raise GatewayUnavailable("payment gateway", "it does not know the payment that it was asked for")
             response.append(answer)
             return answer
 
@@ -136,17 +161,11 @@ class RecordPayment:
             raise ConfirmationNeeded(order.id, response[0].client_secret, response[0].url)
         return outcome
 
-    async def _confirmed(self, authorization: PaymentAttempt) -> GatewayResponse:
-        """Ask for the outcome of an authorization that waits for the customer. Raises GatewayUnavailable."""
-        found = await self.gateway.find(
-            kind=AttemptKind.AUTHORIZE, key=authorization.key, reference=authorization.reference
-        )
-        if found is None:
-            raise GatewayUnavailable("payment gateway", "it does not know the payment that it had confirmed")
-        return found
+    async def _is_paid_meanwhile(self, authorization: PaymentAttempt, by: Actor, expected_version: int | None) -> bool:
+        """Return whether another request has had the order paid, so that nothing is to be captured.
 
-    async def _check_unchanged(self, authorization: PaymentAttempt, by: Actor, expected_version: int | None) -> None:
-        """Check that the money may still be taken; else store the authorization and raise why not."""
+        If the money may not be taken any more, the authorization is stored, and the reason is raised.
+        """
         order = await self.views.get(authorization.order_id)
         try:
             _check_version(order, expected_version)
@@ -155,6 +174,21 @@ class RecordPayment:
             await self.settle_payments.keep(authorization)
             await self.settle_payments.void_open(order.id)
             raise
+        return not self.settle_payments.is_payable(order)
+
+    async def _ask_about_charges(self, order: Order) -> None:
+        """Have charges without an outcome looked up before a payment outside of the gateway is recorded.
+
+        Raises GatewayUnavailable if one may have been captured, and GuardFailed if one was.
+        """
+        await self.settle_payments(order.id)
+        attempts = await self.attempts.of_order(order.id)
+        refunded = {a.number for a in attempts if a.kind is AttemptKind.REFUND}
+        for capture in (a for a in attempts if a.kind is AttemptKind.CAPTURE):
+            if capture.status is AttemptStatus.REQUESTED:
+                raise GatewayUnavailable("payment gateway", f"it may have charged the card ({capture.key})")
+            if capture.status is AttemptStatus.SUCCEEDED and capture.number not in refunded:
+                raise refusals.charged(order)
 
     async def _round(self, order: Order) -> tuple[dict[AttemptKind, PaymentAttempt], int]:
         """Return the attempts of the current round, and its number."""

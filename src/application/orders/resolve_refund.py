@@ -77,7 +77,8 @@ class RepeatRefund:
         async def attempt() -> Sequence[PaymentAttempt]:
             async with self.unit_of_work() as work:
                 order = await work.orders.get(order_id)
-                declined = [a for a in await self.attempts.of_order(order_id) if _is_declined_refund(a)]
+                attempts = await self.attempts.of_order(order_id)
+                declined = [a for a in attempts if _is_declined_refund(a)]
                 if not declined:
                     raise NotFound("declined refund of order", order_id)
                 now = self.settle_payments.attempt_clock()
@@ -87,7 +88,7 @@ class RepeatRefund:
                     change = order.repeat_refunds(by=CASHIER, at=note.at)
                     _save(work, change)
                     repeated += [PaymentAttempt.refund_for(refund, now) for refund in [change.refund] if refund]
-                repeated += [_again(a, now) for a in declined if not (own and a.of_the_order)]
+                repeated += [_again(a, now, len(attempts)) for a in declined if not (own and a.of_the_order)]
                 for each in (*(evolve(a, status=AttemptStatus.REPEATED) for a in declined), *repeated):
                     work.payments.record(each)
             return repeated
@@ -104,9 +105,10 @@ def _is_declined_refund(attempt: PaymentAttempt) -> bool:
     return attempt.kind is AttemptKind.REFUND and attempt.status is AttemptStatus.DECLINED
 
 
-def _again(declined: PaymentAttempt, now: datetime) -> PaymentAttempt:
+def _again(declined: PaymentAttempt, now: datetime, attempts: int) -> PaymentAttempt:
+    """Return another attempt. Its key is new, and as short as that of the first: a provider bounds its length."""
     return PaymentAttempt(
-        key=f"{declined.key}:again",
+        key=f"{declined.order_id}:refund:{declined.number}:again:{attempts}",
         order_id=declined.order_id,
         number=declined.number,
         kind=declined.kind,

@@ -7,8 +7,9 @@ from attrs import evolve, frozen
 
 from ...domain.actor import Actor, Role
 from ...domain.errors import CommandRefused, GatewayUnavailable, OrderFlowError
-from ...domain.lifecycle import OrderState
 from ...domain.order import Change, Order
+from ...domain.payment import PaymentStatus
+from ...domain.refusals import payment_settled
 from ..clock import Clock
 from .change_order import ChangeOrder
 from .idempotency import IdempotencyKey
@@ -16,15 +17,18 @@ from .payment_attempts import (
     ANSWERED_WITHIN,
     CONFIRMED_WITHIN,
     GIVEN_UP_AFTER,
+    NEVER_RECEIVED,
     AttemptKind,
     AttemptStatus,
     GatewayResponse,
     PaymentAttempt,
     found_response,
+    open_authorizations,
     reference_for,
     responded,
 )
 from .ports import PaymentAttempts, PaymentGateway, Transaction, UnitOfWork
+from .record_refund import RecordRefund
 from .retry import retry_on_conflict
 
 CASHIER = Actor(Role.ADMIN, "payments")
@@ -39,10 +43,11 @@ class SettlePayments:
     """Settles attempts without an outcome: refunds and voids are requested again, a charge is only looked up.
 
     Each has a due time, which moves on after every try, so that those without a response do not block the others. A
-    captured payment is recorded with its order; if the order is cancelled, it is refunded. An authorization that
-    nothing will capture is voided: its order was cancelled, or the customer did not confirm it within
-    CONFIRMED_WITHIN. One that the customer has confirmed is captured. A charge that the gateway does not know after
-    GIVEN_UP_AFTER is recorded as declined. A refund is recorded with its order when the gateway has decided on it.
+    captured payment is recorded with its order; if the order is cancelled or paid by something else, it is refunded. An
+    authorization that nothing will capture is voided: its order was cancelled or paid by something else, its capture
+    was declined, or the customer did not confirm it within CONFIRMED_WITHIN. One that the customer has confirmed is
+    captured. A charge that the gateway does not know after GIVEN_UP_AFTER is recorded as declined. A refund is recorded
+    with its order when the gateway has decided on it.
 
     An order that was paid outside the gateway has nothing captured there; its refund is recorded as declined, and a
     person has to resolve it. Raises StorageUnavailable.
@@ -69,28 +74,21 @@ class SettlePayments:
         """Void the authorizations of an order that nothing will capture.
 
         This reads the order after the authorization was stored, and a cancel calls it after its commit, so that one of
-        two at the same time finds both.
+        two at the same time finds both. The attempts are read again after the order, with a capture that it shows.
         """
-        attempts = await self.attempts.of_order(order_id)
-        taken = {a.number for a in attempts if a.kind is AttemptKind.VOID} | {
-            a.number for a in attempts if a.kind is AttemptKind.CAPTURE and a.status is not AttemptStatus.DECLINED
-        }
-        open_ = [
-            a
-            for a in attempts
-            if a.kind is AttemptKind.AUTHORIZE
-            and a.number not in taken
-            and (a.status is AttemptStatus.SUCCEEDED or a.unconfirmed)
-        ]
-        if not open_:
+        if not open_authorizations(await self.attempts.of_order(order_id)):
             return
         now = self.attempt_clock()
         async with self.unit_of_work() as work:
-            cancelled = (await work.orders.get(order_id)).state is OrderState.CANCELLED
+            order = await work.orders.get(order_id)
+            attempts = await self.attempts.of_order(order_id)
+            declined = {a.number for a in attempts if a.kind is AttemptKind.CAPTURE}
             voids = [
                 PaymentAttempt.follow_up(a, AttemptKind.VOID, now)
-                for a in open_
-                if cancelled or (a.unconfirmed and now - a.requested_at >= CONFIRMED_WITHIN)
+                for a in open_authorizations(attempts)
+                if not self.is_payable(order)
+                or a.number in declined
+                or (a.unconfirmed and now - a.requested_at >= CONFIRMED_WITHIN)
             ]
             for void in voids:
                 work.payments.record(void)
@@ -134,19 +132,43 @@ class SettlePayments:
     async def record_capture(self, capture: PaymentAttempt, idempotency: IdempotencyKey | None = None) -> Order:
         """Record a capture with its response, together with the order. Raises CommandRefused if the order refuses it.
 
-        Then the attempt is stored all the same, and what was captured is refunded.
+        That is also if something else has paid the order. Then the attempt is stored all the same, and what was
+        captured is refunded.
         """
-        paid = capture.status is AttemptStatus.SUCCEEDED
-        try:
-            return await self._record_payment(capture, paid, idempotency)
-        except CommandRefused:
-            if not paid:
+        if capture.status is not AttemptStatus.SUCCEEDED:
+            try:
+                order = await self._record_payment(capture, paid=False, idempotency=idempotency)
+            except CommandRefused:
                 await self.keep(capture)
                 raise
-            refund = PaymentAttempt.follow_up(capture, AttemptKind.REFUND, self.attempt_clock())
-            await self.keep(capture, refund)
-            await self._settle(refund)
+            await self.void_open(capture.order_id)
+            return order
+        try:
+            return await retry_on_conflict(lambda: self._take(capture, idempotency))
+        except CommandRefused:
+            if not await self._is_taken(capture):
+                refund = PaymentAttempt.follow_up(capture, AttemptKind.REFUND, self.attempt_clock())
+                await self.keep(capture, refund)
+                await self._settle(refund)
             raise
+
+    async def _take(self, capture: PaymentAttempt, idempotency: IdempotencyKey | None) -> Order:
+        """Record a capture as the order's payment, once, whichever process has received its response, too."""
+        async with self.unit_of_work(idempotency=idempotency) as work:
+            order = await work.orders.get(capture.order_id)
+            change = order.record_payment(paid=True, by=CASHIER, at=self.clock())
+            # Read after the order: if this capture has paid it, both were stored together.
+            if not change.events and not await self._is_taken(capture):
+                raise payment_settled(order, PaymentStatus.PAID)
+            work.orders.save(change.order)
+            work.events.publish(*change.events)
+            work.payments.record(capture)
+        return change.order
+
+    async def _is_taken(self, capture: PaymentAttempt) -> bool:
+        """Return whether the outcome of a capture is stored already."""
+        stored = {a.key: a.status for a in await self.attempts.of_order(capture.order_id)}
+        return stored.get(capture.key) is AttemptStatus.SUCCEEDED
 
     async def keep(self, *attempts: PaymentAttempt) -> None:
         """Store ``attempts``."""
@@ -192,7 +214,7 @@ class SettlePayments:
             case AttemptKind.CAPTURE:
                 await self._record_found_capture(outcome)
             case AttemptKind.REFUND:
-                await self._record_refund(outcome)
+                await RecordRefund(self.unit_of_work, self.attempts, self.clock)(outcome)
             case AttemptKind.VOID:
                 await self._record_void(outcome)
         return True
@@ -212,8 +234,7 @@ class SettlePayments:
             return attempt.settled(found, now)
         if attempt.kind is AttemptKind.REFUND or now - attempt.requested_at < GIVEN_UP_AFTER:
             return attempt.unanswered("the gateway does not know the request", now)
-        detail = "the gateway never received the request"
-        return evolve(attempt, status=AttemptStatus.DECLINED, detail=detail, settled_at=now)
+        return evolve(attempt, status=AttemptStatus.DECLINED, detail=NEVER_RECEIVED, settled_at=now)
 
     async def _refund(self, refund: PaymentAttempt, capture: str) -> PaymentAttempt:
         if not capture:
@@ -236,7 +257,7 @@ class SettlePayments:
             return
         await self.keep(authorization)
         await self.void_open(authorization.order_id)
-        if confirmed and await self._is_payable(authorization.order_id):
+        if confirmed and await self._may_capture(authorization):
             try:
                 await self.capture(authorization)
             except (GatewayUnavailable, CommandRefused) as e:
@@ -245,13 +266,16 @@ class SettlePayments:
                     extra={"order_id": authorization.order_id, "error": e.code},
                 )
 
-    async def _is_payable(self, order_id: str) -> bool:
-        async with self.unit_of_work() as work:
-            order = await work.orders.get(order_id)
+    def is_payable(self, order: Order) -> bool:
+        """Return whether a payment of the order would change it: it is neither cancelled nor paid."""
         try:
             return bool(order.record_payment(paid=True, by=CASHIER, at=self.clock()).events)
         except CommandRefused:
             return False
+
+    async def _may_capture(self, authorization: PaymentAttempt) -> bool:
+        async with self.unit_of_work() as work:
+            return self.is_payable(await work.orders.get(authorization.order_id))
 
     async def _record_found_capture(self, capture: PaymentAttempt) -> None:
         try:
@@ -263,37 +287,27 @@ class SettlePayments:
                 else "a declined payment is of no consequence to its order",
                 extra={"order_id": capture.order_id, "error": refused.code},
             )
-        if capture.status is AttemptStatus.DECLINED:
-            await self.void_open(capture.order_id)
-
-    async def _record_refund(self, refund: PaymentAttempt) -> None:
-        """Record the outcome of a refund with its order, once, even if other callers do so at the same time."""
-        made = refund.status is AttemptStatus.SUCCEEDED
-
-        async def attempt() -> None:
-            async with self.unit_of_work() as work:
-                order = await work.orders.get(refund.order_id)
-                # Read after the order: a caller that has settled it since has changed the order, and this is refused.
-                known = {a.key: a.status for a in await self.attempts.of_order(refund.order_id)}
-                if known.get(refund.key) is not AttemptStatus.REQUESTED:
-                    return
-                if refund.of_the_order and order.awaits_refund(refund.amount):
-                    change = order.answer_refund(refund.amount, made=made, at=self.clock())
-                    work.orders.save(change.order)
-                    work.events.publish(*change.events)
-                work.payments.record(refund)
-
-        await retry_on_conflict(attempt)
-        if not made:
-            logger.error("a refund was declined", extra={"order_id": refund.order_id, "detail": refund.detail})
+            if capture.status is AttemptStatus.DECLINED:
+                await self.void_open(capture.order_id)
 
     async def _record_void(self, void: PaymentAttempt) -> None:
-        """Store the outcome of a void, and what it means for the authorization."""
+        """Store the outcome of a void, and what it means for the authorization.
+
+        A void is declined if the authorization was captured at the same time; while nobody knows, it has no outcome.
+        """
         attempts = await self.attempts.of_order(void.order_id)
-        authorization = next((a for a in attempts if a.kind is AttemptKind.AUTHORIZE and a.number == void.number), None)
+        authorization = next((a for a in attempts if a.is_authorization_of(void)), None)
+        capture = next((a for a in attempts if a.kind is AttemptKind.CAPTURE and a.number == void.number), None)
         changed = [void]
         if authorization is not None and void.status is AttemptStatus.DECLINED:
-            changed.append(evolve(authorization, status=AttemptStatus.HELD))
+            if capture is not None and capture.status is AttemptStatus.REQUESTED:
+                changed = [
+                    evolve(void, status=AttemptStatus.REQUESTED, settled_at=None).unanswered(
+                        "its capture has no outcome", self.attempt_clock()
+                    )
+                ]
+            elif capture is None or capture.status is AttemptStatus.DECLINED:
+                changed.append(evolve(authorization, status=AttemptStatus.HELD))
         elif authorization is not None and authorization.status is AttemptStatus.REQUESTED:
             now = self.attempt_clock()
             changed.append(

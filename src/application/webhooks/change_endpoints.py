@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from attrs import evolve, frozen
 
 from ...domain.errors import InvalidInput
+from ...domain.text import shown
 from ..clock import Clock, NewId
 from ..consuming.consumer import ConsumerStore
 from ..event_log.ports import EventLog
@@ -18,7 +19,8 @@ from ..replay.replay_range import ReplayStart
 from .endpoint import BY_OPERATOR, MAX_ENDPOINTS, WEBHOOKS, Endpoint, checked_endpoint
 from .ports import Webhooks, WebhookTransaction
 
-MAX_OVERLAP = timedelta(days=365)
+MAX_HOURS = 8760
+"""The hours for which the secret before a new one may stay valid: a year."""
 
 logger = logging.getLogger("orderflow.webhooks")
 
@@ -71,15 +73,14 @@ class ChangeEndpoints:
             await work.webhooks.add(endpoint, secret)
         return endpoint, secret
 
-    async def rotate(
-        self, endpoint_id: str, *, overlap: timedelta, by: str, reason: str
-    ) -> tuple[Endpoint, str, datetime]:
-        """Add a secret; the one before it is valid for ``overlap`` more, older ones no longer.
+    async def rotate(self, endpoint_id: str, *, hours: int, by: str, reason: str) -> tuple[Endpoint, str, datetime]:
+        """Add a secret; the one before it is valid for ``hours`` more, older ones no longer.
 
         Return the endpoint, the secret, which is shown this once, and when the one before it ends.
         """
-        if not timedelta() <= overlap <= MAX_OVERLAP:
-            raise InvalidInput("hours", f"it is {overlap / timedelta(hours=1):g}", f"0 to {MAX_OVERLAP.days * 24}")
+        if not 0 <= hours <= MAX_HOURS:
+            raise InvalidInput("hours", f"it is {shown(hours)}", f"0 to {MAX_HOURS}")
+        overlap = timedelta(hours=hours)
         endpoint, now, secret = await self.webhooks.get(endpoint_id), await self.now(), self.new_secret()
         await self._record(f"rotated the secret of endpoint {endpoint_id}", by, reason)
         await self.webhooks.rotate(endpoint_id, secret, now=now, until=now + overlap)

@@ -13,7 +13,7 @@ async def upgrade() -> None:
     from ...adapters.sql import schema
 
     settings = session().settings
-    session().name_database(create=True)
+    session().name_database(create=True, share=True)
     await schema.upgrade(settings.database_url, pooled=settings.pooled)
     session().show({"schema": await _schema(), "newest": schema.newest()})
 

@@ -79,12 +79,16 @@ class Session:
         """Print ``data`` as JSON, with and without --json."""
         write_json(encode(data))
 
-    def name_database(self, *, create: bool = False) -> None:
+    def name_database(self, *, create: bool = False, share: bool = False) -> None:
         """Print which database the command uses, as ``database`` returns it."""
-        self.info(f"database: {self.database(create=create)}")
+        self.info(f"database: {self.database(create=create, share=share)}")
 
-    def database(self, *, create: bool = False) -> str:
-        """Return the database's URL without password. Raises NotConfigured if it would be new, unless ``create``."""
+    def database(self, *, create: bool = False, share: bool = False) -> str:
+        """Return the database's URL without password.
+
+        Raises NotConfigured if it would be new, unless ``create``, and if it is another application's, unless
+        ``share``.
+        """
         from ...adapters.sql import schema
         from ..masking import masked_url
 
@@ -92,6 +96,9 @@ class Session:
         if not create and not schema.exists(self.settings.database_url):
             fix = "set ORDERFLOW_DATABASE_URL to an existing one, or create it with `orderflow db upgrade`"
             raise NotConfigured(f"there is no database at {url}", fix)
+        if not share and schema.is_foreign(self.settings.database_url):
+            fix = "set ORDERFLOW_DATABASE_URL to another file, or add orderflow's tables with `orderflow db upgrade`"
+            raise NotConfigured(f"{url} is the database of another application", fix)
         return url
 
     @asynccontextmanager

@@ -1,7 +1,6 @@
 """``orderflow webhooks``: the HTTP endpoints that events are sent to, and what was sent."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
@@ -110,9 +109,7 @@ async def rotate(
     The new one is printed only once. --by NAME and --reason TEXT are recorded.
     """
     async with session().opened() as container:
-        found, secret, until = await container.change_endpoints().rotate(
-            endpoint, overlap=timedelta(hours=hours), by=by, reason=reason
-        )
+        found, secret, until = await container.change_endpoints().rotate(endpoint, hours=hours, by=by, reason=reason)
     session().show({"id": found.id, "secret": secret, "oldSecretEndsAt": until}, secret)
     session().info(f"the old secret ends at {until.isoformat(timespec='seconds')}; store the new one now")
 

@@ -1,6 +1,5 @@
 """Routes to webhook endpoints and their deliveries, for admins with a token to operate."""
 
-from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any
 from urllib.parse import unquote
@@ -179,7 +178,7 @@ async def rotate(
 ) -> Response[SecretView]:
     """Return the new secret, which is shown this once. Until the old one ends, messages are signed with both."""
     endpoint, secret, until = await routes.change.rotate(
-        unquote(endpoint_id), overlap=timedelta(hours=data.hours), by=str(request.user), reason=data.reason
+        unquote(endpoint_id), hours=data.hours, by=str(request.user), reason=data.reason
     )
     return json_response(SecretView(id=endpoint.id, secret=secret, old_secret_ends_at=until))
 

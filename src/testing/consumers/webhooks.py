@@ -463,7 +463,7 @@ class WebhooksContract:
     async def test_a_rotated_secret_leaves_two_valid(self, here: Installation, receiver: Receiver) -> None:
         endpoint = await here.add(receiver)
         first = receiver.secret
-        _, second, _ = await here.change.rotate(endpoint.id, overlap=timedelta(hours=1), **NOTE)
+        _, second, _ = await here.change.rotate(endpoint.id, hours=1, **NOTE)
         await here.shop.live("o1")
         await here.consume()
         await here.sender().send_due()
@@ -481,8 +481,8 @@ class WebhooksContract:
         too_late = [it.verified for it in receiver.received[14:]]
 
         assert (by_the_first, by_the_second, too_late) == ([True] * 7, [True] * 7, [False] * 7)
-        _, third, _ = await here.change.rotate(endpoint.id, overlap=timedelta(hours=1), **NOTE)
-        _, fourth, _ = await here.change.rotate(endpoint.id, overlap=timedelta(hours=1), **NOTE)
+        _, third, _ = await here.change.rotate(endpoint.id, hours=1, **NOTE)
+        _, fourth, _ = await here.change.rotate(endpoint.id, hours=1, **NOTE)
         assert (await here.webhooks.secrets([endpoint.id], here.world.clock()))[endpoint.id] == [fourth, third]
 
     async def test_a_disabled_endpoint_gets_what_it_missed_when_it_is_enabled(

@@ -1,5 +1,7 @@
 """Email to a real SMTP server."""
 
+import asyncio
+from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
 from email.header import decode_header, make_header
 from email.headerregistry import Address
@@ -12,7 +14,7 @@ from orderflow.adapters.notifications.email import EmailChannel
 from orderflow.adapters.notifications.templates import FileMessageTemplates
 from orderflow.application.notifications.notification import Contact, Message, NotificationStatus
 from orderflow.application.notifications.notify import Notify
-from orderflow.domain.errors import ChannelUnavailable
+from orderflow.domain.errors import ChannelUnavailable, TransientFailure
 from orderflow.testing import NotificationChannelContract
 from orderflow.testing.consumers.shop import HandClock, Shop
 from orderflow.testing.consumers.world import World, memory_world
@@ -127,13 +129,58 @@ async def test_a_refusal_for_good_says_what_the_server_said(smtp: SmtpServer, ch
 async def test_a_refusal_for_now_may_be_tried_again(smtp: SmtpServer, channel: EmailChannel) -> None:
     smtp.refusal = "451 try again later"
 
-    with pytest.raises(ChannelUnavailable, match="try again later"):
+    with pytest.raises(TransientFailure, match="try again later"):
         await channel.send(MESSAGE)
     smtp.refusal = None
     again = await channel.send(MESSAGE)
 
     assert again.accepted
     assert len(smtp.mails) == 1
+
+
+async def test_a_mailbox_that_is_refused_for_now_holds_up_no_other_message(smtp: SmtpServer) -> None:
+    world = memory_world()
+    notify, channel = await _notify(world, smtp)
+    await world.effects.contacts.set(Contact(party="restaurant:R1", email="full@example.org"))
+    smtp.full = {"full@example.org"}
+    shop = Shop()
+    await shop.live("o1")
+
+    await world.handling(notify)(await shop.records())
+    settled = await notify.settle()
+    await channel.close()
+
+    waiting = await world.effects.notifications.list(NotificationStatus.PENDING, limit=100)
+    assert {it.address for it in waiting if it.channel == "email"} == {"full@example.org"}
+    assert {it.attempts for it in waiting} == {1}
+    assert settled == len(smtp.mails) > 0
+
+
+async def test_after_what_is_no_reply_the_next_message_has_a_connection_of_its_own() -> None:
+    replies = [b"what?\r\n250 ok\r\n"]
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        writer.write(b"220 here\r\n")
+        data = False
+        async for line in reader:
+            if data and line != b".\r\n":
+                continue
+            data = line == b"DATA\r\n"
+            if line.startswith(b"MAIL") and replies:
+                writer.write(replies.pop())
+            else:
+                writer.write(b"354 go on\r\n" if data else b"250 ok\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        client = SMTP(hostname="127.0.0.1", port=server.sockets[0].getsockname()[1], timeout=20)
+        channel = EmailChannel(client, Address("Orderflow", addr_spec="orders@shop.example"), HandClock())
+        with pytest.raises(ChannelUnavailable, match="Malformed"):
+            await channel.send(MESSAGE)
+        receipt = await channel.send(MESSAGE)
+        await channel.close()
+
+    assert receipt.accepted
 
 
 async def test_a_server_that_is_away_is_unavailable(smtp: SmtpServer, channel: EmailChannel) -> None:

@@ -143,7 +143,7 @@ async def test_an_authorization_of_a_cancelled_order_is_seen_until_it_is_release
 
     assert "authorizations_held" in found
     assert metrics["orderflow_authorizations_held"] == 1
-    assert differences == ["holds money on the card of a cancelled order"]
+    assert differences == ["holds money on a card that nothing will capture"]
     assert [(it["key"], it["status"]) for it in listed] == [("O1:authorize:1", "held")]
     assert "1 authorizations held" in screen.out
     assert "authorizations_held" not in await installation.findings()

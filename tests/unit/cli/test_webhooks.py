@@ -109,6 +109,7 @@ async def _all_sent(webhooks: Any) -> bool:
         (("deliveries", "E1"), 3, "no webhook endpoint"),
         (("deliveries", "E1", "--limit", "0"), 2, "limit"),
         (("rotate", "E1", "--hours", "9000", *NOTE), 2, "hours"),
+        (("rotate", "E1", "--hours", "9" * 12, *NOTE), 2, "0 to 8760"),
         (("enable", "E1", "--by", "ann"), 2, "reason"),
     ],
 )

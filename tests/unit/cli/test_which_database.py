@@ -1,7 +1,9 @@
 """A command says which database it uses, and only a command that writes something creates one."""
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,54 @@ def test_every_command_says_which_database_it_uses(cli: CommandLine, small_day: 
     answer = cli("--json", *arguments(command, small_day.parent), stdin=order_json())
 
     assert f"database: {cli.database_url}\n" in answer.err, answer
+
+
+@pytest.mark.parametrize(
+    ("command", "table"),
+    [
+        (("orders", "list"), "users (id)"),
+        (("orders", "list"), "alembic_version (version_num)"),
+        (("orders", "create"), "users (id)"),
+        (("db", "current"), "users (id)"),
+        (("doctor",), "users (id)"),
+        (("serve",), "users (id)"),
+        (("simulate", "run"), "users (id)"),
+    ],
+)
+def test_a_command_leaves_the_database_of_another_application_alone(
+    tmp_path: Path, small_day: Path, command: Command, table: str
+) -> None:
+    file = _foreign(tmp_path, table)
+    before = file.read_bytes()
+
+    answer = CommandLine(f"sqlite:///{file}")(*arguments(command, small_day.parent), stdin=order_json())
+
+    assert (answer.code, answer.out) == (1, ""), answer
+    assert "is the database of another application; set ORDERFLOW_DATABASE_URL" in answer.err
+    assert (file.read_bytes(), list(tmp_path.iterdir())) == (before, [file])
+
+
+def test_tables_are_added_to_the_database_of_another_application_on_request_unless_their_names_are_taken(
+    tmp_path: Path,
+) -> None:
+    answers = {}
+    for table in ("users (id)", "reservations (id)", "alembic_version (version_num)"):
+        folder = tmp_path / table
+        folder.mkdir()
+        answers[table] = CommandLine(f"sqlite:///{_foreign(folder, table)}")("db", "upgrade")
+
+    assert [answer.code for answer in answers.values()] == [0, 1, 1]
+    assert "table reservations already exists; give orderflow a database of its own" in answers["reservations (id)"].err
+    assert "alembic_version is another application's: it is at 'abc'" in answers["alembic_version (version_num)"].err
+
+
+def _foreign(folder: Path, table: str) -> Path:
+    """A SQLite file with that table, and one row in it."""
+    file = folder / "shop.db"
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(f"CREATE TABLE {table}")
+        connection.execute(f"INSERT INTO {table.partition(' ')[0]} VALUES ('abc')")
+    return file
 
 
 def test_a_command_without_a_working_directory_says_so(tmp_path: Path) -> None:

@@ -146,6 +146,15 @@ def test_reckoning_is_exact_under_any_decimal_context() -> None:
     assert str(rest) == "123333332334.2767 EUR"
 
 
+def test_no_arithmetic_uses_the_decimal_context_of_the_application() -> None:
+    everything = decimal.Context(prec=1, traps=list(decimal.Context().flags))
+
+    with decimal.localcontext(everything):
+        amounts = [Money(Decimal(text), "EUR") for text in ("12.50", "-12.50", "7", "1234.567")]
+
+    assert [str(it.amount) for it in amounts] == ["12.50", "-12.50", "7", "1234.567"]
+
+
 amounts = st.decimals(min_value=-(10**6), max_value=10**6, places=2).map(lambda amount: Money(amount, "EUR"))
 
 

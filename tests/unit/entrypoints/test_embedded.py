@@ -34,6 +34,7 @@ from orderflow.application.consuming.log_source import LogEventSource
 from orderflow.application.log_lines import EACH
 from orderflow.application.request_context import current_request, is_traceparent
 from orderflow.domain.events import OrderCreated
+from orderflow.entrypoints import embedded
 from pytest_mock import MockerFixture
 
 from tests.support.waiting import eventually_async
@@ -160,6 +161,32 @@ async def test_a_reason_that_is_no_text_is_refused(reason: Any) -> None:
 
         with pytest.raises(InvalidInput, match="reason"):
             await flow.cancel_order(order_id, reason)
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+async def test_a_handler_that_never_returns_does_not_hold_up_the_end_of_the_flow(
+    stubborn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "CANCELLED_WITHIN", 0.1)
+    called, end = asyncio.Event(), asyncio.Event()
+
+    async def hangs(_: OrderEvent) -> None:
+        called.set()
+        while not end.is_set():
+            try:
+                await end.wait()
+            except asyncio.CancelledError:
+                if not stubborn:
+                    raise
+
+    async with OrderFlow.open("memory://", stop_seconds=1.0, stop_grace_seconds=0.0) as flow:
+        flow.on("order.created")(hangs)
+        await placed(flow, "O1")
+        await called.wait()
+    end.set()
+
+    with pytest.raises(RuntimeError, match="this OrderFlow is closed"):
+        await flow.get_order("O1")
 
 
 async def test_a_closed_flow_says_so(tmp_path: Path) -> None:

@@ -297,6 +297,30 @@ def test_secrets_are_masked_wherever_settings_are_shown() -> None:
     assert "'sasl.username': 'shop'" in str(described(settings)["kafka"])
 
 
+@pytest.mark.parametrize("name", [a.name for a in fields(Settings) if a.type is str])
+@pytest.mark.parametrize("url", ["redis://:hunter2@db", "https://shop:hunter2@db/", "postgresql:shop:hunter2@db/shop"])
+def test_a_password_in_any_address_is_masked_or_refused_without_it(name: str, url: str) -> None:
+    try:
+        settings = load_settings(environment={f"ORDERFLOW_{name.upper()}": url})
+        shown = f"{described(settings)} {settings!r} {settings}"
+    except InvalidInput as refused:
+        shown = str(refused)
+
+    assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[orderflow]\n" + "k" * 900_000 + "=1", "".join(f"[t{n}]\n" for n in range(10_000))],
+    ids=["name", "tables"],
+)
+def test_an_error_about_a_file_is_short_whatever_the_file_is(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        load_settings(a_file(tmp_path, text))
+
+    assert len(str(refused.value)) < 5000
+
+
 def test_every_setting_is_shown() -> None:
     shown = described(Settings())
 

@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from dependency_injector import providers
+from orderflow import OrderFlow
 from orderflow.adapters.payment_gateway import SandboxGateway
 from orderflow.adapters.payment_gateway.sandbox import (
     CONFIRM,
@@ -395,6 +398,21 @@ async def test_a_charge_that_never_reached_the_gateway_is_given_up_after_a_day(t
 
     assert before == [(AttemptKind.AUTHORIZE, AttemptStatus.REQUESTED)]
     assert await till.attempts() == [(AttemptKind.AUTHORIZE, AttemptStatus.DECLINED)]
+
+
+async def test_a_charge_of_yesterday_is_looked_up_and_not_sent_again_with_a_key_that_may_be_forgotten() -> None:
+    till = Till(gateway := Losing("authorize"))
+    await till.order()
+    with pytest.raises(GatewayUnavailable):
+        await till.ask.record_payment("O1", by=CUSTOMER)
+    sent: list[Any] = []
+    gateway.authorize = lambda **asked: sent.append(asked)  # type: ignore[method-assign,assignment,return-value]
+
+    till.clock.forward(hours=23)
+    paid = await till.ask.record_payment("O1", by=CUSTOMER)
+
+    assert paid.payment.status is PaymentStatus.PAID
+    assert sent == []
 
 
 async def test_a_hundred_refunds_without_a_response_do_not_block_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -871,3 +889,138 @@ async def test_two_processes_that_settle_one_refund_record_it_once(till: Till, m
     assert second == 1
     assert (await till.now()).refunded == Money(Decimal(5), "USD")
     assert (await till.now()).payment.refunds.requested == 5
+
+
+class Odd(SandboxGateway):
+    """Answers with text that no database can store, and more of it than anybody reads."""
+
+    async def capture(self, **asked: Any) -> GatewayResponse:
+        return evolve(await super().capture(**asked), detail="ok \udcff\0" + "x" * 10_000)
+
+
+async def test_any_text_of_a_gateway_is_stored_with_the_payment_that_it_is_about(tmp_path: Path) -> None:
+    async with OrderFlow.open(f"sqlite:///{tmp_path}/orderflow.db", gateway=Odd()) as flow:
+        placed = await flow.create_order(
+            customer_id="C1",
+            restaurant_id="R1",
+            lines=[
+                OrderLine(food_id="F1", food_name="Soup", price=TOTAL, quantity=1, discount=Money(Decimal(0), "USD"))
+            ],
+            payment_method="card",
+            card_token=SUCCESS,
+            currency="USD",
+        )
+
+        paid = await flow.record_payment(placed.id)
+        attempts = await flow.container.storage().attempts.of_order(placed.id)
+
+    assert paid.payment.status is PaymentStatus.PAID
+    assert attempts[-1].detail.startswith("ok \\udcff\\0xx")
+    assert len(attempts[-1].detail) < 1100
+
+
+async def test_a_void_whose_response_was_lost_is_settled_although_its_authorization_is_seen_as_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    till = Till(gateway := Losing("authorize"))
+    await till.order(CONFIRM_NEVER)
+    void = SandboxGateway.void
+    voided: list[str] = []
+
+    async def lost_twice(it: SandboxGateway, *, authorization: str, key: str) -> GatewayResponse:
+        answer = await void(it, authorization=authorization, key=key)
+        it._waiting["O1:authorize:1"] = GatewayResponse(False, authorization, "canceled")
+        voided.append(authorization)
+        if len(voided) < 3:
+            raise GatewayUnavailable("gateway", "no answer in time")
+        return answer
+
+    monkeypatch.setattr(SandboxGateway, "void", lost_twice)
+    gateway.kinds.clear()
+    with pytest.raises(ConfirmationNeeded):
+        await till.ask.record_payment("O1", by=CUSTOMER)
+    await till.ask.cancel_order("O1", "too slow", by=CUSTOMER)
+
+    for _ in range(3):
+        till.clock.forward(hours=1)
+        await till.ask.settle_payments()
+
+    assert await till.attempts() == [
+        (AttemptKind.AUTHORIZE, AttemptStatus.DECLINED),
+        (AttemptKind.VOID, AttemptStatus.SUCCEEDED),
+    ]
+    assert len(set(voided)) == 1
+
+
+@pytest.mark.parametrize("meanwhile", ["cancel", "refund"])
+async def test_a_late_response_to_a_capture_that_was_recorded_refunds_nothing_more(
+    till: Till, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    await till.order()
+    capture = SandboxGateway.capture
+    calls: list[int] = []
+
+    async def twice(gateway: SandboxGateway, **asked: Any) -> GatewayResponse:
+        calls.append(1)
+        if len(calls) == 1:  # the customer has pressed the button again before this response comes
+            await till.ask.record_payment("O1", by=CUSTOMER)
+            if meanwhile == "cancel":
+                await till.ask.cancel_order("O1", "changed my mind", by=CUSTOMER)
+            else:
+                await till.ask.refund_order("O1", "cold", borne_by=RefundBearer.PLATFORM, by=ADMIN)
+        return await capture(gateway, **asked)
+
+    monkeypatch.setattr(SandboxGateway, "capture", twice)
+
+    with pytest.raises(GuardFailed):
+        await till.ask.record_payment("O1", by=CUSTOMER)
+
+    assert [key for key in till.gateway.moved if ":refund" in key] == [
+        "O1:refund" if meanwhile == "cancel" else "O1:refund:event:3"
+    ]
+    assert (await till.now()).payment.status is PaymentStatus.REFUNDED
+    assert (await till.outstanding()).declined_refunds == 0
+
+
+async def test_a_payment_elsewhere_is_not_recorded_while_the_card_may_have_been_charged() -> None:
+    till = Till(gateway := Losing("capture", "find"))
+    await till.order()
+    with pytest.raises(GatewayUnavailable):
+        await till.ask.record_payment("O1", by=CUSTOMER)
+
+    with pytest.raises(GatewayUnavailable, match="may have charged the card"):
+        await till.ask.record_payment("O1", by=ADMIN, paid=True)
+    gateway.kinds.clear()
+    with pytest.raises(GuardFailed, match="the card was charged"):
+        await till.ask.record_payment("O1", by=ADMIN, paid=True)
+
+    assert (await till.now()).payment.status is PaymentStatus.PAID
+    assert [key for key in gateway.moved if ":refund" in key] == []
+
+
+@pytest.mark.parametrize("during", ["authorize", "capture"])
+async def test_a_card_whose_order_is_paid_elsewhere_meanwhile_is_released_or_refunded(
+    till: Till, monkeypatch: pytest.MonkeyPatch, during: str
+) -> None:
+    await till.order()
+    call = getattr(SandboxGateway, during)
+
+    async def pay_elsewhere_first(gateway: SandboxGateway, **asked: Any) -> GatewayResponse:
+        # By another process, which has looked for charges before there was one.
+        await till.ask.settle_payments.change_order(
+            "O1", lambda order: order.record_payment(paid=True, by=ADMIN, at=till.clock()), by=ADMIN
+        )
+        answer: GatewayResponse = await call(gateway, **asked)
+        return answer
+
+    monkeypatch.setattr(SandboxGateway, during, pay_elsewhere_first)
+
+    if during == "authorize":
+        await till.ask.record_payment("O1", by=CUSTOMER)
+    else:
+        with pytest.raises(GuardFailed):
+            await till.ask.record_payment("O1", by=CUSTOMER)
+
+    assert (await till.now()).payment.status is PaymentStatus.PAID
+    assert till.gateway.moved.get("O1:capture:1") == till.gateway.moved.get("O1:refund:1")
+    assert till.gateway.voided == (["O1:void:1"] if during == "authorize" else [])

@@ -14,7 +14,7 @@ from attrs import frozen
 
 from ..database import Database, committing
 from ..errors import sqlstate, translated
-from ..payment_attempts import IS_NEWER, IS_OUTSTANDING, MAY_FAIL
+from ..payment_attempts import IS_NEWS, IS_OUTSTANDING, KEPT_REFERENCE, MAY_FAIL
 from ..types import Row
 from .batch import ATTEMPT, CHANGE, EVENT, KEY, NEW_EVENT, ORDER, TERM, WriteBatch
 from .conflicts import Conflicts
@@ -225,11 +225,12 @@ def statement(
             INSERT INTO order_terms ({_list(TERM)}) SELECT * FROM unnest({term}) WHERE (SELECT good FROM gate)
             ON CONFLICT (order_id, term) DO NOTHING)""")
     if attempts:
+        changing = [f"{name} = excluded.{name}" for name in ATTEMPT[1:] if name != "reference"]
         steps.append(f"""attempts AS (
             INSERT INTO payment_attempts ({_list(ATTEMPT)})
             SELECT * FROM unnest({attempt}) WHERE (SELECT good FROM gate)
-            ON CONFLICT (key) DO UPDATE SET {_list(f"{name} = excluded.{name}" for name in ATTEMPT[1:])}
-            WHERE {IS_NEWER}
+            ON CONFLICT (key) DO UPDATE SET {_list([*changing, KEPT_REFERENCE])}
+            WHERE {IS_NEWS}
             RETURNING key, kind, status, due_at)""")
         steps.append(f"""outstanding AS (
             INSERT INTO outstanding_payment_attempts (key) SELECT key FROM attempts WHERE {IS_OUTSTANDING}

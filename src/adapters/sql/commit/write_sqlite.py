@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from ..database import Database
 from ..engines import to_json
-from ..payment_attempts import IS_NEWER, IS_OUTSTANDING, MAY_FAIL
+from ..payment_attempts import IS_NEWS, IS_OUTSTANDING, KEPT_REFERENCE, MAY_FAIL
 from ..types import Row, stored_time
 from .batch import ATTEMPT, CHANGE, EVENT, KEY, ORDER, TERM, WriteBatch
 from .conflicts import Conflicts
@@ -30,7 +30,8 @@ _CREATE_ORDER = _insert("orders", ORDER) + " ON CONFLICT DO NOTHING"
 _ADD_TERM = _insert("order_terms", TERM) + " ON CONFLICT DO NOTHING"
 _CHANGE_ORDER = f"UPDATE orders SET {', '.join(f'{name} = ?' for name in CHANGE[1:-1])} WHERE id = ? AND version = ?"
 _KEEP_ATTEMPT = (
-    f"{_insert('payment_attempts', ATTEMPT)} ON CONFLICT (key) DO UPDATE SET {_given(ATTEMPT[1:])} WHERE {IS_NEWER}"
+    f"{_insert('payment_attempts', ATTEMPT)} ON CONFLICT (key) DO UPDATE SET "
+    f"{_given([name for name in ATTEMPT[1:] if name != 'reference'])}, {KEPT_REFERENCE} WHERE {IS_NEWS}"
 )
 _SETTLE_ATTEMPT = "DELETE FROM outstanding_payment_attempts WHERE key = ?"
 _OUTSTANDING_ATTEMPT = (

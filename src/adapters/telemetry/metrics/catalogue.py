@@ -103,7 +103,7 @@ REFUNDS_DECLINED = _state(
     "orderflow_refunds_declined", "Refunds that the payment gateway declined and that were not resolved."
 )
 AUTHORIZATIONS_HELD = _state(
-    "orderflow_authorizations_held", "Authorizations of cancelled orders that were neither captured nor released."
+    "orderflow_authorizations_held", "Authorizations that nothing will capture and that were not released."
 )
 
 # Business: counted by the consumer analytics, once for each event, when its effects are committed.

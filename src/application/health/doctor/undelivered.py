@@ -28,7 +28,7 @@ DECLINED = problem(
 )
 HELD = warning(
     "authorizations_held",
-    "the payment gateway declined to void the authorization of a cancelled order: the card's money stays reserved",
+    "the payment gateway declined to void an authorization that nothing will capture: the card's money stays reserved",
     expected="released at the payment gateway, or expired there",
     fix="`orderflow payments list`; release it, then `orderflow payments resolve ID --by NAME --reason TEXT`",
 )
