@@ -66,6 +66,7 @@ class RecordPayment:
             raise _only_an_admin(order, by)
         if card and paid is None and self._charged(order, by).events:
             _check_version(order, expected_version)
+            order.check_may_charge()
             return await self._charge(order, by, expected_version, idempotency)
         return await self._record(order_id, paid is not False, by, expected_version, idempotency)
 
