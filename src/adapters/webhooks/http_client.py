@@ -85,7 +85,7 @@ class HttpWebhookClient:
                 return await self._post(connections, endpoint.url, message, secrets)
         except TimeoutError:
             return WebhookResponse(detail=f"no answer within {self.limits.seconds:g} s")
-        except (AddressRefused, httpx.HTTPError, httpx.StreamError, OSError, ssl.SSLError) as error:
+        except (AddressRefused, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
             connections.pinned_until = 0.0
             return WebhookResponse(detail=_problem(error))
 

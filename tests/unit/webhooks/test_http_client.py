@@ -121,6 +121,13 @@ async def test_a_receiver_that_is_not_there_is_said_so(receiver: Receiver) -> No
     assert (response.code, response.detail[:12]) == (None, "ConnectError")
 
 
+@pytest.mark.parametrize("url", ["http://a..b/", "http://" + "x" * 64 + "/", "http://0177.0.0.1/", "http://[::1]x:80/"])
+async def test_a_url_that_an_earlier_version_took_is_a_failed_attempt(receiver: Receiver, url: str) -> None:
+    response = await sent(receiver, url=url)
+
+    assert (response.code, bool(response.detail)) == (None, True)
+
+
 async def test_what_is_no_http_is_a_failed_attempt(receiver: Receiver) -> None:
     async def talk(exchange: Exchange) -> None:
         exchange.writer.write(b"SSH-2.0-OpenSSH_9.2\r\n" + b"\x00" * 100_000)
