@@ -219,13 +219,18 @@ async def test_a_token_to_write_only_gets_no_ticket(installation: Installation) 
     assert answer.json()["code"] == "insufficient_scope"
 
 
+@pytest.mark.parametrize("logged_in", [False, True])
 async def test_a_stream_by_ticket_ends_with_the_token(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, logged_in: bool
 ) -> None:
     monkeypatch.setattr(stream, "TICK", 0.01)
     secret = await installation.token(RESTAURANT)
     async with served(installation.app(trust_actor_header=False)) as server, AsyncClient() as client:
-        made = await client.post(f"{server.url}/v1/stream-tickets", headers={"Authorization": f"Bearer {secret}"})
+        headers = {"Authorization": f"Bearer {secret}"}
+        if logged_in:
+            session = await client.post(f"{server.url}/board/session", json={"token": secret})
+            headers = {"X-CSRF-Token": session.json()["csrfToken"]}
+        made = await client.post(f"{server.url}/v1/stream-tickets", headers=headers)
         async with following(server.url, query=f"?ticket={made.json()['ticket']}") as events:
             await events.orders()
             [token] = await installation.storage.tokens.list()
