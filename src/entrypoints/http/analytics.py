@@ -1,9 +1,10 @@
 """Routes to the figures of the consumer *analytics*: of all orders for admins, of its own ones for a restaurant."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from attrs import frozen
+from attrs import field, frozen
 from litestar import Request, Response, get
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
@@ -20,22 +21,33 @@ from .parameters import parse_identifier, parse_time, time
 from .reads import json_response
 
 MAX_SPAN = timedelta(days=31)
+MOST = 10_000
+"""Rows of one response. Callers choose the restaurants, currencies and reasons of their orders."""
+MOST_MINUTES = 100_000
+"""Rows of a response by minute: twice the minutes of MAX_SPAN, so that a service with two currencies gets all."""
+AT_ONCE = 2
+"""Figures that are read at the same time: each reads all orders, and other requests need the database, too."""
 HOUR = timedelta(hours=1)
 REFUSALS = problems(400, 401, 403, 500, 503)
 
 
 @frozen(kw_only=True)
 class MinutesView:
-    """Orders and revenue by minute of creation and by currency. Minutes without orders are left out."""
+    """Orders and revenue by minute of creation and by currency. Minutes without orders are left out.
+
+    With ``more``, these are the first 100,000.
+    """
 
     minutes: tuple[MinuteSales, ...]
+    more: bool
 
 
 @frozen(kw_only=True)
 class RestaurantsView:
-    """Orders and revenue by restaurant and currency."""
+    """Orders and revenue by restaurant and currency; with ``more``, those of the first 10,000."""
 
     restaurants: tuple[RestaurantSales, ...]
+    more: bool
 
 
 @frozen(kw_only=True)
@@ -63,16 +75,18 @@ class ReasonView:
 
 @frozen(kw_only=True)
 class CancellationsView:
-    """Cancelled orders by reason, the most frequent reason first."""
+    """Cancelled orders by reason, the most frequent reason first; with ``more``, the first 10,000."""
 
     reasons: tuple[ReasonView, ...]
+    more: bool
 
 
 @frozen
 class Figures:
-    """The queries of the routes, as one named dependency."""
+    """The queries of the routes, as one named dependency. They take turns."""
 
     views: AnalyticsQueries
+    turns: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(AT_ONCE))
 
 
 async def admins_and_restaurants(connection: ASGIConnection[Any, Actor, Any, Any], _: BaseRouteHandler) -> None:
@@ -114,9 +128,10 @@ async def minutes(
         raise InvalidInput(
             "start", f"it is {(until - since).days} days before the end", f"at most {MAX_SPAN.days} days"
         )
-    return json_response(
-        MinutesView(minutes=tuple(await figures.views.per_minute(since, until, _bounded(request.user, restaurant_id))))
-    )
+    restaurant = _bounded(request.user, restaurant_id)
+    async with figures.turns:
+        found = await figures.views.per_minute(since, until, restaurant, limit=MOST_MINUTES + 1)
+    return json_response(MinutesView(minutes=tuple(found[:MOST_MINUTES]), more=len(found) > MOST_MINUTES))
 
 
 @get(
@@ -131,9 +146,10 @@ async def restaurants(
     request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
 ) -> Response[RestaurantsView]:
     """Include all orders that were ever created."""
-    return json_response(
-        RestaurantsView(restaurants=tuple(await figures.views.per_restaurant(_bounded(request.user, restaurant_id))))
-    )
+    restaurant = _bounded(request.user, restaurant_id)
+    async with figures.turns:
+        found = await figures.views.per_restaurant(restaurant, limit=MOST + 1)
+    return json_response(RestaurantsView(restaurants=tuple(found[:MOST]), more=len(found) > MOST))
 
 
 @get(
@@ -149,8 +165,9 @@ async def states(
 ) -> Response[StatesView]:
     """Return mean, median and 90th percentile of the seconds that orders spent in a state before they left it."""
     restaurant = _bounded(request.user, restaurant_id)
-    now = await figures.views.by_state(restaurant)
-    times = {each.state: each for each in await figures.views.time_in_states(restaurant)}
+    async with figures.turns:
+        now = await figures.views.by_state(restaurant)
+        times = {each.state: each for each in await figures.views.time_in_states(restaurant)}
     found = []
     for state, orders in now.items():
         stays = times.get(state)
@@ -176,9 +193,11 @@ async def cancellations(
     request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
 ) -> Response[CancellationsView]:
     """Include all orders that were ever cancelled."""
-    counted = await figures.views.cancellations(_bounded(request.user, restaurant_id))
+    restaurant = _bounded(request.user, restaurant_id)
+    async with figures.turns:
+        counted = await figures.views.cancellations(restaurant, limit=MOST + 1)
     reasons = tuple(ReasonView(reason=reason, orders=orders) for reason, orders in counted.items())
-    return json_response(CancellationsView(reasons=reasons))
+    return json_response(CancellationsView(reasons=reasons[:MOST], more=len(reasons) > MOST))
 
 
 @get(
@@ -193,7 +212,9 @@ async def deliveries(
     request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
 ) -> Response[DeliveryTimes]:
     """Return percentiles of the whole minutes from creation to delivery, null before the first delivery."""
-    return json_response(await figures.views.delivery_times(_bounded(request.user, restaurant_id)))
+    restaurant = _bounded(request.user, restaurant_id)
+    async with figures.turns:
+        return json_response(await figures.views.delivery_times(restaurant))
 
 
 ROUTES = (minutes, restaurants, states, cancellations, deliveries)
