@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from attrs import evolve, frozen
 
 from ...domain.errors import InvalidInput
+from ...domain.text import shown
 from ..clock import Clock, NewId
 from ..consuming.consumer import ConsumerStore
 from ..event_log.ports import EventLog
@@ -18,7 +19,7 @@ from ..replay.replay_range import ReplayStart
 from .endpoint import BY_OPERATOR, MAX_ENDPOINTS, WEBHOOKS, Endpoint, checked_endpoint
 from .ports import Webhooks, WebhookTransaction
 
-MAX_OVERLAP = timedelta(days=365)
+MAX_OVERLAP_HOURS = 365 * 24
 
 logger = logging.getLogger("orderflow.webhooks")
 
@@ -78,8 +79,7 @@ class ChangeEndpoints:
 
         Return the endpoint, the secret, which is shown this once, and when the one before it ends.
         """
-        if not timedelta() <= overlap <= MAX_OVERLAP:
-            raise InvalidInput("hours", f"it is {overlap / timedelta(hours=1):g}", f"0 to {MAX_OVERLAP.days * 24}")
+        overlap_of(overlap / timedelta(hours=1))
         endpoint, now, secret = await self.webhooks.get(endpoint_id), await self.now(), self.new_secret()
         await self._record(f"rotated the secret of endpoint {endpoint_id}", by, reason)
         await self.webhooks.rotate(endpoint_id, secret, now=now, until=now + overlap)
@@ -146,6 +146,13 @@ class ChangeEndpoints:
         entry = MaintenanceEntry(kind=kind, note=note, consumer=WEBHOOKS, detail=detail)
         await self.maintenance_log.record(entry)
         logger.warning("webhook endpoint changed by an operator", extra={"change": detail})
+
+
+def overlap_of(hours: float) -> timedelta:
+    """Return the time for which an old secret stays valid. Raises InvalidInput, also for what no time can be."""
+    if not 0 <= hours <= MAX_OVERLAP_HOURS:
+        raise InvalidInput("hours", f"it is {shown(hours)}", f"0 to {MAX_OVERLAP_HOURS}")
+    return timedelta(hours=hours)
 
 
 async def before(start: ReplayStart, log: EventLog, buckets: int) -> Positions:

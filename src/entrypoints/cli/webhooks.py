@@ -1,12 +1,12 @@
 """``orderflow webhooks``: the HTTP endpoints that events are sent to, and what was sent."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from ...application.replay.replay_range import ReplayStart
+from ...application.webhooks.change_endpoints import overlap_of
 from ...application.webhooks.delivery import DeliveryStatus, WebhookDelivery
 from ...application.webhooks.endpoint import Endpoint
 from ...domain.errors import InvalidInput
@@ -111,7 +111,7 @@ async def rotate(
     """
     async with session().opened() as container:
         found, secret, until = await container.change_endpoints().rotate(
-            endpoint, overlap=timedelta(hours=hours), by=by, reason=reason
+            endpoint, overlap=overlap_of(hours), by=by, reason=reason
         )
     session().show({"id": found.id, "secret": secret, "oldSecretEndsAt": until}, secret)
     session().info(f"the old secret ends at {until.isoformat(timespec='seconds')}; store the new one now")

@@ -28,6 +28,8 @@ from ...domain.refund import RefundBearer
 from ...domain.text import MAX_IDENTIFIER
 from ...domain.validation import MAX_LINES, MAX_NAME, MAX_QUANTITY, Address
 
+MAX_ERROR = 200
+"""Characters of the name of a class of errors."""
 IDENTIFIER = rf"^[!-~]{{1,{MAX_IDENTIFIER}}}$"
 
 
@@ -219,7 +221,7 @@ class RedriveBody(Body):
 
     consumer: Annotated[str, _identifier("the consumer", "analytics")]
     order_id: Annotated[str, _identifier("the order", "O-2024-1")] | None = None
-    error: Annotated[str, _text("only if this class of error has parked it", "ValueError", 200, 1)] | None = None
+    error: Annotated[str, _text("only if this class of error has parked it", "ValueError", MAX_ERROR, 1)] | None = None
     dry_run: bool = False
     reason: Annotated[str, _text("the reason", "the mail server is repaired", MAX_REASON)] = ""
 
