@@ -18,7 +18,7 @@ PATIENCE = 600.0
 """Seconds from one process to the next by the installation's clock: what the last had claimed is anybody's again."""
 ALL = 1_000
 """Clients; a sweep ends long before."""
-DEADLINE = 120.0
+DEADLINE = 600.0
 """Seconds for one client's orders, whatever happens to them."""
 
 

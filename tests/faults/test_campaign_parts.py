@@ -76,7 +76,7 @@ async def _say(link: Link, what: bytes) -> bytes:
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
         writer.write(what)
-        answer = await asyncio.wait_for(reader.read(1000), 60)
+        answer = await asyncio.wait_for(reader.read(1000), 180)
         writer.close()
     except OSError:
         return b""

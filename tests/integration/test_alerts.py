@@ -87,7 +87,7 @@ class Watched:
         """The first value that a statement gives."""
 
         async def run() -> Any:
-            connection = await asyncpg.connect(self.stack.database_url, timeout=10)
+            connection = await asyncpg.connect(self.stack.database_url, timeout=60)
             try:
                 return await connection.fetchval(statement)
             finally:
@@ -110,7 +110,7 @@ def in_background(work: Callable[[threading.Event], None]) -> Iterator[None]:
         yield
     finally:
         over.set()
-        thread.join(30)
+        thread.join(180)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def watched(
             running.callback(process.kill)  # how they end is not what is watched here
             process.start()
         prometheus = running.enter_context(obtain(lambda: LocalPrometheus(rules, targets)))
-        client = running.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{http}", timeout=20))
+        client = running.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{http}", timeout=180))
         ordering = Ordering(client)
         ordering.coming.set()
         running.enter_context(in_background(ordering))

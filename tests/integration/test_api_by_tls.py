@@ -44,7 +44,7 @@ def serials(service: Running, certificates: Certificates) -> set[Any]:
     trusted = certificates.client()
     for _ in range(10):
         with (
-            socket.create_connection(("127.0.0.1", int(service.url.rpartition(":")[2])), timeout=60) as plain,
+            socket.create_connection(("127.0.0.1", int(service.url.rpartition(":")[2])), timeout=180) as plain,
             trusted.wrap_socket(plain, server_hostname="localhost") as secured,
         ):
             found.add((secured.getpeercert() or {})["serialNumber"])
@@ -57,7 +57,7 @@ def test_new_certificates_are_used_by_every_worker_and_no_connection_is_lost(
 ) -> None:
     service = orderflow.start("serve", "--workers", workers, "--no-consumers")
     url = service.url.replace("127.0.0.1", "localhost")
-    with httpx.Client(base_url=url, verify=certificates.client(), timeout=60) as kept:
+    with httpx.Client(base_url=url, verify=certificates.client(), timeout=180) as kept:
         placed = kept.post("/v1/orders", content=order_json("o1"), headers=CUSTOMER)
         before = serials(service, certificates)
         certificates.write(age="soon")

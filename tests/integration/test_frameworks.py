@@ -50,7 +50,7 @@ def following(name: str, url: str, log: Path, *more: str, **environment: str) ->
 
 
 def answers(port: int, server: subprocess.Popen[bytes], log: Path) -> httpx.Client:
-    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=180)
 
     def ready() -> bool:
         assert server.poll() is None, log.read_text(encoding="utf-8")
@@ -120,8 +120,8 @@ def test_tasks_of_celery_take_orders(
             lunches.order_lunch.apply_async(args=("ann", "soup", "9.90"), task_id=f"lunch-{number % 8}")
             for number in range(12)
         ]
-        made = {it.get(timeout=60) for it in ordered}
-        state = lunches.cancel_lunch.delay("lunch-1", "changed my mind").get(timeout=60)
+        made = {it.get(timeout=180) for it in ordered}
+        state = lunches.cancel_lunch.delay("lunch-1", "changed my mind").get(timeout=180)
         lunches.app.backend.result_consumer.stop()
         lunches.app.close()
     monkeypatch.delitem(sys.modules, "celery_app")

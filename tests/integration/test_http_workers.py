@@ -50,7 +50,7 @@ def parts(orderflow: Installation) -> list[list[str]]:
 
 
 def place(url: str, order_id: str) -> int:
-    return httpx.post(f"{url}/v1/orders", content=order_json(order_id), headers=CUSTOMER, timeout=60).status_code
+    return httpx.post(f"{url}/v1/orders", content=order_json(order_id), headers=CUSTOMER, timeout=180).status_code
 
 
 def stored(orderflow: Installation) -> set[str]:
@@ -76,7 +76,7 @@ def test_workers_share_a_port_and_everything_else_runs_once(orderflow: Installat
     assert seen.by(catalogue.COMMANDS, "outcome", command="create_order") == {"ok": 20}
     assert seen.total(catalogue.HTTP_SECONDS, "_count", route="/v1/orders", status="201") == 20
     assert seen.by(catalogue.ORDERS, "state") == {"waiting_for_shipper": 20}
-    assert httpx.get(f"{service.operations}/readyz", timeout=60).json()["checks"]["workers"] == "ok"
+    assert httpx.get(f"{service.operations}/readyz", timeout=180).json()["checks"]["workers"] == "ok"
     assert len(worker_ids(service)) == 2
     assert parts(orderflow) == [["api"], ["api"], ["notifications", "analytics", "inventory", "webhooks"]]
     assert service.exit_code(signal.SIGTERM) == 0
@@ -135,8 +135,8 @@ def test_requests_in_progress_are_answered_at_sigterm_and_no_order_is_lost(order
     with load(url, clients=8) as placing:
         eventually(lambda: len(placing.acknowledged) > 20)
         service.process.send_signal(signal.SIGTERM)
-        eventually(lambda: httpx.get(f"{url}/readyz", timeout=60).json()["status"] == "stopping")
-        assert httpx.get(f"{service.operations}/readyz", timeout=60).json()["status"] == "stopping"
+        eventually(lambda: httpx.get(f"{url}/readyz", timeout=180).json()["status"] == "stopping")
+        assert httpx.get(f"{service.operations}/readyz", timeout=180).json()["status"] == "stopping"
         after = len(placing.acknowledged)
         eventually(lambda: len(placing.acknowledged) > after, that="the workers still answer in their grace")
 

@@ -97,7 +97,7 @@ def kcat(stack: Stack, *arguments: str) -> str:
     """All committed records of the topic, as kcat shows them."""
     asked = ("-C", "-q", "-b", stack.bootstrap_servers, "-t", stack.topic, "-X", "isolation.level=read_committed", "-e")
     done = subprocess.run(
-        (program("kcat", "kcat"), *asked, *arguments), capture_output=True, timeout=60, check=True, text=True
+        (program("kcat", "kcat"), *asked, *arguments), capture_output=True, timeout=300, check=True, text=True
     )
     return done.stdout
 
@@ -141,7 +141,12 @@ def test_a_reader_in_another_language_that_knows_only_the_envelope_finds_every_e
     records = kcat(published, "-J")
 
     read = subprocess.run(
-        (program("node", "nodejs"), str(READER)), input=records, capture_output=True, timeout=60, check=False, text=True
+        (program("node", "nodejs"), str(READER)),
+        input=records,
+        capture_output=True,
+        timeout=300,
+        check=False,
+        text=True,
     )
 
     assert read.returncode == 0, read.stderr
@@ -161,7 +166,7 @@ def test_the_reader_in_another_language_sees_what_is_missing_twice_or_out_of_ord
             (program("node", "nodejs"), str(READER)),
             input="\n".join(lines),
             capture_output=True,
-            timeout=60,
+            timeout=300,
             check=False,
             text=True,
         )

@@ -42,7 +42,7 @@ async def published(here: Here, *, partitions: int) -> None:
         admin.create_partitions([NewPartitions(topic, partitions)])[topic].result(30)
 
         async def all_are_led() -> bool:
-            described = admin.list_topics(topic, timeout=10).topics[topic].partitions
+            described = admin.list_topics(topic, timeout=60).topics[topic].partitions
             return len(described) == partitions and all(each.leader >= 0 for each in described.values())
 
         await eventually_async(all_are_led, that="the new partitions have leaders")
@@ -102,7 +102,7 @@ async def test_an_emptied_topic_is_reported(here: Here, kafka: KafkaBroker) -> N
     admin.delete_topics([here.settings.topic])[here.settings.topic].result(30)
 
     async def is_gone() -> bool:
-        return here.settings.topic not in admin.list_topics(timeout=10).topics
+        return here.settings.topic not in admin.list_topics(timeout=60).topics
 
     await eventually_async(is_gone, that="the topic is deleted")
     await asyncio.to_thread(kafka.create_topic, here.settings.topic)

@@ -44,7 +44,7 @@ def provider() -> Iterator[Provider]:
     yield here
     here.call(here.at.stop)
     here.loop.call_soon_threadsafe(here.loop.stop)
-    thread.join(60)
+    thread.join(180)
     here.loop.close()
 
 
@@ -67,7 +67,7 @@ def service(orderflow: Installation) -> Running:
 
 
 def asked(service: Running, token: str) -> httpx.Response:
-    return httpx.get(f"{service.url}/v1/orders", headers={"Authorization": f"Bearer {token}"}, timeout=60)
+    return httpx.get(f"{service.url}/v1/orders", headers={"Authorization": f"Bearer {token}"}, timeout=180)
 
 
 def status(service: Running, token: str) -> int:
@@ -136,7 +136,7 @@ def test_a_provider_that_is_down_when_the_process_starts_is_awaited(
         service = orderflow.start("serve", "--no-consumers")
         before = status(service, provider.at.token())
         own = orderflow.run("tokens", "make", "--role", "admin", "--id", "boss")["token"]
-        eventually(lambda: status(service, own) == 200, deadline=60, that="a token of orderflow's is accepted")
+        eventually(lambda: status(service, own) == 200, deadline=180, that="a token of orderflow's is accepted")
     admitted(service, provider.at.token())
 
     assert before == 503

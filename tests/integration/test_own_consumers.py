@@ -92,7 +92,7 @@ def test_two_copies_share_the_work_and_one_goes_on_alone(
         (tmp_path / "paper").touch()
         redriven = stack.run("dead-letters", "redrive", "kitchen", "--by", "ann", "--reason", "there is paper")
         findings = cli("--json", "doctor").data["findings"]
-        metrics = httpx.get(f"http://127.0.0.1:{doors['two']}/metrics", timeout=60).text
+        metrics = httpx.get(f"http://127.0.0.1:{doors['two']}/metrics", timeout=180).text
     finally:
         for process in (*copies.values(), *stack.processes.values()):
             process.stop()

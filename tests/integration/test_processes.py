@@ -28,7 +28,7 @@ def orderflow(tmp_path: Path) -> Iterator[Installation]:
 
 @pytest.fixture
 def asking() -> Iterator[httpx.Client]:
-    with httpx.Client(timeout=20) as client:
+    with httpx.Client(timeout=180) as client:
         yield client
 
 

@@ -164,7 +164,7 @@ def _live(living: Living, collector: OtlpReceiver, upgraded: Running) -> Lived:
             lambda: "order.cancelled" in str(here.run("orders", "timeline", SHORT)), deadline=PATIENCE, every=0.2
         )
         eventually(living.caught_up, deadline=PATIENCE, every=0.2, that="all is handled")
-        metrics = httpx.get(f"{api.operations}/metrics", timeout=30).text
+        metrics = httpx.get(f"{api.operations}/metrics", timeout=180).text
     traces = {order_id: _trace(here, order_id) for order_id in (LIVED, SHORT, PARKED)}
     for process in living.processes.values():
         process.process.terminate()

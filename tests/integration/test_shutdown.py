@@ -48,7 +48,7 @@ def on_kafka(tmp_path: Path, migrated_url: str, kafka: KafkaBroker, topic_name: 
 def readiness(url: str) -> tuple[int, Any]:
     """What ``/readyz`` answers; 0 once nobody listens any more."""
     try:
-        answer = httpx.get(f"{url}/readyz", timeout=60)
+        answer = httpx.get(f"{url}/readyz", timeout=180)
     except httpx.TransportError:
         return 0, None
     return answer.status_code, answer.json()
@@ -144,7 +144,7 @@ def test_a_live_stream_closes(orderflow: Installation) -> None:
     service = orderflow.start("serve", "--no-consumers")
     placed = httpx.post(f"{service.url}/v1/orders", content=order_json("o1"), headers=CUSTOMER)
 
-    with httpx.stream("GET", f"{service.url}/v1/orders/o1/stream", headers=CUSTOMER, timeout=60) as told:
+    with httpx.stream("GET", f"{service.url}/v1/orders/o1/stream", headers=CUSTOMER, timeout=180) as told:
         lines = told.iter_lines()
         first = next(lines)
         ended = service.exit_code(signal.SIGTERM)

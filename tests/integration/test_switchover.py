@@ -51,7 +51,7 @@ class Customer:
     enough: Event = field(factory=Event)
 
     def __call__(self) -> None:
-        with httpx.Client(timeout=60) as client:
+        with httpx.Client(timeout=180) as client:
             for number in count():
                 if self.enough.is_set():
                     return
@@ -224,7 +224,7 @@ def _at(url: str, port: int) -> str:
 
 
 def _ready(service: Running) -> bool:
-    return httpx.get(f"{service.url}/readyz", timeout=60).status_code == 200
+    return httpx.get(f"{service.url}/readyz", timeout=180).status_code == 200
 
 
 def _either(url: str, standby: LocalPostgres) -> str:

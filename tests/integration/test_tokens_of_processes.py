@@ -50,7 +50,7 @@ def test_every_process_refuses_a_token_that_was_revoked_or_rotated_out(
 ) -> None:
     secret = str(cli.json("tokens", "make", "--role", "admin", "--id", "boss")["token"])
     token = cli.json("tokens", "list")[0]["id"]
-    with httpx.Client(timeout=20) as client:
+    with httpx.Client(timeout=180) as client:
 
         def statuses(of: str) -> set[int]:
             headers = {"Authorization": f"Bearer {of}"}
@@ -61,7 +61,7 @@ def test_every_process_refuses_a_token_that_was_revoked_or_rotated_out(
         successor = take_away(cli, token)
         began = monotonic()
 
-        eventually(lambda: statuses(secret) == {401}, deadline=60, every=0.02, that="every process refuses it")
+        eventually(lambda: statuses(secret) == {401}, deadline=180, every=0.02, that="every process refuses it")
         record_property(
             FIGURE, f"{take_away.__name__[1:]}: refused by three processes after {monotonic() - began:.2f} s"
         )
@@ -78,4 +78,4 @@ def test_the_last_use_is_stored_by_the_process_that_saw_it(cli: CommandLine, url
     def used() -> bool:
         return any(token["label"] == "used" and token["lastUsedAt"] for token in cli.json("tokens", "list"))
 
-    eventually(used, deadline=60, every=0.2, that="the use is stored")
+    eventually(used, deadline=180, every=0.2, that="the use is stored")

@@ -37,7 +37,7 @@ async def test_a_killed_sender_loses_nothing(orderflow: Installation, receiver: 
     service = orderflow.start("serve", "--no-consumers", HTTP_DEV="true", **private)
     url = await asyncio.to_thread(lambda: service.url)
     sender = orderflow.start("consume", "webhooks", **private)
-    async with httpx.AsyncClient(base_url=url, headers=BOSS, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=url, headers=BOSS, timeout=180) as client:
         added = (await client.post("/v1/webhook-endpoints", json={"url": receiver.url})).raise_for_status().json()
         receiver.secret = added["secret"]
         living = [asyncio.create_task(_live(client, f"o{number}")) for number in range(ORDERS)]

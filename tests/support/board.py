@@ -61,7 +61,7 @@ class Service:
         self.running.process.wait(60)
 
     def api(self, actor: str = "admin:boss") -> httpx.Client:
-        return httpx.Client(base_url=self.url, headers={"X-Actor": actor}, timeout=60)
+        return httpx.Client(base_url=self.url, headers={"X-Actor": actor}, timeout=180)
 
     def place(self, order_id: str, **changes: Any) -> None:
         body = {
@@ -150,7 +150,7 @@ class Looking:
 
     def settles(self, column: str, expected: set[str]) -> list[str]:
         """Wait until exactly these orders are in the column; in which order they are."""
-        eventually(lambda: sorted(self.cards(column)) == sorted(expected), deadline=60, that=f"{column}: {expected}")
+        eventually(lambda: sorted(self.cards(column)) == sorted(expected), deadline=180, that=f"{column}: {expected}")
         return self.cards(column)
 
     @property

@@ -225,7 +225,7 @@ async def calling(app: Litestar, actor: str = BOSS) -> AsyncIterator[AsyncClient
     """A client that says it is ``actor``; a server error is an answer, not an exception."""
     asgi: Any = app
     transport = ASGITransport(asgi, raise_app_exceptions=False)
-    async with AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as client:
+    async with AsyncClient(transport=transport, base_url="http://localhost", timeout=180) as client:
         client.headers["X-Actor"] = actor
         yield client
 
@@ -257,14 +257,14 @@ async def served(app: Litestar, *, tls: CertificateFiles | None = None, **limits
         )
     )
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(180):
             await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
             url = ready.result() if ready.done() else await task
             assert url is not None
         yield Served(url, stop, task)
     finally:
         stop.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(180):
             await asyncio.wait({task})
 
 

@@ -26,7 +26,7 @@ class Load:
 
     def place_orders(self) -> None:
         """One client's work."""
-        with httpx.Client(timeout=30) as client:
+        with httpx.Client(timeout=180) as client:
             while not self.enough.is_set():
                 order_id = f"{self.prefix}{next(self._numbers)}"
                 try:
@@ -52,4 +52,4 @@ def load(url: str, *, clients: int = 4, prefix: str = "o") -> Iterator[Load]:
     finally:
         placing.enough.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(180)

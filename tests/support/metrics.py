@@ -30,7 +30,7 @@ class Scraped:
     @classmethod
     def at(cls, url: str) -> Self:
         """The metrics of the process whose door is there."""
-        answer = httpx.get(f"{url}/metrics", timeout=20)
+        answer = httpx.get(f"{url}/metrics", timeout=180)
         assert answer.status_code == 200, answer.text
         return cls.of(answer.text)
 

@@ -55,7 +55,7 @@ class LocalPrometheus:
         self._process: OwnProcess | None = None
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self._client = httpx.Client(base_url=self.url, timeout=60)
+        self._client = httpx.Client(base_url=self.url, timeout=180)
 
     def start(self) -> None:
         """Run, and return when it answers; one that runs already goes on."""

@@ -86,7 +86,7 @@ def test_a_topic_that_is_not_there(kafka_doctor: Doctor) -> None:
 def test_looking_for_a_topic_makes_none(kafka_doctor: Doctor, kafka: KafkaBroker) -> None:
     kafka_doctor()
 
-    assert kafka_doctor.topic not in admin(kafka).list_topics(timeout=10).topics
+    assert kafka_doctor.topic not in admin(kafka).list_topics(timeout=60).topics
 
 
 def test_a_topic_as_the_settings_say(kafka_doctor: Doctor) -> None:
@@ -206,8 +206,8 @@ def test_a_group_without_members_although_its_consumer_runs(
 async def test_a_clock_that_is_ahead_of_the_brokers(kafka: KafkaBroker, topic_name: str) -> None:
     kafka.create_topic(topic_name)
     settings = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name)
-    right = KafkaHealth(settings, {}, timeout=20)
-    fast = KafkaHealth(settings, {}, timeout=20, clock=lambda: datetime.now(UTC) + timedelta(seconds=90))
+    right = KafkaHealth(settings, {}, timeout=60)
+    fast = KafkaHealth(settings, {}, timeout=60, clock=lambda: datetime.now(UTC) + timedelta(seconds=90))
 
     there, wrong = await right.facts(clock=True), await fast.facts(clock=True)
 
@@ -225,7 +225,7 @@ async def test_a_clock_that_is_ahead_of_the_brokers(kafka: KafkaBroker, topic_na
 
 async def test_asking_for_the_time_leaves_no_group_behind(kafka: KafkaBroker, topic_name: str) -> None:
     kafka.create_topic(topic_name)
-    watch = KafkaHealth(KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name), {}, timeout=20)
+    watch = KafkaHealth(KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name), {}, timeout=60)
 
     await watch.facts(clock=True)
 

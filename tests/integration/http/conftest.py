@@ -21,5 +21,5 @@ async def server(installation: Installation) -> AsyncIterator[Served]:
 
 @pytest.fixture
 async def boss(server: Served) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(base_url=server.url, headers={"X-Actor": BOSS}, timeout=20) as client:
+    async with AsyncClient(base_url=server.url, headers={"X-Actor": BOSS}, timeout=180) as client:
         yield client

@@ -80,10 +80,11 @@ async def test_the_deadline_of_a_request_behind_a_slow_one_begins_with_its_turn(
 
 
 async def test_a_live_stream_outlasts_the_deadline_of_a_request(installation: Installation) -> None:
-    limits = {"read_seconds": 0.2, "write_seconds": 0.2}
+    app = installation.app()
     async with (
-        served(installation.app(), **limits) as server,
-        AsyncClient(base_url=server.url, headers={"X-Actor": BOSS}, timeout=DEADLINE) as boss,
+        served(app, read_seconds=0.2, write_seconds=0.2) as server,
+        served(app) as patient,
+        AsyncClient(base_url=patient.url, headers={"X-Actor": BOSS}, timeout=DEADLINE) as boss,
     ):
         await boss.post("/v1/orders", json=an_order(orderId="O1"))
         async with connected(server) as (reader, writer):

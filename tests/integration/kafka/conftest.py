@@ -34,7 +34,7 @@ def on_topic(settings: KafkaSettings) -> Sequence[KnownProcess]:
     consumer = Consumer({**properties, "isolation.level": "read_committed", "enable.partition.eof": True})
     seen = []
     try:
-        for partition in sorted(consumer.list_topics(settings.topic, timeout=10).topics[settings.topic].partitions):
+        for partition in sorted(consumer.list_topics(settings.topic, timeout=60).topics[settings.topic].partitions):
             end = _end(uncommitted, TopicPartition(settings.topic, partition))
             consumer.assign([TopicPartition(settings.topic, partition, 0)])
             at = 0

@@ -135,7 +135,7 @@ async def test_a_topic_made_anew_goes_on_and_all_history_comes_back_when_it_is_a
     await add_orders(storage, range(20, 25))
     await kitchen.published()  # and not handled, as nobody runs
     admin.delete_topics([topic], operation_timeout=20)[topic].result(30)
-    eventually(lambda: topic not in admin.list_topics(timeout=5).topics)
+    eventually(lambda: topic not in admin.list_topics(timeout=60).topics)
     kafka.create_topic(topic)
     await add_orders(storage, range(25, 30))
 

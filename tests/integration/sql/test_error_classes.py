@@ -225,7 +225,7 @@ async def test_a_session_that_was_idle_in_its_transaction_for_too_long_is_replac
             gone = asyncio.Event()
             driver.add_termination_listener(lambda _: gone.set())
             await connection.execute(text("SELECT 1"))
-            await asyncio.wait_for(gone.wait(), 60)
+            await asyncio.wait_for(gone.wait(), 180)
             await connection.execute(text("SELECT 1"))
 
     error = await failure(idle())

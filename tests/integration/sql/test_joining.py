@@ -551,7 +551,7 @@ async def test_readers_are_told_of_a_joined_commit(on_postgresql: str, postgresq
         began = monotonic()
         async with shop.transaction() as connection:
             await _create(shop, connection)
-        await eventually_async(lambda: seen == ["O1"], deadline=50, that="the handler is told")
+        await eventually_async(lambda: seen == ["O1"], deadline=180, that="the handler is told")
 
         assert monotonic() - began < 55
 
@@ -678,7 +678,7 @@ async def test_a_process_that_dies_leaves_both_or_neither(moment: str, mortal: t
         check=False,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
     )
 
     assert died.returncode == 9, died.stderr

@@ -101,7 +101,7 @@ class Life:
 
     def ask(self, method: str, path: str, json: object = None) -> int:
         url = self.running[API].url
-        return httpx.request(method, f"{url}{path}", json=json, headers=BOSS, timeout=30).status_code
+        return httpx.request(method, f"{url}{path}", json=json, headers=BOSS, timeout=180).status_code
 
     def order(self, order_id: str, lines: int = 1, **more: object) -> None:
         """Of 12.50 a line."""
@@ -120,7 +120,7 @@ class Life:
 
     def query(self, statement: str) -> Any:
         async def run() -> Any:
-            connection = await asyncpg.connect(self.here.stack.database_url, timeout=10)
+            connection = await asyncpg.connect(self.here.stack.database_url, timeout=60)
             try:
                 return await connection.fetch(statement)
             finally:
@@ -238,7 +238,7 @@ def _ended(life: Life) -> None:
     with life.database_away():
         for part in COMMANDS:
             door = life.door(part)
-            live, ready = (httpx.get(f"{door}/{path}", timeout=20) for path in ("livez", "readyz"))
+            live, ready = (httpx.get(f"{door}/{path}", timeout=180) for path in ("livez", "readyz"))
             life.outage[part] = Health(live.status_code, ready, life.scrape(part))
     for part in COMMANDS:
         eventually(lambda p=part: httpx.get(f"{life.door(p)}/readyz").status_code == 200, that="ready")  # type: ignore[misc]

@@ -32,7 +32,7 @@ def test_two_workers_add_up_what_they_count_and_tell_states_once(workers: Instal
     first, second = workers.start("serve"), workers.start("serve", "--no-consumers")
     for number in range(5):
         worker = first if number < 2 else second
-        asked = httpx.post(f"{worker.url}/v1/orders", content=order_json(f"o{number}"), headers=CUSTOMER, timeout=30)
+        asked = httpx.post(f"{worker.url}/v1/orders", content=order_json(f"o{number}"), headers=CUSTOMER, timeout=180)
         assert asked.status_code == 201
     eventually(lambda: Scraped.at(second.operations).total(catalogue.CREATED) == 5, that="analytics has handled all")
 

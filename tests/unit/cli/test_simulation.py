@@ -123,7 +123,7 @@ def test_ctrl_c_ends_a_run_without_a_traceback_and_leaves_every_order_as_its_eve
     cli.json("simulate", "generate", tmp_path / "long", "--orders", "400", "--seed", "5")
     stack = Stack(tmp_path, cli.database_url, "", "orders")
     running = stack.begin("simulate", "run", str(tmp_path / "long"))
-    eventually(lambda: len(events(cli)) > 10, deadline=60, that="the day has begun")
+    eventually(lambda: len(events(cli)) > 10, deadline=180, that="the day has begun")
 
     running.send_signal(signal.SIGINT)
 

@@ -145,6 +145,6 @@ async def test_a_stop_does_not_wait_for_the_next_try_and_leaves_it_to_whoever_co
     await eventually_async(lambda: handling.given == [8])
 
     stop.set()
-    await asyncio.wait_for(running, 60)
+    await asyncio.wait_for(running, 180)
 
     assert (handling.given, tape.done_at, tape.closed) == ([8], 0, True)

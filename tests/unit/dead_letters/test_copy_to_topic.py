@@ -96,7 +96,7 @@ async def test_the_loop_retries_reports_the_failure_and_ends_when_it_is_stopped(
     await eventually_async(lambda: len(shelf.stands) == 3 or running.done())
 
     stop.set()
-    await asyncio.wait_for(running, 60)
+    await asyncio.wait_for(running, 180)
 
     assert len(failures) == 2
     assert shelf.closed

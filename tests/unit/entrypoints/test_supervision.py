@@ -143,7 +143,7 @@ async def test_a_process_ends_with_the_error_when_no_part_is_left(container: Any
     works = {name: until_stopped if name == "housekeeping" else refuses for name in parts}
 
     with pytest.raises(LogBehindTopic):
-        await asyncio.wait_for(supervised(container, recovered_seconds=600, **works)(asyncio.Event()), 60)
+        await asyncio.wait_for(supervised(container, recovered_seconds=600, **works)(asyncio.Event()), 180)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ async def test_a_process_ends_when_its_api_fails_or_a_setting_is_missing(
     works = {"api": until_stopped, "relay": until_stopped, part: fails}
 
     with pytest.raises(type(error)):
-        await asyncio.wait_for(supervised(container, **works)(asyncio.Event()), 60)
+        await asyncio.wait_for(supervised(container, **works)(asyncio.Event()), 180)
 
 
 async def test_a_part_that_fails_while_the_process_stops_is_its_error(container: Any) -> None:

@@ -349,7 +349,7 @@ if __name__ == "__main__":
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=300,
     )
 
     assert (ended.returncode, ended.stdout.split()[-1:]) == (0, ["4"]), ended.stderr

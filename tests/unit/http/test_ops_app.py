@@ -62,7 +62,7 @@ async def _url_of_api(container: Any) -> str:
 
 def answers_while_blocked(url: str, *paths: str) -> dict[str, httpx.Response]:
     """Request ``paths``; the event loop of the thread that calls this runs nothing until all are answered."""
-    with httpx.Client(base_url=url, timeout=60) as client:
+    with httpx.Client(base_url=url, timeout=180) as client:
         return {path: client.get(path) for path in paths}
 
 

@@ -35,7 +35,7 @@ async def test_a_stop_ends_a_pause() -> None:
 
     stop.set()
 
-    await asyncio.wait_for(pausing, 60)
+    await asyncio.wait_for(pausing, 180)
 
 
 async def test_a_failure_of_the_awaitable_is_raised() -> None:

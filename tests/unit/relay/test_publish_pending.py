@@ -190,7 +190,7 @@ class TestReadingAhead:
         async def publish(_: Sequence[LogRecord], on_flushed: OnFlushed) -> None:
             assert log.read.call_count == 1
             on_flushed()
-            await asyncio.wait_for(read_ahead.wait(), 60)
+            await asyncio.wait_for(read_ahead.wait(), 180)
 
         log.read.side_effect, topic.publish.side_effect = read, publish
 

@@ -80,7 +80,7 @@ async def test_a_stop_does_not_wait_for_the_next_poll() -> None:
     await asyncio.wait({running}, timeout=0.05)
     stop.set()
 
-    await asyncio.wait_for(running, 60)
+    await asyncio.wait_for(running, 180)
 
 
 async def test_news_of_a_commit_wakes_it_at_once() -> None:
