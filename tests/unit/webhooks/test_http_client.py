@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 from attrs import evolve
+from orderflow.adapters.webhooks.bounded_network import MAX_READ
 from orderflow.adapters.webhooks.http_client import MAX_RESPONSE, HttpWebhookClient, Limits
 from orderflow.adapters.webhooks.signing import new_secret
 from orderflow.application.webhooks.delivery import WebhookMessage, WebhookResponse
@@ -111,6 +112,19 @@ async def test_a_response_without_end_is_cut_and_its_status_counts(receiver: Rec
     assert (flooded.accepted, flooded.code) == (True, 200)
     assert (dripped.code, dripped.accepted) == (500, False)
     assert len(dripped.detail) < MAX_RESPONSE
+
+
+async def test_interim_responses_without_end_are_cut_off(receiver: Receiver) -> None:
+    async def hint(exchange: Exchange) -> None:
+        while True:
+            exchange.writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100)
+            await exchange.writer.drain()
+
+    receiver.answer = hint
+
+    response = await sent(receiver, Limits(seconds=60.0, private=True))
+
+    assert (response.code, response.detail) == (None, f"ReadError: the answer has more than {MAX_READ} bytes")
 
 
 async def test_a_receiver_that_is_not_there_is_said_so(receiver: Receiver) -> None:
