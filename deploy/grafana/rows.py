@@ -224,6 +224,7 @@ ROWS: Sequence[Row] = (
             metric_panel(catalogue.HTTP_ACTIVE, title="Active requests"),
             metric_panel(catalogue.HTTP_REFUSALS, title="Refused by a limit, by reason"),
             metric_panel(catalogue.HTTP_CERTIFICATE_EXPIRES, title="Expiry of the certificate"),
+            metric_panel(catalogue.HTTP_CERTIFICATE_UNUSABLE, title="Files of the certificate cannot be used"),
             metric_panel(catalogue.OIDC_READS, "outcome", title="Readings of the OpenID provider's keys"),
         ),
     ),

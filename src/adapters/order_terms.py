@@ -1,7 +1,7 @@
 """The terms by which an order is found: words of its texts, and the digits of its telephone number.
 
 Terms are computed here and compared byte by byte, so every storage finds the same orders: no database's own rules of
-letters, languages or collations take part.
+characters, languages or collations take part.
 """
 
 import re
@@ -32,7 +32,7 @@ _WORD, _INTERNATIONAL, _NATIONAL, _UNKNOWN = "w", "+", "0", "?"
 
 @frozen
 class SearchText:
-    """What is wanted: an order whose id begins with ``id``, or one of a restaurant or customer with it, or terms.
+    """A search: for an order whose id begins with ``id``, or one of a restaurant or customer with it, or terms.
 
     An order has the terms of an alternative if for each of its entries it has a term that begins with one of the texts
     of the entry. ``id`` is empty if the text cannot be one.
@@ -111,8 +111,8 @@ WITHOUT_REGION = OrderTerms()
 
 
 def folded(text: str) -> str:
-    """Return ``text`` without differences of case, accents, and width or form of letters."""
-    for _ in range(2):  # what a letter is decomposed into may have a case again
+    """Return ``text`` without differences of case, accents, and width or form of characters."""
+    for _ in range(2):  # what a character is decomposed into may have a case again
         text = "".join(each for each in normalize("NFKD", text.casefold()) if not combining(each))
     return text
 
@@ -131,7 +131,7 @@ def _words(value: str) -> Iterator[str]:
 
 
 def _trimmed(word: str) -> str:
-    """Return ``word`` without characters at its ends that are neither letters nor digits."""
+    """Return ``word`` without characters at its ends that are not alphanumeric."""
     return word.strip("".join({each for each in word if not each.isalnum()}))[:MAX_TERM]
 
 

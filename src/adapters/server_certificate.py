@@ -1,4 +1,4 @@
-"""The certificate with which a server proves itself: read from files, and tried before anybody depends on it."""
+"""The certificate with which a server proves itself: read from files, and checked before it is used."""
 
 import ssl
 from datetime import UTC, datetime

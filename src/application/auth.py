@@ -92,7 +92,7 @@ class Tokens(Protocol):
         ...
 
     async def any_valid(self, role: Role) -> bool:
-        """Return whether anybody of this role has a token that has neither expired nor been revoked."""
+        """Return whether this role has a token that has neither expired nor been revoked."""
         ...
 
     async def list(self, actor: Actor | None = None) -> Sequence[Token]:

@@ -1,4 +1,4 @@
-"""What waits to be sent outside."""
+"""The backlog of a consumer that sends something outside."""
 
 from datetime import datetime
 
@@ -7,7 +7,7 @@ from attrs import frozen
 
 @frozen(kw_only=True)
 class Backlog:
-    """What was not sent: ``pending``, with the time of the ``oldest``, and ``failed`` for good."""
+    """The numbers of what was not sent: ``pending``, with the time of the ``oldest``, and ``failed`` for good."""
 
     pending: int = 0
     oldest: datetime | None = None

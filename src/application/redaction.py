@@ -103,7 +103,7 @@ def cut(text: str, at_most: int = MAX_TEXT) -> str:
 
 
 def _text_of(error: BaseException) -> str:
-    """Return the beginning of the text of ``error``, or a remark if it has none: its class may be anybody's."""
+    """Return the beginning of the text of ``error``, or a remark if it has none or fails to make one."""
     try:
         return cut(str(error))
     except Exception as failure:  # noqa: BLE001

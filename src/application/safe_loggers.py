@@ -1,7 +1,7 @@
 """Loggers that no handler and no filter of an embedding application can break.
 
-A log line is about what was done. If a handler raises, what was done stays done, and its caller must not be told
-otherwise.
+A log line is about what was done. If a handler raises, what was done stays done, so its caller must not get
+an error.
 """
 
 import logging
@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 ROOTS = ("orderflow", "aiosqlite")
 """The loggers of orderflow, and of the library on whose thread each statement of SQLite runs."""
-_told = set[str]()
-"""The loggers of which a failure was told on standard error: once each, as its line may be lost for good."""
+_reported = set[str]()
+"""The loggers of which a failure was reported on standard error: once each, as its line may be lost for good."""
 
 
 def protect_loggers() -> None:
@@ -22,7 +22,7 @@ def protect_loggers() -> None:
 
 
 class _Handle:
-    """A logger's ``handle`` that raises nothing. A failure is told once for each logger."""
+    """A logger's ``handle`` that raises nothing. A failure is reported once for each logger."""
 
     def __init__(self, handle: Callable[[logging.LogRecord], None], name: str) -> None:
         self._handle, self._name = handle, name
@@ -31,16 +31,16 @@ class _Handle:
         try:
             self._handle(record)
         except Exception as error:  # noqa: BLE001 - whatever the application's handler raises
-            _tell(self._name, error)
+            _report(self._name, error)
 
 
-def _tell(name: str, error: Exception) -> None:
-    if name in _told:
+def _report(name: str, error: Exception) -> None:
+    if name in _reported:
         return
-    _told.add(name)
+    _reported.add(name)
     try:
         print(f"orderflow: a log handler of {name} fails: {type(error).__name__}", file=sys.stderr)
-    except Exception:  # noqa: BLE001 - nobody is left to be told
+    except Exception:  # noqa: BLE001 - there is no place left to report it
         return
 
 

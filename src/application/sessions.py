@@ -15,7 +15,7 @@ SESSION_LIFETIME = timedelta(hours=12)
 
 @frozen(kw_only=True)
 class Session:
-    """What a person has logged in with.
+    """A log-in of a person, with the rights that it grants.
 
     ``grant`` is what it was at that time. ``token`` is the digest of a stored token, which must still be valid; it is
     empty for the token of an identity provider, and if an actor was chosen in ``development`` mode.

@@ -1,4 +1,4 @@
-"""What whoever places an order adds to it for people and for other systems."""
+"""Annotations of an order by the caller who places it, for people and for other systems."""
 
 from collections.abc import Mapping
 from typing import Self

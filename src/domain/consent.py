@@ -1,6 +1,6 @@
 """Consent: who may place a customer's order, and take the customer's money.
 
-A customer consents by placing the order. Whoever is paid for the order, its restaurant, does not act for its customer
+A customer consents by placing the order. The restaurant, which is paid for the order, does not act for its customer
 unless a setting of the installation says so.
 """
 
@@ -14,7 +14,7 @@ from .lifecycle import Relation
 
 
 class RestaurantOrders(StrEnum):
-    """What an installation lets restaurants do without their customers. Each includes the ones before it."""
+    """The actions that restaurants may take without their customers. Each value includes the ones before it."""
 
     NONE = "none"
     CASH = "cash"

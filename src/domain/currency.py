@@ -4,7 +4,6 @@ Stored orders and events are not checked: they stay readable after the standard 
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
 
 from .errors import InvalidInput
 from .money import CENT, EXACT, Money
@@ -60,12 +59,6 @@ def minor_units(money: Money) -> int:
     if not in_minor_units(money):
         raise too_many_decimals(money, field="amount")
     return int(EXACT.scaleb(money.amount, MINOR_UNITS[money.currency]))
-
-
-def of_minor_units(number: int, currency: str) -> Money:
-    """Return ``number`` minor units of ``currency`` as money. Raises InvalidInput for a currency without them."""
-    check_currency_in_use(currency)
-    return Money(EXACT.scaleb(Decimal(number), -MINOR_UNITS[currency]), currency)
 
 
 def too_many_decimals(money: Money, *, field: str) -> InvalidInput:

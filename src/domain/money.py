@@ -69,7 +69,7 @@ def _is_exact(amount: Decimal) -> bool:
 def check_currency(code: object) -> None:
     """Check that ``code`` is a currency code. Raises InvalidInput, which names ``currency``."""
     if not isinstance(code, str) or not _CURRENCY.match(code):
-        raise InvalidInput("currency", f"{shown(code)} is no currency code", "three capital letters (ISO 4217)")
+        raise InvalidInput("currency", f"{shown(code)} is no currency code", "an ISO 4217 code, such as USD")
 
 
 @frozen(order=False)

@@ -25,7 +25,7 @@ class RefundStep(StrEnum):
 
     @property
     def pays_back(self) -> bool:
-        """Whether the customer has the money after this step."""
+        """True if the customer has the money after this step."""
         return self in (RefundStep.SUCCEEDED, RefundStep.SETTLED, RefundStep.HANDED_BACK)
 
 

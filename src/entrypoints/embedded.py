@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from .sync import SyncOrderFlow
 
 PARTS = ("consumers", "gateway", "channels", "templates", "clock", "publisher")
-"""What ``OrderFlow.open`` takes beside settings."""
+"""The arguments of ``OrderFlow.open`` that are no settings."""
 SYSTEM = Actor.parse("admin:embedded")
 """The actor of calls without ``by``: the embedding application is trusted."""
 
@@ -506,7 +506,7 @@ def _settings(settings: Settings | str | None, given: dict[str, Any]) -> Setting
             raise InvalidInput(name, f"there is no such part or setting; did you mean {nearest[0]}?", ", ".join(PARTS))
     if isinstance(settings, Settings):
         if given:
-            raise InvalidInput(", ".join(given), "given beside Settings, which would ignore it", allowed)
+            raise InvalidInput(", ".join(given), "given together with Settings, which would ignore it", allowed)
         return settings
     if settings is None:
         return load_settings(**given)

@@ -41,7 +41,7 @@ _open: "WeakSet[FlowThread[Any]]" = WeakSet()
 
 @define(eq=False)
 class FlowThread(Generic[T]):
-    """What ``opening`` opens, as ``opened``, and the event loop that it was opened on. Any thread may call.
+    """A thread with an event loop of its own, on which ``opening`` opens ``opened``. Any thread may call.
 
     It belongs to the process that opened it. A process that ends without closing it closes it first.
     """
@@ -68,7 +68,7 @@ class FlowThread(Generic[T]):
 
     @property
     def opened(self) -> T:
-        """What was opened. Raises RuntimeError in a forked process, and after it was closed."""
+        """The result of ``opening``. Raises RuntimeError in a forked process, and after it was closed."""
         self._check_process()
         if not self._thread.is_alive():
             raise RuntimeError(CLOSED)

@@ -28,7 +28,7 @@ R = TypeVar("R")
 
 SyncJoinable: TypeAlias = Connection | Session | scoped_session[Any]
 Joinable: TypeAlias = SyncJoinable | AsyncConnection | AsyncSession | async_scoped_session[Any]
-"""What leads to a transaction of SQLAlchemy."""
+"""The objects that have a transaction of SQLAlchemy."""
 
 BLOCK_ENDED = "this block has ended; call commands inside `with flow.joining(connection) as orders:`"
 _DOOR = "joined"
@@ -125,7 +125,7 @@ def _joining(flow: OrderFlow) -> SqlJoining:
     """Return what joins transactions. Raises NotConfigured where there are none, or their commits would be missed."""
     if flow.container.publisher() is not LogPublisher:
         raise NotConfigured(
-            "events go to a publisher that is told of a commit, and that of another's transaction is not seen",
+            "events go to a publisher, which does not see the commits of another transaction",
             "set ORDERFLOW_PUBLISHING=log, and give no publisher of your own",
         )
     joins: SqlJoining | None = flow.container.joining()

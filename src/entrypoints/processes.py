@@ -153,7 +153,7 @@ async def _worker_api(
 
 
 async def _check_callers(container: Container) -> None:
-    """Raise NotConfigured if everyone could call the API, or nobody."""
+    """Raise NotConfigured if everyone could call the API, or no one."""
     settings: Settings = container.settings()
     if settings.http_dev:
         if not settings.on_loopback:
@@ -164,7 +164,7 @@ async def _check_callers(container: Container) -> None:
         logger.warning("development mode: programs of this machine name themselves in X-Actor")
     elif container.oidc() is None and not await container.storage().tokens.any():
         raise NotConfigured(
-            "there is no token, so nobody could call the API",
+            "there is no token, so no one could call the API",
             "make one with `orderflow tokens make`; for development on this machine, `orderflow serve --dev`",
         )
 

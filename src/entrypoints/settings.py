@@ -17,7 +17,16 @@ from ..domain.consent import RestaurantOrders
 from ..domain.currency import MINOR_UNITS
 from ..domain.errors import InvalidInput
 from ..domain.text import MAX_IDENTIFIER
-from .masking import MASK, is_secret, is_well_formed, masked_url
+from .masking import MASK, is_secret, masked_url
+from .url_checks import (
+    check_database_url,
+    check_listen_url,
+    check_origins,
+    check_protected_url,
+    check_proxy_url,
+    check_redis_url,
+    check_tracing_endpoint,
+)
 
 CONSUMERS = ("notifications", "analytics", "inventory")
 """The names of the built-in consumers that every installation runs."""
@@ -33,43 +42,11 @@ SECRETS = ("smtp_password", "http_tls_key_password", "stripe_api_key", "stripe_w
 """Settings that are never shown."""
 URLS = ("database_url", "database_listen_url", "tracing_endpoint", "webhook_proxy_url")
 """Settings that may hold a password in a URL."""
-_SQLITE = re.compile(r"sqlite:///(?!/?\Z|:memory:\Z)[^?]+\Z")
-"""A file, without parameters: SQLAlchemy would ignore some of them."""
-
-
-def _database_url(_: object, __: object, value: str) -> None:
-    if not (value == "memory://" or value.startswith("postgresql://") or _SQLITE.match(value)):
-        raise ValueError("not a database URL")
-    _postgresql_url(value)
-
-
-def _tracing_endpoint(_: object, __: object, value: str) -> None:
-    if value and not (re.match(r"https?://[!-~]+\Z", value) and is_well_formed(value)):
-        raise ValueError("not a URL")
-
-
-def _redis_url(_: object, __: object, value: str) -> None:
-    if value and not (re.match(r"rediss?://[!-~]+\Z", value) and is_well_formed(value)):
-        raise ValueError("not a URL of a Redis")
-
-
 LOCAL_SENDER = "orders@localhost"
 
 
-def _listen_url(_: object, __: object, value: str) -> None:
-    if value and not value.startswith("postgresql://"):
-        raise ValueError("not a PostgreSQL URL")
-    _postgresql_url(value)
-
-
-def _postgresql_url(value: str) -> None:
-    """Raise ValueError for a URL whose parts are not what they look like, as with a '#' in a password."""
-    if value.startswith("postgresql://") and not is_well_formed(value):
-        raise ValueError("not a PostgreSQL URL")
-
-
 _PART = re.compile(r"[A-Za-z_][\w.-]*(:[A-Za-z_][\w.]*)?\Z", re.ASCII)
-"""How a setting names a part: by a name, or as MODULE:ATTRIBUTE."""
+"""The names of a part in a setting: a plain name, or MODULE:ATTRIBUTE."""
 MAX_PARTS = 20
 MAX_PART_NAME = 200
 
@@ -113,26 +90,6 @@ def _sender(_: object, __: object, value: str) -> None:
         raise ValueError(e.problem) from e
 
 
-def _protected_url(_: object, __: object, value: str) -> None:
-    """Raise ValueError for a URL of which somebody on the way could change the answer."""
-    loopback = re.match(r"http://(localhost|127\.0\.0\.1|\[::1\])[:/]", value + "/")
-    if value and not (re.match(r"https://[!-~]+\Z", value) or (loopback and value.isascii() and value.isprintable())):
-        raise ValueError("not a URL with https")
-
-
-def _proxy_url(_: object, __: object, value: str) -> None:
-    if value and not (re.match(r"https?://[!-~]+\Z", value) and is_well_formed(value)):
-        raise ValueError("not a URL of a proxy")
-
-
-def _origins(_: object, __: object, value: tuple[str, ...]) -> None:
-    """Raise ValueError for what no browser sends as Origin: with a path, a default port or a wildcard."""
-    for origin in value:
-        parts = re.match(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?\Z", origin)
-        if parts is None or parts[3] == {"http": ":80", "https": ":443"}[parts[1]]:
-            raise ValueError("not an origin")
-
-
 def _roles(_: object, __: object, value: tuple[str, ...]) -> None:
     for pair in value:
         name, _separator, role = pair.partition("=")
@@ -154,7 +111,7 @@ class Settings:
 
     database_url: str = ts.option(
         default="sqlite:///orderflow.db",
-        validator=_database_url,
+        validator=check_database_url,
         repr=lambda url: repr(masked_url(url)),
         help="postgresql://user:password@host:port/name, sqlite:///file or memory://; of a password, "
         "# / ? @ and the like are percent-encoded (%23 %2F %3F %40)",
@@ -172,7 +129,7 @@ class Settings:
     )
     database_listen_url: str = ts.option(
         default="",
-        validator=_listen_url,
+        validator=check_listen_url,
         repr=lambda url: repr(masked_url(url)),
         help="postgresql://... for commit notifications past a pooler; empty: database_url, or none behind a pooler",
     )
@@ -182,7 +139,7 @@ class Settings:
     topic: str = ts.option(
         default="order-events",
         validator=v.matches_re(r"[A-Za-z0-9._-]{1,249}"),
-        help="a Kafka topic name: letters, digits, '.', '_', '-', at most 249",
+        help="a Kafka topic name: A to Z, a to z, digits, '.', '_', '-', at most 249",
     )
     topic_partitions: int = ts.option(default=3, validator=_between(1, 256), help="partitions, 1 to 256")
     topic_replication: int = ts.option(default=1, validator=_between(1, 32), help="copies of each partition, 1 to 32")
@@ -227,7 +184,9 @@ class Settings:
         "empty: no events",
     )
     stripe_api_url: str = ts.option(
-        default="", validator=_protected_url, help="https://... to use instead of Stripe's own address; empty: Stripe"
+        default="",
+        validator=check_protected_url,
+        help="https://... to use instead of Stripe's own address; empty: Stripe",
     )
     available_orders: str = ts.option(
         default="none",
@@ -237,8 +196,8 @@ class Settings:
     prices: str = ts.option(
         default="trust",
         validator=[v.min_len(1), _part],
-        help="trust: whoever places an order sets its prices; list: they are those of the restaurant's price list; "
-        "or a price authority of your own by entry point or as MODULE:ATTRIBUTE",
+        help="trust: the caller who places an order sets its prices; list: they are those of the restaurant's price "
+        "list; or a price authority of your own by entry point or as MODULE:ATTRIBUTE",
     )
     restaurant_orders: str = ts.option(
         default=RestaurantOrders.NONE.value,
@@ -291,7 +250,7 @@ class Settings:
     )
     http_limits_url: str = ts.option(
         default="",
-        validator=_redis_url,
+        validator=check_redis_url,
         repr=lambda url: repr(masked_url(url)),
         help="redis://host:port/number or rediss://... where processes count the requests a second of a caller "
         "together; empty: each process counts for itself",
@@ -320,17 +279,17 @@ class Settings:
     )
     http_cors_origins: tuple[str, ...] = ts.option(
         default=(),
-        validator=_origins,
+        validator=check_origins,
         help="origins whose pages may call the API, as https://HOST or https://HOST:PORT, comma separated; empty: none",
     )
     oidc_issuer: str = ts.option(
         default="",
-        validator=_protected_url,
+        validator=check_protected_url,
         help="https://... issuer of an OpenID provider whose tokens callers may bring; empty: none",
     )
     oidc_audience: str = ts.option(default="", help="the audience that its tokens must name: this API at the provider")
     oidc_jwks_url: str = ts.option(
-        default="", validator=_protected_url, help="https://... of its key set; empty: where its discovery says"
+        default="", validator=check_protected_url, help="https://... of its key set; empty: where its discovery says"
     )
     oidc_role_claim: str = ts.option(
         default="role", validator=v.matches_re(r"[!-~]+"), help="the claim with the role; with dots, one within another"
@@ -424,7 +383,7 @@ class Settings:
     )
     webhook_proxy_url: str = ts.option(
         default="",
-        validator=_proxy_url,
+        validator=check_proxy_url,
         repr=lambda url: repr(masked_url(url)),
         help="http://host:port of a proxy for webhooks, which then decides what they may reach; empty: none",
     )
@@ -477,7 +436,7 @@ class Settings:
     )
     tracing_endpoint: str = ts.option(
         default="",
-        validator=_tracing_endpoint,
+        validator=check_tracing_endpoint,
         repr=lambda url: repr(masked_url(url)),
         help="URL for spans, OTLP over HTTP: http://host:4318/v1/traces; empty: no tracing",
     )

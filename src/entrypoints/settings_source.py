@@ -14,11 +14,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import typed_settings as ts
 from attrs import fields
 from typed_settings.converters import TSConverter
-from typed_settings.exceptions import TsError
-from typed_settings.loaders import DictLoader
 
 from ..domain.errors import InvalidInput
 from ..domain.text import shown
@@ -32,6 +29,8 @@ FILE_VARIABLE = f"{PREFIX}SETTINGS"
 KAFKA_PREFIX = f"{PREFIX}KAFKA_"
 MAX_CHARACTERS = 1_000_000
 """Characters of a file of settings: one that does not end, such as a device, is refused."""
+_NOT_ALLOWED = (ValueError, TypeError, AttributeError, ArithmeticError)
+"""Raised by converters and validators."""
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+\Z")
 _NUMBER = re.compile(r"[+-]?[0-9.]+([eE][+-]?[0-9]+)?\Z")
 
@@ -121,11 +120,11 @@ def _converted(values: dict[str, Any], sources: Mapping[str, str]) -> Settings:
             raise _not_allowed(name, value, sources)
     try:
         return _load(values)
-    except TsError:
+    except _NOT_ALLOWED:
         for name, value in values.items():
             try:
                 _load({name: value})
-            except TsError as e:
+            except _NOT_ALLOWED as e:
                 raise _not_allowed(name, value, sources) from e
         raise
 
@@ -147,8 +146,12 @@ def _not_allowed(name: str, value: object, sources: Mapping[str, str]) -> Invali
 
 
 def _load(values: dict[str, Any]) -> Settings:
+    """Convert the values; typed_settings' own loading reads and parses the source of Settings each time."""
     with directory_asked_for():
-        return ts.load_settings(Settings, [DictLoader(values)], converter=TSConverter(strlist_sep=","))
+        converter = TSConverter(strlist_sep=",")
+        return Settings(
+            **{name: converter.structure(it, getattr(fields(Settings), name).type) for name, it in values.items()}
+        )
 
 
 def _shown(name: str, value: object) -> str:

@@ -14,6 +14,12 @@ from attrs import define, field
 
 logger = logging.getLogger("orderflow.processes")
 
+SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGTERM", "SIGINT", "SIGHUP")
+    if hasattr(signal, name)  # no SIGHUP on Windows
+)
+"""The signals that a process handles itself."""
 CUT_OFF = 1
 """The exit code of a process that did not shut down in time."""
 
@@ -83,18 +89,24 @@ class Stopping:
 async def until_signalled(stopping: Stopping, *, with_grace: bool = False) -> AsyncIterator[asyncio.Event]:
     """Yield ``stopping.stop``, which SIGINT sets at once, and SIGTERM after the grace if ``with_grace``.
 
+    SIGHUP does the same as SIGINT if the process has a terminal, which was closed then. A service has none: it logs
+    that there is nothing to reload. A process that was started to ignore SIGHUP, by ``nohup``, does.
     A second signal cuts off. The handlers are Python's own, not the event loop's, so that they run while it is blocked.
     """
     loop = asyncio.get_running_loop()
     stopping._has_deadline = True
+    has_terminal = _has_terminal()
 
     def on_signal(number: int, _: FrameType | None) -> None:
-        if stopping.begun():
+        if signal.Signals(number).name == "SIGHUP" and not has_terminal:
+            loop.call_soon_threadsafe(logger.info, "nothing to reload: files are read when they change")
+        elif stopping.begun():
             _later(0, partial(stopping.cut_off, f"a second signal: {signal.Signals(number).name}"))
         else:
             stopping.begin(loop, grace=stopping.grace if with_grace and number == signal.SIGTERM else 0.0)
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    handled = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, on_signal) for number in handled}
     try:
         yield stopping.stop
     finally:
@@ -125,6 +137,15 @@ async def until_requested(stopping: Stopping, request: Callable[[], float]) -> A
     thread = Thread(target=listen, name="supervisor", daemon=True)
     thread.start()
     yield stopping.stop
+
+
+def _has_terminal() -> bool:
+    """Return whether this process belongs to a terminal, whose end SIGHUP is then."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY))
+    except OSError:
+        return False
+    return True
 
 
 def _later(seconds: float, call: Callable[[], None]) -> Timer:

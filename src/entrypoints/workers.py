@@ -20,7 +20,7 @@ from ..application.redaction import code_of, error_text
 from ..domain.errors import NotConfigured, OrderFlowError, Unavailable
 from .container import Container
 from .settings import Settings
-from .shutdown import Stopping, until_requested
+from .shutdown import SIGNALS, Stopping, until_requested
 
 RECOVERED_SECONDS = 30.0
 """A worker that has run so long is started again at once when it ends."""
@@ -62,7 +62,7 @@ class WorkerPool:
     _ready: set[int] = field(factory=set, init=False)
     _begun: asyncio.Event = field(factory=asyncio.Event, init=False)
     _error: OrderFlowError | None = field(default=None, init=False)
-    """Why the pool ends."""
+    """The reason for which the pool ends."""
 
     async def __call__(self, stop: asyncio.Event) -> None:
         """Run the workers until they have shut down after ``stop``. Raises the error of a worker that cannot start."""
@@ -145,7 +145,7 @@ class _Worker:
     _error: OrderFlowError | None = field(default=None, init=False)
 
     async def run(self, begun: asyncio.Event, stopping: Stopping, ready: Callable[[], None]) -> OrderFlowError:
-        """Run the process to its end, and return why it ended. It is told to stop when ``begun`` is set."""
+        """Run the process to its end, and return why it ended. Once ``begun`` is set, it shuts down."""
         process, pipe = self.start(self.number)
         self.pid = process.pid or 0
         loop, ended_ = asyncio.get_running_loop(), asyncio.Event()
@@ -200,7 +200,7 @@ def work(api: Api, settings: Settings, listener: socket.socket, pipe: Connection
     from .logging_setup import configure_logs
     from .wiring.lifespan import opened
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     configure_logs(settings)
 

@@ -1,4 +1,4 @@
-"""A clock that goes by hand."""
+"""A clock that is set by hand."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +7,7 @@ from attrs import define
 
 @define
 class ManualClock:
-    """Shows the same time until it is told to go on."""
+    """Shows the same time until ``forward`` is called."""
 
     now: datetime = datetime(2024, 5, 17, 11, 30, tzinfo=UTC)
 
@@ -15,9 +15,9 @@ class ManualClock:
         return self.now
 
     async def of_storage(self) -> datetime:
-        """Return the same time, as a storage tells it."""
+        """Return the same time, as that of a storage."""
         return self.now
 
     def forward(self, **time: float) -> None:
-        """Go on by so much, as ``timedelta`` takes it (``seconds=3``)."""
+        """Move the time forward, as ``timedelta`` takes it (``seconds=3``)."""
         self.now += timedelta(**time)

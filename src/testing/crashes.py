@@ -1,4 +1,4 @@
-"""What must hold wherever a process dies: before and after every call of a storage, or of a payment gateway."""
+"""The promises that hold wherever a process dies: before and after every call of a storage, or of a payment gateway."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta

@@ -15,7 +15,7 @@ REPLAY = MaintenanceEntry(
 SWAP = MaintenanceEntry(
     kind=MaintenanceKind.SWAP,
     consumer="analytics",
-    detail="3 courses",
+    detail="3 orders",
     note=OperatorNote(by="bob", reason="§", at=AT + timedelta(1)),
 )
 

@@ -14,7 +14,7 @@ NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
 PARTY = "customer:C1"
 PARTIES = (PARTY, "restaurant:R7", "shipper:S3", "customer:C-2.b_x", f"customer:{'x' * 64}")
 STRANGE = "Your order: 12,50 € \u202e\u2028 <b>&amp;</b> 🌶️ '; DROP TABLE orders; --"
-"""What persons write: it is text, whatever a channel makes of it."""
+"""A text that a person may write; a channel sends it as text, never as markup or a command."""
 
 
 @pytest.mark.asyncio

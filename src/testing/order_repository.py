@@ -84,10 +84,10 @@ class OrderRepositoryContract:
     async def test_an_order_that_is_not_there_is_not_found(self, unit_of_work: UnitOfWork, order_id: str) -> None:
         await save(unit_of_work, place())
 
-        with pytest.raises(OrderNotFound) as told:
+        with pytest.raises(OrderNotFound) as raised:
             await stored(unit_of_work, order_id)
 
-        assert told.value.id == order_id
+        assert raised.value.id == order_id
 
     async def test_an_order_is_not_seen_before_the_end(self, unit_of_work: UnitOfWork) -> None:
         async with unit_of_work() as work:

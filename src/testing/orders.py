@@ -85,7 +85,7 @@ async def placed(
 
 
 async def assigned(storage: Any, order_id: str, shipper_id: str) -> Order:
-    """Assign the shipper to the order as it is, again if somebody else was faster."""
+    """Assign the shipper to the order as it is, again if another writer was faster."""
     changing = ChangeOrder(unit_of_work(storage))
     return (await changing(order_id, lambda o: o.assign_shipper(shipper_id, by=ADMIN, at=AT), by=ADMIN)).order
 

@@ -263,12 +263,15 @@ def test_alerts_fire_by_their_fault_and_clear_after_it(
 
 
 SHOWN_ELSEWHERE = (
+    "OrderflowCertificateExpires",
+    "OrderflowCertificateUnusable",
     "OrderflowNotificationsOverdue",
+    "OrderflowOidcKeysUnread",
     "OrderflowPartStopped",
     "OrderflowPaymentsUnsettled",
     "OrderflowWebhooksOverdue",
 )
-"""Moved by tests/integration/health/test_undelivered.py and tests/unit/entrypoints/test_supervision.py,
+"""Moved by test_undelivered.py, test_supervision.py, test_tls.py, test_api_by_tls.py and test_oidc_of_processes.py,
 and fired by the rules' own tests in tests/unit/deploy."""
 
 

@@ -128,16 +128,6 @@ class LocalPrometheus:
         result = self._answer("/api/v1/query", query=expression)["result"]
         return {tuple(sorted(found["metric"].items())): float(found["value"][1]) for found in result}
 
-    def formatted(self, expression: str) -> str:
-        """The expression as Prometheus itself writes it, after it has parsed it.
-
-        :raises ValueError: with Prometheus' own words where it does not understand it.
-        """
-        answer = self._client.get("/api/v1/format_query", params={"query": expression}).json()
-        if answer["status"] != "success":
-            raise ValueError(f"{expression}: {answer['error']}")
-        return str(answer["data"])
-
     def unhealthy(self) -> Mapping[str, str]:
         """Rules that cannot be evaluated, and targets that cannot be scraped, with Prometheus' words about each."""
         groups = self._answer("/api/v1/rules")["groups"]

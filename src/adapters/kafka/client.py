@@ -125,7 +125,7 @@ def admin(settings: KafkaSettings, required: Mapping[str, Any] | None = None, *,
 
 @define(eq=False)
 class AdminClients:
-    """Keeps each admin client until nobody has used it for ``seconds``, in which all its requests have ended.
+    """Keeps each admin client until it was unused for ``seconds``, in which all its requests have ended.
 
     A client that was dropped with a request open would be deleted by the thread that gets the response, if a garbage
     collection happens there. That thread is the client's own, and librdkafka ends the process then.
@@ -134,7 +134,7 @@ class AdminClients:
     seconds: float = 60.0
     clock: Callable[[], float] = monotonic
     _kept: list[tuple[ReportingAdmin, float | None]] = field(factory=list, init=False)
-    """The clients, and since when nobody else has referred to them."""
+    """The clients, and since when there are no other references to them."""
     _lock: Lock = field(factory=Lock, init=False)
 
     def keep(self, client: ReportingAdmin) -> ReportingAdmin:

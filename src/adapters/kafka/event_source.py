@@ -43,7 +43,6 @@ class KafkaEventSource:
     poll_interval: float = field(kw_only=True, default=0.25)
     timeout: float = field(kw_only=True, default=10.0)
     skipped: Callable[[str], Awaitable[Places]] = field(kw_only=True, default=no_places)
-    commit_failures: int = field(default=0, init=False)
     _thread: OneThread = field(init=False)
     _consumer: ReportingConsumer | None = field(default=None, init=False)
     _read_offsets: dict[int, int] = field(factory=dict, init=False)
@@ -187,7 +186,6 @@ class KafkaEventSource:
             self._commit_failed(error)
 
     def _commit_failed(self, error: KafkaException) -> None:
-        self.commit_failures += 1
         _log.warning("group offsets not committed", group=self.group, problem=error_text(error))
 
     def _rewind(self) -> None:

@@ -24,7 +24,7 @@ Secret = tuple[str, datetime | None]
 
 @frozen
 class MemoryWebhookState:
-    """What is stored. ``queues`` are the sequences of the unsettled deliveries of each order at each endpoint."""
+    """The stored data. ``queues`` are the sequences of the unsettled deliveries of each order at each endpoint."""
 
     orders: OrderQueries | None = None
     endpoints: dict[str, Endpoint] = field(factory=dict)

@@ -32,7 +32,7 @@ VOID_DECLINE = "tok_void_decline"
 
 _DECLINED = {DECLINE: "card_declined", INSUFFICIENT_FUNDS: "insufficient_funds"}
 _MARKS: Mapping[str, str] = {REFUND_LATER: "rl_", REFUND_DECLINE: "rd_", VOID_DECLINE: "vd_"}
-"""What references of a card begin with, so that a later request knows the card, also after a restart."""
+"""The prefixes of a card's references, by which a later request knows the card, also after a restart."""
 _BACKEND = "sandbox gateway"
 
 
@@ -58,7 +58,7 @@ class SandboxGateway:
     _responses: dict[str, GatewayResponse] = field(factory=dict, init=False)
     _payments: dict[str, _Payment] = field(factory=dict, init=False)
     _waiting: dict[str, GatewayResponse] = field(factory=dict, init=False)
-    """What a pending request is answered with when it is asked about again, by key."""
+    """The answers to pending requests when they are repeated, by key."""
     _unconfirmed: dict[str, _Payment] = field(factory=dict, init=False)
     _timed_out: set[str] = field(factory=set, init=False)
 

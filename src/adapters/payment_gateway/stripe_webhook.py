@@ -9,7 +9,7 @@ from stripe import SignatureVerificationError, WebhookSignature
 from ...domain.errors import InvalidInput
 
 TOLERANCE_SECONDS = 300
-"""The age at which a signature is refused, so that nobody sends a recorded event later."""
+"""The age at which a signature is refused, so that a recorded event cannot be sent again later."""
 ORDER = "orderflow_order"
 """The name in the metadata of PaymentIntents and refunds under which the order's id is."""
 

@@ -34,7 +34,7 @@ Connect = Callable[[], Awaitable[Any]]
 class CommitNotifier:
     """Notifies other processes of commits, on a connection of its own.
 
-    ``who`` identifies this process in the payload; it consists of letters and digits.
+    ``who`` identifies this process in the payload; it is alphanumeric.
     """
 
     connect: Connect

@@ -10,7 +10,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    Index,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -25,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ...application.inventory.stock import Food, Reservation, ReservationStatus, StockItem, check_stock
 from .bulk import Row, among, put, select_all, select_among
 from .database import Database
-from .types import Identifier, Timestamp, metadata
+from .types import Identifier, Timestamp, metadata, partial_index
 
 stock = Table(
     "stock",
@@ -55,12 +54,7 @@ reservations = Table(
 
 
 UNSETTLED_SHORT = text("status = 'short' AND outcome = ''")
-Index(
-    "reservations_short",
-    reservations.c.order_id,
-    postgresql_where=UNSETTLED_SHORT,
-    sqlite_where=UNSETTLED_SHORT,
-)
+partial_index("reservations_short", reservations.c.order_id, where=UNSETTLED_SHORT)
 
 
 def row_of_reservation(it: Reservation) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import Any
 from attrs import asdict, evolve, fields_dict, frozen
 from sqlalchemy import (
     Column,
-    Index,
     Integer,
     PrimaryKeyConstraint,
     Table,
@@ -32,7 +31,7 @@ from ...application.notifications.notification import (
 )
 from .bulk import Row, among, change, put, select_all, select_among
 from .database import Database
-from .types import Identifier, Timestamp, due, metadata
+from .types import Identifier, Timestamp, due, metadata, partial_index
 
 order_parties = Table(
     "order_parties",
@@ -80,13 +79,12 @@ notifications = Table(
 
 
 PENDING = text("status = 'pending'")
-Index(
+partial_index(
     "notifications_pending",
     notifications.c.due_at,
     notifications.c.order_id,
     notifications.c.sequence,
-    postgresql_where=PENDING,
-    sqlite_where=PENDING,
+    where=PENDING,
 )
 
 

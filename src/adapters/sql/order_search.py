@@ -49,7 +49,7 @@ order_terms = Table(
     Column("term", Identifier, nullable=False),
     PrimaryKeyConstraint("order_id", "term"),
 )
-"""What the annotations of orders are found by."""
+"""The terms by which orders are found by their annotations."""
 Index(None, order_terms.c.term, order_terms.c.order_id)
 
 FEW = 5_000
@@ -85,7 +85,7 @@ class _Meaning:
 
     @property
     def is_large(self) -> bool:
-        """Whether it is better to look for the meaning in one order after the other."""
+        """True if one order after the other is better searched for the meaning."""
         return self.size > FEW and not self.rarest.sorted
 
     @property

@@ -27,7 +27,7 @@ from ...domain.payment import NO_REFUNDS, Payment, PaymentMethod, PaymentStatus
 from ...domain.refund import Refunds
 from ...domain.validation import Address
 from .engines import to_json
-from .types import DecimalAmount, Identifier, Row, Timestamp, metadata, stored_time
+from .types import DecimalAmount, Identifier, Row, Timestamp, metadata, partial_index, stored_time
 
 orders = Table(
     "orders",
@@ -62,14 +62,7 @@ Index(None, orders.c.created_at, orders.c.id)
 Index(None, orders.c.customer_id, orders.c.created_at, orders.c.id)
 Index(None, orders.c.restaurant_id, orders.c.created_at, orders.c.id)
 Index(None, orders.c.state, orders.c.created_at, orders.c.id)
-Index(
-    None,
-    orders.c.shipper_id,
-    orders.c.created_at,
-    orders.c.id,
-    postgresql_where=text("shipper_id IS NOT NULL"),
-    sqlite_where=text("shipper_id IS NOT NULL"),
-)
+partial_index(None, orders.c.shipper_id, orders.c.created_at, orders.c.id, where=text("shipper_id IS NOT NULL"))
 AVAILABLE = and_(orders.c.shipper_id.is_(None), orders.c.state.in_([state.value for state in ASSIGNABLE]))
 """The condition of orders that wait for a shipper."""
 

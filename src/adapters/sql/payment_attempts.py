@@ -35,7 +35,7 @@ from ...application.orders.payment_attempts import (
 from ...domain.money import Money
 from .bulk import among
 from .database import Database
-from .types import Counter, DecimalAmount, Identifier, Row, Timestamp, metadata, stored_time
+from .types import Counter, DecimalAmount, Identifier, Row, Timestamp, metadata, partial_index, stored_time
 
 payment_attempts = Table(
     "payment_attempts",
@@ -67,12 +67,7 @@ _ASKED = text("NOT (kind = 'authorize' AND reference <> '')")
 _DECLINED_REFUND = text("kind = 'refund' AND status = 'declined'")
 _HELD = text("status = 'held'")
 IS_OUTSTANDING = "(status IN ('requested', 'held') OR (kind = 'refund' AND status = 'declined'))"
-Index(
-    "payment_attempts_unsettled",
-    payment_attempts.c.requested_at,
-    postgresql_where=_OPEN_REFUND,
-    sqlite_where=_OPEN_REFUND,
-)
+partial_index("payment_attempts_unsettled", payment_attempts.c.requested_at, where=_OPEN_REFUND)
 
 outstanding_attempts = Table(
     "outstanding_payment_attempts", metadata, Column("key", Text, nullable=False), PrimaryKeyConstraint("key")

@@ -12,13 +12,11 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
-    Index,
     Integer,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
     Text,
-    TextClause,
     bindparam,
     delete,
     exists,
@@ -35,7 +33,7 @@ from ...application.webhooks.endpoint import Endpoint, EndpointStatus
 from ...domain.errors import NotFound
 from .bulk import Row, among, put
 from .orders import orders
-from .types import Identifier, Timestamp, metadata
+from .types import Identifier, Timestamp, metadata, partial_index
 
 webhook_endpoints = Table(
     "webhook_endpoints",
@@ -100,15 +98,11 @@ UNSETTLED = text("status IN ('pending', 'waiting')")
 FAILED = text("status = 'failed'")
 
 
-def _index(name: str, where: TextClause, *columns: Column[Any]) -> None:
-    Index(f"webhook_deliveries_{name}", *columns, postgresql_where=where, sqlite_where=where)
-
-
-_index("pending", PENDING, it.endpoint_id, it.due_at)
-_index("unsettled", UNSETTLED, it.order_id, it.endpoint_id, it.sequence)
-_index("waiting", UNSETTLED, it.endpoint_id, it.recorded_at)
-_index("settled", text("settled_at IS NOT NULL"), it.settled_at)
-_index("failed", FAILED, it.endpoint_id, it.settled_at)
+partial_index("webhook_deliveries_pending", it.endpoint_id, it.due_at, where=PENDING)
+partial_index("webhook_deliveries_unsettled", it.order_id, it.endpoint_id, it.sequence, where=UNSETTLED)
+partial_index("webhook_deliveries_waiting", it.endpoint_id, it.recorded_at, where=UNSETTLED)
+partial_index("webhook_deliveries_settled", it.settled_at, where=text("settled_at IS NOT NULL"))
+partial_index("webhook_deliveries_failed", it.endpoint_id, it.settled_at, where=FAILED)
 
 
 _DELIVERY = tuple(fields_dict(WebhookDelivery))

@@ -255,7 +255,7 @@ class InstrumentedNotifier:
         outcome = "failed"
         try:
             receipt = await self.notifier.send(message)
-            if isinstance(receipt, Receipt):  # a channel may be somebody else's
+            if isinstance(receipt, Receipt):  # a channel may be the application's own
                 outcome = "sent" if receipt.accepted else "refused"
         except ChannelUnavailable:
             outcome = "unavailable"

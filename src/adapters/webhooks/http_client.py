@@ -47,7 +47,7 @@ def utc_now() -> datetime:
 
 @frozen(kw_only=True)
 class Limits:
-    """How messages are sent. ``seconds`` bound one attempt, from the lookup to the end of the response.
+    """The limits of sending. ``seconds`` bound one attempt, from the lookup to the end of the response.
 
     ``private``: private and loopback addresses are allowed, and http. With ``proxy`` (a URL) the proxy looks hosts up,
     and what it may reach is its business. ``authorities`` is a PEM file; empty: the system's.
@@ -201,7 +201,7 @@ async def _beginning(response: httpcore.Response) -> bytes:
 
 
 def _seen(lookup: "asyncio.Task[str]") -> None:
-    """Take the error of a lookup for which nobody waits any more."""
+    """Retrieve the error of a lookup that was given up."""
     if not lookup.cancelled():
         lookup.exception()
 

@@ -45,7 +45,7 @@ Price = Annotated[
     Amount,
     Meta(description=f"a number of 0 or more, below 10^{MAX_AMOUNT.adjusted()}, with at most {MAX_DECIMALS} decimals"),
 ]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z", description="three capital letters (ISO 4217)")]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z", description="an ISO 4217 code, such as USD")]
 TIME = "an RFC 3339 time with its zone, such as 2024-01-01T12:00:00Z"
 Time = Annotated[
     datetime,

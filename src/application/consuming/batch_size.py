@@ -1,4 +1,4 @@
-"""How many events a batch of a slow handler has."""
+"""The size of a batch, which a slow handler reduces."""
 
 from attrs import define
 

@@ -1,4 +1,4 @@
-"""How a function becomes a consumer: the decorators ``@consumer(...)`` and ``@flow.on(...)``, typed to its events."""
+"""Declares functions as consumers: the decorators ``@consumer(...)`` and ``@flow.on(...)``, typed to its events."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, TypeVar, get_args, overload
@@ -17,13 +17,13 @@ R = TypeVar("R", bound=Awaitable[None] | None)
 F = TypeVar("F", bound=Callable[..., Any])
 
 Start = Literal["beginning", "now"]
-"""Where a consumer begins that has no cursors yet: at the first event of the log, or after the last one."""
+"""The beginning of a consumer that has no cursors yet: the first event of the log, or after the last one."""
 _ATTRIBUTE = "__orderflow_consumer__"
 
 
 @frozen(kw_only=True)
 class Declaration:
-    """What a decorator says of its function: ``name`` is empty if it gives none."""
+    """A function's declaration by a decorator; ``name`` is empty if it gives none."""
 
     handler: Handler
     types: frozenset[str]

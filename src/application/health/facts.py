@@ -162,6 +162,10 @@ class CertificateFacts:
     expires_at: datetime
 
 
+OIDC = "oidc"
+"""The part of a process in which failures to read the keys of the OpenID provider are noted."""
+
+
 @frozen
 class IdentityFacts:
     """The facts about an OpenID provider that answered; ``keys`` is the number of its usable keys."""

@@ -13,7 +13,7 @@ from .status import Status, status_of
 
 FRESH_SECONDS = 1.0
 REMEMBERED = 300
-"""Observations of which the lags are remembered: ten minutes, if somebody looks every two seconds."""
+"""Observations of which the lags are remembered: ten minutes of one every two seconds."""
 
 
 @frozen(kw_only=True)
@@ -27,7 +27,7 @@ class LagSample:
 
 @define(eq=False)
 class StatusWatch:
-    """Reads the status for all who ask at the same time, with rates since the observation before."""
+    """Reads the status once for all concurrent requests, with rates since the observation before."""
 
     observe: Callable[[], Awaitable[Observation]]
     version: str
@@ -39,7 +39,7 @@ class StatusWatch:
     _samples: deque[LagSample] = field(factory=lambda: deque(maxlen=REMEMBERED), init=False)
 
     async def __call__(self) -> tuple[Status, Sequence[LagSample]]:
-        """Return the status and the lags since somebody began to watch."""
+        """Return the status, and the lags of this and earlier observations."""
         async with self._turn:
             if self._status is None or self.clock() - self._read_at >= FRESH_SECONDS:
                 observation = await self.observe()

@@ -1,4 +1,4 @@
-"""Listing who was told what about an order."""
+"""Listing the notifications about an order."""
 
 from collections.abc import Sequence
 

@@ -48,7 +48,7 @@ RECIPIENTS: Mapping[type[OrderEvent], Callable[[OrderEvent], tuple[Role, ...]]] 
     OrderCreated: lambda _: (_C, _R),
     StateChanged: lambda _: (_C, _R, _S),
     ShipperAssigned: lambda _: (_C, _R, _S),
-    PaymentProcessed: lambda event: _told_of_payment(event),  # noqa: PLW0108 - it is defined below
+    PaymentProcessed: lambda event: _notified_of_payment(event),  # noqa: PLW0108 - it is defined below
     OrderCancelled: lambda _: (_C, _R, _S),
     OrderDelivered: lambda _: (_C, _R),
 }
@@ -60,7 +60,7 @@ REFUND_MESSAGES: Mapping[RefundStep, str] = {
     RefundStep.SETTLED: "refund.settled",
     RefundStep.HANDED_BACK: "refund.settled",
 }
-"""The messages about refunds; while one is only requested, nobody is notified."""
+"""The messages about refunds; a refund that is only requested has none."""
 
 SENT_AT_ONCE = 500
 SEND_SECONDS = 120.0
@@ -233,8 +233,8 @@ def _message_type(event: OrderEvent) -> str:
     return event.type if refund is None else REFUND_MESSAGES[refund]
 
 
-def _told_of_payment(event: OrderEvent) -> tuple[Role, ...]:
-    """Return the roles that are notified of a payment. A refund is told when it has an outcome."""
+def _notified_of_payment(event: OrderEvent) -> tuple[Role, ...]:
+    """Return the roles that are notified of a payment, and of a refund once it has an outcome."""
     refund = event.refund if isinstance(event, PaymentProcessed) else None
     if refund is not None:
         return (_C,) if refund in REFUND_MESSAGES else ()
@@ -253,7 +253,7 @@ def _refunds_a_card(event: OrderEvent) -> bool:
 
 
 async def _sent(channel: Notifier, message: Message) -> Receipt:
-    """Return the channel's answer, which may be somebody else's: it has an end, and is a Receipt."""
+    """Return the channel's answer, which is bounded in time and checked: the channel may be the application's own."""
     try:
         async with asyncio.timeout(SEND_SECONDS):
             receipt: object = await channel.send(message)

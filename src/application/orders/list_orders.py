@@ -18,7 +18,7 @@ class ListOrders:
     """Lists orders, and counts them by state. Raises InvalidInput.
 
     Only an admin sees orders that they have no part in; if ``shippers_see_available``, shippers see those that they may
-    take, when they ask for the ``available`` ones. Nobody finds an order by annotations that they may not see.
+    take, when they ask for the ``available`` ones. An order is not found by annotations that the caller may not see.
     """
 
     views: OrderQueries

@@ -9,8 +9,8 @@ from ...domain.errors import CommandRefused
 from ...domain.lifecycle import OrderState
 from ...domain.order import Change, Order
 
-_SOMEBODY, _SOME_REASON = "somebody", "some reason"
-"""What an actor would send with an action that it has not begun."""
+_SHIPPER, _REASON = "a-shipper", "a reason"
+"""Values that stand for those that an actor would send with an action."""
 
 
 @frozen(kw_only=True)
@@ -37,14 +37,14 @@ def check_actions(order: Order, by: Actor) -> Sequence[ActionCheck]:
 
 
 def _attempts(order: Order, by: Actor) -> dict[str, Callable[[], Change]]:
-    at, shipper = order.updated_at, by.id if by.role is Role.SHIPPER else _SOMEBODY
+    at, shipper = order.updated_at, by.id if by.role is Role.SHIPPER else _SHIPPER
     return {
         OrderState.PREPARING.value: lambda: order.prepare(by=by, at=at),
         "assign_shipper": lambda: order.assign_shipper(shipper, by=by, at=at),
         OrderState.ON_THE_WAY.value: lambda: order.send_out(by=by, at=at),
         OrderState.DELIVERED.value: lambda: order.deliver(by=by, at=at),
         "record_payment": lambda: order.record_payment(paid=True, by=by, at=at),
-        OrderState.CANCELLED.value: lambda: order.cancel(_SOME_REASON, by=by, at=at),
+        OrderState.CANCELLED.value: lambda: order.cancel(_REASON, by=by, at=at),
     }
 
 

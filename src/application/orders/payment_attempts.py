@@ -141,12 +141,12 @@ class PaymentAttempt:
 
     @property
     def of_the_order(self) -> bool:
-        """Whether this is a refund that the order asks for, not of a capture that the order did not take."""
+        """True for a refund that the order asks for, not of a capture that the order did not take."""
         return self.kind is AttemptKind.REFUND and self.number == 0
 
     @property
     def unconfirmed(self) -> bool:
-        """Whether this is an authorization that waits for the customer: the gateway knows it, and has no outcome."""
+        """True for an authorization that waits for the customer: the gateway knows it, and has no outcome."""
         return self.kind is AttemptKind.AUTHORIZE and self.status is AttemptStatus.REQUESTED and bool(self.reference)
 
     def unanswered(self, detail: str, at: datetime) -> "PaymentAttempt":

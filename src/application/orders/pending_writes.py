@@ -12,7 +12,7 @@ from .write_set import WriteSet
 class PendingWrites:
     """A committer that only keeps what commands write, and a reader that finds it. ``read`` reads everything else.
 
-    Whoever made it writes the ``sets``, which have no order and no attempt in common: an order that several commands
+    Its owner writes the ``sets``, which have no order and no attempt in common: an order that several commands
     change is in the first set, as the last command left it, at the version that the first one read.
     """
 
@@ -23,7 +23,7 @@ class PendingWrites:
 
     @property
     def sets(self) -> Sequence[WriteSet]:
-        """What is to be written, in the order of the commands."""
+        """The writes that are pending, in the order of the commands."""
         return tuple(self._sets)
 
     async def get(self, order_id: str) -> Order:

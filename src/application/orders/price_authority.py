@@ -21,7 +21,7 @@ class PriceAuthority(Protocol):
 
 @frozen
 class TrustPrices:
-    """Believes every price: whoever places the order sets it."""
+    """Accepts every price: the caller who places the order sets it."""
 
     async def check(self, order: Order, *, by: Actor) -> None:
         """Return."""

@@ -33,7 +33,7 @@ class RecordPayment:
     unknown is sent again with the same key. A declined card is a result, not an error: the order is returned with
     payment ``failed``. A payment that was captured while the order was being cancelled is refunded. No money moves
     before ``expected_version``, if given, was compared with the order's.
-    Raises what ChangeOrder raises, GatewayUnavailable (retry: nobody is charged twice), and ConfirmationNeeded if the
+    Raises what ChangeOrder raises, GatewayUnavailable (retry: a charge is made once), and ConfirmationNeeded if the
     customer has to confirm the payment elsewhere; then it is requested again.
     """
 
@@ -44,7 +44,7 @@ class RecordPayment:
     settle_payments: SettlePayments
     clock: Clock
     restaurants: RestaurantOrders = RestaurantOrders.NONE
-    """What restaurants may do without their customers."""
+    """The actions that restaurants may take without their customers."""
 
     async def __call__(
         self,

@@ -1,4 +1,4 @@
-"""What a person decides about declined refunds: they were paid back in another way, or are to be requested again."""
+"""Operators' decisions about declined refunds: they were paid back in another way, or are to be requested again."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -114,7 +114,7 @@ class SettlePayments:
                 authorization=authorization.reference, amount=authorization.amount, key=capture.key
             )
             capture = await self.requested(capture, request)
-        # The money has moved: record it whatever version the caller saw, and whatever it may do now.
+        # The money has moved: record it whichever version the caller saw, and whatever it may do now.
         return await self.record_capture(capture, idempotency)
 
     async def requested(self, attempt: PaymentAttempt, request: Awaitable[GatewayResponse]) -> PaymentAttempt:
@@ -262,13 +262,13 @@ class SettlePayments:
             await self.void_open(capture.order_id)
 
     async def _record_refund(self, refund: PaymentAttempt) -> None:
-        """Record the outcome of a refund with its order, once, whoever else has asked for it at the same time."""
+        """Record the outcome of a refund with its order, once, even if other callers do so at the same time."""
         made = refund.status is AttemptStatus.SUCCEEDED
 
         async def attempt() -> None:
             async with self.unit_of_work() as work:
                 order = await work.orders.get(refund.order_id)
-                # Read after the order: whoever has settled it since has changed the order, too, and this is refused.
+                # Read after the order: a caller that has settled it since has changed the order, and this is refused.
                 known = {a.key: a.status for a in await self.attempts.of_order(refund.order_id)}
                 if known.get(refund.key) is not AttemptStatus.REQUESTED:
                     return

@@ -39,7 +39,7 @@ class UseCases:
     settle_payments: SettlePayments
     idempotent: Idempotent
     restaurants: RestaurantOrders = RestaurantOrders.NONE
-    """What restaurants may do without their customers."""
+    """The actions that restaurants may take without their customers."""
 
     def view(self, order: Order, reader: Actor) -> OrderView:
         """Return ``order`` for ``reader``, with the reader's actions in this installation."""

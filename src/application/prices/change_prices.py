@@ -15,7 +15,7 @@ from ..request_context import current_request
 from .ports import PriceLists
 
 READERS = (Role.CUSTOMER,)
-"""The roles that may read the prices of every restaurant, beside the restaurant itself and admins."""
+"""The roles that may read the prices of every restaurant, in addition to the restaurant itself and admins."""
 
 
 def check_may(action: str, restaurant_id: str, by: Actor, *, readers: Collection[Role] = ()) -> None:

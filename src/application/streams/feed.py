@@ -27,12 +27,12 @@ MOST_WAITING_BYTES = 4_000_000
 READING_AT_ONCE = 4
 """Streams that read at the same time what they begin with: many may begin at once, and other requests read, too."""
 SLOW_READER, STOPPING, UNAVAILABLE, UNAUTHORIZED = "slow_reader", "stopping", "unavailable", "unauthorized"
-"""Why a stream ends."""
+"""The reasons for which a stream ends."""
 
 logger = logging.getLogger("orderflow.streams")
 
 Key = tuple[str, str]
-"""What a subscription is about: the name of a party, or ``order``, and its id."""
+"""The subject of a subscription: the name of a party, or ``order``, and its id."""
 
 
 class StreamEnded(Exception):

@@ -1,4 +1,4 @@
-"""Following the changes of all orders that somebody may see."""
+"""Following the changes of all orders that a caller may see."""
 
 from collections.abc import AsyncGenerator, Collection, Iterable
 from contextlib import aclosing
@@ -157,7 +157,7 @@ def _key(query: OrderQuery) -> Key | None:
 
 @define(eq=False)
 class _Seen:
-    """What the reader of a stream has got already, of what the feed hands out after ``start``.
+    """The changes that the reader of a stream has already, of those that the feed hands out after ``start``.
 
     ``ahead`` is where the reader was farther than the feed, which was another process's then. ``versions`` are the
     orders of the snapshot, which was read after ``start``.

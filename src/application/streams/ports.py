@@ -13,7 +13,7 @@ TICKET_SECONDS = 30
 
 @frozen(kw_only=True)
 class StreamTicket:
-    """The rights of whoever asked for the ticket. ``token`` is the digest of their token, empty if they had none.
+    """The rights of the caller who asked for the ticket. ``token`` is the digest of its token, empty if it had none.
 
     A stream is over when that token is no longer valid, or at the end of the grant.
     """

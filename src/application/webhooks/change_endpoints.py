@@ -1,4 +1,4 @@
-"""What operators do with webhook endpoints: add, disable, enable, remove and rotate them, and replay events to them."""
+"""Operators' changes of webhook endpoints: add, disable, enable, remove and rotate them, and replay events to them."""
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping

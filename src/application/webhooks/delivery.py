@@ -117,7 +117,7 @@ class WebhookDelivery:
 
 @frozen(kw_only=True)
 class WebhookMessage:
-    """What is sent. ``id`` is the event's, the same at each attempt and for each endpoint."""
+    """A message to an endpoint. ``id`` is the event's, the same at each attempt and for each endpoint."""
 
     id: str
     body: bytes = field(repr=False)

@@ -73,7 +73,7 @@ class Webhooks(Protocol):
     async def own(self, owner: str, *, now: datetime, until: datetime) -> Sequence[Endpoint]:
         """Return the enabled endpoints that ``owner`` owns until ``until`` at most, and half of that time at least.
 
-        Nobody else gets them before that. Those that nobody owns now are included.
+        No other owner gets them before that. Those without an owner are included.
         """
         ...
 

@@ -7,7 +7,7 @@ from ..backlog import Backlog
 
 @frozen(kw_only=True)
 class WebhookSummary:
-    """What is not delivered yet at enabled endpoints, and how many endpoints are enabled and how they are doing.
+    """The numbers of undelivered messages at enabled endpoints, and of endpoints by their state.
 
     ``failing`` accept nothing now, ``behind`` have events that wait in the log. Disabled ones are counted by who
     disabled them: an operator, or orderflow itself (``stopped``).

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from ...application.analytics.figures import check_interval
-from .orders import parse_time
+from .arguments import parse_time
 from .session import rows, session
 
 app = App(name="analytics")

@@ -16,7 +16,8 @@ from ...domain.actor import Actor
 from ...domain.errors import InvalidInput, OrderFlowError, StorageBusy, Unavailable
 from ...domain.order import Order
 from ...domain.text import printable
-from ..http.bodies import PlaceOrder, read
+from ..http.bodies import PlaceOrder
+from ..http.read_body import read_body
 from .documents import Document, Documents
 from .output import standard_input
 from .session import rows, session
@@ -108,7 +109,7 @@ class Import:
     at_once: int
     report: ImportReport = field(factory=ImportReport, init=False)
     _broken: Exception | None = field(default=None, init=False)
-    """Why the file was not read to its end."""
+    """The reason for which the file was not read to its end."""
 
     async def __call__(self, file: Path) -> None:
         """Create the orders. Raises InvalidInput if the file is broken, and Unavailable, after the orders before it."""
@@ -170,7 +171,7 @@ def _line(document: Document, limit: int, currency: str) -> _Line:
     try:
         if document.content is None:
             raise InvalidInput("", f"more than {limit} bytes", f"at most {limit} bytes (ORDERFLOW_HTTP_MAX_BODY_BYTES)")
-        body = read(document.content, PlaceOrder)
+        body = read_body(document.content, PlaceOrder)
         if body.order_id is None:
             raise InvalidInput("orderId", "it is missing", "an id, so that the import can be run again")
         return _Line(document.line, body.order(currency))

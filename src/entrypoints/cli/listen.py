@@ -78,7 +78,7 @@ async def _forward(
         for message, record in await _messages(container, endpoint, records):
             if left is not None and left <= 0:
                 return
-            _told(record, await client.post(endpoint, message, [secret]))
+            _report(record, await client.post(endpoint, message, [secret]))
             left = None if left is None else left - 1
         await asyncio.sleep(0)
 
@@ -96,6 +96,6 @@ async def _messages(
     return [(WebhookMessage(id=it.event_id, body=webhook_body(it, record.body)), record) for it, record in found]
 
 
-def _told(record: LogRecord, response: WebhookResponse) -> None:
+def _report(record: LogRecord, response: WebhookResponse) -> None:
     answer = response.code if response.accepted else response.detail
     session().info(f"{record.order_id} {record.sequence} {record.type}: {answer}")

@@ -1,9 +1,6 @@
 """``orderflow orders``: creates, shows and changes orders through the use-cases."""
 
-from codecs import BOM_UTF8
 from collections.abc import Sequence
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from attrs import evolve, fields
@@ -17,8 +14,7 @@ from ...domain.lifecycle import OrderState
 from ...domain.money import exact
 from ...domain.order import Order
 from ...domain.refund import RefundBearer
-from ...domain.validation import time_in
-from .output import standard_input
+from .arguments import OPERATOR, As, parse_time, read_file
 from .session import InputFile, plain, rows, session
 
 if TYPE_CHECKING:
@@ -27,7 +23,6 @@ if TYPE_CHECKING:
 
 app = App(name="orders")
 
-As = Annotated[str, Parameter(name="--as", help="the actor, as ROLE:ID")]
 Search = Annotated[
     str | None,
     Parameter(
@@ -38,7 +33,6 @@ States = Annotated[tuple[str, ...], Parameter(help="may be repeated")]
 Available = Annotated[bool, Parameter(negative=(), help="only orders that a shipper may take")]
 Late = Annotated[bool, Parameter(negative=(), help="only orders past their estimate, or unchanged for too long")]
 Source = Annotated[Literal["log", "topic"], Parameter(help="where the events are read")]
-OPERATOR = "admin:operator"
 
 
 def _show(use_cases: "UseCases", order: Order, actor: Actor) -> None:
@@ -48,12 +42,13 @@ def _show(use_cases: "UseCases", order: Order, actor: Actor) -> None:
 @app.command
 async def create(file: InputFile, /, *, as_: As = OPERATOR) -> None:
     """Create the order that FILE describes ('-': standard input), in the JSON of POST /v1/orders."""
-    from ..http.bodies import PlaceOrder, read
+    from ..http.bodies import PlaceOrder
+    from ..http.read_body import read_body
 
     actor = Actor.parse(as_)
     body = read_file(file)
     async with session().use_cases(create=True) as use_cases:
-        new = read(body, PlaceOrder).order(session().settings.currency)
+        new = read_body(body, PlaceOrder).order(session().settings.currency)
         _show(use_cases, await use_cases.create_order(new, by=actor), actor)
 
 
@@ -316,23 +311,3 @@ async def verify(order_id: str, /, *, source: Source = "log") -> int:
         session().info(f"the events in the {source} cannot be folded: {found.problem}")
     session().info("equal" if found.equal else "not equal")
     return 0 if found.equal else 1
-
-
-def parse_time(text: str | None, field: str) -> datetime | None:
-    """Parse a time in RFC 3339, in UTC; without an offset it is UTC. Raises InvalidInput."""
-    return None if text is None else time_in(text, field=field, allowed="RFC 3339, such as 2024-01-01T12:00:00Z")
-
-
-def read_file(file: Path) -> bytes:
-    """Return the content of ``file``, without a byte order mark. Raises InvalidInput, also if it is too large."""
-    limit = session().settings.http_max_body_bytes
-    try:
-        with standard_input() if str(file) == "-" else file.open("rb") as stream:
-            content = stream.read(limit + 1)
-    except OSError as e:
-        raise InvalidInput(str(file), f"cannot be read: {e.strerror}", "a readable file, or -") from e
-    if len(content) > limit:
-        raise InvalidInput(
-            str(file), f"more than {limit} bytes", f"at most {limit} bytes (ORDERFLOW_HTTP_MAX_BODY_BYTES)"
-        )
-    return content.removeprefix(BOM_UTF8)

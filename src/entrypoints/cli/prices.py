@@ -13,7 +13,7 @@ from ...domain.errors import InvalidInput
 from ...domain.money import Money, exact
 from ...domain.prices import Price
 from ...domain.text import printable
-from .orders import OPERATOR, As, parse_time, read_file
+from .arguments import OPERATOR, As, parse_time, read_file
 from .session import InputFile, rows, session
 
 app = App(name="prices")

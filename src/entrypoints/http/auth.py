@@ -79,7 +79,7 @@ def digest_of(secret: str) -> str:
 class Authenticator:
     """Identifies the caller, by its token or, with ``trust_actor_header``, by the header of a program on this machine.
 
-    The header is for development. It is refused if the request may come from somebody else: from another machine,
+    The header is for development. It is refused if the request may come from elsewhere: from another machine,
     through a proxy, from another site's page in a browser, or to a name that another site has made point here. With
     ``identity``, its JSON Web Tokens are accepted besides the stored ones, and the header never is. With ``logged_in``,
     a request with the header of the board is that of the person whose session is in its cookie.
@@ -132,7 +132,7 @@ class Authenticator:
 
 
 def not_from_here(headers: Mapping[str, str], peer: str) -> str:
-    """Return why the request may be somebody else's; empty if it is of a program on this machine."""
+    """Return why the request may come from elsewhere; empty if it is of a program on this machine."""
     if not _is_loopback(peer):
         return "it comes from another address"
     if forwarding := [name for name in headers if name.lower().startswith(FORWARDING)]:

@@ -25,10 +25,11 @@ from ...domain.actor import Actor
 from ...domain.errors import InvalidInput
 from ...domain.order import Order
 from .auth import GRANT
-from .bodies import BatchOrder, read
+from .bodies import BatchOrder
 from .calls import Call
 from .openapi import CORRELATION, NDJSON, Problem, problems
 from .problems import is_server_error, problem_of
+from .read_body import read_body
 from .views import render
 
 MAX_ORDERS = 1_000
@@ -177,7 +178,7 @@ class _Batch:
 
     def _read(self, index: int, body: bytes) -> _Order:
         try:
-            data = read(body, BatchOrder)
+            data = read_body(body, BatchOrder)
             return _Order(index, body, data.order(self.call.api.currency), data.idempotency_key)
         except InvalidInput as error:
             return _Order(index, body, error=error)

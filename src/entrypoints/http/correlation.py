@@ -134,7 +134,7 @@ class _Exchange:
 
     @property
     def is_about_server(self) -> bool:
-        """Whether this is ``OPTIONS *``, which is about the server and not about a path (RFC 9110, section 9.3.7)."""
+        """True for ``OPTIONS *``, which is about the server and not about a path (RFC 9110, section 9.3.7)."""
         return self.method == "OPTIONS" and self.scope["path"] == "*"
 
     def read(self, receive: Any) -> Any:

@@ -68,7 +68,7 @@ class Cors:
         return method == "OPTIONS" and "access-control-request-method" in request and bool(self._allowed(request))
 
     async def answer_preflight(self, scope: Any, receive: Any, send: Any) -> None:
-        """Allow every method and header of the API. Whether a path has the method is told to the request itself."""
+        """Allow every method and header of the API. The request itself is refused if its path lacks the method."""
         headers = [
             (b"access-control-allow-methods", ", ".join(self.methods).encode()),
             (b"access-control-allow-headers", ", ".join(REQUEST_HEADERS).encode()),

@@ -1,6 +1,7 @@
 """Routes to the orders that a consumer has parked: for admins with a token to operate."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 from attrs import frozen
@@ -93,16 +94,22 @@ async def dead_letters(
     return json_response(DeadLettersView(groups=tuple(groups), orders=tuple(_parked(each) for each in orders)))
 
 
-@post(
-    "/operations/dead-letters/redrive",
+_post = partial(
+    post,
     status_code=200,
-    dto=ExactBody[RedriveBody],
     return_dto=None,
     response_headers=[CORRELATION],
     responses=problems(400, 401, 403, 404, 413, 415, 500, 503),
+    opt={"query": set(), "scope": Scope.OPERATE, "creates": True},
+)
+"""A route that acts on dead letters."""
+
+
+@_post(
+    "/operations/dead-letters/redrive",
+    dto=ExactBody[RedriveBody],
     operation_id="redrive",
     summary="Handle the events of a parked order again",
-    opt={"query": set(), "scope": Scope.OPERATE, "creates": True},
 )
 async def redrive(
     request: Request[Actor, Any, Any], operations: NamedDependency[Operations], data: JSONBody[RedriveBody]
@@ -125,16 +132,11 @@ async def redrive(
     return json_response(RedrivenView(events=done.events, unparked=bool(done.unparked), stopped=stopped, candidates=()))
 
 
-@post(
+@_post(
     "/operations/dead-letters/drop",
-    status_code=200,
     dto=ExactBody[DropBody],
-    return_dto=None,
-    response_headers=[CORRELATION],
-    responses=problems(400, 401, 403, 404, 413, 415, 500, 503),
     operation_id="dropDeadLetter",
     summary="Skip the event that parked an order",
-    opt={"query": set(), "scope": Scope.OPERATE, "creates": True},
 )
 async def drop(
     request: Request[Actor, Any, Any], operations: NamedDependency[Operations], data: JSONBody[DropBody]

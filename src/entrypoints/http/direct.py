@@ -17,8 +17,8 @@ from litestar.datastructures import Headers
 from litestar.handlers import HTTPRouteHandler
 
 from . import writes
-from .bodies import read
 from .calls import provide_order_call
+from .read_body import read_body
 
 Respond = Callable[[Request[Any, Any, Any], HTTPRouteHandler], Awaitable[Response[Any]]]
 
@@ -122,14 +122,14 @@ def _is_usual(scope: Any, takes_body: bool) -> bool:
 
 
 async def _place(request: Request[Any, Any, Any], handler: HTTPRouteHandler, kind: type[Any]) -> Response[Any]:
-    data = read(await request.body(), kind)
+    data = read_body(await request.body(), kind)
     write = await writes.provide_write(request, request.headers.get("idempotency-key"))
     response: Response[Any] = await handler.fn(data=data, write=write)
     return response
 
 
 async def _change(request: Request[Any, Any, Any], handler: HTTPRouteHandler, kind: type[Any]) -> Response[Any]:
-    data, headers = read(await request.body(), kind), request.headers
+    data, headers = read_body(await request.body(), kind), request.headers
     order_id, key = request.path_params["order_id"], headers.get("idempotency-key")
     write = await writes.provide_change(request, order_id, headers.get("if-match"), key)
     response: Response[Any] = await handler.fn(data=data, write=write)

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 from litestar.dto import AbstractDTO
 from litestar.typing import FieldDefinition
 
-from .bodies import Body, read
+from .body_fields import Body
+from .read_body import read_body
 
 B = TypeVar("B", bound=Body)
 
@@ -15,7 +16,7 @@ class ExactBody(AbstractDTO[B]):
     """A DTO such as ``ExactBody[PlaceOrder]``, with which a handler's ``data`` is decoded by ``bodies.read``."""
 
     def decode_bytes(self, value: bytes) -> B:
-        return read(value, self.model_type)
+        return read_body(value, self.model_type)
 
     @classmethod
     def create_for_field_definition(cls, field_definition: FieldDefinition, *_: Any, **__: Any) -> None:

@@ -1,4 +1,4 @@
-"""The route that shows who was told what about an order."""
+"""The route that lists the notifications about an order."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -58,7 +58,7 @@ class NotificationRoutes:
     response_headers=[CORRELATION],
     responses=problems(400, 401, 403, 404, 500, 503),
     operation_id="listNotifications",
-    summary="List who was told what about an order",
+    summary="List the notifications about an order",
     opt={"query": {"orderId"}},
 )
 async def list_notifications(

@@ -20,7 +20,8 @@ from msgspec.json import schema_components
 from ...adapters.wire.fields import Amount
 from ...domain.errors import RefusedLine
 from .auth import ACTOR_HEADER
-from .bodies import BODIES, IDENTIFIER
+from .bodies import BODIES
+from .body_fields import IDENTIFIER
 from .errors import title_of
 from .openapi_names import name_schemas
 from .price_bodies import PRICE_BODIES

@@ -1,8 +1,8 @@
 """Routes for operators: status, findings, rollout and the trace of an order. For admins with a token to operate."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from attrs import field, frozen
@@ -18,9 +18,8 @@ from ...application.dead_letters.drop import DropResult
 from ...application.dead_letters.ports import DeadLetters
 from ...application.dead_letters.redrive import Redrive
 from ...application.health.doctor import DoctorReport
-from ...application.health.facts import ConnectionFailure
 from ...application.health.rollout_status import RolloutProgress
-from ...application.health.status import ErrorStatus, ProcessStatus, ReaderStatus, Status
+from ...application.health.status import Status
 from ...application.health.status_watch import LagSample
 from ...application.health.trace_order import TracedOrder
 from ...application.maintenance.maintenance_log import MaintenanceEntry
@@ -31,6 +30,7 @@ from .bodies import ReasonBody, SetPublishing
 from .calls import ORDER_CALL, Call
 from .exact_body import ExactBody
 from .openapi import CORRELATION, problems
+from .operation_views import ChangedView, ChangesView, ChangeView, FindingsView, FindingView, StatusView, status_view
 from .reads import json_response
 
 CHANGES_SHOWN = 50
@@ -59,110 +59,41 @@ class Operations:
     examining: asyncio.Lock = field(factory=asyncio.Lock)
 
 
-@frozen(kw_only=True)
-class ServerView:
-    """A server: its ``kind`` and ``version``, or the ``problem`` with which it did not answer."""
-
-    kind: str
-    version: str
-    problem: str
-
-
-@frozen(kw_only=True)
-class StatusView:
-    """The status of the installation. A member that could not be read is null, and ``unanswered`` has the reason.
-
-    ``history`` are the events that each reader had to come, since somebody began to watch this process.
-    """
-
-    at: datetime
-    version: str
-    database: ServerView
-    kafka: ServerView | None
-    head: int | None
-    committed_per_second: float | None
-    readers: tuple[ReaderStatus, ...] | None
-    processes: tuple[ProcessStatus, ...] | None
-    parked: Mapping[str, int] | None
-    published_percent: int | None
-    paused: tuple[str, ...] | None
-    errors: tuple[ErrorStatus, ...]
-    unanswered: Mapping[str, str]
-    history: tuple[LagSample, ...]
-
-
-@frozen(kw_only=True)
-class FindingView:
-    """A finding of the doctor: what was found, what is expected, and how to fix it."""
-
-    code: str
-    severity: str
-    what: str
-    found: str
-    expected: str
-    fix: str
-
-
-@frozen(kw_only=True)
-class FindingsView:
-    """The findings, the most severe first. ``reached``: every server has answered."""
-
-    reached: bool
-    findings: tuple[FindingView, ...]
-
-
-@frozen(kw_only=True)
-class ChangeView:
-    """A change that somebody has made by hand."""
-
-    at: datetime
-    by: str
-    reason: str
-    kind: str
-    what: str
-
-
-@frozen(kw_only=True)
-class ChangesView:
-    """Changes by hand, the latest first."""
-
-    changes: tuple[ChangeView, ...]
-
-
-@frozen(kw_only=True)
-class ChangedView:
-    """Whether something had to be changed."""
-
-    changed: bool
-
-
 async def admins_only(connection: ASGIConnection[Any, Actor, Any, Any], _: BaseRouteHandler) -> None:
     by = connection.user
     if by.role is not Role.ADMIN:
         raise HTTPException(detail=f"{by} may not operate the service; only admins may", status_code=403)
 
 
-@get(
-    "/operations/status",
+_read = partial(get, response_headers=[CORRELATION], responses=REFUSALS, opt=OPERATE)
+"""A route that observes the installation."""
+_change = partial(
+    post,
+    status_code=200,
+    dto=ExactBody[ReasonBody],
+    return_dto=None,
     response_headers=[CORRELATION],
-    responses=REFUSALS,
+    responses=CHANGE_REFUSALS,
+    opt={**OPERATE, "creates": True},
+)
+"""A route that pauses or resumes a consumer."""
+
+
+@_read(
+    "/operations/status",
     operation_id="operationsStatus",
     summary="Processes, servers, lag and the latest errors",
-    opt=OPERATE,
 )
 async def status(operations: NamedDependency[Operations]) -> Response[StatusView]:
     """Observe the installation, once a second at most. Rates are those since the observation before."""
     found, history = await operations.status()
-    return json_response(_status_view(found, history))
+    return json_response(status_view(found, history))
 
 
-@get(
+@_read(
     "/operations/findings",
-    response_headers=[CORRELATION],
-    responses=REFUSALS,
     operation_id="operationsFindings",
     summary="What the doctor finds wrong",
-    opt=OPERATE,
 )
 async def findings(operations: NamedDependency[Operations]) -> Response[FindingsView]:
     """Examine the installation, as `orderflow doctor` does. Examinations take turns."""
@@ -186,13 +117,10 @@ async def findings(operations: NamedDependency[Operations]) -> Response[Findings
     )
 
 
-@get(
+@_read(
     "/operations/changes",
-    response_headers=[CORRELATION],
-    responses=REFUSALS,
     operation_id="operationsChanges",
     summary="What was changed by hand, by whom and why",
-    opt=OPERATE,
 )
 async def changes(operations: NamedDependency[Operations]) -> Response[ChangesView]:
     """Return the latest changes of the maintenance log and of dead letters."""
@@ -214,13 +142,10 @@ async def changes(operations: NamedDependency[Operations]) -> Response[ChangesVi
     return json_response(ChangesView(changes=tuple(latest)))
 
 
-@get(
+@_read(
     "/operations/rollout",
-    response_headers=[CORRELATION],
-    responses=REFUSALS,
     operation_id="operationsRollout",
     summary="What is published, and which consumers are paused",
-    opt=OPERATE,
 )
 async def rollout(operations: NamedDependency[Operations]) -> Response[RolloutProgress]:
     """Return the publishing share, and each consumer with the note of its pause."""
@@ -245,16 +170,10 @@ async def set_publishing(
     return json_response(ChangedView(changed=entry is not None))
 
 
-@post(
+@_change(
     "/operations/consumers/{consumer:str}/pause",
-    status_code=200,
-    dto=ExactBody[ReasonBody],
-    return_dto=None,
-    response_headers=[CORRELATION],
-    responses=CHANGE_REFUSALS,
     operation_id="pauseConsumer",
     summary="Pause a consumer",
-    opt={**OPERATE, "creates": True},
 )
 async def pause(
     request: Request[Actor, Any, Any],
@@ -267,16 +186,10 @@ async def pause(
     return json_response(ChangedView(changed=entry is not None))
 
 
-@post(
+@_change(
     "/operations/consumers/{consumer:str}/resume",
-    status_code=200,
-    dto=ExactBody[ReasonBody],
-    return_dto=None,
-    response_headers=[CORRELATION],
-    responses=CHANGE_REFUSALS,
     operation_id="resumeConsumer",
     summary="Resume a consumer",
-    opt={**OPERATE, "creates": True},
 )
 async def resume(
     request: Request[Actor, Any, Any],
@@ -301,31 +214,6 @@ async def resume(
 async def trace(call: NamedDependency[Call], operations: NamedDependency[Operations]) -> Response[dict[str, Any]]:
     """Return when each event was requested, committed and published, and what each consumer made of it."""
     return json_response(trace_data(await operations.trace_order(call.order, by=call.by)))
-
-
-def _status_view(status: Status, history: Sequence[LagSample]) -> StatusView:
-    stream: Any = status.kafka
-    database: Any = status.database
-    return StatusView(
-        at=status.at,
-        version=status.version,
-        database=ServerView(kind="", version="", problem=str(database))
-        if isinstance(database, ConnectionFailure)
-        else ServerView(kind=database.kind, version=database.version, problem=""),
-        kafka=None
-        if stream is None
-        else ServerView(kind="kafka", version="", problem=str(stream) if isinstance(stream, ConnectionFailure) else ""),
-        head=status.head,
-        committed_per_second=status.committed_per_second,
-        readers=None if status.readers is None else tuple(status.readers),
-        processes=None if status.processes is None else tuple(status.processes),
-        parked=status.parked,
-        published_percent=status.published_percent,
-        paused=None if status.paused is None else tuple(status.paused),
-        errors=tuple(status.errors),
-        unanswered=status.unanswered,
-        history=tuple(history),
-    )
 
 
 ROUTES = [status, findings, changes, rollout, set_publishing, pause, resume, trace]

@@ -11,18 +11,19 @@ from ...domain.errors import InvalidInput
 from ...domain.money import Money, exact
 from ...domain.prices import MAX_PRICES, Price, check_number
 from ...domain.validation import MAX_NAME
-from .bodies import Body, _amount, _documented, _identifier, _text, read
+from .body_fields import Body, amount_field, documented, id_field, text_field
 from .parameters import parse_time
+from .read_body import read_body
 
 
 class PriceBody(Body):
     """The price of an item. ``available`` holds until the time ``until``, and then it is the other way round."""
 
-    name: Annotated[str, _text("the name that each order must have", "Pizza Margherita", MAX_NAME, 1)]
-    price: Annotated[Amount, _amount("the price of one", 12.5)]
-    currency: Annotated[str, _documented("a currency of ISO 4217", "USD", enum=[*MINOR_UNITS])] | None = None
-    available: Annotated[bool, _documented("whether it can be ordered", True)] = True
-    until: Annotated[str, _documented("RFC 3339 with a zone", "2024-01-01T22:00:00Z", format="date-time")] | None = None
+    name: Annotated[str, text_field("the name that each order must have", "Pizza Margherita", MAX_NAME, 1)]
+    price: Annotated[Amount, amount_field("the price of one", 12.5)]
+    currency: Annotated[str, documented("a currency of ISO 4217", "USD", enum=[*MINOR_UNITS])] | None = None
+    available: Annotated[bool, documented("whether it can be ordered", True)] = True
+    until: Annotated[str, documented("RFC 3339 with a zone", "2024-01-01T22:00:00Z", format="date-time")] | None = None
 
     def of_item(self, item_id: str, currency: str) -> Price:
         """Build the price of ``item_id``, in ``currency`` if the body has none. Raises InvalidInput."""
@@ -34,7 +35,7 @@ class PriceBody(Body):
 class ItemPriceBody(PriceBody, kw_only=True):
     """The price of an item in a list."""
 
-    item_id: Annotated[str, _identifier("the item, which is the foodId of orders", "F1")]
+    item_id: Annotated[str, id_field("the item, which is the foodId of orders", "F1")]
 
 
 class ReplacePrices(Body):
@@ -42,7 +43,7 @@ class ReplacePrices(Body):
 
     prices: Annotated[
         list[Raw],
-        _documented(f"at most {MAX_PRICES} prices", maxItems=MAX_PRICES),
+        documented(f"at most {MAX_PRICES} prices", maxItems=MAX_PRICES),
     ]
 
     def entries(self, currency: str) -> list[PriceEntry]:
@@ -57,7 +58,7 @@ PRICE_BODIES = (PriceBody, ItemPriceBody, ReplacePrices)
 def price_entry(place: str, body: bytes, currency: str) -> PriceEntry:
     """Decode one price of several; an entry with the error if it is none."""
     try:
-        entry = read(body, ItemPriceBody)
+        entry = read_body(body, ItemPriceBody)
         return PriceEntry(place, entry.of_item(entry.item_id, currency))
     except InvalidInput as error:
         return PriceEntry(place, error)

@@ -1,5 +1,6 @@
 """Routes of the prices of a restaurant: for itself and admins; customers may read them."""
 
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -55,12 +56,13 @@ async def list_prices(
         return json_response(list_view(found), headers)
 
 
-@put(
+_put = partial(put, return_dto=None, response_headers=[LIST_ETAG, CORRELATION], responses=REFUSALS)
+"""A route that changes prices."""
+
+
+@_put(
     "/{restaurant_id:str}/prices",
     dto=ExactBody[ReplacePrices],
-    return_dto=None,
-    response_headers=[LIST_ETAG, CORRELATION],
-    responses=REFUSALS,
     operation_id="replacePrices",
     summary="Replace all prices of a restaurant",
 )
@@ -82,12 +84,9 @@ async def replace_prices(
     return _changed(change_view(done))
 
 
-@put(
+@_put(
     "/{restaurant_id:str}/prices/{item_id:str}",
     dto=ExactBody[PriceBody],
-    return_dto=None,
-    response_headers=[LIST_ETAG, CORRELATION],
-    responses=REFUSALS,
     operation_id="setPrice",
     summary="Set the price of an item",
 )

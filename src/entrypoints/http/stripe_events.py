@@ -20,7 +20,7 @@ OrderOf = Callable[[bytes, str], str | None]
 
 @frozen
 class StripeEvents:
-    """What the route needs, as one named dependency."""
+    """The dependencies of the route, as one named dependency."""
 
     order_of: OrderOf
     use_cases: UseCases

@@ -30,13 +30,15 @@ logger = logging.getLogger("orderflow.http")
 class Tls:
     """The certificate for new connections. Connections that are open keep the one with which they began.
 
-    New files are used within RELOAD_SECONDS. Files that cannot be used are logged, and the former certificate stays.
+    New files are used within RELOAD_SECONDS. Files that cannot be used are logged once, and the former certificate
+    stays; they are tried again at each look, as a certificate may become valid.
     """
 
     files: CertificateFiles
     certificate: ServerCertificate = field(init=False)
     instruments: Instruments | None = None
     _version: tuple[object, ...] = field(init=False)
+    _usable: bool = field(default=True, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._version = self.files.version()
@@ -47,20 +49,29 @@ class Tls:
         while True:
             await asyncio.sleep(RELOAD_SECONDS)
             version = await asyncio.to_thread(self.files.version)
-            if version == self._version:
+            is_new, self._version = version != self._version, version
+            if self._usable and not is_new:
                 continue
-            self._version = version
             try:
                 self._use(await asyncio.to_thread(self.files.read))
             except InvalidInput as error:
-                logger.error("the new certificate cannot be used, the former one stays", extra={"detail": str(error)})
+                self._set_usable(False)
+                if is_new:
+                    detail = {"detail": str(error)}
+                    logger.error("the new certificate cannot be used, the former one stays", extra=detail)
             else:
                 logger.info("a new certificate is used", extra={"expires_at": self.certificate.expires_at.isoformat()})
 
     def _use(self, certificate: ServerCertificate) -> None:
         self.certificate = certificate
+        self._set_usable(True)
         if self.instruments is not None:
             self.instruments.set(catalogue.HTTP_CERTIFICATE_EXPIRES, certificate.expires_at.timestamp())
+
+    def _set_usable(self, usable: bool) -> None:
+        self._usable = usable
+        if self.instruments is not None:
+            self.instruments.set(catalogue.HTTP_CERTIFICATE_UNUSABLE, 0 if usable else 1)
 
 
 @define(eq=False)
@@ -76,7 +87,7 @@ class TlsHandshake(asyncio.Protocol):
     make_protocol: Callable[[], HttpProtocol]
     address: str = field(default="", init=False)
     early: bytes = field(default=b"", init=False)
-    """What arrived before the handshake began, and then what was decrypted before HttpProtocol has the connection."""
+    """Bytes that came before the handshake began, then those decrypted before HttpProtocol has the connection."""
     ended: bool = field(default=False, init=False)
     task: "asyncio.Task[None] | None" = field(default=None, init=False)
     protocol: HttpProtocol | None = field(default=None, init=False)

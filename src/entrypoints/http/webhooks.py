@@ -1,6 +1,5 @@
 """Routes to webhook endpoints and their deliveries, for admins with a token to operate."""
 
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 from urllib.parse import unquote
@@ -18,8 +17,7 @@ from ...application.auth import Scope
 from ...application.orders.queries import DEFAULT_PAGE, MAX_PAGE
 from ...application.replay.replay_range import ReplayStart
 from ...application.webhooks.change_endpoints import ChangeEndpoints, overlap_of
-from ...application.webhooks.delivery import DeliveryStatus, WebhookDelivery
-from ...application.webhooks.endpoint import Endpoint
+from ...application.webhooks.delivery import DeliveryStatus
 from ...application.webhooks.ports import Webhooks
 from ...application.webhooks.resend import ResendDeliveries, SendTest
 from ...domain.actor import Actor, Role
@@ -36,6 +34,15 @@ from .webhook_bodies import (
     ResendWebhooks,
     RotateWebhookSecret,
 )
+from .webhook_views import (
+    DeliveriesView,
+    EndpointsView,
+    EndpointView,
+    SecretView,
+    TestView,
+    delivery_view,
+    endpoint_view,
+)
 
 READS = problems(400, 401, 403, 404, 500, 503)
 CHANGES = problems(400, 401, 403, 404, 413, 415, 500, 503)
@@ -49,70 +56,6 @@ class WebhookRoutes:
     change: ChangeEndpoints
     resend: ResendDeliveries
     test: SendTest
-
-
-@frozen(kw_only=True)
-class EndpointView:
-    """An endpoint. ``behind``: events for it wait in the log. It has no secret, which is shown once."""
-
-    id: str
-    url: str
-    label: str
-    types: tuple[str, ...]
-    restaurants: tuple[str, ...]
-    status: str
-    reason: str
-    created_at: datetime
-    behind: bool
-    failing: bool
-    failing_since: datetime | None
-    detail: str
-
-
-@frozen(kw_only=True)
-class EndpointsView:
-    endpoints: tuple[EndpointView, ...]
-
-
-@frozen(kw_only=True)
-class SecretView:
-    """An endpoint's new secret, which is shown this once, and when the one before it ends."""
-
-    id: str
-    secret: str
-    old_secret_ends_at: datetime | None
-
-
-@frozen(kw_only=True)
-class DeliveryView:
-    """The delivery of one event. ``code`` and ``detail`` are of the last attempt."""
-
-    order_id: str
-    sequence: int
-    type: str
-    event_id: str
-    status: str
-    attempts: int
-    recorded_at: datetime
-    due_at: datetime
-    settled_at: datetime | None
-    code: int | None
-    detail: str
-
-
-@frozen(kw_only=True)
-class DeliveriesView:
-    deliveries: tuple[DeliveryView, ...]
-
-
-@frozen(kw_only=True)
-class TestView:
-    """The answer of a receiver to a test message."""
-
-    __test__ = False
-    accepted: bool
-    code: int | None
-    detail: str
 
 
 async def admins_only(connection: ASGIConnection[Any, Actor, Any, Any], _: BaseRouteHandler) -> None:
@@ -355,39 +298,6 @@ async def test(routes: NamedDependency[WebhookRoutes], endpoint_id: FromPath[str
 def _id(text: str) -> str:
     """Return the endpoint's id in a path. Raises InvalidInput."""
     return identifier(unquote(text), field="endpointId")
-
-
-def endpoint_view(endpoint: Endpoint) -> EndpointView:
-    return EndpointView(
-        id=endpoint.id,
-        url=endpoint.url,
-        label=endpoint.label,
-        types=endpoint.types,
-        restaurants=endpoint.restaurants,
-        status=endpoint.status.value,
-        reason=endpoint.reason,
-        created_at=endpoint.created_at,
-        behind=endpoint.behind is not None,
-        failing=endpoint.failing,
-        failing_since=endpoint.failing_since,
-        detail=endpoint.detail,
-    )
-
-
-def delivery_view(delivery: WebhookDelivery) -> DeliveryView:
-    return DeliveryView(
-        order_id=delivery.order_id,
-        sequence=delivery.sequence,
-        type=delivery.type,
-        event_id=delivery.event_id,
-        status=delivery.status.value,
-        attempts=delivery.attempts,
-        recorded_at=delivery.recorded_at,
-        due_at=delivery.due_at,
-        settled_at=delivery.settled_at,
-        code=delivery.code,
-        detail=delivery.detail,
-    )
 
 
 def _json(status: int, view: object) -> Response[Any]:

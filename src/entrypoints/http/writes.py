@@ -1,6 +1,7 @@
 """Routes that change an order. Each reads its body, calls one use-case, and returns the order."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from hashlib import sha256
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -187,13 +188,15 @@ async def assign_shipper(
     )
 
 
-@post(
+_post = partial(
+    post, status_code=200, return_dto=None, dependencies=CHANGES, response_headers=HEADERS, responses=REFUSALS
+)
+"""A route that changes an order."""
+
+
+@_post(
     "/orders/{order_id:str}/payment",
-    status_code=200,
     dto=ExactBody[RecordPaymentBody],
-    return_dto=None,
-    dependencies=CHANGES,
-    response_headers=HEADERS,
     responses=problems(400, 401, 402, 403, 404, 409, 412, 413, 415, 422, 500, 503),
     operation_id="recordPayment",
     summary="Charge the card, or record a payment",
@@ -213,14 +216,9 @@ async def record_payment(
     )
 
 
-@post(
+@_post(
     "/orders/{order_id:str}/cancel",
-    status_code=200,
     dto=ExactBody[CancelOrderBody],
-    return_dto=None,
-    dependencies=CHANGES,
-    response_headers=HEADERS,
-    responses=REFUSALS,
     operation_id="cancelOrder",
     summary="Cancel an order",
 )
@@ -236,14 +234,9 @@ async def cancel_order(
     )
 
 
-@post(
+@_post(
     "/orders/{order_id:str}/refunds",
-    status_code=200,
     dto=ExactBody[RefundOrderBody],
-    return_dto=None,
-    dependencies=CHANGES,
-    response_headers=HEADERS,
-    responses=REFUSALS,
     operation_id="refundOrder",
     summary="Refund an order, or a part of it",
 )

@@ -1,4 +1,4 @@
-"""What joins transactions of the application, as the settings allow it."""
+"""Joins transactions of the application, as the settings allow it."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -58,7 +58,7 @@ def channels(settings: Settings, clock: Clock) -> list[Notifier]:
 
 
 def checked_channels(channels: Sequence[Notifier]) -> list[Notifier]:
-    """Return ``channels`` if they can be told apart by their names. Raises InvalidInput."""
+    """Return ``channels`` if each has a name of its own. Raises InvalidInput."""
     names = [channel.name for channel in channels]
     for name in names:
         if not isinstance(name, str) or not _CHANNEL_NAME.match(name):

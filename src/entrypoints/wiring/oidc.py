@@ -8,8 +8,7 @@ from attrs import frozen
 
 from ...adapters.telemetry import Instruments
 from ...adapters.telemetry.metrics import catalogue
-from ...application.health.doctor.api import OIDC
-from ...application.health.facts import IdentityFacts
+from ...application.health.facts import OIDC, IdentityFacts
 from ...domain.actor import Role
 from ...domain.errors import NotConfigured
 from ..settings import Settings

@@ -1,4 +1,4 @@
-"""Consumers of one's own beside the shipped ones: their names, known from the settings alone, and their functions.
+"""The installation's own consumers: their names, known from the settings alone, and their functions.
 
 A consumer's module is imported when a process runs, redrives or replays it: not to show its lag or its dead letters.
 """
@@ -41,7 +41,7 @@ def known_names(settings: Settings) -> tuple[str, ...]:
 
 
 def with_consumer(settings: Settings, asked: str) -> tuple[Settings, str]:
-    """Return the settings with the consumer that somebody asks for on a command line, and its name.
+    """Return the settings with the consumer that a command line names, and its name.
 
     ``asked`` is the name of a consumer of the installation, or what ``ORDERFLOW_CONSUMERS`` may list. Without a name
     before it, ``MODULE:FUNCTION`` is called what its decorator says. Raises InvalidInput.

@@ -23,12 +23,12 @@ LOAD_SECONDS = 10.0
 """The time that importing a module has, and that a factory has: a process starts, or says why it does not."""
 _PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z", re.ASCII)
 _MAX_ERROR = 500
-"""Characters of somebody else's error that ours quotes."""
+"""Characters of a part's own error that ours quotes."""
 
 
 @frozen(kw_only=True)
 class PartKind:
-    """What a setting may name: ``shipped`` parts by name, entry points of ``group``, or ``MODULE:ATTRIBUTE``.
+    """A kind of part in a setting: ``shipped`` parts by name, entry points of ``group``, or ``MODULE:ATTRIBUTE``.
 
     ``setting`` and ``what`` are how errors call it. ``port`` is the Protocol that a part must have; ``form`` is how it
     is written otherwise than by a name.
@@ -48,7 +48,7 @@ class PartKind:
 
     @property
     def allowed(self) -> str:
-        """What the setting may be, in words."""
+        """The values that the setting may have, in words."""
         named = f"{', '.join(self.known)}, or " if self.known else ""
         return f"{named}{self.form}; packages add names as entry points {self.group}"
 

@@ -36,7 +36,7 @@ GATEWAYS: Mapping[str, Callable[[Settings], PaymentGateway]] = {
     "none": lambda settings: NoGateway(),
     "stripe": _stripe,
 }
-"""What makes each gateway that orderflow ships, by the name in ``ORDERFLOW_PAYMENT_GATEWAY``."""
+"""The factory of each gateway that orderflow ships, by the name in ``ORDERFLOW_PAYMENT_GATEWAY``."""
 GATEWAY = PartKind(
     setting="ORDERFLOW_PAYMENT_GATEWAY",
     what="payment gateway",

@@ -16,7 +16,8 @@ from orderflow.application.orders.payment_attempts import GatewayResponse
 from orderflow.domain.actor import Actor
 from orderflow.domain.errors import GatewayUnavailable, GuardFailed
 from orderflow.entrypoints.container import Container, container_for
-from orderflow.entrypoints.http.bodies import PlaceOrder, read
+from orderflow.entrypoints.http.bodies import PlaceOrder
+from orderflow.entrypoints.http.read_body import read_body
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import Settings
 from orderflow.entrypoints.wiring.lifespan import opened
@@ -47,13 +48,13 @@ class Installation:
     cli: CommandLine
 
     async def create(self, order_id: str) -> None:
-        body = read(order_json(order_id).encode(), PlaceOrder)
+        body = read_body(order_json(order_id).encode(), PlaceOrder)
         await self.container.use_cases().create_order(body.order("EUR"), by=ADMIN)
 
     async def pay(self, order_id: str, token: str = SUCCESS, **asked: Any) -> None:
         use_cases = self.container.use_cases()
         body = order_json(order_id, paymentMethod="card", cardToken=token).encode()
-        await use_cases.create_order(read(body, PlaceOrder).order("EUR"), by=ADMIN)
+        await use_cases.create_order(read_body(body, PlaceOrder).order("EUR"), by=ADMIN)
         await use_cases.record_payment(order_id, by=ADMIN, **asked)
 
     async def findings(self) -> set[str]:
@@ -166,7 +167,7 @@ async def test_mail_that_cannot_be_sent_is_overdue_then_failed_and_resent_or_dro
 ) -> None:
     container, cli = installation.container, installation.cli
     await container.effects().contacts.set(Contact(party="customer:C1", email="c1@example.org"))
-    body = read(order_json("o1").encode(), PlaceOrder).order("EUR")
+    body = read_body(order_json("o1").encode(), PlaceOrder).order("EUR")
     await container.use_cases().create_order(body, by=ADMIN)
     stop = asyncio.Event()
     running = asyncio.create_task(run_parts(container, consumers=("notifications",), stop=stop))

@@ -278,6 +278,9 @@ async def test_a_new_certificate_is_used_and_open_connections_go_on(
     def expiry() -> float:
         return Scraped.counted(instruments).total(catalogue.HTTP_CERTIFICATE_EXPIRES)
 
+    def unusable() -> float:
+        return Scraped.counted(instruments).total(catalogue.HTTP_CERTIFICATE_UNUSABLE)
+
     async with (
         served(installation.app(instruments=instruments), tls=certificates.files()) as server,
         boss(server, certificates.client()) as client,
@@ -289,7 +292,7 @@ async def test_a_new_certificate_is_used_and_open_connections_go_on(
             await anext(lines)
             (certificates.folder / "server-key.pem").write_text("nonsense")
             await eventually_async(lambda: "cannot be used" in caplog.text, that="the nonsense is logged")
-            kept = await _serial(server, certificates)
+            kept, while_unusable = await _serial(server, certificates), unusable()
             certificates.write(age="soon")
             await eventually_async(lambda: expiry() < before, that="the new certificate is used")
             second = await _serial(server, certificates)
@@ -297,6 +300,8 @@ async def test_a_new_certificate_is_used_and_open_connections_go_on(
             rest = [line async for line in lines]
 
     assert kept == first != second
+    assert (while_unusable, unusable()) == (1, 0)
+    assert caplog.text.count("cannot be used") == 1
     assert any("order.cancelled" in line for line in rest)
     errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert {record.getMessage() for record in errors} == {"the new certificate cannot be used, the former one stays"}

@@ -45,6 +45,7 @@ MOVED_ELSEWHERE = {
         "tests/integration/health/test_undelivered.py",
     ),
     catalogue.HTTP_CERTIFICATE_EXPIRES: "tests/integration/test_api_by_tls.py",  # nor TLS
+    catalogue.HTTP_CERTIFICATE_UNUSABLE: "tests/integration/http/test_tls.py",
     catalogue.OIDC_READS: "tests/integration/test_oidc_of_processes.py",  # nor a provider
     catalogue.WEBHOOK_SECONDS: "tests/unit/webhooks/test_instrumented.py",  # nor an endpoint
     catalogue.HTTP_REFUSALS: "tests/unit/http/test_caller_limits.py",  # nor a flood

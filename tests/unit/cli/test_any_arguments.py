@@ -17,7 +17,7 @@ DOCUMENTED = {0, 1, 2, 3, 4, 5}
 FUZZED = sorted(set(commands()) - PROCESSES - {("demo",)})
 """What runs until it is stopped is left out, and the demo, whose only arguments are those of `simulate generate`."""
 ENDLESS = {"--watch", "--follow"}
-EXAMPLES = 12
+EXAMPLES = 5
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=70) | st.sampled_from(
     [

@@ -776,7 +776,7 @@ async def test_options_of_a_handler_that_mean_nothing_are_refused(given: dict[st
     ("given", "refused"),
     [
         ({"currancy": "EUR"}, "currancy: there is no such setting; did you mean currency"),
-        ({"settings": Settings(), "currency": "EUR"}, "given beside Settings"),
+        ({"settings": Settings(), "currency": "EUR"}, "given together with Settings"),
         ({"settings": Path("orders.db")}, "it is a PosixPath"),
         ({"settings": "memory://", "database_url": "memory://"}, "given twice"),
     ],

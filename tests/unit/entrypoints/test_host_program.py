@@ -29,7 +29,8 @@ async def main():
         async def host(event):
             seen.append(event.type)
 
-        inside()
+        for inside in insides:
+            inside()
         none = Money.zero("CLF")
         price = Money(PRICE, "CLF")
         lines = [OrderLine(food_id="F1", food_name="Jalapeño 🌶️", price=price, quantity=3, discount=none)]
@@ -61,9 +62,14 @@ print("the same")
 """
 PLAIN = """
 import asyncio
-inside = lambda: None
+insides = []
 run = lambda main: asyncio.run(main())
 """
+INSIDE = """
+if "inside" in globals():
+    insides.append(globals().pop("inside"))
+"""
+"""Keeps what a host does inside the loop, for several may do something."""
 TOLD = """
 def run(main):
     from orderflow import NotConfigured
@@ -234,16 +240,41 @@ ENVIRONMENTS = {
 }
 
 
-@pytest.mark.parametrize("host", HOSTS)
-def test_the_same_happens_in_an_application_with(host: str, tmp_path: Path) -> None:
-    done = _program(PLAIN + HOSTS[host], tmp_path)
+PROGRAMS = [
+    (
+        "a decimal context of its own",
+        "a low recursion limit",
+        "signal handlers of its own",
+        "hooks for exceptions that raise",
+        "log handlers that raise",
+        "a locale of its own",
+        "an ASCII locale",
+    ),
+    (
+        "a decimal context that hides errors",
+        "deep in its own stack",
+        "no hook for exceptions that cannot be raised",
+        "a handler of exceptions of the event loop that raises",
+        "a filter of log lines that raises",
+        "a time zone of its own",
+    ),
+    ("a working directory that was removed before the import", "a thread of its own", "closed standard streams"),
+    ("uvloop", "standard streams that raise", "a working directory that is removed"),
+    ("the event loop policy of uvloop", "asyncio's debug mode", "a far time zone", "hash seed and optimization"),
+]
+"""What applications set, several things at a time: a process each would take a minute."""
 
-    assert (done.returncode, done.stdout) == (0, "the same\n"), done.stderr
+
+def test_everything_that_an_application_may_set_is_in_a_program() -> None:
+    assert {*HOSTS, *ENVIRONMENTS} == {name for names in PROGRAMS for name in names}
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_the_same_happens_in_the_environment_of(name: str, tmp_path: Path) -> None:
-    done = _program(PLAIN, tmp_path, environment=ENVIRONMENTS[name])
+@pytest.mark.parametrize("names", PROGRAMS, ids=" + ".join)
+def test_the_same_happens_in_an_application_with(names: tuple[str, ...], tmp_path: Path) -> None:
+    hosts = "".join(HOSTS[name] + INSIDE for name in names if name in HOSTS)
+    environment = {variable: value for name in names for variable, value in ENVIRONMENTS.get(name, {}).items()}
+
+    done = _program(PLAIN + hosts, tmp_path, environment=environment)
 
     assert (done.returncode, done.stdout) == (0, "the same\n"), done.stderr
 

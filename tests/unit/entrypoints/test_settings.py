@@ -1,6 +1,7 @@
 """Settings come from environment and file, and one that is wrong names itself and what is allowed."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,13 @@ def test_a_value_that_means_something_else_is_refused(name: str, value: str) -> 
 
     assert refused.value.field == f"ORDERFLOW_{name}"
     assert len(refused.value.problem) < 120
+
+
+@pytest.mark.parametrize("value", [None, b"x", object(), [[]], {1: 2}, 10**400, float("nan"), "\ud800", int], ids=repr)
+def test_a_value_of_any_kind_is_accepted_or_refused_by_name(value: object) -> None:
+    for each in fields(Settings):
+        with suppress(InvalidInput):
+            assert load_settings(environment={}, **{each.name: value})
 
 
 def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:

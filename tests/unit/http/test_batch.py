@@ -356,7 +356,7 @@ async def test_no_step_of_a_large_batch_keeps_other_requests_waiting(
             turns += 1
             await asyncio.sleep(0)
 
-    for name in ("read", "render"):
+    for name in ("read_body", "render"):
         monkeypatch.setattr(batch, name, noted(name))
     line = {"foodId": "F", "foodName": "x" * 200, "price": 1, "quantity": 1}
     counting = asyncio.create_task(count_turns())
@@ -365,7 +365,7 @@ async def test_no_step_of_a_large_batch_keeps_other_requests_waiting(
 
     assert Counter(statuses(results)) == {201: 30}
     assert max(groups) > 2
-    assert Counter(name for name, _ in at) == {"read": 30, "render": 30}
+    assert Counter(name for name, _ in at) == {"read_body": 30, "render": 30}
     assert max(Counter(at).values()) <= 2
 
 

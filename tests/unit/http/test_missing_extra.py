@@ -28,9 +28,10 @@ except NotConfigured as refused:
 
 READ_A_BODY = """
 from orderflow.entrypoints.http import new_token
-from orderflow.entrypoints.http.bodies import CancelOrderBody, read
+from orderflow.entrypoints.http.bodies import CancelOrderBody
+from orderflow.entrypoints.http.read_body import read_body
 
-print(len(new_token()), read(b'{"reason":"late"}', CancelOrderBody).reason)
+print(len(new_token()), read_body(b'{"reason":"late"}', CancelOrderBody).reason)
 """
 
 

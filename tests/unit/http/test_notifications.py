@@ -1,4 +1,4 @@
-"""Who was told what about an order is shown to admins, and to each recipient its own part."""
+"""Notifications about an order are shown to admins, and to each recipient its own."""
 
 import pytest
 from attrs import evolve

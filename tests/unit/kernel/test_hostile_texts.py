@@ -20,7 +20,8 @@ from orderflow.application.redaction import error_text, redact
 from orderflow.domain.errors import InvalidInput, OrderFlowError
 from orderflow.domain.money import exact
 from orderflow.domain.text import identifier
-from orderflow.entrypoints.http.bodies import PlaceOrder, read
+from orderflow.entrypoints.http.bodies import PlaceOrder
+from orderflow.entrypoints.http.read_body import read_body
 
 from tests.support.growth import grows_linearly
 
@@ -151,8 +152,10 @@ SHOWN: dict[str, Callable[[str], object]] = {
     "an error's text": lambda text: error_text(ValueError(text)),
     "a refusal's text": lambda text: error_text(InvalidInput(text, text, text)),
     "a log line": logged,
-    "a name in a body": lambda text: refused(lambda: read(json.dumps({text: 1}).encode(), PlaceOrder)),
-    "a value in a body": lambda text: refused(lambda: read(json.dumps({"orderDetails": text}).encode(), PlaceOrder)),
+    "a name in a body": lambda text: refused(lambda: read_body(json.dumps({text: 1}).encode(), PlaceOrder)),
+    "a value in a body": lambda text: refused(
+        lambda: read_body(json.dumps({"orderDetails": text}).encode(), PlaceOrder)
+    ),
     "a name in an event": lambda text: check_record(json.dumps({text: text, "data": {text: text}}).encode()),
     "an identifier": lambda text: refused(lambda: identifier(text, field="orderId")),
     "an amount": lambda text: refused(lambda: exact(text, field="price")),

@@ -144,9 +144,9 @@ class RelayProducer:
         return ends
 
     def _expected_ends(self, records: Sequence[LogRecord], partitions: int) -> Mapping[int, int]:
-        """Return where the partitions of ``records`` will end, if nobody else writes, as far as their ends are known.
+        """Return the ends of the partitions after ``records``, if there is no other writer and the ends are known now.
 
-        With that the offsets are sent while the records are acknowledged. If somebody else writes, the offsets are too
+        With that the offsets are sent while the records are acknowledged. If there is another writer, they are too
         low until the next transaction, which only tools see: the cursors are in the metadata.
         """
         counts = Counter(record.bucket % partitions for record in records)

@@ -271,6 +271,11 @@ HTTP_CERTIFICATE_EXPIRES = _gauge(
     "When the API's certificate expires, in Unix time; 0 without TLS.",
     merged="livemax",
 )
+HTTP_CERTIFICATE_UNUSABLE = _gauge(
+    "orderflow_http_certificate_unusable",
+    "1 while the files of the API's certificate cannot be used, so that the former certificate stays; otherwise 0.",
+    merged="livemax",
+)
 OIDC_READS = _counter(
     "orderflow_oidc_key_reads_total",
     "Readings of the keys of the OpenID provider, by how they ended.",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from ..facts import CertificateFacts, ConnectionFailure
+from ..facts import OIDC, CertificateFacts, ConnectionFailure
 from ..observation import Observation
 from .expectations import Expectations
 from .finding import Finding, problem, warning
@@ -11,8 +11,6 @@ from .finding import Finding, problem, warning
 SOON = timedelta(days=14)
 RECENT = timedelta(minutes=10)
 """A process reads the keys every five minutes."""
-OIDC = "oidc"
-"""The part of a process in which failures to read the keys are noted."""
 
 CERTIFICATE_UNUSABLE = problem(
     "certificate_unusable",

@@ -8,7 +8,7 @@ from .finding import Finding, warning
 
 TRUSTED = warning(
     "prices_trusted",
-    "customers call the API themselves, and whoever places an order sets its prices",
+    "customers call the API themselves, and the caller who places an order sets its prices",
     expected="orders checked against the restaurants' price lists",
     fix="`orderflow prices import RESTAURANT FILE` for each restaurant, then ORDERFLOW_PRICES=list",
 )

@@ -24,7 +24,7 @@ from ..auth import (
     is_this_machine,
     not_from_here,
 )
-from ..bodies import Body
+from ..body_fields import Body
 from ..caller_limits import RELEASE, Callers
 from ..exact_body import ExactBody
 from ..views import render
@@ -44,7 +44,7 @@ class LogIn(Body):
 
 @frozen(kw_only=True)
 class SessionView:
-    """What the page knows of its session. Without one, ``actor`` is null."""
+    """The session as the page sees it. Without one, ``actor`` is null."""
 
     actor: str | None
     role: str | None
@@ -135,7 +135,7 @@ def of_another_site(headers: Mapping[str, str]) -> str:
 
 @frozen
 class SessionDoor:
-    """What the routes of the session need."""
+    """The dependencies of the session's routes."""
 
     board: Board
     authenticator: Authenticator
@@ -174,7 +174,7 @@ class SessionDoor:
         return grant, secret
 
     async def view(self, secret: str | None, grant: Grant | None) -> SessionView:
-        """Return what the page is told about a session."""
+        """Return a session as the page sees it."""
         session = None if secret is None or grant is None else await self.board.sessions.find(digest_of(secret))
         return SessionView(
             actor=None if grant is None else str(grant.actor),

@@ -1,4 +1,4 @@
-"""Orders, the ordered log with its 256 buckets, and what the core keeps beside them."""
+"""Orders, the ordered log with its 256 buckets, and the other tables of the core."""
 
 import sqlalchemy as sa
 from alembic import op

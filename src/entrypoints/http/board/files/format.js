@@ -32,7 +32,7 @@ export function words(name) {
 }
 
 /**
- * A duration as somebody would say it: "8 s", "12 min", "1 h 05 min", "3 d 2 h".
+ * A duration in words: "8 s", "12 min", "1 h 05 min", "3 d 2 h".
  * @param {number} milliseconds
  */
 export function duration(milliseconds) {

@@ -138,7 +138,7 @@ class OperationView extends HTMLElement {
     fill(
       this.#chart,
       history.length > 1 &&
-        lines({ label: `Events to come of each reader since somebody watches. Now: ${now}.`, series }),
+        lines({ label: `Lag of each reader in events, since the first status request. Now: ${now}.`, series }),
     );
     fill(
       this.#readers,

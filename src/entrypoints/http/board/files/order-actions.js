@@ -9,7 +9,7 @@ import { actionName } from "./format.js";
 
 /** @type {Record<string, import("./dialog.js").Field>} */
 const FIELDS = {
-  reason: { name: "reason", label: "Reason", long: true, hint: "The customer is told it." },
+  reason: { name: "reason", label: "Reason", long: true, hint: "The customer sees it." },
   shipperId: { name: "shipperId", label: "Shipper", most: 64 },
 };
 
@@ -61,7 +61,7 @@ export function orderActions(orderId, { version, actions }, { self, changed }) {
 
 /**
  * @param {string} orderId
- * @param {number} version the action is for this version: of two people who act at once, one is told
+ * @param {number} version the action is for this version: of two concurrent actions, one is refused
  * @param {string} name
  * @param {Record<string, string>} values
  */

@@ -1,0 +1,113 @@
+"""The responses to operators."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import frozen
+
+from ...application.health.facts import ConnectionFailure
+from ...application.health.status import ErrorStatus, ProcessStatus, ReaderStatus, Status
+from ...application.health.status_watch import LagSample
+
+
+@frozen(kw_only=True)
+class ServerView:
+    """A server: its ``kind`` and ``version``, or the ``problem`` with which it did not answer."""
+
+    kind: str
+    version: str
+    problem: str
+
+
+@frozen(kw_only=True)
+class StatusView:
+    """The status of the installation. A member that could not be read is null, and ``unanswered`` has the reason.
+
+    ``history`` has each reader's lag since the first status request to this process.
+    """
+
+    at: datetime
+    version: str
+    database: ServerView
+    kafka: ServerView | None
+    head: int | None
+    committed_per_second: float | None
+    readers: tuple[ReaderStatus, ...] | None
+    processes: tuple[ProcessStatus, ...] | None
+    parked: Mapping[str, int] | None
+    published_percent: int | None
+    paused: tuple[str, ...] | None
+    errors: tuple[ErrorStatus, ...]
+    unanswered: Mapping[str, str]
+    history: tuple[LagSample, ...]
+
+
+@frozen(kw_only=True)
+class FindingView:
+    """A finding of the doctor: what was found, what is expected, and how to fix it."""
+
+    code: str
+    severity: str
+    what: str
+    found: str
+    expected: str
+    fix: str
+
+
+@frozen(kw_only=True)
+class FindingsView:
+    """The findings, the most severe first. ``reached``: every server has answered."""
+
+    reached: bool
+    findings: tuple[FindingView, ...]
+
+
+@frozen(kw_only=True)
+class ChangeView:
+    """A change that was made by hand."""
+
+    at: datetime
+    by: str
+    reason: str
+    kind: str
+    what: str
+
+
+@frozen(kw_only=True)
+class ChangesView:
+    """Changes by hand, the latest first."""
+
+    changes: tuple[ChangeView, ...]
+
+
+@frozen(kw_only=True)
+class ChangedView:
+    """The outcome: ``changed`` is false if it was so already."""
+
+    changed: bool
+
+
+def status_view(status: Status, history: Sequence[LagSample]) -> StatusView:
+    stream: Any = status.kafka
+    database: Any = status.database
+    return StatusView(
+        at=status.at,
+        version=status.version,
+        database=ServerView(kind="", version="", problem=str(database))
+        if isinstance(database, ConnectionFailure)
+        else ServerView(kind=database.kind, version=database.version, problem=""),
+        kafka=None
+        if stream is None
+        else ServerView(kind="kafka", version="", problem=str(stream) if isinstance(stream, ConnectionFailure) else ""),
+        head=status.head,
+        committed_per_second=status.committed_per_second,
+        readers=None if status.readers is None else tuple(status.readers),
+        processes=None if status.processes is None else tuple(status.processes),
+        parked=status.parked,
+        published_percent=status.published_percent,
+        paused=None if status.paused is None else tuple(status.paused),
+        errors=tuple(status.errors),
+        unanswered=status.unanswered,
+        history=tuple(history),
+    )

@@ -1,0 +1,56 @@
+"""Checks of the URLs in settings. Each raises ValueError."""
+
+import re
+
+from .masking import is_well_formed
+
+_SQLITE = re.compile(r"sqlite:///(?!/?\Z|:memory:\Z)[^?]+\Z")
+"""A file, without parameters: SQLAlchemy would ignore some of them."""
+
+
+def check_database_url(_: object, __: object, value: str) -> None:
+    if not (value == "memory://" or value.startswith("postgresql://") or _SQLITE.match(value)):
+        raise ValueError("not a database URL")
+    _check_postgresql_url(value)
+
+
+def check_tracing_endpoint(_: object, __: object, value: str) -> None:
+    if value and not (re.match(r"https?://[!-~]+\Z", value) and is_well_formed(value)):
+        raise ValueError("not a URL")
+
+
+def check_redis_url(_: object, __: object, value: str) -> None:
+    if value and not (re.match(r"rediss?://[!-~]+\Z", value) and is_well_formed(value)):
+        raise ValueError("not a URL of a Redis")
+
+
+def check_listen_url(_: object, __: object, value: str) -> None:
+    if value and not value.startswith("postgresql://"):
+        raise ValueError("not a PostgreSQL URL")
+    _check_postgresql_url(value)
+
+
+def _check_postgresql_url(value: str) -> None:
+    """Raise ValueError for a URL whose parts are not what they look like, as with a '#' in a password."""
+    if value.startswith("postgresql://") and not is_well_formed(value):
+        raise ValueError("not a PostgreSQL URL")
+
+
+def check_protected_url(_: object, __: object, value: str) -> None:
+    """Raise ValueError for a URL whose answer could be changed on the network."""
+    loopback = re.match(r"http://(localhost|127\.0\.0\.1|\[::1\])[:/]", value + "/")
+    if value and not (re.match(r"https://[!-~]+\Z", value) or (loopback and value.isascii() and value.isprintable())):
+        raise ValueError("not a URL with https")
+
+
+def check_proxy_url(_: object, __: object, value: str) -> None:
+    if value and not (re.match(r"https?://[!-~]+\Z", value) and is_well_formed(value)):
+        raise ValueError("not a URL of a proxy")
+
+
+def check_origins(_: object, __: object, value: tuple[str, ...]) -> None:
+    """Raise ValueError for what no browser sends as Origin: with a path, a default port or a wildcard."""
+    for origin in value:
+        parts = re.match(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?\Z", origin)
+        if parts is None or parts[3] == {"http": ":80", "https": ":443"}[parts[1]]:
+            raise ValueError("not an origin")
