@@ -188,9 +188,7 @@ class RedriveBody(Body):
 
     consumer: Annotated[str, id_field("the consumer", "analytics")]
     order_id: Annotated[str, id_field("the order", "O-2024-1")] | None = None
-    error: (
-        Annotated[str, text_field("only if this class of error parked it", "ValueError", MAX_ERROR, 1)] | None
-    ) = None
+    error: Annotated[str, text_field("only if this class of error parked it", "ValueError", MAX_ERROR, 1)] | None = None
     dry_run: bool = False
     reason: Annotated[str, text_field("the reason", "the mail server is repaired", MAX_REASON)] = ""
 
