@@ -8,7 +8,7 @@
 #                seconds (SEED=n: that one again; SIZE=small: each fault once)
 #   make mutants the designs that the campaign, the crash points and the race must catch, and the race itself at full size
 #   make sweep   all crash points on memory, SQLite and PostgreSQL, every trouble also alone in an installation of its
-#                own (make test runs the part under a minute)
+#                own, and every command with every broken stream (make test runs the part under a minute)
 #   make bench   the measurements (ARGS=--tiny: only see that each runs)
 #   make lock    requirements.txt anew, from pyproject.toml, and of it what the image gets
 #   make contract  docs/contract anew, from the code
@@ -59,7 +59,7 @@ mutants: $(READY)
 		--deselect $(CAMPAIGN) $(ARGS)
 
 sweep: $(READY)
-	ORDERFLOW_TEST_FAULTS=large $(BIN)/pytest tests/faults/test_crash_points.py $(ARGS)
+	ORDERFLOW_TEST_FAULTS=large $(BIN)/pytest tests/faults/test_crash_points.py tests/unit/cli/test_broken_streams.py $(ARGS)
 
 bench: $(READY)
 	$(BIN)/python -m bench $(ARGS)

@@ -12,6 +12,7 @@ from orderflow.entrypoints.settings import Settings
 from tests.support.servers import MissingServer
 
 from . import (
+    board,
     coding,
     consuming,
     creating,
@@ -83,6 +84,7 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "memory": (memory.measure, "resident memory of each process after one day and after two (PostgreSQL, Kafka)"),
     "find": (searching.measure, "finding and counting orders among a million (PostgreSQL)"),
     "streams": (streaming.measure, "memory of an API process with 200 live streams (SQLite)"),
+    "board": (board.measure, "frames of the board with 1,000 live orders that change, in Chromium (SQLite)"),
     "hostile": (hostile.measure, "slow, many and hostile callers of an API process (SQLite)"),
     "hostile-day": (
         hostile_day.measure,
@@ -109,6 +111,7 @@ ALL = (
     "memory",
     "find",
     "streams",
+    "board",
     "hostile",
 )
 TINY = Effort(pairs=1, scale=0.01)

@@ -5,6 +5,7 @@ They are for people to look at, after a change of the board. Needs Chromium.
 
 import asyncio
 import random
+import re
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,9 @@ from pathlib import Path
 
 from orderflow import OrderFlow
 from orderflow.application.consuming.dead_letter import DeadLetter
+from playwright.sync_api import Browser
 
-from tests.support.board import Looking, Service, browser, chromium, looking, service
+from tests.support.board import Looking, Service, browser, chromium, looking, service, watched_day
 from tests.support.databases import migrated
 
 FOODS = ("Pizza Margherita", "Green curry", "Tiramisu", "Ramen", "Falafel wrap", "Cola", "Poke bowl")
@@ -24,6 +26,8 @@ WINDOWS = {
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
     "telephone": {"viewport": {"width": 390, "height": 800}, "has_touch": True},
 }
+README = {"viewport": {"width": 1200, "height": 900}, "device_scale_factor": 0.6}
+"""The window of the pictures that are copied to docs/pictures, of at most 120 kB each."""
 ORDERS = 60
 
 
@@ -103,6 +107,31 @@ def take(look: Looking, folder: Path, window: str) -> None:
     picture("operation")
 
 
+def take_day(opened: Browser, folder: Path, temporary: Path) -> None:
+    """Pictures of a day that is watched: at noon in each window, and of the map and the orders at its end."""
+    with watched_day(temporary, "--orders", "300") as day, looking(opened, day.url, **WINDOWS["light"]) as look:
+        look.page.goto(day.link)
+        look.page.locator("day-clock strong", has_text=re.compile("^12:[3-5]")).wait_for()
+        look.page.get_by_role("button", name="Pause").click()
+        for window, options in WINDOWS.items():
+            with looking(opened, day.url, **options) as other:
+                other.page.goto(day.link)
+                other.page.locator('.marks [data-state="delivered"]', has_text=re.compile(r"[1-9]")).wait_for()
+                other.page.screenshot(path=folder / f"day-{window}.png", full_page=True)
+        with looking(opened, day.url, **README) as other:
+            for view, shown in (("day", '.marks [data-state="delivered"]'), ("orders", "#column-delivered")):
+                other.page.goto(day.link.replace("#/day", f"#/{view}"))
+                other.page.locator(shown, has_text=re.compile(r"[1-9]")).first.wait_for()
+                other.page.screenshot(path=folder / f"readme-{view}.png")
+        look.page.get_by_role("button", name="max").click()
+        look.page.get_by_text("The day is over.").wait_for()
+        look.page.locator('.marks [data-state="late"]', has_text="3").wait_for()
+        look.page.screenshot(path=folder / "day-over-light.png", full_page=True)
+        look.go("#/orders")
+        look.page.locator('[data-urgency="late"]').first.wait_for()
+        look.page.screenshot(path=folder / "day-orders-light.png")
+
+
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
@@ -116,6 +145,7 @@ def main(folder: Path) -> None:
                 for window, options in WINDOWS.items():
                     with looking(opened, shop.url, **options) as look:
                         take(look, folder, window)
+                take_day(opened, folder, Path(temporary))
     sys.stdout.write(f"{len(list(folder.glob('*.png')))} pictures in {folder}\n")
 
 

@@ -7,6 +7,7 @@ from attrs import frozen
 from .actor import Actor, Role
 from .consent import CONSENT, RestaurantOrders, paying, placing
 from .lifecycle import ASSIGNABLE, ASSIGNERS, MAX_EVENTS, TRANSITIONS, Guard, OrderState, Relation
+from .money import Money
 from .payment import PAYMENT_TRANSITIONS, Payment, PaymentStatus
 from .refund import RefundBearer
 
@@ -34,6 +35,9 @@ class OrderFields(Protocol):
 
     @property
     def version(self) -> int: ...
+
+    @property
+    def refundable(self) -> Money: ...
 
 
 @frozen
@@ -115,4 +119,6 @@ def allowed_actions(order: OrderFields, actor: Actor, restaurants: RestaurantOrd
     payable = PaymentStatus.PAID in PAYMENT_TRANSITIONS[order.payment.status]
     if payable and order.state is not OrderState.CANCELLED and may_pay(order, actor, restaurants):
         actions.append(Action("record_payment"))
+    if order.refundable.amount and any(may_refund(order, actor, bearer) for bearer in RefundBearer):
+        actions.append(Action("refund", ("reason", "borneBy")))
     return tuple(actions)

@@ -38,6 +38,7 @@ from ..application.orders.assign_shipper import AssignShipper
 from ..application.orders.cancel_order import CancelOrder
 from ..application.orders.change_order import ChangeOrder
 from ..application.orders.create_order import CreateOrder
+from ..application.orders.find_confirmation import FindConfirmation
 from ..application.orders.get_order import GetOrder
 from ..application.orders.group_commit import GroupCommit
 from ..application.orders.group_read import GroupRead
@@ -209,6 +210,7 @@ class Container(containers.DeclarativeContainer):
         readers=readers,
         notifications=effects.provided.notifications,
         dead_letters=effects.provided.dead_letters,
+        shortages=effects.provided.shortages,
         locator=_with_kafka(profile, providers.Singleton(kafka_wiring.record_locator, kafka)),
     )
     personal_data = providers.Singleton(storage_and_consumers.personal_data, storage, effects)
@@ -231,6 +233,7 @@ class Container(containers.DeclarativeContainer):
     sessions = providers.Singleton(CachedSessions, storage.provided.sessions)
     oidc = providers.Singleton(oidc_tokens, settings, process_registration.provided.failures.note, instruments)
     restaurants = providers.Callable(lambda settings: RestaurantOrders(settings.restaurant_orders), settings)
+    find_confirmation = providers.Singleton(FindConfirmation, storage.provided.attempts, gateway, restaurants)
     listed_prices = providers.Singleton(
         ListedPrices,
         storage.provided.prices,

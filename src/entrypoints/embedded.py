@@ -1,10 +1,9 @@
 """``OrderFlow``: the API for applications that embed orderflow, and for their tests."""
 
-import asyncio
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime
 from decimal import Decimal
 from difflib import get_close_matches
@@ -14,16 +13,10 @@ from typing import TYPE_CHECKING, Any, Self
 from attrs import fields
 
 from ..application.audit import keep_audit
-from ..application.backoff import RateLimit
 from ..application.clock import Clock
-from ..application.consuming.consumer import BatchResult, Consumer
-from ..application.consuming.dead_letter import DeadLetter
 from ..application.consuming.declaring import Declaration, HandlerDecorator
-from ..application.consuming.handlers import HandlerConsumer
-from ..application.consuming.log_source import LogEventSource
-from ..application.consuming.run_consumer import RunConsumer
 from ..application.dead_letters.redrive import RedriveResult
-from ..application.event_log.records import Delivery, LogRecord, UnrecognizedRecord
+from ..application.event_log.records import Delivery
 from ..application.health.processes import EMBEDDING
 from ..application.notifications.ports import MessageTemplates, Notifier
 from ..application.orders.create_order import NewOrder
@@ -32,9 +25,8 @@ from ..application.orders.queries import OrderPage, OrderQuery, StateCount
 from ..application.orders.use_cases import UseCases
 from ..application.orders.write_set import WriteSet
 from ..application.prices.use_cases import PriceUseCases
-from ..application.replay.replay_range import ReplayResult, ReplayStart
+from ..application.replay.replay_range import ReplayResult
 from ..application.request_context import Request, answering, checked_correlation_id, is_traceparent
-from ..application.webhooks.endpoint import WEBHOOKS
 from ..domain.actor import Actor
 from ..domain.annotations import Annotations
 from ..domain.errors import InvalidInput, NotConfigured
@@ -45,16 +37,15 @@ from ..domain.money import Money
 from ..domain.order import Order
 from ..domain.payment import PaymentMethod
 from ..domain.refund import RefundBearer
-from ..domain.text import identifier
 from ..domain.validation import Address
-from .consumer_loops import Handle, check_consumers, consumer_loop, handler_loop, sending
+from .consumer_loops import check_consumers
 from .container import Container, container_for
+from .embedded_consumers import EmbeddedConsumers
 from .http_app import http_app
-from .settings import CONSUMERS, RESERVED_NAMES, Settings
+from .settings import CONSUMERS, Settings
 from .settings_source import load_settings
 from .wiring.lifespan import listen_for_commits, opened
 from .wiring.own_consumers import with_consumer
-from .wiring.storage_and_consumers import ShippedTransaction
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -86,13 +77,7 @@ class OrderFlow:
         """Use ``open`` instead. ``container`` is built and not yet opened."""
         self._built = container
         self._closed = False
-        self._running_consumers: dict[str, Consumer[ShippedTransaction]] = {}
-        self._handlers: dict[str, tuple[HandlerConsumer, asyncio.Lock]] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._copying: asyncio.Task[None] | None = None
-        self._sending: asyncio.Future[None] | None = None
-        self._stop = asyncio.Event()
-        self._failures: dict[tuple[str, str], Exception] = {}
+        self._consumers = EmbeddedConsumers(container)
 
     @classmethod
     @asynccontextmanager
@@ -138,14 +123,11 @@ class OrderFlow:
         ):
             try:
                 for name in names:
-                    flow._start(
-                        flow._container.consumers()[name],
-                        consumer_loop(flow._container, name, event_failed=flow._event_failed),
-                    )
+                    flow._consumers.start(name)
                 yield flow
             finally:
                 try:
-                    await flow._close()
+                    await flow._consumers.close()
                 finally:
                     flow._closed = True
 
@@ -266,10 +248,18 @@ class OrderFlow:
 
     @property
     def _container(self) -> Container:
-        """The container. Raises RuntimeError after the end of the block that opened the flow."""
+        self._check_open()
+        return self._built
+
+    @property
+    def _own_consumers(self) -> EmbeddedConsumers:
+        self._check_open()
+        return self._consumers
+
+    def _check_open(self) -> None:
+        """Raise RuntimeError after the end of the block that opened the flow."""
         if self._closed:
             raise RuntimeError("this OrderFlow is closed; use it inside its `async with` block")
-        return self._built
 
     @property
     def container(self) -> Container:
@@ -377,26 +367,7 @@ class OrderFlow:
         return HandlerDecorator(self._register)
 
     def _register(self, declared: Declaration) -> None:
-        function: Any = declared.handler if hasattr(declared.handler, "__qualname__") else type(declared.handler)
-        reader = identifier(declared.name or f"{function.__module__}.{function.__qualname__}"[-64:], field="name")
-        if reader in self._tasks or reader in RESERVED_NAMES:
-            raise InvalidInput("name", f"{reader!r} is taken", "a different name for each handler")
-        consumer = HandlerConsumer(reader, declared.types, declared.handler, declared.batch)
-        turn = asyncio.Lock()
-
-        def in_turn(handle: Handle) -> Handle:
-            async def handle_in_turn(records: Sequence[LogRecord | UnrecognizedRecord]) -> BatchResult:
-                async with turn:
-                    return await handle(records)
-
-            return handle_in_turn
-
-        self._handlers[reader] = consumer, turn
-        source = self._container.log_source()(reader)
-        self._start(
-            consumer,
-            handler_loop(self._container, consumer, declared, source, event_failed=self._event_failed, around=in_turn),
-        )
+        self._own_consumers.register(declared)
 
     async def redrive(
         self,
@@ -413,10 +384,7 @@ class OrderFlow:
         These are all parked orders, or one, or those that were parked by an ``error`` of that class; at most ``rate``
         events per second. ``by`` and ``reason`` are recorded with each event. Raises InvalidInput, StorageUnavailable.
         """
-        if name not in self._running_consumers:
-            raise InvalidInput("name", f"{name!r} does not run here", ", ".join(self._running_consumers) or "none")
-        redrive = self._container.redrive(consumer=self._running_consumers[name])
-        return await redrive(order_id, error=error, by=by, reason=reason, pace=RateLimit(rate))
+        return await self._own_consumers.redrive(name, order_id, error=error, by=by, reason=reason, rate=rate)
 
     async def replay(self, name: str, start: str, *, by: str, reason: str, source: str = "log") -> ReplayResult:
         """Have a handler of this flow, or a built-in consumer, handle past events again, from ``start`` on.
@@ -425,13 +393,7 @@ class OrderFlow:
         new events meanwhile. ``by`` and ``reason`` are recorded. Raises InvalidInput, NotConfigured, OrderNotFound,
         Unavailable.
         """
-        consumer, turn = self._handlers.get(name) or (self._container.consumers().get(name), nullcontext())
-        if consumer is None:
-            known = (*self._container.consumers(), *self._handlers)
-            raise InvalidInput("name", f"{name!r} is not a handler or consumer", ", ".join(known))
-        replay = self._container.replay_events(consumer=consumer)
-        async with turn:
-            return await replay(ReplayStart.parse(start), by=by, reason=reason, source=source)
+        return await self._own_consumers.replay(name, start, by=by, reason=reason, source=source)
 
     async def settled(self, timeout: float = 10.0) -> None:
         """Wait until handlers and consumers of this flow have handled all events of the log. For tests.
@@ -439,63 +401,7 @@ class OrderFlow:
         Raises the error of a handler or consumer that has parked an order since the last call, the error of a consumer
         that ended, and TimeoutError after ``timeout`` seconds.
         """
-        try:
-            async with asyncio.timeout(timeout):
-                while not await self._is_settled():
-                    for task in self._tasks.values():
-                        if task.done():
-                            await task
-                    await asyncio.sleep(0.005)
-        except TimeoutError as error:
-            raise error from next(reversed(self._failures.values()), None)
-        await self._raise_failure()
-
-    async def _raise_failure(self) -> None:
-        """Raise the first error of those that have parked an order, and forget all."""
-        failures, self._failures = self._failures, {}
-        dead_letters = self._container.effects().dead_letters
-        parked = {(it.consumer, it.record.order_id) for name in self._tasks for it in await dead_letters.blocking(name)}
-        if found := [(name, order, error) for (name, order), error in failures.items() if (name, order) in parked]:
-            for name, order, error in found:
-                found[0][2].add_note(f"{name} has parked order {order}: {type(error).__name__}")
-            raise found[0][2]
-
-    def _event_failed(self, dead_letter: DeadLetter, error: Exception) -> None:
-        self._failures[dead_letter.consumer, dead_letter.record.order_id] = error
-
-    async def _is_settled(self) -> bool:
-        storage = self._container.storage()
-        before = dict(await storage.log.heads())
-        for name in self._tasks:
-            positions = await storage.cursors.positions(name)
-            if name == WEBHOOKS and not positions:
-                continue  # without an endpoint it handles nothing
-            if {bucket: at for bucket, at in positions.items() if at} != before:
-                return False
-        if "inventory" in self._tasks and await self._container.effects().shortages.unsettled(1):
-            return False
-        return dict(await storage.log.heads()) == before
-
-    def _start(self, consumer: Consumer[ShippedTransaction], loop: RunConsumer) -> None:
-        name = consumer.name
-        self._container.process_registration().runs(name, loop.source)
-        if isinstance(loop.source, LogEventSource):
-            listen_for_commits(self._container)
-        if self._copying is None and (copying := self._container.copying()) is not None:
-            self._copying = asyncio.get_running_loop().create_task(copying(self._stop), name="copying")
-        if name == WEBHOOKS:
-            self._sending = asyncio.ensure_future(sending(self._container)(self._stop))
-        self._running_consumers[name] = consumer
-        self._tasks[name] = asyncio.get_running_loop().create_task(loop(self._stop), name=name)
-
-    async def _close(self) -> None:
-        self._stop.set()
-        self._container.news().notify()
-        running = [*self._tasks.values(), *(it for it in (self._copying, self._sending) if it is not None)]
-        outcomes = await asyncio.gather(*running, return_exceptions=True)
-        failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-        if failures:
-            raise failures[0]
+        await self._own_consumers.settled(timeout)
 
 
 def _settings(settings: Settings | str | None, given: dict[str, Any]) -> Settings:

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
     from .container import Container
     from .settings import Settings
+    from .simulation.watched_day import WatchedDay
 
 
-def http_app(container: "Container", *, development: bool | None = None) -> "Litestar":
+def http_app(container: "Container", *, development: bool | None = None, day: "WatchedDay | None" = None) -> "Litestar":
     """Return the application, which uses ``container`` and never closes it.
 
-    ``development`` is whether programs of this machine choose their actor, by default as the settings say. Raises
-    NotConfigured without the extra ``http``.
+    ``development`` is whether programs of this machine choose their actor, by default as the settings say. The board
+    shows ``day``, whose clock must be the container's. Raises NotConfigured without the extra ``http``.
     """
     from .http import create_app
     from .http.board import Board
@@ -58,6 +59,7 @@ def http_app(container: "Container", *, development: bool | None = None) -> "Lit
             sessions=container.sessions(),
             now=container.storage().now,
             available_orders=settings.available_orders == "all",
+            day=day,
         ),
         operations=operations_of(container),
     )

@@ -99,7 +99,10 @@ async def until_signalled(stopping: Stopping, *, with_grace: bool = False) -> As
 
     def on_signal(number: int, _: FrameType | None) -> None:
         if signal.Signals(number).name == "SIGHUP" and not has_terminal:
-            loop.call_soon_threadsafe(logger.info, "nothing to reload: files are read when they change")
+            loop.call_soon_threadsafe(
+                logger.info,
+                "nothing to reload: settings are read at the start, and a certificate when its files change",
+            )
         elif stopping.begun():
             _later(0, partial(stopping.cut_off, f"a second signal: {signal.Signals(number).name}"))
         else:

@@ -32,6 +32,7 @@ def _event(event: EventTrace) -> dict[str, Any]:
             {
                 "consumer": it.consumer,
                 "state": it.state,
+                **({"effect": it.effect} if it.effect else {}),
                 **(_moment(it.moment, step_before_handling(event)) or {}),
             }
             for it in event.handled

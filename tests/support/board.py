@@ -1,5 +1,7 @@
 """The board of a running service in a real browser that reaches no host but this one."""
 
+import re
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,6 +108,49 @@ def service(folder: Path, database_url: str) -> Iterator[Service]:
         made = Service(here)
         made.start()
         yield made
+
+
+@define
+class WatchedDay:
+    """``orderflow demo`` with its board, in a process of its own."""
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+
+    @property
+    def said(self) -> str:
+        """What it wrote on standard error."""
+        return (self.folder / "demo.err").read_text(encoding="utf-8")
+
+    @property
+    def printed(self) -> str:
+        return (self.folder / "demo.out").read_text(encoding="utf-8")
+
+    @property
+    def link(self) -> str:
+        """The address that it prints first."""
+        found = re.search(r"the board: (http://\S+)", self.said)
+        assert found is not None
+        return found[1]
+
+    @property
+    def url(self) -> str:
+        return self.link.partition("/#")[0]
+
+
+@contextmanager
+def watched_day(folder: Path, *arguments: str) -> Iterator[WatchedDay]:
+    from tests.support.stack import Stack
+
+    with Stack(folder, f"sqlite:///{folder}/unused.db", "", "orders").begin("demo", "--board", *arguments) as process:
+        day = WatchedDay(process, folder)
+        try:
+            eventually(
+                lambda: "the board:" in day.said or process.poll() is not None, deadline=120, that="the board is up"
+            )
+            yield day
+        finally:
+            process.kill()
 
 
 @define(slots=False)  # Playwright stores its wrapper of a listener on it

@@ -104,6 +104,7 @@ def ask_over_http(commands: list[str], folder: Path) -> None:
                 tokens=flow.container.storage().tokens,
                 checks={},
                 trust_actor_header=True,
+                analytics=flow.container.effects().analytics,
                 prices=flow.prices,
                 streams=flow.container.streams(),
                 notifications=flow.container.list_notifications(),

@@ -7,16 +7,20 @@ from attrs import field, frozen
 
 from ...domain.actor import Actor
 from ...domain.errors import StreamUnavailable
-from ..consuming.dead_letter import Outcome
+from ...domain.events import OrderCancelled, OrderCreated
+from ..consuming.dead_letter import DeadLetter, Outcome
 from ..dead_letters.ports import DeadLetters
 from ..event_log.ports import Cursors, EventLog
 from ..event_log.readers import Readers
 from ..event_log.records import RELAY, CursorAt, EventTimes, LogRecord, RecordLocation
+from ..inventory.ports import Shortages
+from ..inventory.stock import Reservation, ReservationStatus
+from ..notifications.notification import Notification
 from ..notifications.ports import Notifications
 from ..orders.get_order import GetOrder
 from .ports import RecordLocator
 
-NOTIFICATIONS = "notifications"
+NOTIFICATIONS, INVENTORY = "notifications", "inventory"
 MAX_ACTIONS = 10_000
 """Actions on one order's dead letters that are read; more are unlikely."""
 _MS = timedelta(milliseconds=1)
@@ -36,11 +40,15 @@ class Moment:
 
 @frozen
 class Handling:
-    """The ``state`` of an event in one consumer: ``handled``, ``parked``, ``dropped`` or ``waiting``."""
+    """The ``state`` of an event in one consumer: ``handled``, ``parked``, ``dropped`` or ``waiting``.
+
+    ``effect`` is what notifications and inventory did, or why the event is parked; empty if that is not known.
+    """
 
     consumer: str
     state: str
     moment: Moment | None = None
+    effect: str = ""
 
 
 @frozen(kw_only=True)
@@ -83,6 +91,7 @@ class TraceOrder:
     readers: Readers
     notifications: Notifications
     dead_letters: DeadLetters
+    shortages: Shortages
     locator: RecordLocator | None = None
 
     async def __call__(self, order_id: str, *, by: Actor) -> TracedOrder:
@@ -124,21 +133,28 @@ class TraceOrder:
     async def _handlings(
         self, order_id: str, records: Sequence[LogRecord], cursors: Mapping[str, CursorAt]
     ) -> Mapping[int, Iterable[Handling]]:
-        notified: dict[int, datetime] = {}
+        notified: dict[int, list[Notification]] = {}
         for notification in await self.notifications.of_orders([order_id]):
-            notified.setdefault(notification.sequence, notification.recorded_at)
+            notified.setdefault(notification.sequence, []).append(notification)
+        recorded = {sequence: found[0].recorded_at for sequence, found in notified.items()}
+        reservation = (await self.shortages.of_orders([order_id])).get(order_id)
         found: dict[int, list[Handling]] = {record.sequence: [] for record in records}
         for consumer in [name for name in await self.readers() if name != RELAY]:
             parked = {it.record.sequence: it for it in await self.dead_letters.of_order(consumer, order_id)}
             dropped = await self._dropped(consumer, order_id)
-            known = notified if consumer == NOTIFICATIONS else {}
+            known = recorded if consumer == NOTIFICATIONS else {}
             for record in records:
                 if (dead_letter := parked.get(record.sequence)) is not None:
-                    handling = Handling(consumer, "parked", Moment(dead_letter.first_failed_at))
+                    handling = Handling(consumer, "parked", Moment(dead_letter.first_failed_at), _cause(dead_letter))
                 elif record.sequence in dropped:
                     handling = Handling(consumer, "dropped", Moment(dropped[record.sequence]))
                 elif (moment := _reached(record, cursors.get(consumer), known)) is not None:
-                    handling = Handling(consumer, "handled", moment)
+                    effect = ""
+                    if consumer == NOTIFICATIONS:
+                        effect = _told(notified.get(record.sequence, ()))
+                    elif consumer == INVENTORY and reservation is not None:
+                        effect = _reserved(record, reservation)
+                    handling = Handling(consumer, "handled", moment, effect)
                 else:
                     handling = Handling(consumer, "waiting")
                 found[record.sequence].append(handling)
@@ -147,6 +163,27 @@ class TraceOrder:
     async def _dropped(self, consumer: str, order_id: str) -> Mapping[int, datetime]:
         actions = await self.dead_letters.history(limit=MAX_ACTIONS, consumer=consumer, order_id=order_id)
         return {it.sequence: it.note.at for it in actions if it.outcome is Outcome.DROPPED}
+
+
+def _cause(dead_letter: DeadLetter) -> str:
+    if not dead_letter.error:
+        return "it waits behind an earlier event of the order"
+    return f"{dead_letter.error}: {dead_letter.message}"
+
+
+def _told(notifications: Sequence[Notification]) -> str:
+    return ", ".join(f"{it.recipient} by {it.channel}: {it.status}" for it in notifications) or "none to send"
+
+
+def _reserved(record: LogRecord, reservation: Reservation) -> str:
+    """Return what the event did to the stock; empty for one that does nothing."""
+    taken = ", ".join(f"{quantity} {food}" for food, quantity in reservation.taken.items())
+    if record.type == OrderCreated.type:
+        if reservation.status is ReservationStatus.SHORT:
+            return f"short of {', '.join(reservation.missing)}"
+        return f"reserved {taken}" if taken else "no food has a stock"
+    released = record.type == OrderCancelled.type and reservation.status is ReservationStatus.RELEASED and taken
+    return f"released {taken}" if released else ""
 
 
 def _moment(at: datetime | None) -> Moment | None:

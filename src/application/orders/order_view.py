@@ -41,9 +41,9 @@ class ActionView:
 class OrderView:
     """Amounts are in units of ``currency``; times are UTC. The card token is never read back.
 
-    Of the total, ``refund_requested`` is asked for and not decided, ``refund_declined`` was declined by the payment
-    gateway, and ``refunded`` was paid back. ``allowed_actions`` are the reader's own at this moment. A reader without a
-    part in the order gets no address and no annotations.
+    Of the total, ``refundable`` can be refunded now, ``refund_requested`` is asked for and not decided,
+    ``refund_declined`` was declined by the payment gateway, and ``refunded`` was paid back. ``allowed_actions`` are the
+    reader's own at this moment. A reader without a part in the order gets no address and no annotations.
     """
 
     order_id: str
@@ -58,6 +58,7 @@ class OrderView:
     currency: str
     payment_method: str
     payment_status: str
+    refundable: Decimal
     refund_requested: Decimal
     refund_declined: Decimal
     refunded: Decimal
@@ -107,6 +108,7 @@ def view(order: Order, reader: Actor, restaurants: RestaurantOrders = Restaurant
         currency=order.currency,
         payment_method=order.payment.method,
         payment_status=order.payment.status,
+        refundable=order.refundable.amount,
         refund_requested=order.payment.refunds.requested,
         refund_declined=order.payment.refunds.declined,
         refunded=order.refunded.amount,

@@ -93,7 +93,7 @@ COMMANDS = {
         ),
     },
     "Simulation": {
-        "simulation:demo": ("demo", "Run a generated day on a temporary SQLite database with all three consumers."),
+        "demo:demo": ("demo", "Run a generated day on a temporary SQLite database with all three consumers."),
         "simulation:app": ("simulate", "Generate and run a day of food delivery."),
     },
 }

@@ -1,5 +1,6 @@
 """``orderflow orders``: creates, shows and changes orders through the use-cases."""
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -8,7 +9,7 @@ from cyclopts import App, Parameter
 
 from ...application.orders.queries import DEFAULT_PAGE, OrderQuery, OrderSort
 from ...domain.actor import Actor
-from ...domain.errors import InvalidInput
+from ...domain.errors import ConfirmationNeeded, InvalidInput, Unavailable
 from ...domain.history import OrderFacts
 from ...domain.lifecycle import OrderState
 from ...domain.money import exact
@@ -20,6 +21,7 @@ from .session import InputFile, plain, rows, session
 if TYPE_CHECKING:
     from ...application.check.compare_order import OrderComparison
     from ...application.orders.use_cases import UseCases
+    from ..container import Container
 
 app = App(name="orders")
 
@@ -39,6 +41,22 @@ def _show(use_cases: "UseCases", order: Order, actor: Actor) -> None:
     session().show(use_cases.view(order, actor))
 
 
+async def _show_with_confirmation(container: "Container", order: Order, actor: Actor) -> None:
+    """Show an order, and what its customer needs to confirm a payment that waits for that."""
+    shown = plain(container.use_cases().view(order, actor))
+    try:
+        if (waiting := await container.find_confirmation()(order, by=actor)) is not None:
+            shown["confirmation"] = _confirmation(waiting.client_secret, waiting.url)
+            session().info("the customer has to confirm the payment; then `orders pay` it again")
+    except Unavailable as e:
+        session().info(f"whether the customer has to confirm the payment is not known: {e}")
+    session().show(shown)
+
+
+def _confirmation(client_secret: str, url: str) -> dict[str, str]:
+    return {"clientSecret": client_secret, "confirmationUrl": url}
+
+
 @app.command
 async def create(file: InputFile, /, *, as_: As = OPERATOR) -> None:
     """Create the order that FILE describes ('-': standard input), in the JSON of POST /v1/orders."""
@@ -47,9 +65,9 @@ async def create(file: InputFile, /, *, as_: As = OPERATOR) -> None:
 
     actor = Actor.parse(as_)
     body = read_file(file)
-    async with session().use_cases(create=True) as use_cases:
+    async with session().opened(create=True) as container:
         new = read_body(body, PlaceOrder).order(session().settings.currency)
-        _show(use_cases, await use_cases.create_order(new, by=actor), actor)
+        await _show_with_confirmation(container, await container.use_cases().create_order(new, by=actor), actor)
 
 
 @app.command(name="import")
@@ -66,10 +84,10 @@ async def import_(file: InputFile, /, *, as_: As = OPERATOR) -> int:
 
 @app.command
 async def show(order_id: str, /, *, as_: As = OPERATOR) -> None:
-    """Show an order, and which actions are allowed now."""
+    """Show an order, which actions are allowed now, and how its customer confirms a payment that waits for that."""
     actor = Actor.parse(as_)
-    async with session().use_cases() as use_cases:
-        _show(use_cases, await use_cases.get_order(order_id, by=actor), actor)
+    async with session().opened() as container:
+        await _show_with_confirmation(container, await container.use_cases().get_order(order_id, by=actor), actor)
 
 
 @app.command(name="list")
@@ -87,12 +105,16 @@ async def list_(
     sort: Annotated[str, Parameter(help=", ".join(OrderSort))] = OrderSort.NEWEST.value,
     cursor: str | None = None,
     limit: int = DEFAULT_PAGE,
+    csv: Annotated[bool, Parameter(negative=(), help="print all that match as CSV, read in steps of --limit")] = False,
     as_: As = OPERATOR,
 ) -> None:
     """List or find orders, newest first, in pages. Orders must match all filters. Times are RFC 3339."""
     actor = Actor.parse(as_)
     wanted = _filter(q, customer, restaurant, shipper, state, available, late, created_from, created_until)
     query = evolve(wanted, sort=OrderSort.parse(sort), cursor=cursor, limit=limit)
+    if csv:
+        await _print_csv(query, actor)
+        return
     async with session().use_cases() as use_cases:
         page = await use_cases.list_orders(query, by=actor)
     found = [use_cases.view(order, actor) for order in page.orders]
@@ -122,6 +144,24 @@ async def list_(
     session().show({"orders": found, "nextCursor": page.next_cursor}, table)
     if page.next_cursor and not session().json:
         session().info(f"next page: --cursor {page.next_cursor}")
+
+
+async def _print_csv(query: OrderQuery, actor: Actor) -> None:
+    """Print all orders of ``query`` as ``GET /v1/orders.csv`` does, page by page."""
+    from ..http.csv_rows import csv_lines, order_columns
+
+    if session().json:
+        raise InvalidInput("csv", "it is given with --json", "one of the two")
+    columns = order_columns()
+    async with session().use_cases() as use_cases:
+        sys.stdout.write(csv_lines([[*columns]]))
+        while True:
+            page = await use_cases.list_orders(query, by=actor)
+            views = [use_cases.view(order, actor) for order in page.orders]
+            sys.stdout.write(csv_lines([value(view) for value in columns.values()] for view in views))
+            if page.next_cursor is None:
+                return
+            query = evolve(query, cursor=page.next_cursor)
 
 
 @app.command
@@ -216,14 +256,20 @@ async def cancel(order_id: str, /, *, reason: str, as_: As = OPERATOR) -> None:
 async def pay(order_id: str, /, *, outcome: str | None = None, as_: As = OPERATOR) -> None:
     """Charge the order's card, or record cash as received.
 
-    --outcome paid|failed records the outcome of a payment that was made elsewhere.
+    --outcome paid|failed records the outcome of a payment that was made elsewhere. If the customer has to confirm the
+    payment, prints the secret and the address for that, and exits with 1; then pay again.
     """
     actor = Actor.parse(as_)
     if outcome not in (None, "paid", "failed"):
         raise InvalidInput("outcome", repr(outcome), "paid or failed, or without --outcome")
     async with session().use_cases() as use_cases:
         paid = None if outcome is None else outcome == "paid"
-        _show(use_cases, await use_cases.record_payment(order_id, paid=paid, by=actor), actor)
+        try:
+            order = await use_cases.record_payment(order_id, paid=paid, by=actor)
+        except ConfirmationNeeded as needed:
+            session().show({"orderId": order_id, **_confirmation(needed.client_secret, needed.url)})
+            raise
+    _show(use_cases, order, actor)
 
 
 @app.command

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ...application.clock import Clock
+    from ...application.notifications.ports import MessageTemplates
     from ...application.orders.use_cases import UseCases
     from ..container import Container
     from ..settings import Settings
@@ -145,13 +146,15 @@ def _find_modules(*named: str) -> None:
         sys.path.append("")
 
 
-def build_container(settings: "Settings", *, clock: "Clock | None" = None) -> "Container":
+def build_container(
+    settings: "Settings", *, clock: "Clock | None" = None, templates: "MessageTemplates | None" = None
+) -> "Container":
     """Build the container of ``settings``, as ``container_for`` does; nothing is opened. ``clock`` is simulated."""
     with without_integrations():
         from ..container import container_for
     own = settings.payment_gateway, settings.notification_templates
     _find_modules(*own, *settings.notification_channels, *settings.consumers)
-    container = container_for(settings, clock=clock, simulated=clock is not None)
+    container = container_for(settings, clock=clock, simulated=clock is not None, templates=templates)
     gc.freeze()
     gc.enable()
     return container

@@ -43,7 +43,8 @@ def _table(events: Sequence[EventTrace]) -> "Table":
 
 def _handled(it: Handling, before: Moment | None) -> str:
     step = _step(it.moment, before)
-    return step or "" if it.state == "handled" else f"{it.state} {step or ''}".strip()
+    parts = ["" if it.state == "handled" else it.state, step, it.effect and f"({it.effect})"]
+    return " ".join(part for part in parts if part)
 
 
 def _step(moment: Moment | None, before: Moment | None) -> str | None:

@@ -1,6 +1,7 @@
 """Routes to the figures of the consumer *analytics*: of all orders for admins, of its own ones for a restaurant."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -29,6 +30,8 @@ AT_ONCE = 2
 """Figures that are read at the same time: each reads all orders, and other requests need the database, too."""
 HOUR = timedelta(hours=1)
 REFUSALS = problems(400, 401, 403, 500, 503)
+Start = Annotated[str | None, time("start", "the default is one hour before the end")]
+End = Annotated[str | None, time("end", "the default is now")]
 
 
 @frozen(kw_only=True)
@@ -105,6 +108,68 @@ def _bounded(by: Actor, restaurant_id: str | None) -> str | None:
     return by.id
 
 
+async def read_minutes(
+    figures: Figures,
+    by: Actor,
+    start: str | None,
+    end: str | None,
+    restaurant_id: str | None,
+    *,
+    limit: int | None = None,
+) -> Sequence[MinuteSales]:
+    until = datetime.now(UTC) if end is None else parse_time(end, "end")
+    since = max(until, datetime.min.replace(tzinfo=UTC) + HOUR) - HOUR if start is None else parse_time(start, "start")
+    check_interval(since, until)
+    if until - since > MAX_SPAN:
+        raise InvalidInput(
+            "start", f"it is {(until - since).days} days before the end", f"at most {MAX_SPAN.days} days"
+        )
+    restaurant = _bounded(by, restaurant_id)
+    async with figures.turns:
+        return await figures.views.per_minute(since, until, restaurant, limit=limit)
+
+
+async def read_restaurants(
+    figures: Figures, by: Actor, restaurant_id: str | None, *, limit: int | None = None
+) -> Sequence[RestaurantSales]:
+    restaurant = _bounded(by, restaurant_id)
+    async with figures.turns:
+        return await figures.views.per_restaurant(restaurant, limit=limit)
+
+
+async def read_states(figures: Figures, by: Actor, restaurant_id: str | None) -> Sequence[StateView]:
+    restaurant = _bounded(by, restaurant_id)
+    async with figures.turns:
+        now = await figures.views.by_state(restaurant)
+        times = {each.state: each for each in await figures.views.time_in_states(restaurant)}
+    found = []
+    for state, orders in now.items():
+        stays = times.get(state)
+        found.append(
+            StateView(state=state, orders=orders, left=0, mean=None, median=None, p90=None)
+            if stays is None
+            else StateView(
+                state=state, orders=orders, left=stays.orders, mean=stays.mean, median=stays.median, p90=stays.p90
+            )
+        )
+    return found
+
+
+async def read_cancellations(
+    figures: Figures, by: Actor, restaurant_id: str | None, *, limit: int | None = None
+) -> Sequence[ReasonView]:
+    restaurant = _bounded(by, restaurant_id)
+    async with figures.turns:
+        counted = await figures.views.cancellations(restaurant, limit=limit)
+    return [ReasonView(reason=reason, orders=orders) for reason, orders in counted.items()]
+
+
+async def read_deliveries(figures: Figures, by: Actor, restaurant_id: str | None) -> Sequence[DeliveryTimes]:
+    restaurant = _bounded(by, restaurant_id)
+    async with figures.turns:
+        return [await figures.views.delivery_times(restaurant)]
+
+
 @get(
     "/minutes",
     response_headers=[CORRELATION],
@@ -116,21 +181,12 @@ def _bounded(by: Actor, restaurant_id: str | None) -> str | None:
 async def minutes(
     request: Request[Actor, Any, Any],
     figures: NamedDependency[Figures],
-    start: Annotated[str | None, time("start", "the default is one hour before the end")] = None,
-    end: Annotated[str | None, time("end", "the default is now")] = None,
+    start: Start = None,
+    end: End = None,
     restaurant_id: RestaurantId = None,
 ) -> Response[MinutesView]:
     """Count the orders created from start until before end, at most 31 days."""
-    until = datetime.now(UTC) if end is None else parse_time(end, "end")
-    since = max(until, datetime.min.replace(tzinfo=UTC) + HOUR) - HOUR if start is None else parse_time(start, "start")
-    check_interval(since, until)
-    if until - since > MAX_SPAN:
-        raise InvalidInput(
-            "start", f"it is {(until - since).days} days before the end", f"at most {MAX_SPAN.days} days"
-        )
-    restaurant = _bounded(request.user, restaurant_id)
-    async with figures.turns:
-        found = await figures.views.per_minute(since, until, restaurant, limit=MOST_MINUTES + 1)
+    found = await read_minutes(figures, request.user, start, end, restaurant_id, limit=MOST_MINUTES + 1)
     return json_response(MinutesView(minutes=tuple(found[:MOST_MINUTES]), more=len(found) > MOST_MINUTES))
 
 
@@ -146,9 +202,7 @@ async def restaurants(
     request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
 ) -> Response[RestaurantsView]:
     """Include all orders that were ever created."""
-    restaurant = _bounded(request.user, restaurant_id)
-    async with figures.turns:
-        found = await figures.views.per_restaurant(restaurant, limit=MOST + 1)
+    found = await read_restaurants(figures, request.user, restaurant_id, limit=MOST + 1)
     return json_response(RestaurantsView(restaurants=tuple(found[:MOST]), more=len(found) > MOST))
 
 
@@ -164,21 +218,7 @@ async def states(
     request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
 ) -> Response[StatesView]:
     """Return mean, median and 90th percentile of the seconds that orders spent in a state before they left it."""
-    restaurant = _bounded(request.user, restaurant_id)
-    async with figures.turns:
-        now = await figures.views.by_state(restaurant)
-        times = {each.state: each for each in await figures.views.time_in_states(restaurant)}
-    found = []
-    for state, orders in now.items():
-        stays = times.get(state)
-        found.append(
-            StateView(state=state, orders=orders, left=0, mean=None, median=None, p90=None)
-            if stays is None
-            else StateView(
-                state=state, orders=orders, left=stays.orders, mean=stays.mean, median=stays.median, p90=stays.p90
-            )
-        )
-    return json_response(StatesView(states=tuple(found)))
+    return json_response(StatesView(states=tuple(await read_states(figures, request.user, restaurant_id))))
 
 
 @get(
@@ -193,11 +233,8 @@ async def cancellations(
     request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
 ) -> Response[CancellationsView]:
     """Include all orders that were ever cancelled."""
-    restaurant = _bounded(request.user, restaurant_id)
-    async with figures.turns:
-        counted = await figures.views.cancellations(restaurant, limit=MOST + 1)
-    reasons = tuple(ReasonView(reason=reason, orders=orders) for reason, orders in counted.items())
-    return json_response(CancellationsView(reasons=reasons[:MOST], more=len(reasons) > MOST))
+    found = await read_cancellations(figures, request.user, restaurant_id, limit=MOST + 1)
+    return json_response(CancellationsView(reasons=tuple(found[:MOST]), more=len(found) > MOST))
 
 
 @get(
@@ -212,9 +249,8 @@ async def deliveries(
     request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
 ) -> Response[DeliveryTimes]:
     """Return percentiles of the whole minutes from creation to delivery, null before the first delivery."""
-    restaurant = _bounded(request.user, restaurant_id)
-    async with figures.turns:
-        return json_response(await figures.views.delivery_times(restaurant))
+    [times] = await read_deliveries(figures, request.user, restaurant_id)
+    return json_response(times)
 
 
 ROUTES = (minutes, restaurants, states, cancellations, deliveries)

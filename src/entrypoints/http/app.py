@@ -21,7 +21,7 @@ from ...application.orders.use_cases import UseCases
 from ...application.streams.use_cases import StreamUseCases
 from ...domain.errors import InvalidInput
 from . import analytics as analytics_routes
-from . import batch, dead_letters, lifecycle, problems, reads, stream, stream_tickets, writes
+from . import batch, dead_letters, exports, lifecycle, problems, reads, stream, stream_tickets, writes
 from . import customers as customer_routes
 from . import notifications as notification_routes
 from . import operations as operation_routes
@@ -108,6 +108,7 @@ def build(
             str(grant.actor),
             stream=handler.opt.get("stream", False),
             batch=handler.opt.get("batch", False),
+            export=handler.opt.get("export", False),
         )
         method = connection.scope["method"]  # type: ignore[typeddict-item]
         check_scope(grant, handler.opt.get("scope") or (Scope.READ if method == "GET" else Scope.WRITE))
@@ -131,6 +132,7 @@ def build(
             reads.get_order,
             reads.list_orders,
             reads.count_orders,
+            exports.export_orders,
             reads.timeline,
             lifecycle.lifecycle,
             lifecycle.actions,
@@ -147,7 +149,7 @@ def build(
     notified = [notification_routes.list_notifications]
     routes = [
         orders,
-        *_feature("analytics", analytics_routes.ROUTES, [authenticate, *reading], figures=figures),
+        *_feature("analytics", [*analytics_routes.ROUTES, *exports.FIGURES], [authenticate, *reading], figures=figures),
         *_feature("notifications", notified, [authenticate, refuse_unknown_parameters], routes=notifications),
         *_feature(
             "customers",
@@ -174,10 +176,7 @@ def build(
     ]
     if board is not None and cookies is not None:
         door = SessionDoor(board, authenticator, cookies, callers, currency)
-        routes += [
-            pages_router([refuse_unknown_parameters]),
-            session_router(door, [require_json, refuse_unknown_parameters]),
-        ]
+        routes += _board_routes(door, [authenticate, require_json, refuse_unknown_parameters])
     readiness = Checks(checks, stopping, stopped_parts)
     public: list[Any] = [livez, readyz, docs_router()]
     dependencies = {"checks": provide(readiness)}
@@ -221,6 +220,17 @@ def _feature(path: str, handlers: Sequence[Any], guards: Sequence[Any], *, tag: 
             tags=[tag or path],
         )
     ]
+
+
+def _board_routes(door: SessionDoor, guards: Sequence[Any]) -> list[Router]:
+    """Return the routes of the board, and those of the day that is watched if there is one."""
+    authenticate, *without_session = guards
+    routes = [pages_router([refuse_unknown_parameters]), session_router(door, without_session)]
+    if (day := door.board.day) is not None:
+        from .board.day import day_router
+
+        routes.append(day_router(day, [authenticate, *without_session]))
+    return routes
 
 
 def _completed(

@@ -1,4 +1,4 @@
-"""Limits of each caller: requests a second, and requests, live streams and batches at once in this process."""
+"""Limits of each caller: requests a second, and requests, live streams, batches and exports at once in this process."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -19,7 +19,8 @@ RELEASE = "orderflow.release"
 
 BATCHES_OF_CALLER = 2
 """Batches of orders that a caller may have at once: the responses to all orders of a batch are kept until its end."""
-
+EXPORTS_OF_CALLER = 4
+"""Exports that a caller may have at once: each reads from the database as long as the caller reads from it."""
 
 LOGINS, LOGIN_SECONDS = 30, 60
 """Attempts to log in to the board, from one address."""
@@ -57,6 +58,7 @@ class Callers:
     _requests: Counter[str] = field(factory=Counter, init=False)
     _streams: Counter[str] = field(factory=Counter, init=False)
     _batches: Counter[str] = field(factory=Counter, init=False)
+    _exports: Counter[str] = field(factory=Counter, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._rate = RateLimitItemPerSecond(self.limits.requests_per_second)
@@ -65,7 +67,9 @@ class Callers:
     async def close(self) -> None:
         await self._rates.close()
 
-    async def admit(self, scope: Any, caller: str, *, stream: bool = False, batch: bool = False) -> None:
+    async def admit(
+        self, scope: Any, caller: str, *, stream: bool = False, batch: bool = False, export: bool = False
+    ) -> None:
         """Count a request of ``caller`` until its end, and set its RateLimit headers. Raises TooManyRequests.
 
         The headers are those of https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-10.
@@ -78,7 +82,10 @@ class Callers:
             raise self._refused("streams_at_once", f"a caller may have {self.limits.streams} live streams at once")
         if batch and self._batches[caller] >= BATCHES_OF_CALLER:
             raise self._refused("batches_at_once", f"a caller may have {BATCHES_OF_CALLER} batches of orders at once")
-        scope[RELEASE] = self._begin(caller, [(stream, self._streams), (batch, self._batches)])
+        if export and self._exports[caller] >= EXPORTS_OF_CALLER:
+            raise self._refused("exports_at_once", f"a caller may have {EXPORTS_OF_CALLER} exports at once")
+        kinds = ((stream, self._streams), (batch, self._batches), (export, self._exports))
+        scope[RELEASE] = self._begin(caller, kinds)
 
     async def admit_login(self, peer: str) -> None:
         """Count an attempt to log in from the address ``peer``. Raises TooManyRequests."""

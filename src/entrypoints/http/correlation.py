@@ -204,12 +204,13 @@ class _Exchange:
 
     @property
     def is_audited(self) -> bool:
-        """True for a write, a refusal, or a command of operators, of the API."""
+        """True for a write, a refusal, an export, or a command of operators, of the API."""
         path = self.scope["path"].removeprefix(self.scope.get("root_path", ""))
         if not path.startswith(("/v1/", "/board/session")) or self.method == "OPTIONS":
             return False
         refused = self.status is None or self.status >= 400
-        return refused or self.method not in ("GET", "HEAD") or self.route.startswith("/v1/customers/")
+        exported = self.route.startswith(("/v1/customers/", "/v1/orders.csv"))
+        return refused or self.method not in ("GET", "HEAD") or exported
 
     def audit(self, code: str) -> None:
         grant: Grant | None = self.scope.get(GRANT)

@@ -78,8 +78,8 @@ async def lifecycle() -> Response[LifecycleView]:
 async def actions(call: NamedDependency[Call]) -> Response[ActionsView]:
     """Return every action; for one that the order refuses, the guard that failed and what would fulfil it."""
     order = await call.use_cases.get_order(call.order, by=call.by)
-    view = ActionsView(order_id=order.id, version=order.version, actions=tuple(check_actions(order, call.by)))
-    return json_response(view)
+    checked = check_actions(order, call.by, call.use_cases.restaurants)
+    return json_response(ActionsView(order_id=order.id, version=order.version, actions=tuple(checked)))
 
 
 LIFECYCLE = LifecycleView(

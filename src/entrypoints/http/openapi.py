@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 PATH = "/openapi.json"
 NDJSON = "application/x-ndjson"
 """JSON documents, one a line: https://github.com/ndjson/ndjson-spec."""
+CSV = "text/csv"
 BATCH = "/v1/orders:batch"
 
 ORDER_EXAMPLE = {
@@ -65,6 +66,7 @@ ORDER_VIEW_EXAMPLE = {
     "currency": "USD",
     "paymentMethod": "cash",
     "paymentStatus": "pending",
+    "refundable": 0,
     "refundRequested": 0,
     "refundDeclined": 0,
     "refunded": 0,

@@ -67,7 +67,8 @@ HEALTH: Mapping[str, Any] = {
     "type": "object",
     "additionalProperties": {},
 }
-STREAM: Mapping[str, Any] = {"type": "string", "description": "server-sent events"}
+TEXTS = {"text/event-stream": "server-sent events", "text/csv": "a line of names, and a line for each row"}
+"""What a response that is a text consists of, by its type."""
 
 
 def name_schemas(document: dict[str, Any]) -> None:
@@ -93,8 +94,8 @@ def name_schemas(document: dict[str, Any]) -> None:
         content = document["paths"][path]["get"]["responses"]["200"]["content"]
         content["application/json"]["schema"] = {"$ref": REFERENCE + "Health"}
     for schema in _schemas(document["paths"]):
-        if "text/event-stream" in schema:
-            schema["text/event-stream"] = {"schema": dict(STREAM)}
+        for media_type in TEXTS.keys() & schema.keys():
+            schema[media_type] = {"schema": {"type": "string", "description": TEXTS[media_type]}}
     _name_the_rest(document)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from litestar.di import Provide
 from litestar.openapi.spec.enums import OpenAPIType
 
 from ...application.orders.queries import MAX_SEARCH, OrderQuery
@@ -46,16 +47,16 @@ CreatedUntil = Annotated[str | None, time("createdUntil", "only orders created b
 
 
 def parse_filter(
-    customer_id: str | None,
-    user_id: str | None,
-    restaurant_id: str | None,
-    shipper_id: str | None,
-    states: list[str] | None,
-    available: str | None,
-    late: str | None,
-    q: str | None,
-    created_from: str | None,
-    created_until: str | None,
+    customer_id: CustomerId = None,
+    user_id: UserId = None,
+    restaurant_id: RestaurantId = None,
+    shipper_id: ShipperId = None,
+    in_state: State = None,
+    available: Available = None,
+    late: Late = None,
+    q: Text = None,
+    created_from: CreatedFrom = None,
+    created_until: CreatedUntil = None,
 ) -> OrderQuery:
     """Return the query with these parameters. Raises InvalidInput."""
     if None not in (customer_id, user_id) and customer_id != user_id:
@@ -64,10 +65,14 @@ def parse_filter(
         customer_id=parse_identifier(customer_id, "customerId") or parse_identifier(user_id, "userId"),
         restaurant_id=parse_identifier(restaurant_id, "restaurantId"),
         shipper_id=parse_identifier(shipper_id, "shipperId"),
-        state=tuple(map(OrderState.parse, states or ())),
+        state=tuple(map(OrderState.parse, in_state or ())),
         available=available is not None and parse_flag(available, "available"),
         late=late is not None and parse_flag(late, "late"),
         q=q,
         created_from=None if created_from is None else parse_time(created_from, "createdFrom"),
         created_until=None if created_until is None else parse_time(created_until, "createdUntil"),
     )
+
+
+WANTED = {"wanted": Provide(parse_filter, sync_to_thread=False)}
+"""The dependency of a route that finds orders: the query with its parameters."""

@@ -15,20 +15,7 @@ from ...application.orders.queries import DEFAULT_PAGE, MAX_PAGE, OrderQuery, Or
 from .calls import ORDER_CALL, Call
 from .etag import etag, not_modified
 from .openapi import CORRELATION, ETAG, NOT_MODIFIED, problems
-from .order_filter import (
-    FILTER,
-    Available,
-    CreatedFrom,
-    CreatedUntil,
-    CustomerId,
-    Late,
-    RestaurantId,
-    ShipperId,
-    State,
-    Text,
-    UserId,
-    parse_filter,
-)
+from .order_filter import FILTER, WANTED
 from .parameters import header, parse_limit, parse_time, query, time
 from .views import CountsView, OrderPageView, PastOrderView, TimelineView, counts_view, event_view, past_view, render
 
@@ -40,6 +27,7 @@ STEP_BYTES = 30_000
 """Bytes of a page that are rendered without a pause."""
 PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-Actor"}
 """Responses depend on the caller, so shared caches must not store them."""
+Sort = Annotated[str | None, query("sort", "the order of the list, newest first by default", enum=[*OrderSort])]
 
 
 @get(
@@ -70,25 +58,15 @@ async def get_order(
     "/orders",
     response_headers=[CORRELATION],
     responses=problems(400, 401, 403, 500, 503),
+    dependencies=WANTED,
     operation_id="listOrders",
     summary="List or find orders",
     opt={"query": {*FILTER, "sort", "limit", "cursor"}, "repeated": {"state"}},
 )
 async def list_orders(
     call: NamedDependency[Call],
-    customer_id: CustomerId = None,
-    user_id: UserId = None,
-    restaurant_id: RestaurantId = None,
-    shipper_id: ShipperId = None,
-    in_state: State = None,
-    available: Available = None,
-    late: Late = None,
-    q: Text = None,
-    created_from: CreatedFrom = None,
-    created_until: CreatedUntil = None,
-    sort: Annotated[
-        str | None, query("sort", "the order of the list, newest first by default", enum=[*OrderSort])
-    ] = None,
+    wanted: NamedDependency[OrderQuery],
+    sort: Sort = None,
     limit: Annotated[
         str | None,
         query(
@@ -105,9 +83,6 @@ async def list_orders(
 
     With ``available=true`` a shipper sees the orders that it may take, without their addresses, if a setting allows it.
     """
-    wanted = parse_filter(
-        customer_id, user_id, restaurant_id, shipper_id, in_state, available, late, q, created_from, created_until
-    )
     page = await _page(
         evolve(
             wanted,
@@ -124,27 +99,13 @@ async def list_orders(
     "/orders:count",
     response_headers=[CORRELATION],
     responses=problems(400, 401, 403, 500, 503),
+    dependencies=WANTED,
     operation_id="countOrders",
     summary="Count orders by state",
     opt={"query": FILTER, "repeated": {"state"}},
 )
-async def count_orders(
-    call: NamedDependency[Call],
-    customer_id: CustomerId = None,
-    user_id: UserId = None,
-    restaurant_id: RestaurantId = None,
-    shipper_id: ShipperId = None,
-    in_state: State = None,
-    available: Available = None,
-    late: Late = None,
-    q: Text = None,
-    created_from: CreatedFrom = None,
-    created_until: CreatedUntil = None,
-) -> Response[CountsView]:
+async def count_orders(call: NamedDependency[Call], wanted: NamedDependency[OrderQuery]) -> Response[CountsView]:
     """Count the orders that ``GET /v1/orders`` lists with these conditions: of each state at most 10,000."""
-    wanted = parse_filter(
-        customer_id, user_id, restaurant_id, shipper_id, in_state, available, late, q, created_from, created_until
-    )
     async with call.api.list_turns:
         counted = await call.use_cases.list_orders.count(wanted, by=call.by)
     return json_response(counts_view(counted))

@@ -147,4 +147,7 @@ def _placed(order: NewOrder) -> dict[str, Any]:
         body["cardToken"] = order.card_token
     if order.address is not None:
         body["address"] = {"street": order.address.street, "city": order.address.city}
+    if order.annotations is not None:
+        body["customerName"] = order.annotations.customer_name
+        body["customerPhone"] = order.annotations.customer_phone
     return body

@@ -1,7 +1,8 @@
 """Builds the request that places an order of the day.
 
 A day has only places and times. The lines, the payment method and the fee are derived from a digest of the
-restaurant's and the order's id, so they are always the same.
+restaurant's and the order's id, and the customer's name and telephone number from the customer's id, so they are always
+the same. The numbers are of the range 555-0100 to 555-0199, which is reserved for fiction.
 """
 
 from decimal import ROUND_HALF_UP, Decimal
@@ -9,6 +10,7 @@ from hashlib import blake2b
 from zlib import crc32
 
 from ...application.orders.create_order import NewOrder
+from ...domain.annotations import Annotations
 from ...domain.currency import MINOR_UNITS
 from ...domain.events import OrderLine
 from ...domain.money import EXACT, Money, total_of
@@ -46,6 +48,15 @@ _METHODS = (
     *(PaymentMethod.DEBIT_CARD,) * 3,
 )
 _DISCOUNT_ONE_IN = 8
+_FIRST_NAMES = (
+    *("Ada", "Ben", "Chloé", "Dmitri", "Elif", "Farid", "Grace", "Hugo", "Ines", "Jonas", "Kwame", "Lucía", "Mei"),
+    *("Noor", "Olga", "Priya", "Rosa", "Sami", "Tomás", "Yuki"),
+)
+_LAST_NAMES = (
+    *("Adeyemi", "Bauer", "Costa", "Dubois", "Eriksen", "Fischer", "García", "Haddad", "Ivanova", "Jensen", "Kaya"),
+    *("Lindqvist", "Moreau", "Nakamura", "O'Brien", "Patel", "Rossi", "Schäfer", "Tanaka", "Wójcik"),
+)
+_AREA_CODES = ("201", "212", "305", "312", "415", "503", "617", "702", "808", "917")
 
 
 def customer_of(order: DayOrder) -> str:
@@ -54,6 +65,15 @@ def customer_of(order: DayOrder) -> str:
     It is a digest, because a customer's id is part of events, and an address must not be.
     """
     return f"customer-{crc32(f'{format_number(order.x)} {format_number(order.y)}'.encode()):08x}"
+
+
+def annotations_of(customer: str) -> Annotations:
+    """Return the name and the telephone number of a customer of the day. Different customers may share a number."""
+    first, last, area, line = blake2b(customer.encode(), digest_size=4).digest()
+    return Annotations(
+        customer_name=f"{_FIRST_NAMES[first % len(_FIRST_NAMES)]} {_LAST_NAMES[last % len(_LAST_NAMES)]}",
+        customer_phone=f"+1 {_AREA_CODES[area % len(_AREA_CODES)]} 555 01{line % 100:02}",
+    )
 
 
 def placement(day: Day, order: DayOrder, *, prefix: str | None = None, currency: str = CURRENCY) -> NewOrder:
@@ -70,9 +90,10 @@ def placement(day: Day, order: DayOrder, *, prefix: str | None = None, currency:
     lines = _lines(order.restaurant, next(digest), [next(digest) for _ in range(3 * max(_LINES))], currency)
     method = _METHODS[next(digest) % len(_METHODS)]
     fee = _money(Decimal(_FEES[next(digest) % len(_FEES)]), currency)
+    customer = customer_of(order)
     return NewOrder(
         order_id=order_id,
-        customer_id=customer_of(order),
+        customer_id=customer,
         restaurant_id=order.restaurant,
         lines=lines,
         payment_method=method,
@@ -80,6 +101,7 @@ def placement(day: Day, order: DayOrder, *, prefix: str | None = None, currency:
         currency=currency,
         total=total_of((line.total for line in lines), currency) + fee,
         address=Address(street=f"{format_number(order.x)} m east, {format_number(order.y)} m north", city=day.name),
+        annotations=annotations_of(customer),
     )
 
 

@@ -11,7 +11,7 @@ from attrs import define, field, frozen
 
 from ...application.orders.create_order import NewOrder
 from ...application.orders.use_cases import UseCases
-from ...domain.errors import IllegalTransition
+from ...domain.errors import CommandRefused, IllegalTransition, OrderNotFound
 from ...domain.lifecycle import OrderState
 from ...domain.payment import PaymentMethod
 from .clock import DEFAULT_DATE, VirtualClock, time_at
@@ -100,10 +100,15 @@ class ScaledPace:
 
 @define
 class DayResult:
-    """Outcomes by the day's order ids. The service itself ended the orders in ``ended_early`` (out of stock, say)."""
+    """Outcomes by the day's order ids.
+
+    The orders in ``ended_early`` were ended by the service itself (out of stock, say) or by a person, and those in
+    ``taken_over`` are left to the people who have moved them on.
+    """
 
     outcomes: dict[str, Outcome] = field(factory=dict)
     ended_early: set[str] = field(factory=set)
+    taken_over: set[str] = field(factory=set)
     steps: int = 0
     planned: int = 0
 
@@ -113,7 +118,8 @@ class RunDay:
     """Execute the steps of a day in the order of their times.
 
     ``workers`` orders are processed concurrently, each order's steps in sequence, each worker at a virtual time of its
-    own. So the events of one order are the same bytes in every run; with one worker, the whole log is.
+    own. So the events of one order are the same bytes in every run; with one worker, the whole log is. With ``people``,
+    who act on the same orders meanwhile, an order that refuses a step is left to them.
 
     Raises:
         OrderFlowError: from the client, at the first step that fails, unless the service has ended the order already.
@@ -125,6 +131,7 @@ class RunDay:
     workers: int = 1
     prefix: str | None = None
     progress: Callable[[int, int], None] = lambda done, of: None
+    people: bool = False
 
     async def __call__(self, day: Day, *, currency: str = "USD") -> DayResult:
         orders = {order.id: placement(day, order, prefix=self.prefix, currency=currency) for order in day.orders}
@@ -143,19 +150,13 @@ class RunDay:
     ) -> None:
         placed: dict[str, int] = {}
         for step in steps:
-            if step.order_id not in result.ended_early:
+            if step.order_id not in result.ended_early and step.order_id not in result.taken_over:
                 with workers.waiting():
                     await self.pace.until(step.at)
                 if workers.stopped:
                     return
                 placed.setdefault(step.order_id, step.at)
-                try:
-                    state = await self.client.execute(step, orders[step.order_id])
-                except IllegalTransition as e:
-                    state = OrderState(e.state)
-                    if not state.terminal:
-                        raise
-                    result.ended_early.add(step.order_id)
+                state = await self._execute(step, orders[step.order_id], result)
                 result.outcomes[step.order_id] = Outcome(
                     placed_at=placed[step.order_id],
                     ended_at=step.at if state.terminal else None,
@@ -164,6 +165,24 @@ class RunDay:
                 )
             result.steps += 1
             self.progress(result.steps, result.planned)
+
+    async def _execute(self, step: Step, order: NewOrder, result: DayResult) -> OrderState:
+        """Execute ``step`` and return the order's state, also if the order has gone another way already."""
+        try:
+            return await self.client.execute(step, order)
+        except IllegalTransition as e:
+            state = OrderState(e.state)
+            if state.terminal:
+                result.ended_early.add(step.order_id)
+                return state
+            if not self.people:
+                raise
+        except (CommandRefused, OrderNotFound):  # it is another shipper's now, who alone sees it
+            if not self.people:
+                raise
+            state = result.outcomes[step.order_id].state
+        result.taken_over.add(step.order_id)
+        return state
 
 
 def _paid_by_card(orders: Mapping[str, NewOrder]) -> frozenset[str]:

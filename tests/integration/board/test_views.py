@@ -1,11 +1,13 @@
 """The board in a real browser: each view, for each role, against a running service."""
 
 import asyncio
+import csv
 import re
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -124,7 +126,7 @@ def test_an_order_is_brought_from_the_door_to_its_end_by_the_buttons_alone(look:
     shop.move("walk-1", "on_the_way", "delivered")
     expect(page.locator(".age-line")).to_contain_text("Delivered")
     expect(page.locator(".diagram .node.taken")).to_have_count(3)
-    assert page.locator(".actions button:enabled").count() == 0
+    assert page.locator(".actions button:enabled").all_text_contents() == ["Refund"]
 
 
 def test_an_action_on_an_old_version_is_refused_and_says_so(look: Looking, shop: Service) -> None:
@@ -158,8 +160,8 @@ def test_an_order_is_shown_as_it_was_and_as_each_consumer_has_it(look: Looking, 
     expect(earlier).to_contain_text("version 1")
     page.get_by_role("button", name="Next event").click()
     expect(earlier).to_contain_text("Preparing")
-    expect(page.locator(".steps").first).to_contain_text("analytics: handled")
-    page.locator("summary").first.click()
+    expect(page.locator(".steps").first).to_contain_text("analytics: counted")
+    page.locator("summary", has_text="as published").first.click()
     expect(page.locator("pre").first).to_contain_text('"type": "order.created"')
 
 
@@ -345,10 +347,70 @@ def test_the_figures_are_those_of_the_api_and_can_be_saved(look: Looking, shop: 
     section.locator("summary").click()
 
     expect(section.locator("tbody tr")).to_have_count(len(reasons))
+    assert exported(look, section) == [{"reason": each["reason"], "orders": str(each["orders"])} for each in reasons]
+
+
+def exported(look: Looking, within: Any) -> list[dict[str, str]]:
+    """The rows of the file that the button there saves."""
     with look.page.expect_download() as saved:
-        section.get_by_role("button", name="Save").click()
-    text = saved.value.path().read_text(encoding="utf-8")
-    assert text == "".join(["reason,orders\n", *(f"{each['reason']},{each['orders']}\n" for each in reasons)])
+        within.get_by_role("button", name="Export CSV").click()
+    text = saved.value.path().read_text(encoding="utf-8-sig")
+    return [*csv.DictReader(text.splitlines())]
+
+
+def test_the_orders_that_are_found_can_be_saved(look: Looking, shop: Service) -> None:
+    look.enter("restaurant:R7", "#/orders?q=C2")
+    look.settles("cancelled", {"gone-1"})
+
+    rows = exported(look, look.page.locator(".controls"))
+
+    assert [(row["orderId"], row["state"], float(row["totalPrice"])) for row in rows] == [("gone-1", "cancelled", 25)]
+
+
+def test_a_restaurant_refunds_an_amount_and_says_why(look: Looking, shop: Service) -> None:
+    shop.place("cold-1")
+    shop.move("cold-1", "assign", "on_the_way", "delivered")
+    look.enter("restaurant:R7", "#/orders/cold-1")
+    page = look.page
+    expect(page.locator(".actions")).to_contain_text("$25.00 can be refunded")
+    page.get_by_role("button", name="Refund").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Amount in USD")).to_be_hidden()
+    dialog.get_by_label("What is refunded").select_option("Another amount")
+    dialog.get_by_label("Amount in USD").fill("25,5")
+    dialog.get_by_label("Reason").fill("the soup was cold")
+    dialog.get_by_role("button", name="Refund").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("at most 25.0 USD")
+    look.errors.clear()  # the browser logs the 400
+
+    dialog.get_by_label("Amount in USD").fill("6,5")
+    dialog.get_by_role("button", name="Refund").click()
+
+    expect(page.locator(".actions")).to_contain_text("$18.50 can be refunded")
+    expect(page.locator("dl")).to_contain_text("$6.50 paid back")
+    with shop.api() as client:
+        [*_, last] = client.get("/v1/orders/cold-1/timeline").json()["events"]
+    assert {name: last["event"]["data"][name] for name in ("amount", "reason", "borneBy")} == {
+        "amount": 6.5,
+        "reason": "the soup was cold",
+        "borneBy": "restaurant",
+    }
+
+
+def test_an_order_shows_whom_it_told_and_what_it_reserved(look: Looking, shop: Service) -> None:
+    with ThreadPoolExecutor() as elsewhere:
+        elsewhere.submit(shop.installation.run, "stock", "set", "R7", "F1", "5").result()
+    shop.place("told-1")
+
+    look.enter("admin:boss", "#/orders/told-1")
+    page = look.page
+
+    expect(page.locator(".steps").first).to_contain_text("inventory: reserved 2 F1")
+    expect(page.locator(".steps").first).to_contain_text(re.compile(r"committed \d+ ms"))
+    told = page.locator(".told li", has_text="customer:C1").first
+    expect(told).to_contain_text(re.compile(r"told by log, \d+ m?s after the commit"))
+    told.locator("summary").click()
+    expect(told).to_contain_text("told-1")
 
 
 def serious(look: Looking) -> list[str]:
@@ -392,3 +454,18 @@ def test_a_thousand_orders_are_drawn_without_a_long_pause(look: Looking, shop: S
     look.page.get_by_role("button", name=re.compile("Show 20 more")).click()
 
     assert len(look.cards("waiting_for_shipper")) == 40
+
+
+def test_the_counters_are_those_of_the_api_after_a_day(look: Looking, shop: Service, tmp_path: Path) -> None:
+    look.enter("admin:boss")
+    look.page.locator("li.card").first.wait_for()
+
+    with ThreadPoolExecutor() as elsewhere:
+        for command in (("generate", str(tmp_path), "--orders", "60"), ("run", str(tmp_path), "--no-consumers")):
+            elsewhere.submit(shop.installation.run, "simulate", *command).result()
+
+    with shop.api() as client:
+        counts = {each["state"]: each["orders"] for each in client.get("/v1/orders:count").json()["counts"]}
+    assert counts["delivered"] > 50  # more than are listed
+    for state, orders in counts.items():
+        expect(look.page.locator(f"#column-{state}")).to_contain_text(f"({orders:,})")

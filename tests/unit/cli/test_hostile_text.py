@@ -21,8 +21,8 @@ HOSTILE = {
     "bidi": "\u202eevil\u202c \u2066x\u2069 \u200f \u061c",
     "surrogate": "a\ud800b\udcff",
     "wide": "Jalapeño 🌶️ 漢字 e\u0301",
-    "long": "x" * 100_000,
-    "many words": "word " * 4_000,
+    "long": "x" * 20_000,
+    "many words": "word " * 400,
 }
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 

@@ -1,9 +1,13 @@
 """``orderflow orders``: what an operator does with orders."""
 
+import csv
 from pathlib import Path
 from uuid import UUID
 
 import pytest
+from orderflow.entrypoints.cli import session
+from orderflow.entrypoints.container import container_for
+from orderflow.entrypoints.settings import Settings
 
 from tests.support.commands import CommandLine, order_json
 
@@ -54,6 +58,37 @@ def test_a_cancelled_order_keeps_its_reason(cli: CommandLine) -> None:
 
     shown = cli("orders", "show", "o1")
     assert "changed my mind" in shown.out
+
+
+def test_a_payment_that_the_customer_has_to_confirm_says_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    container = container_for(Settings(database_url="memory://"))  # the sandbox remembers what it was asked
+    monkeypatch.setattr(session, "build_container", lambda settings: container)
+    cli = CommandLine("memory://")
+    placed = cli.json("orders", "create", "-", stdin=order_json(paymentMethod="card", cardToken="tok_confirm_never"))
+
+    asked = cli("--json", "orders", "pay", "o1", "--as", "customer:C1")
+
+    shown = cli.json("orders", "show", "o1", "--as", "customer:C1")
+    again = cli.json("orders", "create", "-", stdin=order_json(paymentMethod="card", cardToken="tok_confirm_never"))
+    to_restaurant = cli.json("orders", "show", "o1", "--as", "restaurant:R7")
+    assert (asked.code, asked.data["orderId"]) == (1, "o1")
+    assert asked.data["clientSecret"].startswith("secret_")
+    assert "has to confirm the payment" in asked.err
+    assert "secret_" not in asked.err
+    assert shown["confirmation"] == {"clientSecret": asked.data["clientSecret"], "confirmationUrl": ""}
+    assert again["confirmation"] == shown["confirmation"]
+    assert "confirmation" not in placed | to_restaurant
+
+
+def test_orders_are_printed_as_csv(lived_once: CommandLine) -> None:
+    listed = lived_once.json("orders", "list")["orders"]
+
+    printed = lived_once("orders", "list", "--csv", "--limit", "4")
+
+    found = [*csv.DictReader(printed.out.splitlines())]
+    assert [row["orderId"] for row in found] == [order["orderId"] for order in listed]
+    assert len(found) > 4
+    assert lived_once("--json", "orders", "list", "--csv").code == 2
 
 
 def test_a_list_is_read_to_its_end_page_by_page(lived_once: CommandLine) -> None:

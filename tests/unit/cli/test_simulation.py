@@ -113,7 +113,6 @@ def test_a_step_that_fails_ends_the_run_and_is_reported(cli: CommandLine, small_
     assert (answer.code, answer.out) == (4, "")
     assert "small-o7" in answer.err
     assert "Traceback" not in answer.err
-    assert cli("lag", "--wait", "30").code in (0, 1)
     assert cli.json("check")["clean"] is True
 
 
@@ -273,6 +272,37 @@ def test_a_demo_ends_with_a_clean_check(cli: CommandLine) -> None:
     assert report["clean"] is True
     assert report["day"]["figures"]["unfinished"] == 0
     assert events(cli) == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--board", "--orders", "5001"], "at most 5,000"),
+        (["--speed", "0"], "speed"),
+        (["--speed", "100001"], "speed"),
+        (["--port", "65536"], "port"),
+        (["--open", "--no-board"], "--open"),
+    ],
+    ids=str,
+)
+def test_a_demo_with_an_invalid_option_exits_2(cli: CommandLine, arguments: list[str], named: str) -> None:
+    answer = cli("demo", *arguments)
+
+    assert (answer.code, answer.out) == (2, "")
+    assert named in answer.err
+
+
+def test_ctrl_c_ends_a_demo_that_is_watched(tmp_path: Path) -> None:
+    stack = Stack(tmp_path, f"sqlite:///{tmp_path}/unused.db", "", "orders")
+    running = stack.begin("demo", "--board", "--orders", "10", "--speed", "1")
+    said = tmp_path / "demo.err"
+    eventually(lambda: "on sqlite:" in said.read_text(), deadline=120, that="the board is up")
+
+    running.send_signal(signal.SIGINT)
+
+    assert running.wait(60) == 130
+    assert "nothing is kept" in said.read_text()
+    assert "Traceback" not in said.read_text()
 
 
 def test_the_demo_shows_the_day_and_the_check(cli: CommandLine) -> None:

@@ -8,6 +8,7 @@ from orderflow.domain.errors import CommandRefused
 from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.order import Change, Order
 from orderflow.domain.permissions import Action
+from orderflow.domain.refund import RefundBearer
 
 from tests.unit.domain.actors import (
     ACTORS,
@@ -41,6 +42,10 @@ WAYS: Mapping[str, Callable[[Order, Actor], list[Callable[[], Change]]]] = {
         for s in SHIPPERS
     ],
     "record_payment": lambda o, by: [lambda: o.record_payment(paid=True, by=by, **later(o))],
+    "refund": lambda o, by: [
+        lambda b=b: o.request_refund(None, REASON, borne_by=b, by=by, **later(o))  # type: ignore[misc]
+        for b in RefundBearer
+    ],
 }
 """Every way to try each action that there is."""
 
@@ -55,12 +60,18 @@ def changes(attempt: Callable[[], Change]) -> bool:
 def perform(order: Order, action: Action, actor: Actor) -> Change:
     """The action with exactly what it needs: a shipper brings itself, others somebody who is not assigned yet."""
     shipper_id = actor.id if actor.role is Role.SHIPPER else "S3"
-    given = {"shipperId": {"shipper_id": shipper_id}, "reason": {"reason": REASON}}
+    given = {
+        "shipperId": {"shipper_id": shipper_id},
+        "reason": {"reason": REASON},
+        "borneBy": {"borne_by": RefundBearer.RESTAURANT},
+    }
     values = {name: value for need in action.needs for name, value in given[need].items()}
     if action.name == "assign_shipper":
         return order.assign_shipper(by=actor, **values, **later(order))
     if action.name == "record_payment":
         return order.record_payment(paid=True, by=actor, **values, **later(order))
+    if action.name == "refund":
+        return order.request_refund(None, by=actor, **values, **later(order))
     return order.transition_to(OrderState(action.name), by=actor, **values, **later(order))
 
 
@@ -90,7 +101,7 @@ def test_a_listed_action_succeeds_with_what_it_needs(situation: str, payment: st
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_a_move_that_lists_a_need_is_refused_without_it(situation: str, actor: Actor) -> None:
     order = order_in(situation)
-    needy = [a for a in order.allowed_actions(actor) if a.needs and a.name != "assign_shipper"]
+    needy = [a for a in order.allowed_actions(actor) if a.needs and a.name not in ("assign_shipper", "refund")]
 
     tried = [changes(lambda a=a: order.transition_to(OrderState(a.name), by=actor, **later(order))) for a in needy]
 
@@ -122,7 +133,9 @@ def test_a_move_that_lists_a_need_is_refused_without_it(situation: str, actor: A
         ("on_the_way S1", SHIPPER, [Action("delivered"), Action("record_payment")]),
         ("on_the_way S1", CUSTOMER, []),
         ("on_the_way S1", ADMIN, [Action("delivered"), Action("cancelled", ("reason",)), Action("record_payment")]),
-        ("delivered S1", ADMIN, []),
+        ("delivered S1", ADMIN, [Action("refund", ("reason", "borneBy"))]),
+        ("delivered S1", RESTAURANT, [Action("refund", ("reason", "borneBy"))]),
+        ("delivered S1", CUSTOMER, []),
         ("cancelled at once", ADMIN, []),
         ("waiting", OTHER_CUSTOMER, []),
     ],

@@ -14,6 +14,7 @@ from orderflow.domain.history import apply, facts_of, fold
 from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.order import Change, Order
 from orderflow.domain.payment import PaymentMethod
+from orderflow.domain.refund import RefundBearer
 
 from tests.unit.domain.actors import AT, Tale, eur, line, place
 
@@ -100,6 +101,8 @@ class RandomLives(RuleBasedStateMachine):
                 return order.assign_shipper(shipper_id, **how)  # type: ignore[arg-type]
             if action.name == "record_payment":
                 return order.record_payment(paid=True, **how)  # type: ignore[arg-type]
+            if action.name == "refund":
+                return order.request_refund(None, "cold", borne_by=RefundBearer.RESTAURANT, **how)  # type: ignore[arg-type]
             needs = {"shipperId": ("shipper_id", shipper_id), "reason": ("reason", "I may")}
             return order.transition_to(OrderState(action.name), **how, **dict(needs[n] for n in action.needs))  # type: ignore[arg-type]
 

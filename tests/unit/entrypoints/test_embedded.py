@@ -602,7 +602,7 @@ async def test_a_wait_that_ends_at_its_deadline_has_the_last_failure_as_its_caus
 
         with pytest.raises(TimeoutError) as raised:
             await flow.settled(timeout=0.05)
-        flow._tasks["slow"].cancel()
+        flow._consumers._tasks["slow"].cancel()
 
     assert isinstance(raised.value.__cause__, RuntimeError)
 

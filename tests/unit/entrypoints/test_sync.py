@@ -23,6 +23,7 @@ from orderflow import (
     OrderState,
     SyncOrderFlow,
 )
+from orderflow.entrypoints.embedded_consumers import EmbeddedConsumers
 from orderflow.entrypoints.joining import JoinedOrders
 from orderflow.entrypoints.sync import SyncJoinedOrders
 
@@ -223,7 +224,7 @@ def test_a_call_that_closing_cuts_off_says_so() -> None:
 
 def test_closing_raises_the_error_that_ended_a_consumer(mocker: Any) -> None:
     flow = OrderFlow.in_memory_sync(consumers=())
-    mocker.patch.object(OrderFlow, "_close", side_effect=ValueError("broken"))
+    mocker.patch.object(EmbeddedConsumers, "close", side_effect=ValueError("broken"))
 
     with pytest.raises(ValueError, match="broken"):
         flow.close()

@@ -165,8 +165,8 @@ def routes(app: Litestar) -> list[tuple[str, str]]:
 
 
 ROUTES = routes(Installation().app())
-READS_OF_PERSONS = "/v1/customers/"
-"""Reading what is kept of a customer is a command of operators."""
+READS_OF_PERSONS = ("/v1/customers/", "/v1/orders.csv")
+"""Reading all that is kept of a customer, or of many orders, has a line, too."""
 
 
 async def _asked(client: AsyncClient, method: str, path: str, headers: dict[str, str]) -> int:

@@ -7,9 +7,15 @@ from typing import Any
 import pytest
 from httpx import ASGITransport, AsyncClient
 from orderflow import Money, OrderFlow, OrderLine
+from orderflow.application.sessions import CachedSessions
 from orderflow.domain.actor import Actor
 from orderflow.entrypoints.http import new_token
+from orderflow.entrypoints.http.board import Board
 from orderflow.entrypoints.http.board.pages import FILES
+from orderflow.entrypoints.simulation.generate_day import generate_day
+from orderflow.entrypoints.simulation.geography import geography_of
+from orderflow.entrypoints.simulation.paced_clock import PacedClock
+from orderflow.entrypoints.simulation.watched_day import WatchedDay
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -114,3 +120,35 @@ async def test_an_embedding_application_mounts_its_flow_where_it_likes() -> None
 def a_line() -> OrderLine:
     price = Money(Decimal("9.50"), "EUR")
     return OrderLine(food_id="F1", food_name="Pizza", price=price, quantity=1, discount=Money.zero("EUR"))
+
+
+async def test_the_day_of_a_demo_is_read_by_all_and_changed_by_admins(installation: Installation) -> None:
+    day = WatchedDay(name="small", geography=geography_of(generate_day(5, 1)), clock=PacedClock(speed=60))
+    board = Board(sessions=CachedSessions(installation.storage.sessions), now=installation.storage.now, day=day)
+    transport = ASGITransport(installation.app(board=board), raise_app_exceptions=False)
+    async with AsyncClient(transport=transport, base_url="http://localhost/") as client:
+
+        async def status(method: str, path: str, actor: str, **body: Any) -> int:
+            answer = await client.request(method, path, headers={"X-Actor": actor}, json=body or None)
+            return answer.status_code
+
+        assert await status("GET", "board/day/clock", "courier") == 401
+        assert not day.seen.is_set()
+        assert await status("GET", "board/day/clock", "shipper:c1") == 200
+        assert day.seen.is_set()
+        assert await status("GET", "board/day", "shipper:c1") == 403
+        assert await status("GET", "board/day", "admin:a") == 200
+        assert await status("PUT", "board/day/clock", "shipper:c1", speed=600, paused=False) == 403
+        assert await status("PUT", "board/day/clock", "admin:a", speed=0, paused=False) == 400
+        assert await status("PUT", "board/day/clock", "admin:a", speed=600, paused=True) == 200
+        assert (day.clock.speed, day.clock.paused) == (600, True)
+        day.end()
+        assert await status("PUT", "board/day/clock", "admin:a", speed=600, paused=True) == 400
+        assert (await client.get("board/session")).json()["day"] is True
+
+
+async def test_without_a_demo_there_is_no_day(base: AsyncClient) -> None:
+    answers = [await base.get(path, headers={"X-Actor": "admin:a"}) for path in ("board/day", "board/day/clock")]
+
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert (await base.get("board/session")).json()["day"] is False

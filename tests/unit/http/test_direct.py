@@ -92,6 +92,7 @@ async def test_every_route_of_one_order_but_its_lists_is_direct() -> None:
     assert operations - {route.handler.operation_id for route in app.direct.routes.values()} <= {
         "listOrders",
         "countOrders",
+        "exportOrders",
         "orderActions",
         "traceOrder",
         "placeOrders",

@@ -18,6 +18,7 @@ REQUESTS = {
     "on_the_way": ("PATCH", "state", {"state": "on_the_way"}),
     "delivered": ("PATCH", "state", {"state": "delivered"}),
     "record_payment": ("POST", "payment", {"paid": True}),
+    "refund": ("POST", "refunds", {"reason": "the soup was cold", "borneBy": "restaurant"}),
     "cancelled": ("POST", "cancel", {"reason": "changed my mind"}),
 }
 

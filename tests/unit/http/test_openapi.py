@@ -51,7 +51,7 @@ def test_the_document_has_exactly_the_routes(installation: Installation, documen
     }
 
     assert set(operations(document)) == routes
-    assert len(routes) == 52
+    assert len(routes) == 58
 
 
 def test_the_document_is_openapi_3_1_with_both_security_schemes(document: dict[str, Any]) -> None:

@@ -198,6 +198,9 @@ async def test_the_trace_of_an_order_is_for_admins(operator: AsyncClient) -> Non
     refused = await operator.get("/v1/orders/O2/trace", headers={"X-Actor": CUSTOMER})
 
     assert [each["sequence"] for each in traced["events"]] == [1, 2, 3]
-    states = {each["consumer"]: each["state"] for each in traced["events"][0]["handled"]}
-    assert states["analytics"] == "parked"
+    [first, behind] = [
+        next(each for each in event["handled"] if each["consumer"] == "analytics") for event in traced["events"][:2]
+    ]
+    assert (first["state"], first["effect"]) == ("parked", "KeyError: it did not work")
+    assert (behind["state"], behind["effect"]) == ("parked", "it waits behind an earlier event of the order")
     assert refused.status_code == 403

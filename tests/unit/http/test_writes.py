@@ -40,6 +40,7 @@ async def test_a_new_order_is_returned_with_its_location_and_version(boss: Async
         "currency": "EUR",
         "paymentMethod": "credit_card",
         "paymentStatus": "pending",
+        "refundable": 0,
         "refundRequested": 0,
         "refundDeclined": 0,
         "refunded": 0,

@@ -6,6 +6,7 @@ command or method that is not listed here fails.
 """
 
 import asyncio
+import csv
 import inspect
 import json
 import re
@@ -92,6 +93,7 @@ HTTP_ROUTES = {
     ("GET", "streamOrder"): "timeline",
     ("GET", "listOrders"): "list_orders",
     ("GET", "countOrders"): "list_orders",
+    ("GET", "exportOrders"): "list_orders",
 }
 OTHER_ROUTES = {
     "lifecycle",
@@ -109,6 +111,11 @@ ADMINS_ROUTES = {
     "ordersByState",
     "cancellationsByReason",
     "deliveryTimes",
+    "exportSalesPerMinute",
+    "exportSalesPerRestaurant",
+    "exportOrdersByState",
+    "exportCancellationsByReason",
+    "exportDeliveryTimes",
 }
 WEBHOOK_ROUTES = {
     "listWebhookEndpoints",
@@ -323,6 +330,8 @@ class House:
             response = await client.request(method, url, json=body, headers=headers)
         shown = {name: value for name, value in response.headers.items() if name not in OF_THE_REQUEST}
         whole = (response.status_code, shown, response.text)
+        if response.headers["content-type"].startswith("text/csv"):
+            return Answer(DONE, None, whole)
         content = response.json()
         if response.is_success:
             return Answer(DONE, content if "allowedActions" in content else None, whole)
@@ -493,6 +502,7 @@ def test_a_list_has_the_orders_of_the_caller_and_available_ones_only_for_shipper
     ):
         embedded = asyncio.run(flow.list_orders(query, by=by))
         http = asyncio.run(house.request(by, "GET", f"/v1/orders{path}"))
+        exported = asyncio.run(house.request(by, "GET", f"/v1/orders.csv{path}"))
         cli = house.command(by, "list", *options)
         pages = [json.loads(http.whole[2])["orders"], json.loads(cli.whole[1])["orders"]]
         counts = [
@@ -502,10 +512,11 @@ def test_a_list_has_the_orders_of_the_caller_and_available_ones_only_for_shipper
         ]
         assert [sum(each.values()) for each in counts] == [len(embedded.orders)] * 3
         assert counts == [counts[0]] * 3
+        pages.append([*csv.DictReader(exported.whole[2].removeprefix("\ufeff").splitlines())])
         found[name] = [{order.id for order in embedded.orders}, *({each["orderId"] for each in page} for page in pages)]
 
-    assert found["own"] == [own] * 3
-    assert found["available"] == [free if by.role is Role.SHIPPER else free & own] * 3
+    assert found["own"] == [own] * 4
+    assert found["available"] == [free if by.role is Role.SHIPPER else free & own] * 4
 
 
 def _numbers(counts: list[dict[str, Any]]) -> dict[str, int]:

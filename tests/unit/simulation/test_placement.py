@@ -1,5 +1,6 @@
 """The request that places an order of the day is always the same."""
 
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -54,6 +55,17 @@ def test_the_restaurant_keeps_its_id_and_the_address_is_the_place():
     assert placed.restaurant_id == "r1"
     assert placed.address.street == "500 m east, 12.5 m north"
     assert placed.address.city == "small"
+
+
+def test_a_customer_always_has_the_same_name_and_telephone_number():
+    first, second = order("o1"), order("o2", placed=900, ready=900)
+
+    annotations = [placement(day(each), each).annotations for each in (first, second)]
+
+    assert annotations[0] == annotations[1]
+    assert annotations[0].customer_name
+    numbers = {each.annotations.customer_phone for each in placements()}
+    assert [it for it in numbers if not re.fullmatch(r"\+1 \d{3} 555 01\d\d", it)] == []
 
 
 def test_orders_to_the_same_place_have_the_same_customer():

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pytest
 from attrs import define, field
 from orderflow.application.orders.create_order import NewOrder
+from orderflow.domain.actor import Actor, Role
 from orderflow.domain.errors import IllegalTransition, StorageUnavailable
 from orderflow.domain.lifecycle import OrderState
 from orderflow.entrypoints.container import container_for
@@ -19,6 +20,7 @@ from orderflow.entrypoints.wiring.lifespan import opened
 from tests.support.simulated import bodies_after_a_day
 
 DAY = generate_day(40, 3)
+BOSS = Actor(Role.ADMIN, "boss")
 
 
 @define
@@ -116,6 +118,29 @@ async def test_an_order_that_the_service_has_ended_does_not_end_the_run() -> Non
     assigned = {step.order_id for step in plan_day(DAY) if step.action is StepAction.ASSIGN}
     assert result.ended_early == assigned
     assert all(outcome.state.terminal for outcome in result.outcomes.values())
+
+
+async def test_an_order_that_a_person_has_moved_on_is_left_to_them() -> None:
+    clock = VirtualClock()
+    container = container_for(Settings(database_url="memory://"), clock=clock, simulated=True)
+    taken = DAY.orders[0].id
+
+    @define
+    class WithPerson:
+        client: InProcessOrderClient
+
+        async def execute(self, step: Step, order: NewOrder) -> OrderState:
+            if step.order_id == taken and step.action is StepAction.ASSIGN:
+                await container.use_cases().assign_shipper(order.order_id, "S9", by=BOSS)
+                await container.use_cases().transition_order_state(order.order_id, OrderState.ON_THE_WAY, by=BOSS)
+            return await self.client.execute(step, order)
+
+    async with opened(container):
+        client = WithPerson(InProcessOrderClient(container.use_cases()))
+        result = await RunDay(client, VirtualPace(clock), workers=16, people=True)(DAY)
+
+    assert result.taken_over == {taken}
+    assert [id_ for id_, outcome in result.outcomes.items() if not outcome.state.terminal] == [taken]
 
 
 @pytest.mark.parametrize("fails_at", [1, 37])

@@ -44,7 +44,7 @@ class LogIn(Body):
 
 @frozen(kw_only=True)
 class SessionView:
-    """The session as the page sees it. Without one, ``actor`` is null."""
+    """The session as the page sees it. Without one, ``actor`` is null. ``day``: a simulated day can be watched."""
 
     actor: str | None
     role: str | None
@@ -57,6 +57,7 @@ class SessionView:
     available_orders: bool
     currency: str
     time: datetime
+    day: bool
 
 
 @frozen
@@ -187,7 +188,8 @@ class SessionDoor:
             development=self.cookies.development,
             available_orders=self.board.available_orders,
             currency=self.currency,
-            time=await self.board.now(),
+            time=await self.board.now() if self.board.day is None else self.board.day.clock.now,
+            day=self.board.day is not None,
         )
 
 

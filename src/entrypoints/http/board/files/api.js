@@ -18,10 +18,19 @@ export class ApiError extends Error {
 
 /** @type {SessionView | null} */
 let session = null;
-let ahead = 0;
+let clock = { time: Date.now(), at: Date.now(), rate: 1 };
 
 /** The time now by the server's clock, in milliseconds. */
-export const now = () => Date.now() + ahead;
+export const now = () => clock.time + (Date.now() - clock.at) * clock.rate;
+
+/**
+ * Set the server's clock, which runs ``rate`` times as fast as this one: a simulated day has its own pace.
+ * @param {number} time
+ * @param {number} rate
+ */
+export function setClock(time, rate) {
+  clock = { time, at: Date.now(), rate };
+}
 
 export const currentSession = () => session;
 
@@ -56,6 +65,19 @@ export async function logOut() {
 export async function call(path, options = {}) {
   const response = await send(path, options);
   return response.status === 204 ? null : response.json();
+}
+
+/**
+ * Read a response with its numbers as the texts that were sent: no digit of an amount is lost.
+ * @param {string} path
+ * @param {AbortSignal} signal
+ * @returns {Promise<any>}
+ */
+export async function readExact(path, signal) {
+  const text = await (await send(path, { signal })).text();
+  /** @param {string} _ @param {unknown} value @param {{source?: string}} [context] */
+  const exact = (_, value, context) => (typeof value === "number" ? (context?.source ?? String(value)) : value);
+  return JSON.parse(text, /** @type {any} */ (exact));
 }
 
 /**
@@ -109,7 +131,7 @@ function newKey() {
 
 /** @param {SessionView} read */
 function keep(read) {
-  ahead = Date.parse(read.time) - Date.now();
+  setClock(Date.parse(read.time), 1);
   session = read;
   return read;
 }

@@ -48,7 +48,7 @@ class DeadLetters extends HTMLElement {
         { class: "row" },
         h("button", { class: "plain", onclick: () => this.#open(group) }, "Show the orders"),
         h("button", { class: "plain", onclick: () => this.#preview(group) }, "Dry run"),
-        h("button", { onclick: () => this.#redrive(group) }, `Redrive all ${number(group.orders)}`),
+        h("button", { onclick: () => this.#redrive(group) }, group.orders === 1 ? "Redrive it" : `Redrive all ${number(group.orders)}`),
       ),
     ]);
     fill(

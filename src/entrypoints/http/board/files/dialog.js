@@ -10,7 +10,12 @@ import { fill, h } from "./dom.js";
  * @property {number} [most] characters
  * @property {boolean} [long] a text of several lines
  * @property {string} [hint]
+ * @property {{value: string, label: string}[]} [options] one of these, instead of a text
+ * @property {boolean} [decimal] an amount
+ * @property {{name: string, is: string}} [when] asked only if that field has this value
  */
+
+const DECIMAL = "[0-9]+([.,][0-9]+)?";
 
 let number = 0;
 
@@ -33,23 +38,36 @@ export function ask({ title, text = "", fields = [], confirm, danger = false }, 
       value: field.value ?? "",
       autocomplete: "off",
     };
-    return field.long ? h("textarea", { ...properties, rows: 3 }) : h("input", properties);
+    if (field.options !== undefined) {
+      const options = field.options.map(({ value, label }) => h("option", { value }, label));
+      return h("select", { id: properties.id, required: true }, ...options);
+    }
+    if (field.long) return h("textarea", { ...properties, rows: 3 });
+    return h("input", field.decimal ? { ...properties, inputmode: "decimal", pattern: DECIMAL } : properties);
   });
   const done = h("button", { class: danger ? "danger" : "main" }, confirm);
+  const labels = fields.map((field, index) =>
+    h(
+      "label",
+      { for: `${titleId}-${index}` },
+      field.label,
+      field.hint !== undefined && h("span", { class: "quiet" }, field.hint),
+      inputs[index],
+    ),
+  );
+  const adapt = () =>
+    fields.forEach(({ when }, index) => {
+      if (when === undefined) return;
+      const isAsked = inputs[fields.findIndex(({ name }) => name === when.name)]?.value === when.is;
+      /** @type {HTMLElement} */ (labels[index]).hidden = !isAsked;
+      /** @type {HTMLInputElement} */ (inputs[index]).disabled = !isAsked;
+    });
   const form = h(
     "form",
     { class: "stack" },
     h("h2", { id: titleId }, title),
     text !== "" && h("p", null, text),
-    fields.map((field, index) =>
-      h(
-        "label",
-        { for: `${titleId}-${index}` },
-        field.label,
-        field.hint !== undefined && h("span", { class: "quiet" }, field.hint),
-        inputs[index],
-      ),
-    ),
+    labels,
     problem,
     h(
       "div",
@@ -61,6 +79,8 @@ export function ask({ title, text = "", fields = [], confirm, danger = false }, 
   const dialog = h("dialog", { "aria-labelledby": titleId }, form);
   return new Promise((resolve) => {
     let succeeded = false;
+    form.addEventListener("change", adapt);
+    adapt();
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       done.disabled = true;

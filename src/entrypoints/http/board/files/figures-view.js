@@ -1,15 +1,15 @@
 // The figures of the service or of one restaurant, as charts with a table behind each, and as CSV.
 
-import { currentSession, now, query } from "./api.js";
+import { currentSession, now, query, readExact } from "./api.js";
 import { bars, lines } from "./charts.js";
-import { csv, readExact, save } from "./csv.js";
 import { explain } from "./dialog.js";
 import { fill, h, setText } from "./dom.js";
+import { exportButton } from "./download.js";
 import { dateTime, duration, money, number, stateName } from "./format.js";
 import { setParameters } from "./router.js";
 import { table } from "./table.js";
 
-/** @typedef {import("./csv.js").Row} Row */
+/** @typedef {Record<string, string | null>} Row */
 
 const HOUR = 3_600_000;
 /** @type {Record<string, {name: string, span: number}>} */
@@ -26,6 +26,8 @@ class FiguresView extends HTMLElement {
   #asked = "";
   #problem = h("p", { class: "problem", role: "alert" });
   #body = h("div");
+  /** The address of the CSV of a reading, of the same rows as are shown. @type {(name: string) => string} */
+  #exported = (name) => name;
   #span = h("select", {
     id: "span",
     onchange: () => setParameters({ span: this.#span.value === "hour" ? "" : this.#span.value }),
@@ -82,6 +84,8 @@ class FiguresView extends HTMLElement {
     const times = { start: new Date(begin).toISOString(), end: new Date(end).toISOString() };
     const of = (/** @type {string} */ name, /** @type {Record<string, string>} */ more = {}) =>
       readExact(`v1/analytics/${name}${query({ restaurantId, ...more })}`, signal);
+    this.#exported = (name) =>
+      `v1/analytics/${name}.csv${query({ restaurantId, ...(name === "minutes" ? times : {}) })}`;
     try {
       const [sales, states, cancellations, deliveries, restaurants] = await Promise.all([
         of("minutes", times),
@@ -132,8 +136,8 @@ class FiguresView extends HTMLElement {
       ),
     );
     const summary = `${number(total)} orders, ${number(cancelled)} of them cancelled; revenue ${of.join(" and ") || "none"}`;
-    return figure(
-      "sales",
+    return this.#figure(
+      "minutes",
       "Orders and revenue",
       [
         h("p", { class: "big" }, summary),
@@ -156,7 +160,7 @@ class FiguresView extends HTMLElement {
       shown: number(Number(each.orders)),
     }));
     const label = `Orders by state now: ${shown.map(({ name, shown: orders }) => `${name} ${orders}`).join(", ")}.`;
-    return figure(
+    return this.#figure(
       "states",
       "Orders by state, and the seconds in each",
       [bars({ label, bars: shown })],
@@ -174,7 +178,7 @@ class FiguresView extends HTMLElement {
     }));
     const label = `Delivery times of ${deliveries.orders} orders: ${shown.map(({ name, shown: minutes }) => `${name} ${minutes}`).join(", ")}.`;
     const rows = [deliveries];
-    return figure(
+    return this.#figure(
       "deliveries",
       `Minutes to the delivery of ${number(Number(deliveries.orders))} orders`,
       [bars({ label, bars: shown })],
@@ -190,7 +194,7 @@ class FiguresView extends HTMLElement {
       .map((each) => ({ name: each.reason ?? "", value: Number(each.orders), shown: number(Number(each.orders)) }));
     const label = `Cancelled orders by reason: ${shown.map(({ name, shown: orders }) => `${name} ${orders}`).join(", ") || "none"}.`;
     const chart = shown.length === 0 ? h("p", null, "None.") : bars({ label, bars: shown });
-    return figure("cancellations", "Cancellations by reason", [chart], ["reason", "orders"], reasons);
+    return this.#figure("cancellations", "Cancellations by reason", [chart], ["reason", "orders"], reasons);
   }
 
   /** @param {Row[]} restaurants */
@@ -203,12 +207,49 @@ class FiguresView extends HTMLElement {
     }));
     const label = `Restaurants with the most orders: ${shown.map(({ name, shown: orders }) => `${name} ${orders}`).join("; ") || "none"}.`;
     const chart = shown.length === 0 ? h("p", null, "None.") : bars({ label, bars: shown });
-    return figure(
+    return this.#figure(
       "restaurants",
       "Restaurants, of all time",
       [chart],
       ["restaurantId", "currency", "orders", "cancelled", "grossRevenue", "netRevenue"],
       restaurants,
+    );
+  }
+
+  /**
+   * @param {string} name @param {string} title @param {import("./dom.js").Child[]} charts
+   * @param {string[]} columns @param {Row[]} rows
+   */
+  #figure(name, title, charts, columns, rows) {
+    const behind = h("details", {
+      ontoggle: () => {
+        if (behind.childElementCount > 1) return;
+        const cells = rows
+          .slice(0, 1_000)
+          .map((row) => columns.map((column) => (column === "minute" ? dateTime(row[column]) : (row[column] ?? "–"))));
+        const numeric = (/** @type {string} */ column) =>
+          ["state", "reason", "restaurantId", "minute", "currency"].includes(column);
+        behind.append(
+          table(
+            title,
+            columns.map((column) => (numeric(column) ? column : `#${column}`)),
+            cells,
+          ),
+        );
+      },
+    });
+    behind.append(h("summary", null, `Table (${number(rows.length)})`));
+    return h(
+      "section",
+      { class: "panel", "aria-labelledby": `figure-${name}` },
+      h("h2", { id: `figure-${name}` }, title),
+      charts,
+      h(
+        "p",
+        null,
+        exportButton(() => ({ path: this.#exported(name), name: `${name}.csv` })),
+      ),
+      behind,
     );
   }
 }
@@ -224,43 +265,6 @@ function summed(minutes, column, begin, end, width) {
     sums[at] += Number(each[column]);
   }
   return sums.map((value, index) => ({ at: begin + (index + 0.5) * width, value }));
-}
-
-/**
- * @param {string} name @param {string} title @param {import("./dom.js").Child[]} charts
- * @param {string[]} columns @param {Row[]} rows
- */
-function figure(name, title, charts, columns, rows) {
-  const behind = h("details", {
-    ontoggle: () => {
-      if (behind.childElementCount > 1) return;
-      const cells = rows
-        .slice(0, 1_000)
-        .map((row) => columns.map((column) => (column === "minute" ? dateTime(row[column]) : (row[column] ?? "–"))));
-      const numeric = (/** @type {string} */ column) =>
-        ["state", "reason", "restaurantId", "minute", "currency"].includes(column);
-      behind.append(
-        table(
-          title,
-          columns.map((column) => (numeric(column) ? column : `#${column}`)),
-          cells,
-        ),
-      );
-    },
-  });
-  behind.append(h("summary", null, `Table (${number(rows.length)})`));
-  return h(
-    "section",
-    { class: "panel", "aria-labelledby": `figure-${name}` },
-    h("h2", { id: `figure-${name}` }, title),
-    charts,
-    h(
-      "p",
-      null,
-      h("button", { class: "plain", onclick: () => save(`${name}.csv`, csv(columns, rows)) }, `Save ${name}.csv`),
-    ),
-    behind,
-  );
 }
 
 customElements.define("figures-view", FiguresView);

@@ -106,9 +106,13 @@ export class Orders {
     if (known === undefined || known.version <= order.version) this.byId.set(order.orderId, order);
   }
 
+  /** List a moment later, once for all changes until then, also if they never pause. */
   #listSoon() {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#list(), PAUSE);
+    if (this.#timer !== 0) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = 0;
+      this.#list();
+    }, PAUSE);
   }
 
   /** List and count what the stream does not tell; changes meanwhile are listed after it, once. */

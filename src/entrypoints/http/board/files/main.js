@@ -3,6 +3,8 @@
 import { currentSession, logOut, readSession } from "./api.js";
 import { custom, fill, h } from "./dom.js";
 import { link, place } from "./router.js";
+import "./day-clock.js";
+import "./day-view.js";
 import "./figures-view.js";
 import "./log-in.js";
 import "./operation-view.js";
@@ -11,8 +13,9 @@ import "./orders-view.js";
 
 /** @typedef {HTMLElement & {show?: (place: import("./router.js").Place) => void}} View */
 
-/** @type {{name: string, title: string, tag: string, roles: string[] | null}[]} */
+/** @type {{name: string, title: string, tag: string, roles: string[] | null, ofDay?: boolean}[]} */
 const VIEWS = [
+  { name: "day", title: "The day", tag: "day-view", roles: ["admin"], ofDay: true },
   { name: "orders", title: "Orders", tag: "orders-view", roles: null },
   { name: "figures", title: "Figures", tag: "figures-view", roles: ["admin", "restaurant"] },
   { name: "operation", title: "Operation", tag: "operation-view", roles: ["admin"] },
@@ -64,7 +67,7 @@ class BoardApp extends HTMLElement {
       );
       return;
     }
-    const views = VIEWS.filter(({ roles }) => roles === null || roles.includes(session.role ?? ""));
+    const views = VIEWS.filter(isVisible);
     fill(
       this,
       h(
@@ -81,6 +84,7 @@ class BoardApp extends HTMLElement {
           { "aria-label": "Views" },
           views.map(({ name, title }) => h("a", { href: link([name]), "data-view": name }, title)),
         ),
+        session.day && custom("day-clock"),
         h("span", { class: "who" }, h("span", { class: "quiet" }, session.role), " ", h("strong", null, session.id)),
         h("button", { class: "plain", onclick: () => this.#leave() }, "Log out"),
       ),
@@ -94,9 +98,7 @@ class BoardApp extends HTMLElement {
     if (!session?.actor) return;
     const at = place();
     const name = at.path[0] ?? "orders";
-    const known = VIEWS.find(
-      (view) => view.name === name && (view.roles === null || view.roles.includes(session.role ?? "")),
-    );
+    const known = VIEWS.find((view) => view.name === name && isVisible(view));
     const isOrder = name === "orders" && at.path.length > 1;
     const shown = isOrder ? `order ${at.path[1]}` : (known?.name ?? "nowhere");
     if (shown !== this.#shown) {
@@ -139,6 +141,12 @@ class BoardApp extends HTMLElement {
     }
     this.#frame();
   }
+}
+
+/** @param {{roles: string[] | null, ofDay?: boolean}} view */
+function isVisible({ roles, ofDay }) {
+  const session = currentSession();
+  return (!ofDay || session?.day) && (roles === null || roles.includes(session?.role ?? ""));
 }
 
 customElements.define("board-app", BoardApp);

@@ -3,9 +3,11 @@
 import { change, orderPath } from "./api.js";
 import { ask } from "./dialog.js";
 import { h } from "./dom.js";
-import { actionName } from "./format.js";
+import { actionName, money } from "./format.js";
+import { refundBody, refundFields } from "./refund.js";
 
 /** @typedef {import("./types.js").Action} Action */
+/** @typedef {import("./types.js").Order} Order */
 
 /** @type {Record<string, import("./dialog.js").Field>} */
 const FIELDS = {
@@ -14,11 +16,11 @@ const FIELDS = {
 };
 
 /**
- * @param {string} orderId
+ * @param {Order} order
  * @param {{version: number, actions: Action[]}} checked
- * @param {{self: string | null, changed: () => void}} options ``self``: the shipper who looks at it
+ * @param {{role: string, self: string | null, changed: () => void}} options ``self``: the shipper who looks at it
  */
-export function orderActions(orderId, { version, actions }, { self, changed }) {
+export function orderActions(order, { version, actions }, { role, self, changed }) {
   return h(
     "ul",
     { class: "actions" },
@@ -34,11 +36,14 @@ export function orderActions(orderId, { version, actions }, { self, changed }) {
       }
       const isDanger = action.name === "cancelled";
       const begin = () => {
-        const fields = action.needs
-          .filter((need) => !(need === "shipperId" && self !== null))
-          .map((need) => FIELDS[need] ?? { name: need, label: need });
+        const fields =
+          action.name === "refund"
+            ? refundFields(order, role)
+            : action.needs
+                .filter((need) => !(need === "shipperId" && self !== null))
+                .map((need) => FIELDS[need] ?? { name: need, label: need });
         const question = {
-          title: `${actionName(action.name)}: order ${orderId}`,
+          title: `${actionName(action.name)}: order ${order.orderId}`,
           fields,
           confirm: actionName(action.name),
           danger: isDanger,
@@ -46,7 +51,7 @@ export function orderActions(orderId, { version, actions }, { self, changed }) {
         ask(question, async (values) => {
           /** @type {Record<string, string>} */
           const own = self !== null && action.needs.includes("shipperId") ? { shipperId: self } : {};
-          await perform(orderId, version, action.name, { ...values, ...own });
+          await perform(order.orderId, version, action.name, { ...values, ...own });
           changed();
         });
       };
@@ -54,6 +59,8 @@ export function orderActions(orderId, { version, actions }, { self, changed }) {
         "li",
         null,
         h("button", { class: isDanger ? "danger" : "main", onclick: begin }, actionName(action.name)),
+        action.name === "refund" &&
+          h("span", { class: "quiet" }, `${money(order.refundable, order.currency)} can be refunded`),
       );
     }),
   );
@@ -70,6 +77,7 @@ function perform(orderId, version, name, values) {
   const headers = { "If-Match": `"${version}"` };
   if (name === "assign_shipper") return change("PUT", `${path}/shipper`, values, headers);
   if (name === "record_payment") return change("POST", `${path}/payment`, values, headers);
+  if (name === "refund") return change("POST", `${path}/refunds`, refundBody(values), headers);
   if (name === "cancelled") return change("POST", `${path}/cancel`, values, headers);
   return change("PATCH", `${path}/state`, { state: name, ...values }, headers);
 }

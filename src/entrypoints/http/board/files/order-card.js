@@ -3,7 +3,7 @@
 import { now } from "./api.js";
 import { h, setText } from "./dom.js";
 import { age, money, shortId, shortened, stateName, time } from "./format.js";
-import { isPastEstimate, untouched, urgency } from "./lifecycle.js";
+import { untouched, urgency, whyLate } from "./lifecycle.js";
 import { link } from "./router.js";
 
 /** @typedef {import("./types.js").Order} Order */
@@ -36,9 +36,9 @@ export class OrderCard {
           "span",
           { class: "line" },
           h("span", { class: "id", title: order.orderId }, shortId(order.orderId)),
-          this.#flag,
           this.#age,
         ),
+        this.#flag,
         named && this.#state,
         this.#food,
         h("span", { class: "line" }, this.#facts, this.#total),
@@ -67,16 +67,7 @@ export class OrderCard {
       return isNew;
     }
     setText(this.#age, age(untouched(order, at)));
-    setText(
-      this.#flag,
-      level === "late"
-        ? isPastEstimate(order, at)
-          ? "late: past its estimate"
-          : "late"
-        : level === "soon"
-          ? "soon late"
-          : "",
-    );
+    setText(this.#flag, level === "late" ? `late: ${whyLate(order, rules, at)}` : level === "soon" ? "soon late" : "");
     return isNew;
   }
 

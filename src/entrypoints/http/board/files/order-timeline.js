@@ -4,15 +4,16 @@ import { h } from "./dom.js";
 import { dateTime, duration, money, stateName, words } from "./format.js";
 
 /** @typedef {import("./types.js").TimelineEvent} TimelineEvent */
+/** @typedef {import("./types.js").Notification} Notification */
 /** @typedef {{at: string, exact: boolean, ms: number | null}} Step */
-/** @typedef {{sequence: number, requested: Step | null, committed: Step | null, published: Step | null, record: {topic: string, partition: number, offset: number} | null, handled: ({consumer: string, state: string} & Partial<Step>)[]}} Trace */
+/** @typedef {{sequence: number, requested: Step | null, committed: Step | null, published: Step | null, record: {topic: string, partition: number, offset: number} | null, handled: ({consumer: string, state: string, effect?: string} & Partial<Step>)[]}} Trace */
 
 /**
  * @param {TimelineEvent[]} events
- * @param {Map<number, Trace>} traces
+ * @param {{traces: Map<number, Trace>, notifications: Notification[]}} effects
  * @param {string} currency
  */
-export function timeline(events, traces, currency) {
+export function timeline(events, { traces, notifications }, currency) {
   return h(
     "ol",
     { class: "timeline" },
@@ -22,7 +23,7 @@ export function timeline(events, traces, currency) {
       const trace = traces.get(each.sequence);
       return h(
         "li",
-        { "data-sequence": each.sequence },
+        null,
         h("strong", null, sentence(each, currency)),
         h(
           "span",
@@ -36,6 +37,10 @@ export function timeline(events, traces, currency) {
             .join(" · "),
         ),
         trace !== undefined && steps(trace),
+        told(
+          notifications.filter(({ sequence }) => sequence === each.sequence),
+          trace?.committed?.at ?? null,
+        ),
         raw(each),
       );
     }),
@@ -48,6 +53,7 @@ function raw(each) {
   return h(
     "details",
     {
+      "data-key": each.sequence,
       ontoggle: () => {
         if (text.textContent === "") text.textContent = JSON.stringify(each.event, null, 2);
       },
@@ -77,8 +83,59 @@ function steps({ requested, committed, published, record, handled }) {
         null,
         `on the topic${after(published)}${record === null ? "" : `, ${record.topic}/${record.partition}@${record.offset}`}`,
       ),
-    handled.map((each) => h("li", { "data-state": each.state }, `${each.consumer}: ${each.state}${after(each)}`)),
+    handled.map((each) => h("li", { "data-state": each.state }, `${each.consumer}: ${verdict(each)}${after(each)}`)),
   );
+}
+
+/** What a consumer made of an event, without whom it told, which is listed by itself. @param {{consumer: string, state: string, effect?: string}} handling */
+function verdict({ consumer, state, effect = "" }) {
+  const handled = consumer === "analytics" ? "counted" : "handled";
+  if (effect === "" || consumer === "notifications") return state === "handled" ? handled : state;
+  return state === "handled" ? effect : `${state}, ${effect}`;
+}
+
+/**
+ * Who was told of an event, and when; the text is there when it is opened.
+ * @param {Notification[]} notifications
+ * @param {string | null} committedAt
+ */
+function told(notifications, committedAt) {
+  if (notifications.length === 0) return null;
+  return h(
+    "ul",
+    { class: "told" },
+    notifications.map((each) =>
+      h(
+        "li",
+        { "data-state": each.status },
+        h(
+          "details",
+          { "data-key": `${each.sequence} ${each.recipient} ${each.channel}` },
+          h("summary", null, `${each.recipient} ${outcome(each, committedAt)}`),
+          h("p", null, each.subject),
+          h("p", { class: "quiet" }, each.text),
+          each.detail !== "" && h("p", { class: "quiet" }, each.detail),
+        ),
+      ),
+    ),
+  );
+}
+
+/** @param {Notification} notification @param {string | null} committedAt */
+function outcome({ channel, status, attempts, dueAt, sentAt }, committedAt) {
+  const tries = attempts > 1 ? `, ${attempts} attempts` : "";
+  switch (status) {
+    case "sent": {
+      const after = committedAt === null || sentAt === null ? null : Date.parse(sentAt) - Date.parse(committedAt);
+      return `told by ${channel}, ${after === null ? dateTime(sentAt) : `${duration(after)} after the commit`}${tries}`;
+    }
+    case "pending":
+      return `not told yet, by ${channel}${dueAt === null ? "" : `, due ${dateTime(dueAt)}`}${tries}`;
+    case "unreachable":
+      return "not told: there is no address";
+    default:
+      return `not told by ${channel}: ${words(status).toLowerCase()}${tries}`;
+  }
 }
 
 /** @param {TimelineEvent} each @param {string} currency */

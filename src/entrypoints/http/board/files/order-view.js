@@ -3,9 +3,10 @@
 import { call, currentSession, now, orderPath, query } from "./api.js";
 import { explain } from "./dialog.js";
 import { fill, h, setText } from "./dom.js";
-import { age, dateTime, duration, money, stateName, words } from "./format.js";
-import { lifecycle, untouched, urgency } from "./lifecycle.js";
+import { age, dateTime, duration, stateName } from "./format.js";
+import { lifecycle, untouched, urgency, whyLate } from "./lifecycle.js";
 import { orderActions } from "./order-actions.js";
+import { facts } from "./order-facts.js";
 import { timeline } from "./order-timeline.js";
 import { latestOrders } from "./router.js";
 import { stateDiagram } from "./state-diagram.js";
@@ -138,11 +139,12 @@ class OrderView extends HTMLElement {
       const path = orderPath(this.#id);
       const signal = this.#stopped.signal;
       const isAdmin = currentSession()?.role === "admin";
-      const [rules, order, events, actions, traced] = await Promise.all([
+      const [rules, order, events, actions, notified, traced] = await Promise.all([
         lifecycle(),
         call(path, { signal }),
         call(`${path}/timeline`, { signal }),
         call(`${path}/actions`, { signal }),
+        call(`v1/notifications${query({ orderId: this.#id })}`, { signal }),
         isAdmin ? call(`${path}/trace`, { signal }) : null,
       ]);
       if (signal.aborted) return;
@@ -150,7 +152,7 @@ class OrderView extends HTMLElement {
       this.#order = order;
       this.#events = events.events;
       setText(this.#problem, "");
-      this.#draw(actions, traced);
+      this.#draw(actions, notified.notifications, traced);
       this.#traceLater(traced);
     } catch (error) {
       if (!this.#stopped.signal.aborted) setText(this.#problem, explain(error));
@@ -172,8 +174,8 @@ class OrderView extends HTMLElement {
     if (waits) this.#tracing = setTimeout(() => this.#read(), TRACED_AGAIN);
   }
 
-  /** @param {any} actions @param {any} traced */
-  #draw(actions, traced) {
+  /** @param {any} actions @param {import("./types.js").Notification[]} notifications @param {any} traced */
+  #draw(actions, notifications, traced) {
     const order = /** @type {Order} */ (this.#order);
     const rules = /** @type {Lifecycle} */ (this.#rules);
     const first = rules.states[0]?.state ?? "";
@@ -188,23 +190,18 @@ class OrderView extends HTMLElement {
     const session = currentSession();
     const self = session?.role === "shipper" ? session.id : null;
     const focused = this.#actions.contains(document.activeElement);
-    fill(this.#actions, orderActions(this.#id, actions, { self, changed: () => this.#read() }));
+    fill(this.#actions, orderActions(order, actions, { role: session?.role ?? "", self, changed: () => this.#read() }));
     if (focused) /** @type {HTMLElement | null} */ (this.#actions.querySelector("button:enabled"))?.focus();
     const traces = new Map((traced?.events ?? []).map((/** @type {any} */ each) => [each.sequence, each]));
-    const open = new Set(
-      [...this.#timeline.querySelectorAll("li:has(> details[open])")].map(
-        (li) => /** @type {HTMLElement} */ (li).dataset.sequence,
-      ),
-    );
+    const details = () =>
+      /** @type {NodeListOf<HTMLDetailsElement>} */ (this.#timeline.querySelectorAll("details[data-key]"));
+    const open = new Set([...details()].filter((each) => each.open).map((each) => each.dataset.key));
     fill(
       this.#timeline,
       (traced?.notes ?? []).map((/** @type {string} */ note) => h("p", { class: "quiet" }, note)),
-      timeline(this.#events, traces, order.currency),
+      timeline(this.#events, { traces, notifications }, order.currency),
     );
-    for (const li of this.#timeline.querySelectorAll("li[data-sequence]")) {
-      if (open.has(/** @type {HTMLElement} */ (li).dataset.sequence))
-        /** @type {HTMLDetailsElement} */ (li.querySelector("details")).open = true;
-    }
+    for (const each of details()) each.open = open.has(each.dataset.key);
     this.#slid();
     this.#tick();
     this.#say();
@@ -220,8 +217,8 @@ class OrderView extends HTMLElement {
     const level = this.#urgency();
     this.#age.dataset.urgency = level;
     const since = level === "final" ? dateTime(order.updatedAt) : `for ${age(untouched(order, now()))}`;
-    const words = { late: ", late", soon: ", soon late", fine: "", final: "" };
-    setText(this.#age, `${stateName(order.state)} ${since}${words[level]}`);
+    const late = level === "late" && this.#rules !== null ? `, late: ${whyLate(order, this.#rules, now())}` : "";
+    setText(this.#age, `${stateName(order.state)} ${since}${level === "soon" ? ", soon late" : late}`);
   }
 
   /** The moment at which the slider stands, in milliseconds. */
@@ -276,82 +273,6 @@ class OrderView extends HTMLElement {
         fill(this.#asOf, h("p", { class: "problem" }, explain(error)));
     }
   }
-}
-
-/** @param {Order} order */
-function facts(order) {
-  const where = order.address
-    ? [
-        order.address.street,
-        [order.address.postalCode, order.address.city].filter(Boolean).join(" "),
-        order.address.note,
-      ]
-    : [];
-  /** @type {[string, string][]} */
-  const rows = [
-    ["Customer", [order.userId, order.customerName].filter(Boolean).join(", ")],
-    ["Telephone", order.customerPhone ?? ""],
-    ["Note", order.note ?? ""],
-    ["Restaurant", order.restaurantId],
-    ["Shipper", order.shipperId ?? "none"],
-    ["Payment", `${words(order.paymentMethod ?? "")}, ${order.paymentStatus}`],
-    ["Address", where.filter(Boolean).join(", ")],
-    ["Ordered", dateTime(order.createdAt)],
-    ["Expected", dateTime(order.estimatedAt)],
-    [
-      "Delivered",
-      order.deliveredAt === null ? "" : `${dateTime(order.deliveredAt)}, after ${order.deliveryMinutes} min`,
-    ],
-    ["Cancelled", order.cancelReason === null ? "" : `${order.cancelReason} (by ${order.cancelledBy})`],
-    ...Object.entries(order.metadata ?? {}),
-    ["Version", String(order.version)],
-  ];
-  return [
-    h(
-      "dl",
-      null,
-      rows.filter(([, value]) => value !== "").flatMap(([name, value]) => [h("dt", null, name), h("dd", null, value)]),
-    ),
-    h(
-      "table",
-      null,
-      h(
-        "thead",
-        null,
-        h("tr", null, h("th", { scope: "col" }, "Food"), h("th", { scope: "col", class: "n" }, "Price")),
-      ),
-      h(
-        "tbody",
-        null,
-        order.orderDetails.map((line) =>
-          h(
-            "tr",
-            null,
-            h(
-              "td",
-              null,
-              `${line.quantity} × ${line.foodName}`,
-              line.discount > 0 && h("span", { class: "quiet" }, ` less ${money(line.discount, order.currency)}`),
-            ),
-            h("td", { class: "n" }, money(line.price, order.currency)),
-          ),
-        ),
-        order.deliveryFee
-          ? h("tr", null, h("td", null, "Delivery"), h("td", { class: "n" }, money(order.deliveryFee, order.currency)))
-          : null,
-      ),
-      h(
-        "tfoot",
-        null,
-        h(
-          "tr",
-          null,
-          h("th", { scope: "row" }, "Total"),
-          h("td", { class: "n" }, money(order.totalPrice, order.currency)),
-        ),
-      ),
-    ),
-  ];
 }
 
 customElements.define("order-view", OrderView);

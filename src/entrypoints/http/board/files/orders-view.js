@@ -1,7 +1,8 @@
 // The orders: in columns by state or in a list, the late ones first. Search and filters are in the address.
 
-import { currentSession, now } from "./api.js";
+import { currentSession, now, query } from "./api.js";
 import { fill, h, reconcile, setText } from "./dom.js";
+import { exportButton } from "./download.js";
 import { number, stateName } from "./format.js";
 import { lifecycle, untouched, urgency } from "./lifecycle.js";
 import { Orders } from "./live.js";
@@ -16,6 +17,8 @@ const STEP = 20;
 const FIRST_ON_PHONE = 6;
 const TYPING = 250;
 const REDRAWN_EVERY = 3;
+/** Milliseconds between two drawings, however many orders change. */
+const DRAWN_EVERY = 100;
 
 class OrdersView extends HTMLElement {
   /** @type {Orders | null} */
@@ -29,6 +32,7 @@ class OrdersView extends HTMLElement {
   #parameters = new URLSearchParams();
   #asked = "";
   #drawing = false;
+  #drawn = 0;
   #status = h("p", { class: "status", role: "status" });
   #columns = h("div", { class: "columns" });
   #controls = h("form", {
@@ -51,6 +55,7 @@ class OrdersView extends HTMLElement {
     let ticks = 0;
     this.#ticking = setInterval(() => {
       ticks += 1;
+      if (this.#rules === null && ticks % REDRAWN_EVERY === 0) this.#readRules();
       if (this.#tick() || ticks % REDRAWN_EVERY === 0) this.#changed(); // what becomes late comes first
     }, 1_000);
     document.addEventListener("keydown", this.#slash);
@@ -83,15 +88,19 @@ class OrdersView extends HTMLElement {
       this.#orders = new Orders(filter, () => this.#changed());
       this.#most.clear();
     }
+    await this.#readRules();
+  }
+
+  async #readRules() {
     try {
-      this.#rules ??= await lifecycle();
+      this.#rules = await lifecycle();
+      this.#changed();
     } catch (error) {
       setText(
         this.#status,
         `The rules of the service cannot be read: ${error instanceof Error ? error.message : error}`,
       );
     }
-    this.#changed();
   }
 
   /** @param {string} role @param {string} id */
@@ -142,6 +151,7 @@ class OrdersView extends HTMLElement {
       session?.role === "shipper" && session.availableOrders && toggle("show", "available", "Waiting for a shipper"),
       toggle("late", "true", "Late only"),
       toggle("layout", "list", "As a list"),
+      exportButton(() => ({ path: `v1/orders.csv${query(this.#exported)}`, name: "orders.csv" })),
     );
   }
 
@@ -150,10 +160,19 @@ class OrdersView extends HTMLElement {
       const value = this.#parameters.get(input.name) ?? "";
       if (input !== document.activeElement && input.value !== value) input.value = value;
     }
-    for (const button of this.#controls.querySelectorAll("button")) {
+    const toggles = /** @type {NodeListOf<HTMLElement>} */ (this.#controls.querySelectorAll("button.toggle"));
+    for (const button of toggles) {
       const pressed = this.#parameters.get(button.dataset.name ?? "") === button.dataset.value;
       button.setAttribute("aria-pressed", String(pressed));
     }
+  }
+
+  /** The parameters of the API for what is shown here. */
+  get #exported() {
+    const of = (/** @type {string} */ name) => this.#parameters.get(name) ?? "";
+    const [q, restaurantId, customerId, shipperId] = ["q", "restaurantId", "customerId", "shipperId"].map(of);
+    const flags = { available: of("show") === "available" || null, late: of("late") === "true" || null };
+    return { q, restaurantId, customerId, shipperId, ...flags };
   }
 
   /** @param {HTMLInputElement} input */
@@ -170,14 +189,16 @@ class OrdersView extends HTMLElement {
     this.#controls.querySelector("input")?.focus();
   };
 
-  /** Draw once for all changes until the next frame. */
+  /** Draw once for all changes since the last drawing. */
   #changed() {
     if (this.#drawing) return;
     this.#drawing = true;
-    requestAnimationFrame(() => {
+    const draw = () => {
       this.#drawing = false;
+      this.#drawn = performance.now();
       if (this.isConnected) this.#draw();
-    });
+    };
+    setTimeout(() => requestAnimationFrame(draw), Math.max(0, this.#drawn + DRAWN_EVERY - performance.now()));
   }
 
   #draw() {

@@ -13,6 +13,31 @@
  * @property {boolean} availableOrders
  * @property {string} currency
  * @property {string} time
+ * @property {boolean} day a simulated day can be watched
+ */
+
+/**
+ * @typedef {object} DayClock
+ * @property {string} time
+ * @property {number | null} speed
+ * @property {boolean} paused
+ * @property {boolean} isOver
+ * @property {number} steps
+ * @property {number} planned
+ * @property {string[]} left
+ */
+
+/** @typedef {{id: string, x: number, y: number}} Place */
+/** @typedef {{begins: number, ends: number, x1: number, y1: number, x2: number, y2: number}} Leg */
+/** @typedef {Place & {on: number, off: number, legs: Leg[]}} Courier */
+
+/**
+ * @typedef {object} Day
+ * @property {string} name
+ * @property {string} midnight
+ * @property {Place[]} restaurants
+ * @property {Place[]} orders
+ * @property {Courier[]} couriers
  */
 
 /**
@@ -34,6 +59,10 @@
  * @property {string | null} [customerPhone]
  * @property {string | null} [note]
  * @property {Record<string, string> | null} [metadata]
+ * @property {number} refundable
+ * @property {number} refundRequested
+ * @property {number} refundDeclined
+ * @property {number} refunded
  * @property {string} createdAt
  * @property {string} updatedAt
  * @property {string | null} [estimatedAt]
@@ -65,6 +94,21 @@
  * @property {number} position
  * @property {string} correlationId
  * @property {{id: string, type: string, orderId: string, userId: string, data: Record<string, any>, occurredAt: string, version: string}} event
+ */
+
+/**
+ * @typedef {object} Notification
+ * @property {number} sequence
+ * @property {string} recipient
+ * @property {string} channel
+ * @property {string} subject
+ * @property {string} text
+ * @property {string} status
+ * @property {number} attempts
+ * @property {string} recordedAt
+ * @property {string | null} dueAt
+ * @property {string | null} sentAt
+ * @property {string} detail
  */
 
 export {};
