@@ -95,8 +95,8 @@ class Tokens(Protocol):
         """Return whether this role has a token that has neither expired nor been revoked."""
         ...
 
-    async def list(self) -> Sequence[Token]:
-        """Return all tokens, the newest first."""
+    async def list(self, actor: Actor | None = None) -> Sequence[Token]:
+        """Return the tokens of ``actor``, or all, the newest first."""
         ...
 
     async def revoke(self, id: str, *, at: datetime) -> bool:

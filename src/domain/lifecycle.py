@@ -82,6 +82,14 @@ ASSIGNERS: Mapping[Role, Relation] = {
 """The roles that may assign a shipper. A shipper may only assign itself, to an order that has none."""
 
 
+MAX_EVENTS = 1_000
+"""Events of an order from which on nothing that can be repeated without end adds another one.
+
+That is replacing its shipper, a payment that fails again, and refunding a part of what is left. All other behaviours
+stay possible, so every order comes to an end, and its whole history can be read at once.
+"""
+
+
 _TABLE = {(t.source, t.target): t for t in TRANSITIONS}
 
 

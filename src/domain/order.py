@@ -229,6 +229,8 @@ class Order:
             raise refusals.assigned_to_other(self, by, action)
         if self.state not in ASSIGNABLE:
             raise refusals.not_assignable(self)
+        if self.shipper_id is not None and permissions.is_full(self):
+            raise refusals.too_many_events(self, "assign_shipper", "the assigned shipper stays")
         change = _ChangeBuilder(self, at)
         change.assign(shipper_id, by)
         if self.state is OrderState.WAITING_FOR_SHIPPER:
@@ -319,6 +321,8 @@ class Order:
         if not (rest := self.refundable).amount:
             raise refusals.not_refundable(self)
         amount = rest if amount is None else amount
+        if amount != rest and permissions.is_full(self):
+            raise refusals.too_many_events(self, "refund", "refund all that is left at once")
         if amount.currency != self.currency or not 0 < amount.amount <= rest.amount:
             raise InvalidInput("amount", f"{shown(amount)} cannot be refunded", f"above 0, at most {rest}")
         if not in_minor_units(amount):
@@ -341,6 +345,8 @@ class Order:
             raise refusals.may_not_refund(self, by)
         if not (declined := self.payment.refunds.declined):
             raise refusals.no_declined_refund(self)
+        if step is RefundStep.REPEATED and permissions.is_full(self):
+            raise refusals.too_many_events(self, "refund", "pay it back in another way, and record that")
         change = _ChangeBuilder(self, at)
         change.refund(step, self._money(declined), by=by.id)
         return change.result()
@@ -382,13 +388,24 @@ class Order:
         if self.state is OrderState.CANCELLED:
             raise refusals.not_payable(self)
 
+    def check_may_charge(self) -> None:
+        """Check that the card may be charged once more. Raises GuardFailed after MAX_EVENTS, if the last charge failed.
+
+        A charge that was made meanwhile is recorded all the same.
+        """
+        if self.payment.status is PaymentStatus.FAILED and permissions.is_full(self):
+            raise refusals.too_many_events(self, "record_payment", "pay in another way, which an admin may record")
+
     def record_payment(
         self, *, paid: bool, by: Actor, at: datetime, restaurants: RestaurantOrders = RestaurantOrders.NONE
     ) -> Change:
-        """Record that a payment succeeded or failed. A paid order stays paid, without an event."""
+        """Record that a payment succeeded or failed. A paid order stays paid, without an event.
+
+        A payment that fails again is an event, too, until the order has MAX_EVENTS.
+        """
         self.check_may_pay(by=by, restaurants=restaurants)
         outcome = PaymentStatus.PAID if paid else PaymentStatus.FAILED
-        if outcome is self.payment.status is PaymentStatus.PAID:
+        if outcome is self.payment.status and (paid or permissions.is_full(self)):
             return Change(self)
         if outcome not in PAYMENT_TRANSITIONS[self.payment.status]:
             raise refusals.payment_settled(self, outcome)

@@ -6,7 +6,7 @@ from attrs import frozen
 
 from .actor import Actor, Role
 from .consent import CONSENT, RestaurantOrders, paying, placing
-from .lifecycle import ASSIGNABLE, ASSIGNERS, TRANSITIONS, Guard, OrderState, Relation
+from .lifecycle import ASSIGNABLE, ASSIGNERS, MAX_EVENTS, TRANSITIONS, Guard, OrderState, Relation
 from .money import Money
 from .payment import PAYMENT_TRANSITIONS, Payment, PaymentStatus
 from .refund import RefundBearer
@@ -34,6 +34,9 @@ class OrderFields(Protocol):
     def payment(self) -> Payment: ...
 
     @property
+    def version(self) -> int: ...
+
+    @property
     def refundable(self) -> Money: ...
 
 
@@ -55,6 +58,11 @@ def is_related(order: OrderFields, actor: Actor, relation: Relation, shipper_id:
         Role.SHIPPER: shipper_id or order.shipper_id,
     }
     return actor.id == own[actor.role]
+
+
+def is_full(order: OrderFields) -> bool:
+    """Return whether ``order`` has so many events that nothing may be repeated."""
+    return order.version >= MAX_EVENTS
 
 
 def may_claim(order: OrderFields, actor: Actor) -> bool:
@@ -104,7 +112,8 @@ def allowed_actions(order: OrderFields, actor: Actor, restaurants: RestaurantOrd
     if actor.role is Role.SHIPPER:
         may_assign = may_claim(order, actor)
     else:
-        may_assign = order.state in ASSIGNABLE and relation is not None and is_related(order, actor, relation)
+        assignable = order.state in ASSIGNABLE and not (order.shipper_id and is_full(order))
+        may_assign = assignable and relation is not None and is_related(order, actor, relation)
     if may_assign:
         actions.append(Action("assign_shipper", ("shipperId",)))
     payable = PaymentStatus.PAID in PAYMENT_TRANSITIONS[order.payment.status]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from .actor import Actor, Role
 from .consent import CONSENT, RestaurantOrders, paying, placing
 from .errors import CommandRefused, GuardFailed, IllegalTransition, NotPermitted
-from .lifecycle import ASSIGNABLE, ASSIGNERS, OrderState, Relation, next_states, transition
+from .lifecycle import ASSIGNABLE, ASSIGNERS, MAX_EVENTS, OrderState, Relation, next_states, transition
 from .payment import PaymentStatus
 from .permissions import OrderFields
 
@@ -48,6 +48,10 @@ def assigned_to_other(order: OrderFields, by: Actor, action: str) -> CommandRefu
 def not_assignable(order: OrderFields) -> CommandRefused:
     guard = f"a shipper can only be assigned while {' or '.join(ASSIGNABLE)}"
     return _refuse(GuardFailed, order, "assign_shipper", guard, "the assigned shipper stays")
+
+
+def too_many_events(order: OrderFields, action: str, unlock: str) -> CommandRefused:
+    return _refuse(GuardFailed, order, action, f"the order has {order.version} events, at most {MAX_EVENTS}", unlock)
 
 
 def may_not_place(order: OrderFields, by: Actor) -> CommandRefused:

@@ -1,7 +1,7 @@
 """The promises of every storage of price lists."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +21,7 @@ SOUP = Price(
     available=False,
     until=AT + timedelta(microseconds=1),
 )
-FREE = Price(item_id="F3", name="Napkins", price=Money(Decimal(0), "JPY"))
+FREE = Price(item_id="F3", name="Napkins", price=Money(Decimal(0), "JPY"), until=datetime.min.replace(tzinfo=UTC))
 
 
 @pytest.mark.asyncio
@@ -59,9 +59,9 @@ class PriceListsContract:
         await storage.prices.change("R7", [PIZZA, SOUP], at=AT)
         await storage.prices.change("R8", [other, FREE], at=AT)
 
-        found = await storage.prices.find({("R7", "F1"), ("R8", "F1"), ("R7", "F3"), ("R9", "F1"), ("R8", "F2")})
+        found = await storage.prices.find({("R7", "F1"), ("R8", "F1"), ("R7", "F3"), ("R9", "F1"), ("R8", "F3")})
 
-        assert dict(found) == {("R7", "F1"): PIZZA, ("R8", "F1"): other}
+        assert dict(found) == {("R7", "F1"): PIZZA, ("R8", "F1"): other, ("R8", "F3"): FREE}
         assert dict(await storage.prices.find(set())) == {}
 
     async def test_many_prices_are_found_at_once(self, storage: Any) -> None:

@@ -57,6 +57,7 @@ class TokensContract:
 
         newest, oldest = await storage.tokens.list()
 
+        assert [token.id for token in await storage.tokens.list(TILL)] == [newest.id]
         assert (oldest.id, oldest.scopes, oldest.expires_at) == (FIRST[:IDENTIFYING], EVERY_SCOPE, None)
         assert newest == Token(
             id=SECOND[:IDENTIFYING],

@@ -80,7 +80,7 @@ print(asyncio.run(schema.upgrade("sqlite:///installed.db")) == schema.newest())
 
 HIDDEN = """
 import sys
-extras = "aiosmtplib asyncpg confluent_kafka fastapi httpx jwt litestar offapi stamina uvicorn"
+extras = "aiosmtplib asyncpg confluent_kafka fastapi httpcore httpx jwt litestar offapi stamina uvicorn"
 for name in extras.split():
     sys.modules[name] = None
 """

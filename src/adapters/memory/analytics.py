@@ -45,19 +45,21 @@ class MemoryAnalyticsQueries:
     _progress: dict[str, OrderProgress]
 
     async def per_minute(
-        self, start: datetime, end: datetime, restaurant_id: str | None = None
+        self, start: datetime, end: datetime, restaurant_id: str | None = None, *, limit: int | None = None
     ) -> Sequence[MinuteSales]:
         sold = _grouped(
             (minute_of(it.created_at), it) for it in self._of(restaurant_id) if start <= it.created_at < end
         )
-        return [MinuteSales(minute=minute, **_sums(currency, orders)) for (minute, currency), orders in sold]
+        return [MinuteSales(minute=minute, **_sums(currency, orders)) for (minute, currency), orders in sold][:limit]
 
-    async def per_restaurant(self, restaurant_id: str | None = None) -> Sequence[RestaurantSales]:
+    async def per_restaurant(
+        self, restaurant_id: str | None = None, *, limit: int | None = None
+    ) -> Sequence[RestaurantSales]:
         sold = _grouped((it.restaurant_id, it) for it in self._of(restaurant_id))
         return [
             RestaurantSales(restaurant_id=restaurant_id, **_sums(currency, orders))
             for (restaurant_id, currency), orders in sold
-        ]
+        ][:limit]
 
     async def by_state(self, restaurant_id: str | None = None) -> Mapping[OrderState, int]:
         counted = Counter(it.state for it in self._of(restaurant_id))
@@ -72,9 +74,9 @@ class MemoryAnalyticsQueries:
                 seconds[state][spent // timedelta(seconds=1)] += 1
         return [state_time(state, total[state], seconds[state]) for state in OrderState if state in total]
 
-    async def cancellations(self, restaurant_id: str | None = None) -> Mapping[str, int]:
+    async def cancellations(self, restaurant_id: str | None = None, *, limit: int | None = None) -> Mapping[str, int]:
         counted = Counter(it.cancel_reason for it in self._of(restaurant_id) if it.cancel_reason is not None)
-        return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
+        return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:limit])
 
     async def delivery_times(self, restaurant_id: str | None = None) -> DeliveryTimes:
         taken = (it.delivery_minutes for it in self._of(restaurant_id))

@@ -122,10 +122,9 @@ class MemoryDeadLetters:
     async def of_order(self, consumer: str, order_id: str) -> Sequence[DeadLetter]:
         return self._by_order.get((consumer, order_id), ())
 
-    async def waiting(self, consumer: str) -> Mapping[str, int]:
-        return {
-            order_id: len(dead_letters) for (of, order_id), dead_letters in self._by_order.items() if of == consumer
-        }
+    async def waiting(self, consumer: str, order_ids: Collection[str]) -> Mapping[str, int]:
+        found = {order_id: self._by_order.get((consumer, order_id), ()) for order_id in order_ids}
+        return {order_id: len(dead_letters) for order_id, dead_letters in found.items() if dead_letters}
 
     async def history(
         self, *, limit: int, consumer: str | None = None, order_id: str | None = None

@@ -48,8 +48,9 @@ class MemoryTokens:
         now = self.time()
         return any(token.actor.role is role and token.is_valid(now) for token in self.tokens.values())
 
-    async def list(self) -> Sequence[Token]:
-        return sorted(self.tokens.values(), key=lambda token: token.created_at, reverse=True)
+    async def list(self, actor: Actor | None = None) -> Sequence[Token]:
+        found = (token for token in self.tokens.values() if actor in (None, token.actor))
+        return sorted(found, key=lambda token: token.created_at, reverse=True)
 
     async def revoke(self, id: str, *, at: datetime) -> bool:
         found = self._of(id)

@@ -35,7 +35,7 @@ from ...application.analytics.order_progress import OrderProgress
 from ...domain.lifecycle import OrderState
 from ...domain.money import EXACT, Money
 from .bulk import Row, among, put, select_among
-from .database import Database
+from .database import SQLITE, Database
 from .types import DecimalAmount, Identifier, Timestamp, metadata
 
 
@@ -147,7 +147,7 @@ class SqlAnalyticsQueries:
     _database: Database
 
     async def per_minute(
-        self, start: datetime, end: datetime, restaurant_id: str | None = None
+        self, start: datetime, end: datetime, restaurant_id: str | None = None, *, limit: int | None = None
     ) -> Sequence[MinuteSales]:
         minute = order_progress.c.created_minute
         created_at = order_progress.c.created_at
@@ -159,11 +159,13 @@ class SqlAnalyticsQueries:
         )
         return [
             MinuteSales(minute=datetime.fromtimestamp(row[0] * 60, UTC), **_sums(row))
-            for row in await self._rows(sales)
+            for row in await self._rows(sales.limit(limit))
         ]
 
-    async def per_restaurant(self, restaurant_id: str | None = None) -> Sequence[RestaurantSales]:
-        sales = await self._rows(_sales(order_progress.c.restaurant_id).where(*_of(restaurant_id)))
+    async def per_restaurant(
+        self, restaurant_id: str | None = None, *, limit: int | None = None
+    ) -> Sequence[RestaurantSales]:
+        sales = await self._rows(_sales(order_progress.c.restaurant_id).where(*_of(restaurant_id)).limit(limit))
         return [RestaurantSales(restaurant_id=row[0], **_sums(row)) for row in sales]
 
     async def by_state(self, restaurant_id: str | None = None) -> Mapping[OrderState, int]:
@@ -176,12 +178,17 @@ class SqlAnalyticsQueries:
         times = [await self._time_in(state, name, restaurant_id) for state, name in SPENT.items()]
         return [time for time in times if time is not None]
 
-    async def cancellations(self, restaurant_id: str | None = None) -> Mapping[str, int]:
-        reason = order_progress.c.cancel_reason
-        counted = await self._rows(
-            select(reason, func.count()).where(reason.is_not(None), *_of(restaurant_id)).group_by(reason)
+    async def cancellations(self, restaurant_id: str | None = None, *, limit: int | None = None) -> Mapping[str, int]:
+        reason, number = order_progress.c.cancel_reason, func.count()
+        by_bytes = reason if self._database.backend == SQLITE else reason.collate("C")
+        counted = (
+            select(reason, number)
+            .where(reason.is_not(None), *_of(restaurant_id))
+            .group_by(reason)
+            .order_by(number.desc(), by_bytes)
+            .limit(limit)
         )
-        return dict(sorted(((row[0], row[1]) for row in counted), key=lambda item: (-item[1], item[0])))
+        return {row[0]: row[1] for row in await self._rows(counted)}
 
     async def delivery_times(self, restaurant_id: str | None = None) -> DeliveryTimes:
         minutes = order_progress.c.delivery_minutes

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Subquery, and_, delete, func, select
 
 from ...application.consuming.dead_letter import DeadLetter, DeadLetterAction, Outcome, SetAsideRecord
 from ...application.dead_letters.ports import ParkedGroup
-from .bulk import change, select_all
+from .bulk import among, change, select_all
 from .database import Database
 from .dead_letters import (
     action_of,
@@ -58,10 +58,12 @@ class SqlDeadLetters:
         query = select(dead_letters).where(it.consumer == consumer, it.order_id == order_id).order_by(it.sequence)
         return [dead_letter_of(row) for row in await select_all(self._database, query)]
 
-    async def waiting(self, consumer: str) -> Mapping[str, int]:
+    async def waiting(self, consumer: str, order_ids: Collection[str]) -> Mapping[str, int]:
         it = dead_letters.c
-        counted = select(it.order_id, func.count().label("count")).where(it.consumer == consumer).group_by(it.order_id)
-        return {row["order_id"]: row["count"] for row in await select_all(self._database, counted)}
+        counted = select(it.order_id, func.count().label("number")).group_by(it.order_id)
+        async with self._database.reading() as connection:
+            these = it.consumer == consumer, among(connection, it.order_id, order_ids)
+            return {row.order_id: row.number for row in await connection.execute(counted.where(*these))}
 
     async def history(
         self, *, limit: int, consumer: str | None = None, order_id: str | None = None

@@ -28,7 +28,7 @@ from ...domain.money import Money
 from ...domain.prices import Price, PriceList
 from .bulk import among, insert_into, put
 from .database import POSTGRESQL, Database
-from .types import DecimalAmount, Identifier, Timestamp, metadata
+from .types import DecimalAmount, Identifier, Timestamp, metadata, read_time
 
 price_lists = Table(
     "price_lists",
@@ -158,5 +158,5 @@ def _price(row: Mapping[str, Any] | RowMapping) -> Price:
         name=row["name"],
         price=Money(row["price"], row["currency"]),
         available=row["available"],
-        until=row["until"],
+        until=None if row["until"] is None else read_time(row["until"]),
     )

@@ -109,8 +109,10 @@ class SqlTokens:
         now = bindparam("now", datetime.now(UTC), tokens.c.expires_at.type)
         return bool(await self.database.rows(of_role.where(_valid(now))))
 
-    async def list(self) -> Sequence[Token]:
+    async def list(self, actor: Actor | None = None) -> Sequence[Token]:
         newest_first = select(tokens).order_by(tokens.c.created_at.desc(), tokens.c.digest)
+        if actor is not None:
+            newest_first = newest_first.where(tokens.c.role == actor.role.value, tokens.c.actor_id == actor.id)
         return [
             Token(
                 id=row.digest[:IDENTIFYING],

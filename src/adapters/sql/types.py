@@ -51,6 +51,11 @@ def stored_time(at: datetime) -> str:
     return f"{text}+00:00" if len(text) == _WITH_MICROSECONDS else f"{text}.000000+00:00"
 
 
+def read_time(at: datetime) -> datetime:
+    """Return a time that asyncpg has read, in UTC. The first and the last of all times it reads without their zone."""
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
 class Timestamp(TypeDecorator[datetime]):
     """A time with zone, read back in UTC; on SQLite text of fixed width, which sorts correctly."""
 
@@ -69,7 +74,7 @@ class Timestamp(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:
         if isinstance(value, str):
             return datetime.fromisoformat(value)
-        return value.astimezone(UTC) if value is not None else None
+        return value if value is None else read_time(value)
 
 
 class DecimalAmount(TypeDecorator[Decimal]):

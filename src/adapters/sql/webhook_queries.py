@@ -174,15 +174,25 @@ class SqlWebhooks:
         order_id: str | None = None,
         limit: int,
     ) -> Sequence[WebhookDelivery]:
-        query = select(webhook_deliveries).where(it.endpoint_id == endpoint_id)
+        query = select(webhook_deliveries).where(it.endpoint_id == endpoint_id).limit(limit)
         if status is not None:
             query = query.where(text(f"status = '{status.value}'"))
         if order_id is not None:
             query = query.where(it.order_id == order_id)
-        pending = status is DeliveryStatus.PENDING
-        latest = (it.due_at,) if pending else (func.coalesce(it.settled_at, it.recorded_at).desc(),)
-        query = query.order_by(*latest, it.order_id, it.sequence if pending else it.sequence.desc()).limit(limit)
-        return [delivery_of(row) for row in await select_all(self._database, query)]
+        if status is DeliveryStatus.PENDING:
+            earliest = query.order_by(it.due_at, it.order_id, it.sequence)
+            return [delivery_of(row) for row in await select_all(self._database, earliest)]
+        found: dict[DeliveryKey, WebhookDelivery] = {}
+        # Each has an index in this order. A delivery that is settled meanwhile is in both.
+        parts: list[tuple[Any, Any]] = [(UNSETTLED, it.recorded_at)] if status in (None, DeliveryStatus.WAITING) else []
+        parts += [(it.settled_at.is_not(None), it.settled_at)] if status is not DeliveryStatus.WAITING else []
+        for these, at in parts:
+            latest = query.where(these).order_by(at.desc(), it.order_id, it.sequence.desc())
+            for row in await select_all(self._database, latest):
+                delivery = delivery_of(row)
+                found[delivery.key] = delivery
+        by_order = sorted(found.values(), key=lambda one: (one.order_id, -one.sequence))
+        return sorted(by_order, key=lambda one: one.settled_at or one.recorded_at, reverse=True)[:limit]
 
     async def summary(self) -> WebhookSummary:
         its = webhook_endpoints.c

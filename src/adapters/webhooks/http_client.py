@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
 
-import httpx
+import httpcore
 from attrs import define, field, frozen
 
 from ...application.redaction import bounded
@@ -17,6 +18,7 @@ from ...application.webhooks.delivery import MAX_DETAIL, WebhookMessage, Webhook
 from ...application.webhooks.endpoint import Endpoint
 from ..certificates import certificate_problem
 from .addresses import AddressRefused, Resolve, checked_address
+from .bounded_network import BoundedNetwork
 from .signing import signed
 
 MAX_RESPONSE = 4_096
@@ -25,6 +27,16 @@ PINNED_SECONDS = 30.0
 """Seconds for which a checked address is used for new connections without another lookup."""
 BODY_SECONDS = 1.0
 """Seconds in which that beginning must arrive; the status is known by then, and counts."""
+HTTP_ERRORS = (
+    httpcore.ConnectionNotAvailable,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.TimeoutException,
+    httpcore.UnsupportedProtocol,
+)
+_TO_ENCODE = re.compile(r'["<>\\^`{|}]')
+"""Characters that may stand in a URL that an operator writes, and that not every receiver takes as they are."""
 _RETRY_AFTER = re.compile(r"[0-9]{1,6}\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
@@ -51,7 +63,7 @@ class Limits:
 class _Connections:
     """The connections to one endpoint. They are its own, as their certificates were checked for its host."""
 
-    client: httpx.AsyncClient
+    pool: httpcore.AsyncConnectionPool
     address: str = ""
     pinned_until: float = 0.0
     lookup: "asyncio.Task[str] | None" = None
@@ -79,19 +91,19 @@ class HttpWebhookClient:
             return WebhookResponse(detail="the endpoint has no valid secret")
         connections = self._connections.get(endpoint.id)
         if connections is None:
-            connections = self._connections[endpoint.id] = _Connections(self._new_client())
+            connections = self._connections[endpoint.id] = _Connections(self._new_pool())
         try:
             async with asyncio.timeout(self.limits.seconds):
                 return await self._post(connections, endpoint.url, message, secrets)
         except TimeoutError:
             return WebhookResponse(detail=f"no answer within {self.limits.seconds:g} s")
-        except (AddressRefused, httpx.HTTPError, httpx.StreamError, OSError, ssl.SSLError) as error:
+        except (AddressRefused, *HTTP_ERRORS, OSError, UnicodeError) as error:
             connections.pinned_until = 0.0
             return WebhookResponse(detail=_problem(error))
 
     async def forget(self, endpoint_ids: Collection[str]) -> None:
         for endpoint_id in [it for it in self._connections if it not in endpoint_ids]:
-            await self._connections.pop(endpoint_id).client.aclose()
+            await self._connections.pop(endpoint_id).pool.aclose()
 
     async def close(self) -> None:
         await self.forget(())
@@ -99,24 +111,26 @@ class HttpWebhookClient:
     async def _post(
         self, connections: _Connections, url: str, message: WebhookMessage, secrets: Sequence[str]
     ) -> WebhookResponse:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         headers = {
+            "host": parts.netloc,
             **signed(message, secrets, self.clock()),
             "content-type": "application/json",
+            "content-length": str(len(message.body)),
             "user-agent": self.agent,
             "accept-encoding": "identity",
         }
-        extensions = {}
+        seconds = self.limits.seconds
+        extensions: dict[str, Any] = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), seconds)}
+        address = host
         if not self.limits.proxy:
-            parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-            headers["host"] = parts.netloc
+            address = await self._address(connections, host, port)
             if parts.scheme == "https":
                 extensions["sni_hostname"] = host
-            address = await self._address(connections, host, port)
-            url = str(httpx.URL(url).copy_with(host=address))
-        connections.client.cookies.clear()
-        async with connections.client.stream(
-            "POST", url, content=message.body, headers=headers, extensions=extensions
+        target = httpcore.URL(scheme=parts.scheme.encode(), host=address.encode(), port=port, target=_target(parts))
+        async with connections.pool.stream(
+            "POST", target, content=message.body, headers=list(headers.items()), extensions=extensions
         ) as response:
             return await self._answer(response)
 
@@ -130,40 +144,56 @@ class HttpWebhookClient:
             connections.pinned_until = monotonic() + PINNED_SECONDS
         return connections.address
 
-    async def _answer(self, response: httpx.Response) -> WebhookResponse:
+    async def _answer(self, response: httpcore.Response) -> WebhookResponse:
         """Return what the status and the beginning of the body say. An accepted message needs no body."""
-        code = response.status_code
+        code = response.status
         body = await _beginning(response)
         if 200 <= code < 300:
             return WebhookResponse(code=code)
         if 300 <= code < 400:
             return WebhookResponse(code=code, detail=f"{code}: redirects are not followed")
-        retry = response.headers.get("retry-after", "")
+        retry = next(
+            (value.decode("latin-1") for name, value in response.headers if name.lower() == b"retry-after"), ""
+        )
         return WebhookResponse(
             code=code,
             detail=_shown(f"{code} {_CONTROL.sub(' ', body.decode('utf-8', 'replace'))}"),
             retry_after=timedelta(seconds=int(retry)) if _RETRY_AFTER.match(retry) else None,
         )
 
-    def _new_client(self) -> httpx.AsyncClient:
+    def _new_pool(self) -> httpcore.AsyncConnectionPool:
         if self._tls is None:
             self._tls = ssl.create_default_context(cafile=self.limits.authorities or None)
-        return httpx.AsyncClient(
-            verify=self._tls,
-            trust_env=False,
-            follow_redirects=False,
-            proxy=self.limits.proxy or None,
-            timeout=self.limits.seconds,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=60.0),
+        return httpcore.AsyncConnectionPool(
+            ssl_context=self._tls,
+            proxy=_proxy(self.limits.proxy),
+            max_connections=None,
+            max_keepalive_connections=100,
+            keepalive_expiry=60.0,
+            network_backend=BoundedNetwork(),
         )
 
 
-async def _beginning(response: httpx.Response) -> bytes:
+def _proxy(url: str) -> httpcore.Proxy | None:
+    if not url:
+        return None
+    parts = urlsplit(url)
+    auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    return httpcore.Proxy(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", auth=auth)
+
+
+def _target(parts: SplitResult) -> bytes:
+    """Return the path and the query."""
+    given = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return _TO_ENCODE.sub(lambda it: f"%{ord(it[0]):02X}", given).encode()
+
+
+async def _beginning(response: httpcore.Response) -> bytes:
     """Return the first MAX_RESPONSE bytes of the body that arrive in BODY_SECONDS. Nothing is decompressed."""
     body = bytearray()
-    with suppress(TimeoutError, httpx.HTTPError, httpx.StreamError):  # the status counts, whatever follows it
+    with suppress(TimeoutError, *HTTP_ERRORS):  # the status counts, whatever follows it
         async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in response.aiter_raw():
+            async for chunk in response.aiter_stream():
                 body += chunk[: MAX_RESPONSE - len(body)]
                 if len(body) >= MAX_RESPONSE:
                     break

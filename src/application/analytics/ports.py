@@ -30,10 +30,10 @@ class AnalyticsTransaction(ConsumerTransaction, Protocol):
 
 
 class AnalyticsQueries(Protocol):
-    """Reads progress and figures: of all restaurants, or of the orders of one."""
+    """Reads progress and figures: of all restaurants, or of the orders of one. With ``limit``, the first so many."""
 
     async def per_minute(
-        self, start: datetime, end: datetime, restaurant_id: str | None = None
+        self, start: datetime, end: datetime, restaurant_id: str | None = None, *, limit: int | None = None
     ) -> Sequence[MinuteSales]:
         """Return the sales of orders created from ``start`` until before ``end``, by minute and currency.
 
@@ -41,7 +41,9 @@ class AnalyticsQueries(Protocol):
         """
         ...
 
-    async def per_restaurant(self, restaurant_id: str | None = None) -> Sequence[RestaurantSales]:
+    async def per_restaurant(
+        self, restaurant_id: str | None = None, *, limit: int | None = None
+    ) -> Sequence[RestaurantSales]:
         """Return the sales by restaurant and currency."""
         ...
 
@@ -53,7 +55,7 @@ class AnalyticsQueries(Protocol):
         """Return the times of the states that some order has left, in the order of the states."""
         ...
 
-    async def cancellations(self, restaurant_id: str | None = None) -> Mapping[str, int]:
+    async def cancellations(self, restaurant_id: str | None = None, *, limit: int | None = None) -> Mapping[str, int]:
         """Return the number of cancelled orders by reason, the largest first."""
         ...
 

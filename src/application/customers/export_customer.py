@@ -78,8 +78,7 @@ class ExportCustomer:
                     expires_at=token.expires_at,
                     last_used_at=token.last_used_at,
                 )
-                for token in await self.tokens.list()
-                if token.actor == customer
+                for token in await self.tokens.list(customer)
             ),
             orders=tuple(view(order, customer) for order in page.orders),
             has_card=tuple(order.id for order in page.orders if order.payment.card_token is not None),

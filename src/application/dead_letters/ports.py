@@ -39,8 +39,8 @@ class DeadLetters(Protocol):
         """Return all dead letters of an order, by sequence."""
         ...
 
-    async def waiting(self, consumer: str) -> Mapping[str, int]:
-        """Return the number of dead letters of each parked order of ``consumer``, by order."""
+    async def waiting(self, consumer: str, order_ids: Collection[str]) -> Mapping[str, int]:
+        """Return the number of dead letters of each of these orders that ``consumer`` has parked, by order."""
         ...
 
     async def history(

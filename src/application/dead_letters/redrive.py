@@ -84,9 +84,12 @@ class Redrive(Generic[T]):
             consumer=self.consumer.name, events=events, unparked=tuple(unparked), stopped=tuple(stopped)
         )
 
-    async def preview(self, order_id: str | None = None, *, error: str | None = None) -> Sequence[RedriveCandidate]:
-        """Return the orders that the same call would redrive, in that order. Changes nothing."""
-        waiting = await self.dead_letters.waiting(self.consumer.name)
+    async def preview(
+        self, order_id: str | None = None, *, error: str | None = None, limit: int | None = None
+    ) -> Sequence[RedriveCandidate]:
+        """Return the orders that the same call would redrive, in that order, at most ``limit``. Changes nothing."""
+        first = await self._first_dead_letters(order_id, error, limit)
+        waiting = await self.dead_letters.waiting(self.consumer.name, {it.record.order_id for it in first})
         return [
             RedriveCandidate(
                 consumer=self.consumer.name,
@@ -95,12 +98,14 @@ class Redrive(Generic[T]):
                 error=dead_letter.error,
                 events=waiting.get(parked, 1),
             )
-            for dead_letter in await self._first_dead_letters(order_id, error)
+            for dead_letter in first
         ]
 
-    async def _first_dead_letters(self, order_id: str | None, error: str | None) -> Sequence[DeadLetter]:
+    async def _first_dead_letters(
+        self, order_id: str | None, error: str | None, limit: int | None = None
+    ) -> Sequence[DeadLetter]:
         if order_id is None:
-            return await self.dead_letters.blocking(self.consumer.name, error=error)
+            return await self.dead_letters.blocking(self.consumer.name, error=error, limit=limit)
         first = (await self.dead_letters.of_order(self.consumer.name, order_id))[:1]
         return [dead_letter for dead_letter in first if error in (None, dead_letter.error)]
 

@@ -81,6 +81,7 @@ class RecordPayment:
             return recorded
         if card and paid is None and self._charged(order, by).events:
             _check_version(order, expected_version)
+            order.check_may_charge()
             return await self._charge(order, by, expected_version, idempotency)
         return await self._record(order_id, paid is not False, by, expected_version, idempotency)
 

@@ -24,6 +24,8 @@ BATCH_BYTES = 2_000_000
 MOST_WAITING = 1_000
 """Changes that wait for a reader; one that is further behind is cut off."""
 MOST_WAITING_BYTES = 4_000_000
+READING_AT_ONCE = 4
+"""Streams that read at the same time what they begin with: many may begin at once, and other requests read, too."""
 SLOW_READER, STOPPING, UNAVAILABLE, UNAUTHORIZED = "slow_reader", "stopping", "unavailable", "unauthorized"
 """The reasons for which a stream ends."""
 
@@ -126,6 +128,8 @@ class LogFeed:
     buckets: Callable[[], int]
     poll_interval: float = 0.25
     backoff: Backoff = field(factory=Backoff)
+    turns: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(READING_AT_ONCE))
+    """Held by a stream while it reads a part of what it begins with, never while it sends it."""
     _place: Place | None = field(default=None, init=False)
     _subscriptions: dict[Key | None, set[Subscription]] = field(factory=dict, init=False)
     _task: asyncio.Task[None] | None = field(default=None, init=False)
@@ -161,8 +165,10 @@ class LogFeed:
         heads = dict(enumerate(until.positions))
         place = after
         while behind := {bucket: at for bucket, at in enumerate(place.positions) if at < heads[bucket]}:
-            records = await self.log.read(behind, limit=BATCH, heads=heads, max_bytes=BATCH_BYTES)
-            for change in await self._changes(records, place):
+            async with self.turns:
+                records = await self.log.read(behind, limit=BATCH, heads=heads, max_bytes=BATCH_BYTES)
+                changes = await self._changes(records, place)
+            for change in changes:
                 place = change.place
                 if wants(change):
                     yield change

@@ -29,8 +29,10 @@ class FollowOrder:
         those of thousands of streams.
         """
         async with self.feed.subscription(("order", order_id), lambda _: True) as subscription:
-            end = await self._end(order_id, by)
-            for record in await self.log.history(order_id):
+            async with self.feed.turns:
+                end = await self._end(order_id, by)
+                history = await self.log.history(order_id)
+            for record in history:
                 if record.sequence > after:
                     after = record.sequence
                     yield record

@@ -115,12 +115,14 @@ class FollowOrders:
             else:
                 first, cursor = True, None
                 while first or cursor is not None:
-                    page = await self.list_orders(evolve(query, cursor=cursor), by=by)
+                    async with self.feed.turns:
+                        page = await self.list_orders(evolve(query, cursor=cursor), by=by)
                     seen.note(page.orders)
                     cursor = page.next_cursor
                     yield Snapshot(orders=page.orders, first=first, place="" if cursor else str(subscription.start))
                     first = False
-                seen.settle(await self.feed.place())
+                async with self.feed.turns:
+                    seen.settle(await self.feed.place())
             while True:
                 latest = await subscription.next(tick)
                 if latest is None:
@@ -130,7 +132,8 @@ class FollowOrders:
 
     async def _resumes(self, after: Place, subscription: Subscription) -> bool:
         """Return whether a stream may go on from ``after``."""
-        end = await self.feed.place()
+        async with self.feed.turns:
+            end = await self.feed.place()
         if after.epoch != end.epoch or len(after.positions) != len(end.positions):
             return False
         if any(at > head for at, head in zip(after.positions, end.positions, strict=True)):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from attrs import evolve, field, frozen
@@ -27,6 +28,9 @@ FIRST_PROBE, LONGEST_PROBE = timedelta(seconds=5), timedelta(minutes=5)
 BY_OPERATOR = "by an operator"
 """The reason of an endpoint that an operator has disabled."""
 _URL = re.compile(r"https?://[!-~]+\Z")
+_AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{0,5})?\Z")
+_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\Z")
+_NUMBER = re.compile(r"(?:[0-9]+|0[Xx][0-9A-Fa-f]*)\Z")
 
 
 class EndpointStatus(StrEnum):
@@ -114,14 +118,31 @@ def checked_url(url: str, *, private: bool) -> str:
         raise InvalidInput("url", "it is no URL", allowed)
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError:
         raise InvalidInput("url", "its host or port is none", allowed) from None
     if not host or "@" in parts.netloc or parts.fragment or url.endswith("#"):
         raise InvalidInput("url", "it has no host, or a user or a fragment", allowed)
+    if port == 0 or not _AUTHORITY.match(parts.netloc) or not _is_host(host):
+        raise InvalidInput("url", "its host or port is none", allowed)
     if parts.scheme != "https" and not private:
         raise InvalidInput("url", "it is not https", allowed)
     return url
+
+
+def _is_host(host: str) -> bool:
+    """Return whether ``host`` is a name that can be looked up, or an address in the form that all programs read alike.
+
+    A host that ends with a number is an IPv4 address: https://url.spec.whatwg.org/#ends-in-a-number-checker.
+    """
+    labels = host.split(".")
+    if ":" in host or _NUMBER.match(labels[-1]):
+        try:
+            ip_address(host)
+        except ValueError:
+            return False
+        return True
+    return all(map(_LABEL.match, labels))
 
 
 def checked_endpoint(

@@ -1,10 +1,11 @@
 """Routes to the figures of the consumer *analytics*: of all orders for admins, of its own ones for a restaurant."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from attrs import frozen
+from attrs import field, frozen
 from litestar import Request, Response, get
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
@@ -21,6 +22,12 @@ from .parameters import parse_identifier, parse_time, time
 from .reads import json_response
 
 MAX_SPAN = timedelta(days=31)
+MOST = 10_000
+"""Rows of one response. Callers choose the restaurants, currencies and reasons of their orders."""
+MOST_MINUTES = 100_000
+"""Rows of a response by minute: twice the minutes of MAX_SPAN, so that a service with two currencies gets all."""
+AT_ONCE = 2
+"""Figures that are read at the same time: each reads all orders, and other requests need the database, too."""
 HOUR = timedelta(hours=1)
 REFUSALS = problems(400, 401, 403, 500, 503)
 Start = Annotated[str | None, time("start", "the default is one hour before the end")]
@@ -29,16 +36,21 @@ End = Annotated[str | None, time("end", "the default is now")]
 
 @frozen(kw_only=True)
 class MinutesView:
-    """Orders and revenue by minute of creation and by currency. Minutes without orders are left out."""
+    """Orders and revenue by minute of creation and by currency. Minutes without orders are left out.
+
+    With ``more``, these are the first 100,000.
+    """
 
     minutes: tuple[MinuteSales, ...]
+    more: bool
 
 
 @frozen(kw_only=True)
 class RestaurantsView:
-    """Orders and revenue by restaurant and currency."""
+    """Orders and revenue by restaurant and currency; with ``more``, those of the first 10,000."""
 
     restaurants: tuple[RestaurantSales, ...]
+    more: bool
 
 
 @frozen(kw_only=True)
@@ -66,16 +78,18 @@ class ReasonView:
 
 @frozen(kw_only=True)
 class CancellationsView:
-    """Cancelled orders by reason, the most frequent reason first."""
+    """Cancelled orders by reason, the most frequent reason first; with ``more``, the first 10,000."""
 
     reasons: tuple[ReasonView, ...]
+    more: bool
 
 
 @frozen
 class Figures:
-    """The queries of the routes, as one named dependency."""
+    """The queries of the routes, as one named dependency. They take turns."""
 
     views: AnalyticsQueries
+    turns: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(AT_ONCE))
 
 
 async def admins_and_restaurants(connection: ASGIConnection[Any, Actor, Any, Any], _: BaseRouteHandler) -> None:
@@ -95,7 +109,13 @@ def _bounded(by: Actor, restaurant_id: str | None) -> str | None:
 
 
 async def read_minutes(
-    views: AnalyticsQueries, by: Actor, start: str | None, end: str | None, restaurant_id: str | None
+    figures: Figures,
+    by: Actor,
+    start: str | None,
+    end: str | None,
+    restaurant_id: str | None,
+    *,
+    limit: int | None = None,
 ) -> Sequence[MinuteSales]:
     until = datetime.now(UTC) if end is None else parse_time(end, "end")
     since = max(until, datetime.min.replace(tzinfo=UTC) + HOUR) - HOUR if start is None else parse_time(start, "start")
@@ -104,17 +124,24 @@ async def read_minutes(
         raise InvalidInput(
             "start", f"it is {(until - since).days} days before the end", f"at most {MAX_SPAN.days} days"
         )
-    return await views.per_minute(since, until, _bounded(by, restaurant_id))
-
-
-async def read_restaurants(views: AnalyticsQueries, by: Actor, restaurant_id: str | None) -> Sequence[RestaurantSales]:
-    return await views.per_restaurant(_bounded(by, restaurant_id))
-
-
-async def read_states(views: AnalyticsQueries, by: Actor, restaurant_id: str | None) -> Sequence[StateView]:
     restaurant = _bounded(by, restaurant_id)
-    now = await views.by_state(restaurant)
-    times = {each.state: each for each in await views.time_in_states(restaurant)}
+    async with figures.turns:
+        return await figures.views.per_minute(since, until, restaurant, limit=limit)
+
+
+async def read_restaurants(
+    figures: Figures, by: Actor, restaurant_id: str | None, *, limit: int | None = None
+) -> Sequence[RestaurantSales]:
+    restaurant = _bounded(by, restaurant_id)
+    async with figures.turns:
+        return await figures.views.per_restaurant(restaurant, limit=limit)
+
+
+async def read_states(figures: Figures, by: Actor, restaurant_id: str | None) -> Sequence[StateView]:
+    restaurant = _bounded(by, restaurant_id)
+    async with figures.turns:
+        now = await figures.views.by_state(restaurant)
+        times = {each.state: each for each in await figures.views.time_in_states(restaurant)}
     found = []
     for state, orders in now.items():
         stays = times.get(state)
@@ -128,13 +155,19 @@ async def read_states(views: AnalyticsQueries, by: Actor, restaurant_id: str | N
     return found
 
 
-async def read_cancellations(views: AnalyticsQueries, by: Actor, restaurant_id: str | None) -> Sequence[ReasonView]:
-    counted = await views.cancellations(_bounded(by, restaurant_id))
+async def read_cancellations(
+    figures: Figures, by: Actor, restaurant_id: str | None, *, limit: int | None = None
+) -> Sequence[ReasonView]:
+    restaurant = _bounded(by, restaurant_id)
+    async with figures.turns:
+        counted = await figures.views.cancellations(restaurant, limit=limit)
     return [ReasonView(reason=reason, orders=orders) for reason, orders in counted.items()]
 
 
-async def read_deliveries(views: AnalyticsQueries, by: Actor, restaurant_id: str | None) -> Sequence[DeliveryTimes]:
-    return [await views.delivery_times(_bounded(by, restaurant_id))]
+async def read_deliveries(figures: Figures, by: Actor, restaurant_id: str | None) -> Sequence[DeliveryTimes]:
+    restaurant = _bounded(by, restaurant_id)
+    async with figures.turns:
+        return [await figures.views.delivery_times(restaurant)]
 
 
 @get(
@@ -153,8 +186,8 @@ async def minutes(
     restaurant_id: RestaurantId = None,
 ) -> Response[MinutesView]:
     """Count the orders created from start until before end, at most 31 days."""
-    found = await read_minutes(figures.views, request.user, start, end, restaurant_id)
-    return json_response(MinutesView(minutes=tuple(found)))
+    found = await read_minutes(figures, request.user, start, end, restaurant_id, limit=MOST_MINUTES + 1)
+    return json_response(MinutesView(minutes=tuple(found[:MOST_MINUTES]), more=len(found) > MOST_MINUTES))
 
 
 @get(
@@ -169,8 +202,8 @@ async def restaurants(
     request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
 ) -> Response[RestaurantsView]:
     """Include all orders that were ever created."""
-    found = await read_restaurants(figures.views, request.user, restaurant_id)
-    return json_response(RestaurantsView(restaurants=tuple(found)))
+    found = await read_restaurants(figures, request.user, restaurant_id, limit=MOST + 1)
+    return json_response(RestaurantsView(restaurants=tuple(found[:MOST]), more=len(found) > MOST))
 
 
 @get(
@@ -185,7 +218,7 @@ async def states(
     request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
 ) -> Response[StatesView]:
     """Return mean, median and 90th percentile of the seconds that orders spent in a state before they left it."""
-    return json_response(StatesView(states=tuple(await read_states(figures.views, request.user, restaurant_id))))
+    return json_response(StatesView(states=tuple(await read_states(figures, request.user, restaurant_id))))
 
 
 @get(
@@ -200,8 +233,8 @@ async def cancellations(
     request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
 ) -> Response[CancellationsView]:
     """Include all orders that were ever cancelled."""
-    found = await read_cancellations(figures.views, request.user, restaurant_id)
-    return json_response(CancellationsView(reasons=tuple(found)))
+    found = await read_cancellations(figures, request.user, restaurant_id, limit=MOST + 1)
+    return json_response(CancellationsView(reasons=tuple(found[:MOST]), more=len(found) > MOST))
 
 
 @get(
@@ -216,7 +249,7 @@ async def deliveries(
     request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
 ) -> Response[DeliveryTimes]:
     """Return percentiles of the whole minutes from creation to delivery, null before the first delivery."""
-    [times] = await read_deliveries(figures.views, request.user, restaurant_id)
+    [times] = await read_deliveries(figures, request.user, restaurant_id)
     return json_response(times)
 
 

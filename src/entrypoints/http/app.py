@@ -1,7 +1,6 @@
 """The ASGI application: authentication, validation of requests, and the routes."""
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -11,7 +10,7 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.events import BaseEventEmitterBackend
-from litestar.exceptions import HTTPException, NotFoundException
+from litestar.exceptions import NotFoundException
 from litestar.handlers import BaseRouteHandler
 
 from ...adapters.telemetry import Instruments
@@ -35,6 +34,7 @@ from .board.pages import pages_router
 from .board.sessions import CookieSessions, SessionDoor, session_router
 from .caller_limits import CallerLimits, Callers
 from .calls import AUTHORIZED, Api, provide_call
+from .conditions import refuse_idempotency_key, refuse_unsupported_conditions, require_json
 from .cors import Cors
 from .direct import direct_routes
 from .docs_page import docs_router
@@ -45,7 +45,6 @@ from .problems import InvalidParameter
 
 Hook = Callable[[], Awaitable[None]]
 SINGLE_HEADERS = ("Authorization", "X-Actor", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID")
-_CHARSET = re.compile(r"charset=\"?([^\";, ]*)")
 
 
 def build(
@@ -82,7 +81,8 @@ def build(
     authenticator = Authenticator(tokens, trust_actor_header, identity, cookies)
     callers = Callers(limits, instruments)
     closing = asyncio.Event()
-    tickets = None if streams is None else stream_tickets.Tickets(streams.tickets, tokens)
+    token_of = None if cookies is None else cookies.token_of
+    tickets = None if streams is None else stream_tickets.Tickets(streams.tickets, tokens, token_of)
 
     async def authenticate(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         if connection.scope["method"] == "OPTIONS":  # type: ignore[typeddict-item]
@@ -143,10 +143,9 @@ def build(
         tags=["orders"],
     )
     documents = Router(PATH, route_handlers=[], include_in_schema=False, guards=[refuse_unknown_parameters])
-    changing = [require_json, refuse_unsupported_conditions, refuse_unknown_parameters]
+    changing = [require_json, refuse_unsupported_conditions, refuse_idempotency_key, refuse_unknown_parameters]
     figures = None if analytics is None else analytics_routes.Figures(analytics)
     reading = [analytics_routes.admins_and_restaurants, refuse_unknown_parameters]
-    pricing = [*changing, price_routes.refuse_idempotency_key]
     notified = [notification_routes.list_notifications]
     routes = [
         orders,
@@ -158,7 +157,7 @@ def build(
             [authenticate, customer_routes.admins_only, *changing],
             customers=customers,
         ),
-        *_feature("restaurants", price_routes.ROUTES, [authenticate, *pricing], tag="prices", prices=prices),
+        *_feature("restaurants", price_routes.ROUTES, [authenticate, *changing], tag="prices", prices=prices),
         *_feature(
             "webhook-endpoints",
             webhook_routes.ROUTES,
@@ -259,41 +258,6 @@ def closing_event(app: Litestar) -> asyncio.Event:
     """Return the event that is set when the server begins to stop, which ends live streams."""
     event: asyncio.Event = app.state.closing
     return event
-
-
-async def require_json(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Refuse a body that is not declared as JSON, or as another type that the route takes, or is compressed."""
-    headers = connection.headers
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding != "identity":
-        raise HTTPException(
-            detail=f"the content encoding must be identity, not {encoding[:80]}",
-            status_code=415,
-            headers={"Accept-Encoding": "identity"},
-        )
-    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-    declared = headers.get("content-type", "").lower()
-    media_type = declared.partition(";")[0].strip()
-    types = handler.opt.get("media_types", ("application/json",))
-    if connection.scope["method"] != "GET" and has_body and media_type not in types:  # type: ignore[typeddict-item]
-        raise HTTPException(
-            detail=f"the content type must be {' or '.join(types)}, not {media_type[:80] or 'empty'}", status_code=415
-        )
-    if (charset := _CHARSET.search(declared[:200])) and charset[1] not in ("utf-8", "utf8"):
-        raise HTTPException(detail=f"the charset must be utf-8, not {charset[1][:80]}", status_code=415)
-    if "content-length" in headers and "transfer-encoding" in headers:  # a proxy may have used the other one
-        raise HTTPException(detail="a body has Content-Length or Transfer-Encoding, not both", status_code=400)
-
-
-async def refuse_unsupported_conditions(
-    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
-) -> None:
-    """Refuse a condition that the route does not compare: the request would be carried out without it."""
-    method = connection.scope["method"]  # type: ignore[typeddict-item]
-    changes = ("If-None-Match", "If-Match") if handler.opt.get("creates") else ("If-None-Match",)
-    for name in {"GET": ("If-Match",), "OPTIONS": ()}.get(method, changes):
-        if name in connection.headers:
-            raise InvalidInput(name, "this route does not compare it", "a request without it")
 
 
 async def refuse_unknown_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

@@ -138,12 +138,17 @@ def not_from_here(headers: Mapping[str, str], peer: str) -> str:
     if forwarding := [name for name in headers if name.lower().startswith(FORWARDING)]:
         return f"it was forwarded (it has the header {forwarding[0][:40]})"
     host = headers.get("host", "")
-    if not _is_loopback(_PORT.sub("", host).strip("[]")):
+    if not is_this_machine(host):
         return "its Host must be localhost or a loopback address"
     origin = headers.get("origin")
     if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
         return "its Origin must be this server's own"
     return ""
+
+
+def is_this_machine(host: str) -> bool:
+    """Return whether the value of a header Host names this machine: localhost, or a loopback address."""
+    return _is_loopback(_PORT.sub("", host).strip("[]"))
 
 
 def _is_loopback(host: str) -> bool:

@@ -18,6 +18,9 @@ from ...domain.refund import RefundBearer
 from ...domain.validation import MAX_LINES, MAX_NAME, MAX_QUANTITY, Address
 from .body_fields import Body, amount_field, documented, id_field, text_field
 
+MAX_ERROR = 200
+"""Characters of the name of a class of errors."""
+
 
 class LineBody(Body):
     """One line of the order. It costs price * quantity - discount."""
@@ -185,7 +188,7 @@ class RedriveBody(Body):
 
     consumer: Annotated[str, id_field("the consumer", "analytics")]
     order_id: Annotated[str, id_field("the order", "O-2024-1")] | None = None
-    error: Annotated[str, text_field("only if this class of error has parked it", "ValueError", 200, 1)] | None = None
+    error: Annotated[str, text_field("only if this class of error parked it", "ValueError", MAX_ERROR, 1)] | None = None
     dry_run: bool = False
     reason: Annotated[str, text_field("the reason", "the mail server is repaired", MAX_REASON)] = ""
 

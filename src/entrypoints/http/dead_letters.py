@@ -15,11 +15,12 @@ from ...application.dead_letters.ports import ParkedGroup
 from ...application.dead_letters.redrive import RedriveCandidate
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput, NotFound
-from .bodies import DropBody, RedriveBody
+from ...domain.text import identifier, text
+from .bodies import MAX_ERROR, DropBody, RedriveBody
 from .exact_body import ExactBody
 from .openapi import CORRELATION, problems
 from .operations import Operations
-from .parameters import query
+from .parameters import parse_identifier, query
 from .reads import json_response
 
 SHOWN = 200
@@ -86,6 +87,8 @@ async def dead_letters(
     error: Annotated[str | None, query("error", "only orders that this class of error has parked")] = None,
 ) -> Response[DeadLettersView]:
     """Return all groups, and the first orders with the event that each stands at."""
+    consumer = parse_identifier(consumer, "consumer")
+    error = None if error is None else text(error, field="error", at_least=1, at_most=MAX_ERROR)
     groups = await operations.dead_letters.groups()
     orders = await operations.dead_letters.blocking(consumer, error=error, limit=SHOWN)
     return json_response(DeadLettersView(groups=tuple(groups), orders=tuple(_parked(each) for each in orders)))
@@ -112,18 +115,19 @@ async def redrive(
     request: Request[Actor, Any, Any], operations: NamedDependency[Operations], data: JSONBody[RedriveBody]
 ) -> Response[RedrivenView]:
     """Redrive one order. A dry run lists the orders of a consumer, or of one error of it, to be redriven one by one."""
+    order_id = parse_identifier(data.order_id, "orderId")
     if data.consumer not in operations.consumers:
         raise InvalidInput("consumer", f"{data.consumer[:80]!r} does not run here", ", ".join(operations.consumers))
     use_case = operations.redrive(data.consumer)
     if data.dry_run:
-        candidates = tuple((await use_case.preview(data.order_id, error=data.error))[:PLANNED])
+        candidates = tuple(await use_case.preview(order_id, error=data.error, limit=PLANNED))
         events = sum(each.events for each in candidates)
         return json_response(RedrivenView(events=events, unparked=False, stopped=None, candidates=candidates))
-    if data.order_id is None:
+    if order_id is None:
         raise InvalidInput("orderId", "it is missing", "one order; dryRun lists those of a group")
-    done = await use_case(data.order_id, error=data.error, by=str(request.user), reason=data.reason)
+    done = await use_case(order_id, error=data.error, by=str(request.user), reason=data.reason)
     if not done.unparked and not done.stopped:
-        raise NotFound(f"dead letter of {data.consumer} for order", data.order_id)
+        raise NotFound(f"dead letter of {data.consumer} for order", order_id)
     stopped = _parked(done.stopped[0]) if done.stopped else None
     return json_response(RedrivenView(events=done.events, unparked=bool(done.unparked), stopped=stopped, candidates=()))
 
@@ -139,8 +143,8 @@ async def drop(
 ) -> Response[DroppedView]:
     """Skip it for this consumer; with ``withFollowers``, also the order's events behind it. They stay in the log."""
     result = await operations.drop_dead_letter(
-        data.consumer,
-        data.order_id,
+        identifier(data.consumer, field="consumer"),
+        identifier(data.order_id, field="orderId"),
         by=str(request.user),
         reason=data.reason,
         with_followers=data.with_followers,

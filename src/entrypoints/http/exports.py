@@ -155,7 +155,7 @@ async def export_minutes(
     restaurant_id: RestaurantId = None,
 ) -> Stream:
     """Return the rows of ``GET /v1/analytics/minutes``."""
-    found = await analytics.read_minutes(figures.views, request.user, start, end, restaurant_id)
+    found = await analytics.read_minutes(figures, request.user, start, end, restaurant_id)
     return CsvResponse("minutes", columns_of("minute") | SALES, _steps(found))
 
 
@@ -175,7 +175,7 @@ def _export(name: str) -> Any:
     async def export(
         request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
     ) -> Stream:
-        return CsvResponse(name, columns, _steps(await read(figures.views, request.user, restaurant_id)))
+        return CsvResponse(name, columns, _steps(await read(figures, request.user, restaurant_id)))
 
     return export
 

@@ -6,15 +6,12 @@ from urllib.parse import unquote
 
 from attrs import frozen
 from litestar import Request, Response, delete, get, put
-from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
-from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody
 
 from ...application.prices.price_view import PriceChangeView, PriceListView, change_view, list_view
 from ...application.prices.use_cases import PriceUseCases
 from ...domain.actor import Actor
-from ...domain.errors import InvalidInput
 from ...domain.text import identifier
 from .etag import etag, expected_version, not_modified
 from .exact_body import ExactBody
@@ -35,13 +32,6 @@ class Prices:
 
     use_cases: PriceUseCases
     currency: str
-
-
-async def refuse_idempotency_key(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Refuse the header: these requests may be repeated as they are."""
-    if "idempotency-key" in connection.headers:
-        allowed = "a request without it, which may be repeated; If-Match if others edit the list, too"
-        raise InvalidInput("Idempotency-Key", "this route does not compare it", allowed)
 
 
 @get(

@@ -22,6 +22,7 @@ from ...application.webhooks.ports import Webhooks
 from ...application.webhooks.resend import ResendDeliveries, SendTest
 from ...domain.actor import Actor, Role
 from ...domain.errors import InvalidInput
+from ...domain.text import identifier
 from .exact_body import ExactBody
 from .openapi import CORRELATION, problems
 from .parameters import parse_identifier, parse_limit, query
@@ -108,7 +109,7 @@ async def add_endpoint(
 )
 async def get_endpoint(routes: NamedDependency[WebhookRoutes], endpoint_id: FromPath[str]) -> Response[EndpointView]:
     """Return one endpoint, and how its receiver is doing."""
-    return json_response(endpoint_view(await routes.webhooks.get(unquote(endpoint_id))))
+    return json_response(endpoint_view(await routes.webhooks.get(_id(endpoint_id))))
 
 
 @get(
@@ -138,7 +139,7 @@ async def list_deliveries(
     ] = None,
 ) -> Response[DeliveriesView]:
     """Return what was sent and what waits, the latest first."""
-    endpoint = await routes.webhooks.get(unquote(endpoint_id))
+    endpoint = await routes.webhooks.get(_id(endpoint_id))
     if with_status is not None and with_status not in tuple(DeliveryStatus):
         raise InvalidInput("status", f"{with_status[:80]!r} is none", ", ".join(DeliveryStatus))
     number = DEFAULT_PAGE if limit is None else parse_limit(limit, "limit")
@@ -178,7 +179,7 @@ async def rotate(
 ) -> Response[SecretView]:
     """Return the new secret, which is shown this once. Until the old one ends, messages are signed with both."""
     endpoint, secret, until = await routes.change.rotate(
-        unquote(endpoint_id), hours=data.hours, by=str(request.user), reason=data.reason
+        _id(endpoint_id), hours=data.hours, by=str(request.user), reason=data.reason
     )
     return json_response(SecretView(id=endpoint.id, secret=secret, old_secret_ends_at=until))
 
@@ -197,7 +198,7 @@ async def disable(
     data: JSONBody[ChangeWebhookEndpoint],
 ) -> Response[EndpointView]:
     """Send nothing more to it until it is enabled."""
-    done = await routes.change.disable(unquote(endpoint_id), by=str(request.user), reason=data.reason)
+    done = await routes.change.disable(_id(endpoint_id), by=str(request.user), reason=data.reason)
     return json_response(endpoint_view(done))
 
 
@@ -215,7 +216,7 @@ async def enable(
     data: JSONBody[ChangeWebhookEndpoint],
 ) -> Response[EndpointView]:
     """Send what it has missed, and what follows."""
-    done = await routes.change.enable(unquote(endpoint_id), by=str(request.user), reason=data.reason)
+    done = await routes.change.enable(_id(endpoint_id), by=str(request.user), reason=data.reason)
     return json_response(endpoint_view(done))
 
 
@@ -233,7 +234,7 @@ async def remove(
     data: JSONBody[ChangeWebhookEndpoint],
 ) -> None:
     """Delete it, its secrets and what waits for it."""
-    await routes.change.remove(unquote(endpoint_id), by=str(request.user), reason=data.reason)
+    await routes.change.remove(_id(endpoint_id), by=str(request.user), reason=data.reason)
 
 
 @_change(
@@ -251,7 +252,7 @@ async def replay(
 ) -> Response[EndpointView]:
     """Send each order's events in sequence, with the same ids as before."""
     start = ReplayStart.parse(data.from_)
-    done = await routes.change.replay(unquote(endpoint_id), start, by=str(request.user), reason=data.reason)
+    done = await routes.change.replay(_id(endpoint_id), start, by=str(request.user), reason=data.reason)
     return json_response(endpoint_view(done))
 
 
@@ -270,7 +271,11 @@ async def resend(
 ) -> Response[DeliveriesView]:
     """Return the deliveries, which are due now, with the same ids as before."""
     done = await routes.resend(
-        unquote(endpoint_id), data.order_id, sequence=data.sequence, by=str(request.user), reason=data.reason
+        _id(endpoint_id),
+        identifier(data.order_id, field="orderId"),
+        sequence=data.sequence,
+        by=str(request.user),
+        reason=data.reason,
     )
     return json_response(DeliveriesView(deliveries=tuple(map(delivery_view, done))))
 
@@ -286,8 +291,13 @@ async def resend(
 )
 async def test(routes: NamedDependency[WebhookRoutes], endpoint_id: FromPath[str]) -> Response[TestView]:
     """Send a signed message of the type webhook.test at once, and return how it was answered."""
-    response = await routes.test(unquote(endpoint_id))
+    response = await routes.test(_id(endpoint_id))
     return json_response(TestView(accepted=response.accepted, code=response.code, detail=response.detail))
+
+
+def _id(text: str) -> str:
+    """Return the endpoint's id in a path. Raises InvalidInput."""
+    return identifier(unquote(text), field="endpointId")
 
 
 def _json(status: int, view: object) -> Response[Any]:

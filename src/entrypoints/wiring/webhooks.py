@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def installed() -> bool:
     """Return whether the extra is installed."""
-    return all(find_spec(name) is not None for name in ("httpx", "standardwebhooks"))
+    return all(find_spec(name) is not None for name in ("httpcore", "standardwebhooks"))
 
 
 def limits(settings: Settings) -> "Limits":

@@ -133,8 +133,9 @@ class RedriveContract:
             ("o2", 6, "ValueError", 2),
         ]
         assert await redrive.preview("o2") == plan[1:]
+        assert await redrive.preview(limit=1) == plan[:1]
         assert await redrive.preview(error="KeyError") == []
-        assert await world.effects.dead_letters.waiting("analytics") == {"o1": 5, "o2": 2}
+        assert await world.effects.dead_letters.waiting("analytics", ["o1", "o2", "o9"]) == {"o1": 5, "o2": 2}
         assert await world.effects.dead_letters.history(limit=10) == []
 
     async def test_a_dropped_event_is_skipped_and_those_behind_it_are_redriven(self, world: World) -> None:

@@ -24,6 +24,8 @@ from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.application.orders.payment_attempts import AttemptKind, GatewayResponse
 from orderflow.application.orders.queries import OrderQuery, OrderSort
 from orderflow.application.recovery.restore_guard import RestoreGuard
+from orderflow.application.webhooks.delivery import DeliveryStatus, WebhookDelivery
+from orderflow.application.webhooks.endpoint import WEBHOOKS
 from orderflow.domain.annotations import Annotations
 from orderflow.domain.lifecycle import OrderState
 from orderflow.testing.consumers.shop import HandClock, Shop
@@ -52,6 +54,7 @@ GROWING: Mapping[str, Mapping[str, str]] = {
     "reservations": {"order_id": "order_id || '-' || n"},
     "payment_attempts": {"order_id": "order_id || '-' || n", "key": "key || '-' || n", "entry": ""},
     "prices": {"restaurant_id": "restaurant_id || '-' || n"},
+    "webhook_deliveries": {"order_id": "order_id || '-' || n"},
 }
 """The tables that grow with the history, and the columns in which a copy of a row differs; entries are numbered."""
 
@@ -75,6 +78,10 @@ async def world(url: str) -> AsyncIterator[World]:
         await _record(storage, attempt.settled(GatewayResponse(True, "reference", ""), AT))
     for number in range(2):
         await placed(storage, f"waits-{number}")
+    async with world.effects.store(WEBHOOKS) as work:
+        await work.webhooks.record([_delivery(number) for number in range(10)])
+    settled = [_delivery(number).delivered(AT + timedelta(minutes=number), 200) for number in range(10)]
+    await world.effects.webhooks.settle(settled, [], AT)
     await storage.prices.change("R1", [evolve(PIZZA, item_id=f"F{number}") for number in range(10)], at=AT)
     await _handle_all(world)
     await _multiply(storage)
@@ -125,6 +132,12 @@ async def _find_orders(world: World) -> None:
     await views.list(OrderQuery(sort=OrderSort.OLDEST, limit=20))
 
 
+async def _read_deliveries(world: World) -> None:
+    for status in (None, *DeliveryStatus):
+        await world.effects.webhooks.list("e1", status=status, limit=20)
+    await world.effects.webhooks.list("e1", order_id="O1-77", limit=20)
+
+
 async def _write_orders(world: World) -> None:
     storage = world.storage
     await placed(storage, "new", idempotency=_key("new"))
@@ -149,7 +162,7 @@ async def _consume(world: World) -> None:
         await consumer.settle()
 
 
-@pytest.mark.parametrize("work", [_read_log, _read_orders, _find_orders, _write_orders, _consume])
+@pytest.mark.parametrize("work", [_read_log, _read_orders, _find_orders, _read_deliveries, _write_orders, _consume])
 async def test_no_hot_statement_scans_a_table_that_grows(world: World, work: Callable[[World], Any]) -> None:
     async with _plans(world.storage) as scans:
         await work(world)
@@ -237,6 +250,20 @@ def _consumers(world: World) -> Sequence[Any]:
         [LogChannel(logging.getLogger("test"))], FileMessageTemplates(), world.effects.notifications, world.clock
     )
     return Analyse(), notify, KeepStock(world.effects.shortages, Shop().cancel, world.clock)
+
+
+def _delivery(number: int) -> WebhookDelivery:
+    return WebhookDelivery(
+        order_id=f"O{number}",
+        endpoint_id="e1",
+        sequence=1,
+        bucket=1,
+        position=number,
+        type="order.created",
+        event_id="",
+        recorded_at=AT,
+        due_at=AT,
+    )
 
 
 async def _handle_all(world: World, after: Mapping[int, int] | None = None) -> None:

@@ -231,7 +231,7 @@ async def test_a_new_generation_keeps_dead_letters(upgraded: tuple[SqlStorage, s
         ("inventory", "ValueError", 3),
     ]
     assert blocking[0].origin == Origin("orders", 1, 9)
-    assert await dead_letters.waiting("analytics") == {"O1": 2}
+    assert await dead_letters.waiting("analytics", ["O1"]) == {"O1": 2}
     assert [(it.outcome, it.note.by, it.note.reason) for it in actions] == [
         (Outcome.DROPPED, "ann", "fixed"),
         (Outcome.FAILED, "ann", "fixed"),

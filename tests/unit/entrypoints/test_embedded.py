@@ -34,7 +34,7 @@ from orderflow.application.consuming.log_source import LogEventSource
 from orderflow.application.log_lines import EACH
 from orderflow.application.request_context import current_request, is_traceparent
 from orderflow.domain.events import OrderCreated
-from orderflow.entrypoints import embedded
+from orderflow.entrypoints import embedded_consumers
 from pytest_mock import MockerFixture
 
 from tests.support.waiting import eventually_async
@@ -167,7 +167,7 @@ async def test_a_reason_that_is_no_text_is_refused(reason: Any) -> None:
 async def test_a_handler_that_never_returns_does_not_hold_up_the_end_of_the_flow(
     stubborn: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "CANCELLED_WITHIN", 0.1)
+    monkeypatch.setattr(embedded_consumers, "CANCELLED_WITHIN", 0.1)
     called, end = asyncio.Event(), asyncio.Event()
 
     async def hangs(_: OrderEvent) -> None:

@@ -1,9 +1,11 @@
 """The HTTP API returns the figures of the consumer analytics."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from httpx import AsyncClient
+from orderflow.entrypoints.http import analytics
 
 from tests.support.door import BOSS, CUSTOMER, RESTAURANT, SHIPPER, Installation, calling, placed
 
@@ -37,7 +39,8 @@ async def test_sales_by_minute(counted: AsyncClient) -> None:
                 "netRevenue": 28.5,
                 "minute": "2024-05-17T11:30:00Z",
             }
-        ]
+        ],
+        "more": False,
     }
 
 
@@ -62,7 +65,7 @@ async def test_the_default_start_is_one_hour_before_the_end(counted: AsyncClient
 async def test_the_default_end_is_now(counted: AsyncClient) -> None:
     answer = await counted.get("/v1/analytics/minutes")
 
-    assert answer.json() == {"minutes": []}
+    assert answer.json() == {"minutes": [], "more": False}
 
 
 async def test_sales_by_restaurant(counted: AsyncClient) -> None:
@@ -97,7 +100,49 @@ async def test_states_have_their_orders_and_durations(counted: AsyncClient) -> N
 async def test_cancellations_by_reason(counted: AsyncClient) -> None:
     answer = await counted.get("/v1/analytics/cancellations")
 
-    assert answer.json() == {"reasons": [{"reason": "too late", "orders": 1}]}
+    assert answer.json() == {"reasons": [{"reason": "too late", "orders": 1}], "more": False}
+
+
+async def test_a_response_with_more_rows_than_it_may_have_says_so(
+    installation: Installation, counted: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("MOST", "MOST_MINUTES"):
+        monkeypatch.setattr(analytics, name, 1)
+    await placed(counted, "O3", restaurantId="R8")
+    await counted.post("/v1/orders/O3/cancel", json={"reason": "another reason"})
+    await installation.analyse()
+
+    span = "start=2024-05-17T11:00:00Z&end=2024-05-17T12:00:00Z"
+    minutes = (await counted.get(f"/v1/analytics/minutes?{span}")).json()
+    restaurants = (await counted.get("/v1/analytics/restaurants")).json()
+    cancellations = (await counted.get("/v1/analytics/cancellations")).json()
+
+    assert (len(minutes["minutes"]), minutes["more"]) == (1, True)
+    assert ([each["restaurantId"] for each in restaurants["restaurants"]], restaurants["more"]) == (["R7"], True)
+    assert ([each["reason"] for each in cancellations["reasons"]], cancellations["more"]) == (["another reason"], True)
+
+
+async def test_figures_take_turns_because_each_reads_all_orders(installation: Installation) -> None:
+    running = most = 0
+
+    class SlowFigures:
+        async def by_state(self, _: str | None) -> dict[str, int]:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            running -= 1
+            return {}
+
+        async def time_in_states(self, _: str | None) -> list[Any]:
+            return []
+
+    async with calling(installation.app(analytics=SlowFigures())) as client:
+        answers = await asyncio.gather(*(client.get("/v1/analytics/states") for _ in range(2 * analytics.AT_ONCE + 1)))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert most == analytics.AT_ONCE
 
 
 async def test_delivery_times_are_in_minutes(counted: AsyncClient) -> None:
@@ -164,7 +209,7 @@ async def test_an_invalid_time_span_is_named(boss: AsyncClient, query: str, para
 async def test_the_earliest_time_is_accepted(boss: AsyncClient) -> None:
     answer = await boss.get("/v1/analytics/minutes?end=0001-01-01T00:00:00Z")
 
-    assert answer.json() == {"minutes": []}
+    assert answer.json() == {"minutes": [], "more": False}
 
 
 async def test_without_analytics_there_are_no_routes(installation: Installation) -> None:

@@ -173,3 +173,21 @@ async def test_a_declined_card_is_not_charged_again_for_its_key(installation: In
 
     assert (first.json()["paymentStatus"], repeated.content) == ("failed", first.content)
     assert [attempt.number for attempt in await installation.storage.attempts.of_order("O1")] == [1]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "stream-tickets", None),
+        ("POST", "webhook-endpoints", {"url": "https://hooks.example/"}),
+        ("POST", "customers/C1/erase", {"reason": "asked for"}),
+        ("PUT", "operations/publishing", {"percent": 10, "reason": "a first step"}),
+    ],
+)
+@pytest.mark.parametrize("header", ["Idempotency-Key", "If-Match"])
+async def test_a_header_that_is_not_compared_is_refused(
+    boss: AsyncClient, method: str, path: str, body: dict[str, Any] | None, header: str
+) -> None:
+    answer = await boss.request(method, f"/v1/{path}", json=body, headers={header: '"1"'})
+
+    assert (answer.status_code, answer.json()["errors"][0]["header"]) == (400, header)

@@ -101,6 +101,13 @@ async def test_parked_orders_are_grouped_and_found_by_their_error(operator: Asyn
     ]
 
 
+@pytest.mark.parametrize("query", ["consumer=%00", "consumer=", "error=%00", "error=" + "x" * 201])
+async def test_what_no_consumer_and_no_error_is_called_is_refused(operator: AsyncClient, query: str) -> None:
+    answer = await operator.get(f"/v1/operations/dead-letters?{query}")
+
+    assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (400, query.partition("=")[0])
+
+
 async def test_a_dry_run_lists_what_would_be_handled_and_changes_nothing(
     operator: AsyncClient, consumer: FailingConsumer
 ) -> None:
@@ -153,6 +160,9 @@ async def test_a_dropped_event_unparks_its_order(operator: AsyncClient) -> None:
         ("dead-letters/redrive", {"consumer": "analytics", "reason": "all of them"}, 400),
         ("dead-letters/redrive", {"consumer": "nobody", "orderId": "O1", "reason": "why"}, 400),
         ("dead-letters/redrive", {"consumer": "analytics", "orderId": "O9", "reason": "why"}, 404),
+        ("dead-letters/redrive", {"consumer": "analytics", "orderId": "O\0", "reason": "why"}, 400),
+        ("dead-letters/drop", {"consumer": "analytics", "orderId": "O\0", "reason": "why"}, 400),
+        ("dead-letters/drop", {"consumer": "\0", "orderId": "O1", "reason": "why"}, 400),
         ("dead-letters/drop", {"consumer": "analytics", "orderId": "O1"}, 400),
         ("dead-letters/drop", {"consumer": "analytics", "orderId": "O9", "reason": "why"}, 404),
         ("consumers/nobody/pause", {"reason": "why"}, 400),

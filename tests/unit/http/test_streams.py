@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from httpx import AsyncClient
+from orderflow.application.streams.feed import READING_AT_ONCE
 from orderflow.application.streams.follow_orders import StreamFilter
 from orderflow.application.streams.place import Place
 from orderflow.domain.actor import Actor
@@ -108,6 +109,33 @@ async def test_a_stream_resumes_after_the_id_of_its_last_message(
             event, change = await resumed.next()
 
     assert (event, change["orderId"]) == ("order.created", "O2")
+
+
+async def test_streams_that_begin_together_read_in_turns(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = most = 0
+    views = installation.storage.views
+    read = views.list
+
+    async def slowly(query: Any) -> Any:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        running -= 1
+        return await read(query)
+
+    monkeypatch.setattr(type(views), "list", lambda _, query: slowly(query))
+    streams = LiveStreams(installation.streams, asyncio.Event())
+    many = [streams.of_orders(EVERYTHING, Actor.parse(BOSS), None) for _ in range(2 * READING_AT_ONCE + 1)]
+    snapshots = await asyncio.gather(*(anext(each) for each in many))  # type: ignore[call-overload]
+    for each in many:
+        await each.aclose()  # type: ignore[attr-defined]
+
+    assert all(b'"last":true' in snapshot for snapshot in snapshots)
+    assert most == READING_AT_ONCE
 
 
 async def test_a_shipper_that_loses_an_order_sees_nothing_of_it_any_more(
@@ -219,13 +247,18 @@ async def test_a_token_to_write_only_gets_no_ticket(installation: Installation) 
     assert answer.json()["code"] == "insufficient_scope"
 
 
+@pytest.mark.parametrize("logged_in", [False, True])
 async def test_a_stream_by_ticket_ends_with_the_token(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, logged_in: bool
 ) -> None:
     monkeypatch.setattr(stream, "TICK", 0.01)
     secret = await installation.token(RESTAURANT)
     async with served(installation.app(trust_actor_header=False)) as server, AsyncClient() as client:
-        made = await client.post(f"{server.url}/v1/stream-tickets", headers={"Authorization": f"Bearer {secret}"})
+        headers = {"Authorization": f"Bearer {secret}"}
+        if logged_in:
+            session = await client.post(f"{server.url}/board/session", json={"token": secret})
+            headers = {"X-CSRF-Token": session.json()["csrfToken"]}
+        made = await client.post(f"{server.url}/v1/stream-tickets", headers=headers)
         async with following(server.url, query=f"?ticket={made.json()['ticket']}") as events:
             await events.orders()
             [token] = await installation.storage.tokens.list()

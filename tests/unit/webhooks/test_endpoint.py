@@ -12,7 +12,13 @@ AT = datetime(2024, 5, 17, 12, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     "url",
-    ["https://hooks.example/orders?key=1", "https://hooks.example:8443", "https://[2001:db8::1]/", "https://1.2.3.4/"],
+    [
+        "https://hooks.example/orders?key=1",
+        "https://hooks.example:8443",
+        "https://[2001:db8::1]/",
+        "https://1.2.3.4/",
+        "https://XN--a_1/",
+    ],
 )
 def test_a_url_with_https_may_be_an_endpoint(url: str) -> None:
     assert checked_url(url, private=False) == url
@@ -37,6 +43,20 @@ def test_a_url_with_https_may_be_an_endpoint(url: str) -> None:
         "https://hooks.example/\r\nX: 1",
         "https://höoks.example/",
         "https://[::1/",
+        "https://[::1]x:80/",
+        "https://[::1%25lo]/",
+        "https://[v1.x]/",
+        "https://hooks.example:0/",
+        "https://hooks..example/",
+        "https://.example/",
+        "https://" + "x" * 64 + ".example/",
+        "https://" + "x." * 130 + "example/",
+        "https://hooks,example/",
+        "https://hooks%2eexample/",
+        "https://0177.0.0.1/",
+        "https://2130706433/",
+        "https://0x7f.1/",
+        "https://1.2.3/",
         "https://hooks.example/" + "x" * 2_000,
     ],
 )

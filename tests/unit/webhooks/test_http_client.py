@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 from attrs import evolve
+from orderflow.adapters.webhooks.bounded_network import MAX_READ
 from orderflow.adapters.webhooks.http_client import MAX_RESPONSE, HttpWebhookClient, Limits
 from orderflow.adapters.webhooks.signing import new_secret
 from orderflow.application.webhooks.delivery import WebhookMessage, WebhookResponse
@@ -112,12 +113,32 @@ async def test_a_response_without_end_is_cut_and_its_status_counts(receiver: Rec
     assert len(dripped.detail) < MAX_RESPONSE
 
 
+async def test_interim_responses_without_end_are_cut_off(receiver: Receiver) -> None:
+    async def hint(exchange: Exchange) -> None:
+        while True:
+            exchange.writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100)
+            await exchange.writer.drain()
+
+    receiver.answer = hint
+
+    response = await sent(receiver, Limits(seconds=60.0, private=True))
+
+    assert (response.code, response.detail) == (None, f"ReadError: the answer has more than {MAX_READ} bytes")
+
+
 async def test_a_receiver_that_is_not_there_is_said_so(receiver: Receiver) -> None:
     await receiver.stop()
 
     response = await sent(receiver)
 
     assert (response.code, response.detail[:12]) == (None, "ConnectError")
+
+
+@pytest.mark.parametrize("url", ["http://a..b/", "http://" + "x" * 64 + "/", "http://0177.0.0.1/", "http://[::1]x:80/"])
+async def test_a_url_that_an_earlier_version_took_is_a_failed_attempt(receiver: Receiver, url: str) -> None:
+    response = await sent(receiver, url=url)
+
+    assert (response.code, bool(response.detail)) == (None, True)
 
 
 async def test_what_is_no_http_is_a_failed_attempt(receiver: Receiver) -> None:

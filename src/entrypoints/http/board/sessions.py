@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from litestar import Request, Response, Router, delete, get, post
 from litestar.params import JSONBody
 
@@ -14,7 +14,16 @@ from ....application.auth import EVERY_SCOPE, Grant
 from ....application.sessions import SESSION_LIFETIME, CachedSessions, Session
 from ....domain.actor import Actor
 from ....domain.errors import InvalidInput
-from ..auth import CSRF_HEADER, GRANT, Authenticator, KnownTokens, Unauthenticated, digest_of, not_from_here
+from ..auth import (
+    CSRF_HEADER,
+    GRANT,
+    Authenticator,
+    KnownTokens,
+    Unauthenticated,
+    digest_of,
+    is_this_machine,
+    not_from_here,
+)
 from ..body_fields import Body
 from ..caller_limits import RELEASE, Callers
 from ..exact_body import ExactBody
@@ -69,7 +78,8 @@ class CookieSessions:
         The request must have the header that only this site's page can know, and must not be of another site.
         """
         secret = secret_in(headers)
-        if secret is None or not hmac.compare_digest(csrf_token(secret), headers.get(CSRF_HEADER.lower(), "")):
+        sent = headers.get(CSRF_HEADER.lower(), "").encode()  # compare_digest takes no text but ASCII
+        if secret is None or not hmac.compare_digest(csrf_token(secret).encode(), sent):
             raise Unauthenticated(_ENDED)
         if problem := of_another_site(headers):
             raise Unauthenticated(problem)
@@ -87,7 +97,19 @@ class CookieSessions:
             if grant is None:
                 raise Unauthenticated("the token of the session has expired or was revoked; log in with another")
             return grant
-        return session.grant
+        return evolve(session.grant, expires_at=session.expires_at)
+
+    async def token_of(self, headers: Mapping[str, str]) -> str:
+        """Return the digest of the token that the session of a request of the page rests on; empty for other requests.
+
+        Raises Unauthenticated if the session has ended meanwhile; Unavailable.
+        """
+        if CSRF_HEADER.lower() not in headers:
+            return ""
+        session = await self.sessions.find(digest_of(secret_in(headers) or ""))
+        if session is None:
+            raise Unauthenticated(_ENDED)
+        return session.token
 
 
 def csrf_token(secret: str) -> str:
@@ -219,14 +241,11 @@ def _cookie(request: Request[Any, Any, Any], secret: str, seconds: int) -> str:
 
     A browser sends it over TLS only, except to the machine that it runs on.
     """
-    secure = "" if request.scope["scheme"] == "http" and _is_local(request.headers.get("host", "")) else "; Secure"
+    secure = (
+        "" if request.scope["scheme"] == "http" and is_this_machine(request.headers.get("host", "")) else "; Secure"
+    )
     path = f"{request.scope.get('root_path', '').rstrip('/')}/"
     return f"{COOKIE}={secret}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
-
-
-def _is_local(host: str) -> bool:
-    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-    return name in ("localhost", "[::1]") or name.startswith("127.")
 
 
 def _response(view: SessionView, cookie: str | None = None) -> Response[Any]:
