@@ -70,7 +70,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-
 # The image gets the same versions as the tests, without what only tests and builds need.
 lock: $(READY)
 	$(COMPILE) --all-extras --group dev pyproject.toml -o requirements.txt
-	$(COMPILE) --all-extras --constraint requirements.txt pyproject.toml -o deploy/requirements.txt
+	$(COMPILE) --extra all --constraint requirements.txt pyproject.toml -o deploy/requirements.txt
 	{ sed -n '/^\[build-system\]/,/^$$/s/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml; echo uv; } | \
 		$(COMPILE) --constraint requirements.txt - -o deploy/requirements-build.txt
 
