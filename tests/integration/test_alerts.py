@@ -134,7 +134,7 @@ def watched(
         ordering.coming.set()
         running.enter_context(in_background(ordering))
         eventually(lambda: prometheus.query("orderflow:revenue:rate1h > 0"), that="revenue is watched")
-        prometheus.wait_clear(deadline=120)
+        prometheus.wait_clear(deadline=400)
         yield Watched(stack, prometheus, ordering, postgres, kafka)
 
 
@@ -252,14 +252,14 @@ TOGETHER: Mapping[str, tuple[Sequence[Fault], Sequence[tuple[str, Mapping[str, s
 def test_alerts_fire_by_their_fault_and_clear_after_it(
     watched: Watched, faults: Sequence[Fault], expected: Sequence[tuple[str, Mapping[str, str]]]
 ) -> None:
-    watched.prometheus.wait_clear(deadline=120)
+    watched.prometheus.wait_clear(deadline=400)
 
     with ExitStack() as made:
         for fault in faults:
             made.enter_context(fault(watched))
-        watched.prometheus.wait_each_fired(expected, deadline=120)
+        watched.prometheus.wait_each_fired(expected, deadline=400)
 
-    watched.prometheus.wait_clear(deadline=120)
+    watched.prometheus.wait_clear(deadline=400)
 
 
 SHOWN_ELSEWHERE = (

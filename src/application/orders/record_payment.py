@@ -1,5 +1,7 @@
 """Paying for an order."""
 
+from datetime import timedelta
+
 from attrs import frozen
 
 from ...domain import refusals
@@ -133,9 +135,7 @@ class RecordPayment:
         """Return the authorization with its outcome. Raises ConfirmationNeeded if the customer has to confirm it."""
         age = self.settle_payments.attempt_clock() - authorization.requested_at
         if authorization.unconfirmed or age >= RESENT_WITHIN:
-            request = self.gateway.find(
-                kind=AttemptKind.AUTHORIZE, key=authorization.key, reference=authorization.reference
-            )
+            request = self._look_up(authorization, age)
         else:
             await self.settle_payments.keep(authorization)
             request = self.gateway.authorize(
@@ -148,10 +148,6 @@ class RecordPayment:
 
         async def noted() -> GatewayResponse:
             answer = await request
-            if answer is None and age >= GIVEN_UP_AFTER and not authorization.unconfirmed:
-                answer = GatewayResponse(False, "", NEVER_RECEIVED)
-            if answer is None:
-                raise GatewayUnavailable("payment gateway", "it does not know the payment that it was asked for")
             response.append(answer)
             return answer
 
@@ -161,6 +157,17 @@ class RecordPayment:
             await self.settle_payments.void_open(order.id)
             raise ConfirmationNeeded(order.id, response[0].client_secret, response[0].url)
         return outcome
+
+    async def _look_up(self, authorization: PaymentAttempt, age: timedelta) -> GatewayResponse:
+        """Return the outcome of an authorization that was requested before. Raises GatewayUnavailable."""
+        found = await self.gateway.find(
+            kind=AttemptKind.AUTHORIZE, key=authorization.key, reference=authorization.reference
+        )
+        if found is None and age >= GIVEN_UP_AFTER and not authorization.unconfirmed:
+            return GatewayResponse(False, "", NEVER_RECEIVED)
+        if found is None:
+            raise GatewayUnavailable("payment gateway", "it does not know the payment that it was asked for")
+        return found
 
     async def _is_paid_meanwhile(self, authorization: PaymentAttempt, by: Actor, expected_version: int | None) -> bool:
         """Return whether another request has had the order paid, so that nothing is to be captured.

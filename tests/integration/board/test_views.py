@@ -408,7 +408,7 @@ def test_an_order_shows_whom_it_told_and_what_it_reserved(look: Looking, shop: S
     expect(page.locator(".steps").first).to_contain_text("inventory: reserved 2 F1")
     expect(page.locator(".steps").first).to_contain_text(re.compile(r"committed \d+ ms"))
     told = page.locator(".told li", has_text="customer:C1").first
-    expect(told).to_contain_text(re.compile(r"told by log, \d+ m?s after the commit"))
+    expect(told).to_contain_text(re.compile(r"told by log, [\d.]+ m?s after the commit"))
     told.locator("summary").click()
     expect(told).to_contain_text("told-1")
 

@@ -71,11 +71,10 @@ def locked(file: Path) -> Iterator[None]:
 @contextmanager
 def full(file: Path) -> Iterator[None]:
     filler = file.parent / "filler"
-    with filler.open("wb") as filling:
+    with filler.open("wb", buffering=0) as filling:
         try:
             while True:
                 filling.write(bytes(65_536))
-                filling.flush()
         except OSError:
             pass
     yield

@@ -18,6 +18,7 @@ import { follow } from "./stream.js";
 
 const STEPS = 1_000;
 const TRACED_AGAIN = 1_500;
+const LONGEST_PAUSE = 30_000;
 
 class OrderView extends HTMLElement {
   #id = "";
@@ -153,7 +154,7 @@ class OrderView extends HTMLElement {
       this.#events = events.events;
       setText(this.#problem, "");
       this.#draw(actions, notified.notifications, traced);
-      this.#traceLater(traced);
+      this.#readLater(traced, notified.notifications);
     } catch (error) {
       if (!this.#stopped.signal.aborted) setText(this.#problem, explain(error));
     } finally {
@@ -165,13 +166,23 @@ class OrderView extends HTMLElement {
     }
   }
 
-  /** What the consumers make of the latest event comes a moment after it. @param {any} traced */
-  #traceLater(traced) {
+  /**
+   * What the consumers make of the latest event comes a moment after it, and a notification when it is due.
+   *
+   * @param {any} traced
+   * @param {import("./types.js").Notification[]} notifications
+   */
+  #readLater(traced, notifications) {
     clearTimeout(this.#tracing);
     const waits = traced?.events.some((/** @type {any} */ each) =>
       each.handled.some((/** @type {any} */ it) => it.state === "waiting"),
     );
-    if (waits) this.#tracing = setTimeout(() => this.#read(), TRACED_AGAIN);
+    const due = notifications.flatMap(({ status, dueAt }) =>
+      status === "pending" && dueAt !== null ? [Date.parse(dueAt) - Date.now()] : [],
+    );
+    if (!waits && due.length === 0) return;
+    const pause = waits ? TRACED_AGAIN : Math.min(Math.max(TRACED_AGAIN, Math.min(...due)), LONGEST_PAUSE);
+    this.#tracing = setTimeout(() => this.#read(), pause);
   }
 
   /** @param {any} actions @param {import("./types.js").Notification[]} notifications @param {any} traced */
