@@ -16,7 +16,7 @@ from .report import Comparison
 TRIES = 3
 """The number of times deliveries are read while their endpoints are being changed."""
 MARGIN = timedelta(hours=1)
-"""What the clocks of processes may differ by, and what lies between an event and its commit."""
+"""The time by which the clocks of processes may differ, and that lies between an event and its commit."""
 
 Queue = tuple[str, str]
 """Order and endpoint."""

@@ -68,7 +68,7 @@ class AttemptStatus(StrEnum):
 
 
 DECIDED = (AttemptStatus.HELD, AttemptStatus.RESOLVED, AttemptStatus.REPEATED)
-"""What comes after an outcome."""
+"""States that follow an outcome."""
 
 
 @frozen
@@ -206,7 +206,7 @@ class PaymentAttempt:
 
     @property
     def may_fail(self) -> bool:
-        """Whether this is a refund that the gateway has reported as made, and may report as failed later."""
+        """True for a refund that the gateway has reported as made, and may report as failed later."""
         return self.kind is AttemptKind.REFUND and self.status is AttemptStatus.SUCCEEDED
 
     @property

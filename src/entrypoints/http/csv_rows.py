@@ -17,10 +17,10 @@ Columns = dict[str, Callable[[Any], object]]
 """The columns of a table by name, each with what returns its value of a view."""
 
 _COMPUTED = re.compile('(^|[;\\t\\r\\n])(?="*[=+\\-@\uff1d\uff0b\uff0d\uff20])')
-"""Where a spreadsheet would begin a formula. In many countries it divides cells at a semicolon, and some programs do at
-tabs; the wide signs count in East Asian ones. https://owasp.org/www-community/attacks/CSV_Injection"""
+"""Places at which a spreadsheet would begin a formula. In many countries it divides cells at a semicolon, and some
+programs do at tabs; the wide signs count in East Asian ones. https://owasp.org/www-community/attacks/CSV_Injection"""
 _SKIPPED = ("\t", "\r", "\n")
-"""What some programs skip at the beginning of a cell."""
+"""Characters that some programs skip at the beginning of a cell."""
 
 
 def columns_of(*names: str) -> Columns:

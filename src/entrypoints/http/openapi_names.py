@@ -68,7 +68,7 @@ HEALTH: Mapping[str, Any] = {
     "additionalProperties": {},
 }
 TEXTS = {"text/event-stream": "server-sent events", "text/csv": "a line of names, and a line for each row"}
-"""What a response that is a text consists of, by its type."""
+"""Descriptions of responses that are texts, by their type."""
 
 
 def name_schemas(document: dict[str, Any]) -> None:

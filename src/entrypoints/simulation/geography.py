@@ -1,4 +1,4 @@
-"""Where the couriers of a day are, and when: what a map of the day shows."""
+"""The places of a day's couriers over time, for a map of the day."""
 
 from collections.abc import Mapping, Sequence
 

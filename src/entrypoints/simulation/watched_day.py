@@ -17,7 +17,7 @@ from .run_day import OrderClient
 
 @define(eq=False, kw_only=True)
 class WatchedDay:
-    """What the board shows of a day beyond its orders: the places, the clock, and how far the day has come.
+    """A day as the board shows it, beyond its orders: the places, the clock, and how far the day has come.
 
     ``seen`` is set as soon as a person looks. ``left`` says what there is to do when the day is over.
     """

@@ -6,7 +6,6 @@ from ...application.consuming.dead_letter import DeadLetter
 from ...application.event_log.records import LogRecord
 from ...application.inventory.stock import Reservation, ReservationStatus
 from ...application.notifications.notification import (
-    Notification,
     Parties,
 )
 from ...domain.errors import StaleCursor
@@ -34,7 +33,7 @@ class ConsumerTransactionContract:
             async with world.effects.store("notifications") as work:
                 await work.advance({7: (0, 3)})
                 await work.notifications.keep_parties([Parties(order_id="o1", customer_id="C", restaurant_id="R")])
-                await work.notifications.record([_notification(world)])
+                await work.notifications.record([world.notification()])
                 await work.reservations.keep([_reservation("o1")])
                 await work.dead_letters.keep([_letter(world, await _record("o1"))])
                 raise RuntimeError("broken")
@@ -76,21 +75,6 @@ class ConsumerTransactionContract:
 
         assert await world.storage.cursors.positions("analytics") == {1: 5}
         assert await world.storage.cursors.positions("inventory") == {1: 2}
-
-
-def _notification(world: World) -> Notification:
-    return Notification(
-        order_id="o1",
-        sequence=1,
-        recipient="customer:C1",
-        channel="email",
-        event_type="order.created",
-        address="c1@example.org",
-        subject="hello",
-        text="there",
-        recorded_at=world.clock(),
-        due_at=world.clock(),
-    )
 
 
 def _reservation(order_id: str) -> Reservation:

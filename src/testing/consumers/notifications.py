@@ -344,7 +344,7 @@ class NotificationStoreContract:
     """Subclassed with a fixture ``world``."""
 
     async def test_a_notification_is_recorded_once_and_stays_as_it_is(self, world: World) -> None:
-        first = _notification(world)
+        first = world.notification()
         await _record_all(world, first)
 
         await _record_all(world, evolve(first, subject="another"), evolve(first, channel="log"))
@@ -353,7 +353,7 @@ class NotificationStoreContract:
         assert [(it.channel, it.subject) for it in kept] == [("email", "hello"), ("log", "hello")]
 
     async def test_notification_keys_are_listed_without_their_text(self, world: World) -> None:
-        there = _notification(world)
+        there = world.notification()
         others = (
             evolve(there, order_id=of, sequence=n, channel=by) for of, n, by in [("o2", 1, "log"), ("o3", 1, "log")]
         )
@@ -369,7 +369,7 @@ class NotificationStoreContract:
         ]
 
     async def test_claimed_notifications_are_not_claimed_again_until_the_lease_ends(self, world: World) -> None:
-        await _record_all(world, *(evolve(_notification(world), sequence=n) for n in (3, 1, 2)))
+        await _record_all(world, *(evolve(world.notification(), sequence=n) for n in (3, 1, 2)))
         now = world.clock()
         until = now + timedelta(minutes=1)
 
@@ -382,7 +382,7 @@ class NotificationStoreContract:
         assert [it.sequence for it in later] == [1, 2, 3]
 
     async def test_only_pending_notifications_of_the_given_channels_are_claimed(self, world: World) -> None:
-        there = _notification(world)
+        there = world.notification()
         sent = evolve(there, sequence=2)
         await _record_all(
             world,
@@ -407,7 +407,7 @@ class NotificationStoreContract:
         )
 
     async def test_a_result_does_not_undo_what_an_operator_decided_meanwhile(self, world: World) -> None:
-        there = _notification(world)
+        there = world.notification()
         await _record_all(world, there)
         dropped = evolve(there, status=NotificationStatus.DROPPED)
         await world.effects.notifications.replace([dropped])
@@ -417,7 +417,7 @@ class NotificationStoreContract:
         assert await world.effects.notifications.of_orders(["o1"]) == [dropped]
 
     async def test_what_is_made_pending_again_is_claimed_again_with_its_new_address(self, world: World) -> None:
-        there = _notification(world)
+        there = world.notification()
         await _record_all(world, there)
         await world.effects.notifications.keep([there.settled(Receipt(accepted=False, detail="no"), world.clock())])
 
@@ -429,7 +429,7 @@ class NotificationStoreContract:
         assert claimed == [again]
 
     async def test_the_backlog_is_what_is_pending_and_what_failed(self, world: World) -> None:
-        there = _notification(world)
+        there = world.notification()
         minute = timedelta(minutes=1)
         old = evolve(there, sequence=2, recorded_at=there.recorded_at - minute, due_at=there.due_at + minute)
         failed = evolve(there, sequence=3, status=NotificationStatus.FAILED)
@@ -460,21 +460,6 @@ class NotificationStoreContract:
         async with world.effects.store("notifications") as work:
             known = await work.notifications.contacts(["customer:C1", "shipper:S1"])
         assert known == {"customer:C1": Contact(party="customer:C1", email="c1@example.org")}
-
-
-def _notification(world: World) -> Notification:
-    return Notification(
-        order_id="o1",
-        sequence=1,
-        recipient="customer:C1",
-        channel="email",
-        event_type="order.created",
-        address="c1@example.org",
-        subject="hello",
-        text="there",
-        recorded_at=world.clock(),
-        due_at=world.clock(),
-    )
 
 
 async def _record_all(world: World, *notifications: Notification) -> None:

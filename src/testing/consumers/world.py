@@ -14,6 +14,7 @@ from ...application.consuming.consumer import Consumer
 from ...application.consuming.handle_batch import HandleBatch
 from ...application.dead_letters.drop import DropDeadLetter
 from ...application.dead_letters.redrive import Redrive, RedriveResult
+from ...application.notifications.notification import Notification
 from ...application.replay.rebuild_analytics import RebuildAnalytics
 from ...application.replay.replay_events import ReplayEvents
 from ...application.replay.replay_range import LogReplaySource, TopicReplaySource
@@ -83,6 +84,21 @@ class World:
             buckets=256,
             consumer=consumer or Analyse(),
             page=page,
+        )
+
+    def notification(self) -> Notification:
+        """Return a notification of the customer about the first event of order o1, due now."""
+        return Notification(
+            order_id="o1",
+            sequence=1,
+            recipient="customer:C1",
+            channel="email",
+            event_type="order.created",
+            address="c1@example.org",
+            subject="hello",
+            text="there",
+            recorded_at=self.clock(),
+            due_at=self.clock(),
         )
 
 

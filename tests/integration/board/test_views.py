@@ -397,7 +397,7 @@ def test_a_restaurant_refunds_an_amount_and_says_why(look: Looking, shop: Servic
     }
 
 
-def test_an_order_shows_whom_it_told_and_what_it_reserved(look: Looking, shop: Service) -> None:
+def test_an_order_shows_who_was_notified_and_what_it_reserved(look: Looking, shop: Service) -> None:
     with ThreadPoolExecutor() as elsewhere:
         elsewhere.submit(shop.installation.run, "stock", "set", "R7", "F1", "5").result()
     shop.place("told-1")
@@ -407,10 +407,10 @@ def test_an_order_shows_whom_it_told_and_what_it_reserved(look: Looking, shop: S
 
     expect(page.locator(".steps").first).to_contain_text("inventory: reserved 2 F1")
     expect(page.locator(".steps").first).to_contain_text(re.compile(r"committed \d+ ms"))
-    told = page.locator(".told li", has_text="customer:C1").first
-    expect(told).to_contain_text(re.compile(r"told by log, [\d.]+ m?s after the commit"))
-    told.locator("summary").click()
-    expect(told).to_contain_text("told-1")
+    notified = page.locator(".notified li", has_text="customer:C1").first
+    expect(notified).to_contain_text(re.compile(r"sent by log, \d+ m?s after the commit"))
+    notified.locator("summary").click()
+    expect(notified).to_contain_text("told-1")
 
 
 def serious(look: Looking) -> list[str]:

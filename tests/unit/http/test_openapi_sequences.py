@@ -96,7 +96,7 @@ def test_every_response_in_a_sequence_of_requests_in_all_roles_is_as_documented(
     roles = sampled_from([BOSS, CUSTOMER, RESTAURANT, SHIPPER])
 
     @settings(
-        max_examples=int(SEQUENCES or 60),
+        max_examples=int(SEQUENCES or 90),
         derandomize=SEQUENCES is None,
         deadline=None,
         database=None,
@@ -127,4 +127,4 @@ def test_every_response_in_a_sequence_of_requests_in_all_roles_is_as_documented(
 
     changed = {label for label, status in answered if status == 200 and not label.startswith("GET")}
     assert answered[PLACE, 201], answered
-    assert len({label for label in changed if "/orders/{order_id}/" in label}) >= 3, answered
+    assert {"PATCH /v1/orders/{order_id}/state", "POST /v1/orders/{order_id}/cancel"} <= changed, answered

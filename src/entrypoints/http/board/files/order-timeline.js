@@ -37,7 +37,7 @@ export function timeline(events, { traces, notifications }, currency) {
             .join(" · "),
         ),
         trace !== undefined && steps(trace),
-        told(
+        notified(
           notifications.filter(({ sequence }) => sequence === each.sequence),
           trace?.committed?.at ?? null,
         ),
@@ -87,7 +87,7 @@ function steps({ requested, committed, published, record, handled }) {
   );
 }
 
-/** What a consumer made of an event, without whom it told, which is listed by itself. @param {{consumer: string, state: string, effect?: string}} handling */
+/** The result of a consumer's handling, without the notifications, which are listed by themselves. @param {{consumer: string, state: string, effect?: string}} handling */
 function verdict({ consumer, state, effect = "" }) {
   const handled = consumer === "analytics" ? "counted" : "handled";
   if (effect === "" || consumer === "notifications") return state === "handled" ? handled : state;
@@ -95,15 +95,15 @@ function verdict({ consumer, state, effect = "" }) {
 }
 
 /**
- * Who was told of an event, and when; the text is there when it is opened.
+ * The notifications about an event, and when they were sent; the text is there when it is opened.
  * @param {Notification[]} notifications
  * @param {string | null} committedAt
  */
-function told(notifications, committedAt) {
+function notified(notifications, committedAt) {
   if (notifications.length === 0) return null;
   return h(
     "ul",
-    { class: "told" },
+    { class: "notified" },
     notifications.map((each) =>
       h(
         "li",
@@ -127,14 +127,14 @@ function outcome({ channel, status, attempts, dueAt, sentAt }, committedAt) {
   switch (status) {
     case "sent": {
       const after = committedAt === null || sentAt === null ? null : Date.parse(sentAt) - Date.parse(committedAt);
-      return `told by ${channel}, ${after === null ? dateTime(sentAt) : `${duration(after)} after the commit`}${tries}`;
+      return `sent by ${channel}, ${after === null ? dateTime(sentAt) : `${duration(after)} after the commit`}${tries}`;
     }
     case "pending":
-      return `not told yet, by ${channel}${dueAt === null ? "" : `, due ${dateTime(dueAt)}`}${tries}`;
+      return `not sent yet, by ${channel}${dueAt === null ? "" : `, due ${dateTime(dueAt)}`}${tries}`;
     case "unreachable":
-      return "not told: there is no address";
+      return "not sent: there is no address";
     default:
-      return `not told by ${channel}: ${words(status).toLowerCase()}${tries}`;
+      return `not sent by ${channel}: ${words(status).toLowerCase()}${tries}`;
   }
 }
 
