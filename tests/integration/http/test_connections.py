@@ -1,7 +1,6 @@
 """Limits of connections, on real sockets. The deadlines are short, and a test waits for their effect only."""
 
 import asyncio
-import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from orderflow.entrypoints.http import connections
 
 from tests.integration.http.conftest import served
 from tests.support.door import BOSS, Installation, Served, an_order
+from tests.support.garbage import living
 from tests.support.metrics import Scraped
 from tests.support.waiting import eventually_async
 
@@ -116,8 +116,8 @@ def not_ended(client: asyncio.StreamWriter) -> bool:
     """Return whether the server's end of the connection is open."""
     return any(
         each.get_extra_info("peername") == client.get_extra_info("sockname")
-        for each in gc.get_objects()
-        if isinstance(each, asyncio.Transport) and not each.is_closing()
+        for each in living(asyncio.Transport)
+        if not each.is_closing()
     )
 
 

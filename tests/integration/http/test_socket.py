@@ -1,7 +1,6 @@
 """The door on a real socket: requests, live streams, and a clean end."""
 
 import asyncio
-import gc
 import socket
 
 import pytest
@@ -11,6 +10,7 @@ from orderflow.entrypoints.http import serve
 
 from tests.integration.http.conftest import served
 from tests.support.door import Installation, an_order, placed
+from tests.support.garbage import living
 
 DEADLINE = 60.0
 
@@ -52,9 +52,8 @@ async def test_a_kept_connection_sends_each_response_at_once(installation: Insta
 
         delayed = [
             each.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0
-            for each in gc.get_objects()
-            if isinstance(each, asyncio.Transport)
-            and each.get_extra_info("peername") == writer.get_extra_info("sockname")
+            for each in living(asyncio.Transport)
+            if each.get_extra_info("peername") == writer.get_extra_info("sockname")
         ]
         writer.close()
 

@@ -86,7 +86,7 @@ class KafkaBroker:
         admin.create_topics([topic], operation_timeout=60, request_timeout=100)[name].result(120)
 
         def every_partition_is_led() -> bool:
-            metadata = _metadata(admin)
+            metadata = _metadata(admin, name)
             made = metadata.topics.get(name) if metadata else None
             return (
                 made is not None
@@ -144,8 +144,8 @@ class KafkaBroker:
         return AdminClient({"bootstrap.servers": asked, "log_level": 0, "reconnect.backoff.max.ms": 250}, logger=_quiet)
 
 
-def _metadata(admin: AdminClient) -> ClusterMetadata | None:
+def _metadata(admin: AdminClient, topic: str | None = None) -> ClusterMetadata | None:
     try:
-        return admin.list_topics(timeout=2)
+        return admin.list_topics(topic, timeout=10)
     except KafkaException:
         return None
