@@ -1,4 +1,4 @@
-"""The suites of what the shipped consumers store: the container's ``effects``, beside the storage of the orders.
+"""The suites of what the shipped consumers store: the container's ``effects``, next to the storage of the orders.
 
 A suite is a class of tests that is subclassed with a fixture ``world``: a World of an empty storage, the effects on it
 and a clock. ``WebhooksContract`` needs the extra ``webhooks``.

@@ -142,10 +142,10 @@ class AnalyticsContract:
         handled = await world.handling(Analyse(name="replay"))(await shop.records())
 
         assert handled == BatchResult(events=7)
-        [course] = piecewise.values()
-        assert (course.events, course.state, course.delivery_minutes) == (7, OrderState.DELIVERED, 0)
-        assert course.spent == dict.fromkeys(list(OrderState)[:3], timedelta(seconds=1))
-        assert str(course.total) == "25.50 EUR"
+        [order] = piecewise.values()
+        assert (order.events, order.state, order.delivery_minutes) == (7, OrderState.DELIVERED, 0)
+        assert order.spent == dict.fromkeys(list(OrderState)[:3], timedelta(seconds=1))
+        assert str(order.total) == "25.50 EUR"
         assert await world.effects.analytics.of_orders(["o1"]) == piecewise
 
 

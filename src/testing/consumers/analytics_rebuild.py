@@ -27,7 +27,7 @@ class RebuildAnalyticsContract:
     async def test_the_rebuilt_data_is_that_of_the_log(self, world: World, page: int) -> None:
         shop, records = await _lives(*ORDERS)
         await world.handling()(records)
-        right = await _courses(world)
+        right = await _order_analytics(world)
         strange = evolve(right["o1"], order_id="stranger")
         wrong = evolve(right["o2"], events=5, cancel_reason="never", delivery_minutes=None)
         async with world.effects.store("analytics") as work:
@@ -35,7 +35,7 @@ class RebuildAnalyticsContract:
 
         rebuilt: Any = await world.rebuilding(shop.storage.log, page=page)(**ANN)
 
-        assert await _courses(world) == right
+        assert await _order_analytics(world) == right
         assert (rebuilt.events, rebuilt.stopped) == (21, ())
         assert (rebuilt.swapped.orders, rebuilt.swapped.changed, rebuilt.swapped.removed) == (3, 1, 1)
         assert sum((await world.effects.analytics.by_state()).values()) == 3
@@ -49,7 +49,7 @@ class RebuildAnalyticsContract:
 
         async def meanwhile() -> None:
             await handle(records)
-            seen.append((await _courses(world))["o1"].events)
+            seen.append((await _order_analytics(world))["o1"].events)
 
         rebuilt: Any = await world.rebuilding(Interrupted(shop, meanwhile))(**ANN)
         await _live_on(world, shop, handle)
@@ -64,11 +64,11 @@ class RebuildAnalyticsContract:
         shop, records = await _lives(*ORDERS)
         await world.handling()(records)
         await _spoil(world, "o1")
-        before = await _courses(world)
+        before = await _order_analytics(world)
 
         with pytest.raises(StorageUnavailable):
             await world.rebuilding(shop.storage.log, FailingAnalytics(poison={("o3", 6)}, failure=AWAY))(**ANN)
-        untouched = await _courses(world)
+        untouched = await _order_analytics(world)
         await world.rebuilding(shop.storage.log)(**ANN)
 
         assert untouched == before
@@ -77,7 +77,7 @@ class RebuildAnalyticsContract:
     async def test_rows_of_a_failed_rebuild_are_not_swapped_in(self, world: World) -> None:
         shop, records = await _lives(*ORDERS)
         await world.handling()(records)
-        strange = evolve((await _courses(world))["o1"], order_id="stranger")
+        strange = evolve((await _order_analytics(world))["o1"], order_id="stranger")
         await world.effects.analytics_shadow.begin("one that died")
         async with world.effects.analytics_shadow.store("one that died") as work:
             await work.analytics.keep([strange])
@@ -85,18 +85,18 @@ class RebuildAnalyticsContract:
         rebuilt: Any = await world.rebuilding(shop.storage.log)(**ANN)
 
         assert rebuilt.swapped.orders == 3
-        assert "stranger" not in await _courses(world)
+        assert "stranger" not in await _order_analytics(world)
 
     async def test_a_rebuild_that_fails_in_its_swap_changes_nothing(self, world: World) -> None:
         _, records = await _lives(*ORDERS)
         await world.handling()(records)
         await _spoil(world, "o1")
-        before = await _courses(world)
+        before = await _order_analytics(world)
 
         with pytest.raises(RuntimeError, match="broken"):
             await _break_the_swap(world)
 
-        assert await _courses(world) == before
+        assert await _order_analytics(world) == before
 
     async def test_a_rebuild_that_was_overtaken_by_another_changes_nothing(self, world: World) -> None:
         shop, records = await _lives(*ORDERS)
@@ -132,11 +132,11 @@ class RebuildAnalyticsContract:
         await world.handling(FailingAnalytics(poison={("o2", 3)}))(records)
 
         await world.rebuilding(shop.storage.log)(**ANN)
-        rebuilt: Any = await _courses(world)
+        rebuilt: Any = await _order_analytics(world)
         redriven = await world.redrive(Analyse())()
 
-        assert {order_id: course.events for order_id, course in rebuilt.items()} == dict.fromkeys(ORDERS, 7)
-        assert (redriven.events, await _courses(world)) == (5, rebuilt)
+        assert {order_id: order.events for order_id, order in rebuilt.items()} == dict.fromkeys(ORDERS, 7)
+        assert (redriven.events, await _order_analytics(world)) == (5, rebuilt)
 
     async def test_an_order_with_dropped_events_that_no_longer_fail_is_rebuilt_completely(self, world: World) -> None:
         shop, records = await _lives(*ORDERS)
@@ -157,13 +157,13 @@ class RebuildAnalyticsContract:
         shop, records = await _lives(*ORDERS)
         await world.handling()(records)
         await _spoil(world, "o1")
-        before = await _courses(world)
+        before = await _order_analytics(world)
         failing = FailingAnalytics(poison={("o2", 3)}, failure=CorruptHistory("o2", 3, "poison"))
 
         rebuilt: Any = await world.rebuilding(shop.storage.log, failing, page=page)(**ANN)
 
         assert (rebuilt.swapped, [it.order_id for it in rebuilt.stopped]) == (None, ["o2"])
-        assert await _courses(world) == before
+        assert await _order_analytics(world) == before
 
     async def test_an_order_that_is_redriven_meanwhile_is_not_set_back(self, world: World) -> None:
         shop, records = await _lives(*ORDERS)
@@ -213,10 +213,10 @@ async def _live_on(world: World, shop: Shop, handle: Callable[[Sequence[LogRecor
 
 
 async def _spoil(world: World, order_id: str) -> None:
-    """Analytics believes that it was told of 107 events."""
-    course = (await _courses(world))[order_id]
+    """Analytics has counted 107 events."""
+    order = (await _order_analytics(world))[order_id]
     async with world.effects.store("analytics") as work:
-        await work.analytics.keep([evolve(course, events=107)])
+        await work.analytics.keep([evolve(order, events=107)])
 
 
 async def _break_the_swap(world: World) -> None:
@@ -226,9 +226,9 @@ async def _break_the_swap(world: World) -> None:
         raise RuntimeError("broken")
 
 
-async def _courses(world: World) -> Any:
+async def _order_analytics(world: World) -> Any:
     return dict(await world.effects.analytics.of_orders([*ORDERS, "o4", "stranger"]))
 
 
 async def _events(world: World) -> dict[str, int]:
-    return {order_id: course.events for order_id, course in sorted((await _courses(world)).items())}
+    return {order_id: order.events for order_id, order in sorted((await _order_analytics(world)).items())}

@@ -35,7 +35,7 @@ class ConsumerTransactionContract:
                 await work.notifications.keep_parties([Parties(order_id="o1", customer_id="C", restaurant_id="R")])
                 await work.notifications.record([world.notification()])
                 await work.reservations.keep([_reservation("o1")])
-                await work.dead_letters.keep([_letter(world, await _record("o1"))])
+                await work.dead_letters.keep([_dead_letter(world, await _record("o1"))])
                 raise RuntimeError("broken")
 
         with pytest.raises(RuntimeError, match="broken"):
@@ -89,6 +89,6 @@ async def _record(order_id: str, sequence: int = 1) -> LogRecord:
     return (await shop.records())[sequence - 1]
 
 
-def _letter(world: World, record: LogRecord) -> DeadLetter:
+def _dead_letter(world: World, record: LogRecord) -> DeadLetter:
     now = world.clock()
     return DeadLetter(consumer="analytics", record=record, first_failed_at=now, last_failed_at=now)

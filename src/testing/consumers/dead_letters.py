@@ -23,9 +23,9 @@ class DeadLetterStoreContract:
     """Subclassed with a fixture ``world``."""
 
     async def test_an_order_is_parked_while_it_has_dead_letters(self, world: World) -> None:
-        first, second = _letter(world, await _record("o1")), _letter(world, await _record("o1", 2))
+        first, second = _dead_letter(world, await _record("o1")), _dead_letter(world, await _record("o1", 2))
         async with world.effects.store("analytics") as work:
-            await work.dead_letters.keep([second, first, _letter(world, await _record("o2"))])
+            await work.dead_letters.keep([second, first, _dead_letter(world, await _record("o2"))])
 
         async with world.effects.store("analytics") as work:
             assert set(await work.dead_letters.parked(["o1", "o3"])) == {"o1"}
@@ -40,7 +40,7 @@ class DeadLetterStoreContract:
 
     async def test_dead_letters_belong_to_one_consumer(self, world: World) -> None:
         async with world.effects.store("analytics") as work:
-            await work.dead_letters.keep([_letter(world, await _record("o1"))])
+            await work.dead_letters.keep([_dead_letter(world, await _record("o1"))])
 
         async with world.effects.store("inventory") as work:
             assert not await work.dead_letters.parked(["o1"])
@@ -50,26 +50,26 @@ class DeadLetterStoreContract:
         assert not await world.effects.dead_letters.of_order("inventory", "o1")
 
     async def test_a_dead_letter_has_its_event_and_its_failures(self, world: World) -> None:
-        letter = _letter(world, await _record("o1"))
+        dead_letter = _dead_letter(world, await _record("o1"))
         try:
             raise ValueError("wrong \0 \ud800")
         except ValueError as failure:
-            failed = letter.failed_again(failure, world.clock() + timedelta(seconds=1))
+            failed = dead_letter.failed_again(failure, world.clock() + timedelta(seconds=1))
 
         async with world.effects.store("analytics") as work:
-            await work.dead_letters.keep([letter])
+            await work.dead_letters.keep([dead_letter])
             await work.dead_letters.keep([failed])
 
         [kept] = await world.effects.dead_letters.of_order("analytics", "o1")
-        assert kept.record == letter.record
+        assert kept.record == dead_letter.record
         assert (kept.error, kept.attempts) == ("ValueError", 1)
         assert kept.message.startswith("wrong ")
         assert "ValueError" in kept.trace
         assert kept.last_failed_at - kept.first_failed_at == timedelta(seconds=1)
 
     async def test_blocking_dead_letters_are_found_by_the_error_of_the_first(self, world: World) -> None:
-        first, second = _letter(world, await _record("o1")), _letter(world, await _record("o1", 2))
-        other = _letter(world, await _record("o2"))
+        first, second = _dead_letter(world, await _record("o1")), _dead_letter(world, await _record("o1", 2))
+        other = _dead_letter(world, await _record("o2"))
         async with world.effects.store("analytics") as work:
             await work.dead_letters.keep(
                 [evolve(first, error="KeyError"), evolve(second, error="ValueError"), evolve(other, error="ValueError")]
@@ -80,15 +80,17 @@ class DeadLetterStoreContract:
         assert [it.record.order_id for it in of_value_error] == ["o2"]
 
     async def test_parked_orders_are_grouped_by_the_error_of_the_first(self, world: World) -> None:
-        letters = [evolve(_letter(world, await _record(f"o{number}")), error="KeyError") for number in range(3)]
-        behind = evolve(_letter(world, await _record("o0", 2)), error="")
+        dead_letters = [
+            evolve(_dead_letter(world, await _record(f"o{number}")), error="KeyError") for number in range(3)
+        ]
+        behind = evolve(_dead_letter(world, await _record("o0", 2)), error="")
         later = world.clock() + timedelta(minutes=1)
         async with world.effects.store("analytics") as work:
             await work.dead_letters.keep(
-                [behind, *letters[:2], evolve(letters[2], error="ValueError", last_failed_at=later)]
+                [behind, *dead_letters[:2], evolve(dead_letters[2], error="ValueError", last_failed_at=later)]
             )
         async with world.effects.store("inventory") as work:
-            await work.dead_letters.keep([evolve(letters[0], consumer="inventory")])
+            await work.dead_letters.keep([evolve(dead_letters[0], consumer="inventory")])
 
         groups = await world.effects.dead_letters.groups()
         limited = await world.effects.dead_letters.blocking(limit=2)
@@ -107,21 +109,23 @@ class DeadLetterStoreContract:
             word = OperatorNote(
                 by="ann", reason=f"reason {number}; 50 % of it", at=world.clock() + timedelta(seconds=number)
             )
-            letter = evolve(_letter(world, await _record(order_id)), consumer=consumer, error="KeyError", attempts=3)
-            changes.append(DeadLetterAction.of(letter, Outcome.DROPPED if number else Outcome.HANDLED, word))
+            dead_letter = evolve(
+                _dead_letter(world, await _record(order_id)), consumer=consumer, error="KeyError", attempts=3
+            )
+            changes.append(DeadLetterAction.of(dead_letter, Outcome.DROPPED if number else Outcome.HANDLED, word))
             async with world.effects.store(consumer) as work:
                 await work.dead_letters.note(changes[-1])
-        letters = world.effects.dead_letters
+        dead_letters = world.effects.dead_letters
 
-        assert await letters.history(limit=10) == changes[::-1]
-        assert await letters.history(limit=1) == changes[2:]
-        assert await letters.history(limit=10, consumer="analytics") == changes[1::-1]
-        assert await letters.history(limit=10, order_id="o1") == [changes[2], changes[0]]
-        assert await letters.dropped("analytics") == {"o2": {1}}
+        assert await dead_letters.history(limit=10) == changes[::-1]
+        assert await dead_letters.history(limit=1) == changes[2:]
+        assert await dead_letters.history(limit=10, consumer="analytics") == changes[1::-1]
+        assert await dead_letters.history(limit=10, order_id="o1") == [changes[2], changes[0]]
+        assert await dead_letters.dropped("analytics") == {"o2": {1}}
 
     async def test_an_action_in_a_transaction_that_fails_is_not_recorded(self, world: World) -> None:
         word = OperatorNote(by="ann", reason="a slip", at=world.clock())
-        change = DeadLetterAction.of(_letter(world, await _record("o1")), Outcome.DROPPED, word)
+        change = DeadLetterAction.of(_dead_letter(world, await _record("o1")), Outcome.DROPPED, word)
 
         async def fails_after_noting() -> None:
             async with world.effects.store("analytics") as work:
@@ -134,41 +138,41 @@ class DeadLetterStoreContract:
         assert await world.effects.dead_letters.history(limit=10) == []
 
     async def test_dead_letters_to_copy_are_claimed_in_order_and_by_one_process_at_a_time(self, world: World) -> None:
-        letters = [_letter(world, await _record("o1", sequence)) for sequence in (1, 2, 3)]
+        dead_letters = [_dead_letter(world, await _record("o1", sequence)) for sequence in (1, 2, 3)]
         now, later = world.clock(), world.clock() + timedelta(seconds=30)
         async with world.effects.store("analytics") as work:
-            await work.dead_letters.keep(letters[::-1])
-            await work.dead_letters.copy_later(letters[::-1], now)
+            await work.dead_letters.keep(dead_letters[::-1])
+            await work.dead_letters.copy_later(dead_letters[::-1], now)
 
         first = await world.effects.dead_letters.claim_copies(now=now, until=later, limit=2)
         second = await world.effects.dead_letters.claim_copies(now=now, until=later, limit=2)
         nobody = await world.effects.dead_letters.claim_copies(now=now, until=later, limit=2)
         after_a_death = await world.effects.dead_letters.claim_copies(now=later, until=later, limit=9)
 
-        assert (first, second, nobody, after_a_death) == (letters[:2], letters[2:], [], letters)
+        assert (first, second, nobody, after_a_death) == (dead_letters[:2], dead_letters[2:], [], dead_letters)
 
     async def test_a_dead_letter_that_was_copied_or_removed_is_not_claimed_again(self, world: World) -> None:
-        letters = [_letter(world, await _record("o1", sequence)) for sequence in (1, 2, 3)]
+        dead_letters = [_dead_letter(world, await _record("o1", sequence)) for sequence in (1, 2, 3)]
         async with world.effects.store("analytics") as work:
-            await work.dead_letters.keep(letters)
-            await work.dead_letters.copy_later(letters, world.clock())
-            await work.dead_letters.remove(letters[0])
+            await work.dead_letters.keep(dead_letters)
+            await work.dead_letters.copy_later(dead_letters, world.clock())
+            await work.dead_letters.remove(dead_letters[0])
 
-        await world.effects.dead_letters.copied(letters[1:2])
+        await world.effects.dead_letters.copied(dead_letters[1:2])
 
         left = await world.effects.dead_letters.claim_copies(now=world.clock(), until=world.clock(), limit=9)
-        assert left == letters[2:]
+        assert left == dead_letters[2:]
 
     async def test_a_dead_letter_that_is_not_scheduled_is_not_claimed(self, world: World) -> None:
         async with world.effects.store("analytics") as work:
-            await work.dead_letters.keep([_letter(world, await _record("o1"))])
+            await work.dead_letters.keep([_dead_letter(world, await _record("o1"))])
 
         assert await world.effects.dead_letters.claim_copies(now=world.clock(), until=world.clock(), limit=9) == []
 
     async def test_parked_orders_are_counted_by_consumer(self, world: World) -> None:
-        first, second = _letter(world, await _record("o1")), _letter(world, await _record("o1", 2))
+        first, second = _dead_letter(world, await _record("o1")), _dead_letter(world, await _record("o1", 2))
         async with world.effects.store("analytics") as work:
-            await work.dead_letters.keep([first, second, _letter(world, await _record("o2"))])
+            await work.dead_letters.keep([first, second, _dead_letter(world, await _record("o2"))])
         async with world.effects.store("inventory") as work:
             await work.dead_letters.keep([evolve(first, consumer="inventory")])
             await work.dead_letters.remove(evolve(first, consumer="inventory"))
@@ -176,9 +180,9 @@ class DeadLetterStoreContract:
         assert await world.effects.dead_letters.parked() == {"analytics": 2}
 
     async def test_events_that_are_set_aside_are_counted_by_consumer(self, world: World) -> None:
-        first, second = _letter(world, await _record("o1")), _letter(world, await _record("o1", 2))
+        first, second = _dead_letter(world, await _record("o1")), _dead_letter(world, await _record("o1", 2))
         async with world.effects.store("analytics") as work:
-            await work.dead_letters.keep([first, second, _letter(world, await _record("o2"))])
+            await work.dead_letters.keep([first, second, _dead_letter(world, await _record("o2"))])
         async with world.effects.store("inventory") as work:
             await work.dead_letters.keep([evolve(first, consumer="inventory")])
 
@@ -187,12 +191,14 @@ class DeadLetterStoreContract:
     async def test_the_latest_failures_come_first_without_waiting_events(self, world: World) -> None:
         now = world.clock()
         failed = [
-            evolve(_letter(world, await _record(f"o{n}")), error="KeyError", last_failed_at=now + timedelta(seconds=n))
+            evolve(
+                _dead_letter(world, await _record(f"o{n}")), error="KeyError", last_failed_at=now + timedelta(seconds=n)
+            )
             for n in range(1, 5)
         ]
         async with world.effects.store("analytics") as work:
             await work.dead_letters.keep([failed[2], failed[0], failed[3], failed[1]])
-            await work.dead_letters.keep([_letter(world, await _record("o1", 2))])
+            await work.dead_letters.keep([_dead_letter(world, await _record("o1", 2))])
 
         latest = await world.effects.dead_letters.latest(3)
 
@@ -209,9 +215,9 @@ class DeadLetterStoreContract:
             headers=(("a", b"\xfe"), ("a", b"")),
             problem="no address \0",
         )
-        letter = SetAsideRecord(consumer="analytics", record=record, found_at=world.clock())
+        unrecognized = SetAsideRecord(consumer="analytics", record=record, found_at=world.clock())
 
-        for again in (letter, evolve(letter, found_at=world.clock() + timedelta(1))):
+        for again in (unrecognized, evolve(unrecognized, found_at=world.clock() + timedelta(1))):
             async with world.effects.store("analytics") as work:
                 await work.dead_letters.set_aside([again])
 
@@ -244,6 +250,6 @@ async def _record(order_id: str, sequence: int = 1) -> LogRecord:
     return (await shop.records())[sequence - 1]
 
 
-def _letter(world: World, record: LogRecord) -> DeadLetter:
+def _dead_letter(world: World, record: LogRecord) -> DeadLetter:
     now = world.clock()
     return DeadLetter(consumer="analytics", record=record, first_failed_at=now, last_failed_at=now)

@@ -36,20 +36,20 @@ class FailingAnalytics(Analyse):
 
 @define
 class OutsideEffects:
-    """Writes down what it is told, in the stock: which would wait for ever inside a transaction of its own."""
+    """Records its events in the stock, which would wait for ever inside a transaction of its own."""
 
     world: World
-    name: str = "telling"
-    told: list[tuple[str, int]] = field(factory=list)
+    name: str = "recording"
+    handled: list[tuple[str, int]] = field(factory=list)
     poison: set[tuple[str, int]] = field(factory=set)
     failure: Exception = field(factory=lambda: ValueError("poison"))
 
     async def perform(self, deliveries: Sequence[Delivery]) -> None:
         for record in (delivery.record for delivery in deliveries):
-            await self.world.effects.stock.set(record.order_id, "told", record.sequence)
+            await self.world.effects.stock.set(record.order_id, "recorded", record.sequence)
             if (record.order_id, record.sequence) in self.poison:
                 raise self.failure
-            self.told.append((record.order_id, record.sequence))
+            self.handled.append((record.order_id, record.sequence))
 
     async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
         """Do nothing: all is done already."""
@@ -144,11 +144,11 @@ class HandleBatchContract:
 
         assert handled == BatchResult(events=16, parked=5)
         assert await handled_events(world, "o1", "o2", "o3") == {"o1": 7, "o2": 2, "o3": 7}
-        letters = await world.effects.dead_letters.of_order("analytics", "o2")
-        assert [letter.record for letter in letters] == [r for r in records if r.order_id == "o2"][2:]
-        first = letters[0]
+        dead_letters = await world.effects.dead_letters.of_order("analytics", "o2")
+        assert [dead_letter.record for dead_letter in dead_letters] == [r for r in records if r.order_id == "o2"][2:]
+        first = dead_letters[0]
         assert (first.error, first.message, first.attempts) == ("ValueError", "poison", 4)
-        assert {(it.error, it.attempts) for it in letters[1:]} == {("", 0)}
+        assert {(it.error, it.attempts) for it in dead_letters[1:]} == {("", 0)}
 
     async def test_later_batches_of_a_parked_order_follow_it_in_order(self, world: World) -> None:
         records = await whole_lives("o1")
@@ -157,8 +157,8 @@ class HandleBatchContract:
         handled = await world.handling(FailingAnalytics())(records[4:])
 
         assert handled == BatchResult(events=0, parked=3)
-        letters = await world.effects.dead_letters.of_order("analytics", "o1")
-        assert [letter.record.sequence for letter in letters] == [3, 4, 5, 6, 7]
+        dead_letters = await world.effects.dead_letters.of_order("analytics", "o1")
+        assert [dead_letter.record.sequence for dead_letter in dead_letters] == [3, 4, 5, 6, 7]
 
     async def test_a_transient_failure_parks_nothing(self, world: World) -> None:
         records = await whole_lives("o1")
@@ -214,9 +214,13 @@ class HandleBatchContract:
         third = await handle(second.left)
 
         assert (second, third) == (BatchResult(left=first.left), BatchResult(parked=5))
-        [letter] = await world.effects.dead_letters.blocking("telling")
-        assert (letter.error, letter.message, letter.attempts) == ("ConnectionRefusedError", "Connection refused", 3)
-        assert (letter.first_failed_at, letter.last_failed_at) == (since, world.clock())
+        [dead_letter] = await world.effects.dead_letters.blocking("recording")
+        assert (dead_letter.error, dead_letter.message, dead_letter.attempts) == (
+            "ConnectionRefusedError",
+            "Connection refused",
+            3,
+        )
+        assert (dead_letter.first_failed_at, dead_letter.last_failed_at) == (since, world.clock())
 
     async def test_another_order_of_the_bucket_waits_for_a_transient_failure_and_follows_in_order(
         self, world: World
@@ -242,25 +246,28 @@ class HandleBatchContract:
 
         await handle(records)
 
-        letters = await world.effects.dead_letters.of_order("analytics", "o1")
-        assert [letter.origin for letter in letters] == [Origin("order-events", 2, 6), Origin("order-events", 2, 7)]
+        dead_letters = await world.effects.dead_letters.of_order("analytics", "o1")
+        assert [dead_letter.origin for dead_letter in dead_letters] == [
+            Origin("order-events", 2, 6),
+            Origin("order-events", 2, 7),
+        ]
 
     async def test_a_dead_letter_of_an_event_from_the_log_has_no_origin(self, world: World) -> None:
         await world.handling(FailingAnalytics(poison={("o1", 7)}))(await whole_lives("o1"))
 
-        [letter] = await world.effects.dead_letters.blocking("analytics")
+        [dead_letter] = await world.effects.dead_letters.blocking("analytics")
 
-        assert letter.origin is None
+        assert dead_letter.origin is None
 
     async def test_parked_events_are_scheduled_for_copying_if_configured(self, world: World) -> None:
         records = await whole_lives("o1", "o2")
         await world.handling(FailingAnalytics(poison={("o1", 5)}), copied=True)(records[:12])
         await world.handling(FailingAnalytics(poison={("o2", 7)}), copied=False)(records[12:])
 
-        letters = await world.effects.dead_letters.claim_copies(now=world.clock(), until=world.clock(), limit=9)
+        dead_letters = await world.effects.dead_letters.claim_copies(now=world.clock(), until=world.clock(), limit=9)
 
         parked = [it.record for it in await world.effects.dead_letters.of_order("analytics", "o1")]
-        assert [letter.record for letter in letters] == parked[:2]
+        assert [dead_letter.record for dead_letter in dead_letters] == parked[:2]
         assert len(parked) == 3
 
     async def test_undecodable_bytes_park_their_order_at_once(self, world: World) -> None:
@@ -270,9 +277,9 @@ class HandleBatchContract:
         handled = await world.handling()(broken)
 
         assert handled == BatchResult(events=8, parked=6)
-        [letter] = await world.effects.dead_letters.blocking("analytics")
-        assert (letter.error, letter.attempts, letter.record.body) == ("UndecodableEvent", 1, b"{}")
-        assert "missing" in letter.message
+        [dead_letter] = await world.effects.dead_letters.blocking("analytics")
+        assert (dead_letter.error, dead_letter.attempts, dead_letter.record.body) == ("UndecodableEvent", 1, b"{}")
+        assert "missing" in dead_letter.message
 
     async def test_an_unrecognized_record_is_set_aside_once(self, world: World) -> None:
         foreign = UnrecognizedRecord(topic="t", partition=0, offset=5, key=b"k", value=b"junk", problem="no address")
@@ -308,8 +315,8 @@ class HandleBatchContract:
         await handle(records)
 
         assert handled == BatchResult(events=14)
-        assert consumer.told == [(r.order_id, r.sequence) for r in records]
-        assert await world.effects.stock.get("o1", "told") == 7
+        assert consumer.handled == [(r.order_id, r.sequence) for r in records]
+        assert await world.effects.stock.get("o1", "recorded") == 7
 
 
 async def whole_lives(*order_ids: str) -> Sequence[LogRecord]:
@@ -322,5 +329,5 @@ async def whole_lives(*order_ids: str) -> Sequence[LogRecord]:
 
 
 async def handled_events(world: World, *order_ids: str) -> dict[str, int]:
-    courses = await world.effects.analytics.of_orders(order_ids)
-    return {order_id: course.events for order_id, course in sorted(courses.items())}
+    analytics = await world.effects.analytics.of_orders(order_ids)
+    return {order_id: order.events for order_id, order in sorted(analytics.items())}

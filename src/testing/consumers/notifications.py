@@ -60,9 +60,9 @@ class NotificationsContract:
 
         await world.handling(notify)(await shop.records())
 
-        told = Counter((it.sequence, it.recipient) for it in await world.effects.notifications.of_orders(["o1"]))
+        recorded = Counter((it.sequence, it.recipient) for it in await world.effects.notifications.of_orders(["o1"]))
         c, r, s = "customer:C1", "restaurant:R1", "shipper:S1"
-        assert told == Counter(
+        assert recorded == Counter(
             [(1, c), (1, r)] + [(n, party) for n in (2, 3, 4, 5, 6) for party in (c, r, s)] + [(7, c), (7, r)]
         )
 
@@ -78,13 +78,13 @@ class NotificationsContract:
         orders = ["o1", "o2", "o3"]
         notify, _ = await _notify(world)
         await world.handling(notify)(await shop.records())
-        told = await world.effects.notifications.of_orders(orders)
+        recorded = await world.effects.notifications.of_orders(orders)
         world.clock.forward(hours=1)
 
         # A reader of another name begins at the beginning, over the same effects.
         await world.handling(evolve(notify, name="replay"))(await shop.records())
 
-        assert await world.effects.notifications.of_orders(orders) == told
+        assert await world.effects.notifications.of_orders(orders) == recorded
 
     async def test_pending_notifications_are_sent_once(self, world: World) -> None:
         shop = Shop()
@@ -169,8 +169,8 @@ class NotificationsContract:
         assert [record.message for record in caplog.records] == ["notification waits"] * 2 + ["notification failed"]
         assert (caplog.records[-1].order_id, caplog.records[-1].to) == ("o1", "customer:C1")  # type: ignore[attr-defined]
 
-    async def test_a_refund_is_told_when_it_is_answered(self, world: World) -> None:
-        told = {}
+    async def test_a_refund_is_announced_when_it_is_answered(self, world: World) -> None:
+        sent = {}
         for order_id, approved in (("o1", True), ("o2", False)):
             shop = Shop()
             await shop.order(order_id)
@@ -196,11 +196,11 @@ class NotificationsContract:
             await _keep_attempt(shop, refund.settled(GatewayResponse(approved, "ref_1", "card closed"), shop.clock()))
             world.clock.forward(hours=1)
             await notify.settle()
-            told[order_id] = (before, [message.text for message in channel.sent if message.sequence == 2])
+            sent[order_id] = (before, [message.text for message in channel.sent if message.sequence == 2])
 
-        assert told["o1"] == ([], ["The payment of 10.00 EUR for your order o1 was refunded to your card.\n"])
-        assert told["o2"][0] == []
-        assert "could not be made to your card" in told["o2"][1][0]
+        assert sent["o1"] == ([], ["The payment of 10.00 EUR for your order o1 was refunded to your card.\n"])
+        assert sent["o2"][0] == []
+        assert "could not be made to your card" in sent["o2"][1][0]
 
     async def test_each_failed_attempt_doubles_the_back_off(self, world: World) -> None:
         shop = Shop()
@@ -248,14 +248,14 @@ class NotificationsContract:
         class Choosy(MemoryNotifier):
             async def send(self, message: Message) -> Receipt:
                 if message.recipient == "customer:C1":
-                    raise ValueError("unheard of")
+                    raise ValueError("unknown")
                 return await channel.send(message)
 
         settled = await evolve(notify, channels=[Choosy()]).settle()
 
         assert settled == 1
         stuck, _ = await world.effects.notifications.of_orders(["o1"])
-        assert (stuck.status, stuck.attempts, stuck.detail) == ("pending", 1, "ValueError: unheard of")
+        assert (stuck.status, stuck.attempts, stuck.detail) == ("pending", 1, "ValueError: unknown")
 
     async def test_a_slow_channel_leaves_the_rest_before_its_lease_ends(self, world: World) -> None:
         shop = Shop()
@@ -359,9 +359,9 @@ class NotificationStoreContract:
         )
         await _record_all(world, evolve(there, sequence=2), evolve(there, channel="log"), there, *others)
 
-        told = await world.effects.notifications.keys({"o2", "o1", "o9"})
+        recorded = await world.effects.notifications.keys({"o2", "o1", "o9"})
 
-        assert told == [
+        assert recorded == [
             NotificationKey("o1", 1, there.recipient, "email"),
             NotificationKey("o1", 1, there.recipient, "log"),
             NotificationKey("o1", 2, there.recipient, "email"),

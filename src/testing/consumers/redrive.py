@@ -144,16 +144,16 @@ class RedriveContract:
         for record in records:
             await world.handling(consumer)([record])
 
-        dropped = await world.drop("telling", "o1", by="ann", reason="the printer ate it")
+        dropped = await world.drop("recording", "o1", by="ann", reason="the printer ate it")
         done = await world.redrive(consumer)()
 
         assert ([it.record.sequence for it in dropped.dead_letters], dropped.unparked) == ([3], False)
         assert (done.events, done.unparked) == (4, ("o1",))
-        assert consumer.told == [("o1", sequence) for sequence in (1, 2, 4, 5, 6, 7)]
+        assert consumer.handled == [("o1", sequence) for sequence in (1, 2, 4, 5, 6, 7)]
         [*_, first] = await world.effects.dead_letters.history(limit=10)
         assert (first.sequence, first.outcome, first.error) == (3, Outcome.DROPPED, "ValueError")
         assert first.note == OperatorNote(by="ann", reason="the printer ate it", at=world.clock())
-        assert await world.effects.dead_letters.dropped("telling") == {"o1": {3}}
+        assert await world.effects.dead_letters.dropped("recording") == {"o1": {3}}
 
     async def test_an_order_whose_dead_letters_are_all_dropped_continues_with_the_stream(self, world: World) -> None:
         records = await whole_lives("o1", "o2")
@@ -162,12 +162,12 @@ class RedriveContract:
         for record in [r for r in records if r.sequence <= 5]:
             await handle([record])
 
-        dropped = await world.drop("telling", "o1", by="ann", reason="a test order", with_followers=True)
+        dropped = await world.drop("recording", "o1", by="ann", reason="a test order", with_followers=True)
         for record in [r for r in records if r.sequence > 5]:
             await handle([record])
 
         assert ([it.record.sequence for it in dropped.dead_letters], dropped.unparked) == ([3, 4, 5], True)
-        assert consumer.told[-2:] == [("o1", 6), ("o1", 7)]
+        assert consumer.handled[-2:] == [("o1", 6), ("o1", 7)]
         assert [it.record.order_id for it in await world.effects.dead_letters.blocking()] == ["o2"]
 
     async def test_events_that_are_not_parked_cannot_be_dropped(self, world: World) -> None:
@@ -206,7 +206,7 @@ class RedriveContract:
         handled = await handle(records[5:])
 
         assert (done.events, done.unparked, handled) == (3, ("o1",), BatchResult(events=2))
-        assert consumer.told == [("o1", sequence) for sequence in range(1, 8)]
+        assert consumer.handled == [("o1", sequence) for sequence in range(1, 8)]
 
     async def test_a_redrive_of_an_outside_handler_stops_at_an_event_that_fails_again(self, world: World) -> None:
         records = await whole_lives("o1")

@@ -255,14 +255,14 @@ class ReplayContract:
         shop, records = await _lives("o1", "o2")
         consumer = OutsideEffects(world)
         await world.handling(consumer)(records)
-        consumer.told.clear()
+        consumer.handled.clear()
         consumer.poison.add(("o1", 2))
 
         done = await world.replaying(shop.storage.log, consumer)(ALL, **ANN)
 
         assert [stop.order_id for stop in done.stopped] == ["o1"]
-        assert [it for it in consumer.told if it[0] == "o1"] == [("o1", 1)]
-        assert [it for it in consumer.told if it[0] == "o2"] == [("o2", sequence) for sequence in range(1, 8)]
+        assert [it for it in consumer.handled if it[0] == "o1"] == [("o1", 1)]
+        assert [it for it in consumer.handled if it[0] == "o2"] == [("o2", sequence) for sequence in range(1, 8)]
 
     async def test_unknown_buckets_orders_and_sources_are_refused(self, world: World) -> None:
         shop, _ = await _lives("o1")
@@ -298,8 +298,8 @@ async def _topic(records: Sequence[LogRecord]) -> MemoryTopic:
 
 
 async def _events(world: World) -> dict[str, int]:
-    courses = await world.effects.analytics.of_orders(["o1", "o2", "o3"])
-    return {order_id: course.events for order_id, course in sorted(courses.items())}
+    analytics = await world.effects.analytics.of_orders(["o1", "o2", "o3"])
+    return {order_id: order.events for order_id, order in sorted(analytics.items())}
 
 
 async def _effects(world: World) -> Any:

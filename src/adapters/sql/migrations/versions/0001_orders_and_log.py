@@ -148,8 +148,8 @@ def _refusal() -> None:
     """Create the function with which a statement of several parts rolls back and reports the parts without conflict."""
     if op.get_bind().dialect.name == "postgresql":
         op.execute("""
-            CREATE FUNCTION orderflow_refuse(told json) RETURNS json LANGUAGE plpgsql AS $$
-            BEGIN RAISE EXCEPTION 'refused, nothing is written' USING ERRCODE = 'OF001', DETAIL = told::text; END $$
+            CREATE FUNCTION orderflow_refuse(refusals json) RETURNS json LANGUAGE plpgsql AS $$
+            BEGIN RAISE EXCEPTION 'refused, nothing is written' USING ERRCODE = 'OF001', DETAIL = refusals::text; END $$
         """)
 
 
