@@ -154,7 +154,7 @@ def _detail(request: Request[Any, Any, Any], error: HTTPException) -> str:
         case 405:
             return f"{request.method} is not allowed; allowed methods: {allowed_methods(error.headers)}"
         case 413:
-            return f"a body may have at most {request.app.request_max_body_size} bytes"
+            return f"a body may have at most {request.route_handler.resolve_request_max_body_size()} bytes"
         case _:
             return error.detail
 

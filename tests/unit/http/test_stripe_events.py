@@ -223,7 +223,10 @@ async def test_a_signed_body_that_is_no_json_is_refused(door: Door, body: bytes)
 async def test_a_large_body_is_refused(door: Door) -> None:
     body = json.dumps({"padding": "x" * 300_000}).encode()
 
-    assert (await door.send(body)).status_code == 413
+    refused = await door.send(body)
+
+    assert refused.status_code == 413
+    assert refused.json()["detail"] == "a body may have at most 262144 bytes"
 
 
 async def test_without_a_secret_there_is_no_such_route() -> None:
