@@ -6,8 +6,10 @@ from datetime import timedelta
 
 from attrs import frozen
 
+from ...domain.errors import GatewayUnavailable
 from ...domain.money import Money, total_of
 from ..clock import Clock
+from ..orders.gateway_calls import listed_payments
 from ..orders.payment_attempts import AttemptKind, AttemptStatus, GatewayPayment, PaymentAttempt
 from ..orders.ports import PaymentAttempts, PaymentGateway
 from .report import CheckReport, Comparison
@@ -19,8 +21,8 @@ PAGE = 100
 class CheckGateway:
     """Checks that an attempt is behind each payment that the gateway has created lately, and that amounts agree.
 
-    A payment whose order has attempts without an outcome is not compared. Raises GatewayUnavailable,
-    StorageUnavailable.
+    A payment whose order has attempts without an outcome is not compared. Raises GatewayUnavailable, after the report
+    says that the comparison was not made, and StorageUnavailable.
     """
 
     attempts: PaymentAttempts
@@ -31,11 +33,15 @@ class CheckGateway:
         comparison = report.start("the gateway's payments fit the attempts", "payments")
         since = self.clock() - timedelta(days=days)
         page: list[GatewayPayment] = []
-        async for payment in self.gateway.payments(since=since):
-            page.append(payment)
-            if len(page) == PAGE:
-                await self._compare(page, comparison)
-                page = []
+        try:
+            async for payment in listed_payments(self.gateway, since):
+                page.append(payment)
+                if len(page) == PAGE:
+                    await self._compare(page, comparison)
+                    page = []
+        except GatewayUnavailable as error:
+            comparison.skipped = str(error)
+            raise
         await self._compare(page, comparison)
 
     async def _compare(self, payments: Sequence[GatewayPayment], comparison: Comparison) -> None:

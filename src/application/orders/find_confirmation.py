@@ -5,6 +5,7 @@ from attrs import frozen
 from ...domain.actor import Actor
 from ...domain.consent import RestaurantOrders
 from ...domain.order import Order
+from .gateway_calls import found_response, other_errors_logged
 from .payment_attempts import AttemptKind, GatewayResponse
 from .ports import PaymentAttempts, PaymentGateway
 
@@ -29,7 +30,8 @@ class FindConfirmation:
         waiting = [attempt for attempt in await self.attempts.of_order(order.id) if attempt.unconfirmed]
         if not waiting:
             return None
-        found = await self.gateway.find(
-            kind=AttemptKind.AUTHORIZE, key=waiting[-1].key, reference=waiting[-1].reference
-        )
+        with other_errors_logged(order.id):
+            found = await found_response(
+                self.gateway.find(kind=AttemptKind.AUTHORIZE, key=waiting[-1].key, reference=waiting[-1].reference)
+            )
         return found if found is not None and found.pending else None

@@ -7,7 +7,8 @@ from attrs import evolve, frozen
 
 from ...domain.errors import GatewayUnavailable, OrderFlowError
 from ..clock import Clock
-from .payment_attempts import AttemptKind, AttemptStatus, PaymentAttempt, found_response
+from .gateway_calls import found_response
+from .payment_attempts import AttemptKind, AttemptStatus, PaymentAttempt
 from .ports import PaymentAttempts, PaymentGateway, UnitOfWork
 from .retry import retry_on_conflict
 

@@ -1,15 +1,12 @@
 """Attempts to move money through a gateway: stored before the call, so that none is lost or repeated."""
 
-import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TypeVar
 
 from attrs import evolve, field, frozen
 from attrs.validators import instance_of
 
-from ...domain.errors import GatewayUnavailable
 from ...domain.events import PaymentProcessed
 from ...domain.money import Money, total_of
 from ...domain.payment import NO_REFUNDS, Payment, PaymentStatus
@@ -18,8 +15,6 @@ from ...domain.text import storable
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=15)
 ANSWERED_WITHIN = timedelta(minutes=1)
 """A charge whose request began less than this ago may still get its response; it is left to the request."""
-RESPONSE_SECONDS = 30.0
-"""The time that a gateway has for a response; less than ANSWERED_WITHIN, so that no call and look-up overlap."""
 CONFIRMED_WITHIN = timedelta(hours=1)
 """The time that a customer has to confirm a payment; then it is voided."""
 GIVEN_UP_AFTER = timedelta(hours=24)
@@ -32,16 +27,6 @@ RESENT_WITHIN = timedelta(hours=23)
 """The time for which an authorization is sent again with its key; gateways forget keys after a day, as Stripe does."""
 MAX_TEXT = 1000
 """Characters that are kept of a gateway's reference or detail."""
-T = TypeVar("T")
-
-
-async def in_time(response: Awaitable[T], seconds: float = RESPONSE_SECONDS) -> T:
-    """Return a gateway's response. Raises GatewayUnavailable if there is none in time, and what the gateway raises."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await response
-    except TimeoutError:
-        raise GatewayUnavailable("gateway", f"no response within {seconds:g} s") from None
 
 
 class AttemptKind(StrEnum):
@@ -85,28 +70,6 @@ class GatewayResponse:
     pending: bool = field(default=False, validator=instance_of(bool))
     client_secret: str = field(default="", repr=False, validator=instance_of(str))
     url: str = field(default="", repr=False, validator=instance_of(str))
-
-
-async def responded(request: Awaitable[GatewayResponse]) -> GatewayResponse:
-    """Return the response to a request. Raises as ``in_time``, and GatewayUnavailable if it is no GatewayResponse."""
-    response: object = await in_time(request)
-    if not isinstance(response, GatewayResponse):
-        raise GatewayUnavailable("gateway", f"it returned {type(response).__name__} and no GatewayResponse")
-    return response
-
-
-async def found_response(request: Awaitable[GatewayResponse | None]) -> GatewayResponse | None:
-    """Return what was found for a key. Raises as ``responded``."""
-
-    async def found() -> GatewayResponse:
-        response = await request
-        return NOTHING if response is None else response
-
-    response = await responded(found())
-    return None if response is NOTHING else response
-
-
-NOTHING = GatewayResponse(False, "")
 
 
 @frozen

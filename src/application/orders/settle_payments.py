@@ -12,6 +12,7 @@ from ...domain.payment import PaymentStatus
 from ...domain.refusals import payment_settled
 from ..clock import Clock
 from .change_order import ChangeOrder
+from .gateway_calls import found_response, other_errors_logged, responded
 from .idempotency import IdempotencyKey
 from .payment_attempts import (
     ANSWERED_WITHIN,
@@ -22,10 +23,8 @@ from .payment_attempts import (
     AttemptStatus,
     GatewayResponse,
     PaymentAttempt,
-    found_response,
     open_authorizations,
     reference_for,
-    responded,
 )
 from .ports import PaymentAttempts, PaymentGateway, Transaction, UnitOfWork
 from .record_refund import RecordRefund
@@ -119,15 +118,12 @@ class SettlePayments:
     async def requested(self, attempt: PaymentAttempt, request: Awaitable[GatewayResponse]) -> PaymentAttempt:
         """Return ``attempt`` with the response. Raises GatewayUnavailable, after its next look-up was stored."""
         try:
-            return attempt.settled(await responded(request), self.attempt_clock())
+            with other_errors_logged(attempt.order_id):
+                response = await responded(request)
         except GatewayUnavailable as e:
             await self.keep(attempt.unanswered(str(e), self.attempt_clock()))
             raise
-        except Exception as e:
-            logger.exception("the payment gateway failed", extra={"order_id": attempt.order_id})
-            detail = f"the gateway failed: {type(e).__name__}"
-            await self.keep(attempt.unanswered(detail, self.attempt_clock()))
-            raise GatewayUnavailable("gateway", f"it failed: {type(e).__name__}; the log has more") from e
+        return attempt.settled(response, self.attempt_clock())
 
     async def record_capture(self, capture: PaymentAttempt, idempotency: IdempotencyKey | None = None) -> Order:
         """Record a capture with its response, together with the order. Raises CommandRefused if the order refuses it.

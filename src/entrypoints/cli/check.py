@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ...application.check import CheckReport
-from ...domain.errors import InvalidInput
+from ...domain.errors import GatewayUnavailable, InvalidInput
 from .lag import caught_up, refuse_negative
 from .session import rows, session
 
@@ -31,8 +31,18 @@ async def check(
     async with session().opened() as container:
         await caught_up(container, wait)
         report = await container.check()()
-        if gateway:
-            await container.check_gateway()(report, days=days)
+        try:
+            if gateway:
+                await container.check_gateway()(report, days=days)
+        except GatewayUnavailable:
+            _show(report)
+            raise
+    _show(report)
+    session().info("no differences" if report.clean else f"{report.found} differences")
+    return 0 if report.clean else 1
+
+
+def _show(report: CheckReport) -> None:
     session().show({"clean": report.clean, "report": report}, check_table(report))
     for comparison in report.comparisons:
         for difference in comparison.differences:
@@ -41,8 +51,6 @@ async def check(
             session().info(f"{comparison.name}: {comparison.found - len(comparison.differences)} more")
     for note in report.notes:
         session().info(f"note: {note}")
-    session().info("no differences" if report.clean else f"{report.found} differences")
-    return 0 if report.clean else 1
 
 
 def check_table(report: CheckReport) -> "Table":

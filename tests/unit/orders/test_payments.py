@@ -26,6 +26,7 @@ from orderflow.adapters.payment_gateway.sandbox import (
     VOID_DECLINE,
 )
 from orderflow.application.orders.create_order import NewOrder
+from orderflow.application.orders.gateway_calls import in_time
 from orderflow.application.orders.payment_attempts import (
     AttemptKind,
     AttemptStatus,
@@ -33,7 +34,6 @@ from orderflow.application.orders.payment_attempts import (
     OutstandingPayments,
     PaymentAttempt,
     contradiction,
-    in_time,
 )
 from orderflow.domain.actor import Actor
 from orderflow.domain.errors import (
