@@ -5,7 +5,7 @@ production (a database and Kafka). Building a container opens nothing.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from attrs import evolve
@@ -81,7 +81,7 @@ from .wiring import telemetry as telemetry_wiring
 from .wiring.certificate import certificate_health
 from .wiring.oidc import identity_health, oidc_tokens
 from .wiring.own_consumers import Consumers, consumer_names, known_names
-from .wiring.parts import check_part
+from .wiring.parts import check_given
 from .wiring.payment_gateway import GATEWAY, payment_gateway
 from .wiring.price_authority import price_authority
 
@@ -101,7 +101,10 @@ class PartProvider(providers.Singleton[Any]):
     def override(self, provider: object) -> Any:
         """Replace the part. Raises RuntimeError if it is used already."""
         if self.used:
-            raise RuntimeError("this part is given too late, it is used already: give it to OrderFlow.open(...)")
+            raise RuntimeError(
+                "this part is given too late, it is used already: give it to OrderFlow.open(...), "
+                "or override it before the container is opened"
+            )
         return super().override(provider)
 
     def reset(self) -> Any:
@@ -148,7 +151,7 @@ class Container(containers.DeclarativeContainer):
     news = providers.Singleton(LocalWakeup)
     commit_notifier = providers.Singleton(commit_notifications.commit_notifier, settings)
     commit_listener = providers.Singleton(commit_notifications.commit_listener, settings, commit_notifier, news)
-    storage = providers.Singleton(
+    storage = PartProvider(
         storage_and_consumers.storage,
         settings,
         providers.Callable(commit_notifications.on_commit, news, commit_notifier),
@@ -156,7 +159,7 @@ class Container(containers.DeclarativeContainer):
     )
     joining = providers.Singleton(joining_wiring.joining, settings, storage, commit_notifier)
     storage_clock = providers.Singleton(StorageClock, storage.provided.now)
-    effects = providers.Singleton(storage_and_consumers.consumer_stores, storage)
+    effects = PartProvider(storage_and_consumers.consumer_stores, storage)
     gateway: providers.Provider[PaymentGateway] = PartProvider(payment_gateway, settings)
 
     log_source = providers.Singleton(storage_and_consumers.log_source, storage, news, settings)
@@ -589,11 +592,9 @@ def container_for(
         settings = evolve(settings, payment_gateway=f"{type(gateway).__module__}:{type(gateway).__name__}")
     container = Container(settings=settings)
     if clock is not None:
-        if not callable(clock):
-            raise InvalidInput("clock", f"it is a {type(clock).__name__}", "a function that returns the time in UTC")
-        container.clock.override(providers.Object(clock))
+        container.clock.override(providers.Object(_checked_clock(clock)))
     if gateway is not None:
-        container.gateway.override(providers.Object(check_part(gateway, evolve(GATEWAY, setting="gateway"))))
+        container.gateway.override(providers.Object(check_given(gateway, GATEWAY, "gateway")))
     if channels is not None:
         container.channels.override(providers.Object(mail.given_channels(channels)))
     if publisher is not None:
@@ -602,11 +603,22 @@ def container_for(
             raise InvalidInput("publisher", f"it is a {type(publisher).__name__}", allowed)
         container.publisher.override(providers.Object(publisher))
     if templates is not None:
-        container.templates.override(
-            providers.Object(check_part(templates, evolve(mail.TEMPLATES, setting="templates")))
-        )
+        container.templates.override(providers.Object(check_given(templates, mail.TEMPLATES, "templates")))
     if simulated:
         if gateway is None:
             container.gateway.override(providers.Singleton(SandboxGateway))
         container.attempt_clock.override(providers.Object(storage_and_consumers.utc_now))
     return container
+
+
+def _checked_clock(clock: Clock) -> Clock:
+    """Return ``clock``. Raises InvalidInput if it does not return an aware time."""
+    allowed = "a function that returns the time as an aware datetime, in UTC"
+    if not callable(clock):
+        raise InvalidInput("clock", f"it is a {type(clock).__name__}", allowed)
+    now: object = clock()
+    if not isinstance(now, datetime):
+        raise InvalidInput("clock", f"it returns a {type(now).__name__}", allowed)
+    if now.utcoffset() is None:
+        raise InvalidInput("clock", "it returns a time without a zone", allowed)
+    return clock

@@ -105,6 +105,8 @@ class OrderFlow:
         settings = _settings(settings, given)
         _check_hooks()
         keep_audit()
+        if isinstance(consumers, str) or not isinstance(consumers, Sequence):
+            raise InvalidInput("consumers", f"it is a {type(consumers).__name__}", "a list of names of consumers")
         names = []
         for asked in consumers:
             settings, name = with_consumer(settings, asked)

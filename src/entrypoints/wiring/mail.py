@@ -7,7 +7,6 @@ from ssl import SSLContext, create_default_context
 from typing import TYPE_CHECKING
 
 import structlog
-from attrs import evolve
 from structlog.typing import FilteringBoundLogger
 
 from ...adapters.notifications.log import LogChannel
@@ -20,7 +19,7 @@ from ...application.notifications.ports import MessageTemplates, Notifier
 from ...domain.errors import InvalidInput, NotConfigured
 from ...domain.text import shown
 from ..settings import Settings
-from .parts import PartKind, check_part, make_part
+from .parts import PartKind, check_given, make_part
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
@@ -75,7 +74,7 @@ def given_channels(channels: object) -> list[Notifier]:
     if isinstance(channels, str) or not isinstance(channels, Sequence):
         raise InvalidInput("channels", f"it is a {type(channels).__name__}", "a list of notification channels")
     for channel in channels:
-        check_part(channel, evolve(CHANNEL, setting="channels"))
+        check_given(channel, CHANNEL, "channels")
     return checked_channels(channels)
 
 

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from inspect import Parameter, iscoroutine, iscoroutinefunction, isroutine, signature, unwrap
+from inspect import Parameter, iscoroutine, iscoroutinefunction, ismodule, isroutine, signature, unwrap
 from threading import Thread
 from typing import Any
 
@@ -68,17 +68,25 @@ def make_part(kind: PartKind, name: str) -> Any:
     if isinstance(found, type) or lacking(kind.port, found):
         if not callable(found):
             raise kind.refused(f"{name} is no {kind.what}: {lacking(kind.port, found)}")
+        if problem := _call_problem(None, found):
+            raise kind.refused(f"{name} makes no {kind.what}: it is called without arguments, and is {problem}")
         found = _in_time(kind, found, f"{name}()")
         if iscoroutine(found):
             found.close()
             raise kind.refused(f"{name} is an `async def`, and is called when no event loop runs")
-    return check_part(found, kind, name)
-
-
-def check_part(part: object, kind: PartKind, name: str = "it") -> object:
-    """Return ``part`` if it has what the port asks for. Raises InvalidInput, which says what is missing."""
-    if problem := lacking(kind.port, part):
+    if problem := lacking(kind.port, found):
         raise kind.refused(f"{name} is no {kind.what}: {problem}")
+    return found
+
+
+def check_given(part: object, kind: PartKind, argument: str) -> object:
+    """Return a part that an application gives as ``argument``. Raises InvalidInput, which says what it lacks."""
+    if problem := lacking(kind.port, part):
+        if isinstance(part, type):
+            problem = f"{part.__name__} is a class; give an object of it"
+        named = kind.setting.removeprefix("ORDERFLOW_").lower()
+        allowed = f"an object with the methods of orderflow.{kind.port.__name__}; a name is given as {named}=..."
+        raise InvalidInput(argument, f"it is no {kind.what}: {problem}", allowed)
     return part
 
 
@@ -97,7 +105,8 @@ def load(kind: PartKind, name: str) -> object:
     found: object = _in_time(kind, lambda: import_module(module_name), module_name)
     for attribute in path.split("."):
         if not hasattr(found, attribute):
-            nearest = get_close_matches(attribute, dir(found), 1)
+            named = [name for name, value in getattr(found, "__dict__", {}).items() if not ismodule(value)]
+            nearest = get_close_matches(attribute, named, 1)
             hint = f"; did you mean {nearest[0]}?" if nearest else ""
             raise kind.refused(f"{shown(name)} is not there: {module_name} has no {attribute}{hint}")
         found = getattr(found, attribute)
@@ -117,6 +126,8 @@ def lacking(port: Any, candidate: object) -> str:
         found = candidate if name == "__call__" else getattr(candidate, name)
         if not callable(found):
             return f"its {name} cannot be called"
+        if iscoroutinefunction(unwrap(found)) and not iscoroutinefunction(member):
+            return f"its {name} is a coroutine function (`async def` without `yield`), which is not awaited"
         if iscoroutinefunction(member) and isroutine(found) and not iscoroutinefunction(unwrap(found)):
             return f"its {name} is not `async def`"
         if problem := _call_problem(member, found):
@@ -136,9 +147,10 @@ def _members(port: Any) -> Mapping[str, object]:
 
 
 def _call_problem(member: Any, found: Any) -> str:
+    """Return why ``found`` cannot be called as the method ``member`` of a port is; for None, without arguments."""
     positional: list[None] = []
     named: dict[str, None] = {}
-    for parameter in list(signature(member).parameters.values())[1:]:
+    for parameter in list(signature(member).parameters.values())[1:] if member else ():
         if parameter.kind is Parameter.KEYWORD_ONLY and parameter.default is Parameter.empty:
             named[parameter.name] = None
         elif parameter.kind is Parameter.POSITIONAL_OR_KEYWORD and parameter.default is Parameter.empty:

@@ -1,5 +1,6 @@
 """Parts of one's own: named by a setting or given to ``open``, checked, and refused with the reason."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from orderflow.testing.consumers.shop import HandClock
 from tests.unit.entrypoints.test_embedded import placed
 
 SHOP = """
+import asyncio
 from orderflow.adapters.memory import MemoryNotifier
 from orderflow.adapters.payment_gateway import SandboxGateway
 from orderflow.application.notifications.notification import MessageText
@@ -55,6 +57,10 @@ async def later():
 class Synchronous(SandboxGateway):
     def refund(self, *, capture, amount, key): ...
 
+class NoList(SandboxGateway):
+    async def payments(self, *, since):
+        return []
+
 class OtherNames(SandboxGateway):
     async def authorize(self, *, order_id, card, amount, key): ...
 """
@@ -86,6 +92,8 @@ async def test_a_gateway_is_a_class_a_function_or_an_object_of_a_module(name: st
         ("own_shops:gateway", "there is no module own_shops in the current directory"),
         ("own_broken:gateway", "own_broken fails: ModuleNotFoundError: No module named 'shop_that_is_not_there'"),
         ("own_shop:make_gatway", "own_shop has no make_gatway; did you mean make_gateway"),
+        ("own_shop:asynci", "own_shop has no asynci; allowed"),
+        ("own_shop:texts", "called without arguments, and is missing a required argument: 'role'"),
         ("own_shop:raises", r"own_shop:raises\(\) fails: ValueError: SHOP_KEY is not set"),
         ("own_shop:ends", r"own_shop:ends\(\) fails: SystemExit: 3"),
         ("own_shop:number", "own_shop:number is no payment gateway: int has no authorize"),
@@ -93,6 +101,7 @@ async def test_a_gateway_is_a_class_a_function_or_an_object_of_a_module(name: st
         ("own_shop:__doc__", "is no payment gateway: NoneType has no authorize"),
         ("own_shop:later", "own_shop:later is an `async def`"),
         ("own_shop:Synchronous", "its refund is not `async def`"),
+        ("own_shop:NoList", "its payments is a coroutine function .* not awaited"),
         ("own_shop:OtherNames", "its authorize cannot be called as PaymentGateway's is: missing .* 'card'"),
     ],
 )
@@ -181,8 +190,9 @@ async def test_an_application_gives_parts_when_it_opens() -> None:
 @pytest.mark.parametrize(
     ("part", "told"),
     [
-        ({"gateway": object()}, "gateway: it is no payment gateway: object has no authorize"),
-        ({"gateway": SandboxGateway}, "gateway: it is no payment gateway: its authorize cannot be called"),
+        ({"gateway": object()}, "gateway: it is no payment gateway: object has no authorize; allowed: an object with"),
+        ({"gateway": "sandbox"}, r"str has no authorize; allowed: .* a name is given as payment_gateway=\.\.\."),
+        ({"gateway": SandboxGateway}, "gateway: it is no payment gateway: SandboxGateway is a class; give an object"),
         ({"channels": MemoryNotifier()}, "channels: it is a MemoryNotifier; allowed: a list"),
         ({"channels": ["sms"]}, "channels: it is no notification channel: str has no name"),
         ({"channels": [MemoryNotifier(), MemoryNotifier()]}, "two channels have the name email"),
@@ -190,6 +200,9 @@ async def test_an_application_gives_parts_when_it_opens() -> None:
         ({"templates": 5}, "templates: it is no message templates: int has no __call__"),
         ({"templates": len}, "templates: .* its __call__ cannot be called as MessageTemplates's is"),
         ({"clock": "noon"}, "clock: it is a str; allowed: a function that returns the time"),
+        ({"clock": datetime.now}, "clock: it returns a time without a zone; allowed: .* aware"),
+        ({"clock": lambda: 5}, "clock: it returns a int"),
+        ({"consumers": "kitchen"}, "consumers: it is a str; allowed: a list of names"),
         ({"gatway": SandboxGateway()}, "gatway: there is no such part or setting; did you mean gateway"),
         ({"currancy": "EUR"}, "currancy: there is no such setting; did you mean currency"),
     ],
@@ -200,7 +213,7 @@ async def test_an_argument_that_is_no_part_is_refused_before_anything_opens(part
             raise AssertionError("it opened")
 
 
-@pytest.mark.parametrize("part", ["gateway", "channels", "clock"])
+@pytest.mark.parametrize("part", ["gateway", "channels", "clock", "storage", "effects"])
 async def test_a_part_that_comes_too_late_is_refused(part: str) -> None:
     async with OrderFlow.in_memory(consumers=()) as flow:
         await placed(flow)
