@@ -27,11 +27,11 @@ class LedgerGateway:
         return self._once(key, "authorize", uuid4().hex, amount, problem, order_id)
 
     async def capture(self, *, authorization: str, amount: Money, key: str) -> GatewayResponse:
-        left = self._sum("authorize", authorization) - self._sum("void", authorization)
-        return self._once(key, "capture", authorization, amount, "" if left >= amount.amount else "not_authorized")
+        problem = "" if self._held(authorization) >= amount.amount else "not_held"
+        return self._once(key, "capture", authorization, amount, problem)
 
     async def void(self, *, authorization: str, key: str) -> GatewayResponse:
-        held = self._sum("authorize", authorization) - self._sum("capture", authorization)
+        held = self._held(authorization)
         return self._once(key, "void", authorization, Money(held, "XXX"), "" if held else "not_held")
 
     async def refund(self, *, capture: str, amount: Money, key: str) -> GatewayResponse:
@@ -48,6 +48,10 @@ class LedgerGateway:
             made, held = datetime.fromisoformat(at), not taken.amount + self._sum("void", payment)
             values = {"reference": payment, "order_id": order_id, "created_at": made, "held": held}
             yield GatewayPayment(**values, captured=taken, refunded=back)
+
+    def _held(self, authorization: str) -> Decimal:
+        taken = self._sum("capture", authorization) or self._sum("void", authorization)
+        return Decimal() if taken else self._sum("authorize", authorization)
 
     def _sum(self, kind: str, payment: str) -> Decimal:
         return sum((Decimal(amount) for (amount,) in self.ledger.execute(MOVED, (kind, payment))), Decimal())

@@ -2,12 +2,15 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from decimal import Decimal
+from typing import Any, ClassVar
 
 import pytest
 
 from ..application.orders.payment_attempts import AttemptKind, GatewayResponse
 from ..application.orders.ports import PaymentGateway
+from ..domain.errors import GatewayUnavailable
+from ..domain.money import Money
 from .orders import eur
 
 AMOUNT = eur("25.50")
@@ -18,11 +21,13 @@ class PaymentGatewayContract:
     """Subclassed with a fixture ``gateway``, and the tokens of a card that is ``approved`` and of one that is declined.
 
     The gateway may be one for all tests: each has keys of its own, which end in ``run`` if that is set.
+    If a fixture ``gateway_that_is_down`` returns a gateway whose provider does not answer, that is tested as well.
     """
 
     approved: ClassVar[str] = "tok_success"
     declined: ClassVar[str] = "tok_decline"
     run: ClassVar[str] = ""
+    gateway_that_is_down: Any = pytest.fixture(lambda self: None)
 
     def key(self, name: str) -> str:
         """Return an idempotency key; keys are those of orders in production, ``ORDER:authorize:1``."""
@@ -177,6 +182,59 @@ class PaymentGatewayContract:
 
         assert (listed.captured, listed.refunded, listed.held) == (AMOUNT, eur("5.50"), False)
 
+    async def test_a_part_is_captured_and_the_rest_of_the_authorization_released(self, gateway: PaymentGateway) -> None:
+        authorization = (await self.authorized(gateway, "a part")).reference
+
+        captures = [
+            await gateway.capture(
+                authorization=authorization, amount=eur(amount), key=self.key(f"a part:capture:{number}")
+            )
+            for number, amount in enumerate(("20.00", "5.50"))
+        ]
+        void = await gateway.void(authorization=authorization, key=self.key("a part:void"))
+        refund = await gateway.refund(capture=captures[0].reference, amount=AMOUNT, key=self.key("a part:refund"))
+
+        assert [capture.approved for capture in captures] == [True, False], "one capture for each authorization"
+        assert not void.approved
+        assert not refund.approved, "at most what was captured is refunded"
+
+    async def test_no_more_is_captured_than_was_authorized(self, gateway: PaymentGateway) -> None:
+        authorization = (await self.authorized(gateway, "more")).reference
+
+        capture = await gateway.capture(
+            authorization=authorization, amount=AMOUNT + eur("0.01"), key=self.key("more:capture")
+        )
+
+        assert not capture.approved
+
+    async def test_amounts_are_in_the_units_of_their_currency(self, gateway: PaymentGateway) -> None:
+        since = datetime.now(UTC) - timedelta(hours=1)
+        order_id, amount = self.key("yen"), Money(Decimal(2550), "JPY")
+        authorized = await gateway.authorize(
+            order_id=order_id, card_token=self.approved, amount=amount, key=self.key("yen:authorize")
+        )
+        await gateway.capture(authorization=authorized.reference, amount=amount, key=self.key("yen:capture"))
+
+        [listed] = [it async for it in gateway.payments(since=since) if it.order_id == order_id]
+
+        assert listed.captured == amount
+
+    async def test_the_list_says_what_is_held_and_leaves_out_what_is_older(self, gateway: PaymentGateway) -> None:
+        now = datetime.now(UTC)
+        order_id = self.key("held")
+        authorized = await gateway.authorize(
+            order_id=order_id, card_token=self.approved, amount=AMOUNT, key=self.key("held:authorize")
+        )
+
+        async def listed(since: datetime) -> list[bool]:
+            return [it.held async for it in gateway.payments(since=since) if it.order_id == order_id]
+
+        held = await listed(now - timedelta(hours=1))
+        await gateway.void(authorization=authorized.reference, key=self.key("held:void"))
+
+        assert (held, await listed(now - timedelta(hours=1))) == ([True], [False])
+        assert await listed(now + timedelta(hours=1)) == []
+
     async def test_a_capture_of_no_authorization_is_declined(self, gateway: PaymentGateway) -> None:
         response = await gateway.capture(authorization="nothing", amount=AMOUNT, key=self.key("of nothing:capture"))
 
@@ -186,3 +244,23 @@ class PaymentGatewayContract:
         response = await gateway.refund(capture="nothing", amount=AMOUNT, key=self.key("of nothing:refund"))
 
         assert not response.approved
+
+    async def test_a_gateway_that_is_down_says_so(self, gateway_that_is_down: PaymentGateway | None) -> None:
+        if gateway_that_is_down is None:
+            pytest.skip("this gateway cannot be down, or its fixture gateway_that_is_down is missing")
+        down, about, key = gateway_that_is_down, self.key("reference"), self.key("down")
+
+        async def listed() -> None:
+            async for _ in down.payments(since=datetime.now(UTC) - timedelta(hours=1)):
+                pass
+
+        for call in (
+            self.authorized(down, "down"),
+            down.capture(authorization=about, amount=AMOUNT, key=key),
+            down.void(authorization=about, key=key),
+            down.refund(capture=about, amount=AMOUNT, key=key),
+            down.find(kind=AttemptKind.CAPTURE, key=key, reference=about),
+            listed(),
+        ):
+            with pytest.raises(GatewayUnavailable):
+                await call

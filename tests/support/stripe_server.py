@@ -98,7 +98,8 @@ class StripeServer:
             case "POST", ["payment_intents"]:
                 return self._create(params)
             case "GET", ["payment_intents"]:
-                return 200, _list([self._shown(it) for it in self.intents.values()])
+                since = int(params["created[gte]"])
+                return 200, _list([self._shown(it) for it in self.intents.values() if it["created"] >= since])
             case "GET", ["payment_intents", "search"]:
                 wanted = params["query"].partition(":'")[2].removesuffix("'").replace("\\'", "'").replace("\\\\", "\\")
                 found = [it for it in self.intents.values() if it["metadata"].get("orderflow_key") == wanted]

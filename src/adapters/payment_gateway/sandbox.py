@@ -107,6 +107,8 @@ class SandboxGateway:
         if (payment := self._payments.get(name[-_DIGITS:])) is not None:
             if payment.voided:
                 return self._answer(key, GatewayResponse(False, "", "authorization_voided"))
+            if payment.captured.amount:
+                return self._answer(key, GatewayResponse(False, "", "already_captured"))
             if payment.authorized < amount:
                 return self._answer(key, GatewayResponse(False, "", "amount_too_large"))
             self._payments[name[-_DIGITS:]] = evolve(payment, captured=amount)

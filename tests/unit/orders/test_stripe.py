@@ -41,6 +41,12 @@ class TestStripeGateway(PaymentGatewayContract, PaymentGatewayCrashContract):
     approved: ClassVar[str] = OK
     declined: ClassVar[str] = DECLINED
 
+    @pytest.fixture
+    async def gateway_that_is_down(self) -> AsyncIterator[StripeGateway]:
+        gateway = StripeGateway.at(SECRET, url="http://127.0.0.1:9", seconds=60, retries=0)
+        yield gateway
+        await gateway.close()
+
 
 @asynccontextmanager
 async def charging(gateway: StripeGateway, card: str) -> AsyncIterator[OrderFlow]:
