@@ -400,20 +400,25 @@ class TransientFailure(OrderFlowError):
     """A failure that passes by itself. Handlers raise it so that the event is retried."""
 
     code: ClassVar[str] = "transient_failure"
-    problem: str
+    problem: str = ""
 
     def __str__(self) -> str:
-        return f"temporary failure: {self.problem}"
+        return f"temporary failure: {self.problem or 'no details'}"
 
 
 @define(eq=False, slots=False)
 class Unavailable(OrderFlowError):
+    """A backend, or another system that is called, does not answer; retrying is safe.
+
+    ``backend`` is its name, ``problem`` is what went wrong: ``GatewayUnavailable("acme", "HTTP 503")``.
+    """
+
     code: ClassVar[str] = "unavailable"
-    backend: str
-    problem: str
+    backend: str = "a backend"
+    problem: str = ""
 
     def __str__(self) -> str:
-        return f"{self.backend} does not answer: {self.problem}"
+        return f"{self.backend} does not answer: {self.problem or 'no details'}"
 
 
 class StorageUnavailable(Unavailable):

@@ -97,15 +97,19 @@ class EmbeddedConsumers:
 
     async def settled(self, timeout: float) -> None:
         """Wait until all events of the log were handled. Raises the error of a failure, and TimeoutError."""
+        behind: list[str] = []
         try:
             async with asyncio.timeout(timeout):
-                while not await self._is_settled():
+                while behind := await self._behind():
                     for task in self._tasks.values():
                         if task.done():
                             await task
                     await asyncio.sleep(0.005)
-        except TimeoutError as error:
-            raise error from next(reversed(self._failures.values()), None)
+        except TimeoutError:
+            problem = f"after {timeout:g} s, events are left for {', '.join(behind) or 'consumers'}"
+            if (last := self._container.process_registration().failures.last) is not None:
+                problem += f"; the last failure is of {last.part}: {last.message or last.code}"
+            raise TimeoutError(problem) from next(reversed(self._failures.values()), None)
         await self._raise_failure()
 
     async def close(self) -> None:
@@ -147,18 +151,20 @@ class EmbeddedConsumers:
     def _event_failed(self, dead_letter: DeadLetter, error: Exception) -> None:
         self._failures[dead_letter.consumer, dead_letter.record.order_id] = error
 
-    async def _is_settled(self) -> bool:
+    async def _behind(self) -> list[str]:
+        """Return the names of the consumers and handlers that have work left."""
         storage = self._container.storage()
         before = dict(await storage.log.heads())
+        behind = []
         for name in self._tasks:
             positions = await storage.cursors.positions(name)
             if name == WEBHOOKS and not positions:
                 continue  # without an endpoint it handles nothing
             if {bucket: at for bucket, at in positions.items() if at} != before:
-                return False
+                behind.append(name)
         if "inventory" in self._tasks and await self._container.effects().shortages.unsettled(1):
-            return False
-        return dict(await storage.log.heads()) == before
+            behind.append("inventory")
+        return behind if behind or dict(await storage.log.heads()) == before else list(self._tasks)
 
     def _start(self, consumer: Consumer[ShippedTransaction], loop: RunConsumer) -> None:
         name = consumer.name

@@ -1,6 +1,6 @@
 """Declares functions as consumers: the decorators ``@consumer(...)`` and ``@flow.on(...)``, typed to its events."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal, TypeVar, get_args, overload
 
 from attrs import frozen
@@ -80,7 +80,7 @@ class HandlerDecorator:
     @overload
     def __call__(
         self, type_: type[A], /, *, name: str | None = None, start: Start = "beginning", batch: Literal[True]
-    ) -> Callable[[Callable[[Sequence[A]], R]], Callable[[Sequence[A]], R]]: ...
+    ) -> Callable[[Callable[[list[A]], R]], Callable[[list[A]], R]]: ...
 
     @overload
     def __call__(
@@ -89,7 +89,7 @@ class HandlerDecorator:
         name: str | None = None,
         start: Start = "beginning",
         batch: Literal[True],
-    ) -> Callable[[Callable[[Sequence[OrderEvent]], R]], Callable[[Sequence[OrderEvent]], R]]: ...
+    ) -> Callable[[Callable[[list[OrderEvent]], R]], Callable[[list[OrderEvent]], R]]: ...
 
     def __call__(
         self,

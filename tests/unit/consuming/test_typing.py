@@ -39,6 +39,11 @@ async def several(events: Sequence[OrderDelivered]) -> None:
     print(sum(event.minutes for event in events))
 
 
+@consumer(OrderDelivered, batch=True)
+def several_in_a_list(events: list[OrderDelivered]) -> None:
+    print(events[0].minutes)
+
+
 async def main(delivered: OrderDelivered) -> None:
     await one(delivered)
     async with OrderFlow.open("memory://") as flow:

@@ -481,9 +481,28 @@ async def test_waiting_ends_at_its_deadline() -> None:
 
         await placed(flow, "O1")
 
-        with pytest.raises(TimeoutError):
+        with pytest.raises(TimeoutError, match=r"after 0\.05 s, events are left for slow"):
             await flow.settled(timeout=0.05)
         release.set()
+
+
+async def test_a_handler_that_raises_unavailable_is_called_until_it_works_and_named_meanwhile() -> None:
+    calls, again = [], asyncio.Event()
+    async with OrderFlow.in_memory(consumers=()) as flow:
+
+        @flow.on(name="printer")
+        async def printer(event: OrderEvent) -> None:
+            calls.append(event)
+            if len(calls) > 1:
+                again.set()
+            raise Unavailable("no paper")  # without the second argument
+
+        await placed(flow, "O1")
+        await again.wait()
+
+        with pytest.raises(TimeoutError, match="left for printer; the last failure is of printer: unavailable"):
+            await flow.settled(timeout=0.05)
+        assert await flow.container.effects().dead_letters.groups() == []
 
 
 async def test_each_command_has_a_correlation_id_and_a_trace_of_its_own() -> None:
