@@ -1,7 +1,7 @@
 """Three brokers: the doctor reports the copies that a lost one had, and the records that an unclean election lost."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,7 +48,7 @@ async def test_the_doctor_sees_which_copies_are_missing(three_brokers: LocalKafk
         async def told(name: str = name, diagnostics: list[str] = diagnostics) -> bool:
             return await found(three_brokers, topic_name + name) == diagnostics
 
-        await eventually_async(told, that=f"topic {name or 'whole'} has {diagnostics}")
+        await eventually_async(told, every=0.5, that=f"topic {name or 'whole'} has {diagnostics}")
 
     three_brokers.members[0].process.kill()
 
@@ -56,7 +56,7 @@ async def test_the_doctor_sees_which_copies_are_missing(three_brokers: LocalKafk
         lost = await found(three_brokers, topic_name), await found(three_brokers, f"{topic_name}-one")
         return "topic_under_replicated" in lost[0] and "topic_leaderless" in lost[1]
 
-    await eventually_async(seen, that="the copies on the broker that is gone are missed")
+    await eventually_async(seen, every=0.5, that="the copies on the broker that is gone are missed")
 
 
 async def test_records_that_an_unclean_election_lost_are_found_by_the_doctor_and_then_by_the_check(
@@ -71,14 +71,14 @@ async def test_records_that_an_unclean_election_lost_are_found_by_the_doctor_and
     first, second, _ = cluster.members
     await publish(here, kept)
     second.process.kill()
-    await asyncio.to_thread(eventually, lambda: in_sync(cluster) == {1}, that="the first broker has the only replica")
+    await wait_until(lambda: in_sync(cluster) == {1}, "the first broker has the only replica")
     await publish(here, lost)
 
     first.process.kill()
     second.process.start()
-    await asyncio.to_thread(eventually, lambda: leaders(cluster) == {2}, that="the second broker leads")
+    await wait_until(lambda: leaders(cluster) == {2}, "the second broker leads")
     first.process.start()
-    await asyncio.to_thread(eventually, lambda: in_sync(cluster) == {1, 2}, that="the first broker follows")
+    await wait_until(lambda: in_sync(cluster) == {1, 2}, "the first broker follows")
     doctor = await asyncio.to_thread(here.command_line, "--json", "doctor")
     await publish(here, later)
     checked = await asyncio.to_thread(here.command_line, "--json", "check")
@@ -87,6 +87,11 @@ async def test_records_that_an_unclean_election_lost_are_found_by_the_doctor_and
     assert "of partition 1" in found["topic_shortened"], found
     assert checked.code == 1
     assert "5 events from position 6 on are missing" in checked.out
+
+
+async def wait_until(condition: Callable[[], bool], that: str) -> None:
+    """Wait for ``condition``, which asks the brokers with a new client each time."""
+    await asyncio.to_thread(eventually, condition, every=0.5, that=that)
 
 
 async def publish(here: Here, orders: list[str]) -> None:
