@@ -324,7 +324,7 @@ class Order:
         if amount != rest and permissions.is_full(self):
             raise refusals.too_many_events(self, "refund", "refund all that is left at once")
         if amount.currency != self.currency or not 0 < amount.amount <= rest.amount:
-            raise InvalidInput("amount", f"{shown(amount)} cannot be refunded", f"above 0, at most {rest}")
+            raise InvalidInput("amount", f"{shown(str(amount))} cannot be refunded", f"above 0, at most {rest}")
         if not in_minor_units(amount):
             raise too_many_decimals(amount, field="amount")
         change = _ChangeBuilder(self, at)

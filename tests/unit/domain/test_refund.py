@@ -92,7 +92,7 @@ def test_a_refund_that_fails_after_it_was_made_is_declined_and_leaves_the_paymen
 def test_an_amount_out_of_bounds_is_refused(amount: str) -> None:
     order = LIVES["a part refunded"].order
 
-    with pytest.raises(InvalidInput, match="amount"):
+    with pytest.raises(InvalidInput, match=rf"amount: '?{amount} EUR'? (cannot be refunded|has too many)"):
         order.request_refund(eur(amount), "cold", borne_by=RefundBearer.PLATFORM, by=ADMIN, at=LATER)
 
 
