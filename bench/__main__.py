@@ -32,6 +32,7 @@ from . import (
     streaming,
     tracing,
     wakeup,
+    webhooks,
 )
 from .finding import Effort, Finding, table
 from .machine import described
@@ -72,6 +73,7 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
         handling.measure,
         "topic to an application's own function, one event, on a thread, in lists (PostgreSQL, Kafka)",
     ),
+    "webhooks": (webhooks.measure, "deliveries to one endpoint, against bare requests (PostgreSQL)"),
     "latency": (
         latency.measure,
         "from a commit to the handling of its event, by the rate of orders (PostgreSQL, Kafka)",

@@ -198,13 +198,15 @@ class Campaign:
         return None
 
     async def _webhooks_sent(self, inside: OrderFlow) -> None:
+        webhooks = inside.container.effects().webhooks
+
         async def all_sent() -> bool:
-            return not (await inside.container.effects().webhooks.summary()).backlog.pending
+            return not (await webhooks.summary()).backlog.pending
 
         try:
             await eventually_async(all_sent, deadline=WEBHOOK_SECONDS, every=0.5, that="all webhooks were accepted")
         except AssertionError as problem:
-            self.failures.append(str(problem))
+            self.failures.append(f"{problem}; {await webhooks.summary()}; {await webhooks.endpoints()}")
 
     async def _verdict(self, asked: int) -> CheckReport:
         planted = re.compile("|".join(re.escape(secret) for secret in self._secrets).encode())
